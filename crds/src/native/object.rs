@@ -83,9 +83,9 @@ impl NativeSealed {
         })
     }
 
-    /// The items that `template.data` substitutes.
-    pub(super) fn template_references(&self) -> impl Iterator<Item = &ItemName> {
-        self.template.references()
+    /// `template.data`, parsed.
+    pub(super) fn template_data(&self) -> &TemplateData {
+        &self.template
     }
 
     /// Opens every envelope and checks its claims.
