@@ -38,6 +38,13 @@ use crate::scope::{Binding, Scope};
 /// operation for every stanza, and the manifest's author chooses the stanzas.
 const MAX_TRIALS: usize = 64;
 
+/// Lines of an age header, at most: 20 stanzas with bodies of a few lines (a recipient's has one or two,
+/// grease up to five). Parsing costs time for every line on every trial.
+const MAX_HEADER_LINES: usize = 200;
+
+/// Bytes of a header line, at most; a post-quantum stanza's first line takes 1,512.
+const MAX_HEADER_LINE: usize = 2048;
+
 /// What an envelope says once it is open.
 pub(super) struct Opened {
     pub(super) binding: Binding,
@@ -52,19 +59,9 @@ pub(super) struct Opened {
 struct Document<'a> {
     v: u64,
     scope: Scope,
-    #[serde(
-        default,
-        borrow,
-        deserialize_with = "present",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
-    #[serde(
-        default,
-        borrow,
-        deserialize_with = "present",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     recipients: Vec<Fingerprint>,
     past: Vec<Fingerprint>,
@@ -109,19 +106,12 @@ pub(super) fn wrap(
         scope: binding.scope(),
         namespace: binding.namespace().map(Namespace::as_str),
         name: binding.name().map(Name::as_str),
-        recipients: recipients
-            .iter()
-            .map(|recipient| recipient.fingerprint())
-            .collect(),
+        recipients: recipients.iter().map(|recipient| recipient.fingerprint()).collect(),
         past: Vec::new(),
         keys: keys
             .iter()
             .zip(&texts)
-            .map(|(key, text)| Key {
-                key: text,
-                template: key.template,
-                seen: everybody.clone(),
-            })
+            .map(|(key, text)| Key { key: text, template: key.template, seen: everybody.clone() })
             .collect(),
     };
     // Room for everything at once, so that growing leaves no copy of a key behind.
@@ -131,9 +121,7 @@ pub(super) fn wrap(
 
     let recipients: Vec<_> = recipients.iter().map(|recipient| recipient.as_age()).collect();
     let encryptor = age::Encryptor::with_recipients(
-        recipients
-            .iter()
-            .map(|recipient| &**recipient as &dyn age::Recipient),
+        recipients.iter().map(|recipient| &**recipient as &dyn age::Recipient),
     )?;
     let mut file = Vec::new();
     let mut writer = encryptor.wrap_output(&mut file)?;
@@ -163,9 +151,12 @@ pub(super) fn check_header(file: &[u8]) -> Result<(), &'static str> {
         _ => return Err("is not an age file"),
     }
     let mut stanzas = 0;
-    for line in lines {
+    for (number, line) in lines.enumerate() {
         if line.starts_with(b"---") {
             return Ok(());
+        }
+        if number >= MAX_HEADER_LINES || line.len() > MAX_HEADER_LINE {
+            return Err("has a header that is longer than recipients need");
         }
         if let Some(stanza) = line.strip_prefix(b"-> ") {
             stanzas += 1;
@@ -195,18 +186,13 @@ pub(super) fn open(
     keys: &Keyring,
 ) -> Result<Opened, UnsealError> {
     let hinted = hints.iter().filter_map(|hint| keys.find(hint));
-    let others = keys
-        .iter()
-        .filter(|identity| !hints.contains(&identity.fingerprint()));
+    let others = keys.iter().filter(|identity| !hints.contains(&identity.fingerprint()));
     for identity in hinted.chain(others).take(MAX_TRIALS) {
         if let Some(json) = decrypt(index, file, identity)? {
             return parse(index, &json, identity.fingerprint());
         }
     }
-    Err(UnsealError::NoMatchingKey {
-        envelope: index,
-        sealed_to: hints.to_vec(),
-    })
+    Err(UnsealError::NoMatchingKey { envelope: index, sealed_to: hints.to_vec() })
 }
 
 /// The payload, or `None` where the file isn't for this identity.
@@ -218,7 +204,8 @@ fn decrypt(
     // One error for a bad header MAC, a bad stanza and a bad payload: whoever changed the file needn't
     // learn how far it got, and nobody else has a use for it.
     let altered = || UnsealError::EnvelopeAltered { envelope: index };
-    let decryptor = age::Decryptor::new(file).map_err(|_| altered())?;
+    // Buffered: the other constructor parses the header again for every few bytes it reads.
+    let decryptor = age::Decryptor::new_buffered(file).map_err(|_| altered())?;
     match decryptor.decrypt(std::iter::once(identity.as_age())) {
         Ok(mut reader) => {
             // The payload is shorter than the file, so reading never moves the buffer.
@@ -232,26 +219,19 @@ fn decrypt(
 }
 
 fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened, UnsealError> {
-    let malformed = |problem| UnsealError::MalformedEnvelope {
-        envelope: index,
-        problem,
-    };
+    let malformed = |problem| UnsealError::MalformedEnvelope { envelope: index, problem };
     let Versioned { v } =
         serde_json::from_slice(json).map_err(|_| malformed("no JSON document with a version"))?;
     if v != 1 {
-        return Err(UnsealError::UnknownVersion {
-            envelope: index,
-            found: v,
-        });
+        return Err(UnsealError::UnknownVersion { envelope: index, found: v });
     }
     let document: Document<'_> = serde_json::from_slice(json)
         .map_err(|_| malformed("a document with missing, unknown, duplicate or ill-typed fields"))?;
 
     let namespace: Option<Namespace> = document.namespace.map(str::parse).transpose()?;
     let name: Option<Name> = document.name.map(str::parse).transpose()?;
-    let binding = Binding::from_parts(document.scope, namespace, name).ok_or(malformed(
-        "a namespace or name that its scope doesn't bind, or lacks one it binds",
-    ))?;
+    let binding = Binding::from_parts(document.scope, namespace, name)
+        .ok_or(malformed("a namespace or name that its scope doesn't bind, or lacks one it binds"))?;
 
     let (recipients, past) = (&document.recipients, &document.past);
     if !(1..=MAX_RECIPIENTS).contains(&recipients.len()) {
@@ -263,9 +243,7 @@ fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened, UnsealErr
     }
     // A list that this very opening proves false would make a later look for exposed keys miss it.
     if !recipients.contains(&by) {
-        return Err(malformed(
-            "a list of recipients without the identity that opened it",
-        ));
+        return Err(malformed("a list of recipients without the identity that opened it"));
     }
     if !(1..=MAX_DATA_KEYS).contains(&document.keys.len()) {
         return Err(malformed("no data key, or more than 256"));
@@ -276,26 +254,14 @@ fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened, UnsealErr
         .map(|key| {
             let rising = key.seen.windows(2).all(|pair| pair[0] < pair[1]);
             let in_range = key.seen.last().is_none_or(|&last| last < everybody.len());
-            let complete = key
-                .seen
-                .iter()
-                .take(recipients.len())
-                .copied()
-                .eq(0..recipients.len());
+            let complete = key.seen.iter().take(recipients.len()).copied().eq(0..recipients.len());
             if !(rising && in_range && complete) {
-                return Err(malformed(
-                    "a data key whose \"seen\" isn't rising, in range and complete",
-                ));
+                return Err(malformed("a data key whose \"seen\" isn't rising, in range and complete"));
             }
             DataKey::from_text(key.key, key.template).ok_or(malformed("a data key that isn't 32 bytes"))
         })
         .collect::<Result<_, _>>()?;
-    Ok(Opened {
-        binding,
-        recipients: document.recipients,
-        keys,
-        by,
-    })
+    Ok(Opened { binding, recipients: document.recipients, keys, by })
 }
 
 #[cfg(test)]
@@ -349,24 +315,15 @@ mod tests {
         ] {
             assert!(parse_changed(from, to).is_err(), "{from} -> {to}");
         }
-        assert!(
-            parse_changed(&"bb".repeat(32), &"aa".repeat(32)).is_err(),
-            "a recipient twice"
-        );
-        assert!(
-            parse_changed(&"aa".repeat(32), &"cc".repeat(32)).is_err(),
-            "without the opener"
-        );
+        assert!(parse_changed(&"bb".repeat(32), &"aa".repeat(32)).is_err(), "a recipient twice");
+        assert!(parse_changed(&"aa".repeat(32), &"cc".repeat(32)).is_err(), "without the opener");
     }
 
     #[test]
     fn an_unknown_version_has_its_own_error() {
         assert_eq!(
             parse_changed(r#""v":1"#, r#""new":[],"v":2"#).err(),
-            Some(UnsealError::UnknownVersion {
-                envelope: 0,
-                found: 2
-            })
+            Some(UnsealError::UnknownVersion { envelope: 0, found: 2 })
         );
     }
 
@@ -378,20 +335,16 @@ mod tests {
         assert_eq!(check_header(&header("-> X25519 a\nb\n", 20)), Ok(()));
         for (file, problem) in [
             (header("-> X25519 a\nb\n", 21), "has more than 20 stanzas"),
-            (
-                header("-> scrypt a 18\nb\n", 1),
-                "is encrypted to a passphrase; only recipients are allowed",
-            ),
-            (
-                b"-----BEGIN AGE".to_vec(),
-                "is armoured; only the binary form of an age file is allowed",
-            ),
+            (header("-> scrypt a 18\nb\n", 1), "is encrypted to a passphrase; only recipients are allowed"),
+            (b"-----BEGIN AGE".to_vec(), "is armoured; only the binary form of an age file is allowed"),
             (
                 b"age-encryption.org/v2\n".to_vec(),
                 "is an age file of a version that this program doesn't know",
             ),
             (b"hello".to_vec(), "is not an age file"),
             (b"age-encryption.org/v1\n-> X25519".to_vec(), "is cut short"),
+            (header(&"a".repeat(2049), 1), "has a header that is longer than recipients need"),
+            (header("-> a\n\n\n\n\n\n\n\n\n\n\n\n", 20), "has a header that is longer than recipients need"),
             (vec![0; MAX_AGE_SIZE + 1], "is larger than 64 KiB"),
         ] {
             assert_eq!(check_header(&file), Err(problem));
