@@ -21,8 +21,11 @@ pub const OPAQUE: &str = "Opaque";
 /// Types a SealedSecret may not become unless a controller flag allows it. The control plane acts on
 /// them: the first hands out API credentials for a service account, the second lets machines join the
 /// cluster, the third is what Helm believes of a release. Whoever may seal should not get those powers.
-pub const REFUSED_TYPES: [&str; 3] =
-    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release.v1"];
+pub const REFUSED_TYPES: [&str; 3] = [
+    "kubernetes.io/service-account-token",
+    "bootstrap.kubernetes.io/token",
+    "helm.sh/release.v1",
+];
 
 /// The keys the apiserver demands for a built-in type. Each inner list is a choice: one of them must be
 /// there.
@@ -72,7 +75,9 @@ pub enum SecretError {
     #[error("annotations are {0} bytes; Kubernetes takes {MAX_ANNOTATIONS_SIZE}")]
     AnnotationsTooLarge(usize),
     /// A label or annotation that belongs to seal or to a GitOps tool.
-    #[error("{what} {key} belongs to the tool that manages the SealedSecret and may not be put on the Secret")]
+    #[error(
+        "{what} {key} belongs to the tool that manages the SealedSecret and may not be put on the Secret"
+    )]
     TrackingMark {
         /// `label` or `annotation`.
         what: &'static str,
@@ -126,8 +131,14 @@ pub fn check_type(type_: &str, allowed: &BTreeSet<String>) -> Result<(), SecretE
 /// [`SecretError::MissingKey`].
 pub fn check_keys(type_: &str, keys: &BTreeSet<ItemName>) -> Result<(), SecretError> {
     for one_of in required_keys(type_) {
-        if !one_of.iter().any(|required| keys.iter().any(|key| key.as_str() == *required)) {
-            return Err(SecretError::MissingKey { type_: type_.to_owned(), one_of });
+        if !one_of
+            .iter()
+            .any(|required| keys.iter().any(|key| key.as_str() == *required))
+        {
+            return Err(SecretError::MissingKey {
+                type_: type_.to_owned(),
+                one_of,
+            });
         }
     }
     Ok(())
@@ -141,7 +152,11 @@ pub fn check_keys(type_: &str, keys: &BTreeSet<ItemName>) -> Result<(), SecretEr
 pub fn check_label(key: &str, value: &str) -> Result<(), SecretError> {
     check_metadata_key("label", key)?;
     let value_ok = value.is_empty() || is_qualified_part(value);
-    if value_ok { Ok(()) } else { Err(SecretError::MalformedLabelValue { key: key.to_owned() }) }
+    if value_ok {
+        Ok(())
+    } else {
+        Err(SecretError::MalformedLabelValue { key: key.to_owned() })
+    }
 }
 
 /// Checks annotations against Kubernetes' rules and against tracking marks.
@@ -157,7 +172,11 @@ pub fn check_annotations<'a>(
         check_metadata_key("annotation", key)?;
         size += key.len() + value.len();
     }
-    if size > MAX_ANNOTATIONS_SIZE { Err(SecretError::AnnotationsTooLarge(size)) } else { Ok(()) }
+    if size > MAX_ANNOTATIONS_SIZE {
+        Err(SecretError::AnnotationsTooLarge(size))
+    } else {
+        Ok(())
+    }
 }
 
 fn check_metadata_key(what: &'static str, key: &str) -> Result<(), SecretError> {
@@ -172,10 +191,16 @@ fn check_metadata_key(what: &'static str, key: &str) -> Result<(), SecretError> 
         _ => is_dns_subdomain(prefix),
     });
     if !prefix_ok || !is_qualified_part(name) {
-        return Err(SecretError::MalformedKey { what, key: key.chars().take(317).collect() });
+        return Err(SecretError::MalformedKey {
+            what,
+            key: key.chars().take(317).collect(),
+        });
     }
     if is_tracking_mark(key) {
-        return Err(SecretError::TrackingMark { what, key: key.to_owned() });
+        return Err(SecretError::TrackingMark {
+            what,
+            key: key.to_owned(),
+        });
     }
     Ok(())
 }
@@ -185,7 +210,9 @@ fn check_metadata_key(what: &'static str, key: &str) -> Result<(), SecretError> 
 fn is_qualified_part(s: &str) -> bool {
     let bytes = s.as_bytes();
     (1..=63).contains(&bytes.len())
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         && bytes[0].is_ascii_alphanumeric()
         && bytes[bytes.len() - 1].is_ascii_alphanumeric()
 }
@@ -214,7 +241,9 @@ mod tests {
         assert!(check_keys("kubernetes.io/tls", &keys(&["tls.crt", "tls.key"])).is_ok());
         assert!(check_keys("kubernetes.io/basic-auth", &keys(&["username"])).is_ok());
         assert_eq!(
-            check_keys("kubernetes.io/basic-auth", &keys(&["user"])).unwrap_err().to_string(),
+            check_keys("kubernetes.io/basic-auth", &keys(&["user"]))
+                .unwrap_err()
+                .to_string(),
             "type kubernetes.io/basic-auth needs the key username or password"
         );
         assert!(check_keys("kubernetes.io/tls", &keys(&["tls.crt"])).is_err());
@@ -222,8 +251,15 @@ mod tests {
 
     #[test]
     fn tracking_marks_are_refused_on_the_secret() {
-        for key in ["sealing.dev/adopt", "argocd.argoproj.io/tracking-id", "app.kubernetes.io/instance"] {
-            assert!(matches!(check_label(key, "x"), Err(SecretError::TrackingMark { .. })), "{key}");
+        for key in [
+            "sealing.dev/adopt",
+            "argocd.argoproj.io/tracking-id",
+            "app.kubernetes.io/instance",
+        ] {
+            assert!(
+                matches!(check_label(key, "x"), Err(SecretError::TrackingMark { .. })),
+                "{key}"
+            );
         }
         assert_eq!(check_label("app.kubernetes.io/name", "db"), Ok(()));
     }
@@ -231,11 +267,26 @@ mod tests {
     #[test]
     fn labels_follow_kubernetes_rules() {
         assert_eq!(check_label("a", ""), Ok(()));
-        for (key, value) in [("", "a"), ("a b", "a"), ("-a", "a"), ("Ex.com/a", "a"), ("a/b/c", "a")] {
-            assert!(matches!(check_label(key, value), Err(SecretError::MalformedKey { .. })), "{key}");
+        for (key, value) in [
+            ("", "a"),
+            ("a b", "a"),
+            ("-a", "a"),
+            ("Ex.com/a", "a"),
+            ("a/b/c", "a"),
+        ] {
+            assert!(
+                matches!(check_label(key, value), Err(SecretError::MalformedKey { .. })),
+                "{key}"
+            );
         }
         for value in ["a b", "-", "é", &"a".repeat(64)] {
-            assert!(matches!(check_label("a", value), Err(SecretError::MalformedLabelValue { .. })), "{value}");
+            assert!(
+                matches!(
+                    check_label("a", value),
+                    Err(SecretError::MalformedLabelValue { .. })
+                ),
+                "{value}"
+            );
         }
     }
 }

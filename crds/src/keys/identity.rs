@@ -24,7 +24,10 @@ pub struct Identity {
 enum Key {
     Hybrid(mlkem768x25519::Identity),
     X25519(age::x25519::Identity),
-    SshEd25519 { key: age::ssh::Identity, pem: Zeroizing<String> },
+    SshEd25519 {
+        key: age::ssh::Identity,
+        pem: Zeroizing<String>,
+    },
 }
 
 impl Identity {
@@ -38,7 +41,10 @@ impl Identity {
 
     fn from_hybrid(key: mlkem768x25519::Identity) -> Self {
         let recipient = key.recipient().into();
-        Self { key: Key::Hybrid(key), recipient }
+        Self {
+            key: Key::Hybrid(key),
+            recipient,
+        }
     }
 
     /// Reads one identity: an `AGE-SECRET-KEY-…` line or an OpenSSH private key in PEM, with or without

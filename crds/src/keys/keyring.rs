@@ -31,7 +31,8 @@ impl Keyring {
 
     /// The identity with this fingerprint. Linear: a keyring holds a handful.
     pub fn find(&self, fingerprint: &Fingerprint) -> Option<&Identity> {
-        self.iter().find(|identity| identity.fingerprint() == *fingerprint)
+        self.iter()
+            .find(|identity| identity.fingerprint() == *fingerprint)
     }
 
     /// All identities, in the order of insertion.

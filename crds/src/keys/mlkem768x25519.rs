@@ -51,7 +51,9 @@ impl Recipient {
     /// Reads `age1pq1…`. A key that fails FIPS 203's check is malformed.
     pub(super) fn parse(text: &str) -> Result<Self, EncodingError> {
         let bytes = encoding::decode(RECIPIENT_HRP, text)?;
-        PublicKey::from_bytes(&bytes).map(Self).map_err(|_| EncodingError::Malformed)
+        PublicKey::from_bytes(&bytes)
+            .map(Self)
+            .map_err(|_| EncodingError::Malformed)
     }
 }
 
@@ -67,7 +69,11 @@ impl age::Recipient for Recipient {
         // Panics only if encapsulation fails, which PublicKey rules out.
         let (enc, body) = hpke_seal::<XWing, _>(&self.0, INFO, file_key.expose_secret(), &mut OsRng);
         let args = vec![BASE64_STANDARD_NO_PAD.encode(enc.to_bytes())];
-        let stanza = Stanza { tag: STANZA_TAG.to_owned(), args, body };
+        let stanza = Stanza {
+            tag: STANZA_TAG.to_owned(),
+            args,
+            body,
+        };
         Ok((vec![stanza], HashSet::from([LABEL.to_owned()])))
     }
 }
@@ -84,7 +90,9 @@ impl Identity {
     /// Reads `AGE-SECRET-KEY-PQ-1…`.
     pub(super) fn parse(text: &str) -> Result<Self, EncodingError> {
         let seed = encoding::decode(IDENTITY_HRP, text)?;
-        PrivateKey::from_bytes(&seed).map(Self).map_err(|_| EncodingError::Malformed)
+        PrivateKey::from_bytes(&seed)
+            .map(Self)
+            .map_err(|_| EncodingError::Malformed)
     }
 
     /// `AGE-SECRET-KEY-PQ-1…`, upper-case.

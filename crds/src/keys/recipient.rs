@@ -87,13 +87,18 @@ pub fn parse_recipients(text: &str) -> Result<Vec<Recipient>, RecipientsFileErro
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
-        let recipient: Recipient =
-            text.parse().map_err(|source| RecipientsFileError::Line { line, source })?;
+        let recipient: Recipient = text
+            .parse()
+            .map_err(|source| RecipientsFileError::Line { line, source })?;
         if seen.insert(recipient.fingerprint) {
             recipients.push(recipient);
         }
     }
-    if recipients.is_empty() { Err(RecipientsFileError::NoneFound) } else { Ok(recipients) }
+    if recipients.is_empty() {
+        Err(RecipientsFileError::NoneFound)
+    } else {
+        Ok(recipients)
+    }
 }
 
 impl Recipient {
@@ -104,7 +109,11 @@ impl Recipient {
             Key::SshEd25519(key) => key.to_string(),
         };
         let fingerprint = Fingerprint::of(&canonical);
-        Self { key, canonical, fingerprint }
+        Self {
+            key,
+            canonical,
+            fingerprint,
+        }
     }
 
     /// SHA-256 of the canonical text.

@@ -52,9 +52,19 @@ pub(super) struct Opened {
 struct Document<'a> {
     v: u64,
     scope: Scope,
-    #[serde(default, borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        borrow,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     namespace: Option<&'a str>,
-    #[serde(default, borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        borrow,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     name: Option<&'a str>,
     recipients: Vec<Fingerprint>,
     past: Vec<Fingerprint>,
@@ -99,12 +109,19 @@ pub(super) fn wrap(
         scope: binding.scope(),
         namespace: binding.namespace().map(Namespace::as_str),
         name: binding.name().map(Name::as_str),
-        recipients: recipients.iter().map(|recipient| recipient.fingerprint()).collect(),
+        recipients: recipients
+            .iter()
+            .map(|recipient| recipient.fingerprint())
+            .collect(),
         past: Vec::new(),
         keys: keys
             .iter()
             .zip(&texts)
-            .map(|(key, text)| Key { key: text, template: key.template, seen: everybody.clone() })
+            .map(|(key, text)| Key {
+                key: text,
+                template: key.template,
+                seen: everybody.clone(),
+            })
             .collect(),
     };
     // Room for everything at once, so that growing leaves no copy of a key behind.
@@ -113,8 +130,11 @@ pub(super) fn wrap(
     serde_json::to_writer(&mut *json, &document).expect("plain data always serializes");
 
     let recipients: Vec<_> = recipients.iter().map(|recipient| recipient.as_age()).collect();
-    let encryptor =
-        age::Encryptor::with_recipients(recipients.iter().map(|recipient| &**recipient as &dyn age::Recipient))?;
+    let encryptor = age::Encryptor::with_recipients(
+        recipients
+            .iter()
+            .map(|recipient| &**recipient as &dyn age::Recipient),
+    )?;
     let mut file = Vec::new();
     let mut writer = encryptor.wrap_output(&mut file)?;
     writer.write_all(&json)?;
@@ -175,17 +195,26 @@ pub(super) fn open(
     keys: &Keyring,
 ) -> Result<Opened, UnsealError> {
     let hinted = hints.iter().filter_map(|hint| keys.find(hint));
-    let others = keys.iter().filter(|identity| !hints.contains(&identity.fingerprint()));
+    let others = keys
+        .iter()
+        .filter(|identity| !hints.contains(&identity.fingerprint()));
     for identity in hinted.chain(others).take(MAX_TRIALS) {
         if let Some(json) = decrypt(index, file, identity)? {
             return parse(index, &json, identity.fingerprint());
         }
     }
-    Err(UnsealError::NoMatchingKey { envelope: index, sealed_to: hints.to_vec() })
+    Err(UnsealError::NoMatchingKey {
+        envelope: index,
+        sealed_to: hints.to_vec(),
+    })
 }
 
 /// The payload, or `None` where the file isn't for this identity.
-fn decrypt(index: usize, file: &[u8], identity: &Identity) -> Result<Option<Zeroizing<Vec<u8>>>, UnsealError> {
+fn decrypt(
+    index: usize,
+    file: &[u8],
+    identity: &Identity,
+) -> Result<Option<Zeroizing<Vec<u8>>>, UnsealError> {
     // One error for a bad header MAC, a bad stanza and a bad payload: whoever changed the file needn't
     // learn how far it got, and nobody else has a use for it.
     let altered = || UnsealError::EnvelopeAltered { envelope: index };
@@ -203,19 +232,26 @@ fn decrypt(index: usize, file: &[u8], identity: &Identity) -> Result<Option<Zero
 }
 
 fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened, UnsealError> {
-    let malformed = |problem| UnsealError::MalformedEnvelope { envelope: index, problem };
+    let malformed = |problem| UnsealError::MalformedEnvelope {
+        envelope: index,
+        problem,
+    };
     let Versioned { v } =
         serde_json::from_slice(json).map_err(|_| malformed("no JSON document with a version"))?;
     if v != 1 {
-        return Err(UnsealError::UnknownVersion { envelope: index, found: v });
+        return Err(UnsealError::UnknownVersion {
+            envelope: index,
+            found: v,
+        });
     }
     let document: Document<'_> = serde_json::from_slice(json)
         .map_err(|_| malformed("a document with missing, unknown, duplicate or ill-typed fields"))?;
 
     let namespace: Option<Namespace> = document.namespace.map(str::parse).transpose()?;
     let name: Option<Name> = document.name.map(str::parse).transpose()?;
-    let binding = Binding::from_parts(document.scope, namespace, name)
-        .ok_or(malformed("a namespace or name that its scope doesn't bind, or lacks one it binds"))?;
+    let binding = Binding::from_parts(document.scope, namespace, name).ok_or(malformed(
+        "a namespace or name that its scope doesn't bind, or lacks one it binds",
+    ))?;
 
     let (recipients, past) = (&document.recipients, &document.past);
     if !(1..=MAX_RECIPIENTS).contains(&recipients.len()) {
@@ -227,7 +263,9 @@ fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened, UnsealErr
     }
     // A list that this very opening proves false would make a later look for exposed keys miss it.
     if !recipients.contains(&by) {
-        return Err(malformed("a list of recipients without the identity that opened it"));
+        return Err(malformed(
+            "a list of recipients without the identity that opened it",
+        ));
     }
     if !(1..=MAX_DATA_KEYS).contains(&document.keys.len()) {
         return Err(malformed("no data key, or more than 256"));
@@ -238,14 +276,26 @@ fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened, UnsealErr
         .map(|key| {
             let rising = key.seen.windows(2).all(|pair| pair[0] < pair[1]);
             let in_range = key.seen.last().is_none_or(|&last| last < everybody.len());
-            let complete = key.seen.iter().take(recipients.len()).copied().eq(0..recipients.len());
+            let complete = key
+                .seen
+                .iter()
+                .take(recipients.len())
+                .copied()
+                .eq(0..recipients.len());
             if !(rising && in_range && complete) {
-                return Err(malformed("a data key whose \"seen\" isn't rising, in range and complete"));
+                return Err(malformed(
+                    "a data key whose \"seen\" isn't rising, in range and complete",
+                ));
             }
             DataKey::from_text(key.key, key.template).ok_or(malformed("a data key that isn't 32 bytes"))
         })
         .collect::<Result<_, _>>()?;
-    Ok(Opened { binding, recipients: document.recipients, keys, by })
+    Ok(Opened {
+        binding,
+        recipients: document.recipients,
+        keys,
+        by,
+    })
 }
 
 #[cfg(test)]
@@ -299,15 +349,24 @@ mod tests {
         ] {
             assert!(parse_changed(from, to).is_err(), "{from} -> {to}");
         }
-        assert!(parse_changed(&"bb".repeat(32), &"aa".repeat(32)).is_err(), "a recipient twice");
-        assert!(parse_changed(&"aa".repeat(32), &"cc".repeat(32)).is_err(), "without the opener");
+        assert!(
+            parse_changed(&"bb".repeat(32), &"aa".repeat(32)).is_err(),
+            "a recipient twice"
+        );
+        assert!(
+            parse_changed(&"aa".repeat(32), &"cc".repeat(32)).is_err(),
+            "without the opener"
+        );
     }
 
     #[test]
     fn an_unknown_version_has_its_own_error() {
         assert_eq!(
             parse_changed(r#""v":1"#, r#""new":[],"v":2"#).err(),
-            Some(UnsealError::UnknownVersion { envelope: 0, found: 2 })
+            Some(UnsealError::UnknownVersion {
+                envelope: 0,
+                found: 2
+            })
         );
     }
 
@@ -319,9 +378,18 @@ mod tests {
         assert_eq!(check_header(&header("-> X25519 a\nb\n", 20)), Ok(()));
         for (file, problem) in [
             (header("-> X25519 a\nb\n", 21), "has more than 20 stanzas"),
-            (header("-> scrypt a 18\nb\n", 1), "is encrypted to a passphrase; only recipients are allowed"),
-            (b"-----BEGIN AGE".to_vec(), "is armoured; only the binary form of an age file is allowed"),
-            (b"age-encryption.org/v2\n".to_vec(), "is an age file of a version that this program doesn't know"),
+            (
+                header("-> scrypt a 18\nb\n", 1),
+                "is encrypted to a passphrase; only recipients are allowed",
+            ),
+            (
+                b"-----BEGIN AGE".to_vec(),
+                "is armoured; only the binary form of an age file is allowed",
+            ),
+            (
+                b"age-encryption.org/v2\n".to_vec(),
+                "is an age file of a version that this program doesn't know",
+            ),
             (b"hello".to_vec(), "is not an age file"),
             (b"age-encryption.org/v1\n-> X25519".to_vec(), "is cut short"),
             (vec![0; MAX_AGE_SIZE + 1], "is larger than 64 KiB"),

@@ -17,7 +17,11 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut sealing_key = SealingKey::crd();
     for crd in [&mut sealed_secret, &mut sealing_key] {
         for version in &mut crd.spec.versions {
-            if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
+            if let Some(schema) = version
+                .schema
+                .as_mut()
+                .and_then(|s| s.open_api_v3_schema.as_mut())
+            {
                 allow_pruning(schema);
             }
         }
@@ -29,10 +33,17 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
 /// `deny_unknown_fields` becomes `additionalProperties: false` in the schema, which a structural schema
 /// may not say beside `properties`: the apiserver prunes unknown fields instead.
 fn allow_pruning(schema: &mut JSONSchemaProps) {
-    if matches!(schema.additional_properties, Some(JSONSchemaPropsOrBool::Bool(false))) {
+    if matches!(
+        schema.additional_properties,
+        Some(JSONSchemaPropsOrBool::Bool(false))
+    ) {
         schema.additional_properties = None;
     }
-    for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
+    for property in schema
+        .properties
+        .iter_mut()
+        .flat_map(|properties| properties.values_mut())
+    {
         allow_pruning(property);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
@@ -76,14 +87,21 @@ mod tests {
                 std::fs::write(&path, &yaml).unwrap();
             }
             let found = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(found == yaml, "{} is out of date: run `make generate`", path.display());
+            assert!(
+                found == yaml,
+                "{} is out of date: run `make generate`",
+                path.display()
+            );
         }
     }
 
     #[test]
     fn no_schema_says_additional_properties_false() {
         let text = serde_json::to_string(&definitions()).unwrap();
-        assert!(!text.contains("\"additionalProperties\":false"), "the apiserver refuses it beside properties");
+        assert!(
+            !text.contains("\"additionalProperties\":false"),
+            "the apiserver refuses it beside properties"
+        );
     }
 
     #[test]

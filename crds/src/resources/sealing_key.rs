@@ -24,10 +24,19 @@ use super::Condition;
     derive = "PartialEq",
     doc = "The public half of a sealing key. Counts only in the controller's namespace.",
     printcolumn(name = "State", type_ = "string", json_path = ".spec.state"),
-    printcolumn(name = "Primary", type_ = "string", json_path = r#".status.conditions[?(@.type=="Primary")].status"#),
+    printcolumn(
+        name = "Primary",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Primary")].status"#
+    ),
     printcolumn(name = "Sequence", type_ = "integer", json_path = ".spec.sequence"),
     printcolumn(name = "Created", type_ = "date", json_path = ".spec.createdAt"),
-    printcolumn(name = "Fingerprint", type_ = "string", json_path = ".status.fingerprint", priority = 1),
+    printcolumn(
+        name = "Fingerprint",
+        type_ = "string",
+        json_path = ".status.fingerprint",
+        priority = 1
+    ),
     printcolumn(
         name = "Stalled",
         type_ = "string",

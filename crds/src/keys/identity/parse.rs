@@ -29,7 +29,9 @@ pub enum IdentityError {
     #[error("age-encrypted identity file is not supported (decrypt it with `age -d` first)")]
     EncryptedAge,
     /// An SSH key behind a passphrase.
-    #[error("passphrase-protected ssh key is not supported (remove the passphrase of a copy with `ssh-keygen -p`)")]
+    #[error(
+        "passphrase-protected ssh key is not supported (remove the passphrase of a copy with `ssh-keygen -p`)"
+    )]
     EncryptedSsh,
     /// An SSH key that isn't ssh-ed25519.
     #[error("ssh key is not ssh-ed25519, the only kind of ssh key that is supported")]
@@ -47,7 +49,9 @@ pub enum IdentityError {
     #[error("{0} identity is malformed")]
     Malformed(RecipientKind),
     /// Nothing known.
-    #[error("not an identity (accepted: AGE-SECRET-KEY-PQ-1…, AGE-SECRET-KEY-1…, OpenSSH ed25519 private key)")]
+    #[error(
+        "not an identity (accepted: AGE-SECRET-KEY-PQ-1…, AGE-SECRET-KEY-1…, OpenSSH ed25519 private key)"
+    )]
     Unknown,
 }
 
@@ -83,10 +87,13 @@ pub enum IdentitiesError {
 pub fn parse_identities(file: impl AsRef<[u8]>) -> Result<Vec<Identity>, IdentitiesError> {
     let file = file.as_ref().trim_ascii();
     if file.starts_with(b"age-encryption.org/") {
-        return Err(IdentitiesError::File { source: IdentityError::EncryptedAge });
+        return Err(IdentitiesError::File {
+            source: IdentityError::EncryptedAge,
+        });
     }
-    let text = std::str::from_utf8(file)
-        .map_err(|_| IdentitiesError::File { source: IdentityError::Unknown })?;
+    let text = std::str::from_utf8(file).map_err(|_| IdentitiesError::File {
+        source: IdentityError::Unknown,
+    })?;
     if text.starts_with("-----BEGIN ") {
         let identity = parse(text).map_err(|source| IdentitiesError::File { source })?;
         return Ok(vec![identity]);
@@ -98,17 +105,25 @@ pub fn parse_identities(file: impl AsRef<[u8]>) -> Result<Vec<Identity>, Identit
             continue;
         }
         let identity = parse(text).map_err(|source| IdentitiesError::Line { line, source })?;
-        if identities.iter().all(|known| known.fingerprint() != identity.fingerprint()) {
+        if identities
+            .iter()
+            .all(|known| known.fingerprint() != identity.fingerprint())
+        {
             identities.push(identity);
         }
     }
-    if identities.is_empty() { Err(IdentitiesError::NoneFound) } else { Ok(identities) }
+    if identities.is_empty() {
+        Err(IdentitiesError::NoneFound)
+    } else {
+        Ok(identities)
+    }
 }
 
 /// Reads one trimmed identity.
 pub(super) fn parse(text: &str) -> Result<Identity, IdentityError> {
     let starts_with = |prefix: &str| {
-        text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        text.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
     match text {
         "" => Err(IdentityError::Empty),
@@ -137,17 +152,22 @@ fn parse_x25519(text: &str) -> Result<Identity, IdentityError> {
     let malformed = IdentityError::Malformed(RecipientKind::X25519);
     let key: age::x25519::Identity = text.parse().map_err(|_| malformed)?;
     let recipient = key.to_public().to_string().parse().map_err(|_| malformed)?;
-    Ok(Identity { key: Key::X25519(key), recipient })
+    Ok(Identity {
+        key: Key::X25519(key),
+        recipient,
+    })
 }
 
 fn parse_pem(text: &str) -> Result<Identity, IdentityError> {
     let malformed = IdentityError::Malformed(RecipientKind::SshEd25519);
     if !text.contains("PRIVATE KEY-----") {
-        return Err(if text.contains("PUBLIC KEY-----") || text.contains("CERTIFICATE-----") {
-            IdentityError::Recipient
-        } else {
-            IdentityError::Unknown
-        });
+        return Err(
+            if text.contains("PUBLIC KEY-----") || text.contains("CERTIFICATE-----") {
+                IdentityError::Recipient
+            } else {
+                IdentityError::Unknown
+            },
+        );
     }
     if !text.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----") {
         return Err(IdentityError::UnsupportedPem);
@@ -170,7 +190,13 @@ fn parse_pem(text: &str) -> Result<Identity, IdentityError> {
     if !opens(&key, &recipient) {
         return Err(malformed);
     }
-    Ok(Identity { key: Key::SshEd25519 { key, pem: Zeroizing::new(text.to_owned()) }, recipient })
+    Ok(Identity {
+        key: Key::SshEd25519 {
+            key,
+            pem: Zeroizing::new(text.to_owned()),
+        },
+        recipient,
+    })
 }
 
 /// Whether the halves belong together. The public half of an OpenSSH file stands beside the private one, and

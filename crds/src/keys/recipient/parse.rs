@@ -66,7 +66,10 @@ pub(super) fn parse(text: &str) -> Result<Key, RecipientError> {
     if text.starts_with("-----BEGIN CERTIFICATE") {
         return Err(RecipientError::Certificate);
     }
-    let Some((_, rest)) = text.split_at_checked(4).filter(|(start, _)| start.eq_ignore_ascii_case("age1")) else {
+    let Some((_, rest)) = text
+        .split_at_checked(4)
+        .filter(|(start, _)| start.eq_ignore_ascii_case("age1"))
+    else {
         return parse_ssh(text);
     };
     match rest.split_once('1') {
@@ -126,7 +129,9 @@ fn refused(error: EncodingError, kind: RecipientKind) -> RecipientError {
 fn is_identity(text: &str) -> bool {
     // Compared in place: a copy in another case would be one more secret to wipe.
     let contains = |part: &str| {
-        text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+        text.as_bytes()
+            .windows(part.len())
+            .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
     };
     contains("age-secret-key-") || contains("age-plugin-") || contains("private key-----")
 }
