@@ -192,12 +192,16 @@ impl<'a> Volume<'a> {
             return Ok(None);
         }
         let make = || {
-            let dir = self.root.create_dir(&Component::from(&self.place.namespace))?;
+            let dir = match self.root.create_dir(&Component::from(&self.place.namespace)) {
+                // Another object of the namespace was quicker.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+                made => made?,
+            };
             self.access.apply_to_directory(&dir)?;
             self.root.sync()?;
-            dir.identity()
+            dir.identity().map(Some)
         };
-        make().map(Some).map_err(doing("make the namespace's directory"))
+        make().map_err(doing("make the namespace's directory"))
     }
 
     /// Brings a namespace's directory that we made to the access of the flags, which may have changed.
