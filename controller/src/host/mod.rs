@@ -22,6 +22,8 @@ pub mod lock;
 pub mod manifests;
 pub mod pass;
 pub mod run;
+#[cfg(test)]
+mod site;
 pub mod state;
 pub mod status;
 pub mod store;

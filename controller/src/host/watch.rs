@@ -28,11 +28,30 @@ impl Watch {
     /// Watches a checkout, an output and single files.
     pub fn start(manifests: &Path, secrets: &Path, files: &[PathBuf]) -> Self {
         let (sender, events) = mpsc::channel(1);
-        let mut watch = Self { watcher: None, events, manifests: manifests.to_owned(), resolved: None };
-        // Names in the watched parents of single files and of the checkout that concern us.
-        let single: Vec<PathBuf> = files.iter().cloned().chain([manifests.to_owned()]).collect();
-        let parents: Vec<PathBuf> = single.iter().filter_map(|file| parent(file)).collect();
-        let ours = secrets.to_owned();
+        // Events come with absolute paths.
+        let (manifests, secrets) = (absolute(manifests), absolute(secrets));
+        let mut watch = Self {
+            watcher: None,
+            events,
+            manifests: manifests.clone(),
+            resolved: None,
+        };
+        // In the parent directories of the identity files and of the checkout only these concern us. A file
+        // that lies in the checkout is watched with it.
+        let single: Vec<PathBuf> = files
+            .iter()
+            .map(|file| absolute(file))
+            .chain([manifests.clone()])
+            .collect();
+        let single: Vec<PathBuf> = single
+            .into_iter()
+            .filter(|file| file.parent().is_some_and(|p| !p.starts_with(&manifests)))
+            .collect();
+        let parents: Vec<PathBuf> = single
+            .iter()
+            .filter_map(|file| file.parent().map(Into::into))
+            .collect();
+        let ours = secrets.clone();
         let alert = move |event: notify::Result<Event>| {
             // A failed event (queue overflow) is reason enough to look. A full channel has said so already.
             if event.map_or(true, |event| concerns(&event, &ours, &single)) {
@@ -44,7 +63,7 @@ impl Watch {
             Ok(watcher) => watch.watcher = Some(watcher),
             Err(error) => tracing::warn!(%error, "can't watch for changes; only the resync finds them"),
         }
-        watch.add(secrets, RecursiveMode::Recursive);
+        watch.add(&secrets, RecursiveMode::Recursive);
         for parent in parents {
             watch.add(&parent, RecursiveMode::NonRecursive);
         }
@@ -81,13 +100,16 @@ impl Watch {
             return std::future::pending().await;
         }
         let until = Instant::now() + PATIENCE;
-        while Instant::now() < until && timeout(QUIET, self.events.recv()).await.is_ok_and(|e| e.is_some()) {}
+        while Instant::now() < until
+            && timeout(QUIET, self.events.recv())
+                .await
+                .is_ok_and(|e| e.is_some())
+        {}
     }
 }
 
-fn parent(file: &Path) -> Option<PathBuf> {
-    let parent = file.parent()?;
-    Some(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() })
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Whether an event is a reason to look.
@@ -101,10 +123,13 @@ fn concerns(event: &Event, secrets: &Path, single: &[PathBuf]) -> bool {
     event.paths.is_empty()
         || event.paths.iter().any(|path| {
             if let Ok(below) = path.strip_prefix(secrets) {
-                let own = below.iter().next().is_some_and(|name| name.as_encoded_bytes().starts_with(b".."));
+                let own = below
+                    .iter()
+                    .next()
+                    .is_some_and(|name| name.as_encoded_bytes().starts_with(b".."));
                 return !own;
             }
-            let beside = single.iter().any(|file| parent(file).as_deref() == path.parent());
+            let beside = single.iter().any(|file| file.parent() == path.parent());
             !beside || single.iter().any(|file| file == path)
         })
 }
@@ -119,12 +144,22 @@ mod tests {
     fn reading_and_our_own_files_wake_nobody() {
         let single = [PathBuf::from("/etc/seal/keys.txt"), PathBuf::from("/srv/current")];
         let concerns = |kind, path: &str| {
-            concerns(&Event::new(kind).add_path(path.into()), Path::new("/run/seal/secrets"), &single)
+            concerns(
+                &Event::new(kind).add_path(path.into()),
+                Path::new("/run/seal/secrets"),
+                &single,
+            )
         };
         let created = EventKind::Create(CreateKind::File);
-        assert!(!concerns(EventKind::Access(AccessKind::Read), "/srv/releases/1/a.yaml"));
+        assert!(!concerns(
+            EventKind::Access(AccessKind::Read),
+            "/srv/releases/1/a.yaml"
+        ));
         assert!(!concerns(created, "/run/seal/secrets/..seal-state.json"));
-        assert!(!concerns(created, "/run/seal/secrets/..status/prod/db/status.json"));
+        assert!(!concerns(
+            created,
+            "/run/seal/secrets/..status/prod/db/status.json"
+        ));
         assert!(concerns(created, "/run/seal/secrets/prod/db/password"));
         assert!(concerns(created, "/srv/releases/1/a.yaml"));
         assert!(concerns(created, "/etc/seal/keys.txt") && !concerns(created, "/etc/seal/other"));
@@ -144,6 +179,10 @@ mod tests {
             timeout(Duration::from_secs(10), watch.changed()).await.unwrap();
         }
         std::fs::read(manifests.join("deep/a.yaml")).unwrap();
-        assert!(timeout(Duration::from_millis(300), watch.changed()).await.is_err());
+        assert!(
+            timeout(Duration::from_millis(300), watch.changed())
+                .await
+                .is_err()
+        );
     }
 }
