@@ -32,11 +32,7 @@ pub struct Prepared<'a> {
 
 enum Ground {
     /// A new directory that hasn't got its name yet.
-    New {
-        namespace: Dir,
-        staged: Generation,
-        dir: Dir,
-    },
+    New { namespace: Dir, staged: Generation, dir: Dir },
     /// The Secret's directory with a new generation in it.
     Changed { dir: Dir },
     /// The Secret's directory, whose bytes were right already.
@@ -65,39 +61,21 @@ impl<'a> Volume<'a> {
             })?;
             let (staged, generation) = (fresh()?, fresh()?);
             let made = self.stage(&namespace, &staged, &generation, data);
-            let (dir, files) = made
-                .inspect_err(|_| discard(&namespace, &staged))
-                .map_err(doing(WRITE))?;
+            let (dir, files) = made.inspect_err(|_| discard(&namespace, &staged)).map_err(doing(WRITE))?;
             return Ok(Prepared {
                 volume: self,
-                ground: Ground::New {
-                    namespace,
-                    staged,
-                    dir,
-                },
+                ground: Ground::New { namespace, staged, dir },
                 generation,
                 files,
             });
         };
         if let Some((generation, files)) = self.same_bytes(&dir, data).map_err(doing("compare the items"))? {
-            return Ok(Prepared {
-                volume: self,
-                ground: Ground::Same { dir },
-                generation,
-                files,
-            });
+            return Ok(Prepared { volume: self, ground: Ground::Same { dir }, generation, files });
         }
         let generation = fresh()?;
         let written = self.write_generation(&dir, &generation, data);
-        let files = written
-            .inspect_err(|_| discard(&dir, &generation))
-            .map_err(doing(WRITE))?;
-        Ok(Prepared {
-            volume: self,
-            ground: Ground::Changed { dir },
-            generation,
-            files,
-        })
+        let files = written.inspect_err(|_| discard(&dir, &generation)).map_err(doing(WRITE))?;
+        Ok(Prepared { volume: self, ground: Ground::Changed { dir }, generation, files })
     }
 
     /// A whole new Secret's directory under a name that isn't its own.
@@ -221,10 +199,7 @@ impl<'a> Volume<'a> {
             return false;
         };
         dir.identity().is_ok_and(|identity| identity == *made)
-            && self
-                .root
-                .remove_empty(&Component::from(&self.place.namespace))
-                .is_ok()
+            && self.root.remove_empty(&Component::from(&self.place.namespace)).is_ok()
     }
 
     /// Removes the Secret; readers see it whole or not at all. Says whether anything was left there because
@@ -244,9 +219,7 @@ impl<'a> Volume<'a> {
             // With no item left in use, everything of ours "remains", but `..data` itself.
             let ours = remains(&dir, &away, &BTreeSet::new())?;
             let others = dir.entries(MAX_ENTRIES)?.into_iter().map(|entry| entry.name);
-            let others = others
-                .filter(|name| *name != data_link() && !ours.contains(name))
-                .count();
+            let others = others.filter(|name| *name != data_link() && !ours.contains(name)).count();
             if others == 0 {
                 namespace.rename(&self.name(), &(&away).into())?;
                 namespace.sync()?;
@@ -306,11 +279,7 @@ impl Prepared<'_> {
             })
         };
         match &self.ground {
-            Ground::New {
-                namespace,
-                staged,
-                dir,
-            } => {
+            Ground::New { namespace, staged, dir } => {
                 let named = record(dir)
                     .and_then(&mut keep)
                     .and_then(|()| namespace.rename_new(&staged.into(), &self.volume.name()))
@@ -319,9 +288,9 @@ impl Prepared<'_> {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                         Err(VolumeError::Foreign(Foreign::Unrecorded))
                     }
-                    named => named
-                        .and_then(|()| namespace.sync())
-                        .map_err(doing("name the Secret's directory")),
+                    named => {
+                        named.and_then(|()| namespace.sync()).map_err(doing("name the Secret's directory"))
+                    }
                 }
             }
             Ground::Changed { dir } | Ground::Same { dir } => {
@@ -365,8 +334,7 @@ fn put_link(dir: &Dir, name: &Component, target: &str) -> io::Result<()> {
     }
     let beside = Generation::fresh()?;
     dir.create_link(&(&beside).into(), target)?;
-    dir.rename(&(&beside).into(), name)
-        .inspect_err(|_| discard(dir, &beside))
+    dir.rename(&(&beside).into(), name).inspect_err(|_| discard(dir, &beside))
 }
 
 /// Clears up after a failure, as far as the disk lets us; the next run clears up the rest.
@@ -379,9 +347,7 @@ fn settles_in<'s>(stamps: impl IntoIterator<Item = &'s Stamp>) -> Duration {
     let Some(changed) = stamps.into_iter().map(Stamp::changed).max() else {
         return Duration::ZERO;
     };
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     // A clock that was set back doesn't hold us up: times from its future won't come again soon.
     (changed + TICK).saturating_sub(now).min(TICK)
 }
