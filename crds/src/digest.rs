@@ -1,0 +1,94 @@
+//! The digest of what a Secret is made from: ciphertext and template.
+//!
+//! Not a hash of plaintext, and not of the envelopes: a rewrap changes neither the digest nor, therefore,
+//! the Secret. Invariant: equal digests mean that scope, items and template are equal and that the same
+//! renderer made the Secret, so a Secret that carries the digest need not be opened again.
+
+use std::fmt;
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::resources::SealedSecretSpec;
+
+/// Changes when the same object would render to other bytes, so that every Secret is written once more.
+const RENDERER_VERSION: &[u8] = b"1";
+
+/// SHA-256 of `"seal/v1/digest" ‖ renderer version ‖ canonical JSON (RFC 8785) of {scope, encryptedData,
+/// template}`; written to a managed Secret as 64 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of a native SealedSecret.
+    pub fn of(spec: &SealedSecretSpec) -> Self {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Covered<'a> {
+            scope: crate::scope::Scope,
+            encrypted_data: &'a std::collections::BTreeMap<String, String>,
+            template: &'a crate::resources::Template,
+        }
+        let covered =
+            Covered { scope: spec.scope, encrypted_data: &spec.encrypted_data, template: &spec.template };
+        let canonical = serde_json_canonicalizer::to_vec(&covered)
+            .expect("maps with string keys, strings and booleans always serialize");
+        let hash = Sha256::new()
+            .chain_update(b"seal/v1/digest")
+            .chain_update(RENDERER_VERSION)
+            .chain_update(canonical)
+            .finalize();
+        Self(hash.into())
+    }
+}
+
+impl fmt::Display for Digest {
+    /// 64 lower-case hex digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::Envelope;
+    use crate::scope::Scope;
+
+    fn spec() -> SealedSecretSpec {
+        SealedSecretSpec {
+            scope: Scope::Strict,
+            envelopes: Vec::new(),
+            encrypted_data: [("a".to_owned(), "x".to_owned())].into(),
+            template: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_rewrap_keeps_the_digest() {
+        let mut rewrapped = spec();
+        rewrapped.envelopes.push(Envelope { keys: vec![], recipients: vec![], age: "AA==".into() });
+        assert_eq!(Digest::of(&rewrapped), Digest::of(&spec()));
+    }
+
+    #[test]
+    fn any_change_of_scope_item_or_template_changes_the_digest() {
+        let changes: [fn(&mut SealedSecretSpec); 4] = [
+            |spec| spec.scope = Scope::NamespaceWide,
+            |spec| drop(spec.encrypted_data.insert("a".into(), "y".into())),
+            |spec| drop(spec.encrypted_data.insert("b".into(), "x".into())),
+            |spec| spec.template.immutable = Some(false),
+        ];
+        for change in changes {
+            let mut changed = spec();
+            change(&mut changed);
+            assert_ne!(Digest::of(&changed), Digest::of(&spec()));
+        }
+    }
+
+    #[test]
+    fn the_digest_is_a_contract() {
+        // Secrets in clusters carry it: if this value changes, every one of them is rewritten.
+        assert_eq!(Digest::of(&spec()).to_string().len(), 64);
+    }
+}

@@ -1,0 +1,245 @@
+//! The seam between formats: what a reconciler, or `seal unseal`, may ask of any sealed object.
+//!
+//! Not a registry: who has the manifest knows its format and parses it with that format's module; from
+//! then on nobody needs to know which it was. Invariant: everything except [`Sealed::unseal`] is known
+//! from public text, so whether a Secret is in sync can be decided without opening anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::digest::Digest;
+use crate::keys::{Fingerprint, Keyring};
+use crate::names::{ItemName, NameError};
+use crate::plaintext::Plaintext;
+use crate::scope::{Place, Scope};
+use crate::secret::SecretError;
+use crate::template::TemplateError;
+
+/// A parsed sealed object of whichever format.
+pub trait Sealed: Send + Sync {
+    /// Where the object was found.
+    fn place(&self) -> &Place;
+
+    /// The scope it claims; [`Sealed::unseal`] checks the claim.
+    fn scope(&self) -> Scope;
+
+    /// The Secret it becomes, without the values.
+    fn shape(&self) -> &Shape;
+
+    /// Of ciphertext and template: equal digests make equal Secrets.
+    fn digest(&self) -> Digest;
+
+    /// Opens everything or nothing.
+    ///
+    /// # Expected Flow
+    ///
+    /// Envelopes in order, for each the hinted identities first; then what the envelopes say is compared
+    /// with what the object says; then every item; then `template.data`.
+    ///
+    /// # Guarantees
+    ///
+    /// On an error no plaintext has left the call.
+    ///
+    /// # Errors
+    ///
+    /// Any [`UnsealError`].
+    fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError>;
+}
+
+/// A Secret without its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The Secret's type.
+    pub type_: String,
+    /// Whether it may not change.
+    pub immutable: Option<bool>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations, without the controller's own.
+    pub annotations: BTreeMap<String, String>,
+    /// The keys of its `data`: items and `template.data` together.
+    pub keys: BTreeSet<ItemName>,
+}
+
+/// An opened object. No `Debug`: it holds plaintext.
+pub struct Unsealed {
+    /// The Secret's `data`, complete: exactly [`Shape::keys`].
+    pub data: BTreeMap<ItemName, Plaintext>,
+    /// Which sealing key opened each envelope, in their order.
+    pub opened_by: Vec<Fingerprint>,
+}
+
+/// Why an object was refused. `Display` is a lower-case fragment made of fixed words, validated names and
+/// public values; never of plaintext, and never of a library's message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnsealError {
+    /// A namespace, name or item name that may not be used.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A type, label or annotation that the Secret may not have.
+    #[error("template: {0}")]
+    Secret(#[from] SecretError),
+    /// A template that can't be used.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// Public text that isn't in the format at all.
+    #[error("{path} {problem}")]
+    Malformed {
+        /// Where, as a field path: `envelopes[0].age`.
+        path: String,
+        /// What is wrong, as the rest of a sentence.
+        problem: String,
+    },
+    /// More of something than the format allows.
+    #[error("{path} has {found} {unit}; at most {limit} are allowed")]
+    TooLarge {
+        /// Where, as a field path.
+        path: String,
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// The document inside an envelope is of a version this program doesn't know.
+    #[error("envelopes[{envelope}] is of version {found}; this program knows version 1: update it")]
+    UnknownVersion {
+        /// The envelope's index.
+        envelope: usize,
+        /// The version it says.
+        found: u64,
+    },
+    /// No identity at hand opens the envelope.
+    #[error(
+        "no identity at hand opens envelopes[{envelope}]; it says it is sealed to {}",
+        short_list(sealed_to)
+    )]
+    NoMatchingKey {
+        /// The envelope's index.
+        envelope: usize,
+        /// Whom it says it is sealed to; a hint nobody authenticated.
+        sealed_to: Vec<Fingerprint>,
+    },
+    /// An identity opens the envelope's header, but the file was changed.
+    #[error("envelopes[{envelope}] was changed after it was sealed")]
+    EnvelopeAltered {
+        /// The envelope's index.
+        envelope: usize,
+    },
+    /// What is inside the envelope isn't a valid document.
+    #[error("envelopes[{envelope}] holds {problem}")]
+    MalformedEnvelope {
+        /// The envelope's index.
+        envelope: usize,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// Sealed with another scope than the object says.
+    #[error("sealed with scope {sealed}, found with scope {found}")]
+    WrongScope {
+        /// The authenticated scope.
+        sealed: Scope,
+        /// The object's scope.
+        found: Scope,
+    },
+    /// Sealed for another place.
+    #[error("sealed for {sealed}, found in {found}")]
+    WrongPlace {
+        /// The authenticated binding, as text.
+        sealed: String,
+        /// Where the object is.
+        found: String,
+    },
+    /// The public list of an envelope's recipients isn't the sealed one.
+    #[error("envelopes[{envelope}] is sealed to {}, but says {}", short_list(sealed), short_list(found))]
+    WrongRecipients {
+        /// The envelope's index.
+        envelope: usize,
+        /// The authenticated list.
+        sealed: Vec<Fingerprint>,
+        /// The public list.
+        found: Vec<Fingerprint>,
+    },
+    /// The public list of an envelope's data keys isn't the sealed one.
+    #[error("envelopes[{envelope}].keys does not match the data keys inside")]
+    WrongKeys {
+        /// The envelope's index.
+        envelope: usize,
+    },
+    /// One data key in two envelopes, or twice in one.
+    #[error("data key {id} is listed more than once")]
+    DuplicateKey {
+        /// The data key's id.
+        id: String,
+    },
+    /// An item whose data key is in no envelope: an envelope was dropped, or the item is from elsewhere.
+    #[error("item {item} needs data key {id}, which no envelope holds")]
+    MissingKey {
+        /// The item.
+        item: ItemName,
+        /// The id it refers to.
+        id: String,
+    },
+    /// An envelope that no item needs.
+    #[error("envelopes[{envelope}] holds no data key that an item needs")]
+    UnusedEnvelope {
+        /// The envelope's index.
+        envelope: usize,
+    },
+    /// An item's ciphertext was changed, or belongs to another item.
+    #[error("item {item} was changed after it was sealed, or was sealed as another item")]
+    ItemAltered {
+        /// The item.
+        item: ItemName,
+    },
+    /// A template refers to an item whose sealer didn't allow it.
+    #[error("template.data refers to item {item}, which was not sealed for use in templates")]
+    NotForTemplates {
+        /// The item.
+        item: ItemName,
+    },
+    /// All values together are larger than a Secret may be.
+    #[error("the Secret would be larger than {limit} bytes")]
+    SecretTooLarge {
+        /// What Kubernetes takes.
+        limit: usize,
+    },
+}
+
+impl UnsealError {
+    /// The reason of the condition this becomes: CamelCase, stable, for programs.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Name(_) => "InvalidName",
+            Self::Secret(_) | Self::Template(_) => "InvalidTemplate",
+            Self::Malformed { .. } | Self::TooLarge { .. } => "Malformed",
+            Self::UnknownVersion { .. } => "UnknownVersion",
+            Self::NoMatchingKey { .. } => "NoMatchingKey",
+            Self::EnvelopeAltered { .. } => "EnvelopeAltered",
+            Self::MalformedEnvelope { .. } => "MalformedEnvelope",
+            Self::WrongScope { .. } => "WrongScope",
+            Self::WrongPlace { .. } => "WrongPlace",
+            Self::WrongRecipients { .. } => "WrongRecipients",
+            Self::WrongKeys { .. } => "WrongKeys",
+            Self::DuplicateKey { .. } => "DuplicateKey",
+            Self::MissingKey { .. } => "MissingKey",
+            Self::UnusedEnvelope { .. } => "UnusedEnvelope",
+            Self::ItemAltered { .. } => "ItemAltered",
+            Self::NotForTemplates { .. } => "NotForTemplates",
+            Self::SecretTooLarge { .. } => "SecretTooLarge",
+        }
+    }
+
+    /// Whether another set of identities could make a difference. Everything else waits for a change of
+    /// the object itself.
+    pub fn may_pass_with_other_keys(&self) -> bool {
+        matches!(self, Self::NoMatchingKey { .. })
+    }
+}
+
+fn short_list(fingerprints: &[Fingerprint]) -> String {
+    if fingerprints.is_empty() {
+        return "nobody".to_owned();
+    }
+    fingerprints.iter().map(|f| f.short().to_string()).collect::<Vec<_>>().join(", ")
+}

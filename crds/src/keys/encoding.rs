@@ -1,0 +1,98 @@
+//! Bech32 as age uses it: BIP 173's alphabet and checksum, without its limit on length.
+//!
+//! Not Bech32m, and not a reader of prefixes: the caller says which one it expects. Invariant: whatever
+//! [`decode`] takes, [`encode`] gives back, apart from letter case (BIP 173 allows all-lower and all-upper),
+//! so one key has one text. Buffers wipe on drop, since half of what passes here is private keys.
+
+use age_core::primitives::{bech32_decode, bech32_encode_to_fmt};
+use bech32::Hrp;
+use bech32::primitives::decode::{CheckedHrpstringError, ChecksumError};
+use zeroize::Zeroizing;
+
+/// Why text isn't the Bech32 that was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EncodingError {
+    /// The form is right and the checksum isn't: mistyped, or cut short.
+    Checksum,
+    /// Anything else: another prefix or alphabet, mixed case, padding that isn't zero.
+    Malformed,
+}
+
+/// Bytes to lower-case Bech32.
+pub(super) fn encode(hrp: Hrp, bytes: &[u8]) -> Zeroizing<String> {
+    // Reserved in full (separator and 6 checksum characters included), so that growing leaves no copies.
+    let length = hrp.len() + 1 + (bytes.len() * 8).div_ceil(5) + 6;
+    let mut text = Zeroizing::new(String::with_capacity(length));
+    bech32_encode_to_fmt(&mut *text, hrp, bytes).expect("writing to a String can't fail");
+    text
+}
+
+/// Bech32 of either case, with exactly this prefix, to bytes.
+pub(super) fn decode(hrp: Hrp, text: &str) -> Result<Zeroizing<Vec<u8>>, EncodingError> {
+    let bytes = bech32_decode(
+        text,
+        |error| match error {
+            CheckedHrpstringError::Checksum(ChecksumError::InvalidResidue) => EncodingError::Checksum,
+            _ => EncodingError::Malformed,
+        },
+        |found| if found == hrp { Ok(()) } else { Err(EncodingError::Malformed) },
+        |_, decoded| {
+            let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+            bytes.extend(decoded);
+            Ok(bytes)
+        },
+    )?;
+    // The library drops the bits that don't fill a byte; age requires them to be zero.
+    if !encode(hrp, &bytes).eq_ignore_ascii_case(text) {
+        return Err(EncodingError::Malformed);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HRP: Hrp = Hrp::parse_unchecked("age");
+
+    #[test]
+    fn any_length_survives_the_round_trip() {
+        for length in [0, 1, 32, 33, 1216] {
+            let bytes: Vec<u8> = (0..length).map(|i| i as u8).collect();
+            let text = encode(HRP, &bytes);
+            assert_eq!(text.capacity(), text.len());
+            assert_eq!(*decode(HRP, &text).unwrap(), bytes);
+            assert_eq!(*decode(HRP, &text.to_uppercase()).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn one_wrong_character_is_a_checksum_error() {
+        let text = encode(HRP, &[7; 32]);
+        let wrong = format!("{}{}", &text[..text.len() - 1], if text.ends_with('q') { 'p' } else { 'q' });
+        assert_eq!(decode(HRP, &wrong), Err(EncodingError::Checksum));
+        assert_eq!(decode(HRP, &text[..text.len() - 1]), Err(EncodingError::Checksum));
+    }
+
+    #[test]
+    fn other_forms_are_malformed() {
+        let text = encode(HRP, &[7; 32]);
+        let mixed = format!("AGE{}", &text[3..]);
+        let other = encode(Hrp::parse_unchecked("ago"), &[7; 32]);
+        for bad in ["", "age", "age1", "age1b", &mixed, &other] {
+            assert_eq!(decode(HRP, bad), Err(EncodingError::Malformed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn spare_bits_must_be_zero() {
+        // 32 bytes are 51.2 characters of 5 bits: the last carries 4 spare bits. A valid checksum over a
+        // non-zero one, made with the same polynomial.
+        use bech32::primitives::iter::{ByteIterExt, Fe32IterExt};
+        let mut symbols: Vec<_> = [7_u8; 32].iter().copied().bytes_to_fes().collect();
+        *symbols.last_mut().unwrap() = bech32::Fe32::P;
+        let text: String =
+            symbols.into_iter().with_checksum::<bech32::Bech32>(&HRP).chars().collect();
+        assert_eq!(decode(HRP, &text), Err(EncodingError::Malformed));
+    }
+}

@@ -1,0 +1,87 @@
+//! Private keys that open envelopes, and the files that hold them.
+//!
+//! The same three kinds as recipients. Not plugins, passphrases or passphrase-protected keys: whoever has a
+//! passphrase takes it off before (`age -d`, `ssh-keygen -p`), since this crate has nobody to ask.
+//!
+//! Invariant: an [`Identity`] opens what is sealed to its [`recipient`](Identity::recipient). It wipes on
+//! drop and has no `Debug`, `Display`, `Serialize` or `Clone`, and no error repeats any of its text.
+//! (Parsing an ssh key leaves copies of the PEM text in age's own buffers, out of reach.)
+
+mod parse;
+
+use zeroize::Zeroizing;
+
+use super::{Fingerprint, Recipient, RecipientKind, mlkem768x25519};
+
+pub use parse::{IdentitiesError, IdentityError, parse_identities};
+
+/// A private key.
+pub struct Identity {
+    key: Key,
+    recipient: Recipient,
+}
+
+enum Key {
+    Hybrid(mlkem768x25519::Identity),
+    X25519(age::x25519::Identity),
+    SshEd25519 { key: age::ssh::Identity, pem: Zeroizing<String> },
+}
+
+impl Identity {
+    /// A fresh hybrid post-quantum identity, from the operating system's generator alone.
+    ///
+    /// # Panics
+    /// If the operating system gives no randomness.
+    pub fn generate() -> Self {
+        Self::from_hybrid(mlkem768x25519::Identity::generate())
+    }
+
+    fn from_hybrid(key: mlkem768x25519::Identity) -> Self {
+        let recipient = key.recipient().into();
+        Self { key: Key::Hybrid(key), recipient }
+    }
+
+    /// Reads one identity: an `AGE-SECRET-KEY-…` line or an OpenSSH private key in PEM, with or without
+    /// white space around it.
+    ///
+    /// # Errors
+    /// Says what the text is instead, where that can be told; never repeats any of it.
+    pub fn parse(text: &str) -> Result<Self, IdentityError> {
+        parse::parse(text.trim())
+    }
+
+    /// The public half.
+    pub fn recipient(&self) -> &Recipient {
+        &self.recipient
+    }
+
+    /// The public half's fingerprint.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.recipient.fingerprint()
+    }
+
+    /// Which kind of key it is.
+    pub fn kind(&self) -> RecipientKind {
+        self.recipient.kind()
+    }
+
+    /// The private key itself, as [`parse`](Self::parse) takes it: `AGE-SECRET-KEY-…` without a line end,
+    /// or the PEM text that an ssh key was read from. For the one place that stores it.
+    pub fn to_secret_string(&self) -> Zeroizing<String> {
+        use age::secrecy::ExposeSecret;
+        match &self.key {
+            Key::Hybrid(key) => key.to_secret_string(),
+            Key::X25519(key) => Zeroizing::new(key.to_string().expose_secret().to_owned()),
+            Key::SshEd25519 { pem, .. } => pem.clone(),
+        }
+    }
+
+    /// For [`age::Decryptor::decrypt`].
+    pub fn as_age(&self) -> &dyn age::Identity {
+        match &self.key {
+            Key::Hybrid(key) => key,
+            Key::X25519(key) => key,
+            Key::SshEd25519 { key, .. } => key,
+        }
+    }
+}

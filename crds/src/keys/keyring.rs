@@ -1,0 +1,81 @@
+//! The identities that are at hand for opening.
+//!
+//! Not a store (whoever loads keys decides from where), not a ranking (which key is primary is the
+//! controller's business), and not age's alone: another format keeps its own kind of key beside
+//! this. Share one through an `Arc`; it can't be cloned.
+//!
+//! Invariant: no two identities have the same fingerprint, and iteration keeps the order of insertion.
+
+use super::{Fingerprint, Identity};
+
+/// An ordered set of identities, each found by its recipient's fingerprint.
+#[derive(Default)]
+pub struct Keyring {
+    identities: Vec<Identity>,
+}
+
+impl Keyring {
+    /// The identities in the order given; one that comes again is dropped.
+    pub fn new(identities: Vec<Identity>) -> Self {
+        identities.into_iter().collect()
+    }
+
+    /// Adds an identity at the end. `false` if it was there already; then the new copy is dropped.
+    pub fn insert(&mut self, identity: Identity) -> bool {
+        let is_new = self.find(&identity.fingerprint()).is_none();
+        if is_new {
+            self.identities.push(identity);
+        }
+        is_new
+    }
+
+    /// The identity with this fingerprint. Linear: a keyring holds a handful.
+    pub fn find(&self, fingerprint: &Fingerprint) -> Option<&Identity> {
+        self.iter().find(|identity| identity.fingerprint() == *fingerprint)
+    }
+
+    /// All identities, in the order of insertion.
+    pub fn iter(&self) -> std::slice::Iter<'_, Identity> {
+        self.identities.iter()
+    }
+
+    /// All fingerprints, in the order of insertion.
+    pub fn fingerprints(&self) -> impl ExactSizeIterator<Item = Fingerprint> {
+        self.iter().map(Identity::fingerprint)
+    }
+
+    /// How many identities there are.
+    pub fn len(&self) -> usize {
+        self.identities.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.identities.is_empty()
+    }
+}
+
+impl FromIterator<Identity> for Keyring {
+    fn from_iter<I: IntoIterator<Item = Identity>>(identities: I) -> Self {
+        let mut keyring = Self::default();
+        keyring.extend(identities);
+        keyring
+    }
+}
+
+impl Extend<Identity> for Keyring {
+    fn extend<I: IntoIterator<Item = Identity>>(&mut self, identities: I) {
+        for identity in identities {
+            self.insert(identity);
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Keyring {
+    type Item = &'a Identity;
+    type IntoIter = std::slice::Iter<'a, Identity>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

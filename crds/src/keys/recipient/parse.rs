@@ -1,0 +1,138 @@
+//! Text to a public key, or a reason that somebody can act on.
+//!
+//! Not a lenient reader: what isn't one of the three kinds is refused by name where it has one. Invariant:
+//! no error carries the text. Only an algorithm from a fixed list and a plugin's name are repeated, because
+//! the rest may be a private key that was pasted in the wrong place.
+
+use bech32::Hrp;
+use x25519_dalek as x25519;
+
+use super::{Key, RecipientKind};
+use crate::keys::encoding::{self, EncodingError};
+use crate::keys::{mlkem768x25519, xwing};
+
+const X25519_HRP: Hrp = Hrp::parse_unchecked("age");
+
+/// SSH algorithms that people have keys of, and that age can't use or that `seal` doesn't accept.
+const OTHER_SSH_ALGORITHMS: [&str; 7] = [
+    "ssh-rsa",
+    "ssh-dss",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
+
+/// Why text is not a recipient. Never repeats the text. Permanent: only other text helps.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipientError {
+    /// Nothing but white space.
+    #[error("recipient is empty")]
+    Empty,
+    /// A private key where its public half belongs. Wherever this text was headed, it is exposed there.
+    #[error("private key (identity) where a recipient belongs")]
+    Identity,
+    /// An SSH key that isn't ssh-ed25519; holds its algorithm.
+    #[error("{0} recipient is not supported (accepted: age1pq1…, age1…, ssh-ed25519)")]
+    UnsupportedSsh(&'static str),
+    /// A recipient of an age plugin, hardware keys included; holds the plugin's name.
+    #[error("age plugin recipient age1{0}1… is not supported (accepted: age1pq1…, age1…, ssh-ed25519)")]
+    Plugin(String),
+    /// A PEM certificate: a public key of the Bitnami format, which is another type.
+    #[error("PEM certificate is a key of the Bitnami format, not a recipient")]
+    Certificate,
+    /// The checksum of `age1…` is wrong.
+    #[error("recipient has a wrong checksum (mistyped or cut short)")]
+    Checksum,
+    /// Begins like this kind, and isn't one: its length, its alphabet, or not a usable key.
+    #[error("{0} recipient is malformed")]
+    Malformed(RecipientKind),
+    /// Nothing known.
+    #[error("not a recipient (accepted: age1pq1…, age1…, ssh-ed25519)")]
+    Unknown,
+}
+
+/// Reads one recipient of any kind, with or without white space around it.
+pub(super) fn parse(text: &str) -> Result<Key, RecipientError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(RecipientError::Empty);
+    }
+    if is_identity(text) {
+        return Err(RecipientError::Identity);
+    }
+    if text.starts_with("-----BEGIN CERTIFICATE") {
+        return Err(RecipientError::Certificate);
+    }
+    let Some((_, rest)) = text.split_at_checked(4).filter(|(start, _)| start.eq_ignore_ascii_case("age1")) else {
+        return parse_ssh(text);
+    };
+    match rest.split_once('1') {
+        None => parse_x25519(text),
+        Some((name, _)) if name.eq_ignore_ascii_case("pq") => parse_hybrid(text),
+        Some((name, _)) if is_plugin_name(name) => Err(RecipientError::Plugin(name.to_ascii_lowercase())),
+        Some(_) => Err(RecipientError::Unknown),
+    }
+}
+
+fn parse_hybrid(text: &str) -> Result<Key, RecipientError> {
+    let key = mlkem768x25519::Recipient::parse(text).map_err(|e| refused(e, RecipientKind::Hybrid))?;
+    Ok(Key::Hybrid(key))
+}
+
+fn parse_x25519(text: &str) -> Result<Key, RecipientError> {
+    let malformed = || RecipientError::Malformed(RecipientKind::X25519);
+    let bytes = encoding::decode(X25519_HRP, text).map_err(|e| refused(e, RecipientKind::X25519))?;
+    let point: [u8; 32] = bytes.as_slice().try_into().map_err(|_| malformed())?;
+    // age panics where it should wrap to such a point.
+    if xwing::is_low_order(&x25519::PublicKey::from(point)) {
+        return Err(malformed());
+    }
+    text.parse().map(Key::X25519).map_err(|_| malformed())
+}
+
+/// `ssh-ed25519 <base64>[ <comment>]`: the one line of `~/.ssh/id_ed25519.pub`.
+fn parse_ssh(text: &str) -> Result<Key, RecipientError> {
+    let mut fields = text.split_ascii_whitespace();
+    let algorithm = fields.next().unwrap_or_default();
+    if let Some(other) = OTHER_SSH_ALGORITHMS.into_iter().find(|other| *other == algorithm) {
+        return Err(RecipientError::UnsupportedSsh(other));
+    }
+    if algorithm != "ssh-ed25519" {
+        return Err(RecipientError::Unknown);
+    }
+    let canonical = format!("{algorithm} {}", fields.next().unwrap_or_default());
+    match canonical.parse() {
+        // age takes a key with text behind it, and a point of low order, to which everybody has the key.
+        Ok(key @ age::ssh::Recipient::SshEd25519(_, point))
+            if canonical == key.to_string() && !point.is_small_order() && text.lines().count() == 1 =>
+        {
+            Ok(Key::SshEd25519(key))
+        }
+        _ => Err(RecipientError::Malformed(RecipientKind::SshEd25519)),
+    }
+}
+
+fn refused(error: EncodingError, kind: RecipientKind) -> RecipientError {
+    match error {
+        EncodingError::Checksum => RecipientError::Checksum,
+        EncodingError::Malformed => RecipientError::Malformed(kind),
+    }
+}
+
+/// A private key of age, of an age plugin, or in PEM, anywhere in the text.
+fn is_identity(text: &str) -> bool {
+    // Compared in place: a copy in another case would be one more secret to wipe.
+    let contains = |part: &str| {
+        text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+    };
+    contains("age-secret-key-") || contains("age-plugin-") || contains("private key-----")
+}
+
+/// Whether an error may repeat it: age's rule for the names of plugins, and short.
+fn is_plugin_name(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_');
+    (1..=32).contains(&name.len()) && name.bytes().all(fits)
+}

@@ -1,0 +1,46 @@
+//! The native format, `sealing.dev/v1alpha1`, byte for byte.
+//!
+//! Not the manifest's schema ([`crate::resources`]) and not policy. Each part is specified in the header of
+//! the file that parses it: [`envelope`] (the age file and the document inside), [`data_key`] (ids),
+//! [`item`] (one line of `encryptedData`), [`padding`]; and, for the object as a whole, [`object`].
+//! `tests/vectors/` at the top of the repository holds the format against change.
+//!
+//! Notation used there: `‖` is concatenation; `lp(x)` is the length of `x` as a big-endian u32, then `x`;
+//! HKDF is RFC 5869 with SHA-256 and an empty salt, 32 bytes of output; text is UTF-8.
+//!
+//! Invariant: what the verb [`seal`] makes, [`Sealed::unseal`](crate::Sealed::unseal) opens, at the same
+//! place only.
+
+mod data_key;
+mod envelope;
+mod item;
+mod object;
+mod padding;
+mod seal;
+
+pub use object::NativeSealed;
+pub use seal::{Item, NamedRecipient, SealError, seal};
+
+/// Envelopes of an object, at most.
+pub const MAX_ENVELOPES: usize = 16;
+/// Data keys of an object, at most.
+pub const MAX_DATA_KEYS: usize = 256;
+/// Recipients of an envelope, at most.
+pub const MAX_RECIPIENTS: usize = 16;
+/// Stanzas in an age header, at most: recipients, and what grease an implementation adds.
+pub const MAX_STANZAS: usize = 20;
+/// Bytes of one age file, at most.
+pub const MAX_AGE_SIZE: usize = 64 * 1024;
+/// Bytes of all age files of an object, at most.
+pub const MAX_AGE_TOTAL: usize = 128 * 1024;
+/// Items of an object, at most.
+pub const MAX_ITEMS: usize = 1024;
+
+/// `lp(bytes)`: big-endian u32 length, then the bytes.
+///
+/// Callers pass names and scopes, which are below 4 GiB by their own bounds.
+fn push_lp(out: &mut Vec<u8>, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).expect("names and scopes are bounded far below 4 GiB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(bytes);
+}

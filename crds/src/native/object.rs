@@ -1,0 +1,281 @@
+//! A SealedSecret as a whole: what must hold between its parts.
+//!
+//! ```text
+//! without a key:  1 to 16 envelopes, 1 to 256 data keys, 1 to 1024 items, age files of at most 128 KiB together
+//!                 data key ids are unique in the object
+//!                 every item's id is in an envelope; every envelope has an id that an item uses
+//!                 the template is within its rules (crate::template, crate::secret)
+//! with a key:     every inner scope is spec.scope, every binding is that of the place
+//!                 public recipients = inner recipients, public keys = inner ids, in order
+//!                 every item opens
+//!                 items in templates have a data key that allows it
+//!                 all values together are at most 1 MiB
+//! ```
+//! Ids that no item uses are allowed beside used ones: removing an item without a key can't reach inside.
+//!
+//! Splicing in an older revision of the same object (or, for wide scopes, something else sealed for the
+//! same scope) satisfies all of this. That is rollback by whoever writes to Git, and not detectable here.
+//!
+//! Not the decision whether a scope is welcome. Invariant: all or nothing; no value leaves before every
+//! check has passed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::data_key::{DataKey, DataKeyId};
+use super::item::SealedItem;
+use super::{MAX_AGE_TOTAL, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_ITEMS, MAX_RECIPIENTS, envelope};
+use crate::digest::Digest;
+use crate::format::{Sealed, Shape, UnsealError, Unsealed};
+use crate::keys::{Fingerprint, Keyring};
+use crate::names::ItemName;
+use crate::plaintext::Plaintext;
+use crate::resources::{self, SealedSecretSpec, Template};
+use crate::scope::{Binding, Place, Scope};
+use crate::secret;
+use crate::template::TemplateData;
+
+/// A SealedSecret of `sealing.dev/v1alpha1` whose public text has passed every check.
+pub struct NativeSealed {
+    place: Place,
+    scope: Scope,
+    envelopes: Vec<Envelope>,
+    items: BTreeMap<ItemName, SealedItem>,
+    template: TemplateData,
+    shape: Shape,
+    digest: Digest,
+}
+
+struct Envelope {
+    keys: Vec<DataKeyId>,
+    recipients: Vec<Fingerprint>,
+    file: Vec<u8>,
+}
+
+impl NativeSealed {
+    /// Parses and checks everything that needs no key. `allowed_types` are types to take out of
+    /// [`secret::REFUSED_TYPES`].
+    ///
+    /// # Errors
+    ///
+    /// Any [`UnsealError`] that public text can give.
+    pub fn parse(
+        place: Place,
+        spec: &SealedSecretSpec,
+        allowed_types: &BTreeSet<String>,
+    ) -> Result<Self, UnsealError> {
+        let envelopes = parse_envelopes(&spec.envelopes)?;
+        let items = parse_items(&spec.encrypted_data)?;
+        check_references(&envelopes, &items)?;
+        let template = parse_template_data(&spec.template, &items)?;
+        let keys = items.keys().chain(template.keys()).cloned().collect();
+        let shape = parse_shape(&spec.template, keys, allowed_types)?;
+        Ok(Self { place, scope: spec.scope, envelopes, items, template, shape, digest: Digest::of(spec) })
+    }
+
+    /// The items that `template.data` substitutes.
+    pub(super) fn template_references(&self) -> impl Iterator<Item = &ItemName> {
+        self.template.references()
+    }
+
+    /// Opens every envelope and checks its claims.
+    fn open_envelopes(
+        &self,
+        keys: &Keyring,
+    ) -> Result<(BTreeMap<DataKeyId, DataKey>, Vec<Fingerprint>), UnsealError> {
+        let expected = Binding::new(self.scope, &self.place);
+        let mut data_keys = BTreeMap::new();
+        let mut opened_by = Vec::new();
+        for (index, public) in self.envelopes.iter().enumerate() {
+            let opened = envelope::open(index, &public.file, &public.recipients, keys)?;
+            if opened.binding.scope() != self.scope {
+                return Err(UnsealError::WrongScope { sealed: opened.binding.scope(), found: self.scope });
+            }
+            if opened.binding != expected {
+                return Err(UnsealError::WrongPlace {
+                    sealed: opened.binding.to_string(),
+                    found: expected.to_string(),
+                });
+            }
+            if opened.recipients != public.recipients {
+                return Err(UnsealError::WrongRecipients {
+                    envelope: index,
+                    sealed: opened.recipients,
+                    found: public.recipients.clone(),
+                });
+            }
+            let ids: Vec<DataKeyId> = opened.keys.iter().map(|key| key.id(&expected)).collect();
+            if ids != public.keys {
+                return Err(UnsealError::WrongKeys { envelope: index });
+            }
+            data_keys.extend(ids.into_iter().zip(opened.keys));
+            opened_by.push(opened.by);
+        }
+        Ok((data_keys, opened_by))
+    }
+}
+
+impl Sealed for NativeSealed {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
+        let (data_keys, opened_by) = self.open_envelopes(keys)?;
+        // `parse` has seen that every id is in an envelope, and `open_envelopes` that the envelopes' ids are
+        // those it saw.
+        let key_of = |item: &SealedItem| &data_keys[&item.id];
+
+        for name in self.template.references() {
+            if !key_of(&self.items[name]).template {
+                return Err(UnsealError::NotForTemplates { item: name.clone() });
+            }
+        }
+        let mut data: BTreeMap<ItemName, Plaintext> = BTreeMap::new();
+        for (name, item) in &self.items {
+            let value = item
+                .open(key_of(item), name)
+                .ok_or_else(|| UnsealError::ItemAltered { item: name.clone() })?;
+            data.insert(name.clone(), value);
+        }
+        let rendered = self.template.render(&data);
+        data.extend(rendered);
+        if data.values().map(Plaintext::len).sum::<usize>() > secret::MAX_SECRET_SIZE {
+            return Err(UnsealError::SecretTooLarge { limit: secret::MAX_SECRET_SIZE });
+        }
+        Ok(Unsealed { data, opened_by })
+    }
+}
+
+fn malformed(path: impl Into<String>, problem: impl Into<String>) -> UnsealError {
+    UnsealError::Malformed { path: path.into(), problem: problem.into() }
+}
+
+/// Between 1 and `limit` of something.
+fn check_count(path: &str, found: usize, limit: usize, unit: &'static str) -> Result<(), UnsealError> {
+    match found {
+        0 => Err(malformed(path, "is empty")),
+        _ if found > limit => Err(UnsealError::TooLarge { path: path.to_owned(), found, limit, unit }),
+        _ => Ok(()),
+    }
+}
+
+fn parse_envelopes(envelopes: &[resources::Envelope]) -> Result<Vec<Envelope>, UnsealError> {
+    check_count("envelopes", envelopes.len(), MAX_ENVELOPES, "envelopes")?;
+    let parsed = envelopes
+        .iter()
+        .enumerate()
+        .map(|(index, envelope)| parse_envelope(index, envelope))
+        .collect::<Result<Vec<_>, _>>()?;
+    let keys = parsed.iter().map(|envelope| envelope.keys.len()).sum();
+    check_count("envelopes", keys, MAX_DATA_KEYS, "data keys")?;
+    let size = parsed.iter().map(|envelope| envelope.file.len()).sum();
+    check_count("envelopes", size, MAX_AGE_TOTAL, "bytes of age files")?;
+    Ok(parsed)
+}
+
+fn parse_envelope(index: usize, envelope: &resources::Envelope) -> Result<Envelope, UnsealError> {
+    let path = |field: &str| format!("envelopes[{index}].{field}");
+    check_count(&path("keys"), envelope.keys.len(), MAX_DATA_KEYS, "data keys")?;
+    check_count(&path("recipients"), envelope.recipients.len(), MAX_RECIPIENTS, "recipients")?;
+    let keys = envelope
+        .keys
+        .iter()
+        .map(|id| id.parse())
+        .collect::<Result<_, ()>>()
+        .map_err(|()| malformed(path("keys"), "has an id that is not 43 characters of canonical base64url"))?;
+    let recipients = envelope
+        .recipients
+        .iter()
+        .map(|hint| hint.fingerprint.parse())
+        .collect::<Result<_, _>>()
+        .map_err(|_| malformed(path("recipients"), "has a fingerprint that is not 64 hex digits"))?;
+    let file =
+        BASE64.decode(&envelope.age).map_err(|_| malformed(path("age"), "is not canonical base64"))?;
+    envelope::check_header(&file).map_err(|problem| malformed(path("age"), problem))?;
+    Ok(Envelope { keys, recipients, file })
+}
+
+fn parse_items(encrypted_data: &BTreeMap<String, String>) -> Result<BTreeMap<ItemName, SealedItem>, UnsealError> {
+    check_count("encryptedData", encrypted_data.len(), MAX_ITEMS, "items")?;
+    encrypted_data
+        .iter()
+        .map(|(name, line)| {
+            let name: ItemName = name.parse()?;
+            let item = SealedItem::parse(line)
+                .map_err(|problem| malformed(format!("encryptedData.{name}"), problem))?;
+            Ok((name, item))
+        })
+        .collect()
+}
+
+/// Ids are unique, every reference is resolved, every envelope is used.
+fn check_references(
+    envelopes: &[Envelope],
+    items: &BTreeMap<ItemName, SealedItem>,
+) -> Result<(), UnsealError> {
+    let mut held = BTreeSet::new();
+    for id in envelopes.iter().flat_map(|envelope| &envelope.keys) {
+        if !held.insert(id) {
+            return Err(UnsealError::DuplicateKey { id: id.to_string() });
+        }
+    }
+    let used: BTreeSet<&DataKeyId> = items.values().map(|item| &item.id).collect();
+    if let Some((name, item)) = items.iter().find(|(_, item)| !held.contains(&item.id)) {
+        return Err(UnsealError::MissingKey { item: name.clone(), id: item.id.to_string() });
+    }
+    match envelopes.iter().position(|envelope| !envelope.keys.iter().any(|id| used.contains(id))) {
+        Some(envelope) => Err(UnsealError::UnusedEnvelope { envelope }),
+        None => Ok(()),
+    }
+}
+
+fn parse_template_data(
+    template: &Template,
+    items: &BTreeMap<ItemName, SealedItem>,
+) -> Result<TemplateData, UnsealError> {
+    if template.data.len() > MAX_ITEMS {
+        let (path, found) = ("template.data".to_owned(), template.data.len());
+        return Err(UnsealError::TooLarge { path, found, limit: MAX_ITEMS, unit: "keys" });
+    }
+    let data = template
+        .data
+        .iter()
+        .map(|(key, text)| Ok((key.parse()?, text.as_str())))
+        .collect::<Result<Vec<(ItemName, &str)>, UnsealError>>()?;
+    Ok(TemplateData::parse(data, |item| items.contains_key(item))?)
+}
+
+fn parse_shape(
+    template: &Template,
+    keys: BTreeSet<ItemName>,
+    allowed_types: &BTreeSet<String>,
+) -> Result<Shape, UnsealError> {
+    let type_ = template.type_.clone().unwrap_or_else(|| secret::OPAQUE.to_owned());
+    secret::check_type(&type_, allowed_types)?;
+    secret::check_keys(&type_, &keys)?;
+    let metadata = &template.metadata;
+    metadata.labels.iter().try_for_each(|(key, value)| secret::check_label(key, value))?;
+    secret::check_annotations(&metadata.annotations)?;
+    Ok(Shape {
+        type_,
+        immutable: template.immutable,
+        labels: metadata.labels.clone(),
+        annotations: metadata.annotations.clone(),
+        keys,
+    })
+}

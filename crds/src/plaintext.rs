@@ -1,0 +1,40 @@
+//! Bytes that nobody but their owner may see.
+//!
+//! Not a vault: it doesn't lock pages or hide from a debugger. Invariant: the bytes are wiped when the
+//! value is dropped, and the type has no `Debug`, `Display`, `Serialize` or `Clone`, so it can't slip
+//! into a log line, an error or a second copy by accident. Every reader says [`Plaintext::expose`].
+
+use zeroize::Zeroizing;
+
+/// The plaintext of one item, or of anything made from one.
+pub struct Plaintext(Zeroizing<Vec<u8>>);
+
+impl Plaintext {
+    /// The bytes, for the moment they are needed.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// How many bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none; an empty value is a legal item.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<Vec<u8>> for Plaintext {
+    /// Takes the buffer over; no copy is made.
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for Plaintext {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+}

@@ -1,0 +1,245 @@
+//! `SealedSecret`: the manifest that is safe to commit, as it travels.
+//!
+//! Not checked beyond its shape; [`crate::native`] parses it. Invariant: unknown fields of the spec are
+//! refused, because a field this version doesn't know may be one that was meant to restrict something.
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::Condition;
+use crate::scope::Scope;
+
+/// What is sealed, for whom, and the shape of the Secret it becomes.
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "sealing.dev",
+    version = "v1alpha1",
+    kind = "SealedSecret",
+    namespaced,
+    status = "SealedSecretStatus",
+    shortname = "sls",
+    category = "sealed",
+    derive = "PartialEq",
+    doc = "A Secret that is safe to commit: sealed to recipients, opened by the controller into a Secret of the same name.",
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Items", type_ = "integer", json_path = ".status.items"),
+    printcolumn(name = "Key", type_ = "string", json_path = ".status.key"),
+    printcolumn(name = "Scope", type_ = "string", json_path = ".spec.scope", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = 1
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.template) || !has(self.template.data) || self.template.data.all(key, !(key in self.encryptedData))",
+    "message": "a key of template.data must not be the name of an item in encryptedData",
+}]))]
+pub struct SealedSecretSpec {
+    /// How firmly the object is tied to its place. The sealed claim decides; this copy must agree with it.
+    pub scope: Scope,
+    /// The data keys, each list sealed to recipients.
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub envelopes: Vec<Envelope>,
+    /// Item name to `<data key id>.<base64(nonce ‖ ciphertext)>`.
+    #[schemars(schema_with = "encrypted_data_schema")]
+    pub encrypted_data: BTreeMap<String, String>,
+    /// The shape of the Secret. Public and unauthenticated.
+    #[serde(default, skip_serializing_if = "Template::is_default")]
+    #[schemars(with = "Option<Template>")]
+    pub template: Template,
+}
+
+/// Data keys, sealed to all recipients at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Envelope {
+    /// Ids of the data keys inside, in order: unpadded base64url of 32 bytes.
+    #[schemars(schema_with = "key_ids_schema")]
+    pub keys: Vec<String>,
+    /// Who can open it: hints for people and look-up; the claim that counts is inside.
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub recipients: Vec<RecipientHint>,
+    /// A binary age v1 file, canonical padded base64; at most 64 KiB decoded.
+    #[schemars(length(min = 1, max = 87384), regex(pattern = r"^[A-Za-z0-9+/]+={0,2}$"))]
+    pub age: String,
+}
+
+/// A recipient as people know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecipientHint {
+    /// A name for people; means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub name: Option<String>,
+    /// SHA-256 of the canonical recipient string, 64 hex digits.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
+    pub fingerprint: String,
+}
+
+/// The shape of the Secret: everything about it that isn't an item.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Template {
+    /// The Secret's type; `Opaque` when absent.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub type_: Option<String>,
+    /// Whether the Secret may not change any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub immutable: Option<bool>,
+    /// Labels and annotations, taken literally.
+    #[serde(default, skip_serializing_if = "TemplateMetadata::is_empty")]
+    #[schemars(with = "Option<TemplateMetadata>")]
+    pub metadata: TemplateMetadata,
+    /// Further keys of the Secret: text with `$(item)` references.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "template_data_schema")]
+    pub data: BTreeMap<String, String>,
+}
+
+impl Template {
+    /// Whether it says nothing, so that it need not be written.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Labels and annotations of the Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateMetadata {
+    /// Labels of the Secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "labels_schema")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the Secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "annotations_schema")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl TemplateMetadata {
+    /// Whether there is neither a label nor an annotation.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What the controller last saw and did. Written by the controller only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedSecretStatus {
+    /// The generation this status speaks of; -1 (the schema's default) before any controller came by, so
+    /// that kstatus doesn't read a new object as Current.
+    #[serde(default = "never_observed")]
+    #[schemars(range(min = -1))]
+    pub observed_generation: i64,
+    /// `Ready`, `Reconciling`, `Stalled`, `Synced`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map"),
+        extend("x-kubernetes-list-map-keys" = ["type"])
+    )]
+    pub conditions: Vec<Condition>,
+    /// How many keys the Secret has, while Ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub items: Option<i64>,
+    /// The sealing key that opened the first envelope, 16 hex digits of its fingerprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub key: Option<String>,
+    /// Fingerprints of the sealing keys that opened the envelopes, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "fingerprints_schema")]
+    pub opened_by: Vec<String>,
+    /// The last `reconcile.fluxcd.io/requestedAt` that was acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub last_handled_reconcile_at: Option<String>,
+}
+
+fn never_observed() -> i64 {
+    -1
+}
+
+impl Default for SealedSecretStatus {
+    fn default() -> Self {
+        Self {
+            observed_generation: never_observed(),
+            conditions: Vec::new(),
+            items: None,
+            key: None,
+            opened_by: Vec::new(),
+            last_handled_reconcile_at: None,
+        }
+    }
+}
+
+/// 1,572,864 characters hold the largest value the apiserver takes (1 MiB) after padding and base64, and
+/// stay within what etcd takes for an object.
+fn encrypted_data_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1024,
+        "additionalProperties": {
+            "type": "string",
+            "maxLength": 1_572_864,
+            "pattern": r"^[A-Za-z0-9_-]{43}\.[A-Za-z0-9+/]+={0,2}$",
+        },
+    })
+}
+
+fn key_ids_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 256,
+        "items": { "type": "string", "maxLength": 43, "pattern": "^[A-Za-z0-9_-]{43}$" },
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
+fn fingerprints_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "items": { "type": "string", "maxLength": 64, "pattern": "^[0-9a-f]{64}$" },
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
+fn template_data_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 1024,
+        "additionalProperties": { "type": "string", "maxLength": 262_144 },
+    })
+}
+
+fn labels_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 256,
+        "additionalProperties": { "type": "string", "maxLength": 63 },
+    })
+}
+
+fn annotations_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 256,
+        "additionalProperties": { "type": "string", "maxLength": 262_144 },
+    })
+}

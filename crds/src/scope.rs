@@ -1,0 +1,175 @@
+//! Where a Secret belongs ([`Place`]), how firmly it is tied there ([`Scope`]), and the part of the place
+//! that is sealed in ([`Binding`]).
+//!
+//! Not a policy: which scopes a controller opens is its own flag. Invariant: a [`Binding`] holds exactly
+//! the names its scope binds, so two bindings are equal exactly when one may be opened in place of the
+//! other.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{Name, Namespace};
+
+/// How firmly a SealedSecret is tied to its place.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Opens only under its namespace and its name.
+    #[default]
+    Strict,
+    /// Opens under any name in its namespace.
+    NamespaceWide,
+    /// Opens anywhere in the cluster: any tenant who copies it can read it.
+    ClusterWide,
+}
+
+impl Scope {
+    /// All scopes, from the firmest to the loosest.
+    pub const ALL: [Self; 3] = [Self::Strict, Self::NamespaceWide, Self::ClusterWide];
+
+    /// `strict`, `namespace-wide` or `cluster-wide`: the form in manifests, flags and envelopes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::NamespaceWide => "namespace-wide",
+            Self::ClusterWide => "cluster-wide",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Text that is not a scope.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("scope \"{}\" is not one of strict, namespace-wide, cluster-wide", .0.escape_debug())]
+pub struct ParseScopeError(String);
+
+impl FromStr for Scope {
+    type Err = ParseScopeError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == s)
+            .ok_or_else(|| ParseScopeError(s.chars().take(64).collect()))
+    }
+}
+
+/// The namespace and name of a SealedSecret, which are also those of its Secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// The name.
+    pub name: Name,
+}
+
+impl fmt::Display for Place {
+    /// `prod/db`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// The part of a place that a scope seals in: everything for strict, the namespace for namespace-wide,
+/// nothing for cluster-wide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    scope: Scope,
+    namespace: Option<Namespace>,
+    name: Option<Name>,
+}
+
+impl Binding {
+    /// What `scope` binds of `place`.
+    pub fn new(scope: Scope, place: &Place) -> Self {
+        Self {
+            scope,
+            namespace: (scope != Scope::ClusterWide).then(|| place.namespace.clone()),
+            name: (scope == Scope::Strict).then(|| place.name.clone()),
+        }
+    }
+
+    /// A binding from its parts as an envelope holds them, or `None` where a part that the scope binds is
+    /// missing, or one that it doesn't bind is present.
+    pub fn from_parts(scope: Scope, namespace: Option<Namespace>, name: Option<Name>) -> Option<Self> {
+        let fits =
+            namespace.is_some() == (scope != Scope::ClusterWide) && name.is_some() == (scope == Scope::Strict);
+        fits.then_some(Self { scope, namespace, name })
+    }
+
+    /// The scope.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// The namespace, unless the scope is cluster-wide.
+    pub fn namespace(&self) -> Option<&Namespace> {
+        self.namespace.as_ref()
+    }
+
+    /// The name, only where the scope is strict.
+    pub fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+}
+
+impl fmt::Display for Binding {
+    /// `prod/db`, `namespace prod` or `any namespace`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.namespace, &self.name) {
+            (Some(namespace), Some(name)) => write!(f, "{namespace}/{name}"),
+            (Some(namespace), None) => write!(f, "namespace {namespace}"),
+            _ => f.write_str("any namespace"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(namespace: &str, name: &str) -> Place {
+        Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
+    }
+
+    #[test]
+    fn a_scope_reads_back_what_it_prints() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.to_string().parse(), Ok(scope));
+            assert_eq!(serde_json::to_value(scope).unwrap(), scope.as_str());
+        }
+        assert!("Strict".parse::<Scope>().is_err());
+    }
+
+    #[test]
+    fn bindings_are_equal_exactly_where_the_scope_allows_a_move() {
+        let (db, other_name, elsewhere) =
+            (place("prod", "db"), place("prod", "cache"), place("staging", "db"));
+        let binds = |scope, a: &Place, b: &Place| Binding::new(scope, a) == Binding::new(scope, b);
+        assert!(!binds(Scope::Strict, &db, &other_name) && !binds(Scope::Strict, &db, &elsewhere));
+        assert!(binds(Scope::NamespaceWide, &db, &other_name));
+        assert!(!binds(Scope::NamespaceWide, &db, &elsewhere));
+        assert!(binds(Scope::ClusterWide, &db, &elsewhere));
+        assert_ne!(Binding::new(Scope::Strict, &db), Binding::new(Scope::NamespaceWide, &db));
+    }
+
+    #[test]
+    fn parts_that_the_scope_does_not_bind_are_refused() {
+        let db = place("prod", "db");
+        let (namespace, name) = (Some(db.namespace), Some(db.name));
+        assert!(Binding::from_parts(Scope::Strict, namespace.clone(), None).is_none());
+        assert!(Binding::from_parts(Scope::NamespaceWide, namespace.clone(), name.clone()).is_none());
+        assert!(Binding::from_parts(Scope::ClusterWide, namespace.clone(), None).is_none());
+        assert!(Binding::from_parts(Scope::Strict, namespace, name).is_some());
+    }
+}

@@ -1,0 +1,241 @@
+//! What makes a Secret a legal Secret: types, labels, annotations, sizes.
+//!
+//! Not the apiserver's validation: only the part that is known from public text, checked here so that the
+//! reason can be said. The apiserver's own messages may quote a value and are never passed on, so
+//! whatever it would refuse for a public reason is refused here first. Invariant: no check looks at
+//! plaintext.
+
+use std::collections::BTreeSet;
+
+use crate::names::{ItemName, is_dns_subdomain};
+
+/// Largest sum of a Secret's values, in bytes (`core.MaxSecretSize`).
+pub const MAX_SECRET_SIZE: usize = 1024 * 1024;
+
+/// Largest sum of annotation keys and values, in bytes (apimachinery's `TotalAnnotationSizeLimitB`).
+const MAX_ANNOTATIONS_SIZE: usize = 256 * 1024;
+
+/// The type of a Secret without one.
+pub const OPAQUE: &str = "Opaque";
+
+/// Types a SealedSecret may not become unless a controller flag allows it. The control plane acts on
+/// them: the first hands out API credentials for a service account, the second lets machines join the
+/// cluster, the third is what Helm believes of a release. Whoever may seal should not get those powers.
+pub const REFUSED_TYPES: [&str; 3] =
+    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release.v1"];
+
+/// The keys the apiserver demands for a built-in type. Each inner list is a choice: one of them must be
+/// there.
+pub fn required_keys(type_: &str) -> &'static [&'static [&'static str]] {
+    match type_ {
+        "kubernetes.io/tls" => &[&["tls.crt"], &["tls.key"]],
+        "kubernetes.io/dockerconfigjson" => &[&[".dockerconfigjson"]],
+        "kubernetes.io/dockercfg" => &[&[".dockercfg"]],
+        "kubernetes.io/basic-auth" => &[&["username", "password"]],
+        "kubernetes.io/ssh-auth" => &[&["ssh-privatekey"]],
+        _ => &[],
+    }
+}
+
+/// A Secret that the apiserver would refuse, or that may not be made from a SealedSecret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// The type gives its holder powers beyond the Secret.
+    #[error("type {0} may not be sealed: the control plane acts on Secrets of this type")]
+    RefusedType(String),
+    /// Not a type at all.
+    #[error("type \"{}\" is not 1 to 253 printable characters", .0.escape_debug())]
+    MalformedType(String),
+    /// A key that the type demands is missing.
+    #[error("type {type_} needs the key {}", one_of.join(" or "))]
+    MissingKey {
+        /// The Secret's type.
+        type_: String,
+        /// The keys of which one must be there.
+        one_of: &'static [&'static str],
+    },
+    /// A label or annotation key that isn't a qualified name.
+    #[error("{what} \"{}\" is not a qualified name ([prefix/]name, name of at most 63)", key.escape_debug())]
+    MalformedKey {
+        /// `label` or `annotation`.
+        what: &'static str,
+        /// The key.
+        key: String,
+    },
+    /// A label value outside Kubernetes' rules.
+    #[error("the value of label {key} is not at most 63 of a-z, A-Z, 0-9, '-', '_' and '.'")]
+    MalformedLabelValue {
+        /// The label's key.
+        key: String,
+    },
+    /// All annotations together are too large.
+    #[error("annotations are {0} bytes; Kubernetes takes {MAX_ANNOTATIONS_SIZE}")]
+    AnnotationsTooLarge(usize),
+    /// A label or annotation that belongs to seal or to a GitOps tool.
+    #[error("{what} {key} belongs to the tool that manages the SealedSecret and may not be put on the Secret")]
+    TrackingMark {
+        /// `label` or `annotation`.
+        what: &'static str,
+        /// The key.
+        key: String,
+    },
+}
+
+/// Whether a label or annotation is a mark by which a tool knows its own objects. Copied to the Secret,
+/// it would make Argo CD, Flux or Helm think the Secret is theirs and prune it; `sealing.dev/*` on a
+/// Secret speaks for the controller (digest, adoption).
+pub fn is_tracking_mark(key: &str) -> bool {
+    const PREFIXES: [&str; 8] = [
+        "sealing.dev/",
+        "sealedsecrets.bitnami.com/",
+        "argocd.argoproj.io/",
+        "kustomize.toolkit.fluxcd.io/",
+        "helm.toolkit.fluxcd.io/",
+        "reconcile.fluxcd.io/",
+        "config.k8s.io/",
+        "meta.helm.sh/",
+    ];
+    const KEYS: [&str; 3] = [
+        "app.kubernetes.io/instance",
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "applyset.kubernetes.io/part-of",
+    ];
+    PREFIXES.iter().any(|prefix| key.starts_with(prefix)) || KEYS.contains(&key)
+}
+
+/// Checks a type against Kubernetes' form and [`REFUSED_TYPES`], where `allowed` takes types out of the
+/// latter.
+///
+/// # Errors
+///
+/// [`SecretError::MalformedType`], [`SecretError::RefusedType`].
+pub fn check_type(type_: &str, allowed: &BTreeSet<String>) -> Result<(), SecretError> {
+    if !(1..=253).contains(&type_.len()) || !type_.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(SecretError::MalformedType(type_.chars().take(253).collect()));
+    }
+    if REFUSED_TYPES.contains(&type_) && !allowed.contains(type_) {
+        return Err(SecretError::RefusedType(type_.to_owned()));
+    }
+    Ok(())
+}
+
+/// Checks that the keys a built-in type demands are there.
+///
+/// # Errors
+///
+/// [`SecretError::MissingKey`].
+pub fn check_keys(type_: &str, keys: &BTreeSet<ItemName>) -> Result<(), SecretError> {
+    for one_of in required_keys(type_) {
+        if !one_of.iter().any(|required| keys.iter().any(|key| key.as_str() == *required)) {
+            return Err(SecretError::MissingKey { type_: type_.to_owned(), one_of });
+        }
+    }
+    Ok(())
+}
+
+/// Checks one label against Kubernetes' rules and against tracking marks.
+///
+/// # Errors
+///
+/// [`SecretError::MalformedKey`], [`SecretError::MalformedLabelValue`], [`SecretError::TrackingMark`].
+pub fn check_label(key: &str, value: &str) -> Result<(), SecretError> {
+    check_metadata_key("label", key)?;
+    let value_ok = value.is_empty() || is_qualified_part(value);
+    if value_ok { Ok(()) } else { Err(SecretError::MalformedLabelValue { key: key.to_owned() }) }
+}
+
+/// Checks annotations against Kubernetes' rules and against tracking marks.
+///
+/// # Errors
+///
+/// [`SecretError::MalformedKey`], [`SecretError::AnnotationsTooLarge`], [`SecretError::TrackingMark`].
+pub fn check_annotations<'a>(
+    annotations: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<(), SecretError> {
+    let mut size = 0;
+    for (key, value) in annotations {
+        check_metadata_key("annotation", key)?;
+        size += key.len() + value.len();
+    }
+    if size > MAX_ANNOTATIONS_SIZE { Err(SecretError::AnnotationsTooLarge(size)) } else { Ok(()) }
+}
+
+fn check_metadata_key(what: &'static str, key: &str) -> Result<(), SecretError> {
+    let (prefix, name) = match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    // Annotation keys are lower-cased before the check by the apiserver; label keys aren't, but their
+    // prefix must be lower case either way.
+    let prefix_ok = prefix.is_none_or(|prefix| match what {
+        "annotation" => is_dns_subdomain(&prefix.to_ascii_lowercase()),
+        _ => is_dns_subdomain(prefix),
+    });
+    if !prefix_ok || !is_qualified_part(name) {
+        return Err(SecretError::MalformedKey { what, key: key.chars().take(317).collect() });
+    }
+    if is_tracking_mark(key) {
+        return Err(SecretError::TrackingMark { what, key: key.to_owned() });
+    }
+    Ok(())
+}
+
+/// `([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]`, at most 63: the name part of a qualified name, and a label
+/// value.
+fn is_qualified_part(s: &str) -> bool {
+    let bytes = s.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && bytes[0].is_ascii_alphanumeric()
+        && bytes[bytes.len() - 1].is_ascii_alphanumeric()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_the_control_plane_acts_on_are_refused_unless_allowed() {
+        for type_ in REFUSED_TYPES {
+            assert_eq!(
+                check_type(type_, &BTreeSet::new()),
+                Err(SecretError::RefusedType(type_.to_owned()))
+            );
+            assert_eq!(check_type(type_, &[type_.to_owned()].into()), Ok(()));
+        }
+        assert_eq!(check_type("example.com/anything", &BTreeSet::new()), Ok(()));
+        assert!(check_type("", &BTreeSet::new()).is_err());
+        assert!(check_type("a\nb", &BTreeSet::new()).is_err());
+    }
+
+    #[test]
+    fn built_in_types_need_their_keys() {
+        let keys = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
+        assert!(check_keys("kubernetes.io/tls", &keys(&["tls.crt", "tls.key"])).is_ok());
+        assert!(check_keys("kubernetes.io/basic-auth", &keys(&["username"])).is_ok());
+        assert_eq!(
+            check_keys("kubernetes.io/basic-auth", &keys(&["user"])).unwrap_err().to_string(),
+            "type kubernetes.io/basic-auth needs the key username or password"
+        );
+        assert!(check_keys("kubernetes.io/tls", &keys(&["tls.crt"])).is_err());
+    }
+
+    #[test]
+    fn tracking_marks_are_refused_on_the_secret() {
+        for key in ["sealing.dev/adopt", "argocd.argoproj.io/tracking-id", "app.kubernetes.io/instance"] {
+            assert!(matches!(check_label(key, "x"), Err(SecretError::TrackingMark { .. })), "{key}");
+        }
+        assert_eq!(check_label("app.kubernetes.io/name", "db"), Ok(()));
+    }
+
+    #[test]
+    fn labels_follow_kubernetes_rules() {
+        assert_eq!(check_label("a", ""), Ok(()));
+        for (key, value) in [("", "a"), ("a b", "a"), ("-a", "a"), ("Ex.com/a", "a"), ("a/b/c", "a")] {
+            assert!(matches!(check_label(key, value), Err(SecretError::MalformedKey { .. })), "{key}");
+        }
+        for value in ["a b", "-", "é", &"a".repeat(64)] {
+            assert!(matches!(check_label("a", value), Err(SecretError::MalformedLabelValue { .. })), "{value}");
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! `template.data`: text of the Secret in which items are substituted.
+//!
+//! The template is public and nobody authenticates it, so it is powerless by construction: references in
+//! the form of Kubernetes' own (`$(item)`, `$(item|base64)`, `$$(` for a literal `$(`), a few total
+//! encoders, no branching, no loops. Not Go's templates; those belong to the Bitnami format.
+//!
+//! The threat: whoever may write the template, but not read the Secret, learns about an item from what the
+//! template does. A branch on a value would tell; so would an encoder that fails for some values, and a
+//! value repeated until a size limit is hit tells its length. Hence: every encoder is total, an item is
+//! substituted only where its sealer said so, each at most [`MAX_USES`] times, and the limits that depend
+//! on lengths are Kubernetes' own.
+//!
+//! Invariant: whether a template parses depends on public text alone.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use zeroize::Zeroizing;
+
+use crate::names::ItemName;
+use crate::plaintext::Plaintext;
+
+/// How often one item may be substituted in all of an object's `template.data`.
+pub const MAX_USES: usize = 16;
+
+/// A template that can't be used, whatever the items' values are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// `$(` without `)`, or with something between them that is neither an item name nor a known encoder.
+    #[error("template.data.{key}: \"{}\" is not $(item) or $(item|encoder); write $$( for a literal $(", found.escape_debug())]
+    MalformedReference {
+        /// The key of `template.data`.
+        key: ItemName,
+        /// What was found, cut to 64 characters.
+        found: String,
+    },
+    /// An encoder that doesn't exist.
+    #[error("template.data.{key}: unknown encoder \"{}\"; there are base64, hex, json and url", encoder.escape_debug())]
+    UnknownEncoder {
+        /// The key of `template.data`.
+        key: ItemName,
+        /// The encoder's name.
+        encoder: String,
+    },
+    /// A reference to an item that the object doesn't have.
+    #[error("template.data.{key} refers to item {item}, which encryptedData doesn't have")]
+    UnknownItem {
+        /// The key of `template.data`.
+        key: ItemName,
+        /// The item.
+        item: ItemName,
+    },
+    /// One item is substituted too often.
+    #[error("item {item} is substituted {found} times; at most {MAX_USES} are allowed")]
+    TooManyUses {
+        /// The item.
+        item: ItemName,
+        /// How often.
+        found: usize,
+    },
+    /// A key that is an item as well.
+    #[error("template.data.{0} is also an item in encryptedData")]
+    KeyIsItem(ItemName),
+}
+
+/// How a value is written into text. Every encoder takes every value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoder {
+    /// The bytes as they are.
+    Raw,
+    /// Padded base64 (RFC 4648 §4).
+    Base64,
+    /// Lower-case hex.
+    Hex,
+    /// The inside of a JSON string (RFC 8259 §7), without the quotes. Bytes that aren't UTF-8 become U+FFFD, as
+    /// in Go's encoding/json: an error would tell something about the value.
+    Json,
+    /// Percent-encoding of everything but RFC 3986's unreserved characters.
+    Url,
+}
+
+impl Encoder {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "base64" => Self::Base64,
+            "hex" => Self::Hex,
+            "json" => Self::Json,
+            "url" => Self::Url,
+            _ => return None,
+        })
+    }
+
+    /// The encoded value; its own buffer, wiped by the caller's type.
+    fn encode(self, value: &[u8]) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(match self {
+            Self::Raw => value.to_vec(),
+            Self::Base64 => BASE64.encode(value).into_bytes(),
+            Self::Hex => {
+                const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                let digits = |b: &u8| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]];
+                // Each byte becomes two, so collecting never moves the buffer.
+                let mut out = Vec::with_capacity(value.len() * 2);
+                value.iter().for_each(|b| out.extend(digits(b)));
+                out
+            }
+            Self::Json => {
+                // One byte becomes at most six (`\u001b`); an invalid one becomes three.
+                let mut out = Vec::with_capacity(value.len() * 6 + 2);
+                let text = String::from_utf8_lossy(value);
+                let quoted = serde_json::to_writer(&mut out, &*text);
+                quoted.expect("writing a string to memory can't fail");
+                if let std::borrow::Cow::Owned(lossy) = text {
+                    drop(Zeroizing::new(lossy));
+                }
+                out.pop();
+                out.remove(0);
+                out
+            }
+            Self::Url => {
+                let mut out = Vec::with_capacity(value.len() * 3);
+                for &byte in value {
+                    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                        out.push(byte);
+                    } else {
+                        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+                        out.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+                    }
+                }
+                out
+            }
+        })
+    }
+}
+
+enum Segment {
+    Literal(String),
+    Reference { item: ItemName, encoder: Encoder },
+}
+
+/// `template.data`, parsed; it holds no plaintext.
+pub struct TemplateData(BTreeMap<ItemName, Vec<Segment>>);
+
+impl TemplateData {
+    /// Parses every value and checks every reference against the object's items.
+    ///
+    /// # Errors
+    ///
+    /// Any [`TemplateError`]; also a [`crate::NameError`] for a key that isn't an item name, which is left
+    /// to the caller, who has parsed the keys.
+    pub fn parse<'a>(
+        data: impl IntoIterator<Item = (ItemName, &'a str)>,
+        is_item: impl Fn(&ItemName) -> bool,
+    ) -> Result<Self, TemplateError> {
+        let mut parsed = BTreeMap::new();
+        let mut uses: BTreeMap<ItemName, usize> = BTreeMap::new();
+        for (key, text) in data {
+            if is_item(&key) {
+                return Err(TemplateError::KeyIsItem(key));
+            }
+            let segments = parse_text(&key, text)?;
+            for segment in &segments {
+                if let Segment::Reference { item, .. } = segment {
+                    if !is_item(item) {
+                        return Err(TemplateError::UnknownItem { key, item: item.clone() });
+                    }
+                    *uses.entry(item.clone()).or_default() += 1;
+                }
+            }
+            parsed.insert(key, segments);
+        }
+        match uses.into_iter().find(|(_, found)| *found > MAX_USES) {
+            Some((item, found)) => Err(TemplateError::TooManyUses { item, found }),
+            None => Ok(Self(parsed)),
+        }
+    }
+
+    /// The keys this adds to the Secret.
+    pub fn keys(&self) -> impl Iterator<Item = &ItemName> {
+        self.0.keys()
+    }
+
+    /// The items that are substituted, each perhaps several times.
+    pub fn references(&self) -> impl Iterator<Item = &ItemName> {
+        self.0.values().flatten().filter_map(|segment| match segment {
+            Segment::Reference { item, .. } => Some(item),
+            Segment::Literal(_) => None,
+        })
+    }
+
+    /// The finished values.
+    ///
+    /// # Assumptions
+    ///
+    /// `items` has every item that was one when the template was parsed.
+    pub fn render(&self, items: &BTreeMap<ItemName, Plaintext>) -> BTreeMap<ItemName, Plaintext> {
+        let render = |segments: &Vec<Segment>| {
+            let parts: Vec<Zeroizing<Vec<u8>>> = segments
+                .iter()
+                .map(|segment| match segment {
+                    Segment::Literal(text) => Zeroizing::new(text.clone().into_bytes()),
+                    Segment::Reference { item, encoder } => encoder.encode(items[item].expose()),
+                })
+                .collect();
+            // Allocated once at full size: growing would leave copies behind that nobody wipes.
+            let mut out = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
+            parts.iter().for_each(|part| out.extend_from_slice(part));
+            Plaintext::from(out)
+        };
+        self.0.iter().map(|(key, segments)| (key.clone(), render(segments))).collect()
+    }
+}
+
+fn parse_text(key: &ItemName, text: &str) -> Result<Vec<Segment>, TemplateError> {
+    let mut segments = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$') {
+        literal.push_str(&rest[..dollar]);
+        rest = &rest[dollar..];
+        if let Some(after) = rest.strip_prefix("$$(") {
+            literal.push_str("$(");
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("$(") {
+            let malformed = |found: &str| TemplateError::MalformedReference {
+                key: key.clone(),
+                found: found.chars().take(64).collect(),
+            };
+            let end = after.find(')').ok_or_else(|| malformed(rest))?;
+            let inside = &after[..end];
+            let (item, encoder) = match inside.split_once('|') {
+                Some((item, encoder)) => (item, Some(encoder)),
+                None => (inside, None),
+            };
+            let item = item.parse().map_err(|_| malformed(&rest[..end + 3]))?;
+            let encoder = match encoder {
+                None => Encoder::Raw,
+                Some(name) => Encoder::named(name).ok_or_else(|| TemplateError::UnknownEncoder {
+                    key: key.clone(),
+                    encoder: name.chars().take(64).collect(),
+                })?,
+            };
+            if !literal.is_empty() {
+                segments.push(Segment::Literal(std::mem::take(&mut literal)));
+            }
+            segments.push(Segment::Reference { item, encoder });
+            rest = &after[end + 1..];
+        } else {
+            literal.push('$');
+            rest = &rest[1..];
+        }
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        segments.push(Segment::Literal(literal));
+    }
+    Ok(segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> ItemName {
+        name.parse().unwrap()
+    }
+
+    fn render(text: &str, items: &[(&str, &[u8])]) -> Result<Vec<u8>, TemplateError> {
+        let items: BTreeMap<ItemName, Plaintext> =
+            items.iter().map(|(key, value)| (name(key), Plaintext::from(value.to_vec()))).collect();
+        let parsed = TemplateData::parse([(name("out"), text)], |item| items.contains_key(item))?;
+        Ok(parsed.render(&items)[&name("out")].expose().to_vec())
+    }
+
+    #[test]
+    fn references_are_kubernetes_own() {
+        let items: &[(&str, &[u8])] = &[("user", b"me"), ("tls.key", b"k")];
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("", ""),
+            ("$(user)", "me"),
+            ("a$(user)b$(tls.key)c", "amebkc"),
+            ("$$(user)", "$(user)"),
+            ("$$$(user)", "$$(user)"),
+            ("$user $ $) $$", "$user $ $) $$"),
+        ] {
+            assert_eq!(render(text, items).unwrap(), expected.as_bytes(), "{text}");
+        }
+    }
+
+    #[test]
+    fn encoders_take_every_value() {
+        let items: &[(&str, &[u8])] = &[("a", b"\"\\\n\x1b\xffz /\xc3\xa9")];
+        for (text, expected) in [
+            ("$(a)", "\"\\\n\u{1b}\u{fffd}z /é"),
+            ("$(a|base64)", "IlwKG/96IC/DqQ=="),
+            ("$(a|hex)", "225c0a1bff7a202fc3a9"),
+            ("$(a|url)", "%22%5C%0A%1B%FFz%20%2F%C3%A9"),
+            ("$(a|json)", "\\\"\\\\\\n\\u001b\u{fffd}z /é"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&render(text, items).unwrap()), expected, "{text}");
+        }
+        assert_eq!(render("$(a)", items).unwrap(), items[0].1);
+    }
+
+    #[test]
+    fn malformed_references_are_refused_by_name() {
+        let items: &[(&str, &[u8])] = &[("a", b"x")];
+        for (text, expected) in [
+            ("$(a", "template.data.out: \"$(a\" is not $(item)"),
+            ("$()", "template.data.out: \"$()\" is not $(item)"),
+            ("$(a b)", "template.data.out: \"$(a b)\" is not $(item)"),
+            ("$(a|upper)", "template.data.out: unknown encoder \"upper\""),
+            ("$(b)", "template.data.out refers to item b, which encryptedData doesn't have"),
+        ] {
+            let error = render(text, items).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_item_is_substituted_at_most_sixteen_times() {
+        assert!(render(&"$(a)".repeat(16), &[("a", b"x")]).is_ok());
+        assert_eq!(
+            render(&"$(a)".repeat(17), &[("a", b"x")]),
+            Err(TemplateError::TooManyUses { item: name("a"), found: 17 })
+        );
+    }
+
+    #[test]
+    fn a_key_may_not_shadow_an_item() {
+        let error = TemplateData::parse([(name("a"), "x")], |_| true).err();
+        assert_eq!(error, Some(TemplateError::KeyIsItem(name("a"))));
+    }
+}
