@@ -32,7 +32,7 @@ pub(crate) enum InputError {
     Unreadable(String, #[source] io::Error),
     #[error("{0} is a directory")]
     Directory(String),
-    #[error("{0} is larger than {} MiB", MAX_INPUT / 1024 / 1024)]
+    #[error("{0} is larger than {mib} MiB", mib = MAX_INPUT / 1024 / 1024)]
     TooLarge(String),
     #[error("this isn't text in UTF-8")]
     NotText,

@@ -183,9 +183,9 @@ mod tests {
         let source = source("a: é\nbé: x\r\nc");
         let label = |at| source.spot(at, &Visible::default()).label();
         assert_eq!(label(0), "f.yaml:1:1");
-        assert_eq!(label(10), "f.yaml:2:5");
-        assert_eq!(label(13), "f.yaml:3:1");
-        assert_eq!(label(14), "f.yaml:3:2");
+        assert_eq!(label(10), "f.yaml:2:4");
+        assert_eq!(label(14), "f.yaml:3:1");
+        assert_eq!(label(15), "f.yaml:3:2");
     }
 
     #[test]

@@ -11,8 +11,8 @@ mod find;
 mod splice;
 
 pub(crate) use fields::{FieldError, Fields, Located, text_of};
-pub(crate) use find::{Kind, Object, Slot};
-pub(crate) use splice::{SpliceError, splice};
+pub(crate) use find::{Kind, Object};
+pub(crate) use splice::splice;
 
 use crate::{
     failure::{Explain, Failure},

@@ -118,11 +118,6 @@ impl<'a> Tree<'a> {
         let entry = self.mapping(id)?.iter().find(|(k, _)| self.scalar(*k) == Some(key))?;
         Some(entry.1)
     }
-
-    /// Every node, in the order of the text.
-    pub(crate) fn ids(&self) -> Range<NodeId> {
-        0..self.nodes.len()
-    }
 }
 
 /// Reads every document of a YAML stream. `base` is added to every offset, for
@@ -130,13 +125,15 @@ impl<'a> Tree<'a> {
 pub(crate) fn parse(text: &str, base: usize) -> Result<Vec<Tree<'_>>, ParseError> {
     // Comments are skipped; a limit on how many in a row would refuse honest files.
     let options = granit_parser::options! { emit_comments: false };
-    let mut builder = Builder { text, base, previous_end: 0, trees: Vec::new(), tree: None };
+    let mut builder =
+        Builder { text, base, previous_end: 0, last_is_open: false, trees: Vec::new(), tree: None };
     for next in Parser::new_from_str_with_options(text, options) {
         match next {
             Ok((event, span)) => builder.event(event, span)?,
             Err(error) => return Err(scan_error(&error, text, base)),
         }
     }
+    builder.extend_last(text.len());
     Ok(builder.trees)
 }
 
@@ -152,6 +149,8 @@ struct Builder<'a> {
     text: &'a str,
     base: usize,
     previous_end: usize,
+    /// Whether comments that follow still belong to the last document.
+    last_is_open: bool,
     trees: Vec<Tree<'a>>,
     tree: Option<Open<'a>>,
 }
@@ -167,9 +166,19 @@ struct Open<'a> {
 }
 
 impl<'a> Builder<'a> {
+    fn extend_last(&mut self, end: usize) {
+        if let Some(tree) = self.trees.last_mut().filter(|_| self.last_is_open) {
+            tree.body.end = self.base + end;
+            self.last_is_open = false;
+        }
+    }
+
     fn event(&mut self, event: Event<'a>, span: Span) -> Result<(), ParseError> {
         let range = span.byte_range().expect("a parser over a str knows byte offsets");
         if let Event::DocumentStart(explicit, _) = event {
+            if explicit {
+                self.extend_last(range.start);
+            }
             let start = if explicit { range.end } else { self.previous_end };
             let tree = Tree { nodes: Vec::new(), root: None, body: self.base + start..self.base + start };
             self.tree = Some(Open {
@@ -186,6 +195,8 @@ impl<'a> Builder<'a> {
                 let mut tree = self.tree.take().expect("just borrowed").tree;
                 tree.body.end = self.base + range.start;
                 self.previous_end = range.end;
+                // `...` ends a document for good; without it the next `---` does.
+                self.last_is_open = range.is_empty();
                 // `a:` has a null; a document of nothing but comments has no root.
                 let is_empty = |id: NodeId| tree.nodes[id].range.is_empty() && tree.nodes.len() == 1;
                 if tree.root.is_some_and(is_empty) {
@@ -302,7 +313,7 @@ mod tests {
     use super::*;
 
     fn ranges<'a>(text: &'a str, tree: &Tree<'_>) -> Vec<&'a str> {
-        tree.ids().map(|id| &text[tree.range(id)]).collect()
+        tree.nodes.iter().map(|node| &text[node.range.clone()]).collect()
     }
 
     #[test]
@@ -323,6 +334,9 @@ mod tests {
         let text = "# head\na: 1\n---\nb: 2";
         let bodies: Vec<_> = parse(text, 0).unwrap().iter().map(|t| &text[t.body.clone()]).collect();
         assert_eq!(bodies, ["# head\na: 1\n", "\nb: 2"]);
+        let text = "{a: 1} # one\n--- {b: 2} # two\n...\n# y\n";
+        let bodies: Vec<_> = parse(text, 0).unwrap().iter().map(|t| &text[t.body.clone()]).collect();
+        assert_eq!(bodies, ["{a: 1} # one\n", " {b: 2} # two\n"]);
     }
 
     #[test]
@@ -340,7 +354,7 @@ mod tests {
         let b = tree.get(tree.root.unwrap(), "b").unwrap();
         assert_eq!(&text[tree.range(b)], "*x");
         assert_eq!(&text[tree.range(tree.resolve(b))], "[1, 2]");
-        assert_eq!(ranges(text, tree).len(), 1 + 4 + 2 + 1 + 1 + 3);
+        assert_eq!(ranges(text, tree).len(), 1 + 4 + 2 + 4);
     }
 
     #[test]
@@ -354,7 +368,7 @@ mod tests {
         for n in 1..60 {
             text += &format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1);
         }
-        assert!(parse(&text, 0).unwrap()[0].ids().len() < 400);
+        assert!(parse(&text, 0).unwrap()[0].nodes.len() < 400);
     }
 
     #[test]

@@ -262,7 +262,7 @@ mod tests {
     fn awkward_strings_read_back_from_yaml() {
         let text = awkward().to_yaml(0);
         let trees = parse(&text, 0).unwrap();
-        assert!(awkward().is_read_from(&trees[0], trees[0].root.unwrap()), "{text}");
+        assert!(awkward().is_read_from(&trees[0], trees[0].root.unwrap()), "{}", *text);
     }
 
     #[test]
