@@ -41,7 +41,7 @@ impl Failure {
     pub(crate) fn stdout(error: &io::Error) -> Self {
         Self {
             exit: Exit::Failure,
-            facts: vec!["can't write to standard output".to_owned(), error.to_string()],
+            facts: vec!["can't write to standard output".to_owned(), reason(error)],
             spot: None,
             hint: None,
             closed_pipe: error.kind() == io::ErrorKind::BrokenPipe,
@@ -59,9 +59,27 @@ impl<E: Explain> From<E> for Failure {
         let mut facts = vec![error.to_string()];
         let mut source = error.source();
         while let Some(cause) = source {
-            facts.push(cause.to_string());
+            facts.push(match cause.downcast_ref::<io::Error>() {
+                Some(error) => reason(error),
+                None => cause.to_string(),
+            });
             source = cause.source();
         }
-        Self { exit: error.exit(), facts, spot: None, hint: error.hint(), closed_pipe: false }
+        Self {
+            exit: error.exit(),
+            facts,
+            spot: None,
+            hint: error.hint(),
+            closed_pipe: false,
+        }
+    }
+}
+
+/// The system's words, without the number that Rust puts behind them.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
     }
 }

@@ -41,14 +41,20 @@ pub(crate) enum InputError {
 impl Explain for InputError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreadable(name, error) if error.kind() == io::ErrorKind::NotFound => {
-                Some(format!("is the path right? It is looked for in the current directory: {name}"))
+            Self::Unreadable(_, error) if error.kind() == io::ErrorKind::NotFound => {
+                let here = std::env::current_dir().unwrap_or_default();
+                Some(format!(
+                    "check the path; a relative one starts at {}",
+                    here.display()
+                ))
             }
             Self::Directory(name) => {
                 let name = name.trim_end_matches('/');
                 Some(format!("name the files: {name}/*.yaml"))
             }
-            Self::NotText => Some("is it compressed, or in UTF-16? Manifests are YAML or JSON in UTF-8".to_owned()),
+            Self::NotText => {
+                Some("is it compressed, or in UTF-16? Manifests are YAML or JSON in UTF-8".to_owned())
+            }
             Self::Unreadable(..) | Self::TooLarge(_) => None,
         }
     }
@@ -57,7 +63,11 @@ impl Explain for InputError {
 impl Input {
     /// `-` is standard input.
     pub(crate) fn from_arg(arg: &Path) -> Self {
-        if arg.as_os_str() == "-" { Self::Stdin } else { Self::File(arg.to_owned()) }
+        if arg.as_os_str() == "-" {
+            Self::Stdin
+        } else {
+            Self::File(arg.to_owned())
+        }
     }
 
     /// What it is called in messages.
@@ -82,7 +92,9 @@ impl Input {
                 read_wiped(file, usize::try_from(metadata.len()).unwrap_or(usize::MAX))
             }
         };
-        bytes.map_err(unreadable)?.ok_or_else(|| InputError::TooLarge(self.name()))
+        bytes
+            .map_err(unreadable)?
+            .ok_or_else(|| InputError::TooLarge(self.name()))
     }
 
     /// The text, if it is UTF-8.
@@ -93,7 +105,10 @@ impl Input {
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
                 let bytes = Zeroizing::new(error.into_bytes());
-                let line_start = bytes[..valid].iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+                let line_start = bytes[..valid]
+                    .iter()
+                    .rposition(|b| *b == b'\n')
+                    .map_or(0, |i| i + 1);
                 let line = bytes[..valid].iter().filter(|b| **b == b'\n').count() + 1;
                 let spot = Spot::unseen(&self.name(), line, valid - line_start + 1);
                 Err(Failure::from(InputError::NotText).at(spot))

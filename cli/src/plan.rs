@@ -68,7 +68,11 @@ pub(crate) enum RecipientChoice {
 impl RecipientChoice {
     /// Flags, else the cluster; and that only if somebody is there to see
     /// which one it is, or has named it.
-    pub(crate) fn new(recipients: Vec<String>, cluster: ClusterArgs, watched: bool) -> Result<Self, PlanError> {
+    pub(crate) fn new(
+        recipients: Vec<String>,
+        cluster: ClusterArgs,
+        watched: bool,
+    ) -> Result<Self, PlanError> {
         if !recipients.is_empty() {
             Ok(Self::Given(recipients))
         } else if cluster.context.is_some() || watched {
@@ -107,7 +111,11 @@ pub(crate) fn destination(args: &SealArgs, inputs: &[Input]) -> Result<Destinati
     if !args.write {
         return Ok(Destination::from_output(args.output.clone()));
     }
-    if inputs.contains(&Input::Stdin) { Err(PlanError::WriteWithoutFile) } else { Ok(Destination::InPlace) }
+    if inputs.contains(&Input::Stdin) {
+        Err(PlanError::WriteWithoutFile)
+    } else {
+        Ok(Destination::InPlace)
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +134,10 @@ mod tests {
     fn no_input_is_standard_input_once() {
         assert_eq!(inputs(&[]).unwrap(), [Input::Stdin]);
         assert_eq!(inputs(&["-".into(), "-".into()]), Err(PlanError::StdinTwice));
-        assert_eq!(inputs(&["a".into(), "a".into()]), Err(PlanError::FileTwice("a".to_owned())));
+        assert_eq!(
+            inputs(&["a".into(), "a".into()]),
+            Err(PlanError::FileTwice("a".to_owned()))
+        );
     }
 
     #[test]
@@ -135,8 +146,14 @@ mod tests {
             let recipients = recipients.iter().map(|r| (*r).to_owned()).collect();
             RecipientChoice::new(recipients, cluster(context), watched)
         };
-        assert!(matches!(choice(&["age1"], None, false), Ok(RecipientChoice::Given(_))));
-        assert!(matches!(choice(&[], Some("prod"), false), Ok(RecipientChoice::Cluster(_))));
+        assert!(matches!(
+            choice(&["age1"], None, false),
+            Ok(RecipientChoice::Given(_))
+        ));
+        assert!(matches!(
+            choice(&[], Some("prod"), false),
+            Ok(RecipientChoice::Cluster(_))
+        ));
         assert!(matches!(choice(&[], None, true), Ok(RecipientChoice::Cluster(_))));
         assert!(matches!(choice(&[], None, false), Err(PlanError::UnnamedCluster)));
     }

@@ -41,18 +41,50 @@ impl Explain for RecipientsError {
                 "a recipient starts with age1 or ssh-ed25519; a file has one a line (seal keys fetch > prod.pub)".to_owned()
             }
             Self::EmptyFile { .. } => "fill it: seal keys fetch > prod.pub".to_owned(),
-            Self::NotRecipient(_) => return None,
+            Self::NotRecipient(error) => return hint(error),
         })
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("-r can't be used")]
-struct BadFlag(#[source] RecipientError);
+#[error("-r {given} can't be used")]
+struct BadFlag {
+    given: String,
+    source: RecipientError,
+}
 
 impl Explain for BadFlag {
     fn exit(&self) -> Exit {
         Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        hint(&self.source)
+    }
+}
+
+fn hint(error: &RecipientError) -> Option<String> {
+    match error {
+        RecipientError::Identity => Some(
+            "its recipient is the public key line in the identity file; keep the identity itself to yourself"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+impl BadFlag {
+    /// Repeats what was given, unless it is a private key.
+    fn new(given: &str, source: RecipientError) -> Self {
+        let is_public = given.starts_with("age1") || given.starts_with("ssh-");
+        Self {
+            given: if is_public {
+                shortened(given)
+            } else {
+                "…".to_owned()
+            },
+            source,
+        }
     }
 }
 
@@ -76,12 +108,18 @@ pub(crate) fn resolve(choice: &RecipientChoice) -> Result<Vec<NamedRecipient>, F
 
 fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
     if looks_like_recipient(given) {
-        let recipient: Recipient = given.parse().map_err(BadFlag)?;
-        return Ok(vec![NamedRecipient { recipient, name: None }]);
+        let recipient: Recipient = given.parse().map_err(|error| BadFlag::new(given, error))?;
+        return Ok(vec![NamedRecipient {
+            recipient,
+            name: None,
+        }]);
     }
     let input = Input::File(PathBuf::from(given));
     if !PathBuf::from(given).exists() {
-        return Err(RecipientsError::Neither { given: shortened(given) }.into());
+        return Err(RecipientsError::Neither {
+            given: shortened(given),
+        }
+        .into());
     }
     let source = input.read()?;
     let recipients = parse_recipients(source.text()).map_err(|error| match error {
@@ -94,14 +132,19 @@ fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
     let names = names(source.text());
     Ok(recipients
         .into_iter()
-        .map(|recipient| NamedRecipient { name: names.get(recipient.as_str()).cloned(), recipient })
+        .map(|recipient| NamedRecipient {
+            name: names.get(recipient.as_str()).cloned(),
+            recipient,
+        })
         .collect())
 }
 
 fn looks_like_recipient(given: &str) -> bool {
     let lower = given.trim_start().to_ascii_lowercase();
     // An identity is taken for a recipient, so that it is refused without being repeated.
-    ["age1", "age-", "ssh-", "-----begin"].iter().any(|start| lower.starts_with(start))
+    ["age1", "age-", "ssh-", "-----begin"]
+        .iter()
+        .any(|start| lower.starts_with(start))
 }
 
 /// What people call the recipients of a file: a comment `# name: prod-2026`
@@ -112,7 +155,10 @@ fn names(text: &str) -> HashMap<String, String> {
     for line in text.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix('#') {
             let named = comment.trim().strip_prefix("name:").map(str::trim);
-            name = named.filter(|n| !n.is_empty() && n.len() <= 253).map(str::to_owned).or(name);
+            name = named
+                .filter(|n| !n.is_empty() && n.len() <= 253)
+                .map(str::to_owned)
+                .or(name);
         } else if let (Ok(recipient), Some(name)) = (line.parse::<Recipient>(), name.take()) {
             names.insert(recipient.to_string(), name);
         }
@@ -122,7 +168,11 @@ fn names(text: &str) -> HashMap<String, String> {
 
 /// Enough of an argument to be recognised; a recipient fills a screen.
 fn shortened(given: &str) -> String {
-    if given.chars().count() <= 60 { given.to_owned() } else { given.chars().take(57).chain("...".chars()).collect() }
+    if given.chars().count() <= 40 {
+        given.to_owned()
+    } else {
+        given.chars().take(37).chain("...".chars()).collect()
+    }
 }
 
 #[cfg(test)]
@@ -132,7 +182,10 @@ mod tests {
 
     #[test]
     fn a_name_comment_names_the_next_recipient_only() {
-        let (one, two) = (Identity::generate().recipient().to_string(), Identity::generate().recipient().to_string());
+        let (one, two) = (
+            Identity::generate().recipient().to_string(),
+            Identity::generate().recipient().to_string(),
+        );
         let names = names(&format!("# name: prod\n# created: x\n{one}\n{two}\n"));
         assert_eq!(names.get(&one).map(String::as_str), Some("prod"));
         assert_eq!(names.get(&two), None);

@@ -23,7 +23,9 @@ impl Explain for WordError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unknown { word, .. } => format!("a file of that name is ./{word}"),
-            Self::NotFirst(word) => format!("options go after it: seal {word} …; a file of that name is ./{word}"),
+            Self::NotFirst(word) => {
+                format!("options go after it: seal {word} …; a file of that name is ./{word}")
+            }
         })
     }
 }
@@ -52,8 +54,13 @@ fn is_word(first: &Path) -> Option<&str> {
 fn unknown(command: &clap::Command, word: &str) -> WordError {
     let likeness = |name: &str| strsim::damerau_levenshtein(name, &word.to_lowercase());
     let names = command.get_subcommands().map(clap::Command::get_name);
-    let meant = names.min_by_key(|name| likeness(name)).filter(|name| likeness(name) <= 2);
-    WordError::Unknown { word: word.to_owned(), meant: meant.map(str::to_owned) }
+    let meant = names
+        .min_by_key(|name| likeness(name))
+        .filter(|name| likeness(name) <= 2);
+    WordError::Unknown {
+        word: word.to_owned(),
+        meant: meant.map(str::to_owned),
+    }
 }
 
 #[cfg(test)]

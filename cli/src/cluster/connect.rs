@@ -89,7 +89,11 @@ pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
         None => Kubeconfig::read(),
     };
     let kubeconfig = kubeconfig.map_err(|error| read_error(&error))?;
-    let context = args.context.clone().or_else(|| kubeconfig.current_context.clone()).filter(|c| !c.is_empty());
+    let context = args
+        .context
+        .clone()
+        .or_else(|| kubeconfig.current_context.clone())
+        .filter(|c| !c.is_empty());
     let context = context.ok_or(ConnectError::NoCurrentContext)?;
     if !kubeconfig.contexts.iter().any(|known| known.name == context) {
         return Err(ConnectError::NoContext(context));
@@ -98,10 +102,17 @@ pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
         .enable_all()
         .build()
         .expect("a runtime needs nothing but file descriptors");
-    let credentials = || ConnectError::Credentials { context: context.clone() };
-    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+    let credentials = || ConnectError::Credentials {
+        context: context.clone(),
+    };
+    let options = KubeConfigOptions {
+        context: Some(context.clone()),
+        ..KubeConfigOptions::default()
+    };
     let (server, client) = runtime.block_on(async {
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|_| ConnectError::BadKubeconfig)?;
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|_| ConnectError::BadKubeconfig)?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(READ_TIMEOUT);
         config.default_retry = false;
@@ -109,7 +120,12 @@ pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
         let client = Client::try_from(config).map_err(|_| credentials())?;
         Ok::<_, ConnectError>((server, client))
     })?;
-    Ok(Connection { context, server, client, runtime })
+    Ok(Connection {
+        context,
+        server,
+        client,
+        runtime,
+    })
 }
 
 impl Connection {
@@ -123,7 +139,9 @@ impl Connection {
         match self.runtime.block_on(timed) {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.explain(namespace, &error)),
-            Err(_) => Err(ConnectError::Timeout { server: self.server.clone() }),
+            Err(_) => Err(ConnectError::Timeout {
+                server: self.server.clone(),
+            }),
         }
     }
 
@@ -132,14 +150,23 @@ impl Connection {
         match error {
             kube::Error::Api(status) => match status.code {
                 401 => ConnectError::Unauthenticated { server },
-                403 => ConnectError::Forbidden { server, namespace: namespace.to_owned() },
+                403 => ConnectError::Forbidden {
+                    server,
+                    namespace: namespace.to_owned(),
+                },
                 404 => ConnectError::NotInstalled { server },
-                code => ConnectError::Unexpected { server, what: format!("status {code}") },
+                code => ConnectError::Unexpected {
+                    server,
+                    what: format!("status {code}"),
+                },
             },
-            kube::Error::Auth(_) => ConnectError::Credentials { context: self.context.clone() },
-            kube::Error::SerdeError(_) => {
-                ConnectError::Unexpected { server, what: "something that isn't a list of SealingKeys".to_owned() }
-            }
+            kube::Error::Auth(_) => ConnectError::Credentials {
+                context: self.context.clone(),
+            },
+            kube::Error::SerdeError(_) => ConnectError::Unexpected {
+                server,
+                what: "something that isn't a list of SealingKeys".to_owned(),
+            },
             other => {
                 // The root says it in a few words; the layers above repeat each other.
                 let mut root: &dyn Error = other;
@@ -147,8 +174,13 @@ impl Connection {
                     root = source;
                 }
                 match root.downcast_ref::<std::io::Error>() {
-                    Some(error) if error.kind() == std::io::ErrorKind::TimedOut => ConnectError::Timeout { server },
-                    _ => ConnectError::Unreachable { server, reason: root.to_string() },
+                    Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                        ConnectError::Timeout { server }
+                    }
+                    _ => ConnectError::Unreachable {
+                        server,
+                        reason: root.to_string(),
+                    },
                 }
             }
         }
@@ -166,7 +198,9 @@ fn read_error(error: &KubeconfigError) -> ConnectError {
                 ConnectError::NoKubeconfig
             }
         }
-        KubeconfigError::ReadConfig(_, path) => ConnectError::UnreadableKubeconfig(path.display().to_string()),
+        KubeconfigError::ReadConfig(_, path) => {
+            ConnectError::UnreadableKubeconfig(path.display().to_string())
+        }
         _ => ConnectError::BadKubeconfig,
     }
 }

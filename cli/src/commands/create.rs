@@ -49,7 +49,11 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     let secret = Secret {
         namespace: args.sealing.namespace.clone(),
         name: Some(args.name.clone()),
-        type_: if args.type_.is_empty() { OPAQUE.to_owned() } else { args.type_.clone() },
+        type_: if args.type_.is_empty() {
+            OPAQUE.to_owned()
+        } else {
+            args.type_.clone()
+        },
         immutable: args.immutable.then_some(true),
         labels,
         annotations,
@@ -58,7 +62,12 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     if secret.items.is_empty() {
         return Err(CreateError::NoItems.into());
     }
-    if let Some(missing) = args.sealing.template_items.iter().find(|item| !secret.items.contains_key(item)) {
+    if let Some(missing) = args
+        .sealing
+        .template_items
+        .iter()
+        .find(|item| !secret.items.contains_key(item))
+    {
         return Err(CreateError::NoSuchItem(missing.clone()).into());
     }
     check::check(&secret)?;
@@ -69,12 +78,22 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
         scope: args.sealing.scope,
         template_items: args.sealing.template_items.into_iter().collect(),
     };
-    let target = Target { namespace: args.sealing.namespace, name: args.name };
+    let target = Target {
+        namespace: args.sealing.namespace,
+        name: args.name,
+    };
     let value = sealing::seal(secret, &target, &how)?;
     if sealing::is_too_large_to_apply(&value) {
-        terminal::warn(&format!("{target} is too large for kubectl apply; use kubectl apply --server-side"), None);
+        terminal::warn(
+            &format!("{target} is too large for kubectl apply; use kubectl apply --server-side"),
+            None,
+        );
     }
-    let mut text = if args.json { value.to_json(0, 2) } else { value.to_yaml(0) };
+    let mut text = if args.json {
+        value.to_json(0, 2)
+    } else {
+        value.to_yaml(0)
+    };
     if args.json {
         text.push('\n');
     }

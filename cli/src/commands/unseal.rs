@@ -55,15 +55,19 @@ impl Explain for UnsealCommandError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::ToTerminal => "pipe it on, write it to a file with -o FILE, or add --show".to_owned(),
-            Self::Unseal { source: UnsealError::NoMatchingKey { .. }, .. } => {
-                "give the identity of one of these recipients with -i".to_owned()
-            }
-            Self::Unseal { source: UnsealError::WrongPlace { .. } | UnsealError::WrongScope { .. }, .. } => {
-                "a SealedSecret opens only as what it was sealed for; undo the change".to_owned()
-            }
+            Self::Unseal {
+                source: UnsealError::NoMatchingKey { .. },
+                ..
+            } => "give the identity of one of these recipients with -i".to_owned(),
+            Self::Unseal {
+                source: UnsealError::WrongPlace { .. } | UnsealError::WrongScope { .. },
+                ..
+            } => "a SealedSecret opens only as what it was sealed for; undo the change".to_owned(),
             Self::OtherFormat => "kubeseal --recovery-unseal opens it".to_owned(),
             Self::ManySuchItems(_) => "name the one file".to_owned(),
-            Self::NothingSealed | Self::Identities(..) | Self::Unseal { .. } | Self::NoSuchItem(_) => return None,
+            Self::NothingSealed | Self::Identities(..) | Self::Unseal { .. } | Self::NoSuchItem(_) => {
+                return None;
+            }
         })
     }
 }
@@ -85,16 +89,29 @@ pub(super) fn run(args: &UnsealArgs) -> Result<Exit, Failure> {
     }
     let inputs = plan::inputs(&args.files)?;
     let identities: Vec<Input> = args.identities.iter().map(|path| Input::from_arg(path)).collect();
-    if inputs.iter().chain(&identities).filter(|input| **input == Input::Stdin).count() > 1 {
+    if inputs
+        .iter()
+        .chain(&identities)
+        .filter(|input| **input == Input::Stdin)
+        .count()
+        > 1
+    {
         return Err(PlanError::StdinTwice.into());
     }
     let keys = read_identities(&identities)?;
 
-    let sources = inputs.iter().map(Input::read).collect::<Result<Vec<Source>, Failure>>()?;
+    let sources = inputs
+        .iter()
+        .map(Input::read)
+        .collect::<Result<Vec<Source>, Failure>>()?;
     let mut opened = Vec::new();
     for source in &sources {
         let manifest = Manifest::parse(source)?;
-        for object in manifest.objects.iter().filter(|object| object.kind == Kind::SealedSecret) {
+        for object in manifest
+            .objects
+            .iter()
+            .filter(|object| object.kind == Kind::SealedSecret)
+        {
             opened.push(open(args, &manifest, object, &keys)?);
         }
     }
@@ -123,13 +140,19 @@ fn read_identities(inputs: &[Input]) -> Result<Keyring, Failure> {
     let mut identities = Vec::new();
     for input in inputs {
         let bytes = input.read_bytes()?;
-        let found = parse_identities(&*bytes).map_err(|error| UnsealCommandError::Identities(input.name(), error))?;
+        let found =
+            parse_identities(&*bytes).map_err(|error| UnsealCommandError::Identities(input.name(), error))?;
         identities.extend(found);
     }
     Ok(Keyring::from_iter(identities))
 }
 
-fn open(args: &UnsealArgs, manifest: &Manifest<'_>, object: &Object, keys: &Keyring) -> Result<Opened, Failure> {
+fn open(
+    args: &UnsealArgs,
+    manifest: &Manifest<'_>,
+    object: &Object,
+    keys: &Keyring,
+) -> Result<Opened, Failure> {
     let spot = || manifest.spot(manifest.tree(object).range(object.node).start);
     if !place::is_native(manifest, object) {
         return Err(Failure::from(UnsealCommandError::OtherFormat).at(spot()));
@@ -137,13 +160,25 @@ fn open(args: &UnsealArgs, manifest: &Manifest<'_>, object: &Object, keys: &Keyr
     let spec = manifest.spec(object)?;
     let target = place::read(manifest, object, args.namespace.as_ref(), spec.scope)?;
     let place = target.place();
-    let failure = |source| Failure::from(UnsealCommandError::Unseal { place: place.clone(), source }).at(spot());
+    let failure = |source| {
+        Failure::from(UnsealCommandError::Unseal {
+            place: place.clone(),
+            source,
+        })
+        .at(spot())
+    };
     // Whether a type may be made by a controller is its policy; here somebody
     // has the key and wants the values.
     let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
     let sealed = NativeSealed::parse(place.clone(), &spec, &allowed).map_err(failure)?;
     let unsealed = sealed.unseal(keys).map_err(failure)?;
-    Ok(Opened { place: place.clone(), namespace: target.namespace, shape: sealed.shape().clone(), unsealed, format: manifest.format })
+    Ok(Opened {
+        place: place.clone(),
+        namespace: target.namespace,
+        shape: sealed.shape().clone(),
+        unsealed,
+        format: manifest.format,
+    })
 }
 
 fn find_item<'o>(opened: &'o [Opened], item: &ItemName) -> Result<&'o Plaintext, UnsealCommandError> {

@@ -37,7 +37,8 @@ impl Explain for CheckError {
                 "add the item, or remove the type to make the Secret Opaque".to_owned()
             }
             Self::Secret(SecretError::RefusedType(_)) => {
-                "let Kubernetes or Helm make such a Secret; a controller can be told to allow the type".to_owned()
+                "let Kubernetes or Helm make such a Secret; a controller can be told to allow the type"
+                    .to_owned()
             }
             Self::NotJson { item, .. } if item.as_str() == ".dockerconfigjson" => {
                 "its value is the content of ~/.docker/config.json; was it encoded twice?".to_owned()
@@ -79,7 +80,11 @@ pub(crate) fn check(secret: &Secret) -> Result<(), CheckError> {
         _ => {}
     }
     let size = secret.items.values().map(Plaintext::len).sum();
-    if size > MAX_SECRET_SIZE { Err(CheckError::TooLarge(size)) } else { Ok(()) }
+    if size > MAX_SECRET_SIZE {
+        Err(CheckError::TooLarge(size))
+    } else {
+        Ok(())
+    }
 }
 
 fn find<'s>(items: &'s BTreeMap<ItemName, Plaintext>, name: &str) -> Option<(&'s ItemName, &'s Plaintext)> {
@@ -90,7 +95,10 @@ fn check_json(items: &BTreeMap<ItemName, Plaintext>, name: &str, type_: &str) ->
     match find(items, name) {
         // `IgnoredAny` keeps nothing of what it reads.
         Some((item, value)) if serde_json::from_slice::<serde::de::IgnoredAny>(value.expose()).is_err() => {
-            Err(CheckError::NotJson { item: item.clone(), type_: type_.to_owned() })
+            Err(CheckError::NotJson {
+                item: item.clone(),
+                type_: type_.to_owned(),
+            })
         }
         _ => Ok(()),
     }
@@ -98,9 +106,10 @@ fn check_json(items: &BTreeMap<ItemName, Plaintext>, name: &str, type_: &str) ->
 
 fn check_not_empty(items: &BTreeMap<ItemName, Plaintext>, name: &str, type_: &str) -> Result<(), CheckError> {
     match find(items, name) {
-        Some((item, value)) if value.is_empty() => {
-            Err(CheckError::Empty { item: item.clone(), type_: type_.to_owned() })
-        }
+        Some((item, value)) if value.is_empty() => Err(CheckError::Empty {
+            item: item.clone(),
+            type_: type_.to_owned(),
+        }),
         _ => Ok(()),
     }
 }
@@ -110,7 +119,9 @@ mod tests {
     use super::*;
 
     fn outcome(type_: &str, items: &[(&str, &str)]) -> Result<(), String> {
-        let items = items.iter().map(|(k, v)| (k.parse().unwrap(), Plaintext::from(v.as_bytes().to_vec())));
+        let items = items
+            .iter()
+            .map(|(k, v)| (k.parse().unwrap(), Plaintext::from(v.as_bytes().to_vec())));
         let secret = Secret {
             namespace: None,
             name: None,
@@ -128,7 +139,10 @@ mod tests {
         for (type_, items) in [
             ("Opaque", &[("a", "")][..]),
             ("kubernetes.io/tls", &[("tls.crt", ""), ("tls.key", "")]),
-            ("kubernetes.io/dockerconfigjson", &[(".dockerconfigjson", "{\"auths\":{}}")]),
+            (
+                "kubernetes.io/dockerconfigjson",
+                &[(".dockerconfigjson", "{\"auths\":{}}")],
+            ),
             ("kubernetes.io/dockercfg", &[(".dockercfg", "{}")]),
             ("kubernetes.io/basic-auth", &[("password", "")]),
             ("kubernetes.io/ssh-auth", &[("ssh-privatekey", "x")]),
@@ -142,7 +156,11 @@ mod tests {
     fn what_the_apiserver_refuses_is_refused_by_item_and_without_the_value() {
         for (type_, items, expected) in [
             ("Opaque", &[][..], "this Secret has no items"),
-            ("kubernetes.io/tls", &[("tls.crt", "")], "type kubernetes.io/tls needs the key tls.key"),
+            (
+                "kubernetes.io/tls",
+                &[("tls.crt", "")],
+                "type kubernetes.io/tls needs the key tls.key",
+            ),
             (
                 "kubernetes.io/dockerconfigjson",
                 &[(".dockerconfigjson", "hunter2")],

@@ -33,7 +33,9 @@ impl Plain {
 pub(crate) fn plain(text: &str) -> Plain {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Plain::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Plain::Bool(true),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            Plain::Bool(true)
+        }
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
             Plain::Bool(false)
         }
@@ -64,9 +66,14 @@ pub(crate) fn plain_key(text: &str) -> Option<&str> {
 /// Python and Ruby, sexagesimals for the sake of YAML 1.1.
 pub(crate) fn is_safe_unquoted(text: &str) -> bool {
     let inside = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'+' | b'=' | b'-');
-    let Some(&first) = text.as_bytes().first() else { return false };
+    let Some(&first) = text.as_bytes().first() else {
+        return false;
+    };
     let starts_like_number = first.is_ascii_digit() || matches!(first, b'.' | b'+' | b'-');
-    (first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'.'))
+    // A data key id may start with `-`; quotes that come and go by chance are
+    // noise, and nothing of that length is taken for a number or a list.
+    let is_long_dash = first == b'-' && text.len() >= 40;
+    (first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'.') || is_long_dash)
         && text.bytes().all(inside)
         && plain(text) == Plain::Text
         && !(starts_like_number && looks_numeric(text))
@@ -75,12 +82,18 @@ pub(crate) fn is_safe_unquoted(text: &str) -> bool {
 fn looks_numeric(text: &str) -> bool {
     text.len() < 40
         && text.bytes().all(|b| {
-            b.is_ascii_hexdigit() || matches!(b, b'_' | b'.' | b'+' | b'-' | b'x' | b'o' | b':' | b'T' | b'Z' | b'i' | b'n')
+            b.is_ascii_hexdigit()
+                || matches!(
+                    b,
+                    b'_' | b'.' | b'+' | b'-' | b'x' | b'o' | b':' | b'T' | b'Z' | b'i' | b'n'
+                )
         })
 }
 
 fn is_number(text: &str) -> bool {
-    let Some(&first) = text.as_bytes().first() else { return false };
+    let Some(&first) = text.as_bytes().first() else {
+        return false;
+    };
     if !(first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.')) {
         return false;
     }
@@ -174,21 +187,47 @@ mod tests {
 
     #[test]
     fn a_key_that_kubectl_would_rename_is_no_key() {
-        for text in ["on", "y", "True", "null", "~", "0x10", "017", "1.50", "1e3", "+1", "1_0"] {
+        for text in [
+            "on", "y", "True", "null", "~", "0x10", "017", "1.50", "1e3", "+1", "1_0",
+        ] {
             assert_eq!(plain_key(text), None, "{text}");
         }
-        for text in ["true", "false", "0", "1", "42", "1.5", "0.25", "tls.crt", "2001-01-01", "1.2.3"] {
+        for text in [
+            "true",
+            "false",
+            "0",
+            "1",
+            "42",
+            "1.5",
+            "0.25",
+            "tls.crt",
+            "2001-01-01",
+            "1.2.3",
+        ] {
             assert_eq!(plain_key(text), Some(text));
         }
     }
 
     #[test]
     fn whatever_some_yaml_reader_would_convert_is_quoted() {
-        let risky = "on null ~ 1 1.5 0x1f 017 1_000 2001-01-01 1:30 y n .5 .inf -x +x = << 2026-11-21T10:00:00Z";
-        for text in risky.split(' ').chain(["", "a b", "a: b", "#x", "é", "*x", "&x", "!x", "@x", "a\nb"]) {
+        let risky =
+            "on null ~ 1 1.5 0x1f 017 1_000 2001-01-01 1:30 y n .5 .inf -x +x = << 2026-11-21T10:00:00Z";
+        for text in risky
+            .split(' ')
+            .chain(["", "a b", "a: b", "#x", "é", "*x", "&x", "!x", "@x", "a\nb"])
+        {
             assert!(!is_safe_unquoted(text), "{text}");
         }
-        for text in ["prod", "tls.crt", "kubernetes.io/tls", "YWdl+/==", "_x", "sealing.dev/v1alpha1", "1password"] {
+        assert!(is_safe_unquoted(&format!("-{}.YWdl+/==", "x".repeat(42))));
+        for text in [
+            "prod",
+            "tls.crt",
+            "kubernetes.io/tls",
+            "YWdl+/==",
+            "_x",
+            "sealing.dev/v1alpha1",
+            "1password",
+        ] {
             assert!(is_safe_unquoted(text), "{text}");
         }
     }

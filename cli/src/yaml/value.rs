@@ -31,7 +31,12 @@ impl Value {
 
     /// A mapping of strings, such as labels.
     pub(crate) fn strings<'a>(entries: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
-        Self::Mapping(entries.into_iter().map(|(k, v)| (k.clone(), Self::text(v.as_str()))).collect())
+        Self::Mapping(
+            entries
+                .into_iter()
+                .map(|(k, v)| (k.clone(), Self::text(v.as_str())))
+                .collect(),
+        )
     }
 
     /// Block YAML, each line but the first indented by `indent` spaces; ends
@@ -70,9 +75,21 @@ impl Value {
         match self {
             Self::Text(value) => text(value),
             Self::Bool(_) => 8,
-            Self::Sequence(values) => values.iter().map(|v| v.longest(indent + 8) + indent + 8).sum::<usize>() + indent + 8,
+            Self::Sequence(values) => {
+                values
+                    .iter()
+                    .map(|v| v.longest(indent + 8) + indent + 8)
+                    .sum::<usize>()
+                    + indent
+                    + 8
+            }
             Self::Mapping(entries) => {
-                entries.iter().map(|(k, v)| text(k) + v.longest(indent + 8) + indent + 8).sum::<usize>() + indent + 8
+                entries
+                    .iter()
+                    .map(|(k, v)| text(k) + v.longest(indent + 8) + indent + 8)
+                    .sum::<usize>()
+                    + indent
+                    + 8
             }
         }
     }
@@ -88,17 +105,25 @@ impl Value {
                 };
                 is_text && text.as_str() == found.as_str()
             }
-            (Self::Bool(value), NodeKind::Scalar { text, style: Style::Plain }) => {
-                plain(text.as_str()) == Plain::Bool(*value)
-            }
+            (
+                Self::Bool(value),
+                NodeKind::Scalar {
+                    text,
+                    style: Style::Plain,
+                },
+            ) => plain(text.as_str()) == Plain::Bool(*value),
             (Self::Sequence(values), NodeKind::Sequence { items, .. }) => {
-                values.len() == items.len() && values.iter().zip(items).all(|(v, id)| v.is_read_from(tree, *id))
+                values.len() == items.len()
+                    && values.iter().zip(items).all(|(v, id)| v.is_read_from(tree, *id))
             }
             (Self::Mapping(entries), NodeKind::Mapping { entries: found, .. }) => {
                 entries.len() == found.len()
-                    && entries.iter().zip(found).all(|((key, value), (key_id, value_id))| {
-                        is_key(tree, *key_id, key) && value.is_read_from(tree, *value_id)
-                    })
+                    && entries
+                        .iter()
+                        .zip(found)
+                        .all(|((key, value), (key_id, value_id))| {
+                            is_key(tree, *key_id, key) && value.is_read_from(tree, *value_id)
+                        })
             }
             _ => false,
         }
@@ -107,8 +132,14 @@ impl Value {
 
 fn is_key(tree: &Tree<'_>, id: NodeId, key: &str) -> bool {
     match tree.kind(id) {
-        NodeKind::Scalar { text, style: Style::Text } => text.as_str() == key,
-        NodeKind::Scalar { text, style: Style::Plain } => plain_key(text.as_str()) == Some(key),
+        NodeKind::Scalar {
+            text,
+            style: Style::Text,
+        } => text.as_str() == key,
+        NodeKind::Scalar {
+            text,
+            style: Style::Plain,
+        } => plain_key(text.as_str()) == Some(key),
         _ => false,
     }
 }
@@ -140,7 +171,11 @@ fn write_yaml(value: &Value, indent: usize, place: Place, out: &mut String) {
             let _ = writeln!(out, "{gap}[]");
         }
         Value::Mapping(entries) => {
-            let indent = if place == Place::AfterKey { indent + 2 } else { indent };
+            let indent = if place == Place::AfterKey {
+                indent + 2
+            } else {
+                indent
+            };
             for (index, (key, value)) in entries.iter().enumerate() {
                 start_line(index, indent, place, out);
                 write_scalar(key, out);
@@ -149,7 +184,11 @@ fn write_yaml(value: &Value, indent: usize, place: Place, out: &mut String) {
             }
         }
         Value::Sequence(values) => {
-            let indent = if place == Place::AfterKey { indent + 2 } else { indent };
+            let indent = if place == Place::AfterKey {
+                indent + 2
+            } else {
+                indent
+            };
             for (index, value) in values.iter().enumerate() {
                 start_line(index, indent, place, out);
                 out.push_str("- ");
@@ -225,7 +264,9 @@ fn write_quoted(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
+            c if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
+            {
                 let _ = write!(out, "\\u{:04x}", c as u32);
             }
             c => out.push(c),
@@ -241,20 +282,52 @@ mod tests {
 
     fn awkward() -> Value {
         let strings = [
-            "", "on", "null", "~", "1", "1.5", "2001-01-01", "- x", "a: b", "#c", " lead", "trail ", "é", "a\nb\r\n\t",
-            "\u{1}\u{7f}\u{85}\u{2028}\u{feff}", "😀", "\"quoted\\\"", "*a", "&a", "!a", "{}", "[]", "@", "`", "%",
+            "",
+            "on",
+            "null",
+            "~",
+            "1",
+            "1.5",
+            "2001-01-01",
+            "- x",
+            "a: b",
+            "#c",
+            " lead",
+            "trail ",
+            "é",
+            "a\nb\r\n\t",
+            "\u{1}\u{7f}\u{85}\u{2028}\u{feff}",
+            "😀",
+            "\"quoted\\\"",
+            "*a",
+            "&a",
+            "!a",
+            "{}",
+            "[]",
+            "@",
+            "`",
+            "%",
         ];
         let items = strings.iter().map(|s| Value::text(*s)).collect();
-        let entries = strings.iter().map(|s| ((*s).to_owned(), Value::text(*s))).collect();
+        let entries = strings
+            .iter()
+            .map(|s| ((*s).to_owned(), Value::text(*s)))
+            .collect();
         Value::Mapping(vec![
             ("sequence".to_owned(), Value::Sequence(items)),
             ("mapping".to_owned(), Value::Mapping(entries)),
             ("empty".to_owned(), Value::Mapping(Vec::new())),
             ("none".to_owned(), Value::Sequence(Vec::new())),
-            ("nested".to_owned(), Value::Sequence(vec![
-                Value::Mapping(vec![("a".to_owned(), Value::Sequence(vec![Value::Bool(true)])), ("b".to_owned(), Value::Bool(false))]),
-                Value::Sequence(vec![Value::text("x")]),
-            ])),
+            (
+                "nested".to_owned(),
+                Value::Sequence(vec![
+                    Value::Mapping(vec![
+                        ("a".to_owned(), Value::Sequence(vec![Value::Bool(true)])),
+                        ("b".to_owned(), Value::Bool(false)),
+                    ]),
+                    Value::Sequence(vec![Value::text("x")]),
+                ]),
+            ),
         ])
     }
 
@@ -262,7 +335,11 @@ mod tests {
     fn awkward_strings_read_back_from_yaml() {
         let text = awkward().to_yaml(0);
         let trees = parse(&text, 0).unwrap();
-        assert!(awkward().is_read_from(&trees[0], trees[0].root.unwrap()), "{}", *text);
+        assert!(
+            awkward().is_read_from(&trees[0], trees[0].root.unwrap()),
+            "{}",
+            *text
+        );
     }
 
     #[test]
@@ -270,7 +347,10 @@ mod tests {
         for text in [awkward().to_json(0, 2), awkward().to_compact_json()] {
             let text = text.as_str();
             let trees = parse_json(text).unwrap().unwrap();
-            assert!(awkward().is_read_from(&trees[0], trees[0].root.unwrap()), "{text}");
+            assert!(
+                awkward().is_read_from(&trees[0], trees[0].root.unwrap()),
+                "{text}"
+            );
             serde_json::from_str::<serde::de::IgnoredAny>(text).unwrap();
         }
     }
@@ -289,13 +369,22 @@ mod tests {
     #[test]
     fn yaml_looks_as_people_write_it() {
         let value = Value::Mapping(vec![
-            ("a".to_owned(), Value::Sequence(vec![Value::Mapping(vec![
-                ("b".to_owned(), Value::text("c")),
-                ("d".to_owned(), Value::Sequence(vec![Value::text("e")])),
-            ])])),
+            (
+                "a".to_owned(),
+                Value::Sequence(vec![Value::Mapping(vec![
+                    ("b".to_owned(), Value::text("c")),
+                    ("d".to_owned(), Value::Sequence(vec![Value::text("e")])),
+                ])]),
+            ),
             ("on".to_owned(), Value::Bool(true)),
         ]);
-        assert_eq!(*value.to_yaml(0), "a:\n  - b: c\n    d:\n      - e\n\"on\": true\n");
-        assert_eq!(*value.to_yaml(2), "a:\n    - b: c\n      d:\n        - e\n  \"on\": true\n");
+        assert_eq!(
+            *value.to_yaml(0),
+            "a:\n  - b: c\n    d:\n      - e\n\"on\": true\n"
+        );
+        assert_eq!(
+            *value.to_yaml(2),
+            "a:\n    - b: c\n      d:\n        - e\n  \"on\": true\n"
+        );
     }
 }

@@ -8,7 +8,11 @@ pub(super) fn join<'a>(files: impl IntoIterator<Item = (&'a str, Format)>) -> St
     let mut out = String::new();
     let mut before = None;
     for (text, format) in files {
-        let text = if before.is_some() { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
+        let text = if before.is_some() {
+            text.strip_prefix('\u{feff}').unwrap_or(text)
+        } else {
+            text
+        };
         if before.is_some() && !out.is_empty() && !out.ends_with('\n') {
             out.push('\n');
         }
@@ -31,7 +35,13 @@ mod tests {
     use super::*;
 
     fn joined(files: &[&str]) -> String {
-        let format = |text: &str| if text.starts_with('{') { Format::Json } else { Format::Yaml };
+        let format = |text: &str| {
+            if text.starts_with('{') {
+                Format::Json
+            } else {
+                Format::Yaml
+            }
+        };
         join(files.iter().map(|text| (*text, format(text))))
     }
 
@@ -39,7 +49,13 @@ mod tests {
     fn documents_of_different_files_stay_apart() {
         assert_eq!(joined(&["a: 1"]), "a: 1");
         assert_eq!(joined(&["a: 1", "b: 2\n"]), "a: 1\n---\nb: 2\n");
-        assert_eq!(joined(&["a: 1\n", "---\nb: 2\n", "%YAML 1.1\n---\nc: 3\n"]), "a: 1\n---\nb: 2\n...\n%YAML 1.1\n---\nc: 3\n");
-        assert_eq!(joined(&["{}", "{}\n", "a: 1\n", "{}"]), "{}\n{}\n---\na: 1\n---\n{}");
+        assert_eq!(
+            joined(&["a: 1\n", "---\nb: 2\n", "%YAML 1.1\n---\nc: 3\n"]),
+            "a: 1\n---\nb: 2\n...\n%YAML 1.1\n---\nc: 3\n"
+        );
+        assert_eq!(
+            joined(&["{}", "{}\n", "a: 1\n", "{}"]),
+            "{}\n{}\n---\na: 1\n---\n{}"
+        );
     }
 }

@@ -45,7 +45,9 @@ impl Explain for PlaceError {
 pub(super) fn is_native(manifest: &Manifest<'_>, object: &Object) -> bool {
     let tree = manifest.tree(object);
     let version = tree.get(object.node, "apiVersion").and_then(|id| tree.scalar(id));
-    version.and_then(|version| version.split_once('/')).is_some_and(|(group, _)| group == GROUP)
+    version
+        .and_then(|version| version.split_once('/'))
+        .is_some_and(|(group, _)| group == GROUP)
 }
 
 /// The namespace and name of a SealedSecret.
@@ -58,8 +60,12 @@ pub(super) fn read(
     let (tree, source) = (manifest.tree(object), manifest.source.text());
     let at = tree.range(object.node).start;
     let find = || -> Result<Target, Located<PlaceError>> {
-        let fields = Fields::read(tree, object.node, "the SealedSecret").map_err(|e| e.map(PlaceError::from))?;
-        let no_name = || Located { error: PlaceError::NoName, at };
+        let fields =
+            Fields::read(tree, object.node, "the SealedSecret").map_err(|e| e.map(PlaceError::from))?;
+        let no_name = || Located {
+            error: PlaceError::NoName,
+            at,
+        };
         let metadata = Fields::read(tree, fields.get("metadata").ok_or_else(no_name)?, "metadata")
             .map_err(|e| e.map(PlaceError::from))?;
         let text = |key: &str| match metadata.get(key) {
@@ -69,20 +75,33 @@ pub(super) fn read(
                 .map_err(|e| e.map(PlaceError::from)),
         };
         let (name, name_at) = text("name")?.ok_or_else(no_name)?;
-        let name = name.parse().map_err(|error: NameError| Located { error: error.into(), at: name_at })?;
+        let name = name.parse().map_err(|error: NameError| Located {
+            error: error.into(),
+            at: name_at,
+        })?;
         let namespace = match (text("namespace")?, flag) {
             (Some((text, at)), flag) => {
-                let manifest: Namespace =
-                    text.parse().map_err(|error: NameError| Located { error: error.into(), at })?;
+                let manifest: Namespace = text.parse().map_err(|error: NameError| Located {
+                    error: error.into(),
+                    at,
+                })?;
                 if let Some(flag) = flag.filter(|flag| **flag != manifest) {
-                    let error = PlaceError::OtherNamespace { flag: flag.clone(), manifest };
+                    let error = PlaceError::OtherNamespace {
+                        flag: flag.clone(),
+                        manifest,
+                    };
                     return Err(Located { error, at });
                 }
                 Some(manifest)
             }
             (None, Some(flag)) => Some(flag.clone()),
             (None, None) if scope == Scope::ClusterWide => None,
-            (None, None) => return Err(Located { error: PlaceError::NoNamespace, at }),
+            (None, None) => {
+                return Err(Located {
+                    error: PlaceError::NoNamespace,
+                    at,
+                });
+            }
         };
         Ok(Target { namespace, name })
     };
