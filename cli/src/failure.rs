@@ -65,13 +65,7 @@ impl<E: Explain> From<E> for Failure {
             });
             source = cause.source();
         }
-        Self {
-            exit: error.exit(),
-            facts,
-            spot: None,
-            hint: error.hint(),
-            closed_pipe: false,
-        }
+        Self { exit: error.exit(), facts, spot: None, hint: error.hint(), closed_pipe: false }
     }
 }
 
