@@ -44,10 +44,7 @@ mod tests {
     use super::*;
 
     fn place(name: &str) -> Option<Place> {
-        Some(Place {
-            namespace: "prod".parse().unwrap(),
-            name: name.parse().unwrap(),
-        })
+        Some(Place { namespace: "prod".parse().unwrap(), name: name.parse().unwrap() })
     }
 
     #[test]

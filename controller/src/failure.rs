@@ -31,20 +31,12 @@ pub enum FailureKind {
 impl Failure {
     /// A failure that waits for somebody's change.
     pub fn permanent(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-            kind: FailureKind::Permanent,
-        }
+        Self { reason, message: message.into(), kind: FailureKind::Permanent }
     }
 
     /// A failure that may pass by itself.
     pub fn transient(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-            kind: FailureKind::Transient,
-        }
+        Self { reason, message: message.into(), kind: FailureKind::Transient }
     }
 
     /// Whether it waits for somebody's change.

@@ -33,12 +33,8 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("seal_controller");
-        let (reconciles, unseals, writes, heals) = (
-            Family::default(),
-            Counter::default(),
-            Counter::default(),
-            Counter::default(),
-        );
+        let (reconciles, unseals, writes, heals) =
+            (Family::default(), Counter::default(), Counter::default(), Counter::default());
         registry.register(
             "reconciles",
             "Objects looked at, by result and reason",
@@ -51,13 +47,7 @@ impl Default for Metrics {
             "Secrets that had been changed or deleted and were put back",
             heals.clone(),
         );
-        Self {
-            reconciles,
-            unseals,
-            writes,
-            heals,
-            registry: Arc::new(registry),
-        }
+        Self { reconciles, unseals, writes, heals, registry: Arc::new(registry) }
     }
 }
 
@@ -68,9 +58,7 @@ impl Metrics {
             Some(failure) if failure.is_permanent() => ("permanent", failure.reason),
             Some(failure) => ("transient", failure.reason),
         };
-        self.reconciles
-            .get_or_create(&ReconcileLabels { result, reason })
-            .inc();
+        self.reconciles.get_or_create(&ReconcileLabels { result, reason }).inc();
     }
 
     pub(crate) fn unsealed(&self) {

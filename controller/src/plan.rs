@@ -36,18 +36,9 @@ pub fn plan(place: &Place, last: &Last, target: Target) -> Result<Plan, Failure>
     match target {
         Target::Ours { in_sync: true } if ready => Ok(Plan::Keep),
         Target::Ours { in_sync: true } => Ok(Plan::Verify),
-        Target::Ours { in_sync: false } => Ok(Plan::Write {
-            write: Write::Update,
-            heals: ready,
-        }),
-        Target::Absent => Ok(Plan::Write {
-            write: Write::Create,
-            heals: ready,
-        }),
-        Target::Foreign { adoptable: true } => Ok(Plan::Write {
-            write: Write::Adopt,
-            heals: false,
-        }),
+        Target::Ours { in_sync: false } => Ok(Plan::Write { write: Write::Update, heals: ready }),
+        Target::Absent => Ok(Plan::Write { write: Write::Create, heals: ready }),
+        Target::Foreign { adoptable: true } => Ok(Plan::Write { write: Write::Adopt, heals: false }),
         Target::Foreign { adoptable: false } => Err(foreign(place)),
     }
 }
@@ -80,10 +71,7 @@ mod tests {
     use super::*;
 
     fn place() -> Place {
-        Place {
-            namespace: "prod".parse().unwrap(),
-            name: "db".parse().unwrap(),
-        }
+        Place { namespace: "prod".parse().unwrap(), name: "db".parse().unwrap() }
     }
 
     fn last(observed_generation: i64, ready: bool) -> Last {
@@ -95,16 +83,9 @@ mod tests {
             reason: "InSync".into(),
             message: String::new(),
         };
-        let status = SealedSecretStatus {
-            observed_generation,
-            conditions: vec![ready],
-            ..Default::default()
-        };
-        Last {
-            generation: 2,
-            status: Some(status),
-            requested_at: None,
-        }
+        let status =
+            SealedSecretStatus { observed_generation, conditions: vec![ready], ..Default::default() };
+        Last { generation: 2, status: Some(status), requested_at: None }
     }
 
     const IN_SYNC: Target = Target::Ours { in_sync: true };
@@ -123,18 +104,11 @@ mod tests {
 
     #[test]
     fn a_secret_that_changed_under_a_ready_object_is_healed() {
-        for (target, write) in [
-            (Target::Ours { in_sync: false }, Write::Update),
-            (Target::Absent, Write::Create),
-        ] {
-            assert_eq!(
-                plan(&place(), &last(2, true), target),
-                Ok(Plan::Write { write, heals: true })
-            );
-            assert_eq!(
-                plan(&place(), &last(1, true), target),
-                Ok(Plan::Write { write, heals: false })
-            );
+        for (target, write) in
+            [(Target::Ours { in_sync: false }, Write::Update), (Target::Absent, Write::Create)]
+        {
+            assert_eq!(plan(&place(), &last(2, true), target), Ok(Plan::Write { write, heals: true }));
+            assert_eq!(plan(&place(), &last(1, true), target), Ok(Plan::Write { write, heals: false }));
         }
     }
 
@@ -144,12 +118,6 @@ mod tests {
         assert_eq!(refused.reason, "ForeignSecret");
         assert!(refused.is_permanent() && refused.message.contains("sealing.dev/adopt=db"));
         let adopted = plan(&place(), &Last::default(), Target::Foreign { adoptable: true });
-        assert_eq!(
-            adopted,
-            Ok(Plan::Write {
-                write: Write::Adopt,
-                heals: false
-            })
-        );
+        assert_eq!(adopted, Ok(Plan::Write { write: Write::Adopt, heals: false }));
     }
 }

@@ -75,18 +75,10 @@ impl Policy {
         if self.scopes.contains(&sealed.scope()) {
             return Ok(());
         }
-        let allowed = self
-            .scopes
-            .iter()
-            .map(|scope| scope.as_str())
-            .collect::<Vec<_>>()
-            .join(",");
+        let allowed = self.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
         Err(Failure::permanent(
             "ScopeRefused",
-            format!(
-                "scope {} is not opened here (--allowed-scopes is {allowed})",
-                sealed.scope()
-            ),
+            format!("scope {} is not opened here (--allowed-scopes is {allowed})", sealed.scope()),
         ))
     }
 }
@@ -96,31 +88,19 @@ mod tests {
     use super::*;
 
     fn place(namespace: &str) -> Place {
-        Place {
-            namespace: namespace.parse().unwrap(),
-            name: "db".parse().unwrap(),
-        }
+        Place { namespace: namespace.parse().unwrap(), name: "db".parse().unwrap() }
     }
 
     #[test]
     fn the_namespace_with_the_keys_is_refused() {
-        let policy = Policy {
-            refused_namespace: "seal-system".parse().ok(),
-            ..Policy::default()
-        };
-        assert_eq!(
-            policy.admit_place(&place("seal-system")).unwrap_err().reason,
-            "NamespaceRefused"
-        );
+        let policy = Policy { refused_namespace: "seal-system".parse().ok(), ..Policy::default() };
+        assert_eq!(policy.admit_place(&place("seal-system")).unwrap_err().reason, "NamespaceRefused");
         assert_eq!(policy.admit_place(&place("prod")), Ok(()));
     }
 
     #[test]
     fn with_a_list_of_namespaces_others_are_refused() {
-        let policy = Policy {
-            namespaces: Some(["prod".parse().unwrap()].into()),
-            ..Policy::default()
-        };
+        let policy = Policy { namespaces: Some(["prod".parse().unwrap()].into()), ..Policy::default() };
         assert_eq!(policy.admit_place(&place("prod")), Ok(()));
         assert!(policy.admit_place(&place("staging")).is_err());
     }

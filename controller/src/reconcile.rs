@@ -65,11 +65,7 @@ pub async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object) -> Ne
         Ok(Done::Opened { opened, healed }) => {
             if *healed {
                 let message = "the Secret had been changed or deleted, and is what it should be again";
-                let notice = Notice {
-                    warning: true,
-                    reason: "Healed",
-                    message: message.to_owned(),
-                };
+                let notice = Notice { warning: true, reason: "Healed", message: message.to_owned() };
                 context.store.notify(object, &notice).await;
                 context.metrics.healed();
             }
@@ -111,19 +107,16 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     };
 
     let unsealed = unseal(context, sealed.clone()).await?;
-    if let Some(write) = write {
-        store.write(object, &*sealed, write, &unsealed.data).await?;
+    let mut healed = false;
+    if let Some(write) = write
+        && store.write(object, &*sealed, write, &unsealed.data).await?
+    {
         context.metrics.written();
         tracing::info!(%place, ?write, heals, "wrote the Secret");
+        healed = heals;
     }
-    let opened = Opened {
-        items: unsealed.data.len(),
-        by: unsealed.opened_by,
-    };
-    Ok(Done::Opened {
-        opened,
-        healed: heals,
-    })
+    let opened = Opened { items: unsealed.data.len(), by: unsealed.opened_by };
+    Ok(Done::Opened { opened, healed })
 }
 
 /// Off the async threads: opening costs key operations, and a thread that computes answers nobody.
@@ -134,10 +127,7 @@ async fn unseal<S>(context: &Context<S>, sealed: Arc<dyn Sealed>) -> Result<Unse
     match opened {
         Ok(result) => Ok(result?),
         // The task panicked, or the runtime is going down. The panic's message stays in the task.
-        Err(_) => Err(Failure::transient(
-            "Interrupted",
-            "opening the object was interrupted",
-        )),
+        Err(_) => Err(Failure::transient("Interrupted", "opening the object was interrupted")),
     }
 }
 

@@ -43,7 +43,7 @@ pub trait Store: Send + Sync + 'static {
         sealed: &dyn Sealed,
     ) -> impl Future<Output = Result<Target, Failure>> + Send;
 
-    /// Makes the Secret what the object says.
+    /// Makes the Secret what the object says; `false` where a second look found it right already.
     ///
     /// # Guarantees
     ///
@@ -55,7 +55,7 @@ pub trait Store: Send + Sync + 'static {
         sealed: &dyn Sealed,
         write: Write,
         data: &BTreeMap<ItemName, Plaintext>,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    ) -> impl Future<Output = Result<bool, Failure>> + Send;
 
     /// Publishes a status; called only when it differs from the last.
     fn report(

@@ -29,11 +29,8 @@ impl Digest {
             encrypted_data: &'a std::collections::BTreeMap<String, String>,
             template: &'a crate::resources::Template,
         }
-        let covered = Covered {
-            scope: spec.scope,
-            encrypted_data: &spec.encrypted_data,
-            template: &spec.template,
-        };
+        let covered =
+            Covered { scope: spec.scope, encrypted_data: &spec.encrypted_data, template: &spec.template };
         let canonical = serde_json_canonicalizer::to_vec(&covered)
             .expect("maps with string keys, strings and booleans always serialize");
         let hash = Sha256::new()
@@ -70,11 +67,7 @@ mod tests {
     #[test]
     fn a_rewrap_keeps_the_digest() {
         let mut rewrapped = spec();
-        rewrapped.envelopes.push(Envelope {
-            keys: vec![],
-            recipients: vec![],
-            age: "AA==".into(),
-        });
+        rewrapped.envelopes.push(Envelope { keys: vec![], recipients: vec![], age: "AA==".into() });
         assert_eq!(Digest::of(&rewrapped), Digest::of(&spec()));
     }
 

@@ -153,11 +153,7 @@ pub enum UnsealError {
         found: String,
     },
     /// The public list of an envelope's recipients isn't the sealed one.
-    #[error(
-        "envelopes[{envelope}] is sealed to {}, but says {}",
-        short_list(sealed),
-        short_list(found)
-    )]
+    #[error("envelopes[{envelope}] is sealed to {}, but says {}", short_list(sealed), short_list(found))]
     WrongRecipients {
         /// The envelope's index.
         envelope: usize,
@@ -253,11 +249,7 @@ fn short_list(fingerprints: &[Fingerprint]) -> String {
     if fingerprints.is_empty() {
         return "nobody".to_owned();
     }
-    fingerprints
-        .iter()
-        .map(Fingerprint::short)
-        .collect::<Vec<_>>()
-        .join(", ")
+    fingerprints.iter().map(Fingerprint::short).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -104,11 +104,7 @@ impl Binding {
     pub fn from_parts(scope: Scope, namespace: Option<Namespace>, name: Option<Name>) -> Option<Self> {
         let fits = namespace.is_some() == (scope != Scope::ClusterWide)
             && name.is_some() == (scope == Scope::Strict);
-        fits.then_some(Self {
-            scope,
-            namespace,
-            name,
-        })
+        fits.then_some(Self { scope, namespace, name })
     }
 
     /// The scope.
@@ -143,10 +139,7 @@ mod tests {
     use super::*;
 
     fn place(namespace: &str, name: &str) -> Place {
-        Place {
-            namespace: namespace.parse().unwrap(),
-            name: name.parse().unwrap(),
-        }
+        Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
     }
 
     #[test]
@@ -160,20 +153,14 @@ mod tests {
 
     #[test]
     fn bindings_are_equal_exactly_where_the_scope_allows_a_move() {
-        let (db, other_name, elsewhere) = (
-            place("prod", "db"),
-            place("prod", "cache"),
-            place("staging", "db"),
-        );
+        let (db, other_name, elsewhere) =
+            (place("prod", "db"), place("prod", "cache"), place("staging", "db"));
         let binds = |scope, a: &Place, b: &Place| Binding::new(scope, a) == Binding::new(scope, b);
         assert!(!binds(Scope::Strict, &db, &other_name) && !binds(Scope::Strict, &db, &elsewhere));
         assert!(binds(Scope::NamespaceWide, &db, &other_name));
         assert!(!binds(Scope::NamespaceWide, &db, &elsewhere));
         assert!(binds(Scope::ClusterWide, &db, &elsewhere));
-        assert_ne!(
-            Binding::new(Scope::Strict, &db),
-            Binding::new(Scope::NamespaceWide, &db)
-        );
+        assert_ne!(Binding::new(Scope::Strict, &db), Binding::new(Scope::NamespaceWide, &db));
     }
 
     #[test]

@@ -21,11 +21,8 @@ pub const OPAQUE: &str = "Opaque";
 /// Types a SealedSecret may not become unless a controller flag allows it. The control plane acts on
 /// them: the first hands out API credentials for a service account, the second lets machines join the
 /// cluster, the third is what Helm believes of a release. Whoever may seal should not get those powers.
-pub const REFUSED_TYPES: [&str; 3] = [
-    "kubernetes.io/service-account-token",
-    "bootstrap.kubernetes.io/token",
-    "helm.sh/release.v1",
-];
+pub const REFUSED_TYPES: [&str; 3] =
+    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release.v1"];
 
 /// The keys the apiserver demands for a built-in type. Each inner list is a choice: one of them must be
 /// there.
@@ -131,14 +128,8 @@ pub fn check_type(type_: &str, allowed: &BTreeSet<String>) -> Result<(), SecretE
 /// [`SecretError::MissingKey`].
 pub fn check_keys(type_: &str, keys: &BTreeSet<ItemName>) -> Result<(), SecretError> {
     for one_of in required_keys(type_) {
-        if !one_of
-            .iter()
-            .any(|required| keys.iter().any(|key| key.as_str() == *required))
-        {
-            return Err(SecretError::MissingKey {
-                type_: type_.to_owned(),
-                one_of,
-            });
+        if !one_of.iter().any(|required| keys.iter().any(|key| key.as_str() == *required)) {
+            return Err(SecretError::MissingKey { type_: type_.to_owned(), one_of });
         }
     }
     Ok(())
@@ -152,11 +143,7 @@ pub fn check_keys(type_: &str, keys: &BTreeSet<ItemName>) -> Result<(), SecretEr
 pub fn check_label(key: &str, value: &str) -> Result<(), SecretError> {
     check_metadata_key("label", key)?;
     let value_ok = value.is_empty() || is_qualified_part(value);
-    if value_ok {
-        Ok(())
-    } else {
-        Err(SecretError::MalformedLabelValue { key: key.to_owned() })
-    }
+    if value_ok { Ok(()) } else { Err(SecretError::MalformedLabelValue { key: key.to_owned() }) }
 }
 
 /// Checks annotations against Kubernetes' rules and against tracking marks.
@@ -172,11 +159,7 @@ pub fn check_annotations<'a>(
         check_metadata_key("annotation", key)?;
         size += key.len() + value.len();
     }
-    if size > MAX_ANNOTATIONS_SIZE {
-        Err(SecretError::AnnotationsTooLarge(size))
-    } else {
-        Ok(())
-    }
+    if size > MAX_ANNOTATIONS_SIZE { Err(SecretError::AnnotationsTooLarge(size)) } else { Ok(()) }
 }
 
 fn check_metadata_key(what: &'static str, key: &str) -> Result<(), SecretError> {
@@ -191,16 +174,10 @@ fn check_metadata_key(what: &'static str, key: &str) -> Result<(), SecretError> 
         _ => is_dns_subdomain(prefix),
     });
     if !prefix_ok || !is_qualified_part(name) {
-        return Err(SecretError::MalformedKey {
-            what,
-            key: key.chars().take(317).collect(),
-        });
+        return Err(SecretError::MalformedKey { what, key: key.chars().take(317).collect() });
     }
     if is_tracking_mark(key) {
-        return Err(SecretError::TrackingMark {
-            what,
-            key: key.to_owned(),
-        });
+        return Err(SecretError::TrackingMark { what, key: key.to_owned() });
     }
     Ok(())
 }
@@ -210,9 +187,7 @@ fn check_metadata_key(what: &'static str, key: &str) -> Result<(), SecretError> 
 fn is_qualified_part(s: &str) -> bool {
     let bytes = s.as_bytes();
     (1..=63).contains(&bytes.len())
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         && bytes[0].is_ascii_alphanumeric()
         && bytes[bytes.len() - 1].is_ascii_alphanumeric()
 }
@@ -224,10 +199,7 @@ mod tests {
     #[test]
     fn types_the_control_plane_acts_on_are_refused_unless_allowed() {
         for type_ in REFUSED_TYPES {
-            assert_eq!(
-                check_type(type_, &BTreeSet::new()),
-                Err(SecretError::RefusedType(type_.to_owned()))
-            );
+            assert_eq!(check_type(type_, &BTreeSet::new()), Err(SecretError::RefusedType(type_.to_owned())));
             assert_eq!(check_type(type_, &[type_.to_owned()].into()), Ok(()));
         }
         assert_eq!(check_type("example.com/anything", &BTreeSet::new()), Ok(()));
@@ -241,9 +213,7 @@ mod tests {
         assert!(check_keys("kubernetes.io/tls", &keys(&["tls.crt", "tls.key"])).is_ok());
         assert!(check_keys("kubernetes.io/basic-auth", &keys(&["username"])).is_ok());
         assert_eq!(
-            check_keys("kubernetes.io/basic-auth", &keys(&["user"]))
-                .unwrap_err()
-                .to_string(),
+            check_keys("kubernetes.io/basic-auth", &keys(&["user"])).unwrap_err().to_string(),
             "type kubernetes.io/basic-auth needs the key username or password"
         );
         assert!(check_keys("kubernetes.io/tls", &keys(&["tls.crt"])).is_err());
@@ -251,15 +221,8 @@ mod tests {
 
     #[test]
     fn tracking_marks_are_refused_on_the_secret() {
-        for key in [
-            "sealing.dev/adopt",
-            "argocd.argoproj.io/tracking-id",
-            "app.kubernetes.io/instance",
-        ] {
-            assert!(
-                matches!(check_label(key, "x"), Err(SecretError::TrackingMark { .. })),
-                "{key}"
-            );
+        for key in ["sealing.dev/adopt", "argocd.argoproj.io/tracking-id", "app.kubernetes.io/instance"] {
+            assert!(matches!(check_label(key, "x"), Err(SecretError::TrackingMark { .. })), "{key}");
         }
         assert_eq!(check_label("app.kubernetes.io/name", "db"), Ok(()));
     }
@@ -267,24 +230,12 @@ mod tests {
     #[test]
     fn labels_follow_kubernetes_rules() {
         assert_eq!(check_label("a", ""), Ok(()));
-        for (key, value) in [
-            ("", "a"),
-            ("a b", "a"),
-            ("-a", "a"),
-            ("Ex.com/a", "a"),
-            ("a/b/c", "a"),
-        ] {
-            assert!(
-                matches!(check_label(key, value), Err(SecretError::MalformedKey { .. })),
-                "{key}"
-            );
+        for (key, value) in [("", "a"), ("a b", "a"), ("-a", "a"), ("Ex.com/a", "a"), ("a/b/c", "a")] {
+            assert!(matches!(check_label(key, value), Err(SecretError::MalformedKey { .. })), "{key}");
         }
         for value in ["a b", "-", "é", &"a".repeat(64)] {
             assert!(
-                matches!(
-                    check_label("a", value),
-                    Err(SecretError::MalformedLabelValue { .. })
-                ),
+                matches!(check_label("a", value), Err(SecretError::MalformedLabelValue { .. })),
                 "{value}"
             );
         }

@@ -124,11 +124,7 @@ impl Encoder {
                         out.push(byte);
                     } else {
                         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-                        out.extend([
-                            b'%',
-                            DIGITS[usize::from(byte >> 4)],
-                            DIGITS[usize::from(byte & 15)],
-                        ]);
+                        out.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
                     }
                 }
                 out
@@ -166,10 +162,7 @@ impl TemplateData {
             for segment in &segments {
                 if let Segment::Reference { item, .. } = segment {
                     if !is_item(item) {
-                        return Err(TemplateError::UnknownItem {
-                            key,
-                            item: item.clone(),
-                        });
+                        return Err(TemplateError::UnknownItem { key, item: item.clone() });
                     }
                     *uses.entry(item.clone()).or_default() += 1;
                 }
@@ -227,10 +220,7 @@ impl TemplateData {
             parts.iter().for_each(|part| out.extend_from_slice(part));
             Plaintext::from(out)
         };
-        self.0
-            .iter()
-            .map(|(key, segments)| (key.clone(), render(segments)))
-            .collect()
+        self.0.iter().map(|(key, segments)| (key.clone(), render(segments))).collect()
     }
 }
 
@@ -289,10 +279,8 @@ mod tests {
     }
 
     fn render(text: &str, items: &[(&str, &[u8])]) -> Result<Vec<u8>, TemplateError> {
-        let items: BTreeMap<ItemName, Plaintext> = items
-            .iter()
-            .map(|(key, value)| (name(key), Plaintext::from(value.to_vec())))
-            .collect();
+        let items: BTreeMap<ItemName, Plaintext> =
+            items.iter().map(|(key, value)| (name(key), Plaintext::from(value.to_vec()))).collect();
         let parsed = TemplateData::parse([(name("out"), text)], |item| items.contains_key(item))?;
         let rendered = parsed.render(&items)[&name("out")].expose().to_vec();
         assert_eq!(parsed.rendered_len(|item| &items[item]), rendered.len(), "{text}");
@@ -325,11 +313,7 @@ mod tests {
             ("$(a|url)", "%22%5C%0A%1B%FFz%20%2F%C3%A9"),
             ("$(a|json)", "\\\"\\\\\\n\\u001b\u{fffd}z /é"),
         ] {
-            assert_eq!(
-                String::from_utf8_lossy(&render(text, items).unwrap()),
-                expected,
-                "{text}"
-            );
+            assert_eq!(String::from_utf8_lossy(&render(text, items).unwrap()), expected, "{text}");
         }
         assert_eq!(render("$(a)", items).unwrap(), items[0].1);
     }
@@ -342,10 +326,7 @@ mod tests {
             ("$()", "template.data.out: \"$()\" is not $(item)"),
             ("$(a b)", "template.data.out: \"$(a b)\" is not $(item)"),
             ("$(a|upper)", "template.data.out: unknown encoder \"upper\""),
-            (
-                "$(b)",
-                "template.data.out refers to item b, which encryptedData doesn't have",
-            ),
+            ("$(b)", "template.data.out refers to item b, which encryptedData doesn't have"),
         ] {
             let error = render(text, items).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{text}: {error}");
@@ -357,10 +338,7 @@ mod tests {
         assert!(render(&"$(a)".repeat(16), &[("a", b"x")]).is_ok());
         assert_eq!(
             render(&"$(a)".repeat(17), &[("a", b"x")]),
-            Err(TemplateError::TooManyUses {
-                item: name("a"),
-                found: 17
-            })
+            Err(TemplateError::TooManyUses { item: name("a"), found: 17 })
         );
     }
 

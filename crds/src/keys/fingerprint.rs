@@ -107,10 +107,7 @@ impl JsonSchema for Fingerprint {
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes
-        .iter()
-        .flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]
@@ -131,10 +128,7 @@ mod tests {
         let fingerprint = Fingerprint::of("abc");
         assert_eq!(ABC.parse(), Ok(fingerprint));
         assert_eq!(serde_json::to_value(fingerprint).unwrap(), ABC);
-        assert_eq!(
-            serde_json::from_value::<Fingerprint>(ABC.into()).unwrap(),
-            fingerprint
-        );
+        assert_eq!(serde_json::from_value::<Fingerprint>(ABC.into()).unwrap(), fingerprint);
     }
 
     #[test]
@@ -142,15 +136,7 @@ mod tests {
         let short = &ABC[..16];
         let spaced = format!(" {ABC}");
         let wide = format!("{}é", &ABC[..62]);
-        for bad in [
-            "",
-            short,
-            &ABC[..63],
-            &ABC.to_uppercase(),
-            &spaced,
-            &wide,
-            &ABC.replace('a', "g"),
-        ] {
+        for bad in ["", short, &ABC[..63], &ABC.to_uppercase(), &spaced, &wide, &ABC.replace('a', "g")] {
             assert_eq!(bad.parse::<Fingerprint>(), Err(ParseFingerprintError), "{bad:?}");
         }
     }

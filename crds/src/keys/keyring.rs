@@ -31,8 +31,7 @@ impl Keyring {
 
     /// The identity with this fingerprint. Linear: a keyring holds a handful.
     pub fn find(&self, fingerprint: &Fingerprint) -> Option<&Identity> {
-        self.iter()
-            .find(|identity| identity.fingerprint() == *fingerprint)
+        self.iter().find(|identity| identity.fingerprint() == *fingerprint)
     }
 
     /// All identities, in the order of insertion.
@@ -78,5 +77,32 @@ impl<'a> IntoIterator for &'a Keyring {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::tests::X25519;
+
+    #[test]
+    fn identities_are_found_by_fingerprint_in_the_order_of_insertion() {
+        let identities: Vec<_> = (0..3).map(|_| Identity::generate()).collect();
+        let expected: Vec<_> = identities.iter().map(Identity::fingerprint).collect();
+        let keyring = Keyring::new(identities);
+        assert_eq!(keyring.fingerprints().collect::<Vec<_>>(), expected);
+        for fingerprint in &expected {
+            assert_eq!(keyring.find(fingerprint).unwrap().fingerprint(), *fingerprint);
+        }
+        assert!(keyring.find(&Identity::generate().fingerprint()).is_none());
+    }
+
+    #[test]
+    fn an_identity_is_kept_once() {
+        let mut keyring = Keyring::default();
+        assert!(keyring.is_empty());
+        assert!(keyring.insert(Identity::parse(X25519).unwrap()));
+        assert!(!keyring.insert(Identity::parse(X25519).unwrap()));
+        assert_eq!((keyring.len(), keyring.iter().count()), (1, 1));
     }
 }

@@ -17,12 +17,12 @@
 //! of reach.)
 
 use hpke::kem::SharedSecret;
-use hpke::rand_core::{CryptoRng, RngCore};
 use hpke::{Deserializable, HpkeError, Kem, Serializable};
 use libcrux_ml_kem::mlkem768::{
     self, MlKem768Ciphertext as Ciphertext, MlKem768PrivateKey as DecapsulationKey,
     MlKem768PublicKey as EncapsulationKey,
 };
+use rand_core::{CryptoRng, RngCore};
 use sha3::digest::typenum::{Sum, U32, U96, U192, U1024};
 use sha3::digest::{ExtendableOutput, XofReader};
 use sha3::{Digest, Sha3_256, Shake256};
@@ -149,11 +149,7 @@ impl PrivateKey {
         let (ml_kem, ek) = mlkem768::generate_key_pair(*d_z).into_parts();
         let x25519 = x25519::StaticSecret::from(*scalar);
         let public = PublicKey(joined(ek.as_slice(), x25519::PublicKey::from(&x25519).as_bytes()));
-        ExpandedKey {
-            ml_kem: WipedDecapsulationKey(ml_kem),
-            x25519,
-            public,
-        }
+        ExpandedKey { ml_kem: WipedDecapsulationKey(ml_kem), x25519, public }
     }
 
     fn into_pair(self) -> (Self, PublicKey) {
@@ -181,9 +177,7 @@ impl PublicKey {
 /// (RFC 7748, section 6.1).
 pub(super) fn is_low_order(point: &x25519::PublicKey) -> bool {
     // Clamping makes every scalar a multiple of the cofactor, so one multiplication tells for all.
-    !x25519::StaticSecret::from([0; 32])
-        .diffie_hellman(point)
-        .was_contributory()
+    !x25519::StaticSecret::from([0; 32]).diffie_hellman(point).was_contributory()
 }
 
 /// `Combiner` of the draft. ML-KEM's own ciphertext and key are bound by ML-KEM itself.
@@ -206,30 +200,22 @@ fn combine(
 
 /// The ML-KEM part in front of the 32 bytes of X25519.
 fn head<const N: usize>(bytes: &[u8]) -> &[u8; N] {
-    bytes
-        .first_chunk()
-        .expect("public and encapsulated keys begin with their ML-KEM part")
+    bytes.first_chunk().expect("public and encapsulated keys begin with their ML-KEM part")
 }
 
 /// The 32 bytes of X25519 at the end.
 fn tail(bytes: &[u8]) -> [u8; 32] {
-    *bytes
-        .last_chunk()
-        .expect("public and encapsulated keys end with 32 bytes of X25519")
+    *bytes.last_chunk().expect("public and encapsulated keys end with 32 bytes of X25519")
 }
 
 fn joined<const N: usize>(ml_kem: &[u8], x25519: &[u8; 32]) -> Box<[u8; N]> {
     let bytes = [ml_kem, x25519].concat().into_boxed_slice();
-    bytes
-        .try_into()
-        .expect("N is the length of the ML-KEM part and 32")
+    bytes.try_into().expect("N is the length of the ML-KEM part and 32")
 }
 
 fn exactly<const N: usize>(encoded: &[u8]) -> Result<Box<[u8; N]>, HpkeError> {
     let bytes: Box<[u8]> = encoded.into();
-    bytes
-        .try_into()
-        .map_err(|_| HpkeError::IncorrectInputLength(N, encoded.len()))
+    bytes.try_into().map_err(|_| HpkeError::IncorrectInputLength(N, encoded.len()))
 }
 
 impl Serializable for PrivateKey {

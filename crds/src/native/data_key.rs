@@ -61,17 +61,8 @@ impl DataKey {
     pub(super) fn id(&self, binding: &Binding) -> DataKeyId {
         let mut info = b"seal/v1/id".to_vec();
         push_lp(&mut info, binding.scope().as_str().as_bytes());
-        push_lp(
-            &mut info,
-            binding
-                .namespace()
-                .map_or("", |namespace| namespace.as_str())
-                .as_bytes(),
-        );
-        push_lp(
-            &mut info,
-            binding.name().map_or("", |name| name.as_str()).as_bytes(),
-        );
+        push_lp(&mut info, binding.namespace().map_or("", |namespace| namespace.as_str()).as_bytes());
+        push_lp(&mut info, binding.name().map_or("", |name| name.as_str()).as_bytes());
         info.push(u8::from(self.template));
         DataKeyId(*self.derive(&info))
     }
@@ -118,10 +109,7 @@ mod tests {
     use crate::scope::{Place, Scope};
 
     fn place(namespace: &str, name: &str) -> Place {
-        Place {
-            namespace: namespace.parse().unwrap(),
-            name: name.parse().unwrap(),
-        }
+        Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
     }
 
     #[test]

@@ -55,19 +55,10 @@ pub(super) fn write(binding: &Binding, recipients: &[&Recipient], keys: &[DataKe
         scope: binding.scope().as_str(),
         namespace: binding.namespace().map(Namespace::as_str),
         name: binding.name().map(Name::as_str),
-        recipients: recipients
-            .iter()
-            .map(|recipient| recipient.fingerprint())
-            .collect(),
+        recipients: recipients.iter().map(|recipient| recipient.fingerprint()).collect(),
         past: Vec::new(),
         keys: keys_and_texts
-            .map(|(key, text)| {
-                Object(Key {
-                    key: text,
-                    template: key.template,
-                    seen: everybody.clone(),
-                })
-            })
+            .map(|(key, text)| Object(Key { key: text, template: key.template, seen: everybody.clone() }))
             .collect(),
     };
     // Room for everything at once, so that growing leaves no copy of a key behind.
@@ -83,17 +74,11 @@ pub(super) fn write(binding: &Binding, recipients: &[&Recipient], keys: &[DataKe
 ///
 /// [`UnsealError::UnknownVersion`], [`UnsealError::MalformedEnvelope`]. None repeats any of the document.
 pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened, UnsealError> {
-    let malformed = |problem| UnsealError::MalformedEnvelope {
-        envelope: index,
-        problem,
-    };
+    let malformed = |problem| UnsealError::MalformedEnvelope { envelope: index, problem };
     let Object(Versioned { v }) =
         serde_json::from_slice(json).map_err(|_| malformed("no JSON document with a version"))?;
     if v != 1 {
-        return Err(UnsealError::UnknownVersion {
-            envelope: index,
-            found: v,
-        });
+        return Err(UnsealError::UnknownVersion { envelope: index, found: v });
     }
     if json.contains(&b'\\') {
         return Err(malformed("a document with escapes"));
@@ -101,16 +86,12 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
     let Object(document): Object<Document<'_>> = serde_json::from_slice(json)
         .map_err(|_| malformed("a document with missing, unknown, duplicate or ill-typed fields"))?;
 
-    let scope: Scope = document
-        .scope
-        .parse()
-        .map_err(|_| malformed("a scope that doesn't exist"))?;
+    let scope: Scope = document.scope.parse().map_err(|_| malformed("a scope that doesn't exist"))?;
     let unusable = |_| malformed("a namespace or name that may not be used");
     let namespace: Option<Namespace> = document.namespace.map(str::parse).transpose().map_err(unusable)?;
     let name: Option<Name> = document.name.map(str::parse).transpose().map_err(unusable)?;
-    let binding = Binding::from_parts(scope, namespace, name).ok_or(malformed(
-        "a namespace or name that its scope doesn't bind, or lacks one it binds",
-    ))?;
+    let binding = Binding::from_parts(scope, namespace, name)
+        .ok_or(malformed("a namespace or name that its scope doesn't bind, or lacks one it binds"))?;
 
     let (recipients, past) = (&document.recipients, &document.past);
     if !(1..=MAX_RECIPIENTS).contains(&recipients.len()) {
@@ -122,9 +103,7 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
     }
     // A list that this very opening proves false would make a later look for exposed keys miss it.
     if !recipients.contains(&by) {
-        return Err(malformed(
-            "a list of recipients without the identity that opened it",
-        ));
+        return Err(malformed("a list of recipients without the identity that opened it"));
     }
     if !(1..=MAX_DATA_KEYS).contains(&document.keys.len()) {
         return Err(malformed("no data key, or more than 256"));
@@ -135,26 +114,14 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
         .map(|Object(key)| {
             let rising = key.seen.windows(2).all(|pair| pair[0] < pair[1]);
             let in_range = key.seen.last().is_none_or(|&last| last < everybody.len());
-            let complete = key
-                .seen
-                .iter()
-                .take(recipients.len())
-                .copied()
-                .eq(0..recipients.len());
+            let complete = key.seen.iter().take(recipients.len()).copied().eq(0..recipients.len());
             if !(rising && in_range && complete) {
-                return Err(malformed(
-                    "a data key whose \"seen\" isn't rising, in range and complete",
-                ));
+                return Err(malformed("a data key whose \"seen\" isn't rising, in range and complete"));
             }
             DataKey::from_text(key.key, key.template).ok_or(malformed("a data key that isn't 32 bytes"))
         })
         .collect::<Result<_, _>>()?;
-    Ok(Opened {
-        binding,
-        recipients: document.recipients,
-        keys,
-        by,
-    })
+    Ok(Opened { binding, recipients: document.recipients, keys, by })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -162,19 +129,9 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
 struct Document<'a> {
     v: u64,
     scope: &'a str,
-    #[serde(
-        default,
-        borrow,
-        deserialize_with = "present",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
-    #[serde(
-        default,
-        borrow,
-        deserialize_with = "present",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     recipients: Vec<Fingerprint>,
     past: Vec<Fingerprint>,
@@ -256,11 +213,8 @@ mod tests {
 
     #[test]
     fn order_of_fields_and_white_space_are_free() {
-        let opened = parse_changed(
-            r#""v":1,"scope":"strict","#,
-            "\n\"scope\" : \"strict\",\t\"v\":1 ,",
-        )
-        .unwrap();
+        let opened =
+            parse_changed(r#""v":1,"scope":"strict","#, "\n\"scope\" : \"strict\",\t\"v\":1 ,").unwrap();
         assert_eq!(opened.binding.to_string(), "prod/db");
     }
 
@@ -311,16 +265,8 @@ mod tests {
             (r#""name":"db""#, r#""name":"../db""#, UNUSABLE),
             (r#""namespace":"prod""#, r#""namespace":"""#, UNUSABLE),
             // Recipients.
-            (
-                &*list(&a),
-                "[]",
-                "a list of recipients that is empty or longer than 16",
-            ),
-            (
-                &*list(&a),
-                &*sixteen_and,
-                "a list of recipients that is empty or longer than 16",
-            ),
+            (&*list(&a), "[]", "a list of recipients that is empty or longer than 16"),
+            (&*list(&a), &*sixteen_and, "a list of recipients that is empty or longer than 16"),
             (&*list(&b), &*list(&a), TWICE),
             (&*list(&b), &*format!("[\"{b}\",\"{b}\"]"), TWICE),
             (
@@ -359,10 +305,7 @@ mod tests {
     fn an_unknown_version_has_its_own_error() {
         assert_eq!(
             parse_changed(r#""v":1"#, r#""new":[],"v":2"#).err(),
-            Some(UnsealError::UnknownVersion {
-                envelope: 0,
-                found: 2
-            })
+            Some(UnsealError::UnknownVersion { envelope: 0, found: 2 })
         );
     }
 }

@@ -20,6 +20,13 @@ use crate::keys::{Fingerprint, Identity, Keyring, Recipient};
 /// operation for every stanza, and the manifest's author chooses the stanzas.
 const MAX_TRIALS: usize = 64;
 
+/// Lines of an age header, at most: 20 stanzas with bodies of a few lines (a recipient's has one or two,
+/// grease up to five). Parsing costs time for every line on every trial.
+const MAX_HEADER_LINES: usize = 200;
+
+/// Bytes of a header line, at most; a post-quantum stanza's first line takes 1,512.
+const MAX_HEADER_LINE: usize = 2048;
+
 /// Encrypts a document to recipients. The result is the age file.
 ///
 /// # Errors
@@ -57,9 +64,12 @@ pub(super) fn check_header(file: &[u8]) -> Result<(), &'static str> {
         _ => return Err("is not an age file"),
     }
     let mut stanzas = 0;
-    for line in lines {
+    for (number, line) in lines.enumerate() {
         if line.starts_with(b"---") {
             return Ok(());
+        }
+        if number >= MAX_HEADER_LINES || line.len() > MAX_HEADER_LINE {
+            return Err("has a header that is longer than recipients need");
         }
         if let Some(stanza) = line.strip_prefix(b"-> ") {
             stanzas += 1;
@@ -89,18 +99,13 @@ pub(super) fn open(
     keys: &Keyring,
 ) -> Result<Opened, UnsealError> {
     let hinted = hints.iter().filter_map(|hint| keys.find(hint));
-    let others = keys
-        .iter()
-        .filter(|identity| !hints.contains(&identity.fingerprint()));
+    let others = keys.iter().filter(|identity| !hints.contains(&identity.fingerprint()));
     for identity in hinted.chain(others).take(MAX_TRIALS) {
         if let Some(json) = decrypt(index, file, identity)? {
             return document::parse(index, &json, identity.fingerprint());
         }
     }
-    Err(UnsealError::NoMatchingKey {
-        envelope: index,
-        sealed_to: hints.to_vec(),
-    })
+    Err(UnsealError::NoMatchingKey { envelope: index, sealed_to: hints.to_vec() })
 }
 
 /// The payload, or `None` where the file isn't for this identity.
@@ -112,7 +117,8 @@ fn decrypt(
     // One error for a bad header MAC, a bad stanza and a bad payload: whoever changed the file needn't
     // learn how far it got, and nobody else has a use for it.
     let altered = || UnsealError::EnvelopeAltered { envelope: index };
-    let decryptor = age::Decryptor::new(file).map_err(|_| altered())?;
+    // Buffered: the other constructor parses the header again for every few bytes it reads.
+    let decryptor = age::Decryptor::new_buffered(file).map_err(|_| altered())?;
     match decryptor.decrypt(std::iter::once(identity.as_age())) {
         Ok(mut reader) => {
             // The payload is shorter than the file, so reading never moves the buffer.
@@ -137,20 +143,16 @@ mod tests {
         assert_eq!(check_header(&header("-> X25519 a\nb\n", 20)), Ok(()));
         for (file, problem) in [
             (header("-> X25519 a\nb\n", 21), "has more than 20 stanzas"),
-            (
-                header("-> scrypt a 18\nb\n", 1),
-                "is encrypted to a passphrase; only recipients are allowed",
-            ),
-            (
-                b"-----BEGIN AGE".to_vec(),
-                "is armoured; only the binary form of an age file is allowed",
-            ),
+            (header("-> scrypt a 18\nb\n", 1), "is encrypted to a passphrase; only recipients are allowed"),
+            (b"-----BEGIN AGE".to_vec(), "is armoured; only the binary form of an age file is allowed"),
             (
                 b"age-encryption.org/v2\n".to_vec(),
                 "is an age file of a version that this program doesn't know",
             ),
             (b"hello".to_vec(), "is not an age file"),
             (b"age-encryption.org/v1\n-> X25519".to_vec(), "is cut short"),
+            (header(&"a".repeat(2049), 1), "has a header that is longer than recipients need"),
+            (header("-> a\n\n\n\n\n\n\n\n\n\n\n\n", 20), "has a header that is longer than recipients need"),
             (vec![0; MAX_AGE_SIZE + 1], "is larger than 64 KiB"),
         ] {
             assert_eq!(check_header(&file), Err(problem));

@@ -53,12 +53,8 @@ impl SealedItem {
     /// Parses a line; the error is what is wrong with it, as the rest of a sentence.
     pub(super) fn parse(line: &str) -> Result<Self, &'static str> {
         let (id, ciphertext) = line.split_once('.').ok_or("is not <data key id>.<ciphertext>")?;
-        let id = id
-            .parse()
-            .map_err(|()| "does not begin with a data key id (43 characters of base64url)")?;
-        let ciphertext = BASE64
-            .decode(ciphertext)
-            .map_err(|_| "is not canonical base64 after the dot")?;
+        let id = id.parse().map_err(|()| "does not begin with a data key id (43 characters of base64url)")?;
+        let ciphertext = BASE64.decode(ciphertext).map_err(|_| "is not canonical base64 after the dot")?;
         if ciphertext.len() < NONCE + padded_length(0) + TAG {
             return Err("is cut short");
         }
@@ -99,10 +95,7 @@ mod tests {
     use crate::scope::{Binding, Place, Scope};
 
     fn key() -> (DataKey, DataKeyId) {
-        let place = Place {
-            namespace: "prod".parse().unwrap(),
-            name: "db".parse().unwrap(),
-        };
+        let place = Place { namespace: "prod".parse().unwrap(), name: "db".parse().unwrap() };
         let key = DataKey::generate(false);
         let id = key.id(&Binding::new(Scope::Strict, &place));
         (key, id)
@@ -127,15 +120,7 @@ mod tests {
         for bit in 0..sealed.ciphertext.len() * 8 {
             let mut ciphertext = sealed.ciphertext.clone();
             ciphertext[bit / 8] ^= 1 << (bit % 8);
-            assert!(
-                SealedItem {
-                    id: sealed.id,
-                    ciphertext
-                }
-                .open(&key, &name)
-                .is_none(),
-                "bit {bit}"
-            );
+            assert!(SealedItem { id: sealed.id, ciphertext }.open(&key, &name).is_none(), "bit {bit}");
         }
     }
 
@@ -154,14 +139,8 @@ mod tests {
         let line = seal_item(&key, &id, &"a".parse().unwrap(), b"v").unwrap();
         for (bad, problem) in [
             (line.replace('.', ""), "is not <data key id>.<ciphertext>"),
-            (
-                line[1..].to_owned(),
-                "does not begin with a data key id (43 characters of base64url)",
-            ),
-            (
-                format!("{}!", &line[..line.len() - 1]),
-                "is not canonical base64 after the dot",
-            ),
+            (line[1..].to_owned(), "does not begin with a data key id (43 characters of base64url)"),
+            (format!("{}!", &line[..line.len() - 1]), "is not canonical base64 after the dot"),
             (line[..48].to_owned(), "is cut short"),
         ] {
             assert_eq!(SealedItem::parse(&bad).err(), Some(problem), "{bad}");

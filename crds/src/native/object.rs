@@ -72,15 +72,7 @@ impl NativeSealed {
         let template = parse_template_data(&spec.template, &items)?;
         let keys = items.keys().chain(template.keys()).cloned().collect();
         let shape = parse_shape(&spec.template, keys, allowed_types)?;
-        Ok(Self {
-            place,
-            scope: spec.scope,
-            envelopes,
-            items,
-            template,
-            shape,
-            digest: Digest::of(spec),
-        })
+        Ok(Self { place, scope: spec.scope, envelopes, items, template, shape, digest: Digest::of(spec) })
     }
 
     /// `template.data`, parsed.
@@ -99,10 +91,7 @@ impl NativeSealed {
         for (index, public) in self.envelopes.iter().enumerate() {
             let opened = envelope::open(index, &public.file, &public.recipients, keys)?;
             if opened.binding.scope() != self.scope {
-                return Err(UnsealError::WrongScope {
-                    sealed: opened.binding.scope(),
-                    found: self.scope,
-                });
+                return Err(UnsealError::WrongScope { sealed: opened.binding.scope(), found: self.scope });
             }
             if opened.binding != expected {
                 return Err(UnsealError::WrongPlace {
@@ -166,31 +155,21 @@ impl Sealed for NativeSealed {
         let rendered = self.template.render(&data);
         data.extend(rendered);
         if data.values().map(Plaintext::len).sum::<usize>() > secret::MAX_SECRET_SIZE {
-            return Err(UnsealError::SecretTooLarge {
-                limit: secret::MAX_SECRET_SIZE,
-            });
+            return Err(UnsealError::SecretTooLarge { limit: secret::MAX_SECRET_SIZE });
         }
         Ok(Unsealed { data, opened_by })
     }
 }
 
 fn malformed(path: impl Into<String>, problem: impl Into<String>) -> UnsealError {
-    UnsealError::Malformed {
-        path: path.into(),
-        problem: problem.into(),
-    }
+    UnsealError::Malformed { path: path.into(), problem: problem.into() }
 }
 
 /// Between 1 and `limit` of something.
 fn check_count(path: &str, found: usize, limit: usize, unit: &'static str) -> Result<(), UnsealError> {
     match found {
         0 => Err(malformed(path, "is empty")),
-        _ if found > limit => Err(UnsealError::TooLarge {
-            path: path.to_owned(),
-            found,
-            limit,
-            unit,
-        }),
+        _ if found > limit => Err(UnsealError::TooLarge { path: path.to_owned(), found, limit, unit }),
         _ => Ok(()),
     }
 }
@@ -212,38 +191,19 @@ fn parse_envelopes(envelopes: &[resources::Envelope]) -> Result<Vec<Envelope>, U
 fn parse_envelope(index: usize, envelope: &resources::Envelope) -> Result<Envelope, UnsealError> {
     let path = |field: &str| format!("envelopes[{index}].{field}");
     check_count(&path("keys"), envelope.keys.len(), MAX_DATA_KEYS, "data keys")?;
-    check_count(
-        &path("recipients"),
-        envelope.recipients.len(),
-        MAX_RECIPIENTS,
-        "recipients",
-    )?;
-    let keys = envelope
-        .keys
-        .iter()
-        .map(|id| id.parse())
-        .collect::<Result<_, ()>>()
-        .map_err(|()| {
-            malformed(
-                path("keys"),
-                "has an id that is not 43 characters of canonical base64url",
-            )
-        })?;
+    check_count(&path("recipients"), envelope.recipients.len(), MAX_RECIPIENTS, "recipients")?;
+    let keys = envelope.keys.iter().map(|id| id.parse()).collect::<Result<_, ()>>().map_err(|()| {
+        malformed(path("keys"), "has an id that is not 43 characters of canonical base64url")
+    })?;
     let recipients = envelope
         .recipients
         .iter()
         .map(|hint| hint.fingerprint.parse())
         .collect::<Result<_, _>>()
         .map_err(|_| malformed(path("recipients"), "has a fingerprint that is not 64 hex digits"))?;
-    let file = BASE64
-        .decode(&envelope.age)
-        .map_err(|_| malformed(path("age"), "is not canonical base64"))?;
+    let file = BASE64.decode(&envelope.age).map_err(|_| malformed(path("age"), "is not canonical base64"))?;
     envelope::check_header(&file).map_err(|problem| malformed(path("age"), problem))?;
-    Ok(Envelope {
-        keys,
-        recipients,
-        file,
-    })
+    Ok(Envelope { keys, recipients, file })
 }
 
 fn parse_items(
@@ -274,15 +234,9 @@ fn check_references(
     }
     let used: BTreeSet<&DataKeyId> = items.values().map(|item| &item.id).collect();
     if let Some((name, item)) = items.iter().find(|(_, item)| !held.contains(&item.id)) {
-        return Err(UnsealError::MissingKey {
-            item: name.clone(),
-            id: item.id.to_string(),
-        });
+        return Err(UnsealError::MissingKey { item: name.clone(), id: item.id.to_string() });
     }
-    match envelopes
-        .iter()
-        .position(|envelope| !envelope.keys.iter().any(|id| used.contains(id)))
-    {
+    match envelopes.iter().position(|envelope| !envelope.keys.iter().any(|id| used.contains(id))) {
         Some(envelope) => Err(UnsealError::UnusedEnvelope { envelope }),
         None => Ok(()),
     }
@@ -294,12 +248,7 @@ fn parse_template_data(
 ) -> Result<TemplateData, UnsealError> {
     if template.data.len() > MAX_ITEMS {
         let (path, found) = ("template.data".to_owned(), template.data.len());
-        return Err(UnsealError::TooLarge {
-            path,
-            found,
-            limit: MAX_ITEMS,
-            unit: "keys",
-        });
+        return Err(UnsealError::TooLarge { path, found, limit: MAX_ITEMS, unit: "keys" });
     }
     let data = template
         .data
@@ -314,17 +263,11 @@ fn parse_shape(
     keys: BTreeSet<ItemName>,
     allowed_types: &BTreeSet<String>,
 ) -> Result<Shape, UnsealError> {
-    let type_ = template
-        .type_
-        .clone()
-        .unwrap_or_else(|| secret::OPAQUE.to_owned());
+    let type_ = template.type_.clone().unwrap_or_else(|| secret::OPAQUE.to_owned());
     secret::check_type(&type_, allowed_types)?;
     secret::check_keys(&type_, &keys)?;
     let metadata = &template.metadata;
-    metadata
-        .labels
-        .iter()
-        .try_for_each(|(key, value)| secret::check_label(key, value))?;
+    metadata.labels.iter().try_for_each(|(key, value)| secret::check_label(key, value))?;
     secret::check_annotations(&metadata.annotations)?;
     Ok(Shape {
         type_,

@@ -62,10 +62,7 @@ mod tests {
         assert_eq!(padded_length(61), 72);
         for length in (64..5_000).chain([500_000, 1 << 20]) {
             let padded = padme(length);
-            assert!(
-                padded >= length && (padded - length) * 100 <= length * 12,
-                "{length} -> {padded}"
-            );
+            assert!(padded >= length && (padded - length) * 100 <= length * 12, "{length} -> {padded}");
             assert_eq!(padme(padded), padded, "rounding is idempotent");
         }
     }

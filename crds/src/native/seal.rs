@@ -142,26 +142,19 @@ pub fn seal(
 /// The recipients in their order, each once, checked to fit one envelope.
 fn distinct(recipients: &[NamedRecipient]) -> Result<Vec<&NamedRecipient>, SealError> {
     let mut seen = BTreeSet::new();
-    let distinct: Vec<&NamedRecipient> = recipients
-        .iter()
-        .filter(|named| seen.insert(named.recipient.fingerprint()))
-        .collect();
+    let distinct: Vec<&NamedRecipient> =
+        recipients.iter().filter(|named| seen.insert(named.recipient.fingerprint())).collect();
     match distinct.len() {
         0 => return Err(SealError::NoRecipients),
         1..=MAX_RECIPIENTS => {}
         found => return Err(SealError::TooManyRecipients(found)),
     }
     let of_kind = |post_quantum: bool| {
-        let named = distinct
-            .iter()
-            .find(|named| named.recipient.is_post_quantum() == post_quantum)?;
+        let named = distinct.iter().find(|named| named.recipient.is_post_quantum() == post_quantum)?;
         Some(named.recipient.fingerprint().short().to_string())
     };
     match (of_kind(true), of_kind(false)) {
-        (Some(post_quantum), Some(classic)) => Err(SealError::MixedRecipients {
-            post_quantum,
-            classic,
-        }),
+        (Some(post_quantum), Some(classic)) => Err(SealError::MixedRecipients { post_quantum, classic }),
         _ => Ok(distinct),
     }
 }

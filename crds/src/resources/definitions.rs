@@ -17,11 +17,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut sealing_key = SealingKey::crd();
     for crd in [&mut sealed_secret, &mut sealing_key] {
         for version in &mut crd.spec.versions {
-            if let Some(schema) = version
-                .schema
-                .as_mut()
-                .and_then(|s| s.open_api_v3_schema.as_mut())
-            {
+            if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
                 make_structural(schema);
             }
         }
@@ -40,11 +36,7 @@ fn make_structural(schema: &mut JSONSchemaProps) {
         schema.additional_properties = None;
     }
     schema.nullable = None;
-    for property in schema
-        .properties
-        .iter_mut()
-        .flat_map(|properties| properties.values_mut())
-    {
+    for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
         make_structural(property);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
@@ -88,11 +80,7 @@ mod tests {
                 std::fs::write(&path, &yaml).unwrap();
             }
             let found = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(
-                found == yaml,
-                "{} is out of date: run `make generate`",
-                path.display()
-            );
+            assert!(found == yaml, "{} is out of date: run `make generate`", path.display());
         }
     }
 
