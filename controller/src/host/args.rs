@@ -11,10 +11,8 @@ use seal_crds::{Namespace, Scope};
 
 /// Keeps a directory of files in step with the SealedSecrets of a checkout.
 #[derive(Clone, Debug, clap::Args)]
-#[command(
-    after_help = "Exit codes: 0 done (with --once: every Secret is in place), 1 some object isn't \
-    in place or some file couldn't be read (--once), 2 usage, 3 failure"
-)]
+#[command(after_help = "Exit codes: 0 done (with --once: every Secret is in place), 1 some object isn't \
+    in place or some file couldn't be read (--once), 2 usage, 3 failure")]
 pub struct HostArgs {
     /// Directory of manifests, such as a Git checkout; read only
     #[arg(long, value_name = "DIR")]
@@ -54,12 +52,7 @@ pub struct HostArgs {
     pub allow_namespaces: Vec<Namespace>,
 
     /// Scopes that are opened
-    #[arg(
-        long,
-        value_name = "SCOPE",
-        value_delimiter = ',',
-        default_value = "strict,namespace-wide"
-    )]
+    #[arg(long, value_name = "SCOPE", value_delimiter = ',', default_value = "strict,namespace-wide")]
     pub allowed_scopes: Vec<Scope>,
 
     /// Allow a type of Secret that is refused by default; may be repeated
@@ -126,15 +119,9 @@ mod tests {
     #[test]
     fn defaults_are_private() {
         let args = parse(&[]).unwrap();
-        assert_eq!(
-            (args.mode, args.owner, args.once, args.allow_empty),
-            (0o600, None, false, false)
-        );
+        assert_eq!((args.mode, args.owner, args.once, args.allow_empty), (0o600, None, false, false));
         assert_eq!(args.allowed_scopes, [Scope::Strict, Scope::NamespaceWide]);
-        assert_eq!(
-            (args.prune_after, args.resync),
-            (Duration::from_secs(2), Duration::from_secs(60))
-        );
+        assert_eq!((args.prune_after, args.resync), (Duration::from_secs(2), Duration::from_secs(60)));
     }
 
     #[test]
@@ -155,16 +142,9 @@ mod tests {
         ] {
             assert!(parse(&[&format!("{flag}={bad}")]).is_err(), "{flag}={bad}");
         }
-        let args = parse(&[
-            "--mode=0440",
-            "--owner=1000:2000",
-            "--allowed-scopes=cluster-wide",
-            "--resync=5m",
-        ]);
+        let args =
+            parse(&["--mode=0440", "--owner=1000:2000", "--allowed-scopes=cluster-wide", "--resync=5m"]);
         let args = args.unwrap();
-        assert_eq!(
-            (args.mode, args.owner, args.resync.as_secs()),
-            (0o440, Some((1000, 2000)), 300)
-        );
+        assert_eq!((args.mode, args.owner, args.resync.as_secs()), (0o440, Some((1000, 2000)), 300));
     }
 }

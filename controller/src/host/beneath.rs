@@ -123,14 +123,9 @@ impl Dir {
 
     /// `openat2`: the kernel holds the whole path to the rules.
     fn open_at_once(&self, path: &[&Component]) -> Result<Self, Errno> {
-        const RULES: ResolveFlags = ResolveFlags::BENEATH
-            .union(ResolveFlags::NO_SYMLINKS)
-            .union(ResolveFlags::NO_MAGICLINKS);
-        let joined = path
-            .iter()
-            .map(|part| part.as_bytes())
-            .collect::<Vec<_>>()
-            .join(&b'/');
+        const RULES: ResolveFlags =
+            ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+        let joined = path.iter().map(|part| part.as_bytes()).collect::<Vec<_>>().join(&b'/');
         // EAGAIN: something was renamed during the call and the kernel could not vouch for the result.
         for _ in 0..8 {
             match fs::openat2(&self.0, joined.as_slice(), DIR, Mode::empty(), RULES) {
@@ -168,12 +163,7 @@ impl Dir {
     pub fn create_file(&self, name: &Component) -> io::Result<File> {
         fault::point("create file")?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(File::from(fs::openat(
-            &self.0,
-            &name.0,
-            flags,
-            Mode::RUSR | Mode::WUSR,
-        )?))
+        Ok(File::from(fs::openat(&self.0, &name.0, flags, Mode::RUSR | Mode::WUSR)?))
     }
 
     /// Creates a directory, 0700, that must not exist, and opens it.
@@ -210,15 +200,9 @@ impl Dir {
             Ok(found) => {
                 let known = found.stx_mask & StatxFlags::BTIME.bits() != 0;
                 let born = known.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec));
-                Ok(Identity {
-                    inode: found.stx_ino,
-                    born,
-                })
+                Ok(Identity { inode: found.stx_ino, born })
             }
-            Err(Errno::NOSYS | Errno::PERM) => Ok(Identity {
-                inode: self.stat_self()?.st_ino,
-                born: None,
-            }),
+            Err(Errno::NOSYS | Errno::PERM) => Ok(Identity { inode: self.stat_self()?.st_ino, born: None }),
             Err(errno) => Err(errno.into()),
         }
     }
@@ -249,10 +233,7 @@ impl Dir {
                 kind => kind,
             };
             if entries.len() == limit {
-                return Err(io::Error::new(
-                    io::ErrorKind::QuotaExceeded,
-                    "too many directory entries",
-                ));
+                return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "too many directory entries"));
             }
             entries.push(Entry { name, kind });
         }
@@ -295,10 +276,7 @@ impl Dir {
             removed => return Ok(removed?),
         }
         if depth == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "directories nested too deep",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "directories nested too deep"));
         }
         let dir = self.open_beneath(&[name])?;
         for entry in dir.entries(usize::MAX)? {

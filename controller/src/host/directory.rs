@@ -70,14 +70,7 @@ impl DirectoryStore {
             lost = None;
             state.update(|state| state.recovering = false)?;
         }
-        Ok((
-            Self {
-                lock,
-                access,
-                state: Mutex::new(state),
-            },
-            lost,
-        ))
+        Ok((Self { lock, access, state: Mutex::new(state) }, lost))
     }
 
     /// The lock on the output.
@@ -100,46 +93,38 @@ impl DirectoryStore {
         let (record, recovering) = self.recall(place);
         Ok(match (self.volume(place).look(record.as_ref())?, record) {
             (Found::Absent, _) => Observed::Absent,
-            (Found::Foreign { why, our_layout }, _) => Observed::Foreign {
-                why,
-                adoptable: recovering && our_layout.is_some(),
-            },
+            (Found::Foreign { why, our_layout }, _) => {
+                Observed::Foreign { why, adoptable: recovering && our_layout.is_some() }
+            }
             (Found::Ours(_), None) => unreachable!("only a record makes a directory ours"),
             (Found::Ours(dir), Some(record)) => {
                 let drift = self.volume(place).drift(&dir, &record);
                 let drift = drift.map_err(VolumeError::doing("look at the Secret's directory"))?;
-                Observed::Ours {
-                    current: record.digest == digest && record.files.keys().eq(items),
-                    drift,
-                }
+                Observed::Ours { current: record.digest == digest && record.files.keys().eq(items), drift }
             }
         })
     }
 
-    /// Writes a Secret: all of it or, on any error, nothing that a reader would see.
+    /// Writes a Secret: all of it or, on any error, nothing that a reader would see. `false` if readers saw
+    /// just that already.
     pub async fn write(
         &self,
         place: &Place,
         digest: &str,
         data: &BTreeMap<ItemName, Plaintext>,
-    ) -> Result<(), VolumeError> {
+    ) -> Result<bool, VolumeError> {
         let volume = self.volume(place);
         let (record, recovering) = self.recall(place);
         let existing = match volume.look(record.as_ref())? {
             Found::Absent => None,
             Found::Ours(dir) => Some(dir),
-            Found::Foreign {
-                our_layout: Some(dir),
-                ..
-            } if recovering => Some(dir),
+            Found::Foreign { our_layout: Some(dir), .. } if recovering => Some(dir),
             Found::Foreign { why, .. } => return Err(VolumeError::Foreign(why)),
         };
         self.make_namespace(&volume)?;
         let prepared = volume.prepare(existing, data)?;
         tokio::time::sleep(prepared.settles_in()).await;
-        prepared.publish(digest, |record| {
-            self.state().update(|state| state.insert(place, record))
-        })
+        prepared.publish(digest, |record| self.state().update(|state| state.insert(place, record)))
     }
 
     /// Removes a Secret that is ours.
@@ -198,11 +183,7 @@ impl DirectoryStore {
     }
 
     fn volume<'a>(&'a self, place: &'a Place) -> Volume<'a> {
-        Volume {
-            root: self.lock.dir(),
-            place,
-            access: &self.access,
-        }
+        Volume { root: self.lock.dir(), place, access: &self.access }
     }
 
     fn state(&self) -> MutexGuard<'_, StateFile> {
@@ -214,9 +195,7 @@ impl DirectoryStore {
 /// Whether the output holds no Secret of anybody, so that a missing state file is no loss.
 fn is_fresh(lock: &Lock) -> io::Result<bool> {
     let entries = lock.dir().entries(1 << 16)?;
-    Ok(entries
-        .iter()
-        .all(|entry| entry.name.as_bytes().starts_with(b"..")))
+    Ok(entries.iter().all(|entry| entry.name.as_bytes().starts_with(b"..")))
 }
 
 #[cfg(test)]

@@ -76,10 +76,7 @@ impl IdentityFiles {
         }
         match read_all(&self.paths) {
             Ok(keys) => {
-                tracing::info!(
-                    identities = keys.len(),
-                    "identity files changed and were read again"
-                );
+                tracing::info!(identities = keys.len(), "identity files changed and were read again");
                 self.keys.send_replace(Arc::new(keys));
                 self.seen = now;
             }
@@ -105,19 +102,13 @@ fn read_all(paths: &[PathBuf]) -> Result<Keyring, IdentityFileError> {
 }
 
 fn read(path: &Path) -> Result<Vec<Identity>, IdentityFileError> {
-    let io = |source| IdentityFileError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| IdentityFileError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len().min(MAX_BYTES);
     // All at once: a buffer that grows leaves copies behind that nobody wipes.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1));
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(io)?;
-    parse_identities(&*bytes).map_err(|source| IdentityFileError::Parse {
-        path: path.to_owned(),
-        source,
-    })
+    parse_identities(&*bytes).map_err(|source| IdentityFileError::Parse { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -153,14 +144,8 @@ mod tests {
     fn without_identities_there_is_no_start() {
         let tmp = tempfile::tempdir().unwrap();
         let path = tmp.path().join("keys.txt");
-        assert!(matches!(
-            IdentityFiles::open(vec![path.clone()]),
-            Err(IdentityFileError::Io { .. })
-        ));
+        assert!(matches!(IdentityFiles::open(vec![path.clone()]), Err(IdentityFileError::Io { .. })));
         std::fs::write(&path, "# none yet\n").unwrap();
-        assert!(matches!(
-            IdentityFiles::open(vec![path]),
-            Err(IdentityFileError::Parse { .. })
-        ));
+        assert!(matches!(IdentityFiles::open(vec![path]), Err(IdentityFileError::Parse { .. })));
     }
 }

@@ -38,10 +38,7 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock, or says at once that somebody else has it.
     pub fn take(path: &Path) -> Result<Self, LockError> {
-        let io = |source: io::Error| LockError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source: io::Error| LockError::Io { path: path.to_owned(), source };
         let dir = Dir::open(path).map_err(io)?;
         let identity = dir.identity().map_err(io)?;
         match flock(dir.as_fd(), FlockOperation::NonBlockingLockExclusive) {
@@ -59,9 +56,7 @@ impl Lock {
     /// Whether `path` still is the locked directory; when it was moved away or mounted over, the lock is on
     /// something that nobody reads.
     pub fn is_on(&self, path: &Path) -> bool {
-        Dir::open(path)
-            .and_then(|dir| dir.identity())
-            .is_ok_and(|identity| identity == self.identity)
+        Dir::open(path).and_then(|dir| dir.identity()).is_ok_and(|identity| identity == self.identity)
     }
 }
 
@@ -75,12 +70,7 @@ mod tests {
         let first = Lock::take(tmp.path()).unwrap();
         let error = Lock::take(tmp.path()).unwrap_err();
         assert!(matches!(error, LockError::Held(_)), "{error}");
-        assert!(
-            error
-                .to_string()
-                .starts_with("another seal-controller is already at work on /"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("another seal-controller is already at work on /"), "{error}");
         drop(first);
         Lock::take(tmp.path()).unwrap();
     }

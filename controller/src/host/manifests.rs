@@ -145,11 +145,7 @@ pub fn read(root: &Path) -> Checkout {
             if git_is_at_work(&dir) {
                 checkout.problems.push(Problem::GitAtWork);
             }
-            let mut walk = Walk {
-                root: &dir,
-                entries: 0,
-                checkout: &mut checkout,
-            };
+            let mut walk = Walk { root: &dir, entries: 0, checkout: &mut checkout };
             walk.directory(&mut Vec::new());
         }
         Err(problem) => checkout.problems.push(problem),
@@ -160,8 +156,7 @@ pub fn read(root: &Path) -> Checkout {
 /// Git keeps this file while it rewrites the work tree: files vanish and come back.
 fn git_is_at_work(root: &Dir) -> bool {
     let part = |name: &str| Component::new(name).expect("a plain name");
-    root.open_beneath(&[&part(".git")])
-        .is_ok_and(|git| !matches!(git.stat(&part("index.lock")), Ok(None)))
+    root.open_beneath(&[&part(".git")]).is_ok_and(|git| !matches!(git.stat(&part("index.lock")), Ok(None)))
 }
 
 struct Walk<'a> {
@@ -176,21 +171,15 @@ impl Walk<'_> {
     fn directory(&mut self, path: &mut Vec<Component>) {
         let opened = match path.as_slice() {
             [] => self.root.entries(MAX_ENTRIES).map(|entries| (None, entries)),
-            parts => self
-                .root
-                .open_beneath(&parts.iter().collect::<Vec<_>>())
-                .and_then(|dir| {
-                    let entries = dir.entries(MAX_ENTRIES)?;
-                    Ok((Some(dir), entries))
-                }),
+            parts => self.root.open_beneath(&parts.iter().collect::<Vec<_>>()).and_then(|dir| {
+                let entries = dir.entries(MAX_ENTRIES)?;
+                Ok((Some(dir), entries))
+            }),
         };
         let (dir, entries) = match opened {
             Ok(opened) => opened,
             Err(source) => {
-                return self.problem(Problem::Unreadable {
-                    path: joined(path),
-                    source,
-                });
+                return self.problem(Problem::Unreadable { path: joined(path), source });
             }
         };
         for entry in entries {
@@ -199,10 +188,7 @@ impl Walk<'_> {
             }
             self.entries += 1;
             if self.entries == MAX_ENTRIES {
-                return self.problem(Problem::TooMany {
-                    limit: MAX_ENTRIES,
-                    what: "files",
-                });
+                return self.problem(Problem::TooMany { limit: MAX_ENTRIES, what: "files" });
             }
             if entry.name.as_bytes().starts_with(b".") {
                 continue;
@@ -211,10 +197,7 @@ impl Walk<'_> {
             path.push(entry.name);
             match entry.kind {
                 FileType::Directory if path.len() > MAX_DEPTH => {
-                    self.problem(Problem::TooMany {
-                        limit: MAX_DEPTH,
-                        what: "levels of directories",
-                    });
+                    self.problem(Problem::TooMany { limit: MAX_DEPTH, what: "levels of directories" });
                 }
                 FileType::Directory => self.directory(path),
                 FileType::Symlink => self.checkout.links += 1,
@@ -240,10 +223,7 @@ impl Walk<'_> {
         }
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         for (index, document) in document::read(&bytes, is_json).into_iter().enumerate() {
-            let at = Source {
-                file: file.clone(),
-                document: index + 1,
-            };
+            let at = Source { file: file.clone(), document: index + 1 };
             match document {
                 Ok(value) => self.value(&at, value),
                 Err(error) => self.problem(Problem::Malformed { at, error }),
@@ -260,31 +240,20 @@ impl Walk<'_> {
             }
             return;
         }
-        let group = value["apiVersion"]
-            .as_str()
-            .and_then(|text| text.split_once('/'))
-            .map(|(group, _)| group);
+        let group =
+            value["apiVersion"].as_str().and_then(|text| text.split_once('/')).map(|(group, _)| group);
         if kind != SEALED_SECRET || !group.is_some_and(|group| GROUPS.contains(&group)) {
             return;
         }
         match place(at, &value) {
-            Ok(place) => self.object(
-                place,
-                Manifest {
-                    source: at.clone(),
-                    object: value,
-                },
-            ),
+            Ok(place) => self.object(place, Manifest { source: at.clone(), object: value }),
             Err(problem) => self.problem(problem),
         }
     }
 
     fn object(&mut self, place: Place, manifest: Manifest) {
         if self.checkout.objects.len() == MAX_OBJECTS && !self.checkout.objects.contains_key(&place) {
-            return self.problem(Problem::TooMany {
-                limit: MAX_OBJECTS,
-                what: "SealedSecrets",
-            });
+            return self.problem(Problem::TooMany { limit: MAX_OBJECTS, what: "SealedSecrets" });
         }
         let found = match self.checkout.objects.remove(&place) {
             None => Found::One(manifest),
@@ -308,9 +277,7 @@ impl Walk<'_> {
 /// Which Secret an object becomes. Without that it can't even be said whose absence it would excuse.
 fn place(at: &Source, object: &Value) -> Result<Place, Problem> {
     let text = |field: &'static str, path: &'static str| {
-        object["metadata"][field]
-            .as_str()
-            .ok_or_else(|| Problem::Nameless(at.clone(), path))
+        object["metadata"][field].as_str().ok_or_else(|| Problem::Nameless(at.clone(), path))
     };
     let bad = |error| Problem::BadName(at.clone(), error);
     Ok(Place {
@@ -327,9 +294,7 @@ fn read_file(dir: &Dir, name: &Component) -> io::Result<Vec<u8>> {
 }
 
 fn is_manifest(name: &Component) -> bool {
-    [".yaml", ".yml", ".json"]
-        .iter()
-        .any(|end| name.as_bytes().ends_with(end.as_bytes()))
+    [".yaml", ".yml", ".json"].iter().any(|end| name.as_bytes().ends_with(end.as_bytes()))
 }
 
 fn mentions_a_sealed_secret(bytes: &[u8]) -> bool {
@@ -339,9 +304,7 @@ fn mentions_a_sealed_secret(bytes: &[u8]) -> bool {
 
 fn joined(path: &[Component]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt as _;
-    path.iter()
-        .map(|part| std::ffi::OsStr::from_bytes(part.as_bytes()))
-        .collect()
+    path.iter().map(|part| std::ffi::OsStr::from_bytes(part.as_bytes())).collect()
 }
 
 #[cfg(test)]

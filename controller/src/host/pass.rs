@@ -76,15 +76,7 @@ impl Agent {
         prune_after: Duration,
     ) -> Self {
         let (missing, waiting, said) = Default::default();
-        Self {
-            context,
-            manifests,
-            allow_empty,
-            prune_after,
-            missing,
-            waiting,
-            said,
-        }
+        Self { context, manifests, allow_empty, prune_after, missing, waiting, said }
     }
 
     /// Reads the checkout and brings the output in step. When `stop` turns true, objects that haven't been
@@ -92,10 +84,7 @@ impl Agent {
     pub async fn pass(&mut self, stop: &watch::Receiver<bool>) -> Outcome {
         let mut checkout = manifests::read(&self.manifests);
         let found = std::mem::take(&mut checkout.objects);
-        let objects: Vec<_> = found
-            .into_iter()
-            .map(|(place, found)| Object::new(place, found))
-            .collect();
+        let objects: Vec<_> = found.into_iter().map(|(place, found)| Object::new(place, found)).collect();
         let present: BTreeSet<_> = objects.iter().map(|object| object.place().clone()).collect();
         self.waiting.retain(|place, _| present.contains(place));
 
@@ -162,11 +151,7 @@ impl Agent {
             }
             Next::OnChange => None,
         };
-        let waiting = Waiting {
-            revision: object.revision().to_owned(),
-            keys: keys.clone(),
-            until,
-        };
+        let waiting = Waiting { revision: object.revision().to_owned(), keys: keys.clone(), until };
         self.waiting.insert(object.place().clone(), waiting);
     }
 
@@ -179,12 +164,7 @@ impl Agent {
         said: &mut BTreeSet<String>,
     ) {
         let store = &self.context.store;
-        let gone: BTreeSet<_> = store
-            .directory
-            .ours()
-            .into_iter()
-            .filter(|p| !present.contains(p))
-            .collect();
+        let gone: BTreeSet<_> = store.directory.ours().into_iter().filter(|p| !present.contains(p)).collect();
         let doubt = if !checkout.is_complete() {
             Some("part of the checkout can't be read")
         } else if present.is_empty() && !self.allow_empty {
@@ -196,10 +176,7 @@ impl Agent {
             self.missing.clear();
             if !gone.is_empty() {
                 outcome.problems += 1;
-                said.insert(format!(
-                    "{} Secrets are gone from the checkout and stay: {doubt}",
-                    gone.len()
-                ));
+                said.insert(format!("{} Secrets are gone from the checkout and stay: {doubt}", gone.len()));
             }
             return;
         }

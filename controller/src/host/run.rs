@@ -109,11 +109,7 @@ impl HostError {
 pub async fn run(args: HostArgs) -> Result<ExitCode, HostError> {
     let stop = stop_on_signals().map_err(HostError::Signals)?;
     let done = run_until(args, stop).await?;
-    Ok(if done.is_none_or(|outcome| outcome.is_complete()) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
+    Ok(if done.is_none_or(|outcome| outcome.is_complete()) { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// Runs until `stop` turns true, or with `--once` until everything has been looked at; then the outcome.
@@ -141,11 +137,7 @@ pub async fn run_until(
         watch.follow();
         let outcome = agent.pass(&stop).await;
         if before != Some((outcome.objects, outcome.ready)) {
-            tracing::info!(
-                objects = outcome.objects,
-                ready = outcome.ready,
-                "looked at the checkout"
-            );
+            tracing::info!(objects = outcome.objects, ready = outcome.ready, "looked at the checkout");
             before = Some((outcome.objects, outcome.ready));
         }
         let resync = std::time::Instant::now() + args.resync;
@@ -176,47 +168,31 @@ async fn once(agent: &mut Agent, stop: &mut watch::Receiver<bool>) -> Outcome {
 
 pub(super) fn start(args: &HostArgs, secrets: &Path, identities: &IdentityFiles) -> Result<Agent, HostError> {
     if let Some((uid, gid)) = args.owner {
-        let ours = (
-            rustix::process::geteuid().as_raw(),
-            rustix::process::getegid().as_raw(),
-        );
+        let ours = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         if ours.0 != 0 && ours != (uid, gid) {
             return Err(HostError::Owner(uid, gid));
         }
     }
-    let unreadable = |source| HostError::Manifests {
-        path: args.manifests.clone(),
-        source,
-    };
+    let unreadable = |source| HostError::Manifests { path: args.manifests.clone(), source };
     Dir::open(&args.manifests).map_err(unreadable)?;
     if one_holds_the_other(&args.manifests, secrets).map_err(unreadable)? {
         return Err(HostError::Nested(args.manifests.clone(), secrets.to_owned()));
     }
 
     let access = Access::new(args.mode, args.owner);
-    make_output(secrets, &access).map_err(|source| HostError::Secrets {
-        path: secrets.to_owned(),
-        source,
-    })?;
+    make_output(secrets, &access)
+        .map_err(|source| HostError::Secrets { path: secrets.to_owned(), source })?;
     let lock = Lock::take(secrets)?;
     let exposed = |dir: &Dir| dir.stat_self().map(|stat| !only_we_write(&stat));
-    if exposed(lock.dir()).map_err(|source| HostError::Secrets {
-        path: secrets.to_owned(),
-        source,
-    })? {
+    if exposed(lock.dir()).map_err(|source| HostError::Secrets { path: secrets.to_owned(), source })? {
         return Err(HostError::Exposed(secrets.to_owned()));
     }
     if !is_in_memory(secrets) {
         tracing::warn!(path = %secrets.display(), "the Secrets are kept on a disk; a directory in memory (tmpfs) leaves no trace");
     }
-    let path = args
-        .state
-        .clone()
-        .unwrap_or_else(|| secrets.join("..seal-state.json"));
-    let (directory, lost) = DirectoryStore::open(lock, access, &path).map_err(|source| HostError::State {
-        path: path.clone(),
-        source,
-    })?;
+    let path = args.state.clone().unwrap_or_else(|| secrets.join("..seal-state.json"));
+    let (directory, lost) = DirectoryStore::open(lock, access, &path)
+        .map_err(|source| HostError::State { path: path.clone(), source })?;
     if let Some(lost) = lost {
         say_lost(&lost);
     }
@@ -237,12 +213,7 @@ pub(super) fn start(args: &HostArgs, secrets: &Path, identities: &IdentityFiles)
         metrics: Metrics::default(),
         backoff: Backoff::default(),
     };
-    Ok(Agent::new(
-        context,
-        args.manifests.clone(),
-        args.allow_empty,
-        args.prune_after,
-    ))
+    Ok(Agent::new(context, args.manifests.clone(), args.allow_empty, args.prune_after))
 }
 
 /// Whether one directory lies within the other, wherever links lead. Judged before the output is made, by
@@ -268,13 +239,10 @@ fn say_lost(lost: &StateError) {
 /// the access of the flags.
 fn make_output(path: &Path, access: &Access) -> io::Result<()> {
     if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(above)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(above)?;
     }
     match std::fs::DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => access.apply_to_directory(&Dir::open(path)?),
+        Ok(()) => access.apply_to_directory(&Dir::open(path)?).map(drop),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }

@@ -29,18 +29,12 @@ pub(super) struct Site {
 
 pub(super) fn place(text: &str) -> Place {
     let (namespace, name) = text.split_once('/').expect("namespace/name");
-    Place {
-        namespace: namespace.parse().unwrap(),
-        name: name.parse().unwrap(),
-    }
+    Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
 }
 
 impl Site {
     pub(super) fn new() -> Self {
-        let site = Self {
-            tmp: tempfile::tempdir().unwrap(),
-            identity: Identity::generate(),
-        };
+        let site = Self { tmp: tempfile::tempdir().unwrap(), identity: Identity::generate() };
         fs::create_dir(site.path("manifests")).unwrap();
         fs::create_dir(site.path("secrets")).unwrap();
         site.write_identity(&site.identity);
@@ -84,31 +78,15 @@ impl Site {
 
     /// The manifest of a SealedSecret, sealed to this site's identity.
     pub(super) fn sealed(&self, at: &str, scope: Scope, items: &[(&str, &str)]) -> String {
-        let recipient = NamedRecipient {
-            recipient: self.identity.recipient().clone(),
-            name: Some("site".to_owned()),
-        };
+        let recipient =
+            NamedRecipient { recipient: self.identity.recipient().clone(), name: Some("site".to_owned()) };
         let items = items.iter().map(|(item, value)| {
             let value = Plaintext::from(value.as_bytes().to_vec());
-            (
-                item.parse().unwrap(),
-                Item {
-                    value,
-                    template: false,
-                },
-            )
+            (item.parse().unwrap(), Item { value, template: false })
         });
         let place = place(at);
         let template = Template::default();
-        let spec = seal(
-            &place,
-            scope,
-            &[recipient],
-            &items.collect(),
-            template,
-            &BTreeSet::new(),
-        )
-        .unwrap();
+        let spec = seal(&place, scope, &[recipient], &items.collect(), template, &BTreeSet::new()).unwrap();
         let mut object = SealedSecret::new(place.name.as_str(), spec);
         object.metadata.namespace = Some(place.namespace.to_string());
         serde_yaml::to_string(&object).unwrap()
@@ -143,18 +121,9 @@ impl Site {
         let status: seal_crds::resources::SealedSecretStatus =
             serde_json::from_value(value["status"].clone()).unwrap();
         let ready = find_condition(&status.conditions, "Ready")?;
-        let other = status
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ != "Ready");
-        let kind = other
-            .map(|condition| format!("/{}", condition.type_))
-            .unwrap_or_default();
-        Some((
-            format!("{:?}{kind}", ready.status),
-            ready.reason.clone(),
-            ready.message.clone(),
-        ))
+        let other = status.conditions.iter().find(|condition| condition.type_ != "Ready");
+        let kind = other.map(|condition| format!("/{}", condition.type_)).unwrap_or_default();
+        Some((format!("{:?}{kind}", ready.status), ready.reason.clone(), ready.message.clone()))
     }
 
     /// Everything below the output, with inode and time of change: equal before and after means untouched.
@@ -182,8 +151,6 @@ pub(super) async fn pass(agent: &mut Agent) -> Outcome {
 /// The value of a counter.
 pub(super) fn count(agent: &Agent, name: &str) -> u64 {
     let text = agent.context.metrics.to_text();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("seal_controller_{name}_total ")));
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("seal_controller_{name}_total ")));
     line.and_then(|count| count.parse().ok()).unwrap_or(0)
 }

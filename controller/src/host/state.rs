@@ -94,14 +94,8 @@ impl Generation {
     pub fn fresh() -> io::Result<Self> {
         use rand_core::RngCore as _;
         let mut bytes = [0; 16];
-        rand_core::OsRng
-            .try_fill_bytes(&mut bytes)
-            .map_err(io::Error::other)?;
-        Ok(Self(format!(
-            "{}{:032x}",
-            Self::PREFIX,
-            u128::from_be_bytes(bytes)
-        )))
+        rand_core::OsRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
+        Ok(Self(format!("{}{:032x}", Self::PREFIX, u128::from_be_bytes(bytes))))
     }
 
     /// Reads a name back; `None` for any other.
@@ -140,12 +134,7 @@ impl From<&Generation> for Component {
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            v: VERSION,
-            recovering: false,
-            namespaces: BTreeMap::new(),
-            objects: BTreeMap::new(),
-        }
+        Self { v: VERSION, recovering: false, namespaces: BTreeMap::new(), objects: BTreeMap::new() }
     }
 }
 
@@ -157,10 +146,7 @@ impl State {
 
     /// Takes note that a Secret is ours.
     pub fn insert(&mut self, place: &Place, record: Record) {
-        self.objects
-            .entry(place.namespace.clone())
-            .or_default()
-            .insert(place.name.clone(), record);
+        self.objects.entry(place.namespace.clone()).or_default().insert(place.name.clone(), record);
     }
 
     /// Forgets a Secret.
@@ -176,10 +162,7 @@ impl State {
     /// All that is ours, in order.
     pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
         self.objects.iter().flat_map(|(namespace, names)| {
-            names.keys().map(|name| Place {
-                namespace: namespace.clone(),
-                name: name.clone(),
-            })
+            names.keys().map(|name| Place { namespace: namespace.clone(), name: name.clone() })
         })
     }
 
@@ -239,15 +222,10 @@ impl StateFile {
     /// and so could put their own file in our file's place.
     pub fn open(path: &Path) -> io::Result<(Self, Option<StateError>)> {
         let invalid = |text: &str| io::Error::new(io::ErrorKind::InvalidInput, text.to_owned());
-        let name = path
-            .file_name()
-            .ok_or_else(|| invalid("not the path of a file"))?;
+        let name = path.file_name().ok_or_else(|| invalid("not the path of a file"))?;
         let name =
             Component::new(name.as_encoded_bytes()).ok_or_else(|| invalid("not the path of a file"))?;
-        let parent = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let dir = Dir::open(parent)?;
         if !only_we_write(&dir.stat_self()?) {
             return Err(io::Error::new(
@@ -255,12 +233,7 @@ impl StateFile {
                 "the directory of the state file can be written by others",
             ));
         }
-        let mut file = Self {
-            path: path.to_owned(),
-            dir,
-            name,
-            state: State::default(),
-        };
+        let mut file = Self { path: path.to_owned(), dir, name, state: State::default() };
         match file.read() {
             Ok(state) => {
                 file.state = state;
@@ -305,11 +278,7 @@ impl StateFile {
     /// Asked before anything is pruned: pruning acts on the file's word, so the word has to stand there
     /// now. Whoever removed the file, or put an older one back, gets no pruning from our memory of it.
     pub fn check(&self) -> Result<(), StateError> {
-        if self.read()? == self.state {
-            Ok(())
-        } else {
-            Err(StateError::Changed(self.path.clone()))
-        }
+        if self.read()? == self.state { Ok(()) } else { Err(StateError::Changed(self.path.clone())) }
     }
 
     fn read(&self) -> Result<State, StateError> {
@@ -328,11 +297,7 @@ impl StateFile {
         file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(io)?;
         // The parser's error is dropped: it may quote a file that isn't ours.
         let state: State = serde_json::from_slice(&bytes).map_err(|_| StateError::Damaged(path()))?;
-        if state.v == VERSION {
-            Ok(state)
-        } else {
-            Err(StateError::Damaged(path()))
-        }
+        if state.v == VERSION { Ok(state) } else { Err(StateError::Damaged(path())) }
     }
 }
 

@@ -40,10 +40,7 @@ impl StatusFiles {
         if only_we_write(&dir.stat_self()?) {
             Ok(Self { dir })
         } else {
-            Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                "others can write to the status directory",
-            ))
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, "others can write to the status directory"))
         }
     }
 
@@ -63,10 +60,7 @@ impl StatusFiles {
             return Ok(false);
         }
         let file = file();
-        if dir
-            .stat(&file)?
-            .is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
-        {
+        if dir.stat(&file)?.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
             dir.remove_tree(&file)?;
         }
         dir.replace_file(&file, &bytes)?;
@@ -77,10 +71,7 @@ impl StatusFiles {
     pub fn retain(&self, live: &BTreeSet<Place>) -> io::Result<()> {
         for (namespace, dir) in directories::<Namespace>(&self.dir)? {
             for (name, object) in directories::<Name>(&dir)? {
-                let place = Place {
-                    namespace: namespace.clone(),
-                    name,
-                };
+                let place = Place { namespace: namespace.clone(), name };
                 if !live.contains(&place) {
                     object.remove_tree(&file())?;
                     // Fails where somebody put something beside it; then that stays.
@@ -110,11 +101,7 @@ fn open_or_create(above: &Dir, name: &Component) -> io::Result<Dir> {
 
 fn read(dir: &Dir) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    dir.open_file(&file())
-        .ok()?
-        .take(MAX_BYTES)
-        .read_to_end(&mut bytes)
-        .ok()?;
+    dir.open_file(&file()).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 
@@ -138,10 +125,7 @@ mod tests {
 
     fn place(text: &str) -> Place {
         let (namespace, name) = text.split_once('/').expect("namespace/name");
-        Place {
-            namespace: namespace.parse().unwrap(),
-            name: name.parse().unwrap(),
-        }
+        Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
     }
 
     #[test]
@@ -163,11 +147,7 @@ mod tests {
     fn the_longest_name_has_a_status_too() {
         let tmp = tempfile::tempdir().unwrap();
         let status = StatusFiles::open(tmp.path()).unwrap();
-        assert!(
-            status
-                .write(&place(&format!("{}/{}", "n".repeat(63), "a".repeat(253))), &1)
-                .unwrap()
-        );
+        assert!(status.write(&place(&format!("{}/{}", "n".repeat(63), "a".repeat(253))), &1).unwrap());
     }
 
     #[test]
@@ -192,11 +172,7 @@ mod tests {
         symlink(outside.path(), tmp.path().join("prod")).unwrap();
         assert!(status.write(&place("prod/db"), &1).is_err());
         std::fs::create_dir_all(tmp.path().join("staging/db")).unwrap();
-        symlink(
-            outside.path().join("x"),
-            tmp.path().join("staging/db/status.json"),
-        )
-        .unwrap();
+        symlink(outside.path().join("x"), tmp.path().join("staging/db/status.json")).unwrap();
         assert!(status.write(&place("staging/db"), &1).unwrap());
         status.retain(&BTreeSet::new()).unwrap();
         assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);

@@ -34,11 +34,7 @@ impl Object {
     /// What was found in the checkout for a place.
     pub fn new(place: Place, found: Found) -> Self {
         let revision = revision(&found);
-        Self {
-            place,
-            found,
-            revision,
-        }
+        Self { place, found, revision }
     }
 
     /// Which Secret.
@@ -58,10 +54,7 @@ fn revision(found: &Found) -> String {
         Found::One(manifest) => format!("{}\n{}", manifest.source, manifest.object),
         Found::Several(sources) => format!("{sources:?}"),
     };
-    Sha256::digest(text)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A status file: the status as in a cluster, and what it speaks of.
@@ -101,49 +94,31 @@ impl Store for HostStore {
             return Err(Failure::permanent("UnknownVersion", message));
         }
         let spec = spec(&manifest["spec"])?;
-        Ok(Arc::new(NativeSealed::parse(
-            object.place.clone(),
-            &spec,
-            &policy.types,
-        )?))
+        Ok(Arc::new(NativeSealed::parse(object.place.clone(), &spec, &policy.types)?))
     }
 
     fn last(&self, object: &Object) -> Last {
         let Some(file) = self.status.read::<StatusFile>(&object.place) else {
-            return Last {
-                generation: 1,
-                ..Last::default()
-            };
+            return Last { generation: 1, ..Last::default() };
         };
         let changed = i64::from(file.revision != object.revision);
         let generation = file.status.observed_generation.max(0).saturating_add(changed);
-        Last {
-            generation,
-            status: Some(file.status),
-            requested_at: None,
-        }
+        Last { generation, status: Some(file.status), requested_at: None }
     }
 
     async fn observe(&self, object: &Object, sealed: &dyn Sealed) -> Result<Target, Failure> {
         let place = &object.place;
-        let observed = self
-            .directory
-            .observe(place, &sealed.digest().to_string(), &sealed.shape().keys);
+        let observed = self.directory.observe(place, &sealed.digest().to_string(), &sealed.shape().keys);
         match observed.map_err(|error| failure(place, error))? {
             Observed::Absent => Ok(Target::Absent),
             // The core's own words for this speak of annotations, which a directory hasn't.
-            Observed::Foreign {
-                why,
-                adoptable: false,
-            } => Err(failure(place, VolumeError::Foreign(why))),
+            Observed::Foreign { why, adoptable: false } => Err(failure(place, VolumeError::Foreign(why))),
             Observed::Foreign { .. } => Ok(Target::Foreign { adoptable: true }),
             Observed::Ours { current, drift } => {
                 if let Some(drift) = &drift {
                     tracing::warn!(%place, %drift, "the Secret isn't as it was written");
                 }
-                Ok(Target::Ours {
-                    in_sync: current && drift.is_none(),
-                })
+                Ok(Target::Ours { in_sync: current && drift.is_none() })
             }
         }
     }
@@ -154,12 +129,9 @@ impl Store for HostStore {
         sealed: &dyn Sealed,
         _: Write,
         data: &BTreeMap<ItemName, Plaintext>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         // Whether this makes, changes or takes over a directory is found out again, right before it is done.
-        let written = self
-            .directory
-            .write(&object.place, &sealed.digest().to_string(), data)
-            .await;
+        let written = self.directory.write(&object.place, &sealed.digest().to_string(), data).await;
         written.map_err(|error| failure(&object.place, error))
     }
 
@@ -168,20 +140,10 @@ impl Store for HostStore {
             Found::One(manifest) => manifest.source.to_string(),
             Found::Several(_) => String::new(),
         };
-        let file = StatusFile {
-            manifest,
-            revision: object.revision.clone(),
-            status: status.clone(),
-        };
-        self.status
-            .write(&object.place, &file)
-            .map(drop)
-            .map_err(|error| {
-                Failure::transient(
-                    "StatusFailed",
-                    format!("can't write the status file: {}", error.kind()),
-                )
-            })
+        let file = StatusFile { manifest, revision: object.revision.clone(), status: status.clone() };
+        self.status.write(&object.place, &file).map(drop).map_err(|error| {
+            Failure::transient("StatusFailed", format!("can't write the status file: {}", error.kind()))
+        })
     }
 
     async fn notify(&self, object: &Object, notice: &Notice) {
@@ -201,9 +163,7 @@ impl Store for HostStore {
 fn spec(value: &Value) -> Result<SealedSecretSpec, Failure> {
     SealedSecretSpec::deserialize(value).map_err(|error| {
         let text = error.to_string();
-        let missing = text
-            .strip_prefix("missing field `")
-            .and_then(|rest| rest.split('`').next());
+        let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
         let problem = match missing {
             Some(field) => format!("has no {field}"),
             None if text.starts_with("unknown field") => "has a field that this version doesn't know".into(),
@@ -214,12 +174,7 @@ fn spec(value: &Value) -> Result<SealedSecretSpec, Failure> {
 }
 
 fn several(sources: &[super::manifests::Source]) -> Failure {
-    let named = sources
-        .iter()
-        .take(3)
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let named = sources.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let more = match sources.len().saturating_sub(3) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -234,10 +189,9 @@ fn failure(place: &Place, error: VolumeError) -> Failure {
             FOREIGN,
             format!("{place} isn't ours to write: {why}; it is written once that is gone"),
         ),
-        VolumeError::Io { .. } if error.is_full() => Failure::transient(
-            "NoSpace",
-            format!("{error}: no space left; the Secret is as it was"),
-        ),
+        VolumeError::Io { .. } if error.is_full() => {
+            Failure::transient("NoSpace", format!("{error}: no space left; the Secret is as it was"))
+        }
         VolumeError::Io { source, .. } => {
             Failure::transient("OutputFailed", format!("{error}: {}", source.kind()))
         }

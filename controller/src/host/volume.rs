@@ -98,14 +98,16 @@ impl Access {
             && stat.st_gid == self.gid.as_raw()
     }
 
-    /// Gives a directory to us, with our mode. Owner before mode: in between it is narrower, never wider.
-    pub fn apply_to_directory(&self, dir: &Dir) -> io::Result<()> {
-        if !self.fits_directory(&dir.stat_self()?) {
-            fault::point("directory owner and mode")?;
-            fchown(dir.as_fd(), Some(rustix::process::geteuid()), Some(self.gid))?;
-            fchmod(dir.as_fd(), self.directory_mode)?;
+    /// Gives a directory to us, with our mode; says whether it hadn't been so. Owner before mode: in
+    /// between it is narrower, never wider.
+    pub fn apply_to_directory(&self, dir: &Dir) -> io::Result<bool> {
+        if self.fits_directory(&dir.stat_self()?) {
+            return Ok(false);
         }
-        Ok(())
+        fault::point("directory owner and mode")?;
+        fchown(dir.as_fd(), Some(rustix::process::geteuid()), Some(self.gid))?;
+        fchmod(dir.as_fd(), self.directory_mode)?;
+        Ok(true)
     }
 }
 
@@ -218,69 +220,39 @@ impl Volume<'_> {
     fn namespace(&self) -> Result<Option<Dir>, VolumeError> {
         let doing = VolumeError::doing;
         let name = Component::from(&self.place.namespace);
-        match self
-            .root
-            .stat(&name)
-            .map_err(doing("look at the namespace's directory"))?
-        {
+        match self.root.stat(&name).map_err(doing("look at the namespace's directory"))? {
             None => return Ok(None),
             Some(stat) if !is_directory(&stat) => return Err(VolumeError::Foreign(Foreign::Namespace)),
             Some(_) => {}
         }
-        let dir = self
-            .root
-            .open_beneath(&[&name])
-            .map_err(doing("open the namespace's directory"))?;
-        let stat = dir
-            .stat_self()
-            .map_err(doing("look at the namespace's directory"))?;
-        if only_we_write(&stat) {
-            Ok(Some(dir))
-        } else {
-            Err(VolumeError::Foreign(Foreign::Namespace))
-        }
+        let dir = self.root.open_beneath(&[&name]).map_err(doing("open the namespace's directory"))?;
+        let stat = dir.stat_self().map_err(doing("look at the namespace's directory"))?;
+        if only_we_write(&stat) { Ok(Some(dir)) } else { Err(VolumeError::Foreign(Foreign::Namespace)) }
     }
 
     /// Looks at what is in the Secret's place.
     pub fn look(&self, record: Option<&Record>) -> Result<Found, VolumeError> {
         let doing = VolumeError::doing;
-        let foreign = |why| {
-            Ok(Found::Foreign {
-                why,
-                our_layout: None,
-            })
-        };
+        let foreign = |why| Ok(Found::Foreign { why, our_layout: None });
         let namespace = match self.namespace() {
             Ok(Some(namespace)) => namespace,
             Ok(None) => return Ok(Found::Absent),
             Err(VolumeError::Foreign(why)) => return foreign(why),
             Err(error) => return Err(error),
         };
-        match namespace
-            .stat(&self.name())
-            .map_err(doing("look at the Secret's directory"))?
-        {
+        match namespace.stat(&self.name()).map_err(doing("look at the Secret's directory"))? {
             None => return Ok(Found::Absent),
             Some(stat) if !is_directory(&stat) => return foreign(Foreign::NotADirectory),
             Some(_) => {}
         }
-        let dir = namespace
-            .open_beneath(&[&self.name()])
-            .map_err(doing("open the Secret's directory"))?;
+        let dir = namespace.open_beneath(&[&self.name()]).map_err(doing("open the Secret's directory"))?;
         let identity = dir.identity().map_err(doing("look at the Secret's directory"))?;
         match record {
             Some(record) if record.directory == identity => Ok(Found::Ours(dir)),
             _ => {
-                let why = if record.is_some() {
-                    Foreign::Replaced
-                } else {
-                    Foreign::Unrecorded
-                };
+                let why = if record.is_some() { Foreign::Replaced } else { Foreign::Unrecorded };
                 let our_layout = has_our_layout(&dir).map_err(doing("look at the Secret's directory"))?;
-                Ok(Found::Foreign {
-                    why,
-                    our_layout: our_layout.then_some(dir),
-                })
+                Ok(Found::Foreign { why, our_layout: our_layout.then_some(dir) })
             }
         }
     }
@@ -288,9 +260,7 @@ impl Volume<'_> {
     /// The first difference between a directory of ours and what the record says; from metadata alone.
     pub fn drift(&self, dir: &Dir, record: &Record) -> io::Result<Option<Drift>> {
         let current = Component::from(&record.generation);
-        let points_there = dir
-            .read_link(&data_link())?
-            .is_some_and(|t| t == current.as_bytes());
+        let points_there = dir.read_link(&data_link())?.is_some_and(|t| t == current.as_bytes());
         if !points_there || !dir.stat(&current)?.is_some_and(|stat| is_directory(&stat)) {
             return Ok(Some(Drift::DataLink));
         }
@@ -346,18 +316,13 @@ fn item_target(item: &ItemName) -> String {
 }
 
 fn is_item_link(dir: &Dir, item: &ItemName) -> io::Result<bool> {
-    Ok(dir
-        .read_link(&item.into())?
-        .is_some_and(|target| target == item_target(item).as_bytes()))
+    Ok(dir.read_link(&item.into())?.is_some_and(|target| target == item_target(item).as_bytes()))
 }
 
 /// Writable by us alone, and `..data` points to a directory with a name that only we give.
 fn has_our_layout(dir: &Dir) -> io::Result<bool> {
     let ours = only_we_write(&dir.stat_self()?);
-    Ok(ours
-        && dir
-            .read_link(&data_link())?
-            .is_some_and(|target| Generation::parse(&target).is_some()))
+    Ok(ours && dir.read_link(&data_link())?.is_some_and(|target| Generation::parse(&target).is_some()))
 }
 
 /// Entries of ours that are no longer in use: other generations, and links to items that are no more.
@@ -385,10 +350,7 @@ fn remains(dir: &Dir, current: &Generation, items: &BTreeSet<ItemName>) -> io::R
 /// just lost it. Only names that no one but us gives, in directories that no one but us writes.
 pub fn sweep(root: &Dir) -> io::Result<()> {
     for entry in root.entries(MAX_ENTRIES)? {
-        let is_namespace = entry
-            .name
-            .as_str()
-            .is_some_and(|name| name.parse::<Namespace>().is_ok());
+        let is_namespace = entry.name.as_str().is_some_and(|name| name.parse::<Namespace>().is_ok());
         if !is_namespace || entry.kind != FileType::Directory {
             continue;
         }

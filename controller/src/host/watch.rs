@@ -30,27 +30,16 @@ impl Watch {
         let (sender, events) = mpsc::channel(1);
         // Events come with absolute paths.
         let (manifests, secrets) = (absolute(manifests), absolute(secrets));
-        let mut watch = Self {
-            watcher: None,
-            events,
-            manifests: manifests.clone(),
-            resolved: None,
-        };
+        let mut watch = Self { watcher: None, events, manifests: manifests.clone(), resolved: None };
         // In the parent directories of the identity files and of the checkout only these concern us. A file
         // that lies in the checkout is watched with it.
-        let single: Vec<PathBuf> = files
-            .iter()
-            .map(|file| absolute(file))
-            .chain([manifests.clone()])
-            .collect();
+        let single: Vec<PathBuf> =
+            files.iter().map(|file| absolute(file)).chain([manifests.clone()]).collect();
         let single: Vec<PathBuf> = single
             .into_iter()
             .filter(|file| file.parent().is_some_and(|p| !p.starts_with(&manifests)))
             .collect();
-        let parents: Vec<PathBuf> = single
-            .iter()
-            .filter_map(|file| file.parent().map(Into::into))
-            .collect();
+        let parents: Vec<PathBuf> = single.iter().filter_map(|file| file.parent().map(Into::into)).collect();
         let ours = secrets.clone();
         let alert = move |event: notify::Result<Event>| {
             // A failed event (queue overflow) is reason enough to look. A full channel has said so already.
@@ -100,11 +89,7 @@ impl Watch {
             return std::future::pending().await;
         }
         let until = Instant::now() + PATIENCE;
-        while Instant::now() < until
-            && timeout(QUIET, self.events.recv())
-                .await
-                .is_ok_and(|e| e.is_some())
-        {}
+        while Instant::now() < until && timeout(QUIET, self.events.recv()).await.is_ok_and(|e| e.is_some()) {}
     }
 }
 
@@ -123,10 +108,7 @@ fn concerns(event: &Event, secrets: &Path, single: &[PathBuf]) -> bool {
     event.paths.is_empty()
         || event.paths.iter().any(|path| {
             if let Ok(below) = path.strip_prefix(secrets) {
-                let own = below
-                    .iter()
-                    .next()
-                    .is_some_and(|name| name.as_encoded_bytes().starts_with(b".."));
+                let own = below.iter().next().is_some_and(|name| name.as_encoded_bytes().starts_with(b".."));
                 return !own;
             }
             let beside = single.iter().any(|file| file.parent() == path.parent());
@@ -144,22 +126,12 @@ mod tests {
     fn reading_and_our_own_files_wake_nobody() {
         let single = [PathBuf::from("/etc/seal/keys.txt"), PathBuf::from("/srv/current")];
         let concerns = |kind, path: &str| {
-            concerns(
-                &Event::new(kind).add_path(path.into()),
-                Path::new("/run/seal/secrets"),
-                &single,
-            )
+            concerns(&Event::new(kind).add_path(path.into()), Path::new("/run/seal/secrets"), &single)
         };
         let created = EventKind::Create(CreateKind::File);
-        assert!(!concerns(
-            EventKind::Access(AccessKind::Read),
-            "/srv/releases/1/a.yaml"
-        ));
+        assert!(!concerns(EventKind::Access(AccessKind::Read), "/srv/releases/1/a.yaml"));
         assert!(!concerns(created, "/run/seal/secrets/..seal-state.json"));
-        assert!(!concerns(
-            created,
-            "/run/seal/secrets/..status/prod/db/status.json"
-        ));
+        assert!(!concerns(created, "/run/seal/secrets/..status/prod/db/status.json"));
         assert!(concerns(created, "/run/seal/secrets/prod/db/password"));
         assert!(concerns(created, "/srv/releases/1/a.yaml"));
         assert!(concerns(created, "/etc/seal/keys.txt") && !concerns(created, "/etc/seal/other"));
@@ -179,10 +151,6 @@ mod tests {
             timeout(Duration::from_secs(10), watch.changed()).await.unwrap();
         }
         std::fs::read(manifests.join("deep/a.yaml")).unwrap();
-        assert!(
-            timeout(Duration::from_millis(300), watch.changed())
-                .await
-                .is_err()
-        );
+        assert!(timeout(Duration::from_millis(300), watch.changed()).await.is_err());
     }
 }

@@ -67,10 +67,7 @@ fn a_file_is_not_created_through_a_dangling_link() {
     let (tmp, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     symlink(outside.path().join("new"), tmp.path().join("link")).unwrap();
     let root = Dir::open(tmp.path()).unwrap();
-    assert_eq!(
-        root.create_file(&part("link")).unwrap_err().kind(),
-        io::ErrorKind::AlreadyExists
-    );
+    assert_eq!(root.create_file(&part("link")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     assert!(!outside.path().join("new").exists());
 }
 
@@ -113,10 +110,7 @@ fn a_directory_made_again_under_the_same_name_is_another() {
     let tmp = tempfile::tempdir().unwrap();
     let root = Dir::open(tmp.path()).unwrap();
     let first = root.create_dir(&part("d")).unwrap().identity().unwrap();
-    assert_eq!(
-        root.open_beneath(&[&part("d")]).unwrap().identity().unwrap(),
-        first
-    );
+    assert_eq!(root.open_beneath(&[&part("d")]).unwrap().identity().unwrap(), first);
     root.remove_tree(&part("d")).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(20));
     assert_ne!(root.create_dir(&part("d")).unwrap().identity().unwrap(), first);
@@ -130,14 +124,7 @@ fn a_replaced_file_is_private_and_leaves_nothing_beside_it() {
     root.replace_file(&part("f"), b"one").unwrap();
     root.replace_file(&part("f"), b"two").unwrap();
     assert_eq!(std::fs::read(tmp.path().join("f")).unwrap(), b"two");
-    assert_eq!(
-        std::fs::metadata(tmp.path().join("f"))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777,
-        0o600
-    );
+    assert_eq!(std::fs::metadata(tmp.path().join("f")).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(root.entries(9).unwrap().len(), 1);
 }
 

@@ -66,11 +66,7 @@ fn describe(
     otherwise: &'static str,
     position: Option<(usize, usize)>,
 ) -> DocumentError {
-    let problem = if error.to_string().contains(TWICE) {
-        TWICE
-    } else {
-        otherwise
-    };
+    let problem = if error.to_string().contains(TWICE) { TWICE } else { otherwise };
     DocumentError { problem, position }
 }
 
@@ -147,17 +143,11 @@ mod tests {
     use super::*;
 
     fn yaml(text: &str) -> Vec<Result<Value, String>> {
-        read(text.as_bytes(), false)
-            .into_iter()
-            .map(|d| d.map_err(|e| e.to_string()))
-            .collect()
+        read(text.as_bytes(), false).into_iter().map(|d| d.map_err(|e| e.to_string())).collect()
     }
 
     fn json(text: &str) -> Vec<Result<Value, String>> {
-        read(text.as_bytes(), true)
-            .into_iter()
-            .map(|d| d.map_err(|e| e.to_string()))
-            .collect()
+        read(text.as_bytes(), true).into_iter().map(|d| d.map_err(|e| e.to_string())).collect()
     }
 
     #[test]
@@ -175,11 +165,7 @@ mod tests {
 
     #[test]
     fn a_key_that_occurs_twice_is_refused_at_every_depth() {
-        for found in [
-            yaml("a:\n  b: 1\n  b: 2\n"),
-            json(r#"{"a":{"b":1,"b":2}}"#),
-            yaml("1: a\n'1': b\n"),
-        ] {
+        for found in [yaml("a:\n  b: 1\n  b: 2\n"), json(r#"{"a":{"b":1,"b":2}}"#), yaml("1: a\n'1': b\n")] {
             let error = found[0].clone().unwrap_err();
             assert!(error.starts_with("has a key twice"), "{error}");
         }
@@ -190,15 +176,9 @@ mod tests {
         let found = yaml("a: 1\n---\nb: hunter2\n  password: [hunter2\n");
         assert_eq!(found.len(), 2);
         let error = found[1].clone().unwrap_err();
-        assert!(
-            error.starts_with("isn't YAML at line ") && !error.contains("hunter2"),
-            "{error}"
-        );
+        assert!(error.starts_with("isn't YAML at line ") && !error.contains("hunter2"), "{error}");
         let error = json("{\"a\":\n hunter2}")[0].clone().unwrap_err();
-        assert!(
-            error.starts_with("isn't JSON at line 2") && !error.contains("hunter2"),
-            "{error}"
-        );
+        assert!(error.starts_with("isn't JSON at line 2") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -36,61 +36,33 @@ fn objects_are_found_in_documents_lists_and_json() {
         )
     };
     let tmp = checkout(&[
-        (
-            "a.yaml",
-            &format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\n---\n{db}"),
-        ),
+        ("a.yaml", &format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\n---\n{db}")),
         (
             "deep/er/b.yml",
-            &format!(
-                "kind: List\napiVersion: v1\nitems: [{}, {}]",
-                json("in-list"),
-                json("too")
-            ),
+            &format!("kind: List\napiVersion: v1\nitems: [{}, {}]", json("in-list"), json("too")),
         ),
         ("c.json", &json("in-json")),
         ("d.txt", &sealed("prod", "not-a-manifest")),
     ]);
     let found = read(tmp.path());
-    assert_eq!(
-        places(&found),
-        ["prod/db", "prod/in-json", "prod/in-list", "prod/too"]
-    );
+    assert_eq!(places(&found), ["prod/db", "prod/in-json", "prod/in-list", "prod/too"]);
     assert!(found.is_complete(), "{:?}", problems(&found));
-    let Some(Found::One(manifest)) = found.objects.values().next() else {
-        panic!("prod/db is one object")
-    };
+    let Some(Found::One(manifest)) = found.objects.values().next() else { panic!("prod/db is one object") };
     assert_eq!(manifest.source.to_string(), "a.yaml (document 2)");
 }
 
 #[test]
 fn other_kinds_and_groups_and_hidden_places_are_passed_by() {
     let tmp = checkout(&[
-        (
-            "secret.yaml",
-            "apiVersion: v1\nkind: Secret\nmetadata: {name: SealedSecret}\n",
-        ),
-        (
-            "other.yaml",
-            "apiVersion: example.com/v1\nkind: SealedSecret\nmetadata: {name: a, namespace: b}\n",
-        ),
-        (
-            "kind.yaml",
-            "apiVersion: sealing.dev/v1alpha1\nkind: SealingKey\nmetadata: {name: SealedSecret}\n",
-        ),
+        ("secret.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: SealedSecret}\n"),
+        ("other.yaml", "apiVersion: example.com/v1\nkind: SealedSecret\nmetadata: {name: a, namespace: b}\n"),
+        ("kind.yaml", "apiVersion: sealing.dev/v1alpha1\nkind: SealingKey\nmetadata: {name: SealedSecret}\n"),
         (".git/x.yaml", &sealed("prod", "hidden")),
         (".hidden.yaml", &sealed("prod", "hidden")),
-        (
-            "chart/templates/x.yaml",
-            "{{- if .Values.x }}\nkind: Deployment\n{{ end }}\n",
-        ),
+        ("chart/templates/x.yaml", "{{- if .Values.x }}\nkind: Deployment\n{{ end }}\n"),
     ]);
     let found = read(tmp.path());
-    assert!(
-        found.objects.is_empty() && found.is_complete(),
-        "{:?}",
-        problems(&found)
-    );
+    assert!(found.objects.is_empty() && found.is_complete(), "{:?}", problems(&found));
 }
 
 #[test]
@@ -112,36 +84,12 @@ fn links_are_passed_by_wherever_they_lead() {
 #[test]
 fn what_can_not_be_read_is_a_problem_and_no_absence() {
     let cases: [(&str, &str, &str); 8] = [
-        (
-            "a.yaml",
-            "kind: SealedSecret\n  x: [",
-            "a.yaml (document 1) isn't YAML at line 2",
-        ),
-        (
-            "a.json",
-            "{\"kind\": \"SealedSecret\"",
-            "a.json (document 1) isn't JSON at line 1",
-        ),
-        (
-            "a.yaml",
-            "kind: SealedSecret\nkind: SealedSecret\n",
-            "a.yaml (document 1) has a key twice",
-        ),
-        (
-            "a.yaml",
-            &sealed("../..", "db"),
-            "a.yaml (document 1): namespace \"../..\" is not",
-        ),
-        (
-            "a.yaml",
-            &sealed("prod", "..data"),
-            "a.yaml (document 1): name \"..data\" is not",
-        ),
-        (
-            "a.yaml",
-            &sealed("prod", "/etc/passwd"),
-            "a.yaml (document 1): name \"/etc/passwd\" is not",
-        ),
+        ("a.yaml", "kind: SealedSecret\n  x: [", "a.yaml (document 1) isn't YAML at line 2"),
+        ("a.json", "{\"kind\": \"SealedSecret\"", "a.json (document 1) isn't JSON at line 1"),
+        ("a.yaml", "kind: SealedSecret\nkind: SealedSecret\n", "a.yaml (document 1) has a key twice"),
+        ("a.yaml", &sealed("../..", "db"), "a.yaml (document 1): namespace \"../..\" is not"),
+        ("a.yaml", &sealed("prod", "..data"), "a.yaml (document 1): name \"..data\" is not"),
+        ("a.yaml", &sealed("prod", "/etc/passwd"), "a.yaml (document 1): name \"/etc/passwd\" is not"),
         (
             "a.yaml",
             "apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nmetadata: {name: db}\n",
@@ -157,16 +105,8 @@ fn what_can_not_be_read_is_a_problem_and_no_absence() {
         let tmp = checkout(&[(file, text), ("good.yaml", &sealed("prod", "good"))]);
         let found = read(tmp.path());
         assert!(!found.is_complete());
-        assert!(
-            problems(&found)[0].starts_with(expected),
-            "{:?}",
-            problems(&found)
-        );
-        assert_eq!(
-            places(&found),
-            ["prod/good"],
-            "one bad file doesn't hide the others"
-        );
+        assert!(problems(&found)[0].starts_with(expected), "{:?}", problems(&found));
+        assert_eq!(places(&found), ["prod/good"], "one bad file doesn't hide the others");
     }
     let gone = read(Path::new("/nonexistent/checkout"));
     assert!(!gone.is_complete());
@@ -183,15 +123,9 @@ fn a_fifo_or_a_huge_file_is_a_problem_and_does_not_hang() {
         0,
     )
     .unwrap();
-    fs::File::create(tmp.path().join("huge.yaml"))
-        .unwrap()
-        .set_len(MAX_FILE + 1)
-        .unwrap();
+    fs::File::create(tmp.path().join("huge.yaml")).unwrap().set_len(MAX_FILE + 1).unwrap();
     let found = read(tmp.path());
-    assert_eq!(
-        problems(&found),
-        ["can't read fifo.yaml", "huge.yaml is larger than 16 MiB"]
-    );
+    assert_eq!(problems(&found), ["can't read fifo.yaml", "huge.yaml is larger than 16 MiB"]);
 }
 
 #[test]
@@ -202,28 +136,16 @@ fn one_place_in_two_files_counts_in_neither() {
         ("c.yaml", &sealed("prod", "cache")),
     ]);
     let found = read(tmp.path());
-    let Some(Found::Several(sources)) = found.objects.values().nth(1) else {
-        panic!("prod/db is ambiguous")
-    };
+    let Some(Found::Several(sources)) = found.objects.values().nth(1) else { panic!("prod/db is ambiguous") };
     let sources: Vec<_> = sources.iter().map(Source::to_string).collect();
-    assert_eq!(
-        sources,
-        [
-            "a.yaml (document 1)",
-            "b.yaml (document 1)",
-            "b.yaml (document 2)"
-        ]
-    );
+    assert_eq!(sources, ["a.yaml (document 1)", "b.yaml (document 1)", "b.yaml (document 2)"]);
     assert!(found.is_complete(), "both places are known to be there");
 }
 
 #[test]
 fn a_checkout_that_git_is_changing_is_not_complete() {
     let tmp = checkout(&[("a.yaml", &sealed("prod", "db")), (".git/index.lock", "")]);
-    assert_eq!(
-        problems(&read(tmp.path())),
-        ["Git is at work here (.git/index.lock is there)"]
-    );
+    assert_eq!(problems(&read(tmp.path())), ["Git is at work here (.git/index.lock is there)"]);
     fs::remove_file(tmp.path().join(".git/index.lock")).unwrap();
     assert!(read(tmp.path()).is_complete());
 }

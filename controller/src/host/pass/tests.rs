@@ -29,14 +29,8 @@ async fn sealed_secrets_become_files_and_a_restart_opens_and_writes_nothing() {
 async fn all_scopes_work_and_cluster_wide_only_where_the_flag_allows_it() {
     let site = Site::new();
     site.commit_text("a.yaml", &site.sealed("prod/a", Scope::Strict, &[("x", "1")]));
-    site.commit_text(
-        "b.yaml",
-        &site.sealed("prod/b", Scope::NamespaceWide, &[("x", "2")]),
-    );
-    site.commit_text(
-        "c.yaml",
-        &site.sealed("prod/c", Scope::ClusterWide, &[("x", "3")]),
-    );
+    site.commit_text("b.yaml", &site.sealed("prod/b", Scope::NamespaceWide, &[("x", "2")]));
+    site.commit_text("c.yaml", &site.sealed("prod/c", Scope::ClusterWide, &[("x", "3")]));
     let outcome = pass(&mut site.agent(&[])).await;
     assert_eq!((outcome.objects, outcome.ready), (3, 2));
     assert_eq!(site.condition("prod/c").unwrap().1, "ScopeRefused");
@@ -48,18 +42,13 @@ async fn all_scopes_work_and_cluster_wide_only_where_the_flag_allows_it() {
 #[tokio::test]
 async fn an_object_moved_elsewhere_is_stalled_and_names_both_places() {
     let site = Site::new();
-    let moved = site
-        .sealed("prod/db", Scope::Strict, &[("password", "x")])
-        .replace("prod", "staging");
+    let moved = site.sealed("prod/db", Scope::Strict, &[("password", "x")]).replace("prod", "staging");
     site.commit_text("a.yaml", &moved);
     let mut agent = site.agent(&[]);
     assert!(!pass(&mut agent).await.is_complete());
     let (ready, reason, message) = site.condition("staging/db").unwrap();
     assert_eq!((ready.as_str(), reason.as_str()), ("False/Stalled", "WrongPlace"));
-    assert!(
-        message.contains("prod/db") && message.contains("staging/db"),
-        "{message}"
-    );
+    assert!(message.contains("prod/db") && message.contains("staging/db"), "{message}");
     assert!(!site.path("secrets/staging").exists());
     // Nothing changed that could help, so it isn't tried again.
     pass(&mut agent).await;
@@ -75,9 +64,7 @@ async fn one_malformed_object_stops_no_other() {
         "a.yaml",
         &format!("{head}metadata: {{name: bad, namespace: prod}}\nspec: {{scope: 7}}\n"),
     );
-    let other = site
-        .sealed("prod/newer", Scope::Strict, &[("x", "1")])
-        .replace("v1alpha1", "v9");
+    let other = site.sealed("prod/newer", Scope::Strict, &[("x", "1")]).replace("v1alpha1", "v9");
     site.commit_text("b.yaml", &other);
     let outcome = pass(&mut site.agent(&[])).await;
     assert_eq!((outcome.objects, outcome.ready), (3, 1));
@@ -91,17 +78,11 @@ async fn one_place_in_two_files_is_refused_and_keeps_what_is_there() {
     site.commit("prod/db", "first");
     let mut agent = site.agent(&[]);
     pass(&mut agent).await;
-    site.commit_text(
-        "copy.yaml",
-        &site.sealed("prod/db", Scope::Strict, &[("password", "second")]),
-    );
+    site.commit_text("copy.yaml", &site.sealed("prod/db", Scope::Strict, &[("password", "second")]));
     assert!(!pass(&mut agent).await.is_complete());
     let (ready, reason, message) = site.condition("prod/db").unwrap();
     assert_eq!((ready.as_str(), reason.as_str()), ("False/Stalled", "Ambiguous"));
-    assert!(
-        message.contains("copy.yaml") && message.contains("prod-db.yaml"),
-        "{message}"
-    );
+    assert!(message.contains("copy.yaml") && message.contains("prod-db.yaml"), "{message}");
     assert_eq!(site.item("prod/db/password").as_deref(), Some("first"));
     site.remove("prod-db.yaml");
     assert!(pass(&mut agent).await.is_complete());
@@ -129,10 +110,7 @@ async fn a_removed_manifest_is_pruned_with_its_status_after_it_was_gone_for_a_wh
     pass(&mut agent).await;
     site.remove("prod-db.yaml");
     assert!(pass(&mut agent).await.again.is_some());
-    assert!(
-        site.item("prod/db/password").is_some(),
-        "gone from one reading is not gone"
-    );
+    assert!(site.item("prod/db/password").is_some(), "gone from one reading is not gone");
     // A checkout that brings it back starts the time anew.
     site.commit("prod/db", "x");
     pass(&mut agent).await;
@@ -151,16 +129,11 @@ async fn what_the_checkout_can_not_tell_prunes_nothing() {
     type Harm = fn(&Site);
     let harms: [(&str, Harm); 6] = [
         ("emptied", |site| site.remove("prod-keep.yaml")),
-        ("gone", |site| {
-            fs::rename(site.path("manifests"), site.path("elsewhere")).unwrap()
-        }),
-        ("not YAML", |site| {
-            site.commit_text("bad.yaml", "kind: SealedSecret\n  x: [")
-        }),
+        ("gone", |site| fs::rename(site.path("manifests"), site.path("elsewhere")).unwrap()),
+        ("not YAML", |site| site.commit_text("bad.yaml", "kind: SealedSecret\n  x: [")),
         ("hostile name", |site| {
-            let text = site
-                .sealed("prod/x", Scope::Strict, &[("a", "b")])
-                .replace("name: x", "name: ../../x");
+            let text =
+                site.sealed("prod/x", Scope::Strict, &[("a", "b")]).replace("name: x", "name: ../../x");
             site.commit_text("bad.yaml", &text);
         }),
         ("at work", |site| {
@@ -213,10 +186,7 @@ async fn a_foreign_secret_is_reported_left_alone_and_replaced_once_it_is_gone() 
     let mut agent = site.agent(&[]);
     assert!(!pass(&mut agent).await.is_complete());
     let (ready, reason, _) = site.condition("prod/db").unwrap();
-    assert_eq!(
-        (ready.as_str(), reason.as_str()),
-        ("False/Stalled", "ForeignSecret")
-    );
+    assert_eq!((ready.as_str(), reason.as_str()), ("False/Stalled", "ForeignSecret"));
     assert_eq!(site.item("prod/db/password").as_deref(), Some("theirs"));
     fs::remove_dir_all(site.path("secrets/prod/db")).unwrap();
     assert!(pass(&mut agent).await.is_complete());
@@ -271,11 +241,7 @@ async fn a_lost_state_file_is_made_again_from_the_checkout_and_prunes_nothing() 
         "nobody knows any more that it was ours"
     );
     assert_eq!(agent.context.store.directory.ours(), [place("prod/db")]);
-    assert_eq!(
-        fs::read_link(site.path("secrets/prod/db/..data")).unwrap(),
-        before,
-        "nothing was rewritten"
-    );
+    assert_eq!(fs::read_link(site.path("secrets/prod/db/..data")).unwrap(), before, "nothing was rewritten");
 }
 
 #[tokio::test]
@@ -290,10 +256,7 @@ async fn a_full_disk_is_transient_keeps_the_old_and_passes() {
     clear();
     assert!(!outcome.is_complete() && outcome.again.is_some(), "{outcome:?}");
     let (ready, reason, _) = site.condition("prod/db").unwrap();
-    assert_eq!(
-        (ready.as_str(), reason.as_str()),
-        ("False/Reconciling", "NoSpace")
-    );
+    assert_eq!((ready.as_str(), reason.as_str()), ("False/Reconciling", "NoSpace"));
     assert_eq!(site.item("prod/db/password").as_deref(), Some("old"));
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert!(pass(&mut agent).await.is_complete());

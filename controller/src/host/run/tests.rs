@@ -19,11 +19,7 @@ fn agent_process() {
         args: HostArgs,
     }
     let args = <Cli as clap::Parser>::parse_from(text.split('\n')).args;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let code = match runtime.block_on(run(args)) {
         Ok(code) if code == ExitCode::SUCCESS => 0,
         Ok(_) => 1,
@@ -43,12 +39,7 @@ fn agent_command(site: &Site, secrets: &Path, more: &[&str]) -> Command {
     args.extend(more.iter().map(|&more| more.to_owned()));
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args([
-            "--exact",
-            "--ignored",
-            "--nocapture",
-            "host::run::tests::agent_process",
-        ])
+        .args(["--exact", "--ignored", "--nocapture", "host::run::tests::agent_process"])
         .env(ARGS, args.join("\n"))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
@@ -90,14 +81,8 @@ fn the_loop_follows_manifests_drift_and_keys_and_stops_on_sigterm() {
 
     // Sealed for somebody else's identity, until that is added to the file.
     let other = Site::new();
-    site.commit_text(
-        "later.yaml",
-        &other.sealed("prod/later", seal_crds::Scope::Strict, &[("a", "b")]),
-    );
-    eventually("no key", || {
-        site.condition("prod/later")
-            .is_some_and(|c| c.1 == "NoMatchingKey")
-    });
+    site.commit_text("later.yaml", &other.sealed("prod/later", seal_crds::Scope::Strict, &[("a", "b")]));
+    eventually("no key", || site.condition("prod/later").is_some_and(|c| c.1 == "NoMatchingKey"));
     let both = [site.path("keys.txt"), other.path("keys.txt")].map(|path| fs::read_to_string(path).unwrap());
     fs::write(site.path("keys.txt"), both.join("\n")).unwrap();
     eventually("opened with the new key", || is("prod/later/a", "b"));
@@ -115,17 +100,13 @@ fn a_checkout_behind_a_link_is_followed_when_the_link_moves_on() {
     fs::rename(site.path("manifests"), site.path("release-1")).unwrap();
     symlink("release-1", site.path("manifests")).unwrap();
     let child = spawn(&site, &["--resync=1h"]);
-    eventually("written", || {
-        site.item("prod/db/password").as_deref() == Some("one")
-    });
+    eventually("written", || site.item("prod/db/password").as_deref() == Some("one"));
     fs::create_dir(site.path("release-2")).unwrap();
     let next = site.sealed("prod/db", seal_crds::Scope::Strict, &[("password", "two")]);
     fs::write(site.path("release-2/db.yaml"), next).unwrap();
     symlink("release-2", site.path("next")).unwrap();
     fs::rename(site.path("next"), site.path("manifests")).unwrap();
-    eventually("changed", || {
-        site.item("prod/db/password").as_deref() == Some("two")
-    });
+    eventually("changed", || site.item("prod/db/password").as_deref() == Some("two"));
     assert_eq!(end(child, rustix::process::Signal::INT), Some(0));
 }
 
@@ -148,19 +129,10 @@ fn killed_again_and_again_at_random_a_reader_sees_whole_secrets_only() {
             values.collect::<Vec<_>>()
         });
         if let Ok(seen) = seen {
-            assert!(
-                seen.len() == 2 && seen[0] == seen[1] && seen[0].starts_with("value "),
-                "{n}: {seen:?}"
-            );
+            assert!(seen.len() == 2 && seen[0] == seen[1] && seen[0].starts_with("value "), "{n}: {seen:?}");
         }
     }
-    assert_eq!(
-        agent_command(&site, &site.path("secrets"), &["--once"])
-            .status()
-            .unwrap()
-            .code(),
-        Some(0)
-    );
+    assert_eq!(agent_command(&site, &site.path("secrets"), &["--once"]).status().unwrap().code(), Some(0));
     assert_eq!(site.item("prod/db/a").as_deref(), Some("value 24"));
     assert_eq!(fs::read_dir(site.path("secrets/prod/db")).unwrap().count(), 4);
     assert_eq!(fs::read_dir(site.path("secrets/prod")).unwrap().count(), 2);
@@ -172,12 +144,7 @@ fn a_second_agent_and_a_bad_checkout_have_their_exit_codes() {
     site.commit("prod/db", "one");
     let first = spawn(&site, &[]);
     eventually("written", || site.item("prod/db/password").is_some());
-    let once = || {
-        agent_command(&site, &site.path("secrets"), &["--once"])
-            .status()
-            .unwrap()
-            .code()
-    };
+    let once = || agent_command(&site, &site.path("secrets"), &["--once"]).status().unwrap().code();
     assert_eq!(once(), Some(3), "somebody else is at work");
     end(first, rustix::process::Signal::TERM);
     assert_eq!(once(), Some(0));
@@ -202,18 +169,11 @@ async fn a_missing_output_is_made_and_a_missing_checkout_is_not() {
     site.commit("prod/db", "one");
     let secrets = site.path("new/deep/secrets");
     let (_sender, stop) = watch::channel(false);
-    let outcome = run_until(site.args_for(&secrets, &["--once"]), stop.clone())
-        .await
-        .unwrap();
+    let outcome = run_until(site.args_for(&secrets, &["--once"]), stop.clone()).await.unwrap();
     assert!(outcome.unwrap().is_complete());
-    assert_eq!(
-        fs::metadata(&secrets).unwrap().permissions().mode() & 0o777,
-        0o700
-    );
+    assert_eq!(fs::metadata(&secrets).unwrap().permissions().mode() & 0o777, 0o700);
     fs::remove_dir_all(site.path("manifests")).unwrap();
-    let error = run_until(site.args_for(&secrets, &["--once"]), stop)
-        .await
-        .unwrap_err();
+    let error = run_until(site.args_for(&secrets, &["--once"]), stop).await.unwrap_err();
     assert!(matches!(error, HostError::Manifests { .. }), "{error}");
     assert!(secrets.join("prod/db/password").exists());
 }
@@ -224,9 +184,8 @@ async fn an_output_within_the_checkout_is_refused() {
     symlink(site.path("manifests"), site.path("elsewhere")).unwrap();
     let (_sender, stop) = watch::channel(false);
     for secrets in ["manifests", "manifests/out", "elsewhere/out", "."] {
-        let error = run_until(site.args_for(&site.path(secrets), &["--once"]), stop.clone())
-            .await
-            .unwrap_err();
+        let error =
+            run_until(site.args_for(&site.path(secrets), &["--once"]), stop.clone()).await.unwrap_err();
         assert!(matches!(error, HostError::Nested(..)), "{secrets}: {error}");
     }
     assert_eq!(fs::read_dir(site.path("manifests")).unwrap().count(), 0);
@@ -257,10 +216,7 @@ fn on_a_really_full_disk_the_old_secret_stays_whole() {
     let agent = agent_command(&site, &site.path("secrets"), &["--once"]);
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]);
-    command
-        .arg(site.path("secrets"))
-        .arg(agent.get_program())
-        .args(agent.get_args());
+    command.arg(site.path("secrets")).arg(agent.get_program()).args(agent.get_args());
     for (name, value) in agent.get_envs() {
         command.env(name, value.expect("only set"));
     }
@@ -270,22 +226,13 @@ fn on_a_really_full_disk_the_old_secret_stays_whole() {
         .env("SEAL_TEST_SECRETS", site.path("secrets"))
         .env("SEAL_TEST_SEEN", site.path("seen"))
         .stdout(Stdio::null());
-    let may_mount = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "true"])
-        .status();
+    let may_mount = Command::new("unshare").args(["--user", "--map-root-user", "--mount", "true"]).status();
     if !may_mount.is_ok_and(|status| status.success()) {
         // Containers mostly forbid user namespaces; the same promise is held step by step in
         // `directory::tests::crash`, with the error injected.
         return;
     }
-    assert_eq!(
-        command.status().unwrap().code(),
-        Some(1),
-        "first run in place, second not"
-    );
+    assert_eq!(command.status().unwrap().code(), Some(1), "first run in place, second not");
     assert_eq!(fs::read_to_string(site.path("seen")).unwrap(), small);
-    assert_eq!(
-        fs::read_to_string(site.path("seen.generations")).unwrap().trim(),
-        "1"
-    );
+    assert_eq!(fs::read_to_string(site.path("seen.generations")).unwrap().trim(), "1");
 }

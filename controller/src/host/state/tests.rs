@@ -5,10 +5,7 @@ use crate::host::fault::injected::{Fault, clear, plan};
 
 fn place(text: &str) -> Place {
     let (namespace, name) = text.split_once('/').unwrap();
-    Place {
-        namespace: namespace.parse().unwrap(),
-        name: name.parse().unwrap(),
-    }
+    Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
 }
 
 fn record(dir: &Path) -> Record {
@@ -31,16 +28,12 @@ fn what_was_written_is_read_back() {
     assert!(matches!(why, Some(StateError::Missing(_))));
     assert!(file.state().recovering);
     let record = record(tmp.path());
-    file.update(|state| state.insert(&place("prod/db"), record.clone()))
-        .unwrap();
+    file.update(|state| state.insert(&place("prod/db"), record.clone())).unwrap();
     let (again, why) = StateFile::open(&path).unwrap();
     assert!(why.is_none());
     assert_eq!(again.state(), file.state());
     assert_eq!(again.state().record(&place("prod/db")), Some(&record));
-    assert_eq!(
-        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
@@ -90,11 +83,9 @@ fn a_file_changed_behind_our_back_is_noticed() {
     let tmp = tempfile::tempdir().unwrap();
     let path = tmp.path().join("state.json");
     let (mut file, _) = StateFile::open(&path).unwrap();
-    file.update(|state| state.insert(&place("prod/db"), record(tmp.path())))
-        .unwrap();
+    file.update(|state| state.insert(&place("prod/db"), record(tmp.path()))).unwrap();
     let older = std::fs::read(&path).unwrap();
-    file.update(|state| state.insert(&place("prod/cache"), record(tmp.path())))
-        .unwrap();
+    file.update(|state| state.insert(&place("prod/cache"), record(tmp.path()))).unwrap();
     file.check().unwrap();
     std::fs::write(&path, older).unwrap();
     assert!(matches!(file.check(), Err(StateError::Changed(_))));
@@ -115,11 +106,7 @@ fn after_a_failed_update_memory_and_file_still_agree() {
             file.update(|state| state.insert(&place(&format!("prod/db-{step}")), record(tmp.path())));
         clear();
         file.check().unwrap();
-        assert_eq!(
-            std::fs::read_dir(tmp.path()).unwrap().count(),
-            1,
-            "nothing left beside it"
-        );
+        assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 1, "nothing left beside it");
         match result {
             Ok(()) => break,
             Err(_) => failures += 1,

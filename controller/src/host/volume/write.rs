@@ -32,11 +32,7 @@ pub struct Prepared<'a> {
 
 enum Ground {
     /// A new directory that hasn't got its name yet.
-    New {
-        namespace: Dir,
-        staged: Generation,
-        dir: Dir,
-    },
+    New { namespace: Dir, staged: Generation, dir: Dir },
     /// The Secret's directory with a new generation in it.
     Changed { dir: Dir },
     /// The Secret's directory, whose bytes were right already.
@@ -65,39 +61,21 @@ impl<'a> Volume<'a> {
             })?;
             let (staged, generation) = (fresh()?, fresh()?);
             let made = self.stage(&namespace, &staged, &generation, data);
-            let (dir, files) = made
-                .inspect_err(|_| discard(&namespace, &staged))
-                .map_err(doing(WRITE))?;
+            let (dir, files) = made.inspect_err(|_| discard(&namespace, &staged)).map_err(doing(WRITE))?;
             return Ok(Prepared {
                 volume: self,
-                ground: Ground::New {
-                    namespace,
-                    staged,
-                    dir,
-                },
+                ground: Ground::New { namespace, staged, dir },
                 generation,
                 files,
             });
         };
         if let Some((generation, files)) = self.same_bytes(&dir, data).map_err(doing("compare the items"))? {
-            return Ok(Prepared {
-                volume: self,
-                ground: Ground::Same { dir },
-                generation,
-                files,
-            });
+            return Ok(Prepared { volume: self, ground: Ground::Same { dir }, generation, files });
         }
         let generation = fresh()?;
         let written = self.write_generation(&dir, &generation, data);
-        let files = written
-            .inspect_err(|_| discard(&dir, &generation))
-            .map_err(doing(WRITE))?;
-        Ok(Prepared {
-            volume: self,
-            ground: Ground::Changed { dir },
-            generation,
-            files,
-        })
+        let files = written.inspect_err(|_| discard(&dir, &generation)).map_err(doing(WRITE))?;
+        Ok(Prepared { volume: self, ground: Ground::Changed { dir }, generation, files })
     }
 
     /// A whole new Secret's directory under a name that isn't its own.
@@ -209,7 +187,7 @@ impl<'a> Volume<'a> {
         let doing = VolumeError::doing("set the mode of the namespace's directory");
         match self.namespace()? {
             Some(dir) if dir.identity().is_ok_and(|identity| identity == *made) => {
-                self.access.apply_to_directory(&dir).map_err(doing)
+                self.access.apply_to_directory(&dir).map(drop).map_err(doing)
             }
             _ => Ok(()),
         }
@@ -221,10 +199,7 @@ impl<'a> Volume<'a> {
             return false;
         };
         dir.identity().is_ok_and(|identity| identity == *made)
-            && self
-                .root
-                .remove_empty(&Component::from(&self.place.namespace))
-                .is_ok()
+            && self.root.remove_empty(&Component::from(&self.place.namespace)).is_ok()
     }
 
     /// Removes the Secret; readers see it whole or not at all. Says whether anything was left there because
@@ -244,9 +219,7 @@ impl<'a> Volume<'a> {
             // With no item left in use, everything of ours "remains", but `..data` itself.
             let ours = remains(&dir, &away, &BTreeSet::new())?;
             let others = dir.entries(MAX_ENTRIES)?.into_iter().map(|entry| entry.name);
-            let others = others
-                .filter(|name| *name != data_link() && !ours.contains(name))
-                .count();
+            let others = others.filter(|name| *name != data_link() && !ours.contains(name)).count();
             if others == 0 {
                 namespace.rename(&self.name(), &(&away).into())?;
                 namespace.sync()?;
@@ -284,7 +257,7 @@ impl Prepared<'_> {
         }
     }
 
-    /// Makes the items what readers see.
+    /// Makes the items what readers see; `false` if they saw just that already.
     ///
     /// `keep` makes the record durable. For a new Secret that happens before it gets its name, for a
     /// changed one after; see [`state`](crate::host::state) for why.
@@ -295,7 +268,7 @@ impl Prepared<'_> {
         self,
         digest: &str,
         mut keep: impl FnMut(Record) -> io::Result<()>,
-    ) -> Result<(), VolumeError> {
+    ) -> Result<bool, VolumeError> {
         let doing = VolumeError::doing;
         let record = |dir: &Dir| -> io::Result<Record> {
             Ok(Record {
@@ -306,23 +279,20 @@ impl Prepared<'_> {
             })
         };
         match &self.ground {
-            Ground::New {
-                namespace,
-                staged,
-                dir,
-            } => {
+            Ground::New { namespace, staged, dir } => {
                 let named = record(dir)
                     .and_then(&mut keep)
                     .and_then(|()| namespace.rename_new(&staged.into(), &self.volume.name()))
                     .inspect_err(|_| discard(namespace, staged));
                 match named {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        Err(VolumeError::Foreign(Foreign::Unrecorded))
+                        return Err(VolumeError::Foreign(Foreign::Unrecorded));
                     }
-                    named => named
-                        .and_then(|()| namespace.sync())
-                        .map_err(doing("name the Secret's directory")),
+                    named => {
+                        named.and_then(|()| namespace.sync()).map_err(doing("name the Secret's directory"))?
+                    }
                 }
+                Ok(true)
             }
             Ground::Changed { dir } | Ground::Same { dir } => {
                 let swapped = self.swap(dir).inspect_err(|_| {
@@ -331,17 +301,20 @@ impl Prepared<'_> {
                         discard(dir, &self.generation);
                     }
                 });
-                swapped.map_err(doing("swap in the items"))?;
-                record(dir).and_then(keep).map_err(doing("write the state file"))
+                let changed = swapped.map_err(doing("swap in the items"))?;
+                record(dir).and_then(keep).map_err(doing("write the state file"))?;
+                Ok(changed)
             }
         }
     }
 
-    fn swap(&self, dir: &Dir) -> io::Result<()> {
-        self.volume.access.apply_to_directory(dir)?;
+    /// Says whether anything had to be changed.
+    fn swap(&self, dir: &Dir) -> io::Result<bool> {
+        let mut changed = self.volume.access.apply_to_directory(dir)?;
         for item in self.files.keys() {
             if !is_item_link(dir, item)? {
                 put_link(dir, &item.into(), &item_target(item))?;
+                changed = true;
             }
         }
         if matches!(self.ground, Ground::Changed { .. }) {
@@ -349,12 +322,17 @@ impl Prepared<'_> {
             dir.sync()?;
             put_link(dir, &data_link(), self.generation.as_str())?;
             dir.sync()?;
+            changed = true;
         }
         let items: BTreeSet<_> = self.files.keys().cloned().collect();
         for name in remains(dir, &self.generation, &items)? {
             dir.remove_tree(&name)?;
+            changed = true;
         }
-        dir.sync()
+        if changed {
+            dir.sync()?;
+        }
+        Ok(changed)
     }
 }
 
@@ -365,8 +343,7 @@ fn put_link(dir: &Dir, name: &Component, target: &str) -> io::Result<()> {
     }
     let beside = Generation::fresh()?;
     dir.create_link(&(&beside).into(), target)?;
-    dir.rename(&(&beside).into(), name)
-        .inspect_err(|_| discard(dir, &beside))
+    dir.rename(&(&beside).into(), name).inspect_err(|_| discard(dir, &beside))
 }
 
 /// Clears up after a failure, as far as the disk lets us; the next run clears up the rest.
@@ -379,9 +356,7 @@ fn settles_in<'s>(stamps: impl IntoIterator<Item = &'s Stamp>) -> Duration {
     let Some(changed) = stamps.into_iter().map(Stamp::changed).max() else {
         return Duration::ZERO;
     };
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     // A clock that was set back doesn't hold us up: times from its future won't come again soon.
     (changed + TICK).saturating_sub(now).min(TICK)
 }

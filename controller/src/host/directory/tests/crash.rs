@@ -45,9 +45,9 @@ impl Work {
 
     fn run(self, store: &DirectoryStore) -> Result<(), Box<dyn std::error::Error>> {
         match self {
-            Self::Create | Self::Change => write(store, "prod/db", "d2", &new())?,
-            Self::Heal => write(store, "prod/db", "d1", &old())?,
-            Self::Prune => drop(store.prune(&place("prod/db"))?),
+            Self::Create | Self::Change => _ = write(store, "prod/db", "d2", &new())?,
+            Self::Heal => _ = write(store, "prod/db", "d1", &old())?,
+            Self::Prune => _ = store.prune(&place("prod/db"))?,
         }
         Ok(())
     }
@@ -67,9 +67,7 @@ impl Work {
         let mending = || {
             seen.get("same").is_some_and(|value| value == "same")
                 && seen.get("gone").is_none_or(|value| value == "old")
-                && seen
-                    .get("password")
-                    .is_some_and(|value| value == "old" || value == "edited")
+                && seen.get("password").is_some_and(|value| value == "old" || value == "edited")
         };
         *seen == *begin || *seen == self.end() || (matches!(self, Self::Heal) && mending())
     }
@@ -77,11 +75,7 @@ impl Work {
 
 /// Nothing is on disk but what is in use: no half-written generation, no staged directory.
 fn assert_tidy(output: &Output, expected: &Items, context: &str) {
-    let names: &[&str] = if expected.is_empty() {
-        &["other"]
-    } else {
-        &["db", "other"]
-    };
+    let names: &[&str] = if expected.is_empty() { &["other"] } else { &["db", "other"] };
     assert_eq!(output.listing("prod"), names, "{context}");
     if !expected.is_empty() {
         assert_eq!(output.listing("prod/db").len(), expected.len() + 2, "{context}");
@@ -99,18 +93,11 @@ fn assert_next_run_completes(output: &Output, work: Work, context: &str) {
     } else {
         let digest = if let Work::Heal = work { "d1" } else { "d2" };
         let observed = store.observe(&place("prod/db"), digest, &names(&end)).unwrap();
-        assert!(
-            !matches!(observed, Observed::Foreign { .. }),
-            "{context}: {observed:?}"
-        );
+        assert!(!matches!(observed, Observed::Foreign { .. }), "{context}: {observed:?}");
         if observed != in_sync() {
             write(&store, "prod/db", digest, &end).unwrap();
         }
-        assert_eq!(
-            store.observe(&place("prod/db"), digest, &names(&end)).unwrap(),
-            in_sync(),
-            "{context}"
-        );
+        assert_eq!(store.observe(&place("prod/db"), digest, &names(&end)).unwrap(), in_sync(), "{context}");
     }
     assert_eq!(output.view("prod/db"), end, "{context}");
     assert_eq!(output.view("prod/other"), old(), "{context}");
@@ -139,11 +126,7 @@ fn killed_at_any_step_readers_see_old_or_new_and_the_next_run_completes() {
             let output = Output::in_memory();
             let begin = work.begin(&output);
             let child = Command::new(std::env::current_exe().unwrap())
-                .args([
-                    "--exact",
-                    "--ignored",
-                    "host::directory::tests::crash::process_that_is_killed",
-                ])
+                .args(["--exact", "--ignored", "host::directory::tests::crash::process_that_is_killed"])
                 .env(PLAN, format!("{step} {index} {}", output.tmp.path().display()))
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
@@ -198,10 +181,7 @@ fn a_full_disk_is_told_apart_and_keeps_nothing_half_written() {
             plan(step, Fault::Fails(Errno::NOSPC));
             let result = write(&store, "prod/db", "d2", &new());
             clear();
-            assert!(
-                result.is_err_and(|error| error.is_full()),
-                "{work:?} at step {step}"
-            );
+            assert!(result.is_err_and(|error| error.is_full()), "{work:?} at step {step}");
             assert_eq!(output.view("prod/db"), begin, "{work:?} at step {step}");
             assert_eq!(
                 (output.listing("prod"), output.listing("prod/db")),

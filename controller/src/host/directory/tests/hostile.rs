@@ -48,10 +48,7 @@ fn outside() -> tempfile::TempDir {
 
 /// Whether it still is as it was.
 fn intact(outside: &tempfile::TempDir) -> bool {
-    let names: Vec<_> = fs::read_dir(outside.path())
-        .unwrap()
-        .map(|e| e.unwrap().file_name())
-        .collect();
+    let names: Vec<_> = fs::read_dir(outside.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names == ["victim"] && fs::read(outside.path().join("victim")).unwrap() == b"victim"
 }
 
@@ -109,20 +106,10 @@ fn what_is_planted_in_place_of_a_secret_or_a_namespace_is_foreign_and_stays() {
             "{kind} at {spot}: {observed:?}"
         );
         let before = fs::symlink_metadata(output.path(spot)).unwrap();
-        assert!(matches!(
-            write(&store, "prod/db", "d2", &secret),
-            Err(VolumeError::Foreign(_))
-        ));
-        assert!(matches!(
-            store.prune(&place("prod/db")),
-            Err(PruneError::Volume(VolumeError::Foreign(_)))
-        ));
+        assert!(matches!(write(&store, "prod/db", "d2", &secret), Err(VolumeError::Foreign(_))));
+        assert!(matches!(store.prune(&place("prod/db")), Err(PruneError::Volume(VolumeError::Foreign(_)))));
         let after = fs::symlink_metadata(output.path(spot)).unwrap();
-        assert_eq!(
-            (before.ino(), before.ctime()),
-            (after.ino(), after.ctime()),
-            "{kind} at {spot}"
-        );
+        assert_eq!((before.ino(), before.ctime()), (after.ino(), after.ctime()), "{kind} at {spot}");
         assert!(intact(&outside), "{kind} at {spot}");
     }
 }
@@ -133,10 +120,7 @@ fn a_namespace_that_others_can_write_to_is_refused() {
     fs::create_dir(output.path("prod")).unwrap();
     fs::set_permissions(output.path("prod"), fs::Permissions::from_mode(0o777)).unwrap();
     let error = write(&output.store(), "prod/db", "d1", &items(&[("password", "x")])).unwrap_err();
-    assert!(
-        matches!(error, VolumeError::Foreign(Foreign::Namespace)),
-        "{error}"
-    );
+    assert!(matches!(error, VolumeError::Foreign(Foreign::Namespace)), "{error}");
     assert!(output.listing("prod").is_empty());
 }
 
@@ -148,17 +132,8 @@ fn a_foreign_directory_is_never_touched() {
     let store = output.store();
     let secret = items(&[("password", "ours")]);
     let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
-    assert_eq!(
-        observed,
-        Observed::Foreign {
-            why: Foreign::Unrecorded,
-            adoptable: false
-        }
-    );
-    assert!(matches!(
-        write(&store, "prod/db", "d1", &secret),
-        Err(VolumeError::Foreign(_))
-    ));
+    assert_eq!(observed, Observed::Foreign { why: Foreign::Unrecorded, adoptable: false });
+    assert!(matches!(write(&store, "prod/db", "d1", &secret), Err(VolumeError::Foreign(_))));
     assert_eq!(output.view("prod/db"), items(&[("password", "theirs")]));
     // Once it goes, ours takes its place.
     fs::remove_dir_all(output.path("prod/db")).unwrap();
@@ -173,15 +148,9 @@ fn what_somebody_added_beside_the_items_stays_also_when_the_secret_goes() {
     let secret = items(&[("password", "x")]);
     write(&store, "prod/db", "d1", &secret).unwrap();
     fs::write(output.path("prod/db/notes"), "theirs").unwrap();
-    assert_eq!(
-        store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(),
-        in_sync()
-    );
+    assert_eq!(store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), in_sync());
     write(&store, "prod/db", "d2", &items(&[("user", "y")])).unwrap();
-    assert_eq!(
-        output.view("prod/db"),
-        items(&[("user", "y"), ("notes", "theirs")])
-    );
+    assert_eq!(output.view("prod/db"), items(&[("user", "y"), ("notes", "theirs")]));
     assert_eq!(store.prune(&place("prod/db")).unwrap(), Removed::Except(1));
     assert_eq!(output.listing("prod/db"), ["notes"]);
     assert!(store.ours().is_empty());
@@ -197,9 +166,6 @@ fn a_directory_made_again_by_somebody_else_is_theirs() {
     std::thread::sleep(volume::TICK * 2);
     fs::create_dir(output.path("prod/db")).unwrap();
     fs::write(output.path("prod/db/password"), "theirs").unwrap();
-    assert!(matches!(
-        store.prune(&place("prod/db")),
-        Err(PruneError::Volume(VolumeError::Foreign(_)))
-    ));
+    assert!(matches!(store.prune(&place("prod/db")), Err(PruneError::Volume(VolumeError::Foreign(_)))));
     assert_eq!(output.view("prod/db"), items(&[("password", "theirs")]));
 }
