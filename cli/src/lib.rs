@@ -1,1 +1,46 @@
-//! skeleton
+//! `seal`: turns a Kubernetes Secret into a SealedSecret that is safe to commit.
+//!
+//! ```text
+//! args ──► plan ──► commands ──► manifest, secret, sealing, recipients ──► output
+//! typed    meant    one each     read        check   seal      for whom    all or nothing
+//! ```
+//!
+//! The command line around the contract crate: it reads files, talks to people
+//! and to the Kubernetes API. It holds no format and no cryptography of its own.
+//!
+//! Invariants:
+//!
+//! * Nothing is written before all of it is known to be right; no file is ever
+//!   half written.
+//! * Plaintext lives in buffers that are wiped, and reaches standard output
+//!   only by `seal unseal`, a terminal only when asked for, and an error never.
+//! * Results go to standard output, everything else to standard error.
+//! * What a manifest means is what kubectl would make of it.
+
+mod args;
+mod cluster;
+mod commands;
+mod env_file;
+mod exit;
+mod failure;
+mod input;
+mod manifest;
+mod output;
+mod plan;
+mod prompt;
+mod recipients;
+mod sealing;
+mod secret;
+mod source;
+mod terminal;
+mod yaml;
+
+use std::process::ExitCode;
+
+/// Runs the program with the process's arguments.
+///
+/// Returns one of the documented exit codes; see `seal --help`.
+pub fn main() -> ExitCode {
+    let outcome = args::parse().and_then(commands::run);
+    exit::settle(outcome).into()
+}

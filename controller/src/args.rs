@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use seal_crds::keys::{Recipient, RecipientsFileError, parse_recipients};
 use seal_crds::{Namespace, Scope};
 
+use crate::host::args::HostArgs;
 use crate::policy::Policy;
 
 /// Reconciles SealedSecrets into Secrets.
@@ -27,6 +28,8 @@ pub struct Cli {
 pub enum Command {
     /// Reconcile SealedSecrets of a cluster into Secrets.
     Run(RunArgs),
+    /// Keep a directory of files in step with the SealedSecrets of a checkout, without Kubernetes.
+    Host(HostArgs),
     /// Print the CustomResourceDefinitions as YAML.
     Crds,
 }
@@ -66,9 +69,6 @@ pub struct PolicyArgs {
     /// Allow a Secret type that is refused otherwise, because the control plane acts on it.
     #[arg(long = "allow-type", value_name = "TYPE")]
     pub allowed_types: Vec<String>,
-    /// Serve only these namespaces.
-    #[arg(long = "allow-namespace", value_name = "NAMESPACE")]
-    pub allowed_namespaces: Vec<Namespace>,
 }
 
 impl PolicyArgs {
@@ -77,9 +77,7 @@ impl PolicyArgs {
         Policy {
             scopes: self.allowed_scopes.iter().copied().collect(),
             types: self.allowed_types.iter().cloned().collect(),
-            refused_namespace: None,
-            namespaces: (!self.allowed_namespaces.is_empty())
-                .then(|| self.allowed_namespaces.iter().cloned().collect()),
+            ..Policy::default()
         }
     }
 }
@@ -92,6 +90,9 @@ pub struct RunArgs {
     /// The controller's own namespace, where its sealing keys are.
     #[arg(long, env = "POD_NAMESPACE", default_value = "seal-system")]
     pub namespace: Namespace,
+    /// Watch this namespace only, with a Role instead of a ClusterRole. Without it, all.
+    #[arg(long, env = "SEAL_CONTROLLER_WATCH_NAMESPACE", value_name = "NAMESPACE")]
+    pub watch_namespace: Option<Namespace>,
     /// Also open SealedSecrets in the controller's own namespace. A planted key Secret is a sealing key.
     #[arg(long)]
     pub allow_own_namespace: bool,
@@ -129,6 +130,7 @@ impl RunArgs {
         let recovery = self.recovery_recipients.as_ref().map(read_recipients).transpose()?;
         Ok(crate::cluster::Options {
             namespace: self.namespace.clone(),
+            watch: self.watch_namespace.clone(),
             policy,
             recovery: recovery.unwrap_or_default(),
             workers: self.workers,

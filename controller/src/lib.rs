@@ -32,7 +32,7 @@ const USAGE: u8 = 2;
 /// The program couldn't do its work.
 const FAILURE: u8 = 3;
 
-/// The program: 0 done, 2 usage, 3 failure.
+/// The program: 0 done, 1 some object isn't in place (`host --once`), 2 usage, 3 failure.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Err(error) = log_to_stderr(&cli.log) {
@@ -46,6 +46,13 @@ pub fn main() -> ExitCode {
             };
             finish(block_on(async { cluster::run(options, shutdown_signal()).await }))
         }
+        Command::Host(args) => match block_on(host::run::run(args)) {
+            Ok(code) => code,
+            Err(error) => {
+                fail(FAILURE, &error);
+                error.exit_code()
+            }
+        },
         Command::Crds => finish(print_crds()),
     }
 }
@@ -72,13 +79,21 @@ async fn shutdown_signal() {
 /// Libraries log what they send and receive at their most verbose, and that holds Secrets: below `debug`
 /// they stay silent, and those that carry requests below `info`, whatever the filter says.
 fn log_to_stderr(args: &LogArgs) -> Result<(), tracing_subscriber::filter::ParseError> {
+    use std::io::IsTerminal as _;
     use tracing_subscriber::prelude::*;
     let chosen = EnvFilter::builder().parse(&args.log)?;
     let ours = tracing_subscriber::filter::filter_fn(|metadata| {
         metadata.target().starts_with("seal") || *metadata.level() <= tracing::Level::INFO
     });
     let (text, json) = match args.log_format {
-        LogFormat::Text => (Some(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)), None),
+        LogFormat::Text => (
+            Some(
+                tracing_subscriber::fmt::layer()
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_writer(std::io::stderr),
+            ),
+            None,
+        ),
         LogFormat::Json => (
             None,
             Some(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)),

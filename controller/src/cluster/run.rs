@@ -36,6 +36,8 @@ use crate::serve::{Health, serve};
 pub struct Options {
     /// The controller's own namespace: where its keys are.
     pub namespace: Namespace,
+    /// The only namespace that is watched; all where there is none.
+    pub watch: Option<Namespace>,
     /// What is opened at all.
     pub policy: Policy,
     /// Offline recipients, published beside the primary.
@@ -93,7 +95,7 @@ pub async fn run(
         keyring,
     };
     let loading = tokio::spawn(load_keys(loader, watches.clone()));
-    let (secrets, changed, caching) = cache_secrets(watches.clone());
+    let (secrets, changed, caching) = cache_secrets(scoped(&watches, options.watch.as_ref()));
 
     let ready = async {
         let mut keys = keys.clone();
@@ -121,7 +123,7 @@ pub async fn run(
     });
     if !*stopped.borrow() {
         tracing::info!("watching SealedSecrets");
-        Controller::new(Api::<Object>::all(watches), watcher::Config::default())
+        Controller::new(scoped::<Object>(&watches, options.watch.as_ref()), watcher::Config::default())
             .with_config(ControllerConfig::default().concurrency(options.workers))
             .reconcile_on(changed)
             .reconcile_all_on(keys_changed)
@@ -152,10 +154,20 @@ async fn reconcile_one(
     })
 }
 
+fn scoped<K>(client: &Client, namespace: Option<&Namespace>) -> Api<K>
+where
+    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace.as_str()),
+        None => Api::all(client.clone()),
+    }
+}
+
 /// Metadata of every Secret, and which SealedSecret a change may concern: the one of the same name, so a
 /// foreign Secret that goes, or permits adoption, wakes it too.
 fn cache_secrets(
-    client: Client,
+    api: Api<PartialObjectMeta<Secret>>,
 ) -> (
     reflector::Store<PartialObjectMeta<Secret>>,
     impl futures::Stream<Item = ObjectRef<Object>> + Send + 'static,
@@ -163,7 +175,7 @@ fn cache_secrets(
 ) {
     let (reader, writer) = reflector::store();
     let (changed, changes) = mpsc::unbounded_channel();
-    let secrets = watcher(Api::<PartialObjectMeta<Secret>>::all(client), watcher::Config::default())
+    let secrets = watcher(api, watcher::Config::default())
         .default_backoff()
         .modify(|secret| trim(&mut secret.metadata))
         .reflect(writer)

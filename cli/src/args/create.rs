@@ -1,0 +1,62 @@
+//! `seal create NAME …`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use seal_crds::{ItemName, Name};
+
+use super::SealingArgs;
+
+#[derive(Args)]
+#[command(after_help = "\
+A value in --literal can be seen by others in the list of processes and stays in \
+the shell's history. Better: --prompt password, or --file password=- to read it \
+from standard input.")]
+pub(crate) struct CreateArgs {
+    /// The name of the Secret
+    pub(crate) name: Name,
+
+    /// An item from the command line (others may see it there)
+    #[arg(long = "literal", visible_alias = "from-literal", value_name = "ITEM=VALUE")]
+    pub(crate) literals: Vec<String>,
+
+    /// An item from a file, named after it unless said; a directory gives one
+    /// item for each of its files; - is standard input
+    #[arg(long = "file", visible_alias = "from-file", value_name = "[ITEM=]PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<String>,
+
+    /// Items from lines KEY=VALUE, taken literally, as kubectl does
+    #[arg(long = "env-file", visible_alias = "from-env-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) env_files: Vec<PathBuf>,
+
+    /// An item asked for on the terminal, without echo
+    #[arg(long = "prompt", value_name = "ITEM")]
+    pub(crate) prompts: Vec<ItemName>,
+
+    /// The type of the Secret, such as kubernetes.io/tls
+    #[arg(long = "type", value_name = "TYPE", default_value = "Opaque")]
+    pub(crate) type_: String,
+
+    /// A label of the Secret. Repeatable
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    pub(crate) labels: Vec<String>,
+
+    /// An annotation of the Secret. Repeatable
+    #[arg(long = "annotation", value_name = "KEY=VALUE")]
+    pub(crate) annotations: Vec<String>,
+
+    /// Make a Secret that can't be changed
+    #[arg(long)]
+    pub(crate) immutable: bool,
+
+    #[command(flatten)]
+    pub(crate) sealing: SealingArgs,
+
+    /// Write JSON instead of YAML
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write to this file, whole or not at all
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+}

@@ -1,0 +1,39 @@
+//! `seal keys …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+
+use super::ClusterArgs;
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make an identity, such as one for recovery, and print its recipient
+    New(NewArgs),
+    /// Print the recipients of a cluster: its sealing key, and for recovery
+    Fetch(FetchArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+With -o the identity goes into the file and its recipient to standard output; \
+without, the identity goes to standard output.")]
+pub(crate) struct NewArgs {
+    /// Write the identity to this file, which must not exist
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Print the identity to a terminal
+    #[arg(long)]
+    pub(crate) show: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct FetchArgs {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+
+    /// Write to this file, whole or not at all
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+}

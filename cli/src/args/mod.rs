@@ -1,0 +1,107 @@
+//! What was typed, and `--help`: the program's arguments as clap sees them.
+//!
+//! Only words become types here; what they mean together is [`crate::plan`]'s.
+
+mod create;
+mod keys;
+mod seal;
+mod shared;
+mod unknown;
+mod unseal;
+
+pub(crate) use create::CreateArgs;
+pub(crate) use keys::{FetchArgs, KeysCommand, NewArgs};
+pub(crate) use seal::SealArgs;
+pub(crate) use shared::{ClusterArgs, SealingArgs};
+pub(crate) use unseal::UnsealArgs;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::{exit::Exit, failure::Failure, output};
+
+const ABOUT: &str = "Turns Kubernetes Secrets into SealedSecrets that are safe to commit";
+
+/// What was typed.
+#[derive(Parser)]
+#[command(
+    name = "seal",
+    // Also where the program was started under another name.
+    bin_name = "seal",
+    version,
+    about = ABOUT,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    override_usage = "seal [OPTIONS] [FILE]...\n       seal <COMMAND>",
+    subcommand_help_heading = "Other commands",
+)]
+pub(crate) struct LowArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a SealedSecret without a Secret manifest in between
+    Create(CreateArgs),
+    /// Turn SealedSecrets back into Secrets, with an identity at hand
+    Unseal(UnsealArgs),
+    /// Make identities and get the recipients of a cluster
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
+/// Reads the arguments of the process.
+///
+/// `--help` and `--version` are answered here and end with [`Exit::Done`]; what
+/// clap refuses ends with [`Exit::Usage`], its own code for it.
+pub(crate) fn parse() -> Result<LowArgs, Failure> {
+    let matches = command().try_get_matches().unwrap_or_else(|error| error.exit());
+    let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if args.command.is_none() {
+        unknown::check(&command(), &args.seal.files)?;
+    }
+    Ok(args)
+}
+
+/// Prints what `seal --help` prints.
+pub(crate) fn print_help() -> Result<Exit, Failure> {
+    let help = command().render_long_help();
+    let text = if crate::terminal::stdout_is_terminal() {
+        help.ansi().to_string()
+    } else {
+        help.to_string()
+    };
+    output::to_stdout(anstream::adapter::strip_str(&text).to_string().as_bytes())?;
+    Ok(Exit::Done)
+}
+
+fn command() -> clap::Command {
+    let codes: Vec<String> = Exit::ALL
+        .iter()
+        .map(|exit| format!("  {}  {}", *exit as u8, exit.meaning()))
+        .collect();
+    LowArgs::command().after_help(format!(
+        "Without FILE, seal reads standard input.\n\nExit codes:\n{}",
+        codes.join("\n")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_every_exit_code() {
+        let help = command().render_long_help().to_string();
+        for exit in Exit::ALL {
+            assert!(help.contains(exit.meaning()), "{help}");
+        }
+    }
+}

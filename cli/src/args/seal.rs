@@ -1,0 +1,31 @@
+//! `seal [FILE…]`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use seal_crds::Name;
+
+use super::SealingArgs;
+
+#[derive(Args)]
+pub(crate) struct SealArgs {
+    /// Manifests, YAML or JSON; - is standard input. Secrets in them are
+    /// sealed, everything else passes through untouched
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) sealing: SealingArgs,
+
+    /// The name of the one Secret in the input, where it has none
+    #[arg(long)]
+    pub(crate) name: Option<Name>,
+
+    /// Write to this file, whole or not at all
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Replace each FILE by its result
+    #[arg(short, long, conflicts_with = "output")]
+    pub(crate) write: bool,
+}

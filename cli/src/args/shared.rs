@@ -1,0 +1,74 @@
+//! Arguments that several commands share.
+
+use std::path::PathBuf;
+
+use clap::{
+    Args, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use seal_crds::{ItemName, Namespace, Scope};
+
+/// For whom, and how, something is sealed.
+#[derive(Args)]
+pub(crate) struct SealingArgs {
+    /// Seal to this recipient: age1…, 'ssh-ed25519 …', or a file of recipients
+    /// (one a line). Repeatable; without it, to the cluster's sealing key
+    #[arg(short, long = "recipient", value_name = "RECIPIENT|FILE")]
+    pub(crate) recipients: Vec<String>,
+
+    /// The namespace of Secrets that don't name one. It is part of what is
+    /// sealed, so it is never guessed
+    #[arg(short, long)]
+    pub(crate) namespace: Option<Namespace>,
+
+    /// What the result is tied to: its namespace and name, its namespace, or
+    /// nothing at all
+    #[arg(long, default_value = "strict", value_parser = scope_parser())]
+    pub(crate) scope: Scope,
+
+    /// Let template.data use this item. Whoever may edit the SealedSecret then
+    /// decides where in the Secret its value appears. Repeatable
+    #[arg(long = "template-item", value_name = "ITEM")]
+    pub(crate) template_items: Vec<ItemName>,
+
+    /// The format to write
+    #[arg(long, value_enum, default_value_t = SealFormat::Native)]
+    pub(crate) seal_format: SealFormat,
+
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
+/// The formats of sealed objects. One for now; a choice, because there will be
+/// another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SealFormat {
+    /// sealing.dev/v1alpha1
+    Native,
+}
+
+/// Which cluster.
+#[derive(Args, Clone)]
+pub(crate) struct ClusterArgs {
+    /// The context of the kubeconfig whose cluster has the sealing key
+    #[arg(long)]
+    pub(crate) context: Option<String>,
+
+    /// The kubeconfig, if not $KUBECONFIG or ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// The namespace of the controller
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        default_value = "seal-system",
+        env = "SEAL_CONTROLLER_NAMESPACE"
+    )]
+    pub(crate) controller_namespace: Namespace,
+}
+
+fn scope_parser() -> impl TypedValueParser<Value = Scope> {
+    PossibleValuesParser::new(Scope::ALL.map(Scope::as_str))
+        .map(|text| text.parse().expect("the possible values are the scopes"))
+}

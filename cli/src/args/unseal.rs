@@ -1,0 +1,36 @@
+//! `seal unseal FILE -i IDENTITY`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use seal_crds::{ItemName, Namespace};
+
+#[derive(Args)]
+#[command(after_help = "\
+The result holds plaintext, so it isn't written to a terminal unless --show is given.")]
+pub(crate) struct UnsealArgs {
+    /// Manifests with SealedSecrets; - (or none) is standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// A file of identities, as seal keys new or age-keygen makes them; - is
+    /// standard input. Repeatable
+    #[arg(short, long = "identity", value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub(crate) identities: Vec<PathBuf>,
+
+    /// The namespace of SealedSecrets that don't name one
+    #[arg(short, long)]
+    pub(crate) namespace: Option<Namespace>,
+
+    /// Print the bytes of this item alone, exactly
+    #[arg(long)]
+    pub(crate) item: Option<ItemName>,
+
+    /// Print plaintext to a terminal
+    #[arg(long)]
+    pub(crate) show: bool,
+
+    /// Write to this file, readable by its owner alone
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+}

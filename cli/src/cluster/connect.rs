@@ -1,0 +1,206 @@
+//! From a kubeconfig to a client, and from the client's errors to something
+//! that can be acted on.
+
+use std::{error::Error, time::Duration};
+
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+};
+
+use crate::{args::ClusterArgs, exit::Exit, failure::Explain};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// For everything together: a login program, name look-up, the request.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    #[error("there is no kubeconfig")]
+    NoKubeconfig,
+    #[error("the kubeconfig {0} can't be read")]
+    UnreadableKubeconfig(String),
+    #[error("the kubeconfig isn't valid")]
+    BadKubeconfig,
+    #[error("the kubeconfig has no context {0}")]
+    NoContext(String),
+    #[error("the kubeconfig names no current context")]
+    NoCurrentContext,
+    #[error("the credentials of context {context} can't be used")]
+    Credentials { context: String },
+    #[error("{server} can't be reached: {reason}")]
+    Unreachable { server: String, reason: String },
+    #[error("{server} doesn't answer")]
+    Timeout { server: String },
+    #[error("{server} doesn't know who is asking (401)")]
+    Unauthenticated { server: String },
+    #[error("{server} doesn't let you list sealing keys in namespace {namespace} (403)")]
+    Forbidden { server: String, namespace: String },
+    #[error("{server} has no SealingKeys: the controller isn't installed there")]
+    NotInstalled { server: String },
+    #[error("{server} answered with {what}")]
+    Unexpected { server: String, what: String },
+}
+
+impl Explain for ConnectError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoContext(_) => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoKubeconfig | Self::UnreadableKubeconfig(_) => {
+                "give recipients with -r, or a kubeconfig with --kubeconfig".to_owned()
+            }
+            Self::NoContext(_) => "kubectl config get-contexts lists them".to_owned(),
+            Self::NoCurrentContext => "give one with --context".to_owned(),
+            Self::Credentials { context } | Self::Unauthenticated { server: context } => {
+                format!("does kubectl work there? Log in again to {context}")
+            }
+            Self::Unreachable { .. } | Self::Timeout { .. } => {
+                "is this the right --context, and is a VPN needed? Without the cluster, give recipients with -r".to_owned()
+            }
+            Self::Forbidden { .. } => {
+                "the controller's manifests let every authenticated user read them; ask for that role, or for a \
+                 recipients file to use with -r"
+                    .to_owned()
+            }
+            Self::NotInstalled { .. } => "is this the right --context?".to_owned(),
+            Self::BadKubeconfig | Self::Unexpected { .. } => return None,
+        })
+    }
+}
+
+pub(super) struct Connection {
+    pub(super) context: String,
+    pub(super) server: String,
+    pub(super) client: Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// A client for the cluster that the arguments name.
+pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
+    let kubeconfig = match &args.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let kubeconfig = kubeconfig.map_err(|error| read_error(&error))?;
+    let context = args
+        .context
+        .clone()
+        .or_else(|| kubeconfig.current_context.clone())
+        .filter(|c| !c.is_empty());
+    let context = context.ok_or(ConnectError::NoCurrentContext)?;
+    if !kubeconfig.contexts.iter().any(|known| known.name == context) {
+        return Err(ConnectError::NoContext(context));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime needs nothing but file descriptors");
+    let credentials = || ConnectError::Credentials {
+        context: context.clone(),
+    };
+    let options = KubeConfigOptions {
+        context: Some(context.clone()),
+        ..KubeConfigOptions::default()
+    };
+    let (server, client) = runtime.block_on(async {
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|_| ConnectError::BadKubeconfig)?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.read_timeout = Some(READ_TIMEOUT);
+        config.default_retry = false;
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let client = Client::try_from(config).map_err(|_| credentials())?;
+        Ok::<_, ConnectError>((server, client))
+    })?;
+    Ok(Connection {
+        context,
+        server,
+        client,
+        runtime,
+    })
+}
+
+impl Connection {
+    /// Waits for a request, but not long.
+    pub(super) fn run<T>(
+        &self,
+        namespace: &str,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, ConnectError> {
+        let timed = async { tokio::time::timeout(DEADLINE, request).await };
+        match self.runtime.block_on(timed) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.explain(namespace, &error)),
+            Err(_) => Err(ConnectError::Timeout {
+                server: self.server.clone(),
+            }),
+        }
+    }
+
+    fn explain(&self, namespace: &str, error: &kube::Error) -> ConnectError {
+        let server = self.server.clone();
+        match error {
+            kube::Error::Api(status) => match status.code {
+                401 => ConnectError::Unauthenticated { server },
+                403 => ConnectError::Forbidden {
+                    server,
+                    namespace: namespace.to_owned(),
+                },
+                404 => ConnectError::NotInstalled { server },
+                code => ConnectError::Unexpected {
+                    server,
+                    what: format!("status {code}"),
+                },
+            },
+            kube::Error::Auth(_) => ConnectError::Credentials {
+                context: self.context.clone(),
+            },
+            kube::Error::SerdeError(_) => ConnectError::Unexpected {
+                server,
+                what: "something that isn't a list of SealingKeys".to_owned(),
+            },
+            other => {
+                // The root says it in a few words; the layers above repeat each other.
+                let mut root: &dyn Error = other;
+                while let Some(source) = root.source() {
+                    root = source;
+                }
+                match root.downcast_ref::<std::io::Error>() {
+                    Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                        ConnectError::Timeout { server }
+                    }
+                    _ => ConnectError::Unreachable {
+                        server,
+                        reason: root.to_string(),
+                    },
+                }
+            }
+        }
+    }
+}
+
+/// A parser's own text isn't passed on: it may quote a token.
+fn read_error(error: &KubeconfigError) -> ConnectError {
+    match error {
+        KubeconfigError::FindPath => ConnectError::NoKubeconfig,
+        KubeconfigError::ReadConfig(io, path) if io.kind() == std::io::ErrorKind::NotFound => {
+            if std::env::var_os("KUBECONFIG").is_some() {
+                ConnectError::UnreadableKubeconfig(path.display().to_string())
+            } else {
+                ConnectError::NoKubeconfig
+            }
+        }
+        KubeconfigError::ReadConfig(_, path) => {
+            ConnectError::UnreadableKubeconfig(path.display().to_string())
+        }
+        _ => ConnectError::BadKubeconfig,
+    }
+}

@@ -1,0 +1,105 @@
+//! `seal create NAME …`: a SealedSecret from values, without a Secret manifest
+//! on the way.
+
+mod collect;
+
+use seal_crds::{Scope, secret::OPAQUE};
+
+use crate::{
+    args::CreateArgs,
+    exit::Exit,
+    failure::{Explain, Failure},
+    output::{self, Privacy},
+    plan::{self, Destination, RecipientChoice},
+    recipients,
+    sealing::{self, Sealing, Target},
+    secret::{Secret, check},
+    terminal,
+};
+
+#[derive(Debug, thiserror::Error)]
+enum CreateError {
+    #[error("no namespace: it is part of what is sealed")]
+    NoNamespace,
+    #[error("no items")]
+    NoItems,
+    #[error("--template-item {0} isn't one of the items")]
+    NoSuchItem(seal_crds::ItemName),
+}
+
+impl Explain for CreateError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoNamespace => Some("give it with -n".to_owned()),
+            Self::NoItems => Some("give items with --prompt, --file, --env-file or --literal".to_owned()),
+            Self::NoSuchItem(_) => None,
+        }
+    }
+}
+
+pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
+    if args.sealing.namespace.is_none() && args.sealing.scope != Scope::ClusterWide {
+        return Err(CreateError::NoNamespace.into());
+    }
+    let (labels, annotations) = collect::metadata(&args)?;
+    let secret = Secret {
+        namespace: args.sealing.namespace.clone(),
+        name: Some(args.name.clone()),
+        type_: if args.type_.is_empty() {
+            OPAQUE.to_owned()
+        } else {
+            args.type_.clone()
+        },
+        immutable: args.immutable.then_some(true),
+        labels,
+        annotations,
+        items: collect::items(&args)?,
+    };
+    if secret.items.is_empty() {
+        return Err(CreateError::NoItems.into());
+    }
+    if let Some(missing) = args
+        .sealing
+        .template_items
+        .iter()
+        .find(|item| !secret.items.contains_key(item))
+    {
+        return Err(CreateError::NoSuchItem(missing.clone()).into());
+    }
+    check::check(&secret)?;
+
+    let choice = RecipientChoice::new(args.sealing.recipients, args.sealing.cluster, plan::is_watched())?;
+    let how = Sealing {
+        recipients: recipients::resolve(&choice)?,
+        scope: args.sealing.scope,
+        template_items: args.sealing.template_items.into_iter().collect(),
+    };
+    let target = Target {
+        namespace: args.sealing.namespace,
+        name: args.name,
+    };
+    let value = sealing::seal(secret, &target, &how)?;
+    if sealing::is_too_large_to_apply(&value) {
+        terminal::warn(
+            &format!("{target} is too large for kubectl apply; use kubectl apply --server-side"),
+            None,
+        );
+    }
+    let mut text = if args.json {
+        value.to_json(0, 2)
+    } else {
+        value.to_yaml(0)
+    };
+    if args.json {
+        text.push('\n');
+    }
+    match Destination::from_output(args.output) {
+        Destination::File(path) => output::to_files(&[(&path, text.as_bytes())], Privacy::Public)?,
+        Destination::Stdout | Destination::InPlace => output::to_stdout(text.as_bytes())?,
+    }
+    Ok(Exit::Done)
+}

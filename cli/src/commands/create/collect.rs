@@ -1,0 +1,202 @@
+//! The items and the metadata of `seal create`, from flags, files and people.
+//!
+//! An item may come from one place only. What a flag holds is never repeated
+//! in a message beyond its name.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use seal_crds::{
+    ItemName, NameError, Plaintext,
+    secret::{SecretError, check_annotations, check_label},
+};
+
+use crate::{
+    args::CreateArgs,
+    env_file,
+    exit::Exit,
+    failure::{Explain, Failure},
+    input::{Input, InputError},
+    source::Visible,
+    terminal,
+};
+
+#[derive(Debug, thiserror::Error)]
+enum CollectError {
+    #[error("{0} wants ITEM=VALUE")]
+    NoValue(&'static str),
+    #[error("{0} wants KEY=VALUE")]
+    NoPair(&'static str),
+    #[error("{0} isn't a Secret key (a-z, A-Z, 0-9, '-', '_' and '.')")]
+    BadItem(&'static str),
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
+    Metadata(#[from] SecretError),
+    #[error("item {0} is given twice")]
+    Duplicate(ItemName),
+    #[error("standard input can't be read twice")]
+    StdinTwice,
+    #[error("--file - needs a name for the item")]
+    UnnamedStdin,
+}
+
+impl Explain for CollectError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Name(_) => Some("give the item a name of its own: --file NAME=PATH".to_owned()),
+            Self::UnnamedStdin => Some("--file NAME=-".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+type Items = BTreeMap<ItemName, Plaintext>;
+
+/// Every item that the arguments name.
+pub(super) fn items(args: &CreateArgs) -> Result<Items, Failure> {
+    let mut items = Items::new();
+    for literal in &args.literals {
+        let (key, value) = literal
+            .split_once('=')
+            .ok_or(CollectError::NoValue("--literal"))?;
+        // Not repeated: a forgotten name leaves the value in its place.
+        let item = key
+            .parse()
+            .map_err(|_| CollectError::BadItem("the name in --literal"))?;
+        add(&mut items, item, Plaintext::from(value.as_bytes().to_vec()))?;
+    }
+    let stdin = args
+        .files
+        .iter()
+        .filter(|file| *file == "-" || file.ends_with("=-"))
+        .count()
+        + args
+            .env_files
+            .iter()
+            .filter(|file| file.as_os_str() == "-")
+            .count();
+    if stdin > 1 {
+        return Err(CollectError::StdinTwice.into());
+    }
+    for file in &args.files {
+        add_file(&mut items, file)?;
+    }
+    for file in &args.env_files {
+        let source = Input::from_arg(file).read()?;
+        let found = env_file::parse(source.text())
+            .map_err(|(error, at)| Failure::from(error).at(source.spot(at, &Visible::default())))?;
+        for env in found {
+            if env.is_quoted {
+                let what = format!(
+                    "the quotes around {} in {} are part of its value",
+                    env.item, source.name
+                );
+                terminal::warn(&what, None);
+            }
+            add(&mut items, env.item, env.value)?;
+        }
+    }
+    for item in &args.prompts {
+        add(&mut items, item.clone(), crate::prompt::ask(item)?)?;
+    }
+    Ok(items)
+}
+
+/// `[ITEM=]PATH`; a directory stands for its files, as with kubectl.
+fn add_file(items: &mut Items, argument: &str) -> Result<(), Failure> {
+    let (item, path) = match argument.split_once('=') {
+        Some((item, path)) => (Some(item.parse::<ItemName>().map_err(CollectError::from)?), path),
+        None => (None, argument),
+    };
+    let input = Input::from_arg(Path::new(path));
+    if item.is_none() && Path::new(path).is_dir() {
+        let unreadable = |error| InputError::Unreadable(path.to_owned(), error);
+        let mut files = Vec::new();
+        for entry in fs::read_dir(path).map_err(unreadable)? {
+            let file = entry.map_err(unreadable)?.path();
+            if file.is_file() {
+                files.push(file);
+            }
+        }
+        files.sort();
+        for file in files {
+            let item = item_of(&file)?;
+            add(items, item, Input::File(file).read_bytes()?.into())?;
+        }
+        return Ok(());
+    }
+    let item = match (item, &input) {
+        (Some(item), _) => item,
+        (None, Input::Stdin) => return Err(CollectError::UnnamedStdin.into()),
+        (None, Input::File(path)) => item_of(path)?,
+    };
+    add(items, item, input.read_bytes()?.into())
+}
+
+fn item_of(path: &Path) -> Result<ItemName, CollectError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(name.parse()?)
+}
+
+fn add(items: &mut Items, item: ItemName, value: Plaintext) -> Result<(), Failure> {
+    if items.contains_key(&item) {
+        return Err(CollectError::Duplicate(item).into());
+    }
+    items.insert(item, value);
+    Ok(())
+}
+
+type Strings = BTreeMap<String, String>;
+
+/// Labels and annotations.
+pub(super) fn metadata(args: &CreateArgs) -> Result<(Strings, Strings), Failure> {
+    let (labels, annotations) = (
+        pairs(&args.labels, "--label")?,
+        pairs(&args.annotations, "--annotation")?,
+    );
+    for (key, value) in &labels {
+        check_label(key, value).map_err(CollectError::from)?;
+    }
+    check_annotations(&annotations).map_err(CollectError::from)?;
+    Ok((labels, annotations))
+}
+
+fn pairs(given: &[String], flag: &'static str) -> Result<Strings, CollectError> {
+    let pair = |text: &String| text.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
+    given
+        .iter()
+        .map(|text| pair(text).ok_or(CollectError::NoPair(flag)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_gives_one_item_for_each_file() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("tls.crt"), "c").unwrap();
+        fs::write(directory.path().join("tls.key"), [0, 255]).unwrap();
+        fs::create_dir(directory.path().join("sub")).unwrap();
+        let mut items = Items::new();
+        add_file(&mut items, directory.path().to_str().unwrap()).unwrap();
+        let found: Vec<_> = items.iter().map(|(k, v)| (k.as_str(), v.expose())).collect();
+        assert_eq!(found, [("tls.crt", &b"c"[..]), ("tls.key", &[0, 255])]);
+    }
+
+    #[test]
+    fn an_item_comes_from_one_place() {
+        let mut items = Items::new();
+        add(&mut items, "a".parse().unwrap(), Plaintext::from(Vec::new())).unwrap();
+        let failure = add(&mut items, "a".parse().unwrap(), Plaintext::from(Vec::new())).unwrap_err();
+        assert_eq!(
+            (failure.exit, failure.facts),
+            (Exit::Usage, vec!["item a is given twice".to_owned()])
+        );
+    }
+}

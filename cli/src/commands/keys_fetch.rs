@@ -1,0 +1,30 @@
+//! `seal keys fetch`: the recipients of a cluster, as a file to commit.
+
+use std::path::Path;
+
+use crate::{
+    args::FetchArgs,
+    cluster,
+    exit::Exit,
+    failure::Failure,
+    output::{self, Privacy},
+    plan::{self, Destination, PlanError},
+    terminal,
+};
+
+pub(super) fn run(args: &FetchArgs) -> Result<Exit, Failure> {
+    if args.cluster.context.is_none() && !plan::is_watched() {
+        return Err(PlanError::UnnamedCluster.into());
+    }
+    let fetched = cluster::fetch(&args.cluster)?;
+    terminal::note(&format!("fetched from {}", fetched.summary()));
+    let text = fetched.to_file();
+    match Destination::from_output(args.output.clone()) {
+        Destination::File(path) => {
+            let path: &Path = &path;
+            output::to_files(&[(path, text.as_bytes())], Privacy::Public)?;
+        }
+        Destination::Stdout | Destination::InPlace => output::to_stdout(text.as_bytes())?,
+    }
+    Ok(Exit::Done)
+}

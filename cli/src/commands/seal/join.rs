@@ -1,0 +1,61 @@
+//! Several files into one stream.
+
+use crate::manifest::Format;
+
+/// The files one after another, with a document separator where YAML needs
+/// one; a single file stays as it is.
+pub(super) fn join<'a>(files: impl IntoIterator<Item = (&'a str, Format)>) -> String {
+    let mut out = String::new();
+    let mut before = None;
+    for (text, format) in files {
+        let text = if before.is_some() {
+            text.strip_prefix('\u{feff}').unwrap_or(text)
+        } else {
+            text
+        };
+        if before.is_some() && !out.is_empty() && !out.ends_with('\n') {
+            out.push('\n');
+        }
+        match before {
+            // JSON documents need nothing between them.
+            None | Some(Format::Json) if before.is_none() || format == Format::Json => {}
+            // A directive may only follow an ended document.
+            Some(_) if text.starts_with('%') => out.push_str("...\n"),
+            Some(_) if text.starts_with("---") => {}
+            _ => out.push_str("---\n"),
+        }
+        out.push_str(text);
+        before = Some(format);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(files: &[&str]) -> String {
+        let format = |text: &str| {
+            if text.starts_with('{') {
+                Format::Json
+            } else {
+                Format::Yaml
+            }
+        };
+        join(files.iter().map(|text| (*text, format(text))))
+    }
+
+    #[test]
+    fn documents_of_different_files_stay_apart() {
+        assert_eq!(joined(&["a: 1"]), "a: 1");
+        assert_eq!(joined(&["a: 1", "b: 2\n"]), "a: 1\n---\nb: 2\n");
+        assert_eq!(
+            joined(&["a: 1\n", "---\nb: 2\n", "%YAML 1.1\n---\nc: 3\n"]),
+            "a: 1\n---\nb: 2\n...\n%YAML 1.1\n---\nc: 3\n"
+        );
+        assert_eq!(
+            joined(&["{}", "{}\n", "a: 1\n", "{}"]),
+            "{}\n{}\n---\na: 1\n---\n{}"
+        );
+    }
+}

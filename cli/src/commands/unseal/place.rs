@@ -1,0 +1,109 @@
+//! Where a SealedSecret was found: what its metadata says, else `-n`.
+
+use seal_crds::{NameError, Namespace, Scope, resources::GROUP};
+
+use crate::{
+    exit::Exit,
+    failure::{Explain, Failure},
+    manifest::{FieldError, Fields, Located, Manifest, Object, text_of},
+    sealing::Target,
+};
+
+#[derive(Debug, thiserror::Error)]
+enum PlaceError {
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("the SealedSecret has no name")]
+    NoName,
+    #[error("the SealedSecret has no namespace, and it opens only in the right one")]
+    NoNamespace,
+    #[error("-n says {flag}, the manifest says {manifest}")]
+    OtherNamespace { flag: Namespace, manifest: Namespace },
+}
+
+impl Explain for PlaceError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoNamespace | Self::OtherNamespace { .. } => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Field(error) => error.hint(),
+            Self::NoNamespace => Some("give it with -n".to_owned()),
+            Self::OtherNamespace { .. } => Some("leave -n out".to_owned()),
+            Self::Name(_) | Self::NoName => None,
+        }
+    }
+}
+
+/// Whether the object is of this project's own format.
+pub(super) fn is_native(manifest: &Manifest<'_>, object: &Object) -> bool {
+    let tree = manifest.tree(object);
+    let version = tree.get(object.node, "apiVersion").and_then(|id| tree.scalar(id));
+    version
+        .and_then(|version| version.split_once('/'))
+        .is_some_and(|(group, _)| group == GROUP)
+}
+
+/// The namespace and name of a SealedSecret.
+pub(super) fn read(
+    manifest: &Manifest<'_>,
+    object: &Object,
+    flag: Option<&Namespace>,
+    scope: Scope,
+) -> Result<Target, Failure> {
+    let (tree, source) = (manifest.tree(object), manifest.source.text());
+    let at = tree.range(object.node).start;
+    let find = || -> Result<Target, Located<PlaceError>> {
+        let fields =
+            Fields::read(tree, object.node, "the SealedSecret").map_err(|e| e.map(PlaceError::from))?;
+        let no_name = || Located {
+            error: PlaceError::NoName,
+            at,
+        };
+        let metadata = Fields::read(tree, fields.get("metadata").ok_or_else(no_name)?, "metadata")
+            .map_err(|e| e.map(PlaceError::from))?;
+        let text = |key: &str| match metadata.get(key) {
+            None => Ok(None),
+            Some(id) => text_of(tree, source, id, || format!("metadata.{key}"))
+                .map(|text| Some((text, tree.range(id).start)))
+                .map_err(|e| e.map(PlaceError::from)),
+        };
+        let (name, name_at) = text("name")?.ok_or_else(no_name)?;
+        let name = name.parse().map_err(|error: NameError| Located {
+            error: error.into(),
+            at: name_at,
+        })?;
+        let namespace = match (text("namespace")?, flag) {
+            (Some((text, at)), flag) => {
+                let manifest: Namespace = text.parse().map_err(|error: NameError| Located {
+                    error: error.into(),
+                    at,
+                })?;
+                if let Some(flag) = flag.filter(|flag| **flag != manifest) {
+                    let error = PlaceError::OtherNamespace {
+                        flag: flag.clone(),
+                        manifest,
+                    };
+                    return Err(Located { error, at });
+                }
+                Some(manifest)
+            }
+            (None, Some(flag)) => Some(flag.clone()),
+            (None, None) if scope == Scope::ClusterWide => None,
+            (None, None) => {
+                return Err(Located {
+                    error: PlaceError::NoNamespace,
+                    at,
+                });
+            }
+        };
+        Ok(Target { namespace, name })
+    };
+    find().map_err(|error| manifest.locate(error))
+}

@@ -1,0 +1,71 @@
+//! Opened Secrets as manifests, in buffers that are wiped.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use seal_crds::Plaintext;
+use zeroize::Zeroizing;
+
+use super::Opened;
+use crate::{manifest::Format, yaml::value::Value};
+
+/// The Secrets one after another, each in the format of its input.
+pub(super) fn secrets(opened: &[Opened]) -> Zeroizing<String> {
+    let texts: Vec<_> = opened
+        .iter()
+        .map(|opened| match opened.format {
+            Format::Yaml => secret(opened).to_yaml(0),
+            Format::Json => secret(opened).to_json(0, 2),
+        })
+        .collect();
+    let mut out = Zeroizing::new(String::with_capacity(
+        texts.iter().map(|text| text.len() + 8).sum(),
+    ));
+    let mut only_json = true;
+    for (index, (text, opened)) in texts.iter().zip(opened).enumerate() {
+        only_json &= opened.format == Format::Json;
+        // JSON documents need nothing between them; anything else does.
+        if index > 0 && !only_json {
+            out.push_str("---\n");
+        }
+        out.push_str(text);
+        if opened.format == Format::Json {
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn secret(opened: &Opened) -> Value {
+    let shape = &opened.shape;
+    let text = |key: &str, text: &str| (key.to_owned(), Value::text(text));
+    let mut metadata = vec![text("name", opened.place.name.as_str())];
+    if let Some(namespace) = &opened.namespace {
+        metadata.push(text("namespace", namespace.as_str()));
+    }
+    for (key, strings) in [("labels", &shape.labels), ("annotations", &shape.annotations)] {
+        if !strings.is_empty() {
+            metadata.push((key.to_owned(), Value::strings(strings)));
+        }
+    }
+    let data = opened
+        .unsealed
+        .data
+        .iter()
+        .map(|(item, value)| (item.to_string(), encoded(value)));
+    let mut secret = vec![
+        text("apiVersion", "v1"),
+        text("kind", "Secret"),
+        ("metadata".to_owned(), Value::Mapping(metadata)),
+        text("type", &shape.type_),
+        ("data".to_owned(), Value::Mapping(data.collect())),
+    ];
+    if let Some(immutable) = shape.immutable {
+        secret.insert(4, ("immutable".to_owned(), Value::Bool(immutable)));
+    }
+    Value::Mapping(secret)
+}
+
+fn encoded(value: &Plaintext) -> Value {
+    let mut text = Zeroizing::new(String::with_capacity(value.len().div_ceil(3) * 4));
+    BASE64.encode_string(value.expose(), &mut text);
+    Value::Text(text)
+}

@@ -1,0 +1,85 @@
+//! What the user is told when something can't be done.
+//!
+//! Every module has its own error type, whose `Display` is a plain fact. Here a
+//! fact gains what a person needs beside it: where it is in which file, what to
+//! try, and how the program ends. Printing is [`crate::terminal`]'s.
+
+use std::{error::Error, io};
+
+use crate::{exit::Exit, source::Spot};
+
+/// An error that knows how the program ends with it and what to try.
+pub(crate) trait Explain: Error {
+    fn exit(&self) -> Exit {
+        Exit::Failure
+    }
+
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+/// An error, ready to be printed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    /// The fact, and then each of its causes.
+    pub(crate) facts: Vec<String>,
+    pub(crate) spot: Option<Spot>,
+    pub(crate) hint: Option<String>,
+    closed_pipe: bool,
+}
+
+impl Failure {
+    /// The same failure, with the place in a file that it is about.
+    pub(crate) fn at(mut self, spot: Spot) -> Self {
+        self.spot = Some(spot);
+        self
+    }
+
+    /// Standard output couldn't be written.
+    pub(crate) fn stdout(error: &io::Error) -> Self {
+        Self {
+            exit: Exit::Failure,
+            facts: vec!["can't write to standard output".to_owned(), reason(error)],
+            spot: None,
+            hint: None,
+            closed_pipe: error.kind() == io::ErrorKind::BrokenPipe,
+        }
+    }
+
+    /// Whether this is only a reader that went away.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        self.closed_pipe
+    }
+}
+
+impl<E: Explain> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut facts = vec![error.to_string()];
+        let mut source = error.source();
+        while let Some(cause) = source {
+            facts.push(match cause.downcast_ref::<io::Error>() {
+                Some(error) => reason(error),
+                None => cause.to_string(),
+            });
+            source = cause.source();
+        }
+        Self {
+            exit: error.exit(),
+            facts,
+            spot: None,
+            hint: error.hint(),
+            closed_pipe: false,
+        }
+    }
+}
+
+/// The system's words, without the number that Rust puts behind them.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}

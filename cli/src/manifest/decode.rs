@@ -1,0 +1,119 @@
+//! A part of a document as a serde value, for types that are read with serde.
+//!
+//! For public parts only (the spec of a SealedSecret): the copy isn't wiped.
+//! Scalars become what they are to kubectl; numbers, which nothing here has,
+//! are refused.
+
+use seal_crds::resources::SealedSecretSpec;
+use serde_json::{Map, Value};
+
+use super::{
+    Manifest, Object,
+    fields::{FieldError, Fields, Located, text_of},
+};
+use crate::{
+    failure::{Explain, Failure},
+    yaml::{
+        resolve::{Plain, plain},
+        tree::{NodeId, NodeKind, Style, Tree},
+    },
+};
+
+/// Aliases can make a small document large; no honest one is that large.
+const MAX_NODES: usize = 100_000;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DecodeError {
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    #[error("the document is too large")]
+    TooLarge,
+    #[error("the SealedSecret has no spec")]
+    NoSpec,
+    #[error("this isn't the spec of a SealedSecret")]
+    NotSpec(#[source] serde_json::Error),
+}
+
+impl Explain for DecodeError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Field(error) => error.hint(),
+            Self::NotSpec(_) => Some("was it edited, or made by a later version?".to_owned()),
+            Self::TooLarge | Self::NoSpec => None,
+        }
+    }
+}
+
+impl Manifest<'_> {
+    /// The spec of a SealedSecret of the native format.
+    pub(crate) fn spec(&self, object: &Object) -> Result<SealedSecretSpec, Failure> {
+        let tree = self.tree(object);
+        let decode = || {
+            let fields =
+                Fields::read(tree, object.node, "the SealedSecret").map_err(|e| e.map(DecodeError::from))?;
+            let at = tree.range(object.node).start;
+            let spec = fields.get("spec").ok_or(Located {
+                error: DecodeError::NoSpec,
+                at,
+            })?;
+            let value = Decoder {
+                tree,
+                source: self.source.text(),
+                left: MAX_NODES,
+            }
+            .value(spec)?;
+            serde_json::from_value(value).map_err(|error| Located {
+                error: DecodeError::NotSpec(error),
+                at: tree.range(spec).start,
+            })
+        };
+        decode().map_err(|error| self.locate(error))
+    }
+}
+
+struct Decoder<'t, 'a> {
+    tree: &'t Tree<'a>,
+    source: &'t str,
+    left: usize,
+}
+
+impl Decoder<'_, '_> {
+    fn value(&mut self, id: NodeId) -> Result<Value, Located<DecodeError>> {
+        let at = self.tree.range(id).start;
+        self.left = self.left.checked_sub(1).ok_or(Located {
+            error: DecodeError::TooLarge,
+            at,
+        })?;
+        match self.tree.kind(id) {
+            NodeKind::Sequence { items, .. } => items
+                .iter()
+                .map(|item| self.value(*item))
+                .collect::<Result<_, _>>()
+                .map(Value::Array),
+            NodeKind::Mapping { .. } => {
+                let fields =
+                    Fields::read(self.tree, id, "this").map_err(|error| error.map(DecodeError::from))?;
+                let mut map = Map::new();
+                for field in fields.iter() {
+                    map.insert(field.key.to_owned(), self.value(field.value)?);
+                }
+                Ok(Value::Object(map))
+            }
+            NodeKind::Scalar {
+                text,
+                style: Style::Plain,
+            } => match plain(text.as_str()) {
+                Plain::Null => Ok(Value::Null),
+                Plain::Bool(value) => Ok(Value::Bool(value)),
+                Plain::Text | Plain::Number => self.text(id),
+            },
+            NodeKind::Scalar { .. } | NodeKind::Alias(_) => self.text(id),
+        }
+    }
+
+    fn text(&self, id: NodeId) -> Result<Value, Located<DecodeError>> {
+        let text = text_of(self.tree, self.source, id, || "this value".to_owned());
+        text.map(|text| Value::String(text.to_owned()))
+            .map_err(|error| error.map(DecodeError::from))
+    }
+}

@@ -1,0 +1,254 @@
+//! A mapping of a document, read for what it means to kubectl.
+//!
+//! Duplicate keys and merge keys are refused (readers disagree on what they
+//! mean), and a key that kubectl would rename (`on:` is `true:` to it) is
+//! refused rather than renamed.
+
+use crate::{
+    failure::Explain,
+    yaml::{
+        resolve::{Plain, plain, plain_key},
+        tree::{NodeId, NodeKind, Style, Tree},
+    },
+};
+
+/// An error and the byte it is about.
+#[derive(Debug)]
+pub(crate) struct Located<E> {
+    pub(crate) error: E,
+    pub(crate) at: usize,
+}
+
+impl<E> Located<E> {
+    pub(crate) fn map<F>(self, f: impl FnOnce(E) -> F) -> Located<F> {
+        Located {
+            error: f(self.error),
+            at: self.at,
+        }
+    }
+}
+
+/// What a node isn't. Names keys, never values.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FieldError {
+    #[error("{0} must be a mapping")]
+    NotMapping(String),
+    #[error("the key {0} is there twice")]
+    DuplicateKey(String),
+    #[error("merge keys (<<) aren't understood here")]
+    MergeKey,
+    #[error("the unquoted key {key} is {kind} to kubectl")]
+    AmbiguousKey { key: String, kind: &'static str },
+    #[error("a key must be a string")]
+    KeyNotText,
+    #[error("{what} is {kind} to kubectl, which wants a string there")]
+    NotText { what: String, kind: &'static str },
+    #[error("{0} must be a string")]
+    NotScalar(String),
+    #[error("{0} has no value")]
+    NoValue(String),
+    #[error("{0} has a tag that seal doesn't know")]
+    Tagged(String),
+    #[error("{what} must be true or false")]
+    NotBool { what: String },
+    #[error("{what} holds a line separator (U+{code:04X}) that YAML libraries read in different ways")]
+    Separator { what: String, code: u32 },
+}
+
+impl Explain for FieldError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::AmbiguousKey { key, .. } => format!("quote it: \"{key}\": …"),
+            Self::NotText { .. } => "quote it: \"…\"".to_owned(),
+            Self::NoValue(_) => "write \"\" if it is meant to be empty".to_owned(),
+            Self::DuplicateKey(_) => "remove one of the two".to_owned(),
+            Self::MergeKey => "write the merged keys out".to_owned(),
+            Self::Tagged(_) => "remove the tag; binary values go under data, in base64".to_owned(),
+            Self::Separator { code, .. } => {
+                format!("write it as an escape in double quotes: \"\\u{code:04X}\"")
+            }
+            Self::NotMapping(_) | Self::KeyNotText | Self::NotScalar(_) | Self::NotBool { .. } => {
+                return None;
+            }
+        })
+    }
+}
+
+/// One entry of a mapping.
+pub(crate) struct Field<'t> {
+    pub(crate) key: &'t str,
+    pub(crate) key_id: NodeId,
+    pub(crate) value: NodeId,
+}
+
+/// A mapping's entries, each key once.
+pub(crate) struct Fields<'t> {
+    entries: Vec<Field<'t>>,
+}
+
+impl<'t> Fields<'t> {
+    /// The entries of the node, which `what` names in messages. A null reads
+    /// as an empty mapping, as it does to kubectl.
+    pub(crate) fn read(tree: &'t Tree<'_>, id: NodeId, what: &str) -> Result<Self, Located<FieldError>> {
+        let error = |id: NodeId, error| Located {
+            error,
+            at: tree.range(id).start,
+        };
+        let found = match tree.kind(id) {
+            NodeKind::Mapping { entries, .. } => entries,
+            NodeKind::Scalar {
+                text,
+                style: Style::Plain,
+            } if plain(text.as_str()) == Plain::Null => {
+                return Ok(Self { entries: Vec::new() });
+            }
+            _ => return Err(error(id, FieldError::NotMapping(what.to_owned()))),
+        };
+        let mut entries: Vec<Field<'t>> = Vec::with_capacity(found.len());
+        let mut seen = std::collections::HashSet::new();
+        for &(key_id, value) in found {
+            let key = read_key(tree, key_id).map_err(|problem| error(key_id, problem))?;
+            if !seen.insert(key) {
+                return Err(error(key_id, FieldError::DuplicateKey(key.to_owned())));
+            }
+            entries.push(Field { key, key_id, value });
+        }
+        Ok(Self { entries })
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<NodeId> {
+        self.entries
+            .iter()
+            .find(|field| field.key == key)
+            .map(|field| field.value)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Field<'t>> {
+        self.entries.iter()
+    }
+}
+
+fn read_key<'t>(tree: &'t Tree<'_>, id: NodeId) -> Result<&'t str, FieldError> {
+    match tree.kind(id) {
+        NodeKind::Scalar {
+            text,
+            style: Style::Text,
+        } => Ok(text.as_str()),
+        NodeKind::Scalar {
+            text,
+            style: Style::Plain,
+        } => match text.as_str() {
+            "<<" => Err(FieldError::MergeKey),
+            text => plain_key(text).ok_or_else(|| FieldError::AmbiguousKey {
+                key: text.chars().take(64).collect(),
+                kind: plain(text).noun(),
+            }),
+        },
+        _ => Err(FieldError::KeyNotText),
+    }
+}
+
+/// The string a node is to kubectl; anything else is an error that calls the
+/// node `what`.
+pub(crate) fn text_of<'t>(
+    tree: &'t Tree<'_>,
+    source: &str,
+    id: NodeId,
+    what: impl Fn() -> String,
+) -> Result<&'t str, Located<FieldError>> {
+    let at = tree.range(id).start;
+    let error = |error| Err(Located { error, at });
+    let NodeKind::Scalar { text, style } = tree.kind(id) else {
+        return error(FieldError::NotScalar(what()));
+    };
+    match style {
+        Style::Tagged => return error(FieldError::Tagged(what())),
+        Style::Plain => match plain(text.as_str()) {
+            Plain::Text => {}
+            Plain::Null => return error(FieldError::NoValue(what())),
+            other => {
+                return error(FieldError::NotText {
+                    what: what(),
+                    kind: other.noun(),
+                });
+            }
+        },
+        Style::Text => {}
+    }
+    // To YAML 1.1, and so to kubectl, these three break lines; to YAML 1.2 they don't.
+    let written = &source[tree.range(tree.resolve(id))];
+    match written
+        .chars()
+        .find(|c| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}'))
+    {
+        Some(c) => error(FieldError::Separator {
+            what: what(),
+            code: c as u32,
+        }),
+        None => Ok(text.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::tree::parse;
+
+    fn read(text: &str) -> Result<Vec<(String, String)>, FieldError> {
+        let trees = parse(text, 0).unwrap();
+        let tree = &trees[0];
+        let fields = Fields::read(tree, tree.root.unwrap(), "data").map_err(|e| e.error)?;
+        let value =
+            |field: &Field<'_>| text_of(tree, text, field.value, || field.key.to_owned()).map(str::to_owned);
+        fields
+            .iter()
+            .map(|f| Ok((f.key.to_owned(), value(f).map_err(|e| e.error)?)))
+            .collect()
+    }
+
+    #[test]
+    fn quoted_words_are_strings() {
+        let expected = [("on", "yes"), ("null", "~"), ("1", "1"), ("a", "x\ny\n")];
+        let text = "\"on\": \"yes\"\n'null': '~'\n1: !!str 1\na: |\n  x\n  y\n";
+        assert_eq!(
+            read(text).unwrap(),
+            expected.map(|(k, v)| (k.to_owned(), v.to_owned()))
+        );
+    }
+
+    #[test]
+    fn what_kubectl_would_convert_or_rename_is_refused() {
+        let refused = |text: &str| read(text).unwrap_err();
+        for key in ["on", "y", "True", "017", "~"] {
+            assert!(
+                matches!(refused(&format!("{key}: x")), FieldError::AmbiguousKey { .. }),
+                "{key}"
+            );
+        }
+        for value in ["on", "1", "1.5", "0x1f", "no"] {
+            assert!(
+                matches!(refused(&format!("a: {value}")), FieldError::NotText { .. }),
+                "{value}"
+            );
+        }
+        assert_eq!(refused("a:\nb: x"), FieldError::NoValue("a".to_owned()));
+        assert_eq!(refused("a: !!binary eA=="), FieldError::Tagged("a".to_owned()));
+        assert_eq!(refused("a: {b: c}"), FieldError::NotScalar("a".to_owned()));
+        assert_eq!(refused("[a]"), FieldError::NotMapping("data".to_owned()));
+        assert_eq!(
+            refused("a: x\n\"a\": y"),
+            FieldError::DuplicateKey("a".to_owned())
+        );
+        assert_eq!(refused("x: &x {a: b}\n<<: *x"), FieldError::MergeKey);
+        assert!(matches!(
+            refused("a: x\u{2028}y"),
+            FieldError::Separator { code: 0x2028, .. }
+        ));
+    }
+
+    #[test]
+    fn an_alias_reads_as_what_it_stands_for() {
+        let expected = [("a", "x"), ("b", "x")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        assert_eq!(read("a: &v x\nb: *v").unwrap(), expected);
+    }
+}

@@ -1,0 +1,63 @@
+//! A stream of JSON documents, read into the same trees as YAML.
+//!
+//! kubectl takes text that starts with `{` for JSON. So does this, where all of
+//! it is JSON; serde_json (which keeps none of it) says so and tells where each
+//! document ends, and the YAML parser, JSON being within its language, finds
+//! the spans.
+
+use super::tree::{ParseError, Tree, parse};
+
+/// The documents of `text` if it is JSON; `None` if it is something else.
+pub(crate) fn parse_json(text: &str) -> Option<Result<Vec<Tree<'_>>, ParseError>> {
+    let start = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let skipped = text.len() - start.len();
+    if !start.trim_start().starts_with('{') {
+        return None;
+    }
+    let mut documents = serde_json::Deserializer::from_str(start).into_iter::<serde::de::IgnoredAny>();
+    let mut trees = Vec::new();
+    let mut from = 0;
+    while let Some(next) = documents.next() {
+        if next.is_err() {
+            return None;
+        }
+        let to = documents.byte_offset();
+        match parse(&start[from..to], skipped + from) {
+            Ok(parsed) => trees.extend(parsed),
+            Err(error) => return Some(Err(error)),
+        }
+        from = to;
+    }
+    Some(Ok(trees))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_one_after_another_are_told_apart() {
+        let text = "{\"a\": 1}\n{\"b\":\t[\"\\u00e9\\/\"]} ";
+        let trees = parse_json(text).unwrap().unwrap();
+        let texts: Vec<_> = trees.iter().map(|t| &text[t.range(t.root.unwrap())]).collect();
+        assert_eq!(texts, ["{\"a\": 1}", "{\"b\":\t[\"\\u00e9\\/\"]}"]);
+        let b = trees[1].get(trees[1].root.unwrap(), "b").unwrap();
+        assert_eq!(&text[trees[1].range(b)], "[\"\\u00e9\\/\"]");
+    }
+
+    #[test]
+    fn a_flow_mapping_that_is_no_json_is_left_to_yaml() {
+        assert!(parse_json("{a: b}").is_none());
+        assert!(parse_json("a: b").is_none());
+        assert!(parse_json("{\"a\": 1}\n---\n{\"b\": 2}\n").is_none());
+    }
+
+    #[test]
+    fn escapes_decode_as_json_says() {
+        let text = r#"{"k": "\ud83d\ude00\u0000\b\f\n\r\t\"\\\/é"}"#;
+        let trees = parse_json(text).unwrap().unwrap();
+        let value = trees[0].get(trees[0].root.unwrap(), "k").unwrap();
+        let expected: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(trees[0].scalar(value), expected["k"].as_str());
+    }
+}

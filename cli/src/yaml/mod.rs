@@ -1,0 +1,12 @@
+//! YAML and JSON as kubectl reads them, and as it has to find them again.
+//!
+//! [`tree`] reads text into nodes that know where in the text they stand;
+//! [`resolve`] knows what unquoted words mean to kubectl; [`value`] is what gets
+//! written, in a fixed order, as YAML or JSON.
+//!
+//! Nothing here knows what a Secret is.
+
+pub(crate) mod json;
+pub(crate) mod resolve;
+pub(crate) mod tree;
+pub(crate) mod value;

@@ -1,0 +1,453 @@
+//! Text to nodes with spans: the one way documents are read here.
+//!
+//! A [`Tree`] holds one document. Every node keeps the byte range it came from,
+//! so an error can point at it and a splice can replace it, and no node copies
+//! text that it can borrow: what is copied (escapes, folded lines) is wiped.
+//!
+//! Caveat: while it scans, granit-parser holds such decoded text in buffers of
+//! its own, which it frees without wiping; nothing outside it can.
+//!
+//! Aliases stay aliases (an index, never a copy), so a "billion laughs" file
+//! costs no more than its own length. Merge keys (`<<`) are left as they are;
+//! whoever reads a mapping for its meaning refuses them.
+
+use std::{collections::HashMap, ops::Range};
+
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
+use zeroize::Zeroizing;
+
+/// The text of a scalar.
+pub(crate) enum Text<'a> {
+    Borrowed(&'a str),
+    Decoded(Zeroizing<String>),
+}
+
+impl Text<'_> {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Decoded(text) => text,
+        }
+    }
+}
+
+/// An index into the nodes of one [`Tree`].
+pub(crate) type NodeId = usize;
+
+pub(crate) struct Node<'a> {
+    /// Bytes of the text. A block collection ends where its last leaf ends.
+    pub(crate) range: Range<usize>,
+    pub(crate) kind: NodeKind<'a>,
+}
+
+pub(crate) enum NodeKind<'a> {
+    Scalar {
+        text: Text<'a>,
+        style: Style,
+    },
+    Sequence {
+        items: Vec<NodeId>,
+        flow: bool,
+    },
+    Mapping {
+        entries: Vec<(NodeId, NodeId)>,
+        flow: bool,
+    },
+    Alias(NodeId),
+}
+
+/// How a scalar was written, as far as it changes what the scalar means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Unquoted: [`super::resolve::plain`] says what it is.
+    Plain,
+    /// Quoted, a block, or tagged `!!str`: a string.
+    Text,
+    /// Any other tag, such as `!!binary` or `!vault`.
+    Tagged,
+}
+
+/// One document of a stream.
+pub(crate) struct Tree<'a> {
+    nodes: Vec<Node<'a>>,
+    /// `None` in an empty document.
+    pub(crate) root: Option<NodeId>,
+    /// Bytes between the document's opening `---` (or the end of the one before) and its end.
+    pub(crate) body: Range<usize>,
+}
+
+/// What the text isn't, and where.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ParseError {
+    pub(crate) at: usize,
+    pub(crate) problem: String,
+}
+
+impl<'a> Tree<'a> {
+    pub(crate) fn node(&self, id: NodeId) -> &Node<'a> {
+        &self.nodes[id]
+    }
+
+    /// The node behind any aliases.
+    pub(crate) fn resolve(&self, mut id: NodeId) -> NodeId {
+        // An alias points at an anchor that ended before it, so this ends.
+        while let NodeKind::Alias(target) = self.nodes[id].kind {
+            id = target;
+        }
+        id
+    }
+
+    /// The kind of the node behind any aliases.
+    pub(crate) fn kind(&self, id: NodeId) -> &NodeKind<'a> {
+        &self.nodes[self.resolve(id)].kind
+    }
+
+    pub(crate) fn range(&self, id: NodeId) -> Range<usize> {
+        self.nodes[id].range.clone()
+    }
+
+    /// The entries of a mapping; `None` for any other node.
+    pub(crate) fn mapping(&self, id: NodeId) -> Option<&[(NodeId, NodeId)]> {
+        match self.kind(id) {
+            NodeKind::Mapping { entries, .. } => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The text of a scalar as written, whatever it would resolve to.
+    pub(crate) fn scalar(&self, id: NodeId) -> Option<&str> {
+        match self.kind(id) {
+            NodeKind::Scalar { text, .. } => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The value under `key` in a mapping, the first if there are several.
+    pub(crate) fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        let entry = self
+            .mapping(id)?
+            .iter()
+            .find(|(k, _)| self.scalar(*k) == Some(key))?;
+        Some(entry.1)
+    }
+}
+
+/// Reads every document of a YAML stream. `base` is added to every offset, for
+/// text that was cut out of something larger.
+pub(crate) fn parse(text: &str, base: usize) -> Result<Vec<Tree<'_>>, ParseError> {
+    // Comments are skipped; a limit on how many in a row would refuse honest files.
+    let options = granit_parser::options! { emit_comments: false };
+    let mut builder = Builder {
+        text,
+        base,
+        previous_end: 0,
+        last_is_open: false,
+        trees: Vec::new(),
+        tree: None,
+    };
+    for next in Parser::new_from_str_with_options(text, options) {
+        match next {
+            Ok((event, span)) => builder.event(event, span)?,
+            Err(error) => return Err(scan_error(&error, text, base)),
+        }
+    }
+    builder.extend_last(text.len());
+    Ok(builder.trees)
+}
+
+struct OpenCollection {
+    id: NodeId,
+    /// The parser's number of its anchor, 0 for none.
+    anchor: usize,
+    /// In a mapping, the key that waits for its value.
+    key: Option<NodeId>,
+}
+
+struct Builder<'a> {
+    text: &'a str,
+    base: usize,
+    previous_end: usize,
+    /// Whether comments that follow still belong to the last document.
+    last_is_open: bool,
+    trees: Vec<Tree<'a>>,
+    tree: Option<Open<'a>>,
+}
+
+/// A document that is still being read.
+struct Open<'a> {
+    tree: Tree<'a>,
+    /// Collections that haven't ended, innermost last.
+    stack: Vec<OpenCollection>,
+    anchors: HashMap<usize, NodeId>,
+    /// Where the last leaf ended: the end of a block collection.
+    leaf_end: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn extend_last(&mut self, end: usize) {
+        if let Some(tree) = self.trees.last_mut().filter(|_| self.last_is_open) {
+            tree.body.end = self.base + end;
+            self.last_is_open = false;
+        }
+    }
+
+    fn event(&mut self, event: Event<'a>, span: Span) -> Result<(), ParseError> {
+        let range = span.byte_range().expect("a parser over a str knows byte offsets");
+        if let Event::DocumentStart(explicit, _) = event {
+            if explicit {
+                self.extend_last(range.start);
+            }
+            let start = if explicit { range.end } else { self.previous_end };
+            let tree = Tree {
+                nodes: Vec::new(),
+                root: None,
+                body: self.base + start..self.base + start,
+            };
+            self.tree = Some(Open {
+                tree,
+                stack: Vec::new(),
+                anchors: HashMap::new(),
+                leaf_end: start,
+            });
+            return Ok(());
+        }
+        let Some(open) = &mut self.tree else { return Ok(()) };
+        match event {
+            Event::DocumentEnd => {
+                let mut tree = self.tree.take().expect("just borrowed").tree;
+                tree.body.end = self.base + range.start;
+                self.previous_end = range.end;
+                // `...` ends a document for good; without it the next `---` does.
+                self.last_is_open = range.is_empty();
+                // `a:` has a null; a document of nothing but comments has no root.
+                let is_empty = |id: NodeId| tree.nodes[id].range.is_empty() && tree.nodes.len() == 1;
+                if tree.root.is_some_and(is_empty) {
+                    tree.root = None;
+                }
+                self.trees.push(tree);
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let style = match tag {
+                    Some(tag) if tag.core_suffix() == Some("str") => Style::Text,
+                    Some(_) => Style::Tagged,
+                    None if style == ScalarStyle::Plain => Style::Plain,
+                    None => Style::Text,
+                };
+                let text = match text {
+                    std::borrow::Cow::Borrowed(text) => Text::Borrowed(text),
+                    std::borrow::Cow::Owned(text) => Text::Decoded(Zeroizing::new(text)),
+                };
+                open.leaf_end = range.end;
+                open.leaf(NodeKind::Scalar { text, style }, shift(range, self.base), anchor);
+            }
+            Event::Alias(anchor) => {
+                let Some(&target) = open.anchors.get(&anchor) else {
+                    let problem = "an alias inside of what it refers to".to_owned();
+                    return Err(ParseError {
+                        at: self.base + range.start,
+                        problem,
+                    });
+                };
+                open.leaf_end = range.end;
+                open.leaf(NodeKind::Alias(target), shift(range, self.base), 0);
+            }
+            Event::SequenceStart(style, anchor, _) => {
+                let flow = style == StructureStyle::Flow;
+                open.leaf_end = range.end;
+                open.start(
+                    NodeKind::Sequence {
+                        items: Vec::new(),
+                        flow,
+                    },
+                    shift(range, self.base),
+                    anchor,
+                );
+            }
+            Event::MappingStart(style, anchor, _) => {
+                let flow = style == StructureStyle::Flow;
+                open.leaf_end = range.end;
+                open.start(
+                    NodeKind::Mapping {
+                        entries: Vec::new(),
+                        flow,
+                    },
+                    shift(range, self.base),
+                    anchor,
+                );
+            }
+            Event::SequenceEnd | Event::MappingEnd => open.end(range.end, self.text, self.base),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Open<'a> {
+    fn leaf(&mut self, kind: NodeKind<'a>, range: Range<usize>, anchor: usize) {
+        let id = self.add(kind, range);
+        if anchor != 0 {
+            self.anchors.insert(anchor, id);
+        }
+    }
+
+    fn start(&mut self, kind: NodeKind<'a>, range: Range<usize>, anchor: usize) {
+        let id = self.add(kind, range);
+        self.stack.push(OpenCollection {
+            id,
+            anchor,
+            key: None,
+        });
+    }
+
+    fn end(&mut self, end: usize, text: &str, base: usize) {
+        let closed = self.stack.pop().expect("the parser balances collections");
+        // An anchor counts only once its collection is complete, so no alias
+        // can lie inside of what it refers to.
+        if closed.anchor != 0 {
+            self.anchors.insert(closed.anchor, closed.id);
+        }
+        let node = &mut self.tree.nodes[closed.id];
+        if let NodeKind::Sequence { flow: true, .. } | NodeKind::Mapping { flow: true, .. } = node.kind {
+            self.leaf_end = end;
+        }
+        // A block scalar reaches over the blank lines and the indent after it.
+        let end = text[..self.leaf_end].trim_end().len();
+        node.range.end = (base + end).max(node.range.start);
+    }
+
+    fn add(&mut self, kind: NodeKind<'a>, range: Range<usize>) -> NodeId {
+        let id = self.tree.nodes.len();
+        self.tree.nodes.push(Node { range, kind });
+        let Some(parent) = self.stack.last_mut() else {
+            self.tree.root = Some(id);
+            return id;
+        };
+        match &mut self.tree.nodes[parent.id].kind {
+            NodeKind::Sequence { items, .. } => items.push(id),
+            NodeKind::Mapping { entries, .. } => match parent.key.take() {
+                None => parent.key = Some(id),
+                Some(key) => entries.push((key, id)),
+            },
+            NodeKind::Scalar { .. } | NodeKind::Alias(_) => unreachable!("leaves are never on the stack"),
+        }
+        id
+    }
+}
+
+fn shift(range: Range<usize>, base: usize) -> Range<usize> {
+    range.start + base..range.end + base
+}
+
+fn scan_error(error: &ScanError, text: &str, base: usize) -> ParseError {
+    // Fixed words: of the library's own, one kind quotes a character of the input.
+    let problem = match error.kind() {
+        granit_parser::ErrorKind::UnexpectedCharacter { .. } => {
+            "a character that can't stand here".to_owned()
+        }
+        granit_parser::ErrorKind::TabInBlockIndentation
+        | granit_parser::ErrorKind::TabInIndentation
+        | granit_parser::ErrorKind::TabNotAllowed => "a tab used as indentation".to_owned(),
+        kind => kind.to_string(),
+    };
+    let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
+    ParseError {
+        at: base + at,
+        problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranges<'a>(text: &'a str, tree: &Tree<'_>) -> Vec<&'a str> {
+        tree.nodes.iter().map(|node| &text[node.range.clone()]).collect()
+    }
+
+    #[test]
+    fn a_block_collection_ends_with_its_last_leaf() {
+        let text = "a:\n  b: 1\n  c: |\n    x\n\n# after\nd: 2\n";
+        let trees = parse(text, 0).unwrap();
+        let root = trees[0].root.unwrap();
+        let a = trees[0].get(root, "a").unwrap();
+        assert_eq!(&text[trees[0].range(a)], "b: 1\n  c: |\n    x");
+        assert_eq!(&text[trees[0].range(root)], text.trim_end());
+    }
+
+    #[test]
+    fn bodies_leave_the_separators_out() {
+        let text = "# head\n--- # one\na: 1\n# x\n---\nb: 2\n...\n# y\n---\n";
+        let bodies: Vec<_> = parse(text, 0)
+            .unwrap()
+            .iter()
+            .map(|t| &text[t.body.clone()])
+            .collect();
+        assert_eq!(bodies, [" # one\na: 1\n# x\n", "\nb: 2\n", "\n"]);
+        let text = "# head\na: 1\n---\nb: 2";
+        let bodies: Vec<_> = parse(text, 0)
+            .unwrap()
+            .iter()
+            .map(|t| &text[t.body.clone()])
+            .collect();
+        assert_eq!(bodies, ["# head\na: 1\n", "\nb: 2"]);
+        let text = "{a: 1} # one\n--- {b: 2} # two\n...\n# y\n";
+        let bodies: Vec<_> = parse(text, 0)
+            .unwrap()
+            .iter()
+            .map(|t| &text[t.body.clone()])
+            .collect();
+        assert_eq!(bodies, ["{a: 1} # one\n", " {b: 2} # two\n"]);
+    }
+
+    #[test]
+    fn documents_without_content_have_no_root() {
+        let trees = parse("---\n---\na:\n--- # c\n", 0).unwrap();
+        let roots: Vec<_> = trees.iter().map(|t| t.root.is_some()).collect();
+        assert_eq!(roots, [false, true, false]);
+    }
+
+    #[test]
+    fn an_alias_is_followed_but_never_copied() {
+        let text = "a: &x [1, 2]\nb: *x\nc: &y {z: *x}\n";
+        let trees = parse(text, 0).unwrap();
+        let tree = &trees[0];
+        let b = tree.get(tree.root.unwrap(), "b").unwrap();
+        assert_eq!(&text[tree.range(b)], "*x");
+        assert_eq!(&text[tree.range(tree.resolve(b))], "[1, 2]");
+        assert_eq!(ranges(text, tree).len(), 1 + 4 + 2 + 4);
+    }
+
+    #[test]
+    fn an_alias_inside_its_own_anchor_is_refused() {
+        assert!(parse("a: &x [*x]\n", 0).is_err());
+    }
+
+    #[test]
+    fn a_laughing_file_costs_its_own_length() {
+        let mut text = String::from("a0: &a0 [x, x]\n");
+        for n in 1..60 {
+            text += &format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1);
+        }
+        assert!(parse(&text, 0).unwrap()[0].nodes.len() < 400);
+    }
+
+    #[test]
+    fn a_message_never_quotes_the_input() {
+        for text in [
+            "a: @hunter2",
+            "a: \"hunter2",
+            "\thunter2: x",
+            "a: *hunter2",
+            "a: !hunter2!x y",
+            "hunter2: %",
+        ] {
+            if let Err(error) = parse(text, 0) {
+                assert!(
+                    !error.problem.contains("hunter2") && !error.problem.contains('@'),
+                    "{}",
+                    error.problem
+                );
+            }
+        }
+    }
+}
