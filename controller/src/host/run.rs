@@ -201,10 +201,8 @@ pub(super) fn start(args: &HostArgs, secrets: &Path, identities: &IdentityFiles)
 
     let namespaces = &args.allow_namespaces;
     let policy = Policy {
-        scopes: args.allowed_scopes.iter().copied().collect(),
-        types: args.allow_secret_types.iter().cloned().collect(),
-        refused_namespace: None,
         namespaces: (!namespaces.is_empty()).then(|| namespaces.iter().cloned().collect()),
+        ..args.policy.to_policy()
     };
     let context = Context {
         store: HostStore { directory, status },
