@@ -45,9 +45,9 @@ impl Work {
 
     fn run(self, store: &DirectoryStore) -> Result<(), Box<dyn std::error::Error>> {
         match self {
-            Self::Create | Self::Change => write(store, "prod/db", "d2", &new())?,
-            Self::Heal => write(store, "prod/db", "d1", &old())?,
-            Self::Prune => drop(store.prune(&place("prod/db"))?),
+            Self::Create | Self::Change => _ = write(store, "prod/db", "d2", &new())?,
+            Self::Heal => _ = write(store, "prod/db", "d1", &old())?,
+            Self::Prune => _ = store.prune(&place("prod/db"))?,
         }
         Ok(())
     }
