@@ -44,7 +44,7 @@ pub(crate) struct LowArgs {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Make a SealedSecret without a Secret manifest in between
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// Turn SealedSecrets back into Secrets, with an identity at hand
     Unseal(UnsealArgs),
     /// Make identities and get the recipients of a cluster

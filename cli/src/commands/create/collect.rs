@@ -195,7 +195,7 @@ mod tests {
         add(&mut items, "a".parse().unwrap(), Plaintext::from(Vec::new())).unwrap();
         let failure = add(&mut items, "a".parse().unwrap(), Plaintext::from(Vec::new())).unwrap_err();
         assert_eq!(
-            (failure.exit, failure.facts),
+            (failure.exit, failure.facts.clone()),
             (Exit::Usage, vec!["item a is given twice".to_owned()])
         );
     }
