@@ -1,1 +1,134 @@
-//! skeleton
+//! seal-controller: reconciles SealedSecrets into Secrets.
+//!
+//! One reconcile core ([`reconcile`]), pure decisions ([`plan`], [`status`], [`policy`]), two stores: the
+//! Kubernetes API ([`cluster`]) and a directory. Not the format: what a SealedSecret is and how
+//! it opens is `seal_crds`' business.
+//!
+//! Invariant: plaintext and private keys reach a Secret, or a file below the output directory, and
+//! nothing else: no log, Event, condition, metric, error or temporary file elsewhere.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use args::{Cli, Command, LogArgs, LogFormat};
+
+pub mod args;
+pub mod backoff;
+pub mod cluster;
+pub mod failure;
+pub mod host;
+pub mod metrics;
+pub mod plan;
+pub mod policy;
+pub mod reconcile;
+pub mod serve;
+pub mod status;
+pub mod store;
+
+/// Usage was wrong.
+const USAGE: u8 = 2;
+/// The program couldn't do its work.
+const FAILURE: u8 = 3;
+
+/// The program: 0 done, 1 some object isn't in place (`host --once`), 2 usage, 3 failure.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = log_to_stderr(&cli.log) {
+        return fail(USAGE, &error);
+    }
+    match cli.command {
+        Command::Run(args) => {
+            let options = match args.to_options() {
+                Ok(options) => options,
+                Err(error) => return fail(USAGE, &error),
+            };
+            finish(block_on(async { cluster::run(options, shutdown_signal()).await }))
+        }
+        Command::Host(args) => match block_on(host::run::run(args)) {
+            Ok(code) => code,
+            Err(error) => {
+                fail(FAILURE, &error);
+                error.exit_code()
+            }
+        },
+        Command::Crds => finish(print_crds()),
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the operating system lets a program have threads")
+        .block_on(future)
+}
+
+/// SIGTERM (from the kubelet or systemd) or SIGINT (from a terminal).
+async fn shutdown_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("a handler for SIGTERM can be installed");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("a handler for SIGINT can be installed");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Libraries log what they send and receive at their most verbose, and that holds Secrets: below `debug`
+/// they stay silent, and those that carry requests below `info`, whatever the filter says.
+fn log_to_stderr(args: &LogArgs) -> Result<(), tracing_subscriber::filter::ParseError> {
+    use std::io::IsTerminal as _;
+    use tracing_subscriber::prelude::*;
+    let chosen = EnvFilter::builder().parse(&args.log)?;
+    let ours = tracing_subscriber::filter::filter_fn(|metadata| {
+        metadata.target().starts_with("seal") || *metadata.level() <= tracing::Level::INFO
+    });
+    let (text, json) = match args.log_format {
+        LogFormat::Text => (
+            Some(
+                tracing_subscriber::fmt::layer()
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_writer(std::io::stderr),
+            ),
+            None,
+        ),
+        LogFormat::Json => (
+            None,
+            Some(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)),
+        ),
+    };
+    tracing_subscriber::registry().with(chosen).with(ours).with(text).with(json).init();
+    Ok(())
+}
+
+fn print_crds() -> Result<(), std::io::Error> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    for crd in seal_crds::resources::definitions() {
+        let yaml = serde_yaml::to_string(&crd).expect("a definition is plain data");
+        write!(out, "---\n{yaml}")?;
+    }
+    Ok(())
+}
+
+fn finish<E: std::error::Error>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILURE, &error),
+    }
+}
+
+/// The one place that prints to a person: the chain of causes, each once.
+#[expect(clippy::print_stderr, reason = "an error before or after logging goes to the person who started it")]
+fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
+    eprint!("seal-controller: {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        eprint!(": {error}");
+        source = error.source();
+    }
+    eprintln!();
+    ExitCode::from(code)
+}

@@ -48,8 +48,7 @@ impl fmt::Display for NameKind {
 
 const LABEL_RULE: &str =
     "is not a DNS label (1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit)";
-const SUBDOMAIN_RULE: &str =
-    "is not a DNS subdomain (1 to 253 of a-z, 0-9, '-' and '.', each part beginning and ending with a letter or digit)";
+const SUBDOMAIN_RULE: &str = "is not a DNS subdomain (1 to 253 of a-z, 0-9, '-' and '.', each part beginning and ending with a letter or digit)";
 const ITEM_RULE: &str =
     "is not a Secret key (1 to 253 of a-z, A-Z, 0-9, '-', '_' and '.'; not \".\", no leading \"..\")";
 
@@ -180,7 +179,8 @@ mod tests {
 
     #[test]
     fn names_that_could_leave_their_directory_are_refused() {
-        for bad in ["", ".", "..", "..data", "../x", "a/b", "/etc", "a\\b", "a\0b", "ünï", &"x".repeat(254)] {
+        for bad in ["", ".", "..", "..data", "../x", "a/b", "/etc", "a\\b", "a\0b", "ünï", &"x".repeat(254)]
+        {
             assert!(bad.parse::<ItemName>().is_err(), "{bad:?}");
             assert!(bad.parse::<Name>().is_err(), "{bad:?}");
             assert!(bad.parse::<Namespace>().is_err(), "{bad:?}");

@@ -102,8 +102,8 @@ impl Binding {
     /// A binding from its parts as an envelope holds them, or `None` where a part that the scope binds is
     /// missing, or one that it doesn't bind is present.
     pub fn from_parts(scope: Scope, namespace: Option<Namespace>, name: Option<Name>) -> Option<Self> {
-        let fits =
-            namespace.is_some() == (scope != Scope::ClusterWide) && name.is_some() == (scope == Scope::Strict);
+        let fits = namespace.is_some() == (scope != Scope::ClusterWide)
+            && name.is_some() == (scope == Scope::Strict);
         fits.then_some(Self { scope, namespace, name })
     }
 

@@ -72,7 +72,9 @@ pub enum SecretError {
     #[error("annotations are {0} bytes; Kubernetes takes {MAX_ANNOTATIONS_SIZE}")]
     AnnotationsTooLarge(usize),
     /// A label or annotation that belongs to seal or to a GitOps tool.
-    #[error("{what} {key} belongs to the tool that manages the SealedSecret and may not be put on the Secret")]
+    #[error(
+        "{what} {key} belongs to the tool that manages the SealedSecret and may not be put on the Secret"
+    )]
     TrackingMark {
         /// `label` or `annotation`.
         what: &'static str,
@@ -197,10 +199,7 @@ mod tests {
     #[test]
     fn types_the_control_plane_acts_on_are_refused_unless_allowed() {
         for type_ in REFUSED_TYPES {
-            assert_eq!(
-                check_type(type_, &BTreeSet::new()),
-                Err(SecretError::RefusedType(type_.to_owned()))
-            );
+            assert_eq!(check_type(type_, &BTreeSet::new()), Err(SecretError::RefusedType(type_.to_owned())));
             assert_eq!(check_type(type_, &[type_.to_owned()].into()), Ok(()));
         }
         assert_eq!(check_type("example.com/anything", &BTreeSet::new()), Ok(()));
@@ -235,7 +234,10 @@ mod tests {
             assert!(matches!(check_label(key, value), Err(SecretError::MalformedKey { .. })), "{key}");
         }
         for value in ["a b", "-", "é", &"a".repeat(64)] {
-            assert!(matches!(check_label("a", value), Err(SecretError::MalformedLabelValue { .. })), "{value}");
+            assert!(
+                matches!(check_label("a", value), Err(SecretError::MalformedLabelValue { .. })),
+                "{value}"
+            );
         }
     }
 }

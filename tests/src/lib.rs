@@ -1,1 +1,7 @@
-//! skeleton
+//! What the tests stand on: the real control plane, the real peers, and copies of our own programs.
+//!
+//! Not tests: those are in the one integration binary, `tests/main.rs`. Invariant: whatever a test starts
+//! ends with it, also when the test dies.
+
+pub mod control_plane;
+pub mod toolchain;

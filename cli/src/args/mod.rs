@@ -68,24 +68,16 @@ pub(crate) fn parse() -> Result<LowArgs, Failure> {
 /// Prints what `seal --help` prints.
 pub(crate) fn print_help() -> Result<Exit, Failure> {
     let help = command().render_long_help();
-    let text = if crate::terminal::stdout_is_terminal() {
-        help.ansi().to_string()
-    } else {
-        help.to_string()
-    };
+    let text = if crate::terminal::stdout_is_terminal() { help.ansi().to_string() } else { help.to_string() };
     output::to_stdout(anstream::adapter::strip_str(&text).to_string().as_bytes())?;
     Ok(Exit::Done)
 }
 
 fn command() -> clap::Command {
-    let codes: Vec<String> = Exit::ALL
-        .iter()
-        .map(|exit| format!("  {}  {}", *exit as u8, exit.meaning()))
-        .collect();
-    LowArgs::command().after_help(format!(
-        "Without FILE, seal reads standard input.\n\nExit codes:\n{}",
-        codes.join("\n")
-    ))
+    let codes: Vec<String> =
+        Exit::ALL.iter().map(|exit| format!("  {}  {}", *exit as u8, exit.meaning())).collect();
+    LowArgs::command()
+        .after_help(format!("Without FILE, seal reads standard input.\n\nExit codes:\n{}", codes.join("\n")))
 }
 
 #[cfg(test)]

@@ -59,12 +59,7 @@ pub(crate) struct ClusterArgs {
     pub(crate) kubeconfig: Option<PathBuf>,
 
     /// The namespace of the controller
-    #[arg(
-        long,
-        value_name = "NAMESPACE",
-        default_value = "seal-system",
-        env = "SEAL_CONTROLLER_NAMESPACE"
-    )]
+    #[arg(long, value_name = "NAMESPACE", default_value = "seal-system", env = "SEAL_CONTROLLER_NAMESPACE")]
     pub(crate) controller_namespace: Namespace,
 }
 

@@ -49,11 +49,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     let secret = Secret {
         namespace: args.sealing.namespace.clone(),
         name: Some(args.name.clone()),
-        type_: if args.type_.is_empty() {
-            OPAQUE.to_owned()
-        } else {
-            args.type_.clone()
-        },
+        type_: if args.type_.is_empty() { OPAQUE.to_owned() } else { args.type_.clone() },
         immutable: args.immutable.then_some(true),
         labels,
         annotations,
@@ -62,12 +58,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     if secret.items.is_empty() {
         return Err(CreateError::Empty.into());
     }
-    if let Some(missing) = args
-        .sealing
-        .template_items
-        .iter()
-        .find(|item| !secret.items.contains_key(item))
-    {
+    if let Some(missing) = args.sealing.template_items.iter().find(|item| !secret.items.contains_key(item)) {
         return Err(CreateError::UnknownItem(missing.clone()).into());
     }
     check::check(&secret)?;
@@ -78,10 +69,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
         scope: args.sealing.scope,
         template_items: args.sealing.template_items.into_iter().collect(),
     };
-    let target = Target {
-        namespace: args.sealing.namespace,
-        name: args.name,
-    };
+    let target = Target { namespace: args.sealing.namespace, name: args.name };
     let value = sealing::seal(secret, &target, &how)?;
     if sealing::is_too_large_to_apply(&value) {
         terminal::warn(
@@ -89,11 +77,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
             None,
         );
     }
-    let mut text = if args.json {
-        value.to_json(0, 2)
-    } else {
-        value.to_yaml(0)
-    };
+    let mut text = if args.json { value.to_json(0, 2) } else { value.to_yaml(0) };
     if args.json {
         text.push('\n');
     }

@@ -35,14 +35,15 @@ pub(super) fn decode(hrp: Hrp, text: &str) -> Result<Zeroizing<Vec<u8>>, Encodin
             CheckedHrpstringError::Checksum(ChecksumError::InvalidResidue) => EncodingError::Checksum,
             _ => EncodingError::Malformed,
         },
-        |found| if found == hrp { Ok(()) } else { Err(EncodingError::Malformed) },
+        |_| Ok(()),
         |_, decoded| {
             let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
             bytes.extend(decoded);
             Ok(bytes)
         },
     )?;
-    // The library drops the bits that don't fill a byte; age requires them to be zero.
+    // Holds the prefix, and that the bits which don't fill a byte are zero, as age requires; the library
+    // drops those.
     if !encode(hrp, &bytes).eq_ignore_ascii_case(text) {
         return Err(EncodingError::Malformed);
     }
@@ -91,8 +92,7 @@ mod tests {
         use bech32::primitives::iter::{ByteIterExt, Fe32IterExt};
         let mut symbols: Vec<_> = [7_u8; 32].iter().copied().bytes_to_fes().collect();
         *symbols.last_mut().unwrap() = bech32::Fe32::P;
-        let text: String =
-            symbols.into_iter().with_checksum::<bech32::Bech32>(&HRP).chars().collect();
+        let text: String = symbols.into_iter().with_checksum::<bech32::Bech32>(&HRP).chars().collect();
         assert_eq!(decode(HRP, &text), Err(EncodingError::Malformed));
     }
 }

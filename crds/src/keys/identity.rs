@@ -1,4 +1,4 @@
-//! Private keys that open envelopes, and the files that hold them.
+//! Private keys that open envelopes.
 //!
 //! The same three kinds as recipients. Not plugins, passphrases or passphrase-protected keys: whoever has a
 //! passphrase takes it off before (`age -d`, `ssh-keygen -p`), since this crate has nobody to ask.
@@ -7,13 +7,15 @@
 //! drop and has no `Debug`, `Display`, `Serialize` or `Clone`, and no error repeats any of its text.
 //! (Parsing an ssh key leaves copies of the PEM text in age's own buffers, out of reach.)
 
+mod file;
 mod parse;
 
 use zeroize::Zeroizing;
 
 use super::{Fingerprint, Recipient, RecipientKind, mlkem768x25519};
 
-pub use parse::{IdentitiesError, IdentityError, parse_identities};
+pub use file::{IdentitiesError, parse_identities};
+pub use parse::IdentityError;
 
 /// A private key.
 pub struct Identity {
@@ -65,8 +67,8 @@ impl Identity {
         self.recipient.kind()
     }
 
-    /// The private key itself, as [`parse`](Self::parse) takes it: `AGE-SECRET-KEY-…` without a line end,
-    /// or the PEM text that an ssh key was read from. For the one place that stores it.
+    /// The private key itself, as [`parse`](Self::parse) takes it: `AGE-SECRET-KEY-…`, or the PEM text that
+    /// an ssh key was read from; without a line end. For the one place that stores it.
     pub fn to_secret_string(&self) -> Zeroizing<String> {
         use age::secrecy::ExposeSecret;
         match &self.key {
@@ -83,5 +85,27 @@ impl Identity {
             Key::X25519(key) => key,
             Key::SshEd25519 { key, .. } => key,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::tests::SSH;
+
+    #[test]
+    fn a_generated_identity_is_post_quantum_and_new() {
+        let (one, other) = (Identity::generate(), Identity::generate());
+        assert!(one.recipient().is_post_quantum());
+        assert_eq!(one.kind(), RecipientKind::Hybrid);
+        assert_ne!(one.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn the_secret_text_is_the_form_that_age_reads() {
+        let secret = Identity::generate().to_secret_string();
+        assert!(secret.starts_with("AGE-SECRET-KEY-PQ-1"));
+        assert_eq!(*secret, secret.to_uppercase());
+        assert_eq!(*Identity::parse(SSH).unwrap().to_secret_string(), SSH.trim_end());
     }
 }

@@ -79,3 +79,30 @@ impl<'a> IntoIterator for &'a Keyring {
         self.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::tests::X25519;
+
+    #[test]
+    fn identities_are_found_by_fingerprint_in_the_order_of_insertion() {
+        let identities: Vec<_> = (0..3).map(|_| Identity::generate()).collect();
+        let expected: Vec<_> = identities.iter().map(Identity::fingerprint).collect();
+        let keyring = Keyring::new(identities);
+        assert_eq!(keyring.fingerprints().collect::<Vec<_>>(), expected);
+        for fingerprint in &expected {
+            assert_eq!(keyring.find(fingerprint).unwrap().fingerprint(), *fingerprint);
+        }
+        assert!(keyring.find(&Identity::generate().fingerprint()).is_none());
+    }
+
+    #[test]
+    fn an_identity_is_kept_once() {
+        let mut keyring = Keyring::default();
+        assert!(keyring.is_empty());
+        assert!(keyring.insert(Identity::parse(X25519).unwrap()));
+        assert!(!keyring.insert(Identity::parse(X25519).unwrap()));
+        assert_eq!((keyring.len(), keyring.iter().count()), (1, 1));
+    }
+}

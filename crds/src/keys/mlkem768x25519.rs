@@ -128,3 +128,110 @@ fn encapped_key(stanza: &Stanza) -> Option<EncappedKey> {
     }
     EncappedKey::from_bytes(&BASE64_STANDARD_NO_PAD.decode(enc).ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use age::{Identity as _, Recipient as _};
+
+    use super::*;
+    use crate::keys::tests::{MLKEM768X25519 as EXAMPLES, records};
+
+    fn identity() -> Identity {
+        Identity::parse(records(EXAMPLES)[0]["identity"]).unwrap()
+    }
+
+    fn stanza() -> Stanza {
+        let example = &records(EXAMPLES)[0];
+        Stanza {
+            tag: "mlkem768x25519".to_owned(),
+            args: vec![example["argument"].to_owned()],
+            body: BASE64_STANDARD_NO_PAD.decode(example["body"]).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_specification_hold() {
+        let example = &records(EXAMPLES)[0];
+        assert_eq!(*identity().to_secret_string(), example["identity"]);
+        assert_eq!(identity().recipient().to_string(), example["recipient"]);
+        assert_eq!(Recipient::parse(example["recipient"]).unwrap().to_string(), example["recipient"]);
+        assert!(matches!(identity().unwrap_stanza(&stanza()), Some(Ok(_))));
+    }
+
+    #[test]
+    fn a_wrapped_file_key_comes_back() {
+        let identity = Identity::generate();
+        let file_key = FileKey::new(Box::new([7; 16]));
+        let (stanzas, labels) = identity.recipient().wrap_file_key(&file_key).unwrap();
+        assert_eq!(labels, HashSet::from(["postquantum".to_owned()]));
+        assert_eq!(stanzas.len(), 1);
+        assert_eq!((stanzas[0].args[0].len(), stanzas[0].body.len()), (1494, 32));
+        let opened = identity.unwrap_stanza(&stanzas[0]).unwrap().ok().unwrap();
+        assert_eq!(opened.expose_secret(), &[7; 16]);
+    }
+
+    #[test]
+    fn no_two_stanzas_are_alike() {
+        let recipient = identity().recipient();
+        let wrap = || recipient.wrap_file_key(&FileKey::new(Box::new([7; 16]))).unwrap().0;
+        assert_ne!(wrap(), wrap());
+    }
+
+    #[test]
+    fn what_does_not_open_is_for_somebody_else() {
+        assert!(Identity::generate().unwrap_stanza(&stanza()).is_none());
+        let changed = Stanza { body: vec![0; 32], ..stanza() };
+        assert!(identity().unwrap_stanza(&changed).is_none());
+        for tag in ["X25519", "MLKEM768X25519", "mlkem768p256tag"] {
+            assert!(identity().unwrap_stanza(&Stanza { tag: tag.to_owned(), ..stanza() }).is_none(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_stanza_that_breaks_the_specification_is_an_error() {
+        let enc = stanza().args.remove(0);
+        let without_last = enc[..enc.len() - 1].to_owned();
+        // 1,120 bytes leave 4 spare bits in the last character; a canonical encoding has zeros there.
+        let not_canonical = without_last.clone() + "R";
+        assert!(enc.ends_with('Q'), "the example must differ in a spare bit only");
+        let low_order = {
+            let mut bytes = BASE64_STANDARD_NO_PAD.decode(&enc).unwrap();
+            bytes[1088..].fill(0);
+            BASE64_STANDARD_NO_PAD.encode(bytes)
+        };
+        let padded = format!("{enc}==");
+        for args in [
+            vec![],
+            vec![enc.clone(), enc.clone()],
+            vec![String::new()],
+            vec![without_last],
+            vec![format!("{enc}AAAA")],
+            vec![padded],
+            vec![not_canonical],
+            vec![low_order],
+        ] {
+            let changed = Stanza { args, ..stanza() };
+            let outcome = identity().unwrap_stanza(&changed);
+            assert!(matches!(outcome, Some(Err(DecryptError::InvalidHeader))), "{:?}", changed.args);
+        }
+        for length in [0, 31, 33, 48] {
+            let outcome = identity().unwrap_stanza(&Stanza { body: vec![0; length], ..stanza() });
+            assert!(matches!(outcome, Some(Err(DecryptError::InvalidHeader))), "{length}");
+        }
+    }
+
+    #[test]
+    fn keys_of_the_wrong_length_or_prefix_are_malformed() {
+        let example = &records(EXAMPLES)[0];
+        for length in [0, 32, 1215, 1217] {
+            let text = encoding::encode(RECIPIENT_HRP, &vec![0; length]);
+            assert_eq!(Recipient::parse(&text).err(), Some(EncodingError::Malformed), "{length}");
+        }
+        for length in [0, 31, 33, 64] {
+            let text = encoding::encode(IDENTITY_HRP, &vec![0; length]);
+            assert_eq!(Identity::parse(&text).err(), Some(EncodingError::Malformed), "{length}");
+        }
+        assert_eq!(Identity::parse(example["recipient"]).err(), Some(EncodingError::Malformed));
+        assert_eq!(Recipient::parse(example["identity"]).err(), Some(EncodingError::Malformed));
+    }
+}

@@ -1,4 +1,4 @@
-//! Public keys that an envelope can be sealed to, and the files that list them.
+//! Public keys that an envelope can be sealed to.
 //!
 //! Three kinds: age's hybrid post-quantum type (the default), age's classic X25519, and ssh-ed25519. Not
 //! passphrases, plugins or ssh-rsa, and not the certificates of the Bitnami format. Whether a recipient may
@@ -7,10 +7,10 @@
 //! Invariant: a [`Recipient`] is a usable public key and knows its canonical text. One that everybody could
 //! open (a point of low order) can't be built.
 
+mod file;
 mod parse;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fingerprint, mlkem768x25519};
 
+pub use file::{RecipientsFileError, parse_recipients};
 pub use parse::RecipientError;
 
 /// A public key to seal to. Two are equal where their canonical text is.
@@ -56,44 +57,6 @@ pub enum RecipientKind {
     X25519,
     /// An existing SSH key.
     SshEd25519,
-}
-
-/// Why a recipients file can't be used. Permanent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecipientsFileError {
-    /// Comments and blank lines only.
-    #[error("no recipients found")]
-    NoneFound,
-    /// A line that is no recipient.
-    #[error("line {line}")]
-    Line {
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: RecipientError,
-    },
-}
-
-/// Reads a recipients file: one recipient a line; blank lines and lines that begin with `#` don't count, a
-/// recipient that comes again is dropped.
-///
-/// # Errors
-/// The first line that isn't a recipient, or [`RecipientsFileError::NoneFound`]: a file without any is a
-/// mistake, not the wish to seal to nobody.
-pub fn parse_recipients(text: &str) -> Result<Vec<Recipient>, RecipientsFileError> {
-    let mut recipients: Vec<Recipient> = Vec::new();
-    let mut seen = HashSet::new();
-    for (line, text) in (1..).zip(text.lines().map(str::trim)) {
-        if text.is_empty() || text.starts_with('#') {
-            continue;
-        }
-        let recipient: Recipient =
-            text.parse().map_err(|source| RecipientsFileError::Line { line, source })?;
-        if seen.insert(recipient.fingerprint) {
-            recipients.push(recipient);
-        }
-    }
-    if recipients.is_empty() { Err(RecipientsFileError::NoneFound) } else { Ok(recipients) }
 }
 
 impl Recipient {
@@ -224,5 +187,71 @@ impl fmt::Display for RecipientKind {
             Self::X25519 => "X25519",
             Self::SshEd25519 => "ssh-ed25519",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::tests::{SSH_RECIPIENT, X25519_RECIPIENT, hybrid_recipient};
+
+    #[test]
+    fn a_recipients_text_is_canonical() {
+        let ssh = SSH_RECIPIENT.rsplit_once(" protects nothing").unwrap().0;
+        for (text, canonical) in [
+            (hybrid_recipient().to_owned(), hybrid_recipient()),
+            (hybrid_recipient().to_uppercase(), hybrid_recipient()),
+            (format!("\t{X25519_RECIPIENT} \r\n"), X25519_RECIPIENT),
+            (X25519_RECIPIENT.to_uppercase(), X25519_RECIPIENT),
+            (SSH_RECIPIENT.to_owned(), ssh),
+            (SSH_RECIPIENT.replace(' ', "\t  "), ssh),
+            (ssh.to_owned(), ssh),
+        ] {
+            let recipient: Recipient = text.parse().unwrap();
+            assert_eq!(recipient.to_string(), canonical);
+            assert_eq!(recipient.as_str(), canonical);
+            assert_eq!(recipient, canonical.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn fingerprints_never_change() {
+        // sha256sum over the canonical text.
+        for (text, fingerprint) in [
+            (hybrid_recipient(), "a091dd7e0ee9d62b75173dcc98441a0424baa941e66a8776e570a4ae60ff61ea"),
+            (X25519_RECIPIENT, "6a804773982840fa7eae3847079a53b0b140d678130dc68f1c7f72b5e5080d4f"),
+            (SSH_RECIPIENT, "e09a6b1729206e269575a52bbbe3f152d2246bd3d8a7debcb5c8bcf0319c19b7"),
+        ] {
+            let recipient: Recipient = text.parse().unwrap();
+            assert_eq!(recipient.fingerprint().to_string(), fingerprint);
+        }
+    }
+
+    #[test]
+    fn only_the_hybrid_kind_is_post_quantum() {
+        for (text, kind) in [
+            (hybrid_recipient(), RecipientKind::Hybrid),
+            (X25519_RECIPIENT, RecipientKind::X25519),
+            (SSH_RECIPIENT, RecipientKind::SshEd25519),
+        ] {
+            let recipient: Recipient = text.parse().unwrap();
+            assert_eq!(recipient.kind(), kind);
+            assert_eq!(recipient.is_post_quantum(), kind == RecipientKind::Hybrid);
+        }
+    }
+
+    #[test]
+    fn a_recipient_is_a_string_to_serde() {
+        let recipient: Recipient = X25519_RECIPIENT.parse().unwrap();
+        assert_eq!(serde_json::to_value(&recipient).unwrap(), X25519_RECIPIENT);
+        assert_eq!(serde_json::from_value::<Recipient>(X25519_RECIPIENT.into()).unwrap(), recipient);
+        let error = serde_json::from_value::<Recipient>("age1".into()).unwrap_err();
+        assert_eq!(error.to_string(), "X25519 recipient is malformed");
+    }
+
+    #[test]
+    fn debug_output_fits_on_a_line() {
+        let recipient: Recipient = hybrid_recipient().parse().unwrap();
+        assert_eq!(format!("{recipient:?}"), "Recipient(Hybrid, a091dd7e0ee9d62b)");
     }
 }

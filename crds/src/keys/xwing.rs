@@ -17,12 +17,12 @@
 //! of reach.)
 
 use hpke::kem::SharedSecret;
-use hpke::rand_core::{CryptoRng, RngCore};
 use hpke::{Deserializable, HpkeError, Kem, Serializable};
 use libcrux_ml_kem::mlkem768::{
     self, MlKem768Ciphertext as Ciphertext, MlKem768PrivateKey as DecapsulationKey,
     MlKem768PublicKey as EncapsulationKey,
 };
+use rand_core::{CryptoRng, RngCore};
 use sha3::digest::typenum::{Sum, U32, U96, U192, U1024};
 use sha3::digest::{ExtendableOutput, XofReader};
 use sha3::{Digest, Sha3_256, Shake256};

@@ -192,25 +192,23 @@ fn parse_envelope(index: usize, envelope: &resources::Envelope) -> Result<Envelo
     let path = |field: &str| format!("envelopes[{index}].{field}");
     check_count(&path("keys"), envelope.keys.len(), MAX_DATA_KEYS, "data keys")?;
     check_count(&path("recipients"), envelope.recipients.len(), MAX_RECIPIENTS, "recipients")?;
-    let keys = envelope
-        .keys
-        .iter()
-        .map(|id| id.parse())
-        .collect::<Result<_, ()>>()
-        .map_err(|()| malformed(path("keys"), "has an id that is not 43 characters of canonical base64url"))?;
+    let keys = envelope.keys.iter().map(|id| id.parse()).collect::<Result<_, ()>>().map_err(|()| {
+        malformed(path("keys"), "has an id that is not 43 characters of canonical base64url")
+    })?;
     let recipients = envelope
         .recipients
         .iter()
         .map(|hint| hint.fingerprint.parse())
         .collect::<Result<_, _>>()
         .map_err(|_| malformed(path("recipients"), "has a fingerprint that is not 64 hex digits"))?;
-    let file =
-        BASE64.decode(&envelope.age).map_err(|_| malformed(path("age"), "is not canonical base64"))?;
+    let file = BASE64.decode(&envelope.age).map_err(|_| malformed(path("age"), "is not canonical base64"))?;
     envelope::check_header(&file).map_err(|problem| malformed(path("age"), problem))?;
     Ok(Envelope { keys, recipients, file })
 }
 
-fn parse_items(encrypted_data: &BTreeMap<String, String>) -> Result<BTreeMap<ItemName, SealedItem>, UnsealError> {
+fn parse_items(
+    encrypted_data: &BTreeMap<String, String>,
+) -> Result<BTreeMap<ItemName, SealedItem>, UnsealError> {
     check_count("encryptedData", encrypted_data.len(), MAX_ITEMS, "items")?;
     encrypted_data
         .iter()

@@ -18,7 +18,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     for crd in [&mut sealed_secret, &mut sealing_key] {
         for version in &mut crd.spec.versions {
             if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
-                allow_pruning(schema);
+                make_structural(schema);
             }
         }
     }
@@ -26,17 +26,21 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     vec![sealed_secret, sealing_key]
 }
 
-/// `deny_unknown_fields` becomes `additionalProperties: false` in the schema, which a structural schema
-/// may not say beside `properties`: the apiserver prunes unknown fields instead.
-fn allow_pruning(schema: &mut JSONSchemaProps) {
+/// What schemars says in two ways the apiserver wants said in one.
+///
+/// `deny_unknown_fields` becomes `additionalProperties: false`, which a structural schema may not say
+/// beside `properties`: the apiserver prunes unknown fields instead. `Option` becomes `nullable`, but an
+/// absent field has one spelling, and `null` isn't it.
+fn make_structural(schema: &mut JSONSchemaProps) {
     if matches!(schema.additional_properties, Some(JSONSchemaPropsOrBool::Bool(false))) {
         schema.additional_properties = None;
     }
+    schema.nullable = None;
     for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
-        allow_pruning(property);
+        make_structural(property);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
-        allow_pruning(items);
+        make_structural(items);
     }
 }
 
@@ -83,7 +87,10 @@ mod tests {
     #[test]
     fn no_schema_says_additional_properties_false() {
         let text = serde_json::to_string(&definitions()).unwrap();
-        assert!(!text.contains("\"additionalProperties\":false"), "the apiserver refuses it beside properties");
+        assert!(
+            !text.contains("\"additionalProperties\":false"),
+            "the apiserver refuses it beside properties"
+        );
     }
 
     #[test]

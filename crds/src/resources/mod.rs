@@ -16,7 +16,7 @@ pub use definitions::definitions;
 pub use sealed_secret::{
     Envelope, RecipientHint, SealedSecret, SealedSecretSpec, SealedSecretStatus, Template, TemplateMetadata,
 };
-pub use sealing_key::{KeyState, KeyUsage, SealingKey, SealingKeySpec, SealingKeyStatus};
+pub use sealing_key::{KeyState, SealingKey, SealingKeySpec, SealingKeyStatus};
 
 /// The API group of the native format.
 pub const GROUP: &str = "sealing.dev";
@@ -31,3 +31,5 @@ pub const SEALED_SECRET: &str = "SealedSecret";
 pub const DIGEST_ANNOTATION: &str = "sealing.dev/digest";
 /// On a foreign Secret: the SealedSecret of this name may adopt it.
 pub const ADOPT_ANNOTATION: &str = "sealing.dev/adopt";
+/// On the Secret that holds the private half of a sealing key, in the controller's namespace.
+pub const SEALING_KEY_LABEL: &str = "sealing.dev/sealing-key";

@@ -24,8 +24,16 @@ use crate::scope::Scope;
     category = "sealed",
     derive = "PartialEq",
     doc = "A Secret that is safe to commit: sealed to recipients, opened by the controller into a Secret of the same name.",
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
     printcolumn(name = "Items", type_ = "integer", json_path = ".status.items"),
     printcolumn(name = "Key", type_ = "string", json_path = ".status.key"),
     printcolumn(name = "Scope", type_ = "string", json_path = ".spec.scope", priority = 1),

@@ -24,7 +24,11 @@ use super::Condition;
     derive = "PartialEq",
     doc = "The public half of a sealing key. Counts only in the controller's namespace.",
     printcolumn(name = "State", type_ = "string", json_path = ".spec.state"),
-    printcolumn(name = "Primary", type_ = "string", json_path = r#".status.conditions[?(@.type=="Primary")].status"#),
+    printcolumn(
+        name = "Primary",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Primary")].status"#
+    ),
     printcolumn(name = "Sequence", type_ = "integer", json_path = ".spec.sequence"),
     printcolumn(name = "Created", type_ = "date", json_path = ".spec.createdAt"),
     printcolumn(name = "Fingerprint", type_ = "string", json_path = ".status.fingerprint", priority = 1),
@@ -79,9 +83,6 @@ pub struct SealingKeyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub fingerprint: Option<String>,
-    /// How much the key is used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usage: Option<KeyUsage>,
     /// `Primary`, `Stalled`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
@@ -99,16 +100,4 @@ pub struct SealingKeyStatus {
         extend("x-kubernetes-list-type" = "atomic")
     )]
     pub recovery_recipients: Vec<String>,
-}
-
-/// How many objects need the key, and when that was counted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct KeyUsage {
-    /// SealedSecrets with an envelope that this key opened.
-    #[schemars(range(min = 0))]
-    pub objects: i64,
-    /// When that was counted, RFC 3339.
-    #[schemars(extend("format" = "date-time"))]
-    pub counted_at: String,
 }

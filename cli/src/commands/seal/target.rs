@@ -56,58 +56,33 @@ pub(super) struct Wanted<'a> {
 
 impl Wanted<'_> {
     pub(super) fn check_count(&self, secrets: usize) -> Result<(), TargetError> {
-        if self.name.is_some() && secrets > 1 {
-            Err(TargetError::NameForMany(secrets))
-        } else {
-            Ok(())
-        }
+        if self.name.is_some() && secrets > 1 { Err(TargetError::NameForMany(secrets)) } else { Ok(()) }
     }
 
     pub(super) fn resolve(&self, reading: &Reading) -> Result<Target, Located<TargetError>> {
         let (secret, places) = (&reading.secret, &reading.places);
         let namespace = match (&secret.namespace, self.namespace) {
             (Some(manifest), Some(flag)) if manifest != flag => {
-                let error = TargetError::OtherNamespace {
-                    flag: flag.clone(),
-                    manifest: manifest.clone(),
-                };
-                return Err(Located {
-                    error,
-                    at: places.namespace,
-                });
+                let error = TargetError::OtherNamespace { flag: flag.clone(), manifest: manifest.clone() };
+                return Err(Located { error, at: places.namespace });
             }
             (Some(namespace), _) | (None, Some(namespace)) => Some(namespace.clone()),
             // The one scope that doesn't bind it.
             (None, None) if self.scope == Scope::ClusterWide => None,
             (None, None) => {
-                return Err(Located {
-                    error: TargetError::NoNamespace,
-                    at: places.whole,
-                });
+                return Err(Located { error: TargetError::NoNamespace, at: places.whole });
             }
         };
         let name = match (&secret.name, self.name) {
             (Some(manifest), Some(flag)) if manifest != flag => {
-                let error = TargetError::OtherName {
-                    flag: flag.clone(),
-                    manifest: manifest.clone(),
-                };
-                return Err(Located {
-                    error,
-                    at: places.name,
-                });
+                let error = TargetError::OtherName { flag: flag.clone(), manifest: manifest.clone() };
+                return Err(Located { error, at: places.name });
             }
             (Some(name), _) | (None, Some(name)) => name.clone(),
             (None, None) => {
                 return Err(match places.generate_name {
-                    Some(at) => Located {
-                        error: TargetError::Read(ReadError::GeneratedName),
-                        at,
-                    },
-                    None => Located {
-                        error: TargetError::NoName,
-                        at: places.whole,
-                    },
+                    Some(at) => Located { error: TargetError::Read(ReadError::GeneratedName), at },
+                    None => Located { error: TargetError::NoName, at: places.whole },
                 });
             }
         };

@@ -45,9 +45,7 @@ impl Explain for PlaceError {
 pub(super) fn is_native(manifest: &Manifest<'_>, object: &Object) -> bool {
     let tree = manifest.tree(object);
     let version = tree.get(object.node, "apiVersion").and_then(|id| tree.scalar(id));
-    version
-        .and_then(|version| version.split_once('/'))
-        .is_some_and(|(group, _)| group == GROUP)
+    version.and_then(|version| version.split_once('/')).is_some_and(|(group, _)| group == GROUP)
 }
 
 /// The namespace and name of a SealedSecret.
@@ -62,10 +60,7 @@ pub(super) fn read(
     let find = || -> Result<Target, Located<PlaceError>> {
         let fields =
             Fields::read(tree, object.node, "the SealedSecret").map_err(|e| e.map(PlaceError::from))?;
-        let no_name = || Located {
-            error: PlaceError::NoName,
-            at,
-        };
+        let no_name = || Located { error: PlaceError::NoName, at };
         let metadata = Fields::read(tree, fields.get("metadata").ok_or_else(no_name)?, "metadata")
             .map_err(|e| e.map(PlaceError::from))?;
         let text = |key: &str| match metadata.get(key) {
@@ -75,21 +70,13 @@ pub(super) fn read(
                 .map_err(|e| e.map(PlaceError::from)),
         };
         let (name, name_at) = text("name")?.ok_or_else(no_name)?;
-        let name = name.parse().map_err(|error: NameError| Located {
-            error: error.into(),
-            at: name_at,
-        })?;
+        let name = name.parse().map_err(|error: NameError| Located { error: error.into(), at: name_at })?;
         let namespace = match (text("namespace")?, flag) {
             (Some((text, at)), flag) => {
-                let manifest: Namespace = text.parse().map_err(|error: NameError| Located {
-                    error: error.into(),
-                    at,
-                })?;
+                let manifest: Namespace =
+                    text.parse().map_err(|error: NameError| Located { error: error.into(), at })?;
                 if let Some(flag) = flag.filter(|flag| **flag != manifest) {
-                    let error = PlaceError::OtherNamespace {
-                        flag: flag.clone(),
-                        manifest,
-                    };
+                    let error = PlaceError::OtherNamespace { flag: flag.clone(), manifest };
                     return Err(Located { error, at });
                 }
                 Some(manifest)
@@ -97,10 +84,7 @@ pub(super) fn read(
             (None, Some(flag)) => Some(flag.clone()),
             (None, None) if scope == Scope::ClusterWide => None,
             (None, None) => {
-                return Err(Located {
-                    error: PlaceError::NoNamespace,
-                    at,
-                });
+                return Err(Located { error: PlaceError::NoNamespace, at });
             }
         };
         Ok(Target { namespace, name })

@@ -14,6 +14,8 @@ use crate::keys::encoding::{self, EncodingError};
 use crate::keys::{Recipient, RecipientKind, mlkem768x25519};
 
 const X25519_HRP: Hrp = Hrp::parse_unchecked("age-secret-key-");
+const PEM_BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
+const PEM_END: &str = "-----END OPENSSH PRIVATE KEY-----";
 
 /// Why text is not an identity. Never repeats the text. Permanent: only other text helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +31,9 @@ pub enum IdentityError {
     #[error("age-encrypted identity file is not supported (decrypt it with `age -d` first)")]
     EncryptedAge,
     /// An SSH key behind a passphrase.
-    #[error("passphrase-protected ssh key is not supported (remove the passphrase of a copy with `ssh-keygen -p`)")]
+    #[error(
+        "passphrase-protected ssh key is not supported (remove the passphrase of a copy with `ssh-keygen -p`)"
+    )]
     EncryptedSsh,
     /// An SSH key that isn't ssh-ed25519.
     #[error("ssh key is not ssh-ed25519, the only kind of ssh key that is supported")]
@@ -47,69 +51,16 @@ pub enum IdentityError {
     #[error("{0} identity is malformed")]
     Malformed(RecipientKind),
     /// Nothing known.
-    #[error("not an identity (accepted: AGE-SECRET-KEY-PQ-1…, AGE-SECRET-KEY-1…, OpenSSH ed25519 private key)")]
+    #[error(
+        "not an identity (accepted: AGE-SECRET-KEY-PQ-1…, AGE-SECRET-KEY-1…, OpenSSH ed25519 private key)"
+    )]
     Unknown,
-}
-
-/// Why an identity file can't be used. Permanent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum IdentitiesError {
-    /// Comments and blank lines only.
-    #[error("no identities found")]
-    NoneFound,
-    /// A line that is no identity.
-    #[error("line {line}")]
-    Line {
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: IdentityError,
-    },
-    /// The file as a whole is something else, or a PEM key that can't be used.
-    #[error("unusable identity file")]
-    File {
-        /// What is wrong with it.
-        source: IdentityError,
-    },
-}
-
-/// Reads an identity file: age's (one identity a line; blank lines and lines that begin with `#` don't
-/// count; one that comes again is dropped), or one OpenSSH private key in PEM. Takes bytes, because a file
-/// that `age -p` made isn't text.
-///
-/// # Errors
-/// The first line that isn't an identity, a file that is something else altogether, or
-/// [`IdentitiesError::NoneFound`].
-pub fn parse_identities(file: impl AsRef<[u8]>) -> Result<Vec<Identity>, IdentitiesError> {
-    let file = file.as_ref().trim_ascii();
-    if file.starts_with(b"age-encryption.org/") {
-        return Err(IdentitiesError::File { source: IdentityError::EncryptedAge });
-    }
-    let text = std::str::from_utf8(file)
-        .map_err(|_| IdentitiesError::File { source: IdentityError::Unknown })?;
-    if text.starts_with("-----BEGIN ") {
-        let identity = parse(text).map_err(|source| IdentitiesError::File { source })?;
-        return Ok(vec![identity]);
-    }
-
-    let mut identities: Vec<Identity> = Vec::new();
-    for (line, text) in (1..).zip(text.lines().map(str::trim)) {
-        if text.is_empty() || text.starts_with('#') {
-            continue;
-        }
-        let identity = parse(text).map_err(|source| IdentitiesError::Line { line, source })?;
-        if identities.iter().all(|known| known.fingerprint() != identity.fingerprint()) {
-            identities.push(identity);
-        }
-    }
-    if identities.is_empty() { Err(IdentitiesError::NoneFound) } else { Ok(identities) }
 }
 
 /// Reads one trimmed identity.
 pub(super) fn parse(text: &str) -> Result<Identity, IdentityError> {
-    let starts_with = |prefix: &str| {
-        text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    };
+    let starts_with =
+        |prefix: &str| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     match text {
         "" => Err(IdentityError::Empty),
         _ if starts_with("age-secret-key-pq-1") => parse_hybrid(text),
@@ -149,8 +100,12 @@ fn parse_pem(text: &str) -> Result<Identity, IdentityError> {
             IdentityError::Unknown
         });
     }
-    if !text.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----") {
+    if !text.starts_with(PEM_BEGIN) {
         return Err(IdentityError::UnsupportedPem);
+    }
+    // age stops reading at the end of the first key.
+    if text.matches(PEM_BEGIN).count() != 1 || !text.ends_with(PEM_END) {
+        return Err(malformed);
     }
     let key = ssh::Identity::from_buffer(text.as_bytes(), None).map_err(|_| malformed)?;
     match &key {
@@ -187,5 +142,95 @@ fn refused(error: EncodingError, kind: RecipientKind) -> IdentityError {
     match error {
         EncodingError::Checksum => IdentityError::Checksum,
         EncodingError::Malformed => IdentityError::Malformed(kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+
+    use super::*;
+    use crate::keys::tests::{SSH, SSH_RECIPIENT, X25519, X25519_RECIPIENT, hybrid, hybrid_recipient};
+
+    fn error(text: &str) -> IdentityError {
+        Identity::parse(text).err().unwrap()
+    }
+
+    /// The ssh key with its public half, which stands first in the file, changed in place.
+    fn ssh_with_public_half(change: impl FnOnce(&mut Vec<u8>, usize)) -> String {
+        let body: String = SSH.lines().filter(|line| !line.starts_with("-----")).collect();
+        let mut bytes = BASE64_STANDARD.decode(body).unwrap();
+        let public = BASE64_STANDARD.decode(SSH_RECIPIENT.split(' ').nth(1).unwrap()).unwrap();
+        let at = bytes.windows(public.len()).position(|window| window == public).unwrap();
+        change(&mut bytes, at + public.len() - 32);
+        let body = BASE64_STANDARD.encode(bytes);
+        format!("{PEM_BEGIN}\n{body}\n{PEM_END}\n")
+    }
+
+    #[test]
+    fn each_kind_is_read_with_its_recipient() {
+        for (text, recipient) in [
+            (hybrid(), hybrid_recipient()),
+            (&hybrid().to_lowercase(), hybrid_recipient()),
+            (&format!(" {X25519}\r\n"), X25519_RECIPIENT),
+            (SSH, SSH_RECIPIENT),
+            (&SSH.replace('\n', "\r\n"), SSH_RECIPIENT),
+        ] {
+            let identity = Identity::parse(text).unwrap();
+            assert_eq!(identity.recipient(), &recipient.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_no_identity_is_refused_by_name() {
+        for (text, expected) in [
+            (" ", IdentityError::Empty),
+            (X25519_RECIPIENT, IdentityError::Recipient),
+            (SSH_RECIPIENT, IdentityError::Recipient),
+            ("-----BEGIN CERTIFICATE-----\nMIIE", IdentityError::Recipient),
+            ("-----BEGIN PUBLIC KEY-----\nMIIE", IdentityError::Recipient),
+            ("AGE-PLUGIN-YUBIKEY-1QQPQ5", IdentityError::Plugin),
+            ("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl", IdentityError::EncryptedAge),
+            (include_str!("../testdata/ssh-ed25519-passphrase"), IdentityError::EncryptedSsh),
+            (include_str!("../testdata/ssh-rsa"), IdentityError::UnsupportedSsh),
+            (include_str!("../testdata/ssh-ecdsa"), IdentityError::UnsupportedSsh),
+            ("-----BEGIN RSA PRIVATE KEY-----\nMIIE", IdentityError::UnsupportedPem),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIE", IdentityError::UnsupportedPem),
+            ("hunter2", IdentityError::Unknown),
+            ("-----BEGIN PGP MESSAGE-----", IdentityError::Unknown),
+        ] {
+            assert_eq!(error(text), expected, "{text}");
+        }
+        assert!(IdentityError::EncryptedSsh.to_string().contains("ssh-keygen -p"));
+    }
+
+    #[test]
+    fn a_mistyped_identity_has_a_wrong_checksum() {
+        for good in [X25519, hybrid()] {
+            assert_eq!(error(&good[..good.len() - 1]), IdentityError::Checksum);
+        }
+    }
+
+    #[test]
+    fn an_identity_of_the_wrong_form_is_malformed() {
+        let short = encoding::encode(X25519_HRP, &[9; 31]);
+        assert_eq!(error(&short), IdentityError::Malformed(RecipientKind::X25519));
+        assert_eq!(error("AGE-SECRET-KEY-PQ-1 hello"), IdentityError::Malformed(RecipientKind::Hybrid));
+        for text in [&SSH[..SSH.len() / 2], &format!("{SSH}{SSH}"), &format!("{SSH}{X25519}")] {
+            assert_eq!(error(text), IdentityError::Malformed(RecipientKind::SshEd25519));
+        }
+    }
+
+    #[test]
+    fn an_ssh_key_with_another_public_half_is_malformed() {
+        let malformed = IdentityError::Malformed(RecipientKind::SshEd25519);
+        assert!(Identity::parse(&ssh_with_public_half(|_, _| {})).is_ok());
+        // The base point: a valid public key, but not this one.
+        let other = ssh_with_public_half(|bytes, at| {
+            bytes[at..at + 32].fill(0x66);
+            bytes[at] = 0x58;
+        });
+        assert_eq!(error(&other), malformed);
     }
 }

@@ -66,7 +66,8 @@ pub(super) fn parse(text: &str) -> Result<Key, RecipientError> {
     if text.starts_with("-----BEGIN CERTIFICATE") {
         return Err(RecipientError::Certificate);
     }
-    let Some((_, rest)) = text.split_at_checked(4).filter(|(start, _)| start.eq_ignore_ascii_case("age1")) else {
+    let Some((_, rest)) = text.split_at_checked(4).filter(|(start, _)| start.eq_ignore_ascii_case("age1"))
+    else {
         return parse_ssh(text);
     };
     match rest.split_once('1') {
@@ -135,4 +136,121 @@ fn is_identity(text: &str) -> bool {
 fn is_plugin_name(name: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_');
     (1..=32).contains(&name.len()) && name.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Recipient;
+    use crate::keys::tests::{SSH, SSH_RECIPIENT, X25519_RECIPIENT, from_hex, hybrid, hybrid_recipient};
+
+    fn error(text: &str) -> RecipientError {
+        text.parse::<Recipient>().unwrap_err()
+    }
+
+    #[test]
+    fn a_private_key_is_recognised_wherever_it_stands() {
+        for text in [
+            hybrid(),
+            &hybrid().to_lowercase(),
+            &format!("# created: yesterday\n{}", hybrid()),
+            "AGE-SECRET-KEY-1",
+            "AGE-PLUGIN-YUBIKEY-1QQPQ5",
+            SSH,
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIE",
+            "-----BEGIN PRIVATE KEY-----",
+        ] {
+            assert_eq!(error(text), RecipientError::Identity);
+        }
+    }
+
+    #[test]
+    fn no_error_repeats_what_it_was_given() {
+        for text in [
+            "AGE-SECRET-KEY-1hunter2",
+            "hunter2",
+            "age1hunter2",
+            "age1pq1hunter2",
+            "ssh-ed25519 hunter2",
+            "ssh-rsa hunter2",
+            "age1yubikey1hunter2",
+            "age1\u{1b}[31mhunter21hunter2",
+        ] {
+            let error = error(text);
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn other_kinds_are_refused_by_name() {
+        assert_eq!(error(" \n"), RecipientError::Empty);
+        assert_eq!(error("-----BEGIN CERTIFICATE-----\nMIIE"), RecipientError::Certificate);
+        for (text, name) in [
+            ("age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt", "yubikey"),
+            ("age1tag1qt8lw0ual6avlwmwatk888yqnmdamm7xfd0wak53ut6elz5c4swx2yqdj4e", "tag"),
+            ("AGE1TAGPQ1M3E4WVP6", "tagpq"),
+        ] {
+            assert_eq!(error(text), RecipientError::Plugin(name.to_owned()));
+        }
+        for algorithm in ["ssh-rsa", "ecdsa-sha2-nistp256", "sk-ssh-ed25519@openssh.com"] {
+            assert_eq!(error(&format!("{algorithm} AAAA me")), RecipientError::UnsupportedSsh(algorithm));
+        }
+        let message = error("ssh-rsa AAAA").to_string();
+        assert_eq!(message, "ssh-rsa recipient is not supported (accepted: age1pq1…, age1…, ssh-ed25519)");
+    }
+
+    #[test]
+    fn text_of_no_kind_is_unknown() {
+        let long_plugin = format!("age1{}1qq", "x".repeat(33));
+        for text in ["hunter2", "age", "agé1", "github:torvalds", "age1a b1c", "age11", &long_plugin] {
+            assert_eq!(error(text), RecipientError::Unknown, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_recipient_has_a_wrong_checksum() {
+        for good in [X25519_RECIPIENT, hybrid_recipient()] {
+            assert_eq!(error(&good[..good.len() - 1]), RecipientError::Checksum);
+            let last = if good.ends_with('q') { "p" } else { "q" };
+            assert_eq!(error(&format!("{}{last}", &good[..good.len() - 1])), RecipientError::Checksum);
+        }
+    }
+
+    #[test]
+    fn a_key_of_the_wrong_length_is_malformed() {
+        let x25519 = encoding::encode(X25519_HRP, &[9; 31]);
+        let hybrid = encoding::encode(Hrp::parse_unchecked("age1pq"), &[9; 32]);
+        assert_eq!(error(&x25519), RecipientError::Malformed(RecipientKind::X25519));
+        assert_eq!(error(&hybrid), RecipientError::Malformed(RecipientKind::Hybrid));
+        assert_eq!(error("age1 hello"), RecipientError::Malformed(RecipientKind::X25519));
+    }
+
+    #[test]
+    fn a_point_that_everybody_can_open_is_malformed() {
+        let order_8 = from_hex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800");
+        for point in [&[0; 32][..], &order_8] {
+            let text = encoding::encode(X25519_HRP, point);
+            assert_eq!(error(&text), RecipientError::Malformed(RecipientKind::X25519));
+        }
+        // The neutral element of edwards25519, y = 1.
+        let neutral = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        assert_eq!(error(neutral), RecipientError::Malformed(RecipientKind::SshEd25519));
+    }
+
+    #[test]
+    fn an_ssh_key_is_one_line_and_nothing_less() {
+        let key = SSH_RECIPIENT.split(' ').nth(1).unwrap();
+        for text in [
+            "ssh-ed25519",
+            "ssh-ed25519 AAAA",
+            &format!("ssh-ed25519 {}", &key[..67]),
+            &format!("ssh-ed25519 {key}AAAA"),
+            &format!("ssh-ed25519 {key}=="),
+            &format!("{SSH_RECIPIENT}{SSH_RECIPIENT}"),
+            "ssh-ed25519 AAAAB3NzaC1yc2EAAAADAQABAAABAQDE7nIXTGNuaRBN9toI/wNALuQec8mvlt0iJ7o3OaD2",
+        ] {
+            assert_eq!(error(text), RecipientError::Malformed(RecipientKind::SshEd25519), "{text}");
+        }
+        assert_eq!(error(&format!("restrict {SSH_RECIPIENT}")), RecipientError::Unknown);
+    }
 }

@@ -1,0 +1,173 @@
+//! What was typed, and what it means.
+//!
+//! Not the doing. Invariant: secrets never come as arguments or environment variables, only as files or
+//! through the API.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use seal_crds::keys::{Recipient, RecipientsFileError, parse_recipients};
+use seal_crds::{Namespace, Scope};
+
+use crate::host::args::HostArgs;
+use crate::policy::Policy;
+
+/// Reconciles SealedSecrets into Secrets.
+#[derive(Parser)]
+#[command(name = "seal-controller", bin_name = "seal-controller", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to run.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Reconcile SealedSecrets of a cluster into Secrets.
+    Run(RunArgs),
+    /// Keep a directory of files in step with the SealedSecrets of a checkout, without Kubernetes.
+    Host(HostArgs),
+    /// Print the CustomResourceDefinitions as YAML.
+    Crds,
+}
+
+/// How the program logs, to stderr.
+#[derive(Args)]
+pub struct LogArgs {
+    /// What to log: a level, or a filter as of tracing-subscriber's EnvFilter.
+    #[arg(long, global = true, env = "SEAL_CONTROLLER_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+    /// One JSON object a line, or text for people.
+    #[arg(long, global = true, env = "SEAL_CONTROLLER_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// What is opened at all; the same flags in the cluster and on a host.
+#[derive(Args)]
+pub struct PolicyArgs {
+    /// Scopes that are opened. A cluster-wide object can be opened by any tenant who copies it.
+    #[arg(
+        long,
+        env = "SEAL_CONTROLLER_ALLOWED_SCOPES",
+        value_delimiter = ',',
+        default_value = "strict,namespace-wide",
+        value_name = "SCOPE,…"
+    )]
+    pub allowed_scopes: Vec<Scope>,
+    /// Allow a Secret type that is refused otherwise, because the control plane acts on it.
+    #[arg(long = "allow-type", value_name = "TYPE")]
+    pub allowed_types: Vec<String>,
+}
+
+impl PolicyArgs {
+    /// The policy these flags ask for.
+    pub fn to_policy(&self) -> Policy {
+        Policy {
+            scopes: self.allowed_scopes.iter().copied().collect(),
+            types: self.allowed_types.iter().cloned().collect(),
+            ..Policy::default()
+        }
+    }
+}
+
+/// Flags of `run`.
+#[derive(Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// The controller's own namespace, where its sealing keys are.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "seal-system")]
+    pub namespace: Namespace,
+    /// Watch this namespace only, with a Role instead of a ClusterRole. Without it, all.
+    #[arg(long, env = "SEAL_CONTROLLER_WATCH_NAMESPACE", value_name = "NAMESPACE")]
+    pub watch_namespace: Option<Namespace>,
+    /// Also open SealedSecrets in the controller's own namespace. A planted key Secret is a sealing key.
+    #[arg(long)]
+    pub allow_own_namespace: bool,
+    /// A file of recovery recipients, published beside the primary for everybody to seal to.
+    #[arg(long, env = "SEAL_CONTROLLER_RECOVERY_RECIPIENTS", value_name = "FILE")]
+    pub recovery_recipients: Option<PathBuf>,
+    /// How many objects are reconciled at once.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: u16,
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, env = "SEAL_CONTROLLER_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+}
+
+/// Why flags that parse can't be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum ArgsError {
+    /// A file couldn't be read.
+    #[error("can't read {}", .0.display())]
+    Read(PathBuf, #[source] std::io::Error),
+    /// A file of recipients isn't one.
+    #[error("{} is not a file of recipients", .0.display())]
+    Recipients(PathBuf, #[source] RecipientsFileError),
+}
+
+impl RunArgs {
+    /// The options of the controller.
+    ///
+    /// # Errors
+    ///
+    /// Where the file of recovery recipients can't be used.
+    pub fn to_options(&self) -> Result<crate::cluster::Options, ArgsError> {
+        let mut policy = self.policy.to_policy();
+        policy.refused_namespace = (!self.allow_own_namespace).then(|| self.namespace.clone());
+        let recovery = self.recovery_recipients.as_ref().map(read_recipients).transpose()?;
+        Ok(crate::cluster::Options {
+            namespace: self.namespace.clone(),
+            watch: self.watch_namespace.clone(),
+            policy,
+            recovery: recovery.unwrap_or_default(),
+            workers: self.workers,
+            listen: self.listen,
+        })
+    }
+}
+
+fn read_recipients(path: &PathBuf) -> Result<Vec<Recipient>, ArgsError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ArgsError::Read(path.clone(), error))?;
+    parse_recipients(&text).map_err(|error| ArgsError::Recipients(path.clone(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_controllers_own_namespace_is_refused_unless_allowed() {
+        let options = |flags: &[&str]| {
+            let Command::Run(args) = Cli::parse_from(["seal-controller", "run"].iter().chain(flags)).command
+            else {
+                panic!("run was asked for")
+            };
+            args.to_options().unwrap()
+        };
+        let usual = options(&["--namespace", "keys"]);
+        assert_eq!(usual.policy.refused_namespace, "keys".parse().ok());
+        assert_eq!(usual.policy.scopes, Policy::default().scopes);
+        assert_eq!(options(&["--allow-own-namespace"]).policy.refused_namespace, None);
+        let wide = options(&["--allowed-scopes", "strict,cluster-wide"]);
+        assert_eq!(wide.policy.scopes, [Scope::Strict, Scope::ClusterWide].into());
+    }
+}

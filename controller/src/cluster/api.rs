@@ -1,0 +1,169 @@
+//! Talking to the apiserver: two clients, requests that carry plaintext, errors that carry none.
+//!
+//! Not a cache. Invariant: what the apiserver says in words never leaves this file, because its validation
+//! quotes the values it refuses; only codes and the paths of fields do.
+
+use std::time::Duration;
+
+use http::{Method, Request};
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
+use kube::core::response::Status;
+use kube::{Client, Config};
+use seal_crds::{Place, Shape};
+
+use crate::failure::Failure;
+
+/// A client for requests: short deadlines, no retries of its own, because the reconcile has its own
+/// backoff and a retry below it would only hide how long things take.
+pub(super) fn request_client(mut config: Config) -> Result<Client, kube::Error> {
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config.read_timeout = Some(Duration::from_secs(20));
+    config.write_timeout = Some(Duration::from_secs(20));
+    config.reset_reader_on_write = true;
+    config.default_retry = false;
+    Client::try_from(config)
+}
+
+/// A client for watches, which are quiet for minutes; the watcher has its own idle timeout.
+pub(super) fn watch_client(mut config: Config) -> Result<Client, kube::Error> {
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config.read_timeout = None;
+    config.default_retry = false;
+    Client::try_from(config)
+}
+
+/// A request on a Secret whose body may hold plaintext, answered with metadata only.
+pub(super) async fn send_secret(
+    client: &Client,
+    method: Method,
+    place: &Place,
+    query: &str,
+    content_type: &str,
+    body: Vec<u8>,
+) -> Result<PartialObjectMeta<Secret>, kube::Error> {
+    // Both are validated names, safe as URL segments.
+    let name = if method == Method::POST { String::new() } else { format!("/{}", place.name) };
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("/api/v1/namespaces/{}/secrets{name}?{query}", place.namespace))
+        .header(http::header::ACCEPT, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
+        .header(http::header::CONTENT_TYPE, content_type)
+        .body(body)
+        .map_err(kube::Error::HttpError)?;
+    client.request(request).await
+}
+
+/// The apiserver's status, where the error is one.
+pub(super) fn status(error: &kube::Error) -> Option<&Status> {
+    match error {
+        kube::Error::Api(status) => Some(status),
+        _ => None,
+    }
+}
+
+/// Whether the apiserver answered with this code.
+pub(super) fn is_code(error: &kube::Error, code: u16) -> bool {
+    status(error).is_some_and(|status| status.code == code)
+}
+
+/// A failure of a request that carries nothing of a Secret's.
+pub(super) fn failure(doing: &str, error: &kube::Error) -> Failure {
+    match status(error).map(|status| status.code) {
+        Some(401 | 403) => Failure::transient(
+            "Forbidden",
+            format!(
+                "the API server forbids {doing}; check the controller's role bindings, and whether the namespace is being deleted"
+            ),
+        ),
+        Some(404) => Failure::transient("NotFound", format!("not found while {doing}")),
+        Some(409) => {
+            Failure::transient("Conflict", format!("somebody else changed the object while {doing}"))
+        }
+        Some(429) => Failure::transient("ApiBusy", format!("the API server is busy while {doing}")),
+        Some(code) => Failure::transient("ApiError", format!("the API server answered {code} while {doing}")),
+        None => {
+            Failure::transient("ApiUnavailable", format!("the API server can't be reached while {doing}"))
+        }
+    }
+}
+
+/// A failure to write a Secret.
+pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -> Failure {
+    let Some(status) = status(error).filter(|status| matches!(status.code, 400 | 413 | 422)) else {
+        return failure("writing the Secret", error);
+    };
+    if status.code == 413 {
+        return Failure::permanent("SecretTooLarge", "the API server refuses the Secret as too large");
+    }
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let fields: Vec<String> = causes.filter_map(|cause| known_field(&cause.field, shape)).collect();
+    if fields.iter().any(|field| ["type", "data", "immutable"].contains(&field.as_str())) {
+        return Failure::permanent(
+            "ImmutableSecret",
+            format!("Secret {place} is immutable, or its type would change; delete it, and it is made anew"),
+        );
+    }
+    let what = if fields.is_empty() { "a field it doesn't name".to_owned() } else { fields.join(", ") };
+    Failure::permanent("SecretRefused", format!("the API server refuses the Secret because of {what}"))
+}
+
+/// A field's path, only where it is one of those we know the text of.
+fn known_field(field: &str, shape: &Shape) -> Option<String> {
+    let fixed = ["type", "data", "immutable", "metadata.labels", "metadata.annotations"];
+    let is_item = || shape.keys.iter().any(|key| field == format!("data[{key}]"));
+    (fixed.contains(&field) || is_item()).then(|| field.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: u16, fields: &[&str]) -> kube::Error {
+        let causes: Vec<_> = fields
+            .iter()
+            .map(|field| serde_json::json!({"field": field, "message": "Invalid value: \"hunter2\"", "reason": "FieldValueInvalid"}))
+            .collect();
+        let status = serde_json::json!({"code": code, "message": "hunter2", "details": {"causes": causes}});
+        kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()))
+    }
+
+    fn write_failed(error: &kube::Error) -> Failure {
+        let place = Place { namespace: "prod".parse().unwrap(), name: "db".parse().unwrap() };
+        let shape = Shape {
+            type_: "Opaque".into(),
+            immutable: None,
+            labels: Default::default(),
+            annotations: Default::default(),
+            keys: [".dockerconfigjson".parse().unwrap()].into(),
+        };
+        write_failure(&place, &shape, error)
+    }
+
+    #[test]
+    fn what_the_apiserver_quotes_is_never_passed_on() {
+        for error in [
+            error(422, &["data[.dockerconfigjson]", "data[hunter2]"]),
+            error(422, &["hunter2"]),
+            error(422, &["type"]),
+            error(400, &[]),
+            error(403, &[]),
+            error(500, &[]),
+        ] {
+            let failure = write_failed(&error);
+            assert!(!failure.message.contains("hunter2"), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_wait_and_outages_pass() {
+        let reason = |code, fields: &[&str]| write_failed(&error(code, fields)).reason;
+        assert_eq!(reason(422, &["data[.dockerconfigjson]"]), "SecretRefused");
+        assert_eq!(reason(422, &["data"]), "ImmutableSecret");
+        assert_eq!(reason(422, &["type"]), "ImmutableSecret");
+        assert!(write_failed(&error(422, &[])).is_permanent());
+        for code in [401, 403, 404, 409, 429, 500, 503] {
+            assert!(!write_failed(&error(code, &[])).is_permanent(), "{code}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The Kubernetes side: the API as a store, sealing keys as Secrets and SealingKeys, watches and workers.
+//!
+//! Not the reconcile itself. Reading order: [`run`] (wiring), `store` (the requests), `secret` and `fields`
+//! (what metadata means), `keys` and `key_secret`, `api` (clients and errors).
+//!
+//! Invariant: Secrets are watched and read as metadata only; the one kind whose values are read is the
+//! controller's own sealing keys.
+
+mod api;
+mod fields;
+mod key_secret;
+mod keys;
+mod run;
+mod secret;
+mod store;
+
+pub use run::{Options, RunError, run};

@@ -1,0 +1,151 @@
+//! The identity files: read at the start, and again whenever they change.
+//!
+//! Not their format. Invariant: a file that can't be read, or can be read only half written, never takes
+//! away keys that were at hand: the old ones stay until the files are right again.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use seal_crds::keys::{IdentitiesError, Identity, Keyring, parse_identities};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+/// More than any file of identities; a bound, because the file is read whole.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Why identities can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityFileError {
+    /// The file can't be read.
+    #[error("can't read identity file {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("can't use identity file {}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: IdentitiesError,
+    },
+}
+
+/// When a file last changed, and which file it is: a renamed one counts, too.
+type Stamp = (u64, u64, i64, i64);
+
+/// The files and what they held.
+pub struct IdentityFiles {
+    paths: Vec<PathBuf>,
+    seen: Vec<Option<Stamp>>,
+    keys: watch::Sender<Arc<Keyring>>,
+}
+
+impl IdentityFiles {
+    /// Reads all files.
+    ///
+    /// # Errors
+    /// Without the identities that it was told to use, an agent would only report failures.
+    pub fn open(paths: Vec<PathBuf>) -> Result<Self, IdentityFileError> {
+        let seen = paths.iter().map(|path| stamp(path)).collect();
+        let keys = watch::Sender::new(Arc::new(read_all(&paths)?));
+        for path in &paths {
+            if std::fs::metadata(path).is_ok_and(|found| found.mode() & 0o077 != 0) {
+                tracing::warn!(path = %path.display(), "others can read this identity file; chmod 0600 keeps them out");
+            }
+        }
+        Ok(Self { paths, seen, keys })
+    }
+
+    /// Where to take the keys from.
+    pub fn keys(&self) -> watch::Receiver<Arc<Keyring>> {
+        self.keys.subscribe()
+    }
+
+    /// Reads the files again if any of them changed.
+    pub fn refresh(&mut self) {
+        let now: Vec<_> = self.paths.iter().map(|path| stamp(path)).collect();
+        if now == self.seen {
+            return;
+        }
+        match read_all(&self.paths) {
+            Ok(keys) => {
+                tracing::info!(identities = keys.len(), "identity files changed and were read again");
+                self.keys.send_replace(Arc::new(keys));
+                self.seen = now;
+            }
+            Err(error) => {
+                // `seen` stays, so the next pass tries again.
+                tracing::warn!(%error, "identity files changed and can't be used; the former identities stay");
+            }
+        }
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let of = |found: Metadata| (found.ino(), found.len(), found.ctime(), found.ctime_nsec());
+    std::fs::metadata(path).ok().map(of)
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Keyring, IdentityFileError> {
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend(read(path)?);
+    }
+    Ok(all.into_iter().collect())
+}
+
+fn read(path: &Path) -> Result<Vec<Identity>, IdentityFileError> {
+    let io = |source| IdentityFileError::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len().min(MAX_BYTES);
+    // All at once: a buffer that grows leaves copies behind that nobody wipes.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1));
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(io)?;
+    parse_identities(&*bytes).map_err(|source| IdentityFileError::Parse { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(identity: &Identity) -> Zeroizing<String> {
+        identity.to_secret_string()
+    }
+
+    #[test]
+    fn a_changed_file_is_read_again_and_a_broken_one_keeps_the_old_keys() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("keys.txt");
+        let (first, second) = (Identity::generate(), Identity::generate());
+        std::fs::write(&path, text(&first).as_bytes()).unwrap();
+        let mut files = IdentityFiles::open(vec![path.clone()]).unwrap();
+        let keys = files.keys();
+        let holds = |identity: &Identity| keys.borrow().find(&identity.fingerprint()).is_some();
+        assert!(holds(&first) && !holds(&second));
+        std::fs::write(&path, "AGE-SECRET-KEY-PQ-1HALF").unwrap();
+        files.refresh();
+        assert!(holds(&first));
+        std::fs::remove_file(&path).unwrap();
+        files.refresh();
+        assert!(holds(&first));
+        std::fs::write(&path, format!("# new\n{}\n", text(&second).as_str())).unwrap();
+        files.refresh();
+        assert!(holds(&second) && !holds(&first));
+    }
+
+    #[test]
+    fn without_identities_there_is_no_start() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("keys.txt");
+        assert!(matches!(IdentityFiles::open(vec![path.clone()]), Err(IdentityFileError::Io { .. })));
+        std::fs::write(&path, "# none yet\n").unwrap();
+        assert!(matches!(IdentityFiles::open(vec![path]), Err(IdentityFileError::Parse { .. })));
+    }
+}

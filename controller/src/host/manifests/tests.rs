@@ -1,0 +1,151 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+fn checkout(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let tmp = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = tmp.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    tmp
+}
+
+fn sealed(namespace: &str, name: &str) -> String {
+    format!(
+        "apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nmetadata: {{name: {name:?}, namespace: {namespace:?}}}\n"
+    )
+}
+
+fn places(checkout: &Checkout) -> Vec<String> {
+    checkout.objects.keys().map(Place::to_string).collect()
+}
+
+fn problems(checkout: &Checkout) -> Vec<String> {
+    checkout.problems.iter().map(Problem::to_string).collect()
+}
+
+#[test]
+fn objects_are_found_in_documents_lists_and_json() {
+    let db = sealed("prod", "db");
+    let json = |name: &str| {
+        format!(
+            r#"{{"apiVersion":"sealing.dev/v1alpha1","kind":"SealedSecret","metadata":{{"namespace":"prod","name":"{name}"}}}}"#
+        )
+    };
+    let tmp = checkout(&[
+        ("a.yaml", &format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\n---\n{db}")),
+        (
+            "deep/er/b.yml",
+            &format!("kind: List\napiVersion: v1\nitems: [{}, {}]", json("in-list"), json("too")),
+        ),
+        ("c.json", &json("in-json")),
+        ("d.txt", &sealed("prod", "not-a-manifest")),
+    ]);
+    let found = read(tmp.path());
+    assert_eq!(places(&found), ["prod/db", "prod/in-json", "prod/in-list", "prod/too"]);
+    assert!(found.is_complete(), "{:?}", problems(&found));
+    let Some(Found::One(manifest)) = found.objects.values().next() else { panic!("prod/db is one object") };
+    assert_eq!(manifest.source.to_string(), "a.yaml (document 2)");
+}
+
+#[test]
+fn other_kinds_and_groups_and_hidden_places_are_passed_by() {
+    let tmp = checkout(&[
+        ("secret.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: SealedSecret}\n"),
+        ("other.yaml", "apiVersion: example.com/v1\nkind: SealedSecret\nmetadata: {name: a, namespace: b}\n"),
+        ("kind.yaml", "apiVersion: sealing.dev/v1alpha1\nkind: SealingKey\nmetadata: {name: SealedSecret}\n"),
+        (".git/x.yaml", &sealed("prod", "hidden")),
+        (".hidden.yaml", &sealed("prod", "hidden")),
+        ("chart/templates/x.yaml", "{{- if .Values.x }}\nkind: Deployment\n{{ end }}\n"),
+    ]);
+    let found = read(tmp.path());
+    assert!(found.objects.is_empty() && found.is_complete(), "{:?}", problems(&found));
+}
+
+#[test]
+fn links_are_passed_by_wherever_they_lead() {
+    let outside = checkout(&[("x.yaml", &sealed("prod", "outside"))]);
+    let tmp = checkout(&[("real/a.yaml", &sealed("prod", "db"))]);
+    symlink(outside.path(), tmp.path().join("out")).unwrap();
+    symlink(outside.path().join("x.yaml"), tmp.path().join("x.yaml")).unwrap();
+    symlink("real/a.yaml", tmp.path().join("again.yaml")).unwrap();
+    symlink("..", tmp.path().join("real/loop")).unwrap();
+    let found = read(tmp.path());
+    assert_eq!((places(&found), found.links), (vec!["prod/db".to_owned()], 4));
+    assert!(found.is_complete());
+    let link = outside.path().join("current");
+    symlink(tmp.path(), &link).unwrap();
+    assert_eq!(places(&read(&link)), ["prod/db"], "the root itself may be a link");
+}
+
+#[test]
+fn what_can_not_be_read_is_a_problem_and_no_absence() {
+    let cases: [(&str, &str, &str); 8] = [
+        ("a.yaml", "kind: SealedSecret\n  x: [", "a.yaml (document 1) isn't YAML at line 2"),
+        ("a.json", "{\"kind\": \"SealedSecret\"", "a.json (document 1) isn't JSON at line 1"),
+        ("a.yaml", "kind: SealedSecret\nkind: SealedSecret\n", "a.yaml (document 1) has a key twice"),
+        ("a.yaml", &sealed("../..", "db"), "a.yaml (document 1): namespace \"../..\" is not"),
+        ("a.yaml", &sealed("prod", "..data"), "a.yaml (document 1): name \"..data\" is not"),
+        ("a.yaml", &sealed("prod", "/etc/passwd"), "a.yaml (document 1): name \"/etc/passwd\" is not"),
+        (
+            "a.yaml",
+            "apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nmetadata: {name: db}\n",
+            "a.yaml (document 1) has no metadata.namespace",
+        ),
+        (
+            "a\u{1b}[31m.yaml",
+            "apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\n",
+            "a\\x1b[31m.yaml (document 1) has no metadata.namespace",
+        ),
+    ];
+    for (file, text, expected) in cases {
+        let tmp = checkout(&[(file, text), ("good.yaml", &sealed("prod", "good"))]);
+        let found = read(tmp.path());
+        assert!(!found.is_complete());
+        assert!(problems(&found)[0].starts_with(expected), "{:?}", problems(&found));
+        assert_eq!(places(&found), ["prod/good"], "one bad file doesn't hide the others");
+    }
+    let gone = read(Path::new("/nonexistent/checkout"));
+    assert!(!gone.is_complete());
+}
+
+#[test]
+fn a_fifo_or_a_huge_file_is_a_problem_and_does_not_hang() {
+    let tmp = checkout(&[]);
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        tmp.path().join("fifo.yaml"),
+        FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    fs::File::create(tmp.path().join("huge.yaml")).unwrap().set_len(MAX_FILE + 1).unwrap();
+    let found = read(tmp.path());
+    assert_eq!(problems(&found), ["can't read fifo.yaml", "huge.yaml is larger than 16 MiB"]);
+}
+
+#[test]
+fn one_place_in_two_files_counts_in_neither() {
+    let tmp = checkout(&[
+        ("a.yaml", &sealed("prod", "db")),
+        ("b.yaml", &format!("{0}---\n{0}", sealed("prod", "db"))),
+        ("c.yaml", &sealed("prod", "cache")),
+    ]);
+    let found = read(tmp.path());
+    let Some(Found::Several(sources)) = found.objects.values().nth(1) else { panic!("prod/db is ambiguous") };
+    let sources: Vec<_> = sources.iter().map(Source::to_string).collect();
+    assert_eq!(sources, ["a.yaml (document 1)", "b.yaml (document 1)", "b.yaml (document 2)"]);
+    assert!(found.is_complete(), "both places are known to be there");
+}
+
+#[test]
+fn a_checkout_that_git_is_changing_is_not_complete() {
+    let tmp = checkout(&[("a.yaml", &sealed("prod", "db")), (".git/index.lock", "")]);
+    assert_eq!(problems(&read(tmp.path())), ["Git is at work here (.git/index.lock is there)"]);
+    fs::remove_file(tmp.path().join(".git/index.lock")).unwrap();
+    assert!(read(tmp.path()).is_complete());
+}

@@ -1,0 +1,246 @@
+//! The whole checkout once: every object reconciled, and what is gone pruned.
+//!
+//! Not when; [`run`](super::run) decides that. Invariant: a Secret is pruned only when its manifest was gone
+//! from two complete readings of the checkout, some time apart, and the checkout wasn't empty. A checkout
+//! is not changed in one step: Git removes files and writes them again, and a pass must be able to fall in
+//! between without harm.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use seal_crds::Place;
+use seal_crds::keys::Keyring;
+use seal_crds::resources::{ConditionStatus, find_condition};
+use tokio::sync::watch;
+
+use super::manifests::{self, Checkout};
+use super::store::{FOREIGN, HostStore, Object};
+use super::volume::write::Removed;
+use crate::reconcile::{Context, Next, reconcile};
+use crate::store::{Last, Store as _};
+
+/// Objects at work at a time: enough to hide the tick that each write waits for.
+const WORKERS: usize = 16;
+
+/// What a pass found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// SealedSecrets in the checkout.
+    pub objects: usize,
+    /// Those whose Secret is in place.
+    pub ready: usize,
+    /// Things that couldn't be read or told.
+    pub problems: usize,
+    /// When something has to be looked at again although nothing changes.
+    pub again: Option<Instant>,
+}
+
+impl Outcome {
+    /// Whether every Secret is in place and nothing went unread.
+    pub fn is_complete(&self) -> bool {
+        self.ready == self.objects && self.problems == 0
+    }
+}
+
+/// Why an object isn't looked at in every pass: it failed, and nothing that could help has changed.
+struct Waiting {
+    revision: String,
+    keys: Arc<Keyring>,
+    until: Option<Instant>,
+}
+
+/// Everything that passes share.
+pub struct Agent {
+    /// Store, policy, keys.
+    pub context: Context<HostStore>,
+    /// The checkout.
+    pub manifests: PathBuf,
+    /// Whether an empty checkout prunes.
+    pub allow_empty: bool,
+    /// How long a manifest has to be gone.
+    pub prune_after: Duration,
+    missing: BTreeMap<Place, Instant>,
+    waiting: BTreeMap<Place, Waiting>,
+    said: BTreeSet<String>,
+}
+
+impl Agent {
+    /// An agent that has seen nothing yet.
+    pub fn new(
+        context: Context<HostStore>,
+        manifests: PathBuf,
+        allow_empty: bool,
+        prune_after: Duration,
+    ) -> Self {
+        let (missing, waiting, said) = Default::default();
+        Self { context, manifests, allow_empty, prune_after, missing, waiting, said }
+    }
+
+    /// Reads the checkout and brings the output in step. When `stop` turns true, objects that haven't been
+    /// begun are left for the next start.
+    pub async fn pass(&mut self, stop: &watch::Receiver<bool>) -> Outcome {
+        let mut checkout = manifests::read(&self.manifests);
+        let found = std::mem::take(&mut checkout.objects);
+        let objects: Vec<_> = found.into_iter().map(|(place, found)| Object::new(place, found)).collect();
+        let present: BTreeSet<_> = objects.iter().map(|object| object.place().clone()).collect();
+        self.waiting.retain(|place, _| present.contains(place));
+
+        let due: Vec<_> = objects.iter().filter(|object| self.is_due(object)).collect();
+        let context = &self.context;
+        let keys = context.keys.borrow().clone();
+        let results: Vec<_> = futures::stream::iter(due)
+            .take_while(|_| std::future::ready(!*stop.borrow()))
+            .map(|object| async move { (object, reconcile(context, object).await) })
+            .buffer_unordered(WORKERS)
+            .collect()
+            .await;
+        for (object, next) in results {
+            self.remember(object, next, &keys);
+        }
+        // The status alone won't do: on a full disk it may still be the former one.
+        let is_in_place = |object: &&Object| {
+            !self.waiting.contains_key(object.place()) && is_ready(&self.context.store.last(object))
+        };
+        let ready = objects.iter().filter(is_in_place).count();
+        let mut outcome = Outcome {
+            objects: objects.len(),
+            ready,
+            problems: checkout.problems.len(),
+            again: self.waiting.values().filter_map(|waiting| waiting.until).min(),
+        };
+        if !*stop.borrow() {
+            let mut said = BTreeSet::new();
+            self.prune(&checkout, &present, &mut outcome, &mut said);
+            self.say(&checkout, said);
+        }
+        outcome.again = outcome.again.into_iter().chain(self.prune_due()).min();
+        if outcome.is_complete() && outcome.objects > 0 {
+            // The state file is complete again, if it was ever lost.
+            if let Err(error) = self.context.store.directory.settled() {
+                tracing::warn!(%error, "can't write the state file");
+            }
+        }
+        outcome
+    }
+
+    /// When the next Secret can be pruned, if its manifest stays gone.
+    pub fn prune_due(&self) -> Option<Instant> {
+        self.missing.values().min().map(|since| *since + self.prune_after)
+    }
+
+    fn is_due(&self, object: &Object) -> bool {
+        let Some(waiting) = self.waiting.get(object.place()) else {
+            return true;
+        };
+        let unchanged =
+            waiting.revision == object.revision() && Arc::ptr_eq(&waiting.keys, &self.context.keys.borrow());
+        !unchanged || waiting.until.is_some_and(|until| until <= Instant::now())
+    }
+
+    fn remember(&mut self, object: &Object, next: Next, keys: &Arc<Keyring>) {
+        let last = self.context.store.last(object);
+        let until = match next {
+            Next::After(delay) => Some(Instant::now() + delay),
+            // Whether a foreign directory went away is seen only by looking, and looking costs nothing.
+            Next::OnChange if is_ready(&last) || reason(&last) == Some(FOREIGN) => {
+                self.waiting.remove(object.place());
+                return;
+            }
+            Next::OnChange => None,
+        };
+        let waiting = Waiting { revision: object.revision().to_owned(), keys: keys.clone(), until };
+        self.waiting.insert(object.place().clone(), waiting);
+    }
+
+    /// Prunes what has been gone for long enough, if the checkout can be trusted to say so.
+    fn prune(
+        &mut self,
+        checkout: &Checkout,
+        present: &BTreeSet<Place>,
+        outcome: &mut Outcome,
+        said: &mut BTreeSet<String>,
+    ) {
+        let store = &self.context.store;
+        let gone: BTreeSet<_> = store.directory.ours().into_iter().filter(|p| !present.contains(p)).collect();
+        let doubt = if !checkout.is_complete() {
+            Some("part of the checkout can't be read")
+        } else if present.is_empty() && !self.allow_empty {
+            Some("the checkout holds no SealedSecret at all any more (--allow-empty)")
+        } else {
+            None
+        };
+        if let Some(doubt) = doubt {
+            self.missing.clear();
+            if !gone.is_empty() {
+                outcome.problems += 1;
+                said.insert(format!("{} Secrets are gone from the checkout and stay: {doubt}", gone.len()));
+            }
+            return;
+        }
+        let now = Instant::now();
+        self.missing.retain(|place, _| gone.contains(place));
+        for place in &gone {
+            let since = *self.missing.entry(place.clone()).or_insert(now);
+            if now.duration_since(since) < self.prune_after {
+                continue;
+            }
+            // After an error, too: it is tried again by the passes to come, not at once and for ever.
+            self.missing.remove(place);
+            match store.directory.prune(place) {
+                Ok(Removed::Wholly) => tracing::info!(%place, "pruned the Secret"),
+                Ok(Removed::Except(others)) => {
+                    tracing::warn!(%place, others, "pruned the Secret; what others had put there stays");
+                }
+                Err(error) => {
+                    outcome.problems += 1;
+                    said.insert(format!("Secret {place} is not pruned: {}", chain(&error)));
+                }
+            }
+        }
+        let mut live = present.clone();
+        live.extend(store.directory.ours());
+        if let Err(error) = store.status.retain(&live) {
+            said.insert(format!("old status files can't be removed: {}", error.kind()));
+        }
+    }
+
+    /// Says what stands in the way, once, and again when it comes back.
+    fn say(&mut self, checkout: &Checkout, mut said: BTreeSet<String>) {
+        said.extend(checkout.problems.iter().map(|problem| chain(problem)));
+        for new in said.difference(&self.said) {
+            tracing::warn!(links_passed_by = checkout.links, "{new}");
+        }
+        for old in self.said.difference(&said) {
+            tracing::info!("no longer so: {old}");
+        }
+        self.said = said;
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(": {error}");
+        source = error.source();
+    }
+    text
+}
+
+fn is_ready(last: &Last) -> bool {
+    last.status.as_ref().is_some_and(|status| {
+        status.observed_generation == last.generation
+            && find_condition(&status.conditions, "Ready").is_some_and(|c| c.status == ConditionStatus::True)
+    })
+}
+
+fn reason(last: &Last) -> Option<&str> {
+    let ready = find_condition(&last.status.as_ref()?.conditions, "Ready")?;
+    Some(ready.reason.as_str())
+}
+
+#[cfg(test)]
+mod tests;

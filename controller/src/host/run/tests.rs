@@ -1,0 +1,238 @@
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::host::site::Site;
+
+const ARGS: &str = "SEAL_TEST_HOST_SITE";
+
+/// Not a test of its own: the agent that other tests start, kill and stop. Reads flags from a file.
+#[test]
+#[ignore = "not a test of its own: the agent that other tests start, kill and stop"]
+fn agent_process() {
+    let Ok(text) = std::env::var(ARGS) else { return };
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: HostArgs,
+    }
+    let args = <Cli as clap::Parser>::parse_from(text.split('\n')).args;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let code = match runtime.block_on(run(args)) {
+        Ok(code) if code == ExitCode::SUCCESS => 0,
+        Ok(_) => 1,
+        Err(_) => 3,
+    };
+    std::process::exit(code);
+}
+
+fn agent_command(site: &Site, secrets: &Path, more: &[&str]) -> Command {
+    let flag = |name: &str, path: &Path| format!("--{name}={}", path.display());
+    let mut args = vec![
+        "host".to_owned(),
+        flag("manifests", &site.path("manifests")),
+        flag("secrets", secrets),
+        flag("identity", &site.path("keys.txt")),
+    ];
+    args.extend(more.iter().map(|&more| more.to_owned()));
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "--ignored", "--nocapture", "host::run::tests::agent_process"])
+        .env(ARGS, args.join("\n"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+fn spawn(site: &Site, more: &[&str]) -> Child {
+    agent_command(site, &site.path("secrets"), more).spawn().unwrap()
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < until, "not within 20 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn end(mut child: Child, signal: rustix::process::Signal) -> Option<i32> {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn the_loop_follows_manifests_drift_and_keys_and_stops_on_sigterm() {
+    let site = Site::new();
+    site.commit("prod/db", "one");
+    // So long a resync that only watching can be what wakes it.
+    let child = spawn(&site, &["--resync=1h", "--prune-after=100ms"]);
+    let is = |at: &'static str, value: &'static str| site.item(at).as_deref() == Some(value);
+    eventually("written", || is("prod/db/password", "one"));
+    site.commit("prod/db", "two");
+    eventually("changed", || is("prod/db/password", "two"));
+    fs::write(site.path("secrets/prod/db/password"), "wrong").unwrap();
+    eventually("healed", || is("prod/db/password", "two"));
+    fs::remove_dir_all(site.path("secrets/prod")).unwrap();
+    eventually("made again", || is("prod/db/password", "two"));
+
+    // Sealed for somebody else's identity, until that is added to the file.
+    let other = Site::new();
+    site.commit_text("later.yaml", &other.sealed("prod/later", seal_crds::Scope::Strict, &[("a", "b")]));
+    eventually("no key", || site.condition("prod/later").is_some_and(|c| c.1 == "NoMatchingKey"));
+    let both = [site.path("keys.txt"), other.path("keys.txt")].map(|path| fs::read_to_string(path).unwrap());
+    fs::write(site.path("keys.txt"), both.join("\n")).unwrap();
+    eventually("opened with the new key", || is("prod/later/a", "b"));
+
+    site.remove("later.yaml");
+    eventually("pruned", || site.item("prod/later/a").is_none());
+    assert_eq!(end(child, rustix::process::Signal::TERM), Some(0));
+    assert_eq!(site.item("prod/db/password").as_deref(), Some("two"));
+}
+
+#[test]
+fn a_checkout_behind_a_link_is_followed_when_the_link_moves_on() {
+    let site = Site::new();
+    site.commit("prod/db", "one");
+    fs::rename(site.path("manifests"), site.path("release-1")).unwrap();
+    symlink("release-1", site.path("manifests")).unwrap();
+    let child = spawn(&site, &["--resync=1h"]);
+    eventually("written", || site.item("prod/db/password").as_deref() == Some("one"));
+    fs::create_dir(site.path("release-2")).unwrap();
+    let next = site.sealed("prod/db", seal_crds::Scope::Strict, &[("password", "two")]);
+    fs::write(site.path("release-2/db.yaml"), next).unwrap();
+    symlink("release-2", site.path("next")).unwrap();
+    fs::rename(site.path("next"), site.path("manifests")).unwrap();
+    eventually("changed", || site.item("prod/db/password").as_deref() == Some("two"));
+    assert_eq!(end(child, rustix::process::Signal::INT), Some(0));
+}
+
+#[test]
+fn killed_again_and_again_at_random_a_reader_sees_whole_secrets_only() {
+    let site = Site::new();
+    let both = |n: usize| {
+        let text = format!("value {n}");
+        site.sealed("prod/db", seal_crds::Scope::Strict, &[("a", &text), ("b", &text)])
+    };
+    site.commit("prod/other", "same");
+    for n in 0..25_u32 {
+        site.commit_text("db.yaml", &both(n as usize));
+        let mut child = spawn(&site, &["--resync=1h"]);
+        std::thread::sleep(Duration::from_millis(u64::from(n * 37 % 120)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let seen = fs::read_dir(site.path("secrets/prod/db/..data")).map(|entries| {
+            let values = entries.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+            values.collect::<Vec<_>>()
+        });
+        if let Ok(seen) = seen {
+            assert!(seen.len() == 2 && seen[0] == seen[1] && seen[0].starts_with("value "), "{n}: {seen:?}");
+        }
+    }
+    assert_eq!(agent_command(&site, &site.path("secrets"), &["--once"]).status().unwrap().code(), Some(0));
+    assert_eq!(site.item("prod/db/a").as_deref(), Some("value 24"));
+    assert_eq!(fs::read_dir(site.path("secrets/prod/db")).unwrap().count(), 4);
+    assert_eq!(fs::read_dir(site.path("secrets/prod")).unwrap().count(), 2);
+}
+
+#[test]
+fn a_second_agent_and_a_bad_checkout_have_their_exit_codes() {
+    let site = Site::new();
+    site.commit("prod/db", "one");
+    let first = spawn(&site, &[]);
+    eventually("written", || site.item("prod/db/password").is_some());
+    let once = || agent_command(&site, &site.path("secrets"), &["--once"]).status().unwrap().code();
+    assert_eq!(once(), Some(3), "somebody else is at work");
+    end(first, rustix::process::Signal::TERM);
+    assert_eq!(once(), Some(0));
+    site.commit_text("bad.yaml", "kind: SealedSecret\nkind: SealedSecret\n");
+    assert_eq!(once(), Some(1), "a file that can't be read");
+}
+
+#[tokio::test]
+async fn an_output_that_others_can_write_to_is_refused_before_anything_is_written() {
+    let site = Site::new();
+    site.commit("prod/db", "one");
+    fs::set_permissions(site.path("secrets"), fs::Permissions::from_mode(0o777)).unwrap();
+    let (_sender, stop) = watch::channel(false);
+    let error = run_until(site.args(&["--once"]), stop).await.unwrap_err();
+    assert!(matches!(error, HostError::Exposed(_)), "{error}");
+    assert_eq!(fs::read_dir(site.path("secrets")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_missing_output_is_made_and_a_missing_checkout_is_not() {
+    let site = Site::new();
+    site.commit("prod/db", "one");
+    let secrets = site.path("new/deep/secrets");
+    let (_sender, stop) = watch::channel(false);
+    let outcome = run_until(site.args_for(&secrets, &["--once"]), stop.clone()).await.unwrap();
+    assert!(outcome.unwrap().is_complete());
+    assert_eq!(fs::metadata(&secrets).unwrap().permissions().mode() & 0o777, 0o700);
+    fs::remove_dir_all(site.path("manifests")).unwrap();
+    let error = run_until(site.args_for(&secrets, &["--once"]), stop).await.unwrap_err();
+    assert!(matches!(error, HostError::Manifests { .. }), "{error}");
+    assert!(secrets.join("prod/db/password").exists());
+}
+
+#[tokio::test]
+async fn an_output_within_the_checkout_is_refused() {
+    let site = Site::new();
+    symlink(site.path("manifests"), site.path("elsewhere")).unwrap();
+    let (_sender, stop) = watch::channel(false);
+    for secrets in ["manifests", "manifests/out", "elsewhere/out", "."] {
+        let error =
+            run_until(site.args_for(&site.path(secrets), &["--once"]), stop.clone()).await.unwrap_err();
+        assert!(matches!(error, HostError::Nested(..)), "{secrets}: {error}");
+    }
+    assert_eq!(fs::read_dir(site.path("manifests")).unwrap().count(), 0);
+}
+
+/// On a real file system without a free byte: a small tmpfs in a mount namespace of its own.
+#[test]
+fn on_a_really_full_disk_the_old_secret_stays_whole() {
+    let site = Site::new();
+    let (small, large) = ("x".repeat(10_000), "y".repeat(300_000));
+    site.commit("prod/db", &small);
+    let script = r#"
+        set -e
+        mount -t tmpfs -o size=256k,mode=0700 seal "$1"
+        shift
+        "$@" && first=0 || first=$?
+        cp "$SEAL_TEST_LARGE" "$SEAL_TEST_MANIFEST"
+        "$@" && second=0 || second=$?
+        cat "$SEAL_TEST_SECRETS/prod/db/password" > "$SEAL_TEST_SEEN"
+        find "$SEAL_TEST_SECRETS/prod" -name '..seal-*' | wc -l > "$SEAL_TEST_SEEN.generations"
+        exit $((10 * first + second))
+    "#;
+    fs::write(
+        site.path("large.yaml"),
+        site.sealed("prod/db", seal_crds::Scope::Strict, &[("password", &large)]),
+    )
+    .unwrap();
+    let agent = agent_command(&site, &site.path("secrets"), &["--once"]);
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]);
+    command.arg(site.path("secrets")).arg(agent.get_program()).args(agent.get_args());
+    for (name, value) in agent.get_envs() {
+        command.env(name, value.expect("only set"));
+    }
+    command
+        .env("SEAL_TEST_LARGE", site.path("large.yaml"))
+        .env("SEAL_TEST_MANIFEST", site.path("manifests/prod-db.yaml"))
+        .env("SEAL_TEST_SECRETS", site.path("secrets"))
+        .env("SEAL_TEST_SEEN", site.path("seen"))
+        .stdout(Stdio::null());
+    let may_mount = Command::new("unshare").args(["--user", "--map-root-user", "--mount", "true"]).status();
+    if !may_mount.is_ok_and(|status| status.success()) {
+        // Containers mostly forbid user namespaces; the same promise is held step by step in
+        // `directory::tests::crash`, with the error injected.
+        return;
+    }
+    assert_eq!(command.status().unwrap().code(), Some(1), "first run in place, second not");
+    assert_eq!(fs::read_to_string(site.path("seen")).unwrap(), small);
+    assert_eq!(fs::read_to_string(site.path("seen.generations")).unwrap().trim(), "1");
+}

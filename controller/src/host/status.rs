@@ -1,0 +1,181 @@
+//! What became of each object, as files: `<status>/<namespace>/<name>/status.json`.
+//!
+//! Not a record that anything is decided by, except when a condition last changed. A directory for each
+//! object because a name may be as long as a file name can be. Invariants: a file is replaced in one step,
+//! and only when it would differ, so that whoever watches it wakes for news; only files of this layout are
+//! ever removed.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use rustix::fs::FileType;
+use seal_crds::{Name, Namespace, Place};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::beneath::{Component, Dir};
+use super::state::only_we_write;
+
+const MAX_BYTES: u64 = 1 << 20;
+const MAX_ENTRIES: usize = 1 << 17;
+
+/// The directory of status files.
+#[derive(Debug)]
+pub struct StatusFiles {
+    dir: Dir,
+}
+
+impl StatusFiles {
+    /// Opens the directory in `path`; made, 0700, where there is none.
+    ///
+    /// # Errors
+    /// Also where others may write to it: they could tell monitoring whatever they like.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        match rustix::fs::mkdir(path, rustix::fs::Mode::RWXU) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let dir = Dir::open(path)?;
+        if only_we_write(&dir.stat_self()?) {
+            Ok(Self { dir })
+        } else {
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, "others can write to the status directory"))
+        }
+    }
+
+    /// The status of an object as it was last written; `None` if there is none that can be read.
+    pub fn read<T: DeserializeOwned>(&self, place: &Place) -> Option<T> {
+        let dir = self.dir.open_beneath(&path(place).each_ref()).ok()?;
+        serde_json::from_slice(&read(&dir)?).ok()
+    }
+
+    /// Writes the status of an object; says whether it differed from what was there.
+    pub fn write(&self, place: &Place, status: &impl Serialize) -> io::Result<bool> {
+        let mut bytes = serde_json::to_vec_pretty(status).map_err(io::Error::other)?;
+        bytes.push(b'\n');
+        let [namespace, name] = path(place);
+        let dir = open_or_create(&open_or_create(&self.dir, &namespace)?, &name)?;
+        if read(&dir).is_some_and(|found| found == bytes) {
+            return Ok(false);
+        }
+        let file = file();
+        if dir.stat(&file)?.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
+            dir.remove_tree(&file)?;
+        }
+        dir.replace_file(&file, &bytes)?;
+        Ok(true)
+    }
+
+    /// Removes the status of every object that isn't among `live`.
+    pub fn retain(&self, live: &BTreeSet<Place>) -> io::Result<()> {
+        for (namespace, dir) in directories::<Namespace>(&self.dir)? {
+            for (name, object) in directories::<Name>(&dir)? {
+                let place = Place { namespace: namespace.clone(), name };
+                if !live.contains(&place) {
+                    object.remove_tree(&file())?;
+                    // Fails where somebody put something beside it; then that stays.
+                    let _ = dir.remove_empty(&Component::from(&place.name));
+                }
+            }
+            let _ = self.dir.remove_empty(&Component::from(&namespace));
+        }
+        Ok(())
+    }
+}
+
+fn file() -> Component {
+    Component::new("status.json").expect("a plain name")
+}
+
+fn path(place: &Place) -> [Component; 2] {
+    [Component::from(&place.namespace), Component::from(&place.name)]
+}
+
+fn open_or_create(above: &Dir, name: &Component) -> io::Result<Dir> {
+    if above.stat(name)?.is_none() {
+        return above.create_dir(name);
+    }
+    above.open_beneath(&[name])
+}
+
+fn read(dir: &Dir) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    dir.open_file(&file()).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The directories in `dir` that have a name of this kind.
+fn directories<N: std::str::FromStr>(dir: &Dir) -> io::Result<Vec<(N, Dir)>> {
+    let mut found = Vec::new();
+    for entry in dir.entries(MAX_ENTRIES)? {
+        let name = entry.name.as_str().and_then(|name| name.parse().ok());
+        if let (FileType::Directory, Some(name)) = (entry.kind, name) {
+            found.push((name, dir.open_beneath(&[&entry.name])?));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    use super::*;
+
+    fn place(text: &str) -> Place {
+        let (namespace, name) = text.split_once('/').expect("namespace/name");
+        Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
+    }
+
+    #[test]
+    fn a_status_is_written_only_when_it_differs() {
+        let tmp = tempfile::tempdir().unwrap();
+        let status = StatusFiles::open(&tmp.path().join("status")).unwrap();
+        let db = place("prod/db");
+        assert_eq!(status.read::<String>(&db), None);
+        assert!(status.write(&db, &"one").unwrap());
+        let path = tmp.path().join("status/prod/db/status.json");
+        let inode = std::fs::metadata(&path).unwrap().ino();
+        assert!(!status.write(&db, &"one").unwrap());
+        assert_eq!(std::fs::metadata(&path).unwrap().ino(), inode);
+        assert!(status.write(&db, &"two").unwrap());
+        assert_eq!(status.read::<String>(&db).as_deref(), Some("two"));
+    }
+
+    #[test]
+    fn the_longest_name_has_a_status_too() {
+        let tmp = tempfile::tempdir().unwrap();
+        let status = StatusFiles::open(tmp.path()).unwrap();
+        assert!(status.write(&place(&format!("{}/{}", "n".repeat(63), "a".repeat(253))), &1).unwrap());
+    }
+
+    #[test]
+    fn statuses_of_objects_that_are_gone_go_and_nothing_else() {
+        let tmp = tempfile::tempdir().unwrap();
+        let status = StatusFiles::open(tmp.path()).unwrap();
+        for text in ["prod/db", "prod/cache", "staging/db"] {
+            status.write(&place(text), &1).unwrap();
+        }
+        std::fs::write(tmp.path().join("prod/cache/notes"), "theirs").unwrap();
+        status.retain(&BTreeSet::from([place("prod/db")])).unwrap();
+        assert!(tmp.path().join("prod/db/status.json").exists());
+        assert!(!tmp.path().join("staging").exists());
+        assert!(!tmp.path().join("prod/cache/status.json").exists());
+        assert!(tmp.path().join("prod/cache/notes").exists());
+    }
+
+    #[test]
+    fn planted_links_are_not_followed() {
+        let (tmp, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let status = StatusFiles::open(tmp.path()).unwrap();
+        symlink(outside.path(), tmp.path().join("prod")).unwrap();
+        assert!(status.write(&place("prod/db"), &1).is_err());
+        std::fs::create_dir_all(tmp.path().join("staging/db")).unwrap();
+        symlink(outside.path().join("x"), tmp.path().join("staging/db/status.json")).unwrap();
+        assert!(status.write(&place("staging/db"), &1).unwrap());
+        status.retain(&BTreeSet::new()).unwrap();
+        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+        assert!(tmp.path().join("prod").is_symlink());
+    }
+}

@@ -1,0 +1,202 @@
+//! Host mode as a [`Store`]: what the reconcile core sees of a checkout and an output directory.
+//!
+//! A translation and nothing else: files to objects, directories to targets, errors to failures.
+//! Invariant: a message holds fixed words, validated names and file names from the checkout; the operating
+//! system's errors go in as their kind only.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use seal_crds::native::NativeSealed;
+use seal_crds::resources::{API_VERSION, SealedSecretSpec, SealedSecretStatus};
+use seal_crds::{ItemName, Place, Plaintext, Sealed};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::directory::{DirectoryStore, Observed};
+use super::manifests::Found;
+use super::status::StatusFiles;
+use super::volume::VolumeError;
+use crate::failure::Failure;
+use crate::policy::Policy;
+use crate::store::{Last, Notice, Store, Target, Write};
+
+/// A checkout's view of one Secret.
+#[derive(Debug)]
+pub struct Object {
+    place: Place,
+    found: Found,
+    revision: String,
+}
+
+impl Object {
+    /// What was found in the checkout for a place.
+    pub fn new(place: Place, found: Found) -> Self {
+        let revision = revision(&found);
+        Self { place, found, revision }
+    }
+
+    /// Which Secret.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Changes with the object and where it stands.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+}
+
+/// SHA-256 of the manifest as it stands, with its file: what `metadata.generation` is counted up for here.
+fn revision(found: &Found) -> String {
+    let text = match found {
+        Found::One(manifest) => format!("{}\n{}", manifest.source, manifest.object),
+        Found::Several(sources) => format!("{sources:?}"),
+    };
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A status file: the status as in a cluster, and what it speaks of.
+#[derive(Debug, Serialize, Deserialize)]
+struct StatusFile {
+    /// Where the manifest stands.
+    manifest: String,
+    /// The manifest's [`revision`]; `status.observedGeneration` counts its changes.
+    revision: String,
+    status: SealedSecretStatus,
+}
+
+/// Secrets as files and statuses as files.
+#[derive(Debug)]
+pub struct HostStore {
+    /// The Secrets.
+    pub directory: DirectoryStore,
+    /// The statuses.
+    pub status: StatusFiles,
+}
+
+impl Store for HostStore {
+    type Object = Object;
+
+    fn place(&self, object: &Object) -> Result<Place, Failure> {
+        Ok(object.place.clone())
+    }
+
+    fn decode(&self, object: &Object, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
+        let manifest = match &object.found {
+            Found::One(manifest) => &manifest.object,
+            Found::Several(sources) => return Err(several(sources)),
+        };
+        if manifest["apiVersion"] != API_VERSION {
+            let message =
+                format!("the manifest's apiVersion is not {API_VERSION}, the one this program knows");
+            return Err(Failure::permanent("UnknownVersion", message));
+        }
+        let spec = spec(&manifest["spec"])?;
+        Ok(Arc::new(NativeSealed::parse(object.place.clone(), &spec, &policy.types)?))
+    }
+
+    fn last(&self, object: &Object) -> Last {
+        let Some(file) = self.status.read::<StatusFile>(&object.place) else {
+            return Last { generation: 1, ..Last::default() };
+        };
+        let changed = i64::from(file.revision != object.revision);
+        let generation = file.status.observed_generation.max(0).saturating_add(changed);
+        Last { generation, status: Some(file.status), requested_at: None }
+    }
+
+    async fn observe(&self, object: &Object, sealed: &dyn Sealed) -> Result<Target, Failure> {
+        let place = &object.place;
+        let observed = self.directory.observe(place, &sealed.digest().to_string(), &sealed.shape().keys);
+        match observed.map_err(|error| failure(place, error))? {
+            Observed::Absent => Ok(Target::Absent),
+            // The core's own words for this speak of annotations, which a directory hasn't.
+            Observed::Foreign { why, adoptable: false } => Err(failure(place, VolumeError::Foreign(why))),
+            Observed::Foreign { .. } => Ok(Target::Foreign { adoptable: true }),
+            Observed::Ours { current, drift } => {
+                if let Some(drift) = &drift {
+                    tracing::warn!(%place, %drift, "the Secret isn't as it was written");
+                }
+                Ok(Target::Ours { in_sync: current && drift.is_none() })
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        object: &Object,
+        sealed: &dyn Sealed,
+        _: Write,
+        data: &BTreeMap<ItemName, Plaintext>,
+    ) -> Result<bool, Failure> {
+        // Whether this makes, changes or takes over a directory is found out again, right before it is done.
+        let written = self.directory.write(&object.place, &sealed.digest().to_string(), data).await;
+        written.map(|()| true).map_err(|error| failure(&object.place, error))
+    }
+
+    async fn report(&self, object: &Object, status: &SealedSecretStatus) -> Result<(), Failure> {
+        let manifest = match &object.found {
+            Found::One(manifest) => manifest.source.to_string(),
+            Found::Several(_) => String::new(),
+        };
+        let file = StatusFile { manifest, revision: object.revision.clone(), status: status.clone() };
+        self.status.write(&object.place, &file).map(drop).map_err(|error| {
+            Failure::transient("StatusFailed", format!("can't write the status file: {}", error.kind()))
+        })
+    }
+
+    async fn notify(&self, object: &Object, notice: &Notice) {
+        let (place, reason, message) = (&object.place, notice.reason, &notice.message);
+        if notice.warning {
+            tracing::warn!(%place, reason, "{message}");
+        } else {
+            tracing::info!(%place, reason, "{message}");
+        }
+    }
+}
+
+/// The spec of the native format.
+///
+/// The parser's message may quote a value and stays behind; what it says of fields goes by their own names,
+/// which are ours.
+fn spec(value: &Value) -> Result<SealedSecretSpec, Failure> {
+    SealedSecretSpec::deserialize(value).map_err(|error| {
+        let text = error.to_string();
+        let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let problem = match missing {
+            Some(field) => format!("has no {field}"),
+            None if text.starts_with("unknown field") => "has a field that this version doesn't know".into(),
+            None => "isn't that of a SealedSecret".into(),
+        };
+        Failure::permanent("Malformed", format!("the spec {problem}"))
+    })
+}
+
+fn several(sources: &[super::manifests::Source]) -> Failure {
+    let named = sources.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let more = match sources.len().saturating_sub(3) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!("the SealedSecret stands in {named}{more}: none of them counts until one is left");
+    Failure::permanent("Ambiguous", message)
+}
+
+fn failure(place: &Place, error: VolumeError) -> Failure {
+    match &error {
+        VolumeError::Foreign(why) => Failure::permanent(
+            FOREIGN,
+            format!("{place} isn't ours to write: {why}; it is written once that is gone"),
+        ),
+        VolumeError::Io { .. } if error.is_full() => {
+            Failure::transient("NoSpace", format!("{error}: no space left; the Secret is as it was"))
+        }
+        VolumeError::Io { source, .. } => {
+            Failure::transient("OutputFailed", format!("{error}: {}", source.kind()))
+        }
+    }
+}
+
+/// The reason of a Secret that is somebody else's; the same as in a cluster.
+pub const FOREIGN: &str = "ForeignSecret";

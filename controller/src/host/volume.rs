@@ -1,0 +1,366 @@
+//! One Secret's directory: what is there, whether it is ours, whether it still is what we wrote.
+//!
+//! Writing is in [`write`]. The layout is that of kubelet's Secret volumes, so that programs which watch a
+//! mounted Secret work unchanged:
+//!
+//! ```text
+//! <secrets>/prod/db/password -> ..data/password     one link per item
+//! <secrets>/prod/db/..data -> ..seal-5f3c…           swapped in one rename
+//! <secrets>/prod/db/..seal-5f3c…/password            the bytes
+//! ```
+//!
+//! # Why metadata decides
+//! Whether a directory is in sync is told from `lstat`, `readlink` and the listing alone, without reading
+//! a byte or opening an envelope. The state file holds each file's inode, size and times as they were when
+//! we wrote it. The time of change (ctime) is set by the kernel on every write, link, rename, chmod and
+//! chown, and no call sets it to a chosen value; so equal stamps mean equal bytes, with two gaps, both
+//! closed or owned up to:
+//! - Time moves in ticks, so a change within the tick of our own write would leave the same stamp. A file
+//!   is therefore given its name only a tick after its last change ([`TICK`]).
+//! - tmpfs doesn't move the times of a file that is changed through a shared writable mapping. Only root or
+//!   the file's owner can map it so, and both may replace it anyway; 0400 by `--mode` keeps the owner out.
+//!
+//! Where stamps differ, the bytes are compared before anything is written, so a `touch` or a lost state
+//! file doesn't disturb readers.
+//!
+//! Invariants: a directory that the state file doesn't record, or that is another one than it records, is
+//! never changed; entries that somebody added beside the items stay, as in a cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::time::Duration;
+
+use rustix::fs::{FileType, Gid, Mode, Stat, Uid, fchmod, fchown};
+use seal_crds::{ItemName, Namespace, Place};
+
+use super::beneath::{Component, Dir, data_link};
+use super::fault;
+use super::state::{Generation, Record, Stamp, only_we_write};
+
+pub mod write;
+
+/// Above the largest step of the clock that stamps files (10 ms, a kernel built with HZ=100).
+pub const TICK: Duration = Duration::from_millis(12);
+
+/// More entries than any Secret can have items, twice over.
+const MAX_ENTRIES: usize = 1 << 16;
+
+/// Who may read the files; from flags only.
+///
+/// Directories always stay ours: whoever owned one could put links in it. With an owner given, its group
+/// may enter and list them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    file_mode: Mode,
+    directory_mode: Mode,
+    uid: Uid,
+    gid: Gid,
+}
+
+impl Access {
+    /// Access to files with `mode`, owned by `owner` (user and group) or else by us.
+    pub fn new(mode: u32, owner: Option<(u32, u32)>) -> Self {
+        let mut directory = 0o700;
+        if mode & 0o040 != 0 || owner.is_some() {
+            directory |= 0o050;
+        }
+        if mode & 0o004 != 0 {
+            directory |= 0o005;
+        }
+        let (uid, gid) = match owner {
+            Some((uid, gid)) => (Uid::from_raw(uid), Gid::from_raw(gid)),
+            None => (rustix::process::geteuid(), rustix::process::getegid()),
+        };
+        Self {
+            file_mode: Mode::from_raw_mode(mode & 0o777),
+            directory_mode: Mode::from_raw_mode(directory),
+            uid,
+            gid,
+        }
+    }
+
+    /// The mode of directories.
+    pub fn directory_mode(&self) -> u32 {
+        self.directory_mode.as_raw_mode()
+    }
+
+    fn fits_file(&self, stat: &Stat) -> bool {
+        Mode::from_raw_mode(stat.st_mode) == self.file_mode
+            && stat.st_uid == self.uid.as_raw()
+            && stat.st_gid == self.gid.as_raw()
+            // A second name for the file may lie anywhere, and outlive the Secret.
+            && stat.st_nlink == 1
+    }
+
+    fn fits_directory(&self, stat: &Stat) -> bool {
+        Mode::from_raw_mode(stat.st_mode) == self.directory_mode
+            && stat.st_uid == rustix::process::geteuid().as_raw()
+            && stat.st_gid == self.gid.as_raw()
+    }
+
+    /// Gives a directory to us, with our mode. Owner before mode: in between it is narrower, never wider.
+    pub fn apply_to_directory(&self, dir: &Dir) -> io::Result<()> {
+        if !self.fits_directory(&dir.stat_self()?) {
+            fault::point("directory owner and mode")?;
+            fchown(dir.as_fd(), Some(rustix::process::geteuid()), Some(self.gid))?;
+            fchmod(dir.as_fd(), self.directory_mode)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a directory isn't ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Foreign {
+    /// No directory.
+    #[error("there is a file or a link in its place")]
+    NotADirectory,
+    /// A directory that we have no record of.
+    #[error("a directory is there that seal-controller didn't make")]
+    Unrecorded,
+    /// Another directory than the recorded one.
+    #[error("the directory was replaced by another")]
+    Replaced,
+    /// The namespace's directory can't be trusted.
+    #[error("the namespace's directory is a link or a file, or others can write to it")]
+    Namespace,
+}
+
+/// Why a Secret's directory could not be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeError {
+    /// It isn't ours.
+    #[error("not ours: {0}")]
+    Foreign(Foreign),
+    /// The file system refused; a full disk, too.
+    #[error("can't {doing}")]
+    Io {
+        /// What was being done, as an infinitive.
+        doing: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl VolumeError {
+    /// For `map_err`: what was being done.
+    pub fn doing(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, source }
+    }
+
+    /// Whether the disk (or a quota on it) is full.
+    pub fn is_full(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+    }
+}
+
+/// What is in a Secret's place.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// Not ours, and never touched.
+    Foreign {
+        /// Why.
+        why: Foreign,
+        /// The directory, if it has our layout and is writable by us alone: where a state file was lost, it
+        /// may be taken over.
+        our_layout: Option<Dir>,
+    },
+    /// Ours.
+    Ours(Dir),
+}
+
+/// How a directory of ours differs from what we wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Drift {
+    /// Owner or mode of a directory.
+    #[error("owner or mode of the directory changed")]
+    Access,
+    /// `..data` is gone, or isn't our link.
+    #[error("the link ..data changed")]
+    DataLink,
+    /// The items in the current directory aren't those that we wrote.
+    #[error("items were added or removed behind ..data")]
+    Items,
+    /// A file isn't the one that we wrote.
+    #[error("item {0} was edited")]
+    Edited(ItemName),
+    /// An item's link is gone or isn't ours.
+    #[error("the link of item {0} changed")]
+    Link(ItemName),
+    /// Something of ours that is no longer in use.
+    #[error("remains of an interrupted write")]
+    Remains,
+}
+
+/// One Secret's directory, there or not.
+#[derive(Clone, Copy, Debug)]
+pub struct Volume<'a> {
+    /// The output directory.
+    pub root: &'a Dir,
+    /// Which Secret.
+    pub place: &'a Place,
+    /// Who may read.
+    pub access: &'a Access,
+}
+
+impl Volume<'_> {
+    fn name(&self) -> Component {
+        Component::from(&self.place.name)
+    }
+
+    /// The namespace's directory; `None` if there is none.
+    ///
+    /// Threat: who can write to it could put a link or an own directory in the place of ours.
+    fn namespace(&self) -> Result<Option<Dir>, VolumeError> {
+        let doing = VolumeError::doing;
+        let name = Component::from(&self.place.namespace);
+        match self.root.stat(&name).map_err(doing("look at the namespace's directory"))? {
+            None => return Ok(None),
+            Some(stat) if !is_directory(&stat) => return Err(VolumeError::Foreign(Foreign::Namespace)),
+            Some(_) => {}
+        }
+        let dir = self.root.open_beneath(&[&name]).map_err(doing("open the namespace's directory"))?;
+        let stat = dir.stat_self().map_err(doing("look at the namespace's directory"))?;
+        if only_we_write(&stat) { Ok(Some(dir)) } else { Err(VolumeError::Foreign(Foreign::Namespace)) }
+    }
+
+    /// Looks at what is in the Secret's place.
+    pub fn look(&self, record: Option<&Record>) -> Result<Found, VolumeError> {
+        let doing = VolumeError::doing;
+        let foreign = |why| Ok(Found::Foreign { why, our_layout: None });
+        let namespace = match self.namespace() {
+            Ok(Some(namespace)) => namespace,
+            Ok(None) => return Ok(Found::Absent),
+            Err(VolumeError::Foreign(why)) => return foreign(why),
+            Err(error) => return Err(error),
+        };
+        match namespace.stat(&self.name()).map_err(doing("look at the Secret's directory"))? {
+            None => return Ok(Found::Absent),
+            Some(stat) if !is_directory(&stat) => return foreign(Foreign::NotADirectory),
+            Some(_) => {}
+        }
+        let dir = namespace.open_beneath(&[&self.name()]).map_err(doing("open the Secret's directory"))?;
+        let identity = dir.identity().map_err(doing("look at the Secret's directory"))?;
+        match record {
+            Some(record) if record.directory == identity => Ok(Found::Ours(dir)),
+            _ => {
+                let why = if record.is_some() { Foreign::Replaced } else { Foreign::Unrecorded };
+                let our_layout = has_our_layout(&dir).map_err(doing("look at the Secret's directory"))?;
+                Ok(Found::Foreign { why, our_layout: our_layout.then_some(dir) })
+            }
+        }
+    }
+
+    /// The first difference between a directory of ours and what the record says; from metadata alone.
+    pub fn drift(&self, dir: &Dir, record: &Record) -> io::Result<Option<Drift>> {
+        let current = Component::from(&record.generation);
+        let points_there = dir.read_link(&data_link())?.is_some_and(|t| t == current.as_bytes());
+        if !points_there || !dir.stat(&current)?.is_some_and(|stat| is_directory(&stat)) {
+            return Ok(Some(Drift::DataLink));
+        }
+        let generation = dir.open_beneath(&[&current])?;
+        for each in [dir, &generation] {
+            if !self.access.fits_directory(&each.stat_self()?) {
+                return Ok(Some(Drift::Access));
+            }
+        }
+        if !holds_exactly(&generation, record.files.keys())? {
+            return Ok(Some(Drift::Items));
+        }
+        for (item, stamp) in &record.files {
+            let intact = generation.stat(&item.into())?.is_some_and(|stat| {
+                is_file(&stat) && self.access.fits_file(&stat) && Stamp::of(&stat) == *stamp
+            });
+            if !intact {
+                return Ok(Some(Drift::Edited(item.clone())));
+            }
+            if !is_item_link(dir, item)? {
+                return Ok(Some(Drift::Link(item.clone())));
+            }
+        }
+        let items: BTreeSet<_> = record.files.keys().cloned().collect();
+        let remains = remains(dir, &record.generation, &items)?;
+        Ok((!remains.is_empty()).then_some(Drift::Remains))
+    }
+}
+
+fn is_directory(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+}
+
+fn is_file(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+}
+
+/// Whether a directory has just these items, as regular files.
+fn holds_exactly<'a>(dir: &Dir, items: impl ExactSizeIterator<Item = &'a ItemName>) -> io::Result<bool> {
+    let listed = match dir.entries(items.len()) {
+        Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => return Ok(false),
+        listed => listed?,
+    };
+    let mut names: Vec<_> = items.map(Component::from).collect();
+    names.sort();
+    let files = listed.iter().all(|entry| entry.kind == FileType::RegularFile);
+    Ok(files && listed.iter().map(|entry| &entry.name).eq(names.iter()))
+}
+
+/// What the link of an item points to.
+fn item_target(item: &ItemName) -> String {
+    format!("..data/{item}")
+}
+
+fn is_item_link(dir: &Dir, item: &ItemName) -> io::Result<bool> {
+    Ok(dir.read_link(&item.into())?.is_some_and(|target| target == item_target(item).as_bytes()))
+}
+
+/// Writable by us alone, and `..data` points to a directory with a name that only we give.
+fn has_our_layout(dir: &Dir) -> io::Result<bool> {
+    let ours = only_we_write(&dir.stat_self()?);
+    Ok(ours && dir.read_link(&data_link())?.is_some_and(|target| Generation::parse(&target).is_some()))
+}
+
+/// Entries of ours that are no longer in use: other generations, and links to items that are no more.
+/// Everything else that isn't expected was put there by somebody and stays.
+fn remains(dir: &Dir, current: &Generation, items: &BTreeSet<ItemName>) -> io::Result<Vec<Component>> {
+    let mut remains = Vec::new();
+    for entry in dir.entries(MAX_ENTRIES)? {
+        let generation = Generation::parse(entry.name.as_bytes());
+        let item = entry.name.as_str().and_then(|name| name.parse::<ItemName>().ok());
+        let unused = match (generation, item) {
+            (Some(generation), _) => generation != *current,
+            (None, Some(item)) => {
+                entry.kind == FileType::Symlink && !items.contains(&item) && is_item_link(dir, &item)?
+            }
+            (None, None) => false,
+        };
+        if unused {
+            remains.push(entry.name);
+        }
+    }
+    Ok(remains)
+}
+
+/// Removes what crashes left in the namespaces' directories: Secrets that hadn't got their name yet, or had
+/// just lost it. Only names that no one but us gives, in directories that no one but us writes.
+pub fn sweep(root: &Dir) -> io::Result<()> {
+    for entry in root.entries(MAX_ENTRIES)? {
+        let is_namespace = entry.name.as_str().is_some_and(|name| name.parse::<Namespace>().is_ok());
+        if !is_namespace || entry.kind != FileType::Directory {
+            continue;
+        }
+        let namespace = root.open_beneath(&[&entry.name])?;
+        if !only_we_write(&namespace.stat_self()?) {
+            continue;
+        }
+        for entry in namespace.entries(MAX_ENTRIES)? {
+            if Generation::parse(entry.name.as_bytes()).is_some() {
+                namespace.remove_tree(&entry.name)?;
+            }
+        }
+    }
+    Ok(())
+}

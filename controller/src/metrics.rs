@@ -1,0 +1,103 @@
+//! Counters for Prometheus.
+//!
+//! Not the page that serves them. Invariant: labels are fixed words ([`Failure::reason`]), so the number of
+//! series is bounded and none is derived from a name or a value.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use crate::failure::Failure;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReconcileLabels {
+    /// `ok`, `permanent` or `transient`.
+    result: &'static str,
+    /// The failure's reason; empty when there is none.
+    reason: &'static str,
+}
+
+/// What the controller counts.
+#[derive(Clone)]
+pub struct Metrics {
+    reconciles: Family<ReconcileLabels, Counter>,
+    unseals: Counter,
+    writes: Counter,
+    heals: Counter,
+    registry: Arc<Registry>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("seal_controller");
+        let (reconciles, unseals, writes, heals) =
+            (Family::default(), Counter::default(), Counter::default(), Counter::default());
+        registry.register(
+            "reconciles",
+            "Objects looked at, by result and reason",
+            Family::clone(&reconciles),
+        );
+        registry.register("unseals", "Objects opened with a private key", unseals.clone());
+        registry.register("secret_writes", "Secrets written", writes.clone());
+        registry.register(
+            "heals",
+            "Secrets that had been changed or deleted and were put back",
+            heals.clone(),
+        );
+        Self { reconciles, unseals, writes, heals, registry: Arc::new(registry) }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn reconciled(&self, failure: Option<&Failure>) {
+        let (result, reason) = match failure {
+            None => ("ok", ""),
+            Some(failure) if failure.is_permanent() => ("permanent", failure.reason),
+            Some(failure) => ("transient", failure.reason),
+        };
+        self.reconciles.get_or_create(&ReconcileLabels { result, reason }).inc();
+    }
+
+    pub(crate) fn unsealed(&self) {
+        self.unseals.inc();
+    }
+
+    pub(crate) fn written(&self) {
+        self.writes.inc();
+    }
+
+    pub(crate) fn healed(&self) {
+        self.heals.inc();
+    }
+
+    /// The OpenMetrics text of all counters.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+            .expect("writing to a string can't fail");
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_named_by_noun_and_unit() {
+        let metrics = Metrics::default();
+        metrics.reconciled(Some(&Failure::permanent("WrongPlace", "x")));
+        metrics.healed();
+        let text = metrics.to_text();
+        for line in [
+            "seal_controller_reconciles_total{result=\"permanent\",reason=\"WrongPlace\"} 1",
+            "seal_controller_heals_total 1",
+            "seal_controller_secret_writes_total 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}

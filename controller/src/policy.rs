@@ -1,0 +1,107 @@
+//! What this controller opens at all: its flags, as values.
+//!
+//! Not what a manifest may ask for; nothing here comes from a manifest. Invariant: an object that the
+//! policy refuses is refused before any key is tried on it.
+
+use std::collections::BTreeSet;
+
+use seal_crds::{Namespace, Place, Scope, Sealed};
+
+use crate::failure::Failure;
+
+/// Which objects are opened.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Scopes that are opened.
+    pub scopes: BTreeSet<Scope>,
+    /// Types that are allowed although the format refuses them by default.
+    pub types: BTreeSet<String>,
+    /// Where SealedSecrets are refused: the controller's own namespace.
+    pub refused_namespace: Option<Namespace>,
+    /// The only namespaces that are served; everything when absent.
+    pub namespaces: Option<BTreeSet<Namespace>>,
+}
+
+impl Default for Policy {
+    /// `strict` and `namespace-wide`: a cluster-wide object can be opened by any tenant who copies it, so
+    /// opening those is a decision of whoever runs the cluster.
+    fn default() -> Self {
+        Self {
+            scopes: [Scope::Strict, Scope::NamespaceWide].into(),
+            types: BTreeSet::new(),
+            refused_namespace: None,
+            namespaces: None,
+        }
+    }
+}
+
+impl Policy {
+    /// Whether objects at this place are opened.
+    ///
+    /// # Errors
+    ///
+    /// A permanent failure that names the flag.
+    pub fn admit_place(&self, place: &Place) -> Result<(), Failure> {
+        // The controller's namespace holds its keys: a SealedSecret there could become a Secret that is
+        // read as one, and everybody with the public key can make SealedSecrets.
+        if self.refused_namespace.as_ref() == Some(&place.namespace) {
+            return Err(Failure::permanent(
+                "NamespaceRefused",
+                format!(
+                    "namespace {} holds the controller's keys; SealedSecrets there are refused \
+                     (--allow-own-namespace opens them)",
+                    place.namespace
+                ),
+            ));
+        }
+        match &self.namespaces {
+            Some(namespaces) if !namespaces.contains(&place.namespace) => Err(Failure::permanent(
+                "NamespaceRefused",
+                format!(
+                    "namespace {} is not one this controller serves (--allow-namespace)",
+                    place.namespace
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this object is opened.
+    ///
+    /// # Errors
+    ///
+    /// A permanent failure that names the flag.
+    pub fn admit(&self, sealed: &dyn Sealed) -> Result<(), Failure> {
+        if self.scopes.contains(&sealed.scope()) {
+            return Ok(());
+        }
+        let allowed = self.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
+        Err(Failure::permanent(
+            "ScopeRefused",
+            format!("scope {} is not opened here (--allowed-scopes is {allowed})", sealed.scope()),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(namespace: &str) -> Place {
+        Place { namespace: namespace.parse().unwrap(), name: "db".parse().unwrap() }
+    }
+
+    #[test]
+    fn the_namespace_with_the_keys_is_refused() {
+        let policy = Policy { refused_namespace: "seal-system".parse().ok(), ..Policy::default() };
+        assert_eq!(policy.admit_place(&place("seal-system")).unwrap_err().reason, "NamespaceRefused");
+        assert_eq!(policy.admit_place(&place("prod")), Ok(()));
+    }
+
+    #[test]
+    fn with_a_list_of_namespaces_others_are_refused() {
+        let policy = Policy { namespaces: Some(["prod".parse().unwrap()].into()), ..Policy::default() };
+        assert_eq!(policy.admit_place(&place("prod")), Ok(()));
+        assert!(policy.admit_place(&place("staging")).is_err());
+    }
+}

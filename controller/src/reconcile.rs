@@ -1,0 +1,160 @@
+//! One object, from manifest to Secret.
+//!
+//! The whole controller in one scroll, the same over either store: guard → decode → observe → plan → unseal
+//! → write → status. Not here: how a store reads and writes ([`crate::store`]), what is decided
+//! ([`crate::plan`]), what is said ([`crate::status`]).
+//!
+//! Invariant: every effect of a reconcile is a line of [`reconcile`] or [`attempt`]; plaintext lives from
+//! `unseal` to the end of `write` and is wiped there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use seal_crds::keys::Keyring;
+use seal_crds::{Sealed, Unsealed};
+use tokio::sync::watch;
+
+use crate::backoff::Backoff;
+use crate::failure::Failure;
+use crate::metrics::Metrics;
+use crate::plan::{Plan, plan};
+use crate::policy::Policy;
+use crate::status::{Opened, next_status, transition};
+use crate::store::{Last, Notice, Store};
+
+/// What every reconcile shares.
+pub struct Context<S> {
+    /// Where objects come from and Secrets go to.
+    pub store: S,
+    /// What is opened at all.
+    pub policy: Policy,
+    /// The identities at hand; a change is seen by the next reconcile.
+    pub keys: watch::Receiver<Arc<Keyring>>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// How long an object that keeps failing waits.
+    pub backoff: Backoff,
+}
+
+/// When to look at the object again, if nothing happens to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// When it, its Secret or the keys change.
+    OnChange,
+    /// After this long: something failed that may pass by itself.
+    After(Duration),
+}
+
+/// What an attempt that got through did.
+enum Done {
+    /// Nothing had to be opened.
+    Kept,
+    /// The object was opened; `healed` where that undid somebody's change.
+    Opened { opened: Opened, healed: bool },
+}
+
+/// Brings one object's Secret and status up to date.
+pub async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object) -> Next {
+    let last = context.store.last(object);
+    let outcome = attempt(context, object, &last).await;
+    context.metrics.reconciled(outcome.as_ref().err());
+
+    let reported = match &outcome {
+        Ok(Done::Kept) => keep(context, object, &last).await,
+        Ok(Done::Opened { opened, healed }) => {
+            if *healed {
+                let message = "the Secret had been changed or deleted, and is what it should be again";
+                let notice = Notice { warning: true, reason: "Healed", message: message.to_owned() };
+                context.store.notify(object, &notice).await;
+                context.metrics.healed();
+            }
+            report(context, object, &last, Ok(opened)).await
+        }
+        Err(failure) => report(context, object, &last, Err(failure)).await,
+    };
+    let failure = outcome.err().or(reported.err());
+    let key = context.store.place(object).ok();
+    match failure {
+        Some(failure) if !failure.is_permanent() => {
+            tracing::warn!(reason = failure.reason, %failure, place = key.as_ref().map(tracing::field::display), "will try again");
+            Next::After(context.backoff.failed(key))
+        }
+        Some(failure) => {
+            tracing::warn!(reason = failure.reason, %failure, place = key.as_ref().map(tracing::field::display), "refused");
+            context.backoff.passed(key.as_ref());
+            Next::OnChange
+        }
+        None => {
+            context.backoff.passed(key.as_ref());
+            Next::OnChange
+        }
+    }
+}
+
+async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last) -> Result<Done, Failure> {
+    let store = &context.store;
+    let place = store.place(object)?;
+    context.policy.admit_place(&place)?;
+    let sealed = store.decode(object, &context.policy)?;
+    context.policy.admit(&*sealed)?;
+
+    let target = store.observe(object, &*sealed).await?;
+    let (write, heals) = match plan(&place, last, target)? {
+        Plan::Keep => return Ok(Done::Kept),
+        Plan::Verify => (None, false),
+        Plan::Write { write, heals } => (Some(write), heals),
+    };
+
+    let unsealed = unseal(context, sealed.clone()).await?;
+    let mut healed = false;
+    if let Some(write) = write
+        && store.write(object, &*sealed, write, &unsealed.data).await?
+    {
+        context.metrics.written();
+        tracing::info!(%place, ?write, heals, "wrote the Secret");
+        healed = heals;
+    }
+    let opened = Opened { items: unsealed.data.len(), by: unsealed.opened_by };
+    Ok(Done::Opened { opened, healed })
+}
+
+/// Off the async threads: opening costs key operations, and a thread that computes answers nobody.
+async fn unseal<S>(context: &Context<S>, sealed: Arc<dyn Sealed>) -> Result<Unsealed, Failure> {
+    let keys = context.keys.borrow().clone();
+    context.metrics.unsealed();
+    let opened = tokio::task::spawn_blocking(move || sealed.unseal(&keys)).await;
+    match opened {
+        Ok(result) => Ok(result?),
+        // The task panicked, or the runtime is going down. The panic's message stays in the task.
+        Err(_) => Err(Failure::transient("Interrupted", "opening the object was interrupted")),
+    }
+}
+
+/// An unchanged object still answers a request to look at it (Flux waits for the echo).
+async fn keep<S: Store>(context: &Context<S>, object: &S::Object, last: &Last) -> Result<(), Failure> {
+    let Some(status) = &last.status else { return Ok(()) };
+    if last.requested_at.is_none() || status.last_handled_reconcile_at == last.requested_at {
+        return Ok(());
+    }
+    let mut status = status.clone();
+    status.last_handled_reconcile_at = last.requested_at.clone();
+    context.store.report(object, &status).await
+}
+
+async fn report<S: Store>(
+    context: &Context<S>,
+    object: &S::Object,
+    last: &Last,
+    outcome: Result<&Opened, &Failure>,
+) -> Result<(), Failure> {
+    let status = next_status(last, outcome, Timestamp::now());
+    if last.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    context.store.report(object, &status).await?;
+    if let Some(notice) = transition(last, &status) {
+        context.store.notify(object, &notice).await;
+    }
+    Ok(())
+}

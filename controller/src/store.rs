@@ -1,0 +1,119 @@
+//! The seam between the reconcile core and where Secrets live.
+//!
+//! Two stores implement it: the Kubernetes API ([`crate::cluster`]) and a directory ([`crate::host`]). Not
+//! a cache and not a decision: a store says what it finds and does what it is told. Invariant: the core
+//! never learns which store it runs over, and a store never decides whether to write.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use seal_crds::resources::SealedSecretStatus;
+use seal_crds::{ItemName, Place, Plaintext, Sealed};
+
+use crate::failure::Failure;
+use crate::policy::Policy;
+
+/// Where sealed objects come from and Secrets go to.
+pub trait Store: Send + Sync + 'static {
+    /// A sealed object as the store holds it, perhaps malformed.
+    type Object: Send + Sync;
+
+    /// Where the object is.
+    ///
+    /// # Errors
+    ///
+    /// A permanent failure where its namespace or name may not be used.
+    fn place(&self, object: &Self::Object) -> Result<Place, Failure>;
+
+    /// Parses the object.
+    ///
+    /// # Errors
+    ///
+    /// A permanent failure that says what is wrong with it.
+    fn decode(&self, object: &Self::Object, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure>;
+
+    /// What was said of the object last.
+    fn last(&self, object: &Self::Object) -> Last;
+
+    /// What is found where the Secret belongs. Reads metadata only, never a value.
+    fn observe(
+        &self,
+        object: &Self::Object,
+        sealed: &dyn Sealed,
+    ) -> impl Future<Output = Result<Target, Failure>> + Send;
+
+    /// Makes the Secret what the object says; `false` where a second look found it right already.
+    ///
+    /// # Guarantees
+    ///
+    /// The Secret is old or new, never in between. It is looked at again before it is touched: a foreign
+    /// one that appeared since [`Store::observe`] stays as it is.
+    fn write(
+        &self,
+        object: &Self::Object,
+        sealed: &dyn Sealed,
+        write: Write,
+        data: &BTreeMap<ItemName, Plaintext>,
+    ) -> impl Future<Output = Result<bool, Failure>> + Send;
+
+    /// Publishes a status; called only when it differs from the last.
+    fn report(
+        &self,
+        object: &Self::Object,
+        status: &SealedSecretStatus,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Tells people of a transition or a healing. May be lost.
+    fn notify(&self, object: &Self::Object, notice: &Notice) -> impl Future<Output = ()> + Send;
+}
+
+/// What is known of an object before this reconcile.
+#[derive(Clone, Debug, Default)]
+pub struct Last {
+    /// Changes with every change of what the object asks for.
+    pub generation: i64,
+    /// The status as it stands; none before anybody looked.
+    pub status: Option<SealedSecretStatus>,
+    /// `reconcile.fluxcd.io/requestedAt`, to be echoed.
+    pub requested_at: Option<String>,
+}
+
+/// What is where the Secret belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing.
+    Absent,
+    /// Somebody else's; `adoptable` where it permits this object to take it over.
+    Foreign {
+        /// Whether it says that it may be adopted.
+        adoptable: bool,
+    },
+    /// Ours.
+    Ours {
+        /// Whether it is exactly what the object says, as far as metadata tells.
+        in_sync: bool,
+    },
+}
+
+/// What to do to the Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Make it; refuse where one is there.
+    Create,
+    /// Make ours what the object says.
+    Update,
+    /// Take over somebody else's, which permits it.
+    Adopt,
+}
+
+/// One sentence for people about one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether somebody should look.
+    pub warning: bool,
+    /// CamelCase, for programs.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}

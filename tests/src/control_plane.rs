@@ -1,0 +1,309 @@
+//! A real Kubernetes control plane for tests: etcd, kube-apiserver and
+//! kube-controller-manager (garbage collection, namespaces, service accounts),
+//! without nodes, so Pods stay pending for ever.
+//!
+//! It starts on first use and is shared by all tests of the process, so tests
+//! stay apart by namespaces ([`ControlPlane::namespace`]) and identities
+//! ([`ControlPlane::service_account`]); what is cluster-wide they share.
+//!
+//! Nothing is started from here but the supervisor, `bin/control-plane.rs`,
+//! which holds the read end of a pipe whose write end is in this process.
+//!
+//! Invariant: however this process ends, even by SIGKILL, the kernel closes
+//! that pipe, and with it go all the processes and files of the control plane.
+//! No test cleans up after itself, and none has to.
+//!
+//! Failures here panic: nobody is there to hand an error to but the test.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::toolchain;
+
+/// How long the audit log may lag behind a request that has been answered.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The first and only line that the supervisor writes to a piped stdout.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Announcement {
+    /// It serves, and does so until the supervisor's stdin is closed.
+    Ready(Access),
+    /// It won't: why, with the tail of the log of whatever failed.
+    Failed(String),
+}
+
+/// How to reach a control plane that serves.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// Where it keeps everything, logs too; it goes away with it.
+    pub dir: PathBuf,
+    /// Of a user in `system:masters`; written as JSON, which YAML contains.
+    pub kubeconfig: PathBuf,
+    /// One JSON event a line, at level `Metadata`.
+    pub audit_log: PathBuf,
+}
+
+/// A running control plane.
+#[derive(Debug)]
+pub struct ControlPlane {
+    access: Access,
+    /// Its stdin is the pipe that keeps the control plane alive.
+    supervisor: Child,
+}
+
+impl ControlPlane {
+    /// The control plane of this process, started on first use (5 to 10 s).
+    ///
+    /// The CRDs in `crds/*.yaml` are installed, and were so before the garbage
+    /// collector started: it looks for new kinds only every 30 seconds, until
+    /// when it wouldn't notice that an owner of such a kind was deleted.
+    ///
+    /// # Panics
+    /// When it can't be started; once that failed, at once for every later test.
+    #[must_use]
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
+        match SHARED.get_or_init(|| Self::start(&crds())) {
+            Ok(control_plane) => control_plane,
+            Err(why) => panic!("the test control plane didn't start: {why}"),
+        }
+    }
+
+    /// A control plane of the caller's own, for tests that break it. It ends
+    /// with the value. The CRDs in the files are installed before its controllers start.
+    ///
+    /// # Errors
+    /// When it can't be started, with the tail of the log of what failed.
+    pub fn start(crds: &[PathBuf]) -> Result<Self, String> {
+        let program = supervisor();
+        let mut supervisor = Command::new(&program)
+            .args(crds)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+        let stdout = supervisor.stdout.take().expect("stdout was piped three lines above");
+        let mut line = String::new();
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .map_err(|error| format!("cannot read what the supervisor says: {error}"))?;
+        let why = match serde_json::from_str(&line) {
+            Ok(Announcement::Ready(access)) => return Ok(Self { access, supervisor }),
+            Ok(Announcement::Failed(why)) => why,
+            Err(_) => "the supervisor ended without a word".to_owned(),
+        };
+        let _ = supervisor.wait();
+        Err(why)
+    }
+
+    /// The kubeconfig of a user in `system:masters`, whom no rule stops.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &Path {
+        &self.access.kubeconfig
+    }
+
+    /// Where the logs are (`kube-apiserver.log` and so on); files put there go
+    /// away with the control plane.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.access.dir
+    }
+
+    /// `kubectl` as the administrator.
+    pub fn kubectl<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        self.kubectl_as(self.kubeconfig(), args)
+    }
+
+    /// `kubectl` as whoever the kubeconfig names. Nothing of the home directory
+    /// has a say in it: discovery is cached there by port, and ports come back.
+    pub fn kubectl_as<S: AsRef<OsStr>>(
+        &self,
+        kubeconfig: &Path,
+        args: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut kubectl = Command::new(toolchain::bin("kubectl"));
+        kubectl
+            .env("KUBECONFIG", kubeconfig)
+            .env("KUBECACHEDIR", self.dir().join("kubectl-cache"))
+            .env("KUBERC", "off")
+            .args(args);
+        kubectl
+    }
+
+    /// Applies manifests (YAML or JSON, any number of documents), server-side.
+    ///
+    /// # Panics
+    /// When the API server refuses one.
+    #[track_caller]
+    pub fn apply(&self, manifests: &str) {
+        let mut kubectl = self.kubectl(["apply", "--server-side", "-f", "-"]);
+        succeed_with(&mut kubectl, manifests);
+    }
+
+    /// One object, or the list that the arguments of `kubectl get` select.
+    ///
+    /// # Panics
+    /// When it doesn't exist: [`ControlPlane::kubectl`] is for such questions.
+    #[track_caller]
+    #[must_use]
+    pub fn object<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Value {
+        let output = succeed(self.kubectl(["get", "--output=json"]).args(args));
+        serde_json::from_slice(&output.stdout).expect("kubectl get --output=json prints JSON")
+    }
+
+    /// A new namespace, `<prefix>-<number>`, for one test alone.
+    ///
+    /// # Panics
+    /// When the prefix doesn't make a valid name.
+    #[track_caller]
+    #[must_use]
+    pub fn namespace(&self, prefix: &str) -> String {
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{prefix}-{}", LAST.fetch_add(1, Ordering::Relaxed) + 1);
+        succeed(&mut self.kubectl(["create", "namespace", &name]));
+        name
+    }
+
+    /// A kubeconfig for a service account, which is created if it is missing
+    /// and may do nothing but what RBAC grants it: how a program runs under the
+    /// Role that it ships with. Its token is good for an hour, its context's
+    /// namespace is the account's own.
+    ///
+    /// # Panics
+    /// When the namespace is missing.
+    #[track_caller]
+    #[must_use]
+    pub fn service_account(&self, namespace: &str, name: &str) -> PathBuf {
+        let account = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"namespace": namespace, "name": name},
+        });
+        self.apply(&account.to_string());
+        let mut create = self.kubectl(["create", "token", name, "--duration=1h", "--namespace", namespace]);
+        let token = String::from_utf8(succeed(&mut create).stdout).expect("a token is ASCII");
+
+        let admin = std::fs::read(self.kubeconfig()).expect("the kubeconfig lives as long as self");
+        let mut kubeconfig: Value = serde_json::from_slice(&admin).expect("the supervisor writes JSON");
+        kubeconfig["users"][0]["user"] = json!({"token": token.trim()});
+        kubeconfig["contexts"][0]["context"]["namespace"] = json!(namespace);
+        let path = self.dir().join(format!("{namespace}.{name}.kubeconfig"));
+        std::fs::write(&path, kubeconfig.to_string()).expect("the control plane's directory is writable");
+        path
+    }
+
+    /// What the API server recorded so far of requests that `select` chooses,
+    /// in order: everything that was answered before this call is in it.
+    ///
+    /// An event carries `user.username`, `userAgent`, `verb`, `objectRef`,
+    /// `responseStatus.code` and so on, never bodies. Each request shows once,
+    /// with stage `ResponseComplete`; a watch shows with `ResponseStarted`
+    /// first and completes when it ends. Other tests share the log: select by a
+    /// user, user agent or namespace of your own. The API server's own requests
+    /// aren't logged.
+    ///
+    /// # Panics
+    /// When the log can't be read.
+    #[track_caller]
+    pub fn audit_events(&self, mut select: impl FnMut(&Value) -> bool) -> Vec<Value> {
+        // An answer may overtake its own line in the log, so ask for something
+        // unique and wait until that line has come.
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let marker = format!("/version?marker={}", LAST.fetch_add(1, Ordering::Relaxed));
+        succeed(&mut self.kubectl(["get", "--raw", &marker]));
+        let uri = json!(marker);
+
+        let deadline = Instant::now() + AUDIT_PATIENCE;
+        loop {
+            let log = std::fs::read_to_string(&self.access.audit_log).expect("the audit log is readable");
+            // The last line may be half written; the marker's then isn't there yet either.
+            let events: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            if let Some(end) = events.iter().rposition(|event| event["requestURI"] == uri) {
+                return events.into_iter().take(end).filter(|event| select(event)).collect();
+            }
+            assert!(Instant::now() < deadline, "the audit log doesn't show {marker}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for ControlPlane {
+    /// Only values of [`ControlPlane::start`] come here; a shared one ends with
+    /// the process. Waiting for the supervisor makes it gone when we return.
+    fn drop(&mut self) {
+        drop(self.supervisor.stdin.take());
+        let _ = self.supervisor.wait();
+    }
+}
+
+/// Runs a command.
+///
+/// # Panics
+/// When it fails, with everything it wrote.
+#[track_caller]
+pub fn succeed(command: &mut Command) -> Output {
+    let output = command.output().expect("the program exists, see toolchain::bin");
+    checked(command, output)
+}
+
+/// As [`succeed`], with a text on stdin.
+///
+/// # Panics
+/// When it fails, with everything it wrote.
+#[track_caller]
+pub fn succeed_with(command: &mut Command, stdin: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program exists, see toolchain::bin");
+    let mut pipe = child.stdin.take().expect("stdin was piped above");
+    // A program that refuses early closes its stdin: what it says then counts, not the broken pipe.
+    let _ = pipe.write_all(stdin.as_bytes());
+    drop(pipe);
+    let output = child.wait_with_output().expect("the child was started above and waited for once");
+    checked(command, output)
+}
+
+#[track_caller]
+fn checked(command: &Command, output: Output) -> Output {
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    output
+}
+
+/// Cargo puts a package's programs beside the folder `deps` that its tests and
+/// benchmarks run from, and builds them before it runs either.
+fn supervisor() -> PathBuf {
+    let test = std::env::current_exe().expect("the operating system knows what it runs");
+    let deps = test.parent().expect("a program is in a directory");
+    deps.parent().unwrap_or(deps).join("control-plane")
+}
+
+/// The CRDs that we ship.
+fn crds() -> Vec<PathBuf> {
+    let dir = toolchain::repository().join("crds");
+    let mut crds: Vec<PathBuf> = std::fs::read_dir(&dir)
+        .expect("the repository has a folder crds")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension() == Some(OsStr::new("yaml")))
+        .collect();
+    crds.sort();
+    crds
+}

@@ -1,0 +1,61 @@
+//! Where the real programs are that the tests run against: kube-apiserver,
+//! kubectl, age and so on, built by `tests/toolchain/`.
+//!
+//! It builds nothing and never looks in `PATH`: whatever happens to be
+//! installed on a machine is another version than the one that is pinned.
+//!
+//! Invariant: a path handed out is an existing file, either of
+//! `KUBEBUILDER_ASSETS` or of `target/toolchain/bin`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The path of a program of the toolchain, such as `age` or `kubectl`.
+///
+/// # Panics
+/// When it hasn't been built, with what to run. A test that can't run its peer
+/// fails; it isn't skipped.
+#[must_use]
+#[track_caller]
+pub fn bin(name: &str) -> PathBuf {
+    find(name).unwrap_or_else(|missing| panic!("{missing}"))
+}
+
+/// As [`bin`], for callers who report the error themselves.
+///
+/// # Errors
+/// When the program hasn't been built.
+pub fn find(name: &str) -> Result<PathBuf, Missing> {
+    let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    let built = repository().join("target/toolchain/bin");
+    assets
+        .into_iter()
+        .chain([built])
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(|| Missing { name: name.to_owned() })
+}
+
+/// The root of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate is a folder of the repository")
+}
+
+/// A program of the toolchain that isn't there.
+#[derive(Debug)]
+pub struct Missing {
+    name: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} is neither in target/toolchain/bin nor in KUBEBUILDER_ASSETS: run `make toolchain` (once; some 6 minutes)",
+            self.name
+        )
+    }
+}
+
+impl std::error::Error for Missing {}
