@@ -38,19 +38,19 @@ pub(crate) struct Target {
 #[error("{target} can't be sealed")]
 pub(crate) struct SealingError {
     target: String,
-    source: SealError,
+    source: Box<SealError>,
 }
 
 impl Explain for SealingError {
     fn exit(&self) -> Exit {
-        match self.source {
+        match *self.source {
             SealError::MixedRecipients { .. } | SealError::TooManyRecipients(_) => Exit::Usage,
             _ => Exit::Failure,
         }
     }
 
     fn hint(&self) -> Option<String> {
-        match self.source {
+        match *self.source {
             SealError::MixedRecipients { .. } => Some(
                 "an age file holds one sort or the other; post-quantum recipients start with age1pq1 \
                  (seal keys new makes an identity for one)"
@@ -97,7 +97,8 @@ pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Val
         })
         .collect();
     let spec = native::seal(&place, how.scope, &how.recipients, &items, template, &BTreeSet::new());
-    let spec = spec.map_err(|source| SealingError { target: target.to_string(), source })?;
+    let spec =
+        spec.map_err(|source| SealingError { target: target.to_string(), source: Box::new(source) })?;
     Ok(object(target, &spec))
 }
 

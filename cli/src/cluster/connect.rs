@@ -8,7 +8,11 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-use crate::{args::ClusterArgs, exit::Exit, failure::Explain};
+use crate::{
+    args::ClusterArgs,
+    exit::Exit,
+    failure::{Explain, reason},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -154,7 +158,8 @@ impl Connection {
                     Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                         ConnectError::Timeout { server }
                     }
-                    _ => ConnectError::Unreachable { server, reason: root.to_string() },
+                    Some(error) => ConnectError::Unreachable { server, reason: reason(error) },
+                    None => ConnectError::Unreachable { server, reason: root.to_string() },
                 }
             }
         }
