@@ -251,3 +251,6 @@ fn short_list(fingerprints: &[Fingerprint]) -> String {
     }
     fingerprints.iter().map(Fingerprint::short).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

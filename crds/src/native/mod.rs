@@ -18,6 +18,8 @@ mod item;
 mod object;
 mod padding;
 mod seal;
+#[cfg(test)]
+mod tests;
 
 pub use object::NativeSealed;
 pub use seal::{Item, NamedRecipient, SealError, seal};
