@@ -56,9 +56,7 @@ pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, Failure> {
     let connection = connect::connect(args)?;
     let namespace = args.controller_namespace.as_str();
     let api: Api<SealingKey> = Api::namespaced(connection.client.clone(), namespace);
-    let keys = connection
-        .run(namespace, async { api.list(&ListParams::default()).await })?
-        .items;
+    let keys = connection.run(namespace, async { api.list(&ListParams::default()).await })?.items;
     if keys.is_empty() {
         let (server, namespace) = (connection.server, namespace.to_owned());
         return Err(KeyError::NoKeys { server, namespace }.into());
@@ -67,21 +65,13 @@ pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, Failure> {
     let name = key.metadata.name.clone().unwrap_or_default();
     let recipient = |text: &str| text.parse().map_err(|_| KeyError::BadRecipient(name.clone()));
     let status = key.status.as_ref();
-    let recovery = status
-        .map(|status| status.recovery_recipients.as_slice())
-        .unwrap_or_default();
+    let recovery = status.map(|status| status.recovery_recipients.as_slice()).unwrap_or_default();
     Ok(Fetched {
         context: connection.context,
         server: connection.server,
-        key: NamedRecipient {
-            recipient: recipient(&key.spec.recipient)?,
-            name: Some(name.clone()),
-        },
+        key: NamedRecipient { recipient: recipient(&key.spec.recipient)?, name: Some(name.clone()) },
         created_at: key.spec.created_at.clone(),
-        recovery: recovery
-            .iter()
-            .map(|text| recipient(text))
-            .collect::<Result<_, _>>()?,
+        recovery: recovery.iter().map(|text| recipient(text)).collect::<Result<_, _>>()?,
         key_name: name,
     })
 }
@@ -91,11 +81,7 @@ pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, Failure> {
 /// its own choice whatever this is; here it only decides whom this user trusts.
 fn primary(keys: &[SealingKey]) -> Option<&SealingKey> {
     let is_primary = |key: &SealingKey| {
-        let conditions = key
-            .status
-            .as_ref()
-            .map(|status| status.conditions.as_slice())
-            .unwrap_or_default();
+        let conditions = key.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         find_condition(conditions, "Primary").is_some_and(|c| c.status == ConditionStatus::True)
     };
     let active = keys.iter().filter(|key| key.spec.state == KeyState::Active);
@@ -116,11 +102,8 @@ impl Fetched {
         let recovery = match self.recovery.len() {
             0 => String::new(),
             _ => {
-                let short: Vec<_> = self
-                    .recovery
-                    .iter()
-                    .map(|r| r.fingerprint().short().to_string())
-                    .collect();
+                let short: Vec<_> =
+                    self.recovery.iter().map(|r| r.fingerprint().short().to_string()).collect();
                 format!(", for recovery {}", short.join(", "))
             }
         };
@@ -136,11 +119,8 @@ impl Fetched {
     /// A file for `-r`, to be committed.
     pub(crate) fn to_file(&self) -> String {
         let one_line = |text: &str| crate::terminal::escape(text).replace('\n', " ");
-        let mut text = format!(
-            "# context: {}\n# server: {}\n",
-            one_line(&self.context),
-            one_line(&self.server)
-        );
+        let mut text =
+            format!("# context: {}\n# server: {}\n", one_line(&self.context), one_line(&self.server));
         text += &format!(
             "\n# name: {}\n# created: {}\n# fingerprint: {}\n{}\n",
             one_line(&self.key_name),
@@ -149,10 +129,7 @@ impl Fetched {
             self.key.recipient
         );
         for recipient in &self.recovery {
-            text += &format!(
-                "\n# name: recovery\n# fingerprint: {}\n{recipient}\n",
-                recipient.fingerprint()
-            );
+            text += &format!("\n# name: recovery\n# fingerprint: {}\n{recipient}\n", recipient.fingerprint());
         }
         text
     }
@@ -181,14 +158,8 @@ mod tests {
             reason: "Newest".to_owned(),
             message: String::new(),
         };
-        let status = SealingKeyStatus {
-            conditions: vec![condition],
-            ..SealingKeyStatus::default()
-        };
-        SealingKey {
-            status: Some(status),
-            ..SealingKey::new(name, spec)
-        }
+        let status = SealingKeyStatus { conditions: vec![condition], ..SealingKeyStatus::default() };
+        SealingKey { status: Some(status), ..SealingKey::new(name, spec) }
     }
 
     fn chosen(keys: &[SealingKey]) -> Option<&str> {
@@ -199,22 +170,10 @@ mod tests {
     fn the_primary_is_what_the_controller_says_else_the_newest_active() {
         use KeyState::{Active, Retiring, Revoked};
         let first = key("first", 1, Active, true);
-        assert_eq!(
-            chosen(&[first.clone(), key("second", 2, Active, false)]),
-            Some("first")
-        );
-        assert_eq!(
-            chosen(&[key("a", 1, Active, false), key("b", 2, Active, false)]),
-            Some("b")
-        );
-        assert_eq!(
-            chosen(&[key("a", 1, Active, false), key("b", 2, Retiring, true)]),
-            Some("a")
-        );
-        assert_eq!(
-            chosen(&[key("a", 1, Revoked, true), key("b", 2, Retiring, true)]),
-            None
-        );
+        assert_eq!(chosen(&[first.clone(), key("second", 2, Active, false)]), Some("first"));
+        assert_eq!(chosen(&[key("a", 1, Active, false), key("b", 2, Active, false)]), Some("b"));
+        assert_eq!(chosen(&[key("a", 1, Active, false), key("b", 2, Retiring, true)]), Some("a"));
+        assert_eq!(chosen(&[key("a", 1, Revoked, true), key("b", 2, Retiring, true)]), None);
     }
 
     #[test]
@@ -223,19 +182,12 @@ mod tests {
         let fetched = Fetched {
             context: "prod\nage1evil".to_owned(),
             server: "https://example".to_owned(),
-            key: NamedRecipient {
-                recipient: recipient(0),
-                name: Some("k".to_owned()),
-            },
+            key: NamedRecipient { recipient: recipient(0), name: Some("k".to_owned()) },
             key_name: "k".to_owned(),
             created_at: "x".to_owned(),
             recovery: vec![recipient(1), recipient(2)],
         };
-        let expected: Vec<_> = fetched
-            .recipients()
-            .into_iter()
-            .map(|named| named.recipient)
-            .collect();
+        let expected: Vec<_> = fetched.recipients().into_iter().map(|named| named.recipient).collect();
         assert_eq!(parse_recipients(&fetched.to_file()).unwrap(), expected);
     }
 }

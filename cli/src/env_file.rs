@@ -47,10 +47,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<EnvItem>, (EnvFileError, usize)> {
         at += line.len();
         let line = line.strip_suffix('\n').unwrap_or(line);
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let line = line
-            .strip_prefix('\u{feff}')
-            .filter(|_| start == 0)
-            .unwrap_or(line);
+        let line = line.strip_prefix('\u{feff}').filter(|_| start == 0).unwrap_or(line);
         let line = line.trim_start();
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -62,14 +59,9 @@ pub(crate) fn parse(text: &str) -> Result<Vec<EnvItem>, (EnvFileError, usize)> {
         if items.iter().any(|known| known.item == item) {
             return Err((EnvFileError::Duplicate(item), start));
         }
-        let is_quoted = ['"', '\'']
-            .iter()
-            .any(|q| value.len() > 1 && value.starts_with(*q) && value.ends_with(*q));
-        items.push(EnvItem {
-            item,
-            value: Plaintext::from(value.as_bytes().to_vec()),
-            is_quoted,
-        });
+        let is_quoted =
+            ['"', '\''].iter().any(|q| value.len() > 1 && value.starts_with(*q) && value.ends_with(*q));
+        items.push(EnvItem { item, value: Plaintext::from(value.as_bytes().to_vec()), is_quoted });
     }
     Ok(items)
 }
@@ -81,19 +73,11 @@ mod tests {
     #[test]
     fn values_are_taken_as_they_stand() {
         let text = "\u{feff}A=1\r\n# no=1\n\n  B = x=y \nC=\nD=\"q\"\n_e.f-g=ü";
-        let items = parse("A=1\r\n# no=1\n\nC=\nD=\"q\"\n  E==x=y \n_e.f-g=ü")
-            .map_err(|(e, _)| e)
-            .ok()
-            .unwrap();
+        let items =
+            parse("A=1\r\n# no=1\n\nC=\nD=\"q\"\n  E==x=y \n_e.f-g=ü").map_err(|(e, _)| e).ok().unwrap();
         let found: Vec<_> = items
             .iter()
-            .map(|i| {
-                (
-                    i.item.as_str(),
-                    std::str::from_utf8(i.value.expose()).unwrap(),
-                    i.is_quoted,
-                )
-            })
+            .map(|i| (i.item.as_str(), std::str::from_utf8(i.value.expose()).unwrap(), i.is_quoted))
             .collect();
         assert_eq!(
             found,
@@ -113,9 +97,6 @@ mod tests {
     fn a_bad_line_is_named_by_its_place_and_never_quoted() {
         let (error, at) = parse("A=1\nhunter2\n").err().unwrap();
         assert_eq!((error.to_string().as_str(), at), ("this line isn't KEY=VALUE", 4));
-        assert!(matches!(
-            parse("A=1\nA=2\n"),
-            Err((EnvFileError::Duplicate(_), 4))
-        ));
+        assert!(matches!(parse("A=1\nA=2\n"), Err((EnvFileError::Duplicate(_), 4))));
     }
 }

@@ -43,10 +43,7 @@ impl Explain for InputError {
         match self {
             Self::Unreadable(_, error) if error.kind() == io::ErrorKind::NotFound => {
                 let here = std::env::current_dir().unwrap_or_default();
-                Some(format!(
-                    "check the path; a relative one starts at {}",
-                    here.display()
-                ))
+                Some(format!("check the path; a relative one starts at {}", here.display()))
             }
             Self::Directory(name) => {
                 let name = name.trim_end_matches('/');
@@ -63,11 +60,7 @@ impl Explain for InputError {
 impl Input {
     /// `-` is standard input.
     pub(crate) fn from_arg(arg: &Path) -> Self {
-        if arg.as_os_str() == "-" {
-            Self::Stdin
-        } else {
-            Self::File(arg.to_owned())
-        }
+        if arg.as_os_str() == "-" { Self::Stdin } else { Self::File(arg.to_owned()) }
     }
 
     /// What it is called in messages.
@@ -92,9 +85,7 @@ impl Input {
                 read_wiped(file, usize::try_from(metadata.len()).unwrap_or(usize::MAX))
             }
         };
-        bytes
-            .map_err(unreadable)?
-            .ok_or_else(|| InputError::TooLarge(self.name()))
+        bytes.map_err(unreadable)?.ok_or_else(|| InputError::TooLarge(self.name()))
     }
 
     /// The text, if it is UTF-8.
@@ -105,10 +96,7 @@ impl Input {
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
                 let bytes = Zeroizing::new(error.into_bytes());
-                let line_start = bytes[..valid]
-                    .iter()
-                    .rposition(|b| *b == b'\n')
-                    .map_or(0, |i| i + 1);
+                let line_start = bytes[..valid].iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
                 let line = bytes[..valid].iter().filter(|b| **b == b'\n').count() + 1;
                 let spot = Spot::unseen(&self.name(), line, valid - line_start + 1);
                 Err(Failure::from(InputError::NotText).at(spot))
@@ -165,6 +153,6 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"a: b\nc: \xff").unwrap();
         let failure = Input::File(file.path().to_owned()).read().err().unwrap();
-        assert!(failure.spot.unwrap().label().ends_with(":2:4"));
+        assert!(failure.spot.as_ref().unwrap().label().ends_with(":2:4"));
     }
 }

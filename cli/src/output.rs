@@ -57,10 +57,7 @@ impl Explain for OutputError {
 /// Writes a result to standard output.
 pub(crate) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(bytes)
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::stdout(&error))
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| Failure::stdout(&error))
 }
 
 /// Replaces every file by its new content, or none of them as far as that can
@@ -77,8 +74,7 @@ pub(crate) fn to_files(files: &[(&Path, &[u8])], privacy: Privacy) -> Result<(),
         staged.extend(stage.map_err(|error| OutputError::Unwritable((*path).to_owned(), error))?);
     }
     for (file, path) in staged {
-        file.persist(&path)
-            .map_err(|error| OutputError::Unwritable(path, error.error))?;
+        file.persist(&path).map_err(|error| OutputError::Unwritable(path, error.error))?;
     }
     Ok(())
 }
@@ -167,10 +163,7 @@ mod tests {
     #[test]
     fn one_file_that_cannot_be_written_leaves_all_as_they_were() {
         let directory = tempfile::tempdir().unwrap();
-        let (good, bad) = (
-            directory.path().join("good"),
-            directory.path().join("missing/bad"),
-        );
+        let (good, bad) = (directory.path().join("good"), directory.path().join("missing/bad"));
         fs::write(&good, "old").unwrap();
         let error = to_files(&[(&good, b"new"), (&bad, b"new")], Privacy::Public).unwrap_err();
         assert_eq!(error.to_string(), format!("can't write {}", bad.display()));
@@ -184,10 +177,7 @@ mod tests {
         let file = directory.path().join("key");
         to_new_private_file(&file, b"one").unwrap();
         assert_eq!(mode(&file), 0o600);
-        assert!(matches!(
-            to_new_private_file(&file, b"two"),
-            Err(OutputError::Exists(_))
-        ));
+        assert!(matches!(to_new_private_file(&file, b"two"), Err(OutputError::Exists(_))));
         assert_eq!(fs::read(&file).unwrap(), b"one");
         fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
         to_files(&[(&file, b"three")], Privacy::Private).unwrap();

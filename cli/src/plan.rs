@@ -111,11 +111,7 @@ pub(crate) fn destination(args: &SealArgs, inputs: &[Input]) -> Result<Destinati
     if !args.write {
         return Ok(Destination::from_output(args.output.clone()));
     }
-    if inputs.contains(&Input::Stdin) {
-        Err(PlanError::WriteWithoutFile)
-    } else {
-        Ok(Destination::InPlace)
-    }
+    if inputs.contains(&Input::Stdin) { Err(PlanError::WriteWithoutFile) } else { Ok(Destination::InPlace) }
 }
 
 #[cfg(test)]
@@ -134,10 +130,7 @@ mod tests {
     fn no_input_is_standard_input_once() {
         assert_eq!(inputs(&[]).unwrap(), [Input::Stdin]);
         assert_eq!(inputs(&["-".into(), "-".into()]), Err(PlanError::StdinTwice));
-        assert_eq!(
-            inputs(&["a".into(), "a".into()]),
-            Err(PlanError::FileTwice("a".to_owned()))
-        );
+        assert_eq!(inputs(&["a".into(), "a".into()]), Err(PlanError::FileTwice("a".to_owned())));
     }
 
     #[test]
@@ -146,14 +139,8 @@ mod tests {
             let recipients = recipients.iter().map(|r| (*r).to_owned()).collect();
             RecipientChoice::new(recipients, cluster(context), watched)
         };
-        assert!(matches!(
-            choice(&["age1"], None, false),
-            Ok(RecipientChoice::Given(_))
-        ));
-        assert!(matches!(
-            choice(&[], Some("prod"), false),
-            Ok(RecipientChoice::Cluster(_))
-        ));
+        assert!(matches!(choice(&["age1"], None, false), Ok(RecipientChoice::Given(_))));
+        assert!(matches!(choice(&[], Some("prod"), false), Ok(RecipientChoice::Cluster(_))));
         assert!(matches!(choice(&[], None, true), Ok(RecipientChoice::Cluster(_))));
         assert!(matches!(choice(&[], None, false), Err(PlanError::UnnamedCluster)));
     }

@@ -45,9 +45,9 @@ impl Explain for PromptError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoTerminal(item, _) | Self::TooLong(item) => Some(format!(
-                "give it with --file {item}=PATH, or {item}=- for standard input"
-            )),
+            Self::NoTerminal(item, _) | Self::TooLong(item) => {
+                Some(format!("give it with --file {item}=PATH, or {item}=- for standard input"))
+            }
             Self::Interrupted | Self::Different(_) => None,
         }
     }
@@ -56,11 +56,7 @@ impl Explain for PromptError {
 /// Asks twice, since nobody sees what is typed.
 pub(crate) fn ask(item: &ItemName) -> Result<Plaintext, PromptError> {
     let no_terminal = |error: io::Error| PromptError::NoTerminal(item.clone(), error);
-    let tty = File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/tty")
-        .map_err(no_terminal)?;
+    let tty = File::options().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
     let quiet = Quiet::new(&tty).map_err(no_terminal)?;
     let mut typed = Vec::new();
     for question in [format!("{item}: "), format!("{item} again: ")] {
@@ -69,10 +65,7 @@ pub(crate) fn ask(item: &ItemName) -> Result<Plaintext, PromptError> {
         let _ = (&tty).write_all(b"\n");
         typed.push(line.ok_or(PromptError::Interrupted)?);
     }
-    let (second, first) = (
-        typed.pop().expect("asked twice"),
-        typed.pop().expect("asked twice"),
-    );
+    let (second, first) = (typed.pop().expect("asked twice"), typed.pop().expect("asked twice"));
     if *first != *second {
         return Err(PromptError::Different(item.clone()));
     }
@@ -94,9 +87,7 @@ impl<'a> Quiet<'a> {
         let before = tcgetattr(tty)?;
         let mut quiet = before.clone();
         // Without ISIG an interrupt arrives as a byte, and the echo comes back.
-        quiet
-            .local_modes
-            .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
         tcsetattr(tty, OptionalActions::Flush, &quiet)?;
         Ok(Self { tty, before })
     }
@@ -122,10 +113,7 @@ fn read_line(mut input: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
             ERASE_LINE => line.clear(),
             BACKSPACE | DELETE => {
                 // A character of UTF-8 goes whole.
-                while line
-                    .pop()
-                    .is_some_and(|popped| popped & 0b1100_0000 == 0b1000_0000)
-                {}
+                while line.pop().is_some_and(|popped| popped & 0b1100_0000 == 0b1000_0000) {}
             }
             other => line.push(other),
         }

@@ -77,14 +77,7 @@ impl BadFlag {
     /// Repeats what was given, unless it is a private key.
     fn new(given: &str, source: RecipientError) -> Self {
         let is_public = given.starts_with("age1") || given.starts_with("ssh-");
-        Self {
-            given: if is_public {
-                shortened(given)
-            } else {
-                "…".to_owned()
-            },
-            source,
-        }
+        Self { given: if is_public { shortened(given) } else { "…".to_owned() }, source }
     }
 }
 
@@ -109,17 +102,11 @@ pub(crate) fn resolve(choice: &RecipientChoice) -> Result<Vec<NamedRecipient>, F
 fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
     if looks_like_recipient(given) {
         let recipient: Recipient = given.parse().map_err(|error| BadFlag::new(given, error))?;
-        return Ok(vec![NamedRecipient {
-            recipient,
-            name: None,
-        }]);
+        return Ok(vec![NamedRecipient { recipient, name: None }]);
     }
     let input = Input::File(PathBuf::from(given));
     if !PathBuf::from(given).exists() {
-        return Err(RecipientsError::Neither {
-            given: shortened(given),
-        }
-        .into());
+        return Err(RecipientsError::Neither { given: shortened(given) }.into());
     }
     let source = input.read()?;
     let recipients = parse_recipients(source.text()).map_err(|error| match error {
@@ -132,19 +119,14 @@ fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
     let names = names(source.text());
     Ok(recipients
         .into_iter()
-        .map(|recipient| NamedRecipient {
-            name: names.get(recipient.as_str()).cloned(),
-            recipient,
-        })
+        .map(|recipient| NamedRecipient { name: names.get(recipient.as_str()).cloned(), recipient })
         .collect())
 }
 
 fn looks_like_recipient(given: &str) -> bool {
     let lower = given.trim_start().to_ascii_lowercase();
     // An identity is taken for a recipient, so that it is refused without being repeated.
-    ["age1", "age-", "ssh-", "-----begin"]
-        .iter()
-        .any(|start| lower.starts_with(start))
+    ["age1", "age-", "ssh-", "-----begin"].iter().any(|start| lower.starts_with(start))
 }
 
 /// What people call the recipients of a file: a comment `# name: prod-2026`
@@ -155,10 +137,7 @@ fn names(text: &str) -> HashMap<String, String> {
     for line in text.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix('#') {
             let named = comment.trim().strip_prefix("name:").map(str::trim);
-            name = named
-                .filter(|n| !n.is_empty() && n.len() <= 253)
-                .map(str::to_owned)
-                .or(name);
+            name = named.filter(|n| !n.is_empty() && n.len() <= 253).map(str::to_owned).or(name);
         } else if let (Ok(recipient), Some(name)) = (line.parse::<Recipient>(), name.take()) {
             names.insert(recipient.to_string(), name);
         }
@@ -182,10 +161,8 @@ mod tests {
 
     #[test]
     fn a_name_comment_names_the_next_recipient_only() {
-        let (one, two) = (
-            Identity::generate().recipient().to_string(),
-            Identity::generate().recipient().to_string(),
-        );
+        let (one, two) =
+            (Identity::generate().recipient().to_string(), Identity::generate().recipient().to_string());
         let names = names(&format!("# name: prod\n# created: x\n{one}\n{two}\n"));
         assert_eq!(names.get(&one).map(String::as_str), Some("prod"));
         assert_eq!(names.get(&two), None);

@@ -38,19 +38,19 @@ pub(crate) struct Target {
 #[error("{target} can't be sealed")]
 pub(crate) struct SealingError {
     target: String,
-    source: SealError,
+    source: Box<SealError>,
 }
 
 impl Explain for SealingError {
     fn exit(&self) -> Exit {
-        match self.source {
+        match *self.source {
             SealError::MixedRecipients { .. } | SealError::TooManyRecipients(_) => Exit::Usage,
             _ => Exit::Failure,
         }
     }
 
     fn hint(&self) -> Option<String> {
-        match self.source {
+        match *self.source {
             SealError::MixedRecipients { .. } => Some(
                 "an age file holds one sort or the other; post-quantum recipients start with age1pq1 \
                  (seal keys new makes an identity for one)"
@@ -66,10 +66,7 @@ impl Target {
     /// the scope is cluster-wide, which binds none.
     pub(crate) fn place(&self) -> Place {
         let any = || "default".parse().expect("default is a namespace");
-        Place {
-            namespace: self.namespace.clone().unwrap_or_else(any),
-            name: self.name.clone(),
-        }
+        Place { namespace: self.namespace.clone().unwrap_or_else(any), name: self.name.clone() }
     }
 }
 
@@ -88,10 +85,7 @@ pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Val
     let template = Template {
         type_: Some(secret.type_),
         immutable: secret.immutable,
-        metadata: TemplateMetadata {
-            labels: secret.labels,
-            annotations: secret.annotations,
-        },
+        metadata: TemplateMetadata { labels: secret.labels, annotations: secret.annotations },
         data: BTreeMap::new(),
     };
     let items: BTreeMap<ItemName, Item> = secret
@@ -102,18 +96,9 @@ pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Val
             (name, Item { value, template })
         })
         .collect();
-    let spec = native::seal(
-        &place,
-        how.scope,
-        &how.recipients,
-        &items,
-        template,
-        &BTreeSet::new(),
-    );
-    let spec = spec.map_err(|source| SealingError {
-        target: target.to_string(),
-        source,
-    })?;
+    let spec = native::seal(&place, how.scope, &how.recipients, &items, template, &BTreeSet::new());
+    let spec =
+        spec.map_err(|source| SealingError { target: target.to_string(), source: Box::new(source) })?;
     Ok(object(target, &spec))
 }
 
@@ -123,17 +108,11 @@ pub(crate) fn is_too_large_to_apply(object: &Value) -> bool {
 }
 
 fn object(target: &Target, spec: &SealedSecretSpec) -> Value {
-    let namespace = target
-        .namespace
-        .as_ref()
-        .map(|namespace| ("namespace", Value::text(namespace.as_str())));
+    let namespace = target.namespace.as_ref().map(|namespace| ("namespace", Value::text(namespace.as_str())));
     mapping([
         Some(("apiVersion", Value::text(API_VERSION))),
         Some(("kind", Value::text(SEALED_SECRET))),
-        Some((
-            "metadata",
-            mapping([Some(("name", Value::text(target.name.as_str()))), namespace]),
-        )),
+        Some(("metadata", mapping([Some(("name", Value::text(target.name.as_str()))), namespace]))),
         Some(("spec", spec_value(spec))),
     ])
 }
@@ -142,10 +121,7 @@ fn spec_value(spec: &SealedSecretSpec) -> Value {
     let template = (!spec.template.is_default()).then(|| ("template", template_value(&spec.template)));
     mapping([
         Some(("scope", Value::text(spec.scope.as_str()))),
-        Some((
-            "envelopes",
-            Value::Sequence(spec.envelopes.iter().map(envelope_value).collect()),
-        )),
+        Some(("envelopes", Value::Sequence(spec.envelopes.iter().map(envelope_value).collect()))),
         Some(("encryptedData", Value::strings(&spec.encrypted_data))),
         template,
     ])
@@ -153,30 +129,12 @@ fn spec_value(spec: &SealedSecretSpec) -> Value {
 
 fn envelope_value(envelope: &Envelope) -> Value {
     let recipient = |hint: &seal_crds::resources::RecipientHint| {
-        let name = hint
-            .name
-            .as_ref()
-            .map(|name| ("name", Value::text(name.as_str())));
-        mapping([
-            name,
-            Some(("fingerprint", Value::text(hint.fingerprint.as_str()))),
-        ])
+        let name = hint.name.as_ref().map(|name| ("name", Value::text(name.as_str())));
+        mapping([name, Some(("fingerprint", Value::text(hint.fingerprint.as_str())))])
     };
     mapping([
-        Some((
-            "keys",
-            Value::Sequence(
-                envelope
-                    .keys
-                    .iter()
-                    .map(|key| Value::text(key.as_str()))
-                    .collect(),
-            ),
-        )),
-        Some((
-            "recipients",
-            Value::Sequence(envelope.recipients.iter().map(recipient).collect()),
-        )),
+        Some(("keys", Value::Sequence(envelope.keys.iter().map(|key| Value::text(key.as_str())).collect()))),
+        Some(("recipients", Value::Sequence(envelope.recipients.iter().map(recipient).collect()))),
         Some(("age", Value::text(envelope.age.as_str()))),
     ])
 }
@@ -187,32 +145,18 @@ fn template_value(template: &Template) -> Value {
     };
     let metadata = (!template.metadata.is_empty()).then(|| {
         let (labels, annotations) = (&template.metadata.labels, &template.metadata.annotations);
-        (
-            "metadata",
-            mapping([strings("labels", labels), strings("annotations", annotations)]),
-        )
+        ("metadata", mapping([strings("labels", labels), strings("annotations", annotations)]))
     });
     mapping([
-        template
-            .type_
-            .as_ref()
-            .map(|type_| ("type", Value::text(type_.as_str()))),
-        template
-            .immutable
-            .map(|immutable| ("immutable", Value::Bool(immutable))),
+        template.type_.as_ref().map(|type_| ("type", Value::text(type_.as_str()))),
+        template.immutable.map(|immutable| ("immutable", Value::Bool(immutable))),
         metadata,
         strings("data", &template.data),
     ])
 }
 
 fn mapping<const N: usize>(entries: [Option<(&str, Value)>; N]) -> Value {
-    Value::Mapping(
-        entries
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect(),
-    )
+    Value::Mapping(entries.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 #[cfg(test)]
@@ -232,17 +176,11 @@ mod tests {
         };
         let recipient = Identity::generate().recipient().clone();
         let how = Sealing {
-            recipients: vec![NamedRecipient {
-                recipient,
-                name: Some("yes".to_owned()),
-            }],
+            recipients: vec![NamedRecipient { recipient, name: Some("yes".to_owned()) }],
             scope,
             template_items: BTreeSet::new(),
         };
-        let target = Target {
-            namespace: Some("prod".parse().unwrap()),
-            name: "db".parse().unwrap(),
-        };
+        let target = Target { namespace: Some("prod".parse().unwrap()), name: "db".parse().unwrap() };
         seal(secret, &target, &how).unwrap()
     }
 
@@ -253,21 +191,14 @@ mod tests {
         let from_json: SealedSecret = serde_json::from_str(&value.to_json(0, 2)).unwrap();
         assert_eq!(from_yaml, from_json);
         assert_eq!(from_yaml.spec.template.metadata.annotations["a"], "b\n\u{1b}é");
-        assert_eq!(
-            from_yaml.spec.envelopes[0].recipients[0].name.as_deref(),
-            Some("yes")
-        );
+        assert_eq!(from_yaml.spec.envelopes[0].recipients[0].name.as_deref(), Some("yes"));
         assert_eq!(from_yaml.status, None);
     }
 
     #[test]
     fn fields_come_in_a_fixed_order_and_each_item_on_one_line() {
         let text = sealed(Scope::NamespaceWide, &[0; 5000]).to_yaml(0);
-        let keys: Vec<_> = text
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .map(|(key, _)| key)
-            .collect();
+        let keys: Vec<_> = text.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key).collect();
         assert_eq!(
             keys,
             [

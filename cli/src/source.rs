@@ -72,17 +72,13 @@ impl Source {
 
     /// A place in text that was parsed: `visible` is what of it may be shown.
     pub(crate) fn spot(&self, at: usize, visible: &Visible) -> Spot {
+        let at = self.text.floor_char_boundary(at);
         let (line, column, range) = self.locate(at);
         // A caret inside of a value would cut its `…` in two.
-        let shown_at = visible
-            .hidden_around(at)
-            .map_or(at, |hidden| hidden.start.max(range.start));
+        let shown_at = visible.hidden_around(at).map_or(at, |hidden| hidden.start.max(range.start));
         let before = visible.render(&self.text, range.start..shown_at);
         let after = visible.render(&self.text, shown_at..range.end);
-        Spot {
-            excerpt: Some(Excerpt::cut(&before, &after)),
-            ..self.bare(line, column)
-        }
+        Spot { excerpt: Some(Excerpt::cut(&before, &after)), ..self.bare(line, column) }
     }
 
     /// A place in text that couldn't be parsed: of its line, only a well-known
@@ -91,46 +87,25 @@ impl Source {
         let (line, column, range) = self.locate(at);
         let text = &self.text[range.clone()];
         let indent = text.len() - text.trim_start_matches([' ', '-']).len();
-        let known = KNOWN_WORDS
-            .iter()
-            .find(|word| text[indent..].starts_with(&format!("{word}:")));
+        let known = KNOWN_WORDS.iter().find(|word| text[indent..].starts_with(&format!("{word}:")));
         let shown = known.map_or(indent, |word| indent + word.len() + 1);
         let gap = if text[shown..].starts_with(' ') { " " } else { "" };
-        let rest = if text[shown..].trim().is_empty() {
-            ""
-        } else {
-            "…"
-        };
+        let rest = if text[shown..].trim().is_empty() { "" } else { "…" };
         let rendered = format!("{}{gap}{rest}", &text[..shown]);
-        let caret = column
-            .saturating_sub(1)
-            .min(rendered.chars().count().saturating_sub(rest.len().min(1)));
-        let excerpt = Excerpt {
-            line: rendered,
-            caret,
-        };
-        Spot {
-            excerpt: Some(excerpt),
-            ..self.bare(line, column)
-        }
+        let caret = column.saturating_sub(1).min(rendered.chars().count().saturating_sub(rest.len().min(1)));
+        let excerpt = Excerpt { line: rendered, caret };
+        Spot { excerpt: Some(excerpt), ..self.bare(line, column) }
     }
 
     fn bare(&self, line: usize, column: usize) -> Spot {
-        Spot {
-            source: self.name.clone(),
-            line,
-            column,
-            excerpt: None,
-        }
+        Spot { source: self.name.clone(), line, column, excerpt: None }
     }
 
     /// Line and column (in characters), both from 1, and the bytes of the line.
     fn locate(&self, at: usize) -> (usize, usize, Range<usize>) {
         let at = self.text.floor_char_boundary(at);
         let start = self.text[..at].rfind('\n').map_or(0, |i| i + 1);
-        let end = self.text[at..]
-            .find(['\n', '\r'])
-            .map_or(self.text.len(), |i| at + i);
+        let end = self.text[at..].find(['\n', '\r']).map_or(self.text.len(), |i| at + i);
         let line = self.text[..at].matches('\n').count() + 1;
         (line, self.text[start..at].chars().count() + 1, start..end)
     }
@@ -139,12 +114,7 @@ impl Source {
 impl Spot {
     /// A place known only by line and column, in text that is never shown.
     pub(crate) fn unseen(source: &str, line: usize, column: usize) -> Self {
-        Self {
-            source: source.to_owned(),
-            line,
-            column,
-            excerpt: None,
-        }
+        Self { source: source.to_owned(), line, column, excerpt: None }
     }
 
     /// `file:line:column`, as editors and terminals follow it.
@@ -158,16 +128,8 @@ impl Excerpt {
         let caret = before.chars().count();
         let skipped = caret.saturating_sub(LONGEST_EXCERPT * 2 / 3);
         let lead = if skipped > 0 { "…" } else { "" };
-        let line: String = before
-            .chars()
-            .chain(after.chars())
-            .skip(skipped)
-            .take(LONGEST_EXCERPT)
-            .collect();
-        Self {
-            line: format!("{lead}{line}"),
-            caret: caret - skipped + lead.chars().count(),
-        }
+        let line: String = before.chars().chain(after.chars()).skip(skipped).take(LONGEST_EXCERPT).collect();
+        Self { line: format!("{lead}{line}"), caret: caret - skipped + lead.chars().count() }
     }
 }
 
@@ -253,27 +215,12 @@ mod tests {
         let text = "  password: hunter2 # or hunter3\n";
         let visible = Visible::new(vec![(2..10, true), (12..19, false)]);
         let spot = source(text).spot(12, &visible);
-        assert_eq!(
-            spot.excerpt,
-            Some(Excerpt {
-                line: "  password: … …".to_owned(),
-                caret: 12
-            })
-        );
+        assert_eq!(spot.excerpt, Some(Excerpt { line: "  password: … …".to_owned(), caret: 12 }));
         let inside = Visible::new(vec![(2..10, true), (12..19, false)]);
         let spot = source(text).spot(15, &inside);
-        assert_eq!(
-            spot.excerpt,
-            Some(Excerpt {
-                line: "  password: … …".to_owned(),
-                caret: 12
-            })
-        );
+        assert_eq!(spot.excerpt, Some(Excerpt { line: "  password: … …".to_owned(), caret: 12 }));
         assert_eq!(spot.label(), "f.yaml:1:16");
-        assert_eq!(
-            source(text).spot(14, &Visible::default()).excerpt.unwrap().line,
-            "  ……"
-        );
+        assert_eq!(source(text).spot(14, &Visible::default()).excerpt.unwrap().line, "  ……");
     }
 
     #[test]
@@ -288,10 +235,7 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_around_the_caret() {
         let text = format!("{}x{}", "a".repeat(500), "b".repeat(500));
-        let excerpt = source(&text)
-            .spot(500, &Visible::new(vec![(0..1001, true)]))
-            .excerpt
-            .unwrap();
+        let excerpt = source(&text).spot(500, &Visible::new(vec![(0..1001, true)])).excerpt.unwrap();
         assert_eq!(excerpt.line.chars().nth(excerpt.caret), Some('x'));
         assert!(excerpt.line.chars().count() <= LONGEST_EXCERPT + 1);
     }

@@ -76,8 +76,10 @@ pub enum UnsealError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// A type, label or annotation that the Secret may not have.
+    ///
+    /// No `source()`: the fragment says it all, and who walks the chain would print it twice.
     #[error("template: {0}")]
-    Secret(#[from] SecretError),
+    Secret(SecretError),
     /// A template that can't be used.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -237,9 +239,18 @@ impl UnsealError {
     }
 }
 
+impl From<SecretError> for UnsealError {
+    fn from(error: SecretError) -> Self {
+        Self::Secret(error)
+    }
+}
+
 fn short_list(fingerprints: &[Fingerprint]) -> String {
     if fingerprints.is_empty() {
         return "nobody".to_owned();
     }
-    fingerprints.iter().map(|f| f.short().to_string()).collect::<Vec<_>>().join(", ")
+    fingerprints.iter().map(Fingerprint::short).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,6 +188,19 @@ impl TemplateData {
         })
     }
 
+    /// Bytes that the finished values have together.
+    ///
+    /// # Assumptions
+    ///
+    /// `value_of` knows every item that was one when the template was parsed.
+    pub fn rendered_len<'a>(&self, value_of: impl Fn(&ItemName) -> &'a Plaintext) -> usize {
+        let len = |segment: &Segment| match segment {
+            Segment::Literal(text) => text.len(),
+            Segment::Reference { item, encoder } => encoder.encode(value_of(item).expose()).len(),
+        };
+        self.0.values().flatten().map(len).sum()
+    }
+
     /// The finished values.
     ///
     /// # Assumptions
@@ -269,7 +282,9 @@ mod tests {
         let items: BTreeMap<ItemName, Plaintext> =
             items.iter().map(|(key, value)| (name(key), Plaintext::from(value.to_vec()))).collect();
         let parsed = TemplateData::parse([(name("out"), text)], |item| items.contains_key(item))?;
-        Ok(parsed.render(&items)[&name("out")].expose().to_vec())
+        let rendered = parsed.render(&items)[&name("out")].expose().to_vec();
+        assert_eq!(parsed.rendered_len(|item| &items[item]), rendered.len(), "{text}");
+        Ok(rendered)
     }
 
     #[test]

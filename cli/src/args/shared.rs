@@ -49,6 +49,7 @@ pub(crate) enum SealFormat {
 
 /// Which cluster.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterArgs {
     /// The context of the kubeconfig whose cluster has the sealing key
     #[arg(long)]
@@ -59,12 +60,7 @@ pub(crate) struct ClusterArgs {
     pub(crate) kubeconfig: Option<PathBuf>,
 
     /// The namespace of the controller
-    #[arg(
-        long,
-        value_name = "NAMESPACE",
-        default_value = "seal-system",
-        env = "SEAL_CONTROLLER_NAMESPACE"
-    )]
+    #[arg(long, value_name = "NAMESPACE", default_value = "seal-system", env = "SEAL_CONTROLLER_NAMESPACE")]
     pub(crate) controller_namespace: Namespace,
 }
 

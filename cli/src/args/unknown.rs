@@ -54,13 +54,8 @@ fn is_word(first: &Path) -> Option<&str> {
 fn unknown(command: &clap::Command, word: &str) -> WordError {
     let likeness = |name: &str| strsim::damerau_levenshtein(name, &word.to_lowercase());
     let names = command.get_subcommands().map(clap::Command::get_name);
-    let meant = names
-        .min_by_key(|name| likeness(name))
-        .filter(|name| likeness(name) <= 2);
-    WordError::Unknown {
-        word: word.to_owned(),
-        meant: meant.map(str::to_owned),
-    }
+    let meant = names.min_by_key(|name| likeness(name)).filter(|name| likeness(name) <= 2);
+    WordError::Unknown { word: word.to_owned(), meant: meant.map(str::to_owned) }
 }
 
 #[cfg(test)]
@@ -90,10 +85,7 @@ mod tests {
     #[test]
     fn the_nearest_command_is_named() {
         let command = super::super::command();
-        assert_eq!(
-            unknown(&command, "craete").to_string(),
-            "unknown command craete, did you mean create?"
-        );
+        assert_eq!(unknown(&command, "craete").to_string(), "unknown command craete, did you mean create?");
         assert_eq!(unknown(&command, "zzz").to_string(), "unknown command zzz");
     }
 }

@@ -8,7 +8,11 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-use crate::{args::ClusterArgs, exit::Exit, failure::Explain};
+use crate::{
+    args::ClusterArgs,
+    exit::Exit,
+    failure::{Explain, reason},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -89,11 +93,8 @@ pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
         None => Kubeconfig::read(),
     };
     let kubeconfig = kubeconfig.map_err(|error| read_error(&error))?;
-    let context = args
-        .context
-        .clone()
-        .or_else(|| kubeconfig.current_context.clone())
-        .filter(|c| !c.is_empty());
+    let context =
+        args.context.clone().or_else(|| kubeconfig.current_context.clone()).filter(|c| !c.is_empty());
     let context = context.ok_or(ConnectError::NoCurrentContext)?;
     if !kubeconfig.contexts.iter().any(|known| known.name == context) {
         return Err(ConnectError::NoContext(context));
@@ -102,13 +103,8 @@ pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
         .enable_all()
         .build()
         .expect("a runtime needs nothing but file descriptors");
-    let credentials = || ConnectError::Credentials {
-        context: context.clone(),
-    };
-    let options = KubeConfigOptions {
-        context: Some(context.clone()),
-        ..KubeConfigOptions::default()
-    };
+    let credentials = || ConnectError::Credentials { context: context.clone() };
+    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let (server, client) = runtime.block_on(async {
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
@@ -120,12 +116,7 @@ pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
         let client = Client::try_from(config).map_err(|_| credentials())?;
         Ok::<_, ConnectError>((server, client))
     })?;
-    Ok(Connection {
-        context,
-        server,
-        client,
-        runtime,
-    })
+    Ok(Connection { context, server, client, runtime })
 }
 
 impl Connection {
@@ -139,9 +130,7 @@ impl Connection {
         match self.runtime.block_on(timed) {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.explain(namespace, &error)),
-            Err(_) => Err(ConnectError::Timeout {
-                server: self.server.clone(),
-            }),
+            Err(_) => Err(ConnectError::Timeout { server: self.server.clone() }),
         }
     }
 
@@ -150,19 +139,11 @@ impl Connection {
         match error {
             kube::Error::Api(status) => match status.code {
                 401 => ConnectError::Unauthenticated { server },
-                403 => ConnectError::Forbidden {
-                    server,
-                    namespace: namespace.to_owned(),
-                },
+                403 => ConnectError::Forbidden { server, namespace: namespace.to_owned() },
                 404 => ConnectError::NotInstalled { server },
-                code => ConnectError::Unexpected {
-                    server,
-                    what: format!("status {code}"),
-                },
+                code => ConnectError::Unexpected { server, what: format!("status {code}") },
             },
-            kube::Error::Auth(_) => ConnectError::Credentials {
-                context: self.context.clone(),
-            },
+            kube::Error::Auth(_) => ConnectError::Credentials { context: self.context.clone() },
             kube::Error::SerdeError(_) => ConnectError::Unexpected {
                 server,
                 what: "something that isn't a list of SealingKeys".to_owned(),
@@ -177,10 +158,8 @@ impl Connection {
                     Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                         ConnectError::Timeout { server }
                     }
-                    _ => ConnectError::Unreachable {
-                        server,
-                        reason: root.to_string(),
-                    },
+                    Some(error) => ConnectError::Unreachable { server, reason: reason(error) },
+                    None => ConnectError::Unreachable { server, reason: root.to_string() },
                 }
             }
         }

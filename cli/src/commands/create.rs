@@ -20,11 +20,11 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 enum CreateError {
     #[error("no namespace: it is part of what is sealed")]
-    NoNamespace,
+    WithoutNamespace,
     #[error("no items")]
-    NoItems,
+    Empty,
     #[error("--template-item {0} isn't one of the items")]
-    NoSuchItem(seal_crds::ItemName),
+    UnknownItem(seal_crds::ItemName),
 }
 
 impl Explain for CreateError {
@@ -34,41 +34,32 @@ impl Explain for CreateError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoNamespace => Some("give it with -n".to_owned()),
-            Self::NoItems => Some("give items with --prompt, --file, --env-file or --literal".to_owned()),
-            Self::NoSuchItem(_) => None,
+            Self::WithoutNamespace => Some("give it with -n".to_owned()),
+            Self::Empty => Some("give items with --prompt, --file, --env-file or --literal".to_owned()),
+            Self::UnknownItem(_) => None,
         }
     }
 }
 
 pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     if args.sealing.namespace.is_none() && args.sealing.scope != Scope::ClusterWide {
-        return Err(CreateError::NoNamespace.into());
+        return Err(CreateError::WithoutNamespace.into());
     }
     let (labels, annotations) = collect::metadata(&args)?;
     let secret = Secret {
         namespace: args.sealing.namespace.clone(),
         name: Some(args.name.clone()),
-        type_: if args.type_.is_empty() {
-            OPAQUE.to_owned()
-        } else {
-            args.type_.clone()
-        },
+        type_: if args.type_.is_empty() { OPAQUE.to_owned() } else { args.type_.clone() },
         immutable: args.immutable.then_some(true),
         labels,
         annotations,
         items: collect::items(&args)?,
     };
     if secret.items.is_empty() {
-        return Err(CreateError::NoItems.into());
+        return Err(CreateError::Empty.into());
     }
-    if let Some(missing) = args
-        .sealing
-        .template_items
-        .iter()
-        .find(|item| !secret.items.contains_key(item))
-    {
-        return Err(CreateError::NoSuchItem(missing.clone()).into());
+    if let Some(missing) = args.sealing.template_items.iter().find(|item| !secret.items.contains_key(item)) {
+        return Err(CreateError::UnknownItem(missing.clone()).into());
     }
     check::check(&secret)?;
 
@@ -78,10 +69,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
         scope: args.sealing.scope,
         template_items: args.sealing.template_items.into_iter().collect(),
     };
-    let target = Target {
-        namespace: args.sealing.namespace,
-        name: args.name,
-    };
+    let target = Target { namespace: args.sealing.namespace, name: args.name };
     let value = sealing::seal(secret, &target, &how)?;
     if sealing::is_too_large_to_apply(&value) {
         terminal::warn(
@@ -89,11 +77,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
             None,
         );
     }
-    let mut text = if args.json {
-        value.to_json(0, 2)
-    } else {
-        value.to_yaml(0)
-    };
+    let mut text = if args.json { value.to_json(0, 2) } else { value.to_yaml(0) };
     if args.json {
         text.push('\n');
     }

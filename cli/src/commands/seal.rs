@@ -74,14 +74,8 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     let inputs = plan::inputs(&args.files)?;
     let destination = plan::destination(&args, &inputs)?;
 
-    let sources = inputs
-        .iter()
-        .map(Input::read)
-        .collect::<Result<Vec<Source>, Failure>>()?;
-    let manifests = sources
-        .iter()
-        .map(Manifest::parse)
-        .collect::<Result<Vec<_>, Failure>>()?;
+    let sources = inputs.iter().map(Input::read).collect::<Result<Vec<Source>, Failure>>()?;
+    let manifests = sources.iter().map(Manifest::parse).collect::<Result<Vec<_>, Failure>>()?;
     check_for_secrets(&manifests)?;
     let planned = plan_secrets(&args, &manifests)?;
 
@@ -110,20 +104,11 @@ fn check_for_secrets(manifests: &[Manifest<'_>]) -> Result<(), Failure> {
                 return Ok(());
             }
             let only_sealed = kinds.iter().all(|kind| *kind == Kind::SealedSecret);
-            if only_sealed {
-                NothingToSeal::OnlySealed
-            } else {
-                NothingToSeal::NoSecret
-            }
+            if only_sealed { NothingToSeal::OnlySealed } else { NothingToSeal::NoSecret }
         }
     };
     let spot = first.map(|manifest| {
-        manifest.spot(
-            manifest
-                .tree(&manifest.objects[0])
-                .range(manifest.objects[0].node)
-                .start,
-        )
+        manifest.spot(manifest.tree(&manifest.objects[0]).range(manifest.objects[0].node).start)
     });
     let failure = Failure::from(error);
     Err(match spot {
@@ -148,31 +133,19 @@ fn plan_secrets<'m>(
     let mut planned = Vec::new();
     for manifest in manifests {
         let mut here = Vec::new();
-        for object in manifest
-            .objects
-            .iter()
-            .filter(|object| object.kind == Kind::Secret)
-        {
+        for object in manifest.objects.iter().filter(|object| object.kind == Kind::Secret) {
             let reading = read::read(manifest.tree(object), manifest.source.text(), object.node)
                 .map_err(|error| manifest.locate(error))?;
             for warning in &reading.warnings {
                 terminal::warn(&warning.error, Some(&manifest.spot(warning.at)));
             }
             let target = wanted.resolve(&reading).map_err(|error| manifest.locate(error))?;
-            here.push(Planned {
-                object,
-                secret: reading.secret,
-                target,
-            });
+            here.push(Planned { object, secret: reading.secret, target });
         }
         planned.push(here);
     }
-    let has = |item: &&seal_crds::ItemName| {
-        planned
-            .iter()
-            .flatten()
-            .any(|p| p.secret.items.contains_key(*item))
-    };
+    let has =
+        |item: &&seal_crds::ItemName| planned.iter().flatten().any(|p| p.secret.items.contains_key(*item));
     match args.sealing.template_items.iter().find(|item| !has(item)) {
         Some(missing) => Err(NoSuchItem(missing.clone()).into()),
         None => Ok(planned),
@@ -185,12 +158,7 @@ fn seal_manifest(
     sealing: &Sealing,
 ) -> Result<String, Failure> {
     let mut sealed: Vec<(&Object, Value)> = Vec::new();
-    for Planned {
-        object,
-        secret,
-        target,
-    } in planned
-    {
+    for Planned { object, secret, target } in planned {
         let value = sealing::seal(secret, &target, sealing)?;
         if sealing::is_too_large_to_apply(&value) {
             let what = format!("{target} is too large for kubectl apply; use kubectl apply --server-side");
@@ -202,11 +170,7 @@ fn seal_manifest(
     let spliced = splice(manifest, &replacements).map_err(|error| manifest.locate(error))?;
     if spliced.dropped_comments > 0 {
         let (count, name) = (spliced.dropped_comments, &manifest.source.name);
-        let comments = if count == 1 {
-            "1 comment"
-        } else {
-            &format!("{count} comments")
-        };
+        let comments = if count == 1 { "1 comment" } else { &format!("{count} comments") };
         terminal::warn(
             &format!("{comments} inside of Secrets left out of {name}: a comment isn't sealed"),
             None,

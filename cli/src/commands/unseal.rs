@@ -55,13 +55,11 @@ impl Explain for UnsealCommandError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::ToTerminal => "pipe it on, write it to a file with -o FILE, or add --show".to_owned(),
+            Self::Unseal { source: UnsealError::NoMatchingKey { .. }, .. } => {
+                "give the identity of one of these recipients with -i".to_owned()
+            }
             Self::Unseal {
-                source: UnsealError::NoMatchingKey { .. },
-                ..
-            } => "give the identity of one of these recipients with -i".to_owned(),
-            Self::Unseal {
-                source: UnsealError::WrongPlace { .. } | UnsealError::WrongScope { .. },
-                ..
+                source: UnsealError::WrongPlace { .. } | UnsealError::WrongScope { .. }, ..
             } => "a SealedSecret opens only as what it was sealed for; undo the change".to_owned(),
             Self::OtherFormat => "kubeseal --recovery-unseal opens it".to_owned(),
             Self::ManySuchItems(_) => "name the one file".to_owned(),
@@ -89,29 +87,16 @@ pub(super) fn run(args: &UnsealArgs) -> Result<Exit, Failure> {
     }
     let inputs = plan::inputs(&args.files)?;
     let identities: Vec<Input> = args.identities.iter().map(|path| Input::from_arg(path)).collect();
-    if inputs
-        .iter()
-        .chain(&identities)
-        .filter(|input| **input == Input::Stdin)
-        .count()
-        > 1
-    {
+    if inputs.iter().chain(&identities).filter(|input| **input == Input::Stdin).count() > 1 {
         return Err(PlanError::StdinTwice.into());
     }
     let keys = read_identities(&identities)?;
 
-    let sources = inputs
-        .iter()
-        .map(Input::read)
-        .collect::<Result<Vec<Source>, Failure>>()?;
+    let sources = inputs.iter().map(Input::read).collect::<Result<Vec<Source>, Failure>>()?;
     let mut opened = Vec::new();
     for source in &sources {
         let manifest = Manifest::parse(source)?;
-        for object in manifest
-            .objects
-            .iter()
-            .filter(|object| object.kind == Kind::SealedSecret)
-        {
+        for object in manifest.objects.iter().filter(|object| object.kind == Kind::SealedSecret) {
             opened.push(open(args, &manifest, object, &keys)?);
         }
     }
@@ -160,13 +145,8 @@ fn open(
     let spec = manifest.spec(object)?;
     let target = place::read(manifest, object, args.namespace.as_ref(), spec.scope)?;
     let place = target.place();
-    let failure = |source| {
-        Failure::from(UnsealCommandError::Unseal {
-            place: place.clone(),
-            source,
-        })
-        .at(spot())
-    };
+    let failure =
+        |source| Failure::from(UnsealCommandError::Unseal { place: place.clone(), source }).at(spot());
     // Whether a type may be made by a controller is its policy; here somebody
     // has the key and wants the values.
     let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();

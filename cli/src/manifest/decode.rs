@@ -52,20 +52,10 @@ impl Manifest<'_> {
             let fields =
                 Fields::read(tree, object.node, "the SealedSecret").map_err(|e| e.map(DecodeError::from))?;
             let at = tree.range(object.node).start;
-            let spec = fields.get("spec").ok_or(Located {
-                error: DecodeError::NoSpec,
-                at,
-            })?;
-            let value = Decoder {
-                tree,
-                source: self.source.text(),
-                left: MAX_NODES,
-            }
-            .value(spec)?;
-            serde_json::from_value(value).map_err(|error| Located {
-                error: DecodeError::NotSpec(error),
-                at: tree.range(spec).start,
-            })
+            let spec = fields.get("spec").ok_or(Located { error: DecodeError::NoSpec, at })?;
+            let value = Decoder { tree, source: self.source.text(), left: MAX_NODES }.value(spec)?;
+            serde_json::from_value(value)
+                .map_err(|error| Located { error: DecodeError::NotSpec(error), at: tree.range(spec).start })
         };
         decode().map_err(|error| self.locate(error))
     }
@@ -80,16 +70,11 @@ struct Decoder<'t, 'a> {
 impl Decoder<'_, '_> {
     fn value(&mut self, id: NodeId) -> Result<Value, Located<DecodeError>> {
         let at = self.tree.range(id).start;
-        self.left = self.left.checked_sub(1).ok_or(Located {
-            error: DecodeError::TooLarge,
-            at,
-        })?;
+        self.left = self.left.checked_sub(1).ok_or(Located { error: DecodeError::TooLarge, at })?;
         match self.tree.kind(id) {
-            NodeKind::Sequence { items, .. } => items
-                .iter()
-                .map(|item| self.value(*item))
-                .collect::<Result<_, _>>()
-                .map(Value::Array),
+            NodeKind::Sequence { items, .. } => {
+                items.iter().map(|item| self.value(*item)).collect::<Result<_, _>>().map(Value::Array)
+            }
             NodeKind::Mapping { .. } => {
                 let fields =
                     Fields::read(self.tree, id, "this").map_err(|error| error.map(DecodeError::from))?;
@@ -99,10 +84,7 @@ impl Decoder<'_, '_> {
                 }
                 Ok(Value::Object(map))
             }
-            NodeKind::Scalar {
-                text,
-                style: Style::Plain,
-            } => match plain(text.as_str()) {
+            NodeKind::Scalar { text, style: Style::Plain } => match plain(text.as_str()) {
                 Plain::Null => Ok(Value::Null),
                 Plain::Bool(value) => Ok(Value::Bool(value)),
                 Plain::Text | Plain::Number => self.text(id),
@@ -113,7 +95,53 @@ impl Decoder<'_, '_> {
 
     fn text(&self, id: NodeId) -> Result<Value, Located<DecodeError>> {
         let text = text_of(self.tree, self.source, id, || "this value".to_owned());
-        text.map(|text| Value::String(text.to_owned()))
-            .map_err(|error| error.map(DecodeError::from))
+        text.map(|text| Value::String(text.to_owned())).map_err(|error| error.map(DecodeError::from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+    use zeroize::Zeroizing;
+
+    fn spec(spec: &str) -> Result<SealedSecretSpec, Vec<String>> {
+        let text = format!("apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nspec: {spec}\n");
+        let source = Source::new("f".to_owned(), Zeroizing::new(text));
+        let manifest = Manifest::parse(&source).unwrap();
+        manifest.spec(&manifest.objects[0]).map_err(|failure| failure.facts.clone())
+    }
+
+    #[test]
+    fn a_spec_reads_as_kubectl_would_send_it() {
+        let found =
+            spec("{scope: strict, envelopes: [], encryptedData: {\"on\": a}, template: {immutable: yes}}")
+                .unwrap();
+        assert_eq!(found.encrypted_data["on"], "a");
+        assert_eq!(found.template.immutable, Some(true));
+    }
+
+    #[test]
+    fn what_readers_could_disagree_on_is_refused() {
+        for bad in [
+            "{scope: strict, envelopes: [], encryptedData: {on: a}}",
+            "{scope: strict, scope: strict, envelopes: [], encryptedData: {}}",
+            "{scope: strict, envelopes: [], encryptedData: {a: 1}}",
+            "{scope: strict, envelopes: [], encryptedData: {a: !x b}}",
+            "{scope: loose, envelopes: [], encryptedData: {}}",
+            "{scope: strict, envelopes: [], encryptedData: {}, more: x}",
+            "text",
+        ] {
+            assert!(spec(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn aliases_cannot_make_a_small_document_large() {
+        let mut text = String::from("{a0: &a0 [x, x, x]");
+        for n in 1..40 {
+            text += &format!(", a{n}: &a{n} [*a{0}, *a{0}, *a{0}]", n - 1);
+        }
+        assert_eq!(spec(&(text + "}")).unwrap_err(), ["the document is too large"]);
     }
 }

@@ -21,10 +21,7 @@ pub(crate) struct Located<E> {
 
 impl<E> Located<E> {
     pub(crate) fn map<F>(self, f: impl FnOnce(E) -> F) -> Located<F> {
-        Located {
-            error: f(self.error),
-            at: self.at,
-        }
+        Located { error: f(self.error), at: self.at }
     }
 }
 
@@ -90,16 +87,10 @@ impl<'t> Fields<'t> {
     /// The entries of the node, which `what` names in messages. A null reads
     /// as an empty mapping, as it does to kubectl.
     pub(crate) fn read(tree: &'t Tree<'_>, id: NodeId, what: &str) -> Result<Self, Located<FieldError>> {
-        let error = |id: NodeId, error| Located {
-            error,
-            at: tree.range(id).start,
-        };
+        let error = |id: NodeId, error| Located { error, at: tree.range(id).start };
         let found = match tree.kind(id) {
             NodeKind::Mapping { entries, .. } => entries,
-            NodeKind::Scalar {
-                text,
-                style: Style::Plain,
-            } if plain(text.as_str()) == Plain::Null => {
+            NodeKind::Scalar { text, style: Style::Plain } if plain(text.as_str()) == Plain::Null => {
                 return Ok(Self { entries: Vec::new() });
             }
             _ => return Err(error(id, FieldError::NotMapping(what.to_owned()))),
@@ -117,10 +108,7 @@ impl<'t> Fields<'t> {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<NodeId> {
-        self.entries
-            .iter()
-            .find(|field| field.key == key)
-            .map(|field| field.value)
+        self.entries.iter().find(|field| field.key == key).map(|field| field.value)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Field<'t>> {
@@ -130,14 +118,8 @@ impl<'t> Fields<'t> {
 
 fn read_key<'t>(tree: &'t Tree<'_>, id: NodeId) -> Result<&'t str, FieldError> {
     match tree.kind(id) {
-        NodeKind::Scalar {
-            text,
-            style: Style::Text,
-        } => Ok(text.as_str()),
-        NodeKind::Scalar {
-            text,
-            style: Style::Plain,
-        } => match text.as_str() {
+        NodeKind::Scalar { text, style: Style::Text } => Ok(text.as_str()),
+        NodeKind::Scalar { text, style: Style::Plain } => match text.as_str() {
             "<<" => Err(FieldError::MergeKey),
             text => plain_key(text).ok_or_else(|| FieldError::AmbiguousKey {
                 key: text.chars().take(64).collect(),
@@ -167,24 +149,15 @@ pub(crate) fn text_of<'t>(
             Plain::Text => {}
             Plain::Null => return error(FieldError::NoValue(what())),
             other => {
-                return error(FieldError::NotText {
-                    what: what(),
-                    kind: other.noun(),
-                });
+                return error(FieldError::NotText { what: what(), kind: other.noun() });
             }
         },
         Style::Text => {}
     }
     // To YAML 1.1, and so to kubectl, these three break lines; to YAML 1.2 they don't.
     let written = &source[tree.range(tree.resolve(id))];
-    match written
-        .chars()
-        .find(|c| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}'))
-    {
-        Some(c) => error(FieldError::Separator {
-            what: what(),
-            code: c as u32,
-        }),
+    match written.chars().find(|c| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')) {
+        Some(c) => error(FieldError::Separator { what: what(), code: c as u32 }),
         None => Ok(text.as_str()),
     }
 }
@@ -200,50 +173,32 @@ mod tests {
         let fields = Fields::read(tree, tree.root.unwrap(), "data").map_err(|e| e.error)?;
         let value =
             |field: &Field<'_>| text_of(tree, text, field.value, || field.key.to_owned()).map(str::to_owned);
-        fields
-            .iter()
-            .map(|f| Ok((f.key.to_owned(), value(f).map_err(|e| e.error)?)))
-            .collect()
+        fields.iter().map(|f| Ok((f.key.to_owned(), value(f).map_err(|e| e.error)?))).collect()
     }
 
     #[test]
     fn quoted_words_are_strings() {
         let expected = [("on", "yes"), ("null", "~"), ("1", "1"), ("a", "x\ny\n")];
         let text = "\"on\": \"yes\"\n'null': '~'\n1: !!str 1\na: |\n  x\n  y\n";
-        assert_eq!(
-            read(text).unwrap(),
-            expected.map(|(k, v)| (k.to_owned(), v.to_owned()))
-        );
+        assert_eq!(read(text).unwrap(), expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
     }
 
     #[test]
     fn what_kubectl_would_convert_or_rename_is_refused() {
         let refused = |text: &str| read(text).unwrap_err();
         for key in ["on", "y", "True", "017", "~"] {
-            assert!(
-                matches!(refused(&format!("{key}: x")), FieldError::AmbiguousKey { .. }),
-                "{key}"
-            );
+            assert!(matches!(refused(&format!("{key}: x")), FieldError::AmbiguousKey { .. }), "{key}");
         }
         for value in ["on", "1", "1.5", "0x1f", "no"] {
-            assert!(
-                matches!(refused(&format!("a: {value}")), FieldError::NotText { .. }),
-                "{value}"
-            );
+            assert!(matches!(refused(&format!("a: {value}")), FieldError::NotText { .. }), "{value}");
         }
         assert_eq!(refused("a:\nb: x"), FieldError::NoValue("a".to_owned()));
         assert_eq!(refused("a: !!binary eA=="), FieldError::Tagged("a".to_owned()));
         assert_eq!(refused("a: {b: c}"), FieldError::NotScalar("a".to_owned()));
         assert_eq!(refused("[a]"), FieldError::NotMapping("data".to_owned()));
-        assert_eq!(
-            refused("a: x\n\"a\": y"),
-            FieldError::DuplicateKey("a".to_owned())
-        );
+        assert_eq!(refused("a: x\n\"a\": y"), FieldError::DuplicateKey("a".to_owned()));
         assert_eq!(refused("x: &x {a: b}\n<<: *x"), FieldError::MergeKey);
-        assert!(matches!(
-            refused("a: x\u{2028}y"),
-            FieldError::Separator { code: 0x2028, .. }
-        ));
+        assert!(matches!(refused("a: x\u{2028}y"), FieldError::Separator { code: 0x2028, .. }));
     }
 
     #[test]

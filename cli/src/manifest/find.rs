@@ -42,16 +42,9 @@ pub(crate) enum FindError {
     #[error("this isn't a Kubernetes object")]
     NotObject,
     #[error("this looks like a Secret, but its {field} is {found}")]
-    AlmostSecret {
-        field: &'static str,
-        found: String,
-        right: &'static str,
-    },
+    AlmostSecret { field: &'static str, found: String, right: &'static str },
     #[error("this looks like a Secret, but it has no {field}")]
-    HalfSecret {
-        field: &'static str,
-        right: &'static str,
-    },
+    HalfSecret { field: &'static str, right: &'static str },
     #[error("a SecretList can't be replaced item by item")]
     SecretList,
     #[error("this item of the List is an alias of another Secret")]
@@ -94,10 +87,7 @@ fn walk(
     depth: usize,
     objects: &mut Vec<Object>,
 ) -> Result<(), Located<FindError>> {
-    let error = |error| Located {
-        error,
-        at: tree.range(node).start,
-    };
+    let error = |error| Located { error, at: tree.range(node).start };
     if depth > 8 {
         return Err(error(FindError::TooDeep));
     }
@@ -110,10 +100,7 @@ fn walk(
         let mut keys = entries.iter().filter(|(key, _)| tree.scalar(*key) == Some(field));
         if let (Some(_), Some((key, _))) = (keys.next(), keys.next()) {
             let duplicate = FieldError::DuplicateKey(field.to_owned());
-            return Err(Located {
-                error: duplicate.into(),
-                at: tree.range(*key).start,
-            });
+            return Err(Located { error: duplicate.into(), at: tree.range(*key).start });
         }
     }
     let kind = classify(tree, node).map_err(error)?;
@@ -130,12 +117,7 @@ fn walk(
         }
         return Ok(());
     }
-    objects.push(Object {
-        document,
-        node,
-        kind,
-        slot,
-    });
+    objects.push(Object { document, node, kind, slot });
     Ok(())
 }
 
@@ -153,9 +135,7 @@ fn list_items<'t>(tree: &'t Tree<'_>, node: NodeId) -> Option<&'t [NodeId]> {
 fn classify(tree: &Tree<'_>, node: NodeId) -> Result<Kind, FindError> {
     let kind = field(tree, node, "kind");
     let api_version = field(tree, node, "apiVersion");
-    let group = api_version
-        .and_then(|v| v.split_once('/'))
-        .map(|(group, _)| group);
+    let group = api_version.and_then(|v| v.split_once('/')).map(|(group, _)| group);
     match kind {
         Some("SealedSecret") if matches!(group, Some("sealing.dev" | "bitnami.com")) => {
             Ok(Kind::SealedSecret)
@@ -165,26 +145,16 @@ fn classify(tree: &Tree<'_>, node: NodeId) -> Result<Kind, FindError> {
             Some("v1") if kind == "Secret" => Ok(Kind::Secret),
             // Other groups may have a kind of this name: it isn't ours.
             Some(version) if version.contains('/') => Ok(Kind::Other),
-            None => Err(FindError::HalfSecret {
-                field: "apiVersion",
-                right: "v1",
-            }),
-            Some("v1") => Err(FindError::AlmostSecret {
-                field: "kind",
-                found: kind.to_owned(),
-                right: "Secret",
-            }),
-            Some(version) => Err(FindError::AlmostSecret {
-                field: "apiVersion",
-                found: version.to_owned(),
-                right: "v1",
-            }),
+            None => Err(FindError::HalfSecret { field: "apiVersion", right: "v1" }),
+            Some("v1") => {
+                Err(FindError::AlmostSecret { field: "kind", found: kind.to_owned(), right: "Secret" })
+            }
+            Some(version) => {
+                Err(FindError::AlmostSecret { field: "apiVersion", found: version.to_owned(), right: "v1" })
+            }
         },
         None if api_version == Some("v1") && tree.get(node, "stringData").is_some() => {
-            Err(FindError::HalfSecret {
-                field: "kind",
-                right: "Secret",
-            })
+            Err(FindError::HalfSecret { field: "kind", right: "Secret" })
         }
         _ => Ok(Kind::Other),
     }
@@ -267,9 +237,7 @@ mod tests {
 
     fn kinds(text: &str) -> Result<Vec<Kind>, FindError> {
         let trees = parse(text, 0).unwrap();
-        objects(&trees)
-            .map(|objects| objects.iter().map(|o| o.kind).collect())
-            .map_err(|e| e.error)
+        objects(&trees).map(|objects| objects.iter().map(|o| o.kind).collect()).map_err(|e| e.error)
     }
 
     #[test]
@@ -277,10 +245,7 @@ mod tests {
         let text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret}\n\
                     - {apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: ConfigMap}]}\n---\n\
                     apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\n---\n";
-        assert_eq!(
-            kinds(text).unwrap(),
-            [Kind::Secret, Kind::Other, Kind::SealedSecret]
-        );
+        assert_eq!(kinds(text).unwrap(), [Kind::Secret, Kind::Other, Kind::SealedSecret]);
     }
 
     #[test]
@@ -297,10 +262,7 @@ mod tests {
         ] {
             assert!(kinds(text).is_err(), "{text}");
         }
-        assert_eq!(
-            kinds("apiVersion: vault.dev/v1\nkind: Secret").unwrap(),
-            [Kind::Other]
-        );
+        assert_eq!(kinds("apiVersion: vault.dev/v1\nkind: Secret").unwrap(), [Kind::Other]);
     }
 
     #[test]
@@ -316,11 +278,8 @@ mod tests {
         let trees = parse(text, 0).unwrap();
         let mut ranges = Vec::new();
         visible(&trees[0], &mut ranges);
-        let shown: Vec<_> = ranges
-            .iter()
-            .filter(|(_, shown)| *shown)
-            .map(|(r, _)| &text[r.clone()])
-            .collect();
+        let shown: Vec<_> =
+            ranges.iter().filter(|(_, shown)| *shown).map(|(r, _)| &text[r.clone()]).collect();
         assert!(shown.contains(&"db") && shown.contains(&"pub") && shown.contains(&"c"));
         assert!(!shown.iter().any(|text| text.contains("hide")), "{shown:?}");
     }

@@ -58,12 +58,7 @@ impl<'a> Manifest<'a> {
         let documents = parsed.map_err(|error| {
             Failure::from(ManifestError::NotYaml(error.problem)).at(source.spot_unparsed(error.at))
         })?;
-        let mut manifest = Self {
-            source,
-            format,
-            documents,
-            objects: Vec::new(),
-        };
+        let mut manifest = Self { source, format, documents, objects: Vec::new() };
         manifest.objects = find::objects(&manifest.documents).map_err(|error| manifest.locate(error))?;
         Ok(manifest)
     }

@@ -71,15 +71,9 @@ pub(crate) fn splice(
     out.push_str(&source[at..]);
     if let Some(object) = first_difference(manifest, replacements, &out) {
         let at = manifest.tree(object).range(object.node).start;
-        return Err(Located {
-            error: SpliceError::NotLocal,
-            at,
-        });
+        return Err(Located { error: SpliceError::NotLocal, at });
     }
-    Ok(Spliced {
-        text: out,
-        dropped_comments: count_comments(manifest, &ranges),
-    })
+    Ok(Spliced { text: out, dropped_comments: count_comments(manifest, &ranges) })
 }
 
 struct Patch {
@@ -96,28 +90,18 @@ fn patch(manifest: &Manifest<'_>, object: &Object, value: &Value) -> Result<Patc
             let body = tree.body.clone();
             let starts_line = body.start == 0 || source[..body.start].ends_with('\n');
             let lead = if starts_line { "" } else { "\n" };
-            Patch {
-                text: format!("{lead}{}", *value.to_yaml(0)),
-                range: body,
-            }
+            Patch { text: format!("{lead}{}", *value.to_yaml(0)), range: body }
         }
-        (Slot::Document | Slot::Item, _) if flow => Patch {
-            text: flow_text(tree, object.node, source, value),
-            range,
-        },
+        (Slot::Document | Slot::Item, _) if flow => {
+            Patch { text: flow_text(tree, object.node, source, value), range }
+        }
         _ => {
-            let unknown = || Located {
-                error: SpliceError::UnknownLayout,
-                at: range.start,
-            };
+            let unknown = || Located { error: SpliceError::UnknownLayout, at: range.start };
             let dash = dash_before(source, range.start).ok_or_else(unknown)?;
             let column = column(source, range.start);
             let text = value.to_yaml(column).trim_end().to_owned();
             let end = with_comments(source, range.end, self::column(source, dash));
-            Patch {
-                text,
-                range: range.start..end,
-            }
+            Patch { text, range: range.start..end }
         }
     };
     if source.find('\n').is_some_and(|i| source[..i].ends_with('\r')) {
@@ -129,10 +113,8 @@ fn patch(manifest: &Manifest<'_>, object: &Object, value: &Value) -> Result<Patc
 /// JSON, laid out as the object was.
 fn flow_text(tree: &Tree<'_>, node: NodeId, source: &str, value: &Value) -> String {
     let range = tree.range(node);
-    let first_key = tree
-        .mapping(node)
-        .and_then(|entries| entries.first())
-        .map(|(key, _)| tree.range(*key).start);
+    let first_key =
+        tree.mapping(node).and_then(|entries| entries.first()).map(|(key, _)| tree.range(*key).start);
     match first_key {
         Some(key) if source[range.start..key].contains('\n') => {
             let indent = indent_of_line(source, range.start);
@@ -208,16 +190,9 @@ fn first_difference<'o>(
     }
     for (index, (old, new)) in manifest.documents.iter().zip(&documents).enumerate() {
         let here = replacements.iter().filter(|(object, _)| object.document == index);
-        let values: HashMap<NodeId, &Value> = here
-            .clone()
-            .map(|(object, value)| (object.node, *value))
-            .collect();
-        let mut comparison = Comparison {
-            old,
-            new,
-            values,
-            same: HashMap::new(),
-        };
+        let values: HashMap<NodeId, &Value> =
+            here.clone().map(|(object, value)| (object.node, *value)).collect();
+        let mut comparison = Comparison { old, new, values, same: HashMap::new() };
         let equal = match (old.root, new.root) {
             (Some(old), Some(new)) => comparison.equal(old, new),
             (old, new) => old.is_none() && new.is_none(),
@@ -254,9 +229,7 @@ impl Comparison<'_, '_> {
             }
             (NodeKind::Mapping { entries: a, .. }, NodeKind::Mapping { entries: b, .. }) => {
                 a.len() == b.len()
-                    && a.iter()
-                        .zip(b)
-                        .all(|(a, b)| self.equal(a.0, b.0) && self.equal(a.1, b.1))
+                    && a.iter().zip(b).all(|(a, b)| self.equal(a.0, b.0) && self.equal(a.1, b.1))
             }
             _ => false,
         }
@@ -275,10 +248,7 @@ mod tests {
         let manifest = Manifest::parse(&source).unwrap();
         let value = Value::Mapping(vec![
             ("kind".to_owned(), Value::text("S")),
-            (
-                "spec".to_owned(),
-                Value::Mapping(vec![("on".to_owned(), Value::text("x"))]),
-            ),
+            ("spec".to_owned(), Value::Mapping(vec![("on".to_owned(), Value::text("x"))])),
         ]);
         let secrets: Vec<_> = manifest
             .objects
@@ -308,14 +278,8 @@ mod tests {
     #[test]
     fn a_secret_without_separator_or_line_break_is_replaced() {
         assert_eq!(text("apiVersion: v1\nkind: Secret"), NEW);
-        assert_eq!(
-            text("# c\napiVersion: v1\nkind: Secret\n---\n"),
-            format!("{NEW}---\n")
-        );
-        assert_eq!(
-            text("--- {apiVersion: v1, kind: Secret}\n"),
-            format!("---\n{NEW}")
-        );
+        assert_eq!(text("# c\napiVersion: v1\nkind: Secret\n---\n"), format!("{NEW}---\n"));
+        assert_eq!(text("--- {apiVersion: v1, kind: Secret}\n"), format!("---\n{NEW}"));
         assert_eq!(text("{apiVersion: v1, kind: Secret}\n"), NEW);
     }
 
@@ -326,10 +290,7 @@ mod tests {
         assert_eq!(result, expected);
         let result =
             text("apiVersion: v1\r\nkind: List\r\nitems:\r\n- apiVersion: v1\r\n  kind: Secret\r\n# x\r\n");
-        assert!(
-            result.ends_with("- kind: S\r\n  spec:\r\n    \"on\": x\r\n# x\r\n"),
-            "{result}"
-        );
+        assert!(result.ends_with("- kind: S\r\n  spec:\r\n    \"on\": x\r\n# x\r\n"), "{result}");
     }
 
     #[test]

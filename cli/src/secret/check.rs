@@ -80,11 +80,7 @@ pub(crate) fn check(secret: &Secret) -> Result<(), CheckError> {
         _ => {}
     }
     let size = secret.items.values().map(Plaintext::len).sum();
-    if size > MAX_SECRET_SIZE {
-        Err(CheckError::TooLarge(size))
-    } else {
-        Ok(())
-    }
+    if size > MAX_SECRET_SIZE { Err(CheckError::TooLarge(size)) } else { Ok(()) }
 }
 
 fn find<'s>(items: &'s BTreeMap<ItemName, Plaintext>, name: &str) -> Option<(&'s ItemName, &'s Plaintext)> {
@@ -95,10 +91,7 @@ fn check_json(items: &BTreeMap<ItemName, Plaintext>, name: &str, type_: &str) ->
     match find(items, name) {
         // `IgnoredAny` keeps nothing of what it reads.
         Some((item, value)) if serde_json::from_slice::<serde::de::IgnoredAny>(value.expose()).is_err() => {
-            Err(CheckError::NotJson {
-                item: item.clone(),
-                type_: type_.to_owned(),
-            })
+            Err(CheckError::NotJson { item: item.clone(), type_: type_.to_owned() })
         }
         _ => Ok(()),
     }
@@ -106,10 +99,9 @@ fn check_json(items: &BTreeMap<ItemName, Plaintext>, name: &str, type_: &str) ->
 
 fn check_not_empty(items: &BTreeMap<ItemName, Plaintext>, name: &str, type_: &str) -> Result<(), CheckError> {
     match find(items, name) {
-        Some((item, value)) if value.is_empty() => Err(CheckError::Empty {
-            item: item.clone(),
-            type_: type_.to_owned(),
-        }),
+        Some((item, value)) if value.is_empty() => {
+            Err(CheckError::Empty { item: item.clone(), type_: type_.to_owned() })
+        }
         _ => Ok(()),
     }
 }
@@ -119,9 +111,7 @@ mod tests {
     use super::*;
 
     fn outcome(type_: &str, items: &[(&str, &str)]) -> Result<(), String> {
-        let items = items
-            .iter()
-            .map(|(k, v)| (k.parse().unwrap(), Plaintext::from(v.as_bytes().to_vec())));
+        let items = items.iter().map(|(k, v)| (k.parse().unwrap(), Plaintext::from(v.as_bytes().to_vec())));
         let secret = Secret {
             namespace: None,
             name: None,
@@ -139,10 +129,7 @@ mod tests {
         for (type_, items) in [
             ("Opaque", &[("a", "")][..]),
             ("kubernetes.io/tls", &[("tls.crt", ""), ("tls.key", "")]),
-            (
-                "kubernetes.io/dockerconfigjson",
-                &[(".dockerconfigjson", "{\"auths\":{}}")],
-            ),
+            ("kubernetes.io/dockerconfigjson", &[(".dockerconfigjson", "{\"auths\":{}}")]),
             ("kubernetes.io/dockercfg", &[(".dockercfg", "{}")]),
             ("kubernetes.io/basic-auth", &[("password", "")]),
             ("kubernetes.io/ssh-auth", &[("ssh-privatekey", "x")]),
@@ -156,11 +143,7 @@ mod tests {
     fn what_the_apiserver_refuses_is_refused_by_item_and_without_the_value() {
         for (type_, items, expected) in [
             ("Opaque", &[][..], "this Secret has no items"),
-            (
-                "kubernetes.io/tls",
-                &[("tls.crt", "")],
-                "type kubernetes.io/tls needs the key tls.key",
-            ),
+            ("kubernetes.io/tls", &[("tls.crt", "")], "type kubernetes.io/tls needs the key tls.key"),
             (
                 "kubernetes.io/dockerconfigjson",
                 &[(".dockerconfigjson", "hunter2")],

@@ -50,10 +50,7 @@ pub(crate) enum ReadError {
     #[error(transparent)]
     Check(#[from] CheckError),
     #[error("a Secret has no field {field}")]
-    UnknownField {
-        field: String,
-        meant: Option<&'static str>,
-    },
+    UnknownField { field: String, meant: Option<&'static str> },
     #[error("item {item} under data isn't base64")]
     NotBase64 { item: ItemName, cut_off: bool },
     #[error("a Secret with generateName can't be sealed: its name is part of what is sealed")]
@@ -98,12 +95,7 @@ pub(crate) struct Places {
 
 /// Reads and checks the Secret at `node`. `source` is the text of the tree.
 pub(crate) fn read(tree: &Tree<'_>, source: &str, node: NodeId) -> Result<Reading, Located<ReadError>> {
-    Reader {
-        tree,
-        source,
-        warnings: Vec::new(),
-    }
-    .secret(node)
+    Reader { tree, source, warnings: Vec::new() }.secret(node)
 }
 
 struct Reader<'t, 'a> {
@@ -126,12 +118,7 @@ impl<'t> Reader<'t, '_> {
             annotations: BTreeMap::new(),
             items: BTreeMap::new(),
         };
-        let mut places = Places {
-            whole: at,
-            namespace: at,
-            name: at,
-            generate_name: None,
-        };
+        let mut places = Places { whole: at, namespace: at, name: at, generate_name: None };
         let mut item_at: BTreeMap<ItemName, usize> = BTreeMap::new();
         let mut type_at = at;
         let fields = self.fields(node, "the Secret")?;
@@ -140,10 +127,7 @@ impl<'t> Reader<'t, '_> {
                 "apiVersion" | "kind" | "data" | "stringData" | "status" => {}
                 "type" => {
                     type_at = self.at(field.value);
-                    secret.type_ = self
-                        .optional_text(field.value, "type")?
-                        .unwrap_or(OPAQUE)
-                        .to_owned();
+                    secret.type_ = self.optional_text(field.value, "type")?.unwrap_or(OPAQUE).to_owned();
                 }
                 "immutable" => secret.immutable = self.optional_bool(field.value)?,
                 "metadata" => self.metadata(field.value, &mut secret, &mut places)?,
@@ -154,10 +138,8 @@ impl<'t> Reader<'t, '_> {
         for key in ["data", "stringData"] {
             let Some(values) = fields.get(key) else { continue };
             for field in self.fields(values, key)?.iter() {
-                let item: ItemName = field
-                    .key
-                    .parse()
-                    .map_err(|error: NameError| self.error(field.key_id, error))?;
+                let item: ItemName =
+                    field.key.parse().map_err(|error: NameError| self.error(field.key_id, error))?;
                 let value = self.value(key, &item, field.value)?;
                 item_at.insert(item.clone(), self.at(field.value));
                 secret.items.insert(item, value);
@@ -166,16 +148,9 @@ impl<'t> Reader<'t, '_> {
         check(&secret).map_err(|error| {
             let item = error.item().and_then(|item| item_at.get(item).copied());
             let about_type = error.is_about_type().then_some(type_at);
-            Located {
-                at: item.or(about_type).unwrap_or(at),
-                error: error.into(),
-            }
+            Located { at: item.or(about_type).unwrap_or(at), error: error.into() }
         })?;
-        Ok(Reading {
-            secret,
-            places,
-            warnings: self.warnings,
-        })
+        Ok(Reading { secret, places, warnings: self.warnings })
     }
 
     fn metadata(&mut self, node: NodeId, secret: &mut Secret, places: &mut Places) -> Reads<()> {
@@ -262,44 +237,18 @@ impl<'t> Reader<'t, '_> {
             let range = self.tree.range(self.tree.resolve(node));
             let quote = usize::from(self.source[range.clone()].starts_with(['"', '\'']));
             let plainly = self.source[range.clone()].get(quote..quote + text.len()) == Some(text);
-            let at = if plainly {
-                range.start + quote + offset
-            } else {
-                range.start
-            };
-            Located {
-                error: ReadError::NotBase64 {
-                    item: item.clone(),
-                    cut_off,
-                },
-                at,
-            }
+            let at = if plainly { range.start + quote + offset } else { range.start };
+            Located { error: ReadError::NotBase64 { item: item.clone(), cut_off }, at }
         })
     }
 
     fn unknown(&self, field: &str, key: NodeId) -> Located<ReadError> {
-        const FIELDS: [&str; 6] = [
-            "data",
-            "stringData",
-            "type",
-            "immutable",
-            "metadata",
-            "metadata.annotations",
-        ];
+        const FIELDS: [&str; 6] =
+            ["data", "stringData", "type", "immutable", "metadata", "metadata.annotations"];
         let likeness =
             |known: &&&str| strsim::damerau_levenshtein(&known.to_lowercase(), &field.to_lowercase());
-        let meant = FIELDS
-            .iter()
-            .min_by_key(likeness)
-            .filter(|known| likeness(known) <= 2)
-            .copied();
-        self.error(
-            key,
-            ReadError::UnknownField {
-                field: field.chars().take(64).collect(),
-                meant,
-            },
-        )
+        let meant = FIELDS.iter().min_by_key(likeness).filter(|known| likeness(known) <= 2).copied();
+        self.error(key, ReadError::UnknownField { field: field.chars().take(64).collect(), meant })
     }
 
     fn fields(&self, node: NodeId, what: &str) -> Reads<Fields<'t>> {
@@ -321,17 +270,13 @@ impl<'t> Reader<'t, '_> {
 
     fn optional_name<T: FromStr<Err = NameError>>(&self, node: NodeId, what: &str) -> Reads<Option<T>> {
         let text = self.optional_text(node, what)?;
-        text.map(|text| text.parse().map_err(|error| self.error(node, error)))
-            .transpose()
+        text.map(|text| text.parse().map_err(|error| self.error(node, error))).transpose()
     }
 
     fn optional_bool(&self, node: NodeId) -> Reads<Option<bool>> {
         match self.tree.kind(node) {
             _ if self.is_null(node) => Ok(None),
-            NodeKind::Scalar {
-                text,
-                style: Style::Plain,
-            } => match plain(text.as_str()) {
+            NodeKind::Scalar { text, style: Style::Plain } => match plain(text.as_str()) {
                 Plain::Bool(value) => Ok(Some(value)),
                 _ => Err(self.not_bool(node)),
             },
@@ -340,12 +285,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn not_bool(&self, node: NodeId) -> Located<ReadError> {
-        self.error(
-            node,
-            FieldError::NotBool {
-                what: "immutable".to_owned(),
-            },
-        )
+        self.error(node, FieldError::NotBool { what: "immutable".to_owned() })
     }
 
     fn is_null(&self, node: NodeId) -> bool {
@@ -357,17 +297,11 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn error(&self, node: NodeId, error: impl Into<ReadError>) -> Located<ReadError> {
-        Located {
-            error: error.into(),
-            at: self.at(node),
-        }
+        Located { error: error.into(), at: self.at(node) }
     }
 
     fn warn(&mut self, node: NodeId, warning: String) {
-        self.warnings.push(Located {
-            error: warning,
-            at: self.at(node),
-        });
+        self.warnings.push(Located { error: warning, at: self.at(node) });
     }
 }
 
@@ -407,16 +341,8 @@ mod tests {
     }
 
     fn items(rest: &str) -> Vec<(String, Vec<u8>)> {
-        let reading = reading(rest)
-            .map_err(|error| error.error.to_string())
-            .ok()
-            .unwrap();
-        reading
-            .secret
-            .items
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.expose().to_vec()))
-            .collect()
+        let reading = reading(rest).map_err(|error| error.error.to_string()).ok().unwrap();
+        reading.secret.items.iter().map(|(k, v)| (k.to_string(), v.expose().to_vec())).collect()
     }
 
     fn refusal(rest: &str) -> String {
@@ -427,24 +353,14 @@ mod tests {
     fn string_data_wins_over_data() {
         let found = items("data: {a: YQ==, b: Yg==}\nstringData: {b: plain, c: \"\"}");
         let expected = [("a", "a"), ("b", "plain"), ("c", "")];
-        assert_eq!(
-            found,
-            expected.map(|(k, v)| (k.to_owned(), v.as_bytes().to_vec()))
-        );
+        assert_eq!(found, expected.map(|(k, v)| (k.to_owned(), v.as_bytes().to_vec())));
     }
 
     #[test]
     fn base64_is_what_go_takes_for_it() {
-        assert_eq!(
-            items("data:\n  a: |\n    //79\n    /A==\n")[0].1,
-            [255, 254, 253, 252]
-        );
+        assert_eq!(items("data:\n  a: |\n    //79\n    /A==\n")[0].1, [255, 254, 253, 252]);
         assert_eq!(items("data: {a: \"\"}")[0].1, b"");
-        assert_eq!(
-            items("data: {a: YR==}")[0].1,
-            b"a",
-            "Go doesn't look at the last bits"
-        );
+        assert_eq!(items("data: {a: YR==}")[0].1, b"a", "Go doesn't look at the last bits");
         for bad in ["YQ", "Y", "YQ===", "Y Q=", "YQ==YQ==", "hunter2!", "_-8=", "é"] {
             assert_eq!(
                 refusal(&format!("data: {{a: \"{bad}\"}}")),
@@ -478,10 +394,7 @@ mod tests {
                     stringData: {a: b}\n";
         let trees = parse(text, 0).unwrap();
         let reading = read(&trees[0], text, trees[0].root.unwrap()).ok().unwrap();
-        assert_eq!(
-            reading.secret.labels,
-            BTreeMap::from([("app".to_owned(), "db".to_owned())])
-        );
+        assert_eq!(reading.secret.labels, BTreeMap::from([("app".to_owned(), "db".to_owned())]));
         assert!(reading.secret.annotations.is_empty());
         let warnings: Vec<_> = reading.warnings.iter().map(|w| w.error.as_str()).collect();
         assert_eq!(

@@ -83,10 +83,7 @@ fn looks_numeric(text: &str) -> bool {
     text.len() < 40
         && text.bytes().all(|b| {
             b.is_ascii_hexdigit()
-                || matches!(
-                    b,
-                    b'_' | b'.' | b'+' | b'-' | b'x' | b'o' | b':' | b'T' | b'Z' | b'i' | b'n'
-                )
+                || matches!(b, b'_' | b'.' | b'+' | b'-' | b'x' | b'o' | b':' | b'T' | b'Z' | b'i' | b'n')
         })
 }
 
@@ -187,23 +184,10 @@ mod tests {
 
     #[test]
     fn a_key_that_kubectl_would_rename_is_no_key() {
-        for text in [
-            "on", "y", "True", "null", "~", "0x10", "017", "1.50", "1e3", "+1", "1_0",
-        ] {
+        for text in ["on", "y", "True", "null", "~", "0x10", "017", "1.50", "1e3", "+1", "1_0"] {
             assert_eq!(plain_key(text), None, "{text}");
         }
-        for text in [
-            "true",
-            "false",
-            "0",
-            "1",
-            "42",
-            "1.5",
-            "0.25",
-            "tls.crt",
-            "2001-01-01",
-            "1.2.3",
-        ] {
+        for text in ["true", "false", "0", "1", "42", "1.5", "0.25", "tls.crt", "2001-01-01", "1.2.3"] {
             assert_eq!(plain_key(text), Some(text));
         }
     }
@@ -212,22 +196,13 @@ mod tests {
     fn whatever_some_yaml_reader_would_convert_is_quoted() {
         let risky =
             "on null ~ 1 1.5 0x1f 017 1_000 2001-01-01 1:30 y n .5 .inf -x +x = << 2026-11-21T10:00:00Z";
-        for text in risky
-            .split(' ')
-            .chain(["", "a b", "a: b", "#x", "é", "*x", "&x", "!x", "@x", "a\nb"])
-        {
+        for text in risky.split(' ').chain(["", "a b", "a: b", "#x", "é", "*x", "&x", "!x", "@x", "a\nb"]) {
             assert!(!is_safe_unquoted(text), "{text}");
         }
         assert!(is_safe_unquoted(&format!("-{}.YWdl+/==", "x".repeat(42))));
-        for text in [
-            "prod",
-            "tls.crt",
-            "kubernetes.io/tls",
-            "YWdl+/==",
-            "_x",
-            "sealing.dev/v1alpha1",
-            "1password",
-        ] {
+        for text in
+            ["prod", "tls.crt", "kubernetes.io/tls", "YWdl+/==", "_x", "sealing.dev/v1alpha1", "1password"]
+        {
             assert!(is_safe_unquoted(text), "{text}");
         }
     }

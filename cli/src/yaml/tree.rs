@@ -41,18 +41,9 @@ pub(crate) struct Node<'a> {
 }
 
 pub(crate) enum NodeKind<'a> {
-    Scalar {
-        text: Text<'a>,
-        style: Style,
-    },
-    Sequence {
-        items: Vec<NodeId>,
-        flow: bool,
-    },
-    Mapping {
-        entries: Vec<(NodeId, NodeId)>,
-        flow: bool,
-    },
+    Scalar { text: Text<'a>, style: Style },
+    Sequence { items: Vec<NodeId>, flow: bool },
+    Mapping { entries: Vec<(NodeId, NodeId)>, flow: bool },
     Alias(NodeId),
 }
 
@@ -124,10 +115,7 @@ impl<'a> Tree<'a> {
 
     /// The value under `key` in a mapping, the first if there are several.
     pub(crate) fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
-        let entry = self
-            .mapping(id)?
-            .iter()
-            .find(|(k, _)| self.scalar(*k) == Some(key))?;
+        let entry = self.mapping(id)?.iter().find(|(k, _)| self.scalar(*k) == Some(key))?;
         Some(entry.1)
     }
 }
@@ -137,14 +125,8 @@ impl<'a> Tree<'a> {
 pub(crate) fn parse(text: &str, base: usize) -> Result<Vec<Tree<'_>>, ParseError> {
     // Comments are skipped; a limit on how many in a row would refuse honest files.
     let options = granit_parser::options! { emit_comments: false };
-    let mut builder = Builder {
-        text,
-        base,
-        previous_end: 0,
-        last_is_open: false,
-        trees: Vec::new(),
-        tree: None,
-    };
+    let mut builder =
+        Builder { text, base, previous_end: 0, last_is_open: false, trees: Vec::new(), tree: None };
     for next in Parser::new_from_str_with_options(text, options) {
         match next {
             Ok((event, span)) => builder.event(event, span)?,
@@ -198,17 +180,8 @@ impl<'a> Builder<'a> {
                 self.extend_last(range.start);
             }
             let start = if explicit { range.end } else { self.previous_end };
-            let tree = Tree {
-                nodes: Vec::new(),
-                root: None,
-                body: self.base + start..self.base + start,
-            };
-            self.tree = Some(Open {
-                tree,
-                stack: Vec::new(),
-                anchors: HashMap::new(),
-                leaf_end: start,
-            });
+            let tree = Tree { nodes: Vec::new(), root: None, body: self.base + start..self.base + start };
+            self.tree = Some(Open { tree, stack: Vec::new(), anchors: HashMap::new(), leaf_end: start });
             return Ok(());
         }
         let Some(open) = &mut self.tree else { return Ok(()) };
@@ -243,10 +216,7 @@ impl<'a> Builder<'a> {
             Event::Alias(anchor) => {
                 let Some(&target) = open.anchors.get(&anchor) else {
                     let problem = "an alias inside of what it refers to".to_owned();
-                    return Err(ParseError {
-                        at: self.base + range.start,
-                        problem,
-                    });
+                    return Err(ParseError { at: self.base + range.start, problem });
                 };
                 open.leaf_end = range.end;
                 open.leaf(NodeKind::Alias(target), shift(range, self.base), 0);
@@ -254,26 +224,12 @@ impl<'a> Builder<'a> {
             Event::SequenceStart(style, anchor, _) => {
                 let flow = style == StructureStyle::Flow;
                 open.leaf_end = range.end;
-                open.start(
-                    NodeKind::Sequence {
-                        items: Vec::new(),
-                        flow,
-                    },
-                    shift(range, self.base),
-                    anchor,
-                );
+                open.start(NodeKind::Sequence { items: Vec::new(), flow }, shift(range, self.base), anchor);
             }
             Event::MappingStart(style, anchor, _) => {
                 let flow = style == StructureStyle::Flow;
                 open.leaf_end = range.end;
-                open.start(
-                    NodeKind::Mapping {
-                        entries: Vec::new(),
-                        flow,
-                    },
-                    shift(range, self.base),
-                    anchor,
-                );
+                open.start(NodeKind::Mapping { entries: Vec::new(), flow }, shift(range, self.base), anchor);
             }
             Event::SequenceEnd | Event::MappingEnd => open.end(range.end, self.text, self.base),
             _ => {}
@@ -292,11 +248,7 @@ impl<'a> Open<'a> {
 
     fn start(&mut self, kind: NodeKind<'a>, range: Range<usize>, anchor: usize) {
         let id = self.add(kind, range);
-        self.stack.push(OpenCollection {
-            id,
-            anchor,
-            key: None,
-        });
+        self.stack.push(OpenCollection { id, anchor, key: None });
     }
 
     fn end(&mut self, end: usize, text: &str, base: usize) {
@@ -350,10 +302,7 @@ fn scan_error(error: &ScanError, text: &str, base: usize) -> ParseError {
         kind => kind.to_string(),
     };
     let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
-    ParseError {
-        at: base + at,
-        problem,
-    }
+    ParseError { at: base + at, problem }
 }
 
 #[cfg(test)]
@@ -377,25 +326,13 @@ mod tests {
     #[test]
     fn bodies_leave_the_separators_out() {
         let text = "# head\n--- # one\na: 1\n# x\n---\nb: 2\n...\n# y\n---\n";
-        let bodies: Vec<_> = parse(text, 0)
-            .unwrap()
-            .iter()
-            .map(|t| &text[t.body.clone()])
-            .collect();
+        let bodies: Vec<_> = parse(text, 0).unwrap().iter().map(|t| &text[t.body.clone()]).collect();
         assert_eq!(bodies, [" # one\na: 1\n# x\n", "\nb: 2\n", "\n"]);
         let text = "# head\na: 1\n---\nb: 2";
-        let bodies: Vec<_> = parse(text, 0)
-            .unwrap()
-            .iter()
-            .map(|t| &text[t.body.clone()])
-            .collect();
+        let bodies: Vec<_> = parse(text, 0).unwrap().iter().map(|t| &text[t.body.clone()]).collect();
         assert_eq!(bodies, ["# head\na: 1\n", "\nb: 2"]);
         let text = "{a: 1} # one\n--- {b: 2} # two\n...\n# y\n";
-        let bodies: Vec<_> = parse(text, 0)
-            .unwrap()
-            .iter()
-            .map(|t| &text[t.body.clone()])
-            .collect();
+        let bodies: Vec<_> = parse(text, 0).unwrap().iter().map(|t| &text[t.body.clone()]).collect();
         assert_eq!(bodies, ["{a: 1} # one\n", " {b: 2} # two\n"]);
     }
 
@@ -433,14 +370,9 @@ mod tests {
 
     #[test]
     fn a_message_never_quotes_the_input() {
-        for text in [
-            "a: @hunter2",
-            "a: \"hunter2",
-            "\thunter2: x",
-            "a: *hunter2",
-            "a: !hunter2!x y",
-            "hunter2: %",
-        ] {
+        for text in
+            ["a: @hunter2", "a: \"hunter2", "\thunter2: x", "a: *hunter2", "a: !hunter2!x y", "hunter2: %"]
+        {
             if let Err(error) = parse(text, 0) {
                 assert!(
                     !error.problem.contains("hunter2") && !error.problem.contains('@'),

@@ -31,12 +31,7 @@ impl Value {
 
     /// A mapping of strings, such as labels.
     pub(crate) fn strings<'a>(entries: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
-        Self::Mapping(
-            entries
-                .into_iter()
-                .map(|(k, v)| (k.clone(), Self::text(v.as_str())))
-                .collect(),
-        )
+        Self::Mapping(entries.into_iter().map(|(k, v)| (k.clone(), Self::text(v.as_str()))).collect())
     }
 
     /// Block YAML, each line but the first indented by `indent` spaces; ends
@@ -76,18 +71,10 @@ impl Value {
             Self::Text(value) => text(value),
             Self::Bool(_) => 8,
             Self::Sequence(values) => {
-                values
-                    .iter()
-                    .map(|v| v.longest(indent + 8) + indent + 8)
-                    .sum::<usize>()
-                    + indent
-                    + 8
+                values.iter().map(|v| v.longest(indent + 8) + indent + 8).sum::<usize>() + indent + 8
             }
             Self::Mapping(entries) => {
-                entries
-                    .iter()
-                    .map(|(k, v)| text(k) + v.longest(indent + 8) + indent + 8)
-                    .sum::<usize>()
+                entries.iter().map(|(k, v)| text(k) + v.longest(indent + 8) + indent + 8).sum::<usize>()
                     + indent
                     + 8
             }
@@ -105,25 +92,18 @@ impl Value {
                 };
                 is_text && text.as_str() == found.as_str()
             }
-            (
-                Self::Bool(value),
-                NodeKind::Scalar {
-                    text,
-                    style: Style::Plain,
-                },
-            ) => plain(text.as_str()) == Plain::Bool(*value),
+            (Self::Bool(value), NodeKind::Scalar { text, style: Style::Plain }) => {
+                plain(text.as_str()) == Plain::Bool(*value)
+            }
             (Self::Sequence(values), NodeKind::Sequence { items, .. }) => {
                 values.len() == items.len()
                     && values.iter().zip(items).all(|(v, id)| v.is_read_from(tree, *id))
             }
             (Self::Mapping(entries), NodeKind::Mapping { entries: found, .. }) => {
                 entries.len() == found.len()
-                    && entries
-                        .iter()
-                        .zip(found)
-                        .all(|((key, value), (key_id, value_id))| {
-                            is_key(tree, *key_id, key) && value.is_read_from(tree, *value_id)
-                        })
+                    && entries.iter().zip(found).all(|((key, value), (key_id, value_id))| {
+                        is_key(tree, *key_id, key) && value.is_read_from(tree, *value_id)
+                    })
             }
             _ => false,
         }
@@ -132,14 +112,8 @@ impl Value {
 
 fn is_key(tree: &Tree<'_>, id: NodeId, key: &str) -> bool {
     match tree.kind(id) {
-        NodeKind::Scalar {
-            text,
-            style: Style::Text,
-        } => text.as_str() == key,
-        NodeKind::Scalar {
-            text,
-            style: Style::Plain,
-        } => plain_key(text.as_str()) == Some(key),
+        NodeKind::Scalar { text, style: Style::Text } => text.as_str() == key,
+        NodeKind::Scalar { text, style: Style::Plain } => plain_key(text.as_str()) == Some(key),
         _ => false,
     }
 }
@@ -171,11 +145,7 @@ fn write_yaml(value: &Value, indent: usize, place: Place, out: &mut String) {
             let _ = writeln!(out, "{gap}[]");
         }
         Value::Mapping(entries) => {
-            let indent = if place == Place::AfterKey {
-                indent + 2
-            } else {
-                indent
-            };
+            let indent = if place == Place::AfterKey { indent + 2 } else { indent };
             for (index, (key, value)) in entries.iter().enumerate() {
                 start_line(index, indent, place, out);
                 write_scalar(key, out);
@@ -184,11 +154,7 @@ fn write_yaml(value: &Value, indent: usize, place: Place, out: &mut String) {
             }
         }
         Value::Sequence(values) => {
-            let indent = if place == Place::AfterKey {
-                indent + 2
-            } else {
-                indent
-            };
+            let indent = if place == Place::AfterKey { indent + 2 } else { indent };
             for (index, value) in values.iter().enumerate() {
                 start_line(index, indent, place, out);
                 out.push_str("- ");
@@ -309,10 +275,7 @@ mod tests {
             "%",
         ];
         let items = strings.iter().map(|s| Value::text(*s)).collect();
-        let entries = strings
-            .iter()
-            .map(|s| ((*s).to_owned(), Value::text(*s)))
-            .collect();
+        let entries = strings.iter().map(|s| ((*s).to_owned(), Value::text(*s))).collect();
         Value::Mapping(vec![
             ("sequence".to_owned(), Value::Sequence(items)),
             ("mapping".to_owned(), Value::Mapping(entries)),
@@ -335,11 +298,7 @@ mod tests {
     fn awkward_strings_read_back_from_yaml() {
         let text = awkward().to_yaml(0);
         let trees = parse(&text, 0).unwrap();
-        assert!(
-            awkward().is_read_from(&trees[0], trees[0].root.unwrap()),
-            "{}",
-            *text
-        );
+        assert!(awkward().is_read_from(&trees[0], trees[0].root.unwrap()), "{}", *text);
     }
 
     #[test]
@@ -347,10 +306,7 @@ mod tests {
         for text in [awkward().to_json(0, 2), awkward().to_compact_json()] {
             let text = text.as_str();
             let trees = parse_json(text).unwrap().unwrap();
-            assert!(
-                awkward().is_read_from(&trees[0], trees[0].root.unwrap()),
-                "{text}"
-            );
+            assert!(awkward().is_read_from(&trees[0], trees[0].root.unwrap()), "{text}");
             serde_json::from_str::<serde::de::IgnoredAny>(text).unwrap();
         }
     }
@@ -378,13 +334,7 @@ mod tests {
             ),
             ("on".to_owned(), Value::Bool(true)),
         ]);
-        assert_eq!(
-            *value.to_yaml(0),
-            "a:\n  - b: c\n    d:\n      - e\n\"on\": true\n"
-        );
-        assert_eq!(
-            *value.to_yaml(2),
-            "a:\n    - b: c\n      d:\n        - e\n  \"on\": true\n"
-        );
+        assert_eq!(*value.to_yaml(0), "a:\n  - b: c\n    d:\n      - e\n\"on\": true\n");
+        assert_eq!(*value.to_yaml(2), "a:\n    - b: c\n      d:\n        - e\n  \"on\": true\n");
     }
 }

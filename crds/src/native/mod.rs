@@ -1,7 +1,7 @@
 //! The native format, `sealing.dev/v1alpha1`, byte for byte.
 //!
 //! Not the manifest's schema ([`crate::resources`]) and not policy. Each part is specified in the header of
-//! the file that parses it: [`envelope`] (the age file and the document inside), [`data_key`] (ids),
+//! the file that parses it: [`envelope`] (the age file), [`document`] (what is inside it), [`data_key`] (ids),
 //! [`item`] (one line of `encryptedData`), [`padding`]; and, for the object as a whole, [`object`].
 //! `tests/vectors/` at the top of the repository holds the format against change.
 //!
@@ -12,11 +12,14 @@
 //! place only.
 
 mod data_key;
+mod document;
 mod envelope;
 mod item;
 mod object;
 mod padding;
 mod seal;
+#[cfg(test)]
+mod tests;
 
 pub use object::NativeSealed;
 pub use seal::{Item, NamedRecipient, SealError, seal};

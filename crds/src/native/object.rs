@@ -75,9 +75,9 @@ impl NativeSealed {
         Ok(Self { place, scope: spec.scope, envelopes, items, template, shape, digest: Digest::of(spec) })
     }
 
-    /// The items that `template.data` substitutes.
-    pub(super) fn template_references(&self) -> impl Iterator<Item = &ItemName> {
-        self.template.references()
+    /// `template.data`, parsed.
+    pub(super) fn template_data(&self) -> &TemplateData {
+        &self.template
     }
 
     /// Opens every envelope and checks its claims.

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::data_key::DataKey;
 use super::item::seal_item;
 use super::object::NativeSealed;
-use super::{MAX_RECIPIENTS, envelope};
+use super::{MAX_RECIPIENTS, document, envelope};
 use crate::format::UnsealError;
 use crate::keys::Recipient;
 use crate::names::ItemName;
@@ -61,7 +61,7 @@ pub enum SealError {
     /// A Secret without values is nothing to seal.
     #[error("no items")]
     NoItems,
-    /// The values together are larger than a Secret may be.
+    /// The values, those of `template.data` among them, are together larger than a Secret may be.
     #[error("the values are {0} bytes together; a Secret may have {MAX_SECRET_SIZE}")]
     TooLarge(usize),
     /// The template refers to an item that isn't meant for templates.
@@ -112,7 +112,8 @@ pub fn seal(
         encrypted_data.insert(name.to_string(), line);
     }
     let plain: Vec<&Recipient> = recipients.iter().map(|named| &named.recipient).collect();
-    let age = envelope::wrap(&binding, &plain, &keys).map_err(SealError::Encrypt)?;
+    let document = document::write(&binding, &plain, &keys);
+    let age = envelope::wrap(&document, &plain).map_err(SealError::Encrypt)?;
     let hints = recipients.iter().map(|named| RecipientHint {
         name: named.name.clone(),
         fingerprint: named.recipient.fingerprint().to_string(),
@@ -128,9 +129,13 @@ pub fn seal(
         template,
     };
     let sealed = NativeSealed::parse(place.clone(), &spec, allowed_types).map_err(SealError::Refused)?;
-    match sealed.template_references().find(|name| !items[*name].template) {
-        Some(name) => Err(SealError::NotForTemplates(name.clone())),
-        None => Ok(spec),
+    let template = sealed.template_data();
+    if let Some(name) = template.references().find(|name| !items[*name].template) {
+        return Err(SealError::NotForTemplates(name.clone()));
+    }
+    match size + template.rendered_len(|name| &items[name].value) {
+        size if size > MAX_SECRET_SIZE => Err(SealError::TooLarge(size)),
+        _ => Ok(spec),
     }
 }
 

@@ -60,25 +60,13 @@ type Items = BTreeMap<ItemName, Plaintext>;
 pub(super) fn items(args: &CreateArgs) -> Result<Items, Failure> {
     let mut items = Items::new();
     for literal in &args.literals {
-        let (key, value) = literal
-            .split_once('=')
-            .ok_or(CollectError::NoValue("--literal"))?;
+        let (key, value) = literal.split_once('=').ok_or(CollectError::NoValue("--literal"))?;
         // Not repeated: a forgotten name leaves the value in its place.
-        let item = key
-            .parse()
-            .map_err(|_| CollectError::BadItem("the name in --literal"))?;
+        let item = key.parse().map_err(|_| CollectError::BadItem("the name in --literal"))?;
         add(&mut items, item, Plaintext::from(value.as_bytes().to_vec()))?;
     }
-    let stdin = args
-        .files
-        .iter()
-        .filter(|file| *file == "-" || file.ends_with("=-"))
-        .count()
-        + args
-            .env_files
-            .iter()
-            .filter(|file| file.as_os_str() == "-")
-            .count();
+    let stdin = args.files.iter().filter(|file| *file == "-" || file.ends_with("=-")).count()
+        + args.env_files.iter().filter(|file| file.as_os_str() == "-").count();
     if stdin > 1 {
         return Err(CollectError::StdinTwice.into());
     }
@@ -91,10 +79,7 @@ pub(super) fn items(args: &CreateArgs) -> Result<Items, Failure> {
             .map_err(|(error, at)| Failure::from(error).at(source.spot(at, &Visible::default())))?;
         for env in found {
             if env.is_quoted {
-                let what = format!(
-                    "the quotes around {} in {} are part of its value",
-                    env.item, source.name
-                );
+                let what = format!("the quotes around {} in {} are part of its value", env.item, source.name);
                 terminal::warn(&what, None);
             }
             add(&mut items, env.item, env.value)?;
@@ -154,10 +139,7 @@ type Strings = BTreeMap<String, String>;
 
 /// Labels and annotations.
 pub(super) fn metadata(args: &CreateArgs) -> Result<(Strings, Strings), Failure> {
-    let (labels, annotations) = (
-        pairs(&args.labels, "--label")?,
-        pairs(&args.annotations, "--annotation")?,
-    );
+    let (labels, annotations) = (pairs(&args.labels, "--label")?, pairs(&args.annotations, "--annotation")?);
     for (key, value) in &labels {
         check_label(key, value).map_err(CollectError::from)?;
     }
@@ -167,10 +149,7 @@ pub(super) fn metadata(args: &CreateArgs) -> Result<(Strings, Strings), Failure>
 
 fn pairs(given: &[String], flag: &'static str) -> Result<Strings, CollectError> {
     let pair = |text: &String| text.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
-    given
-        .iter()
-        .map(|text| pair(text).ok_or(CollectError::NoPair(flag)))
-        .collect()
+    given.iter().map(|text| pair(text).ok_or(CollectError::NoPair(flag))).collect()
 }
 
 #[cfg(test)]
@@ -195,7 +174,7 @@ mod tests {
         add(&mut items, "a".parse().unwrap(), Plaintext::from(Vec::new())).unwrap();
         let failure = add(&mut items, "a".parse().unwrap(), Plaintext::from(Vec::new())).unwrap_err();
         assert_eq!(
-            (failure.exit, failure.facts),
+            (failure.exit, failure.facts.clone()),
             (Exit::Usage, vec!["item a is given twice".to_owned()])
         );
     }

@@ -8,11 +8,7 @@ pub(super) fn join<'a>(files: impl IntoIterator<Item = (&'a str, Format)>) -> St
     let mut out = String::new();
     let mut before = None;
     for (text, format) in files {
-        let text = if before.is_some() {
-            text.strip_prefix('\u{feff}').unwrap_or(text)
-        } else {
-            text
-        };
+        let text = if before.is_some() { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
         if before.is_some() && !out.is_empty() && !out.ends_with('\n') {
             out.push('\n');
         }
@@ -36,11 +32,7 @@ mod tests {
 
     fn joined(files: &[&str]) -> String {
         let format = |text: &str| {
-            if text.starts_with('{') {
-                Format::Json
-            } else {
-                Format::Yaml
-            }
+            if text.starts_with('{') { Format::Json } else { Format::Yaml }
         };
         join(files.iter().map(|text| (*text, format(text))))
     }
@@ -53,9 +45,6 @@ mod tests {
             joined(&["a: 1\n", "---\nb: 2\n", "%YAML 1.1\n---\nc: 3\n"]),
             "a: 1\n---\nb: 2\n...\n%YAML 1.1\n---\nc: 3\n"
         );
-        assert_eq!(
-            joined(&["{}", "{}\n", "a: 1\n", "{}"]),
-            "{}\n{}\n---\na: 1\n---\n{}"
-        );
+        assert_eq!(joined(&["{}", "{}\n", "a: 1\n", "{}"]), "{}\n{}\n---\na: 1\n---\n{}");
     }
 }

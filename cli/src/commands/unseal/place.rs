@@ -45,9 +45,7 @@ impl Explain for PlaceError {
 pub(super) fn is_native(manifest: &Manifest<'_>, object: &Object) -> bool {
     let tree = manifest.tree(object);
     let version = tree.get(object.node, "apiVersion").and_then(|id| tree.scalar(id));
-    version
-        .and_then(|version| version.split_once('/'))
-        .is_some_and(|(group, _)| group == GROUP)
+    version.and_then(|version| version.split_once('/')).is_some_and(|(group, _)| group == GROUP)
 }
 
 /// The namespace and name of a SealedSecret.
@@ -62,10 +60,7 @@ pub(super) fn read(
     let find = || -> Result<Target, Located<PlaceError>> {
         let fields =
             Fields::read(tree, object.node, "the SealedSecret").map_err(|e| e.map(PlaceError::from))?;
-        let no_name = || Located {
-            error: PlaceError::NoName,
-            at,
-        };
+        let no_name = || Located { error: PlaceError::NoName, at };
         let metadata = Fields::read(tree, fields.get("metadata").ok_or_else(no_name)?, "metadata")
             .map_err(|e| e.map(PlaceError::from))?;
         let text = |key: &str| match metadata.get(key) {
@@ -75,21 +70,13 @@ pub(super) fn read(
                 .map_err(|e| e.map(PlaceError::from)),
         };
         let (name, name_at) = text("name")?.ok_or_else(no_name)?;
-        let name = name.parse().map_err(|error: NameError| Located {
-            error: error.into(),
-            at: name_at,
-        })?;
+        let name = name.parse().map_err(|error: NameError| Located { error: error.into(), at: name_at })?;
         let namespace = match (text("namespace")?, flag) {
             (Some((text, at)), flag) => {
-                let manifest: Namespace = text.parse().map_err(|error: NameError| Located {
-                    error: error.into(),
-                    at,
-                })?;
+                let manifest: Namespace =
+                    text.parse().map_err(|error: NameError| Located { error: error.into(), at })?;
                 if let Some(flag) = flag.filter(|flag| **flag != manifest) {
-                    let error = PlaceError::OtherNamespace {
-                        flag: flag.clone(),
-                        manifest,
-                    };
+                    let error = PlaceError::OtherNamespace { flag: flag.clone(), manifest };
                     return Err(Located { error, at });
                 }
                 Some(manifest)
@@ -97,13 +84,40 @@ pub(super) fn read(
             (None, Some(flag)) => Some(flag.clone()),
             (None, None) if scope == Scope::ClusterWide => None,
             (None, None) => {
-                return Err(Located {
-                    error: PlaceError::NoNamespace,
-                    at,
-                });
+                return Err(Located { error: PlaceError::NoNamespace, at });
             }
         };
         Ok(Target { namespace, name })
     };
     find().map_err(|error| manifest.locate(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+    use zeroize::Zeroizing;
+
+    fn place(metadata: &str, flag: Option<&str>, scope: Scope) -> Result<String, String> {
+        let text = format!("apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nmetadata: {metadata}\n");
+        let source = Source::new("f".to_owned(), Zeroizing::new(text));
+        let manifest = Manifest::parse(&source).unwrap();
+        let object = &manifest.objects[0];
+        assert!(is_native(&manifest, object));
+        let flag = flag.map(|flag| flag.parse().unwrap());
+        let target = read(&manifest, object, flag.as_ref(), scope);
+        target.map(|target| target.to_string()).map_err(|failure| failure.facts[0].clone())
+    }
+
+    #[test]
+    fn a_place_is_the_manifests_else_the_flags() {
+        assert_eq!(place("{name: db, namespace: prod}", None, Scope::Strict).unwrap(), "prod/db");
+        assert_eq!(place("{name: db}", Some("prod"), Scope::Strict).unwrap(), "prod/db");
+        assert_eq!(place("{name: db}", None, Scope::ClusterWide).unwrap(), "db");
+        let contradiction = place("{name: db, namespace: prod}", Some("dev"), Scope::Strict);
+        assert_eq!(contradiction.unwrap_err(), "-n says dev, the manifest says prod");
+        assert!(place("{name: db}", None, Scope::Strict).is_err());
+        assert!(place("{namespace: prod}", None, Scope::Strict).is_err());
+        assert!(place("{name: ../db, namespace: prod}", None, Scope::Strict).is_err());
+    }
 }

@@ -16,9 +16,7 @@ pub(super) fn secrets(opened: &[Opened]) -> Zeroizing<String> {
             Format::Json => secret(opened).to_json(0, 2),
         })
         .collect();
-    let mut out = Zeroizing::new(String::with_capacity(
-        texts.iter().map(|text| text.len() + 8).sum(),
-    ));
+    let mut out = Zeroizing::new(String::with_capacity(texts.iter().map(|text| text.len() + 8).sum()));
     let mut only_json = true;
     for (index, (text, opened)) in texts.iter().zip(opened).enumerate() {
         only_json &= opened.format == Format::Json;
@@ -46,11 +44,7 @@ fn secret(opened: &Opened) -> Value {
             metadata.push((key.to_owned(), Value::strings(strings)));
         }
     }
-    let data = opened
-        .unsealed
-        .data
-        .iter()
-        .map(|(item, value)| (item.to_string(), encoded(value)));
+    let data = opened.unsealed.data.iter().map(|(item, value)| (item.to_string(), encoded(value)));
     let mut secret = vec![
         text("apiVersion", "v1"),
         text("kind", "Secret"),

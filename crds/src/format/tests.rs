@@ -1,0 +1,162 @@
+//! The reasons and messages of refusals, whole: programs match on the former, people act on the latter.
+//!
+//! Not when each is given; that is tested where the format is. Invariant: one row for each variant.
+
+use std::error::Error as _;
+
+use super::*;
+use crate::secret::check_type;
+use crate::template::TemplateData;
+
+fn item() -> ItemName {
+    "a".parse().unwrap()
+}
+
+#[test]
+fn every_error_has_its_reason_and_says_all_in_one_fragment() {
+    let (one, two) = (Fingerprint::of("one"), Fingerprint::of("two"));
+    let refused = check_type("helm.sh/release.v1", &BTreeSet::new()).unwrap_err();
+    let template = TemplateData::parse([(item(), "")], |_| true).err().unwrap();
+    let errors: [(UnsealError, &str, &str); 20] = [
+        (
+            "A".parse::<crate::Namespace>().unwrap_err().into(),
+            "InvalidName",
+            "namespace \"A\" is not a DNS label (1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit)",
+        ),
+        (
+            refused.into(),
+            "InvalidTemplate",
+            "template: type helm.sh/release.v1 may not be sealed: the control plane acts on Secrets of this type",
+        ),
+        (
+            template.into(),
+            "InvalidTemplate",
+            "template.data.a is also an item in encryptedData",
+        ),
+        (
+            UnsealError::Malformed {
+                path: "envelopes".into(),
+                problem: "is empty".into(),
+            },
+            "Malformed",
+            "envelopes is empty",
+        ),
+        (
+            UnsealError::TooLarge {
+                path: "envelopes".into(),
+                found: 17,
+                limit: 16,
+                unit: "envelopes",
+            },
+            "Malformed",
+            "envelopes has 17 envelopes; at most 16 are allowed",
+        ),
+        (
+            UnsealError::UnknownVersion {
+                envelope: 1,
+                found: 2,
+            },
+            "UnknownVersion",
+            "envelopes[1] is of version 2; this program knows version 1: update it",
+        ),
+        (
+            UnsealError::NoMatchingKey {
+                envelope: 1,
+                sealed_to: vec![one, two],
+            },
+            "NoMatchingKey",
+            "no identity at hand opens envelopes[1]; it says it is sealed to 7692c3ad3540bb80, 3fc4ccfe745870e2",
+        ),
+        (
+            UnsealError::NoMatchingKey {
+                envelope: 1,
+                sealed_to: vec![],
+            },
+            "NoMatchingKey",
+            "no identity at hand opens envelopes[1]; it says it is sealed to nobody",
+        ),
+        (
+            UnsealError::EnvelopeAltered { envelope: 1 },
+            "EnvelopeAltered",
+            "envelopes[1] was changed after it was sealed",
+        ),
+        (
+            UnsealError::MalformedEnvelope {
+                envelope: 1,
+                problem: "a recipient twice",
+            },
+            "MalformedEnvelope",
+            "envelopes[1] holds a recipient twice",
+        ),
+        (
+            UnsealError::WrongScope {
+                sealed: Scope::Strict,
+                found: Scope::ClusterWide,
+            },
+            "WrongScope",
+            "sealed with scope strict, found with scope cluster-wide",
+        ),
+        (
+            UnsealError::WrongPlace {
+                sealed: "prod/db".into(),
+                found: "staging/db".into(),
+            },
+            "WrongPlace",
+            "sealed for prod/db, found in staging/db",
+        ),
+        (
+            UnsealError::WrongRecipients {
+                envelope: 1,
+                sealed: vec![one],
+                found: vec![two],
+            },
+            "WrongRecipients",
+            "envelopes[1] is sealed to 7692c3ad3540bb80, but says 3fc4ccfe745870e2",
+        ),
+        (
+            UnsealError::WrongKeys { envelope: 1 },
+            "WrongKeys",
+            "envelopes[1].keys does not match the data keys inside",
+        ),
+        (
+            UnsealError::DuplicateKey { id: "x".into() },
+            "DuplicateKey",
+            "data key x is listed more than once",
+        ),
+        (
+            UnsealError::MissingKey {
+                item: item(),
+                id: "x".into(),
+            },
+            "MissingKey",
+            "item a needs data key x, which no envelope holds",
+        ),
+        (
+            UnsealError::UnusedEnvelope { envelope: 1 },
+            "UnusedEnvelope",
+            "envelopes[1] holds no data key that an item needs",
+        ),
+        (
+            UnsealError::ItemAltered { item: item() },
+            "ItemAltered",
+            "item a was changed after it was sealed, or was sealed as another item",
+        ),
+        (
+            UnsealError::NotForTemplates { item: item() },
+            "NotForTemplates",
+            "template.data refers to item a, which was not sealed for use in templates",
+        ),
+        (
+            UnsealError::SecretTooLarge { limit: 1024 },
+            "SecretTooLarge",
+            "the Secret would be larger than 1024 bytes",
+        ),
+    ];
+    for (error, reason, message) in errors {
+        assert_eq!((error.reason(), &*error.to_string()), (reason, message));
+        // A printer that walks the chain says nothing twice.
+        assert!(error.source().is_none(), "{message}");
+        let transient = matches!(error, UnsealError::NoMatchingKey { .. });
+        assert_eq!(error.may_pass_with_other_keys(), transient, "{message}");
+    }
+}

@@ -1,0 +1,185 @@
+//! The native format as a whole: what [`seal`](super::seal()) makes, what somebody may then do to the
+//! manifest, and what comes of it.
+//!
+//! Not the parts (each is tested in its own file) and not bytes that must never change (`tests/vectors/`).
+//! Here are the fixtures; a new test goes into the module that names its subject. Invariant: every refusal
+//! is asserted as the whole error, so that one refusal can't stand in for another.
+
+mod bounds;
+mod mutations;
+mod opening;
+mod places;
+mod sealing;
+mod tampering;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use age::secrecy::ExposeSecret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::data_key::DataKey;
+use super::{Item, NamedRecipient, NativeSealed, SealError, document, envelope, seal};
+use crate::format::{Sealed, UnsealError, Unsealed};
+use crate::keys::{Identity, Keyring, Recipient};
+use crate::plaintext::Plaintext;
+use crate::resources::{Envelope, RecipientHint, SealedSecretSpec, Template};
+use crate::scope::{Binding, Place, Scope};
+
+fn hybrid() -> Identity {
+    Identity::generate()
+}
+
+fn x25519() -> Identity {
+    let key = age::x25519::Identity::generate();
+    Identity::parse(key.to_string().expose_secret()).unwrap()
+}
+
+fn ssh_ed25519() -> Identity {
+    Identity::parse(include_str!("../../../tests/vectors/identities/ssh-ed25519")).unwrap()
+}
+
+/// A keyring of copies; an identity itself can't be cloned.
+fn ring(identities: &[&Identity]) -> Keyring {
+    let copy = |identity: &&Identity| Identity::parse(&identity.to_secret_string()).unwrap();
+    identities.iter().map(copy).collect()
+}
+
+/// `prod/db`.
+fn place(text: &str) -> Place {
+    let (namespace, name) = text.split_once('/').unwrap();
+    Place {
+        namespace: namespace.parse().unwrap(),
+        name: name.parse().unwrap(),
+    }
+}
+
+/// A sealing in the making: `prod/db`, strict, no recipients, no items.
+struct Sealing {
+    place: Place,
+    scope: Scope,
+    recipients: Vec<NamedRecipient>,
+    items: BTreeMap<String, (Vec<u8>, bool)>,
+    template: Template,
+}
+
+impl Sealing {
+    fn to(identities: &[&Identity]) -> Self {
+        let recipients = identities.iter().map(|identity| NamedRecipient {
+            recipient: identity.recipient().clone(),
+            name: Some(identity.kind().to_string()),
+        });
+        Self {
+            place: place("prod/db"),
+            scope: Scope::Strict,
+            recipients: recipients.collect(),
+            items: BTreeMap::new(),
+            template: Template::default(),
+        }
+    }
+
+    fn at(mut self, text: &str) -> Self {
+        self.place = place(text);
+        self
+    }
+
+    fn scoped(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    fn item(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.items
+            .insert(name.to_owned(), (value.as_ref().to_vec(), false));
+        self
+    }
+
+    /// An item that may be substituted into templates.
+    fn template_item(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.items
+            .insert(name.to_owned(), (value.as_ref().to_vec(), true));
+        self
+    }
+
+    fn typed(mut self, type_: &str) -> Self {
+        self.template.type_ = Some(type_.to_owned());
+        self
+    }
+
+    fn template_data(mut self, key: &str, text: &str) -> Self {
+        self.template.data.insert(key.to_owned(), text.to_owned());
+        self
+    }
+
+    fn seal(self) -> Result<SealedSecretSpec, SealError> {
+        let items = self.items.into_iter().map(|(name, (value, template))| {
+            let value = Plaintext::from(value);
+            (name.parse().unwrap(), Item { value, template })
+        });
+        seal(
+            &self.place,
+            self.scope,
+            &self.recipients,
+            &items.collect(),
+            self.template,
+            &BTreeSet::new(),
+        )
+    }
+
+    fn spec(self) -> SealedSecretSpec {
+        self.seal().unwrap()
+    }
+}
+
+fn unseal_all(at: &str, spec: &SealedSecretSpec, keys: &Keyring) -> Result<Unsealed, UnsealError> {
+    NativeSealed::parse(place(at), spec, &BTreeSet::new())?.unseal(keys)
+}
+
+type Values = BTreeMap<String, Vec<u8>>;
+
+/// The values of an object found at `at`.
+fn unseal(at: &str, spec: &SealedSecretSpec, keys: &Keyring) -> Result<Values, UnsealError> {
+    let data = unseal_all(at, spec, keys)?.data;
+    Ok(data
+        .into_iter()
+        .map(|(name, value)| (name.to_string(), value.expose().to_vec()))
+        .collect())
+}
+
+fn values<const N: usize>(expected: [(&str, &[u8]); N]) -> Values {
+    expected
+        .map(|(name, value)| (name.to_owned(), value.to_vec()))
+        .into()
+}
+
+/// What adding items without a key makes: the envelopes and the items of both.
+fn merge(mut into: SealedSecretSpec, from: SealedSecretSpec) -> SealedSecretSpec {
+    into.envelopes.extend(from.envelopes);
+    into.encrypted_data.extend(from.encrypted_data);
+    into
+}
+
+/// The data keys of an envelope, as a recipient who doesn't play by the rules takes them out.
+fn data_keys(spec: &SealedSecretSpec, envelope: usize, identity: &Identity) -> Vec<DataKey> {
+    let file = BASE64.decode(&spec.envelopes[envelope].age).unwrap();
+    envelope::open(0, &file, &[], &ring(&[identity])).unwrap().keys
+}
+
+/// An envelope over data keys for any binding, with public lists that agree with it.
+fn wrap(binding: &Binding, to: &[&Recipient], keys: &[DataKey]) -> Envelope {
+    let file = envelope::wrap(&document::write(binding, to, keys), to).unwrap();
+    let hint = |recipient: &&Recipient| RecipientHint {
+        name: None,
+        fingerprint: recipient.fingerprint().to_string(),
+    };
+    Envelope {
+        keys: keys.iter().map(|key| key.id(binding).to_string()).collect(),
+        recipients: to.iter().map(hint).collect(),
+        age: BASE64.encode(file),
+    }
+}
+
+/// The data key id that a line of `encryptedData` begins with.
+fn id_of<'a>(spec: &'a SealedSecretSpec, item: &str) -> &'a str {
+    spec.encrypted_data[item].split_once('.').unwrap().0
+}
