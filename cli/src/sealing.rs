@@ -104,7 +104,9 @@ pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Val
 
 /// Whether client-side `kubectl apply` would fail on the object for its size.
 pub(crate) fn is_too_large_to_apply(object: &Value) -> bool {
-    object.to_compact_json().len() + "\n".len() + LAST_APPLIED.len() > MAX_ANNOTATIONS
+    // kubectl adds the empty annotations it is about to fill, and a line break.
+    let added = r#""annotations":{},"#.len() + "\n".len();
+    object.to_compact_json().len() + added + LAST_APPLIED.len() > MAX_ANNOTATIONS
 }
 
 fn object(target: &Target, spec: &SealedSecretSpec) -> Value {
