@@ -151,7 +151,8 @@ fn texts_that_are_not_canonical_are_refused() {
 #[test]
 fn nothing_is_empty() {
     let spec = Sealing::to(&[&x25519()]).item("a", "1").spec();
-    let changes: [(fn(&mut SealedSecretSpec), &str); 4] = [
+    type Change = fn(&mut SealedSecretSpec);
+    let changes: [(Change, &str); 4] = [
         (|spec| spec.envelopes.clear(), "envelopes"),
         (|spec| spec.envelopes[0].keys.clear(), "envelopes[0].keys"),
         (|spec| spec.envelopes[0].recipients.clear(), "envelopes[0].recipients"),
