@@ -4,7 +4,7 @@
 //! fact gains what a person needs beside it: where it is in which file, what to
 //! try, and how the program ends. Printing is [`crate::terminal`]'s.
 
-use std::{error::Error, io};
+use std::{error::Error, io, ops::Deref};
 
 use crate::{exit::Exit, source::Spot};
 
@@ -21,7 +21,11 @@ pub(crate) trait Explain: Error {
 
 /// An error, ready to be printed.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Report>);
+
+/// All there is to say about a failure.
+#[derive(Debug)]
+pub(crate) struct Report {
     pub(crate) exit: Exit,
     /// The fact, and then each of its causes.
     pub(crate) facts: Vec<String>,
@@ -33,24 +37,32 @@ pub(crate) struct Failure {
 impl Failure {
     /// The same failure, with the place in a file that it is about.
     pub(crate) fn at(mut self, spot: Spot) -> Self {
-        self.spot = Some(spot);
+        self.0.spot = Some(spot);
         self
     }
 
     /// Standard output couldn't be written.
     pub(crate) fn stdout(error: &io::Error) -> Self {
-        Self {
+        Self(Box::new(Report {
             exit: Exit::Failure,
             facts: vec!["can't write to standard output".to_owned(), reason(error)],
             spot: None,
             hint: None,
             closed_pipe: error.kind() == io::ErrorKind::BrokenPipe,
-        }
+        }))
     }
 
     /// Whether this is only a reader that went away.
     pub(crate) fn is_closed_pipe(&self) -> bool {
-        self.closed_pipe
+        self.0.closed_pipe
+    }
+}
+
+impl Deref for Failure {
+    type Target = Report;
+
+    fn deref(&self) -> &Report {
+        &self.0
     }
 }
 
@@ -65,12 +77,13 @@ impl<E: Explain> From<E> for Failure {
             });
             source = cause.source();
         }
-        Self { exit: error.exit(), facts, spot: None, hint: error.hint(), closed_pipe: false }
+        let (exit, hint) = (error.exit(), error.hint());
+        Self(Box::new(Report { exit, facts, spot: None, hint, closed_pipe: false }))
     }
 }
 
 /// The system's words, without the number that Rust puts behind them.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error ") {
         Some((words, _)) => words.to_owned(),

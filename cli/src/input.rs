@@ -153,6 +153,6 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"a: b\nc: \xff").unwrap();
         let failure = Input::File(file.path().to_owned()).read().err().unwrap();
-        assert!(failure.spot.unwrap().label().ends_with(":2:4"));
+        assert!(failure.spot.as_ref().unwrap().label().ends_with(":2:4"));
     }
 }

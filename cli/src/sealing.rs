@@ -38,19 +38,19 @@ pub(crate) struct Target {
 #[error("{target} can't be sealed")]
 pub(crate) struct SealingError {
     target: String,
-    source: SealError,
+    source: Box<SealError>,
 }
 
 impl Explain for SealingError {
     fn exit(&self) -> Exit {
-        match self.source {
+        match *self.source {
             SealError::MixedRecipients { .. } | SealError::TooManyRecipients(_) => Exit::Usage,
             _ => Exit::Failure,
         }
     }
 
     fn hint(&self) -> Option<String> {
-        match self.source {
+        match *self.source {
             SealError::MixedRecipients { .. } => Some(
                 "an age file holds one sort or the other; post-quantum recipients start with age1pq1 \
                  (seal keys new makes an identity for one)"
@@ -97,13 +97,16 @@ pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Val
         })
         .collect();
     let spec = native::seal(&place, how.scope, &how.recipients, &items, template, &BTreeSet::new());
-    let spec = spec.map_err(|source| SealingError { target: target.to_string(), source })?;
+    let spec =
+        spec.map_err(|source| SealingError { target: target.to_string(), source: Box::new(source) })?;
     Ok(object(target, &spec))
 }
 
 /// Whether client-side `kubectl apply` would fail on the object for its size.
 pub(crate) fn is_too_large_to_apply(object: &Value) -> bool {
-    object.to_compact_json().len() + "\n".len() + LAST_APPLIED.len() > MAX_ANNOTATIONS
+    // kubectl adds the empty annotations it is about to fill, and a line break.
+    let added = r#""annotations":{},"#.len() + "\n".len();
+    object.to_compact_json().len() + added + LAST_APPLIED.len() > MAX_ANNOTATIONS
 }
 
 fn object(target: &Target, spec: &SealedSecretSpec) -> Value {

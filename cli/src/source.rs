@@ -72,6 +72,7 @@ impl Source {
 
     /// A place in text that was parsed: `visible` is what of it may be shown.
     pub(crate) fn spot(&self, at: usize, visible: &Visible) -> Spot {
+        let at = self.text.floor_char_boundary(at);
         let (line, column, range) = self.locate(at);
         // A caret inside of a value would cut its `…` in two.
         let shown_at = visible.hidden_around(at).map_or(at, |hidden| hidden.start.max(range.start));

@@ -56,7 +56,7 @@ pub fn foreign(place: &Place) -> Failure {
 }
 
 /// Whether the status says Ready for the generation at hand.
-fn is_ready(last: &Last) -> bool {
+pub fn is_ready(last: &Last) -> bool {
     last.status.as_ref().is_some_and(|status| {
         status.observed_generation == last.generation
             && find_condition(&status.conditions, "Ready")

@@ -49,9 +49,6 @@ pub(crate) struct CreateArgs {
     #[arg(long)]
     pub(crate) immutable: bool,
 
-    #[command(flatten)]
-    pub(crate) sealing: SealingArgs,
-
     /// Write JSON instead of YAML
     #[arg(long)]
     pub(crate) json: bool,
@@ -59,4 +56,8 @@ pub(crate) struct CreateArgs {
     /// Write to this file, whole or not at all
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
+
+    // Last: its headings reach as far as the struct does.
+    #[command(flatten)]
+    pub(crate) sealing: SealingArgs,
 }

@@ -30,10 +30,10 @@ pub(crate) struct NewArgs {
 
 #[derive(Args)]
 pub(crate) struct FetchArgs {
-    #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
-
     /// Write to this file, whole or not at all
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
 }

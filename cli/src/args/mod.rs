@@ -21,6 +21,14 @@ use crate::{exit::Exit, failure::Failure, output};
 
 const ABOUT: &str = "Turns Kubernetes Secrets into SealedSecrets that are safe to commit";
 
+const EXAMPLES: &str = "\
+Examples:
+  seal keys fetch > prod.pub                      the cluster's recipients, to be committed
+  seal -r prod.pub secret.yaml -o sealed.yaml     seal to them
+  seal -r prod.pub -n prod < secret.yaml | kubectl apply -f -
+  seal create db -n prod -r prod.pub --prompt password
+  seal unseal sealed.yaml -i recovery.key --item password | xclip";
+
 /// What was typed.
 #[derive(Parser)]
 #[command(
@@ -44,7 +52,7 @@ pub(crate) struct LowArgs {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Make a SealedSecret without a Secret manifest in between
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// Turn SealedSecrets back into Secrets, with an identity at hand
     Unseal(UnsealArgs),
     /// Make identities and get the recipients of a cluster
@@ -76,8 +84,10 @@ pub(crate) fn print_help() -> Result<Exit, Failure> {
 fn command() -> clap::Command {
     let codes: Vec<String> =
         Exit::ALL.iter().map(|exit| format!("  {}  {}", *exit as u8, exit.meaning())).collect();
-    LowArgs::command()
-        .after_help(format!("Without FILE, seal reads standard input.\n\nExit codes:\n{}", codes.join("\n")))
+    LowArgs::command().after_help(format!(
+        "Without FILE, seal reads standard input.\n\n{EXAMPLES}\n\nExit codes:\n{}",
+        codes.join("\n")
+    ))
 }
 
 #[cfg(test)]

@@ -14,9 +14,6 @@ pub(crate) struct SealArgs {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
 
-    #[command(flatten)]
-    pub(crate) sealing: SealingArgs,
-
     /// The name of the one Secret in the input, where it has none
     #[arg(long)]
     pub(crate) name: Option<Name>,
@@ -28,4 +25,8 @@ pub(crate) struct SealArgs {
     /// Replace each FILE by its result
     #[arg(short, long, conflicts_with = "output")]
     pub(crate) write: bool,
+
+    // Last: its headings reach as far as the struct does.
+    #[command(flatten)]
+    pub(crate) sealing: SealingArgs,
 }

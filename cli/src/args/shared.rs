@@ -49,6 +49,7 @@ pub(crate) enum SealFormat {
 
 /// Which cluster.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterArgs {
     /// The context of the kubeconfig whose cluster has the sealing key
     #[arg(long)]

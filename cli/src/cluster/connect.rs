@@ -8,7 +8,11 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-use crate::{args::ClusterArgs, exit::Exit, failure::Explain};
+use crate::{
+    args::ClusterArgs,
+    exit::Exit,
+    failure::{Explain, reason},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,6 +43,8 @@ pub(super) enum ConnectError {
     Forbidden { server: String, namespace: String },
     #[error("{server} has no SealingKeys: the controller isn't installed there")]
     NotInstalled { server: String },
+    #[error("{server} is busy (status {code})")]
+    Busy { server: String, code: u16 },
     #[error("{server} answered with {what}")]
     Unexpected { server: String, what: String },
 }
@@ -70,6 +76,7 @@ impl Explain for ConnectError {
                     .to_owned()
             }
             Self::NotInstalled { .. } => "is this the right --context?".to_owned(),
+            Self::Busy { .. } => "try again in a moment".to_owned(),
             Self::BadKubeconfig | Self::Unexpected { .. } => return None,
         })
     }
@@ -137,6 +144,7 @@ impl Connection {
                 401 => ConnectError::Unauthenticated { server },
                 403 => ConnectError::Forbidden { server, namespace: namespace.to_owned() },
                 404 => ConnectError::NotInstalled { server },
+                code @ (429 | 502..=504) => ConnectError::Busy { server, code },
                 code => ConnectError::Unexpected { server, what: format!("status {code}") },
             },
             kube::Error::Auth(_) => ConnectError::Credentials { context: self.context.clone() },
@@ -154,7 +162,8 @@ impl Connection {
                     Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                         ConnectError::Timeout { server }
                     }
-                    _ => ConnectError::Unreachable { server, reason: root.to_string() },
+                    Some(error) => ConnectError::Unreachable { server, reason: reason(error) },
+                    None => ConnectError::Unreachable { server, reason: root.to_string() },
                 }
             }
         }

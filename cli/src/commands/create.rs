@@ -20,11 +20,11 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 enum CreateError {
     #[error("no namespace: it is part of what is sealed")]
-    NoNamespace,
+    WithoutNamespace,
     #[error("no items")]
-    NoItems,
+    Empty,
     #[error("--template-item {0} isn't one of the items")]
-    NoSuchItem(seal_crds::ItemName),
+    UnknownItem(seal_crds::ItemName),
 }
 
 impl Explain for CreateError {
@@ -34,16 +34,16 @@ impl Explain for CreateError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoNamespace => Some("give it with -n".to_owned()),
-            Self::NoItems => Some("give items with --prompt, --file, --env-file or --literal".to_owned()),
-            Self::NoSuchItem(_) => None,
+            Self::WithoutNamespace => Some("give it with -n".to_owned()),
+            Self::Empty => Some("give items with --prompt, --file, --env-file or --literal".to_owned()),
+            Self::UnknownItem(_) => None,
         }
     }
 }
 
 pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     if args.sealing.namespace.is_none() && args.sealing.scope != Scope::ClusterWide {
-        return Err(CreateError::NoNamespace.into());
+        return Err(CreateError::WithoutNamespace.into());
     }
     let (labels, annotations) = collect::metadata(&args)?;
     let secret = Secret {
@@ -56,10 +56,10 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
         items: collect::items(&args)?,
     };
     if secret.items.is_empty() {
-        return Err(CreateError::NoItems.into());
+        return Err(CreateError::Empty.into());
     }
     if let Some(missing) = args.sealing.template_items.iter().find(|item| !secret.items.contains_key(item)) {
-        return Err(CreateError::NoSuchItem(missing.clone()).into());
+        return Err(CreateError::UnknownItem(missing.clone()).into());
     }
     check::check(&secret)?;
 

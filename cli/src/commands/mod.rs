@@ -17,7 +17,7 @@ use crate::{
 pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
     match args.command {
         None => seal::run(args.seal),
-        Some(Command::Create(args)) => create::run(args),
+        Some(Command::Create(args)) => create::run(*args),
         Some(Command::Unseal(args)) => unseal::run(&args),
         Some(Command::Keys(KeysCommand::New(args))) => keys_new::run(&args),
         Some(Command::Keys(KeysCommand::Fetch(args))) => keys_fetch::run(&args),

@@ -98,3 +98,50 @@ impl Decoder<'_, '_> {
         text.map(|text| Value::String(text.to_owned())).map_err(|error| error.map(DecodeError::from))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+    use zeroize::Zeroizing;
+
+    fn spec(spec: &str) -> Result<SealedSecretSpec, Vec<String>> {
+        let text = format!("apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nspec: {spec}\n");
+        let source = Source::new("f".to_owned(), Zeroizing::new(text));
+        let manifest = Manifest::parse(&source).unwrap();
+        manifest.spec(&manifest.objects[0]).map_err(|failure| failure.facts.clone())
+    }
+
+    #[test]
+    fn a_spec_reads_as_kubectl_would_send_it() {
+        let found =
+            spec("{scope: strict, envelopes: [], encryptedData: {\"on\": a}, template: {immutable: yes}}")
+                .unwrap();
+        assert_eq!(found.encrypted_data["on"], "a");
+        assert_eq!(found.template.immutable, Some(true));
+    }
+
+    #[test]
+    fn what_readers_could_disagree_on_is_refused() {
+        for bad in [
+            "{scope: strict, envelopes: [], encryptedData: {on: a}}",
+            "{scope: strict, scope: strict, envelopes: [], encryptedData: {}}",
+            "{scope: strict, envelopes: [], encryptedData: {a: 1}}",
+            "{scope: strict, envelopes: [], encryptedData: {a: !x b}}",
+            "{scope: loose, envelopes: [], encryptedData: {}}",
+            "{scope: strict, envelopes: [], encryptedData: {}, more: x}",
+            "text",
+        ] {
+            assert!(spec(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn aliases_cannot_make_a_small_document_large() {
+        let mut text = String::from("{a0: &a0 [x, x, x]");
+        for n in 1..40 {
+            text += &format!(", a{n}: &a{n} [*a{0}, *a{0}, *a{0}]", n - 1);
+        }
+        assert_eq!(spec(&(text + "}")).unwrap_err(), ["the document is too large"]);
+    }
+}

@@ -332,4 +332,34 @@ mod tests {
         let anchored = "apiVersion: v1\nkind: List\nitems:\n- &s\n  apiVersion: v1\n  kind: Secret\n";
         assert_eq!(replaced(anchored).unwrap_err(), SpliceError::UnknownLayout);
     }
+
+    #[test]
+    fn whatever_stands_around_a_secret_stays_and_nothing_of_it_does() {
+        let others = [
+            "kind: ConfigMap # keep\ndata:\n  a: |\n    text # no\n    ---x\n\n",
+            "{kind: X,  a: [b]} # keep\n",
+            "# only a comment\n",
+            "kind: &k X\nb: *k\n\n\n",
+            "",
+        ];
+        let secrets = [
+            "# CANARY\napiVersion: v1\nkind: Secret # CANARY\nstringData:\n  a: |\n    CANARY\n\n# CANARY\n",
+            "{apiVersion: v1, kind: Secret, stringData: {a: CANARY}} # CANARY\n",
+            "apiVersion: v1\nkind: Secret\ndata:\n  a: CANARY\n  # CANARY\n",
+        ];
+        for (before, secret, after) in others
+            .iter()
+            .flat_map(|before| secrets.iter().map(move |secret| (before, secret)))
+            .flat_map(|(before, secret)| others.iter().map(move |after| (before, secret, after)))
+        {
+            for separator in ["---\n", "...\n---\n", "--- # keep\n"] {
+                for line_break in ["\n", "\r\n"] {
+                    let old =
+                        format!("---\n{before}---\n{secret}{separator}{after}").replace('\n', line_break);
+                    let new = format!("---\n{before}---\n{NEW}{separator}{after}").replace('\n', line_break);
+                    assert_eq!(text(&old), new, "{old}");
+                }
+            }
+        }
+    }
 }

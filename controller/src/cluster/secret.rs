@@ -219,7 +219,8 @@ mod tests {
 
     /// The metadata the apiserver returns for what we apply.
     fn applied(owner: &Owner<'_>) -> ObjectMeta {
-        let body = Body::new(owner, &BTreeMap::new(), None);
+        let empty = BTreeMap::new();
+        let body = Body::new(owner, &empty, None);
         let mut metadata: ObjectMeta = serde_json::from_value(body.metadata).unwrap();
         metadata.managed_fields = super::super::fields::settled(&[], &owner.fields());
         metadata

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use seal_crds::{Namespace, Scope};
+use seal_crds::Namespace;
+
+use crate::args::PolicyArgs;
 
 /// Keeps a directory of files in step with the SealedSecrets of a checkout.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = "Exit codes: 0 done (with --once: every Secret is in place), 1 some object isn't \
     in place or some file couldn't be read (--once), 2 usage, 3 failure")]
 pub struct HostArgs {
@@ -51,13 +53,8 @@ pub struct HostArgs {
     #[arg(long = "allow-namespace", value_name = "NAMESPACE")]
     pub allow_namespaces: Vec<Namespace>,
 
-    /// Scopes that are opened
-    #[arg(long, value_name = "SCOPE", value_delimiter = ',', default_value = "strict,namespace-wide")]
-    pub allowed_scopes: Vec<Scope>,
-
-    /// Allow a type of Secret that is refused by default; may be repeated
-    #[arg(long = "allow-secret-type", value_name = "TYPE")]
-    pub allow_secret_types: Vec<String>,
+    #[command(flatten)]
+    pub policy: PolicyArgs,
 
     /// Prune also when the checkout holds no SealedSecret at all any more
     #[arg(long)]
@@ -101,6 +98,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use seal_crds::Scope;
 
     use super::*;
 
@@ -120,7 +118,7 @@ mod tests {
     fn defaults_are_private() {
         let args = parse(&[]).unwrap();
         assert_eq!((args.mode, args.owner, args.once, args.allow_empty), (0o600, None, false, false));
-        assert_eq!(args.allowed_scopes, [Scope::Strict, Scope::NamespaceWide]);
+        assert_eq!(args.policy.allowed_scopes, [Scope::Strict, Scope::NamespaceWide]);
         assert_eq!((args.prune_after, args.resync), (Duration::from_secs(2), Duration::from_secs(60)));
     }
 

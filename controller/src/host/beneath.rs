@@ -38,6 +38,11 @@ impl Component {
         plain.then_some(Self(name))
     }
 
+    /// The name under which a new file waits until it takes the place of this one.
+    pub fn beside(&self) -> Self {
+        Self::new([b"..new-", self.as_bytes()].concat()).expect("a prefix keeps it plain")
+    }
+
     fn fixed(name: &'static CStr) -> Self {
         Self(name.to_owned())
     }
@@ -310,7 +315,7 @@ impl Dir {
     /// What was left beside it by a crash is replaced; a failure leaves the old file and nothing beside it.
     pub fn replace_file(&self, name: &Component, bytes: &[u8]) -> io::Result<()> {
         use io::Write as _;
-        let beside = Component::new([b"..new-", name.as_bytes()].concat()).expect("a prefix keeps it plain");
+        let beside = name.beside();
         self.remove_tree(&beside)?;
         let written = (|| {
             let mut file = self.create_file(&beside)?;

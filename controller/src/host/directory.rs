@@ -105,13 +105,14 @@ impl DirectoryStore {
         })
     }
 
-    /// Writes a Secret: all of it or, on any error, nothing that a reader would see.
+    /// Writes a Secret: all of it or, on any error, nothing that a reader would see. `false` if readers saw
+    /// just that already.
     pub async fn write(
         &self,
         place: &Place,
         digest: &str,
         data: &BTreeMap<ItemName, Plaintext>,
-    ) -> Result<(), VolumeError> {
+    ) -> Result<bool, VolumeError> {
         let volume = self.volume(place);
         let (record, recovering) = self.recall(place);
         let existing = match volume.look(record.as_ref())? {

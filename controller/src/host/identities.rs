@@ -82,7 +82,8 @@ impl IdentityFiles {
             }
             Err(error) => {
                 // `seen` stays, so the next pass tries again.
-                tracing::warn!(%error, "identity files changed and can't be used; the former identities stay");
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "identity files changed and can't be used; the former identities stay");
             }
         }
     }

@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use seal_crds::Place;
 use seal_crds::keys::Keyring;
-use seal_crds::resources::{ConditionStatus, find_condition};
+use seal_crds::resources::find_condition;
 use tokio::sync::watch;
 
 use super::manifests::{self, Checkout};
 use super::store::{FOREIGN, HostStore, Object};
 use super::volume::write::Removed;
+use crate::plan::is_ready;
 use crate::reconcile::{Context, Next, reconcile};
 use crate::store::{Last, Store as _};
 
@@ -228,13 +229,6 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-fn is_ready(last: &Last) -> bool {
-    last.status.as_ref().is_some_and(|status| {
-        status.observed_generation == last.generation
-            && find_condition(&status.conditions, "Ready").is_some_and(|c| c.status == ConditionStatus::True)
-    })
 }
 
 fn reason(last: &Last) -> Option<&str> {

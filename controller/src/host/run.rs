@@ -201,10 +201,8 @@ pub(super) fn start(args: &HostArgs, secrets: &Path, identities: &IdentityFiles)
 
     let namespaces = &args.allow_namespaces;
     let policy = Policy {
-        scopes: args.allowed_scopes.iter().copied().collect(),
-        types: args.allow_secret_types.iter().cloned().collect(),
-        refused_namespace: None,
         namespaces: (!namespaces.is_empty()).then(|| namespaces.iter().cloned().collect()),
+        ..args.policy.to_policy()
     };
     let context = Context {
         store: HostStore { directory, status },
@@ -242,7 +240,7 @@ fn make_output(path: &Path, access: &Access) -> io::Result<()> {
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(above)?;
     }
     match std::fs::DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => access.apply_to_directory(&Dir::open(path)?),
+        Ok(()) => access.apply_to_directory(&Dir::open(path)?).map(drop),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }

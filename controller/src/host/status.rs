@@ -74,6 +74,7 @@ impl StatusFiles {
                 let place = Place { namespace: namespace.clone(), name };
                 if !live.contains(&place) {
                     object.remove_tree(&file())?;
+                    object.remove_tree(&file().beside())?;
                     // Fails where somebody put something beside it; then that stays.
                     let _ = dir.remove_empty(&Component::from(&place.name));
                 }
@@ -158,6 +159,7 @@ mod tests {
             status.write(&place(text), &1).unwrap();
         }
         std::fs::write(tmp.path().join("prod/cache/notes"), "theirs").unwrap();
+        std::fs::write(tmp.path().join("staging/db/..new-status.json"), "left by a crash").unwrap();
         status.retain(&BTreeSet::from([place("prod/db")])).unwrap();
         assert!(tmp.path().join("prod/db/status.json").exists());
         assert!(!tmp.path().join("staging").exists());

@@ -132,7 +132,7 @@ impl Store for HostStore {
     ) -> Result<bool, Failure> {
         // Whether this makes, changes or takes over a directory is found out again, right before it is done.
         let written = self.directory.write(&object.place, &sealed.digest().to_string(), data).await;
-        written.map(|()| true).map_err(|error| failure(&object.place, error))
+        written.map_err(|error| failure(&object.place, error))
     }
 
     async fn report(&self, object: &Object, status: &SealedSecretStatus) -> Result<(), Failure> {

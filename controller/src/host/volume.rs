@@ -98,14 +98,16 @@ impl Access {
             && stat.st_gid == self.gid.as_raw()
     }
 
-    /// Gives a directory to us, with our mode. Owner before mode: in between it is narrower, never wider.
-    pub fn apply_to_directory(&self, dir: &Dir) -> io::Result<()> {
-        if !self.fits_directory(&dir.stat_self()?) {
-            fault::point("directory owner and mode")?;
-            fchown(dir.as_fd(), Some(rustix::process::geteuid()), Some(self.gid))?;
-            fchmod(dir.as_fd(), self.directory_mode)?;
+    /// Gives a directory to us, with our mode; says whether it hadn't been so. Owner before mode: in
+    /// between it is narrower, never wider.
+    pub fn apply_to_directory(&self, dir: &Dir) -> io::Result<bool> {
+        if self.fits_directory(&dir.stat_self()?) {
+            return Ok(false);
         }
-        Ok(())
+        fault::point("directory owner and mode")?;
+        fchown(dir.as_fd(), Some(rustix::process::geteuid()), Some(self.gid))?;
+        fchmod(dir.as_fd(), self.directory_mode)?;
+        Ok(true)
     }
 }
 

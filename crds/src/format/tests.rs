@@ -28,50 +28,29 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
             "InvalidTemplate",
             "template: type helm.sh/release.v1 may not be sealed: the control plane acts on Secrets of this type",
         ),
+        (template.into(), "InvalidTemplate", "template.data.a is also an item in encryptedData"),
         (
-            template.into(),
-            "InvalidTemplate",
-            "template.data.a is also an item in encryptedData",
-        ),
-        (
-            UnsealError::Malformed {
-                path: "envelopes".into(),
-                problem: "is empty".into(),
-            },
+            UnsealError::Malformed { path: "envelopes".into(), problem: "is empty".into() },
             "Malformed",
             "envelopes is empty",
         ),
         (
-            UnsealError::TooLarge {
-                path: "envelopes".into(),
-                found: 17,
-                limit: 16,
-                unit: "envelopes",
-            },
+            UnsealError::TooLarge { path: "envelopes".into(), found: 17, limit: 16, unit: "envelopes" },
             "Malformed",
             "envelopes has 17 envelopes; at most 16 are allowed",
         ),
         (
-            UnsealError::UnknownVersion {
-                envelope: 1,
-                found: 2,
-            },
+            UnsealError::UnknownVersion { envelope: 1, found: 2 },
             "UnknownVersion",
             "envelopes[1] is of version 2; this program knows version 1: update it",
         ),
         (
-            UnsealError::NoMatchingKey {
-                envelope: 1,
-                sealed_to: vec![one, two],
-            },
+            UnsealError::NoMatchingKey { envelope: 1, sealed_to: vec![one, two] },
             "NoMatchingKey",
             "no identity at hand opens envelopes[1]; it says it is sealed to 7692c3ad3540bb80, 3fc4ccfe745870e2",
         ),
         (
-            UnsealError::NoMatchingKey {
-                envelope: 1,
-                sealed_to: vec![],
-            },
+            UnsealError::NoMatchingKey { envelope: 1, sealed_to: vec![] },
             "NoMatchingKey",
             "no identity at hand opens envelopes[1]; it says it is sealed to nobody",
         ),
@@ -81,35 +60,22 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
             "envelopes[1] was changed after it was sealed",
         ),
         (
-            UnsealError::MalformedEnvelope {
-                envelope: 1,
-                problem: "a recipient twice",
-            },
+            UnsealError::MalformedEnvelope { envelope: 1, problem: "a recipient twice" },
             "MalformedEnvelope",
             "envelopes[1] holds a recipient twice",
         ),
         (
-            UnsealError::WrongScope {
-                sealed: Scope::Strict,
-                found: Scope::ClusterWide,
-            },
+            UnsealError::WrongScope { sealed: Scope::Strict, found: Scope::ClusterWide },
             "WrongScope",
             "sealed with scope strict, found with scope cluster-wide",
         ),
         (
-            UnsealError::WrongPlace {
-                sealed: "prod/db".into(),
-                found: "staging/db".into(),
-            },
+            UnsealError::WrongPlace { sealed: "prod/db".into(), found: "staging/db".into() },
             "WrongPlace",
             "sealed for prod/db, found in staging/db",
         ),
         (
-            UnsealError::WrongRecipients {
-                envelope: 1,
-                sealed: vec![one],
-                found: vec![two],
-            },
+            UnsealError::WrongRecipients { envelope: 1, sealed: vec![one], found: vec![two] },
             "WrongRecipients",
             "envelopes[1] is sealed to 7692c3ad3540bb80, but says 3fc4ccfe745870e2",
         ),
@@ -118,16 +84,9 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
             "WrongKeys",
             "envelopes[1].keys does not match the data keys inside",
         ),
+        (UnsealError::DuplicateKey { id: "x".into() }, "DuplicateKey", "data key x is listed more than once"),
         (
-            UnsealError::DuplicateKey { id: "x".into() },
-            "DuplicateKey",
-            "data key x is listed more than once",
-        ),
-        (
-            UnsealError::MissingKey {
-                item: item(),
-                id: "x".into(),
-            },
+            UnsealError::MissingKey { item: item(), id: "x".into() },
             "MissingKey",
             "item a needs data key x, which no envelope holds",
         ),

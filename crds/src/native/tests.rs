@@ -48,10 +48,7 @@ fn ring(identities: &[&Identity]) -> Keyring {
 /// `prod/db`.
 fn place(text: &str) -> Place {
     let (namespace, name) = text.split_once('/').unwrap();
-    Place {
-        namespace: namespace.parse().unwrap(),
-        name: name.parse().unwrap(),
-    }
+    Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
 }
 
 /// A sealing in the making: `prod/db`, strict, no recipients, no items.
@@ -89,15 +86,13 @@ impl Sealing {
     }
 
     fn item(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.items
-            .insert(name.to_owned(), (value.as_ref().to_vec(), false));
+        self.items.insert(name.to_owned(), (value.as_ref().to_vec(), false));
         self
     }
 
     /// An item that may be substituted into templates.
     fn template_item(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.items
-            .insert(name.to_owned(), (value.as_ref().to_vec(), true));
+        self.items.insert(name.to_owned(), (value.as_ref().to_vec(), true));
         self
     }
 
@@ -116,14 +111,7 @@ impl Sealing {
             let value = Plaintext::from(value);
             (name.parse().unwrap(), Item { value, template })
         });
-        seal(
-            &self.place,
-            self.scope,
-            &self.recipients,
-            &items.collect(),
-            self.template,
-            &BTreeSet::new(),
-        )
+        seal(&self.place, self.scope, &self.recipients, &items.collect(), self.template, &BTreeSet::new())
     }
 
     fn spec(self) -> SealedSecretSpec {
@@ -140,16 +128,11 @@ type Values = BTreeMap<String, Vec<u8>>;
 /// The values of an object found at `at`.
 fn unseal(at: &str, spec: &SealedSecretSpec, keys: &Keyring) -> Result<Values, UnsealError> {
     let data = unseal_all(at, spec, keys)?.data;
-    Ok(data
-        .into_iter()
-        .map(|(name, value)| (name.to_string(), value.expose().to_vec()))
-        .collect())
+    Ok(data.into_iter().map(|(name, value)| (name.to_string(), value.expose().to_vec())).collect())
 }
 
 fn values<const N: usize>(expected: [(&str, &[u8]); N]) -> Values {
-    expected
-        .map(|(name, value)| (name.to_owned(), value.to_vec()))
-        .into()
+    expected.map(|(name, value)| (name.to_owned(), value.to_vec())).into()
 }
 
 /// What adding items without a key makes: the envelopes and the items of both.

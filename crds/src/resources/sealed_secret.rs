@@ -3,6 +3,8 @@
 //! Not checked beyond its shape; [`crate::native`] parses it. Invariant: unknown fields of the spec are
 //! refused, because a field this version doesn't know may be one that was meant to restrict something.
 
+#![expect(clippy::duplicated_attributes, reason = "every printcolumn has a name and a type_")]
+
 use std::collections::BTreeMap;
 
 use kube::CustomResource;

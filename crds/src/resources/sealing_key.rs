@@ -5,6 +5,8 @@
 //! SealingKey would equal reading every Secret. Invariant: Revoked is final, and the recipient, sequence
 //! and date of a key never change (held by CEL, so also against an administrator's slip).
 
+#![expect(clippy::duplicated_attributes, reason = "every printcolumn has a name and a type_")]
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

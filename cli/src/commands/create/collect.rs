@@ -173,6 +173,9 @@ mod tests {
         let mut items = Items::new();
         add(&mut items, "a".parse().unwrap(), Plaintext::from(Vec::new())).unwrap();
         let failure = add(&mut items, "a".parse().unwrap(), Plaintext::from(Vec::new())).unwrap_err();
-        assert_eq!((failure.exit, failure.facts), (Exit::Usage, vec!["item a is given twice".to_owned()]));
+        assert_eq!(
+            (failure.exit, failure.facts.clone()),
+            (Exit::Usage, vec!["item a is given twice".to_owned()])
+        );
     }
 }

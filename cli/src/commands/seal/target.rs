@@ -89,3 +89,54 @@ impl Wanted<'_> {
         Ok(Target { namespace, name })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{secret::read::read, yaml::tree::parse};
+
+    fn resolve(metadata: &str, wanted: &Wanted<'_>) -> Result<String, TargetError> {
+        let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {metadata}\nstringData: {{a: b}}\n");
+        let trees = parse(&text, 0).unwrap();
+        let reading = read(&trees[0], &text, trees[0].root.unwrap()).ok().unwrap();
+        wanted.resolve(&reading).map(|target| target.to_string()).map_err(|error| error.error)
+    }
+
+    fn wanted<'a>(namespace: Option<&'a Namespace>, name: Option<&'a Name>) -> Wanted<'a> {
+        Wanted { namespace, name, scope: Scope::Strict }
+    }
+
+    #[test]
+    fn manifest_and_flags_complete_each_other_and_never_contradict() {
+        let (prod, db): (Namespace, Name) = ("prod".parse().unwrap(), "db".parse().unwrap());
+        let flags = wanted(Some(&prod), Some(&db));
+        for metadata in
+            ["{}", "{name: db}", "{namespace: prod}", "{name: db, namespace: prod}", "{generateName: x}"]
+        {
+            assert_eq!(resolve(metadata, &flags).unwrap(), "prod/db", "{metadata}");
+        }
+        let error = resolve("{name: db, namespace: dev}", &flags).unwrap_err();
+        assert_eq!(error.to_string(), "-n says prod, the manifest says dev");
+        assert_eq!(error.exit(), Exit::Usage);
+        let error = resolve("{name: web, namespace: prod}", &flags).unwrap_err();
+        assert_eq!(error.to_string(), "--name says db, the manifest says web");
+        assert!(matches!(flags.check_count(2), Err(TargetError::NameForMany(2))));
+    }
+
+    #[test]
+    fn what_is_sealed_in_is_never_guessed() {
+        let none = wanted(None, None);
+        assert!(matches!(resolve("{name: db}", &none), Err(TargetError::NoNamespace)));
+        assert!(matches!(resolve("{namespace: prod}", &none), Err(TargetError::NoName)));
+        let generated = resolve("{namespace: prod, generateName: db-}", &none).unwrap_err();
+        assert_eq!(generated.exit(), Exit::Failure);
+        assert!(generated.hint().unwrap().contains("--name"));
+    }
+
+    #[test]
+    fn only_a_cluster_wide_object_may_leave_its_namespace_open() {
+        let scope = |scope| Wanted { namespace: None, name: None, scope };
+        assert_eq!(resolve("{name: db}", &scope(Scope::ClusterWide)).unwrap(), "db");
+        assert!(resolve("{name: db}", &scope(Scope::NamespaceWide)).is_err());
+    }
+}

@@ -91,3 +91,33 @@ pub(super) fn read(
     };
     find().map_err(|error| manifest.locate(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+    use zeroize::Zeroizing;
+
+    fn place(metadata: &str, flag: Option<&str>, scope: Scope) -> Result<String, String> {
+        let text = format!("apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nmetadata: {metadata}\n");
+        let source = Source::new("f".to_owned(), Zeroizing::new(text));
+        let manifest = Manifest::parse(&source).unwrap();
+        let object = &manifest.objects[0];
+        assert!(is_native(&manifest, object));
+        let flag = flag.map(|flag| flag.parse().unwrap());
+        let target = read(&manifest, object, flag.as_ref(), scope);
+        target.map(|target| target.to_string()).map_err(|failure| failure.facts[0].clone())
+    }
+
+    #[test]
+    fn a_place_is_the_manifests_else_the_flags() {
+        assert_eq!(place("{name: db, namespace: prod}", None, Scope::Strict).unwrap(), "prod/db");
+        assert_eq!(place("{name: db}", Some("prod"), Scope::Strict).unwrap(), "prod/db");
+        assert_eq!(place("{name: db}", None, Scope::ClusterWide).unwrap(), "db");
+        let contradiction = place("{name: db, namespace: prod}", Some("dev"), Scope::Strict);
+        assert_eq!(contradiction.unwrap_err(), "-n says dev, the manifest says prod");
+        assert!(place("{name: db}", None, Scope::Strict).is_err());
+        assert!(place("{namespace: prod}", None, Scope::Strict).is_err());
+        assert!(place("{name: ../db, namespace: prod}", None, Scope::Strict).is_err());
+    }
+}

@@ -33,7 +33,7 @@ fn plaintexts(items: &Items) -> BTreeMap<ItemName, Plaintext> {
 }
 
 /// Runs the one async function there is, on this thread, where the fault plan is.
-fn write(store: &DirectoryStore, at: &str, digest: &str, items: &Items) -> Result<(), VolumeError> {
+fn write(store: &DirectoryStore, at: &str, digest: &str, items: &Items) -> Result<bool, VolumeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(store.write(&place(at), digest, &plaintexts(items)))
 }
@@ -167,7 +167,7 @@ fn bytes_that_are_right_are_not_written_again() {
     let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
     let edited = Drift::Edited("password".parse().unwrap());
     assert_eq!(observed, Observed::Ours { current: true, drift: Some(edited) });
-    write(&store, "prod/db", "d1", &secret).unwrap();
+    assert!(!write(&store, "prod/db", "d1", &secret).unwrap(), "readers notice nothing");
     assert_eq!(inode(), before);
     assert_eq!(store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), in_sync());
 }
@@ -189,6 +189,39 @@ fn an_edit_right_after_the_write_shows_even_with_times_and_size_put_back() {
         write(&store, &at, "d1", &secret).unwrap();
         assert_eq!(output.view(&at), secret);
     }
+}
+
+/// Whether that suffices depends on the kernel; newer ones stamp more finely, so the edit of the test above
+/// shows there anyway.
+#[test]
+fn files_are_visible_only_a_tick_after_their_last_change() {
+    let output = Output::in_memory();
+    let store = output.store();
+    let changed = |at: &str| {
+        let found = fs::metadata(output.path(at)).unwrap();
+        let nanos = u32::try_from(found.ctime_nsec()).unwrap();
+        std::time::UNIX_EPOCH + std::time::Duration::new(u64::try_from(found.ctime()).unwrap(), nanos)
+    };
+    for digest in ["d1", "d2"] {
+        write(&store, "prod/db", digest, &items(&[("password", digest)])).unwrap();
+        assert!(changed("prod/db/password") + volume::TICK <= std::time::SystemTime::now());
+    }
+}
+
+#[test]
+fn a_second_name_for_a_file_is_drift_and_the_secret_gets_a_file_of_its_own() {
+    let output = Output::new();
+    let elsewhere = tempfile::tempdir_in(output.tmp.path().parent().unwrap()).unwrap();
+    let store = output.store();
+    let secret = items(&[("password", "x")]);
+    write(&store, "prod/db", "d1", &secret).unwrap();
+    let target = fs::canonicalize(output.path("prod/db/password")).unwrap();
+    fs::hard_link(target, elsewhere.path().join("second-name")).unwrap();
+    std::thread::sleep(volume::TICK * 2);
+    let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
+    assert!(matches!(observed, Observed::Ours { drift: Some(Drift::Edited(_)), .. }), "{observed:?}");
+    assert!(write(&store, "prod/db", "d1", &secret).unwrap());
+    assert_eq!(fs::metadata(output.path("prod/db/password")).unwrap().nlink(), 1);
 }
 
 #[test]

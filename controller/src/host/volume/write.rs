@@ -146,7 +146,8 @@ impl<'a> Volume<'a> {
         }
         let mut files = BTreeMap::new();
         for (item, value) in data {
-            let mut file = current.open_file(&item.into())?;
+            // Whatever keeps us from reading it, a new file will do.
+            let Ok(mut file) = current.open_file(&item.into()) else { return Ok(None) };
             let stat = rustix::fs::fstat(&file)?;
             let stamp = Stamp::of(&stat);
             let settled = settles_in([&stamp]).is_zero();
@@ -187,7 +188,7 @@ impl<'a> Volume<'a> {
         let doing = VolumeError::doing("set the mode of the namespace's directory");
         match self.namespace()? {
             Some(dir) if dir.identity().is_ok_and(|identity| identity == *made) => {
-                self.access.apply_to_directory(&dir).map_err(doing)
+                self.access.apply_to_directory(&dir).map(drop).map_err(doing)
             }
             _ => Ok(()),
         }
@@ -257,7 +258,7 @@ impl Prepared<'_> {
         }
     }
 
-    /// Makes the items what readers see.
+    /// Makes the items what readers see; `false` if they saw just that already.
     ///
     /// `keep` makes the record durable. For a new Secret that happens before it gets its name, for a
     /// changed one after; see [`state`](crate::host::state) for why.
@@ -268,7 +269,7 @@ impl Prepared<'_> {
         self,
         digest: &str,
         mut keep: impl FnMut(Record) -> io::Result<()>,
-    ) -> Result<(), VolumeError> {
+    ) -> Result<bool, VolumeError> {
         let doing = VolumeError::doing;
         let record = |dir: &Dir| -> io::Result<Record> {
             Ok(Record {
@@ -286,12 +287,13 @@ impl Prepared<'_> {
                     .inspect_err(|_| discard(namespace, staged));
                 match named {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        Err(VolumeError::Foreign(Foreign::Unrecorded))
+                        return Err(VolumeError::Foreign(Foreign::Unrecorded));
                     }
                     named => {
-                        named.and_then(|()| namespace.sync()).map_err(doing("name the Secret's directory"))
+                        named.and_then(|()| namespace.sync()).map_err(doing("name the Secret's directory"))?
                     }
                 }
+                Ok(true)
             }
             Ground::Changed { dir } | Ground::Same { dir } => {
                 let swapped = self.swap(dir).inspect_err(|_| {
@@ -300,17 +302,20 @@ impl Prepared<'_> {
                         discard(dir, &self.generation);
                     }
                 });
-                swapped.map_err(doing("swap in the items"))?;
-                record(dir).and_then(keep).map_err(doing("write the state file"))
+                let changed = swapped.map_err(doing("swap in the items"))?;
+                record(dir).and_then(keep).map_err(doing("write the state file"))?;
+                Ok(changed)
             }
         }
     }
 
-    fn swap(&self, dir: &Dir) -> io::Result<()> {
-        self.volume.access.apply_to_directory(dir)?;
+    /// Says whether anything had to be changed.
+    fn swap(&self, dir: &Dir) -> io::Result<bool> {
+        let mut changed = self.volume.access.apply_to_directory(dir)?;
         for item in self.files.keys() {
             if !is_item_link(dir, item)? {
                 put_link(dir, &item.into(), &item_target(item))?;
+                changed = true;
             }
         }
         if matches!(self.ground, Ground::Changed { .. }) {
@@ -318,12 +323,17 @@ impl Prepared<'_> {
             dir.sync()?;
             put_link(dir, &data_link(), self.generation.as_str())?;
             dir.sync()?;
+            changed = true;
         }
         let items: BTreeSet<_> = self.files.keys().cloned().collect();
         for name in remains(dir, &self.generation, &items)? {
             dir.remove_tree(&name)?;
+            changed = true;
         }
-        dir.sync()
+        if changed {
+            dir.sync()?;
+        }
+        Ok(changed)
     }
 }
 

@@ -16,19 +16,11 @@ fn refused(spec: &SealedSecretSpec) -> UnsealError {
 
 fn too_large(path: &str, found: usize, limit: usize, unit: &'static str) -> UnsealError {
     let path = path.to_owned();
-    UnsealError::TooLarge {
-        path,
-        found,
-        limit,
-        unit,
-    }
+    UnsealError::TooLarge { path, found, limit, unit }
 }
 
 fn malformed(path: &str, problem: &str) -> UnsealError {
-    UnsealError::Malformed {
-        path: path.into(),
-        problem: problem.into(),
-    }
+    UnsealError::Malformed { path: path.into(), problem: problem.into() }
 }
 
 #[test]
@@ -36,16 +28,10 @@ fn sixteen_envelopes_open_and_seventeen_do_not() {
     let identity = x25519();
     let one = |n: usize| Sealing::to(&[&identity]).item(&n.to_string(), "v").spec();
     let sixteen = (1..MAX_ENVELOPES).fold(one(0), |spec, n| merge(spec, one(n)));
-    assert_eq!(
-        unseal("prod/db", &sixteen, &ring(&[&identity])).unwrap().len(),
-        16
-    );
+    assert_eq!(unseal("prod/db", &sixteen, &ring(&[&identity])).unwrap().len(), 16);
     let error = refused(&merge(sixteen, one(16)));
     assert_eq!(error, too_large("envelopes", 17, 16, "envelopes"));
-    assert_eq!(
-        error.to_string(),
-        "envelopes has 17 envelopes; at most 16 are allowed"
-    );
+    assert_eq!(error.to_string(), "envelopes has 17 envelopes; at most 16 are allowed");
 }
 
 #[test]
@@ -61,10 +47,7 @@ fn an_object_has_at_most_256_data_keys_in_all() {
         spec
     };
     let most = with_keys(MAX_DATA_KEYS);
-    assert_eq!(
-        unseal("prod/db", &most, &ring(&[&identity])),
-        Ok(values([("a", b"1")]))
-    );
+    assert_eq!(unseal("prod/db", &most, &ring(&[&identity])), Ok(values([("a", b"1")])));
     let error = refused(&with_keys(MAX_DATA_KEYS + 1));
     assert_eq!(error, too_large("envelopes[0].keys", 257, 256, "data keys"));
     // Also where no single envelope has too many.
@@ -88,9 +71,7 @@ fn an_envelope_has_at_most_sixteen_recipients() {
 #[test]
 fn sixteen_hybrid_recipients_stay_within_the_size_of_an_age_file() {
     let identities: Vec<_> = (0..MAX_RECIPIENTS).map(|_| hybrid()).collect();
-    let spec = Sealing::to(&identities.iter().collect::<Vec<_>>())
-        .item("a", "1")
-        .spec();
+    let spec = Sealing::to(&identities.iter().collect::<Vec<_>>()).item("a", "1").spec();
     let last = ring(&[&identities[MAX_RECIPIENTS - 1]]);
     assert_eq!(unseal("prod/db", &spec, &last), Ok(values([("a", b"1")])));
 }
@@ -104,23 +85,12 @@ fn age_files_are_bounded_one_by_one_and_together() {
         spec.envelopes[0].age = BASE64.encode(file);
         spec
     };
-    assert_eq!(
-        refused(&large("a", MAX_AGE_SIZE)),
-        malformed("envelopes[0].age", "is larger than 64 KiB")
-    );
+    assert_eq!(refused(&large("a", MAX_AGE_SIZE)), malformed("envelopes[0].age", "is larger than 64 KiB"));
     let two = merge(large("a", 60_000), large("b", 60_000));
     assert!(NativeSealed::parse(place("prod/db"), &two, &BTreeSet::new()).is_ok());
     let error = refused(&merge(two, large("c", 60_000)));
-    let UnsealError::TooLarge {
-        path, limit, unit, ..
-    } = &error
-    else {
-        panic!("{error}")
-    };
-    assert_eq!(
-        (&**path, *limit, *unit),
-        ("envelopes", 128 * 1024, "bytes of age files")
-    );
+    let UnsealError::TooLarge { path, limit, unit, .. } = &error else { panic!("{error}") };
+    assert_eq!((&**path, *limit, *unit), ("envelopes", 128 * 1024, "bytes of age files"));
 }
 
 #[test]
@@ -131,10 +101,7 @@ fn files_that_are_no_binary_age_to_recipients_are_refused() {
             "age-encryption.org/v1\n-> scrypt c2FsdA 18\nYm9keQ\n--- bWFj\n".to_owned(),
             "is encrypted to a passphrase; only recipients are allowed",
         ),
-        (
-            format!("age-encryption.org/v1\n{stanzas}--- bWFj\n"),
-            "has more than 20 stanzas",
-        ),
+        (format!("age-encryption.org/v1\n{stanzas}--- bWFj\n"), "has more than 20 stanzas"),
         (
             "-----BEGIN AGE ENCRYPTED FILE-----\n".to_owned(),
             "is armoured; only the binary form of an age file is allowed",
@@ -160,22 +127,10 @@ fn texts_that_are_not_canonical_are_refused() {
     let hint = "has a fingerprint that is not 64 hex digits";
     type Change<'a> = &'a dyn Fn(&mut SealedSecretSpec);
     let cases: [(Change<'_>, &str, &str); 7] = [
-        (
-            &|spec| spec.envelopes[0].age.insert(0, '\n'),
-            "envelopes[0].age",
-            age,
-        ),
+        (&|spec| spec.envelopes[0].age.insert(0, '\n'), "envelopes[0].age", age),
         (&|spec| spec.envelopes[0].age.push('='), "envelopes[0].age", age),
-        (
-            &|spec| spec.envelopes[0].keys[0].push('='),
-            "envelopes[0].keys",
-            id,
-        ),
-        (
-            &|spec| spec.envelopes[0].keys[0] = "A".repeat(42) + "B",
-            "envelopes[0].keys",
-            id,
-        ),
+        (&|spec| spec.envelopes[0].keys[0].push('='), "envelopes[0].keys", id),
+        (&|spec| spec.envelopes[0].keys[0] = "A".repeat(42) + "B", "envelopes[0].keys", id),
         (
             &|spec| spec.envelopes[0].recipients[0].fingerprint.make_ascii_uppercase(),
             "envelopes[0].recipients",
@@ -186,11 +141,7 @@ fn texts_that_are_not_canonical_are_refused() {
             "encryptedData.a",
             "is not <data key id>.<ciphertext>",
         ),
-        (
-            &|spec| spec.envelopes[0].keys.clear(),
-            "envelopes[0].keys",
-            "is empty",
-        ),
+        (&|spec| spec.envelopes[0].keys.clear(), "envelopes[0].keys", "is empty"),
     ];
     for (change, path, problem) in cases {
         assert_eq!(refused_after(change), malformed(path, problem));
@@ -200,13 +151,11 @@ fn texts_that_are_not_canonical_are_refused() {
 #[test]
 fn nothing_is_empty() {
     let spec = Sealing::to(&[&x25519()]).item("a", "1").spec();
-    let changes: [(fn(&mut SealedSecretSpec), &str); 4] = [
+    type Change = fn(&mut SealedSecretSpec);
+    let changes: [(Change, &str); 4] = [
         (|spec| spec.envelopes.clear(), "envelopes"),
         (|spec| spec.envelopes[0].keys.clear(), "envelopes[0].keys"),
-        (
-            |spec| spec.envelopes[0].recipients.clear(),
-            "envelopes[0].recipients",
-        ),
+        (|spec| spec.envelopes[0].recipients.clear(), "envelopes[0].recipients"),
         (|spec| spec.encrypted_data.clear(), "encryptedData"),
     ];
     for (change, path) in changes {
@@ -220,24 +169,17 @@ fn nothing_is_empty() {
 fn an_object_has_at_most_1024_items_and_as_many_template_keys() {
     let identity = x25519();
     let sealing = |items: usize| {
-        (0..items).fold(Sealing::to(&[&identity]), |sealing, n| {
-            sealing.item(&n.to_string(), "v")
-        })
+        (0..items).fold(Sealing::to(&[&identity]), |sealing, n| sealing.item(&n.to_string(), "v"))
     };
     let most = sealing(MAX_ITEMS).spec();
-    assert_eq!(
-        unseal("prod/db", &most, &ring(&[&identity])).unwrap().len(),
-        MAX_ITEMS
-    );
+    assert_eq!(unseal("prod/db", &most, &ring(&[&identity])).unwrap().len(), MAX_ITEMS);
     let Err(SealError::Refused(error)) = sealing(MAX_ITEMS + 1).seal() else {
         panic!("1025 items must be refused")
     };
     assert_eq!(error, too_large("encryptedData", 1025, 1024, "items"));
 
     let mut spec = sealing(1).spec();
-    spec.template.data = (0..=MAX_ITEMS)
-        .map(|n| (format!("t{n}"), String::new()))
-        .collect();
+    spec.template.data = (0..=MAX_ITEMS).map(|n| (format!("t{n}"), String::new())).collect();
     assert_eq!(refused(&spec), too_large("template.data", 1025, 1024, "keys"));
 }
 
@@ -245,9 +187,7 @@ fn an_object_has_at_most_1024_items_and_as_many_template_keys() {
 fn the_values_of_an_object_are_at_most_1_mib_together() {
     let identity = x25519();
     let half = |item: &str, more: usize| {
-        Sealing::to(&[&identity])
-            .item(item, vec![b'x'; MAX_SECRET_SIZE / 2 + more])
-            .spec()
+        Sealing::to(&[&identity]).item(item, vec![b'x'; MAX_SECRET_SIZE / 2 + more]).spec()
     };
     let most = merge(half("a", 0), half("b", 0));
     assert!(unseal("prod/db", &most, &ring(&[&identity])).is_ok());
@@ -257,9 +197,7 @@ fn the_values_of_an_object_are_at_most_1_mib_together() {
     assert_eq!(error.to_string(), "the Secret would be larger than 1048576 bytes");
     // What templates add counts too.
     let mut spec = half("a", 0);
-    spec.template
-        .data
-        .insert("t".into(), "x".repeat(MAX_SECRET_SIZE / 2 + 1));
+    spec.template.data.insert("t".into(), "x".repeat(MAX_SECRET_SIZE / 2 + 1));
     let opened = unseal("prod/db", &spec, &ring(&[&identity]));
     assert_eq!(opened, Err(UnsealError::SecretTooLarge { limit }));
 }

@@ -143,10 +143,7 @@ fn no_change_of_fields_releases_another_value() {
         }
     }
     // The rounds are worth their time only where many get past the schema, and some open.
-    assert!(
-        read > 500 && opened > 20 && opened < read / 2,
-        "read {read}, opened {opened}"
-    );
+    assert!(read > 500 && opened > 20 && opened < read / 2, "read {read}, opened {opened}");
 }
 
 #[test]
@@ -163,8 +160,5 @@ fn no_change_of_text_releases_another_value() {
             opened += usize::from(check(&spec, &sealed, &keys));
         }
     }
-    assert!(
-        read > 500 && opened > 20 && opened < read / 2,
-        "read {read}, opened {opened}"
-    );
+    assert!(read > 500 && opened > 20 && opened < read / 2, "read {read}, opened {opened}");
 }

@@ -16,11 +16,8 @@ fn every_scope_opens_for_every_kind_of_recipient() {
                 .item("binary", [0, 255, 10, 13, 0])
                 .spec();
             let opened = unseal("prod/db", &spec, &ring(&[&identity]));
-            let expected = values([
-                ("binary", &[0, 255, 10, 13, 0]),
-                ("empty", b""),
-                ("password", b"hunter2"),
-            ]);
+            let expected =
+                values([("binary", &[0, 255, 10, 13, 0]), ("empty", b""), ("password", b"hunter2")]);
             assert_eq!(opened, Ok(expected), "{} {scope}", identity.kind());
         }
     }
@@ -45,13 +42,7 @@ fn nobody_else_opens_it_and_the_error_says_who_could() {
     let spec = Sealing::to(&[&to]).item("a", "1").spec();
     for keys in [ring(&[&other]), ring(&[&x25519(), &ssh_ed25519()]), ring(&[])] {
         let error = unseal("prod/db", &spec, &keys).unwrap_err();
-        assert_eq!(
-            error,
-            UnsealError::NoMatchingKey {
-                envelope: 0,
-                sealed_to: vec![to.fingerprint()]
-            }
-        );
+        assert_eq!(error, UnsealError::NoMatchingKey { envelope: 0, sealed_to: vec![to.fingerprint()] });
         assert!(error.may_pass_with_other_keys());
         let message = format!(
             "no identity at hand opens envelopes[0]; it says it is sealed to {}",
@@ -65,19 +56,11 @@ fn nobody_else_opens_it_and_the_error_says_who_could() {
 fn item_names_that_yaml_reads_as_something_else_are_names_like_any_other() {
     let identity = x25519();
     let names = ["on", "null", "true", "1", "1e3", "-", "_", ".dockerconfigjson"];
-    let spec = names
-        .iter()
-        .fold(Sealing::to(&[&identity]), |sealing, name| {
-            sealing.item(name, *name)
-        })
-        .spec();
+    let spec = names.iter().fold(Sealing::to(&[&identity]), |sealing, name| sealing.item(name, *name)).spec();
     let text = serde_yaml::to_string(&spec).unwrap();
     let read: SealedSecretSpec = serde_yaml::from_str(&text).unwrap();
     let expected = names.map(|name| (name, name.as_bytes()));
-    assert_eq!(
-        unseal("prod/db", &read, &ring(&[&identity])),
-        Ok(values(expected))
-    );
+    assert_eq!(unseal("prod/db", &read, &ring(&[&identity])), Ok(values(expected)));
 }
 
 #[test]
@@ -89,31 +72,20 @@ fn two_sealings_of_one_place_merge_into_one_object() {
     assert_eq!(merged.envelopes.len(), 2);
     let opened = unseal_all("prod/db", &merged, &ring(&[&identity])).unwrap();
     assert_eq!(opened.opened_by, [identity.fingerprint(); 2]);
-    assert_eq!(
-        unseal("prod/db", &merged, &ring(&[&identity])),
-        Ok(values([("a", b"1"), ("b", b"new")]))
-    );
+    assert_eq!(unseal("prod/db", &merged, &ring(&[&identity])), Ok(values([("a", b"1"), ("b", b"new")])));
 }
 
 #[test]
 fn each_envelope_may_need_another_identity() {
     let (old, new) = (x25519(), hybrid());
-    let merged = merge(
-        Sealing::to(&[&old]).item("a", "1").spec(),
-        Sealing::to(&[&new]).item("b", "2").spec(),
-    );
+    let merged =
+        merge(Sealing::to(&[&old]).item("a", "1").spec(), Sealing::to(&[&new]).item("b", "2").spec());
     let opened = unseal_all("prod/db", &merged, &ring(&[&new, &old])).unwrap();
     assert_eq!(opened.opened_by, [old.fingerprint(), new.fingerprint()]);
     // All or nothing: with one of the two, even that one's items stay closed.
     let error = unseal("prod/db", &merged, &ring(&[&old])).unwrap_err();
     let sealed_to = vec![new.fingerprint()];
-    assert_eq!(
-        error,
-        UnsealError::NoMatchingKey {
-            envelope: 1,
-            sealed_to
-        }
-    );
+    assert_eq!(error, UnsealError::NoMatchingKey { envelope: 1, sealed_to });
 }
 
 #[test]
@@ -144,27 +116,18 @@ fn items_for_templates_have_a_data_key_of_their_own() {
     assert_ne!(id_of(&spec, "user"), id_of(&spec, "password"));
     assert_eq!(
         unseal("prod/db", &spec, &ring(&[&identity])),
-        Ok(values([
-            ("host", b"db"),
-            ("password", b"hunter2"),
-            ("url", b"pg://me@db/$(x)"),
-            ("user", b"me"),
-        ]))
+        Ok(values(
+            [("host", b"db"), ("password", b"hunter2"), ("url", b"pg://me@db/$(x)"), ("user", b"me"),]
+        ))
     );
 }
 
 #[test]
 fn a_removed_item_leaves_its_data_key_and_the_rest_opens() {
     let identity = x25519();
-    let mut spec = Sealing::to(&[&identity])
-        .item("a", "1")
-        .template_item("b", "2")
-        .spec();
+    let mut spec = Sealing::to(&[&identity]).item("a", "1").template_item("b", "2").spec();
     spec.encrypted_data.remove("b");
-    assert_eq!(
-        unseal("prod/db", &spec, &ring(&[&identity])),
-        Ok(values([("a", b"1")]))
-    );
+    assert_eq!(unseal("prod/db", &spec, &ring(&[&identity])), Ok(values([("a", b"1")])));
 }
 
 #[test]
@@ -174,28 +137,17 @@ fn an_older_revision_of_the_same_object_opens() {
     let old = Sealing::to(&[&identity]).item("a", "old").spec();
     let new = Sealing::to(&[&identity]).item("a", "new").item("b", "2").spec();
     let mut spliced = merge(new, old.clone());
-    assert_eq!(
-        unseal("prod/db", &spliced, &ring(&[&identity])),
-        Ok(values([("a", b"old"), ("b", b"2")]))
-    );
+    assert_eq!(unseal("prod/db", &spliced, &ring(&[&identity])), Ok(values([("a", b"old"), ("b", b"2")])));
     spliced = old;
-    assert_eq!(
-        unseal("prod/db", &spliced, &ring(&[&identity])),
-        Ok(values([("a", b"old")]))
-    );
+    assert_eq!(unseal("prod/db", &spliced, &ring(&[&identity])), Ok(values([("a", b"old")])));
 }
 
 #[test]
 fn an_object_reads_back_from_yaml_and_json_to_the_same_values_and_digest() {
     let identity = x25519();
-    let spec = Sealing::to(&[&identity])
-        .item("a", "é\n")
-        .typed("example.com/x")
-        .spec();
+    let spec = Sealing::to(&[&identity]).item("a", "é\n").typed("example.com/x").spec();
     let digest = |spec: &SealedSecretSpec| {
-        NativeSealed::parse(place("prod/db"), spec, &BTreeSet::new())
-            .unwrap()
-            .digest()
+        NativeSealed::parse(place("prod/db"), spec, &BTreeSet::new()).unwrap().digest()
     };
     let yaml: SealedSecretSpec = serde_yaml::from_str(&serde_yaml::to_string(&spec).unwrap()).unwrap();
     let json: SealedSecretSpec = serde_json::from_str(&serde_json::to_string(&spec).unwrap()).unwrap();
@@ -223,11 +175,6 @@ fn everything_but_the_values_is_known_without_a_key() {
     assert_eq!(sealed.shape().type_, "kubernetes.io/tls");
     let keys: Vec<_> = sealed.shape().keys.iter().map(ItemName::as_str).collect();
     assert_eq!(keys, ["note", "tls.crt", "tls.key"]);
-    let opened: Vec<_> = sealed
-        .unseal(&ring(&[&identity]))
-        .unwrap()
-        .data
-        .into_keys()
-        .collect();
+    let opened: Vec<_> = sealed.unseal(&ring(&[&identity])).unwrap().data.into_keys().collect();
     assert_eq!(opened, sealed.shape().keys.iter().cloned().collect::<Vec<_>>());
 }

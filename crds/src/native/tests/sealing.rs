@@ -27,11 +27,7 @@ fn a_recipient_that_is_named_twice_counts_once() {
     let mut to: Vec<_> = std::iter::repeat_n(&a, 20).collect();
     to.push(&b);
     let spec = Sealing::to(&to).item("a", "1").spec();
-    let hints: Vec<_> = spec.envelopes[0]
-        .recipients
-        .iter()
-        .map(|hint| &*hint.fingerprint)
-        .collect();
+    let hints: Vec<_> = spec.envelopes[0].recipients.iter().map(|hint| &*hint.fingerprint).collect();
     assert_eq!(hints, [a.fingerprint().to_string(), b.fingerprint().to_string()]);
     assert!(unseal("prod/db", &spec, &ring(&[&b])).is_ok());
 }
@@ -43,10 +39,7 @@ fn nobody_nothing_and_too_many_are_refused() {
     for (sealing, message) in [
         (Sealing::to(&[]).item("a", "1"), "no recipient"),
         (Sealing::to(&many[..1]), "no items"),
-        (
-            Sealing::to(&many).item("a", "1"),
-            "17 recipients; at most 16 are allowed",
-        ),
+        (Sealing::to(&many).item("a", "1"), "17 recipients; at most 16 are allowed"),
     ] {
         assert_eq!(sealing.seal().unwrap_err().to_string(), message);
     }
@@ -55,9 +48,7 @@ fn nobody_nothing_and_too_many_are_refused() {
 #[test]
 fn values_larger_than_a_secret_are_refused_with_what_templates_add() {
     let identity = x25519();
-    let error = Sealing::to(&[&identity])
-        .item("a", vec![0; MAX_SECRET_SIZE + 1])
-        .seal();
+    let error = Sealing::to(&[&identity]).item("a", vec![0; MAX_SECRET_SIZE + 1]).seal();
     assert_eq!(
         error.unwrap_err().to_string(),
         "the values are 1048577 bytes together; a Secret may have 1048576"
@@ -72,10 +63,7 @@ fn values_larger_than_a_secret_are_refused_with_what_templates_add() {
 
 #[test]
 fn a_template_over_items_that_are_not_for_templates_is_refused() {
-    let error = Sealing::to(&[&x25519()])
-        .item("a", "1")
-        .template_data("t", "$(a)")
-        .seal();
+    let error = Sealing::to(&[&x25519()]).item("a", "1").template_data("t", "$(a)").seal();
     assert_eq!(
         error.unwrap_err().to_string(),
         "template.data refers to item a, which is not sealed for use in templates"
@@ -91,14 +79,8 @@ fn what_every_reader_would_refuse_is_not_sealed() {
             sealing().typed(REFUSED_TYPES[0]),
             "template: type kubernetes.io/service-account-token may not be sealed: the control plane acts on Secrets of this type",
         ),
-        (
-            sealing().typed("kubernetes.io/tls"),
-            "template: type kubernetes.io/tls needs the key tls.crt",
-        ),
-        (
-            sealing().template_data("a", "x"),
-            "template.data.a is also an item in encryptedData",
-        ),
+        (sealing().typed("kubernetes.io/tls"), "template: type kubernetes.io/tls needs the key tls.crt"),
+        (sealing().template_data("a", "x"), "template.data.a is also an item in encryptedData"),
         (
             sealing().template_data("t", "$(b)"),
             "template.data.t refers to item b, which encryptedData doesn't have",
@@ -112,9 +94,7 @@ fn what_every_reader_would_refuse_is_not_sealed() {
             "template.data.t: unknown encoder \"rot13\"; there are base64, hex, json and url",
         ),
         (
-            sealing()
-                .template_data("t", &"$(a)".repeat(10))
-                .template_data("u", &"$(a|hex)".repeat(7)),
+            sealing().template_data("t", &"$(a)".repeat(10)).template_data("u", &"$(a|hex)".repeat(7)),
             "item a is substituted 17 times; at most 16 are allowed",
         ),
         (
@@ -135,18 +115,10 @@ fn a_refused_type_opens_only_where_it_is_allowed() {
         let mut spec = Sealing::to(&[&identity]).item("a", "1").spec();
         spec.template.type_ = Some(type_.to_owned());
         let parse = |allowed| NativeSealed::parse(place("prod/db"), &spec, &allowed);
-        assert_eq!(
-            parse(BTreeSet::new()).err().map(|error| error.reason()),
-            Some("InvalidTemplate")
-        );
+        assert_eq!(parse(BTreeSet::new()).err().map(|error| error.reason()), Some("InvalidTemplate"));
         let other = BTreeSet::from(["Opaque".to_owned()]);
         assert!(parse(other).is_err());
-        assert!(
-            parse(BTreeSet::from([type_.to_owned()]))
-                .unwrap()
-                .unseal(&ring(&[&identity]))
-                .is_ok()
-        );
+        assert!(parse(BTreeSet::from([type_.to_owned()])).unwrap().unseal(&ring(&[&identity])).is_ok());
     }
 }
 
@@ -157,11 +129,7 @@ fn every_sealing_uses_fresh_data_keys_and_nonces() {
     let (one, two) = (seal(), seal());
     assert_ne!(one.envelopes[0].keys, two.envelopes[0].keys);
     let ciphertext = |item| one.encrypted_data[item].split_once('.').unwrap().1;
-    assert_ne!(
-        ciphertext("a")[..32],
-        ciphertext("b")[..32],
-        "the nonces of two items"
-    );
+    assert_ne!(ciphertext("a")[..32], ciphertext("b")[..32], "the nonces of two items");
 }
 
 #[test]
@@ -178,10 +146,7 @@ fn every_built_in_type_that_is_allowed_seals_and_opens() {
         ("example.com/custom", &["anything"]),
     ] {
         let sealing = Sealing::to(&[&identity]).typed(type_);
-        let spec = keys
-            .iter()
-            .fold(sealing, |sealing, key| sealing.item(key, *key))
-            .spec();
+        let spec = keys.iter().fold(sealing, |sealing, key| sealing.item(key, *key)).spec();
         let opened = unseal("prod/db", &spec, &ring(&[&identity])).unwrap();
         assert_eq!(opened.into_keys().collect::<Vec<_>>(), keys, "{type_}");
     }

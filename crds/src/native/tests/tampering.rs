@@ -9,11 +9,7 @@ use crate::keys::Fingerprint;
 /// An object with two envelopes, the first with two data keys: `a`, `b`, and `t` for templates, then `c`.
 fn object(identity: &Identity) -> SealedSecretSpec {
     merge(
-        Sealing::to(&[identity])
-            .item("a", "1")
-            .item("b", "2")
-            .template_item("t", "3")
-            .spec(),
+        Sealing::to(&[identity]).item("a", "1").item("b", "2").template_item("t", "3").spec(),
         Sealing::to(&[identity]).item("c", "4").spec(),
     )
 }
@@ -52,10 +48,7 @@ fn a_renamed_or_copied_item_is_refused() {
         spec.encrypted_data.insert("copy".into(), line);
     });
     assert_eq!(error, UnsealError::ItemAltered { item: item("copy") });
-    assert_eq!(
-        error.to_string(),
-        "item copy was changed after it was sealed, or was sealed as another item"
-    );
+    assert_eq!(error.to_string(), "item copy was changed after it was sealed, or was sealed as another item");
 }
 
 #[test]
@@ -74,10 +67,7 @@ fn a_dropped_envelope_is_missed_by_its_items() {
         id = id_of(spec, "c").to_owned();
         spec.envelopes.pop();
     });
-    assert_eq!(
-        error.to_string(),
-        format!("item c needs data key {id}, which no envelope holds")
-    );
+    assert_eq!(error.to_string(), format!("item c needs data key {id}, which no envelope holds"));
     assert_eq!(error, UnsealError::MissingKey { item: item("c"), id });
 }
 
@@ -97,27 +87,18 @@ fn a_data_key_that_is_listed_twice_is_refused() {
     ];
     for change in changes {
         let error = refused(|spec| {
-            ids = spec
-                .envelopes
-                .iter()
-                .flat_map(|envelope| envelope.keys.clone())
-                .collect();
+            ids = spec.envelopes.iter().flat_map(|envelope| envelope.keys.clone()).collect();
             change(spec);
         });
-        let UnsealError::DuplicateKey { id } = &error else {
-            panic!("{error}")
-        };
+        let UnsealError::DuplicateKey { id } = &error else { panic!("{error}") };
         assert!(ids.contains(id));
     }
 }
 
 #[test]
 fn a_public_list_of_data_keys_that_is_not_the_sealed_one_is_refused() {
-    let changes: [fn(&mut Vec<String>); 3] = [
-        |keys| keys.reverse(),
-        |keys| keys.push("A".repeat(43)),
-        |keys| keys.insert(0, "A".repeat(43)),
-    ];
+    let changes: [fn(&mut Vec<String>); 3] =
+        [|keys| keys.reverse(), |keys| keys.push("A".repeat(43)), |keys| keys.insert(0, "A".repeat(43))];
     for change in changes {
         let error = refused(|spec| change(&mut spec.envelopes[0].keys));
         assert_eq!(error, UnsealError::WrongKeys { envelope: 0 });
@@ -134,9 +115,7 @@ fn a_public_list_of_data_keys_that_is_not_the_sealed_one_is_refused() {
 #[test]
 fn envelopes_with_exchanged_files_are_refused() {
     let error = refused(|spec| {
-        let [first, second] = &mut spec.envelopes[..] else {
-            unreachable!("the object has two envelopes")
-        };
+        let [first, second] = &mut spec.envelopes[..] else { unreachable!("the object has two envelopes") };
         std::mem::swap(&mut first.age, &mut second.age);
     });
     assert_eq!(error, UnsealError::WrongKeys { envelope: 0 });
@@ -156,31 +135,18 @@ fn hints_that_are_not_the_sealed_recipients_are_refused_with_both_lists() {
         vec![a.fingerprint(), b.fingerprint(), b.fingerprint()],
     ] {
         let mut changed = spec.clone();
-        let hint = |fingerprint: &Fingerprint| RecipientHint {
-            name: None,
-            fingerprint: fingerprint.to_string(),
-        };
+        let hint =
+            |fingerprint: &Fingerprint| RecipientHint { name: None, fingerprint: fingerprint.to_string() };
         changed.envelopes[0].recipients = found.iter().map(hint).collect();
         let error = unseal("prod/db", &changed, &ring(&[&a])).unwrap_err();
         let short = |list: &[Fingerprint]| {
             let list: Vec<_> = list.iter().map(Fingerprint::short).collect();
             list.join(", ")
         };
-        let message = format!(
-            "envelopes[0] is sealed to {}, but says {}",
-            short(&sealed),
-            short(&found)
-        );
+        let message = format!("envelopes[0] is sealed to {}, but says {}", short(&sealed), short(&found));
         assert_eq!(error.to_string(), message);
         let (envelope, sealed) = (0, sealed.clone());
-        assert_eq!(
-            error,
-            UnsealError::WrongRecipients {
-                envelope,
-                sealed,
-                found
-            }
-        );
+        assert_eq!(error, UnsealError::WrongRecipients { envelope, sealed, found });
     }
 }
 
@@ -220,13 +186,7 @@ fn a_flipped_template_flag_is_refused() {
     assert_eq!(open(&spec), Err(UnsealError::WrongKeys { envelope: 0 }));
     spec.envelopes[0].keys = vec![new_id.clone()];
     let (item, id) = (item("a"), old_id.clone());
-    assert_eq!(
-        open(&spec),
-        Err(UnsealError::MissingKey {
-            item: item.clone(),
-            id
-        })
-    );
+    assert_eq!(open(&spec), Err(UnsealError::MissingKey { item: item.clone(), id }));
     let line = spec.encrypted_data["a"].replace(&old_id, &new_id);
     spec.encrypted_data.insert("a".into(), line);
     assert_eq!(open(&spec), Err(UnsealError::ItemAltered { item }));
@@ -276,10 +236,7 @@ fn no_byte_can_be_cut_from_or_added_to_an_age_file() {
         spec.envelopes[0].age = BASE64.encode(changed);
         let error = unseal("prod/db", &spec, &ring(&[&identity])).expect_err("cut or added to");
         let length = changed.len();
-        assert!(
-            matches!(error.reason(), "EnvelopeAltered" | "Malformed"),
-            "{length}: {error}"
-        );
+        assert!(matches!(error.reason(), "EnvelopeAltered" | "Malformed"), "{length}: {error}");
     }
 }
 
@@ -312,18 +269,10 @@ fn no_bit_of_a_line_can_be_flipped() {
 fn an_envelope_to_somebody_else_with_borrowed_hints_stays_closed() {
     let (us, them) = (x25519(), x25519());
     let mut spec = Sealing::to(&[&us]).item("a", "1").spec();
-    spec.envelopes[0].age = Sealing::to(&[&them])
-        .item("a", "1")
-        .spec()
-        .envelopes
-        .remove(0)
-        .age;
+    spec.envelopes[0].age = Sealing::to(&[&them]).item("a", "1").spec().envelopes.remove(0).age;
     let sealed_to = vec![us.fingerprint()];
     assert_eq!(
         unseal("prod/db", &spec, &ring(&[&us])),
-        Err(UnsealError::NoMatchingKey {
-            envelope: 0,
-            sealed_to
-        })
+        Err(UnsealError::NoMatchingKey { envelope: 0, sealed_to })
     );
 }

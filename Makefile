@@ -1,0 +1,45 @@
+# The only entry point: `make` prints this help, CI calls what README names.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+
+# Clean copies of the definitions for kustomize, which reads nothing above its root.
+DEPLOYED_CRDS := controller/deploy/crds
+
+.PHONY: help
+help: ## Print this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: build
+build: ## Build seal and seal-controller into target/release
+	cargo build --locked --release -p seal -p seal-controller
+
+.PHONY: demo
+demo: ## Seal a Secret, see it become files, tamper with them, see them healed
+	cargo build --locked -p seal -p seal-controller
+	@keys-example/demo.sh target/debug
+
+.PHONY: check
+check: ## Format, clippy and unit tests: the inner loop
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+	cargo test --locked --workspace --lib --bins --quiet
+
+.PHONY: test
+test: toolchain ## Everything, against a real control plane and the real age
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+	cargo test --locked --workspace
+
+.PHONY: toolchain
+toolchain: ## Build the real kube-apiserver, etcd, kubectl and age that tests run
+	$(MAKE) --no-print-directory -C tests/toolchain
+
+.PHONY: control-plane
+control-plane: toolchain ## Run the tests' control plane until Ctrl-C, to try things by hand
+	cargo run --locked --quiet -p seal-tests --bin control-plane
+
+.PHONY: generate
+generate: ## Write the CustomResourceDefinitions from the types
+	SEAL_UPDATE=1 cargo test --locked --quiet -p seal-crds definitions
+	cp crds/*.yaml $(DEPLOYED_CRDS)/
