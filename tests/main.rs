@@ -11,6 +11,11 @@
 //! implementation of the format and must stay apart from the first. Invariant: no test depends on another,
 //! nor on the order they run in.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in test functions; here the functions they share are tests too"
+)]
+
 mod age;
 mod by_hand;
 mod vectors;
