@@ -6,6 +6,7 @@
 //!
 //! - [`vectors`]: the native format, held by static files
 //! - [`age`]: envelopes, to and from the real age
+//! - [`repository`]: what must hold of the repository itself
 //!
 //! Not here: fixtures and the things tests stand on (`src/`), but for [`by_hand`], which is a second
 //! implementation of the format and must stay apart from the first. Invariant: no test depends on another,
@@ -18,4 +19,5 @@
 
 mod age;
 mod by_hand;
+mod repository;
 mod vectors;
