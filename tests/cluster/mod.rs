@@ -4,6 +4,14 @@
 //! its own ([`scene`]), so all run at once on one control plane. What must not happen is seen by waiting for
 //! something that comes later ([`scene::Scene::nudge`]), never by sleeping.
 
+mod adoption;
+mod conflict;
+mod deletion;
+mod drift;
+mod keys;
+mod kstatus;
+mod places;
+mod restart;
 mod round_trip;
 mod scene;
 mod sealing;
