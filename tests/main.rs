@@ -6,6 +6,7 @@
 //!
 //! - [`vectors`]: the native format, held by static files
 //! - [`age`]: envelopes, to and from the real age
+//! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`repository`]: what must hold of the repository itself
 //!
 //! Not here: fixtures and the things tests stand on (`src/`), but for [`by_hand`], which is a second
@@ -19,5 +20,6 @@
 
 mod age;
 mod by_hand;
+mod cluster;
 mod repository;
 mod vectors;
