@@ -1,0 +1,19 @@
+//! Every test that needs more than one crate, or a program that isn't ours, in one binary.
+//!
+//! Where a new test goes: to the cheapest level that can see the behaviour. A function of its arguments is
+//! tested beside its code. A manifest and what comes of it is a file in `vectors/`; what is typed and what
+//! comes of it is a file in `cli/`. Then, a module here for each peer or subject:
+//!
+//! - [`cases`]: the command line, held by the files in `cli/`
+//!
+//! Not here: fixtures and the things tests stand on (`src/`), but for [`sandbox`], which needs the path of
+//! `seal` that Cargo tells integration tests only. Invariant: no test depends on another, nor on the order
+//! they run in.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in test functions; here the functions they share are tests too"
+)]
+
+mod cases;
+mod sandbox;
