@@ -4,16 +4,25 @@
 //! tested beside its code. A manifest and what comes of it is a file in `vectors/`; what is typed and what
 //! comes of it is a file in `cli/`. Then, a module here for each peer or subject:
 //!
+//! - [`vectors`]: the native format, held by static files
+//! - [`age`]: envelopes, to and from the real age
 //! - [`cases`]: the command line, held by the files in `cli/`
+//! - [`cluster`]: the controller on a real kube-apiserver
+//! - [`repository`]: what must hold of the repository itself
 //!
-//! Not here: fixtures and the things tests stand on (`src/`), but for [`sandbox`], which needs the path of
-//! `seal` that Cargo tells integration tests only. Invariant: no test depends on another, nor on the order
-//! they run in.
+//! Not here: fixtures and the things tests stand on (`src/`), but for [`by_hand`], which is a second
+//! implementation of the format and must stay apart from the first, and [`sandbox`], which needs a path that
+//! Cargo tells integration tests only. Invariant: no test depends on another, nor on the order they run in.
 
 #![allow(
     clippy::unwrap_used,
     reason = "clippy.toml allows it in test functions; here the functions they share are tests too"
 )]
 
+mod age;
+mod by_hand;
 mod cases;
+mod cluster;
+mod repository;
 mod sandbox;
+mod vectors;

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::api::Api;
 use crate::toolchain;
 
 /// How long the audit log may lag behind a request that has been answered.
@@ -58,6 +59,7 @@ pub struct Access {
 #[derive(Debug)]
 pub struct ControlPlane {
     access: Access,
+    api: Api,
     /// Its stdin is the pipe that keeps the control plane alive.
     supervisor: Child,
 }
@@ -86,7 +88,7 @@ impl ControlPlane {
     /// # Errors
     /// When it can't be started, with the tail of the log of what failed.
     pub fn start(crds: &[PathBuf]) -> Result<Self, String> {
-        let program = supervisor();
+        let program = toolchain::own("control-plane");
         let mut supervisor = Command::new(&program)
             .args(crds)
             .stdin(Stdio::piped())
@@ -99,7 +101,10 @@ impl ControlPlane {
             .read_line(&mut line)
             .map_err(|error| format!("cannot read what the supervisor says: {error}"))?;
         let why = match serde_json::from_str(&line) {
-            Ok(Announcement::Ready(access)) => return Ok(Self { access, supervisor }),
+            Ok(Announcement::Ready(access)) => {
+                let api = Api::new(&access.kubeconfig);
+                return Ok(Self { access, api, supervisor });
+            }
             Ok(Announcement::Failed(why)) => why,
             Err(_) => "the supervisor ended without a word".to_owned(),
         };
@@ -118,6 +123,12 @@ impl ControlPlane {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.access.dir
+    }
+
+    /// The API as the administrator.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.api
     }
 
     /// `kubectl` as the administrator.
@@ -171,7 +182,8 @@ impl ControlPlane {
     pub fn namespace(&self, prefix: &str) -> String {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let name = format!("{prefix}-{}", LAST.fetch_add(1, Ordering::Relaxed) + 1);
-        succeed(&mut self.kubectl(["create", "namespace", &name]));
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        self.api.create("/api/v1/namespaces", &namespace).expect("the name is valid and new");
         name
     }
 
@@ -189,13 +201,18 @@ impl ControlPlane {
             "apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": {"namespace": namespace, "name": name},
         });
-        self.apply(&account.to_string());
-        let mut create = self.kubectl(["create", "token", name, "--duration=1h", "--namespace", namespace]);
-        let token = String::from_utf8(succeed(&mut create).stdout).expect("a token is ASCII");
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}");
+        self.api.apply(&path, "test", true, &account).expect("the namespace exists");
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": {"expirationSeconds": 3600},
+        });
+        let token = self.api.create(&format!("{path}/token"), &request).expect("the account exists");
+        let token = &token["status"]["token"];
 
         let admin = std::fs::read(self.kubeconfig()).expect("the kubeconfig lives as long as self");
         let mut kubeconfig: Value = serde_json::from_slice(&admin).expect("the supervisor writes JSON");
-        kubeconfig["users"][0]["user"] = json!({"token": token.trim()});
+        kubeconfig["users"][0]["user"] = json!({"token": token});
         kubeconfig["contexts"][0]["context"]["namespace"] = json!(namespace);
         let path = self.dir().join(format!("{namespace}.{name}.kubeconfig"));
         std::fs::write(&path, kubeconfig.to_string()).expect("the control plane's directory is writable");
@@ -286,14 +303,6 @@ fn checked(command: &Command, output: Output) -> Output {
         String::from_utf8_lossy(&output.stderr),
     );
     output
-}
-
-/// Cargo puts a package's programs beside the folder `deps` that its tests and
-/// benchmarks run from, and builds them before it runs either.
-fn supervisor() -> PathBuf {
-    let test = std::env::current_exe().expect("the operating system knows what it runs");
-    let deps = test.parent().expect("a program is in a directory");
-    deps.parent().unwrap_or(deps).join("control-plane")
 }
 
 /// The CRDs that we ship.

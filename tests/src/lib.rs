@@ -3,5 +3,8 @@
 //! Not tests: those are in the one integration binary, `tests/main.rs`. Invariant: whatever a test starts
 //! ends with it, also when the test dies.
 
+pub mod api;
 pub mod control_plane;
+pub mod controller;
 pub mod toolchain;
+pub mod wait;

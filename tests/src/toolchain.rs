@@ -1,5 +1,5 @@
 //! Where the real programs are that the tests run against: kube-apiserver,
-//! kubectl, age and so on, built by `tests/toolchain/`.
+//! kubectl, age and so on, built by `tests/toolchain/`, and our own.
 //!
 //! It builds nothing and never looks in `PATH`: whatever happens to be
 //! installed on a machine is another version than the one that is pinned.
@@ -34,6 +34,18 @@ pub fn find(name: &str) -> Result<PathBuf, Missing> {
         .map(|dir| dir.join(name))
         .find(|path| path.is_file())
         .ok_or_else(|| Missing { name: name.to_owned() })
+}
+
+/// The path of a program of this package. Cargo puts those beside the folder `deps` that tests and benchmarks
+/// run from, and builds them before it runs either.
+///
+/// # Panics
+/// When the operating system doesn't know what it runs.
+#[must_use]
+pub fn own(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the operating system knows what it runs");
+    let deps = test.parent().expect("a program is in a directory");
+    deps.parent().unwrap_or(deps).join(name)
 }
 
 /// The root of the repository.

@@ -1,6 +1,6 @@
 //! The Kubernetes side: the API as a store, sealing keys as Secrets and SealingKeys, watches and workers.
 //!
-//! Not the reconcile itself. Reading order: [`run`] (wiring), `store` (the requests), `secret` and `fields`
+//! Not the reconcile itself. Reading order: [`run`] (wiring), `object` and `store` (what is watched, and the requests), `secret` and `fields`
 //! (what metadata means), `keys` and `key_secret`, `api` (clients and errors).
 //!
 //! Invariant: Secrets are watched and read as metadata only; the one kind whose values are read is the
@@ -10,6 +10,7 @@ mod api;
 mod fields;
 mod key_secret;
 mod keys;
+mod object;
 mod run;
 mod secret;
 mod store;

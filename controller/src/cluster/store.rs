@@ -10,25 +10,23 @@ use std::sync::Arc;
 use http::Method;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use kube::api::{Api, Patch, PatchParams};
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Client, Resource as _, ResourceExt as _};
 use seal_crds::native::NativeSealed;
-use seal_crds::resources::{SealedSecret, SealedSecretStatus};
+use seal_crds::resources::{SealedSecretSpec, SealedSecretStatus};
 use seal_crds::{ItemName, Place, Plaintext, Sealed};
 use serde_json::json;
 
 use super::api::{failure, is_code, send_secret, write_failure};
 use super::fields::{FIELD_MANAGER, other_applier, settled};
+use super::object::Object;
 use super::secret::{Body, Owner};
 use crate::failure::Failure;
 use crate::plan::foreign;
 use crate::policy::Policy;
 use crate::store::{Last, Notice, Store, Target, Write};
-
-/// A SealedSecret, or what is left of one that doesn't fit its schema.
-pub(super) type Object = DeserializeGuard<SealedSecret>;
 
 /// Flux's request to look at an object now.
 const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
@@ -53,21 +51,15 @@ impl Store for ClusterStore {
     }
 
     fn decode(&self, object: &Object, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
-        // The decoder's words may quote a value that somebody put into the wrong field.
-        let malformed = || {
-            let message = "the object doesn't fit sealing.dev/v1alpha1 as this controller knows it; \
-                           compare it with `kubectl explain sealedsecrets.sealing.dev --recursive`";
-            Failure::permanent("Malformed", message)
-        };
         let place = self.place(object)?;
-        let object = object.0.as_ref().map_err(|_| malformed())?;
-        Ok(Arc::new(NativeSealed::parse(place, &object.spec, &policy.types)?))
+        let spec = SealedSecretSpec::from_json(&object.spec)?;
+        Ok(Arc::new(NativeSealed::parse(place, &spec, &policy.types)?))
     }
 
     fn last(&self, object: &Object) -> Last {
         Last {
             generation: object.meta().generation.unwrap_or_default(),
-            status: object.0.as_ref().ok().and_then(|object| object.status.clone()),
+            status: object.status.clone(),
             requested_at: object.annotations().get(REQUESTED_AT).map(|at| at.chars().take(253).collect()),
         }
     }

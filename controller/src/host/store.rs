@@ -11,7 +11,6 @@ use seal_crds::native::NativeSealed;
 use seal_crds::resources::{API_VERSION, SealedSecretSpec, SealedSecretStatus};
 use seal_crds::{ItemName, Place, Plaintext, Sealed};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::directory::{DirectoryStore, Observed};
@@ -93,7 +92,7 @@ impl Store for HostStore {
                 format!("the manifest's apiVersion is not {API_VERSION}, the one this program knows");
             return Err(Failure::permanent("UnknownVersion", message));
         }
-        let spec = spec(&manifest["spec"])?;
+        let spec = SealedSecretSpec::from_json(&manifest["spec"])?;
         Ok(Arc::new(NativeSealed::parse(object.place.clone(), &spec, &policy.types)?))
     }
 
@@ -154,23 +153,6 @@ impl Store for HostStore {
             tracing::info!(%place, reason, "{message}");
         }
     }
-}
-
-/// The spec of the native format.
-///
-/// The parser's message may quote a value and stays behind; what it says of fields goes by their own names,
-/// which are ours.
-fn spec(value: &Value) -> Result<SealedSecretSpec, Failure> {
-    SealedSecretSpec::deserialize(value).map_err(|error| {
-        let text = error.to_string();
-        let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-        let problem = match missing {
-            Some(field) => format!("has no {field}"),
-            None if text.starts_with("unknown field") => "has a field that this version doesn't know".into(),
-            None => "isn't that of a SealedSecret".into(),
-        };
-        Failure::permanent("Malformed", format!("the spec {problem}"))
-    })
 }
 
 fn several(sources: &[super::manifests::Source]) -> Failure {

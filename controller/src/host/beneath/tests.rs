@@ -1,3 +1,7 @@
+//! Paths that try to leave: links, dots and mounts, at every depth.
+//!
+//! Not the store's tests. Invariant: every case looks at what is outside afterwards, not only at the error.
+
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;

@@ -1,3 +1,7 @@
+//! Secrets as directories: written, seen in sync, healed, pruned, left alone.
+//!
+//! Not the reconcile. Invariant: what is asserted is what a reader of the directory sees.
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;

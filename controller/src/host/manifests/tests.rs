@@ -1,3 +1,7 @@
+//! Checkouts as people and attackers leave them: what is found, and what is reported as unreadable.
+//!
+//! Not what is done about it. Invariant: an error never quotes a value.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 

@@ -1,3 +1,7 @@
+//! Whole passes over checkouts: what is written, what is pruned, and above all what isn't.
+//!
+//! Not the loop. Invariant: each test has directories of its own.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 

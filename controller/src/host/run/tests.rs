@@ -1,3 +1,7 @@
+//! Real agents, as processes: once, in a loop, two at a time, killed, on a full disk.
+//!
+//! Not single passes. Invariant: every agent ends with its test.
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Child, Command, Stdio};

@@ -103,6 +103,20 @@ fn the_hinted_identity_is_tried_first_and_the_others_too() {
 }
 
 #[test]
+fn a_hint_finds_its_identity_behind_more_than_may_be_tried() {
+    let identity = x25519();
+    let strangers: Vec<_> = (0..64).map(|_| x25519()).collect();
+    let keys: Vec<_> = strangers.iter().chain([&identity]).collect();
+    let mut spec = Sealing::to(&[&identity]).item("a", "1").spec();
+    assert_eq!(unseal("prod/db", &spec, &ring(&keys)), Ok(values([("a", b"1")])));
+    // Without the hint it is the 65th, and 64 are tried.
+    let sealed_to = vec![strangers[0].fingerprint()];
+    spec.envelopes[0].recipients[0].fingerprint = sealed_to[0].to_string();
+    let error = UnsealError::NoMatchingKey { envelope: 0, sealed_to };
+    assert_eq!(unseal("prod/db", &spec, &ring(&keys)), Err(error));
+}
+
+#[test]
 fn items_for_templates_have_a_data_key_of_their_own() {
     let identity = hybrid();
     let spec = Sealing::to(&[&identity])

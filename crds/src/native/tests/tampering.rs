@@ -3,6 +3,8 @@
 //! Not moves (`places`) and not sizes (`bounds`). Invariant: whatever is changed, nothing is released, not
 //! even the items that weren't touched.
 
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64_NO_PAD;
+
 use super::*;
 use crate::keys::Fingerprint;
 
@@ -221,6 +223,37 @@ fn no_bit_of_an_age_file_can_be_flipped() {
         let found: Vec<_> = reasons.keys().copied().collect();
         assert_eq!(found, ["EnvelopeAltered", "Malformed", "NoMatchingKey"]);
         assert!(reasons["EnvelopeAltered"] > reasons["Malformed"], "{reasons:?}");
+    }
+}
+
+/// Key shares that a curve or a KEM chokes on: of low order, out of range, of the wrong length, none.
+#[test]
+fn hostile_key_shares_are_refused_without_a_panic() {
+    for identity in [hybrid(), x25519(), ssh_ed25519()] {
+        let spec = Sealing::to(&[&identity]).item("a", "1").spec();
+        let file = BASE64.decode(&spec.envelopes[0].age).unwrap();
+        let header_end = file.windows(4).position(|bytes| bytes == b"\n---").unwrap();
+        let (header, rest) = file.split_at(header_end);
+        let header = std::str::from_utf8(header).unwrap();
+        let stanza = format!("-> {} ", identity.kind());
+        let line = header.lines().find(|line| line.starts_with(&stanza)).unwrap();
+        let (before, share) = line.rsplit_once(' ').unwrap();
+        let length = BASE64_NO_PAD.decode(share).unwrap().len();
+        let hostile = [
+            vec![0; length],
+            vec![255; length],
+            [vec![1], vec![0; length - 1]].concat(),
+            vec![0; length - 1],
+            vec![0; length + 1],
+            Vec::new(),
+        ];
+        for share in hostile {
+            let with = format!("{before} {}", BASE64_NO_PAD.encode(share));
+            let mut changed = spec.clone();
+            changed.envelopes[0].age = BASE64.encode([header.replace(line, &with).as_bytes(), rest].concat());
+            let error = unseal("prod/db", &changed, &ring(&[&identity])).unwrap_err();
+            assert!(matches!(error.reason(), "EnvelopeAltered" | "NoMatchingKey"), "{with}: {error}");
+        }
     }
 }
 

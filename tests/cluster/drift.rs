@@ -1,0 +1,146 @@
+//! Managed Secrets that somebody changed or deleted: put back, and said so.
+
+use seal_tests::control_plane::{ControlPlane, succeed, succeed_with};
+use seal_tests::controller::Controller;
+use seal_tests::wait::until;
+use serde_json::{Value, json};
+
+use super::scene::Scene;
+
+/// A scene with one managed Secret, `db`, and what it looks like while it is right.
+fn managed(prefix: &str) -> (Scene, Controller, Value) {
+    let (scene, controller) = Scene::with_controller(prefix);
+    scene
+        .seal("db")
+        .item("user", "app")
+        .item("password", "right")
+        .label("app.kubernetes.io/name", "db")
+        .annotation("example.com/team", "storage")
+        .commit();
+    scene.until_ready("db");
+    let right = essence(&scene.secret("db").unwrap());
+    (scene, controller, right)
+}
+
+/// What a healing restores.
+fn essence(secret: &Value) -> Value {
+    let metadata = &secret["metadata"];
+    let mut entries = metadata["managedFields"].as_array().into_iter().flatten();
+    let ours = entries.find(|entry| entry["manager"] == "seal-controller" && entry["operation"] == "Apply");
+    json!({
+        "data": secret["data"], "type": secret["type"], "labels": metadata["labels"],
+        "annotations": metadata["annotations"], "owners": metadata["ownerReferences"],
+        "fields": ours.map(|entry| entry["fieldsV1"].clone()),
+    })
+}
+
+#[track_caller]
+fn comes_back(scene: &Scene, what: &str, right: &Value) {
+    until(what, || scene.secret("db").is_some_and(|secret| essence(&secret) == *right));
+}
+
+#[test]
+fn a_changed_secret_is_put_back_whatever_was_changed_and_however() {
+    let (scene, controller, right) = managed("drift");
+    let api = scene.api();
+    let path = scene.secrets("db");
+    let patches = [
+        ("a value", json!({"data": {"password": "d3Jvbmc="}})),
+        ("one key deleted", json!({"data": {"password": null}})),
+        ("all keys deleted", json!({"data": null})),
+        ("a label changed", json!({"metadata": {"labels": {"app.kubernetes.io/name": "cache"}}})),
+        ("a label removed", json!({"metadata": {"labels": null}})),
+        ("an annotation changed", json!({"metadata": {"annotations": {"example.com/team": "web"}}})),
+        ("the digest removed", json!({"metadata": {"annotations": {"sealing.dev/digest": null}}})),
+        ("managedFields stripped", json!({"metadata": {"managedFields": [{}]}})),
+    ];
+    for (what, patch) in patches {
+        let before = scene.secret("db").unwrap()["metadata"]["resourceVersion"].clone();
+        let changed = api.merge(&path, &patch).unwrap();
+        assert_ne!(changed["metadata"]["resourceVersion"], before, "{what} is no change");
+        comes_back(&scene, what, &right);
+    }
+    // As `kubectl edit` and `kubectl replace` do.
+    let mut edited = scene.secret("db").unwrap();
+    edited["data"] = json!({"user": "YWRtaW4=", "password": "d3Jvbmc="});
+    edited["metadata"]["labels"] = Value::Null;
+    api.replace(&path, &edited).unwrap();
+    comes_back(&scene, "a replacement", &right);
+
+    let uid = scene.secret("db").unwrap()["metadata"]["uid"].clone();
+    api.delete(&path).unwrap();
+    until("a deletion is undone", || {
+        scene.secret("db").is_some_and(|secret| secret["metadata"]["uid"] != uid && essence(&secret) == right)
+    });
+    until("each healing is counted", || controller.metric("seal_controller_heals_total") == 10);
+    until("and told", || scene.events("db").iter().any(|(reason, _)| reason == "Healed"));
+}
+
+#[test]
+fn what_kubectl_changes_is_put_back() {
+    let (scene, _controller, right) = managed("kubectl");
+    let plane = ControlPlane::shared();
+    let namespace = format!("--namespace={}", scene.namespace);
+    let patch = r#"{"stringData":{"password":"wrong"}}"#;
+    succeed(&mut plane.kubectl(["patch", "secret", "db", &namespace, "--patch", patch]));
+    comes_back(&scene, "kubectl patch", &right);
+
+    let mut theirs = scene.secret("db").unwrap();
+    theirs["metadata"].as_object_mut().unwrap().remove("managedFields");
+    theirs["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+    theirs["data"]["user"] = json!("cm9vdA==");
+    succeed_with(&mut plane.kubectl(["replace", &namespace, "-f", "-"]), &theirs.to_string());
+    comes_back(&scene, "kubectl replace", &right);
+
+    succeed(&mut plane.kubectl([
+        "label",
+        "secret",
+        "db",
+        &namespace,
+        "--overwrite",
+        "app.kubernetes.io/name=x",
+    ]));
+    comes_back(&scene, "kubectl label", &right);
+
+    succeed(&mut plane.kubectl(["delete", "secret", "db", &namespace]));
+    comes_back(&scene, "kubectl delete", &right);
+}
+
+#[test]
+fn what_somebody_added_stays_and_is_not_drift() {
+    let (scene, controller, _) = managed("added");
+    let theirs = json!({
+        "data": {"theirs": "MQ=="},
+        "metadata": {"labels": {"theirs": "1"}, "annotations": {"example.com/theirs": "1"}},
+    });
+    let added = scene.api().merge(&scene.secrets("db"), &theirs).unwrap();
+    scene.nudge("db");
+    assert_eq!(scene.secret("db").unwrap(), added, "it was written without need");
+    assert_eq!(controller.metric("seal_controller_heals_total"), 0);
+
+    // And stays when something else is healed.
+    scene.api().merge(&scene.secrets("db"), &json!({"data": {"password": "d3Jvbmc="}})).unwrap();
+    until("the value is back", || scene.data("db")["password"] == b"right");
+    let secret = scene.secret("db").unwrap();
+    assert_eq!(
+        (&secret["data"]["theirs"], &secret["metadata"]["labels"]["theirs"]),
+        (&json!("MQ=="), &json!("1"))
+    );
+}
+
+#[test]
+fn an_edit_to_the_same_value_changes_nothing() {
+    let (scene, controller, _) = managed("same");
+    let before = scene.secret("db").unwrap();
+    scene
+        .api()
+        .merge(&scene.secrets("db"), &json!({"data": {"password": before["data"]["password"]}}))
+        .unwrap();
+    scene.nudge("db");
+    assert_eq!(
+        scene.secret("db").unwrap()["metadata"]["resourceVersion"],
+        before["metadata"]["resourceVersion"]
+    );
+    assert_eq!(controller.metric("seal_controller_secret_writes_total"), 1);
+    assert_eq!(controller.metric("seal_controller_unseals_total"), 1);
+}

@@ -1,0 +1,203 @@
+//! Sealing keys: made once, published, loaded while running, never replaced in silence.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use seal_crds::keys::Identity;
+use seal_crds::native::NamedRecipient;
+use seal_tests::controller::Controller;
+use seal_tests::wait::until;
+use serde_json::{Value, json};
+
+use super::scene::{Scene, condition, items};
+
+const FIRST: &str = "sealing-key-first";
+
+/// A SealingKey as somebody who may write them could plant it.
+fn planted(name: &str, identity: &Identity, sequence: u32) -> Value {
+    json!({
+        "apiVersion": "sealing.dev/v1alpha1", "kind": "SealingKey", "metadata": {"name": name},
+        "spec": {"recipient": identity.recipient().as_str(), "sequence": sequence,
+                 "createdAt": "2026-01-01T00:00:00Z", "state": "Active"},
+    })
+}
+
+/// The Secret with a private half, as the controller writes it.
+fn identity_secret(name: &str, identity: &Identity, sequence: u32) -> Value {
+    let values = [
+        ("identity", identity.to_secret_string().to_string()),
+        ("recipient", identity.recipient().to_string()),
+        ("sequence", sequence.to_string()),
+        ("createdAt", "2026-01-01T00:00:00Z".to_owned()),
+    ];
+    let data: serde_json::Map<_, _> =
+        values.into_iter().map(|(key, value)| (key.to_owned(), json!(BASE64.encode(value)))).collect();
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "sealing.dev/sealing-key", "immutable": true,
+        "metadata": {"name": name, "labels": {"sealing.dev/sealing-key": ""}}, "data": data,
+    })
+}
+
+fn recipient_of(identity: &Identity) -> NamedRecipient {
+    NamedRecipient { recipient: identity.recipient().clone(), name: None }
+}
+
+#[track_caller]
+fn until_primary(scene: &Scene, name: &str) {
+    until(&format!("{name} is the only primary"), || {
+        let keys = scene.api().get(&scene.sealing_keys("")).unwrap();
+        items(&keys)
+            .iter()
+            .all(|key| (condition(key, "Primary").0 == "True") == (key["metadata"]["name"] == name))
+    });
+}
+
+fn count(scene: &Scene, path: &str) -> usize {
+    items(&scene.api().get(path).unwrap()).len()
+}
+
+#[test]
+fn two_controllers_started_together_make_one_key_and_both_open_with_it() {
+    let scene = Scene::new("pair");
+    let pair = [scene.launch(&[]), scene.launch(&[])];
+    let [mut one, mut other] = pair.map(Controller::ready);
+    let labelled = format!("{}?labelSelector=sealing.dev/sealing-key", scene.identities(""));
+    assert_eq!((count(&scene, &labelled), count(&scene, &scene.sealing_keys(""))), (1, 1));
+    assert_eq!(scene.api().get(&scene.identities(FIRST)).unwrap()["immutable"], true);
+
+    scene.seal("both").item("a", "1").commit();
+    scene.until_ready("both");
+    assert!(one.terminate().success());
+    scene.seal("other").item("a", "1").commit();
+    scene.until_ready("other");
+    assert!(other.terminate().success());
+    let _one = scene.start(&[]);
+    scene.seal("one").item("a", "1").commit();
+    scene.until_ready("one");
+    assert_eq!(count(&scene, &labelled), 1);
+}
+
+#[test]
+fn a_deleted_sealing_key_is_published_again() {
+    let (scene, _controller) = Scene::with_controller("publish");
+    let before = scene.api().get(&scene.sealing_keys(FIRST)).unwrap();
+    scene.api().delete(&scene.sealing_keys(FIRST)).unwrap();
+    until("it is back", || scene.api().get(&scene.sealing_keys(FIRST)).is_some());
+    until_primary(&scene, FIRST);
+    let again = scene.api().get(&scene.sealing_keys(FIRST)).unwrap();
+    assert_eq!(again["spec"], before["spec"]);
+    assert_eq!(again["status"]["fingerprint"], before["status"]["fingerprint"]);
+}
+
+#[test]
+fn a_recorded_key_whose_private_half_is_gone_is_stalled_and_never_replaced() {
+    let (scene, mut controller) = Scene::with_controller("missing");
+    let recipient = scene.recipient();
+    let mut saved = scene.api().get(&scene.identities(FIRST)).unwrap();
+    scene.api().delete(&scene.identities(FIRST)).unwrap();
+    until("the loss shows", || {
+        let key = scene.api().get(&scene.sealing_keys(FIRST)).unwrap();
+        let (stalled, reason, _) = condition(&key, "Stalled");
+        (stalled.as_str(), reason.as_str()) == ("True", "IdentityMissing")
+            && condition(&key, "Primary").0 == "False"
+    });
+    assert!(controller.terminate().success());
+
+    // Nor by a controller that starts without ever having seen the private half.
+    let before = scene.requests().len();
+    let controller = scene.launch(&[]);
+    until("the new one has looked for keys", || {
+        scene.requests()[before..].iter().any(|request| request["objectRef"]["resource"] == "sealingkeys")
+    });
+    assert_eq!(controller.http("/readyz").map(|(status, _)| status), Some(503));
+    let created =
+        |request: &&Value| request["verb"] == "create" && request["objectRef"]["resource"] == "secrets";
+    assert_eq!(scene.requests()[before..].iter().find(created), None);
+
+    // Restored from the backup, it is what it was.
+    saved["metadata"] = json!({"name": FIRST, "labels": saved["metadata"]["labels"]});
+    scene.api().create(&scene.identities(""), &saved).unwrap();
+    let _controller = controller.ready();
+    until_primary(&scene, FIRST);
+    assert_eq!(condition(&scene.api().get(&scene.sealing_keys(FIRST)).unwrap(), "Stalled").0, "");
+    scene.seal("db").item("a", "1").to(&recipient).commit();
+    scene.until_ready("db");
+}
+
+#[test]
+fn a_planted_sealing_key_is_never_primary() {
+    let (scene, _controller) = Scene::with_controller("planted");
+    let mallory = Identity::generate();
+    scene.api().create(&scene.sealing_keys(""), &planted("sealing-key-newer", &mallory, 99)).unwrap();
+    until("it is called what it is", || {
+        let key = scene.api().get(&scene.sealing_keys("sealing-key-newer")).unwrap();
+        condition(&key, "Stalled").1 == "IdentityMissing"
+    });
+    until_primary(&scene, FIRST);
+
+    // Nor under the name of a key whose private half is loaded.
+    let own = Identity::generate();
+    scene.api().create(&scene.sealing_keys(""), &planted("sealing-key-own", &mallory, 100)).unwrap();
+    scene.api().create(&scene.identities(""), &identity_secret("sealing-key-own", &own, 100)).unwrap();
+    until("it is called what it is", || {
+        let key = scene.api().get(&scene.sealing_keys("sealing-key-own")).unwrap();
+        condition(&key, "Stalled").1 == "RecipientMismatch"
+    });
+    until_primary(&scene, FIRST);
+}
+
+#[test]
+fn a_key_that_is_added_is_picked_up_without_a_restart() {
+    let (scene, _controller) = Scene::with_controller("added-key");
+    scene.seal("first").item("a", "1").commit();
+    scene.until_ready("first");
+    let second = Identity::generate();
+    scene.seal("second").item("a", "2").to(&recipient_of(&second)).commit();
+    let message = scene.until_stalled("second", "NoMatchingKey");
+    assert!(message.contains(&second.fingerprint().short().to_string()), "{message}");
+
+    scene.api().create(&scene.identities(""), &identity_secret("sealing-key-second", &second, 2)).unwrap();
+    let object = scene.until_ready("second");
+    assert_eq!(object["status"]["openedBy"], json!([second.fingerprint().to_string()]));
+    assert_eq!(object["status"]["key"], second.fingerprint().short().to_string());
+    until_primary(&scene, "sealing-key-second");
+
+    // Retiring: opens, isn't sealed to.
+    let retiring = json!({"spec": {"state": "Retiring"}});
+    scene.api().merge(&scene.sealing_keys("sealing-key-second"), &retiring).unwrap();
+    until_primary(&scene, FIRST);
+    scene.seal("third").item("a", "3").to(&recipient_of(&second)).commit();
+    scene.until_ready("third");
+}
+
+#[test]
+fn a_secret_that_only_claims_to_be_a_key_does_no_harm() {
+    let (scene, _controller) = Scene::with_controller("not-a-key");
+    let mut broken = identity_secret("sealing-key-broken", &Identity::generate(), 7);
+    broken["data"]["identity"] = json!("bm90IGEga2V5");
+    scene.api().create(&scene.identities(""), &broken).unwrap();
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+    until_primary(&scene, FIRST);
+    assert_eq!(scene.api().get(&scene.sealing_keys("sealing-key-broken")), None);
+}
+
+#[test]
+fn the_schema_of_sealing_keys_keeps_what_is_final() {
+    let scene = Scene::new("final");
+    scene.api().create(&scene.sealing_keys(""), &planted("key", &Identity::generate(), 1)).unwrap();
+    let change = |patch: Value| scene.api().merge(&scene.sealing_keys("key"), &json!({ "spec": patch }));
+    let other = Identity::generate();
+    for patch in [
+        json!({"recipient": other.recipient().as_str()}),
+        json!({"sequence": 2}),
+        json!({"createdAt": "2026-01-02T00:00:00Z"}),
+        json!({"state": "Lost"}),
+    ] {
+        assert_eq!(change(patch.clone()).unwrap_err().code, 422, "{patch}");
+    }
+    change(json!({"state": "Retiring"})).unwrap();
+    change(json!({"state": "Active"})).unwrap();
+    change(json!({"state": "Revoked"})).unwrap();
+    let refused = change(json!({"state": "Active"})).unwrap_err();
+    assert!(refused.message.contains("Revoked is final"), "{refused}");
+}

@@ -1,0 +1,17 @@
+//! The controller on a real kube-apiserver, as a process under the roles it ships with.
+//!
+//! Where a new test goes: to the module that its subject names. Each test has namespaces and a controller of
+//! its own ([`scene`]), so all run at once on one control plane. What must not happen is seen by waiting for
+//! something that comes later ([`scene::Scene::nudge`]), never by sleeping.
+
+mod adoption;
+mod conflict;
+mod deletion;
+mod drift;
+mod keys;
+mod kstatus;
+mod places;
+mod restart;
+mod round_trip;
+mod scene;
+mod sealing;

@@ -1,0 +1,257 @@
+//! What a test of the controller stands on: namespaces of its own, the roles as they ship, a controller, and
+//! Secrets sealed to its key.
+//!
+//! Sealing happens in this process: the command line has tests of its own. Invariant: a controller here may do
+//! what `controller/deploy/rbac.yaml` grants, in the two namespaces of its scene, and nothing else.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use seal_crds::native::NamedRecipient;
+use seal_tests::api::{Api, Refused};
+use seal_tests::control_plane::ControlPlane;
+use seal_tests::controller::Controller;
+use seal_tests::toolchain;
+use seal_tests::wait::{eventually, until};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use super::sealing::Sealing;
+
+/// The service account of the controllers, and the name of its roles.
+pub(crate) const ACCOUNT: &str = "seal-controller";
+
+/// Two namespaces on the shared control plane, and who may do what in them.
+pub(crate) struct Scene {
+    /// The namespace that is watched.
+    pub(crate) namespace: String,
+    /// The controller's own, with its keys.
+    pub(crate) keys: String,
+    /// The controller's.
+    pub(crate) kubeconfig: PathBuf,
+    recipient: OnceLock<NamedRecipient>,
+}
+
+impl Scene {
+    /// Namespaces and roles, but no controller yet.
+    pub(crate) fn new(prefix: &str) -> Self {
+        let plane = ControlPlane::shared();
+        let namespace = plane.namespace(prefix);
+        let keys = plane.namespace(&format!("{prefix}-keys"));
+        let kubeconfig = plane.service_account(&keys, ACCOUNT);
+        let scene = Self { namespace, keys, kubeconfig, recipient: OnceLock::new() };
+        scene.grant();
+        scene
+    }
+
+    /// With a controller that is ready.
+    pub(crate) fn with_controller(prefix: &str) -> (Self, Controller) {
+        let scene = Self::new(prefix);
+        let controller = scene.start(&[]);
+        (scene, controller)
+    }
+
+    /// Starts a controller of this scene, with further flags, and waits until it is ready.
+    pub(crate) fn start(&self, flags: &[&str]) -> Controller {
+        self.launch(flags).ready()
+    }
+
+    /// As [`Scene::start`], without the waiting.
+    pub(crate) fn launch(&self, flags: &[&str]) -> Controller {
+        let own = [format!("--namespace={}", self.keys), format!("--watch-namespace={}", self.namespace)];
+        let flags: Vec<String> = own.into_iter().chain(flags.iter().map(ToString::to_string)).collect();
+        Controller::start(&self.kubeconfig, ControlPlane::shared().dir(), &flags)
+    }
+
+    /// What `rbac.yaml` grants, in these two namespaces: the ClusterRole by a RoleBinding in each, the Role
+    /// in the controller's own.
+    fn grant(&self) {
+        let file = fs::read_to_string(toolchain::repository().join("controller/deploy/rbac.yaml")).unwrap();
+        let documents = serde_yaml::Deserializer::from_str(&file).map(|it| Value::deserialize(it).unwrap());
+        let rbac = "/apis/rbac.authorization.k8s.io/v1";
+        for mut role in documents {
+            match role["kind"].as_str() {
+                Some("ClusterRole") => {
+                    self.api().apply(&format!("{rbac}/clusterroles/{ACCOUNT}"), "test", true, &role).unwrap();
+                }
+                Some("Role") => {
+                    role["metadata"]["namespace"] = json!(self.keys);
+                    self.api().create(&format!("{rbac}/namespaces/{}/roles", self.keys), &role).unwrap();
+                }
+                _ => {}
+            }
+        }
+        for (namespace, kind) in
+            [(&self.namespace, "ClusterRole"), (&self.keys, "ClusterRole"), (&self.keys, "Role")]
+        {
+            let binding = json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+                "metadata": {"name": format!("{ACCOUNT}-{}", kind.to_lowercase())},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": ACCOUNT},
+                "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self.keys}],
+            });
+            self.api().create(&format!("{rbac}/namespaces/{namespace}/rolebindings"), &binding).unwrap();
+        }
+        // The authorizer has a cache of its own.
+        let (controller, last) = (Api::new(&self.kubeconfig), format!("{}?limit=1", self.sealing_keys("")));
+        until("the roles are in force", || {
+            controller.create(&last, &json!({})).err().map(|no| no.code) != Some(403)
+        });
+    }
+
+    /// The API as the administrator.
+    pub(crate) fn api(&self) -> &'static Api {
+        ControlPlane::shared().api()
+    }
+
+    /// The path of a SealedSecret; of all, where the name is empty.
+    pub(crate) fn sealed_secrets(&self, name: &str) -> String {
+        path("/apis/sealing.dev/v1alpha1", &self.namespace, "sealedsecrets", name)
+    }
+
+    /// The path of a Secret in the watched namespace.
+    pub(crate) fn secrets(&self, name: &str) -> String {
+        path("/api/v1", &self.namespace, "secrets", name)
+    }
+
+    /// The path of a SealingKey.
+    pub(crate) fn sealing_keys(&self, name: &str) -> String {
+        path("/apis/sealing.dev/v1alpha1", &self.keys, "sealingkeys", name)
+    }
+
+    /// The path of a Secret in the controller's own namespace.
+    pub(crate) fn identities(&self, name: &str) -> String {
+        path("/api/v1", &self.keys, "secrets", name)
+    }
+
+    /// The recipient that the controller publishes as primary.
+    pub(crate) fn recipient(&self) -> NamedRecipient {
+        let fetch = || {
+            let recipient = eventually("a primary SealingKey", || {
+                let keys = self.api().get(&self.sealing_keys("")).unwrap();
+                let primary = items(&keys).iter().find(|key| condition(key, "Primary").0 == "True");
+                primary.map(|key| key["spec"]["recipient"].as_str().unwrap().to_owned()).ok_or(keys)
+            });
+            NamedRecipient { recipient: recipient.parse().unwrap(), name: None }
+        };
+        self.recipient.get_or_init(fetch).clone()
+    }
+
+    /// A Secret to seal, for this namespace under this name, strict, to the controller's recipient.
+    pub(crate) fn seal(&self, name: &str) -> Sealing<'_> {
+        Sealing::new(self, name)
+    }
+
+    /// Applies a SealedSecret, as somebody's GitOps tool does.
+    pub(crate) fn commit(&self, manifest: &Value) -> Result<Value, Refused> {
+        let name = manifest["metadata"]["name"].as_str().unwrap();
+        self.api().apply(&self.sealed_secrets(name), "gitops", true, manifest)
+    }
+
+    /// The SealedSecret as it is.
+    #[track_caller]
+    pub(crate) fn sealed(&self, name: &str) -> Value {
+        self.api().get(&self.sealed_secrets(name)).expect("the SealedSecret exists")
+    }
+
+    /// The Secret as it is, if there is one.
+    #[track_caller]
+    pub(crate) fn secret(&self, name: &str) -> Option<Value> {
+        self.api().get(&self.secrets(name))
+    }
+
+    /// The Secret's values; empty where there is no Secret.
+    #[track_caller]
+    pub(crate) fn data(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
+        let secret = self.secret(name).unwrap_or_default();
+        let values = secret["data"].as_object().into_iter().flatten();
+        values.map(|(key, value)| (key.clone(), BASE64.decode(value.as_str().unwrap()).unwrap())).collect()
+    }
+
+    /// The SealedSecret, as soon as its status says Ready for the generation it has.
+    #[track_caller]
+    pub(crate) fn until_ready(&self, name: &str) -> Value {
+        eventually(&format!("{name} is ready"), || {
+            let object = self.sealed(name);
+            let seen = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+            if seen && condition(&object, "Ready").0 == "True" {
+                Ok(object)
+            } else {
+                Err(object["status"].clone())
+            }
+        })
+    }
+
+    /// The message, as soon as the SealedSecret is Stalled for this reason.
+    #[track_caller]
+    pub(crate) fn until_stalled(&self, name: &str, reason: &str) -> String {
+        eventually(&format!("{name} is stalled for {reason}"), || {
+            let object = self.sealed(name);
+            let (status, found, message) = condition(&object, "Stalled");
+            let seen = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+            if seen && status == "True" && found == reason {
+                Ok(message)
+            } else {
+                Err(object["status"].clone())
+            }
+        })
+    }
+
+    /// Asks the controller to look at the object again, and waits until it did: whatever came before has
+    /// been acted on by then.
+    #[track_caller]
+    pub(crate) fn nudge(&self, name: &str) -> Value {
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let request = format!("nudge-{}", LAST.fetch_add(1, Ordering::Relaxed));
+        let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": request}}});
+        self.api().merge(&self.sealed_secrets(name), &patch).unwrap();
+        eventually(&format!("{name} was looked at"), || {
+            let object = self.sealed(name);
+            if object["status"]["lastHandledReconcileAt"] == request {
+                Ok(object)
+            } else {
+                Err(object["status"].clone())
+            }
+        })
+    }
+
+    /// Reason and note of the Events about a SealedSecret.
+    pub(crate) fn events(&self, name: &str) -> Vec<(String, String)> {
+        let path = path("/apis/events.k8s.io/v1", &self.namespace, "events", "");
+        let events = self.api().get(&path).unwrap();
+        let about = items(&events).iter().filter(|event| {
+            event["regarding"]["kind"] == "SealedSecret" && event["regarding"]["name"] == name
+        });
+        let text = |event: &Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
+        about.map(|event| (text(event, "reason"), text(event, "note"))).collect()
+    }
+
+    /// What the controllers of this scene asked of the API server, from the audit log.
+    pub(crate) fn requests(&self) -> Vec<Value> {
+        let user = format!("system:serviceaccount:{}:{ACCOUNT}", self.keys);
+        ControlPlane::shared().audit_events(|event| event["user"]["username"] == user)
+    }
+}
+
+/// Status, reason and message of a condition; empty where there is none.
+pub(crate) fn condition(object: &Value, type_: &str) -> (String, String, String) {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let found = conditions.filter(|condition| condition["type"] == type_).next();
+    let text = |field: &str| found.and_then(|it| it[field].as_str()).unwrap_or_default().to_owned();
+    (text("status"), text("reason"), text("message"))
+}
+
+/// The items of a list.
+pub(crate) fn items(list: &Value) -> &[Value] {
+    list["items"].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn path(api: &str, namespace: &str, plural: &str, name: &str) -> String {
+    let slash = if name.is_empty() { "" } else { "/" };
+    format!("{api}/namespaces/{namespace}/{plural}{slash}{name}")
+}

@@ -1,0 +1,202 @@
+//! Invariants of the repository itself, above all those about what is deliberately absent.
+//!
+//! Not style: clippy and rustfmt hold that. Invariant: each test here is a sentence of ARCHITECTURE.md or
+//! CONTRIBUTING.md, and fails when it stops being true.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is one folder below the root")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Names and features of the dependencies that a crate of ours has outside its tests.
+fn dependencies(name: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline", "--locked"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let package = packages.iter().find(|package| package["name"] == name).unwrap();
+    let normal =
+        package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"].is_null());
+    normal
+        .flat_map(|dependency| {
+            let name = dependency["name"].as_str().unwrap();
+            let features = dependency["features"].as_array().unwrap().iter();
+            let features = features.map(move |feature| format!("{name}/{}", feature.as_str().unwrap()));
+            std::iter::once(name.to_owned()).chain(features)
+        })
+        .collect()
+}
+
+fn files(dir: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            files(&path, ending, found);
+        } else if path.to_string_lossy().ends_with(ending) {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_contract_has_no_client_no_runtime_and_no_clock() {
+    let contract = dependencies("seal-crds");
+    for absent in [
+        "tokio",
+        "futures",
+        "jiff",
+        "rustix",
+        "notify",
+        "kube/client",
+        "kube/runtime",
+        "seal",
+        "seal-controller",
+    ] {
+        assert!(!contract.contains(absent), "seal-crds depends on {absent}");
+    }
+    assert!(contract.contains("kube/derive"), "the list above would not see features otherwise");
+}
+
+#[test]
+fn the_contract_does_no_input_or_output() {
+    let mut sources = Vec::new();
+    files(&root().join("crds/src"), ".rs", &mut sources);
+    for path in sources {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_test = path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("tests"));
+        for absent in ["std::fs", "std::net", "std::env", "std::process", "SystemTime", "Instant::now"] {
+            assert!(is_test || !code.contains(absent), "{}: {absent}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_two_programs_do_not_depend_on_each_other() {
+    assert!(!dependencies("seal").contains("seal-controller"));
+    assert!(!dependencies("seal-controller").contains("seal"));
+}
+
+#[test]
+fn what_holds_plaintext_or_private_keys_cannot_be_printed_copied_or_serialized() {
+    /// Compiles only where the type lacks the trait: with it, two impls would fit and neither is chosen.
+    macro_rules! lacks {
+        ($type:ty: $($trait:path),+) => {$(
+            const _: fn() = || {
+                trait Ambiguous<A> { fn it() {} }
+                impl<T: ?Sized> Ambiguous<()> for T {}
+                struct Has;
+                impl<T: ?Sized + $trait> Ambiguous<Has> for T {}
+                let _ = <$type as Ambiguous<_>>::it;
+            };
+        )+};
+    }
+    lacks!(seal_crds::Plaintext: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+    lacks!(seal_crds::Unsealed: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+    lacks!(seal_crds::native::Item: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+    lacks!(seal_crds::keys::Identity: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+    lacks!(seal_crds::keys::Keyring: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+}
+
+#[test]
+fn one_crypto_provider_and_no_openssl_are_in_the_tree() {
+    // Not the lock file: it also lists what only other platforms and features would need.
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--edges=normal,build", "--prefix=none", "--offline", "--locked"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    for absent in ["ring", "openssl", "openssl-sys", "native-tls"] {
+        assert!(!crates.contains(absent), "{absent} is in the tree");
+    }
+    assert!(crates.contains("aws-lc-rs"));
+}
+
+#[test]
+fn every_source_file_opens_with_what_it_is() {
+    let mut sources = Vec::new();
+    for dir in ["crds", "cli", "controller", "tests"] {
+        files(&root().join(dir), ".rs", &mut sources);
+    }
+    assert!(sources.len() > 100, "only {} files were found", sources.len());
+    for path in sources {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("//! "), "{} has no header", path.display());
+    }
+}
+
+#[test]
+fn the_deployed_definitions_are_the_generated_ones() {
+    for name in ["sealedsecrets.sealing.dev.yaml", "sealingkeys.sealing.dev.yaml"] {
+        let (generated, deployed) =
+            (read(&format!("crds/{name}")), read(&format!("controller/deploy/crds/{name}")));
+        assert!(generated == deployed, "{name} differs: run `make generate`");
+    }
+}
+
+#[test]
+fn the_controller_may_not_delete_and_users_may_not_write_keys_or_status() {
+    let documents = |path: &str| -> Vec<Value> {
+        let text = read(path);
+        let documents = serde_yaml::Deserializer::from_str(&text);
+        documents.map(|document| serde::Deserialize::deserialize(document).unwrap()).collect()
+    };
+    let rules = |path: &str| -> Vec<Value> {
+        documents(path)
+            .iter()
+            .flat_map(|role| role["rules"].as_array().cloned().unwrap_or_default())
+            .collect()
+    };
+    let has = |rule: &Value, field: &str, value: &str| {
+        rule[field].as_array().unwrap().iter().any(|found| found == value)
+    };
+    for rule in rules("controller/deploy/rbac.yaml") {
+        for verb in ["delete", "deletecollection", "update", "*"] {
+            assert!(!has(&rule, "verbs", verb), "{rule}");
+        }
+    }
+    for rule in rules("controller/deploy/users.yaml") {
+        assert!(!has(&rule, "resources", "sealedsecrets/status"), "{rule}");
+        let writes = ["create", "update", "patch", "delete"].iter().any(|verb| has(&rule, "verbs", verb));
+        assert!(!(writes && has(&rule, "resources", "sealingkeys")), "{rule}");
+    }
+}
+
+#[test]
+fn ci_runs_what_readme_names() {
+    assert!(read(".ci/run").contains("exec make test"));
+    let (readme, makefile) = (read("README.md"), read("Makefile"));
+    for target in ["demo", "test", "build"] {
+        assert!(readme.contains(&format!("make {target}")), "README doesn't name make {target}");
+        assert!(makefile.contains(&format!("\n{target}:")), "there is no make {target}");
+    }
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for document in
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "keys-example/README.md"]
+    {
+        let text = read(document);
+        let here = root().join(document).parent().unwrap().to_owned();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            let is_external = target.is_empty() || target.contains("://");
+            assert!(is_external || here.join(target).exists(), "{document}: {target}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Starts a Kubernetes control plane on free ports, says where it is, keeps it
+//! until stdin is closed or a signal comes, and leaves nothing behind.
+//!
+//! Run by `control_plane.rs` of this crate with both ends piped (one line of
+//! JSON, an [`Announcement`]), or by hand from a terminal (the path of a
+//! kubeconfig; Ctrl-C ends it). Arguments are files of CRDs to install before the
+//! controllers start. It is not a cluster: no nodes, no scheduler, no DNS.
+//!
+//! With `--die-with-parent PID PROGRAM [ARGUMENT…]` it becomes that program
+//! instead, and the kernel kills it when its parent dies: how it starts its own
+//! children, and how tests start theirs.
+//!
+//! Invariant: whatever ends this process ends its children. An orderly end
+//! kills them and removes their directory; should it be killed itself, the
+//! kernel kills them ([`die_with_parent`]), and the next run removes the
+//! directory ([`sweep`]).
+
+mod failure;
+mod inputs;
+mod process;
+mod scratch;
+mod stop;
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use seal_tests::control_plane::{Access, Announcement};
+use seal_tests::toolchain;
+
+use failure::{Failure, tail};
+use inputs::{
+    API_SERVER_ARGS, CONTROLLER_MANAGER_ARGS, ETCD_ARGS, free_port, new_token, write_inputs, write_kubeconfig,
+};
+use process::{DIE_WITH_PARENT, Process, die_with_parent};
+use scratch::{Scratch, sweep};
+use stop::Stop;
+
+/// For each program to become ready. Generous, because a machine that compiles
+/// at the same time takes ten times as long; a program that dies is noticed at once.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(50);
+/// Free ports are found by asking for one and giving it back, so another
+/// process may take it first.
+const PORT_ATTEMPTS: u32 = 5;
+
+fn main() -> ExitCode {
+    let mut args: Vec<_> = std::env::args_os().skip(1).collect();
+    if args.first().is_some_and(|arg| arg == DIE_WITH_PARENT) {
+        let error = die_with_parent(&args.split_off(1));
+        let _ = writeln!(io::stderr(), "{error}");
+        return ExitCode::FAILURE;
+    }
+    let by_hand = io::stdin().is_terminal();
+    match run(&args.into_iter().map(PathBuf::from).collect::<Vec<_>>(), by_hand) {
+        Ok(()) | Err(Failure::Stopped) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Whoever piped our stdout reads one line of it; a later failure has only stderr.
+            if by_hand || announce(&Announcement::Failed(failure.to_string())).is_err() {
+                let _ = writeln!(io::stderr(), "control-plane: {failure}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(crds: &[PathBuf], by_hand: bool) -> Result<(), Failure> {
+    let stop = Stop::listen().map_err(Failure::io("listen for signals"))?;
+    sweep();
+    let scratch = Scratch::create().map_err(Failure::io("create a directory"))?;
+    let (access, mut processes) = start(&scratch, crds, &stop)?;
+
+    if by_hand {
+        let _ = writeln!(io::stdout(), "{}", access.kubeconfig.display());
+        let _ = writeln!(io::stderr(), "logs are beside it; Ctrl-C ends the control plane and removes them");
+    } else {
+        announce(&Announcement::Ready(access)).map_err(Failure::io("say where it is"))?;
+    }
+    loop {
+        stop.sleep(10 * POLL)?;
+        for process in &mut processes {
+            process.still_running()?;
+        }
+    }
+}
+
+/// Starts the three programs, each when the one before it serves.
+///
+/// Expected flow: keys and tokens are new each time and die with the directory;
+/// etcd listens on a socket in it, so nobody but us reaches it, at no port;
+/// kube-apiserver makes its own serving certificate, which clients are told to
+/// trust; kube-controller-manager comes last, when the CRDs are served.
+fn start(scratch: &Scratch, crds: &[PathBuf], stop: &Stop) -> Result<(Access, Vec<Process>), Failure> {
+    let dir = scratch.path();
+    let token = new_token().map_err(Failure::io("make a token"))?;
+    write_inputs(dir, &token).map_err(Failure::io("write keys and policies"))?;
+
+    // Killed in order, controllers first: nobody then complains about a missing server.
+    let etcd = Process::spawn(dir, "etcd", ETCD_ARGS.iter().map(ToString::to_string))?;
+    let (api_server, access) = start_api_server(dir, &token, stop)?;
+    for crd in crds {
+        let steps: [&[&str]; 2] =
+            [&["apply", "--server-side"], &["wait", "--for=condition=Established", "--timeout=60s"]];
+        for step in steps {
+            install(crd, kubectl(&access.kubeconfig)?.args(step))?;
+        }
+    }
+    let controllers = Process::spawn(
+        dir,
+        "kube-controller-manager",
+        CONTROLLER_MANAGER_ARGS.iter().map(ToString::to_string),
+    )?;
+    Ok((access, vec![controllers, api_server, etcd]))
+}
+
+fn install(crd: &Path, kubectl: &mut Command) -> Result<(), Failure> {
+    let output = kubectl.arg("--filename").arg(crd).output().map_err(Failure::io("run kubectl"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Failure::Refused {
+        crd: crd.to_owned(),
+        message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    })
+}
+
+fn start_api_server(dir: &Path, token: &str, stop: &Stop) -> Result<(Process, Access), Failure> {
+    let access =
+        Access { dir: dir.to_owned(), kubeconfig: dir.join("kubeconfig"), audit_log: dir.join("audit.log") };
+    let mut attempt = 1;
+    loop {
+        let port = free_port().map_err(Failure::io("find a free port"))?;
+        let args = API_SERVER_ARGS.iter().map(ToString::to_string);
+        let mut api_server =
+            Process::spawn(dir, "kube-apiserver", args.chain([format!("--secure-port={port}")]))?;
+        match serves(&mut api_server, dir, port, token, &access.kubeconfig, stop) {
+            Ok(()) => return Ok((api_server, access)),
+            Err(Failure::Died { log, .. })
+                if log.contains("address already in use") && attempt < PORT_ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Waits until kube-apiserver is ready, and writes the kubeconfig on the way,
+/// as soon as the certificate is there that it has to name.
+fn serves(
+    api_server: &mut Process,
+    dir: &Path,
+    port: u16,
+    token: &str,
+    kubeconfig: &Path,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let certificate = dir.join("certs/apiserver.crt");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Ok(pem) = fs::read(&certificate) {
+            write_kubeconfig(kubeconfig, port, &pem, token).map_err(Failure::io("write the kubeconfig"))?;
+            let mut ready = kubectl(kubeconfig)?;
+            ready.args(["get", "--raw", "/readyz"]).stdout(Stdio::null()).stderr(Stdio::null());
+            if ready.status().map_err(Failure::io("run kubectl"))?.success() {
+                return Ok(());
+            }
+        }
+        // In this order: a failure to start is a better answer than slowness.
+        api_server.still_running()?;
+        if Instant::now() > deadline {
+            return Err(Failure::Slow { name: api_server.name, log: tail(&api_server.log) });
+        }
+        stop.sleep(POLL)?;
+    }
+}
+
+fn kubectl(kubeconfig: &Path) -> Result<Command, Failure> {
+    let mut kubectl = Command::new(toolchain::find("kubectl").map_err(Failure::Missing)?);
+    kubectl
+        .env("KUBECONFIG", kubeconfig)
+        .env("KUBECACHEDIR", kubeconfig.with_file_name("kubectl-cache"))
+        .env("KUBERC", "off")
+        .stdin(Stdio::null());
+    Ok(kubectl)
+}
+
+fn announce(announcement: &Announcement) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer(&mut stdout, announcement)?;
+    writeln!(stdout)?;
+    stdout.flush()
+}

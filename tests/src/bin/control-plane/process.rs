@@ -1,0 +1,91 @@
+//! A program that ends with whoever started it.
+//!
+//! Not a supervisor of its own: what ended stays ended. Invariant: no process outlives its parent, even when
+//! that is killed and can't do anything about it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use seal_tests::toolchain;
+
+use crate::failure::{Failure, tail};
+
+/// The first argument when this program is its own child, see [`Process::spawn`].
+pub(crate) const DIE_WITH_PARENT: &str = "--die-with-parent";
+
+/// A child that ends with us.
+pub(crate) struct Process {
+    pub(crate) name: &'static str,
+    pub(crate) log: PathBuf,
+    child: Child,
+}
+
+impl Process {
+    /// Runs a program of the toolchain in `dir`, with its output in a log there.
+    ///
+    /// Caveat: to be called on the main thread only, since the kernel's parent
+    /// death signal comes when the *thread* ends that started the child.
+    pub(crate) fn spawn(
+        dir: &Path,
+        name: &'static str,
+        args: impl Iterator<Item = String>,
+    ) -> Result<Self, Failure> {
+        let program = toolchain::find(name).map_err(Failure::Missing)?;
+        let log = dir.join(name).with_extension("log");
+        let spawn = || {
+            let output = File::create(&log)?;
+            Command::new(std::env::current_exe()?)
+                .arg(DIE_WITH_PARENT)
+                .arg(std::process::id().to_string())
+                .arg(&program)
+                .args(args)
+                .current_dir(dir)
+                .stdin(Stdio::null())
+                .stdout(output.try_clone()?)
+                .stderr(output)
+                .spawn()
+        };
+        let child = spawn().map_err(Failure::io("start a program"))?;
+        Ok(Self { name, log, child })
+    }
+
+    pub(crate) fn still_running(&mut self) -> Result<(), Failure> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(Failure::Died { name: self.name, status, log: tail(&self.log) }),
+            Err(error) => Err(Failure::io("watch a child")(error)),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only for a child that is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Becomes the program that the arguments name (after the process id of the
+/// parent), to be killed when the parent dies; comes back only with an error.
+///
+/// A program of its own rather than a step between fork and exec, because the
+/// latter can't be written without `unsafe`; the setting survives exec.
+pub(crate) fn die_with_parent(args: &[std::ffi::OsString]) -> io::Error {
+    let [parent, program, args @ ..] = args else {
+        return io::Error::other("for internal use: --die-with-parent PID PROGRAM [ARGUMENT…]");
+    };
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+    {
+        return error.into();
+    }
+    // It may have died before the line above, and then nobody tells us.
+    if *parent != *std::os::unix::process::parent_id().to_string() {
+        return io::Error::other("the parent is gone");
+    }
+    Command::new(program).args(args).exec()
+}

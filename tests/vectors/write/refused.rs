@@ -1,0 +1,113 @@
+//! The vectors that are refused.
+//!
+//! Not every shape a mistake can take; unit tests turn every bit. Invariant: each differs from a vector that
+//! opens in the one thing it is about.
+
+mod binding;
+mod envelopes;
+mod public;
+mod templates;
+
+use super::*;
+
+/// What is to be said.
+struct Verdict {
+    reason: &'static str,
+    message: Option<String>,
+    identity: &'static str,
+}
+
+fn says(reason: &'static str, message: impl Into<String>) -> Verdict {
+    Verdict { reason, message: Some(message.into()), identity: "x25519" }
+}
+
+fn unreadable() -> Verdict {
+    Verdict { reason: "Unreadable", message: None, identity: "x25519" }
+}
+
+/// The object that every vector starts from: strict, at prod/db, one recipient, one item.
+fn object() -> Object {
+    Object::strict().envelope(&["x25519"], &[key()]).item("password", "hunter2")
+}
+
+/// The same, after a change of the manifest.
+fn changed(change: impl Fn(&mut Value)) -> Value {
+    let mut manifest = object().manifest();
+    change(&mut manifest);
+    manifest
+}
+
+/// The same, around a document of which one piece was replaced.
+fn document(from: &str, to: &str) -> Value {
+    let change = |text: String| {
+        assert!(text.contains(from), "{from} is not in {text}");
+        text.replacen(from, to, 1)
+    };
+    Object::strict().envelope_changed(&["x25519"], &[key()], change).item("password", "hunter2").manifest()
+}
+
+fn template(template: Value) -> Value {
+    Object::strict()
+        .envelope(&["x25519"], &[key(), template_key()])
+        .item("password", "hunter2")
+        .item_under(&template_key(), "user", "me")
+        .template(template)
+        .manifest()
+}
+
+/// The age file of the only envelope, changed.
+fn age(change: impl Fn(Vec<u8>) -> Vec<u8>) -> Value {
+    changed(|manifest| {
+        let age = &mut manifest["spec"]["envelopes"][0]["age"];
+        let file = BASE64.decode(age.as_str().unwrap()).unwrap();
+        *age = BASE64.encode(change(file)).into();
+    })
+}
+
+fn flip_at(mut file: Vec<u8>, at: usize) -> Vec<u8> {
+    file[at] ^= 1;
+    file
+}
+
+fn line(change: impl Fn(&str) -> String) -> Value {
+    changed(|manifest| {
+        let line = &mut manifest["spec"]["encryptedData"]["password"];
+        *line = change(line.as_str().unwrap()).into();
+    })
+}
+
+fn id() -> String {
+    key().id(&Object::strict().bound)
+}
+
+fn case(
+    file: &'static str,
+    about: &'static str,
+    verdict: impl Fn() -> Verdict + 'static,
+    make: impl Fn() -> Value + 'static,
+) -> Case {
+    let make = move || {
+        let verdict = verdict();
+        let mut refused = json!({ "reason": verdict.reason });
+        if let Some(message) = verdict.message {
+            refused["message"] = message.into();
+        }
+        let expected = json!({ "identities": [verdict.identity], "refused": refused });
+        (make(), expected)
+    };
+    Case { folder: "refused", file, about, make: Box::new(make) }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let groups = [
+        public::unreadable_manifests(),
+        templates::names_and_templates(),
+        public::malformed(),
+        envelopes::envelopes(),
+        envelopes::documents(),
+        binding::places(),
+        binding::references(),
+        binding::items(),
+    ];
+    groups.into_iter().flatten().collect()
+}

@@ -1,0 +1,203 @@
+//! What is wrong with the public text, and seen without a key: fields, sizes, forms.
+//!
+//! Not names and templates. Invariant: each is refused before any identity is tried.
+
+use super::*;
+
+pub(super) fn unreadable_manifests() -> Vec<Case> {
+    let add = |pointer: &'static str| {
+        move || {
+            changed(|manifest| {
+                manifest.pointer_mut(pointer).unwrap()["more"] = "x".into();
+            })
+        }
+    };
+    vec![
+        case(
+            "unreadable-unknown-field",
+            "A field of the spec that this version doesn't know.",
+            unreadable,
+            add("/spec"),
+        ),
+        case(
+            "unreadable-unknown-field-of-envelope",
+            "As above, in an envelope.",
+            unreadable,
+            add("/spec/envelopes/0"),
+        ),
+        case(
+            "unreadable-unknown-field-of-hint",
+            "As above, in a recipient.",
+            unreadable,
+            add("/spec/envelopes/0/recipients/0"),
+        ),
+        case("unreadable-unknown-field-of-template", "As above, in the template.", unreadable, || {
+            template(json!({ "finalizers": [] }))
+        }),
+        case("unreadable-scope", "A scope that doesn't exist.", unreadable, || {
+            changed(|manifest| manifest["spec"]["scope"] = "Strict".into())
+        }),
+        case("unreadable-no-scope", "No scope: nothing is assumed in its place.", unreadable, || {
+            changed(|manifest| drop(manifest["spec"].as_object_mut().unwrap().remove("scope")))
+        }),
+    ]
+}
+
+pub(super) fn malformed() -> Vec<Case> {
+    vec![
+        case(
+            "malformed-no-envelope",
+            "No envelope at all.",
+            || says("Malformed", "envelopes is empty"),
+            || changed(|manifest| manifest["spec"]["envelopes"] = json!([])),
+        ),
+        case(
+            "malformed-no-item",
+            "Nothing sealed.",
+            || says("Malformed", "encryptedData is empty"),
+            || changed(|manifest| manifest["spec"]["encryptedData"] = json!({})),
+        ),
+        case(
+            "malformed-seventeen-envelopes",
+            "One envelope too many.",
+            || says("Malformed", "envelopes has 17 envelopes; at most 16 are allowed"),
+            || {
+                let mut object = Object::strict();
+                for n in 0..17 {
+                    let key = DataKey::labelled(&format!("data key {n}"), false);
+                    object = object.envelope(&["x25519"], &[key]).item_under(&key, &format!("i{n}"), "v");
+                }
+                object.manifest()
+            },
+        ),
+        case(
+            "malformed-seventeen-recipients",
+            "One recipient too many.",
+            || says("Malformed", "envelopes[0].recipients has 17 recipients; at most 16 are allowed"),
+            || {
+                changed(|manifest| {
+                    let hints = &mut manifest["spec"]["envelopes"][0]["recipients"];
+                    *hints = vec![hints[0].clone(); 17].into();
+                })
+            },
+        ),
+        case(
+            "malformed-age-not-base64",
+            "A line end inside the base64.",
+            || says("Malformed", "envelopes[0].age is not canonical base64"),
+            || {
+                changed(|manifest| {
+                    let age = &mut manifest["spec"]["envelopes"][0]["age"];
+                    let text = age.as_str().unwrap();
+                    *age = format!("{}\n{}", &text[..64], &text[64..]).into();
+                })
+            },
+        ),
+        case(
+            "malformed-age-spare-bits",
+            "Base64 whose last character has bits that mean nothing.",
+            || says("Malformed", "envelopes[0].age is not canonical base64"),
+            || changed(|manifest| manifest["spec"]["envelopes"][0]["age"] = "YWdlLR==".into()),
+        ),
+        case(
+            "malformed-age-armoured",
+            "The armoured form of an age file.",
+            || {
+                says(
+                    "Malformed",
+                    "envelopes[0].age is armoured; only the binary form of an age file is allowed",
+                )
+            },
+            || {
+                age(|file| {
+                    let text = BASE64.encode(file);
+                    format!("-----BEGIN AGE ENCRYPTED FILE-----\n{text}\n-----END AGE ENCRYPTED FILE-----\n")
+                        .into()
+                })
+            },
+        ),
+        case(
+            "malformed-age-scrypt",
+            "A stanza for a passphrase.",
+            || {
+                says(
+                    "Malformed",
+                    "envelopes[0].age is encrypted to a passphrase; only recipients are allowed",
+                )
+            },
+            || {
+                age(|_| {
+                    let mac = "ovPq2w7xIA0tRJGTlEBOqEUtuLGtqa7iGe5dlrfPxFI";
+                    let body = "s2tcSlyQ7gsR7r6+Cs2pgwTEUUVYpELtRAxhzGXRSDY";
+                    format!("age-encryption.org/v1\n-> scrypt c2FsdHNhbHRzYWx0c2E 18\n{body}\n--- {mac}\n")
+                        .into()
+                })
+            },
+        ),
+        case(
+            "malformed-age-version",
+            "An age file of another version.",
+            || {
+                says(
+                    "Malformed",
+                    "envelopes[0].age is an age file of a version that this program doesn't know",
+                )
+            },
+            || {
+                age(|mut file| {
+                    file["age-encryption.org/v".len()] = b'2';
+                    file
+                })
+            },
+        ),
+        case(
+            "malformed-age-stanzas",
+            "21 stanzas.",
+            || says("Malformed", "envelopes[0].age has more than 20 stanzas"),
+            || {
+                age(|file| {
+                    let (version, rest) = file.split_at("age-encryption.org/v1\n".len());
+                    [version, &b"-> grease\n\n".repeat(20), rest].concat()
+                })
+            },
+        ),
+        case(
+            "malformed-data-key-id",
+            "An id whose last character has bits that mean nothing.",
+            || {
+                says(
+                    "Malformed",
+                    "envelopes[0].keys has an id that is not 43 characters of canonical base64url",
+                )
+            },
+            || {
+                changed(|manifest| {
+                    manifest["spec"]["envelopes"][0]["keys"] = json!([format!("{}B", "A".repeat(42))])
+                })
+            },
+        ),
+        case(
+            "malformed-fingerprint",
+            "A fingerprint in upper case.",
+            || says("Malformed", "envelopes[0].recipients has a fingerprint that is not 64 hex digits"),
+            || {
+                changed(|manifest| {
+                    let hint = &mut manifest["spec"]["envelopes"][0]["recipients"][0]["fingerprint"];
+                    *hint = hint.as_str().unwrap().to_uppercase().into();
+                })
+            },
+        ),
+        case(
+            "malformed-line",
+            "A line without an id.",
+            || says("Malformed", "encryptedData.password is not <data key id>.<ciphertext>"),
+            || line(|line| line[44..].to_owned()),
+        ),
+        case(
+            "malformed-line-cut",
+            "A line that is too short to hold a padded value.",
+            || says("Malformed", "encryptedData.password is cut short"),
+            || line(|line| line[..44 + 136].to_owned()),
+        ),
+    ]
+}
