@@ -8,7 +8,7 @@
 //! `unseal` to the end of `write` and is wiped there.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use seal_crds::keys::Keyring;
@@ -106,6 +106,12 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
         Plan::Write { write, heals } => (Some(write), heals),
     };
 
+    if write.is_some() && !context.backoff.may_write(&place, Instant::now()) {
+        return Err(Failure::transient(
+            "Contested",
+            "somebody keeps changing the Secret back; it is left alone for a while",
+        ));
+    }
     let unsealed = unseal(context, sealed.clone()).await?;
     let mut healed = false;
     if let Some(write) = write
