@@ -1,17 +1,18 @@
 //! Every test that needs more than one crate, or a program that isn't ours, in one binary.
 //!
 //! Where a new test goes: to the cheapest level that can see the behaviour. A function of its arguments is
-//! tested beside its code. A manifest and what comes of it is a file in `vectors/`. Then, a module here for
-//! each peer or subject:
+//! tested beside its code. A manifest and what comes of it is a file in `vectors/`; what is typed and what
+//! comes of it is a file in `cli/`. Then, a module here for each peer or subject:
 //!
 //! - [`vectors`]: the native format, held by static files
 //! - [`age`]: envelopes, to and from the real age
+//! - [`cases`]: the command line, held by the files in `cli/`
 //! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`repository`]: what must hold of the repository itself
 //!
 //! Not here: fixtures and the things tests stand on (`src/`), but for [`by_hand`], which is a second
-//! implementation of the format and must stay apart from the first. Invariant: no test depends on another,
-//! nor on the order they run in.
+//! implementation of the format and must stay apart from the first, and [`sandbox`], which needs a path that
+//! Cargo tells integration tests only. Invariant: no test depends on another, nor on the order they run in.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +21,8 @@
 
 mod age;
 mod by_hand;
+mod cases;
 mod cluster;
 mod repository;
+mod sandbox;
 mod vectors;

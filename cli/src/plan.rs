@@ -21,6 +21,8 @@ pub(crate) enum PlanError {
     FileTwice(String),
     #[error("without -r, and without a terminal to ask at, the cluster has to be named")]
     UnnamedCluster,
+    #[error("without a terminal to ask at, the cluster has to be named")]
+    UnnamedFetch,
 }
 
 impl Explain for PlanError {
@@ -33,6 +35,7 @@ impl Explain for PlanError {
             Self::WriteWithoutFile => "name the files, or write to one with -o".to_owned(),
             Self::StdinTwice => "give - once".to_owned(),
             Self::FileTwice(_) => return None,
+            Self::UnnamedFetch => "give it with --context".to_owned(),
             Self::UnnamedCluster => {
                 "give recipients with -r (seal keys fetch > prod.pub), or a cluster with --context".to_owned()
             }

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use seal_crds::UnsealError;
+use seal_crds::resources::SpecError;
 
 /// A reconcile that didn't get through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,12 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+impl From<SpecError> for Failure {
+    fn from(error: SpecError) -> Self {
+        Self::permanent("Malformed", format!("the spec {error}"))
     }
 }
 

@@ -17,7 +17,6 @@ use args::{Cli, Command, LogArgs, LogFormat};
 pub mod args;
 pub mod backoff;
 pub mod cluster;
-mod decode;
 pub mod failure;
 pub mod host;
 pub mod metrics;

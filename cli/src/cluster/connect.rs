@@ -95,7 +95,7 @@ pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
         Some(path) => Kubeconfig::read_from(path),
         None => Kubeconfig::read(),
     };
-    let kubeconfig = kubeconfig.map_err(|error| read_error(&error))?;
+    let kubeconfig = kubeconfig.map_err(|error| read_error(&error, args.kubeconfig.is_some()))?;
     let context =
         args.context.clone().or_else(|| kubeconfig.current_context.clone()).filter(|c| !c.is_empty());
     let context = context.ok_or(ConnectError::NoCurrentContext)?;
@@ -171,11 +171,11 @@ impl Connection {
 }
 
 /// A parser's own text isn't passed on: it may quote a token.
-fn read_error(error: &KubeconfigError) -> ConnectError {
+fn read_error(error: &KubeconfigError, is_named: bool) -> ConnectError {
     match error {
         KubeconfigError::FindPath => ConnectError::NoKubeconfig,
         KubeconfigError::ReadConfig(io, path) if io.kind() == std::io::ErrorKind::NotFound => {
-            if std::env::var_os("KUBECONFIG").is_some() {
+            if is_named || std::env::var_os("KUBECONFIG").is_some() {
                 ConnectError::UnreadableKubeconfig(path.display().to_string())
             } else {
                 ConnectError::NoKubeconfig

@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) fn run(args: &FetchArgs) -> Result<Exit, Failure> {
     if args.cluster.context.is_none() && !plan::is_watched() {
-        return Err(PlanError::UnnamedCluster.into());
+        return Err(PlanError::UnnamedFetch.into());
     }
     let fetched = cluster::fetch(&args.cluster)?;
     terminal::note(&format!("fetched from {}", fetched.summary()));

@@ -4,7 +4,7 @@
 //! Scalars become what they are to kubectl; numbers, which nothing here has,
 //! are refused.
 
-use seal_crds::resources::SealedSecretSpec;
+use seal_crds::resources::{SealedSecretSpec, SpecError};
 use serde_json::{Map, Value};
 
 use super::{
@@ -30,8 +30,8 @@ pub(crate) enum DecodeError {
     TooLarge,
     #[error("the SealedSecret has no spec")]
     NoSpec,
-    #[error("this isn't the spec of a SealedSecret")]
-    NotSpec(#[source] serde_json::Error),
+    #[error("the spec {0}")]
+    NotSpec(SpecError),
 }
 
 impl Explain for DecodeError {
@@ -54,7 +54,7 @@ impl Manifest<'_> {
             let at = tree.range(object.node).start;
             let spec = fields.get("spec").ok_or(Located { error: DecodeError::NoSpec, at })?;
             let value = Decoder { tree, source: self.source.text(), left: MAX_NODES }.value(spec)?;
-            serde_json::from_value(value)
+            SealedSecretSpec::from_json(&value)
                 .map_err(|error| Located { error: DecodeError::NotSpec(error), at: tree.range(spec).start })
         };
         decode().map_err(|error| self.locate(error))

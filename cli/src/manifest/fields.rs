@@ -32,6 +32,9 @@ pub(crate) enum FieldError {
     NotMapping(String),
     #[error("the key {0} is there twice")]
     DuplicateKey(String),
+    /// The key isn't repeated: in `{password:x}` it is the password.
+    #[error("a key of {0} has no colon after it, and so no value")]
+    BareKey(String),
     #[error("merge keys (<<) aren't understood here")]
     MergeKey,
     #[error("the unquoted key {key} is {kind} to kubectl")]
@@ -58,6 +61,7 @@ impl Explain for FieldError {
             Self::AmbiguousKey { key, .. } => format!("quote it: \"{key}\": …"),
             Self::NotText { .. } => "quote it: \"…\"".to_owned(),
             Self::NoValue(_) => "write \"\" if it is meant to be empty".to_owned(),
+            Self::BareKey(_) => "write KEY: VALUE, with a space after the colon".to_owned(),
             Self::DuplicateKey(_) => "remove one of the two".to_owned(),
             Self::MergeKey => "write the merged keys out".to_owned(),
             Self::Tagged(_) => "remove the tag; binary values go under data, in base64".to_owned(),
@@ -98,6 +102,9 @@ impl<'t> Fields<'t> {
         let mut entries: Vec<Field<'t>> = Vec::with_capacity(found.len());
         let mut seen = std::collections::HashSet::new();
         for &(key_id, value) in found {
+            if tree.is_bare_key(key_id) {
+                return Err(error(key_id, FieldError::BareKey(what.to_owned())));
+            }
             let key = read_key(tree, key_id).map_err(|problem| error(key_id, problem))?;
             if !seen.insert(key) {
                 return Err(error(key_id, FieldError::DuplicateKey(key.to_owned())));

@@ -178,7 +178,7 @@ fn visible_object(tree: &Tree<'_>, node: NodeId, depth: usize, out: &mut Vec<(Ra
         return out.push((tree.range(node), false));
     };
     for &(key, value) in entries {
-        out.push((tree.range(key), is_scalar(tree, key)));
+        out.push((tree.range(key), is_key(tree, key)));
         match (tree.scalar(key), &tree.node(value).kind) {
             (Some("apiVersion" | "kind" | "type" | "immutable"), NodeKind::Scalar { .. }) => {
                 out.push((tree.range(value), true));
@@ -186,7 +186,7 @@ fn visible_object(tree: &Tree<'_>, node: NodeId, depth: usize, out: &mut Vec<(Ra
             (Some("metadata"), NodeKind::Mapping { entries, .. }) => {
                 for &(key, value) in entries {
                     let name = tree.scalar(key).unwrap_or_default();
-                    out.push((tree.range(key), is_scalar(tree, key)));
+                    out.push((tree.range(key), is_key(tree, key)));
                     match &tree.node(value).kind {
                         NodeKind::Scalar { .. } => {
                             out.push((
@@ -221,9 +221,14 @@ fn visible_keys(
     out: &mut Vec<(Range<usize>, bool)>,
 ) {
     for &(key, value) in entries {
-        out.push((tree.range(key), is_scalar(tree, key)));
+        out.push((tree.range(key), is_key(tree, key)));
         out.push((tree.range(value), values && is_scalar(tree, value)));
     }
+}
+
+/// Whether a key was meant to be one.
+fn is_key(tree: &Tree<'_>, id: NodeId) -> bool {
+    is_scalar(tree, id) && !tree.is_bare_key(id)
 }
 
 fn is_scalar(tree: &Tree<'_>, id: NodeId) -> bool {

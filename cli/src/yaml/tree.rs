@@ -11,7 +11,10 @@
 //! costs no more than its own length. Merge keys (`<<`) are left as they are;
 //! whoever reads a mapping for its meaning refuses them.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
 use zeroize::Zeroizing;
@@ -63,6 +66,8 @@ pub(crate) struct Tree<'a> {
     nodes: Vec<Node<'a>>,
     /// `None` in an empty document.
     pub(crate) root: Option<NodeId>,
+    /// Keys without a colon: legal YAML for a key of null, and most often a slip, like `{password:x}`.
+    bare_keys: HashSet<NodeId>,
     /// Bytes between the document's opening `---` (or the end of the one before) and its end.
     pub(crate) body: Range<usize>,
 }
@@ -95,6 +100,24 @@ impl<'a> Tree<'a> {
 
     pub(crate) fn range(&self, id: NodeId) -> Range<usize> {
         self.nodes[id].range.clone()
+    }
+
+    /// Whether a key of a mapping has no colon after it. It may be a value in the wrong place, so it is
+    /// never shown.
+    pub(crate) fn is_bare_key(&self, key: NodeId) -> bool {
+        self.bare_keys.contains(&key)
+    }
+
+    fn find_bare_keys(&mut self, text: &str, base: usize) {
+        let entries = self.nodes.iter().filter_map(|node| match &node.kind {
+            NodeKind::Mapping { entries, .. } => Some(entries),
+            _ => None,
+        });
+        let is_bare = |&(key, value): &(NodeId, NodeId)| {
+            let after = &text[self.nodes[key].range.end - base..];
+            (self.nodes[value].range.is_empty() && !after.trim_start().starts_with(':')).then_some(key)
+        };
+        self.bare_keys = entries.flatten().filter_map(is_bare).collect();
     }
 
     /// The entries of a mapping; `None` for any other node.
@@ -180,7 +203,12 @@ impl<'a> Builder<'a> {
                 self.extend_last(range.start);
             }
             let start = if explicit { range.end } else { self.previous_end };
-            let tree = Tree { nodes: Vec::new(), root: None, body: self.base + start..self.base + start };
+            let tree = Tree {
+                nodes: Vec::new(),
+                root: None,
+                bare_keys: HashSet::new(),
+                body: self.base + start..self.base + start,
+            };
             self.tree = Some(Open { tree, stack: Vec::new(), anchors: HashMap::new(), leaf_end: start });
             return Ok(());
         }
@@ -189,6 +217,7 @@ impl<'a> Builder<'a> {
             Event::DocumentEnd => {
                 let mut tree = self.tree.take().expect("just borrowed").tree;
                 tree.body.end = self.base + range.start;
+                tree.find_bare_keys(self.text, self.base);
                 self.previous_end = range.end;
                 // `...` ends a document for good; without it the next `---` does.
                 self.last_is_open = range.is_empty();
@@ -311,6 +340,23 @@ mod tests {
 
     fn ranges<'a>(text: &'a str, tree: &Tree<'_>) -> Vec<&'a str> {
         tree.nodes.iter().map(|node| &text[node.range.clone()]).collect()
+    }
+
+    #[test]
+    fn a_key_without_a_colon_is_told_from_one_with_a_null() {
+        for (text, bare) in [
+            ("{a:b, c: d, e, f: , g : }", &["a:b", "e"][..]),
+            ("a:\nb: ~\n? c\n? d\n: 1\n", &["c"]),
+            ("- [x: , y]\n- {\"q\", \"r\":}\n", &["\"q\""]),
+        ] {
+            let tree = &parse(text, 0).unwrap()[0];
+            let mut found: Vec<_> = tree.bare_keys.iter().map(|id| &text[tree.range(*id)]).collect();
+            found.sort_unstable_by_key(|key| text.find(*key));
+            assert_eq!(found, bare, "{text}");
+        }
+        assert!(parse("{a: 1}, b", 7).is_err());
+        let tree = &parse("{a}", 7).unwrap()[0];
+        assert_eq!(tree.bare_keys.len(), 1, "offsets count from the base");
     }
 
     #[test]

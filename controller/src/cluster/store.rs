@@ -15,7 +15,7 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Client, Resource as _, ResourceExt as _};
 use seal_crds::native::NativeSealed;
-use seal_crds::resources::SealedSecretStatus;
+use seal_crds::resources::{SealedSecretSpec, SealedSecretStatus};
 use seal_crds::{ItemName, Place, Plaintext, Sealed};
 use serde_json::json;
 
@@ -23,7 +23,6 @@ use super::api::{failure, is_code, send_secret, write_failure};
 use super::fields::{FIELD_MANAGER, other_applier, settled};
 use super::object::Object;
 use super::secret::{Body, Owner};
-use crate::decode::decode_spec;
 use crate::failure::Failure;
 use crate::plan::foreign;
 use crate::policy::Policy;
@@ -53,7 +52,7 @@ impl Store for ClusterStore {
 
     fn decode(&self, object: &Object, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
         let place = self.place(object)?;
-        let spec = decode_spec(&object.spec)?;
+        let spec = SealedSecretSpec::from_json(&object.spec)?;
         Ok(Arc::new(NativeSealed::parse(place, &spec, &policy.types)?))
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use seal_crds::native::NativeSealed;
-use seal_crds::resources::{API_VERSION, SealedSecretStatus};
+use seal_crds::resources::{API_VERSION, SealedSecretSpec, SealedSecretStatus};
 use seal_crds::{ItemName, Place, Plaintext, Sealed};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -17,7 +17,6 @@ use super::directory::{DirectoryStore, Observed};
 use super::manifests::Found;
 use super::status::StatusFiles;
 use super::volume::VolumeError;
-use crate::decode::decode_spec;
 use crate::failure::Failure;
 use crate::policy::Policy;
 use crate::store::{Last, Notice, Store, Target, Write};
@@ -93,7 +92,7 @@ impl Store for HostStore {
                 format!("the manifest's apiVersion is not {API_VERSION}, the one this program knows");
             return Err(Failure::permanent("UnknownVersion", message));
         }
-        let spec = decode_spec(&manifest["spec"])?;
+        let spec = SealedSecretSpec::from_json(&manifest["spec"])?;
         Ok(Arc::new(NativeSealed::parse(object.place.clone(), &spec, &policy.types)?))
     }
 

@@ -121,6 +121,11 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
             DataKey::from_text(key.key, key.template).ok_or(malformed("a data key that isn't 32 bytes"))
         })
         .collect::<Result<_, _>>()?;
+    let seen: BTreeSet<usize> =
+        document.keys.iter().flat_map(|Object(key)| key.seen.iter().copied()).collect();
+    if seen.len() != everybody.len() {
+        return Err(malformed("a past recipient whom no data key was wrapped to"));
+    }
     Ok(Opened { binding, recipients: document.recipients, keys, by })
 }
 

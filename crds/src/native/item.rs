@@ -20,7 +20,7 @@ use rand_core::{OsRng, RngCore};
 use zeroize::Zeroizing;
 
 use super::data_key::{DataKey, DataKeyId};
-use super::padding::{pad, padded_length, unpad};
+use super::padding::{max_length, pad, padded_length, unpad};
 use super::push_lp;
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
@@ -59,6 +59,11 @@ impl SealedItem {
             return Err("is cut short");
         }
         Ok(Self { id, ciphertext })
+    }
+
+    /// Bytes that the value can have, at most: what its padding leaves open.
+    pub(super) fn max_value_len(&self) -> usize {
+        max_length(self.ciphertext.len() - NONCE - TAG)
     }
 
     /// Opens the item, or `None` where anything about it was changed.

@@ -5,6 +5,7 @@
 //!                 data key ids are unique in the object
 //!                 every item's id is in an envelope; every envelope has an id that an item uses
 //!                 the template is within its rules (crate::template, crate::secret)
+//!                 with template.data: padded lengths and the most it can become are at most 1 MiB together
 //! with a key:     every inner scope is spec.scope, every binding is that of the place
 //!                 public recipients = inner recipients, public keys = inner ids, in order
 //!                 every item opens
@@ -70,6 +71,7 @@ impl NativeSealed {
         let items = parse_items(&spec.encrypted_data)?;
         check_references(&envelopes, &items)?;
         let template = parse_template_data(&spec.template, &items)?;
+        check_size(&items, &template)?;
         let keys = items.keys().chain(template.keys()).cloned().collect();
         let shape = parse_shape(&spec.template, keys, allowed_types)?;
         Ok(Self { place, scope: spec.scope, envelopes, items, template, shape, digest: Digest::of(spec) })
@@ -256,6 +258,17 @@ fn parse_template_data(
         .map(|(key, text)| Ok((key.parse()?, text.as_str())))
         .collect::<Result<Vec<(ItemName, &str)>, UnsealError>>()?;
     Ok(TemplateData::parse(data, |item| items.contains_key(item))?)
+}
+
+/// With a template, the size is bounded by public lengths alone. Otherwise whoever may edit the template, but
+/// not read the Secret, could add text until the object is refused, and read the values' length off it.
+fn check_size(items: &BTreeMap<ItemName, SealedItem>, template: &TemplateData) -> Result<(), UnsealError> {
+    let values: usize = items.values().map(SealedItem::max_value_len).sum();
+    let size = values + template.max_rendered_len(|item| items[item].max_value_len());
+    match template.keys().next().is_some() && size > secret::MAX_SECRET_SIZE {
+        true => Err(UnsealError::SecretTooLarge { limit: secret::MAX_SECRET_SIZE }),
+        false => Ok(()),
+    }
 }
 
 fn parse_shape(

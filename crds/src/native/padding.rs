@@ -22,6 +22,11 @@ pub(super) fn padded_length(length: usize) -> usize {
     padme(PREFIX + length).max(MIN)
 }
 
+/// Bytes of the longest value that `padded` bytes can hold.
+pub(super) fn max_length(padded: usize) -> usize {
+    padded.saturating_sub(PREFIX)
+}
+
 fn padme(length: usize) -> usize {
     let exponent = length.ilog2();
     let kept = exponent.checked_ilog2().map_or(1, |log| log + 1);

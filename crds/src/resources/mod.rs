@@ -8,11 +8,13 @@
 
 mod condition;
 mod definitions;
+mod from_json;
 mod sealed_secret;
 mod sealing_key;
 
 pub use condition::{Condition, ConditionStatus, find_condition};
 pub use definitions::definitions;
+pub use from_json::SpecError;
 pub use sealed_secret::{
     Envelope, RecipientHint, SealedSecret, SealedSecretSpec, SealedSecretStatus, Template, TemplateMetadata,
 };

@@ -198,6 +198,26 @@ fn the_values_of_an_object_are_at_most_1_mib_together() {
     // What templates add counts too.
     let mut spec = half("a", 0);
     spec.template.data.insert("t".into(), "x".repeat(MAX_SECRET_SIZE / 2 + 1));
-    let opened = unseal("prod/db", &spec, &ring(&[&identity]));
-    assert_eq!(opened, Err(UnsealError::SecretTooLarge { limit }));
+    assert_eq!(refused(&spec), UnsealError::SecretTooLarge { limit });
+}
+
+#[test]
+fn with_a_template_the_size_that_is_refused_does_not_depend_on_the_values() {
+    let identity = x25519();
+    // The longest text beside a value that still fits.
+    let most = |length: usize| {
+        let mut spec = Sealing::to(&[&identity]).item("a", vec![b'x'; length]).spec();
+        let mut fits = |filler: usize| {
+            spec.template.data.insert("t".into(), "x".repeat(filler));
+            NativeSealed::parse(place("prod/db"), &spec, &BTreeSet::new()).is_ok()
+        };
+        let (mut low, mut high) = (0, MAX_SECRET_SIZE);
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            if fits(middle) { low = middle } else { high = middle }
+        }
+        low
+    };
+    // Two values of one padded length, the shortest and the longest.
+    assert_eq!([most(0), most(60)], [MAX_SECRET_SIZE - 60; 2]);
 }

@@ -58,7 +58,7 @@ fn values_larger_than_a_secret_are_refused_with_what_templates_add() {
         .template_item("a", vec![0; 40_000])
         .template_data("t", &"$(a|hex)".repeat(16))
         .seal();
-    assert!(matches!(error, Err(SealError::TooLarge(1_320_000))));
+    assert!(matches!(error, Err(SealError::Refused(UnsealError::SecretTooLarge { .. }))));
 }
 
 #[test]
