@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::scene::Scene;
 
 /// A scene with one managed Secret, `db`, and what it looks like while it is right.
-fn managed(prefix: &str) -> (Scene, Controller, Value) {
+fn managed(prefix: &str) -> (Scene<'static>, Controller, Value) {
     let (scene, controller) = Scene::with_controller(prefix);
     scene
         .seal("db")
