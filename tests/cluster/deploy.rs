@@ -1,5 +1,5 @@
-//! `controller/deploy` as it ships, on a control plane of its own: every namespace is watched, and the definitions
-//! are changed under the controller's feet.
+//! `controller/deploy` as it ships, on a control plane of its own: every namespace is watched, and the
+//! definitions change.
 
 use std::sync::OnceLock;
 
@@ -102,23 +102,29 @@ fn people_may_read_public_keys_and_edit_objects_but_not_what_the_controller_says
 #[test]
 fn an_object_of_a_newer_definition_is_refused_once_and_stops_no_other() {
     let scene = scene("newer");
-    let mut controller = scene.start_as_shipped();
     let crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/sealedsecrets.sealing.dev";
-    let mut newer = scene.api().get(crd).unwrap();
-    newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["notBefore"] =
-        json!({"type": "string"});
-    scene.api().replace(crd, &newer).unwrap();
-
+    until("the new field is in the definition", || {
+        let mut newer = scene.api().get(crd).unwrap();
+        newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["notBefore"] =
+            json!({"type": "string"});
+        scene.api().replace(crd, &newer).is_ok()
+    });
+    let mut controller = scene.start_as_shipped();
     let mut manifest = scene.seal("newer").item("a", "1").manifest();
     manifest["spec"]["notBefore"] = json!("2027-01-01");
     until("the new field is served", || {
-        scene.commit(&manifest).is_ok() && scene.sealed("newer")["spec"]["notBefore"].is_string()
+        let trial = scene.api().create(&format!("{}?dryRun=All", scene.sealed_secrets("")), &manifest);
+        trial.is_ok_and(|object| object["spec"]["notBefore"].is_string())
     });
+    // A watch that began before that shows the object without the field.
+    assert!(controller.terminate().success());
+    let mut controller = scene.start_as_shipped();
+
+    scene.commit(&manifest).unwrap();
     let message = scene.until_stalled("newer", "Malformed");
     assert!(message.contains("a field that this version doesn't know"), "{message}");
     assert_eq!(scene.secret("newer"), None);
     let before = scene.nudge("newer");
-
     for n in 0..3 {
         let name = format!("good-{n}");
         scene.seal(&name).item("a", "1").commit();

@@ -77,6 +77,13 @@ impl<'p> Scene<'p> {
         self.launch(flags).ready()
     }
 
+    /// Ends the controller and starts another, whose caches hold all that was there before. One that has just
+    /// written a Secret may see its own status before its own Secret, and then opens the object once more.
+    pub(crate) fn restart(&self, mut controller: Controller) -> Controller {
+        assert!(controller.terminate().success());
+        self.start(&[])
+    }
+
     /// As [`Scene::start`], without the waiting.
     pub(crate) fn launch(&self, flags: &[&str]) -> Controller {
         let own = [format!("--namespace={}", self.keys), format!("--watch-namespace={}", self.namespace)];
