@@ -13,5 +13,5 @@ mod kstatus;
 mod places;
 mod restart;
 mod round_trip;
-mod scene;
+pub(crate) mod scene;
 mod sealing;
