@@ -5,13 +5,18 @@
 //! something that comes later ([`scene::Scene::nudge`]), never by sleeping.
 
 mod adoption;
+mod canary;
 mod conflict;
 mod deletion;
 mod drift;
 mod keys;
 mod kstatus;
 mod places;
+mod policy;
+mod process;
 mod restart;
 mod round_trip;
 pub(crate) mod scene;
+mod schema;
 mod sealing;
+mod updates;

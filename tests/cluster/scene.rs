@@ -41,8 +41,17 @@ impl Scene {
     /// Namespaces and roles, but no controller yet.
     pub(crate) fn new(prefix: &str) -> Self {
         let plane = ControlPlane::shared();
-        let namespace = plane.namespace(prefix);
-        let keys = plane.namespace(&format!("{prefix}-keys"));
+        Self::within(plane.namespace(prefix), plane.namespace(&format!("{prefix}-keys")))
+    }
+
+    /// One namespace for both: the controller watches its own.
+    pub(crate) fn in_one_namespace(prefix: &str) -> Self {
+        let namespace = ControlPlane::shared().namespace(prefix);
+        Self::within(namespace.clone(), namespace)
+    }
+
+    fn within(namespace: String, keys: String) -> Self {
+        let plane = ControlPlane::shared();
         let kubeconfig = plane.service_account(&keys, ACCOUNT);
         let scene = Self { namespace, keys, kubeconfig, recipient: OnceLock::new() };
         scene.grant();
@@ -95,7 +104,9 @@ impl Scene {
                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": ACCOUNT},
                 "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self.keys}],
             });
-            self.api().create(&format!("{rbac}/namespaces/{namespace}/rolebindings"), &binding).unwrap();
+            let name = binding["metadata"]["name"].as_str().unwrap();
+            let path = format!("{rbac}/namespaces/{namespace}/rolebindings/{name}");
+            self.api().apply(&path, "test", true, &binding).unwrap();
         }
         // The authorizer has a cache of its own.
         let (controller, last) = (Api::new(&self.kubeconfig), format!("{}?limit=1", self.sealing_keys("")));
@@ -240,8 +251,8 @@ impl Scene {
 
 /// Status, reason and message of a condition; empty where there is none.
 pub(crate) fn condition(object: &Value, type_: &str) -> (String, String, String) {
-    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
-    let found = conditions.filter(|condition| condition["type"] == type_).next();
+    let mut conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let found = conditions.find(|condition| condition["type"] == type_);
     let text = |field: &str| found.and_then(|it| it[field].as_str()).unwrap_or_default().to_owned();
     (text("status"), text("reason"), text("message"))
 }

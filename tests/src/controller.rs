@@ -56,8 +56,7 @@ impl Controller {
             if let Ok(Some(status)) = child.try_wait() {
                 panic!("the controller ended, {status}:\n{text}");
             }
-            let said = text.lines().find_map(|line| line.split_once("address=")).map(|(_, address)| address);
-            said.and_then(|address| address.trim().parse().ok()).ok_or(text)
+            address(&text).ok_or(text)
         });
         Self { child, log, address }
     }
@@ -135,4 +134,10 @@ impl Drop for Controller {
             eprintln!("{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
         }
     }
+}
+
+/// `address=127.0.0.1:1234` in a log for people, `"address":"127.0.0.1:1234"` in one for machines.
+fn address(log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once("address")?;
+    rest.trim_start_matches(['=', '"', ':']).split(['"', '\n']).next()?.trim().parse().ok()
 }

@@ -8,6 +8,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::SealedSecretSpec;
+use crate::scope::Scope;
 
 /// Why a value isn't the spec of a SealedSecret. `Display` is the rest of a sentence about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum SpecError {
     /// A field this version doesn't know, and which may be meant to restrict something.
     #[error("has a field that this version doesn't know")]
     UnknownField,
+    /// The scope is none.
+    #[error("has a scope that is not one of strict, namespace-wide, cluster-wide")]
+    UnknownScope,
     /// Something is of the wrong type.
     #[error("isn't that of a SealedSecret")]
     WrongForm,
@@ -34,6 +38,11 @@ impl SealedSecretSpec {
         let lists = ["envelopes", "recipients"].map(|field| field.to_owned());
         if !spec.is_object() || has_array_for_object(spec, &lists) {
             return Err(SpecError::WrongForm);
+        }
+        if let Some(scope) = spec.get("scope").and_then(Value::as_str)
+            && scope.parse::<Scope>().is_err()
+        {
+            return Err(SpecError::UnknownScope);
         }
         Self::deserialize(spec).map_err(|error| {
             let text = error.to_string();
@@ -76,7 +85,10 @@ mod tests {
         for (spec, message) in [
             (json!({}), "has no scope"),
             (json!({"hunter2": 1}), "has a field that this version doesn't know"),
-            (json!({"scope": "hunter2"}), "isn't that of a SealedSecret"),
+            (
+                json!({"scope": "hunter2"}),
+                "has a scope that is not one of strict, namespace-wide, cluster-wide",
+            ),
             (json!("hunter2"), "isn't that of a SealedSecret"),
             (Value::Null, "isn't that of a SealedSecret"),
         ] {

@@ -1,0 +1,82 @@
+//! The controller as a process: pages, requests of others, and its end.
+
+use std::time::{Duration, Instant};
+
+use seal_tests::wait::until;
+use serde_json::json;
+
+use super::scene::{Scene, condition};
+
+#[test]
+fn it_answers_whether_it_lives_whether_it_is_ready_and_what_it_counted() {
+    let (scene, controller) = Scene::with_controller("pages");
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+    assert_eq!(controller.http("/healthz"), Some((200, "ok\n".to_owned())));
+    assert_eq!(controller.http("/readyz"), Some((200, "ok\n".to_owned())));
+    assert_eq!(controller.http("/").map(|(status, _)| status), Some(404));
+    let (status, page) = controller.http("/metrics").unwrap();
+    assert!(status == 200 && page.ends_with("# EOF\n"), "{page}");
+    assert_eq!(controller.metric("seal_controller_secret_writes_total"), 1);
+}
+
+#[test]
+fn sigterm_during_work_ends_it_promptly_and_what_it_began_is_whole() {
+    let (scene, mut controller) = Scene::with_controller("sigterm");
+    let names: Vec<String> = (0..30).map(|n| format!("db-{n}")).collect();
+    let manifests: Vec<_> =
+        names.iter().map(|name| scene.seal(name).item("a", "1").item("b", "2").manifest()).collect();
+    for manifest in &manifests {
+        scene.commit(manifest).unwrap();
+    }
+    let asked = Instant::now();
+    let status = controller.terminate();
+    assert_eq!(status.code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert_eq!(controller.http("/readyz"), None);
+    for name in &names {
+        assert!(matches!(scene.data(name).len(), 0 | 2), "{name} is half there");
+    }
+    // The next one goes on from there.
+    let _next = scene.start(&[]);
+    for name in &names {
+        scene.until_ready(name);
+    }
+}
+
+#[test]
+fn a_request_to_look_is_echoed_also_when_nothing_is_to_be_done() {
+    let (scene, controller) = Scene::with_controller("echo");
+    scene.seal("good").item("a", "1").commit();
+    let before = scene.until_ready("good");
+    let after = scene.nudge("good");
+    assert_eq!(before["status"]["conditions"], after["status"]["conditions"]);
+    scene.nudge("good");
+    assert_eq!(controller.metric("seal_controller_secret_writes_total"), 1);
+    assert_eq!(controller.metric("seal_controller_unseals_total"), 1);
+
+    scene.seal("moved").item("a", "1").found_as("bad").commit();
+    scene.until_stalled("bad", "WrongPlace");
+    let transition =
+        |object: serde_json::Value| object["status"]["conditions"][0]["lastTransitionTime"].clone();
+    assert_eq!(transition(scene.sealed("bad")), transition(scene.nudge("bad")));
+}
+
+#[test]
+fn what_is_published_is_what_the_flags_say() {
+    let scene = Scene::new("recovery");
+    let recovery = seal_crds::keys::Identity::generate().recipient().clone();
+    let file = scene.kubeconfig.with_extension("recovery");
+    std::fs::write(&file, format!("# offline\n{}\n", recovery.as_str())).unwrap();
+    let _controller = scene.start(&[&format!("--recovery-recipients={}", file.display())]);
+    until("the primary names the recovery recipients", || {
+        let key = scene.api().get(&scene.sealing_keys("sealing-key-first")).unwrap();
+        key["status"]["recoveryRecipients"] == json!([recovery.as_str()])
+    });
+    // Sealed to both, it is opened by the one that is here.
+    let both = seal_crds::native::NamedRecipient { recipient: recovery, name: Some("recovery".into()) };
+    scene.seal("db").item("a", "1").to(&scene.recipient()).to(&both).commit();
+    let object = scene.until_ready("db");
+    assert_eq!(object["status"]["openedBy"].as_array().unwrap().len(), 1);
+    assert_eq!(condition(&object, "Ready").1, "InSync");
+}
