@@ -8,7 +8,10 @@
 //! - [`age`]: envelopes, to and from the real age
 //! - [`cases`]: the command line, held by the files in `cli/`
 //! - [`cluster`]: the controller on a real kube-apiserver
+//! - [`end_to_end`]: the main job, by everything real
 //! - [`repository`]: what must hold of the repository itself
+//! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
+//! - [`unhelpful_cluster`]: clusters that don't give `seal` a recipient
 //!
 //! Not here: fixtures and the things tests stand on (`src/`), but for [`by_hand`], which is a second
 //! implementation of the format and must stay apart from the first, and [`sandbox`], which needs a path that
@@ -23,6 +26,9 @@ mod age;
 mod by_hand;
 mod cases;
 mod cluster;
+mod end_to_end;
 mod repository;
+mod round_trip;
 mod sandbox;
+mod unhelpful_cluster;
 mod vectors;

@@ -18,7 +18,7 @@ mod policy;
 mod process;
 mod restart;
 mod round_trip;
-mod scene;
+pub(crate) mod scene;
 mod schema;
 mod sealing;
 mod updates;

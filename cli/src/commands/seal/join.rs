@@ -5,9 +5,18 @@ use crate::manifest::Format;
 /// The files one after another, with a document separator where YAML needs
 /// one; a single file stays as it is.
 pub(super) fn join<'a>(files: impl IntoIterator<Item = (&'a str, Format)>) -> String {
+    let files: Vec<_> = files.into_iter().collect();
+    let is_yaml = files.iter().any(|(_, format)| *format == Format::Yaml);
     let mut out = String::new();
     let mut before = None;
     for (text, format) in files {
+        let separated;
+        let text = if is_yaml && format == Format::Json {
+            separated = separate(text);
+            &separated
+        } else {
+            text
+        };
         let text = if before.is_some() { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
         if before.is_some() && !out.is_empty() && !out.ends_with('\n') {
             out.push('\n');
@@ -23,6 +32,22 @@ pub(super) fn join<'a>(files: impl IntoIterator<Item = (&'a str, Format)>) -> St
         out.push_str(text);
         before = Some(format);
     }
+    out
+}
+
+/// JSON documents, as documents of a YAML stream.
+fn separate(text: &str) -> String {
+    let mut documents = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    let (mut out, mut from) = (String::new(), 0);
+    while let Some(Ok(_)) = documents.next() {
+        let to = documents.byte_offset();
+        if from > 0 {
+            out.push_str("\n---\n");
+        }
+        out.push_str(text[from..to].trim_start());
+        from = to;
+    }
+    out.push_str(&text[from..]);
     out
 }
 
@@ -45,6 +70,8 @@ mod tests {
             joined(&["a: 1\n", "---\nb: 2\n", "%YAML 1.1\n---\nc: 3\n"]),
             "a: 1\n---\nb: 2\n...\n%YAML 1.1\n---\nc: 3\n"
         );
-        assert_eq!(joined(&["{}", "{}\n", "a: 1\n", "{}"]), "{}\n{}\n---\na: 1\n---\n{}");
+        assert_eq!(joined(&["{}", "{}\n"]), "{}\n{}\n");
+        assert_eq!(joined(&["{}", "a: 1\n", "{}"]), "{}\n---\na: 1\n---\n{}");
+        assert_eq!(joined(&["a: 1\n", "{}{}\n{}\n"]), "a: 1\n---\n{}\n---\n{}\n---\n{}\n");
     }
 }
