@@ -26,6 +26,7 @@ mod age;
 mod by_hand;
 mod cases;
 mod cluster;
+mod demo;
 mod end_to_end;
 mod repository;
 mod round_trip;
