@@ -3,7 +3,6 @@
 //! Not a decision and not a request of its own. Invariant: nothing is reconciled before the keys are loaded
 //! and the cache of Secrets is complete, so a restart over unchanged objects writes nothing.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +27,7 @@ use super::keys::Keys;
 use super::object::Object;
 use super::secret::trim;
 use super::store::ClusterStore;
+use super::wakes::Wakes;
 use crate::backoff::Backoff;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
@@ -184,17 +184,11 @@ fn cache_secrets(
         .modify(|secret| trim(&mut secret.metadata))
         .reflect(writer);
     let cached = reader.clone();
-    let mut relisted = HashSet::new();
+    let mut wakes = Wakes::default();
     let task = tokio::spawn(secrets.for_each(move |event| {
-        // The other end of the channel goes first only when everything does.
-        let send = |secret: &PartialObjectMeta<Secret>| drop(changed.send(key(secret)));
         match event {
-            Ok(watcher::Event::Apply(secret) | watcher::Event::Delete(secret)) => send(&secret),
-            // A list taken anew replaces the cache as a whole, at its end: until then a look would find the
-            // old one, and what is gone from the new one has no event of its own.
-            Ok(watcher::Event::Init) => relisted = cached.state().iter().map(|secret| key(secret)).collect(),
-            Ok(watcher::Event::InitApply(secret)) => drop(relisted.insert(key(&secret))),
-            Ok(watcher::Event::InitDone) => relisted.drain().for_each(|key| drop(changed.send(key))),
+            // The other end goes first only when everything does.
+            Ok(event) => wakes.on(&event, &cached).into_iter().for_each(|key| drop(changed.send(key))),
             Err(error) => {
                 tracing::warn!(code = watch_code(&error), "the watch on Secrets broke; it is taken up again");
             }
@@ -204,13 +198,6 @@ fn cache_secrets(
     let changes =
         futures::stream::unfold(changes, |mut changes| async move { Some((changes.recv().await?, changes)) });
     (reader, changes, task)
-}
-
-/// The SealedSecret that a Secret may concern.
-fn key(secret: &PartialObjectMeta<Secret>) -> ObjectRef<Object> {
-    let metadata = &secret.metadata;
-    ObjectRef::new(metadata.name.as_deref().unwrap_or_default())
-        .within(metadata.namespace.as_deref().unwrap_or_default())
 }
 
 /// The apiserver's code, of an error whose words aren't repeated; none where there was no answer.
