@@ -399,7 +399,10 @@ mod tests {
         for (text, expected) in [
             (format!("kind: List\nitems: [{secret}]"), FindError::Untyped("apiVersion")),
             (format!("apiVersion: v2\nkind: List\nitems: [{secret}]"), FindError::SecretOutsideList),
-            (format!("apiVersion: a/v1\nkind: B\nitems: [{{items: [{secret}]}}]"), FindError::SecretOutsideList),
+            (
+                format!("apiVersion: a/v1\nkind: B\nitems: [{{items: [{secret}]}}]"),
+                FindError::SecretOutsideList,
+            ),
             (format!("apiVersion: v1\nkind: List\nitems: {secret}"), FindError::ItemsNotSequence),
         ] {
             assert_eq!(kinds(&text).unwrap_err().to_string(), expected.to_string(), "{text}");

@@ -285,8 +285,11 @@ mod tests {
 
     #[test]
     fn line_breaks_of_windows_stay_what_they_are() {
-        let result = text("{apiVersion: v1, kind: A}\r\n---\r\napiVersion: v1\r\nkind: Secret\r\n---\r\n{apiVersion: v1, kind: B}\r\n");
-        let expected = format!("{{apiVersion: v1, kind: A}}\n---\n{NEW}---\n{{apiVersion: v1, kind: B}}\n").replace('\n', "\r\n");
+        let result = text(
+            "{apiVersion: v1, kind: A}\r\n---\r\napiVersion: v1\r\nkind: Secret\r\n---\r\n{apiVersion: v1, kind: B}\r\n",
+        );
+        let expected = format!("{{apiVersion: v1, kind: A}}\n---\n{NEW}---\n{{apiVersion: v1, kind: B}}\n")
+            .replace('\n', "\r\n");
         assert_eq!(result, expected);
         let result =
             text("apiVersion: v1\r\nkind: List\r\nitems:\r\n- apiVersion: v1\r\n  kind: Secret\r\n# x\r\n");

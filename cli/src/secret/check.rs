@@ -99,7 +99,8 @@ fn check_json(items: &BTreeMap<ItemName, Plaintext>, name: &str, type_: &str) ->
 /// kube-apiserver reads it into a map. (That lets `null` through, too: it holds no credentials either way.)
 fn is_json_object(bytes: &[u8]) -> bool {
     // `IgnoredAny` keeps nothing of what it reads.
-    bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+    bytes.trim_ascii_start().starts_with(b"{")
+        && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
 fn check_not_empty(items: &BTreeMap<ItemName, Plaintext>, name: &str, type_: &str) -> Result<(), CheckError> {
