@@ -28,6 +28,7 @@ mod age;
 mod by_hand;
 mod cases;
 mod cluster;
+mod demo;
 mod end_to_end;
 mod files;
 mod repository;

@@ -173,7 +173,7 @@ pub(crate) fn holds(haystack: &[u8], text: &str) -> bool {
     let encoded = (0..3).map(|offset| {
         let bytes = [vec![b'x'; offset], text.as_bytes().to_vec()].concat();
         let whole = &bytes[..bytes.len() / 3 * 3];
-        BASE64.encode(whole)[offset.div_ceil(3) * 4..].as_bytes().to_vec()
+        BASE64.encode(whole).as_bytes()[offset.div_ceil(3) * 4..].to_vec()
     });
     std::iter::once(text.as_bytes().to_vec())
         .chain(encoded)

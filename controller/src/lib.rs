@@ -76,14 +76,15 @@ async fn shutdown_signal() {
     }
 }
 
-/// Libraries log what they send and receive at their most verbose, and that holds Secrets: below `debug`
-/// they stay silent, and those that carry requests below `info`, whatever the filter says.
+/// Our own lines, and errors of the libraries, whatever the filter says. Libraries log what they send and
+/// receive at their most verbose; kube even warns with the whole body of an answer it can't read, and that
+/// body may be a list of private keys.
 fn log_to_stderr(args: &LogArgs) -> Result<(), tracing_subscriber::filter::ParseError> {
     use std::io::IsTerminal as _;
     use tracing_subscriber::prelude::*;
     let chosen = EnvFilter::builder().parse(&args.log)?;
     let ours = tracing_subscriber::filter::filter_fn(|metadata| {
-        metadata.target().starts_with("seal") || *metadata.level() <= tracing::Level::INFO
+        metadata.target().starts_with("seal_controller") || *metadata.level() == tracing::Level::ERROR
     });
     let (text, json) = match args.log_format {
         LogFormat::Text => (

@@ -8,7 +8,7 @@
 //! `unseal` to the end of `write` and is wiped there.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use seal_crds::keys::Keyring;
@@ -73,22 +73,18 @@ pub async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object) -> Ne
         }
         Err(failure) => report(context, object, &last, Err(failure)).await,
     };
-    let failure = outcome.err().or(reported.err());
-    let key = context.store.place(object).ok();
-    match failure {
-        Some(failure) if !failure.is_permanent() => {
-            tracing::warn!(reason = failure.reason, %failure, place = key.as_ref().map(tracing::field::display), "will try again");
-            Next::After(context.backoff.failed(key))
-        }
-        Some(failure) => {
-            tracing::warn!(reason = failure.reason, %failure, place = key.as_ref().map(tracing::field::display), "refused");
-            context.backoff.passed(key.as_ref());
-            Next::OnChange
-        }
-        None => {
-            context.backoff.passed(key.as_ref());
-            Next::OnChange
-        }
+    // Both count: a refusal whose status couldn't be written has yet to be said.
+    let failures: Vec<Failure> = outcome.err().into_iter().chain(reported.err()).collect();
+    let place = context.store.place(object).ok();
+    for failure in &failures {
+        let then = if failure.is_permanent() { "refused" } else { "will try again" };
+        tracing::warn!(reason = failure.reason, %failure, place = place.as_ref().map(tracing::field::display), "{then}");
+    }
+    if failures.iter().all(Failure::is_permanent) {
+        context.backoff.passed(place.as_ref());
+        Next::OnChange
+    } else {
+        Next::After(context.backoff.failed(place))
     }
 }
 
@@ -106,6 +102,12 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
         Plan::Write { write, heals } => (Some(write), heals),
     };
 
+    if write.is_some() && !context.backoff.may_write(&place, Instant::now()) {
+        return Err(Failure::transient(
+            "Contested",
+            "somebody keeps changing the Secret back; it is left alone for a while",
+        ));
+    }
     let unsealed = unseal(context, sealed.clone()).await?;
     let mut healed = false;
     if let Some(write) = write
@@ -158,3 +160,6 @@ async fn report<S: Store>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

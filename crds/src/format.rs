@@ -200,7 +200,7 @@ pub enum UnsealError {
         /// The item.
         item: ItemName,
     },
-    /// All values together are larger than a Secret may be.
+    /// All values together could be larger than a Secret may be, by their padded lengths.
     #[error("the Secret would be larger than {limit} bytes")]
     SecretTooLarge {
         /// What Kubernetes takes.

@@ -59,6 +59,17 @@ pub enum TemplateError {
         /// How often.
         found: usize,
     },
+    /// A value whose content Kubernetes checks for this type, so that whether it passes would tell something of
+    /// an item.
+    #[error("template.data.{key} is checked by Kubernetes in a Secret of type {type_}: {rule}")]
+    CheckedByType {
+        /// The key of `template.data`.
+        key: ItemName,
+        /// The Secret's type.
+        type_: String,
+        /// What it has to be instead, as a sentence.
+        rule: &'static str,
+    },
     /// A key that is an item as well.
     #[error("template.data.{0} is also an item in encryptedData")]
     KeyIsItem(ItemName),
@@ -117,14 +128,17 @@ impl Encoder {
                 out
             }
             Self::Json => {
-                // One byte becomes at most six (`\u001b`); an invalid one becomes three.
-                let mut out = Vec::with_capacity(value.len() * 6 + 2);
-                let text = String::from_utf8_lossy(value);
-                let quoted = serde_json::to_writer(&mut out, &*text);
-                quoted.expect("writing a string to memory can't fail");
-                if let std::borrow::Cow::Owned(lossy) = text {
-                    drop(Zeroizing::new(lossy));
+                // Room from the start for both: growing would leave copies behind. One byte becomes at most
+                // six (`\u001b`); an invalid one becomes three.
+                let mut text = Zeroizing::new(String::with_capacity(value.len() * 3));
+                for chunk in value.utf8_chunks() {
+                    text.push_str(chunk.valid());
+                    if !chunk.invalid().is_empty() {
+                        text.push(char::REPLACEMENT_CHARACTER);
+                    }
                 }
+                let mut out = Vec::with_capacity(value.len() * 6 + 2);
+                serde_json::to_writer(&mut out, &*text).expect("writing a string to memory can't fail");
                 out.pop();
                 out.remove(0);
                 out
@@ -200,6 +214,36 @@ impl TemplateData {
         })
     }
 
+    /// Whether Kubernetes' own check of a value's content, which its type brings, comes out the same whatever
+    /// the items are.
+    ///
+    /// The threat: whoever may edit the template gets to know of every item in it whether, say, `1e$(pin)` is a
+    /// number that a float can hold, by whether the Secret is accepted; and then asks again.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError::CheckedByType`].
+    pub fn check_type(&self, type_: &str) -> Result<(), TemplateError> {
+        for (key, segments) in &self.0 {
+            let rule = match (type_, key.as_str()) {
+                ("kubernetes.io/dockerconfigjson", ".dockerconfigjson")
+                | ("kubernetes.io/dockercfg", ".dockercfg")
+                    if !is_json_object_whatever_the_items(segments) =>
+                {
+                    "make it a JSON object, with references inside its strings only, each with an encoder"
+                }
+                ("kubernetes.io/ssh-auth", "ssh-privatekey")
+                    if !segments.iter().any(|segment| matches!(segment, Segment::Literal(_))) =>
+                {
+                    "put some text beside the reference, or seal it as an item"
+                }
+                _ => continue,
+            };
+            return Err(TemplateError::CheckedByType { key: key.clone(), type_: type_.to_owned(), rule });
+        }
+        Ok(())
+    }
+
     /// Bytes that the finished values can have together, at most, where `bound_of` says how long an item
     /// can be. Public bounds make a public answer.
     pub fn max_rendered_len(&self, bound_of: impl Fn(&ItemName) -> usize) -> usize {
@@ -231,6 +275,21 @@ impl TemplateData {
         };
         self.0.iter().map(|(key, segments)| (key.clone(), render(segments))).collect()
     }
+}
+
+/// With a letter in the place of each reference the text is a JSON object, and no encoder lets a value be more
+/// than letters of the string it is in. An `x` fits nowhere but inside a string, and not after a backslash.
+fn is_json_object_whatever_the_items(segments: &[Segment]) -> bool {
+    let is_encoded = |segment: &Segment| !matches!(segment, Segment::Reference { encoder: Encoder::Raw, .. });
+    let text: String = segments
+        .iter()
+        .map(|segment| match segment {
+            Segment::Literal(text) => text.as_str(),
+            Segment::Reference { .. } => "x",
+        })
+        .collect();
+    segments.iter().all(is_encoded)
+        && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text).is_ok()
 }
 
 fn parse_text(key: &ItemName, text: &str) -> Result<Vec<Segment>, TemplateError> {
@@ -349,6 +408,34 @@ mod tests {
             render(&"$(a)".repeat(17), &[("a", b"x")]),
             Err(TemplateError::TooManyUses { item: name("a"), found: 17 })
         );
+    }
+
+    #[test]
+    fn what_kubernetes_checks_by_type_does_not_depend_on_an_item() {
+        let outcome = |type_: &str, key: &str, text: &str| {
+            TemplateData::parse([(name(key), text)], |item| item.as_str() == "a").unwrap().check_type(type_)
+        };
+        let docker = |text| outcome("kubernetes.io/dockerconfigjson", ".dockerconfigjson", text);
+        for text in
+            [r#"{"auths":{"r":{"password":"$(a|json)","auth":"$(a|base64)"}}}"#, r#"{"$(a|hex)":1}"#, "{}"]
+        {
+            assert_eq!(docker(text), Ok(()), "{text}");
+        }
+        for text in [
+            r#"{"x":1e$(a|url)}"#,
+            r#"{"x":"$(a)"}"#,
+            r#"{"x":"\$(a|url)"}"#,
+            r#"{"x":"\u00$(a|hex)"}"#,
+            r#"{"x":tru$(a|url)}"#,
+            r#""$(a|json)""#,
+            "$(a|json)",
+            "",
+        ] {
+            assert!(matches!(docker(text), Err(TemplateError::CheckedByType { .. })), "{text}");
+            assert_eq!(outcome("Opaque", ".dockerconfigjson", text), Ok(()), "{text}");
+        }
+        assert!(outcome("kubernetes.io/ssh-auth", "ssh-privatekey", "$(a)").is_err());
+        assert!(outcome("kubernetes.io/ssh-auth", "ssh-privatekey", "-----BEGIN\n$(a)").is_ok());
     }
 
     #[test]

@@ -21,8 +21,9 @@ fn permission(name: &str) -> Value {
 
 #[test]
 fn a_foreign_secret_is_never_touched() {
-    let (scene, controller) = Scene::with_controller("foreign");
+    let scene = Scene::new("foreign");
     let theirs = foreign(&scene, &json!({}));
+    let controller = scene.start(&[]);
     scene.seal("db").item("password", "ours").commit();
     let message = scene.until_stalled("db", "ForeignSecret");
     assert!(message.contains("sealing.dev/adopt=db"), "{message}");

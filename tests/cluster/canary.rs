@@ -11,9 +11,10 @@ use serde_json::json;
 use super::scene::Scene;
 
 const CANARY: &str = "canary-7b1e52c0-value";
+/// Go's JSON decoder quotes a number that no float64 can hold, and the API server passes that on.
+const NUMBER: &str = "71520934887e999";
 
-/// The canary as somebody might have written it: as it is, in each of the three ways that base64 may fall, in
-/// hex, or as a list of bytes.
+/// The canaries, the first also in each of the three ways that base64 may fall, in hex, and as a list of bytes.
 fn disguises() -> Vec<String> {
     let base64 = (0..3).map(|shift| {
         let text = BASE64.encode([&vec![b'x'; shift], CANARY.as_bytes()].concat());
@@ -24,7 +25,7 @@ fn disguises() -> Vec<String> {
     let bytes = CANARY.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
     // What an error may cut short.
     let half = CANARY[..12].to_owned();
-    base64.chain([half, hex.to_uppercase(), hex, bytes]).collect()
+    base64.chain([half, hex.to_uppercase(), hex, bytes, NUMBER.to_owned()]).collect()
 }
 
 #[track_caller]
@@ -63,7 +64,7 @@ fn plaintext_shows_nowhere_but_in_the_secret() {
     // Refused by the API server, which quotes what it refuses, in each of the ways it has.
     let docker = |name: &str| scene.seal(name).of_type("kubernetes.io/dockerconfigjson");
     docker("not-json").item(".dockerconfigjson", CANARY).commit();
-    docker("number").item(".dockerconfigjson", format!("{{\"auths\": {CANARY}")).commit();
+    docker("number").item(".dockerconfigjson", format!(r#"{{"auths": {NUMBER}}}"#)).commit();
     scene.seal("dockercfg").of_type("kubernetes.io/dockercfg").item(".dockercfg", CANARY).commit();
     for name in ["not-json", "number", "dockercfg"] {
         let message = scene.until_stalled(name, "SecretRefused");
@@ -80,10 +81,6 @@ fn plaintext_shows_nowhere_but_in_the_secret() {
     manifest["spec"]["encryptedData"]["b"] = manifest["spec"]["encryptedData"]["a"].clone();
     scene.commit(&manifest).unwrap();
     scene.until_stalled("altered", "ItemAltered");
-
-    // What somebody pasted into the wrong field.
-    scene.seal("label").item("a", "1").label("oops", CANARY).commit();
-    scene.until_ready("label");
 
     let (_, metrics) = text.http("/metrics").unwrap();
     assert!(text.terminate().success());
@@ -115,9 +112,8 @@ fn the_api_server_does_quote_what_it_refuses() {
     let scene = Scene::new("quote");
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
-        "metadata": {"name": "db"}, "data": {".dockerconfigjson": BASE64.encode(CANARY)},
+        "metadata": {"name": "db"}, "data": {".dockerconfigjson": BASE64.encode(format!(r#"{{"auths": {NUMBER}}}"#))},
     });
     let refused = scene.api().create(&scene.secrets(""), &secret).unwrap_err();
-    assert_eq!(refused.code, 422, "{refused}");
-    println!("{}", refused.message);
+    assert!(refused.code == 422 && refused.message.contains(NUMBER), "{refused}");
 }

@@ -1,7 +1,7 @@
 //! A controller that starts over objects it has seen before.
 
 use seal_tests::wait::until;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::scene::{Scene, condition, items};
 
@@ -33,4 +33,27 @@ fn a_second_start_over_50_unchanged_objects_writes_nothing_and_opens_nothing() {
 
 fn verb(request: &Value) -> &str {
     request["verb"].as_str().unwrap()
+}
+
+/// Creation takes two requests; between them, the fields belong to a manager that a later apply wouldn't take
+/// them from.
+#[test]
+fn a_creation_that_was_cut_short_is_finished_so_that_removed_items_really_go() {
+    let (scene, mut first) = Scene::with_controller("cut-short");
+    scene.seal("db").item("a", "1").item("b", "1").commit();
+    scene.until_ready("db");
+    assert!(first.terminate().success());
+    let mut managed = scene.secret("db").unwrap()["metadata"]["managedFields"].clone();
+    managed[0]["operation"] = json!("Update");
+    scene.api().merge(&scene.secrets("db"), &json!({"metadata": {"managedFields": managed}})).unwrap();
+
+    let _second = scene.start(&[]);
+    until("the fields are the applier's", || {
+        let secret = scene.secret("db").unwrap();
+        let managed = secret["metadata"]["managedFields"].as_array().unwrap();
+        managed.len() == 1 && managed[0]["operation"] == "Apply"
+    });
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+    assert_eq!(scene.data("db").into_keys().collect::<Vec<_>>(), ["a"]);
 }

@@ -26,8 +26,9 @@ use super::sealing::Sealing;
 /// The service account of the controllers, and the name of its roles.
 pub(crate) const ACCOUNT: &str = "seal-controller";
 
-/// Two namespaces on the shared control plane, and who may do what in them.
-pub(crate) struct Scene {
+/// Two namespaces on a control plane, and who may do what in them.
+pub(crate) struct Scene<'p> {
+    pub(crate) plane: &'p ControlPlane,
     /// The namespace that is watched.
     pub(crate) namespace: String,
     /// The controller's own, with its keys.
@@ -37,25 +38,11 @@ pub(crate) struct Scene {
     recipient: OnceLock<NamedRecipient>,
 }
 
-impl Scene {
-    /// Namespaces and roles, but no controller yet.
+impl Scene<'static> {
+    /// Namespaces and roles on the shared control plane, but no controller yet.
     pub(crate) fn new(prefix: &str) -> Self {
         let plane = ControlPlane::shared();
         Self::within(plane.namespace(prefix), plane.namespace(&format!("{prefix}-keys")))
-    }
-
-    /// One namespace for both: the controller watches its own.
-    pub(crate) fn in_one_namespace(prefix: &str) -> Self {
-        let namespace = ControlPlane::shared().namespace(prefix);
-        Self::within(namespace.clone(), namespace)
-    }
-
-    fn within(namespace: String, keys: String) -> Self {
-        let plane = ControlPlane::shared();
-        let kubeconfig = plane.service_account(&keys, ACCOUNT);
-        let scene = Self { namespace, keys, kubeconfig, recipient: OnceLock::new() };
-        scene.grant();
-        scene
     }
 
     /// With a controller that is ready.
@@ -65,16 +52,48 @@ impl Scene {
         (scene, controller)
     }
 
+    /// One namespace for both: the controller watches its own.
+    pub(crate) fn in_one_namespace(prefix: &str) -> Self {
+        let namespace = ControlPlane::shared().namespace(prefix);
+        Self::within(namespace.clone(), namespace)
+    }
+
+    fn within(namespace: String, keys: String) -> Self {
+        let scene = Self::on(ControlPlane::shared(), namespace, keys);
+        scene.grant();
+        scene
+    }
+}
+
+impl<'p> Scene<'p> {
+    /// Namespaces that are there, on a control plane where the roles are granted already.
+    pub(crate) fn on(plane: &'p ControlPlane, namespace: String, keys: String) -> Self {
+        let kubeconfig = plane.service_account(&keys, ACCOUNT);
+        Self { plane, namespace, keys, kubeconfig, recipient: OnceLock::new() }
+    }
+
     /// Starts a controller of this scene, with further flags, and waits until it is ready.
     pub(crate) fn start(&self, flags: &[&str]) -> Controller {
         self.launch(flags).ready()
+    }
+
+    /// Ends the controller and starts another, whose caches hold all that was there before. One that has just
+    /// written a Secret may see its own status before its own Secret, and then opens the object once more.
+    pub(crate) fn restart(&self, mut controller: Controller) -> Controller {
+        assert!(controller.terminate().success());
+        self.start(&[])
     }
 
     /// As [`Scene::start`], without the waiting.
     pub(crate) fn launch(&self, flags: &[&str]) -> Controller {
         let own = [format!("--namespace={}", self.keys), format!("--watch-namespace={}", self.namespace)];
         let flags: Vec<String> = own.into_iter().chain(flags.iter().map(ToString::to_string)).collect();
-        Controller::start(&self.kubeconfig, ControlPlane::shared().dir(), &flags)
+        Controller::start(&self.kubeconfig, self.plane.dir(), &flags)
+    }
+
+    /// Starts a controller with the flags of the shipped Deployment: none, and every namespace.
+    pub(crate) fn start_as_shipped(&self) -> Controller {
+        Controller::start::<&str>(&self.kubeconfig, self.plane.dir(), &[]).ready()
     }
 
     /// What `rbac.yaml` grants, in these two namespaces: the ClusterRole by a RoleBinding in each, the Role
@@ -116,8 +135,8 @@ impl Scene {
     }
 
     /// The API as the administrator.
-    pub(crate) fn api(&self) -> &'static Api {
-        ControlPlane::shared().api()
+    pub(crate) fn api(&self) -> &'p Api {
+        self.plane.api()
     }
 
     /// The path of a SealedSecret; of all, where the name is empty.
@@ -245,7 +264,7 @@ impl Scene {
     /// What the controllers of this scene asked of the API server, from the audit log.
     pub(crate) fn requests(&self) -> Vec<Value> {
         let user = format!("system:serviceaccount:{}:{ACCOUNT}", self.keys);
-        ControlPlane::shared().audit_events(|event| event["user"]["username"] == user)
+        self.plane.audit_events(|event| event["user"]["username"] == user)
     }
 }
 

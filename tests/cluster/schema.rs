@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::scene::Scene;
 
-fn scene_without_controller(prefix: &str) -> (Scene, NamedRecipient) {
+fn scene_without_controller(prefix: &str) -> (Scene<'static>, NamedRecipient) {
     let recipient = Identity::generate().recipient().clone();
     (Scene::new(prefix), NamedRecipient { recipient, name: None })
 }

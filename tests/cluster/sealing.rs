@@ -14,7 +14,7 @@ use super::scene::Scene;
 
 /// A Secret that is about to be sealed.
 pub(crate) struct Sealing<'a> {
-    scene: &'a Scene,
+    scene: &'a Scene<'a>,
     place: Place,
     scope: Scope,
     recipients: Vec<NamedRecipient>,
@@ -24,7 +24,7 @@ pub(crate) struct Sealing<'a> {
 }
 
 impl<'a> Sealing<'a> {
-    pub(super) fn new(scene: &'a Scene, name: &str) -> Self {
+    pub(super) fn new(scene: &'a Scene<'a>, name: &str) -> Self {
         Self {
             scene,
             place: Place { namespace: scene.namespace.parse().unwrap(), name: name.parse().unwrap() },

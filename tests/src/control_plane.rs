@@ -76,7 +76,7 @@ impl ControlPlane {
     #[must_use]
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
-        match SHARED.get_or_init(|| Self::start(&crds())) {
+        match SHARED.get_or_init(|| Self::start(&definitions())) {
             Ok(control_plane) => control_plane,
             Err(why) => panic!("the test control plane didn't start: {why}"),
         }
@@ -305,8 +305,12 @@ fn checked(command: &Command, output: Output) -> Output {
     output
 }
 
-/// The CRDs that we ship.
-fn crds() -> Vec<PathBuf> {
+/// The files of the CRDs that we ship.
+///
+/// # Panics
+/// When the repository has no folder `crds`.
+#[must_use]
+pub fn definitions() -> Vec<PathBuf> {
     let dir = toolchain::repository().join("crds");
     let mut crds: Vec<PathBuf> = std::fs::read_dir(&dir)
         .expect("the repository has a folder crds")

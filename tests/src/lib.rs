@@ -6,5 +6,6 @@
 pub mod api;
 pub mod control_plane;
 pub mod controller;
+pub mod proxy;
 pub mod toolchain;
 pub mod wait;

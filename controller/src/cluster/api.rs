@@ -67,6 +67,18 @@ pub(super) fn is_code(error: &kube::Error, code: u16) -> bool {
     status(error).is_some_and(|status| status.code == code)
 }
 
+/// The fields over which an apply conflicts with other managers; none where the error is another one, such as a
+/// resourceVersion that is no longer current.
+pub(super) fn conflicting_fields(error: &kube::Error) -> Option<Vec<String>> {
+    let status = status(error).filter(|status| status.code == 409)?;
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let fields: Vec<String> = causes
+        .filter(|cause| cause.reason == "FieldManagerConflict")
+        .map(|cause| cause.field.clone())
+        .collect();
+    (!fields.is_empty()).then_some(fields)
+}
+
 /// A failure of a request that carries nothing of a Secret's.
 pub(super) fn failure(doing: &str, error: &kube::Error) -> Failure {
     match status(error).map(|status| status.code) {

@@ -39,7 +39,7 @@ impl FieldSet {
             add(&["f:metadata", "f:annotations", &format!("f:{annotation}")]);
         }
         add(&["f:metadata", "f:annotations", &format!("f:{DIGEST_ANNOTATION}")]);
-        add(&["f:metadata", "f:ownerReferences", &format!("k:{}", serde_json::json!({ "uid": owner_uid }))]);
+        add(&["f:metadata", "f:ownerReferences", &owner_segment(owner_uid)]);
         add(&["f:type"]);
         if shape.immutable.is_some() {
             add(&["f:immutable"]);
@@ -74,6 +74,10 @@ impl FieldSet {
     }
 }
 
+fn owner_segment(uid: &str) -> String {
+    format!("k:{}", serde_json::json!({ "uid": uid }))
+}
+
 fn collect(fields: &Value, path: &mut Vec<String>, out: &mut BTreeSet<Vec<String>>) {
     let children = fields.as_object().into_iter().flatten().filter(|(segment, _)| *segment != ".");
     let mut is_leaf = true;
@@ -105,14 +109,44 @@ pub(super) fn owns_exactly(managed: &[ManagedFieldsEntry], expected: &FieldSet) 
         && !managed.iter().any(|entry| !is_apply(entry) && FieldSet::of(entry).shares_a_field_with(expected))
 }
 
-/// Another `Apply` manager of an expected field, if there is one. Two appliers of one field disagree about
-/// what it should be; forcing would only start a fight between two controllers.
-pub(super) fn other_applier(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> Option<String> {
-    managed
-        .iter()
-        .filter(|entry| is_apply(entry) && !is_ours(entry))
-        .find(|entry| FieldSet::of(entry).shares_a_field_with(expected))
-        .map(|entry| entry.manager.clone().unwrap_or_default())
+/// Other `Apply` managers of expected fields: their names, and the fields as a conflict of the apiserver names
+/// them (`.data.password`). Where one of them wants another value, forcing would only start a fight between
+/// two controllers.
+pub(super) fn other_appliers(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> Vec<(String, String)> {
+    let others = managed.iter().filter(|entry| is_apply(entry) && !is_ours(entry));
+    others
+        .flat_map(|entry| {
+            let manager = entry.manager.clone().unwrap_or_default();
+            let shared: Vec<_> = FieldSet::of(entry).0.intersection(&expected.0).cloned().collect();
+            shared.into_iter().map(move |path| (manager.clone(), conflict_field(&path)))
+        })
+        .collect()
+}
+
+/// The path as in `details.causes[].field` of a conflict.
+fn conflict_field(path: &[String]) -> String {
+    path.iter().filter_map(|segment| segment.strip_prefix("f:")).map(|name| format!(".{name}")).collect()
+}
+
+/// managedFields with the owner reference of this uid moved from an `Update` entry to our Apply entry, so that
+/// the next apply, which doesn't name it, removes it; `None` where no `Update` entry has it.
+///
+/// Our entry then owns more than what is expected, so until that apply the Secret isn't in sync.
+pub(super) fn with_owner_claimed(
+    managed: &[ManagedFieldsEntry],
+    uid: &str,
+) -> Option<Vec<ManagedFieldsEntry>> {
+    let path = vec!["f:metadata".to_owned(), "f:ownerReferences".to_owned(), owner_segment(uid)];
+    let has_it = |entry: &ManagedFieldsEntry| !is_apply(entry) && FieldSet::of(entry).0.contains(&path);
+    if !managed.iter().any(has_it) {
+        return None;
+    }
+    let mut ours = FieldSet::default();
+    if let Some(entry) = managed.iter().find(|entry| is_ours(entry)) {
+        ours = FieldSet::of(entry);
+    }
+    ours.0.insert(path);
+    Some(moved(managed, &ours))
 }
 
 /// managedFields with the expected fields moved from `Update` entries to our Apply entry; `None` where
@@ -126,9 +160,11 @@ pub(super) fn settled(
     managed: &[ManagedFieldsEntry],
     expected: &FieldSet,
 ) -> Option<Vec<ManagedFieldsEntry>> {
-    if owns_exactly(managed, expected) {
-        return None;
-    }
+    (!owns_exactly(managed, expected)).then(|| moved(managed, expected))
+}
+
+/// managedFields with our Apply entry owning just these fields, and no `Update` entry any of them.
+fn moved(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> Vec<ManagedFieldsEntry> {
     let mut ours =
         managed.iter().find(|entry| is_ours(entry)).cloned().unwrap_or_else(|| ManagedFieldsEntry {
             manager: Some(FIELD_MANAGER.to_owned()),
@@ -151,7 +187,7 @@ pub(super) fn settled(
         }
         settled.push(entry);
     }
-    Some(settled)
+    settled
 }
 
 #[cfg(test)]
@@ -259,10 +295,25 @@ mod tests {
     }
 
     #[test]
+    fn an_owner_reference_that_an_update_made_becomes_ours_to_remove() {
+        let old =
+            serde_json::json!({"f:metadata": {"f:ownerReferences": {".": {}, "k:{\"uid\":\"u-0\"}": {}}}});
+        let claimed = with_owner_claimed(&[ours(), entry("velero", "Update", old)], "u-0").unwrap();
+        assert_eq!(claimed.len(), 1, "nothing is left to the other manager");
+        assert!(!owns_exactly(&claimed, &expected()), "until the next apply it isn't in sync");
+        let fields = &claimed[0].fields_v1.as_ref().unwrap().0;
+        assert!(fields["f:metadata"]["f:ownerReferences"].get("k:{\"uid\":\"u-0\"}").is_some());
+        assert_eq!(with_owner_claimed(&[ours()], "u-1"), None, "an apply removes its own");
+    }
+
+    #[test]
     fn another_applier_of_our_field_is_named() {
         let theirs = entry("argocd", "Apply", serde_json::json!({"f:data": {"f:password": {}}}));
-        assert_eq!(other_applier(&[ours(), theirs], &expected()).as_deref(), Some("argocd"));
+        assert_eq!(
+            other_appliers(&[ours(), theirs], &expected()),
+            [("argocd".to_owned(), ".data.password".to_owned())]
+        );
         let elsewhere = entry("argocd", "Apply", serde_json::json!({"f:data": {"f:extra": {}}}));
-        assert_eq!(other_applier(&[ours(), elsewhere], &expected()), None);
+        assert_eq!(other_appliers(&[ours(), elsewhere], &expected()), []);
     }
 }

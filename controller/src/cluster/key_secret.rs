@@ -59,15 +59,19 @@ pub(super) fn to_json(name: &str, identity: &Identity, sequence: i64, created_at
         "name": name,
         "labels": { SEALING_KEY_LABEL: "" },
     });
-    // Written by hand around the private half, so that no JSON value holds a copy of it.
-    format!(
-        r#"{{"apiVersion":"v1","kind":"Secret","type":"{TYPE}","immutable":true,"metadata":{fixed},"data":{{"identity":"{}","recipient":"{}","sequence":"{}","createdAt":"{}"}}}}"#,
-        *encoded,
+    let public = format!(
+        r#"{{"apiVersion":"v1","kind":"Secret","type":"{TYPE}","immutable":true,"metadata":{fixed},"data":{{"recipient":"{}","sequence":"{}","createdAt":"{}","identity":""#,
         BASE64.encode(identity.recipient().to_string()),
         BASE64.encode(sequence.to_string()),
         BASE64.encode(created_at),
-    )
-    .into_bytes()
+    );
+    // Written by hand around the private half, so that no JSON value holds a copy of it; and with room for it
+    // from the start, so that growing leaves none behind.
+    let mut body = Vec::with_capacity(public.len() + encoded.len() + 3);
+    body.extend_from_slice(public.as_bytes());
+    body.extend_from_slice(encoded.as_bytes());
+    body.extend_from_slice(br#""}}"#);
+    body
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use http::{Method, Request};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use seal_crds::Namespace;
@@ -23,12 +24,16 @@ use seal_crds::resources::{
 };
 use serde_json::json;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use super::api::{failure, is_code};
 use super::fields::FIELD_MANAGER;
 use super::key_secret::{KeySecret, KeySecretList, to_json};
 use crate::failure::Failure;
 use crate::status::rfc3339;
+
+/// On the Secret with the private half: the state of its SealingKey, should that be lost.
+const STATE_ANNOTATION: &str = "sealing.dev/state";
 
 /// The name of the first key: fixed, so that creating it is a race with one winner.
 const FIRST_KEY: &str = "sealing-key-first";
@@ -49,6 +54,8 @@ struct Loaded {
     identity: Identity,
     sequence: i64,
     created_at: String,
+    /// The state it had last.
+    state: KeyState,
 }
 
 impl Keys {
@@ -63,6 +70,15 @@ impl Keys {
         if loaded.is_empty() && published.is_empty() {
             self.create_first().await?;
             loaded = self.load().await?;
+            if loaded.is_empty() {
+                return Err(Failure::transient(
+                    "KeyUnreadable",
+                    format!(
+                        "Secret {FIRST_KEY} exists, but isn't a sealing key: it needs the label \
+                         {SEALING_KEY_LABEL} and the values it was made with; restore it from the backup"
+                    ),
+                ));
+            }
         }
         for key in &loaded {
             if !published.contains_key(&key.name) {
@@ -73,6 +89,9 @@ impl Keys {
         let primary = primary(&loaded, &published).map(|key| key.identity.fingerprint());
         for (name, object) in &published {
             let key = loaded.iter().find(|key| key.name == *name);
+            if let Some(key) = key {
+                self.record(key, object.spec.state).await?;
+            }
             self.report(name, object, key, primary).await?;
         }
         self.offer(loaded, primary);
@@ -83,11 +102,13 @@ impl Keys {
     async fn load(&self) -> Result<Vec<Loaded>, Failure> {
         let uri = format!("/api/v1/namespaces/{}/secrets?labelSelector={SEALING_KEY_LABEL}", self.namespace);
         let request = Request::get(uri).body(Vec::new()).expect("a validated namespace is a URL segment");
-        let list: KeySecretList = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| failure("loading the sealing keys", &error))?;
+        let answer = self.client.request_text(request).await;
+        let text = Zeroizing::new(answer.map_err(|error| failure("loading the sealing keys", &error))?);
+        // Parsed here: the client would log the text of an answer that doesn't fit. The parser's message may
+        // quote it too.
+        let list: KeySecretList = serde_json::from_str(&text).map_err(|_| {
+            Failure::transient("ApiError", "the API server's list of sealing keys can't be read")
+        })?;
         let mut loaded: Vec<Loaded> = list.items.into_iter().filter_map(Loaded::from_secret).collect();
         loaded.sort_by_key(|key| std::cmp::Reverse(key.sequence));
         Ok(loaded)
@@ -123,12 +144,27 @@ impl Keys {
         Ok(())
     }
 
+    /// Notes a state that somebody chose beside the private half: a SealingKey that is deleted and published
+    /// again must not make a revoked key Active.
+    async fn record(&self, key: &Loaded, state: KeyState) -> Result<(), Failure> {
+        if key.state == state {
+            return Ok(());
+        }
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace.as_str());
+        let patch = json!({ "metadata": { "annotations": { STATE_ANNOTATION: state } } });
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
+        api.patch_metadata(&key.name, &params, &Patch::Merge(&patch))
+            .await
+            .map(drop)
+            .map_err(|error| failure("recording a sealing key's state", &error))
+    }
+
     async fn publish(&self, key: &Loaded) -> Result<SealingKey, Failure> {
         let spec = SealingKeySpec {
             recipient: key.identity.recipient().to_string(),
             sequence: key.sequence,
             created_at: key.created_at.clone(),
-            state: KeyState::Active,
+            state: key.state,
         };
         let object = SealingKey::new(&key.name, spec);
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
@@ -239,9 +275,12 @@ impl Loaded {
         let identity = Identity::parse(&data.identity.0);
         let sequence = data.sequence.0.parse().ok().filter(|sequence| *sequence >= 1);
         let created_at = data.created_at.0.parse::<Timestamp>().ok().map(rfc3339);
+        let state = metadata.annotations.and_then(|mut annotations| annotations.remove(STATE_ANNOTATION));
+        let state = state.and_then(|state| serde_json::from_value(state.into()).ok());
         match (identity, sequence, created_at) {
             (Ok(identity), Some(sequence), Some(created_at)) => {
-                Some(Self { name, identity, sequence, created_at })
+                let state = state.unwrap_or(KeyState::Active);
+                Some(Self { name, identity, sequence, created_at, state })
             }
             _ => {
                 tracing::warn!(
@@ -288,7 +327,8 @@ mod tests {
 
     fn loaded(name: &str, sequence: i64) -> Loaded {
         let identity = Identity::generate();
-        Loaded { name: name.into(), identity, sequence, created_at: "2026-01-01T00:00:00Z".into() }
+        let created_at = "2026-01-01T00:00:00Z".into();
+        Loaded { name: name.into(), identity, sequence, created_at, state: KeyState::Active }
     }
 
     fn published(key: &Loaded, state: KeyState) -> (String, SealingKey) {

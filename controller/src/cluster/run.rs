@@ -3,6 +3,7 @@
 //! Not a decision and not a request of its own. Invariant: nothing is reconciled before the keys are loaded
 //! and the cache of Secrets is complete, so a restart over unchanged objects writes nothing.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use seal_crds::keys::{Keyring, Recipient};
 use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey};
 use tokio::sync::{mpsc, watch};
 
-use super::api::{request_client, watch_client};
+use super::api::{request_client, status, watch_client};
 use super::fields::FIELD_MANAGER;
 use super::keys::Keys;
 use super::object::Object;
@@ -124,7 +125,9 @@ pub async fn run(
     });
     if !*stopped.borrow() {
         tracing::info!("watching SealedSecrets");
-        Controller::new(scoped::<Object>(&watches, options.watch.as_ref()), watcher::Config::default())
+        // An object may be over a megabyte, and a page is in memory as a whole, text and tree.
+        let pages = watcher::Config::default().page_size(50);
+        Controller::new(scoped::<Object>(&watches, options.watch.as_ref()), pages)
             .with_config(ControllerConfig::default().concurrency(options.workers))
             .reconcile_on(changed)
             .reconcile_all_on(keys_changed)
@@ -179,24 +182,46 @@ fn cache_secrets(
     let secrets = watcher(api, watcher::Config::default())
         .default_backoff()
         .modify(|secret| trim(&mut secret.metadata))
-        .reflect(writer)
-        .touched_objects();
-    let task = tokio::spawn(secrets.for_each(move |secret| {
-        match secret {
-            Ok(secret) => {
-                let metadata = secret.metadata;
-                let name = metadata.name.unwrap_or_default();
-                let key = ObjectRef::new(&name).within(&metadata.namespace.unwrap_or_default());
-                // The other end goes first only when everything does.
-                drop(changed.send(key));
+        .reflect(writer);
+    let cached = reader.clone();
+    let mut relisted = HashSet::new();
+    let task = tokio::spawn(secrets.for_each(move |event| {
+        // The other end of the channel goes first only when everything does.
+        let send = |secret: &PartialObjectMeta<Secret>| drop(changed.send(key(secret)));
+        match event {
+            Ok(watcher::Event::Apply(secret) | watcher::Event::Delete(secret)) => send(&secret),
+            // A list taken anew replaces the cache as a whole, at its end: until then a look would find the
+            // old one, and what is gone from the new one has no event of its own.
+            Ok(watcher::Event::Init) => relisted = cached.state().iter().map(|secret| key(secret)).collect(),
+            Ok(watcher::Event::InitApply(secret)) => drop(relisted.insert(key(&secret))),
+            Ok(watcher::Event::InitDone) => relisted.drain().for_each(|key| drop(changed.send(key))),
+            Err(error) => {
+                tracing::warn!(code = watch_code(&error), "the watch on Secrets broke; it is taken up again");
             }
-            Err(_) => tracing::warn!("the watch on Secrets broke; it is taken up again"),
         }
         std::future::ready(())
     }));
     let changes =
         futures::stream::unfold(changes, |mut changes| async move { Some((changes.recv().await?, changes)) });
     (reader, changes, task)
+}
+
+/// The SealedSecret that a Secret may concern.
+fn key(secret: &PartialObjectMeta<Secret>) -> ObjectRef<Object> {
+    let metadata = &secret.metadata;
+    ObjectRef::new(metadata.name.as_deref().unwrap_or_default())
+        .within(metadata.namespace.as_deref().unwrap_or_default())
+}
+
+/// The apiserver's code, of an error whose words aren't repeated; none where there was no answer.
+fn watch_code(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => status(error).map(|status| status.code),
+        watcher::Error::WatchError(status) => Some(status.code),
+        _ => None,
+    }
 }
 
 /// Keeps the keys in step: on every change of a private half or a SealingKey, and every few minutes.

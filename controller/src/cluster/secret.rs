@@ -45,6 +45,13 @@ impl Owner<'_> {
         }
     }
 
+    /// The uid of the owner reference of a Secret of ours that an apply has to replace: one object has one
+    /// controller, and the apiserver refuses a second beside it.
+    pub(super) fn replaced_uid<'m>(&self, found: &'m ObjectMeta) -> Option<&'m str> {
+        let owner = controller(found).filter(|owner| is_ours(owner, self.sealed.place()))?;
+        (owner.uid != self.uid).then_some(owner.uid.as_str())
+    }
+
     /// What a Secret's metadata says of it.
     pub(super) fn classify(&self, found: Option<&ObjectMeta>) -> Target {
         let Some(found) = found else { return Target::Absent };
@@ -67,15 +74,16 @@ impl Owner<'_> {
     }
 }
 
-/// Drops what [`Owner::classify`] doesn't need, of a Secret that isn't ours: a cluster holds many of those,
-/// and managedFields are most of their metadata.
+/// Drops what [`Owner::classify`] doesn't need. Annotations, because kubectl's last-applied-configuration holds
+/// the values of Secrets that were applied in plain; managedFields of what isn't ours, because a cluster holds
+/// many such Secrets, and they are most of their metadata.
 pub(super) fn trim(metadata: &mut ObjectMeta) {
     metadata.labels = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.retain(|key, _| key == ADOPT_ANNOTATION || key == DIGEST_ANNOTATION);
+    }
     if controller(metadata).is_none_or(|owner| owner.kind != SEALED_SECRET) {
         metadata.managed_fields = None;
-        if let Some(annotations) = &mut metadata.annotations {
-            annotations.retain(|key, _| key == ADOPT_ANNOTATION);
-        }
     }
 }
 
@@ -146,7 +154,7 @@ impl<'a> Body<'a> {
     /// The bytes, in a buffer that was large enough from the start.
     pub(super) fn to_json(&self) -> Vec<u8> {
         let values: usize =
-            self.data.iter().map(|(key, value)| key.as_str().len() + 8 + value.len() * 4 / 3).sum();
+            self.data.iter().map(|(key, value)| key.as_str().len() + 8 + value.len().div_ceil(3) * 4).sum();
         let mut body = Vec::with_capacity(values + self.metadata.to_string().len() + 512);
         serde_json::to_writer(&mut body, self).expect("plain data always serializes");
         body

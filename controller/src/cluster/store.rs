@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use http::Method;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder};
@@ -19,8 +20,8 @@ use seal_crds::resources::{SealedSecretSpec, SealedSecretStatus};
 use seal_crds::{ItemName, Place, Plaintext, Sealed};
 use serde_json::json;
 
-use super::api::{failure, is_code, send_secret, write_failure};
-use super::fields::{FIELD_MANAGER, other_applier, settled};
+use super::api::{conflicting_fields, failure, is_code, send_secret, write_failure};
+use super::fields::{FIELD_MANAGER, other_appliers, settled, with_owner_claimed};
 use super::object::Object;
 use super::secret::{Body, Owner};
 use crate::failure::Failure;
@@ -158,39 +159,82 @@ impl ClusterStore {
             Target::Foreign { adoptable: false } => return Err(foreign(place)),
             Target::Ours { in_sync: false } | Target::Foreign { adoptable: true } | Target::Absent => {}
         }
-        let rival =
-            other_applier(live.metadata.managed_fields.as_deref().unwrap_or_default(), &owner.fields());
-        let body = Body::new(owner, data, live.metadata.resource_version.as_deref()).to_json();
-        let query = format!("fieldManager={FIELD_MANAGER}&force={}", rival.is_none());
+        let live = self.claim_owner(owner, live).await?;
+        let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
+        let rivals = other_appliers(managed, &owner.fields());
+        let mut result = self.send_apply(owner, data, &live, rivals.is_empty()).await;
+        if let Err(error) = &result
+            && let Some(fields) = conflicting_fields(error)
+        {
+            // Of the managers that want another value, an applier is left alone; the others have drifted.
+            if let Some((rival, _)) = rivals.iter().find(|(_, field)| fields.contains(field)) {
+                return Err(Failure::permanent(
+                    "FieldConflict",
+                    format!(
+                        "\"{}\" applies a field of Secret {place} that this SealedSecret sets; remove it from one of them",
+                        rival.escape_debug()
+                    ),
+                ));
+            }
+            result = self.send_apply(owner, data, &live, true).await;
+        }
+        let applied = result.map_err(|error| write_failure(place, owner.sealed.shape(), &error))?;
+        self.settle(owner, &applied).await.map(|()| true)
+    }
+
+    async fn send_apply(
+        &self,
+        owner: &Owner<'_>,
+        data: &BTreeMap<ItemName, Plaintext>,
+        over: &PartialObjectMeta<Secret>,
+        force: bool,
+    ) -> Result<PartialObjectMeta<Secret>, kube::Error> {
+        let body = Body::new(owner, data, over.metadata.resource_version.as_deref()).to_json();
+        let query = format!("fieldManager={FIELD_MANAGER}&force={force}");
         let content_type = "application/apply-patch+yaml";
-        let result = send_secret(&self.client, Method::PATCH, place, &query, content_type, body).await;
-        match (result, rival) {
-            (Ok(applied), _) => self.settle(owner, &applied).await.map(|()| true),
-            (Err(error), Some(rival)) if is_code(&error, 409) => Err(Failure::permanent(
-                "FieldConflict",
-                format!(
-                    "\"{}\" applies a field of Secret {place} that this SealedSecret sets; remove it from one of them",
-                    rival.escape_debug()
-                ),
-            )),
-            (Err(error), _) => Err(write_failure(place, owner.sealed.shape(), &error)),
+        send_secret(&self.client, Method::PATCH, owner.sealed.place(), &query, content_type, body).await
+    }
+
+    /// Makes the owner reference of a SealedSecret that was made again, or is in the other group, ours to
+    /// remove; somebody may have put it there with an update (a restored backup, the peer).
+    async fn claim_owner(
+        &self,
+        owner: &Owner<'_>,
+        live: PartialObjectMeta<Secret>,
+    ) -> Result<PartialObjectMeta<Secret>, Failure> {
+        let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
+        let claimed = owner.replaced_uid(&live.metadata).and_then(|uid| with_owner_claimed(managed, uid));
+        match claimed {
+            Some(claimed) => self.move_fields(owner, &live, claimed).await,
+            None => Ok(live),
         }
     }
 
     /// Makes us the only owner of our fields, so that an item that is removed later really goes.
     async fn settle(&self, owner: &Owner<'_>, written: &PartialObjectMeta<Secret>) -> Result<(), Failure> {
         let managed = written.metadata.managed_fields.as_deref().unwrap_or_default();
-        let Some(settled) = settled(managed, &owner.fields()) else { return Ok(()) };
+        match settled(managed, &owner.fields()) {
+            Some(settled) => self.move_fields(owner, written, settled).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Says who owns which field, of the Secret as it was seen.
+    async fn move_fields(
+        &self,
+        owner: &Owner<'_>,
+        seen: &PartialObjectMeta<Secret>,
+        managed: Vec<ManagedFieldsEntry>,
+    ) -> Result<PartialObjectMeta<Secret>, Failure> {
         let place = owner.sealed.place();
         let api: Api<Secret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
         let patch = json!({ "metadata": {
-            "resourceVersion": written.metadata.resource_version,
-            "managedFields": settled,
+            "resourceVersion": seen.metadata.resource_version,
+            "managedFields": managed,
         } });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
         api.patch_metadata(place.name.as_str(), &params, &Patch::Merge(&patch))
             .await
-            .map(drop)
             .map_err(|error| failure("settling the Secret's field ownership", &error))
     }
 }

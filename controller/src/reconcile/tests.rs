@@ -1,0 +1,347 @@
+//! The core over a store in memory: which effects, in which order, and when it is looked at again.
+//!
+//! Not the decisions, which have tests of their own, and not a store's behaviour. Each test scripts what the
+//! store finds and answers, and reads what was done to it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+use seal_crds::keys::Keyring;
+use seal_crds::resources::{SealedSecretSpec, SealedSecretStatus, find_condition};
+use seal_crds::{Digest, ItemName, Place, Plaintext, Scope, Shape, UnsealError};
+
+use super::*;
+use crate::store::{Target, Write};
+
+/// An object, and what opening it gives.
+#[derive(Clone, Default)]
+struct Object {
+    generation: i64,
+    requested_at: Option<String>,
+    opens: Opens,
+}
+
+#[derive(Clone, Default)]
+enum Opens {
+    #[default]
+    Well,
+    Badly,
+    Panicking,
+}
+
+impl Object {
+    fn test() -> Self {
+        Self { generation: 1, ..Self::default() }
+    }
+
+    fn that_opens(mut self, opens: Opens) -> Self {
+        self.opens = opens;
+        self
+    }
+
+    fn requested(mut self, at: &str) -> Self {
+        self.requested_at = Some(at.to_owned());
+        self
+    }
+}
+
+/// A store that remembers what was done, and does what it is told.
+struct Memory {
+    target: Mutex<Target>,
+    status: Mutex<Option<SealedSecretStatus>>,
+    /// Answers of the next calls of `observe`, `write` and `report`; then they succeed.
+    failures: Mutex<VecDeque<(&'static str, Failure)>>,
+    /// Whether a write finds something to write.
+    writes: bool,
+    done: Mutex<Vec<String>>,
+}
+
+impl Memory {
+    fn with(target: Target) -> Self {
+        Self {
+            target: Mutex::new(target),
+            status: Mutex::default(),
+            failures: Mutex::default(),
+            writes: true,
+            done: Mutex::default(),
+        }
+    }
+
+    fn failing(self, call: &'static str, failure: Failure) -> Self {
+        self.failures.lock().unwrap().push_back((call, failure));
+        self
+    }
+
+    fn answer(&self, call: &'static str) -> Result<(), Failure> {
+        let mut failures = self.failures.lock().unwrap();
+        match failures.front() {
+            Some((expected, _)) if *expected == call => Err(failures.pop_front().unwrap().1),
+            _ => Ok(()),
+        }
+    }
+
+    fn did(&self, what: String) {
+        self.done.lock().unwrap().push(what);
+    }
+}
+
+impl Store for Memory {
+    type Object = Object;
+
+    fn place(&self, _: &Object) -> Result<Place, Failure> {
+        Ok(place())
+    }
+
+    fn decode(&self, object: &Object, _: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
+        Ok(Arc::new(Fake { opens: object.opens.clone(), place: place(), shape: shape() }))
+    }
+
+    fn last(&self, object: &Object) -> Last {
+        Last {
+            generation: object.generation,
+            status: self.status.lock().unwrap().clone(),
+            requested_at: object.requested_at.clone(),
+        }
+    }
+
+    async fn observe(&self, _: &Object, _: &dyn Sealed) -> Result<Target, Failure> {
+        self.answer("observe")?;
+        Ok(*self.target.lock().unwrap())
+    }
+
+    async fn write(
+        &self,
+        _: &Object,
+        _: &dyn Sealed,
+        write: Write,
+        data: &BTreeMap<ItemName, Plaintext>,
+    ) -> Result<bool, Failure> {
+        self.answer("write")?;
+        self.did(format!("{write:?} {}", data.len()));
+        *self.target.lock().unwrap() = Target::Ours { in_sync: true };
+        Ok(self.writes)
+    }
+
+    async fn report(&self, _: &Object, status: &SealedSecretStatus) -> Result<(), Failure> {
+        self.answer("report")?;
+        self.did(format!("report {}", find_condition(&status.conditions, "Ready").unwrap().reason));
+        *self.status.lock().unwrap() = Some(status.clone());
+        Ok(())
+    }
+
+    async fn notify(&self, _: &Object, notice: &Notice) {
+        self.did(format!("notify {}", notice.reason));
+    }
+}
+
+struct Fake {
+    opens: Opens,
+    place: Place,
+    shape: Shape,
+}
+
+impl Sealed for Fake {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Strict
+    }
+
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::of(&SealedSecretSpec {
+            scope: Scope::Strict,
+            envelopes: Vec::new(),
+            encrypted_data: BTreeMap::new(),
+            template: Default::default(),
+        })
+    }
+
+    fn unseal(&self, _: &Keyring) -> Result<Unsealed, UnsealError> {
+        match self.opens {
+            Opens::Well => Ok(Unsealed {
+                data: [("password".parse().unwrap(), Plaintext::from(b"x".to_vec()))].into(),
+                opened_by: Vec::new(),
+            }),
+            Opens::Badly => {
+                Err(UnsealError::WrongPlace { sealed: "prod/db".into(), found: "staging/db".into() })
+            }
+            Opens::Panicking => panic!("a bug"),
+        }
+    }
+}
+
+fn place() -> Place {
+    Place { namespace: "prod".parse().unwrap(), name: "db".parse().unwrap() }
+}
+
+fn shape() -> Shape {
+    Shape {
+        type_: "Opaque".into(),
+        immutable: None,
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        keys: ["password".parse().unwrap()].into(),
+    }
+}
+
+fn context(store: Memory) -> Context<Memory> {
+    let (_, keys) = watch::channel(Arc::new(Keyring::default()));
+    Context {
+        store,
+        policy: Policy::default(),
+        keys,
+        metrics: Metrics::default(),
+        backoff: Backoff::default(),
+    }
+}
+
+fn done(context: &Context<Memory>) -> Vec<String> {
+    std::mem::take(&mut *context.store.done.lock().unwrap())
+}
+
+fn count(context: &Context<Memory>, series: &str) -> u64 {
+    let page = context.metrics.to_text();
+    let value = page.lines().find_map(|line| line.strip_prefix(&format!("seal_controller_{series}_total ")));
+    value.unwrap().parse().unwrap()
+}
+
+fn unreachable_api() -> Failure {
+    Failure::transient("ApiUnavailable", "the API server can't be reached")
+}
+
+#[tokio::test]
+async fn ready_is_said_only_after_the_secret_is_written() {
+    let context = context(Memory::with(Target::Absent));
+    assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
+    assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
+    assert_eq!((count(&context, "unseals"), count(&context, "heals")), (1, 0));
+}
+
+#[tokio::test]
+async fn an_unchanged_object_is_neither_opened_written_nor_reported() {
+    let context = context(Memory::with(Target::Absent));
+    reconcile(&context, &Object::test()).await;
+    done(&context);
+    assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
+    assert_eq!(done(&context), [""; 0]);
+    assert_eq!(count(&context, "unseals"), 1);
+}
+
+#[tokio::test]
+async fn a_healing_is_told_and_counted_and_the_status_stays() {
+    let context = context(Memory::with(Target::Absent));
+    reconcile(&context, &Object::test()).await;
+    for (target, write) in [(Target::Absent, "Create 1"), (Target::Ours { in_sync: false }, "Update 1")] {
+        done(&context);
+        *context.store.target.lock().unwrap() = target;
+        reconcile(&context, &Object::test()).await;
+        assert_eq!(done(&context), [write, "notify Healed"]);
+    }
+    assert_eq!(count(&context, "heals"), 2);
+}
+
+/// The cache said so, but a look at the Secret itself found it right.
+#[tokio::test]
+async fn a_write_that_found_nothing_to_do_is_no_healing() {
+    let mut store = Memory::with(Target::Absent);
+    store.writes = false;
+    let context = context(store);
+    reconcile(&context, &Object::test()).await;
+    done(&context);
+    *context.store.target.lock().unwrap() = Target::Ours { in_sync: false };
+    reconcile(&context, &Object::test()).await;
+    assert_eq!(done(&context), ["Update 1"]);
+    assert_eq!((count(&context, "heals"), count(&context, "secret_writes")), (0, 0));
+}
+
+#[tokio::test]
+async fn a_permanent_failure_waits_for_a_change_and_is_said_once() {
+    let context = context(Memory::with(Target::Absent));
+    let object = Object::test().that_opens(Opens::Badly);
+    assert_eq!(reconcile(&context, &object).await, Next::OnChange);
+    assert_eq!(done(&context), ["report WrongPlace", "notify NotReady"]);
+    assert_eq!(reconcile(&context, &object).await, Next::OnChange);
+    assert_eq!(done(&context), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_transient_failure_is_tried_again_later_and_later_and_forgotten_with_success() {
+    let store =
+        (0..4).fold(Memory::with(Target::Absent), |store, _| store.failing("write", unreachable_api()));
+    let context = context(store);
+    let mut longest = Duration::ZERO;
+    for attempt in 0..4 {
+        let Next::After(wait) = reconcile(&context, &Object::test()).await else {
+            panic!("attempt {attempt} is not tried again")
+        };
+        assert!(!wait.is_zero());
+        longest = longest.max(wait);
+    }
+    assert!(longest >= Duration::from_secs(2), "{longest:?}");
+    assert_eq!(done(&context), ["report ApiUnavailable", "notify NotReady"], "said once, too");
+
+    assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
+    assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
+    *context.store.target.lock().unwrap() = Target::Absent;
+    context.store.failures.lock().unwrap().push_back(("observe", unreachable_api()));
+    let Next::After(wait) = reconcile(&context, &Object::test()).await else { panic!("it is tried again") };
+    assert!(wait <= Duration::from_millis(500), "{wait:?}");
+}
+
+#[tokio::test]
+async fn a_status_that_could_not_be_written_is_tried_again_and_not_told() {
+    let context = context(Memory::with(Target::Absent).failing("report", unreachable_api()));
+    assert!(matches!(reconcile(&context, &Object::test()).await, Next::After(_)));
+    assert_eq!(done(&context), ["Create 1"]);
+    assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
+    assert_eq!(done(&context), ["report InSync", "notify Ready"]);
+    assert_eq!(count(&context, "secret_writes"), 1);
+}
+
+#[tokio::test]
+async fn a_refused_object_keeps_its_refusal_also_where_the_status_could_not_be_written() {
+    let context = context(Memory::with(Target::Absent).failing("report", unreachable_api()));
+    let object = Object::test().that_opens(Opens::Badly);
+    assert!(
+        matches!(reconcile(&context, &object).await, Next::After(_)),
+        "the status is still to be written"
+    );
+    reconcile(&context, &object).await;
+    assert_eq!(done(&context), ["report WrongPlace", "notify NotReady"]);
+}
+
+#[tokio::test]
+async fn a_request_to_look_is_answered_although_nothing_is_to_be_done() {
+    let context = context(Memory::with(Target::Absent));
+    reconcile(&context, &Object::test()).await;
+    done(&context);
+    reconcile(&context, &Object::test().requested("now")).await;
+    assert_eq!(done(&context), ["report InSync"]);
+    let status = context.store.status.lock().unwrap().clone().unwrap();
+    assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
+    reconcile(&context, &Object::test().requested("now")).await;
+    assert_eq!(done(&context), [""; 0]);
+    assert_eq!(count(&context, "unseals"), 1);
+}
+
+#[tokio::test]
+async fn a_foreign_secret_is_not_written_and_nothing_is_opened_for_it() {
+    let context = context(Memory::with(Target::Foreign { adoptable: false }));
+    assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
+    assert_eq!(done(&context), ["report ForeignSecret", "notify NotReady"]);
+    assert_eq!(count(&context, "unseals"), 0);
+}
+
+#[tokio::test]
+async fn a_bug_while_opening_is_one_objects_trouble() {
+    let context = context(Memory::with(Target::Absent));
+    let object = Object::test().that_opens(Opens::Panicking);
+    assert!(matches!(reconcile(&context, &object).await, Next::After(_)));
+    assert_eq!(done(&context), ["report Interrupted", "notify NotReady"]);
+}

@@ -1,0 +1,144 @@
+//! `controller/deploy` as it ships, on a control plane of its own: every namespace is watched, and the
+//! definitions change.
+
+use std::sync::OnceLock;
+
+use seal_tests::control_plane::{ControlPlane, definitions, succeed};
+use seal_tests::toolchain;
+use seal_tests::wait::until;
+use serde_json::{Value, json};
+
+use super::scene::{ACCOUNT, Scene};
+
+const SYSTEM: &str = "seal-system";
+
+/// With `kubectl apply -k controller/deploy` behind it, as README says.
+fn plane() -> &'static ControlPlane {
+    static PLANE: OnceLock<ControlPlane> = OnceLock::new();
+    PLANE.get_or_init(|| {
+        let plane = ControlPlane::start(&definitions()).unwrap();
+        let deploy = toolchain::repository().join("controller/deploy");
+        succeed(plane.kubectl(["apply", "--server-side", "-k"]).arg(deploy));
+        plane
+    })
+}
+
+fn scene(prefix: &str) -> Scene<'static> {
+    Scene::on(plane(), plane().namespace(prefix), SYSTEM.to_owned())
+}
+
+fn may(who: &str, what: &[&str]) -> bool {
+    let args = ["auth", "can-i", "--quiet", "--as", who].into_iter().chain(what.iter().copied());
+    plane().kubectl(args).output().unwrap().status.success()
+}
+
+#[test]
+fn the_shipped_roles_serve_every_namespace_and_nothing_is_asked_for_beyond_them() {
+    let (one, other) = (scene("one"), scene("other"));
+    let mut controller = one.start_as_shipped();
+    for scene in [&one, &other] {
+        scene.seal("db").item("a", "1").commit();
+        scene.until_ready("db");
+        scene.api().merge(&scene.secrets("db"), &json!({"data": {"a": null}})).unwrap();
+        until("it is healed", || scene.data("db").contains_key("a"));
+        scene.api().delete(&scene.sealed_secrets("db")).unwrap();
+        until("it is collected", || scene.secret("db").is_none());
+    }
+    assert!(controller.terminate().success());
+    let forbidden: Vec<Value> =
+        one.requests().into_iter().filter(|request| request["responseStatus"]["code"] == 403).collect();
+    assert_eq!(forbidden, [Value::Null; 0]);
+}
+
+#[test]
+fn the_shipped_roles_grant_the_controller_no_more_than_it_needs() {
+    plane();
+    let controller = format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}");
+    for what in [
+        &["delete", "secrets", "-n", "default"][..],
+        &["update", "secrets", "-n", "default"],
+        &["update", "sealedsecrets.sealing.dev", "-n", "default"],
+        &["patch", "sealedsecrets.sealing.dev", "-n", "default"],
+        &["create", "sealingkeys.sealing.dev", "-n", "default"],
+        &["patch", "sealingkeys.sealing.dev", "-n", SYSTEM],
+        &["delete", "sealingkeys.sealing.dev", "-n", SYSTEM],
+        &["create", "pods", "-n", SYSTEM],
+        &["create", "tokenreviews.authentication.k8s.io"],
+    ] {
+        assert!(!may(&controller, what), "{what:?}");
+    }
+    assert!(may(&controller, &["patch", "secrets", "-n", "default"]), "the question is asked rightly");
+}
+
+#[test]
+fn people_may_read_public_keys_and_edit_objects_but_not_what_the_controller_says() {
+    let scene = scene("people");
+    let namespace = scene.namespace.as_str();
+    for role in ["view", "edit", "admin"] {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": role},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": role}],
+        });
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
+        scene.api().create(&path, &binding).unwrap();
+    }
+    let objects = "sealedsecrets.sealing.dev";
+    // The aggregated roles are made by a controller, in its own time.
+    until("edit may create", || may("edit", &["create", objects, "-n", namespace]));
+    until("admin may create", || may("admin", &["create", objects, "-n", namespace]));
+    until("view may get", || may("view", &["get", objects, "-n", namespace]));
+    assert!(!may("view", &["create", objects, "-n", namespace]));
+    for who in ["view", "edit", "admin"] {
+        assert!(!may(who, &["patch", objects, "--subresource=status", "-n", namespace]), "{who}");
+        assert!(!may(who, &["create", "sealingkeys.sealing.dev", "-n", namespace]), "{who}");
+        // Whoever can log in.
+        assert!(may(who, &["list", "sealingkeys.sealing.dev", "-n", SYSTEM]), "{who}");
+        assert!(!may(who, &["get", "secrets", "-n", SYSTEM]), "{who}");
+    }
+}
+
+/// The definitions are updated before the controller is, and somebody already uses a new field.
+#[test]
+fn an_object_of_a_newer_definition_is_refused_once_and_stops_no_other() {
+    let scene = scene("newer");
+    let crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/sealedsecrets.sealing.dev";
+    until("the new field is in the definition", || {
+        let mut newer = scene.api().get(crd).unwrap();
+        newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["notBefore"] =
+            json!({"type": "string"});
+        scene.api().replace(crd, &newer).is_ok()
+    });
+    let mut controller = scene.start_as_shipped();
+    let mut manifest = scene.seal("newer").item("a", "1").manifest();
+    manifest["spec"]["notBefore"] = json!("2027-01-01");
+    until("the new field is served", || {
+        let trial = scene.api().create(&format!("{}?dryRun=All", scene.sealed_secrets("")), &manifest);
+        trial.is_ok_and(|object| object["spec"]["notBefore"].is_string())
+    });
+    // A watch that began before that shows the object without the field.
+    assert!(controller.terminate().success());
+    let mut controller = scene.start_as_shipped();
+
+    scene.commit(&manifest).unwrap();
+    let message = scene.until_stalled("newer", "Malformed");
+    assert!(message.contains("a field that this version doesn't know"), "{message}");
+    assert_eq!(scene.secret("newer"), None);
+    let before = scene.nudge("newer");
+    for n in 0..3 {
+        let name = format!("good-{n}");
+        scene.seal(&name).item("a", "1").commit();
+        scene.until_ready(&name);
+    }
+    assert_eq!(scene.sealed("newer"), before, "it is written again and again");
+
+    // A controller that starts with it there serves the others, too.
+    assert!(controller.terminate().success());
+    let _next = scene.start_as_shipped();
+    scene.seal("next").item("a", "1").commit();
+    scene.until_ready("next");
+
+    manifest["spec"].as_object_mut().unwrap().remove("notBefore");
+    scene.commit(&manifest).unwrap();
+    scene.until_ready("newer");
+}
