@@ -9,8 +9,10 @@
 //! - [`cases`]: the command line, held by the files in `cli/`
 //! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`end_to_end`]: the main job, by everything real
+//! - [`files`]: what `seal` does to files and streams
 //! - [`repository`]: what must hold of the repository itself
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
+//! - [`terminal`]: `seal` before a person
 //! - [`unhelpful_cluster`]: clusters that don't give `seal` a recipient
 //!
 //! Not here: fixtures and the things tests stand on (`src/`), but for [`by_hand`], which is a second
@@ -28,8 +30,10 @@ mod cases;
 mod cluster;
 mod demo;
 mod end_to_end;
+mod files;
 mod repository;
 mod round_trip;
 mod sandbox;
+mod terminal;
 mod unhelpful_cluster;
 mod vectors;

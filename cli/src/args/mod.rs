@@ -65,12 +65,23 @@ pub(crate) enum Command {
 /// `--help` and `--version` are answered here and end with [`Exit::Done`]; what
 /// clap refuses ends with [`Exit::Usage`], its own code for it.
 pub(crate) fn parse() -> Result<LowArgs, Failure> {
-    let matches = command().try_get_matches().unwrap_or_else(|error| error.exit());
-    let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let matches = command().try_get_matches().unwrap_or_else(|error| refuse(&error));
+    let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| refuse(&error));
     if args.command.is_none() {
         unknown::check(&command(), &args.seal.files)?;
     }
     Ok(args)
+}
+
+/// clap repeats what was typed as it is. Where that would drive a terminal (a script may have passed on a
+/// name from somewhere), it is escaped, and clap's colours go with it.
+fn refuse(error: &clap::Error) -> ! {
+    let is_odd = |arg: std::ffi::OsString| arg.to_string_lossy().chars().any(crate::terminal::is_unprintable);
+    if error.use_stderr() && std::env::args_os().any(is_odd) {
+        crate::terminal::note(error.render().to_string().trim_end());
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 /// Prints what `seal --help` prints.

@@ -75,6 +75,16 @@ impl Explain for FieldError {
     }
 }
 
+/// Whether a key looks like one of Kubernetes: whatever else it is, it isn't a line of somebody's private key.
+pub(crate) fn is_word(key: &str) -> bool {
+    key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
+}
+
+/// A key for a message, if it looks like one.
+pub(crate) fn shown(key: &str) -> String {
+    if is_word(key) { key.chars().take(64).collect() } else { "…".to_owned() }
+}
+
 /// One entry of a mapping.
 pub(crate) struct Field<'t> {
     pub(crate) key: &'t str,
@@ -107,7 +117,7 @@ impl<'t> Fields<'t> {
             }
             let key = read_key(tree, key_id).map_err(|problem| error(key_id, problem))?;
             if !seen.insert(key) {
-                return Err(error(key_id, FieldError::DuplicateKey(key.to_owned())));
+                return Err(error(key_id, FieldError::DuplicateKey(shown(key))));
             }
             entries.push(Field { key, key_id, value });
         }
@@ -128,10 +138,8 @@ fn read_key<'t>(tree: &'t Tree<'_>, id: NodeId) -> Result<&'t str, FieldError> {
         NodeKind::Scalar { text, style: Style::Text } => Ok(text.as_str()),
         NodeKind::Scalar { text, style: Style::Plain } => match text.as_str() {
             "<<" => Err(FieldError::MergeKey),
-            text => plain_key(text).ok_or_else(|| FieldError::AmbiguousKey {
-                key: text.chars().take(64).collect(),
-                kind: plain(text).noun(),
-            }),
+            text => plain_key(text)
+                .ok_or_else(|| FieldError::AmbiguousKey { key: shown(text), kind: plain(text).noun() }),
         },
         _ => Err(FieldError::KeyNotText),
     }

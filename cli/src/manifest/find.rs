@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::fields::{FieldError, Fields, Located};
+use super::fields::{FieldError, Fields, Located, is_word};
 use crate::{
     failure::Explain,
     yaml::{
@@ -321,9 +321,9 @@ fn visible_keys(
     }
 }
 
-/// Whether a key was meant to be one.
+/// Whether a key was meant to be one; a slip of the hand can make one of a value.
 fn is_key(tree: &Tree<'_>, id: NodeId) -> bool {
-    is_scalar(tree, id) && !tree.is_bare_key(id)
+    !tree.is_bare_key(id) && tree.scalar(id).is_some_and(is_word)
 }
 
 fn is_scalar(tree: &Tree<'_>, id: NodeId) -> bool {

@@ -10,7 +10,7 @@ mod fields;
 mod find;
 mod splice;
 
-pub(crate) use fields::{FieldError, Fields, Located, text_of};
+pub(crate) use fields::{FieldError, Fields, Located, shown, text_of};
 pub(crate) use find::{Kind, Object};
 pub(crate) use splice::splice;
 

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     failure::Explain,
-    manifest::{FieldError, Fields, Located, text_of},
+    manifest::{FieldError, Fields, Located, shown, text_of},
     yaml::{
         resolve::{Plain, plain},
         tree::{NodeId, NodeKind, Style, Tree},
@@ -51,6 +51,9 @@ pub(crate) enum ReadError {
     Check(#[from] CheckError),
     #[error("a Secret has no field {field}")]
     UnknownField { field: String, meant: Option<&'static str> },
+    /// The key isn't repeated: it may be a line of a value, or all of it.
+    #[error("a key under {under} {rule}")]
+    NotItem { under: &'static str, rule: &'static str },
     #[error("item {item} under data isn't base64")]
     NotBase64 { item: ItemName, cut_off: bool },
     #[error("a Secret with generateName can't be sealed: its name is part of what is sealed")]
@@ -70,7 +73,7 @@ impl Explain for ReadError {
                 Some("put plain text under stringData, which needs no base64".to_owned())
             }
             Self::GeneratedName => Some("write metadata.name instead, or give --name".to_owned()),
-            Self::Name(_) | Self::Metadata(_) => None,
+            Self::Name(_) | Self::Metadata(_) | Self::NotItem { .. } => None,
         }
     }
 }
@@ -138,8 +141,9 @@ impl<'t> Reader<'t, '_> {
         for key in ["data", "stringData"] {
             let Some(values) = fields.get(key) else { continue };
             for field in self.fields(values, key)?.iter() {
-                let item: ItemName =
-                    field.key.parse().map_err(|error: NameError| self.error(field.key_id, error))?;
+                let item: ItemName = field.key.parse().map_err(|error: NameError| {
+                    self.error(field.key_id, ReadError::NotItem { under: key, rule: error.rule })
+                })?;
                 let value = self.value(key, &item, field.value)?;
                 item_at.insert(item.clone(), self.at(field.value));
                 secret.items.insert(item, value);
@@ -248,7 +252,7 @@ impl<'t> Reader<'t, '_> {
         let likeness =
             |known: &&&str| strsim::damerau_levenshtein(&known.to_lowercase(), &field.to_lowercase());
         let meant = FIELDS.iter().min_by_key(likeness).filter(|known| likeness(known) <= 2).copied();
-        self.error(key, ReadError::UnknownField { field: field.chars().take(64).collect(), meant })
+        self.error(key, ReadError::UnknownField { field: shown(field), meant })
     }
 
     fn fields(&self, node: NodeId, what: &str) -> Reads<Fields<'t>> {

@@ -1,0 +1,238 @@
+//! `seal` at a terminal, where it behaves otherwise than in a pipe: help instead of waiting, no plaintext
+//! unless asked for, colours, and questions without echo.
+//!
+//! The terminal is a real pseudo-terminal, of which these tests hold the other end. Invariant: the program has
+//! no other one, so nothing depends on where the tests were started from.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+use seal_tests::toolchain;
+
+use crate::sandbox::{CANARY, Sandbox};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const INTERRUPT: &str = "\x03";
+
+/// A running `seal`, and the person before it.
+struct Session {
+    terminal: File,
+    child: Child,
+    /// What appears on the screen, in pieces; ends with the program.
+    screen: Receiver<Vec<u8>>,
+    seen: String,
+    /// The program's side, kept open so that nothing is lost when it ends.
+    far_end: File,
+}
+
+impl Session {
+    /// Starts `seal` with some of its streams (`i`, `o`, `e`) on a new terminal; the others are closed.
+    fn start(sandbox: &Sandbox, streams: &str, args: &[&str]) -> Self {
+        Self::with_environment(sandbox, streams, args, &[])
+    }
+
+    fn with_environment(sandbox: &Sandbox, streams: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+        let far_end = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
+        let far_end = File::from(rustix::fs::open(&name, far_end, rustix::fs::Mode::empty()).unwrap());
+        let mut command = Command::new(toolchain::own("on-terminal"));
+        sandbox.confine(&mut command);
+        command.arg(&name).arg(streams).arg(env!("CARGO_BIN_EXE_test-seal")).args(args);
+        command.env("TERM", "xterm").envs(env.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+
+        let terminal = File::from(terminal);
+        let mut reader = terminal.try_clone().unwrap();
+        let (sender, screen) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = reader.read(&mut buffer) {
+                if sender.send(buffer[..read].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { terminal, child, screen, seen: String::new(), far_end }
+    }
+
+    /// Waits until the screen shows a text, then types.
+    #[track_caller]
+    fn answer(&mut self, question: &str, typed: &str) {
+        while !self.seen.ends_with(question) {
+            let more = self.screen.recv_timeout(PATIENCE);
+            let more = more.unwrap_or_else(|_| panic!("no {question:?} after {:?}", self.seen));
+            self.seen.push_str(&String::from_utf8(more).unwrap());
+        }
+        self.terminal.write_all(typed.as_bytes()).unwrap();
+    }
+
+    /// Waits for the end: the exit code, all of the screen, and what went elsewhere.
+    #[track_caller]
+    fn end(mut self) -> (i32, String, String) {
+        let modes = tcgetattr(&self.far_end).unwrap();
+        let child = self.child.wait_with_output().unwrap();
+        // The reader ends when both sides of the far end are closed.
+        let after = tcgetattr(&self.far_end).unwrap();
+        assert!(after.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON), "the terminal is spoilt");
+        drop((self.far_end, modes));
+        while let Ok(more) = self.screen.recv_timeout(PATIENCE) {
+            self.seen.push_str(&String::from_utf8(more).unwrap());
+        }
+        let elsewhere = String::from_utf8([child.stdout, child.stderr].concat()).unwrap();
+        (child.status.code().unwrap(), self.seen.replace("\r\n", "\n"), elsewhere)
+    }
+}
+
+fn sealed(sandbox: &Sandbox) {
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: db, namespace: prod}}\nstringData: {{password: {CANARY}}}\n"
+    );
+    sandbox.succeed(["-r", "prod.pub", "-o", "sealed.yaml"], secret);
+}
+
+#[test]
+fn without_input_at_a_terminal_it_prints_help() {
+    let (code, screen, _) = Session::start(&Sandbox::new(), "ioe", &[]).end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("seal [OPTIONS] [FILE]...") && screen.contains("Exit codes:"), "{screen}");
+    let (code, screen, help) = Session::start(&Sandbox::new(), "ie", &["-r", "prod.pub"]).end();
+    assert_eq!((code, screen.as_str()), (0, ""));
+    assert!(help.contains("Exit codes:") && !help.contains('\u{1b}'), "{help}");
+}
+
+#[test]
+fn plaintext_reaches_a_terminal_only_when_asked_for() {
+    let sandbox = Sandbox::new();
+    sealed(&sandbox);
+    let unseal = ["unseal", "-i", "prod.key", "sealed.yaml", "--item", "password"];
+    let (code, screen, _) = Session::start(&sandbox, "oe", &unseal).end();
+    assert_eq!(code, 2, "{screen}");
+    assert!(screen.contains("plaintext isn't printed to a terminal") && !screen.contains(CANARY), "{screen}");
+    let (code, screen, _) = Session::start(&sandbox, "oe", &[&unseal[..], &["--show"]].concat()).end();
+    assert_eq!((code, screen.as_str()), (0, CANARY));
+    let (code, screen, piped) = Session::start(&sandbox, "ie", &unseal).end();
+    assert_eq!((code, screen.as_str(), piped.as_str()), (0, "", CANARY));
+}
+
+#[test]
+fn an_identity_reaches_a_terminal_only_when_asked_for() {
+    let (code, screen, _) = Session::start(&Sandbox::new(), "oe", &["keys", "new"]).end();
+    assert_eq!(code, 2, "{screen}");
+    assert!(!screen.contains("AGE-SECRET-KEY"), "{screen}");
+    let (code, screen, _) = Session::start(&Sandbox::new(), "oe", &["keys", "new", "--show"]).end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("\nAGE-SECRET-KEY-PQ-1"), "{screen}");
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let run = |streams: &str, env: &[(&str, &str)]| {
+        let sandbox = Sandbox::new();
+        let args = ["-r", "prod.pub", "missing.yaml"];
+        Session::with_environment(&sandbox, streams, &args, env).end()
+    };
+    let (code, screen, _) = run("e", &[]);
+    assert_eq!(code, 3);
+    assert!(screen.contains("\u{1b}[31m") && screen.contains("error"), "{screen:?}");
+    for env in [[("NO_COLOR", "1")], [("TERM", "dumb")]] {
+        let (_, screen, _) = run("e", &env);
+        assert!(screen.starts_with("error: can't read missing.yaml"), "{env:?}: {screen:?}");
+    }
+    let (_, _, piped) = run("io", &[]);
+    assert!(piped.starts_with("error: can't read missing.yaml"), "{piped:?}");
+}
+
+/// Names come from files, and an argument may come from a script: neither moves the cursor.
+#[test]
+fn nothing_but_colours_is_sent_to_a_terminal() {
+    let sandbox = Sandbox::new();
+    let secret = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: prod}}\nstringData: {{a: b}}\n"
+        )
+    };
+    for (n, name) in
+        ["\"a\\e[2Jb\"", "\"a\\r\\e]0;x\\a\"", "\"a\u{202e}b\"", "\"a\u{200b}b\""].iter().enumerate()
+    {
+        sandbox.write(format!("{n}.yaml"), secret(name));
+    }
+    for args in [
+        &["0.yaml"][..],
+        &["1.yaml"],
+        &["2.yaml"],
+        &["3.yaml"],
+        &["no\u{1b}[2Jsuch.yaml"],
+        &["--namespace=a\u{1b}[2Jb"],
+        &["--no\u{1b}[2Jsuch"],
+        &["keys", "no\u{1b}[2Jsuch"],
+    ] {
+        let (code, screen, _) = Session::start(&sandbox, "e", &[&["-r", "prod.pub"], args].concat()).end();
+        assert!([2, 3].contains(&code), "{args:?}: {screen}");
+        let mut rest = screen.as_str();
+        while let Some((_, after)) = rest.split_once('\u{1b}') {
+            let sequence = after.split_inclusive(|c: char| c.is_ascii_alphabetic()).next().unwrap();
+            assert!(sequence.starts_with('[') && sequence.ends_with('m'), "{args:?}: {screen:?}");
+            rest = after;
+        }
+        let odd = ['\r', '\u{7}', '\u{202e}', '\u{200b}'];
+        assert!(!screen.contains(odd), "{args:?}: {screen:?}");
+    }
+}
+
+/// Without -r there is the cluster, and at a terminal the current context will do: somebody sees which it is.
+#[test]
+fn at_a_terminal_the_cluster_need_not_be_named() {
+    let sandbox = Sandbox::new();
+    let (code, screen, _) = Session::start(&sandbox, "e", &["keys", "fetch"]).end();
+    assert_eq!(code, 3, "{screen}");
+    assert!(screen.contains("there is no kubeconfig"), "{screen}");
+}
+
+const CREATE: [&str; 8] = ["create", "db", "-n", "prod", "-r", "prod.pub", "--prompt", "password"];
+
+#[test]
+fn a_value_is_asked_for_twice_and_never_shown() {
+    let sandbox = Sandbox::new();
+    let mut session = Session::start(&sandbox, "ie", &[&CREATE[..], &["-o", "sealed.yaml"]].concat());
+    // With a slip, and a character of two bytes that is taken back whole.
+    session.answer("password: ", &format!("xé\u{7f}\u{7f}{CANARY}\n"));
+    session.answer("password again: ", &format!("wrong\u{15}{CANARY}\n"));
+    let (code, screen, _) = session.end();
+    assert_eq!((code, screen.as_str()), (0, "password: \npassword again: \n"));
+    let opened = sandbox.succeed(["unseal", "-i", "prod.key", "sealed.yaml", "--item", "password"], "");
+    assert_eq!(opened, CANARY.as_bytes());
+}
+
+#[test]
+fn two_different_answers_seal_nothing() {
+    let sandbox = Sandbox::new();
+    let mut session = Session::start(&sandbox, "ie", &CREATE);
+    session.answer("password: ", "one\n");
+    session.answer("password again: ", "two\n");
+    let (code, screen, output) = session.end();
+    assert_eq!((code, output.as_str()), (3, ""));
+    assert!(screen.contains("typed in two different ways"), "{screen}");
+    assert!(!screen.contains("one") && !screen.contains("two\n"), "{screen}");
+}
+
+#[test]
+fn an_interrupted_question_gives_the_terminal_back() {
+    let sandbox = Sandbox::new();
+    for typed in [INTERRUPT.to_owned(), format!("{CANARY}{INTERRUPT}")] {
+        let mut session = Session::start(&sandbox, "ie", &CREATE);
+        session.answer("password: ", &typed);
+        let (code, screen, output) = session.end();
+        assert_eq!((code, output.as_str()), (3, ""));
+        assert!(screen.contains("interrupted") && !screen.contains(CANARY), "{screen}");
+    }
+}
