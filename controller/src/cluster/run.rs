@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config as ControllerConfig};
@@ -127,14 +127,19 @@ pub async fn run(
         tracing::info!("watching SealedSecrets");
         // An object may be over a megabyte, and a page is in memory as a whole, text and tree.
         let pages = watcher::Config::default().page_size(50);
-        Controller::new(scoped::<Object>(&watches, options.watch.as_ref()), pages)
+        let controller = Controller::new(scoped::<Object>(&watches, options.watch.as_ref()), pages);
+        let objects = controller.store();
+        let work = controller
             .with_config(ControllerConfig::default().concurrency(options.workers))
             .reconcile_on(changed)
             .reconcile_all_on(keys_changed)
-            .graceful_shutdown_on(until(stopped))
+            .graceful_shutdown_on(until(stopped.clone()))
             .run(reconcile_one, |_, _, _| unreachable!("a reconcile never fails"), context)
-            .for_each(|_| std::future::ready(()))
-            .await;
+            .for_each(|_| std::future::ready(()));
+        tokio::select! {
+            () = work => {}
+            () = stopped_before_work(stopped, objects) => {}
+        }
     }
     health.set_unready();
     loading.abort();
@@ -240,6 +245,15 @@ async fn load_keys(keys: Keys, watches: Client) {
                 futures::future::select(changes.next(), settle.as_mut()).await
             {}
         }
+    }
+}
+
+/// Ends with `stopped` where the first list of objects hasn't come by then. kube's Controller would wait for it,
+/// for ever, since it has closed the watch; and before it, nothing is under way that could be finished.
+async fn stopped_before_work(stopped: watch::Receiver<bool>, objects: reflector::Store<Object>) {
+    until(stopped).await;
+    if objects.wait_until_ready().now_or_never().is_some() {
+        std::future::pending().await
     }
 }
 
