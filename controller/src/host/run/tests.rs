@@ -234,7 +234,8 @@ fn on_a_really_full_disk_the_old_secret_stays_whole() {
         .env("SEAL_TEST_MANIFEST", site.path("manifests/prod-db.yaml"))
         .env("SEAL_TEST_SECRETS", site.path("secrets"))
         .env("SEAL_TEST_SEEN", site.path("seen"))
-        .stdout(Stdio::null());
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let may_mount = Command::new("unshare").args(["--user", "--map-root-user", "--mount", "true"]).status();
     let may_mount = may_mount.is_ok_and(|status| status.success());
     assert!(
