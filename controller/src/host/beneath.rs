@@ -2,7 +2,7 @@
 //!
 //! Not a general file API: only what host mode needs, one directory level at a time. Invariant: no call in
 //! here leaves the directory it is given. Every path part is a [`Component`], which can't hold a separator
-//! or `..`, and no call follows a symbolic link, so neither a name from Git nor a link planted in the
+//! or `..`, and no call follows a symbolic link (but for [`Dir::leads_to_file`], which opens nothing), so neither a name from Git nor a link planted in the
 //! output or in the checkout can lead anywhere else. The checks hold on descriptors, not on names, so
 //! swapping a directory for a link between two calls gains nothing.
 
@@ -219,6 +219,19 @@ impl Dir {
             Err(Errno::NOENT | Errno::INVAL) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// Whether the link at `path` leads to a regular file in this directory or below. Where that can't be
+    /// told without leaving it, the answer is no.
+    ///
+    /// Threat: a link to a path that hangs or is mounted on being looked at. The kernel stops at the border.
+    pub fn leads_to_file(&self, path: &[&Component]) -> bool {
+        let joined = path.iter().map(|part| part.as_bytes()).collect::<Vec<_>>().join(&b'/');
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let rules = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+        fs::openat2(&self.0, joined.as_slice(), flags, Mode::empty(), rules)
+            .and_then(fs::fstat)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
     }
 
     /// All entries, by name. More than `limit` is an error, so that a planted crowd can't use up memory.

@@ -3,7 +3,7 @@
 //! Not a decoder: an object is picked by kind, group, namespace and name; what it says is for the reconcile
 //! core. Invariants: no link is followed, so a commit can't make us read a file outside the checkout; no
 //! error quotes the content of a file, because plaintext may lie beside what is sealed; and what can't be
-//! told is a [`Problem`], never an absence, because absence prunes.
+//! told is a [`Problem`], never an absence, because absence prunes. Neither is what may stand behind a link.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
-use seal_crds::resources::{GROUP, SEALED_SECRET};
+use seal_crds::resources::{API_VERSION, GROUP, SEALED_SECRET};
 use seal_crds::{NameError, Place};
 use serde_json::Value;
 
@@ -21,14 +21,20 @@ mod document;
 
 pub use document::DocumentError;
 
-/// Bounds on what is read, so that a checkout can't use up memory or time.
-const MAX_FILE: u64 = 16 << 20;
+/// Bounds on what is read, so that a checkout can't use up memory or time. A SealedSecret in a cluster can't
+/// be larger than about 1.5 MiB; a list of them may be.
+const MAX_FILE: u64 = 4 << 20;
 const MAX_ENTRIES: usize = 200_000;
 const MAX_OBJECTS: usize = 50_000;
 const MAX_DEPTH: usize = 64;
+/// What all objects together may weigh in memory.
+const MAX_WEIGHT: usize = 256 << 20;
 
-/// API groups whose SealedSecrets are ours to reconcile.
-const GROUPS: [&str; 1] = [GROUP];
+/// Kinds of our group.
+const KINDS: [&str; 3] = [SEALED_SECRET, "SealedSecretList", "SealingKey"];
+
+/// The group of kubeseal's SealedSecrets. They are not served on a host.
+const PEER_GROUP: &str = "bitnami.com";
 
 /// Everything that was found, and everything that stood in the way.
 #[derive(Debug, Default)]
@@ -39,12 +45,17 @@ pub struct Checkout {
     pub problems: Vec<Problem>,
     /// Links that were passed by.
     pub links: usize,
+    /// The first of those that may stand where there was a manifest, or a directory of them: as long as there
+    /// is one, absence means nothing either.
+    pub doubtful_link: Option<PathBuf>,
+    /// Where the first SealedSecret of kubeseal's group stands.
+    pub unserved: Option<Source>,
 }
 
 impl Checkout {
     /// Whether an object that isn't in [`objects`](Self::objects) really is gone from the checkout.
     pub fn is_complete(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.is_empty() && self.doubtful_link.is_none()
     }
 }
 
@@ -82,7 +93,8 @@ impl fmt::Display for Source {
     }
 }
 
-fn escaped(path: &Path) -> impl fmt::Display {
+/// A path as it may be shown: whoever commits chooses the names.
+pub(super) fn escaped(path: &Path) -> impl fmt::Display {
     path.as_os_str().as_encoded_bytes().escape_ascii().to_string()
 }
 
@@ -116,6 +128,15 @@ pub enum Problem {
         /// What is wrong with it.
         error: DocumentError,
     },
+    /// The objects are larger than we keep.
+    #[error("{} is passed by: the SealedSecrets take up more than {} MiB", .0, MAX_WEIGHT >> 20)]
+    TooHeavy(Source),
+    /// A SealedSecret of a group that nobody has.
+    #[error("{0} is a SealedSecret, but its apiVersion isn't {API_VERSION}")]
+    UnknownGroup(Source),
+    /// An object of our group that we don't know.
+    #[error("{0} has an apiVersion of {GROUP}, but no kind that is known there")]
+    UnknownKind(Source),
     /// An object without a usable namespace or name.
     #[error("{0} has no {1}")]
     Nameless(Source, &'static str),
@@ -135,6 +156,10 @@ pub enum Problem {
 ///
 /// `root` itself may be a link (`current -> releases/42`) and is resolved anew by each call.
 pub fn read(root: &Path) -> Checkout {
+    read_up_to(root, MAX_WEIGHT)
+}
+
+fn read_up_to(root: &Path, weight: usize) -> Checkout {
     let mut checkout = Checkout::default();
     let unreadable = |path: &Path| {
         let path = path.to_owned();
@@ -145,7 +170,7 @@ pub fn read(root: &Path) -> Checkout {
             if git_is_at_work(&dir) {
                 checkout.problems.push(Problem::GitAtWork);
             }
-            let mut walk = Walk { root: &dir, entries: 0, checkout: &mut checkout };
+            let mut walk = Walk { root: &dir, entries: 0, weight, checkout: &mut checkout };
             walk.directory(&mut Vec::new());
         }
         Err(problem) => checkout.problems.push(problem),
@@ -162,6 +187,8 @@ fn git_is_at_work(root: &Dir) -> bool {
 struct Walk<'a> {
     root: &'a Dir,
     entries: usize,
+    /// What may still be kept.
+    weight: usize,
     checkout: &'a mut Checkout,
 }
 
@@ -200,11 +227,21 @@ impl Walk<'_> {
                     self.problem(Problem::TooMany { limit: MAX_DEPTH, what: "levels of directories" });
                 }
                 FileType::Directory => self.directory(path),
-                FileType::Symlink => self.checkout.links += 1,
+                FileType::Symlink => self.link(path, is_manifest),
                 _ if is_manifest => self.file(dir.as_ref(), path),
                 _ => {}
             }
             path.pop();
+        }
+    }
+
+    /// A link may have taken the place of what was there. One that leads to a file, and isn't called like a
+    /// manifest, can't have: directories and manifests are all that we read.
+    fn link(&mut self, path: &[Component], is_manifest: bool) {
+        self.checkout.links += 1;
+        let doubtful = is_manifest || !self.root.leads_to_file(&path.iter().collect::<Vec<_>>());
+        if doubtful && self.checkout.doubtful_link.is_none() {
+            self.checkout.doubtful_link = Some(joined(path));
         }
     }
 
@@ -218,11 +255,11 @@ impl Walk<'_> {
         if bytes.len() as u64 > MAX_FILE {
             return self.problem(Problem::TooLarge(file));
         }
-        if !mentions_a_sealed_secret(&bytes) {
+        if !mentions_us(&bytes) {
             return;
         }
         let is_json = file.extension().is_some_and(|extension| extension == "json");
-        for (index, document) in document::read(&bytes, is_json).into_iter().enumerate() {
+        for (index, document) in document::read(&bytes, is_json, self.weight).into_iter().enumerate() {
             let at = Source { file: file.clone(), document: index + 1 };
             match document {
                 Ok(value) => self.value(&at, value),
@@ -240,10 +277,21 @@ impl Walk<'_> {
             }
             return;
         }
+        // No slash: a group without version, or a version of the core group, which has no SealedSecrets.
         let group =
             value["apiVersion"].as_str().and_then(|text| text.split_once('/')).map(|(group, _)| group);
-        if kind != SEALED_SECRET || !group.is_some_and(|group| GROUPS.contains(&group)) {
-            return;
+        match (kind, group) {
+            // An unknown version too: the object is there, and says itself what is wrong with it.
+            (SEALED_SECRET, Some(GROUP)) => {}
+            (SEALED_SECRET, Some(PEER_GROUP)) => {
+                self.checkout.unserved.get_or_insert_with(|| at.clone());
+                return;
+            }
+            (SEALED_SECRET, _) => return self.problem(Problem::UnknownGroup(at.clone())),
+            (kind, Some(GROUP)) if !KINDS.contains(&kind) => {
+                return self.problem(Problem::UnknownKind(at.clone()));
+            }
+            _ => return,
         }
         match place(at, &value) {
             Ok(place) => self.object(place, Manifest { source: at.clone(), object: value }),
@@ -254,6 +302,13 @@ impl Walk<'_> {
     fn object(&mut self, place: Place, manifest: Manifest) {
         if self.checkout.objects.len() == MAX_OBJECTS && !self.checkout.objects.contains_key(&place) {
             return self.problem(Problem::TooMany { limit: MAX_OBJECTS, what: "SealedSecrets" });
+        }
+        // The place and the name of the file are kept as well.
+        let names = place.namespace.as_str().len() + place.name.as_str().len();
+        let weight = document::weight(&manifest.object) + names + manifest.source.file.as_os_str().len();
+        match self.weight.checked_sub(weight) {
+            Some(left) => self.weight = left,
+            None => return self.problem(Problem::TooHeavy(manifest.source)),
         }
         let found = match self.checkout.objects.remove(&place) {
             None => Found::One(manifest),
@@ -297,9 +352,12 @@ fn is_manifest(name: &Component) -> bool {
     [".yaml", ".yml", ".json"].iter().any(|end| name.as_bytes().ends_with(end.as_bytes()))
 }
 
-fn mentions_a_sealed_secret(bytes: &[u8]) -> bool {
-    let word = SEALED_SECRET.as_bytes();
-    bytes.windows(word.len()).any(|window| window == word)
+/// The kind, or the group as an `apiVersion` has it: either may be mistyped.
+fn mentions_us(bytes: &[u8]) -> bool {
+    [SEALED_SECRET, "sealing.dev/v"].iter().any(|word| {
+        let word = word.as_bytes();
+        bytes.windows(word.len()).any(|window| window == word)
+    })
 }
 
 fn joined(path: &[Component]) -> PathBuf {

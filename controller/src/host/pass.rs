@@ -16,7 +16,7 @@ use seal_crds::keys::Keyring;
 use seal_crds::resources::find_condition;
 use tokio::sync::watch;
 
-use super::manifests::{self, Checkout};
+use super::manifests::{self, Checkout, escaped};
 use super::store::{FOREIGN, HostStore, Object, StatusFile};
 use super::volume::write::Removed;
 use crate::plan::is_ready;
@@ -66,6 +66,7 @@ pub struct Agent {
     missing: BTreeMap<Place, Instant>,
     waiting: BTreeMap<Place, Waiting>,
     said: BTreeSet<String>,
+    noted: BTreeSet<String>,
 }
 
 impl Agent {
@@ -76,8 +77,8 @@ impl Agent {
         allow_empty: bool,
         prune_after: Duration,
     ) -> Self {
-        let (missing, waiting, said) = Default::default();
-        Self { context, manifests, allow_empty, prune_after, missing, waiting, said }
+        let (missing, waiting, said, noted) = Default::default();
+        Self { context, manifests, allow_empty, prune_after, missing, waiting, said, noted }
     }
 
     /// Reads the checkout and brings the output in step. When `stop` turns true, objects that haven't been
@@ -166,10 +167,12 @@ impl Agent {
     ) {
         let store = &self.context.store;
         let gone: BTreeSet<_> = store.directory.ours().into_iter().filter(|p| !present.contains(p)).collect();
-        let doubt = if !checkout.is_complete() {
-            Some("part of the checkout can't be read")
+        let doubt = if !checkout.problems.is_empty() {
+            Some("part of the checkout can't be read".to_owned())
+        } else if let Some(link) = &checkout.doubtful_link {
+            Some(format!("they may stand behind a link, and no link is followed ({})", escaped(link)))
         } else if present.is_empty() && !self.allow_empty {
-            Some("the checkout holds no SealedSecret at all any more (--allow-empty)")
+            Some("the checkout holds no SealedSecret at all any more (--allow-empty)".to_owned())
         } else {
             None
         };
@@ -212,13 +215,28 @@ impl Agent {
     fn say(&mut self, checkout: &Checkout, mut said: BTreeSet<String>) {
         said.extend(checkout.problems.iter().map(|problem| chain(problem)));
         for new in said.difference(&self.said) {
-            tracing::warn!(links_passed_by = checkout.links, "{new}");
+            tracing::warn!("{new}");
         }
         for old in self.said.difference(&said) {
             tracing::info!("no longer so: {old}");
         }
+        let noted = notes(checkout);
+        for new in noted.difference(&self.noted) {
+            tracing::info!("{new}");
+        }
+        self.noted = noted;
         self.said = said;
     }
+}
+
+/// What is so by intent, and may still surprise.
+fn notes(checkout: &Checkout) -> BTreeSet<String> {
+    let links = (checkout.links > 0)
+        .then(|| format!("{} links in the checkout are passed by; none is followed", checkout.links));
+    let unserved = checkout.unserved.as_ref().map(|first| {
+        format!("SealedSecrets of bitnami.com are not served on a host and become no files (first: {first})")
+    });
+    links.into_iter().chain(unserved).collect()
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -56,10 +56,9 @@ fn objects_are_found_in_documents_lists_and_json() {
 }
 
 #[test]
-fn other_kinds_and_groups_and_hidden_places_are_passed_by() {
+fn other_kinds_and_hidden_places_are_passed_by() {
     let tmp = checkout(&[
         ("secret.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: SealedSecret}\n"),
-        ("other.yaml", "apiVersion: example.com/v1\nkind: SealedSecret\nmetadata: {name: a, namespace: b}\n"),
         ("kind.yaml", "apiVersion: sealing.dev/v1alpha1\nkind: SealingKey\nmetadata: {name: SealedSecret}\n"),
         (".git/x.yaml", &sealed("prod", "hidden")),
         (".hidden.yaml", &sealed("prod", "hidden")),
@@ -79,10 +78,83 @@ fn links_are_passed_by_wherever_they_lead() {
     symlink("..", tmp.path().join("real/loop")).unwrap();
     let found = read(tmp.path());
     assert_eq!((places(&found), found.links), (vec!["prod/db".to_owned()], 4));
-    assert!(found.is_complete());
+    assert!(found.problems.is_empty());
     let link = outside.path().join("current");
     symlink(tmp.path(), &link).unwrap();
     assert_eq!(places(&read(&link)), ["prod/db"], "the root itself may be a link");
+}
+
+#[test]
+fn a_link_is_doubt_unless_it_leads_to_a_file_that_we_would_not_read() {
+    let outside = checkout(&[("notes.txt", "")]);
+    let tmp = checkout(&[("real/a.yaml", &sealed("prod", "db")), ("docs/README.md", "")]);
+    symlink("docs/README.md", tmp.path().join("README")).unwrap();
+    symlink("../README", tmp.path().join("docs/LICENSE")).unwrap();
+    assert!(read(tmp.path()).is_complete());
+    let doubtful = [
+        ("a.yaml", Path::new("real/a.yaml")),
+        ("b.json", Path::new("docs/README.md")),
+        ("dir", Path::new("real")),
+        ("dangling", Path::new("nowhere")),
+        ("outside", &outside.path().join("notes.txt")),
+        ("real/up", Path::new("..")),
+    ];
+    for (name, target) in doubtful {
+        let link = tmp.path().join(name);
+        symlink(target, &link).unwrap();
+        let found = read(tmp.path());
+        assert!(!found.is_complete() && found.problems.is_empty(), "{name}");
+        assert_eq!((found.links, found.doubtful_link.as_deref()), (3, Some(Path::new(name))));
+        fs::remove_file(link).unwrap();
+    }
+}
+
+#[test]
+fn a_sealed_secret_of_a_mistyped_group_or_kind_is_a_problem() {
+    let of = |head: &str| format!("{head}metadata: {{name: db, namespace: prod}}\n");
+    let groups = ["", "apiVersion: sealing.dev\n", "apiVersion: seeling.dev/v1alpha1\n", "apiVersion: v1\n"];
+    for group in groups {
+        let found = read(checkout(&[("a.yaml", &of(&format!("{group}kind: SealedSecret\n")))]).path());
+        let expected = "a.yaml (document 1) is a SealedSecret, but its apiVersion isn't sealing.dev/v1alpha1";
+        assert_eq!(problems(&found), [expected], "{group}");
+    }
+    for kind in ["", "kind: SealedSecrets\n", "kind: Sealedsecret\n"] {
+        let text = of(&format!("apiVersion: sealing.dev/v1alpha1\n{kind}"));
+        let found = read(checkout(&[("a.yaml", &text)]).path());
+        let expected =
+            "a.yaml (document 1) has an apiVersion of sealing.dev, but no kind that is known there";
+        assert_eq!(problems(&found), [expected], "{kind}");
+    }
+    // Present, so nothing is pruned; the store says what is wrong with it.
+    let text = of("apiVersion: sealing.dev/v9\nkind: SealedSecret\n");
+    assert_eq!(places(&read(checkout(&[("a.yaml", &text)]).path())), ["prod/db"]);
+}
+
+#[test]
+fn sealed_secrets_of_kubeseal_are_not_served_and_no_problem() {
+    let theirs = sealed("prod", "db").replace("sealing.dev", "bitnami.com");
+    let found = read(checkout(&[("a.yaml", &theirs), ("b.yaml", &theirs)]).path());
+    assert!(found.objects.is_empty() && found.is_complete(), "{:?}", problems(&found));
+    assert_eq!(found.unserved.unwrap().to_string(), "a.yaml (document 1)");
+}
+
+#[test]
+fn objects_that_are_too_large_together_are_a_problem() {
+    let large = |name: &str| format!("{}spec: {{x: {}}}\n", sealed("prod", name), "x".repeat(30_000));
+    let tmp = checkout(&[("a.yaml", &large("a")), ("b.yaml", &large("b")), ("c.yaml", &large("c"))]);
+    assert!(read(tmp.path()).is_complete());
+    let found = read_up_to(tmp.path(), 80_000);
+    assert_eq!(places(&found), ["prod/a", "prod/b"]);
+    let expected = "c.yaml (document 1) doesn't fit into the 256 MiB for all SealedSecrets at line";
+    assert!(problems(&found)[0].starts_with(expected), "{:?}", problems(&found));
+}
+
+#[test]
+fn what_is_kept_of_objects_that_count_in_nothing_is_bounded_too() {
+    let one = document::read(sealed("prod", "a").as_bytes(), false, usize::MAX).remove(0).unwrap();
+    let (file, many) = (format!("{}/a.yaml", "d".repeat(200)), vec![sealed("prod", "a"); 100].join("---\n"));
+    let found = read_up_to(checkout(&[(&file, &many)]).path(), 100 * document::weight(&one) + 5000);
+    assert!(matches!(found.problems[..], [Problem::TooHeavy(_), ..]), "{:?}", problems(&found));
 }
 
 #[test]
@@ -129,7 +201,7 @@ fn a_fifo_or_a_huge_file_is_a_problem_and_does_not_hang() {
     .unwrap();
     fs::File::create(tmp.path().join("huge.yaml")).unwrap().set_len(MAX_FILE + 1).unwrap();
     let found = read(tmp.path());
-    assert_eq!(problems(&found), ["can't read fifo.yaml", "huge.yaml is larger than 16 MiB"]);
+    assert_eq!(problems(&found), ["can't read fifo.yaml", "huge.yaml is larger than 4 MiB"]);
 }
 
 #[test]

@@ -131,7 +131,7 @@ async fn a_removed_manifest_is_pruned_with_its_status_after_it_was_gone_for_a_wh
 #[tokio::test]
 async fn what_the_checkout_can_not_tell_prunes_nothing() {
     type Harm = fn(&Site);
-    let harms: [(&str, Harm); 6] = [
+    let harms: [(&str, Harm); 10] = [
         ("emptied", |site| site.remove("prod-keep.yaml")),
         ("gone", |site| fs::rename(site.path("manifests"), site.path("elsewhere")).unwrap()),
         ("not YAML", |site| site.commit_text("bad.yaml", "kind: SealedSecret\n  x: [")),
@@ -139,6 +139,22 @@ async fn what_the_checkout_can_not_tell_prunes_nothing() {
             let text =
                 site.sealed("prod/x", Scope::Strict, &[("a", "b")]).replace("name: x", "name: ../../x");
             site.commit_text("bad.yaml", &text);
+        }),
+        ("mistyped group", |site| {
+            let text = site.sealed("prod/db", Scope::Strict, &[("password", "x")]);
+            site.commit_text("prod-db.yaml", &text.replace("sealing.dev/", "seeling.dev/"));
+        }),
+        ("mistyped kind", |site| {
+            let text = site.sealed("prod/db", Scope::Strict, &[("password", "x")]);
+            site.commit_text("prod-db.yaml", &text.replace("kind: SealedSecret", "kind: Sealedsecret"));
+        }),
+        ("a link instead of the manifest", |site| {
+            fs::write(site.path("elsewhere"), site.sealed("prod/db", Scope::Strict, &[("a", "b")])).unwrap();
+            symlink("../elsewhere", site.path("manifests/prod-db.yaml")).unwrap();
+        }),
+        ("a link instead of its directory", |site| {
+            fs::create_dir(site.path("elsewhere")).unwrap();
+            symlink("../elsewhere", site.path("manifests/apps")).unwrap();
         }),
         ("at work", |site| {
             fs::create_dir(site.path("manifests/.git")).unwrap();
@@ -268,17 +284,26 @@ async fn a_full_disk_is_transient_keeps_the_old_and_passes() {
 }
 
 #[tokio::test]
-async fn nothing_but_the_items_files_holds_plaintext() {
+async fn what_is_passed_by_on_purpose_is_noted_and_stops_nothing() {
     let site = Site::new();
-    site.commit("prod/db", "canary-7f3a");
-    pass(&mut site.agent(&[])).await;
-    let mut holding = Vec::new();
-    for path in site.fingerprint().into_keys() {
-        if fs::symlink_metadata(&path).unwrap().is_file()
-            && fs::read_to_string(&path).unwrap().contains("canary-7f3a")
-        {
-            holding.push(path.file_name().unwrap().to_owned());
-        }
-    }
-    assert_eq!(holding, ["password"]);
+    site.commit("prod/db", "x");
+    let theirs = site.sealed("prod/theirs", Scope::Strict, &[("a", "b")]);
+    site.commit_text("theirs.yaml", &theirs.replace("sealing.dev/", "bitnami.com/"));
+    site.commit_text("notes.txt", "");
+    symlink("notes.txt", site.path("manifests/README")).unwrap();
+    let mut agent = site.agent(&[]);
+    let outcome = pass(&mut agent).await;
+    assert!(outcome.is_complete() && outcome.objects == 1, "{outcome:?}");
+    let noted: Vec<_> = agent.noted.iter().cloned().collect();
+    let [links, unserved] = &noted[..] else { panic!("{noted:?}") };
+    assert_eq!(links, "1 links in the checkout are passed by; none is followed");
+    assert!(
+        unserved.contains("bitnami.com are not served") && unserved.contains("theirs.yaml"),
+        "{unserved}"
+    );
+    site.commit("prod/keep", "x");
+    pass(&mut agent).await;
+    site.remove("prod-db.yaml");
+    pass(&mut agent).await;
+    assert_eq!(site.item("prod/db/password"), None, "pruned all the same");
 }

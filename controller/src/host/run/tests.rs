@@ -22,6 +22,12 @@ fn agent_process() {
         args: HostArgs,
     }
     let args = <Cli as clap::Parser>::parse_from(text.split('\n')).args;
+    // All that could ever be logged, by whatever crate; tests that don't read it send it nowhere.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let code = match runtime.block_on(run(args)) {
         Ok(code) if code == ExitCode::SUCCESS => 0,
@@ -228,7 +234,8 @@ fn on_a_really_full_disk_the_old_secret_stays_whole() {
         .env("SEAL_TEST_MANIFEST", site.path("manifests/prod-db.yaml"))
         .env("SEAL_TEST_SECRETS", site.path("secrets"))
         .env("SEAL_TEST_SEEN", site.path("seen"))
-        .stdout(Stdio::null());
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let may_mount = Command::new("unshare").args(["--user", "--map-root-user", "--mount", "true"]).status();
     let may_mount = may_mount.is_ok_and(|status| status.success());
     assert!(
@@ -238,4 +245,102 @@ fn on_a_really_full_disk_the_old_secret_stays_whole() {
     assert_eq!(command.status().unwrap().code(), Some(1), "first run in place, second not");
     assert_eq!(fs::read_to_string(site.path("seen")).unwrap(), small);
     assert_eq!(fs::read_to_string(site.path("seen.generations")).unwrap().trim(), "1");
+}
+
+/// What a value may look like where it has no business: as it is, as text of its bytes, as base64 wherever
+/// it begins.
+fn disguises(value: &str) -> Vec<String> {
+    use base64::Engine as _;
+    let bytes = value.as_bytes();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let list = bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    let mut all = vec![value.to_owned(), hex.to_uppercase(), hex, list];
+    for engine in [base64::engine::general_purpose::STANDARD, base64::engine::general_purpose::URL_SAFE] {
+        for before in 0..3 {
+            let encoded = engine.encode([&b"\0\0"[..before], bytes].concat());
+            // The first and the last group depend on what is around the value.
+            all.push(encoded[4..encoded.len() - 4].to_owned());
+        }
+    }
+    all
+}
+
+fn files_below(path: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut left = vec![path.to_owned()];
+    while let Some(path) = left.pop() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_dir() {
+            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if metadata.is_file() {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Real agents, everything logged, through all that a Secret goes through and all that goes wrong.
+#[test]
+fn nothing_but_the_item_files_ever_holds_a_secret() {
+    const VALUE: &str = "canary-value-7f3a9c51";
+    const BESIDE: &str = "canary-beside-20d4e8b6";
+    let site = Site::new();
+    let status = site.path("status");
+    let state = site.path("state.json");
+    let flags = [
+        format!("--status={}", status.display()),
+        format!("--state={}", state.display()),
+        "--prune-after=10ms".to_owned(),
+        "--once".to_owned(),
+    ];
+    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    let mut log = String::new();
+    let mut run = |code| {
+        let output =
+            agent_command(&site, &site.path("secrets"), &flags).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+        log += std::str::from_utf8(&output.stderr).unwrap();
+    };
+    let sealed = |at| site.sealed(at, seal_crds::Scope::Strict, &[("password", VALUE)]);
+    let forbidden: Vec<_> =
+        [VALUE, BESIDE, &site.identity.to_secret_string()].into_iter().flat_map(disguises).collect();
+
+    site.commit_text("db.yaml", &sealed("prod/db"));
+    site.commit_text("gone.yaml", &sealed("prod/gone"));
+    run(0);
+    fs::write(site.path("secrets/prod/db/password"), BESIDE).unwrap();
+    run(0);
+    assert_eq!(site.item("prod/db/password").as_deref(), Some(VALUE), "healed");
+    site.remove("gone.yaml");
+    run(0);
+    let plaintext = format!("apiVersion: v1\nkind: Secret\nstringData: {{password: {BESIDE}}}\n---\n");
+    site.commit_text("beside.yaml", &format!("{plaintext}{}", sealed("prod/beside")));
+    site.commit_text("moved.yaml", &sealed("prod/moved").replace("prod", "staging"));
+    site.commit_text("twice.yaml", &sealed("prod/db"));
+    site.commit_text("broken.yaml", &format!("kind: SealedSecret\nx: {BESIDE}\n  y: [{BESIDE}"));
+    site.commit_text("spec.yaml", &sealed("prod/spec").replace("scope: strict", &format!("scope: {BESIDE}")));
+    site.commit_text("group.yaml", &sealed("prod/group").replace("sealing.dev/", BESIDE));
+    fs::create_dir_all(site.path("secrets/prod/foreign")).unwrap();
+    fs::write(site.path("secrets/prod/foreign/password"), VALUE).unwrap();
+    site.commit_text("foreign.yaml", &sealed("prod/foreign"));
+    run(1);
+
+    for said in ["pruned the Secret", "isn't as it was written", "broken.yaml", "group.yaml"] {
+        assert!(log.contains(said), "the log is there, and says {said:?}: {log}");
+    }
+    let found = forbidden.iter().find(|text| log.contains(*text));
+    assert!(found.is_none(), "in the log: {found:?}");
+    let (mut items, mut others) = (Vec::new(), 0);
+    for path in ["secrets", "status", "state.json"].into_iter().flat_map(|at| files_below(&site.path(at))) {
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        if path.file_name().is_some_and(|name| name == "password") {
+            items.push(text);
+            continue;
+        }
+        others += 1;
+        let found = forbidden.iter().find(|forbidden| text.contains(*forbidden));
+        assert!(found.is_none(), "in {}: {found:?}", path.display());
+    }
+    assert_eq!(items, [VALUE; 3], "prod/db, prod/beside and the foreign one");
+    assert!(others >= 6, "status files and the state file were looked at");
 }
