@@ -14,7 +14,8 @@
 //!   half written.
 //! * Plaintext lives in buffers that are wiped, and reaches standard output
 //!   only by `seal unseal`, a terminal only when asked for, and an error never.
-//! * Results go to standard output, everything else to standard error.
+//! * Results go to standard output, everything else to standard error; libraries
+//!   say nothing, as nobody listens to `tracing` or `log` here.
 //! * What a manifest means is what kubectl would make of it.
 
 mod args;
@@ -31,6 +32,7 @@ mod prompt;
 mod recipients;
 mod sealing;
 mod secret;
+mod signals;
 mod source;
 mod terminal;
 mod yaml;

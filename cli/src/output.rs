@@ -2,7 +2,8 @@
 //!
 //! A file is written beside its place and renamed over it. Several files are
 //! all written beside first, so that whatever can fail (a full disk, a
-//! read-only directory) fails before the first rename.
+//! read-only directory) fails before the first rename. What is beside may be
+//! plaintext, so signals wait until it is renamed or removed.
 
 use std::{
     fs::{self, Permissions},
@@ -17,6 +18,8 @@ use tempfile::NamedTempFile;
 use crate::{
     exit::Exit,
     failure::{Explain, Failure},
+    input::Input,
+    signals::Held,
 };
 
 /// Who may read a file that wasn't there before.
@@ -34,6 +37,11 @@ pub(crate) enum OutputError {
     Unwritable(PathBuf, #[source] io::Error),
     #[error("{} already exists", .0.display())]
     Exists(PathBuf),
+    #[error("{} was changed meanwhile", .0.display())]
+    Changed(PathBuf),
+    /// Nobody reads it: the signal ends the program first.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Explain for OutputError {
@@ -46,10 +54,11 @@ impl Explain for OutputError {
             Self::Exists(_) => {
                 Some("an identity is never overwritten; choose another file, or move this one".to_owned())
             }
+            Self::Changed(_) => Some("nothing was written; run it again".to_owned()),
             Self::Unwritable(path, error) if error.kind() == io::ErrorKind::NotFound => {
                 Some(format!("does the directory of {} exist?", path.display()))
             }
-            Self::Unwritable(..) => None,
+            Self::Unwritable(..) | Self::Interrupted => None,
         }
     }
 }
@@ -66,23 +75,36 @@ pub(crate) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
 /// # Guarantees
 ///
 /// At no time is a file partly written. An existing file keeps its mode (unless
-/// private), and a symbolic link keeps pointing at what is replaced.
+/// private), and a symbolic link keeps pointing at what is replaced. No signal
+/// that can wait leaves anything beside.
 pub(crate) fn to_files(files: &[(&Path, &[u8])], privacy: Privacy) -> Result<(), OutputError> {
-    let mut staged = Vec::new();
-    for (path, bytes) in files {
-        let stage = stage(path, bytes, privacy);
-        staged.extend(stage.map_err(|error| OutputError::Unwritable((*path).to_owned(), error))?);
+    Staged::new(files, privacy)?.commit()
+}
+
+/// As [`to_files`], for files that are made of what they held: path, what it held, new content. One that
+/// no longer holds it is somebody's work, and nothing is written.
+pub(crate) fn replace_files(files: &[(&Path, &[u8], &[u8])]) -> Result<(), OutputError> {
+    let new: Vec<_> = files.iter().map(|&(path, _, new)| (path, new)).collect();
+    let staged = Staged::new(&new, Privacy::Public)?;
+    // Only what is replaced is read again: a pipe has nothing left to say.
+    let is_pipe = |path: &Path| fs::metadata(path).is_ok_and(|found| !found.is_file());
+    for &(path, old, _) in files.iter().filter(|(path, ..)| !is_pipe(path)) {
+        let now = Input::File(path.to_owned()).read_bytes();
+        if !now.is_ok_and(|now| now.as_slice() == old) {
+            return Err(OutputError::Changed(path.to_owned()));
+        }
     }
-    for (file, path) in staged {
-        file.persist(&path).map_err(|error| OutputError::Unwritable(path, error.error))?;
-    }
-    Ok(())
+    staged.commit()
 }
 
 /// Creates a private file that must not exist yet.
 pub(crate) fn to_new_private_file(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
     let unwritable = |error| OutputError::Unwritable(path.to_owned(), error);
+    let held = Held::new();
     let file = write_beside(path, bytes, 0o600).map_err(unwritable)?;
+    if held.is_caught() {
+        return Err(OutputError::Interrupted);
+    }
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
@@ -92,9 +114,44 @@ pub(crate) fn to_new_private_file(path: &Path, bytes: &[u8]) -> Result<(), Outpu
     }
 }
 
+/// Files beside their places, with the paths they have to be renamed to.
+struct Staged {
+    files: Vec<(NamedTempFile, PathBuf)>,
+    /// Dropped last, after the files are gone.
+    held: Option<Held>,
+}
+
+impl Staged {
+    fn new(files: &[(&Path, &[u8])], privacy: Privacy) -> Result<Self, OutputError> {
+        let mut staged = Self { files: Vec::new(), held: None };
+        for (path, bytes) in files {
+            let stage = stage(path, bytes, privacy, &mut staged.held);
+            staged.files.extend(stage.map_err(|error| OutputError::Unwritable((*path).to_owned(), error))?);
+        }
+        Ok(staged)
+    }
+
+    fn commit(self) -> Result<(), OutputError> {
+        if self.held.as_ref().is_some_and(Held::is_caught) {
+            return Err(OutputError::Interrupted);
+        }
+        for (file, path) in self.files {
+            file.persist(&path).map_err(|error| OutputError::Unwritable(path, error.error))?;
+        }
+        Ok(())
+    }
+}
+
 /// The new content beside `path`, with the path it has to be renamed to;
 /// nothing for a device or a pipe, which is written at once.
-fn stage(path: &Path, bytes: &[u8], privacy: Privacy) -> io::Result<Option<(NamedTempFile, PathBuf)>> {
+///
+/// Signals are held from the first file on, not before: nobody may ever read a pipe.
+fn stage(
+    path: &Path,
+    bytes: &[u8],
+    privacy: Privacy,
+    held: &mut Option<Held>,
+) -> io::Result<Option<(NamedTempFile, PathBuf)>> {
     // A dangling link resolves to nothing; it is then replaced itself.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mode = match (fs::metadata(&target), privacy) {
@@ -107,6 +164,7 @@ fn stage(path: &Path, bytes: &[u8], privacy: Privacy) -> io::Result<Option<(Name
         (Ok(found), Privacy::Public) => found.permissions().mode() & 0o7777,
         (Err(_), Privacy::Public) => 0o666 & !umask(),
     };
+    held.get_or_insert_with(Held::new);
     Ok(Some((write_beside(&target, bytes, mode)?, target)))
 }
 
@@ -169,6 +227,45 @@ mod tests {
         assert_eq!(error.to_string(), format!("can't write {}", bad.display()));
         assert_eq!(fs::read(&good).unwrap(), b"old");
         assert_eq!(names(directory.path()), ["good"]);
+    }
+
+    #[test]
+    fn a_file_that_changed_meanwhile_is_left_and_so_are_the_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let (same, changed) = (directory.path().join("same"), directory.path().join("changed"));
+        fs::write(&same, "old").unwrap();
+        fs::write(&changed, "newer").unwrap();
+        let error = replace_files(&[(&same, b"old", b"new"), (&changed, b"older", b"new")]).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} was changed meanwhile", changed.display()));
+        assert_eq!(fs::read(&same).unwrap(), b"old");
+        assert_eq!(fs::read(&changed).unwrap(), b"newer");
+        assert_eq!(names(directory.path()), ["changed", "same"]);
+        replace_files(&[(&same, b"old", b"new")]).unwrap();
+        assert_eq!(fs::read(&same).unwrap(), b"new");
+    }
+
+    /// This test runs itself again as a process of its own, which then is ended by a signal.
+    #[test]
+    fn a_signal_between_writing_and_renaming_leaves_nothing() {
+        use std::os::unix::process::ExitStatusExt;
+        const DIRECTORY: &str = "SEAL_TEST_SIGNAL_DIRECTORY";
+        if let Some(directory) = std::env::var_os(DIRECTORY) {
+            let path = Path::new(&directory).join("secret");
+            let staged = Staged::new(&[(&path, b"plaintext")], Privacy::Private).unwrap();
+            signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
+            let _ = staged.commit();
+            unreachable!("the signal ends this process");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let name = "output::tests::a_signal_between_writing_and_renaming_leaves_nothing";
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(DIRECTORY, directory.path())
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.signal(), Some(signal_hook::consts::SIGTERM), "{status}");
+        assert!(names(directory.path()).is_empty(), "{:?}", names(directory.path()));
     }
 
     #[test]

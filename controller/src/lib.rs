@@ -65,14 +65,16 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// SIGTERM (from the kubelet or systemd) or SIGINT (from a terminal).
-async fn shutdown_signal() {
+/// SIGTERM (from the kubelet or systemd) or SIGINT (from a terminal), heard from this call on.
+fn shutdown_signal() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).expect("a handler for SIGTERM can be installed");
     let mut interrupt = signal(SignalKind::interrupt()).expect("a handler for SIGINT can be installed");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 

@@ -98,3 +98,25 @@ fn a_secret_with_another_controller_is_never_adopted() {
     scene.nudge("db");
     assert_eq!(scene.secret("db").unwrap(), theirs);
 }
+
+#[test]
+fn a_secret_whose_owner_an_update_wrote_changes_hands_and_keeps_its_uid() {
+    let scene = Scene::new("hands");
+    // As the peer's controller leaves it, or a backup that was restored.
+    let theirs = foreign(
+        &scene,
+        &json!({"ownerReferences": [{
+            "apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "name": "db",
+            "uid": "00000000-0000-4000-8000-000000000001", "controller": true,
+        }]}),
+    );
+    let _controller = scene.start(&[]);
+    scene.seal("db").item("password", "ours").commit();
+    let object = scene.until_ready("db");
+    let taken = scene.secret("db").unwrap();
+    assert_eq!(taken["metadata"]["uid"], theirs["metadata"]["uid"]);
+    let owners = taken["metadata"]["ownerReferences"].as_array().unwrap();
+    assert_eq!(owners.len(), 1);
+    assert_eq!(owners[0]["uid"], object["metadata"]["uid"]);
+    assert_eq!(scene.data("db")["password"], b"ours");
+}

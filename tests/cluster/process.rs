@@ -44,6 +44,18 @@ fn sigterm_during_work_ends_it_promptly_and_what_it_began_is_whole() {
     }
 }
 
+/// Every moment of a start is one in which it may be told to end.
+#[test]
+fn sigterm_during_the_start_ends_it_too() {
+    let (scene, _controller) = Scene::with_controller("early");
+    for _ in 0..6 {
+        let mut early = scene.launch(&[]);
+        assert_eq!(early.terminate().code(), Some(0));
+        let mut ready = scene.start(&[]);
+        assert_eq!(ready.terminate().code(), Some(0));
+    }
+}
+
 #[test]
 fn a_request_to_look_is_echoed_also_when_nothing_is_to_be_done() {
     let (scene, controller) = Scene::with_controller("echo");

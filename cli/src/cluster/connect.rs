@@ -16,8 +16,10 @@ use crate::{
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// For everything together: a login program, name look-up, the request.
+/// For everything after the login: name look-up, the request.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// For a login program: somebody may have to type a code into a browser.
+const LOGIN_DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
@@ -33,6 +35,8 @@ pub(super) enum ConnectError {
     NoCurrentContext,
     #[error("the credentials of context {context} can't be used")]
     Credentials { context: String },
+    #[error("the login program of context {context} takes longer than {}s", LOGIN_DEADLINE.as_secs())]
+    Login { context: String },
     #[error("{server} can't be reached: {reason}")]
     Unreachable { server: String, reason: String },
     #[error("{server} doesn't answer")]
@@ -67,6 +71,9 @@ impl Explain for ConnectError {
             Self::Credentials { context } | Self::Unauthenticated { server: context } => {
                 format!("does kubectl work there? Log in again to {context}")
             }
+            Self::Login { context } => {
+                format!("log in with kubectl --context {context} get --raw /version, and try again")
+            }
             Self::Unreachable { .. } | Self::Timeout { .. } => {
                 "is this the right --context, and is a VPN needed? Without the cluster, give recipients with -r".to_owned()
             }
@@ -86,11 +93,37 @@ pub(super) struct Connection {
     pub(super) context: String,
     pub(super) server: String,
     pub(super) client: Client,
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
+}
+
+/// Doesn't wait, when dropped, for a login program that hangs.
+struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Self(Some(runtime.expect("a runtime needs nothing but file descriptors")))
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.as_ref().expect("it is taken only by drop").block_on(future)
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// A client for the cluster that the arguments name.
 pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
+    connect_within(args, LOGIN_DEADLINE)
+}
+
+fn connect_within(args: &ClusterArgs, login_deadline: Duration) -> Result<Connection, ConnectError> {
     let kubeconfig = match &args.kubeconfig {
         Some(path) => Kubeconfig::read_from(path),
         None => Kubeconfig::read(),
@@ -102,10 +135,7 @@ pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
     if !kubeconfig.contexts.iter().any(|known| known.name == context) {
         return Err(ConnectError::NoContext(context));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime needs nothing but file descriptors");
+    let runtime = Runtime::new();
     let credentials = || ConnectError::Credentials { context: context.clone() };
     let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let (server, client) = runtime.block_on(async {
@@ -116,7 +146,13 @@ pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
         config.read_timeout = Some(READ_TIMEOUT);
         config.default_retry = false;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let client = Client::try_from(config).map_err(|_| credentials())?;
+        // Runs the login program of the kubeconfig, and waits for it without a word to the runtime.
+        let login = tokio::task::spawn_blocking(move || Client::try_from(config));
+        let client = match tokio::time::timeout(login_deadline, login).await {
+            Ok(Ok(client)) => client.map_err(|_| credentials())?,
+            Ok(Err(_)) => return Err(credentials()),
+            Err(_) => return Err(ConnectError::Login { context: context.clone() }),
+        };
         Ok::<_, ConnectError>((server, client))
     })?;
     Ok(Connection { context, server, client, runtime })
@@ -185,5 +221,31 @@ fn read_error(error: &KubeconfigError, is_named: bool) -> ConnectError {
             ConnectError::UnreadableKubeconfig(path.display().to_string())
         }
         _ => ConnectError::BadKubeconfig,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_login_program_that_hangs_is_not_waited_for() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let kubeconfig = "apiVersion: v1\nkind: Config\ncurrent-context: prod\n\
+            clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n\
+            contexts: [{name: prod, context: {cluster: c, user: u}}]\n\
+            users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, \
+            args: ['20'], interactiveMode: Never}}}]\n";
+        std::fs::write(file.path(), kubeconfig).unwrap();
+        let args = ClusterArgs {
+            context: None,
+            kubeconfig: Some(file.path().to_owned()),
+            controller_namespace: "seal-system".parse().unwrap(),
+        };
+        let start = Instant::now();
+        let error = connect_within(&args, Duration::from_millis(100)).err().unwrap();
+        assert!(matches!(&error, ConnectError::Login { context } if context == "prod"), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(10), "waited {:?}", start.elapsed());
     }
 }

@@ -187,14 +187,16 @@ fn write(
 ) -> Result<(), Failure> {
     if *destination == Destination::InPlace {
         let changed = inputs.iter().zip(manifests).zip(results);
-        let files: Vec<(&Path, &[u8])> = changed
+        let files: Vec<(&Path, &[u8], &[u8])> = changed
             .filter(|((_, manifest), _)| manifest.objects.iter().any(|object| object.kind == Kind::Secret))
-            .filter_map(|((input, _), result)| match input {
-                Input::File(path) => Some((path.as_path(), result.as_bytes())),
+            .filter_map(|((input, manifest), result)| match input {
+                Input::File(path) => {
+                    Some((path.as_path(), manifest.source.text().as_bytes(), result.as_bytes()))
+                }
                 Input::Stdin => None,
             })
             .collect();
-        return Ok(output::to_files(&files, Privacy::Public)?);
+        return Ok(output::replace_files(&files)?);
     }
     let formats: Vec<Format> = manifests.iter().map(|manifest| manifest.format).collect();
     let text = join::join(results.iter().map(String::as_str).zip(formats));

@@ -1,16 +1,23 @@
 //! The objects in a file: documents, and items of Lists.
 //!
 //! Invariant: whatever might be a Secret in disguise (`kind: secret`, one
-//! without `apiVersion`, a `SecretList`) is an error, never "another kind": what
-//! passes through untouched is about to be committed.
+//! without `apiVersion`, one behind a merge key, an item of anything but a v1
+//! List) is an error, never "another kind": what passes through untouched is
+//! about to be committed.
 
 use std::ops::Range;
 
 use super::fields::{FieldError, Fields, Located, is_word};
 use crate::{
     failure::Explain,
-    yaml::tree::{NodeId, NodeKind, Tree},
+    yaml::{
+        resolve::{Plain, plain},
+        tree::{NodeId, NodeKind, Style, Tree},
+    },
 };
+
+/// Lists in Lists that are followed.
+const MAX_DEPTH: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -41,12 +48,18 @@ pub(crate) enum FindError {
     Field(#[from] FieldError),
     #[error("this isn't a Kubernetes object")]
     NotObject,
+    #[error("this object has no {0}")]
+    Untyped(&'static str),
     #[error("this looks like a Secret, but its {field} is {found}")]
     AlmostSecret { field: &'static str, found: String, right: &'static str },
     #[error("this looks like a Secret, but it has no {field}")]
     HalfSecret { field: &'static str, right: &'static str },
     #[error("a SecretList can't be replaced item by item")]
     SecretList,
+    #[error("this Secret is an item of something that isn't a List of v1")]
+    SecretOutsideList,
+    #[error("the items of a List must be a sequence")]
+    ItemsNotSequence,
     #[error("this item of the List is an alias of another Secret")]
     AliasedSecret,
     #[error("Lists are nested too deeply")]
@@ -57,13 +70,16 @@ impl Explain for FindError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Field(error) => error.hint(),
-            Self::NotObject => Some("a manifest is a mapping with apiVersion and kind".to_owned()),
+            Self::NotObject | Self::Untyped(_) => {
+                Some("a manifest is a mapping with apiVersion and kind".to_owned())
+            }
             Self::AlmostSecret { field, right, .. } | Self::HalfSecret { field, right } => {
                 Some(format!("write {field}: {right}"))
             }
             Self::SecretList => Some("make it a List: kubectl get secrets -o yaml".to_owned()),
             Self::AliasedSecret => Some("write the Secret out in place of the alias".to_owned()),
-            Self::TooDeep => None,
+            Self::SecretOutsideList => Some("make it a List: apiVersion: v1, kind: List".to_owned()),
+            Self::ItemsNotSequence | Self::TooDeep => None,
         }
     }
 }
@@ -88,63 +104,140 @@ fn walk(
     objects: &mut Vec<Object>,
 ) -> Result<(), Located<FindError>> {
     let error = |error| Located { error, at: tree.range(node).start };
-    if depth > 8 {
+    if depth > MAX_DEPTH {
         return Err(error(FindError::TooDeep));
     }
     let aliased = matches!(tree.node(node).kind, NodeKind::Alias(_));
     let Some(entries) = tree.mapping(node) else {
         return Err(error(FindError::NotObject));
     };
-    // Two `kind`s would make it a Secret to one reader and something else to another.
-    for field in ["apiVersion", "kind", "items"] {
-        let mut keys = entries.iter().filter(|(key, _)| tree.scalar(*key) == Some(field));
-        if let (Some(_), Some((key, _))) = (keys.next(), keys.next()) {
-            let duplicate = FieldError::DuplicateKey(field.to_owned());
-            return Err(Located { error: duplicate.into(), at: tree.range(*key).start });
-        }
+    check_keys(tree, entries)?;
+    let (api_version, kind) = (type_field(tree, node, "apiVersion")?, type_field(tree, node, "kind")?);
+    let class = classify(tree, node, api_version, kind).map_err(error)?;
+    match (api_version, kind) {
+        (Some(_), Some(_)) => {}
+        (None, None) => return Err(error(FindError::NotObject)),
+        (None, _) => return Err(error(FindError::Untyped("apiVersion"))),
+        (_, None) => return Err(error(FindError::Untyped("kind"))),
     }
-    let kind = classify(tree, node).map_err(error)?;
-    if kind == Kind::Secret {
+    if class == Kind::Secret {
         if aliased {
             return Err(error(FindError::AliasedSecret));
         }
-        // Refuses merge keys and keys that kubectl would rename.
+        // Refuses keys that kubectl would rename.
         Fields::read(tree, node, "the Secret").map_err(|e| e.map(FindError::from))?;
     }
-    if let Some(items) = list_items(tree, node) {
-        for item in items {
+    let items = tree.get(node, "items");
+    if let (Some("v1"), Some("List"), Some(items)) = (api_version, kind, items) {
+        for item in list_items(tree, items)? {
             walk(tree, document, *item, Slot::Item, depth + 1, objects)?;
         }
         return Ok(());
     }
-    objects.push(Object { document, node, kind, slot });
+    if let Some(items) = items {
+        check_no_secret_in(tree, items, depth + 1)?;
+    }
+    objects.push(Object { document, node, kind: class, slot });
     Ok(())
 }
 
-/// The items of a `kind: List`.
-fn list_items<'t>(tree: &'t Tree<'_>, node: NodeId) -> Option<&'t [NodeId]> {
-    if field(tree, node, "kind") != Some("List") || field(tree, node, "apiVersion") != Some("v1") {
-        return None;
+/// Refuses keys that make an object one thing to one reader and another to the next: two `kind`s, a merge
+/// key that may bring a `kind` along, a key whose tag may make it `kind`.
+fn check_keys(tree: &Tree<'_>, entries: &[(NodeId, NodeId)]) -> Result<(), Located<FindError>> {
+    let mut seen = Vec::new();
+    for &(key, _) in entries {
+        let error = |error: FieldError| Err(Located { error: error.into(), at: tree.range(key).start });
+        let NodeKind::Scalar { text, style } = tree.kind(key) else {
+            return error(FieldError::KeyNotText);
+        };
+        match text.as_str() {
+            "<<" => return error(FieldError::MergeKey),
+            _ if *style == Style::Tagged => return error(FieldError::KeyNotText),
+            field @ ("apiVersion" | "kind" | "items") => {
+                if seen.contains(&field) {
+                    return error(FieldError::DuplicateKey(field.to_owned()));
+                }
+                seen.push(field);
+            }
+            _ => {}
+        }
     }
-    match tree.kind(tree.get(node, "items")?) {
-        NodeKind::Sequence { items, .. } => Some(items),
-        _ => None,
+    Ok(())
+}
+
+/// The string under `apiVersion` or `kind`; a null is as good as none.
+fn type_field<'t>(
+    tree: &'t Tree<'_>,
+    node: NodeId,
+    key: &'static str,
+) -> Result<Option<&'t str>, Located<FindError>> {
+    let Some(value) = tree.get(node, key) else {
+        return Ok(None);
+    };
+    let error = |error: FieldError| Err(Located { error: error.into(), at: tree.range(value).start });
+    match tree.kind(value) {
+        NodeKind::Scalar { text, style: Style::Text } => Ok(Some(text.as_str())),
+        NodeKind::Scalar { text, style: Style::Plain } => match plain(text.as_str()) {
+            Plain::Text => Ok(Some(text.as_str())),
+            Plain::Null => Ok(None),
+            other => error(FieldError::NotText { what: key.to_owned(), kind: other.noun() }),
+        },
+        // `!!binary U2VjcmV0` is Secret to kubectl.
+        NodeKind::Scalar { style: Style::Tagged, .. } => error(FieldError::Tagged(key.to_owned())),
+        _ => error(FieldError::NotScalar(key.to_owned())),
     }
 }
 
-fn classify(tree: &Tree<'_>, node: NodeId) -> Result<Kind, FindError> {
-    let kind = field(tree, node, "kind");
-    let api_version = field(tree, node, "apiVersion");
+fn list_items<'t>(tree: &'t Tree<'_>, items: NodeId) -> Result<&'t [NodeId], Located<FindError>> {
+    match tree.kind(items) {
+        NodeKind::Sequence { items, .. } => Ok(items),
+        NodeKind::Scalar { text, style: Style::Plain } if plain(text.as_str()) == Plain::Null => Ok(&[]),
+        _ => Err(Located { error: FindError::ItemsNotSequence, at: tree.range(items).start }),
+    }
+}
+
+/// Refuses Secrets among the `items` of something that isn't a List. Such items needn't be objects.
+fn check_no_secret_in(tree: &Tree<'_>, items: NodeId, depth: usize) -> Result<(), Located<FindError>> {
+    let NodeKind::Sequence { items, .. } = tree.kind(items) else {
+        return Ok(());
+    };
+    for &item in items {
+        let error = |error| Err(Located { error, at: tree.range(item).start });
+        if depth > MAX_DEPTH {
+            return error(FindError::TooDeep);
+        }
+        let Some(entries) = tree.mapping(item) else { continue };
+        let (api_version, kind) = (field(tree, item, "apiVersion"), field(tree, item, "kind"));
+        match classify(tree, item, api_version, kind) {
+            Ok(Kind::Secret) => return error(FindError::SecretOutsideList),
+            Ok(_) if kind.is_some() => check_keys(tree, entries)?,
+            Ok(_) => {}
+            Err(found) => return error(found),
+        }
+        if let Some(nested) = tree.get(item, "items") {
+            check_no_secret_in(tree, nested, depth + 1)?;
+        }
+    }
+    Ok(())
+}
+
+fn classify(
+    tree: &Tree<'_>,
+    node: NodeId,
+    api_version: Option<&str>,
+    kind: Option<&str>,
+) -> Result<Kind, FindError> {
     let group = api_version.and_then(|v| v.split_once('/')).map(|(group, _)| group);
     match kind {
         Some("SealedSecret") if matches!(group, Some("sealing.dev" | "bitnami.com")) => {
             Ok(Kind::SealedSecret)
         }
         Some("SecretList") if api_version == Some("v1") => Err(FindError::SecretList),
-        Some(kind) if kind.eq_ignore_ascii_case("Secret") => match api_version {
+        Some(kind) if kind.trim().eq_ignore_ascii_case("Secret") => match api_version {
             Some("v1") if kind == "Secret" => Ok(Kind::Secret),
-            // Other groups may have a kind of this name: it isn't ours.
-            Some(version) if version.contains('/') => Ok(Kind::Other),
+            // Other groups may have a kind of this name: it isn't ours. The group of v1 has no name, though
+            // some write core.
+            Some(_) if group.is_some_and(|group| !matches!(group, "" | "core")) => Ok(Kind::Other),
             None => Err(FindError::HalfSecret { field: "apiVersion", right: "v1" }),
             Some("v1") => {
                 Err(FindError::AlmostSecret { field: "kind", found: kind.to_owned(), right: "Secret" })
@@ -153,7 +246,9 @@ fn classify(tree: &Tree<'_>, node: NodeId) -> Result<Kind, FindError> {
                 Err(FindError::AlmostSecret { field: "apiVersion", found: version.to_owned(), right: "v1" })
             }
         },
-        None if api_version == Some("v1") && tree.get(node, "stringData").is_some() => {
+        None if api_version == Some("v1")
+            && ["data", "stringData"].iter().any(|key| tree.get(node, key).is_some()) =>
+        {
             Err(FindError::HalfSecret { field: "kind", right: "Secret" })
         }
         _ => Ok(Kind::Other),
@@ -204,7 +299,7 @@ fn visible_object(tree: &Tree<'_>, node: NodeId, depth: usize, out: &mut Vec<(Ra
             (Some("data" | "stringData"), NodeKind::Mapping { entries, .. }) => {
                 visible_keys(tree, entries, false, out);
             }
-            (Some("items"), NodeKind::Sequence { items, .. }) if depth < 8 => {
+            (Some("items"), NodeKind::Sequence { items, .. }) if depth < MAX_DEPTH => {
                 for item in items {
                     visible_object(tree, *item, depth + 1, out);
                 }
@@ -264,10 +359,60 @@ mod tests {
             "apiVersion: v1\nkind: ConfigMap\nkind: Secret",
             "apiVersion: v1\nkind: Secret\n<<: {}",
             "apiVersion: v1\nkind: List\nitems: [&a {apiVersion: v1, kind: Secret}, *a]",
+            "apiVersion: v1\ndata: {}",
+            "apiVersion: v1\nkind: ~\ndata: {}",
+            "apiVersion: v1\nkind: 'Secret '",
+            "apiVersion: core/v1\nkind: Secret",
+            "apiVersion: v1\nkind: !!binary U2VjcmV0",
+            "apiVersion: v1\n!!binary a2luZA==: Secret",
+            "apiVersion: v1\nkind: [Secret]",
         ] {
             assert!(kinds(text).is_err(), "{text}");
         }
         assert_eq!(kinds("apiVersion: vault.dev/v1\nkind: Secret").unwrap(), [Kind::Other]);
+    }
+
+    #[test]
+    fn an_object_without_a_type_is_refused() {
+        assert!(matches!(kinds("kind: ConfigMap"), Err(FindError::Untyped("apiVersion"))));
+        assert!(matches!(kinds("apiVersion: ''\nkind:"), Err(FindError::Untyped("kind"))));
+        assert!(matches!(kinds("stringData: {a: b}"), Err(FindError::NotObject)));
+        assert!(matches!(
+            kinds("apiVersion: v1\nkind: List\nitems: [{kind: Pod}]"),
+            Err(FindError::Untyped("apiVersion"))
+        ));
+    }
+
+    #[test]
+    fn a_merge_key_is_refused_whatever_the_kind() {
+        for text in [
+            "<<: {apiVersion: v1, kind: Secret}\nstringData: {a: b}",
+            "apiVersion: v1\nkind: ConfigMap\n<<: {kind: Secret}",
+        ] {
+            assert!(matches!(kinds(text), Err(FindError::Field(FieldError::MergeKey))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_an_item_of_a_list_or_of_nothing() {
+        let secret = "{apiVersion: v1, kind: Secret}";
+        for (text, expected) in [
+            (format!("kind: List\nitems: [{secret}]"), FindError::Untyped("apiVersion")),
+            (format!("apiVersion: v2\nkind: List\nitems: [{secret}]"), FindError::SecretOutsideList),
+            (
+                format!("apiVersion: a/v1\nkind: B\nitems: [{{items: [{secret}]}}]"),
+                FindError::SecretOutsideList,
+            ),
+            (format!("apiVersion: v1\nkind: List\nitems: {secret}"), FindError::ItemsNotSequence),
+        ] {
+            assert_eq!(kinds(&text).unwrap_err().to_string(), expected.to_string(), "{text}");
+        }
+        for items in ["[{stringData: {}, apiVersion: v1}]", "[{kind: secret, apiVersion: v1}]"] {
+            assert!(kinds(&format!("apiVersion: a/v1\nkind: B\nitems: {items}")).is_err(), "{items}");
+        }
+        let fine = "apiVersion: v1\nkind: PodList\nitems: [{metadata: {}}, text, {apiVersion: v1, kind: Pod}]\n\
+                    ---\napiVersion: v1\nkind: List\nitems:\n---\napiVersion: v1\nkind: List\n";
+        assert_eq!(kinds(fine).unwrap(), [Kind::Other, Kind::Other]);
     }
 
     #[test]

@@ -285,8 +285,11 @@ mod tests {
 
     #[test]
     fn line_breaks_of_windows_stay_what_they_are() {
-        let result = text("kind: A\r\n---\r\napiVersion: v1\r\nkind: Secret\r\n---\r\nkind: B\r\n");
-        let expected = format!("kind: A\n---\n{NEW}---\nkind: B\n").replace('\n', "\r\n");
+        let result = text(
+            "{apiVersion: v1, kind: A}\r\n---\r\napiVersion: v1\r\nkind: Secret\r\n---\r\n{apiVersion: v1, kind: B}\r\n",
+        );
+        let expected = format!("{{apiVersion: v1, kind: A}}\n---\n{NEW}---\n{{apiVersion: v1, kind: B}}\n")
+            .replace('\n', "\r\n");
         assert_eq!(result, expected);
         let result =
             text("apiVersion: v1\r\nkind: List\r\nitems:\r\n- apiVersion: v1\r\n  kind: Secret\r\n# x\r\n");
@@ -296,11 +299,11 @@ mod tests {
     #[test]
     fn items_of_a_list_are_replaced_where_they_stand() {
         let list = "apiVersion: v1 # a\nitems:\n# b\n- apiVersion: v1 # secret\n  kind: Secret # secret\n\n  # secret\n# c\n\
-                    -   kind: ConfigMap # d\n- apiVersion: v1\n  kind: Secret\n  data:\n    a: |\n      b\n# e\nkind: List\n";
+                    -   kind: ConfigMap # d\n    apiVersion: v1\n- apiVersion: v1\n  kind: Secret\n  data:\n    a: |\n      b\n# e\nkind: List\n";
         let result = replaced(list).unwrap();
         let item = "kind: S\n  spec:\n    \"on\": x";
         let expected = format!(
-            "apiVersion: v1 # a\nitems:\n# b\n- {item}\n# c\n-   kind: ConfigMap # d\n- {item}\n# e\nkind: List\n"
+            "apiVersion: v1 # a\nitems:\n# b\n- {item}\n# c\n-   kind: ConfigMap # d\n    apiVersion: v1\n- {item}\n# e\nkind: List\n"
         );
         assert_eq!(result.text, expected);
         assert_eq!(result.dropped_comments, 3);
@@ -316,18 +319,18 @@ mod tests {
                         {\"kind\":\"S\",\"spec\":{\"on\":\"x\"}}\n    ],\n    \"kind\": \"List\"\n}\n";
         assert_eq!(text(list), expected);
         assert_eq!(
-            text("{\"apiVersion\":\"v1\",\"kind\":\"Secret\"}\n{\"kind\": \"A\"}\n"),
-            "{\"kind\":\"S\",\"spec\":{\"on\":\"x\"}}\n{\"kind\": \"A\"}\n"
+            text("{\"apiVersion\":\"v1\",\"kind\":\"Secret\"}\n{\"kind\": \"A\", \"apiVersion\": \"v1\"}\n"),
+            "{\"kind\":\"S\",\"spec\":{\"on\":\"x\"}}\n{\"kind\": \"A\", \"apiVersion\": \"v1\"}\n"
         );
     }
 
     #[test]
     fn an_anchor_used_across_objects_is_refused() {
         let defined_inside = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n  data: &d {}\n\
-                              - kind: ConfigMap\n  data: *d\n";
+                              - apiVersion: v1\n  kind: ConfigMap\n  data: *d\n";
         assert_eq!(replaced(defined_inside).unwrap_err(), SpliceError::NotLocal);
         let redefined_inside = "x: &d {}\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n  \
-                                data: &d {}\n- kind: ConfigMap\n  data: *d\n";
+                                data: &d {}\n- apiVersion: v1\n  kind: ConfigMap\n  data: *d\n";
         assert_eq!(replaced(redefined_inside).unwrap_err(), SpliceError::NotLocal);
         let anchored = "apiVersion: v1\nkind: List\nitems:\n- &s\n  apiVersion: v1\n  kind: Secret\n";
         assert_eq!(replaced(anchored).unwrap_err(), SpliceError::UnknownLayout);
@@ -336,10 +339,10 @@ mod tests {
     #[test]
     fn whatever_stands_around_a_secret_stays_and_nothing_of_it_does() {
         let others = [
-            "kind: ConfigMap # keep\ndata:\n  a: |\n    text # no\n    ---x\n\n",
-            "{kind: X,  a: [b]} # keep\n",
+            "apiVersion: v1\nkind: ConfigMap # keep\ndata:\n  a: |\n    text # no\n    ---x\n\n",
+            "{apiVersion: v1, kind: X,  a: [b]} # keep\n",
             "# only a comment\n",
-            "kind: &k X\nb: *k\n\n\n",
+            "apiVersion: v1\nkind: &k X\nb: *k\n\n\n",
             "",
         ];
         let secrets = [

@@ -21,7 +21,7 @@ pub(crate) enum CheckError {
     NoItems,
     #[error(transparent)]
     Secret(#[from] SecretError),
-    #[error("item {item} of a {type_} Secret isn't JSON")]
+    #[error("item {item} of a {type_} Secret isn't a JSON object")]
     NotJson { item: ItemName, type_: String },
     #[error("item {item} of a {type_} Secret is empty")]
     Empty { item: ItemName, type_: String },
@@ -89,12 +89,18 @@ fn find<'s>(items: &'s BTreeMap<ItemName, Plaintext>, name: &str) -> Option<(&'s
 
 fn check_json(items: &BTreeMap<ItemName, Plaintext>, name: &str, type_: &str) -> Result<(), CheckError> {
     match find(items, name) {
-        // `IgnoredAny` keeps nothing of what it reads.
-        Some((item, value)) if serde_json::from_slice::<serde::de::IgnoredAny>(value.expose()).is_err() => {
+        Some((item, value)) if !is_json_object(value.expose()) => {
             Err(CheckError::NotJson { item: item.clone(), type_: type_.to_owned() })
         }
         _ => Ok(()),
     }
+}
+
+/// kube-apiserver reads it into a map. (That lets `null` through, too: it holds no credentials either way.)
+fn is_json_object(bytes: &[u8]) -> bool {
+    // `IgnoredAny` keeps nothing of what it reads.
+    bytes.trim_ascii_start().starts_with(b"{")
+        && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
 fn check_not_empty(items: &BTreeMap<ItemName, Plaintext>, name: &str, type_: &str) -> Result<(), CheckError> {
@@ -130,7 +136,7 @@ mod tests {
             ("Opaque", &[("a", "")][..]),
             ("kubernetes.io/tls", &[("tls.crt", ""), ("tls.key", "")]),
             ("kubernetes.io/dockerconfigjson", &[(".dockerconfigjson", "{\"auths\":{}}")]),
-            ("kubernetes.io/dockercfg", &[(".dockercfg", "{}")]),
+            ("kubernetes.io/dockercfg", &[(".dockercfg", " \n{}\n")]),
             ("kubernetes.io/basic-auth", &[("password", "")]),
             ("kubernetes.io/ssh-auth", &[("ssh-privatekey", "x")]),
             ("example.com/own", &[("a", "b")]),
@@ -147,7 +153,7 @@ mod tests {
             (
                 "kubernetes.io/dockerconfigjson",
                 &[(".dockerconfigjson", "hunter2")],
-                "item .dockerconfigjson of a kubernetes.io/dockerconfigjson Secret isn't JSON",
+                "item .dockerconfigjson of a kubernetes.io/dockerconfigjson Secret isn't a JSON object",
             ),
             (
                 "kubernetes.io/ssh-auth",
@@ -161,6 +167,15 @@ mod tests {
             ),
         ] {
             assert_eq!(outcome(type_, items), Err(expected.to_owned()));
+        }
+        for value in ["\"x\"", "[]", "1", "null", "", "{"] {
+            for (type_, item) in [
+                ("kubernetes.io/dockerconfigjson", ".dockerconfigjson"),
+                ("kubernetes.io/dockercfg", ".dockercfg"),
+            ] {
+                let expected = format!("item {item} of a {type_} Secret isn't a JSON object");
+                assert_eq!(outcome(type_, &[(item, value)]), Err(expected), "{value}");
+            }
         }
         let big = "x".repeat(MAX_SECRET_SIZE + 1);
         assert!(outcome("Opaque", &[("a", &big)]).is_err());

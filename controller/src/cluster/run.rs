@@ -3,13 +3,12 @@
 //! Not a decision and not a request of its own. Invariant: nothing is reconciled before the keys are loaded
 //! and the cache of Secrets is complete, so a restart over unchanged objects writes nothing.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config as ControllerConfig};
@@ -28,6 +27,7 @@ use super::keys::Keys;
 use super::object::Object;
 use super::secret::trim;
 use super::store::ClusterStore;
+use super::wakes::Wakes;
 use crate::backoff::Backoff;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
@@ -127,14 +127,19 @@ pub async fn run(
         tracing::info!("watching SealedSecrets");
         // An object may be over a megabyte, and a page is in memory as a whole, text and tree.
         let pages = watcher::Config::default().page_size(50);
-        Controller::new(scoped::<Object>(&watches, options.watch.as_ref()), pages)
+        let controller = Controller::new(scoped::<Object>(&watches, options.watch.as_ref()), pages);
+        let objects = controller.store();
+        let work = controller
             .with_config(ControllerConfig::default().concurrency(options.workers))
             .reconcile_on(changed)
             .reconcile_all_on(keys_changed)
-            .graceful_shutdown_on(until(stopped))
+            .graceful_shutdown_on(until(stopped.clone()))
             .run(reconcile_one, |_, _, _| unreachable!("a reconcile never fails"), context)
-            .for_each(|_| std::future::ready(()))
-            .await;
+            .for_each(|_| std::future::ready(()));
+        tokio::select! {
+            () = work => {}
+            () = stopped_before_work(stopped, objects) => {}
+        }
     }
     health.set_unready();
     loading.abort();
@@ -184,17 +189,11 @@ fn cache_secrets(
         .modify(|secret| trim(&mut secret.metadata))
         .reflect(writer);
     let cached = reader.clone();
-    let mut relisted = HashSet::new();
+    let mut wakes = Wakes::default();
     let task = tokio::spawn(secrets.for_each(move |event| {
-        // The other end of the channel goes first only when everything does.
-        let send = |secret: &PartialObjectMeta<Secret>| drop(changed.send(key(secret)));
         match event {
-            Ok(watcher::Event::Apply(secret) | watcher::Event::Delete(secret)) => send(&secret),
-            // A list taken anew replaces the cache as a whole, at its end: until then a look would find the
-            // old one, and what is gone from the new one has no event of its own.
-            Ok(watcher::Event::Init) => relisted = cached.state().iter().map(|secret| key(secret)).collect(),
-            Ok(watcher::Event::InitApply(secret)) => drop(relisted.insert(key(&secret))),
-            Ok(watcher::Event::InitDone) => relisted.drain().for_each(|key| drop(changed.send(key))),
+            // The other end goes first only when everything does.
+            Ok(event) => wakes.on(&event, &cached).into_iter().for_each(|key| drop(changed.send(key))),
             Err(error) => {
                 tracing::warn!(code = watch_code(&error), "the watch on Secrets broke; it is taken up again");
             }
@@ -204,13 +203,6 @@ fn cache_secrets(
     let changes =
         futures::stream::unfold(changes, |mut changes| async move { Some((changes.recv().await?, changes)) });
     (reader, changes, task)
-}
-
-/// The SealedSecret that a Secret may concern.
-fn key(secret: &PartialObjectMeta<Secret>) -> ObjectRef<Object> {
-    let metadata = &secret.metadata;
-    ObjectRef::new(metadata.name.as_deref().unwrap_or_default())
-        .within(metadata.namespace.as_deref().unwrap_or_default())
 }
 
 /// The apiserver's code, of an error whose words aren't repeated; none where there was no answer.
@@ -253,6 +245,15 @@ async fn load_keys(keys: Keys, watches: Client) {
                 futures::future::select(changes.next(), settle.as_mut()).await
             {}
         }
+    }
+}
+
+/// Ends with `stopped` where the first list of objects hasn't come by then. kube's Controller would wait for it,
+/// for ever, since it has closed the watch; and before it, nothing is under way that could be finished.
+async fn stopped_before_work(stopped: watch::Receiver<bool>, objects: reflector::Store<Object>) {
+    until(stopped).await;
+    if objects.wait_until_ready().now_or_never().is_some() {
+        std::future::pending().await
     }
 }
 

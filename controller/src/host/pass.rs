@@ -17,7 +17,7 @@ use seal_crds::resources::find_condition;
 use tokio::sync::watch;
 
 use super::manifests::{self, Checkout};
-use super::store::{FOREIGN, HostStore, Object};
+use super::store::{FOREIGN, HostStore, Object, StatusFile};
 use super::volume::write::Removed;
 use crate::plan::is_ready;
 use crate::reconcile::{Context, Next, reconcile};
@@ -203,7 +203,7 @@ impl Agent {
         }
         let mut live = present.clone();
         live.extend(store.directory.ours());
-        if let Err(error) = store.status.retain(&live) {
+        if let Err(error) = store.status.retain::<StatusFile>(&live) {
             said.insert(format!("old status files can't be removed: {}", error.kind()));
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! Not a record that anything is decided by, except when a condition last changed. A directory for each
 //! object because a name may be as long as a file name can be. Invariants: a file is replaced in one step,
-//! and only when it would differ, so that whoever watches it wakes for news; only files of this layout are
-//! ever removed.
+//! and only when it would differ, so that whoever watches it wakes for news; only files that we wrote, and the
+//! directories they leave empty, are ever removed: whatever directory `--status` names may hold others.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read as _};
@@ -59,30 +59,37 @@ impl StatusFiles {
         if read(&dir).is_some_and(|found| found == bytes) {
             return Ok(false);
         }
-        let file = file();
-        if dir.stat(&file)?.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
-            dir.remove_tree(&file)?;
-        }
-        dir.replace_file(&file, &bytes)?;
+        dir.replace_file(&file(), &bytes)?;
         Ok(true)
     }
 
     /// Removes the status of every object that isn't among `live`.
-    pub fn retain(&self, live: &BTreeSet<Place>) -> io::Result<()> {
+    ///
+    /// Guarantees: an object's directory is touched only if its file reads as a `T`, and a directory goes
+    /// only if it was emptied by that. `staging/db/status.json` may be anybody's, and so may empty directories.
+    pub fn retain<T: DeserializeOwned>(&self, live: &BTreeSet<Place>) -> io::Result<()> {
         for (namespace, dir) in directories::<Namespace>(&self.dir)? {
+            let mut removed = false;
             for (name, object) in directories::<Name>(&dir)? {
                 let place = Place { namespace: namespace.clone(), name };
-                if !live.contains(&place) {
-                    object.remove_tree(&file())?;
-                    object.remove_tree(&file().beside())?;
-                    // Fails where somebody put something beside it; then that stays.
-                    let _ = dir.remove_empty(&Component::from(&place.name));
+                if live.contains(&place) || !holds::<T>(&object) {
+                    continue;
                 }
+                object.remove_tree(&file())?;
+                object.remove_tree(&file().beside())?;
+                // Fails where somebody put something beside it; then that stays.
+                removed |= dir.remove_empty(&Component::from(&place.name)).is_ok();
             }
-            let _ = self.dir.remove_empty(&Component::from(&namespace));
+            if removed {
+                let _ = self.dir.remove_empty(&Component::from(&namespace));
+            }
         }
         Ok(())
     }
+}
+
+fn holds<T: DeserializeOwned>(object: &Dir) -> bool {
+    read(object).is_some_and(|bytes| serde_json::from_slice::<T>(&bytes).is_ok())
 }
 
 fn file() -> Component {
@@ -160,11 +167,41 @@ mod tests {
         }
         std::fs::write(tmp.path().join("prod/cache/notes"), "theirs").unwrap();
         std::fs::write(tmp.path().join("staging/db/..new-status.json"), "left by a crash").unwrap();
-        status.retain(&BTreeSet::from([place("prod/db")])).unwrap();
+        status.retain::<u32>(&BTreeSet::from([place("prod/db")])).unwrap();
         assert!(tmp.path().join("prod/db/status.json").exists());
         assert!(!tmp.path().join("staging").exists());
         assert!(!tmp.path().join("prod/cache/status.json").exists());
         assert!(tmp.path().join("prod/cache/notes").exists());
+    }
+
+    /// `--status` may name a directory that is in use for something else.
+    #[test]
+    fn files_and_directories_of_others_below_the_status_directory_stay() {
+        let tmp = tempfile::tempdir().unwrap();
+        let status = StatusFiles::open(tmp.path()).unwrap();
+        for empty in ["spool", "spool/db", "disks/sda"] {
+            std::fs::create_dir_all(tmp.path().join(empty)).unwrap();
+        }
+        std::fs::create_dir_all(tmp.path().join("web/nginx")).unwrap();
+        std::fs::write(tmp.path().join("web/nginx/status.json"), r#"{"up": true}"#).unwrap();
+        std::fs::write(tmp.path().join("web/nginx/..new-status.json"), "theirs").unwrap();
+        status.write(&place("web/ours"), &1).unwrap();
+        status.write(&place("prod/db"), &1).unwrap();
+        status.retain::<u32>(&BTreeSet::new()).unwrap();
+        for theirs in ["spool/db", "disks/sda", "web/nginx/status.json", "web/nginx/..new-status.json"] {
+            assert!(tmp.path().join(theirs).exists(), "{theirs}");
+        }
+        assert!(!tmp.path().join("web/ours").exists() && !tmp.path().join("prod").exists());
+    }
+
+    #[test]
+    fn a_directory_in_the_place_of_a_status_stays() {
+        let tmp = tempfile::tempdir().unwrap();
+        let status = StatusFiles::open(tmp.path()).unwrap();
+        let theirs = tmp.path().join("prod/db/status.json/theirs");
+        std::fs::create_dir_all(&theirs).unwrap();
+        assert!(status.write(&place("prod/db"), &1).is_err());
+        assert!(theirs.exists());
     }
 
     #[test]
@@ -176,7 +213,7 @@ mod tests {
         std::fs::create_dir_all(tmp.path().join("staging/db")).unwrap();
         symlink(outside.path().join("x"), tmp.path().join("staging/db/status.json")).unwrap();
         assert!(status.write(&place("staging/db"), &1).unwrap());
-        status.retain(&BTreeSet::new()).unwrap();
+        status.retain::<u32>(&BTreeSet::new()).unwrap();
         assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
         assert!(tmp.path().join("prod").is_symlink());
     }

@@ -58,7 +58,7 @@ fn revision(found: &Found) -> String {
 
 /// A status file: the status as in a cluster, and what it speaks of.
 #[derive(Debug, Serialize, Deserialize)]
-struct StatusFile {
+pub(super) struct StatusFile {
     /// Where the manifest stands.
     manifest: String,
     /// The manifest's [`revision`]; `status.observedGeneration` counts its changes.

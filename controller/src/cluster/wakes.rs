@@ -1,0 +1,100 @@
+//! Which SealedSecrets an event of the watch on Secrets concerns: those of the same name.
+//!
+//! Not the cache; that is kube's reflector, which has taken the event in before it comes here. Invariant: after
+//! a list that was taken anew, everything that is in the new list or was in the old one is looked at again,
+//! and not before the cache holds the new list. What went in between has no event of its own, and a look that
+//! comes too early finds the old state and calls it right.
+
+use std::collections::HashSet;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::Event;
+
+use super::object::Object;
+
+type Cached = PartialObjectMeta<Secret>;
+
+/// What a list that is being taken will have to wake.
+#[derive(Default)]
+pub(super) struct Wakes(HashSet<ObjectRef<Object>>);
+
+impl Wakes {
+    /// The objects to look at now.
+    pub(super) fn on(&mut self, event: &Event<Cached>, cache: &Store<Cached>) -> Vec<ObjectRef<Object>> {
+        match event {
+            Event::Apply(secret) | Event::Delete(secret) => vec![key(secret)],
+            Event::Init => {
+                self.0 = cache.state().iter().map(|secret| key(secret)).collect();
+                Vec::new()
+            }
+            Event::InitApply(secret) => {
+                self.0.insert(key(secret));
+                Vec::new()
+            }
+            Event::InitDone => self.0.drain().collect(),
+        }
+    }
+}
+
+fn key(secret: &Cached) -> ObjectRef<Object> {
+    let metadata = &secret.metadata;
+    ObjectRef::new(metadata.name.as_deref().unwrap_or_default())
+        .within(metadata.namespace.as_deref().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::reflector::store;
+
+    use super::*;
+
+    fn secret(name: &str, version: &str) -> Cached {
+        let mut secret = Cached::default();
+        secret.metadata.name = Some(name.into());
+        secret.metadata.namespace = Some("prod".into());
+        secret.metadata.resource_version = Some(version.into());
+        secret
+    }
+
+    fn names(woken: Vec<ObjectRef<Object>>) -> Vec<String> {
+        let mut names: Vec<String> = woken.into_iter().map(|key| key.name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_list_taken_anew_wakes_what_changed_and_what_is_gone_once_the_cache_has_it() {
+        let (cache, mut writer) = store();
+        let mut wakes = Wakes::default();
+        let mut on = |event: Event<Cached>| {
+            writer.apply_watcher_event(&event);
+            names(wakes.on(&event, &cache))
+        };
+        for event in
+            [Event::Init, Event::InitApply(secret("changed", "1")), Event::InitApply(secret("gone", "1"))]
+        {
+            assert!(on(event).is_empty());
+        }
+        assert_eq!(on(Event::InitDone), ["changed", "gone"]);
+
+        for event in
+            [Event::Init, Event::InitApply(secret("changed", "2")), Event::InitApply(secret("new", "2"))]
+        {
+            assert!(on(event).is_empty(), "the cache still holds the old list");
+        }
+        assert_eq!(on(Event::InitDone), ["changed", "gone", "new"]);
+        let found = cache.get(&ObjectRef::new("changed").within("prod")).unwrap();
+        assert_eq!(found.metadata.resource_version.as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn a_change_wakes_its_object_at_once() {
+        let (cache, _writer) = store();
+        let mut wakes = Wakes::default();
+        for event in [Event::Apply(secret("db", "1")), Event::Delete(secret("db", "2"))] {
+            assert_eq!(names(wakes.on(&event, &cache)), ["db"]);
+        }
+    }
+}
