@@ -61,9 +61,8 @@ fn a_reader_that_goes_away_is_no_failure() {
 fn a_full_disk_behind_standard_output_is_a_failure() {
     let sandbox = Sandbox::new();
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let output = sandbox.seal(["create", "db", "-n", "prod", "-r", "prod.pub", "--literal=a=b"]);
-    let mut output = output;
-    let ended = Run::from(output.stdin(Stdio::null()).stdout(full).output().unwrap());
+    let mut seal = sandbox.seal(["create", "db", "-n", "prod", "-r", "prod.pub", "--literal=a=b"]);
+    let ended = Run::from(seal.stdin(Stdio::null()).stdout(full).output().unwrap());
     assert_eq!(ended.stderr, "error: can't write to standard output: No space left on device\n");
     assert_eq!(ended.code, 3);
 }

@@ -197,9 +197,8 @@ impl Said {
         let items = ["on", "null", "1e3", "y", "1_000", "-", "=", "-x", "a.b", ".x", "2026-11-21", "0o7"];
         let items = items.iter().filter(|item| !item.contains('='));
         let items: Vec<_> = items.filter(|_| random.below(3) == 0).map(ToString::to_string).collect();
-        let value = |random: &mut Random| match random.below(2) {
-            0 => random.words().into_bytes(),
-            _ => random.bytes(),
+        let value = |random: &mut Random| {
+            if random.below(2) == 0 { random.words().into_bytes() } else { random.bytes() }
         };
         let data = items.into_iter().chain(["x".to_owned()]).map(|item| (item, value(random))).collect();
         Self {

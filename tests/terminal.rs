@@ -79,12 +79,11 @@ impl Session {
     /// Waits for the end: the exit code, all of the screen, and what went elsewhere.
     #[track_caller]
     fn end(mut self) -> (i32, String, String) {
-        let modes = tcgetattr(&self.far_end).unwrap();
         let child = self.child.wait_with_output().unwrap();
-        // The reader ends when both sides of the far end are closed.
         let after = tcgetattr(&self.far_end).unwrap();
         assert!(after.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON), "the terminal is spoilt");
-        drop((self.far_end, modes));
+        // The reader ends when nobody has the far end open any more.
+        drop(self.far_end);
         while let Ok(more) = self.screen.recv_timeout(PATIENCE) {
             self.seen.push_str(&String::from_utf8(more).unwrap());
         }
