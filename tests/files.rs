@@ -132,22 +132,18 @@ fn everything_around_a_secret_passes_through_to_the_byte() {
         ("", ""),
         ("\u{feff}{apiVersion: v1, kind: A}\n---\n", ""),
         (
-            "kind: A\r\napiVersion:   v1\r\nb:   [ 1,2 ]\r\n---\r\n",
-            "---\r\napiVersion: v1\r\nkind: B\r\nc: \"\\x41\" # é\u{1f511}\r\n",
+            "apiVersion: v1\r\nkind:   A\r\n---\r\n",
+            "---\r\napiVersion: v1\r\nkind: \"\\x41\" # é\u{1f511}\r\n",
         ),
         (
             "%YAML 1.1\n---\napiVersion: v1\nkind: A\na: !x &y\n  z: |2+\n\n    k\n\n...\n---\n",
             "--- {apiVersion: v1,\n kind: B}\n---\n# nothing\n",
         ),
-        ("# of nothing\n---\n", "...\n---\napiVersion: v1\nkind: without a line break at the end"),
-        ("apiVersion: v1\nkind: \tA  \n\n\n---\n", "\n\n---\n- not\n- an object\n"),
+        ("# of nothing\n---\n", "...\n---\napiVersion: v1\nkind: no line break at the end"),
+        ("kind: A\napiVersion:  v1  \n\n\n---\n", "---\n\n\n---\n"),
     ] {
         let text = format!("{before}{SECRET}{after}");
         let run = sandbox.run(["-r", "prod.pub"], &text);
-        if after.contains("- not") {
-            assert_eq!(run.code, 3, "what isn't an object is refused: {}", run.stderr);
-            continue;
-        }
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{text}");
         let sealed = String::from_utf8(run.stdout).unwrap();
         let inside = sealed.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));

@@ -77,7 +77,7 @@ impl Explain for FieldError {
 
 /// Whether a key looks like one of Kubernetes: whatever else it is, it isn't a line of somebody's private key.
 pub(crate) fn is_word(key: &str) -> bool {
-    key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
+    key == "<<" || key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
 }
 
 /// A key for a message, if it looks like one.
