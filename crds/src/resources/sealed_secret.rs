@@ -231,25 +231,22 @@ fn fingerprints_schema(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn template_data_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "maxProperties": 1024,
-        "additionalProperties": { "type": "string", "maxLength": 262_144 },
-    })
+    string_map(1024, 262_144)
 }
 
 fn labels_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "maxProperties": 256,
-        "additionalProperties": { "type": "string", "maxLength": 63 },
-    })
+    string_map(256, 63)
 }
 
 fn annotations_schema(_: &mut SchemaGenerator) -> Schema {
+    string_map(256, 262_144)
+}
+
+/// A map of at most so many strings, each of at most so many characters.
+fn string_map(max_properties: u32, max_length: u32) -> Schema {
     json_schema!({
         "type": "object",
-        "maxProperties": 256,
-        "additionalProperties": { "type": "string", "maxLength": 262_144 },
+        "maxProperties": max_properties,
+        "additionalProperties": { "type": "string", "maxLength": max_length },
     })
 }
