@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::resources::SealedSecretSpec;
+use crate::resources::{SealedSecretSpec, bitnami};
 
 /// Changes when the same object would render to other bytes, so that every Secret is written once more.
 const RENDERER_VERSION: &[u8] = b"1";
@@ -31,7 +31,23 @@ impl Digest {
         }
         let covered =
             Covered { scope: spec.scope, encrypted_data: &spec.encrypted_data, template: &spec.template };
-        let canonical = serde_json_canonicalizer::to_vec(&covered)
+        Self::of_covered(&covered)
+    }
+
+    /// The digest of a SealedSecret of the peer's: of `{format, scope, spec}`, the format's API version among it so
+    /// that the two formats never share one.
+    pub fn of_bitnami(scope: crate::scope::Scope, spec: &bitnami::SealedSecretSpec) -> Self {
+        #[derive(Serialize)]
+        struct Covered<'a> {
+            format: &'static str,
+            scope: crate::scope::Scope,
+            spec: &'a bitnami::SealedSecretSpec,
+        }
+        Self::of_covered(&Covered { format: bitnami::API_VERSION, scope, spec })
+    }
+
+    fn of_covered(covered: &impl Serialize) -> Self {
+        let canonical = serde_json_canonicalizer::to_vec(covered)
             .expect("maps with string keys, strings and booleans always serialize");
         let hash = Sha256::new()
             .chain_update(b"seal/v1/digest")

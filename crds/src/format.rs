@@ -5,6 +5,7 @@
 //! from public text, so whether a Secret is in sync can be decided without opening anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::keys::{Fingerprint, Keyring};
@@ -14,19 +15,45 @@ use crate::scope::{Place, Scope};
 use crate::secret::SecretError;
 use crate::template::TemplateError;
 
+/// Which format an object is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Format {
+    /// `sealing.dev/v1alpha1`.
+    Native,
+    /// `bitnami.com/v1alpha1`.
+    Bitnami,
+}
+
 /// A parsed sealed object of whichever format.
 pub trait Sealed: Send + Sync {
+    /// The format it is in.
+    fn format(&self) -> Format;
+
     /// Where the object was found.
     fn place(&self) -> &Place;
 
     /// The scope it claims; [`Sealed::unseal`] checks the claim.
     fn scope(&self) -> Scope;
 
-    /// The Secret it becomes, without the values.
+    /// The Secret it becomes, without the values. Only where the object [is revealed](Sealed::is_revealed).
     fn shape(&self) -> &Shape;
 
     /// Of ciphertext and template: equal digests make equal Secrets.
     fn digest(&self) -> Digest;
+
+    /// Whether the shape is known. Not in the peer's deprecated `data`, where it is sealed in.
+    fn is_revealed(&self) -> bool {
+        true
+    }
+
+    /// The same object with its shape known; `None` where it was known before.
+    ///
+    /// # Errors
+    ///
+    /// Any [`UnsealError`].
+    fn reveal(&self, _keys: &Keyring) -> Result<Option<Arc<dyn Sealed>>, UnsealError> {
+        Ok(None)
+    }
 
     /// Opens everything or nothing.
     ///
@@ -58,6 +85,21 @@ pub struct Shape {
     pub annotations: BTreeMap<String, String>,
     /// The keys of its `data`: items and `template.data` together.
     pub keys: BTreeSet<ItemName>,
+    /// Whether its SealedSecret owns it, so that it goes when that goes.
+    pub owned: bool,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            type_: crate::secret::OPAQUE.to_owned(),
+            immutable: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            keys: BTreeSet::new(),
+            owned: true,
+        }
+    }
 }
 
 /// An opened object. No `Debug`: it holds plaintext.
@@ -121,6 +163,23 @@ pub enum UnsealError {
         envelope: usize,
         /// Whom it says it is sealed to; a hint nobody authenticated.
         sealed_to: Vec<Fingerprint>,
+    },
+    /// No RSA key at hand opens an item of the peer's format. Which of key, label and bytes is wrong is not told
+    /// apart: the answer would be an oracle for whoever can submit ciphertexts (Manger 2001).
+    #[error(
+        "no RSA key at hand opens {what} as sealed for {binding} ({scope}); tried {}: it is sealed to another key or for \
+         another place, or was changed",
+        short_list(candidates)
+    )]
+    CannotOpen {
+        /// What: `item password`, or `data`.
+        what: String,
+        /// The scope whose label was tried.
+        scope: Scope,
+        /// What that scope binds, as text.
+        binding: String,
+        /// The keys at hand.
+        candidates: Vec<Fingerprint>,
     },
     /// An identity opens the envelope's header, but the file was changed.
     #[error("envelopes[{envelope}] was changed after it was sealed")]
@@ -217,6 +276,7 @@ impl UnsealError {
             Self::Malformed { .. } | Self::TooLarge { .. } => "Malformed",
             Self::UnknownVersion { .. } => "UnknownVersion",
             Self::NoMatchingKey { .. } => "NoMatchingKey",
+            Self::CannotOpen { .. } => "CannotOpen",
             Self::EnvelopeAltered { .. } => "EnvelopeAltered",
             Self::MalformedEnvelope { .. } => "MalformedEnvelope",
             Self::WrongScope { .. } => "WrongScope",
@@ -235,7 +295,7 @@ impl UnsealError {
     /// Whether another set of identities could make a difference. Everything else waits for a change of
     /// the object itself.
     pub fn may_pass_with_other_keys(&self) -> bool {
-        matches!(self, Self::NoMatchingKey { .. })
+        matches!(self, Self::NoMatchingKey { .. } | Self::CannotOpen { .. })
     }
 }
 

@@ -12,10 +12,11 @@
 //!
 //! Reading order: [`names`] and [`scope`] (where a Secret belongs), [`resources`] (what is in Git),
 //! [`format`](mod@format) (what a reconciler may ask of any sealed object), [`native`] (the format of
-//! `sealing.dev/v1alpha1`, byte for byte).
+//! `sealing.dev/v1alpha1`, byte for byte), [`bitnami`] (the peer's format).
 
 #![warn(missing_docs)]
 
+pub mod bitnami;
 pub mod digest;
 pub mod format;
 pub mod keys;
@@ -28,7 +29,7 @@ pub mod secret;
 pub mod template;
 
 pub use digest::Digest;
-pub use format::{Sealed, Shape, UnsealError, Unsealed};
+pub use format::{Format, Sealed, Shape, UnsealError, Unsealed};
 pub use names::{ItemName, Name, NameError, Namespace};
 pub use plaintext::Plaintext;
 pub use scope::{Binding, Place, Scope};

@@ -142,13 +142,7 @@ mod tests {
 
     fn write_failed(error: &kube::Error) -> Failure {
         let place = Place { namespace: "prod".parse().unwrap(), name: "db".parse().unwrap() };
-        let shape = Shape {
-            type_: "Opaque".into(),
-            immutable: None,
-            labels: Default::default(),
-            annotations: Default::default(),
-            keys: [".dockerconfigjson".parse().unwrap()].into(),
-        };
+        let shape = Shape { keys: [".dockerconfigjson".parse().unwrap()].into(), ..Shape::default() };
         write_failure(&place, &shape, error)
     }
 

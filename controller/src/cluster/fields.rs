@@ -201,6 +201,7 @@ mod tests {
             labels: [("app.kubernetes.io/name".to_owned(), "db".to_owned())].into(),
             annotations: Default::default(),
             keys: ["password".parse().unwrap()].into(),
+            owned: true,
         }
     }
 

@@ -190,6 +190,9 @@ mod tests {
     }
 
     impl Sealed for Fake {
+        fn format(&self) -> seal_crds::Format {
+            seal_crds::Format::Native
+        }
         fn place(&self) -> &Place {
             &self.place
         }
@@ -215,13 +218,7 @@ mod tests {
     fn fake() -> Fake {
         Fake {
             place: Place { namespace: "prod".parse().unwrap(), name: "db".parse().unwrap() },
-            shape: Shape {
-                type_: "Opaque".into(),
-                immutable: None,
-                labels: Default::default(),
-                annotations: Default::default(),
-                keys: ["a".parse().unwrap()].into(),
-            },
+            shape: Shape { keys: ["a".parse().unwrap()].into(), ..Shape::default() },
         }
     }
 

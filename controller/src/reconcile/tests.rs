@@ -141,6 +141,10 @@ struct Fake {
 }
 
 impl Sealed for Fake {
+    fn format(&self) -> seal_crds::Format {
+        seal_crds::Format::Native
+    }
+
     fn place(&self) -> &Place {
         &self.place
     }
@@ -181,13 +185,7 @@ fn place() -> Place {
 }
 
 fn shape() -> Shape {
-    Shape {
-        type_: "Opaque".into(),
-        immutable: None,
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
-        keys: ["password".parse().unwrap()].into(),
-    }
+    Shape { keys: ["password".parse().unwrap()].into(), ..Shape::default() }
 }
 
 fn context(store: Memory) -> Context<Memory> {

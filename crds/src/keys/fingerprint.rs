@@ -33,6 +33,11 @@ impl Fingerprint {
         Self(Sha256::digest(canonical).into())
     }
 
+    /// The fingerprint of a public key whose canonical form is DER: an RSA key's SubjectPublicKeyInfo.
+    pub(super) fn of_der(der: &[u8]) -> Self {
+        Self(Sha256::digest(der).into())
+    }
+
     /// The 32 bytes of the hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -1,17 +1,17 @@
-//! The identities that are at hand for opening.
+//! The private keys that are at hand for opening: identities for the native format, RSA keys for the peer's.
 //!
-//! Not a store (whoever loads keys decides from where), not a ranking (which key is primary is the
-//! controller's business), and not age's alone: another format keeps its own kind of key beside
-//! this. Share one through an `Arc`; it can't be cloned.
+//! Not a store (whoever loads keys decides from where), and not a ranking (which key is primary is the
+//! controller's business). Share one through an `Arc`; it can't be cloned.
 //!
-//! Invariant: no two identities have the same fingerprint, and iteration keeps the order of insertion.
+//! Invariant: no two keys have the same fingerprint, and iteration keeps the order of insertion.
 
-use super::{Fingerprint, Identity};
+use super::{Fingerprint, Identity, RsaPrivateKey};
 
-/// An ordered set of identities, each found by its recipient's fingerprint.
+/// An ordered set of identities and one of RSA keys, each key found by its public half's fingerprint.
 #[derive(Default)]
 pub struct Keyring {
     identities: Vec<Identity>,
+    rsa_keys: Vec<RsaPrivateKey>,
 }
 
 impl Keyring {
@@ -49,9 +49,28 @@ impl Keyring {
         self.identities.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no identity; there may be RSA keys.
     pub fn is_empty(&self) -> bool {
         self.identities.is_empty()
+    }
+
+    /// Adds an RSA key at the end. `false` if it was there already; then the new copy is dropped.
+    pub fn insert_rsa_key(&mut self, key: RsaPrivateKey) -> bool {
+        let is_new = self.find_rsa_key(&key.fingerprint()).is_none();
+        if is_new {
+            self.rsa_keys.push(key);
+        }
+        is_new
+    }
+
+    /// The RSA key with this fingerprint.
+    pub fn find_rsa_key(&self, fingerprint: &Fingerprint) -> Option<&RsaPrivateKey> {
+        self.rsa_keys.iter().find(|key| key.fingerprint() == *fingerprint)
+    }
+
+    /// All RSA keys, in the order of insertion.
+    pub fn rsa_keys(&self) -> &[RsaPrivateKey] {
+        &self.rsa_keys
     }
 }
 

@@ -28,7 +28,7 @@ use super::data_key::{DataKey, DataKeyId};
 use super::item::SealedItem;
 use super::{MAX_AGE_TOTAL, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_ITEMS, MAX_RECIPIENTS, envelope};
 use crate::digest::Digest;
-use crate::format::{Sealed, Shape, UnsealError, Unsealed};
+use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
 use crate::keys::{Fingerprint, Keyring};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
@@ -120,6 +120,10 @@ impl NativeSealed {
 }
 
 impl Sealed for NativeSealed {
+    fn format(&self) -> Format {
+        Format::Native
+    }
+
     fn place(&self) -> &Place {
         &self.place
     }
@@ -284,5 +288,6 @@ fn parse_shape(
         labels: metadata.labels.clone(),
         annotations: metadata.annotations.clone(),
         keys,
+        owned: true,
     })
 }

@@ -9,13 +9,14 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
-use super::{SealedSecret, SealingKey};
+use super::{SealedSecret, SealingKey, bitnami};
 
-/// The CustomResourceDefinitions of this group, in the order to install them.
+/// The CustomResourceDefinitions of both groups, in the order to install them.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut sealed_secret = SealedSecret::crd();
     let mut sealing_key = SealingKey::crd();
-    for crd in [&mut sealed_secret, &mut sealing_key] {
+    let mut bitnami = bitnami::SealedSecret::crd();
+    for crd in [&mut sealed_secret, &mut sealing_key, &mut bitnami] {
         for version in &mut crd.spec.versions {
             if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
                 make_structural(schema);
@@ -23,7 +24,9 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         }
     }
     default_status(&mut sealed_secret);
-    vec![sealed_secret, sealing_key]
+    default_status(&mut bitnami);
+    relax_conditions(&mut bitnami);
+    vec![sealed_secret, sealing_key, bitnami]
 }
 
 /// What schemars says in two ways the apiserver wants said in one.
@@ -47,17 +50,36 @@ fn make_structural(schema: &mut JSONSchemaProps) {
 /// The default covers `status` as a whole: a default on `status.observedGeneration` alone would do
 /// nothing for an object that has no status at all.
 fn default_status(crd: &mut CustomResourceDefinition) {
-    for version in &mut crd.spec.versions {
-        let status = version
-            .schema
-            .as_mut()
-            .and_then(|schema| schema.open_api_v3_schema.as_mut())
-            .and_then(|schema| schema.properties.as_mut())
-            .and_then(|properties| properties.get_mut("status"));
-        if let Some(status) = status {
-            status.default = Some(JSON(serde_json::json!({ "observedGeneration": -1 })));
-        }
+    let status = status(crd).expect("both kinds of SealedSecret have a status");
+    status.default = Some(JSON(serde_json::json!({ "observedGeneration": -1 })));
+}
+
+/// The peer's controller writes conditions without reason, message or generation, and with a `lastUpdateTime`. A
+/// schema that demanded ours would refuse its status, should it take the objects back.
+fn relax_conditions(crd: &mut CustomResourceDefinition) {
+    let conditions = status(crd).and_then(|status| status.properties.as_mut()?.get_mut("conditions"));
+    let Some(JSONSchemaPropsOrArray::Schema(condition)) = conditions.and_then(|list| list.items.as_mut())
+    else {
+        unreachable!("conditions are a list of one kind of object")
+    };
+    condition.required = Some(vec!["status".to_owned(), "type".to_owned()]);
+    let properties = condition.properties.get_or_insert_default();
+    for name in ["reason", "message"] {
+        let text = JSONSchemaProps { type_: Some("string".to_owned()), ..Default::default() };
+        properties.insert(name.to_owned(), text);
     }
+    let time = JSONSchemaProps {
+        type_: Some("string".to_owned()),
+        format: Some("date-time".to_owned()),
+        description: Some("When the peer's controller last looked.".to_owned()),
+        ..Default::default()
+    };
+    properties.insert("lastUpdateTime".to_owned(), time);
+}
+
+fn status(crd: &mut CustomResourceDefinition) -> Option<&mut JSONSchemaProps> {
+    let schema = crd.spec.versions.first_mut()?.schema.as_mut()?.open_api_v3_schema.as_mut()?;
+    schema.properties.as_mut()?.get_mut("status")
 }
 
 #[cfg(test)]
@@ -95,8 +117,10 @@ mod tests {
 
     #[test]
     fn an_object_without_a_status_gets_one_that_is_not_current() {
-        let crd = serde_json::to_value(&definitions()[0]).unwrap();
-        let status = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"];
-        assert_eq!(status["default"], serde_json::json!({ "observedGeneration": -1 }));
+        for index in [0, 2] {
+            let crd = serde_json::to_value(&definitions()[index]).unwrap();
+            let status = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"];
+            assert_eq!(status["default"], serde_json::json!({ "observedGeneration": -1 }));
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! the parser bounds too, so host mode and the command line, which have no API server in front of them,
 //! accept the same objects.
 
+pub mod bitnami;
 mod condition;
 mod definitions;
 mod from_json;

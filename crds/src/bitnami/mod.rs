@@ -1,0 +1,37 @@
+//! The peer's format, `bitnami.com/v1alpha1`, byte for byte as sealed-secrets 0.38 reads and writes it.
+//!
+//! ```text
+//! scope:          annotations of the SealedSecret itself: cluster-wide "true" before namespace-wide "true", else strict
+//! label:          strict "<namespace>/<name>", namespace-wide "<namespace>", cluster-wide ""     (crate::Binding)
+//! encryptedData:  item name → base64(sealed value)                                                (item)
+//! data:           base64(sealed value) of a whole Secret as JSON; deprecated, no encryptedData beside it (whole)
+//! template:       type, immutable, labels, annotations; data: Go templates over the items
+//! ```
+//!
+//! Every item is sealed on its own, to one RSA key, and nothing in it says to which; item names are not bound, so
+//! items of one object can be swapped. That is the format, not a choice. What could be made safer without breaking an
+//! object is: see the table in ARCHITECTURE.md.
+//!
+//! Not the manifest's schema ([`crate::resources::bitnami`]) and not policy. Invariant: what the verb [`seal_item`]
+//! makes, the peer and [`Sealed::unseal`](crate::Sealed::unseal) open, under the same label only.
+
+mod item;
+mod object;
+mod seal;
+#[cfg(test)]
+mod tests;
+mod whole;
+
+use crate::scope::Binding;
+
+pub use object::BitnamiSealed;
+pub use seal::{scope_annotation, seal_item};
+
+/// The OAEP label of a binding. Injective: a namespace has no `/`.
+fn label(binding: &Binding) -> String {
+    match (binding.namespace(), binding.name()) {
+        (Some(namespace), Some(name)) => format!("{namespace}/{name}"),
+        (Some(namespace), None) => namespace.to_string(),
+        _ => String::new(),
+    }
+}

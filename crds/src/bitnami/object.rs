@@ -1,0 +1,267 @@
+//! A SealedSecret of the peer's as a whole.
+//!
+//! Not the decision whether it is welcome. Invariant: all or nothing; no value leaves before every item has
+//! opened. The scope that annotations claim decides only which label is tried: the label that opens is the
+//! authenticated claim.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::item::SealedItem;
+use super::{label, whole};
+use crate::digest::Digest;
+use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
+use crate::keys::{Fingerprint, Keyring, RsaPrivateKey};
+use crate::names::ItemName;
+use crate::plaintext::Plaintext;
+use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE, SealedSecretSpec};
+use crate::scope::{Binding, Place, Scope};
+use crate::secret;
+
+/// Items of an object, at most: what the native format allows.
+const MAX_ITEMS: usize = 1024;
+
+/// A SealedSecret of `bitnami.com/v1alpha1` whose public text has passed every check.
+#[derive(Clone)]
+pub struct BitnamiSealed {
+    place: Place,
+    scope: Scope,
+    content: Content,
+    shape: Shape,
+    digest: Digest,
+    /// Keys to try before the others.
+    first: Vec<Fingerprint>,
+    allowed_types: BTreeSet<String>,
+}
+
+/// What is sealed: ciphertext, so it may be copied.
+#[derive(Clone)]
+enum Content {
+    Items(BTreeMap<ItemName, SealedItem>),
+    /// The deprecated `spec.data`, whose shape is sealed in.
+    Whole {
+        secret: SealedItem,
+        revealed: bool,
+    },
+}
+
+/// Everything in an object, opened.
+struct Opened {
+    items: BTreeMap<ItemName, Plaintext>,
+    /// Only where the shape was sealed in.
+    shape: Option<Shape>,
+    by: Vec<Fingerprint>,
+}
+
+impl BitnamiSealed {
+    /// Parses and checks everything that needs no key. `annotations` are those of the SealedSecret itself;
+    /// `allowed_types` are types to take out of [`secret::REFUSED_TYPES`].
+    ///
+    /// # Errors
+    ///
+    /// Any [`UnsealError`] that public text can give.
+    pub fn parse(
+        place: Place,
+        annotations: &BTreeMap<String, String>,
+        spec: &SealedSecretSpec,
+        allowed_types: &BTreeSet<String>,
+    ) -> Result<Self, UnsealError> {
+        let scope = claimed_scope(annotations);
+        let content = parse_content(spec)?;
+        let shape = match &content {
+            Content::Items(items) => {
+                let template = &spec.template;
+                let keys = items.keys().cloned().collect();
+                let metadata = (&template.metadata.labels, &template.metadata.annotations);
+                whole::shape(template.type_.as_deref(), template.immutable, metadata, keys, allowed_types)?
+            }
+            // Nothing of it is known before it is opened.
+            Content::Whole { .. } => Shape::default(),
+        };
+        let digest = Digest::of_bitnami(scope, spec);
+        Ok(Self {
+            place,
+            scope,
+            content,
+            shape,
+            digest,
+            first: Vec::new(),
+            allowed_types: allowed_types.clone(),
+        })
+    }
+
+    /// Tries these keys before the others: those that opened the object last.
+    pub fn trying_first(mut self, keys: Vec<Fingerprint>) -> Self {
+        self.first = keys;
+        self
+    }
+
+    /// The same object, claimed to be of another scope.
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The scope whose label opens everything: the authenticated one, whatever the annotations say. Who seals an
+    /// object again takes the scope from here; taken from annotations, which whoever submits the object can
+    /// edit, it could be widened (CVE-2026-22728).
+    ///
+    /// # Errors
+    ///
+    /// [`UnsealError::CannotOpen`] under the claimed scope, where no scope's label opens everything.
+    pub fn find_scope(&self, keys: &Keyring) -> Result<Scope, UnsealError> {
+        let claimed = match self.open(keys, self.scope) {
+            Ok(_) => return Ok(self.scope),
+            Err(error) => error,
+        };
+        let mut others = Scope::ALL.into_iter().filter(|scope| *scope != self.scope);
+        others.find(|scope| self.open(keys, *scope).is_ok()).ok_or(claimed)
+    }
+
+    /// The items, before any template.
+    ///
+    /// # Errors
+    ///
+    /// [`UnsealError::CannotOpen`].
+    pub fn open_items(&self, keys: &Keyring) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
+        Ok(self.open(keys, self.scope)?.items)
+    }
+
+    fn open(&self, keys: &Keyring, scope: Scope) -> Result<Opened, UnsealError> {
+        let binding = Binding::new(scope, &self.place);
+        let mut trial = Trial { binding: &binding, keys: self.candidates(keys), by: Vec::new() };
+        match &self.content {
+            Content::Items(sealed) => {
+                let items = sealed
+                    .iter()
+                    .map(|(name, item)| Ok((name.clone(), trial.open(&format!("item {name}"), item)?)))
+                    .collect::<Result<_, UnsealError>>()?;
+                Ok(Opened { items, shape: None, by: trial.by })
+            }
+            Content::Whole { secret, .. } => {
+                let secret = trial.open("data", secret)?;
+                let (shape, items) = whole::parse(&secret, &self.allowed_types)?;
+                Ok(Opened { items, shape: Some(shape), by: trial.by })
+            }
+        }
+    }
+
+    /// All RSA keys, those to try first in front.
+    fn candidates<'k>(&self, keys: &'k Keyring) -> Vec<&'k RsaPrivateKey> {
+        let first = self.first.iter().filter_map(|fingerprint| keys.find_rsa_key(fingerprint));
+        let rest = keys.rsa_keys().iter().filter(|key| !self.first.contains(&key.fingerprint()));
+        first.chain(rest).collect()
+    }
+}
+
+impl Sealed for BitnamiSealed {
+    fn format(&self) -> Format {
+        Format::Bitnami
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    fn is_revealed(&self) -> bool {
+        !matches!(self.content, Content::Whole { revealed: false, .. })
+    }
+
+    fn reveal(&self, keys: &Keyring) -> Result<Option<Arc<dyn Sealed>>, UnsealError> {
+        let Some(shape) = self.open(keys, self.scope)?.shape else { return Ok(None) };
+        let mut revealed = Self { shape, ..self.clone() };
+        if let Content::Whole { revealed, .. } = &mut revealed.content {
+            *revealed = true;
+        }
+        Ok(Some(Arc::new(revealed)))
+    }
+
+    fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
+        let opened = self.open(keys, self.scope)?;
+        Ok(Unsealed { data: opened.items, opened_by: opened.by })
+    }
+}
+
+/// The trial of keys on the items of one object.
+struct Trial<'a> {
+    binding: &'a Binding,
+    /// In the order to try them: what opened one item is tried first on the next.
+    keys: Vec<&'a RsaPrivateKey>,
+    by: Vec<Fingerprint>,
+}
+
+impl Trial<'_> {
+    fn open(&mut self, what: &str, item: &SealedItem) -> Result<Plaintext, UnsealError> {
+        let label = label(self.binding);
+        let fitting = self.keys.iter().enumerate().filter(|(_, key)| item.fits(key));
+        let found = { fitting }.find_map(|(index, key)| Some((index, item.open(key, &label)?)));
+        let Some((index, value)) = found else {
+            return Err(UnsealError::CannotOpen {
+                what: what.to_owned(),
+                scope: self.binding.scope(),
+                binding: self.binding.to_string(),
+                candidates: self.keys.iter().map(|key| key.fingerprint()).collect(),
+            });
+        };
+        self.keys[..=index].rotate_right(1);
+        let by = self.keys[0].fingerprint();
+        if !self.by.contains(&by) {
+            self.by.push(by);
+        }
+        Ok(value)
+    }
+}
+
+/// What the annotations of the SealedSecret say, read as the peer reads them.
+fn claimed_scope(annotations: &BTreeMap<String, String>) -> Scope {
+    let says = |key: &str| annotations.get(key).is_some_and(|value| value == "true");
+    match (says(CLUSTER_WIDE), says(NAMESPACE_WIDE)) {
+        (true, _) => Scope::ClusterWide,
+        (false, true) => Scope::NamespaceWide,
+        (false, false) => Scope::Strict,
+    }
+}
+
+fn parse_content(spec: &SealedSecretSpec) -> Result<Content, UnsealError> {
+    let parse = |path: String, text: &str| {
+        SealedItem::parse(text).map_err(|problem| UnsealError::Malformed { path, problem })
+    };
+    if let Some(data) = &spec.data {
+        if !spec.encrypted_data.is_empty() {
+            let problem = "stands beside encryptedData; an object has one or the other".to_owned();
+            return Err(UnsealError::Malformed { path: "data".to_owned(), problem });
+        }
+        return Ok(Content::Whole { secret: parse("data".to_owned(), data)?, revealed: false });
+    }
+    let found = spec.encrypted_data.len();
+    if found > MAX_ITEMS {
+        let path = "encryptedData".to_owned();
+        return Err(UnsealError::TooLarge { path, found, limit: MAX_ITEMS, unit: "items" });
+    }
+    let items = spec
+        .encrypted_data
+        .iter()
+        .map(|(name, text)| {
+            let name: ItemName = name.parse()?;
+            let item = parse(format!("encryptedData.{name}"), text)?;
+            Ok((name, item))
+        })
+        .collect::<Result<BTreeMap<_, _>, UnsealError>>()?;
+    let size: usize = items.values().map(SealedItem::value_len).sum();
+    if size > secret::MAX_SECRET_SIZE {
+        return Err(UnsealError::SecretTooLarge { limit: secret::MAX_SECRET_SIZE });
+    }
+    Ok(Content::Items(items))
+}

@@ -1,0 +1,226 @@
+//! `SealedSecret` of `bitnami.com/v1alpha1`: the peer's resource, as it travels.
+//!
+//! Not checked beyond its shape; [`crate::bitnami`] parses it. Invariant: whatever the peer's own definition
+//! lets in, this one does too, in spec and status, so that either controller can serve what the other left; what is
+//! unknown is ignored, as the peer does.
+
+#![expect(clippy::duplicated_attributes, reason = "every printcolumn has a name and a type_")]
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::{SealedSecretStatus, SpecError};
+
+/// The API group of the peer's format.
+pub const GROUP: &str = "bitnami.com";
+/// `bitnami.com/v1alpha1`, as manifests write it.
+pub const API_VERSION: &str = "bitnami.com/v1alpha1";
+
+/// What all of the peer's own annotations and labels begin with.
+pub const PREFIX: &str = "sealedsecrets.bitnami.com/";
+/// On a SealedSecret, `"true"`: sealed with the empty label.
+pub const CLUSTER_WIDE: &str = "sealedsecrets.bitnami.com/cluster-wide";
+/// On a SealedSecret, `"true"`: sealed with the namespace as label.
+pub const NAMESPACE_WIDE: &str = "sealedsecrets.bitnami.com/namespace-wide";
+/// On a Secret, `"true"`: may be taken over as a whole by the SealedSecret of its name.
+pub const MANAGED: &str = "sealedsecrets.bitnami.com/managed";
+/// On a Secret, `"true"`: items may be put into it by the SealedSecret of its name; the rest stays.
+pub const PATCH: &str = "sealedsecrets.bitnami.com/patch";
+/// On the template, `"true"`: the Secret gets no owner reference and outlives its SealedSecret.
+pub const SKIP_SET_OWNER_REFERENCES: &str = "sealedsecrets.bitnami.com/skip-set-owner-references";
+/// On the TLS Secret that holds a sealing key: `active`, or anything else (`compromised`) for one that no longer
+/// counts.
+pub const SEALING_KEY_LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key";
+
+/// What is sealed, and the shape of the Secret it becomes.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "bitnami.com",
+    version = "v1alpha1",
+    kind = "SealedSecret",
+    namespaced,
+    status = "SealedSecretStatus",
+    derive = "PartialEq",
+    doc = "A Secret that is safe to commit, in the format of Bitnami's sealed-secrets.",
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Synced")].message"#
+    ),
+    printcolumn(
+        name = "Synced",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Synced")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(name = "Key", type_ = "string", json_path = ".status.key", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedSecretSpec {
+    /// The shape of the Secret.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Template::is_default")]
+    #[schemars(schema_with = "template_schema")]
+    pub template: Template,
+    /// Deprecated: a whole Secret as JSON, sealed at once, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "data_schema")]
+    pub data: Option<String>,
+    /// Item name to base64 of the sealed value.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schemars(schema_with = "encrypted_data_schema")]
+    pub encrypted_data: BTreeMap<String, String>,
+}
+
+/// The shape of the Secret: everything about it that isn't an item.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Template {
+    /// Labels and annotations.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "TemplateMetadata::is_empty")]
+    pub metadata: TemplateMetadata,
+    /// The Secret's type; `Opaque` when absent or empty.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub type_: Option<String>,
+    /// Whether the Secret may not change any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub immutable: Option<bool>,
+    /// Further keys of the Secret: Go templates over the items.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, String>,
+}
+
+impl Template {
+    /// Whether it says nothing, so that it need not be written.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Labels and annotations of the Secret. Its name and namespace are those of the SealedSecret, whatever stands
+/// here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateMetadata {
+    /// Labels of the Secret.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the Secret.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl TemplateMetadata {
+    /// Whether there is neither a label nor an annotation.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl SealedSecretSpec {
+    /// The typed spec. Fields it doesn't know are ignored, and `null` is absent, as the peer reads them.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError::WrongForm`].
+    pub fn from_json(spec: &Value) -> Result<Self, SpecError> {
+        // serde would also take an array of a struct's values, in order, for the struct.
+        let is_struct =
+            |value: Option<&Value>| value.is_none_or(|value| value.is_object() || value.is_null());
+        let template = spec.get("template");
+        let metadata = template.and_then(|template| template.get("metadata"));
+        if !spec.is_object() || !is_struct(template) || !is_struct(metadata) {
+            return Err(SpecError::WrongForm);
+        }
+        Self::deserialize(spec).map_err(|_| SpecError::WrongForm)
+    }
+}
+
+/// `null` is the default.
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn data_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "byte" })
+}
+
+fn encrypted_data_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": { "type": "string" },
+        "x-kubernetes-preserve-unknown-fields": true,
+    })
+}
+
+/// No bounds: the peer's objects have none, and what is stored must stay readable. What is too large is refused
+/// when it is parsed.
+fn template_schema(_: &mut SchemaGenerator) -> Schema {
+    let strings = json_schema!({ "type": "object", "additionalProperties": { "type": "string" } });
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "data": { "type": "object", "nullable": true, "additionalProperties": { "type": "string" } },
+            "immutable": { "type": "boolean" },
+            "metadata": {
+                "type": "object",
+                "nullable": true,
+                "x-kubernetes-preserve-unknown-fields": true,
+                "properties": { "annotations": strings, "labels": strings },
+            },
+            "type": { "type": "string" },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_peer_reads_is_read() {
+        let spec = json!({
+            "encryptedData": {"a": "x"},
+            "template": {
+                "data": null,
+                "metadata": {"creationTimestamp": null, "name": "db", "namespace": "prod", "labels": null},
+                "type": "Opaque",
+                "unknown": 1,
+            },
+        });
+        let spec = SealedSecretSpec::from_json(&spec).unwrap();
+        assert_eq!(spec.template.type_.as_deref(), Some("Opaque"));
+        assert!(spec.template.metadata.is_empty() && spec.template.data.is_empty());
+        for spec in [json!({}), json!({"template": null, "encryptedData": null, "data": null})] {
+            assert_eq!(SealedSecretSpec::from_json(&spec).unwrap(), SealedSecretSpec::default());
+        }
+    }
+
+    #[test]
+    fn what_has_another_form_is_refused_without_quoting_it() {
+        for spec in [
+            json!(null),
+            json!([null, null, {}]),
+            json!({"encryptedData": {"a": 1}}),
+            json!({"encryptedData": ["hunter2"]}),
+            json!({"template": [{}, null, null, {}]}),
+            json!({"template": {"metadata": [{}, {}]}}),
+            json!({"template": {"metadata": {"labels": {"a": 1}}}}),
+        ] {
+            assert_eq!(SealedSecretSpec::from_json(&spec), Err(SpecError::WrongForm), "{spec}");
+        }
+    }
+}
