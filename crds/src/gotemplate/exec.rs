@@ -123,7 +123,13 @@ impl<'t> Run<'t> {
         Ok(())
     }
 
-    fn template(&mut self, dot: &Computed, name: &str, pipe: Option<&'t Pipe>, line: usize) -> Result<(), Stop> {
+    fn template(
+        &mut self,
+        dot: &Computed,
+        name: &str,
+        pipe: Option<&'t Pipe>,
+        line: usize,
+    ) -> Result<(), Stop> {
         let Some(nodes) = self.templates.defined.get(name) else {
             let problem = format!("template {name:?} is not defined");
             return Err(GoTemplateError::Syntax { line, problem }.into());
@@ -151,7 +157,9 @@ impl<'t> Run<'t> {
             Value::Missing | Value::Nil => Vec::new(),
             Value::Int(width, count) => {
                 if pipe.variables.len() > 1 {
-                    return Err(wrong(pipe.line, "range with two variables", "a list or map", &over.value).into());
+                    return Err(
+                        wrong(pipe.line, "range with two variables", "a list or map", &over.value).into()
+                    );
                 }
                 let count = (*count).min(i64::try_from(MAX_WORK).unwrap_or(i64::MAX));
                 self.charge(pipe.line, u64::try_from(count).unwrap_or(0))?;
@@ -189,7 +197,13 @@ impl<'t> Run<'t> {
         Ok(())
     }
 
-    fn set_loop_variable(&mut self, pipe: &Pipe, from_top: usize, name: &str, value: Computed) -> Outcome<()> {
+    fn set_loop_variable(
+        &mut self,
+        pipe: &Pipe,
+        from_top: usize,
+        name: &str,
+        value: Computed,
+    ) -> Outcome<()> {
         if pipe.assigns {
             return self.assign(pipe.line, name, value);
         }
@@ -261,12 +275,7 @@ impl<'t> Run<'t> {
         Ok(value)
     }
 
-    fn command(
-        &mut self,
-        dot: &Computed,
-        command: &'t Command,
-        last: Option<Computed>,
-    ) -> Outcome<Computed> {
+    fn command(&mut self, dot: &Computed, command: &'t Command, last: Option<Computed>) -> Outcome<Computed> {
         if let Operand::Function(function) = command.first {
             return self.function(dot, command.line, function, &command.arguments, last);
         }
@@ -339,12 +348,7 @@ impl<'t> Run<'t> {
         let is_public = of.bound.public_keys || !of.bound.secret;
         let bound = match is_public {
             true => Bound { secret: of.bound.secret, ..Bound::of(&value) },
-            false => Bound {
-                kind: None,
-                public_keys: false,
-                size: of.bound.size.max(10),
-                ..of.bound
-            },
+            false => Bound { kind: None, public_keys: false, size: of.bound.size.max(10), ..of.bound },
         };
         Ok(Computed { value, bound })
     }
@@ -427,7 +431,11 @@ impl<'t> Run<'t> {
         }
         let size = size.max(10);
         debug_assert!(super::bound::measure(&value).0 <= size, "{} gave more than its bound", function.name);
-        debug_assert!(super::bound::measure(&value).1 <= depth, "{} nests more than its bound", function.name);
+        debug_assert!(
+            super::bound::measure(&value).1 <= depth,
+            "{} nests more than its bound",
+            function.name
+        );
         let is_item = function.name == "index"
             && matches!(arguments, [all, key] if all.bound.public_keys && !key.bound.secret);
         let bound = match is_item {

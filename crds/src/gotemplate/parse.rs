@@ -417,9 +417,7 @@ impl<'t> Parser<'t> {
         let name = || name.to_owned();
         match functions::find(&name()) {
             Lookup::Found(function) => Ok(function),
-            Lookup::Unsupported(why) => {
-                Err(GoTemplateError::UnsupportedFunction { line, name: name(), why })
-            }
+            Lookup::Unsupported(why) => Err(GoTemplateError::UnsupportedFunction { line, name: name(), why }),
             Lookup::Unknown => Err(GoTemplateError::UnknownFunction { line, name: name() }),
         }
     }

@@ -1,10 +1,11 @@
 //! YAML as Helm's `toYaml` writes it: by way of JSON, with the emitter of Go's `yaml.v2`.
 //!
-//! Sealed-secrets itself has no such function; people know it from charts. Not every text: line separators beyond
-//! `\n`, byte order marks, and keys of more than one line or 128 bytes aren't written. Invariant: a text that another
+//! Sealed-secrets itself has no such function; people know it from charts. Not every map: keys of more
+//! than one line or 128 bytes, and `<<`, aren't written. Invariant: a text that another
 //! reader could take for something else is in quotes.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use super::super::float::{self, Layout};
 use super::super::literal;
@@ -14,6 +15,11 @@ use super::super::value::{Buffer, Text, Value};
 /// The YAML without the last line's end; `Err` where this has no way to write it.
 pub(super) fn write(value: &Value) -> Result<Buffer, &'static str> {
     let mut out = Buffer::default();
+    // A key that goes over lines isn't one to a YAML reader.
+    if can_be_read_back(value) == Fate::Nothing {
+        return Ok(out);
+    }
+    let value = &as_read(value);
     match can_be_read_back(value) {
         Fate::Fine => {}
         // What isn't JSON, or no YAML reader takes, is nothing to Helm.
@@ -30,8 +36,8 @@ pub(super) fn write(value: &Value) -> Result<Buffer, &'static str> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
     Fine,
-    Nothing,
     Unsupported,
+    Nothing,
 }
 
 fn can_be_read_back(value: &Value) -> Fate {
@@ -43,9 +49,14 @@ fn can_be_read_back(value: &Value) -> Fate {
             .iter()
             .map(|(key, item)| {
                 let bytes = key.bytes();
-                let is_long = bytes.len() > 128 || bytes.contains(&b'\n') || bytes == b"<<";
-                let long = if is_long { Fate::Unsupported } else { Fate::Fine };
-                long.max(text_fate(bytes)).max(can_be_read_back(item))
+                let mut chars = runes(bytes).map(|rune| rune.value());
+                let is_long = bytes.len() > 128 || chars.any(is_break) || bytes == b"<<";
+                let key_fate = match std::str::from_utf8(bytes) {
+                    Ok(key) if key.contains('\u{85}') => Fate::Nothing,
+                    _ if is_long => Fate::Unsupported,
+                    _ => text_fate(bytes),
+                };
+                key_fate.max(can_be_read_back(item))
             })
             .max()
             .unwrap_or(Fate::Fine),
@@ -54,12 +65,55 @@ fn can_be_read_back(value: &Value) -> Fate {
 }
 
 fn text_fate(text: &[u8]) -> Fate {
-    let fate = |char: char| match char {
-        '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => Fate::Unsupported,
-        '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => Fate::Nothing,
-        _ => Fate::Fine,
-    };
-    runes(text).map(|rune| fate(rune.value())).max().unwrap_or(Fate::Fine)
+    let is_refused =
+        |char| matches!(char, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
+    if runes(text).any(|rune| is_refused(rune.value())) { Fate::Nothing } else { Fate::Fine }
+}
+
+/// What a YAML reader makes of the JSON: it takes U+0085, which JSON doesn't escape, for the end of a line, and
+/// folds lines.
+fn as_read(value: &Value) -> Value {
+    match value {
+        Value::Text(text) => Value::Text(folded(text)),
+        Value::List(of, items) => Value::List(*of, items.iter().map(as_read).collect::<Vec<_>>().into()),
+        Value::Map(of, items) => {
+            let items = items.iter().map(|(key, item)| (folded(key), as_read(item)));
+            Value::Map(*of, items.collect::<BTreeMap<_, _>>().into())
+        }
+        other => other.clone(),
+    }
+}
+
+fn folded(text: &Text) -> Text {
+    let mut out = Buffer::with_capacity(text.bytes().len());
+    let (mut spaces, mut ends) = (0, 0);
+    for rune in runes(text.bytes()) {
+        match rune.value() {
+            ' ' => spaces += 1,
+            '\u{85}' => ends += 1,
+            char => {
+                fold(&mut out, spaces, ends);
+                (spaces, ends) = (0, 0);
+                out.push_char(char);
+            }
+        }
+    }
+    fold(&mut out, spaces, ends);
+    out.into()
+}
+
+/// One end of a line is a space, several are one fewer, and what spaces are around them are gone.
+fn fold(out: &mut Buffer, spaces: usize, ends: usize) {
+    match ends {
+        0 => out.repeat(b' ', spaces),
+        1 => out.push(b' '),
+        ends => out.repeat(b'\n', ends - 1),
+    }
+}
+
+/// The ends of lines that YAML 1.1 knows, but for those that are folded or always escaped.
+fn is_break(char: char) -> bool {
+    matches!(char, '\n' | '\u{2028}' | '\u{2029}')
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -135,7 +189,8 @@ fn start_line(out: &mut Buffer, indent: usize, first: bool, place: Place) {
 }
 
 fn end_line(out: &mut Buffer) {
-    if out.bytes().last() != Some(&b'\n') {
+    let breaks = ["\n", "\u{2028}", "\u{2029}"];
+    if !breaks.iter().any(|end| out.bytes().ends_with(end.as_bytes())) {
         out.push(b'\n');
     }
 }
@@ -160,9 +215,15 @@ fn scalar(out: &mut Buffer, text: &[u8], indent: usize, is_key: bool) {
         runes(text).for_each(|rune| out.push_char(rune.value()));
     } else if form.single {
         out.push(b'\'');
+        let mut after_break = false;
         for rune in runes(text) {
-            out.push_char(rune.value());
-            if rune.value() == '\'' {
+            let char = rune.value();
+            if after_break && !is_break(char) {
+                out.repeat(b' ', indent);
+            }
+            after_break = is_break(char);
+            out.push_char(char);
+            if char == '\'' {
                 out.push(b'\'');
             }
         }
@@ -182,7 +243,8 @@ struct Form {
 impl Form {
     fn of(text: &[u8]) -> Self {
         let chars = || runes(text).map(|rune| rune.value());
-        let is_special = |char: char| char != '\n' && (char < ' ' || u32::from(char) > 0xffff);
+        let is_special =
+            |char: char| char != '\n' && (char < ' ' || char == '\u{feff}' || u32::from(char) > 0xffff);
         let special = chars().any(is_special);
         let next_is_blank = |next: Option<char>| matches!(next, None | Some(' ' | '\t'));
         let mut indicators = text.starts_with(b"---") || text.starts_with(b"...");
@@ -193,22 +255,23 @@ impl Form {
             let next = rest.peek().copied();
             indicators |= match (char, before) {
                 (
-                    '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`',
+                    '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@'
+                    | '`',
                     None,
                 ) => true,
                 ('?' | '-', None) | (':', _) => next_is_blank(next),
-                ('#', Some(before)) => matches!(before, ' ' | '\t' | '\n'),
+                ('#', Some(before)) => matches!(before, ' ' | '\t') || is_break(before),
                 _ => false,
             };
-            space_break |= before == Some(' ') && char == '\n';
-            break_space |= before == Some('\n') && char == ' ';
+            space_break |= before == Some(' ') && is_break(char);
+            break_space |= before.is_some_and(is_break) && char == ' ';
             before = Some(char);
         }
-        let leads = text.starts_with(b" ") || text.starts_with(b"\n");
-        let trails = text.ends_with(b" ") || text.ends_with(b"\n");
+        let edges = |char: Option<char>| char.is_some_and(|char| char == ' ' || is_break(char));
+        let at_edges = edges(chars().next()) || edges(before);
         let broken = space_break || special;
         Self {
-            plain: !(indicators || leads || trails || break_space || broken || text.contains(&b'\n')),
+            plain: !(indicators || at_edges || break_space || broken || chars().any(is_break)),
             single: !(break_space || broken),
             literal: !(broken || text.ends_with(b" ")),
         }
@@ -216,6 +279,8 @@ impl Form {
 }
 
 fn double_quoted(out: &mut Buffer, text: &[u8]) {
+    // The emitter takes every character for a byte order mark if the first is one, and escapes it.
+    let escapes_all = text.starts_with("\u{feff}".as_bytes());
     out.push(b'"');
     for rune in runes(text) {
         let char = rune.value();
@@ -230,13 +295,19 @@ fn double_quoted(out: &mut Buffer, text: &[u8]) {
             '\u{c}' => b'f',
             '\r' => b'r',
             '\u{1b}' => b'e',
-            '"' | '\\' => rune.bytes[0],
+            '"' => b'"',
+            '\\' => b'\\',
+            '\u{a0}' if escapes_all => b'_',
+            '\u{2028}' => b'L',
+            '\u{2029}' => b'P',
             _ => 0,
         };
         if escape != 0 {
             out.extend(&[b'\\', escape]);
-        } else if value < 0x20 {
+        } else if value < 0x20 || (escapes_all && value <= 0xff) {
             out.extend(format!("\\x{value:02X}").as_bytes());
+        } else if char == '\u{feff}' || (escapes_all && value <= 0xffff) {
+            out.extend(format!("\\u{value:04X}").as_bytes());
         } else if value > 0xffff {
             out.extend(format!("\\U{value:08X}").as_bytes());
         } else {
@@ -247,30 +318,34 @@ fn double_quoted(out: &mut Buffer, text: &[u8]) {
 }
 
 fn literal_block(out: &mut Buffer, text: &[u8], indent: usize) {
+    let chars = || runes(text).map(|rune| rune.value());
     out.push(b'|');
-    if matches!(text.first(), Some(b' ' | b'\n')) {
+    if chars().next().is_some_and(|char| char == ' ' || is_break(char)) {
         out.push(b'2');
     }
-    if !text.ends_with(b"\n") {
+    let breaks_at_end = chars().fold(0, |count, char| if is_break(char) { count + 1 } else { 0 });
+    if breaks_at_end == 0 {
         out.push(b'-');
-    } else if text.ends_with(b"\n\n") || text == b"\n" {
+    } else if breaks_at_end > 1 || chars().count() == 1 {
         out.push(b'+');
     }
     out.push(b'\n');
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        if line != b"\n" {
+    let mut after_break = true;
+    for char in chars() {
+        if after_break && !is_break(char) {
             out.repeat(b' ', indent);
         }
-        runes(line).for_each(|rune| out.push_char(rune.value()));
+        after_break = is_break(char);
+        out.push_char(char);
     }
 }
 
 /// Whether a reader of YAML 1.1 would take the text for a number, a date, a bool or nothing.
 fn would_be_something_else(text: &[u8]) -> bool {
     const WORDS: &[&str] = &[
-        "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "n", "N", "no", "No", "NO", "false",
-        "False", "FALSE", "off", "Off", "OFF", "", "~", "null", "Null", "NULL", ".nan", ".NaN", ".NAN", ".inf",
-        ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF",
+        "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "n", "N", "no", "No", "NO",
+        "false", "False", "FALSE", "off", "Off", "OFF", "", "~", "null", "Null", "NULL", ".nan", ".NaN",
+        ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF",
     ];
     if WORDS.iter().any(|word| word.as_bytes() == text) {
         return true;
@@ -372,7 +447,11 @@ fn is_date(text: &[u8]) -> bool {
         Some(zone) => {
             let mut parts = zone[1..].split(':');
             let mut two = |limit| {
-                parts.next().filter(|part| part.len() == 2).and_then(|part| number(part, 2)).is_some_and(|n| n <= limit)
+                parts
+                    .next()
+                    .filter(|part| part.len() == 2)
+                    .and_then(|part| number(part, 2))
+                    .is_some_and(|n| n <= limit)
             };
             zone.len() == 6 && two(24) && two(60)
         }
