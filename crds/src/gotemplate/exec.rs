@@ -7,14 +7,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use zeroize::Zeroizing;
-
 use super::bound::Computed;
 use super::error::GoTemplateError;
 use super::parse::Templates;
 use super::tree::{Node, Pipe};
 use super::value::{Buffer, Kind, Of, Text, Value};
-use super::{Branching, MAX_OUTPUT, MAX_WORK, print};
+use super::{Branching, MAX_OUTPUT, MAX_WORK, Rendered, print};
 
 mod call;
 
@@ -27,7 +25,7 @@ pub(super) fn render(
     templates: &Templates,
     branching: Branching,
     values: BTreeMap<Text, Value>,
-) -> Result<Zeroizing<Vec<u8>>, GoTemplateError> {
+) -> Result<Rendered, GoTemplateError> {
     let all = Value::Map(Of::Text, Rc::new(values));
     let all = match branching {
         Branching::Refused => Computed::item(all),
@@ -43,7 +41,9 @@ pub(super) fn render(
         depth: 0,
     };
     match run.list(&all, &templates.root) {
-        Ok(()) | Err(Stop::Break | Stop::Continue) => Ok(run.out.into_inner()),
+        Ok(()) | Err(Stop::Break | Stop::Continue) => {
+            Ok(Rendered { value: run.out.into_inner().into(), max_len: run.out_size })
+        }
         Err(Stop::Error(error)) => Err(error),
     }
 }

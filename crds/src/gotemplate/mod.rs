@@ -21,11 +21,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zeroize::Zeroizing;
-
 pub use self::error::GoTemplateError;
 use self::parse::Templates;
 use self::value::{Text, Value};
+use crate::plaintext::Plaintext;
 
 mod bound;
 mod error;
@@ -72,6 +71,16 @@ pub struct GoTemplate {
     branching: Branching,
 }
 
+/// What a template gave.
+pub struct Rendered {
+    /// The text.
+    pub value: Plaintext,
+    /// How many bytes it can have for any values of these lengths; never more than [`MAX_OUTPUT`]. A limit on
+    /// several texts together is to be held against this: held against their lengths, it would be an oracle too.
+    /// Under [`Branching::Allowed`] it follows the values.
+    pub max_len: u64,
+}
+
 impl GoTemplate {
     /// Parses a template and looks all its functions up.
     ///
@@ -96,7 +105,7 @@ impl GoTemplate {
     /// # Errors
     ///
     /// Any [`GoTemplateError`]; all are permanent.
-    pub fn render(&self, values: &BTreeMap<&str, &[u8]>) -> Result<Zeroizing<Vec<u8>>, GoTemplateError> {
+    pub fn render(&self, values: &BTreeMap<&str, &[u8]>) -> Result<Rendered, GoTemplateError> {
         let values = values.iter().map(|(key, value)| (Text::from(*key), Value::text(value))).collect();
         exec::render(&self.templates, self.branching, values)
     }

@@ -60,7 +60,7 @@ impl Found {
                 [Operand::Function(function), map, Operand::Text(key), rest @ ..]
                     if function.name == "index" && is_map(map) =>
                 {
-                    self.keys.insert(String::from_utf8_lossy(key.bytes()).into_owned());
+                    self.keys.insert(String::from_utf8_lossy(key).into_owned());
                     rest.iter().for_each(|operand| self.operand(operand));
                 }
                 operands => operands.iter().for_each(|operand| self.operand(operand)),
