@@ -22,11 +22,12 @@ const MAX_RUN_DEPTH: usize = 100;
 /// How deeply values may nest.
 const MAX_VALUE_DEPTH: u32 = 128;
 
+/// What it gives, and the bytes it can give for values of these lengths.
 pub(super) fn render(
     templates: &Templates,
     branching: Branching,
     values: BTreeMap<Text, Value>,
-) -> Result<Zeroizing<Vec<u8>>, GoTemplateError> {
+) -> Result<(Zeroizing<Vec<u8>>, u64), GoTemplateError> {
     let all = Value::Map(Of::Text, Rc::new(values));
     let all = match branching {
         Branching::Refused => Computed::item(all),
@@ -42,7 +43,7 @@ pub(super) fn render(
         depth: 0,
     };
     match run.list(&all, &templates.root) {
-        Ok(()) | Err(Stop::Break | Stop::Continue) => Ok(run.out.into_inner()),
+        Ok(()) | Err(Stop::Break | Stop::Continue) => Ok((run.out.into_inner(), run.out_size)),
         Err(Stop::Error(error)) => Err(error),
     }
 }

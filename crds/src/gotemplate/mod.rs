@@ -32,6 +32,7 @@ mod error;
 mod exec;
 mod float;
 mod functions;
+mod inside_json;
 mod json;
 mod lex;
 mod literal;
@@ -97,6 +98,19 @@ impl GoTemplate {
     ///
     /// Any [`GoTemplateError`]; all are permanent.
     pub fn render(&self, values: &BTreeMap<&str, &[u8]>) -> Result<Zeroizing<Vec<u8>>, GoTemplateError> {
+        Ok(self.render_measured(values)?.0)
+    }
+
+    /// As [`render`](Self::render), with the bytes it can give at most for values of these names and lengths; the most
+    /// depends on nothing else under [`Branching::Refused`].
+    ///
+    /// # Errors
+    ///
+    /// As [`render`](Self::render).
+    pub fn render_measured(
+        &self,
+        values: &BTreeMap<&str, &[u8]>,
+    ) -> Result<(Zeroizing<Vec<u8>>, u64), GoTemplateError> {
         let values = values.iter().map(|(key, value)| (Text::from(*key), Value::text(value))).collect();
         exec::render(&self.templates, self.branching, values)
     }
@@ -108,11 +122,22 @@ impl GoTemplate {
 
     /// The keys that it names, as `.key`, `$.key` or `index . "key"`.
     pub fn references(&self) -> BTreeSet<String> {
-        references::find(&self.templates).0
+        references::find(&self.templates).keys
+    }
+
+    /// The names of the functions that it calls, by whatever name Go or sprig gave them.
+    pub fn calls(&self) -> BTreeSet<&'static str> {
+        references::find(&self.templates).functions
+    }
+
+    /// Whether it gives a JSON object whatever the values are, as long as those have no quote, no backslash and nothing
+    /// unprintable. `texts` are the values that are known.
+    pub fn is_json_object(&self, texts: &BTreeMap<&str, &str>) -> bool {
+        inside_json::is_object(&self.templates, texts)
     }
 
     /// Whether it also uses the map as a whole, so that [`references`](Self::references) may lack some.
     pub fn uses_everything(&self) -> bool {
-        references::find(&self.templates).1
+        references::find(&self.templates).everything
     }
 }
