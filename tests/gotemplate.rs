@@ -95,7 +95,11 @@ fn problem(template: &str, data: &Data, peer: &Result<Vec<u8>, String>) -> Optio
         (Ok(peer), Ok(allowed)) if peer == allowed => {}
         (Ok(_), Err(E::UnsupportedFunction { .. })) | (Err(_), Err(_)) => {}
         (Ok(peer), Ok(allowed)) => {
-            return Some(format!("{template}\n  the peer gives: {:?}\n  we give:        {:?}", shown(peer), shown(allowed)));
+            return Some(format!(
+                "{template}\n  the peer gives: {:?}\n  we give:        {:?}",
+                shown(peer),
+                shown(allowed)
+            ));
         }
         (Ok(peer), Err(error)) => {
             return Some(format!("{template}\n  the peer gives: {:?}\n  we refuse: {error}", shown(peer)));
@@ -144,7 +148,13 @@ fn check_over(templates: &[String], data: &[Data]) {
         .zip(peer(&cases))
         .filter_map(|((template, data), peer)| problem(template, data, &peer))
         .collect();
-    assert!(problems.is_empty(), "{} of {}:\n{}", problems.len(), cases.len(), problems[..problems.len().min(20)].join("\n"));
+    assert!(
+        problems.is_empty(),
+        "{} of {}:\n{}",
+        problems.len(),
+        cases.len(),
+        problems[..problems.len().min(20)].join("\n")
+    );
 }
 
 fn templates() -> Vec<String> {

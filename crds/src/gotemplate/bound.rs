@@ -136,4 +136,3 @@ pub(super) fn kind_of(out: Out) -> Option<Kind> {
         Out::Map(of) => Some(Kind::Map(of)),
     }
 }
-

@@ -40,11 +40,7 @@ pub(super) fn character(quoted: &str) -> Option<Number> {
         Unit::Byte(byte) => u32::from(byte),
         Unit::Char(char) => char.into(),
     };
-    (rest == "'").then_some(Number {
-        int: Some(value.into()),
-        float: value.into(),
-        looks_like_float: false,
-    })
+    (rest == "'").then_some(Number { int: Some(value.into()), float: value.into(), looks_like_float: false })
 }
 
 /// A number constant.

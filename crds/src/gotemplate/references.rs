@@ -57,8 +57,7 @@ impl Found {
 
     fn pipe(&mut self, pipe: &Pipe) {
         for command in &pipe.commands {
-            let operands: Vec<&Operand> =
-                std::iter::once(&command.first).chain(&command.arguments).collect();
+            let operands: Vec<&Operand> = std::iter::once(&command.first).chain(&command.arguments).collect();
             match operands.as_slice() {
                 [Operand::Function(function), map, Operand::Text(key), rest @ ..]
                     if function.name == "index" && is_map(map) =>

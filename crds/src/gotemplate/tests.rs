@@ -5,7 +5,11 @@ use super::*;
 
 mod mutations;
 
-fn render_with(text: &str, values: &[(&str, &[u8])], branching: Branching) -> Result<Vec<u8>, GoTemplateError> {
+fn render_with(
+    text: &str,
+    values: &[(&str, &[u8])],
+    branching: Branching,
+) -> Result<Vec<u8>, GoTemplateError> {
     let values = values.iter().copied().collect();
     GoTemplate::parse(text, branching)?.render(&values).map(|output| output.to_vec())
 }
@@ -20,7 +24,10 @@ fn error(text: &str) -> String {
 
 #[test]
 fn values_are_substituted_as_bytes() {
-    assert_eq!(render("{{ .a }}|{{ index . \"b.c\" }}", &[("a", b"\xff\0"), ("b.c", b"x")]).unwrap(), b"\xff\0|x");
+    assert_eq!(
+        render("{{ .a }}|{{ index . \"b.c\" }}", &[("a", b"\xff\0"), ("b.c", b"x")]).unwrap(),
+        b"\xff\0|x"
+    );
 }
 
 #[test]
@@ -32,7 +39,8 @@ fn statements_that_branch_are_refused_by_name() {
         ("{{ break }}", "break"),
         ("{{ continue }}", "continue"),
     ] {
-        let Err(GoTemplateError::Branching { statement: found, .. }) = GoTemplate::parse(text, Branching::Refused)
+        let Err(GoTemplateError::Branching { statement: found, .. }) =
+            GoTemplate::parse(text, Branching::Refused)
         else {
             panic!("{text} isn't refused");
         };
@@ -52,7 +60,10 @@ fn functions_that_are_not_supported_are_named() {
         "line 1: function \"htpasswd\" is not supported: it gives something else each time"
     );
     assert_eq!(error("{{ nosuch .a }}"), "line 1: function \"nosuch\" is not defined");
-    assert_eq!(error("{{ fail .a }}"), "line 1: function \"fail\" is not supported: all that it does is fail");
+    assert_eq!(
+        error("{{ fail .a }}"),
+        "line 1: function \"fail\" is not supported: all that it does is fail"
+    );
 }
 
 #[test]

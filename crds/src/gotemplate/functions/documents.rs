@@ -15,7 +15,9 @@ const FLAT: Growth = Growth::Times(6, 1, 64);
 
 pub(super) const FUNCTIONS: &[Function] = &[
     f("fromJson", &[T], Out::Any, READ, |a| Ok(json::read(text(&a[0])).unwrap_or(Value::Nil))),
-    f("mustFromJson", &[T], Out::Any, READ, |a| json::read(text(&a[0])).ok_or(Fault::Value("malformed JSON"))),
+    f("mustFromJson", &[T], Out::Any, READ, |a| {
+        json::read(text(&a[0])).ok_or(Fault::Value("malformed JSON"))
+    }),
     f("toJson", &[Any], Out::Text, FLAT, |a| Ok(written(&a[0], Style::Compact))),
     f("toRawJson", &[Any], Out::Text, FLAT, |a| must_write(&a[0], Style::Raw)),
     f("toPrettyJson", &[Any], Out::Text, Growth::By(deep), |a| Ok(written(&a[0], Style::Pretty))),

@@ -24,9 +24,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     variadic("squote", &[], Any, Out::Text, Growth::Times(4, 1, 256), |a| Ok(spaced(a, single_quotes))),
     variadic("html", &[], Any, Out::Text, Growth::Times(5, 1, 64), |a| Ok(html(printed(a).bytes()))),
     variadic("js", &[], Any, Out::Text, Growth::Times(6, 1, 64), |a| Ok(js(printed(a).bytes()))),
-    variadic("urlquery", &[], Any, Out::Text, Growth::Times(3, 1, 64), |a| {
-        Ok(urlquery(printed(a).bytes()))
-    }),
+    variadic("urlquery", &[], Any, Out::Text, Growth::Times(3, 1, 64), |a| Ok(urlquery(printed(a).bytes()))),
 ];
 
 /// Each argument that is something, with a space between two.
@@ -247,4 +245,3 @@ fn urlquery(text: &[u8]) -> Value {
     }
     out.into()
 }
-

@@ -212,4 +212,3 @@ pub(super) fn steps(start: i64, stop: i64, step: Option<i64>) -> Given {
     }
     Ok(Value::List(Of::Int, Rc::new(values)))
 }
-

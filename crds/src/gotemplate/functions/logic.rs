@@ -15,7 +15,9 @@ use super::{Fault, Function, Given, Out, f, text, variadic};
 const BOOL: Growth = Growth::Constant(5);
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    variadic("and", &[Reflect], Reflect, Out::Any, Growth::Largest, |a| Ok(chosen(a, |value| !value.is_true()))),
+    variadic("and", &[Reflect], Reflect, Out::Any, Growth::Largest, |a| {
+        Ok(chosen(a, |value| !value.is_true()))
+    }),
     variadic("or", &[Reflect], Reflect, Out::Any, Growth::Largest, |a| Ok(chosen(a, Value::is_true))),
     f("not", &[Reflect], Out::Bool, BOOL, |a| Ok(Value::Bool(!a[0].is_true()))),
     variadic("eq", &[Reflect], Reflect, Out::Bool, BOOL, eq),
@@ -42,8 +44,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     f("hasPrefix", &[T, T], Out::Bool, BOOL, |a| Ok(Value::Bool(text(&a[1]).starts_with(text(&a[0]))))),
     f("hasSuffix", &[T, T], Out::Bool, BOOL, |a| Ok(Value::Bool(text(&a[1]).ends_with(text(&a[0]))))),
-    f("typeOf", &[Any], Out::Text, Growth::Constant(32), |a| Ok(Value::text(a[0].kind().type_name().as_bytes()))),
-    f("kindOf", &[Any], Out::Text, Growth::Constant(32), |a| Ok(Value::text(a[0].kind().kind_name().as_bytes()))),
+    f("typeOf", &[Any], Out::Text, Growth::Constant(32), |a| {
+        Ok(Value::text(a[0].kind().type_name().as_bytes()))
+    }),
+    f("kindOf", &[Any], Out::Text, Growth::Constant(32), |a| {
+        Ok(Value::text(a[0].kind().kind_name().as_bytes()))
+    }),
     f("typeIs", &[T, Any], Out::Bool, BOOL, |a| Ok(named(&a[0], a[1].kind().type_name()))),
     f("typeIsLike", &[T, Any], Out::Bool, BOOL, |a| Ok(named(&a[0], a[1].kind().type_name()))),
     f("kindIs", &[T, Any], Out::Bool, BOOL, |a| Ok(named(&a[0], a[1].kind().kind_name()))),
@@ -104,4 +110,3 @@ fn order(one: &Value, other: &Value) -> Result<Option<Ordering>, Fault> {
         _ => return Err(Fault::Type("values of different types aren't compared")),
     })
 }
-

@@ -24,9 +24,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         long(literal::in_base(printed.bytes(), 8).and_then(Result::ok).unwrap_or(0))
     }),
     f("add1", &[Any], INT64, SIZE, |a| long(to_int(&a[0]).wrapping_add(1))),
-    variadic("add", &[], Any, INT64, SIZE, |a| {
-        long(a.iter().map(to_int).fold(0, i64::wrapping_add))
-    }),
+    variadic("add", &[], Any, INT64, SIZE, |a| long(a.iter().map(to_int).fold(0, i64::wrapping_add))),
     f("sub", &[Any, Any], INT64, SIZE, |a| long(to_int(&a[0]).wrapping_sub(to_int(&a[1])))),
     variadic("mul", &[Any], Any, INT64, SIZE, |a| long(a.iter().map(to_int).fold(1, i64::wrapping_mul))),
     f("div", &[Any, Any], INT64, SIZE, |a| divided(a, i64::wrapping_div)),

@@ -268,4 +268,3 @@ fn cat_growth(a: &[Computed]) -> Option<u64> {
     let parts = u64::try_from(a.len()).unwrap_or(u64::MAX);
     Some(a.iter().map(|part| part.bound.size).fold(parts.saturating_add(10), u64::saturating_add))
 }
-

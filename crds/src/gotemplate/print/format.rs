@@ -65,7 +65,8 @@ pub(in crate::gotemplate) fn growth(arguments: &[Computed]) -> Option<u64> {
 /// Go's `fmt.Sprintf`.
 pub(in crate::gotemplate) fn sprintf(format: &[u8], arguments: &[Value]) -> Result<Buffer, Unsupported> {
     let mut out = Buffer::default();
-    let mut format = Format { text: format, at: 0, argument: 0, arguments, reordered: false, good_index: true };
+    let mut format =
+        Format { text: format, at: 0, argument: 0, arguments, reordered: false, good_index: true };
     while let Some(percent) = format.text[format.at..].iter().position(|byte| *byte == b'%') {
         out.extend(&format.text[format.at..format.at + percent]);
         format.at += percent + 1;
