@@ -59,7 +59,9 @@ pub(super) fn templates() -> Vec<Case> {
         case(
             "template-function",
             "A function that knows the environment.",
-            invalid_template("template.data.t: line 1: function \"env\" is not supported: it depends on the machine"),
+            invalid_template(
+                "template.data.t: line 1: function \"env\" is not supported: it depends on the machine",
+            ),
             template(json!({ "data": { "t": "{{ env \"HOME\" }}" } })),
         ),
         case(
