@@ -12,13 +12,15 @@
 //!
 //! Reading order: [`names`] and [`scope`] (where a Secret belongs), [`resources`] (what is in Git),
 //! [`format`](mod@format) (what a reconciler may ask of any sealed object), [`native`] (the format of
-//! `sealing.dev/v1alpha1`, byte for byte), [`bitnami`] (the peer's format).
+//! `sealing.dev/v1alpha1`, byte for byte), [`bitnami`] (the peer's format) and
+//! [`gotemplate`] (its templates).
 
 #![warn(missing_docs)]
 
 pub mod bitnami;
 pub mod digest;
 pub mod format;
+pub mod gotemplate;
 pub mod keys;
 pub mod names;
 pub mod native;
@@ -27,6 +29,8 @@ pub mod resources;
 pub mod scope;
 pub mod secret;
 pub mod template;
+#[cfg(test)]
+mod tests;
 
 pub use digest::Digest;
 pub use format::{Format, Sealed, Shape, UnsealError, Unsealed};
