@@ -31,6 +31,7 @@ mod error;
 mod exec;
 mod float;
 mod functions;
+mod inside_json;
 mod json;
 mod lex;
 mod literal;
@@ -117,11 +118,22 @@ impl GoTemplate {
 
     /// The keys that it names, as `.key`, `$.key` or `index . "key"`.
     pub fn references(&self) -> BTreeSet<String> {
-        references::find(&self.templates).0
+        references::find(&self.templates).keys
+    }
+
+    /// The names of the functions that it calls, by whatever name Go or sprig gave them.
+    pub fn calls(&self) -> BTreeSet<&'static str> {
+        references::find(&self.templates).functions
+    }
+
+    /// Whether it gives a JSON object whatever the values are, as long as those have no quote, no backslash and nothing
+    /// unprintable. `texts` are the values that are known.
+    pub fn is_json_object(&self, texts: &BTreeMap<&str, &str>) -> bool {
+        inside_json::is_object(&self.templates, texts)
     }
 
     /// Whether it also uses the map as a whole, so that [`references`](Self::references) may lack some.
     pub fn uses_everything(&self) -> bool {
-        references::find(&self.templates).1
+        references::find(&self.templates).everything
     }
 }
