@@ -93,7 +93,10 @@ pub struct RunArgs {
     /// Watch this namespace only, with a Role instead of a ClusterRole. Without it, all.
     #[arg(long, env = "SEAL_CONTROLLER_WATCH_NAMESPACE", value_name = "NAMESPACE")]
     pub watch_namespace: Option<Namespace>,
-    /// Also open SealedSecrets in the controller's own namespace. A planted key Secret is a sealing key.
+    /// Where the sealing keys of sealed-secrets are. Without it, in the controller's own namespace.
+    #[arg(long, env = "SEAL_CONTROLLER_BITNAMI_KEY_NAMESPACE", value_name = "NAMESPACE")]
+    pub bitnami_key_namespace: Option<Namespace>,
+    /// Also open SealedSecrets in the namespaces with sealing keys. A planted key Secret is a sealing key.
     #[arg(long)]
     pub allow_own_namespace: bool,
     /// A file of recovery recipients, published beside the primary for everybody to seal to.
@@ -126,10 +129,14 @@ impl RunArgs {
     /// Where the file of recovery recipients can't be used.
     pub fn to_options(&self) -> Result<crate::cluster::Options, ArgsError> {
         let mut policy = self.policy.to_policy();
-        policy.refused_namespace = (!self.allow_own_namespace).then(|| self.namespace.clone());
+        let bitnami_keys = self.bitnami_key_namespace.as_ref().unwrap_or(&self.namespace);
+        if !self.allow_own_namespace {
+            policy.refused_namespaces = [self.namespace.clone(), bitnami_keys.clone()].into();
+        }
         let recovery = self.recovery_recipients.as_ref().map(read_recipients).transpose()?;
         Ok(crate::cluster::Options {
             namespace: self.namespace.clone(),
+            bitnami_keys: bitnami_keys.clone(),
             watch: self.watch_namespace.clone(),
             policy,
             recovery: recovery.unwrap_or_default(),
@@ -155,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_controllers_own_namespace_is_refused_unless_allowed() {
+    fn the_namespaces_with_keys_are_refused_unless_allowed() {
         let options = |flags: &[&str]| {
             let Command::Run(args) = Cli::parse_from(["seal-controller", "run"].iter().chain(flags)).command
             else {
@@ -164,9 +171,16 @@ mod tests {
             args.to_options().unwrap()
         };
         let usual = options(&["--namespace", "keys"]);
-        assert_eq!(usual.policy.refused_namespace, "keys".parse().ok());
+        assert_eq!(usual.policy.refused_namespaces, ["keys".parse().unwrap()].into());
+        assert_eq!(usual.bitnami_keys.as_str(), "keys");
         assert_eq!(usual.policy.scopes, Policy::default().scopes);
-        assert_eq!(options(&["--allow-own-namespace"]).policy.refused_namespace, None);
+        let apart = options(&["--namespace", "keys", "--bitnami-key-namespace", "kube-system"]);
+        let both = ["keys".parse().unwrap(), "kube-system".parse().unwrap()];
+        assert_eq!(
+            (apart.policy.refused_namespaces, apart.bitnami_keys.as_str()),
+            (both.into(), "kube-system")
+        );
+        assert!(options(&["--allow-own-namespace"]).policy.refused_namespaces.is_empty());
         let wide = options(&["--allowed-scopes", "strict,cluster-wide"]);
         assert_eq!(wide.policy.scopes, [Scope::Strict, Scope::ClusterWide].into());
     }

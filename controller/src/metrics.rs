@@ -8,6 +8,7 @@ use std::sync::Arc;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::failure::Failure;
@@ -20,6 +21,20 @@ struct ReconcileLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KeyLabels {
+    /// `loaded`, `inactive` or `unusable`.
+    state: &'static str,
+}
+
+/// How many Secrets there are that should hold a key of the peer's, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BitnamiKeyCounts {
+    pub(crate) loaded: usize,
+    pub(crate) inactive: usize,
+    pub(crate) unusable: usize,
+}
+
 /// What the controller counts.
 #[derive(Clone)]
 pub struct Metrics {
@@ -27,6 +42,7 @@ pub struct Metrics {
     unseals: Counter,
     writes: Counter,
     heals: Counter,
+    bitnami_keys: Family<KeyLabels, Gauge>,
     registry: Arc<Registry>,
 }
 
@@ -47,7 +63,13 @@ impl Default for Metrics {
             "Secrets that had been changed or deleted and were put back",
             heals.clone(),
         );
-        Self { reconciles, unseals, writes, heals, registry: Arc::new(registry) }
+        let bitnami_keys = Family::default();
+        registry.register(
+            "bitnami_keys",
+            "Secrets with a sealing key of sealed-secrets, by what became of them",
+            Family::clone(&bitnami_keys),
+        );
+        Self { reconciles, unseals, writes, heals, bitnami_keys, registry: Arc::new(registry) }
     }
 }
 
@@ -71,6 +93,15 @@ impl Metrics {
 
     pub(crate) fn healed(&self) {
         self.heals.inc();
+    }
+
+    pub(crate) fn bitnami_keys(&self, counts: BitnamiKeyCounts) {
+        let BitnamiKeyCounts { loaded, inactive, unusable } = counts;
+        for (state, count) in [("loaded", loaded), ("inactive", inactive), ("unusable", unusable)] {
+            self.bitnami_keys
+                .get_or_create(&KeyLabels { state })
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// The OpenMetrics text of all counters.

@@ -1,12 +1,13 @@
 //! The Kubernetes side: the API as a store, sealing keys as Secrets and SealingKeys, watches and workers.
 //!
 //! Not the reconcile itself. Reading order: [`run`] (wiring), `object` and `store` (what is watched, and the requests), `secret` and `fields`
-//! (what metadata means), `wakes` (what a change concerns), `keys` and `key_secret`, `api` (clients and errors).
+//! (what metadata means), `wakes` (what a change concerns), `keys` and `key_secret`, `bitnami_keys`, `api` (clients and errors).
 //!
 //! Invariant: Secrets are watched and read as metadata only; the one kind whose values are read is the
 //! controller's own sealing keys.
 
 mod api;
+mod bitnami_keys;
 mod fields;
 mod key_secret;
 mod keys;

@@ -18,10 +18,11 @@ use kube::runtime::{Controller, WatchStreamExt as _, watcher};
 use kube::{Client, Config, Resource as _};
 use seal_crds::Namespace;
 use seal_crds::keys::{Keyring, Recipient};
-use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey};
+use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey, bitnami};
 use tokio::sync::{mpsc, watch};
 
 use super::api::{request_client, status, watch_client};
+use super::bitnami_keys::{BitnamiKeys, UNLABELLED_KEY};
 use super::fields::FIELD_MANAGER;
 use super::keys::Keys;
 use super::object::Object;
@@ -38,6 +39,8 @@ use crate::serve::{Health, serve};
 pub struct Options {
     /// The controller's own namespace: where its keys are.
     pub namespace: Namespace,
+    /// Where the peer's keys are.
+    pub bitnami_keys: Namespace,
     /// The only namespace that is watched; all where there is none.
     pub watch: Option<Namespace>,
     /// What is opened at all.
@@ -90,10 +93,18 @@ pub async fn run(
     });
 
     let (keyring, keys) = watch::channel(Arc::new(Keyring::default()));
+    let (certificate, _certificates) = watch::channel(None);
+    let bitnami = BitnamiKeys {
+        client: requests.clone(),
+        namespace: options.bitnami_keys,
+        certificate,
+        metrics: metrics.clone(),
+    };
     let loader = Keys {
         client: requests.clone(),
         namespace: options.namespace.clone(),
         recovery: options.recovery,
+        bitnami,
         keyring,
     };
     let loading = tokio::spawn(load_keys(loader, watches.clone()));
@@ -219,11 +230,19 @@ fn watch_code(error: &watcher::Error) -> Option<u16> {
 /// Keeps the keys in step: on every change of a private half or a SealingKey, and every few minutes.
 async fn load_keys(keys: Keys, watches: Client) {
     let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
+    let peers: Api<PartialObjectMeta<Secret>> =
+        Api::namespaced(watches.clone(), keys.bitnami.namespace.as_str());
     let sealing_keys: Api<SealingKey> = Api::namespaced(watches, keys.namespace.as_str());
-    let secrets =
-        watcher(secrets, watcher::Config::default().labels(SEALING_KEY_LABEL)).default_backoff().map_ok(drop);
-    let sealing_keys = watcher(sealing_keys, watcher::Config::default()).default_backoff().map_ok(drop);
-    let mut changes = std::pin::pin!(futures::stream::select(secrets, sealing_keys));
+    let changes_of = |secrets: Api<PartialObjectMeta<Secret>>, config: watcher::Config| {
+        watcher(secrets, config).default_backoff().map_ok(drop).boxed()
+    };
+    let unlabelled = format!("metadata.name={UNLABELLED_KEY}");
+    let mut changes = futures::stream::select_all([
+        changes_of(secrets, watcher::Config::default().labels(SEALING_KEY_LABEL)),
+        changes_of(peers.clone(), watcher::Config::default().labels(bitnami::SEALING_KEY_LABEL)),
+        changes_of(peers, watcher::Config::default().fields(&unlabelled)),
+        watcher(sealing_keys, watcher::Config::default()).default_backoff().map_ok(drop).boxed(),
+    ]);
     let mut backoff = Duration::from_millis(500);
     loop {
         let wait = match keys.sync().await {
