@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use seal_crds::keys::{Recipient, RecipientsFileError, parse_recipients};
 use seal_crds::{Namespace, Scope};
 
+use crate::compat_http::args::CompatArgs;
 use crate::host::args::HostArgs;
 use crate::policy::Policy;
 
@@ -108,6 +109,8 @@ pub struct RunArgs {
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, env = "SEAL_CONTROLLER_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+    #[command(flatten)]
+    pub compat: CompatArgs,
 }
 
 /// Why flags that parse can't be followed.
@@ -142,6 +145,7 @@ impl RunArgs {
             recovery: recovery.unwrap_or_default(),
             workers: self.workers,
             listen: self.listen,
+            compat: self.compat.to_options(),
         })
     }
 }

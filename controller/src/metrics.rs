@@ -27,6 +27,13 @@ struct KeyLabels {
     state: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CompatLabels {
+    path: &'static str,
+    /// `ok`, `refused`, `malformed`, `limited` or `unavailable`.
+    answer: &'static str,
+}
+
 /// How many Secrets there are that should hold a key of the peer's, by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BitnamiKeyCounts {
@@ -43,6 +50,7 @@ pub struct Metrics {
     writes: Counter,
     heals: Counter,
     bitnami_keys: Family<KeyLabels, Gauge>,
+    compat_requests: Family<CompatLabels, Counter>,
     registry: Arc<Registry>,
 }
 
@@ -69,7 +77,14 @@ impl Default for Metrics {
             "Secrets with a sealing key of sealed-secrets, by what became of them",
             Family::clone(&bitnami_keys),
         );
-        Self { reconciles, unseals, writes, heals, bitnami_keys, registry: Arc::new(registry) }
+        let compat_requests = Family::default();
+        registry.register(
+            "compat_requests",
+            "Requests that would open something over HTTP, by path and answer",
+            Family::clone(&compat_requests),
+        );
+        let registry = Arc::new(registry);
+        Self { reconciles, unseals, writes, heals, bitnami_keys, compat_requests, registry }
     }
 }
 
@@ -102,6 +117,10 @@ impl Metrics {
                 .get_or_create(&KeyLabels { state })
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+    }
+
+    pub(crate) fn compat_answered(&self, path: &'static str, answer: &'static str) {
+        self.compat_requests.get_or_create(&CompatLabels { path, answer }).inc();
     }
 
     /// The OpenMetrics text of all counters.

@@ -58,7 +58,7 @@ impl Policy {
             Some(namespaces) if !namespaces.contains(&place.namespace) => Err(Failure::permanent(
                 "NamespaceRefused",
                 format!(
-                    "namespace {} is not one this controller serves (--allow-namespace)",
+                    "namespace {} is not one this controller serves (--allow-namespace, --watch-namespace)",
                     place.namespace
                 ),
             )),

@@ -1,6 +1,6 @@
 //! The peer's sealing keys: the TLS Secrets of sealed-secrets, loaded as they are.
 //!
-//! Not renewal, and not published: the certificate is public, and served where `--compat-http` asks for it.
+//! Not renewal, and not published as a SealingKey: its certificate is served where `--compat-http` asks for it.
 //! Which Secrets count is the peer's rule: labelled `sealedsecrets.bitnami.com/sealed-secrets-key=active`, or its
 //! oldest form, one Secret of a fixed name without a label; any other value of the label, such as `compromised`,
 //! is a key that no longer counts. The primary is the one whose certificate is the newest, by its notBefore.
@@ -29,11 +29,15 @@ use crate::metrics::{BitnamiKeyCounts, Metrics};
 /// The name of the Secret in which the peer kept its key before it labelled them.
 pub(super) const UNLABELLED_KEY: &str = "sealed-secrets-key";
 
-/// Loads the peer's keys.
+mod first;
+
+/// Loads the peer's keys, and makes one where it should.
 pub(super) struct BitnamiKeys {
     pub(super) client: Client,
     /// Where they are.
     pub(super) namespace: Namespace,
+    /// Whether the first is made where there is none.
+    pub(super) make_first: bool,
     /// The primary's certificate.
     pub(super) certificate: watch::Sender<Option<Certificate>>,
     pub(super) metrics: Metrics,
@@ -64,7 +68,12 @@ impl BitnamiKeys {
     pub(super) async fn sync(&self) -> Result<Vec<RsaPrivateKey>, Failure> {
         let mut counts = BitnamiKeyCounts::default();
         let mut keys = Vec::new();
-        for found in self.load().await? {
+        let mut secrets = self.load().await?;
+        if secrets.is_empty() && self.make_first {
+            first::create(&self.client, &self.namespace).await?;
+            secrets = self.load().await?;
+        }
+        for found in secrets {
             match found {
                 Ok(key) => keys.push(key),
                 Err(NoKey::Inactive) => counts.inactive += 1,

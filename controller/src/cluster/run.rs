@@ -20,6 +20,7 @@ use seal_crds::Namespace;
 use seal_crds::keys::{Keyring, Recipient};
 use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey, bitnami};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::api::{request_client, status, watch_client};
 use super::bitnami_keys::{BitnamiKeys, UNLABELLED_KEY};
@@ -30,6 +31,7 @@ use super::secret::trim;
 use super::store::ClusterStore;
 use super::wakes::Wakes;
 use crate::backoff::Backoff;
+use crate::compat_http;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::reconcile::{Context, Next, reconcile};
@@ -51,6 +53,8 @@ pub struct Options {
     pub workers: u16,
     /// Where health and metrics are served.
     pub listen: SocketAddr,
+    /// The peer's endpoints, where they are asked for.
+    pub compat: Option<compat_http::Options>,
 }
 
 /// Why the controller couldn't start.
@@ -93,12 +97,28 @@ pub async fn run(
     });
 
     let (keyring, keys) = watch::channel(Arc::new(Keyring::default()));
-    let (certificate, _certificates) = watch::channel(None);
+    let (certificate, certificates) = watch::channel(None);
     let bitnami = BitnamiKeys {
         client: requests.clone(),
         namespace: options.bitnami_keys,
+        make_first: options.compat.is_some(),
         certificate,
         metrics: metrics.clone(),
+    };
+    let compat = match &options.compat {
+        Some(compat) => {
+            // What isn't watched isn't opened over HTTP either.
+            let namespaces = options.watch.clone().map(|namespace| [namespace].into());
+            let source = compat_http::Source {
+                keys: keys.clone(),
+                certificate: certificates,
+                policy: Policy { namespaces, ..options.policy.clone() },
+                metrics: metrics.clone(),
+            };
+            let serving = compat_http::serve(compat, source).await;
+            Some(serving.map_err(|error| RunError::Listen(compat.listen, error))?)
+        }
+        None => None,
     };
     let loader = Keys {
         client: requests.clone(),
@@ -156,6 +176,7 @@ pub async fn run(
     loading.abort();
     caching.abort();
     server.abort();
+    compat.inspect(JoinHandle::abort);
     tracing::info!("stopped");
     Ok(())
 }
@@ -191,7 +212,7 @@ fn cache_secrets(
 ) -> (
     reflector::Store<PartialObjectMeta<Secret>>,
     impl futures::Stream<Item = ObjectRef<Object>> + Send + 'static,
-    tokio::task::JoinHandle<()>,
+    JoinHandle<()>,
 ) {
     let (reader, writer) = reflector::store();
     let (changed, changes) = mpsc::unbounded_channel();
