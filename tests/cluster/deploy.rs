@@ -113,7 +113,7 @@ fn the_component_for_kubeseal_adds_what_kubeseal_looks_for_and_lets_nobody_open_
     });
     fs::write(overlay.join("kustomization.yaml"), kustomization.to_string()).unwrap();
     let built = plane()
-        .kubectl(["apply", "--server-side", "--dry-run=server", "-o", "json", "-k"])
+        .kubectl(["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-o", "json", "-k"])
         .arg(&overlay)
         .output();
     let built = built.unwrap();
