@@ -17,6 +17,7 @@ use args::{Cli, Command, LogArgs, LogFormat};
 pub mod args;
 pub mod backoff;
 pub mod cluster;
+mod decode;
 pub mod failure;
 pub mod host;
 pub mod metrics;

@@ -1,7 +1,7 @@
 //! `seal-controller run`: watches, workers, keys and the HTTP page, wired together.
 //!
 //! Not a decision and not a request of its own. Invariant: nothing is reconciled before the keys are loaded
-//! and the cache of Secrets is complete, so a restart over unchanged objects writes nothing.
+//! and the caches are complete, so a restart over unchanged objects writes nothing.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -11,23 +11,24 @@ use std::time::Duration;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PartialObjectMeta};
+use kube::core::NamespaceResourceScope;
 use kube::runtime::controller::{Action, Config as ControllerConfig};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::{Controller, WatchStreamExt as _, watcher};
+use kube::runtime::{Controller, WatchStreamExt as _, reflector, watcher};
 use kube::{Client, Config, Resource as _};
-use seal_crds::Namespace;
 use seal_crds::keys::{Keyring, Recipient};
 use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey};
-use tokio::sync::{mpsc, watch};
+use seal_crds::{Format, Namespace};
+use tokio::sync::{Semaphore, mpsc, watch};
 
-use super::api::{request_client, status, watch_client};
+use super::api::{request_client, watch_client};
+use super::cache::{self, trim_all};
 use super::fields::FIELD_MANAGER;
 use super::keys::Keys;
 use super::object::Object;
 use super::secret::trim;
 use super::store::ClusterStore;
-use super::wakes::Wakes;
+use super::wakes::Name;
 use crate::backoff::Backoff;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
@@ -42,6 +43,8 @@ pub struct Options {
     pub watch: Option<Namespace>,
     /// What is opened at all.
     pub policy: Policy,
+    /// Whether Secrets of Bitnami SealedSecrets outlive them.
+    pub orphan_bitnami_secrets: bool,
     /// Offline recipients, published beside the primary.
     pub recovery: Vec<Recipient>,
     /// Objects reconciled at once.
@@ -97,12 +100,17 @@ pub async fn run(
         keyring,
     };
     let loading = tokio::spawn(load_keys(loader, watches.clone()));
-    let (secrets, changed, caching) = cache_secrets(scoped(&watches, options.watch.as_ref()));
+    let (native_wakes, for_native) = mpsc::unbounded_channel();
+    let (bitnami_wakes, for_bitnami) = mpsc::unbounded_channel();
+    let scope = options.watch.as_ref();
+    let (secrets, caching_secrets) =
+        cache::keep(scoped(&watches, scope), trim, vec![native_wakes, bitnami_wakes.clone()]);
+    let (natives, caching_natives) = cache::keep(scoped(&watches, scope), trim_all, vec![bitnami_wakes]);
 
     let ready = async {
         let mut keys = keys.clone();
         let loaded = keys.wait_for(|keys| !keys.is_empty()).await.is_ok();
-        loaded && secrets.wait_until_ready().await.is_ok()
+        loaded && secrets.wait_until_ready().await.is_ok() && natives.wait_until_ready().await.is_ok()
     };
     tokio::select! {
         ready = ready => if ready { health.set_ready() },
@@ -111,53 +119,105 @@ pub async fn run(
 
     let reporter =
         Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("POD_NAME").ok() };
-    let store = ClusterStore { client: requests.clone(), secrets, events: Recorder::new(requests, reporter) };
-    let context = Arc::new(Context {
-        store,
-        policy: options.policy,
-        keys: keys.clone(),
-        metrics,
-        backoff: Backoff::default(),
-    });
-    let keys_changed = futures::stream::unfold(keys, |mut keys| async move {
-        keys.changed().await.ok()?;
-        Some(((), keys))
-    });
+    let store = ClusterStore {
+        events: Recorder::new(requests.clone(), reporter),
+        client: requests,
+        secrets,
+        natives,
+        orphans: options.orphan_bitnami_secrets,
+    };
     if !*stopped.borrow() {
         tracing::info!("watching SealedSecrets");
-        // An object may be over a megabyte, and a page is in memory as a whole, text and tree.
-        let pages = watcher::Config::default().page_size(50);
-        let controller = Controller::new(scoped::<Object>(&watches, options.watch.as_ref()), pages);
-        let objects = controller.store();
-        let work = controller
-            .with_config(ControllerConfig::default().concurrency(options.workers))
-            .reconcile_on(changed)
-            .reconcile_all_on(keys_changed)
-            .graceful_shutdown_on(until(stopped.clone()))
-            .run(reconcile_one, |_, _, _| unreachable!("a reconcile never fails"), context)
-            .for_each(|_| std::future::ready(()));
-        tokio::select! {
-            () = work => {}
-            () = stopped_before_work(stopped, objects) => {}
-        }
+        let slots = Arc::new(Semaphore::new(options.workers.into()));
+        let group = |format, wakes| {
+            let context = Context {
+                store: store.clone(),
+                policy: options.policy.clone(),
+                keys: keys.clone(),
+                metrics: metrics.clone(),
+                backoff: Backoff::default(),
+            };
+            let objects = objects(&watches, scope, format);
+            let shared = Arc::new(Shared { context, slots: slots.clone() });
+            serve_group(format, objects, wakes, shared, options.workers, stopped.clone())
+        };
+        tokio::join!(group(Format::Native, for_native), group(Format::Bitnami, for_bitnami));
     }
     health.set_unready();
     loading.abort();
-    caching.abort();
+    caching_secrets.abort();
+    caching_natives.abort();
     server.abort();
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn reconcile_one(
-    object: Arc<Object>,
-    context: Arc<Context<ClusterStore>>,
-) -> Result<Action, std::convert::Infallible> {
+/// What the reconciles of one group share.
+struct Shared {
+    context: Context<ClusterStore>,
+    /// As many as there are workers, for both groups together.
+    slots: Arc<Semaphore>,
+}
+
+/// Serves the objects of one group, until stopped. A group that the cluster doesn't know is asked for again every few
+/// seconds, so its definition may be installed at any time.
+async fn serve_group(
+    format: Format,
+    objects: Api<Object>,
+    wakes: mpsc::UnboundedReceiver<Name>,
+    shared: Arc<Shared>,
+    workers: u16,
+    stopped: watch::Receiver<bool>,
+) {
+    let changed = futures::stream::unfold(wakes, move |mut wakes| async move {
+        Some((wakes.recv().await?.sealed_secret(format), wakes))
+    });
+    let keys_changed = futures::stream::unfold(shared.context.keys.clone(), |mut keys| async move {
+        keys.changed().await.ok()?;
+        Some(((), keys))
+    });
+    // An object may be over a megabyte, and a page is in memory as a whole, text and tree.
+    let pages = watcher::Config::default().page_size(50);
+    let mut controller = Controller::new_with(objects, pages, format);
+    if format == Format::Bitnami {
+        controller = controller.trigger_backoff(Steady(Duration::from_secs(5)));
+    }
+    let objects = controller.store();
+    let work = controller
+        .with_config(ControllerConfig::default().concurrency(workers))
+        .reconcile_on(changed)
+        .reconcile_all_on(keys_changed)
+        .graceful_shutdown_on(until(stopped.clone()))
+        .run(reconcile_one, |_, _, _| unreachable!("a reconcile never fails"), shared)
+        .for_each(|_| std::future::ready(()));
+    tokio::select! {
+        () = work => {}
+        () = stopped_before_work(stopped, objects) => {}
+    }
+}
+
+/// A backoff that doesn't grow: what it waits for is there at once when it comes.
+struct Steady(Duration);
+
+impl Iterator for Steady {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(self.0)
+    }
+}
+
+impl kube::runtime::utils::Backoff for Steady {
+    fn reset(&mut self) {}
+}
+
+async fn reconcile_one(object: Arc<Object>, shared: Arc<Shared>) -> Result<Action, std::convert::Infallible> {
     // An object on its way out takes its Secret along, by the garbage collector.
     if object.meta().deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    Ok(match reconcile(&context, &object).await {
+    let _slot = shared.slots.acquire().await.expect("the semaphore is never closed");
+    Ok(match reconcile(&shared.context, &object).await {
         Next::OnChange => Action::await_change(),
         Next::After(delay) => Action::requeue(delay),
     })
@@ -165,7 +225,7 @@ async fn reconcile_one(
 
 fn scoped<K>(client: &Client, namespace: Option<&Namespace>) -> Api<K>
 where
-    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
 {
     match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace.as_str()),
@@ -173,46 +233,10 @@ where
     }
 }
 
-/// Metadata of every Secret, and which SealedSecret a change may concern: the one of the same name, so a
-/// foreign Secret that goes, or permits adoption, wakes it too.
-fn cache_secrets(
-    api: Api<PartialObjectMeta<Secret>>,
-) -> (
-    reflector::Store<PartialObjectMeta<Secret>>,
-    impl futures::Stream<Item = ObjectRef<Object>> + Send + 'static,
-    tokio::task::JoinHandle<()>,
-) {
-    let (reader, writer) = reflector::store();
-    let (changed, changes) = mpsc::unbounded_channel();
-    let secrets = watcher(api, watcher::Config::default())
-        .default_backoff()
-        .modify(|secret| trim(&mut secret.metadata))
-        .reflect(writer);
-    let cached = reader.clone();
-    let mut wakes = Wakes::default();
-    let task = tokio::spawn(secrets.for_each(move |event| {
-        match event {
-            // The other end goes first only when everything does.
-            Ok(event) => wakes.on(&event, &cached).into_iter().for_each(|key| drop(changed.send(key))),
-            Err(error) => {
-                tracing::warn!(code = watch_code(&error), "the watch on Secrets broke; it is taken up again");
-            }
-        }
-        std::future::ready(())
-    }));
-    let changes =
-        futures::stream::unfold(changes, |mut changes| async move { Some((changes.recv().await?, changes)) });
-    (reader, changes, task)
-}
-
-/// The apiserver's code, of an error whose words aren't repeated; none where there was no answer.
-fn watch_code(error: &watcher::Error) -> Option<u16> {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => status(error).map(|status| status.code),
-        watcher::Error::WatchError(status) => Some(status.code),
-        _ => None,
+fn objects(client: &Client, namespace: Option<&Namespace>, format: Format) -> Api<Object> {
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace.as_str(), &format),
+        None => Api::all_with(client.clone(), &format),
     }
 }
 
