@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use seal_crds::keys::{Recipient, RecipientsFileError, parse_recipients};
 use seal_crds::{Namespace, Scope};
 
+use crate::compat_http::args::CompatArgs;
 use crate::host::args::HostArgs;
 use crate::policy::Policy;
 
@@ -108,7 +109,10 @@ pub struct RunArgs {
     /// Watch this namespace only, with a Role instead of a ClusterRole. Without it, all.
     #[arg(long, env = "SEAL_CONTROLLER_WATCH_NAMESPACE", value_name = "NAMESPACE")]
     pub watch_namespace: Option<Namespace>,
-    /// Also open SealedSecrets in the controller's own namespace. A planted key Secret is a sealing key.
+    /// Where the sealing keys of sealed-secrets are. Without it, in the controller's own namespace.
+    #[arg(long, env = "SEAL_CONTROLLER_BITNAMI_KEY_NAMESPACE", value_name = "NAMESPACE")]
+    pub bitnami_key_namespace: Option<Namespace>,
+    /// Also open SealedSecrets in the namespaces with sealing keys. A planted key Secret is a sealing key.
     #[arg(long)]
     pub allow_own_namespace: bool,
     /// Give Secrets of Bitnami SealedSecrets no owner, so that they outlive them: for a migration under a tool that
@@ -124,6 +128,8 @@ pub struct RunArgs {
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, env = "SEAL_CONTROLLER_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+    #[command(flatten)]
+    pub compat: CompatArgs,
 }
 
 /// Why flags that parse can't be followed.
@@ -145,16 +151,21 @@ impl RunArgs {
     /// Where the file of recovery recipients can't be used.
     pub fn to_options(&self) -> Result<crate::cluster::Options, ArgsError> {
         let mut policy = self.policy.to_policy();
-        policy.refused_namespace = (!self.allow_own_namespace).then(|| self.namespace.clone());
+        let bitnami_keys = self.bitnami_key_namespace.as_ref().unwrap_or(&self.namespace);
+        if !self.allow_own_namespace {
+            policy.refused_namespaces = [self.namespace.clone(), bitnami_keys.clone()].into();
+        }
         let recovery = self.recovery_recipients.as_ref().map(read_recipients).transpose()?;
         Ok(crate::cluster::Options {
             namespace: self.namespace.clone(),
+            bitnami_keys: bitnami_keys.clone(),
             watch: self.watch_namespace.clone(),
             policy,
             orphan_bitnami_secrets: self.orphan_bitnami_secrets,
             recovery: recovery.unwrap_or_default(),
             workers: self.workers,
             listen: self.listen,
+            compat: self.compat.to_options(),
         })
     }
 }
@@ -175,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_controllers_own_namespace_is_refused_unless_allowed() {
+    fn the_namespaces_with_keys_are_refused_unless_allowed() {
         let options = |flags: &[&str]| {
             let Command::Run(args) = Cli::parse_from(["seal-controller", "run"].iter().chain(flags)).command
             else {
@@ -184,10 +195,17 @@ mod tests {
             args.to_options().unwrap()
         };
         let usual = options(&["--namespace", "keys"]);
-        assert_eq!(usual.policy.refused_namespace, "keys".parse().ok());
+        assert_eq!(usual.policy.refused_namespaces, ["keys".parse().unwrap()].into());
+        assert_eq!(usual.bitnami_keys.as_str(), "keys");
         assert_eq!(usual.policy.scopes, Policy::default().scopes);
         assert_eq!(usual.policy.bitnami_scopes, Policy::default().bitnami_scopes);
-        assert_eq!(options(&["--allow-own-namespace"]).policy.refused_namespace, None);
+        let apart = options(&["--namespace", "keys", "--bitnami-key-namespace", "kube-system"]);
+        let both = ["keys".parse().unwrap(), "kube-system".parse().unwrap()];
+        assert_eq!(
+            (apart.policy.refused_namespaces, apart.bitnami_keys.as_str()),
+            (both.into(), "kube-system")
+        );
+        assert!(options(&["--allow-own-namespace"]).policy.refused_namespaces.is_empty());
         let wide = options(&["--allowed-scopes", "strict,cluster-wide"]);
         assert_eq!(wide.policy.scopes, [Scope::Strict, Scope::ClusterWide].into());
         let narrow = options(&["--bitnami-allowed-scopes=strict"]);

@@ -17,6 +17,7 @@ use args::{Cli, Command, LogArgs, LogFormat};
 pub mod args;
 pub mod backoff;
 pub mod cluster;
+pub mod compat_http;
 mod decode;
 pub mod failure;
 pub mod host;

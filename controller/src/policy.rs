@@ -20,8 +20,8 @@ pub struct Policy {
     pub template_branching: bool,
     /// Types that are allowed although the format refuses them by default.
     pub types: BTreeSet<String>,
-    /// Where SealedSecrets are refused: the controller's own namespace.
-    pub refused_namespace: Option<Namespace>,
+    /// Where SealedSecrets are refused: the namespaces with sealing keys.
+    pub refused_namespaces: BTreeSet<Namespace>,
     /// The only namespaces that are served; everything when absent.
     pub namespaces: Option<BTreeSet<Namespace>>,
 }
@@ -36,7 +36,7 @@ impl Default for Policy {
             bitnami_scopes: Scope::ALL.into(),
             template_branching: false,
             types: BTreeSet::new(),
-            refused_namespace: None,
+            refused_namespaces: BTreeSet::new(),
             namespaces: None,
         }
     }
@@ -49,9 +49,9 @@ impl Policy {
     ///
     /// A permanent failure that names the flag.
     pub fn admit_place(&self, place: &Place) -> Result<(), Failure> {
-        // The controller's namespace holds its keys: a SealedSecret there could become a Secret that is
-        // read as one, and everybody with the public key can make SealedSecrets.
-        if self.refused_namespace.as_ref() == Some(&place.namespace) {
+        // A SealedSecret beside the keys could become a Secret that is read as one, and everybody with the
+        // public key can make SealedSecrets.
+        if self.refused_namespaces.contains(&place.namespace) {
             return Err(Failure::permanent(
                 "NamespaceRefused",
                 format!(
@@ -65,7 +65,7 @@ impl Policy {
             Some(namespaces) if !namespaces.contains(&place.namespace) => Err(Failure::permanent(
                 "NamespaceRefused",
                 format!(
-                    "namespace {} is not one this controller serves (--allow-namespace)",
+                    "namespace {} is not one this controller serves (--allow-namespace, --watch-namespace)",
                     place.namespace
                 ),
             )),
@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn the_namespace_with_the_keys_is_refused() {
-        let policy = Policy { refused_namespace: "seal-system".parse().ok(), ..Policy::default() };
+        let policy =
+            Policy { refused_namespaces: ["seal-system".parse().unwrap()].into(), ..Policy::default() };
         assert_eq!(policy.admit_place(&place("seal-system")).unwrap_err().reason, "NamespaceRefused");
         assert_eq!(policy.admit_place(&place("prod")), Ok(()));
     }

@@ -8,37 +8,40 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PartialObjectMeta};
 use kube::core::NamespaceResourceScope;
-use kube::runtime::controller::{Action, Config as ControllerConfig};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::{Controller, WatchStreamExt as _, reflector, watcher};
-use kube::{Client, Config, Resource as _};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Client, Config};
 use seal_crds::keys::{Keyring, Recipient};
-use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey};
+use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey, bitnami};
 use seal_crds::{Format, Namespace};
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::api::{request_client, watch_client};
+use super::bitnami_keys::{BitnamiKeys, UNLABELLED_KEY};
 use super::cache::{self, trim_all};
 use super::fields::FIELD_MANAGER;
 use super::keys::Keys;
-use super::object::Object;
 use super::secret::trim;
 use super::store::ClusterStore;
-use super::wakes::Name;
+use super::work::{Shared, objects, serve_group, until};
 use crate::backoff::Backoff;
+use crate::compat_http;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
-use crate::reconcile::{Context, Next, reconcile};
+use crate::reconcile::Context;
 use crate::serve::{Health, serve};
 
 /// What the flags of `run` mean.
 pub struct Options {
     /// The controller's own namespace: where its keys are.
     pub namespace: Namespace,
+    /// Where the peer's keys are.
+    pub bitnami_keys: Namespace,
     /// The only namespace that is watched; all where there is none.
     pub watch: Option<Namespace>,
     /// What is opened at all.
@@ -51,6 +54,8 @@ pub struct Options {
     pub workers: u16,
     /// Where health and metrics are served.
     pub listen: SocketAddr,
+    /// The peer's endpoints, where they are asked for.
+    pub compat: Option<compat_http::Options>,
 }
 
 /// Why the controller couldn't start.
@@ -93,10 +98,34 @@ pub async fn run(
     });
 
     let (keyring, keys) = watch::channel(Arc::new(Keyring::default()));
+    let (certificate, certificates) = watch::channel(None);
+    let bitnami = BitnamiKeys {
+        client: requests.clone(),
+        namespace: options.bitnami_keys,
+        make_first: options.compat.is_some(),
+        certificate,
+        metrics: metrics.clone(),
+    };
+    let compat = match &options.compat {
+        Some(compat) => {
+            // What isn't watched isn't opened over HTTP either.
+            let namespaces = options.watch.clone().map(|namespace| [namespace].into());
+            let source = compat_http::Source {
+                keys: keys.clone(),
+                certificate: certificates,
+                policy: Policy { namespaces, ..options.policy.clone() },
+                metrics: metrics.clone(),
+            };
+            let serving = compat_http::serve(compat, source).await;
+            Some(serving.map_err(|error| RunError::Listen(compat.listen, error))?)
+        }
+        None => None,
+    };
     let loader = Keys {
         client: requests.clone(),
         namespace: options.namespace.clone(),
         recovery: options.recovery,
+        bitnami,
         keyring,
     };
     let loading = tokio::spawn(load_keys(loader, watches.clone()));
@@ -148,79 +177,9 @@ pub async fn run(
     caching_secrets.abort();
     caching_natives.abort();
     server.abort();
+    compat.inspect(JoinHandle::abort);
     tracing::info!("stopped");
     Ok(())
-}
-
-/// What the reconciles of one group share.
-struct Shared {
-    context: Context<ClusterStore>,
-    /// As many as there are workers, for both groups together.
-    slots: Arc<Semaphore>,
-}
-
-/// Serves the objects of one group, until stopped. A group that the cluster doesn't know is asked for again every few
-/// seconds, so its definition may be installed at any time.
-async fn serve_group(
-    format: Format,
-    objects: Api<Object>,
-    wakes: mpsc::UnboundedReceiver<Name>,
-    shared: Arc<Shared>,
-    workers: u16,
-    stopped: watch::Receiver<bool>,
-) {
-    let changed = futures::stream::unfold(wakes, move |mut wakes| async move {
-        Some((wakes.recv().await?.sealed_secret(format), wakes))
-    });
-    let keys_changed = futures::stream::unfold(shared.context.keys.clone(), |mut keys| async move {
-        keys.changed().await.ok()?;
-        Some(((), keys))
-    });
-    // An object may be over a megabyte, and a page is in memory as a whole, text and tree.
-    let pages = watcher::Config::default().page_size(50);
-    let mut controller = Controller::new_with(objects, pages, format);
-    if format == Format::Bitnami {
-        controller = controller.trigger_backoff(Steady(Duration::from_secs(5)));
-    }
-    let objects = controller.store();
-    let work = controller
-        .with_config(ControllerConfig::default().concurrency(workers))
-        .reconcile_on(changed)
-        .reconcile_all_on(keys_changed)
-        .graceful_shutdown_on(until(stopped.clone()))
-        .run(reconcile_one, |_, _, _| unreachable!("a reconcile never fails"), shared)
-        .for_each(|_| std::future::ready(()));
-    tokio::select! {
-        () = work => {}
-        () = stopped_before_work(stopped, objects) => {}
-    }
-}
-
-/// A backoff that doesn't grow: what it waits for is there at once when it comes.
-struct Steady(Duration);
-
-impl Iterator for Steady {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        Some(self.0)
-    }
-}
-
-impl kube::runtime::utils::Backoff for Steady {
-    fn reset(&mut self) {}
-}
-
-async fn reconcile_one(object: Arc<Object>, shared: Arc<Shared>) -> Result<Action, std::convert::Infallible> {
-    // An object on its way out takes its Secret along, by the garbage collector.
-    if object.meta().deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
-    }
-    let _slot = shared.slots.acquire().await.expect("the semaphore is never closed");
-    Ok(match reconcile(&shared.context, &object).await {
-        Next::OnChange => Action::await_change(),
-        Next::After(delay) => Action::requeue(delay),
-    })
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&Namespace>) -> Api<K>
@@ -233,21 +192,22 @@ where
     }
 }
 
-fn objects(client: &Client, namespace: Option<&Namespace>, format: Format) -> Api<Object> {
-    match namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace.as_str(), &format),
-        None => Api::all_with(client.clone(), &format),
-    }
-}
-
 /// Keeps the keys in step: on every change of a private half or a SealingKey, and every few minutes.
 async fn load_keys(keys: Keys, watches: Client) {
     let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
+    let peers: Api<PartialObjectMeta<Secret>> =
+        Api::namespaced(watches.clone(), keys.bitnami.namespace.as_str());
     let sealing_keys: Api<SealingKey> = Api::namespaced(watches, keys.namespace.as_str());
-    let secrets =
-        watcher(secrets, watcher::Config::default().labels(SEALING_KEY_LABEL)).default_backoff().map_ok(drop);
-    let sealing_keys = watcher(sealing_keys, watcher::Config::default()).default_backoff().map_ok(drop);
-    let mut changes = std::pin::pin!(futures::stream::select(secrets, sealing_keys));
+    let changes_of = |secrets: Api<PartialObjectMeta<Secret>>, config: watcher::Config| {
+        watcher(secrets, config).default_backoff().map_ok(drop).boxed()
+    };
+    let unlabelled = format!("metadata.name={UNLABELLED_KEY}");
+    let mut changes = futures::stream::select_all([
+        changes_of(secrets, watcher::Config::default().labels(SEALING_KEY_LABEL)),
+        changes_of(peers.clone(), watcher::Config::default().labels(bitnami::SEALING_KEY_LABEL)),
+        changes_of(peers, watcher::Config::default().fields(&unlabelled)),
+        watcher(sealing_keys, watcher::Config::default()).default_backoff().map_ok(drop).boxed(),
+    ]);
     let mut backoff = Duration::from_millis(500);
     loop {
         let wait = match keys.sync().await {
@@ -270,18 +230,4 @@ async fn load_keys(keys: Keys, watches: Client) {
             {}
         }
     }
-}
-
-/// Ends with `stopped` where the first list of objects hasn't come by then. kube's Controller would wait for it,
-/// for ever, since it has closed the watch; and before it, nothing is under way that could be finished.
-async fn stopped_before_work(stopped: watch::Receiver<bool>, objects: reflector::Store<Object>) {
-    until(stopped).await;
-    if objects.wait_until_ready().now_or_never().is_some() {
-        std::future::pending().await
-    }
-}
-
-async fn until(mut stopped: watch::Receiver<bool>) {
-    // An error means that the sender is gone, and with it everything that could go on.
-    drop(stopped.wait_for(|stopped| *stopped).await);
 }

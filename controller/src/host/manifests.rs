@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::beneath::{Component, Dir};
 
-mod document;
+pub(crate) mod document;
 
 pub use document::DocumentError;
 

@@ -14,8 +14,6 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD as BASE64};
-use rsa::Oaep;
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::keys::{RsaPrivateKey, RsaPublicKey};
@@ -98,12 +96,7 @@ impl SealedItem {
 pub(super) fn seal(key: &RsaPublicKey, label: &str, value: &[u8]) -> String {
     let mut session_key = Zeroizing::new([0; SESSION_KEY]);
     rand_core::RngCore::fill_bytes(&mut rand_core::OsRng, &mut *session_key);
-    // A copy for the padding's own use, which takes a String: a label is public.
-    let padding = Oaep::new_with_label::<Sha256, _>(label);
-    let sealed_key = key
-        .as_rsa()
-        .encrypt(&mut rand_core::OsRng, padding, &*session_key)
-        .expect("32 bytes fit into every key of 2048 bits and more");
+    let sealed_key = key.seal_oaep(&*session_key, label.as_bytes());
 
     let mut ciphertext = Zeroizing::new(Vec::with_capacity(value.len() + TAG));
     ciphertext.extend_from_slice(value);

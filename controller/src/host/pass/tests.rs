@@ -301,6 +301,7 @@ async fn what_is_passed_by_on_purpose_is_noted_and_stops_nothing() {
     site.commit("prod/keep", "x");
     pass(&mut agent).await;
     site.remove("prod-db.yaml");
+    site.remove("theirs.yaml");
     pass(&mut agent).await;
     assert_eq!(site.item("prod/db/password"), None, "pruned all the same");
 }
