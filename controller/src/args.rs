@@ -67,6 +67,19 @@ pub struct PolicyArgs {
         value_name = "SCOPE,…"
     )]
     pub allowed_scopes: Vec<Scope>,
+    /// Scopes of Bitnami's format that are opened.
+    #[arg(
+        long,
+        env = "SEAL_CONTROLLER_BITNAMI_ALLOWED_SCOPES",
+        value_delimiter = ',',
+        default_value = "strict,namespace-wide,cluster-wide",
+        value_name = "SCOPE,…"
+    )]
+    pub bitnami_allowed_scopes: Vec<Scope>,
+    /// Let templates of Bitnami's format branch on values (if, range, with). Whoever may edit a template and see
+    /// whether it renders then learns about a value bit by bit.
+    #[arg(long, env = "SEAL_CONTROLLER_ALLOW_TEMPLATE_BRANCHING")]
+    pub allow_template_branching: bool,
     /// Allow a Secret type that is refused otherwise, because the control plane acts on it.
     #[arg(long = "allow-type", value_name = "TYPE")]
     pub allowed_types: Vec<String>,
@@ -77,6 +90,8 @@ impl PolicyArgs {
     pub fn to_policy(&self) -> Policy {
         Policy {
             scopes: self.allowed_scopes.iter().copied().collect(),
+            bitnami_scopes: self.bitnami_allowed_scopes.iter().copied().collect(),
+            template_branching: self.allow_template_branching,
             types: self.allowed_types.iter().cloned().collect(),
             ..Policy::default()
         }
@@ -100,6 +115,10 @@ pub struct RunArgs {
     /// Also open SealedSecrets in the namespaces with sealing keys. A planted key Secret is a sealing key.
     #[arg(long)]
     pub allow_own_namespace: bool,
+    /// Give Secrets of Bitnami SealedSecrets no owner, so that they outlive them: for a migration under a tool that
+    /// deletes the old object before it creates the new one.
+    #[arg(long, env = "SEAL_CONTROLLER_ORPHAN_BITNAMI_SECRETS")]
+    pub orphan_bitnami_secrets: bool,
     /// A file of recovery recipients, published beside the primary for everybody to seal to.
     #[arg(long, env = "SEAL_CONTROLLER_RECOVERY_RECIPIENTS", value_name = "FILE")]
     pub recovery_recipients: Option<PathBuf>,
@@ -142,6 +161,7 @@ impl RunArgs {
             bitnami_keys: bitnami_keys.clone(),
             watch: self.watch_namespace.clone(),
             policy,
+            orphan_bitnami_secrets: self.orphan_bitnami_secrets,
             recovery: recovery.unwrap_or_default(),
             workers: self.workers,
             listen: self.listen,
@@ -178,6 +198,7 @@ mod tests {
         assert_eq!(usual.policy.refused_namespaces, ["keys".parse().unwrap()].into());
         assert_eq!(usual.bitnami_keys.as_str(), "keys");
         assert_eq!(usual.policy.scopes, Policy::default().scopes);
+        assert_eq!(usual.policy.bitnami_scopes, Policy::default().bitnami_scopes);
         let apart = options(&["--namespace", "keys", "--bitnami-key-namespace", "kube-system"]);
         let both = ["keys".parse().unwrap(), "kube-system".parse().unwrap()];
         assert_eq!(
@@ -187,5 +208,10 @@ mod tests {
         assert!(options(&["--allow-own-namespace"]).policy.refused_namespaces.is_empty());
         let wide = options(&["--allowed-scopes", "strict,cluster-wide"]);
         assert_eq!(wide.policy.scopes, [Scope::Strict, Scope::ClusterWide].into());
+        let narrow = options(&["--bitnami-allowed-scopes=strict"]);
+        assert_eq!(
+            (narrow.policy.bitnami_scopes, narrow.policy.scopes),
+            ([Scope::Strict].into(), usual.policy.scopes)
+        );
     }
 }

@@ -18,6 +18,7 @@ pub mod args;
 pub mod backoff;
 pub mod cluster;
 pub mod compat_http;
+mod decode;
 pub mod failure;
 pub mod host;
 pub mod metrics;

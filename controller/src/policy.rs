@@ -5,15 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use seal_crds::{Namespace, Place, Scope, Sealed};
+use seal_crds::{Format, Namespace, Place, Scope, Sealed};
 
 use crate::failure::Failure;
 
 /// Which objects are opened.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Scopes that are opened.
+    /// Scopes of the native format that are opened.
     pub scopes: BTreeSet<Scope>,
+    /// Scopes of the peer's format that are opened.
+    pub bitnami_scopes: BTreeSet<Scope>,
+    /// Whether templates of the peer's format may branch on values.
+    pub template_branching: bool,
     /// Types that are allowed although the format refuses them by default.
     pub types: BTreeSet<String>,
     /// Where SealedSecrets are refused: the namespaces with sealing keys.
@@ -24,10 +28,13 @@ pub struct Policy {
 
 impl Default for Policy {
     /// `strict` and `namespace-wide`: a cluster-wide object can be opened by any tenant who copies it, so
-    /// opening those is a decision of whoever runs the cluster.
+    /// opening those is a decision of whoever runs the cluster. For the peer's format all: its objects are there
+    /// already, and the peer opens them.
     fn default() -> Self {
         Self {
             scopes: [Scope::Strict, Scope::NamespaceWide].into(),
+            bitnami_scopes: Scope::ALL.into(),
+            template_branching: false,
             types: BTreeSet::new(),
             refused_namespaces: BTreeSet::new(),
             namespaces: None,
@@ -72,13 +79,17 @@ impl Policy {
     ///
     /// A permanent failure that names the flag.
     pub fn admit(&self, sealed: &dyn Sealed) -> Result<(), Failure> {
-        if self.scopes.contains(&sealed.scope()) {
+        let (flag, scopes) = match sealed.format() {
+            Format::Native => ("--allowed-scopes", &self.scopes),
+            Format::Bitnami => ("--bitnami-allowed-scopes", &self.bitnami_scopes),
+        };
+        if scopes.contains(&sealed.scope()) {
             return Ok(());
         }
-        let allowed = self.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
+        let allowed = scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
         Err(Failure::permanent(
             "ScopeRefused",
-            format!("scope {} is not opened here (--allowed-scopes is {allowed})", sealed.scope()),
+            format!("scope {} is not opened here ({flag} is {allowed})", sealed.scope()),
         ))
     }
 }

@@ -237,6 +237,7 @@ impl Keys {
                 observed_generation: object.metadata.generation,
                 last_transition_time: since
                     .map_or_else(|| rfc3339(now), |before| before.last_transition_time.clone()),
+                last_update_time: None,
                 reason: reason.to_owned(),
                 message: message.to_owned(),
             }

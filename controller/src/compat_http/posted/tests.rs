@@ -210,7 +210,7 @@ fn the_policy_of_the_reconcile_holds_here_too() {
         assert_refused(verify(object), reason);
         assert_refused(reseal(object), reason);
     }
-    let strict = Policy { scopes: [Scope::Strict].into(), ..policy() };
+    let strict = Policy { bitnami_scopes: [Scope::Strict].into(), ..policy() };
     let keys = keyring(&[OLDER]);
     for object in [sealed(Scope::ClusterWide), sealed_as(Scope::ClusterWide)] {
         let posted = || Posted::parse(object.to_string().as_bytes(), &strict).unwrap();
