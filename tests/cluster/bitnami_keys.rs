@@ -17,7 +17,7 @@ use seal_tests::wait::{eventually, until};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::scene::{ACCOUNT, Scene, items};
+use super::scene::{ACCOUNT, Scene, condition, items};
 
 macro_rules! key {
     ($name:literal) => {
@@ -169,6 +169,22 @@ fn keys_come_and_go_without_a_restart_and_a_bad_one_stops_no_other() {
     {
         assert!(!log.contains(secret), "{secret}");
     }
+}
+
+#[test]
+fn an_object_that_no_key_opened_is_ready_as_soon_as_its_key_comes() {
+    let (scene, _controller) = Scene::with_controller("peers-late");
+    let objects = format!("/apis/bitnami.com/v1alpha1/namespaces/{}/sealedsecrets", scene.namespace);
+    let mut manifest = NEWER.seal(&scene);
+    manifest["spec"]["template"] = json!({});
+    scene.api().create(&objects, &manifest).unwrap();
+    let ready = || condition(&scene.api().get(&format!("{objects}/db")).unwrap(), "Ready");
+    until("it is refused", || ready().1 == "CannotOpen");
+    assert_eq!(scene.secret("db"), None);
+    let secret = NEWER.secret("sealed-secrets-keyx7k2p", &json!({LABEL: "active"}));
+    scene.api().create(&scene.identities(""), &secret).unwrap();
+    until("it is ready", || ready().0 == "True");
+    assert_eq!(scene.data("db")["password"], b"hunter2");
 }
 
 #[test]
