@@ -6,6 +6,7 @@
 
 mod adoption;
 mod bitnami;
+mod bitnami_schema;
 mod canary;
 mod conflict;
 mod deletion;
