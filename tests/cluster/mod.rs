@@ -7,6 +7,7 @@
 mod adoption;
 mod bitnami;
 mod bitnami_keys;
+mod bitnami_schema;
 mod canary;
 mod conflict;
 mod deletion;

@@ -151,7 +151,7 @@ impl Sealing<'_> {
     /// The deprecated form: the whole Secret at once.
     pub(super) fn whole(mut self, secret: &Value) -> Self {
         self.manifest["spec"] =
-            json!({"encryptedData": null, "data": self.value(secret.to_string().as_bytes())});
+            json!({"encryptedData": {}, "data": self.value(secret.to_string().as_bytes())});
         self
     }
 

@@ -305,3 +305,5 @@ async fn what_is_passed_by_on_purpose_is_noted_and_stops_nothing() {
     pass(&mut agent).await;
     assert_eq!(site.item("prod/db/password"), None, "pruned all the same");
 }
+
+mod bitnami;
