@@ -6,6 +6,7 @@
 
 mod adoption;
 mod bitnami;
+mod bitnami_keys;
 mod bitnami_schema;
 mod canary;
 mod conflict;

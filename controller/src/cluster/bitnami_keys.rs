@@ -82,6 +82,14 @@ impl BitnamiKeys {
         }
         counts.loaded = keys.len();
         self.metrics.bitnami_keys(counts);
+        let secrets = counts.inactive + counts.unusable;
+        if self.make_first && keys.is_empty() && secrets > 0 {
+            tracing::warn!(
+                secrets,
+                "there are Secrets for sealing keys of sealed-secrets, but none holds an active key; none is made, \
+                 and kubeseal gets no certificate, until one of them does or all of them are gone"
+            );
+        }
         let keys = newest_first(keys);
         self.certificate.send_if_modified(|current| {
             let primary = keys.first().and_then(|key| key.certificate.clone());
