@@ -179,7 +179,7 @@ fn an_object_that_no_key_opened_is_ready_as_soon_as_its_key_comes() {
     manifest["spec"]["template"] = json!({});
     scene.api().create(&objects, &manifest).unwrap();
     let ready = || condition(&scene.api().get(&format!("{objects}/db")).unwrap(), "Ready");
-    until("it is refused", || ready().1 == "CannotOpen");
+    until("it is refused", || ready().1 == "NoMatchingKey");
     assert_eq!(scene.secret("db"), None);
     let secret = NEWER.secret("sealed-secrets-keyx7k2p", &json!({LABEL: "active"}));
     scene.api().create(&scene.identities(""), &secret).unwrap();

@@ -114,7 +114,7 @@ pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -
         return Failure::permanent(
             "ImmutableSecret",
             format!(
-                "the target Secret is immutable, or its type would change; delete {place}, and it is made anew"
+                "the target Secret is immutable, or its type would change; delete it, and {place} is made anew"
             ),
         );
     }
