@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use seal_crds::gotemplate::Branching;
 use seal_crds::keys::{Recipient, RecipientsFileError, parse_recipients};
 use seal_crds::{Namespace, Scope};
 
@@ -91,7 +92,7 @@ impl PolicyArgs {
         Policy {
             scopes: self.allowed_scopes.iter().copied().collect(),
             bitnami_scopes: self.bitnami_allowed_scopes.iter().copied().collect(),
-            template_branching: self.allow_template_branching,
+            branching: if self.allow_template_branching { Branching::Allowed } else { Branching::Refused },
             types: self.allowed_types.iter().cloned().collect(),
             ..Policy::default()
         }

@@ -42,7 +42,7 @@ pub(crate) fn decode(manifest: Manifest<'_>, policy: &Policy) -> Result<Arc<dyn 
             let spec = bitnami::SealedSecretSpec::from_json(spec)?;
             let opened_by = status.map_or(&[][..], |status| &status.opened_by);
             let first = opened_by.iter().filter_map(|key| key.parse().ok()).collect();
-            let sealed = BitnamiSealed::parse(place, annotations, &spec, &policy.types)?;
+            let sealed = BitnamiSealed::parse(place, annotations, &spec, &policy.types, policy.branching)?;
             Ok(Arc::new(sealed.trying_first(first)))
         }
     }

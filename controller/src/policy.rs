@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use seal_crds::gotemplate::Branching;
 use seal_crds::{Format, Namespace, Place, Scope, Sealed};
 
 use crate::failure::Failure;
@@ -17,7 +18,7 @@ pub struct Policy {
     /// Scopes of the peer's format that are opened.
     pub bitnami_scopes: BTreeSet<Scope>,
     /// Whether templates of the peer's format may branch on values.
-    pub template_branching: bool,
+    pub branching: Branching,
     /// Types that are allowed although the format refuses them by default.
     pub types: BTreeSet<String>,
     /// Where SealedSecrets are refused: the namespaces with sealing keys.
@@ -34,7 +35,7 @@ impl Default for Policy {
         Self {
             scopes: [Scope::Strict, Scope::NamespaceWide].into(),
             bitnami_scopes: Scope::ALL.into(),
-            template_branching: false,
+            branching: Branching::Refused,
             types: BTreeSet::new(),
             refused_namespaces: BTreeSet::new(),
             namespaces: None,

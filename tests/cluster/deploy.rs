@@ -60,6 +60,7 @@ fn the_shipped_roles_grant_the_controller_no_more_than_it_needs() {
         &["update", "secrets", "-n", "default"],
         &["update", "sealedsecrets.sealing.dev", "-n", "default"],
         &["patch", "sealedsecrets.sealing.dev", "-n", "default"],
+        &["patch", "sealedsecrets.bitnami.com", "-n", "default"],
         &["create", "sealingkeys.sealing.dev", "-n", "default"],
         &["patch", "sealingkeys.sealing.dev", "-n", SYSTEM],
         &["delete", "sealingkeys.sealing.dev", "-n", SYSTEM],
@@ -84,14 +85,18 @@ fn people_may_read_public_keys_and_edit_objects_but_not_what_the_controller_says
         let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
         scene.api().create(&path, &binding).unwrap();
     }
-    let objects = "sealedsecrets.sealing.dev";
-    // The aggregated roles are made by a controller, in its own time.
-    until("edit may create", || may("edit", &["create", objects, "-n", namespace]));
-    until("admin may create", || may("admin", &["create", objects, "-n", namespace]));
-    until("view may get", || may("view", &["get", objects, "-n", namespace]));
-    assert!(!may("view", &["create", objects, "-n", namespace]));
+    let groups = ["sealedsecrets.sealing.dev", "sealedsecrets.bitnami.com"];
+    for objects in groups {
+        // The aggregated roles are made by a controller, in its own time.
+        until("edit may create", || may("edit", &["create", objects, "-n", namespace]));
+        until("admin may create", || may("admin", &["create", objects, "-n", namespace]));
+        until("view may get", || may("view", &["get", objects, "-n", namespace]));
+        assert!(!may("view", &["create", objects, "-n", namespace]));
+    }
     for who in ["view", "edit", "admin"] {
-        assert!(!may(who, &["patch", objects, "--subresource=status", "-n", namespace]), "{who}");
+        for objects in groups {
+            assert!(!may(who, &["patch", objects, "--subresource=status", "-n", namespace]), "{who}");
+        }
         assert!(!may(who, &["create", "sealingkeys.sealing.dev", "-n", namespace]), "{who}");
         // Whoever can log in.
         assert!(may(who, &["list", "sealingkeys.sealing.dev", "-n", SYSTEM]), "{who}");

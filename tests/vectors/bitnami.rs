@@ -5,6 +5,7 @@
 //! whole.
 
 use seal_crds::bitnami::BitnamiSealed;
+use seal_crds::gotemplate::Branching;
 use seal_crds::keys::{Keyring, RsaPrivateKey};
 use seal_crds::resources::bitnami::SealedSecretSpec;
 
@@ -18,6 +19,9 @@ struct Expected {
     keys: Vec<String>,
     #[serde(default)]
     allowed_types: BTreeSet<String>,
+    /// Whether templates may branch.
+    #[serde(default)]
+    branching: bool,
     opens: Option<Opens>,
     refused: Option<Refused>,
 }
@@ -62,7 +66,8 @@ fn verdict(manifest: &str, expected: &Expected) -> Option<Result<Opens, UnsealEr
     let unseal = || {
         let place = Place { namespace: name("namespace").parse()?, name: name("name").parse()? };
         let annotations = annotations.unwrap_or_default();
-        let sealed = BitnamiSealed::parse(place, &annotations, &spec, &expected.allowed_types)?;
+        let branching = if expected.branching { Branching::Allowed } else { Branching::Refused };
+        let sealed = BitnamiSealed::parse(place, &annotations, &spec, &expected.allowed_types, branching)?;
         let revealed = sealed.reveal(&keys)?;
         let sealed = revealed.as_deref().unwrap_or(&sealed);
         let opened = sealed.unseal(&keys)?;

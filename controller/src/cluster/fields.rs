@@ -20,8 +20,9 @@ use serde_json::{Map, Value};
 /// The name under which this controller owns fields.
 pub(super) const FIELD_MANAGER: &str = "seal-controller";
 
-/// The name under which the peer's controller does: its program's, as client-go has it by default.
-const PEER: &str = "controller";
+/// The names under which the peer's controller does: its program's, as client-go has it by default, in its own image
+/// and where somebody packaged it.
+const PEERS: [&str; 2] = ["controller", "sealed-secrets-controller"];
 
 /// What our own annotations begin with; they are never the peer's.
 const OWN: &str = "sealing.dev/";
@@ -249,7 +250,8 @@ pub(super) fn of_the_peer(
     expected: &FieldSet,
     only_marks: bool,
 ) -> Option<FieldSet> {
-    let theirs = FieldSet::of(managed.iter().find(|entry| is_update(entry, PEER))?);
+    let is_peers = |entry: &&ManagedFieldsEntry| PEERS.iter().any(|peer| is_update(entry, peer));
+    let theirs = managed.iter().filter(is_peers).map(FieldSet::of).reduce(FieldSet::union)?;
     let marks = theirs.tracking_marks().without(expected);
     let has_part =
         theirs.shares_a_field_with(expected) || theirs.has_owner_reference() || !marks.0.is_empty();

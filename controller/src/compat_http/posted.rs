@@ -131,7 +131,7 @@ impl Posted {
         }
         let spec = SealedSecretSpec::from_json(&object["spec"]).map_err(PostedError::WrongSpec)?;
         let annotations = metadata.annotations.unwrap_or_default();
-        let sealed = BitnamiSealed::parse(place, &annotations, &spec, &policy.types)?;
+        let sealed = BitnamiSealed::parse(place, &annotations, &spec, &policy.types, policy.branching)?;
         Ok(Self { object, sealed, is_placed })
     }
 

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::item::SealedItem;
+use super::template::TemplateData;
 use super::{label, whole};
 use crate::digest::Digest;
 use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
+use crate::gotemplate::Branching;
 use crate::keys::{Fingerprint, Keyring, RsaPrivateKey};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
@@ -27,6 +29,8 @@ pub struct BitnamiSealed {
     place: Place,
     scope: Scope,
     content: Content,
+    /// Nothing beside the deprecated `spec.data`: the peer doesn't look at it there either.
+    template: TemplateData,
     shape: Shape,
     digest: Digest,
     /// Keys to try before the others.
@@ -55,7 +59,7 @@ struct Opened {
 
 impl BitnamiSealed {
     /// Parses and checks everything that needs no key. `annotations` are those of the SealedSecret itself;
-    /// `allowed_types` are types to take out of [`secret::REFUSED_TYPES`].
+    /// `allowed_types` are types to take out of [`secret::REFUSED_TYPES`]; `branching` says what templates may do.
     ///
     /// # Errors
     ///
@@ -65,15 +69,30 @@ impl BitnamiSealed {
         annotations: &BTreeMap<String, String>,
         spec: &SealedSecretSpec,
         allowed_types: &BTreeSet<String>,
+        branching: Branching,
     ) -> Result<Self, UnsealError> {
         let scope = claimed_scope(annotations);
         let content = parse_content(spec)?;
+        let texts = match &content {
+            Content::Items(_) => &spec.template.data,
+            Content::Whole { .. } => &BTreeMap::new(),
+        };
+        let data = TemplateData::parse(texts, branching)?;
         let shape = match &content {
             Content::Items(items) => {
                 let template = &spec.template;
-                let keys = items.keys().cloned().collect();
+                let keys = items.keys().chain(data.keys()).cloned().collect();
                 let metadata = (&template.metadata.labels, &template.metadata.annotations);
-                whole::shape(template.type_.as_deref(), template.immutable, metadata, keys, allowed_types)?
+                let shape = whole::shape(
+                    template.type_.as_deref(),
+                    template.immutable,
+                    metadata,
+                    keys,
+                    allowed_types,
+                )?;
+                let lengths = items.iter().map(|(name, item)| (name.clone(), item.value_len())).collect();
+                data.check(&shape.type_, &lengths)?;
+                shape
             }
             // Nothing of it is known before it is opened.
             Content::Whole { .. } => Shape::default(),
@@ -85,6 +104,7 @@ impl BitnamiSealed {
             place,
             scope,
             content,
+            template: data,
             shape,
             digest,
             first: Vec::new(),
@@ -194,8 +214,10 @@ impl Sealed for BitnamiSealed {
     }
 
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
-        let opened = self.open(keys, self.scope)?;
-        Ok(Unsealed { data: opened.items, opened_by: opened.by })
+        let Opened { items: mut data, by: opened_by, .. } = self.open(keys, self.scope)?;
+        let rendered = self.template.render(&self.shape.type_, &data)?;
+        data.extend(rendered);
+        Ok(Unsealed { data, opened_by })
     }
 }
 

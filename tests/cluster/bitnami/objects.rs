@@ -85,6 +85,27 @@ fn a_whole_secret_that_was_sealed_at_once_has_its_shape_and_is_kept_right() {
 }
 
 #[test]
+fn templates_are_rendered_and_branch_only_where_a_flag_lets_them() {
+    let peers = Peers::new("templates");
+    let mut controller = peers.scene.start(&[]);
+    let with = |text: &str| {
+        let mut manifest = peers.seal("db").item("a", "x").manifest();
+        manifest["spec"]["template"]["data"] = json!({"url": text});
+        peers.commit(&manifest);
+    };
+    with("https://{{ .a | upper }}");
+    peers.until_ready("db");
+    assert_eq!(peers.scene.data("db")["url"], b"https://X");
+    with("{{ if .a }}yes{{ end }}");
+    let message = peers.until_stalled("db", "InvalidTemplate");
+    assert!(message.contains("url"), "{message}");
+    assert!(controller.terminate().success());
+    let _controller = peers.scene.start(&["--allow-template-branching"]);
+    peers.until_ready("db");
+    assert_eq!(peers.scene.data("db")["url"], b"yes");
+}
+
+#[test]
 fn scopes_and_namespaces_are_refused_by_the_flags_of_this_format() {
     let peers = Peers::on(Scene::in_one_namespace("refused"));
     let mut controller = peers.scene.start(&[]);

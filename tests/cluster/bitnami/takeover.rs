@@ -75,6 +75,38 @@ fn what_the_peer_made_is_taken_over_by_one_write_that_changes_metadata_only() {
     assert!(scene.secret("usual").unwrap()["metadata"]["labels"].is_null());
 }
 
+/// The Secret is somebody's; the peer has put its items in, and its part of the annotations.
+#[test]
+fn what_the_peer_patched_is_taken_over_by_one_write_and_stays_its_owners() {
+    let peers = Peers::new("patched");
+    let scene = &peers.scene;
+    let patch = "sealedsecrets.bitnami.com/patch";
+    let mut theirs = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {"theirs": "MQ=="},
+        "metadata": {"name": "db", "labels": {"theirs": "1"}, "annotations": {patch: "true"}},
+    });
+    theirs = scene.api().create(&scene.secrets(""), &theirs).unwrap();
+    theirs["data"]["a"] = json!("MQ==");
+    theirs["metadata"]["annotations"][MARK] = json!("x");
+    let path = format!("{}?fieldManager=controller", scene.secrets("db"));
+    let before = scene.api().replace(&path, &theirs).unwrap();
+    peers.seal("db").item("a", "1").annotation(patch, "true").annotation(MARK, "x").commit();
+
+    let controller = scene.start(&[]);
+    peers.until_ready("db");
+    let after = scene.secret("db").unwrap();
+    assert_eq!(
+        (&after["data"], &after["metadata"]["labels"]),
+        (&before["data"], &before["metadata"]["labels"])
+    );
+    assert!(after["metadata"]["annotations"].get(MARK).is_none());
+    assert!(after["metadata"]["ownerReferences"].is_null());
+    assert_eq!(peers.writes("db"), 1);
+    let _controller = scene.restart(controller);
+    peers.after("later");
+    assert_eq!(scene.secret("db").unwrap(), after);
+}
+
 #[test]
 fn back_to_the_peer_and_to_us_again_is_one_write_each() {
     let (peers, mut controller) = Peers::with_controller("back");

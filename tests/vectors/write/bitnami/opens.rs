@@ -159,6 +159,51 @@ pub(super) fn cases() -> Vec<Case> {
             expected["opens"]["digest"] = digest("strict", &manifest["spec"]).into();
             (manifest, expected)
         }),
+        case("templated", "Go templates over items and over the plain texts beside them.", || {
+            let spec = json!({
+                "encryptedData": {
+                    "password": raw("rsa-2048", "strict", "p@ss"), "user": raw("rsa-2048", "strict", "me"),
+                },
+                "template": { "data": {
+                    "host": "db",
+                    "password": "an item wins {{ .host }}",
+                    "url": "pg://{{ .user | urlquery }}:{{ index . \"password\" | b64enc }}@{{ .host | upper }}",
+                } },
+            });
+            let values: &[(&str, &[u8])] =
+                &[("host", b"db"), ("password", b"p@ss"), ("url", b"pg://me:cEBzcw==@DB"), ("user", b"me")];
+            opens("rsa-2048", "strict", values, manifest("strict", spec))
+        }),
+        case("templated-docker", "The content that Kubernetes checks, as people write it.", || {
+            let text = r#"{"auths":{"{{ .server }}":{"auth":"{{ printf "%s:%s" .user .pass | b64enc }}"}}}"#;
+            let spec = json!({
+                "encryptedData": {
+                    "pass": raw("rsa-2048", "strict", "p\"w"),
+                    "server": raw("rsa-2048", "strict", "r.example.com"),
+                    "user": raw("rsa-2048", "strict", "me"),
+                },
+                "template": {
+                    "type": "kubernetes.io/dockerconfigjson", "data": { ".dockerconfigjson": text },
+                },
+            });
+            let values: &[(&str, &[u8])] = &[
+                (".dockerconfigjson", br#"{"auths":{"r.example.com":{"auth":"bWU6cCJ3"}}}"#),
+                ("pass", b"p\"w"),
+                ("server", b"r.example.com"),
+                ("user", b"me"),
+            ];
+            opens("rsa-2048", "strict", values, manifest("strict", spec))
+        }),
+        case("templated-branching", "A branch, where branching is allowed.", || {
+            let spec = json!({
+                "encryptedData": { "pin": raw("rsa-2048", "strict", "1") },
+                "template": { "data": { "t": "{{ if eq .pin \"1\" }}one{{ else }}other{{ end }}" } },
+            });
+            let values: &[(&str, &[u8])] = &[("pin", b"1"), ("t", b"one")];
+            let (manifest, mut expected) = opens("rsa-2048", "strict", values, manifest("strict", spec));
+            expected["branching"] = true.into();
+            (manifest, expected)
+        }),
         case("deprecated-data", "A whole Secret, sealed at once, with the shape inside.", || {
             let values: &[(&str, &[u8])] = &[("password", b"hunter2"), ("user", b"me")];
             let mut whole = secret("strict", &values[..1]);

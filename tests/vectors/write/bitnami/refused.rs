@@ -271,7 +271,53 @@ fn templates() -> Vec<Case> {
     fn template(template: Value) -> impl Fn() -> Value {
         move || changed(|manifest| manifest["spec"]["template"] = template.clone())
     }
+    let docker = |text: &'static str| {
+        template(json!({ "type": "kubernetes.io/dockerconfigjson", "data": { ".dockerconfigjson": text } }))
+    };
+    let checked = "template.data..dockerconfigjson is checked by Kubernetes in a Secret of type \
+                   kubernetes.io/dockerconfigjson";
+    let rule = move || {
+        let rule = "make it a JSON object, with items inside its strings (or as {{ toJson .item }} in the place of one), \
+                    and without quotes, backslashes or unusual functions in what is between {{ and }}";
+        ("InvalidTemplate", format!("{checked}: {rule}"))
+    };
+    let broken = move || {
+        let broken = "with these items it isn't a JSON object; an item that may hold quotes, backslashes or line ends \
+                      belongs into {{ toJson .item }} or {{ b64enc .item }}";
+        ("InvalidTemplate", format!("{checked}: {broken}"))
+    };
     vec![
+        case(
+            "template-function",
+            "A function that knows the environment.",
+            invalid_template("template.data.t: line 1: function \"env\" is not defined"),
+            template(json!({ "data": { "t": "{{ env \"HOME\" }}" } })),
+        ),
+        case(
+            "template-branch",
+            "A branch, where branching isn't allowed.",
+            invalid_template(
+                "template.data.t: line 1: if branches on values, which the controller allows with \
+                 --allow-template-branching only",
+            ),
+            template(json!({ "data": { "t": "{{ if .password }}x{{ end }}" } })),
+        ),
+        case("template-docker-bare", "An item outside of JSON's strings.", rule, {
+            docker(r#"{"a": {{ .password }}}"#)
+        }),
+        case("template-docker-question", "A question about an item decides whether it is JSON.", rule, {
+            docker(r#"{"a": "{{ ternary "\"" "" (eq .password "1234") }}"}"#)
+        }),
+        case("template-docker-broken", "An item that breaks the JSON it is put into.", broken, || {
+            let text = r#"{"a": "{{ .password }}"}"#;
+            let spec = json!({
+                "encryptedData": { "password": raw("rsa-2048", "strict", "a\"b") },
+                "template": {
+                    "type": "kubernetes.io/dockerconfigjson", "data": { ".dockerconfigjson": text },
+                },
+            });
+            manifest("strict", spec)
+        }),
         case(
             "type-refused",
             "A type that the control plane acts on.",

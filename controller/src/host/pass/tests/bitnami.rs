@@ -30,7 +30,7 @@ fn commit(site: &Site, at: &str, scope: Scope, value: &str) {
 #[tokio::test]
 async fn sealed_secrets_of_the_peers_format_become_files_and_native_ones_go_before_them() {
     let site = Site::new();
-    std::fs::write(site.path("rsa.pem"), KEY).unwrap();
+    fs::write(site.path("rsa.pem"), KEY).unwrap();
     let key = format!("--identity={}", site.path("rsa.pem").display());
     commit(&site, "prod/db", Scope::Strict, "theirs");
     commit(&site, "prod/wide", Scope::ClusterWide, "wide");
@@ -48,14 +48,14 @@ async fn sealed_secrets_of_the_peers_format_become_files_and_native_ones_go_befo
     for _ in 0..2 {
         assert!(pass(&mut agent).await.is_complete());
         assert_eq!(site.item("prod/db/password").as_deref(), Some("ours"));
-        let _ = std::fs::remove_file(site.path("manifests/prod-db.json"));
+        let _ = fs::remove_file(site.path("manifests/prod-db.json"));
     }
 }
 
 #[tokio::test]
 async fn the_flags_of_this_format_count_on_a_host_too() {
     let site = Site::new();
-    std::fs::write(site.path("rsa.pem"), KEY).unwrap();
+    fs::write(site.path("rsa.pem"), KEY).unwrap();
     let key = format!("--identity={}", site.path("rsa.pem").display());
     commit(&site, "prod/wide", Scope::ClusterWide, "wide");
     let mut agent = site.agent(&[&key, "--bitnami-allowed-scopes=strict"]);
