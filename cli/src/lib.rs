@@ -28,12 +28,14 @@ mod exit;
 mod failure;
 #[expect(dead_code, reason = "as certificate")]
 mod http;
+mod identities;
 mod input;
 mod manifest;
 mod output;
 mod plan;
 mod prompt;
 mod recipients;
+mod sealed;
 mod sealing;
 mod secret;
 mod signals;

@@ -1,0 +1,120 @@
+//! A SealedSecret of either format, out of a manifest: where it is for, and what is sealed.
+//!
+//! Not the opening. Invariant: what is read is what kubectl would send; a version that nobody here knows is
+//! refused, not guessed at.
+
+mod place;
+
+use std::collections::BTreeMap;
+
+use seal_crds::{
+    Format, Place, UnsealError,
+    bitnami::BitnamiSealed,
+    resources::{self, bitnami},
+    secret::REFUSED_TYPES,
+};
+
+use crate::{
+    exit::Exit,
+    failure::{Explain, Failure},
+    manifest::{Manifest, Object},
+    sealing::Target,
+};
+
+pub(crate) use place::read as target;
+
+#[derive(Debug, thiserror::Error)]
+enum FormatError {
+    #[error("this is a SealedSecret of {0}, which this version doesn't know")]
+    Unknown(String),
+}
+
+impl Explain for FormatError {
+    fn hint(&self) -> Option<String> {
+        let (native, peer) = (resources::API_VERSION, bitnami::API_VERSION);
+        Some(format!("known are {native} and {peer}; is there a newer seal?"))
+    }
+}
+
+/// An object that can't be opened, or whose public part is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{place} can't be opened")]
+pub(crate) struct OpenError {
+    pub(crate) place: Place,
+    pub(crate) source: UnsealError,
+    /// What to try, where whoever failed knows more than the error says.
+    pub(crate) hint: Option<String>,
+}
+
+impl Explain for OpenError {
+    fn exit(&self) -> Exit {
+        Exit::Failure
+    }
+
+    fn hint(&self) -> Option<String> {
+        if self.hint.is_some() {
+            return self.hint.clone();
+        }
+        Some(match &self.source {
+            UnsealError::NoMatchingKey { .. } => {
+                "give the identity of one of these recipients with -i".to_owned()
+            }
+            UnsealError::WrongPlace { .. } | UnsealError::WrongScope { .. } => {
+                "a SealedSecret opens only as what it was sealed for; undo the change".to_owned()
+            }
+            UnsealError::CannotOpen { candidates, .. } if candidates.is_empty() => {
+                format!("give the RSA key with -i; {}", crate::identities::BACKUP)
+            }
+            UnsealError::CannotOpen { .. } => {
+                "is it the namespace and name it was sealed for? Give more keys with -i: a backup of all of the \
+                 cluster's keys has the old ones too"
+                    .to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The format of a SealedSecret.
+pub(crate) fn format(manifest: &Manifest<'_>, object: &Object) -> Result<Format, Failure> {
+    let tree = manifest.tree(object);
+    let version = tree.get(object.node, "apiVersion");
+    match version.and_then(|id| tree.scalar(id)).unwrap_or_default() {
+        // The native format's own version is looked at inside.
+        found if found.split('/').next() == Some(resources::GROUP) => Ok(Format::Native),
+        bitnami::API_VERSION => Ok(Format::Bitnami),
+        other => {
+            let at = tree.range(version.unwrap_or(object.node)).start;
+            Err(Failure::from(FormatError::Unknown(other.to_owned())).at(manifest.spot(at)))
+        }
+    }
+}
+
+/// A SealedSecret of the peer's.
+pub(crate) struct Bitnami {
+    pub(crate) target: Target,
+    /// Those of the SealedSecret itself.
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) spec: bitnami::SealedSecretSpec,
+    pub(crate) sealed: BitnamiSealed,
+}
+
+/// A SealedSecret of the peer's, with every check that needs no key.
+pub(crate) fn bitnami(
+    manifest: &Manifest<'_>,
+    object: &Object,
+    flag: Option<&seal_crds::Namespace>,
+) -> Result<Bitnami, Failure> {
+    let spec = manifest.bitnami_spec(object)?;
+    let annotations = manifest.annotations(object)?;
+    let is_open = annotations.get(bitnami::CLUSTER_WIDE).is_some_and(|value| value == "true");
+    let target = target(manifest, object, flag, is_open)?;
+    let place = target.place();
+    // Whether a type may be made is a controller's policy; whoever has the keys may look.
+    let allowed = REFUSED_TYPES.map(str::to_owned).into();
+    let sealed = BitnamiSealed::parse(place.clone(), &annotations, &spec, &allowed).map_err(|source| {
+        let spot = manifest.spot(manifest.tree(object).range(object.node).start);
+        Failure::from(OpenError { place, source, hint: None }).at(spot)
+    })?;
+    Ok(Bitnami { target, annotations, spec, sealed })
+}
