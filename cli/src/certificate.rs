@@ -128,7 +128,7 @@ pub(crate) fn for_sealing(pem: &[u8], from: &str) -> Result<Certificate, ReadCer
 }
 
 fn usable_at(pem: &[u8], from: &str, now: u64) -> Result<Certificate, ReadCertificateError> {
-    let certificate = Certificate::from_pem(&String::from_utf8_lossy(pem))
+    let certificate = Certificate::from_pem(pem)
         .map_err(|source| ReadCertificateError::Malformed { from: from.to_owned(), source })?;
     if now > certificate.not_after() {
         return Err(ReadCertificateError::Expired {

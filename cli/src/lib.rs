@@ -19,14 +19,12 @@
 //! * What a manifest means is what kubectl would make of it.
 
 mod args;
-#[expect(dead_code, reason = "the commands that seal to it come next")]
 mod certificate;
 mod cluster;
 mod commands;
 mod env_file;
 mod exit;
 mod failure;
-#[expect(dead_code, reason = "as certificate")]
 mod http;
 mod identities;
 mod input;

@@ -72,12 +72,9 @@ impl Explain for OpenError {
             UnsealError::WrongPlace { .. } | UnsealError::WrongScope { .. } => {
                 "a SealedSecret opens only as what it was sealed for; undo the change".to_owned()
             }
-            UnsealError::CannotOpen { candidates, .. } if candidates.is_empty() => {
-                format!("give the RSA key with -i; {}", crate::identities::BACKUP)
-            }
+            UnsealError::NoRsaKey { .. } => format!("give the key with -i; {}", crate::identities::BACKUP),
             UnsealError::CannotOpen { .. } => {
-                "is it the namespace and name it was sealed for? Give more keys with -i: a backup of all of the \
-                 cluster's keys has the old ones too"
+                "a backup of all of the cluster's keys has the old ones too; -i may be given several times"
                     .to_owned()
             }
             _ => return None,
