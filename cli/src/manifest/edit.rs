@@ -90,8 +90,8 @@ impl Patches<'_> {
             return self.replace(tree, node, value);
         }
         self.remove(tree, node, &|key| find(key).is_none())?;
-        for &(_, value, index) in &kept {
-            self.reshape(tree, value, &wanted[index].1)?;
+        for &(key, value, index) in &kept {
+            self.reshape_entry(tree, (key, value), &wanted[index])?;
         }
         // What is new stands before the next that was there, or after the last one.
         let mut new: Vec<&(String, Value)> = Vec::new();
@@ -103,6 +103,34 @@ impl Patches<'_> {
         }
         let &(last, ..) = kept.last().expect("it isn't empty");
         self.insert(tree, node, last, new, false)
+    }
+
+    /// As [`Self::reshape`], for a value whose place can be told by its key only: one that isn't written at all, and a
+    /// block scalar, which begins with a mark outside of its range.
+    fn reshape_entry(
+        &mut self,
+        tree: &Tree<'_>,
+        (key, node): (NodeId, NodeId),
+        wanted: &(String, Value),
+    ) -> Patched {
+        let range = tree.range(node);
+        let colon = end_of(tree, self.source, key, key);
+        let is_scalar = matches!(tree.node(node).kind, NodeKind::Scalar { .. });
+        let mark = if range.is_empty() {
+            ""
+        } else {
+            self.source.get(colon..range.start).unwrap_or_default().trim()
+        };
+        let is_outside = is_scalar && (range.is_empty() || mark.starts_with(['|', '>']));
+        if !is_outside || self.format == Format::Json || wanted.1.is_read_from(tree, node) {
+            return self.reshape(tree, node, &wanted.1);
+        }
+        let indent = column(self.source, tree.range(key).start);
+        let name = Value::text(wanted.0.as_str()).to_yaml(0).trim_end().len() + 1;
+        let text = Value::one(&wanted.0, &wanted.1).to_yaml(indent)[name..].trim_end().to_owned();
+        let end = if range.is_empty() { colon } else { range.start + self.source[range].trim_end().len() };
+        self.found.push((colon..end, text));
+        Ok(())
     }
 
     fn replace(&mut self, tree: &Tree<'_>, node: NodeId, value: &Value) -> Patched {
@@ -231,7 +259,8 @@ impl Patches<'_> {
 
     fn apply(mut self) -> Result<String, Located<SpliceError>> {
         let crlf = self.source.find('\n').is_some_and(|i| self.source[..i].ends_with('\r'));
-        self.found.sort_by_key(|(range, _)| range.start);
+        // Something new before what goes at the same place.
+        self.found.sort_by_key(|(range, _)| (range.start, range.end));
         let mut out = String::with_capacity(self.source.len());
         let mut at = 0;
         for (range, text) in &self.found {
@@ -251,10 +280,10 @@ impl Patches<'_> {
     }
 }
 
-/// Where an entry ends. An empty value has no place of its own.
+/// Where an entry ends; of a key alone, behind its colon. An empty value has no place of its own.
 fn end_of(tree: &Tree<'_>, source: &str, key: NodeId, value: NodeId) -> usize {
     let (key, value) = (tree.range(key), tree.range(value));
-    if value.is_empty() {
+    if value.is_empty() || value == key {
         let after = &source[key.end..];
         let colon = after.len() - after.trim_start().strip_prefix(':').map_or(after.len(), str::len);
         return key.end + colon;
@@ -281,7 +310,7 @@ fn first_difference(manifest: &Manifest<'_>, edits: &[Edits], result: &str) -> O
             here.iter().flat_map(|edits| &edits.replaced).map(|(node, value)| (*node, value)).collect();
         let removed: HashSet<NodeId> =
             here.iter().flat_map(|edits| &edits.removed).flat_map(|(_, keys)| keys).copied().collect();
-        let mut comparison = Comparison { old, new, values, removed, same: HashMap::new() };
+        let mut comparison = Comparison::new(old, new, values, removed);
         let equal = match (old.root, new.root) {
             (Some(old), Some(new)) => comparison.equal(old, new),
             (old, new) => old.is_none() && new.is_none(),
