@@ -120,3 +120,35 @@ fn values_without_text_and_entries_on_one_line_are_taken_out_whole() {
     let result = text(&format!("{HEAD}{flow}"));
     assert!(result.contains("annotations: {k: v,}"), "{result}");
 }
+
+#[test]
+fn text_in_a_block_stays_in_one_where_it_can() {
+    let edit_a = |old: &str, new: &str| {
+        let source =
+            Source::new("f".to_owned(), Zeroizing::new(format!("{HEAD}data:\n  a: {old}\n  b: z # b\n")));
+        let manifest = Manifest::parse(&source).unwrap();
+        let tree = manifest.tree(&manifest.objects[0]);
+        let node = tree.get(manifest.objects[0].node, "data").unwrap();
+        let data = vec![("a".to_owned(), Value::text(new)), ("b".to_owned(), Value::text("z"))];
+        let edits = Edits { document: 0, replaced: vec![(node, Value::Mapping(data))], removed: Vec::new() };
+        let text = edit(&manifest, &[edits]).unwrap().text;
+        text.strip_prefix(&format!("{HEAD}data:\n  a: "))
+            .unwrap()
+            .strip_suffix("\n  b: z # b\n")
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(edit_a("| # h\n      x\n\n      y", "new\n\n  more\n"), "| # h\n      new\n\n        more");
+    assert_eq!(edit_a("|-\n      x", "# new"), "|-\n      # new");
+    for (old, new) in [
+        ("|-\n      x", "new\n"),
+        ("|\n      x", "new"),
+        ("|\n      x", " new\n"),
+        ("|+\n      x", "new\n"),
+        (">\n      x", "new\n"),
+        ("|\n      x", "a\u{7}\n"),
+        ("|\n      x", "a\n\n"),
+    ] {
+        assert_eq!(edit_a(old, new), *Value::text(new).to_yaml(0).trim_end(), "{old:?} {new:?}");
+    }
+}
