@@ -4,7 +4,7 @@
 
 use seal_crds::gotemplate::GoTemplate;
 
-use super::{check, check_over, data};
+use super::{Data, check, check_over, data};
 
 /// Of each type one or a few, constants and values.
 const ARGUMENTS: &[&str] = &[
@@ -169,4 +169,26 @@ fn yaml_is_what_helm_writes() {
             .to_owned(),
     );
     check_over(&templates, &data()[..1]);
+}
+
+#[test]
+fn characters_have_the_case_and_the_quotes_that_they_have_in_the_peer() {
+    let template =
+        "{{ upper .all }}{{ lower .all }}{{ title .spaced }}{{ quote .all }}{{ swapcase .all }}{{ js .all }}";
+    // All but Han, Hangul and what is private or unassigned.
+    let all: Vec<char> = ('\0'..='\u{33ff}')
+        .chain('\u{a000}'..='\u{abff}')
+        .chain('\u{d7a0}'..='\u{e000}')
+        .chain('\u{f900}'..='\u{14700}')
+        .chain('\u{16000}'..='\u{20010}')
+        .collect();
+    let data: Vec<Data> = all
+        .chunks(256)
+        .map(|chars| {
+            let text: String = chars.iter().collect();
+            let spaced: String = chars.iter().flat_map(|char| [' ', *char]).collect();
+            [("all", text.into_bytes()), ("spaced", spaced.into_bytes())].into()
+        })
+        .collect();
+    check_over(&[template.to_owned()], &data);
 }
