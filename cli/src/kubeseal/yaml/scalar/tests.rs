@@ -47,7 +47,8 @@ fn several_lines_are_a_literal_with_its_hints() {
 
 #[test]
 fn long_lines_are_folded_at_the_first_space_behind_column_80() {
-    let words = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore";
+    let words =
+        "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore";
     let expected = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt\n    ut labore";
     assert_eq!(written(words), expected);
     assert_eq!(written(&format!("{{{words}")), format!("'{{{}'", expected));
