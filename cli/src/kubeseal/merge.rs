@@ -12,8 +12,8 @@ use super::{
     failure::KubesealError,
     node::Node,
     options::Options,
-    print, read,
-    schema::{Field, OBJECT_META, SEALED_SECRET, SECRET, SPEC, TEMPLATE, set},
+    print,
+    schema::{Field, OBJECT_META, SEALED_SECRET, SPEC, TEMPLATE, set},
     seal::{Overrides, claimed, seal},
     sealed,
 };
@@ -36,12 +36,11 @@ pub(super) fn merge(
         namespace: Some(namespace.as_str()).filter(|namespace| !namespace.is_empty()),
         scope: Some(scope),
     };
-    let count = read::objects(secret, &SECRET)?.len();
-    if count > 1 {
-        return Err(KubesealError::ManySecrets(count).into());
-    }
-    let mut update =
-        seal(options, &overrides, secret, certificate)?.pop().expect("one Secret becomes one SealedSecret");
+    let mut updates = seal(options, &overrides, secret, certificate)?;
+    let mut update = match (updates.pop(), updates.len()) {
+        (Some(update), 0) => update,
+        (_, others) => return Err(KubesealError::ManySecrets(others + 1).into()),
+    };
     check_scope(scope, claimed(update.get("metadata").expect("it was just made")))?;
 
     let mut spec = there.take("spec").expect("a SealedSecret that was read always has it");

@@ -33,8 +33,9 @@ struct NotYaml(String);
 
 impl Explain for NotYaml {}
 
-/// Every document of an input, but for those in which nothing stands.
-pub(super) fn objects(source: &Source, fields: &'static [Field]) -> Result<Vec<Object>, Failure> {
+/// Every document of an input, but for those in which nothing stands. Of other kinds than `kind`, which somebody
+/// will refuse, it isn't told what is left out.
+pub(super) fn objects(source: &Source, kind: &str, fields: &'static [Field]) -> Result<Vec<Object>, Failure> {
     let trees = match json::parse_json(source.text()) {
         Some(parsed) => parsed,
         None => tree::parse(source.text(), 0),
@@ -54,7 +55,9 @@ pub(super) fn objects(source: &Source, fields: &'static [Field]) -> Result<Vec<O
             }
             return Err(Failure::from(KubesealError::NotObject).at(spot));
         }
-        let node = Reader { tree, source }.object(root, fields, "the object").map_err(
+        let is_other =
+            tree.get(root, "kind").and_then(|id| tree.scalar(id)).is_some_and(|found| found != kind);
+        let node = Reader { tree, source, is_quiet: is_other }.object(root, fields, "the object").map_err(
             |error: Located<FieldError>| Failure::from(error.error).at(source.spot_unparsed(error.at)),
         )?;
         objects.push(Object { node, spot });
@@ -65,6 +68,7 @@ pub(super) fn objects(source: &Source, fields: &'static [Field]) -> Result<Vec<O
 struct Reader<'t, 'a> {
     tree: &'t Tree<'a>,
     source: &'t Source,
+    is_quiet: bool,
 }
 
 type Reads<T> = Result<T, Located<FieldError>>;
@@ -76,6 +80,9 @@ impl Reader<'_, '_> {
             // Go's decoder takes a name in any case, and drops what it doesn't know.
             let known = fields.iter().find(|field| field.name.eq_ignore_ascii_case(found.key));
             let Some(field) = known else {
+                if self.is_quiet {
+                    continue;
+                }
                 let at = self.source.spot_unparsed(self.tree.range(found.key_id).start);
                 terminal::warn(
                     &format!("{what} has a field {}, which is left out", shown(found.key)),

@@ -54,7 +54,7 @@ pub(super) fn seal(
     source: &Source,
     certificate: &Certificate,
 ) -> Result<Vec<Node>, Failure> {
-    let objects = read::objects(source, &SECRET)?;
+    let objects = read::objects(source, "Secret", &SECRET)?;
     if objects.is_empty() {
         return Err(KubesealError::NoSecrets.into());
     }

@@ -21,8 +21,10 @@ pub(super) fn all(source: &Source) -> Result<Vec<Node>, Failure> {
         }
         Err(Failure::from(KubesealError::NotSealed { kind, version }).at(spot))
     };
-    let found: Vec<Node> =
-        read::objects(source, &SEALED_SECRET)?.into_iter().map(check).collect::<Result<_, Failure>>()?;
+    let found: Vec<Node> = read::objects(source, KIND, &SEALED_SECRET)?
+        .into_iter()
+        .map(check)
+        .collect::<Result<_, Failure>>()?;
     if found.is_empty() { Err(KubesealError::NoSealedSecrets.into()) } else { Ok(found) }
 }
 

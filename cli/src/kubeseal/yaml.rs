@@ -165,7 +165,7 @@ mod tests {
         let text = document(&node);
         let found: Vec<_> =
             text.lines().map(|line| line.split(':').next().unwrap().trim_matches('"')).collect();
-        assert_eq!(found, ["9", "10", "_b", "A", "a", "a-b", "a.b", "a1", "a01", "a9", "a10", "é"]);
+        assert_eq!(found, ["_b", "9", "10", "A", "a", "a-b", "a.b", "a1", "a01", "a9", "a10", "é"]);
     }
 
     #[test]
