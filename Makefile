@@ -31,6 +31,10 @@ test: toolchain ## Everything, against a real control plane and the real age
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	cargo test --locked --workspace
 
+.PHONY: fuzz
+fuzz: ## Change manifests of both formats 100,000 times at random: MINUTES
+	SEAL_FUZZ_COUNT=$${SEAL_FUZZ_COUNT:-100000} cargo test --locked --quiet -p seal-crds --lib mutations
+
 .PHONY: toolchain
 toolchain: ## Build the real kube-apiserver, etcd, kubectl and age that tests run
 	$(MAKE) --no-print-directory -C tests/toolchain

@@ -8,7 +8,7 @@ mod place;
 use std::collections::BTreeMap;
 
 use seal_crds::{
-    Format, Place, UnsealError,
+    Format, Namespace, Place, Scope, UnsealError,
     bitnami::BitnamiSealed,
     resources::{self, bitnami},
     secret::REFUSED_TYPES,
@@ -40,10 +40,20 @@ impl Explain for FormatError {
 #[derive(Debug, thiserror::Error)]
 #[error("{place} can't be opened")]
 pub(crate) struct OpenError {
-    pub(crate) place: Place,
-    pub(crate) source: UnsealError,
-    /// What to try, where whoever failed knows more than the error says.
-    pub(crate) hint: Option<String>,
+    place: Place,
+    source: Box<UnsealError>,
+    hint: Option<String>,
+}
+
+impl OpenError {
+    pub(crate) fn new(place: &Place, source: UnsealError) -> Self {
+        Self::with_hint(place, source, None)
+    }
+
+    /// With what to try, where whoever failed knows more than the error says.
+    pub(crate) fn with_hint(place: &Place, source: UnsealError, hint: Option<String>) -> Self {
+        Self { place: place.clone(), source: Box::new(source), hint }
+    }
 }
 
 impl Explain for OpenError {
@@ -55,7 +65,7 @@ impl Explain for OpenError {
         if self.hint.is_some() {
             return self.hint.clone();
         }
-        Some(match &self.source {
+        Some(match &*self.source {
             UnsealError::NoMatchingKey { .. } => {
                 "give the identity of one of these recipients with -i".to_owned()
             }
@@ -90,31 +100,44 @@ pub(crate) fn format(manifest: &Manifest<'_>, object: &Object) -> Result<Format,
     }
 }
 
-/// A SealedSecret of the peer's.
-pub(crate) struct Bitnami {
+/// What anybody can read of a SealedSecret of the peer's.
+pub(crate) struct Public {
     pub(crate) target: Target,
     /// Those of the SealedSecret itself.
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) spec: bitnami::SealedSecretSpec,
-    pub(crate) sealed: BitnamiSealed,
 }
 
-/// A SealedSecret of the peer's, with every check that needs no key.
+/// A SealedSecret of the peer's, as it stands.
 pub(crate) fn bitnami(
     manifest: &Manifest<'_>,
     object: &Object,
-    flag: Option<&seal_crds::Namespace>,
-) -> Result<Bitnami, Failure> {
+    flag: Option<&Namespace>,
+) -> Result<Public, Failure> {
     let spec = manifest.bitnami_spec(object)?;
     let annotations = manifest.annotations(object)?;
-    let is_open = annotations.get(bitnami::CLUSTER_WIDE).is_some_and(|value| value == "true");
-    let target = target(manifest, object, flag, is_open)?;
-    let place = target.place();
-    // Whether a type may be made is a controller's policy; whoever has the keys may look.
-    let allowed = REFUSED_TYPES.map(str::to_owned).into();
-    let sealed = BitnamiSealed::parse(place.clone(), &annotations, &spec, &allowed).map_err(|source| {
-        let spot = manifest.spot(manifest.tree(object).range(object.node).start);
-        Failure::from(OpenError { place, source, hint: None }).at(spot)
-    })?;
-    Ok(Bitnami { target, annotations, spec, sealed })
+    let may_be_open = claimed_scope(&annotations) == Scope::ClusterWide;
+    let target = target(manifest, object, flag, may_be_open)?;
+    Ok(Public { target, annotations, spec })
+}
+
+/// The scope that annotations claim, as the peer reads them.
+pub(crate) fn claimed_scope(annotations: &BTreeMap<String, String>) -> Scope {
+    let says = |key| annotations.get(key).is_some_and(|value| value == "true");
+    match (says(bitnami::CLUSTER_WIDE), says(bitnami::NAMESPACE_WIDE)) {
+        (true, _) => Scope::ClusterWide,
+        (false, true) => Scope::NamespaceWide,
+        (false, false) => Scope::Strict,
+    }
+}
+
+impl Public {
+    /// The object, with every check that needs no key.
+    pub(crate) fn parse(&self) -> Result<BitnamiSealed, OpenError> {
+        let place = self.target.place();
+        // Whether a type may be made is a controller's policy; whoever has the keys may look.
+        let allowed = REFUSED_TYPES.map(str::to_owned).into();
+        BitnamiSealed::parse(place.clone(), &self.annotations, &self.spec, &allowed)
+            .map_err(|source| OpenError::new(&place, source))
+    }
 }

@@ -81,7 +81,6 @@ impl std::fmt::Display for Target {
 
 /// Seals a Secret, which is used up.
 pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Value, SealingError> {
-    let place = target.place();
     let template = Template {
         type_: Some(secret.type_),
         immutable: secret.immutable,
@@ -96,10 +95,20 @@ pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Val
             (name, Item { value, template })
         })
         .collect();
-    let spec = native::seal(&place, how.scope, &how.recipients, &items, template, &BTreeSet::new());
-    let spec =
-        spec.map_err(|source| SealingError { target: target.to_string(), source: Box::new(source) })?;
+    let spec = seal_items(target, how.scope, &how.recipients, &items, template)?;
     Ok(object(target, &spec))
+}
+
+/// Seals items into a spec.
+pub(crate) fn seal_items(
+    target: &Target,
+    scope: Scope,
+    recipients: &[NamedRecipient],
+    items: &BTreeMap<ItemName, Item>,
+    template: Template,
+) -> Result<SealedSecretSpec, SealingError> {
+    let spec = native::seal(&target.place(), scope, recipients, items, template, &BTreeSet::new());
+    spec.map_err(|source| SealingError { target: target.to_string(), source: Box::new(source) })
 }
 
 /// Whether client-side `kubectl apply` would fail on the object for its size.
@@ -119,7 +128,8 @@ fn object(target: &Target, spec: &SealedSecretSpec) -> Value {
     ])
 }
 
-fn spec_value(spec: &SealedSecretSpec) -> Value {
+/// The spec, in its fixed order.
+pub(crate) fn spec_value(spec: &SealedSecretSpec) -> Value {
     let template = (!spec.template.is_default()).then(|| ("template", template_value(&spec.template)));
     mapping([
         Some(("scope", Value::text(spec.scope.as_str()))),

@@ -165,10 +165,11 @@ pub enum UnsealError {
         sealed_to: Vec<Fingerprint>,
     },
     /// No RSA key at hand opens an item of the peer's format. Which of key, label and bytes is wrong is not told
-    /// apart: the answer would be an oracle for whoever can submit ciphertexts (Manger 2001).
+    /// apart: the answer would be an oracle for whoever can submit ciphertexts (Manger 2001). So it says everything
+    /// that was tried, for people to compare.
     #[error(
-        "no RSA key at hand opens {what} as sealed for {binding} ({scope}); tried {}: it is sealed to another key or for \
-         another place, or was changed",
+        "{what} can't be opened as {binding} (scope {scope}) with the RSA keys at hand, {}: it was sealed with another \
+         certificate, or for another namespace, name or scope, or was changed since; compare them, or seal it again",
         short_list(candidates)
     )]
     CannotOpen {
@@ -178,8 +179,25 @@ pub enum UnsealError {
         scope: Scope,
         /// What that scope binds, as text.
         binding: String,
-        /// The keys at hand.
+        /// The keys that were tried: those at hand of the size it was sealed to.
         candidates: Vec<Fingerprint>,
+    },
+    /// No RSA key at hand can have been the one an item of the peer's format is sealed to: none has its size, which
+    /// everybody sees, or there is none at all.
+    #[error(
+        "{what} is sealed to an RSA key of {bits} bits, and {}: load the key that belongs to the certificate it was \
+         sealed with",
+        if at_hand.is_empty() { "no RSA key is at hand".to_owned() } else {
+            format!("those at hand have other sizes ({})", short_list(at_hand))
+        }
+    )]
+    NoRsaKey {
+        /// What: `item password`, or `data`.
+        what: String,
+        /// Bits of the key it is sealed to.
+        bits: usize,
+        /// The keys at hand.
+        at_hand: Vec<Fingerprint>,
     },
     /// An identity opens the envelope's header, but the file was changed.
     #[error("envelopes[{envelope}] was changed after it was sealed")]
@@ -277,6 +295,7 @@ impl UnsealError {
             Self::UnknownVersion { .. } => "UnknownVersion",
             Self::NoMatchingKey { .. } => "NoMatchingKey",
             Self::CannotOpen { .. } => "CannotOpen",
+            Self::NoRsaKey { .. } => "NoMatchingKey",
             Self::EnvelopeAltered { .. } => "EnvelopeAltered",
             Self::MalformedEnvelope { .. } => "MalformedEnvelope",
             Self::WrongScope { .. } => "WrongScope",
@@ -295,7 +314,7 @@ impl UnsealError {
     /// Whether another set of identities could make a difference. Everything else waits for a change of
     /// the object itself.
     pub fn may_pass_with_other_keys(&self) -> bool {
-        matches!(self, Self::NoMatchingKey { .. } | Self::CannotOpen { .. })
+        matches!(self, Self::NoMatchingKey { .. } | Self::CannotOpen { .. } | Self::NoRsaKey { .. })
     }
 }
 

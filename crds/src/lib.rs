@@ -27,6 +27,8 @@ pub mod resources;
 pub mod scope;
 pub mod secret;
 pub mod template;
+#[cfg(test)]
+mod tests;
 
 pub use digest::Digest;
 pub use format::{Format, Sealed, Shape, UnsealError, Unsealed};

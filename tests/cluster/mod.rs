@@ -5,6 +5,7 @@
 //! something that comes later ([`scene::Scene::nudge`]), never by sleeping.
 
 mod adoption;
+mod bitnami_schema;
 mod canary;
 mod conflict;
 mod deletion;

@@ -4,6 +4,7 @@
 
 mod create;
 mod keys;
+mod migrate;
 mod seal;
 mod shared;
 mod unknown;
@@ -11,6 +12,7 @@ mod unseal;
 
 pub(crate) use create::CreateArgs;
 pub(crate) use keys::{FetchArgs, KeysCommand, NewArgs};
+pub(crate) use migrate::MigrateArgs;
 pub(crate) use seal::SealArgs;
 pub(crate) use shared::{ClusterArgs, SealingArgs};
 pub(crate) use unseal::UnsealArgs;
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Create(Box<CreateArgs>),
     /// Turn SealedSecrets back into Secrets, with an identity at hand
     Unseal(UnsealArgs),
+    /// Turn SealedSecrets of bitnami.com into those of sealing.dev, in place
+    Migrate(MigrateArgs),
     /// Make identities and get the recipients of a cluster
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -125,22 +125,22 @@ fn open(
             // Whether a type may be made by a controller is its policy; here somebody
             // has the key and wants the values.
             let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
-            let sealed = NativeSealed::parse(target.place(), &spec, &allowed).map_err(|source| {
-                Failure::from(OpenError { place: target.place(), source, hint: None }).at(spot())
-            })?;
+            let sealed = NativeSealed::parse(target.place(), &spec, &allowed)
+                .map_err(|source| Failure::from(OpenError::new(&target.place(), source)).at(spot()))?;
             (target, Arc::new(sealed))
         }
         SealedFormat::Bitnami => {
             let found = sealed::bitnami(manifest, object, args.namespace.as_ref())?;
-            peers = Some(found.sealed.clone());
-            (found.target, Arc::new(found.sealed))
+            let sealed = found.parse().map_err(|error| Failure::from(error).at(spot()))?;
+            peers = Some(sealed.clone());
+            (found.target, Arc::new(sealed))
         }
     };
     let place = target.place();
     let failure = |source: UnsealError| {
         let hint = peers.as_ref().filter(|_| source.may_pass_with_other_keys());
         let hint = hint.and_then(|peers| other_scope(peers, keys));
-        Failure::from(OpenError { place: place.clone(), source, hint }).at(spot())
+        Failure::from(OpenError::with_hint(&place, source, hint)).at(spot())
     };
     let sealed = sealed.reveal(keys).map_err(failure)?.unwrap_or(sealed);
     let unsealed = sealed.unseal(keys).map_err(failure)?;

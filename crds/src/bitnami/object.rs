@@ -14,7 +14,7 @@ use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
 use crate::keys::{Fingerprint, Keyring, RsaPrivateKey};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
-use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE, SealedSecretSpec};
+use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec};
 use crate::scope::{Binding, Place, Scope};
 use crate::secret;
 
@@ -78,6 +78,8 @@ impl BitnamiSealed {
             // Nothing of it is known before it is opened.
             Content::Whole { .. } => Shape::default(),
         };
+        let skips = spec.template.metadata.annotations.get(SKIP_SET_OWNER_REFERENCES);
+        let shape = Shape { owned: skips.is_none_or(|value| value != "true"), ..shape };
         let digest = Digest::of_bitnami(scope, spec);
         Ok(Self {
             place,
@@ -108,7 +110,8 @@ impl BitnamiSealed {
     ///
     /// # Errors
     ///
-    /// [`UnsealError::CannotOpen`] under the claimed scope, where no scope's label opens everything.
+    /// [`UnsealError::CannotOpen`] under the claimed scope, where no scope's label opens everything;
+    /// [`UnsealError::NoRsaKey`].
     pub fn find_scope(&self, keys: &Keyring) -> Result<Scope, UnsealError> {
         let claimed = match self.open(keys, self.scope) {
             Ok(_) => return Ok(self.scope),
@@ -122,7 +125,7 @@ impl BitnamiSealed {
     ///
     /// # Errors
     ///
-    /// [`UnsealError::CannotOpen`].
+    /// [`UnsealError::CannotOpen`], [`UnsealError::NoRsaKey`].
     pub fn open_items(&self, keys: &Keyring) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
         Ok(self.open(keys, self.scope)?.items)
     }
@@ -147,7 +150,7 @@ impl BitnamiSealed {
     }
 
     /// All RSA keys, those to try first in front.
-    fn candidates<'k>(&self, keys: &'k Keyring) -> Vec<&'k RsaPrivateKey> {
+    pub(super) fn candidates<'k>(&self, keys: &'k Keyring) -> Vec<&'k RsaPrivateKey> {
         let first = self.first.iter().filter_map(|fingerprint| keys.find_rsa_key(fingerprint));
         let rest = keys.rsa_keys().iter().filter(|key| !self.first.contains(&key.fingerprint()));
         first.chain(rest).collect()
@@ -181,6 +184,8 @@ impl Sealed for BitnamiSealed {
 
     fn reveal(&self, keys: &Keyring) -> Result<Option<Arc<dyn Sealed>>, UnsealError> {
         let Some(shape) = self.open(keys, self.scope)?.shape else { return Ok(None) };
+        // Whether it is owned is the template's to say, here too.
+        let shape = Shape { owned: self.shape.owned, ..shape };
         let mut revealed = Self { shape, ..self.clone() };
         if let Content::Whole { revealed, .. } = &mut revealed.content {
             *revealed = true;
@@ -205,15 +210,11 @@ struct Trial<'a> {
 impl Trial<'_> {
     fn open(&mut self, what: &str, item: &SealedItem) -> Result<Plaintext, UnsealError> {
         let label = label(self.binding);
-        let fitting = self.keys.iter().enumerate().filter(|(_, key)| item.fits(key));
+        let fits = |key: &RsaPrivateKey| key.public_key().bits() == item.key_bits();
+        let fitting = self.keys.iter().enumerate().filter(|(_, key)| fits(key));
         let found = { fitting }.find_map(|(index, key)| Some((index, item.open(key, &label)?)));
         let Some((index, value)) = found else {
-            return Err(UnsealError::CannotOpen {
-                what: what.to_owned(),
-                scope: self.binding.scope(),
-                binding: self.binding.to_string(),
-                candidates: self.keys.iter().map(|key| key.fingerprint()).collect(),
-            });
+            return Err(self.failure(what, item, fits));
         };
         self.keys[..=index].rotate_right(1);
         let by = self.keys[0].fingerprint();
@@ -221,6 +222,22 @@ impl Trial<'_> {
             self.by.push(by);
         }
         Ok(value)
+    }
+
+    fn failure(&self, what: &str, item: &SealedItem, fits: impl Fn(&RsaPrivateKey) -> bool) -> UnsealError {
+        let what = what.to_owned();
+        let (tried, others): (Vec<&RsaPrivateKey>, Vec<_>) = self.keys.iter().partition(|key| fits(key));
+        let fingerprints =
+            |keys: Vec<&RsaPrivateKey>| keys.into_iter().map(RsaPrivateKey::fingerprint).collect();
+        if tried.is_empty() {
+            return UnsealError::NoRsaKey { what, bits: item.key_bits(), at_hand: fingerprints(others) };
+        }
+        UnsealError::CannotOpen {
+            what,
+            scope: self.binding.scope(),
+            binding: self.binding.to_string(),
+            candidates: fingerprints(tried),
+        }
     }
 }
 
