@@ -10,6 +10,7 @@
 //! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`end_to_end`]: the main job, by everything real
 //! - [`files`]: what `seal` does to files and streams
+//! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
 //! - [`repository`]: what must hold of the repository itself
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
 //! - [`terminal`]: `seal` before a person
@@ -31,6 +32,7 @@ mod cluster;
 mod demo;
 mod end_to_end;
 mod files;
+mod gotemplate;
 mod repository;
 mod round_trip;
 mod sandbox;

@@ -76,8 +76,8 @@ pub(super) enum KubesealError {
     DeprecatedData,
     #[error(transparent)]
     Malformed(seal_crds::UnsealError),
-    #[error("the template can't be rendered: {0}")]
-    Template(String),
+    #[error("{0} of the template")]
+    Template(String, #[source] seal_crds::gotemplate::GoTemplateError),
     #[error("Invalid timeout value {0:?}: seconds, or a number with a unit (1s, 2m, 3h)")]
     Timeout(String),
 }

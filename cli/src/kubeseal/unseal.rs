@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use seal_crds::{
-    ItemName, Place, Plaintext, Scope, UnsealError,
+    ItemName, NameError, Place, Plaintext, Scope, UnsealError,
     bitnami::BitnamiSealed,
+    gotemplate::{Branching, GoTemplate},
     keys::Keyring,
     resources::bitnami::{SKIP_SET_OWNER_REFERENCES, SealedSecretSpec},
 };
@@ -33,11 +34,10 @@ pub(super) fn unseal(options: &Options, source: &Source) -> Result<Node, Failure
         return Err(KubesealError::DeprecatedData.into());
     }
     let metadata = object.take("metadata").expect("a SealedSecret that was read always has it");
-    let items = open(&metadata, &spec, &keys)?;
+    let mut items = open(&metadata, &spec, &keys)?;
     let mut template = spec.take("template").expect("a spec that was read always has it");
-    if template.get("data").is_some_and(|data| !data.is_empty()) {
-        return Err(KubesealError::Template("templates aren't understood here yet".to_owned()).into());
-    }
+    let rendered = render(template.get("data"), &items)?;
+    items.extend(rendered);
     Ok(secret(&metadata, &mut template, &items))
 }
 
@@ -66,6 +66,30 @@ fn open(
         }
         other => KubesealError::Malformed(other),
     })
+}
+
+/// The keys of `template.data` that no item has, rendered over the items and, behind them, each other's text.
+fn render(
+    template: Option<&Node>,
+    items: &BTreeMap<ItemName, Plaintext>,
+) -> Result<Vec<(ItemName, Plaintext)>, KubesealError> {
+    let mut values: BTreeMap<&str, &[u8]> =
+        strings(template).map(|(key, text)| (key, text.as_bytes())).collect();
+    values.extend(items.iter().map(|(item, value)| (item.as_str(), value.expose())));
+    let mut rendered = Vec::new();
+    for (key, text) in strings(template) {
+        // Whoever has the key may know whether a branch was taken.
+        let text = GoTemplate::parse(text, Branching::Allowed).and_then(|template| template.render(&values));
+        let text = text.map_err(|error| KubesealError::Template(key.to_owned(), error))?;
+        let key: ItemName = key.parse().map_err(|error: NameError| KubesealError::NotItem {
+            under: "template.data",
+            rule: error.rule,
+        })?;
+        if !items.contains_key(&key) {
+            rendered.push((key, Plaintext::from(text)));
+        }
+    }
+    Ok(rendered)
 }
 
 fn secret(sealed: &Node, template: &mut Node, items: &BTreeMap<ItemName, Plaintext>) -> Node {
