@@ -128,7 +128,7 @@ pub(crate) fn for_sealing(pem: &[u8], from: &str) -> Result<Certificate, ReadCer
 }
 
 fn usable_at(pem: &[u8], from: &str, now: u64) -> Result<Certificate, ReadCertificateError> {
-    let certificate = Certificate::from_pem(&String::from_utf8_lossy(pem))
+    let certificate = Certificate::from_pem(pem)
         .map_err(|source| ReadCertificateError::Malformed { from: from.to_owned(), source })?;
     if now > certificate.not_after() {
         return Err(ReadCertificateError::Expired {
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_certificate_is_used_until_the_second_it_ends() {
-        let end = Certificate::from_pem(std::str::from_utf8(CERTIFICATE).unwrap()).unwrap().not_after();
+        let end = Certificate::from_pem(CERTIFICATE).unwrap().not_after();
         assert!(usable_at(CERTIFICATE, "cert.pem", end).is_ok());
         let error = usable_at(CERTIFICATE, "cert.pem", end + 1).unwrap_err();
         assert_eq!(error.to_string(), format!("cert.pem expired on {}", date(end)));
