@@ -83,7 +83,7 @@ fn peer(cases: &[(&str, &Data)]) -> Vec<Result<Vec<u8>, String>> {
 
 fn ours(template: &str, data: &Data, branching: Branching) -> Result<Vec<u8>, GoTemplateError> {
     let values = data.iter().map(|(key, value)| (*key, value.as_slice())).collect();
-    GoTemplate::parse(template, branching)?.render(&values).map(|output| output.to_vec())
+    GoTemplate::parse(template, branching)?.render(&values).map(|rendered| rendered.value.expose().to_vec())
 }
 
 /// What is wrong with what we make of a case, if anything.
@@ -95,7 +95,11 @@ fn problem(template: &str, data: &Data, peer: &Result<Vec<u8>, String>) -> Optio
         (Ok(peer), Ok(allowed)) if peer == allowed => {}
         (Ok(_), Err(E::UnsupportedFunction { .. })) | (Err(_), Err(_)) => {}
         (Ok(peer), Ok(allowed)) => {
-            return Some(format!("{template}\n  the peer gives: {:?}\n  we give:        {:?}", shown(peer), shown(allowed)));
+            return Some(format!(
+                "{template}\n  the peer gives: {:?}\n  we give:        {:?}",
+                shown(peer),
+                shown(allowed)
+            ));
         }
         (Ok(peer), Err(error)) => {
             return Some(format!("{template}\n  the peer gives: {:?}\n  we refuse: {error}", shown(peer)));
@@ -144,7 +148,13 @@ fn check_over(templates: &[String], data: &[Data]) {
         .zip(peer(&cases))
         .filter_map(|((template, data), peer)| problem(template, data, &peer))
         .collect();
-    assert!(problems.is_empty(), "{} of {}:\n{}", problems.len(), cases.len(), problems[..problems.len().min(20)].join("\n"));
+    assert!(
+        problems.is_empty(),
+        "{} of {}:\n{}",
+        problems.len(),
+        cases.len(),
+        problems[..problems.len().min(20)].join("\n")
+    );
 }
 
 fn templates() -> Vec<String> {

@@ -4,7 +4,7 @@
 //! tested beside its code. A manifest and what comes of it is a file in `vectors/`; what is typed and what
 //! comes of it is a file in `cli/`. Then, a module here for each peer or subject:
 //!
-//! - [`vectors`]: the native format, held by static files
+//! - [`vectors`]: both formats, held by static files
 //! - [`age`]: envelopes, to and from the real age
 //! - [`cases`]: the command line, held by the files in `cli/`
 //! - [`cluster`]: the controller on a real kube-apiserver

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::digest::Digest;
+use crate::gotemplate::GoTemplateError;
 use crate::keys::{Fingerprint, Keyring};
 use crate::names::{ItemName, NameError};
 use crate::plaintext::Plaintext;
@@ -125,6 +126,16 @@ pub enum UnsealError {
     /// A template that can't be used.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// A Go template of the peer's format that can't be used.
+    ///
+    /// No `source()`: the fragment says it all, and who walks the chain would print it twice.
+    #[error("template.data.{key}: {error}")]
+    GoTemplate {
+        /// The key of `template.data`.
+        key: ItemName,
+        /// What is wrong with it.
+        error: GoTemplateError,
+    },
     /// Public text that isn't in the format at all.
     #[error("{path} {problem}")]
     Malformed {
@@ -290,7 +301,7 @@ impl UnsealError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Name(_) => "InvalidName",
-            Self::Secret(_) | Self::Template(_) => "InvalidTemplate",
+            Self::Secret(_) | Self::Template(_) | Self::GoTemplate { .. } => "InvalidTemplate",
             Self::Malformed { .. } | Self::TooLarge { .. } => "Malformed",
             Self::UnknownVersion { .. } => "UnknownVersion",
             Self::NoMatchingKey { .. } => "NoMatchingKey",

@@ -18,8 +18,10 @@
 mod item;
 mod object;
 mod seal;
+mod template;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod whole;
 
 use crate::scope::Binding;

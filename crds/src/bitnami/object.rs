@@ -8,9 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::item::SealedItem;
-use super::{label, whole};
+use super::template::TemplateData;
+use super::trial::Trial;
+use super::whole;
 use crate::digest::Digest;
 use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
+use crate::gotemplate::Branching;
 use crate::keys::{Fingerprint, Keyring, RsaPrivateKey};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
@@ -27,6 +30,8 @@ pub struct BitnamiSealed {
     place: Place,
     scope: Scope,
     content: Content,
+    /// Nothing beside the deprecated `spec.data`: the peer doesn't look at it there either.
+    template: TemplateData,
     shape: Shape,
     digest: Digest,
     /// Keys to try before the others.
@@ -55,7 +60,7 @@ struct Opened {
 
 impl BitnamiSealed {
     /// Parses and checks everything that needs no key. `annotations` are those of the SealedSecret itself;
-    /// `allowed_types` are types to take out of [`secret::REFUSED_TYPES`].
+    /// `allowed_types` are types to take out of [`secret::REFUSED_TYPES`]; `branching` says what templates may do.
     ///
     /// # Errors
     ///
@@ -65,15 +70,30 @@ impl BitnamiSealed {
         annotations: &BTreeMap<String, String>,
         spec: &SealedSecretSpec,
         allowed_types: &BTreeSet<String>,
+        branching: Branching,
     ) -> Result<Self, UnsealError> {
         let scope = claimed_scope(annotations);
         let content = parse_content(spec)?;
+        let texts = match &content {
+            Content::Items(_) => &spec.template.data,
+            Content::Whole { .. } => &BTreeMap::new(),
+        };
+        let data = TemplateData::parse(texts, branching)?;
         let shape = match &content {
             Content::Items(items) => {
                 let template = &spec.template;
-                let keys = items.keys().cloned().collect();
+                let keys = items.keys().chain(data.keys()).cloned().collect();
                 let metadata = (&template.metadata.labels, &template.metadata.annotations);
-                whole::shape(template.type_.as_deref(), template.immutable, metadata, keys, allowed_types)?
+                let shape = whole::shape(
+                    template.type_.as_deref(),
+                    template.immutable,
+                    metadata,
+                    keys,
+                    allowed_types,
+                )?;
+                let lengths = items.iter().map(|(name, item)| (name.clone(), item.value_len())).collect();
+                data.check(&shape.type_, &lengths)?;
+                shape
             }
             // Nothing of it is known before it is opened.
             Content::Whole { .. } => Shape::default(),
@@ -85,6 +105,7 @@ impl BitnamiSealed {
             place,
             scope,
             content,
+            template: data,
             shape,
             digest,
             first: Vec::new(),
@@ -132,7 +153,7 @@ impl BitnamiSealed {
 
     fn open(&self, keys: &Keyring, scope: Scope) -> Result<Opened, UnsealError> {
         let binding = Binding::new(scope, &self.place);
-        let mut trial = Trial { binding: &binding, keys: self.candidates(keys), by: Vec::new() };
+        let mut trial = Trial::new(&binding, self.candidates(keys));
         match &self.content {
             Content::Items(sealed) => {
                 let items = sealed
@@ -194,50 +215,10 @@ impl Sealed for BitnamiSealed {
     }
 
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
-        let opened = self.open(keys, self.scope)?;
-        Ok(Unsealed { data: opened.items, opened_by: opened.by })
-    }
-}
-
-/// The trial of keys on the items of one object.
-struct Trial<'a> {
-    binding: &'a Binding,
-    /// In the order to try them: what opened one item is tried first on the next.
-    keys: Vec<&'a RsaPrivateKey>,
-    by: Vec<Fingerprint>,
-}
-
-impl Trial<'_> {
-    fn open(&mut self, what: &str, item: &SealedItem) -> Result<Plaintext, UnsealError> {
-        let label = label(self.binding);
-        let fits = |key: &RsaPrivateKey| key.public_key().bits() == item.key_bits();
-        let fitting = self.keys.iter().enumerate().filter(|(_, key)| fits(key));
-        let found = { fitting }.find_map(|(index, key)| Some((index, item.open(key, &label)?)));
-        let Some((index, value)) = found else {
-            return Err(self.failure(what, item, fits));
-        };
-        self.keys[..=index].rotate_right(1);
-        let by = self.keys[0].fingerprint();
-        if !self.by.contains(&by) {
-            self.by.push(by);
-        }
-        Ok(value)
-    }
-
-    fn failure(&self, what: &str, item: &SealedItem, fits: impl Fn(&RsaPrivateKey) -> bool) -> UnsealError {
-        let what = what.to_owned();
-        let (tried, others): (Vec<&RsaPrivateKey>, Vec<_>) = self.keys.iter().partition(|key| fits(key));
-        let fingerprints =
-            |keys: Vec<&RsaPrivateKey>| keys.into_iter().map(RsaPrivateKey::fingerprint).collect();
-        if tried.is_empty() {
-            return UnsealError::NoRsaKey { what, bits: item.key_bits(), at_hand: fingerprints(others) };
-        }
-        UnsealError::CannotOpen {
-            what,
-            scope: self.binding.scope(),
-            binding: self.binding.to_string(),
-            candidates: fingerprints(tried),
-        }
+        let Opened { items: mut data, by: opened_by, .. } = self.open(keys, self.scope)?;
+        let rendered = self.template.render(&self.shape.type_, &data)?;
+        data.extend(rendered);
+        Ok(Unsealed { data, opened_by })
     }
 }
 

@@ -10,12 +10,14 @@ mod mutations;
 mod opening;
 mod refused;
 mod shape;
+mod templates;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::format::{Sealed, UnsealError};
+use crate::gotemplate::Branching;
 use crate::keys::{Fingerprint, Keyring, RsaPrivateKey};
 use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE, SealedSecretSpec};
 use crate::scope::{Place, Scope};
@@ -55,6 +57,7 @@ struct Object {
     annotations: BTreeMap<String, String>,
     spec: SealedSecretSpec,
     allowed_types: BTreeSet<String>,
+    branching: Branching,
 }
 
 impl Object {
@@ -67,6 +70,7 @@ impl Object {
             annotations: annotation.into_iter().collect(),
             spec: SealedSecretSpec::default(),
             allowed_types: BTreeSet::new(),
+            branching: Branching::Refused,
         }
     }
 
@@ -102,6 +106,11 @@ impl Object {
         self
     }
 
+    fn template(mut self, key: &str, text: &str) -> Self {
+        self.spec.template.data.insert(key.to_owned(), text.to_owned());
+        self
+    }
+
     fn annotated(mut self, key: &str, value: &str) -> Self {
         self.spec.template.metadata.annotations.insert(key.to_owned(), value.to_owned());
         self
@@ -113,7 +122,8 @@ impl Object {
     }
 
     fn parse(&self) -> Result<BitnamiSealed, UnsealError> {
-        BitnamiSealed::parse(self.at.clone(), &self.annotations, &self.spec, &self.allowed_types)
+        let Self { at, annotations, spec, allowed_types, branching, .. } = self;
+        BitnamiSealed::parse(at.clone(), annotations, spec, allowed_types, *branching)
     }
 
     fn unseal(&self, keys: &[&str]) -> Result<Values, UnsealError> {

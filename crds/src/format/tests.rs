@@ -17,7 +17,7 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
     let (one, two) = (Fingerprint::of("one"), Fingerprint::of("two"));
     let refused = check_type("helm.sh/release.v1", &BTreeSet::new()).unwrap_err();
     let template = TemplateData::parse([(item(), "")], |_| true).err().unwrap();
-    let errors: [(UnsealError, &str, &str); 23] = [
+    let errors: [(UnsealError, &str, &str); 24] = [
         (
             "A".parse::<crate::Namespace>().unwrap_err().into(),
             "InvalidName",
@@ -29,6 +29,14 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
             "template: type helm.sh/release.v1 may not be sealed: the control plane acts on Secrets of this type",
         ),
         (template.into(), "InvalidTemplate", "template.data.a is also an item in encryptedData"),
+        (
+            UnsealError::GoTemplate {
+                key: item(),
+                error: GoTemplateError::UnknownFunction { line: 2, name: "nope".into() },
+            },
+            "InvalidTemplate",
+            "template.data.a: line 2: function \"nope\" is not defined",
+        ),
         (
             UnsealError::Malformed { path: "envelopes".into(), problem: "is empty".into() },
             "Malformed",

@@ -21,17 +21,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zeroize::Zeroizing;
-
 pub use self::error::GoTemplateError;
 use self::parse::Templates;
 use self::value::{Text, Value};
+use crate::plaintext::Plaintext;
 
 mod bound;
 mod error;
 mod exec;
 mod float;
 mod functions;
+mod inside_json;
 mod json;
 mod lex;
 mod literal;
@@ -72,6 +72,16 @@ pub struct GoTemplate {
     branching: Branching,
 }
 
+/// What a template gave.
+pub struct Rendered {
+    /// The text.
+    pub value: Plaintext,
+    /// How many bytes it can have for any values of these lengths; never more than [`MAX_OUTPUT`]. A limit on
+    /// several texts together is to be held against this: held against their lengths, it would be an oracle too.
+    /// Under [`Branching::Allowed`] it follows the values.
+    pub max_len: u64,
+}
+
 impl GoTemplate {
     /// Parses a template and looks all its functions up.
     ///
@@ -96,7 +106,7 @@ impl GoTemplate {
     /// # Errors
     ///
     /// Any [`GoTemplateError`]; all are permanent.
-    pub fn render(&self, values: &BTreeMap<&str, &[u8]>) -> Result<Zeroizing<Vec<u8>>, GoTemplateError> {
+    pub fn render(&self, values: &BTreeMap<&str, &[u8]>) -> Result<Rendered, GoTemplateError> {
         let values = values.iter().map(|(key, value)| (Text::from(*key), Value::text(value))).collect();
         exec::render(&self.templates, self.branching, values)
     }
@@ -108,11 +118,22 @@ impl GoTemplate {
 
     /// The keys that it names, as `.key`, `$.key` or `index . "key"`.
     pub fn references(&self) -> BTreeSet<String> {
-        references::find(&self.templates).0
+        references::find(&self.templates).keys
+    }
+
+    /// The names of the functions that it calls, by whatever name Go or sprig gave them.
+    pub fn calls(&self) -> BTreeSet<&'static str> {
+        references::find(&self.templates).functions
+    }
+
+    /// Whether it gives a JSON object whatever the values are, as long as those have no quote, no backslash and nothing
+    /// unprintable. `texts` are the values that are known.
+    pub fn is_json_object(&self, texts: &BTreeMap<&str, &str>) -> bool {
+        inside_json::is_object(&self.templates, texts)
     }
 
     /// Whether it also uses the map as a whole, so that [`references`](Self::references) may lack some.
     pub fn uses_everything(&self) -> bool {
-        references::find(&self.templates).1
+        references::find(&self.templates).everything
     }
 }

@@ -8,18 +8,20 @@ use std::collections::BTreeSet;
 use super::parse::Templates;
 use super::tree::{Node, Operand, Pipe};
 
-/// The keys, and whether the map is also used as a whole.
-pub(super) fn find(templates: &Templates) -> (BTreeSet<String>, bool) {
+pub(super) fn find(templates: &Templates) -> Found {
     let mut found = Found::default();
     found.nodes(&templates.root);
     templates.defined.values().for_each(|nodes| found.nodes(nodes));
-    (found.keys, found.everything)
+    found
 }
 
+/// What a template names.
 #[derive(Default)]
-struct Found {
-    keys: BTreeSet<String>,
-    everything: bool,
+pub(super) struct Found {
+    pub(super) keys: BTreeSet<String>,
+    /// Whether the map is also used as a whole.
+    pub(super) everything: bool,
+    pub(super) functions: BTreeSet<&'static str>,
 }
 
 impl Found {
@@ -60,7 +62,8 @@ impl Found {
                 [Operand::Function(function), map, Operand::Text(key), rest @ ..]
                     if function.name == "index" && is_map(map) =>
                 {
-                    self.keys.insert(String::from_utf8_lossy(key.bytes()).into_owned());
+                    self.functions.insert(function.name);
+                    self.keys.insert(String::from_utf8_lossy(key).into_owned());
                     rest.iter().for_each(|operand| self.operand(operand));
                 }
                 operands => operands.iter().for_each(|operand| self.operand(operand)),
@@ -73,6 +76,7 @@ impl Found {
             operand if is_map(operand) => self.everything = true,
             Operand::Field(fields) => self.keys.extend(fields.first().cloned()),
             Operand::Variable(name, fields) if name == "$" => self.keys.extend(fields.first().cloned()),
+            Operand::Function(function) => drop(self.functions.insert(function.name)),
             Operand::Pipe(pipe) => self.pipe(pipe),
             Operand::Chain(inner, _) => self.operand(inner),
             _ => {}

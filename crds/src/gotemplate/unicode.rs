@@ -1,9 +1,12 @@
 //! Characters as Go sees them: in bytes that need not be UTF-8, with simple case mappings.
 //!
-//! No tables: what Rust's standard library knows, corrected where Go differs. Invariant: every byte of a text is
+//! What Rust's standard library knows, corrected where Go differs. Invariant: every byte of a text is
 //! in exactly one [`Rune`], and a byte that isn't UTF-8 is a rune of its own.
 
+use self::newer::is_newer;
 use super::value::Buffer;
+
+mod newer;
 
 /// What Go puts where bytes aren't UTF-8.
 pub(super) const REPLACEMENT: char = '\u{fffd}';
@@ -44,7 +47,8 @@ pub(super) fn map(text: &[u8], mut mapping: impl FnMut(char) -> char) -> Buffer 
 pub(super) fn to_upper(char: char) -> char {
     let mut upper = char.to_uppercase();
     match (upper.next(), upper.next()) {
-        (Some(one), None) => one,
+        (Some(one), None) if !is_newer(one) && !is_newer(char) => one,
+        (_, None) => char,
         // Greek with iota below has capitals of one character, which Rust writes as two.
         _ => match u32::from(char) {
             value @ (0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7) => {
@@ -58,7 +62,7 @@ pub(super) fn to_upper(char: char) -> char {
 
 /// Go's `unicode.ToLower`: one character for one.
 pub(super) fn to_lower(char: char) -> char {
-    char.to_lowercase().next().unwrap_or(char)
+    char.to_lowercase().next().filter(|lower| !is_newer(*lower) && !is_newer(char)).unwrap_or(char)
 }
 
 /// Go's `unicode.ToTitle`: differs from upper case for letters that are two in one, and for Georgian.
@@ -78,22 +82,8 @@ pub(super) fn is_print(char: char) -> bool {
     if char.is_ascii() {
         return matches!(char, ' '..='~');
     }
-    // Escapes what isn't printable; behind another character it leaves marks alone.
-    let mut pair = ['a'; 5];
-    let text = {
-        let mut bytes = [0; 8];
-        bytes[0] = b'a';
-        let len = char.encode_utf8(&mut bytes[1..]).len() + 1;
-        (bytes, len)
-    };
-    let Ok(text) = std::str::from_utf8(&text.0[..text.1]) else {
-        return false;
-    };
-    let escaped = text.escape_debug();
-    let mut count = 0;
-    for (slot, char) in pair.iter_mut().zip(escaped) {
-        *slot = char;
-        count += 1;
-    }
-    count == 2
+    // Escapes what isn't printable, but behind another character leaves marks alone.
+    let mut bytes = [b'a'; 5];
+    let len = 1 + char.encode_utf8(&mut bytes[1..]).len();
+    std::str::from_utf8(&bytes[..len]).is_ok_and(|text| text.escape_debug().count() == 2) && !is_newer(char)
 }

@@ -13,7 +13,8 @@ fn parse(at: &str, manifest: &str) -> BitnamiSealed {
     let annotations = manifest["metadata"].get("annotations").cloned().unwrap_or_default();
     let annotations: Option<BTreeMap<String, String>> = serde_json::from_value(annotations).unwrap();
     let spec = SealedSecretSpec::from_json(&manifest["spec"]).unwrap();
-    BitnamiSealed::parse(place(at), &annotations.unwrap_or_default(), &spec, &BTreeSet::new()).unwrap()
+    let annotations = annotations.unwrap_or_default();
+    BitnamiSealed::parse(place(at), &annotations, &spec, &BTreeSet::new(), Branching::Refused).unwrap()
 }
 
 fn opens(sealed: &BitnamiSealed) -> bool {

@@ -37,9 +37,9 @@ fn untitle(text: &[u8]) -> Value {
 fn swapcase(text: &[u8]) -> Value {
     let mut after_space = true;
     let mapped = map(text, |char| {
-        // Circled letters and Roman numerals have case, but aren't letters to Go.
+        // These have case, but aren't letters to Go.
         let is_letter = !matches!(u32::from(char),
-            0x2160..=0x217f | 0x24b6..=0x24e9 | 0x1f130..=0x1f149 | 0x1f150..=0x1f169 | 0x1f170..=0x1f189);
+            0x345 | 0x2160..=0x217f | 0x24b6..=0x24e9 | 0x1f130..=0x1f149 | 0x1f150..=0x1f169 | 0x1f170..=0x1f189);
         let is_title = to_title(char) == char && to_lower(char) != char;
         let (upper, lower) = (char.is_uppercase() && is_letter, char.is_lowercase() && is_letter);
         if upper || (is_title && is_letter) {

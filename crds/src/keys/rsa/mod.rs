@@ -53,7 +53,7 @@ impl RsaPublicKey {
         // Without leading zeros: the first byte says how many bits are missing from whole bytes.
         let modulus = numbers.modulus.as_bytes();
         let bits = modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
-        if !BITS.contains(&bits) || bits % 8 != 0 {
+        if !BITS.contains(&bits) || !bits.is_multiple_of(8) {
             return Err(PublicKeyProblem::Size(bits));
         }
         let der = numbers.to_der().map_err(|_| PublicKeyProblem::Malformed)?;
