@@ -12,6 +12,7 @@
 //! - [`files`]: what `seal` does to files and streams
 //! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
 //! - [`kubeseal`]: the command line of kubeseal, ours beside the real one
+//! - [`migrate`]: whole repositories from the peer's format to the native one
 //! - [`repository`]: what must hold of the repository itself
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
 //! - [`terminal`]: `seal` before a person
@@ -35,6 +36,7 @@ mod end_to_end;
 mod files;
 mod gotemplate;
 mod kubeseal;
+mod migrate;
 mod repository;
 mod round_trip;
 mod sandbox;

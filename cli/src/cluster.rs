@@ -60,7 +60,7 @@ pub(crate) struct Fetched {
 /// Asks the cluster.
 pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, Failure> {
     let connection = connect::connect(Access::from(args))?;
-    let namespace = args.controller_namespace.as_str();
+    let namespace = args.own_namespace();
     let api: Api<SealingKey> = Api::namespaced(connection.client.clone(), namespace);
     let keys = connection.run(namespace, async { api.list(&ListParams::default()).await })?.items;
     if keys.is_empty() {

@@ -92,14 +92,8 @@ fn read_text(source: &Source, keys: &mut Keyring) -> Result<(), Failure> {
 
 /// Whether the text wants to be one of Kubernetes objects: something else is looked at for keys line by line.
 fn is_manifest(text: &str) -> bool {
-    let is_field = |line: &str, field: &str| {
-        let line = line.trim_start_matches(['-', ' ', '\t', '{', '"']);
-        line.strip_prefix(field)
-            .is_some_and(|rest| rest.trim_start_matches('"').trim_start().starts_with(':'))
-    };
-    // JSON may be one line.
-    text.trim_start_matches('\u{feff}').trim_start().starts_with('{')
-        || ["apiVersion", "kind"].iter().all(|field| text.lines().any(|line| is_field(line, field)))
+    let is_key = |line: &str| ["-----BEGIN", "AGE-SECRET-KEY-"].iter().any(|start| line.starts_with(start));
+    text.contains("apiVersion") && text.contains("kind") && !text.lines().any(is_key)
 }
 
 fn read_identities(name: &str, bytes: &[u8], keys: &mut Keyring) -> Result<(), Failure> {
@@ -195,7 +189,7 @@ mod tests {
     #[test]
     fn identities_are_read_as_before() {
         let identity = Identity::generate().to_secret_string();
-        assert_eq!(keys(&format!("# kind: mine\n{}\n", *identity)).unwrap().len(), 1);
+        assert_eq!(keys(&format!("# apiVersion and kind: mine\n{}\n", *identity)).unwrap().len(), 1);
     }
 
     #[test]

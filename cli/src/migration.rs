@@ -145,9 +145,13 @@ impl Work<'_, '_> {
         path.iter().try_fold(self.object, |node, key| self.tree.get(node, key))
     }
 
-    /// Where a field is, else where the object is.
+    /// Where a field's key is, else where the object is.
     fn at(&self, path: &[&str]) -> usize {
-        self.tree.range(self.node(path).unwrap_or(self.object)).start
+        let key = path.split_last().and_then(|(name, path)| {
+            let entries = self.tree.mapping(self.node(path)?)?;
+            entries.iter().find(|(key, _)| self.tree.scalar(*key) == Some(name)).map(|(key, _)| *key)
+        });
+        self.tree.range(key.unwrap_or(self.object)).start
     }
 
     fn warn(&mut self, path: &[&str], warning: String) {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use seal_crds::{
     Format, Namespace, Place, Scope, UnsealError,
     bitnami::BitnamiSealed,
+    gotemplate::Branching,
     resources::{self, bitnami},
     secret::REFUSED_TYPES,
 };
@@ -72,12 +73,9 @@ impl Explain for OpenError {
             UnsealError::WrongPlace { .. } | UnsealError::WrongScope { .. } => {
                 "a SealedSecret opens only as what it was sealed for; undo the change".to_owned()
             }
-            UnsealError::CannotOpen { candidates, .. } if candidates.is_empty() => {
-                format!("give the RSA key with -i; {}", crate::identities::BACKUP)
-            }
+            UnsealError::NoRsaKey { .. } => format!("give the key with -i; {}", crate::identities::BACKUP),
             UnsealError::CannotOpen { .. } => {
-                "is it the namespace and name it was sealed for? Give more keys with -i: a backup of all of the \
-                 cluster's keys has the old ones too"
+                "a backup of all of the cluster's keys has the old ones too; -i may be given several times"
                     .to_owned()
             }
             _ => return None,
@@ -135,9 +133,9 @@ impl Public {
     /// The object, with every check that needs no key.
     pub(crate) fn parse(&self) -> Result<BitnamiSealed, OpenError> {
         let place = self.target.place();
-        // Whether a type may be made is a controller's policy; whoever has the keys may look.
+        // Whether a type may be made, and a template branch, is a controller's policy; whoever has the keys may look.
         let allowed = REFUSED_TYPES.map(str::to_owned).into();
-        BitnamiSealed::parse(place.clone(), &self.annotations, &self.spec, &allowed)
+        BitnamiSealed::parse(place.clone(), &self.annotations, &self.spec, &allowed, Branching::Allowed)
             .map_err(|source| OpenError::new(&place, source))
     }
 }

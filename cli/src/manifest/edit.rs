@@ -8,20 +8,21 @@
 //! read again, and is the old file with exactly these changes; where it isn't, the answer is an error and not a
 //! guess.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-};
+mod check;
+
+use std::ops::Range;
 
 use super::{
     Format, Manifest,
     fields::Located,
-    read,
-    splice::{Comparison, SpliceError, column, comments, flow_text, indent_of_line},
+    splice::{SpliceError, column, flow_text, indent_of_line},
 };
-use crate::yaml::{
-    tree::{NodeId, NodeKind, Tree},
-    value::Value,
+use crate::{
+    terminal::is_unprintable,
+    yaml::{
+        tree::{NodeId, NodeKind, Tree},
+        value::Value,
+    },
 };
 
 /// What becomes of the nodes of one document.
@@ -55,12 +56,12 @@ pub(crate) fn edit(manifest: &Manifest<'_>, edits: &[Edits]) -> Result<Edited, L
     }
     let text = patches.apply()?;
     let not_local = |at| Located { error: SpliceError::NotLocal, at };
-    if let Some(at) = first_difference(manifest, edits, &text) {
+    if let Some(at) = check::first_difference(manifest, edits, &text) {
         return Err(not_local(at));
     }
     let lost_comments = match manifest.format {
         Format::Json => Vec::new(),
-        Format::Yaml => lost_comments(source, &text).ok_or_else(|| not_local(0))?,
+        Format::Yaml => check::lost_comments(source, &text).ok_or_else(|| not_local(0))?,
     };
     Ok(Edited { text, lost_comments })
 }
@@ -90,8 +91,8 @@ impl Patches<'_> {
             return self.replace(tree, node, value);
         }
         self.remove(tree, node, &|key| find(key).is_none())?;
-        for &(_, value, index) in &kept {
-            self.reshape(tree, value, &wanted[index].1)?;
+        for &(key, value, index) in &kept {
+            self.reshape_entry(tree, (key, value), &wanted[index])?;
         }
         // What is new stands before the next that was there, or after the last one.
         let mut new: Vec<&(String, Value)> = Vec::new();
@@ -103,6 +104,60 @@ impl Patches<'_> {
         }
         let &(last, ..) = kept.last().expect("it isn't empty");
         self.insert(tree, node, last, new, false)
+    }
+
+    /// As [`Self::reshape`], for a value whose place can be told by its key only: one that isn't written at all, and a
+    /// block scalar, which begins with a mark outside of its range.
+    fn reshape_entry(
+        &mut self,
+        tree: &Tree<'_>,
+        (key, node): (NodeId, NodeId),
+        wanted: &(String, Value),
+    ) -> Patched {
+        let range = tree.range(node);
+        let colon = end_of(tree, self.source, key, key);
+        let is_scalar = matches!(tree.node(node).kind, NodeKind::Scalar { .. });
+        let mark = if range.is_empty() {
+            ""
+        } else {
+            self.source.get(colon..range.start).unwrap_or_default().trim()
+        };
+        let is_outside = is_scalar && (range.is_empty() || mark.starts_with(['|', '>']));
+        if !is_outside || self.format == Format::Json || wanted.1.is_read_from(tree, node) {
+            return self.reshape(tree, node, &wanted.1);
+        }
+        if let Some(block) = self.block(mark, range.start, &wanted.1) {
+            self.found.push((range.start..range.start + self.source[range].trim_end().len(), block));
+            return Ok(());
+        }
+        let indent = column(self.source, tree.range(key).start);
+        let name = Value::text(wanted.0.as_str()).to_yaml(0).trim_end().len() + 1;
+        let text = Value::one(&wanted.0, &wanted.1).to_yaml(indent)[name..].trim_end().to_owned();
+        let end = if range.is_empty() { colon } else { range.start + self.source[range].trim_end().len() };
+        self.found.push((colon..end, text));
+        Ok(())
+    }
+
+    /// The text as lines of the block scalar that is there, where such lines can hold it.
+    fn block(&self, mark: &str, start: usize, value: &Value) -> Option<String> {
+        let Value::Text(text) = value else { return None };
+        let header = mark.split('#').next().unwrap_or_default().trim_end();
+        let lines = match header {
+            "|" => text.strip_suffix('\n')?,
+            "|-" => text,
+            _ => return None,
+        };
+        let is_plain = |line: &str| {
+            !line.chars().any(|c| is_unprintable(c) || matches!(c, '\u{85}' | '\u{feff}'))
+                && (line.is_empty() || !line.trim().is_empty())
+        };
+        let starts_well = lines.starts_with(|c: char| !c.is_whitespace()) && !lines.ends_with('\n');
+        let indent = format!("\n{}", " ".repeat(column(self.source, start)));
+        let indented = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{indent}{line}") };
+        (starts_well && lines.split('\n').all(is_plain)).then(|| {
+            let block: String = lines.split('\n').map(indented).collect();
+            block[indent.len()..].to_owned()
+        })
     }
 
     fn replace(&mut self, tree: &Tree<'_>, node: NodeId, value: &Value) -> Patched {
@@ -231,7 +286,8 @@ impl Patches<'_> {
 
     fn apply(mut self) -> Result<String, Located<SpliceError>> {
         let crlf = self.source.find('\n').is_some_and(|i| self.source[..i].ends_with('\r'));
-        self.found.sort_by_key(|(range, _)| range.start);
+        // Something new before what goes at the same place.
+        self.found.sort_by_key(|(range, _)| (range.start, range.end));
         let mut out = String::with_capacity(self.source.len());
         let mut at = 0;
         for (range, text) in &self.found {
@@ -251,61 +307,15 @@ impl Patches<'_> {
     }
 }
 
-/// Where an entry ends. An empty value has no place of its own.
+/// Where an entry ends; of a key alone, behind its colon. An empty value has no place of its own.
 fn end_of(tree: &Tree<'_>, source: &str, key: NodeId, value: NodeId) -> usize {
     let (key, value) = (tree.range(key), tree.range(value));
-    if value.is_empty() {
+    if value.is_empty() || value == key {
         let after = &source[key.end..];
         let colon = after.len() - after.trim_start().strip_prefix(':').map_or(after.len(), str::len);
         return key.end + colon;
     }
     key.end.max(value.start + source[value].trim_end().len())
-}
-
-/// Reads the result, and gives a place near which it isn't what it should be.
-fn first_difference(manifest: &Manifest<'_>, edits: &[Edits], result: &str) -> Option<usize> {
-    let place = |edits: &Edits| {
-        let node = edits.replaced.first().map(|(node, _)| *node);
-        node.map_or(0, |node| manifest.documents[edits.document].range(node).start)
-    };
-    let any = || Some(edits.first().map_or(0, place));
-    let (format, Ok(documents)) = read(result) else { return any() };
-    if format != manifest.format || documents.len() != manifest.documents.len() {
-        return any();
-    }
-    let mut by_document: HashMap<usize, Vec<&Edits>> = HashMap::new();
-    edits.iter().for_each(|edits| by_document.entry(edits.document).or_default().push(edits));
-    for (index, (old, new)) in manifest.documents.iter().zip(&documents).enumerate() {
-        let here = by_document.remove(&index).unwrap_or_default();
-        let values =
-            here.iter().flat_map(|edits| &edits.replaced).map(|(node, value)| (*node, value)).collect();
-        let removed: HashSet<NodeId> =
-            here.iter().flat_map(|edits| &edits.removed).flat_map(|(_, keys)| keys).copied().collect();
-        let mut comparison = Comparison { old, new, values, removed, same: HashMap::new() };
-        let equal = match (old.root, new.root) {
-            (Some(old), Some(new)) => comparison.equal(old, new),
-            (old, new) => old.is_none() && new.is_none(),
-        };
-        if !equal {
-            return here.first().map(|edits| place(edits)).or_else(any);
-        }
-    }
-    None
-}
-
-/// Where the comments stood that are no longer there; `None` where there are others than before.
-fn lost_comments(old: &str, new: &str) -> Option<Vec<usize>> {
-    let mut lost = Vec::new();
-    let mut left = comments(new).into_iter().peekable();
-    for comment in comments(old) {
-        let text = |source: &str, range: &Range<usize>| source[range.clone()].trim_end().to_owned();
-        if left.peek().is_some_and(|next| text(new, next) == text(old, &comment)) {
-            left.next();
-        } else {
-            lost.push(comment.start);
-        }
-    }
-    left.next().is_none().then_some(lost)
 }
 
 #[cfg(test)]

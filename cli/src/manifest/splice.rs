@@ -203,7 +203,7 @@ fn first_difference<'o>(
         let here = replacements.iter().filter(|(object, _)| object.document == index);
         let values: HashMap<NodeId, &Value> =
             here.clone().map(|(object, value)| (object.node, *value)).collect();
-        let mut comparison = Comparison { old, new, values, removed: HashSet::new(), same: HashMap::new() };
+        let mut comparison = Comparison::new(old, new, values, HashSet::new());
         let equal = match (old.root, new.root) {
             (Some(old), Some(new)) => comparison.equal(old, new),
             (old, new) => old.is_none() && new.is_none(),
@@ -217,22 +217,46 @@ fn first_difference<'o>(
 
 /// Two readings of a document that may differ in known places only.
 pub(super) struct Comparison<'c, 'a> {
-    pub(super) old: &'c Tree<'a>,
-    pub(super) new: &'c Tree<'a>,
+    old: &'c Tree<'a>,
+    new: &'c Tree<'a>,
     /// What has to be read in the place of an old node.
-    pub(super) values: HashMap<NodeId, &'c Value>,
+    values: HashMap<NodeId, &'c Value>,
     /// Keys of the old document that are no longer there.
-    pub(super) removed: HashSet<NodeId>,
+    removed: HashSet<NodeId>,
     /// Which new node an old one became; an alias has to follow its target.
-    pub(super) same: HashMap<NodeId, NodeId>,
+    same: HashMap<NodeId, NodeId>,
+    /// How many replaced or removed nodes were met.
+    changes: usize,
+}
+
+impl<'c, 'a> Comparison<'c, 'a> {
+    pub(super) fn new(
+        old: &'c Tree<'a>,
+        new: &'c Tree<'a>,
+        values: HashMap<NodeId, &'c Value>,
+        removed: HashSet<NodeId>,
+    ) -> Self {
+        Self { old, new, values, removed, same: HashMap::new(), changes: 0 }
+    }
 }
 
 impl Comparison<'_, '_> {
     pub(super) fn equal(&mut self, old: NodeId, new: NodeId) -> bool {
         if let Some(value) = self.values.get(&old) {
+            self.changes += 1;
             return value.is_read_from(self.new, new);
         }
         self.same.insert(old, new);
+        let before = self.changes;
+        let equal = self.parts_equal(old, new);
+        // What an alias stands for may not change with it.
+        if self.changes != before {
+            self.same.remove(&old);
+        }
+        equal
+    }
+
+    fn parts_equal(&mut self, old: NodeId, new: NodeId) -> bool {
         let (old_tree, new_tree) = (self.old, self.new);
         match (&old_tree.node(old).kind, &new_tree.node(new).kind) {
             (NodeKind::Alias(old), NodeKind::Alias(new)) => self.same.get(old) == Some(new),
@@ -243,7 +267,9 @@ impl Comparison<'_, '_> {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.equal(*a, *b))
             }
             (NodeKind::Mapping { entries: a, .. }, NodeKind::Mapping { entries: b, .. }) => {
+                let all = a.len();
                 let a: Vec<_> = a.iter().filter(|(key, _)| !self.removed.contains(key)).collect();
+                self.changes += all - a.len();
                 a.len() == b.len()
                     && a.iter().zip(b).all(|(a, b)| self.equal(a.0, b.0) && self.equal(a.1, b.1))
             }

@@ -23,6 +23,9 @@ use super::Work;
 const LAST_APPLIED: [&str; 2] =
     ["kubectl.kubernetes.io/last-applied-configuration", "kubecfg.ksonnet.io/last-applied-configuration"];
 
+const OWNED: &str = "from now on the Secret goes when its SealedSecret goes, and one that is there has to be \
+                     annotated with sealing.dev/adopt";
+
 impl Work<'_, '_> {
     /// The template, without `data`.
     pub(super) fn template(&mut self, spec: &SealedSecretSpec) -> Template {
@@ -44,7 +47,12 @@ impl Work<'_, '_> {
             &["spec", "data"],
             "type, labels and annotations of the Secret were sealed in, and can be read now".to_owned(),
         );
-        if !spec.template.is_default() {
+        if !shape.owned {
+            self.warn(
+                &["spec", "template"],
+                format!("annotation {SKIP_SET_OWNER_REFERENCES} is left out: {OWNED}"),
+            );
+        } else if !spec.template.is_default() {
             self.warn(
                 &["spec", "template"],
                 "spec.template is replaced: beside spec.data it didn't count".to_owned(),
@@ -123,10 +131,7 @@ fn dropped(key: &str, value: &str) -> Option<Option<&'static str>> {
             "what others put into the Secret stays in any case; a Secret that others made has to be annotated with \
              sealing.dev/adopt",
         ),
-        SKIP_SET_OWNER_REFERENCES => Some(
-            "from now on the Secret goes when its SealedSecret goes, and one that is there has to be annotated with \
-             sealing.dev/adopt",
-        ),
+        SKIP_SET_OWNER_REFERENCES => Some(OWNED),
         key if key.starts_with(PREFIX) => Some("it speaks to the peer's controller"),
         key if key.starts_with("sealing.dev/") => return None,
         key if is_tracking_mark(key) => {

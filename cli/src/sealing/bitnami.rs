@@ -55,7 +55,10 @@ pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Value {
         Some(("apiVersion", Value::text(API_VERSION))),
         Some(("kind", Value::text(SEALED_SECRET))),
         Some(("metadata", mapping([strings("annotations", &own), name(), namespace()]))),
-        Some(("spec", mapping([Some(("encryptedData", Value::strings(&items))), Some(("template", template))]))),
+        Some((
+            "spec",
+            mapping([Some(("encryptedData", Value::strings(&items))), Some(("template", template))]),
+        )),
     ])
 }
 
@@ -66,6 +69,7 @@ mod tests {
     use seal_crds::{
         Plaintext, Sealed as _,
         bitnami::BitnamiSealed,
+        gotemplate::Branching,
         keys::{Keyring, RsaPrivateKey},
         resources::bitnami::SealedSecretSpec,
     };
@@ -75,7 +79,9 @@ mod tests {
     #[test]
     fn what_is_written_opens_in_its_scope_and_says_which() {
         let mut keys = Keyring::default();
-        keys.insert_rsa_key(RsaPrivateKey::from_pem(include_str!("../../../crds/src/keys/testdata/rsa-2048.pem")).unwrap());
+        keys.insert_rsa_key(
+            RsaPrivateKey::from_pem(include_str!("../../../crds/src/keys/testdata/rsa-2048.pem")).unwrap(),
+        );
         for scope in Scope::ALL {
             let secret = Secret {
                 namespace: None,
@@ -103,6 +109,7 @@ mod tests {
                 &annotations.unwrap_or_default(),
                 &spec,
                 &BTreeSet::new(),
+                Branching::Refused,
             );
             let sealed = sealed.unwrap();
             assert_eq!((sealed.scope(), sealed.shape().immutable), (scope, Some(true)));
