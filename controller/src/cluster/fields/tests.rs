@@ -2,6 +2,10 @@
 //!
 //! Not the apiserver's merging; `tests/cluster` sees that.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
+use seal_crds::Shape;
+use serde_json::Value;
+
 use super::*;
 
 fn shape() -> Shape {
