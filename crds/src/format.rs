@@ -17,9 +17,10 @@ use crate::secret::SecretError;
 use crate::template::TemplateError;
 
 /// Which format an object is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// `sealing.dev/v1alpha1`.
+    #[default]
     Native,
     /// `bitnami.com/v1alpha1`.
     Bitnami,

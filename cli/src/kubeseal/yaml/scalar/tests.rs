@@ -32,6 +32,15 @@ fn a_style_is_chosen_as_yaml_v2_chooses_it() {
         ("x ", "'x '"),
         ("é \u{2028} \u{a0} 😀 \u{1} \t", "\"é \\L \u{a0} \\U0001F600 \\x01 \\t\""),
         ("a \nb", "\"a \\nb\""),
+        ("1_000.5", "\"1_000.5\""),
+        ("0xffffffffffffffffff", "0xffffffffffffffffff"),
+        ("1e400", "1e400"),
+        ("08", "\"08\""),
+        ("2001-13-01", "2001-13-01"),
+        ("2001-1-1 1:1:1", "\"2001-1-1 1:1:1\""),
+        ("1:60", "1:60"),
+        ("._5", "._5"),
+        ("yEs", "yEs"),
     ] {
         assert_eq!(written(text), expected, "{text:?}");
     }
@@ -47,8 +56,9 @@ fn several_lines_are_a_literal_with_its_hints() {
 
 #[test]
 fn long_lines_are_folded_at_the_first_space_behind_column_80() {
-    let words = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore";
-    let expected = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt\n    ut labore";
+    let words =
+        "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore";
+    let expected = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor\n    incididunt ut labore";
     assert_eq!(written(words), expected);
     assert_eq!(written(&format!("{{{words}")), format!("'{{{}'", expected));
     assert_eq!(written(&"x".repeat(200)), "x".repeat(200));
