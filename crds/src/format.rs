@@ -17,9 +17,10 @@ use crate::secret::SecretError;
 use crate::template::TemplateError;
 
 /// Which format an object is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// `sealing.dev/v1alpha1`.
+    #[default]
     Native,
     /// `bitnami.com/v1alpha1`.
     Bitnami,
@@ -133,8 +134,8 @@ pub enum UnsealError {
     GoTemplate {
         /// The key of `template.data`.
         key: ItemName,
-        /// What is wrong with it.
-        error: GoTemplateError,
+        /// What is wrong with it; apart, so that errors which are not this one stay small.
+        error: Box<GoTemplateError>,
     },
     /// Public text that isn't in the format at all.
     #[error("{path} {problem}")]
@@ -185,11 +186,11 @@ pub enum UnsealError {
     )]
     CannotOpen {
         /// What: `item password`, or `data`.
-        what: String,
+        what: Box<str>,
         /// The scope whose label was tried.
         scope: Scope,
         /// What that scope binds, as text.
-        binding: String,
+        binding: Box<str>,
         /// The keys that were tried: those at hand of the size it was sealed to.
         candidates: Vec<Fingerprint>,
     },
@@ -204,7 +205,7 @@ pub enum UnsealError {
     )]
     NoRsaKey {
         /// What: `item password`, or `data`.
-        what: String,
+        what: Box<str>,
         /// Bits of the key it is sealed to.
         bits: usize,
         /// The keys at hand.
