@@ -111,7 +111,8 @@ impl Printer {
 /// By key, as yaml.v2 does: numbers within keys by their value, letters behind everything else.
 fn sorted(entries: &[(String, Node)]) -> Vec<(&str, &Node)> {
     let mut sorted: Vec<(&str, &Node)> = Vec::with_capacity(entries.len());
-    // By insertion: the relation isn't promised to be an order, of which the library's sort wants to be sure.
+    // By insertion: with numbers that begin with zeros the relation is no order, of which the library's sort wants to
+    // be sure, and of which yaml.v2 makes now this and now that.
     for (key, value) in entries {
         let at = sorted.iter().position(|(other, _)| is_less(key, other)).unwrap_or(sorted.len());
         sorted.insert(at, (key, value));

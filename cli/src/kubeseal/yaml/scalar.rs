@@ -80,10 +80,12 @@ impl Printer {
     fn double(&mut self, text: &str, indent: usize, may_fold: bool) {
         let chars: Vec<char> = text.chars().collect();
         let mut after_space = false;
+        // yaml.v2 looks for the mark at the beginning of the text, whichever character it is about to write.
+        let is_marked = text.starts_with('\u{feff}');
         self.put('"');
         for (index, &c) in chars.iter().enumerate() {
             let next = chars.get(index + 1);
-            if !is_printable(c) || is_break(c) || matches!(c, '"' | '\\') {
+            if is_marked || !is_printable(c) || is_break(c) || matches!(c, '"' | '\\') {
                 self.escaped(c);
                 after_space = false;
             } else if c == ' ' {
