@@ -26,13 +26,13 @@ check: ## Format, clippy and unit tests: the inner loop
 	cargo test --locked --workspace --lib --bins --quiet
 
 .PHONY: test
-test: toolchain ## Everything, against a real control plane and the real age
+test: toolchain ## Everything, against a real control plane, the real age and sealed-secrets
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	cargo test --locked --workspace
 
 .PHONY: toolchain
-toolchain: ## Build the real kube-apiserver, etcd, kubectl and age that tests run
+toolchain: ## Build the real control plane, age and sealed-secrets that tests run
 	$(MAKE) --no-print-directory -C tests/toolchain
 
 .PHONY: control-plane
