@@ -54,7 +54,7 @@ impl Serving {
         Self::start(plane, namespace, &mut command)
     }
 
-    /// Ours, as whoever the kubeconfig names, in the same place.
+    /// Ours, as whoever the kubeconfig names, in the same place; where its keys are is for the flags to say.
     ///
     /// # Panics
     /// When it doesn't serve its certificate.
@@ -64,7 +64,6 @@ impl Serving {
         let mut command = plane.inside(toolchain::own("test-seal-controller"));
         command
             .args(["--log=debug", "run"])
-            .arg(format!("--namespace={namespace}"))
             .arg(format!("--listen={POD_ADDRESS}:{}", PORT + 1))
             .arg(format!("--compat-http={POD_ADDRESS}:{PORT}"))
             .args(flags)
