@@ -34,7 +34,7 @@ pub struct Serving {
 
 impl Serving {
     /// The real controller, with its keys in a namespace. It may do everything: its roles aren't what is tested,
-    /// and it isn't slowed down by its own limit on requests.
+    /// and no limit on requests slows it down.
     ///
     /// # Panics
     /// When it doesn't serve its certificate.
@@ -45,7 +45,7 @@ impl Serving {
         let (host, port) = server.rsplit_once(':').expect("the supervisor names a port");
         let mut command = plane.inside_pod(&account, toolchain::bin(NAME));
         command
-            .arg("--kubeclient-qps=-1")
+            .args(["--kubeclient-qps=-1", "--rate-limit=1000"])
             .arg(format!("--listen-addr={POD_ADDRESS}:{PORT}"))
             .arg(format!("--listen-metrics-addr={POD_ADDRESS}:{}", PORT + 1))
             .args(flags)
@@ -66,6 +66,7 @@ impl Serving {
             .args(["--log=debug", "run"])
             .arg(format!("--listen={POD_ADDRESS}:{}", PORT + 1))
             .arg(format!("--compat-http={POD_ADDRESS}:{PORT}"))
+            .args(["--compat-verify", "--compat-rotate", "--compat-rate-limit=1000"])
             .args(flags)
             .env_clear()
             .env("KUBECONFIG", kubeconfig);
