@@ -155,7 +155,7 @@ impl Stage {
     }
 
     fn why(&self, namespace: &str, name: &str) -> String {
-        let sealed = self.api().get(&format!("{GROUP}/namespaces/{namespace}/sealedsecrets/{name}"));
+        let sealed = self.api().get(&sealed_secret(namespace, name));
         sealed.map_or_else(|| "no SealedSecret".to_owned(), |sealed| sealed["status"].to_string())
     }
 
@@ -168,6 +168,10 @@ impl Stage {
         let series = page.lines().filter(|line| line.starts_with(name));
         series.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
     }
+}
+
+pub(crate) fn sealed_secret(namespace: &str, name: &str) -> String {
+    format!("{GROUP}/namespaces/{namespace}/sealedsecrets/{name}")
 }
 
 pub(crate) fn secrets(namespace: &str) -> String {

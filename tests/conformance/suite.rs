@@ -3,7 +3,8 @@
 //! Invariant: every case passes, or is in the table with the reason; a case of the table that passes is a defect
 //! of the table.
 
-use std::os::unix::fs::symlink;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use seal_tests::control_plane::{ControlPlane, definitions, dying_with_us, succeed};
@@ -40,12 +41,50 @@ const RACES: &[Exception] = &[
     },
 ];
 
+const DIGEST: &str = "the case wants no annotation on the Secret but its own; ours writes the digest of what made it, and \
+    all else that the case asks for before that holds";
+const STATUS: &str = "the case waits for a status and then updates the object it has read: ours has a status from the \
+    start, by the definition's default, so the controller may write to the object in between";
+
 /// With ours.
-const OURS: &[Exception] = &[Exception {
-    case: "controller --version should produce the version",
-    why: "ours is another program with versions of its own, and nobody but this case asks",
-    races: false,
-}];
+const OURS: &[Exception] = &[
+    Exception {
+        case: "controller --version should produce the version",
+        why: "ours is another program with versions of its own, and nobody but this case asks",
+        races: false,
+    },
+    Exception {
+        case: "With managed annotation should take ownership of the existing Secret overwriting the whole Secret",
+        why: DIGEST,
+        races: false,
+    },
+    Exception {
+        case: "should take ownership of the existing Secret patching instead of overwriting the whole Secret",
+        why: DIGEST,
+        races: false,
+    },
+    Exception {
+        case: "With patch annotation should not take ownership of existing Secret while patching the Secret",
+        why: DIGEST,
+        races: false,
+    },
+    Exception {
+        case: "and empty secret should not take ownership of existing Secret while patching the Secret",
+        why: DIGEST,
+        races: false,
+    },
+    Exception {
+        case: "With existing object (update) should produce updated Secret",
+        why: STATUS,
+        races: true,
+    },
+];
+
+/// The name that the suite gives the Secrets it has kubeseal seal. No cluster takes it, so our programs don't
+/// either, and say so.
+const NAME: &str = "testSecret";
+/// One that a cluster takes, of the same length.
+const BETTER_NAME: &str = "testsecret";
 
 /// The name of a case, and whether it passed; and if not, why.
 struct Outcome {
@@ -55,14 +94,37 @@ struct Outcome {
 
 /// Runs the suite with a kubeseal and a controller (which it asks for its version only), while another serves.
 fn run(plane: &ControlPlane, kubeseal: &Path, controller: &Path, focus: Option<&str>) -> Vec<Outcome> {
+    run_suite(&toolchain::bin("sealed-secrets-integration"), plane, kubeseal, controller, focus)
+}
+
+/// A suite that is the peer's but for the [`NAME`].
+fn renamed(plane: &ControlPlane) -> PathBuf {
+    let mut program = fs::read(toolchain::bin("sealed-secrets-integration")).unwrap();
+    let found = positions(&program, NAME.as_bytes());
+    for at in found {
+        program[at..at + NAME.len()].copy_from_slice(BETTER_NAME.as_bytes());
+    }
+    let path = plane.dir().join("renamed-suite");
+    fs::write(&path, program).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn run_suite(
+    suite: &Path,
+    plane: &ControlPlane,
+    kubeseal: &Path,
+    controller: &Path,
+    focus: Option<&str>,
+) -> Vec<Outcome> {
     let report = plane.dir().join("suite.json");
-    let mut suite = dying_with_us(toolchain::bin("sealed-secrets-integration"));
+    let mut suite = dying_with_us(suite);
     suite.arg("-kubeconfig").arg(plane.kubeconfig());
     suite.arg("-kubeseal-bin").arg(kubeseal).arg("-controller-bin").arg(controller);
     suite.arg("-ginkgo.json-report").arg(&report).args(focus.map(|focus| format!("-ginkgo.focus={focus}")));
     let output = suite.current_dir(plane.dir()).output().unwrap();
     let report =
-        std::fs::read(&report).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stdout)));
+        fs::read(&report).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stdout)));
     let report: Value = serde_json::from_slice(&report).unwrap();
     let cases =
         report[0]["SpecReports"].as_array().unwrap().iter().filter(|case| case["LeafNodeType"] == "It");
@@ -134,8 +196,10 @@ fn the_suite_passes_with_our_programs_and_the_peers_command_line_with_our_contro
     let outcomes = run(&plane, &kubeseal, &controller, None);
     assert_eq!(outcomes.len(), 41);
     assert_as_expected(&outcomes, &[RACES, OURS].concat());
-    let outcomes = run(&plane, &toolchain::bin("kubeseal"), &controller, Some(COMMAND_LINE));
-    assert_as_expected(&outcomes, &[]);
+    for kubeseal in [kubeseal, toolchain::bin("kubeseal")] {
+        let outcomes = run_suite(&renamed(&plane), &plane, &kubeseal, &controller, Some(COMMAND_LINE));
+        assert_as_expected(&outcomes, &[]);
+    }
 }
 
 /// Our programs under the names of the peer's.
@@ -144,4 +208,9 @@ fn ours(plane: &ControlPlane) -> (PathBuf, PathBuf) {
     symlink(env!("CARGO_BIN_EXE_test-seal"), &kubeseal).unwrap();
     symlink(env!("CARGO_BIN_EXE_test-seal-controller"), &controller).unwrap();
     (kubeseal, controller)
+}
+
+fn positions(haystack: &[u8], needle: &[u8]) -> Vec<usize> {
+    let windows = haystack.windows(needle.len()).enumerate();
+    windows.filter(|(_, window)| *window == needle).map(|(at, _)| at).collect()
 }
