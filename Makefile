@@ -31,6 +31,10 @@ test: toolchain ## Everything, against a real control plane, the real age and se
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	cargo test --locked --workspace
 
+.PHONY: fuzz
+fuzz: ## Change manifests of both formats 100,000 times at random (some 3 minutes)
+	SEAL_FUZZ_COUNT=$${SEAL_FUZZ_COUNT:-100000} cargo test --locked --quiet -p seal-crds --lib mutations
+
 .PHONY: toolchain
 toolchain: ## Build the real control plane, age and sealed-secrets that tests run
 	$(MAKE) --no-print-directory -C tests/toolchain

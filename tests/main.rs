@@ -4,13 +4,14 @@
 //! tested beside its code. A manifest and what comes of it is a file in `vectors/`; what is typed and what
 //! comes of it is a file in `cli/`. Then, a module here for each peer or subject:
 //!
-//! - [`vectors`]: the native format, held by static files
+//! - [`vectors`]: both formats, held by static files
 //! - [`age`]: envelopes, to and from the real age
 //! - [`cases`]: the command line, held by the files in `cli/`
 //! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`conformance`]: the real sealed-secrets beside our programs, and in their place
 //! - [`end_to_end`]: the main job, by everything real
 //! - [`files`]: what `seal` does to files and streams
+//! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
 //! - [`repository`]: what must hold of the repository itself
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
 //! - [`terminal`]: `seal` before a person
@@ -33,6 +34,7 @@ mod conformance;
 mod demo;
 mod end_to_end;
 mod files;
+mod gotemplate;
 mod repository;
 mod round_trip;
 mod sandbox;

@@ -109,6 +109,8 @@ fn what_holds_plaintext_or_private_keys_cannot_be_printed_copied_or_serialized()
     lacks!(seal_crds::native::Item: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_crds::keys::Identity: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_crds::keys::Keyring: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+    lacks!(seal_crds::keys::RsaPrivateKey: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+    lacks!(seal_crds::keys::RsaSealingKey: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! The native format, held by static files: `vectors/opens/` and `vectors/refused/`.
+//! The native format, held by static files: `vectors/opens/` and `vectors/refused/`; the peer's is in [`bitnami`].
 //!
 //! Not made by the programs they test: `write` makes them by hand and with the real age, once, and only
 //! when asked. A new vector goes there. Invariant: a file, once committed, never changes; each is read
 //! here, and each says everything that comes of it.
 
+mod bitnami;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +59,8 @@ struct Refused {
     reason: String,
     message: Option<String>,
 }
+
+const FOLDERS: [&str; 4] = ["opens", "refused", "bitnami/opens", "bitnami/refused"];
 
 fn dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
@@ -188,7 +191,6 @@ fn every_vector_is_one_that_was_written_down_and_the_other_way_round() {
     if std::env::var("SEAL_UPDATE").is_ok_and(|what| what == "vectors") {
         write::missing(&dir());
     }
-    let files: BTreeSet<_> =
-        ["opens", "refused"].iter().flat_map(|folder| vectors(folder).into_keys()).collect();
+    let files: BTreeSet<_> = FOLDERS.iter().flat_map(|folder| vectors(folder).into_keys()).collect();
     assert_eq!(files, write::files());
 }

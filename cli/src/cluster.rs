@@ -155,6 +155,7 @@ mod tests {
             status: primary.into(),
             observed_generation: None,
             last_transition_time: "2026-11-21T10:00:00Z".to_owned(),
+            last_update_time: None,
             reason: "Newest".to_owned(),
             message: String::new(),
         };

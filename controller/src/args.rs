@@ -7,9 +7,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use seal_crds::gotemplate::Branching;
 use seal_crds::keys::{Recipient, RecipientsFileError, parse_recipients};
 use seal_crds::{Namespace, Scope};
 
+use crate::compat_http::args::CompatArgs;
 use crate::host::args::HostArgs;
 use crate::policy::Policy;
 
@@ -66,6 +68,19 @@ pub struct PolicyArgs {
         value_name = "SCOPE,…"
     )]
     pub allowed_scopes: Vec<Scope>,
+    /// Scopes of Bitnami's format that are opened.
+    #[arg(
+        long,
+        env = "SEAL_CONTROLLER_BITNAMI_ALLOWED_SCOPES",
+        value_delimiter = ',',
+        default_value = "strict,namespace-wide,cluster-wide",
+        value_name = "SCOPE,…"
+    )]
+    pub bitnami_allowed_scopes: Vec<Scope>,
+    /// Let templates of Bitnami's format branch on values (if, range, with). Whoever may edit a template and see
+    /// whether it renders then learns about a value bit by bit.
+    #[arg(long, env = "SEAL_CONTROLLER_ALLOW_TEMPLATE_BRANCHING")]
+    pub allow_template_branching: bool,
     /// Allow a Secret type that is refused otherwise, because the control plane acts on it.
     #[arg(long = "allow-type", value_name = "TYPE")]
     pub allowed_types: Vec<String>,
@@ -76,6 +91,8 @@ impl PolicyArgs {
     pub fn to_policy(&self) -> Policy {
         Policy {
             scopes: self.allowed_scopes.iter().copied().collect(),
+            bitnami_scopes: self.bitnami_allowed_scopes.iter().copied().collect(),
+            branching: if self.allow_template_branching { Branching::Allowed } else { Branching::Refused },
             types: self.allowed_types.iter().cloned().collect(),
             ..Policy::default()
         }
@@ -93,9 +110,16 @@ pub struct RunArgs {
     /// Watch this namespace only, with a Role instead of a ClusterRole. Without it, all.
     #[arg(long, env = "SEAL_CONTROLLER_WATCH_NAMESPACE", value_name = "NAMESPACE")]
     pub watch_namespace: Option<Namespace>,
-    /// Also open SealedSecrets in the controller's own namespace. A planted key Secret is a sealing key.
+    /// Where the sealing keys of sealed-secrets are. Without it, in the controller's own namespace.
+    #[arg(long, env = "SEAL_CONTROLLER_BITNAMI_KEY_NAMESPACE", value_name = "NAMESPACE")]
+    pub bitnami_key_namespace: Option<Namespace>,
+    /// Also open SealedSecrets in the namespaces with sealing keys. A planted key Secret is a sealing key.
     #[arg(long)]
     pub allow_own_namespace: bool,
+    /// Give Secrets of Bitnami SealedSecrets no owner, so that they outlive them: for a migration under a tool that
+    /// deletes the old object before it creates the new one.
+    #[arg(long, env = "SEAL_CONTROLLER_ORPHAN_BITNAMI_SECRETS")]
+    pub orphan_bitnami_secrets: bool,
     /// A file of recovery recipients, published beside the primary for everybody to seal to.
     #[arg(long, env = "SEAL_CONTROLLER_RECOVERY_RECIPIENTS", value_name = "FILE")]
     pub recovery_recipients: Option<PathBuf>,
@@ -105,6 +129,8 @@ pub struct RunArgs {
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, env = "SEAL_CONTROLLER_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+    #[command(flatten)]
+    pub compat: CompatArgs,
 }
 
 /// Why flags that parse can't be followed.
@@ -126,15 +152,21 @@ impl RunArgs {
     /// Where the file of recovery recipients can't be used.
     pub fn to_options(&self) -> Result<crate::cluster::Options, ArgsError> {
         let mut policy = self.policy.to_policy();
-        policy.refused_namespace = (!self.allow_own_namespace).then(|| self.namespace.clone());
+        let bitnami_keys = self.bitnami_key_namespace.as_ref().unwrap_or(&self.namespace);
+        if !self.allow_own_namespace {
+            policy.refused_namespaces = [self.namespace.clone(), bitnami_keys.clone()].into();
+        }
         let recovery = self.recovery_recipients.as_ref().map(read_recipients).transpose()?;
         Ok(crate::cluster::Options {
             namespace: self.namespace.clone(),
+            bitnami_keys: bitnami_keys.clone(),
             watch: self.watch_namespace.clone(),
             policy,
+            orphan_bitnami_secrets: self.orphan_bitnami_secrets,
             recovery: recovery.unwrap_or_default(),
             workers: self.workers,
             listen: self.listen,
+            compat: self.compat.to_options(),
         })
     }
 }
@@ -155,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_controllers_own_namespace_is_refused_unless_allowed() {
+    fn the_namespaces_with_keys_are_refused_unless_allowed() {
         let options = |flags: &[&str]| {
             let Command::Run(args) = Cli::parse_from(["seal-controller", "run"].iter().chain(flags)).command
             else {
@@ -164,10 +196,23 @@ mod tests {
             args.to_options().unwrap()
         };
         let usual = options(&["--namespace", "keys"]);
-        assert_eq!(usual.policy.refused_namespace, "keys".parse().ok());
+        assert_eq!(usual.policy.refused_namespaces, ["keys".parse().unwrap()].into());
+        assert_eq!(usual.bitnami_keys.as_str(), "keys");
         assert_eq!(usual.policy.scopes, Policy::default().scopes);
-        assert_eq!(options(&["--allow-own-namespace"]).policy.refused_namespace, None);
+        assert_eq!(usual.policy.bitnami_scopes, Policy::default().bitnami_scopes);
+        let apart = options(&["--namespace", "keys", "--bitnami-key-namespace", "kube-system"]);
+        let both = ["keys".parse().unwrap(), "kube-system".parse().unwrap()];
+        assert_eq!(
+            (apart.policy.refused_namespaces, apart.bitnami_keys.as_str()),
+            (both.into(), "kube-system")
+        );
+        assert!(options(&["--allow-own-namespace"]).policy.refused_namespaces.is_empty());
         let wide = options(&["--allowed-scopes", "strict,cluster-wide"]);
         assert_eq!(wide.policy.scopes, [Scope::Strict, Scope::ClusterWide].into());
+        let narrow = options(&["--bitnami-allowed-scopes=strict"]);
+        assert_eq!(
+            (narrow.policy.bitnami_scopes, narrow.policy.scopes),
+            ([Scope::Strict].into(), usual.policy.scopes)
+        );
     }
 }

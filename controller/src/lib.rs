@@ -17,6 +17,8 @@ use args::{Cli, Command, LogArgs, LogFormat};
 pub mod args;
 pub mod backoff;
 pub mod cluster;
+pub mod compat_http;
+mod decode;
 pub mod failure;
 pub mod host;
 pub mod metrics;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::failure::Failure;
@@ -20,6 +21,27 @@ struct ReconcileLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KeyLabels {
+    /// `loaded`, `inactive` or `unusable`.
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CompatLabels {
+    path: &'static str,
+    /// `ok`, `refused`, `malformed`, `limited` or `unavailable`.
+    answer: &'static str,
+}
+
+/// How many Secrets there are that should hold a key of the peer's, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BitnamiKeyCounts {
+    pub(crate) loaded: usize,
+    pub(crate) inactive: usize,
+    pub(crate) unusable: usize,
+}
+
 /// What the controller counts.
 #[derive(Clone)]
 pub struct Metrics {
@@ -27,6 +49,8 @@ pub struct Metrics {
     unseals: Counter,
     writes: Counter,
     heals: Counter,
+    bitnami_keys: Family<KeyLabels, Gauge>,
+    compat_requests: Family<CompatLabels, Counter>,
     registry: Arc<Registry>,
 }
 
@@ -47,7 +71,20 @@ impl Default for Metrics {
             "Secrets that had been changed or deleted and were put back",
             heals.clone(),
         );
-        Self { reconciles, unseals, writes, heals, registry: Arc::new(registry) }
+        let bitnami_keys = Family::default();
+        registry.register(
+            "bitnami_keys",
+            "Secrets with a sealing key of sealed-secrets, by what became of them",
+            Family::clone(&bitnami_keys),
+        );
+        let compat_requests = Family::default();
+        registry.register(
+            "compat_requests",
+            "Requests that would open something over HTTP, by path and answer",
+            Family::clone(&compat_requests),
+        );
+        let registry = Arc::new(registry);
+        Self { reconciles, unseals, writes, heals, bitnami_keys, compat_requests, registry }
     }
 }
 
@@ -71,6 +108,19 @@ impl Metrics {
 
     pub(crate) fn healed(&self) {
         self.heals.inc();
+    }
+
+    pub(crate) fn bitnami_keys(&self, counts: BitnamiKeyCounts) {
+        let BitnamiKeyCounts { loaded, inactive, unusable } = counts;
+        for (state, count) in [("loaded", loaded), ("inactive", inactive), ("unusable", unusable)] {
+            self.bitnami_keys
+                .get_or_create(&KeyLabels { state })
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    pub(crate) fn compat_answered(&self, path: &'static str, answer: &'static str) {
+        self.compat_requests.get_or_create(&CompatLabels { path, answer }).inc();
     }
 
     /// The OpenMetrics text of all counters.

@@ -4,7 +4,7 @@
 //! sync, is neither opened nor written; so a restart over unchanged objects costs no key operation.
 
 use seal_crds::Place;
-use seal_crds::resources::{ConditionStatus, find_condition};
+use seal_crds::resources::{ConditionStatus, GROUP, find_condition};
 
 use crate::failure::Failure;
 use crate::store::{Last, Target, Write};
@@ -55,6 +55,17 @@ pub fn foreign(place: &Place) -> Failure {
     )
 }
 
+/// The failure for an object of the peer's format beside a native one of the same name. A migration has both for a
+/// while; one of them makes the Secret, and it is always the same.
+pub fn superseded(place: &Place) -> Failure {
+    Failure::permanent(
+        "Superseded",
+        format!(
+            "Secret {place} is made from the SealedSecret of this name in {GROUP}; this one is no longer needed"
+        ),
+    )
+}
+
 /// Whether the status says Ready for the generation at hand.
 pub fn is_ready(last: &Last) -> bool {
     last.status.as_ref().is_some_and(|status| {
@@ -80,12 +91,13 @@ mod tests {
             status: ready.into(),
             observed_generation: Some(observed_generation),
             last_transition_time: "2026-01-01T00:00:00Z".into(),
+            last_update_time: None,
             reason: "InSync".into(),
             message: String::new(),
         };
         let status =
             SealedSecretStatus { observed_generation, conditions: vec![ready], ..Default::default() };
-        Last { generation: 2, status: Some(status), requested_at: None }
+        Last { generation: 2, status: Some(status), ..Last::default() }
     }
 
     const IN_SYNC: Target = Target::Ours { in_sync: true };

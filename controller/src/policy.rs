@@ -5,31 +5,39 @@
 
 use std::collections::BTreeSet;
 
-use seal_crds::{Namespace, Place, Scope, Sealed};
+use seal_crds::gotemplate::Branching;
+use seal_crds::{Format, Namespace, Place, Scope, Sealed};
 
 use crate::failure::Failure;
 
 /// Which objects are opened.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Scopes that are opened.
+    /// Scopes of the native format that are opened.
     pub scopes: BTreeSet<Scope>,
+    /// Scopes of the peer's format that are opened.
+    pub bitnami_scopes: BTreeSet<Scope>,
+    /// Whether templates of the peer's format may branch on values.
+    pub branching: Branching,
     /// Types that are allowed although the format refuses them by default.
     pub types: BTreeSet<String>,
-    /// Where SealedSecrets are refused: the controller's own namespace.
-    pub refused_namespace: Option<Namespace>,
+    /// Where SealedSecrets are refused: the namespaces with sealing keys.
+    pub refused_namespaces: BTreeSet<Namespace>,
     /// The only namespaces that are served; everything when absent.
     pub namespaces: Option<BTreeSet<Namespace>>,
 }
 
 impl Default for Policy {
     /// `strict` and `namespace-wide`: a cluster-wide object can be opened by any tenant who copies it, so
-    /// opening those is a decision of whoever runs the cluster.
+    /// opening those is a decision of whoever runs the cluster. For the peer's format all: its objects are there
+    /// already, and the peer opens them.
     fn default() -> Self {
         Self {
             scopes: [Scope::Strict, Scope::NamespaceWide].into(),
+            bitnami_scopes: Scope::ALL.into(),
+            branching: Branching::Refused,
             types: BTreeSet::new(),
-            refused_namespace: None,
+            refused_namespaces: BTreeSet::new(),
             namespaces: None,
         }
     }
@@ -42,9 +50,9 @@ impl Policy {
     ///
     /// A permanent failure that names the flag.
     pub fn admit_place(&self, place: &Place) -> Result<(), Failure> {
-        // The controller's namespace holds its keys: a SealedSecret there could become a Secret that is
-        // read as one, and everybody with the public key can make SealedSecrets.
-        if self.refused_namespace.as_ref() == Some(&place.namespace) {
+        // A SealedSecret beside the keys could become a Secret that is read as one, and everybody with the
+        // public key can make SealedSecrets.
+        if self.refused_namespaces.contains(&place.namespace) {
             return Err(Failure::permanent(
                 "NamespaceRefused",
                 format!(
@@ -58,7 +66,7 @@ impl Policy {
             Some(namespaces) if !namespaces.contains(&place.namespace) => Err(Failure::permanent(
                 "NamespaceRefused",
                 format!(
-                    "namespace {} is not one this controller serves (--allow-namespace)",
+                    "namespace {} is not one this controller serves (--allow-namespace, --watch-namespace)",
                     place.namespace
                 ),
             )),
@@ -72,13 +80,17 @@ impl Policy {
     ///
     /// A permanent failure that names the flag.
     pub fn admit(&self, sealed: &dyn Sealed) -> Result<(), Failure> {
-        if self.scopes.contains(&sealed.scope()) {
+        let (flag, scopes) = match sealed.format() {
+            Format::Native => ("--allowed-scopes", &self.scopes),
+            Format::Bitnami => ("--bitnami-allowed-scopes", &self.bitnami_scopes),
+        };
+        if scopes.contains(&sealed.scope()) {
             return Ok(());
         }
-        let allowed = self.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
+        let allowed = scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
         Err(Failure::permanent(
             "ScopeRefused",
-            format!("scope {} is not opened here (--allowed-scopes is {allowed})", sealed.scope()),
+            format!("scope {} is not opened here ({flag} is {allowed})", sealed.scope()),
         ))
     }
 }
@@ -93,7 +105,8 @@ mod tests {
 
     #[test]
     fn the_namespace_with_the_keys_is_refused() {
-        let policy = Policy { refused_namespace: "seal-system".parse().ok(), ..Policy::default() };
+        let policy =
+            Policy { refused_namespaces: ["seal-system".parse().unwrap()].into(), ..Policy::default() };
         assert_eq!(policy.admit_place(&place("seal-system")).unwrap_err().reason, "NamespaceRefused");
         assert_eq!(policy.admit_place(&place("prod")), Ok(()));
     }

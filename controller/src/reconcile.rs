@@ -1,7 +1,7 @@
 //! One object, from manifest to Secret.
 //!
-//! The whole controller in one scroll, the same over either store: guard → decode → observe → plan → unseal
-//! → write → status. Not here: how a store reads and writes ([`crate::store`]), what is decided
+//! The whole controller in one scroll, the same over either store and for either format: guard → decode →
+//! observe → plan → unseal → write → status. Not here: how a store reads and writes ([`crate::store`]), what is decided
 //! ([`crate::plan`]), what is said ([`crate::status`]).
 //!
 //! Invariant: every effect of a reconcile is a line of [`reconcile`] or [`attempt`]; plaintext lives from
@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use seal_crds::keys::Keyring;
-use seal_crds::{Sealed, Unsealed};
+use seal_crds::{Sealed, UnsealError};
 use tokio::sync::watch;
 
 use crate::backoff::Backoff;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, plan, superseded};
 use crate::policy::Policy;
 use crate::status::{Opened, next_status, transition};
 use crate::store::{Last, Notice, Store};
@@ -92,8 +92,12 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     let store = &context.store;
     let place = store.place(object)?;
     context.policy.admit_place(&place)?;
+    if store.is_superseded(object) {
+        return Err(superseded(&place));
+    }
     let sealed = store.decode(object, &context.policy)?;
     context.policy.admit(&*sealed)?;
+    let sealed = reveal(context, sealed).await?;
 
     let target = store.observe(object, &*sealed).await?;
     let (write, heals) = match plan(&place, last, target)? {
@@ -108,7 +112,8 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
             "somebody keeps changing the Secret back; it is left alone for a while",
         ));
     }
-    let unsealed = unseal(context, sealed.clone()).await?;
+    let opening = sealed.clone();
+    let unsealed = open(context, move |keys| opening.unseal(keys)).await?;
     let mut healed = false;
     if let Some(write) = write
         && store.write(object, &*sealed, write, &unsealed.data).await?
@@ -121,11 +126,25 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     Ok(Done::Opened { opened, healed })
 }
 
+/// The object with its shape known. Where that is sealed in, it is opened for it, at every look: whether its Secret
+/// is in sync can't be told otherwise. Only the peer's deprecated `data` is like that.
+async fn reveal<S>(context: &Context<S>, sealed: Arc<dyn Sealed>) -> Result<Arc<dyn Sealed>, Failure> {
+    if sealed.is_revealed() {
+        return Ok(sealed);
+    }
+    let opening = sealed.clone();
+    let revealed = open(context, move |keys| opening.reveal(keys)).await?;
+    Ok(revealed.unwrap_or(sealed))
+}
+
 /// Off the async threads: opening costs key operations, and a thread that computes answers nobody.
-async fn unseal<S>(context: &Context<S>, sealed: Arc<dyn Sealed>) -> Result<Unsealed, Failure> {
+async fn open<S, T: Send + 'static>(
+    context: &Context<S>,
+    with: impl FnOnce(&Keyring) -> Result<T, UnsealError> + Send + 'static,
+) -> Result<T, Failure> {
     let keys = context.keys.borrow().clone();
     context.metrics.unsealed();
-    let opened = tokio::task::spawn_blocking(move || sealed.unseal(&keys)).await;
+    let opened = tokio::task::spawn_blocking(move || with(&keys)).await;
     match opened {
         Ok(result) => Ok(result?),
         // The task panicked, or the runtime is going down. The panic's message stays in the task.

@@ -9,6 +9,7 @@
 
 use jiff::Timestamp;
 use jiff::fmt::strtime;
+use seal_crds::Format;
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::{Condition, ConditionStatus, SealedSecretStatus, find_condition};
 
@@ -29,21 +30,23 @@ pub struct Opened {
 
 /// The status after an outcome.
 pub fn next_status(last: &Last, outcome: Result<&Opened, &Failure>, now: Timestamp) -> SealedSecretStatus {
-    let mut conditions = vec![match outcome {
-        Ok(_) => (READY, true, IN_SYNC, "the Secret is what this SealedSecret says".to_owned()),
-        Err(failure) => (READY, false, failure.reason, failure.message.clone()),
-    }];
+    let (reason, message) = match outcome {
+        Ok(_) => (IN_SYNC, "the Secret is what this SealedSecret says"),
+        Err(failure) => (failure.reason, failure.message.as_str()),
+    };
+    let mut conditions = Vec::new();
+    if last.format == Format::Bitnami {
+        conditions.push(synced(last, outcome.is_ok(), reason, message, now));
+    }
+    conditions.push(condition(last, READY, outcome.is_ok(), reason, message, now));
     if let Err(failure) = outcome {
         let type_ = if failure.is_permanent() { STALLED } else { RECONCILING };
-        conditions.push((type_, true, failure.reason, failure.message.clone()));
+        conditions.push(condition(last, type_, true, reason, message, now));
     }
     let opened = outcome.ok();
     SealedSecretStatus {
         observed_generation: last.generation,
-        conditions: conditions
-            .into_iter()
-            .map(|(type_, status, reason, message)| condition(last, type_, status, reason, message, now))
-            .collect(),
+        conditions,
         items: opened.map(|opened| opened.items as i64),
         key: opened.and_then(|opened| opened.by.first()).map(|by| by.short().to_string()),
         opened_by: opened.map_or_else(Vec::new, |opened| opened.by.iter().map(ToString::to_string).collect()),
@@ -54,6 +57,8 @@ pub fn next_status(last: &Last, outcome: Result<&Opened, &Failure>, now: Timesta
 const READY: &str = "Ready";
 const STALLED: &str = "Stalled";
 const RECONCILING: &str = "Reconciling";
+/// The peer's only condition. Its printer columns read the first of the list, whatever its type.
+const SYNCED: &str = "Synced";
 
 /// What people should hear of the step from the last status to this one, if anything.
 pub fn transition(last: &Last, next: &SealedSecretStatus) -> Option<Notice> {
@@ -64,8 +69,64 @@ pub fn transition(last: &Last, next: &SealedSecretStatus) -> Option<Notice> {
     }
     // Reasons come from this program's own fixed words; leaking one would be a new word, not a secret.
     let warning = ready.status != ConditionStatus::True;
-    let reason = if warning { "NotReady" } else { "Ready" };
+    let reason = match last.format {
+        Format::Native => {
+            if warning {
+                "NotReady"
+            } else {
+                "Ready"
+            }
+        }
+        Format::Bitnami => peers_event(&ready.reason),
+    };
     Some(Notice { warning, reason, message: format!("{}: {}", ready.reason, ready.message) })
+}
+
+/// The reason of an Event about an object of the peer's format, as the peer says it, so that what people have built
+/// on those keeps working: unsealed, can't be unsealed, or can't be written to the Secret.
+fn peers_event(reason: &str) -> &'static str {
+    /// Reasons that speak of the Secret or the API server, not of what is sealed.
+    const OF_THE_SECRET: [&str; 12] = [
+        "ApiBusy",
+        "ApiError",
+        "ApiUnavailable",
+        "Conflict",
+        "Contested",
+        "FieldConflict",
+        "Forbidden",
+        "ForeignSecret",
+        "ImmutableSecret",
+        "NotFound",
+        "SecretRefused",
+        "Superseded",
+    ];
+    match reason {
+        IN_SYNC => "Unsealed",
+        reason if OF_THE_SECRET.contains(&reason) => "ErrUpdateFailed",
+        _ => "ErrUnsealFailed",
+    }
+}
+
+/// As the peer writes it: no message while all is well, and the time of the last word about this generation.
+///
+/// That time moves only with what is said. Were it to move with every look, each status would be another one, and
+/// each would be cause for the next look.
+fn synced(last: &Last, status: bool, reason: &str, message: &str, now: Timestamp) -> Condition {
+    let message = if status { "" } else { message };
+    let mut synced = condition(last, SYNCED, status, reason, message, now);
+    let said = before(last, SYNCED).filter(|before| {
+        (before.status, &before.reason, &before.message) == (synced.status, &synced.reason, &synced.message)
+            && last.status.as_ref().is_some_and(|status| status.observed_generation == last.generation)
+    });
+    synced.last_update_time = match said {
+        Some(said) => said.last_update_time.clone(),
+        None => Some(rfc3339(now)),
+    };
+    synced
+}
+
+fn before<'a>(last: &'a Last, type_: &str) -> Option<&'a Condition> {
+    find_condition(&last.status.as_ref()?.conditions, type_)
 }
 
 fn condition(
@@ -73,14 +134,11 @@ fn condition(
     type_: &str,
     status: bool,
     reason: &str,
-    message: String,
+    message: &str,
     now: Timestamp,
 ) -> Condition {
     let status = ConditionStatus::from(status);
-    let unchanged_since = last
-        .status
-        .as_ref()
-        .and_then(|last| find_condition(&last.conditions, type_))
+    let unchanged_since = before(last, type_)
         .filter(|before| before.status == status)
         .map(|before| before.last_transition_time.clone());
     Condition {
@@ -88,8 +146,9 @@ fn condition(
         status,
         observed_generation: Some(last.generation),
         last_transition_time: unchanged_since.unwrap_or_else(|| rfc3339(now)),
+        last_update_time: None,
         reason: reason.to_owned(),
-        message,
+        message: message.to_owned(),
     }
 }
 
@@ -107,7 +166,11 @@ mod tests {
     }
 
     fn last(status: Option<SealedSecretStatus>) -> Last {
-        Last { generation: 3, status, requested_at: Some("now".into()) }
+        Last { generation: 3, status, requested_at: Some("now".into()), ..Last::default() }
+    }
+
+    fn last_of_peers(status: Option<SealedSecretStatus>) -> Last {
+        Last { format: Format::Bitnami, ..last(status) }
     }
 
     fn opened() -> Opened {
@@ -153,6 +216,60 @@ mod tests {
         let first = next_status(&last(None), Ok(&opened()), at(0));
         assert_eq!(next_status(&last(Some(first.clone())), Ok(&opened()), at(9)), first);
         assert_eq!(transition(&last(Some(first.clone())), &first), None);
+    }
+
+    #[test]
+    fn the_peers_format_says_synced_first_and_when_it_was_said() {
+        let first = next_status(&last_of_peers(None), Ok(&opened()), at(0));
+        let types: Vec<_> = first.conditions.iter().map(|condition| condition.type_.as_str()).collect();
+        assert_eq!(types, ["Synced", "Ready"]);
+        let synced = &first.conditions[0];
+        assert_eq!((synced.status, synced.message.as_str()), (ConditionStatus::True, ""));
+        assert_eq!(synced.last_update_time.as_ref(), Some(&synced.last_transition_time));
+        assert_eq!(next_status(&last_of_peers(Some(first.clone())), Ok(&opened()), at(9)), first);
+
+        let mut later = last_of_peers(Some(first.clone()));
+        later.generation += 1;
+        let next = next_status(&later, Ok(&opened()), at(9));
+        assert_eq!(next.conditions[0].last_transition_time, first.conditions[0].last_transition_time);
+        assert_eq!(next.conditions[0].last_update_time.as_deref(), Some("1970-01-01T00:00:09Z"));
+        let failed = next_status(&later, Err(&Failure::permanent("CannotOpen", "no key")), at(9));
+        assert_eq!(
+            (failed.conditions[0].type_.as_str(), failed.conditions[0].message.as_str()),
+            ("Synced", "no key")
+        );
+    }
+
+    /// The peer's definition knows none of `openedBy`, `items`, `key` and a condition's generation.
+    #[test]
+    fn a_status_that_the_peers_definition_pruned_is_said_again_without_a_change() {
+        for outcome in [Ok(&opened()), Err(&Failure::permanent("CannotOpen", "no key"))] {
+            let said = next_status(&last_of_peers(None), outcome, at(0));
+            let mut pruned = SealedSecretStatus {
+                observed_generation: said.observed_generation,
+                conditions: said.conditions.clone(),
+                ..SealedSecretStatus::default()
+            };
+            pruned.conditions.iter_mut().for_each(|condition| condition.observed_generation = None);
+            assert_eq!(next_status(&last_of_peers(Some(pruned)), outcome, at(9)), said);
+        }
+    }
+
+    #[test]
+    fn events_about_the_peers_format_have_the_peers_reasons() {
+        let event = |outcome: Result<&Opened, &Failure>| {
+            transition(&last_of_peers(None), &next_status(&last_of_peers(None), outcome, at(0))).unwrap()
+        };
+        assert_eq!(event(Ok(&opened())).reason, "Unsealed");
+        for (reason, expected) in [
+            ("CannotOpen", "ErrUnsealFailed"),
+            ("ScopeRefused", "ErrUnsealFailed"),
+            ("ForeignSecret", "ErrUpdateFailed"),
+            ("ImmutableSecret", "ErrUpdateFailed"),
+        ] {
+            let notice = event(Err(&Failure::permanent(reason, "x")));
+            assert!(notice.warning && notice.reason == expected, "{notice:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use seal_crds::resources::SealedSecretStatus;
-use seal_crds::{ItemName, Place, Plaintext, Sealed};
+use seal_crds::{Format, ItemName, Place, Plaintext, Sealed};
 
 use crate::failure::Failure;
 use crate::policy::Policy;
@@ -25,6 +25,9 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// A permanent failure where its namespace or name may not be used.
     fn place(&self, object: &Self::Object) -> Result<Place, Failure>;
+
+    /// Whether an object of the native format speaks for the same Secret; then this one steps back.
+    fn is_superseded(&self, object: &Self::Object) -> bool;
 
     /// Parses the object.
     ///
@@ -71,6 +74,8 @@ pub trait Store: Send + Sync + 'static {
 /// What is known of an object before this reconcile.
 #[derive(Clone, Debug, Default)]
 pub struct Last {
+    /// The format, whose users look in different places for what is said.
+    pub format: Format,
     /// Changes with every change of what the object asks for.
     pub generation: i64,
     /// The status as it stands; none before anybody looked.

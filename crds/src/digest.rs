@@ -111,4 +111,35 @@ mod tests {
             "933b2071fcfc72d32ed4cd376af337b50cef862f4dc1673ad2f4b39cb75d22a1"
         );
     }
+
+    #[test]
+    fn the_digest_of_the_peers_format_is_a_contract_too() {
+        let spec = serde_json::json!({
+            "encryptedData": {"a": "x"},
+            "template": {"data": {"b": "{{ .a }}"}, "metadata": {"labels": {"l": "1"}}, "type": "Opaque"},
+        });
+        let spec = bitnami::SealedSecretSpec::from_json(&spec).unwrap();
+        // printf '%s' 'seal/v1/digest1{"format":"bitnami.com/v1alpha1","scope":"namespace-wide","spec":{"encryptedData":
+        // {"a":"x"},"template":{"data":{"b":"{{ .a }}"},"metadata":{"labels":{"l":"1"}},"type":"Opaque"}}}' | sha256sum
+        let digest = Digest::of_bitnami(Scope::NamespaceWide, &spec);
+        assert_eq!(digest.to_string(), "3091c402cb98849691de8f6b38c3728740219294ac537b76be12d1710d682ce8");
+        assert_ne!(Digest::of_bitnami(Scope::Strict, &spec), digest);
+    }
+
+    #[test]
+    fn what_the_peer_reads_alike_has_one_digest() {
+        let digest = |spec: serde_json::Value| {
+            Digest::of_bitnami(Scope::Strict, &bitnami::SealedSecretSpec::from_json(&spec).unwrap())
+        };
+        let nothing = serde_json::Value::Null;
+        let plain = digest(serde_json::json!({"encryptedData": {"a": "x"}}));
+        for template in [
+            nothing.clone(),
+            serde_json::json!({"metadata": nothing, "data": nothing}),
+            serde_json::json!({"metadata": {"name": "db", "creationTimestamp": nothing}}),
+        ] {
+            assert_eq!(digest(serde_json::json!({"encryptedData": {"a": "x"}, "template": template})), plain);
+        }
+        assert_ne!(digest(serde_json::json!({"data": "x"})), plain);
+    }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::digest::Digest;
+use crate::gotemplate::GoTemplateError;
 use crate::keys::{Fingerprint, Keyring};
 use crate::names::{ItemName, NameError};
 use crate::plaintext::Plaintext;
@@ -16,9 +17,10 @@ use crate::secret::SecretError;
 use crate::template::TemplateError;
 
 /// Which format an object is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// `sealing.dev/v1alpha1`.
+    #[default]
     Native,
     /// `bitnami.com/v1alpha1`.
     Bitnami,
@@ -125,6 +127,16 @@ pub enum UnsealError {
     /// A template that can't be used.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// A Go template of the peer's format that can't be used.
+    ///
+    /// No `source()`: the fragment says it all, and who walks the chain would print it twice.
+    #[error("template.data.{key}: {error}")]
+    GoTemplate {
+        /// The key of `template.data`.
+        key: ItemName,
+        /// What is wrong with it.
+        error: GoTemplateError,
+    },
     /// Public text that isn't in the format at all.
     #[error("{path} {problem}")]
     Malformed {
@@ -165,10 +177,11 @@ pub enum UnsealError {
         sealed_to: Vec<Fingerprint>,
     },
     /// No RSA key at hand opens an item of the peer's format. Which of key, label and bytes is wrong is not told
-    /// apart: the answer would be an oracle for whoever can submit ciphertexts (Manger 2001).
+    /// apart: the answer would be an oracle for whoever can submit ciphertexts (Manger 2001). So it says everything
+    /// that was tried, for people to compare.
     #[error(
-        "no RSA key at hand opens {what} as sealed for {binding} ({scope}); tried {}: it is sealed to another key or for \
-         another place, or was changed",
+        "{what} can't be opened as {binding} (scope {scope}) with the RSA keys at hand, {}: it was sealed with another \
+         certificate, or for another namespace, name or scope, or was changed since; compare them, or seal it again",
         short_list(candidates)
     )]
     CannotOpen {
@@ -178,8 +191,25 @@ pub enum UnsealError {
         scope: Scope,
         /// What that scope binds, as text.
         binding: String,
-        /// The keys at hand.
+        /// The keys that were tried: those at hand of the size it was sealed to.
         candidates: Vec<Fingerprint>,
+    },
+    /// No RSA key at hand can have been the one an item of the peer's format is sealed to: none has its size, which
+    /// everybody sees, or there is none at all.
+    #[error(
+        "{what} is sealed to an RSA key of {bits} bits, and {}: load the key that belongs to the certificate it was \
+         sealed with",
+        if at_hand.is_empty() { "no RSA key is at hand".to_owned() } else {
+            format!("those at hand have other sizes ({})", short_list(at_hand))
+        }
+    )]
+    NoRsaKey {
+        /// What: `item password`, or `data`.
+        what: String,
+        /// Bits of the key it is sealed to.
+        bits: usize,
+        /// The keys at hand.
+        at_hand: Vec<Fingerprint>,
     },
     /// An identity opens the envelope's header, but the file was changed.
     #[error("envelopes[{envelope}] was changed after it was sealed")]
@@ -272,11 +302,12 @@ impl UnsealError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Name(_) => "InvalidName",
-            Self::Secret(_) | Self::Template(_) => "InvalidTemplate",
+            Self::Secret(_) | Self::Template(_) | Self::GoTemplate { .. } => "InvalidTemplate",
             Self::Malformed { .. } | Self::TooLarge { .. } => "Malformed",
             Self::UnknownVersion { .. } => "UnknownVersion",
             Self::NoMatchingKey { .. } => "NoMatchingKey",
             Self::CannotOpen { .. } => "CannotOpen",
+            Self::NoRsaKey { .. } => "NoMatchingKey",
             Self::EnvelopeAltered { .. } => "EnvelopeAltered",
             Self::MalformedEnvelope { .. } => "MalformedEnvelope",
             Self::WrongScope { .. } => "WrongScope",
@@ -295,7 +326,7 @@ impl UnsealError {
     /// Whether another set of identities could make a difference. Everything else waits for a change of
     /// the object itself.
     pub fn may_pass_with_other_keys(&self) -> bool {
-        matches!(self, Self::NoMatchingKey { .. } | Self::CannotOpen { .. })
+        matches!(self, Self::NoMatchingKey { .. } | Self::CannotOpen { .. } | Self::NoRsaKey { .. })
     }
 }
 

@@ -19,6 +19,7 @@
 pub mod bitnami;
 pub mod digest;
 pub mod format;
+pub mod gotemplate;
 pub mod keys;
 pub mod names;
 pub mod native;
@@ -27,6 +28,8 @@ pub mod resources;
 pub mod scope;
 pub mod secret;
 pub mod template;
+#[cfg(test)]
+mod tests;
 
 pub use digest::Digest;
 pub use format::{Format, Sealed, Shape, UnsealError, Unsealed};

@@ -102,12 +102,19 @@ fn a_secret_with_another_controller_is_never_adopted() {
 #[test]
 fn a_secret_whose_owner_an_update_wrote_changes_hands_and_keeps_its_uid() {
     let scene = Scene::new("hands");
+    // One that exists: the garbage collector would be faster than anybody.
+    let owner = json!({
+        "apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "metadata": {"name": "db"},
+        "spec": {"encryptedData": {}},
+    });
+    let owners = format!("/apis/bitnami.com/v1alpha1/namespaces/{}/sealedsecrets", scene.namespace);
+    let owner = scene.api().create(&owners, &owner).unwrap();
     // As the peer's controller leaves it, or a backup that was restored.
     let theirs = foreign(
         &scene,
         &json!({"ownerReferences": [{
             "apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "name": "db",
-            "uid": "00000000-0000-4000-8000-000000000001", "controller": true,
+            "uid": owner["metadata"]["uid"], "controller": true,
         }]}),
     );
     let _controller = scene.start(&[]);

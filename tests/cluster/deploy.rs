@@ -1,6 +1,7 @@
 //! `controller/deploy` as it ships, on a control plane of its own: every namespace is watched, and the
 //! definitions change.
 
+use std::fs;
 use std::sync::OnceLock;
 
 use seal_tests::control_plane::{ControlPlane, definitions, succeed};
@@ -8,7 +9,7 @@ use seal_tests::toolchain;
 use seal_tests::wait::until;
 use serde_json::{Value, json};
 
-use super::scene::{ACCOUNT, Scene};
+use super::scene::{ACCOUNT, Scene, items};
 
 const SYSTEM: &str = "seal-system";
 
@@ -59,6 +60,7 @@ fn the_shipped_roles_grant_the_controller_no_more_than_it_needs() {
         &["update", "secrets", "-n", "default"],
         &["update", "sealedsecrets.sealing.dev", "-n", "default"],
         &["patch", "sealedsecrets.sealing.dev", "-n", "default"],
+        &["patch", "sealedsecrets.bitnami.com", "-n", "default"],
         &["create", "sealingkeys.sealing.dev", "-n", "default"],
         &["patch", "sealingkeys.sealing.dev", "-n", SYSTEM],
         &["delete", "sealingkeys.sealing.dev", "-n", SYSTEM],
@@ -83,19 +85,64 @@ fn people_may_read_public_keys_and_edit_objects_but_not_what_the_controller_says
         let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
         scene.api().create(&path, &binding).unwrap();
     }
-    let objects = "sealedsecrets.sealing.dev";
-    // The aggregated roles are made by a controller, in its own time.
-    until("edit may create", || may("edit", &["create", objects, "-n", namespace]));
-    until("admin may create", || may("admin", &["create", objects, "-n", namespace]));
-    until("view may get", || may("view", &["get", objects, "-n", namespace]));
-    assert!(!may("view", &["create", objects, "-n", namespace]));
+    let groups = ["sealedsecrets.sealing.dev", "sealedsecrets.bitnami.com"];
+    for objects in groups {
+        // The aggregated roles are made by a controller, in its own time.
+        until("edit may create", || may("edit", &["create", objects, "-n", namespace]));
+        until("admin may create", || may("admin", &["create", objects, "-n", namespace]));
+        until("view may get", || may("view", &["get", objects, "-n", namespace]));
+        assert!(!may("view", &["create", objects, "-n", namespace]));
+    }
     for who in ["view", "edit", "admin"] {
-        assert!(!may(who, &["patch", objects, "--subresource=status", "-n", namespace]), "{who}");
+        for objects in groups {
+            assert!(!may(who, &["patch", objects, "--subresource=status", "-n", namespace]), "{who}");
+        }
         assert!(!may(who, &["create", "sealingkeys.sealing.dev", "-n", namespace]), "{who}");
         // Whoever can log in.
         assert!(may(who, &["list", "sealingkeys.sealing.dev", "-n", SYSTEM]), "{who}");
         assert!(!may(who, &["get", "secrets", "-n", SYSTEM]), "{who}");
     }
+}
+
+#[test]
+fn the_component_for_kubeseal_adds_what_kubeseal_looks_for_and_lets_nobody_open_anything() {
+    let overlay = plane().dir().join("compat");
+    fs::create_dir_all(&overlay).unwrap();
+    // kustomize takes relative paths only.
+    let up = "../".repeat(overlay.canonicalize().unwrap().components().count() - 1);
+    let repository = toolchain::repository().canonicalize().unwrap();
+    let deploy = format!("{up}{}/controller/deploy", repository.strip_prefix("/").unwrap().display());
+    let kustomization = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+        "resources": [deploy], "components": [format!("{deploy}/compat")],
+    });
+    fs::write(overlay.join("kustomization.yaml"), kustomization.to_string()).unwrap();
+    let built = plane()
+        .kubectl(["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-o", "json", "-k"])
+        .arg(&overlay)
+        .output();
+    let built = built.unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let built: Value = serde_json::from_slice(&built.stdout).unwrap();
+    let find = |kind: &str, name: &str| {
+        let is_it = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == name;
+        items(&built).iter().find(is_it).unwrap_or_else(|| panic!("no {kind} {name}"))
+    };
+    let service = find("Service", "sealed-secrets-controller");
+    assert_eq!(service["spec"]["ports"].as_array().unwrap().len(), 1, "kubeseal takes the first");
+    assert_eq!(service["spec"]["ports"][0]["name"], "http");
+    let deployment = find("Deployment", ACCOUNT);
+    let pod = &deployment["spec"]["template"];
+    for (label, value) in service["spec"]["selector"].as_object().unwrap() {
+        assert_eq!(pod["metadata"]["labels"][label], *value);
+    }
+    let container = &pod["spec"]["containers"][0];
+    let ports = container["ports"].as_array().unwrap();
+    let port = ports.iter().find(|port| port["name"] == service["spec"]["ports"][0]["targetPort"]).unwrap();
+    let flag = json!(format!("--compat-http=0.0.0.0:{}", port["containerPort"]));
+    assert_eq!(container["args"], json!(["--log-format=json", "run", flag]));
+    let role = find("Role", "sealed-secrets-service-proxier");
+    assert!(role["rules"].as_array().unwrap().iter().all(|rule| rule["verbs"] == json!(["get"])), "{role}");
 }
 
 /// The definitions are updated before the controller is, and somebody already uses a new field.

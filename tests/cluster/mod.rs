@@ -5,6 +5,9 @@
 //! something that comes later ([`scene::Scene::nudge`]), never by sleeping.
 
 mod adoption;
+mod bitnami;
+mod bitnami_keys;
+mod bitnami_schema;
 mod canary;
 mod conflict;
 mod deletion;

@@ -281,7 +281,8 @@ pub(crate) fn items(list: &Value) -> &[Value] {
     list["items"].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn path(api: &str, namespace: &str, plural: &str, name: &str) -> String {
+/// The path of an object; of all, where the name is empty.
+pub(crate) fn path(api: &str, namespace: &str, plural: &str, name: &str) -> String {
     let slash = if name.is_empty() { "" } else { "/" };
     format!("{api}/namespaces/{namespace}/{plural}{slash}{name}")
 }

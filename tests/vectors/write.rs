@@ -3,6 +3,7 @@
 //! Not part of a test run; see `super`. Invariant: a vector that is there is never written over, and no
 //! expectation is computed by the code under test.
 
+mod bitnami;
 mod opens;
 mod refused;
 
@@ -32,7 +33,7 @@ impl Case {
 }
 
 fn cases() -> impl Iterator<Item = Case> {
-    opens::cases().into_iter().chain(refused::cases())
+    opens::cases().into_iter().chain(refused::cases()).chain(bitnami::cases())
 }
 
 /// The files that should be there.

@@ -113,7 +113,9 @@ pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -
     if fields.iter().any(|field| ["type", "data", "immutable"].contains(&field.as_str())) {
         return Failure::permanent(
             "ImmutableSecret",
-            format!("Secret {place} is immutable, or its type would change; delete it, and it is made anew"),
+            format!(
+                "the target Secret is immutable, or its type would change; delete it, and {place} is made anew"
+            ),
         );
     }
     let what = if fields.is_empty() { "a field it doesn't name".to_owned() } else { fields.join(", ") };

@@ -13,38 +13,130 @@ use std::collections::BTreeSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use seal_crds::Shape;
 use seal_crds::resources::DIGEST_ANNOTATION;
+use seal_crds::resources::bitnami::PREFIX;
+use seal_crds::secret::is_tracking_mark;
 use serde_json::{Map, Value};
 
 /// The name under which this controller owns fields.
 pub(super) const FIELD_MANAGER: &str = "seal-controller";
+
+/// The names under which the peer's controller does: its program's, as client-go has it by default, in its own image
+/// and where somebody packaged it.
+const PEERS: [&str; 2] = ["controller", "sealed-secrets-controller"];
+
+/// What our own annotations begin with; they are never the peer's.
+const OWN: &str = "sealing.dev/";
+
+const DATA: [&str; 1] = ["f:data"];
+const LABELS: [&str; 2] = ["f:metadata", "f:labels"];
+const ANNOTATIONS: [&str; 2] = ["f:metadata", "f:annotations"];
+const OWNERS: [&str; 2] = ["f:metadata", "f:ownerReferences"];
 
 /// A set of leaf fields, each a path of `FieldsV1` segments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FieldSet(BTreeSet<Vec<String>>);
 
 impl FieldSet {
-    /// What we apply to a Secret of this shape, owned by the SealedSecret with this uid.
-    pub(super) fn expected(shape: &Shape, owner_uid: &str) -> Self {
-        let mut set = BTreeSet::new();
-        let mut add = |path: &[&str]| {
-            set.insert(path.iter().map(|&segment| segment.to_owned()).collect());
-        };
-        for key in &shape.keys {
-            add(&["f:data", &format!("f:{key}")]);
+    /// What we apply to a Secret of this shape; with the uid, where its SealedSecret owns it, and with the type, where
+    /// that is ours to say.
+    pub(super) fn expected(shape: &Shape, owner_uid: Option<&str>, type_: bool) -> Self {
+        let mut set = Self::default();
+        shape.keys.iter().for_each(|key| set.add(&DATA, &format!("f:{key}")));
+        shape.labels.keys().for_each(|key| set.add(&LABELS, &format!("f:{key}")));
+        shape.annotations.keys().for_each(|key| set.add(&ANNOTATIONS, &format!("f:{key}")));
+        set.add(&ANNOTATIONS, &format!("f:{DIGEST_ANNOTATION}"));
+        if let Some(uid) = owner_uid {
+            set.add(&OWNERS, &owner_segment(uid));
         }
-        for label in shape.labels.keys() {
-            add(&["f:metadata", "f:labels", &format!("f:{label}")]);
+        if type_ {
+            set.add(&[], "f:type");
         }
-        for annotation in shape.annotations.keys() {
-            add(&["f:metadata", "f:annotations", &format!("f:{annotation}")]);
-        }
-        add(&["f:metadata", "f:annotations", &format!("f:{DIGEST_ANNOTATION}")]);
-        add(&["f:metadata", "f:ownerReferences", &owner_segment(owner_uid)]);
-        add(&["f:type"]);
         if shape.immutable.is_some() {
-            add(&["f:immutable"]);
+            set.add(&[], "f:immutable");
         }
-        Self(set)
+        set
+    }
+
+    /// Labels and annotations by their keys.
+    pub(super) fn of_metadata<'k>(
+        labels: impl IntoIterator<Item = &'k String>,
+        annotations: impl IntoIterator<Item = &'k String>,
+    ) -> Self {
+        let mut set = Self::default();
+        labels.into_iter().for_each(|key| set.add(&LABELS, &format!("f:{key}")));
+        annotations.into_iter().for_each(|key| set.add(&ANNOTATIONS, &format!("f:{key}")));
+        set
+    }
+
+    fn add(&mut self, container: &[&str], segment: &str) {
+        let path = container.iter().chain([&segment]).map(|&segment| segment.to_owned());
+        self.0.insert(path.collect());
+    }
+
+    /// Keys of `data`.
+    pub(super) fn data(&self) -> impl Iterator<Item = &str> {
+        self.names(&DATA)
+    }
+
+    /// Keys of labels.
+    pub(super) fn labels(&self) -> impl Iterator<Item = &str> {
+        self.names(&LABELS)
+    }
+
+    /// Keys of annotations.
+    pub(super) fn annotations(&self) -> impl Iterator<Item = &str> {
+        self.names(&ANNOTATIONS)
+    }
+
+    fn names<'s>(&'s self, container: &'s [&str]) -> impl Iterator<Item = &'s str> {
+        self.0.iter().filter_map(move |path| {
+            let (last, above) = path.split_last()?;
+            last.strip_prefix("f:").filter(|_| above == container)
+        })
+    }
+
+    /// The values, labels and annotations among the fields.
+    fn content(self) -> Self {
+        let kept = |path: &Vec<String>| {
+            let above = &path[..path.len() - 1];
+            above == DATA || above == LABELS || above == ANNOTATIONS
+        };
+        Self(self.0.into_iter().filter(kept).collect())
+    }
+
+    /// The labels and annotations by which tools know their own objects.
+    fn tracking_marks(&self) -> Self {
+        let marks = |key: &&str| is_tracking_mark(key) && !key.starts_with(OWN) && !key.starts_with(PREFIX);
+        let labels: Vec<String> = self.labels().filter(marks).map(str::to_owned).collect();
+        let annotations: Vec<String> = self.annotations().filter(marks).map(str::to_owned).collect();
+        Self::of_metadata(&labels, &annotations)
+    }
+
+    pub(super) fn union(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    pub(super) fn without(mut self, other: &Self) -> Self {
+        self.0.retain(|path| !other.0.contains(path));
+        self
+    }
+
+    pub(super) fn has_digest(&self) -> bool {
+        self.annotations().any(|key| key == DIGEST_ANNOTATION)
+    }
+
+    pub(super) fn has_type(&self) -> bool {
+        self.0.iter().any(|path| path == &["f:type"])
+    }
+
+    fn is_digest_or_owner(&self) -> bool {
+        let digest = format!("f:{DIGEST_ANNOTATION}");
+        self.0.iter().all(|path| path[..path.len() - 1] == OWNERS || path.last() == Some(&digest))
+    }
+
+    fn has_owner_reference(&self) -> bool {
+        self.0.iter().any(|path| path.len() > 2 && path[..2] == OWNERS)
     }
 
     fn of(entry: &ManagedFieldsEntry) -> Self {
@@ -100,13 +192,70 @@ fn is_apply(entry: &ManagedFieldsEntry) -> bool {
     entry.operation.as_deref() == Some("Apply") && entry.subresource.as_deref().unwrap_or_default().is_empty()
 }
 
+fn is_update(entry: &ManagedFieldsEntry, manager: &str) -> bool {
+    entry.operation.as_deref() == Some("Update")
+        && entry.manager.as_deref() == Some(manager)
+        && entry.subresource.as_deref().unwrap_or_default().is_empty()
+}
+
 /// Whether our Apply entry owns exactly the expected fields, and no `Update` entry owns one of them too.
 ///
 /// The second half matters after a creation or adoption that was cut short: a field with a second owner
 /// would stay behind when its item is removed.
+///
+/// Digest and owner reference may be our own `Update` entry's instead: where a Secret is taken over in one request,
+/// what that changes is put down there. Both are safe there, because neither is ever left out of an apply: the digest
+/// is always among it, and a reference that has to go is claimed first ([`with_owner_claimed`]).
 pub(super) fn owns_exactly(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> bool {
-    managed.iter().any(|entry| is_ours(entry) && FieldSet::of(entry) == *expected)
-        && !managed.iter().any(|entry| !is_apply(entry) && FieldSet::of(entry).shares_a_field_with(expected))
+    let Some(applied) = managed.iter().find(|entry| is_ours(entry)) else { return false };
+    let mut owned = FieldSet::of(applied);
+    for entry in managed.iter().filter(|entry| !is_apply(entry)) {
+        let shared = FieldSet(FieldSet::of(entry).0.intersection(&expected.0).cloned().collect());
+        let may_be_ours = is_update(entry, FIELD_MANAGER) && shared.is_digest_or_owner();
+        if !(shared.0.is_empty() || may_be_ours) {
+            return false;
+        }
+        owned = owned.union(shared);
+    }
+    owned == *expected
+}
+
+/// What we own by an apply; `None` before the first.
+pub(super) fn applied(managed: &[ManagedFieldsEntry]) -> Option<FieldSet> {
+    managed.iter().find(|entry| is_ours(entry)).map(FieldSet::of)
+}
+
+/// What we own, by whichever operation.
+pub(super) fn owned(managed: &[ManagedFieldsEntry]) -> FieldSet {
+    let updates = managed.iter().filter(|entry| is_update(entry, FIELD_MANAGER)).map(FieldSet::of);
+    updates.fold(applied(managed).unwrap_or_default(), FieldSet::union)
+}
+
+/// Values, labels and annotations that are there by updates, whoever made them.
+pub(super) fn updated(managed: &[ManagedFieldsEntry]) -> FieldSet {
+    let updates = managed.iter().filter(|entry| !is_apply(entry));
+    updates.fold(FieldSet::default(), |all, entry| all.union(FieldSet::of(entry).content()))
+}
+
+/// Values, labels and annotations that others apply.
+pub(super) fn applied_by_others(managed: &[ManagedFieldsEntry]) -> FieldSet {
+    let others = managed.iter().filter(|entry| is_apply(entry) && !is_ours(entry));
+    others.fold(FieldSet::default(), |all, entry| all.union(FieldSet::of(entry).content()))
+}
+
+/// What the peer's controller put into a Secret that it made or wrote, apart from what is expected; `None` where
+/// it has no part in the Secret. With `only_marks`, no more of it than tracking marks.
+pub(super) fn of_the_peer(
+    managed: &[ManagedFieldsEntry],
+    expected: &FieldSet,
+    only_marks: bool,
+) -> Option<FieldSet> {
+    let is_peers = |entry: &&ManagedFieldsEntry| PEERS.iter().any(|peer| is_update(entry, peer));
+    let theirs = managed.iter().filter(is_peers).map(FieldSet::of).reduce(FieldSet::union)?;
+    let marks = theirs.tracking_marks().without(expected);
+    let has_part =
+        theirs.shares_a_field_with(expected) || theirs.has_owner_reference() || !marks.0.is_empty();
+    has_part.then(|| if only_marks { marks } else { theirs.content().without(expected) })
 }
 
 /// Other `Apply` managers of expected fields: their names, and the fields as a conflict of the apiserver names
@@ -136,7 +285,7 @@ pub(super) fn with_owner_claimed(
     managed: &[ManagedFieldsEntry],
     uid: &str,
 ) -> Option<Vec<ManagedFieldsEntry>> {
-    let path = vec!["f:metadata".to_owned(), "f:ownerReferences".to_owned(), owner_segment(uid)];
+    let path: Vec<String> = OWNERS.iter().map(ToString::to_string).chain([owner_segment(uid)]).collect();
     let has_it = |entry: &ManagedFieldsEntry| !is_apply(entry) && FieldSet::of(entry).0.contains(&path);
     if !managed.iter().any(has_it) {
         return None;
@@ -164,7 +313,7 @@ pub(super) fn settled(
 }
 
 /// managedFields with our Apply entry owning just these fields, and no `Update` entry any of them.
-fn moved(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> Vec<ManagedFieldsEntry> {
+pub(super) fn moved(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> Vec<ManagedFieldsEntry> {
     let mut ours =
         managed.iter().find(|entry| is_ours(entry)).cloned().unwrap_or_else(|| ManagedFieldsEntry {
             manager: Some(FIELD_MANAGER.to_owned()),
@@ -191,130 +340,4 @@ fn moved(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> Vec<ManagedFiel
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shape() -> Shape {
-        Shape {
-            type_: "Opaque".into(),
-            immutable: None,
-            labels: [("app.kubernetes.io/name".to_owned(), "db".to_owned())].into(),
-            annotations: Default::default(),
-            keys: ["password".parse().unwrap()].into(),
-            owned: true,
-        }
-    }
-
-    fn expected() -> FieldSet {
-        FieldSet::expected(&shape(), "u-1")
-    }
-
-    fn entry(manager: &str, operation: &str, fields: Value) -> ManagedFieldsEntry {
-        ManagedFieldsEntry {
-            manager: Some(manager.into()),
-            operation: Some(operation.into()),
-            fields_v1: Some(FieldsV1(fields)),
-            ..Default::default()
-        }
-    }
-
-    /// As kube-apiserver 1.36 writes it after an apply.
-    fn ours() -> ManagedFieldsEntry {
-        entry(
-            FIELD_MANAGER,
-            "Apply",
-            serde_json::json!({
-                "f:data": {"f:password": {}},
-                "f:metadata": {
-                    "f:annotations": {"f:sealing.dev/digest": {}},
-                    "f:labels": {"f:app.kubernetes.io/name": {}},
-                    "f:ownerReferences": {"k:{\"uid\":\"u-1\"}": {}},
-                },
-                "f:type": {},
-            }),
-        )
-    }
-
-    #[test]
-    fn our_own_apply_is_in_sync() {
-        assert!(owns_exactly(&[ours()], &expected()));
-        assert_eq!(FieldSet::of(&ours()).to_fields_v1(), ours().fields_v1.unwrap());
-    }
-
-    #[test]
-    fn foreign_keys_are_not_drift() {
-        let theirs = entry("kubectl-edit", "Update", serde_json::json!({"f:data": {".": {}, "f:extra": {}}}));
-        assert!(owns_exactly(&[ours(), theirs], &expected()));
-    }
-
-    #[test]
-    fn lost_added_or_stripped_ownership_is_drift() {
-        let mut lost = ours();
-        lost.fields_v1.as_mut().unwrap().0["f:data"] = serde_json::json!({});
-        let mut added = ours();
-        added.fields_v1.as_mut().unwrap().0["f:data"]["f:old"] = serde_json::json!({});
-        for managed in [vec![lost], vec![added], vec![]] {
-            assert!(!owns_exactly(&managed, &expected()));
-        }
-    }
-
-    #[test]
-    fn a_creation_is_settled_into_an_apply() {
-        let created = entry(
-            FIELD_MANAGER,
-            "Update",
-            serde_json::json!({
-                "f:data": {".": {}, "f:password": {}},
-                "f:metadata": {
-                    "f:annotations": {".": {}, "f:sealing.dev/digest": {}},
-                    "f:labels": {".": {}, "f:app.kubernetes.io/name": {}},
-                    "f:ownerReferences": {".": {}, "k:{\"uid\":\"u-1\"}": {}},
-                },
-                "f:type": {},
-            }),
-        );
-        assert!(!owns_exactly(std::slice::from_ref(&created), &expected()));
-        let settled = settled(&[created], &expected()).unwrap();
-        assert_eq!(settled.len(), 1);
-        assert!(owns_exactly(&settled, &expected()));
-    }
-
-    #[test]
-    fn an_adoption_leaves_others_only_what_is_not_ours() {
-        let theirs = entry(
-            "kubectl-create",
-            "Update",
-            serde_json::json!({
-                "f:data": {".": {}, "f:password": {}, "f:extra": {}},
-                "f:type": {},
-            }),
-        );
-        assert!(!owns_exactly(&[ours(), theirs.clone()], &expected()), "a second owner must go");
-        let settled = settled(&[ours(), theirs], &expected()).unwrap();
-        assert!(owns_exactly(&settled, &expected()));
-        assert_eq!(settled[1].fields_v1.as_ref().unwrap().0, serde_json::json!({"f:data": {"f:extra": {}}}));
-    }
-
-    #[test]
-    fn an_owner_reference_that_an_update_made_becomes_ours_to_remove() {
-        let old =
-            serde_json::json!({"f:metadata": {"f:ownerReferences": {".": {}, "k:{\"uid\":\"u-0\"}": {}}}});
-        let claimed = with_owner_claimed(&[ours(), entry("velero", "Update", old)], "u-0").unwrap();
-        assert_eq!(claimed.len(), 1, "nothing is left to the other manager");
-        assert!(!owns_exactly(&claimed, &expected()), "until the next apply it isn't in sync");
-        let fields = &claimed[0].fields_v1.as_ref().unwrap().0;
-        assert!(fields["f:metadata"]["f:ownerReferences"].get("k:{\"uid\":\"u-0\"}").is_some());
-        assert_eq!(with_owner_claimed(&[ours()], "u-1"), None, "an apply removes its own");
-    }
-
-    #[test]
-    fn another_applier_of_our_field_is_named() {
-        let theirs = entry("argocd", "Apply", serde_json::json!({"f:data": {"f:password": {}}}));
-        assert_eq!(
-            other_appliers(&[ours(), theirs], &expected()),
-            [("argocd".to_owned(), ".data.password".to_owned())]
-        );
-        let elsewhere = entry("argocd", "Apply", serde_json::json!({"f:data": {"f:extra": {}}}));
-        assert_eq!(other_appliers(&[ours(), elsewhere], &expected()), []);
-    }
-}
+mod tests;

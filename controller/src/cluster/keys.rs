@@ -18,7 +18,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use seal_crds::Namespace;
-use seal_crds::keys::{Fingerprint, Identity, Keyring, Recipient};
+use seal_crds::keys::{Fingerprint, Identity, Keyring, Recipient, RsaPrivateKey};
 use seal_crds::resources::{
     Condition, KeyState, SEALING_KEY_LABEL, SealingKey, SealingKeySpec, SealingKeyStatus, find_condition,
 };
@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::api::{failure, is_code};
+use super::bitnami_keys::BitnamiKeys;
 use super::fields::FIELD_MANAGER;
 use super::key_secret::{KeySecret, KeySecretList, to_json};
 use crate::failure::Failure;
@@ -45,6 +46,8 @@ pub(super) struct Keys {
     pub(super) namespace: Namespace,
     /// Offline recipients, from flags only.
     pub(super) recovery: Vec<Recipient>,
+    /// The peer's, which are in the same keyring.
+    pub(super) bitnami: BitnamiKeys,
     pub(super) keyring: watch::Sender<Arc<Keyring>>,
 }
 
@@ -94,7 +97,16 @@ impl Keys {
             }
             self.report(name, object, key, primary).await?;
         }
-        self.offer(loaded, primary);
+        let rsa_keys = match self.bitnami.sync().await {
+            Ok(rsa_keys) => rsa_keys,
+            // Identities don't wait for a namespace that nobody granted.
+            Err(failure) if self.keyring.borrow().rsa_keys().is_empty() => {
+                self.offer(loaded, primary, Vec::new());
+                return Err(failure);
+            }
+            Err(failure) => return Err(failure),
+        };
+        self.offer(loaded, primary, rsa_keys);
         Ok(())
     }
 
@@ -225,6 +237,7 @@ impl Keys {
                 observed_generation: object.metadata.generation,
                 last_transition_time: since
                     .map_or_else(|| rfc3339(now), |before| before.last_transition_time.clone()),
+                last_update_time: None,
                 reason: reason.to_owned(),
                 message: message.to_owned(),
             }
@@ -246,15 +259,22 @@ impl Keys {
         }
     }
 
-    /// Hands the keyring to the reconcilers, the primary first, only where it changed.
-    fn offer(&self, loaded: Vec<Loaded>, primary: Option<Fingerprint>) {
+    /// Hands the keyring to the reconcilers, the primary of each kind first, only where it changed.
+    fn offer(&self, loaded: Vec<Loaded>, primary: Option<Fingerprint>, rsa_keys: Vec<RsaPrivateKey>) {
         let (first, rest): (Vec<_>, Vec<_>) =
             loaded.into_iter().map(|key| key.identity).partition(|key| Some(key.fingerprint()) == primary);
-        let keyring: Keyring = first.into_iter().chain(rest).collect();
+        let mut keyring: Keyring = first.into_iter().chain(rest).collect();
+        for key in rsa_keys {
+            keyring.insert_rsa_key(key);
+        }
         self.keyring.send_if_modified(|current| {
-            let is_new = !current.fingerprints().eq(keyring.fingerprints());
+            let is_new = !has_same_keys(current, &keyring);
             if is_new {
-                tracing::info!(keys = keyring.len(), "loaded the sealing keys");
+                tracing::info!(
+                    keys = keyring.len(),
+                    rsa_keys = keyring.rsa_keys().len(),
+                    "loaded the sealing keys"
+                );
                 *current = Arc::new(keyring);
             }
             is_new
@@ -291,6 +311,13 @@ impl Loaded {
             }
         }
     }
+}
+
+/// Whether both hold the same keys of either kind in the same order.
+fn has_same_keys(one: &Keyring, other: &Keyring) -> bool {
+    let rsa =
+        |keyring: &Keyring| keyring.rsa_keys().iter().map(RsaPrivateKey::fingerprint).collect::<Vec<_>>();
+    one.fingerprints().eq(other.fingerprints()) && rsa(one) == rsa(other)
 }
 
 /// The newest Active key whose private half is loaded.

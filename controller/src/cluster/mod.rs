@@ -1,12 +1,16 @@
 //! The Kubernetes side: the API as a store, sealing keys as Secrets and SealingKeys, watches and workers.
 //!
-//! Not the reconcile itself. Reading order: [`run`] (wiring), `object` and `store` (what is watched, and the requests), `secret` and `fields`
-//! (what metadata means), `wakes` (what a change concerns), `keys` and `key_secret`, `api` (clients and errors).
+//! Not the reconcile itself. Reading order: [`run`] (wiring), `object` and `store` (what is watched), `secret` and
+//! `fields` (what metadata means), `write` and `body` (the requests), `cache` and `wakes` (what a change concerns),
+//! `keys`, `key_secret` and `bitnami_keys`, `api` (clients and errors).
 //!
 //! Invariant: Secrets are watched and read as metadata only; the one kind whose values are read is the
 //! controller's own sealing keys.
 
 mod api;
+mod bitnami_keys;
+mod body;
+mod cache;
 mod fields;
 mod key_secret;
 mod keys;
@@ -15,5 +19,7 @@ mod run;
 mod secret;
 mod store;
 mod wakes;
+mod work;
+mod write;
 
 pub use run::{Options, RunError, run};

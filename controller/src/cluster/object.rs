@@ -1,4 +1,4 @@
-//! A SealedSecret as the watch delivers it, perhaps malformed.
+//! A SealedSecret of either group as the watch delivers it, perhaps malformed.
 //!
 //! Not [`SealedSecret`]: an object that doesn't fit that type would make the whole list fail, and then one
 //! malformed object would stop all the others. Nor kube's `DeserializeGuard`, which keeps only metadata: the
@@ -9,13 +9,18 @@ use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
-use kube::core::NamespaceResourceScope;
-use seal_crds::resources::{SealedSecret, SealedSecretStatus};
+use kube::core::DynamicResourceScope;
+use seal_crds::Format;
+use seal_crds::resources::{SealedSecret, SealedSecretStatus, bitnami};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Object {
+    /// The apiserver writes it into every object, also into those of a list.
+    #[serde(default)]
+    api_version: String,
     #[serde(default)]
     pub(super) metadata: ObjectMeta,
     /// Ciphertext and public text; decoded when it is needed.
@@ -25,29 +30,52 @@ pub(super) struct Object {
     pub(super) status: Option<SealedSecretStatus>,
 }
 
-/// A status that can't be read is none: it is written anew.
+impl Object {
+    /// By its group.
+    pub(super) fn format(&self) -> Format {
+        match self.api_version.split_once('/') {
+            Some((bitnami::GROUP, _)) => Format::Bitnami,
+            _ => Format::Native,
+        }
+    }
+}
+
+/// A status that can't be read is none: it is written anew. One that the peer left is such, because its conditions
+/// have no reasons.
 fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SealedSecretStatus>, D::Error> {
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
 impl Resource for Object {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
+    type DynamicType = Format;
+    type Scope = DynamicResourceScope;
 
-    fn kind((): &()) -> Cow<'_, str> {
-        SealedSecret::kind(&())
+    fn kind(format: &Format) -> Cow<'_, str> {
+        match format {
+            Format::Native => SealedSecret::kind(&()),
+            Format::Bitnami => bitnami::SealedSecret::kind(&()),
+        }
     }
 
-    fn group((): &()) -> Cow<'_, str> {
-        SealedSecret::group(&())
+    fn group(format: &Format) -> Cow<'_, str> {
+        match format {
+            Format::Native => SealedSecret::group(&()),
+            Format::Bitnami => bitnami::SealedSecret::group(&()),
+        }
     }
 
-    fn version((): &()) -> Cow<'_, str> {
-        SealedSecret::version(&())
+    fn version(format: &Format) -> Cow<'_, str> {
+        match format {
+            Format::Native => SealedSecret::version(&()),
+            Format::Bitnami => bitnami::SealedSecret::version(&()),
+        }
     }
 
-    fn plural((): &()) -> Cow<'_, str> {
-        SealedSecret::plural(&())
+    fn plural(format: &Format) -> Cow<'_, str> {
+        match format {
+            Format::Native => SealedSecret::plural(&()),
+            Format::Bitnami => bitnami::SealedSecret::plural(&()),
+        }
     }
 
     fn meta(&self) -> &ObjectMeta {
@@ -71,6 +99,11 @@ mod tests {
             json!({}),
             json!({"metadata": {"name": "db"}, "spec": 7, "status": "x"}),
             json!({"metadata": {}, "spec": {"scope": []}, "status": {"conditions": [{"type": 1}]}}),
+            // As the peer leaves it.
+            json!({"status": {"observedGeneration": 1, "conditions": [
+                {"type": "Synced", "status": "True", "lastUpdateTime": "2026-01-01T00:00:00Z",
+                 "lastTransitionTime": "2026-01-01T00:00:00Z"},
+            ]}}),
         ] {
             let object: Object = serde_json::from_value(object).unwrap();
             assert!(object.status.is_none());
@@ -78,5 +111,14 @@ mod tests {
         let status = json!({"status": {"observedGeneration": 4}});
         let object: Object = serde_json::from_value(status).unwrap();
         assert_eq!(object.status.unwrap().observed_generation, 4);
+    }
+
+    #[test]
+    fn the_group_says_the_format() {
+        for format in [Format::Native, Format::Bitnami] {
+            let api_version = Object::api_version(&format);
+            let object: Object = serde_json::from_value(json!({"apiVersion": api_version})).unwrap();
+            assert_eq!(object.format(), format);
+        }
     }
 }

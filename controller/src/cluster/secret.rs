@@ -1,42 +1,61 @@
-//! A Secret: whose it is, by its metadata, and what we write, as a request body.
+//! A Secret, by its metadata: whose it is, whether it is right, and how it is to be written.
 //!
-//! Not the decision to write. Invariant: whether a Secret is ours, somebody else's, or in sync is decided
-//! from metadata; the one place where values are put into a request is [`Body`].
+//! Not the decision to write, and not the request ([`super::body`]). Invariant: whether a Secret is ours, somebody
+//! else's, or in sync is decided from metadata alone.
 
-use std::collections::BTreeMap;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
+use seal_crds::resources::bitnami::{self, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
 use seal_crds::resources::{ADOPT_ANNOTATION, API_VERSION, DIGEST_ANNOTATION, GROUP, SEALED_SECRET};
-use seal_crds::{ItemName, Place, Plaintext, Sealed};
-use serde::{Serialize, Serializer};
-use serde_json::json;
-use zeroize::Zeroizing;
+use seal_crds::{Format, Place, Sealed};
 
-use super::fields::{FieldSet, owns_exactly};
+use super::fields::{FieldSet, applied, applied_by_others, of_the_peer, owned, owns_exactly, updated};
 use crate::store::Target;
-
-/// The group of the peer's SealedSecrets. A Secret that one of those owns is ours too, so that moving an
-/// object from one format to the other never deletes its Secret.
-const PEER_GROUP: &str = "bitnami.com";
 
 /// The SealedSecret on whose behalf a Secret is looked at or written.
 pub(super) struct Owner<'a> {
     pub(super) sealed: &'a dyn Sealed,
     pub(super) uid: &'a str,
+    /// Whether Secrets of the peer's format outlive their SealedSecrets.
+    pub(super) orphans: bool,
+}
+
+/// How a Secret is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Manner {
+    /// With an owner reference, so that it goes with its SealedSecret.
+    pub(super) reference: bool,
+    /// With its type. One that is somebody's, and only has our items put in, keeps its own.
+    pub(super) type_: bool,
 }
 
 impl Owner<'_> {
+    /// How this Secret is written; none is one that is about to be made.
+    ///
+    /// What is annotated with the peer's `patch` belongs to somebody else and outlives us, unless `managed` gives it
+    /// to us beside; one that we made ourselves stays ours.
+    pub(super) fn manner(&self, found: Option<&ObjectMeta>) -> Manner {
+        let owned = self.sealed.shape().owned && !(self.orphans && self.sealed.format() == Format::Bitnami);
+        let Some(found) = found else { return Manner { reference: owned, type_: true } };
+        let patch = is_true(found, PATCH);
+        let lent = patch && !is_true(found, MANAGED) && self.controlling(found).is_none();
+        // A type that we have applied before can't be left out: it would be taken away.
+        let type_ = !patch || applied(managed_fields(found)).is_some_and(|fields| fields.has_type());
+        Manner { reference: owned && !lent, type_ }
+    }
+
     /// The fields an apply owns.
-    pub(super) fn fields(&self) -> FieldSet {
-        FieldSet::expected(self.sealed.shape(), self.uid)
+    pub(super) fn fields(&self, manner: Manner) -> FieldSet {
+        FieldSet::expected(self.sealed.shape(), manner.reference.then_some(self.uid), manner.type_)
     }
 
     /// `blockOwnerDeletion: false`: no finalizer is wanted, and true would need a permission on finalizers.
-    fn reference(&self) -> OwnerReference {
+    pub(super) fn reference(&self) -> OwnerReference {
+        let api_version = match self.sealed.format() {
+            Format::Native => API_VERSION,
+            Format::Bitnami => bitnami::API_VERSION,
+        };
         OwnerReference {
-            api_version: API_VERSION.to_owned(),
+            api_version: api_version.to_owned(),
             kind: SEALED_SECRET.to_owned(),
             name: self.sealed.place().name.to_string(),
             uid: self.uid.to_owned(),
@@ -45,266 +64,145 @@ impl Owner<'_> {
         }
     }
 
-    /// The uid of the owner reference of a Secret of ours that an apply has to replace: one object has one
+    /// The uid of the owner reference of a Secret of ours that an apply has to remove: one object has one
     /// controller, and the apiserver refuses a second beside it.
-    pub(super) fn replaced_uid<'m>(&self, found: &'m ObjectMeta) -> Option<&'m str> {
-        let owner = controller(found).filter(|owner| is_ours(owner, self.sealed.place()))?;
-        (owner.uid != self.uid).then_some(owner.uid.as_str())
+    pub(super) fn removed_uid<'m>(&self, found: &'m ObjectMeta) -> Option<&'m str> {
+        let owner = self.controlling(found)?;
+        (owner.uid != self.uid || !self.manner(Some(found)).reference).then_some(owner.uid.as_str())
+    }
+
+    /// Whether a SealedSecret of the native format owns the Secret.
+    pub(super) fn is_owned_by_native(&self, found: &ObjectMeta) -> bool {
+        self.controlling(found).is_some_and(|owner| group(owner) == GROUP)
     }
 
     /// What a Secret's metadata says of it.
     pub(super) fn classify(&self, found: Option<&ObjectMeta>) -> Target {
         let Some(found) = found else { return Target::Absent };
-        let place = self.sealed.place();
         match controller(found) {
-            Some(owner) if is_ours(owner, place) => Target::Ours { in_sync: self.is_in_sync(found, owner) },
-            // Whoever controls it would write it back; a permission to adopt doesn't change that.
-            Some(_) => Target::Foreign { adoptable: false },
-            None => Target::Foreign {
-                adoptable: annotation(found, ADOPT_ANNOTATION) == Some(place.name.as_str()),
-            },
+            Some(owner) if !is_ours(owner, self.sealed.place()) => {
+                // Whoever controls it would write it back; a permission to adopt doesn't change that.
+                Target::Foreign { adoptable: false }
+            }
+            None if !is_unowned_ours(found) => Target::Foreign { adoptable: self.may_adopt(found) },
+            _ => Target::Ours { in_sync: self.is_in_sync(found) },
         }
     }
 
-    fn is_in_sync(&self, found: &ObjectMeta, owner: &OwnerReference) -> bool {
-        let digest = self.sealed.digest().to_string();
-        annotation(found, DIGEST_ANNOTATION) == Some(&digest)
-            && *owner == self.reference()
-            && owns_exactly(found.managed_fields.as_deref().unwrap_or_default(), &self.fields())
+    /// Whether the Secret says that it may be taken over: to us by name, or to whichever SealedSecret has its name, in
+    /// the peer's words. What the peer made for a SealedSecret that doesn't own its Secret carries the annotation
+    /// that says so, and no other trace of where it is from.
+    fn may_adopt(&self, found: &ObjectMeta) -> bool {
+        annotation(found, ADOPT_ANNOTATION) == Some(self.sealed.place().name.as_str())
+            || is_true(found, MANAGED)
+            || is_true(found, PATCH)
+            || (is_true(found, SKIP_SET_OWNER_REFERENCES) && !self.sealed.shape().owned)
     }
+
+    fn is_in_sync(&self, found: &ObjectMeta) -> bool {
+        let manner = self.manner(Some(found));
+        annotation(found, DIGEST_ANNOTATION) == Some(&self.sealed.digest().to_string())
+            && controller(found).cloned() == manner.reference.then(|| self.reference())
+            && owns_exactly(managed_fields(found), &self.fields(manner))
+    }
+
+    /// What goes from a Secret that is taken over as a whole, in one request; `None` where an apply does.
+    ///
+    /// An apply removes what we applied before and no longer do, so it serves wherever we have applied and the peer
+    /// had no hand in the Secret since. Elsewhere it would take two requests, since it can neither take
+    /// fields from those who made them nor remove what those put there.
+    pub(super) fn taken_over(&self, found: &ObjectMeta) -> Option<FieldSet> {
+        let managed = managed_fields(found);
+        let expected = self.fields(self.manner(Some(found)));
+        let patch = is_true(found, PATCH);
+        let is_ours = matches!(self.classify(Some(found)), Target::Ours { .. });
+        let by_peer = is_ours || patch || is_true(found, SKIP_SET_OWNER_REFERENCES);
+        let left = if !is_ours && is_true(found, MANAGED) && !patch {
+            Some(all_content(found).without(&expected))
+        } else if by_peer {
+            of_the_peer(managed, &expected, patch)
+        } else {
+            None
+        };
+        let left = left.or_else(|| applied(managed).is_none().then(FieldSet::default));
+        Some(left?.without(&applied_by_others(managed)))
+    }
+
+    /// The owner reference that makes the Secret ours.
+    fn controlling<'m>(&self, found: &'m ObjectMeta) -> Option<&'m OwnerReference> {
+        controller(found).filter(|owner| is_ours(owner, self.sealed.place()))
+    }
+}
+
+/// Everything in a Secret that can be told from its metadata. Values that nobody is written down for aren't among it.
+fn all_content(found: &ObjectMeta) -> FieldSet {
+    let labels = found.labels.iter().flatten().map(|(key, _)| key);
+    let annotations = found.annotations.iter().flatten().map(|(key, _)| key);
+    FieldSet::of_metadata(labels, annotations).union(updated(managed_fields(found)))
 }
 
 /// Drops what [`Owner::classify`] doesn't need. Annotations, because kubectl's last-applied-configuration holds
 /// the values of Secrets that were applied in plain; managedFields of what isn't ours, because a cluster holds
 /// many such Secrets, and they are most of their metadata.
 pub(super) fn trim(metadata: &mut ObjectMeta) {
+    const KEPT: [&str; 5] = [ADOPT_ANNOTATION, DIGEST_ANNOTATION, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
     metadata.labels = None;
     if let Some(annotations) = &mut metadata.annotations {
-        annotations.retain(|key, _| key == ADOPT_ANNOTATION || key == DIGEST_ANNOTATION);
+        annotations.retain(|key, _| KEPT.contains(&key.as_str()));
     }
-    if controller(metadata).is_none_or(|owner| owner.kind != SEALED_SECRET) {
+    let is_ours = match controller(metadata) {
+        Some(owner) => owner.kind == SEALED_SECRET,
+        None => is_unowned_ours(metadata),
+    };
+    if !is_ours {
         metadata.managed_fields = None;
     }
+}
+
+/// Whether a Secret without an owner is one of ours: it has a digest, which we wrote, and either its type is ours, so
+/// that we made it or took it over as a whole, or it says that items may be put in. Its SealedSecret didn't want to
+/// own it, or was deleted without it, or somebody took the reference away.
+///
+/// The annotation alone would not do. It is text, and text gets copied: by who makes one Secret from another, by a
+/// tool that mirrors Secrets with their annotations. A foreign Secret would be ours then, and be written over by a
+/// SealedSecret of its name. Who owns a field is written down by the API server, which writes our name for
+/// nobody who doesn't ask for it; and who may do that to a Secret may change it anyway.
+///
+/// Nor would the digest's owner do alone: what somebody lends us (`patch`) is theirs again when they no longer say so.
+fn is_unowned_ours(found: &ObjectMeta) -> bool {
+    let ours = owned(managed_fields(found));
+    annotation(found, DIGEST_ANNOTATION).is_some()
+        && ours.has_digest()
+        && (ours.has_type() || is_true(found, PATCH))
+}
+
+fn managed_fields(metadata: &ObjectMeta) -> &[ManagedFieldsEntry] {
+    metadata.managed_fields.as_deref().unwrap_or_default()
 }
 
 fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
 }
 
-/// Any uid: an object that was deleted and made again keeps its Secret.
+fn group(owner: &OwnerReference) -> &str {
+    owner.api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// Any uid, and either format: an object that was deleted and made again, or has moved from one to the other, keeps
+/// its Secret.
 fn is_ours(owner: &OwnerReference, place: &Place) -> bool {
-    let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-    owner.kind == SEALED_SECRET && [GROUP, PEER_GROUP].contains(&group) && owner.name == place.name.as_str()
+    owner.kind == SEALED_SECRET
+        && [GROUP, bitnami::GROUP].contains(&group(owner))
+        && owner.name == place.name.as_str()
 }
 
 fn annotation<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
-/// The request body that makes a Secret what its SealedSecret says.
-///
-/// Serialized straight from the plaintext into the body. The body itself is an ordinary buffer, which the
-/// HTTP client takes over and doesn't wipe.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Body<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: serde_json::Value,
-    #[serde(rename = "type")]
-    type_: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    immutable: Option<bool>,
-    #[serde(serialize_with = "base64_values")]
-    data: &'a BTreeMap<ItemName, Plaintext>,
-}
-
-impl<'a> Body<'a> {
-    /// A body; with `over`, the resourceVersion it may overwrite.
-    pub(super) fn new(
-        owner: &Owner<'a>,
-        data: &'a BTreeMap<ItemName, Plaintext>,
-        over: Option<&str>,
-    ) -> Self {
-        let (place, shape) = (owner.sealed.place(), owner.sealed.shape());
-        let mut annotations = shape.annotations.clone();
-        annotations.insert(DIGEST_ANNOTATION.to_owned(), owner.sealed.digest().to_string());
-        let mut metadata = json!({
-            "name": place.name,
-            "namespace": place.namespace,
-            "annotations": annotations,
-            "ownerReferences": [owner.reference()],
-        });
-        if !shape.labels.is_empty() {
-            metadata["labels"] = json!(shape.labels);
-        }
-        if let Some(over) = over {
-            metadata["resourceVersion"] = json!(over);
-        }
-        Self {
-            api_version: "v1",
-            kind: "Secret",
-            metadata,
-            type_: &shape.type_,
-            immutable: shape.immutable,
-            data,
-        }
-    }
-
-    /// The bytes, in a buffer that was large enough from the start.
-    pub(super) fn to_json(&self) -> Vec<u8> {
-        let values: usize =
-            self.data.iter().map(|(key, value)| key.as_str().len() + 8 + value.len().div_ceil(3) * 4).sum();
-        let mut body = Vec::with_capacity(values + self.metadata.to_string().len() + 512);
-        serde_json::to_writer(&mut body, self).expect("plain data always serializes");
-        body
-    }
-}
-
-fn base64_values<S: Serializer>(
-    data: &&BTreeMap<ItemName, Plaintext>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let encode = |value: &Plaintext| Zeroizing::new(BASE64.encode(value.expose()));
-    serializer.collect_map(data.iter().map(|(key, value)| (key, Encoded(encode(value)))))
-}
-
-struct Encoded(Zeroizing<String>);
-
-impl Serialize for Encoded {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
+fn is_true(metadata: &ObjectMeta, key: &str) -> bool {
+    annotation(metadata, key) == Some("true")
 }
 
 #[cfg(test)]
-mod tests {
-    use seal_crds::keys::Keyring;
-    use seal_crds::{Digest, Scope, Shape, UnsealError, Unsealed};
-
-    use super::*;
-
-    struct Fake {
-        place: Place,
-        shape: Shape,
-    }
-
-    impl Sealed for Fake {
-        fn format(&self) -> seal_crds::Format {
-            seal_crds::Format::Native
-        }
-        fn place(&self) -> &Place {
-            &self.place
-        }
-        fn scope(&self) -> Scope {
-            Scope::Strict
-        }
-        fn shape(&self) -> &Shape {
-            &self.shape
-        }
-        fn digest(&self) -> Digest {
-            Digest::of(&seal_crds::resources::SealedSecretSpec {
-                scope: Scope::Strict,
-                envelopes: vec![],
-                encrypted_data: Default::default(),
-                template: Default::default(),
-            })
-        }
-        fn unseal(&self, _: &Keyring) -> Result<Unsealed, UnsealError> {
-            unreachable!("metadata decides without opening")
-        }
-    }
-
-    fn fake() -> Fake {
-        Fake {
-            place: Place { namespace: "prod".parse().unwrap(), name: "db".parse().unwrap() },
-            shape: Shape { keys: ["a".parse().unwrap()].into(), ..Shape::default() },
-        }
-    }
-
-    /// The metadata the apiserver returns for what we apply.
-    fn applied(owner: &Owner<'_>) -> ObjectMeta {
-        let empty = BTreeMap::new();
-        let body = Body::new(owner, &empty, None);
-        let mut metadata: ObjectMeta = serde_json::from_value(body.metadata).unwrap();
-        metadata.managed_fields = super::super::fields::settled(&[], &owner.fields());
-        metadata
-    }
-
-    #[test]
-    fn what_we_applied_is_in_sync_until_something_changes() {
-        let fake = fake();
-        let owner = Owner { sealed: &fake, uid: "u-1" };
-        let found = applied(&owner);
-        assert_eq!(owner.classify(Some(&found)), Target::Ours { in_sync: true });
-
-        let changes: [fn(&mut ObjectMeta); 4] = [
-            |found| found.managed_fields = None,
-            |found| found.annotations = None,
-            |found| found.owner_references.as_mut().unwrap()[0].uid = "u-0".into(),
-            |found| found.owner_references.as_mut().unwrap()[0].api_version = "bitnami.com/v1alpha1".into(),
-        ];
-        for change in changes {
-            let mut found = found.clone();
-            change(&mut found);
-            assert_eq!(owner.classify(Some(&found)), Target::Ours { in_sync: false });
-        }
-    }
-
-    #[test]
-    fn somebody_elses_secret_is_foreign() {
-        let fake = fake();
-        let owner = Owner { sealed: &fake, uid: "u-1" };
-        assert_eq!(owner.classify(None), Target::Absent);
-        let adoptable = |adoptable| Target::Foreign { adoptable };
-        let mut found = ObjectMeta::default();
-        assert_eq!(owner.classify(Some(&found)), adoptable(false));
-        found.annotations = Some([(ADOPT_ANNOTATION.to_owned(), "db".to_owned())].into());
-        assert_eq!(owner.classify(Some(&found)), adoptable(true));
-        found.annotations = Some([(ADOPT_ANNOTATION.to_owned(), "cache".to_owned())].into());
-        assert_eq!(owner.classify(Some(&found)), adoptable(false));
-        // Controlled by somebody else, a permission means nothing; nor does another object's Secret count.
-        let changes: [fn(&mut OwnerReference); 3] = [
-            |owner| owner.kind = "Certificate".into(),
-            |owner| owner.name = "cache".into(),
-            |owner| owner.api_version = "example.com/v1".into(),
-        ];
-        for change in changes {
-            let mut found = applied(&owner);
-            found.annotations.as_mut().unwrap().insert(ADOPT_ANNOTATION.to_owned(), "db".to_owned());
-            change(&mut found.owner_references.as_mut().unwrap()[0]);
-            assert_eq!(owner.classify(Some(&found)), adoptable(false));
-        }
-    }
-
-    #[test]
-    fn trimming_changes_no_decision() {
-        let fake = fake();
-        let owner = Owner { sealed: &fake, uid: "u-1" };
-        let mut foreign = ObjectMeta {
-            annotations: Some([(ADOPT_ANNOTATION.to_owned(), "db".to_owned())].into()),
-            managed_fields: Some(vec![Default::default()]),
-            ..Default::default()
-        };
-        for mut found in [applied(&owner), foreign.clone()] {
-            let before = owner.classify(Some(&found));
-            trim(&mut found);
-            assert_eq!(owner.classify(Some(&found)), before);
-        }
-        trim(&mut foreign);
-        assert_eq!(foreign.managed_fields, None);
-    }
-
-    #[test]
-    fn the_body_is_a_secret_with_base64_values() {
-        let fake = fake();
-        let owner = Owner { sealed: &fake, uid: "u-1" };
-        let data = [("a".parse().unwrap(), Plaintext::from(b"\xffvalue".to_vec()))].into();
-        let body: serde_json::Value =
-            serde_json::from_slice(&Body::new(&owner, &data, Some("7")).to_json()).unwrap();
-        assert_eq!(body["data"]["a"], "/3ZhbHVl");
-        assert_eq!(body["metadata"]["resourceVersion"], "7");
-        assert_eq!(body["metadata"]["ownerReferences"][0]["blockOwnerDeletion"], false);
-        assert!(body.get("immutable").is_none() && body["metadata"].get("labels").is_none());
-    }
-}
+pub(super) mod tests;

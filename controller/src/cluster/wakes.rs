@@ -1,4 +1,4 @@
-//! Which SealedSecrets an event of the watch on Secrets concerns: those of the same name.
+//! Which SealedSecrets an event of the watch on Secrets, or on native SealedSecrets, concerns: those of the same name.
 //!
 //! Not the cache; that is kube's reflector, which has taken the event in before it comes here. Invariant: after
 //! a list that was taken anew, everything that is in the new list or was in the old one is looked at again,
@@ -7,30 +7,50 @@
 
 use std::collections::HashSet;
 
-use k8s_openapi::api::core::v1::Secret;
+use kube::Resource;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
+use seal_crds::Format;
 
 use super::object::Object;
 
-type Cached = PartialObjectMeta<Secret>;
+/// Namespace and name, of an object of whichever kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Name {
+    namespace: String,
+    name: String,
+}
+
+impl Name {
+    /// The SealedSecret of this name.
+    pub(super) fn sealed_secret(&self, format: Format) -> ObjectRef<Object> {
+        ObjectRef::new_with(&self.name, format).within(&self.namespace)
+    }
+}
 
 /// What a list that is being taken will have to wake.
 #[derive(Default)]
-pub(super) struct Wakes(HashSet<ObjectRef<Object>>);
+pub(super) struct Wakes(HashSet<Name>);
 
 impl Wakes {
-    /// The objects to look at now.
-    pub(super) fn on(&mut self, event: &Event<Cached>, cache: &Store<Cached>) -> Vec<ObjectRef<Object>> {
+    /// The names to look at now.
+    pub(super) fn on<K>(
+        &mut self,
+        event: &Event<PartialObjectMeta<K>>,
+        cache: &Store<PartialObjectMeta<K>>,
+    ) -> Vec<Name>
+    where
+        K: Resource<DynamicType = ()> + Clone + 'static,
+    {
         match event {
-            Event::Apply(secret) | Event::Delete(secret) => vec![key(secret)],
+            Event::Apply(found) | Event::Delete(found) => vec![key(found)],
             Event::Init => {
-                self.0 = cache.state().iter().map(|secret| key(secret)).collect();
+                self.0 = cache.state().iter().map(|found| key(found)).collect();
                 Vec::new()
             }
-            Event::InitApply(secret) => {
-                self.0.insert(key(secret));
+            Event::InitApply(found) => {
+                self.0.insert(key(found));
                 Vec::new()
             }
             Event::InitDone => self.0.drain().collect(),
@@ -38,17 +58,22 @@ impl Wakes {
     }
 }
 
-fn key(secret: &Cached) -> ObjectRef<Object> {
-    let metadata = &secret.metadata;
-    ObjectRef::new(metadata.name.as_deref().unwrap_or_default())
-        .within(metadata.namespace.as_deref().unwrap_or_default())
+fn key<K>(found: &PartialObjectMeta<K>) -> Name {
+    let metadata = &found.metadata;
+    Name {
+        namespace: metadata.namespace.clone().unwrap_or_default(),
+        name: metadata.name.clone().unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::Secret;
     use kube::runtime::reflector::store;
 
     use super::*;
+
+    type Cached = PartialObjectMeta<Secret>;
 
     fn secret(name: &str, version: &str) -> Cached {
         let mut secret = Cached::default();
@@ -58,7 +83,7 @@ mod tests {
         secret
     }
 
-    fn names(woken: Vec<ObjectRef<Object>>) -> Vec<String> {
+    fn names(woken: Vec<Name>) -> Vec<String> {
         let mut names: Vec<String> = woken.into_iter().map(|key| key.name).collect();
         names.sort();
         names

@@ -25,7 +25,8 @@ pub struct HostArgs {
     #[arg(long, value_name = "DIR")]
     pub secrets: Option<PathBuf>,
 
-    /// Identity file to open SealedSecrets with; may be repeated. Read again when it changes
+    /// Identity file to open SealedSecrets with: identities, an RSA key in PEM, or a backup of sealed-secrets'
+    /// keys; may be repeated. Read again when it changes
     #[arg(long = "identity", value_name = "FILE", required = true)]
     pub identities: Vec<PathBuf>,
 

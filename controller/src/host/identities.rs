@@ -9,9 +9,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use seal_crds::keys::{IdentitiesError, Identity, Keyring, parse_identities};
+use seal_crds::keys::{IdentitiesError, Keyring, parse_identities};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
+
+use super::rsa_keys::{self, RsaKeysError};
 
 /// More than any file of identities; a bound, because the file is read whole.
 const MAX_BYTES: u64 = 1 << 20;
@@ -34,6 +36,14 @@ pub enum IdentityFileError {
         path: PathBuf,
         /// Why.
         source: IdentitiesError,
+    },
+    /// The file holds RSA keys that can't be used.
+    #[error("can't use the RSA keys in identity file {}", path.display())]
+    Rsa {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: RsaKeysError,
     },
 }
 
@@ -76,7 +86,8 @@ impl IdentityFiles {
         }
         match read_all(&self.paths) {
             Ok(keys) => {
-                tracing::info!(identities = keys.len(), "identity files changed and were read again");
+                let (identities, rsa_keys) = (keys.len(), keys.rsa_keys().len());
+                tracing::info!(identities, rsa_keys, "identity files changed and were read again");
                 self.keys.send_replace(Arc::new(keys));
                 self.seen = now;
             }
@@ -95,25 +106,37 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Keyring, IdentityFileError> {
-    let mut all = Vec::new();
+    let mut all = Keyring::default();
     for path in paths {
-        all.extend(read(path)?);
+        read(path, &mut all)?;
     }
-    Ok(all.into_iter().collect())
+    Ok(all)
 }
 
-fn read(path: &Path) -> Result<Vec<Identity>, IdentityFileError> {
+fn read(path: &Path, keys: &mut Keyring) -> Result<(), IdentityFileError> {
     let io = |source| IdentityFileError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len().min(MAX_BYTES);
     // All at once: a buffer that grows leaves copies behind that nobody wipes.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1));
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(io)?;
-    parse_identities(&*bytes).map_err(|source| IdentityFileError::Parse { path: path.to_owned(), source })
+    let path = || path.to_owned();
+    if let Some(found) = rsa_keys::parse(&bytes) {
+        let found = found.map_err(|source| IdentityFileError::Rsa { path: path(), source })?;
+        for key in found {
+            keys.insert_rsa_key(key);
+        }
+        return Ok(());
+    }
+    let found = parse_identities(&*bytes);
+    keys.extend(found.map_err(|source| IdentityFileError::Parse { path: path(), source })?);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use seal_crds::keys::Identity;
+
     use super::*;
 
     fn text(identity: &Identity) -> Zeroizing<String> {

@@ -11,13 +11,14 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
+use seal_crds::resources::bitnami::{self, API_VERSION as PEERS_API_VERSION};
 use seal_crds::resources::{API_VERSION, GROUP, SEALED_SECRET};
-use seal_crds::{NameError, Place};
+use seal_crds::{Format, NameError, Place};
 use serde_json::Value;
 
 use super::beneath::{Component, Dir};
 
-mod document;
+pub(crate) mod document;
 
 pub use document::DocumentError;
 
@@ -33,9 +34,6 @@ const MAX_WEIGHT: usize = 256 << 20;
 /// Kinds of our group.
 const KINDS: [&str; 3] = [SEALED_SECRET, "SealedSecretList", "SealingKey"];
 
-/// The group of kubeseal's SealedSecrets. They are not served on a host.
-const PEER_GROUP: &str = "bitnami.com";
-
 /// Everything that was found, and everything that stood in the way.
 #[derive(Debug, Default)]
 pub struct Checkout {
@@ -48,8 +46,9 @@ pub struct Checkout {
     /// The first of those that may stand where there was a manifest, or a directory of them: as long as there
     /// is one, absence means nothing either.
     pub doubtful_link: Option<PathBuf>,
-    /// Where the first SealedSecret of kubeseal's group stands.
-    pub unserved: Option<Source>,
+    /// Where the first SealedSecret of the peer's format stands that counts in nothing, because there is a native
+    /// one for its place.
+    pub superseded: Option<Source>,
 }
 
 impl Checkout {
@@ -65,7 +64,25 @@ pub enum Found {
     /// One object.
     One(Manifest),
     /// Several, of which none counts: which one is meant can't be told, and the order of files is chance.
-    Several(Vec<Source>),
+    Several(Format, Vec<Source>),
+}
+
+impl Found {
+    /// The format, the same for all of them.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::One(manifest) => manifest.format,
+            Self::Several(format, _) => *format,
+        }
+    }
+
+    /// Where the first one stands.
+    fn into_source(self) -> Source {
+        match self {
+            Self::One(manifest) => manifest.source,
+            Self::Several(_, mut sources) => sources.swap_remove(0),
+        }
+    }
 }
 
 /// An object as it stands in the file.
@@ -73,6 +90,8 @@ pub enum Found {
 pub struct Manifest {
     /// Where it stands.
     pub source: Source,
+    /// By its group.
+    pub format: Format,
     /// The object; without duplicate keys.
     pub object: Value,
 }
@@ -132,7 +151,7 @@ pub enum Problem {
     #[error("{} is passed by: the SealedSecrets take up more than {} MiB", .0, MAX_WEIGHT >> 20)]
     TooHeavy(Source),
     /// A SealedSecret of a group that nobody has.
-    #[error("{0} is a SealedSecret, but its apiVersion isn't {API_VERSION}")]
+    #[error("{0} is a SealedSecret, but its apiVersion isn't {API_VERSION} or {PEERS_API_VERSION}")]
     UnknownGroup(Source),
     /// An object of our group that we don't know.
     #[error("{0} has an apiVersion of {GROUP}, but no kind that is known there")]
@@ -280,21 +299,18 @@ impl Walk<'_> {
         // No slash: a group without version, or a version of the core group, which has no SealedSecrets.
         let group =
             value["apiVersion"].as_str().and_then(|text| text.split_once('/')).map(|(group, _)| group);
-        match (kind, group) {
+        let format = match (kind, group) {
             // An unknown version too: the object is there, and says itself what is wrong with it.
-            (SEALED_SECRET, Some(GROUP)) => {}
-            (SEALED_SECRET, Some(PEER_GROUP)) => {
-                self.checkout.unserved.get_or_insert_with(|| at.clone());
-                return;
-            }
+            (SEALED_SECRET, Some(GROUP)) => Format::Native,
+            (SEALED_SECRET, Some(bitnami::GROUP)) => Format::Bitnami,
             (SEALED_SECRET, _) => return self.problem(Problem::UnknownGroup(at.clone())),
             (kind, Some(GROUP)) if !KINDS.contains(&kind) => {
                 return self.problem(Problem::UnknownKind(at.clone()));
             }
             _ => return,
-        }
+        };
         match place(at, &value) {
-            Ok(place) => self.object(place, Manifest { source: at.clone(), object: value }),
+            Ok(place) => self.object(place, Manifest { source: at.clone(), format, object: value }),
             Err(problem) => self.problem(problem),
         }
     }
@@ -310,12 +326,21 @@ impl Walk<'_> {
             Some(left) => self.weight = left,
             None => return self.problem(Problem::TooHeavy(manifest.source)),
         }
+        // Of both formats the native one counts, wherever it stands: so it is in a cluster, too.
         let found = match self.checkout.objects.remove(&place) {
             None => Found::One(manifest),
-            Some(Found::One(first)) => Found::Several(vec![first.source, manifest.source]),
-            Some(Found::Several(mut sources)) => {
+            Some(first) if first.format() != manifest.format => {
+                let (kept, source) = match manifest.format {
+                    Format::Native => (Found::One(manifest), first.into_source()),
+                    Format::Bitnami => (first, manifest.source),
+                };
+                self.checkout.superseded.get_or_insert(source);
+                kept
+            }
+            Some(Found::One(first)) => Found::Several(first.format, vec![first.source, manifest.source]),
+            Some(Found::Several(format, mut sources)) => {
                 sources.push(manifest.source);
-                Found::Several(sources)
+                Found::Several(format, sources)
             }
         };
         self.checkout.objects.insert(place, found);
@@ -354,7 +379,7 @@ fn is_manifest(name: &Component) -> bool {
 
 /// The kind, or the group as an `apiVersion` has it: either may be mistyped.
 fn mentions_us(bytes: &[u8]) -> bool {
-    [SEALED_SECRET, "sealing.dev/v"].iter().any(|word| {
+    [SEALED_SECRET, "sealing.dev/v", "bitnami.com/v"].iter().any(|word| {
         let word = word.as_bytes();
         bytes.windows(word.len()).any(|window| window == word)
     })

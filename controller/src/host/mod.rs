@@ -21,6 +21,7 @@ pub mod identities;
 pub mod lock;
 pub mod manifests;
 pub mod pass;
+pub mod rsa_keys;
 pub mod run;
 #[cfg(test)]
 mod site;

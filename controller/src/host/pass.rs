@@ -233,10 +233,10 @@ impl Agent {
 fn notes(checkout: &Checkout) -> BTreeSet<String> {
     let links = (checkout.links > 0)
         .then(|| format!("{} links in the checkout are passed by; none is followed", checkout.links));
-    let unserved = checkout.unserved.as_ref().map(|first| {
-        format!("SealedSecrets of bitnami.com are not served on a host and become no files (first: {first})")
+    let superseded = checkout.superseded.as_ref().map(|first| {
+        format!("a native SealedSecret goes before one of bitnami.com for the same Secret (first: {first})")
     });
-    links.into_iter().chain(unserved).collect()
+    links.into_iter().chain(superseded).collect()
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

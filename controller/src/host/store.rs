@@ -7,9 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use seal_crds::native::NativeSealed;
-use seal_crds::resources::{API_VERSION, SealedSecretSpec, SealedSecretStatus};
-use seal_crds::{ItemName, Place, Plaintext, Sealed};
+use seal_crds::resources::{API_VERSION, SealedSecretStatus, bitnami};
+use seal_crds::{Format, ItemName, Place, Plaintext, Sealed};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -17,6 +16,7 @@ use super::directory::{DirectoryStore, Observed};
 use super::manifests::Found;
 use super::status::StatusFiles;
 use super::volume::VolumeError;
+use crate::decode::{Manifest as Decoded, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
 use crate::store::{Last, Notice, Store, Target, Write};
@@ -51,7 +51,7 @@ impl Object {
 fn revision(found: &Found) -> String {
     let text = match found {
         Found::One(manifest) => format!("{}\n{}", manifest.source, manifest.object),
-        Found::Several(sources) => format!("{sources:?}"),
+        Found::Several(_, sources) => format!("{sources:?}"),
     };
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -82,27 +82,46 @@ impl Store for HostStore {
         Ok(object.place.clone())
     }
 
+    /// A checkout has both formats in one place only where [`manifests`](super::manifests) left one of them out.
+    fn is_superseded(&self, _: &Object) -> bool {
+        false
+    }
+
     fn decode(&self, object: &Object, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
         let manifest = match &object.found {
-            Found::One(manifest) => &manifest.object,
-            Found::Several(sources) => return Err(several(sources)),
+            Found::One(manifest) => manifest,
+            Found::Several(_, sources) => return Err(several(sources)),
         };
-        if manifest["apiVersion"] != API_VERSION {
-            let message =
-                format!("the manifest's apiVersion is not {API_VERSION}, the one this program knows");
+        let version = match manifest.format {
+            Format::Native => API_VERSION,
+            Format::Bitnami => bitnami::API_VERSION,
+        };
+        if manifest.object["apiVersion"] != version {
+            let message = format!("the manifest's apiVersion is not {version}, the one this program knows");
             return Err(Failure::permanent("UnknownVersion", message));
         }
-        let spec = SealedSecretSpec::from_json(&manifest["spec"])?;
-        Ok(Arc::new(NativeSealed::parse(object.place.clone(), &spec, &policy.types)?))
+        let annotations = manifest.object["metadata"]["annotations"].as_object().into_iter().flatten();
+        let annotations: BTreeMap<_, _> =
+            annotations.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
+        let status = self.status.read::<StatusFile>(&object.place).map(|file| file.status);
+        let manifest = Decoded {
+            format: manifest.format,
+            place: object.place.clone(),
+            annotations: &annotations,
+            spec: &manifest.object["spec"],
+            status: status.as_ref(),
+        };
+        decode(manifest, policy)
     }
 
     fn last(&self, object: &Object) -> Last {
+        let format = object.found.format();
         let Some(file) = self.status.read::<StatusFile>(&object.place) else {
-            return Last { generation: 1, ..Last::default() };
+            return Last { format, generation: 1, ..Last::default() };
         };
         let changed = i64::from(file.revision != object.revision);
         let generation = file.status.observed_generation.max(0).saturating_add(changed);
-        Last { generation, status: Some(file.status), requested_at: None }
+        Last { format, generation, status: Some(file.status), requested_at: None }
     }
 
     async fn observe(&self, object: &Object, sealed: &dyn Sealed) -> Result<Target, Failure> {
@@ -137,7 +156,7 @@ impl Store for HostStore {
     async fn report(&self, object: &Object, status: &SealedSecretStatus) -> Result<(), Failure> {
         let manifest = match &object.found {
             Found::One(manifest) => manifest.source.to_string(),
-            Found::Several(_) => String::new(),
+            Found::Several(..) => String::new(),
         };
         let file = StatusFile { manifest, revision: object.revision.clone(), status: status.clone() };
         self.status.write(&object.place, &file).map(drop).map_err(|error| {

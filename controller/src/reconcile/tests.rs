@@ -10,6 +10,8 @@ use seal_crds::keys::Keyring;
 use seal_crds::resources::{SealedSecretSpec, SealedSecretStatus, find_condition};
 use seal_crds::{Digest, ItemName, Place, Plaintext, Scope, Shape, UnsealError};
 
+use seal_crds::Unsealed;
+
 use super::*;
 use crate::store::{Target, Write};
 
@@ -19,6 +21,9 @@ struct Object {
     generation: i64,
     requested_at: Option<String>,
     opens: Opens,
+    superseded: bool,
+    /// Whether its shape is sealed in.
+    hidden: bool,
 }
 
 #[derive(Clone, Default)]
@@ -92,8 +97,13 @@ impl Store for Memory {
         Ok(place())
     }
 
+    fn is_superseded(&self, object: &Object) -> bool {
+        object.superseded
+    }
+
     fn decode(&self, object: &Object, _: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
-        Ok(Arc::new(Fake { opens: object.opens.clone(), place: place(), shape: shape() }))
+        let (opens, hidden) = (object.opens.clone(), object.hidden);
+        Ok(Arc::new(Fake { opens, hidden, place: place(), shape: shape() }))
     }
 
     fn last(&self, object: &Object) -> Last {
@@ -101,10 +111,12 @@ impl Store for Memory {
             generation: object.generation,
             status: self.status.lock().unwrap().clone(),
             requested_at: object.requested_at.clone(),
+            ..Last::default()
         }
     }
 
-    async fn observe(&self, _: &Object, _: &dyn Sealed) -> Result<Target, Failure> {
+    async fn observe(&self, _: &Object, sealed: &dyn Sealed) -> Result<Target, Failure> {
+        assert!(sealed.is_revealed(), "its shape says whether the Secret is right");
         self.answer("observe")?;
         Ok(*self.target.lock().unwrap())
     }
@@ -136,6 +148,7 @@ impl Store for Memory {
 
 struct Fake {
     opens: Opens,
+    hidden: bool,
     place: Place,
     shape: Shape,
 }
@@ -164,6 +177,17 @@ impl Sealed for Fake {
             encrypted_data: BTreeMap::new(),
             template: Default::default(),
         })
+    }
+
+    fn is_revealed(&self) -> bool {
+        !self.hidden
+    }
+
+    fn reveal(&self, keys: &Keyring) -> Result<Option<Arc<dyn Sealed>>, UnsealError> {
+        self.unseal(keys)?;
+        let revealed =
+            Self { opens: self.opens.clone(), hidden: false, place: place(), shape: self.shape.clone() };
+        Ok(Some(Arc::new(revealed)))
     }
 
     fn unseal(&self, _: &Keyring) -> Result<Unsealed, UnsealError> {
@@ -334,6 +358,33 @@ async fn a_foreign_secret_is_not_written_and_nothing_is_opened_for_it() {
     assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
     assert_eq!(done(&context), ["report ForeignSecret", "notify NotReady"]);
     assert_eq!(count(&context, "unseals"), 0);
+}
+
+#[tokio::test]
+async fn a_superseded_object_steps_back_before_it_is_opened_and_says_so_once() {
+    let context = context(Memory::with(Target::Ours { in_sync: false }));
+    let object = Object { superseded: true, ..Object::test().that_opens(Opens::Panicking) };
+    for expected in [&["report Superseded", "notify NotReady"][..], &[]] {
+        assert_eq!(reconcile(&context, &object).await, Next::OnChange);
+        assert_eq!(done(&context), expected);
+    }
+    assert_eq!(count(&context, "unseals"), 0);
+    let next = Object { superseded: false, ..Object::test() };
+    assert_eq!(reconcile(&context, &next).await, Next::OnChange);
+    assert_eq!(done(&context), ["Update 1", "report InSync", "notify Ready"]);
+}
+
+#[tokio::test]
+async fn an_object_whose_shape_is_sealed_in_is_opened_for_it_and_written_only_when_it_must_be() {
+    let context = context(Memory::with(Target::Absent));
+    let object = Object { hidden: true, ..Object::test() };
+    reconcile(&context, &object).await;
+    assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
+    reconcile(&context, &object).await;
+    assert_eq!(done(&context), [""; 0]);
+    let bad = Object { generation: 2, ..object.that_opens(Opens::Badly) };
+    reconcile(&context, &bad).await;
+    assert_eq!(done(&context), ["report WrongPlace", "notify NotReady"]);
 }
 
 #[tokio::test]

@@ -10,12 +10,12 @@
 //! Not the choice of keys. Invariant: what is wrong with the bytes themselves is told apart, because everybody sees
 //! them; what is wrong with a key, a label or the ciphertext is one and the same `None`.
 
+use std::ops::RangeInclusive;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD as BASE64};
-use rsa::Oaep;
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::keys::{RsaPrivateKey, RsaPublicKey};
@@ -25,8 +25,8 @@ use crate::plaintext::Plaintext;
 const SESSION_KEY: usize = 32;
 /// Length of the tag of AES-GCM.
 const TAG: usize = 16;
-/// The RSA ciphertexts that keys of 2048 to 8192 bits give.
-const RSA_SIZES: std::ops::RangeInclusive<usize> = 256..=1024;
+/// Bytes of the RSA ciphertexts that keys of 2048 to 8192 bits give.
+const RSA_SIZES: RangeInclusive<usize> = 256..=1024;
 
 /// base64 as Go's decoder takes it, once line ends are gone.
 const LENIENT: GeneralPurpose =
@@ -79,9 +79,9 @@ impl SealedItem {
         self.ciphertext.len() - TAG
     }
 
-    /// Whether the key can have made it at all, by its length.
-    pub(super) fn fits(&self, key: &RsaPrivateKey) -> bool {
-        self.session_key.len() == key.public_key().size()
+    /// Bits of the key it is sealed to: public, by the length of the RSA ciphertext.
+    pub(super) fn key_bits(&self) -> usize {
+        self.session_key.len() * 8
     }
 
     /// The value. `None` for every cryptographic failure alike.
@@ -98,12 +98,7 @@ impl SealedItem {
 pub(super) fn seal(key: &RsaPublicKey, label: &str, value: &[u8]) -> String {
     let mut session_key = Zeroizing::new([0; SESSION_KEY]);
     rand_core::RngCore::fill_bytes(&mut rand_core::OsRng, &mut *session_key);
-    // A copy for the padding's own use, which takes a String: a label is public.
-    let padding = Oaep::new_with_label::<Sha256, _>(label);
-    let sealed_key = key
-        .as_rsa()
-        .encrypt(&mut rand_core::OsRng, padding, &*session_key)
-        .expect("32 bytes fit into every key of 2048 bits and more");
+    let sealed_key = key.seal_oaep(&*session_key, label.as_bytes());
 
     let mut ciphertext = Zeroizing::new(Vec::with_capacity(value.len() + TAG));
     ciphertext.extend_from_slice(value);

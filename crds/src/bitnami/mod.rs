@@ -18,6 +18,7 @@
 mod item;
 mod object;
 mod seal;
+mod template;
 #[cfg(test)]
 mod tests;
 mod whole;

@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::item::SealedItem;
+use super::template::TemplateData;
 use super::{label, whole};
 use crate::digest::Digest;
 use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
+use crate::gotemplate::Branching;
 use crate::keys::{Fingerprint, Keyring, RsaPrivateKey};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
-use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE, SealedSecretSpec};
+use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec};
 use crate::scope::{Binding, Place, Scope};
 use crate::secret;
 
@@ -27,6 +29,8 @@ pub struct BitnamiSealed {
     place: Place,
     scope: Scope,
     content: Content,
+    /// Nothing beside the deprecated `spec.data`: the peer doesn't look at it there either.
+    template: TemplateData,
     shape: Shape,
     digest: Digest,
     /// Keys to try before the others.
@@ -55,7 +59,7 @@ struct Opened {
 
 impl BitnamiSealed {
     /// Parses and checks everything that needs no key. `annotations` are those of the SealedSecret itself;
-    /// `allowed_types` are types to take out of [`secret::REFUSED_TYPES`].
+    /// `allowed_types` are types to take out of [`secret::REFUSED_TYPES`]; `branching` says what templates may do.
     ///
     /// # Errors
     ///
@@ -65,24 +69,42 @@ impl BitnamiSealed {
         annotations: &BTreeMap<String, String>,
         spec: &SealedSecretSpec,
         allowed_types: &BTreeSet<String>,
+        branching: Branching,
     ) -> Result<Self, UnsealError> {
         let scope = claimed_scope(annotations);
         let content = parse_content(spec)?;
+        let texts = match &content {
+            Content::Items(_) => &spec.template.data,
+            Content::Whole { .. } => &BTreeMap::new(),
+        };
+        let data = TemplateData::parse(texts, branching)?;
         let shape = match &content {
             Content::Items(items) => {
                 let template = &spec.template;
-                let keys = items.keys().cloned().collect();
+                let keys = items.keys().chain(data.keys()).cloned().collect();
                 let metadata = (&template.metadata.labels, &template.metadata.annotations);
-                whole::shape(template.type_.as_deref(), template.immutable, metadata, keys, allowed_types)?
+                let shape = whole::shape(
+                    template.type_.as_deref(),
+                    template.immutable,
+                    metadata,
+                    keys,
+                    allowed_types,
+                )?;
+                let lengths = items.iter().map(|(name, item)| (name.clone(), item.value_len())).collect();
+                data.check(&shape.type_, &lengths)?;
+                shape
             }
             // Nothing of it is known before it is opened.
             Content::Whole { .. } => Shape::default(),
         };
+        let skips = spec.template.metadata.annotations.get(SKIP_SET_OWNER_REFERENCES);
+        let shape = Shape { owned: skips.is_none_or(|value| value != "true"), ..shape };
         let digest = Digest::of_bitnami(scope, spec);
         Ok(Self {
             place,
             scope,
             content,
+            template: data,
             shape,
             digest,
             first: Vec::new(),
@@ -108,7 +130,8 @@ impl BitnamiSealed {
     ///
     /// # Errors
     ///
-    /// [`UnsealError::CannotOpen`] under the claimed scope, where no scope's label opens everything.
+    /// [`UnsealError::CannotOpen`] under the claimed scope, where no scope's label opens everything;
+    /// [`UnsealError::NoRsaKey`].
     pub fn find_scope(&self, keys: &Keyring) -> Result<Scope, UnsealError> {
         let claimed = match self.open(keys, self.scope) {
             Ok(_) => return Ok(self.scope),
@@ -122,7 +145,7 @@ impl BitnamiSealed {
     ///
     /// # Errors
     ///
-    /// [`UnsealError::CannotOpen`].
+    /// [`UnsealError::CannotOpen`], [`UnsealError::NoRsaKey`].
     pub fn open_items(&self, keys: &Keyring) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
         Ok(self.open(keys, self.scope)?.items)
     }
@@ -147,7 +170,7 @@ impl BitnamiSealed {
     }
 
     /// All RSA keys, those to try first in front.
-    fn candidates<'k>(&self, keys: &'k Keyring) -> Vec<&'k RsaPrivateKey> {
+    pub(super) fn candidates<'k>(&self, keys: &'k Keyring) -> Vec<&'k RsaPrivateKey> {
         let first = self.first.iter().filter_map(|fingerprint| keys.find_rsa_key(fingerprint));
         let rest = keys.rsa_keys().iter().filter(|key| !self.first.contains(&key.fingerprint()));
         first.chain(rest).collect()
@@ -181,6 +204,8 @@ impl Sealed for BitnamiSealed {
 
     fn reveal(&self, keys: &Keyring) -> Result<Option<Arc<dyn Sealed>>, UnsealError> {
         let Some(shape) = self.open(keys, self.scope)?.shape else { return Ok(None) };
+        // Whether it is owned is the template's to say, here too.
+        let shape = Shape { owned: self.shape.owned, ..shape };
         let mut revealed = Self { shape, ..self.clone() };
         if let Content::Whole { revealed, .. } = &mut revealed.content {
             *revealed = true;
@@ -189,8 +214,10 @@ impl Sealed for BitnamiSealed {
     }
 
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
-        let opened = self.open(keys, self.scope)?;
-        Ok(Unsealed { data: opened.items, opened_by: opened.by })
+        let Opened { items: mut data, by: opened_by, .. } = self.open(keys, self.scope)?;
+        let rendered = self.template.render(&self.shape.type_, &data)?;
+        data.extend(rendered);
+        Ok(Unsealed { data, opened_by })
     }
 }
 
@@ -205,15 +232,11 @@ struct Trial<'a> {
 impl Trial<'_> {
     fn open(&mut self, what: &str, item: &SealedItem) -> Result<Plaintext, UnsealError> {
         let label = label(self.binding);
-        let fitting = self.keys.iter().enumerate().filter(|(_, key)| item.fits(key));
+        let fits = |key: &RsaPrivateKey| key.public_key().bits() == item.key_bits();
+        let fitting = self.keys.iter().enumerate().filter(|(_, key)| fits(key));
         let found = { fitting }.find_map(|(index, key)| Some((index, item.open(key, &label)?)));
         let Some((index, value)) = found else {
-            return Err(UnsealError::CannotOpen {
-                what: what.to_owned(),
-                scope: self.binding.scope(),
-                binding: self.binding.to_string(),
-                candidates: self.keys.iter().map(|key| key.fingerprint()).collect(),
-            });
+            return Err(self.failure(what, item, fits));
         };
         self.keys[..=index].rotate_right(1);
         let by = self.keys[0].fingerprint();
@@ -221,6 +244,22 @@ impl Trial<'_> {
             self.by.push(by);
         }
         Ok(value)
+    }
+
+    fn failure(&self, what: &str, item: &SealedItem, fits: impl Fn(&RsaPrivateKey) -> bool) -> UnsealError {
+        let what = what.to_owned();
+        let (tried, others): (Vec<&RsaPrivateKey>, Vec<_>) = self.keys.iter().partition(|key| fits(key));
+        let fingerprints =
+            |keys: Vec<&RsaPrivateKey>| keys.into_iter().map(RsaPrivateKey::fingerprint).collect();
+        if tried.is_empty() {
+            return UnsealError::NoRsaKey { what, bits: item.key_bits(), at_hand: fingerprints(others) };
+        }
+        UnsealError::CannotOpen {
+            what,
+            scope: self.binding.scope(),
+            binding: self.binding.to_string(),
+            candidates: fingerprints(tried),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
     let (one, two) = (Fingerprint::of("one"), Fingerprint::of("two"));
     let refused = check_type("helm.sh/release.v1", &BTreeSet::new()).unwrap_err();
     let template = TemplateData::parse([(item(), "")], |_| true).err().unwrap();
-    let errors: [(UnsealError, &str, &str); 20] = [
+    let errors: [(UnsealError, &str, &str); 24] = [
         (
             "A".parse::<crate::Namespace>().unwrap_err().into(),
             "InvalidName",
@@ -29,6 +29,14 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
             "template: type helm.sh/release.v1 may not be sealed: the control plane acts on Secrets of this type",
         ),
         (template.into(), "InvalidTemplate", "template.data.a is also an item in encryptedData"),
+        (
+            UnsealError::GoTemplate {
+                key: item(),
+                error: GoTemplateError::UnknownFunction { line: 2, name: "nope".into() },
+            },
+            "InvalidTemplate",
+            "template.data.a: line 2: function \"nope\" is not defined",
+        ),
         (
             UnsealError::Malformed { path: "envelopes".into(), problem: "is empty".into() },
             "Malformed",
@@ -53,6 +61,30 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
             UnsealError::NoMatchingKey { envelope: 1, sealed_to: vec![] },
             "NoMatchingKey",
             "no identity at hand opens envelopes[1]; it says it is sealed to nobody",
+        ),
+        (
+            UnsealError::CannotOpen {
+                what: "item a".into(),
+                scope: Scope::Strict,
+                binding: "prod/db".into(),
+                candidates: vec![one, two],
+            },
+            "CannotOpen",
+            "item a can't be opened as prod/db (scope strict) with the RSA keys at hand, 7692c3ad3540bb80, \
+             3fc4ccfe745870e2: it was sealed with another certificate, or for another namespace, name or scope, or \
+             was changed since; compare them, or seal it again",
+        ),
+        (
+            UnsealError::NoRsaKey { what: "item a".into(), bits: 4096, at_hand: vec![] },
+            "NoMatchingKey",
+            "item a is sealed to an RSA key of 4096 bits, and no RSA key is at hand: load the key that belongs to \
+             the certificate it was sealed with",
+        ),
+        (
+            UnsealError::NoRsaKey { what: "data".into(), bits: 4096, at_hand: vec![one] },
+            "NoMatchingKey",
+            "data is sealed to an RSA key of 4096 bits, and those at hand have other sizes (7692c3ad3540bb80): load \
+             the key that belongs to the certificate it was sealed with",
         ),
         (
             UnsealError::EnvelopeAltered { envelope: 1 },
@@ -115,7 +147,7 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
         assert_eq!((error.reason(), &*error.to_string()), (reason, message));
         // A printer that walks the chain says nothing twice.
         assert!(error.source().is_none(), "{message}");
-        let transient = matches!(error, UnsealError::NoMatchingKey { .. });
+        let transient = ["NoMatchingKey", "CannotOpen"].contains(&error.reason());
         assert_eq!(error.may_pass_with_other_keys(), transient, "{message}");
     }
 }

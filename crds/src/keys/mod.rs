@@ -8,6 +8,7 @@
 //! | [`Fingerprint`] | the name of a recipient | 64 hexadecimal digits |
 //! | [`Certificate`] | a public RSA key with dates | PEM |
 //! | [`RsaPrivateKey`] | a private RSA key | PEM |
+//! | [`RsaSealingKey`] | a private RSA key with its certificate | PEM, both |
 //! | [`Keyring`] | the identities and private RSA keys at hand | |
 //!
 //! The age crate does the classic kinds; its hybrid post-quantum kind is built here, from the inside out:
@@ -31,7 +32,10 @@ pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use identity::{IdentitiesError, Identity, IdentityError, parse_identities};
 pub use keyring::Keyring;
 pub use recipient::{Recipient, RecipientError, RecipientKind, RecipientsFileError, parse_recipients};
-pub use rsa::{Certificate, CertificateError, RsaKeyError, RsaPrivateKey, RsaPublicKey};
+pub use rsa::{
+    Certificate, CertificateError, RsaKeyError, RsaPrivateKey, RsaPublicKey, RsaSealingKey,
+    RsaSealingKeyError,
+};
 
 #[cfg(test)]
 mod tests {

@@ -165,17 +165,16 @@ fn encrypted_data_schema(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// No bounds: the peer's objects have none, and what is stored must stay readable. What is too large is refused
-/// when it is parsed.
+/// when it is parsed. Where `null` may stand, `definitions` says.
 fn template_schema(_: &mut SchemaGenerator) -> Schema {
     let strings = json_schema!({ "type": "object", "additionalProperties": { "type": "string" } });
     json_schema!({
         "type": "object",
         "properties": {
-            "data": { "type": "object", "nullable": true, "additionalProperties": { "type": "string" } },
+            "data": strings,
             "immutable": { "type": "boolean" },
             "metadata": {
                 "type": "object",
-                "nullable": true,
                 "x-kubernetes-preserve-unknown-fields": true,
                 "properties": { "annotations": strings, "labels": strings },
             },

@@ -23,6 +23,10 @@ pub struct Condition {
     /// When `status` last changed, RFC 3339 in UTC with seconds.
     #[schemars(extend("format" = "date-time"))]
     pub last_transition_time: String,
+    /// When the condition was last written, RFC 3339; only the peer's format has it, and says so in its own schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub last_update_time: Option<String>,
     /// One CamelCase word for programs.
     #[schemars(length(min = 1, max = 1024), regex(pattern = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"))]
     pub reason: String,

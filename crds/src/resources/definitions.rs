@@ -26,6 +26,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     default_status(&mut sealed_secret);
     default_status(&mut bitnami);
     relax_conditions(&mut bitnami);
+    relax_spec(&mut bitnami);
     vec![sealed_secret, sealing_key, bitnami]
 }
 
@@ -77,9 +78,25 @@ fn relax_conditions(crd: &mut CustomResourceDefinition) {
     properties.insert("lastUpdateTime".to_owned(), time);
 }
 
+/// The peer's programs write `null` in two places where Go has an empty map or struct, and its definition says so;
+/// and an object that went through the apiserver is as it was written, without defaults.
+fn relax_spec(crd: &mut CustomResourceDefinition) {
+    let spec = part(crd, "spec").and_then(|spec| spec.properties.as_mut()).expect("there is a spec");
+    spec.get_mut("encryptedData").expect("there are items").default = None;
+    let template = spec.get_mut("template").and_then(|template| template.properties.as_mut());
+    let template = template.expect("the template has fields");
+    for name in ["data", "metadata"] {
+        template.get_mut(name).expect("both are fields of the template").nullable = Some(true);
+    }
+}
+
 fn status(crd: &mut CustomResourceDefinition) -> Option<&mut JSONSchemaProps> {
+    part(crd, "status")
+}
+
+fn part<'c>(crd: &'c mut CustomResourceDefinition, name: &str) -> Option<&'c mut JSONSchemaProps> {
     let schema = crd.spec.versions.first_mut()?.schema.as_mut()?.open_api_v3_schema.as_mut()?;
-    schema.properties.as_mut()?.get_mut("status")
+    schema.properties.as_mut()?.get_mut(name)
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ pub(super) fn weight(value: &Value) -> usize {
 /// All documents of a file; after one that can't be read there is no telling where the next begins.
 ///
 /// Together they weigh at most `max_weight`.
-pub(super) fn read(bytes: &[u8], is_json: bool, max_weight: usize) -> Vec<Result<Value, DocumentError>> {
+pub(crate) fn read(bytes: &[u8], is_json: bool, max_weight: usize) -> Vec<Result<Value, DocumentError>> {
     let mut documents = Vec::new();
     let mut keep = |document| {
         let failed = Result::is_err(&document);

@@ -115,7 +115,8 @@ fn a_sealed_secret_of_a_mistyped_group_or_kind_is_a_problem() {
     let groups = ["", "apiVersion: sealing.dev\n", "apiVersion: seeling.dev/v1alpha1\n", "apiVersion: v1\n"];
     for group in groups {
         let found = read(checkout(&[("a.yaml", &of(&format!("{group}kind: SealedSecret\n")))]).path());
-        let expected = "a.yaml (document 1) is a SealedSecret, but its apiVersion isn't sealing.dev/v1alpha1";
+        let expected = "a.yaml (document 1) is a SealedSecret, but its apiVersion isn't sealing.dev/v1alpha1 \
+                        or bitnami.com/v1alpha1";
         assert_eq!(problems(&found), [expected], "{group}");
     }
     for kind in ["", "kind: SealedSecrets\n", "kind: Sealedsecret\n"] {
@@ -131,11 +132,28 @@ fn a_sealed_secret_of_a_mistyped_group_or_kind_is_a_problem() {
 }
 
 #[test]
-fn sealed_secrets_of_kubeseal_are_not_served_and_no_problem() {
+fn of_both_formats_for_one_place_the_native_one_counts_wherever_it_stands() {
     let theirs = sealed("prod", "db").replace("sealing.dev", "bitnami.com");
-    let found = read(checkout(&[("a.yaml", &theirs), ("b.yaml", &theirs)]).path());
-    assert!(found.objects.is_empty() && found.is_complete(), "{:?}", problems(&found));
-    assert_eq!(found.unserved.unwrap().to_string(), "a.yaml (document 1)");
+    let formats = |files: &[(&str, &str)]| {
+        let found = read(checkout(files).path());
+        assert!(found.is_complete(), "{:?}", problems(&found));
+        let superseded = found.superseded.map(|source| source.to_string());
+        let kinds = found.objects.into_values().map(|found| match found {
+            Found::One(manifest) => format!("{:?}", manifest.format),
+            Found::Several(format, sources) => format!("{} of {format:?}", sources.len()),
+        });
+        (kinds.collect::<Vec<_>>().join(" "), superseded.unwrap_or_default())
+    };
+    let (ours, theirs) = (sealed("prod", "db").as_str().to_owned(), theirs.as_str());
+    let said = |kinds: &str, superseded: &str| (kinds.to_owned(), superseded.to_owned());
+    assert_eq!(formats(&[("a.yaml", theirs)]), said("Bitnami", ""));
+    assert_eq!(formats(&[("a.yaml", theirs), ("b.yaml", theirs)]), said("2 of Bitnami", ""));
+    assert_eq!(formats(&[("a.yaml", theirs), ("b.yaml", &ours)]), said("Native", "a.yaml (document 1)"));
+    assert_eq!(formats(&[("a.yaml", &ours), ("b.yaml", theirs)]), said("Native", "b.yaml (document 1)"));
+    let both = [("a.yaml", theirs), ("b.yaml", theirs), ("c.yaml", &ours)];
+    assert_eq!(formats(&both), said("Native", "a.yaml (document 1)"));
+    let both = [("a.yaml", ours.as_str()), ("b.yaml", &ours), ("c.yaml", theirs)];
+    assert_eq!(formats(&both), said("2 of Native", "c.yaml (document 1)"));
 }
 
 #[test]
@@ -212,7 +230,9 @@ fn one_place_in_two_files_counts_in_neither() {
         ("c.yaml", &sealed("prod", "cache")),
     ]);
     let found = read(tmp.path());
-    let Some(Found::Several(sources)) = found.objects.values().nth(1) else { panic!("prod/db is ambiguous") };
+    let Some(Found::Several(_, sources)) = found.objects.values().nth(1) else {
+        panic!("prod/db is ambiguous")
+    };
     let sources: Vec<_> = sources.iter().map(Source::to_string).collect();
     assert_eq!(sources, ["a.yaml (document 1)", "b.yaml (document 1)", "b.yaml (document 2)"]);
     assert!(found.is_complete(), "both places are known to be there");

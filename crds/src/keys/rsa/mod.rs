@@ -1,46 +1,70 @@
 //! RSA keys of the peer's format: what its SealedSecrets are sealed to, and what opens them.
 //!
 //! Not recipients of envelopes: age has no RSA recipient of this kind, and the native format refuses classic
-//! RSA. The private operation is aws-lc-rs', which takes the same time whatever the key and the ciphertext;
-//! the `rsa` crate (RUSTSEC-2023-0071) only parses, prints and encrypts.
+//! RSA. Every operation is aws-lc-rs': the private one takes the same time whatever the key and the ciphertext, and
+//! nothing here computes with a private number in any other way.
 //!
 //! Invariant: a modulus has 2048 to 8192 bits, and a multiple of 8: anything smaller is broken, anything
 //! larger lets one object cost seconds.
 
 mod certificate;
+mod pem;
 mod private;
+mod sealing_key;
+#[cfg(test)]
+mod tests;
 
-use rsa::pkcs8::EncodePublicKey as _;
-use rsa::traits::PublicKeyParts as _;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
+use pkcs1::der::Encode as _;
+use pkcs1::der::asn1::BitStringRef;
+use pkcs8::SubjectPublicKeyInfoRef;
 
 use super::Fingerprint;
 
 pub use certificate::{Certificate, CertificateError};
 pub use private::{RsaKeyError, RsaPrivateKey};
+pub use sealing_key::{RsaSealingKey, RsaSealingKeyError};
 
-/// Bits of the smallest modulus.
-const MIN_BITS: usize = 2048;
-/// Bits of the largest modulus.
-const MAX_BITS: usize = 8192;
+/// Bits of a modulus.
+const BITS: RangeInclusive<usize> = 2048..=8192;
 
 /// A public key: PKCS #1 (RFC 8017).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RsaPublicKey {
-    key: rsa::RsaPublicKey,
+    /// DER SubjectPublicKeyInfo (RFC 5280), in the one form that DER has for it.
+    spki: Vec<u8>,
+    bits: usize,
     fingerprint: Fingerprint,
 }
 
+/// Why a public key can't be used.
+enum PublicKeyProblem {
+    Malformed,
+    /// The modulus has this many bits.
+    Size(usize),
+}
+
 impl RsaPublicKey {
-    /// From the SubjectPublicKeyInfo of a certificate or a private key, or `None` where it isn't an RSA key
-    /// of 2048 to 8192 bits.
-    fn from_parts(n: rsa::BigUint, e: rsa::BigUint) -> Option<Self> {
-        let key = rsa::RsaPublicKey::new_with_max_size(n, e, MAX_BITS).ok()?;
-        let bits = key.n().bits();
-        if !(MIN_BITS..=MAX_BITS).contains(&bits) || bits % 8 != 0 {
-            return None;
+    /// From the numbers in a certificate or a private key.
+    fn new(numbers: &pkcs1::RsaPublicKey<'_>) -> Result<Self, PublicKeyProblem> {
+        // Without leading zeros: the first byte says how many bits are missing from whole bytes.
+        let modulus = numbers.modulus.as_bytes();
+        let bits = modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
+        if !BITS.contains(&bits) || !bits.is_multiple_of(8) {
+            return Err(PublicKeyProblem::Size(bits));
         }
-        let fingerprint = Fingerprint::of_der(key.to_public_key_der().ok()?.as_bytes());
-        Some(Self { key, fingerprint })
+        let der = numbers.to_der().map_err(|_| PublicKeyProblem::Malformed)?;
+        let spki = BitStringRef::from_bytes(&der)
+            .and_then(|subject_public_key| {
+                SubjectPublicKeyInfoRef { algorithm: pkcs1::ALGORITHM_ID, subject_public_key }.to_der()
+            })
+            .map_err(|_| PublicKeyProblem::Malformed)?;
+        PublicEncryptingKey::from_der(&spki).map_err(|_| PublicKeyProblem::Malformed)?;
+        let fingerprint = Fingerprint::of_der(&spki);
+        Ok(Self { spki, bits, fingerprint })
     }
 
     /// SHA-256 of the DER SubjectPublicKeyInfo, as RFC 7469 pins keys:
@@ -49,13 +73,34 @@ impl RsaPublicKey {
         self.fingerprint
     }
 
-    /// Bytes of the modulus, which is also the length of every RSA ciphertext for this key.
-    pub fn size(&self) -> usize {
-        self.key.size()
+    /// Bits of the modulus.
+    pub fn bits(&self) -> usize {
+        self.bits
     }
 
-    /// The key for the public operation.
-    pub(crate) fn as_rsa(&self) -> &rsa::RsaPublicKey {
-        &self.key
+    /// Bytes of the modulus, which is also the length of every RSA ciphertext for this key.
+    pub fn size(&self) -> usize {
+        self.bits / 8
+    }
+
+    /// RSA-OAEP (RFC 8017, 7.1.1) with SHA-256 and MGF1 of SHA-256.
+    ///
+    /// # Panics
+    ///
+    /// If the plaintext is longer than 190 bytes, or the operating system gives no randomness.
+    pub(crate) fn seal_oaep(&self, plaintext: &[u8], label: &[u8]) -> Vec<u8> {
+        let key = PublicEncryptingKey::from_der(&self.spki).expect("the key was read once before");
+        let mut ciphertext = vec![0; self.size()];
+        OaepPublicEncryptingKey::new(key)
+            .expect("every public key can encrypt")
+            .encrypt(&OAEP_SHA256_MGF1SHA256, plaintext, &mut ciphertext, Some(label))
+            .expect("a session key fits into every key of 2048 bits and more");
+        ciphertext
+    }
+}
+
+impl fmt::Debug for RsaPublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RsaPublicKey({})", self.fingerprint)
     }
 }

@@ -5,19 +5,21 @@
 //! has `Debug`, `Display`, `Serialize` or `Clone`, and no error repeats its input.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
-use aws_lc_rs::rsa::{KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
-use rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _, LineEnding};
-use rsa::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
-use rsa::traits::PublicKeyParts as _;
+use aws_lc_rs::rsa::{
+    KeyPair, KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey,
+};
+use aws_lc_rs::{rand::SystemRandom, signature::RSA_PKCS1_SHA256};
+use pkcs1::LineEnding;
+use pkcs8::{PrivateKeyInfo, SecretDocument};
 use zeroize::Zeroizing;
 
-use super::RsaPublicKey;
+use super::{PublicKeyProblem, RsaPublicKey, pem};
 use crate::keys::Fingerprint;
 
 /// An RSA private key.
 pub struct RsaPrivateKey {
-    /// What can be printed again; wiped on drop by its crate.
-    key: rsa::RsaPrivateKey,
+    /// DER of PKCS #1, to be written and to sign with; wiped on drop by its type.
+    pkcs1: SecretDocument,
     decrypting: OaepPrivateDecryptingKey,
     public: RsaPublicKey,
 }
@@ -29,11 +31,17 @@ pub enum RsaKeyError {
     #[error("no block \"RSA PRIVATE KEY\" or \"PRIVATE KEY\" in PEM")]
     NoPem,
     /// A block that can't be read.
-    #[error("the private key in PEM is malformed, or isn't an RSA key")]
+    #[error("the private key in PEM is malformed or cut off")]
     Malformed,
-    /// Too small or too large.
-    #[error("the RSA key doesn't have 2048 to 8192 bits")]
-    WrongSize,
+    /// A block that needs a passphrase.
+    #[error("the private key in PEM is encrypted with a passphrase")]
+    Encrypted,
+    /// A key of another kind.
+    #[error("the private key in PEM isn't an RSA key")]
+    NotRsa,
+    /// Too small, too large or odd.
+    #[error("the RSA key has {0} bits; it can have 2048 to 8192, a multiple of 8")]
+    WrongSize(usize),
 }
 
 impl RsaPrivateKey {
@@ -46,37 +54,63 @@ impl RsaPrivateKey {
         let key =
             PrivateDecryptingKey::generate(KeySize::Rsa4096).expect("key generation needs randomness only");
         let der: Pkcs8V1Der<'static> = key.as_der().expect("a fresh key has a DER form");
-        let key = rsa::RsaPrivateKey::from_pkcs8_der(der.as_ref()).expect("aws-lc writes PKCS #8");
-        Self::new(key).expect("4096 bits are within the bounds")
+        Self::from_pkcs8(der.as_ref()).expect("aws-lc writes PKCS #8, and 4096 bits are within the bounds")
     }
 
-    /// From PEM: the first block that is PKCS #1 (as in the peer's Secrets) or PKCS #8; other blocks beside
-    /// it, such as a certificate, are passed over.
+    /// From PEM: the first RSA key in it that can be read, PKCS #1 (as in the peer's Secrets) or PKCS #8; other
+    /// blocks beside it, such as a certificate, are passed over. Whoever copies a key often copies the wrong
+    /// thing, so what was found instead is said.
     ///
     /// # Errors
     ///
     /// Any [`RsaKeyError`].
-    pub fn from_pem(text: &str) -> Result<Self, RsaKeyError> {
-        let pkcs1 = block(text, "RSA PRIVATE KEY");
-        let pkcs8 = block(text, "PRIVATE KEY");
-        let key = match (pkcs1, pkcs8) {
-            (Some(pem), _) => rsa::RsaPrivateKey::from_pkcs1_pem(pem).map_err(|_| RsaKeyError::Malformed)?,
-            (None, Some(pem)) => {
-                rsa::RsaPrivateKey::from_pkcs8_pem(pem).map_err(|_| RsaKeyError::Malformed)?
+    pub fn from_pem(text: impl AsRef<[u8]>) -> Result<Self, RsaKeyError> {
+        let text = std::str::from_utf8(text.as_ref()).map_err(|_| RsaKeyError::NoPem)?;
+        let mut problem = RsaKeyError::NoPem;
+        for block in pem::blocks(text) {
+            let read: fn(&[u8]) -> Result<Self, RsaKeyError> = match block.label {
+                "RSA PRIVATE KEY" => Self::from_pkcs1,
+                "PRIVATE KEY" => Self::from_pkcs8,
+                "ENCRYPTED PRIVATE KEY" => |_| Err(RsaKeyError::Encrypted),
+                other if other.ends_with(" PRIVATE KEY") => |_| Err(RsaKeyError::NotRsa),
+                _ => continue,
+            };
+            let found = match block.decode() {
+                Some(der) => read(&der),
+                None if block.has_headers() => Err(RsaKeyError::Encrypted),
+                None => Err(RsaKeyError::Malformed),
+            };
+            match found {
+                Ok(key) => return Ok(key),
+                Err(error) if problem == RsaKeyError::NoPem => problem = error,
+                Err(_) => {}
             }
-            (None, None) => return Err(RsaKeyError::NoPem),
-        };
-        Self::new(key)
+        }
+        Err(problem)
     }
 
-    fn new(key: rsa::RsaPrivateKey) -> Result<Self, RsaKeyError> {
-        let public =
-            RsaPublicKey::from_parts(key.n().clone(), key.e().clone()).ok_or(RsaKeyError::WrongSize)?;
-        let der = key.to_pkcs8_der().map_err(|_| RsaKeyError::Malformed)?;
-        let decrypting = PrivateDecryptingKey::from_pkcs8(der.as_bytes())
+    fn from_pkcs8(der: &[u8]) -> Result<Self, RsaKeyError> {
+        let info = PrivateKeyInfo::try_from(der).map_err(|_| RsaKeyError::Malformed)?;
+        if info.algorithm.oid != pkcs1::ALGORITHM_OID {
+            return Err(RsaKeyError::NotRsa);
+        }
+        Self::from_pkcs1(info.private_key)
+    }
+
+    fn from_pkcs1(der: &[u8]) -> Result<Self, RsaKeyError> {
+        let numbers = pkcs1::RsaPrivateKey::try_from(der).map_err(|_| RsaKeyError::Malformed)?;
+        let public = RsaPublicKey::new(&numbers.public_key()).map_err(|problem| match problem {
+            PublicKeyProblem::Malformed => RsaKeyError::Malformed,
+            PublicKeyProblem::Size(bits) => RsaKeyError::WrongSize(bits),
+        })?;
+        let pkcs1 = SecretDocument::try_from(numbers).map_err(|_| RsaKeyError::Malformed)?;
+        let pkcs8 = SecretDocument::try_from(PrivateKeyInfo::new(pkcs1::ALGORITHM_ID, pkcs1.as_bytes()))
+            .map_err(|_| RsaKeyError::Malformed)?;
+        // Also checks that the numbers belong together.
+        let decrypting = PrivateDecryptingKey::from_pkcs8(pkcs8.as_bytes())
             .map_err(|_| RsaKeyError::Malformed)
             .and_then(|key| OaepPrivateDecryptingKey::new(key).map_err(|_| RsaKeyError::Malformed))?;
-        Ok(Self { key, decrypting, public })
+        Ok(Self { pkcs1, decrypting, public })
     }
 
     /// The public half.
@@ -91,7 +125,7 @@ impl RsaPrivateKey {
 
     /// The key as `RSA PRIVATE KEY` in PEM (PKCS #1), as the peer stores it.
     pub fn to_secret_pem(&self) -> Zeroizing<String> {
-        self.key.to_pkcs1_pem(LineEnding::LF).expect("a checked key has a PEM form")
+        self.pkcs1.to_pem("RSA PRIVATE KEY", LineEnding::LF).expect("DER has a PEM form")
     }
 
     /// RSA-OAEP (RFC 8017, 7.1.2) with SHA-256 and MGF1 of SHA-256, in constant time. `None` for every failure
@@ -102,12 +136,14 @@ impl RsaPrivateKey {
             self.decrypting.decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut buffer, Some(label)).ok()?;
         Some(Zeroizing::new(plaintext.to_vec()))
     }
-}
 
-/// The first PEM block with this label, from its first dash to its last.
-fn block<'a>(text: &'a str, label: &str) -> Option<&'a str> {
-    let start = text.find(&format!("-----BEGIN {label}-----"))?;
-    let end = format!("-----END {label}-----");
-    let length = text[start..].find(&end)? + end.len();
-    Some(&text[start..start + length])
+    /// RSASSA-PKCS1-v1_5 (RFC 8017, 8.2) with SHA-256.
+    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let mut signature = vec![0; self.public.size()];
+        KeyPair::from_der(self.pkcs1.as_bytes())
+            .ok()
+            .and_then(|key| key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok())
+            .expect("the key was read once before");
+        signature
+    }
 }

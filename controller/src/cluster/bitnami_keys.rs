@@ -1,0 +1,225 @@
+//! The peer's sealing keys: the TLS Secrets of sealed-secrets, loaded as they are.
+//!
+//! Not renewal, and not published as a SealingKey: its certificate is served where `--compat-http` asks for it.
+//! Which Secrets count is the peer's rule: labelled `sealedsecrets.bitnami.com/sealed-secrets-key=active`, or its
+//! oldest form, one Secret of a fixed name without a label; any other value of the label, such as `compromised`,
+//! is a key that no longer counts. The primary is the one whose certificate is the newest, by its notBefore.
+//!
+//! Invariant: a Secret that came from a SealedSecret is never a key, since everybody can make those; a Secret that
+//! can't be read as a key is passed over, where the peer ends.
+
+use std::cmp::Reverse;
+
+use http::Request;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Client;
+use seal_crds::Namespace;
+use seal_crds::keys::{Certificate, RsaPrivateKey};
+use seal_crds::resources::bitnami::{self, SEALING_KEY_LABEL};
+use seal_crds::resources::{DIGEST_ANNOTATION, GROUP, SEALED_SECRET};
+use serde::Deserialize;
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use super::api::failure;
+use super::key_secret::Text;
+use crate::failure::Failure;
+use crate::metrics::{BitnamiKeyCounts, Metrics};
+
+/// The name of the Secret in which the peer kept its key before it labelled them.
+pub(super) const UNLABELLED_KEY: &str = "sealed-secrets-key";
+
+mod first;
+
+/// Loads the peer's keys, and makes one where it should.
+pub(super) struct BitnamiKeys {
+    pub(super) client: Client,
+    /// Where they are.
+    pub(super) namespace: Namespace,
+    /// Whether the first is made where there is none.
+    pub(super) make_first: bool,
+    /// The primary's certificate.
+    pub(super) certificate: watch::Sender<Option<Certificate>>,
+    pub(super) metrics: Metrics,
+}
+
+/// A key whose private half is at hand.
+struct BitnamiKey {
+    key: RsaPrivateKey,
+    /// Without one it opens what was sealed to it, and nothing is sealed to it any more.
+    certificate: Option<Certificate>,
+}
+
+/// Why a Secret gives no key.
+#[derive(Debug, PartialEq, Eq)]
+enum NoKey {
+    /// Somebody labelled it as one that no longer counts.
+    Inactive,
+    /// It isn't what its label says; why was logged.
+    Unusable,
+}
+
+impl BitnamiKeys {
+    /// The keys at hand, the primary first; publishes the primary's certificate.
+    ///
+    /// # Errors
+    ///
+    /// A transient failure; what was loaded before stays loaded.
+    pub(super) async fn sync(&self) -> Result<Vec<RsaPrivateKey>, Failure> {
+        let mut counts = BitnamiKeyCounts::default();
+        let mut keys = Vec::new();
+        let mut secrets = self.load().await?;
+        if secrets.is_empty() && self.make_first {
+            first::create(&self.client, &self.namespace).await?;
+            secrets = self.load().await?;
+        }
+        for found in secrets {
+            match found {
+                Ok(key) => keys.push(key),
+                Err(NoKey::Inactive) => counts.inactive += 1,
+                Err(NoKey::Unusable) => counts.unusable += 1,
+            }
+        }
+        counts.loaded = keys.len();
+        self.metrics.bitnami_keys(counts);
+        let secrets = counts.inactive + counts.unusable;
+        if self.make_first && keys.is_empty() && secrets > 0 {
+            tracing::warn!(
+                secrets,
+                "there are Secrets for sealing keys of sealed-secrets, but none holds an active key; none is made, \
+                 and kubeseal gets no certificate, until one of them does or all of them are gone"
+            );
+        }
+        let keys = newest_first(keys);
+        self.certificate.send_if_modified(|current| {
+            let primary = keys.first().and_then(|key| key.certificate.clone());
+            let is_new = *current != primary;
+            if is_new {
+                *current = primary;
+            }
+            is_new
+        });
+        Ok(keys.into_iter().map(|key| key.key).collect())
+    }
+
+    async fn load(&self) -> Result<Vec<Result<BitnamiKey, NoKey>>, Failure> {
+        let labelled = self.list(&format!("labelSelector={SEALING_KEY_LABEL}")).await?;
+        let unlabelled = self.list(&format!("fieldSelector=metadata.name%3D{UNLABELLED_KEY}")).await?;
+        // Off the async threads: checking a key costs milliseconds.
+        let read = move || -> Result<Vec<_>, serde_json::Error> {
+            let labelled: TlsSecretList = serde_json::from_str(&labelled)?;
+            let unlabelled: TlsSecretList = serde_json::from_str(&unlabelled)?;
+            let unlabelled = unlabelled.items.into_iter().filter(|secret| secret.label().is_none());
+            Ok(labelled.items.into_iter().chain(unlabelled).map(BitnamiKey::from_secret).collect())
+        };
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(found)) => Ok(found),
+            // The parser's message may quote the text.
+            Ok(Err(_)) => Err(Failure::transient(
+                "ApiError",
+                "the API server's list of sealed-secrets' keys can't be read",
+            )),
+            Err(_) => Err(Failure::transient("Interrupted", "reading sealed-secrets' keys was interrupted")),
+        }
+    }
+
+    async fn list(&self, query: &str) -> Result<Zeroizing<String>, Failure> {
+        let uri = format!("/api/v1/namespaces/{}/secrets?{query}", self.namespace);
+        let request = Request::get(uri).body(Vec::new()).expect("a validated namespace is a URL segment");
+        let answer = self.client.request_text(request).await;
+        Ok(Zeroizing::new(answer.map_err(|error| failure("loading sealed-secrets' keys", &error))?))
+    }
+}
+
+/// The primary first. The fingerprint decides between certificates of one second, so that every start decides alike.
+fn newest_first(mut keys: Vec<BitnamiKey>) -> Vec<BitnamiKey> {
+    keys.sort_by_key(|key| {
+        Reverse((key.certificate.as_ref().map(Certificate::not_before), key.key.fingerprint()))
+    });
+    keys
+}
+
+impl BitnamiKey {
+    fn from_secret(secret: TlsSecret) -> Result<Self, NoKey> {
+        if secret.label().is_some_and(|value| value != "active") {
+            return Err(NoKey::Inactive);
+        }
+        let TlsSecret { metadata, data } = secret;
+        let is_planted = is_from_sealed_secret(&metadata);
+        let name = metadata.name.unwrap_or_default();
+        if is_planted {
+            tracing::warn!(
+                secret = name,
+                "a Secret that says it is a sealing key of sealed-secrets was made from a SealedSecret; it is refused"
+            );
+            return Err(NoKey::Unusable);
+        }
+        let key = match RsaPrivateKey::from_pem(&data.key.0) {
+            Ok(key) => key,
+            Err(error) => {
+                tracing::warn!(
+                    secret = name,
+                    problem = %error,
+                    "a Secret that says it is a sealing key of sealed-secrets holds none; it is passed over"
+                );
+                return Err(NoKey::Unusable);
+            }
+        };
+        let certificate = Certificate::from_pem(&data.certificate.0)
+            .ok()
+            .filter(|certificate| certificate.public_key().fingerprint() == key.fingerprint());
+        if certificate.is_none() {
+            tracing::warn!(
+                secret = name,
+                fingerprint = %key.fingerprint(),
+                "tls.crt of this sealing key of sealed-secrets isn't the certificate of its tls.key; \
+                 the key opens what was sealed to it, and nothing is sealed to it any more"
+            );
+        }
+        Ok(Self { key, certificate })
+    }
+}
+
+/// Whether a SealedSecret of either group made the Secret. Not every Secret that one makes has an owner
+/// (`skip-set-owner-references`), but all that this controller writes have its annotation.
+fn is_from_sealed_secret(metadata: &ObjectMeta) -> bool {
+    let is_sealed_secrets = |api_version: &str| {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        [GROUP, bitnami::GROUP].contains(&group)
+    };
+    let mut owners = metadata.owner_references.iter().flatten();
+    let mut annotations = metadata.annotations.iter().flatten();
+    owners.any(|owner| owner.kind == SEALED_SECRET && is_sealed_secrets(&owner.api_version))
+        || annotations.any(|(key, _)| key == DIGEST_ANNOTATION)
+}
+
+#[derive(Deserialize)]
+struct TlsSecretList {
+    items: Vec<TlsSecret>,
+}
+
+/// As [`super::key_secret::KeySecret`], of the peer's form.
+#[derive(Deserialize)]
+struct TlsSecret {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    data: TlsData,
+}
+
+impl TlsSecret {
+    fn label(&self) -> Option<&str> {
+        self.metadata.labels.as_ref()?.get(SEALING_KEY_LABEL).map(String::as_str)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TlsData {
+    #[serde(rename = "tls.key")]
+    key: Text,
+    #[serde(rename = "tls.crt")]
+    certificate: Text,
+}
+
+#[cfg(test)]
+mod tests;

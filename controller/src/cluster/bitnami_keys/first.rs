@@ -1,0 +1,102 @@
+//! The first key of the peer's kind, where there is none and somebody should be able to seal to one.
+//!
+//! Not renewal, and not a second: one Secret with the label, whatever is in it, and none is made. Invariants: it is
+//! created by POST under one name, so two controllers started together make one; the private half is in wiped memory,
+//! as far as it is ours; the HTTP client's buffers aren't.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{Method, Request};
+use jiff::Timestamp;
+use kube::Client;
+use seal_crds::Namespace;
+use seal_crds::keys::{Certificate, Fingerprint, RsaPrivateKey};
+use seal_crds::resources::bitnami::SEALING_KEY_LABEL;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::cluster::api::{failure, is_code};
+use crate::cluster::fields::FIELD_MANAGER;
+use crate::failure::Failure;
+
+/// The name of the first key: what the peer's own begin with, and fixed, so that creating it is a race with one winner.
+const NAME: &str = "sealed-secrets-key-first";
+
+/// How long the certificate counts: the peer's default, ten years.
+const VALID_FOR: u64 = 10 * 365 * 24 * 60 * 60;
+
+/// Creates it, unless somebody was quicker.
+///
+/// # Errors
+///
+/// A transient failure.
+pub(super) async fn create(client: &Client, namespace: &Namespace) -> Result<(), Failure> {
+    let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+    // Off the async threads: finding two primes takes a second, and longer with bad luck.
+    let (fingerprint, body) = tokio::task::spawn_blocking(move || generate(now))
+        .await
+        .map_err(|_| Failure::transient("Interrupted", "making a key was interrupted"))?;
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("/api/v1/namespaces/{namespace}/secrets?fieldManager={FIELD_MANAGER}"))
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .header(http::header::ACCEPT, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
+        .body(body)
+        .expect("a validated namespace is a URL segment");
+    match client.request::<kube::core::PartialObjectMeta>(request).await {
+        Ok(_) => {
+            tracing::info!(secret = NAME, %fingerprint, "made the first sealing key of sealed-secrets' kind")
+        }
+        // Somebody was quicker, and theirs is loaded next; or what has the name isn't a key.
+        Err(error) if is_code(&error, 409) => {
+            tracing::warn!(
+                secret = NAME,
+                "the Secret for a first sealing key of sealed-secrets' kind exists"
+            );
+        }
+        Err(error) => return Err(failure("creating a sealing key of sealed-secrets' kind", &error)),
+    }
+    Ok(())
+}
+
+fn generate(now: u64) -> (Fingerprint, Vec<u8>) {
+    let key = RsaPrivateKey::generate();
+    let certificate = Certificate::self_signed(&key, now, now.saturating_add(VALID_FOR));
+    (key.fingerprint(), to_json(&key, &certificate))
+}
+
+/// The request body that stores a key, in the form of the peer's.
+fn to_json(key: &RsaPrivateKey, certificate: &Certificate) -> Vec<u8> {
+    let pem = key.to_secret_pem();
+    let encoded = Zeroizing::new(BASE64.encode(pem.as_bytes()));
+    let metadata = json!({ "name": NAME, "labels": { SEALING_KEY_LABEL: "active" } });
+    let public = format!(
+        r#"{{"apiVersion":"v1","kind":"Secret","type":"kubernetes.io/tls","metadata":{metadata},"data":{{"tls.crt":"{}","tls.key":""#,
+        BASE64.encode(certificate.to_pem()),
+    );
+    // As in `key_secret`: by hand, and with room from the start, so that no copy is left behind.
+    let mut body = Vec::with_capacity(public.len() + encoded.len() + 3);
+    body.extend_from_slice(public.as_bytes());
+    body.extend_from_slice(encoded.as_bytes());
+    body.extend_from_slice(br#""}}"#);
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BitnamiKey, TlsSecret};
+    use super::*;
+
+    #[test]
+    fn what_is_made_is_read_back_as_a_key_of_ten_years() {
+        let (fingerprint, body) = generate(1_800_000_000);
+        let secret: TlsSecret = serde_json::from_slice(&body).unwrap();
+        assert_eq!(secret.label(), Some("active"));
+        let key = BitnamiKey::from_secret(secret).unwrap_or_else(|problem| panic!("{problem:?}"));
+        assert_eq!(key.key.fingerprint(), fingerprint);
+        let certificate = key.certificate.unwrap();
+        let dates = (certificate.not_before(), certificate.not_after());
+        assert_eq!(dates, (1_800_000_000, 1_800_000_000 + VALID_FOR));
+        assert_eq!(key.key.public_key().size(), 512);
+    }
+}

@@ -1,0 +1,114 @@
+//! The work on the objects of one group: watched, queued, reconciled, until told to stop.
+//!
+//! Not what a reconcile does. Both groups are served like this, side by side, by as many workers together as one would
+//! have. Invariant: an object is reconciled by one worker at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt as _, StreamExt as _};
+use kube::api::Api;
+use kube::runtime::controller::{Action, Config as ControllerConfig};
+use kube::runtime::{Controller, reflector, watcher};
+use kube::{Client, Resource as _};
+use seal_crds::{Format, Namespace};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use super::object::Object;
+use super::store::ClusterStore;
+use super::wakes::Name;
+use crate::reconcile::{Context, Next, reconcile};
+
+/// What the reconciles of one group share.
+pub(super) struct Shared {
+    pub(super) context: Context<ClusterStore>,
+    /// As many as there are workers, for both groups together.
+    pub(super) slots: Arc<Semaphore>,
+}
+
+/// Serves the objects of one group, until stopped. A group that the cluster doesn't know is asked for again every few
+/// seconds, so its definition may be installed at any time.
+pub(super) async fn serve_group(
+    format: Format,
+    objects: Api<Object>,
+    wakes: mpsc::UnboundedReceiver<Name>,
+    shared: Arc<Shared>,
+    workers: u16,
+    stopped: watch::Receiver<bool>,
+) {
+    let changed = futures::stream::unfold(wakes, move |mut wakes| async move {
+        Some((wakes.recv().await?.sealed_secret(format), wakes))
+    });
+    let keys_changed = futures::stream::unfold(shared.context.keys.clone(), |mut keys| async move {
+        keys.changed().await.ok()?;
+        Some(((), keys))
+    });
+    // An object may be over a megabyte, and a page is in memory as a whole, text and tree.
+    let pages = watcher::Config::default().page_size(50);
+    let mut controller = Controller::new_with(objects, pages, format);
+    if format == Format::Bitnami {
+        controller = controller.trigger_backoff(Steady(Duration::from_secs(5)));
+    }
+    let objects = controller.store();
+    let work = controller
+        .with_config(ControllerConfig::default().concurrency(workers))
+        .reconcile_on(changed)
+        .reconcile_all_on(keys_changed)
+        .graceful_shutdown_on(until(stopped.clone()))
+        .run(reconcile_one, |_, _, _| unreachable!("a reconcile never fails"), shared)
+        .for_each(|_| std::future::ready(()));
+    tokio::select! {
+        () = work => {}
+        () = stopped_before_work(stopped, objects) => {}
+    }
+}
+
+/// A backoff that doesn't grow: what it waits for is there at once when it comes.
+struct Steady(Duration);
+
+impl Iterator for Steady {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(self.0)
+    }
+}
+
+impl kube::runtime::utils::Backoff for Steady {
+    fn reset(&mut self) {}
+}
+
+async fn reconcile_one(object: Arc<Object>, shared: Arc<Shared>) -> Result<Action, std::convert::Infallible> {
+    // An object on its way out takes its Secret along, by the garbage collector.
+    if object.meta().deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let _slot = shared.slots.acquire().await.expect("the semaphore is never closed");
+    Ok(match reconcile(&shared.context, &object).await {
+        Next::OnChange => Action::await_change(),
+        Next::After(delay) => Action::requeue(delay),
+    })
+}
+
+/// The SealedSecrets of a group.
+pub(super) fn objects(client: &Client, namespace: Option<&Namespace>, format: Format) -> Api<Object> {
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace.as_str(), &format),
+        None => Api::all_with(client.clone(), &format),
+    }
+}
+
+/// Ends with `stopped` where the first list of objects hasn't come by then. kube's Controller would wait for it,
+/// for ever, since it has closed the watch; and before it, nothing is under way that could be finished.
+async fn stopped_before_work(stopped: watch::Receiver<bool>, objects: reflector::Store<Object>) {
+    until(stopped).await;
+    if objects.wait_until_ready().now_or_never().is_some() {
+        std::future::pending().await
+    }
+}
+
+/// Returns as soon as it is time to stop.
+pub(super) async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, and with it everything that could go on.
+    drop(stopped.wait_for(|stopped| *stopped).await);
+}

@@ -1,0 +1,187 @@
+//! Writing a Secret: created, applied, or taken over.
+//!
+//! Not whose it is ([`super::secret`]). Invariant: a Secret is created by POST, which can't overwrite, or written
+//! under the resourceVersion at which it was seen to be ours or adoptable.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::PartialObjectMeta;
+use seal_crds::resources::SealedSecret;
+use seal_crds::{Format, ItemName, Plaintext};
+use serde_json::json;
+
+use super::api::{conflicting_fields, failure, is_code, send_secret, write_failure};
+use super::body::Body;
+use super::fields::{FIELD_MANAGER, FieldSet, other_appliers, settled, with_owner_claimed};
+use super::secret::Owner;
+use super::store::ClusterStore;
+use crate::failure::Failure;
+use crate::plan::{foreign, superseded};
+use crate::store::Target;
+
+type Values = BTreeMap<ItemName, Plaintext>;
+type Seen = PartialObjectMeta<Secret>;
+
+impl ClusterStore {
+    /// Creates the Secret; `false` where there is one already.
+    pub(super) async fn create(&self, owner: &Owner<'_>, data: &Values) -> Result<bool, Failure> {
+        let place = owner.sealed.place();
+        let body = Body::new(owner, owner.manner(None), data, None).to_json();
+        let query = format!("fieldManager={FIELD_MANAGER}");
+        match send_secret(&self.client, Method::POST, place, &query, "application/json", body).await {
+            Ok(created) => self.settle(owner, &created).await.map(|()| true),
+            Err(error) if is_code(&error, 409) => Ok(false),
+            Err(error) => Err(write_failure(place, owner.sealed.shape(), &error)),
+        }
+    }
+
+    /// Writes over a Secret that is ours, or adoptable; `false` where it was right already.
+    pub(super) async fn overwrite(&self, owner: &Owner<'_>, data: &Values) -> Result<bool, Failure> {
+        let place = owner.sealed.place();
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
+        // The cache may lag behind; what is written over is looked at live.
+        let live = api
+            .get_metadata_opt(place.name.as_str())
+            .await
+            .map_err(|error| failure("reading the Secret's metadata", &error))?
+            .ok_or_else(|| {
+                Failure::transient("Conflict", "the Secret was deleted while it was being written")
+            })?;
+        match owner.classify(Some(&live.metadata)) {
+            Target::Ours { in_sync: true } => return Ok(false),
+            Target::Foreign { adoptable: false } => return Err(foreign(place)),
+            Target::Ours { in_sync: false } | Target::Foreign { adoptable: true } | Target::Absent => {}
+        }
+        self.step_back(owner, &live).await?;
+        let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
+        let manner = owner.manner(Some(&live.metadata));
+        let rivals = other_appliers(managed, &owner.fields(manner));
+        if rivals.is_empty()
+            && let Some(gone) = owner.taken_over(&live.metadata)
+        {
+            return self.take_over(owner, data, &live, &gone).await.map(|()| true);
+        }
+        self.apply(owner, data, live, &rivals).await.map(|()| true)
+    }
+
+    /// A Secret that a native SealedSecret owns is left to that, as long as there is one: the cache that
+    /// says there is none may lag behind, and the Secret would change hands twice.
+    async fn step_back(&self, owner: &Owner<'_>, live: &Seen) -> Result<(), Failure> {
+        if owner.sealed.format() == Format::Native || !owner.is_owned_by_native(&live.metadata) {
+            return Ok(());
+        }
+        let place = owner.sealed.place();
+        let api: Api<SealedSecret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
+        match api.get_metadata_opt(place.name.as_str()).await {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err(superseded(place)),
+            Err(error) => Err(failure("looking for a native SealedSecret", &error)),
+        }
+    }
+
+    /// Takes the Secret over in one request.
+    async fn take_over(
+        &self,
+        owner: &Owner<'_>,
+        data: &Values,
+        live: &Seen,
+        gone: &FieldSet,
+    ) -> Result<(), Failure> {
+        let place = owner.sealed.place();
+        let body = Body::taking_over(owner, data, &live.metadata, gone).to_json();
+        let query = format!("fieldManager={FIELD_MANAGER}");
+        let content_type = "application/merge-patch+json";
+        let taken = send_secret(&self.client, Method::PATCH, place, &query, content_type, body)
+            .await
+            .map_err(|error| write_failure(place, owner.sealed.shape(), &error))?;
+        // Values that were others were written down as an update's, and have yet to be ours alone.
+        self.settle(owner, &taken).await
+    }
+
+    async fn apply(
+        &self,
+        owner: &Owner<'_>,
+        data: &Values,
+        live: Seen,
+        rivals: &[(String, String)],
+    ) -> Result<(), Failure> {
+        let place = owner.sealed.place();
+        let live = self.claim_owner(owner, live).await?;
+        let mut result = self.send_apply(owner, data, &live, rivals.is_empty()).await;
+        if let Err(error) = &result
+            && let Some(fields) = conflicting_fields(error)
+        {
+            // Of the managers that want another value, an applier is left alone; the others have drifted.
+            if let Some((rival, _)) = rivals.iter().find(|(_, field)| fields.contains(field)) {
+                return Err(Failure::permanent(
+                    "FieldConflict",
+                    format!(
+                        "\"{}\" applies a field of Secret {place} that this SealedSecret sets; remove it from one of them",
+                        rival.escape_debug()
+                    ),
+                ));
+            }
+            result = self.send_apply(owner, data, &live, true).await;
+        }
+        let applied = result.map_err(|error| write_failure(place, owner.sealed.shape(), &error))?;
+        self.settle(owner, &applied).await
+    }
+
+    async fn send_apply(
+        &self,
+        owner: &Owner<'_>,
+        data: &Values,
+        over: &Seen,
+        force: bool,
+    ) -> Result<Seen, kube::Error> {
+        let manner = owner.manner(Some(&over.metadata));
+        let body = Body::new(owner, manner, data, over.metadata.resource_version.as_deref()).to_json();
+        let query = format!("fieldManager={FIELD_MANAGER}&force={force}");
+        let content_type = "application/apply-patch+yaml";
+        send_secret(&self.client, Method::PATCH, owner.sealed.place(), &query, content_type, body).await
+    }
+
+    /// Makes an owner reference that has to go ours to remove; somebody may have put it there with an update (a
+    /// restored backup, the peer, we ourselves when we took the Secret over).
+    async fn claim_owner(&self, owner: &Owner<'_>, live: Seen) -> Result<Seen, Failure> {
+        let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
+        let claimed = owner.removed_uid(&live.metadata).and_then(|uid| with_owner_claimed(managed, uid));
+        match claimed {
+            Some(claimed) => self.move_fields(owner, &live, claimed).await,
+            None => Ok(live),
+        }
+    }
+
+    /// Makes us the only owner of our fields, so that an item that is removed later really goes.
+    async fn settle(&self, owner: &Owner<'_>, written: &Seen) -> Result<(), Failure> {
+        let managed = written.metadata.managed_fields.as_deref().unwrap_or_default();
+        let manner = owner.manner(Some(&written.metadata));
+        match settled(managed, &owner.fields(manner)) {
+            Some(settled) => self.move_fields(owner, written, settled).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Says who owns which field, of the Secret as it was seen.
+    async fn move_fields(
+        &self,
+        owner: &Owner<'_>,
+        seen: &Seen,
+        managed: Vec<ManagedFieldsEntry>,
+    ) -> Result<Seen, Failure> {
+        let place = owner.sealed.place();
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
+        let patch = json!({ "metadata": {
+            "resourceVersion": seen.metadata.resource_version,
+            "managedFields": managed,
+        } });
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
+        api.patch_metadata(place.name.as_str(), &params, &Patch::Merge(&patch))
+            .await
+            .map_err(|error| failure("settling the Secret's field ownership", &error))
+    }
+}

@@ -1,0 +1,256 @@
+//! A SealedSecret of the peer's as somebody posted it: whether it opens, and the same object sealed again.
+//!
+//! Not HTTP. Pure: text in, object out. Invariants: what is refused to a SealedSecret in the cluster is refused here,
+//! by the same policy; the scope of what is sealed again is that of the label that opened, whatever the annotations
+//! say (CVE-2026-22728); no value is in an answer or an error.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use seal_crds::bitnami::{BitnamiSealed, scope_annotation, seal_item};
+use seal_crds::keys::{Keyring, RsaPublicKey};
+use seal_crds::resources::bitnami::{API_VERSION, CLUSTER_WIDE, NAMESPACE_WIDE, SealedSecretSpec};
+use seal_crds::resources::{SEALED_SECRET, SpecError};
+use seal_crds::{Binding, NameError, Place, Scope, Sealed, Shape, UnsealError};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+use crate::host::manifests::DocumentError;
+use crate::host::manifests::document;
+use crate::policy::Policy;
+
+/// What a body may weigh in memory; one of the largest size that is allowed weighs less.
+const MAX_WEIGHT: usize = 256 << 20;
+
+/// Fields of `metadata` that the API server fills in, and that mean nothing in a manifest.
+const FILLED_IN: [&str; 8] = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+/// A whole copy of what was applied before; on a template, perhaps of a Secret in plain.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Why a body was refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PostedError {
+    /// Not a document.
+    #[error("the body {0}")]
+    Document(DocumentError),
+    /// Several documents, or none.
+    #[error("the body has {0} documents; one is taken")]
+    Documents(usize),
+    /// Another kind of object.
+    #[error("the body is no SealedSecret of {API_VERSION}")]
+    WrongKind,
+    /// Metadata of another form.
+    #[error("metadata has a field of the wrong form")]
+    WrongMetadata,
+    /// A spec of another form.
+    #[error("the spec {0}")]
+    WrongSpec(SpecError),
+    /// A name or namespace that can't be one.
+    #[error("{0}")]
+    WrongName(NameError),
+    /// A SealedSecret that doesn't open, or isn't welcome.
+    #[error("{0}")]
+    Refused(Failure),
+}
+
+impl PostedError {
+    /// 409 is what kubeseal takes for "can't be opened"; everything else is a fault of the request.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(_) => StatusCode::CONFLICT,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl From<Failure> for PostedError {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
+impl From<UnsealError> for PostedError {
+    fn from(error: UnsealError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+/// A SealedSecret whose public text has passed every check.
+pub(super) struct Posted {
+    object: Value,
+    sealed: BitnamiSealed,
+    /// Whether it says its namespace. What doesn't would be applied to any, so only a cluster-wide one can be
+    /// judged.
+    is_placed: bool,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+impl Posted {
+    /// From JSON or YAML.
+    ///
+    /// # Errors
+    ///
+    /// Any [`PostedError`] that needs no key.
+    pub(super) fn parse(body: &[u8], policy: &Policy) -> Result<Self, PostedError> {
+        let object = read(body)?;
+        let says = |field: &str, expected: &str| object[field] == expected;
+        if !says("apiVersion", API_VERSION) || !says("kind", SEALED_SECRET) {
+            return Err(PostedError::WrongKind);
+        }
+        let metadata = &object["metadata"];
+        // serde would also take an array of the values, in order.
+        if !metadata.is_object() {
+            return Err(PostedError::WrongMetadata);
+        }
+        let metadata = Metadata::deserialize(metadata).map_err(|_| PostedError::WrongMetadata)?;
+        let namespace = metadata.namespace.filter(|namespace| !namespace.is_empty());
+        let is_placed = namespace.is_some();
+        let place = Place {
+            // Of a cluster-wide object it isn't bound, and no other is judged without one.
+            namespace: namespace.as_deref().unwrap_or("default").parse().map_err(PostedError::WrongName)?,
+            name: metadata.name.unwrap_or_default().parse().map_err(PostedError::WrongName)?,
+        };
+        if is_placed {
+            policy.admit_place(&place)?;
+        }
+        let spec = SealedSecretSpec::from_json(&object["spec"]).map_err(PostedError::WrongSpec)?;
+        let annotations = metadata.annotations.unwrap_or_default();
+        let sealed = BitnamiSealed::parse(place, &annotations, &spec, &policy.types, policy.branching)?;
+        Ok(Self { object, sealed, is_placed })
+    }
+
+    /// Where it belongs.
+    pub(super) fn place(&self) -> &Place {
+        self.sealed.place()
+    }
+
+    /// Whether it would become a Secret, as it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`PostedError::Refused`].
+    pub(super) fn verify(&self, keys: &Keyring, policy: &Policy) -> Result<(), PostedError> {
+        self.require_place(self.sealed.scope())?;
+        policy.admit(&self.sealed)?;
+        let revealed = if self.sealed.is_revealed() { None } else { self.sealed.reveal(keys)? };
+        revealed.as_deref().unwrap_or(&self.sealed).unseal(keys)?;
+        Ok(())
+    }
+
+    /// The object with every item sealed anew to `primary`, under the label that opened it, and with the annotations
+    /// that say so. What the API server filled in is left out. Everything else stays, where the peer drops the
+    /// template's metadata and data; the deprecated `data` becomes template and `encryptedData`.
+    ///
+    /// # Errors
+    ///
+    /// [`PostedError::Refused`].
+    pub(super) fn reseal(
+        mut self,
+        keys: &Keyring,
+        policy: &Policy,
+        primary: &RsaPublicKey,
+    ) -> Result<Value, PostedError> {
+        let scope = self.sealed.find_scope(keys)?;
+        self.require_place(scope)?;
+        let sealed = self.sealed.with_scope(scope);
+        policy.admit(&sealed)?;
+        let revealed = if sealed.is_revealed() { None } else { sealed.reveal(keys)? };
+        let items = sealed.open_items(keys)?;
+        let binding = Binding::new(scope, sealed.place());
+        let encrypted_data: Map<String, Value> = items
+            .iter()
+            .map(|(name, value)| (name.to_string(), seal_item(primary, &binding, value.expose()).into()))
+            .collect();
+
+        let object = self.object.as_object_mut().expect("it has an apiVersion");
+        object.remove("status");
+        let metadata = child(object, "metadata");
+        FILLED_IN.iter().for_each(|field| drop(metadata.remove(*field)));
+        mark(metadata, scope);
+        let spec = child(object, "spec");
+        if let Some(revealed) = revealed {
+            spec.remove("data");
+            spec.insert("template".to_owned(), template(revealed.shape()));
+        }
+        let template = child(spec, "template");
+        mark(child(template, "metadata"), scope);
+        spec.insert("encryptedData".to_owned(), encrypted_data.into());
+        Ok(self.object)
+    }
+
+    fn require_place(&self, scope: Scope) -> Result<(), Failure> {
+        if self.is_placed || scope == Scope::ClusterWide {
+            return Ok(());
+        }
+        Err(Failure::permanent(
+            "NamespaceMissing",
+            format!("metadata.namespace is missing, and scope {scope} is tied to it"),
+        ))
+    }
+}
+
+fn read(body: &[u8]) -> Result<Value, PostedError> {
+    let is_json = body.trim_ascii_start().starts_with(b"{");
+    let documents: Vec<Value> = document::read(body, is_json, MAX_WEIGHT)
+        .into_iter()
+        .filter(|document| !matches!(document, Ok(Value::Null)))
+        .collect::<Result<_, _>>()
+        .map_err(PostedError::Document)?;
+    let found = documents.len();
+    let [document] = <[Value; 1]>::try_from(documents).map_err(|_| PostedError::Documents(found))?;
+    Ok(document)
+}
+
+/// The object in this field, made where there is none.
+fn child<'m>(parent: &'m mut Map<String, Value>, field: &str) -> &'m mut Map<String, Value> {
+    let value = parent.entry(field).or_insert_with(|| json!({}));
+    if value.is_null() {
+        *value = json!({});
+    }
+    value.as_object_mut().expect("whatever is of another form was refused when it was parsed")
+}
+
+/// Makes the annotations say this scope and no other.
+fn mark(metadata: &mut Map<String, Value>, scope: Scope) {
+    let annotations = child(metadata, "annotations");
+    for key in [CLUSTER_WIDE, NAMESPACE_WIDE, LAST_APPLIED] {
+        annotations.remove(key);
+    }
+    if let Some(key) = scope_annotation(scope) {
+        annotations.insert(key.to_owned(), "true".into());
+    }
+    if annotations.is_empty() {
+        metadata.remove("annotations");
+    }
+}
+
+/// What was sealed in, as a template.
+fn template(shape: &Shape) -> Value {
+    let mut template = json!({
+        "metadata": {"labels": shape.labels, "annotations": shape.annotations},
+        "type": shape.type_,
+    });
+    if let Some(immutable) = shape.immutable {
+        template["immutable"] = immutable.into();
+    }
+    template
+}
+
+#[cfg(test)]
+mod tests;

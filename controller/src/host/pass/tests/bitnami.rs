@@ -1,0 +1,65 @@
+//! SealedSecrets of the peer's on a host: the same core, another key file.
+//!
+//! Not the format, which has tests of its own.
+
+use seal_crds::Binding;
+use seal_crds::bitnami::{scope_annotation, seal_item};
+use seal_crds::keys::Certificate;
+use serde_json::json;
+
+use super::*;
+
+const KEY: &str = include_str!("../../../../../crds/src/keys/testdata/rsa-2048.pem");
+const CERTIFICATE: &str = include_str!("../../../../../crds/src/keys/testdata/rsa-2048.crt");
+
+fn commit(site: &Site, at: &str, scope: Scope, value: &str) {
+    let certificate = Certificate::from_pem(CERTIFICATE).unwrap();
+    let sealed = seal_item(certificate.public_key(), &Binding::new(scope, &place(at)), value.as_bytes());
+    let (namespace, name) = at.split_once('/').unwrap();
+    let mut manifest = json!({
+        "apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret",
+        "metadata": {"namespace": namespace, "name": name, "annotations": {}},
+        "spec": {"encryptedData": {"password": sealed}},
+    });
+    if let Some(annotation) = scope_annotation(scope) {
+        manifest["metadata"]["annotations"][annotation] = json!("true");
+    }
+    site.commit_text(&format!("{namespace}-{name}.json"), &manifest.to_string());
+}
+
+#[tokio::test]
+async fn sealed_secrets_of_the_peers_format_become_files_and_native_ones_go_before_them() {
+    let site = Site::new();
+    fs::write(site.path("rsa.pem"), KEY).unwrap();
+    let key = format!("--identity={}", site.path("rsa.pem").display());
+    commit(&site, "prod/db", Scope::Strict, "theirs");
+    commit(&site, "prod/wide", Scope::ClusterWide, "wide");
+    let mut agent = site.agent(&[&key]);
+    assert!(pass(&mut agent).await.is_complete());
+    assert_eq!(site.item("prod/db/password").as_deref(), Some("theirs"));
+    assert_eq!(site.item("prod/wide/password").as_deref(), Some("wide"));
+    assert_eq!(site.condition("prod/db").unwrap().0, "True/Synced");
+    let (opened, before) = (count(&agent, "unseals"), site.fingerprint());
+    pass(&mut agent).await;
+    assert_eq!((count(&agent, "unseals"), site.fingerprint()), (opened, before));
+
+    // A migration: the native manifest beside the other, and then alone.
+    site.commit("prod/db", "ours");
+    for _ in 0..2 {
+        assert!(pass(&mut agent).await.is_complete());
+        assert_eq!(site.item("prod/db/password").as_deref(), Some("ours"));
+        let _ = fs::remove_file(site.path("manifests/prod-db.json"));
+    }
+}
+
+#[tokio::test]
+async fn the_flags_of_this_format_count_on_a_host_too() {
+    let site = Site::new();
+    fs::write(site.path("rsa.pem"), KEY).unwrap();
+    let key = format!("--identity={}", site.path("rsa.pem").display());
+    commit(&site, "prod/wide", Scope::ClusterWide, "wide");
+    let mut agent = site.agent(&[&key, "--bitnami-allowed-scopes=strict"]);
+    assert!(!pass(&mut agent).await.is_complete());
+    assert_eq!(site.condition("prod/wide").unwrap().1, "ScopeRefused");
+    assert_eq!(site.item("prod/wide/password"), None);
+}

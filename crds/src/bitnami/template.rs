@@ -1,0 +1,208 @@
+//! `template.data` of the peer's format: Go templates over the items and the plain texts beside them.
+//!
+//! Not the language, which is [`crate::gotemplate`]'s. Where a key is an item as well, the item wins, as what a
+//! template sees and as what the Secret gets.
+//!
+//! The threat is that of [`crate::template`]: whoever may edit the template, but not read the Secret, learns of a
+//! value from whether the Secret is made. Item lengths are public in this format. So, unless branching is allowed:
+//! a template renders or not by the lengths of the items; the most that all of them can give has to fit into a Secret;
+//! and a value whose content Kubernetes checks for the Secret's type has items inside JSON strings only, and nothing
+//! that could turn a question about an item into a quote ([`GoTemplate::is_json_object`]). All of that is decided when
+//! the object is parsed. What remains is an item that is put into a JSON string as it is and holds a quote, a backslash
+//! or something unprintable: only then does the result depend on a value, and the refusal says so in fixed words.
+//!
+//! Invariant: [`TemplateData::check`] looks at no value.
+
+use std::collections::BTreeMap;
+
+use serde::de::IgnoredAny;
+use zeroize::Zeroizing;
+
+use crate::format::UnsealError;
+use crate::gotemplate::{Branching, GoTemplate};
+use crate::names::ItemName;
+use crate::plaintext::Plaintext;
+use crate::secret::MAX_SECRET_SIZE;
+use crate::template::TemplateError;
+
+/// Functions that give nothing only where they are given nothing.
+const KEEPING: [&str; 4] = ["b64enc", "print", "println", "toString"];
+
+/// What Kubernetes checks of a value.
+#[derive(Clone, Copy)]
+enum Checked {
+    Json,
+    NotEmpty,
+}
+
+fn checked(type_: &str, key: &ItemName) -> Option<Checked> {
+    match (type_, key.as_str()) {
+        ("kubernetes.io/dockerconfigjson", ".dockerconfigjson")
+        | ("kubernetes.io/dockercfg", ".dockercfg") => Some(Checked::Json),
+        ("kubernetes.io/ssh-auth", "ssh-privatekey") => Some(Checked::NotEmpty),
+        _ => None,
+    }
+}
+
+impl Checked {
+    /// Whether what a template gives passes because of what the items' names and lengths are, and of nothing else that
+    /// somebody could ask for.
+    fn passes_for(self, template: &GoTemplate, texts: &BTreeMap<&str, &str>) -> bool {
+        match self {
+            Self::Json => template.is_json_object(texts),
+            Self::NotEmpty => template.calls().iter().all(|function| KEEPING.contains(function)),
+        }
+    }
+
+    fn passes(self, value: &[u8]) -> bool {
+        match self {
+            // Nothing of it is kept, so nothing has to be wiped.
+            Self::Json => {
+                value.trim_ascii_start().starts_with(b"{")
+                    && serde_json::from_slice::<IgnoredAny>(value).is_ok()
+            }
+            Self::NotEmpty => !value.is_empty(),
+        }
+    }
+
+    /// What it has to be.
+    fn rule(self) -> &'static str {
+        match self {
+            Self::Json => {
+                "make it a JSON object, with items inside its strings (or as {{ toJson .item }} in the place of one), and \
+                 without quotes, backslashes or unusual functions in what is between {{ and }}"
+            }
+            Self::NotEmpty => "put something into it, with print, b64enc or no function",
+        }
+    }
+
+    /// What went wrong with the items as they are.
+    fn failure(self) -> &'static str {
+        match self {
+            Self::Json => {
+                "with these items it isn't a JSON object; an item that may hold quotes, backslashes or line ends belongs \
+                 into {{ toJson .item }} or {{ b64enc .item }}"
+            }
+            Self::NotEmpty => "with these items it is empty",
+        }
+    }
+}
+
+/// `template.data`, checked; it holds no plaintext.
+#[derive(Clone)]
+pub(super) struct TemplateData {
+    texts: BTreeMap<ItemName, String>,
+    branching: Branching,
+}
+
+impl TemplateData {
+    /// Parses every value, also where an item wins: the peer does so too.
+    ///
+    /// # Errors
+    ///
+    /// [`UnsealError::Name`], [`UnsealError::GoTemplate`].
+    pub(super) fn parse(data: &BTreeMap<String, String>, branching: Branching) -> Result<Self, UnsealError> {
+        let texts = data
+            .iter()
+            .map(|(key, text)| {
+                let key: ItemName = key.parse()?;
+                template(&key, text, branching)?;
+                Ok((key, text.clone()))
+            })
+            .collect::<Result<_, UnsealError>>()?;
+        Ok(Self { texts, branching })
+    }
+
+    /// The keys this adds to the Secret, where no item has them.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &ItemName> {
+        self.texts.keys()
+    }
+
+    /// Whether the values can become those of a Secret of this type, for items of these lengths. With branching
+    /// allowed only the values can tell.
+    ///
+    /// # Errors
+    ///
+    /// [`UnsealError::GoTemplate`], [`UnsealError::Template`], [`UnsealError::SecretTooLarge`].
+    pub(super) fn check(&self, type_: &str, lengths: &BTreeMap<ItemName, usize>) -> Result<(), UnsealError> {
+        if self.branching == Branching::Allowed || self.texts.is_empty() {
+            return Ok(());
+        }
+        // Letters in the place of items: what comes of them tells what comes of all others of these lengths.
+        let item = |(name, length): (&ItemName, &usize)| (name.clone(), vec![b'x'; *length].into());
+        let items: BTreeMap<ItemName, Plaintext> = lengths.iter().map(item).collect();
+        let texts: BTreeMap<&str, &str> =
+            self.own(&items).map(|(key, text)| (key.as_str(), text.as_str())).collect();
+        for (key, text) in self.own(&items) {
+            if let Some(checked) = checked(type_, key)
+                && !checked.passes_for(&template(key, text, self.branching)?, &texts)
+            {
+                return Err(refused(key, type_, checked.rule()));
+            }
+        }
+        self.render_saying(type_, &items, Checked::rule)?;
+        Ok(())
+    }
+
+    /// The finished values, without those that items win over.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check), which has been there before: without branching, [`UnsealError::Template`] only.
+    pub(super) fn render(
+        &self,
+        type_: &str,
+        items: &BTreeMap<ItemName, Plaintext>,
+    ) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
+        self.render_saying(type_, items, Checked::failure)
+    }
+
+    fn render_saying(
+        &self,
+        type_: &str,
+        items: &BTreeMap<ItemName, Plaintext>,
+        says: fn(Checked) -> &'static str,
+    ) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
+        let texts = self.texts.iter().map(|(key, text)| (key.as_str(), text.as_bytes()));
+        let mut seen: BTreeMap<&str, &[u8]> = texts.collect();
+        seen.extend(items.iter().map(|(name, value)| (name.as_str(), value.expose())));
+
+        let mut total = items.values().map(|value| value.len() as u64).sum::<u64>();
+        let mut values = BTreeMap::new();
+        for (key, text) in self.own(items) {
+            let (value, most): (Zeroizing<Vec<u8>>, u64) = template(key, text, self.branching)?
+                .render_measured(&seen)
+                .map_err(|error| UnsealError::GoTemplate { key: key.clone(), error })?;
+            // What it can give, not what it gives: the latter would tell.
+            total = total.saturating_add(match self.branching {
+                Branching::Refused => most,
+                Branching::Allowed => value.len() as u64,
+            });
+            if total > MAX_SECRET_SIZE as u64 {
+                return Err(UnsealError::SecretTooLarge { limit: MAX_SECRET_SIZE });
+            }
+            if let Some(checked) = checked(type_, key).filter(|checked| !checked.passes(&value)) {
+                return Err(refused(key, type_, says(checked)));
+            }
+            values.insert(key.clone(), value.into());
+        }
+        Ok(values)
+    }
+
+    /// The templates that no item wins over.
+    fn own<'a>(
+        &'a self,
+        items: &'a BTreeMap<ItemName, Plaintext>,
+    ) -> impl Iterator<Item = (&'a ItemName, &'a String)> {
+        self.texts.iter().filter(|(key, _)| !items.contains_key(*key))
+    }
+}
+
+/// Parsed anew each time: a parsed one shares its texts within a thread only.
+fn template(key: &ItemName, text: &str, branching: Branching) -> Result<GoTemplate, UnsealError> {
+    GoTemplate::parse(text, branching).map_err(|error| UnsealError::GoTemplate { key: key.clone(), error })
+}
+
+fn refused(key: &ItemName, type_: &str, rule: &'static str) -> UnsealError {
+    TemplateError::CheckedByType { key: key.clone(), type_: type_.to_owned(), rule }.into()
+}

@@ -1,0 +1,66 @@
+//! The Secret without its values: what of the template it takes over, and what not.
+
+use super::*;
+use crate::resources::bitnami::{MANAGED, PATCH, SEALING_KEY_LABEL, SKIP_SET_OWNER_REFERENCES};
+use crate::secret::SecretError;
+
+fn object() -> Object {
+    Object::new(Scope::Strict).item("a", "1")
+}
+
+#[test]
+fn the_shape_is_that_of_the_template() {
+    let mut object = object().typed("example.com/x").labelled("app", "db").annotated("example.com/a", "b");
+    object.spec.template.immutable = Some(true);
+    let shape = object.parse().unwrap().shape().clone();
+    assert_eq!((shape.type_.as_str(), shape.immutable, shape.owned), ("example.com/x", Some(true), true));
+    assert_eq!((shape.labels["app"].as_str(), shape.annotations["example.com/a"].as_str()), ("db", "b"));
+    assert_eq!(shape.keys, ["a".parse().unwrap()].into());
+    assert_eq!(object.typed("").parse().unwrap().shape().type_, "Opaque");
+}
+
+#[test]
+fn annotations_of_the_peer_are_copied_and_marks_of_other_tools_dropped() {
+    let own = [MANAGED, PATCH, CLUSTER_WIDE, NAMESPACE_WIDE, SKIP_SET_OWNER_REFERENCES];
+    let marks = [
+        "argocd.argoproj.io/tracking-id",
+        "kustomize.toolkit.fluxcd.io/name",
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "sealedsecrets.bitnami.com/unknown",
+    ];
+    let object = own.iter().chain(&marks).fold(object(), |object, key| object.annotated(key, "true"));
+    let shape = object.labelled("app.kubernetes.io/instance", "db").parse().unwrap().shape().clone();
+    assert_eq!(shape.annotations.keys().collect::<BTreeSet<_>>(), own.map(String::from).iter().collect());
+    assert!(shape.labels.is_empty() && !shape.owned);
+}
+
+#[test]
+fn only_true_gives_up_ownership() {
+    for (value, owned) in [("true", false), ("True", true), ("", true), ("false", true)] {
+        let object = object().annotated(SKIP_SET_OWNER_REFERENCES, value);
+        assert_eq!(object.parse().unwrap().shape().owned, owned, "{value}");
+    }
+}
+
+#[test]
+fn what_would_speak_for_a_controller_is_refused() {
+    let mark = |what, key: &str| UnsealError::Secret(SecretError::TrackingMark { what, key: key.to_owned() });
+    for key in ["sealing.dev/adopt", "sealing.dev/digest"] {
+        assert_eq!(object().annotated(key, "db").refused(), mark("annotation", key));
+        assert_eq!(object().labelled(key, "db").refused(), mark("label", key));
+    }
+    // It would make the Secret a sealing key, were it in the controller's namespace.
+    assert_eq!(object().labelled(SEALING_KEY_LABEL, "active").refused(), mark("label", SEALING_KEY_LABEL));
+}
+
+#[test]
+fn types_follow_the_rules_of_the_native_format() {
+    for type_ in crate::secret::REFUSED_TYPES {
+        let mut object = object().typed(type_);
+        assert_eq!(object.refused(), SecretError::RefusedType(type_.to_owned()).into());
+        object.allowed_types.insert(type_.to_owned());
+        assert!(object.parse().is_ok());
+    }
+    let refused = object().typed("kubernetes.io/tls").refused();
+    assert!(matches!(refused, UnsealError::Secret(SecretError::MissingKey { .. })));
+}

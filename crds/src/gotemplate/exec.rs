@@ -1,0 +1,267 @@
+//! A template's tree, walked over the values.
+//!
+//! The meaning of statements, pipelines and fields is that of Go's `text/template`; what functions do is in
+//! [`functions`](super::functions). Invariant: with branching refused, every decision that ends in an error is
+//! taken from [`Bound`](super::bound::Bound)s.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use zeroize::Zeroizing;
+
+use super::bound::Computed;
+use super::error::GoTemplateError;
+use super::parse::Templates;
+use super::tree::{Node, Pipe};
+use super::value::{Buffer, Kind, Of, Text, Value};
+use super::{Branching, MAX_OUTPUT, MAX_WORK, print};
+
+mod call;
+
+/// How deeply evaluation may nest at run time, where templates call templates.
+const MAX_RUN_DEPTH: usize = 100;
+/// How deeply values may nest.
+const MAX_VALUE_DEPTH: u32 = 128;
+
+/// What it gives, and the bytes it can give for values of these lengths.
+pub(super) fn render(
+    templates: &Templates,
+    branching: Branching,
+    values: BTreeMap<Text, Value>,
+) -> Result<(Zeroizing<Vec<u8>>, u64), GoTemplateError> {
+    let all = Value::Map(Of::Text, Rc::new(values));
+    let all = match branching {
+        Branching::Refused => Computed::item(all),
+        Branching::Allowed => Computed::public(all),
+    };
+    let mut run = Run {
+        templates,
+        branching,
+        variables: vec![("$".to_owned(), all.clone())],
+        out: Buffer::default(),
+        out_size: 0,
+        work: 0,
+        depth: 0,
+    };
+    match run.list(&all, &templates.root) {
+        Ok(()) | Err(Stop::Break | Stop::Continue) => Ok((run.out.into_inner(), run.out_size)),
+        Err(Stop::Error(error)) => Err(error),
+    }
+}
+
+/// Why walking stopped before the end.
+enum Stop {
+    Error(GoTemplateError),
+    Break,
+    Continue,
+}
+
+impl From<GoTemplateError> for Stop {
+    fn from(error: GoTemplateError) -> Self {
+        Self::Error(error)
+    }
+}
+
+struct Run<'t> {
+    templates: &'t Templates,
+    branching: Branching,
+    variables: Vec<(String, Computed)>,
+    out: Buffer,
+    /// What the output can have so far, from public facts.
+    out_size: u64,
+    work: u64,
+    depth: usize,
+}
+
+type Outcome<T> = Result<T, GoTemplateError>;
+
+impl<'t> Run<'t> {
+    fn list(&mut self, dot: &Computed, nodes: &'t [Node]) -> Result<(), Stop> {
+        nodes.iter().try_for_each(|node| self.node(dot, node))
+    }
+
+    fn node(&mut self, dot: &Computed, node: &'t Node) -> Result<(), Stop> {
+        match node {
+            Node::Text(text) => {
+                self.charge_output(1, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+                self.out.extend(text);
+            }
+            Node::Action(pipe) => {
+                let computed = self.pipe(dot, pipe)?;
+                if pipe.variables.is_empty() {
+                    self.charge_output(pipe.line, computed.bound.size)?;
+                    print::print_into(&mut self.out, &computed.value);
+                }
+            }
+            Node::If { pipe, then, otherwise } => {
+                let scope = self.variables.len();
+                let computed = self.pipe(dot, pipe)?;
+                let nodes = if computed.value.is_true() { then } else { otherwise };
+                self.deeper(pipe.line, |run| run.list(dot, nodes))?;
+                self.variables.truncate(scope);
+            }
+            Node::With { pipe, then, otherwise } => {
+                let scope = self.variables.len();
+                let computed = self.pipe(dot, pipe)?;
+                self.deeper(pipe.line, |run| match computed.value.is_true() {
+                    true => run.list(&computed, then),
+                    false => run.list(dot, otherwise),
+                })?;
+                self.variables.truncate(scope);
+            }
+            Node::Range { pipe, body, otherwise } => {
+                let scope = self.variables.len();
+                let done = self.deeper(pipe.line, |run| run.range(dot, pipe, body, otherwise));
+                self.variables.truncate(scope);
+                match done {
+                    Err(Stop::Break) => {}
+                    done => done?,
+                }
+            }
+            Node::Template { name, pipe, line } => self.template(dot, name, pipe.as_ref(), *line)?,
+            Node::Break => return Err(Stop::Break),
+            Node::Continue => return Err(Stop::Continue),
+        }
+        Ok(())
+    }
+
+    fn template(
+        &mut self,
+        dot: &Computed,
+        name: &str,
+        pipe: Option<&'t Pipe>,
+        line: usize,
+    ) -> Result<(), Stop> {
+        let Some(nodes) = self.templates.defined.get(name) else {
+            let problem = format!("template {name:?} is not defined");
+            return Err(GoTemplateError::Syntax { line, problem }.into());
+        };
+        let dot = match pipe {
+            Some(pipe) => self.pipe(dot, pipe)?,
+            None => Computed::public(Value::Missing),
+        };
+        let outside = std::mem::replace(&mut self.variables, vec![("$".to_owned(), dot.clone())]);
+        let done = self.deeper(line, |run| run.list(&dot, nodes));
+        self.variables = outside;
+        done
+    }
+
+    fn range(
+        &mut self,
+        dot: &Computed,
+        pipe: &'t Pipe,
+        body: &'t [Node],
+        otherwise: &'t [Node],
+    ) -> Result<(), Stop> {
+        let over = self.pipe(dot, pipe)?;
+        let scope = self.variables.len();
+        let pairs: Vec<(Value, Value)> = match &over.value {
+            Value::Missing | Value::Nil => Vec::new(),
+            Value::Int(width, count) => {
+                if pipe.variables.len() > 1 {
+                    return Err(
+                        wrong(pipe.line, "range with two variables", "a list or map", &over.value).into()
+                    );
+                }
+                let count = (*count).min(i64::try_from(MAX_WORK).unwrap_or(i64::MAX));
+                self.charge(pipe.line, u64::try_from(count).unwrap_or(0))?;
+                (0..count).map(|at| (Value::Missing, Value::Int(*width, at))).collect()
+            }
+            Value::List(_, items) => {
+                items.iter().enumerate().map(|(at, item)| (Value::int(at), item.clone())).collect()
+            }
+            Value::Map(_, items) => {
+                items.iter().map(|(key, item)| (Value::Text(key.clone()), item.clone())).collect()
+            }
+            other => return Err(wrong(pipe.line, "range", "a list, a map or an integer", other).into()),
+        };
+        if pairs.is_empty() {
+            return self.list(dot, otherwise);
+        }
+        for (index, item) in pairs {
+            self.charge(pipe.line, 64)?;
+            let item = Computed::public(item);
+            match pipe.variables.as_slice() {
+                [] => {}
+                [element] => self.set_loop_variable(pipe, 1, element, item.clone())?,
+                [key, element, ..] => {
+                    self.set_loop_variable(pipe, 2, key, Computed::public(index))?;
+                    self.set_loop_variable(pipe, 1, element, item.clone())?;
+                }
+            }
+            let done = self.list(&item, body);
+            self.variables.truncate(scope);
+            match done {
+                Err(Stop::Continue) => {}
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    fn set_loop_variable(
+        &mut self,
+        pipe: &Pipe,
+        from_top: usize,
+        name: &str,
+        value: Computed,
+    ) -> Outcome<()> {
+        if pipe.assigns {
+            return self.assign(pipe.line, name, value);
+        }
+        let at = self.variables.len() - from_top;
+        self.variables[at].1 = value;
+        Ok(())
+    }
+
+    fn assign(&mut self, line: usize, name: &str, value: Computed) -> Outcome<()> {
+        match self.variables.iter_mut().rev().find(|(known, _)| known == name) {
+            Some((_, variable)) => *variable = value,
+            None => {
+                let problem = format!("undefined variable {name:?}");
+                return Err(GoTemplateError::Syntax { line, problem });
+            }
+        }
+        Ok(())
+    }
+
+    fn deeper<T>(
+        &mut self,
+        line: usize,
+        inside: impl FnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        if self.depth >= MAX_RUN_DEPTH {
+            return Err(GoTemplateError::TooDeep { line }.into());
+        }
+        self.depth += 1;
+        let result = inside(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn charge(&mut self, line: usize, work: u64) -> Outcome<()> {
+        self.work = self.work.saturating_add(work).saturating_add(64);
+        if self.work > MAX_WORK { Err(GoTemplateError::TooMuchWork { line }) } else { Ok(()) }
+    }
+
+    fn charge_output(&mut self, line: usize, size: u64) -> Outcome<()> {
+        self.out_size = self.out_size.saturating_add(size);
+        self.charge(line, size)?;
+        check_size(line, self.out_size)
+    }
+}
+
+fn check_size(line: usize, size: u64) -> Outcome<()> {
+    match size > MAX_OUTPUT {
+        true => Err(GoTemplateError::TooLarge { line, size, limit: MAX_OUTPUT }),
+        false => Ok(()),
+    }
+}
+
+fn wrong(line: usize, whom: &str, expected: &'static str, found: &Value) -> GoTemplateError {
+    let found = match found.kind() {
+        Kind::Missing | Kind::Nil => "nothing",
+        other => other.type_name(),
+    };
+    GoTemplateError::WrongType { line, whom: whom.to_owned(), expected, found }
+}

@@ -1,0 +1,46 @@
+//! Functions that read and write JSON and YAML.
+//!
+//! Those that begin with `must` fail in the peer where the others give nothing. Invariant: malformed documents
+//! read as nil.
+
+use super::super::bound::{Computed, Growth};
+use super::super::json::{self, Style};
+use super::super::value::Value;
+use super::Type::{Any, Text as T};
+use super::{Fault, Function, Given, Out, f, text, yaml};
+
+/// A number of one letter is a float, for which 24 count, and an element counts for 8 more.
+const READ: Growth = Growth::Times(32, 1, 64);
+const FLAT: Growth = Growth::Times(6, 1, 64);
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    f("fromJson", &[T], Out::Any, READ, |a| Ok(json::read(text(&a[0])).unwrap_or(Value::Nil))),
+    f("mustFromJson", &[T], Out::Any, READ, |a| {
+        json::read(text(&a[0])).ok_or(Fault::Value("malformed JSON"))
+    }),
+    f("toJson", &[Any], Out::Text, FLAT, |a| Ok(written(&a[0], Style::Compact))),
+    f("toRawJson", &[Any], Out::Text, FLAT, |a| must_write(&a[0], Style::Raw)),
+    f("toPrettyJson", &[Any], Out::Text, Growth::By(deep), |a| Ok(written(&a[0], Style::Pretty))),
+    f("mustToJson", &[Any], Out::Text, FLAT, |a| must_write(&a[0], Style::Compact)),
+    f("mustToRawJson", &[Any], Out::Text, FLAT, |a| must_write(&a[0], Style::Raw)),
+    f("mustToPrettyJson", &[Any], Out::Text, Growth::By(deep), |a| must_write(&a[0], Style::Pretty)),
+    f("toYaml", &[Any], Out::Text, Growth::By(deep), |a| {
+        yaml::write(&a[0]).map(Value::from).map_err(Fault::Value)
+    }),
+];
+
+/// Each element is on a line with two spaces for each level; it counts for four bytes at least.
+fn deep(a: &[Computed]) -> Option<u64> {
+    let one = a[0].bound;
+    let lines = one.size / 2 + 2;
+    let indents = lines.saturating_mul(2 * (u64::from(one.depth) + 1));
+    Some(one.size.saturating_mul(6).saturating_add(indents).saturating_add(64))
+}
+
+fn written(value: &Value, style: Style) -> Value {
+    json::write(value, style).map_or_else(|| Value::text(b""), Value::from)
+}
+
+fn must_write(value: &Value, style: Style) -> Given {
+    json::write(value, style).map(Value::from).ok_or(Fault::Value("JSON has no infinities"))
+}

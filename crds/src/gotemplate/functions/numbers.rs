@@ -1,0 +1,154 @@
+//! Functions on numbers.
+//!
+//! Whatever isn't a number counts as 0 where sprig converts it so. Not the functions on decimal fractions
+//! (`addf` and its kind), which need a library of their own. Invariant: arithmetic wraps as Go's does.
+
+use super::super::bound::{Computed, Growth};
+use super::super::literal;
+use super::super::print;
+use super::super::value::{Value, Width};
+use super::Type::{Any, Float, Int, Text as T};
+use super::{Fault, Function, Given, Out, f, int, list, lists, text, variadic};
+
+const INT: Out = Out::Int(Width::Int);
+const INT64: Out = Out::Int(Width::Int64);
+const SIZE: Growth = Growth::Constant(24);
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    f("atoi", &[T], INT, SIZE, |a| Ok(Value::Int(Width::Int, literal::decimal(text(&a[0]))))),
+    f("int", &[Any], INT, SIZE, |a| Ok(Value::Int(Width::Int, to_int(&a[0])))),
+    f("int64", &[Any], INT64, SIZE, |a| long(to_int(&a[0]))),
+    f("float64", &[Any], Out::Float, SIZE, |a| Ok(Value::Float(to_float(&a[0])))),
+    f("toDecimal", &[Any], INT64, SIZE, |a| {
+        let printed = print::sprint(&a[..1]);
+        long(literal::in_base(printed.bytes(), 8).and_then(Result::ok).unwrap_or(0))
+    }),
+    f("add1", &[Any], INT64, SIZE, |a| long(to_int(&a[0]).wrapping_add(1))),
+    variadic("add", &[], Any, INT64, SIZE, |a| long(a.iter().map(to_int).fold(0, i64::wrapping_add))),
+    f("sub", &[Any, Any], INT64, SIZE, |a| long(to_int(&a[0]).wrapping_sub(to_int(&a[1])))),
+    variadic("mul", &[Any], Any, INT64, SIZE, |a| long(a.iter().map(to_int).fold(1, i64::wrapping_mul))),
+    f("div", &[Any, Any], INT64, SIZE, |a| divided(a, i64::wrapping_div)),
+    f("mod", &[Any, Any], INT64, SIZE, |a| divided(a, i64::wrapping_rem)),
+    variadic("max", &[Any], Any, INT64, SIZE, |a| long(a.iter().map(to_int).max().unwrap_or(0))),
+    variadic("biggest", &[Any], Any, INT64, SIZE, |a| long(a.iter().map(to_int).max().unwrap_or(0))),
+    variadic("min", &[Any], Any, INT64, SIZE, |a| long(a.iter().map(to_int).min().unwrap_or(0))),
+    variadic("maxf", &[Any], Any, Out::Float, SIZE, |a| Ok(furthest(a, true))),
+    variadic("minf", &[Any], Any, Out::Float, SIZE, |a| Ok(furthest(a, false))),
+    f("floor", &[Any], Out::Float, SIZE, |a| Ok(Value::Float(to_float(&a[0]).floor()))),
+    f("ceil", &[Any], Out::Float, SIZE, |a| Ok(Value::Float(to_float(&a[0]).ceil()))),
+    variadic("round", &[Any, Int], Float, Out::Float, SIZE, |a| Ok(round(a))),
+    variadic("seq", &[], Int, Out::Text, Growth::By(seq_growth), seq),
+];
+
+fn long(value: i64) -> Given {
+    Ok(Value::Int(Width::Int64, value))
+}
+
+/// `cast.ToInt64`.
+pub(super) fn to_int(value: &Value) -> i64 {
+    match value {
+        Value::Int(_, int) => *int,
+        Value::Float(float) => float_to_int(*float),
+        Value::Bool(value) => (*value).into(),
+        Value::Text(text) => literal::integer(without_zero_fraction(text.bytes())).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// As the processor of most machines does it: what doesn't fit is the least integer.
+fn float_to_int(float: f64) -> i64 {
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float);
+    #[expect(clippy::cast_possible_truncation, reason = "it fits")]
+    let int = float as i64;
+    if fits { int } else { i64::MIN }
+}
+
+/// `cast.ToFloat64`.
+fn to_float(value: &Value) -> f64 {
+    match value {
+        #[expect(clippy::cast_precision_loss, reason = "as Go does")]
+        Value::Int(_, int) => *int as f64,
+        Value::Float(float) => *float,
+        Value::Bool(value) => f64::from(u8::from(*value)),
+        Value::Text(text) => parse_float(text.bytes()).unwrap_or(0.0),
+        _ => 0.0,
+    }
+}
+
+fn parse_float(text: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(text).ok()?;
+    let float: f64 = text.parse().ok()?;
+    // Only what is called infinite may be so; what is out of range is an error in Go.
+    let is_named = text.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'n'));
+    (float.is_finite() || is_named).then_some(float)
+}
+
+/// `12.00` as `12`.
+fn without_zero_fraction(text: &[u8]) -> &[u8] {
+    let digits = text.len() - text.iter().rev().take_while(|byte| **byte == b'0').count();
+    match text[..digits].strip_suffix(b".") {
+        Some(whole) if digits < text.len() => whole,
+        _ => text,
+    }
+}
+
+fn divided(a: &[Value], divide: fn(i64, i64) -> i64) -> Given {
+    match to_int(&a[1]) {
+        0 => Err(Fault::Value("division by zero")),
+        by => long(divide(to_int(&a[0]), by)),
+    }
+}
+
+fn furthest(a: &[Value], up: bool) -> Value {
+    let mut numbers = a.iter().map(to_float);
+    let first = numbers.next().unwrap_or(0.0);
+    Value::Float(numbers.fold(first, |one, other| {
+        if one.is_nan() || other.is_nan() {
+            return f64::NAN;
+        }
+        if up { one.max(other) } else { one.min(other) }
+    }))
+}
+
+fn round(a: &[Value]) -> Value {
+    let on = match a.get(2) {
+        Some(Value::Float(on)) => *on,
+        _ => 0.5,
+    };
+    #[expect(clippy::cast_precision_loss, reason = "as Go does")]
+    let power = 10_f64.powf(int(&a[1]) as f64);
+    let digit = power * to_float(&a[0]);
+    let rounded = if digit.fract() >= on { digit.ceil() } else { digit.floor() };
+    Value::Float(rounded / power)
+}
+
+/// Start, step and stop of a sequence, where it has any.
+fn seq_steps(a: &[i64]) -> Option<(i64, i64, i64)> {
+    let towards = |start: i64, end: i64| if end < start { -1 } else { 1 };
+    match *a {
+        [end] => Some((1, towards(1, end), end.wrapping_add(towards(1, end)))),
+        [start, end] => Some((start, towards(start, end), end.wrapping_add(towards(start, end)))),
+        [start, step, end] if end >= start || step <= 0 => {
+            Some((start, step, end.wrapping_add(towards(start, end))))
+        }
+        _ => None,
+    }
+}
+
+fn seq_growth(a: &[Computed]) -> Option<u64> {
+    let numbers: Option<Vec<i64>> = a.iter().map(Computed::public_int).collect();
+    let Some((start, step, stop)) = seq_steps(&numbers?) else {
+        return Some(0);
+    };
+    Some((start.abs_diff(stop) / step.unsigned_abs().max(1) + 1).saturating_mul(24))
+}
+
+fn seq(a: &[Value]) -> Given {
+    let numbers: Vec<i64> = a.iter().map(int).collect();
+    let Some((start, step, stop)) = seq_steps(&numbers) else {
+        return Ok(Value::text(b""));
+    };
+    let steps = lists::steps(start, stop, Some(step))?;
+    let texts: Vec<String> = list(&steps).iter().map(|value| int(value).to_string()).collect();
+    Ok(Value::text(texts.join(" ").as_bytes()))
+}

@@ -1,0 +1,110 @@
+//! The peer's definition of its kind, which knows little of our status; and a cluster without any.
+
+use std::path::PathBuf;
+
+use seal_tests::control_plane::{ControlPlane, definitions, succeed};
+use seal_tests::toolchain;
+use seal_tests::wait::until;
+use serde_json::{Value, json};
+
+use super::scene::Peers;
+use crate::cluster::scene::{Scene, condition};
+
+/// As sealed-secrets 0.38 defines it, but for what it says in prose.
+fn peers_definition() -> Value {
+    let (text, strings) =
+        (json!({"type": "string"}), json!({"type": "object", "additionalProperties": {"type": "string"}}));
+    let time = json!({"type": "string", "format": "date-time"});
+    let condition = json!({
+        "type": "object", "required": ["status", "type"],
+        "properties": {
+            "type": text, "status": text, "reason": text, "message": text,
+            "lastTransitionTime": time, "lastUpdateTime": time,
+        },
+    });
+    let status = json!({"type": "object", "properties": {
+        "observedGeneration": {"type": "integer", "format": "int64"},
+        "conditions": {"type": "array", "items": condition},
+    }});
+    let mut items = strings.clone();
+    items["x-kubernetes-preserve-unknown-fields"] = json!(true);
+    let spec = json!({"type": "object", "required": ["encryptedData"], "properties": {
+        "data": {"type": "string", "format": "byte"},
+        "encryptedData": items,
+        "template": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+    }});
+    let schema =
+        json!({"type": "object", "required": ["spec"], "properties": {"spec": spec, "status": status}});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "sealedsecrets.bitnami.com"},
+        "spec": {
+            "group": "bitnami.com", "scope": "Namespaced",
+            "names": {"kind": "SealedSecret", "listKind": "SealedSecretList", "plural": "sealedsecrets", "singular": "sealedsecret"},
+            "versions": [{
+                "name": "v1alpha1", "served": true, "storage": true, "subresources": {"status": {}},
+                "additionalPrinterColumns": [
+                    {"name": "Status", "type": "string", "jsonPath": ".status.conditions[0].message"},
+                    {"name": "Synced", "type": "string", "jsonPath": ".status.conditions[0].status"},
+                ],
+                "schema": {"openAPIV3Schema": schema},
+            }],
+        },
+    })
+}
+
+fn native_only() -> Vec<PathBuf> {
+    definitions().into_iter().filter(|path| !path.to_string_lossy().contains("bitnami")).collect()
+}
+
+#[test]
+fn a_cluster_without_the_peers_kind_is_served_and_the_kind_whenever_it_comes() {
+    let plane = ControlPlane::start(&native_only()).unwrap();
+    succeed(plane.kubectl(["create", "namespace", "seal-system"]).arg("--output=name"));
+    for role in ["rbac.yaml", "users.yaml"] {
+        let file = toolchain::repository().join("controller/deploy").join(role);
+        succeed(plane.kubectl(["apply", "--server-side", "-f"]).arg(file));
+    }
+    let peers = Peers::on(Scene::on(&plane, plane.namespace("late"), "seal-system".to_owned()));
+    let (scene, api) = (&peers.scene, plane.api());
+    let mut controller = scene.start_as_shipped();
+    scene.seal("native").item("a", "1").commit();
+    scene.until_ready("native");
+
+    let crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    api.create(crds, &peers_definition()).unwrap();
+    let good = peers.seal("good").item("a", "1").manifest();
+    until("the kind is served", || api.apply(&peers.path("good"), "gitops", true, &good).is_ok());
+    let bad = peers.seal("bad").for_place("other", "bad").item("a", "1").commit();
+    peers.until_ready("good");
+    peers.until_stalled("bad", "CannotOpen");
+
+    // Its definition keeps little of what we said; nothing is said again for that.
+    let seen = |name: &str| peers.sealed(name);
+    let before = [seen("good"), seen("bad")];
+    assert!(before[0]["status"].get("openedBy").is_none(), "it prunes");
+    assert_eq!(before[0]["status"]["conditions"][0]["type"], "Synced");
+    let table = succeed(&mut plane.kubectl(["get", "sealedsecrets.bitnami.com", "-n", &scene.namespace]));
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.lines().any(|line| line.starts_with("bad") && line.contains("can't be opened")), "{table}");
+    for round in 0..3 {
+        // The label wakes both, and a change of keys would do the same.
+        for name in ["good", "bad"] {
+            let label = json!({"metadata": {"labels": {"round": round.to_string()}}});
+            api.merge(&peers.path(name), &label).unwrap();
+        }
+        peers.after(&format!("later-{round}"));
+    }
+    assert!(controller.terminate().success());
+    let _next = scene.start_as_shipped();
+    peers.after("much-later");
+    for (before, after) in before.iter().zip([seen("good"), seen("bad")]) {
+        assert_eq!(before["status"], after["status"]);
+    }
+    let statuses = scene.requests().into_iter().filter(|request| {
+        request["objectRef"]["subresource"] == "status" && request["objectRef"]["name"] == "good"
+    });
+    assert_eq!(statuses.count(), 1, "said once");
+    assert_eq!(condition(&seen("bad"), "Synced").0, "False");
+    assert_eq!(bad["metadata"]["uid"], seen("bad")["metadata"]["uid"]);
+}

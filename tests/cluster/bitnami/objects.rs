@@ -1,0 +1,121 @@
+//! From a SealedSecret of the peer's to its Secret, and what is said of it where the peer's users look.
+
+use seal_crds::Scope;
+use seal_tests::wait::until;
+use serde_json::json;
+
+use super::scene::Peers;
+use crate::cluster::scene::{Scene, condition};
+
+#[test]
+fn every_scope_opens_where_it_allows_and_synced_is_said_first() {
+    let (peers, _controller) = Peers::with_controller("peers");
+    let (scene, namespace) = (&peers.scene, peers.scene.namespace.as_str());
+    peers.seal("strict").item("a", "1").label("app", "db").annotation("example.com/x", "y").commit();
+    peers.seal("wide").scope(Scope::NamespaceWide).for_place(namespace, "other").item("a", "2").commit();
+    peers.seal("widest").scope(Scope::ClusterWide).for_place("other", "other").item("a", "3").commit();
+    for (name, value) in [("strict", b"1"), ("wide", b"2"), ("widest", b"3")] {
+        let object = peers.until_ready(name);
+        assert_eq!(scene.data(name)["a"], value);
+        assert_eq!(object["status"]["conditions"][0]["type"], "Synced");
+        assert_eq!(condition(&object, "Synced").0, "True");
+        let secret = scene.secret(name).unwrap();
+        let owner = &secret["metadata"]["ownerReferences"][0];
+        assert_eq!(
+            (&owner["apiVersion"], &owner["uid"]),
+            (&json!("bitnami.com/v1alpha1"), &object["metadata"]["uid"])
+        );
+    }
+    let secret = scene.secret("strict").unwrap();
+    assert_eq!((&secret["metadata"]["labels"]["app"], &secret["type"]), (&json!("db"), &json!("Opaque")));
+    until("it is told in the peer's words", || {
+        scene.events("strict").iter().any(|(reason, _)| reason == "Unsealed")
+    });
+    scene.api().merge(&scene.secrets("strict"), &json!({"data": {"a": "eA=="}})).unwrap();
+    until("drift is healed", || scene.data("strict")["a"] == b"1");
+    scene.api().delete(&peers.path("strict")).unwrap();
+    until("the Secret is collected", || scene.secret("strict").is_none());
+}
+
+#[test]
+fn what_can_not_be_opened_is_said_in_both_ways_and_once() {
+    let (peers, controller) = Peers::with_controller("shut");
+    peers.seal("bad").for_place(&peers.scene.namespace, "other").item("a", "1").commit();
+    let message = peers.until_stalled("bad", "CannotOpen");
+    let object = peers.sealed("bad");
+    assert_eq!(condition(&object, "Synced"), ("False".to_owned(), "CannotOpen".to_owned(), message));
+    until("it is told", || peers.scene.events("bad").iter().any(|(reason, _)| reason == "ErrUnsealFailed"));
+    let _controller = peers.scene.restart(controller);
+    peers.after("later");
+    assert_eq!(peers.sealed("bad"), object);
+    assert_eq!(peers.scene.secret("bad"), None);
+}
+
+#[test]
+fn a_second_start_opens_and_writes_nothing() {
+    let (peers, controller) = Peers::with_controller("again");
+    for name in ["a", "b", "c"] {
+        peers.seal(name).item("a", "1").commit();
+        peers.until_ready(name);
+    }
+    let controller = peers.scene.restart(controller);
+    peers.after("later");
+    assert_eq!(controller.metric("seal_controller_unseals_total"), 1);
+    assert_eq!(controller.metric("seal_controller_secret_writes_total"), 1);
+}
+
+#[test]
+fn a_whole_secret_that_was_sealed_at_once_has_its_shape_and_is_kept_right() {
+    let (peers, controller) = Peers::with_controller("whole");
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "labels": {"app": "db"}},
+        "type": "example.com/db", "data": {"a": "MQ=="},
+    });
+    peers.seal("db").whole(&secret).commit();
+    peers.until_ready("db");
+    let made = peers.scene.secret("db").unwrap();
+    assert_eq!((&made["type"], &made["data"]), (&secret["type"], &secret["data"]));
+    assert_eq!(made["metadata"]["labels"], json!({"app": "db"}));
+    let controller = peers.scene.restart(controller);
+    peers.after("later");
+    assert_eq!(peers.scene.secret("db").unwrap(), made, "nothing had to be written");
+    assert_eq!(controller.metric("seal_controller_secret_writes_total"), 1, "the later one's");
+    peers.scene.api().merge(&peers.scene.secrets("db"), &json!({"data": {"a": null}})).unwrap();
+    until("drift is healed", || peers.scene.data("db").contains_key("a"));
+}
+
+#[test]
+fn templates_are_rendered_and_branch_only_where_a_flag_lets_them() {
+    let peers = Peers::new("templates");
+    let mut controller = peers.scene.start(&[]);
+    let with = |text: &str| {
+        let mut manifest = peers.seal("db").item("a", "x").manifest();
+        manifest["spec"]["template"]["data"] = json!({"url": text});
+        peers.commit(&manifest);
+    };
+    with("https://{{ .a | upper }}");
+    peers.until_ready("db");
+    assert_eq!(peers.scene.data("db")["url"], b"https://X");
+    with("{{ if .a }}yes{{ end }}");
+    let message = peers.until_stalled("db", "InvalidTemplate");
+    assert!(message.contains("url"), "{message}");
+    assert!(controller.terminate().success());
+    let _controller = peers.scene.start(&["--allow-template-branching"]);
+    peers.until_ready("db");
+    assert_eq!(peers.scene.data("db")["url"], b"yes");
+}
+
+#[test]
+fn scopes_and_namespaces_are_refused_by_the_flags_of_this_format() {
+    let peers = Peers::on(Scene::in_one_namespace("refused"));
+    let mut controller = peers.scene.start(&[]);
+    peers.seal("db").item("a", "1").commit();
+    peers.until_stalled("db", "NamespaceRefused");
+    assert!(controller.terminate().success());
+    let _controller = peers.scene.start(&["--allow-own-namespace", "--bitnami-allowed-scopes=strict"]);
+    peers.until_ready("db");
+    peers.seal("wide").scope(Scope::ClusterWide).item("a", "1").commit();
+    let message = peers.until_stalled("wide", "ScopeRefused");
+    assert!(message.contains("--bitnami-allowed-scopes"), "{message}");
+    assert_eq!(peers.scene.secret("wide"), None);
+}

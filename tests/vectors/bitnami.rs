@@ -1,0 +1,134 @@
+//! The peer's format, held by static files that the real kubeseal sealed: `vectors/bitnami/opens/` and
+//! `vectors/bitnami/refused/`.
+//!
+//! What `super` says of the native format's vectors holds here too. Invariant: a Secret that opens is compared as a
+//! whole.
+
+use seal_crds::bitnami::BitnamiSealed;
+use seal_crds::gotemplate::Branching;
+use seal_crds::keys::{Keyring, RsaPrivateKey};
+use seal_crds::resources::bitnami::SealedSecretSpec;
+
+use super::*;
+
+/// The second document of a file; the first is the manifest.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Expected {
+    /// Keys of the contract's own tests, by the names of their files; all in one keyring.
+    keys: Vec<String>,
+    #[serde(default)]
+    allowed_types: BTreeSet<String>,
+    /// Whether templates may branch.
+    #[serde(default)]
+    branching: bool,
+    opens: Option<Opens>,
+    refused: Option<Refused>,
+}
+
+/// The Secret, complete.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Opens {
+    /// What the annotations claim and the label confirms.
+    scope: String,
+    #[serde(rename = "type")]
+    type_: String,
+    immutable: Option<bool>,
+    /// Whether its SealedSecret owns it.
+    owned: bool,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    data: BTreeMap<String, String>,
+    digest: String,
+    /// The keys that opened something, in the order of the items.
+    opened_by: Vec<String>,
+}
+
+fn private_key(name: &str) -> RsaPrivateKey {
+    let path = dir().join(format!("../../crds/src/keys/testdata/{name}.pem"));
+    RsaPrivateKey::from_pem(fs::read(path).unwrap()).unwrap()
+}
+
+fn verdict(manifest: &str, expected: &Expected) -> Option<Result<Opens, UnsealError>> {
+    let manifest: serde_json::Value = serde_yaml::from_str(manifest).unwrap();
+    let spec = SealedSecretSpec::from_json(&manifest["spec"]).ok()?;
+    let metadata = &manifest["metadata"];
+    let annotations: Option<_> = serde_json::from_value(metadata["annotations"].clone()).unwrap();
+    let name = |field: &str| metadata[field].as_str().unwrap_or_default();
+    let mut keys = Keyring::default();
+    let mut names = BTreeMap::new();
+    for name in &expected.keys {
+        let key = private_key(name);
+        names.insert(key.fingerprint(), name.clone());
+        keys.insert_rsa_key(key);
+    }
+    let unseal = || {
+        let place = Place { namespace: name("namespace").parse()?, name: name("name").parse()? };
+        let annotations = annotations.unwrap_or_default();
+        let branching = if expected.branching { Branching::Allowed } else { Branching::Refused };
+        let sealed = BitnamiSealed::parse(place, &annotations, &spec, &expected.allowed_types, branching)?;
+        let revealed = sealed.reveal(&keys)?;
+        let sealed = revealed.as_deref().unwrap_or(&sealed);
+        let opened = sealed.unseal(&keys)?;
+        let shape = sealed.shape().clone();
+        assert_eq!(opened.data.keys().cloned().collect::<BTreeSet<_>>(), shape.keys);
+        Ok(Opens {
+            scope: sealed.scope().to_string(),
+            type_: shape.type_,
+            immutable: shape.immutable,
+            owned: shape.owned,
+            labels: shape.labels,
+            annotations: shape.annotations,
+            data: opened
+                .data
+                .iter()
+                .map(|(name, value)| (name.to_string(), BASE64.encode(value.expose())))
+                .collect(),
+            digest: sealed.digest().to_string(),
+            opened_by: opened.opened_by.iter().map(|by| names[by].clone()).collect(),
+        })
+    };
+    Some(unseal())
+}
+
+fn read(text: &str) -> (&str, Expected) {
+    let (manifest, expected) = text.split_once("\n---\n").expect("a vector has two documents");
+    (manifest, serde_yaml::from_str(expected).unwrap())
+}
+
+#[test]
+fn vectors_of_the_peer_that_open_become_the_secret_they_say() {
+    let vectors = vectors("bitnami/opens");
+    assert!(vectors.len() >= 15);
+    for (file, text) in vectors {
+        let (manifest, expected) = read(&text);
+        let found = verdict(manifest, &expected)
+            .unwrap_or_else(|| panic!("{file} is no SealedSecret"))
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert_eq!(Some(found), expected.opens, "{file}");
+        assert_eq!(expected.refused, None, "{file}");
+    }
+}
+
+#[test]
+fn vectors_of_the_peer_that_are_refused_give_the_reason_and_message_they_say() {
+    let vectors = vectors("bitnami/refused");
+    let mut reasons = BTreeSet::new();
+    for (file, text) in vectors {
+        let (manifest, expected) = read(&text);
+        let found = match verdict(manifest, &expected) {
+            None => Refused { reason: "Unreadable".to_owned(), message: None },
+            Some(Err(error)) => {
+                Refused { reason: error.reason().to_owned(), message: Some(error.to_string()) }
+            }
+            Some(Ok(_)) => panic!("{file} opens"),
+        };
+        reasons.insert(found.reason.clone());
+        assert_eq!(Some(found), expected.refused, "{file}");
+        assert_eq!(expected.opens, None, "{file}");
+    }
+    let expected =
+        ["CannotOpen", "InvalidName", "InvalidTemplate", "Malformed", "NoMatchingKey", "Unreadable"];
+    assert_eq!(reasons, expected.map(str::to_owned).into());
+}

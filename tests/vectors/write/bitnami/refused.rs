@@ -1,0 +1,357 @@
+//! The vectors of the peer's format that are refused.
+//!
+//! Invariant: each differs from a vector that opens in the one thing it is about.
+
+use super::*;
+
+/// One raw item at prod/db, after a change of the manifest.
+fn changed(change: impl Fn(&mut Value)) -> Value {
+    let spec = json!({ "encryptedData": { "password": raw("rsa-2048", "strict", "hunter2") } });
+    let mut manifest = manifest("strict", spec);
+    change(&mut manifest);
+    manifest
+}
+
+/// The same, after a change of the item's bytes.
+fn item(change: impl Fn(&mut Vec<u8>)) -> Value {
+    changed(|manifest| {
+        let item = &mut manifest["spec"]["encryptedData"]["password"];
+        let mut bytes = BASE64.decode(item.as_str().unwrap()).unwrap();
+        change(&mut bytes);
+        *item = BASE64.encode(bytes).into();
+    })
+}
+
+fn cannot_open(what: &str, place: &str) -> String {
+    format!(
+        "{what} can't be opened as {place} with the RSA keys at hand, {}: it was sealed with another certificate, or \
+         for another namespace, name or scope, or was changed since; compare them, or seal it again",
+        short("rsa-2048")
+    )
+}
+
+/// The same for all that only a key can tell.
+fn is_one_failure() -> (&'static str, String) {
+    ("CannotOpen", cannot_open("item password", "prod/db (scope strict)"))
+}
+
+fn malformed(message: &'static str) -> impl Fn() -> (&'static str, String) {
+    move || ("Malformed", message.to_owned())
+}
+
+fn invalid_template(message: &'static str) -> impl Fn() -> (&'static str, String) {
+    move || ("InvalidTemplate", message.to_owned())
+}
+
+fn case(
+    file: &'static str,
+    about: &'static str,
+    says: impl Fn() -> (&'static str, String) + 'static,
+    make: impl Fn() -> Value + 'static,
+) -> Case {
+    case_with("rsa-2048", file, about, says, make)
+}
+
+fn case_with(
+    key: &'static str,
+    file: &'static str,
+    about: &'static str,
+    says: impl Fn() -> (&'static str, String) + 'static,
+    make: impl Fn() -> Value + 'static,
+) -> Case {
+    let make = move || {
+        let (reason, message) = says();
+        let message = if message.is_empty() { Value::Null } else { message.into() };
+        let keys: Vec<_> = Some(key).filter(|key| !key.is_empty()).into_iter().collect();
+        (make(), json!({ "keys": keys, "refused": { "reason": reason, "message": message } }))
+    };
+    Case { folder: "bitnami/refused", file, about, make: Box::new(make) }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    [failures(), keys(), bytes(), manifests(), templates()].into_iter().flatten().collect()
+}
+
+fn failures() -> Vec<Case> {
+    vec![
+        case("rsa-flipped", "One bit of the RSA ciphertext.", is_one_failure, || {
+            item(|bytes| bytes[100] ^= 1)
+        }),
+        case("aes-flipped", "One bit of the AES ciphertext.", is_one_failure, || {
+            item(|bytes| bytes[260] ^= 1)
+        }),
+        case("tag-flipped", "One bit of the tag.", is_one_failure, || {
+            item(|bytes| *bytes.last_mut().unwrap() ^= 1)
+        }),
+        case("one-byte-less", "The last byte is missing.", is_one_failure, || {
+            item(|bytes| bytes.truncate(bytes.len() - 1))
+        }),
+        case("one-byte-more", "A byte after the end.", is_one_failure, || item(|bytes| bytes.push(0))),
+        case("rsa-zero", "An RSA ciphertext of zeros.", is_one_failure, || {
+            item(|bytes| bytes[2..258].fill(0))
+        }),
+        case("rsa-above-modulus", "A number that is larger than the modulus.", is_one_failure, || {
+            item(|bytes| bytes[2..258].fill(0xff))
+        }),
+        case(
+            "halves-of-two",
+            "The session key of one value before the ciphertext of another.",
+            is_one_failure,
+            || {
+                let other = BASE64.decode(raw("rsa-2048", "strict", "hunter2")).unwrap();
+                item(|bytes| bytes[..258].copy_from_slice(&other[..258]))
+            },
+        ),
+        case(
+            "name",
+            "Strict, found under another name.",
+            || ("CannotOpen", cannot_open("item password", "prod/other (scope strict)")),
+            || changed(|manifest| manifest["metadata"]["name"] = "other".into()),
+        ),
+        case(
+            "namespace",
+            "Strict, found in another namespace.",
+            || ("CannotOpen", cannot_open("item password", "staging/db (scope strict)")),
+            || changed(|manifest| manifest["metadata"]["namespace"] = "staging".into()),
+        ),
+        case(
+            "annotation-widened",
+            "Strict, with the annotation of another scope.",
+            || ("CannotOpen", cannot_open("item password", "any namespace (scope cluster-wide)")),
+            || {
+                changed(|manifest| {
+                    manifest["metadata"]["annotations"] =
+                        json!({ "sealedsecrets.bitnami.com/cluster-wide": "true" });
+                })
+            },
+        ),
+        case("annotation-lost", "Cluster-wide, without the annotation that says so.", is_one_failure, || {
+            let spec = json!({ "encryptedData": { "password": raw("rsa-2048", "cluster-wide", "hunter2") } });
+            manifest("strict", spec)
+        }),
+        case(
+            "annotation-not-true",
+            "Cluster-wide, and the annotation isn't \"true\".",
+            is_one_failure,
+            || {
+                let spec =
+                    json!({ "encryptedData": { "password": raw("rsa-2048", "cluster-wide", "hunter2") } });
+                let mut manifest = manifest("cluster-wide", spec);
+                manifest["metadata"]["annotations"]["sealedsecrets.bitnami.com/cluster-wide"] = "True".into();
+                manifest
+            },
+        ),
+        case(
+            "one-of-two",
+            "All or nothing: one item opens, the other doesn't.",
+            || ("CannotOpen", cannot_open("item b", "prod/db (scope strict)")),
+            || {
+                let [a, b] = ["strict", "namespace-wide"].map(|scope| raw("rsa-2048", scope, "1"));
+                manifest("strict", json!({ "encryptedData": { "a": a, "b": b } }))
+            },
+        ),
+        case(
+            "deprecated-data-moved",
+            "A whole Secret, found under another name.",
+            || ("CannotOpen", cannot_open("data", "prod/other (scope strict)")),
+            || {
+                let spec = json!({ "data": raw("rsa-2048", "strict", secret("strict", &[]).to_string()) });
+                let mut manifest = manifest("strict", spec);
+                manifest["metadata"]["name"] = "other".into();
+                manifest
+            },
+        ),
+    ]
+}
+
+fn keys() -> Vec<Case> {
+    let load = "load the key that belongs to the certificate it was sealed with";
+    let none = move || {
+        let said = "item password is sealed to an RSA key of 2048 bits, and no RSA key is at hand";
+        ("NoMatchingKey", format!("{said}: {load}"))
+    };
+    let other = move || {
+        let said = "item password is sealed to an RSA key of 2048 bits, and those at hand have other sizes";
+        ("NoMatchingKey", format!("{said} ({}): {load}", short("rsa-4096")))
+    };
+    vec![
+        case_with("", "no-key", "No key is at hand.", none, || changed(|_| {})),
+        case_with("rsa-4096", "key-of-another-size", "The key at hand has another size.", other, || {
+            changed(|_| {})
+        }),
+    ]
+}
+
+fn bytes() -> Vec<Case> {
+    vec![
+        case(
+            "empty",
+            "No bytes at all.",
+            malformed("encryptedData.password is cut off: it has 0 bytes"),
+            || item(Vec::clear),
+        ),
+        case(
+            "cut-off",
+            "The first 100 bytes.",
+            malformed("encryptedData.password is cut off: it has 100 bytes, and needs at least 274"),
+            || item(|bytes| bytes.truncate(100)),
+        ),
+        case(
+            "plaintext",
+            "Somebody wrote the value itself, in base64.",
+            malformed(
+                "encryptedData.password says that its RSA ciphertext has 26741 bytes; keys of 2048 to 8192 bits give \
+                 256 to 1024",
+            ),
+            || {
+                changed(|manifest| {
+                    manifest["spec"]["encryptedData"]["password"] = BASE64.encode("hunter2").into()
+                })
+            },
+        ),
+        case(
+            "key-of-1024-bits",
+            "The length of a key that is too small.",
+            malformed(
+                "encryptedData.password says that its RSA ciphertext has 128 bytes; keys of 2048 to 8192 bits give \
+                 256 to 1024",
+            ),
+            || item(|bytes| bytes[..2].copy_from_slice(&[0, 128])),
+        ),
+        case("not-base64", "Not base64.", malformed("encryptedData.password is not base64"), || {
+            changed(|manifest| manifest["spec"]["encryptedData"]["password"] = "hunter2!".into())
+        }),
+        case(
+            "base64-without-padding",
+            "base64 without its padding.",
+            malformed("encryptedData.password is not base64"),
+            || {
+                changed(|manifest| {
+                    let item = &mut manifest["spec"]["encryptedData"]["password"];
+                    *item = item.as_str().unwrap().trim_end_matches('=').into();
+                })
+            },
+        ),
+    ]
+}
+
+fn manifests() -> Vec<Case> {
+    vec![
+        case(
+            "name-of-item",
+            "An item name that is special to the kubelet.",
+            || {
+                let rule = "is not a Secret key (1 to 253 of a-z, A-Z, 0-9, '-', '_' and '.'; not \".\", no leading \"..\")";
+                ("InvalidName", format!("item name \"..data\" {rule}"))
+            },
+            || manifest("strict", json!({ "encryptedData": { "..data": raw("rsa-2048", "strict", "x") } })),
+        ),
+        case(
+            "data-beside-encrypted-data",
+            "Both forms at once.",
+            malformed("data stands beside encryptedData; an object has one or the other"),
+            || changed(|manifest| manifest["spec"]["data"] = raw("rsa-2048", "strict", "{}").into()),
+        ),
+        case(
+            "deprecated-data-no-secret",
+            "What was sealed as a whole is no Secret.",
+            malformed("data holds no Secret as JSON"),
+            || manifest("strict", json!({ "data": raw("rsa-2048", "strict", "hunter2") })),
+        ),
+        case(
+            "unreadable",
+            "A list where a map belongs.",
+            || ("Unreadable", String::new()),
+            || changed(|manifest| manifest["spec"]["encryptedData"] = json!(["x"])),
+        ),
+    ]
+}
+
+fn templates() -> Vec<Case> {
+    fn template(template: Value) -> impl Fn() -> Value {
+        move || changed(|manifest| manifest["spec"]["template"] = template.clone())
+    }
+    let docker = |text: &'static str| {
+        template(json!({ "type": "kubernetes.io/dockerconfigjson", "data": { ".dockerconfigjson": text } }))
+    };
+    let checked = "template.data..dockerconfigjson is checked by Kubernetes in a Secret of type \
+                   kubernetes.io/dockerconfigjson";
+    let rule = move || {
+        let rule = "make it a JSON object, with items inside its strings (or as {{ toJson .item }} in the place of one), \
+                    and without quotes, backslashes or unusual functions in what is between {{ and }}";
+        ("InvalidTemplate", format!("{checked}: {rule}"))
+    };
+    let broken = move || {
+        let broken = "with these items it isn't a JSON object; an item that may hold quotes, backslashes or line ends \
+                      belongs into {{ toJson .item }} or {{ b64enc .item }}";
+        ("InvalidTemplate", format!("{checked}: {broken}"))
+    };
+    vec![
+        case(
+            "template-function",
+            "A function that knows the environment.",
+            invalid_template("template.data.t: line 1: function \"env\" is not defined"),
+            template(json!({ "data": { "t": "{{ env \"HOME\" }}" } })),
+        ),
+        case(
+            "template-branch",
+            "A branch, where branching isn't allowed.",
+            invalid_template(
+                "template.data.t: line 1: if branches on values, which the controller allows with \
+                 --allow-template-branching only",
+            ),
+            template(json!({ "data": { "t": "{{ if .password }}x{{ end }}" } })),
+        ),
+        case("template-docker-bare", "An item outside of JSON's strings.", rule, {
+            docker(r#"{"a": {{ .password }}}"#)
+        }),
+        case("template-docker-question", "A question about an item decides whether it is JSON.", rule, {
+            docker(r#"{"a": "{{ ternary "\"" "" (eq .password "1234") }}"}"#)
+        }),
+        case("template-docker-broken", "An item that breaks the JSON it is put into.", broken, || {
+            let text = r#"{"a": "{{ .password }}"}"#;
+            let spec = json!({
+                "encryptedData": { "password": raw("rsa-2048", "strict", "a\"b") },
+                "template": {
+                    "type": "kubernetes.io/dockerconfigjson", "data": { ".dockerconfigjson": text },
+                },
+            });
+            manifest("strict", spec)
+        }),
+        case(
+            "type-refused",
+            "A type that the control plane acts on.",
+            invalid_template(
+                "template: type kubernetes.io/service-account-token may not be sealed: the control plane acts on \
+                 Secrets of this type",
+            ),
+            template(json!({ "type": "kubernetes.io/service-account-token" })),
+        ),
+        case(
+            "type-lacks-key",
+            "A type whose keys are not all there.",
+            invalid_template("template: type kubernetes.io/tls needs the key tls.crt"),
+            template(json!({ "type": "kubernetes.io/tls" })),
+        ),
+        case(
+            "annotation-of-seal",
+            "An annotation that speaks for our controller.",
+            invalid_template(
+                "template: annotation sealing.dev/adopt belongs to the tool that manages the SealedSecret and may not \
+                 be put on the Secret",
+            ),
+            template(json!({ "metadata": { "annotations": { "sealing.dev/adopt": "db" } } })),
+        ),
+        case(
+            "label-of-a-sealing-key",
+            "A label that makes a Secret a sealing key.",
+            invalid_template(
+                "template: label sealedsecrets.bitnami.com/sealed-secrets-key belongs to the tool that manages the \
+                 SealedSecret and may not be put on the Secret",
+            ),
+            template(
+                json!({ "metadata": { "labels": { "sealedsecrets.bitnami.com/sealed-secrets-key": "active" } } }),
+            ),
+        ),
+    ]
+}
