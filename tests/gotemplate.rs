@@ -83,7 +83,7 @@ fn peer(cases: &[(&str, &Data)]) -> Vec<Result<Vec<u8>, String>> {
 
 fn ours(template: &str, data: &Data, branching: Branching) -> Result<Vec<u8>, GoTemplateError> {
     let values = data.iter().map(|(key, value)| (*key, value.as_slice())).collect();
-    GoTemplate::parse(template, branching)?.render(&values).map(|output| output.to_vec())
+    GoTemplate::parse(template, branching)?.render(&values).map(|rendered| rendered.value.expose().to_vec())
 }
 
 /// What is wrong with what we make of a case, if anything.

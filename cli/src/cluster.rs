@@ -1,10 +1,12 @@
 //! The recipients of a cluster: SealingKeys, read through the Kubernetes API
-//! with the user's kubeconfig.
+//! with the user's kubeconfig; and a controller behind a Service ([`service`]).
 //!
 //! Short timeouts and no retries: somebody is waiting. Errors are in fixed
 //! words, since a server's or a parser's text may quote a credential.
 
+mod access;
 mod connect;
+mod service;
 
 use kube::{Api, api::ListParams};
 use seal_crds::{
@@ -17,6 +19,10 @@ use crate::{
     args::ClusterArgs,
     failure::{Explain, Failure},
 };
+
+pub(crate) use access::Access;
+pub(crate) use connect::ConnectError;
+pub(crate) use service::{Controller, Service, ServiceError};
 
 #[derive(Debug, thiserror::Error)]
 enum KeyError {
@@ -53,8 +59,8 @@ pub(crate) struct Fetched {
 
 /// Asks the cluster.
 pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, Failure> {
-    let connection = connect::connect(args)?;
-    let namespace = args.controller_namespace.as_str();
+    let connection = connect::connect(Access::from(args))?;
+    let namespace = args.own_namespace();
     let api: Api<SealingKey> = Api::namespaced(connection.client.clone(), namespace);
     let keys = connection.run(namespace, async { api.list(&ListParams::default()).await })?.items;
     if keys.is_empty() {

@@ -19,17 +19,23 @@
 //! * What a manifest means is what kubectl would make of it.
 
 mod args;
+mod certificate;
 mod cluster;
 mod commands;
 mod env_file;
 mod exit;
 mod failure;
+mod http;
+mod identities;
 mod input;
 mod manifest;
+mod migration;
 mod output;
 mod plan;
+mod progress;
 mod prompt;
 mod recipients;
+mod sealed;
 mod sealing;
 mod secret;
 mod signals;

@@ -23,6 +23,8 @@ pub(crate) enum PlanError {
     UnnamedCluster,
     #[error("without a terminal to ask at, the cluster has to be named")]
     UnnamedFetch,
+    #[error("without --cert, and without a terminal to ask at, the cluster has to be named")]
+    UnnamedController,
 }
 
 impl Explain for PlanError {
@@ -36,6 +38,10 @@ impl Explain for PlanError {
             Self::StdinTwice => "give - once".to_owned(),
             Self::FileTwice(_) => return None,
             Self::UnnamedFetch => "give it with --context".to_owned(),
+            Self::UnnamedController => {
+                "give the certificate with --cert (kubeseal --fetch-cert > cert.pem), or a cluster with --context"
+                    .to_owned()
+            }
             Self::UnnamedCluster => {
                 "give recipients with -r (seal keys fetch > prod.pub), or a cluster with --context".to_owned()
             }
@@ -122,11 +128,7 @@ mod tests {
     use super::*;
 
     fn cluster(context: Option<&str>) -> ClusterArgs {
-        ClusterArgs {
-            context: context.map(str::to_owned),
-            kubeconfig: None,
-            controller_namespace: "seal-system".parse().unwrap(),
-        }
+        ClusterArgs { context: context.map(str::to_owned), kubeconfig: None, controller_namespace: None }
     }
 
     #[test]

@@ -25,12 +25,14 @@ enum RecipientsError {
     NotRecipient(#[source] RecipientError),
     #[error("{file} has no recipients")]
     EmptyFile { file: String },
+    #[error("{file} is a certificate, and no recipient of the native format")]
+    Certificate { file: String },
 }
 
 impl Explain for RecipientsError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Neither { .. } => Exit::Usage,
+            Self::Neither { .. } | Self::Certificate { .. } => Exit::Usage,
             Self::NotRecipient(_) | Self::EmptyFile { .. } => Exit::Failure,
         }
     }
@@ -41,6 +43,9 @@ impl Explain for RecipientsError {
                 "a recipient starts with age1 or ssh-ed25519; a file has one a line (seal keys fetch > prod.pub)".to_owned()
             }
             Self::EmptyFile { .. } => "fill it: seal keys fetch > prod.pub".to_owned(),
+            Self::Certificate { .. } => {
+                "with --seal-format bitnami it is sealed to; for the native format: seal keys fetch > prod.pub".to_owned()
+            }
             Self::NotRecipient(error) => return hint(error),
         })
     }
@@ -109,6 +114,9 @@ fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
         return Err(RecipientsError::Neither { given: shortened(given) }.into());
     }
     let source = input.read()?;
+    if source.text().lines().any(|line| line.trim() == "-----BEGIN CERTIFICATE-----") {
+        return Err(RecipientsError::Certificate { file: input.name() }.into());
+    }
     let recipients = parse_recipients(source.text()).map_err(|error| match error {
         RecipientsFileError::NoneFound => Failure::from(RecipientsError::EmptyFile { file: input.name() }),
         RecipientsFileError::Line { line, source } => {
@@ -123,7 +131,7 @@ fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
         .collect())
 }
 
-fn looks_like_recipient(given: &str) -> bool {
+pub(crate) fn looks_like_recipient(given: &str) -> bool {
     let lower = given.trim_start().to_ascii_lowercase();
     // An identity is taken for a recipient, so that it is refused without being repeated.
     ["age1", "age-", "ssh-", "-----begin"].iter().any(|start| lower.starts_with(start))
@@ -146,7 +154,7 @@ fn names(text: &str) -> HashMap<String, String> {
 }
 
 /// Enough of an argument to be recognised; a recipient fills a screen.
-fn shortened(given: &str) -> String {
+pub(crate) fn shortened(given: &str) -> String {
     if given.chars().count() <= 40 {
         given.to_owned()
     } else {

@@ -4,6 +4,9 @@
 //! (what changes least comes first, items one to a line), and a warning where
 //! it grew too large for the way most people apply it.
 
+pub(crate) mod bitnami;
+pub(crate) mod choose;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::{
@@ -19,7 +22,23 @@ use crate::{exit::Exit, failure::Explain, secret::Secret, yaml::value::Value};
 const MAX_ANNOTATIONS: usize = 262_144;
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// How everything of one run is sealed.
+/// In which format everything of one run is sealed, and how.
+pub(crate) enum How {
+    Native(Sealing),
+    Bitnami(bitnami::Sealing),
+}
+
+impl How {
+    /// Seals a Secret, which is used up.
+    pub(crate) fn seal(&self, secret: Secret, target: &Target) -> Result<Value, SealingError> {
+        match self {
+            Self::Native(how) => seal(secret, target, how),
+            Self::Bitnami(how) => Ok(bitnami::seal(secret, target, how)),
+        }
+    }
+}
+
+/// How everything of one run is sealed in the native format.
 pub(crate) struct Sealing {
     pub(crate) recipients: Vec<NamedRecipient>,
     pub(crate) scope: Scope,
@@ -80,8 +99,7 @@ impl std::fmt::Display for Target {
 }
 
 /// Seals a Secret, which is used up.
-pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Value, SealingError> {
-    let place = target.place();
+fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Value, SealingError> {
     let template = Template {
         type_: Some(secret.type_),
         immutable: secret.immutable,
@@ -96,10 +114,20 @@ pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Val
             (name, Item { value, template })
         })
         .collect();
-    let spec = native::seal(&place, how.scope, &how.recipients, &items, template, &BTreeSet::new());
-    let spec =
-        spec.map_err(|source| SealingError { target: target.to_string(), source: Box::new(source) })?;
+    let spec = seal_items(target, how.scope, &how.recipients, &items, template)?;
     Ok(object(target, &spec))
+}
+
+/// Seals items into a spec.
+pub(crate) fn seal_items(
+    target: &Target,
+    scope: Scope,
+    recipients: &[NamedRecipient],
+    items: &BTreeMap<ItemName, Item>,
+    template: Template,
+) -> Result<SealedSecretSpec, SealingError> {
+    let spec = native::seal(&target.place(), scope, recipients, items, template, &BTreeSet::new());
+    spec.map_err(|source| SealingError { target: target.to_string(), source: Box::new(source) })
 }
 
 /// Whether client-side `kubectl apply` would fail on the object for its size.
@@ -119,7 +147,8 @@ fn object(target: &Target, spec: &SealedSecretSpec) -> Value {
     ])
 }
 
-fn spec_value(spec: &SealedSecretSpec) -> Value {
+/// The spec, in its fixed order.
+pub(crate) fn spec_value(spec: &SealedSecretSpec) -> Value {
     let template = (!spec.template.is_default()).then(|| ("template", template_value(&spec.template)));
     mapping([
         Some(("scope", Value::text(spec.scope.as_str()))),
@@ -174,6 +203,7 @@ mod tests {
             immutable: Some(true),
             labels: BTreeMap::from([("on".to_owned(), "null".to_owned())]),
             annotations: BTreeMap::from([("a".to_owned(), "b\n\u{1b}é".to_owned())]),
+            peer_annotations: BTreeMap::new(),
             items: BTreeMap::from([("null".parse().unwrap(), Plaintext::from(value.to_vec()))]),
         };
         let recipient = Identity::generate().recipient().clone();

@@ -55,6 +55,11 @@ pub(crate) fn note(what: &str) {
     print(&format!("{}\n", escape(what)));
 }
 
+/// A line that the next one overwrites; for a terminal only.
+pub(crate) fn status_line(what: &str) {
+    print(&format!("\r\u{1b}[K{}", escape(what)));
+}
+
 /// Makes control characters visible: `\u{1b}` instead of an escape sequence.
 /// Line breaks stay; characters that reorder text (bidi) don't.
 pub(crate) fn escape(text: &str) -> String {

@@ -12,7 +12,8 @@
 //!
 //! Reading order: [`names`] and [`scope`] (where a Secret belongs), [`resources`] (what is in Git),
 //! [`format`](mod@format) (what a reconciler may ask of any sealed object), [`native`] (the format of
-//! `sealing.dev/v1alpha1`, byte for byte), [`bitnami`] (the peer's format).
+//! `sealing.dev/v1alpha1`, byte for byte), [`bitnami`] (the peer's format) and
+//! [`gotemplate`] (its templates).
 
 #![warn(missing_docs)]
 

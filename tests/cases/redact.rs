@@ -1,4 +1,4 @@
-//! What differs from run to run, replaced by what it is: ciphertext, ids of data keys, new keys, times,
+//! What differs from run to run, replaced by what it is: ciphertext (of both formats), ids of data keys, new keys, times,
 //! paths.
 //!
 //! Equal things stay recognisable as equal: data keys are numbered in order of appearance, so a case shows
@@ -10,6 +10,8 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
 
+/// Length of what an RSA key of 2048 bits makes; two bytes before it say so, and a tag of 16 comes last.
+const RSA: usize = 256;
 /// Length in base64url of 32 bytes.
 const KEY_ID: usize = 43;
 /// Length of the Bech32 payload of a post-quantum recipient, 1,216 bytes, and of an identity, 32 bytes.
@@ -59,6 +61,10 @@ fn replacement<'t>(word: &'t str, keys: &mut Vec<&'t str>) -> Option<String> {
     if BASE64.decode(word).is_ok_and(|bytes| bytes.starts_with(b"age-encryption.org/v1\n")) {
         return Some("<age file>".to_owned());
     }
+    if BASE64.decode(word).is_ok_and(|bytes| bytes.len() >= 2 + RSA + 16 && bytes[..2] == [1, 0]) {
+        let bytes = BASE64.decode(word).map_or(0, |bytes| bytes.len() - 2 - RSA);
+        return Some(format!("<{bytes} bytes for a certificate>"));
+    }
     if word.strip_prefix("age1pq1").is_some_and(|key| key.len() == RECIPIENT) {
         return Some("<recipient>".to_owned());
     }
@@ -86,6 +92,8 @@ fn only_what_has_the_form_of_something_random_is_replaced() {
     let redacted = "a: <data key 1>.<104 bytes>\nb: <data key 2>\nkeys: [<data key 1>]\n";
     assert_eq!(redact(&text, dir), redacted);
     assert_eq!(redact("at 2026-11-21T12:00:00Z in /tmp/somewhere/x", dir), "at <time> in <dir>/x");
+    let sealed = [&[1, 0][..], &[7; 256 + 20]].concat();
+    assert_eq!(redact(&BASE64.encode(sealed), dir), "<20 bytes for a certificate>");
     assert_eq!(redact(&BASE64.encode("age-encryption.org/v1\n-> x"), dir), "<age file>");
     for same in [&one[..42], "AGE-SECRET-KEY-PQ-1AAAA", "age1pq1qqq", "host/…", "ZAwA"] {
         assert_eq!(redact(same, dir), same);

@@ -4,6 +4,7 @@
 
 mod create;
 mod keys;
+mod migrate;
 mod seal;
 mod shared;
 mod unknown;
@@ -11,8 +12,9 @@ mod unseal;
 
 pub(crate) use create::CreateArgs;
 pub(crate) use keys::{FetchArgs, KeysCommand, NewArgs};
+pub(crate) use migrate::MigrateArgs;
 pub(crate) use seal::SealArgs;
-pub(crate) use shared::{ClusterArgs, SealingArgs};
+pub(crate) use shared::{ClusterArgs, SealFormat, SealingArgs};
 pub(crate) use unseal::UnsealArgs;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -27,7 +29,8 @@ Examples:
   seal -r prod.pub secret.yaml -o sealed.yaml     seal to them
   seal -r prod.pub -n prod < secret.yaml | kubectl apply -f -
   seal create db -n prod -r prod.pub --prompt password
-  seal unseal sealed.yaml -i recovery.key --item password | xclip";
+  seal unseal sealed.yaml -i recovery.key --item password | xclip
+  seal migrate deploy -i backup.yaml -r prod.pub  SealedSecrets of bitnami.com to sealing.dev";
 
 /// What was typed.
 #[derive(Parser)]
@@ -55,6 +58,8 @@ pub(crate) enum Command {
     Create(Box<CreateArgs>),
     /// Turn SealedSecrets back into Secrets, with an identity at hand
     Unseal(UnsealArgs),
+    /// Turn SealedSecrets of bitnami.com into those of sealing.dev, in place
+    Migrate(MigrateArgs),
     /// Make identities and get the recipients of a cluster
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{
-    Args, ValueEnum,
+    Args, ValueEnum, ValueHint,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use seal_crds::{ItemName, Namespace, Scope};
@@ -15,6 +15,11 @@ pub(crate) struct SealingArgs {
     /// (one a line). Repeatable; without it, to the cluster's sealing key
     #[arg(short, long = "recipient", value_name = "RECIPIENT|FILE")]
     pub(crate) recipients: Vec<String>,
+
+    /// With --seal-format bitnami: the certificate to seal to, in PEM; without
+    /// it, the one that the cluster's controller gives
+    #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::AnyPath)]
+    pub(crate) cert: Option<String>,
 
     /// The namespace of Secrets that don't name one. It is part of what is
     /// sealed, so it is never guessed
@@ -37,14 +42,20 @@ pub(crate) struct SealingArgs {
 
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
+
+    /// With --seal-format bitnami: the Service of the controller [default:
+    /// sealed-secrets-controller]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) controller_name: Option<String>,
 }
 
-/// The formats of sealed objects. One for now; a choice, because there will be
-/// another.
+/// The formats of sealed objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SealFormat {
     /// sealing.dev/v1alpha1
     Native,
+    /// bitnami.com/v1alpha1, as kubeseal writes it
+    Bitnami,
 }
 
 /// Which cluster.
@@ -59,9 +70,17 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
 
-    /// The namespace of the controller
-    #[arg(long, value_name = "NAMESPACE", default_value = "seal-system", env = "SEAL_CONTROLLER_NAMESPACE")]
-    pub(crate) controller_namespace: Namespace,
+    /// The namespace of the controller [default: seal-system; for bitnami.com
+    /// kube-system]
+    #[arg(long, value_name = "NAMESPACE", env = "SEAL_CONTROLLER_NAMESPACE")]
+    pub(crate) controller_namespace: Option<Namespace>,
+}
+
+impl ClusterArgs {
+    /// The namespace of our own controller.
+    pub(crate) fn own_namespace(&self) -> &str {
+        self.controller_namespace.as_ref().map_or("seal-system", Namespace::as_str)
+    }
 }
 
 fn scope_parser() -> impl TypedValueParser<Value = Scope> {

@@ -1,17 +1,20 @@
 //! From a kubeconfig to a client, and from the client's errors to something
 //! that can be acted on.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
+use http::{Request, StatusCode};
 use kube::{
     Client, Config,
-    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+    client::Body,
+    config::{KubeConfigOptions, KubeconfigError},
 };
 
+use super::access::Access;
 use crate::{
-    args::ClusterArgs,
     exit::Exit,
     failure::{Explain, reason},
+    http::{BodyError, Runtime, read_body, root},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,7 +25,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const LOGIN_DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectError {
+pub(crate) enum ConnectError {
     #[error("there is no kubeconfig")]
     NoKubeconfig,
     #[error("the kubeconfig {0} can't be read")]
@@ -89,52 +92,29 @@ impl Explain for ConnectError {
     }
 }
 
-pub(super) struct Connection {
+pub(crate) struct Connection {
     pub(super) context: String,
     pub(super) server: String,
     pub(super) client: Client,
     runtime: Runtime,
+    /// For a request.
+    deadline: Duration,
 }
 
-/// Doesn't wait, when dropped, for a login program that hangs.
-struct Runtime(Option<tokio::runtime::Runtime>);
-
-impl Runtime {
-    fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Self(Some(runtime.expect("a runtime needs nothing but file descriptors")))
-    }
-
-    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.0.as_ref().expect("it is taken only by drop").block_on(future)
-    }
+/// A client for the cluster that is meant.
+pub(crate) fn connect(access: Access) -> Result<Connection, ConnectError> {
+    connect_within(access, LOGIN_DEADLINE)
 }
 
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-/// A client for the cluster that the arguments name.
-pub(super) fn connect(args: &ClusterArgs) -> Result<Connection, ConnectError> {
-    connect_within(args, LOGIN_DEADLINE)
-}
-
-fn connect_within(args: &ClusterArgs, login_deadline: Duration) -> Result<Connection, ConnectError> {
-    let kubeconfig = match &args.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
+fn connect_within(access: Access, login_deadline: Duration) -> Result<Connection, ConnectError> {
+    let deadline = access.request_timeout.unwrap_or(DEADLINE);
+    let read_timeout = access.request_timeout.unwrap_or(READ_TIMEOUT);
+    let may_be_in_cluster = access.may_be_in_cluster;
+    let (kubeconfig, context) = match access.resolve() {
+        Ok(resolved) => resolved,
+        Err(ConnectError::NoKubeconfig) if may_be_in_cluster => return connect_in_cluster(deadline),
+        Err(error) => return Err(error),
     };
-    let kubeconfig = kubeconfig.map_err(|error| read_error(&error, args.kubeconfig.is_some()))?;
-    let context =
-        args.context.clone().or_else(|| kubeconfig.current_context.clone()).filter(|c| !c.is_empty());
-    let context = context.ok_or(ConnectError::NoCurrentContext)?;
-    if !kubeconfig.contexts.iter().any(|known| known.name == context) {
-        return Err(ConnectError::NoContext(context));
-    }
     let runtime = Runtime::new();
     let credentials = || ConnectError::Credentials { context: context.clone() };
     let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
@@ -143,7 +123,7 @@ fn connect_within(args: &ClusterArgs, login_deadline: Duration) -> Result<Connec
             .await
             .map_err(|_| ConnectError::BadKubeconfig)?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        config.read_timeout = Some(READ_TIMEOUT);
+        config.read_timeout = Some(read_timeout);
         config.default_retry = false;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         // Runs the login program of the kubeconfig, and waits for it without a word to the runtime.
@@ -155,7 +135,21 @@ fn connect_within(args: &ClusterArgs, login_deadline: Duration) -> Result<Connec
         };
         Ok::<_, ConnectError>((server, client))
     })?;
-    Ok(Connection { context, server, client, runtime })
+    Ok(Connection { context, server, client, runtime, deadline })
+}
+
+/// As a Pod's service account, where there is one.
+fn connect_in_cluster(deadline: Duration) -> Result<Connection, ConnectError> {
+    let mut config = Config::incluster().map_err(|_| ConnectError::NoKubeconfig)?;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(deadline);
+    config.default_retry = false;
+    let context = "the Pod's service account".to_owned();
+    let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    let runtime = Runtime::new();
+    let client = runtime.block_on(async { Client::try_from(config) });
+    let client = client.map_err(|_| ConnectError::Credentials { context: context.clone() })?;
+    Ok(Connection { context, server, client, runtime, deadline })
 }
 
 impl Connection {
@@ -165,11 +159,36 @@ impl Connection {
         namespace: &str,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, ConnectError> {
-        let timed = async { tokio::time::timeout(DEADLINE, request).await };
+        let timed = async { tokio::time::timeout(self.deadline, request).await };
         match self.runtime.block_on(timed) {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.explain(namespace, &error)),
             Err(_) => Err(ConnectError::Timeout { server: self.server.clone() }),
+        }
+    }
+
+    /// Sends a request as it is, and gives what was answered, if it isn't longer than `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing was answered; a status that isn't 200 is an answer.
+    pub(super) fn send(
+        &self,
+        request: Request<Body>,
+        limit: usize,
+    ) -> Result<(StatusCode, Vec<u8>), ConnectError> {
+        let answer = self.run("", async {
+            let response = self.client.send(request).await?;
+            let status = response.status();
+            Ok((status, read_body(response.into_body(), limit).await))
+        })?;
+        let server = self.server.clone();
+        match answer {
+            (status, Ok(body)) => Ok((status, body)),
+            (_, Err(BodyError::TooLarge)) => {
+                Err(ConnectError::Unexpected { server, what: format!("more than {limit} bytes") })
+            }
+            (_, Err(BodyError::Broken(reason))) => Err(ConnectError::Unreachable { server, reason }),
         }
     }
 
@@ -189,11 +208,7 @@ impl Connection {
                 what: "something that isn't a list of SealingKeys".to_owned(),
             },
             other => {
-                // The root says it in a few words; the layers above repeat each other.
-                let mut root: &dyn Error = other;
-                while let Some(source) = root.source() {
-                    root = source;
-                }
+                let root = root(other);
                 match root.downcast_ref::<std::io::Error>() {
                     Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                         ConnectError::Timeout { server }
@@ -207,7 +222,7 @@ impl Connection {
 }
 
 /// A parser's own text isn't passed on: it may quote a token.
-fn read_error(error: &KubeconfigError, is_named: bool) -> ConnectError {
+pub(super) fn read_error(error: &KubeconfigError, is_named: bool) -> ConnectError {
     match error {
         KubeconfigError::FindPath => ConnectError::NoKubeconfig,
         KubeconfigError::ReadConfig(io, path) if io.kind() == std::io::ErrorKind::NotFound => {
@@ -238,13 +253,9 @@ mod tests {
             users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, \
             args: ['20'], interactiveMode: Never}}}]\n";
         std::fs::write(file.path(), kubeconfig).unwrap();
-        let args = ClusterArgs {
-            context: None,
-            kubeconfig: Some(file.path().to_owned()),
-            controller_namespace: "seal-system".parse().unwrap(),
-        };
+        let access = Access { kubeconfig: Some(file.path().to_owned()), ..Access::default() };
         let start = Instant::now();
-        let error = connect_within(&args, Duration::from_millis(100)).err().unwrap();
+        let error = connect_within(access, Duration::from_millis(100)).err().unwrap();
         assert!(matches!(&error, ConnectError::Login { context } if context == "prod"), "{error}");
         assert!(start.elapsed() < Duration::from_secs(10), "waited {:?}", start.elapsed());
     }

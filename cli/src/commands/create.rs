@@ -3,6 +3,8 @@
 
 mod collect;
 
+use std::collections::BTreeMap;
+
 use seal_crds::{Scope, secret::OPAQUE};
 
 use crate::{
@@ -10,9 +12,8 @@ use crate::{
     exit::Exit,
     failure::{Explain, Failure},
     output::{self, Privacy},
-    plan::{self, Destination, RecipientChoice},
-    recipients,
-    sealing::{self, Sealing, Target},
+    plan::Destination,
+    sealing::{self, Target, choose},
     secret::{Secret, check},
     terminal,
 };
@@ -42,6 +43,7 @@ impl Explain for CreateError {
 }
 
 pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
+    choose::check(&args.sealing)?;
     if args.sealing.namespace.is_none() && args.sealing.scope != Scope::ClusterWide {
         return Err(CreateError::WithoutNamespace.into());
     }
@@ -53,6 +55,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
         immutable: args.immutable.then_some(true),
         labels,
         annotations,
+        peer_annotations: BTreeMap::new(),
         items: collect::items(&args)?,
     };
     if secret.items.is_empty() {
@@ -63,14 +66,8 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     }
     check::check(&secret)?;
 
-    let choice = RecipientChoice::new(args.sealing.recipients, args.sealing.cluster, plan::is_watched())?;
-    let how = Sealing {
-        recipients: recipients::resolve(&choice)?,
-        scope: args.sealing.scope,
-        template_items: args.sealing.template_items.into_iter().collect(),
-    };
-    let target = Target { namespace: args.sealing.namespace, name: args.name };
-    let value = sealing::seal(secret, &target, &how)?;
+    let target = Target { namespace: args.sealing.namespace.clone(), name: args.name };
+    let value = choose::choose(args.sealing)?.seal(secret, &target)?;
     if sealing::is_too_large_to_apply(&value) {
         terminal::warn(
             &format!("{target} is too large for kubectl apply; use kubectl apply --server-side"),

@@ -4,6 +4,7 @@
 mod create;
 mod keys_fetch;
 mod keys_new;
+mod migrate;
 mod seal;
 mod unseal;
 
@@ -19,6 +20,7 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         None => seal::run(args.seal),
         Some(Command::Create(args)) => create::run(*args),
         Some(Command::Unseal(args)) => unseal::run(&args),
+        Some(Command::Migrate(args)) => migrate::run(args),
         Some(Command::Keys(KeysCommand::New(args))) => keys_new::run(&args),
         Some(Command::Keys(KeysCommand::Fetch(args))) => keys_fetch::run(&args),
     }

@@ -9,15 +9,14 @@ mod target;
 use std::path::Path;
 
 use crate::{
-    args::{self, SealArgs},
+    args::{self, SealArgs, SealFormat},
     exit::Exit,
     failure::{Explain, Failure},
     input::Input,
     manifest::{Format, Kind, Manifest, Object, splice},
     output::{self, Privacy},
-    plan::{self, Destination, RecipientChoice},
-    recipients,
-    sealing::{self, Sealing, Target},
+    plan::{self, Destination},
+    sealing::{self, How, Target, choose},
     secret::{Secret, read},
     source::Source,
     terminal,
@@ -73,21 +72,17 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     }
     let inputs = plan::inputs(&args.files)?;
     let destination = plan::destination(&args, &inputs)?;
+    choose::check(&args.sealing)?;
 
     let sources = inputs.iter().map(Input::read).collect::<Result<Vec<Source>, Failure>>()?;
     let manifests = sources.iter().map(Manifest::parse).collect::<Result<Vec<_>, Failure>>()?;
     check_for_secrets(&manifests)?;
     let planned = plan_secrets(&args, &manifests)?;
 
-    let choice = RecipientChoice::new(args.sealing.recipients, args.sealing.cluster, plan::is_watched())?;
-    let sealing = Sealing {
-        recipients: recipients::resolve(&choice)?,
-        scope: args.sealing.scope,
-        template_items: args.sealing.template_items.into_iter().collect(),
-    };
+    let how = choose::choose(args.sealing)?;
     let mut results = Vec::new();
     for (manifest, planned) in manifests.iter().zip(planned) {
-        results.push(seal_manifest(manifest, planned, &sealing)?);
+        results.push(seal_manifest(manifest, planned, &how)?);
     }
     write(&destination, &inputs, &manifests, &results)?;
     Ok(Exit::Done)
@@ -136,7 +131,9 @@ fn plan_secrets<'m>(
         for object in manifest.objects.iter().filter(|object| object.kind == Kind::Secret) {
             let reading = read::read(manifest.tree(object), manifest.source.text(), object.node)
                 .map_err(|error| manifest.locate(error))?;
-            for warning in &reading.warnings {
+            let is_native = args.sealing.seal_format == SealFormat::Native;
+            let peer_warnings = reading.peer_warnings.iter().filter(|_| is_native);
+            for warning in reading.warnings.iter().chain(peer_warnings) {
                 terminal::warn(&warning.error, Some(&manifest.spot(warning.at)));
             }
             let target = wanted.resolve(&reading).map_err(|error| manifest.locate(error))?;
@@ -152,14 +149,10 @@ fn plan_secrets<'m>(
     }
 }
 
-fn seal_manifest(
-    manifest: &Manifest<'_>,
-    planned: Vec<Planned<'_>>,
-    sealing: &Sealing,
-) -> Result<String, Failure> {
+fn seal_manifest(manifest: &Manifest<'_>, planned: Vec<Planned<'_>>, how: &How) -> Result<String, Failure> {
     let mut sealed: Vec<(&Object, Value)> = Vec::new();
     for Planned { object, secret, target } in planned {
-        let value = sealing::seal(secret, &target, sealing)?;
+        let value = how.seal(secret, &target)?;
         if sealing::is_too_large_to_apply(&value) {
             let what = format!("{target} is too large for kubectl apply; use kubectl apply --server-side");
             terminal::warn(&what, None);

@@ -1,16 +1,17 @@
 //! `seal unseal [FILE…] -i IDENTITY`: the Secrets themselves, offline.
 //!
 //! For the day the cluster is gone. All of the input opens, or nothing is
-//! printed; other objects in it are left out.
+//! printed; other objects in it are left out. Both formats, mixed as they come.
 
-mod place;
 mod render;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use seal_crds::{
-    ItemName, Namespace, Place, Plaintext, Sealed, Shape, UnsealError, Unsealed,
-    keys::{IdentitiesError, Keyring, parse_identities},
+    Format as SealedFormat, ItemName, Namespace, Place, Plaintext, Scope, Sealed, Shape, UnsealError,
+    Unsealed,
+    bitnami::{BitnamiSealed, scope_annotation},
+    keys::Keyring,
     native::NativeSealed,
 };
 
@@ -18,10 +19,12 @@ use crate::{
     args::UnsealArgs,
     exit::Exit,
     failure::{Explain, Failure},
+    identities,
     input::Input,
     manifest::{Format, Kind, Manifest, Object},
     output::{self, Privacy},
     plan::{self, Destination, PlanError},
+    sealed::{self, OpenError},
     source::Source,
     terminal,
 };
@@ -32,12 +35,6 @@ enum UnsealCommandError {
     ToTerminal,
     #[error("there is no SealedSecret in the input")]
     NothingSealed,
-    #[error("{0} can't be used as an identity file")]
-    Identities(String, #[source] IdentitiesError),
-    #[error("this is a SealedSecret of bitnami.com, a format that seal can't open yet")]
-    OtherFormat,
-    #[error("{place} can't be opened")]
-    Unseal { place: Place, source: UnsealError },
     #[error("no SealedSecret in the input has an item {0}")]
     NoSuchItem(ItemName),
     #[error("several SealedSecrets in the input have an item {0}")]
@@ -55,17 +52,8 @@ impl Explain for UnsealCommandError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::ToTerminal => "pipe it on, write it to a file with -o FILE, or add --show".to_owned(),
-            Self::Unseal { source: UnsealError::NoMatchingKey { .. }, .. } => {
-                "give the identity of one of these recipients with -i".to_owned()
-            }
-            Self::Unseal {
-                source: UnsealError::WrongPlace { .. } | UnsealError::WrongScope { .. }, ..
-            } => "a SealedSecret opens only as what it was sealed for; undo the change".to_owned(),
-            Self::OtherFormat => "kubeseal --recovery-unseal opens it".to_owned(),
             Self::ManySuchItems(_) => "name the one file".to_owned(),
-            Self::NothingSealed | Self::Identities(..) | Self::Unseal { .. } | Self::NoSuchItem(_) => {
-                return None;
-            }
+            Self::NothingSealed | Self::NoSuchItem(_) => return None,
         })
     }
 }
@@ -90,7 +78,7 @@ pub(super) fn run(args: &UnsealArgs) -> Result<Exit, Failure> {
     if inputs.iter().chain(&identities).filter(|input| **input == Input::Stdin).count() > 1 {
         return Err(PlanError::StdinTwice.into());
     }
-    let keys = read_identities(&identities)?;
+    let keys = identities::read(&identities)?;
 
     let sources = inputs.iter().map(Input::read).collect::<Result<Vec<Source>, Failure>>()?;
     let mut opened = Vec::new();
@@ -121,17 +109,6 @@ pub(super) fn run(args: &UnsealArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn read_identities(inputs: &[Input]) -> Result<Keyring, Failure> {
-    let mut identities = Vec::new();
-    for input in inputs {
-        let bytes = input.read_bytes()?;
-        let found =
-            parse_identities(&*bytes).map_err(|error| UnsealCommandError::Identities(input.name(), error))?;
-        identities.extend(found);
-    }
-    Ok(Keyring::from_iter(identities))
-}
-
 fn open(
     args: &UnsealArgs,
     manifest: &Manifest<'_>,
@@ -139,26 +116,51 @@ fn open(
     keys: &Keyring,
 ) -> Result<Opened, Failure> {
     let spot = || manifest.spot(manifest.tree(object).range(object.node).start);
-    if !place::is_native(manifest, object) {
-        return Err(Failure::from(UnsealCommandError::OtherFormat).at(spot()));
-    }
-    let spec = manifest.spec(object)?;
-    let target = place::read(manifest, object, args.namespace.as_ref(), spec.scope)?;
+    let mut peers = None;
+    let (target, sealed): (_, Arc<dyn Sealed>) = match sealed::format(manifest, object)? {
+        SealedFormat::Native => {
+            let spec = manifest.spec(object)?;
+            let is_open = spec.scope == Scope::ClusterWide;
+            let target = sealed::target(manifest, object, args.namespace.as_ref(), is_open)?;
+            // Whether a type may be made by a controller is its policy; here somebody
+            // has the key and wants the values.
+            let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
+            let sealed = NativeSealed::parse(target.place(), &spec, &allowed)
+                .map_err(|source| Failure::from(OpenError::new(&target.place(), source)).at(spot()))?;
+            (target, Arc::new(sealed))
+        }
+        SealedFormat::Bitnami => {
+            let found = sealed::bitnami(manifest, object, args.namespace.as_ref())?;
+            let sealed = found.parse().map_err(|error| Failure::from(error).at(spot()))?;
+            peers = Some(sealed.clone());
+            (found.target, Arc::new(sealed))
+        }
+    };
     let place = target.place();
-    let failure =
-        |source| Failure::from(UnsealCommandError::Unseal { place: place.clone(), source }).at(spot());
-    // Whether a type may be made by a controller is its policy; here somebody
-    // has the key and wants the values.
-    let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
-    let sealed = NativeSealed::parse(place.clone(), &spec, &allowed).map_err(failure)?;
+    let failure = |source: UnsealError| {
+        let hint = peers.as_ref().filter(|_| source.may_pass_with_other_keys());
+        let hint = hint.and_then(|peers| other_scope(peers, keys));
+        Failure::from(OpenError::with_hint(&place, source, hint)).at(spot())
+    };
+    let sealed = sealed.reveal(keys).map_err(failure)?.unwrap_or(sealed);
     let unsealed = sealed.unseal(keys).map_err(failure)?;
     Ok(Opened {
-        place: place.clone(),
         namespace: target.namespace,
         shape: sealed.shape().clone(),
         unsealed,
         format: manifest.format,
+        place,
     })
+}
+
+/// What to try where an object of the peer's opens as another scope than its annotations claim.
+fn other_scope(sealed: &BitnamiSealed, keys: &Keyring) -> Option<String> {
+    let scope = sealed.find_scope(keys).ok().filter(|scope| *scope != sealed.scope())?;
+    let change = match scope_annotation(scope) {
+        Some(annotation) => format!("set {annotation}: \"true\" in its annotations"),
+        None => "remove the annotation that says another".to_owned(),
+    };
+    Some(format!("it was sealed with scope {scope}: {change}"))
 }
 
 fn find_item<'o>(opened: &'o [Opened], item: &ItemName) -> Result<&'o Plaintext, UnsealCommandError> {

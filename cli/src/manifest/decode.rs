@@ -4,7 +4,9 @@
 //! Scalars become what they are to kubectl; numbers, which nothing here has,
 //! are refused.
 
-use seal_crds::resources::{SealedSecretSpec, SpecError};
+use std::collections::BTreeMap;
+
+use seal_crds::resources::{SealedSecretSpec, SpecError, bitnami};
 use serde_json::{Map, Value};
 
 use super::{
@@ -47,6 +49,19 @@ impl Explain for DecodeError {
 impl Manifest<'_> {
     /// The spec of a SealedSecret of the native format.
     pub(crate) fn spec(&self, object: &Object) -> Result<SealedSecretSpec, Failure> {
+        self.decode_spec(object, SealedSecretSpec::from_json)
+    }
+
+    /// The spec of a SealedSecret of the peer's.
+    pub(crate) fn bitnami_spec(&self, object: &Object) -> Result<bitnami::SealedSecretSpec, Failure> {
+        self.decode_spec(object, bitnami::SealedSecretSpec::from_json)
+    }
+
+    fn decode_spec<T>(
+        &self,
+        object: &Object,
+        from_json: impl Fn(&Value) -> Result<T, SpecError>,
+    ) -> Result<T, Failure> {
         let tree = self.tree(object);
         let decode = || {
             let fields =
@@ -54,10 +69,29 @@ impl Manifest<'_> {
             let at = tree.range(object.node).start;
             let spec = fields.get("spec").ok_or(Located { error: DecodeError::NoSpec, at })?;
             let value = Decoder { tree, source: self.source.text(), left: MAX_NODES }.value(spec)?;
-            SealedSecretSpec::from_json(&value)
+            from_json(&value)
                 .map_err(|error| Located { error: DecodeError::NotSpec(error), at: tree.range(spec).start })
         };
         decode().map_err(|error| self.locate(error))
+    }
+
+    /// The annotations of an object.
+    pub(crate) fn annotations(&self, object: &Object) -> Result<BTreeMap<String, String>, Failure> {
+        let (tree, source) = (self.tree(object), self.source.text());
+        let decode = || {
+            let fields = Fields::read(tree, object.node, "the SealedSecret")?;
+            let Some(metadata) = fields.get("metadata") else { return Ok(BTreeMap::new()) };
+            let metadata = Fields::read(tree, metadata, "metadata")?;
+            let Some(annotations) = metadata.get("annotations") else { return Ok(BTreeMap::new()) };
+            Fields::read(tree, annotations, "metadata.annotations")?
+                .iter()
+                .map(|field| {
+                    let text = text_of(tree, source, field.value, || format!("annotation {}", field.key))?;
+                    Ok((field.key.to_owned(), text.to_owned()))
+                })
+                .collect()
+        };
+        decode().map_err(|error: Located<FieldError>| self.locate(error))
     }
 }
 

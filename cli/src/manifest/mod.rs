@@ -1,15 +1,17 @@
 //! Files of Kubernetes objects: which objects are in them, and how to replace
 //! some of them without touching a byte of the rest.
 //!
-//! [`find`] walks documents and Lists, [`splice`] replaces objects and proves
-//! by reading the result again that nothing else changed. What a Secret means
+//! [`find`] walks documents and Lists, [`splice`] replaces objects, [`edit`](mod@edit) changes
+//! parts of them; both prove by reading the result again that nothing else changed. What a Secret means
 //! is [`crate::secret`]'s; what is written instead is [`crate::sealing`]'s.
 
 mod decode;
+mod edit;
 mod fields;
 mod find;
 mod splice;
 
+pub(crate) use edit::{Edits, edit};
 pub(crate) use fields::{FieldError, Fields, Located, shown, text_of};
 pub(crate) use find::{Kind, Object};
 pub(crate) use splice::splice;

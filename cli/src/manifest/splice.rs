@@ -8,7 +8,10 @@
 //! where it isn't (an anchor was used across objects, a layout nobody
 //! foresaw), the answer is an error and not a guess.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use super::{
     Format, Manifest,
@@ -26,7 +29,7 @@ use crate::{
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SpliceError {
-    #[error("the layout of this List item isn't one that can be replaced safely")]
+    #[error("the layout of this isn't one that can be replaced safely")]
     UnknownLayout,
     #[error("replacing this object would change the rest of the file")]
     NotLocal,
@@ -36,7 +39,8 @@ impl Explain for SpliceError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::UnknownLayout => {
-                "start the item on the line of its dash, without anchor, tag or comment".to_owned()
+                "start a List's item on the line of its dash, and each key on a line of its own, without anchors and tags"
+                    .to_owned()
             }
             Self::NotLocal => {
                 "does it hold an anchor that is used outside of it? Write the value out".to_owned()
@@ -111,7 +115,7 @@ fn patch(manifest: &Manifest<'_>, object: &Object, value: &Value) -> Result<Patc
 }
 
 /// JSON, laid out as the object was.
-fn flow_text(tree: &Tree<'_>, node: NodeId, source: &str, value: &Value) -> String {
+pub(super) fn flow_text(tree: &Tree<'_>, node: NodeId, source: &str, value: &Value) -> String {
     let range = tree.range(node);
     let first_key =
         tree.mapping(node).and_then(|entries| entries.first()).map(|(key, _)| tree.range(*key).start);
@@ -152,11 +156,11 @@ fn with_comments(source: &str, end: usize, dash_column: usize) -> usize {
     source[..end].strip_suffix('\r').map_or(end, str::len)
 }
 
-fn column(source: &str, at: usize) -> usize {
+pub(super) fn column(source: &str, at: usize) -> usize {
     at - source[..at].rfind('\n').map_or(0, |i| i + 1)
 }
 
-fn indent_of_line(source: &str, at: usize) -> usize {
+pub(super) fn indent_of_line(source: &str, at: usize) -> usize {
     let start = at - column(source, at);
     source[start..].len() - source[start..].trim_start_matches([' ', '\t']).len()
 }
@@ -165,13 +169,20 @@ fn count_comments(manifest: &Manifest<'_>, replaced: &[Range<usize>]) -> usize {
     if manifest.format == Format::Json {
         return 0;
     }
+    let is_replaced = |comment: &Range<usize>| replaced.iter().any(|range| range.contains(&comment.start));
+    comments(manifest.source.text()).iter().filter(|comment| is_replaced(comment)).count()
+}
+
+/// Where the comments of a YAML text stand, in their order.
+pub(super) fn comments(text: &str) -> Vec<Range<usize>> {
     let options = granit_parser::options! { max_buffered_comment_events: usize::MAX };
-    granit_parser::Parser::new_from_str_with_options(manifest.source.text(), options)
+    let mut comments: Vec<Range<usize>> = granit_parser::Parser::new_from_str_with_options(text, options)
         .filter_map(Result::ok)
         .filter(|(event, _)| matches!(event, granit_parser::Event::Comment(..)))
         .filter_map(|(_, span)| span.byte_range())
-        .filter(|comment| replaced.iter().any(|range| range.contains(&comment.start)))
-        .count()
+        .collect();
+    comments.sort_by_key(|range| range.start);
+    comments
 }
 
 /// Reads the result, and names a replaced object near which it isn't what it
@@ -192,7 +203,7 @@ fn first_difference<'o>(
         let here = replacements.iter().filter(|(object, _)| object.document == index);
         let values: HashMap<NodeId, &Value> =
             here.clone().map(|(object, value)| (object.node, *value)).collect();
-        let mut comparison = Comparison { old, new, values, same: HashMap::new() };
+        let mut comparison = Comparison::new(old, new, values, HashSet::new());
         let equal = match (old.root, new.root) {
             (Some(old), Some(new)) => comparison.equal(old, new),
             (old, new) => old.is_none() && new.is_none(),
@@ -204,20 +215,48 @@ fn first_difference<'o>(
     None
 }
 
-struct Comparison<'c, 'a> {
+/// Two readings of a document that may differ in known places only.
+pub(super) struct Comparison<'c, 'a> {
     old: &'c Tree<'a>,
     new: &'c Tree<'a>,
+    /// What has to be read in the place of an old node.
     values: HashMap<NodeId, &'c Value>,
+    /// Keys of the old document that are no longer there.
+    removed: HashSet<NodeId>,
     /// Which new node an old one became; an alias has to follow its target.
     same: HashMap<NodeId, NodeId>,
+    /// How many replaced or removed nodes were met.
+    changes: usize,
+}
+
+impl<'c, 'a> Comparison<'c, 'a> {
+    pub(super) fn new(
+        old: &'c Tree<'a>,
+        new: &'c Tree<'a>,
+        values: HashMap<NodeId, &'c Value>,
+        removed: HashSet<NodeId>,
+    ) -> Self {
+        Self { old, new, values, removed, same: HashMap::new(), changes: 0 }
+    }
 }
 
 impl Comparison<'_, '_> {
-    fn equal(&mut self, old: NodeId, new: NodeId) -> bool {
+    pub(super) fn equal(&mut self, old: NodeId, new: NodeId) -> bool {
         if let Some(value) = self.values.get(&old) {
+            self.changes += 1;
             return value.is_read_from(self.new, new);
         }
         self.same.insert(old, new);
+        let before = self.changes;
+        let equal = self.parts_equal(old, new);
+        // What an alias stands for may not change with it.
+        if self.changes != before {
+            self.same.remove(&old);
+        }
+        equal
+    }
+
+    fn parts_equal(&mut self, old: NodeId, new: NodeId) -> bool {
         let (old_tree, new_tree) = (self.old, self.new);
         match (&old_tree.node(old).kind, &new_tree.node(new).kind) {
             (NodeKind::Alias(old), NodeKind::Alias(new)) => self.same.get(old) == Some(new),
@@ -228,6 +267,9 @@ impl Comparison<'_, '_> {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.equal(*a, *b))
             }
             (NodeKind::Mapping { entries: a, .. }, NodeKind::Mapping { entries: b, .. }) => {
+                let all = a.len();
+                let a: Vec<_> = a.iter().filter(|(key, _)| !self.removed.contains(key)).collect();
+                self.changes += all - a.len();
                 a.len() == b.len()
                     && a.iter().zip(b).all(|(a, b)| self.equal(a.0, b.0) && self.equal(a.1, b.1))
             }

@@ -14,6 +14,7 @@ use base64::{
 };
 use seal_crds::{
     ItemName, NameError, Plaintext,
+    resources::bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES},
     secret::{OPAQUE, SecretError, check_annotations, check_label, is_tracking_mark},
 };
 use zeroize::Zeroizing;
@@ -38,6 +39,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
+
+/// Annotations by which the peer's controller knows what it may do with a Secret.
+const PEER_ANNOTATIONS: [&str; 3] = [MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
@@ -84,6 +88,8 @@ pub(crate) struct Reading {
     pub(crate) places: Places,
     /// What was left out and may be missed.
     pub(crate) warnings: Vec<Located<String>>,
+    /// What is left out unless the format is the peer's.
+    pub(crate) peer_warnings: Vec<Located<String>>,
 }
 
 /// Where in the text things are, for messages about them.
@@ -98,13 +104,14 @@ pub(crate) struct Places {
 
 /// Reads and checks the Secret at `node`. `source` is the text of the tree.
 pub(crate) fn read(tree: &Tree<'_>, source: &str, node: NodeId) -> Result<Reading, Located<ReadError>> {
-    Reader { tree, source, warnings: Vec::new() }.secret(node)
+    Reader { tree, source, warnings: Vec::new(), peer_warnings: Vec::new() }.secret(node)
 }
 
 struct Reader<'t, 'a> {
     tree: &'t Tree<'a>,
     source: &'t str,
     warnings: Vec<Located<String>>,
+    peer_warnings: Vec<Located<String>>,
 }
 
 type Reads<T> = Result<T, Located<ReadError>>;
@@ -119,6 +126,7 @@ impl<'t> Reader<'t, '_> {
             immutable: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
+            peer_annotations: BTreeMap::new(),
             items: BTreeMap::new(),
         };
         let mut places = Places { whole: at, namespace: at, name: at, generate_name: None };
@@ -154,7 +162,7 @@ impl<'t> Reader<'t, '_> {
             let about_type = error.is_about_type().then_some(type_at);
             Located { at: item.or(about_type).unwrap_or(at), error: error.into() }
         })?;
-        Ok(Reading { secret, places, warnings: self.warnings })
+        Ok(Reading { secret, places, warnings: self.warnings, peer_warnings: self.peer_warnings })
     }
 
     fn metadata(&mut self, node: NodeId, secret: &mut Secret, places: &mut Places) -> Reads<()> {
@@ -177,6 +185,7 @@ impl<'t> Reader<'t, '_> {
                     }
                 }
                 "annotations" => {
+                    secret.peer_annotations = self.peer_annotations(field.value)?;
                     secret.annotations = self.strings(field.value, "annotation")?;
                     check_annotations(&secret.annotations).map_err(|error| self.error(field.value, error))?;
                 }
@@ -208,6 +217,11 @@ impl<'t> Reader<'t, '_> {
                 // kubectl's own, on every object it applied; it holds the values.
                 continue;
             }
+            if what == "annotation" && PEER_ANNOTATIONS.contains(&field.key) {
+                let warning = format!("{what} {} is left out: it speaks to the peer's controller", field.key);
+                self.peer_warnings.push(Located { error: warning, at: self.at(field.key_id) });
+                continue;
+            }
             if is_tracking_mark(field.key) {
                 let why = match field.key {
                     "sealedsecrets.bitnami.com/cluster-wide" => "; the scope is set by --scope cluster-wide",
@@ -223,6 +237,16 @@ impl<'t> Reader<'t, '_> {
             strings.insert(field.key.to_owned(), text.to_owned());
         }
         Ok(strings)
+    }
+
+    fn peer_annotations(&self, node: NodeId) -> Reads<BTreeMap<String, String>> {
+        let fields = self.fields(node, "metadata.annotations")?;
+        let own = fields.iter().filter(|field| PEER_ANNOTATIONS.contains(&field.key));
+        own.map(|field| {
+            let text = self.text(field.value, || format!("annotation {}", field.key))?;
+            Ok((field.key.to_owned(), text.to_owned()))
+        })
+        .collect()
     }
 
     fn value(&self, key: &str, item: &ItemName, node: NodeId) -> Reads<Plaintext> {

@@ -34,6 +34,23 @@ impl Value {
         Self::Mapping(entries.into_iter().map(|(k, v)| (k.clone(), Self::text(v.as_str()))).collect())
     }
 
+    /// A mapping of one entry.
+    pub(crate) fn one(key: &str, value: &Self) -> Self {
+        Self::Mapping(vec![(key.to_owned(), value.copy())])
+    }
+
+    /// Not `Clone`: a copy of what may be plaintext is made on purpose only.
+    fn copy(&self) -> Self {
+        match self {
+            Self::Text(text) => Self::text(text.as_str()),
+            Self::Bool(value) => Self::Bool(*value),
+            Self::Sequence(values) => Self::Sequence(values.iter().map(Self::copy).collect()),
+            Self::Mapping(entries) => {
+                Self::Mapping(entries.iter().map(|(key, value)| (key.clone(), value.copy())).collect())
+            }
+        }
+    }
+
     /// Block YAML, each line but the first indented by `indent` spaces; ends
     /// with a line break.
     pub(crate) fn to_yaml(&self, indent: usize) -> Zeroizing<String> {
@@ -100,10 +117,13 @@ impl Value {
                     && values.iter().zip(items).all(|(v, id)| v.is_read_from(tree, *id))
             }
             (Self::Mapping(entries), NodeKind::Mapping { entries: found, .. }) => {
-                entries.len() == found.len()
-                    && entries.iter().zip(found).all(|((key, value), (key_id, value_id))| {
-                        is_key(tree, *key_id, key) && value.is_read_from(tree, *value_id)
-                    })
+                // In whichever order: a mapping has none.
+                let entry = |(index, (key, value)): (usize, &(String, Self))| {
+                    let is_it = |(key_id, _): &&(NodeId, NodeId)| is_key(tree, *key_id, key);
+                    let there = found.get(index).filter(is_it).or_else(|| found.iter().find(is_it));
+                    there.is_some_and(|(_, id)| value.is_read_from(tree, *id))
+                };
+                entries.len() == found.len() && entries.iter().enumerate().all(entry)
             }
             _ => false,
         }

@@ -21,6 +21,7 @@ mod seal;
 mod template;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod whole;
 
 use crate::scope::Binding;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::item::SealedItem;
 use super::template::TemplateData;
-use super::{label, whole};
+use super::trial::Trial;
+use super::whole;
 use crate::digest::Digest;
 use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
 use crate::gotemplate::Branching;
@@ -152,7 +153,7 @@ impl BitnamiSealed {
 
     fn open(&self, keys: &Keyring, scope: Scope) -> Result<Opened, UnsealError> {
         let binding = Binding::new(scope, &self.place);
-        let mut trial = Trial { binding: &binding, keys: self.candidates(keys), by: Vec::new() };
+        let mut trial = Trial::new(&binding, self.candidates(keys));
         match &self.content {
             Content::Items(sealed) => {
                 let items = sealed
@@ -218,48 +219,6 @@ impl Sealed for BitnamiSealed {
         let rendered = self.template.render(&self.shape.type_, &data)?;
         data.extend(rendered);
         Ok(Unsealed { data, opened_by })
-    }
-}
-
-/// The trial of keys on the items of one object.
-struct Trial<'a> {
-    binding: &'a Binding,
-    /// In the order to try them: what opened one item is tried first on the next.
-    keys: Vec<&'a RsaPrivateKey>,
-    by: Vec<Fingerprint>,
-}
-
-impl Trial<'_> {
-    fn open(&mut self, what: &str, item: &SealedItem) -> Result<Plaintext, UnsealError> {
-        let label = label(self.binding);
-        let fits = |key: &RsaPrivateKey| key.public_key().bits() == item.key_bits();
-        let fitting = self.keys.iter().enumerate().filter(|(_, key)| fits(key));
-        let found = { fitting }.find_map(|(index, key)| Some((index, item.open(key, &label)?)));
-        let Some((index, value)) = found else {
-            return Err(self.failure(what, item, fits));
-        };
-        self.keys[..=index].rotate_right(1);
-        let by = self.keys[0].fingerprint();
-        if !self.by.contains(&by) {
-            self.by.push(by);
-        }
-        Ok(value)
-    }
-
-    fn failure(&self, what: &str, item: &SealedItem, fits: impl Fn(&RsaPrivateKey) -> bool) -> UnsealError {
-        let what = what.to_owned();
-        let (tried, others): (Vec<&RsaPrivateKey>, Vec<_>) = self.keys.iter().partition(|key| fits(key));
-        let fingerprints =
-            |keys: Vec<&RsaPrivateKey>| keys.into_iter().map(RsaPrivateKey::fingerprint).collect();
-        if tried.is_empty() {
-            return UnsealError::NoRsaKey { what, bits: item.key_bits(), at_hand: fingerprints(others) };
-        }
-        UnsealError::CannotOpen {
-            what,
-            scope: self.binding.scope(),
-            binding: self.binding.to_string(),
-            candidates: fingerprints(tried),
-        }
     }
 }
 

@@ -14,12 +14,12 @@
 //! Invariant: [`TemplateData::check`] looks at no value.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::IgnoredAny;
-use zeroize::Zeroizing;
 
 use crate::format::UnsealError;
-use crate::gotemplate::{Branching, GoTemplate};
+use crate::gotemplate::{Branching, GoTemplate, GoTemplateError, Rendered};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
 use crate::secret::MAX_SECRET_SIZE;
@@ -91,8 +91,15 @@ impl Checked {
 /// `template.data`, checked; it holds no plaintext.
 #[derive(Clone)]
 pub(super) struct TemplateData {
-    texts: BTreeMap<ItemName, String>,
+    templates: BTreeMap<ItemName, Template>,
     branching: Branching,
+}
+
+#[derive(Clone)]
+struct Template {
+    /// What other templates see of it.
+    text: String,
+    parsed: Arc<GoTemplate>,
 }
 
 impl TemplateData {
@@ -102,20 +109,20 @@ impl TemplateData {
     ///
     /// [`UnsealError::Name`], [`UnsealError::GoTemplate`].
     pub(super) fn parse(data: &BTreeMap<String, String>, branching: Branching) -> Result<Self, UnsealError> {
-        let texts = data
+        let templates = data
             .iter()
             .map(|(key, text)| {
                 let key: ItemName = key.parse()?;
-                template(&key, text, branching)?;
-                Ok((key, text.clone()))
+                let parsed = GoTemplate::parse(text, branching).map_err(|error| failed(&key, error))?;
+                Ok((key, Template { text: text.clone(), parsed: Arc::new(parsed) }))
             })
             .collect::<Result<_, UnsealError>>()?;
-        Ok(Self { texts, branching })
+        Ok(Self { templates, branching })
     }
 
     /// The keys this adds to the Secret, where no item has them.
     pub(super) fn keys(&self) -> impl Iterator<Item = &ItemName> {
-        self.texts.keys()
+        self.templates.keys()
     }
 
     /// Whether the values can become those of a Secret of this type, for items of these lengths. With branching
@@ -125,17 +132,17 @@ impl TemplateData {
     ///
     /// [`UnsealError::GoTemplate`], [`UnsealError::Template`], [`UnsealError::SecretTooLarge`].
     pub(super) fn check(&self, type_: &str, lengths: &BTreeMap<ItemName, usize>) -> Result<(), UnsealError> {
-        if self.branching == Branching::Allowed || self.texts.is_empty() {
+        if self.branching == Branching::Allowed || self.templates.is_empty() {
             return Ok(());
         }
         // Letters in the place of items: what comes of them tells what comes of all others of these lengths.
         let item = |(name, length): (&ItemName, &usize)| (name.clone(), vec![b'x'; *length].into());
         let items: BTreeMap<ItemName, Plaintext> = lengths.iter().map(item).collect();
         let texts: BTreeMap<&str, &str> =
-            self.own(&items).map(|(key, text)| (key.as_str(), text.as_str())).collect();
-        for (key, text) in self.own(&items) {
+            self.own(&items).map(|(key, template)| (key.as_str(), template.text.as_str())).collect();
+        for (key, template) in self.own(&items) {
             if let Some(checked) = checked(type_, key)
-                && !checked.passes_for(&template(key, text, self.branching)?, &texts)
+                && !checked.passes_for(&template.parsed, &texts)
             {
                 return Err(refused(key, type_, checked.rule()));
             }
@@ -163,28 +170,24 @@ impl TemplateData {
         items: &BTreeMap<ItemName, Plaintext>,
         says: fn(Checked) -> &'static str,
     ) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
-        let texts = self.texts.iter().map(|(key, text)| (key.as_str(), text.as_bytes()));
+        let texts = self.templates.iter().map(|(key, template)| (key.as_str(), template.text.as_bytes()));
         let mut seen: BTreeMap<&str, &[u8]> = texts.collect();
         seen.extend(items.iter().map(|(name, value)| (name.as_str(), value.expose())));
 
         let mut total = items.values().map(|value| value.len() as u64).sum::<u64>();
         let mut values = BTreeMap::new();
-        for (key, text) in self.own(items) {
-            let (value, most): (Zeroizing<Vec<u8>>, u64) = template(key, text, self.branching)?
-                .render_measured(&seen)
-                .map_err(|error| UnsealError::GoTemplate { key: key.clone(), error })?;
+        for (key, template) in self.own(items) {
+            let Rendered { value, max_len } =
+                template.parsed.render(&seen).map_err(|error| failed(key, error))?;
             // What it can give, not what it gives: the latter would tell.
-            total = total.saturating_add(match self.branching {
-                Branching::Refused => most,
-                Branching::Allowed => value.len() as u64,
-            });
+            total = total.saturating_add(max_len);
             if total > MAX_SECRET_SIZE as u64 {
                 return Err(UnsealError::SecretTooLarge { limit: MAX_SECRET_SIZE });
             }
-            if let Some(checked) = checked(type_, key).filter(|checked| !checked.passes(&value)) {
+            if let Some(checked) = checked(type_, key).filter(|checked| !checked.passes(value.expose())) {
                 return Err(refused(key, type_, says(checked)));
             }
-            values.insert(key.clone(), value.into());
+            values.insert(key.clone(), value);
         }
         Ok(values)
     }
@@ -193,14 +196,13 @@ impl TemplateData {
     fn own<'a>(
         &'a self,
         items: &'a BTreeMap<ItemName, Plaintext>,
-    ) -> impl Iterator<Item = (&'a ItemName, &'a String)> {
-        self.texts.iter().filter(|(key, _)| !items.contains_key(*key))
+    ) -> impl Iterator<Item = (&'a ItemName, &'a Template)> {
+        self.templates.iter().filter(|(key, _)| !items.contains_key(*key))
     }
 }
 
-/// Parsed anew each time: a parsed one shares its texts within a thread only.
-fn template(key: &ItemName, text: &str, branching: Branching) -> Result<GoTemplate, UnsealError> {
-    GoTemplate::parse(text, branching).map_err(|error| UnsealError::GoTemplate { key: key.clone(), error })
+fn failed(key: &ItemName, error: GoTemplateError) -> UnsealError {
+    UnsealError::GoTemplate { key: key.clone(), error }
 }
 
 fn refused(key: &ItemName, type_: &str, rule: &'static str) -> UnsealError {

@@ -7,14 +7,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use zeroize::Zeroizing;
-
 use super::bound::Computed;
 use super::error::GoTemplateError;
 use super::parse::Templates;
 use super::tree::{Node, Pipe};
 use super::value::{Buffer, Kind, Of, Text, Value};
-use super::{Branching, MAX_OUTPUT, MAX_WORK, print};
+use super::{Branching, MAX_OUTPUT, MAX_WORK, Rendered, print};
 
 mod call;
 
@@ -23,12 +21,11 @@ const MAX_RUN_DEPTH: usize = 100;
 /// How deeply values may nest.
 const MAX_VALUE_DEPTH: u32 = 128;
 
-/// What it gives, and the bytes it can give for values of these lengths.
 pub(super) fn render(
     templates: &Templates,
     branching: Branching,
     values: BTreeMap<Text, Value>,
-) -> Result<(Zeroizing<Vec<u8>>, u64), GoTemplateError> {
+) -> Result<Rendered, GoTemplateError> {
     let all = Value::Map(Of::Text, Rc::new(values));
     let all = match branching {
         Branching::Refused => Computed::item(all),
@@ -44,7 +41,9 @@ pub(super) fn render(
         depth: 0,
     };
     match run.list(&all, &templates.root) {
-        Ok(()) | Err(Stop::Break | Stop::Continue) => Ok((run.out.into_inner(), run.out_size)),
+        Ok(()) | Err(Stop::Break | Stop::Continue) => {
+            Ok(Rendered { value: run.out.into_inner().into(), max_len: run.out_size })
+        }
         Err(Stop::Error(error)) => Err(error),
     }
 }

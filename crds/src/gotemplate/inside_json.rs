@@ -82,7 +82,7 @@ pub(super) fn has_plain_formats(pipe: &Pipe) -> bool {
     let mut commands = pipe.commands.iter();
     commands.all(|command| match &command.first {
         Operand::Function(function) if function.name == "printf" => {
-            matches!(command.arguments.first(), Some(Operand::Text(format)) if is_plain_format(format.bytes()))
+            matches!(command.arguments.first(), Some(Operand::Text(format)) if is_plain_format(format))
         }
         _ => true,
     })
@@ -142,7 +142,7 @@ fn is_safe(command: &Command) -> bool {
 fn is_safe_operand(operand: &Operand) -> bool {
     match operand {
         Operand::Function(function) => SAFE.contains(&function.name),
-        Operand::Text(text) => is_harmless(text.bytes()),
+        Operand::Text(text) => is_harmless(text),
         Operand::Pipe(pipe) => has_plain_formats(pipe) && pipe.commands.iter().all(is_safe),
         Operand::Chain(inner, _) => is_safe_operand(inner),
         _ => true,
@@ -206,7 +206,7 @@ mod tests {
                     let items = [("a", a.as_bytes()), ("b", b.as_bytes())].into();
                     if let Ok(text) = template.render(&items) {
                         made += 1;
-                        let text = String::from_utf8_lossy(&text);
+                        let text = String::from_utf8_lossy(text.value.expose());
                         assert!(
                             is_harmless(text.as_bytes()),
                             "{function} {arguments} of {a:?}, {b:?}: {text}"

@@ -21,11 +21,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zeroize::Zeroizing;
-
 pub use self::error::GoTemplateError;
 use self::parse::Templates;
 use self::value::{Text, Value};
+use crate::plaintext::Plaintext;
 
 mod bound;
 mod error;
@@ -73,6 +72,16 @@ pub struct GoTemplate {
     branching: Branching,
 }
 
+/// What a template gave.
+pub struct Rendered {
+    /// The text.
+    pub value: Plaintext,
+    /// How many bytes it can have for any values of these lengths; never more than [`MAX_OUTPUT`]. A limit on
+    /// several texts together is to be held against this: held against their lengths, it would be an oracle too.
+    /// Under [`Branching::Allowed`] it follows the values.
+    pub max_len: u64,
+}
+
 impl GoTemplate {
     /// Parses a template and looks all its functions up.
     ///
@@ -97,20 +106,7 @@ impl GoTemplate {
     /// # Errors
     ///
     /// Any [`GoTemplateError`]; all are permanent.
-    pub fn render(&self, values: &BTreeMap<&str, &[u8]>) -> Result<Zeroizing<Vec<u8>>, GoTemplateError> {
-        Ok(self.render_measured(values)?.0)
-    }
-
-    /// As [`render`](Self::render), with the bytes it can give at most for values of these names and lengths; the most
-    /// depends on nothing else under [`Branching::Refused`].
-    ///
-    /// # Errors
-    ///
-    /// As [`render`](Self::render).
-    pub fn render_measured(
-        &self,
-        values: &BTreeMap<&str, &[u8]>,
-    ) -> Result<(Zeroizing<Vec<u8>>, u64), GoTemplateError> {
+    pub fn render(&self, values: &BTreeMap<&str, &[u8]>) -> Result<Rendered, GoTemplateError> {
         let values = values.iter().map(|(key, value)| (Text::from(*key), Value::text(value))).collect();
         exec::render(&self.templates, self.branching, values)
     }

@@ -63,7 +63,7 @@ impl Found {
                     if function.name == "index" && is_map(map) =>
                 {
                     self.functions.insert(function.name);
-                    self.keys.insert(String::from_utf8_lossy(key.bytes()).into_owned());
+                    self.keys.insert(String::from_utf8_lossy(key).into_owned());
                     rest.iter().for_each(|operand| self.operand(operand));
                 }
                 operands => operands.iter().for_each(|operand| self.operand(operand)),

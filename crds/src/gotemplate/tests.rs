@@ -11,7 +11,9 @@ fn render_with(
     branching: Branching,
 ) -> Result<Vec<u8>, GoTemplateError> {
     let values = values.iter().copied().collect();
-    GoTemplate::parse(text, branching)?.render(&values).map(|output| output.to_vec())
+    let rendered = GoTemplate::parse(text, branching)?.render(&values)?;
+    assert!(u64::try_from(rendered.value.len()).unwrap() <= rendered.max_len, "{text}");
+    Ok(rendered.value.expose().to_vec())
 }
 
 fn render(text: &str, values: &[(&str, &[u8])]) -> Result<Vec<u8>, GoTemplateError> {
@@ -85,14 +87,14 @@ fn mistakes_that_are_there_whatever_the_values_are_are_errors() {
 
 #[test]
 fn what_fails_by_what_a_value_is_gives_the_zero_of_its_type() {
-    let values: &[(&str, &[u8])] = &[("text", b"abc"), ("json", b"{\"a\":1}")];
+    let values: &[(&str, &[u8])] = &[("text", b"abc"), ("json", b"{\"a\":1}"), ("list", b"[1]")];
     for (text, expected) in [
         ("[{{ index (splitList \",\" .text) 5 }}]", "[<no value>]"),
         ("[{{ substr 2 1 .text }}]", "[]"),
         ("[{{ div 1 (atoi .text) }}]", "[0]"),
         ("[{{ mustFromJson .text }}]", "[<no value>]"),
         ("[{{ (fromJson .json).a | upper }}]", "[]"),
-        ("[{{ keys (fromJson .text) }}]", "[[]]"),
+        ("[{{ keys (fromJson .list) }}]", "[[]]"),
         ("[{{ (fromJson .json).a.b.c }}]", "[<no value>]"),
     ] {
         assert_eq!(String::from_utf8(render(text, values).unwrap()).unwrap(), expected, "{text}");
@@ -158,6 +160,23 @@ fn hostile_templates_are_refused_before_they_cost_anything() {
 }
 
 #[test]
+fn how_long_the_result_can_be_depends_on_lengths_alone() {
+    let max_len = |text: &str, value: &[u8]| {
+        let template = GoTemplate::parse(text, Branching::Refused).unwrap();
+        template.render(&[("a", value)].into()).ok().unwrap().max_len
+    };
+    for text in [
+        "{{ .a | quote }}",
+        "{{ .a | replace \"\\n\" \"\\\\n\" }}",
+        "{{ fromJson .a | toJson }}",
+        "{{ ternary .a \"\" (eq .a \"{}\") }}",
+    ] {
+        assert_eq!(max_len(text, b"{}"), max_len(text, b"\n\n"), "{text}");
+    }
+    assert_eq!(max_len("{{ .a }}", &[b'x'; 100]), 100);
+}
+
+#[test]
 fn references_are_the_keys_that_are_named() {
     let find = |text: &str| {
         let template = GoTemplate::parse(text, Branching::Allowed).unwrap();
@@ -172,6 +191,13 @@ fn references_are_the_keys_that_are_named() {
     assert_eq!(find("{{ index . .a }}"), (names(&["a"]), true));
     assert_eq!(find("{{ define \"x\" }}{{ .f }}{{ end }}{{ template \"x\" . }}"), (names(&["f"]), false));
     assert_eq!(find("text"), (Vec::new(), false));
+}
+
+#[test]
+fn parsed_templates_go_from_thread_to_thread() {
+    fn check<T: Send + Sync>() {}
+    check::<GoTemplate>();
+    check::<Rendered>();
 }
 
 #[test]

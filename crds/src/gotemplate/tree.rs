@@ -1,11 +1,10 @@
 //! A template as a tree: what [`parse`](super::parse) makes and [`exec`](super::exec) walks.
 //!
-//! It holds public text only. Invariant: functions are those of the table, variables were declared, and nesting is
+//! It holds public text only, and may go from thread to thread. Invariant: functions are those of the table, variables were declared, and nesting is
 //! bounded.
 
 use super::functions::Function;
 use super::literal::Number;
-use super::value::Text;
 
 pub(super) enum Node {
     Text(Vec<u8>),
@@ -39,7 +38,7 @@ pub(super) enum Operand {
     Nil,
     Bool(bool),
     Number(Number),
-    Text(Text),
+    Text(Vec<u8>),
     /// A chain of fields of the dot.
     Field(Vec<String>),
     Variable(String, Vec<String>),

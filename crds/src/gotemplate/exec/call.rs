@@ -77,7 +77,7 @@ impl<'t> Run<'t> {
                     _ => int.unwrap_or(float),
                 })
             }
-            Operand::Text(text) => Computed::public(Value::Text(text.clone())),
+            Operand::Text(text) => Computed::public(Value::text(text)),
             Operand::Field(fields) => self.fields(line, dot.clone(), fields)?,
             Operand::Variable(name, fields) => {
                 let known = self.variables.iter().rev().find(|(known, _)| known == name);

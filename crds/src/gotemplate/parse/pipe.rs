@@ -8,7 +8,6 @@ use crate::gotemplate::functions::{self, Lookup};
 use crate::gotemplate::lex::Kind;
 use crate::gotemplate::literal;
 use crate::gotemplate::tree::{Command, Operand, Pipe};
-use crate::gotemplate::value::Text;
 
 impl Parser<'_> {
     /// Up to the given end, which is consumed.
@@ -133,7 +132,7 @@ impl Parser<'_> {
             Kind::Variable => return self.error(format!("undefined variable {:?}", token.text)),
             Kind::Quoted | Kind::RawQuoted => {
                 let text = literal::string(token.text).ok_or_else(|| malformed("string"))?;
-                Operand::Text(Text::from(text))
+                Operand::Text(text)
             }
             Kind::Number => Operand::Number(literal::number(token.text).ok_or_else(|| malformed("number"))?),
             Kind::Character => {

@@ -1,6 +1,6 @@
 //! Where a SealedSecret was found: what its metadata says, else `-n`.
 
-use seal_crds::{NameError, Namespace, Scope, resources::GROUP};
+use seal_crds::{NameError, Namespace};
 
 use crate::{
     exit::Exit,
@@ -41,19 +41,12 @@ impl Explain for PlaceError {
     }
 }
 
-/// Whether the object is of this project's own format.
-pub(super) fn is_native(manifest: &Manifest<'_>, object: &Object) -> bool {
-    let tree = manifest.tree(object);
-    let version = tree.get(object.node, "apiVersion").and_then(|id| tree.scalar(id));
-    version.and_then(|version| version.split_once('/')).is_some_and(|(group, _)| group == GROUP)
-}
-
-/// The namespace and name of a SealedSecret.
-pub(super) fn read(
+/// The namespace and name of a SealedSecret; `may_be_open` where its scope doesn't bind the namespace.
+pub(crate) fn read(
     manifest: &Manifest<'_>,
     object: &Object,
     flag: Option<&Namespace>,
-    scope: Scope,
+    may_be_open: bool,
 ) -> Result<Target, Failure> {
     let (tree, source) = (manifest.tree(object), manifest.source.text());
     let at = tree.range(object.node).start;
@@ -82,7 +75,7 @@ pub(super) fn read(
                 Some(manifest)
             }
             (None, Some(flag)) => Some(flag.clone()),
-            (None, None) if scope == Scope::ClusterWide => None,
+            (None, None) if may_be_open => None,
             (None, None) => {
                 return Err(Located { error: PlaceError::NoNamespace, at });
             }
@@ -98,26 +91,25 @@ mod tests {
     use crate::source::Source;
     use zeroize::Zeroizing;
 
-    fn place(metadata: &str, flag: Option<&str>, scope: Scope) -> Result<String, String> {
+    fn place(metadata: &str, flag: Option<&str>, may_be_open: bool) -> Result<String, String> {
         let text = format!("apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nmetadata: {metadata}\n");
         let source = Source::new("f".to_owned(), Zeroizing::new(text));
         let manifest = Manifest::parse(&source).unwrap();
         let object = &manifest.objects[0];
-        assert!(is_native(&manifest, object));
         let flag = flag.map(|flag| flag.parse().unwrap());
-        let target = read(&manifest, object, flag.as_ref(), scope);
+        let target = read(&manifest, object, flag.as_ref(), may_be_open);
         target.map(|target| target.to_string()).map_err(|failure| failure.facts[0].clone())
     }
 
     #[test]
     fn a_place_is_the_manifests_else_the_flags() {
-        assert_eq!(place("{name: db, namespace: prod}", None, Scope::Strict).unwrap(), "prod/db");
-        assert_eq!(place("{name: db}", Some("prod"), Scope::Strict).unwrap(), "prod/db");
-        assert_eq!(place("{name: db}", None, Scope::ClusterWide).unwrap(), "db");
-        let contradiction = place("{name: db, namespace: prod}", Some("dev"), Scope::Strict);
+        assert_eq!(place("{name: db, namespace: prod}", None, false).unwrap(), "prod/db");
+        assert_eq!(place("{name: db}", Some("prod"), false).unwrap(), "prod/db");
+        assert_eq!(place("{name: db}", None, true).unwrap(), "db");
+        let contradiction = place("{name: db, namespace: prod}", Some("dev"), false);
         assert_eq!(contradiction.unwrap_err(), "-n says dev, the manifest says prod");
-        assert!(place("{name: db}", None, Scope::Strict).is_err());
-        assert!(place("{namespace: prod}", None, Scope::Strict).is_err());
-        assert!(place("{name: ../db, namespace: prod}", None, Scope::Strict).is_err());
+        assert!(place("{name: db}", None, false).is_err());
+        assert!(place("{namespace: prod}", None, false).is_err());
+        assert!(place("{name: ../db, namespace: prod}", None, false).is_err());
     }
 }

@@ -1,0 +1,166 @@
+//! Which cluster, and as whom: a kubeconfig, and what the command line says differently.
+//!
+//! Not the connection. Invariant: what is said differently changes the entries that the context names, in memory
+//! only; a kubeconfig is never written.
+
+use std::{path::PathBuf, time::Duration};
+
+use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
+use secrecy::SecretString;
+
+use super::connect::{ConnectError, read_error};
+use crate::args::ClusterArgs;
+
+/// The entry for which there is no kubeconfig.
+const UNNAMED: &str = "command line";
+
+/// A cluster, as kubectl's flags can name it. No `Debug`: it may hold a token.
+#[derive(Default)]
+pub(crate) struct Access {
+    pub(crate) kubeconfig: Option<PathBuf>,
+    pub(crate) context: Option<String>,
+    pub(crate) cluster: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) server: Server,
+    pub(crate) login: Login,
+    /// For each request, instead of the default.
+    pub(crate) request_timeout: Option<Duration>,
+    /// Whether a Pod's service account will do where there is no kubeconfig.
+    pub(crate) may_be_in_cluster: bool,
+}
+
+/// The server, where it is told apart from the kubeconfig's.
+#[derive(Default)]
+pub(crate) struct Server {
+    pub(crate) url: Option<String>,
+    pub(crate) certificate_authority: Option<String>,
+    pub(crate) insecure_skip_tls_verify: Option<bool>,
+    pub(crate) tls_server_name: Option<String>,
+    pub(crate) proxy_url: Option<String>,
+}
+
+/// Who asks, where it is told apart from the kubeconfig's.
+#[derive(Default)]
+pub(crate) struct Login {
+    pub(crate) token: Option<SecretString>,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<SecretString>,
+    pub(crate) client_certificate: Option<String>,
+    pub(crate) client_key: Option<String>,
+    pub(crate) impersonate: Option<String>,
+    pub(crate) impersonate_uid: Option<String>,
+    pub(crate) impersonate_groups: Option<Vec<String>>,
+}
+
+impl From<&ClusterArgs> for Access {
+    fn from(args: &ClusterArgs) -> Self {
+        Self { kubeconfig: args.kubeconfig.clone(), context: args.context.clone(), ..Self::default() }
+    }
+}
+
+impl Access {
+    /// The kubeconfig as it stands in files.
+    pub(crate) fn read(&self) -> Result<Kubeconfig, ConnectError> {
+        let kubeconfig = match &self.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path),
+            None => Kubeconfig::read(),
+        };
+        kubeconfig.map_err(|error| read_error(&error, self.kubeconfig.is_some()))
+    }
+
+    /// The kubeconfig with everything that is said differently, and the context in it to use.
+    pub(super) fn resolve(self) -> Result<(Kubeconfig, String), ConnectError> {
+        let mut kubeconfig = match self.read() {
+            // A server is enough, without any kubeconfig.
+            Err(ConnectError::NoKubeconfig) if self.server.url.is_some() => unnamed(),
+            read => read?,
+        };
+        let context = self
+            .context
+            .clone()
+            .or_else(|| kubeconfig.current_context.clone())
+            .filter(|name| !name.is_empty());
+        let context = context.ok_or(ConnectError::NoCurrentContext)?;
+        let Some(named) = kubeconfig.contexts.iter_mut().find(|known| known.name == context) else {
+            return Err(ConnectError::NoContext(context));
+        };
+        let named = named.context.get_or_insert_default();
+        if let Some(cluster) = self.cluster {
+            named.cluster = cluster;
+        }
+        if let Some(user) = self.user {
+            named.user = Some(user);
+        }
+        let user = named.user.get_or_insert_with(|| UNNAMED.to_owned()).clone();
+        let cluster = named.cluster.clone();
+        if let Some(cluster) = kubeconfig.clusters.iter_mut().find(|known| known.name == cluster) {
+            self.server.change(cluster.cluster.get_or_insert_default());
+        }
+        if !kubeconfig.auth_infos.iter().any(|known| known.name == user) {
+            kubeconfig.auth_infos.push(NamedAuthInfo {
+                name: user.clone(),
+                auth_info: None,
+                ..Default::default()
+            });
+        }
+        let known = kubeconfig.auth_infos.iter_mut().find(|known| known.name == user);
+        self.login.change(known.expect("it is there, or was just added").auth_info.get_or_insert_default());
+        Ok((kubeconfig, context))
+    }
+}
+
+impl Server {
+    fn change(self, cluster: &mut Cluster) {
+        replace(&mut cluster.server, self.url);
+        if self.certificate_authority.is_some() {
+            cluster.certificate_authority = self.certificate_authority;
+            cluster.certificate_authority_data = None;
+        }
+        replace(&mut cluster.insecure_skip_tls_verify, self.insecure_skip_tls_verify);
+        replace(&mut cluster.tls_server_name, self.tls_server_name);
+        replace(&mut cluster.proxy_url, self.proxy_url);
+    }
+}
+
+impl Login {
+    fn change(self, user: &mut AuthInfo) {
+        // Whoever brings credentials doesn't want the login program's.
+        if self.token.is_some() || self.username.is_some() {
+            (user.exec, user.auth_provider, user.token_file) = (None, None, None);
+            (user.token, user.username, user.password) = (self.token, self.username, self.password);
+        }
+        if self.client_certificate.is_some() {
+            user.client_certificate = self.client_certificate;
+            user.client_certificate_data = None;
+        }
+        if self.client_key.is_some() {
+            user.client_key = self.client_key;
+            user.client_key_data = None;
+        }
+        replace(&mut user.impersonate, self.impersonate);
+        replace(&mut user.impersonate_uid, self.impersonate_uid);
+        replace(&mut user.impersonate_groups, self.impersonate_groups);
+    }
+}
+
+fn replace<T>(field: &mut Option<T>, value: Option<T>) {
+    if value.is_some() {
+        *field = value;
+    }
+}
+
+/// A kubeconfig that says nothing yet.
+fn unnamed() -> Kubeconfig {
+    let context =
+        Context { cluster: UNNAMED.to_owned(), user: Some(UNNAMED.to_owned()), ..Context::default() };
+    Kubeconfig {
+        clusters: vec![NamedCluster { name: UNNAMED.to_owned(), cluster: None, ..Default::default() }],
+        contexts: vec![NamedContext {
+            name: UNNAMED.to_owned(),
+            context: Some(context),
+            ..Default::default()
+        }],
+        current_context: Some(UNNAMED.to_owned()),
+        ..Kubeconfig::default()
+    }
+}

@@ -1,0 +1,214 @@
+//! The private keys of `-i`: age identities, RSA keys in PEM, and backups of the peer's sealing keys as
+//! `kubectl get secret -o yaml` prints them (one, several documents, a List).
+//!
+//! Not the choice among them, which is made by trial. Invariant: keys and the files they are in live in memory
+//! that is wiped, and no message repeats a line of such a file.
+
+use seal_crds::{
+    Plaintext,
+    keys::{IdentitiesError, Keyring, RsaKeyError, RsaPrivateKey, parse_identities},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    failure::{Explain, Failure},
+    input::Input,
+    manifest::{Kind, Manifest},
+    secret::read,
+    source::Source,
+};
+
+/// The item of a sealing key's Secret that holds the private key.
+const KEY_ITEM: &str = "tls.key";
+
+#[derive(Debug, thiserror::Error)]
+enum IdentityFileError {
+    #[error("{0} can't be used as an identity file")]
+    Identities(String, #[source] IdentitiesError),
+    #[error("{0} can't be used as an identity file")]
+    Rsa(String, #[source] RsaKeyError),
+    #[error("{0} can't be used as an identity file: its private key is encrypted")]
+    Encrypted(String),
+    #[error("{0} can't be used as an identity file: a certificate only seals")]
+    Certificate(String),
+    #[error("{0} can't be used as an identity file: there is no Secret in it")]
+    NoSecret(String),
+    #[error("this Secret has no item {KEY_ITEM}, so it isn't a sealing key")]
+    NoKey,
+    #[error("item {KEY_ITEM} of this Secret can't be used")]
+    BadKey(#[source] RsaKeyError),
+}
+
+impl Explain for IdentityFileError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Encrypted(file) => format!("decrypt it first: openssl pkey -in {file}"),
+            Self::Certificate(_) => "give the private key that belongs to it".to_owned(),
+            Self::NoSecret(_) | Self::NoKey => BACKUP.to_owned(),
+            Self::Identities(..) | Self::Rsa(..) | Self::BadKey(_) => return None,
+        })
+    }
+}
+
+/// How a cluster's keys get into a file that `-i` takes.
+pub(crate) const BACKUP: &str = "a backup of the keys is made by kubectl get secret -n kube-system \
+                                 -l sealedsecrets.bitnami.com/sealed-secrets-key -o yaml";
+
+/// All keys of these files.
+pub(crate) fn read(inputs: &[Input]) -> Result<Keyring, Failure> {
+    let mut keys = Keyring::default();
+    for input in inputs {
+        let mut bytes = input.read_bytes()?;
+        match String::from_utf8(std::mem::take(&mut *bytes)) {
+            Ok(text) => read_text(&Source::new(input.name(), Zeroizing::new(text)), &mut keys)?,
+            Err(error) => read_identities(&input.name(), &Zeroizing::new(error.into_bytes()), &mut keys)?,
+        }
+    }
+    Ok(keys)
+}
+
+fn read_text(source: &Source, keys: &mut Keyring) -> Result<(), Failure> {
+    let (name, text) = (|| source.name.clone(), source.text());
+    let has_block = |label: &str| text.lines().any(|line| line.trim() == format!("-----BEGIN {label}-----"));
+    if is_manifest(text) {
+        return read_backup(source, keys);
+    }
+    let blocks = blocks(text);
+    for block in &blocks {
+        let key = RsaPrivateKey::from_pem(block).map_err(|error| IdentityFileError::Rsa(name(), error))?;
+        keys.insert_rsa_key(key);
+    }
+    if !blocks.is_empty() {
+        return Ok(());
+    }
+    if has_block("ENCRYPTED PRIVATE KEY") {
+        return Err(IdentityFileError::Encrypted(name()).into());
+    }
+    if has_block("CERTIFICATE") {
+        return Err(IdentityFileError::Certificate(name()).into());
+    }
+    read_identities(&source.name, text.as_bytes(), keys)
+}
+
+/// Whether the text wants to be one of Kubernetes objects: something else is looked at for keys line by line.
+fn is_manifest(text: &str) -> bool {
+    let is_key = |line: &str| ["-----BEGIN", "AGE-SECRET-KEY-"].iter().any(|start| line.starts_with(start));
+    text.contains("apiVersion") && text.contains("kind") && !text.lines().any(is_key)
+}
+
+fn read_identities(name: &str, bytes: &[u8], keys: &mut Keyring) -> Result<(), Failure> {
+    let found =
+        parse_identities(bytes).map_err(|error| IdentityFileError::Identities(name.to_owned(), error))?;
+    keys.extend(found);
+    Ok(())
+}
+
+fn read_backup(source: &Source, keys: &mut Keyring) -> Result<(), Failure> {
+    let manifest = Manifest::parse(source)?;
+    let mut found = false;
+    for object in manifest.objects.iter().filter(|object| object.kind == Kind::Secret) {
+        found = true;
+        let tree = manifest.tree(object);
+        // Warnings are about labels and annotations, of which nothing is used.
+        let secret =
+            read::read(tree, source.text(), object.node).map_err(|error| manifest.locate(error))?.secret;
+        let spot = || manifest.spot(tree.range(object.node).start);
+        let item = secret.items.iter().find(|(name, _)| name.as_str() == KEY_ITEM);
+        let (_, pem) = item.ok_or_else(|| Failure::from(IdentityFileError::NoKey).at(spot()))?;
+        let bad = |error| Failure::from(IdentityFileError::BadKey(error)).at(spot());
+        keys.insert_rsa_key(from_item(pem).map_err(bad)?);
+    }
+    if found { Ok(()) } else { Err(IdentityFileError::NoSecret(source.name.clone()).into()) }
+}
+
+fn from_item(pem: &Plaintext) -> Result<RsaPrivateKey, RsaKeyError> {
+    let text = std::str::from_utf8(pem.expose()).map_err(|_| RsaKeyError::NoPem)?;
+    RsaPrivateKey::from_pem(text)
+}
+
+/// The PEM blocks of private keys, PKCS #1 and PKCS #8: a file may have several, and certificates between them.
+fn blocks(text: &str) -> Vec<&str> {
+    let mut blocks = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("-----BEGIN ") {
+        rest = &rest[start..];
+        let label = rest["-----BEGIN ".len()..].split("-----").next().unwrap_or_default();
+        let end = format!("-----END {label}-----");
+        let length = rest.find(&end).map_or(rest.len(), |at| at + end.len());
+        if matches!(label, "RSA PRIVATE KEY" | "PRIVATE KEY") {
+            blocks.push(&rest[..length]);
+        }
+        rest = &rest[length..];
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+    use seal_crds::keys::Identity;
+
+    use super::*;
+
+    const PEM: &str = include_str!("../../crds/src/keys/testdata/rsa-2048.pem");
+    const CERTIFICATE: &str = include_str!("../../crds/src/keys/testdata/rsa-2048.crt");
+
+    fn keys(text: &str) -> Result<Keyring, Failure> {
+        let mut keys = Keyring::default();
+        let source = Source::new("f".to_owned(), Zeroizing::new(text.to_owned()));
+        read_text(&source, &mut keys).map(|()| keys)
+    }
+
+    fn fact(text: &str) -> String {
+        keys(text).err().unwrap().facts.join(": ")
+    }
+
+    fn secret(key: &str) -> String {
+        let (crt, key) = (BASE64.encode(CERTIFICATE), BASE64.encode(key));
+        format!(
+            r#"{{"apiVersion": "v1", "kind": "Secret", "metadata": {{"name": "k", "labels": {{"sealedsecrets.bitnami.com/sealed-secrets-key": "active"}}}}, "type": "kubernetes.io/tls", "data": {{"tls.crt": "{crt}", "tls.key": "{key}"}}}}"#
+        )
+    }
+
+    #[test]
+    fn keys_are_read_from_pem_and_from_backups_of_every_form() {
+        let (one, two) = (secret(PEM), secret(&RsaPrivateKey::generate().to_secret_pem()));
+        let list = format!(r#"{{"apiVersion": "v1", "kind": "List", "items": [{one}, {two}]}}"#);
+        for (text, count) in [
+            (PEM.to_owned(), 1),
+            (format!("{CERTIFICATE}{PEM}{PEM}"), 1),
+            (one.clone(), 1),
+            (format!("---\n{one}\n---\n{two}\n"), 2),
+            (list, 2),
+            (format!("apiVersion: v1\nkind: List\nitems:\n- {one}\n- {two}\n"), 2),
+        ] {
+            assert_eq!(keys(&text).unwrap().rsa_keys().len(), count);
+        }
+    }
+
+    #[test]
+    fn identities_are_read_as_before() {
+        let identity = Identity::generate().to_secret_string();
+        assert_eq!(keys(&format!("# apiVersion and kind: mine\n{}\n", *identity)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_key_is_said_and_nothing_of_it_shown() {
+        assert!(fact(CERTIFICATE).ends_with("a certificate only seals"));
+        assert!(
+            fact("-----BEGIN ENCRYPTED PRIVATE KEY-----\nhunter2\n")
+                .ends_with("its private key is encrypted")
+        );
+        assert!(fact("apiVersion: v1\nkind: ConfigMap\n").ends_with("there is no Secret in it"));
+        assert!(fact(&secret("hunter2")).starts_with("item tls.key of this Secret can't be used: "));
+        assert!(
+            fact("apiVersion: v1\nkind: Secret\nstringData: {a: hunter2}\n")
+                .starts_with("this Secret has no item")
+        );
+        for text in
+            ["-----BEGIN PRIVATE KEY-----\nhunter2\n", "-----BEGIN RSA PRIVATE KEY-----\nhunter2", "hunter2"]
+        {
+            assert!(!fact(text).contains("hunter2"));
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Changes parts of objects in a file, and nothing else.
+//!
+//! A value replaces what it differs from: of two mappings the entries that are equal stay as they are written,
+//! and what is new stands before what follows it. Comments outside of what goes stay; those that go are counted out
+//! to the caller.
+//!
+//! Not for objects with plaintext, of which nothing may stay: that is [`super::splice()`]. Invariant: the result is
+//! read again, and is the old file with exactly these changes; where it isn't, the answer is an error and not a
+//! guess.
+
+mod check;
+
+use std::ops::Range;
+
+use super::{
+    Format, Manifest,
+    fields::Located,
+    splice::{SpliceError, column, flow_text, indent_of_line},
+};
+use crate::{
+    terminal::is_unprintable,
+    yaml::{
+        tree::{NodeId, NodeKind, Tree},
+        value::Value,
+    },
+};
+
+/// What becomes of the nodes of one document.
+pub(crate) struct Edits {
+    pub(crate) document: usize,
+    /// Nodes, and what has to be read from them afterwards.
+    pub(crate) replaced: Vec<(NodeId, Value)>,
+    /// Mappings, and those of their keys that go.
+    pub(crate) removed: Vec<(NodeId, Vec<NodeId>)>,
+}
+
+/// A file with some changes.
+#[derive(Debug)]
+pub(crate) struct Edited {
+    pub(crate) text: String,
+    /// Where comments stood that went with what was replaced.
+    pub(crate) lost_comments: Vec<usize>,
+}
+
+pub(crate) fn edit(manifest: &Manifest<'_>, edits: &[Edits]) -> Result<Edited, Located<SpliceError>> {
+    let source = manifest.source.text();
+    let mut patches = Patches { source, format: manifest.format, found: Vec::new() };
+    for edits in edits {
+        let tree = &manifest.documents[edits.document];
+        for (node, value) in &edits.replaced {
+            patches.reshape(tree, *node, value)?;
+        }
+        for (mapping, keys) in &edits.removed {
+            patches.remove(tree, *mapping, &|key| keys.contains(&key))?;
+        }
+    }
+    let text = patches.apply()?;
+    let not_local = |at| Located { error: SpliceError::NotLocal, at };
+    if let Some(at) = check::first_difference(manifest, edits, &text) {
+        return Err(not_local(at));
+    }
+    let lost_comments = match manifest.format {
+        Format::Json => Vec::new(),
+        Format::Yaml => check::lost_comments(source, &text).ok_or_else(|| not_local(0))?,
+    };
+    Ok(Edited { text, lost_comments })
+}
+
+struct Patches<'s> {
+    source: &'s str,
+    format: Format,
+    found: Vec<(Range<usize>, String)>,
+}
+
+type Patched = Result<(), Located<SpliceError>>;
+
+impl Patches<'_> {
+    /// Makes the node say the value, with as little change as that takes.
+    fn reshape(&mut self, tree: &Tree<'_>, node: NodeId, value: &Value) -> Patched {
+        if value.is_read_from(tree, node) {
+            return Ok(());
+        }
+        let (NodeKind::Mapping { entries, .. }, Value::Mapping(wanted)) = (&tree.node(node).kind, value)
+        else {
+            return self.replace(tree, node, value);
+        };
+        let find = |key: NodeId| wanted.iter().position(|(name, _)| tree.scalar(key) == Some(name));
+        let kept: Vec<(NodeId, NodeId, usize)> =
+            entries.iter().filter_map(|&(key, value)| Some((key, value, find(key)?))).collect();
+        if kept.is_empty() {
+            return self.replace(tree, node, value);
+        }
+        self.remove(tree, node, &|key| find(key).is_none())?;
+        for &(key, value, index) in &kept {
+            self.reshape_entry(tree, (key, value), &wanted[index])?;
+        }
+        // What is new stands before the next that was there, or after the last one.
+        let mut new: Vec<&(String, Value)> = Vec::new();
+        for (index, entry) in wanted.iter().enumerate() {
+            match kept.iter().find(|(.., found)| *found == index) {
+                None => new.push(entry),
+                Some(&(key, ..)) => self.insert(tree, node, key, std::mem::take(&mut new), true)?,
+            }
+        }
+        let &(last, ..) = kept.last().expect("it isn't empty");
+        self.insert(tree, node, last, new, false)
+    }
+
+    /// As [`Self::reshape`], for a value whose place can be told by its key only: one that isn't written at all, and a
+    /// block scalar, which begins with a mark outside of its range.
+    fn reshape_entry(
+        &mut self,
+        tree: &Tree<'_>,
+        (key, node): (NodeId, NodeId),
+        wanted: &(String, Value),
+    ) -> Patched {
+        let range = tree.range(node);
+        let colon = end_of(tree, self.source, key, key);
+        let is_scalar = matches!(tree.node(node).kind, NodeKind::Scalar { .. });
+        let mark = if range.is_empty() {
+            ""
+        } else {
+            self.source.get(colon..range.start).unwrap_or_default().trim()
+        };
+        let is_outside = is_scalar && (range.is_empty() || mark.starts_with(['|', '>']));
+        if !is_outside || self.format == Format::Json || wanted.1.is_read_from(tree, node) {
+            return self.reshape(tree, node, &wanted.1);
+        }
+        if let Some(block) = self.block(mark, range.start, &wanted.1) {
+            self.found.push((range.start..range.start + self.source[range].trim_end().len(), block));
+            return Ok(());
+        }
+        let indent = column(self.source, tree.range(key).start);
+        let name = Value::text(wanted.0.as_str()).to_yaml(0).trim_end().len() + 1;
+        let text = Value::one(&wanted.0, &wanted.1).to_yaml(indent)[name..].trim_end().to_owned();
+        let end = if range.is_empty() { colon } else { range.start + self.source[range].trim_end().len() };
+        self.found.push((colon..end, text));
+        Ok(())
+    }
+
+    /// The text as lines of the block scalar that is there, where such lines can hold it.
+    fn block(&self, mark: &str, start: usize, value: &Value) -> Option<String> {
+        let Value::Text(text) = value else { return None };
+        let header = mark.split('#').next().unwrap_or_default().trim_end();
+        let lines = match header {
+            "|" => text.strip_suffix('\n')?,
+            "|-" => text,
+            _ => return None,
+        };
+        let is_plain = |line: &str| {
+            !line.chars().any(|c| is_unprintable(c) || matches!(c, '\u{85}' | '\u{feff}'))
+                && (line.is_empty() || !line.trim().is_empty())
+        };
+        let starts_well = lines.starts_with(|c: char| !c.is_whitespace()) && !lines.ends_with('\n');
+        let indent = format!("\n{}", " ".repeat(column(self.source, start)));
+        let indented = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{indent}{line}") };
+        (starts_well && lines.split('\n').all(is_plain)).then(|| {
+            let block: String = lines.split('\n').map(indented).collect();
+            block[indent.len()..].to_owned()
+        })
+    }
+
+    fn replace(&mut self, tree: &Tree<'_>, node: NodeId, value: &Value) -> Patched {
+        let range = tree.range(node);
+        let text = match (&tree.node(node).kind, value) {
+            (NodeKind::Mapping { flow: true, .. } | NodeKind::Sequence { flow: true, .. }, _) => {
+                flow_text(tree, node, self.source, value)
+            }
+            _ if self.format == Format::Json => value.to_compact_json().to_string(),
+            (_, Value::Text(_) | Value::Bool(_)) => value.to_yaml(0).trim_end().to_owned(),
+            (NodeKind::Mapping { .. } | NodeKind::Sequence { .. }, _) => {
+                value.to_yaml(column(self.source, range.start)).trim_end().to_owned()
+            }
+            _ => value.to_compact_json().to_string(),
+        };
+        // A block scalar reaches over what follows it.
+        let end = range.start + self.source[range.clone()].trim_end().len();
+        self.found.push((range.start..end, text));
+        Ok(())
+    }
+
+    /// Takes entries out of a mapping, with their lines.
+    fn remove(&mut self, tree: &Tree<'_>, node: NodeId, goes: &dyn Fn(NodeId) -> bool) -> Patched {
+        let unknown = |key: NodeId| Located { error: SpliceError::UnknownLayout, at: tree.range(key).start };
+        let NodeKind::Mapping { entries, flow } = &tree.node(node).kind else { return Err(unknown(node)) };
+        for (index, &(key, value)) in entries.iter().enumerate().filter(|(_, (key, _))| goes(*key)) {
+            let range = tree.range(key).start..end_of(tree, self.source, key, value);
+            let patch = if !flow {
+                self.lines(range).ok_or_else(|| unknown(key))?
+            } else if entries[index..].iter().all(|(key, _)| goes(*key)) {
+                // The tail goes as one, with the comma before it.
+                let before = index.checked_sub(1).map(|index| entries[index]);
+                let (last_key, last) = *entries.last().expect("there is this one");
+                let start = before.map_or(range.start, |(key, value)| end_of(tree, self.source, key, value));
+                self.found.push((start..end_of(tree, self.source, last_key, last), String::new()));
+                return Ok(());
+            } else {
+                range.start..tree.range(entries[index + 1].0).start
+            };
+            self.found.push((patch, String::new()));
+        }
+        Ok(())
+    }
+
+    /// The whole lines of an entry of a block mapping; `None` where something else stands on them.
+    fn lines(&self, range: Range<usize>) -> Option<Range<usize>> {
+        let start = range.start - column(self.source, range.start);
+        let end = self.source[range.end..].find('\n').map_or(self.source.len(), |i| range.end + i + 1);
+        let tail = self.source[range.end..end].trim_start();
+        let alone =
+            self.source[start..range.start].trim().is_empty() && (tail.is_empty() || tail.starts_with('#'));
+        alone.then_some(start..end)
+    }
+
+    /// Puts entries before or after one that is there, written as it is.
+    fn insert(
+        &mut self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        beside: NodeId,
+        new: Vec<&(String, Value)>,
+        before: bool,
+    ) -> Patched {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let NodeKind::Mapping { entries, flow } = &tree.node(node).kind else { return Ok(()) };
+        let start = tree.range(beside).start;
+        let line = start - column(self.source, start);
+        let indent = &self.source[line..start];
+        let is_alone = indent.trim().is_empty();
+        let value = entries.iter().find(|(key, _)| *key == beside).map(|(_, value)| *value);
+        let end = end_of(tree, self.source, beside, value.unwrap_or(beside));
+        if *flow {
+            let step =
+                indent.len().saturating_sub(indent_of_line(self.source, tree.range(node).start)).clamp(1, 8);
+            for (key, value) in new {
+                let (key, text, gap) = if is_alone {
+                    (Value::text(key.as_str()).to_compact_json(), value.to_json(indent.len(), step), ": ")
+                } else {
+                    (Value::text(key.as_str()).to_compact_json(), value.to_compact_json(), ":")
+                };
+                let entry = format!("{}{gap}{}", *key, *text);
+                let separator = if is_alone { format!(",\n{indent}") } else { ",".to_owned() };
+                self.found.push(if before {
+                    (start..start, entry + &separator)
+                } else {
+                    (end..end, separator + &entry)
+                });
+            }
+            return Ok(());
+        }
+        if !is_alone {
+            return Err(Located { error: SpliceError::UnknownLayout, at: start });
+        }
+        let text: String = new
+            .into_iter()
+            .map(|(key, value)| {
+                let entry = Value::one(key, value).to_yaml(indent.len());
+                format!("{indent}{}", *entry)
+            })
+            .collect();
+        if before {
+            let line = self.above_comments(line, indent.len());
+            self.found.push((line..line, text));
+        } else {
+            let end = end + self.source[end..].find('\n').map_or(self.source.len() - end, |i| i);
+            let end = self.source[..end].strip_suffix('\r').map_or(end, str::len);
+            self.found.push((end..end, format!("\n{}", text.trim_end())));
+        }
+        Ok(())
+    }
+
+    /// The start of the comment lines right above a line: they are about what follows them.
+    fn above_comments(&self, mut line: usize, indent: usize) -> usize {
+        while line > 0 {
+            let start = self.source[..line - 1].rfind('\n').map_or(0, |i| i + 1);
+            let above = &self.source[start..line];
+            if above.len() - above.trim_start().len() != indent || !above.trim_start().starts_with('#') {
+                break;
+            }
+            line = start;
+        }
+        line
+    }
+
+    fn apply(mut self) -> Result<String, Located<SpliceError>> {
+        let crlf = self.source.find('\n').is_some_and(|i| self.source[..i].ends_with('\r'));
+        // Something new before what goes at the same place.
+        self.found.sort_by_key(|(range, _)| (range.start, range.end));
+        let mut out = String::with_capacity(self.source.len());
+        let mut at = 0;
+        for (range, text) in &self.found {
+            if range.start < at {
+                return Err(Located { error: SpliceError::UnknownLayout, at: range.start });
+            }
+            out.push_str(&self.source[at..range.start]);
+            if crlf {
+                out.push_str(&text.replace('\n', "\r\n"))
+            } else {
+                out.push_str(text)
+            }
+            at = range.end;
+        }
+        out.push_str(&self.source[at..]);
+        Ok(out)
+    }
+}
+
+/// Where an entry ends; of a key alone, behind its colon. An empty value has no place of its own.
+fn end_of(tree: &Tree<'_>, source: &str, key: NodeId, value: NodeId) -> usize {
+    let (key, value) = (tree.range(key), tree.range(value));
+    if value.is_empty() || value == key {
+        let after = &source[key.end..];
+        let colon = after.len() - after.trim_start().strip_prefix(':').map_or(after.len(), str::len);
+        return key.end + colon;
+    }
+    key.end.max(value.start + source[value].trim_end().len())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Edits of every layout; each result has been read again by the code under test.
+
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::source::Source;
+
+fn spec() -> Value {
+    Value::Mapping(vec![
+        ("scope".to_owned(), Value::text("strict")),
+        ("envelopes".to_owned(), Value::Sequence(vec![Value::one("age", &Value::text("x"))])),
+        (
+            "items".to_owned(),
+            Value::Mapping(vec![("a".to_owned(), Value::text("nu")), ("b".to_owned(), Value::text("bb"))]),
+        ),
+        ("template".to_owned(), Value::one("type", &Value::text("Opaque"))),
+    ])
+}
+
+/// Gives the first object the spec above, and takes the annotations `x` and `y` from it.
+fn edited(text: &str) -> Result<Edited, SpliceError> {
+    let source = Source::new("f".to_owned(), Zeroizing::new(text.to_owned()));
+    let manifest = Manifest::parse(&source).unwrap();
+    let object = &manifest.objects[0];
+    let tree = manifest.tree(object);
+    let get = |keys: &[&str]| keys.iter().try_fold(object.node, |node, key| tree.get(node, key));
+    let mut edits = Edits {
+        document: object.document,
+        replaced: vec![(get(&["spec"]).unwrap(), spec())],
+        removed: Vec::new(),
+    };
+    if let Some(annotations) = get(&["metadata", "annotations"]) {
+        let keys = tree.mapping(annotations).unwrap().iter().map(|(key, _)| *key);
+        let keys = keys.filter(|key| matches!(tree.scalar(*key), Some("x" | "y"))).collect();
+        edits.removed.push((annotations, keys));
+    }
+    edit(&manifest, &[edits]).map_err(|error| error.error)
+}
+
+fn text(text: &str) -> String {
+    edited(text).unwrap().text
+}
+
+const HEAD: &str = "apiVersion: a/v1\nkind: K\n";
+
+#[test]
+fn what_is_equal_stays_as_it_is_written_and_comments_with_it() {
+    let old = "metadata: # m\n  annotations:\n    # about x\n    x: y # gone\n    keep: \"me\"   # k\n    y: |\n      z\n\n    \
+               # tail\nspec: # s\n  # about the items\n  items: # i\n    # about a\n    a: >- # h\n      long\n    # about b\n    \
+               'b': old # b\n    c: d\n  template:\n      type:   'Opaque' # t\n      metadata:\n        name: n # n\n      \
+               # end\n";
+    let new = "metadata: # m\n  annotations:\n    # about x\n    keep: \"me\"   # k\n\n    \
+               # tail\nspec: # s\n  scope: strict\n  envelopes:\n    - age: x\n  # about the items\n  items: # i\n    \
+               # about a\n    a: nu\n    # about b\n    'b': bb # b\n  template:\n      type:   'Opaque' # t\n      # end\n";
+    for line_break in ["\n", "\r\n"] {
+        let result = edited(&format!("{HEAD}{old}").replace('\n', line_break)).unwrap();
+        assert_eq!(result.text, format!("{HEAD}{new}").replace('\n', line_break));
+        assert_eq!(result.lost_comments.len(), 3);
+    }
+}
+
+#[test]
+fn what_is_new_stands_where_it_belongs() {
+    let old = "spec:\n  template:\n    type: Opaque\n  data: xyz\n";
+    let new = "spec:\n  scope: strict\n  envelopes:\n    - age: x\n  items:\n    a: nu\n    b: bb\n  template:\n    \
+               type: Opaque\n";
+    assert_eq!(text(&format!("{HEAD}{old}")), format!("{HEAD}{new}"));
+    let old = "spec:\n  items: {a: x}\n# end";
+    let new = "spec:\n  scope: strict\n  envelopes:\n    - age: x\n  items: {a: nu,\"b\":\"bb\"}\n  template:\n    \
+               type: Opaque\n# end";
+    assert_eq!(text(&format!("{HEAD}{old}")), format!("{HEAD}{new}"));
+    let all = format!("{HEAD}spec:\n  data: x\n");
+    assert!(text(&all).ends_with("spec:\n  scope: strict\n  envelopes:\n    - age: x\n  items:\n    a: nu\n    b: bb\n  template:\n    type: Opaque\n"));
+}
+
+#[test]
+fn json_keeps_its_layout() {
+    let old = "{\n  \"apiVersion\": \"a/v1\",\n  \"kind\": \"K\",\n  \"metadata\": {\n    \"annotations\": {\n      \
+               \"x\": \"1\",\n      \"k\": \"2\",\n      \"y\": \"3\"\n    }\n  },\n  \"spec\": {\n    \"items\": {\n      \"a\": \"0\"\n    },\n    \
+               \"n\": {},\n    \"m\": 1\n  }\n}\n";
+    let new = "{\n  \"apiVersion\": \"a/v1\",\n  \"kind\": \"K\",\n  \"metadata\": {\n    \"annotations\": {\n      \
+               \"k\": \"2\"\n    }\n  },\n  \"spec\": {\n    \"scope\": \"strict\",\n    \"envelopes\": [\n      {\n        \
+               \"age\": \"x\"\n      }\n    ],\n    \"items\": {\n      \"a\": \"nu\",\n      \"b\": \"bb\"\n    },\n    \
+               \"template\": {\n      \"type\": \"Opaque\"\n    }\n  }\n}\n";
+    assert_eq!(text(old), new);
+    let old = r#"{"apiVersion":"a/v1","kind":"K","spec":{"items":{"a":"0"},"z":0}}"#;
+    let new = r#"{"apiVersion":"a/v1","kind":"K","spec":{"scope":"strict","envelopes":[{"age":"x"}],"items":{"a":"nu","b":"bb"},"template":{"type":"Opaque"}}}"#;
+    assert_eq!(text(old), new);
+}
+
+#[test]
+fn an_item_of_a_list_is_edited_where_it_stands() {
+    let old = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: a/v1 # one\n  kind: K\n  spec:\n    items:\n      a: z # a\n      \
+               b: bb\n- {apiVersion: v1, kind: X} # two\n";
+    let new = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: a/v1 # one\n  kind: K\n  spec:\n    scope: strict\n    \
+               envelopes:\n      - age: x\n    items:\n      a: nu # a\n      b: bb\n    template:\n      type: Opaque\n\
+               - {apiVersion: v1, kind: X} # two\n";
+    assert_eq!(text(old), new);
+}
+
+#[test]
+fn an_anchor_that_is_used_elsewhere_is_refused() {
+    let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: a/v1\n  kind: K\n  spec: {items: {a: &a z}}\n\
+                - {apiVersion: v1, kind: X, data: {a: *a}}\n";
+    assert_eq!(edited(list).unwrap_err(), SpliceError::NotLocal);
+    let alias = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: a/v1\n  kind: K\n  metadata: {annotations: &x {x: y, k: z}}\n  \
+                 spec: {}\n- {apiVersion: v1, kind: X, metadata: {annotations: *x}}\n";
+    assert!(edited(alias).is_err());
+}
+
+#[test]
+fn values_without_text_and_entries_on_one_line_are_taken_out_whole() {
+    let old = "metadata:\n  annotations:\n    x:\n    k: v\n    y: # gone\nspec:\n  creationTimestamp: null\n  items:\n";
+    let result = text(&format!("{HEAD}{old}"));
+    assert!(
+        result.starts_with(&format!("{HEAD}metadata:\n  annotations:\n    k: v\nspec:\n  scope: strict\n")),
+        "{result}"
+    );
+    let flow = "metadata: {annotations: {x: 1, k: v, y: 2,}}\nspec: {items: {}, more: [1, 2]}\n";
+    let result = text(&format!("{HEAD}{flow}"));
+    assert!(result.contains("annotations: {k: v,}"), "{result}");
+}
+
+#[test]
+fn text_in_a_block_stays_in_one_where_it_can() {
+    let edit_a = |old: &str, new: &str| {
+        let source =
+            Source::new("f".to_owned(), Zeroizing::new(format!("{HEAD}data:\n  a: {old}\n  b: z # b\n")));
+        let manifest = Manifest::parse(&source).unwrap();
+        let tree = manifest.tree(&manifest.objects[0]);
+        let node = tree.get(manifest.objects[0].node, "data").unwrap();
+        let data = vec![("a".to_owned(), Value::text(new)), ("b".to_owned(), Value::text("z"))];
+        let edits = Edits { document: 0, replaced: vec![(node, Value::Mapping(data))], removed: Vec::new() };
+        let text = edit(&manifest, &[edits]).unwrap().text;
+        text.strip_prefix(&format!("{HEAD}data:\n  a: "))
+            .unwrap()
+            .strip_suffix("\n  b: z # b\n")
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(edit_a("| # h\n      x\n\n      y", "new\n\n  more\n"), "| # h\n      new\n\n        more");
+    assert_eq!(edit_a("|-\n      x", "# new"), "|-\n      # new");
+    for (old, new) in [
+        ("|-\n      x", "new\n"),
+        ("|\n      x", "new"),
+        ("|\n      x", " new\n"),
+        ("|+\n      x", "new\n"),
+        (">\n      x", "new\n"),
+        ("|\n      x", "a\u{7}\n"),
+        ("|\n      x", "a\n\n"),
+    ] {
+        assert_eq!(edit_a(old, new), *Value::text(new).to_yaml(0).trim_end(), "{old:?} {new:?}");
+    }
+}

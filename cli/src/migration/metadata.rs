@@ -1,0 +1,142 @@
+//! The shape of the Secret: its type, labels and annotations, in the native template.
+//!
+//! What the peer's own annotations meant is kept where the native controller has it by nature, and told where it
+//! has not. Invariant: nothing that somebody wrote goes without a word, but for what the API server sets and what
+//! says the scope, which `spec.scope` says now.
+
+use std::collections::BTreeMap;
+
+use seal_crds::{
+    Shape,
+    resources::{
+        Template, TemplateMetadata,
+        bitnami::{
+            CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, PREFIX, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec,
+        },
+    },
+    secret::is_tracking_mark,
+};
+
+use super::Work;
+
+/// Marks that hold a copy of an object as it was applied, and so perhaps of its values.
+const LAST_APPLIED: [&str; 2] =
+    ["kubectl.kubernetes.io/last-applied-configuration", "kubecfg.ksonnet.io/last-applied-configuration"];
+
+const OWNED: &str = "from now on the Secret goes when its SealedSecret goes, and one that is there has to be \
+                     annotated with sealing.dev/adopt";
+
+impl Work<'_, '_> {
+    /// The template, without `data`.
+    pub(super) fn template(&mut self, spec: &SealedSecretSpec) -> Template {
+        let metadata = &spec.template.metadata;
+        Template {
+            type_: spec.template.type_.clone().filter(|type_| !type_.is_empty()),
+            immutable: spec.template.immutable,
+            metadata: TemplateMetadata {
+                labels: self.kept("label", &metadata.labels),
+                annotations: self.kept("annotation", &metadata.annotations),
+            },
+            data: BTreeMap::new(),
+        }
+    }
+
+    /// The template of an object whose shape was sealed in.
+    pub(super) fn sealed_in_template(&mut self, spec: &SealedSecretSpec, shape: Shape) -> Template {
+        self.warn(
+            &["spec", "data"],
+            "type, labels and annotations of the Secret were sealed in, and can be read now".to_owned(),
+        );
+        if !shape.owned {
+            self.warn(
+                &["spec", "template"],
+                format!("annotation {SKIP_SET_OWNER_REFERENCES} is left out: {OWNED}"),
+            );
+        } else if !spec.template.is_default() {
+            self.warn(
+                &["spec", "template"],
+                "spec.template is replaced: beside spec.data it didn't count".to_owned(),
+            );
+        }
+        Template {
+            type_: Some(shape.type_),
+            immutable: shape.immutable,
+            metadata: TemplateMetadata {
+                labels: self.kept("label", &shape.labels),
+                annotations: self.kept("annotation", &shape.annotations),
+            },
+            data: BTreeMap::new(),
+        }
+    }
+
+    fn kept(&mut self, what: &str, entries: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut kept = BTreeMap::new();
+        for (key, value) in entries {
+            match dropped(key, value) {
+                // `sealing.dev/…` is refused where it is sealed.
+                None => {
+                    kept.insert(key.clone(), value.clone());
+                }
+                Some(None) => {}
+                Some(Some(why)) => {
+                    let field = format!("{what}s");
+                    self.warn(
+                        &["spec", "template", "metadata", &field, key],
+                        format!("{what} {key} is left out: {why}"),
+                    );
+                }
+            }
+        }
+        kept
+    }
+
+    /// Fields that the peer ignores and the native format refuses.
+    pub(super) fn warn_of_fields(&mut self) {
+        const KNOWN: [(&[&str], &[&str]); 3] = [
+            (&["spec"], &["encryptedData", "data", "template"]),
+            (&["spec", "template"], &["type", "immutable", "metadata", "data"]),
+            // The API server's and kubeseal's own, which the SealedSecret's override.
+            (
+                &["spec", "template", "metadata"],
+                &["name", "namespace", "creationTimestamp", "labels", "annotations"],
+            ),
+        ];
+        for (path, known) in KNOWN {
+            let entries = self.node(path).and_then(|node| self.tree.mapping(node)).unwrap_or_default();
+            let unknown = |(key, _): &(usize, usize)| {
+                self.tree.scalar(*key).filter(|key| !known.contains(key)).map(str::to_owned)
+            };
+            let unknown: Vec<String> = entries.iter().filter_map(unknown).collect();
+            for key in unknown {
+                let field = [path, &[key.as_str()]].concat();
+                let shown = crate::manifest::shown(&key);
+                self.warn(&field, format!("{}.{shown} is left out: no SealedSecret has it", path.join(".")));
+            }
+        }
+    }
+}
+
+/// Whether a label or annotation goes; with the reason, unless nobody has to know.
+fn dropped(key: &str, value: &str) -> Option<Option<&'static str>> {
+    let is_set = value == "true";
+    Some(match key {
+        CLUSTER_WIDE | NAMESPACE_WIDE => None,
+        key if LAST_APPLIED.contains(&key) => None,
+        MANAGED | PATCH | SKIP_SET_OWNER_REFERENCES if !is_set => None,
+        MANAGED => Some(
+            "a Secret that the peer's controller made is taken over by its owner; for any other, annotate the Secret \
+             with sealing.dev/adopt",
+        ),
+        PATCH => Some(
+            "what others put into the Secret stays in any case; a Secret that others made has to be annotated with \
+             sealing.dev/adopt",
+        ),
+        SKIP_SET_OWNER_REFERENCES => Some(OWNED),
+        key if key.starts_with(PREFIX) => Some("it speaks to the peer's controller"),
+        key if key.starts_with("sealing.dev/") => return None,
+        key if is_tracking_mark(key) => {
+            Some("it belongs to the tool that manages the object, not to the Secret")
+        }
+        _ => return None,
+    })
+}

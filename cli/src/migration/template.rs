@@ -1,0 +1,183 @@
+//! Go templates that only substitute, as native ones: `{{ .item }}` is `$(item)`.
+//!
+//! Not an interpreter: what has no counterpart is named and left to whoever asks. Text and constants, trimming
+//! and comments, `.item`, `index . "item"` and the encoders that both have. Invariant: a translation renders the
+//! same bytes as the original, for the items as they are; and as each part was recognised as a substitution, for
+//! items as they may become.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use seal_crds::{
+    ItemName, Plaintext,
+    gotemplate::{Branching, GoTemplate, GoTemplateError},
+    template::TemplateData,
+};
+
+mod actions;
+
+use actions::{Part, Token, parts, tokens};
+
+/// Why a template has no native counterpart: the end of a sentence that begins with its key.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoCounterpart {
+    #[error("{{{{{}}}}} is more than the substitution of an item", excerpt(.0))]
+    Construct(String),
+    #[error("it refers to {0}, and there is no item of that name")]
+    NoItem(String),
+    #[error("it has a $ right before a substitution, which native templates can't have")]
+    Dollar,
+    #[error("it isn't a Go template")]
+    Malformed,
+    #[error("item values in it need escapes that differ between the formats")]
+    Differs,
+    #[error("{0}")]
+    Refused(String),
+}
+
+fn excerpt(text: &str) -> String {
+    let line: String = text.trim_end().chars().take(60).collect();
+    if line.len() < text.trim_end().len() { format!("{line}…") } else { format!("{line} ") }
+}
+
+/// Whether a value is inside of JSON, whose syntax Kubernetes checks, so that items in it have to be escaped.
+pub(super) fn is_json(type_: &str, key: &ItemName) -> bool {
+    matches!(
+        (type_, key.as_str()),
+        ("kubernetes.io/dockerconfigjson", ".dockerconfigjson") | ("kubernetes.io/dockercfg", ".dockercfg")
+    )
+}
+
+/// What a template may refer to.
+pub(super) struct Substitution<'s> {
+    pub(super) items: &'s BTreeMap<ItemName, Plaintext>,
+    /// The templates themselves, which the peer lets each other refer to, as they are written.
+    pub(super) plain: &'s BTreeMap<String, String>,
+    pub(super) in_json: bool,
+}
+
+/// A part of a template that was understood.
+enum Piece {
+    Text(String),
+    Item { item: ItemName, encoder: Option<&'static str> },
+}
+
+impl Substitution<'_> {
+    /// The native template, and the items it uses.
+    pub(super) fn translate(
+        &self,
+        key: &ItemName,
+        text: &str,
+    ) -> Result<(String, BTreeSet<ItemName>), NoCounterpart> {
+        let mut pieces = Vec::new();
+        for part in parts(text).ok_or(NoCounterpart::Malformed)? {
+            match part {
+                Part::Text(text) => pieces.push(Piece::Text(text.to_owned())),
+                Part::Action(action) => pieces.extend(self.action(action)?),
+            }
+        }
+        let (native, uses) = write(pieces)?;
+        let data =
+            TemplateData::parse([(key.clone(), native.as_str())], |item| self.items.contains_key(item))
+                .map_err(|error| NoCounterpart::Refused(error.to_string()))?;
+        let rendered = self.render(text).map_err(|_| NoCounterpart::Malformed)?;
+        let is_same =
+            data.render(self.items).get(key).is_some_and(|value| value.expose() == rendered.expose());
+        if is_same { Ok((native, uses)) } else { Err(NoCounterpart::Differs) }
+    }
+
+    /// What the template gives, as the peer renders it.
+    pub(super) fn render(&self, text: &str) -> Result<Plaintext, GoTemplateError> {
+        let plain = self.plain.iter().map(|(key, text)| (key.as_str(), text.as_bytes()));
+        // Items last: they win.
+        let items = self.items.iter().map(|(item, value)| (item.as_str(), value.expose()));
+        let values = plain.chain(items).collect();
+        GoTemplate::parse(text, Branching::Allowed)?.render(&values).map(Plaintext::from)
+    }
+
+    /// One action: a value, and perhaps an encoder before it or behind a bar.
+    fn action(&self, action: &str) -> Result<Vec<Piece>, NoCounterpart> {
+        let construct = || NoCounterpart::Construct(action.to_owned());
+        let tokens = tokens(action).ok_or_else(construct)?;
+        let mut commands = tokens.split(|token| *token == Token::Bar);
+        let first = commands.next().unwrap_or_default();
+        let (function, operand) = match first {
+            [Token::Word(function), operand @ ..] if is_encoder(function) => (Some(*function), operand),
+            operand => (None, operand),
+        };
+        let mut functions: Vec<&str> = function.into_iter().collect();
+        for command in commands {
+            match command {
+                [Token::Word(function)] if is_encoder(function) => functions.push(function),
+                _ => return Err(construct()),
+            }
+        }
+        functions.retain(|function| *function != "toString");
+        let value = self.operand(operand).ok_or_else(construct)??;
+        match (value, functions.as_slice()) {
+            (Piece::Item { item, .. }, []) => {
+                Ok(vec![Piece::Item { item, encoder: self.in_json.then_some("json") }])
+            }
+            (Piece::Item { item, .. }, ["b64enc"]) => Ok(vec![Piece::Item { item, encoder: Some("base64") }]),
+            (Piece::Item { item, .. }, ["toJson" | "toRawJson" | "quote"]) => {
+                let quote = || Piece::Text("\"".to_owned());
+                Ok(vec![quote(), Piece::Item { item, encoder: Some("json") }, quote()])
+            }
+            (Piece::Text(text), []) => Ok(vec![Piece::Text(text)]),
+            (Piece::Text(text), ["b64enc"]) => Ok(vec![Piece::Text(BASE64.encode(text))]),
+            _ => Err(construct()),
+        }
+    }
+
+    /// `.item`, `$.item`, `index . "item"`, a constant; in parentheses or not. `None` for anything else.
+    fn operand(&self, tokens: &[Token<'_>]) -> Option<Result<Piece, NoCounterpart>> {
+        match tokens {
+            [Token::Open, inside @ .., Token::Close] => self.operand(inside),
+            [Token::Text(text)] => Some(Ok(Piece::Text(text.clone()))),
+            [Token::Word("index"), Token::Word("." | "$"), Token::Text(name)] => Some(self.named(name)),
+            [Token::Word(word)] => {
+                let name = word.strip_prefix('$').unwrap_or(word).strip_prefix('.')?;
+                let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                    && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+                is_name.then(|| self.named(name))
+            }
+            _ => None,
+        }
+    }
+
+    fn named(&self, name: &str) -> Result<Piece, NoCounterpart> {
+        let item = name.parse().ok().filter(|item| self.items.contains_key(item));
+        match (item, self.plain.get(name)) {
+            (Some(item), _) => Ok(Piece::Item { item, encoder: None }),
+            (None, Some(text)) => Ok(Piece::Text(text.clone())),
+            (None, None) => Err(NoCounterpart::NoItem(name.chars().take(64).collect())),
+        }
+    }
+}
+
+fn is_encoder(function: &str) -> bool {
+    matches!(function, "b64enc" | "toJson" | "toRawJson" | "quote" | "toString")
+}
+
+/// The pieces as one native template.
+fn write(pieces: Vec<Piece>) -> Result<(String, BTreeSet<ItemName>), NoCounterpart> {
+    let (mut out, mut text, mut uses) = (String::new(), String::new(), BTreeSet::new());
+    for piece in pieces {
+        match piece {
+            Piece::Text(more) => text.push_str(&more),
+            // `$$(` would be a literal `$(`.
+            Piece::Item { .. } if text.ends_with('$') => return Err(NoCounterpart::Dollar),
+            Piece::Item { item, encoder } => {
+                out.push_str(&std::mem::take(&mut text).replace("$(", "$$("));
+                let encoder = encoder.map(|encoder| format!("|{encoder}")).unwrap_or_default();
+                out.push_str(&format!("$({item}{encoder})"));
+                uses.insert(item);
+            }
+        }
+    }
+    out.push_str(&text.replace("$(", "$$("));
+    Ok((out, uses))
+}
+
+#[cfg(test)]
+mod tests;
