@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_certificate_is_used_until_the_second_it_ends() {
-        let end = Certificate::from_pem(std::str::from_utf8(CERTIFICATE).unwrap()).unwrap().not_after();
+        let end = Certificate::from_pem(CERTIFICATE).unwrap().not_after();
         assert!(usable_at(CERTIFICATE, "cert.pem", end).is_ok());
         let error = usable_at(CERTIFICATE, "cert.pem", end + 1).unwrap_err();
         assert_eq!(error.to_string(), format!("cert.pem expired on {}", date(end)));

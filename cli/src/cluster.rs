@@ -20,7 +20,7 @@ use crate::{
     failure::{Explain, Failure},
 };
 
-pub(crate) use access::Access;
+pub(crate) use access::{Access, Login, Server};
 pub(crate) use connect::ConnectError;
 pub(crate) use service::{Controller, Service, ServiceError};
 

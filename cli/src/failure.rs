@@ -41,6 +41,12 @@ impl Failure {
         self
     }
 
+    /// The same failure, as the cause of a wider fact.
+    pub(crate) fn under(mut self, fact: &impl Error) -> Self {
+        self.0.facts.insert(0, fact.to_string());
+        self
+    }
+
     /// Standard output couldn't be written.
     pub(crate) fn stdout(error: &io::Error) -> Self {
         Self(Box::new(Report {

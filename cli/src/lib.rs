@@ -28,6 +28,7 @@ mod failure;
 mod http;
 mod identities;
 mod input;
+mod kubeseal;
 mod manifest;
 mod migration;
 mod output;
@@ -45,10 +46,18 @@ mod yaml;
 
 use std::process::ExitCode;
 
-/// Runs the program with the process's arguments.
+/// Runs the program with the process's arguments: as `seal`, or, where it is called by that name or the first
+/// argument is `kubeseal`, as kubeseal.
 ///
-/// Returns one of the documented exit codes; see `seal --help`.
+/// Returns one of the documented exit codes; see `seal --help` and `kubeseal --help`.
 pub fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    if kubeseal::is_called(args.next().as_ref()) {
+        return kubeseal::main("kubeseal", args);
+    }
+    if args.next().is_some_and(|first| first == "kubeseal") {
+        return kubeseal::main("seal kubeseal", args);
+    }
     let outcome = args::parse().and_then(commands::run);
     exit::settle(outcome).into()
 }

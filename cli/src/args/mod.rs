@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// Make identities and get the recipients of a cluster
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Take kubeseal's flags and give its output; also under a link of that name
+    #[command(disable_help_flag = true)]
+    Kubeseal,
 }
 
 /// Reads the arguments of the process.

@@ -59,6 +59,18 @@ impl From<&ClusterArgs> for Access {
 }
 
 impl Access {
+    /// All of it for a connection; what stays is what is needed to look into the kubeconfig.
+    pub(crate) fn split_off(&mut self) -> Self {
+        let kept = Self {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            cluster: self.cluster.clone(),
+            server: Server { url: self.server.url.clone(), ..Server::default() },
+            ..Self::default()
+        };
+        std::mem::replace(self, kept)
+    }
+
     /// The kubeconfig as it stands in files.
     pub(crate) fn read(&self) -> Result<Kubeconfig, ConnectError> {
         let kubeconfig = match &self.kubeconfig {

@@ -61,6 +61,12 @@ impl Explain for ServiceError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Connect(ConnectError::Unreachable { .. } | ConnectError::Timeout { .. }) => {
+                "is this the right --context, and is a VPN needed?".to_owned()
+            }
+            Self::Connect(ConnectError::NoKubeconfig | ConnectError::UnreadableKubeconfig(_)) => {
+                "give a kubeconfig with --kubeconfig, or, to seal, a certificate with --cert".to_owned()
+            }
             Self::Connect(error) => return error.hint(),
             Self::NotFound(_) => {
                 "give the controller's Service with --controller-name and --controller-namespace".to_owned()

@@ -23,5 +23,6 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Migrate(args)) => migrate::run(args),
         Some(Command::Keys(KeysCommand::New(args))) => keys_new::run(&args),
         Some(Command::Keys(KeysCommand::Fetch(args))) => keys_fetch::run(&args),
+        Some(Command::Kubeseal) => unreachable!("it is recognized before clap sees the arguments"),
     }
 }

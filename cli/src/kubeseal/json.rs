@@ -30,7 +30,7 @@ fn write(node: &Node, indent: Option<usize>, out: &mut String) {
         Node::Number(number) => out.push_str(number),
         Node::Text(text) => quoted(text, out),
         Node::List(values) => {
-            all(('[', ']'), values.iter(), indent, out, |value, inner, out| write(value, inner, out));
+            all(('[', ']'), values.iter(), indent, out, write);
         }
         Node::Map(entries) => all(('{', '}'), entries.iter(), indent, out, |(key, value), inner, out| {
             quoted(key, out);

@@ -88,7 +88,8 @@ impl Node {
                 values.iter().map(|value| value.longest(indent + 4) + indent + 8).sum::<usize>() + indent + 8
             }
             Self::Map(entries) => {
-                let entry = |(key, value): &(String, Self)| text(key) + value.longest(indent + 4) + indent + 8;
+                let entry =
+                    |(key, value): &(String, Self)| text(key) + value.longest(indent + 4) + indent + 8;
                 entries.iter().map(entry).sum::<usize>() + indent + 8
             }
         }

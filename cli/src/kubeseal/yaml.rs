@@ -163,13 +163,15 @@ mod tests {
         let keys = ["a10", "a9", "a", "10", "9", "_b", "A", "a-b", "a.b", "a01", "a1", "é"];
         let node = map(&keys.map(|key| (key, "x")));
         let text = document(&node);
-        let found: Vec<_> = text.lines().map(|line| line.split(':').next().unwrap().trim_matches('"')).collect();
-        assert_eq!(found, ["9", "10", "_b", "A", "a", "a-b", "a.b", "a1", "a01", "a9", "a10", "é"]);
+        let found: Vec<_> =
+            text.lines().map(|line| line.split(':').next().unwrap().trim_matches('"')).collect();
+        assert_eq!(found, ["_b", "9", "10", "A", "a", "a-b", "a.b", "a1", "a01", "a9", "a10", "é"]);
     }
 
     #[test]
     fn collections_are_laid_out_as_yaml_v2_does() {
-        let list = Node::List(vec![map(&[("b", "1"), ("a", "x")]), Node::text("y"), Node::List(vec![Node::Null])]);
+        let list =
+            Node::List(vec![map(&[("b", "1"), ("a", "x")]), Node::text("y"), Node::List(vec![Node::Null])]);
         let node = Node::Map(vec![
             ("list".to_owned(), list),
             ("empty".to_owned(), Node::Map(Vec::new())),
@@ -177,8 +179,7 @@ mod tests {
             ("map".to_owned(), map(&[("k", "v")])),
             ("yes".to_owned(), Node::Bool(true)),
         ]);
-        let expected =
-            "empty: {}\nlist:\n- a: x\n  b: \"1\"\n- \"y\"\n- - null\nmap:\n  k: v\nnone: []\n\"yes\": true\n";
+        let expected = "empty: {}\nlist:\n- a: x\n  b: \"1\"\n- \"y\"\n- - null\nmap:\n  k: v\nnone: []\n\"yes\": true\n";
         assert_eq!(*document(&node), expected);
     }
 

@@ -334,7 +334,7 @@ impl<'t> Reader<'t, '_> {
 }
 
 /// Decodes as Go's encoding/json does for `[]byte`: line breaks don't count.
-fn decode(text: &str) -> Result<Plaintext, DecodeError> {
+pub(crate) fn decode(text: &str) -> Result<Plaintext, DecodeError> {
     let unbroken;
     let text = if text.contains(['\n', '\r']) {
         let mut buffer = Zeroizing::new(String::with_capacity(text.len()));

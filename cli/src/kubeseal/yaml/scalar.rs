@@ -56,8 +56,12 @@ impl Printer {
             let next = chars.get(index + 1);
             // At its ends, a quoted text isn't folded; a plain one has no space there.
             let is_inside = index > 0 && next.is_some();
-            let is_fold =
-                c == ' ' && may_fold && !after_space && self.column > WIDTH && next != Some(&' ') && is_inside;
+            let is_fold = c == ' '
+                && may_fold
+                && !after_space
+                && self.column > WIDTH
+                && next != Some(&' ')
+                && is_inside;
             after_space = c == ' ';
             if is_fold {
                 self.start_line(indent);
@@ -167,19 +171,25 @@ fn style(text: &str, is_key: bool) -> Style {
     match wanted {
         // A carriage return alone breaks a line too, and then neither plain nor single quotes keep it.
         _ if is_key && found.breaks => Style::Double,
-        Style::Literal if is_key || found.trailing_space || found.space_break || found.special => Style::Double,
-        Style::Plain if found.edge_space || found.edge_break || found.breaks || found.indicators || only_double => {
-            if only_double { Style::Double } else { Style::Single }
+        Style::Literal if is_key || found.trailing_space || found.space_break || found.special => {
+            Style::Double
+        }
+        Style::Plain
+            if found.edge_space || found.edge_break || found.breaks || found.indicators || only_double =>
+        {
+            if only_double {
+                Style::Double
+            } else {
+                Style::Single
+            }
         }
         wanted => wanted,
     }
 }
 
 fn analyze(text: &str) -> Analysis {
-    let mut found = Analysis {
-        indicators: text.starts_with("---") || text.starts_with("..."),
-        ..Analysis::default()
-    };
+    let mut found =
+        Analysis { indicators: text.starts_with("---") || text.starts_with("..."), ..Analysis::default() };
     let chars: Vec<char> = text.chars().collect();
     let mut before: Option<char> = None;
     for (index, &c) in chars.iter().enumerate() {
@@ -188,7 +198,8 @@ fn analyze(text: &str) -> Analysis {
         let before_blank = next.is_none_or(|c| c == ' ' || c == '\t');
         let after_blank = before.is_none_or(|c| c == ' ' || c == '\t' || is_break(c) || c == '\0');
         found.indicators |= match c {
-            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`'
+            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@'
+            | '`'
                 if is_first =>
             {
                 true
@@ -266,24 +277,24 @@ fn is_timestamp(text: &str) -> bool {
         return false;
     }
     let Some(time) = time else { return true };
-    let (time, has_zone) = if let Some(time) = time.strip_prefix(['T', 't']) {
-        let Some(time) = without_zone(time) else { return false };
-        (time, true)
-    } else {
-        (&time[1..], false)
+    let time = match time.strip_prefix(['T', 't']) {
+        Some(time) => without_zone(time),
+        None => Some(&time[1..]),
     };
-    let _ = has_zone;
+    let Some(time) = time else { return false };
     let (time, fraction) = match time.split_once('.') {
         Some((time, fraction)) => (time, Some(fraction)),
         None => (time, None),
     };
-    let below = |part: Option<&str>, end: i16| part.and_then(|part| number(part, 2)).is_some_and(|part| part < end);
+    let below =
+        |part: Option<&str>, end: i16| part.and_then(|part| number(part, 2)).is_some_and(|part| part < end);
     let mut parts = time.split(':');
     below(parts.next(), 24)
         && below(parts.next(), 60)
         && below(parts.next(), 60)
         && parts.next().is_none()
-        && fraction.is_none_or(|fraction| !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit()))
+        && fraction
+            .is_none_or(|fraction| !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A time without the `Z` or the `+01:00` at its end.
@@ -293,7 +304,8 @@ fn without_zone(time: &str) -> Option<&str> {
     }
     let at = time.len().checked_sub(6)?;
     let (time, zone) = (time.get(..at)?, time.get(at..)?.as_bytes());
-    let is_zone = matches!(zone, [b'+' | b'-', a, b, b':', c, d] if [a, b, c, d].iter().all(|b| b.is_ascii_digit()));
+    let is_zone =
+        matches!(zone, [b'+' | b'-', a, b, b':', c, d] if [a, b, c, d].iter().all(|b| b.is_ascii_digit()));
     is_zone.then_some(time)
 }
 

@@ -47,8 +47,9 @@ fn several_lines_are_a_literal_with_its_hints() {
 
 #[test]
 fn long_lines_are_folded_at_the_first_space_behind_column_80() {
-    let words = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore";
-    let expected = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt\n    ut labore";
+    let words =
+        "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore";
+    let expected = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor\n    incididunt ut labore";
     assert_eq!(written(words), expected);
     assert_eq!(written(&format!("{{{words}")), format!("'{{{}'", expected));
     assert_eq!(written(&"x".repeat(200)), "x".repeat(200));

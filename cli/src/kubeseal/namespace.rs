@@ -1,0 +1,54 @@
+//! The namespace of what names none: the flag's, then the kubeconfig's, as kubectl finds it.
+//!
+//! Elsewhere `seal` never takes it from a kubeconfig, since it is part of what is sealed; the peer does, and scripts rely
+//! on it. Invariant: no cluster is asked.
+
+use std::env;
+
+use super::failure::KubesealError;
+use crate::cluster::Access;
+
+/// Where a Pod's service account says its namespace.
+const IN_CLUSTER: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// A namespace, and whether somebody typed it.
+pub(super) struct Found {
+    pub(super) namespace: String,
+    pub(super) is_typed: bool,
+}
+
+/// # Errors
+///
+/// [`KubesealError::NoConfiguration`], where nothing says one.
+pub(super) fn find(flag: Option<&str>, access: &Access) -> Result<Found, KubesealError> {
+    if let Some(flag) = flag {
+        return Ok(Found { namespace: flag.to_owned(), is_typed: true });
+    }
+    let namespace = from_kubeconfig(access).or_else(in_cluster).ok_or(KubesealError::NoConfiguration)?;
+    Ok(Found { namespace, is_typed: false })
+}
+
+/// Of the context, if that one could be used: its cluster has a server.
+fn from_kubeconfig(access: &Access) -> Option<String> {
+    let default = || "default".to_owned();
+    let Ok(kubeconfig) = access.read() else {
+        return access.server.url.as_ref().map(|_| default());
+    };
+    let context = access.context.as_ref().or(kubeconfig.current_context.as_ref())?;
+    let context = kubeconfig.contexts.iter().find(|known| known.name == *context)?.context.as_ref()?;
+    let cluster = access.cluster.as_ref().unwrap_or(&context.cluster);
+    let cluster = kubeconfig.clusters.iter().find(|known| known.name == *cluster);
+    let server = cluster.and_then(|known| known.cluster.as_ref()?.server.as_ref());
+    access.server.url.as_ref().or(server).filter(|server| !server.is_empty())?;
+    Some(context.namespace.clone().filter(|namespace| !namespace.is_empty()).unwrap_or_else(default))
+}
+
+/// Of the Pod that this runs in, if it does.
+fn in_cluster() -> Option<String> {
+    env::var_os("KUBERNETES_SERVICE_HOST").filter(|host| !host.is_empty())?;
+    let given = env::var("POD_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
+    given.or_else(|| {
+        let text = std::fs::read_to_string(IN_CLUSTER).ok()?;
+        Some(text.trim().to_owned()).filter(|namespace| !namespace.is_empty())
+    })
+}

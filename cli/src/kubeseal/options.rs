@@ -1,0 +1,149 @@
+//! What the flags mean: typed, and together.
+//!
+//! Not their syntax ([`super::flags`]). Invariant: every flag that is taken is honoured, or says in the help that it has
+//! no effect.
+
+use std::{path::PathBuf, time::Duration};
+
+use seal_crds::Scope;
+use secrecy::SecretString;
+
+use super::{failure::KubesealError, flags::Values};
+use crate::cluster::{Access, Login, Server, Service};
+
+/// What is to be done, and how. No `Debug`: it may hold a token.
+pub(super) struct Options {
+    pub(super) certificate: Option<String>,
+    pub(super) controller: Service,
+    pub(super) format: String,
+    pub(super) input: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
+    pub(super) merge_into: Option<PathBuf>,
+    pub(super) name: Option<String>,
+    /// Only where it was said: not the kubeconfig's.
+    pub(super) namespace: Option<String>,
+    /// Only where it was said, and isn't strict: the peer can't tell strict from nothing.
+    pub(super) scope: Option<Scope>,
+    pub(super) from_file: Vec<String>,
+    pub(super) private_keys: Vec<String>,
+    pub(super) may_be_empty: bool,
+    pub(super) is_fetch: bool,
+    pub(super) is_validate: bool,
+    pub(super) is_raw: bool,
+    pub(super) is_reencrypt: bool,
+    pub(super) is_unseal: bool,
+    pub(super) access: Access,
+}
+
+impl Options {
+    /// # Errors
+    ///
+    /// [`KubesealError::Timeout`].
+    pub(super) fn new(values: &Values) -> Result<Self, KubesealError> {
+        let path = |name: &str| values.text(name).map(PathBuf::from);
+        let default = Service::default();
+        let scope = values.text("scope").and_then(|scope| scope.parse().ok());
+        let input = path("secret-file");
+        let mut output = path("sealed-secret-file");
+        // The one thing that is done in place.
+        if values.is_set("re-encrypt") && output.is_none() {
+            output.clone_from(&input);
+        }
+        let is_yaml =
+            |path: &PathBuf| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+        let format = match &output {
+            Some(output) if is_yaml(output) => "yaml".to_owned(),
+            _ => values.text("format").unwrap_or_default().to_lowercase(),
+        };
+        Ok(Self {
+            certificate: values.text("cert"),
+            controller: Service {
+                namespace: values.text("controller-namespace").unwrap_or(default.namespace),
+                name: values.text("controller-name").unwrap_or(default.name),
+            },
+            format,
+            input,
+            output,
+            merge_into: path("merge-into"),
+            name: values.text("name"),
+            namespace: values.text("namespace"),
+            scope: scope.filter(|scope| *scope != Scope::Strict),
+            from_file: values.texts("from-file"),
+            private_keys: values.texts("recovery-private-key"),
+            may_be_empty: values.is_set("allow-empty-data"),
+            is_fetch: values.is_set("fetch-cert"),
+            is_validate: values.is_set("validate"),
+            is_raw: values.is_set("raw"),
+            is_reencrypt: values.is_set("re-encrypt"),
+            is_unseal: values.is_set("recovery-unseal"),
+            access: access(values)?,
+        })
+    }
+}
+
+fn access(values: &Values) -> Result<Access, KubesealError> {
+    let groups = values.texts("as-group");
+    Ok(Access {
+        kubeconfig: values.text("kubeconfig").map(PathBuf::from),
+        context: values.text("context"),
+        cluster: values.text("cluster"),
+        user: values.text("user"),
+        server: Server {
+            url: values.text("server"),
+            certificate_authority: values.text("certificate-authority"),
+            insecure_skip_tls_verify: values.given("insecure-skip-tls-verify"),
+            tls_server_name: values.text("tls-server-name"),
+            proxy_url: values.text("proxy-url"),
+        },
+        login: Login {
+            token: values.text("token").map(SecretString::from),
+            username: values.text("username"),
+            password: values.text("password").map(SecretString::from),
+            client_certificate: values.text("client-certificate"),
+            client_key: values.text("client-key"),
+            impersonate: values.text("as"),
+            impersonate_uid: values.text("as-uid"),
+            impersonate_groups: (!groups.is_empty()).then_some(groups),
+        },
+        request_timeout: values.text("request-timeout").map_or(Ok(None), |text| timeout(&text))?,
+        may_be_in_cluster: true,
+    })
+}
+
+/// Seconds, or Go's durations without fractions: `90s`, `1h30m`, `500ms`. Zero is no timeout of one's own.
+fn timeout(text: &str) -> Result<Option<Duration>, KubesealError> {
+    let wrong = || KubesealError::Timeout(text.to_owned());
+    if let Ok(seconds) = text.parse() {
+        return Ok((seconds > 0).then(|| Duration::from_secs(seconds)));
+    }
+    let (mut total, mut rest) = (Duration::ZERO, text);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = &rest[digits..];
+        let units = [("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+        let (unit, millis) = units.into_iter().find(|(unit, _)| rest.starts_with(unit)).ok_or_else(wrong)?;
+        let part = number.checked_mul(millis).map(Duration::from_millis).ok_or_else(wrong)?;
+        total = total.checked_add(part).ok_or_else(wrong)?;
+        rest = &rest[unit.len()..];
+    }
+    Ok((total > Duration::ZERO).then_some(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_seconds_or_gos_durations() {
+        for (text, expected) in
+            [("0", 0), ("30", 30_000), ("30s", 30_000), ("1h1m1s", 3_661_000), ("500ms", 500)]
+        {
+            let expected = (expected > 0).then(|| Duration::from_millis(expected));
+            assert_eq!(timeout(text).ok(), Some(expected), "{text}");
+        }
+        for text in ["x", "1d", "s", "-1s", "1.5h", "99999999999999999999s", "18446744073709551615h"] {
+            assert!(timeout(text).is_err(), "{text}");
+        }
+    }
+}

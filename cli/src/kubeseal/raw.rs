@@ -1,0 +1,38 @@
+//! `--raw`: one value, and what it is tied to from the flags.
+//!
+//! Invariant: nothing is printed but the sealed value, without a line break behind it.
+
+use seal_crds::{Scope, bitnami::seal_item, keys::Certificate};
+
+use super::{failure::KubesealError, namespace, options::Options, seal::binding};
+use crate::{failure::Failure, input::Input, terminal};
+
+/// The value of the one file or of standard input, sealed.
+pub(super) fn raw(options: &Options, certificate: &Certificate) -> Result<String, Failure> {
+    let scope = options.scope.unwrap_or(Scope::Strict);
+    let name = options.name.as_deref().unwrap_or_default();
+    let mut namespace = String::new();
+    if scope != Scope::ClusterWide {
+        namespace = namespace::find(options.namespace.as_deref(), &options.access)?.namespace;
+        if name.is_empty() && scope == Scope::Strict {
+            return Err(KubesealError::RawWithoutName(scope).into());
+        }
+    }
+    let value = match options.from_file.as_slice() {
+        [] => {
+            if terminal::stdin_is_terminal() {
+                terminal::note("(tty detected: expecting a secret to encrypt in stdin)");
+            }
+            Input::Stdin
+        }
+        [file] => {
+            // As kubectl writes it: an item's name may stand in front, which is of no use here.
+            let path = file.split_once('=').map_or(file.as_str(), |(_, path)| path);
+            Input::File(path.into())
+        }
+        _ => return Err(KubesealError::ManyFiles.into()),
+    };
+    let value = value.read_bytes()?;
+    let binding = binding(scope, &namespace, name)?;
+    Ok(seal_item(certificate.public_key(), &binding, &value))
+}

@@ -1,0 +1,149 @@
+//! Documents, YAML or JSON, read into values of a struct: what kubectl would make of them, and refused where
+//! kubectl would change a key or a value, as everywhere in `seal`.
+//!
+//! Not the check of what was read. Invariant: no error shows more of a document than its best-known keys.
+
+use super::{
+    failure::KubesealError,
+    node::Node,
+    schema::{Field, Form, complete},
+};
+use crate::{
+    failure::{Explain, Failure},
+    manifest::{FieldError, Fields, Located, shown, text_of},
+    source::{Source, Spot},
+    terminal,
+    yaml::{
+        json,
+        resolve::{Plain, plain},
+        tree::{self, NodeId, NodeKind, Style, Tree},
+    },
+};
+
+/// An object, and where it stands.
+pub(super) struct Object {
+    pub(super) node: Node,
+    pub(super) spot: Spot,
+}
+
+/// Text that is no document at all.
+#[derive(Debug, thiserror::Error)]
+#[error("this isn't YAML: {0}")]
+struct NotYaml(String);
+
+impl Explain for NotYaml {}
+
+/// Every document of an input, but for those in which nothing stands. Of other kinds than `kind`, which somebody
+/// will refuse, it isn't told what is left out.
+pub(super) fn objects(source: &Source, kind: &str, fields: &'static [Field]) -> Result<Vec<Object>, Failure> {
+    let trees = match json::parse_json(source.text()) {
+        Some(parsed) => parsed,
+        None => tree::parse(source.text(), 0),
+    };
+    let trees = trees.map_err(|error| {
+        let at = source.spot_unparsed(error.at);
+        Failure::from(NotYaml(error.problem)).under(&KubesealError::NoSecrets).at(at)
+    })?;
+    let mut objects = Vec::new();
+    for tree in &trees {
+        let Some(root) = tree.root.filter(|root| !is_null(tree, *root)) else { continue };
+        let spot = source.spot_unparsed(tree.range(root).start);
+        if tree.mapping(root).is_none() {
+            // Of one word alone, the peer says that there is nothing; and so does this.
+            if trees.len() == 1 {
+                continue;
+            }
+            return Err(Failure::from(KubesealError::NotObject).at(spot));
+        }
+        let is_other =
+            tree.get(root, "kind").and_then(|id| tree.scalar(id)).is_some_and(|found| found != kind);
+        let node = Reader { tree, source, is_quiet: is_other }.object(root, fields, "the object").map_err(
+            |error: Located<FieldError>| Failure::from(error.error).at(source.spot_unparsed(error.at)),
+        )?;
+        objects.push(Object { node, spot });
+    }
+    Ok(objects)
+}
+
+struct Reader<'t, 'a> {
+    tree: &'t Tree<'a>,
+    source: &'t Source,
+    is_quiet: bool,
+}
+
+type Reads<T> = Result<T, Located<FieldError>>;
+
+impl Reader<'_, '_> {
+    fn object(&self, id: NodeId, fields: &'static [Field], what: &str) -> Reads<Node> {
+        let mut entries = Vec::new();
+        for found in Fields::read(self.tree, id, what)?.iter() {
+            // Go's decoder takes a name in any case, and drops what it doesn't know.
+            let known = fields.iter().find(|field| field.name.eq_ignore_ascii_case(found.key));
+            let Some(field) = known else {
+                if self.is_quiet {
+                    continue;
+                }
+                let at = self.source.spot_unparsed(self.tree.range(found.key_id).start);
+                terminal::warn(
+                    &format!("{what} has a field {}, which is left out", shown(found.key)),
+                    Some(&at),
+                );
+                continue;
+            };
+            if is_null(self.tree, found.value) && !matches!((field.name, &field.form), ("encryptedData", _)) {
+                continue;
+            }
+            entries.push((field.name.to_owned(), self.value(found.value, &field.form, field.name)?));
+        }
+        Ok(Node::Map(complete(entries, fields)))
+    }
+
+    fn value(&self, id: NodeId, form: &Form, what: &str) -> Reads<Node> {
+        let not = |error| Err(Located { error, at: self.tree.range(id).start });
+        match form {
+            Form::Text => self.text(id, what),
+            Form::Bool => match self.plain(id) {
+                Some((_, Plain::Bool(value))) => Ok(Node::Bool(value)),
+                _ => not(FieldError::NotBool { what: what.to_owned() }),
+            },
+            Form::Integer => match self.plain(id) {
+                Some((text, Plain::Number)) if text.parse::<i64>().is_ok() => {
+                    Ok(Node::Number(text.to_owned()))
+                }
+                _ => not(FieldError::NotScalar(what.to_owned())),
+            },
+            Form::Strings => {
+                let fields = Fields::read(self.tree, id, what)?;
+                let entry = |key: &str, value| {
+                    Ok((key.to_owned(), self.text(value, &format!("{what}.{}", shown(key)))?))
+                };
+                let mut entries =
+                    fields.iter().map(|field| entry(field.key, field.value)).collect::<Reads<Vec<_>>>()?;
+                entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+                Ok(Node::Map(entries))
+            }
+            Form::List(form) => {
+                let NodeKind::Sequence { items, .. } = self.tree.kind(id) else {
+                    return not(FieldError::NotScalar(what.to_owned()));
+                };
+                items.iter().map(|item| self.value(*item, form, what)).collect::<Reads<_>>().map(Node::List)
+            }
+            Form::Object(fields) => self.object(id, fields, what),
+        }
+    }
+
+    fn text(&self, id: NodeId, what: &str) -> Reads<Node> {
+        text_of(self.tree, self.source.text(), id, || what.to_owned()).map(Node::text)
+    }
+
+    fn plain(&self, id: NodeId) -> Option<(&str, Plain)> {
+        match self.tree.kind(id) {
+            NodeKind::Scalar { text, style: Style::Plain } => Some((text.as_str(), plain(text.as_str()))),
+            _ => None,
+        }
+    }
+}
+
+fn is_null(tree: &Tree<'_>, id: NodeId) -> bool {
+    matches!(tree.kind(id), NodeKind::Scalar { text, style: Style::Plain } if plain(text.as_str()) == Plain::Null)
+}

@@ -1,0 +1,75 @@
+//! `--validate` and `--re-encrypt`: what only the controller can do, since it has the private keys.
+//!
+//! Invariant: of a controller's answer, only a SealedSecret of the same name is used, and none of its words is shown.
+
+use http::{Method, StatusCode};
+use zeroize::Zeroizing;
+
+use super::{
+    failure::KubesealError,
+    json,
+    node::Node,
+    options::Options,
+    schema::{OBJECT_META, SEALED_SECRET, set},
+    sealed,
+};
+use crate::{cluster::Controller, failure::Failure, source::Source};
+
+/// Has the controller look at every SealedSecret of the input.
+pub(super) fn validate(options: Options, source: &Source) -> Result<(), Failure> {
+    let sealed = sealed::all(source).map_err(|failure| failure.under(&KubesealError::NotDecodable))?;
+    let controller = Controller::find(options.access, &options.controller)?;
+    for object in &sealed {
+        let name =
+            || object.get("metadata").map(|metadata| metadata.text_at("name").to_owned()).unwrap_or_default();
+        match post(&controller, "/v1/verify", object)? {
+            (status, _) if status.is_success() => {}
+            (StatusCode::CONFLICT, _) => return Err(KubesealError::NotValid(name()).into()),
+            (status, _) => return Err(KubesealError::Validate(said(status)).into()),
+        }
+    }
+    Ok(())
+}
+
+/// Has the controller seal every SealedSecret of the input again.
+pub(super) fn reencrypt(options: Options, source: &Source) -> Result<Vec<Node>, Failure> {
+    let sealed = sealed::all(source)?;
+    let controller = Controller::find(options.access, &options.controller)?;
+    sealed.iter().map(|object| reencrypt_one(&controller, object)).collect()
+}
+
+fn reencrypt_one(controller: &Controller, object: &Node) -> Result<Node, Failure> {
+    let answer = match post(controller, "/v1/rotate", object)? {
+        (status, body) if status.is_success() => body,
+        (StatusCode::CONFLICT, _) => return Err(KubesealError::NotRotated.into()),
+        (status, _) => return Err(KubesealError::ReEncrypt(said(status)).into()),
+    };
+    let text = String::from_utf8(answer).map_err(|_| KubesealError::OtherAnswer)?;
+    let source = Source::new("the controller's answer".to_owned(), Zeroizing::new(text));
+    let mut new = sealed::one(&source).map_err(|_| KubesealError::OtherAnswer)?;
+    let id = |object: &Node, field| object.get("metadata").map(|metadata| metadata.text_at(field).to_owned());
+    if ["name", "namespace"].into_iter().any(|field| id(&new, field) != id(object, field)) {
+        return Err(KubesealError::OtherAnswer.into());
+    }
+    let mut metadata = new.take("metadata").expect("a SealedSecret that was read always has it");
+    ["creationTimestamp", "deletionTimestamp", "generation"]
+        .into_iter()
+        .for_each(|field| drop(metadata.take(field)));
+    set(&mut metadata, &OBJECT_META, "generation", Node::Null);
+    set(&mut new, &SEALED_SECRET, "metadata", metadata);
+    Ok(new)
+}
+
+fn post(controller: &Controller, path: &str, object: &Node) -> Result<(StatusCode, Vec<u8>), Failure> {
+    Ok(controller.ask(Method::POST, path, json::compact(object).as_bytes().to_vec())?)
+}
+
+fn said(status: StatusCode) -> String {
+    match status {
+        StatusCode::FORBIDDEN => "the Service's proxy is forbidden (403)".to_owned(),
+        StatusCode::NOT_FOUND => "the controller doesn't offer it (404)".to_owned(),
+        StatusCode::TOO_MANY_REQUESTS => "the controller is asked too often (429)".to_owned(),
+        StatusCode::SERVICE_UNAVAILABLE => "no endpoints available for the Service (503)".to_owned(),
+        status => format!("status {}", status.as_u16()),
+    }
+}

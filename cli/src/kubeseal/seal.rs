@@ -1,0 +1,202 @@
+//! Secrets of the input to SealedSecrets.
+//!
+//! Not the reading of documents. Invariant: every Secret of the input is checked before anything is printed, and an
+//! item's value leaves memory only sealed.
+
+use std::collections::BTreeMap;
+
+use seal_crds::{
+    Binding, ItemName, NameError, Place, Plaintext, Scope,
+    bitnami::{scope_annotation, seal_item},
+    keys::Certificate,
+    resources::bitnami::{API_VERSION, CLUSTER_WIDE, NAMESPACE_WIDE},
+};
+
+use super::{
+    failure::KubesealError,
+    namespace,
+    node::{Node, strings},
+    options::Options,
+    read::{self, Object},
+    schema::{Form, OBJECT_META, SEALED_SECRET, SECRET, SPEC, TEMPLATE, complete, set},
+};
+use crate::{failure::Failure, secret::read::decode, source::Source};
+
+/// Set by the server, or no part of what somebody means.
+const STRIPPED: [&str; 8] = [
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "ownerReferences",
+];
+
+/// Copies of the whole Secret, in the clear.
+const LAST_APPLIED: [&str; 2] =
+    ["kubectl.kubernetes.io/last-applied-configuration", "kubecfg.ksonnet.io/last-applied-configuration"];
+
+/// What the SealedSecret that is merged into says instead of the Secret.
+#[derive(Default)]
+pub(super) struct Overrides<'a> {
+    pub(super) name: Option<&'a str>,
+    pub(super) namespace: Option<&'a str>,
+    /// Where neither a flag nor the Secret says one.
+    pub(super) scope: Option<Scope>,
+}
+
+/// Seals every Secret of the input.
+pub(super) fn seal(
+    options: &Options,
+    overrides: &Overrides<'_>,
+    source: &Source,
+    certificate: &Certificate,
+) -> Result<Vec<Node>, Failure> {
+    let objects = read::objects(source, "Secret", &SECRET)?;
+    if objects.is_empty() {
+        return Err(KubesealError::NoSecrets.into());
+    }
+    let seal = |Object { node, spot }| {
+        seal_one(options, overrides, node, certificate).map_err(|error| Failure::from(error).at(spot))
+    };
+    objects.into_iter().map(seal).collect()
+}
+
+fn seal_one(
+    options: &Options,
+    overrides: &Overrides<'_>,
+    mut secret: Node,
+    certificate: &Certificate,
+) -> Result<Node, KubesealError> {
+    let is_empty = |key| secret.get(key).is_none_or(Node::is_empty);
+    if is_empty("data") && is_empty("stringData") && !options.may_be_empty {
+        return Err(KubesealError::Empty);
+    }
+    if !matches!(secret.text_at("kind"), "" | "Secret") {
+        return Err(KubesealError::NotSecret(secret.text_at("kind").to_owned()));
+    }
+    let items = items(&mut secret)?;
+    let mut metadata = secret.take("metadata").expect("a Secret that was read always has it");
+    if let Some(name) = overrides.name.or(options.name.as_deref()) {
+        set(&mut metadata, &OBJECT_META, "name", Node::text(name));
+    }
+    let name = metadata.text_at("name").to_owned();
+    if name.is_empty() {
+        return Err(KubesealError::NoName);
+    }
+    if let Some(namespace) = overrides.namespace {
+        set(&mut metadata, &OBJECT_META, "namespace", Node::text(namespace));
+    }
+    let scope = options.scope.unwrap_or_else(|| match claimed(&metadata) {
+        Scope::Strict => overrides.scope.unwrap_or(Scope::Strict),
+        claimed => claimed,
+    });
+    claim(&mut metadata, scope, options.scope.is_some() || overrides.scope.is_some());
+    let namespace = target_namespace(options, &metadata, scope)?;
+    set(&mut metadata, &OBJECT_META, "namespace", Node::text(namespace.as_str()));
+    STRIPPED.into_iter().for_each(|field| drop(metadata.take(field)));
+    without_annotations(&mut metadata, &LAST_APPLIED);
+
+    let binding = binding(scope, &namespace, &name)?;
+    let sealed = items.iter().map(|(item, value)| {
+        (item.to_string(), Node::text(seal_item(certificate.public_key(), &binding, value.expose())))
+    });
+    let encrypted = Node::Map(sealed.collect());
+    let entry = |(name, value): (&str, Option<Node>)| value.map(|value| (name.to_owned(), value));
+    let template = [
+        ("metadata", Some(metadata)),
+        ("type", secret.take("type")),
+        ("immutable", secret.take("immutable")),
+    ];
+    let template = complete(template.into_iter().filter_map(entry).collect(), &TEMPLATE);
+    let spec = [("template", Some(Node::Map(template))), ("encryptedData", Some(encrypted))];
+    let spec = complete(spec.into_iter().filter_map(entry).collect(), &SPEC);
+    let mut own = Form::Object(&OBJECT_META).zero();
+    set(&mut own, &OBJECT_META, "name", Node::text(name));
+    set(&mut own, &OBJECT_META, "namespace", Node::text(namespace));
+    claim(&mut own, scope, true);
+    let object = [
+        ("kind", Some(Node::text("SealedSecret"))),
+        ("apiVersion", Some(Node::text(API_VERSION))),
+        ("metadata", Some(own)),
+        ("spec", Some(Node::Map(spec))),
+    ];
+    Ok(Node::Map(complete(object.into_iter().filter_map(entry).collect(), &SEALED_SECRET)))
+}
+
+/// The items, of `data` and then of `stringData`, which wins.
+fn items(secret: &mut Node) -> Result<BTreeMap<ItemName, Plaintext>, KubesealError> {
+    let mut items = BTreeMap::new();
+    for under in ["data", "stringData"] {
+        let values = secret.take(under);
+        for (key, value) in strings(values.as_ref()) {
+            let item: ItemName =
+                key.parse().map_err(|error: NameError| KubesealError::NotItem { under, rule: error.rule })?;
+            let value = if under == "data" {
+                decode(value).map_err(|_| KubesealError::NotBase64(item.to_string()))?
+            } else {
+                Plaintext::from(value.as_bytes().to_vec())
+            };
+            items.insert(item, value);
+        }
+    }
+    Ok(items)
+}
+
+/// The namespace that goes with the scope: the Secret's own, or the one for Secrets that have none.
+fn target_namespace(options: &Options, metadata: &Node, scope: Scope) -> Result<String, KubesealError> {
+    let own = metadata.text_at("namespace").to_owned();
+    if scope == Scope::ClusterWide {
+        return Ok(own);
+    }
+    match namespace::find(options.namespace.as_deref(), &options.access) {
+        Ok(found) if found.is_typed && !own.is_empty() && own != found.namespace => {
+            Err(KubesealError::OtherNamespace { found: own, wanted: found.namespace })
+        }
+        Ok(found) if own.is_empty() => Ok(found.namespace),
+        Err(_) if own.is_empty() => Err(KubesealError::NoNamespace),
+        _ => Ok(own),
+    }
+}
+
+/// What an item is tied to. A part that the scope leaves open may be anything.
+pub(super) fn binding(scope: Scope, namespace: &str, name: &str) -> Result<Binding, KubesealError> {
+    let open = |text: &str| if text.is_empty() { "default".to_owned() } else { text.to_owned() };
+    let namespace = if scope == Scope::ClusterWide { open(namespace) } else { namespace.to_owned() };
+    let name = if scope == Scope::Strict { name.to_owned() } else { open(name) };
+    Ok(Binding::new(scope, &Place { namespace: namespace.parse()?, name: name.parse()? }))
+}
+
+/// The scope that an object's annotations claim.
+pub(super) fn claimed(metadata: &Node) -> Scope {
+    let says =
+        |key| strings(metadata.get("annotations")).any(|(known, value)| known == key && value == "true");
+    match (says(CLUSTER_WIDE), says(NAMESPACE_WIDE)) {
+        (true, _) => Scope::ClusterWide,
+        (false, true) => Scope::NamespaceWide,
+        (false, false) => Scope::Strict,
+    }
+}
+
+/// Has the annotations claim the scope, and no other where `alone`.
+fn claim(metadata: &mut Node, scope: Scope, alone: bool) {
+    if !alone {
+        return;
+    }
+    without_annotations(metadata, &[CLUSTER_WIDE, NAMESPACE_WIDE]);
+    if let Some(annotation) = scope_annotation(scope) {
+        let mut annotations = metadata.take("annotations").unwrap_or(Node::Map(Vec::new()));
+        let entries = annotations.map_mut();
+        entries.push((annotation.to_owned(), Node::text("true")));
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        set(metadata, &OBJECT_META, "annotations", annotations);
+    }
+}
+
+fn without_annotations(metadata: &mut Node, keys: &[&str]) {
+    let Some(mut annotations) = metadata.take("annotations") else { return };
+    annotations.map_mut().retain(|(key, _)| !keys.contains(&key.as_str()));
+    set(metadata, &OBJECT_META, "annotations", annotations);
+}

@@ -1,0 +1,34 @@
+//! SealedSecrets of the peer's, out of an input.
+//!
+//! Not their opening. Invariant: what is given out says that it is one.
+
+use seal_crds::resources::{SEALED_SECRET as KIND, bitnami::API_VERSION};
+
+use super::{
+    failure::KubesealError,
+    node::Node,
+    read::{self, Object},
+    schema::SEALED_SECRET,
+};
+use crate::{failure::Failure, source::Source};
+
+/// All of them.
+pub(super) fn all(source: &Source) -> Result<Vec<Node>, Failure> {
+    let check = |Object { node, spot }: Object| {
+        let (kind, version) = (node.text_at("kind").to_owned(), node.text_at("apiVersion").to_owned());
+        if kind == KIND && version == API_VERSION {
+            return Ok(node);
+        }
+        Err(Failure::from(KubesealError::NotSealed { kind, version }).at(spot))
+    };
+    let found: Vec<Node> = read::objects(source, KIND, &SEALED_SECRET)?
+        .into_iter()
+        .map(check)
+        .collect::<Result<_, Failure>>()?;
+    if found.is_empty() { Err(KubesealError::NoSealedSecrets.into()) } else { Ok(found) }
+}
+
+/// The first one: of several documents, the peer takes that.
+pub(super) fn one(source: &Source) -> Result<Node, Failure> {
+    Ok(all(source)?.swap_remove(0))
+}

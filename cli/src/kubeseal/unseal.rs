@@ -1,0 +1,132 @@
+//! `--recovery-unseal`: a Secret in the clear, without a cluster.
+//!
+//! Not `seal unseal`, which opens several, of both formats. Invariant: all items open, or nothing is printed.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use seal_crds::{
+    ItemName, NameError, Place, Plaintext, Scope, UnsealError,
+    bitnami::BitnamiSealed,
+    gotemplate::{Branching, GoTemplate},
+    keys::Keyring,
+    resources::bitnami::{SKIP_SET_OWNER_REFERENCES, SealedSecretSpec},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    failure::KubesealError,
+    node::{Node, strings},
+    options::Options,
+    schema::{OBJECT_META, SECRET, complete, set},
+    seal::claimed,
+    sealed,
+};
+use crate::{failure::Failure, identities, input::Input, source::Source};
+
+/// The Secret that the SealedSecret of the input becomes.
+pub(super) fn unseal(options: &Options, source: &Source) -> Result<Node, Failure> {
+    let inputs: Vec<Input> = options.private_keys.iter().map(|path| Input::File(path.into())).collect();
+    let keys = identities::read(&inputs)?;
+    let mut object = sealed::one(source)?;
+    let mut spec = object.take("spec").expect("a SealedSecret that was read always has it");
+    if !spec.text_at("data").is_empty() {
+        return Err(KubesealError::DeprecatedData.into());
+    }
+    let metadata = object.take("metadata").expect("a SealedSecret that was read always has it");
+    let mut items = open(&metadata, &spec, &keys)?;
+    let mut template = spec.take("template").expect("a spec that was read always has it");
+    let rendered = render(template.get("data"), &items)?;
+    items.extend(rendered);
+    Ok(secret(&metadata, &mut template, &items))
+}
+
+fn open(
+    metadata: &Node,
+    spec: &Node,
+    keys: &Keyring,
+) -> Result<BTreeMap<ItemName, Plaintext>, KubesealError> {
+    let encrypted: BTreeMap<String, String> =
+        strings(spec.get("encryptedData")).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    let scope = claimed(metadata);
+    let namespace = match metadata.text_at("namespace") {
+        "" if scope == Scope::ClusterWide => "default",
+        namespace => namespace,
+    };
+    let place = Place { namespace: namespace.parse()?, name: metadata.text_at("name").parse()? };
+    let annotations =
+        strings(metadata.get("annotations")).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    // Of the template, whatever it says is printed; only what is sealed counts here.
+    let spec = SealedSecretSpec { encrypted_data: encrypted, ..SealedSecretSpec::default() };
+    let sealed = BitnamiSealed::parse(place, &annotations, &spec, &std::collections::BTreeSet::new());
+    let opened = sealed.and_then(|sealed| sealed.open_items(keys));
+    opened.map_err(|error| match error {
+        UnsealError::CannotOpen { what, .. } => {
+            KubesealError::NoKey(what.strip_prefix("item ").unwrap_or(&what).to_owned())
+        }
+        other => KubesealError::Malformed(other),
+    })
+}
+
+/// The keys of `template.data` that no item has, rendered over the items and, behind them, each other's text.
+fn render(
+    template: Option<&Node>,
+    items: &BTreeMap<ItemName, Plaintext>,
+) -> Result<Vec<(ItemName, Plaintext)>, KubesealError> {
+    let mut values: BTreeMap<&str, &[u8]> =
+        strings(template).map(|(key, text)| (key, text.as_bytes())).collect();
+    values.extend(items.iter().map(|(item, value)| (item.as_str(), value.expose())));
+    let mut rendered = Vec::new();
+    for (key, text) in strings(template) {
+        // Whoever has the key may know whether a branch was taken.
+        let text = GoTemplate::parse(text, Branching::Allowed).and_then(|template| template.render(&values));
+        let text = text.map_err(|error| KubesealError::Template(key.to_owned(), error))?;
+        let key: ItemName = key.parse().map_err(|error: NameError| KubesealError::NotItem {
+            under: "template.data",
+            rule: error.rule,
+        })?;
+        if !items.contains_key(&key) {
+            rendered.push((key, Plaintext::from(text)));
+        }
+    }
+    Ok(rendered)
+}
+
+fn secret(sealed: &Node, template: &mut Node, items: &BTreeMap<ItemName, Plaintext>) -> Node {
+    let mut metadata = template.take("metadata").expect("a template that was read always has it");
+    let name = sealed.text_at("name");
+    let skips = strings(metadata.get("annotations"))
+        .any(|(key, value)| key == SKIP_SET_OWNER_REFERENCES && value == "true");
+    set(&mut metadata, &OBJECT_META, "namespace", Node::text(sealed.text_at("namespace")));
+    set(&mut metadata, &OBJECT_META, "name", Node::text(name));
+    if !skips {
+        let owner = [
+            ("apiVersion", Node::text(seal_crds::resources::bitnami::API_VERSION)),
+            ("kind", Node::text(seal_crds::resources::SEALED_SECRET)),
+            ("name", Node::text(name)),
+            ("uid", Node::text(sealed.text_at("uid"))),
+            ("controller", Node::Bool(true)),
+        ];
+        let owner = owner.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        set(&mut metadata, &OBJECT_META, "ownerReferences", Node::List(vec![Node::Map(owner)]));
+    }
+    let data = items.iter().map(|(item, value)| (item.to_string(), Node::Text(encode(value)))).collect();
+    let mut entries = vec![
+        ("kind".to_owned(), Node::text("Secret")),
+        ("apiVersion".to_owned(), Node::text("v1")),
+        ("metadata".to_owned(), metadata),
+        ("data".to_owned(), Node::Map(data)),
+    ];
+    for field in ["immutable", "type"] {
+        entries.extend(template.take(field).map(|value| (field.to_owned(), value)));
+    }
+    Node::Map(complete(entries, &SECRET))
+}
+
+/// In base64, in a buffer that never grows.
+fn encode(value: &Plaintext) -> Zeroizing<String> {
+    let length = base64::encoded_len(value.len(), true).expect("a Secret's value is small");
+    let mut encoded = Zeroizing::new(String::with_capacity(length));
+    BASE64.encode_string(value.expose(), &mut encoded);
+    encoded
+}
