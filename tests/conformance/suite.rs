@@ -123,8 +123,7 @@ fn run_suite(
     suite.arg("-kubeseal-bin").arg(kubeseal).arg("-controller-bin").arg(controller);
     suite.arg("-ginkgo.json-report").arg(&report).args(focus.map(|focus| format!("-ginkgo.focus={focus}")));
     let output = suite.current_dir(plane.dir()).output().unwrap();
-    let report =
-        fs::read(&report).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stdout)));
+    let report = fs::read(&report).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stdout)));
     let report: Value = serde_json::from_slice(&report).unwrap();
     let cases =
         report[0]["SpecReports"].as_array().unwrap().iter().filter(|case| case["LeafNodeType"] == "It");
