@@ -1,7 +1,7 @@
 //! Values as text, as Go's `fmt` prints them: one value with one verb.
 //!
 //! Formats with several verbs are [`format`](self::format)'s. Pointers (`%p` of lists and maps) and the binary and
-//! hexadecimal forms of floats aren't printed. Invariant: with `%v` and no flags, at most what
+//! hexadecimal forms of floats aren't printed, nor `#` for floats. Invariant: with `%v` and no flags, at most what
 //! [`measure`](super::bound::measure) says.
 
 use super::quote::{can_backquote, quote};
@@ -25,7 +25,7 @@ pub(super) struct Flags {
     pub(super) precision: Option<usize>,
 }
 
-/// A verb that isn't supported for a value.
+/// A verb that isn't supported for an argument's type.
 pub(super) struct Unsupported;
 
 type Printed = Result<(), Unsupported>;
@@ -121,7 +121,7 @@ impl Printer<'_> {
                     if at > 0 {
                         self.out.extend(between);
                     }
-                    self.value(item, verb)?;
+                    self.element(item, verb);
                 }
                 self.out.push(close);
             }
@@ -138,13 +138,23 @@ impl Printer<'_> {
                     }
                     self.value(&Value::Text(key.clone()), verb)?;
                     self.out.push(b':');
-                    self.value(item, verb)?;
+                    self.element(item, verb);
                 }
                 self.out.push(close);
             }
             Value::Bool(_) => return self.bad_verb(value, verb),
         }
         Ok(())
+    }
+
+    /// What a list holds may depend on an item, so that nothing in it is refused: it is printed as of a wrong verb.
+    fn element(&mut self, item: &Value, verb: char) {
+        let before = self.flags;
+        if self.value(item, verb).is_err() {
+            self.flags.sharp = false;
+            _ = self.bad_verb(item, verb);
+        }
+        self.flags = before;
     }
 
     fn type_in_source(&mut self, value: &Value) {

@@ -103,6 +103,31 @@ fn what_fails_by_what_a_value_is_gives_the_zero_of_its_type() {
 }
 
 #[test]
+fn what_could_be_asked_of_a_value_has_the_same_answer_for_all() {
+    for (text, one, other) in [
+        ("{{ eq .a \"x\" 5 }}", "x", "y"),
+        ("{{ printf (fromJson .a) 1 }}", "1", "\"\""),
+        ("{{ printf \"%x %x\" (list (fromJson .a)) 1.5 }}", "1.5", "[1]"),
+        ("{{ printf \"%x\" (list (fromJson .a)) }}", "1.5", "[1]"),
+        ("{{ printf \"%x %x\" (fromJson .a) 1.5 }}", "1.5", "[1]"),
+        ("{{ upper (fromJson .a) }}", "\"s\"", "123"),
+        ("{{ (fromJson .a).b.c | upper | repeat 2 }}", "{\"b\":{}}", "[1,2,3,4]"),
+        ("{{ or .a nosuch }}", "x", ""),
+        ("{{ or .a (upper 5) }}", "x", ""),
+        ("{{ index (list 1 2) (atoi .a) }}", "1", "9"),
+        ("{{ index .a 1 }}{{ len (index (splitList \",\" .a) 1) }}", "a,b", "abc"),
+        ("{{ len (fromJson .a) }}", "[1]", "123"),
+        ("{{ div 1 (atoi .a) }}{{ mod 1 (atoi .a) }}", "1", "0"),
+        ("{{ ternary .a (repeat 20 .a) (eq .a \"x\") | repeat 50000 }}", "x", "y"),
+        ("{{ dig \"a\" \"b\" 1 (fromJson .a) }}", "{\"a\":1}", "{\"c\":1}"),
+        ("{{ toYaml (dict .a 1) }}{{ toYaml (fromJson .a) }}", "\n\n", "{}"),
+    ] {
+        let outcome = |value: &str| render(text, &[("a", value.as_bytes())]).map(|_| ());
+        assert_eq!(outcome(one), outcome(other), "{text}");
+    }
+}
+
+#[test]
 fn no_value_decides_how_much_there_is() {
     for text in [
         "{{ repeat (atoi .a) \"x\" }}",

@@ -70,8 +70,12 @@ fn eq(a: &[Value]) -> Given {
     if a.len() < 2 {
         return Err(Fault::Type("there is nothing to compare with"));
     }
-    for other in &a[1..] {
-        if same(&a[0], other)? {
+    if same(&a[0], &a[1])? {
+        return Ok(Value::Bool(true));
+    }
+    for other in &a[2..] {
+        // How far it gets depends on the values.
+        if same(&a[0], other).map_err(|_| Fault::Value("values of different types aren't compared"))? {
             return Ok(Value::Bool(true));
         }
     }

@@ -56,7 +56,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     variadic("printf", &[T], Any, Out::Text, Growth::By(print::format::growth), |a| {
         print::format::sprintf(text(&a[0]), &a[1..])
             .map(Value::from)
-            .map_err(|print::Unsupported| Fault::Value("this verb is not supported for this type"))
+            .map_err(|print::Unsupported| Fault::Type("this verb is not supported for this type"))
     }),
     // The peer sorts a list of strings in place, which shows where a variable holds it; this sorts a copy.
     f("sortAlpha", &[Any], Out::List(Of::Text), SAME_LIST, |a| {

@@ -15,12 +15,13 @@ const LARGEST: u64 = 10_000_009;
 /// The largest result for a format that is public, and arguments of these sizes.
 pub(in crate::gotemplate) fn growth(arguments: &[Computed]) -> Option<u64> {
     let (format, arguments) = arguments.split_first()?;
-    let Value::Text(text) = &format.value else {
-        return Some(64);
-    };
+    // First: of what type it is may depend on an item as well.
     if format.bound.secret {
         return None;
     }
+    let Value::Text(text) = &format.value else {
+        return Some(64);
+    };
     let text = text.bytes();
     let verbs = u64::try_from(text.iter().filter(|byte| **byte == b'%').count()).ok()?;
     // Widths and precisions are numbers in the format, or come from arguments.
