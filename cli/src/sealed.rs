@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use seal_crds::{
     Format, Namespace, Place, Scope, UnsealError,
     bitnami::BitnamiSealed,
+    gotemplate::Branching,
     resources::{self, bitnami},
     secret::REFUSED_TYPES,
 };
@@ -132,9 +133,9 @@ impl Public {
     /// The object, with every check that needs no key.
     pub(crate) fn parse(&self) -> Result<BitnamiSealed, OpenError> {
         let place = self.target.place();
-        // Whether a type may be made is a controller's policy; whoever has the keys may look.
+        // Whether a type may be made, and a template branch, is a controller's policy; whoever has the keys may look.
         let allowed = REFUSED_TYPES.map(str::to_owned).into();
-        BitnamiSealed::parse(place.clone(), &self.annotations, &self.spec, &allowed)
+        BitnamiSealed::parse(place.clone(), &self.annotations, &self.spec, &allowed, Branching::Allowed)
             .map_err(|source| OpenError::new(&place, source))
     }
 }

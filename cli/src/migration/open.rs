@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use seal_crds::{
     ItemName, Plaintext, Scope, Sealed as _, Shape, UnsealError,
     bitnami::BitnamiSealed,
+    gotemplate::Branching,
     keys::{Fingerprint, Keyring},
     resources::bitnami::{SealedSecretSpec, Template},
 };
@@ -33,8 +34,9 @@ pub(super) fn open(
     keys: &Keyring,
 ) -> Result<Opened, (UnsealError, Option<String>)> {
     let ciphertext = SealedSecretSpec { template: Template::default(), ..spec.clone() };
-    let sealed = BitnamiSealed::parse(target.place(), annotations, &ciphertext, &BTreeSet::new())
-        .map_err(|error| (error, None))?;
+    let sealed =
+        BitnamiSealed::parse(target.place(), annotations, &ciphertext, &BTreeSet::new(), Branching::Refused)
+            .map_err(|error| (error, None))?;
     let claimed = sealed.scope();
     let error = match open_as(&sealed, claimed, spec, keys) {
         Ok(opened) => return Ok(opened),

@@ -92,7 +92,7 @@ impl Substitution<'_> {
         // Items last: they win.
         let items = self.items.iter().map(|(item, value)| (item.as_str(), value.expose()));
         let values = plain.chain(items).collect();
-        GoTemplate::parse(text, Branching::Allowed)?.render(&values).map(Plaintext::from)
+        GoTemplate::parse(text, Branching::Allowed)?.render(&values).map(|rendered| rendered.value)
     }
 
     /// One action: a value, and perhaps an encoder before it or behind a bar.

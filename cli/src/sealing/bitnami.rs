@@ -69,6 +69,7 @@ mod tests {
     use seal_crds::{
         Plaintext, Sealed as _,
         bitnami::BitnamiSealed,
+        gotemplate::Branching,
         keys::{Keyring, RsaPrivateKey},
         resources::bitnami::SealedSecretSpec,
     };
@@ -108,6 +109,7 @@ mod tests {
                 &annotations.unwrap_or_default(),
                 &spec,
                 &BTreeSet::new(),
+                Branching::Refused,
             );
             let sealed = sealed.unwrap();
             assert_eq!((sealed.scope(), sealed.shape().immutable), (scope, Some(true)));
