@@ -12,6 +12,7 @@
 //! - [`end_to_end`]: the main job, by everything real
 //! - [`files`]: what `seal` does to files and streams
 //! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
+//! - [`kubeseal`]: the command line of kubeseal, ours beside the real one
 //! - [`migrate`]: whole repositories from the peer's format to the native one
 //! - [`repository`]: what must hold of the repository itself
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
@@ -36,6 +37,7 @@ mod demo;
 mod end_to_end;
 mod files;
 mod gotemplate;
+mod kubeseal;
 mod migrate;
 mod repository;
 mod round_trip;

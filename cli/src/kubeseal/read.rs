@@ -129,6 +129,7 @@ impl Reader<'_, '_> {
                 items.iter().map(|item| self.value(*item, form, what)).collect::<Reads<_>>().map(Node::List)
             }
             Form::Object(fields) => self.object(id, fields, what),
+            Form::Dropped => Ok(Node::Null),
         }
     }
 

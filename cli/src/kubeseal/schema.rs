@@ -15,6 +15,8 @@ pub(super) enum Form {
     Strings,
     List(&'static Form),
     Object(&'static [Field]),
+    /// Anything, of which nothing is kept.
+    Dropped,
 }
 
 /// When a field is printed.
@@ -54,8 +56,8 @@ pub(super) static OBJECT_META: [Field; 15] = [
     field("annotations", Form::Strings, When::Set),
     field("ownerReferences", Form::List(&Form::Object(&OWNER_REFERENCE)), When::Set),
     field("finalizers", Form::List(&Form::Text), When::Set),
-    // Which tool wrote which field, in a form of its own: nothing that anybody writes into a manifest.
-    field("managedFields", Form::List(&Form::Object(&MANAGED_FIELDS)), When::Set),
+    // A server's notes on which tool wrote which field: nothing that anybody means to be in a manifest.
+    field("managedFields", Form::Dropped, When::Set),
 ];
 
 static OWNER_REFERENCE: [Field; 6] = [
@@ -65,15 +67,6 @@ static OWNER_REFERENCE: [Field; 6] = [
     field("uid", Form::Text, When::Always),
     field("controller", Form::Bool, When::Given),
     field("blockOwnerDeletion", Form::Bool, When::Given),
-];
-
-static MANAGED_FIELDS: [Field; 6] = [
-    field("manager", Form::Text, When::Set),
-    field("operation", Form::Text, When::Set),
-    field("apiVersion", Form::Text, When::Set),
-    field("time", Form::Text, When::Set),
-    field("fieldsType", Form::Text, When::Set),
-    field("subresource", Form::Text, When::Set),
 ];
 
 /// `core/v1.Secret`.
@@ -132,7 +125,7 @@ impl Form {
             Self::Text => Node::text(""),
             Self::Bool => Node::Bool(false),
             Self::Integer => Node::Number("0".to_owned()),
-            Self::Strings | Self::List(_) => Node::Null,
+            Self::Strings | Self::List(_) | Self::Dropped => Node::Null,
             Self::Object(fields) => Node::Map(complete(Vec::new(), fields)),
         }
     }

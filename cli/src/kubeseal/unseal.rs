@@ -2,7 +2,7 @@
 //!
 //! Not `seal unseal`, which opens several, of both formats. Invariant: all items open, or nothing is printed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use seal_crds::{
@@ -56,13 +56,16 @@ fn open(
     let place = Place { namespace: namespace.parse()?, name: metadata.text_at("name").parse()? };
     let annotations =
         strings(metadata.get("annotations")).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    // Of the template, whatever it says is printed; only what is sealed counts here.
-    let spec = SealedSecretSpec { encrypted_data: encrypted, ..SealedSecretSpec::default() };
-    let sealed = BitnamiSealed::parse(place, &annotations, &spec, &std::collections::BTreeSet::new());
-    let opened = sealed.and_then(|sealed| sealed.open_items(keys));
-    opened.map_err(|error| match error {
-        UnsealError::CannotOpen { what, .. } => {
-            KubesealError::NoKey(what.strip_prefix("item ").unwrap_or(&what).to_owned())
+    let open = |encrypted_data| {
+        // Of the template, whatever it says is printed; only what is sealed counts here.
+        let spec = SealedSecretSpec { encrypted_data, ..SealedSecretSpec::default() };
+        BitnamiSealed::parse(place.clone(), &annotations, &spec, &BTreeSet::new())?.open_items(keys)
+    };
+    open(encrypted.clone()).map_err(|error| match error {
+        UnsealError::CannotOpen { .. } | UnsealError::NoRsaKey { .. } => {
+            let alone = |(key, value): (&String, &String)| BTreeMap::from([(key.clone(), value.clone())]);
+            let failing = encrypted.iter().filter(|item| open(alone(*item)).is_err());
+            KubesealError::NoKey(failing.map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", "))
         }
         other => KubesealError::Malformed(other),
     })

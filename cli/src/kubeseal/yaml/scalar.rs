@@ -226,7 +226,46 @@ fn analyze(text: &str) -> Analysis {
 
 /// Whether yaml.v2 reads the unquoted text as a text, and other readers as no number to the base of 60.
 fn is_text(text: &str) -> bool {
-    plain(text) == Plain::Text && !is_timestamp(text) && !is_base60(text)
+    match plain(text) {
+        Plain::Null | Plain::Bool(_) => false,
+        // As for the reader, but that one doesn't compute: what is out of range is text to yaml.v2.
+        Plain::Number | Plain::Text => !is_number(text) && !is_timestamp(text) && !is_base60(text),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    match unsigned.as_bytes() {
+        [b'.', ..] if matches!(&unsigned[1..], "inf" | "Inf" | "INF") => true,
+        [b'.', ..] if matches!(text, ".nan" | ".NaN" | ".NAN") => true,
+        [b'.' | b'0'..=b'9', ..] => {
+            let digits: String = unsigned.chars().filter(|c| *c != '_').collect();
+            let digits = if text.starts_with('.') { unsigned.to_owned() } else { digits };
+            is_integer(&digits, text.starts_with('-')) || is_float(&digits)
+        }
+        _ => false,
+    }
+}
+
+/// `strconv.ParseInt(s, 0, 64)`, or `ParseUint` of the same.
+fn is_integer(digits: &str, is_negative: bool) -> bool {
+    let lower = digits.to_ascii_lowercase();
+    let of = |digits: &str, base| u64::from_str_radix(digits, base).ok();
+    let number = match lower.as_bytes() {
+        _ if lower.contains(['+', '-']) => None,
+        [b'0', b'x', ..] => of(&lower[2..], 16),
+        [b'0', b'o', ..] => of(&lower[2..], 8),
+        [b'0', b'b', ..] => of(&lower[2..], 2),
+        [b'0', _, ..] => of(&lower[1..], 8),
+        _ => of(&lower, 10),
+    };
+    number.is_some_and(|number| !is_negative || number <= 1 << 63)
+}
+
+/// `[0-9]*(\.[0-9]*)?([eE][-+]?[0-9]+)?`, and within the range of a float.
+fn is_float(digits: &str) -> bool {
+    digits.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b))
+        && digits.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 fn is_printable(c: char) -> bool {

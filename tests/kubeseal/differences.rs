@@ -1,0 +1,152 @@
+//! Where ours differs from the real kubeseal on purpose: because what the real one does loses or changes values, or
+//! tells less.
+//!
+//! Invariant: the real one still does what is said of it here; should it change, the case goes.
+
+use super::{Program, outcome};
+
+/// A SealedSecret that has everything a server adds.
+pub(super) const RICH: &str = r#"# a comment
+apiVersion: bitnami.com/v1alpha1
+kind: SealedSecret
+metadata:
+  annotations: {z: "q"}
+  creationTimestamp: null
+  generation: 3
+  name: db
+  namespace: prod
+  resourceVersion: "4"
+  uid: abc
+  ownerReferences: [{apiVersion: a/b, kind: K, name: o, uid: u, controller: true}]
+spec:
+  encryptedData: {x: AAAA}
+  template:
+    data: {conf: "{{ .x }}"}
+    metadata: {name: db, namespace: prod, annotations: {q: r}, labels: {s: t}, creationTimestamp: null}
+    type: Opaque
+status:
+  observedGeneration: 2
+  conditions:
+  - {type: Synced, status: "True", lastUpdateTime: "2020-01-01T00:00:00Z", lastTransitionTime: "2020-01-01T00:00:00Z"}
+"#;
+
+/// One difference: arguments, input, the codes of the real one and of ours, what ours says, and why.
+type Difference = (&'static str, &'static str, i32, i32, &'static str, &'static str);
+
+const DIFFERENCES: [Difference; 10] = [
+    (
+        "--cert cert.pem",
+        "twice.yaml",
+        0,
+        1,
+        "the key password is there twice",
+        "one of the two values would be lost",
+    ),
+    (
+        "--cert cert.pem",
+        "boolean.yaml",
+        0,
+        1,
+        "the unquoted key on is a boolean to kubectl",
+        "the item would be sealed as \"true\"",
+    ),
+    ("--cert cert.pem", "map.yaml", 0, 1, "the input is of kind \"ConfigMap\", not a Secret", "it isn't one"),
+    (
+        "--cert cert.pem --bogus",
+        "plain.yaml",
+        2,
+        2,
+        "unknown flag: --bogus",
+        "the real one prints its help to standard output, where the result goes",
+    ),
+    (
+        "--cert missing.pem",
+        "plain.yaml",
+        1,
+        1,
+        "can't read missing.pem: No such file or directory",
+        "one way to say it for all files",
+    ),
+    ("--cert key.pem", "plain.yaml", 1, 1, "key.pem can't be used to seal", "it says which file"),
+    (
+        "--cert cert.pem -f missing",
+        "nothing",
+        1,
+        1,
+        "Could not read file specified with --secret-file: missing: No such file",
+        "it says which file, and why",
+    ),
+    (
+        "--cert cert.pem --merge-into several.yaml",
+        "plain.yaml",
+        1,
+        1,
+        "not a SealedSecret of bitnami.com/v1alpha1",
+        "it says what it is",
+    ),
+    (
+        "--recovery-unseal --recovery-private-key key.pem",
+        "plain.yaml",
+        1,
+        1,
+        "not a SealedSecret of bitnami.com/v1alpha1",
+        "it says what it is",
+    ),
+    (
+        "--recovery-unseal --recovery-private-key key.pem",
+        "nothing",
+        1,
+        1,
+        "no sealed secrets found in the input",
+        "it says what is missing",
+    ),
+];
+
+#[test]
+fn ours_differs_only_where_that_is_safer_or_says_more() {
+    for (args, stdin, peer_code, code, said, why) in DIFFERENCES {
+        let peer = outcome(Program::Peer, args, stdin, &|_| {}).run;
+        let ours = outcome(Program::Ours, args, stdin, &|_| {}).run;
+        assert_eq!((peer.code, ours.code), (peer_code, code), "{args} < {stdin}: {}", ours.stderr);
+        assert!(ours.stderr.contains(said), "{args} < {stdin} ({why}): {}", ours.stderr);
+        assert!(ours.stdout.is_empty(), "{args} < {stdin}");
+        let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+        assert!(
+            ours.stdout != peer.stdout || first(&ours.stderr) != first(&peer.stderr),
+            "{args}: no difference"
+        );
+    }
+}
+
+#[test]
+fn labels_are_merged_into_a_file_that_has_none() {
+    let sealed = outcome(Program::Peer, "--cert cert.pem", "plain.yaml", &|_| {}).run.stdout;
+    let args = "--cert cert.pem --merge-into sealed";
+    let [peer, ours] = [Program::Peer, Program::Ours]
+        .map(|program| outcome(program, args, "live.yaml", &|sandbox| sandbox.write("sealed", &sealed)));
+    assert!(peer.run.stderr.contains("assignment to entry in nil map"), "{}", peer.run.stderr);
+    // The Secret is of another namespace than the file's, and takes the file's.
+    assert_eq!(ours.run.code, 0, "{}", ours.run.stderr);
+    let merged: serde_json::Value =
+        serde_json::from_slice(&ours.files[std::path::Path::new("sealed")]).unwrap();
+    assert_eq!(merged["spec"]["template"]["metadata"]["labels"]["app"], "db");
+    assert_eq!(merged["metadata"]["namespace"], "staging");
+}
+
+#[test]
+fn what_is_merged_has_the_scope_that_the_file_claims() {
+    let sealed =
+        outcome(Program::Peer, "--cert cert.pem --scope namespace-wide", "plain.yaml", &|_| {}).run.stdout;
+    for (program, opens) in [(Program::Peer, false), (Program::Ours, true)] {
+        let args = "--cert cert.pem --merge-into sealed";
+        let merged = outcome(program, args, "plain.yaml", &|sandbox| sandbox.write("sealed", &sealed));
+        assert_eq!(merged.run.code, 0, "{}", merged.run.stderr);
+        let merged = &merged.files[std::path::Path::new("sealed")];
+        let args = "--recovery-unseal --recovery-private-key key.pem";
+        let opened = outcome(Program::Peer, args, "sealed", &|sandbox| sandbox.write("sealed", merged));
+        assert_eq!(opened.run.code == 0, opens, "{}", opened.run.stderr);
+    }
+    let args = "--cert cert.pem --merge-into sealed --scope cluster-wide";
+    let refused = outcome(Program::Ours, args, "plain.yaml", &|sandbox| sandbox.write("sealed", &sealed));
+    assert!(refused.run.code == 1 && refused.run.stderr.contains("the SealedSecret is namespace-wide"));
+}
