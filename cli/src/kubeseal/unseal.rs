@@ -59,7 +59,8 @@ fn open(
     let open = |encrypted_data| {
         // Of the template, whatever it says is printed; only what is sealed counts here.
         let spec = SealedSecretSpec { encrypted_data, ..SealedSecretSpec::default() };
-        BitnamiSealed::parse(place.clone(), &annotations, &spec, &BTreeSet::new())?.open_items(keys)
+        BitnamiSealed::parse(place.clone(), &annotations, &spec, &BTreeSet::new(), Branching::Refused)?
+            .open_items(keys)
     };
     open(encrypted.clone()).map_err(|error| match error {
         UnsealError::CannotOpen { .. } | UnsealError::NoRsaKey { .. } => {
@@ -89,7 +90,7 @@ fn render(
             rule: error.rule,
         })?;
         if !items.contains_key(&key) {
-            rendered.push((key, Plaintext::from(text)));
+            rendered.push((key, text.value));
         }
     }
     Ok(rendered)
