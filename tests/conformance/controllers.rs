@@ -42,7 +42,6 @@ pub(crate) fn by_kubeseal(case: &Case, namespace: &str, scope: Scope, key: &Key)
 }
 
 #[test]
-#[ignore = "our half isn't there yet"]
 fn what_one_side_seals_the_others_controller_opens_and_its_command_line_asks() {
     let stage = Stage::new();
     let by_us = objects("ours", sealed_by_us);

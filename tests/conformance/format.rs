@@ -10,6 +10,7 @@ use std::process::Command;
 
 use seal_crds::bitnami::{BitnamiSealed, seal_item};
 use seal_crds::format::{Sealed as _, UnsealError};
+use seal_crds::gotemplate::Branching;
 use seal_crds::resources::bitnami::{SealedSecretSpec, Template, TemplateMetadata};
 use seal_crds::scope::{Binding, Place, Scope};
 use seal_tests::control_plane::succeed_with;
@@ -79,7 +80,13 @@ fn opened_by_us(sealed: &Value, place: Place, key: &Key) -> Result<Content, Unse
     let annotations = sealed["metadata"].get("annotations").cloned().unwrap_or_default();
     let annotations: Option<BTreeMap<String, String>> = serde_json::from_value(annotations).unwrap();
     let spec = SealedSecretSpec::from_json(&sealed["spec"]).unwrap();
-    let sealed = BitnamiSealed::parse(place, &annotations.unwrap_or_default(), &spec, &BTreeSet::new())?;
+    let sealed = BitnamiSealed::parse(
+        place,
+        &annotations.unwrap_or_default(),
+        &spec,
+        &BTreeSet::new(),
+        Branching::Refused,
+    )?;
     let revealed = sealed.reveal(&key.keyring())?;
     let shape = revealed.as_ref().map_or(sealed.shape(), |revealed| revealed.shape());
     let data = sealed.unseal(&key.keyring())?.data.into_iter();

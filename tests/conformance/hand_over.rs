@@ -82,7 +82,6 @@ fn kept(secrets: &BTreeMap<(String, String), Value>) -> BTreeMap<&(String, Strin
 }
 
 #[test]
-#[ignore = "our half isn't there yet"]
 fn secrets_stay_when_our_controller_takes_over_and_when_it_hands_back() {
     let stage = Stage::new();
     let mut objects = objects("app", by_kubeseal);
@@ -150,7 +149,6 @@ impl Tool {
 }
 
 #[test]
-#[ignore = "our half isn't there yet"]
 fn secrets_stay_when_a_pruning_tool_follows_a_migration_to_the_native_format() {
     let stage = Stage::new();
     let _ours = stage.ours_with(&["--allowed-scopes=strict,namespace-wide,cluster-wide"]);

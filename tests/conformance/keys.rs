@@ -25,8 +25,8 @@ pub(crate) const KEYS: [Key; 2] = [
     },
     Key {
         bits: 4096,
-        certificate: include_str!("testdata/rsa-4096.crt"),
-        private: include_str!("testdata/rsa-4096.pem"),
+        certificate: include_str!("../../crds/src/keys/testdata/rsa-4096.crt"),
+        private: include_str!("../../crds/src/keys/testdata/rsa-4096.pem"),
     },
 ];
 
