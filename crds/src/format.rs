@@ -134,8 +134,8 @@ pub enum UnsealError {
     GoTemplate {
         /// The key of `template.data`.
         key: ItemName,
-        /// What is wrong with it.
-        error: GoTemplateError,
+        /// What is wrong with it; apart, so that errors which are not this one stay small.
+        error: Box<GoTemplateError>,
     },
     /// Public text that isn't in the format at all.
     #[error("{path} {problem}")]
@@ -186,11 +186,11 @@ pub enum UnsealError {
     )]
     CannotOpen {
         /// What: `item password`, or `data`.
-        what: String,
+        what: Box<str>,
         /// The scope whose label was tried.
         scope: Scope,
         /// What that scope binds, as text.
-        binding: String,
+        binding: Box<str>,
         /// The keys that were tried: those at hand of the size it was sealed to.
         candidates: Vec<Fingerprint>,
     },
@@ -205,7 +205,7 @@ pub enum UnsealError {
     )]
     NoRsaKey {
         /// What: `item password`, or `data`.
-        what: String,
+        what: Box<str>,
         /// Bits of the key it is sealed to.
         bits: usize,
         /// The keys at hand.

@@ -202,7 +202,7 @@ impl TemplateData {
 }
 
 fn failed(key: &ItemName, error: GoTemplateError) -> UnsealError {
-    UnsealError::GoTemplate { key: key.clone(), error }
+    UnsealError::GoTemplate { key: key.clone(), error: error.into() }
 }
 
 fn refused(key: &ItemName, type_: &str, rule: &'static str) -> UnsealError {

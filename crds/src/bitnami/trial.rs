@@ -41,7 +41,7 @@ impl<'a> Trial<'a> {
     }
 
     fn failure(&self, what: &str, item: &SealedItem, fits: impl Fn(&RsaPrivateKey) -> bool) -> UnsealError {
-        let what = what.to_owned();
+        let what = what.into();
         let (tried, others): (Vec<&RsaPrivateKey>, Vec<_>) = self.keys.iter().partition(|key| fits(key));
         let fingerprints =
             |keys: Vec<&RsaPrivateKey>| keys.into_iter().map(RsaPrivateKey::fingerprint).collect();
@@ -51,7 +51,7 @@ impl<'a> Trial<'a> {
         UnsealError::CannotOpen {
             what,
             scope: self.binding.scope(),
-            binding: self.binding.to_string(),
+            binding: self.binding.to_string().into(),
             candidates: fingerprints(tried),
         }
     }

@@ -32,7 +32,7 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
         (
             UnsealError::GoTemplate {
                 key: item(),
-                error: GoTemplateError::UnknownFunction { line: 2, name: "nope".into() },
+                error: GoTemplateError::UnknownFunction { line: 2, name: "nope".into() }.into(),
             },
             "InvalidTemplate",
             "template.data.a: line 2: function \"nope\" is not defined",

@@ -42,9 +42,9 @@ fn no_change_of_an_item_gives_another_value_or_another_error() {
     let (item, other) = (object.spec.encrypted_data["a"].clone(), object.seal("another value, a longer one"));
     let keys = ring(&[RSA_2048]);
     let expected = UnsealError::CannotOpen {
-        what: "item a".to_owned(),
+        what: "item a".into(),
         scope: Scope::Strict,
-        binding: "prod/db".to_owned(),
+        binding: "prod/db".into(),
         candidates: vec![fingerprint(RSA_2048)],
     };
     let mut random = Random(3);

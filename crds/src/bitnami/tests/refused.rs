@@ -7,9 +7,9 @@ use super::*;
 
 fn cannot_open(what: &str, scope: Scope, binding: &str, candidates: &[&str]) -> UnsealError {
     UnsealError::CannotOpen {
-        what: what.to_owned(),
+        what: what.into(),
         scope,
-        binding: binding.to_owned(),
+        binding: binding.into(),
         candidates: candidates.iter().map(|pem| fingerprint(pem)).collect(),
     }
 }
@@ -80,7 +80,7 @@ fn the_error_names_what_was_tried_and_what_to_look_at() {
 fn a_key_that_is_missing_is_told_by_its_size_where_that_is_enough() {
     let object = Object::new(Scope::Strict).to(RSA_4096).item("a", "1");
     let missing = |at_hand: &[&str]| UnsealError::NoRsaKey {
-        what: "item a".to_owned(),
+        what: "item a".into(),
         bits: 4096,
         at_hand: at_hand.iter().map(|pem| fingerprint(pem)).collect(),
     };
@@ -93,7 +93,7 @@ fn a_key_that_is_missing_is_told_by_its_size_where_that_is_enough() {
 fn nothing_is_released_where_one_item_does_not_open() {
     let object = Object::new(Scope::Strict).item("a", "1").to(RSA_4096).item("b", "2");
     let error = object.unseal(&[RSA_2048]).unwrap_err();
-    assert!(matches!(error, UnsealError::NoRsaKey { what, .. } if what == "item b"));
+    assert!(matches!(error, UnsealError::NoRsaKey { what, .. } if &*what == "item b"));
 }
 
 #[test]

@@ -77,11 +77,8 @@ fn a_template_that_cannot_be_used_is_refused_without_a_key() {
 #[test]
 fn branching_takes_permission() {
     let object = object(&[("a", "1")], &[("t", "{{ if eq .a \"1\" }}one{{ else }}other{{ end }}")]);
-    let refused = object.refused();
-    assert!(
-        matches!(&refused, UnsealError::GoTemplate { error: GoTemplateError::Branching { .. }, .. }),
-        "{refused}"
-    );
+    let UnsealError::GoTemplate { error, .. } = object.refused() else { panic!("{}", object.refused()) };
+    assert!(matches!(*error, GoTemplateError::Branching { line: 1, statement: "if" }), "{error}");
     let allowed = Object { branching: Branching::Allowed, ..object };
     assert_eq!(allowed.unseal(&[RSA_2048]).unwrap()["t"], b"one");
 }
