@@ -26,7 +26,7 @@ check: ## Format, clippy and unit tests: the inner loop
 	cargo test --locked --workspace --lib --bins --quiet
 
 .PHONY: test
-test: toolchain ## Everything, against a real control plane and the real age
+test: toolchain ## Everything, against a real control plane, the real age and sealed-secrets
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	cargo test --locked --workspace
@@ -36,7 +36,7 @@ fuzz: ## Change manifests of both formats 100,000 times at random (some 3 minute
 	SEAL_FUZZ_COUNT=$${SEAL_FUZZ_COUNT:-100000} cargo test --locked --quiet -p seal-crds --lib mutations
 
 .PHONY: toolchain
-toolchain: ## Build the real kube-apiserver, etcd, kubectl and age that tests run
+toolchain: ## Build the real control plane, age and sealed-secrets that tests run
 	$(MAKE) --no-print-directory -C tests/toolchain
 
 .PHONY: control-plane

@@ -63,7 +63,7 @@ fn a_full_disk_behind_standard_output_is_a_failure() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let mut seal = sandbox.seal(["create", "db", "-n", "prod", "-r", "prod.pub", "--literal=a=b"]);
     let ended = Run::from(seal.stdin(Stdio::null()).stdout(full).output().unwrap());
-    assert_eq!(ended.stderr, "error: can't write to standard output: No space left on device\n");
+    assert_eq!(ended.stderr, "error: can't write to standard output: no space left on device\n");
     assert_eq!(ended.code, 3);
 }
 
@@ -181,7 +181,7 @@ fn what_cannot_be_read_is_named_with_the_reason() {
     sandbox.write("packed.yaml", b"kind: Secret\n\x1f\x8b\x08opensesame");
     for (file, said) in [
         ("/proc/self/mem", "error: can't read /proc/self/mem: Input/output error\n"),
-        ("dangling.yaml", "error: can't read dangling.yaml: No such file or directory\nhint: check the path"),
+        ("dangling.yaml", "error: can't read dangling.yaml: no such file or directory\nhint: check the path"),
         ("utf16.yaml", "error: this isn't YAML"),
         ("packed.yaml", "error: this isn't text in UTF-8\n  --> packed.yaml:2:2\nhint: is it compressed"),
     ] {

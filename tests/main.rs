@@ -8,6 +8,7 @@
 //! - [`age`]: envelopes, to and from the real age
 //! - [`cases`]: the command line, held by the files in `cli/`
 //! - [`cluster`]: the controller on a real kube-apiserver
+//! - [`conformance`]: the real sealed-secrets beside our programs, and in their place
 //! - [`end_to_end`]: the main job, by everything real
 //! - [`files`]: what `seal` does to files and streams
 //! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
@@ -31,6 +32,7 @@ mod age;
 mod by_hand;
 mod cases;
 mod cluster;
+mod conformance;
 mod demo;
 mod end_to_end;
 mod files;

@@ -88,11 +88,13 @@ impl<E: Explain> From<E> for Failure {
     }
 }
 
-/// The system's words, without the number that Rust puts behind them.
+/// The system's words as a fragment, without the number that Rust puts behind them: what Go prints of them too, and
+/// what scripts around kubeseal look for.
 pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error ") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
+    let mut text = error.to_string();
+    if let Some(end) = text.find(" (os error ") {
+        text.truncate(end);
+        text[..1].make_ascii_lowercase();
     }
+    text
 }

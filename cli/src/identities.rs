@@ -15,7 +15,11 @@ use crate::{
     input::Input,
     manifest::{Kind, Manifest},
     secret::read,
-    source::Source,
+    source::{Source, Spot},
+    yaml::{
+        json,
+        tree::{NodeId, NodeKind, Tree},
+    },
 };
 
 /// The item of a sealing key's Secret that holds the private key.
@@ -73,6 +77,9 @@ fn read_text(source: &Source, keys: &mut Keyring) -> Result<(), Failure> {
     if is_manifest(text) {
         return read_backup(source, keys);
     }
+    if let Some(done) = read_bare_list(source, keys) {
+        return done;
+    }
     let blocks = blocks(text);
     for block in &blocks {
         let key = RsaPrivateKey::from_pem(block).map_err(|error| IdentityFileError::Rsa(name(), error))?;
@@ -108,17 +115,38 @@ fn read_backup(source: &Source, keys: &mut Keyring) -> Result<(), Failure> {
     let mut found = false;
     for object in manifest.objects.iter().filter(|object| object.kind == Kind::Secret) {
         found = true;
-        let tree = manifest.tree(object);
-        // Warnings are about labels and annotations, of which nothing is used.
-        let secret =
-            read::read(tree, source.text(), object.node).map_err(|error| manifest.locate(error))?.secret;
-        let spot = || manifest.spot(tree.range(object.node).start);
-        let item = secret.items.iter().find(|(name, _)| name.as_str() == KEY_ITEM);
-        let (_, pem) = item.ok_or_else(|| Failure::from(IdentityFileError::NoKey).at(spot()))?;
-        let bad = |error| Failure::from(IdentityFileError::BadKey(error)).at(spot());
-        keys.insert_rsa_key(from_item(pem).map_err(bad)?);
+        let key = read_key(manifest.tree(object), source, object.node, |at| manifest.spot(at))?;
+        keys.insert_rsa_key(key);
     }
     if found { Ok(()) } else { Err(IdentityFileError::NoSecret(source.name.clone()).into()) }
+}
+
+/// A list of Secrets in which nothing says what it is, as Go programs print what they got from a cluster. The peer
+/// takes it too. `None` where it isn't one.
+fn read_bare_list(source: &Source, keys: &mut Keyring) -> Option<Result<(), Failure>> {
+    let tree = json::parse_json(source.text())?.ok()?.into_iter().next()?;
+    let NodeKind::Sequence { items, .. } = tree.kind(tree.get(tree.root?, "items")?) else { return None };
+    Some(items.iter().try_for_each(|node| {
+        keys.insert_rsa_key(read_key(&tree, source, *node, |at| source.spot_unparsed(at))?);
+        Ok(())
+    }))
+}
+
+/// The private key in a sealing key's Secret.
+fn read_key(
+    tree: &Tree<'_>,
+    source: &Source,
+    node: NodeId,
+    spot: impl Fn(usize) -> Spot,
+) -> Result<RsaPrivateKey, Failure> {
+    // Warnings are about labels and annotations, of which nothing is used.
+    let secret = read::read(tree, source.text(), node)
+        .map_err(|located| Failure::from(located.error).at(spot(located.at)))?
+        .secret;
+    let here = |error| Failure::from(error).at(spot(tree.range(node).start));
+    let item = secret.items.iter().find(|(name, _)| name.as_str() == KEY_ITEM);
+    let (_, pem) = item.ok_or(IdentityFileError::NoKey).map_err(here)?;
+    from_item(pem).map_err(|error| here(IdentityFileError::BadKey(error)))
 }
 
 fn from_item(pem: &Plaintext) -> Result<RsaPrivateKey, RsaKeyError> {
@@ -180,6 +208,11 @@ mod tests {
             (one.clone(), 1),
             (format!("---\n{one}\n---\n{two}\n"), 2),
             (list, 2),
+            (
+                format!(r#"{{"metadata": {{}}, "items": [{one}, {two}]}}"#)
+                    .replace(r#""apiVersion": "v1", "kind": "Secret", "#, ""),
+                2,
+            ),
             (format!("apiVersion: v1\nkind: List\nitems:\n- {one}\n- {two}\n"), 2),
         ] {
             assert_eq!(keys(&text).unwrap().rsa_keys().len(), count);

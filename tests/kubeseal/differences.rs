@@ -64,7 +64,7 @@ const DIFFERENCES: [Difference; 10] = [
         "plain.yaml",
         1,
         1,
-        "can't read missing.pem: No such file or directory",
+        "can't read missing.pem: no such file or directory",
         "one way to say it for all files",
     ),
     ("--cert key.pem", "plain.yaml", 1, 1, "key.pem can't be used to seal", "it says which file"),

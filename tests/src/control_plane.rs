@@ -13,7 +13,11 @@
 //! that pipe, and with it go all the processes and files of the control plane.
 //! No test cleans up after itself, and none has to.
 //!
+//! [`ControlPlane::start_apart`] is one in a network of its own, for what has to serve like a Pod.
+//!
 //! Failures here panic: nobody is there to hand an error to but the test.
+
+mod apart;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
@@ -29,6 +33,8 @@ use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::toolchain;
+
+pub use apart::{GATE, POD_ADDRESS, dying_with_us};
 
 /// How long the audit log may lag behind a request that has been answered.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(10);
@@ -88,13 +94,15 @@ impl ControlPlane {
     /// # Errors
     /// When it can't be started, with the tail of the log of what failed.
     pub fn start(crds: &[PathBuf]) -> Result<Self, String> {
-        let program = toolchain::own("control-plane");
-        let mut supervisor = Command::new(&program)
-            .args(crds)
+        Self::supervised(Command::new(toolchain::own("control-plane")).args(crds))
+    }
+
+    fn supervised(command: &mut Command) -> Result<Self, String> {
+        let mut supervisor = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+            .map_err(|error| format!("cannot run {}: {error}", command.get_program().display()))?;
         let stdout = supervisor.stdout.take().expect("stdout was piped three lines above");
         let mut line = String::new();
         BufReader::new(stdout)

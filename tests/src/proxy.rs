@@ -3,11 +3,74 @@
 //! It forwards bytes and knows no protocol, so TLS passes through it, and the server stays up for everybody
 //! else. Invariant: while it is cut, no connection through it lives and none begins.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+
+/// A stream whose directions end apart.
+pub trait Stream: Read + Write + Send + Sized + 'static {
+    /// Another handle of the same stream.
+    ///
+    /// # Errors
+    /// When there are no more.
+    fn another(&self) -> io::Result<Self>;
+
+    /// Says that nothing more comes from here.
+    ///
+    /// # Errors
+    /// When it is closed already.
+    fn finish(&self) -> io::Result<()>;
+}
+
+impl Stream for TcpStream {
+    fn another(&self) -> io::Result<Self> {
+        self.try_clone()
+    }
+    fn finish(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+impl Stream for UnixStream {
+    fn another(&self) -> io::Result<Self> {
+        self.try_clone()
+    }
+    fn finish(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+/// Copies both ways between two streams, in threads that end with them.
+///
+/// # Errors
+/// When one can't be had twice.
+pub fn splice(one: &impl Stream, other: &impl Stream) -> io::Result<()> {
+    copy(one.another()?, other.another()?);
+    copy(other.another()?, one.another()?);
+    Ok(())
+}
+
+fn copy(mut from: impl Stream, mut to: impl Stream) {
+    thread::spawn(move || {
+        let _ = io::copy(&mut from, &mut to);
+        // The end of one direction is passed on; the other may have more to say.
+        let _ = to.finish();
+    });
+}
+
+/// Leads what connects to `listener` to the Unix socket at `path`, as long as this process lives.
+pub fn lead(listener: TcpListener, path: PathBuf) {
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            // A server that is gone is told by the closed connection.
+            let _ = UnixStream::connect(&path).and_then(|server| splice(&client, &server));
+        }
+    });
+}
 
 /// A wire to one server. Its threads end with the process.
 pub struct Proxy {
@@ -80,15 +143,7 @@ impl State {
             return client.shutdown(Shutdown::Both);
         }
         let server = TcpStream::connect(server)?;
-        for (from, to) in [(client, &server), (&server, client)] {
-            streams.push(from.try_clone()?);
-            let (mut from, mut to) = (from.try_clone()?, to.try_clone()?);
-            thread::spawn(move || {
-                let _ = io::copy(&mut from, &mut to);
-                // The end of one direction is passed on; the other may have more to say.
-                let _ = to.shutdown(Shutdown::Write);
-            });
-        }
-        Ok(())
+        streams.extend([client.try_clone()?, server.try_clone()?]);
+        splice(client, &server)
     }
 }

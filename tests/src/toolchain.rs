@@ -64,7 +64,7 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} is neither in target/toolchain/bin nor in KUBEBUILDER_ASSETS: run `make toolchain` (once; some 6 minutes)",
+            "{} is neither in target/toolchain/bin nor in KUBEBUILDER_ASSETS: run `make toolchain` (once; some 10 minutes)",
             self.name
         )
     }

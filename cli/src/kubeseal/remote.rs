@@ -46,7 +46,7 @@ fn reencrypt_one(controller: &Controller, object: &Node) -> Result<Node, Failure
     };
     let text = String::from_utf8(answer).map_err(|_| KubesealError::OtherAnswer)?;
     let source = Source::new("the controller's answer".to_owned(), Zeroizing::new(text));
-    let mut new = sealed::one(&source).map_err(|_| KubesealError::OtherAnswer)?;
+    let mut new = sealed::answered(&source).map_err(|_| KubesealError::OtherAnswer)?;
     let id = |object: &Node, field| object.get("metadata").map(|metadata| metadata.text_at(field).to_owned());
     if ["name", "namespace"].into_iter().any(|field| id(&new, field) != id(object, field)) {
         return Err(KubesealError::OtherAnswer.into());

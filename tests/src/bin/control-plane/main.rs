@@ -6,6 +6,9 @@
 //! kubeconfig; Ctrl-C ends it). Arguments are files of CRDs to install before the
 //! controllers start. It is not a cluster: no nodes, no scheduler, no DNS.
 //!
+//! With `--apart PORT` first, it and all it starts are in a network of their own, where kube-apiserver has that
+//! port; see [`network`].
+//!
 //! With `--die-with-parent PID PROGRAM [ARGUMENT…]` it becomes that program
 //! instead, and the kernel kills it when its parent dies: how it starts its own
 //! children, and how tests start theirs.
@@ -17,17 +20,19 @@
 
 mod failure;
 mod inputs;
+mod network;
 mod process;
 mod scratch;
 mod stop;
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use seal_tests::control_plane::{Access, Announcement};
+use seal_tests::control_plane::{Access, Announcement, GATE};
 use seal_tests::toolchain;
 
 use failure::{Failure, tail};
@@ -45,6 +50,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Free ports are found by asking for one and giving it back, so another
 /// process may take it first.
 const PORT_ATTEMPTS: u32 = 5;
+const APART: &str = "--apart";
 
 fn main() -> ExitCode {
     let mut args: Vec<_> = std::env::args_os().skip(1).collect();
@@ -53,8 +59,13 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "{error}");
         return ExitCode::FAILURE;
     }
+    let port = match args.as_slice() {
+        [apart, port, ..] if apart == APART => port.to_str().and_then(|port| port.parse().ok()),
+        _ => None,
+    };
+    let crds: Vec<_> = args.into_iter().skip(if port.is_some() { 2 } else { 0 }).map(PathBuf::from).collect();
     let by_hand = io::stdin().is_terminal();
-    match run(&args.into_iter().map(PathBuf::from).collect::<Vec<_>>(), by_hand) {
+    match run(&crds, port, by_hand) {
         Ok(()) | Err(Failure::Stopped) => ExitCode::SUCCESS,
         Err(failure) => {
             // Whoever piped our stdout reads one line of it; a later failure has only stderr.
@@ -66,11 +77,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(crds: &[PathBuf], by_hand: bool) -> Result<(), Failure> {
+fn run(crds: &[PathBuf], apart: Option<u16>, by_hand: bool) -> Result<(), Failure> {
     let stop = Stop::listen().map_err(Failure::io("listen for signals"))?;
     sweep();
     let scratch = Scratch::create().map_err(Failure::io("create a directory"))?;
-    let (access, mut processes) = start(&scratch, crds, &stop)?;
+    if let Some(port) = apart {
+        network::raise().map_err(Failure::io("set up a network that isn't ours alone"))?;
+        network::open_gate(&scratch.path().join(GATE), (Ipv4Addr::LOCALHOST, port).into())
+            .map_err(Failure::io("open the gate of the network"))?;
+    }
+    let (access, mut processes) = start(&scratch, crds, apart, &stop)?;
 
     if by_hand {
         let _ = writeln!(io::stdout(), "{}", access.kubeconfig.display());
@@ -92,14 +108,19 @@ fn run(crds: &[PathBuf], by_hand: bool) -> Result<(), Failure> {
 /// etcd listens on a socket in it, so nobody but us reaches it, at no port;
 /// kube-apiserver makes its own serving certificate, which clients are told to
 /// trust; kube-controller-manager comes last, when the CRDs are served.
-fn start(scratch: &Scratch, crds: &[PathBuf], stop: &Stop) -> Result<(Access, Vec<Process>), Failure> {
+fn start(
+    scratch: &Scratch,
+    crds: &[PathBuf],
+    port: Option<u16>,
+    stop: &Stop,
+) -> Result<(Access, Vec<Process>), Failure> {
     let dir = scratch.path();
     let token = new_token().map_err(Failure::io("make a token"))?;
     write_inputs(dir, &token).map_err(Failure::io("write keys and policies"))?;
 
     // Killed in order, controllers first: nobody then complains about a missing server.
     let etcd = Process::spawn(dir, "etcd", ETCD_ARGS.iter().map(ToString::to_string))?;
-    let (api_server, access) = start_api_server(dir, &token, stop)?;
+    let (api_server, access) = start_api_server(dir, port, &token, stop)?;
     for crd in crds {
         let steps: [&[&str]; 2] =
             [&["apply", "--server-side"], &["wait", "--for=condition=Established", "--timeout=60s"]];
@@ -126,12 +147,17 @@ fn install(crd: &Path, kubectl: &mut Command) -> Result<(), Failure> {
     })
 }
 
-fn start_api_server(dir: &Path, token: &str, stop: &Stop) -> Result<(Process, Access), Failure> {
+fn start_api_server(
+    dir: &Path,
+    port: Option<u16>,
+    token: &str,
+    stop: &Stop,
+) -> Result<(Process, Access), Failure> {
     let access =
         Access { dir: dir.to_owned(), kubeconfig: dir.join("kubeconfig"), audit_log: dir.join("audit.log") };
     let mut attempt = 1;
     loop {
-        let port = free_port().map_err(Failure::io("find a free port"))?;
+        let port = port.map_or_else(free_port, Ok).map_err(Failure::io("find a free port"))?;
         let args = API_SERVER_ARGS.iter().map(ToString::to_string);
         let mut api_server =
             Process::spawn(dir, "kube-apiserver", args.chain([format!("--secure-port={port}")]))?;

@@ -1,0 +1,215 @@
+//! The Secrets that are sealed: one of every kind that people keep, as a table.
+//!
+//! Not who seals or opens them. Invariant: what is expected of a case is written beside it, and isn't computed by
+//! any of the programs.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use seal_crds::bitnami::scope_annotation;
+use seal_crds::resources::bitnami::{API_VERSION, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
+use seal_crds::scope::Scope;
+use serde_json::{Value, json};
+
+/// A Secret, and what else there is to it.
+#[derive(Clone, Default)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) type_: &'static str,
+    pub(crate) immutable: Option<bool>,
+    pub(crate) labels: Strings,
+    pub(crate) annotations: Strings,
+    pub(crate) items: BTreeMap<String, Vec<u8>>,
+    /// Key, Go template, what comes of it.
+    pub(crate) templates: &'static [(&'static str, &'static str, &'static str)],
+    /// Sealed at once, in the deprecated way.
+    pub(crate) whole: bool,
+    /// Data of a Secret of that name that is there before, with the annotations that let it be taken over.
+    pub(crate) before: Option<Before>,
+    /// Whether the SealedSecret owns the Secret.
+    pub(crate) owned: bool,
+}
+
+/// The annotations and the data of a Secret.
+type Before = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+
+pub(crate) type Strings = BTreeMap<String, String>;
+
+/// A Secret without the place it is in, to be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Content {
+    pub(crate) type_: String,
+    pub(crate) immutable: bool,
+    pub(crate) labels: Strings,
+    pub(crate) annotations: Strings,
+    pub(crate) data: BTreeMap<String, Vec<u8>>,
+}
+
+/// All cases that need nothing but the format.
+pub(crate) fn sealed() -> Vec<Case> {
+    vec![
+        Case::new("opaque", "Opaque", &[("user", "a"), ("password", "correct horse\nbattery staple\n")]),
+        Case::new("bytes", "Opaque", &[("empty", "")])
+            .item("binary", (0..=255).collect())
+            .item("large", b"0123456789abcdef".repeat(8000)),
+        Case::new("labelled", "Opaque", &[("a", "1")])
+            .label("app.kubernetes.io/name", "db")
+            .annotation("example.com/note", "two\nlines: \"quoted\""),
+        Case::new("basic-auth", "kubernetes.io/basic-auth", &[("username", "a"), ("password", "b")]),
+        Case::new("ssh-auth", "kubernetes.io/ssh-auth", &[("ssh-privatekey", "not one")]),
+        Case::new("tls", "kubernetes.io/tls", &[("tls.crt", "not one"), ("tls.key", "neither")]),
+        Case::new(
+            "docker",
+            "kubernetes.io/dockerconfigjson",
+            &[(".dockerconfigjson", r#"{"auths":{"example.com":{"auth":"YTpi"}}}"#)],
+        ),
+        Case::new("own-type", "example.com/own", &[("a", "1")]),
+        Case { immutable: Some(true), ..Case::new("immutable", "Opaque", &[("a", "1")]) },
+        Case {
+            templates: &[
+                ("url", "postgres://{{ .user }}:{{ .password | b64enc }}@db", "postgres://a:Yg==@db"),
+                ("config.yaml", "{{ printf \"%s-%s\" .user .password | quote }}\n", "\"a-b\"\n"),
+                ("plain", "no template", "no template"),
+            ],
+            ..Case::new("templated", "Opaque", &[("user", "a"), ("password", "b")])
+        },
+        Case { whole: true, ..Case::new("whole", "Opaque", &[("a", "1")]).label("app", "db") },
+    ]
+}
+
+/// Cases that need a cluster too.
+pub(crate) fn in_a_cluster() -> Vec<Case> {
+    let there: &'static [(&str, &str)] = &[("a", "before"), ("b", "before")];
+    vec![
+        Case { before: Some((&[MANAGED], there)), ..Case::new("managed", "Opaque", &[("a", "1")]) },
+        Case { before: Some((&[PATCH], there)), owned: false, ..Case::new("patch", "Opaque", &[("a", "1")]) },
+        Case {
+            before: Some((&[MANAGED, PATCH], there)),
+            ..Case::new("managed-patch", "Opaque", &[("a", "1")])
+        },
+        Case {
+            owned: false,
+            ..Case::new("unowned", "Opaque", &[("a", "1")])
+                .annotation(SKIP_SET_OWNER_REFERENCES, "true")
+                .annotation(MANAGED, "true")
+        },
+    ]
+}
+
+impl Case {
+    fn new(name: &'static str, type_: &'static str, items: &[(&str, &str)]) -> Self {
+        let items = items.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
+        Self { name, type_, items, owned: true, ..Self::default() }
+    }
+
+    fn item(mut self, key: &str, value: Vec<u8>) -> Self {
+        self.items.insert(key.to_owned(), value);
+        self
+    }
+
+    fn label(mut self, key: &str, value: &str) -> Self {
+        self.labels.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    fn annotation(mut self, key: &str, value: &str) -> Self {
+        self.annotations.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// As its author writes it, scope and all.
+    pub(crate) fn secret(&self, namespace: &str, scope: Scope) -> Value {
+        let data: Strings =
+            self.items.iter().map(|(key, value)| (key.clone(), BASE64.encode(value))).collect();
+        let mut secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": self.type_, "data": data,
+            "metadata": {
+                "namespace": namespace, "name": self.name,
+                "labels": self.labels, "annotations": self.annotations_for(scope),
+            },
+        });
+        if let Some(immutable) = self.immutable {
+            secret["immutable"] = json!(immutable);
+        }
+        secret
+    }
+
+    /// What the author adds to a SealedSecret by hand, because it isn't part of a Secret.
+    pub(crate) fn add_templates(&self, sealed: &mut Value) {
+        for (key, template, _) in self.templates {
+            sealed["spec"]["template"]["data"][key] = json!(template);
+        }
+    }
+
+    /// The SealedSecret around a spec.
+    pub(crate) fn around(&self, namespace: &str, scope: Scope, spec: &Value) -> Value {
+        let annotations: Strings =
+            scope_annotation(scope).map(|key| (key.to_owned(), "true".to_owned())).into_iter().collect();
+        json!({
+            "apiVersion": API_VERSION, "kind": "SealedSecret", "spec": spec,
+            "metadata": {"namespace": namespace, "name": self.name, "annotations": annotations},
+        })
+    }
+
+    /// The annotations of the Secret: kubeseal leaves the one that says the scope among them.
+    pub(crate) fn annotations_for(&self, scope: Scope) -> Strings {
+        let mut annotations = self.annotations.clone();
+        annotations.extend(scope_annotation(scope).map(|key| (key.to_owned(), "true".to_owned())));
+        annotations
+    }
+
+    /// What is there before.
+    pub(crate) fn secret_before(&self, namespace: &str) -> Option<Value> {
+        let (annotations, data) = self.before?;
+        let annotations: BTreeMap<_, _> = annotations.iter().map(|key| (key, "true")).collect();
+        let data: BTreeMap<_, _> = data.iter().copied().collect();
+        Some(json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "stringData": data,
+            "metadata": {"namespace": namespace, "name": self.name, "annotations": annotations},
+        }))
+    }
+
+    /// What must come of it.
+    pub(crate) fn expected(&self, scope: Scope) -> Content {
+        let mut data = self.items.clone();
+        data.extend(
+            self.templates.iter().map(|(key, _, text)| ((*key).to_owned(), text.as_bytes().to_vec())),
+        );
+        let mut annotations = self.annotations_for(scope);
+        if let Some((takes, before)) = self.before.filter(|(takes, _)| takes.contains(&PATCH)) {
+            annotations.extend(takes.iter().map(|key| ((*key).to_owned(), "true".to_owned())));
+            for (key, value) in before {
+                data.entry((*key).to_owned()).or_insert_with(|| value.as_bytes().to_vec());
+            }
+        }
+        Content {
+            type_: self.type_.to_owned(),
+            immutable: self.immutable == Some(true),
+            labels: self.labels.clone(),
+            annotations,
+            data,
+        }
+    }
+}
+
+impl Content {
+    /// Of a Secret as JSON. What a controller notes on it for itself isn't part of it.
+    pub(crate) fn of(secret: &Value) -> Self {
+        // kubeseal prints an empty value as null.
+        let strings = |value: &Value| -> Strings {
+            let entries = value.as_object().into_iter().flatten();
+            entries.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+        };
+        let mut annotations = strings(&secret["metadata"]["annotations"]);
+        annotations.retain(|key, _| !key.starts_with("sealing.dev/"));
+        let data = strings(&secret["data"]).into_iter();
+        Self {
+            type_: secret["type"].as_str().unwrap_or("Opaque").to_owned(),
+            immutable: secret["immutable"] == true,
+            labels: strings(&secret["metadata"]["labels"]),
+            annotations,
+            data: data.map(|(key, value)| (key, BASE64.decode(value).unwrap())).collect(),
+        }
+    }
+}

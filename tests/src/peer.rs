@@ -1,0 +1,166 @@
+//! The real sealed-secrets, and how a controller is run in its place: in the network of a control plane that is
+//! apart, reached through kube-apiserver as a Service.
+//!
+//! Not our controller for its own tests: that is `controller.rs`. Invariant: what is started here ends with the
+//! test that started it, also when that dies, and serves under the name and port that the real one has.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::control_plane::{ControlPlane, POD_ADDRESS};
+use crate::toolchain;
+use crate::wait::eventually;
+
+/// What the peer's Service is called, and what its command line looks for.
+pub const NAME: &str = "sealed-secrets-controller";
+/// Where the peer's controller serves.
+pub const PORT: u16 = 8080;
+
+/// How much of the log a failed test shows.
+const LOG_LINES: usize = 40;
+
+/// A controller, theirs or ours, that serves the peer's clients.
+pub struct Serving {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Serving {
+    /// The real controller, with its keys in a namespace. It may do everything: its roles aren't what is tested,
+    /// and no limit on requests slows it down.
+    ///
+    /// # Panics
+    /// When it doesn't serve its certificate.
+    #[track_caller]
+    #[must_use]
+    pub fn theirs(plane: &ControlPlane, namespace: &str, flags: &[&str]) -> Self {
+        let (account, server) = service_account(plane, namespace);
+        let (host, port) = server.rsplit_once(':').expect("the supervisor names a port");
+        let mut command = plane.inside_pod(&account, toolchain::bin(NAME));
+        command
+            .args(["--kubeclient-qps=-1", "--rate-limit=1000"])
+            .arg(format!("--listen-addr={POD_ADDRESS}:{PORT}"))
+            .arg(format!("--listen-metrics-addr={POD_ADDRESS}:{}", PORT + 1))
+            .args(flags)
+            .env("KUBERNETES_SERVICE_HOST", host)
+            .env("KUBERNETES_SERVICE_PORT", port);
+        Self::start(plane, namespace, &mut command)
+    }
+
+    /// Ours, as whoever the kubeconfig names, in the same place; where its keys are is for the flags to say.
+    ///
+    /// # Panics
+    /// When it doesn't serve its certificate.
+    #[track_caller]
+    #[must_use]
+    pub fn ours(plane: &ControlPlane, kubeconfig: &Path, namespace: &str, flags: &[&str]) -> Self {
+        let mut command = plane.inside(toolchain::own("test-seal-controller"));
+        command
+            .args(["--log=debug", "run"])
+            .arg(format!("--listen={POD_ADDRESS}:{}", PORT + 1))
+            .arg(format!("--compat-http={POD_ADDRESS}:{PORT}"))
+            .args(["--compat-verify", "--compat-rotate", "--compat-rate-limit=1000"])
+            .args(flags)
+            .env_clear()
+            .env("KUBECONFIG", kubeconfig);
+        Self::start(plane, namespace, &mut command)
+    }
+
+    #[track_caller]
+    fn start(plane: &ControlPlane, namespace: &str, command: &mut Command) -> Self {
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        plane.expose(namespace, NAME, PORT);
+        let log = plane.dir().join(format!("serving-{}.log", LAST.fetch_add(1, Ordering::Relaxed)));
+        let output = File::create(&log).expect("the control plane's directory is writable");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a file that was just created"))
+            .stderr(output)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut serving = Self { child, log };
+        eventually("the controller serves its certificate", || {
+            if let Ok(Some(status)) = serving.child.try_wait() {
+                panic!("the controller ended, {status}:\n{}", serving.log());
+            }
+            certificate(plane, namespace).ok_or_else(|| serving.log())
+        });
+        serving
+    }
+
+    /// Everything it wrote to stdout and stderr so far.
+    ///
+    /// # Panics
+    /// When it isn't UTF-8.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).expect("the log is text")
+    }
+
+    /// Asks it to end, as a kubelet does, and waits until it did.
+    ///
+    /// # Panics
+    /// When it doesn't.
+    #[track_caller]
+    pub fn terminate(mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("our own child can be signalled");
+        eventually("the controller ends", || match self.child.try_wait() {
+            Ok(Some(_)) => Ok(()),
+            _ => Err(self.log()),
+        });
+    }
+}
+
+impl Drop for Serving {
+    #[expect(clippy::print_stderr, reason = "libtest shows it with the test that failed")]
+    fn drop(&mut self) {
+        // Both fail only for a child that is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
+        }
+    }
+}
+
+/// The certificate that a controller serves for sealing, through kube-apiserver.
+#[must_use]
+pub fn certificate(plane: &ControlPlane, namespace: &str) -> Option<String> {
+    let path = format!("/api/v1/namespaces/{namespace}/services/{NAME}:{PORT}/proxy/v1/cert.pem");
+    let output = plane.kubectl(["get", "--raw", &path]).output().expect("kubectl exists");
+    output.status.success().then(|| String::from_utf8(output.stdout).expect("PEM is text"))
+}
+
+/// The definition that comes with the peer.
+#[must_use]
+pub fn definition() -> PathBuf {
+    toolchain::repository().join("target/toolchain/sealed-secrets.crd.yaml")
+}
+
+/// The files of a service account who is the administrator, and where the API is.
+fn service_account(plane: &ControlPlane, namespace: &str) -> (PathBuf, String) {
+    let kubeconfig = fs::read(plane.kubeconfig()).expect("the kubeconfig lives as long as the control plane");
+    let kubeconfig: Value = serde_json::from_slice(&kubeconfig).expect("the supervisor writes JSON");
+    let cluster = &kubeconfig["clusters"][0]["cluster"];
+    let text = |value: &Value| value.as_str().expect("the supervisor writes it").to_owned();
+    let certificate = STANDARD.decode(text(&cluster["certificate-authority-data"])).expect("base64");
+
+    let dir = plane.dir().join(format!("{namespace}.account"));
+    fs::create_dir_all(&dir).expect("the control plane's directory is writable");
+    let token = text(&kubeconfig["users"][0]["user"]["token"]).into_bytes();
+    for (file, content) in
+        [("token", token), ("ca.crt", certificate), ("namespace", namespace.as_bytes().to_vec())]
+    {
+        fs::write(dir.join(file), content).expect("the control plane's directory is writable");
+    }
+    (dir, text(&cluster["server"]).trim_start_matches("https://").to_owned())
+}
