@@ -171,7 +171,7 @@ fn set(flag: &'static Flag, value: String, values: &mut Values) -> Result<(), Fl
         Some(letter) => format!("-{letter}, --{}", flag.name),
         None => format!("--{}", flag.name),
     };
-    // A token is nothing to repeat.
+    // What may be secret (a token, a password) is text, of which any is taken: no such value is ever repeated.
     values.set(flag, &value).map_err(|rule| FlagError::Value { value, flag: shown, rule })?;
     if flag.name == "rotate" {
         values.notes.push("Flag --rotate has been deprecated, please use --re-encrypt instead".to_owned());

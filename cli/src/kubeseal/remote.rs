@@ -10,7 +10,7 @@ use super::{
     json,
     node::Node,
     options::Options,
-    schema::{OBJECT_META, SEALED_SECRET, set},
+    schema::{SEALED_SECRET, set},
     sealed,
 };
 use crate::{cluster::Controller, failure::Failure, source::Source};
@@ -55,7 +55,6 @@ fn reencrypt_one(controller: &Controller, object: &Node) -> Result<Node, Failure
     ["creationTimestamp", "deletionTimestamp", "generation"]
         .into_iter()
         .for_each(|field| drop(metadata.take(field)));
-    set(&mut metadata, &OBJECT_META, "generation", Node::Null);
     set(&mut new, &SEALED_SECRET, "metadata", metadata);
     Ok(new)
 }
