@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use seal_crds::bitnami::scope_annotation;
-use seal_crds::resources::bitnami::{API_VERSION, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
+use seal_crds::resources::bitnami::{
+    API_VERSION, CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, SKIP_SET_OWNER_REFERENCES,
+};
 use seal_crds::scope::Scope;
 use serde_json::{Value, json};
 
@@ -152,7 +154,7 @@ impl Case {
         })
     }
 
-    /// The annotations of the Secret: kubeseal leaves the one that says the scope among them.
+    /// The annotations of the Secret as its author writes it, with the scope.
     pub(crate) fn annotations_for(&self, scope: Scope) -> Strings {
         let mut annotations = self.annotations.clone();
         annotations.extend(scope_annotation(scope).map(|key| (key.to_owned(), "true".to_owned())));
@@ -171,12 +173,12 @@ impl Case {
     }
 
     /// What must come of it.
-    pub(crate) fn expected(&self, scope: Scope) -> Content {
+    pub(crate) fn expected(&self) -> Content {
         let mut data = self.items.clone();
         data.extend(
             self.templates.iter().map(|(key, _, text)| ((*key).to_owned(), text.as_bytes().to_vec())),
         );
-        let mut annotations = self.annotations_for(scope);
+        let mut annotations = self.annotations.clone();
         if let Some((takes, before)) = self.before.filter(|(takes, _)| takes.contains(&PATCH)) {
             annotations.extend(takes.iter().map(|key| ((*key).to_owned(), "true".to_owned())));
             for (key, value) in before {
@@ -191,6 +193,12 @@ impl Case {
             data,
         }
     }
+}
+
+/// Annotations of a Secret but for the SealedSecret's scope, which kubeseal alone has noted there.
+pub(crate) fn without_scope(mut annotations: Strings) -> Strings {
+    annotations.retain(|key, _| ![CLUSTER_WIDE, NAMESPACE_WIDE].contains(&key.as_str()));
+    annotations
 }
 
 impl Content {
@@ -208,7 +216,7 @@ impl Content {
             type_: secret["type"].as_str().unwrap_or("Opaque").to_owned(),
             immutable: secret["immutable"] == true,
             labels: strings(&secret["metadata"]["labels"]),
-            annotations,
+            annotations: without_scope(annotations),
             data: data.map(|(key, value)| (key, BASE64.decode(value).unwrap())).collect(),
         }
     }

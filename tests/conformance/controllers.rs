@@ -4,19 +4,17 @@
 //! both keys, in both directions.
 
 use seal_crds::scope::Scope;
+use serde_json::Value;
 
 use super::cases::{self, Case};
 use super::clients::Client;
-use super::format::{sealed_by_them, sealed_by_us};
+use super::format::{sealed_by_our_programs, sealed_by_them, sealed_by_us};
 use super::keys::{KEYS, Key};
 use super::stage::{BITNAMI, Object, Stage};
 
 /// Every case in every scope, sealed to every key, in a namespace for each scope and key. What is sealed
 /// cluster-wide was sealed for another namespace.
-pub(crate) fn objects(
-    prefix: &str,
-    seal: impl Fn(&Case, &str, Scope, &Key) -> serde_json::Value,
-) -> Vec<Object> {
+pub(crate) fn objects(prefix: &str, seal: impl Fn(&Case, &str, Scope, &Key) -> Value) -> Vec<Object> {
     let mut objects = Vec::new();
     for key in &KEYS {
         for scope in Scope::ALL {
@@ -32,8 +30,17 @@ pub(crate) fn objects(
     objects
 }
 
-/// By the real kubeseal, where it still can: it no longer seals whole Secrets.
-pub(crate) fn by_kubeseal(case: &Case, namespace: &str, scope: Scope, key: &Key) -> serde_json::Value {
+/// By our programs, where they can: nobody seals whole Secrets any more.
+fn by_our_programs(case: &Case, namespace: &str, scope: Scope, key: &Key) -> Value {
+    if case.whole {
+        sealed_by_us(case, namespace, scope, key)
+    } else {
+        sealed_by_our_programs(case, namespace, scope, key)
+    }
+}
+
+/// By the real kubeseal, in the same way.
+pub(crate) fn by_kubeseal(case: &Case, namespace: &str, scope: Scope, key: &Key) -> Value {
     if case.whole {
         sealed_by_us(case, namespace, scope, key)
     } else {
@@ -44,7 +51,7 @@ pub(crate) fn by_kubeseal(case: &Case, namespace: &str, scope: Scope, key: &Key)
 #[test]
 fn what_one_side_seals_the_others_controller_opens_and_its_command_line_asks() {
     let stage = Stage::new();
-    let by_us = objects("ours", sealed_by_us);
+    let by_us = objects("ours", by_our_programs);
     stage.add(&by_us);
     let theirs = stage.theirs();
     stage.until_right(&by_us);

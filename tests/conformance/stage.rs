@@ -121,11 +121,11 @@ impl Stage {
         eventually("all Secrets are as they should be", || {
             let mut secrets = self.all("/api/v1/secrets");
             let mut wrong = Vec::new();
-            for Object { namespace, case, scope, .. } in objects {
+            for Object { namespace, case, .. } in objects {
                 let found = secrets.get(&(namespace.clone(), case.name.to_owned()));
                 let owners = found.and_then(|secret| secret["metadata"]["ownerReferences"].as_array());
                 let owned = owners.is_some_and(|owners| owners.len() == 1 && owners[0]["name"] == case.name);
-                if found.map(Content::of) != Some(case.expected(*scope)) || owned != case.owned {
+                if found.map(Content::of) != Some(case.expected()) || owned != case.owned {
                     wrong.push(format!("{namespace}/{}: {}", case.name, self.why(namespace, case.name)));
                 }
             }

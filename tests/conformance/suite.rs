@@ -167,13 +167,17 @@ fn assert_as_expected(outcomes: &[Outcome], exceptions: &[Exception]) {
 const COMMAND_LINE: &str = "kubeseal";
 
 #[test]
-fn the_suite_passes_with_the_peers_own_programs_which_proves_that_it_is_run_rightly() {
+fn the_suite_passes_with_the_peers_own_programs_and_our_command_line_with_its_controller() {
     let plane = ControlPlane::start_apart(&[peer::definition()]).unwrap();
+    // Its own programs pass, which shows that the suite is run rightly.
     let _controller = Serving::theirs(&plane, NAMESPACE, &[]);
     let kubeseal = toolchain::bin("kubeseal");
     let outcomes = run(&plane, &kubeseal, &toolchain::bin(peer::NAME), None);
     assert_eq!(outcomes.len(), 41);
     assert_as_expected(&outcomes, RACES);
+    let (kubeseal, controller) = ours(&plane);
+    let outcomes = run_suite(&renamed(&plane), &plane, &kubeseal, &controller, Some(COMMAND_LINE));
+    assert_as_expected(&outcomes, &[]);
 }
 
 #[test]
