@@ -13,8 +13,8 @@
 //! the peer fails whatever the values are (a wrong number or type of arguments), so does this. Sizes are bounded
 //! from the same facts ([`bound`]), and with them memory and time.
 //!
-//! Why not a library: `gtmpl` and its fork have had no release for years, and the one that is kept, `gotmpl`, has
-//! only strings of UTF-8, wipes nothing, fails at run time by design, and has none of sprig.
+//! Why not a library: those there are (`gtmpl`, `gotmpl`) have only strings of UTF-8, wipe nothing, fail at run time by
+//! design, and have none of sprig.
 //!
 //! Invariant: for the supported language, wherever the peer renders, this renders the same bytes or is refused; it
 //! never renders others. Held by `tests/gotemplate.rs` against the real engine.
