@@ -33,7 +33,7 @@ status:
 /// One difference: arguments, input, the codes of the real one and of ours, what ours says, and why.
 type Difference = (&'static str, &'static str, i32, i32, &'static str, &'static str);
 
-const DIFFERENCES: [Difference; 10] = [
+const DIFFERENCES: [Difference; 12] = [
     (
         "--cert cert.pem",
         "twice.yaml",
@@ -51,6 +51,22 @@ const DIFFERENCES: [Difference; 10] = [
         "the item would be sealed as \"true\"",
     ),
     ("--cert cert.pem", "map.yaml", 0, 1, "the input is of kind \"ConfigMap\", not a Secret", "it isn't one"),
+    (
+        "--cert cert.pem",
+        "upper-case.yaml",
+        0,
+        1,
+        "testSecret",
+        "no cluster takes a Secret of this name, so what is sealed could never be used",
+    ),
+    (
+        "--validate",
+        "nothing",
+        1,
+        1,
+        "no sealed secrets found in the input",
+        "the real one asks the cluster first, and finds nothing to be valid",
+    ),
     (
         "--cert cert.pem --bogus",
         "plain.yaml",
@@ -73,7 +89,7 @@ const DIFFERENCES: [Difference; 10] = [
         "nothing",
         1,
         1,
-        "Could not read file specified with --secret-file: missing: No such file",
+        "Could not read file specified with --secret-file: missing: no such file",
         "it says which file, and why",
     ),
     (

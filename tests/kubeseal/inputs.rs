@@ -3,7 +3,7 @@
 //! Invariant: values are nobody's.
 
 /// By name, so that a case is one line.
-pub(super) const INPUTS: [(&str, &str); 17] = [
+pub(super) const INPUTS: [(&str, &str); 18] = [
     ("nothing", ""),
     ("word", "secret\n"),
     ("value", "v\n"),
@@ -65,6 +65,7 @@ data: {password: eA==}
         "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: prod, annotations: \
          {sealedsecrets.bitnami.com/skip-set-owner-references: \"true\"}}\nstringData: {password: x}\n",
     ),
+    ("upper-case.yaml", "metadata: {name: testSecret, namespace: prod}\nstringData: {password: x}\n"),
     ("twice.yaml", "metadata: {name: db, namespace: prod}\ndata: {password: eA==, password: eQ==}\n"),
     ("boolean.yaml", "metadata: {name: db, namespace: prod}\nstringData: {on: x}\n"),
     (
