@@ -81,7 +81,7 @@ fn a_full_disk_changes_no_file_and_leaves_none() {
         ("unseal -i prod.key sealed.yaml -o out.yaml", "out.yaml"),
     ] {
         let ended = small_disk(&sandbox, true, args);
-        let said = format!("error: can't write {name}: File too large\n");
+        let said = format!("error: can't write {name}: file too large\n");
         // The whole name, where a file was there to be resolved.
         assert_eq!((ended.code, ended.stderr.replace(&sandbox.dir().display().to_string(), "")), (3, said));
         assert!(sandbox.files() == before, "{args}: {:?}", new(&sandbox, &before).keys());
@@ -180,7 +180,7 @@ fn what_cannot_be_read_is_named_with_the_reason() {
     sandbox.write("utf16.yaml", SECRET.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
     sandbox.write("packed.yaml", b"kind: Secret\n\x1f\x8b\x08opensesame");
     for (file, said) in [
-        ("/proc/self/mem", "error: can't read /proc/self/mem: Input/output error\n"),
+        ("/proc/self/mem", "error: can't read /proc/self/mem: input/output error\n"),
         ("dangling.yaml", "error: can't read dangling.yaml: no such file or directory\nhint: check the path"),
         ("utf16.yaml", "error: this isn't YAML"),
         ("packed.yaml", "error: this isn't text in UTF-8\n  --> packed.yaml:2:2\nhint: is it compressed"),

@@ -73,7 +73,7 @@ const DIFFERENCES: [Difference; 10] = [
         "nothing",
         1,
         1,
-        "Could not read file specified with --secret-file: missing: No such file",
+        "Could not read file specified with --secret-file: missing: no such file",
         "it says which file, and why",
     ),
     (
