@@ -60,6 +60,14 @@ impl Lock {
     }
 }
 
+/// Closing the directory would let go too, but not while a process that was just forked still has it open.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Nobody is there to hear of a failure, and closing follows at once.
+        let _ = flock(self.dir.as_fd(), FlockOperation::Unlock);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
