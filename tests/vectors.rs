@@ -106,6 +106,21 @@ fn unseal(manifest: &str, expected: &Expected) -> Option<Result<(Shape, String, 
     Some(unseal())
 }
 
+/// The Secret's data as a vector says it.
+fn encoded(opened: &Unsealed) -> BTreeMap<String, String> {
+    opened.data.iter().map(|(name, value)| (name.to_string(), BASE64.encode(value.expose()))).collect()
+}
+
+/// What was said instead of opening.
+#[track_caller]
+fn refusal<T>(file: &str, verdict: Option<Result<T, UnsealError>>) -> Refused {
+    match verdict {
+        None => Refused { reason: "Unreadable".to_owned(), message: None },
+        Some(Err(error)) => Refused { reason: error.reason().to_owned(), message: Some(error.to_string()) },
+        Some(Ok(_)) => panic!("{file} opens"),
+    }
+}
+
 #[test]
 fn vectors_that_open_become_the_secret_they_say() {
     let vectors = vectors("opens");
@@ -126,11 +141,7 @@ fn vectors_that_open_become_the_secret_they_say() {
             immutable: shape.immutable,
             labels: shape.labels,
             annotations: shape.annotations,
-            data: opened
-                .data
-                .iter()
-                .map(|(name, value)| (name.to_string(), BASE64.encode(value.expose())))
-                .collect(),
+            data: encoded(&opened),
             digest,
             opened_by: opened.opened_by.iter().map(|by| by_fingerprint[by].clone()).collect(),
         };
@@ -145,13 +156,7 @@ fn vectors_that_are_refused_give_the_reason_and_message_they_say() {
     assert!(vectors.len() >= 60);
     for (file, text) in vectors {
         let (manifest, expected) = read(&text);
-        let found = match unseal(manifest, &expected) {
-            None => Refused { reason: "Unreadable".to_owned(), message: None },
-            Some(Err(error)) => {
-                Refused { reason: error.reason().to_owned(), message: Some(error.to_string()) }
-            }
-            Some(Ok(_)) => panic!("{file} opens"),
-        };
+        let found = refusal(&file, unseal(manifest, &expected));
         assert_eq!(Some(found), expected.refused, "{file}");
         assert_eq!(expected.opens, None, "{file}");
     }

@@ -80,12 +80,11 @@ fn read_text(source: &Source, keys: &mut Keyring) -> Result<(), Failure> {
     if let Some(done) = read_bare_list(source, keys) {
         return done;
     }
-    let blocks = blocks(text);
-    for block in &blocks {
-        let key = RsaPrivateKey::from_pem(block).map_err(|error| IdentityFileError::Rsa(name(), error))?;
-        keys.insert_rsa_key(key);
-    }
-    if !blocks.is_empty() {
+    let found = RsaPrivateKey::all_from_pem(text).map_err(|error| IdentityFileError::Rsa(name(), error))?;
+    if !found.is_empty() {
+        found.into_iter().for_each(|key| {
+            keys.insert_rsa_key(key);
+        });
         return Ok(());
     }
     if has_block("ENCRYPTED PRIVATE KEY") {
@@ -152,23 +151,6 @@ fn read_key(
 fn from_item(pem: &Plaintext) -> Result<RsaPrivateKey, RsaKeyError> {
     let text = std::str::from_utf8(pem.expose()).map_err(|_| RsaKeyError::NoPem)?;
     RsaPrivateKey::from_pem(text)
-}
-
-/// The PEM blocks of private keys, PKCS #1 and PKCS #8: a file may have several, and certificates between them.
-fn blocks(text: &str) -> Vec<&str> {
-    let mut blocks = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("-----BEGIN ") {
-        rest = &rest[start..];
-        let label = rest["-----BEGIN ".len()..].split("-----").next().unwrap_or_default();
-        let end = format!("-----END {label}-----");
-        let length = rest.find(&end).map_or(rest.len(), |at| at + end.len());
-        if matches!(label, "RSA PRIVATE KEY" | "PRIVATE KEY") {
-            blocks.push(&rest[..length]);
-        }
-        rest = &rest[length..];
-    }
-    blocks
 }
 
 #[cfg(test)]

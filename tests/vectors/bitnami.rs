@@ -80,11 +80,7 @@ fn verdict(manifest: &str, expected: &Expected) -> Option<Result<Opens, UnsealEr
             owned: shape.owned,
             labels: shape.labels,
             annotations: shape.annotations,
-            data: opened
-                .data
-                .iter()
-                .map(|(name, value)| (name.to_string(), BASE64.encode(value.expose())))
-                .collect(),
+            data: encoded(&opened),
             digest: sealed.digest().to_string(),
             opened_by: opened.opened_by.iter().map(|by| names[by].clone()).collect(),
         })
@@ -117,13 +113,7 @@ fn vectors_of_the_peer_that_are_refused_give_the_reason_and_message_they_say() {
     let mut reasons = BTreeSet::new();
     for (file, text) in vectors {
         let (manifest, expected) = read(&text);
-        let found = match verdict(manifest, &expected) {
-            None => Refused { reason: "Unreadable".to_owned(), message: None },
-            Some(Err(error)) => {
-                Refused { reason: error.reason().to_owned(), message: Some(error.to_string()) }
-            }
-            Some(Ok(_)) => panic!("{file} opens"),
-        };
+        let found = refusal(&file, verdict(manifest, &expected));
         reasons.insert(found.reason.clone());
         assert_eq!(Some(found), expected.refused, "{file}");
         assert_eq!(expected.opens, None, "{file}");

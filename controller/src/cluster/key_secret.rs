@@ -54,7 +54,6 @@ impl<'de> Deserialize<'de> for Text {
 /// The request body that stores an identity. Immutable: a private half never changes.
 pub(super) fn to_json(name: &str, identity: &Identity, sequence: i64, created_at: &str) -> Vec<u8> {
     let secret = identity.to_secret_string();
-    let encoded = Zeroizing::new(BASE64.encode(secret.as_bytes()));
     let fixed = json!({
         "name": name,
         "labels": { SEALING_KEY_LABEL: "" },
@@ -65,8 +64,15 @@ pub(super) fn to_json(name: &str, identity: &Identity, sequence: i64, created_at
         BASE64.encode(sequence.to_string()),
         BASE64.encode(created_at),
     );
-    // Written by hand around the private half, so that no JSON value holds a copy of it; and with room for it
-    // from the start, so that growing leaves none behind.
+    with_private_half(&public, &secret)
+}
+
+/// A Secret's JSON whose last value is a private half: `public` ends with the quote that opens it.
+///
+/// Written by hand, so that no JSON value holds a copy of the private half; and with room for it from the start, so
+/// that growing leaves none behind.
+pub(super) fn with_private_half(public: &str, private: &str) -> Vec<u8> {
+    let encoded = Zeroizing::new(BASE64.encode(private));
     let mut body = Vec::with_capacity(public.len() + encoded.len() + 3);
     body.extend_from_slice(public.as_bytes());
     body.extend_from_slice(encoded.as_bytes());

@@ -29,27 +29,11 @@ pub enum RsaKeysError {
 /// The keys in the file; `None` where it holds something else.
 pub(super) fn parse(file: &[u8]) -> Option<Result<Vec<RsaPrivateKey>, RsaKeysError>> {
     let text = std::str::from_utf8(file).ok()?;
-    let keys: Vec<_> = private_blocks(text).collect();
-    if !keys.is_empty() {
-        let keys = keys.into_iter().map(RsaPrivateKey::from_pem);
-        return Some(keys.collect::<Result<_, _>>().map_err(RsaKeysError::Key));
+    match RsaPrivateKey::all_from_pem(text) {
+        Ok(keys) if keys.is_empty() => {}
+        found => return Some(found.map_err(RsaKeysError::Key)),
     }
     is_manifest(text).then(|| from_backup(text))
-}
-
-/// The PEM blocks of private keys, PKCS #1 and PKCS #8; a file may have several, and certificates between them.
-fn private_blocks(text: &str) -> impl Iterator<Item = &str> {
-    const BEGIN: &str = "-----BEGIN ";
-    let mut rest = text;
-    let blocks = std::iter::from_fn(move || {
-        rest = &rest[rest.find(BEGIN)?..];
-        let end = rest[BEGIN.len()..].find(BEGIN).map_or(rest.len(), |next| BEGIN.len() + next);
-        let (block, after) = rest.split_at(end);
-        rest = after;
-        Some(block)
-    });
-    let labels = ["-----BEGIN RSA PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----"];
-    blocks.filter(move |block| labels.iter().any(|label| block.starts_with(label)))
 }
 
 fn is_manifest(text: &str) -> bool {

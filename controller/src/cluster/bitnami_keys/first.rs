@@ -13,10 +13,10 @@ use seal_crds::Namespace;
 use seal_crds::keys::{Certificate, Fingerprint, RsaPrivateKey};
 use seal_crds::resources::bitnami::SEALING_KEY_LABEL;
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use crate::cluster::api::{failure, is_code};
 use crate::cluster::fields::FIELD_MANAGER;
+use crate::cluster::key_secret::with_private_half;
 use crate::failure::Failure;
 
 /// The name of the first key: what the peer's own begin with, and fixed, so that creating it is a race with one winner.
@@ -67,19 +67,12 @@ fn generate(now: u64) -> (Fingerprint, Vec<u8>) {
 
 /// The request body that stores a key, in the form of the peer's.
 fn to_json(key: &RsaPrivateKey, certificate: &Certificate) -> Vec<u8> {
-    let pem = key.to_secret_pem();
-    let encoded = Zeroizing::new(BASE64.encode(pem.as_bytes()));
     let metadata = json!({ "name": NAME, "labels": { SEALING_KEY_LABEL: "active" } });
     let public = format!(
         r#"{{"apiVersion":"v1","kind":"Secret","type":"kubernetes.io/tls","metadata":{metadata},"data":{{"tls.crt":"{}","tls.key":""#,
         BASE64.encode(certificate.to_pem()),
     );
-    // As in `key_secret`: by hand, and with room from the start, so that no copy is left behind.
-    let mut body = Vec::with_capacity(public.len() + encoded.len() + 3);
-    body.extend_from_slice(public.as_bytes());
-    body.extend_from_slice(encoded.as_bytes());
-    body.extend_from_slice(br#""}}"#);
-    body
+    with_private_half(&public, &key.to_secret_pem())
 }
 
 #[cfg(test)]

@@ -67,19 +67,7 @@ impl RsaPrivateKey {
     pub fn from_pem(text: impl AsRef<[u8]>) -> Result<Self, RsaKeyError> {
         let text = std::str::from_utf8(text.as_ref()).map_err(|_| RsaKeyError::NoPem)?;
         let mut problem = RsaKeyError::NoPem;
-        for block in pem::blocks(text) {
-            let read: fn(&[u8]) -> Result<Self, RsaKeyError> = match block.label {
-                "RSA PRIVATE KEY" => Self::from_pkcs1,
-                "PRIVATE KEY" => Self::from_pkcs8,
-                "ENCRYPTED PRIVATE KEY" => |_| Err(RsaKeyError::Encrypted),
-                other if other.ends_with(" PRIVATE KEY") => |_| Err(RsaKeyError::NotRsa),
-                _ => continue,
-            };
-            let found = match block.decode() {
-                Some(der) => read(&der),
-                None if block.has_headers() => Err(RsaKeyError::Encrypted),
-                None => Err(RsaKeyError::Malformed),
-            };
+        for found in pem::blocks(text).filter_map(|block| Self::from_block(&block)) {
             match found {
                 Ok(key) => return Ok(key),
                 Err(error) if problem == RsaKeyError::NoPem => problem = error,
@@ -87,6 +75,35 @@ impl RsaPrivateKey {
             }
         }
         Err(problem)
+    }
+
+    /// Every key in PEM, PKCS #1 or PKCS #8, in order: none where the text has none. Other blocks, and text around
+    /// them, are passed over.
+    ///
+    /// # Errors
+    ///
+    /// The [`RsaKeyError`] of the first key that can't be used: none is left out without a word.
+    pub fn all_from_pem(text: &str) -> Result<Vec<Self>, RsaKeyError> {
+        pem::blocks(text)
+            .filter(|block| matches!(block.label, "RSA PRIVATE KEY" | "PRIVATE KEY"))
+            .filter_map(|block| Self::from_block(&block))
+            .collect()
+    }
+
+    /// `None` where the block isn't one of a private key.
+    fn from_block(block: &pem::Block<'_>) -> Option<Result<Self, RsaKeyError>> {
+        let read: fn(&[u8]) -> Result<Self, RsaKeyError> = match block.label {
+            "RSA PRIVATE KEY" => Self::from_pkcs1,
+            "PRIVATE KEY" => Self::from_pkcs8,
+            "ENCRYPTED PRIVATE KEY" => |_| Err(RsaKeyError::Encrypted),
+            other if other.ends_with(" PRIVATE KEY") => |_| Err(RsaKeyError::NotRsa),
+            _ => return None,
+        };
+        Some(match block.decode() {
+            Some(der) => read(&der),
+            None if block.has_headers() => Err(RsaKeyError::Encrypted),
+            None => Err(RsaKeyError::Malformed),
+        })
     }
 
     fn from_pkcs8(der: &[u8]) -> Result<Self, RsaKeyError> {

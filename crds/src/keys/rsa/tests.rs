@@ -163,3 +163,19 @@ fn a_fresh_certificate_has_its_dates_and_another_serial_number_each_time() {
 fn a_private_key_is_written_to_text_that_wipes() {
     let _: Zeroizing<String> = RsaPrivateKey::from_pem(KEY).unwrap().to_secret_pem();
 }
+
+#[test]
+fn all_keys_of_a_text_are_read_or_none() {
+    let [(_, one, certificate), (_, two, _), ..] = PAIRS;
+    let sizes = |text: &str| {
+        RsaPrivateKey::all_from_pem(text).map(|keys| keys.iter().map(|key| key.public_key().size()).collect())
+    };
+    assert_eq!(sizes(&format!("notes\n{certificate}{one}{two}")), Ok(vec![256, 384]));
+    assert_eq!(sizes(certificate), Ok(vec![]));
+    let cut_off = &one[..one.len() / 2];
+    assert_eq!(
+        sizes(&format!("{cut_off}\n{two}")),
+        Err(RsaKeyError::Malformed),
+        "not just the one that is whole"
+    );
+}
