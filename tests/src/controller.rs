@@ -3,26 +3,20 @@
 //! Not in this process: what it logs, how it ends, and that it needs nothing but its flags and a kubeconfig
 //! are part of what is tested. Invariant: it ends with the test that started it, also when that dies.
 
-use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-
+use crate::process::Process;
 use crate::toolchain;
 use crate::wait::eventually;
 
-/// How much of the log a failed test shows.
-const LOG_LINES: usize = 40;
-
 /// A running controller.
 pub struct Controller {
-    child: Child,
-    log: PathBuf,
+    process: Process,
     address: SocketAddr,
 }
 
@@ -37,28 +31,18 @@ impl Controller {
     pub fn start<S: AsRef<str>>(kubeconfig: &Path, dir: &Path, flags: &[S]) -> Self {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let log = dir.join(format!("seal-controller-{}.log", LAST.fetch_add(1, Ordering::Relaxed)));
-        let output = File::create(&log).expect("the control plane's directory is writable");
-        let mut child = Command::new(toolchain::own("control-plane"))
+        let mut command = Command::new(toolchain::own("control-plane"));
+        command
             .arg("--die-with-parent")
             .arg(std::process::id().to_string())
             .arg(toolchain::own("test-seal-controller"))
             .args(["--log=trace", "run", "--listen=127.0.0.1:0"])
             .args(flags.iter().map(AsRef::as_ref))
             .env_clear()
-            .env("KUBECONFIG", kubeconfig)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("a file that was just created"))
-            .stderr(output)
-            .spawn()
-            .expect("Cargo builds our own programs before the tests");
-        let address = eventually("the controller says where it listens", || {
-            let text = fs::read_to_string(&log).unwrap_or_default();
-            if let Ok(Some(status)) = child.try_wait() {
-                panic!("the controller ended, {status}:\n{text}");
-            }
-            address(&text).ok_or(text)
-        });
-        Self { child, log, address }
+            .env("KUBECONFIG", kubeconfig);
+        let mut process = Process::start(&mut command, log);
+        let address = process.until("the controller says where it listens", address);
+        Self { process, address }
     }
 
     /// Waits until the keys are loaded and the caches are complete.
@@ -104,7 +88,7 @@ impl Controller {
     /// When it isn't UTF-8.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).expect("the log is text")
+        self.process.log()
     }
 
     /// Asks it to end, as a kubelet does, and waits until it did.
@@ -113,26 +97,7 @@ impl Controller {
     /// When it doesn't.
     #[track_caller]
     pub fn terminate(&mut self) -> ExitStatus {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).expect("our own child can be signalled");
-        eventually("the controller ends", || match self.child.try_wait() {
-            Ok(Some(status)) => Ok(status),
-            _ => Err(self.log()),
-        })
-    }
-}
-
-impl Drop for Controller {
-    #[expect(clippy::print_stderr, reason = "libtest shows it with the test that failed")]
-    fn drop(&mut self) {
-        // Both fail only for a child that is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = fs::read_to_string(&self.log).unwrap_or_default();
-            let lines: Vec<_> = log.lines().collect();
-            eprintln!("{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
-        }
+        self.process.terminate()
     }
 }
 

@@ -7,6 +7,7 @@ pub mod api;
 pub mod control_plane;
 pub mod controller;
 pub mod peer;
+mod process;
 pub mod proxy;
 pub mod toolchain;
 pub mod wait;

@@ -4,33 +4,26 @@
 //! Not our controller for its own tests: that is `controller.rs`. Invariant: what is started here ends with the
 //! test that started it, also when that dies, and serves under the name and port that the real one has.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::control_plane::{ControlPlane, POD_ADDRESS};
+use crate::process::Process;
 use crate::toolchain;
-use crate::wait::eventually;
 
 /// What the peer's Service is called, and what its command line looks for.
 pub const NAME: &str = "sealed-secrets-controller";
 /// Where the peer's controller serves.
 pub const PORT: u16 = 8080;
 
-/// How much of the log a failed test shows.
-const LOG_LINES: usize = 40;
-
 /// A controller, theirs or ours, that serves the peer's clients.
-pub struct Serving {
-    child: Child,
-    log: PathBuf,
-}
+pub struct Serving(Process);
 
 impl Serving {
     /// The real controller, with its keys in a namespace. It may do everything: its roles aren't what is tested,
@@ -78,21 +71,9 @@ impl Serving {
         static LAST: AtomicU32 = AtomicU32::new(0);
         plane.expose(namespace, NAME, PORT);
         let log = plane.dir().join(format!("serving-{}.log", LAST.fetch_add(1, Ordering::Relaxed)));
-        let output = File::create(&log).expect("the control plane's directory is writable");
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("a file that was just created"))
-            .stderr(output)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let mut serving = Self { child, log };
-        eventually("the controller serves its certificate", || {
-            if let Ok(Some(status)) = serving.child.try_wait() {
-                panic!("the controller ended, {status}:\n{}", serving.log());
-            }
-            certificate(plane, namespace).ok_or_else(|| serving.log())
-        });
-        serving
+        let mut process = Process::start(command, log);
+        process.until("the controller serves its certificate", |_| certificate(plane, namespace));
+        Self(process)
     }
 
     /// Everything it wrote to stdout and stderr so far.
@@ -101,7 +82,7 @@ impl Serving {
     /// When it isn't UTF-8.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).expect("the log is text")
+        self.0.log()
     }
 
     /// Asks it to end, as a kubelet does, and waits until it did.
@@ -110,25 +91,7 @@ impl Serving {
     /// When it doesn't.
     #[track_caller]
     pub fn terminate(mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("our own child can be signalled");
-        eventually("the controller ends", || match self.child.try_wait() {
-            Ok(Some(_)) => Ok(()),
-            _ => Err(self.log()),
-        });
-    }
-}
-
-impl Drop for Serving {
-    #[expect(clippy::print_stderr, reason = "libtest shows it with the test that failed")]
-    fn drop(&mut self) {
-        // Both fail only for a child that is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = fs::read_to_string(&self.log).unwrap_or_default();
-            let lines: Vec<_> = log.lines().collect();
-            eprintln!("{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
-        }
+        self.0.terminate();
     }
 }
 

@@ -1,0 +1,90 @@
+//! A program under test, running: its log in a file, ended as a kubelet ends it.
+//!
+//! Not the command that starts it, which says under whose name and where it runs. Invariant: it ends with the value at
+//! the latest, and a test that fails shows the end of its log.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wait::eventually;
+
+/// How much of the log a failed test shows.
+const LOG_LINES: usize = 40;
+
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts it, with stdout and stderr in the file.
+    ///
+    /// # Panics
+    /// When it can't be started.
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command, log: PathBuf) -> Self {
+        let output = File::create(&log).expect("the control plane's directory is writable");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a file that was just created"))
+            .stderr(output)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self { child, log }
+    }
+
+    /// Everything it wrote to stdout and stderr so far.
+    ///
+    /// # Panics
+    /// When it isn't UTF-8.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).expect("the log is text")
+    }
+
+    /// Waits until `look` finds in the log, or elsewhere, that it has come so far.
+    ///
+    /// # Panics
+    /// When it ends instead, or takes too long.
+    #[track_caller]
+    pub(crate) fn until<T>(&mut self, what: &str, look: impl Fn(&str) -> Option<T>) -> T {
+        eventually(what, || {
+            // It is being written: a character may be there by half.
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the controller ended, {status}:\n{log}");
+            }
+            look(&log).ok_or(log)
+        })
+    }
+
+    /// Asks it to end, as a kubelet does, and waits until it did.
+    ///
+    /// # Panics
+    /// When it doesn't.
+    #[track_caller]
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("our own child can be signalled");
+        eventually("the controller ends", || match self.child.try_wait() {
+            Ok(Some(status)) => Ok(status),
+            _ => Err(self.log()),
+        })
+    }
+}
+
+impl Drop for Process {
+    #[expect(clippy::print_stderr, reason = "libtest shows it with the test that failed")]
+    fn drop(&mut self) {
+        // Both fail only for a child that is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
+        }
+    }
+}
