@@ -14,6 +14,7 @@
 //! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
 //! - [`kubeseal`]: the command line of kubeseal, ours beside the real one
 //! - [`migrate`]: whole repositories from the peer's format to the native one
+//! - [`readme`]: README's commands, one after the other
 //! - [`repository`]: what must hold of the repository itself
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
 //! - [`terminal`]: `seal` before a person
@@ -39,6 +40,7 @@ mod files;
 mod gotemplate;
 mod kubeseal;
 mod migrate;
+mod readme;
 mod repository;
 mod round_trip;
 mod sandbox;

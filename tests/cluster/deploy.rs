@@ -4,7 +4,7 @@
 use std::fs;
 use std::sync::OnceLock;
 
-use seal_tests::control_plane::{ControlPlane, definitions, succeed};
+use seal_tests::control_plane::{ControlPlane, definitions};
 use seal_tests::toolchain;
 use seal_tests::wait::until;
 use serde_json::{Value, json};
@@ -13,13 +13,12 @@ use super::scene::{ACCOUNT, Scene, items};
 
 const SYSTEM: &str = "seal-system";
 
-/// With `kubectl apply -k controller/deploy` behind it, as README says.
+/// With `controller/deploy` applied, as README says.
 fn plane() -> &'static ControlPlane {
     static PLANE: OnceLock<ControlPlane> = OnceLock::new();
     PLANE.get_or_init(|| {
         let plane = ControlPlane::start(&definitions()).unwrap();
-        let deploy = toolchain::repository().join("controller/deploy");
-        succeed(plane.kubectl(["apply", "--server-side", "-k"]).arg(deploy));
+        plane.deploy();
         plane
     })
 }

@@ -9,7 +9,6 @@ use seal_crds::scope::Scope;
 use seal_tests::api::Api;
 use seal_tests::control_plane::{ControlPlane, definitions, succeed};
 use seal_tests::peer::{NAME, PORT, Serving};
-use seal_tests::toolchain;
 use seal_tests::wait::eventually;
 use serde_json::{Value, json};
 
@@ -44,8 +43,7 @@ impl Stage {
     /// With our definitions and roles, and both sealing keys, but nobody who serves.
     pub(crate) fn new() -> Self {
         let plane = ControlPlane::start_apart(&definitions()).unwrap();
-        let deploy = toolchain::repository().join("controller/deploy");
-        succeed(plane.kubectl(["apply", "--server-side", "-k"]).arg(deploy));
+        plane.deploy();
         let kubeconfig = plane.service_account("seal-system", "seal-controller");
         let stage = Self { plane, kubeconfig };
         stage.namespace(KEY_NAMESPACE);

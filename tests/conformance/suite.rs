@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use seal_tests::control_plane::{ControlPlane, definitions, dying_with_us, succeed};
+use seal_tests::control_plane::{ControlPlane, definitions, dying_with_us};
 use seal_tests::peer::{self, Serving};
 use seal_tests::toolchain;
 use serde_json::Value;
@@ -183,11 +183,7 @@ fn the_suite_passes_with_the_peers_own_programs_and_our_command_line_with_its_co
 #[test]
 fn the_suite_passes_with_our_programs_and_the_peers_command_line_with_our_controller() {
     let plane = ControlPlane::start_apart(&definitions()).unwrap();
-    succeed(
-        plane
-            .kubectl(["apply", "--server-side", "-k"])
-            .arg(toolchain::repository().join("controller/deploy")),
-    );
+    plane.deploy();
     let kubeconfig = plane.service_account("seal-system", "seal-controller");
     let flags = ["--namespace=seal-system", "--bitnami-key-namespace=kube-system"];
     let _controller = Serving::ours(&plane, &kubeconfig, NAMESPACE, &flags);

@@ -170,6 +170,18 @@ impl ControlPlane {
         succeed_with(&mut kubectl, manifests);
     }
 
+    /// Applies `controller/deploy` as it ships: what stays at an uninstall first, then the controller.
+    ///
+    /// # Panics
+    /// When the API server refuses one of its objects.
+    #[track_caller]
+    pub fn deploy(&self) {
+        for part in ["crds", "namespace", ""] {
+            let folder = toolchain::repository().join("controller/deploy").join(part);
+            succeed(self.kubectl(["apply", "--server-side", "--force-conflicts", "-k"]).arg(folder));
+        }
+    }
+
     /// One object, or the list that the arguments of `kubectl get` select.
     ///
     /// # Panics

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use seal_tests::control_plane::{ControlPlane, definitions, succeed};
-use seal_tests::toolchain;
-use seal_tests::wait::until;
+use seal_tests::wait::{eventually, until};
+use seal_tests::{peer, toolchain};
 use serde_json::{Value, json};
 
 use super::scene::Peers;
@@ -55,6 +55,44 @@ fn peers_definition() -> Value {
 
 fn native_only() -> Vec<PathBuf> {
     definitions().into_iter().filter(|path| !path.to_string_lossy().contains("bitnami")).collect()
+}
+
+/// README's way over a sealed-secrets that is there already.
+#[test]
+fn ours_takes_the_place_of_the_peers_definition_and_what_is_stored_stays() {
+    let plane = ControlPlane::start(&native_only()).unwrap();
+    // As Helm installs what a chart has in `crds`.
+    succeed(plane.kubectl(["create", "-f"]).arg(peer::definition()));
+    let namespace = plane.namespace("stored");
+    let path = format!("/apis/bitnami.com/v1alpha1/namespaces/{namespace}/sealedsecrets/db");
+    let metadata = json!({"name": "db", "labels": {"a": "b"}, "finalizers": ["example.com/f"]});
+    let stored = json!({
+        "apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "metadata": {"name": "db"},
+        "spec": {
+            "data": "YQ==", "encryptedData": {"a": "AgBy"},
+            "template": {"type": "Opaque", "immutable": true, "data": {"c": "{{ .a }}"}, "metadata": metadata},
+        },
+    });
+    eventually("the kind is served", || {
+        plane.api().apply(&path, "kubeseal", true, &stored).map_err(|refused| format!("{refused:?}"))
+    });
+    let before = plane.api().get(&path).unwrap();
+
+    let ours = toolchain::repository().join("controller/deploy/crds");
+    let refused = plane.kubectl(["apply", "--server-side", "-k"]).arg(&ours).output().unwrap();
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("conflict"),
+        "README needn't say --force-conflicts"
+    );
+    succeed(plane.kubectl(["apply", "--server-side", "--force-conflicts", "-k"]).arg(&ours));
+    until("ours is served", || {
+        let probe = json!({"status": {"key": "0123456789abcdef"}});
+        plane.api().merge(&format!("{path}/status?dryRun=All"), &probe).unwrap()["status"]["key"].is_string()
+    });
+    let after = plane.api().get(&path).unwrap();
+    assert_eq!(before["spec"], after["spec"]);
+    let written = plane.api().merge(&path, &json!({"metadata": {"labels": {"x": "y"}}})).unwrap();
+    assert_eq!(before["spec"], written["spec"], "a write keeps every field too");
 }
 
 #[test]
