@@ -202,3 +202,51 @@ fn links_between_documents_lead_somewhere() {
         }
     }
 }
+
+/// The last cells of a document's tables whose header says `held by`.
+fn holders(document: &str) -> Vec<String> {
+    let text = read(document);
+    let rows = text.lines().scan(false, |is_held, line| {
+        let Some(row) = line.strip_prefix("| ") else {
+            *is_held = false;
+            return Some(None);
+        };
+        let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        *is_held |= last == "held by";
+        Some((*is_held && last != "held by" && last != "---").then(|| last.to_owned()))
+    });
+    rows.flatten().collect()
+}
+
+/// Whether a file of tests ends with this path, or a folder of them, or a test has this name.
+fn is_a_test(name: &str, sources: &[(PathBuf, String)]) -> bool {
+    sources.iter().any(|(path, text)| {
+        let path = path.to_string_lossy();
+        let is_there = path.ends_with(&format!("/{name}")) || path.ends_with(&format!("/{name}.rs"));
+        let is_within = path.contains(&format!("/{name}/"));
+        let has_tests = text.contains("#[test]") || text.contains("#[tokio::test");
+        has_tests && (is_there || is_within || text.contains(&format!("fn {name}(")))
+    })
+}
+
+#[test]
+fn what_documents_claim_names_a_test_that_is_there() {
+    let mut files_found = Vec::new();
+    for dir in ["crds", "cli", "controller", "tests"] {
+        files(&root().join(dir), ".rs", &mut files_found);
+    }
+    let sources: Vec<(PathBuf, String)> =
+        files_found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect();
+    for document in ["ARCHITECTURE.md", "SECURITY.md"] {
+        let cells = holders(document);
+        assert!(cells.len() > 10, "{document}: only {} rows say who holds them", cells.len());
+        for cell in cells {
+            let names: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+            assert!(!names.is_empty(), "{document}: {cell:?} names no test");
+            for name in names {
+                assert!(is_a_test(name, &sources), "{document}: there is no test {name}");
+            }
+        }
+    }
+    assert!(!is_a_test("no_such_test", &sources) && !is_a_test("cluster/no_such_file", &sources));
+}
