@@ -55,7 +55,7 @@ fn what_breaks_a_bound_or_a_pattern_is_refused_by_the_api_server() {
         ("/spec/envelopes", json!(vec![envelope; 17]), "spec.envelopes"),
         ("/spec/envelopes/0/age", json!(""), "spec.envelopes[0].age"),
         ("/spec/envelopes/0/age", json!("not base64!"), "spec.envelopes[0].age"),
-        ("/spec/envelopes/0/age", json!("A".repeat(87_385)), "spec.envelopes[0].age"),
+        ("/spec/envelopes/0/age", json!("A".repeat(174_765)), "spec.envelopes[0].age"),
         ("/spec/envelopes/0/keys", json!([]), "spec.envelopes[0].keys"),
         ("/spec/envelopes/0/keys", json!(["short"]), "spec.envelopes[0].keys[0]"),
         ("/spec/envelopes/0/recipients", json!([]), "spec.envelopes[0].recipients"),
@@ -76,7 +76,10 @@ fn what_breaks_a_bound_or_a_pattern_is_refused_by_the_api_server() {
         let refused = scene.api().create(&scene.sealed_secrets(""), &manifest).unwrap_err();
         assert!(refused.code == 422 && refused.message.contains(expected), "{pointer}: {refused}");
     }
-    scene.api().create(&scene.sealed_secrets(""), &valid).unwrap();
+    // An age file of 128 KiB.
+    let mut longest = valid;
+    set(&mut longest, "/spec/envelopes/0/age", json!("A".repeat(174_764)));
+    scene.api().create(&scene.sealed_secrets(""), &longest).unwrap();
 }
 
 #[test]

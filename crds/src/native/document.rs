@@ -7,7 +7,7 @@
 //!    "namespace":…,            absent for cluster-wide
 //!    "name":…,                 absent unless strict
 //!    "recipients":[hex…],      fingerprints the file is encrypted to; 1 to 16
-//!    "past":[hex…],            fingerprints its keys were encrypted to earlier; disjoint from recipients
+//!    "past":[hex…],            fingerprints its keys were encrypted to earlier; disjoint from recipients; 0 to 64
 //!    "keys":[{"key":base64url, 32 bytes, no padding
 //!             "template":bool, may its items be substituted into templates
 //!             "seen":[index…]  into recipients then past: everybody the key was ever wrapped to;
@@ -20,7 +20,7 @@
 //! Not the object around it: whether the claims fit their place is [`super::object`]'s question.
 //! Invariant: a document that parses has one meaning; nothing in it is ignored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -30,9 +30,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use super::data_key::DataKey;
-use super::{MAX_DATA_KEYS, MAX_RECIPIENTS};
+use super::{MAX_DATA_KEYS, MAX_PAST, MAX_RECIPIENTS};
 use crate::format::UnsealError;
-use crate::keys::{Fingerprint, Recipient};
+use crate::keys::Fingerprint;
 use crate::names::{Name, Namespace};
 use crate::scope::{Binding, Scope};
 
@@ -40,32 +40,69 @@ use crate::scope::{Binding, Scope};
 pub(super) struct Opened {
     pub(super) binding: Binding,
     pub(super) recipients: Vec<Fingerprint>,
-    pub(super) keys: Vec<DataKey>,
+    pub(super) keys: Vec<KnownKey>,
     /// The identity that opened it.
     pub(super) by: Fingerprint,
 }
 
-/// The document for fresh data keys: sealed to `recipients`, and to nobody before.
-pub(super) fn write(binding: &Binding, recipients: &[&Recipient], keys: &[DataKey]) -> Zeroizing<Vec<u8>> {
-    let texts: Vec<Zeroizing<String>> = keys.iter().map(DataKey::to_text).collect();
-    let everybody: Vec<usize> = (0..recipients.len()).collect();
+/// A data key, and everybody it was ever wrapped to: whoever was among them may still have it.
+pub(super) struct KnownKey {
+    pub(super) key: DataKey,
+    pub(super) seen: BTreeSet<Fingerprint>,
+}
+
+impl KnownKey {
+    /// A data key that was wrapped to nobody yet.
+    pub(super) fn fresh(key: DataKey) -> Self {
+        Self { key, seen: BTreeSet::new() }
+    }
+}
+
+/// More past recipients than a document may name: this many.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct PastFull(pub(super) usize);
+
+/// The document that wraps data keys to `recipients`. Everybody else who has seen one of them is in its `past`.
+///
+/// # Errors
+///
+/// [`PastFull`]: an exposure is never dropped to make room.
+pub(super) fn write(
+    binding: &Binding,
+    recipients: &[Fingerprint],
+    keys: &[KnownKey],
+) -> Result<Zeroizing<Vec<u8>>, PastFull> {
+    let seen = keys.iter().flat_map(|known| &known.seen).copied();
+    let past: BTreeSet<Fingerprint> = seen.filter(|seen| !recipients.contains(seen)).collect();
+    if past.len() > MAX_PAST {
+        return Err(PastFull(past.len()));
+    }
+    let past: Vec<Fingerprint> = past.into_iter().collect();
+    let past_indices: BTreeMap<&Fingerprint, usize> = past.iter().zip(recipients.len()..).collect();
+    let texts: Vec<Zeroizing<String>> = keys.iter().map(|known| known.key.to_text()).collect();
     let keys_and_texts = keys.iter().zip(&texts);
+    // Room for everything at once, so that growing leaves no copy of a key behind.
+    let everybody = recipients.len() + past.len();
+    let room = 1024 + 80 * everybody + keys.len() * (96 + 4 * everybody);
     let document = Document {
         v: 1,
         scope: binding.scope().as_str(),
         namespace: binding.namespace().map(Namespace::as_str),
         name: binding.name().map(Name::as_str),
-        recipients: recipients.iter().map(|recipient| recipient.fingerprint()).collect(),
-        past: Vec::new(),
+        recipients: recipients.to_vec(),
         keys: keys_and_texts
-            .map(|(key, text)| Object(Key { key: text, template: key.template, seen: everybody.clone() }))
+            .map(|(known, text)| {
+                // Both sets are sorted, and so are the indices.
+                let earlier = known.seen.iter().filter_map(|seen| past_indices.get(seen).copied());
+                let seen = (0..recipients.len()).chain(earlier).collect();
+                Object(Key { key: text, template: known.key.template, seen })
+            })
             .collect(),
+        past,
     };
-    // Room for everything at once, so that growing leaves no copy of a key behind.
-    let room = 1024 + 80 * recipients.len() + keys.len() * (96 + 4 * recipients.len());
     let mut json = Zeroizing::new(Vec::with_capacity(room));
     serde_json::to_writer(&mut *json, &document).expect("plain data always serializes");
-    json
+    Ok(json)
 }
 
 /// Reads the document of envelope `index`, which the identity `by` opened.
@@ -97,8 +134,11 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
     if !(1..=MAX_RECIPIENTS).contains(&recipients.len()) {
         return Err(malformed("a list of recipients that is empty or longer than 16"));
     }
-    let everybody: BTreeSet<_> = recipients.iter().chain(past).collect();
-    if everybody.len() != recipients.len() + past.len() {
+    if past.len() > MAX_PAST {
+        return Err(malformed("a list of past recipients that is longer than 64"));
+    }
+    let everybody: Vec<Fingerprint> = recipients.iter().chain(past).copied().collect();
+    if everybody.iter().collect::<BTreeSet<_>>().len() != everybody.len() {
         return Err(malformed("a recipient twice"));
     }
     // A list that this very opening proves false would make a later look for exposed keys miss it.
@@ -118,11 +158,12 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
             if !(rising && in_range && complete) {
                 return Err(malformed("a data key whose \"seen\" isn't rising, in range and complete"));
             }
-            DataKey::from_text(key.key, key.template).ok_or(malformed("a data key that isn't 32 bytes"))
+            let seen = key.seen.iter().map(|index| everybody[*index]).collect();
+            let key = DataKey::from_text(key.key, key.template);
+            Ok(KnownKey { key: key.ok_or(malformed("a data key that isn't 32 bytes"))?, seen })
         })
-        .collect::<Result<_, _>>()?;
-    let seen: BTreeSet<usize> =
-        document.keys.iter().flat_map(|Object(key)| key.seen.iter().copied()).collect();
+        .collect::<Result<Vec<_>, _>>()?;
+    let seen: BTreeSet<&Fingerprint> = keys.iter().flat_map(|known| &known.seen).collect();
     if seen.len() != everybody.len() {
         return Err(malformed("a past recipient whom no data key was wrapped to"));
     }
@@ -238,6 +279,8 @@ mod tests {
         let sixteen_and = format!("[{}\"{a}\"]", many.concat());
         let key = format!(r#"{{"key":"{KEY}","template":false,"seen":[0,1]}}"#);
         let keys_257 = format!("[{}{key}]", format!("{key},").repeat(256));
+        let past_65: Vec<_> = (0..64).map(|n| format!("\"{n:064x}\",")).collect();
+        let past_65 = format!("[{}\"{b}\"]", past_65.concat());
         let list = |text: &str| format!("[\"{text}\"]");
         for (from, to, problem) in [
             // Fields: what must be there, once, and of its type.
@@ -272,6 +315,7 @@ mod tests {
             // Recipients.
             (&*list(&a), "[]", "a list of recipients that is empty or longer than 16"),
             (&*list(&a), &*sixteen_and, "a list of recipients that is empty or longer than 16"),
+            (&*list(&b), &*past_65, "a list of past recipients that is longer than 64"),
             (&*list(&b), &*list(&a), TWICE),
             (&*list(&b), &*format!("[\"{b}\",\"{b}\"]"), TWICE),
             (

@@ -1,7 +1,7 @@
 //! The envelope: an age file that holds data keys and says what they are bound to.
 //!
 //! ```text
-//! age field = base64 (canonical, padded) of a binary age v1 file (C2SP age), at most 64 KiB
+//! age field = base64 (canonical, padded) of a binary age v1 file (C2SP age), at most 128 KiB
 //! header    = at most 20 stanzas, none of them scrypt; no armour
 //! payload   = the document of super::document
 //! ```
@@ -50,7 +50,7 @@ pub(super) fn wrap(document: &[u8], recipients: &[&Recipient]) -> Result<Vec<u8>
 /// What is wrong, as the rest of a sentence.
 pub(super) fn check_header(file: &[u8]) -> Result<(), &'static str> {
     if file.len() > MAX_AGE_SIZE {
-        return Err("is larger than 64 KiB");
+        return Err("is larger than 128 KiB");
     }
     if file.starts_with(b"-----BEGIN") {
         return Err("is armoured; only the binary form of an age file is allowed");
@@ -145,7 +145,7 @@ mod tests {
             file.resize(size, 0);
             file
         };
-        assert_eq!(check_header(&sized(65_536)), Ok(()));
+        assert_eq!(check_header(&sized(131_072)), Ok(()));
         for (file, problem) in [
             (header("-> X25519 a\nb\n", 21), "has more than 20 stanzas"),
             (header("-> scrypt a 18\nb\n", 1), "is encrypted to a passphrase; only recipients are allowed"),
@@ -158,7 +158,7 @@ mod tests {
             (b"age-encryption.org/v1\n-> X25519".to_vec(), "is cut short"),
             (header(&"a".repeat(2049), 1), "has a header that is longer than recipients need"),
             (header("-> a\n\n\n\n\n\n\n\n\n\n\n\n", 20), "has a header that is longer than recipients need"),
-            (sized(65_537), "is larger than 64 KiB"),
+            (sized(131_073), "is larger than 128 KiB"),
         ] {
             assert_eq!(check_header(&file), Err(problem));
         }

@@ -8,8 +8,8 @@
 //! Notation used there: `‖` is concatenation; `lp(x)` is the length of `x` as a big-endian u32, then `x`;
 //! HKDF is RFC 5869 with SHA-256 and an empty salt, 32 bytes of output; text is UTF-8.
 //!
-//! Invariant: what the verb [`seal`] makes, [`Sealed::unseal`](crate::Sealed::unseal) opens, at the same
-//! place only.
+//! Invariant: what the verbs [`seal`] and [`NativeSealed::rewrap`] make, [`Sealed::unseal`](crate::Sealed::unseal)
+//! opens, at the same place only.
 
 mod data_key;
 mod document;
@@ -17,11 +17,13 @@ mod envelope;
 mod item;
 mod object;
 mod padding;
+mod rewrap;
 mod seal;
 #[cfg(test)]
 mod tests;
 
 pub use object::NativeSealed;
+pub use rewrap::RewrapError;
 pub use seal::{Item, NamedRecipient, SealError, seal};
 
 /// Envelopes of an object, at most.
@@ -32,10 +34,11 @@ pub const MAX_DATA_KEYS: usize = 256;
 pub const MAX_RECIPIENTS: usize = 16;
 /// Stanzas in an age header, at most: recipients, and what grease an implementation adds.
 pub const MAX_STANZAS: usize = 20;
-/// Bytes of one age file, at most.
-pub const MAX_AGE_SIZE: usize = 64 * 1024;
-/// Bytes of all age files of an object, at most.
-pub const MAX_AGE_TOTAL: usize = 128 * 1024;
+/// Past recipients that an envelope remembers, at most.
+pub const MAX_PAST: usize = 64;
+/// Bytes of all age files of an object together, at most. One file may take it all: merged into one, the largest
+/// envelopes take about 111 kB.
+pub const MAX_AGE_SIZE: usize = 128 * 1024;
 /// Items of an object, at most.
 pub const MAX_ITEMS: usize = 1024;
 

@@ -24,9 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::data_key::{DataKey, DataKeyId};
+use super::data_key::DataKeyId;
+use super::document::KnownKey;
 use super::item::SealedItem;
-use super::{MAX_AGE_TOTAL, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_ITEMS, MAX_RECIPIENTS, envelope};
+use super::{MAX_AGE_SIZE, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_ITEMS, MAX_RECIPIENTS, envelope};
 use crate::digest::Digest;
 use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
 use crate::keys::{Fingerprint, Keyring};
@@ -52,6 +53,13 @@ struct Envelope {
     keys: Vec<DataKeyId>,
     recipients: Vec<Fingerprint>,
     file: Vec<u8>,
+}
+
+/// Everything that is encrypted in an object, opened. No `Debug`: it holds data keys and plaintext.
+pub(super) struct Opened {
+    pub(super) data_keys: Vec<(DataKeyId, KnownKey)>,
+    by: Vec<Fingerprint>,
+    items: BTreeMap<ItemName, Plaintext>,
 }
 
 impl NativeSealed {
@@ -82,13 +90,26 @@ impl NativeSealed {
         &self.template
     }
 
+    /// What the object is bound to, if its claims hold.
+    pub(super) fn binding(&self) -> Binding {
+        Binding::new(self.scope, &self.place)
+    }
+
+    /// Opens everything that is encrypted: the data keys in the order of their envelopes, who opened those, and the
+    /// items.
+    pub(super) fn open(&self, keys: &Keyring) -> Result<Opened, UnsealError> {
+        let (data_keys, by) = self.open_envelopes(keys)?;
+        let items = self.open_items(&data_keys)?;
+        Ok(Opened { data_keys, by, items })
+    }
+
     /// Opens every envelope and checks its claims.
     fn open_envelopes(
         &self,
         keys: &Keyring,
-    ) -> Result<(BTreeMap<DataKeyId, DataKey>, Vec<Fingerprint>), UnsealError> {
-        let expected = Binding::new(self.scope, &self.place);
-        let mut data_keys = BTreeMap::new();
+    ) -> Result<(Vec<(DataKeyId, KnownKey)>, Vec<Fingerprint>), UnsealError> {
+        let expected = self.binding();
+        let mut data_keys = Vec::new();
         let mut opened_by = Vec::new();
         for (index, public) in self.envelopes.iter().enumerate() {
             let opened = envelope::open(index, &public.file, &public.recipients, keys)?;
@@ -108,7 +129,7 @@ impl NativeSealed {
                     found: public.recipients.clone(),
                 });
             }
-            let ids: Vec<DataKeyId> = opened.keys.iter().map(|key| key.id(&expected)).collect();
+            let ids: Vec<DataKeyId> = opened.keys.iter().map(|known| known.key.id(&expected)).collect();
             if ids != public.keys {
                 return Err(UnsealError::WrongKeys { envelope: index });
             }
@@ -116,6 +137,28 @@ impl NativeSealed {
             opened_by.push(opened.by);
         }
         Ok((data_keys, opened_by))
+    }
+
+    fn open_items(
+        &self,
+        data_keys: &[(DataKeyId, KnownKey)],
+    ) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
+        let by_id: BTreeMap<_, _> = data_keys.iter().map(|(id, known)| (id, &known.key)).collect();
+        // `parse` has seen that every id is in an envelope, and `open_envelopes` that the envelopes' ids are
+        // those it saw.
+        let key_of = |item: &SealedItem| by_id[&item.id];
+
+        for name in self.template.references() {
+            if !key_of(&self.items[name]).template {
+                return Err(UnsealError::NotForTemplates { item: name.clone() });
+            }
+        }
+        let open = |(name, item): (&ItemName, &SealedItem)| {
+            let value = item.open(key_of(item), name);
+            let value = value.ok_or_else(|| UnsealError::ItemAltered { item: name.clone() })?;
+            Ok((name.clone(), value))
+        };
+        self.items.iter().map(open).collect()
     }
 }
 
@@ -141,23 +184,7 @@ impl Sealed for NativeSealed {
     }
 
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
-        let (data_keys, opened_by) = self.open_envelopes(keys)?;
-        // `parse` has seen that every id is in an envelope, and `open_envelopes` that the envelopes' ids are
-        // those it saw.
-        let key_of = |item: &SealedItem| &data_keys[&item.id];
-
-        for name in self.template.references() {
-            if !key_of(&self.items[name]).template {
-                return Err(UnsealError::NotForTemplates { item: name.clone() });
-            }
-        }
-        let mut data: BTreeMap<ItemName, Plaintext> = BTreeMap::new();
-        for (name, item) in &self.items {
-            let value = item
-                .open(key_of(item), name)
-                .ok_or_else(|| UnsealError::ItemAltered { item: name.clone() })?;
-            data.insert(name.clone(), value);
-        }
+        let Opened { items: mut data, by: opened_by, .. } = self.open(keys)?;
         let rendered = self.template.render(&data);
         data.extend(rendered);
         Ok(Unsealed { data, opened_by })
@@ -187,7 +214,7 @@ fn parse_envelopes(envelopes: &[resources::Envelope]) -> Result<Vec<Envelope>, U
     let keys = parsed.iter().map(|envelope| envelope.keys.len()).sum();
     check_count("envelopes", keys, MAX_DATA_KEYS, "data keys")?;
     let size = parsed.iter().map(|envelope| envelope.file.len()).sum();
-    check_count("envelopes", size, MAX_AGE_TOTAL, "bytes of age files")?;
+    check_count("envelopes", size, MAX_AGE_SIZE, "bytes of age files")?;
     Ok(parsed)
 }
 

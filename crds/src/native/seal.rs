@@ -10,11 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::data_key::DataKey;
+use super::document::{self, KnownKey, PastFull};
 use super::item::seal_item;
 use super::object::NativeSealed;
-use super::{MAX_RECIPIENTS, document, envelope};
+use super::{MAX_PAST, MAX_RECIPIENTS, envelope};
 use crate::format::UnsealError;
-use crate::keys::Recipient;
+use crate::keys::{Fingerprint, Recipient};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
 use crate::resources::{Envelope, RecipientHint, SealedSecretSpec, Template};
@@ -70,6 +71,12 @@ pub enum SealError {
     /// The result would be refused by every reader.
     #[error(transparent)]
     Refused(UnsealError),
+    /// More past recipients than an envelope remembers. None is dropped for room.
+    #[error(
+        "its data keys have {0} past recipients; at most {MAX_PAST} are remembered: seal the values again, under \
+         fresh data keys"
+    )]
+    PastFull(usize),
     /// A recipient couldn't be encrypted to.
     #[error("the recipients could not be encrypted to")]
     Encrypt(#[source] age::EncryptError),
@@ -100,34 +107,19 @@ pub fn seal(
     if uses.is_empty() {
         return Err(SealError::NoItems);
     }
-    let keys: Vec<DataKey> = uses.into_iter().map(DataKey::generate).collect();
-    let ids: Vec<_> = keys.iter().map(|key| key.id(&binding)).collect();
+    let keys: Vec<KnownKey> = uses.into_iter().map(DataKey::generate).map(KnownKey::fresh).collect();
+    let ids: Vec<_> = keys.iter().map(|known| known.key.id(&binding)).collect();
 
     let mut encrypted_data = BTreeMap::new();
     for (name, item) in items {
-        let index = keys.iter().position(|key| key.template == item.template);
+        let index = keys.iter().position(|known| known.key.template == item.template);
         let index = index.expect("a key was made for each use that an item has");
-        let line = seal_item(&keys[index], &ids[index], name, item.value.expose())
+        let line = seal_item(&keys[index].key, &ids[index], name, item.value.expose())
             .expect("a value of at most 1 MiB can be padded and encrypted");
         encrypted_data.insert(name.to_string(), line);
     }
-    let plain: Vec<&Recipient> = recipients.iter().map(|named| &named.recipient).collect();
-    let document = document::write(&binding, &plain, &keys);
-    let age = envelope::wrap(&document, &plain).map_err(SealError::Encrypt)?;
-    let hints = recipients.iter().map(|named| RecipientHint {
-        name: named.name.clone(),
-        fingerprint: named.recipient.fingerprint().to_string(),
-    });
-    let spec = SealedSecretSpec {
-        scope,
-        envelopes: vec![Envelope {
-            keys: ids.iter().map(ToString::to_string).collect(),
-            recipients: hints.collect(),
-            age: BASE64.encode(age),
-        }],
-        encrypted_data,
-        template,
-    };
+    let envelopes = vec![wrap(&binding, &recipients, &keys)?];
+    let spec = SealedSecretSpec { scope, envelopes, encrypted_data, template };
     let sealed = NativeSealed::parse(place.clone(), &spec, allowed_types).map_err(SealError::Refused)?;
     let template = sealed.template_data();
     if let Some(name) = template.references().find(|name| !items[*name].template) {
@@ -136,8 +128,30 @@ pub fn seal(
     Ok(spec)
 }
 
+/// An envelope that holds these data keys.
+pub(super) fn wrap(
+    binding: &Binding,
+    recipients: &[&NamedRecipient],
+    keys: &[KnownKey],
+) -> Result<Envelope, SealError> {
+    let plain: Vec<&Recipient> = recipients.iter().map(|named| &named.recipient).collect();
+    let fingerprints: Vec<Fingerprint> = plain.iter().map(|recipient| recipient.fingerprint()).collect();
+    let document = document::write(binding, &fingerprints, keys)
+        .map_err(|PastFull(found)| SealError::PastFull(found))?;
+    let age = envelope::wrap(&document, &plain).map_err(SealError::Encrypt)?;
+    let hints = recipients.iter().zip(&fingerprints).map(|(named, fingerprint)| RecipientHint {
+        name: named.name.clone(),
+        fingerprint: fingerprint.to_string(),
+    });
+    Ok(Envelope {
+        keys: keys.iter().map(|known| known.key.id(binding).to_string()).collect(),
+        recipients: hints.collect(),
+        age: BASE64.encode(age),
+    })
+}
+
 /// The recipients in their order, each once, checked to fit one envelope.
-fn distinct(recipients: &[NamedRecipient]) -> Result<Vec<&NamedRecipient>, SealError> {
+pub(super) fn distinct(recipients: &[NamedRecipient]) -> Result<Vec<&NamedRecipient>, SealError> {
     let mut seen = BTreeSet::new();
     let distinct: Vec<&NamedRecipient> =
         recipients.iter().filter(|named| seen.insert(named.recipient.fingerprint())).collect();

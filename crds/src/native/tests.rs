@@ -9,6 +9,7 @@ mod bounds;
 mod mutations;
 mod opening;
 mod places;
+mod rewrapping;
 mod sealing;
 mod tampering;
 
@@ -19,11 +20,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::data_key::DataKey;
-use super::{Item, NamedRecipient, NativeSealed, SealError, document, envelope, seal};
+use super::document::KnownKey;
+use super::{Item, NamedRecipient, NativeSealed, SealError, envelope, seal};
 use crate::format::{Sealed, UnsealError, Unsealed};
 use crate::keys::{Identity, Keyring, Recipient};
 use crate::plaintext::Plaintext;
-use crate::resources::{Envelope, RecipientHint, SealedSecretSpec, Template};
+use crate::resources::{Envelope, SealedSecretSpec, Template};
 use crate::scope::{Binding, Place, Scope};
 
 fn hybrid() -> Identity {
@@ -143,23 +145,16 @@ fn merge(mut into: SealedSecretSpec, from: SealedSecretSpec) -> SealedSecretSpec
 }
 
 /// The data keys of an envelope, as a recipient who doesn't play by the rules takes them out.
-fn data_keys(spec: &SealedSecretSpec, envelope: usize, identity: &Identity) -> Vec<DataKey> {
+fn data_keys(spec: &SealedSecretSpec, envelope: usize, identity: &Identity) -> Vec<KnownKey> {
     let file = BASE64.decode(&spec.envelopes[envelope].age).unwrap();
     envelope::open(0, &file, &[], &ring(&[identity])).unwrap().keys
 }
 
 /// An envelope over data keys for any binding, with public lists that agree with it.
-fn wrap(binding: &Binding, to: &[&Recipient], keys: &[DataKey]) -> Envelope {
-    let file = envelope::wrap(&document::write(binding, to, keys), to).unwrap();
-    let hint = |recipient: &&Recipient| RecipientHint {
-        name: None,
-        fingerprint: recipient.fingerprint().to_string(),
-    };
-    Envelope {
-        keys: keys.iter().map(|key| key.id(binding).to_string()).collect(),
-        recipients: to.iter().map(hint).collect(),
-        age: BASE64.encode(file),
-    }
+fn wrap(binding: &Binding, to: &[&Recipient], keys: &[KnownKey]) -> Envelope {
+    let named: Vec<_> =
+        to.iter().map(|&recipient| NamedRecipient { recipient: recipient.clone(), name: None }).collect();
+    seal::wrap(binding, &named.iter().collect::<Vec<_>>(), keys).unwrap()
 }
 
 /// The data key id that a line of `encryptedData` begins with.

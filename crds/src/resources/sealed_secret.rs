@@ -77,8 +77,8 @@ pub struct Envelope {
     /// Who can open it: hints for people and look-up; the claim that counts is inside.
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub recipients: Vec<RecipientHint>,
-    /// A binary age v1 file, canonical padded base64; at most 64 KiB decoded.
-    #[schemars(length(min = 1, max = 87384), regex(pattern = r"^[A-Za-z0-9+/]+={0,2}$"))]
+    /// A binary age v1 file, canonical padded base64; at most 128 KiB decoded.
+    #[schemars(length(min = 1, max = 174_764), regex(pattern = r"^[A-Za-z0-9+/]+={0,2}$"))]
     pub age: String,
 }
 
@@ -221,10 +221,11 @@ fn key_ids_schema(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// As many as an object has items: in the peer's format each may be sealed to another key.
 fn fingerprints_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
-        "maxItems": 16,
+        "maxItems": 1024,
         "items": { "type": "string", "maxLength": 64, "pattern": "^[0-9a-f]{64}$" },
         "x-kubernetes-list-type": "atomic",
     })

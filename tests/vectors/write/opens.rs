@@ -116,6 +116,19 @@ pub(super) fn cases() -> Vec<Case> {
                 opens(&["x25519"], values, manifest)
             },
         ),
+        case("rewrapped-often", "A data key with as many past recipients as there can be.", || {
+            let past: Vec<_> = (0..64).map(|n| fingerprint(&format!("recipient {n} of old"))).collect();
+            let manifest = Object::strict()
+                .envelope_changed(&["x25519"], &[key()], |text| {
+                    let mut document: Value = serde_json::from_str(&text).unwrap();
+                    document["past"] = json!(past);
+                    document["keys"][0]["seen"] = json!((0..=64).collect::<Vec<_>>());
+                    document.to_string()
+                })
+                .item("password", "hunter2")
+                .manifest();
+            opens(&["x25519"], &[("password", b"hunter2")], manifest)
+        }),
         case("document-laid-out", "White space and the order of fields in the document are free.", || {
             let manifest = Object::strict()
                 .envelope_changed(&["x25519"], &[key()], |text| {

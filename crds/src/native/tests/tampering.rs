@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64_NO_PAD;
 
 use super::*;
 use crate::keys::Fingerprint;
+use crate::resources::RecipientHint;
 
 /// An object with two envelopes, the first with two data keys: `a`, `b`, and `t` for templates, then `c`.
 fn object(identity: &Identity) -> SealedSecretSpec {
@@ -178,7 +179,7 @@ fn a_flipped_template_flag_is_refused() {
     let mut spec = Sealing::to(&[&identity]).item("a", "1").spec();
     spec.template.data.insert("leak".into(), "$(a)".into());
     let mut keys = data_keys(&spec, 0, &identity);
-    keys[0].template = true;
+    keys[0].key.template = true;
     let binding = Binding::new(Scope::Strict, &place("prod/db"));
     let forged = wrap(&binding, &[identity.recipient()], &keys);
     let (old_id, new_id) = (id_of(&spec, "a").to_owned(), forged.keys[0].clone());

@@ -193,6 +193,17 @@ pub(super) fn documents() -> Vec<Case> {
             || document("\"past\":[]", &format!("\"past\":[\"{}\"]", fingerprint_of("x25519"))),
         ),
         case(
+            "document-past-full",
+            "One past recipient more than there can be.",
+            holds("a list of past recipients that is longer than 64"),
+            || {
+                let past: Vec<_> = (0..65)
+                    .map(|n| format!("\"{}\"", fingerprint(&format!("recipient {n} of old"))))
+                    .collect();
+                document("\"past\":[]", &format!("\"past\":[{}]", past.join(",")))
+            },
+        ),
+        case(
             "document-no-recipients",
             "No recipients.",
             holds("a list of recipients that is empty or longer than 16"),

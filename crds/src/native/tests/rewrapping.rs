@@ -1,0 +1,136 @@
+//! Many envelopes into one: what it opens to, whom it remembers, and the largest there can be.
+//!
+//! Not the decision to rewrap. Invariant: whatever is rewrapped is opened again afterwards.
+
+use super::*;
+use crate::native::item::seal_item;
+use crate::native::{MAX_AGE_SIZE, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_PAST, MAX_RECIPIENTS, RewrapError};
+
+fn parse(spec: &SealedSecretSpec) -> NativeSealed {
+    NativeSealed::parse(place("prod/db"), spec, &BTreeSet::new()).unwrap()
+}
+
+/// The object with one envelope, sealed to `to`.
+fn rewrapped(
+    spec: &SealedSecretSpec,
+    with: &Identity,
+    to: &[&Identity],
+) -> Result<SealedSecretSpec, RewrapError> {
+    let envelope = parse(spec).rewrap(&ring(&[with]), &Sealing::to(to).recipients)?;
+    Ok(SealedSecretSpec { envelopes: vec![envelope], ..spec.clone() })
+}
+
+/// Everybody each data key was wrapped to.
+fn seen(spec: &SealedSecretSpec, with: &Identity) -> Vec<BTreeSet<String>> {
+    let keys = data_keys(spec, 0, with);
+    keys.iter().map(|known| known.seen.iter().map(ToString::to_string).collect()).collect()
+}
+
+fn everybody<const N: usize>(identities: [&Identity; N]) -> BTreeSet<String> {
+    identities.map(|identity| identity.fingerprint().to_string()).into()
+}
+
+#[test]
+fn all_envelopes_become_one_for_the_new_recipients_and_no_item_changes() {
+    let [a, b, c] = [x25519(), ssh_ed25519(), hybrid()];
+    let spec = merge(
+        Sealing::to(&[&a]).item("a", "1").template_item("t", "2").template_data("url", "x$(t)").spec(),
+        Sealing::to(&[&a, &b]).item("b", "3").spec(),
+    );
+    let one = rewrapped(&spec, &a, &[&c]).unwrap();
+    let ids = |spec: &SealedSecretSpec| -> Vec<String> {
+        spec.envelopes.iter().flat_map(|envelope| envelope.keys.clone()).collect()
+    };
+    assert_eq!(ids(&one), ids(&spec));
+    assert_eq!(parse(&one).digest(), parse(&spec).digest(), "so no Secret is written again");
+    assert_eq!(
+        unseal("prod/db", &one, &ring(&[&c])).unwrap(),
+        values([("a", b"1"), ("t", b"2"), ("b", b"3"), ("url", b"x2")])
+    );
+    let error = unseal("prod/db", &one, &ring(&[&a, &b])).unwrap_err();
+    assert_eq!(error, UnsealError::NoMatchingKey { envelope: 0, sealed_to: vec![c.fingerprint()] });
+}
+
+#[test]
+fn everybody_who_had_a_data_key_stays_on_record_with_it() {
+    let [a, b, c] = [x25519(), x25519(), x25519()];
+    let spec = merge(Sealing::to(&[&a]).item("a", "1").spec(), Sealing::to(&[&a, &b]).item("b", "2").spec());
+    let once = rewrapped(&spec, &a, &[&c]).unwrap();
+    assert_eq!(seen(&once, &c), [everybody([&a, &c]), everybody([&a, &b, &c])]);
+    // Whoever comes back is no past recipient any more, and the others stay.
+    let twice = rewrapped(&once, &c, &[&b]).unwrap();
+    assert_eq!(seen(&twice, &b), [everybody([&a, &b, &c]), everybody([&a, &b, &c])]);
+    let same = rewrapped(&twice, &b, &[&b]).unwrap();
+    assert_eq!(seen(&same, &b), seen(&twice, &b));
+    assert_eq!(unseal("prod/db", &same, &ring(&[&b])), Ok(values([("a", b"1"), ("b", b"2")])));
+}
+
+#[test]
+fn what_does_not_open_where_it_stands_is_not_rewrapped() {
+    let [a, b] = [x25519(), x25519()];
+    let mut spec = Sealing::to(&[&a]).item("a", "1").item("b", "2").spec();
+    let refusal = |spec: &SealedSecretSpec, at: &str, with: &Identity| {
+        let sealed = NativeSealed::parse(place(at), spec, &BTreeSet::new()).unwrap();
+        match sealed.rewrap(&ring(&[with]), &Sealing::to(&[&b]).recipients).unwrap_err() {
+            RewrapError::Unseal(error) => error.reason(),
+            RewrapError::Seal(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(refusal(&spec, "prod/db", &b), "NoMatchingKey");
+    assert_eq!(refusal(&spec, "prod/other", &a), "WrongPlace");
+    // An item alone is enough: an envelope for an object that doesn't open would be an answer about it.
+    spec.encrypted_data.insert("a".into(), spec.encrypted_data["b"].clone());
+    assert_eq!(refusal(&spec, "prod/db", &a), "ItemAltered");
+    spec.encrypted_data.remove("a");
+    let sealed = parse(&spec);
+    let nobody = sealed.rewrap(&ring(&[&a]), &[]).unwrap_err();
+    assert!(matches!(nobody, RewrapError::Seal(SealError::NoRecipients)), "{nobody}");
+    let mixed = sealed.rewrap(&ring(&[&a]), &Sealing::to(&[&b, &hybrid()]).recipients).unwrap_err();
+    assert!(matches!(mixed, RewrapError::Seal(SealError::MixedRecipients { .. })), "{mixed}");
+}
+
+/// As many envelopes, and data keys in them, as an object may have; an item for each key.
+fn with_every_key(identity: &Identity) -> SealedSecretSpec {
+    let binding = Binding::new(Scope::Strict, &place("prod/db"));
+    let mut spec = Sealing::to(&[identity]).item("a", "1").spec();
+    spec.envelopes.clear();
+    spec.encrypted_data.clear();
+    for envelope in 0..MAX_ENVELOPES {
+        let keys: Vec<_> =
+            (0..MAX_DATA_KEYS / MAX_ENVELOPES).map(|_| KnownKey::fresh(DataKey::generate(false))).collect();
+        for (index, known) in keys.iter().enumerate() {
+            let name = format!("{envelope}-{index}").parse().unwrap();
+            let line = seal_item(&known.key, &known.key.id(&binding), &name, name.as_str().as_bytes());
+            spec.encrypted_data.insert(name.to_string(), line.unwrap());
+        }
+        spec.envelopes.push(wrap(&binding, &[identity.recipient()], &keys));
+    }
+    spec
+}
+
+#[test]
+fn the_largest_object_is_rewrapped_into_one_file_and_one_more_past_recipient_is_refused() {
+    let generations: Vec<Vec<Identity>> =
+        (0..=MAX_PAST / MAX_RECIPIENTS).map(|_| (0..MAX_RECIPIENTS).map(|_| hybrid()).collect()).collect();
+    let mut spec = with_every_key(&generations[0][0]);
+    let mut with = &generations[0][0];
+    for generation in &generations {
+        spec = rewrapped(&spec, with, &generation.iter().collect::<Vec<_>>()).unwrap();
+        with = &generation[MAX_RECIPIENTS - 1];
+        assert_eq!(unseal("prod/db", &spec, &ring(&[with])).unwrap().len(), MAX_DATA_KEYS);
+    }
+    let all = MAX_RECIPIENTS + MAX_PAST;
+    assert!(seen(&spec, with).iter().all(|seen| seen.len() == all), "every key was wrapped to everybody");
+    let size = BASE64.decode(&spec.envelopes[0].age).unwrap().len();
+    assert!((105_000..115_000).contains(&size) && size < MAX_AGE_SIZE, "{size}");
+
+    // The same recipients but one, who would be the past recipient too many.
+    let next = hybrid();
+    let to: Vec<_> = generations[4][1..].iter().chain([&next]).collect();
+    let error = rewrapped(&spec, with, &to).unwrap_err();
+    assert!(matches!(error, RewrapError::Seal(SealError::PastFull(65))), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "its data keys have 65 past recipients; at most 64 are remembered: seal the values again, under fresh data keys"
+    );
+}
