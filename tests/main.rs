@@ -13,6 +13,7 @@
 //! - [`files`]: what `seal` does to files and streams
 //! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
 //! - [`kubeseal`]: the command line of kubeseal, ours beside the real one
+//! - [`many_keys`]: the peer's objects that would take too much work to open
 //! - [`migrate`]: whole repositories from the peer's format to the native one
 //! - [`readme`]: README's commands, one after the other
 //! - [`repository`]: what must hold of the repository itself
@@ -39,6 +40,7 @@ mod end_to_end;
 mod files;
 mod gotemplate;
 mod kubeseal;
+mod many_keys;
 mod migrate;
 mod readme;
 mod repository;

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::{
     ItemName, NameError, Plaintext, Scope,
+    bitnami::Opened,
     keys::{Fingerprint, Keyring},
     native::{Item, NamedRecipient},
     resources::{API_VERSION, bitnami},
@@ -28,7 +29,6 @@ use crate::{
     },
 };
 
-use open::Opened;
 use template::Substitution;
 
 /// How all objects of one run are migrated.
@@ -94,7 +94,7 @@ pub(crate) fn migrate(
     let mut work = Work { tree, object: object.node, warnings: Vec::new() };
     work.warn_of_scope(&annotations, opened.scope);
     work.warn_of_fields();
-    let Opened { scope, mut items, opened_by, shape } = opened;
+    let Opened { scope, mut items, shape, by: opened_by } = opened;
     let mut template = match shape {
         None => work.template(&spec),
         Some(shape) => work.sealed_in_template(&spec, shape),

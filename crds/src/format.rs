@@ -211,6 +211,16 @@ pub enum UnsealError {
         /// The keys at hand.
         at_hand: Vec<Fingerprint>,
     },
+    /// Opening an object of the peer's format would take too many private operations. Permanent: a smaller keyring
+    /// might open it, but keys are not taken away to open an object.
+    #[error(
+        "its items are sealed to so many different RSA keys that finding them takes more than {limit} failed trials: \
+         seal it again with one certificate, or split it"
+    )]
+    TooManyTrials {
+        /// Trials that may fail.
+        limit: usize,
+    },
     /// An identity opens the envelope's header, but the file was changed.
     #[error("envelopes[{envelope}] was changed after it was sealed")]
     EnvelopeAltered {
@@ -308,6 +318,7 @@ impl UnsealError {
             Self::NoMatchingKey { .. } => "NoMatchingKey",
             Self::CannotOpen { .. } => "CannotOpen",
             Self::NoRsaKey { .. } => "NoMatchingKey",
+            Self::TooManyTrials { .. } => "TooManyTrials",
             Self::EnvelopeAltered { .. } => "EnvelopeAltered",
             Self::MalformedEnvelope { .. } => "MalformedEnvelope",
             Self::WrongScope { .. } => "WrongScope",

@@ -155,7 +155,7 @@ fn open(
 
 /// What to try where an object of the peer's opens as another scope than its annotations claim.
 fn other_scope(sealed: &BitnamiSealed, keys: &Keyring) -> Option<String> {
-    let scope = sealed.find_scope(keys).ok().filter(|scope| *scope != sealed.scope())?;
+    let scope = sealed.open_under(sealed.scopes().skip(1), keys).ok()?.scope;
     let change = match scope_annotation(scope) {
         Some(annotation) => format!("set {annotation}: \"true\" in its annotations"),
         None => "remove the annotation that says another".to_owned(),

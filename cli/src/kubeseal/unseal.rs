@@ -56,20 +56,19 @@ fn open(
     let place = Place { namespace: namespace.parse()?, name: metadata.text_at("name").parse()? };
     let annotations =
         strings(metadata.get("annotations")).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    let open = |encrypted_data| {
-        // Of the template, whatever it says is printed; only what is sealed counts here.
-        let spec = SealedSecretSpec { encrypted_data, ..SealedSecretSpec::default() };
-        BitnamiSealed::parse(place.clone(), &annotations, &spec, &BTreeSet::new(), Branching::Refused)?
-            .open_items(keys)
-    };
-    open(encrypted.clone()).map_err(|error| match error {
-        UnsealError::CannotOpen { .. } | UnsealError::NoRsaKey { .. } => {
-            let alone = |(key, value): (&String, &String)| BTreeMap::from([(key.clone(), value.clone())]);
-            let failing = encrypted.iter().filter(|item| open(alone(*item)).is_err());
-            KubesealError::NoKey(failing.map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", "))
+    // Of the template, whatever it says is printed; only what is sealed counts here.
+    let spec = SealedSecretSpec { encrypted_data: encrypted, ..SealedSecretSpec::default() };
+    let sealed = BitnamiSealed::parse(place, &annotations, &spec, &BTreeSet::new(), Branching::Refused)
+        .map_err(KubesealError::Malformed)?;
+    match sealed.open_under([scope], keys) {
+        Ok(opened) => Ok(opened.items),
+        Err(UnsealError::CannotOpen { .. } | UnsealError::NoRsaKey { .. }) => {
+            let shut = sealed.shut_items(keys).map_err(KubesealError::Malformed)?;
+            let names: Vec<&str> = shut.iter().map(ItemName::as_str).collect();
+            Err(KubesealError::NoKey(names.join(", ")))
         }
-        other => KubesealError::Malformed(other),
-    })
+        Err(other) => Err(KubesealError::Malformed(other)),
+    }
 }
 
 /// The keys of `template.data` that no item has, rendered over the items and, behind them, each other's text.

@@ -166,14 +166,14 @@ impl Posted {
         policy: &Policy,
         primary: &RsaPublicKey,
     ) -> Result<Value, PostedError> {
-        let scope = self.sealed.find_scope(keys)?;
+        let place = self.place().clone();
+        let opened = self.sealed.open_under(self.sealed.scopes(), keys)?;
+        let scope = opened.scope;
         self.require_place(scope)?;
-        let sealed = self.sealed.with_scope(scope);
-        policy.admit(&sealed)?;
-        let revealed = if sealed.is_revealed() { None } else { sealed.reveal(keys)? };
-        let items = sealed.open_items(keys)?;
-        let binding = Binding::new(scope, sealed.place());
-        let encrypted_data: Map<String, Value> = items
+        policy.admit(&self.sealed.with_scope(scope))?;
+        let binding = Binding::new(scope, &place);
+        let encrypted_data: Map<String, Value> = opened
+            .items
             .iter()
             .map(|(name, value)| (name.to_string(), seal_item(primary, &binding, value.expose()).into()))
             .collect();
@@ -184,9 +184,9 @@ impl Posted {
         FILLED_IN.iter().for_each(|field| drop(metadata.remove(*field)));
         mark(metadata, scope);
         let spec = child(object, "spec");
-        if let Some(revealed) = revealed {
+        if let Some(shape) = &opened.shape {
             spec.remove("data");
-            spec.insert("template".to_owned(), template(revealed.shape()));
+            spec.insert("template".to_owned(), template(shape));
         }
         let template = child(spec, "template");
         mark(child(template, "metadata"), scope);

@@ -26,7 +26,7 @@ mod whole;
 
 use crate::scope::Binding;
 
-pub use object::BitnamiSealed;
+pub use object::{BitnamiSealed, Opened};
 pub use seal::{scope_annotation, seal_item};
 
 /// The OAEP label of a binding. Injective: a namespace has no `/`.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::item::SealedItem;
 use super::template::TemplateData;
-use super::trial::Trial;
+use super::trial::{MAX_FAILED_TRIALS, Trial};
 use super::whole;
 use crate::digest::Digest;
 use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
@@ -50,12 +50,16 @@ enum Content {
     },
 }
 
-/// Everything in an object, opened.
-struct Opened {
-    items: BTreeMap<ItemName, Plaintext>,
-    /// Only where the shape was sealed in.
-    shape: Option<Shape>,
-    by: Vec<Fingerprint>,
+/// Everything in an object, opened. No `Debug`: it holds plaintext.
+pub struct Opened {
+    /// The scope whose label opened it.
+    pub scope: Scope,
+    /// The values.
+    pub items: BTreeMap<ItemName, Plaintext>,
+    /// The shape of the Secret, only where it was sealed in, in the deprecated `spec.data`.
+    pub shape: Option<Shape>,
+    /// The keys that opened something, in the order of the first time.
+    pub by: Vec<Fingerprint>,
 }
 
 impl BitnamiSealed {
@@ -125,49 +129,78 @@ impl BitnamiSealed {
         self
     }
 
-    /// The scope whose label opens everything: the authenticated one, whatever the annotations say. Who seals an
-    /// object again takes the scope from here; taken from annotations, which whoever submits the object can
-    /// edit, it could be widened (CVE-2026-22728).
+    /// Everything in the object, before any template, under the first of these scopes whose label opens it.
+    ///
+    /// That scope is the authenticated one, whatever the annotations say. Who seals an object again takes the scope
+    /// from here; taken from annotations, which whoever submits the object can edit, it could be widened
+    /// (CVE-2026-22728).
     ///
     /// # Errors
     ///
-    /// [`UnsealError::CannotOpen`] under the claimed scope, where no scope's label opens everything;
-    /// [`UnsealError::NoRsaKey`].
-    pub fn find_scope(&self, keys: &Keyring) -> Result<Scope, UnsealError> {
-        let claimed = match self.open(keys, self.scope) {
-            Ok(_) => return Ok(self.scope),
-            Err(error) => error,
-        };
-        let mut others = Scope::ALL.into_iter().filter(|scope| *scope != self.scope);
-        others.find(|scope| self.open(keys, *scope).is_ok()).ok_or(claimed)
-    }
-
-    /// The items, before any template.
-    ///
-    /// # Errors
-    ///
-    /// [`UnsealError::CannotOpen`], [`UnsealError::NoRsaKey`].
-    pub fn open_items(&self, keys: &Keyring) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
-        Ok(self.open(keys, self.scope)?.items)
-    }
-
-    fn open(&self, keys: &Keyring, scope: Scope) -> Result<Opened, UnsealError> {
-        let binding = Binding::new(scope, &self.place);
-        let mut trial = Trial::new(&binding, self.candidates(keys));
-        match &self.content {
-            Content::Items(sealed) => {
-                let items = sealed
-                    .iter()
-                    .map(|(name, item)| Ok((name.clone(), trial.open(&format!("item {name}"), item)?)))
-                    .collect::<Result<_, UnsealError>>()?;
-                Ok(Opened { items, shape: None, by: trial.by })
-            }
-            Content::Whole { secret, .. } => {
-                let secret = trial.open("data", secret)?;
-                let (shape, items) = whole::parse(&secret, &self.allowed_types)?;
-                Ok(Opened { items, shape: Some(shape), by: trial.by })
+    /// What stands against the first scope, where no label opens everything.
+    pub fn open_under(
+        &self,
+        scopes: impl IntoIterator<Item = Scope>,
+        keys: &Keyring,
+    ) -> Result<Opened, UnsealError> {
+        let mut trial = Trial::new(self.candidates(keys), MAX_FAILED_TRIALS);
+        let mut first = None;
+        for scope in scopes {
+            match self.open(scope, &mut trial) {
+                Err(error) if error.may_pass_with_other_keys() => first = first.or(Some(error)),
+                outcome => return outcome,
             }
         }
+        Err(first.expect("at least one scope is asked for"))
+    }
+
+    /// The scopes that an object may have been sealed with, the claimed one first.
+    pub fn scopes(&self) -> impl Iterator<Item = Scope> {
+        let claimed = self.scope;
+        std::iter::once(claimed).chain(Scope::ALL.into_iter().filter(move |scope| *scope != claimed))
+    }
+
+    /// The items that don't open under the claimed scope.
+    ///
+    /// # Errors
+    ///
+    /// [`UnsealError::TooManyTrials`].
+    pub fn shut_items(&self, keys: &Keyring) -> Result<Vec<ItemName>, UnsealError> {
+        let Content::Items(sealed) = &self.content else { return Ok(Vec::new()) };
+        let binding = Binding::new(self.scope, &self.place);
+        let mut trial = Trial::new(self.candidates(keys), MAX_FAILED_TRIALS);
+        let mut shut = Vec::new();
+        for (name, item) in sealed {
+            match trial.open(&binding, "item", item) {
+                Err(error) if error.may_pass_with_other_keys() => shut.push(name.clone()),
+                outcome => drop(outcome?),
+            }
+        }
+        Ok(shut)
+    }
+
+    fn open(&self, scope: Scope, trial: &mut Trial<'_>) -> Result<Opened, UnsealError> {
+        let binding = Binding::new(scope, &self.place);
+        let mut opened = Opened { scope, items: BTreeMap::new(), shape: None, by: Vec::new() };
+        match &self.content {
+            Content::Items(sealed) => {
+                for (name, item) in sealed {
+                    let (value, by) = trial.open(&binding, &format!("item {name}"), item)?;
+                    opened.items.insert(name.clone(), value);
+                    if !opened.by.contains(&by) {
+                        opened.by.push(by);
+                    }
+                }
+            }
+            Content::Whole { secret, .. } => {
+                let (secret, by) = trial.open(&binding, "data", secret)?;
+                let (shape, items) = whole::parse(&secret, &self.allowed_types)?;
+                // Whether it is owned is the template's to say, here too.
+                let shape = Shape { owned: self.shape.owned, ..shape };
+                opened = Opened { items, shape: Some(shape), by: vec![by], ..opened };
+            }
+        }
+        Ok(opened)
     }
 
     /// All RSA keys, those to try first in front.
@@ -204,9 +237,7 @@ impl Sealed for BitnamiSealed {
     }
 
     fn reveal(&self, keys: &Keyring) -> Result<Option<Arc<dyn Sealed>>, UnsealError> {
-        let Some(shape) = self.open(keys, self.scope)?.shape else { return Ok(None) };
-        // Whether it is owned is the template's to say, here too.
-        let shape = Shape { owned: self.shape.owned, ..shape };
+        let Some(shape) = self.open_under([self.scope], keys)?.shape else { return Ok(None) };
         let mut revealed = Self { shape, ..self.clone() };
         if let Content::Whole { revealed, .. } = &mut revealed.content {
             *revealed = true;
@@ -215,7 +246,7 @@ impl Sealed for BitnamiSealed {
     }
 
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
-        let Opened { items: mut data, by: opened_by, .. } = self.open(keys, self.scope)?;
+        let Opened { items: mut data, by: opened_by, .. } = self.open_under([self.scope], keys)?;
         let rendered = self.template.render(&self.shape.type_, &data)?;
         data.extend(rendered);
         Ok(Unsealed { data, opened_by })

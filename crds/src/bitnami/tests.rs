@@ -11,6 +11,7 @@ mod opening;
 mod refused;
 mod shape;
 mod templates;
+mod trials;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,6 +130,12 @@ impl Object {
     fn unseal(&self, keys: &[&str]) -> Result<Values, UnsealError> {
         let data = self.parse()?.unseal(&ring(keys))?.data;
         Ok(data.into_iter().map(|(name, value)| (name.to_string(), value.expose().to_vec())).collect())
+    }
+
+    /// The scope whose label opens everything.
+    fn sealed_scope(&self, keys: &[&str]) -> Result<Scope, UnsealError> {
+        let sealed = self.parse()?;
+        Ok(sealed.open_under(sealed.scopes(), &ring(keys))?.scope)
     }
 
     fn refused(&self) -> UnsealError {

@@ -1,7 +1,13 @@
 //! Which key opens an item: nothing in it says so, so the keys are tried.
 //!
-//! Not the choice which keys are at hand. Invariant: what doesn't open gives one error, whatever the reason that only a
-//! key can tell; a key of another size isn't tried, which everybody can see.
+//! Not the choice which keys are at hand. Invariants: what doesn't open gives one error, whatever the reason that only a
+//! key can tell; a key of another size isn't tried, which everybody can see; and the trials that fail are counted over
+//! the whole object, whichever scopes it is tried under.
+//!
+//! Whoever writes a SealedSecret chooses the key of each item, and so the work: 1,024 items, each under another of the
+//! keys that are loaded, would cost a private operation for every pair. So failed trials have a budget. It is counted
+//! in whole trials, never in how far one got, so it tells no more than which keys open an item, which the status says
+//! of every object that opens.
 
 use super::item::SealedItem;
 use super::label;
@@ -10,39 +16,56 @@ use crate::keys::{Fingerprint, RsaPrivateKey};
 use crate::plaintext::Plaintext;
 use crate::scope::Binding;
 
+/// Trials that may fail while one object is opened: about 11 seconds of work with keys of 4096 bits.
+///
+/// Because what opened one item is tried first on the next, an honest object fails at most once for every item and
+/// every *other* key that opens something in it: 1,024 items under 8 keys stay below, however they are mixed and with
+/// as many as 128 keys loaded.
+pub(super) const MAX_FAILED_TRIALS: usize = 8192;
+
 /// The trial of keys on the items of one object.
-pub(super) struct Trial<'a> {
-    binding: &'a Binding,
+pub(super) struct Trial<'k> {
     /// In the order to try them: what opened one item is tried first on the next.
-    keys: Vec<&'a RsaPrivateKey>,
-    /// What opened something, in the order of the first time.
-    pub(super) by: Vec<Fingerprint>,
+    keys: Vec<&'k RsaPrivateKey>,
+    failed: usize,
+    limit: usize,
 }
 
-impl<'a> Trial<'a> {
-    pub(super) fn new(binding: &'a Binding, keys: Vec<&'a RsaPrivateKey>) -> Self {
-        Self { binding, keys, by: Vec::new() }
+impl<'k> Trial<'k> {
+    /// `limit` is how many trials may fail.
+    pub(super) fn new(keys: Vec<&'k RsaPrivateKey>, limit: usize) -> Self {
+        Self { keys, failed: 0, limit }
     }
 
-    pub(super) fn open(&mut self, what: &str, item: &SealedItem) -> Result<Plaintext, UnsealError> {
-        let label = label(self.binding);
-        let fits = |key: &RsaPrivateKey| key.public_key().bits() == item.key_bits();
-        let fitting = self.keys.iter().enumerate().filter(|(_, key)| fits(key));
-        let found = { fitting }.find_map(|(index, key)| Some((index, item.open(key, &label)?)));
-        let Some((index, value)) = found else {
-            return Err(self.failure(what, item, fits));
-        };
-        self.keys[..=index].rotate_right(1);
-        let by = self.keys[0].fingerprint();
-        if !self.by.contains(&by) {
-            self.by.push(by);
+    /// The value, and the key that opened it.
+    pub(super) fn open(
+        &mut self,
+        binding: &Binding,
+        what: &str,
+        item: &SealedItem,
+    ) -> Result<(Plaintext, Fingerprint), UnsealError> {
+        let label = label(binding);
+        for index in 0..self.keys.len() {
+            let key = self.keys[index];
+            if !fits(key, item) {
+                continue;
+            }
+            if let Some(value) = item.open(key, &label) {
+                self.keys[..=index].rotate_right(1);
+                return Ok((value, key.fingerprint()));
+            }
+            self.failed += 1;
+            if self.failed > self.limit {
+                return Err(UnsealError::TooManyTrials { limit: self.limit });
+            }
         }
-        Ok(value)
+        Err(self.failure(binding, what, item))
     }
 
-    fn failure(&self, what: &str, item: &SealedItem, fits: impl Fn(&RsaPrivateKey) -> bool) -> UnsealError {
+    fn failure(&self, binding: &Binding, what: &str, item: &SealedItem) -> UnsealError {
         let what = what.into();
-        let (tried, others): (Vec<&RsaPrivateKey>, Vec<_>) = self.keys.iter().partition(|key| fits(key));
+        let (tried, others): (Vec<&RsaPrivateKey>, Vec<_>) =
+            self.keys.iter().partition(|key| fits(key, item));
         let fingerprints =
             |keys: Vec<&RsaPrivateKey>| keys.into_iter().map(RsaPrivateKey::fingerprint).collect();
         if tried.is_empty() {
@@ -50,9 +73,13 @@ impl<'a> Trial<'a> {
         }
         UnsealError::CannotOpen {
             what,
-            scope: self.binding.scope(),
-            binding: self.binding.to_string().into(),
+            scope: binding.scope(),
+            binding: binding.to_string().into(),
             candidates: fingerprints(tried),
         }
     }
+}
+
+fn fits(key: &RsaPrivateKey, item: &SealedItem) -> bool {
+    key.public_key().bits() == item.key_bits()
 }

@@ -17,7 +17,7 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
     let (one, two) = (Fingerprint::of("one"), Fingerprint::of("two"));
     let refused = check_type("helm.sh/release.v1", &BTreeSet::new()).unwrap_err();
     let template = TemplateData::parse([(item(), "")], |_| true).err().unwrap();
-    let errors: [(UnsealError, &str, &str); 24] = [
+    let errors: [(UnsealError, &str, &str); 25] = [
         (
             "A".parse::<crate::Namespace>().unwrap_err().into(),
             "InvalidName",
@@ -85,6 +85,12 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
             "NoMatchingKey",
             "data is sealed to an RSA key of 4096 bits, and those at hand have other sizes (7692c3ad3540bb80): load \
              the key that belongs to the certificate it was sealed with",
+        ),
+        (
+            UnsealError::TooManyTrials { limit: 100 },
+            "TooManyTrials",
+            "its items are sealed to so many different RSA keys that finding them takes more than 100 failed trials: \
+             seal it again with one certificate, or split it",
         ),
         (
             UnsealError::EnvelopeAltered { envelope: 1 },

@@ -55,9 +55,12 @@ struct Envelope {
     file: Vec<u8>,
 }
 
+/// The data keys of an object, in the order of its envelopes.
+type DataKeys = Vec<(DataKeyId, KnownKey)>;
+
 /// Everything that is encrypted in an object, opened. No `Debug`: it holds data keys and plaintext.
 pub(super) struct Opened {
-    pub(super) data_keys: Vec<(DataKeyId, KnownKey)>,
+    pub(super) data_keys: DataKeys,
     by: Vec<Fingerprint>,
     items: BTreeMap<ItemName, Plaintext>,
 }
@@ -95,19 +98,15 @@ impl NativeSealed {
         Binding::new(self.scope, &self.place)
     }
 
-    /// Opens everything that is encrypted: the data keys in the order of their envelopes, who opened those, and the
-    /// items.
+    /// Opens everything that is encrypted.
     pub(super) fn open(&self, keys: &Keyring) -> Result<Opened, UnsealError> {
         let (data_keys, by) = self.open_envelopes(keys)?;
         let items = self.open_items(&data_keys)?;
         Ok(Opened { data_keys, by, items })
     }
 
-    /// Opens every envelope and checks its claims.
-    fn open_envelopes(
-        &self,
-        keys: &Keyring,
-    ) -> Result<(Vec<(DataKeyId, KnownKey)>, Vec<Fingerprint>), UnsealError> {
+    /// Opens every envelope and checks its claims: the data keys, and the identity that opened each envelope.
+    fn open_envelopes(&self, keys: &Keyring) -> Result<(DataKeys, Vec<Fingerprint>), UnsealError> {
         let expected = self.binding();
         let mut data_keys = Vec::new();
         let mut opened_by = Vec::new();
@@ -139,10 +138,7 @@ impl NativeSealed {
         Ok((data_keys, opened_by))
     }
 
-    fn open_items(
-        &self,
-        data_keys: &[(DataKeyId, KnownKey)],
-    ) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
+    fn open_items(&self, data_keys: &DataKeys) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
         let by_id: BTreeMap<_, _> = data_keys.iter().map(|(id, known)| (id, &known.key)).collect();
         // `parse` has seen that every id is in an envelope, and `open_envelopes` that the envelopes' ids are
         // those it saw.

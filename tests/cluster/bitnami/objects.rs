@@ -1,11 +1,14 @@
 //! From a SealedSecret of the peer's to its Secret, and what is said of it where the peer's users look.
 
-use seal_crds::Scope;
+use seal_crds::bitnami::seal_item;
+use seal_crds::keys::RsaPrivateKey;
+use seal_crds::{Binding, Place, Scope};
 use seal_tests::wait::until;
 use serde_json::json;
 
 use super::scene::Peers;
 use crate::cluster::scene::{Scene, condition};
+use crate::many_keys::KEYS;
 
 #[test]
 fn every_scope_opens_where_it_allows_and_synced_is_said_first() {
@@ -118,4 +121,35 @@ fn scopes_and_namespaces_are_refused_by_the_flags_of_this_format() {
     let message = peers.until_stalled("wide", "ScopeRefused");
     assert!(message.contains("--bitnami-allowed-scopes"), "{message}");
     assert_eq!(peers.scene.secret("wide"), None);
+}
+
+/// Keys are renewed every month, and items are added one by one.
+#[test]
+fn an_object_whose_items_are_sealed_to_many_keys_is_made_and_all_of_them_are_named() {
+    let peers = Peers::new("many-keys");
+    let scene = &peers.scene;
+    let keys = RsaPrivateKey::all_from_pem(KEYS).unwrap();
+    for (index, key) in keys.iter().enumerate() {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+            "metadata": {
+                "name": format!("many-{index}"),
+                "labels": {"sealedsecrets.bitnami.com/sealed-secrets-key": "active"},
+            },
+            "stringData": {"tls.crt": "", "tls.key": &*key.to_secret_pem()},
+        });
+        scene.api().create(&scene.identities(""), &secret).unwrap();
+    }
+    let _controller = scene.start(&[]);
+    let place = Place { namespace: scene.namespace.parse().unwrap(), name: "db".parse().unwrap() };
+    let binding = Binding::new(Scope::Strict, &place);
+    let mut manifest = peers.seal("db").item("a", "1").manifest();
+    for (index, key) in keys.iter().enumerate() {
+        let sealed = seal_item(key.public_key(), &binding, b"x");
+        manifest["spec"]["encryptedData"][format!("i{index}")] = json!(sealed);
+    }
+    peers.commit(&manifest);
+    let object = peers.until_ready("db");
+    assert_eq!(object["status"]["openedBy"].as_array().unwrap().len(), keys.len() + 1);
+    assert_eq!(scene.data("db").len(), keys.len() + 1);
 }

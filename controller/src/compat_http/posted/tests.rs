@@ -88,7 +88,8 @@ fn every_item_is_sealed_anew_to_the_primary_under_the_label_it_had() {
             [("password".parse().unwrap(), b"hunter2".to_vec()), ("empty".parse().unwrap(), Vec::new())];
         assert_eq!(open(&resealed, &keyring(&[NEWER])).unwrap(), expected.into(), "{scope}");
         assert!(open(&resealed, &keyring(&[OLDER])).is_err(), "{scope}");
-        assert_eq!(parse(&resealed).unwrap().sealed.find_scope(&keyring(&[NEWER])), Ok(scope));
+        let sealed = parse(&resealed).unwrap().sealed;
+        assert_eq!(sealed.open_under(sealed.scopes(), &keyring(&[NEWER])).unwrap().scope, scope);
         for item in ["password", "empty"] {
             assert_ne!(resealed["spec"]["encryptedData"][item], object["spec"]["encryptedData"][item]);
         }
@@ -278,4 +279,28 @@ fn yaml_and_json_are_read_and_one_document_is_taken() {
 fn the_answer_to_a_refusal_is_a_conflict() {
     let refused = verify(&sealed_as(Scope::NamespaceWide)).unwrap_err();
     assert_eq!(refused.status(), StatusCode::CONFLICT);
+}
+
+/// Whoever reaches the port chooses the key of every item, and so the work.
+#[test]
+fn what_would_take_too_many_trials_is_refused_with_a_reason_of_its_own() {
+    let pems = include_str!("../../../../crds/src/keys/testdata/rsa-2048-twenty.pem");
+    let all: Vec<RsaPrivateKey> = RsaPrivateKey::all_from_pem(pems).unwrap();
+    let binding = Binding::new(Scope::Strict, &place("prod"));
+    let mut object = sealed_as(Scope::Strict);
+    object["spec"]["encryptedData"] = (0..1024)
+        .map(|item| {
+            let sealed = seal_item(all[item % all.len()].public_key(), &binding, b"hunter2");
+            (format!("{item:04}"), Value::from(sealed))
+        })
+        .collect::<Map<_, _>>()
+        .into();
+    let mut keys = Keyring::default();
+    all.into_iter().for_each(|key| assert!(keys.insert_rsa_key(key)));
+    let policy = policy();
+    assert_refused(parse(&object).unwrap().verify(&keys, &policy), "TooManyTrials");
+    let primary = public(NEWER);
+    let refused = parse(&object).unwrap().reseal(&keys, &policy, &primary);
+    assert_eq!(refused.as_ref().map_err(PostedError::status).err(), Some(StatusCode::CONFLICT));
+    assert_refused(refused, "TooManyTrials");
 }

@@ -49,7 +49,8 @@ fn the_scope_is_found_by_the_label_that_opens_not_by_annotations() {
     for (scope, manifest) in MADE_BY_KUBESEAL {
         for claimed in Scope::ALL {
             let claim = parse("prod/db", manifest).with_scope(claimed);
-            assert_eq!(claim.find_scope(&ring(&[RSA_2048])), Ok(scope));
+            let opened = claim.open_under(claim.scopes(), &ring(&[RSA_2048])).unwrap();
+            assert_eq!(opened.scope, scope);
             assert_eq!(opens(&claim), claimed == scope);
         }
     }
@@ -62,7 +63,7 @@ fn what_is_sealed_here_opens_under_its_binding_only() {
         let sealed = object.parse().unwrap();
         assert_eq!(sealed.scope(), scope);
         assert!(opens(&sealed));
-        assert_eq!(sealed.find_scope(&ring(&[RSA_2048])), Ok(scope));
+        assert_eq!(object.sealed_scope(&[RSA_2048]), Ok(scope));
         assert_eq!(opens(&object.found_at("prod/other").parse().unwrap()), scope != Scope::Strict);
     }
 }

@@ -99,9 +99,8 @@ fn nothing_is_released_where_one_item_does_not_open() {
 #[test]
 fn an_object_that_no_scope_opens_keeps_the_claimed_one_in_the_error() {
     let object = Object::new(Scope::NamespaceWide).item("a", "1").found_at("staging/db");
-    let keys = ring(&[RSA_2048]);
     assert_eq!(
-        object.parse().unwrap().find_scope(&keys),
+        object.sealed_scope(&[RSA_2048]),
         Err(cannot_open("item a", Scope::NamespaceWide, "namespace staging", &[RSA_2048]))
     );
 }
