@@ -54,6 +54,19 @@ fn what_kubectl_makes_comes_back_through_seal_and_the_controller() {
         assert_eq!(secret["type"], *meant["type"].as_str().unwrap_or("Opaque"), "{name}");
         assert!(scene.data(&name) == values(&meant), "{name}: other values came back");
     }
+    // What the controller wrote about a Secret of its own isn't worth a word when that is sealed again.
+    let made = succeed(&mut plane.kubectl([
+        "get",
+        "secret",
+        "env",
+        "--namespace",
+        &scene.namespace,
+        "--output=yaml",
+    ]));
+    assert!(String::from_utf8_lossy(&made.stdout).contains("sealing.dev/digest"));
+    let again = sandbox.run(["-r", "keys.pub"], &made.stdout);
+    assert_eq!((again.code, again.stderr.as_str()), (0, ""));
+    assert!(!String::from_utf8_lossy(&again.stdout).contains("digest"));
     assert!(!holds(controller.log().as_bytes(), CANARY), "the controller logged a value");
 }
 

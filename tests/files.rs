@@ -154,6 +154,45 @@ fn everything_around_a_secret_passes_through_to_the_byte() {
     }
 }
 
+/// A repository goes through `seal -w` as a whole, again and again: after the first time nothing in it changes.
+#[test]
+fn sealing_everything_again_changes_no_byte() {
+    let sandbox = Sandbox::new();
+    let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n  metadata: {name: a, namespace: b}\n  \
+                stringData: {a: opensesame}\n";
+    for (name, text) in [
+        ("secret.yaml", SECRET.to_owned()),
+        ("list.yaml", list.to_owned()),
+        ("two.yaml", format!("# head\n{SECRET}---\n# tail\n{SECRET}")),
+        ("secret.json", r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"j","namespace":"b"},"data":{"a":"b3BlbnNlc2FtZQ=="}}"#.to_owned()),
+        ("empty.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: c}\ndata: {} # placeholder\n".to_owned()),
+        ("patch.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: d}\n$patch: delete\n".to_owned()),
+        ("other.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: d}   # as it is\n".to_owned()),
+    ] {
+        sandbox.write(name, text);
+    }
+    let names =
+        ["secret.yaml", "list.yaml", "two.yaml", "secret.json", "empty.yaml", "patch.yaml", "other.yaml"];
+    let seal = |args: &[&str]| sandbox.run([args, &names].concat(), "");
+    let first = seal(&["-r", "prod.pub", "-w"]);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    let sealed = sandbox.files();
+    assert!(!sealed.values().any(|content| holds(content, CANARY)), "a value was left");
+    for args in [&["-r", "prod.pub", "-w"][..], &["-w"]] {
+        let again = seal(args);
+        assert_eq!(again.code, 0, "{}", again.stderr);
+        assert!(
+            again.stderr.contains("nothing to seal: 5 SealedSecrets are sealed already"),
+            "{}",
+            again.stderr
+        );
+        assert!(sandbox.files() == sealed, "{:?}", new(&sandbox, &sealed).keys());
+    }
+    // Nor does a stream.
+    let text = sandbox.read("two.yaml");
+    assert!(sandbox.run(["-r", "prod.pub"], &text).stdout == text);
+}
+
 #[test]
 fn files_keep_their_modes_and_links_their_targets() {
     let sandbox = Sandbox::new();

@@ -45,6 +45,9 @@ impl Explain for InputError {
                 let here = std::env::current_dir().unwrap_or_default();
                 Some(format!("check the path; a relative one starts at {}", here.display()))
             }
+            Self::Unreadable(name, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Some(format!("ls -ld {name} says who may read it"))
+            }
             Self::Directory(name) => {
                 let name = name.trim_end_matches('/');
                 Some(format!("name the files: {name}/*.yaml"))
@@ -146,6 +149,14 @@ mod tests {
     #[test]
     fn an_endless_stream_is_refused() {
         assert!(read_wiped(io::repeat(0), 0).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_may_not_be_read_comes_with_what_to_look_at() {
+        let denied = InputError::Unreadable("db.yaml".to_owned(), io::ErrorKind::PermissionDenied.into());
+        assert_eq!(denied.hint().as_deref(), Some("ls -ld db.yaml says who may read it"));
+        let other = InputError::Unreadable("db.yaml".to_owned(), io::ErrorKind::TimedOut.into());
+        assert_eq!(other.hint(), None);
     }
 
     #[test]

@@ -58,6 +58,12 @@ impl Explain for OutputError {
             Self::Unwritable(path, error) if error.kind() == io::ErrorKind::NotFound => {
                 Some(format!("does the directory of {} exist?", path.display()))
             }
+            Self::Unwritable(path, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                // A file is written beside its place, so it is the directory that counts.
+                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                let directory = directory.unwrap_or(Path::new("."));
+                Some(format!("ls -ld {} says who may write to the directory", directory.display()))
+            }
             Self::Unwritable(..) | Self::Interrupted => None,
         }
     }
@@ -227,6 +233,15 @@ mod tests {
         assert_eq!(error.to_string(), format!("can't write {}", bad.display()));
         assert_eq!(fs::read(&good).unwrap(), b"old");
         assert_eq!(names(directory.path()), ["good"]);
+    }
+
+    #[test]
+    fn what_may_not_be_written_comes_with_what_to_look_at() {
+        let hint = |path: &str| {
+            OutputError::Unwritable(path.into(), io::ErrorKind::PermissionDenied.into()).hint().unwrap()
+        };
+        assert_eq!(hint("dir/db.yaml"), "ls -ld dir says who may write to the directory");
+        assert_eq!(hint("db.yaml"), "ls -ld . says who may write to the directory");
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::{
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlanError {
+    #[error("there is no input: no file is named, and standard input is the terminal")]
+    NoInput,
     #[error("-w replaces files, and there is none to replace")]
     WriteWithoutFile,
     #[error("standard input can't be read twice")]
@@ -34,6 +36,7 @@ impl Explain for PlanError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::NoInput => "name a file, pipe a manifest in, or give - to type one; seal --help says more".to_owned(),
             Self::WriteWithoutFile => "name the files, or write to one with -o".to_owned(),
             Self::StdinTwice => "give - once".to_owned(),
             Self::FileTwice(_) => return None,
@@ -100,7 +103,8 @@ pub(crate) fn is_watched() -> bool {
 /// The inputs of a command that reads files or standard input.
 pub(crate) fn inputs(files: &[PathBuf]) -> Result<Vec<Input>, PlanError> {
     if files.is_empty() {
-        return Ok(vec![Input::Stdin]);
+        // Nobody sees that it waits for them.
+        return if terminal::stdin_is_terminal() { Err(PlanError::NoInput) } else { Ok(vec![Input::Stdin]) };
     }
     let mut inputs: Vec<Input> = Vec::new();
     for file in files {

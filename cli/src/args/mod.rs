@@ -5,6 +5,7 @@
 mod create;
 mod keys;
 mod migrate;
+mod refusal;
 mod seal;
 mod shared;
 mod unknown;
@@ -70,26 +71,23 @@ pub(crate) enum Command {
 
 /// Reads the arguments of the process.
 ///
-/// `--help` and `--version` are answered here and end with [`Exit::Done`]; what
-/// clap refuses ends with [`Exit::Usage`], its own code for it.
+/// `--help` and `--version` are answered here and end with [`Exit::Done`]; what clap refuses is an error like every
+/// other.
 pub(crate) fn parse() -> Result<LowArgs, Failure> {
-    let matches = command().try_get_matches().unwrap_or_else(|error| refuse(&error));
-    let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| refuse(&error));
+    let args = LowArgs::from_arg_matches(&command().try_get_matches().map_err(refuse)?).map_err(refuse)?;
     if args.command.is_none() {
         unknown::check(&command(), &args.seal.files)?;
     }
     Ok(args)
 }
 
-/// clap repeats what was typed as it is. Where that would drive a terminal (a script may have passed on a
-/// name from somewhere), it is escaped, and clap's colours go with it.
-fn refuse(error: &clap::Error) -> ! {
-    let is_odd = |arg: std::ffi::OsString| arg.to_string_lossy().chars().any(crate::terminal::is_unprintable);
-    if error.use_stderr() && std::env::args_os().any(is_odd) {
-        crate::terminal::note(error.render().to_string().trim_end());
-        std::process::exit(error.exit_code());
+fn refuse(error: clap::Error) -> Failure {
+    if !error.use_stderr() {
+        error.exit();
     }
-    error.exit()
+    let typed: Vec<String> =
+        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    refusal::explain(&error, &mut command(), &typed).into()
 }
 
 /// Prints what `seal --help` prints.

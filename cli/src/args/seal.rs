@@ -22,9 +22,13 @@ pub(crate) struct SealArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
-    /// Replace each FILE by its result
+    /// Replace each FILE by its result; what is sealed already stays as it is
     #[arg(short, long, conflicts_with = "output")]
     pub(crate) write: bool,
+
+    /// Let a Secret without values pass through where it is all there is, and say nothing of others
+    #[arg(long)]
+    pub(crate) allow_empty_data: bool,
 
     // Last: its headings reach as far as the struct does.
     #[command(flatten)]

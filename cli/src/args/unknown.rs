@@ -21,13 +21,50 @@ impl Explain for WordError {
     }
 
     fn hint(&self) -> Option<String> {
+        let file = |word: &str| format!("if you meant a file, write ./{word}");
         Some(match self {
-            Self::Unknown { word, .. } => format!("a file of that name is ./{word}"),
-            Self::NotFirst(word) => {
-                format!("options go after it: seal {word} …; a file of that name is ./{word}")
-            }
+            Self::Unknown { word, .. } if Path::new(word).exists() => file(word),
+            Self::Unknown { word, .. } => hint_for(word).unwrap_or_else(|| file(word)),
+            Self::NotFirst(word) => format!("options go after it: seal {word} …; {}", file(word)),
         })
     }
+}
+
+/// Words that are commands elsewhere, and surely meant as one here, with what to try.
+const WORDS_OF_OTHERS: [(&[&str], &str); 7] = [
+    (&["help"], "seal --help lists the commands; seal COMMAND --help says what one takes"),
+    (&["version"], "seal --version prints the version"),
+    (&["encrypt", "seal"], "without a command, Secrets are sealed: seal secret.yaml"),
+    (&["decrypt", "open"], "seal unseal turns SealedSecrets back into Secrets"),
+    (&["fetch", "fetch-cert"], "seal keys fetch prints the recipients of a cluster"),
+    (&["keygen"], "seal keys new makes an identity"),
+    (
+        &[
+            "check",
+            "completion",
+            "completions",
+            "diff",
+            "edit",
+            "get",
+            "hook",
+            "init",
+            "lint",
+            "list",
+            "man",
+            "rm",
+            "rotate",
+            "set",
+            "update",
+            "validate",
+            "view",
+        ],
+        "seal --help lists the commands",
+    ),
+];
+
+fn hint_for(word: &str) -> Option<String> {
+    let found = WORDS_OF_OTHERS.iter().find(|(words, _)| words.contains(&word));
+    found.map(|(_, hint)| (*hint).to_owned())
 }
 
 /// Refuses a first argument that is a plain word: where a command stands,
@@ -80,6 +117,18 @@ mod tests {
         assert_eq!(refused(&["create", "db"]), "the command create has to come first");
         assert_eq!(refused(&["a.yaml", "keys"]), "the command keys has to come first");
         assert!(check(&command, &files(&["a.yaml", "./keys"])).is_ok());
+    }
+
+    #[test]
+    fn a_word_of_others_is_no_command_here_and_no_file() {
+        let command = super::super::command();
+        for (words, hint) in WORDS_OF_OTHERS {
+            for word in words {
+                assert!(command.find_subcommand(word).is_none(), "{word}");
+                assert_eq!(unknown(&command, word).hint().as_deref(), Some(hint), "{word}");
+            }
+        }
+        assert_eq!(unknown(&command, "crate").hint().unwrap(), "if you meant a file, write ./crate");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
     output::{self, Privacy},
     plan::Destination,
     sealing::{self, Target, choose},
-    secret::{Secret, check},
+    secret::{Secret, check, look::Look},
     terminal,
 };
 
@@ -25,7 +25,7 @@ enum CreateError {
     #[error("no items")]
     Empty,
     #[error("--template-item {0} isn't one of the items")]
-    UnknownItem(seal_crds::ItemName),
+    UnknownItem(seal_crds::ItemName, String),
 }
 
 impl Explain for CreateError {
@@ -37,7 +37,7 @@ impl Explain for CreateError {
         match self {
             Self::WithoutNamespace => Some("give it with -n".to_owned()),
             Self::Empty => Some("give items with --prompt, --file, --env-file or --literal".to_owned()),
-            Self::UnknownItem(_) => None,
+            Self::UnknownItem(_, there) => Some(format!("the items are: {there}")),
         }
     }
 }
@@ -62,7 +62,12 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
         return Err(CreateError::Empty.into());
     }
     if let Some(missing) = args.sealing.template_items.iter().find(|item| !secret.items.contains_key(item)) {
-        return Err(CreateError::UnknownItem(missing.clone()).into());
+        return Err(CreateError::UnknownItem(missing.clone(), super::list(secret.items.keys())).into());
+    }
+    for (item, value) in &secret.items {
+        if let Some(look) = Look::of(value.expose()) {
+            terminal::warn(&format!("item {item} {look}"), None);
+        }
     }
     check::check(&secret)?;
 

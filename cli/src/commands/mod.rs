@@ -8,6 +8,10 @@ mod migrate;
 mod seal;
 mod unseal;
 
+use std::collections::BTreeSet;
+
+use seal_crds::ItemName;
+
 use crate::{
     args::{Command, KeysCommand, LowArgs},
     exit::Exit,
@@ -25,4 +29,15 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Keys(KeysCommand::Fetch(args))) => keys_fetch::run(&args),
         Some(Command::Kubeseal) => unreachable!("it is recognized before clap sees the arguments"),
     }
+}
+
+/// Items, for a message that says which there are.
+fn list<'i>(items: impl IntoIterator<Item = &'i ItemName>) -> String {
+    const SHOWN: usize = 20;
+    let items: BTreeSet<&ItemName> = items.into_iter().collect();
+    let mut names: Vec<String> = items.iter().take(SHOWN).map(ToString::to_string).collect();
+    if items.len() > SHOWN {
+        names.push(format!("{} more", items.len() - SHOWN));
+    }
+    names.join(", ")
 }

@@ -36,7 +36,7 @@ enum UnsealCommandError {
     #[error("there is no SealedSecret in the input")]
     NothingSealed,
     #[error("no SealedSecret in the input has an item {0}")]
-    NoSuchItem(ItemName),
+    NoSuchItem(ItemName, String),
     #[error("several SealedSecrets in the input have an item {0}")]
     ManySuchItems(ItemName),
 }
@@ -53,7 +53,8 @@ impl Explain for UnsealCommandError {
         Some(match self {
             Self::ToTerminal => "pipe it on, write it to a file with -o FILE, or add --show".to_owned(),
             Self::ManySuchItems(_) => "name the one file".to_owned(),
-            Self::NothingSealed | Self::NoSuchItem(_) => return None,
+            Self::NoSuchItem(_, there) => format!("the items are: {there}"),
+            Self::NothingSealed => return None,
         })
     }
 }
@@ -65,6 +66,8 @@ struct Opened {
     namespace: Option<Namespace>,
     shape: Shape,
     unsealed: Unsealed,
+    /// The keys that its template makes.
+    rendered: Vec<ItemName>,
     format: Format,
 }
 
@@ -95,6 +98,7 @@ pub(super) fn run(args: &UnsealArgs) -> Result<Exit, Failure> {
     let bytes = match &args.item {
         Some(item) => find_item(&opened, item)?.expose(),
         None => {
+            opened.iter().for_each(warn_of_rendered);
             rendered = render::secrets(&opened);
             rendered.as_bytes()
         }
@@ -117,7 +121,7 @@ fn open(
 ) -> Result<Opened, Failure> {
     let spot = || manifest.spot(manifest.tree(object).range(object.node).start);
     let mut peers = None;
-    let (target, sealed): (_, Arc<dyn Sealed>) = match sealed::format(manifest, object)? {
+    let (target, texts, sealed): (_, _, Arc<dyn Sealed>) = match sealed::format(manifest, object)? {
         SealedFormat::Native => {
             let spec = manifest.spec(object)?;
             let is_open = spec.scope == Scope::ClusterWide;
@@ -127,13 +131,13 @@ fn open(
             let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
             let sealed = NativeSealed::parse(target.place(), &spec, &allowed)
                 .map_err(|source| Failure::from(OpenError::new(&target.place(), source)).at(spot()))?;
-            (target, Arc::new(sealed))
+            (target, spec.template.data, Arc::new(sealed))
         }
         SealedFormat::Bitnami => {
             let found = sealed::bitnami(manifest, object, args.namespace.as_ref())?;
             let sealed = found.parse().map_err(|error| Failure::from(error).at(spot()))?;
             peers = Some(sealed.clone());
-            (found.target, Arc::new(sealed))
+            (found.target, found.spec.template.data, Arc::new(sealed))
         }
     };
     let place = target.place();
@@ -142,15 +146,35 @@ fn open(
         let hint = hint.and_then(|peers| other_scope(peers, keys));
         Failure::from(OpenError::with_hint(&place, source, hint)).at(spot())
     };
+    // In the peer's deprecated form, where all is sealed in one, the template makes nothing.
+    let has_template = sealed.is_revealed();
     let sealed = sealed.reveal(keys).map_err(failure)?.unwrap_or(sealed);
     let unsealed = sealed.unseal(keys).map_err(failure)?;
+    let made = |item: &&ItemName| has_template && texts.contains_key(item.as_str());
+    let rendered = unsealed.data.keys().filter(made).cloned().collect();
     Ok(Opened {
         namespace: target.namespace,
         shape: sealed.shape().clone(),
         unsealed,
+        rendered,
         format: manifest.format,
         place,
     })
+}
+
+/// A key that a template makes looks like an item in the Secret, and would become one where that is sealed again.
+fn warn_of_rendered(opened: &Opened) {
+    if opened.rendered.is_empty() {
+        return;
+    }
+    let (keys, place) = (super::list(&opened.rendered), &opened.place);
+    let (is, it, keeps) =
+        if opened.rendered.len() == 1 { ("is", "it", "keeps") } else { ("are", "they", "keep") };
+    let what = format!(
+        "{keys} of {place} {is} made by spec.template.data; sealed again, {it} {keeps} the value of now, and the \
+         template is gone"
+    );
+    terminal::warn(&what, None);
 }
 
 /// What to try where an object of the peer's opens as another scope than its annotations claim.
@@ -168,6 +192,9 @@ fn find_item<'o>(opened: &'o [Opened], item: &ItemName) -> Result<&'o Plaintext,
     match (found.next(), found.next()) {
         (Some(value), None) => Ok(value),
         (Some(_), Some(_)) => Err(UnsealCommandError::ManySuchItems(item.clone())),
-        (None, _) => Err(UnsealCommandError::NoSuchItem(item.clone())),
+        (None, _) => {
+            let there = opened.iter().flat_map(|opened| opened.unsealed.data.keys());
+            Err(UnsealCommandError::NoSuchItem(item.clone(), super::list(there)))
+        }
     }
 }

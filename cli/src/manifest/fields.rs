@@ -4,6 +4,7 @@
 //! mean), and a key that kubectl would rename (`on:` is `true:` to it) is
 //! refused rather than renamed.
 
+use super::patch::is_directive;
 use crate::{
     failure::Explain,
     yaml::{
@@ -45,6 +46,8 @@ pub(crate) enum FieldError {
     NotText { what: String, kind: &'static str },
     #[error("{0} must be a string")]
     NotScalar(String),
+    #[error("{0} must be a string, and this looks like a template that wasn't rendered")]
+    Unrendered(String),
     #[error("{0} has no value")]
     NoValue(String),
     #[error("{0} has a tag that seal doesn't know")]
@@ -60,6 +63,7 @@ impl Explain for FieldError {
         Some(match self {
             Self::AmbiguousKey { key, .. } => format!("quote it: \"{key}\": …"),
             Self::NotText { .. } => "quote it: \"…\"".to_owned(),
+            Self::Unrendered(_) => "render it first: helm template … | seal …".to_owned(),
             Self::NoValue(_) => "write \"\" if it is meant to be empty".to_owned(),
             Self::BareKey(_) => "write KEY: VALUE, with a space after the colon".to_owned(),
             Self::DuplicateKey(_) => "remove one of the two".to_owned(),
@@ -77,7 +81,7 @@ impl Explain for FieldError {
 
 /// Whether a key looks like one of Kubernetes: whatever else it is, it isn't a line of somebody's private key.
 pub(crate) fn is_word(key: &str) -> bool {
-    key == "<<" || key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
+    key == "<<" || is_directive(key) || key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
 }
 
 /// A key for a message, if it looks like one.
@@ -156,7 +160,12 @@ pub(crate) fn text_of<'t>(
     let at = tree.range(id).start;
     let error = |error| Err(Located { error, at });
     let NodeKind::Scalar { text, style } = tree.kind(id) else {
-        return error(FieldError::NotScalar(what()));
+        let is_template = source[tree.range(id)].starts_with("{{");
+        return error(if is_template {
+            FieldError::Unrendered(what())
+        } else {
+            FieldError::NotScalar(what())
+        });
     };
     match style {
         Style::Tagged => return error(FieldError::Tagged(what())),
@@ -210,6 +219,7 @@ mod tests {
         assert_eq!(refused("a:\nb: x"), FieldError::NoValue("a".to_owned()));
         assert_eq!(refused("a: !!binary eA=="), FieldError::Tagged("a".to_owned()));
         assert_eq!(refused("a: {b: c}"), FieldError::NotScalar("a".to_owned()));
+        assert_eq!(refused("a: {{ .Values.a }}"), FieldError::Unrendered("a".to_owned()));
         assert_eq!(refused("[a]"), FieldError::NotMapping("data".to_owned()));
         assert_eq!(refused("a: x\n\"a\": y"), FieldError::DuplicateKey("a".to_owned()));
         assert_eq!(refused("x: &x {a: b}\n<<: *x"), FieldError::MergeKey);

@@ -3,7 +3,7 @@
 //! Invariant: whatever might be a Secret in disguise (`kind: secret`, one
 //! without `apiVersion`, one behind a merge key, an item of anything but a v1
 //! List) is an error, never "another kind": what passes through untouched is
-//! about to be committed.
+//! about to be committed. Secrets deeper in other objects are [`super::stray`]'s.
 
 use std::ops::Range;
 
@@ -221,7 +221,13 @@ fn check_no_secret_in(tree: &Tree<'_>, items: NodeId, depth: usize) -> Result<()
     Ok(())
 }
 
-fn classify(
+/// Whether a kind is Secret, or a slip away from it. No kind of v1 is as near.
+fn is_like_secret(kind: &str) -> bool {
+    strsim::damerau_levenshtein(&kind.trim().to_lowercase(), "secret") <= 2
+}
+
+/// What an object is, by its type and what it holds.
+pub(super) fn classify(
     tree: &Tree<'_>,
     node: NodeId,
     api_version: Option<&str>,
@@ -233,19 +239,26 @@ fn classify(
             Ok(Kind::SealedSecret)
         }
         Some("SecretList") if api_version == Some("v1") => Err(FindError::SecretList),
-        Some(kind) if kind.trim().eq_ignore_ascii_case("Secret") => match api_version {
-            Some("v1") if kind == "Secret" => Ok(Kind::Secret),
-            // Other groups may have a kind of this name: it isn't ours. The group of v1 has no name, though
-            // some write core.
-            Some(_) if group.is_some_and(|group| !matches!(group, "" | "core")) => Ok(Kind::Other),
-            None => Err(FindError::HalfSecret { field: "apiVersion", right: "v1" }),
-            Some("v1") => {
-                Err(FindError::AlmostSecret { field: "kind", found: kind.to_owned(), right: "Secret" })
+        Some(kind)
+            if is_like_secret(kind)
+                || (api_version == Some("v1") && tree.get(node, "stringData").is_some()) =>
+        {
+            match api_version {
+                Some("v1") if kind == "Secret" => Ok(Kind::Secret),
+                // Other groups may have a kind of this name: it isn't ours. The group of v1 has no name, though
+                // some write core.
+                Some(_) if group.is_some_and(|group| !matches!(group, "" | "core")) => Ok(Kind::Other),
+                None => Err(FindError::HalfSecret { field: "apiVersion", right: "v1" }),
+                Some("v1") => {
+                    Err(FindError::AlmostSecret { field: "kind", found: kind.to_owned(), right: "Secret" })
+                }
+                Some(version) => Err(FindError::AlmostSecret {
+                    field: "apiVersion",
+                    found: version.to_owned(),
+                    right: "v1",
+                }),
             }
-            Some(version) => {
-                Err(FindError::AlmostSecret { field: "apiVersion", found: version.to_owned(), right: "v1" })
-            }
-        },
+        }
         None if api_version == Some("v1")
             && ["data", "stringData"].iter().any(|key| tree.get(node, key).is_some()) =>
         {
@@ -255,7 +268,7 @@ fn classify(
     }
 }
 
-fn field<'t>(tree: &'t Tree<'_>, node: NodeId, key: &str) -> Option<&'t str> {
+pub(super) fn field<'t>(tree: &'t Tree<'_>, node: NodeId, key: &str) -> Option<&'t str> {
     tree.scalar(tree.get(node, key)?)
 }
 
@@ -366,6 +379,9 @@ mod tests {
             "apiVersion: v1\nkind: !!binary U2VjcmV0",
             "apiVersion: v1\n!!binary a2luZA==: Secret",
             "apiVersion: v1\nkind: [Secret]",
+            "apiVersion: v1\nkind: Secrets",
+            "apiVersion: v1\nkind: Sercet\ndata: {a: eA==}",
+            "apiVersion: v1\nkind: Passwords\nstringData: {a: b}",
         ] {
             assert!(kinds(text).is_err(), "{text}");
         }

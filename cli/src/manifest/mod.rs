@@ -9,12 +9,18 @@ mod decode;
 mod edit;
 mod fields;
 mod find;
+mod patch;
 mod splice;
+mod stray;
 
 pub(crate) use edit::{Edits, edit};
-pub(crate) use fields::{FieldError, Fields, Located, shown, text_of};
+pub(crate) use fields::{Field, FieldError, Fields, Located, shown, text_of};
 pub(crate) use find::{Kind, Object};
+pub(crate) use patch::is_directive;
 pub(crate) use splice::splice;
+pub(crate) use stray::Strays;
+
+use find::Slot;
 
 use crate::{
     failure::{Explain, Failure},
@@ -39,14 +45,16 @@ pub(crate) struct Manifest<'a> {
 
 #[derive(Debug, thiserror::Error)]
 enum ManifestError {
-    #[error("this isn't YAML: {0}")]
-    NotYaml(String),
+    #[error("this isn't YAML: {problem}")]
+    NotYaml { problem: String, has_braces: bool },
 }
 
 impl Explain for ManifestError {
     fn hint(&self) -> Option<String> {
-        let Self::NotYaml(problem) = self;
-        Some(if problem.contains("tab") {
+        let Self::NotYaml { problem, has_braces } = self;
+        Some(if *has_braces {
+            "is it a template that wasn't rendered? helm template … | seal …".to_owned()
+        } else if problem.contains("tab") {
             "YAML is indented with spaces only".to_owned()
         } else {
             "is it a manifest? A value with special characters needs quotes: password: \"…\"".to_owned()
@@ -58,7 +66,9 @@ impl<'a> Manifest<'a> {
     pub(crate) fn parse(source: &'a Source) -> Result<Self, Failure> {
         let (format, parsed) = read(source.text());
         let documents = parsed.map_err(|error| {
-            Failure::from(ManifestError::NotYaml(error.problem)).at(source.spot_unparsed(error.at))
+            let has_braces = source.text().contains("{{");
+            Failure::from(ManifestError::NotYaml { problem: error.problem, has_braces })
+                .at(source.spot_unparsed(error.at))
         })?;
         let mut manifest = Self { source, format, documents, objects: Vec::new() };
         manifest.objects = find::objects(&manifest.documents).map_err(|error| manifest.locate(error))?;
@@ -68,6 +78,18 @@ impl<'a> Manifest<'a> {
     /// The tree an object is in.
     pub(crate) fn tree(&self, object: &Object) -> &Tree<'a> {
         &self.documents[object.document]
+    }
+
+    /// The Secrets that pass through in plaintext with an object that does.
+    pub(crate) fn strays(&self, object: &Object) -> Option<Strays> {
+        stray::find(self.tree(object), object)
+    }
+
+    /// How many comments stand in an object, or around it in its own document: those that go where it is replaced.
+    pub(crate) fn comments_in(&self, object: &Object) -> usize {
+        let tree = self.tree(object);
+        let range = if object.slot == Slot::Document { tree.body.clone() } else { tree.range(object.node) };
+        splice::count_comments(self, &[range])
     }
 
     pub(crate) fn spot(&self, at: usize) -> Spot {

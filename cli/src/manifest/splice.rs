@@ -165,7 +165,7 @@ pub(super) fn indent_of_line(source: &str, at: usize) -> usize {
     source[start..].len() - source[start..].trim_start_matches([' ', '\t']).len()
 }
 
-fn count_comments(manifest: &Manifest<'_>, replaced: &[Range<usize>]) -> usize {
+pub(super) fn count_comments(manifest: &Manifest<'_>, replaced: &[Range<usize>]) -> usize {
     if manifest.format == Format::Json {
         return 0;
     }

@@ -17,8 +17,6 @@ use crate::failure::Explain;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CheckError {
-    #[error("this Secret has no items")]
-    NoItems,
     #[error(transparent)]
     Secret(#[from] SecretError),
     #[error("item {item} of a {type_} Secret isn't a JSON object")]
@@ -32,7 +30,6 @@ pub(crate) enum CheckError {
 impl Explain for CheckError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoItems => "put the values under stringData, or, in base64, under data".to_owned(),
             Self::Secret(SecretError::MissingKey { .. }) => {
                 "add the item, or remove the type to make the Secret Opaque".to_owned()
             }
@@ -66,9 +63,6 @@ impl CheckError {
 }
 
 pub(crate) fn check(secret: &Secret) -> Result<(), CheckError> {
-    if secret.items.is_empty() {
-        return Err(CheckError::NoItems);
-    }
     let type_ = secret.type_.as_str();
     // A controller may be told to allow more types; who seals is told now.
     check_type(type_, &BTreeSet::new())?;
@@ -149,8 +143,7 @@ mod tests {
     #[test]
     fn what_the_apiserver_refuses_is_refused_by_item_and_without_the_value() {
         for (type_, items, expected) in [
-            ("Opaque", &[][..], "this Secret has no items"),
-            ("kubernetes.io/tls", &[("tls.crt", "")], "type kubernetes.io/tls needs the key tls.key"),
+            ("kubernetes.io/tls", &[("tls.crt", "")][..], "type kubernetes.io/tls needs the key tls.key"),
             (
                 "kubernetes.io/dockerconfigjson",
                 &[(".dockerconfigjson", "hunter2")],

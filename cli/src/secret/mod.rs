@@ -1,11 +1,13 @@
 //! A Secret, as its author wrote it and as Kubernetes would take it.
 //!
 //! [`read`] takes it out of a manifest; [`check`] refuses what kube-apiserver
-//! would refuse later, when the developer is no longer there to fix it.
+//! would refuse later, when the developer is no longer there to fix it. [`look`] tells a value that
+//! isn't there yet.
 //!
 //! Invariant: values live in [`Plaintext`] alone.
 
 pub(crate) mod check;
+pub(crate) mod look;
 pub(crate) mod read;
 
 use std::collections::BTreeMap;

@@ -4,6 +4,8 @@
 //! What the server sets or a tool tracks (`uid`, `managedFields`, Argo CD's
 //! labels) isn't part of a Secret that somebody writes, and is left out.
 //! Unknown fields are refused: a misspelt `stringdata` would be a value lost.
+//!
+//! A Secret may hold no values at all, as a placeholder or as a patch; what becomes of it is up to the caller.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -14,7 +16,10 @@ use base64::{
 };
 use seal_crds::{
     ItemName, NameError, Plaintext,
-    resources::bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES},
+    resources::{
+        DIGEST_ANNOTATION,
+        bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES},
+    },
     secret::{OPAQUE, SecretError, check_annotations, check_label, is_tracking_mark},
 };
 use zeroize::Zeroizing;
@@ -22,10 +27,11 @@ use zeroize::Zeroizing;
 use super::{
     Secret,
     check::{CheckError, check},
+    look::Look,
 };
 use crate::{
     failure::Explain,
-    manifest::{FieldError, Fields, Located, shown, text_of},
+    manifest::{Field, FieldError, Fields, Located, is_directive, shown, text_of},
     yaml::{
         resolve::{Plain, plain},
         tree::{NodeId, NodeKind, Style, Tree},
@@ -59,7 +65,11 @@ pub(crate) enum ReadError {
     #[error("a key under {under} {rule}")]
     NotItem { under: &'static str, rule: &'static str },
     #[error("item {item} under data isn't base64")]
-    NotBase64 { item: ItemName, cut_off: bool },
+    NotBase64 { item: ItemName, cut_off: bool, look: Option<Look> },
+    #[error("this Secret is a patch ({directive}), and a patch with values can't be sealed")]
+    PatchWithValues { directive: String },
+    #[error("this Secret was encrypted by SOPS")]
+    Sops,
     #[error("a Secret with generateName can't be sealed: its name is part of what is sealed")]
     GeneratedName,
 }
@@ -70,12 +80,18 @@ impl Explain for ReadError {
             Self::Field(error) => error.hint(),
             Self::Check(error) => error.hint(),
             Self::UnknownField { meant, .. } => meant.map(|meant| format!("did you mean {meant}?")),
+            Self::NotBase64 { look: Some(look), .. } => Some(format!("it {look}")),
             Self::NotBase64 { cut_off: true, .. } => {
                 Some("is it cut off? Or put plain text under stringData".to_owned())
             }
             Self::NotBase64 { .. } => {
                 Some("put plain text under stringData, which needs no base64".to_owned())
             }
+            Self::PatchWithValues { .. } => Some(
+                "seal the Secret that it is merged into, with these values; a patch that only removes passes through"
+                    .to_owned(),
+            ),
+            Self::Sops => Some("decrypt it first: sops -d FILE | seal …".to_owned()),
             Self::GeneratedName => Some("write metadata.name instead, or give --name".to_owned()),
             Self::Name(_) | Self::Metadata(_) | Self::NotItem { .. } => None,
         }
@@ -85,6 +101,8 @@ impl Explain for ReadError {
 /// A Secret with what there is to say about how it was written.
 pub(crate) struct Reading {
     pub(crate) secret: Secret,
+    /// Whether it is to be merged into another one. It has no items then.
+    pub(crate) is_patch: bool,
     pub(crate) places: Places,
     /// What was left out and may be missed.
     pub(crate) warnings: Vec<Located<String>>,
@@ -104,12 +122,17 @@ pub(crate) struct Places {
 
 /// Reads and checks the Secret at `node`. `source` is the text of the tree.
 pub(crate) fn read(tree: &Tree<'_>, source: &str, node: NodeId) -> Result<Reading, Located<ReadError>> {
-    Reader { tree, source, warnings: Vec::new(), peer_warnings: Vec::new() }.secret(node)
+    let (warnings, peer_warnings) = (Vec::new(), Vec::new());
+    Reader { tree, source, directive: None, removal: None, warnings, peer_warnings }.secret(node)
 }
 
 struct Reader<'t, 'a> {
     tree: &'t Tree<'a>,
     source: &'t str,
+    /// The first directive of a patch.
+    directive: Option<Located<String>>,
+    /// The first entry that is written as null: to a patch the word for "remove it".
+    removal: Option<Located<FieldError>>,
     warnings: Vec<Located<String>>,
     peer_warnings: Vec<Located<String>>,
 }
@@ -133,8 +156,13 @@ impl<'t> Reader<'t, '_> {
         let mut item_at: BTreeMap<ItemName, usize> = BTreeMap::new();
         let mut type_at = at;
         let fields = self.fields(node, "the Secret")?;
+        // First of all: SOPS may have encrypted names, types and labels as well.
+        if let Some(sops) = fields.iter().find(|field| field.key == "sops") {
+            return Err(self.error(sops.key_id, ReadError::Sops));
+        }
         for field in fields.iter() {
             match field.key {
+                _ if self.is_directive(field) => {}
                 "apiVersion" | "kind" | "data" | "stringData" | "status" => {}
                 "type" => {
                     type_at = self.at(field.value);
@@ -149,26 +177,38 @@ impl<'t> Reader<'t, '_> {
         for key in ["data", "stringData"] {
             let Some(values) = fields.get(key) else { continue };
             for field in self.fields(values, key)?.iter() {
+                if self.is_directive(field)
+                    || self.is_removal(field, || format!("item {} under {key}", shown(field.key)))
+                {
+                    continue;
+                }
                 let item: ItemName = field.key.parse().map_err(|error: NameError| {
                     self.error(field.key_id, ReadError::NotItem { under: key, rule: error.rule })
                 })?;
                 let value = self.value(key, &item, field.value)?;
+                if let Some(look) = Look::of(value.expose()) {
+                    self.warn(field.value, format!("item {item} {look}"));
+                }
                 item_at.insert(item.clone(), self.at(field.value));
                 secret.items.insert(item, value);
             }
         }
-        check(&secret).map_err(|error| {
-            let item = error.item().and_then(|item| item_at.get(item).copied());
-            let about_type = error.is_about_type().then_some(type_at);
-            Located { at: item.or(about_type).unwrap_or(at), error: error.into() }
-        })?;
-        Ok(Reading { secret, places, warnings: self.warnings, peer_warnings: self.peer_warnings })
+        let is_patch = self.check_patch(!secret.items.is_empty())?;
+        if !secret.items.is_empty() {
+            check(&secret).map_err(|error| {
+                let item = error.item().and_then(|item| item_at.get(item).copied());
+                let about_type = error.is_about_type().then_some(type_at);
+                Located { at: item.or(about_type).unwrap_or(at), error: error.into() }
+            })?;
+        }
+        Ok(Reading { secret, is_patch, places, warnings: self.warnings, peer_warnings: self.peer_warnings })
     }
 
     fn metadata(&mut self, node: NodeId, secret: &mut Secret, places: &mut Places) -> Reads<()> {
         let mut generate_name = None;
         for field in self.fields(node, "metadata")?.iter() {
             match field.key {
+                _ if self.is_directive(field) => {}
                 "namespace" => {
                     places.namespace = self.at(field.value);
                     secret.namespace = self.optional_name(field.value, "metadata.namespace")?;
@@ -213,8 +253,12 @@ impl<'t> Reader<'t, '_> {
     fn strings(&mut self, node: NodeId, what: &str) -> Reads<BTreeMap<String, String>> {
         let mut strings = BTreeMap::new();
         for field in self.fields(node, &format!("metadata.{what}s"))?.iter() {
-            if field.key == "kubectl.kubernetes.io/last-applied-configuration" {
-                // kubectl's own, on every object it applied; it holds the values.
+            if self.is_directive(field) || self.is_removal(field, || format!("{what} {}", shown(field.key))) {
+                continue;
+            }
+            // kubectl's own, on every object it applied (it holds the values), and our controller's, on every Secret
+            // that it made.
+            if matches!(field.key, "kubectl.kubernetes.io/last-applied-configuration" | DIGEST_ANNOTATION) {
                 continue;
             }
             if what == "annotation" && PEER_ANNOTATIONS.contains(&field.key) {
@@ -266,8 +310,40 @@ impl<'t> Reader<'t, '_> {
             let quote = usize::from(self.source[range.clone()].starts_with(['"', '\'']));
             let plainly = self.source[range.clone()].get(quote..quote + text.len()) == Some(text);
             let at = if plainly { range.start + quote + offset } else { range.start };
-            Located { error: ReadError::NotBase64 { item: item.clone(), cut_off }, at }
+            let look = Look::of(text.as_bytes());
+            Located { error: ReadError::NotBase64 { item: item.clone(), cut_off, look }, at }
         })
+    }
+
+    /// Notes the directive of a patch.
+    fn is_directive(&mut self, field: &Field<'_>) -> bool {
+        let is_directive = is_directive(field.key);
+        if is_directive && self.directive.is_none() {
+            self.directive = Some(Located { error: field.key.to_owned(), at: self.at(field.key_id) });
+        }
+        is_directive
+    }
+
+    /// Notes an entry that is null in so many words. Where nothing is written after the key, a value was forgotten.
+    fn is_removal(&mut self, field: &Field<'_>, what: impl Fn() -> String) -> bool {
+        let is_removal = self.is_null(field.value) && !self.tree.range(field.value).is_empty();
+        if is_removal && self.removal.is_none() {
+            self.removal = Some(Located { error: FieldError::NoValue(what()), at: self.at(field.value) });
+        }
+        is_removal
+    }
+
+    /// Whether the Secret is a patch. One with values is refused: what is sealed becomes a Secret of its own, and
+    /// isn't merged into the other.
+    fn check_patch(&mut self, has_values: bool) -> Reads<bool> {
+        match (self.directive.take(), self.removal.take()) {
+            (Some(directive), _) if has_values => {
+                Err(directive.map(|directive| ReadError::PatchWithValues { directive }))
+            }
+            // In a whole Secret that is a value which was forgotten.
+            (None, Some(removal)) if has_values => Err(removal.map(ReadError::from)),
+            (directive, _) => Ok(directive.is_some()),
+        }
     }
 
     fn unknown(&self, field: &str, key: NodeId) -> Located<ReadError> {
@@ -441,6 +517,49 @@ mod tests {
         assert_eq!(error.to_string(), "a Secret has no field stringdata");
         assert_eq!(error.hint().as_deref(), Some("did you mean stringData?"));
         assert_eq!(reading("spec: {}").err().unwrap().error.hint(), None);
+    }
+
+    #[test]
+    fn a_patch_passes_without_values_and_is_refused_with_some() {
+        let is_patch =
+            |rest: &str| reading(rest).map(|reading| reading.is_patch).map_err(|e| e.error.to_string());
+        for patch in [
+            "$patch: delete",
+            "data: {$patch: replace}",
+            "stringData: {$retainKeys: [a]}",
+            "data: {$patch: merge, a: null}",
+            "$setElementOrder/data: [a]",
+        ] {
+            assert_eq!(is_patch(patch), Ok(true), "{patch}");
+        }
+        assert_eq!(is_patch("data: {}"), Ok(false));
+        assert_eq!(is_patch("data: {a: null, b: ~}"), Ok(false), "without a directive it may be a slip");
+        assert_eq!(is_patch("stringData: {a: b}"), Ok(false));
+        let refused = "this Secret is a patch ($patch), and a patch with values can't be sealed";
+        for patch in ["$patch: replace\nstringData: {a: b}", "data: {$patch: merge, a: YQ==}"] {
+            assert_eq!(refusal(patch), refused, "{patch}");
+        }
+        assert_eq!(refusal("data: {a: YQ==, b: null}"), "item b under data has no value");
+        assert_eq!(refusal("data: {a: }"), "item a under data has no value");
+        assert_eq!(refusal("$hunter2: delete"), "a Secret has no field …");
+    }
+
+    #[test]
+    fn what_sops_encrypted_is_told_before_anything_in_it_is_read() {
+        let found = "type: ENC[AES256_GCM,data:x,type:str]\ndata: {a: 1}\nsops: {mac: x}";
+        let error = reading(found).err().unwrap().error;
+        assert_eq!(error.to_string(), "this Secret was encrypted by SOPS");
+        assert_eq!(error.hint().as_deref(), Some("decrypt it first: sops -d FILE | seal …"));
+    }
+
+    #[test]
+    fn a_value_that_is_not_there_yet_is_warned_of_by_its_item_alone() {
+        let reading =
+            reading("stringData: {a: \"{{ .Values.hunter2 }}\", b: hunter2}\ndata: {c: JHtodW50ZXIyfQ==}");
+        let warnings: Vec<_> = reading.ok().unwrap().warnings.into_iter().map(|w| w.error).collect();
+        let look = "looks like a placeholder that wasn't filled in ({{ … }} or ${…})";
+        assert_eq!(warnings, [format!("item c {look}"), format!("item a {look}")]);
+        assert!(refusal("data: {a: \"${X}\"}").ends_with("isn't base64"));
     }
 
     #[test]

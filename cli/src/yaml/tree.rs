@@ -120,6 +120,13 @@ impl<'a> Tree<'a> {
         self.bare_keys = entries.flatten().filter_map(is_bare).collect();
     }
 
+    /// Every node beneath this one, keys too, as they are written: an alias is one node.
+    pub(crate) fn beneath(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        let end = self.nodes[id].range.end;
+        // A node is added before what is in it, and after what is before it.
+        (id + 1..self.nodes.len()).take_while(move |id| self.nodes[*id].range.start < end)
+    }
+
     /// The entries of a mapping; `None` for any other node.
     pub(crate) fn mapping(&self, id: NodeId) -> Option<&[(NodeId, NodeId)]> {
         match self.kind(id) {

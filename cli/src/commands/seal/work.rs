@@ -1,0 +1,249 @@
+//! What there is to do in the input: the Secrets to seal, each with the place it is for, and what passes through.
+//!
+//! Not the sealing. What passes through is told apart, because a run that seals nothing may be right (all of it was
+//! sealed before, so `seal -w` twice is the same as once) or a slip (a file too few, a kind misspelt). A Secret
+//! without values passes through too: it holds nothing to seal, and what would be made of it is the Secret that is
+//! there already; so a placeholder never stands in the way of its neighbours.
+
+use crate::{
+    args::{SealArgs, SealFormat},
+    exit::Exit,
+    failure::{Explain, Failure},
+    manifest::{Kind, Manifest, Object, Strays},
+    sealing::Target,
+    secret::{
+        Secret,
+        read::{self, Reading},
+    },
+    source::Spot,
+    terminal,
+};
+
+use super::target;
+
+/// A Secret of a manifest, with the place it is for.
+pub(super) struct Planned<'m> {
+    pub(super) object: &'m Object,
+    pub(super) secret: Secret,
+    pub(super) target: Target,
+}
+
+/// Everything that one run was given.
+#[derive(Default)]
+pub(super) struct Work<'m> {
+    /// The Secrets to seal, file by file.
+    pub(super) planned: Vec<Vec<Planned<'m>>>,
+    /// What was sealed before.
+    sealed: usize,
+    /// Secrets that are merged into others, and hold no values.
+    patches: usize,
+    /// Secrets without values; that they have none may be a mistake.
+    empty: Vec<Empty>,
+    others: usize,
+    /// Secrets inside of what passes through.
+    strays: Vec<(Strays, Spot)>,
+    /// Where the first object is.
+    first: Option<Spot>,
+    /// Whether it was encrypted as a whole.
+    is_sops: bool,
+}
+
+/// A Secret without values.
+struct Empty {
+    spot: Spot,
+    comments: usize,
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum NothingToSeal {
+    #[error("the input is empty")]
+    Empty,
+    #[error("there is no Secret in the input")]
+    NoSecret,
+    #[error("there is nothing to seal: this Secret has no values")]
+    NoItems,
+    #[error("there is no Secret in the input: SOPS encrypted all of it")]
+    Sops,
+}
+
+impl Explain for NothingToSeal {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Empty => "pipe a manifest in, or name a file: seal secret.yaml".to_owned(),
+            Self::NoSecret => "a Secret has apiVersion: v1 and kind: Secret".to_owned(),
+            Self::NoItems => "put the values under stringData, or, in base64, under data; \
+                              if it is meant to have none, --allow-empty-data lets it pass"
+                .to_owned(),
+            Self::Sops => "decrypt it first: sops -d FILE | seal …".to_owned(),
+        })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no Secret in the input has an item {name}")]
+struct NoSuchItem {
+    name: seal_crds::ItemName,
+    there: String,
+}
+
+impl Explain for NoSuchItem {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(format!("--template-item names an item that is being sealed; the items are: {}", self.there))
+    }
+}
+
+impl<'m> Work<'m> {
+    /// Reads every Secret and finds its place, manifest by manifest. Says what isn't as it looks.
+    pub(super) fn find(args: &SealArgs, manifests: &'m [Manifest<'_>]) -> Result<Self, Failure> {
+        let mut work = Self::default();
+        for manifest in manifests {
+            work.planned.push(Vec::new());
+            for object in &manifest.objects {
+                work.first.get_or_insert_with(|| spot(manifest, object));
+                let passes = match object.kind {
+                    Kind::Secret => work.add_secret(args, manifest, object)?,
+                    Kind::SealedSecret => {
+                        work.sealed += 1;
+                        true
+                    }
+                    Kind::Other => {
+                        work.others += 1;
+                        work.is_sops |= manifest.tree(object).get(object.node, "sops").is_some();
+                        true
+                    }
+                };
+                if let Some(strays) = manifest.strays(object).filter(|_| passes) {
+                    let spot = manifest.spot(strays.at);
+                    work.strays.push((strays, spot));
+                }
+            }
+        }
+        work.check(args)?;
+        Ok(work)
+    }
+
+    /// Whether the Secret passes through.
+    fn add_secret(
+        &mut self,
+        args: &SealArgs,
+        manifest: &'m Manifest<'_>,
+        object: &'m Object,
+    ) -> Result<bool, Failure> {
+        let reading = read::read(manifest.tree(object), manifest.source.text(), object.node)
+            .map_err(|error| manifest.locate(error))?;
+        if reading.is_patch {
+            self.patches += 1;
+            return Ok(true);
+        }
+        if reading.secret.items.is_empty() {
+            self.empty.push(Empty { spot: spot(manifest, object), comments: manifest.comments_in(object) });
+            return Ok(true);
+        }
+        warn(args, manifest, &reading);
+        let target = wanted(args).resolve(&reading).map_err(|error| manifest.locate(error))?;
+        let here = self.planned.last_mut().expect("one was pushed for this manifest");
+        here.push(Planned { object, secret: reading.secret, target });
+        Ok(false)
+    }
+
+    fn check(&self, args: &SealArgs) -> Result<(), Failure> {
+        let count = self.secrets().count();
+        wanted(args).check_count(count)?;
+        let has = |item: &&seal_crds::ItemName| self.secrets().any(|p| p.secret.items.contains_key(*item));
+        match args.sealing.template_items.iter().find(|item| !has(item)).filter(|_| count > 0) {
+            None => Ok(()),
+            Some(missing) => {
+                let there = self.secrets().flat_map(|planned| planned.secret.items.keys());
+                Err(NoSuchItem { name: missing.clone(), there: super::super::list(there) }.into())
+            }
+        }
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &Planned<'m>> {
+        self.planned.iter().flatten()
+    }
+
+    /// Says what passes through though it may not be meant to, and whether there is anything to seal.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing is to be sealed, and nothing says that this is right.
+    pub(super) fn settle(&mut self, args: &SealArgs) -> Result<bool, Failure> {
+        let is_work = self.secrets().next().is_some();
+        let empty = std::mem::take(&mut self.empty);
+        let is_known = self.sealed + self.patches > 0 || (args.allow_empty_data && !empty.is_empty());
+        if !is_work && !is_known {
+            return Err(self.nothing(empty));
+        }
+        for (strays, spot) in &self.strays {
+            terminal::warn(&strays.to_string(), Some(spot));
+        }
+        if !args.allow_empty_data {
+            for Empty { spot, comments } in &empty {
+                let comments = match comments {
+                    0 => String::new(),
+                    1 => ", with the comment in it".to_owned(),
+                    comments => format!(", with {comments} comments in it"),
+                };
+                terminal::warn(
+                    &format!("this Secret has no values, and stays as it is{comments}"),
+                    Some(spot),
+                );
+            }
+        }
+        if !is_work {
+            let parts = [
+                (self.sealed, "SealedSecret is sealed", "SealedSecrets are sealed", " already"),
+                (self.patches, "Secret is a patch", "Secrets are patches", " without values"),
+                (empty.len(), "Secret has", "Secrets have", " no values"),
+            ];
+            let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
+            let parts: Vec<String> = parts
+                .map(|(count, one, many, rest)| {
+                    format!("{count} {}{rest}", if count == 1 { one } else { many })
+                })
+                .collect();
+            terminal::note(&format!("nothing to seal: {}", parts.join(", ")));
+        }
+        Ok(is_work)
+    }
+
+    fn nothing(&mut self, empty: Vec<Empty>) -> Failure {
+        let (error, spot) = match empty.into_iter().next() {
+            Some(empty) => (NothingToSeal::NoItems, Some(empty.spot)),
+            None if self.others == 0 => (NothingToSeal::Empty, None),
+            None if self.is_sops => (NothingToSeal::Sops, self.first.take()),
+            None => (NothingToSeal::NoSecret, self.first.take()),
+        };
+        let failure = Failure::from(error);
+        match spot {
+            Some(spot) => failure.at(spot),
+            None => failure,
+        }
+    }
+}
+
+fn wanted(args: &SealArgs) -> target::Wanted<'_> {
+    target::Wanted {
+        namespace: args.sealing.namespace.as_ref(),
+        name: args.name.as_ref(),
+        scope: args.sealing.scope,
+    }
+}
+
+/// What is left out of a Secret that is sealed, or looks odd in it.
+fn warn(args: &SealArgs, manifest: &Manifest<'_>, reading: &Reading) {
+    let is_native = args.sealing.seal_format == SealFormat::Native;
+    let peer_warnings = reading.peer_warnings.iter().filter(|_| is_native);
+    for warning in reading.warnings.iter().chain(peer_warnings) {
+        terminal::warn(&warning.error, Some(&manifest.spot(warning.at)));
+    }
+}
+
+fn spot(manifest: &Manifest<'_>, object: &Object) -> Spot {
+    manifest.spot(manifest.tree(object).range(object.node).start)
+}

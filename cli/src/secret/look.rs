@@ -1,0 +1,112 @@
+//! Values that look as if they weren't there yet: a placeholder that nobody filled in, a value that SOPS encrypted.
+//!
+//! A guess, and so no error: such text can be a password, or a template that its reader fills in. Whoever warns of it
+//! names the item and its place alone. That tells a reader of the log that the value looks like this, which is
+//! nothing of a real one.
+
+/// What a value looks like that isn't meant to be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// `{{ .Values.password }}`, `${PASSWORD}`
+    Unrendered,
+    /// `ENC[AES256_GCM,data:…]`
+    Sops,
+}
+
+impl Look {
+    /// What a value looks like, if it is anything of the kind.
+    ///
+    /// A file of many lines is left alone: configurations have such marks for whoever reads them in the end
+    /// (Alertmanager, Grafana, Fluent Bit).
+    pub(crate) fn of(value: &[u8]) -> Option<Self> {
+        let text = value.trim_ascii();
+        if text.contains(&b'\n') {
+            return None;
+        }
+        if text.starts_with(b"ENC[AES256_GCM,") && text.ends_with(b"]") {
+            return Some(Self::Sops);
+        }
+        (has_braces(text) || has_variable(text)).then_some(Self::Unrendered)
+    }
+}
+
+impl std::fmt::Display for Look {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unrendered => "looks like a placeholder that wasn't filled in ({{ … }} or ${…})",
+            Self::Sops => "looks as SOPS left it; decrypt it first: sops -d FILE | seal …",
+        })
+    }
+}
+
+/// `{{ … }}` with something in it.
+fn has_braces(text: &[u8]) -> bool {
+    let open = position(text, b"{{");
+    open.is_some_and(|open| position(&text[open + 2..], b"}}").is_some_and(|length| length > 0))
+}
+
+/// `${NAME}`, also with a default: `${NAME:-x}`.
+fn has_variable(text: &[u8]) -> bool {
+    let Some(last_brace) = text.iter().rposition(|b| *b == b'}') else { return false };
+    let mut rest = &text[..=last_brace];
+    while let Some(open) = position(rest, b"${") {
+        rest = &rest[open + 2..];
+        let name = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+        let is_name = name > 0 && !rest[0].is_ascii_digit();
+        if is_name && matches!(rest.get(name), Some(b'}' | b':' | b'-' | b'=')) {
+            return true;
+        }
+    }
+    false
+}
+
+fn position(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_tool_would_have_filled_in_is_told_from_a_password() {
+        for text in [
+            "{{ .Values.db.password }}",
+            "{{password}}",
+            "${PASSWORD}",
+            " ${PASSWORD:-none} \n",
+            "postgres://app:${PASSWORD}@db/app",
+            "$${x} ${Y}",
+        ] {
+            assert_eq!(Look::of(text.as_bytes()), Some(Look::Unrendered), "{text}");
+        }
+        assert_eq!(Look::of(b"ENC[AES256_GCM,data:abc=,iv:x,tag:y,type:str]\n"), Some(Look::Sops));
+        for text in [
+            "",
+            "hunter2",
+            "{\"a\": {\"b\": 1}}",
+            "{{}}",
+            "}}{{",
+            "${",
+            "$PASSWORD",
+            "a${1}b",
+            "x${y z}",
+            "${}",
+            "$(password)",
+            "receivers:\n- text: '{{ .CommonLabels }}'\n",
+            "[AES256_GCM]",
+        ] {
+            assert_eq!(Look::of(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    /// Marks that open and never close cost no more than their length; each by itself to the end takes minutes.
+    #[test]
+    fn a_hostile_value_is_looked_at_once() {
+        let before = std::time::Instant::now();
+        for text in ["${a ".repeat(50_000), "${a ".repeat(50_000) + "}", "{{ ".repeat(50_000)] {
+            assert_eq!(Look::of(text.as_bytes()), None);
+        }
+        assert!(before.elapsed().as_secs() < 10, "{:?}", before.elapsed());
+    }
+}
