@@ -91,6 +91,30 @@ fn the_two_programs_do_not_depend_on_each_other() {
 }
 
 #[test]
+fn the_way_to_a_cluster_knows_neither_the_programs_nor_what_they_send() {
+    let way = dependencies("seal-kubeconfig");
+    for absent in ["seal", "seal-controller", "seal-crds"] {
+        assert!(!way.contains(absent), "seal-kubeconfig depends on {absent}");
+    }
+    // And there is no other: a client that kube's own loader makes panics for some kubeconfigs.
+    let mut sources = Vec::new();
+    files(&root().join("cli/src"), ".rs", &mut sources);
+    files(&root().join("controller/src"), ".rs", &mut sources);
+    for path in sources {
+        let text = fs::read_to_string(&path).unwrap();
+        for absent in [
+            "Kubeconfig::read",
+            "Config::infer",
+            "Config::incluster",
+            "try_default",
+            "from_custom_kubeconfig",
+        ] {
+            assert!(!text.contains(absent), "{}: {absent}", path.display());
+        }
+    }
+}
+
+#[test]
 fn what_holds_plaintext_or_private_keys_cannot_be_printed_copied_or_serialized() {
     /// Compiles only where the type lacks the trait: with it, two impls would fit and neither is chosen.
     macro_rules! lacks {

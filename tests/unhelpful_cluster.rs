@@ -87,7 +87,7 @@ fn a_login_program_that_fails_is_recognised() {
         "apiVersion": "client.authentication.k8s.io/v1", "command": "/bin/false", "interactiveMode": "Never",
     }});
     let said = refused(&kubeconfig(&sandbox, |config| config["users"][0]["user"] = exec), "seal-system");
-    assert!(said.contains("the credentials of context test can't be used\nhint: "), "{said}");
+    assert!(said.contains(" gives no credentials: exit code 1\nhint: run /bin/false by hand"), "{said}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! HTTP where no cluster is asked: one GET of a URL, bounded in size and time.
 //!
 //! Not a client of its own: connections, TLS and the system's roots of trust are those that kube brings. Proxies
-//! come from the environment, as curl and Go read it.
+//! come from the environment, as Go reads it.
 //!
 //! Invariant: an answer is held in memory only up to a limit, and nothing is waited for without an end.
 
@@ -9,8 +9,8 @@ use std::{error::Error, time::Duration};
 
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper_util::client::proxy::matcher::Matcher;
-use kube::{Client, Config, client::Body};
+use kube::{Client, client::Body};
+use seal_kubeconfig::{Proxies, RouteError, through_proxy};
 
 use crate::failure::reason;
 
@@ -25,8 +25,8 @@ const MAX_REDIRECTS: usize = 10;
 pub(crate) enum GetError {
     #[error("isn't a URL of http or https")]
     NotHttp,
-    #[error("{host} can't be reached: {reason}")]
-    Unreachable { host: String, reason: String },
+    #[error("{host} can't be reached{via}: {reason}")]
+    Unreachable { host: String, via: String, reason: String },
     #[error("{host} doesn't answer")]
     Timeout { host: String },
     #[error("{host} answered with status {code}")]
@@ -35,6 +35,8 @@ pub(crate) enum GetError {
     TooLarge { host: String, limit: usize },
     #[error("{host} redirects to a place that isn't followed")]
     Redirect { host: String },
+    #[error(transparent)]
+    Proxy(#[from] RouteError),
 }
 
 /// Doesn't wait, when dropped, for a login program that hangs.
@@ -84,18 +86,33 @@ pub(crate) fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'st
     root
 }
 
+/// An innermost cause as people read it.
+pub(crate) fn last_words(root: &(dyn Error + 'static)) -> String {
+    match root.downcast_ref::<std::io::Error>() {
+        Some(error) => reason(error),
+        // hyper-util's errors of SOCKS don't say what is under them.
+        None => {
+            root.to_string().replace("failed to create underlying connection", "no connection to the proxy")
+        }
+    }
+}
+
 /// What a URL answers with status 200, redirects followed, but never from https to http.
 ///
 /// # Errors
 ///
 /// Any [`GetError`].
 pub(crate) fn get(url: &str, limit: usize) -> Result<Vec<u8>, GetError> {
+    get_within(url, limit, DEADLINE)
+}
+
+fn get_within(url: &str, limit: usize, deadline: Duration) -> Result<Vec<u8>, GetError> {
     let mut url = parse(url).ok_or(GetError::NotHttp)?;
     let runtime = Runtime::new();
     let host = |url: &Uri| url.host().unwrap_or_default().to_owned();
     let started = std::time::Instant::now();
     for _ in 0..=MAX_REDIRECTS {
-        let left = DEADLINE.saturating_sub(started.elapsed());
+        let left = deadline.saturating_sub(started.elapsed());
         let answer = runtime.block_on(async { tokio::time::timeout(left, get_once(&url, limit)).await });
         match answer.map_err(|_| GetError::Timeout { host: host(&url) })?? {
             Answer::Body(body) => return Ok(body),
@@ -118,16 +135,16 @@ enum Answer {
 
 async fn get_once(url: &Uri, limit: usize) -> Result<Answer, GetError> {
     let host = url.host().unwrap_or_default().to_owned();
-    let failed = |error: kube::Error| {
-        let root = root(&error);
-        let reason = root.downcast_ref::<std::io::Error>().map_or_else(|| root.to_string(), reason);
-        GetError::Unreachable { host: host.clone(), reason }
+    let mut config = Proxies::from_env().config(base(url))?;
+    let via = through_proxy(&config);
+    let failed = |error: kube::Error| GetError::Unreachable {
+        host: host.clone(),
+        via: via.clone(),
+        reason: last_words(root(&error)),
     };
-    let mut config = Config::new(base(url));
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(DEADLINE);
     config.default_retry = false;
-    config.proxy_url = Matcher::from_env().intercept(url).map(|proxy| proxy.uri().clone());
     let client = Client::try_from(config).map_err(failed)?;
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path)
@@ -147,7 +164,7 @@ async fn get_once(url: &Uri, limit: usize) -> Result<Answer, GetError> {
     match read_body(response.into_body(), limit).await {
         Ok(body) => Ok(Answer::Body(body)),
         Err(BodyError::TooLarge) => Err(GetError::TooLarge { host, limit }),
-        Err(BodyError::Broken(reason)) => Err(GetError::Unreachable { host, reason }),
+        Err(BodyError::Broken(reason)) => Err(GetError::Unreachable { host, via, reason }),
     }
 }
 

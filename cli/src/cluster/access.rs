@@ -6,9 +6,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
+use seal_kubeconfig::RouteError;
 use secrecy::SecretString;
 
-use super::connect::{ConnectError, read_error};
+use super::connect::{ConnectError, is_absent};
 use crate::args::ClusterArgs;
 
 /// The entry for which there is no kubeconfig.
@@ -73,18 +74,14 @@ impl Access {
 
     /// The kubeconfig as it stands in files.
     pub(crate) fn read(&self) -> Result<Kubeconfig, ConnectError> {
-        let kubeconfig = match &self.kubeconfig {
-            Some(path) => Kubeconfig::read_from(path),
-            None => Kubeconfig::read(),
-        };
-        kubeconfig.map_err(|error| read_error(&error, self.kubeconfig.is_some()))
+        Ok(seal_kubeconfig::read(self.kubeconfig.as_deref())?)
     }
 
     /// The kubeconfig with everything that is said differently, and the context in it to use.
     pub(super) fn resolve(self) -> Result<(Kubeconfig, String), ConnectError> {
         let mut kubeconfig = match self.read() {
             // A server is enough, without any kubeconfig.
-            Err(ConnectError::NoKubeconfig) if self.server.url.is_some() => unnamed(),
+            Err(error) if self.server.url.is_some() && is_absent(&error) => unnamed(),
             read => read?,
         };
         let context = self
@@ -92,9 +89,9 @@ impl Access {
             .clone()
             .or_else(|| kubeconfig.current_context.clone())
             .filter(|name| !name.is_empty());
-        let context = context.ok_or(ConnectError::NoCurrentContext)?;
+        let context = context.ok_or(RouteError::NoCurrentContext)?;
         let Some(named) = kubeconfig.contexts.iter_mut().find(|known| known.name == context) else {
-            return Err(ConnectError::NoContext(context));
+            return Err(RouteError::NoContext(context).into());
         };
         let named = named.context.get_or_insert_default();
         if let Some(cluster) = self.cluster {
@@ -123,13 +120,18 @@ impl Access {
 
 impl Server {
     fn change(self, cluster: &mut Cluster) {
+        // The name is the old server's.
+        if self.url.is_some() || self.tls_server_name.is_some() {
+            cluster.tls_server_name = self.tls_server_name;
+        }
         replace(&mut cluster.server, self.url);
-        if self.certificate_authority.is_some() {
+        // Both can't be meant: what is typed goes before what stands in the kubeconfig.
+        if self.certificate_authority.is_some() || self.insecure_skip_tls_verify == Some(true) {
             cluster.certificate_authority = self.certificate_authority;
             cluster.certificate_authority_data = None;
+            cluster.insecure_skip_tls_verify = None;
         }
         replace(&mut cluster.insecure_skip_tls_verify, self.insecure_skip_tls_verify);
-        replace(&mut cluster.tls_server_name, self.tls_server_name);
         replace(&mut cluster.proxy_url, self.proxy_url);
     }
 }

@@ -1,20 +1,18 @@
-//! From a kubeconfig to a client, and from the client's errors to something
-//! that can be acted on.
+//! A connection to the cluster that is meant, and from its errors to something that can be acted on.
+//!
+//! Not the way there, which is `seal_kubeconfig`'s. Invariant: nothing is waited for without an end.
 
 use std::time::Duration;
 
 use http::{Request, StatusCode};
-use kube::{
-    Client, Config,
-    client::Body,
-    config::{KubeConfigOptions, KubeconfigError},
-};
+use kube::{Client, client::Body};
+use seal_kubeconfig::{Proxies, ReadError, Route, RouteError, in_cluster, through_proxy};
 
 use super::access::Access;
 use crate::{
     exit::Exit,
-    failure::{Explain, reason},
-    http::{BodyError, Runtime, read_body, root},
+    failure::Explain,
+    http::{BodyError, Runtime, last_words, read_body, root},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,26 +24,16 @@ const LOGIN_DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
-    #[error("there is no kubeconfig")]
-    NoKubeconfig,
-    #[error("the kubeconfig {0} can't be read")]
-    UnreadableKubeconfig(String),
-    #[error("the kubeconfig isn't valid")]
-    BadKubeconfig,
-    #[error("the kubeconfig has no context {0}")]
-    NoContext(String),
-    #[error("the kubeconfig names no current context")]
-    NoCurrentContext,
-    #[error("the credentials of context {context} can't be used")]
-    Credentials { context: String },
+    #[error(transparent)]
+    Route(#[from] RouteError),
     #[error("the login program of context {context} takes longer than {}s", LOGIN_DEADLINE.as_secs())]
     Login { context: String },
-    #[error("{server} can't be reached: {reason}")]
-    Unreachable { server: String, reason: String },
+    #[error("{server} can't be reached{via}: {reason}")]
+    Unreachable { server: String, via: String, reason: String },
     #[error("{server} doesn't answer")]
     Timeout { server: String },
     #[error("{server} doesn't know who is asking (401)")]
-    Unauthenticated { server: String },
+    Unauthenticated { server: String, context: String },
     #[error("{server} doesn't let you list sealing keys in namespace {namespace} (403)")]
     Forbidden { server: String, namespace: String },
     #[error("{server} has no SealingKeys: the controller isn't installed there")]
@@ -56,22 +44,28 @@ pub(crate) enum ConnectError {
     Unexpected { server: String, what: String },
 }
 
+impl From<ReadError> for ConnectError {
+    fn from(error: ReadError) -> Self {
+        Self::Route(error.into())
+    }
+}
+
 impl Explain for ConnectError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoContext(_) => Exit::Usage,
+            Self::Route(RouteError::NoContext(_)) => Exit::Usage,
             _ => Exit::Failure,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoKubeconfig | Self::UnreadableKubeconfig(_) => {
+            Self::Route(RouteError::Read(ReadError::Malformed { .. } | ReadError::OtherKind(_))) => return None,
+            Self::Route(RouteError::Read(_)) => {
                 "give recipients with -r, or a kubeconfig with --kubeconfig".to_owned()
             }
-            Self::NoContext(_) => "kubectl config get-contexts lists them".to_owned(),
-            Self::NoCurrentContext => "give one with --context".to_owned(),
-            Self::Credentials { context } | Self::Unauthenticated { server: context } => {
+            Self::Route(error) => return error.hint(),
+            Self::Unauthenticated { context, .. } => {
                 format!("does kubectl work there? Log in again to {context}")
             }
             Self::Login { context } => {
@@ -87,7 +81,7 @@ impl Explain for ConnectError {
             }
             Self::NotInstalled { .. } => "is this the right --context?".to_owned(),
             Self::Busy { .. } => "try again in a moment".to_owned(),
-            Self::BadKubeconfig | Self::Unexpected { .. } => return None,
+            Self::Unexpected { .. } => return None,
         })
     }
 }
@@ -95,6 +89,8 @@ impl Explain for ConnectError {
 pub(crate) struct Connection {
     pub(super) context: String,
     pub(super) server: String,
+    /// Through which proxy, as a part of a sentence.
+    via: String,
     pub(super) client: Client,
     runtime: Runtime,
     /// For a request.
@@ -108,48 +104,38 @@ pub(crate) fn connect(access: Access) -> Result<Connection, ConnectError> {
 
 fn connect_within(access: Access, login_deadline: Duration) -> Result<Connection, ConnectError> {
     let deadline = access.request_timeout.unwrap_or(DEADLINE);
-    let read_timeout = access.request_timeout.unwrap_or(READ_TIMEOUT);
-    let may_be_in_cluster = access.may_be_in_cluster;
-    let (kubeconfig, context) = match access.resolve() {
-        Ok(resolved) => resolved,
-        Err(ConnectError::NoKubeconfig) if may_be_in_cluster => return connect_in_cluster(deadline),
-        Err(error) => return Err(error),
-    };
+    let (mut route, context, read_timeout) = find(access)?;
+    route.config.connect_timeout = Some(CONNECT_TIMEOUT);
+    route.config.read_timeout = Some(read_timeout);
+    route.config.default_retry = false;
+    let (server, via) = (route.server(), through_proxy(&route.config));
     let runtime = Runtime::new();
-    let credentials = || ConnectError::Credentials { context: context.clone() };
-    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-    let (server, client) = runtime.block_on(async {
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .map_err(|_| ConnectError::BadKubeconfig)?;
-        config.connect_timeout = Some(CONNECT_TIMEOUT);
-        config.read_timeout = Some(read_timeout);
-        config.default_retry = false;
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        // Runs the login program of the kubeconfig, and waits for it without a word to the runtime.
-        let login = tokio::task::spawn_blocking(move || Client::try_from(config));
-        let client = match tokio::time::timeout(login_deadline, login).await {
-            Ok(Ok(client)) => client.map_err(|_| credentials())?,
-            Ok(Err(_)) => return Err(credentials()),
-            Err(_) => return Err(ConnectError::Login { context: context.clone() }),
-        };
-        Ok::<_, ConnectError>((server, client))
-    })?;
-    Ok(Connection { context, server, client, runtime, deadline })
+    let client = runtime.block_on(async { tokio::time::timeout(login_deadline, route.client()).await });
+    let client = client.map_err(|_| ConnectError::Login { context: context.clone() })??;
+    Ok(Connection { context, server, via, client, runtime, deadline })
 }
 
-/// As a Pod's service account, where there is one.
-fn connect_in_cluster(deadline: Duration) -> Result<Connection, ConnectError> {
-    let mut config = Config::incluster().map_err(|_| ConnectError::NoKubeconfig)?;
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.read_timeout = Some(deadline);
-    config.default_retry = false;
-    let context = "the Pod's service account".to_owned();
-    let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-    let runtime = Runtime::new();
-    let client = runtime.block_on(async { Client::try_from(config) });
-    let client = client.map_err(|_| ConnectError::Credentials { context: context.clone() })?;
-    Ok(Connection { context, server, client, runtime, deadline })
+/// The way to the cluster that is meant, what it is called, and how long an answer may take to begin.
+fn find(access: Access) -> Result<(Route, String, Duration), ConnectError> {
+    let request_timeout = access.request_timeout;
+    let may_be_in_cluster = access.may_be_in_cluster;
+    match access.resolve() {
+        Ok((kubeconfig, context)) => {
+            let route = Route::new(&kubeconfig, &context, &Proxies::from_env())?;
+            Ok((route, context, request_timeout.unwrap_or(READ_TIMEOUT)))
+        }
+        Err(error) => match in_cluster().filter(|_| may_be_in_cluster && is_absent(&error)) {
+            Some(route) => {
+                Ok((route?, "the Pod's service account".to_owned(), request_timeout.unwrap_or(DEADLINE)))
+            }
+            None => Err(error),
+        },
+    }
+}
+
+/// Whether there is no kubeconfig at all.
+pub(super) fn is_absent(error: &ConnectError) -> bool {
+    matches!(error, ConnectError::Route(RouteError::Read(ReadError::None | ReadError::Missing(_))))
 }
 
 impl Connection {
@@ -162,7 +148,7 @@ impl Connection {
         let timed = async { tokio::time::timeout(self.deadline, request).await };
         match self.runtime.block_on(timed) {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(self.explain(namespace, &error)),
+            Ok(Err(error)) => Err(self.explain(namespace, error)),
             Err(_) => Err(ConnectError::Timeout { server: self.server.clone() }),
         }
     }
@@ -182,60 +168,45 @@ impl Connection {
             let status = response.status();
             Ok((status, read_body(response.into_body(), limit).await))
         })?;
-        let server = self.server.clone();
+        let (server, via) = (self.server.clone(), self.via.clone());
         match answer {
             (status, Ok(body)) => Ok((status, body)),
             (_, Err(BodyError::TooLarge)) => {
                 Err(ConnectError::Unexpected { server, what: format!("more than {limit} bytes") })
             }
-            (_, Err(BodyError::Broken(reason))) => Err(ConnectError::Unreachable { server, reason }),
+            (_, Err(BodyError::Broken(reason))) => Err(ConnectError::Unreachable { server, via, reason }),
         }
     }
 
-    fn explain(&self, namespace: &str, error: &kube::Error) -> ConnectError {
+    fn explain(&self, namespace: &str, error: kube::Error) -> ConnectError {
         let server = self.server.clone();
         match error {
+            kube::Error::Service(error) if error.is::<RouteError>() => {
+                ConnectError::Route(*error.downcast().expect("it is one, as the line above says"))
+            }
             kube::Error::Api(status) => match status.code {
-                401 => ConnectError::Unauthenticated { server },
+                401 => ConnectError::Unauthenticated { server, context: self.context.clone() },
                 403 => ConnectError::Forbidden { server, namespace: namespace.to_owned() },
                 404 => ConnectError::NotInstalled { server },
                 code @ (429 | 502..=504) => ConnectError::Busy { server, code },
                 code => ConnectError::Unexpected { server, what: format!("status {code}") },
             },
-            kube::Error::Auth(_) => ConnectError::Credentials { context: self.context.clone() },
             kube::Error::SerdeError(_) => ConnectError::Unexpected {
                 server,
                 what: "something that isn't a list of SealingKeys".to_owned(),
             },
             other => {
-                let root = root(other);
+                let root = root(&other);
                 match root.downcast_ref::<std::io::Error>() {
                     Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                         ConnectError::Timeout { server }
                     }
-                    Some(error) => ConnectError::Unreachable { server, reason: reason(error) },
-                    None => ConnectError::Unreachable { server, reason: root.to_string() },
+                    _ => {
+                        ConnectError::Unreachable { server, via: self.via.clone(), reason: last_words(root) }
+                    }
                 }
             }
         }
-    }
-}
-
-/// A parser's own text isn't passed on: it may quote a token.
-pub(super) fn read_error(error: &KubeconfigError, is_named: bool) -> ConnectError {
-    match error {
-        KubeconfigError::FindPath => ConnectError::NoKubeconfig,
-        KubeconfigError::ReadConfig(io, path) if io.kind() == std::io::ErrorKind::NotFound => {
-            if is_named || std::env::var_os("KUBECONFIG").is_some() {
-                ConnectError::UnreadableKubeconfig(path.display().to_string())
-            } else {
-                ConnectError::NoKubeconfig
-            }
-        }
-        KubeconfigError::ReadConfig(_, path) => {
-            ConnectError::UnreadableKubeconfig(path.display().to_string())
-        }
-        _ => ConnectError::BadKubeconfig,
     }
 }
 

@@ -7,6 +7,7 @@
 use http::{Method, Request, StatusCode, header};
 use k8s_openapi::api::core::v1;
 use kube::client::Body;
+use seal_kubeconfig::{ReadError, RouteError};
 
 use super::{
     access::Access,
@@ -64,7 +65,9 @@ impl Explain for ServiceError {
             Self::Connect(ConnectError::Unreachable { .. } | ConnectError::Timeout { .. }) => {
                 "is this the right --context, and is a VPN needed?".to_owned()
             }
-            Self::Connect(ConnectError::NoKubeconfig | ConnectError::UnreadableKubeconfig(_)) => {
+            Self::Connect(ConnectError::Route(RouteError::Read(
+                ReadError::None | ReadError::Missing(_) | ReadError::Unreadable(..),
+            ))) => {
                 "give a kubeconfig with --kubeconfig, or, to seal, a certificate with --cert".to_owned()
             }
             Self::Connect(error) => return error.hint(),
@@ -111,7 +114,8 @@ impl Controller {
             StatusCode::NOT_FOUND => return Err(ServiceError::NotFound(service.clone())),
             StatusCode::FORBIDDEN => return Err(ServiceError::Forbidden(service.clone())),
             StatusCode::UNAUTHORIZED => {
-                return Err(ConnectError::Unauthenticated { server: connection.server }.into());
+                let (server, context) = (connection.server, connection.context);
+                return Err(ConnectError::Unauthenticated { server, context }.into());
             }
             status => return Err(ServiceError::Unexpected(status.as_u16())),
         }

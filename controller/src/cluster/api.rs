@@ -7,30 +7,33 @@ use std::time::Duration;
 
 use http::{Method, Request};
 use k8s_openapi::api::core::v1::Secret;
+use kube::Client;
 use kube::core::PartialObjectMeta;
 use kube::core::response::Status;
-use kube::{Client, Config};
 use seal_crds::{Place, Shape};
+use seal_kubeconfig::{Route, RouteError};
 
 use crate::failure::Failure;
 
 /// A client for requests: short deadlines, no retries of its own, because the reconcile has its own
 /// backoff and a retry below it would only hide how long things take.
-pub(super) fn request_client(mut config: Config) -> Result<Client, kube::Error> {
+pub(super) async fn request_client(mut route: Route) -> Result<Client, RouteError> {
+    let config = &mut route.config;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = Some(Duration::from_secs(20));
     config.write_timeout = Some(Duration::from_secs(20));
     config.reset_reader_on_write = true;
     config.default_retry = false;
-    Client::try_from(config)
+    route.client().await
 }
 
 /// A client for watches, which are quiet for minutes; the watcher has its own idle timeout.
-pub(super) fn watch_client(mut config: Config) -> Result<Client, kube::Error> {
+pub(super) async fn watch_client(mut route: Route) -> Result<Client, RouteError> {
+    let config = &mut route.config;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = None;
     config.default_retry = false;
-    Client::try_from(config)
+    route.client().await
 }
 
 /// A request on a Secret whose body may hold plaintext, answered with metadata only.

@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
+use kube::Client;
 use kube::api::{Api, PartialObjectMeta};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Client, Config};
 use seal_crds::keys::{Keyring, Recipient};
 use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey, bitnami};
 use seal_crds::{Format, Namespace};
+use seal_kubeconfig::{Proxies, Route, RouteError};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -61,12 +62,9 @@ pub struct Options {
 /// Why the controller couldn't start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// No way to the apiserver is configured.
-    #[error("no configuration for the Kubernetes API")]
-    Config(#[from] kube::config::InferConfigError),
-    /// The configuration doesn't make a client.
-    #[error("the configuration for the Kubernetes API can't be used")]
-    Client(#[source] kube::Error),
+    /// There is no way to the apiserver.
+    #[error("there is no way to the Kubernetes API")]
+    Route(#[from] RouteError),
     /// The HTTP page couldn't be served.
     #[error("can't listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -81,9 +79,9 @@ pub async fn run(
     options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
-    let config = Config::infer().await?;
-    let requests = request_client(config.clone()).map_err(RunError::Client)?;
-    let watches = watch_client(config).map_err(RunError::Client)?;
+    let route = Route::infer(&Proxies::from_env())?;
+    let requests = request_client(route.clone()).await?;
+    let watches = watch_client(route).await?;
     let metrics = Metrics::default();
     let health = Health::default();
     let server = serve(options.listen, health.clone(), metrics.clone())

@@ -1,0 +1,292 @@
+//! A way to one cluster: which server, through what, whom to trust, as whom; and the clients that go it.
+//!
+//! Not requests or their deadlines, which are the programs'. Invariant: kube's [`Config`] here never holds a credential
+//! that kube would act on by itself, so that kube neither runs a login program nor makes a header of a token.
+
+use std::{
+    env,
+    error::Error,
+    path::Path,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, StatusCode, header::AUTHORIZATION};
+use kube::{
+    Client, Config,
+    client::{Body, RustlsTlsError},
+    config::{AuthInfo, Cluster, Kubeconfig},
+};
+use tower_service::Service;
+use zeroize::Zeroizing;
+
+use crate::{
+    error::{Field, Owner, RouteError, ValueError},
+    identity::{Identity, Source, certificates},
+    login::{Credentials, Login},
+    proxy::{Proxies, through},
+    url,
+};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Where a kubelet puts what a Pod needs.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// A way to a cluster. Clones share the login: a login program runs once for all of their clients. No `Debug`: it
+/// may hold credentials.
+#[derive(Clone)]
+pub struct Route {
+    /// Deadlines and retries are the caller's to set.
+    pub config: Config,
+    login: Login,
+    /// Whose fields an error is about.
+    cluster: Owner,
+    user: Owner,
+}
+
+impl Route {
+    /// The way that a context of a kubeconfig names. Nothing is run, and nobody asked.
+    ///
+    /// # Errors
+    ///
+    /// Any [`RouteError`] but those of a login program.
+    pub fn new(kubeconfig: &Kubeconfig, context: &str, proxies: &Proxies) -> Result<Self, RouteError> {
+        let named = kubeconfig.contexts.iter().find(|known| known.name == context);
+        let named = named.and_then(|named| named.context.as_ref());
+        let named = named.ok_or_else(|| RouteError::NoContext(context.to_owned()))?;
+        let cluster_name = &named.cluster;
+        let cluster = kubeconfig.clusters.iter().find(|known| known.name == *cluster_name);
+        let cluster = cluster.and_then(|named| named.cluster.as_ref()).ok_or_else(|| {
+            RouteError::NoCluster { context: context.to_owned(), cluster: cluster_name.clone() }
+        })?;
+        // A user that isn't there is nobody, as it is to client-go.
+        let user_name = named.user.as_deref().unwrap_or_default();
+        let user = kubeconfig.auth_infos.iter().find(|known| known.name == user_name);
+        let user = user.and_then(|named| named.auth_info.clone()).unwrap_or_default();
+
+        let owner = Owner::Cluster(cluster_name.clone());
+        let field = |name| Field { name, owner: owner.clone() };
+        let server =
+            text(cluster.server.as_ref()).ok_or_else(|| RouteError::NoServer(cluster_name.clone()))?;
+        let server = url::server(server).map_err(|error| field("server").error(error))?;
+        let proxy = match text(cluster.proxy_url.as_ref()) {
+            Some(proxy) => Some(url::proxy(proxy).map_err(|error| field("proxy-url").error(error))?),
+            None => proxies.proxy_for(&server)?,
+        };
+        let authorities = Authorities::of(cluster, &owner)?;
+        let is_insecure = cluster.insecure_skip_tls_verify.unwrap_or_default();
+        if is_insecure && authorities.is_some() {
+            let error = ValueError::Contradicts("certificate-authority");
+            return Err(field("insecure-skip-tls-verify").error(error));
+        }
+        let pem = authorities.as_ref().map(|authorities| authorities.pem.as_slice());
+        // kubectl sends no credentials over plain HTTP. Here a proxy on this machine is let through: what is sent there
+        // doesn't leave it.
+        let is_safe = server.scheme_str() == Some("https") || url::is_loopback(url::host(&server));
+        let (login, identity) = if is_safe {
+            (Login::of_user(user_name, &user, cluster, pem)?, Identity::of_user(&user, user_name)?)
+        } else {
+            (Login::of_nobody(), None)
+        };
+
+        let mut config = through(server, proxy);
+        config.root_cert = authorities.map(|authorities| authorities.certificates);
+        config.accept_invalid_certs = is_insecure;
+        config.disable_compression = cluster.disable_compression.unwrap_or_default();
+        config.tls_server_name = text(cluster.tls_server_name.as_ref()).map(str::to_owned);
+        if let Some(namespace) = text(named.namespace.as_ref()) {
+            config.default_namespace = namespace.to_owned();
+        }
+        config.auth_info = AuthInfo {
+            impersonate: text(user.impersonate.as_ref()).map(str::to_owned),
+            impersonate_uid: user.impersonate_uid,
+            impersonate_groups: user.impersonate_groups,
+            impersonate_user_extra: user.impersonate_user_extra,
+            ..AuthInfo::default()
+        };
+        if let Some(identity) = identity {
+            identity.put(&mut config.auth_info);
+        }
+        Ok(Self { config, login, cluster: owner, user: Owner::User(user_name.to_owned()) })
+    }
+
+    /// The way to the cluster that is meant when nobody says which: of the current context, else of the Pod that this
+    /// runs in.
+    ///
+    /// # Errors
+    ///
+    /// Any [`RouteError`] but those of a login program.
+    pub fn infer(proxies: &Proxies) -> Result<Self, RouteError> {
+        match crate::read(None) {
+            Ok(kubeconfig) => {
+                let context = kubeconfig.current_context.clone().ok_or(RouteError::NoCurrentContext)?;
+                Self::new(&kubeconfig, &context, proxies)
+            }
+            Err(error) => in_cluster().unwrap_or(Err(error.into())),
+        }
+    }
+
+    /// The server's URL, as it may be shown.
+    #[must_use]
+    pub fn server(&self) -> String {
+        self.config.cluster_url.to_string().trim_end_matches('/').to_owned()
+    }
+
+    /// A client. The login program, if there is one, has run when this comes back.
+    ///
+    /// # Errors
+    ///
+    /// Any [`RouteError`]. The client gives one, too, where the credentials have ended and there are no others:
+    /// as a source of its errors.
+    pub async fn client(self) -> Result<Client, RouteError> {
+        let credentials = self.login.credentials().await?;
+        let namespace = self.config.default_namespace.clone();
+        let current = (credentials.identity.clone(), self.plain_client(&credentials)?);
+        let service = Authorized { route: Arc::new(self), current: Arc::new(Mutex::new(current)) };
+        Ok(Client::new(service, namespace))
+    }
+
+    /// A client that sends no header of its own.
+    fn plain_client(&self, credentials: &Credentials) -> Result<Client, RouteError> {
+        let mut config = self.config.clone();
+        if let Some(identity) = &credentials.identity {
+            identity.put(&mut config.auth_info);
+        }
+        Client::try_from(config).map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&self, error: &kube::Error) -> RouteError {
+        let value = |owner: &Owner, name, error| Field { name, owner: owner.clone() }.error(error);
+        match error {
+            kube::Error::RustlsTls(error) => match error {
+                RustlsTlsError::AddRootCertificate(_) if self.config.root_cert.is_none() => {
+                    RouteError::SystemRoots
+                }
+                RustlsTlsError::NoValidNativeRootCA(_) => RouteError::SystemRoots,
+                RustlsTlsError::AddRootCertificate(_) => {
+                    value(&self.cluster, "certificate-authority", ValueError::NotCertificate)
+                }
+                RustlsTlsError::InvalidServerName(_) => {
+                    value(&self.cluster, "tls-server-name", ValueError::NotName)
+                }
+                RustlsTlsError::InvalidIdentityPem(_) | RustlsTlsError::MissingCertificate => {
+                    value(&self.user, "client-certificate", ValueError::NotCertificate)
+                }
+                RustlsTlsError::InvalidPrivateKey(_)
+                | RustlsTlsError::MissingPrivateKey
+                | RustlsTlsError::UnknownPrivateKeyFormat => {
+                    value(&self.user, "client-key", ValueError::OtherKey)
+                }
+            },
+            // The only headers that are made of the kubeconfig there.
+            kube::Error::HttpError(_) => value(&self.user, "as", ValueError::NotHeader),
+            _ => RouteError::Client,
+        }
+    }
+}
+
+/// The way that leads out of the Pod that this runs in; none where it runs elsewhere. It has no proxy: the API server is
+/// a Service of the same network, and Pods are often given variables that are meant for the world outside.
+#[must_use]
+pub fn in_cluster() -> Option<Result<Route, RouteError>> {
+    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    let (host, port) = (variable("KUBERNETES_SERVICE_HOST")?, variable("KUBERNETES_SERVICE_PORT")?);
+    Some(in_pod(Path::new(SERVICE_ACCOUNT), &host, &port))
+}
+
+fn in_pod(account: &Path, host: &str, port: &str) -> Result<Route, RouteError> {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let name = "KUBERNETES_SERVICE_HOST with KUBERNETES_SERVICE_PORT";
+    let field = Field { name, owner: Owner::Environment };
+    let server = url::server(&format!("https://{host}:{port}")).map_err(|error| field.error(error))?;
+    let owner = Owner::ServiceAccount;
+    let path = account.join("ca.crt");
+    let authorities = Authorities::read(&Source::file("ca.crt", &path), &owner)?;
+    let mut config = Config::new(server);
+    config.root_cert = Some(authorities.certificates);
+    // kube reads it again when it changes.
+    config.root_cert_file = Some(path);
+    let login = Login::of_file(&account.join("token"), Field { name: "token", owner: owner.clone() });
+    Ok(Route { config, login, cluster: owner.clone(), user: owner })
+}
+
+fn text(value: Option<&String>) -> Option<&str> {
+    value.map(String::as_str).filter(|value| !value.is_empty())
+}
+
+/// Whom a cluster's certificate may be signed by.
+struct Authorities {
+    pem: Zeroizing<Vec<u8>>,
+    certificates: Vec<Vec<u8>>,
+}
+
+impl Authorities {
+    /// None means those that the operating system trusts.
+    fn of(cluster: &Cluster, owner: &Owner) -> Result<Option<Self>, RouteError> {
+        let source = Source::new(
+            ["certificate-authority-data", "certificate-authority"],
+            cluster.certificate_authority_data.as_deref(),
+            cluster.certificate_authority.as_deref(),
+        );
+        source.map(|source| Self::read(&source, owner)).transpose()
+    }
+
+    fn read(source: &Source<'_>, owner: &Owner) -> Result<Self, RouteError> {
+        let wrong = |error| Field { name: source.field, owner: owner.clone() }.error(error);
+        let pem = source.read().map_err(wrong)?;
+        let certificates = certificates(&pem).map_err(wrong)?;
+        Ok(Self { pem, certificates })
+    }
+}
+
+/// A client that puts an `Authorization` in front of each request, and makes itself a new connection for a new
+/// certificate.
+#[derive(Clone)]
+struct Authorized {
+    route: Arc<Route>,
+    /// The client with this certificate of a login program's.
+    current: Arc<Mutex<(Option<Arc<Identity>>, Client)>>,
+}
+
+impl Authorized {
+    async fn send(self, mut request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        let credentials = self.route.login.credentials().await?;
+        let client = self.client(&credentials)?;
+        if let Some(header) = &credentials.authorization {
+            request.headers_mut().insert(AUTHORIZATION, header.clone());
+        }
+        let response = client.send(request).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            credentials.refuse();
+        }
+        Ok(response)
+    }
+
+    fn client(&self, credentials: &Credentials) -> Result<Client, RouteError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = |identity: &Option<Arc<Identity>>| identity.as_ref().map(Arc::as_ptr);
+        if address(&current.0) != address(&credentials.identity) {
+            *current = (credentials.identity.clone(), self.route.plain_client(credentials)?);
+        }
+        Ok(current.1.clone())
+    }
+}
+
+impl Service<Request<Body>> for Authorized {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.clone().send(request))
+    }
+}
+
+#[cfg(test)]
+mod tests;
