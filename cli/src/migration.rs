@@ -105,6 +105,7 @@ pub(crate) fn migrate(
     if spec.data.is_none() {
         let found = work.translate(&spec, &items, how.renders).map_err(|error| manifest.locate(error))?;
         template.data = found.texts.into_iter().map(|(key, text)| (key.to_string(), text)).collect();
+        work.warn_of_templates(&target, &found.uses);
         for_templates = found.uses;
         rendered = found.rendered.keys().cloned().collect();
         items.extend(found.rendered);
@@ -167,6 +168,25 @@ impl Work<'_, '_> {
             );
             self.warn(&["metadata", "annotations"], what);
         }
+    }
+
+    /// In the native format an item goes into templates only if its sealer allows it, and here that is whoever migrates.
+    fn warn_of_templates(&mut self, target: &Target, uses: &BTreeSet<ItemName>) {
+        let items: Vec<&str> = uses.iter().map(ItemName::as_str).collect();
+        let (item, is) = match items.len() {
+            0 => return,
+            1 => ("item", "is"),
+            _ => ("items", "are"),
+        };
+        let items = items.join(", ");
+        self.warn(
+            &["spec", "template", "data"],
+            format!(
+                "{target}: {item} {items} {is} sealed for use in templates, because template.data uses {}: whoever \
+                 can edit the manifest decides where in the Secret such a value stands",
+                if uses.len() == 1 { "it" } else { "them" }
+            ),
+        );
     }
 
     fn translate(

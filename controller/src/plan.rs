@@ -7,7 +7,7 @@ use seal_crds::Place;
 use seal_crds::resources::{ConditionStatus, GROUP, find_condition};
 
 use crate::failure::Failure;
-use crate::store::{Last, Target, Write};
+use crate::store::{Last, Successor, Target, Write};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,13 +55,30 @@ pub fn foreign(place: &Place) -> Failure {
     )
 }
 
-/// The failure for an object of the peer's format beside a native one of the same name. A migration has both for a
-/// while; one of them makes the Secret, and it is always the same.
+/// Which of two objects of one name makes the Secret, asked for the one of the peer's format: the native one from
+/// when it has taken the Secret over, for as long as it has it, even if it fails later; until then this one, with a
+/// remark that says why. So a migration never loses a Secret, and the two never take turns.
+///
+/// # Errors
+///
+/// A permanent failure where the native one makes it.
+pub fn precedence(place: &Place, successor: Option<Successor>) -> Result<Option<String>, Failure> {
+    match successor {
+        Some(Successor::Owns | Successor::Ready) => Err(superseded(place)),
+        Some(Successor::NotReady(Some(reason))) => {
+            Ok(Some(format!("the SealedSecret of this name in {GROUP} can't take it over yet: {reason}")))
+        }
+        // One that nobody has looked at yet is looked at in a moment.
+        Some(Successor::NotReady(None)) | None => Ok(None),
+    }
+}
+
+/// The failure for an object of the peer's format whose Secret a native one of the same name has taken over.
 pub fn superseded(place: &Place) -> Failure {
     Failure::permanent(
         "Superseded",
         format!(
-            "Secret {place} is made from the SealedSecret of this name in {GROUP}; this one is no longer needed"
+            "the SealedSecret of this name in {GROUP} has taken Secret {place} over; this one is no longer needed"
         ),
     )
 }
@@ -121,6 +138,24 @@ mod tests {
         {
             assert_eq!(plan(&place(), &last(2, true), target), Ok(Plan::Write { write, heals: true }));
             assert_eq!(plan(&place(), &last(1, true), target), Ok(Plan::Write { write, heals: false }));
+        }
+    }
+
+    #[test]
+    fn the_native_object_goes_first_once_it_has_the_secret_and_not_before() {
+        for taken_over in [Successor::Owns, Successor::Ready] {
+            let failure = precedence(&place(), Some(taken_over)).unwrap_err();
+            assert!(failure.is_permanent() && failure.reason == "Superseded");
+            assert_eq!(
+                failure.message,
+                "the SealedSecret of this name in sealing.dev has taken Secret prod/db over; this one is no longer needed"
+            );
+        }
+        let remark = "the SealedSecret of this name in sealing.dev can't take it over yet: ScopeRefused";
+        let refused = Successor::NotReady(Some("ScopeRefused".into()));
+        assert_eq!(precedence(&place(), Some(refused)), Ok(Some(remark.into())));
+        for nothing_to_say in [None, Some(Successor::NotReady(None))] {
+            assert_eq!(precedence(&place(), nothing_to_say), Ok(None));
         }
     }
 

@@ -18,9 +18,9 @@ use tokio::sync::watch;
 use crate::backoff::Backoff;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
-use crate::plan::{Plan, plan, superseded};
+use crate::plan::{Plan, plan, precedence};
 use crate::policy::Policy;
-use crate::status::{Opened, next_status, transition};
+use crate::status::{Opened, kept_status, next_status, transition};
 use crate::store::{Last, Notice, Store};
 
 /// What every reconcile shares.
@@ -48,8 +48,8 @@ pub enum Next {
 
 /// What an attempt that got through did.
 enum Done {
-    /// Nothing had to be opened.
-    Kept,
+    /// Nothing had to be opened; with what there is to say beside.
+    Kept { remark: Option<String> },
     /// The object was opened; `healed` where that undid somebody's change.
     Opened { opened: Opened, healed: bool },
 }
@@ -61,7 +61,7 @@ pub async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object) -> Ne
     context.metrics.reconciled(outcome.as_ref().err());
 
     let reported = match &outcome {
-        Ok(Done::Kept) => keep(context, object, &last).await,
+        Ok(Done::Kept { remark }) => keep(context, object, &last, remark.as_deref()).await,
         Ok(Done::Opened { opened, healed }) => {
             if *healed {
                 let message = "the Secret had been changed or deleted, and is what it should be again";
@@ -92,16 +92,14 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     let store = &context.store;
     let place = store.place(object)?;
     context.policy.admit_place(&place)?;
-    if store.is_superseded(object) {
-        return Err(superseded(&place));
-    }
+    let remark = precedence(&place, store.successor(object).await?)?;
     let sealed = store.decode(object, &context.policy)?;
     context.policy.admit(&*sealed)?;
     let sealed = reveal(context, sealed).await?;
 
     let target = store.observe(object, &*sealed).await?;
     let (write, heals) = match plan(&place, last, target)? {
-        Plan::Keep => return Ok(Done::Kept),
+        Plan::Keep => return Ok(Done::Kept { remark }),
         Plan::Verify => (None, false),
         Plan::Write { write, heals } => (Some(write), heals),
     };
@@ -122,7 +120,7 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
         tracing::info!(%place, ?write, heals, "wrote the Secret");
         healed = heals;
     }
-    let opened = Opened { items: unsealed.data.len(), by: unsealed.opened_by };
+    let opened = Opened { items: unsealed.data.len(), by: unsealed.opened_by, remark };
     Ok(Done::Opened { opened, healed })
 }
 
@@ -152,15 +150,18 @@ async fn open<S, T: Send + 'static>(
     }
 }
 
-/// An unchanged object still answers a request to look at it (Flux waits for the echo).
-async fn keep<S: Store>(context: &Context<S>, object: &S::Object, last: &Last) -> Result<(), Failure> {
-    let Some(status) = &last.status else { return Ok(()) };
-    if last.requested_at.is_none() || status.last_handled_reconcile_at == last.requested_at {
-        return Ok(());
+/// An unchanged object still answers a request to look at it (Flux waits for the echo), and says what has changed
+/// beside it.
+async fn keep<S: Store>(
+    context: &Context<S>,
+    object: &S::Object,
+    last: &Last,
+    remark: Option<&str>,
+) -> Result<(), Failure> {
+    match kept_status(last, remark) {
+        Some(status) => context.store.report(object, &status).await,
+        None => Ok(()),
     }
-    let mut status = status.clone();
-    status.last_handled_reconcile_at = last.requested_at.clone();
-    context.store.report(object, &status).await
 }
 
 async fn report<S: Store>(

@@ -26,14 +26,17 @@ pub struct Opened {
     pub items: usize,
     /// Which sealing key opened each envelope.
     pub by: Vec<Fingerprint>,
+    /// What people should know besides.
+    pub remark: Option<String>,
 }
 
 /// The status after an outcome.
 pub fn next_status(last: &Last, outcome: Result<&Opened, &Failure>, now: Timestamp) -> SealedSecretStatus {
     let (reason, message) = match outcome {
-        Ok(_) => (IN_SYNC, "the Secret is what this SealedSecret says"),
-        Err(failure) => (failure.reason, failure.message.as_str()),
+        Ok(opened) => (IN_SYNC, in_sync(opened.remark.as_deref())),
+        Err(failure) => (failure.reason, failure.message.clone()),
     };
+    let message = message.as_str();
     let mut conditions = Vec::new();
     if last.format == Format::Bitnami {
         conditions.push(synced(last, outcome.is_ok(), reason, message, now));
@@ -52,6 +55,24 @@ pub fn next_status(last: &Last, outcome: Result<&Opened, &Failure>, now: Timesta
         opened_by: opened.map_or_else(Vec::new, |opened| opened.by.iter().map(ToString::to_string).collect()),
         last_handled_reconcile_at: last.requested_at.clone(),
     }
+}
+
+/// The status of an object that is as it was, if there is anything else to say than before: an answer to a request to
+/// look at it, or another remark.
+pub fn kept_status(last: &Last, remark: Option<&str>) -> Option<SealedSecretStatus> {
+    let mut status = last.status.clone()?;
+    if last.requested_at.is_some() {
+        status.last_handled_reconcile_at.clone_from(&last.requested_at);
+    }
+    if let Some(ready) = status.conditions.iter_mut().find(|condition| condition.type_ == READY) {
+        ready.message = in_sync(remark);
+    }
+    (last.status.as_ref() != Some(&status)).then_some(status)
+}
+
+fn in_sync(remark: Option<&str>) -> String {
+    let in_sync = "the Secret is what this SealedSecret says";
+    remark.map_or_else(|| in_sync.to_owned(), |remark| format!("{in_sync}; {remark}"))
 }
 
 const READY: &str = "Ready";
@@ -174,7 +195,7 @@ mod tests {
     }
 
     fn opened() -> Opened {
-        Opened { items: 2, by: vec!["ab".repeat(32).parse().unwrap()] }
+        Opened { items: 2, by: vec!["ab".repeat(32).parse().unwrap()], remark: None }
     }
 
     fn of<'a>(status: &'a SealedSecretStatus, type_: &str) -> Option<&'a Condition> {
@@ -200,6 +221,24 @@ mod tests {
         let transient = next_status(&last(None), Err(&Failure::transient("ApiUnavailable", "x")), at(0));
         assert_eq!(of(&transient, "Reconciling").unwrap().status, ConditionStatus::True);
         assert!(of(&transient, "Stalled").is_none());
+    }
+
+    #[test]
+    fn an_object_that_is_kept_says_anew_only_what_is_new() {
+        let first = next_status(&last(None), Ok(&opened()), at(0));
+        assert_eq!(kept_status(&last(Some(first.clone())), None), None);
+        let remarked = kept_status(&last(Some(first.clone())), Some("and so on")).unwrap();
+        let message = &of(&remarked, "Ready").unwrap().message;
+        assert_eq!(message, "the Secret is what this SealedSecret says; and so on");
+        assert_eq!(kept_status(&last(Some(remarked.clone())), Some("and so on")), None);
+        assert_eq!(kept_status(&last(Some(remarked.clone())), None), Some(first.clone()));
+        let opened = Opened { remark: Some("and so on".into()), ..opened() };
+        assert_eq!(next_status(&last(Some(first.clone())), Ok(&opened), at(9)), remarked);
+        let requested = Last { requested_at: Some("later".into()), ..last(Some(first)) };
+        let answered = kept_status(&requested, None).unwrap();
+        assert_eq!(answered.last_handled_reconcile_at.as_deref(), Some("later"));
+        let nothing_asked = Last { requested_at: None, ..last(Some(answered)) };
+        assert_eq!(kept_status(&nothing_asked, None), None);
     }
 
     #[test]

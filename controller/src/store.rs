@@ -26,8 +26,11 @@ pub trait Store: Send + Sync + 'static {
     /// A permanent failure where its namespace or name may not be used.
     fn place(&self, object: &Self::Object) -> Result<Place, Failure>;
 
-    /// Whether an object of the native format speaks for the same Secret; then this one steps back.
-    fn is_superseded(&self, object: &Self::Object) -> bool;
+    /// The native object of the same name, for an object of the peer's format; none where there is none.
+    fn successor(
+        &self,
+        object: &Self::Object,
+    ) -> impl Future<Output = Result<Option<Successor>, Failure>> + Send;
 
     /// Parses the object.
     ///
@@ -82,6 +85,17 @@ pub struct Last {
     pub status: Option<SealedSecretStatus>,
     /// `reconcile.fluxcd.io/requestedAt`, to be echoed.
     pub requested_at: Option<String>,
+}
+
+/// A native object of the same name, as far as it concerns one of the peer's. A migration has both for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Successor {
+    /// It controls the Secret.
+    Owns,
+    /// It is Ready, and has no Secret at the moment.
+    Ready,
+    /// It doesn't make the Secret; with the reason of its condition, once it has one.
+    NotReady(Option<String>),
 }
 
 /// What is where the Secret belongs.

@@ -8,7 +8,7 @@ mod find;
 use std::{path::Path, thread};
 
 use seal_crds::{
-    Format as SealedFormat,
+    Format as SealedFormat, Scope,
     keys::{Fingerprint, Keyring},
 };
 
@@ -96,6 +96,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
             Err(failure) => failures.push(failure),
         }
     }
+    let refused = refused_by_default(migrated.iter().flatten());
     let mut results = Vec::new();
     let mut lines = Vec::new();
     for (work, migrated) in files.iter().zip(migrated).filter(|(_, migrated)| !migrated.is_empty()) {
@@ -112,6 +113,9 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
         .collect();
     if args.write {
         output::replace_files(&changed)?;
+    }
+    if let Some(refused) = refused {
+        terminal::warn(&refused, None);
     }
     let summary = summary(lines.len(), changed.len(), native.len(), args.write);
     lines.extend(native);
@@ -248,6 +252,27 @@ fn rewrite(work: &Work<'_>, migrated: Vec<Migrated>, report: &mut Vec<Line>) -> 
         terminal::warn("a comment is left out with what it stood at", Some(&manifest.spot(at)));
     }
     Ok(edited.text)
+}
+
+/// What a controller refuses unless a flag allows it. It opens the peer's objects of every scope, so this shows only once
+/// the native ones are there.
+fn refused_by_default<'d>(migrated: impl Iterator<Item = &'d Migrated>) -> Option<String> {
+    const NAMED: usize = 3;
+    let wide = migrated.map(|migrated| &migrated.done).filter(|done| done.scope == Scope::ClusterWide);
+    let wide: Vec<String> = wide.map(|done| done.target.to_string()).collect();
+    let named = wide.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let more = match wide.len().checked_sub(NAMED) {
+        None | Some(0) => String::new(),
+        Some(more) => format!(" and {more} more"),
+    };
+    (!wide.is_empty()).then(|| {
+        format!(
+            "{} cluster-wide, which a controller refuses in the native format unless it is started with \
+             --allowed-scopes=strict,namespace-wide,cluster-wide: {named}{more}; keep the old objects in the cluster \
+             until they say Superseded",
+            count(wide.len(), "SealedSecret", "is", "are")
+        )
+    })
 }
 
 fn describe(done: &Done) -> String {

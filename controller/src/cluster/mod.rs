@@ -1,8 +1,8 @@
 //! The Kubernetes side: the API as a store, sealing keys as Secrets and SealingKeys, watches and workers.
 //!
 //! Not the reconcile itself. Reading order: [`run`] (wiring), `object` and `store` (what is watched), `secret` and
-//! `fields` (what metadata means), `write` and `body` (the requests), `cache` and `wakes` (what a change concerns),
-//! `keys`, `key_secret` and `bitnami_keys`, `api` (clients and errors).
+//! `fields` (what metadata means), `successor` (one name in both groups), `write` and `body` (the requests), `cache` and
+//! `wakes` (what a change concerns), `keys`, `key_secret` and `bitnami_keys`, `api` (clients and errors).
 //!
 //! Invariant: Secrets are watched and read as metadata only; the one kind whose values are read is the
 //! controller's own sealing keys.
@@ -18,6 +18,7 @@ mod object;
 mod run;
 mod secret;
 mod store;
+mod successor;
 mod wakes;
 mod work;
 mod write;

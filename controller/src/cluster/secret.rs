@@ -71,11 +71,6 @@ impl Owner<'_> {
         (owner.uid != self.uid || !self.manner(Some(found)).reference).then_some(owner.uid.as_str())
     }
 
-    /// Whether a SealedSecret of the native format owns the Secret.
-    pub(super) fn is_owned_by_native(&self, found: &ObjectMeta) -> bool {
-        self.controlling(found).is_some_and(|owner| group(owner) == GROUP)
-    }
-
     /// What a Secret's metadata says of it.
     pub(super) fn classify(&self, found: Option<&ObjectMeta>) -> Target {
         let Some(found) = found else { return Target::Absent };
@@ -182,6 +177,13 @@ fn managed_fields(metadata: &ObjectMeta) -> &[ManagedFieldsEntry] {
 
 fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+}
+
+/// The uid of the native SealedSecret of this name that controls the Secret.
+pub(super) fn native_owner<'m>(found: &'m ObjectMeta, name: &str) -> Option<&'m str> {
+    let owner = controller(found)?;
+    let is_native = owner.kind == SEALED_SECRET && group(owner) == GROUP && owner.name == name;
+    is_native.then_some(owner.uid.as_str())
 }
 
 fn group(owner: &OwnerReference) -> &str {

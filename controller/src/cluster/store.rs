@@ -24,7 +24,7 @@ use super::secret::Owner;
 use crate::decode::{Manifest, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
-use crate::store::{Last, Notice, Store, Target, Write};
+use crate::store::{Last, Notice, Store, Successor, Target, Write};
 
 /// Flux's request to look at an object now.
 const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
@@ -34,7 +34,7 @@ pub(super) struct ClusterStore {
     pub(super) client: Client,
     /// Metadata of all Secrets.
     pub(super) secrets: reflector::Store<PartialObjectMeta<Secret>>,
-    /// Metadata of all SealedSecrets of the native format, which go before the others of their names.
+    /// Metadata of all SealedSecrets of the native format: what the others of their names step back for.
     pub(super) natives: reflector::Store<PartialObjectMeta<SealedSecret>>,
     pub(super) events: Recorder,
     /// Whether Secrets of the peer's format outlive their SealedSecrets.
@@ -53,11 +53,11 @@ impl Store for ClusterStore {
         })
     }
 
-    fn is_superseded(&self, object: &Object) -> bool {
-        let metadata = object.meta();
-        let key = ObjectRef::new(metadata.name.as_deref().unwrap_or_default())
-            .within(metadata.namespace.as_deref().unwrap_or_default());
-        object.format() == Format::Bitnami && self.natives.get(&key).is_some()
+    async fn successor(&self, object: &Object) -> Result<Option<Successor>, Failure> {
+        match object.format() {
+            Format::Native => Ok(None),
+            Format::Bitnami => self.native_beside(&self.place(object)?).await,
+        }
     }
 
     fn decode(&self, object: &Object, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {

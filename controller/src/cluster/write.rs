@@ -17,8 +17,9 @@ use serde_json::json;
 use super::api::{conflicting_fields, failure, is_code, send_secret, write_failure};
 use super::body::Body;
 use super::fields::{FIELD_MANAGER, FieldSet, other_appliers, settled, with_owner_claimed};
-use super::secret::Owner;
+use super::secret::{Owner, native_owner};
 use super::store::ClusterStore;
+use super::successor::is_there;
 use crate::failure::Failure;
 use crate::plan::{foreign, superseded};
 use crate::store::Target;
@@ -68,17 +69,20 @@ impl ClusterStore {
         self.apply(owner, data, live, &rivals).await.map(|()| true)
     }
 
-    /// A Secret that a native SealedSecret owns is left to that, as long as there is one: the cache that
+    /// A Secret that a native SealedSecret controls is left to that, as long as there is one: the cache that
     /// says there is none may lag behind, and the Secret would change hands twice.
     async fn step_back(&self, owner: &Owner<'_>, live: &Seen) -> Result<(), Failure> {
-        if owner.sealed.format() == Format::Native || !owner.is_owned_by_native(&live.metadata) {
+        let place = owner.sealed.place();
+        let Some(native) = native_owner(&live.metadata, place.name.as_str()) else { return Ok(()) };
+        if owner.sealed.format() == Format::Native {
             return Ok(());
         }
-        let place = owner.sealed.place();
         let api: Api<SealedSecret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
         match api.get_metadata_opt(place.name.as_str()).await {
-            Ok(None) => Ok(()),
-            Ok(Some(_)) => Err(superseded(place)),
+            Ok(Some(found)) if is_there(&found.metadata) && found.metadata.uid.as_deref() == Some(native) => {
+                Err(superseded(place))
+            }
+            Ok(_) => Ok(()),
             Err(error) => Err(failure("looking for a native SealedSecret", &error)),
         }
     }

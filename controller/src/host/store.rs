@@ -19,7 +19,7 @@ use super::volume::VolumeError;
 use crate::decode::{Manifest as Decoded, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
-use crate::store::{Last, Notice, Store, Target, Write};
+use crate::store::{Last, Notice, Store, Successor, Target, Write};
 
 /// A checkout's view of one Secret.
 #[derive(Debug)]
@@ -83,8 +83,8 @@ impl Store for HostStore {
     }
 
     /// A checkout has both formats in one place only where [`manifests`](super::manifests) left one of them out.
-    fn is_superseded(&self, _: &Object) -> bool {
-        false
+    async fn successor(&self, _: &Object) -> Result<Option<Successor>, Failure> {
+        Ok(None)
     }
 
     fn decode(&self, object: &Object, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {

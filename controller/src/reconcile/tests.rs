@@ -13,7 +13,7 @@ use seal_crds::{Digest, ItemName, Place, Plaintext, Scope, Shape, UnsealError};
 use seal_crds::Unsealed;
 
 use super::*;
-use crate::store::{Target, Write};
+use crate::store::{Successor, Target, Write};
 
 /// An object, and what opening it gives.
 #[derive(Clone, Default)]
@@ -21,7 +21,7 @@ struct Object {
     generation: i64,
     requested_at: Option<String>,
     opens: Opens,
-    superseded: bool,
+    successor: Option<Successor>,
     /// Whether its shape is sealed in.
     hidden: bool,
 }
@@ -97,8 +97,9 @@ impl Store for Memory {
         Ok(place())
     }
 
-    fn is_superseded(&self, object: &Object) -> bool {
-        object.superseded
+    async fn successor(&self, object: &Object) -> Result<Option<Successor>, Failure> {
+        self.answer("successor")?;
+        Ok(object.successor.clone())
     }
 
     fn decode(&self, object: &Object, _: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
@@ -363,15 +364,48 @@ async fn a_foreign_secret_is_not_written_and_nothing_is_opened_for_it() {
 #[tokio::test]
 async fn a_superseded_object_steps_back_before_it_is_opened_and_says_so_once() {
     let context = context(Memory::with(Target::Ours { in_sync: false }));
-    let object = Object { superseded: true, ..Object::test().that_opens(Opens::Panicking) };
+    let object = Object { successor: Some(Successor::Owns), ..Object::test().that_opens(Opens::Panicking) };
     for expected in [&["report Superseded", "notify NotReady"][..], &[]] {
         assert_eq!(reconcile(&context, &object).await, Next::OnChange);
         assert_eq!(done(&context), expected);
     }
     assert_eq!(count(&context, "unseals"), 0);
-    let next = Object { superseded: false, ..Object::test() };
+    let next = Object { successor: None, ..Object::test() };
     assert_eq!(reconcile(&context, &next).await, Next::OnChange);
     assert_eq!(done(&context), ["Update 1", "report InSync", "notify Ready"]);
+}
+
+#[tokio::test]
+async fn an_object_whose_successor_is_not_ready_makes_the_secret_and_says_why_without_opening_again() {
+    let context = context(Memory::with(Target::Absent));
+    let beside = |reason: Option<&str>| Object {
+        successor: Some(Successor::NotReady(reason.map(str::to_owned))),
+        ..Object::test()
+    };
+    let message = || {
+        let status = context.store.status.lock().unwrap().clone().unwrap();
+        find_condition(&status.conditions, "Ready").unwrap().message.clone()
+    };
+    reconcile(&context, &beside(None)).await;
+    assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
+    for (reason, expected) in [(Some("ScopeRefused"), &["report InSync"][..]), (Some("ScopeRefused"), &[])] {
+        reconcile(&context, &beside(reason)).await;
+        assert_eq!(done(&context), expected);
+        assert!(message().ends_with(
+            "; the SealedSecret of this name in sealing.dev can't take it over yet: ScopeRefused"
+        ));
+    }
+    reconcile(&context, &Object::test()).await;
+    assert_eq!(done(&context), ["report InSync"]);
+    assert_eq!(message(), "the Secret is what this SealedSecret says");
+    assert_eq!(count(&context, "unseals"), 1);
+
+    // Whether there is one isn't known: nothing is done until it is.
+    let failing = self::context(
+        Memory::with(Target::Absent).failing("successor", Failure::transient("ApiUnavailable", "x")),
+    );
+    assert!(matches!(reconcile(&failing, &Object::test()).await, Next::After(_)));
+    assert_eq!(done(&failing), ["report ApiUnavailable", "notify NotReady"]);
 }
 
 #[tokio::test]

@@ -1,12 +1,25 @@
 //! One name in both groups: the native object makes the Secret, which never goes or changes its UID on the way.
 
+use seal_crds::Scope;
+use seal_crds::keys::Identity;
+use seal_crds::native::NamedRecipient;
 use seal_tests::wait::until;
 use serde_json::{Value, json};
 
 use super::scene::Peers;
+use crate::cluster::scene::condition;
 
 fn uid(object: &Value) -> &Value {
     &object["metadata"]["uid"]
+}
+
+/// Waits until the garbage collector has taken something that was deleted after all that was done before.
+fn after_garbage_collection(peers: &Peers<'_>, marker: &str) {
+    let scene = &peers.scene;
+    scene.seal(marker).item("a", "1").commit();
+    scene.until_ready(marker);
+    scene.api().delete(&scene.sealed_secrets(marker)).unwrap();
+    until("the garbage collector came by", || scene.secret(marker).is_none());
 }
 
 #[test]
@@ -67,8 +80,8 @@ fn an_orphaned_secret_outlives_its_object_and_belongs_to_the_native_one_that_com
         scene.secret("db").unwrap()["metadata"].get("ownerReferences").is_none()
     });
     scene.api().delete(&peers.path("db")).unwrap();
-    peers.after("later");
-    until("the garbage collector had a look", || scene.secret("db").is_some());
+    after_garbage_collection(&peers, "later");
+    assert!(scene.secret("db").is_some());
     let native = scene.seal("db").item("a", "new").manifest();
     scene.commit(&native).unwrap();
     let native = scene.until_ready("db");
@@ -76,4 +89,98 @@ fn an_orphaned_secret_outlives_its_object_and_belongs_to_the_native_one_that_com
     assert_eq!((uid(&taken), &taken["metadata"]["ownerReferences"][0]["uid"]), (uid(&before), uid(&native)));
     assert_eq!(scene.data("db"), [("a".to_owned(), b"new".to_vec())].into());
     drop(controller);
+}
+
+/// What kubeseal sealed cluster-wide, migrated as it is, under default flags.
+#[test]
+fn a_native_object_that_is_refused_leaves_the_secret_with_the_other_until_it_is_ready() {
+    let (peers, mut controller) = Peers::with_controller("refused");
+    let scene = &peers.scene;
+    peers.seal("db").scope(Scope::ClusterWide).item("a", "same").commit();
+    peers.until_ready("db");
+    let before = scene.secret("db").unwrap();
+    let manifest = scene.seal("db").scope(Scope::ClusterWide).item("a", "same").manifest();
+    scene.commit(&manifest).unwrap();
+    scene.until_stalled("db", "ScopeRefused");
+    let says_why = || {
+        let (status, reason, message) = condition(&peers.sealed("db"), "Ready");
+        (status == "True" && reason == "InSync" && message.contains("can't take it over yet: ScopeRefused"))
+            .then_some(())
+    };
+    until("the other says why it still makes the Secret", || says_why().is_some());
+    assert_eq!(scene.secret("db").unwrap(), before);
+    scene.api().merge(&scene.secrets("db"), &json!({"data": {"a": "eA=="}})).unwrap();
+    until("the other heals it", || scene.data("db")["a"] == b"same");
+
+    // A restart changes nothing.
+    controller = scene.restart(controller);
+    peers.after("later");
+    assert_eq!(uid(&scene.secret("db").unwrap()), uid(&before));
+    assert!(says_why().is_some());
+
+    // The flag is what was missing.
+    assert!(controller.terminate().success());
+    let _controller = scene.start(&["--allowed-scopes=strict,namespace-wide,cluster-wide"]);
+    let native = scene.until_ready("db");
+    peers.until_stalled("db", "Superseded");
+    let taken = scene.secret("db").unwrap();
+    assert_eq!((uid(&taken), &taken["metadata"]["ownerReferences"][0]["uid"]), (uid(&before), uid(&native)));
+
+    // README: delete what says Superseded.
+    scene.api().delete(&peers.path("db")).unwrap();
+    after_garbage_collection(&peers, "much-later");
+    assert_eq!(scene.secret("db").unwrap(), taken);
+}
+
+#[test]
+fn a_native_object_that_fails_after_it_took_the_secret_over_keeps_it() {
+    let (peers, controller) = Peers::with_controller("fails");
+    let scene = &peers.scene;
+    peers.seal("db").item("a", "old").commit();
+    peers.until_ready("db");
+    let good = scene.seal("db").item("a", "new").manifest();
+    scene.commit(&good).unwrap();
+    scene.until_ready("db");
+    peers.until_stalled("db", "Superseded");
+    let taken = scene.secret("db").unwrap();
+
+    let elsewhere = NamedRecipient { recipient: Identity::generate().recipient().clone(), name: None };
+    scene.commit(&scene.seal("db").item("a", "new").to(&elsewhere).manifest()).unwrap();
+    scene.until_stalled("db", "NoMatchingKey");
+    let _controller = scene.restart(controller);
+    peers.after("later");
+    peers.until_stalled("db", "Superseded");
+    assert_eq!(scene.secret("db").unwrap(), taken, "neither takes it from the other");
+
+    // Once it is gone, somebody has to make it.
+    scene.api().delete(&scene.secrets("db")).unwrap();
+    until("the other makes it", || {
+        scene.secret("db").is_some_and(|secret| secret["data"] == json!({"a": "b2xk"}))
+    });
+    peers.until_ready("db");
+    scene.commit(&good).unwrap();
+    scene.until_ready("db");
+    peers.until_stalled("db", "Superseded");
+    assert_eq!(scene.data("db"), [("a".to_owned(), b"new".to_vec())].into());
+}
+
+#[test]
+fn a_native_object_for_another_cluster_never_takes_the_secret() {
+    let (peers, _controller) = Peers::with_controller("elsewhere");
+    let scene = &peers.scene;
+    // The native one first: then there is no Secret to take over.
+    let elsewhere = NamedRecipient { recipient: Identity::generate().recipient().clone(), name: None };
+    let manifest = scene.seal("db").item("a", "new").to(&elsewhere).manifest();
+    scene.commit(&manifest).unwrap();
+    scene.until_stalled("db", "NoMatchingKey");
+    peers.seal("db").item("a", "old").commit();
+    let object = peers.until_ready("db");
+    let secret = scene.secret("db").unwrap();
+    assert_eq!(&secret["metadata"]["ownerReferences"][0]["uid"], uid(&object));
+    assert!(condition(&object, "Ready").2.contains("can't take it over yet: NoMatchingKey"));
+    scene.api().delete(&scene.sealed_secrets("db")).unwrap();
+    until("there is nothing more to say", || {
+        condition(&peers.sealed("db"), "Ready").2 == "the Secret is what this SealedSecret says"
+    });
+    assert_eq!(scene.secret("db").unwrap(), secret);
 }

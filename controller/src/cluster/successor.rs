@@ -1,0 +1,99 @@
+//! The native object beside one of the peer's of the same name: whether it has the Secret, or why it hasn't.
+//!
+//! Not what follows from that ([`crate::plan::precedence`]). Invariant: an object without such a company costs no
+//! request; nor does one whose Secret was taken over.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::Api;
+use kube::runtime::reflector::ObjectRef;
+use seal_crds::resources::{ConditionStatus, find_condition};
+use seal_crds::{Format, Place};
+
+use super::api::failure;
+use super::object::Object;
+use super::secret::native_owner;
+use super::store::ClusterStore;
+use crate::failure::Failure;
+use crate::store::Successor;
+
+impl ClusterStore {
+    /// What there is to know of the native object of this name; none where there is none, or it is on its way out and
+    /// takes its Secret along.
+    ///
+    /// Its condition is read live: a change of it has woken whoever asks here, by the metadata, and a second cache may
+    /// not have it yet. That happens only while both objects are there and the Secret isn't the native one's.
+    pub(super) async fn native_beside(&self, place: &Place) -> Result<Option<Successor>, Failure> {
+        let (namespace, name) = (place.namespace.as_str(), place.name.as_str());
+        let cached = self.natives.get(&ObjectRef::new(name).within(namespace));
+        let Some(native) = cached.filter(|native| is_there(&native.metadata)) else { return Ok(None) };
+        let secret = self.secrets.get(&ObjectRef::new(name).within(namespace));
+        let owner = secret.as_deref().and_then(|secret| native_owner(&secret.metadata, name));
+        if owner.is_some() && owner == native.metadata.uid.as_deref() {
+            return Ok(Some(Successor::Owns));
+        }
+        let api: Api<Object> = Api::namespaced_with(self.client.clone(), namespace, &Format::Native);
+        let native = api.get_opt(name).await;
+        let native = native.map_err(|error| failure("looking for a native SealedSecret", &error))?;
+        Ok(native.filter(|native| is_there(&native.metadata)).map(|native| judge(&native, owner.is_some())))
+    }
+}
+
+/// Whether an object isn't about to go.
+pub(super) fn is_there(metadata: &ObjectMeta) -> bool {
+    metadata.deletion_timestamp.is_none()
+}
+
+/// What a native object's status says. `was_owned`: the Secret is still that of an earlier one of this name, and this
+/// one, unless it fails, takes it over as soon as it is looked at.
+fn judge(native: &Object, was_owned: bool) -> Successor {
+    let status = native.status.clone().unwrap_or_default();
+    match find_condition(&status.conditions, "Ready") {
+        Some(ready) if ready.status == ConditionStatus::True => Successor::Ready,
+        _ if was_owned && native.metadata.generation != Some(status.observed_generation) => Successor::Owns,
+        Some(ready) if is_reason(&ready.reason) => Successor::NotReady(Some(ready.reason.clone())),
+        _ => Successor::NotReady(None),
+    }
+}
+
+/// A word such as this controller gives; it is repeated where others read it.
+fn is_reason(reason: &str) -> bool {
+    (1..=64).contains(&reason.len()) && reason.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn native(observed: i64, conditions: Value) -> Object {
+        let object = json!({
+            "apiVersion": "sealing.dev/v1alpha1", "metadata": {"name": "db", "generation": 2},
+            "status": {"observedGeneration": observed, "conditions": conditions},
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn ready(status: &str, reason: &str) -> Value {
+        json!([{"type": "Ready", "status": status, "lastTransitionTime": "2026-01-01T00:00:00Z",
+                "reason": reason, "message": ""}])
+    }
+
+    #[test]
+    fn what_a_native_objects_status_says_decides_where_it_does_not_have_the_secret() {
+        let refused = || Successor::NotReady(Some("ScopeRefused".to_owned()));
+        for (native, was_owned, expected) in [
+            (native(2, ready("True", "InSync")), false, Successor::Ready),
+            // Edited since: it had the Secret, and will say in a moment whether it still can make it.
+            (native(1, ready("True", "InSync")), false, Successor::Ready),
+            (native(2, ready("False", "ScopeRefused")), false, refused()),
+            (native(2, ready("False", "ScopeRefused")), true, refused()),
+            (native(-1, json!([])), false, Successor::NotReady(None)),
+            // Made anew, and not looked at: the Secret stays with the name.
+            (native(-1, json!([])), true, Successor::Owns),
+            (native(2, ready("False", "such a text")), false, Successor::NotReady(None)),
+        ] {
+            assert_eq!(judge(&native, was_owned), expected);
+        }
+    }
+}
