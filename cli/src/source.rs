@@ -142,16 +142,24 @@ impl Visible {
 
     /// The hidden range that `at` lies in.
     fn hidden_around(&self, at: usize) -> Option<Range<usize>> {
-        let inside = self.0.iter().find(|(range, shown)| !shown && range.contains(&at));
+        let inside = self.from(at).next().filter(|(range, shown)| !shown && range.contains(&at));
         inside.map(|(range, _)| range.clone())
+    }
+
+    /// The ranges that end behind `at`.
+    fn from(&self, at: usize) -> impl Iterator<Item = &(Range<usize>, bool)> {
+        self.0[self.0.partition_point(|(range, _)| range.end <= at)..].iter()
     }
 
     fn render(&self, text: &str, window: Range<usize>) -> String {
         let mut out = String::new();
         let mut at = window.start;
-        for (range, shown) in &self.0 {
+        for (range, shown) in self.from(window.start) {
             let (start, end) = (range.start.max(at), range.end.min(window.end));
-            if range.end <= at || start >= window.end {
+            if start >= window.end {
+                break;
+            }
+            if range.end <= at {
                 continue;
             }
             render_gap(&text[at..start], &mut out);

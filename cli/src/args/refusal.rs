@@ -79,6 +79,10 @@ fn hint(error: &clap::Error, command: &Typed<'_>, arg: &str) -> String {
         ErrorKind::InvalidValue if !all(error, ContextKind::ValidValue).is_empty() => {
             format!("it is one of {}", all(error, ContextKind::ValidValue).join(", "))
         }
+        ErrorKind::ValueValidation => match command.variable_of(option(arg)) {
+            Some(variable) => format!("it comes from the environment: {variable}"),
+            None => format!("{path} --help says what it takes"),
+        },
         _ => format!("{path} --help says what it takes"),
     }
 }
@@ -143,16 +147,24 @@ struct Typed<'c> {
     /// With the program before it: `seal keys fetch`.
     path: String,
     command: &'c Command,
+    words: &'c [String],
 }
 
 impl<'c> Typed<'c> {
-    fn find(program: &'c Command, typed: &[String]) -> Self {
-        let mut found = Self { path: program.get_name().to_owned(), command: program };
-        for word in typed {
+    fn find(program: &'c Command, words: &'c [String]) -> Self {
+        let mut found = Self { path: program.get_name().to_owned(), command: program, words };
+        for word in words {
             let Some(next) = found.command.find_subcommand(word) else { break };
-            found = Self { path: format!("{} {word}", found.path), command: next };
+            found = Self { path: format!("{} {word}", found.path), command: next, words };
         }
         found
+    }
+
+    /// The variable that an option has its value from, where it wasn't typed.
+    fn variable_of(&self, option: &str) -> Option<&str> {
+        let name = option.strip_prefix("--")?;
+        let arg = self.command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
+        arg.get_env()?.to_str().filter(|_| !self.words.iter().any(|word| word.starts_with(option)))
     }
 
     fn commands(&self) -> Vec<&str> {
@@ -221,6 +233,18 @@ mod tests {
             let (fact, hint) = refusal(typed);
             assert!(!fact.contains("hunter") && !hint.contains("hunter"), "{typed:?}: {fact}: {hint}");
         }
+    }
+
+    #[test]
+    fn a_value_that_nobody_typed_is_traced_to_its_variable() {
+        let mut program = super::super::command();
+        program.build();
+        let words: Vec<String> = ["keys", "fetch", "--context=x"].map(str::to_owned).into();
+        let typed = Typed::find(&program, &words);
+        assert_eq!(typed.variable_of("--controller-namespace"), Some("SEAL_CONTROLLER_NAMESPACE"));
+        assert_eq!(typed.variable_of("--context"), None);
+        let words: Vec<String> = ["--controller-namespace=A"].map(str::to_owned).into();
+        assert_eq!(Typed::find(&program, &words).variable_of("--controller-namespace"), None);
     }
 
     #[test]

@@ -221,9 +221,13 @@ fn check_no_secret_in(tree: &Tree<'_>, items: NodeId, depth: usize) -> Result<()
     Ok(())
 }
 
-/// Whether a kind is Secret, or a slip away from it. No kind of v1 is as near.
-fn is_like_secret(kind: &str) -> bool {
-    strsim::damerau_levenshtein(&kind.trim().to_lowercase(), "secret") <= 2
+/// Whether an object is a Secret, or a slip away from one: no kind of v1 is as near, and no other has `stringData`.
+fn is_like_secret(tree: &Tree<'_>, node: NodeId, api_version: Option<&str>, kind: &str) -> bool {
+    let has_string_data = || tree.get(node, "stringData").is_some();
+    let word = kind.trim().to_lowercase();
+    // Longer ones are further away, and would cost what they are long.
+    let is_near = word.len() <= 8 && strsim::damerau_levenshtein(&word, "secret") <= 2;
+    is_near || (api_version == Some("v1") && has_string_data())
 }
 
 /// What an object is, by its type and what it holds.
@@ -239,26 +243,19 @@ pub(super) fn classify(
             Ok(Kind::SealedSecret)
         }
         Some("SecretList") if api_version == Some("v1") => Err(FindError::SecretList),
-        Some(kind)
-            if is_like_secret(kind)
-                || (api_version == Some("v1") && tree.get(node, "stringData").is_some()) =>
-        {
-            match api_version {
-                Some("v1") if kind == "Secret" => Ok(Kind::Secret),
-                // Other groups may have a kind of this name: it isn't ours. The group of v1 has no name, though
-                // some write core.
-                Some(_) if group.is_some_and(|group| !matches!(group, "" | "core")) => Ok(Kind::Other),
-                None => Err(FindError::HalfSecret { field: "apiVersion", right: "v1" }),
-                Some("v1") => {
-                    Err(FindError::AlmostSecret { field: "kind", found: kind.to_owned(), right: "Secret" })
-                }
-                Some(version) => Err(FindError::AlmostSecret {
-                    field: "apiVersion",
-                    found: version.to_owned(),
-                    right: "v1",
-                }),
+        Some(kind) if is_like_secret(tree, node, api_version, kind) => match api_version {
+            Some("v1") if kind == "Secret" => Ok(Kind::Secret),
+            // Other groups may have a kind of this name: it isn't ours. The group of v1 has no name, though
+            // some write core.
+            Some(_) if group.is_some_and(|group| !matches!(group, "" | "core")) => Ok(Kind::Other),
+            None => Err(FindError::HalfSecret { field: "apiVersion", right: "v1" }),
+            Some("v1") => {
+                Err(FindError::AlmostSecret { field: "kind", found: kind.to_owned(), right: "Secret" })
             }
-        }
+            Some(version) => {
+                Err(FindError::AlmostSecret { field: "apiVersion", found: version.to_owned(), right: "v1" })
+            }
+        },
         None if api_version == Some("v1")
             && ["data", "stringData"].iter().any(|key| tree.get(node, key).is_some()) =>
         {

@@ -20,6 +20,8 @@ pub(crate) use patch::is_directive;
 pub(crate) use splice::splice;
 pub(crate) use stray::Strays;
 
+use std::{ops::Range, sync::OnceLock};
+
 use find::Slot;
 
 use crate::{
@@ -41,6 +43,9 @@ pub(crate) struct Manifest<'a> {
     pub(crate) documents: Vec<Tree<'a>>,
     /// Every object of every document, the items of Lists one by one.
     pub(crate) objects: Vec<Object>,
+    /// Made when they are first asked for, and once: a file may have a message for each of its objects.
+    visible: OnceLock<Visible>,
+    comments: OnceLock<Vec<Range<usize>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +75,8 @@ impl<'a> Manifest<'a> {
             Failure::from(ManifestError::NotYaml { problem: error.problem, has_braces })
                 .at(source.spot_unparsed(error.at))
         })?;
-        let mut manifest = Self { source, format, documents, objects: Vec::new() };
+        let (visible, comments) = (OnceLock::new(), OnceLock::new());
+        let mut manifest = Self { source, format, documents, objects: Vec::new(), visible, comments };
         manifest.objects = find::objects(&manifest.documents).map_err(|error| manifest.locate(error))?;
         Ok(manifest)
     }
@@ -89,11 +95,11 @@ impl<'a> Manifest<'a> {
     pub(crate) fn comments_in(&self, object: &Object) -> usize {
         let tree = self.tree(object);
         let range = if object.slot == Slot::Document { tree.body.clone() } else { tree.range(object.node) };
-        splice::count_comments(self, &[range])
+        self.comments().iter().filter(|comment| range.contains(&comment.start)).count()
     }
 
     pub(crate) fn spot(&self, at: usize) -> Spot {
-        self.source.spot(at, &self.visible())
+        self.source.spot(at, self.visible())
     }
 
     /// An error with the line it is about.
@@ -101,13 +107,23 @@ impl<'a> Manifest<'a> {
         Failure::from(error.error).at(self.spot(error.at))
     }
 
+    /// Where the comments stand, in their order.
+    fn comments(&self) -> &[Range<usize>] {
+        self.comments.get_or_init(|| match self.format {
+            Format::Json => Vec::new(),
+            Format::Yaml => splice::comments(self.source.text()),
+        })
+    }
+
     /// What of this file may be shown in a message: keys and public scalars.
-    fn visible(&self) -> Visible {
-        let mut ranges = Vec::new();
-        for tree in &self.documents {
-            find::visible(tree, &mut ranges);
-        }
-        Visible::new(ranges)
+    fn visible(&self) -> &Visible {
+        self.visible.get_or_init(|| {
+            let mut ranges = Vec::new();
+            for tree in &self.documents {
+                find::visible(tree, &mut ranges);
+            }
+            Visible::new(ranges)
+        })
     }
 }
 

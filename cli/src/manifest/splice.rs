@@ -165,12 +165,9 @@ pub(super) fn indent_of_line(source: &str, at: usize) -> usize {
     source[start..].len() - source[start..].trim_start_matches([' ', '\t']).len()
 }
 
-pub(super) fn count_comments(manifest: &Manifest<'_>, replaced: &[Range<usize>]) -> usize {
-    if manifest.format == Format::Json {
-        return 0;
-    }
-    let is_replaced = |comment: &Range<usize>| replaced.iter().any(|range| range.contains(&comment.start));
-    comments(manifest.source.text()).iter().filter(|comment| is_replaced(comment)).count()
+fn count_comments(manifest: &Manifest<'_>, replaced: &[Range<usize>]) -> usize {
+    let is_replaced = |comment: &&Range<usize>| replaced.iter().any(|range| range.contains(&comment.start));
+    manifest.comments().iter().filter(is_replaced).count()
 }
 
 /// Where the comments of a YAML text stand, in their order.

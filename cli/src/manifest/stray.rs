@@ -1,5 +1,5 @@
 //! Secrets that are part of another object, in plain sight: the objects of a Template, what an operator is told to
-//! apply, a manifest in the text of a ConfigMap.
+//! apply, a manifest in the text of a ConfigMap, the literals of kustomize's secretGenerator.
 //!
 //! They can't be sealed where they stand, for nobody there would understand a SealedSecret; but what passes through is
 //! about to be committed, so its author is told. Not an error: many of them are templates whose values come later.
@@ -49,14 +49,16 @@ impl std::fmt::Display for Strays {
 
 /// What passes through in plaintext with an object.
 pub(super) fn find(tree: &Tree<'_>, object: &Object) -> Option<Strays> {
-    let found: Vec<NodeId> = tree.beneath(object.node).filter(|node| is_secret(tree, *node)).collect();
-    let first = *found.first()?;
+    let secrets = tree.beneath(object.node).filter(|node| is_secret(tree, *node));
+    let found: Vec<usize> =
+        secrets.chain(generated(tree, object.node)).map(|node| tree.range(node).start).collect();
+    let at = *found.iter().min()?;
     let kind = if object.kind == Kind::Secret {
         "Secret"
     } else {
         field(tree, object.node, "kind").unwrap_or("object")
     };
-    Some(Strays { at: tree.range(first).start, count: found.len(), kind: shown(kind) })
+    Some(Strays { at, count: found.len(), kind: shown(kind) })
 }
 
 fn is_secret(tree: &Tree<'_>, node: NodeId) -> bool {
@@ -69,6 +71,26 @@ fn is_secret(tree: &Tree<'_>, node: NodeId) -> bool {
         }
         NodeKind::Scalar { text, .. } => text.as_str().split("\n---").any(tells_a_secret),
         NodeKind::Sequence { .. } | NodeKind::Alias(_) => false,
+    }
+}
+
+/// What kustomize makes Secrets of, from values that stand there.
+fn generated<'t>(tree: &'t Tree<'_>, kustomization: NodeId) -> impl Iterator<Item = NodeId> + 't {
+    let generators = tree.get(kustomization, "secretGenerator").map(|node| items(tree, node));
+    let is_value = |literal: &NodeId| {
+        let value = tree.scalar(*literal).and_then(|literal| literal.split_once('='));
+        value.is_some_and(|(_, value)| !value.is_empty() && Look::of(value.as_bytes()).is_none())
+    };
+    let has_values = move |generator: &NodeId| {
+        tree.get(*generator, "literals").is_some_and(|literals| items(tree, literals).iter().any(is_value))
+    };
+    generators.unwrap_or_default().iter().copied().filter(has_values)
+}
+
+fn items<'t>(tree: &'t Tree<'_>, sequence: NodeId) -> &'t [NodeId] {
+    match tree.kind(sequence) {
+        NodeKind::Sequence { items, .. } => items,
+        _ => &[],
     }
 }
 
@@ -145,6 +167,9 @@ mod tests {
             let found = strays(&format!("---\n{object}"));
             assert_eq!((found.len(), &*found[0].0, found[0].1), (1, kind, 1), "{object}");
         }
+        let literals = "apiVersion: kustomize.config.k8s.io/v1\nkind: Kustomization\nsecretGenerator:\n- {name: a, files: [b]}\n\
+                        - {name: b, literals: [\"user=${USER}\", password=hunter2]}\n";
+        assert_eq!(strays(literals), [("Kustomization".to_owned(), 1, 5)]);
         let two = strays(&format!("apiVersion: a/v1\nkind: A\nx:\n- {SECRET}\n- {SECRET}\n"));
         assert_eq!(two, [("A".to_owned(), 2, 4)]);
     }
@@ -173,6 +198,7 @@ mod tests {
             "apiVersion: a/v1\nkind: A\nx: {apiVersion: v1, kind: Secret, data: {a: null}}".to_owned(),
             "apiVersion: a/v1\nkind: A\nx: {apiVersion: v1, kind: Secret, stringData: {a: \"${PASSWORD}\"}}".to_owned(),
             "apiVersion: a/v1\nkind: A\nx: {apiVersion: vault.dev/v1, kind: Secret, data: {a: b}}".to_owned(),
+            "apiVersion: a/v1\nkind: A\nsecretGenerator: [{name: a, literals: [a=, \"b=${B}\", c], files: [x]}]".to_owned(),
             // Another document has the data.
             "apiVersion: v1\nkind: ConfigMap\ndata:\n  x: |\n    apiVersion: v1\n    kind: ConfigMap\n    data: {}\n    ---\n    \
              valuesFrom: [{kind: Secret}]\n".to_owned(),

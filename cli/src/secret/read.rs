@@ -319,7 +319,7 @@ impl<'t> Reader<'t, '_> {
     fn is_directive(&mut self, field: &Field<'_>) -> bool {
         let is_directive = is_directive(field.key);
         if is_directive && self.directive.is_none() {
-            self.directive = Some(Located { error: field.key.to_owned(), at: self.at(field.key_id) });
+            self.directive = Some(Located { error: shown(field.key), at: self.at(field.key_id) });
         }
         is_directive
     }
@@ -351,7 +351,8 @@ impl<'t> Reader<'t, '_> {
             ["data", "stringData", "type", "immutable", "metadata", "metadata.annotations"];
         let likeness =
             |known: &&&str| strsim::damerau_levenshtein(&known.to_lowercase(), &field.to_lowercase());
-        let meant = FIELDS.iter().min_by_key(likeness).filter(|known| likeness(known) <= 2).copied();
+        let near = FIELDS.iter().filter(|_| field.len() <= 32).min_by_key(likeness);
+        let meant = near.filter(|known| likeness(known) <= 2).copied();
         self.error(key, ReadError::UnknownField { field: shown(field), meant })
     }
 

@@ -5,8 +5,12 @@
 //! without values passes through too: it holds nothing to seal, and what would be made of it is the Secret that is
 //! there already; so a placeholder never stands in the way of its neighbours.
 
+use seal_crds::ItemName;
+
+use super::target;
 use crate::{
     args::{SealArgs, SealFormat},
+    commands::list,
     exit::Exit,
     failure::{Explain, Failure},
     manifest::{Kind, Manifest, Object, Strays},
@@ -18,8 +22,6 @@ use crate::{
     source::Spot,
     terminal,
 };
-
-use super::target;
 
 /// A Secret of a manifest, with the place it is for.
 pub(super) struct Planned<'m> {
@@ -44,7 +46,7 @@ pub(super) struct Work<'m> {
     strays: Vec<(Strays, Spot)>,
     /// Where the first object is.
     first: Option<Spot>,
-    /// Whether it was encrypted as a whole.
+    /// Whether there are objects that SOPS encrypted with all that they are.
     is_sops: bool,
 }
 
@@ -61,7 +63,7 @@ enum NothingToSeal {
     #[error("there is no Secret in the input")]
     NoSecret,
     #[error("there is nothing to seal: this Secret has no values")]
-    NoItems,
+    NoValues,
     #[error("there is no Secret in the input: SOPS encrypted all of it")]
     Sops,
 }
@@ -71,7 +73,7 @@ impl Explain for NothingToSeal {
         Some(match self {
             Self::Empty => "pipe a manifest in, or name a file: seal secret.yaml".to_owned(),
             Self::NoSecret => "a Secret has apiVersion: v1 and kind: Secret".to_owned(),
-            Self::NoItems => "put the values under stringData, or, in base64, under data; \
+            Self::NoValues => "put the values under stringData, or, in base64, under data; \
                               if it is meant to have none, --allow-empty-data lets it pass"
                 .to_owned(),
             Self::Sops => "decrypt it first: sops -d FILE | seal …".to_owned(),
@@ -82,7 +84,7 @@ impl Explain for NothingToSeal {
 #[derive(Debug, thiserror::Error)]
 #[error("no Secret in the input has an item {name}")]
 struct NoSuchItem {
-    name: seal_crds::ItemName,
+    name: ItemName,
     there: String,
 }
 
@@ -112,7 +114,7 @@ impl<'m> Work<'m> {
                     }
                     Kind::Other => {
                         work.others += 1;
-                        work.is_sops |= manifest.tree(object).get(object.node, "sops").is_some();
+                        work.is_sops |= is_sops(manifest, object);
                         true
                     }
                 };
@@ -122,7 +124,7 @@ impl<'m> Work<'m> {
                 }
             }
         }
-        work.check(args)?;
+        work.check_flags(args)?;
         Ok(work)
     }
 
@@ -150,15 +152,16 @@ impl<'m> Work<'m> {
         Ok(false)
     }
 
-    fn check(&self, args: &SealArgs) -> Result<(), Failure> {
+    /// Whether the flags fit what is to be sealed.
+    fn check_flags(&self, args: &SealArgs) -> Result<(), Failure> {
         let count = self.secrets().count();
         wanted(args).check_count(count)?;
-        let has = |item: &&seal_crds::ItemName| self.secrets().any(|p| p.secret.items.contains_key(*item));
+        let has = |item: &&ItemName| self.secrets().any(|p| p.secret.items.contains_key(*item));
         match args.sealing.template_items.iter().find(|item| !has(item)).filter(|_| count > 0) {
             None => Ok(()),
             Some(missing) => {
                 let there = self.secrets().flat_map(|planned| planned.secret.items.keys());
-                Err(NoSuchItem { name: missing.clone(), there: super::super::list(there) }.into())
+                Err(NoSuchItem { name: missing.clone(), there: list(there) }.into())
             }
         }
     }
@@ -174,47 +177,41 @@ impl<'m> Work<'m> {
     /// Where nothing is to be sealed, and nothing says that this is right.
     pub(super) fn settle(&mut self, args: &SealArgs) -> Result<bool, Failure> {
         let is_work = self.secrets().next().is_some();
-        let empty = std::mem::take(&mut self.empty);
-        let is_known = self.sealed + self.patches > 0 || (args.allow_empty_data && !empty.is_empty());
-        if !is_work && !is_known {
-            return Err(self.nothing(empty));
+        let is_meant = args.allow_empty_data && !self.empty.is_empty();
+        if !is_work && !is_meant && self.sealed + self.patches == 0 {
+            return Err(self.nothing());
         }
         for (strays, spot) in &self.strays {
             terminal::warn(&strays.to_string(), Some(spot));
         }
-        if !args.allow_empty_data {
-            for Empty { spot, comments } in &empty {
-                let comments = match comments {
-                    0 => String::new(),
-                    1 => ", with the comment in it".to_owned(),
-                    comments => format!(", with {comments} comments in it"),
-                };
-                terminal::warn(
-                    &format!("this Secret has no values, and stays as it is{comments}"),
-                    Some(spot),
-                );
-            }
+        for empty in self.empty.iter().filter(|_| !args.allow_empty_data) {
+            empty.warn();
         }
         if !is_work {
-            let parts = [
-                (self.sealed, "SealedSecret is sealed", "SealedSecrets are sealed", " already"),
-                (self.patches, "Secret is a patch", "Secrets are patches", " without values"),
-                (empty.len(), "Secret has", "Secrets have", " no values"),
-            ];
-            let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
-            let parts: Vec<String> = parts
-                .map(|(count, one, many, rest)| {
-                    format!("{count} {}{rest}", if count == 1 { one } else { many })
-                })
-                .collect();
-            terminal::note(&format!("nothing to seal: {}", parts.join(", ")));
+            terminal::note(&self.passed());
         }
         Ok(is_work)
     }
 
-    fn nothing(&mut self, empty: Vec<Empty>) -> Failure {
-        let (error, spot) = match empty.into_iter().next() {
-            Some(empty) => (NothingToSeal::NoItems, Some(empty.spot)),
+    /// Why a run that seals nothing is right.
+    fn passed(&self) -> String {
+        let parts = [
+            (self.sealed, "SealedSecret is sealed", "SealedSecrets are sealed", " already"),
+            (self.patches, "Secret is a patch", "Secrets are patches", " without values"),
+            (self.empty.len(), "Secret has", "Secrets have", " no values"),
+        ];
+        let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
+        let parts = parts.map(|(count, one, many, rest)| {
+            let what = if count == 1 { one } else { many };
+            format!("{count} {what}{rest}")
+        });
+        format!("nothing to seal: {}", parts.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Why a run that seals nothing is wrong.
+    fn nothing(&mut self) -> Failure {
+        let (error, spot) = match std::mem::take(&mut self.empty).into_iter().next() {
+            Some(empty) => (NothingToSeal::NoValues, Some(empty.spot)),
             None if self.others == 0 => (NothingToSeal::Empty, None),
             None if self.is_sops => (NothingToSeal::Sops, self.first.take()),
             None => (NothingToSeal::NoSecret, self.first.take()),
@@ -225,6 +222,24 @@ impl<'m> Work<'m> {
             None => failure,
         }
     }
+}
+
+impl Empty {
+    fn warn(&self) {
+        let comments = match self.comments {
+            0 => String::new(),
+            // It would have gone with the rest: it may hold a value.
+            1 => ", with the comment in it".to_owned(),
+            comments => format!(", with {comments} comments in it"),
+        };
+        terminal::warn(&format!("this Secret has no values, and stays as it is{comments}"), Some(&self.spot));
+    }
+}
+
+fn is_sops(manifest: &Manifest<'_>, object: &Object) -> bool {
+    let tree = manifest.tree(object);
+    let kind = tree.get(object.node, "kind").and_then(|kind| tree.scalar(kind));
+    kind.is_some_and(|kind| kind.starts_with("ENC["))
 }
 
 fn wanted(args: &SealArgs) -> target::Wanted<'_> {
