@@ -7,6 +7,7 @@
 //! - [`vectors`]: both formats, held by static files
 //! - [`age`]: envelopes, to and from the real age
 //! - [`cases`]: the command line, held by the files in `cli/`
+//! - [`certificate_url`]: the peer's certificate from a URL, over TLS and through proxies
 //! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`conformance`]: the real sealed-secrets beside our programs, and in their place
 //! - [`end_to_end`]: the main job, by everything real
@@ -20,6 +21,7 @@
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
 //! - [`terminal`]: `seal` before a person
 //! - [`unhelpful_cluster`]: clusters that don't give `seal` a recipient
+//! - [`way`]: the way to a cluster, which is kubectl's
 //!
 //! Not here: fixtures and the things tests stand on (`src/`), but for [`by_hand`], which is a second
 //! implementation of the format and must stay apart from the first, and [`sandbox`], which needs a path that
@@ -33,6 +35,7 @@
 mod age;
 mod by_hand;
 mod cases;
+mod certificate_url;
 mod cluster;
 mod conformance;
 mod demo;
@@ -49,3 +52,4 @@ mod sandbox;
 mod terminal;
 mod unhelpful_cluster;
 mod vectors;
+mod way;

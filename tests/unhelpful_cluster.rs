@@ -38,7 +38,7 @@ fn refused(kubeconfig: &Path, namespace: &str) -> String {
 }
 
 /// The administrator's kubeconfig, changed.
-fn kubeconfig(sandbox: &Sandbox, change: impl FnOnce(&mut Value)) -> std::path::PathBuf {
+pub(crate) fn kubeconfig(sandbox: &Sandbox, change: impl FnOnce(&mut Value)) -> std::path::PathBuf {
     let text = std::fs::read(ControlPlane::shared().kubeconfig()).unwrap();
     let mut kubeconfig = serde_json::from_slice(&text).unwrap();
     change(&mut kubeconfig);

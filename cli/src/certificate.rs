@@ -25,7 +25,7 @@ const PATH: &str = "/v1/cert.pem";
 pub(crate) enum ReadCertificateError {
     #[error(transparent)]
     Input(#[from] InputError),
-    #[error("cannot fetch certificate: {url} {source}")]
+    #[error("cannot fetch certificate: {url}")]
     Get { url: String, source: GetError },
     #[error(transparent)]
     Service(#[from] ServiceError),

@@ -86,6 +86,11 @@ pub(crate) fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'st
     root
 }
 
+/// Whether an innermost cause is that nothing came in time.
+pub(crate) fn is_timeout(root: &(dyn Error + 'static)) -> bool {
+    root.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
+}
+
 /// An innermost cause as people read it.
 pub(crate) fn last_words(root: &(dyn Error + 'static)) -> String {
     match root.downcast_ref::<std::io::Error>() {
@@ -137,10 +142,12 @@ async fn get_once(url: &Uri, limit: usize) -> Result<Answer, GetError> {
     let host = url.host().unwrap_or_default().to_owned();
     let mut config = Proxies::from_env().config(base(url))?;
     let via = through_proxy(&config);
-    let failed = |error: kube::Error| GetError::Unreachable {
-        host: host.clone(),
-        via: via.clone(),
-        reason: last_words(root(&error)),
+    let failed = |error: kube::Error| {
+        let (host, root) = (host.clone(), root(&error));
+        if is_timeout(root) {
+            return GetError::Timeout { host };
+        }
+        GetError::Unreachable { host, via: via.clone(), reason: last_words(root) }
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(DEADLINE);

@@ -1,6 +1,7 @@
 //! Drop-in for Bitnami's sealed-secrets, held by the real one.
 //!
 //! - [`format`]: what one seals the other opens, by the contract crate and the real kubeseal, without a cluster
+//! - [`certificate`]: `seal` with the certificate that our controller gives out
 //! - [`clients`]: command lines that ask a controller
 //! - [`controllers`]: the same, by controllers on a real API server
 //! - [`hand_over`]: from the real controller to ours and back, and from its format to the native one
@@ -13,6 +14,7 @@
 //! is done by its own programs, of the version that the toolchain pins.
 
 mod cases;
+mod certificate;
 mod clients;
 mod controllers;
 mod format;

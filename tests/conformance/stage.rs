@@ -88,6 +88,12 @@ impl Stage {
         Serving::ours(&self.plane, &self.kubeconfig, KEY_NAMESPACE, &flags)
     }
 
+    /// Ours in a Pod, with the same keys, in the same place.
+    pub(crate) fn ours_in_a_pod(&self) -> Serving {
+        let keys = format!("--bitnami-key-namespace={KEY_NAMESPACE}");
+        Serving::ours_in_a_pod(&self.plane, KEY_NAMESPACE, &["--namespace=seal-system", &keys])
+    }
+
     /// Declares the objects, in namespaces made for them, with what is there before.
     #[track_caller]
     pub(crate) fn add(&self, objects: &[Object]) {

@@ -47,6 +47,28 @@ impl Serving {
         Self::start(plane, namespace, &mut command)
     }
 
+    /// Ours, in a Pod as the real one is: with a service account that may do everything.
+    ///
+    /// # Panics
+    /// When it doesn't serve its certificate.
+    #[track_caller]
+    #[must_use]
+    pub fn ours_in_a_pod(plane: &ControlPlane, namespace: &str, flags: &[&str]) -> Self {
+        let (account, server) = service_account(plane, namespace);
+        let (host, port) = server.rsplit_once(':').expect("the supervisor names a port");
+        let mut command = plane.inside_pod(&account, toolchain::own("test-seal-controller"));
+        command
+            .args(["--log=debug", "run"])
+            .arg(format!("--listen={POD_ADDRESS}:{}", PORT + 1))
+            .arg(format!("--compat-http={POD_ADDRESS}:{PORT}"))
+            .args(flags)
+            .env_remove("KUBECONFIG")
+            .env("HOME", "/nonexistent")
+            .env("KUBERNETES_SERVICE_HOST", host)
+            .env("KUBERNETES_SERVICE_PORT", port);
+        Self::start(plane, namespace, &mut command)
+    }
+
     /// Ours, as whoever the kubeconfig names, in the same place; where its keys are is for the flags to say.
     ///
     /// # Panics
@@ -119,7 +141,8 @@ fn service_account(plane: &ControlPlane, namespace: &str) -> (PathBuf, String) {
 
     let dir = plane.dir().join(format!("{namespace}.account"));
     fs::create_dir_all(&dir).expect("the control plane's directory is writable");
-    let token = text(&kubeconfig["users"][0]["user"]["token"]).into_bytes();
+    // People and tools write a newline at the end; a kubelet doesn't.
+    let token = format!("{}\n", text(&kubeconfig["users"][0]["user"]["token"])).into_bytes();
     for (file, content) in
         [("token", token), ("ca.crt", certificate), ("namespace", namespace.as_bytes().to_vec())]
     {

@@ -12,7 +12,7 @@ use super::access::Access;
 use crate::{
     exit::Exit,
     failure::Explain,
-    http::{BodyError, Runtime, last_words, read_body, root},
+    http::{BodyError, Runtime, is_timeout, last_words, read_body, root},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -197,14 +197,10 @@ impl Connection {
             },
             other => {
                 let root = root(&other);
-                match root.downcast_ref::<std::io::Error>() {
-                    Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-                        ConnectError::Timeout { server }
-                    }
-                    _ => {
-                        ConnectError::Unreachable { server, via: self.via.clone(), reason: last_words(root) }
-                    }
+                if is_timeout(root) {
+                    return ConnectError::Timeout { server };
                 }
+                ConnectError::Unreachable { server, via: self.via.clone(), reason: last_words(root) }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! GETs of a server on this machine.
 //!
-//! Not TLS, which is kube's and its tests'. Invariant: the server is a thread that ends with its listener's last answer.
+//! Not TLS and proxies, which `tests/certificate_url` has. Invariant: the server is a thread that ends with its
+//! listener's last answer.
 
 use std::{
     io::{Read as _, Write as _},
@@ -67,4 +68,24 @@ fn only_urls_of_http_are_asked() {
     for url in ["ftp://example.com/x", "example.com", "http://", "file:///x", "http:x", ""] {
         assert!(matches!(get(url, 4), Err(GetError::NotHttp)), "{url}");
     }
+}
+
+#[test]
+fn an_answer_that_never_ends_is_given_up_at_the_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 3]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        // A byte now and then keeps every deadline for single reads away.
+        while stream.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+    let begin = std::time::Instant::now();
+    let error = get_within(&url, 1024 * 1024, Duration::from_millis(200)).unwrap_err();
+    assert_eq!(error.to_string(), "127.0.0.1 doesn't answer");
+    assert!(begin.elapsed() < Duration::from_secs(10), "waited {:?}", begin.elapsed());
+    served.join().unwrap();
 }
