@@ -12,7 +12,7 @@ use kube::{Api, api::ListParams};
 use seal_crds::{
     keys::Recipient,
     native::NamedRecipient,
-    resources::{ConditionStatus, KeyState, SealingKey, find_condition},
+    resources::{KeyState, PublishedState, SealingKey, find_condition},
 };
 
 use crate::{
@@ -28,8 +28,12 @@ pub(crate) use service::{Controller, Service, ServiceError};
 enum KeyError {
     #[error("{server} has no sealing key in namespace {namespace}")]
     NoKeys { server: String, namespace: String },
-    #[error("none of the sealing keys in namespace {0} is active")]
-    NoneActive(String),
+    #[error("the controller of namespace {0} hasn't said yet which sealing key is its own")]
+    Unsaid(String),
+    #[error("the controller of namespace {namespace} seals to no key now: {why}")]
+    NonePrimary { namespace: String, why: String },
+    #[error("the controller of namespace {namespace} names two keys to seal to: {one} and {other}")]
+    TwoPrimaries { namespace: String, one: String, other: String },
     #[error("sealing key {0} has a recipient that can't be used")]
     BadRecipient(String),
 }
@@ -41,7 +45,17 @@ impl Explain for KeyError {
                 "is the controller running, and in this namespace? Otherwise give --controller-namespace"
                     .to_owned()
             }
-            Self::NoneActive(_) => "the controller makes a new one: look at its log".to_owned(),
+            Self::Unsaid(namespace) => {
+                format!(
+                    "is it running? Try again in a moment, or look at kubectl get sealingkeys -n {namespace}"
+                )
+            }
+            Self::NonePrimary { namespace, .. } => {
+                format!(
+                    "kubectl describe sealingkeys -n {namespace} says more, and so does the controller's log"
+                )
+            }
+            Self::TwoPrimaries { .. } => "try again in a moment".to_owned(),
             Self::BadRecipient(_) => "is this seal older than the controller?".to_owned(),
         })
     }
@@ -67,8 +81,8 @@ pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, Failure> {
         let (server, namespace) = (connection.server, namespace.to_owned());
         return Err(KeyError::NoKeys { server, namespace }.into());
     }
-    let key = primary(&keys).ok_or_else(|| KeyError::NoneActive(namespace.to_owned()))?;
-    let name = key.metadata.name.clone().unwrap_or_default();
+    let key = primary(&keys, namespace)?;
+    let name = name(key);
     let recipient = |text: &str| text.parse().map_err(|_| KeyError::BadRecipient(name.clone()));
     let status = key.status.as_ref();
     let recovery = status.map(|status| status.recovery_recipients.as_slice()).unwrap_or_default();
@@ -82,16 +96,45 @@ pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, Failure> {
     })
 }
 
-/// The key to seal to: the one the controller calls primary, else (a controller
-/// that hasn't said so yet) the newest that is active. The controller seals to
-/// its own choice whatever this is; here it only decides whom this user trusts.
-fn primary(keys: &[SealingKey]) -> Option<&SealingKey> {
-    let is_primary = |key: &SealingKey| {
-        let conditions = key.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        find_condition(conditions, "Primary").is_some_and(|c| c.status == ConditionStatus::True)
+/// The key to seal to: the one that the controller calls primary, in words that only the controller can write. Whoever
+/// may write SealingKeys could otherwise have others seal to a key of their own. No key is better than a wrong one.
+fn primary<'k>(keys: &'k [SealingKey], namespace: &str) -> Result<&'k SealingKey, KeyError> {
+    let namespace = || namespace.to_owned();
+    let mut primaries = keys.iter().filter(|key| key.is_primary());
+    match (primaries.next(), primaries.next()) {
+        (Some(key), None) => Ok(key),
+        (Some(one), Some(other)) => {
+            Err(KeyError::TwoPrimaries { namespace: namespace(), one: name(one), other: name(other) })
+        }
+        (None, _) if keys.iter().all(|key| !key.is_recorded()) => Err(KeyError::Unsaid(namespace())),
+        (None, _) => Err(KeyError::NonePrimary { namespace: namespace(), why: why_not(keys) }),
+    }
+}
+
+/// Of each key that the controller has had, why it isn't sealed to; the newest first.
+fn why_not(keys: &[SealingKey]) -> String {
+    let mut recorded: Vec<_> = keys.iter().filter(|key| key.is_recorded()).collect();
+    recorded.sort_by_key(|key| std::cmp::Reverse(key.spec.sequence));
+    let state = |key: &SealingKey| {
+        let status = key.status.as_ref();
+        let stalled = status.and_then(|status| find_condition(&status.conditions, "Stalled"));
+        match status.and_then(|status| status.state) {
+            Some(PublishedState::Lost) => "has lost its private half".to_owned(),
+            _ if key.spec.state == KeyState::Revoked => "is revoked".to_owned(),
+            Some(PublishedState::Revoked) if stalled.is_none() => "is revoked".to_owned(),
+            Some(PublishedState::Retiring) => "is retiring".to_owned(),
+            _ => match stalled {
+                Some(stalled) => format!("is stalled ({})", stalled.reason),
+                None => "isn't the primary".to_owned(),
+            },
+        }
     };
-    let active = keys.iter().filter(|key| key.spec.state == KeyState::Active);
-    active.max_by_key(|key| (is_primary(key), key.spec.sequence))
+    let shown = recorded.iter().take(3).map(|key| format!("{} {}", name(key), state(key)));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn name(key: &SealingKey) -> String {
+    key.metadata.name.clone().unwrap_or_default()
 }
 
 impl Fetched {
@@ -149,12 +192,13 @@ mod tests {
         resources::{Condition, SealingKeySpec, SealingKeyStatus},
     };
 
-    fn key(name: &str, sequence: i64, state: KeyState, primary: bool) -> SealingKey {
+    /// A key of the controller's, as it says it.
+    fn key(name: &str, sequence: i64, state: PublishedState, primary: bool) -> SealingKey {
         let spec = SealingKeySpec {
             recipient: Identity::generate().recipient().to_string(),
             sequence,
             created_at: "2026-11-21T10:00:00Z".to_owned(),
-            state,
+            state: KeyState::Active,
         };
         let condition = Condition {
             type_: "Primary".to_owned(),
@@ -165,22 +209,50 @@ mod tests {
             reason: "Newest".to_owned(),
             message: String::new(),
         };
-        let status = SealingKeyStatus { conditions: vec![condition], ..SealingKeyStatus::default() };
-        SealingKey { status: Some(status), ..SealingKey::new(name, spec) }
+        let mut key = SealingKey::new(name, spec);
+        let fingerprint = Some(key.fingerprint().to_string());
+        let conditions = vec![condition];
+        key.status =
+            Some(SealingKeyStatus { fingerprint, state: Some(state), conditions, ..Default::default() });
+        key
     }
 
-    fn chosen(keys: &[SealingKey]) -> Option<&str> {
-        primary(keys).and_then(|key| key.metadata.name.as_deref())
+    /// A key that somebody wrote.
+    fn planted(sequence: i64) -> SealingKey {
+        SealingKey { status: None, ..key("planted", sequence, PublishedState::Active, true) }
+    }
+
+    /// The name of the key to seal to, or why there is none.
+    fn chosen(keys: &[SealingKey]) -> Result<String, String> {
+        primary(keys, "seal-system").map(name).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn the_primary_is_what_the_controller_says_else_the_newest_active() {
-        use KeyState::{Active, Retiring, Revoked};
+    fn the_key_to_seal_to_is_the_one_that_the_controller_calls_primary() {
+        use PublishedState::{Active, Lost, Retiring, Revoked};
         let first = key("first", 1, Active, true);
-        assert_eq!(chosen(&[first.clone(), key("second", 2, Active, false)]), Some("first"));
-        assert_eq!(chosen(&[key("a", 1, Active, false), key("b", 2, Active, false)]), Some("b"));
-        assert_eq!(chosen(&[key("a", 1, Active, false), key("b", 2, Retiring, true)]), Some("a"));
-        assert_eq!(chosen(&[key("a", 1, Revoked, true), key("b", 2, Retiring, true)]), None);
+        for other in [planted(2), key("second", 2, Active, false), key("second", 2, Revoked, false)] {
+            assert_eq!(chosen(&[first.clone(), other]), Ok("first".to_owned()));
+        }
+        for (keys, why) in [
+            (vec![planted(1)], "the controller of namespace seal-system hasn't said yet"),
+            (vec![key("a", 1, Revoked, false), planted(2)], "seals to no key now: a is revoked"),
+            (
+                vec![key("a", 1, Retiring, false), key("b", 2, Lost, false)],
+                "seals to no key now: b has lost its private half, a is retiring",
+            ),
+            (
+                vec![key("a", 1, Active, true), key("b", 2, Active, true)],
+                "names two keys to seal to: a and b",
+            ),
+        ] {
+            let error = chosen(&keys).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        // Revoked a moment ago, and the controller hasn't seen it.
+        let mut revoked = first;
+        revoked.spec.state = KeyState::Revoked;
+        assert!(chosen(&[revoked]).unwrap_err().ends_with("first is revoked"));
     }
 
     #[test]

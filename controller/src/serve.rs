@@ -3,8 +3,7 @@
 //! Not an API: nothing here opens, seals or lists anything. Invariant: every answer is public.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -15,35 +14,51 @@ use crate::metrics::Metrics;
 
 /// Whether the controller does its work.
 #[derive(Clone, Default)]
-pub struct Health(Arc<AtomicBool>);
+pub struct Health(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    is_serving: bool,
+    /// Why there is no key to seal to. What is sealed already opens all the same, so that goes on.
+    keyless: Option<String>,
+}
 
 impl Health {
     pub(crate) fn set_ready(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.state().is_serving = true;
     }
 
     pub(crate) fn set_unready(&self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.state().is_serving = false;
     }
 
-    fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    pub(crate) fn set_keyless(&self, why: Option<String>) {
+        self.state().keyless = why;
+    }
+
+    fn readiness(&self) -> (StatusCode, String) {
+        let State { is_serving, keyless } = &*self.state();
+        match keyless {
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+            None if *is_serving => (StatusCode::OK, "ok\n".to_owned()),
+            None => (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned()),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves a state that is still one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Serves `/healthz` (the process answers), `/readyz` (keys are loaded and caches complete) and `/metrics`.
+/// Serves `/healthz` (the process answers), `/readyz` (keys are loaded, one of them is to seal to, and caches are
+/// complete) and `/metrics`.
 ///
 /// # Errors
 ///
 /// Where the address can't be listened on.
 pub async fn serve(listen: SocketAddr, health: Health, metrics: Metrics) -> std::io::Result<JoinHandle<()>> {
-    let readiness = move || async move {
-        if health.is_ready() {
-            (StatusCode::OK, "ok\n")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "starting\n")
-        }
-    };
+    let readiness = move || async move { health.readiness() };
     let page = move || async move {
         let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         ([(header::CONTENT_TYPE, content_type)], metrics.to_text())

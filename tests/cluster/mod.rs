@@ -13,6 +13,8 @@ mod conflict;
 mod deletion;
 mod deploy;
 mod drift;
+mod key_states;
+mod key_writers;
 mod keys;
 mod kstatus;
 mod outage;

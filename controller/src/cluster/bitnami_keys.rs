@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 
 use super::api::failure;
 use super::key_secret::Text;
+use super::said::{Complaint, Said};
 use crate::failure::Failure;
 use crate::metrics::{BitnamiKeyCounts, Metrics};
 
@@ -41,6 +42,7 @@ pub(super) struct BitnamiKeys {
     /// The primary's certificate.
     pub(super) certificate: watch::Sender<Option<Certificate>>,
     pub(super) metrics: Metrics,
+    pub(super) said: Said,
 }
 
 /// A key whose private half is at hand.
@@ -55,7 +57,7 @@ struct BitnamiKey {
 enum NoKey {
     /// Somebody labelled it as one that no longer counts.
     Inactive,
-    /// It isn't what its label says; why was logged.
+    /// It isn't what its label says.
     Unusable,
 }
 
@@ -68,10 +70,10 @@ impl BitnamiKeys {
     pub(super) async fn sync(&self) -> Result<Vec<RsaPrivateKey>, Failure> {
         let mut counts = BitnamiKeyCounts::default();
         let mut keys = Vec::new();
-        let mut secrets = self.load().await?;
+        let (mut secrets, mut complaints) = self.load().await?;
         if secrets.is_empty() && self.make_first {
             first::create(&self.client, &self.namespace).await?;
-            secrets = self.load().await?;
+            (secrets, complaints) = self.load().await?;
         }
         for found in secrets {
             match found {
@@ -84,12 +86,13 @@ impl BitnamiKeys {
         self.metrics.bitnami_keys(counts);
         let secrets = counts.inactive + counts.unusable;
         if self.make_first && keys.is_empty() && secrets > 0 {
-            tracing::warn!(
-                secrets,
-                "there are Secrets for sealing keys of sealed-secrets, but none holds an active key; none is made, \
-                 and kubeseal gets no certificate, until one of them does or all of them are gone"
+            let message = format!(
+                "there are Secrets for sealing keys of sealed-secrets ({secrets}), but none holds an active key; none \
+                 is made, and kubeseal gets no certificate, until one of them does or all of them are gone"
             );
+            complaints.push(Complaint { secret: String::new(), message });
         }
+        self.said.say(complaints);
         let keys = newest_first(keys);
         self.certificate.send_if_modified(|current| {
             let primary = keys.first().and_then(|key| key.certificate.clone());
@@ -102,15 +105,18 @@ impl BitnamiKeys {
         Ok(keys.into_iter().map(|key| key.key).collect())
     }
 
-    async fn load(&self) -> Result<Vec<Result<BitnamiKey, NoKey>>, Failure> {
+    async fn load(&self) -> Result<(Vec<Result<BitnamiKey, NoKey>>, Vec<Complaint>), Failure> {
         let labelled = self.list(&format!("labelSelector={SEALING_KEY_LABEL}")).await?;
         let unlabelled = self.list(&format!("fieldSelector=metadata.name%3D{UNLABELLED_KEY}")).await?;
         // Off the async threads: checking a key costs milliseconds.
-        let read = move || -> Result<Vec<_>, serde_json::Error> {
+        let read = move || -> Result<_, serde_json::Error> {
             let labelled: TlsSecretList = serde_json::from_str(&labelled)?;
             let unlabelled: TlsSecretList = serde_json::from_str(&unlabelled)?;
             let unlabelled = unlabelled.items.into_iter().filter(|secret| secret.label().is_none());
-            Ok(labelled.items.into_iter().chain(unlabelled).map(BitnamiKey::from_secret).collect())
+            let mut complaints = Vec::new();
+            let secrets = labelled.items.into_iter().chain(unlabelled);
+            let keys = secrets.map(|secret| BitnamiKey::from_secret(secret, &mut complaints)).collect();
+            Ok((keys, complaints))
         };
         match tokio::task::spawn_blocking(read).await {
             Ok(Ok(found)) => Ok(found),
@@ -140,41 +146,36 @@ fn newest_first(mut keys: Vec<BitnamiKey>) -> Vec<BitnamiKey> {
 }
 
 impl BitnamiKey {
-    fn from_secret(secret: TlsSecret) -> Result<Self, NoKey> {
+    fn from_secret(secret: TlsSecret, complaints: &mut Vec<Complaint>) -> Result<Self, NoKey> {
         if secret.label().is_some_and(|value| value != "active") {
             return Err(NoKey::Inactive);
         }
         let TlsSecret { metadata, data } = secret;
         let is_planted = is_from_sealed_secret(&metadata);
-        let name = metadata.name.unwrap_or_default();
+        let secret = metadata.name.unwrap_or_default();
+        let mut complain = |message: String| complaints.push(Complaint { secret: secret.clone(), message });
         if is_planted {
-            tracing::warn!(
-                secret = name,
+            complain(
                 "a Secret that says it is a sealing key of sealed-secrets was made from a SealedSecret; it is refused"
+                    .to_owned(),
             );
             return Err(NoKey::Unusable);
         }
-        let key = match RsaPrivateKey::from_pem(&data.key.0) {
-            Ok(key) => key,
-            Err(error) => {
-                tracing::warn!(
-                    secret = name,
-                    problem = %error,
-                    "a Secret that says it is a sealing key of sealed-secrets holds none; it is passed over"
-                );
-                return Err(NoKey::Unusable);
-            }
-        };
+        let key = RsaPrivateKey::from_pem(&data.key.0).map_err(|problem| {
+            complain(format!(
+                "a Secret that says it is a sealing key of sealed-secrets holds none; it is passed over: {problem}"
+            ));
+            NoKey::Unusable
+        })?;
         let certificate = Certificate::from_pem(&data.certificate.0)
             .ok()
             .filter(|certificate| certificate.public_key().fingerprint() == key.fingerprint());
         if certificate.is_none() {
-            tracing::warn!(
-                secret = name,
-                fingerprint = %key.fingerprint(),
-                "tls.crt of this sealing key of sealed-secrets isn't the certificate of its tls.key; \
-                 the key opens what was sealed to it, and nothing is sealed to it any more"
-            );
+            complain(format!(
+                "tls.crt of this sealing key of sealed-secrets ({}) isn't the certificate of its tls.key; the key opens \
+                 what was sealed to it, and nothing is sealed to it any more",
+                key.fingerprint()
+            ));
         }
         Ok(Self { key, certificate })
     }

@@ -1,43 +1,45 @@
 //! Sealing keys in the cluster: made once, loaded, published.
 //!
-//! The private half is a Secret in the controller's namespace; the public half a SealingKey. SealingKeys are
-//! output: what is read back from them is that they exist and `spec.state`. Sequence and date come from
-//! the Secret, and whom the controller would seal to never comes from the API: otherwise whoever may write
-//! a SealingKey could read every Secret that is sealed afterwards.
+//! The private half is a Secret in the controller's namespace; the public half a SealingKey. What is to be done is
+//! decided in [`plan`]; here it is read and done. SealingKeys are output: what is read back from them is that they
+//! exist, `spec.state`, and what the controller said itself in status. Sequence and date come from the Secret, and
+//! whom the controller would seal to never comes from the API: otherwise whoever may write a SealingKey could read
+//! every Secret that is sealed afterwards.
 //!
-//! Not renewal, retirement or revocation. Invariants: the first key is created by POST under one name, so
-//! two controllers started together make one; a recorded key whose private half is gone is reported and
-//! never silently replaced.
+//! Not renewal. Invariants: a key is created by POST under a name that both of two controllers choose, so they make
+//! one; states and statuses are written only if their object is still the one they were decided on.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{Method, Request};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Client;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::{Client, Resource as _};
 use seal_crds::Namespace;
 use seal_crds::keys::{Fingerprint, Identity, Keyring, Recipient, RsaPrivateKey};
-use seal_crds::resources::{
-    Condition, KeyState, SEALING_KEY_LABEL, SealingKey, SealingKeySpec, SealingKeyStatus, find_condition,
-};
+use seal_crds::resources::{SEALING_KEY_LABEL, STATE_ANNOTATION, SealingKey, SealingKeySpec, find_condition};
 use serde_json::json;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use self::plan::{Observed, Publish, Raise, Report, Step, Verdict};
 use super::api::{failure, is_code};
 use super::bitnami_keys::BitnamiKeys;
 use super::fields::FIELD_MANAGER;
-use super::key_secret::{KeySecret, KeySecretList, to_json};
+use super::key_secret::{KeySecretList, NotAKey, to_json};
+use super::said::{Complaint, Said};
 use crate::failure::Failure;
+use crate::serve::Health;
 use crate::status::rfc3339;
 
-/// On the Secret with the private half: the state of its SealingKey, should that be lost.
-const STATE_ANNOTATION: &str = "sealing.dev/state";
+pub(super) mod plan;
+mod status;
 
-/// The name of the first key: fixed, so that creating it is a race with one winner.
-const FIRST_KEY: &str = "sealing-key-first";
+/// How many steps one look takes at most: making, noting, publishing, reporting, and room for somebody who writes at
+/// the same time.
+const MAX_STEPS: usize = 8;
 
 /// Keeps the keyring and the SealingKeys in step with the private halves.
 pub(super) struct Keys {
@@ -49,16 +51,19 @@ pub(super) struct Keys {
     /// The peer's, which are in the same keyring.
     pub(super) bitnami: BitnamiKeys,
     pub(super) keyring: watch::Sender<Arc<Keyring>>,
+    pub(super) events: Recorder,
+    /// Told where there is no key to seal to.
+    pub(super) health: Health,
+    pub(super) said: Said,
 }
 
-/// A key whose private half is at hand.
-struct Loaded {
-    name: String,
-    identity: Identity,
-    sequence: i64,
-    created_at: String,
-    /// The state it had last.
-    state: KeyState,
+/// What was read from the API.
+struct Found {
+    holders: Vec<plan::Holder>,
+    identities: Vec<Identity>,
+    later: Vec<Option<Fingerprint>>,
+    complaints: Vec<Complaint>,
+    published: Vec<SealingKey>,
 }
 
 impl Keys {
@@ -68,50 +73,41 @@ impl Keys {
     ///
     /// A transient failure; what was loaded before stays loaded.
     pub(super) async fn sync(&self) -> Result<(), Failure> {
-        let mut loaded = self.load().await?;
-        let mut published = self.published().await?;
-        if loaded.is_empty() && published.is_empty() {
-            self.create_first().await?;
-            loaded = self.load().await?;
-            if loaded.is_empty() {
-                return Err(Failure::transient(
-                    "KeyUnreadable",
-                    format!(
-                        "Secret {FIRST_KEY} exists, but isn't a sealing key: it needs the label \
-                         {SEALING_KEY_LABEL} and the values it was made with; restore it from the backup"
-                    ),
-                ));
+        let mut made = None;
+        for _ in 0..MAX_STEPS {
+            let found = self.find().await?;
+            match plan::next(&Observed::new(&found.holders, &found.later, &found.published)) {
+                Step::Make { name, .. } if made.as_ref() == Some(&name) => {
+                    self.complain(&found, None);
+                    return Err(unreadable(&name));
+                }
+                Step::Make { name, sequence } => {
+                    self.make(&name, sequence).await?;
+                    made = Some(name);
+                }
+                Step::Raise(raised) => self.raise(&raised).await?,
+                Step::Publish(keys) => self.publish(&keys).await?,
+                Step::Report(report) => {
+                    self.complain(&found, report.keyless.as_ref());
+                    self.health.set_keyless(report.keyless.clone());
+                    let said = self.report(&found, &report).await;
+                    self.offer(found.identities, report.primary).await?;
+                    if said? {
+                        return Ok(());
+                    }
+                }
             }
         }
-        for key in &loaded {
-            if !published.contains_key(&key.name) {
-                let object = self.publish(key).await?;
-                published.insert(key.name.clone(), object);
-            }
-        }
-        let primary = primary(&loaded, &published).map(|key| key.identity.fingerprint());
-        for (name, object) in &published {
-            let key = loaded.iter().find(|key| key.name == *name);
-            if let Some(key) = key {
-                self.record(key, object.spec.state).await?;
-            }
-            self.report(name, object, key, primary).await?;
-        }
-        let rsa_keys = match self.bitnami.sync().await {
-            Ok(rsa_keys) => rsa_keys,
-            // Identities don't wait for a namespace that nobody granted.
-            Err(failure) if self.keyring.borrow().rsa_keys().is_empty() => {
-                self.offer(loaded, primary, Vec::new());
-                return Err(failure);
-            }
-            Err(failure) => return Err(failure),
-        };
-        self.offer(loaded, primary, rsa_keys);
-        Ok(())
+        Err(Failure::transient("Conflict", "somebody else changes the sealing keys again and again"))
     }
 
-    /// The private halves, the newest first.
-    async fn load(&self) -> Result<Vec<Loaded>, Failure> {
+    /// SealingKeys before Secrets: a key that is made in between has a Secret, and isn't taken for a lost one.
+    async fn find(&self) -> Result<Found, Failure> {
+        let published = self
+            .api()
+            .list(&ListParams::default())
+            .await
+            .map_err(|error| failure("listing SealingKeys", &error))?;
         let uri = format!("/api/v1/namespaces/{}/secrets?labelSelector={SEALING_KEY_LABEL}", self.namespace);
         let request = Request::get(uri).body(Vec::new()).expect("a validated namespace is a URL segment");
         let answer = self.client.request_text(request).await;
@@ -121,23 +117,12 @@ impl Keys {
         let list: KeySecretList = serde_json::from_str(&text).map_err(|_| {
             Failure::transient("ApiError", "the API server's list of sealing keys can't be read")
         })?;
-        let mut loaded: Vec<Loaded> = list.items.into_iter().filter_map(Loaded::from_secret).collect();
-        loaded.sort_by_key(|key| std::cmp::Reverse(key.sequence));
-        Ok(loaded)
+        Ok(Found::new(list, published.items))
     }
 
-    async fn published(&self) -> Result<BTreeMap<String, SealingKey>, Failure> {
-        let list = self
-            .api()
-            .list(&ListParams::default())
-            .await
-            .map_err(|error| failure("listing SealingKeys", &error))?;
-        Ok(list.into_iter().filter_map(|key| Some((key.metadata.name.clone()?, key))).collect())
-    }
-
-    async fn create_first(&self) -> Result<(), Failure> {
+    async fn make(&self, name: &str, sequence: i64) -> Result<(), Failure> {
         let identity = Identity::generate();
-        let body = to_json(FIRST_KEY, &identity, 1, &rfc3339(Timestamp::now()));
+        let body = to_json(name, &identity, sequence, &rfc3339(Timestamp::now()));
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("/api/v1/namespaces/{}/secrets?fieldManager={FIELD_MANAGER}", self.namespace))
@@ -147,7 +132,7 @@ impl Keys {
             .expect("a validated namespace is a URL segment");
         match self.client.request::<kube::core::PartialObjectMeta>(request).await {
             Ok(_) => {
-                tracing::info!(key = FIRST_KEY, fingerprint = %identity.fingerprint(), "made the first sealing key")
+                tracing::info!(key = name, fingerprint = %identity.fingerprint(), "made the first sealing key");
             }
             // Somebody was quicker: theirs is the first key.
             Err(error) if is_code(&error, 409) => {}
@@ -156,113 +141,140 @@ impl Keys {
         Ok(())
     }
 
-    /// Notes a state that somebody chose beside the private half: a SealingKey that is deleted and published
-    /// again must not make a revoked key Active.
-    async fn record(&self, key: &Loaded, state: KeyState) -> Result<(), Failure> {
-        if key.state == state {
-            return Ok(());
-        }
+    /// Notes states beside private halves, where whatever becomes of the SealingKey can't lower them.
+    ///
+    /// By an apply, because that makes the note ours also where somebody else wrote the same text.
+    async fn raise(&self, raised: &[Raise]) -> Result<(), Failure> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace.as_str());
-        let patch = json!({ "metadata": { "annotations": { STATE_ANNOTATION: state } } });
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
-        api.patch_metadata(&key.name, &params, &Patch::Merge(&patch))
-            .await
-            .map(drop)
-            .map_err(|error| failure("recording a sealing key's state", &error))
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        for Raise { secret, resource_version, floor } in raised {
+            let note = json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {
+                    "name": secret, "resourceVersion": resource_version,
+                    "annotations": { STATE_ANNOTATION: floor },
+                },
+            });
+            match api.patch_metadata(secret, &params, &Patch::Apply(&note)).await {
+                Ok(_) => tracing::info!(secret, state = ?floor, "noted the state of a sealing key"),
+                // Changed or gone since: decided afresh. What comes after it mustn't be written before it.
+                Err(error) if is_code(&error, 409) || is_code(&error, 404) => return Ok(()),
+                Err(error) => return Err(failure("noting a sealing key's state", &error)),
+            }
+        }
+        Ok(())
     }
 
-    async fn publish(&self, key: &Loaded) -> Result<SealingKey, Failure> {
-        let spec = SealingKeySpec {
-            recipient: key.identity.recipient().to_string(),
-            sequence: key.sequence,
-            created_at: key.created_at.clone(),
-            state: key.state,
+    async fn publish(&self, keys: &[Publish]) -> Result<(), Failure> {
+        for Publish { name, holder, state } in keys {
+            let spec = SealingKeySpec {
+                recipient: holder.recipient.to_string(),
+                sequence: holder.sequence,
+                created_at: holder.created_at.clone(),
+                state: *state,
+            };
+            let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
+            match self.api().create(&params, &SealingKey::new(name, spec)).await {
+                Ok(created) => {
+                    let fingerprint = holder.recipient.fingerprint();
+                    tracing::info!(key = name, %fingerprint, "published the sealing key");
+                    if !holder.is_made_by_us {
+                        self.announce(&created, &holder.secret).await;
+                    }
+                }
+                // Somebody was quicker: what is there is looked at next.
+                Err(error) if is_code(&error, 409) => {}
+                Err(error) => return Err(failure("publishing a SealingKey", &error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever may create Secrets here can add a key, and opens what is sealed to it; so nobody does in silence.
+    async fn announce(&self, key: &SealingKey, secret: &str) {
+        let note = format!(
+            "Secret {secret} holds a private half that this controller didn't make: it was restored, or somebody added it"
+        );
+        tracing::warn!(
+            secret,
+            "a private half that this controller didn't make: it was restored, or somebody added it"
+        );
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "KeyAdded".to_owned(),
+            note: Some(note),
+            action: "Publish".to_owned(),
+            secondary: None,
         };
-        let object = SealingKey::new(&key.name, spec);
-        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
-        match self.api().create(&params, &object).await {
-            Ok(created) => {
-                tracing::info!(key = key.name, fingerprint = %key.identity.fingerprint(), "published the sealing key");
-                Ok(created)
-            }
-            Err(error) if is_code(&error, 409) => {
-                self.api().get(&key.name).await.map_err(|error| failure("reading a SealingKey", &error))
-            }
-            Err(error) => Err(failure("publishing a SealingKey", &error)),
+        if self.events.publish(&event, &key.object_ref(&())).await.is_err() {
+            tracing::warn!(secret, "the Event about an added key couldn't be written");
         }
     }
 
-    async fn report(
-        &self,
-        name: &str,
-        object: &SealingKey,
-        key: Option<&Loaded>,
-        primary: Option<Fingerprint>,
-    ) -> Result<(), Failure> {
-        let status = self.next_status(object, key, primary, Timestamp::now());
-        if object.status.as_ref() == Some(&status) {
-            return Ok(());
+    /// Says of each SealingKey what is so; `false` where one was changed meanwhile, so that it has to be decided afresh.
+    async fn report(&self, found: &Found, report: &Report) -> Result<bool, Failure> {
+        let mut is_said = true;
+        for (name, verdict) in &report.verdicts {
+            let object = found.published.iter().find(|object| object.metadata.name.as_ref() == Some(name));
+            if let Some(object) = object {
+                is_said &= self.say(name, object, verdict).await?;
+            }
         }
-        if let Some(stalled) = find_condition(&status.conditions, "Stalled") {
-            tracing::warn!(key = name, reason = stalled.reason, "{}", stalled.message);
+        Ok(is_said)
+    }
+
+    async fn say(&self, name: &str, object: &SealingKey, verdict: &Verdict) -> Result<bool, Failure> {
+        let next = status::next_status(object, verdict, &self.recovery, Timestamp::now());
+        if object.status.as_ref() == Some(&next) {
+            return Ok(true);
         }
-        let mut body = json!({ "fingerprint": null, "recoveryRecipients": null });
-        let fields = serde_json::to_value(&status).expect("a status is plain data");
+        let stalled = |status: &seal_crds::resources::SealingKeyStatus| {
+            find_condition(&status.conditions, "Stalled").map(|it| (it.reason.clone(), it.message.clone()))
+        };
+        if let Some((reason, message)) = stalled(&next)
+            && object.status.as_ref().and_then(stalled).is_none_or(|(before, _)| before != reason)
+        {
+            tracing::warn!(key = name, reason, "{message}");
+        }
+        let mut body =
+            json!({ "fingerprint": null, "state": null, "floor": null, "recoveryRecipients": null });
+        let fields = serde_json::to_value(&next).expect("a status is plain data");
         body.as_object_mut()
             .expect("it was made an object above")
             .extend(fields.as_object().cloned().unwrap_or_default());
+        let patch =
+            json!({ "metadata": { "resourceVersion": object.metadata.resource_version }, "status": body });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
-        match self.api().patch_status(name, &params, &Patch::Merge(&json!({ "status": body }))).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_code(&error, 404) => Ok(()),
+        match self.api().patch_status(name, &params, &Patch::Merge(&patch)).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_code(&error, 404) || is_code(&error, 409) => Ok(false),
             Err(error) => Err(failure("writing a SealingKey's status", &error)),
         }
     }
 
-    fn next_status(
-        &self,
-        object: &SealingKey,
-        key: Option<&Loaded>,
-        primary: Option<Fingerprint>,
-        now: Timestamp,
-    ) -> SealingKeyStatus {
-        let fingerprint = key.map(|key| key.identity.fingerprint());
-        let is_primary = fingerprint.is_some() && fingerprint == primary && problem(object, key).is_none();
-        let condition = |type_: &str, status: bool, reason: &str, message: &str| {
-            let before = object.status.as_ref().and_then(|status| find_condition(&status.conditions, type_));
-            let since = before.filter(|before| before.status == status.into());
-            Condition {
-                type_: type_.to_owned(),
-                status: status.into(),
-                observed_generation: object.metadata.generation,
-                last_transition_time: since
-                    .map_or_else(|| rfc3339(now), |before| before.last_transition_time.clone()),
-                last_update_time: None,
-                reason: reason.to_owned(),
-                message: message.to_owned(),
-            }
-        };
-        let mut conditions = vec![match is_primary {
-            true => condition("Primary", true, "NewestActive", "Secrets are sealed to this key"),
-            false => condition("Primary", false, "NotNewestActive", "Secrets are not sealed to this key"),
-        }];
-        conditions.extend(
-            problem(object, key).map(|(reason, message)| condition("Stalled", true, reason, message)),
-        );
-        SealingKeyStatus {
-            fingerprint: fingerprint.map(|fingerprint| fingerprint.to_string()),
-            conditions,
-            recovery_recipients: match is_primary {
-                true => self.recovery.iter().map(ToString::to_string).collect(),
-                false => Vec::new(),
-            },
-        }
+    fn complain(&self, found: &Found, keyless: Option<&String>) {
+        let keyless = keyless.map(|message| Complaint { secret: String::new(), message: message.clone() });
+        self.said.say(found.complaints.iter().cloned().chain(keyless));
     }
 
-    /// Hands the keyring to the reconcilers, the primary of each kind first, only where it changed.
-    fn offer(&self, loaded: Vec<Loaded>, primary: Option<Fingerprint>, rsa_keys: Vec<RsaPrivateKey>) {
+    /// Hands the keyring to the reconcilers, with the peer's keys.
+    async fn offer(&self, identities: Vec<Identity>, primary: Option<Fingerprint>) -> Result<(), Failure> {
+        match self.bitnami.sync().await {
+            Ok(rsa_keys) => self.replace(identities, primary, rsa_keys),
+            // Identities don't wait for a namespace that nobody granted.
+            Err(failure) if self.keyring.borrow().rsa_keys().is_empty() => {
+                self.replace(identities, primary, Vec::new());
+                return Err(failure);
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(())
+    }
+
+    /// Replaces the keyring, the primary of each kind first, only where it changed.
+    fn replace(&self, identities: Vec<Identity>, primary: Option<Fingerprint>, rsa_keys: Vec<RsaPrivateKey>) {
         let (first, rest): (Vec<_>, Vec<_>) =
-            loaded.into_iter().map(|key| key.identity).partition(|key| Some(key.fingerprint()) == primary);
+            identities.into_iter().partition(|identity| Some(identity.fingerprint()) == primary);
         let mut keyring: Keyring = first.into_iter().chain(rest).collect();
         for key in rsa_keys {
             keyring.insert_rsa_key(key);
@@ -286,31 +298,40 @@ impl Keys {
     }
 }
 
-impl Loaded {
+impl Found {
     /// A Secret that isn't a sealing key is passed over; its SealingKey, if it has one, will say that the
-    /// private half is missing.
-    fn from_secret(secret: KeySecret) -> Option<Self> {
-        let KeySecret { metadata, data } = secret;
-        let name = metadata.name?;
-        let identity = Identity::parse(&data.identity.0);
-        let sequence = data.sequence.0.parse().ok().filter(|sequence| *sequence >= 1);
-        let created_at = data.created_at.0.parse::<Timestamp>().ok().map(rfc3339);
-        let state = metadata.annotations.and_then(|mut annotations| annotations.remove(STATE_ANNOTATION));
-        let state = state.and_then(|state| serde_json::from_value(state.into()).ok());
-        match (identity, sequence, created_at) {
-            (Ok(identity), Some(sequence), Some(created_at)) => {
-                let state = state.unwrap_or(KeyState::Active);
-                Some(Self { name, identity, sequence, created_at, state })
-            }
-            _ => {
-                tracing::warn!(
-                    secret = name,
-                    "a Secret labelled as a sealing key isn't one; it is passed over"
-                );
-                None
+    /// private half is missing. The newest keys come first.
+    fn new(list: KeySecretList, published: Vec<SealingKey>) -> Self {
+        let mut keys = Vec::new();
+        let (mut later, mut complaints) = (Vec::new(), Vec::new());
+        for secret in list.items {
+            let name = secret.metadata.name.clone().unwrap_or_default();
+            match secret.into_key() {
+                Ok(key) => keys.push(key),
+                Err(problem) => {
+                    if let NotAKey::LaterVersion(fingerprint) = problem {
+                        later.push(fingerprint);
+                    }
+                    let message = format!("a Secret labelled as a sealing key isn't used as one: {problem}");
+                    complaints.push(Complaint { secret: name, message });
+                }
             }
         }
+        keys.sort_by_key(|(holder, _)| std::cmp::Reverse(holder.sequence));
+        let (holders, identities) = keys.into_iter().unzip();
+        Self { holders, identities, later, complaints, published }
     }
+}
+
+/// The name of the first key is taken by something else.
+fn unreadable(name: &str) -> Failure {
+    Failure::transient(
+        "KeyUnreadable",
+        format!(
+            "Secret {name} exists, but isn't a sealing key: it needs the label {SEALING_KEY_LABEL}, and to be as it \
+             was made; restore it from the backup, or give it another name"
+        ),
+    )
 }
 
 /// Whether both hold the same keys of either kind in the same order.
@@ -318,76 +339,4 @@ fn has_same_keys(one: &Keyring, other: &Keyring) -> bool {
     let rsa =
         |keyring: &Keyring| keyring.rsa_keys().iter().map(RsaPrivateKey::fingerprint).collect::<Vec<_>>();
     one.fingerprints().eq(other.fingerprints()) && rsa(one) == rsa(other)
-}
-
-/// The newest Active key whose private half is loaded.
-fn primary<'a>(loaded: &'a [Loaded], published: &BTreeMap<String, SealingKey>) -> Option<&'a Loaded> {
-    loaded
-        .iter()
-        .filter(|key| {
-            published.get(&key.name).is_some_and(|object| {
-                object.spec.state == KeyState::Active && problem(object, Some(key)).is_none()
-            })
-        })
-        .max_by_key(|key| key.sequence)
-}
-
-/// Why a SealingKey can't be used as it stands.
-fn problem(object: &SealingKey, key: Option<&Loaded>) -> Option<(&'static str, &'static str)> {
-    match key {
-        None => Some((
-            "IdentityMissing",
-            "the Secret with the private half is missing or unreadable; restore it from the backup",
-        )),
-        // Somebody else wrote this SealingKey: whoever seals to what it says doesn't seal to us.
-        Some(key) if key.identity.recipient().to_string() != object.spec.recipient => Some((
-            "RecipientMismatch",
-            "spec.recipient is not the public half of the loaded identity; delete this SealingKey, and it is published anew",
-        )),
-        Some(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn loaded(name: &str, sequence: i64) -> Loaded {
-        let identity = Identity::generate();
-        let created_at = "2026-01-01T00:00:00Z".into();
-        Loaded { name: name.into(), identity, sequence, created_at, state: KeyState::Active }
-    }
-
-    fn published(key: &Loaded, state: KeyState) -> (String, SealingKey) {
-        let spec = SealingKeySpec {
-            recipient: key.identity.recipient().to_string(),
-            sequence: key.sequence,
-            created_at: key.created_at.clone(),
-            state,
-        };
-        (key.name.clone(), SealingKey::new(&key.name, spec))
-    }
-
-    #[test]
-    fn the_primary_is_the_newest_active_key_at_hand() {
-        let keys = [loaded("a", 1), loaded("b", 2), loaded("c", 3)];
-        let named = |states: [KeyState; 3]| {
-            let published = keys.iter().zip(states).map(|(key, state)| published(key, state)).collect();
-            primary(&keys, &published).map(|key| key.name.as_str())
-        };
-        use KeyState::{Active, Retiring, Revoked};
-        assert_eq!(named([Active, Active, Active]), Some("c"));
-        assert_eq!(named([Active, Active, Revoked]), Some("b"));
-        assert_eq!(named([Active, Retiring, Retiring]), Some("a"));
-        assert_eq!(named([Retiring, Retiring, Revoked]), None);
-    }
-
-    #[test]
-    fn a_sealing_key_that_names_another_recipient_is_not_used() {
-        let key = loaded("a", 1);
-        let (name, mut object) = published(&key, KeyState::Active);
-        object.spec.recipient = Identity::generate().recipient().to_string();
-        assert_eq!(problem(&object, Some(&key)).map(|(reason, _)| reason), Some("RecipientMismatch"));
-        assert!(primary(&[key], &[(name, object)].into()).is_none());
-    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Not the reconcile itself. Reading order: [`run`] (wiring), `object` and `store` (what is watched), `secret` and
 //! `fields` (what metadata means), `successor` (one name in both groups), `write` and `body` (the requests), `cache` and
-//! `wakes` (what a change concerns), `keys`, `key_secret` and `bitnami_keys`, `api` (clients and errors).
+//! `wakes` (what a change concerns), `keys` (`plan` and `status` beside it), `key_secret`, `bitnami_keys` and `said`,
+//! `api` (clients and errors).
 //!
 //! Invariant: Secrets are watched and read as metadata only; the one kind whose values are read is the
 //! controller's own sealing keys.
@@ -16,6 +17,7 @@ mod key_secret;
 mod keys;
 mod object;
 mod run;
+mod said;
 mod secret;
 mod store;
 mod successor;

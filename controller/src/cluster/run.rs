@@ -27,6 +27,7 @@ use super::bitnami_keys::{BitnamiKeys, UNLABELLED_KEY};
 use super::cache::{self, trim_all};
 use super::fields::FIELD_MANAGER;
 use super::keys::Keys;
+use super::said::Said;
 use super::secret::trim;
 use super::store::ClusterStore;
 use super::work::{Shared, objects, serve_group, until};
@@ -103,6 +104,7 @@ pub async fn run(
         make_first: options.compat.is_some(),
         certificate,
         metrics: metrics.clone(),
+        said: Said::default(),
     };
     let compat = match &options.compat {
         Some(compat) => {
@@ -119,12 +121,18 @@ pub async fn run(
         }
         None => None,
     };
+    let reporter =
+        Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("POD_NAME").ok() };
+    let events = Recorder::new(requests.clone(), reporter);
     let loader = Keys {
         client: requests.clone(),
         namespace: options.namespace.clone(),
         recovery: options.recovery,
         bitnami,
         keyring,
+        events: events.clone(),
+        health: health.clone(),
+        said: Said::default(),
     };
     let loading = tokio::spawn(load_keys(loader, watches.clone()));
     let (native_wakes, for_native) = mpsc::unbounded_channel();
@@ -144,15 +152,8 @@ pub async fn run(
         () = until(stopped.clone()) => {}
     }
 
-    let reporter =
-        Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("POD_NAME").ok() };
-    let store = ClusterStore {
-        events: Recorder::new(requests.clone(), reporter),
-        client: requests,
-        secrets,
-        natives,
-        orphans: options.orphan_bitnami_secrets,
-    };
+    let store =
+        ClusterStore { events, client: requests, secrets, natives, orphans: options.orphan_bitnami_secrets };
     if !*stopped.borrow() {
         tracing::info!("watching SealedSecrets");
         let slots = Arc::new(Semaphore::new(options.workers.into()));

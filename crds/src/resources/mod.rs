@@ -19,7 +19,7 @@ pub use from_json::SpecError;
 pub use sealed_secret::{
     Envelope, RecipientHint, SealedSecret, SealedSecretSpec, SealedSecretStatus, Template, TemplateMetadata,
 };
-pub use sealing_key::{KeyState, SealingKey, SealingKeySpec, SealingKeyStatus};
+pub use sealing_key::{KeyState, PublishedState, SealingKey, SealingKeySpec, SealingKeyStatus};
 
 /// The API group of the native format.
 pub const GROUP: &str = "sealing.dev";
@@ -36,3 +36,7 @@ pub const DIGEST_ANNOTATION: &str = "sealing.dev/digest";
 pub const ADOPT_ANNOTATION: &str = "sealing.dev/adopt";
 /// On the Secret that holds the private half of a sealing key, in the controller's namespace.
 pub const SEALING_KEY_LABEL: &str = "sealing.dev/sealing-key";
+/// The type of that Secret.
+pub const SEALING_KEY_TYPE: &str = "sealing.dev/sealing-key";
+/// On that Secret: the key's state, below which it never falls.
+pub const STATE_ANNOTATION: &str = "sealing.dev/state";

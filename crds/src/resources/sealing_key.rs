@@ -1,9 +1,12 @@
 //! `SealingKey`: the public half of a sealing key as an API object.
 //!
-//! Not the source of anything but its own state: the controller writes it and reads back only that it
-//! exists and `spec.state`. Whom the controller seals to is never read from here; otherwise writing a
+//! Not the source of anything but a wish: the controller writes it, and reads back that it exists, `spec.state`,
+//! and what it said itself in status. Whom the controller seals to is never read from here; otherwise writing a
 //! SealingKey would equal reading every Secret. Invariant: Revoked is final, and the recipient, sequence
 //! and date of a key never change (held by CEL, so also against an administrator's slip).
+//!
+//! `spec` belongs to whoever may write SealingKeys, `status` to the controller alone (a subresource, with a right of
+//! its own). So whoever seals to a key goes by [`SealingKey::is_primary`], which reads what the controller says.
 
 #![expect(clippy::duplicated_attributes, reason = "every printcolumn has a name and a type_")]
 
@@ -11,7 +14,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Condition;
+use super::{Condition, ConditionStatus, find_condition};
+use crate::keys::Fingerprint;
 
 /// The public half, its order and its state.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,7 +29,7 @@ use super::Condition;
     category = "sealed",
     derive = "PartialEq",
     doc = "The public half of a sealing key. Counts only in the controller's namespace.",
-    printcolumn(name = "State", type_ = "string", json_path = ".spec.state"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(
         name = "Primary",
         type_ = "string",
@@ -56,18 +60,18 @@ pub struct SealingKeySpec {
     /// The recipient, in its canonical form (`age1pq1…`).
     #[schemars(length(min = 1, max = 4096))]
     pub recipient: String,
-    /// Higher is newer; the primary is the highest among Active keys whose identity is loaded.
+    /// The order of the keys: higher is newer.
     #[schemars(range(min = 1))]
     pub sequence: i64,
     /// When the key was made, RFC 3339.
     #[schemars(extend("format" = "date-time"))]
     pub created_at: String,
-    /// What the key may be used for.
+    /// The state that is asked for. The state that counts is status.state, which only rises.
     pub state: KeyState,
 }
 
-/// What a sealing key may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What a sealing key may be used for, from the lowest to the highest: a key's state only rises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum KeyState {
     /// May be sealed to; opens.
     Active,
@@ -77,15 +81,48 @@ pub enum KeyState {
     Revoked,
 }
 
+/// A sealing key's state, as the controller publishes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PublishedState {
+    /// May be sealed to; opens.
+    Active,
+    /// Isn't sealed to any more; opens.
+    Retiring,
+    /// Compromised: isn't sealed to; opens what it must.
+    Revoked,
+    /// The controller had this key, and its private half is gone.
+    Lost,
+    /// The controller never had this key: somebody else wrote this object.
+    Planted,
+}
+
+impl From<KeyState> for PublishedState {
+    fn from(state: KeyState) -> Self {
+        match state {
+            KeyState::Active => Self::Active,
+            KeyState::Retiring => Self::Retiring,
+            KeyState::Revoked => Self::Revoked,
+        }
+    }
+}
+
 /// What the controller knows of the key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SealingKeyStatus {
-    /// SHA-256 of the canonical recipient string, 64 hex digits.
+    /// SHA-256 of the canonical recipient string, 64 hex digits. Set while the controller has the private half, and
+    /// kept when that is lost; absent where it never had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub fingerprint: Option<String>,
-    /// `Primary`, `Stalled`.
+    /// The state that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<PublishedState>,
+    /// The lowest state that the key can have, as last noted beside its private half. It is kept when that is lost, so
+    /// that a private half that comes back is not Active again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<KeyState>,
+    /// `Primary`, `Stalled`, `RenewalDue`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -102,4 +139,111 @@ pub struct SealingKeyStatus {
         extend("x-kubernetes-list-type" = "atomic")
     )]
     pub recovery_recipients: Vec<String>,
+}
+
+impl SealingKey {
+    /// The fingerprint of the recipient in the spec, which anybody wrote who may write SealingKeys. Of the text as it
+    /// is: one that isn't canonical is nobody's.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.spec.recipient)
+    }
+
+    /// Whether the controller has had the private half of this recipient: it said so in status, and never takes it
+    /// back. A SealingKey that is deleted and made again by somebody else has no status.
+    pub fn is_recorded(&self) -> bool {
+        let said = self.status.as_ref().and_then(|status| status.fingerprint.as_deref());
+        said.is_some_and(|said| said == self.fingerprint().to_string())
+    }
+
+    /// Whether the controller says that Secrets are sealed to this key now.
+    ///
+    /// The threat is somebody who may write SealingKeys, but neither their status nor Secrets: such a person plants
+    /// an Active key, or sets the real one to Retiring, and opens what others then seal. So every word here is the
+    /// controller's, except that a key that is asked to be Revoked isn't sealed to before the controller has seen that.
+    pub fn is_primary(&self) -> bool {
+        let conditions = self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let is =
+            |type_| find_condition(conditions, type_).is_some_and(|it| it.status == ConditionStatus::True);
+        is("Primary") && !is("Stalled") && self.is_recorded() && self.spec.state != KeyState::Revoked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::Condition;
+
+    fn condition(type_: &str, status: ConditionStatus) -> Condition {
+        Condition {
+            type_: type_.into(),
+            status,
+            observed_generation: None,
+            last_transition_time: "2026-01-01T00:00:00Z".into(),
+            last_update_time: None,
+            reason: "Because".into(),
+            message: String::new(),
+        }
+    }
+
+    /// As the controller writes the primary.
+    fn primary() -> SealingKey {
+        let spec = SealingKeySpec {
+            recipient: "age1pq1x".into(),
+            sequence: 1,
+            created_at: "2026-01-01T00:00:00Z".into(),
+            state: KeyState::Active,
+        };
+        let status = SealingKeyStatus {
+            fingerprint: Some(Fingerprint::of(&spec.recipient).to_string()),
+            conditions: vec![condition("Primary", ConditionStatus::True)],
+            ..SealingKeyStatus::default()
+        };
+        SealingKey { status: Some(status), ..SealingKey::new("k", spec) }
+    }
+
+    #[test]
+    fn a_key_is_sealed_to_only_on_the_controllers_word() {
+        assert!(primary().is_primary());
+        let conditions = |conditions: &[(&str, ConditionStatus)]| {
+            let mut key = primary();
+            let all = conditions.iter().map(|(type_, status)| condition(type_, *status));
+            key.status.as_mut().unwrap().conditions = all.collect();
+            key
+        };
+        use ConditionStatus::{False, True, Unknown};
+        assert!(conditions(&[("Primary", True), ("Stalled", False), ("RenewalDue", True)]).is_primary());
+        for refused in [
+            conditions(&[]),
+            conditions(&[("Primary", False)]),
+            conditions(&[("Primary", Unknown)]),
+            conditions(&[("Primary", True), ("Stalled", True)]),
+        ] {
+            assert!(!refused.is_primary(), "{:?}", refused.status);
+        }
+    }
+
+    #[test]
+    fn what_a_writer_of_sealing_keys_can_write_makes_no_primary() {
+        let mut planted = primary();
+        planted.status = None;
+        assert!(!planted.is_primary() && !planted.is_recorded(), "no status");
+        let mut other = primary();
+        other.spec.recipient = "age1pq1y".into();
+        assert!(
+            !other.is_primary() && !other.is_recorded(),
+            "another recipient than the controller speaks of"
+        );
+        let mut unsaid = primary();
+        unsaid.status.as_mut().unwrap().fingerprint = None;
+        assert!(!unsaid.is_primary(), "a condition without a fingerprint");
+        // A wish to retire waits for a successor; to revoke a key is to stop sealing to it at once.
+        let asked = |state| SealingKey { spec: SealingKeySpec { state, ..primary().spec }, ..primary() };
+        assert!(asked(KeyState::Retiring).is_primary());
+        assert!(!asked(KeyState::Revoked).is_primary());
+    }
+
+    #[test]
+    fn states_rise_from_active_to_revoked() {
+        assert!(KeyState::Active < KeyState::Retiring && KeyState::Retiring < KeyState::Revoked);
+    }
 }

@@ -85,7 +85,8 @@ mod tests {
         let (fingerprint, body) = generate(1_800_000_000);
         let secret: TlsSecret = serde_json::from_slice(&body).unwrap();
         assert_eq!(secret.label(), Some("active"));
-        let key = BitnamiKey::from_secret(secret).unwrap_or_else(|problem| panic!("{problem:?}"));
+        let key =
+            BitnamiKey::from_secret(secret, &mut Vec::new()).unwrap_or_else(|problem| panic!("{problem:?}"));
         assert_eq!(key.key.fingerprint(), fingerprint);
         let certificate = key.certificate.unwrap();
         let dates = (certificate.not_before(), certificate.not_after());

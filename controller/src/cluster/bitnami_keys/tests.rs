@@ -19,7 +19,7 @@ fn secret(key: &str, certificate: &str) -> Value {
 }
 
 fn read(secret: &Value) -> Result<BitnamiKey, NoKey> {
-    BitnamiKey::from_secret(serde_json::from_value(secret.clone()).unwrap())
+    BitnamiKey::from_secret(serde_json::from_value(secret.clone()).unwrap(), &mut Vec::new())
 }
 
 #[track_caller]

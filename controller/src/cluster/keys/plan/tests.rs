@@ -1,0 +1,440 @@
+//! Stories of keys, as tables: what is there, and what comes of it.
+//!
+//! No cluster: a [`World`] takes each step as the API server would, until nothing is left to do. Invariant: every story
+//! ends, and takes no step twice.
+
+use seal_crds::keys::Identity;
+use seal_crds::resources::{PublishedState, SealingKeySpec, SealingKeyStatus};
+
+use super::*;
+use KeyState::{Active, Retiring, Revoked};
+
+/// The Secrets and SealingKeys of a namespace.
+#[derive(Default)]
+struct World {
+    holders: Vec<Holder>,
+    published: Vec<SealingKey>,
+    later: Vec<Option<Fingerprint>>,
+    /// The steps that were taken.
+    steps: Vec<String>,
+}
+
+fn holder(secret: &str, sequence: i64, note: Note) -> Holder {
+    Holder {
+        secret: secret.into(),
+        resource_version: "1".into(),
+        recipient: Identity::generate().recipient().clone(),
+        sequence,
+        created_at: format!("2026-01-0{sequence}T00:00:00Z"),
+        note,
+        is_noted_by_us: note != Note::Absent,
+        is_made_by_us: true,
+    }
+}
+
+/// As it comes from a backup: kubectl wrote everything, also the note.
+fn restored(holder: &Holder, secret: &str) -> Holder {
+    Holder { secret: secret.into(), is_noted_by_us: false, is_made_by_us: false, ..holder.clone() }
+}
+
+fn sealing_key(name: &str, holder: &Holder, state: KeyState) -> SealingKey {
+    let spec = SealingKeySpec {
+        recipient: holder.recipient.to_string(),
+        sequence: holder.sequence,
+        created_at: holder.created_at.clone(),
+        state,
+    };
+    SealingKey::new(name, spec)
+}
+
+fn name_of(object: &SealingKey) -> &str {
+    object.metadata.name.as_deref().unwrap()
+}
+
+impl World {
+    fn with(holders: impl IntoIterator<Item = Holder>) -> Self {
+        Self { holders: holders.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Takes every step, as the controller does, and gives the last report.
+    fn settle(&mut self) -> Report {
+        for _ in 0..8 {
+            let step = next(&Observed::new(&self.holders, &self.later, &self.published));
+            if let Step::Report(report) = step {
+                self.record(&report);
+                return report;
+            }
+            self.steps.push(format!("{step:?}"));
+            self.take(step);
+        }
+        panic!("no end: {:#?}", self.steps)
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Make { name, sequence } => {
+                assert!(self.holders.iter().all(|holder| holder.secret != name), "{name} is taken");
+                self.holders.push(holder(&name, sequence, Note::Says(Active)));
+            }
+            Step::Raise(raised) => {
+                for Raise { secret, floor, .. } in raised {
+                    let holder = self.holder(&secret);
+                    holder.note = Note::Says(floor);
+                    holder.is_noted_by_us = true;
+                }
+            }
+            Step::Publish(keys) => {
+                for Publish { name, holder, state } in keys {
+                    assert!(self.published.iter().all(|object| name_of(object) != name), "{name} is taken");
+                    self.published.push(sealing_key(&name, &holder, state));
+                }
+            }
+            Step::Report(_) => unreachable!("it is the end"),
+        }
+    }
+
+    /// What the controller's status says afterwards, as far as it is read back.
+    fn record(&mut self, report: &Report) {
+        for (name, verdict) in &report.verdicts {
+            let object = self.published.iter_mut().find(|object| name_of(object) == name).unwrap();
+            if let Standing::Held(floor) = verdict.standing {
+                object.status = Some(SealingKeyStatus {
+                    fingerprint: Some(object.fingerprint().to_string()),
+                    state: Some(floor.into()),
+                    floor: Some(floor),
+                    ..Default::default()
+                });
+            }
+        }
+    }
+
+    fn holder(&mut self, secret: &str) -> &mut Holder {
+        self.holders.iter_mut().find(|holder| holder.secret == secret).unwrap()
+    }
+
+    /// Somebody who may write SealingKeys, but neither Secrets nor status, sets the state.
+    fn ask(&mut self, name: &str, state: KeyState) {
+        self.published.iter_mut().find(|object| name_of(object) == name).unwrap().spec.state = state;
+    }
+
+    /// The same person deletes the SealingKey and makes it again.
+    fn recreate(&mut self, name: &str, state: KeyState) {
+        let object = self.published.iter_mut().find(|object| name_of(object) == name).unwrap();
+        object.status = None;
+        object.spec.state = state;
+    }
+
+    fn lose(&mut self, secret: &str) -> Holder {
+        let at = self.holders.iter().position(|holder| holder.secret == secret).unwrap();
+        self.holders.remove(at)
+    }
+}
+
+/// The name of the primary, with its state; and of the SealingKey where a renewal is due.
+fn said(report: &Report) -> (Option<&str>, Option<&str>) {
+    let find = |is: fn(&Verdict) -> bool| {
+        let mut found = report.verdicts.iter().filter(|(_, verdict)| is(verdict));
+        let first = found.next().map(|(name, _)| name.as_str());
+        assert_eq!(found.next(), None, "there is one at most");
+        first
+    };
+    let (primary, due) = (find(|verdict| verdict.is_primary), find(|verdict| verdict.is_renewal_due));
+    assert_eq!(primary.is_none(), report.keyless.is_some(), "{report:?}");
+    assert_eq!(primary.is_some(), report.primary.is_some());
+    (primary, due)
+}
+
+fn standing<'r>(report: &'r Report, name: &str) -> &'r Standing {
+    &report.verdicts.iter().find(|(found, _)| found == name).unwrap().1.standing
+}
+
+/// A controller's own first key, and one that was made after it.
+fn two_keys() -> World {
+    let mut world = World::default();
+    world.settle();
+    world.holders.push(holder("sealing-key-2", 2, Note::Says(Active)));
+    world.settle();
+    world
+}
+
+#[test]
+fn the_first_key_is_made_noted_and_published_in_this_order() {
+    let mut world = World::default();
+    let report = world.settle();
+    assert_eq!(said(&report), (Some(FIRST_KEY), None));
+    let steps: Vec<_> = world.steps.iter().map(|step| step.split([' ', '(']).next().unwrap()).collect();
+    assert_eq!(steps, ["Make", "Publish"]);
+    assert_eq!(world.holders[0].note, Note::Says(Active));
+    assert_eq!(said(&world.settle()), (Some(FIRST_KEY), None));
+    assert_eq!(world.steps.len(), 2, "a second look does nothing");
+}
+
+#[test]
+fn a_planted_sealing_key_neither_keeps_the_first_key_from_being_made_nor_takes_its_name() {
+    let mut world = World::default();
+    let mallory = holder("none", 99, Note::Absent);
+    world.published.push(sealing_key(FIRST_KEY, &mallory, Active));
+    world.published.push(SealingKey::new(
+        "nonsense",
+        SealingKeySpec { recipient: "age1pq1".into(), ..sealing_key("x", &mallory, Active).spec },
+    ));
+    let report = world.settle();
+    let second_name = format!("sealing-key-{}", world.holders[0].recipient.fingerprint().short());
+    assert_eq!(said(&report), (Some(second_name.as_str()), None));
+    for name in [FIRST_KEY, "nonsense"] {
+        assert_eq!(*standing(&report, name), Standing::Planted, "{name}");
+    }
+    // With that name taken too there is nowhere to say it, so nothing is sealed to it, and that is said.
+    world.published.retain(|object| name_of(object) != second_name);
+    world.published.push(sealing_key(&second_name, &mallory, Active));
+    let report = world.settle();
+    assert_eq!(said(&report), (None, None));
+    assert!(report.keyless.unwrap().contains("other SealingKeys have its names"));
+}
+
+#[test]
+fn a_sealing_key_with_our_recipient_and_a_date_of_somebody_elses_is_planted() {
+    let mut world = two_keys();
+    let first = world.holders[0].clone();
+    let mut lying = sealing_key("lying", &first, Revoked);
+    lying.spec.sequence = 99;
+    world.published.push(lying);
+    let report = world.settle();
+    assert_eq!(*standing(&report, "lying"), Standing::Planted);
+    assert_eq!(*standing(&report, FIRST_KEY), Standing::Held(Retiring), "what it asks for doesn't count");
+}
+
+#[test]
+fn states_asked_for_only_ever_raise() {
+    // What somebody asks of the newest key, and of the older one; the states after that; the primary; what is due.
+    let cases = [
+        (Active, Active, [Retiring, Active], Some("sealing-key-2"), None),
+        (Retiring, Active, [Retiring, Active], Some("sealing-key-2"), Some("sealing-key-2")),
+        (Revoked, Active, [Retiring, Revoked], None, Some("sealing-key-2")),
+        (Active, Revoked, [Revoked, Active], Some("sealing-key-2"), None),
+        (Retiring, Revoked, [Revoked, Active], Some("sealing-key-2"), Some("sealing-key-2")),
+        (Revoked, Revoked, [Revoked, Revoked], None, Some("sealing-key-2")),
+    ];
+    for (newest, older, states, primary, due) in cases {
+        for afterwards in [Active, Retiring, newest] {
+            let mut world = two_keys();
+            world.ask("sealing-key-2", newest);
+            world.ask(FIRST_KEY, older);
+            let report = world.settle();
+            let case = format!("{newest:?} {older:?} {afterwards:?}");
+            assert_eq!(said(&report), (primary, due), "{case}");
+            assert_eq!(
+                world.holders.iter().map(|it| it.note).collect::<Vec<_>>(),
+                states.map(Note::Says),
+                "{case}"
+            );
+            // Deleted, and made again with another state: the floor is beside the private half.
+            world.recreate("sealing-key-2", afterwards);
+            world.recreate(FIRST_KEY, Active);
+            let report = world.settle();
+            assert_eq!(said(&report).0, primary, "{case}");
+            assert_eq!(
+                world.holders.iter().map(|it| it.note).collect::<Vec<_>>(),
+                states.map(Note::Says),
+                "{case}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_older_key_never_takes_the_place_of_a_newer_one() {
+    // The newest is revoked before the controller has seen either of the two.
+    let (older, newer) = (holder("a", 1, Note::Says(Active)), holder("b", 2, Note::Says(Active)));
+    let mut world = World::with([older.clone(), newer.clone()]);
+    world.published.push(sealing_key("b", &newer, Revoked));
+    let report = world.settle();
+    assert_eq!(said(&report), (None, Some("b")));
+    // Should the notes be cut short, it isn't the older one that is left over.
+    let raised: Vec<_> = world.steps.iter().filter(|step| step.starts_with("Raise")).collect();
+    assert_eq!(raised.len(), 1);
+    assert!(raised[0].find(r#"secret: "a""#) < raised[0].find(r#"secret: "b""#), "{raised:?}");
+
+    // It is lost.
+    let mut world = two_keys();
+    world.lose("sealing-key-2");
+    let report = world.settle();
+    assert_eq!(said(&report), (None, Some("sealing-key-2")));
+    assert_eq!(*standing(&report, "sealing-key-2"), Standing::Lost);
+
+    // Its note can't be read.
+    let mut world = two_keys();
+    world.holder("sealing-key-2").note = Note::Unreadable;
+    assert_eq!(said(&world.settle()), (None, Some("sealing-key-2")));
+}
+
+#[test]
+fn a_lost_or_revoked_key_is_never_replaced_in_silence() {
+    for story in [
+        |world: &mut World| drop(world.lose(FIRST_KEY)),
+        |world: &mut World| world.ask(FIRST_KEY, Revoked),
+        |world: &mut World| world.holder(FIRST_KEY).note = Note::Unreadable,
+    ] {
+        let mut world = World::default();
+        world.settle();
+        story(&mut world);
+        let (held, report) = (world.holders.len(), world.settle());
+        assert_eq!(said(&report), (None, Some(FIRST_KEY)));
+        assert!(report.keyless.unwrap().contains(FIRST_KEY));
+        assert_eq!(world.holders.len(), held);
+    }
+}
+
+#[test]
+fn an_upgrade_changes_nothing() {
+    for (state, primary) in [(Active, Some("a")), (Retiring, None), (Revoked, None)] {
+        let key = holder("a", 1, Note::Absent);
+        let mut world = World::with([key.clone()]);
+        let mut published = sealing_key("a", &key, state);
+        // The first version recorded fingerprints only.
+        let fingerprint = Some(key.recipient.fingerprint().to_string());
+        published.status = Some(SealingKeyStatus { fingerprint, ..Default::default() });
+        world.published.push(published);
+        assert_eq!(said(&world.settle()).0, primary, "{state:?}");
+        assert_eq!((world.holders.len(), world.holders[0].note), (1, Note::Says(state)));
+    }
+}
+
+#[test]
+fn a_restored_key_is_never_the_primary_by_itself() {
+    let backup = holder(FIRST_KEY, 1, Note::Says(Active));
+    let newer = holder("sealing-key-7", 7, Note::Says(Active));
+    // Before the controller's first start, under its own name, or under another one; several; with and without a note.
+    for held in [
+        vec![restored(&backup, FIRST_KEY)],
+        vec![restored(&backup, "restored-first")],
+        vec![restored(&backup, FIRST_KEY), restored(&newer, "sealing-key-7")],
+        vec![Holder { note: Note::Absent, ..restored(&backup, FIRST_KEY) }],
+        vec![Holder { note: Note::Says(Revoked), ..restored(&backup, FIRST_KEY) }],
+    ] {
+        let mut world = World::with(held.clone());
+        let report = world.settle();
+        let made = world.holders.last().unwrap();
+        assert_eq!(report.primary, Some(made.recipient.fingerprint()));
+        assert!(made.is_made_by_us);
+        for holder in &held {
+            let found = world.holders.iter().find(|it| it.secret == holder.secret).unwrap();
+            let floor = if holder.note == Note::Says(Revoked) { Revoked } else { Retiring };
+            assert_eq!(found.note, Note::Says(floor));
+        }
+    }
+    // After it.
+    let mut world = World::default();
+    world.settle();
+    world.holders.push(restored(&newer, "restored-7"));
+    assert_eq!(said(&world.settle()), (Some(FIRST_KEY), None));
+    assert_eq!(world.holder("restored-7").note, Note::Says(Retiring));
+}
+
+#[test]
+fn a_key_that_was_deleted_and_comes_back_is_what_it_was() {
+    for (asked, primary) in [(Active, Some(FIRST_KEY)), (Revoked, None)] {
+        let mut world = World::default();
+        world.settle();
+        let backup = restored(&world.holders[0], "restored-first");
+        world.ask(FIRST_KEY, asked);
+        world.settle();
+        world.lose(FIRST_KEY);
+        world.settle();
+        // Whoever may write SealingKeys asks for Active again meanwhile.
+        world.ask(FIRST_KEY, Active);
+        world.holders.push(backup);
+        assert_eq!(said(&world.settle()).0, primary, "{asked:?}");
+        assert_eq!(world.holders[0].note, Note::Says(asked));
+    }
+}
+
+#[test]
+fn secrets_of_one_fingerprint_are_one_key_with_the_highest_floor() {
+    let mut world = World::default();
+    world.settle();
+    let copy = Holder { note: Note::Says(Revoked), ..restored(&world.holders[0], "copy") };
+    world.holders.push(copy);
+    let report = world.settle();
+    assert_eq!(said(&report), (None, Some(FIRST_KEY)));
+    assert!(world.holders.iter().all(|holder| holder.note == Note::Says(Revoked)));
+    assert_eq!(world.published.len(), 1);
+}
+
+#[test]
+fn a_note_that_cannot_be_read_is_treated_as_revoked_and_never_written_back() {
+    let mut world = World::default();
+    world.settle();
+    world.holder(FIRST_KEY).note = Note::Unreadable;
+    let report = world.settle();
+    assert_eq!(*standing(&report, FIRST_KEY), Standing::Unreadable { secret: FIRST_KEY.into() });
+    assert_eq!(world.holders[0].note, Note::Unreadable);
+    world.holder(FIRST_KEY).note = Note::Says(Active);
+    assert_eq!(said(&world.settle()), (Some(FIRST_KEY), None), "corrected, it is what it was");
+}
+
+#[test]
+fn a_note_that_is_lowered_or_removed_is_raised_again() {
+    for note in [Note::Says(Active), Note::Absent] {
+        let mut world = two_keys();
+        world.ask("sealing-key-2", Revoked);
+        world.settle();
+        for secret in [FIRST_KEY, "sealing-key-2"] {
+            world.holder(secret).note = note;
+        }
+        assert_eq!(said(&world.settle()).0, None, "{note:?}");
+        let notes: Vec<_> = world.holders.iter().map(|holder| holder.note).collect();
+        assert_eq!(notes, [Note::Says(Retiring), Note::Says(Revoked)]);
+    }
+}
+
+#[test]
+fn a_second_sealing_key_of_one_key_is_called_a_duplicate() {
+    let mut world = World::default();
+    world.settle();
+    let copy = sealing_key("a-copy", &world.holders[0], Active);
+    world.published.push(copy);
+    let report = world.settle();
+    assert_eq!(said(&report), (Some(FIRST_KEY), None));
+    assert_eq!(*standing(&report, "a-copy"), Standing::Duplicate { of: FIRST_KEY.into() });
+    // The first deleted, the other takes its place.
+    world.published.remove(0);
+    assert_eq!(said(&world.settle()), (Some("a-copy"), None));
+}
+
+#[test]
+fn a_secret_of_a_later_version_is_not_lost_and_blocks_making_another() {
+    let mut world = World { later: vec![None], ..World::default() };
+    assert_eq!(said(&world.settle()), (None, None));
+    assert!(world.holders.is_empty());
+
+    let mut world = World::default();
+    world.settle();
+    let later = world.lose(FIRST_KEY).recipient.fingerprint();
+    world.later.push(Some(later));
+    let report = world.settle();
+    assert_eq!(*standing(&report, FIRST_KEY), Standing::LaterVersion);
+    assert!(world.holders.is_empty());
+}
+
+#[test]
+fn equal_sequences_go_by_date_and_then_by_fingerprint_the_same_for_every_controller() {
+    let (a, b) = (holder("a", 2, Note::Says(Active)), holder("b", 2, Note::Says(Active)));
+    let later = Holder { created_at: "2026-02-01T00:00:00Z".into(), ..a.clone() };
+    for held in [[later.clone(), b.clone()], [b.clone(), later]] {
+        assert_eq!(said(&World::with(held).settle()).0, Some("a"));
+    }
+    let greater = if a.recipient.fingerprint() > b.recipient.fingerprint() { "a" } else { "b" };
+    for held in [[a.clone(), b.clone()], [b, a]] {
+        assert_eq!(said(&World::with(held).settle()).0, Some(greater));
+    }
+}
+
+#[test]
+fn the_primary_is_said_last_so_that_there_are_never_two() {
+    let world = two_keys();
+    let observed = Observed::new(&world.holders, &[], &world.published);
+    let Step::Report(report) = next(&observed) else { panic!("nothing is left to do") };
+    assert!(report.verdicts.last().unwrap().1.is_primary);
+    assert_eq!(PublishedState::from(Retiring), PublishedState::Retiring);
+}

@@ -1,0 +1,227 @@
+//! The status of a SealingKey: what the controller says to whoever seals, and to people.
+//!
+//! Not the decision what is so ([`super::plan`]). Invariants: a recorded fingerprint and floor are never cleared, because
+//! they tell a key that is lost from one that somebody planted; a condition keeps its transition time while its status
+//! stays.
+
+use jiff::Timestamp;
+use seal_crds::keys::Recipient;
+use seal_crds::resources::{
+    Condition, KeyState, PublishedState, STATE_ANNOTATION, SealingKey, SealingKeyStatus, find_condition,
+};
+
+use super::plan::{Standing, Verdict};
+use crate::status::rfc3339;
+
+/// The status that a verdict becomes.
+pub(super) fn next_status(
+    object: &SealingKey,
+    verdict: &Verdict,
+    recovery: &[Recipient],
+    now: Timestamp,
+) -> SealingKeyStatus {
+    let said = object.status.clone().unwrap_or_default();
+    let is_planted = verdict.standing == Standing::Planted;
+    let is_held = matches!(verdict.standing, Standing::Held(_) | Standing::Unreadable { .. });
+    let (primary, reason, message) = primary(verdict);
+    let mut conditions = vec![condition(object, "Primary", primary, reason, message, now)];
+    let further = [("Stalled", stalled(verdict)), ("RenewalDue", renewal_due(verdict))];
+    for (type_, found) in further {
+        conditions
+            .extend(found.map(|(reason, message)| condition(object, type_, true, reason, &message, now)));
+    }
+    SealingKeyStatus {
+        fingerprint: (object.is_recorded() || is_held).then(|| object.fingerprint().to_string()),
+        state: state(verdict, said.state),
+        floor: match verdict.standing {
+            Standing::Held(floor) => Some(floor),
+            _ => said.floor.filter(|_| !is_planted),
+        },
+        conditions,
+        recovery_recipients: recovery
+            .iter()
+            .filter(|_| verdict.is_primary)
+            .map(ToString::to_string)
+            .collect(),
+    }
+}
+
+fn state(verdict: &Verdict, said: Option<PublishedState>) -> Option<PublishedState> {
+    match &verdict.standing {
+        Standing::Held(state) => Some((*state).into()),
+        Standing::Unreadable { .. } => Some(PublishedState::Revoked),
+        Standing::Lost => Some(PublishedState::Lost),
+        Standing::Planted => Some(PublishedState::Planted),
+        Standing::LaterVersion => said,
+        // The other one says it.
+        Standing::Duplicate { .. } => None,
+    }
+}
+
+fn primary(verdict: &Verdict) -> (bool, &'static str, &'static str) {
+    match verdict.standing {
+        _ if verdict.is_primary => (true, "NewestActive", "Secrets are sealed to this key"),
+        Standing::Held(KeyState::Revoked) => (false, "Revoked", "Secrets are never sealed to this key again"),
+        _ => (false, "NotNewestActive", "Secrets are not sealed to this key"),
+    }
+}
+
+/// Why a SealingKey can't be used as it stands.
+fn stalled(verdict: &Verdict) -> Option<(&'static str, String)> {
+    Some(match &verdict.standing {
+        Standing::Held(_) => return None,
+        Standing::Unreadable { secret } => (
+            "StateUnreadable",
+            format!(
+                "annotation {STATE_ANNOTATION} of Secret {secret} is none of Active, Retiring and Revoked, so the key is \
+                 treated as Revoked; correct it"
+            ),
+        ),
+        Standing::LaterVersion => (
+            "LaterVersion",
+            "the Secret with the private half was made by a later version of the controller; update the controller"
+                .to_owned(),
+        ),
+        Standing::Lost => (
+            "IdentityMissing",
+            "the Secret with the private half is missing or unreadable; restore it from the backup".to_owned(),
+        ),
+        Standing::Planted => (
+            "Planted",
+            "the controller never had the private half of this recipient, and seals nothing to it; find out who wrote \
+             this SealingKey, and delete it"
+                .to_owned(),
+        ),
+        Standing::Duplicate { of } => {
+            ("Duplicate", format!("SealingKey {of} is about the same key; this one can be deleted"))
+        }
+    })
+}
+
+fn renewal_due(verdict: &Verdict) -> Option<(&'static str, String)> {
+    let reason = match &verdict.standing {
+        _ if !verdict.is_renewal_due => return None,
+        Standing::Held(_) if verdict.is_primary => {
+            let message = "this key is to retire, which takes effect when a newer key is the primary; until then Secrets \
+                           are sealed to it";
+            return Some(("Retiring", message.to_owned()));
+        }
+        Standing::Lost => "IdentityMissing",
+        Standing::Unreadable { .. } => "StateUnreadable",
+        Standing::LaterVersion => "LaterVersion",
+        _ => "Revoked",
+    };
+    Some((
+        reason,
+        "Secrets are sealed to no key until there is a newer one; older keys don't take its place".to_owned(),
+    ))
+}
+
+fn condition(
+    object: &SealingKey,
+    type_: &str,
+    status: bool,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) -> Condition {
+    let before = object.status.as_ref().and_then(|status| find_condition(&status.conditions, type_));
+    let since = before.filter(|before| before.status == status.into());
+    Condition {
+        type_: type_.to_owned(),
+        status: status.into(),
+        observed_generation: object.metadata.generation,
+        last_transition_time: since
+            .map_or_else(|| rfc3339(now), |before| before.last_transition_time.clone()),
+        last_update_time: None,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use seal_crds::keys::Identity;
+    use seal_crds::resources::SealingKeySpec;
+
+    use super::*;
+
+    fn object(status: Option<SealingKeyStatus>) -> SealingKey {
+        let spec = SealingKeySpec {
+            recipient: Identity::generate().recipient().to_string(),
+            sequence: 1,
+            created_at: "2026-01-01T00:00:00Z".into(),
+            state: KeyState::Active,
+        };
+        SealingKey { status, ..SealingKey::new("k", spec) }
+    }
+
+    fn verdict(standing: Standing) -> Verdict {
+        Verdict { standing, is_primary: false, is_renewal_due: false }
+    }
+
+    fn said(object: &SealingKey, verdict: &Verdict) -> SealingKeyStatus {
+        next_status(object, verdict, &[], Timestamp::from_second(1_800_000_000).unwrap())
+    }
+
+    #[test]
+    fn what_the_controller_says_of_a_primary_is_what_a_sealer_goes_by() {
+        let mut key = object(None);
+        assert!(!key.is_primary(), "nothing is said yet");
+        let primary = Verdict { is_primary: true, ..verdict(Standing::Held(KeyState::Active)) };
+        key.status = Some(said(&key, &primary));
+        assert!(key.is_primary());
+        for other in [
+            verdict(Standing::Held(KeyState::Active)),
+            verdict(Standing::Held(KeyState::Revoked)),
+            verdict(Standing::Unreadable { secret: "s".into() }),
+            verdict(Standing::LaterVersion),
+            verdict(Standing::Lost),
+            verdict(Standing::Planted),
+            verdict(Standing::Duplicate { of: "d".into() }),
+        ] {
+            key.status = Some(said(&key, &other));
+            assert!(!key.is_primary(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_and_its_floor_outlive_the_private_half_and_a_planted_key_gets_neither() {
+        let mut key = object(None);
+        key.status = Some(said(&key, &verdict(Standing::Held(KeyState::Retiring))));
+        assert!(key.is_recorded());
+        for standing in [Standing::Lost, Standing::LaterVersion, Standing::Unreadable { secret: "s".into() }]
+        {
+            key.status = Some(said(&key, &verdict(standing.clone())));
+            assert!(key.is_recorded(), "{standing:?}");
+            let status = key.status.as_ref().unwrap();
+            assert_eq!(status.floor, Some(KeyState::Retiring), "{standing:?}");
+        }
+        let planted = object(None);
+        let status = said(&planted, &verdict(Standing::Planted));
+        assert_eq!(
+            (status.fingerprint, status.floor, status.state),
+            (None, None, Some(PublishedState::Planted))
+        );
+        // The first version recorded what it had under the name, whatever the recipient.
+        let other = Identity::generate().fingerprint().to_string();
+        let misled = object(Some(SealingKeyStatus { fingerprint: Some(other), ..Default::default() }));
+        assert_eq!(said(&misled, &verdict(Standing::Planted)).fingerprint, None);
+    }
+
+    #[test]
+    fn a_renewal_that_is_due_is_said_with_what_it_means_for_sealing() {
+        let due = |standing, is_primary| {
+            let status = said(&object(None), &Verdict { standing, is_primary, is_renewal_due: true });
+            let condition = find_condition(&status.conditions, "RenewalDue").cloned().unwrap();
+            (condition.reason, condition.message)
+        };
+        let (reason, message) = due(Standing::Held(KeyState::Active), true);
+        assert_eq!(reason, "Retiring");
+        assert!(message.contains("until then Secrets are sealed to it"), "{message}");
+        let (reason, message) = due(Standing::Held(KeyState::Revoked), false);
+        assert_eq!(reason, "Revoked");
+        assert!(message.contains("sealed to no key"), "{message}");
+        assert_eq!(due(Standing::Lost, false).0, "IdentityMissing");
+    }
+}

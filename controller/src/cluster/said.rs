@@ -1,0 +1,61 @@
+//! What is wrong with keys, logged when it begins and not at every look.
+//!
+//! Not a log of its own: a state that ends is forgotten, so it is said again when it comes again. Invariant: what is
+//! said holds names and fixed words only.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+/// Something that is wrong with a Secret, or (without a name) with all keys together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Complaint {
+    pub(super) secret: String,
+    pub(super) message: String,
+}
+
+/// What was wrong at the last look.
+#[derive(Default)]
+pub(super) struct Said(Mutex<BTreeSet<Complaint>>);
+
+impl Said {
+    /// Logs what wasn't wrong at the last look.
+    pub(super) fn say(&self, complaints: impl IntoIterator<Item = Complaint>) {
+        for Complaint { secret, message } in self.news(complaints) {
+            if secret.is_empty() {
+                tracing::warn!("{message}");
+            } else {
+                tracing::warn!(secret, "{message}");
+            }
+        }
+    }
+
+    fn news(&self, complaints: impl IntoIterator<Item = Complaint>) -> Vec<Complaint> {
+        // A panic elsewhere leaves a set that is still one.
+        let mut said = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let now: BTreeSet<Complaint> = complaints.into_iter().collect();
+        let news = now.difference(&said).cloned().collect();
+        *said = now;
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_said_when_it_begins_and_again_when_it_comes_again() {
+        let said = Said::default();
+        let look = |secrets: &[&str]| {
+            let complaint =
+                |secret: &&str| Complaint { secret: (*secret).into(), message: "it is no key".into() };
+            let news = said.news(secrets.iter().map(complaint));
+            news.into_iter().map(|complaint| complaint.secret).collect::<Vec<_>>()
+        };
+        assert_eq!(look(&["a"]), ["a"]);
+        assert_eq!(look(&["a", "b"]), ["b"]);
+        assert_eq!(look(&["a", "b"]), [""; 0]);
+        assert_eq!(look(&["b"]), [""; 0]);
+        assert_eq!(look(&["a"]), ["a"]);
+    }
+}

@@ -1,0 +1,183 @@
+//! Somebody who may write SealingKeys, but neither their status nor Secrets: whom others seal to all the same.
+//!
+//! Such a right is easily given away: to a GitOps tool, or with a role for "everything in sealing.dev". Invariant: with
+//! it nobody gets others to seal to a key of their own, or back to an older one.
+
+use seal_crds::keys::{Identity, parse_recipients};
+use seal_tests::api::Api;
+use seal_tests::wait::until;
+use serde_json::{Value, json};
+
+use super::keys::{FIRST, planted, until_primary, until_said};
+use super::scene::{Scene, condition};
+use crate::end_to_end::{publish, seal, somebody};
+use crate::sandbox::{CANARY, Run, Sandbox};
+
+/// The API as somebody with every right over SealingKeys in the controller's namespace, and no other.
+pub(super) fn writer(scene: &Scene) -> Api {
+    let kubeconfig = scene.plane.service_account(&scene.keys, "key-writer");
+    let rbac = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}", scene.keys);
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "key-writer"},
+        "rules": [{"apiGroups": ["sealing.dev"], "resources": ["sealingkeys"], "verbs": ["*"]}],
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "key-writer"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "key-writer"},
+        "subjects": [{"kind": "ServiceAccount", "name": "key-writer", "namespace": scene.keys}],
+    });
+    scene.api().create(&format!("{rbac}/roles"), &role).unwrap();
+    scene.api().create(&format!("{rbac}/rolebindings"), &binding).unwrap();
+    let writer = Api::new(&kubeconfig);
+    let last = format!("{}?limit=1", scene.sealing_keys(""));
+    until("the role is in force", || writer.create(&last, &json!({})).err().map(|no| no.code) != Some(403));
+    writer
+}
+
+/// Sets the state that is asked for.
+pub(super) fn ask(writer: &Api, scene: &Scene, name: &str, state: &str) {
+    writer.merge(&scene.sealing_keys(name), &json!({"spec": {"state": state}})).unwrap();
+}
+
+/// Every command that takes its recipients from a cluster, by a user without any right of their own.
+struct Sealers<'s> {
+    scene: &'s Scene<'static>,
+    sandbox: Sandbox,
+    user: std::path::PathBuf,
+}
+
+impl<'s> Sealers<'s> {
+    fn new(scene: &'s Scene<'static>) -> Self {
+        publish(scene);
+        let sandbox = Sandbox::new();
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": scene.namespace},
+            "stringData": {"password": CANARY},
+        });
+        sandbox.write("secret.yaml", secret.to_string());
+        Self { scene, sandbox, user: somebody(&scene.keys) }
+    }
+
+    fn run(&self) -> [Run; 3] {
+        [
+            &["keys", "fetch"][..],
+            &["secret.yaml"],
+            &["create", "db", "-n", &self.scene.namespace, "--literal", "username=app"],
+        ]
+        .map(|args| seal(&self.sandbox, self.scene, &self.user, args, b""))
+    }
+
+    /// All of them seal to this recipient.
+    #[track_caller]
+    fn seal_to(&self, recipient: &str) {
+        let [fetched, sealed, created] = self.run();
+        for run in [&fetched, &sealed, &created] {
+            assert_eq!(run.code, 0, "{}", run.stderr);
+        }
+        let recipients = parse_recipients(std::str::from_utf8(&fetched.stdout).unwrap()).unwrap();
+        assert_eq!(recipients.iter().map(|it| it.as_str()).collect::<Vec<_>>(), [recipient]);
+        let expected = recipients[0].fingerprint().to_string();
+        for run in [sealed, created] {
+            let manifest: Value = serde_yaml::from_slice(&run.stdout).unwrap();
+            let sealed_to = &manifest["spec"]["envelopes"][0]["recipients"];
+            assert_eq!(sealed_to.as_array().unwrap().len(), 1);
+            assert_eq!(sealed_to[0]["fingerprint"], expected);
+        }
+    }
+
+    /// None of them seals, and each says this and what to do.
+    #[track_caller]
+    fn refuse(&self, said: &str) {
+        for run in self.run() {
+            assert_eq!((run.code, run.stdout), (3, Vec::new()), "{}", run.stderr);
+            assert!(run.stderr.contains(said) && run.stderr.contains("\nhint: "), "{}", run.stderr);
+        }
+    }
+}
+
+#[test]
+fn people_seal_to_the_controllers_key_whatever_a_writer_of_sealing_keys_does() {
+    let (scene, _controller) = Scene::with_controller("writers");
+    let recipient = scene.recipient().recipient;
+    let writer = writer(&scene);
+    let sealers = Sealers::new(&scene);
+    sealers.seal_to(recipient.as_str());
+
+    // The real key is set to retire, and a key of their own is Active and newer.
+    let mallory = Identity::generate();
+    ask(&writer, &scene, FIRST, "Retiring");
+    let mut newer = planted("sealing-key-2", &mallory, 2);
+    newer["status"] = json!({
+        "fingerprint": mallory.fingerprint().to_string(), "state": "Active",
+        "conditions": [{"type": "Primary", "status": "True", "reason": "NewestActive", "message": "",
+                        "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+    });
+    writer.create(&scene.sealing_keys(""), &newer).unwrap();
+    sealers.seal_to(recipient.as_str());
+    until_said(&scene, FIRST, |key| condition(key, "RenewalDue").1 == "Retiring");
+    let planted = until_said(&scene, "sealing-key-2", |key| key["status"]["state"] == "Planted");
+    assert_eq!(condition(&planted, "Stalled").1, "Planted");
+    until_primary(&scene, FIRST);
+    sealers.seal_to(recipient.as_str());
+
+    // Nor can they write what the controller says, or put another recipient under the real key's name.
+    let claim = json!({"status": newer["status"]});
+    let refused =
+        writer.merge(&format!("{}/status", scene.sealing_keys("sealing-key-2")), &claim).unwrap_err();
+    assert_eq!(refused.code, 403);
+    writer.delete(&scene.sealing_keys(FIRST)).unwrap();
+    let stolen = super::keys::planted(FIRST, &mallory, 1);
+    until("the name is theirs", || {
+        let _ = writer.delete(&scene.sealing_keys(FIRST));
+        writer.create(&scene.sealing_keys(""), &stolen).is_ok()
+    });
+    let second_name = format!("sealing-key-{}", recipient.fingerprint().short());
+    until_said(&scene, &second_name, |key| condition(key, "Primary").0 == "True");
+    sealers.seal_to(recipient.as_str());
+}
+
+#[test]
+fn a_key_that_was_planted_before_the_first_start_is_not_taken_for_the_controllers() {
+    let scene = Scene::new("before");
+    let mallory = Identity::generate();
+    for (name, sequence) in [(FIRST, 1), ("sealing-key-2", 2)] {
+        scene.api().create(&scene.sealing_keys(""), &planted(name, &mallory, sequence)).unwrap();
+    }
+    let sealers = Sealers::new(&scene);
+    sealers.refuse("hasn't said yet which sealing key is its own");
+
+    let _controller = scene.start(&[]);
+    let recipient = scene.recipient();
+    assert_ne!(recipient.recipient.fingerprint(), mallory.fingerprint());
+    sealers.seal_to(recipient.recipient.as_str());
+    for name in [FIRST, "sealing-key-2"] {
+        until_said(&scene, name, |key| key["status"]["state"] == "Planted");
+    }
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+}
+
+#[test]
+fn when_the_key_is_revoked_nobody_seals_and_everybody_is_told_what_to_do() {
+    let (scene, mut controller) = Scene::with_controller("revoked");
+    let recipient = scene.recipient();
+    let sealers = Sealers::new(&scene);
+    // Nobody waits for the controller to see it.
+    assert!(controller.terminate().success());
+    ask(scene.api(), &scene, FIRST, "Revoked");
+    sealers.refuse("sealing-key-first is revoked");
+
+    let controller = scene.launch(&[]);
+    until_said(&scene, FIRST, |key| key["status"]["state"] == "Revoked");
+    sealers.refuse("seals to no key now: sealing-key-first is revoked");
+    let key = until_said(&scene, FIRST, |key| condition(key, "RenewalDue").0 == "True");
+    assert_eq!(condition(&key, "Primary").0, "False");
+    let said = "Secrets are sealed to no key: the newest is sealing-key-first, and it is revoked; no other key takes its place";
+    until("readiness says it", || {
+        controller.http("/readyz").is_some_and(|(status, text)| status == 503 && text == format!("{said}\n"))
+    });
+    assert!(controller.log().contains(said), "{}", controller.log());
+    // What is sealed already opens: those values leaked already, and without them things stand still.
+    scene.seal("db").item("a", "1").to(&recipient).commit();
+    scene.until_ready("db");
+}
