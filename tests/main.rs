@@ -6,6 +6,7 @@
 //!
 //! - [`vectors`]: both formats, held by static files
 //! - [`age`]: envelopes, to and from the real age
+//! - [`bounds`]: what hostile text may cost either program, and what a crash of one leaves behind
 //! - [`cases`]: the command line, held by the files in `cli/`
 //! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`conformance`]: the real sealed-secrets beside our programs, and in their place
@@ -30,6 +31,7 @@
 )]
 
 mod age;
+mod bounds;
 mod by_hand;
 mod cases;
 mod cluster;

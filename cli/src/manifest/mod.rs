@@ -37,15 +37,9 @@ pub(crate) struct Manifest<'a> {
     pub(crate) objects: Vec<Object>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum ManifestError {
-    #[error("this isn't YAML: {0}")]
-    NotYaml(String),
-}
-
-impl Explain for ManifestError {
+impl Explain for tree::Problem {
     fn hint(&self) -> Option<String> {
-        let Self::NotYaml(problem) = self;
+        let Self::NotYaml(problem) = self else { return None };
         Some(if problem.contains("tab") {
             "YAML is indented with spaces only".to_owned()
         } else {
@@ -57,9 +51,8 @@ impl Explain for ManifestError {
 impl<'a> Manifest<'a> {
     pub(crate) fn parse(source: &'a Source) -> Result<Self, Failure> {
         let (format, parsed) = read(source.text());
-        let documents = parsed.map_err(|error| {
-            Failure::from(ManifestError::NotYaml(error.problem)).at(source.spot_unparsed(error.at))
-        })?;
+        let documents =
+            parsed.map_err(|error| Failure::from(error.problem).at(source.spot_unparsed(error.at)))?;
         let mut manifest = Self { source, format, documents, objects: Vec::new() };
         manifest.objects = find::objects(&manifest.documents).map_err(|error| manifest.locate(error))?;
         Ok(manifest)
