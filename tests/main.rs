@@ -6,6 +6,7 @@
 //!
 //! - [`vectors`]: both formats, held by static files
 //! - [`age`]: envelopes, to and from the real age
+//! - [`bounds`]: what hostile text may cost either program, and what a crash of one leaves behind
 //! - [`cases`]: the command line, held by the files in `cli/`
 //! - [`certificate_url`]: the peer's certificate from a URL, over TLS and through proxies
 //! - [`cluster`]: the controller on a real kube-apiserver
@@ -33,6 +34,7 @@
 )]
 
 mod age;
+mod bounds;
 mod by_hand;
 mod cases;
 mod certificate_url;

@@ -51,6 +51,7 @@ use std::process::ExitCode;
 ///
 /// Returns one of the documented exit codes; see `seal --help` and `kubeseal --help`.
 pub fn main() -> ExitCode {
+    leave_no_core();
     let mut args = std::env::args_os();
     if kubeseal::is_called(args.next().as_ref()) {
         return kubeseal::main("kubeseal", args);
@@ -60,4 +61,17 @@ pub fn main() -> ExitCode {
     }
     let outcome = args::parse().and_then(commands::run);
     exit::settle(outcome).into()
+}
+
+/// A core dump would be every value and identity of this process on a disk. The limit is for the kernel and for
+/// children; a program that the kernel pipes dumps to isn't bound by it, but gets none of a process that isn't
+/// dumpable. Neither may another process of the same user attach to one or read its memory.
+fn leave_no_core() {
+    // Both only fail where something forbids the calls themselves, and then nothing else could be done.
+    let _ = rustix::process::setrlimit(
+        rustix::process::Resource::Core,
+        rustix::process::Rlimit { current: Some(0), maximum: Some(0) },
+    );
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }

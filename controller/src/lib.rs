@@ -21,6 +21,7 @@ pub mod compat_http;
 mod decode;
 pub mod failure;
 pub mod host;
+mod listen;
 pub mod metrics;
 pub mod plan;
 pub mod policy;
@@ -36,6 +37,7 @@ const FAILURE: u8 = 3;
 
 /// The program: 0 done, 1 some object isn't in place (`host --once`), 2 usage, 3 failure.
 pub fn main() -> ExitCode {
+    leave_no_core();
     let cli = Cli::parse();
     if let Err(error) = log_to_stderr(&cli.log) {
         return fail(USAGE, &error);
@@ -57,6 +59,16 @@ pub fn main() -> ExitCode {
         },
         Command::Crds => finish(print_crds()),
     }
+}
+
+/// A core dump would be every key and value of this process on a disk. The limit is for the kernel and for children;
+/// a program that the kernel pipes dumps to isn't bound by it, but gets none of a process that isn't dumpable. Neither
+/// may another process of the same user attach to one or read its memory.
+fn leave_no_core() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    // Both only fail where something forbids the calls themselves, and then nothing else could be done.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

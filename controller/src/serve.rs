@@ -1,6 +1,8 @@
 //! The HTTP page: liveness, readiness, metrics.
 //!
-//! Not an API: nothing here opens, seals or lists anything. Invariant: every answer is public.
+//! Not an API: nothing here opens, seals or lists anything. Invariants: every answer is public; connections are bounded
+//! ([`crate::listen`]), since whoever is in the cluster reaches this page, and a probe that isn't answered restarts the
+//! Pod.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::routing::get;
 use tokio::task::JoinHandle;
 
+use crate::listen;
 use crate::metrics::Metrics;
 
 /// Whether the controller does its work.
@@ -69,9 +72,5 @@ pub async fn serve(listen: SocketAddr, health: Health, metrics: Metrics) -> std:
         .route("/metrics", get(page));
     let listener = tokio::net::TcpListener::bind(listen).await?;
     tracing::info!(address = %listener.local_addr()?, "serving health and metrics");
-    Ok(tokio::spawn(async move {
-        if axum::serve(listener, router).await.is_err() {
-            tracing::error!("the page with health and metrics is gone");
-        }
-    }))
+    Ok(listen::serve(listener, router))
 }

@@ -19,6 +19,7 @@
 
 pub mod bitnami;
 pub mod digest;
+pub mod documents;
 pub mod format;
 pub mod gotemplate;
 pub mod keys;

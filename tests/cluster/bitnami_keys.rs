@@ -33,18 +33,18 @@ macro_rules! key {
 }
 
 const OLDER: Key = key!("older");
-const NEWER: Key = key!("newer");
-const LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key";
-const COMPAT: &str = "--compat-http=127.0.0.1:0";
+pub(super) const NEWER: Key = key!("newer");
+pub(super) const LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key";
+pub(super) const COMPAT: &str = "--compat-http=127.0.0.1:0";
 
-struct Key {
+pub(super) struct Key {
     pem: &'static str,
-    certificate: &'static str,
+    pub(super) certificate: &'static str,
 }
 
 impl Key {
     /// A Secret as the peer writes it.
-    fn secret(&self, name: &str, labels: &Value) -> Value {
+    pub(super) fn secret(&self, name: &str, labels: &Value) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
             "metadata": {"name": name, "labels": labels},
@@ -53,7 +53,7 @@ impl Key {
     }
 
     /// An object with one item, strict, in the namespace that is watched.
-    fn seal(&self, scene: &Scene) -> Value {
+    pub(super) fn seal(&self, scene: &Scene) -> Value {
         let place = Place { namespace: scene.namespace.parse().unwrap(), name: "db".parse().unwrap() };
         let certificate = Certificate::from_pem(self.certificate).unwrap();
         let item = seal_item(certificate.public_key(), &Binding::new(Scope::Strict, &place), b"hunter2");
@@ -65,14 +65,14 @@ impl Key {
 }
 
 /// The endpoints of a controller.
-struct Endpoints<'c> {
+pub(super) struct Endpoints<'c> {
     controller: &'c Controller,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
 }
 
 impl<'c> Endpoints<'c> {
     #[track_caller]
-    fn of(controller: &'c Controller) -> Self {
+    pub(super) fn of(controller: &'c Controller) -> Self {
         let address = eventually("it says where it serves kubeseal", || {
             let log = controller.log();
             let line = log.lines().find(|line| line.contains("serving the endpoints of sealed-secrets"));
@@ -83,7 +83,7 @@ impl<'c> Endpoints<'c> {
         Self { controller, address }
     }
 
-    fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+    pub(super) fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         let length = body.len();
         let head = format!(
@@ -105,7 +105,7 @@ impl<'c> Endpoints<'c> {
     }
 
     #[track_caller]
-    fn until_primary(&self, key: &Key) {
+    pub(super) fn until_primary(&self, key: &Key) {
         eventually("the certificate is served", || match self.send("GET", "/v1/cert.pem", "") {
             (200, certificate) if certificate == key.certificate => Ok(()),
             other => Err(format!("{other:?}")),

@@ -8,6 +8,7 @@ mod adoption;
 mod bitnami;
 mod bitnami_keys;
 mod bitnami_schema;
+mod bodies;
 mod canary;
 mod conflict;
 mod deletion;

@@ -82,6 +82,16 @@ impl Controller {
         value.map_or(0, |value| value.parse().expect("a counter is a whole number"))
     }
 
+    /// The most memory it has had so far, in KiB.
+    ///
+    /// # Panics
+    /// When it is gone.
+    #[track_caller]
+    #[must_use]
+    pub fn peak_memory(&self) -> usize {
+        self.process.peak_memory()
+    }
+
     /// Everything it wrote to stdout and stderr so far.
     ///
     /// # Panics

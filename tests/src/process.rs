@@ -60,6 +60,17 @@ impl Process {
         })
     }
 
+    /// The most memory it has had so far, in KiB.
+    ///
+    /// # Panics
+    /// When it is gone.
+    #[track_caller]
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says so");
+        peak.trim_end_matches("kB").trim().parse().expect("a number of KiB")
+    }
+
     /// Asks it to end, as a kubelet does, and waits until it did.
     ///
     /// # Panics

@@ -26,12 +26,12 @@ pub(super) struct Object {
     pub(super) spot: Spot,
 }
 
-/// Text that is no document at all.
+/// Text that can't be read.
 #[derive(Debug, thiserror::Error)]
-#[error("this isn't YAML: {0}")]
-struct NotYaml(String);
+#[error(transparent)]
+struct Unreadable(tree::Problem);
 
-impl Explain for NotYaml {}
+impl Explain for Unreadable {}
 
 /// Every document of an input, but for those in which nothing stands. Of other kinds than `kind`, which somebody
 /// will refuse, it isn't told what is left out.
@@ -42,7 +42,7 @@ pub(super) fn objects(source: &Source, kind: &str, fields: &'static [Field]) -> 
     };
     let trees = trees.map_err(|error| {
         let at = source.spot_unparsed(error.at);
-        Failure::from(NotYaml(error.problem)).under(&KubesealError::NoSecrets).at(at)
+        Failure::from(Unreadable(error.problem)).under(&KubesealError::NoSecrets).at(at)
     })?;
     let mut objects = Vec::new();
     for tree in &trees {

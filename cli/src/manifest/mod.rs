@@ -49,15 +49,16 @@ pub(crate) struct Manifest<'a> {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum ManifestError {
-    #[error("this isn't YAML: {problem}")]
-    NotYaml { problem: String, has_braces: bool },
+#[error("{problem}")]
+struct ManifestError {
+    problem: tree::Problem,
+    has_braces: bool,
 }
 
 impl Explain for ManifestError {
     fn hint(&self) -> Option<String> {
-        let Self::NotYaml { problem, has_braces } = self;
-        Some(if *has_braces {
+        let tree::Problem::NotYaml(problem) = &self.problem else { return None };
+        Some(if self.has_braces {
             "is it a template that wasn't rendered? helm template … | seal …".to_owned()
         } else if problem.contains("tab") {
             "YAML is indented with spaces only".to_owned()
@@ -72,7 +73,7 @@ impl<'a> Manifest<'a> {
         let (format, parsed) = read(source.text());
         let documents = parsed.map_err(|error| {
             let has_braces = source.text().contains("{{");
-            Failure::from(ManifestError::NotYaml { problem: error.problem, has_braces })
+            Failure::from(ManifestError { problem: error.problem, has_braces })
                 .at(source.spot_unparsed(error.at))
         })?;
         let (visible, comments) = (OnceLock::new(), OnceLock::new());

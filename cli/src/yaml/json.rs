@@ -5,7 +5,9 @@
 //! document ends, and the YAML parser, JSON being within its language, finds
 //! the spans.
 
-use super::tree::{ParseError, Tree, parse};
+use seal_crds::documents::check_json;
+
+use super::tree::{ParseError, Tree, out_of_bounds, parse};
 
 /// The documents of `text` if it is JSON; `None` if it is something else.
 pub(crate) fn parse_json(text: &str) -> Option<Result<Vec<Tree<'_>>, ParseError>> {
@@ -13,6 +15,10 @@ pub(crate) fn parse_json(text: &str) -> Option<Result<Vec<Tree<'_>>, ParseError>
     let skipped = text.len() - start.len();
     if !start.trim_start().starts_with('{') {
         return None;
+    }
+    // All documents together; each of them is checked once more as the YAML that it is.
+    if let Err(error) = check_json(start.as_bytes()) {
+        return Some(Err(out_of_bounds(error, skipped)));
     }
     let mut documents = serde_json::Deserializer::from_str(start).into_iter::<serde::de::IgnoredAny>();
     let mut trees = Vec::new();
@@ -50,6 +56,13 @@ mod tests {
         assert!(parse_json("{a: b}").is_none());
         assert!(parse_json("a: b").is_none());
         assert!(parse_json("{\"a\": 1}\n---\n{\"b\": 2}\n").is_none());
+    }
+
+    #[test]
+    fn documents_that_are_out_of_bounds_together_are_refused() {
+        let problem = |text: &str| parse_json(text).unwrap().err().unwrap().problem.to_string();
+        assert_eq!(problem(&"{\"a\":".repeat(100_000)), "this nests deeper than 127 levels");
+        assert!(problem(&"{}".repeat(1_000_001)).starts_with("this holds more than 1000000 values"));
     }
 
     #[test]

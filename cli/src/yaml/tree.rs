@@ -7,8 +7,9 @@
 //! Caveat: while it scans, granit-parser holds such decoded text in buffers of
 //! its own, which it frees without wiping; nothing outside it can.
 //!
-//! Aliases stay aliases (an index, never a copy), so a "billion laughs" file
-//! costs no more than its own length. Merge keys (`<<`) are left as they are;
+//! Nothing is built from text that is out of bounds ([`seal_crds::documents`]), so
+//! a tree can be walked by functions that call themselves, and its aliases
+//! followed. Aliases stay aliases (an index, never a copy). Merge keys (`<<`) are left as they are;
 //! whoever reads a mapping for its meaning refuses them.
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
 };
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
+use seal_crds::documents::{Excess, OutOfBounds, check_yaml};
 use zeroize::Zeroizing;
 
 /// The text of a scalar.
@@ -72,11 +74,19 @@ pub(crate) struct Tree<'a> {
     pub(crate) body: Range<usize>,
 }
 
-/// What the text isn't, and where.
+/// Why the text can't be read, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ParseError {
     pub(crate) at: usize,
-    pub(crate) problem: String,
+    pub(crate) problem: Problem,
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("this isn't YAML: {0}")]
+    NotYaml(String),
+    #[error("this {0}")]
+    OutOfBounds(Excess),
 }
 
 impl<'a> Tree<'a> {
@@ -153,6 +163,7 @@ impl<'a> Tree<'a> {
 /// Reads every document of a YAML stream. `base` is added to every offset, for
 /// text that was cut out of something larger.
 pub(crate) fn parse(text: &str, base: usize) -> Result<Vec<Tree<'_>>, ParseError> {
+    check_yaml(text).map_err(|error| out_of_bounds(error, base))?;
     // Comments are skipped; a limit on how many in a row would refuse honest files.
     let options = granit_parser::options! { emit_comments: false };
     let mut builder =
@@ -251,7 +262,7 @@ impl<'a> Builder<'a> {
             }
             Event::Alias(anchor) => {
                 let Some(&target) = open.anchors.get(&anchor) else {
-                    let problem = "an alias inside of what it refers to".to_owned();
+                    let problem = Problem::NotYaml("an alias inside of what it refers to".to_owned());
                     return Err(ParseError { at: self.base + range.start, problem });
                 };
                 open.leaf_end = range.end;
@@ -326,6 +337,10 @@ fn shift(range: Range<usize>, base: usize) -> Range<usize> {
     range.start + base..range.end + base
 }
 
+pub(super) fn out_of_bounds(error: OutOfBounds, base: usize) -> ParseError {
+    ParseError { at: base + error.at, problem: Problem::OutOfBounds(error.excess) }
+}
+
 fn scan_error(error: &ScanError, text: &str, base: usize) -> ParseError {
     // Fixed words: of the library's own, one kind quotes a character of the input.
     let problem = match error.kind() {
@@ -338,7 +353,7 @@ fn scan_error(error: &ScanError, text: &str, base: usize) -> ParseError {
         kind => kind.to_string(),
     };
     let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
-    ParseError { at: base + at, problem }
+    ParseError { at: base + at, problem: Problem::NotYaml(problem) }
 }
 
 #[cfg(test)]
@@ -413,12 +428,19 @@ mod tests {
     }
 
     #[test]
-    fn a_laughing_file_costs_its_own_length() {
-        let mut text = String::from("a0: &a0 [x, x]\n");
+    fn a_text_that_is_out_of_bounds_is_refused_before_anything_is_built() {
+        let mut laughing = String::from("a0: &a0 [x, x]\n");
         for n in 1..60 {
-            text += &format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1);
+            laughing += &format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1);
         }
-        assert!(parse(&text, 0).unwrap()[0].nodes.len() < 400);
+        for (text, problem) in [
+            ("{a: ".repeat(100_000), "this nests deeper than 127 levels"),
+            ("- ".repeat(100_000), "this nests deeper than 127 levels"),
+            (laughing, "this says far more than it is long (aliases)"),
+        ] {
+            assert_eq!(parse(&text, 7).err().unwrap().problem.to_string(), problem);
+        }
+        assert_eq!(parse(&"- ".repeat(500), 7).err().unwrap().at, 7 + 2 * 127);
     }
 
     #[test]
@@ -427,11 +449,8 @@ mod tests {
             ["a: @hunter2", "a: \"hunter2", "\thunter2: x", "a: *hunter2", "a: !hunter2!x y", "hunter2: %"]
         {
             if let Err(error) = parse(text, 0) {
-                assert!(
-                    !error.problem.contains("hunter2") && !error.problem.contains('@'),
-                    "{}",
-                    error.problem
-                );
+                let problem = error.problem.to_string();
+                assert!(!problem.contains("hunter2") && !problem.contains('@'), "{problem}");
             }
         }
     }

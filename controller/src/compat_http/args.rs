@@ -24,7 +24,7 @@ pub struct CompatArgs {
     /// sealed again to the newest key.
     #[arg(long, requires = "compat_http")]
     pub compat_rotate: bool,
-    /// How many requests a second may open something, all together.
+    /// How many requests a second may open something, for each address they come from.
     #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub compat_rate_limit: u32,
     /// How many more may come at once after a rest.

@@ -20,8 +20,8 @@ use crate::host::manifests::DocumentError;
 use crate::host::manifests::document;
 use crate::policy::Policy;
 
-/// What a body may weigh in memory; one of the largest size that is allowed weighs less.
-const MAX_WEIGHT: usize = 256 << 20;
+/// What the values of a body may weigh in memory: many times what those of the largest object that is one weigh.
+pub(super) const MAX_WEIGHT: usize = 32 << 20;
 
 /// Fields of `metadata` that the API server fills in, and that mean nothing in a manifest.
 const FILLED_IN: [&str; 8] = [

@@ -52,13 +52,21 @@ async fn start(options: &Options, has_key: bool) -> Server {
 impl Server {
     /// Status, head and body.
     async fn send(&self, method: &str, path: &str, body: &[u8]) -> (u16, String, String) {
+        self.send_from([127, 0, 0, 1], method, path, body).await
+    }
+
+    async fn send_from(&self, from: [u8; 4], method: &str, path: &str, body: &[u8]) -> (u16, String, String) {
         let (address, body) = (self.address, body.to_vec());
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((from, 0))).unwrap();
+        let stream = socket.connect(address).await.unwrap().into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
         let talk = move || {
-            let mut stream = TcpStream::connect(address).unwrap();
+            let mut stream = stream;
             stream.write_all(head.as_bytes()).unwrap();
             // The server may have answered, and closed, before it has read everything.
             drop(stream.write_all(&body));
@@ -172,25 +180,96 @@ async fn a_body_is_bounded() {
 #[tokio::test]
 async fn both_that_open_something_have_one_limit_and_the_certificate_none() {
     let object = sealed("prod").to_string();
-    // On a machine that stands still for a second, a token comes back in between.
-    for _ in 0..20 {
-        let server = start(&Options { rate: 1, burst: 1, ..options() }, true).await;
-        let begun = Instant::now();
+    let answers = within_a_second(async |server| {
         let mut answers = Vec::new();
         for path in ["/v1/verify", "/v1/rotate", "/v1/verify", "/v1/rotate"] {
             answers.push(server.send("POST", path, object.as_bytes()).await);
         }
-        if begun.elapsed() > Duration::from_millis(900) {
-            continue;
-        }
-        let statuses: Vec<_> = answers.iter().map(|(status, ..)| *status).collect();
-        assert_eq!(statuses, [200, 200, 429, 429]);
-        assert!(answers[2].1.contains("retry-after: 1"), "{}", answers[2].1);
-        assert_eq!(server.count("/v1/verify", "limited"), 1);
         for _ in 0..10 {
             assert_eq!(server.send("GET", "/v1/cert.pem", b"").await.0, 200);
         }
-        return;
+        assert_eq!(server.count("/v1/verify", "limited"), 1);
+        answers
+    });
+    let answers = answers.await;
+    let statuses: Vec<_> = answers.iter().map(|(status, ..)| *status).collect();
+    assert_eq!(statuses, [200, 200, 429, 429]);
+    assert!(answers[2].1.contains("retry-after: 1"), "{}", answers[2].1);
+}
+
+#[tokio::test]
+async fn what_opens_nothing_takes_nothing_from_the_limit() {
+    let object = sealed("prod").to_string();
+    let statuses = within_a_second(async |server| {
+        let mut statuses = Vec::new();
+        for body in ["", "", "{", "a: b: c", "{}", "[", &object, &object, &object] {
+            statuses.push(server.send("POST", "/v1/verify", body.as_bytes()).await.0);
+        }
+        statuses
+    });
+    assert_eq!(statuses.await, [400, 400, 400, 400, 400, 400, 200, 200, 429]);
+}
+
+#[tokio::test]
+async fn one_client_takes_nothing_from_another() {
+    let object = sealed("prod").to_string();
+    let statuses = within_a_second(async |server| {
+        let mut statuses = Vec::new();
+        for from in [[127, 0, 0, 2], [127, 0, 0, 2], [127, 0, 0, 2], [127, 0, 0, 1]] {
+            statuses.push(server.send_from(from, "POST", "/v1/verify", object.as_bytes()).await.0);
+        }
+        statuses
+    });
+    assert_eq!(statuses.await, [200, 200, 429, 200]);
+}
+
+/// What comes of talking to a server that lets two through, and one more a second. On a machine that stands still for
+/// a second, a token comes back in between, and it is tried again.
+async fn within_a_second<T>(talk: impl AsyncFn(&Server) -> T) -> T {
+    for _ in 0..20 {
+        let server = start(&Options { rate: 1, burst: 1, ..options() }, true).await;
+        let begun = Instant::now();
+        let outcome = talk(&server).await;
+        if begun.elapsed() < Duration::from_millis(900) {
+            return outcome;
+        }
     }
-    panic!("four requests never came within a second");
+    panic!("a few requests never came within a second");
+}
+
+/// Whoever sends something and leaves holds nothing: neither of the two at work nor a place before those who wait.
+#[tokio::test]
+async fn a_client_that_has_gone_holds_up_nobody() {
+    let server = start(&options(), true).await;
+    let body = "- a\n".repeat(MAX_BODY / 4);
+    let head = format!("POST /v1/verify HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    for _ in 0..4 * AT_ONCE {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        drop(stream.write_all(body.as_bytes()));
+    }
+    assert_eq!(server.post("/v1/verify", &sealed("prod")).await.0, 200);
+    let worked_on = server.count("/v1/verify", "malformed");
+    assert!(worked_on <= 2 * AT_ONCE as u64, "{worked_on} of {}", 4 * AT_ONCE);
+}
+
+#[test]
+fn a_client_that_has_gone_is_noticed() {
+    let waiting = Waiting::default();
+    let client_waits = waiting.clone();
+    assert!(waiting.require().is_ok());
+    drop(client_waits);
+    assert!(waiting.require().is_err());
+}
+
+/// Every connection with the largest body, and the heaviest objects at work: the values of the body, and at most ten
+/// copies of its text on the way to an answer (what is decoded, opened, sealed and printed). What is measured of a
+/// real process is in `tests/cluster/endpoints.rs`.
+#[test]
+fn bodies_fit_into_half_of_what_the_deployment_gives() {
+    let deployment = include_str!("../../deploy/deployment.yaml");
+    let (_, limit) = deployment.split_once("limits: {memory: ").unwrap();
+    let limit: usize = limit.split_once("Mi}").unwrap().0.parse().unwrap();
+    let bodies = listen::CONNECTIONS * MAX_BODY + AT_ONCE * (posted::MAX_WEIGHT + 10 * MAX_BODY);
+    assert!(bodies <= (limit << 20) / 2, "{bodies} of {limit} MiB");
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use seal_crds::documents::check_yaml;
 use seal_crds::keys::{RsaKeyError, RsaPrivateKey, RsaSealingKey};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -62,6 +63,8 @@ impl From<String> for Text {
 }
 
 fn from_backup(text: &str) -> Result<Vec<RsaPrivateKey>, RsaKeysError> {
+    // Deep nesting costs this parser the square of its depth.
+    check_yaml(text).map_err(|_| RsaKeysError::Malformed)?;
     let mut keys = Vec::new();
     for document in serde_yaml::Deserializer::from_str(text) {
         let object = Option::<Object>::deserialize(document).map_err(|_| RsaKeysError::Malformed)?;

@@ -254,7 +254,7 @@ fn yaml_and_json_are_read_and_one_document_is_taken() {
         object.to_string()
     };
     for (body, expected) in [
-        (String::new(), "the body isn't YAML"),
+        (String::new(), "the body has 0 documents"),
         ("--- null".to_owned(), "the body has 0 documents"),
         (format!("{yaml}---\n{yaml}"), "the body has 2 documents"),
         (format!("{object}{object}"), "the body has 2 documents"),

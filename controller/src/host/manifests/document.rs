@@ -1,28 +1,52 @@
 //! Documents of a file, YAML or JSON, as plain values in which no key occurs twice.
 //!
 //! Not a schema. A key that occurs twice is refused because readers differ in which one they take: what a
-//! reviewer saw need not be what is reconciled. Invariant: an error says where and what in fixed words; the
-//! parser's own text may quote the file and is dropped.
-//!
-//! Aliases are why what a file says may be far larger than the file, so its values are weighed as they are
-//! made: by [`weight`], and by their text against the length of the file.
+//! reviewer saw need not be what is reconciled. So is a line separator that YAML 1.1 (kubectl) breaks lines at and
+//! YAML 1.2 doesn't. Invariants: an error says where and what in fixed words; the parser's own text may quote the
+//! file and is dropped. Nothing is built from a file that is out of bounds ([`seal_crds::documents`]), and what is
+//! built is weighed as it is made, by [`weight`].
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use seal_crds::documents::{Excess, OutOfBounds, check_json, check_yaml};
+use serde_json::{Map, Value};
+
+mod json;
+mod yaml;
 
 /// Why a document can't be read. The words are the rest of a sentence about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DocumentError {
-    problem: &'static str,
+    problem: Problem,
     /// Line and column in the file, from 1.
     position: Option<(usize, usize)>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Problem {
+    #[error("isn't YAML")]
+    NotYaml,
+    #[error("isn't JSON")]
+    NotJson,
+    #[error("isn't text in UTF-8")]
+    NotText,
+    #[error("has a line separator that YAML libraries read in different ways")]
+    Separator,
+    #[error("has a tag that isn't known here")]
+    Tag,
+    #[error("has a key twice")]
+    Twice,
+    #[error("has a key that isn't text")]
+    Key,
+    #[error(transparent)]
+    Excess(#[from] Excess),
+    #[error("takes up more memory than there is room for")]
+    Heavy,
+}
+
 impl fmt::Display for DocumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.problem)?;
+        write!(f, "{}", self.problem)?;
         match self.position {
             Some((line, column)) => write!(f, " at line {line}, column {column}"),
             None => Ok(()),
@@ -31,9 +55,6 @@ impl fmt::Display for DocumentError {
 }
 
 impl std::error::Error for DocumentError {}
-
-/// How many times its length a file may say. Text that is short as YAML and long as UTF-8 needs 2.
-const MAX_EXPANSION: usize = 16;
 
 /// What a value takes up beside its text: about what `serde_json` needs, and never less.
 const NODE: usize = 64;
@@ -57,143 +78,65 @@ pub(super) fn weight(value: &Value) -> usize {
 ///
 /// Together they weigh at most `max_weight`.
 pub(crate) fn read(bytes: &[u8], is_json: bool, max_weight: usize) -> Vec<Result<Value, DocumentError>> {
-    let mut documents = Vec::new();
-    let mut keep = |document| {
-        let failed = Result::is_err(&document);
-        documents.push(document);
-        failed
+    let mut room = Room(max_weight);
+    let (documents, error) = match check(bytes, is_json) {
+        Ok(text) if is_json => json::read(text, &mut room),
+        Ok(text) => yaml::read(text, &mut room),
+        Err((problem, at)) => (Vec::new(), Some(locate(problem, bytes, at))),
     };
-    let mut bounds = Bounds { weight: max_weight, said: MAX_EXPANSION.saturating_mul(bytes.len() + NODE) };
+    documents.into_iter().map(Ok).chain(error.map(Err)).collect()
+}
+
+/// The text, if it is one that every reader reads in the same way, and that can be built; else the byte at which it
+/// isn't.
+fn check(bytes: &[u8], is_json: bool) -> Result<&str, (Problem, usize)> {
+    let text = std::str::from_utf8(bytes).map_err(|error| (Problem::NotText, error.valid_up_to()))?;
+    let out_of_bounds = |OutOfBounds { excess, at }| (excess.into(), at);
     if is_json {
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        while !matches!(json.end(), Ok(())) {
-            let position = |error: &serde_json::Error| Some((error.line(), error.column()));
-            let document = Strict(&mut bounds).deserialize(&mut json);
-            if keep(document.map_err(|error| describe(&error, "isn't JSON", position(&error)))) {
-                break;
-            }
-        }
+        check_json(bytes).map_err(out_of_bounds)?;
     } else {
-        for document in serde_yaml::Deserializer::from_slice(bytes) {
-            let position = |error: &serde_yaml::Error| error.location().map(|at| (at.line(), at.column()));
-            let document = Strict(&mut bounds).deserialize(document);
-            if keep(document.map_err(|error| describe(&error, "isn't YAML", position(&error)))) {
-                break;
-            }
+        if let Some(at) = text.find(['\u{85}', '\u{2028}', '\u{2029}']) {
+            return Err((Problem::Separator, at));
         }
+        check_yaml(text).map_err(out_of_bounds)?;
     }
-    documents
+    Ok(text)
 }
 
-/// What may still be made of a file.
-struct Bounds {
-    weight: usize,
-    said: usize,
+fn locate(problem: Problem, bytes: &[u8], at: usize) -> DocumentError {
+    let before = &bytes[..at];
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
+    DocumentError { problem, position: Some((line, column)) }
 }
 
-impl Bounds {
-    fn charge<E: serde::de::Error>(&mut self, weight: usize, said: usize) -> Result<(), E> {
-        self.said = self.said.checked_sub(said).ok_or_else(|| E::custom(EXPANDS))?;
-        self.weight = self.weight.checked_sub(weight).ok_or_else(|| E::custom(HEAVY))?;
+/// The weight that values may still have.
+struct Room(usize);
+
+impl Room {
+    fn take(&mut self, weight: usize) -> Result<(), Problem> {
+        self.0 = self.0.checked_sub(weight).ok_or(Problem::Heavy)?;
         Ok(())
     }
 
-    fn node<E: serde::de::Error>(&mut self, text: usize) -> Result<(), E> {
-        self.charge(NODE + text, 1 + text)
-    }
-}
-
-/// Our own words inside a parser's error, by which it is told from all others.
-const TWICE: &str = "has a key twice";
-const EXPANDS: &str = "says far more than it is long (aliases)";
-const HEAVY: &str = "doesn't fit into the 256 MiB for all SealedSecrets";
-
-fn describe(
-    error: &impl fmt::Display,
-    otherwise: &'static str,
-    position: Option<(usize, usize)>,
-) -> DocumentError {
-    let text = error.to_string();
-    let problem = [TWICE, EXPANDS, HEAVY].into_iter().find(|own| text.contains(own)).unwrap_or(otherwise);
-    DocumentError { problem, position }
-}
-
-/// A value without duplicate keys, within bounds.
-struct Strict<'a>(&'a mut Bounds);
-
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a YAML or JSON value")
+    /// For a value with this much text, before it is made.
+    fn node(&mut self, text: usize) -> Result<(), Problem> {
+        self.take(NODE + text)
     }
 
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
-        self.0.node(0)?;
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
-        self.0.node(0)?;
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
-        self.0.node(0)?;
-        Ok(value.into())
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
-        self.0.node(0)?;
-        Ok(value.into())
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        self.0.node(0)?;
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
-        self.0.node(value.len())?;
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        self.0.node(0)?;
-        let mut values = Vec::new();
-        while let Some(value) = seq.next_element_seed(Strict(self.0))? {
-            values.push(value);
+    /// Puts an entry into a map whose key and value were weighed.
+    fn insert(&mut self, map: &mut Map<String, Value>, key: Value, value: Value) -> Result<(), Problem> {
+        if map.is_empty() {
+            self.take(MAP)?;
         }
-        Ok(Value::Array(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        self.0.node(0)?;
-        let mut map = Map::new();
-        while let Some(key) = entries.next_key_seed(Strict(self.0))? {
-            if map.is_empty() {
-                self.0.charge(MAP, 0)?;
-            }
-            // YAML lets a key be anything; Kubernetes knows only text, and reads `1:` as `"1":`.
-            let key = match key {
-                Value::String(text) => text,
-                Value::Bool(_) | Value::Number(_) | Value::Null => key.to_string(),
-                Value::Array(_) | Value::Object(_) => return Err(A::Error::custom("a key that isn't text")),
-            };
-            let value = entries.next_value_seed(Strict(self.0))?;
-            if map.insert(key, value).is_some() {
-                return Err(A::Error::custom(TWICE));
-            }
-        }
-        Ok(Value::Object(map))
+        // YAML lets a key be anything; Kubernetes knows only text, and reads `1:` as `"1":`.
+        let key = match key {
+            Value::String(text) => text,
+            Value::Bool(_) | Value::Number(_) | Value::Null => key.to_string(),
+            Value::Array(_) | Value::Object(_) => return Err(Problem::Key),
+        };
+        if map.insert(key, value).is_some() { Err(Problem::Twice) } else { Ok(()) }
     }
 }
 
@@ -241,24 +184,39 @@ mod tests {
     }
 
     #[test]
-    fn aliases_can_not_be_multiplied_without_end() {
-        let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for (above, below) in ('a'..'j').zip('b'..='j') {
-            let many = vec![format!("*{above}"); 9].join(", ");
-            bomb += &format!("{below}: &{below} [{many}]\n");
+    fn a_file_that_is_out_of_bounds_is_refused_before_anything_is_made() {
+        let aliases = vec!["*a"; 1000].join(", ");
+        let repeated = format!("a: &a {}\nb: [{aliases}]\n", "x".repeat(100_000));
+        // Each says why, and not that there is no room.
+        for (text, is_json, expected) in [
+            ("[".repeat(100_000), false, "nests deeper than 127 levels at line 1, column 128"),
+            ("{a: ".repeat(100_000), false, "nests deeper than 127 levels at line 1, column "),
+            ("\n{\"a\":".repeat(100_000), true, "nests deeper than 127 levels at line 129, column 1"),
+            ("- x\n".repeat(1_000_001), false, "holds more than 1000000 values"),
+            (format!("[{}]", "1,".repeat(1_000_001)), true, "holds more than 1000000 values"),
+            (repeated, false, "says far more than it is long (aliases) at line 2"),
+        ] {
+            let error = read(text.as_bytes(), is_json, 0)[0].clone().unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
         }
-        assert!(yaml(&bomb)[0].is_err());
-        assert!(yaml(&"[".repeat(100_000))[0].is_err());
     }
+
     #[test]
-    fn one_long_text_can_not_be_repeated_without_end() {
-        let repeated = |times| {
-            let aliases = vec!["*a"; times].join(", ");
-            format!("a: &a {}\nb: [{aliases}]\n", "x".repeat(100_000))
-        };
-        assert!(yaml(&repeated(5))[0].is_ok(), "aliases as people use them");
-        let error = yaml(&repeated(1000))[0].clone().unwrap_err();
-        assert!(error.starts_with(EXPANDS), "{error}");
+    fn what_another_library_reads_as_the_end_of_a_comment_is_refused() {
+        for separator in ["\u{85}", "\u{2028}", "\u{2029}"] {
+            let error = yaml(&format!("a: 1 # x{separator}b: {{c: [d]}}\n"))[0].clone().unwrap_err();
+            assert_eq!(
+                error,
+                "has a line separator that YAML libraries read in different ways at line 1, column 9"
+            );
+        }
+        assert!(json("{\"a\": \"x\u{2028}y\"}")[0].is_ok(), "in JSON it is a character like any other");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_with_their_place() {
+        let error = read(b"a: 1\nb: \xff", false, usize::MAX)[0].clone().unwrap_err().to_string();
+        assert_eq!(error, "isn't text in UTF-8 at line 2, column 4");
     }
 
     #[test]
@@ -270,7 +228,13 @@ mod tests {
         let documents = format!("{text}---\n{text}");
         let found = read(documents.as_bytes(), false, 2 * weight - 2 * NODE);
         assert!(found[0].is_ok());
-        assert!(found[1].as_ref().unwrap_err().to_string().starts_with(HEAVY));
-        assert!(read(b"[1, 2, 3]", true, 2 * NODE)[0].as_ref().unwrap_err().to_string().starts_with(HEAVY));
+        assert!(found[1].as_ref().unwrap_err().to_string().starts_with(&Problem::Heavy.to_string()));
+        assert!(
+            read(b"[1, 2, 3]", true, 2 * NODE)[0]
+                .as_ref()
+                .unwrap_err()
+                .to_string()
+                .starts_with(&Problem::Heavy.to_string())
+        );
     }
 }

@@ -163,7 +163,7 @@ fn objects_that_are_too_large_together_are_a_problem() {
     assert!(read(tmp.path()).is_complete());
     let found = read_up_to(tmp.path(), 80_000);
     assert_eq!(places(&found), ["prod/a", "prod/b"]);
-    let expected = "c.yaml (document 1) doesn't fit into the 256 MiB for all SealedSecrets at line";
+    let expected = "c.yaml (document 1) takes up more memory than there is room for at line";
     assert!(problems(&found)[0].starts_with(expected), "{:?}", problems(&found));
 }
 

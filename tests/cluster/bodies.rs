@@ -1,0 +1,95 @@
+//! What bodies that are posted may cost: memory, and the patience of others.
+//!
+//! Not what is answered, which `controller/src/compat_http/tests.rs` holds. Invariant: no clock, but for how long this
+//! test waits before it gives up.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
+
+use seal_crds::bitnami::seal_item;
+use seal_crds::keys::Certificate;
+use seal_crds::{Binding, Place, Scope};
+use serde_json::{Value, json};
+
+use super::bitnami_keys::{COMPAT, Endpoints, LABEL, NEWER};
+use super::scene::Scene;
+
+/// The largest body that is taken.
+const MAX_BODY: usize = 2 << 20;
+
+/// The heaviest bodies for each byte, and the largest that is honest.
+fn bodies(scene: &Scene) -> Vec<String> {
+    let fill = |start: &str, element: &str, end: &str| {
+        let count = (MAX_BODY - start.len() - end.len()) / element.len();
+        format!("{start}{}{end}", element.repeat(count))
+    };
+    let anchors = (0..100_000).map(|n| format!("- &a{n} {{}}\n")).collect::<String>();
+    let place = Place { namespace: scene.namespace.parse().unwrap(), name: "db".parse().unwrap() };
+    let certificate = Certificate::from_pem(NEWER.certificate).unwrap();
+    let value = vec![b'x'; 700 << 10];
+    let item = seal_item(certificate.public_key(), &Binding::new(Scope::Strict, &place), &value);
+    let mut honest = NEWER.seal(scene);
+    honest["spec"]["encryptedData"]["large"] = Value::String(item);
+    let many: serde_json::Map<_, _> = (0..100_000).map(|n| (format!("i{n}"), json!("AAAA"))).collect();
+    let mut crowded = NEWER.seal(scene);
+    crowded["spec"]["encryptedData"] = many.into();
+    vec![
+        fill("[", "{\"\":0},", "0]"),
+        fill("[", "[0],", "0]"),
+        fill("[", "{a: },", "0]"),
+        fill("", "- {}\n", ""),
+        fill("", "--- {}\n", ""),
+        "{a: ".repeat(MAX_BODY / 4),
+        anchors,
+        honest.to_string(),
+        crowded.to_string(),
+    ]
+}
+
+#[test]
+fn bodies_of_the_worst_kind_fit_into_half_of_the_memory_that_the_deployment_gives() {
+    let scene = Scene::new("bodies");
+    let secret = NEWER.secret("sealed-secrets-keyx7k2p", &json!({LABEL: "active"}));
+    scene.api().create(&scene.identities(""), &secret).unwrap();
+    let controller = scene.start(&[COMPAT, "--compat-verify", "--compat-rotate", "--compat-rate-limit=1000"]);
+    let endpoints = Endpoints::of(&controller);
+    endpoints.until_primary(&NEWER);
+    let before = controller.peak_memory();
+
+    // Clients that send all but the last byte and wait: each holds a body, and they are more than are taken.
+    let unfinished: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let mut stream = TcpStream::connect(endpoints.address).unwrap();
+            let head = format!("POST /v1/verify HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY}\r\n\r\n");
+            let _ =
+                stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&vec![b' '; MAX_BODY - 1]));
+            stream
+        })
+        .collect();
+    let bodies = bodies(&scene);
+    thread::scope(|scope| {
+        for body in &bodies {
+            for path in ["/v1/verify", "/v1/rotate"] {
+                let address = endpoints.address;
+                scope.spawn(move || {
+                    let mut stream = TcpStream::connect(address).unwrap();
+                    let length = body.len();
+                    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+                    // It may be refused before all of it is sent, or give way to another connection.
+                    let _ =
+                        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+                    let _ = stream.read(&mut [0; 1 << 10]);
+                });
+            }
+        }
+    });
+    // Whoever leaves gives back what is held for it, so that the next is served.
+    drop(unfinished);
+    assert_eq!(endpoints.send("POST", "/v1/verify", &bodies[7]).0, 200);
+    let (status, resealed) = endpoints.send("POST", "/v1/rotate", &bodies[7]);
+    assert!(status == 200 && resealed.len() > 700 << 10, "{status}");
+
+    let peak = controller.peak_memory();
+    assert!(peak < 256 << 10, "{peak} KiB, {before} KiB before");
+}
