@@ -10,11 +10,13 @@ mod mutations;
 mod opening;
 mod refused;
 mod shape;
+mod template_mutations;
 mod templates;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::template::TemplateData;
 use super::*;
 use crate::format::{Sealed, UnsealError};
 use crate::gotemplate::Branching;

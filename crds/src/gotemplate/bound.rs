@@ -22,13 +22,39 @@ pub(super) struct Bound {
     pub(super) kind: Option<Kind>,
     /// Whether the keys of a map are public although its values aren't: that of all items.
     pub(super) public_keys: bool,
+    /// What it prints as.
+    pub(super) prints: Prints,
+}
+
+/// What a value prints as, for all items of these lengths.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prints {
+    /// Anything, or nothing at all.
+    Anything,
+    /// One string of JSON, with its quotes.
+    JsonString,
+    /// One string of Go, with its quotes; some of the escapes in it JSON doesn't have.
+    GoString,
 }
 
 impl Bound {
     /// Of a value that is public, or as good as public.
     pub(super) fn of(value: &Value) -> Self {
         let (size, depth) = measure(value);
-        Self { size, depth, secret: false, kind: Some(value.kind()), public_keys: true }
+        let kind = Some(value.kind());
+        Self { size, depth, secret: false, kind, public_keys: true, prints: Prints::Anything }
+    }
+
+    /// Of one of these values, whichever it is: type and text, as far as all agree.
+    pub(super) fn shared(of: &[Computed]) -> (Option<Kind>, Prints) {
+        let Some((first, rest)) = of.split_first() else { return (None, Prints::Anything) };
+        rest.iter().fold((first.bound.kind, first.bound.prints), |(kind, prints), other| {
+            let other = other.bound;
+            (
+                kind.filter(|_| kind == other.kind),
+                if prints == other.prints { prints } else { Prints::Anything },
+            )
+        })
     }
 
     /// Of an item, or of the map of all items.
