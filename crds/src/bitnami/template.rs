@@ -7,7 +7,7 @@
 //! value from whether the Secret is made. Item lengths are public in this format. So, unless branching is allowed:
 //! a template renders or not by the lengths of the items; the most that all of them can give has to fit into a Secret;
 //! and a value whose content Kubernetes checks for the Secret's type passes whatever the items are
-//! ([`GoTemplate::render_json_object`]). All of that is decided when the object is parsed.
+//! ([`GoTemplate::render_json_object`], [`Rendered::never_empty`]). All of that is decided when the object is parsed.
 //!
 //! Invariant: [`TemplateData::check`] looks at no value.
 
@@ -23,9 +23,6 @@ use crate::template::TemplateError;
 
 /// Templates of an object, at most: as many as it may have items.
 const MAX_TEMPLATES: usize = 1024;
-
-/// Functions that give nothing only where they are given nothing.
-const KEEPING: [&str; 4] = ["b64enc", "print", "println", "toString"];
 
 /// What Kubernetes checks of a value.
 #[derive(Clone, Copy)]
@@ -126,14 +123,6 @@ impl TemplateData {
         // Letters in the place of items: what comes of them tells what comes of all others of these lengths.
         let item = |(name, length): (&ItemName, &usize)| (name.clone(), vec![b'x'; *length].into());
         let items: BTreeMap<ItemName, Plaintext> = lengths.iter().map(item).collect();
-        for (key, template) in self.own(&items) {
-            let keeps = || template.parsed.calls().iter().all(|function| KEEPING.contains(function));
-            if let Some(checked @ Checked::NotEmpty) = checked(type_, key)
-                && !keeps()
-            {
-                return Err(refused(key, type_, checked.rule()));
-            }
-        }
         self.render_saying(type_, &items, Checked::rule)?;
         Ok(())
     }
@@ -173,14 +162,14 @@ impl TemplateData {
             };
             let rendered = rendered.map_err(|error| failed(key, error))?;
             let refused = |checked| refused(key, type_, says(checked));
-            let Rendered { value, max_len } = rendered.ok_or_else(|| refused(Checked::Json))?;
+            let Rendered { value, max_len, never_empty } = rendered.ok_or_else(|| refused(Checked::Json))?;
             // What it can give, not what it gives: the latter would tell.
             total = total.saturating_add(max_len);
             if total > MAX_SECRET_SIZE as u64 {
                 return Err(UnsealError::SecretTooLarge { limit: MAX_SECRET_SIZE });
             }
             if let Some(Checked::NotEmpty) = checked
-                && value.is_empty()
+                && !never_empty
             {
                 return Err(refused(Checked::NotEmpty));
             }

@@ -4,7 +4,7 @@
 //! [`functions`](super::functions). Invariant: with branching refused, every decision that ends in an error is
 //! taken from [`Bound`](super::bound::Bound)s.
 
-use super::bound::{Bound, Computed};
+use super::bound::{Bound, Computed, Prints};
 use super::budget::Budget;
 use super::error::GoTemplateError;
 use super::json_object::{GROWTH, JsonObject};
@@ -28,7 +28,7 @@ pub(super) fn render(
 ) -> Result<Rendered, GoTemplateError> {
     let mut run = Run::new(templates, branching, values, budget);
     run.root()?;
-    Ok(Rendered { value: run.out.into_inner().into(), max_len: run.out_size })
+    Ok(run.rendered())
 }
 
 /// `None` where it isn't an object.
@@ -42,9 +42,11 @@ pub(super) fn render_json_object(
     run.root()?;
     // Both texts are read.
     run.budget.charge(1, run.out_size.saturating_mul(2))?;
-    let max_len = run.out_size;
-    let text = run.object.and_then(|object| object.choose(run.out));
-    Ok(text.map(|text| Rendered { value: text.into_inner().into(), max_len }))
+    let Some(text) = run.object.take().and_then(|object| object.choose(std::mem::take(&mut run.out))) else {
+        return Ok(None);
+    };
+    run.out = text;
+    Ok(Some(run.rendered()))
 }
 
 /// Why walking stopped before the end.
@@ -70,6 +72,8 @@ struct Run<'t> {
     object: Option<JsonObject>,
     /// What each of them can have so far, from public facts.
     out_size: u64,
+    /// Whether they have something in any case.
+    never_empty: bool,
     depth: usize,
 }
 
@@ -92,8 +96,14 @@ impl<'t> Run<'t> {
             out: Buffer::default(),
             object: None,
             out_size: 0,
+            never_empty: false,
             depth: 0,
         }
+    }
+
+    fn rendered(self) -> Rendered {
+        let Self { out, out_size, never_empty, .. } = self;
+        Rendered { value: out.into_inner().into(), max_len: out_size, never_empty }
     }
 
     fn root(&mut self) -> Outcome<()> {
@@ -112,6 +122,7 @@ impl<'t> Run<'t> {
         match node {
             Node::Text(text) => {
                 self.charge_output(1, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+                self.never_empty |= !text.is_empty();
                 self.out.extend(text);
                 self.object.iter_mut().for_each(|object| object.public(text));
             }
@@ -157,6 +168,7 @@ impl<'t> Run<'t> {
         let is_escaped = computed.bound.secret && self.object.is_some();
         let growth = if is_escaped { GROWTH } else { 1 };
         self.charge_output(line, computed.bound.size.saturating_mul(growth))?;
+        self.never_empty |= computed.bound.prints != Prints::Anything;
         let start = self.out.len();
         print::print_into(&mut self.out, &computed.value);
         let printed = &self.out.bytes()[start..];

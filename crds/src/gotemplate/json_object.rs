@@ -73,9 +73,8 @@ impl JsonObject {
                 json::escape_into(&mut self.text, &Zeroizing::new(go.unwrap_or_default()));
                 self.text.push(b'"');
             }
-            (true, At::Outside, Prints::Anything) | (true, At::Escape | At::Digits(_), _) => {
-                self.fits = false
-            }
+            (true, At::Outside, Prints::Anything | Prints::Something)
+            | (true, At::Escape | At::Digits(_), _) => self.fits = false,
         }
     }
 

@@ -19,7 +19,7 @@
 //! Invariant: for the supported language, wherever the peer renders, this renders the same bytes or is refused; it
 //! never renders others. Held by `tests/gotemplate.rs` against the real engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use self::bound::Computed;
@@ -44,7 +44,6 @@ mod print;
 mod quote;
 #[cfg(test)]
 pub(crate) mod random;
-mod references;
 mod tree;
 mod unicode;
 mod value;
@@ -95,6 +94,9 @@ pub struct Rendered {
     /// several texts together is to be held against this: held against their lengths, it would be an oracle too.
     /// Under [`Branching::Allowed`] it follows the values.
     pub max_len: u64,
+    /// Whether it has a byte at least for any values of these lengths. Under [`Branching::Allowed`] it follows the
+    /// values.
+    pub never_empty: bool,
 }
 
 impl GoTemplate {
@@ -143,20 +145,5 @@ impl GoTemplate {
     /// The names of all functions that a template may call.
     pub fn functions() -> impl Iterator<Item = &'static str> {
         functions::all().map(|function| function.name)
-    }
-
-    /// The keys that it names, as `.key`, `$.key` or `index . "key"`.
-    pub fn references(&self) -> BTreeSet<String> {
-        references::find(&self.templates).keys
-    }
-
-    /// The names of the functions that it calls, by whatever name Go or sprig gave them.
-    pub fn calls(&self) -> BTreeSet<&'static str> {
-        references::find(&self.templates).functions
-    }
-
-    /// Whether it also uses the map as a whole, so that [`references`](Self::references) may lack some.
-    pub fn uses_everything(&self) -> bool {
-        references::find(&self.templates).everything
     }
 }

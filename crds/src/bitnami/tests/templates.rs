@@ -258,8 +258,21 @@ fn a_private_key_for_ssh_is_never_empty_because_of_what_an_item_is() {
         object(&[("k", item)], &[("ssh-privatekey", text)]).typed("kubernetes.io/ssh-auth")
     };
     assert!(ssh("{{ .k }}\n", "x").unseal(&[RSA_2048]).is_ok());
-    assert!(ssh("{{ .k }}", "x").unseal(&[RSA_2048]).is_ok());
-    for (text, item) in [("{{ .k }}", ""), ("{{ trim .k }}", "x"), ("{{ trimPrefix \"x\" .k }}", "x")] {
+    for text in [
+        "{{ .k }}",
+        "{{ trim .k }}\n",
+        "{{ len .k }}",
+        "{{ .k | b64enc }}",
+        "{{ ternary .k \"y\" (eq .k \"x\") }}",
+    ] {
+        assert!(ssh(text, "x").unseal(&[RSA_2048]).is_ok(), "{text}");
+    }
+    for (text, item) in [
+        ("{{ .k }}", ""),
+        ("{{ trim .k }}", "x"),
+        ("{{ trimPrefix \"x\" .k }}", "x"),
+        ("{{ ternary .k \"\" (eq .k \"x\") }}", "x"),
+    ] {
         assert!(is_checked(&ssh(text, item).refused(), "put something into it"), "{text}");
     }
 }

@@ -172,6 +172,12 @@ impl Function {
             ("quote", [one]) if !matches!(one.bound.kind, Some(Kind::Nil | Kind::Missing)) => {
                 (kind, Prints::GoString)
             }
+            ("print" | "println" | "toString" | "b64enc", parts)
+                if parts.iter().any(|part| part.bound.prints != Prints::Anything) =>
+            {
+                (kind, Prints::Something)
+            }
+            (_, _) if kind.is_some_and(|kind| kind != Kind::Text) => (kind, Prints::Something),
             _ => (kind, Prints::Anything),
         }
     }

@@ -126,13 +126,17 @@ fn no_mutated_template_panics_and_its_outcome_tells_nothing() {
     assert!(rendered > count / 50, "only {rendered} of {count} rendered");
 }
 
-/// Everything that shows of a render: whether there is one or why not, how large it may be, and what it cost.
-fn shown(text: &str, values: &[&[u8]; ITEMS.len()]) -> (Result<u64, GoTemplateError>, u64) {
+/// Everything that shows of a render: whether there is one or why not, how large and how small it may be, and what it
+/// cost.
+fn shown(text: &str, values: &[&[u8]; ITEMS.len()]) -> (Result<(u64, bool), GoTemplateError>, u64) {
     let values = Values::new(&ITEMS.into_iter().zip(values.iter().copied()).collect());
     let mut budget = Budget::of_object();
     let outcome = GoTemplate::parse(text, Branching::Refused, &mut budget)
         .and_then(|template| template.render(&values, &mut budget))
-        .map(|rendered| rendered.max_len);
+        .map(|rendered| {
+            assert!(!rendered.value.is_empty() || !rendered.never_empty, "{text}");
+            (rendered.max_len, rendered.never_empty)
+        });
     (outcome, budget.left())
 }
 
