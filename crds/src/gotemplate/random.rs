@@ -124,10 +124,13 @@ fn call_of(random: &mut Random, function: &functions::Function, depth: usize) ->
 
 /// Whether a function may give what is asked for.
 fn fits(out: Out, type_: Type) -> bool {
-    match (type_, out) {
-        (_, Out::Any) | (Type::Any | Type::Reflect, _) => true,
-        (Type::Text, Out::Text) | (Type::Int, Out::Int(_)) | (Type::Float, Out::Float) => true,
-        (Type::Bool, Out::Bool) | (Type::List, Out::List(_)) | (Type::Map, Out::Map(Of::Any)) => true,
-        _ => false,
+    match type_ {
+        Type::Any | Type::Reflect => true,
+        Type::Text => matches!(out, Out::Text | Out::Any),
+        Type::Int => matches!(out, Out::Int(_) | Out::Any),
+        Type::Float => matches!(out, Out::Float | Out::Any),
+        Type::Bool => matches!(out, Out::Bool | Out::Any),
+        Type::List => matches!(out, Out::List(_) | Out::Any),
+        Type::Map => matches!(out, Out::Map(Of::Any) | Out::Any),
     }
 }
