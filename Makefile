@@ -32,7 +32,7 @@ test: toolchain ## Everything, against a real control plane, the real age and se
 	cargo test --locked --workspace
 
 .PHONY: fuzz
-fuzz: ## Change manifests of both formats 100,000 times at random (some 3 minutes)
+fuzz: ## Try 100,000 random manifests and templates of both formats (some 5 minutes)
 	SEAL_FUZZ_COUNT=$${SEAL_FUZZ_COUNT:-100000} cargo test --locked --quiet -p seal-crds --lib mutations
 
 .PHONY: toolchain

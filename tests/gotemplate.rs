@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use seal_crds::gotemplate::{Branching, GoTemplate, GoTemplateError};
+use seal_crds::gotemplate::{Branching, Budget, GoTemplate, GoTemplateError, Values};
 use seal_tests::toolchain;
 use serde_json::{Value, json};
 
@@ -82,8 +82,10 @@ fn peer(cases: &[(&str, &Data)]) -> Vec<Result<Vec<u8>, String>> {
 }
 
 fn ours(template: &str, data: &Data, branching: Branching) -> Result<Vec<u8>, GoTemplateError> {
-    let values = data.iter().map(|(key, value)| (*key, value.as_slice())).collect();
-    GoTemplate::parse(template, branching)?.render(&values).map(|rendered| rendered.value.expose().to_vec())
+    let values = Values::new(&data.iter().map(|(key, value)| (*key, value.as_slice())).collect());
+    let mut budget = Budget::of_object();
+    let template = GoTemplate::parse(template, branching, &mut budget)?;
+    template.render(&values, &mut budget).map(|rendered| rendered.value.expose().to_vec())
 }
 
 /// What is wrong with what we make of a case, if anything.
@@ -176,7 +178,8 @@ fn every_function_of_the_peer_is_supported_or_named_with_the_reason() {
     let names = String::from_utf8(output.stdout).unwrap();
     assert!(names.lines().count() > 200);
     for name in names.lines() {
-        let parsed = GoTemplate::parse(&format!("{{{{ {name} }}}}"), Branching::Refused);
+        let text = format!("{{{{ {name} }}}}");
+        let parsed = GoTemplate::parse(&text, Branching::Refused, &mut Budget::of_object());
         let unknown = matches!(parsed, Err(GoTemplateError::UnknownFunction { .. }));
         assert!(!unknown, "{name}");
     }

@@ -12,6 +12,7 @@
 //! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`conformance`]: the real sealed-secrets beside our programs, and in their place
 //! - [`end_to_end`]: the main job, by everything real
+//! - [`endless`]: templates that never end, before the command line
 //! - [`files`]: what `seal` does to files and streams
 //! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
 //! - [`kubeseal`]: the command line of kubeseal, ours beside the real one
@@ -42,6 +43,7 @@ mod cluster;
 mod conformance;
 mod demo;
 mod end_to_end;
+mod endless;
 mod files;
 mod gotemplate;
 mod kubeseal;

@@ -196,6 +196,7 @@ impl Work<'_, '_> {
         renders: bool,
     ) -> Result<Translated, Located<MigrateError>> {
         let mut translated = Translated::default();
+        let mut substitution = Substitution::new(items, &spec.template.data);
         for (key, text) in &spec.template.data {
             let path = ["spec", "template", "data", key.as_str()];
             let error = |error: MigrateError| Located { error, at: self.at(&path) };
@@ -208,9 +209,7 @@ impl Work<'_, '_> {
                 continue;
             }
             let type_ = spec.template.type_.as_deref().unwrap_or_default();
-            let substitution =
-                Substitution { items, plain: &spec.template.data, in_json: template::is_json(type_, &key) };
-            match substitution.translate(&key, text) {
+            match substitution.translate(&key, text, template::is_json(type_, &key)) {
                 Ok((text, uses)) => {
                     translated.uses.extend(uses);
                     translated.texts.insert(key, text);

@@ -93,7 +93,7 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     let place = store.place(object)?;
     context.policy.admit_place(&place)?;
     let remark = precedence(&place, store.successor(object).await?)?;
-    let sealed = store.decode(object, &context.policy)?;
+    let sealed = decode(context, object, last).await?;
     context.policy.admit(&*sealed)?;
     let sealed = reveal(context, sealed).await?;
 
@@ -124,6 +124,16 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     Ok(Done::Opened { opened, healed })
 }
 
+/// Off the async threads: what an object holds decides how long it takes, and a thread that computes answers nobody.
+async fn decode<S: Store>(
+    context: &Context<S>,
+    object: &S::Object,
+    last: &Last,
+) -> Result<Arc<dyn Sealed>, Failure> {
+    let (object, last, policy) = (object.clone(), last.clone(), context.policy.clone());
+    apart("decoding the object was interrupted", move || S::decode(&object, &last, &policy)).await?
+}
+
 /// The object with its shape known. Where that is sealed in, it is opened for it, at every look: whether its Secret
 /// is in sync can't be told otherwise. Only the peer's deprecated `data` is like that.
 async fn reveal<S>(context: &Context<S>, sealed: Arc<dyn Sealed>) -> Result<Arc<dyn Sealed>, Failure> {
@@ -135,19 +145,24 @@ async fn reveal<S>(context: &Context<S>, sealed: Arc<dyn Sealed>) -> Result<Arc<
     Ok(revealed.unwrap_or(sealed))
 }
 
-/// Off the async threads: opening costs key operations, and a thread that computes answers nobody.
+/// Off the async threads, for the key operations.
 async fn open<S, T: Send + 'static>(
     context: &Context<S>,
     with: impl FnOnce(&Keyring) -> Result<T, UnsealError> + Send + 'static,
 ) -> Result<T, Failure> {
     let keys = context.keys.borrow().clone();
     context.metrics.unsealed();
-    let opened = tokio::task::spawn_blocking(move || with(&keys)).await;
-    match opened {
-        Ok(result) => Ok(result?),
-        // The task panicked, or the runtime is going down. The panic's message stays in the task.
-        Err(_) => Err(Failure::transient("Interrupted", "opening the object was interrupted")),
-    }
+    Ok(apart("opening the object was interrupted", move || with(&keys)).await??)
+}
+
+/// Does it on a thread that has nothing to answer meanwhile.
+async fn apart<T: Send + 'static>(
+    interrupted: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    // The task panicked, or the runtime is going down. The panic's message stays in the task.
+    done.map_err(|_| Failure::transient("Interrupted", interrupted))
 }
 
 /// An unchanged object still answers a request to look at it (Flux waits for the echo), and says what has changed

@@ -16,8 +16,8 @@ use crate::policy::Policy;
 
 /// Where sealed objects come from and Secrets go to.
 pub trait Store: Send + Sync + 'static {
-    /// A sealed object as the store holds it, perhaps malformed.
-    type Object: Send + Sync;
+    /// A sealed object as the store holds it, perhaps malformed. Cheap to clone: it goes to other threads.
+    type Object: Clone + Send + Sync + 'static;
 
     /// Where the object is.
     ///
@@ -32,12 +32,13 @@ pub trait Store: Send + Sync + 'static {
         object: &Self::Object,
     ) -> impl Future<Output = Result<Option<Successor>, Failure>> + Send;
 
-    /// Parses the object.
+    /// Parses the object, of which `last` was said. Takes time by what is in the object, so it is called off the async
+    /// threads only.
     ///
     /// # Errors
     ///
     /// A permanent failure that says what is wrong with it.
-    fn decode(&self, object: &Self::Object, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure>;
+    fn decode(object: &Self::Object, last: &Last, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure>;
 
     /// What was said of the object last.
     fn last(&self, object: &Self::Object) -> Last;

@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use seal_crds::{
     ItemName, NameError, Place, Plaintext, Scope, UnsealError,
     bitnami::BitnamiSealed,
-    gotemplate::{Branching, GoTemplate},
+    gotemplate::{Branching, Budget, GoTemplate, Values},
     keys::Keyring,
     resources::bitnami::{SKIP_SET_OWNER_REFERENCES, SealedSecretSpec},
 };
@@ -79,10 +79,13 @@ fn render(
     let mut values: BTreeMap<&str, &[u8]> =
         strings(template).map(|(key, text)| (key, text.as_bytes())).collect();
     values.extend(items.iter().map(|(item, value)| (item.as_str(), value.expose())));
+    let values = Values::new(&values);
+    let mut budget = Budget::of_object();
     let mut rendered = Vec::new();
     for (key, text) in strings(template) {
         // Whoever has the key may know whether a branch was taken.
-        let text = GoTemplate::parse(text, Branching::Allowed).and_then(|template| template.render(&values));
+        let text = GoTemplate::parse(text, Branching::Allowed, &mut budget)
+            .and_then(|template| template.render(&values, &mut budget));
         let text = text.map_err(|error| KubesealError::Template(key.to_owned(), error))?;
         let key: ItemName = key.parse().map_err(|error: NameError| KubesealError::NotItem {
             under: "template.data",

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use seal_crds::{
     ItemName, Plaintext,
-    gotemplate::{Branching, GoTemplate, GoTemplateError},
+    gotemplate::{Branching, Budget, GoTemplate, GoTemplateError, Rendered, Values},
     template::TemplateData,
 };
 
@@ -48,12 +48,14 @@ pub(super) fn is_json(type_: &str, key: &ItemName) -> bool {
     )
 }
 
-/// What a template may refer to.
+/// What the templates of an object may refer to.
 pub(super) struct Substitution<'s> {
-    pub(super) items: &'s BTreeMap<ItemName, Plaintext>,
+    items: &'s BTreeMap<ItemName, Plaintext>,
     /// The templates themselves, which the peer lets each other refer to, as they are written.
-    pub(super) plain: &'s BTreeMap<String, String>,
-    pub(super) in_json: bool,
+    plain: &'s BTreeMap<String, String>,
+    /// Both, for Go templates; items win.
+    values: Values,
+    budget: Budget,
 }
 
 /// A part of a template that was understood.
@@ -62,18 +64,25 @@ enum Piece {
     Item { item: ItemName, encoder: Option<&'static str> },
 }
 
-impl Substitution<'_> {
+impl<'s> Substitution<'s> {
+    pub(super) fn new(items: &'s BTreeMap<ItemName, Plaintext>, plain: &'s BTreeMap<String, String>) -> Self {
+        let texts = plain.iter().map(|(key, text)| (key.as_str(), text.as_bytes()));
+        let values = texts.chain(items.iter().map(|(item, value)| (item.as_str(), value.expose()))).collect();
+        Self { items, plain, values: Values::new(&values), budget: Budget::of_object() }
+    }
+
     /// The native template, and the items it uses.
     pub(super) fn translate(
-        &self,
+        &mut self,
         key: &ItemName,
         text: &str,
+        in_json: bool,
     ) -> Result<(String, BTreeSet<ItemName>), NoCounterpart> {
         let mut pieces = Vec::new();
         for part in parts(text).ok_or(NoCounterpart::Malformed)? {
             match part {
                 Part::Text(text) => pieces.push(Piece::Text(text.to_owned())),
-                Part::Action(action) => pieces.extend(self.action(action)?),
+                Part::Action(action) => pieces.extend(self.action(action, in_json)?),
             }
         }
         let (native, uses) = write(pieces)?;
@@ -87,16 +96,14 @@ impl Substitution<'_> {
     }
 
     /// What the template gives, as the peer renders it.
-    pub(super) fn render(&self, text: &str) -> Result<Plaintext, GoTemplateError> {
-        let plain = self.plain.iter().map(|(key, text)| (key.as_str(), text.as_bytes()));
-        // Items last: they win.
-        let items = self.items.iter().map(|(item, value)| (item.as_str(), value.expose()));
-        let values = plain.chain(items).collect();
-        GoTemplate::parse(text, Branching::Allowed)?.render(&values).map(|rendered| rendered.value)
+    pub(super) fn render(&mut self, text: &str) -> Result<Plaintext, GoTemplateError> {
+        let template = GoTemplate::parse(text, Branching::Allowed, &mut self.budget)?;
+        let Rendered { value, .. } = template.render(&self.values, &mut self.budget)?;
+        Ok(value)
     }
 
     /// One action: a value, and perhaps an encoder before it or behind a bar.
-    fn action(&self, action: &str) -> Result<Vec<Piece>, NoCounterpart> {
+    fn action(&self, action: &str, in_json: bool) -> Result<Vec<Piece>, NoCounterpart> {
         let construct = || NoCounterpart::Construct(action.to_owned());
         let tokens = tokens(action).ok_or_else(construct)?;
         let mut commands = tokens.split(|token| *token == Token::Bar);
@@ -116,7 +123,7 @@ impl Substitution<'_> {
         let value = self.operand(operand).ok_or_else(construct)??;
         match (value, functions.as_slice()) {
             (Piece::Item { item, .. }, []) => {
-                Ok(vec![Piece::Item { item, encoder: self.in_json.then_some("json") }])
+                Ok(vec![Piece::Item { item, encoder: in_json.then_some("json") }])
             }
             (Piece::Item { item, .. }, ["b64enc"]) => Ok(vec![Piece::Item { item, encoder: Some("base64") }]),
             (Piece::Item { item, .. }, ["toJson" | "toRawJson" | "quote"]) => {

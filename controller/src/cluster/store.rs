@@ -42,36 +42,31 @@ pub(super) struct ClusterStore {
 }
 
 impl Store for ClusterStore {
-    type Object = Object;
+    type Object = Arc<Object>;
 
-    fn place(&self, object: &Object) -> Result<Place, Failure> {
-        let name = |error: seal_crds::NameError| Failure::permanent("InvalidName", error.to_string());
-        let metadata = object.meta();
-        Ok(Place {
-            namespace: metadata.namespace.clone().unwrap_or_default().try_into().map_err(name)?,
-            name: metadata.name.clone().unwrap_or_default().try_into().map_err(name)?,
-        })
+    fn place(&self, object: &Arc<Object>) -> Result<Place, Failure> {
+        place(object)
     }
 
-    async fn successor(&self, object: &Object) -> Result<Option<Successor>, Failure> {
+    async fn successor(&self, object: &Arc<Object>) -> Result<Option<Successor>, Failure> {
         match object.format() {
             Format::Native => Ok(None),
-            Format::Bitnami => self.native_beside(&self.place(object)?).await,
+            Format::Bitnami => self.native_beside(&place(object)?).await,
         }
     }
 
-    fn decode(&self, object: &Object, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
+    fn decode(object: &Arc<Object>, last: &Last, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
         let manifest = Manifest {
             format: object.format(),
-            place: self.place(object)?,
+            place: place(object)?,
             annotations: object.annotations(),
             spec: &object.spec,
-            status: object.status.as_ref(),
+            status: last.status.as_ref(),
         };
         decode(manifest, policy)
     }
 
-    fn last(&self, object: &Object) -> Last {
+    fn last(&self, object: &Arc<Object>) -> Last {
         Last {
             format: object.format(),
             generation: object.meta().generation.unwrap_or_default(),
@@ -80,7 +75,7 @@ impl Store for ClusterStore {
         }
     }
 
-    async fn observe(&self, object: &Object, sealed: &dyn Sealed) -> Result<Target, Failure> {
+    async fn observe(&self, object: &Arc<Object>, sealed: &dyn Sealed) -> Result<Target, Failure> {
         let place = sealed.place();
         let key = ObjectRef::new(place.name.as_str()).within(place.namespace.as_str());
         let found = self.secrets.get(&key);
@@ -89,7 +84,7 @@ impl Store for ClusterStore {
 
     async fn write(
         &self,
-        object: &Object,
+        object: &Arc<Object>,
         sealed: &dyn Sealed,
         write: Write,
         data: &BTreeMap<ItemName, Plaintext>,
@@ -101,7 +96,7 @@ impl Store for ClusterStore {
         self.overwrite(&owner, data).await
     }
 
-    async fn report(&self, object: &Object, status: &SealedSecretStatus) -> Result<(), Failure> {
+    async fn report(&self, object: &Arc<Object>, status: &SealedSecretStatus) -> Result<(), Failure> {
         let place = self.place(object)?;
         let api: Api<Object> =
             Api::namespaced_with(self.client.clone(), place.namespace.as_str(), &object.format());
@@ -122,7 +117,7 @@ impl Store for ClusterStore {
         }
     }
 
-    async fn notify(&self, object: &Object, notice: &Notice) {
+    async fn notify(&self, object: &Arc<Object>, notice: &Notice) {
         let event = Event {
             type_: if notice.warning { EventType::Warning } else { EventType::Normal },
             reason: notice.reason.to_owned(),
@@ -136,6 +131,15 @@ impl Store for ClusterStore {
             tracing::debug!(reason = failure.reason, "an Event was lost");
         }
     }
+}
+
+fn place(object: &Object) -> Result<Place, Failure> {
+    let name = |error: seal_crds::NameError| Failure::permanent("InvalidName", error.to_string());
+    let metadata = object.meta();
+    Ok(Place {
+        namespace: metadata.namespace.clone().unwrap_or_default().try_into().map_err(name)?,
+        name: metadata.name.clone().unwrap_or_default().try_into().map_err(name)?,
+    })
 }
 
 impl ClusterStore {

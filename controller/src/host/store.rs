@@ -22,10 +22,10 @@ use crate::policy::Policy;
 use crate::store::{Last, Notice, Store, Successor, Target, Write};
 
 /// A checkout's view of one Secret.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Object {
     place: Place,
-    found: Found,
+    found: Arc<Found>,
     revision: String,
 }
 
@@ -33,7 +33,7 @@ impl Object {
     /// What was found in the checkout for a place.
     pub fn new(place: Place, found: Found) -> Self {
         let revision = revision(&found);
-        Self { place, found, revision }
+        Self { place, found: Arc::new(found), revision }
     }
 
     /// Which Secret.
@@ -87,8 +87,8 @@ impl Store for HostStore {
         Ok(None)
     }
 
-    fn decode(&self, object: &Object, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
-        let manifest = match &object.found {
+    fn decode(object: &Object, last: &Last, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
+        let manifest = match &*object.found {
             Found::One(manifest) => manifest,
             Found::Several(_, sources) => return Err(several(sources)),
         };
@@ -103,13 +103,12 @@ impl Store for HostStore {
         let annotations = manifest.object["metadata"]["annotations"].as_object().into_iter().flatten();
         let annotations: BTreeMap<_, _> =
             annotations.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
-        let status = self.status.read::<StatusFile>(&object.place).map(|file| file.status);
         let manifest = Decoded {
             format: manifest.format,
             place: object.place.clone(),
             annotations: &annotations,
             spec: &manifest.object["spec"],
-            status: status.as_ref(),
+            status: last.status.as_ref(),
         };
         decode(manifest, policy)
     }
@@ -154,7 +153,7 @@ impl Store for HostStore {
     }
 
     async fn report(&self, object: &Object, status: &SealedSecretStatus) -> Result<(), Failure> {
-        let manifest = match &object.found {
+        let manifest = match &*object.found {
             Found::One(manifest) => manifest.source.to_string(),
             Found::Several(..) => String::new(),
         };

@@ -4,7 +4,7 @@
 //! store finds and answers, and reads what was done to it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
 
 use seal_crds::keys::Keyring;
 use seal_crds::resources::{SealedSecretSpec, SealedSecretStatus, find_condition};
@@ -24,6 +24,8 @@ struct Object {
     successor: Option<Successor>,
     /// Whether its shape is sealed in.
     hidden: bool,
+    /// What has to come before it is decoded.
+    awaits: Option<Arc<Mutex<mpsc::Receiver<()>>>>,
 }
 
 #[derive(Clone, Default)]
@@ -102,7 +104,11 @@ impl Store for Memory {
         Ok(object.successor.clone())
     }
 
-    fn decode(&self, object: &Object, _: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
+    fn decode(object: &Object, _: &Last, _: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
+        if let Some(awaited) = &object.awaits {
+            let came = awaited.lock().unwrap().recv_timeout(Duration::from_secs(20));
+            came.map_err(|_| Failure::permanent("Malformed", "nothing came"))?;
+        }
         let (opens, hidden) = (object.opens.clone(), object.hidden);
         Ok(Arc::new(Fake { opens, hidden, place: place(), shape: shape() }))
     }
@@ -244,6 +250,16 @@ async fn ready_is_said_only_after_the_secret_is_written() {
     assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
     assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
     assert_eq!((count(&context, "unseals"), count(&context, "heals")), (1, 0));
+}
+
+/// This test has one thread for everything that is async.
+#[tokio::test]
+async fn others_are_answered_while_an_object_is_decoded() {
+    let context = context(Memory::with(Target::Absent));
+    let (answer, awaited) = mpsc::channel();
+    let object = Object { awaits: Some(Arc::new(Mutex::new(awaited))), ..Object::test() };
+    tokio::join!(reconcile(&context, &object), async { answer.send(()).unwrap() });
+    assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
 }
 
 #[tokio::test]

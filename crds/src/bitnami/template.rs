@@ -6,27 +6,23 @@
 //! The threat is that of [`crate::template`]: whoever may edit the template, but not read the Secret, learns of a
 //! value from whether the Secret is made. Item lengths are public in this format. So, unless branching is allowed:
 //! a template renders or not by the lengths of the items; the most that all of them can give has to fit into a Secret;
-//! and a value whose content Kubernetes checks for the Secret's type has items inside JSON strings only, and nothing
-//! that could turn a question about an item into a quote ([`GoTemplate::is_json_object`]). All of that is decided when
-//! the object is parsed. What remains is an item that is put into a JSON string as it is and holds a quote, a backslash
-//! or something unprintable: only then does the result depend on a value, and the refusal says so in fixed words.
+//! and a value whose content Kubernetes checks for the Secret's type passes whatever the items are
+//! ([`GoTemplate::render_json_object`], [`Rendered::never_empty`]). All of that is decided when the object is parsed.
 //!
 //! Invariant: [`TemplateData::check`] looks at no value.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::de::IgnoredAny;
-
 use crate::format::UnsealError;
-use crate::gotemplate::{Branching, GoTemplate, GoTemplateError, Rendered};
+use crate::gotemplate::{Branching, Budget, GoTemplate, GoTemplateError, Rendered, Values};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
 use crate::secret::MAX_SECRET_SIZE;
 use crate::template::TemplateError;
 
-/// Functions that give nothing only where they are given nothing.
-const KEEPING: [&str; 4] = ["b64enc", "print", "println", "toString"];
+/// Templates of an object, at most: as many as it may have items.
+const MAX_TEMPLATES: usize = 1024;
 
 /// What Kubernetes checks of a value.
 #[derive(Clone, Copy)]
@@ -45,32 +41,12 @@ fn checked(type_: &str, key: &ItemName) -> Option<Checked> {
 }
 
 impl Checked {
-    /// Whether what a template gives passes because of what the items' names and lengths are, and of nothing else that
-    /// somebody could ask for.
-    fn passes_for(self, template: &GoTemplate, texts: &BTreeMap<&str, &str>) -> bool {
-        match self {
-            Self::Json => template.is_json_object(texts),
-            Self::NotEmpty => template.calls().iter().all(|function| KEEPING.contains(function)),
-        }
-    }
-
-    fn passes(self, value: &[u8]) -> bool {
-        match self {
-            // Nothing of it is kept, so nothing has to be wiped.
-            Self::Json => {
-                value.trim_ascii_start().starts_with(b"{")
-                    && serde_json::from_slice::<IgnoredAny>(value).is_ok()
-            }
-            Self::NotEmpty => !value.is_empty(),
-        }
-    }
-
     /// What it has to be.
     fn rule(self) -> &'static str {
         match self {
             Self::Json => {
-                "make it a JSON object, with items inside its strings (or as {{ toJson .item }} in the place of one), and \
-                 without quotes, backslashes or unusual functions in what is between {{ and }}"
+                "make it a JSON object, with items inside its strings, not behind a backslash there, or as \
+                 {{ toJson .item }} in the place of a string"
             }
             Self::NotEmpty => "put something into it, with print, b64enc or no function",
         }
@@ -93,6 +69,8 @@ impl Checked {
 pub(super) struct TemplateData {
     templates: BTreeMap<ItemName, Template>,
     branching: Branching,
+    /// What parsing left of the object's, for rendering: each time the same, so it is enough each time or never.
+    budget: Budget,
 }
 
 #[derive(Clone)]
@@ -107,17 +85,24 @@ impl TemplateData {
     ///
     /// # Errors
     ///
-    /// [`UnsealError::Name`], [`UnsealError::GoTemplate`].
+    /// [`UnsealError::Name`], [`UnsealError::GoTemplate`], [`UnsealError::TooLarge`].
     pub(super) fn parse(data: &BTreeMap<String, String>, branching: Branching) -> Result<Self, UnsealError> {
+        let found = data.len();
+        if found > MAX_TEMPLATES {
+            let path = "template.data".to_owned();
+            return Err(UnsealError::TooLarge { path, found, limit: MAX_TEMPLATES, unit: "templates" });
+        }
+        let mut budget = Budget::of_object();
         let templates = data
             .iter()
             .map(|(key, text)| {
                 let key: ItemName = key.parse()?;
-                let parsed = GoTemplate::parse(text, branching).map_err(|error| failed(&key, error))?;
+                let parsed = GoTemplate::parse(text, branching, &mut budget);
+                let parsed = parsed.map_err(|error| failed(&key, error))?;
                 Ok((key, Template { text: text.clone(), parsed: Arc::new(parsed) }))
             })
             .collect::<Result<_, UnsealError>>()?;
-        Ok(Self { templates, branching })
+        Ok(Self { templates, branching, budget })
     }
 
     /// The keys this adds to the Secret, where no item has them.
@@ -138,15 +123,6 @@ impl TemplateData {
         // Letters in the place of items: what comes of them tells what comes of all others of these lengths.
         let item = |(name, length): (&ItemName, &usize)| (name.clone(), vec![b'x'; *length].into());
         let items: BTreeMap<ItemName, Plaintext> = lengths.iter().map(item).collect();
-        let texts: BTreeMap<&str, &str> =
-            self.own(&items).map(|(key, template)| (key.as_str(), template.text.as_str())).collect();
-        for (key, template) in self.own(&items) {
-            if let Some(checked) = checked(type_, key)
-                && !checked.passes_for(&template.parsed, &texts)
-            {
-                return Err(refused(key, type_, checked.rule()));
-            }
-        }
         self.render_saying(type_, &items, Checked::rule)?;
         Ok(())
     }
@@ -173,19 +149,29 @@ impl TemplateData {
         let texts = self.templates.iter().map(|(key, template)| (key.as_str(), template.text.as_bytes()));
         let mut seen: BTreeMap<&str, &[u8]> = texts.collect();
         seen.extend(items.iter().map(|(name, value)| (name.as_str(), value.expose())));
+        let seen = Values::new(&seen);
+        let mut budget = self.budget.clone();
 
         let mut total = items.values().map(|value| value.len() as u64).sum::<u64>();
         let mut values = BTreeMap::new();
         for (key, template) in self.own(items) {
-            let Rendered { value, max_len } =
-                template.parsed.render(&seen).map_err(|error| failed(key, error))?;
+            let checked = checked(type_, key);
+            let rendered = match checked {
+                Some(Checked::Json) => template.parsed.render_json_object(&seen, &mut budget),
+                _ => template.parsed.render(&seen, &mut budget).map(Some),
+            };
+            let rendered = rendered.map_err(|error| failed(key, error))?;
+            let refused = |checked| refused(key, type_, says(checked));
+            let Rendered { value, max_len, never_empty } = rendered.ok_or_else(|| refused(Checked::Json))?;
             // What it can give, not what it gives: the latter would tell.
             total = total.saturating_add(max_len);
             if total > MAX_SECRET_SIZE as u64 {
                 return Err(UnsealError::SecretTooLarge { limit: MAX_SECRET_SIZE });
             }
-            if let Some(checked) = checked(type_, key).filter(|checked| !checked.passes(value.expose())) {
-                return Err(refused(key, type_, says(checked)));
+            if let Some(Checked::NotEmpty) = checked
+                && !never_empty
+            {
+                return Err(refused(Checked::NotEmpty));
             }
             values.insert(key.clone(), value);
         }

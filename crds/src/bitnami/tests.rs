@@ -10,12 +10,14 @@ mod mutations;
 mod opening;
 mod refused;
 mod shape;
+mod template_mutations;
 mod templates;
 mod trials;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::template::TemplateData;
 use super::*;
 use crate::format::{Sealed, UnsealError};
 use crate::gotemplate::Branching;

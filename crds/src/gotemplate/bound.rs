@@ -22,13 +22,50 @@ pub(super) struct Bound {
     pub(super) kind: Option<Kind>,
     /// Whether the keys of a map are public although its values aren't: that of all items.
     pub(super) public_keys: bool,
+    /// What it prints as.
+    pub(super) prints: Prints,
+}
+
+/// What a value prints as, whatever the items are: a set of texts. The first holds the second, and that the others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prints {
+    /// Anything, or nothing at all.
+    Anything,
+    /// Something: a byte at least.
+    Something,
+    /// One string of JSON, with its quotes.
+    JsonString,
+    /// One string of Go, with its quotes; some of the escapes in it JSON doesn't have.
+    GoString,
+}
+
+impl Prints {
+    /// What one of two values prints as.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Anything, _) | (_, Self::Anything) => Self::Anything,
+            (one, other) if one == other => one,
+            _ => Self::Something,
+        }
+    }
 }
 
 impl Bound {
     /// Of a value that is public, or as good as public.
     pub(super) fn of(value: &Value) -> Self {
         let (size, depth) = measure(value);
-        Self { size, depth, secret: false, kind: Some(value.kind()), public_keys: true }
+        // How long an item is, is public; all but a text print something.
+        let is_empty = matches!(value, Value::Text(text) if text.bytes().is_empty());
+        let prints = if is_empty { Prints::Anything } else { Prints::Something };
+        Self { size, depth, secret: false, kind: Some(value.kind()), public_keys: true, prints }
+    }
+
+    /// Of one of these values, whichever it is: type and text, as far as all agree.
+    pub(super) fn shared(of: &[Computed]) -> (Option<Kind>, Prints) {
+        let bounds = || of.iter().map(|one| one.bound);
+        let kind = bounds().next().and_then(|first| first.kind);
+        let prints = bounds().map(|bound| bound.prints).reduce(Prints::or).unwrap_or(Prints::Anything);
+        (kind.filter(|kind| bounds().all(|bound| bound.kind == Some(*kind))), prints)
     }
 
     /// Of an item, or of the map of all items.

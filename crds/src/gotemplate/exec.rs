@@ -4,15 +4,14 @@
 //! [`functions`](super::functions). Invariant: with branching refused, every decision that ends in an error is
 //! taken from [`Bound`](super::bound::Bound)s.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
-use super::bound::Computed;
+use super::bound::{Bound, Computed, Prints};
+use super::budget::Budget;
 use super::error::GoTemplateError;
+use super::json_object::{GROWTH, JsonObject};
 use super::parse::Templates;
 use super::tree::{Node, Pipe};
-use super::value::{Buffer, Kind, Of, Text, Value};
-use super::{Branching, MAX_OUTPUT, MAX_WORK, Rendered, print};
+use super::value::{Buffer, Kind, Value};
+use super::{Branching, MAX_OUTPUT, Rendered, print};
 
 mod call;
 
@@ -24,28 +23,30 @@ const MAX_VALUE_DEPTH: u32 = 128;
 pub(super) fn render(
     templates: &Templates,
     branching: Branching,
-    values: BTreeMap<Text, Value>,
+    values: &Computed,
+    budget: &mut Budget,
 ) -> Result<Rendered, GoTemplateError> {
-    let all = Value::Map(Of::Text, Rc::new(values));
-    let all = match branching {
-        Branching::Refused => Computed::item(all),
-        Branching::Allowed => Computed::public(all),
+    let mut run = Run::new(templates, branching, values, budget);
+    run.root()?;
+    Ok(run.rendered())
+}
+
+/// `None` where it isn't an object.
+pub(super) fn render_json_object(
+    templates: &Templates,
+    branching: Branching,
+    values: &Computed,
+    budget: &mut Budget,
+) -> Result<Option<Rendered>, GoTemplateError> {
+    let mut run = Run { object: Some(JsonObject::new()), ..Run::new(templates, branching, values, budget) };
+    run.root()?;
+    // Both texts are read.
+    run.budget.charge(1, run.out_size.saturating_mul(2))?;
+    let Some(text) = run.object.take().and_then(|object| object.choose(std::mem::take(&mut run.out))) else {
+        return Ok(None);
     };
-    let mut run = Run {
-        templates,
-        branching,
-        variables: vec![("$".to_owned(), all.clone())],
-        out: Buffer::default(),
-        out_size: 0,
-        work: 0,
-        depth: 0,
-    };
-    match run.list(&all, &templates.root) {
-        Ok(()) | Err(Stop::Break | Stop::Continue) => {
-            Ok(Rendered { value: run.out.into_inner().into(), max_len: run.out_size })
-        }
-        Err(Stop::Error(error)) => Err(error),
-    }
+    run.out = text;
+    Ok(Some(run.rendered()))
 }
 
 /// Why walking stopped before the end.
@@ -64,17 +65,55 @@ impl From<GoTemplateError> for Stop {
 struct Run<'t> {
     templates: &'t Templates,
     branching: Branching,
+    budget: &'t mut Budget,
     variables: Vec<(String, Computed)>,
     out: Buffer,
-    /// What the output can have so far, from public facts.
+    /// The text beside the output, if that has to be a JSON object.
+    object: Option<JsonObject>,
+    /// What each of them can have so far, from public facts.
     out_size: u64,
-    work: u64,
+    /// Whether they have something in any case.
+    never_empty: bool,
     depth: usize,
 }
 
 type Outcome<T> = Result<T, GoTemplateError>;
 
 impl<'t> Run<'t> {
+    fn new(
+        templates: &'t Templates,
+        branching: Branching,
+        values: &Computed,
+        budget: &'t mut Budget,
+    ) -> Self {
+        let secret = branching == Branching::Refused;
+        let all = Computed { bound: Bound { secret, ..values.bound }, value: values.value.clone() };
+        Self {
+            templates,
+            branching,
+            budget,
+            variables: vec![("$".to_owned(), all)],
+            out: Buffer::default(),
+            object: None,
+            out_size: 0,
+            never_empty: false,
+            depth: 0,
+        }
+    }
+
+    fn rendered(self) -> Rendered {
+        let Self { out, out_size, never_empty, .. } = self;
+        Rendered { value: out.into_inner().into(), max_len: out_size, never_empty }
+    }
+
+    fn root(&mut self) -> Outcome<()> {
+        let all = self.variables[0].1.clone();
+        match self.list(&all, &self.templates.root) {
+            Ok(()) | Err(Stop::Break | Stop::Continue) => Ok(()),
+            Err(Stop::Error(error)) => Err(error),
+        }
+    }
+
     fn list(&mut self, dot: &Computed, nodes: &'t [Node]) -> Result<(), Stop> {
         nodes.iter().try_for_each(|node| self.node(dot, node))
     }
@@ -83,13 +122,14 @@ impl<'t> Run<'t> {
         match node {
             Node::Text(text) => {
                 self.charge_output(1, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+                self.never_empty |= !text.is_empty();
                 self.out.extend(text);
+                self.object.iter_mut().for_each(|object| object.public(text));
             }
             Node::Action(pipe) => {
                 let computed = self.pipe(dot, pipe)?;
                 if pipe.variables.is_empty() {
-                    self.charge_output(pipe.line, computed.bound.size)?;
-                    print::print_into(&mut self.out, &computed.value);
+                    self.print(pipe.line, &computed)?;
                 }
             }
             Node::If { pipe, then, otherwise } => {
@@ -124,6 +164,18 @@ impl<'t> Run<'t> {
         Ok(())
     }
 
+    fn print(&mut self, line: usize, computed: &Computed) -> Outcome<()> {
+        let is_escaped = computed.bound.secret && self.object.is_some();
+        let growth = if is_escaped { GROWTH } else { 1 };
+        self.charge_output(line, computed.bound.size.saturating_mul(growth))?;
+        self.never_empty |= computed.bound.prints != Prints::Anything;
+        let start = self.out.len();
+        print::print_into(&mut self.out, &computed.value);
+        let printed = &self.out.bytes()[start..];
+        self.object.iter_mut().for_each(|object| object.value(computed, printed));
+        Ok(())
+    }
+
     fn template(
         &mut self,
         dot: &Computed,
@@ -131,6 +183,7 @@ impl<'t> Run<'t> {
         pipe: Option<&'t Pipe>,
         line: usize,
     ) -> Result<(), Stop> {
+        self.budget.charge_len(line, name.len())?;
         let Some(nodes) = self.templates.defined.get(name) else {
             let problem = format!("template {name:?} is not defined");
             return Err(GoTemplateError::Syntax { line, problem }.into());
@@ -153,6 +206,7 @@ impl<'t> Run<'t> {
         otherwise: &'t [Node],
     ) -> Result<(), Stop> {
         let over = self.pipe(dot, pipe)?;
+        self.budget.charge(pipe.line, over.bound.size)?;
         let scope = self.variables.len();
         let pairs: Vec<(Value, Value)> = match &over.value {
             Value::Missing | Value::Nil => Vec::new(),
@@ -162,9 +216,8 @@ impl<'t> Run<'t> {
                         wrong(pipe.line, "range with two variables", "a list or map", &over.value).into()
                     );
                 }
-                let count = (*count).min(i64::try_from(MAX_WORK).unwrap_or(i64::MAX));
-                self.charge(pipe.line, u64::try_from(count).unwrap_or(0))?;
-                (0..count).map(|at| (Value::Missing, Value::Int(*width, at))).collect()
+                self.budget.charge(pipe.line, u64::try_from(*count).unwrap_or(0).saturating_mul(64))?;
+                (0..*count).map(|at| (Value::Missing, Value::Int(*width, at))).collect()
             }
             Value::List(_, items) => {
                 items.iter().enumerate().map(|(at, item)| (Value::int(at), item.clone())).collect()
@@ -178,7 +231,7 @@ impl<'t> Run<'t> {
             return self.list(dot, otherwise);
         }
         for (index, item) in pairs {
-            self.charge(pipe.line, 64)?;
+            self.budget.charge(pipe.line, 0)?;
             let item = Computed::public(item);
             match pipe.variables.as_slice() {
                 [] => {}
@@ -214,6 +267,7 @@ impl<'t> Run<'t> {
     }
 
     fn assign(&mut self, line: usize, name: &str, value: Computed) -> Outcome<()> {
+        self.charge_look_up(line, name)?;
         match self.variables.iter_mut().rev().find(|(known, _)| known == name) {
             Some((_, variable)) => *variable = value,
             None => {
@@ -238,14 +292,14 @@ impl<'t> Run<'t> {
         result
     }
 
-    fn charge(&mut self, line: usize, work: u64) -> Outcome<()> {
-        self.work = self.work.saturating_add(work).saturating_add(64);
-        if self.work > MAX_WORK { Err(GoTemplateError::TooMuchWork { line }) } else { Ok(()) }
+    /// All variables may be compared with the name.
+    fn charge_look_up(&mut self, line: usize, name: &str) -> Outcome<()> {
+        self.budget.charge_len(line, self.variables.len().saturating_mul(name.len()))
     }
 
     fn charge_output(&mut self, line: usize, size: u64) -> Outcome<()> {
         self.out_size = self.out_size.saturating_add(size);
-        self.charge(line, size)?;
+        self.budget.charge(line, size)?;
         check_size(line, self.out_size)
     }
 }

@@ -15,18 +15,34 @@ const MAX_DEPTH: usize = 64;
 
 /// What Go's `json.Unmarshal` makes of a text; nothing if it is malformed.
 pub(super) fn read(text: &[u8]) -> Option<Value> {
-    let mut reader = Reader { rest: text, depth: 0 };
-    let value = reader.value()?;
-    reader.space();
-    reader.rest.is_empty().then_some(value)
+    Reader::new(text).document()
+}
+
+/// Whether Go's `json.Unmarshal` makes a `map[string]any` of a text, as the API server asks of a docker configuration.
+/// Not of `null`, of which it would.
+pub(super) fn is_object(text: &[u8]) -> bool {
+    let mut reader = Reader::new(text);
+    matches!(reader.document(), Some(Value::Map(..))) && !reader.overflows
 }
 
 struct Reader<'t> {
     rest: &'t [u8],
     depth: usize,
+    /// Whether a number in it fits no float, which Go calls an error once it has read everything.
+    overflows: bool,
 }
 
 impl<'t> Reader<'t> {
+    fn new(text: &'t [u8]) -> Self {
+        Self { rest: text, depth: 0, overflows: false }
+    }
+
+    fn document(&mut self) -> Option<Value> {
+        let value = self.value()?;
+        self.space();
+        self.rest.is_empty().then_some(value)
+    }
+
     fn space(&mut self) {
         while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = self.rest {
             self.rest = rest;
@@ -125,6 +141,7 @@ impl<'t> Reader<'t> {
         let text = std::str::from_utf8(&start[..start.len() - self.rest.len()]).ok()?;
         let float: f64 = text.parse().ok()?;
         // Go notes that it doesn't fit, reads on, and leaves nothing in its place.
+        self.overflows |= !float.is_finite();
         Some(if float.is_finite() { Value::Float(float) } else { Value::Nil })
     }
 
@@ -259,6 +276,16 @@ fn close(out: &mut Buffer, is_empty: bool, style: Style, depth: usize, bracket: 
 
 fn write_string(out: &mut Buffer, text: &[u8], html: bool) {
     out.push(b'"');
+    write_characters(out, text, html);
+    out.push(b'"');
+}
+
+/// A text as what may stand between the quotes of a string.
+pub(super) fn escape_into(out: &mut Buffer, text: &[u8]) {
+    write_characters(out, text, false);
+}
+
+fn write_characters(out: &mut Buffer, text: &[u8], html: bool) {
     for rune in runes(text) {
         match rune.char {
             None => out.extend(b"\\ufffd"),
@@ -278,5 +305,4 @@ fn write_string(out: &mut Buffer, text: &[u8], html: bool) {
             Some(_) => out.extend(rune.bytes),
         }
     }
-    out.push(b'"');
 }

@@ -11,7 +11,7 @@
 //! outcome; and every function is total. Where the peer fails because of what a value is (an index out of range,
 //! JSON of another shape), the call gives the zero of its type: "", 0, false, an empty list or map, or nil. Where
 //! the peer fails whatever the values are (a wrong number or type of arguments), so does this. Sizes are bounded
-//! from the same facts ([`bound`]), and with them memory and time.
+//! from the same facts ([`bound`]), and with them memory and time ([`budget`]).
 //!
 //! Why not a library: those there are (`gtmpl`, `gotmpl`) have only strings of UTF-8, wipe nothing, fail at run time by
 //! design, and have none of sprig.
@@ -19,26 +19,31 @@
 //! Invariant: for the supported language, wherever the peer renders, this renders the same bytes or is refused; it
 //! never renders others. Held by `tests/gotemplate.rs` against the real engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use self::bound::Computed;
+pub use self::budget::Budget;
 pub use self::error::GoTemplateError;
 use self::parse::Templates;
-use self::value::{Text, Value};
+use self::value::{Of, Text, Value};
 use crate::plaintext::Plaintext;
 
 mod bound;
+mod budget;
 mod error;
 mod exec;
 mod float;
 mod functions;
-mod inside_json;
 mod json;
+mod json_object;
 mod lex;
 mod literal;
 mod parse;
 mod print;
 mod quote;
-mod references;
+#[cfg(test)]
+pub(crate) mod random;
 mod tree;
 mod unicode;
 mod value;
@@ -50,12 +55,8 @@ mod tests;
 pub const MAX_TEXT: usize = 1 << 20;
 /// Bytes that one template may give, and that any value in between may have: what a Secret can hold.
 pub const MAX_OUTPUT: u64 = 1 << 20;
-/// Nodes of one template.
-pub(crate) const MAX_NODES: usize = 20_000;
 /// How deeply statements and parentheses are nested in each other.
 pub(crate) const MAX_DEPTH: usize = 48;
-/// Bytes that are looked at or written in all, roughly.
-pub(crate) const MAX_WORK: u64 = 64 << 20;
 
 /// Whether statements may make what is done depend on a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,19 @@ pub struct GoTemplate {
     branching: Branching,
 }
 
+/// What the templates of an object see: its items, and the plain texts beside them. Made once for all of them.
+///
+/// No `Debug`: it holds plaintext, which is wiped when it is dropped.
+pub struct Values(Computed);
+
+impl Values {
+    /// These bytes under these names.
+    pub fn new(values: &BTreeMap<&str, &[u8]>) -> Self {
+        let values = values.iter().map(|(key, value)| (Text::from(*key), Value::text(value))).collect();
+        Self(Computed::item(Value::Map(Of::Text, Rc::new(values))))
+    }
+}
+
 /// What a template gave.
 pub struct Rendered {
     /// The text.
@@ -80,20 +94,23 @@ pub struct Rendered {
     /// several texts together is to be held against this: held against their lengths, it would be an oracle too.
     /// Under [`Branching::Allowed`] it follows the values.
     pub max_len: u64,
+    /// Whether it has a byte at least for any values of these lengths. Under [`Branching::Allowed`] it follows the
+    /// values.
+    pub never_empty: bool,
 }
 
 impl GoTemplate {
-    /// Parses a template and looks all its functions up.
+    /// Parses a template and looks all its functions up. The budget is that of the object that it belongs to.
     ///
     /// # Errors
     ///
     /// Any [`GoTemplateError`] but those of calls, which are seen when they are made.
-    pub fn parse(text: &str, branching: Branching) -> Result<Self, GoTemplateError> {
+    pub fn parse(text: &str, branching: Branching, budget: &mut Budget) -> Result<Self, GoTemplateError> {
         if text.len() > MAX_TEXT {
             let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
             return Err(GoTemplateError::TooLarge { line: 1, size, limit: MAX_OUTPUT });
         }
-        Ok(Self { templates: parse::parse(text, branching)?, branching })
+        Ok(Self { templates: parse::parse(text, branching, budget)?, branching })
     }
 
     /// Renders it over the values, which are any bytes.
@@ -101,39 +118,32 @@ impl GoTemplate {
     /// # Guarantees
     ///
     /// Under [`Branching::Refused`] it depends only on the names and lengths of the values whether this succeeds,
-    /// and if not, with which error. No error holds anything of a value.
+    /// and if not, with which error; so does what it takes from the budget. No error holds anything of a value.
     ///
     /// # Errors
     ///
     /// Any [`GoTemplateError`]; all are permanent.
-    pub fn render(&self, values: &BTreeMap<&str, &[u8]>) -> Result<Rendered, GoTemplateError> {
-        let values = values.iter().map(|(key, value)| (Text::from(*key), Value::text(value))).collect();
-        exec::render(&self.templates, self.branching, values)
+    pub fn render(&self, values: &Values, budget: &mut Budget) -> Result<Rendered, GoTemplateError> {
+        exec::render(&self.templates, self.branching, &values.0, budget)
+    }
+
+    /// Renders it as a JSON object, which Kubernetes wants of some values; nothing where it can't be one. Under
+    /// [`Branching::Refused`] that depends on public facts alone: what comes of items is escaped where it stands in
+    /// strings and Go's text would be no object.
+    ///
+    /// # Errors
+    ///
+    /// As [`render`](Self::render).
+    pub fn render_json_object(
+        &self,
+        values: &Values,
+        budget: &mut Budget,
+    ) -> Result<Option<Rendered>, GoTemplateError> {
+        exec::render_json_object(&self.templates, self.branching, &values.0, budget)
     }
 
     /// The names of all functions that a template may call.
     pub fn functions() -> impl Iterator<Item = &'static str> {
         functions::all().map(|function| function.name)
-    }
-
-    /// The keys that it names, as `.key`, `$.key` or `index . "key"`.
-    pub fn references(&self) -> BTreeSet<String> {
-        references::find(&self.templates).keys
-    }
-
-    /// The names of the functions that it calls, by whatever name Go or sprig gave them.
-    pub fn calls(&self) -> BTreeSet<&'static str> {
-        references::find(&self.templates).functions
-    }
-
-    /// Whether it gives a JSON object whatever the values are, as long as those have no quote, no backslash and nothing
-    /// unprintable. `texts` are the values that are known.
-    pub fn is_json_object(&self, texts: &BTreeMap<&str, &str>) -> bool {
-        inside_json::is_object(&self.templates, texts)
-    }
-
-    /// Whether it also uses the map as a whole, so that [`references`](Self::references) may lack some.
-    pub fn uses_everything(&self) -> bool {
-        references::find(&self.templates).everything
     }
 }

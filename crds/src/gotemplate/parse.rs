@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::budget::Budget;
 use super::error::GoTemplateError;
 use super::lex::{Kind, Token, lex};
 use super::tree::Node;
-use super::{Branching, MAX_DEPTH, MAX_NODES, literal};
+use super::{Branching, MAX_DEPTH, literal};
 
 mod pipe;
 
@@ -18,13 +19,18 @@ pub(super) struct Templates {
     pub(super) defined: BTreeMap<String, Vec<Node>>,
 }
 
-pub(super) fn parse(text: &str, branching: Branching) -> Result<Templates, GoTemplateError> {
+pub(super) fn parse(
+    text: &str,
+    branching: Branching,
+    budget: &mut Budget,
+) -> Result<Templates, GoTemplateError> {
+    budget.charge_len(1, text.len())?;
     let tokens = lex(text)?;
     let mut parser = Parser {
         tokens: &tokens,
         at: 0,
         branching,
-        nodes: 0,
+        budget,
         depth: 0,
         ranges: 0,
         variables: vec!["$".to_owned()],
@@ -32,7 +38,10 @@ pub(super) fn parse(text: &str, branching: Branching) -> Result<Templates, GoTem
     };
     let (root, end) = parser.list(true)?;
     match end {
-        Ended::End => Ok(Templates { root, defined: parser.defined }),
+        Ended::End => {
+            let defined = parser.defined.into_iter().map(|(name, defined)| (name, defined.nodes));
+            Ok(Templates { root, defined: defined.collect() })
+        }
         Ended::ByEnd => parser.error("unexpected {{end}}"),
         Ended::ByElse => parser.error("unexpected {{else}}"),
     }
@@ -44,15 +53,23 @@ enum Ended {
     ByElse,
 }
 
+/// A template that another defines.
+struct Defined {
+    nodes: Vec<Node>,
+    /// Whether it is nothing but space; such a one doesn't replace another. Found out once, since a template can be
+    /// defined again and again.
+    is_empty: bool,
+}
+
 struct Parser<'t> {
     tokens: &'t [Token<'t>],
     at: usize,
     branching: Branching,
-    nodes: usize,
+    budget: &'t mut Budget,
     depth: usize,
     ranges: usize,
     variables: Vec<String>,
-    defined: BTreeMap<String, Vec<Node>>,
+    defined: BTreeMap<String, Defined>,
 }
 
 type Parsed<T> = Result<T, GoTemplateError>;
@@ -94,12 +111,15 @@ impl<'t> Parser<'t> {
         if self.skip_space().kind == kind { Ok(self.next()) } else { self.unexpected(context) }
     }
 
-    fn count(&mut self) -> Parsed<()> {
-        self.nodes += 1;
-        match self.nodes > MAX_NODES {
-            true => Err(GoTemplateError::TooMuchWork { line: self.peek().line }),
-            false => Ok(()),
-        }
+    fn step(&mut self) -> Parsed<()> {
+        self.budget.charge(self.peek().line, 0)
+    }
+
+    /// Whether a variable is declared. All of them are compared with it.
+    fn knows(&mut self, name: &str) -> Parsed<bool> {
+        let looks = self.variables.len().saturating_mul(name.len());
+        self.budget.charge_len(self.peek().line, looks)?;
+        Ok(self.variables.iter().any(|known| known == name))
     }
 
     fn deeper<T>(&mut self, inside: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
@@ -116,7 +136,7 @@ impl<'t> Parser<'t> {
     fn list(&mut self, is_root: bool) -> Parsed<(Vec<Node>, Ended)> {
         let mut nodes = Vec::new();
         loop {
-            self.count()?;
+            self.step()?;
             let token = self.next();
             match token.kind {
                 Kind::Text => nodes.push(Node::Text(token.text.as_bytes().to_vec())),
@@ -234,12 +254,13 @@ impl<'t> Parser<'t> {
         if !matches!(ended, Ended::ByEnd) {
             return self.error("unexpected {{else}} in define clause");
         }
+        let is_empty = nodes.iter().all(is_space);
         match self.defined.get(&name) {
-            Some(old) if !is_empty(old) && !is_empty(&nodes) => {
+            Some(old) if !old.is_empty && !is_empty => {
                 return self.error(format!("template {name:?} is defined more than once"));
             }
-            Some(old) if !is_empty(old) => {}
-            _ => _ = self.defined.insert(name, nodes),
+            Some(old) if !old.is_empty => {}
+            _ => _ = self.defined.insert(name, Defined { nodes, is_empty }),
         }
         Ok(())
     }
@@ -266,7 +287,6 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// Whether a definition is nothing but space; such a one doesn't replace another.
-fn is_empty(nodes: &[Node]) -> bool {
-    nodes.iter().all(|node| matches!(node, Node::Text(text) if text.trim_ascii().is_empty()))
+fn is_space(node: &Node) -> bool {
+    matches!(node, Node::Text(text) if text.trim_ascii().is_empty())
 }

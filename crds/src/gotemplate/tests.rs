@@ -3,16 +3,23 @@
 
 use super::*;
 
+mod budgets;
 mod mutations;
+
+fn parse(text: &str, branching: Branching) -> Result<GoTemplate, GoTemplateError> {
+    GoTemplate::parse(text, branching, &mut Budget::of_object())
+}
 
 fn render_with(
     text: &str,
     values: &[(&str, &[u8])],
     branching: Branching,
 ) -> Result<Vec<u8>, GoTemplateError> {
-    let values = values.iter().copied().collect();
-    let rendered = GoTemplate::parse(text, branching)?.render(&values)?;
+    let values = Values::new(&values.iter().copied().collect());
+    let mut budget = Budget::of_object();
+    let rendered = GoTemplate::parse(text, branching, &mut budget)?.render(&values, &mut budget)?;
     assert!(u64::try_from(rendered.value.len()).unwrap() <= rendered.max_len, "{text}");
+    assert!(!rendered.value.is_empty() || !rendered.never_empty, "{text}");
     Ok(rendered.value.expose().to_vec())
 }
 
@@ -41,9 +48,7 @@ fn statements_that_branch_are_refused_by_name() {
         ("{{ break }}", "break"),
         ("{{ continue }}", "continue"),
     ] {
-        let Err(GoTemplateError::Branching { statement: found, .. }) =
-            GoTemplate::parse(text, Branching::Refused)
-        else {
+        let Err(GoTemplateError::Branching { statement: found, .. }) = parse(text, Branching::Refused) else {
             panic!("{text} isn't refused");
         };
         assert_eq!(found, statement);
@@ -187,8 +192,9 @@ fn hostile_templates_are_refused_before_they_cost_anything() {
 #[test]
 fn how_long_the_result_can_be_depends_on_lengths_alone() {
     let max_len = |text: &str, value: &[u8]| {
-        let template = GoTemplate::parse(text, Branching::Refused).unwrap();
-        template.render(&[("a", value)].into()).ok().unwrap().max_len
+        let template = parse(text, Branching::Refused).ok().unwrap();
+        let values = Values::new(&[("a", value)].into());
+        template.render(&values, &mut Budget::of_object()).ok().unwrap().max_len
     };
     for text in [
         "{{ .a | quote }}",
@@ -199,23 +205,6 @@ fn how_long_the_result_can_be_depends_on_lengths_alone() {
         assert_eq!(max_len(text, b"{}"), max_len(text, b"\n\n"), "{text}");
     }
     assert_eq!(max_len("{{ .a }}", &[b'x'; 100]), 100);
-}
-
-#[test]
-fn references_are_the_keys_that_are_named() {
-    let find = |text: &str| {
-        let template = GoTemplate::parse(text, Branching::Allowed).unwrap();
-        (template.references().into_iter().collect::<Vec<_>>(), template.uses_everything())
-    };
-    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    assert_eq!(
-        find("{{ .a }}{{ $.b | print (index . \"c-d\") }}{{ if .e }}{{ end }}"),
-        (names(&["a", "b", "c-d", "e"]), false)
-    );
-    assert_eq!(find("{{ . }}"), (Vec::new(), true));
-    assert_eq!(find("{{ index . .a }}"), (names(&["a"]), true));
-    assert_eq!(find("{{ define \"x\" }}{{ .f }}{{ end }}{{ template \"x\" . }}"), (names(&["f"]), false));
-    assert_eq!(find("text"), (Vec::new(), false));
 }
 
 #[test]

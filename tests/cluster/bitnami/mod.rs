@@ -10,3 +10,4 @@ mod objects;
 mod precedence;
 mod scene;
 mod takeover;
+mod templates;

@@ -9,8 +9,8 @@ fn translate(text: &str, in_json: bool) -> Result<String, NoCounterpart> {
         .collect();
     let plain =
         BTreeMap::from([("host".to_owned(), "h$(x)".to_owned()), ("out".to_owned(), text.to_owned())]);
-    let substitution = Substitution { items: &items, plain: &plain, in_json };
-    substitution.translate(&"out".parse().unwrap(), text).map(|(text, _)| text)
+    let mut substitution = Substitution::new(&items, &plain);
+    substitution.translate(&"out".parse().unwrap(), text, in_json).map(|(text, _)| text)
 }
 
 #[test]

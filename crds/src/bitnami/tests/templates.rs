@@ -126,19 +126,17 @@ fn a_docker_configuration_that_asks_something_of_an_item_is_refused() {
         r#"{"a": "\{{ .pin }}"}"#,
         r#"{"a": "\u{{ .pin }}"}"#,
         r#"{"a": "\u00{{ .pin }}"}"#,
-        // A quote, or an escape, that comes or goes with what an item is.
-        r#"{"a": "x{{ ternary "\"" "" (eq .pin "1234") }}"}"#,
-        r#"{"a": "{{ replace "1234" "\"" .pin }}"}"#,
-        r#"{"a": "{{ default "\"" (trimAll "1" .pin) }}"}"#,
-        r#"{"a": "{{ trimAll .pin "\\u00e1" }}"}"#,
-        r#"{"a": "{{ trimAll .pin .escape }}"}"#,
-        r#"{"a": "{{ index . .pin }}"}"#,
-        r#"{"a": "{{ printf .pin "x" }}"}"#,
-        r#"{"a": "{{ printf "%c" (atoi .pin) }}"}"#,
-        r#"{"a": "{{ b64dec .pin }}"}"#,
-        r#"{"a": "{{ trimAll .pin (quote "1") }}"}"#,
-        r#"{"a": "{{ $q := quote .pin }}{{ trimAll "1" $q }}"}"#,
+        // Where a key belongs, a number; where a value belongs, nothing.
+        r#"{ {{ toJson (ternary 5 "a" (hasPrefix "S3" .pin)) }}: 1 }"#,
+        r#"{ {{ toJson (coalesce (int64 .pin) "a") }}: 1 }"#,
+        r#"{"a": {{ quote (ternary nil "a" (hasPrefix "1" .pin)) }} }"#,
+        r#"{"a": {{ quote (index .escape (atoi .pin)) }} }"#,
+        r#"{"a": {{ toJson (float64 .pin) }} }"#,
+        r#"{"a": {{ quote (first (list nil .pin)) }} }"#,
+        r#"{"a": {{ quote .pin .pin }} }"#,
+        r#"{"a": {{ print (quote .pin) "" }} }"#,
         r#"{"a": {{ trimAll .pin (toJson "1") }}}"#,
+        r#"{"a": {{ toJson (ternary "a" "b" (index (fromJson .pin) 0)) }} }"#,
         // Outside of a string an encoding may be a number.
         r#"{"a": {{ trunc 1 (sha256sum .pin) }}}"#,
         r#"{"a": {{ float64 .pin }}}"#,
@@ -146,6 +144,7 @@ fn a_docker_configuration_that_asks_something_of_an_item_is_refused() {
         // No object whatever the items are.
         "[]",
         "{{ .pin | toJson }}",
+        r#"{"a": 1e999}"#,
     ] {
         let object = docker(text, &[("pin", "1234")]).template("escape", "\\u00e1");
         let refused = object.refused();
@@ -156,22 +155,83 @@ fn a_docker_configuration_that_asks_something_of_an_item_is_refused() {
         rendered("{{ .pin }}{{ ternary \"y\" \"n\" (eq .pin \"1\") }}", &[("pin", "1")]),
         Ok("1y".into())
     );
-    let elsewhere = docker("{}", &[("pin", "1")]).template("t", "{{ replace \"1\" \"2\" .pin }}");
-    assert_eq!(elsewhere.unseal(&[RSA_2048]).unwrap()["t"], b"2");
 }
 
 #[test]
-fn an_item_that_breaks_the_json_it_is_put_into_is_refused_in_fixed_words() {
-    let text = r#"{"a": "{{ .pin }}"}"#;
-    for value in ["a\"b", "a\\", "a\nb", "\u{1}"] {
-        let object = docker(text, &[("pin", value)]);
-        // Known only once it is open.
-        assert!(object.parse().is_ok());
-        let error = object.unseal(&[RSA_2048]).unwrap_err();
-        assert!(is_checked(&error, "with these items it isn't a JSON object"), "{error}");
-        assert!(docker(r#"{"a": {{ .pin | toJson }}}"#, &[("pin", value)]).unseal(&[RSA_2048]).is_ok());
+fn what_is_asked_in_a_string_of_a_docker_configuration_has_the_same_answer_for_all() {
+    for text in [
+        // A quote, or an escape, that comes or goes with what an item is.
+        r#"{"a": "x{{ ternary "\"" "" (eq .pin "1234") }}"}"#,
+        r#"{"a": "x{{ ternary .quote "" (hasPrefix "12" .pin) }}"}"#,
+        r#"{"a": {{ quote (ternary .quote "" (hasPrefix "12" .pin)) }} }"#,
+        r#"{"a": "{{ replace "1234" "\"" .pin }}"}"#,
+        r#"{"a": "{{ default "\"" (trimAll "1" .pin) }}"}"#,
+        r#"{"a": "{{ trimAll .pin "\\u00e1" }}"}"#,
+        r#"{"a": "{{ trimAll .pin .escape }}"}"#,
+        r#"{"a": "{{ index . .pin }}"}"#,
+        r#"{"a": "{{ printf "%c" (atoi .pin) }}"}"#,
+        r#"{"a": "{{ b64dec .pin }}"}"#,
+        r#"{"a": "{{ $q := quote .pin }}{{ trimAll "1" $q }}"}"#,
+        // Half an object is one for some values, for which it is what the peer gives.
+        r#"{"a": "{{ .pin }}"}"#,
+        r#"{"a": "{{ .pin }}{{ .pin }}"}"#,
+        // A number that a float can't hold, which only the API server would refuse.
+        r#"{"a": "{{ ternary "\",\"b\":1e999,\"c\":\"" "" (hasPrefix "12" .pin) }}"}"#,
+    ] {
+        for pin in ["1234", "\"\"\"\"", "\\\\\\\\", "\n\0\u{1}\t", "4321", "\\u12", "\",\"\""] {
+            let object = docker(text, &[("pin", pin), ("quote", "\"")]).template("escape", "\\u00e1");
+            let made = object.unseal(&[RSA_2048]).unwrap_or_else(|error| panic!("{text}, {pin}: {error}"));
+            let json = String::from_utf8_lossy(&made[".dockerconfigjson"]);
+            let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&json);
+            assert!(object.is_ok(), "{text}, {pin}: {json}");
+        }
     }
-    assert!(docker(text, &[("pin", "ä b/c<>&'")]).unseal(&[RSA_2048]).is_ok());
+}
+
+#[test]
+fn an_item_is_as_in_the_peer_where_that_is_json_and_escaped_where_it_is_not() {
+    let text = r#"{"a": "{{ .pin }}", "b": {{ quote .pin }}}"#;
+    for (value, expected) in [
+        ("\u{e4} b/c<>&'", "{\"a\": \"\u{e4} b/c<>&'\", \"b\": \"\u{e4} b/c<>&'\"}"),
+        ("a\"b", r#"{"a": "a\"b", "b": "a\"b"}"#),
+        ("a\\", r#"{"a": "a\\", "b": "a\\"}"#),
+        ("a\nb", r#"{"a": "a\nb", "b": "a\nb"}"#),
+        // Go's quote writes \x01, which JSON doesn't have.
+        ("\u{1}", r#"{"a": "\u0001", "b": "\u0001"}"#),
+        // Somebody escaped it before it was sealed.
+        ("a\\\"b", r#"{"a": "a\"b", "b": "a\\\"b"}"#),
+    ] {
+        let made = docker(text, &[("pin", value)]).unseal(&[RSA_2048]).unwrap();
+        assert_eq!(String::from_utf8_lossy(&made[".dockerconfigjson"]), expected, "{value:?}");
+    }
+}
+
+#[test]
+fn a_docker_configuration_may_still_be_none_where_branching_is_allowed() {
+    let object = docker(r#"{"a": {{ if .pin }}{{ .pin }}{{ end }}}"#, &[("pin", "x")]);
+    let object = Object { branching: Branching::Allowed, ..object };
+    let error = object.unseal(&[RSA_2048]).unwrap_err();
+    assert!(is_checked(&error, "with these items it isn't a JSON object"), "{error}");
+    let number = docker(r#"{"a": {{ if .pin }}{{ .pin }}{{ end }}}"#, &[("pin", "5")]);
+    assert!(Object { branching: Branching::Allowed, ..number }.unseal(&[RSA_2048]).is_ok());
+}
+
+#[test]
+fn an_object_has_so_many_templates_and_one_budget_for_all_of_them() {
+    let many = (0..1025).map(|n| format!("t{n}")).collect::<Vec<_>>();
+    let with = |count: usize, text: &str| {
+        many[..count].iter().fold(object(&[("a", "1")], &[]), |object, key| object.template(key, text))
+    };
+    assert!(with(1024, "{{ .a }}").unseal(&[RSA_2048]).is_ok());
+    assert_eq!(
+        with(1025, "x").refused(),
+        UnsealError::TooLarge { path: "template.data".into(), found: 1025, limit: 1024, unit: "templates" }
+    );
+    // Each alone is no work worth speaking of.
+    let some = "{{ $x := .a }}".repeat(100);
+    assert!(object(&[("a", "1")], &[("t", &some)]).parse().is_ok());
+    let error = with(1024, &some).refused();
+    assert!(error.to_string().ends_with("the template is too much work"), "{error}");
 }
 
 #[test]
@@ -198,8 +258,21 @@ fn a_private_key_for_ssh_is_never_empty_because_of_what_an_item_is() {
         object(&[("k", item)], &[("ssh-privatekey", text)]).typed("kubernetes.io/ssh-auth")
     };
     assert!(ssh("{{ .k }}\n", "x").unseal(&[RSA_2048]).is_ok());
-    assert!(ssh("{{ .k }}", "x").unseal(&[RSA_2048]).is_ok());
-    for (text, item) in [("{{ .k }}", ""), ("{{ trim .k }}", "x"), ("{{ trimPrefix \"x\" .k }}", "x")] {
+    for text in [
+        "{{ .k }}",
+        "{{ trim .k }}\n",
+        "{{ len .k }}",
+        "{{ .k | b64enc }}",
+        "{{ ternary .k \"y\" (eq .k \"x\") }}",
+    ] {
+        assert!(ssh(text, "x").unseal(&[RSA_2048]).is_ok(), "{text}");
+    }
+    for (text, item) in [
+        ("{{ .k }}", ""),
+        ("{{ trim .k }}", "x"),
+        ("{{ trimPrefix \"x\" .k }}", "x"),
+        ("{{ ternary .k \"\" (eq .k \"x\") }}", "x"),
+    ] {
         assert!(is_checked(&ssh(text, item).refused(), "put something into it"), "{text}");
     }
 }

@@ -4,11 +4,14 @@
 
 use super::{MAX_RUN_DEPTH, MAX_VALUE_DEPTH, Outcome, Run, check_size, wrong};
 use crate::gotemplate::Branching;
-use crate::gotemplate::bound::{self, Bound, Computed, kind_of, zero};
+use crate::gotemplate::bound::{self, Bound, Computed, Prints, zero};
 use crate::gotemplate::error::GoTemplateError;
 use crate::gotemplate::functions::{Fault, Function, Type};
 use crate::gotemplate::tree::{Command, Operand, Pipe};
 use crate::gotemplate::value::{Kind, Text, Value, Width};
+
+/// Bytes that an element of a list or map takes in memory, at most, for each that it counts for in a size.
+const ELEMENT: u64 = 16;
 
 impl<'t> Run<'t> {
     /// Declares or assigns the pipeline's variables as well.
@@ -32,7 +35,10 @@ impl<'t> Run<'t> {
         for name in &pipe.variables {
             match pipe.assigns {
                 true => self.assign(pipe.line, name, value.clone())?,
-                false => self.variables.push((name.clone(), value.clone())),
+                false => {
+                    self.budget.charge_len(pipe.line, name.len())?;
+                    self.variables.push((name.clone(), value.clone()));
+                }
             }
         }
         Ok(value)
@@ -62,6 +68,8 @@ impl<'t> Run<'t> {
         operand: &'t Operand,
         type_: Type,
     ) -> Outcome<Computed> {
+        let copied = if let Operand::Text(text) = operand { text.len() } else { 0 };
+        self.budget.charge_len(line, copied)?;
         Ok(match operand {
             Operand::Dot => dot.clone(),
             Operand::Nil if type_ == Type::Map => Computed::public(Value::Missing),
@@ -80,6 +88,7 @@ impl<'t> Run<'t> {
             Operand::Text(text) => Computed::public(Value::text(text)),
             Operand::Field(fields) => self.fields(line, dot.clone(), fields)?,
             Operand::Variable(name, fields) => {
+                self.charge_look_up(line, name)?;
                 let known = self.variables.iter().rev().find(|(known, _)| known == name);
                 let Some((_, variable)) = known else {
                     let problem = format!("undefined variable {name:?}");
@@ -101,7 +110,7 @@ impl<'t> Run<'t> {
     }
 
     fn field(&mut self, line: usize, of: &Computed, field: &str) -> Outcome<Computed> {
-        self.charge(line, 0)?;
+        self.budget.charge_len(line, field.len())?;
         let value = match &of.value {
             Value::Map(_, items) => items.get(&Text::from(field)).cloned().unwrap_or(Value::Missing),
             Value::Missing => Value::Missing,
@@ -111,8 +120,15 @@ impl<'t> Run<'t> {
         let is_public = of.bound.public_keys || !of.bound.secret;
         let bound = match is_public {
             true => Bound { secret: of.bound.secret, ..Bound::of(&value) },
-            false => Bound { kind: None, public_keys: false, size: of.bound.size.max(10), ..of.bound },
+            false => {
+                let size = of.bound.size.max(10);
+                Bound { kind: None, public_keys: false, prints: Prints::Anything, size, ..of.bound }
+            }
         };
+        // Whatever is public was measured as it is; an item is a text, whose length is at hand.
+        if !of.bound.secret {
+            self.budget.charge(line, bound.size)?;
+        }
         Ok(Computed { value, bound })
     }
 
@@ -175,8 +191,15 @@ impl<'t> Run<'t> {
         if depth > MAX_VALUE_DEPTH {
             return Err(GoTemplateError::TooDeep { line });
         }
-        let read = arguments.iter().map(|argument| argument.bound.size).fold(size, u64::saturating_add);
-        self.charge(line, read)?;
+        let is_item = function.name == "index"
+            && matches!(arguments, [all, key] if all.bound.public_keys && !key.bound.secret);
+        let read = match is_item {
+            // No more than a field.
+            true => 0,
+            false => arguments.iter().map(|argument| argument.bound.size).fold(size, u64::saturating_add),
+        };
+        let held = if function.makes_elements() { size.saturating_mul(ELEMENT) } else { 0 };
+        self.budget.charge(line, read.saturating_add(held))?;
 
         let secret = arguments.iter().any(|argument| argument.bound.secret);
         let kinds_are_public = arguments.iter().all(|argument| argument.bound.kind.is_some());
@@ -190,16 +213,24 @@ impl<'t> Run<'t> {
         };
         // With branching allowed, and for what is made of constants, what it is may be looked at.
         if self.branching == Branching::Allowed || !secret {
-            return Ok(Computed::public(value));
+            let computed = Computed::public(value);
+            self.budget.charge(line, if is_item { computed.bound.size } else { 0 })?;
+            return Ok(computed);
         }
         let size = size.max(10);
         debug_assert!(bound::measure(&value).0 <= size, "{} gave more than its bound", function.name);
         debug_assert!(bound::measure(&value).1 <= depth, "{} nests more than its bound", function.name);
-        let is_item = function.name == "index"
-            && matches!(arguments, [all, key] if all.bound.public_keys && !key.bound.secret);
         let bound = match is_item {
             true => Bound::of_items(&value),
-            false => Bound { size, depth, secret, kind: kind_of(function.out), public_keys: false },
+            false => {
+                let (kind, prints) = function.gives(arguments);
+                debug_assert!(
+                    kind.is_none_or(|kind| kind == value.kind()),
+                    "{} gave another type",
+                    function.name
+                );
+                Bound { size, depth, secret, kind, public_keys: false, prints }
+            }
         };
         Ok(Computed { value, bound })
     }

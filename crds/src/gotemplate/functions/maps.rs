@@ -3,10 +3,10 @@
 //! Only those that don't change one. Where Go's order of keys is random, here it is sorted. Invariant: the result
 //! holds no more than the arguments hold together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::bound::{Computed, Growth};
-use super::super::value::{Of, Text, Value};
+use super::super::value::{Of, Value};
 use super::Type::{Any, Map, Text as T};
 use super::{Fault, Function, Given, Out, entries, f, map, strval, text, variadic};
 
@@ -56,8 +56,8 @@ fn value_of<'v>(map: &'v Value, key: &Value) -> Option<&'v Value> {
 }
 
 fn filtered(a: &[Value], keeps: bool) -> Value {
-    let named = |key: &Text| a[1..].iter().any(|name| text(name) == key.bytes());
-    let kept = map(&a[0]).filter(|(key, _)| named(key) == keeps);
+    let named: BTreeSet<&[u8]> = a[1..].iter().map(text).collect();
+    let kept = map(&a[0]).filter(|(key, _)| named.contains(key.bytes()) == keeps);
     Value::map(kept.map(|(key, value)| (key.clone(), value.clone())).collect::<BTreeMap<_, _>>())
 }
 

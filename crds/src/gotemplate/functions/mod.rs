@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::bound::{Computed, Growth};
+use super::bound::{Bound, Computed, Growth, Prints, kind_of};
 use super::error::GoTemplateError;
-use super::value::{Of, Text, Value, Width};
+use super::value::{Kind, Of, Text, Value, Width};
 
 mod digests;
 mod documents;
@@ -135,6 +135,12 @@ impl Function {
         self.params.get(at).copied().or(self.rest).unwrap_or(Type::Any)
     }
 
+    /// The types of its parameters, and of those that may follow.
+    #[cfg(test)]
+    pub(super) fn parameters(&self) -> (&'static [Type], Option<Type>) {
+        (self.params, self.rest)
+    }
+
     pub(super) fn check_arguments(&self, line: usize, found: usize) -> Result<(), GoTemplateError> {
         let takes = self.params.len();
         let fits = if self.rest.is_some() { found >= takes } else { found == takes };
@@ -145,6 +151,41 @@ impl Function {
         let least = if self.rest.is_some() { "at least " } else { "" };
         let takes = format!("{least}{takes} {noun}");
         Err(GoTemplateError::Arguments { line, function: self.name.to_owned(), takes, found })
+    }
+
+    /// The result's type, and what it prints as, by those of the arguments.
+    pub(super) fn gives(&self, arguments: &[Computed]) -> (Option<Kind>, Prints) {
+        let kind = kind_of(self.out);
+        // Where a type isn't known, the arguments may not be what the function takes, and it gives a zero.
+        if arguments.iter().any(|argument| argument.bound.kind.is_none()) {
+            return (kind, Prints::Anything);
+        }
+        match (self.name, arguments) {
+            ("ternary" | "default", [one, other, ..]) => Bound::shared(&[one.clone(), other.clone()]),
+            ("and" | "or", choices) => Bound::shared(choices),
+            ("toJson" | "mustToJson" | "toRawJson" | "mustToRawJson", [one])
+                if one.bound.kind == Some(Kind::Text) =>
+            {
+                (kind, Prints::JsonString)
+            }
+            // Of nothing it makes nothing, not a string.
+            ("quote", [one]) if !matches!(one.bound.kind, Some(Kind::Nil | Kind::Missing)) => {
+                (kind, Prints::GoString)
+            }
+            ("print" | "println" | "toString" | "b64enc", parts)
+                if parts.iter().any(|part| part.bound.prints != Prints::Anything) =>
+            {
+                (kind, Prints::Something)
+            }
+            (_, _) if kind.is_some_and(|kind| kind != Kind::Text) => (kind, Prints::Something),
+            _ => (kind, Prints::Anything),
+        }
+    }
+
+    /// Whether the result is a list or map that wasn't there before, whose elements take memory of their own.
+    pub(super) fn makes_elements(&self) -> bool {
+        matches!(self.out, Out::List(_) | Out::Map(_))
+            || matches!(self.name, "concat" | "slice" | "mustSlice")
     }
 
     /// How deeply the result nests for arguments that nest so deeply.

@@ -139,7 +139,10 @@ fn repeat_growth(a: &[Computed]) -> Option<u64> {
 fn repeat(a: &[Value]) -> Given {
     let times = count(&a[0]).ok_or(Fault::Value("a negative count"))?;
     let mut out = Buffer::default();
-    (0..times).for_each(|_| out.extend(text(&a[1])));
+    // However often, nothing stays nothing; that its size is 0 has let any count pass.
+    if !text(&a[1]).is_empty() {
+        (0..times).for_each(|_| out.extend(text(&a[1])));
+    }
     Ok(out.into())
 }
 

@@ -12,7 +12,7 @@ use crate::gotemplate::tree::{Command, Operand, Pipe};
 impl Parser<'_> {
     /// Up to the given end, which is consumed.
     pub(super) fn pipe(&mut self, context: &str, end: Kind) -> Parsed<Pipe> {
-        self.count()?;
+        self.step()?;
         let line = self.skip_space().line;
         let mut pipe = Pipe { line, variables: Vec::new(), assigns: false, commands: Vec::new() };
         self.declarations(context, &mut pipe)?;
@@ -51,9 +51,10 @@ impl Parser<'_> {
             match self.skip_space().kind {
                 Kind::Assign | Kind::Declare => {
                     pipe.assigns = self.next().kind == Kind::Assign;
-                    let known = |name: &String| self.variables.contains(name);
-                    if pipe.assigns && !pipe.variables.iter().all(known) {
-                        return self.error("assignment to an undeclared variable");
+                    for name in pipe.variables.iter().filter(|_| pipe.assigns) {
+                        if !self.knows(name)? {
+                            return self.error("assignment to an undeclared variable");
+                        }
                     }
                     return Ok(());
                 }
@@ -78,7 +79,7 @@ impl Parser<'_> {
             let Some(operand) = self.operand()? else {
                 return self.unexpected(context);
             };
-            self.count()?;
+            self.step()?;
             operands.push(operand);
             let has_space = self.peek().kind == Kind::Space;
             match self.skip_space().kind {
@@ -126,9 +127,7 @@ impl Parser<'_> {
         Ok(Some(match token.kind {
             Kind::Dot => Operand::Dot,
             Kind::Field => Operand::Field(vec![token.text[1..].to_owned()]),
-            Kind::Variable if self.variables.iter().any(|known| known == token.text) => {
-                Operand::Variable(token.text.to_owned(), Vec::new())
-            }
+            Kind::Variable if self.knows(token.text)? => Operand::Variable(token.text.to_owned(), Vec::new()),
             Kind::Variable => return self.error(format!("undefined variable {:?}", token.text)),
             Kind::Quoted | Kind::RawQuoted => {
                 let text = literal::string(token.text).ok_or_else(|| malformed("string"))?;

@@ -30,12 +30,17 @@ impl Printer<'_> {
             'q' => self.pad(quote_char(int, self.flags.plus).bytes()),
             'U' => {
                 let precision = self.flags.precision.unwrap_or(0).max(4);
-                let mut text = format!("U+{int:0precision$X}");
+                let digits = format!("{int:X}");
+                let mut text = Buffer::default();
+                text.extend(b"U+");
+                // Not a width of Rust's own: those end at 65,535.
+                text.repeat(b'0', precision.saturating_sub(digits.len()));
+                text.extend(digits.as_bytes());
                 let char = u32::try_from(int).ok().and_then(char::from_u32);
                 if let Some(char) = char.filter(|char| self.flags.sharp && is_print(*char)) {
-                    text.push_str(&format!(" '{char}'"));
+                    text.extend(format!(" '{char}'").as_bytes());
                 }
-                self.pad_with_spaces(text.as_bytes());
+                self.pad_with_spaces(text.bytes());
             }
             _ => return self.bad_verb(value, verb),
         }

@@ -1,6 +1,9 @@
-//! Templates that nobody wrote: parts of real ones, cut, doubled and mixed. `SEAL_FUZZ_COUNT` says how many.
+//! Templates that nobody wrote: parts of real ones, cut, doubled and mixed; and calls of every function with arguments
+//! of its types. `SEAL_FUZZ_COUNT` says how many.
 
 use super::*;
+use crate::gotemplate::random::{ITEMS, expression};
+use crate::tests::rounds;
 
 const PARTS: &[&str] = &[
     "{{ .a }}",
@@ -108,7 +111,7 @@ fn template(random: &mut Random, functions: &[&str]) -> String {
 
 #[test]
 fn no_mutated_template_panics_and_its_outcome_tells_nothing() {
-    let count = std::env::var("SEAL_FUZZ_COUNT").map_or(2_000, |count| count.parse().unwrap());
+    let count = rounds();
     let functions: Vec<_> = GoTemplate::functions().collect();
     let mut random = Random(0x5ea1);
     let mut rendered = 0;
@@ -121,4 +124,42 @@ fn no_mutated_template_panics_and_its_outcome_tells_nothing() {
         _ = render_with(&text, &[("a", b"1"), ("b", b"a,b")], Branching::Allowed);
     }
     assert!(rendered > count / 50, "only {rendered} of {count} rendered");
+}
+
+/// Everything that shows of a render: whether there is one or why not, how large and how small it may be, and what it
+/// cost.
+fn shown(text: &str, values: &[&[u8]; ITEMS.len()]) -> (Result<(u64, bool), GoTemplateError>, u64) {
+    let values = Values::new(&ITEMS.into_iter().zip(values.iter().copied()).collect());
+    let mut budget = Budget::of_object();
+    let outcome = GoTemplate::parse(text, Branching::Refused, &mut budget)
+        .and_then(|template| template.render(&values, &mut budget))
+        .map(|rendered| {
+            assert!(!rendered.value.is_empty() || !rendered.never_empty, "{text}");
+            (rendered.max_len, rendered.never_empty)
+        });
+    (outcome, budget.left())
+}
+
+#[test]
+fn no_call_of_any_function_shows_anything_of_a_value() {
+    let values: [[&[u8]; ITEMS.len()]; 4] = [
+        [b"S3cret", b"a,b,,c", b"1", b"{\"a\":{\"b\":1}}"],
+        [b"123456", b"\xff\xfe\"\\\n\x01", b"0", b"[[1],\"a\",2.5]"],
+        [b"-1e999", b"{{.x}}", b"x", b"             "],
+        [b" \xc3\x28\t z", b"NaNInf", b"9", b"\"{\\u00e9} \\\"\""],
+    ];
+    let lengths = |values: &[&[u8]; ITEMS.len()]| values.map(<[u8]>::len);
+    assert!(values.iter().all(|other| lengths(other) == lengths(&values[0])));
+    let mut random = crate::tests::Random(7);
+    let mut rendered = 0;
+    for _ in 0..rounds() {
+        let (one, other) = (expression(&mut random), expression(&mut random));
+        let text = format!("{{{{ $v := {one} }}}}{{{{ $v }}}}{{{{ {other} }}}}");
+        let expected = shown(&text, &values[0]);
+        for values in &values[1..] {
+            assert_eq!(shown(&text, values), expected, "{text}");
+        }
+        rendered += usize::from(expected.0.is_ok());
+    }
+    assert!(rendered > rounds() / 8, "only {rendered} of {} rendered", rounds());
 }

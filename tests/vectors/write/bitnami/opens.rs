@@ -194,6 +194,20 @@ pub(super) fn cases() -> Vec<Case> {
             ];
             opens("rsa-2048", "strict", values, manifest("strict", spec))
         }),
+        case("templated-docker-escaped", "An item that would break the JSON it is put into.", || {
+            let text = r#"{"a": "{{ .password }}", "b": {{ quote .password }}}"#;
+            let spec = json!({
+                "encryptedData": { "password": raw("rsa-2048", "strict", "a\"b\u{1}") },
+                "template": {
+                    "type": "kubernetes.io/dockerconfigjson", "data": { ".dockerconfigjson": text },
+                },
+            });
+            let values: &[(&str, &[u8])] = &[
+                (".dockerconfigjson", br#"{"a": "a\"b\u0001", "b": "a\"b\u0001"}"#),
+                ("password", b"a\"b\x01"),
+            ];
+            opens("rsa-2048", "strict", values, manifest("strict", spec))
+        }),
         case("templated-branching", "A branch, where branching is allowed.", || {
             let spec = json!({
                 "encryptedData": { "pin": raw("rsa-2048", "strict", "1") },

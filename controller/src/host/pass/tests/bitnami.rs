@@ -5,7 +5,7 @@
 use seal_crds::Binding;
 use seal_crds::bitnami::{scope_annotation, seal_item};
 use seal_crds::keys::Certificate;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -13,13 +13,17 @@ const KEY: &str = include_str!("../../../../../crds/src/keys/testdata/rsa-2048.p
 const CERTIFICATE: &str = include_str!("../../../../../crds/src/keys/testdata/rsa-2048.crt");
 
 fn commit(site: &Site, at: &str, scope: Scope, value: &str) {
+    commit_with(site, at, scope, value, &json!({}));
+}
+
+fn commit_with(site: &Site, at: &str, scope: Scope, value: &str, templates: &Value) {
     let certificate = Certificate::from_pem(CERTIFICATE).unwrap();
     let sealed = seal_item(certificate.public_key(), &Binding::new(scope, &place(at)), value.as_bytes());
     let (namespace, name) = at.split_once('/').unwrap();
     let mut manifest = json!({
         "apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret",
         "metadata": {"namespace": namespace, "name": name, "annotations": {}},
-        "spec": {"encryptedData": {"password": sealed}},
+        "spec": {"encryptedData": {"password": sealed}, "template": {"data": templates}},
     });
     if let Some(annotation) = scope_annotation(scope) {
         manifest["metadata"]["annotations"][annotation] = json!("true");
@@ -62,4 +66,31 @@ async fn the_flags_of_this_format_count_on_a_host_too() {
     assert!(!pass(&mut agent).await.is_complete());
     assert_eq!(site.condition("prod/wide").unwrap().1, "ScopeRefused");
     assert_eq!(site.item("prod/wide/password"), None);
+}
+
+#[tokio::test]
+async fn templates_that_never_end_are_refused_and_keep_no_other_object_waiting() {
+    let site = Site::new();
+    fs::write(site.path("rsa.pem"), KEY).unwrap();
+    let key = format!("--identity={}", site.path("rsa.pem").display());
+    // Each calls the one before twice.
+    let double = |n: usize| {
+        format!(
+            "{{{{define \"t{n}\"}}}}{0}{0}{{{{end}}}}",
+            format_args!("{{{{template \"t{}\"}}}}", n.saturating_sub(1))
+        )
+    };
+    let text = (1..=60).map(double).collect::<String>() + "{{define \"t0\"}}{{end}}{{template \"t60\"}}";
+    for at in ["prod/one", "prod/two", "prod/three"] {
+        commit_with(&site, at, Scope::Strict, "x", &json!({ "t": text }));
+    }
+    commit(&site, "prod/zzz", Scope::Strict, "good");
+    for flags in [&[key.as_str()][..], &[&key, "--allow-template-branching"]] {
+        let mut agent = site.agent(flags);
+        assert!(!pass(&mut agent).await.is_complete());
+        for name in ["prod/one", "prod/two", "prod/three"] {
+            assert_eq!(site.condition(name).unwrap().1, "InvalidTemplate");
+        }
+        assert_eq!(site.item("prod/zzz/password").as_deref(), Some("good"));
+    }
 }
