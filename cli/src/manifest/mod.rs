@@ -50,16 +50,14 @@ pub(crate) struct Manifest<'a> {
 
 #[derive(Debug, thiserror::Error)]
 enum ManifestError {
-    #[error("this isn't YAML: {problem}")]
-    NotYaml { problem: String, has_braces: bool },
+    #[error("this isn't YAML: {0}")]
+    NotYaml(String),
 }
 
 impl Explain for ManifestError {
     fn hint(&self) -> Option<String> {
-        let Self::NotYaml { problem, has_braces } = self;
-        Some(if *has_braces {
-            "is it a template that wasn't rendered? helm template … | seal …".to_owned()
-        } else if problem.contains("tab") {
+        let Self::NotYaml(problem) = self;
+        Some(if problem.contains("tab") {
             "YAML is indented with spaces only".to_owned()
         } else {
             "is it a manifest? A value with special characters needs quotes: password: \"…\"".to_owned()
@@ -71,9 +69,14 @@ impl<'a> Manifest<'a> {
     pub(crate) fn parse(source: &'a Source) -> Result<Self, Failure> {
         let (format, parsed) = read(source.text());
         let documents = parsed.map_err(|error| {
-            let has_braces = source.text().contains("{{");
-            Failure::from(ManifestError::NotYaml { problem: error.problem, has_braces })
-                .at(source.spot_unparsed(error.at))
+            let failure =
+                Failure::from(ManifestError::NotYaml(error.problem)).at(source.spot_unparsed(error.at));
+            let is_template = source.text().contains("{{");
+            if is_template {
+                failure.hinting("is it a template that wasn't rendered? helm template … | seal …")
+            } else {
+                failure
+            }
         })?;
         let (visible, comments) = (OnceLock::new(), OnceLock::new());
         let mut manifest = Self { source, format, documents, objects: Vec::new(), visible, comments };
