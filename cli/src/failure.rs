@@ -41,6 +41,12 @@ impl Failure {
         self
     }
 
+    /// The same failure, with something else to try.
+    pub(crate) fn hinting(mut self, hint: &str) -> Self {
+        self.0.hint = Some(hint.to_owned());
+        self
+    }
+
     /// The same failure, as the cause of a wider fact.
     pub(crate) fn under(mut self, fact: &impl Error) -> Self {
         self.0.facts.insert(0, fact.to_string());

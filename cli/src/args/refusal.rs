@@ -174,10 +174,11 @@ impl<'c> Typed<'c> {
 
     /// A command below this one that has the option.
     fn one_that_has(&self, option: &str) -> Option<&str> {
-        let has = |command: &&Command| {
-            let mut longs = command.get_arguments().filter_map(clap::Arg::get_long_and_visible_aliases);
-            longs.any(|longs| longs.iter().any(|long| option.strip_prefix("--") == Some(long)))
+        let is_it = |arg: &clap::Arg| match option.strip_prefix("--") {
+            Some(long) => arg.get_long_and_visible_aliases().is_some_and(|names| names.contains(&long)),
+            None => arg.get_short().is_some_and(|short| option == format!("-{short}")),
         };
+        let has = |command: &&Command| command.get_arguments().any(is_it);
         self.command.get_subcommands().find(has).map(Command::get_name)
     }
 
@@ -252,5 +253,7 @@ mod tests {
         let (fact, hint) = refusal(&["--literal", "a=b"]);
         assert_eq!(fact, "unknown option --literal");
         assert_eq!(hint, "seal create has it, and options go after the command");
+        assert!(refusal(&["--from-literal", "a=b"]).1.starts_with("seal create has it"));
+        assert!(refusal(&["-i", "prod.key", "sealed.yaml"]).1.starts_with("seal unseal has it"));
     }
 }

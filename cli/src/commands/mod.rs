@@ -41,3 +41,15 @@ fn list<'i>(items: impl IntoIterator<Item = &'i ItemName>) -> String {
     }
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_are_listed_once_each_and_never_all_of_very_many() {
+        let items: Vec<ItemName> = (10..40).map(|n| format!("i{n}").parse().unwrap()).collect();
+        assert_eq!(list([&items[1], &items[0], &items[1]]), "i10, i11");
+        assert!(list(&items).ends_with("i28, i29, 10 more"));
+    }
+}

@@ -48,19 +48,10 @@ pub(crate) struct Manifest<'a> {
     comments: OnceLock<Vec<Range<usize>>>,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("{problem}")]
-struct ManifestError {
-    problem: tree::Problem,
-    has_braces: bool,
-}
-
-impl Explain for ManifestError {
+impl Explain for tree::Problem {
     fn hint(&self) -> Option<String> {
-        let tree::Problem::NotYaml(problem) = &self.problem else { return None };
-        Some(if self.has_braces {
-            "is it a template that wasn't rendered? helm template … | seal …".to_owned()
-        } else if problem.contains("tab") {
+        let Self::NotYaml(problem) = self else { return None };
+        Some(if problem.contains("tab") {
             "YAML is indented with spaces only".to_owned()
         } else {
             "is it a manifest? A value with special characters needs quotes: password: \"…\"".to_owned()
@@ -72,9 +63,13 @@ impl<'a> Manifest<'a> {
     pub(crate) fn parse(source: &'a Source) -> Result<Self, Failure> {
         let (format, parsed) = read(source.text());
         let documents = parsed.map_err(|error| {
-            let has_braces = source.text().contains("{{");
-            Failure::from(ManifestError { problem: error.problem, has_braces })
-                .at(source.spot_unparsed(error.at))
+            let failure = Failure::from(error.problem).at(source.spot_unparsed(error.at));
+            let is_template = source.text().contains("{{");
+            if is_template {
+                failure.hinting("is it a template that wasn't rendered? helm template … | seal …")
+            } else {
+                failure
+            }
         })?;
         let (visible, comments) = (OnceLock::new(), OnceLock::new());
         let mut manifest = Self { source, format, documents, objects: Vec::new(), visible, comments };

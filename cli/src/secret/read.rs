@@ -7,6 +7,8 @@
 //!
 //! A Secret may hold no values at all, as a placeholder or as a patch; what becomes of it is up to the caller.
 
+mod error;
+
 use std::{collections::BTreeMap, str::FromStr};
 
 use base64::{
@@ -20,23 +22,20 @@ use seal_crds::{
         DIGEST_ANNOTATION,
         bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES},
     },
-    secret::{OPAQUE, SecretError, check_annotations, check_label, is_tracking_mark},
+    secret::{OPAQUE, check_annotations, check_label, is_tracking_mark},
 };
 use zeroize::Zeroizing;
 
-use super::{
-    Secret,
-    check::{CheckError, check},
-    look::Look,
-};
+use super::{Secret, check::check, look::Look};
 use crate::{
-    failure::Explain,
     manifest::{Field, FieldError, Fields, Located, is_directive, shown, text_of},
     yaml::{
         resolve::{Plain, plain},
         tree::{NodeId, NodeKind, Style, Tree},
     },
 };
+
+pub(crate) use error::ReadError;
 
 /// Go's `base64.StdEncoding`: padded, and lenient about the last bits.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -48,55 +47,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Annotations by which the peer's controller knows what it may do with a Secret.
 const PEER_ANNOTATIONS: [&str; 3] = [MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
-    #[error(transparent)]
-    Field(#[from] FieldError),
-    #[error(transparent)]
-    Name(#[from] NameError),
-    #[error(transparent)]
-    Metadata(#[from] SecretError),
-    #[error(transparent)]
-    Check(#[from] CheckError),
-    #[error("a Secret has no field {field}")]
-    UnknownField { field: String, meant: Option<&'static str> },
-    /// The key isn't repeated: it may be a line of a value, or all of it.
-    #[error("a key under {under} {rule}")]
-    NotItem { under: &'static str, rule: &'static str },
-    #[error("item {item} under data isn't base64")]
-    NotBase64 { item: ItemName, cut_off: bool, look: Option<Look> },
-    #[error("this Secret is a patch ({directive}), and a patch with values can't be sealed")]
-    PatchWithValues { directive: String },
-    #[error("this Secret was encrypted by SOPS")]
-    Sops,
-    #[error("a Secret with generateName can't be sealed: its name is part of what is sealed")]
-    GeneratedName,
-}
-
-impl Explain for ReadError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Field(error) => error.hint(),
-            Self::Check(error) => error.hint(),
-            Self::UnknownField { meant, .. } => meant.map(|meant| format!("did you mean {meant}?")),
-            Self::NotBase64 { look: Some(look), .. } => Some(format!("it {look}")),
-            Self::NotBase64 { cut_off: true, .. } => {
-                Some("is it cut off? Or put plain text under stringData".to_owned())
-            }
-            Self::NotBase64 { .. } => {
-                Some("put plain text under stringData, which needs no base64".to_owned())
-            }
-            Self::PatchWithValues { .. } => Some(
-                "seal the Secret that it is merged into, with these values; a patch that only removes passes through"
-                    .to_owned(),
-            ),
-            Self::Sops => Some("decrypt it first: sops -d FILE | seal …".to_owned()),
-            Self::GeneratedName => Some("write metadata.name instead, or give --name".to_owned()),
-            Self::Name(_) | Self::Metadata(_) | Self::NotItem { .. } => None,
-        }
-    }
-}
 
 /// A Secret with what there is to say about how it was written.
 pub(crate) struct Reading {
@@ -435,6 +385,7 @@ pub(crate) fn decode(text: &str) -> Result<Plaintext, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Explain as _;
     use crate::yaml::tree::parse;
 
     const HEAD: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: prod}\n";
