@@ -220,6 +220,23 @@ fn token_files_and_lists_of_files_are_read_as_kubectl_reads_them() {
     );
 }
 
+#[test]
+fn kubeseal_takes_the_namespace_of_the_first_file_that_is_there() {
+    let sandbox = Sandbox::new();
+    let file = kubeconfig(&sandbox, |config| config["contexts"][0]["context"]["namespace"] = json!("prod"));
+    let list = std::env::join_paths([&sandbox.path("missing"), &file]).unwrap();
+    let mut theirs = Command::new(toolchain::bin("kubeseal"));
+    sandbox.confine(&mut theirs);
+    for mut kubeseal in [theirs, sandbox.seal(["kubeseal"])] {
+        kubeseal.env("KUBECONFIG", &list).args(["--cert=rsa.crt", "--format=json"]);
+        let sealed =
+            run(&mut kubeseal, b"{apiVersion: v1, kind: Secret, metadata: {name: db}, stringData: {a: b}}");
+        assert_eq!((sealed.code, &*sealed.stderr), (0, ""));
+        let sealed: Value = serde_json::from_slice(&sealed.stdout).unwrap();
+        assert_eq!(sealed["metadata"]["namespace"], "prod");
+    }
+}
+
 /// What kubectl refuses, both programs refuse, in words and not by a panic.
 #[test]
 fn what_kubectl_cannot_use_is_refused_by_field() {

@@ -82,9 +82,10 @@ impl Route {
             return Err(field("insecure-skip-tls-verify").error(error));
         }
         let pem = authorities.as_ref().map(|authorities| authorities.pem.as_slice());
-        // kubectl sends no credentials over plain HTTP. Here a proxy on this machine is let through: what is sent there
-        // doesn't leave it.
-        let is_safe = server.scheme_str() == Some("https") || url::is_loopback(url::host(&server));
+        // kubectl sends no credentials over plain HTTP. Here a server on this machine is let through: what is sent there
+        // doesn't leave it, unless a proxy takes it elsewhere.
+        let stays_here = url::is_loopback(url::host(&server)) && proxy.is_none();
+        let is_safe = server.scheme_str() == Some("https") || stays_here;
         let (login, identity) = if is_safe {
             (Login::of_user(user_name, &user, cluster, pem)?, Identity::of_user(&user, user_name)?)
         } else {

@@ -178,3 +178,41 @@ fn unnamed() -> Kubeconfig {
         ..Kubeconfig::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(server: Server) -> Cluster {
+        let mut cluster = Cluster {
+            server: Some("https://old".to_owned()),
+            certificate_authority_data: Some("old".to_owned()),
+            tls_server_name: Some("old".to_owned()),
+            ..Cluster::default()
+        };
+        server.change(&mut cluster);
+        cluster
+    }
+
+    #[test]
+    fn a_server_that_is_typed_has_not_the_old_ones_name() {
+        let other = changed(Server { url: Some("https://new".to_owned()), ..Server::default() });
+        assert_eq!((other.server.as_deref(), other.tls_server_name), (Some("https://new"), None));
+        assert_eq!(changed(Server::default()).tls_server_name.as_deref(), Some("old"));
+    }
+
+    #[test]
+    fn trust_that_is_typed_goes_before_trust_that_contradicts_it() {
+        let insecure = changed(Server { insecure_skip_tls_verify: Some(true), ..Server::default() });
+        assert_eq!(
+            (insecure.certificate_authority_data, insecure.insecure_skip_tls_verify),
+            (None, Some(true))
+        );
+        let secure = changed(Server { insecure_skip_tls_verify: Some(false), ..Server::default() });
+        assert_eq!(secure.certificate_authority_data.as_deref(), Some("old"));
+        let other =
+            changed(Server { certificate_authority: Some("new.crt".to_owned()), ..Server::default() });
+        assert_eq!(other.certificate_authority.as_deref(), Some("new.crt"));
+        assert_eq!((other.certificate_authority_data, other.insecure_skip_tls_verify), (None, None));
+    }
+}

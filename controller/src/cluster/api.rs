@@ -98,8 +98,20 @@ pub(super) fn failure(doing: &str, error: &kube::Error) -> Failure {
         Some(429) => Failure::transient("ApiBusy", format!("the API server is busy while {doing}")),
         Some(code) => Failure::transient("ApiError", format!("the API server answered {code} while {doing}")),
         None => {
-            Failure::transient("ApiUnavailable", format!("the API server can't be reached while {doing}"))
+            let why = login(error).map_or_else(String::new, |login| format!(": {login}"));
+            Failure::transient(
+                "ApiUnavailable",
+                format!("the API server can't be reached while {doing}{why}"),
+            )
         }
+    }
+}
+
+/// Why there are no credentials to ask with, where it is that: in words of our own.
+fn login(error: &kube::Error) -> Option<&RouteError> {
+    match error {
+        kube::Error::Service(error) => error.downcast_ref(),
+        _ => None,
     }
 }
 
@@ -164,6 +176,16 @@ mod tests {
             let failure = write_failed(&error);
             assert!(!failure.message.contains("hunter2"), "{failure:?}");
         }
+    }
+
+    #[test]
+    fn a_login_that_fails_is_told_from_a_server_that_is_gone() {
+        let said = |error: Box<dyn std::error::Error + Send + Sync>| {
+            failure("listing Secrets", &kube::Error::Service(error)).message
+        };
+        let gone = "the API server can't be reached while listing Secrets";
+        assert_eq!(said(Box::new(std::io::Error::other("hunter2"))), gone);
+        assert_eq!(said(Box::new(RouteError::SystemRoots)), format!("{gone}: {}", RouteError::SystemRoots));
     }
 
     #[test]

@@ -159,14 +159,16 @@ fn what_only_tls_can_see_is_said_by_field_too() {
 #[test]
 fn credentials_go_over_tls_or_stay_on_this_machine() {
     let sent = |server: &str| {
-        let route = route(&format!("server: '{server}'"), "token: t, as: other").unwrap();
+        let route = route(&format!("server: {server}"), "token: t, as: other").unwrap();
         let credentials = block_on(route.login.credentials()).unwrap();
         credentials.authorization.is_some()
     };
     for safe in ["https://api.example", "http://127.0.0.1:8001", "http://localhost"] {
         assert!(sent(safe), "{safe}");
     }
-    assert!(!sent("http://api.example"));
+    for plain in ["http://api.example", "http://127.0.0.1, proxy-url: 'http://proxy.example'"] {
+        assert!(!sent(plain), "{plain}");
+    }
     // Nobody is asked to log in for nothing, either.
     let exec = "exec: {apiVersion: client.authentication.k8s.io/v1, command: /no/such}";
     let route = route("server: 'http://api.example'", exec).unwrap();
