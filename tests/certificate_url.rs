@@ -166,8 +166,8 @@ fn what_fails_on_the_way_is_said_with_the_place_and_without_the_password() {
                    refused";
     let told = clients.said("https://certs.example/x", &nobody);
     assert!(told.ends_with(through), "{told}");
-    let told = clients.said("https://certs.example/x", &[("HTTPS_PROXY", &proxy)]);
-    assert!(told.ends_with("certs.example answered with status 404"), "{told}");
+    let told = clients.said(&format!("https://me:{CANARY}@certs.example/x"), &[("HTTPS_PROXY", &proxy)]);
+    assert!(told.ends_with(": https://certs.example/x: certs.example answered with status 404"), "{told}");
     let told = clients.said("https://certs.example/x", &[("HTTPS_PROXY", &format!("ftp://{CANARY}@x"))]);
     assert!(told.contains("HTTPS_PROXY can't be used"), "{told}");
     for (path, end) in [

@@ -141,6 +141,32 @@ fn an_identity_reaches_a_terminal_only_when_asked_for() {
 }
 
 #[test]
+fn a_login_program_asks_the_person_once_and_nobody_where_there_is_none() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "login.sh",
+        "printf 'code: ' >&2\nread code\n[ \"$code\" = 123 ] || exit 4\necho '{\"kind\": \"ExecCredential\", \
+         \"apiVersion\": \"client.authentication.k8s.io/v1\", \"status\": {\"token\": \"t\"}}'\n",
+    );
+    sandbox.write(
+        "config",
+        "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n\
+         contexts: [{name: prod, context: {cluster: c, user: u}}]\n\
+         users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/sh, \
+         args: [login.sh], interactiveMode: Always}}}]\n",
+    );
+    let fetch = ["keys", "fetch", "--context", "prod", "--kubeconfig", "config"];
+    let mut session = Session::start(&sandbox, "ie", &fetch);
+    session.answer("code: ", "123\n");
+    let (code, screen, _) = session.end();
+    assert_eq!((code, screen.matches("code: ").count()), (3, 1), "{screen}");
+    assert!(screen.contains("https://127.0.0.1:1 can't be reached: connection refused"), "{screen}");
+    let (code, screen, _) = Session::start(&sandbox, "e", &fetch).end();
+    assert_eq!(code, 3, "{screen}");
+    assert!(screen.contains("interactiveMode is Always, and standard input isn't a terminal"), "{screen}");
+}
+
+#[test]
 fn colours_are_for_terminals_that_want_them() {
     let run = |streams: &str, env: &[(&str, &str)]| {
         let sandbox = Sandbox::new();

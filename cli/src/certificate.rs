@@ -99,7 +99,7 @@ pub(crate) fn load(location: &str) -> Result<Vec<u8>, ReadCertificateError> {
         Some(scheme) if scheme.eq_ignore_ascii_case("file") => file_path(location),
         Some(_) => {
             return url::get(location, MAX_CERTIFICATE)
-                .map_err(|source| ReadCertificateError::Get { url: location.to_owned(), source });
+                .map_err(|source| ReadCertificateError::Get { url: url::without_login(location), source });
         }
     };
     Ok(Input::File(path.into()).read_bytes()?.to_vec())
@@ -128,13 +128,11 @@ pub(crate) fn for_sealing(pem: &[u8], from: &str) -> Result<Certificate, ReadCer
 }
 
 fn usable_at(pem: &[u8], from: &str, now: u64) -> Result<Certificate, ReadCertificateError> {
+    let from = || url::without_login(from);
     let certificate = Certificate::from_pem(pem)
-        .map_err(|source| ReadCertificateError::Malformed { from: from.to_owned(), source })?;
+        .map_err(|source| ReadCertificateError::Malformed { from: from(), source })?;
     if now > certificate.not_after() {
-        return Err(ReadCertificateError::Expired {
-            from: from.to_owned(),
-            date: date(certificate.not_after()),
-        });
+        return Err(ReadCertificateError::Expired { from: from(), date: date(certificate.not_after()) });
     }
     Ok(certificate)
 }
@@ -162,23 +160,7 @@ fn file_path(location: &str) -> String {
         None => rest,
     };
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex =
-            |at: usize| char::from(*after.get(at)?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        match (first, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push(high << 4 | low);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&url::unescape(path)).into_owned()
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@
 
 use std::{error::Error, time::Duration};
 
-use http::{Request, StatusCode, Uri, header};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use http::{HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use kube::{Client, client::Body};
 use seal_kubeconfig::{Proxies, RouteError, through_proxy};
+use zeroize::Zeroizing;
 
 use crate::failure::reason;
 
@@ -154,10 +156,13 @@ async fn get_once(url: &Uri, limit: usize) -> Result<Answer, GetError> {
     config.default_retry = false;
     let client = Client::try_from(config).map_err(failed)?;
     let path = url.path_and_query().map_or("/", |path| path.as_str());
-    let request = Request::get(path)
+    let mut request = Request::get(path)
         .header(header::ACCEPT, "application/x-pem-file, */*")
         .body(Body::empty())
         .expect("a path of a URL and a fixed header make a request");
+    if let Some(login) = login(url) {
+        request.headers_mut().insert(header::AUTHORIZATION, login);
+    }
     let response = client.send(request).await.map_err(failed)?;
     let status = response.status();
     if status.is_redirection() {
@@ -180,6 +185,47 @@ fn parse(text: &str) -> Option<Uri> {
     let url: Uri = text.split('#').next()?.parse().ok()?;
     let is_http = matches!(url.scheme_str(), Some("http" | "https"));
     (is_http && url.host().is_some_and(|host| !host.is_empty())).then_some(url)
+}
+
+/// `user:password@` in a URL, as Go sends it.
+fn login(url: &Uri) -> Option<HeaderValue> {
+    let (user, _) = url.authority()?.as_str().rsplit_once('@')?;
+    let mut login = Zeroizing::new(unescape(user));
+    if !login.contains(&b':') {
+        login.push(b':');
+    }
+    let mut header = HeaderValue::try_from(format!("Basic {}", BASE64.encode(&*login))).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+/// A URL, or whatever else somebody typed, without the login in it: to be shown.
+pub(crate) fn without_login(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{place}{path}")
+}
+
+/// A part of a URL with its escapes resolved (RFC 3986, 2.1); what is no escape stays.
+pub(crate) fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex =
+            |at: usize| char::from(*after.get(at)?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        match (first, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push(high << 4 | low);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    bytes
 }
 
 /// Scheme and authority alone: what the path goes behind.

@@ -76,16 +76,34 @@ fn an_answer_that_never_ends_is_given_up_at_the_deadline() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let served = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream.read_exact(&mut [0; 3]).unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
-        // A byte now and then keeps every deadline for single reads away.
-        while stream.write_all(b"x").is_ok() {
+        let mut answer = stream.read_exact(&mut [0; 3]);
+        answer = answer.and_then(|()| stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n"));
+        // A byte now and then keeps every deadline for single reads away. A client that has gone ends it.
+        while answer.is_ok() {
             std::thread::sleep(Duration::from_millis(10));
+            answer = stream.write_all(b"x");
         }
     });
     let begin = std::time::Instant::now();
-    let error = get_within(&url, 1024 * 1024, Duration::from_millis(200)).unwrap_err();
+    let error = get_within(&url, 1024 * 1024, Duration::from_secs(1)).unwrap_err();
     assert_eq!(error.to_string(), "127.0.0.1 doesn't answer");
     assert!(begin.elapsed() < Duration::from_secs(10), "waited {:?}", begin.elapsed());
     served.join().unwrap();
+}
+
+#[test]
+fn a_login_in_a_url_is_sent_and_not_shown() {
+    let sent = |url: &str| login(&url.parse().unwrap()).map(|header| header.to_str().unwrap().to_owned());
+    assert_eq!(sent("https://me:p%40ss@x/y").as_deref(), Some("Basic bWU6cEBzcw=="));
+    assert_eq!(sent("https://me@x").as_deref(), Some("Basic bWU6"));
+    assert_eq!(sent("https://x/me@y"), None);
+    for (url, shown) in [
+        ("https://me:hunter2@x:1/y@z?q", "https://x:1/y@z?q"),
+        ("https://me:hunter2@x", "https://x"),
+        ("https://a@hunter2@x#y", "https://x#y"),
+        ("file:///a@b", "file:///a@b"),
+        ("cert@home.pem", "cert@home.pem"),
+    ] {
+        assert_eq!(without_login(url), shown);
+    }
 }
