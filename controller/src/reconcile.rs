@@ -92,7 +92,11 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     let store = &context.store;
     let place = store.place(object)?;
     context.policy.admit_place(&place)?;
-    let remark = precedence(&place, store.successor(object).await?)?;
+    let successor = store.successor(object).await?;
+    if successor.is_some() {
+        store.share(object).await?;
+    }
+    let remark = precedence(&place, successor)?;
     let sealed = decode(context, object, last).await?;
     context.policy.admit(&*sealed)?;
     let sealed = reveal(context, sealed).await?;

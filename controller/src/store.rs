@@ -32,6 +32,9 @@ pub trait Store: Send + Sync + 'static {
         object: &Self::Object,
     ) -> impl Future<Output = Result<Option<Successor>, Failure>> + Send;
 
+    /// Makes the Secret of an object that has a successor go only when both have gone.
+    fn share(&self, object: &Self::Object) -> impl Future<Output = Result<(), Failure>> + Send;
+
     /// Parses the object, of which `last` was said. Takes time by what is in the object, so it is called off the async
     /// threads only.
     ///

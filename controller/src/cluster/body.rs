@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use seal_crds::resources::DIGEST_ANNOTATION;
 use seal_crds::{ItemName, Plaintext};
 use serde::ser::SerializeMap as _;
@@ -90,7 +90,8 @@ impl<'a> Body<'a> {
             body.metadata["labels"][label] = Value::Null;
         }
         // A list is patched as a whole: owners that only want the Secret collected with them stay.
-        let others = seen.owner_references.iter().flatten().filter(|other| other.controller != Some(true));
+        let is_other = |other: &&OwnerReference| other.controller != Some(true) && other.uid != owner.uid;
+        let others = seen.owner_references.iter().flatten().filter(is_other);
         let owners: Vec<_> = others.cloned().chain(manner.reference.then(|| owner.reference())).collect();
         if !owners.is_empty() || seen.owner_references.is_some() {
             body.metadata["ownerReferences"] = json!(owners);
@@ -166,7 +167,7 @@ mod tests {
             "resourceVersion": "7",
             "labels": {"theirs": "1"},
             "annotations": {"sealedsecrets.bitnami.com/managed": "true"},
-            "ownerReferences": [reference("other", false), reference("db", true)],
+            "ownerReferences": [reference("other", false), reference("db", true), reference("u-1", false)],
         }))
         .unwrap();
         let gone = FieldSet::of_metadata(&["theirs".to_owned()], &["mark".to_owned()]);

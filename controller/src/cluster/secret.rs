@@ -48,20 +48,10 @@ impl Owner<'_> {
         FieldSet::expected(self.sealed.shape(), manner.reference.then_some(self.uid), manner.type_)
     }
 
-    /// `blockOwnerDeletion: false`: no finalizer is wanted, and true would need a permission on finalizers.
+    /// Says that the object controls the Secret.
     pub(super) fn reference(&self) -> OwnerReference {
-        let api_version = match self.sealed.format() {
-            Format::Native => API_VERSION,
-            Format::Bitnami => bitnami::API_VERSION,
-        };
-        OwnerReference {
-            api_version: api_version.to_owned(),
-            kind: SEALED_SECRET.to_owned(),
-            name: self.sealed.place().name.to_string(),
-            uid: self.uid.to_owned(),
-            controller: Some(true),
-            block_owner_deletion: Some(false),
-        }
+        let owner = owner(self.sealed.format(), self.sealed.place(), self.uid);
+        OwnerReference { controller: Some(true), ..owner }
     }
 
     /// The uid of the owner reference of a Secret of ours that an apply has to remove: one object has one
@@ -177,6 +167,24 @@ fn managed_fields(metadata: &ObjectMeta) -> &[ManagedFieldsEntry] {
 
 fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+}
+
+/// Says that the Secret stays as long as this SealedSecret is there.
+///
+/// `blockOwnerDeletion: false`: no finalizer is wanted, and true would need a permission on finalizers.
+pub(super) fn owner(format: Format, place: &Place, uid: &str) -> OwnerReference {
+    let api_version = match format {
+        Format::Native => API_VERSION,
+        Format::Bitnami => bitnami::API_VERSION,
+    };
+    OwnerReference {
+        api_version: api_version.to_owned(),
+        kind: SEALED_SECRET.to_owned(),
+        name: place.name.to_string(),
+        uid: uid.to_owned(),
+        controller: None,
+        block_owner_deletion: Some(false),
+    }
 }
 
 /// The uid of the native SealedSecret of this name that controls the Secret.

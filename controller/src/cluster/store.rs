@@ -55,6 +55,10 @@ impl Store for ClusterStore {
         }
     }
 
+    async fn share(&self, object: &Arc<Object>) -> Result<(), Failure> {
+        self.share_with_native(&place(object)?, object).await
+    }
+
     fn decode(object: &Arc<Object>, last: &Last, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
         let manifest = Manifest {
             format: object.format(),

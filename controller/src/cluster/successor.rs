@@ -1,17 +1,20 @@
 //! The native object beside one of the peer's of the same name: whether it has the Secret, or why it hasn't.
 //!
 //! Not what follows from that ([`crate::plan::precedence`]). Invariant: an object without such a company costs no
-//! request; nor does one whose Secret was taken over.
+//! request; nor does one whose Secret was taken over, and is owned by both.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::Api;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
 use seal_crds::resources::{ConditionStatus, find_condition};
 use seal_crds::{Format, Place};
+use serde_json::json;
 
-use super::api::failure;
+use super::api::{failure, is_code};
+use super::fields::FIELD_MANAGER;
 use super::object::Object;
-use super::secret::native_owner;
+use super::secret::{native_owner, owner};
 use super::store::ClusterStore;
 use crate::failure::Failure;
 use crate::store::Successor;
@@ -38,6 +41,44 @@ impl ClusterStore {
     }
 }
 
+impl ClusterStore {
+    /// As long as both objects are there, both own the Secret, whichever controls it: the garbage collector takes it
+    /// only when neither is left. So an old object that is deleted too early, by a GitOps tool that prunes what Git no
+    /// longer has, doesn't take along a Secret that the native one couldn't take over; nor does a native one that is
+    /// taken back.
+    pub(super) async fn share_with_native(&self, place: &Place, object: &Object) -> Result<(), Failure> {
+        let key = (place.name.as_str(), place.namespace.as_str());
+        let native = self.natives.get(&ObjectRef::new(key.0).within(key.1));
+        let secret = self.secrets.get(&ObjectRef::new(key.0).within(key.1));
+        let (Some(native), Some(secret)) = (native, secret) else { return Ok(()) };
+        let (Some(native), Some(peers)) = (&native.metadata.uid, &object.metadata.uid) else { return Ok(()) };
+        let owners = [owner(Format::Native, place, native), owner(Format::Bitnami, place, peers)];
+        let missing = missing(&secret.metadata, owners);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
+        // A strategic patch adds to this list. With the uid, it can't land on another Secret of this name.
+        let patch = json!({ "metadata": { "uid": secret.metadata.uid, "ownerReferences": missing } });
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
+        match api.patch_metadata(place.name.as_str(), &params, &Patch::Strategic(&patch)).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_code(&error, 404) => Ok(()),
+            Err(error) => Err(failure("sharing the Secret with a native SealedSecret", &error)),
+        }
+    }
+}
+
+/// The owners that a Secret lacks; none where neither of them controls it, as it is with one that nobody owns.
+fn missing(secret: &ObjectMeta, owners: [OwnerReference; 2]) -> Vec<OwnerReference> {
+    let found = secret.owner_references.as_deref().unwrap_or_default();
+    let is_ours = found
+        .iter()
+        .any(|one| one.controller == Some(true) && owners.iter().any(|owner| owner.uid == one.uid));
+    let lacks = |owner: &OwnerReference| is_ours && !found.iter().any(|one| one.uid == owner.uid);
+    owners.into_iter().filter(lacks).collect()
+}
+
 /// Whether an object isn't about to go.
 pub(super) fn is_there(metadata: &ObjectMeta) -> bool {
     metadata.deletion_timestamp.is_none()
@@ -62,7 +103,7 @@ fn is_reason(reason: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
 
@@ -77,6 +118,36 @@ mod tests {
     fn ready(status: &str, reason: &str) -> Value {
         json!([{"type": "Ready", "status": status, "lastTransitionTime": "2026-01-01T00:00:00Z",
                 "reason": reason, "message": ""}])
+    }
+
+    #[test]
+    fn a_secret_that_one_of_both_controls_is_owned_by_both() {
+        let place = Place { namespace: "prod".parse().unwrap(), name: "db".parse().unwrap() };
+        let reference = |format, uid, controls: bool| OwnerReference {
+            controller: controls.then_some(true),
+            ..owner(format, &place, uid)
+        };
+        let native = |controls| reference(Format::Native, "native", controls);
+        let peers = |controls| reference(Format::Bitnami, "peers", controls);
+        let lacking = |found: Vec<OwnerReference>| -> Vec<String> {
+            let secret = ObjectMeta { owner_references: Some(found), ..ObjectMeta::default() };
+            let missing = missing(&secret, [native(false), peers(false)]);
+            assert!(missing.iter().all(|owner| owner.controller.is_none()));
+            missing.into_iter().map(|owner| owner.uid).collect()
+        };
+        assert_eq!(lacking(vec![native(true)]), ["peers"]);
+        assert_eq!(lacking(vec![peers(true)]), ["native"]);
+        // Both's already, nobody's, somebody else's, and an earlier object's of one of the names.
+        let earlier = || reference(Format::Native, "earlier", true);
+        for complete in [
+            vec![native(false), peers(true)],
+            vec![],
+            vec![peers(false)],
+            vec![earlier()],
+            vec![earlier(), peers(false)],
+        ] {
+            assert_eq!(lacking(complete), [""; 0]);
+        }
     }
 
     #[test]

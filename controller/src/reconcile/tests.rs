@@ -104,6 +104,12 @@ impl Store for Memory {
         Ok(object.successor.clone())
     }
 
+    async fn share(&self, _: &Object) -> Result<(), Failure> {
+        self.answer("share")?;
+        self.did("share".to_owned());
+        Ok(())
+    }
+
     fn decode(object: &Object, _: &Last, _: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
         if let Some(awaited) = &object.awaits {
             let came = awaited.lock().unwrap().recv_timeout(Duration::from_secs(20));
@@ -381,7 +387,7 @@ async fn a_foreign_secret_is_not_written_and_nothing_is_opened_for_it() {
 async fn a_superseded_object_steps_back_before_it_is_opened_and_says_so_once() {
     let context = context(Memory::with(Target::Ours { in_sync: false }));
     let object = Object { successor: Some(Successor::Owns), ..Object::test().that_opens(Opens::Panicking) };
-    for expected in [&["report Superseded", "notify NotReady"][..], &[]] {
+    for expected in [&["share", "report Superseded", "notify NotReady"][..], &["share"]] {
         assert_eq!(reconcile(&context, &object).await, Next::OnChange);
         assert_eq!(done(&context), expected);
     }
@@ -403,8 +409,10 @@ async fn an_object_whose_successor_is_not_ready_makes_the_secret_and_says_why_wi
         find_condition(&status.conditions, "Ready").unwrap().message.clone()
     };
     reconcile(&context, &beside(None)).await;
-    assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
-    for (reason, expected) in [(Some("ScopeRefused"), &["report InSync"][..]), (Some("ScopeRefused"), &[])] {
+    assert_eq!(done(&context), ["share", "Create 1", "report InSync", "notify Ready"]);
+    for (reason, expected) in
+        [(Some("ScopeRefused"), &["share", "report InSync"][..]), (Some("ScopeRefused"), &["share"])]
+    {
         reconcile(&context, &beside(reason)).await;
         assert_eq!(done(&context), expected);
         assert!(message().ends_with(

@@ -3,7 +3,7 @@
 use seal_crds::Scope;
 use seal_crds::keys::Identity;
 use seal_crds::native::NamedRecipient;
-use seal_tests::wait::until;
+use seal_tests::wait::{eventually, until};
 use serde_json::{Value, json};
 
 use super::scene::Peers;
@@ -11,6 +11,22 @@ use crate::cluster::scene::condition;
 
 fn uid(object: &Value) -> &Value {
     &object["metadata"]["uid"]
+}
+
+/// The Secret, once both objects own it.
+fn shared(peers: &Peers<'_>) -> Value {
+    eventually("both own the Secret", || {
+        let secret = peers.scene.secret("db").unwrap_or_default();
+        let owners = secret["metadata"]["ownerReferences"].as_array().map_or(0, Vec::len);
+        if owners == 2 { Ok(secret) } else { Err(secret["metadata"].clone()) }
+    })
+}
+
+/// What a Secret is to whoever uses it, and the uid of the object that controls it.
+fn use_and_controller(secret: &Value) -> (Value, Value, Value) {
+    let owners = secret["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+    let controller = owners.into_iter().find(|owner| owner["controller"] == true).unwrap_or_default();
+    (uid(secret).clone(), secret["data"].clone(), controller["uid"].clone())
 }
 
 /// Waits until the garbage collector has taken something that was deleted after all that was done before.
@@ -35,10 +51,11 @@ fn a_native_object_takes_the_secret_and_the_other_steps_back_until_it_goes() {
     let native = scene.until_ready("db");
     let message = peers.until_stalled("db", "Superseded");
     assert!(message.contains("sealing.dev"), "{message}");
-    let taken = scene.secret("db").unwrap();
-    assert_eq!(uid(&taken), uid(&before));
-    assert_eq!(uid(&native), &taken["metadata"]["ownerReferences"][0]["uid"]);
-    assert_eq!(scene.data("db"), [("a".to_owned(), b"new".to_vec())].into());
+    let taken = shared(&peers);
+    assert_eq!(
+        use_and_controller(&taken),
+        (uid(&before).clone(), json!({"a": "bmV3"}), uid(&native).clone())
+    );
 
     // Neither disturbs the other, and a controller that starts with both there does nothing at all.
     let controller = scene.restart(controller);
@@ -50,19 +67,20 @@ fn a_native_object_takes_the_secret_and_the_other_steps_back_until_it_goes() {
 
     // The end of the migration.
     scene.api().delete(&peers.path("db")).unwrap();
-    peers.after("much-later");
-    assert_eq!(scene.secret("db").unwrap(), taken);
+    after_garbage_collection(&peers, "much-later");
+    assert_eq!(use_and_controller(&scene.secret("db").unwrap()), use_and_controller(&taken));
 
     // And back.
     peers.seal("db").item("a", "old").commit();
     peers.until_stalled("db", "Superseded");
+    shared(&peers);
     scene.api().delete(&scene.sealed_secrets("db")).unwrap();
     let object = peers.until_ready("db");
-    until("the Secret is the other's", || {
-        let secret = scene.secret("db").unwrap_or_default();
-        uid(&object) == &secret["metadata"]["ownerReferences"][0]["uid"]
-            && secret["data"] == json!({"a": "b2xk"})
-    });
+    after_garbage_collection(&peers, "at-last");
+    assert_eq!(
+        use_and_controller(&scene.secret("db").unwrap()),
+        (uid(&before).clone(), json!({"a": "b2xk"}), uid(&object).clone())
+    );
 }
 
 /// Under a tool that deletes what is gone from Git before it creates what is new.
@@ -108,7 +126,7 @@ fn a_native_object_that_is_refused_leaves_the_secret_with_the_other_until_it_is_
             .then_some(())
     };
     until("the other says why it still makes the Secret", || says_why().is_some());
-    assert_eq!(scene.secret("db").unwrap(), before);
+    assert_eq!(use_and_controller(&shared(&peers)), use_and_controller(&before));
     scene.api().merge(&scene.secrets("db"), &json!({"data": {"a": "eA=="}})).unwrap();
     until("the other heals it", || scene.data("db")["a"] == b"same");
 
@@ -123,13 +141,16 @@ fn a_native_object_that_is_refused_leaves_the_secret_with_the_other_until_it_is_
     let _controller = scene.start(&["--allowed-scopes=strict,namespace-wide,cluster-wide"]);
     let native = scene.until_ready("db");
     peers.until_stalled("db", "Superseded");
-    let taken = scene.secret("db").unwrap();
-    assert_eq!((uid(&taken), &taken["metadata"]["ownerReferences"][0]["uid"]), (uid(&before), uid(&native)));
+    let taken = shared(&peers);
+    assert_eq!(
+        use_and_controller(&taken),
+        (uid(&before).clone(), before["data"].clone(), uid(&native).clone())
+    );
 
     // README: delete what says Superseded.
     scene.api().delete(&peers.path("db")).unwrap();
     after_garbage_collection(&peers, "much-later");
-    assert_eq!(scene.secret("db").unwrap(), taken);
+    assert_eq!(use_and_controller(&scene.secret("db").unwrap()), use_and_controller(&taken));
 }
 
 #[test]
@@ -142,7 +163,7 @@ fn a_native_object_that_fails_after_it_took_the_secret_over_keeps_it() {
     scene.commit(&good).unwrap();
     scene.until_ready("db");
     peers.until_stalled("db", "Superseded");
-    let taken = scene.secret("db").unwrap();
+    let taken = shared(&peers);
 
     let elsewhere = NamedRecipient { recipient: Identity::generate().recipient().clone(), name: None };
     scene.commit(&scene.seal("db").item("a", "new").to(&elsewhere).manifest()).unwrap();
@@ -175,12 +196,40 @@ fn a_native_object_for_another_cluster_never_takes_the_secret() {
     scene.until_stalled("db", "NoMatchingKey");
     peers.seal("db").item("a", "old").commit();
     let object = peers.until_ready("db");
-    let secret = scene.secret("db").unwrap();
-    assert_eq!(&secret["metadata"]["ownerReferences"][0]["uid"], uid(&object));
+    let secret = shared(&peers);
+    assert_eq!(use_and_controller(&secret).2, *uid(&object));
     assert!(condition(&object, "Ready").2.contains("can't take it over yet: NoMatchingKey"));
     scene.api().delete(&scene.sealed_secrets("db")).unwrap();
     until("there is nothing more to say", || {
         condition(&peers.sealed("db"), "Ready").2 == "the Secret is what this SealedSecret says"
     });
-    assert_eq!(scene.secret("db").unwrap(), secret);
+    after_garbage_collection(&peers, "later");
+    assert_eq!(use_and_controller(&scene.secret("db").unwrap()), use_and_controller(&secret));
+}
+
+/// As under a tool that prunes what Git no longer has, without a look at what became of the rest.
+#[test]
+fn an_object_that_is_deleted_before_it_was_superseded_leaves_the_secret_to_the_native_one() {
+    let (peers, _controller) = Peers::with_controller("pruned");
+    let scene = &peers.scene;
+    peers.seal("db").item("a", "same").commit();
+    peers.until_ready("db");
+    let elsewhere = NamedRecipient { recipient: Identity::generate().recipient().clone(), name: None };
+    scene.commit(&scene.seal("db").item("a", "same").to(&elsewhere).manifest()).unwrap();
+    scene.until_stalled("db", "NoMatchingKey");
+    let before = shared(&peers);
+    scene.api().delete(&peers.path("db")).unwrap();
+    after_garbage_collection(&peers, "later");
+    let left = scene.secret("db").unwrap();
+    assert_eq!((uid(&left), &left["data"]), (uid(&before), &before["data"]));
+    assert_eq!(left["metadata"]["ownerReferences"].as_array().unwrap().len(), 1, "the native one's");
+
+    scene.commit(&scene.seal("db").item("a", "same").manifest()).unwrap();
+    let native = scene.until_ready("db");
+    assert_eq!(
+        use_and_controller(&scene.secret("db").unwrap()),
+        (uid(&before).clone(), before["data"].clone(), uid(&native).clone())
+    );
+    scene.api().delete(&scene.sealed_secrets("db")).unwrap();
+    until("the Secret goes with the last of both", || scene.secret("db").is_none());
 }
