@@ -326,7 +326,8 @@ impl Walk<'_> {
             Some(left) => self.weight = left,
             None => return self.problem(Problem::TooHeavy(manifest.source)),
         }
-        // Of both formats the native one counts, wherever it stands: so it is in a cluster, too.
+        // Of both formats the native one counts, wherever it stands, and also where it is refused: one status speaks
+        // of one Secret here. Nothing is lost by that, since what was written stays as long as a manifest is there.
         let found = match self.checkout.objects.remove(&place) {
             None => Found::One(manifest),
             Some(first) if first.format() != manifest.format => {

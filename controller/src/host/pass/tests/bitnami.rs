@@ -56,6 +56,29 @@ async fn sealed_secrets_of_the_peers_format_become_files_and_native_ones_go_befo
     }
 }
 
+/// One that the flags don't allow is refused, and what the other made stays: beside it, and in its place.
+#[tokio::test]
+async fn a_migration_that_is_refused_on_a_host_takes_nothing_away() {
+    let site = Site::new();
+    fs::write(site.path("rsa.pem"), KEY).unwrap();
+    let key = format!("--identity={}", site.path("rsa.pem").display());
+    commit(&site, "prod/db", Scope::ClusterWide, "theirs");
+    let mut agent = site.agent(&[&key]);
+    assert!(pass(&mut agent).await.is_complete());
+    let native = site.sealed("prod/db", Scope::ClusterWide, &[("password", "ours")]);
+    site.commit_text("native.yaml", &native);
+    for _ in 0..3 {
+        assert!(!pass(&mut agent).await.is_complete());
+        assert_eq!(site.condition("prod/db").unwrap().1, "ScopeRefused");
+        assert_eq!(site.item("prod/db/password").as_deref(), Some("theirs"));
+        let _ = fs::remove_file(site.path("manifests/prod-db.json"));
+    }
+    drop(agent);
+    let mut allowed = site.agent(&[&key, "--allowed-scopes=cluster-wide"]);
+    assert!(pass(&mut allowed).await.is_complete());
+    assert_eq!(site.item("prod/db/password").as_deref(), Some("ours"));
+}
+
 #[tokio::test]
 async fn the_flags_of_this_format_count_on_a_host_too() {
     let site = Site::new();
