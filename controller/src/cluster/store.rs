@@ -121,7 +121,7 @@ impl Store for ClusterStore {
         let event = Event {
             type_: if notice.warning { EventType::Warning } else { EventType::Normal },
             reason: notice.reason.to_owned(),
-            note: Some(notice.message.chars().take(1000).collect()),
+            note: Some(notice.message.clone()),
             action: "Reconcile".to_owned(),
             secondary: None,
         };
