@@ -163,7 +163,7 @@ mod tests {
             let most = "x".repeat(max);
             assert_eq!(shown(&most), most, "{name}");
         }
-        assert!(path(Path::new(&format!("{}/db.yaml", "d/".repeat(500)))).ends_with("/d/db.yaml"));
+        assert!(path(Path::new(&format!("{}db.yaml", "d/".repeat(500)))).ends_with("/d/db.yaml"));
     }
 
     #[test]

@@ -146,9 +146,8 @@ impl Patches<'_> {
             "|-" => text,
             _ => return None,
         };
-        let is_plain = |line: &str| {
-            !line.chars().any(|c| is_unprintable(c)) && (line.is_empty() || !line.trim().is_empty())
-        };
+        let is_plain =
+            |line: &str| !line.chars().any(is_unprintable) && (line.is_empty() || !line.trim().is_empty());
         let starts_well = lines.starts_with(|c: char| !c.is_whitespace()) && !lines.ends_with('\n');
         let indent = format!("\n{}", " ".repeat(column(self.source, start)));
         let indented = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{indent}{line}") };

@@ -56,11 +56,12 @@ impl Store for ClusterStore {
     }
 
     fn decode(object: &Arc<Object>, last: &Last, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
+        let spec = object.spec.to_value()?;
         let manifest = Manifest {
             format: object.format(),
             place: place(object)?,
             annotations: object.annotations(),
-            spec: &object.spec,
+            spec: &spec,
             status: last.status.as_ref(),
         };
         decode(manifest, policy)
