@@ -80,6 +80,17 @@ fn seal_refuses_a_hostile_text_before_it_costs_anything() {
 }
 
 #[test]
+fn seal_counts_items_before_it_seals_any() {
+    let sandbox = Sandbox::new();
+    let items = (0..300_000).map(|n| format!("  k{n}: v\n")).collect::<String>();
+    let secret =
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a, namespace: b}}\nstringData:\n{items}");
+    let found = run(&mut limited(&sandbox.seal(["-r", "prod.pub"])), secret.as_bytes());
+    let expected = "encryptedData has 300000 items; at most 1024 are allowed";
+    assert!(found.code == 3 && found.stderr.contains(expected), "{} {}", found.code, found.stderr);
+}
+
+#[test]
 fn host_mode_refuses_a_hostile_manifest_before_it_costs_anything() {
     for (name, text, expected) in hostile() {
         let host = Host::new();

@@ -9,6 +9,8 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use seal_crds::foreign::{MAX_LINES, lines};
+
 use crate::{failure::Failure, source::Spot};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -30,20 +32,20 @@ pub(crate) fn stderr_is_terminal() -> bool {
 
 /// `error: …`, where it is, and what to try.
 pub(crate) fn print_failure(failure: &Failure) {
-    let facts = escape(&failure.facts.join(": "));
+    let facts = shown(&failure.facts.join(": "));
     let mut text = format!("{ERROR}error{ERROR:#}: {facts}\n");
     if let Some(spot) = &failure.spot {
         text += &draw(spot);
     }
     if let Some(hint) = &failure.hint {
-        text += &format!("{HINT}hint{HINT:#}: {}\n", escape(hint));
+        text += &format!("{HINT}hint{HINT:#}: {}\n", shown(hint));
     }
     print(&text);
 }
 
 /// `warning: …`: it was done, but perhaps not as meant.
 pub(crate) fn warn(what: &str, spot: Option<&Spot>) {
-    let mut text = format!("{WARNING}warning{WARNING:#}: {}\n", escape(what));
+    let mut text = format!("{WARNING}warning{WARNING:#}: {}\n", shown(what));
     if let Some(spot) = spot {
         text += &draw(spot);
     }
@@ -52,31 +54,17 @@ pub(crate) fn warn(what: &str, spot: Option<&Spot>) {
 
 /// One line of information beside a result.
 pub(crate) fn note(what: &str) {
-    print(&format!("{}\n", escape(what)));
+    print(&format!("{}\n", shown(what)));
 }
 
 /// A line that the next one overwrites; for a terminal only.
 pub(crate) fn status_line(what: &str) {
-    print(&format!("\r\u{1b}[K{}", escape(what)));
+    print(&format!("\r\u{1b}[K{}", shown(what)));
 }
 
-/// Makes control characters visible: `\u{1b}` instead of an escape sequence.
-/// Line breaks stay; characters that reorder text (bidi) don't.
-pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c == '\n' || !is_unprintable(c) {
-            out.push(c);
-        } else {
-            out.extend(c.escape_default());
-        }
-    }
-    out
-}
-
-pub(crate) fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// A message as it may be shown, whatever words of others are in it.
+fn shown(text: &str) -> String {
+    lines(text, MAX_LINES)
 }
 
 /// ```text
@@ -86,7 +74,7 @@ pub(crate) fn is_unprintable(c: char) -> bool {
 ///    |             ^
 /// ```
 fn draw(spot: &Spot) -> String {
-    let mut text = format!("  {FRAME}-->{FRAME:#} {}\n", escape(&spot.label()));
+    let mut text = format!("  {FRAME}-->{FRAME:#} {}\n", shown(&spot.label()));
     if let Some(excerpt) = &spot.excerpt {
         let number = spot.line.to_string();
         let width = number.len();
@@ -102,16 +90,4 @@ fn draw(spot: &Spot) -> String {
 fn print(text: &str) {
     // Nobody is left to tell if standard error is gone.
     let _ = anstream::stderr().write_all(text.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escape_sequences_become_visible() {
-        assert_eq!(escape("a\u{1b}[31mb\u{7}\u{9b}"), "a\\u{1b}[31mb\\u{7}\\u{9b}");
-        assert_eq!(escape("a\u{202e}b\tc\r"), "a\\u{202e}b\\tc\\r");
-        assert_eq!(escape("é 😀\nline"), "é 😀\nline");
-    }
 }

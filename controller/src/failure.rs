@@ -1,13 +1,14 @@
 //! Why an object is not in place: one value for log, metric, Event and condition.
 //!
 //! Not an error chain: what a server or a library said stays behind, because the apiserver's validation
-//! quotes the values it refuses. Invariant: `message` is made of fixed words, validated names and public
-//! values only.
+//! quotes the values it refuses. Invariants: `message` is made of fixed words, validated names and public
+//! values only; whatever words of others are in it, it fits into a condition and an Event, and drives no terminal
+//! ([`foreign`]).
 
 use std::fmt;
 
-use seal_crds::UnsealError;
 use seal_crds::resources::SpecError;
+use seal_crds::{UnsealError, foreign};
 
 /// A reconcile that didn't get through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +32,13 @@ pub enum FailureKind {
 
 impl Failure {
     /// A failure that waits for somebody's change.
-    pub fn permanent(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), kind: FailureKind::Permanent }
+    pub fn permanent(reason: &'static str, message: impl AsRef<str>) -> Self {
+        Self { reason, message: foreign::message(message.as_ref()), kind: FailureKind::Permanent }
     }
 
     /// A failure that may pass by itself.
-    pub fn transient(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), kind: FailureKind::Transient }
+    pub fn transient(reason: &'static str, message: impl AsRef<str>) -> Self {
+        Self { reason, message: foreign::message(message.as_ref()), kind: FailureKind::Transient }
     }
 
     /// Whether it waits for somebody's change.
@@ -62,5 +63,30 @@ impl From<UnsealError> for Failure {
     /// Everything that can be wrong with an object waits for a change of it, or of the keys.
     fn from(error: UnsealError) -> Self {
         Self::permanent(error.reason(), error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use seal_crds::foreign::{MAX_MESSAGE, is_unprintable};
+    use seal_crds::gotemplate::GoTemplateError;
+
+    use super::*;
+
+    #[test]
+    fn whatever_words_of_others_are_in_a_message_it_fits_and_drives_no_terminal() {
+        let hostile = format!("\u{1b}]0;\u{7}\u{202e}\u{e0041}\n{}", "x".repeat(500_000));
+        let name = hostile.clone();
+        let error = Box::new(GoTemplateError::UnknownFunction { line: 1, name });
+        for failure in [
+            Failure::permanent("A", &hostile),
+            Failure::transient("A", &hostile),
+            UnsealError::GoTemplate { key: "a".parse().unwrap(), error }.into(),
+            SpecError::MissingField(hostile).into(),
+        ] {
+            assert!(failure.message.len() <= MAX_MESSAGE);
+            assert!(!failure.message.chars().any(is_unprintable), "{}", failure.message);
+            assert!(failure.message.contains(r"\u{1b}]0;\u{7}\u{202e}\u{e0041}\nx"), "{}", failure.message);
+        }
     }
 }

@@ -10,9 +10,8 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
 
-use args::{Cli, Command, LogArgs, LogFormat};
+use args::{Cli, Command};
 
 pub mod args;
 pub mod backoff;
@@ -22,6 +21,7 @@ mod decode;
 pub mod failure;
 pub mod host;
 mod listen;
+mod log;
 pub mod metrics;
 pub mod plan;
 pub mod policy;
@@ -39,7 +39,7 @@ const FAILURE: u8 = 3;
 pub fn main() -> ExitCode {
     leave_no_core();
     let cli = Cli::parse();
-    if let Err(error) = log_to_stderr(&cli.log) {
+    if let Err(error) = log::to_stderr(&cli.log) {
         return fail(USAGE, &error);
     }
     match cli.command {
@@ -90,34 +90,6 @@ fn shutdown_signal() -> impl Future<Output = ()> + Send {
             _ = interrupt.recv() => {}
         }
     }
-}
-
-/// Our own lines, and errors of the libraries, whatever the filter says. Libraries log what they send and
-/// receive at their most verbose; kube even warns with the whole body of an answer it can't read, and that
-/// body may be a list of private keys.
-fn log_to_stderr(args: &LogArgs) -> Result<(), tracing_subscriber::filter::ParseError> {
-    use std::io::IsTerminal as _;
-    use tracing_subscriber::prelude::*;
-    let chosen = EnvFilter::builder().parse(&args.log)?;
-    let ours = tracing_subscriber::filter::filter_fn(|metadata| {
-        metadata.target().starts_with("seal_controller") || *metadata.level() == tracing::Level::ERROR
-    });
-    let (text, json) = match args.log_format {
-        LogFormat::Text => (
-            Some(
-                tracing_subscriber::fmt::layer()
-                    .with_ansi(std::io::stderr().is_terminal())
-                    .with_writer(std::io::stderr),
-            ),
-            None,
-        ),
-        LogFormat::Json => (
-            None,
-            Some(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)),
-        ),
-    };
-    tracing_subscriber::registry().with(chosen).with(ours).with(text).with(json).init();
-    Ok(())
 }
 
 fn print_crds() -> Result<(), std::io::Error> {

@@ -20,6 +20,7 @@
 pub mod bitnami;
 pub mod digest;
 pub mod documents;
+pub mod foreign;
 pub mod format;
 pub mod gotemplate;
 pub mod keys;

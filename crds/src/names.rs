@@ -23,10 +23,10 @@ pub enum NameKind {
     Item,
 }
 
-/// A name that may not be used, with the rule it breaks. `Display` escapes control characters, so that a
-/// hostile name can't drive a terminal.
+/// A name that may not be used, with the rule it breaks. Its words are for
+/// messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} \"{}\" {rule}", name.escape_debug())]
+#[error("{kind} \"{}\" {rule}", crate::foreign::word(name))]
 pub struct NameError {
     /// What the name was meant to be.
     pub kind: NameKind,

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::foreign::word;
 use crate::names::{ItemName, is_dns_subdomain};
 
 /// Largest sum of a Secret's values, in bytes (`core.MaxSecretSize`).
@@ -41,13 +42,13 @@ pub fn required_keys(type_: &str) -> &'static [&'static [&'static str]] {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// The type gives its holder powers beyond the Secret.
-    #[error("type {0} may not be sealed: the control plane acts on Secrets of this type")]
+    #[error("type {} may not be sealed: the control plane acts on Secrets of this type", word(.0))]
     RefusedType(String),
     /// Not a type at all.
-    #[error("type \"{}\" is not 1 to 253 printable characters", .0.escape_debug())]
+    #[error("type \"{}\" is not 1 to 253 printable characters", word(.0))]
     MalformedType(String),
     /// A key that the type demands is missing.
-    #[error("type {type_} needs the key {}", one_of.join(" or "))]
+    #[error("type {} needs the key {}", word(type_), one_of.join(" or "))]
     MissingKey {
         /// The Secret's type.
         type_: String,
@@ -55,7 +56,7 @@ pub enum SecretError {
         one_of: &'static [&'static str],
     },
     /// A label or annotation key that isn't a qualified name.
-    #[error("{what} \"{}\" is not a qualified name ([prefix/]name, name of at most 63)", key.escape_debug())]
+    #[error("{what} \"{}\" is not a qualified name ([prefix/]name, name of at most 63)", word(key))]
     MalformedKey {
         /// `label` or `annotation`.
         what: &'static str,
@@ -63,7 +64,7 @@ pub enum SecretError {
         key: String,
     },
     /// A label value outside Kubernetes' rules.
-    #[error("the value of label {key} is not at most 63 of a-z, A-Z, 0-9, '-', '_' and '.'")]
+    #[error("the value of label {} is not at most 63 of a-z, A-Z, 0-9, '-', '_' and '.'", word(key))]
     MalformedLabelValue {
         /// The label's key.
         key: String,
@@ -73,7 +74,8 @@ pub enum SecretError {
     AnnotationsTooLarge(usize),
     /// A label or annotation that belongs to seal or to a GitOps tool.
     #[error(
-        "{what} {key} belongs to the tool that manages the SealedSecret and may not be put on the Secret"
+        "{what} {} belongs to the tool that manages the SealedSecret and may not be put on the Secret",
+        word(key)
     )]
     TrackingMark {
         /// `label` or `annotation`.

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use self::encoder::Encoder;
+use crate::foreign::word;
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
 
@@ -29,7 +30,10 @@ pub const MAX_USES: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// `$(` without `)`, or with something between them that is neither an item name nor a known encoder.
-    #[error("template.data.{key}: \"{}\" is not $(item) or $(item|encoder); write $$( for a literal $(", found.escape_debug())]
+    #[error(
+        "template.data.{key}: \"{}\" is not $(item) or $(item|encoder); write $$( for a literal $(",
+        word(found)
+    )]
     MalformedReference {
         /// The key of `template.data`.
         key: ItemName,
@@ -37,7 +41,10 @@ pub enum TemplateError {
         found: String,
     },
     /// An encoder that doesn't exist.
-    #[error("template.data.{key}: unknown encoder \"{}\"; there are base64, hex, json and url", encoder.escape_debug())]
+    #[error(
+        "template.data.{key}: unknown encoder \"{}\"; there are base64, hex, json and url",
+        word(encoder)
+    )]
     UnknownEncoder {
         /// The key of `template.data`.
         key: ItemName,
@@ -62,7 +69,7 @@ pub enum TemplateError {
     },
     /// A value whose content Kubernetes checks for this type, so that whether it passes would tell something of
     /// an item.
-    #[error("template.data.{key} is checked by Kubernetes in a Secret of type {type_}: {rule}")]
+    #[error("template.data.{key} is checked by Kubernetes in a Secret of type {}: {rule}", word(type_))]
     CheckedByType {
         /// The key of `template.data`.
         key: ItemName,

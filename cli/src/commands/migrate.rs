@@ -8,7 +8,7 @@ mod find;
 use std::{path::Path, thread};
 
 use seal_crds::{
-    Format as SealedFormat, Scope,
+    Format as SealedFormat, Scope, foreign,
     keys::{Fingerprint, Keyring},
 };
 
@@ -121,7 +121,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     lines.extend(native);
     lines.sort();
     let report: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
-    output::to_stdout(terminal::escape(&report).as_bytes())?;
+    output::to_stdout(foreign::lines(&report, usize::MAX).as_bytes())?;
     terminal::note(&summary);
     Ok(Exit::Done)
 }

@@ -12,17 +12,16 @@ mod check;
 
 use std::ops::Range;
 
+use seal_crds::foreign::is_unprintable;
+
 use super::{
     Format, Manifest,
     fields::Located,
     splice::{SpliceError, column, flow_text, indent_of_line},
 };
-use crate::{
-    terminal::is_unprintable,
-    yaml::{
-        tree::{NodeId, NodeKind, Tree},
-        value::Value,
-    },
+use crate::yaml::{
+    tree::{NodeId, NodeKind, Tree},
+    value::Value,
 };
 
 /// What becomes of the nodes of one document.
@@ -147,10 +146,8 @@ impl Patches<'_> {
             "|-" => text,
             _ => return None,
         };
-        let is_plain = |line: &str| {
-            !line.chars().any(|c| is_unprintable(c) || matches!(c, '\u{85}' | '\u{feff}'))
-                && (line.is_empty() || !line.trim().is_empty())
-        };
+        let is_plain =
+            |line: &str| !line.chars().any(is_unprintable) && (line.is_empty() || !line.trim().is_empty());
         let starts_well = lines.starts_with(|c: char| !c.is_whitespace()) && !lines.ends_with('\n');
         let indent = format!("\n{}", " ".repeat(column(self.source, start)));
         let indented = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{indent}{line}") };

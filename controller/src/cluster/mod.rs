@@ -21,6 +21,7 @@ mod said;
 mod secret;
 mod store;
 mod successor;
+mod text;
 mod wakes;
 mod work;
 mod write;

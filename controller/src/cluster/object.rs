@@ -15,6 +15,8 @@ use seal_crds::resources::{SealedSecret, SealedSecretStatus, bitnami};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::text::Text;
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Object {
@@ -25,7 +27,7 @@ pub(super) struct Object {
     pub(super) metadata: ObjectMeta,
     /// Ciphertext and public text; decoded when it is needed.
     #[serde(default)]
-    pub(super) spec: Value,
+    pub(super) spec: Text,
     #[serde(default, deserialize_with = "readable")]
     pub(super) status: Option<SealedSecretStatus>,
 }

@@ -60,11 +60,12 @@ impl Store for ClusterStore {
     }
 
     fn decode(object: &Arc<Object>, last: &Last, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
+        let spec = object.spec.to_value()?;
         let manifest = Manifest {
             format: object.format(),
             place: place(object)?,
             annotations: object.annotations(),
-            spec: &object.spec,
+            spec: &spec,
             status: last.status.as_ref(),
         };
         decode(manifest, policy)
@@ -125,7 +126,7 @@ impl Store for ClusterStore {
         let event = Event {
             type_: if notice.warning { EventType::Warning } else { EventType::Normal },
             reason: notice.reason.to_owned(),
-            note: Some(notice.message.chars().take(1000).collect()),
+            note: Some(notice.message.clone()),
             action: "Reconcile".to_owned(),
             secondary: None,
         };

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
+use seal_crds::foreign::word;
 use seal_crds::resources::SealedSecret;
 use seal_crds::{Format, ItemName, Plaintext};
 use serde_json::json;
@@ -125,7 +126,7 @@ impl ClusterStore {
                     "FieldConflict",
                     format!(
                         "\"{}\" applies a field of Secret {place} that this SealedSecret sets; remove it from one of them",
-                        rival.escape_debug()
+                        word(rival)
                     ),
                 ));
             }

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxFlags};
 use rustix::io::Errno;
-use seal_crds::{ItemName, Name, Namespace};
+use seal_crds::{ItemName, Name, Namespace, foreign};
 use serde::{Deserialize, Serialize};
 
 use super::fault;
@@ -61,7 +61,7 @@ impl Component {
 /// Escaped, because names found in a directory may hold control characters.
 impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.as_bytes().escape_ascii())
+        f.write_str(&foreign::word(&String::from_utf8_lossy(self.as_bytes())))
     }
 }
 

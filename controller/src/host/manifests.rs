@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FileType;
 use seal_crds::resources::bitnami::{self, API_VERSION as PEERS_API_VERSION};
 use seal_crds::resources::{API_VERSION, GROUP, SEALED_SECRET};
-use seal_crds::{Format, NameError, Place};
+use seal_crds::{Format, NameError, Place, foreign};
 use serde_json::Value;
 
 use super::beneath::{Component, Dir};
@@ -105,23 +105,18 @@ pub struct Source {
     pub document: usize,
 }
 
-/// `apps/db.yaml (document 2)`. Escaped: whoever commits chooses the name of the file.
+/// `apps/db.yaml (document 2)`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (document {})", escaped(&self.file), self.document)
+        write!(f, "{} (document {})", foreign::path(&self.file), self.document)
     }
-}
-
-/// A path as it may be shown: whoever commits chooses the names.
-pub(super) fn escaped(path: &Path) -> impl fmt::Display {
-    path.as_os_str().as_encoded_bytes().escape_ascii().to_string()
 }
 
 /// Something that could not be read or told.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// A file or directory can't be read.
-    #[error("can't read {}", escaped(.path))]
+    #[error("can't read {}", foreign::path(.path))]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -129,7 +124,7 @@ pub enum Problem {
         source: io::Error,
     },
     /// A file is larger than any manifest.
-    #[error("{} is larger than {} MiB", escaped(.0), MAX_FILE >> 20)]
+    #[error("{} is larger than {} MiB", foreign::path(.0), MAX_FILE >> 20)]
     TooLarge(PathBuf),
     /// The checkout is larger than we read.
     #[error("the checkout has more than {limit} {what}")]

@@ -1,13 +1,16 @@
 //! What can be wrong with a Go template.
 //!
 //! Not what can be wrong with a value: without branching nothing here depends on one. Invariant: a message is
-//! made of the template's text, of names and of numbers; a value, or anything printed from one, is never in it.
+//! made of the template's text and names, which are words of others, and of numbers; a value, or anything printed from
+//! one, is never in it.
+
+use crate::foreign::{message, word};
 
 /// A Go template that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GoTemplateError {
     /// Not a Go template.
-    #[error("line {line}: {problem}")]
+    #[error("line {line}: {}", message(problem))]
     Syntax {
         /// The line, from 1.
         line: usize,
@@ -25,7 +28,7 @@ pub enum GoTemplateError {
         statement: &'static str,
     },
     /// A function that neither Go templates nor the sprig library have.
-    #[error("line {line}: function {name:?} is not defined")]
+    #[error("line {line}: function \"{}\" is not defined", word(name))]
     UnknownFunction {
         /// The line, from 1.
         line: usize,
@@ -33,7 +36,7 @@ pub enum GoTemplateError {
         name: String,
     },
     /// A function that the peer has and this doesn't.
-    #[error("line {line}: function {name:?} is not supported: {why}")]
+    #[error("line {line}: function \"{}\" is not supported: {why}", word(name))]
     UnsupportedFunction {
         /// The line, from 1.
         line: usize,
@@ -43,7 +46,7 @@ pub enum GoTemplateError {
         why: &'static str,
     },
     /// A call with more or fewer arguments than the function has.
-    #[error("line {line}: {function} takes {takes}, not {found}")]
+    #[error("line {line}: {} takes {takes}, not {found}", word(function))]
     Arguments {
         /// The line, from 1.
         line: usize,
@@ -55,7 +58,7 @@ pub enum GoTemplateError {
         found: usize,
     },
     /// Something of one type where another is needed.
-    #[error("line {line}: {whom} needs {expected}, not {found}")]
+    #[error("line {line}: {} needs {expected}, not {found}", word(whom))]
     WrongType {
         /// The line, from 1.
         line: usize,
@@ -67,7 +70,7 @@ pub enum GoTemplateError {
         found: &'static str,
     },
     /// A call that the function can't do.
-    #[error("line {line}: {function}: {why}")]
+    #[error("line {line}: {}: {why}", word(function))]
     Failed {
         /// The line, from 1.
         line: usize,
@@ -78,7 +81,8 @@ pub enum GoTemplateError {
     },
     /// How much a call gives depends on what a value is, not on how long it is.
     #[error(
-        "line {line}: how much {function} gives depends on a value, which the controller allows with --allow-template-branching only"
+        "line {line}: how much {} gives depends on a value, which the controller allows with --allow-template-branching only",
+        word(function)
     )]
     SizeFromValue {
         /// The line, from 1.

@@ -98,6 +98,12 @@ pub fn seal(
     allowed_types: &BTreeSet<String>,
 ) -> Result<SealedSecretSpec, SealError> {
     let recipients = distinct(recipients)?;
+    // Counted before anything is encrypted: readers would refuse the result, after as many encryptions as there are items.
+    let (found, limit) = (items.len(), super::MAX_ITEMS);
+    if found > limit {
+        let path = "encryptedData".to_owned();
+        return Err(SealError::Refused(UnsealError::TooLarge { path, found, limit, unit: "items" }));
+    }
     let size = items.values().map(|item| item.value.len()).sum();
     if size > MAX_SECRET_SIZE {
         return Err(SealError::TooLarge(size));

@@ -1,6 +1,7 @@
 //! From a SealedSecret of the peer's to its Secret, and what is said of it where the peer's users look.
 
 use seal_crds::bitnami::seal_item;
+use seal_crds::foreign::is_unprintable;
 use seal_crds::keys::RsaPrivateKey;
 use seal_crds::{Binding, Place, Scope};
 use seal_tests::wait::until;
@@ -52,6 +53,36 @@ fn what_can_not_be_opened_is_said_in_both_ways_and_once() {
     peers.after("later");
     assert_eq!(peers.sealed("bad"), object);
     assert_eq!(peers.scene.secret("bad"), None);
+}
+
+/// What somebody wrote into a manifest reaches whoever reads the status or the Events, on a terminal.
+#[test]
+fn words_of_a_manifest_are_escaped_and_cut_in_status_and_events() {
+    let (peers, controller) = Peers::with_controller("words");
+    let hostile = "\u{1b}]0;x\u{7}\u{202e}\u{e0041}\u{ad}\n";
+    let long = "x".repeat(200_000);
+    let templates = [
+        ("type", json!({"type": format!("{hostile}{long}")})),
+        ("function", json!({"data": {"b": format!("{{{{ {long} }}}}")}})),
+        ("text", json!({"data": {"b": format!("{{{{ 1{hostile} }}}}")}})),
+    ];
+    for (name, template) in &templates {
+        let mut manifest = peers.seal(name).item("a", "1").manifest();
+        manifest["spec"]["template"] = template.clone();
+        peers.commit(&manifest);
+    }
+    let mut said = Vec::new();
+    for (name, _) in templates {
+        said.push(peers.until_stalled(name, "InvalidTemplate"));
+        until("it is told", || !peers.scene.events(name).is_empty());
+        said.extend(peers.scene.events(name).into_iter().map(|(_, note)| note));
+    }
+    for text in &said {
+        assert!(text.len() <= 1024 && !text.chars().any(is_unprintable), "{}", text.escape_debug());
+    }
+    assert!(said[0].contains(r"\u{1b}]0;x\u{7}\u{202e}\u{e0041}\u{ad}\nxx"), "{}", said[0]);
+    let log = controller.log();
+    assert!(log.lines().all(|line| line.len() < 8192 && !line.chars().any(is_unprintable)));
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn what_can_not_be_read_is_a_problem_and_no_absence() {
         (
             "a\u{1b}[31m.yaml",
             "apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\n",
-            "a\\x1b[31m.yaml (document 1) has no metadata.namespace",
+            "a\\u{1b}[31m.yaml (document 1) has no metadata.namespace",
         ),
     ];
     for (file, text, expected) in cases {
