@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder};
@@ -24,7 +25,7 @@ use super::secret::Owner;
 use crate::decode::{Manifest, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
-use crate::store::{Last, Notice, Store, Successor, Target, Write};
+use crate::store::{Last, Notice, Observed, Store, Successor, Write, Written};
 
 /// Flux's request to look at an object now.
 const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
@@ -75,11 +76,11 @@ impl Store for ClusterStore {
         }
     }
 
-    async fn observe(&self, object: &Arc<Object>, sealed: &dyn Sealed) -> Result<Target, Failure> {
+    async fn observe(&self, object: &Arc<Object>, sealed: &dyn Sealed) -> Result<Observed, Failure> {
         let place = sealed.place();
         let key = ObjectRef::new(place.name.as_str()).within(place.namespace.as_str());
         let found = self.secrets.get(&key);
-        Ok(self.owner(object, sealed)?.classify(found.as_deref().map(|found| &found.metadata)))
+        Ok(self.owner(object, sealed)?.observe(found.as_deref().map(|found| &found.metadata)))
     }
 
     async fn write(
@@ -88,10 +89,12 @@ impl Store for ClusterStore {
         sealed: &dyn Sealed,
         write: Write,
         data: &BTreeMap<ItemName, Plaintext>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Written, Failure> {
         let owner = self.owner(object, sealed)?;
-        if write == Write::Create && self.create(&owner, data).await? {
-            return Ok(true);
+        if write == Write::Create
+            && let Some(created) = self.create(&owner, data).await?
+        {
+            return Ok(owner.written(None, &created.metadata));
         }
         self.overwrite(&owner, data).await
     }
@@ -101,8 +104,7 @@ impl Store for ClusterStore {
         let api: Api<Object> =
             Api::namespaced_with(self.client.clone(), place.namespace.as_str(), &object.format());
         // A merge patch removes what is null, and leaves alone what is absent.
-        let mut body =
-            json!({ "items": null, "key": null, "openedBy": null, "lastHandledReconcileAt": null });
+        let mut body = json!({ "items": null, "key": null, "openedBy": null, "lastHandledReconcileAt": null, "secret": null });
         let fields = serde_json::to_value(status).expect("a status is plain data");
         body.as_object_mut()
             .expect("it was made an object above")
@@ -146,6 +148,7 @@ impl ClusterStore {
     fn owner<'a>(&self, object: &'a Object, sealed: &'a dyn Sealed) -> Result<Owner<'a>, Failure> {
         let uid = object.meta().uid.as_deref();
         let uid = uid.ok_or_else(|| Failure::permanent("Malformed", "the object has no uid"))?;
-        Ok(Owner { sealed, uid, orphans: self.orphans })
+        let remembered = object.status.as_ref().and_then(|status| status.secret.as_ref());
+        Ok(Owner { sealed, uid, orphans: self.orphans, remembered, now: Timestamp::now() })
     }
 }
