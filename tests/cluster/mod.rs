@@ -11,6 +11,7 @@ mod bitnami_schema;
 mod bodies;
 mod canary;
 mod conflict;
+mod definitions;
 mod deletion;
 mod deploy;
 mod drift;

@@ -12,6 +12,7 @@ mod api;
 mod bitnami_keys;
 mod body;
 mod cache;
+mod definitions;
 mod evidence;
 mod fields;
 mod key_secret;
