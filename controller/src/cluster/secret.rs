@@ -118,19 +118,21 @@ impl Owner<'_> {
     }
 
     /// Whether somebody put another object in the place of a Secret of ours, as `kubectl replace` does: all that told
-    /// whose it is went with what it was. It has the uid that it had when we last wrote it, and what we applied hasn't
-    /// gone altogether, so nobody else has made a Secret of this name.
+    /// whose it is went with what it was. It has the uid that it had when we last wrote it, and its type is still ours,
+    /// which no replacement changes; one that was only lent to us never had our type, and is its owner's again.
     fn is_replaced(&self, found: &ObjectMeta) -> bool {
         self.remembered.is_some_and(|remembered| is_same_secret(remembered, found))
-            && applied(managed_fields(found)).is_some()
+            && applied(managed_fields(found)).is_some_and(|fields| fields.has_type())
             && annotation(found, DIGEST_ANNOTATION).is_none()
     }
 
     /// Whether somebody has taken the owner reference away from a Secret that we last wrote with one, and nothing
-    /// else: so it stays when its SealedSecret goes, and is no longer kept right. The native format has always one;
-    /// in the peer's it comes and goes with an annotation and a flag.
+    /// else: so it stays when its SealedSecret goes, and is no longer kept right. The garbage collector does that for
+    /// `--cascade=orphan`, and a reference that came back would have it delete the Secret after all. In the peer's
+    /// format references come and go with an annotation and a flag.
     fn is_detached(&self, found: &ObjectMeta) -> bool {
         self.sealed.format() == Format::Native
+            && self.manner(Some(found)).reference
             && self.remembered.is_some_and(|remembered| is_same_secret(remembered, found))
     }
 

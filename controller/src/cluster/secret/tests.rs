@@ -287,6 +287,27 @@ fn a_native_secret_whose_owner_reference_alone_is_gone_was_let_go() {
     assert_eq!(owner.classify(Some(&found)), Target::Ours(State::Drifted));
 }
 
+/// What is lent to us has no reference and not our type, and is remembered like any other.
+#[test]
+fn a_lent_secret_is_right_without_a_reference_and_its_owners_once_it_was_replaced() {
+    for format in [Format::Native, Format::Bitnami] {
+        let fake = Fake { format, ..fake() };
+        let lent = annotated(&[(PATCH, "true")]);
+        let manner = of(&fake).manner(Some(&lent));
+        let (mut found, _) = remembered(&of(&fake));
+        found.owner_references = None;
+        found.annotations.as_mut().unwrap().extend(lent.annotations.unwrap());
+        let mut managed = super::super::fields::settled(&[], &of(&fake).fields(manner)).unwrap();
+        managed[0].time = Some(Time(Timestamp::UNIX_EPOCH));
+        found.managed_fields = Some(managed);
+        let version = version(&found).unwrap();
+        let owner = Owner { remembered: Some(&version), ..of(&fake) };
+        assert_eq!(owner.classify(Some(&found)), Target::Ours(State::Right));
+        found.annotations = None;
+        assert_eq!(owner.classify(Some(&found)), Target::Foreign { adoptable: false });
+    }
+}
+
 #[test]
 fn what_others_put_into_our_secret_is_named() {
     let fake = fake();
