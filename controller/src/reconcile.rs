@@ -180,7 +180,7 @@ async fn keep<S: Store>(
     let (Some(before), Some(status)) = (&last.status, kept_status(last, notes)) else { return Ok(()) };
     // Somebody who adds an item and takes it away, again and again, keeps nobody busier than one who edits one.
     let is_asked = status.last_handled_reconcile_at != before.last_handled_reconcile_at;
-    if *before != status && !is_asked {
+    if !is_asked {
         let place = context.store.place(object)?;
         if !context.backoff.may_write(&place, Instant::now()) {
             return Err(contested());

@@ -107,8 +107,8 @@ pub fn next_status(last: &Last, outcome: Result<&Opened, &Failure>, now: Timesta
     }
 }
 
-/// The status of an object that wasn't opened, because it was ready and still is: the same, but for what is noted,
-/// and for a request to look at it, which is echoed (Flux waits for that).
+/// The status of an object that wasn't opened, because it was ready and still is, if there is anything else to say
+/// than before: other notes, or the echo of a request to look at it, for which Flux waits.
 pub fn kept_status(last: &Last, notes: &Notes) -> Option<SealedSecretStatus> {
     let mut status = last.status.clone()?;
     if last.requested_at.is_some() {
@@ -116,7 +116,7 @@ pub fn kept_status(last: &Last, notes: &Notes) -> Option<SealedSecretStatus> {
     }
     let ready = status.conditions.iter_mut().find(|condition| condition.type_ == READY)?;
     ready.message = notes.message();
-    Some(status)
+    (last.status.as_ref() != Some(&status)).then_some(status)
 }
 
 /// Whether the last status says this of this generation already.
@@ -300,19 +300,21 @@ mod tests {
     #[test]
     fn an_object_that_is_kept_says_anew_only_what_is_new() {
         let first = next_status(&last(None), Ok(&opened()), at(0));
-        assert_eq!(kept_status(&last(Some(first.clone())), None), None);
-        let remarked = kept_status(&last(Some(first.clone())), Some("and so on")).unwrap();
+        let (nothing, and_so_on) =
+            (Notes::default(), Notes { remark: Some("and so on".into()), ..Notes::default() });
+        assert_eq!(kept_status(&last(Some(first.clone())), &nothing), None);
+        let remarked = kept_status(&last(Some(first.clone())), &and_so_on).unwrap();
         let message = &of(&remarked, "Ready").unwrap().message;
         assert_eq!(message, "the Secret is what this SealedSecret says; and so on");
-        assert_eq!(kept_status(&last(Some(remarked.clone())), Some("and so on")), None);
-        assert_eq!(kept_status(&last(Some(remarked.clone())), None), Some(first.clone()));
-        let opened = Opened { remark: Some("and so on".into()), ..opened() };
+        assert_eq!(kept_status(&last(Some(remarked.clone())), &and_so_on), None);
+        assert_eq!(kept_status(&last(Some(remarked.clone())), &nothing), Some(first.clone()));
+        let opened = Opened { notes: and_so_on, ..opened() };
         assert_eq!(next_status(&last(Some(first.clone())), Ok(&opened), at(9)), remarked);
         let requested = Last { requested_at: Some("later".into()), ..last(Some(first)) };
-        let answered = kept_status(&requested, None).unwrap();
+        let answered = kept_status(&requested, &nothing).unwrap();
         assert_eq!(answered.last_handled_reconcile_at.as_deref(), Some("later"));
         let nothing_asked = Last { requested_at: None, ..last(Some(answered)) };
-        assert_eq!(kept_status(&nothing_asked, None), None);
+        assert_eq!(kept_status(&nothing_asked, &nothing), None);
     }
 
     #[test]
@@ -392,7 +394,8 @@ mod tests {
             mark: seal_crds::secret::Mark::Controller,
         });
         let extra = (0..extra).map(|n| format!("item-{n}").parse().unwrap());
-        Opened { notes: Notes { left_out: left_out.collect(), extra: extra.collect() }, ..opened() }
+        let notes = Notes { left_out: left_out.collect(), extra: extra.collect(), remark: None };
+        Opened { notes, ..opened() }
     }
 
     #[test]
@@ -422,7 +425,7 @@ mod tests {
         let said = next_status(&last(None), Ok(&noted(1, 0)), at(0));
         assert_eq!(reasons(&last(Some(said.clone())), &noted(1, 3)), [""; 0]);
         let kept = kept_status(&last(Some(said.clone())), &noted(1, 0).notes);
-        assert_eq!(kept, Some(said), "what was said isn't said again");
+        assert_eq!(kept, None, "what was said isn't said again");
     }
 
     #[test]
