@@ -44,6 +44,9 @@ struct Opens {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
+    /// Keys of labels and annotations that the Secret doesn't get.
+    #[serde(default)]
+    left_out: Vec<String>,
     data: BTreeMap<String, String>,
     digest: String,
     /// For each envelope the identity that opens it.
@@ -141,6 +144,7 @@ fn vectors_that_open_become_the_secret_they_say() {
             immutable: shape.immutable,
             labels: shape.labels,
             annotations: shape.annotations,
+            left_out: shape.left_out.into_iter().map(|left_out| left_out.key).collect(),
             data: encoded(&opened),
             digest,
             opened_by: opened.opened_by.iter().map(|by| by_fingerprint[by].clone()).collect(),

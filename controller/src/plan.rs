@@ -7,7 +7,7 @@ use seal_crds::Place;
 use seal_crds::resources::{ConditionStatus, GROUP, find_condition};
 
 use crate::failure::Failure;
-use crate::store::{Last, Successor, Target, Write};
+use crate::store::{Last, State, Successor, Target, Write};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +34,12 @@ pub enum Plan {
 pub fn plan(place: &Place, last: &Last, target: Target) -> Result<Plan, Failure> {
     let ready = is_ready(last);
     match target {
-        Target::Ours { in_sync: true } if ready => Ok(Plan::Keep),
-        Target::Ours { in_sync: true } => Ok(Plan::Verify),
-        Target::Ours { in_sync: false } => Ok(Plan::Write { write: Write::Update, heals: ready }),
+        Target::Ours(State::Right | State::Touched) if ready => Ok(Plan::Keep),
+        Target::Ours(State::Right) => Ok(Plan::Verify),
+        // It has to be opened anyway, and to write what is there already changes nothing.
+        Target::Ours(State::Touched | State::Drifted) => {
+            Ok(Plan::Write { write: Write::Update, heals: ready })
+        }
         Target::Absent => Ok(Plan::Write { write: Write::Create, heals: ready }),
         Target::Foreign { adoptable: true } => Ok(Plan::Write { write: Write::Adopt, heals: false }),
         Target::Foreign { adoptable: false } => Err(foreign(place)),
@@ -48,7 +51,7 @@ pub fn foreign(place: &Place) -> Failure {
     Failure::permanent(
         "ForeignSecret",
         format!(
-            "Secret {place} exists and was not made from this SealedSecret; delete it, or annotate it with \
+            "Secret {place} exists and doesn't belong to this SealedSecret; delete it, or annotate it with \
              sealing.dev/adopt={} to have it taken over",
             place.name
         ),
@@ -117,24 +120,35 @@ mod tests {
         Last { generation: 2, status: Some(status), ..Last::default() }
     }
 
-    const IN_SYNC: Target = Target::Ours { in_sync: true };
+    const RIGHT: Target = Target::Ours(State::Right);
 
     #[test]
-    fn an_unchanged_object_is_left_alone() {
-        assert_eq!(plan(&place(), &last(2, true), IN_SYNC), Ok(Plan::Keep));
+    fn an_unchanged_object_is_left_alone_also_where_somebody_touched_its_secret() {
+        for state in [State::Right, State::Touched] {
+            assert_eq!(plan(&place(), &last(2, true), Target::Ours(state)), Ok(Plan::Keep));
+        }
+    }
+
+    /// Whoever made it so that the object isn't ready may have made the Secret look right, too.
+    #[test]
+    fn a_secret_that_somebody_touched_is_written_once_there_is_cause_to_open_the_object() {
+        for last in [last(1, true), last(2, false), Last::default()] {
+            let write = Plan::Write { write: Write::Update, heals: false };
+            assert_eq!(plan(&place(), &last, Target::Ours(State::Touched)), Ok(write));
+        }
     }
 
     #[test]
     fn a_new_generation_over_a_right_secret_is_only_verified() {
         for last in [last(1, true), last(2, false), Last::default()] {
-            assert_eq!(plan(&place(), &last, IN_SYNC), Ok(Plan::Verify));
+            assert_eq!(plan(&place(), &last, RIGHT), Ok(Plan::Verify));
         }
     }
 
     #[test]
     fn a_secret_that_changed_under_a_ready_object_is_healed() {
         for (target, write) in
-            [(Target::Ours { in_sync: false }, Write::Update), (Target::Absent, Write::Create)]
+            [(Target::Ours(State::Drifted), Write::Update), (Target::Absent, Write::Create)]
         {
             assert_eq!(plan(&place(), &last(2, true), target), Ok(Plan::Write { write, heals: true }));
             assert_eq!(plan(&place(), &last(1, true), target), Ok(Plan::Write { write, heals: false }));

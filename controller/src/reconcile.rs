@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use seal_crds::keys::Keyring;
+use seal_crds::resources::SealedSecretStatus;
 use seal_crds::{Sealed, UnsealError};
 use tokio::sync::watch;
 
@@ -20,8 +21,8 @@ use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::plan::{Plan, plan, precedence};
 use crate::policy::Policy;
-use crate::status::{Opened, kept_status, next_status, transition};
-use crate::store::{Last, Notice, Store};
+use crate::status::{Notes, Opened, kept_status, news, next_status, says};
+use crate::store::{Last, Notice, Observed, Store};
 
 /// What every reconcile shares.
 pub struct Context<S> {
@@ -49,7 +50,7 @@ pub enum Next {
 /// What an attempt that got through did.
 enum Done {
     /// Nothing had to be opened; with what there is to say beside.
-    Kept { remark: Option<String> },
+    Kept(Notes),
     /// The object was opened; `healed` where that undid somebody's change.
     Opened { opened: Opened, healed: bool },
 }
@@ -61,12 +62,12 @@ pub async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object) -> Ne
     context.metrics.reconciled(outcome.as_ref().err());
 
     let reported = match &outcome {
-        Ok(Done::Kept { remark }) => keep(context, object, &last, remark.as_deref()).await,
+        Ok(Done::Kept(notes)) => keep(context, object, &last, notes).await,
         Ok(Done::Opened { opened, healed }) => {
             if *healed {
                 let message = "the Secret had been changed or deleted, and is what it should be again";
                 let notice = Notice { warning: true, reason: "Healed", message: message.to_owned() };
-                context.store.notify(object, &notice).await;
+                tell(context, object, &notice).await;
                 context.metrics.healed();
             }
             report(context, object, &last, Ok(opened)).await
@@ -76,7 +77,7 @@ pub async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object) -> Ne
     // Both count: a refusal whose status couldn't be written has yet to be said.
     let failures: Vec<Failure> = outcome.err().into_iter().chain(reported.err()).collect();
     let place = context.store.place(object).ok();
-    for failure in &failures {
+    for failure in failures.iter().filter(|failure| !says(&last, failure)) {
         let then = if failure.is_permanent() { "refused" } else { "will try again" };
         tracing::warn!(reason = failure.reason, %failure, place = place.as_ref().map(tracing::field::display), "{then}");
     }
@@ -101,31 +102,35 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     context.policy.admit(&*sealed)?;
     let sealed = reveal(context, sealed).await?;
 
-    let target = store.observe(object, &*sealed).await?;
+    let Observed { target, extra, left_out } = store.observe(object, &*sealed).await?;
+    let mut notes = Notes { left_out, extra, remark };
     let (write, heals) = match plan(&place, last, target)? {
-        Plan::Keep => return Ok(Done::Kept { remark }),
+        Plan::Keep => return Ok(Done::Kept(notes)),
         Plan::Verify => (None, false),
         Plan::Write { write, heals } => (Some(write), heals),
     };
 
     if write.is_some() && !context.backoff.may_write(&place, Instant::now()) {
-        return Err(Failure::transient(
-            "Contested",
-            "somebody keeps changing the Secret back; it is left alone for a while",
-        ));
+        return Err(contested());
     }
     let opening = sealed.clone();
     let unsealed = open(context, move |keys| opening.unseal(keys)).await?;
-    let mut healed = false;
-    if let Some(write) = write
-        && store.write(object, &*sealed, write, &unsealed.data).await?
-    {
-        context.metrics.written();
-        tracing::info!(%place, ?write, heals, "wrote the Secret");
-        healed = heals;
+    let (mut healed, mut version) = (false, None);
+    if let Some(write) = write {
+        let written = store.write(object, &*sealed, write, &unsealed.data).await?;
+        if written.changed {
+            context.metrics.written();
+            tracing::info!(%place, ?write, heals, "wrote the Secret");
+            healed = heals;
+        }
+        (notes.extra, version) = (written.extra, written.version);
     }
-    let opened = Opened { items: unsealed.data.len(), by: unsealed.opened_by, remark };
+    let opened = Opened { items: unsealed.data.len(), by: unsealed.opened_by, notes, version };
     Ok(Done::Opened { opened, healed })
+}
+
+fn contested() -> Failure {
+    Failure::transient("Contested", "somebody keeps changing the Secret back; it is left alone for a while")
 }
 
 /// Off the async threads: what an object holds decides how long it takes, and a thread that computes answers nobody.
@@ -169,18 +174,23 @@ async fn apart<T: Send + 'static>(
     done.map_err(|_| Failure::transient("Interrupted", interrupted))
 }
 
-/// An unchanged object still answers a request to look at it (Flux waits for the echo), and says what has changed
-/// beside it.
+/// What is said of an object that wasn't opened.
 async fn keep<S: Store>(
     context: &Context<S>,
     object: &S::Object,
     last: &Last,
-    remark: Option<&str>,
+    notes: &Notes,
 ) -> Result<(), Failure> {
-    match kept_status(last, remark) {
-        Some(status) => context.store.report(object, &status).await,
-        None => Ok(()),
+    let (Some(before), Some(status)) = (&last.status, kept_status(last, notes)) else { return Ok(()) };
+    // Somebody who adds an item and takes it away, again and again, keeps nobody busier than one who edits one.
+    let is_asked = status.last_handled_reconcile_at != before.last_handled_reconcile_at;
+    if !is_asked {
+        let place = context.store.place(object)?;
+        if !context.backoff.may_write(&place, Instant::now()) {
+            return Err(contested());
+        }
     }
+    publish(context, object, last, &status, Some(notes)).await
 }
 
 async fn report<S: Store>(
@@ -190,14 +200,39 @@ async fn report<S: Store>(
     outcome: Result<&Opened, &Failure>,
 ) -> Result<(), Failure> {
     let status = next_status(last, outcome, Timestamp::now());
-    if last.status.as_ref() == Some(&status) {
+    publish(context, object, last, &status, outcome.ok().map(|opened| &opened.notes)).await
+}
+
+/// Writes a status that differs from the last, and tells people what is new in it.
+async fn publish<S: Store>(
+    context: &Context<S>,
+    object: &S::Object,
+    last: &Last,
+    status: &SealedSecretStatus,
+    notes: Option<&Notes>,
+) -> Result<(), Failure> {
+    if last.status.as_ref() == Some(status) {
         return Ok(());
     }
-    context.store.report(object, &status).await?;
-    if let Some(notice) = transition(last, &status) {
-        context.store.notify(object, &notice).await;
+    context.store.report(object, status).await?;
+    for notice in news(last, status, notes) {
+        // A failure is logged by the reconcile, whether or not it could be published.
+        match notes {
+            Some(_) => tell(context, object, &notice).await,
+            None => context.store.notify(object, &notice).await,
+        }
     }
     Ok(())
+}
+
+/// Tells people, and the log what somebody should look at.
+async fn tell<S: Store>(context: &Context<S>, object: &S::Object, notice: &Notice) {
+    if notice.warning {
+        let place = context.store.place(object).ok();
+        let place = place.as_ref().map(tracing::field::display);
+        tracing::warn!(place, reason = notice.reason, "{}", notice.message);
+    }
+    context.store.notify(object, notice).await;
 }
 
 #[cfg(test)]

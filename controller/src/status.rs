@@ -7,11 +7,15 @@
 //! Invariant: `Ready=True` is said only of the generation whose Secret is in place, and a condition keeps
 //! its transition time while its status stays.
 
+use std::collections::BTreeSet;
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::fmt::strtime;
-use seal_crds::Format;
 use seal_crds::keys::Fingerprint;
-use seal_crds::resources::{Condition, ConditionStatus, SealedSecretStatus, find_condition};
+use seal_crds::resources::{Condition, ConditionStatus, SealedSecretStatus, SecretVersion, find_condition};
+use seal_crds::secret::LeftOut;
+use seal_crds::{Format, ItemName};
 
 use crate::failure::Failure;
 use crate::store::{Last, Notice};
@@ -26,14 +30,56 @@ pub struct Opened {
     pub items: usize,
     /// Which sealing key opened each envelope.
     pub by: Vec<Fingerprint>,
+    /// What else is to be said.
+    pub notes: Notes,
+    /// The Secret as it was left, where it was written.
+    pub version: Option<SecretVersion>,
+}
+
+/// What is to be said of a Secret that is in place: where it isn't word for word what the object says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Labels and annotations of the template that it doesn't have.
+    pub left_out: Vec<LeftOut>,
+    /// Items that it holds beside those of the object.
+    pub extra: BTreeSet<ItemName>,
     /// What people should know besides.
     pub remark: Option<String>,
+}
+
+/// How many of a kind are named: a message is for people, and a Secret may hold thousands of items.
+const NAMED: usize = 5;
+
+impl Notes {
+    /// The message of `Ready=True`. Everything in it is a validated name or a fixed word.
+    fn message(&self) -> String {
+        let mut message = "the Secret is what this SealedSecret says".to_owned();
+        if !self.left_out.is_empty() {
+            message.push_str(&format!(", without {}", listed(&self.left_out)));
+        }
+        if !self.extra.is_empty() {
+            message.push_str(&format!("; it also holds items that are not from it: {}", listed(&self.extra)));
+        }
+        if let Some(remark) = &self.remark {
+            message.push_str(&format!("; {remark}"));
+        }
+        message
+    }
+}
+
+fn listed<T: fmt::Display>(all: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>) -> String {
+    let mut all = all.into_iter();
+    let named: Vec<String> = all.by_ref().take(NAMED).map(|one| one.to_string()).collect();
+    match all.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 /// The status after an outcome.
 pub fn next_status(last: &Last, outcome: Result<&Opened, &Failure>, now: Timestamp) -> SealedSecretStatus {
     let (reason, message) = match outcome {
-        Ok(opened) => (IN_SYNC, in_sync(opened.remark.as_deref())),
+        Ok(opened) => (IN_SYNC, opened.notes.message()),
         Err(failure) => (failure.reason, failure.message.clone()),
     };
     let message = message.as_str();
@@ -54,25 +100,30 @@ pub fn next_status(last: &Last, outcome: Result<&Opened, &Failure>, now: Timesta
         key: opened.and_then(|opened| opened.by.first()).map(|by| by.short().to_string()),
         opened_by: opened.map_or_else(Vec::new, |opened| opened.by.iter().map(ToString::to_string).collect()),
         last_handled_reconcile_at: last.requested_at.clone(),
+        // Only what was written is known right; what isn't written stays what it was.
+        secret: opened
+            .and_then(|opened| opened.version.clone())
+            .or_else(|| last.status.as_ref()?.secret.clone()),
     }
 }
 
-/// The status of an object that is as it was, if there is anything else to say than before: an answer to a request to
-/// look at it, or another remark.
-pub fn kept_status(last: &Last, remark: Option<&str>) -> Option<SealedSecretStatus> {
+/// The status of an object that wasn't opened, because it was ready and still is, if there is anything else to say
+/// than before: other notes, or the echo of a request to look at it, for which Flux waits.
+pub fn kept_status(last: &Last, notes: &Notes) -> Option<SealedSecretStatus> {
     let mut status = last.status.clone()?;
     if last.requested_at.is_some() {
         status.last_handled_reconcile_at.clone_from(&last.requested_at);
     }
-    if let Some(ready) = status.conditions.iter_mut().find(|condition| condition.type_ == READY) {
-        ready.message = in_sync(remark);
-    }
+    let ready = status.conditions.iter_mut().find(|condition| condition.type_ == READY)?;
+    ready.message = notes.message();
     (last.status.as_ref() != Some(&status)).then_some(status)
 }
 
-fn in_sync(remark: Option<&str>) -> String {
-    let in_sync = "the Secret is what this SealedSecret says";
-    remark.map_or_else(|| in_sync.to_owned(), |remark| format!("{in_sync}; {remark}"))
+/// Whether the last status says this of this generation already.
+pub fn says(last: &Last, failure: &Failure) -> bool {
+    let said = |ready: &Condition| ready.reason == failure.reason && ready.message == failure.message;
+    last.status.as_ref().is_some_and(|status| status.observed_generation == last.generation)
+        && before(last, READY).is_some_and(said)
 }
 
 const READY: &str = "Ready";
@@ -81,10 +132,28 @@ const RECONCILING: &str = "Reconciling";
 /// The peer's only condition. Its printer columns read the first of the list, whatever its type.
 const SYNCED: &str = "Synced";
 
-/// What people should hear of the step from the last status to this one, if anything.
-pub fn transition(last: &Last, next: &SealedSecretStatus) -> Option<Notice> {
+/// What people should hear of the step from the last status to this one.
+pub fn news(last: &Last, next: &SealedSecretStatus, notes: Option<&Notes>) -> Vec<Notice> {
+    transition(last, next).into_iter().chain(notes.and_then(|notes| left_out(last, notes))).collect()
+}
+
+/// That something of the template isn't on the Secret; once.
+fn left_out(last: &Last, notes: &Notes) -> Option<Notice> {
+    if notes.left_out.is_empty() {
+        return None;
+    }
+    let all = listed(&notes.left_out);
+    let is_said = before(last, READY).is_some_and(|ready| ready.message.contains(&all));
+    (!is_said).then(|| Notice {
+        warning: true,
+        reason: "LeftOut",
+        message: format!("the template has what the Secret doesn't get: {all}"),
+    })
+}
+
+fn transition(last: &Last, next: &SealedSecretStatus) -> Option<Notice> {
     let ready = find_condition(&next.conditions, READY)?;
-    let before = last.status.as_ref().and_then(|status| find_condition(&status.conditions, READY));
+    let before = before(last, READY);
     if before.is_some_and(|before| before.status == ready.status && before.reason == ready.reason) {
         return None;
     }
@@ -195,7 +264,12 @@ mod tests {
     }
 
     fn opened() -> Opened {
-        Opened { items: 2, by: vec!["ab".repeat(32).parse().unwrap()], remark: None }
+        Opened {
+            items: 2,
+            by: vec!["ab".repeat(32).parse().unwrap()],
+            notes: Notes::default(),
+            version: None,
+        }
     }
 
     fn of<'a>(status: &'a SealedSecretStatus, type_: &str) -> Option<&'a Condition> {
@@ -226,19 +300,21 @@ mod tests {
     #[test]
     fn an_object_that_is_kept_says_anew_only_what_is_new() {
         let first = next_status(&last(None), Ok(&opened()), at(0));
-        assert_eq!(kept_status(&last(Some(first.clone())), None), None);
-        let remarked = kept_status(&last(Some(first.clone())), Some("and so on")).unwrap();
+        let (nothing, and_so_on) =
+            (Notes::default(), Notes { remark: Some("and so on".into()), ..Notes::default() });
+        assert_eq!(kept_status(&last(Some(first.clone())), &nothing), None);
+        let remarked = kept_status(&last(Some(first.clone())), &and_so_on).unwrap();
         let message = &of(&remarked, "Ready").unwrap().message;
         assert_eq!(message, "the Secret is what this SealedSecret says; and so on");
-        assert_eq!(kept_status(&last(Some(remarked.clone())), Some("and so on")), None);
-        assert_eq!(kept_status(&last(Some(remarked.clone())), None), Some(first.clone()));
-        let opened = Opened { remark: Some("and so on".into()), ..opened() };
+        assert_eq!(kept_status(&last(Some(remarked.clone())), &and_so_on), None);
+        assert_eq!(kept_status(&last(Some(remarked.clone())), &nothing), Some(first.clone()));
+        let opened = Opened { notes: and_so_on, ..opened() };
         assert_eq!(next_status(&last(Some(first.clone())), Ok(&opened), at(9)), remarked);
         let requested = Last { requested_at: Some("later".into()), ..last(Some(first)) };
-        let answered = kept_status(&requested, None).unwrap();
+        let answered = kept_status(&requested, &nothing).unwrap();
         assert_eq!(answered.last_handled_reconcile_at.as_deref(), Some("later"));
         let nothing_asked = Last { requested_at: None, ..last(Some(answered)) };
-        assert_eq!(kept_status(&nothing_asked, None), None);
+        assert_eq!(kept_status(&nothing_asked, &nothing), None);
     }
 
     #[test]
@@ -309,6 +385,57 @@ mod tests {
             let notice = event(Err(&Failure::permanent(reason, "x")));
             assert!(notice.warning && notice.reason == expected, "{notice:?}");
         }
+    }
+
+    fn noted(left_out: usize, extra: usize) -> Opened {
+        let left_out = (0..left_out).map(|n| LeftOut {
+            what: "annotation",
+            key: format!("sealing.dev/{n}"),
+            mark: seal_crds::secret::Mark::Controller,
+        });
+        let extra = (0..extra).map(|n| format!("item-{n}").parse().unwrap());
+        let notes = Notes { left_out: left_out.collect(), extra: extra.collect(), remark: None };
+        Opened { notes, ..opened() }
+    }
+
+    #[test]
+    fn ready_says_in_what_the_secret_is_not_what_the_object_says() {
+        let message = |opened: &Opened| {
+            let status = next_status(&last(None), Ok(opened), at(0));
+            of(&status, "Ready").unwrap().message.clone()
+        };
+        assert_eq!(
+            message(&noted(1, 2)),
+            "the Secret is what this SealedSecret says, without annotation sealing.dev/0 (only a controller of \
+             SealedSecrets writes it); it also holds items that are not from it: item-0, item-1"
+        );
+        let many = message(&noted(1000, 1000));
+        assert!(many.len() < 1000 && many.ends_with("item-101 and 995 more"), "{many}");
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_once_also_of_an_object_that_is_ready_already() {
+        let reasons = |last: &Last, opened: &Opened| {
+            let next = next_status(last, Ok(opened), at(0));
+            news(last, &next, Some(&opened.notes)).iter().map(|notice| notice.reason).collect::<Vec<_>>()
+        };
+        assert_eq!(reasons(&last(None), &noted(1, 0)), ["Ready", "LeftOut"]);
+        let ready = next_status(&last(None), Ok(&opened()), at(0));
+        assert_eq!(reasons(&last(Some(ready)), &noted(1, 0)), ["LeftOut"]);
+        let said = next_status(&last(None), Ok(&noted(1, 0)), at(0));
+        assert_eq!(reasons(&last(Some(said.clone())), &noted(1, 3)), [""; 0]);
+        let kept = kept_status(&last(Some(said.clone())), &noted(1, 0).notes);
+        assert_eq!(kept, None, "what was said isn't said again");
+    }
+
+    #[test]
+    fn a_failure_is_new_until_the_status_says_it_of_this_generation() {
+        let failure = Failure::permanent("WrongPlace", "moved");
+        assert!(!says(&last(None), &failure));
+        let said = next_status(&last(None), Err(&failure), at(0));
+        assert!(says(&last(Some(said.clone())), &failure));
+        assert!(!says(&last(Some(said.clone())), &Failure::permanent("WrongPlace", "elsewhere")));
+        assert!(!says(&Last { generation: 4, ..last(Some(said)) }, &failure));
     }
 
     #[test]

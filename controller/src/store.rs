@@ -4,11 +4,12 @@
 //! a cache and not a decision: a store says what it finds and does what it is told. Invariant: the core
 //! never learns which store it runs over, and a store never decides whether to write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
-use seal_crds::resources::SealedSecretStatus;
+use seal_crds::resources::{SealedSecretStatus, SecretVersion};
+use seal_crds::secret::LeftOut;
 use seal_crds::{Format, ItemName, Place, Plaintext, Sealed};
 
 use crate::failure::Failure;
@@ -51,9 +52,9 @@ pub trait Store: Send + Sync + 'static {
         &self,
         object: &Self::Object,
         sealed: &dyn Sealed,
-    ) -> impl Future<Output = Result<Target, Failure>> + Send;
+    ) -> impl Future<Output = Result<Observed, Failure>> + Send;
 
-    /// Makes the Secret what the object says; `false` where a second look found it right already.
+    /// Makes the Secret what the object says, if a second look doesn't find it right already.
     ///
     /// # Guarantees
     ///
@@ -65,7 +66,7 @@ pub trait Store: Send + Sync + 'static {
         sealed: &dyn Sealed,
         write: Write,
         data: &BTreeMap<ItemName, Plaintext>,
-    ) -> impl Future<Output = Result<bool, Failure>> + Send;
+    ) -> impl Future<Output = Result<Written, Failure>> + Send;
 
     /// Publishes a status; called only when it differs from the last.
     fn report(
@@ -102,6 +103,18 @@ pub enum Successor {
     NotReady(Option<String>),
 }
 
+/// What was found where the Secret belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// Whose it is, and whether it is right.
+    pub target: Target,
+    /// Items that a Secret of ours holds and that aren't from the object: somebody added them, or they were there
+    /// when it was adopted. They stay.
+    pub extra: BTreeSet<ItemName>,
+    /// Labels and annotations of the template that it doesn't get; none where a Secret has no such thing.
+    pub left_out: Vec<LeftOut>,
+}
+
 /// What is where the Secret belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -113,10 +126,18 @@ pub enum Target {
         adoptable: bool,
     },
     /// Ours.
-    Ours {
-        /// Whether it is exactly what the object says, as far as metadata tells.
-        in_sync: bool,
-    },
+    Ours(State),
+}
+
+/// Whether a Secret of ours is what the object says, as far as metadata tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is.
+    Right,
+    /// It was, somebody has changed it since, and by all that metadata shows nothing of ours.
+    Touched,
+    /// It isn't, or may not be.
+    Drifted,
 }
 
 /// What to do to the Secret.
@@ -128,6 +149,17 @@ pub enum Write {
     Update,
     /// Take over somebody else's, which permits it.
     Adopt,
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Whether it changed anything.
+    pub changed: bool,
+    /// The Secret as it was left, where it was written and the store has versions.
+    pub version: Option<SecretVersion>,
+    /// As [`Observed::extra`], afterwards.
+    pub extra: BTreeSet<ItemName>,
 }
 
 /// One sentence for people about one object.

@@ -13,7 +13,7 @@ use crate::keys::{Fingerprint, Keyring};
 use crate::names::{ItemName, NameError};
 use crate::plaintext::Plaintext;
 use crate::scope::{Place, Scope};
-use crate::secret::SecretError;
+use crate::secret::{LeftOut, Metadata, SecretError};
 use crate::template::TemplateError;
 
 /// Which format an object is in.
@@ -85,10 +85,20 @@ pub struct Shape {
     pub labels: BTreeMap<String, String>,
     /// Its annotations, without the controller's own.
     pub annotations: BTreeMap<String, String>,
+    /// Labels and annotations of the template that it doesn't get.
+    pub left_out: Vec<LeftOut>,
     /// The keys of its `data`: items and `template.data` together.
     pub keys: BTreeSet<ItemName>,
     /// Whether its SealedSecret owns it, so that it goes when that goes.
     pub owned: bool,
+}
+
+impl Shape {
+    /// An opaque Secret without values, with these labels and annotations.
+    pub(crate) fn of(metadata: Metadata) -> Self {
+        let Metadata { labels, annotations, left_out } = metadata;
+        Self { labels, annotations, left_out, ..Self::default() }
+    }
 }
 
 impl Default for Shape {
@@ -98,6 +108,7 @@ impl Default for Shape {
             immutable: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
+            left_out: Vec::new(),
             keys: BTreeSet::new(),
             owned: true,
         }

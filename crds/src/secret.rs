@@ -1,4 +1,4 @@
-//! What makes a Secret a legal Secret: types, labels, annotations, sizes.
+//! What makes a Secret a legal Secret: types, sizes, and in [`metadata`] labels and annotations.
 //!
 //! Not the apiserver's validation: only the part that is known from public text, checked here so that the
 //! reason can be said. The apiserver's own messages may quote a value and are never passed on, so
@@ -8,13 +8,14 @@
 use std::collections::BTreeSet;
 
 use crate::foreign::word;
-use crate::names::{ItemName, is_dns_subdomain};
+use crate::names::ItemName;
+
+pub use metadata::{LeftOut, Mark, Metadata, check_annotations, check_label};
+
+mod metadata;
 
 /// Largest sum of a Secret's values, in bytes (`core.MaxSecretSize`).
 pub const MAX_SECRET_SIZE: usize = 1024 * 1024;
-
-/// Largest sum of annotation keys and values, in bytes (apimachinery's `TotalAnnotationSizeLimitB`).
-const MAX_ANNOTATIONS_SIZE: usize = 256 * 1024;
 
 /// The type of a Secret without one.
 pub const OPAQUE: &str = "Opaque";
@@ -70,41 +71,8 @@ pub enum SecretError {
         key: String,
     },
     /// All annotations together are too large.
-    #[error("annotations are {0} bytes; Kubernetes takes {MAX_ANNOTATIONS_SIZE}")]
+    #[error("annotations are {0} bytes; Kubernetes takes {max}", max = metadata::MAX_ANNOTATIONS_SIZE)]
     AnnotationsTooLarge(usize),
-    /// A label or annotation that belongs to seal or to a GitOps tool.
-    #[error(
-        "{what} {} belongs to the tool that manages the SealedSecret and may not be put on the Secret",
-        word(key)
-    )]
-    TrackingMark {
-        /// `label` or `annotation`.
-        what: &'static str,
-        /// The key.
-        key: String,
-    },
-}
-
-/// Whether a label or annotation is a mark by which a tool knows its own objects. Copied to the Secret,
-/// it would make Argo CD, Flux or Helm think the Secret is theirs and prune it; `sealing.dev/*` on a
-/// Secret speaks for the controller (digest, adoption).
-pub fn is_tracking_mark(key: &str) -> bool {
-    const PREFIXES: [&str; 8] = [
-        "sealing.dev/",
-        "sealedsecrets.bitnami.com/",
-        "argocd.argoproj.io/",
-        "kustomize.toolkit.fluxcd.io/",
-        "helm.toolkit.fluxcd.io/",
-        "reconcile.fluxcd.io/",
-        "config.k8s.io/",
-        "meta.helm.sh/",
-    ];
-    const KEYS: [&str; 3] = [
-        "app.kubernetes.io/instance",
-        "kubectl.kubernetes.io/last-applied-configuration",
-        "applyset.kubernetes.io/part-of",
-    ];
-    PREFIXES.iter().any(|prefix| key.starts_with(prefix)) || KEYS.contains(&key)
 }
 
 /// Checks a type against Kubernetes' form and [`REFUSED_TYPES`], where `allowed` takes types out of the
@@ -137,63 +105,6 @@ pub fn check_keys(type_: &str, keys: &BTreeSet<ItemName>) -> Result<(), SecretEr
     Ok(())
 }
 
-/// Checks one label against Kubernetes' rules and against tracking marks.
-///
-/// # Errors
-///
-/// [`SecretError::MalformedKey`], [`SecretError::MalformedLabelValue`], [`SecretError::TrackingMark`].
-pub fn check_label(key: &str, value: &str) -> Result<(), SecretError> {
-    check_metadata_key("label", key)?;
-    let value_ok = value.is_empty() || is_qualified_part(value);
-    if value_ok { Ok(()) } else { Err(SecretError::MalformedLabelValue { key: key.to_owned() }) }
-}
-
-/// Checks annotations against Kubernetes' rules and against tracking marks.
-///
-/// # Errors
-///
-/// [`SecretError::MalformedKey`], [`SecretError::AnnotationsTooLarge`], [`SecretError::TrackingMark`].
-pub fn check_annotations<'a>(
-    annotations: impl IntoIterator<Item = (&'a String, &'a String)>,
-) -> Result<(), SecretError> {
-    let mut size = 0;
-    for (key, value) in annotations {
-        check_metadata_key("annotation", key)?;
-        size += key.len() + value.len();
-    }
-    if size > MAX_ANNOTATIONS_SIZE { Err(SecretError::AnnotationsTooLarge(size)) } else { Ok(()) }
-}
-
-fn check_metadata_key(what: &'static str, key: &str) -> Result<(), SecretError> {
-    let (prefix, name) = match key.split_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
-        None => (None, key),
-    };
-    // Annotation keys are lower-cased before the check by the apiserver; label keys aren't, but their
-    // prefix must be lower case either way.
-    let prefix_ok = prefix.is_none_or(|prefix| match what {
-        "annotation" => is_dns_subdomain(&prefix.to_ascii_lowercase()),
-        _ => is_dns_subdomain(prefix),
-    });
-    if !prefix_ok || !is_qualified_part(name) {
-        return Err(SecretError::MalformedKey { what, key: key.chars().take(317).collect() });
-    }
-    if is_tracking_mark(key) {
-        return Err(SecretError::TrackingMark { what, key: key.to_owned() });
-    }
-    Ok(())
-}
-
-/// `([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]`, at most 63: the name part of a qualified name, and a label
-/// value.
-fn is_qualified_part(s: &str) -> bool {
-    let bytes = s.as_bytes();
-    (1..=63).contains(&bytes.len())
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        && bytes[0].is_ascii_alphanumeric()
-        && bytes[bytes.len() - 1].is_ascii_alphanumeric()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,27 +130,5 @@ mod tests {
             "type kubernetes.io/basic-auth needs the key username or password"
         );
         assert!(check_keys("kubernetes.io/tls", &keys(&["tls.crt"])).is_err());
-    }
-
-    #[test]
-    fn tracking_marks_are_refused_on_the_secret() {
-        for key in ["sealing.dev/adopt", "argocd.argoproj.io/tracking-id", "app.kubernetes.io/instance"] {
-            assert!(matches!(check_label(key, "x"), Err(SecretError::TrackingMark { .. })), "{key}");
-        }
-        assert_eq!(check_label("app.kubernetes.io/name", "db"), Ok(()));
-    }
-
-    #[test]
-    fn labels_follow_kubernetes_rules() {
-        assert_eq!(check_label("a", ""), Ok(()));
-        for (key, value) in [("", "a"), ("a b", "a"), ("-a", "a"), ("Ex.com/a", "a"), ("a/b/c", "a")] {
-            assert!(matches!(check_label(key, value), Err(SecretError::MalformedKey { .. })), "{key}");
-        }
-        for value in ["a b", "-", "é", &"a".repeat(64)] {
-            assert!(
-                matches!(check_label("a", value), Err(SecretError::MalformedLabelValue { .. })),
-                "{value}"
-            );
-        }
     }
 }

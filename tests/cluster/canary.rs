@@ -86,8 +86,13 @@ fn plaintext_shows_nowhere_but_in_the_secret() {
     assert!(text.terminate().success());
     // The same objects again, for the other form of the log.
     let mut json = scene.start(&["--log-format=json"]);
-    scene.nudge("not-json");
-    scene.nudge("altered");
+    // Sealed anew: what the status says already isn't logged again.
+    docker("not-json").item(".dockerconfigjson", CANARY).commit();
+    scene.until_stalled("not-json", "SecretRefused");
+    let mut manifest = scene.seal("altered").item("a", CANARY).item("b", CANARY).manifest();
+    manifest["spec"]["encryptedData"]["b"] = manifest["spec"]["encryptedData"]["a"].clone();
+    scene.commit(&manifest).unwrap();
+    scene.until_stalled("altered", "ItemAltered");
     assert!(json.terminate().success());
 
     for (what, log) in [("the log", text.log()), ("the JSON log", json.log())] {

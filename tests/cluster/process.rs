@@ -73,6 +73,9 @@ fn a_request_to_look_is_echoed_also_when_nothing_is_to_be_done() {
     let transition =
         |object: serde_json::Value| object["status"]["conditions"][0]["lastTransitionTime"].clone();
     assert_eq!(transition(scene.sealed("bad")), transition(scene.nudge("bad")));
+    let log = controller.log();
+    let refusals = log.lines().filter(|line| line.contains("refused") && line.contains("WrongPlace"));
+    assert_eq!(refusals.count(), 1, "said once, however often it is looked at");
 }
 
 #[test]

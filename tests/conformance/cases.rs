@@ -57,6 +57,9 @@ pub(crate) fn sealed() -> Vec<Case> {
             .item("large", b"0123456789abcdef".repeat(8000)),
         Case::new("labelled", "Opaque", &[("a", "1")])
             .label("app.kubernetes.io/name", "db")
+            .label("argocd.argoproj.io/secret-type", "repository")
+            .label("app.kubernetes.io/instance", "db")
+            .annotation("meta.helm.sh/release-name", "db")
             .annotation("example.com/note", "two\nlines: \"quoted\""),
         Case::new("basic-auth", "kubernetes.io/basic-auth", &[("username", "a"), ("password", "b")]),
         Case::new("ssh-auth", "kubernetes.io/ssh-auth", &[("ssh-privatekey", "not one")]),

@@ -39,6 +39,9 @@ struct Opens {
     owned: bool,
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
+    /// Keys of labels and annotations that the Secret doesn't get.
+    #[serde(default)]
+    left_out: Vec<String>,
     data: BTreeMap<String, String>,
     digest: String,
     /// The keys that opened something, in the order of the items.
@@ -80,6 +83,7 @@ fn verdict(manifest: &str, expected: &Expected) -> Option<Result<Opens, UnsealEr
             owned: shape.owned,
             labels: shape.labels,
             annotations: shape.annotations,
+            left_out: shape.left_out.into_iter().map(|left_out| left_out.key).collect(),
             data: encoded(&opened),
             digest: sealed.digest().to_string(),
             opened_by: opened.opened_by.iter().map(|by| names[by].clone()).collect(),

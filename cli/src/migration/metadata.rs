@@ -11,17 +11,13 @@ use seal_crds::{
     resources::{
         Template, TemplateMetadata,
         bitnami::{
-            CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, PREFIX, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec,
+            CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec,
         },
     },
-    secret::is_tracking_mark,
+    secret::Mark,
 };
 
 use super::Work;
-
-/// Marks that hold a copy of an object as it was applied, and so perhaps of its values.
-const LAST_APPLIED: [&str; 2] =
-    ["kubectl.kubernetes.io/last-applied-configuration", "kubecfg.ksonnet.io/last-applied-configuration"];
 
 const OWNED: &str = "from now on the Secret goes when its SealedSecret goes, and one that is there has to be \
                      annotated with sealing.dev/adopt";
@@ -73,7 +69,6 @@ impl Work<'_, '_> {
         let mut kept = BTreeMap::new();
         for (key, value) in entries {
             match dropped(key, value) {
-                // `sealing.dev/…` is refused where it is sealed.
                 None => {
                     kept.insert(key.clone(), value.clone());
                 }
@@ -117,26 +112,22 @@ impl Work<'_, '_> {
 }
 
 /// Whether a label or annotation goes; with the reason, unless nobody has to know.
-fn dropped(key: &str, value: &str) -> Option<Option<&'static str>> {
+fn dropped(key: &str, value: &str) -> Option<Option<String>> {
+    let mark = Mark::of(key)?;
     let is_set = value == "true";
-    Some(match key {
-        CLUSTER_WIDE | NAMESPACE_WIDE => None,
-        key if LAST_APPLIED.contains(&key) => None,
-        MANAGED | PATCH | SKIP_SET_OWNER_REFERENCES if !is_set => None,
-        MANAGED => Some(
+    let why = match key {
+        CLUSTER_WIDE | NAMESPACE_WIDE => return Some(None),
+        MANAGED | PATCH | SKIP_SET_OWNER_REFERENCES if !is_set => return Some(None),
+        MANAGED => {
             "a Secret that the peer's controller made is taken over by its owner; for any other, annotate the Secret \
-             with sealing.dev/adopt",
-        ),
-        PATCH => Some(
-            "what others put into the Secret stays in any case; a Secret that others made has to be annotated with \
-             sealing.dev/adopt",
-        ),
-        SKIP_SET_OWNER_REFERENCES => Some(OWNED),
-        key if key.starts_with(PREFIX) => Some("it speaks to the peer's controller"),
-        key if key.starts_with("sealing.dev/") => return None,
-        key if is_tracking_mark(key) => {
-            Some("it belongs to the tool that manages the object, not to the Secret")
+             with sealing.dev/adopt"
         }
-        _ => return None,
-    })
+        PATCH => {
+            "what others put into the Secret stays in any case; a Secret that others made has to be annotated with \
+             sealing.dev/adopt"
+        }
+        SKIP_SET_OWNER_REFERENCES => OWNED,
+        _ => return Some(Some(mark.to_string())),
+    };
+    Some(Some(why.to_owned()))
 }

@@ -1,8 +1,9 @@
 //! A Secret out of a manifest, as kubectl and the API server would read it:
 //! `data` is base64, `stringData` is text and wins, both may be there.
 //!
-//! What the server sets or a tool tracks (`uid`, `managedFields`, Argo CD's
-//! labels) isn't part of a Secret that somebody writes, and is left out.
+//! What the server sets or a tool writes about itself (`uid`, `managedFields`,
+//! Argo CD's tracking id) isn't part of a Secret that somebody writes, and is
+//! left out; every other label and annotation is sealed with it.
 //! Unknown fields are refused: a misspelt `stringdata` would be a value lost.
 //!
 //! A Secret may hold no values at all, as a placeholder or as a patch; what becomes of it is up to the caller.
@@ -20,9 +21,9 @@ use seal_crds::{
     ItemName, NameError, Plaintext,
     resources::{
         DIGEST_ANNOTATION,
-        bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES},
+        bitnami::{CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, SKIP_SET_OWNER_REFERENCES},
     },
-    secret::{OPAQUE, check_annotations, check_label, is_tracking_mark},
+    secret::{Mark, OPAQUE, check_annotations, check_label},
 };
 use zeroize::Zeroizing;
 
@@ -216,13 +217,11 @@ impl<'t> Reader<'t, '_> {
                 self.peer_warnings.push(Located { error: warning, at: self.at(field.key_id) });
                 continue;
             }
-            if is_tracking_mark(field.key) {
+            if let Some(mark) = Mark::of(field.key) {
                 let why = match field.key {
-                    "sealedsecrets.bitnami.com/cluster-wide" => "; the scope is set by --scope cluster-wide",
-                    "sealedsecrets.bitnami.com/namespace-wide" => {
-                        "; the scope is set by --scope namespace-wide"
-                    }
-                    _ => ": it belongs to the tool that manages the object, not to the Secret",
+                    CLUSTER_WIDE => "; the scope is set by --scope cluster-wide".to_owned(),
+                    NAMESPACE_WIDE => "; the scope is set by --scope namespace-wide".to_owned(),
+                    _ => format!(": {mark}"),
                 };
                 self.warn(field.key_id, format!("{what} {} is left out{why}", field.key));
                 continue;
@@ -445,19 +444,20 @@ mod tests {
     #[test]
     fn what_the_server_sets_is_left_out_in_silence_and_what_tools_track_with_a_warning() {
         let text = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  uid: x\n  managedFields: [{a: b}]\n  \
-                    creationTimestamp: null\n  finalizers: [a]\n  labels: {app: db, app.kubernetes.io/instance: x}\n  \
-                    annotations: {kubectl.kubernetes.io/last-applied-configuration: x, sealedsecrets.bitnami.com/cluster-wide: \"true\"}\n\
+                    creationTimestamp: null\n  finalizers: [a]\n  labels: {app.kubernetes.io/instance: db, argocd.argoproj.io/instance: x}\n  \
+                    annotations: {kubectl.kubernetes.io/last-applied-configuration: x, sealing.dev/digest: x, sealedsecrets.bitnami.com/cluster-wide: \"true\"}\n\
                     stringData: {a: b}\n";
         let trees = parse(text, 0).unwrap();
         let reading = read(&trees[0], text, trees[0].root.unwrap()).ok().unwrap();
-        assert_eq!(reading.secret.labels, BTreeMap::from([("app".to_owned(), "db".to_owned())]));
+        let kept = BTreeMap::from([("app.kubernetes.io/instance".to_owned(), "db".to_owned())]);
+        assert_eq!(reading.secret.labels, kept);
         assert!(reading.secret.annotations.is_empty());
         let warnings: Vec<_> = reading.warnings.iter().map(|w| w.error.as_str()).collect();
         assert_eq!(
             warnings,
             [
                 "metadata.finalizers is left out: it isn't part of a SealedSecret",
-                "label app.kubernetes.io/instance is left out: it belongs to the tool that manages the object, not to the Secret",
+                "label argocd.argoproj.io/instance is left out: Argo CD knows what it applied by it",
                 "annotation sealedsecrets.bitnami.com/cluster-wide is left out; the scope is set by --scope cluster-wide",
             ]
         );

@@ -15,6 +15,9 @@ use seal_kubeconfig::{Route, RouteError};
 
 use crate::failure::Failure;
 
+/// The reason of a request that the apiserver wants later: it has just started, or has too much to do.
+pub(super) const BUSY: &str = "ApiBusy";
+
 /// A client for requests: short deadlines, no retries of its own, because the reconcile has its own
 /// backoff and a retry below it would only hide how long things take.
 pub(super) async fn request_client(mut route: Route) -> Result<Client, RouteError> {
@@ -95,7 +98,7 @@ pub(super) fn failure(doing: &str, error: &kube::Error) -> Failure {
         Some(409) => {
             Failure::transient("Conflict", format!("somebody else changed the object while {doing}"))
         }
-        Some(429) => Failure::transient("ApiBusy", format!("the API server is busy while {doing}")),
+        Some(429) => Failure::transient(BUSY, format!("the API server is busy while {doing}")),
         Some(code) => Failure::transient("ApiError", format!("the API server answered {code} while {doing}")),
         None => {
             let why = login(error).map_or_else(String::new, |login| format!(": {login}"));

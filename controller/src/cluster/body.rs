@@ -135,7 +135,7 @@ impl Serialize for Data<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::secret::tests::fake;
+    use super::super::secret::tests::{fake, owner_of};
     use super::*;
 
     fn body(body: &Body<'_>) -> Value {
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn the_body_is_a_secret_with_base64_values() {
         let fake = fake();
-        let owner = Owner { sealed: &fake, uid: "u-1", orphans: false };
+        let owner = owner_of(&fake);
         let data = [("a".parse().unwrap(), Plaintext::from(b"\xffvalue".to_vec()))].into();
         let body = body(&Body::new(&owner, owner.manner(None), &data, Some("7")));
         assert_eq!(body["data"]["a"], "/3ZhbHVl");
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn taking_over_removes_what_goes_and_keeps_other_owners() {
         let fake = fake();
-        let owner = Owner { sealed: &fake, uid: "u-1", orphans: false };
+        let owner = owner_of(&fake);
         let data = [("a".parse().unwrap(), Plaintext::from(b"x".to_vec()))].into();
         let reference = |name: &str, controller| {
             json!({"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "name": name, "uid": name,

@@ -44,7 +44,11 @@ where
             }
             Err(error) => {
                 let (kind, code) = (K::plural(&()), watch_code(&error));
-                tracing::warn!(%kind, code, "a watch broke; it is taken up again");
+                if is_momentary(code) {
+                    tracing::debug!(%kind, code, "a watch is to be taken up later");
+                } else {
+                    tracing::warn!(%kind, code, "a watch broke; it is taken up again");
+                }
             }
         }
         std::future::ready(())
@@ -58,6 +62,11 @@ pub(super) fn trim_all(metadata: &mut ObjectMeta) {
     metadata.annotations = None;
     metadata.managed_fields = None;
     metadata.owner_references = None;
+}
+
+/// 429: an apiserver that has just started, or whose definitions are new, has its own caches to fill first.
+fn is_momentary(code: Option<u16>) -> bool {
+    code == Some(429)
 }
 
 /// The apiserver's code, of an error whose words aren't repeated; none where there was no answer.

@@ -10,6 +10,8 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use k8s_openapi::jiff::Timestamp;
+use seal_crds::ItemName;
 
 use set::{OWNERS, owner_segment};
 
@@ -63,6 +65,29 @@ pub(super) fn owns_exactly(managed: &[ManagedFieldsEntry], expected: &FieldSet) 
 /// What we own by an apply; `None` before the first.
 pub(super) fn applied(managed: &[ManagedFieldsEntry]) -> Option<FieldSet> {
     managed.iter().find(|entry| is_ours(entry)).map(FieldSet::of)
+}
+
+/// When an apply of ours last changed something.
+pub(super) fn applied_at(managed: &[ManagedFieldsEntry]) -> Option<Timestamp> {
+    Some(managed.iter().find(|entry| is_ours(entry))?.time.as_ref()?.0)
+}
+
+/// Whether an entry of somebody else's names one of the expected fields, or `stringData`, which is written to `data`
+/// and owns nothing there. Our own updates may name digest and owner reference, as in [`owns_exactly`].
+pub(super) fn may_change_values(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> bool {
+    managed.iter().filter(|entry| !is_ours(entry)).any(|entry| {
+        let fields = FieldSet::of(entry);
+        let shared = FieldSet(fields.0.intersection(&expected.0).cloned().collect());
+        let may_be_ours = is_update(entry, FIELD_MANAGER) && shared.is_digest_or_owner();
+        fields.has_string_data() || !(shared.0.is_empty() || may_be_ours)
+    })
+}
+
+/// Items beside the expected ones that somebody put in. Values that nobody is written down for are not included.
+pub(super) fn extra_items(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> BTreeSet<ItemName> {
+    let all = managed.iter().fold(FieldSet::default(), |all, entry| all.union(FieldSet::of(entry)));
+    // The API server would take no other names for values; of managedFields it may.
+    all.without(expected).data().filter_map(|key| key.parse().ok()).collect()
 }
 
 /// What we own, by whichever operation.

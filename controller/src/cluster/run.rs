@@ -22,9 +22,10 @@ use seal_kubeconfig::{Proxies, Route, RouteError};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::api::{request_client, watch_client};
+use super::api::{BUSY, request_client, watch_client};
 use super::bitnami_keys::{BitnamiKeys, UNLABELLED_KEY};
 use super::cache::{self, trim_all};
+use super::definitions;
 use super::fields::FIELD_MANAGER;
 use super::keys::Keys;
 use super::said::Said;
@@ -95,6 +96,11 @@ pub async fn run(
         tracing::info!("finishing what is under way");
         stop.send_replace(true);
     });
+
+    tokio::select! {
+        () = definitions::wait(&requests) => {}
+        () = until(stopped.clone()) => {}
+    }
 
     let (keyring, keys) = watch::channel(Arc::new(Keyring::default()));
     let (certificate, certificates) = watch::channel(None);
@@ -215,7 +221,12 @@ async fn load_keys(keys: Keys, watches: Client) {
                 Duration::from_secs(300)
             }
             Err(failure) => {
-                tracing::warn!(reason = failure.reason, %failure, "the sealing keys are not up to date");
+                // What an API server that has just started, or whose definitions are new, answers for a moment.
+                if failure.reason == BUSY {
+                    tracing::debug!(%failure, "the sealing keys are not up to date");
+                } else {
+                    tracing::warn!(reason = failure.reason, %failure, "the sealing keys are not up to date");
+                }
                 backoff = (backoff * 2).min(Duration::from_secs(60));
                 backoff
             }

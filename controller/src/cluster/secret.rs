@@ -3,13 +3,21 @@
 //! Not the decision to write, and not the request ([`super::body`]). Invariant: whether a Secret is ours, somebody
 //! else's, or in sync is decided from metadata alone.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
-use seal_crds::resources::bitnami::{self, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
-use seal_crds::resources::{ADOPT_ANNOTATION, API_VERSION, DIGEST_ANNOTATION, GROUP, SEALED_SECRET};
-use seal_crds::{Format, Place, Sealed};
+use std::collections::BTreeSet;
 
-use super::fields::{FieldSet, applied, applied_by_others, of_the_peer, owned, owns_exactly, updated};
-use crate::store::Target;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
+use k8s_openapi::jiff::Timestamp;
+use seal_crds::resources::bitnami::{self, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
+use seal_crds::resources::{
+    ADOPT_ANNOTATION, API_VERSION, DIGEST_ANNOTATION, GROUP, SEALED_SECRET, SecretVersion,
+};
+use seal_crds::{Format, ItemName, Place, Sealed};
+
+use super::evidence::{is_same_secret, since, version};
+use super::fields::{
+    FieldSet, applied, applied_by_others, extra_items, of_the_peer, owned, owns_exactly, updated,
+};
+use crate::store::{Observed, State, Target, Written};
 
 /// The SealedSecret on whose behalf a Secret is looked at or written.
 pub(super) struct Owner<'a> {
@@ -17,6 +25,9 @@ pub(super) struct Owner<'a> {
     pub(super) uid: &'a str,
     /// Whether Secrets of the peer's format outlive their SealedSecrets.
     pub(super) orphans: bool,
+    /// The Secret as the status remembers it.
+    pub(super) remembered: Option<&'a SecretVersion>,
+    pub(super) now: Timestamp,
 }
 
 /// How a Secret is written.
@@ -69,26 +80,85 @@ impl Owner<'_> {
                 // Whoever controls it would write it back; a permission to adopt doesn't change that.
                 Target::Foreign { adoptable: false }
             }
-            None if !is_unowned_ours(found) => Target::Foreign { adoptable: self.may_adopt(found) },
-            _ => Target::Ours { in_sync: self.is_in_sync(found) },
+            None if self.is_replaced(found) => Target::Ours(State::Drifted),
+            None if !is_unowned_ours(found) || self.is_detached(found) => {
+                Target::Foreign { adoptable: self.may_adopt(found) }
+            }
+            _ => Target::Ours(self.state(found)),
         }
     }
 
+    /// What a Secret's metadata says of it, and of what it holds beside ours.
+    pub(super) fn observe(&self, found: Option<&ObjectMeta>) -> Observed {
+        let target = self.classify(found);
+        let extra = match (target, found) {
+            (Target::Ours(_), Some(found)) => self.extra(found),
+            _ => BTreeSet::new(),
+        };
+        Observed { target, extra, left_out: self.sealed.shape().left_out.clone() }
+    }
+
+    /// What became of a write over `before`; none is a Secret that was made.
+    pub(super) fn written(&self, before: Option<&ObjectMeta>, after: &ObjectMeta) -> Written {
+        Written {
+            changed: before.is_none_or(|before| before.resource_version != after.resource_version),
+            version: version(after),
+            extra: self.extra(after),
+        }
+    }
+
+    /// Whether somebody put another object in the place of a Secret of ours, as `kubectl replace` does: all that told
+    /// whose it is went with what it was. It has the uid that it had when we last wrote it, and its type is still ours,
+    /// which no replacement changes; one that was only lent to us never had our type, and is its owner's again.
+    fn is_replaced(&self, found: &ObjectMeta) -> bool {
+        self.remembered.is_some_and(|remembered| is_same_secret(remembered, found))
+            && applied(managed_fields(found)).is_some_and(|fields| fields.has_type())
+            && annotation(found, DIGEST_ANNOTATION).is_none()
+    }
+
+    /// Whether somebody has taken the owner reference away from a Secret that we last wrote with one, and nothing
+    /// else: so it stays when its SealedSecret goes, and is no longer kept right. The garbage collector does that for
+    /// `--cascade=orphan`, and a reference that came back would have it delete the Secret after all. In the peer's
+    /// format references come and go with an annotation and a flag.
+    fn is_detached(&self, found: &ObjectMeta) -> bool {
+        self.sealed.format() == Format::Native
+            && self.manner(Some(found)).reference
+            && self.remembered.is_some_and(|remembered| is_same_secret(remembered, found))
+    }
+
     /// Whether the Secret says that it may be taken over: to us by name, or to whichever SealedSecret has its name, in
-    /// the peer's words. What the peer made for a SealedSecret that doesn't own its Secret carries the annotation
-    /// that says so, and no other trace of where it is from.
+    /// the peer's words. What the peer made for a SealedSecret that doesn't own its Secret says so in an annotation
+    /// that speaks to the peer and permits nothing; text gets copied, so the peer's hand must show in it.
     fn may_adopt(&self, found: &ObjectMeta) -> bool {
         annotation(found, ADOPT_ANNOTATION) == Some(self.sealed.place().name.as_str())
             || is_true(found, MANAGED)
             || is_true(found, PATCH)
-            || (is_true(found, SKIP_SET_OWNER_REFERENCES) && !self.sealed.shape().owned)
+            || (is_true(found, SKIP_SET_OWNER_REFERENCES)
+                && !self.sealed.shape().owned
+                && self.is_by_peer(found))
     }
 
-    fn is_in_sync(&self, found: &ObjectMeta) -> bool {
+    fn is_by_peer(&self, found: &ObjectMeta) -> bool {
+        let expected = self.fields(self.manner(Some(found)));
+        of_the_peer(managed_fields(found), &expected, false).is_some()
+    }
+
+    fn state(&self, found: &ObjectMeta) -> State {
         let manner = self.manner(Some(found));
-        annotation(found, DIGEST_ANNOTATION) == Some(&self.sealed.digest().to_string())
+        let expected = self.fields(manner);
+        let is_as_written = annotation(found, DIGEST_ANNOTATION) == Some(&self.sealed.digest().to_string())
             && controller(found).cloned() == manner.reference.then(|| self.reference())
-            && owns_exactly(managed_fields(found), &self.fields(manner))
+            && owns_exactly(managed_fields(found), &expected);
+        match self.remembered {
+            _ if !is_as_written => State::Drifted,
+            Some(remembered) => since(remembered, found, &expected, self.now),
+            None => State::Right,
+        }
+    }
+
+    /// Items that somebody else put into a Secret of ours.
+    fn extra(&self, found: &ObjectMeta) -> BTreeSet<ItemName> {
+        extra_items(managed_fields(found), &self.fields(self.manner(Some(found))))
     }
 
     /// What goes from a Secret that is taken over as a whole, in one request; `None` where an apply does.
@@ -135,11 +205,12 @@ pub(super) fn trim(metadata: &mut ObjectMeta) {
     if let Some(annotations) = &mut metadata.annotations {
         annotations.retain(|key, _| KEPT.contains(&key.as_str()));
     }
-    let is_ours = match controller(metadata) {
+    let has_part = match controller(metadata) {
         Some(owner) => owner.kind == SEALED_SECRET,
-        None => is_unowned_ours(metadata),
+        // Ours without an owner, ours once and replaced, or the peer's without an owner.
+        None => !owned(managed_fields(metadata)).is_empty() || is_true(metadata, SKIP_SET_OWNER_REFERENCES),
     };
-    if !is_ours {
+    if !has_part {
         metadata.managed_fields = None;
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder};
@@ -15,7 +16,7 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Client, Resource as _, ResourceExt as _};
 use seal_crds::resources::{SealedSecret, SealedSecretStatus};
 use seal_crds::{Format, ItemName, Place, Plaintext, Sealed};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::api::{failure, is_code};
 use super::fields::FIELD_MANAGER;
@@ -24,7 +25,7 @@ use super::secret::Owner;
 use crate::decode::{Manifest, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
-use crate::store::{Last, Notice, Store, Successor, Target, Write};
+use crate::store::{Last, Notice, Observed, Store, Successor, Write, Written};
 
 /// Flux's request to look at an object now.
 const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
@@ -80,11 +81,11 @@ impl Store for ClusterStore {
         }
     }
 
-    async fn observe(&self, object: &Arc<Object>, sealed: &dyn Sealed) -> Result<Target, Failure> {
+    async fn observe(&self, object: &Arc<Object>, sealed: &dyn Sealed) -> Result<Observed, Failure> {
         let place = sealed.place();
         let key = ObjectRef::new(place.name.as_str()).within(place.namespace.as_str());
         let found = self.secrets.get(&key);
-        Ok(self.owner(object, sealed)?.classify(found.as_deref().map(|found| &found.metadata)))
+        Ok(self.owner(object, sealed)?.observe(found.as_deref().map(|found| &found.metadata)))
     }
 
     async fn write(
@@ -93,10 +94,12 @@ impl Store for ClusterStore {
         sealed: &dyn Sealed,
         write: Write,
         data: &BTreeMap<ItemName, Plaintext>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Written, Failure> {
         let owner = self.owner(object, sealed)?;
-        if write == Write::Create && self.create(&owner, data).await? {
-            return Ok(true);
+        if write == Write::Create
+            && let Some(created) = self.create(&owner, data).await?
+        {
+            return Ok(owner.written(None, &created.metadata));
         }
         self.overwrite(&owner, data).await
     }
@@ -105,15 +108,9 @@ impl Store for ClusterStore {
         let place = self.place(object)?;
         let api: Api<Object> =
             Api::namespaced_with(self.client.clone(), place.namespace.as_str(), &object.format());
-        // A merge patch removes what is null, and leaves alone what is absent.
-        let mut body =
-            json!({ "items": null, "key": null, "openedBy": null, "lastHandledReconcileAt": null });
-        let fields = serde_json::to_value(status).expect("a status is plain data");
-        body.as_object_mut()
-            .expect("it was made an object above")
-            .extend(fields.as_object().cloned().unwrap_or_default());
         // With the uid, a status about an object that is gone can't land on its successor.
-        let patch = json!({ "metadata": { "uid": object.uid() }, "status": body });
+        let fields = status_patch(object.status.as_ref(), status);
+        let patch = json!({ "metadata": { "uid": object.uid() }, "status": fields });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
         match api.patch_status(place.name.as_str(), &params, &Patch::Merge(&patch)).await {
             Ok(_) => Ok(()),
@@ -147,10 +144,56 @@ fn place(object: &Object) -> Result<Place, Failure> {
     })
 }
 
+/// A merge patch from one status to the next: it removes what is null, and leaves alone what is absent.
+///
+/// The Secret that is remembered is left alone, unless it was just written: the last status comes from a cache, and one
+/// that lags behind must not take back what a reconcile a moment ago has remembered.
+fn status_patch(last: Option<&SealedSecretStatus>, next: &SealedSecretStatus) -> Value {
+    let mut patch = json!({ "items": null, "key": null, "openedBy": null, "lastHandledReconcileAt": null });
+    let fields = serde_json::to_value(next).expect("a status is plain data");
+    let patch_fields = patch.as_object_mut().expect("it was made an object above");
+    patch_fields.extend(fields.as_object().cloned().unwrap_or_default());
+    if last.is_some_and(|last| last.secret == next.secret) {
+        patch_fields.remove("secret");
+    }
+    patch
+}
+
 impl ClusterStore {
     fn owner<'a>(&self, object: &'a Object, sealed: &'a dyn Sealed) -> Result<Owner<'a>, Failure> {
         let uid = object.meta().uid.as_deref();
         let uid = uid.ok_or_else(|| Failure::permanent("Malformed", "the object has no uid"))?;
-        Ok(Owner { sealed, uid, orphans: self.orphans })
+        let remembered = object.status.as_ref().and_then(|status| status.secret.as_ref());
+        Ok(Owner { sealed, uid, orphans: self.orphans, remembered, now: Timestamp::now() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use seal_crds::resources::SecretVersion;
+
+    use super::*;
+
+    fn status(version: Option<&str>) -> SealedSecretStatus {
+        let secret = version.map(|version| SecretVersion {
+            uid: "s-1".into(),
+            resource_version: version.into(),
+            applied: None,
+        });
+        SealedSecretStatus { secret, ..SealedSecretStatus::default() }
+    }
+
+    #[test]
+    fn what_is_remembered_is_sent_when_it_was_just_written_and_never_taken_back() {
+        let written = status_patch(Some(&status(Some("1"))), &status(Some("2")));
+        let version = json!({ "uid": "s-1", "resourceVersion": "2", "applied": null });
+        assert_eq!(written["secret"], version, "a time that is gone goes from the status, too");
+        // As a cache that lags behind has it: nothing yet, or an older version.
+        for last in [None, Some("1")] {
+            let patch = status_patch(Some(&status(last)), &status(last));
+            assert!(patch.get("secret").is_none(), "{patch}");
+        }
+        assert!(status_patch(None, &status(None)).get("secret").is_none());
+        assert_eq!(status_patch(None, &status(None))["items"], Value::Null);
     }
 }

@@ -23,26 +23,26 @@ use super::store::ClusterStore;
 use super::successor::is_there;
 use crate::failure::Failure;
 use crate::plan::{foreign, superseded};
-use crate::store::Target;
+use crate::store::{Observed, State, Target, Written};
 
 type Values = BTreeMap<ItemName, Plaintext>;
 type Seen = PartialObjectMeta<Secret>;
 
 impl ClusterStore {
-    /// Creates the Secret; `false` where there is one already.
-    pub(super) async fn create(&self, owner: &Owner<'_>, data: &Values) -> Result<bool, Failure> {
+    /// Creates the Secret; `None` where there is one already.
+    pub(super) async fn create(&self, owner: &Owner<'_>, data: &Values) -> Result<Option<Seen>, Failure> {
         let place = owner.sealed.place();
         let body = Body::new(owner, owner.manner(None), data, None).to_json();
         let query = format!("fieldManager={FIELD_MANAGER}");
         match send_secret(&self.client, Method::POST, place, &query, "application/json", body).await {
-            Ok(created) => self.settle(owner, &created).await.map(|()| true),
-            Err(error) if is_code(&error, 409) => Ok(false),
+            Ok(created) => self.settle(owner, created).await.map(Some),
+            Err(error) if is_code(&error, 409) => Ok(None),
             Err(error) => Err(write_failure(place, owner.sealed.shape(), &error)),
         }
     }
 
-    /// Writes over a Secret that is ours, or adoptable; `false` where it was right already.
-    pub(super) async fn overwrite(&self, owner: &Owner<'_>, data: &Values) -> Result<bool, Failure> {
+    /// Writes over a Secret that is ours, or adoptable, unless it is right already.
+    pub(super) async fn overwrite(&self, owner: &Owner<'_>, data: &Values) -> Result<Written, Failure> {
         let place = owner.sealed.place();
         let api: Api<Secret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
         // The cache may lag behind; what is written over is looked at live.
@@ -53,11 +53,19 @@ impl ClusterStore {
             .ok_or_else(|| {
                 Failure::transient("Conflict", "the Secret was deleted while it was being written")
             })?;
-        match owner.classify(Some(&live.metadata)) {
-            Target::Ours { in_sync: true } => return Ok(false),
+        let Observed { target, extra, .. } = owner.observe(Some(&live.metadata));
+        match target {
+            Target::Ours(State::Right) => return Ok(Written { extra, ..Written::default() }),
             Target::Foreign { adoptable: false } => return Err(foreign(place)),
-            Target::Ours { in_sync: false } | Target::Foreign { adoptable: true } | Target::Absent => {}
+            Target::Ours(_) | Target::Foreign { adoptable: true } | Target::Absent => {}
         }
+        let before = live.metadata.clone();
+        let after = self.put(owner, data, live).await?;
+        Ok(owner.written(Some(&before), &after.metadata))
+    }
+
+    /// Writes over what was seen; the Secret as it is then.
+    async fn put(&self, owner: &Owner<'_>, data: &Values, live: Seen) -> Result<Seen, Failure> {
         self.step_back(owner, &live).await?;
         let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
         let manner = owner.manner(Some(&live.metadata));
@@ -65,9 +73,9 @@ impl ClusterStore {
         if rivals.is_empty()
             && let Some(gone) = owner.taken_over(&live.metadata)
         {
-            return self.take_over(owner, data, &live, &gone).await.map(|()| true);
+            return self.take_over(owner, data, &live, &gone).await;
         }
-        self.apply(owner, data, live, &rivals).await.map(|()| true)
+        self.apply(owner, data, live, &rivals).await
     }
 
     /// A Secret that a native SealedSecret controls is left to that, as long as there is one: the cache that
@@ -95,7 +103,7 @@ impl ClusterStore {
         data: &Values,
         live: &Seen,
         gone: &FieldSet,
-    ) -> Result<(), Failure> {
+    ) -> Result<Seen, Failure> {
         let place = owner.sealed.place();
         let body = Body::taking_over(owner, data, &live.metadata, gone).to_json();
         let query = format!("fieldManager={FIELD_MANAGER}");
@@ -104,7 +112,7 @@ impl ClusterStore {
             .await
             .map_err(|error| write_failure(place, owner.sealed.shape(), &error))?;
         // Values that were others were written down as an update's, and have yet to be ours alone.
-        self.settle(owner, &taken).await
+        self.settle(owner, taken).await
     }
 
     async fn apply(
@@ -113,7 +121,7 @@ impl ClusterStore {
         data: &Values,
         live: Seen,
         rivals: &[(String, String)],
-    ) -> Result<(), Failure> {
+    ) -> Result<Seen, Failure> {
         let place = owner.sealed.place();
         let live = self.claim_owner(owner, live).await?;
         let mut result = self.send_apply(owner, data, &live, rivals.is_empty()).await;
@@ -133,7 +141,7 @@ impl ClusterStore {
             result = self.send_apply(owner, data, &live, true).await;
         }
         let applied = result.map_err(|error| write_failure(place, owner.sealed.shape(), &error))?;
-        self.settle(owner, &applied).await
+        self.settle(owner, applied).await
     }
 
     async fn send_apply(
@@ -162,12 +170,12 @@ impl ClusterStore {
     }
 
     /// Makes us the only owner of our fields, so that an item that is removed later really goes.
-    async fn settle(&self, owner: &Owner<'_>, written: &Seen) -> Result<(), Failure> {
+    async fn settle(&self, owner: &Owner<'_>, written: Seen) -> Result<Seen, Failure> {
         let managed = written.metadata.managed_fields.as_deref().unwrap_or_default();
         let manner = owner.manner(Some(&written.metadata));
         match settled(managed, &owner.fields(manner)) {
-            Some(settled) => self.move_fields(owner, written, settled).await.map(drop),
-            None => Ok(()),
+            Some(settled) => self.move_fields(owner, &written, settled).await,
+            None => Ok(written),
         }
     }
 

@@ -36,6 +36,8 @@ pub enum Observed {
         current: bool,
         /// How it differs from what we wrote.
         drift: Option<Drift>,
+        /// Entries that somebody put beside its items, and that could be items.
+        extra: BTreeSet<ItemName>,
     },
 }
 
@@ -98,9 +100,12 @@ impl DirectoryStore {
             }
             (Found::Ours(_), None) => unreachable!("only a record makes a directory ours"),
             (Found::Ours(dir), Some(record)) => {
+                let doing = VolumeError::doing;
                 let drift = self.volume(place).drift(&dir, &record);
-                let drift = drift.map_err(VolumeError::doing("look at the Secret's directory"))?;
-                Observed::Ours { current: record.digest == digest && record.files.keys().eq(items), drift }
+                let drift = drift.map_err(doing("look at the Secret's directory"))?;
+                let extra = volume::extra(&dir, items).map_err(doing("look at the Secret's directory"))?;
+                let current = record.digest == digest && record.files.keys().eq(items);
+                Observed::Ours { current, drift, extra }
             }
         })
     }

@@ -4,7 +4,7 @@
 //! Invariant: a message holds fixed words, validated names and file names from the checkout; the operating
 //! system's errors go in as their kind only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use seal_crds::resources::{API_VERSION, SealedSecretStatus, bitnami};
@@ -12,26 +12,26 @@ use seal_crds::{Format, ItemName, Place, Plaintext, Sealed};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::directory::{DirectoryStore, Observed};
-use super::manifests::Found;
+use super::directory::{DirectoryStore, Observed as Found};
+use super::manifests;
 use super::status::StatusFiles;
 use super::volume::VolumeError;
 use crate::decode::{Manifest as Decoded, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
-use crate::store::{Last, Notice, Store, Successor, Target, Write};
+use crate::store::{Last, Notice, Observed, State, Store, Successor, Target, Write, Written};
 
 /// A checkout's view of one Secret.
 #[derive(Clone, Debug)]
 pub struct Object {
     place: Place,
-    found: Arc<Found>,
+    found: Arc<manifests::Found>,
     revision: String,
 }
 
 impl Object {
     /// What was found in the checkout for a place.
-    pub fn new(place: Place, found: Found) -> Self {
+    pub fn new(place: Place, found: manifests::Found) -> Self {
         let revision = revision(&found);
         Self { place, found: Arc::new(found), revision }
     }
@@ -48,10 +48,10 @@ impl Object {
 }
 
 /// SHA-256 of the manifest as it stands, with its file: what `metadata.generation` is counted up for here.
-fn revision(found: &Found) -> String {
+fn revision(found: &manifests::Found) -> String {
     let text = match found {
-        Found::One(manifest) => format!("{}\n{}", manifest.source, manifest.object),
-        Found::Several(_, sources) => format!("{sources:?}"),
+        manifests::Found::One(manifest) => format!("{}\n{}", manifest.source, manifest.object),
+        manifests::Found::Several(_, sources) => format!("{sources:?}"),
     };
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -93,8 +93,8 @@ impl Store for HostStore {
 
     fn decode(object: &Object, last: &Last, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
         let manifest = match &*object.found {
-            Found::One(manifest) => manifest,
-            Found::Several(_, sources) => return Err(several(sources)),
+            manifests::Found::One(manifest) => manifest,
+            manifests::Found::Several(_, sources) => return Err(several(sources)),
         };
         let version = match manifest.format {
             Format::Native => API_VERSION,
@@ -127,21 +127,25 @@ impl Store for HostStore {
         Last { format, generation, status: Some(file.status), requested_at: None }
     }
 
-    async fn observe(&self, object: &Object, sealed: &dyn Sealed) -> Result<Target, Failure> {
+    async fn observe(&self, object: &Object, sealed: &dyn Sealed) -> Result<Observed, Failure> {
         let place = &object.place;
-        let observed = self.directory.observe(place, &sealed.digest().to_string(), &sealed.shape().keys);
-        match observed.map_err(|error| failure(place, error))? {
-            Observed::Absent => Ok(Target::Absent),
+        let found = self.directory.observe(place, &sealed.digest().to_string(), &sealed.shape().keys);
+        let (target, extra) = match found.map_err(|error| failure(place, error))? {
+            Found::Absent => (Target::Absent, BTreeSet::new()),
             // The core's own words for this speak of annotations, which a directory hasn't.
-            Observed::Foreign { why, adoptable: false } => Err(failure(place, VolumeError::Foreign(why))),
-            Observed::Foreign { .. } => Ok(Target::Foreign { adoptable: true }),
-            Observed::Ours { current, drift } => {
+            Found::Foreign { why, adoptable: false } => {
+                return Err(failure(place, VolumeError::Foreign(why)));
+            }
+            Found::Foreign { .. } => (Target::Foreign { adoptable: true }, BTreeSet::new()),
+            Found::Ours { current, drift, extra } => {
                 if let Some(drift) = &drift {
                     tracing::warn!(%place, %drift, "the Secret isn't as it was written");
                 }
-                Ok(Target::Ours { in_sync: current && drift.is_none() })
+                let is_right = current && drift.is_none();
+                (Target::Ours(if is_right { State::Right } else { State::Drifted }), extra)
             }
-        }
+        };
+        Ok(Observed { target, extra, left_out: Vec::new() })
     }
 
     async fn write(
@@ -150,16 +154,18 @@ impl Store for HostStore {
         sealed: &dyn Sealed,
         _: Write,
         data: &BTreeMap<ItemName, Plaintext>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Written, Failure> {
         // Whether this makes, changes or takes over a directory is found out again, right before it is done.
         let written = self.directory.write(&object.place, &sealed.digest().to_string(), data).await;
-        written.map_err(|error| failure(&object.place, error))
+        let changed = written.map_err(|error| failure(&object.place, error))?;
+        let Observed { extra, .. } = self.observe(object, sealed).await?;
+        Ok(Written { changed, version: None, extra })
     }
 
     async fn report(&self, object: &Object, status: &SealedSecretStatus) -> Result<(), Failure> {
         let manifest = match &*object.found {
-            Found::One(manifest) => manifest.source.to_string(),
-            Found::Several(..) => String::new(),
+            manifests::Found::One(manifest) => manifest.source.to_string(),
+            manifests::Found::Several(..) => String::new(),
         };
         let file = StatusFile { manifest, revision: object.revision.clone(), status: status.clone() };
         self.status.write(&object.place, &file).map(drop).map_err(|error| {
@@ -167,17 +173,16 @@ impl Store for HostStore {
         })
     }
 
+    /// In the log, which is all that a host has; the reconcile has put there already what somebody should look at.
     async fn notify(&self, object: &Object, notice: &Notice) {
         let (place, reason, message) = (&object.place, notice.reason, &notice.message);
-        if notice.warning {
-            tracing::warn!(%place, reason, "{message}");
-        } else {
+        if !notice.warning {
             tracing::info!(%place, reason, "{message}");
         }
     }
 }
 
-fn several(sources: &[super::manifests::Source]) -> Failure {
+fn several(sources: &[manifests::Source]) -> Failure {
     let named = sources.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let more = match sources.len().saturating_sub(3) {
         0 => String::new(),

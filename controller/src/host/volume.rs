@@ -346,6 +346,21 @@ fn remains(dir: &Dir, current: &Generation, items: &BTreeSet<ItemName>) -> io::R
     Ok(remains)
 }
 
+/// Entries that are no items of ours and could be some: somebody put them there, and they stay.
+pub fn extra(dir: &Dir, items: &BTreeSet<ItemName>) -> io::Result<BTreeSet<ItemName>> {
+    let mut extra = BTreeSet::new();
+    for entry in dir.entries(MAX_ENTRIES)? {
+        let item = entry.name.as_str().and_then(|name| name.parse::<ItemName>().ok());
+        // A link of ours to an item that is no more is about to go.
+        if let Some(item) = item.filter(|item| !items.contains(item))
+            && !is_item_link(dir, &item)?
+        {
+            extra.insert(item);
+        }
+    }
+    Ok(extra)
+}
+
 /// Removes what crashes left in the namespaces' directories: Secrets that hadn't got their name yet, or had
 /// just lost it. Only names that no one but us gives, in directories that no one but us writes.
 pub fn sweep(root: &Dir) -> io::Result<()> {

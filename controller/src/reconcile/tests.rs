@@ -3,17 +3,17 @@
 //! Not the decisions, which have tests of their own, and not a store's behaviour. Each test scripts what the
 //! store finds and answers, and reads what was done to it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, mpsc};
 
 use seal_crds::keys::Keyring;
-use seal_crds::resources::{SealedSecretSpec, SealedSecretStatus, find_condition};
+use seal_crds::resources::{SealedSecretSpec, SealedSecretStatus, SecretVersion, find_condition};
 use seal_crds::{Digest, ItemName, Place, Plaintext, Scope, Shape, UnsealError};
 
 use seal_crds::Unsealed;
 
 use super::*;
-use crate::store::{Successor, Target, Write};
+use crate::store::{State, Successor, Target, Write, Written};
 
 /// An object, and what opening it gives.
 #[derive(Clone, Default)]
@@ -60,6 +60,10 @@ struct Memory {
     failures: Mutex<VecDeque<(&'static str, Failure)>>,
     /// Whether a write finds something to write.
     writes: bool,
+    /// Items that somebody put into the Secret.
+    extra: Mutex<Vec<&'static str>>,
+    /// The Secret as a write leaves it.
+    version: Mutex<Option<SecretVersion>>,
     done: Mutex<Vec<String>>,
 }
 
@@ -70,6 +74,8 @@ impl Memory {
             status: Mutex::default(),
             failures: Mutex::default(),
             writes: true,
+            extra: Mutex::default(),
+            version: Mutex::default(),
             done: Mutex::default(),
         }
     }
@@ -85,6 +91,10 @@ impl Memory {
             Some((expected, _)) if *expected == call => Err(failures.pop_front().unwrap().1),
             _ => Ok(()),
         }
+    }
+
+    fn extra(&self) -> BTreeSet<ItemName> {
+        self.extra.lock().unwrap().iter().map(|name| name.parse().unwrap()).collect()
     }
 
     fn did(&self, what: String) {
@@ -128,10 +138,10 @@ impl Store for Memory {
         }
     }
 
-    async fn observe(&self, _: &Object, sealed: &dyn Sealed) -> Result<Target, Failure> {
+    async fn observe(&self, _: &Object, sealed: &dyn Sealed) -> Result<Observed, Failure> {
         assert!(sealed.is_revealed(), "its shape says whether the Secret is right");
         self.answer("observe")?;
-        Ok(*self.target.lock().unwrap())
+        Ok(Observed { target: *self.target.lock().unwrap(), extra: self.extra(), left_out: Vec::new() })
     }
 
     async fn write(
@@ -140,11 +150,12 @@ impl Store for Memory {
         _: &dyn Sealed,
         write: Write,
         data: &BTreeMap<ItemName, Plaintext>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Written, Failure> {
         self.answer("write")?;
         self.did(format!("{write:?} {}", data.len()));
-        *self.target.lock().unwrap() = Target::Ours { in_sync: true };
-        Ok(self.writes)
+        *self.target.lock().unwrap() = Target::Ours(State::Right);
+        let version = self.version.lock().unwrap().clone();
+        Ok(Written { changed: self.writes, version, extra: self.extra() })
     }
 
     async fn report(&self, _: &Object, status: &SealedSecretStatus) -> Result<(), Failure> {
@@ -282,7 +293,7 @@ async fn an_unchanged_object_is_neither_opened_written_nor_reported() {
 async fn a_healing_is_told_and_counted_and_the_status_stays() {
     let context = context(Memory::with(Target::Absent));
     reconcile(&context, &Object::test()).await;
-    for (target, write) in [(Target::Absent, "Create 1"), (Target::Ours { in_sync: false }, "Update 1")] {
+    for (target, write) in [(Target::Absent, "Create 1"), (Target::Ours(State::Drifted), "Update 1")] {
         done(&context);
         *context.store.target.lock().unwrap() = target;
         reconcile(&context, &Object::test()).await;
@@ -299,10 +310,65 @@ async fn a_write_that_found_nothing_to_do_is_no_healing() {
     let context = context(store);
     reconcile(&context, &Object::test()).await;
     done(&context);
-    *context.store.target.lock().unwrap() = Target::Ours { in_sync: false };
+    *context.store.target.lock().unwrap() = Target::Ours(State::Drifted);
     reconcile(&context, &Object::test()).await;
     assert_eq!(done(&context), ["Update 1"]);
     assert_eq!((count(&context, "heals"), count(&context, "secret_writes")), (0, 0));
+}
+
+#[tokio::test]
+async fn what_somebody_added_is_said_without_opening_the_object_and_once() {
+    let context = context(Memory::with(Target::Absent));
+    reconcile(&context, &Object::test()).await;
+    done(&context);
+    *context.store.extra.lock().unwrap() = vec!["theirs"];
+    reconcile(&context, &Object::test()).await;
+    assert_eq!(done(&context), ["report InSync"]);
+    let message = |context: &Context<Memory>| {
+        let status = context.store.status.lock().unwrap().clone().unwrap();
+        find_condition(&status.conditions, "Ready").unwrap().message.clone()
+    };
+    assert!(message(&context).ends_with("items that are not from it: theirs"), "{}", message(&context));
+    reconcile(&context, &Object::test()).await;
+    assert_eq!(done(&context), [""; 0]);
+    context.store.extra.lock().unwrap().clear();
+    reconcile(&context, &Object::test()).await;
+    assert_eq!(message(&context), "the Secret is what this SealedSecret says");
+    assert_eq!(count(&context, "unseals"), 1);
+}
+
+#[tokio::test]
+async fn whoever_adds_and_removes_items_all_the_time_is_not_followed() {
+    let context = context(Memory::with(Target::Absent));
+    reconcile(&context, &Object::test()).await;
+    done(&context);
+    let mut waits = 0;
+    for round in 0..100 {
+        *context.store.extra.lock().unwrap() = if round % 2 == 0 { vec!["theirs"] } else { vec![] };
+        waits += usize::from(reconcile(&context, &Object::test()).await != Next::OnChange);
+    }
+    assert!(done(&context).len() < 40 && waits > 30, "{waits}");
+}
+
+#[tokio::test]
+async fn the_version_that_a_write_left_is_remembered_until_the_next_also_through_failures() {
+    let context = context(Memory::with(Target::Absent));
+    let remembered =
+        || context.store.status.lock().unwrap().as_ref().and_then(|status| status.secret.clone());
+    let version = |version: &str| {
+        Some(SecretVersion { uid: "s-1".into(), resource_version: version.into(), applied: None })
+    };
+    *context.store.version.lock().unwrap() = version("1");
+    reconcile(&context, &Object::test()).await;
+    assert_eq!(remembered(), version("1"));
+    // Opened and not written, then refused: neither is a reason to believe another version.
+    *context.store.version.lock().unwrap() = version("2");
+    reconcile(&context, &Object { generation: 2, ..Object::test() }).await;
+    reconcile(&context, &Object { generation: 3, ..Object::test().that_opens(Opens::Badly) }).await;
+    assert_eq!(remembered(), version("1"));
+    *context.store.target.lock().unwrap() = Target::Ours(State::Drifted);
+    reconcile(&context, &Object { generation: 4, ..Object::test() }).await;
+    assert_eq!(remembered(), version("2"));
 }
 
 #[tokio::test]
@@ -385,7 +451,7 @@ async fn a_foreign_secret_is_not_written_and_nothing_is_opened_for_it() {
 
 #[tokio::test]
 async fn a_superseded_object_steps_back_before_it_is_opened_and_says_so_once() {
-    let context = context(Memory::with(Target::Ours { in_sync: false }));
+    let context = context(Memory::with(Target::Ours(State::Drifted)));
     let object = Object { successor: Some(Successor::Owns), ..Object::test().that_opens(Opens::Panicking) };
     for expected in [&["share", "report Superseded", "notify NotReady"][..], &["share"]] {
         assert_eq!(reconcile(&context, &object).await, Next::OnChange);

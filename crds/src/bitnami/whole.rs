@@ -1,9 +1,9 @@
 //! The Secret that a SealedSecret of the peer's becomes: its shape, from the template or, for the deprecated
 //! `spec.data`, from the sealed Secret itself.
 //!
-//! Not the template's `data`. Where the peer copies everything, this drops marks by which other tools know their own
-//! objects, which the SealedSecret's author seldom meant for the Secret; and refuses what would speak for this
-//! product's controller. Invariant: the rules for types, labels and annotations are those of the native format.
+//! Not the template's `data`. Where the peer copies every label and annotation, this leaves out
+//! [`Mark`](crate::secret::Mark)s. Invariant: the rules for types, labels and annotations are those of the native
+//! format.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,18 +15,16 @@ use zeroize::Zeroizing;
 use crate::format::{Shape, UnsealError};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
-use crate::resources::bitnami::{
-    CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, SEALING_KEY_LABEL, SKIP_SET_OWNER_REFERENCES,
-};
-use crate::secret;
+use crate::resources::bitnami::{CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, SKIP_SET_OWNER_REFERENCES};
+use crate::secret::{self, Metadata};
 
 /// The annotations that the peer puts on Secrets or reads there.
 const OWN: [&str; 5] = [CLUSTER_WIDE, NAMESPACE_WIDE, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
 /// Bytes of the value of one of them, at most; "true" has four.
 const MAX_OWN: usize = 63;
 
-/// Labels and annotations.
-type Metadata<'a> = (&'a BTreeMap<String, String>, &'a BTreeMap<String, String>);
+/// Labels and annotations as they stand.
+type Found<'a> = (&'a BTreeMap<String, String>, &'a BTreeMap<String, String>);
 
 /// The shape these parts give.
 ///
@@ -36,29 +34,18 @@ type Metadata<'a> = (&'a BTreeMap<String, String>, &'a BTreeMap<String, String>)
 pub(super) fn shape(
     type_: Option<&str>,
     immutable: Option<bool>,
-    (labels, annotations): Metadata<'_>,
+    (labels, annotations): Found<'_>,
     keys: BTreeSet<ItemName>,
     allowed_types: &BTreeSet<String>,
 ) -> Result<Shape, UnsealError> {
     let type_ = type_.filter(|type_| !type_.is_empty()).unwrap_or(secret::OPAQUE);
     secret::check_type(type_, allowed_types)?;
     secret::check_keys(type_, &keys)?;
-    let kept = |entries: &BTreeMap<String, String>| -> BTreeMap<String, String> {
-        let kept = entries.iter().filter(|(key, value)| is_kept(key, value));
-        kept.map(|(key, value)| (key.clone(), value.clone())).collect()
-    };
-    let (labels, annotations) = (kept(labels), kept(annotations));
-    labels.iter().try_for_each(|(key, value)| secret::check_label(key, value))?;
-    secret::check_annotations(annotations.iter().filter(|(key, _)| !OWN.contains(&key.as_str())))?;
-    Ok(Shape { type_: type_.to_owned(), immutable, labels, annotations, keys, owned: true })
-}
-
-/// Marks of other tools are dropped; what speaks for a controller is kept here, and refused by the checks, except for
-/// the annotations that the peer knows: on the Secret they permit it to be adopted, by the object that put them
-/// there.
-fn is_kept(key: &str, value: &str) -> bool {
-    let is_own = OWN.contains(&key) && value.len() <= MAX_OWN;
-    !secret::is_tracking_mark(key) || is_own || key.starts_with("sealing.dev/") || key == SEALING_KEY_LABEL
+    // The annotations that the peer knows: on the Secret they permit it to be adopted, by the object that put them
+    // there.
+    let is_own = |key: &str, value: &str| OWN.contains(&key) && value.len() <= MAX_OWN;
+    let metadata = Metadata::sort(labels, annotations, is_own)?;
+    Ok(Shape { type_: type_.to_owned(), immutable, keys, ..Shape::of(metadata) })
 }
 
 /// A whole Secret as the peer sealed it: `v1` JSON, where `null` is absent. No `Debug`: it holds plaintext.

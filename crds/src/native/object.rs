@@ -35,7 +35,7 @@ use crate::names::ItemName;
 use crate::plaintext::Plaintext;
 use crate::resources::{self, SealedSecretSpec, Template};
 use crate::scope::{Binding, Place, Scope};
-use crate::secret;
+use crate::secret::{self, Metadata};
 use crate::template::TemplateData;
 
 /// A SealedSecret of `sealing.dev/v1alpha1` whose public text has passed every check.
@@ -303,14 +303,6 @@ fn parse_shape(
     secret::check_type(&type_, allowed_types)?;
     secret::check_keys(&type_, &keys)?;
     let metadata = &template.metadata;
-    metadata.labels.iter().try_for_each(|(key, value)| secret::check_label(key, value))?;
-    secret::check_annotations(&metadata.annotations)?;
-    Ok(Shape {
-        type_,
-        immutable: template.immutable,
-        labels: metadata.labels.clone(),
-        annotations: metadata.annotations.clone(),
-        keys,
-        owned: true,
-    })
+    let metadata = Metadata::sort(&metadata.labels, &metadata.annotations, |_, _| false)?;
+    Ok(Shape { type_, immutable: template.immutable, keys, ..Shape::of(metadata) })
 }

@@ -17,7 +17,8 @@ pub use condition::{Condition, ConditionStatus, find_condition};
 pub use definitions::definitions;
 pub use from_json::SpecError;
 pub use sealed_secret::{
-    Envelope, RecipientHint, SealedSecret, SealedSecretSpec, SealedSecretStatus, Template, TemplateMetadata,
+    Envelope, RecipientHint, SealedSecret, SealedSecretSpec, SealedSecretStatus, SecretVersion, Template,
+    TemplateMetadata,
 };
 pub use sealing_key::{KeyState, PublishedState, SealingKey, SealingKeySpec, SealingKeyStatus};
 

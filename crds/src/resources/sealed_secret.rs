@@ -177,6 +177,26 @@ pub struct SealedSecretStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub last_handled_reconcile_at: Option<String>,
+    /// The Secret as the controller left it when it last wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretVersion>,
+}
+
+/// A Secret at a moment when it was known to be right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretVersion {
+    /// The Secret's uid.
+    #[schemars(length(max = 128))]
+    pub uid: String,
+    /// The Secret's resourceVersion.
+    #[schemars(length(max = 128))]
+    pub resource_version: String,
+    /// When the controller's apply last changed it: the time of its managedFields entry. Always written, `null` where
+    /// there is none, so that a merge patch leaves no older one behind.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub applied: Option<String>,
 }
 
 fn never_observed() -> i64 {
@@ -192,6 +212,7 @@ impl Default for SealedSecretStatus {
             key: None,
             opened_by: Vec::new(),
             last_handled_reconcile_at: None,
+            secret: None,
         }
     }
 }

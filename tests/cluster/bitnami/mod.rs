@@ -8,6 +8,6 @@ mod annotations;
 mod definition;
 mod objects;
 mod precedence;
-mod scene;
+pub(crate) mod scene;
 mod takeover;
 mod templates;

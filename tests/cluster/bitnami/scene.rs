@@ -11,22 +11,22 @@ use serde_json::{Value, json};
 
 use crate::cluster::scene::{Scene, condition, path};
 
-pub(super) const CERTIFICATE: &str = include_str!("../../../crds/src/keys/testdata/rsa-2048.crt");
+pub(crate) const CERTIFICATE: &str = include_str!("../../../crds/src/keys/testdata/rsa-2048.crt");
 const KEY: &str = include_str!("../../../crds/src/keys/testdata/rsa-2048.pem");
 
 /// The peer's group in a scene.
-pub(super) struct Peers<'p> {
-    pub(super) scene: Scene<'p>,
+pub(crate) struct Peers<'p> {
+    pub(crate) scene: Scene<'p>,
 }
 
 impl Peers<'static> {
     /// With the key in place, but no controller yet.
-    pub(super) fn new(prefix: &str) -> Self {
+    pub(crate) fn new(prefix: &str) -> Self {
         Self::on(Scene::new(prefix))
     }
 
     /// With a controller that is ready.
-    pub(super) fn with_controller(prefix: &str) -> (Self, Controller) {
+    pub(crate) fn with_controller(prefix: &str) -> (Self, Controller) {
         let peers = Self::new(prefix);
         let controller = peers.scene.start(&[]);
         (peers, controller)
@@ -34,7 +34,7 @@ impl Peers<'static> {
 }
 
 impl<'p> Peers<'p> {
-    pub(super) fn on(scene: Scene<'p>) -> Self {
+    pub(crate) fn on(scene: Scene<'p>) -> Self {
         let key = json!({
             "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
             "metadata": {"name": "sealed-secrets-key1", "labels": {"sealedsecrets.bitnami.com/sealed-secrets-key": "active"}},
@@ -45,12 +45,12 @@ impl<'p> Peers<'p> {
     }
 
     /// The path of a SealedSecret; of all, where the name is empty.
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         path("/apis/bitnami.com/v1alpha1", &self.scene.namespace, "sealedsecrets", name)
     }
 
     /// A Secret to seal.
-    pub(super) fn seal(&self, name: &str) -> Sealing<'_> {
+    pub(crate) fn seal(&self, name: &str) -> Sealing<'_> {
         Sealing {
             peers: self,
             place: Place { namespace: self.scene.namespace.parse().unwrap(), name: name.parse().unwrap() },
@@ -63,24 +63,24 @@ impl<'p> Peers<'p> {
         }
     }
 
-    pub(super) fn commit(&self, manifest: &Value) -> Value {
+    pub(crate) fn commit(&self, manifest: &Value) -> Value {
         let name = manifest["metadata"]["name"].as_str().unwrap();
         self.scene.api().apply(&self.path(name), "gitops", true, manifest).unwrap()
     }
 
     #[track_caller]
-    pub(super) fn sealed(&self, name: &str) -> Value {
+    pub(crate) fn sealed(&self, name: &str) -> Value {
         self.scene.api().get(&self.path(name)).expect("the SealedSecret exists")
     }
 
     #[track_caller]
-    pub(super) fn until_ready(&self, name: &str) -> Value {
+    pub(crate) fn until_ready(&self, name: &str) -> Value {
         self.until_it_says(name, "Ready", "InSync").0
     }
 
     /// The message, as soon as it is stalled for this reason.
     #[track_caller]
-    pub(super) fn until_stalled(&self, name: &str, reason: &str) -> String {
+    pub(crate) fn until_stalled(&self, name: &str, reason: &str) -> String {
         self.until_it_says(name, "Stalled", reason).1
     }
 
@@ -100,13 +100,13 @@ impl<'p> Peers<'p> {
 
     /// Waits until the controller has looked at something that comes after all that was done before.
     #[track_caller]
-    pub(super) fn after(&self, marker: &str) {
+    pub(crate) fn after(&self, marker: &str) {
         self.seal(marker).item("a", "1").commit();
         self.until_ready(marker);
     }
 
     /// How often a controller of this scene wrote a Secret, by the audit log.
-    pub(super) fn writes(&self, name: &str) -> usize {
+    pub(crate) fn writes(&self, name: &str) -> usize {
         let reads = ["get", "list", "watch"];
         let requests = self.scene.requests().into_iter().filter(|request| {
             let object = &request["objectRef"];
@@ -120,7 +120,7 @@ impl<'p> Peers<'p> {
 }
 
 /// A Secret that is about to be sealed.
-pub(super) struct Sealing<'a> {
+pub(crate) struct Sealing<'a> {
     peers: &'a Peers<'a>,
     place: Place,
     scope: Scope,
@@ -129,7 +129,7 @@ pub(super) struct Sealing<'a> {
 
 impl Sealing<'_> {
     /// Of another scope than strict, from here on.
-    pub(super) fn scope(mut self, scope: Scope) -> Self {
+    pub(crate) fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         if let Some(annotation) = scope_annotation(scope) {
             self.manifest["metadata"]["annotations"][annotation] = json!("true");
@@ -138,18 +138,18 @@ impl Sealing<'_> {
     }
 
     /// Sealed for another place than it is committed in, from here on.
-    pub(super) fn for_place(mut self, namespace: &str, name: &str) -> Self {
+    pub(crate) fn for_place(mut self, namespace: &str, name: &str) -> Self {
         self.place = Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() };
         self
     }
 
-    pub(super) fn item(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn item(mut self, name: &str, value: &str) -> Self {
         self.manifest["spec"]["encryptedData"][name] = json!(self.value(value.as_bytes()));
         self
     }
 
     /// The deprecated form: the whole Secret at once.
-    pub(super) fn whole(mut self, secret: &Value) -> Self {
+    pub(crate) fn whole(mut self, secret: &Value) -> Self {
         self.manifest["spec"] =
             json!({"encryptedData": {}, "data": self.value(secret.to_string().as_bytes())});
         self
@@ -160,29 +160,29 @@ impl Sealing<'_> {
         seal_item(certificate.public_key(), &Binding::new(self.scope, &self.place), value)
     }
 
-    pub(super) fn label(mut self, key: &str, value: &str) -> Self {
+    pub(crate) fn label(mut self, key: &str, value: &str) -> Self {
         self.manifest["spec"]["template"]["metadata"]["labels"][key] = json!(value);
         self
     }
 
     /// Of the template.
-    pub(super) fn annotation(mut self, key: &str, value: &str) -> Self {
+    pub(crate) fn annotation(mut self, key: &str, value: &str) -> Self {
         self.manifest["spec"]["template"]["metadata"]["annotations"][key] = json!(value);
         self
     }
 
-    pub(super) fn immutable(mut self) -> Self {
+    pub(crate) fn immutable(mut self) -> Self {
         self.manifest["spec"]["template"]["immutable"] = json!(true);
         self
     }
 
-    pub(super) fn manifest(self) -> Value {
+    pub(crate) fn manifest(self) -> Value {
         self.manifest
     }
 
     /// Commits it; the object.
     #[track_caller]
-    pub(super) fn commit(self) -> Value {
+    pub(crate) fn commit(self) -> Value {
         self.peers.commit(&self.manifest)
     }
 }

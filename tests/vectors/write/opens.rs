@@ -252,6 +252,33 @@ pub(super) fn cases() -> Vec<Case> {
             let values: &[(&str, &[u8])] = &[("tls.crt", b"certificate"), ("tls.key", b"key")];
             opens(&["x25519"], values, manifest)
         }),
+        case(
+            "template-marks",
+            "Labels and annotations by which tools act stay, those that they write about themselves are left out.",
+            || {
+                let manifest = Object::strict()
+                    .envelope(&["x25519"], &[key()])
+                    .item("password", "p")
+                    .template(json!({ "metadata": {
+                        "labels": {
+                            "app.kubernetes.io/instance": "db",
+                            "argocd.argoproj.io/secret-type": "repository",
+                            "kustomize.toolkit.fluxcd.io/name": "apps",
+                        },
+                        "annotations": {
+                            "meta.helm.sh/release-name": "db",
+                            "sealing.dev/digest": "x",
+                        },
+                    } }))
+                    .manifest();
+                let (manifest, mut expected) = opens(&["x25519"], &[("password", b"p")], manifest);
+                expected["opens"]["labels"] = json!({ "app.kubernetes.io/instance": "db", "argocd.argoproj.io/secret-type": "repository" });
+                expected["opens"]["annotations"] = json!({ "meta.helm.sh/release-name": "db" });
+                expected["opens"]["leftOut"] =
+                    json!(["kustomize.toolkit.fluxcd.io/name", "sealing.dev/digest"]);
+                (manifest, expected)
+            },
+        ),
         case("type-allowed", "A type that the control plane acts on, where it is allowed.", || {
             let manifest = Object::strict()
                 .envelope(&["x25519"], &[key()])

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use seal_crds::{
     ItemName, NameError, Plaintext,
-    secret::{SecretError, check_annotations, check_label},
+    secret::{Mark, SecretError, check_annotations, check_label},
 };
 
 use crate::{
@@ -32,6 +32,8 @@ enum CollectError {
     Name(#[from] NameError),
     #[error(transparent)]
     Metadata(#[from] SecretError),
+    #[error("{0} {1} doesn't go on a Secret: {2}")]
+    Marked(&'static str, String, Mark),
     #[error("item {0} is given twice")]
     Duplicate(ItemName),
     #[error("standard input can't be read twice")]
@@ -137,13 +139,19 @@ fn add(items: &mut Items, item: ItemName, value: Plaintext) -> Result<(), Failur
 
 type Strings = BTreeMap<String, String>;
 
-/// Labels and annotations.
+/// Labels and annotations. What a Secret wouldn't get is refused here: it was asked for by name.
 pub(super) fn metadata(args: &CreateArgs) -> Result<(Strings, Strings), Failure> {
     let (labels, annotations) = (pairs(&args.labels, "--label")?, pairs(&args.annotations, "--annotation")?);
     for (key, value) in &labels {
         check_label(key, value).map_err(CollectError::from)?;
     }
     check_annotations(&annotations).map_err(CollectError::from)?;
+    for (what, strings) in [("label", &labels), ("annotation", &annotations)] {
+        let marked = strings.keys().find_map(|key| Some((key, Mark::of(key)?)));
+        if let Some((key, mark)) = marked {
+            return Err(CollectError::Marked(what, key.clone(), mark).into());
+        }
+    }
     Ok((labels, annotations))
 }
 

@@ -8,12 +8,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use seal_crds::Shape;
 use seal_crds::resources::DIGEST_ANNOTATION;
-use seal_crds::resources::bitnami::PREFIX;
-use seal_crds::secret::is_tracking_mark;
+use seal_crds::secret::Mark;
 use serde_json::{Map, Value};
-
-/// What our own annotations begin with; they are never the peer's.
-const OWN: &str = "sealing.dev/";
 
 const DATA: [&str; 1] = ["f:data"];
 const LABELS: [&str; 2] = ["f:metadata", "f:labels"];
@@ -92,12 +88,16 @@ impl FieldSet {
         Self(self.0.into_iter().filter(kept).collect())
     }
 
-    /// The labels and annotations by which tools know their own objects.
+    /// The labels and annotations by which tools know their own objects, or in which they keep a copy of them.
     pub(super) fn tracking_marks(&self) -> Self {
-        let marks = |key: &&str| is_tracking_mark(key) && !key.starts_with(OWN) && !key.starts_with(PREFIX);
+        let marks = |key: &&str| Mark::of(key).is_some_and(|mark| mark != Mark::Controller);
         let labels: Vec<String> = self.labels().filter(marks).map(str::to_owned).collect();
         let annotations: Vec<String> = self.annotations().filter(marks).map(str::to_owned).collect();
         Self::of_metadata(&labels, &annotations)
+    }
+
+    pub(in crate::cluster) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(in crate::cluster) fn union(mut self, other: Self) -> Self {
@@ -112,6 +112,10 @@ impl FieldSet {
 
     pub(in crate::cluster) fn has_digest(&self) -> bool {
         self.annotations().any(|key| key == DIGEST_ANNOTATION)
+    }
+
+    pub(super) fn has_string_data(&self) -> bool {
+        self.0.iter().any(|path| path[0] == "f:stringData")
     }
 
     pub(in crate::cluster) fn has_type(&self) -> bool {
@@ -135,7 +139,7 @@ impl FieldSet {
         Self(set)
     }
 
-    pub(super) fn to_fields_v1(&self) -> FieldsV1 {
+    pub(in crate::cluster) fn to_fields_v1(&self) -> FieldsV1 {
         let mut root = Value::Object(Map::new());
         for path in &self.0 {
             let mut at = &mut root;

@@ -10,12 +10,9 @@ use super::*;
 
 fn shape() -> Shape {
     Shape {
-        type_: "Opaque".into(),
-        immutable: None,
         labels: [("app.kubernetes.io/name".to_owned(), "db".to_owned())].into(),
-        annotations: Default::default(),
         keys: ["password".parse().unwrap()].into(),
-        owned: true,
+        ..Shape::default()
     }
 }
 

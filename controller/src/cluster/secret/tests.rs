@@ -8,6 +8,8 @@ use seal_crds::keys::Keyring;
 use seal_crds::{Digest, Plaintext, Scope, Shape, UnsealError, Unsealed};
 
 use super::super::body::Body;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::*;
 
 pub(in crate::cluster) struct Fake {
@@ -51,12 +53,17 @@ pub(in crate::cluster) fn fake() -> Fake {
 }
 
 fn of(fake: &Fake) -> Owner<'_> {
-    Owner { sealed: fake, uid: "u-1", orphans: false }
+    owner_of(fake)
+}
+
+/// The SealedSecret that nothing is remembered of.
+pub(in crate::cluster) fn owner_of(sealed: &dyn Sealed) -> Owner<'_> {
+    Owner { sealed, uid: "u-1", orphans: false, remembered: None, now: Timestamp::MAX }
 }
 
 /// The metadata the apiserver returns for what we apply.
 fn applied(owner: &Owner<'_>) -> ObjectMeta {
-    let empty = BTreeMap::<seal_crds::ItemName, Plaintext>::new();
+    let empty = BTreeMap::<ItemName, Plaintext>::new();
     let manner = owner.manner(None);
     let body = Body::new(owner, manner, &empty, None);
     let mut metadata: ObjectMeta = serde_json::from_value(body.metadata().clone()).unwrap();
@@ -69,7 +76,7 @@ fn what_we_applied_is_in_sync_until_something_changes() {
     let fake = fake();
     let owner = of(&fake);
     let found = applied(&owner);
-    assert_eq!(owner.classify(Some(&found)), Target::Ours { in_sync: true });
+    assert_eq!(owner.classify(Some(&found)), Target::Ours(State::Right));
 
     let changes: [fn(&mut ObjectMeta); 4] = [
         |found| found.managed_fields = None,
@@ -80,7 +87,7 @@ fn what_we_applied_is_in_sync_until_something_changes() {
     for change in changes {
         let mut found = found.clone();
         change(&mut found);
-        assert_eq!(owner.classify(Some(&found)), Target::Ours { in_sync: false });
+        assert_eq!(owner.classify(Some(&found)), Target::Ours(State::Drifted));
     }
 }
 
@@ -139,10 +146,10 @@ fn a_secret_of_ours_without_an_owner_is_known_by_who_wrote_its_digest() {
     fake.shape.owned = false;
     let found = applied(&of(&fake));
     assert_eq!(found.owner_references, None);
-    assert_eq!(of(&fake).classify(Some(&found)), Target::Ours { in_sync: true });
+    assert_eq!(of(&fake).classify(Some(&found)), Target::Ours(State::Right));
     let mut trimmed = found.clone();
     trim(&mut trimmed);
-    assert_eq!(of(&fake).classify(Some(&trimmed)), Target::Ours { in_sync: true });
+    assert_eq!(of(&fake).classify(Some(&trimmed)), Target::Ours(State::Right));
     // The same text on a Secret that somebody else made.
     let copied = ObjectMeta { managed_fields: None, ..found.clone() };
     assert_eq!(of(&fake).classify(Some(&copied)), Target::Foreign { adoptable: false });
@@ -152,20 +159,21 @@ fn a_secret_of_ours_without_an_owner_is_known_by_who_wrote_its_digest() {
     fields.0.as_object_mut().unwrap().remove("f:type");
     assert_eq!(of(&fake).classify(Some(&lent)), Target::Foreign { adoptable: false });
     lent.annotations.as_mut().unwrap().insert(PATCH.to_owned(), "true".to_owned());
-    assert_eq!(of(&fake).classify(Some(&lent)), Target::Ours { in_sync: true });
+    assert_eq!(of(&fake).classify(Some(&lent)), Target::Ours(State::Right));
     // An object that wants to own it takes it back.
     fake.shape.owned = true;
-    assert_eq!(of(&fake).classify(Some(&found)), Target::Ours { in_sync: false });
+    assert_eq!(of(&fake).classify(Some(&found)), Target::Ours(State::Drifted));
 }
 
 #[test]
 fn orphaning_concerns_the_peers_format_only() {
-    for (format, in_sync) in [(Format::Native, true), (Format::Bitnami, false)] {
+    for (format, state) in [(Format::Native, State::Right), (Format::Bitnami, State::Drifted)] {
         let fake = Fake { format, ..fake() };
         let found = applied(&of(&fake));
         let orphaning = Owner { orphans: true, ..of(&fake) };
-        assert_eq!(orphaning.classify(Some(&found)), Target::Ours { in_sync });
-        assert_eq!(orphaning.removed_uid(&found), (!in_sync).then_some("u-1"));
+        assert_eq!(orphaning.classify(Some(&found)), Target::Ours(state));
+        let removed = (format == Format::Bitnami).then_some("u-1");
+        assert_eq!(orphaning.removed_uid(&found), removed);
     }
 }
 
@@ -173,16 +181,151 @@ fn orphaning_concerns_the_peers_format_only() {
 fn the_peers_annotations_permit_taking_over() {
     let fake = fake();
     let unowned = Fake { shape: Shape { owned: false, ..fake.shape.clone() }, ..self::fake() };
-    let adoptable =
-        |fake: &Fake, key: &str, value: &str| match of(fake).classify(Some(&annotated(&[(key, value)]))) {
-            Target::Foreign { adoptable } => adoptable,
-            other => panic!("{other:?}"),
-        };
+    let adoptable = |fake: &Fake, found: &ObjectMeta| match of(fake).classify(Some(found)) {
+        Target::Foreign { adoptable } => adoptable,
+        other => panic!("{other:?}"),
+    };
     for key in [MANAGED, PATCH] {
-        assert!(adoptable(&fake, key, "true") && !adoptable(&fake, key, "yes"), "{key}");
+        assert!(adoptable(&fake, &annotated(&[(key, "true")])), "{key}");
+        assert!(!adoptable(&fake, &annotated(&[(key, "yes")])), "{key}");
     }
-    assert!(adoptable(&unowned, SKIP_SET_OWNER_REFERENCES, "true"));
-    assert!(!adoptable(&fake, SKIP_SET_OWNER_REFERENCES, "true"), "who owns its Secret made no such Secret");
+    // What the peer made for an object that owns no Secret, by the API server's word and not by the annotation's.
+    let mut made = annotated(&[(SKIP_SET_OWNER_REFERENCES, "true")]);
+    assert!(!adoptable(&unowned, &made), "a copied text takes nobody's Secret");
+    for (manager, by_peer) in [("kubectl-create", false), ("controller", true)] {
+        made.managed_fields = serde_json::from_value(serde_json::json!([
+            {"manager": manager, "operation": "Update", "fieldsV1": {"f:data": {"f:a": {}}}},
+        ]))
+        .unwrap();
+        for trimmed in [false, true] {
+            let mut made = made.clone();
+            if trimmed {
+                trim(&mut made);
+            }
+            assert_eq!(adoptable(&unowned, &made), by_peer, "{manager}");
+        }
+    }
+    assert!(!adoptable(&fake, &made), "who owns its Secret made no such Secret");
+}
+
+/// As the apiserver returns it a while after it was written, and as the status remembers it.
+fn remembered(owner: &Owner<'_>) -> (ObjectMeta, SecretVersion) {
+    let mut found = applied(owner);
+    (found.uid, found.resource_version) = (Some("s-1".into()), Some("7".into()));
+    found.managed_fields.as_mut().unwrap()[0].time = Some(Time(Timestamp::UNIX_EPOCH));
+    let version = version(&found).unwrap();
+    (found, version)
+}
+
+#[test]
+fn what_is_remembered_is_asked_where_ownership_shows_nothing() {
+    let fake = fake();
+    let (found, version) = remembered(&of(&fake));
+    let owner = Owner { remembered: Some(&version), ..of(&fake) };
+    let state = |found: &ObjectMeta| owner.classify(Some(found));
+    assert_eq!(state(&found), Target::Ours(State::Right));
+    let touched = ObjectMeta { resource_version: Some("8".into()), ..found.clone() };
+    assert_eq!(state(&touched), Target::Ours(State::Touched));
+    let restored = ObjectMeta { uid: Some("s-2".into()), ..found.clone() };
+    assert_eq!(state(&restored), Target::Ours(State::Drifted));
+    // What ownership shows isn't outweighed by a version.
+    let mut stripped = found.clone();
+    stripped.managed_fields = None;
+    assert_eq!(state(&stripped), Target::Ours(State::Drifted));
+    // Without a memory it is as it always was.
+    for found in [&found, &touched, &restored] {
+        assert_eq!(of(&fake).classify(Some(found)), Target::Ours(State::Right));
+    }
+}
+
+#[test]
+fn a_secret_of_ours_that_was_replaced_as_a_whole_is_ours_while_it_is_remembered() {
+    for format in [Format::Native, Format::Bitnami] {
+        let fake = Fake { format, ..fake() };
+        let (mut found, version) = remembered(&of(&fake));
+        let owner = Owner { remembered: Some(&version), ..of(&fake) };
+        (found.owner_references, found.annotations) = (None, None);
+        let mut trimmed = found.clone();
+        trim(&mut trimmed);
+        for found in [&found, &trimmed] {
+            assert_eq!(owner.classify(Some(found)), Target::Ours(State::Drifted));
+            assert_eq!(of(&fake).classify(Some(found)), Target::Foreign { adoptable: false }, "unremembered");
+        }
+        // Somebody's, under another uid or without anything that we applied; or a controller's.
+        let others = [
+            ObjectMeta { uid: Some("s-2".into()), ..found.clone() },
+            ObjectMeta { managed_fields: None, ..found.clone() },
+            ObjectMeta {
+                owner_references: Some(vec![OwnerReference {
+                    kind: "Certificate".into(),
+                    controller: Some(true),
+                    ..Default::default()
+                }]),
+                ..found.clone()
+            },
+        ];
+        for other in others {
+            assert_eq!(owner.classify(Some(&other)), Target::Foreign { adoptable: false }, "{other:?}");
+        }
+    }
+}
+
+#[test]
+fn a_native_secret_whose_owner_reference_alone_is_gone_was_let_go() {
+    let fake = fake();
+    let (mut found, version) = remembered(&of(&fake));
+    found.owner_references = None;
+    let owner = Owner { remembered: Some(&version), ..of(&fake) };
+    assert_eq!(owner.classify(Some(&found)), Target::Foreign { adoptable: false });
+    found.annotations.as_mut().unwrap().insert(ADOPT_ANNOTATION.to_owned(), "db".to_owned());
+    assert_eq!(owner.classify(Some(&found)), Target::Foreign { adoptable: true });
+    // One that its SealedSecret left behind is known again by the next, which remembers nothing.
+    assert_eq!(of(&fake).classify(Some(&found)), Target::Ours(State::Drifted));
+    // In the peer's format a reference comes and goes with an annotation and a flag.
+    let fake = Fake { format: Format::Bitnami, ..fake };
+    let owner = Owner { remembered: Some(&version), ..of(&fake) };
+    assert_eq!(owner.classify(Some(&found)), Target::Ours(State::Drifted));
+}
+
+/// What is lent to us has no reference and not our type, and is remembered like any other.
+#[test]
+fn a_lent_secret_is_right_without_a_reference_and_its_owners_once_it_was_replaced() {
+    for format in [Format::Native, Format::Bitnami] {
+        let fake = Fake { format, ..fake() };
+        let lent = annotated(&[(PATCH, "true")]);
+        let manner = of(&fake).manner(Some(&lent));
+        let (mut found, _) = remembered(&of(&fake));
+        found.owner_references = None;
+        found.annotations.as_mut().unwrap().extend(lent.annotations.unwrap());
+        let mut managed = super::super::fields::settled(&[], &of(&fake).fields(manner)).unwrap();
+        managed[0].time = Some(Time(Timestamp::UNIX_EPOCH));
+        found.managed_fields = Some(managed);
+        let version = version(&found).unwrap();
+        let owner = Owner { remembered: Some(&version), ..of(&fake) };
+        assert_eq!(owner.classify(Some(&found)), Target::Ours(State::Right));
+        found.annotations = None;
+        assert_eq!(owner.classify(Some(&found)), Target::Foreign { adoptable: false });
+    }
+}
+
+#[test]
+fn what_others_put_into_our_secret_is_named() {
+    let fake = fake();
+    let mut found = applied(&of(&fake));
+    let extra = |found: &ObjectMeta| {
+        let extra = of(&fake).observe(Some(found)).extra;
+        extra.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(extra(&found).is_empty());
+    let theirs = serde_json::json!({
+        "manager": "kubectl-edit", "operation": "Update",
+        "fieldsV1": {"f:data": {".": {}, "f:a": {}, "f:theirs": {}, "f:\u{1b}[2J": {}, "f:..": {}}},
+    });
+    found.managed_fields.as_mut().unwrap().push(serde_json::from_value(theirs).unwrap());
+    assert_eq!(extra(&found), ["theirs"], "managedFields may hold any text; an item's name may not");
+    found.owner_references = None;
+    found.annotations = None;
+    assert!(extra(&found).is_empty(), "nothing is said of what isn't ours");
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn open(path: &Path, access: Access) -> (DirectoryStore, Option<StateError>) {
 }
 
 fn in_sync() -> Observed {
-    Observed::Ours { current: true, drift: None }
+    Observed::Ours { current: true, drift: None, extra: BTreeSet::new() }
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_secret_is_written_and_then_in_sync_also_after_a_restart() {
     drop(store);
     let again = output.store();
     assert_eq!(again.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), in_sync());
-    let stale = Observed::Ours { current: false, drift: None };
+    let stale = Observed::Ours { current: false, drift: None, extra: BTreeSet::new() };
     assert_eq!(again.observe(&place("prod/db"), "d2", &names(&secret)).unwrap(), stale);
     assert_eq!(again.ours(), [place("prod/db")]);
 }
@@ -135,7 +135,10 @@ fn modes_come_from_flags_and_a_changed_flag_is_drift() {
     write(&output.store(), "prod/db", "d1", &secret).unwrap();
     let (store, _) = open(output.tmp.path(), Access::new(0o440, None));
     let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
-    assert_eq!(observed, Observed::Ours { current: true, drift: Some(Drift::Access) });
+    assert_eq!(
+        observed,
+        Observed::Ours { current: true, drift: Some(Drift::Access), extra: BTreeSet::new() }
+    );
     write(&store, "prod/db", "d1", &secret).unwrap();
     assert_eq!(store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), in_sync());
     let mode = |at: &str| fs::metadata(output.path(at)).unwrap().permissions().mode() & 0o7777;
@@ -170,7 +173,7 @@ fn bytes_that_are_right_are_not_written_again() {
     std::thread::sleep(volume::TICK * 2);
     let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
     let edited = Drift::Edited("password".parse().unwrap());
-    assert_eq!(observed, Observed::Ours { current: true, drift: Some(edited) });
+    assert_eq!(observed, Observed::Ours { current: true, drift: Some(edited), extra: BTreeSet::new() });
     assert!(!write(&store, "prod/db", "d1", &secret).unwrap(), "readers notice nothing");
     assert_eq!(inode(), before);
     assert_eq!(store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), in_sync());

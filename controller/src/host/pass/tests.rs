@@ -59,6 +59,55 @@ async fn an_object_moved_elsewhere_is_stalled_and_names_both_places() {
     assert_eq!(count(&agent, "unseals"), 1);
 }
 
+/// As in a cluster: it stays, and nobody has to look for it.
+#[tokio::test]
+async fn what_somebody_put_beside_the_items_is_named_until_it_goes() {
+    let site = Site::new();
+    site.commit("prod/db", "x");
+    let mut agent = site.agent(&[]);
+    pass(&mut agent).await;
+    fs::write(site.path("secrets/prod/db/theirs"), "1").unwrap();
+    pass(&mut agent).await;
+    let (ready, reason, message) = site.condition("prod/db").unwrap();
+    assert_eq!((ready.as_str(), reason.as_str()), ("True", "InSync"));
+    assert!(message.ends_with("items that are not from it: theirs"), "{message}");
+    fs::remove_file(site.path("secrets/prod/db/theirs")).unwrap();
+    pass(&mut agent).await;
+    assert_eq!(site.condition("prod/db").unwrap().2, "the Secret is what this SealedSecret says");
+    assert_eq!(count(&agent, "unseals"), 1);
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_logged_once_however_often_it_is_looked_at() {
+    let (site, log) = (Site::new(), Log::default());
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let moved = site.sealed("prod/db", Scope::Strict, &[("password", "x")]).replace("prod", "staging");
+    site.commit_text("a.yaml", &moved);
+    for _ in 0..2 {
+        // A new agent looks at everything again.
+        pass(&mut site.agent(&[])).await;
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("staging/db")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("refused"), "{warnings:#?}");
+}
+
 #[tokio::test]
 async fn one_malformed_object_stops_no_other() {
     let site = Site::new();

@@ -20,7 +20,7 @@ fn the_shape_is_that_of_the_template() {
 }
 
 #[test]
-fn annotations_of_the_peer_are_copied_and_marks_of_other_tools_dropped() {
+fn annotations_of_the_peer_are_copied_and_marks_of_tools_left_out_and_named() {
     let own = [MANAGED, PATCH, CLUSTER_WIDE, NAMESPACE_WIDE, SKIP_SET_OWNER_REFERENCES];
     let marks = [
         "argocd.argoproj.io/tracking-id",
@@ -29,9 +29,11 @@ fn annotations_of_the_peer_are_copied_and_marks_of_other_tools_dropped() {
         "sealedsecrets.bitnami.com/unknown",
     ];
     let object = own.iter().chain(&marks).fold(object(), |object, key| object.annotated(key, "true"));
-    let shape = object.labelled("app.kubernetes.io/instance", "db").parse().unwrap().shape().clone();
+    let shape = object.labelled("argocd.argoproj.io/instance", "db").parse().unwrap().shape().clone();
     assert_eq!(shape.annotations.keys().collect::<BTreeSet<_>>(), own.map(String::from).iter().collect());
     assert!(shape.labels.is_empty() && !shape.owned);
+    let left_out: BTreeSet<_> = shape.left_out.iter().map(|left_out| left_out.key.as_str()).collect();
+    assert_eq!(left_out, marks.into_iter().chain(["argocd.argoproj.io/instance"]).collect());
 }
 
 #[test]
@@ -43,14 +45,24 @@ fn only_true_gives_up_ownership() {
 }
 
 #[test]
-fn what_would_speak_for_a_controller_is_refused() {
-    let mark = |what, key: &str| UnsealError::Secret(SecretError::TrackingMark { what, key: key.to_owned() });
-    for key in ["sealing.dev/adopt", "sealing.dev/digest"] {
-        assert_eq!(object().annotated(key, "db").refused(), mark("annotation", key));
-        assert_eq!(object().labelled(key, "db").refused(), mark("label", key));
+fn what_would_speak_for_a_controller_is_left_out_and_named() {
+    // The last one would make the Secret a sealing key, were it in the controller's namespace.
+    for key in ["sealing.dev/adopt", "sealing.dev/digest", SEALING_KEY_LABEL] {
+        let shape = object().annotated(key, "db").labelled(key, "active").parse().unwrap().shape().clone();
+        assert!(shape.labels.is_empty() && shape.annotations.is_empty());
+        let left_out: Vec<_> = shape.left_out.iter().map(|it| (it.what, it.key.as_str())).collect();
+        assert_eq!(left_out, [("label", key), ("annotation", key)]);
     }
-    // It would make the Secret a sealing key, were it in the controller's namespace.
-    assert_eq!(object().labelled(SEALING_KEY_LABEL, "active").refused(), mark("label", SEALING_KEY_LABEL));
+}
+
+/// A cluster that is built anew from Git has these Secrets from nowhere else.
+#[test]
+fn what_other_tools_act_by_is_copied() {
+    let object = object().labelled("argocd.argoproj.io/secret-type", "repository");
+    let object =
+        object.labelled("app.kubernetes.io/instance", "db").annotated("meta.helm.sh/release-name", "db");
+    let shape = object.parse().unwrap().shape().clone();
+    assert_eq!((shape.labels.len(), shape.annotations.len(), shape.left_out.len()), (2, 1, 0));
 }
 
 #[test]

@@ -137,17 +137,30 @@ pub(super) fn cases() -> Vec<Case> {
             (manifest, expected)
         }),
         case(
-            "tracking-marks",
-            "Marks of other tools stay with the SealedSecret; the peer copies them.",
+            "marks",
+            "What a tool writes about itself, or speaks for a controller, is left out; the peer copies it.",
             || {
                 let (mut manifest, mut expected) = one_raw_item("rsa-2048", "strict");
                 manifest["spec"]["template"] = json!({ "metadata": {
-                "labels": { "app.kubernetes.io/instance": "db", "app": "db" },
-                "annotations": { "argocd.argoproj.io/tracking-id": "x", "note": "y" },
+                "labels": {
+                    "app.kubernetes.io/instance": "db",
+                    "argocd.argoproj.io/secret-type": "repository",
+                    "sealedsecrets.bitnami.com/sealed-secrets-key": "active",
+                },
+                "annotations": {
+                    "argocd.argoproj.io/tracking-id": "x",
+                    "meta.helm.sh/release-name": "y",
+                    "sealing.dev/adopt": "db",
+                },
             } });
                 expected["opens"]["digest"] = digest("strict", &manifest["spec"]).into();
-                expected["opens"]["labels"] = json!({ "app": "db" });
-                expected["opens"]["annotations"] = json!({ "note": "y" });
+                expected["opens"]["labels"] = json!({ "app.kubernetes.io/instance": "db", "argocd.argoproj.io/secret-type": "repository" });
+                expected["opens"]["annotations"] = json!({ "meta.helm.sh/release-name": "y" });
+                expected["opens"]["leftOut"] = json!([
+                    "sealedsecrets.bitnami.com/sealed-secrets-key",
+                    "argocd.argoproj.io/tracking-id",
+                    "sealing.dev/adopt",
+                ]);
                 (manifest, expected)
             },
         ),

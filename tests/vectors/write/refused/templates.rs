@@ -57,28 +57,6 @@ pub(super) fn names_and_templates() -> Vec<Case> {
             || template(json!({ "type": "kubernetes.io/tls" })),
         ),
         case(
-            "template-label-tracking-mark",
-            "A label by which Argo CD knows its own.",
-            || {
-                says(
-                    "InvalidTemplate",
-                    "template: label app.kubernetes.io/instance belongs to the tool that manages the SealedSecret and may not be put on the Secret",
-                )
-            },
-            || template(json!({ "metadata": { "labels": { "app.kubernetes.io/instance": "x" } } })),
-        ),
-        case(
-            "template-annotation-of-controller",
-            "An annotation by which the controller would be told that it owns a Secret.",
-            || {
-                says(
-                    "InvalidTemplate",
-                    "template: annotation sealing.dev/digest belongs to the tool that manages the SealedSecret and may not be put on the Secret",
-                )
-            },
-            || template(json!({ "metadata": { "annotations": { "sealing.dev/digest": "x" } } })),
-        ),
-        case(
             "template-label-value",
             "A label value that Kubernetes doesn't take.",
             || {

@@ -148,7 +148,9 @@ fn what_somebody_added_beside_the_items_stays_also_when_the_secret_goes() {
     let secret = items(&[("password", "x")]);
     write(&store, "prod/db", "d1", &secret).unwrap();
     fs::write(output.path("prod/db/notes"), "theirs").unwrap();
-    assert_eq!(store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), in_sync());
+    let extra = ["notes".parse().unwrap()].into();
+    let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
+    assert_eq!(observed, Observed::Ours { current: true, drift: None, extra });
     write(&store, "prod/db", "d2", &items(&[("user", "y")])).unwrap();
     assert_eq!(output.view("prod/db"), items(&[("user", "y"), ("notes", "theirs")]));
     assert_eq!(store.prune(&place("prod/db")).unwrap(), Removed::Except(1));

@@ -98,25 +98,5 @@ pub(super) fn templates() -> Vec<Case> {
             invalid_template("template: type kubernetes.io/tls needs the key tls.crt"),
             template(json!({ "type": "kubernetes.io/tls" })),
         ),
-        case(
-            "annotation-of-seal",
-            "An annotation that speaks for our controller.",
-            invalid_template(
-                "template: annotation sealing.dev/adopt belongs to the tool that manages the SealedSecret and may not \
-                 be put on the Secret",
-            ),
-            template(json!({ "metadata": { "annotations": { "sealing.dev/adopt": "db" } } })),
-        ),
-        case(
-            "label-of-a-sealing-key",
-            "A label that makes a Secret a sealing key.",
-            invalid_template(
-                "template: label sealedsecrets.bitnami.com/sealed-secrets-key belongs to the tool that manages the \
-                 SealedSecret and may not be put on the Secret",
-            ),
-            template(
-                json!({ "metadata": { "labels": { "sealedsecrets.bitnami.com/sealed-secrets-key": "active" } } }),
-            ),
-        ),
     ]
 }
