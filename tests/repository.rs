@@ -131,6 +131,7 @@ fn what_holds_plaintext_or_private_keys_cannot_be_printed_copied_or_serialized()
     lacks!(seal_crds::Plaintext: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_crds::Unsealed: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_crds::bitnami::Opened: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+    lacks!(seal_crds::gotemplate::Values: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_crds::native::Item: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_crds::keys::Identity: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_crds::keys::Keyring: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);

@@ -306,3 +306,47 @@ fn write_characters(out: &mut Buffer, text: &[u8], html: bool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Go's `json.Unmarshal` says of a `map[string]any`, but for `null` and for what nests deeper than 64.
+    #[test]
+    fn an_object_is_what_the_api_server_takes_for_one() {
+        let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        for text in [
+            "{}",
+            " \t\r\n{\"a\": 1} \n",
+            "{\"a\": 1, \"a\": [2, -0.5e-7, 1e308, true, null]}",
+            "{\"\\ud800\": \"\\u00e9\\/\u{7f}\u{2028}\"}",
+            &nested(64),
+        ] {
+            assert!(is_object(text.as_bytes()), "{text}");
+        }
+        assert!(is_object(b"{\"a\": \"\xff\xfe\"}"), "Go replaces what isn't UTF-8");
+        for text in [
+            "",
+            "null",
+            "[]",
+            "\"{}\"",
+            "{} {}",
+            "{\"a\": 1e309}",
+            "{\"a\": -1e999, \"b\": 1}",
+            "{\"a\": 01}",
+            "{\"a\": .5}",
+            "{\"a\": 1.}",
+            "{\"a\": \"\n\"}",
+            "{\"a\": \"\\x01\"}",
+            "{\"a\": \"\\u00g0\"}",
+            "{\"a\": 1,}",
+            "{a: 1}",
+            "{\"a\": NaN}",
+            "\u{feff}{}",
+            "\u{a0}{}",
+            &nested(65),
+        ] {
+            assert!(!is_object(text.as_bytes()), "{text}");
+        }
+    }
+}

@@ -37,7 +37,7 @@ const TEXTS: [&str; 24] = [
     "\"string\"",
     "(first (splitList \",\" .pin))",
 ];
-const INTS: [&str; 8] = ["0", "1", "2", "-1", "5", "(atoi .digit)", "(len .pin)", "(int .pin)"];
+const INTS: [&str; 8] = ["0", "1", "-1", "5", "(len .pin)", "(atoi .digit)", "(int .pin)", "(int64 .pin)"];
 const FLOATS: [&str; 4] = ["0.5", "1.0", "-2.25", "(float64 .pin)"];
 const BOOLS: [&str; 6] = [
     "true",
@@ -106,7 +106,7 @@ fn value(random: &mut Random, type_: Type, depth: usize) -> String {
 fn call_of(random: &mut Random, function: &functions::Function, depth: usize) -> String {
     let mut text = function.name.to_owned();
     let (takes, more) = function.parameters();
-    let more = more.into_iter().flat_map(|type_| vec![type_; random.below(3)]);
+    let more = more.into_iter().flat_map(|type_| vec![type_; random.below(4)]);
     let types: Vec<Type> = takes.iter().copied().chain(more).collect();
     for type_ in types {
         text.push(' ');
