@@ -209,13 +209,14 @@ impl Work<'_, '_> {
                 continue;
             }
             let type_ = spec.template.type_.as_deref().unwrap_or_default();
-            match substitution.translate(&key, text, template::is_json(type_, &key)) {
+            let in_json = template::is_json(type_, &key);
+            match substitution.translate(&key, text, in_json) {
                 Ok((text, uses)) => {
                     translated.uses.extend(uses);
                     translated.texts.insert(key, text);
                 }
                 Err(_) if renders => {
-                    let value = substitution.render(text);
+                    let value = substitution.render(text, in_json);
                     let value = value
                         .map_err(|source| error(MigrateError::Unrendered { key: key.clone(), source }))?;
                     translated.rendered.insert(key, value);

@@ -89,17 +89,25 @@ impl<'s> Substitution<'s> {
         let data =
             TemplateData::parse([(key.clone(), native.as_str())], |item| self.items.contains_key(item))
                 .map_err(|error| NoCounterpart::Refused(error.to_string()))?;
-        let rendered = self.render(text).map_err(|_| NoCounterpart::Malformed)?;
+        let rendered = self.render(text, in_json).map_err(|_| NoCounterpart::Malformed)?;
         let is_same =
             data.render(self.items).get(key).is_some_and(|value| value.expose() == rendered.expose());
         if is_same { Ok((native, uses)) } else { Err(NoCounterpart::Differs) }
     }
 
-    /// What the template gives, as the peer renders it.
-    pub(super) fn render(&mut self, text: &str) -> Result<Plaintext, GoTemplateError> {
+    /// What the template gives, as our controller renders it: as the peer does, unless items would break the JSON.
+    pub(super) fn render(&mut self, text: &str, in_json: bool) -> Result<Plaintext, GoTemplateError> {
+        if in_json && let Some(object) = self.json_object(text) {
+            return Ok(object);
+        }
         let template = GoTemplate::parse(text, Branching::Allowed, &mut self.budget)?;
         let Rendered { value, .. } = template.render(&self.values, &mut self.budget)?;
         Ok(value)
+    }
+
+    fn json_object(&mut self, text: &str) -> Option<Plaintext> {
+        let template = GoTemplate::parse(text, Branching::Refused, &mut self.budget).ok()?;
+        Some(template.render_json_object(&self.values, &mut self.budget).ok()??.value)
     }
 
     /// One action: a value, and perhaps an encoder before it or behind a bar.

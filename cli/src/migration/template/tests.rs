@@ -63,3 +63,10 @@ fn what_does_more_is_named() {
     }
     assert_eq!(translate("{{ index . \"tls.key\" }}", true), Err(NoCounterpart::Differs));
 }
+
+/// As the controller makes it of both: the peer's would be no JSON, with this item.
+#[test]
+fn an_item_that_would_break_json_is_escaped_before_and_after() {
+    let broken = "{\"a\":\"{{ index . \"tls.key\" }}\"}";
+    assert_eq!(translate(broken, true).unwrap(), "{\"a\":\"$(tls.key|json)\"}");
+}
