@@ -10,10 +10,11 @@ use std::thread;
 use seal_crds::bitnami::seal_item;
 use seal_crds::keys::Certificate;
 use seal_crds::{Binding, Place, Scope};
+use seal_tests::wait::until;
 use serde_json::{Value, json};
 
 use super::bitnami_keys::{COMPAT, Endpoints, LABEL, NEWER};
-use super::scene::Scene;
+use super::scene::{Scene, condition};
 
 /// The largest body that is taken.
 const MAX_BODY: usize = 2 << 20;
@@ -92,4 +93,24 @@ fn bodies_of_the_worst_kind_fit_into_half_of_the_memory_that_the_deployment_give
 
     let peak = controller.peak_memory();
     assert!(peak < 256 << 10, "{peak} KiB, {before} KiB before");
+}
+
+/// In `template.metadata` the peer's definition lets anything stand. As values, each of these objects would take more
+/// than 150 MiB.
+#[test]
+fn objects_of_one_tenant_take_up_no_more_memory_than_their_text() {
+    let scene = Scene::new("heavy");
+    let controller = scene.start(&[]);
+    let elements = vec![json!({"": 0}); 190_000];
+    let objects = format!("/apis/bitnami.com/v1alpha1/namespaces/{}/sealedsecrets", scene.namespace);
+    for n in 0..4 {
+        let mut object = NEWER.seal(&scene);
+        object["metadata"]["name"] = json!(format!("heavy-{n}"));
+        object["spec"]["template"] = json!({"metadata": {"x": elements}});
+        scene.api().create(&objects, &object).unwrap();
+    }
+    let said = |n: usize| condition(&scene.api().get(&format!("{objects}/heavy-{n}")).unwrap(), "Stalled");
+    until("all are looked at", || (0..4).all(|n| said(n).1 == "Malformed"));
+    let peak = controller.peak_memory();
+    assert!(peak < 256 << 10, "{peak} KiB");
 }

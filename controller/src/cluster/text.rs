@@ -1,9 +1,9 @@
 //! A part of an object as the JSON text that it came as, compacted.
 //!
 //! The threat: whoever may create SealedSecrets in one namespace fills the memory of a controller that serves all of
-//! them. In the peer's definition anything may stand below some fields, and as a tree of values 1.5 MiB of `{"":0}`
-//! are more than a hundred times as large; the watch keeps every object. So the text is kept, and a tree is made when
-//! the object is looked at, of a bounded weight.
+//! them. In `template.metadata` the peer's definition lets anything stand, and as a tree of values 1.5 MiB of
+//! `{"":0}` are more than a hundred times as large; the watch keeps every object. So the text is kept, and a tree is
+//! made when the object is looked at, of a bounded weight.
 //!
 //! Not its meaning. Invariant: nothing here takes up more than a small multiple of the text.
 
