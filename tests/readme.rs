@@ -22,7 +22,11 @@ use crate::cluster::scene::ACCOUNT;
 const SYSTEM: &str = "seal-system";
 
 /// What isn't run here, and what runs it.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 4] = [
+    (
+        r"sed -E '/^ +(uid|resourceVersion|creationTimestamp):/d; s/^( +name: )sealing-key-/\1restored-/' seal-keys.yaml | kubectl create -f -",
+        "cluster/key_backup, in a cluster that has lost its keys",
+    ),
     ("make demo", "demo.rs"),
     ("make test", ".ci/run"),
     ("make build", "this build's own programs are used"),

@@ -114,6 +114,16 @@ fn encoded(opened: &Unsealed) -> BTreeMap<String, String> {
     opened.data.iter().map(|(name, value)| (name.to_string(), BASE64.encode(value.expose()))).collect()
 }
 
+/// The words of a refusal that are part of the format. Of a missing key that is whom the envelope is sealed to: what
+/// comes after it, as people call them and which keys were tried, is for people, and grew after the first vectors.
+fn held(found: Refused, expected: Option<&Refused>) -> Refused {
+    let held = expected.and_then(|expected| expected.message.clone()).filter(|message| {
+        found.reason == "NoMatchingKey"
+            && found.message.as_ref().is_some_and(|found| found.starts_with(message))
+    });
+    Refused { message: held.or(found.message), ..found }
+}
+
 /// What was said instead of opening.
 #[track_caller]
 fn refusal<T>(file: &str, verdict: Option<Result<T, UnsealError>>) -> Refused {
@@ -160,7 +170,7 @@ fn vectors_that_are_refused_give_the_reason_and_message_they_say() {
     assert!(vectors.len() >= 60);
     for (file, text) in vectors {
         let (manifest, expected) = read(&text);
-        let found = refusal(&file, unseal(manifest, &expected));
+        let found = held(refusal(&file, unseal(manifest, &expected)), expected.refused.as_ref());
         assert_eq!(Some(found), expected.refused, "{file}");
         assert_eq!(expected.opens, None, "{file}");
     }

@@ -25,7 +25,7 @@ pub(crate) use connect::ConnectError;
 pub(crate) use service::{Controller, Service, ServiceError};
 
 #[derive(Debug, thiserror::Error)]
-enum KeyError {
+pub(crate) enum KeyError {
     #[error("{server} has no sealing key in namespace {namespace}")]
     NoKeys { server: String, namespace: String },
     #[error("the controller of namespace {0} hasn't said yet which sealing key is its own")]
@@ -71,8 +71,47 @@ pub(crate) struct Fetched {
     recovery: Vec<Recipient>,
 }
 
+/// Why a cluster gives no recipients.
+pub(crate) enum FetchError {
+    /// It can't be asked.
+    Connect(ConnectError),
+    /// It was asked.
+    Key(KeyError),
+}
+
+impl FetchError {
+    /// For a command that takes recipients otherwise, too. Not where the controller says that nothing is to be sealed
+    /// to: that is no reason to seal all the same.
+    pub(crate) fn or_give_recipients(self) -> Failure {
+        let is_out_of_reach = matches!(&self, Self::Connect(error) if error.is_out_of_reach());
+        let failure = Failure::from(self);
+        if is_out_of_reach { failure.or_try("give recipients with -r") } else { failure }
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Connect(error) => error.into(),
+            FetchError::Key(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConnectError> for FetchError {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(error)
+    }
+}
+
+impl From<KeyError> for FetchError {
+    fn from(error: KeyError) -> Self {
+        Self::Key(error)
+    }
+}
+
 /// Asks the cluster.
-pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, Failure> {
+pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, FetchError> {
     let connection = connect::connect(Access::from(args))?;
     let namespace = args.own_namespace();
     let api: Api<SealingKey> = Api::namespaced(connection.client.clone(), namespace);

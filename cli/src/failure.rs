@@ -53,6 +53,16 @@ impl Failure {
         self
     }
 
+    /// The same failure, with one more thing to try.
+    pub(crate) fn or_try(mut self, other: &str) -> Self {
+        self.0.hint = Some(match self.0.hint.take() {
+            Some(hint) if hint.ends_with('?') => format!("{hint} Or {other}"),
+            Some(hint) => format!("{hint}; or {other}"),
+            None => other.to_owned(),
+        });
+        self
+    }
+
     /// Standard output couldn't be written.
     pub(crate) fn stdout(error: &io::Error) -> Self {
         Self(Box::new(Report {

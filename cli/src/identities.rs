@@ -1,12 +1,12 @@
-//! The private keys of `-i`: age identities, RSA keys in PEM, and backups of the peer's sealing keys as
+//! The private keys of `-i`: age identities, RSA keys in PEM, and backups of sealing keys, ours and the peer's, as
 //! `kubectl get secret -o yaml` prints them (one, several documents, a List).
 //!
 //! Not the choice among them, which is made by trial. Invariant: keys and the files they are in live in memory
 //! that is wiped, and no message repeats a line of such a file.
 
-use seal_crds::{
-    Plaintext,
-    keys::{IdentitiesError, Keyring, RsaKeyError, RsaPrivateKey, parse_identities},
+use seal_crds::keys::{
+    IdentitiesError, Identity, IdentityError, Keyring, RsaKeyError, RsaPrivateKey, parse_identities,
+    without_byte_order_mark,
 };
 use zeroize::Zeroizing;
 
@@ -22,8 +22,9 @@ use crate::{
     },
 };
 
-/// The item of a sealing key's Secret that holds the private key.
-const KEY_ITEM: &str = "tls.key";
+/// The item of a sealing key's Secret that holds the private half: in ours, and in the peer's.
+const IDENTITY_ITEM: &str = "identity";
+const RSA_ITEM: &str = "tls.key";
 
 #[derive(Debug, thiserror::Error)]
 enum IdentityFileError {
@@ -37,9 +38,11 @@ enum IdentityFileError {
     Certificate(String),
     #[error("{0} can't be used as an identity file: there is no Secret in it")]
     NoSecret(String),
-    #[error("this Secret has no item {KEY_ITEM}, so it isn't a sealing key")]
+    #[error("this Secret has neither item {IDENTITY_ITEM} nor {RSA_ITEM}, so it isn't a sealing key")]
     NoKey,
-    #[error("item {KEY_ITEM} of this Secret can't be used")]
+    #[error("item {IDENTITY_ITEM} of this Secret can't be used")]
+    BadIdentity(#[source] IdentityError),
+    #[error("item {RSA_ITEM} of this Secret can't be used")]
     BadKey(#[source] RsaKeyError),
 }
 
@@ -48,8 +51,8 @@ impl Explain for IdentityFileError {
         Some(match self {
             Self::Encrypted(file) => format!("decrypt it first: openssl pkey -in {file}"),
             Self::Certificate(_) => "give the private key that belongs to it".to_owned(),
-            Self::NoSecret(_) | Self::NoKey => BACKUP.to_owned(),
-            Self::Identities(..) | Self::Rsa(..) | Self::BadKey(_) => return None,
+            Self::NoSecret(_) | Self::NoKey => BACKUPS.to_owned(),
+            Self::Identities(..) | Self::Rsa(..) | Self::BadIdentity(_) | Self::BadKey(_) => return None,
         })
     }
 }
@@ -58,13 +61,24 @@ impl Explain for IdentityFileError {
 pub(crate) const BACKUP: &str = "a backup of the keys is made by kubectl get secret -n kube-system \
                                  -l sealedsecrets.bitnami.com/sealed-secrets-key -o yaml";
 
+/// The same for either format.
+const BACKUPS: &str = "a backup of the keys is made by kubectl get secret -n seal-system -l sealing.dev/sealing-key \
+                       -o yaml; of sealed-secrets' by kubectl get secret -n kube-system \
+                       -l sealedsecrets.bitnami.com/sealed-secrets-key -o yaml";
+
 /// All keys of these files.
 pub(crate) fn read(inputs: &[Input]) -> Result<Keyring, Failure> {
     let mut keys = Keyring::default();
     for input in inputs {
         let mut bytes = input.read_bytes()?;
         match String::from_utf8(std::mem::take(&mut *bytes)) {
-            Ok(text) => read_text(&Source::new(input.name(), Zeroizing::new(text)), &mut keys)?,
+            Ok(text) => {
+                let mut text = Zeroizing::new(text);
+                // In place: a copy would be one more to wipe.
+                let mark = text.len() - without_byte_order_mark(&text).len();
+                text.drain(..mark);
+                read_text(&Source::new(input.name(), text), &mut keys)?;
+            }
             Err(error) => read_identities(&input.name(), &Zeroizing::new(error.into_bytes()), &mut keys)?,
         }
     }
@@ -114,8 +128,7 @@ fn read_backup(source: &Source, keys: &mut Keyring) -> Result<(), Failure> {
     let mut found = false;
     for object in manifest.objects.iter().filter(|object| object.kind == Kind::Secret) {
         found = true;
-        let key = read_key(manifest.tree(object), source, object.node, |at| manifest.spot(at))?;
-        keys.insert_rsa_key(key);
+        read_key(manifest.tree(object), source, object.node, |at| manifest.spot(at), keys)?;
     }
     if found { Ok(()) } else { Err(IdentityFileError::NoSecret(source.name.clone()).into()) }
 }
@@ -125,10 +138,9 @@ fn read_backup(source: &Source, keys: &mut Keyring) -> Result<(), Failure> {
 fn read_bare_list(source: &Source, keys: &mut Keyring) -> Option<Result<(), Failure>> {
     let tree = json::parse_json(source.text())?.ok()?.into_iter().next()?;
     let NodeKind::Sequence { items, .. } = tree.kind(tree.get(tree.root?, "items")?) else { return None };
-    Some(items.iter().try_for_each(|node| {
-        keys.insert_rsa_key(read_key(&tree, source, *node, |at| source.spot_unparsed(at))?);
-        Ok(())
-    }))
+    Some(
+        items.iter().try_for_each(|node| read_key(&tree, source, *node, |at| source.spot_unparsed(at), keys)),
+    )
 }
 
 /// The private key in a sealing key's Secret.
@@ -137,20 +149,27 @@ fn read_key(
     source: &Source,
     node: NodeId,
     spot: impl Fn(usize) -> Spot,
-) -> Result<RsaPrivateKey, Failure> {
+    keys: &mut Keyring,
+) -> Result<(), Failure> {
     // Warnings are about labels and annotations, of which nothing is used.
     let secret = read::read(tree, source.text(), node)
         .map_err(|located| Failure::from(located.error).at(spot(located.at)))?
         .secret;
     let here = |error| Failure::from(error).at(spot(tree.range(node).start));
-    let item = secret.items.iter().find(|(name, _)| name.as_str() == KEY_ITEM);
-    let (_, pem) = item.ok_or(IdentityFileError::NoKey).map_err(here)?;
-    from_item(pem).map_err(|error| here(IdentityFileError::BadKey(error)))
-}
-
-fn from_item(pem: &Plaintext) -> Result<RsaPrivateKey, RsaKeyError> {
-    let text = std::str::from_utf8(pem.expose()).map_err(|_| RsaKeyError::NoPem)?;
-    RsaPrivateKey::from_pem(text)
+    let text = |name: &str| {
+        let (_, value) = secret.items.iter().find(|(item, _)| item.as_str() == name)?;
+        Some(std::str::from_utf8(value.expose()).unwrap_or_default())
+    };
+    if let Some(identity) = text(IDENTITY_ITEM) {
+        keys.insert(Identity::parse(identity).map_err(|error| here(IdentityFileError::BadIdentity(error)))?);
+    } else if let Some(pem) = text(RSA_ITEM) {
+        keys.insert_rsa_key(
+            RsaPrivateKey::from_pem(pem).map_err(|error| here(IdentityFileError::BadKey(error)))?,
+        );
+    } else {
+        return Err(here(IdentityFileError::NoKey));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -202,6 +221,25 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_of_our_own_keys_is_read_beside_the_peers() {
+        let identity = Identity::generate();
+        let own = format!(
+            r#"{{"apiVersion": "v1", "kind": "Secret", "immutable": true, "type": "sealing.dev/sealing-key", "metadata":
+               {{"name": "sealing-key-first", "labels": {{"sealing.dev/sealing-key": ""}}, "annotations":
+               {{"sealing.dev/state": "Active"}}}}, "data": {{"identity": "{}", "sequence": "MQ=="}}}}"#,
+            BASE64.encode(identity.to_secret_string().as_str())
+        );
+        let list = format!("apiVersion: v1\nkind: List\nitems:\n- {own}\n- {}\n", secret(PEM));
+        for (text, rsa_keys) in [(own.clone(), 0), (list, 1)] {
+            let keys = keys(&text).unwrap();
+            assert_eq!(keys.fingerprints().collect::<Vec<_>>(), [identity.fingerprint()]);
+            assert_eq!(keys.rsa_keys().len(), rsa_keys);
+        }
+        let broken = own.replace(&BASE64.encode(identity.to_secret_string().as_str()), "aHVudGVyMg==");
+        assert!(fact(&broken).starts_with("item identity of this Secret can't be used: not an identity"));
+    }
+
+    #[test]
     fn identities_are_read_as_before() {
         let identity = Identity::generate().to_secret_string();
         assert_eq!(keys(&format!("# apiVersion and kind: mine\n{}\n", *identity)).unwrap().len(), 1);
@@ -218,7 +256,7 @@ mod tests {
         assert!(fact(&secret("hunter2")).starts_with("item tls.key of this Secret can't be used: "));
         assert!(
             fact("apiVersion: v1\nkind: Secret\nstringData: {a: hunter2}\n")
-                .starts_with("this Secret has no item")
+                .starts_with("this Secret has neither item identity nor tls.key")
         );
         for text in
             ["-----BEGIN PRIVATE KEY-----\nhunter2\n", "-----BEGIN RSA PRIVATE KEY-----\nhunter2", "hunter2"]

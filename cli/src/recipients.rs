@@ -3,12 +3,12 @@
 use std::{collections::HashMap, path::PathBuf};
 
 use seal_crds::{
-    keys::{Recipient, RecipientError, RecipientsFileError, parse_recipients},
+    keys::{Recipient, RecipientError, RecipientsFileError, parse_recipients, without_byte_order_mark},
     native::NamedRecipient,
 };
 
 use crate::{
-    cluster,
+    cluster::{self, FetchError},
     exit::Exit,
     failure::{Explain, Failure},
     input::Input,
@@ -97,7 +97,7 @@ pub(crate) fn resolve(choice: &RecipientChoice) -> Result<Vec<NamedRecipient>, F
             Ok(recipients)
         }
         RecipientChoice::Cluster(args) => {
-            let fetched = cluster::fetch(args)?;
+            let fetched = cluster::fetch(args).map_err(FetchError::or_give_recipients)?;
             terminal::note(&format!("sealing to {}", fetched.summary()));
             Ok(fetched.recipients())
         }
@@ -114,17 +114,18 @@ fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
         return Err(RecipientsError::Neither { given: shortened(given) }.into());
     }
     let source = input.read()?;
-    if source.text().lines().any(|line| line.trim() == "-----BEGIN CERTIFICATE-----") {
+    let text = without_byte_order_mark(source.text());
+    if text.lines().any(|line| line.trim() == "-----BEGIN CERTIFICATE-----") {
         return Err(RecipientsError::Certificate { file: input.name() }.into());
     }
-    let recipients = parse_recipients(source.text()).map_err(|error| match error {
+    let recipients = parse_recipients(text).map_err(|error| match error {
         RecipientsFileError::NoneFound => Failure::from(RecipientsError::EmptyFile { file: input.name() }),
         RecipientsFileError::Line { line, source } => {
             // The line isn't shown: it may be an identity that was put here by mistake.
             Failure::from(RecipientsError::NotRecipient(source)).at(Spot::unseen(&input.name(), line, 1))
         }
     })?;
-    let names = names(source.text());
+    let names = names(text);
     Ok(recipients
         .into_iter()
         .map(|recipient| NamedRecipient { name: names.get(recipient.as_str()).cloned(), recipient })
@@ -174,6 +175,21 @@ mod tests {
         let names = names(&format!("# name: prod\n# created: x\n{one}\n{two}\n"));
         assert_eq!(names.get(&one).map(String::as_str), Some("prod"));
         assert_eq!(names.get(&two), None);
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_neither_recipients_nor_names_nor_certificates() {
+        let recipient = Identity::generate().recipient().clone();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |text: String| {
+            std::fs::write(file.path(), text).unwrap();
+            from_flag(file.path().to_str().unwrap())
+        };
+        let found = read(format!("\u{feff}# name: prod\r\n{recipient}\r\n")).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((&found[0].recipient, found[0].name.as_deref()), (&recipient, Some("prod")));
+        let failure = read("\u{feff}-----BEGIN CERTIFICATE-----\nMIIE\n".to_owned()).unwrap_err();
+        assert!(failure.facts[0].contains("is a certificate"), "{failure:?}");
     }
 
     #[test]

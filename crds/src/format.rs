@@ -5,6 +5,7 @@
 //! from public text, so whether a Secret is in sync can be decided without opening anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use crate::digest::Digest;
@@ -178,14 +179,17 @@ pub enum UnsealError {
     },
     /// No identity at hand opens the envelope.
     #[error(
-        "no identity at hand opens envelopes[{envelope}]; it says it is sealed to {}",
-        short_list(sealed_to)
+        "no identity at hand opens envelopes[{envelope}]; it says it is sealed to {}{}",
+        list(sealed_to.iter().map(ToString::to_string)),
+        tried_list(tried)
     )]
     NoMatchingKey {
         /// The envelope's index.
         envelope: usize,
         /// Whom it says it is sealed to; a hint nobody authenticated.
-        sealed_to: Vec<Fingerprint>,
+        sealed_to: Vec<SealedTo>,
+        /// The identities that were tried.
+        tried: Vec<Fingerprint>,
     },
     /// No RSA key at hand opens an item of the peer's format. Which of key, label and bytes is wrong is not told
     /// apart: the answer would be an oracle for whoever can submit ciphertexts (Manger 2001). So it says everything
@@ -358,11 +362,54 @@ impl From<SecretError> for UnsealError {
     }
 }
 
-fn short_list(fingerprints: &[Fingerprint]) -> String {
-    if fingerprints.is_empty() {
-        return "nobody".to_owned();
+/// Whom an envelope says it is sealed to. Nobody authenticated it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedTo {
+    /// Of the recipient.
+    pub fingerprint: Fingerprint,
+    /// What people call it, where that can be shown.
+    name: Option<String>,
+}
+
+impl SealedTo {
+    /// A name that would be no word in a message, by its length or its characters, is left out: whoever wrote the
+    /// manifest chose it, and it goes into logs, Events and terminals.
+    pub fn new(fingerprint: Fingerprint, name: Option<&str>) -> Self {
+        const MAX_NAME: usize = 80;
+        let is_word = |name: &&str| {
+            (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        };
+        Self { fingerprint, name: name.filter(is_word).map(str::to_owned) }
     }
-    fingerprints.iter().map(Fingerprint::short).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for SealedTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = self.fingerprint.short();
+        match &self.name {
+            Some(name) => write!(f, "{short} ({name})"),
+            None => f.write_str(&short),
+        }
+    }
+}
+
+fn short_list(fingerprints: &[Fingerprint]) -> String {
+    list(fingerprints.iter().map(Fingerprint::short))
+}
+
+fn list(words: impl Iterator<Item = String>) -> String {
+    let words: Vec<_> = words.collect();
+    if words.is_empty() { "nobody".to_owned() } else { words.join(", ") }
+}
+
+/// The rest of the sentence; a keyring may hold more than anybody wants to read.
+fn tried_list(tried: &[Fingerprint]) -> String {
+    const SHOWN: usize = 8;
+    match tried.len() {
+        0 => "; there is no identity to try".to_owned(),
+        1..=SHOWN => format!("; tried: {}", short_list(tried)),
+        all => format!("; tried: {} and {} more", short_list(&tried[..SHOWN]), all - SHOWN),
+    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub mod template;
 mod tests;
 
 pub use digest::Digest;
-pub use format::{Format, Sealed, Shape, UnsealError, Unsealed};
+pub use format::{Format, Sealed, SealedTo, Shape, UnsealError, Unsealed};
 pub use names::{ItemName, Name, NameError, Namespace};
 pub use plaintext::Plaintext;
 pub use scope::{Binding, Place, Scope};

@@ -16,6 +16,7 @@ mod deletion;
 mod deploy;
 mod drift;
 mod evidence;
+mod key_backup;
 mod key_states;
 mod key_writers;
 mod keys;

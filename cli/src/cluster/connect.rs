@@ -60,10 +60,10 @@ impl Explain for ConnectError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Route(RouteError::Read(ReadError::Malformed { .. } | ReadError::OtherKind(_))) => return None,
-            Self::Route(RouteError::Read(_)) => {
-                "give recipients with -r, or a kubeconfig with --kubeconfig".to_owned()
+            Self::Route(RouteError::Read(ReadError::Malformed { .. } | ReadError::OtherKind(_))) => {
+                return None;
             }
+            Self::Route(RouteError::Read(_)) => "give a kubeconfig with --kubeconfig".to_owned(),
             Self::Route(error) => return error.hint(),
             Self::Unauthenticated { context, .. } => {
                 format!("does kubectl work there? Log in again to {context}")
@@ -72,17 +72,29 @@ impl Explain for ConnectError {
                 format!("log in with kubectl --context {context} get --raw /version, and try again")
             }
             Self::Unreachable { .. } | Self::Timeout { .. } => {
-                "is this the right --context, and is a VPN needed? Without the cluster, give recipients with -r".to_owned()
+                "is this the right --context, and is a VPN needed?".to_owned()
             }
             Self::Forbidden { .. } => {
-                "the controller's manifests let every authenticated user read them; ask for that role, or for a \
-                 recipients file to use with -r"
+                "the controller's manifests let every authenticated user read them; ask for that role"
                     .to_owned()
             }
             Self::NotInstalled { .. } => "is this the right --context?".to_owned(),
             Self::Busy { .. } => "try again in a moment".to_owned(),
             Self::Unexpected { .. } => return None,
         })
+    }
+}
+
+impl ConnectError {
+    /// Whether it isn't a slip in what was typed: the user may have to do without the cluster.
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        match self {
+            Self::Route(RouteError::Read(error)) => {
+                !matches!(error, ReadError::Malformed { .. } | ReadError::OtherKind(_))
+            }
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Forbidden { .. } => true,
+            _ => false,
+        }
     }
 }
 

@@ -72,8 +72,15 @@ impl BitnamiKeys {
         let mut keys = Vec::new();
         let (mut secrets, mut complaints) = self.load().await?;
         if secrets.is_empty() && self.make_first {
-            first::create(&self.client, &self.namespace).await?;
+            let is_made = first::create(&self.client, &self.namespace).await?;
             (secrets, complaints) = self.load().await?;
+            if !is_made && secrets.is_empty() {
+                let message = format!(
+                    "a first sealing key of sealed-secrets' kind can't be made: a Secret of its name exists without the \
+                     label {SEALING_KEY_LABEL}"
+                );
+                complaints.push(Complaint { secret: first::NAME.to_owned(), message });
+            }
         }
         for found in secrets {
             match found {

@@ -62,7 +62,8 @@ struct Found {
     holders: Vec<plan::Holder>,
     identities: Vec<Identity>,
     later: Vec<Option<Fingerprint>>,
-    complaints: Vec<Complaint>,
+    /// Secrets with the label that aren't keys, and why.
+    problems: Vec<(String, NotAKey)>,
     published: Vec<SealingKey>,
 }
 
@@ -79,7 +80,7 @@ impl Keys {
             match plan::next(&Observed::new(&found.holders, &found.later, &found.published)) {
                 Step::Make { name, .. } if made.as_ref() == Some(&name) => {
                     self.complain(&found, None);
-                    return Err(unreadable(&name));
+                    return Err(unreadable(&name, &found));
                 }
                 Step::Make { name, sequence } => {
                     self.make(&name, sequence).await?;
@@ -254,7 +255,11 @@ impl Keys {
 
     fn complain(&self, found: &Found, keyless: Option<&String>) {
         let keyless = keyless.map(|message| Complaint { secret: String::new(), message: message.clone() });
-        self.said.say(found.complaints.iter().cloned().chain(keyless));
+        let problems = found.problems.iter().map(|(secret, problem)| Complaint {
+            secret: secret.clone(),
+            message: format!("a Secret labelled as a sealing key isn't used as one: {problem}"),
+        });
+        self.said.say(problems.chain(keyless));
     }
 
     /// Hands the keyring to the reconcilers, with the peer's keys.
@@ -303,7 +308,7 @@ impl Found {
     /// private half is missing. The newest keys come first.
     fn new(list: KeySecretList, published: Vec<SealingKey>) -> Self {
         let mut keys = Vec::new();
-        let (mut later, mut complaints) = (Vec::new(), Vec::new());
+        let (mut later, mut problems) = (Vec::new(), Vec::new());
         for secret in list.items {
             let name = secret.metadata.name.clone().unwrap_or_default();
             match secret.into_key() {
@@ -312,24 +317,26 @@ impl Found {
                     if let NotAKey::LaterVersion(fingerprint) = problem {
                         later.push(fingerprint);
                     }
-                    let message = format!("a Secret labelled as a sealing key isn't used as one: {problem}");
-                    complaints.push(Complaint { secret: name, message });
+                    problems.push((name, problem));
                 }
             }
         }
         keys.sort_by_key(|(holder, _)| std::cmp::Reverse(holder.sequence));
         let (holders, identities) = keys.into_iter().unzip();
-        Self { holders, identities, later, complaints, published }
+        Self { holders, identities, later, problems, published }
     }
 }
 
 /// The name of the first key is taken by something else.
-fn unreadable(name: &str) -> Failure {
+fn unreadable(name: &str, found: &Found) -> Failure {
+    let problem = match found.problems.iter().find(|(secret, _)| secret == name) {
+        Some((_, problem)) => problem.to_string(),
+        None => format!("it has no label {SEALING_KEY_LABEL}"),
+    };
     Failure::transient(
         "KeyUnreadable",
         format!(
-            "Secret {name} exists, but isn't a sealing key: it needs the label {SEALING_KEY_LABEL}, and to be as it \
-             was made; restore it from the backup, or give it another name"
+            "Secret {name} exists, but isn't a sealing key: {problem}; restore it from the backup, or give it another name"
         ),
     )
 }

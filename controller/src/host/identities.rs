@@ -13,7 +13,7 @@ use seal_crds::keys::{IdentitiesError, Keyring, parse_identities};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use super::rsa_keys::{self, RsaKeysError};
+use super::key_backup::{self, KeyBackupError};
 
 /// More than any file of identities; a bound, because the file is read whole.
 const MAX_BYTES: u64 = 1 << 20;
@@ -37,13 +37,13 @@ pub enum IdentityFileError {
         /// Why.
         source: IdentitiesError,
     },
-    /// The file holds RSA keys that can't be used.
-    #[error("can't use the RSA keys in identity file {}", path.display())]
-    Rsa {
+    /// The file holds RSA keys, or a backup of sealing keys, that can't be used.
+    #[error("can't use the keys in identity file {}", path.display())]
+    Backup {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: RsaKeysError,
+        source: KeyBackupError,
     },
 }
 
@@ -121,11 +121,8 @@ fn read(path: &Path, keys: &mut Keyring) -> Result<(), IdentityFileError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1));
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(io)?;
     let path = || path.to_owned();
-    if let Some(found) = rsa_keys::parse(&bytes) {
-        let found = found.map_err(|source| IdentityFileError::Rsa { path: path(), source })?;
-        for key in found {
-            keys.insert_rsa_key(key);
-        }
+    if let Some(found) = key_backup::parse(&bytes) {
+        keys.merge(found.map_err(|source| IdentityFileError::Backup { path: path(), source })?);
         return Ok(());
     }
     let found = parse_identities(&*bytes);

@@ -18,10 +18,10 @@ pub mod beneath;
 pub mod directory;
 mod fault;
 pub mod identities;
+pub mod key_backup;
 pub mod lock;
 pub mod manifests;
 pub mod pass;
-pub mod rsa_keys;
 pub mod run;
 #[cfg(test)]
 mod site;

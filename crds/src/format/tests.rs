@@ -53,14 +53,19 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
             "envelopes[1] is of version 2; this program knows version 1: update it",
         ),
         (
-            UnsealError::NoMatchingKey { envelope: 1, sealed_to: vec![one, two] },
+            UnsealError::NoMatchingKey {
+                envelope: 1,
+                sealed_to: vec![SealedTo::new(one, Some("prod")), SealedTo::new(two, None)],
+                tried: vec![two],
+            },
             "NoMatchingKey",
-            "no identity at hand opens envelopes[1]; it says it is sealed to 7692c3ad3540bb80, 3fc4ccfe745870e2",
+            "no identity at hand opens envelopes[1]; it says it is sealed to 7692c3ad3540bb80 (prod), \
+             3fc4ccfe745870e2; tried: 3fc4ccfe745870e2",
         ),
         (
-            UnsealError::NoMatchingKey { envelope: 1, sealed_to: vec![] },
+            UnsealError::NoMatchingKey { envelope: 1, sealed_to: vec![], tried: vec![] },
             "NoMatchingKey",
-            "no identity at hand opens envelopes[1]; it says it is sealed to nobody",
+            "no identity at hand opens envelopes[1]; it says it is sealed to nobody; there is no identity to try",
         ),
         (
             UnsealError::CannotOpen {

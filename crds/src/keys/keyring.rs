@@ -63,6 +63,14 @@ impl Keyring {
         is_new
     }
 
+    /// Adds everything in another keyring at the end, less what is there already.
+    pub fn merge(&mut self, other: Self) {
+        self.extend(other.identities);
+        for key in other.rsa_keys {
+            self.insert_rsa_key(key);
+        }
+    }
+
     /// The RSA key with this fingerprint.
     pub fn find_rsa_key(&self, fingerprint: &Fingerprint) -> Option<&RsaPrivateKey> {
         self.rsa_keys.iter().find(|key| key.fingerprint() == *fingerprint)

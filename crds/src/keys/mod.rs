@@ -37,6 +37,11 @@ pub use rsa::{
     RsaSealingKeyError,
 };
 
+/// A file without the byte order mark (U+FEFF) that some editors put before UTF-8. It is no part of the first line.
+pub fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     //! What the kinds of key have in common, through age itself; and the keys that the tests share. They

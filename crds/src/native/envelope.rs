@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::document::{self, Opened};
 use super::{MAX_AGE_SIZE, MAX_STANZAS};
-use crate::format::UnsealError;
+use crate::format::{SealedTo, UnsealError};
 use crate::keys::{Fingerprint, Identity, Keyring, Recipient};
 
 /// Identities that are tried on one envelope, at most; a cluster has a handful. Each trial costs one key
@@ -95,17 +95,20 @@ pub(super) fn check_header(file: &[u8]) -> Result<(), &'static str> {
 pub(super) fn open(
     index: usize,
     file: &[u8],
-    hints: &[Fingerprint],
+    hints: &[SealedTo],
     keys: &Keyring,
 ) -> Result<Opened, UnsealError> {
-    let hinted = hints.iter().filter_map(|hint| keys.find(hint));
-    let others = keys.iter().filter(|identity| !hints.contains(&identity.fingerprint()));
+    let is_hinted = |of: Fingerprint| hints.iter().any(|hint| hint.fingerprint == of);
+    let hinted = hints.iter().filter_map(|hint| keys.find(&hint.fingerprint));
+    let others = keys.iter().filter(|identity| !is_hinted(identity.fingerprint()));
+    let mut tried = Vec::new();
     for identity in hinted.chain(others).take(MAX_TRIALS) {
+        tried.push(identity.fingerprint());
         if let Some(json) = decrypt(index, file, identity)? {
             return document::parse(index, &json, identity.fingerprint());
         }
     }
-    Err(UnsealError::NoMatchingKey { envelope: index, sealed_to: hints.to_vec() })
+    Err(UnsealError::NoMatchingKey { envelope: index, sealed_to: hints.to_vec(), tried })
 }
 
 /// The payload, or `None` where the file isn't for this identity.

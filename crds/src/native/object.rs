@@ -29,8 +29,8 @@ use super::document::KnownKey;
 use super::item::SealedItem;
 use super::{MAX_AGE_SIZE, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_ITEMS, MAX_RECIPIENTS, envelope};
 use crate::digest::Digest;
-use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
-use crate::keys::{Fingerprint, Keyring};
+use crate::format::{Format, Sealed, SealedTo, Shape, UnsealError, Unsealed};
+use crate::keys::{Fingerprint, Keyring, ParseFingerprintError};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
 use crate::resources::{self, SealedSecretSpec, Template};
@@ -51,7 +51,7 @@ pub struct NativeSealed {
 
 struct Envelope {
     keys: Vec<DataKeyId>,
-    recipients: Vec<Fingerprint>,
+    recipients: Vec<SealedTo>,
     file: Vec<u8>,
 }
 
@@ -121,11 +121,12 @@ impl NativeSealed {
                     found: expected.to_string(),
                 });
             }
-            if opened.recipients != public.recipients {
+            let found = public.recipients.iter().map(|hint| hint.fingerprint);
+            if !found.clone().eq(opened.recipients.iter().copied()) {
                 return Err(UnsealError::WrongRecipients {
                     envelope: index,
                     sealed: opened.recipients,
-                    found: public.recipients.clone(),
+                    found: found.collect(),
                 });
             }
             let ids: Vec<DataKeyId> = opened.keys.iter().map(|known| known.key.id(&expected)).collect();
@@ -224,8 +225,8 @@ fn parse_envelope(index: usize, envelope: &resources::Envelope) -> Result<Envelo
     let recipients = envelope
         .recipients
         .iter()
-        .map(|hint| hint.fingerprint.parse())
-        .collect::<Result<_, _>>()
+        .map(|hint| Ok(SealedTo::new(hint.fingerprint.parse()?, hint.name.as_deref())))
+        .collect::<Result<_, ParseFingerprintError>>()
         .map_err(|_| malformed(path("recipients"), "has a fingerprint that is not 64 hex digits"))?;
     let file = BASE64.decode(&envelope.age).map_err(|_| malformed(path("age"), "is not canonical base64"))?;
     envelope::check_header(&file).map_err(|problem| malformed(path("age"), problem))?;

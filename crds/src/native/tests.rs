@@ -22,7 +22,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::data_key::DataKey;
 use super::document::KnownKey;
 use super::{Item, NamedRecipient, NativeSealed, SealError, envelope, seal};
-use crate::format::{Sealed, UnsealError, Unsealed};
+use crate::format::{Sealed, SealedTo, UnsealError, Unsealed};
 use crate::keys::{Identity, Keyring, Recipient};
 use crate::plaintext::Plaintext;
 use crate::resources::{Envelope, SealedSecretSpec, Template};
@@ -142,6 +142,11 @@ fn merge(mut into: SealedSecretSpec, from: SealedSecretSpec) -> SealedSecretSpec
     into.envelopes.extend(from.envelopes);
     into.encrypted_data.extend(from.encrypted_data);
     into
+}
+
+/// Whom [`Sealing`] says it sealed to.
+fn sealed_to(identity: &Identity) -> Vec<SealedTo> {
+    vec![SealedTo::new(identity.fingerprint(), Some(&identity.kind().to_string()))]
 }
 
 /// The data keys of an envelope, as a recipient who doesn't play by the rules takes them out.

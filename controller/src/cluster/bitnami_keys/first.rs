@@ -20,17 +20,17 @@ use crate::cluster::key_secret::with_private_half;
 use crate::failure::Failure;
 
 /// The name of the first key: what the peer's own begin with, and fixed, so that creating it is a race with one winner.
-const NAME: &str = "sealed-secrets-key-first";
+pub(super) const NAME: &str = "sealed-secrets-key-first";
 
 /// How long the certificate counts: the peer's default, ten years.
 const VALID_FOR: u64 = 10 * 365 * 24 * 60 * 60;
 
-/// Creates it, unless somebody was quicker.
+/// Creates it; `false` where a Secret of its name exists.
 ///
 /// # Errors
 ///
 /// A transient failure.
-pub(super) async fn create(client: &Client, namespace: &Namespace) -> Result<(), Failure> {
+pub(super) async fn create(client: &Client, namespace: &Namespace) -> Result<bool, Failure> {
     let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
     // Off the async threads: finding two primes takes a second, and longer with bad luck.
     let (fingerprint, body) = tokio::task::spawn_blocking(move || generate(now))
@@ -45,18 +45,13 @@ pub(super) async fn create(client: &Client, namespace: &Namespace) -> Result<(),
         .expect("a validated namespace is a URL segment");
     match client.request::<kube::core::PartialObjectMeta>(request).await {
         Ok(_) => {
-            tracing::info!(secret = NAME, %fingerprint, "made the first sealing key of sealed-secrets' kind")
+            tracing::info!(secret = NAME, %fingerprint, "made the first sealing key of sealed-secrets' kind");
+            Ok(true)
         }
         // Somebody was quicker, and theirs is loaded next; or what has the name isn't a key.
-        Err(error) if is_code(&error, 409) => {
-            tracing::warn!(
-                secret = NAME,
-                "the Secret for a first sealing key of sealed-secrets' kind exists"
-            );
-        }
-        Err(error) => return Err(failure("creating a sealing key of sealed-secrets' kind", &error)),
+        Err(error) if is_code(&error, 409) => Ok(false),
+        Err(error) => Err(failure("creating a sealing key of sealed-secrets' kind", &error)),
     }
-    Ok(())
 }
 
 fn generate(now: u64) -> (Fingerprint, Vec<u8>) {

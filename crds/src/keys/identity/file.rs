@@ -5,6 +5,7 @@
 //! text and line numbers alone.
 
 use super::{Identity, IdentityError};
+use crate::keys::without_byte_order_mark;
 
 /// Why an identity file can't be used. Permanent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +44,8 @@ pub fn parse_identities(file: impl AsRef<[u8]>) -> Result<Vec<Identity>, Identit
         return Err(refuse(IdentityError::EncryptedAge));
     }
     let text = str::from_utf8(file).map_err(|_| refuse(IdentityError::Unknown))?;
-    if start.starts_with(b"-----BEGIN ") {
+    let text = without_byte_order_mark(text);
+    if text.trim_ascii_start().starts_with("-----BEGIN ") {
         return Ok(vec![Identity::parse(text).map_err(refuse)?]);
     }
 
@@ -84,6 +86,18 @@ mod tests {
         let identities = parse_identities(format!("\n{SSH}\n")).unwrap();
         assert_eq!(identities.len(), 1);
         assert_eq!(identities[0].kind(), RecipientKind::SshEd25519);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_file() {
+        for file in [format!("# created: today\n{X25519}\n"), format!("{X25519}\r\n"), SSH.to_owned()] {
+            assert_eq!(parse_identities(format!("\u{feff}{file}")).unwrap().len(), 1);
+        }
+        // A second one is text, and so is one in a later line.
+        let again = format!("\u{feff}\u{feff}{X25519}\n");
+        assert!(matches!(file_error(again), IdentitiesError::Line { line: 1, .. }));
+        assert!(matches!(file_error(format!("\n\u{feff}{X25519}")), IdentitiesError::Line { line: 2, .. }));
+        assert_eq!(file_error("\u{feff}"), IdentitiesError::NoneFound);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use super::{Recipient, RecipientError};
+use crate::keys::without_byte_order_mark;
 
 /// Why a recipients file can't be used. Permanent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +25,7 @@ pub enum RecipientsFileError {
 }
 
 /// Reads a recipients file: one recipient a line; blank lines and lines that begin with `#` don't count, a
-/// recipient that comes again is dropped.
+/// recipient that comes again is dropped, and so is a byte order mark before the first line.
 ///
 /// # Errors
 /// The first line that isn't a recipient, or [`RecipientsFileError::NoneFound`]: a file without any is a
@@ -32,7 +33,7 @@ pub enum RecipientsFileError {
 pub fn parse_recipients(text: &str) -> Result<Vec<Recipient>, RecipientsFileError> {
     let mut recipients: Vec<Recipient> = Vec::new();
     let mut seen = HashSet::new();
-    for (line, text) in (1..).zip(text.lines().map(str::trim)) {
+    for (line, text) in (1..).zip(without_byte_order_mark(text).lines().map(str::trim)) {
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
@@ -60,6 +61,15 @@ mod tests {
         );
         let recipients = parse_recipients(&file).unwrap();
         assert_eq!(recipients, [X25519_RECIPIENT.parse().unwrap(), SSH_RECIPIENT.parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        for first in ["# ours", X25519_RECIPIENT] {
+            let file = format!("\u{feff}{first}\r\n{X25519_RECIPIENT}\r\n");
+            assert_eq!(parse_recipients(&file).unwrap(), [X25519_RECIPIENT.parse().unwrap()]);
+        }
+        assert!(parse_recipients(&format!("\n\u{feff}{X25519_RECIPIENT}")).is_err(), "not in a later line");
     }
 
     #[test]

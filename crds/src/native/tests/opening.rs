@@ -42,14 +42,37 @@ fn nobody_else_opens_it_and_the_error_says_who_could() {
     let spec = Sealing::to(&[&to]).item("a", "1").spec();
     for keys in [ring(&[&other]), ring(&[&x25519(), &ssh_ed25519()]), ring(&[])] {
         let error = unseal("prod/db", &spec, &keys).unwrap_err();
-        assert_eq!(error, UnsealError::NoMatchingKey { envelope: 0, sealed_to: vec![to.fingerprint()] });
+        let (sealed_to, tried) = (sealed_to(&to), keys.fingerprints().collect());
+        assert_eq!(error, UnsealError::NoMatchingKey { envelope: 0, sealed_to, tried });
         assert!(error.may_pass_with_other_keys());
         let message = format!(
-            "no identity at hand opens envelopes[0]; it says it is sealed to {}",
-            to.fingerprint().short()
+            "no identity at hand opens envelopes[0]; it says it is sealed to {} ({}); ",
+            to.fingerprint().short(),
+            to.kind()
         );
-        assert_eq!(error.to_string(), message);
+        assert!(error.to_string().starts_with(&message), "{error}");
     }
+}
+
+#[test]
+fn who_could_open_it_is_named_by_name_and_fingerprint_and_so_are_the_keys_that_were_tried() {
+    let (to, other) = (x25519(), x25519());
+    let mut spec = Sealing::to(&[&to]).item("a", "1").spec();
+    let mut said = |name: &str, keys: &[&Identity]| {
+        spec.envelopes[0].recipients[0].name = Some(name.to_owned());
+        unseal("prod/db", &spec, &ring(keys)).unwrap_err().to_string()
+    };
+    let (sealed_to, tried) = (to.fingerprint().short(), other.fingerprint().short());
+    assert!(said("prod-2026", &[&other]).ends_with(&format!("{sealed_to} (prod-2026); tried: {tried}")));
+    assert!(
+        said("prod-2026", &[]).ends_with(&format!("{sealed_to} (prod-2026); there is no identity to try"))
+    );
+    // Whoever writes the manifest chooses the name, and it goes to logs and terminals.
+    for hostile in ["", "\u{1b}]0;x\u{7}", "a\nb", "\u{202e}dorp", &"x".repeat(81)] {
+        assert!(said(hostile, &[&other]).ends_with(&format!("{sealed_to}; tried: {tried}")), "{hostile:?}");
+    }
+    let many: Vec<_> = (0..10).map(|_| x25519()).collect();
+    assert!(said("a", &many.iter().collect::<Vec<_>>()).ends_with(" and 2 more"));
 }
 
 #[test]
@@ -84,8 +107,8 @@ fn each_envelope_may_need_another_identity() {
     assert_eq!(opened.opened_by, [old.fingerprint(), new.fingerprint()]);
     // All or nothing: with one of the two, even that one's items stay closed.
     let error = unseal("prod/db", &merged, &ring(&[&old])).unwrap_err();
-    let sealed_to = vec![new.fingerprint()];
-    assert_eq!(error, UnsealError::NoMatchingKey { envelope: 1, sealed_to });
+    let (sealed_to, tried) = (sealed_to(&new), vec![old.fingerprint()]);
+    assert_eq!(error, UnsealError::NoMatchingKey { envelope: 1, sealed_to, tried });
 }
 
 #[test]
@@ -110,9 +133,10 @@ fn a_hint_finds_its_identity_behind_more_than_may_be_tried() {
     let mut spec = Sealing::to(&[&identity]).item("a", "1").spec();
     assert_eq!(unseal("prod/db", &spec, &ring(&keys)), Ok(values([("a", b"1")])));
     // Without the hint it is the 65th, and 64 are tried.
-    let sealed_to = vec![strangers[0].fingerprint()];
-    spec.envelopes[0].recipients[0].fingerprint = sealed_to[0].to_string();
-    let error = UnsealError::NoMatchingKey { envelope: 0, sealed_to };
+    let sealed_to = sealed_to(&strangers[0]);
+    spec.envelopes[0].recipients[0].fingerprint = sealed_to[0].fingerprint.to_string();
+    let tried = strangers.iter().map(Identity::fingerprint).collect();
+    let error = UnsealError::NoMatchingKey { envelope: 0, sealed_to, tried };
     assert_eq!(unseal("prod/db", &spec, &ring(&keys)), Err(error));
 }
 

@@ -48,7 +48,9 @@ fn all_envelopes_become_one_for_the_new_recipients_and_no_item_changes() {
         values([("a", b"1"), ("t", b"2"), ("b", b"3"), ("url", b"x2")])
     );
     let error = unseal("prod/db", &one, &ring(&[&a, &b])).unwrap_err();
-    assert_eq!(error, UnsealError::NoMatchingKey { envelope: 0, sealed_to: vec![c.fingerprint()] });
+    let UnsealError::NoMatchingKey { envelope: 0, sealed_to, tried } = error else { panic!("{error}") };
+    assert_eq!(sealed_to.iter().map(|to| to.fingerprint).collect::<Vec<_>>(), [c.fingerprint()]);
+    assert_eq!(tried, [a.fingerprint(), b.fingerprint()]);
 }
 
 #[test]

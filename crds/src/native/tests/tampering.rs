@@ -304,9 +304,9 @@ fn an_envelope_to_somebody_else_with_borrowed_hints_stays_closed() {
     let (us, them) = (x25519(), x25519());
     let mut spec = Sealing::to(&[&us]).item("a", "1").spec();
     spec.envelopes[0].age = Sealing::to(&[&them]).item("a", "1").spec().envelopes.remove(0).age;
-    let sealed_to = vec![us.fingerprint()];
+    let (sealed_to, tried) = (sealed_to(&us), vec![us.fingerprint()]);
     assert_eq!(
         unseal("prod/db", &spec, &ring(&[&us])),
-        Err(UnsealError::NoMatchingKey { envelope: 0, sealed_to })
+        Err(UnsealError::NoMatchingKey { envelope: 0, sealed_to, tried })
     );
 }
