@@ -6,6 +6,9 @@
 
 mod differences;
 mod inputs;
+mod names;
+mod omitted;
+mod usage;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -275,7 +278,7 @@ fn a_link_of_the_name_is_enough() {
     let mut command = Command::new(&link);
     sandbox.confine(&mut command);
     let version = run(command.arg("--version"), b"");
-    assert_eq!((version.code, &*version.stdout), (0, &b"kubeseal version: v0.38.4\n"[..]));
+    assert_eq!((version.code, &*version.stdout), (0, &b"kubeseal version: v0.40.0\n"[..]));
 }
 
 #[test]

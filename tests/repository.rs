@@ -155,6 +155,17 @@ fn one_crypto_provider_and_no_openssl_are_in_the_tree() {
     assert!(crates.contains("aws-lc-rs"));
 }
 
+/// aws-lc's other source of randomness, timing jitter, costs every process 30 ms. `.cargo/config.toml` leaves it out.
+#[test]
+fn the_programs_take_their_randomness_from_the_operating_system() {
+    for program in [env!("CARGO_BIN_EXE_test-seal"), env!("CARGO_BIN_EXE_test-seal-controller")] {
+        let bytes = fs::read(program).unwrap();
+        let has = |symbol: &str| bytes.windows(symbol.len()).any(|window| window == symbol.as_bytes());
+        assert!(has("RAND_bytes"), "{program} has no symbols, so nothing can be told from those it lacks");
+        assert!(!has("jent_"), "{program} was built without AWS_LC_SYS_NO_JITTER_ENTROPY=1");
+    }
+}
+
 #[test]
 fn every_source_file_opens_with_what_it_is() {
     let mut sources = Vec::new();

@@ -230,6 +230,77 @@ fn at_a_terminal_the_cluster_need_not_be_named() {
     assert!(screen.contains("there is no kubeconfig"), "{screen}");
 }
 
+/// As kubeseal, what is wrong goes where its own goes, to standard output; nobody may be looking there.
+#[test]
+fn a_flag_that_is_wrong_is_told_to_whoever_sends_the_result_elsewhere() {
+    let [elsewhere, here] =
+        ["e", "oe"].map(|streams| Session::start(&Sandbox::new(), streams, &["kubeseal", "--nosuch"]).end());
+    assert_eq!((elsewhere.0, here.0), (2, 2));
+    assert!(
+        elsewhere.1.contains("error") && elsewhere.1.contains("unknown flag: --nosuch"),
+        "{}",
+        elsewhere.1
+    );
+    assert!(elsewhere.2.ends_with("unknown flag: --nosuch\n"), "{}", elsewhere.2);
+    assert!(here.1.ends_with("\nunknown flag: --nosuch\n") && !here.1.contains("hint"), "{}", here.1);
+}
+
+/// The rows of a terminal that was sent this.
+fn rows(sent: &str) -> Vec<String> {
+    let mut rows = vec![Vec::new()];
+    let mut column = 0;
+    let mut rest = sent.chars();
+    while let Some(c) = rest.next() {
+        let row: &mut Vec<char> = rows.last_mut().unwrap();
+        match c {
+            '\n' => {
+                rows.push(Vec::new());
+                column = 0;
+            }
+            '\r' => column = 0,
+            '\u{1b}' => assert!(rest.by_ref().find(char::is_ascii_alphabetic) == Some('m'), "{sent:?}"),
+            c => {
+                row.resize(row.len().max(column + 1), ' ');
+                row[column] = c;
+                column += 1;
+            }
+        }
+    }
+    rows.iter().map(|row| row.iter().collect::<String>().trim_end().to_owned()).collect()
+}
+
+#[test]
+fn a_migration_shows_how_far_it_is_and_leaves_nothing_of_that() {
+    const OBJECTS: usize = 800;
+    let sandbox = Sandbox::new();
+    let secrets: String = (0..OBJECTS)
+        .map(|n| format!("---\nkind: Secret\napiVersion: v1\nmetadata: {{name: s{n}, namespace: prod}}\nstringData: {{a: b}}\n"))
+        .collect();
+    let args = ["--seal-format", "bitnami", "--cert", "rsa.crt"];
+    let sealed = String::from_utf8(sandbox.succeed(args, secrets)).unwrap();
+    sandbox.write("good.yaml", &sealed);
+    // The last one is found elsewhere than it was sealed for.
+    sandbox.write("bad.yaml", sealed.replace("name: s799\n", "name: moved\n"));
+    for (file, code) in [("good.yaml", 0), ("bad.yaml", 3)] {
+        let args = ["migrate", "-i", "rsa.key", "-r", "prod.pub", file];
+        let piped = sandbox.run(args, "");
+        let piped = [String::from_utf8(piped.stdout).unwrap(), piped.stderr].concat();
+        assert!(!piped.contains("opening and sealing"), "{piped}");
+        for env in [("TERM", "xterm"), ("TERM", "dumb"), ("NO_COLOR", "1")] {
+            let (exit, screen, _) = Session::with_environment(&sandbox, "oe", &args, &[env]).end();
+            assert_eq!(exit, code, "{screen}");
+            let shown: Vec<&str> = screen.split("opening and sealing: ").skip(1).collect();
+            assert!(!shown.is_empty(), "{env:?}: {screen:?}");
+            for line in shown {
+                let (done, rest) = line.split_once(' ').unwrap();
+                assert!((1..=OBJECTS).contains(&done.parse().unwrap()), "{line:?}");
+                assert!(rest.starts_with("of 800\r"), "{line:?}");
+            }
+            assert_eq!(rows(&screen), rows(&piped), "{env:?}");
+        }
+    }
+}
+
 const CREATE: [&str; 8] = ["create", "db", "-n", "prod", "-r", "prod.pub", "--prompt", "password"];
 
 #[test]

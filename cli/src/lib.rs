@@ -53,8 +53,8 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     leave_no_core();
     let mut args = std::env::args_os();
-    if kubeseal::is_called(args.next().as_ref()) {
-        return kubeseal::main("kubeseal", args);
+    if let Some(program) = kubeseal::called(args.next().as_ref()) {
+        return kubeseal::main(&program, args);
     }
     if args.next().is_some_and(|first| first == "kubeseal") {
         return kubeseal::main("seal kubeseal", args);

@@ -108,6 +108,7 @@ pub(crate) fn migrate(
         work.warn_of_templates(&target, &found.uses);
         for_templates = found.uses;
         rendered = found.rendered.keys().cloned().collect();
+        items.retain(|name, _| !found.omitted.contains(name));
         items.extend(found.rendered);
     }
     let items: BTreeMap<ItemName, Item> = items
@@ -139,6 +140,8 @@ struct Translated {
     /// The items that these texts use.
     uses: BTreeSet<ItemName>,
     rendered: BTreeMap<ItemName, Plaintext>,
+    /// The items that aren't in the Secret, and that no text uses.
+    omitted: BTreeSet<ItemName>,
 }
 
 impl Work<'_, '_> {
@@ -195,12 +198,26 @@ impl Work<'_, '_> {
         items: &BTreeMap<ItemName, Plaintext>,
         renders: bool,
     ) -> Result<Translated, Located<MigrateError>> {
-        let mut translated = Translated::default();
-        let mut substitution = Substitution::new(items, &spec.template.data);
-        for (key, text) in &spec.template.data {
+        let data = &spec.template.data;
+        let omitted = data.iter().filter(|(_, text)| text.is_none());
+        let omitted: BTreeSet<ItemName> = omitted.filter_map(|(key, _)| key.parse().ok()).collect();
+        let mut substitution = Substitution::new(items, &omitted, data);
+        let mut translated = Translated { omitted: omitted.clone(), ..Translated::default() };
+        for (key, text) in data {
             let path = ["spec", "template", "data", key.as_str()];
             let error = |error: MigrateError| Located { error, at: self.at(&path) };
             let key: ItemName = key.parse().map_err(|name: NameError| error(name.into()))?;
+            let Some(text) = text else {
+                let what = if items.contains_key(&key) {
+                    format!(
+                        "item {key} is left out: template.data.{key} is null, so it never was in the Secret"
+                    )
+                } else {
+                    format!("template.data.{key} is left out: it is null, and no item has that name")
+                };
+                self.warn(&path, what);
+                continue;
+            };
             if items.contains_key(&key) {
                 self.warn(
                     &path,

@@ -46,16 +46,21 @@ impl Progress {
         // Who finds it locked leaves the line to whoever writes it.
         let Ok(mut shown) = self.shown.try_lock() else { return };
         if shown.0.elapsed() >= INTERVAL {
-            terminal::status_line(&format!("{}: {done} of {}", self.what, self.total));
+            terminal::status_line(&self.line(done));
             *shown = (Instant::now(), true);
         }
+    }
+
+    fn line(&self, done: usize) -> String {
+        format!("{}: {done} of {}", self.what, self.total)
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown.get_mut().is_ok_and(|shown| shown.1) {
-            terminal::status_line("");
+            // No line was wider.
+            terminal::erase_status_line(self.line(self.total).len());
         }
     }
 }

@@ -59,7 +59,12 @@ pub(crate) fn note(what: &str) {
 
 /// A line that the next one overwrites; for a terminal only.
 pub(crate) fn status_line(what: &str) {
-    print(&format!("\r\u{1b}[K{}", shown(what)));
+    print(&format!("\r{}", shown(what)));
+}
+
+/// Overwrites a line of this width with nothing. With blanks, since not every terminal takes more.
+pub(crate) fn erase_status_line(width: usize) {
+    print(&format!("\r{:width$}\r", ""));
 }
 
 /// A message as it may be shown, whatever words of others are in it.

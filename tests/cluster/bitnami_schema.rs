@@ -47,7 +47,8 @@ fn what_the_peers_programs_write_is_kept_as_it_was_written() {
                 "template": {
                     "type": "kubernetes.io/dockerconfigjson",
                     "immutable": true,
-                    "data": {".dockerconfigjson": "{\"auths\": \"{{ .a }}\"}"},
+                    // What leaves an item out must not be lost: the item would be in the Secret.
+                    "data": {".dockerconfigjson": "{\"auths\": \"{{ .a }}\"}", "a": null},
                     "metadata": {
                         "name": "db",
                         "labels": {"app": "db"},

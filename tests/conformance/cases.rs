@@ -25,6 +25,8 @@ pub(crate) struct Case {
     pub(crate) items: BTreeMap<String, Vec<u8>>,
     /// Key, Go template, what comes of it.
     pub(crate) templates: &'static [(&'static str, &'static str, &'static str)],
+    /// Items that `null` in the template leaves out of the Secret.
+    pub(crate) omitted: &'static [&'static str],
     /// Sealed at once, in the deprecated way.
     pub(crate) whole: bool,
     /// Data of a Secret of that name that is there before, with the annotations that let it be taken over.
@@ -78,6 +80,11 @@ pub(crate) fn sealed() -> Vec<Case> {
                 ("plain", "no template", "no template"),
             ],
             ..Case::new("templated", "Opaque", &[("user", "a"), ("password", "b")])
+        },
+        Case {
+            templates: &[("host", "db", "db"), ("url", "{{ .password }}@{{ .host }}", "b@db")],
+            omitted: &["password"],
+            ..Case::new("omitted", "Opaque", &[("user", "a"), ("password", "b")])
         },
         Case { whole: true, ..Case::new("whole", "Opaque", &[("a", "1")]).label("app", "db") },
     ]
@@ -145,6 +152,9 @@ impl Case {
         for (key, template, _) in self.templates {
             sealed["spec"]["template"]["data"][key] = json!(template);
         }
+        for key in self.omitted {
+            sealed["spec"]["template"]["data"][key] = Value::Null;
+        }
     }
 
     /// The SealedSecret around a spec.
@@ -178,6 +188,7 @@ impl Case {
     /// What must come of it.
     pub(crate) fn expected(&self) -> Content {
         let mut data = self.items.clone();
+        data.retain(|key, _| !self.omitted.contains(&key.as_str()));
         data.extend(
             self.templates.iter().map(|(key, _, text)| ((*key).to_owned(), text.as_bytes().to_vec())),
         );

@@ -159,6 +159,8 @@ fn secrets_stay_when_a_pruning_tool_follows_a_migration_to_the_native_format() {
         objects.retain(|object| object.namespace.ends_with("4096") && scopes.contains(&object.scope));
         // What permits a foreign Secret to be taken over is for a person to repeat in the native format's words.
         objects.retain(|object| object.case.before.is_none() && object.case.owned);
+        // kubectl applies on its own side here, and drops the null that leaves an item out.
+        objects.retain(|object| object.case.omitted.is_empty());
         let repository = tempfile::tempdir().unwrap();
         for Object { namespace, case, sealed, .. } in &mut objects {
             sealed["metadata"]["labels"] = json!({PART_OF: namespace});

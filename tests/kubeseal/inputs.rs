@@ -3,7 +3,7 @@
 //! Invariant: values are nobody's.
 
 /// By name, so that a case is one line.
-pub(super) const INPUTS: [(&str, &str); 18] = [
+pub(super) const INPUTS: [(&str, &str); 20] = [
     ("nothing", ""),
     ("word", "secret\n"),
     ("value", "v\n"),
@@ -66,6 +66,8 @@ data: {password: eA==}
          {sealedsecrets.bitnami.com/skip-set-owner-references: \"true\"}}\nstringData: {password: x}\n",
     ),
     ("upper-case.yaml", "metadata: {name: testSecret, namespace: prod}\nstringData: {password: x}\n"),
+    ("odd.yaml", "metadata: {name: \"a/b\\e[2J\", namespace: Team_A}\nstringData: {password: x}\n"),
+    ("spaced.yaml", "metadata: {name: db, namespace: prod}\nstringData: {\"pass word\": x}\n"),
     ("twice.yaml", "metadata: {name: db, namespace: prod}\ndata: {password: eA==, password: eQ==}\n"),
     ("boolean.yaml", "metadata: {name: db, namespace: prod}\nstringData: {on: x}\n"),
     (

@@ -121,25 +121,26 @@ fn open(
 ) -> Result<Opened, Failure> {
     let spot = || manifest.spot(manifest.tree(object).range(object.node).start);
     let mut peers = None;
-    let (target, texts, sealed): (_, _, Arc<dyn Sealed>) = match sealed::format(manifest, object)? {
-        SealedFormat::Native => {
-            let spec = manifest.spec(object)?;
-            let is_open = spec.scope == Scope::ClusterWide;
-            let target = sealed::target(manifest, object, args.namespace.as_ref(), is_open)?;
-            // Whether a type may be made by a controller is its policy; here somebody
-            // has the key and wants the values.
-            let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
-            let sealed = NativeSealed::parse(target.place(), &spec, &allowed)
-                .map_err(|source| Failure::from(OpenError::new(&target.place(), source)).at(spot()))?;
-            (target, spec.template.data, Arc::new(sealed))
-        }
-        SealedFormat::Bitnami => {
-            let found = sealed::bitnami(manifest, object, args.namespace.as_ref())?;
-            let sealed = found.parse().map_err(|error| Failure::from(error).at(spot()))?;
-            peers = Some(sealed.clone());
-            (found.target, found.spec.template.data, Arc::new(sealed))
-        }
-    };
+    let (target, templates, sealed): (_, BTreeSet<String>, Arc<dyn Sealed>) =
+        match sealed::format(manifest, object)? {
+            SealedFormat::Native => {
+                let spec = manifest.spec(object)?;
+                let is_open = spec.scope == Scope::ClusterWide;
+                let target = sealed::target(manifest, object, args.namespace.as_ref(), is_open)?;
+                // Whether a type may be made by a controller is its policy; here somebody
+                // has the key and wants the values.
+                let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
+                let sealed = NativeSealed::parse(target.place(), &spec, &allowed)
+                    .map_err(|source| Failure::from(OpenError::new(&target.place(), source)).at(spot()))?;
+                (target, spec.template.data.into_keys().collect(), Arc::new(sealed))
+            }
+            SealedFormat::Bitnami => {
+                let found = sealed::bitnami(manifest, object, args.namespace.as_ref())?;
+                let sealed = found.parse().map_err(|error| Failure::from(error).at(spot()))?;
+                peers = Some(sealed.clone());
+                (found.target, found.spec.template.data.into_keys().collect(), Arc::new(sealed))
+            }
+        };
     let place = target.place();
     let failure = |source: UnsealError| {
         let hint = peers.as_ref().filter(|_| source.may_pass_with_other_keys());
@@ -150,7 +151,7 @@ fn open(
     let has_template = sealed.is_revealed();
     let sealed = sealed.reveal(keys).map_err(failure)?.unwrap_or(sealed);
     let unsealed = sealed.unseal(keys).map_err(failure)?;
-    let made = |item: &&ItemName| has_template && texts.contains_key(item.as_str());
+    let made = |item: &&ItemName| has_template && templates.contains(item.as_str());
     let rendered = unsealed.data.keys().filter(made).cloned().collect();
     Ok(Opened {
         namespace: target.namespace,

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use seal_crds::{NameError, Scope};
+use seal_crds::Scope;
 
 use crate::failure::Explain;
 
@@ -42,8 +42,6 @@ pub(super) enum KubesealError {
     NotItem { under: &'static str, rule: &'static str },
     #[error("illegal base64 data in item {0}")]
     NotBase64(String),
-    #[error(transparent)]
-    Name(#[from] NameError),
     #[error("failed to encrypt using an expired certificate on {0}")]
     Expired(String),
     #[error("unsupported output format: {0}")]

@@ -8,7 +8,7 @@ pub(super) mod table;
 
 use std::collections::BTreeMap;
 
-pub(super) use help::help;
+pub(super) use help::{help, list, title};
 use table::{FLAGS, Flag, Kind};
 
 use crate::{exit::Exit, failure::Explain};
@@ -28,7 +28,7 @@ pub(super) enum FlagError {
     #[error("flag needs an argument: {0}")]
     NoValue(String),
     #[error("invalid argument {value:?} for \"{flag}\" flag: {rule}")]
-    Value { value: String, flag: String, rule: &'static str },
+    Value { value: String, flag: String, rule: String },
     #[error("an argument isn't text in UTF-8")]
     NotText,
 }
@@ -75,7 +75,7 @@ impl Values {
         parse_bool(self.values.get(name)?.last()?)
     }
 
-    fn set(&mut self, flag: &'static Flag, value: &str) -> Result<(), &'static str> {
+    fn set(&mut self, flag: &'static Flag, value: &str) -> Result<(), String> {
         flag.kind.check(value)?;
         // Two names of one wish: whichever comes last counts.
         let name = if flag.name == "rotate" { "re-encrypt" } else { flag.name };

@@ -37,7 +37,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use failure::KubesealError;
 use flags::{FlagError, Values};
 use options::Options;
-use seal_crds::keys::Certificate;
+use seal_crds::{foreign, keys::Certificate};
 
 use crate::{
     certificate::{self, ReadCertificateError},
@@ -49,12 +49,13 @@ use crate::{
 };
 
 /// The peer's, whose scripts ask for it: flags and output are those of this version.
-const PEER_VERSION: &str = "v0.38.4";
+const PEER_VERSION: &str = "v0.40.0";
 
-/// Whether the program was called by this name.
-pub(crate) fn is_called(program: Option<&OsString>) -> bool {
-    let name = program.and_then(|program| Path::new(program).file_name());
-    name.is_some_and(|name| name == "kubeseal")
+/// The name that the program was called by, if it is this one.
+pub(crate) fn called(program: Option<&OsString>) -> Option<String> {
+    let program = program?;
+    let is_it = Path::new(program).file_name().is_some_and(|name| name == "kubeseal");
+    is_it.then(|| foreign::path(Path::new(program)))
 }
 
 /// Runs with these arguments, the program's name not among them.
@@ -65,10 +66,7 @@ pub(crate) fn main(program: &str, args: impl IntoIterator<Item = OsString>) -> E
         .and_then(|args| flags::parse(args, |name| std::env::var(name).ok()));
     let values = match values {
         Ok(values) => values,
-        Err(error) => {
-            terminal::print_failure(&error.into());
-            return ExitCode::from(2);
-        }
+        Err(error) => return refuse(program, error),
     };
     match run(program, &values) {
         Ok(()) => ExitCode::SUCCESS,
@@ -78,6 +76,19 @@ pub(crate) fn main(program: &str, args: impl IntoIterator<Item = OsString>) -> E
             ExitCode::from(1)
         }
     }
+}
+
+/// Says that a flag is wrong where the peer says it: on standard output, behind all the flags there are.
+fn refuse(program: &str, error: FlagError) -> ExitCode {
+    terminal::note(&flags::title(program));
+    let text = format!("{}{}\n", flags::list(), foreign::message(&error.to_string()));
+    // Nobody is left to tell if standard output is gone.
+    let _ = output::to_stdout(text.as_bytes());
+    // Whoever sends the result elsewhere would see the title alone.
+    if terminal::stderr_is_terminal() && !terminal::stdout_is_terminal() {
+        terminal::print_failure(&error.into());
+    }
+    ExitCode::from(2)
 }
 
 fn run(program: &str, values: &Values) -> Result<(), Failure> {

@@ -2,9 +2,9 @@
 //!
 //! Invariant: nothing is printed but the sealed value, without a line break behind it.
 
-use seal_crds::{Scope, bitnami::seal_item, keys::Certificate};
+use seal_crds::{Scope, bitnami::Label, keys::Certificate};
 
-use super::{failure::KubesealError, namespace, options::Options, seal::binding};
+use super::{failure::KubesealError, namespace, options::Options, seal::warn_of_names};
 use crate::{failure::Failure, input::Input, terminal};
 
 /// The value of the one file or of standard input, sealed.
@@ -33,6 +33,6 @@ pub(super) fn raw(options: &Options, certificate: &Certificate) -> Result<String
         _ => return Err(KubesealError::ManyFiles.into()),
     };
     let value = value.read_bytes()?;
-    let binding = binding(scope, &namespace, name)?;
-    Ok(seal_item(certificate.public_key(), &binding, &value))
+    warn_of_names(&namespace, name, None);
+    Ok(Label::from_text(scope, &namespace, name).seal_item(certificate.public_key(), &value))
 }

@@ -112,10 +112,14 @@ impl Reader<'_, '_> {
                 }
                 _ => not(FieldError::NotScalar(what.to_owned())),
             },
-            Form::Strings => {
+            Form::Strings | Form::NullableStrings => {
                 let fields = Fields::read(self.tree, id, what)?;
                 let entry = |key: &str, value| {
-                    Ok((key.to_owned(), self.text(value, &format!("{what}.{}", shown(key)))?))
+                    let node = match form {
+                        Form::NullableStrings if is_null(self.tree, value) => Node::Null,
+                        _ => self.text(value, &format!("{what}.{}", shown(key)))?,
+                    };
+                    Ok((key.to_owned(), node))
                 };
                 let mut entries =
                     fields.iter().map(|field| entry(field.key, field.value)).collect::<Reads<Vec<_>>>()?;

@@ -13,6 +13,8 @@ pub(super) enum Form {
     Integer,
     /// A map of strings.
     Strings,
+    /// A map of strings, of which some are `null` and stay so.
+    NullableStrings,
     List(&'static Form),
     Object(&'static [Field]),
     /// Anything, of which nothing is kept.
@@ -101,7 +103,7 @@ pub(super) static TEMPLATE: [Field; 4] = [
     field("metadata", Form::Object(&OBJECT_META), When::Always),
     field("type", Form::Text, When::Set),
     field("immutable", Form::Bool, When::Given),
-    field("data", Form::Strings, When::Set),
+    field("data", Form::NullableStrings, When::Set),
 ];
 
 static STATUS: [Field; 2] = [
@@ -125,7 +127,7 @@ impl Form {
             Self::Text => Node::text(""),
             Self::Bool => Node::Bool(false),
             Self::Integer => Node::Number("0".to_owned()),
-            Self::Strings | Self::List(_) | Self::Dropped => Node::Null,
+            Self::Strings | Self::NullableStrings | Self::List(_) | Self::Dropped => Node::Null,
             Self::Object(fields) => Node::Map(complete(Vec::new(), fields)),
         }
     }

@@ -1,13 +1,14 @@
 //! Secrets of the input to SealedSecrets.
 //!
-//! Not the reading of documents. Invariant: every Secret of the input is checked before anything is printed, and an
+//! Not the reading of documents. Names may be any text, as the peer takes them; of one that no cluster takes there is a
+//! warning. Invariant: every Secret of the input is checked before anything is printed, and an
 //! item's value leaves memory only sealed.
 
 use std::collections::BTreeMap;
 
 use seal_crds::{
-    Binding, ItemName, NameError, Place, Plaintext, Scope,
-    bitnami::{scope_annotation, seal_item},
+    ItemName, Name, NameError, Namespace, Plaintext, Scope,
+    bitnami::{Label, scope_annotation},
     keys::Certificate,
     resources::bitnami::{API_VERSION, CLUSTER_WIDE, NAMESPACE_WIDE},
 };
@@ -20,7 +21,12 @@ use super::{
     read::{self, Object},
     schema::{Form, OBJECT_META, SEALED_SECRET, SECRET, SPEC, TEMPLATE, complete, set},
 };
-use crate::{failure::Failure, secret::read::decode, source::Source};
+use crate::{
+    failure::Failure,
+    secret::read::decode,
+    source::{Source, Spot},
+    terminal,
+};
 
 /// Set by the server, or no part of what somebody means.
 const STRIPPED: [&str; 8] = [
@@ -59,7 +65,7 @@ pub(super) fn seal(
         return Err(KubesealError::NoSecrets.into());
     }
     let seal = |Object { node, spot }| {
-        seal_one(options, overrides, node, certificate).map_err(|error| Failure::from(error).at(spot))
+        seal_one(options, overrides, node, &spot, certificate).map_err(|error| Failure::from(error).at(spot))
     };
     objects.into_iter().map(seal).collect()
 }
@@ -68,6 +74,7 @@ fn seal_one(
     options: &Options,
     overrides: &Overrides<'_>,
     mut secret: Node,
+    spot: &Spot,
     certificate: &Certificate,
 ) -> Result<Node, KubesealError> {
     let is_empty = |key| secret.get(key).is_none_or(Node::is_empty);
@@ -99,9 +106,10 @@ fn seal_one(
     STRIPPED.into_iter().for_each(|field| drop(metadata.take(field)));
     without_annotations(&mut metadata, &LAST_APPLIED);
 
-    let binding = binding(scope, &namespace, &name)?;
+    warn_of_names(&namespace, &name, Some(spot));
+    let label = Label::from_text(scope, &namespace, &name);
     let sealed = items.iter().map(|(item, value)| {
-        (item.to_string(), Node::text(seal_item(certificate.public_key(), &binding, value.expose())))
+        (item.to_string(), Node::text(label.seal_item(certificate.public_key(), value.expose())))
     });
     let encrypted = Node::Map(sealed.collect());
     let entry = |(name, value): (&str, Option<Node>)| value.map(|value| (name.to_owned(), value));
@@ -161,12 +169,14 @@ fn target_namespace(options: &Options, metadata: &Node, scope: Scope) -> Result<
     }
 }
 
-/// What an item is tied to. A part that the scope leaves open may be anything.
-pub(super) fn binding(scope: Scope, namespace: &str, name: &str) -> Result<Binding, KubesealError> {
-    let open = |text: &str| if text.is_empty() { "default".to_owned() } else { text.to_owned() };
-    let namespace = if scope == Scope::ClusterWide { open(namespace) } else { namespace.to_owned() };
-    let name = if scope == Scope::Strict { name.to_owned() } else { open(name) };
-    Ok(Binding::new(scope, &Place { namespace: namespace.parse()?, name: name.parse()? }))
+/// Tells of a namespace and a name that no cluster takes: what is sealed for them is of no use there.
+pub(super) fn warn_of_names(namespace: &str, name: &str, spot: Option<&Spot>) {
+    let namespace = Some(namespace).filter(|text| !text.is_empty()).map(str::parse::<Namespace>);
+    let name = Some(name).filter(|text| !text.is_empty()).map(str::parse::<Name>);
+    let wrong = [namespace.and_then(Result::err), name.and_then(Result::err)];
+    for error in wrong.into_iter().flatten() {
+        terminal::warn(&format!("{error}; no cluster takes such a Secret"), spot);
+    }
 }
 
 /// The scope that an object's annotations claim.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use seal_crds::{
-    ItemName, NameError, Place, Plaintext, Scope, UnsealError,
+    ItemName, NameError, Place, Plaintext, UnsealError,
     bitnami::BitnamiSealed,
     gotemplate::{Branching, Budget, GoTemplate, Values},
     keys::Keyring,
@@ -36,7 +36,9 @@ pub(super) fn unseal(options: &Options, source: &Source) -> Result<Node, Failure
     let metadata = object.take("metadata").expect("a SealedSecret that was read always has it");
     let mut items = open(&metadata, &spec, &keys)?;
     let mut template = spec.take("template").expect("a spec that was read always has it");
-    let rendered = render(template.get("data"), &items)?;
+    let data = template.get("data");
+    let rendered = render(data, &items)?;
+    items.retain(|item, _| !matches!(data.and_then(|data| data.get(item.as_str())), Some(Node::Null)));
     items.extend(rendered);
     Ok(secret(&metadata, &mut template, &items))
 }
@@ -48,19 +50,16 @@ fn open(
 ) -> Result<BTreeMap<ItemName, Plaintext>, KubesealError> {
     let encrypted: BTreeMap<String, String> =
         strings(spec.get("encryptedData")).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    let scope = claimed(metadata);
-    let namespace = match metadata.text_at("namespace") {
-        "" if scope == Scope::ClusterWide => "default",
-        namespace => namespace,
-    };
-    let place = Place { namespace: namespace.parse()?, name: metadata.text_at("name").parse()? };
+    // A name is just text here; what stands in the place of a place isn't looked at.
+    let place = Place { namespace: "any".parse().expect("a label"), name: "any".parse().expect("a label") };
     let annotations =
         strings(metadata.get("annotations")).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     // Of the template, whatever it says is printed; only what is sealed counts here.
     let spec = SealedSecretSpec { encrypted_data: encrypted, ..SealedSecretSpec::default() };
     let sealed = BitnamiSealed::parse(place, &annotations, &spec, &BTreeSet::new(), Branching::Refused)
-        .map_err(KubesealError::Malformed)?;
-    match sealed.open_under([scope], keys) {
+        .map_err(KubesealError::Malformed)?
+        .sealed_for(metadata.text_at("namespace"), metadata.text_at("name"));
+    match sealed.open_under([claimed(metadata)], keys) {
         Ok(opened) => Ok(opened.items),
         Err(UnsealError::CannotOpen { .. } | UnsealError::NoRsaKey { .. }) => {
             let shut = sealed.shut_items(keys).map_err(KubesealError::Malformed)?;

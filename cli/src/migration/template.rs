@@ -25,6 +25,8 @@ pub(super) enum NoCounterpart {
     Construct(String),
     #[error("it refers to {0}, and there is no item of that name")]
     NoItem(String),
+    #[error("it uses {0}, which null leaves out of the Secret, and a native Secret has all of its items")]
+    LeftOut(ItemName),
     #[error("it has a $ right before a substitution, which native templates can't have")]
     Dollar,
     #[error("it isn't a Go template")]
@@ -51,8 +53,10 @@ pub(super) fn is_json(type_: &str, key: &ItemName) -> bool {
 /// What the templates of an object may refer to.
 pub(super) struct Substitution<'s> {
     items: &'s BTreeMap<ItemName, Plaintext>,
+    /// Those that the Secret doesn't get.
+    omitted: &'s BTreeSet<ItemName>,
     /// The templates themselves, which the peer lets each other refer to, as they are written.
-    plain: &'s BTreeMap<String, String>,
+    plain: &'s BTreeMap<String, Option<String>>,
     /// Both, for Go templates; items win.
     values: Values,
     budget: Budget,
@@ -65,10 +69,14 @@ enum Piece {
 }
 
 impl<'s> Substitution<'s> {
-    pub(super) fn new(items: &'s BTreeMap<ItemName, Plaintext>, plain: &'s BTreeMap<String, String>) -> Self {
-        let texts = plain.iter().map(|(key, text)| (key.as_str(), text.as_bytes()));
+    pub(super) fn new(
+        items: &'s BTreeMap<ItemName, Plaintext>,
+        omitted: &'s BTreeSet<ItemName>,
+        plain: &'s BTreeMap<String, Option<String>>,
+    ) -> Self {
+        let texts = plain.iter().filter_map(|(key, text)| Some((key.as_str(), text.as_ref()?.as_bytes())));
         let values = texts.chain(items.iter().map(|(item, value)| (item.as_str(), value.expose()))).collect();
-        Self { items, plain, values: Values::new(&values), budget: Budget::of_object() }
+        Self { items, omitted, plain, values: Values::new(&values), budget: Budget::of_object() }
     }
 
     /// The native template, and the items it uses.
@@ -163,9 +171,10 @@ impl<'s> Substitution<'s> {
     fn named(&self, name: &str) -> Result<Piece, NoCounterpart> {
         let item = name.parse().ok().filter(|item| self.items.contains_key(item));
         match (item, self.plain.get(name)) {
+            (Some(item), _) if self.omitted.contains(&item) => Err(NoCounterpart::LeftOut(item)),
             (Some(item), _) => Ok(Piece::Item { item, encoder: None }),
-            (None, Some(text)) => Ok(Piece::Text(text.clone())),
-            (None, None) => Err(NoCounterpart::NoItem(name.chars().take(64).collect())),
+            (None, Some(Some(text))) => Ok(Piece::Text(text.clone())),
+            (None, _) => Err(NoCounterpart::NoItem(name.chars().take(64).collect())),
         }
     }
 }

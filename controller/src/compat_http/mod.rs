@@ -206,7 +206,7 @@ impl Service {
         let posted = Posted::parse(body, &source.policy)?;
         waiting.require()?;
         self.limit.take(client, Instant::now()).map_err(Refused::TooMany)?;
-        let place = posted.place().clone();
+        let place = posted.place();
         let outcome = work(source, &keys, posted);
         let answer = outcome.as_ref().map_or_else(Refused::as_str, |_| "ok");
         tracing::info!(path, %place, answer, "opened what was posted");

@@ -2,7 +2,8 @@
 //!
 //! Not HTTP. Pure: text in, object out. Invariants: what is refused to a SealedSecret in the cluster is refused here,
 //! by the same policy; the scope of what is sealed again is that of the label that opened, whatever the annotations
-//! say (CVE-2026-22728); no value is in an answer or an error.
+//! say (CVE-2026-22728); no value is in an answer or an error, and no template is rendered, so that none can turn a
+//! question about a value into an answer.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use seal_crds::bitnami::{BitnamiSealed, scope_annotation, seal_item};
 use seal_crds::keys::{Keyring, RsaPublicKey};
 use seal_crds::resources::bitnami::{API_VERSION, CLUSTER_WIDE, NAMESPACE_WIDE, SealedSecretSpec};
 use seal_crds::resources::{SEALED_SECRET, SpecError};
-use seal_crds::{Binding, NameError, Place, Scope, Sealed, Shape, UnsealError};
+use seal_crds::{Binding, Name, NameError, Place, Scope, Sealed, Shape, UnsealError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -34,6 +35,8 @@ const FILLED_IN: [&str; 8] = [
     "selfLink",
     "uid",
 ];
+/// Of a name, in bytes.
+const MAX_NAME: usize = 253;
 /// A whole copy of what was applied before; on a template, perhaps of a Secret in plain.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -92,6 +95,8 @@ pub(super) struct Posted {
     /// Whether it says its namespace. What doesn't would be applied to any, so only a cluster-wide one can be
     /// judged.
     is_placed: bool,
+    /// A name that no cluster takes, while kubeseal seals for it; `sealed` has another in its place.
+    misnamed: Option<NameError>,
 }
 
 #[derive(Default, Deserialize)]
@@ -121,10 +126,11 @@ impl Posted {
         let metadata = Metadata::deserialize(metadata).map_err(|_| PostedError::WrongMetadata)?;
         let namespace = metadata.namespace.filter(|namespace| !namespace.is_empty());
         let is_placed = namespace.is_some();
+        let (name, misnamed) = name(&metadata.name.unwrap_or_default()).map_err(PostedError::WrongName)?;
         let place = Place {
             // Of a cluster-wide object it isn't bound, and no other is judged without one.
             namespace: namespace.as_deref().unwrap_or("default").parse().map_err(PostedError::WrongName)?,
-            name: metadata.name.unwrap_or_default().parse().map_err(PostedError::WrongName)?,
+            name,
         };
         if is_placed {
             policy.admit_place(&place)?;
@@ -132,24 +138,33 @@ impl Posted {
         let spec = SealedSecretSpec::from_json(&object["spec"]).map_err(PostedError::WrongSpec)?;
         let annotations = metadata.annotations.unwrap_or_default();
         let sealed = BitnamiSealed::parse(place, &annotations, &spec, &policy.types, policy.branching)?;
-        Ok(Self { object, sealed, is_placed })
+        let sealed = match &misnamed {
+            None => sealed,
+            Some(error) => {
+                let namespace = sealed.place().namespace.to_string();
+                sealed.sealed_for(&namespace, &error.name)
+            }
+        };
+        Ok(Self { object, sealed, is_placed, misnamed })
     }
 
-    /// Where it belongs.
-    pub(super) fn place(&self) -> &Place {
-        self.sealed.place()
+    /// Namespace and name, as they stand, for people.
+    pub(super) fn place(&self) -> String {
+        let Place { namespace, name } = self.sealed.place();
+        let name = self.misnamed.as_ref().map_or(name.as_str(), |error| error.name.as_str());
+        format!("{namespace}/{}", name.escape_debug())
     }
 
-    /// Whether it would become a Secret, as it stands.
+    /// Whether its public text is right and everything in it opens, as it stands.
     ///
     /// # Errors
     ///
     /// [`PostedError::Refused`].
     pub(super) fn verify(&self, keys: &Keyring, policy: &Policy) -> Result<(), PostedError> {
-        self.require_place(self.sealed.scope())?;
+        let scope = self.sealed.scope();
+        self.require_place(scope)?;
         policy.admit(&self.sealed)?;
-        let revealed = if self.sealed.is_revealed() { None } else { self.sealed.reveal(keys)? };
-        revealed.as_deref().unwrap_or(&self.sealed).unseal(keys)?;
+        self.sealed.open_under([scope], keys)?;
         Ok(())
     }
 
@@ -159,14 +174,17 @@ impl Posted {
     ///
     /// # Errors
     ///
-    /// [`PostedError::Refused`].
+    /// [`PostedError::Refused`]; [`PostedError::WrongName`], for a name that no cluster takes.
     pub(super) fn reseal(
         mut self,
         keys: &Keyring,
         policy: &Policy,
         primary: &RsaPublicKey,
     ) -> Result<Value, PostedError> {
-        let place = self.place().clone();
+        if let Some(error) = self.misnamed {
+            return Err(PostedError::WrongName(error));
+        }
+        let place = self.sealed.place().clone();
         let opened = self.sealed.open_under(self.sealed.scopes(), keys)?;
         let scope = opened.scope;
         self.require_place(scope)?;
@@ -202,6 +220,15 @@ impl Posted {
             "NamespaceMissing",
             format!("metadata.namespace is missing, and scope {scope} is tied to it"),
         ))
+    }
+}
+
+/// A name, or a stand-in and what is wrong with the name.
+fn name(text: &str) -> Result<(Name, Option<NameError>), NameError> {
+    match text.parse() {
+        Ok(name) => Ok((name, None)),
+        Err(error) if text.is_empty() || text.len() > MAX_NAME => Err(error),
+        Err(error) => Ok(("misnamed".parse()?, Some(error))),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The endpoints over a real socket, spoken to as kubeseal and its API server do.
 
+mod slow;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 

@@ -1,11 +1,11 @@
-//! The peer's format, `bitnami.com/v1alpha1`, byte for byte as sealed-secrets 0.38 reads and writes it.
+//! The peer's format, `bitnami.com/v1alpha1`, byte for byte as sealed-secrets 0.40 reads and writes it.
 //!
 //! ```text
 //! scope:          annotations of the SealedSecret itself: cluster-wide "true" before namespace-wide "true", else strict
-//! label:          strict "<namespace>/<name>", namespace-wide "<namespace>", cluster-wide ""     (crate::Binding)
+//! label:          strict "<namespace>/<name>", namespace-wide "<namespace>", cluster-wide ""     (label)
 //! encryptedData:  item name → base64(sealed value)                                                (item)
 //! data:           base64(sealed value) of a whole Secret as JSON; deprecated, no encryptedData beside it (whole)
-//! template:       type, immutable, labels, annotations; data: Go templates over the items
+//! template:       type, immutable, labels, annotations; data: Go templates over the items, or null to leave one out
 //! ```
 //!
 //! Every item is sealed on its own, to one RSA key, and nothing in it says to which; item names are not bound, so
@@ -16,6 +16,7 @@
 //! makes, the peer and [`Sealed::unseal`](crate::Sealed::unseal) open, under the same label only.
 
 mod item;
+mod label;
 mod object;
 mod seal;
 mod template;
@@ -24,16 +25,6 @@ mod tests;
 mod trial;
 mod whole;
 
-use crate::scope::Binding;
-
+pub use label::Label;
 pub use object::{BitnamiSealed, Opened};
 pub use seal::{scope_annotation, seal_item};
-
-/// The OAEP label of a binding. Injective: a namespace has no `/`.
-fn label(binding: &Binding) -> String {
-    match (binding.namespace(), binding.name()) {
-        (Some(namespace), Some(name)) => format!("{namespace}/{name}"),
-        (Some(namespace), None) => namespace.to_string(),
-        _ => String::new(),
-    }
-}

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::item::SealedItem;
+use super::label::Label;
 use super::template::TemplateData;
 use super::trial::{MAX_FAILED_TRIALS, Trial};
 use super::whole;
@@ -37,6 +38,8 @@ pub struct BitnamiSealed {
     /// Keys to try before the others.
     first: Vec<Fingerprint>,
     allowed_types: BTreeSet<String>,
+    /// Namespace and name as text, where they aren't those of the place.
+    sealed_for: Option<(String, String)>,
 }
 
 /// What is sealed: ciphertext, so it may be copied.
@@ -86,7 +89,8 @@ impl BitnamiSealed {
         let shape = match &content {
             Content::Items(items) => {
                 let template = &spec.template;
-                let keys = items.keys().chain(data.keys()).cloned().collect();
+                let keys =
+                    items.keys().filter(|name| !data.omits(name)).chain(data.keys()).cloned().collect();
                 let metadata = (&template.metadata.labels, &template.metadata.annotations);
                 let shape = whole::shape(
                     template.type_.as_deref(),
@@ -114,6 +118,7 @@ impl BitnamiSealed {
             digest,
             first: Vec::new(),
             allowed_types: allowed_types.clone(),
+            sealed_for: None,
         })
     }
 
@@ -126,6 +131,13 @@ impl BitnamiSealed {
     /// The same object, claimed to be of another scope.
     pub fn with_scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// The same object, opened under the labels of these texts and not under those of its place: for names that no
+    /// cluster takes, and that therefore no place has. Whoever asks for this makes no Secret of it.
+    pub fn sealed_for(mut self, namespace: &str, name: &str) -> Self {
+        self.sealed_for = Some((namespace.to_owned(), name.to_owned()));
         self
     }
 
@@ -167,11 +179,11 @@ impl BitnamiSealed {
     /// [`UnsealError::TooManyTrials`].
     pub fn shut_items(&self, keys: &Keyring) -> Result<Vec<ItemName>, UnsealError> {
         let Content::Items(sealed) = &self.content else { return Ok(Vec::new()) };
-        let binding = Binding::new(self.scope, &self.place);
+        let label = self.label(self.scope);
         let mut trial = Trial::new(self.candidates(keys), MAX_FAILED_TRIALS);
         let mut shut = Vec::new();
         for (name, item) in sealed {
-            match trial.open(&binding, "item", item) {
+            match trial.open(&label, "item", item) {
                 Err(error) if error.may_pass_with_other_keys() => shut.push(name.clone()),
                 outcome => drop(outcome?),
             }
@@ -180,12 +192,12 @@ impl BitnamiSealed {
     }
 
     fn open(&self, scope: Scope, trial: &mut Trial<'_>) -> Result<Opened, UnsealError> {
-        let binding = Binding::new(scope, &self.place);
+        let label = self.label(scope);
         let mut opened = Opened { scope, items: BTreeMap::new(), shape: None, by: Vec::new() };
         match &self.content {
             Content::Items(sealed) => {
                 for (name, item) in sealed {
-                    let (value, by) = trial.open(&binding, &format!("item {name}"), item)?;
+                    let (value, by) = trial.open(&label, &format!("item {name}"), item)?;
                     opened.items.insert(name.clone(), value);
                     if !opened.by.contains(&by) {
                         opened.by.push(by);
@@ -193,7 +205,7 @@ impl BitnamiSealed {
                 }
             }
             Content::Whole { secret, .. } => {
-                let (secret, by) = trial.open(&binding, "data", secret)?;
+                let (secret, by) = trial.open(&label, "data", secret)?;
                 let (shape, items) = whole::parse(&secret, &self.allowed_types)?;
                 // Whether it is owned is the template's to say, here too.
                 let shape = Shape { owned: self.shape.owned, ..shape };
@@ -201,6 +213,13 @@ impl BitnamiSealed {
             }
         }
         Ok(opened)
+    }
+
+    fn label(&self, scope: Scope) -> Label {
+        match &self.sealed_for {
+            Some((namespace, name)) => Label::from_text(scope, namespace, name),
+            None => Label::from(&Binding::new(scope, &self.place)),
+        }
     }
 
     /// All RSA keys, those to try first in front.
@@ -248,6 +267,7 @@ impl Sealed for BitnamiSealed {
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
         let Opened { items: mut data, by: opened_by, .. } = self.open_under([self.scope], keys)?;
         let rendered = self.template.render(&self.shape.type_, &data)?;
+        data.retain(|name, _| !self.template.omits(name));
         data.extend(rendered);
         Ok(Unsealed { data, opened_by })
     }

@@ -2,14 +2,14 @@
 //!
 //! Not the manifest around it. Invariant: every value gets a session key of its own.
 
-use super::{item, label};
+use super::Label;
 use crate::keys::RsaPublicKey;
 use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE};
 use crate::scope::{Binding, Scope};
 
 /// One value of `encryptedData`, base64: what opens under the same binding only.
 pub fn seal_item(key: &RsaPublicKey, binding: &Binding, value: &[u8]) -> String {
-    item::seal(key, &label(binding), value)
+    Label::from(binding).seal_item(key, value)
 }
 
 /// The annotation that says the scope, with the value `"true"`; none for strict.

@@ -1,7 +1,8 @@
 //! `template.data` of the peer's format: Go templates over the items and the plain texts beside them.
 //!
 //! Not the language, which is [`crate::gotemplate`]'s. Where a key is an item as well, the item wins, as what a
-//! template sees and as what the Secret gets.
+//! template sees and as what the Secret gets; a key with `null` leaves the item out of the Secret, and templates see it
+//! all the same.
 //!
 //! The threat is that of [`crate::template`]: whoever may edit the template, but not read the Secret, learns of a
 //! value from whether the Secret is made. Item lengths are public in this format. So, unless branching is allowed:
@@ -11,7 +12,7 @@
 //!
 //! Invariant: [`TemplateData::check`] looks at no value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::format::UnsealError;
@@ -68,6 +69,7 @@ impl Checked {
 #[derive(Clone)]
 pub(super) struct TemplateData {
     templates: BTreeMap<ItemName, Template>,
+    omitted: BTreeSet<ItemName>,
     branching: Branching,
     /// What parsing left of the object's, for rendering: each time the same, so it is enough each time or never.
     budget: Budget,
@@ -86,23 +88,33 @@ impl TemplateData {
     /// # Errors
     ///
     /// [`UnsealError::Name`], [`UnsealError::GoTemplate`], [`UnsealError::TooLarge`].
-    pub(super) fn parse(data: &BTreeMap<String, String>, branching: Branching) -> Result<Self, UnsealError> {
+    pub(super) fn parse(
+        data: &BTreeMap<String, Option<String>>,
+        branching: Branching,
+    ) -> Result<Self, UnsealError> {
         let found = data.len();
         if found > MAX_TEMPLATES {
             let path = "template.data".to_owned();
             return Err(UnsealError::TooLarge { path, found, limit: MAX_TEMPLATES, unit: "templates" });
         }
         let mut budget = Budget::of_object();
-        let templates = data
-            .iter()
-            .map(|(key, text)| {
-                let key: ItemName = key.parse()?;
-                let parsed = GoTemplate::parse(text, branching, &mut budget);
-                let parsed = parsed.map_err(|error| failed(&key, error))?;
-                Ok((key, Template { text: text.clone(), parsed: Arc::new(parsed) }))
-            })
-            .collect::<Result<_, UnsealError>>()?;
-        Ok(Self { templates, branching, budget })
+        let (mut templates, mut omitted) = (BTreeMap::new(), BTreeSet::new());
+        for (key, text) in data {
+            let key: ItemName = key.parse()?;
+            let Some(text) = text else {
+                omitted.insert(key);
+                continue;
+            };
+            let parsed = GoTemplate::parse(text, branching, &mut budget);
+            let parsed = parsed.map_err(|error| failed(&key, error))?;
+            templates.insert(key, Template { text: text.clone(), parsed: Arc::new(parsed) });
+        }
+        Ok(Self { templates, omitted, branching, budget })
+    }
+
+    /// Whether this item is left out of the Secret.
+    pub(super) fn omits(&self, item: &ItemName) -> bool {
+        self.omitted.contains(item)
     }
 
     /// The keys this adds to the Secret, where no item has them.
@@ -152,7 +164,8 @@ impl TemplateData {
         let seen = Values::new(&seen);
         let mut budget = self.budget.clone();
 
-        let mut total = items.values().map(|value| value.len() as u64).sum::<u64>();
+        let kept = items.iter().filter(|(name, _)| !self.omits(name));
+        let mut total = kept.map(|(_, value)| value.len() as u64).sum::<u64>();
         let mut values = BTreeMap::new();
         for (key, template) in self.own(items) {
             let checked = checked(type_, key);

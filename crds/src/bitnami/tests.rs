@@ -23,7 +23,7 @@ use crate::format::{Sealed, UnsealError};
 use crate::gotemplate::Branching;
 use crate::keys::{Fingerprint, Keyring, RsaPrivateKey};
 use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE, SealedSecretSpec};
-use crate::scope::{Place, Scope};
+use crate::scope::{Binding, Place, Scope};
 
 const RSA_2048: &str = include_str!("../keys/testdata/rsa-2048.pem");
 const RSA_3072: &str = include_str!("../keys/testdata/rsa-3072.pem");
@@ -110,7 +110,13 @@ impl Object {
     }
 
     fn template(mut self, key: &str, text: &str) -> Self {
-        self.spec.template.data.insert(key.to_owned(), text.to_owned());
+        self.spec.template.data.insert(key.to_owned(), Some(text.to_owned()));
+        self
+    }
+
+    /// Leaves the item of this name out of the Secret.
+    fn omit(mut self, key: &str) -> Self {
+        self.spec.template.data.insert(key.to_owned(), None);
         self
     }
 

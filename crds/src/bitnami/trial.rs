@@ -10,11 +10,10 @@
 //! of every object that opens.
 
 use super::item::SealedItem;
-use super::label;
+use super::label::Label;
 use crate::format::UnsealError;
 use crate::keys::{Fingerprint, RsaPrivateKey};
 use crate::plaintext::Plaintext;
-use crate::scope::Binding;
 
 /// Trials that may fail while one object is opened: about 11 seconds of work with keys of 4096 bits.
 ///
@@ -40,17 +39,16 @@ impl<'k> Trial<'k> {
     /// The value, and the key that opened it.
     pub(super) fn open(
         &mut self,
-        binding: &Binding,
+        label: &Label,
         what: &str,
         item: &SealedItem,
     ) -> Result<(Plaintext, Fingerprint), UnsealError> {
-        let label = label(binding);
         for index in 0..self.keys.len() {
             let key = self.keys[index];
             if !fits(key, item) {
                 continue;
             }
-            if let Some(value) = item.open(key, &label) {
+            if let Some(value) = item.open(key, label.as_str()) {
                 self.keys[..=index].rotate_right(1);
                 return Ok((value, key.fingerprint()));
             }
@@ -59,10 +57,10 @@ impl<'k> Trial<'k> {
                 return Err(UnsealError::TooManyTrials { limit: self.limit });
             }
         }
-        Err(self.failure(binding, what, item))
+        Err(self.failure(label, what, item))
     }
 
-    fn failure(&self, binding: &Binding, what: &str, item: &SealedItem) -> UnsealError {
+    fn failure(&self, label: &Label, what: &str, item: &SealedItem) -> UnsealError {
         let what = what.into();
         let (tried, others): (Vec<&RsaPrivateKey>, Vec<_>) =
             self.keys.iter().partition(|key| fits(key, item));
@@ -73,8 +71,8 @@ impl<'k> Trial<'k> {
         }
         UnsealError::CannotOpen {
             what,
-            scope: binding.scope(),
-            binding: binding.to_string().into(),
+            scope: label.scope(),
+            binding: label.to_string().into(),
             candidates: fingerprints(tried),
         }
     }

@@ -93,9 +93,10 @@ pub struct Template {
     /// Whether the Secret may not change any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub immutable: Option<bool>,
-    /// Further keys of the Secret: Go templates over the items.
+    /// Further keys of the Secret: Go templates over the items. `None` leaves the item of that name out of the
+    /// Secret, not out of what templates see.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
-    pub data: BTreeMap<String, String>,
+    pub data: BTreeMap<String, Option<String>>,
 }
 
 impl Template {
@@ -203,6 +204,9 @@ mod tests {
         let spec = SealedSecretSpec::from_json(&spec).unwrap();
         assert_eq!(spec.template.type_.as_deref(), Some("Opaque"));
         assert!(spec.template.metadata.is_empty() && spec.template.data.is_empty());
+        let omitted = json!({"template": {"data": {"a": null, "b": ""}}});
+        let omitted = SealedSecretSpec::from_json(&omitted).unwrap().template.data;
+        assert_eq!(omitted, [("a".to_owned(), None), ("b".to_owned(), Some(String::new()))].into());
         for spec in [json!({}), json!({"template": null, "encryptedData": null, "data": null})] {
             assert_eq!(SealedSecretSpec::from_json(&spec).unwrap(), SealedSecretSpec::default());
         }

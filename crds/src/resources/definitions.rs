@@ -79,7 +79,9 @@ fn relax_conditions(crd: &mut CustomResourceDefinition) {
 }
 
 /// The peer's programs write `null` in two places where Go has an empty map or struct, and its definition says so;
-/// and an object that went through the apiserver is as it was written, without defaults.
+/// and an object that went through the apiserver is as it was written, without defaults. `null` in `template.data`
+/// leaves an item out of the Secret; the peer's definition doesn't allow it there, so that the apiserver drops it, and
+/// the item is in the Secret, or refuses the object.
 fn relax_spec(crd: &mut CustomResourceDefinition) {
     let spec = part(crd, "spec").and_then(|spec| spec.properties.as_mut()).expect("there is a spec");
     spec.get_mut("encryptedData").expect("there are items").default = None;
@@ -88,6 +90,11 @@ fn relax_spec(crd: &mut CustomResourceDefinition) {
     for name in ["data", "metadata"] {
         template.get_mut(name).expect("both are fields of the template").nullable = Some(true);
     }
+    let texts = template.get_mut("data").and_then(|data| data.additional_properties.as_mut());
+    let Some(JSONSchemaPropsOrBool::Schema(text)) = texts else {
+        unreachable!("template.data is a map of texts")
+    };
+    text.nullable = Some(true);
 }
 
 fn status(crd: &mut CustomResourceDefinition) -> Option<&mut JSONSchemaProps> {

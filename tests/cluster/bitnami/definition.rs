@@ -1,5 +1,6 @@
 //! The peer's definition of its kind, which knows little of our status; and a cluster without any.
 
+use std::fs;
 use std::path::PathBuf;
 
 use seal_tests::control_plane::{ControlPlane, definitions, succeed};
@@ -10,47 +11,9 @@ use serde_json::{Value, json};
 use super::scene::Peers;
 use crate::cluster::scene::{Scene, condition};
 
-/// As sealed-secrets 0.38 defines it, but for what it says in prose.
+/// As it comes with the real sealed-secrets.
 fn peers_definition() -> Value {
-    let (text, strings) =
-        (json!({"type": "string"}), json!({"type": "object", "additionalProperties": {"type": "string"}}));
-    let time = json!({"type": "string", "format": "date-time"});
-    let condition = json!({
-        "type": "object", "required": ["status", "type"],
-        "properties": {
-            "type": text, "status": text, "reason": text, "message": text,
-            "lastTransitionTime": time, "lastUpdateTime": time,
-        },
-    });
-    let status = json!({"type": "object", "properties": {
-        "observedGeneration": {"type": "integer", "format": "int64"},
-        "conditions": {"type": "array", "items": condition},
-    }});
-    let mut items = strings.clone();
-    items["x-kubernetes-preserve-unknown-fields"] = json!(true);
-    let spec = json!({"type": "object", "required": ["encryptedData"], "properties": {
-        "data": {"type": "string", "format": "byte"},
-        "encryptedData": items,
-        "template": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
-    }});
-    let schema =
-        json!({"type": "object", "required": ["spec"], "properties": {"spec": spec, "status": status}});
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": "sealedsecrets.bitnami.com"},
-        "spec": {
-            "group": "bitnami.com", "scope": "Namespaced",
-            "names": {"kind": "SealedSecret", "listKind": "SealedSecretList", "plural": "sealedsecrets", "singular": "sealedsecret"},
-            "versions": [{
-                "name": "v1alpha1", "served": true, "storage": true, "subresources": {"status": {}},
-                "additionalPrinterColumns": [
-                    {"name": "Status", "type": "string", "jsonPath": ".status.conditions[0].message"},
-                    {"name": "Synced", "type": "string", "jsonPath": ".status.conditions[0].status"},
-                ],
-                "schema": {"openAPIV3Schema": schema},
-            }],
-        },
-    })
+    serde_yaml::from_slice(&fs::read(peer::definition()).unwrap()).unwrap()
 }
 
 fn native_only() -> Vec<PathBuf> {
@@ -114,6 +77,13 @@ fn a_cluster_without_the_peers_kind_is_served_and_the_kind_whenever_it_comes() {
     let good = peers.seal("good").item("a", "1").manifest();
     until("the kind is served", || api.apply(&peers.path("good"), "gitops", true, &good).is_ok());
     let bad = peers.seal("bad").for_place("other", "bad").item("a", "1").commit();
+    // It loses what leaves an item out of the Secret, where ours keeps it: the item is there.
+    let whole = peers.seal("whole").item("a", "1").item("b", "2").omit("a").manifest();
+    let dropped = api.create(&peers.path(""), &whole).unwrap();
+    assert_eq!(dropped["spec"]["template"]["data"], json!({}));
+    assert_eq!(api.apply(&peers.path("whole"), "gitops", true, &whole).unwrap_err().code, 422);
+    peers.until_ready("whole");
+    assert_eq!(scene.data("whole").into_keys().collect::<Vec<_>>(), ["a", "b"]);
     peers.until_ready("good");
     peers.until_stalled("bad", "CannotOpen");
 

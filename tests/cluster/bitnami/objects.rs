@@ -4,8 +4,9 @@ use seal_crds::bitnami::seal_item;
 use seal_crds::foreign::is_unprintable;
 use seal_crds::keys::RsaPrivateKey;
 use seal_crds::{Binding, Place, Scope};
+use seal_tests::control_plane::succeed_with;
 use seal_tests::wait::until;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::scene::Peers;
 use crate::cluster::scene::{Scene, condition};
@@ -137,6 +138,47 @@ fn templates_are_rendered_and_branch_only_where_a_flag_lets_them() {
     let _controller = peers.scene.start(&["--allow-template-branching"]);
     peers.until_ready("db");
     assert_eq!(peers.scene.data("db")["url"], b"yes");
+}
+
+/// A client-side apply sends a merge patch, in which `null` means that the field goes.
+#[test]
+fn an_item_that_null_leaves_out_is_not_in_the_secret_unless_kubectl_drops_the_null() {
+    let (peers, _controller) = Peers::with_controller("omitted");
+    let scene = &peers.scene;
+    let sealed = |name: &str, round: &str| {
+        let sealing = peers.seal(name).item("a", "1").item("b", "2").omit("a").label("round", round);
+        let mut manifest = sealing.manifest();
+        manifest["spec"]["template"]["data"]["t"] = json!("<{{ .a }}>");
+        manifest
+    };
+    let kubectl = |args: &[&str], manifest: &Value| {
+        let mut kubectl = scene.plane.kubectl(args);
+        succeed_with(kubectl.args(["-n", &scene.namespace, "-f", "-"]), &manifest.to_string());
+    };
+    let until_its_keys_are = |name: &str, round: &str, keys: &[&str]| {
+        until(&format!("{name} has {keys:?}"), || {
+            let labels = scene.secret(name).map(|secret| secret["metadata"]["labels"]["round"] == round);
+            labels == Some(true) && scene.data(name).keys().eq(keys)
+        });
+        assert_eq!(scene.data(name)["t"], b"<1>");
+    };
+    for (name, first, again) in [
+        ("server-side", &["apply", "--server-side"][..], &["apply", "--server-side"][..]),
+        ("replaced", &["create"], &["replace"]),
+    ] {
+        for (round, args) in [("1", first), ("2", again)] {
+            kubectl(args, &sealed(name, round));
+            until_its_keys_are(name, round, &["b", "t"]);
+        }
+    }
+    kubectl(&["apply"], &sealed("client-side", "1"));
+    until_its_keys_are("client-side", "1", &["a", "b", "t"]);
+    // Without the null the item is back, and goes again with it.
+    let removed = json!({"spec": {"template": {"data": {"a": null}}}});
+    scene.api().merge(&peers.path("replaced"), &removed).unwrap();
+    until_its_keys_are("replaced", "2", &["a", "b", "t"]);
+    kubectl(&["apply", "--server-side", "--force-conflicts"], &sealed("replaced", "3"));
+    until_its_keys_are("replaced", "3", &["b", "t"]);
 }
 
 #[test]

@@ -171,6 +171,12 @@ impl Sealing<'_> {
         self
     }
 
+    /// Leaves an item out of the Secret.
+    pub(crate) fn omit(mut self, item: &str) -> Self {
+        self.manifest["spec"]["template"]["data"][item] = Value::Null;
+        self
+    }
+
     pub(crate) fn immutable(mut self) -> Self {
         self.manifest["spec"]["template"]["immutable"] = json!(true);
         self

@@ -1,11 +1,29 @@
-//! What `kubeseal --help` prints: the flags, laid out as pflag does it, in our own words.
+//! What `kubeseal --help` prints: the flags, laid out as pflag does it, with explanations of our own.
 //!
-//! Invariant: every flag but the deprecated one is there.
+//! Invariant: every flag but the deprecated one is there, and the lines are the peer's up to the explanation.
 
 use super::table::FLAGS;
 
 /// The text, for the name the program was called by.
 pub(in crate::kubeseal) fn help(program: &str) -> String {
+    format!(
+        "{}\n\
+         Seals Secrets for Bitnami's sealed-secrets, and for seal-controller, with kubeseal's flags and output.\n\
+         \n\
+         Every flag can be set in the environment as well: --controller-name is SEALED_SECRETS_CONTROLLER_NAME.\n\
+         It ends with 0 if it did what was asked, with 1 if it couldn't, and with 2 where a flag is wrong.\n\n{}",
+        title(program),
+        list()
+    )
+}
+
+/// The line above the flags.
+pub(in crate::kubeseal) fn title(program: &str) -> String {
+    format!("Usage of {program}:")
+}
+
+/// A line for each flag.
+pub(in crate::kubeseal) fn list() -> String {
     let listed = || FLAGS.iter().filter(|flag| !flag.about.is_empty());
     let left = |flag: &super::Flag| {
         let short = flag.short.map_or_else(|| "   ".to_owned(), |letter| format!("-{letter},"));
@@ -14,15 +32,5 @@ pub(in crate::kubeseal) fn help(program: &str) -> String {
         format!("  {short} --{}{gap}{word}", flag.name)
     };
     let width = listed().map(|flag| left(flag).len()).max().unwrap_or_default();
-    let mut text = format!(
-        "Usage of {program}:\n\
-         Seals Secrets for Bitnami's sealed-secrets, and for seal-controller, with kubeseal's flags and output.\n\
-         \n\
-         Every flag can be set in the environment as well: --controller-name is SEALED_SECRETS_CONTROLLER_NAME.\n\
-         It ends with 0 if it did what was asked, with 1 if it couldn't, and with 2 where a flag is wrong.\n\n"
-    );
-    for flag in listed() {
-        text += &format!("{:width$}   {}\n", left(flag), flag.about);
-    }
-    text
+    listed().map(|flag| format!("{:width$}   {}\n", left(flag), flag.about)).collect()
 }

@@ -3,6 +3,8 @@
 //! Not their meaning. Invariant: sorted by name, each name once; the differential tests compare them with what the
 //! real kubeseal's `--help` lists.
 
+use std::num::{IntErrorKind, ParseIntError};
+
 use super::parse_bool;
 
 /// What values a flag takes.
@@ -15,8 +17,10 @@ pub(in crate::kubeseal) enum Kind {
     /// Repeatable.
     TextArray,
     Scope,
-    /// A whole number.
-    Number,
+    /// A whole number, with a sign.
+    Level,
+    /// A whole number of bytes or so, in Go's notations.
+    Size,
     /// A level of klog's: a number or a word.
     Severity,
     /// `pattern=N,…`.
@@ -33,39 +37,85 @@ impl Kind {
             Self::Text | Self::Scope => "string",
             Self::Texts => "strings",
             Self::TextArray => "stringArray",
-            Self::Number => "number",
+            Self::Level => "Level",
+            Self::Size => "uint",
             Self::Severity => "severity",
             Self::Modules => "moduleSpec",
             Self::Trace => "traceLocation",
         }
     }
 
-    pub(super) fn check(self, value: &str) -> Result<(), &'static str> {
-        let is_number = |text: &str| text.parse::<i64>().is_ok();
+    /// Whether the flag takes this value; if not, why, in the peer's words.
+    pub(super) fn check(self, value: &str) -> Result<(), String> {
         match self {
-            Self::Bool if parse_bool(value).is_none() => Err("must be true or false"),
-            Self::Scope if !matches!(value, "" | "strict" | "namespace-wide" | "cluster-wide") => {
-                Err("must be one of: strict, namespace-wide, cluster-wide")
+            Self::Bool if parse_bool(value).is_none() => {
+                Err(format!("strconv.ParseBool: parsing {value:?}: invalid syntax"))
             }
-            Self::Number if !is_number(value) => Err("must be a number"),
+            Self::Scope if !matches!(value, "" | "strict" | "namespace-wide" | "cluster-wide") => {
+                Err("must be one of: strict, namespace-wide, cluster-wide".to_owned())
+            }
+            Self::Level => level(value).map(|_| ()),
+            Self::Size => size(value),
             Self::Severity => {
                 let is_word = ["INFO", "WARNING", "ERROR", "FATAL"].contains(&value.to_uppercase().as_str());
-                if is_word || is_number(value) { Ok(()) } else { Err("must be a number or a severity") }
+                if is_word { Ok(()) } else { level(value).map(|_| ()) }
             }
-            Self::Modules => {
-                let is_part = |part: &str| {
-                    part.split_once('=').is_some_and(|(name, level)| !name.is_empty() && is_number(level))
-                };
-                let mut parts = value.split(',').filter(|part| !part.is_empty());
-                if parts.all(is_part) { Ok(()) } else { Err("must be a list of pattern=N") }
-            }
-            Self::Trace => {
-                let is_place =
-                    value.split_once(':').is_some_and(|(file, line)| file.contains('.') && is_number(line));
-                if value.is_empty() || is_place { Ok(()) } else { Err("must be file.go:N") }
-            }
+            Self::Modules => value.split(',').filter(|part| !part.is_empty()).try_for_each(module),
+            Self::Trace if value.is_empty() => Ok(()),
+            Self::Trace => trace(value),
             _ => Ok(()),
         }
+    }
+}
+
+/// A number of 32 bits, as Go's `strconv.ParseInt` reads it.
+fn level(value: &str) -> Result<i32, String> {
+    value.parse().map_err(|error: ParseIntError| {
+        let why = match error.kind() {
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+            _ => "invalid syntax",
+        };
+        format!("strconv.ParseInt: parsing {value:?}: {why}")
+    })
+}
+
+/// A number of 64 bits without a sign, decimal or behind `0x`, `0o`, `0b` or `0`.
+fn size(value: &str) -> Result<(), String> {
+    let lower = value.to_ascii_lowercase();
+    let (digits, radix) = match lower.as_bytes() {
+        [b'0', b'x', ..] => (&lower[2..], 16),
+        [b'0', b'o', ..] => (&lower[2..], 8),
+        [b'0', b'b', ..] => (&lower[2..], 2),
+        [b'0', _, ..] => (&lower[1..], 8),
+        _ => (lower.as_str(), 10),
+    };
+    let error = match u64::from_str_radix(digits, radix) {
+        Ok(_) if !digits.starts_with('+') => return Ok(()),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => "value out of range",
+        _ => "parse error",
+    };
+    Err(error.to_owned())
+}
+
+/// `pattern=N`
+fn module(part: &str) -> Result<(), String> {
+    let syntax = || "syntax error: expect comma-separated list of filename=N".to_owned();
+    let (name, found) = part.split_once('=').ok_or_else(syntax)?;
+    match level(found) {
+        Ok(found) if found < 0 => Err("negative value for vmodule level".to_owned()),
+        Ok(_) if !name.is_empty() => Ok(()),
+        _ => Err(syntax()),
+    }
+}
+
+/// `file.go:N`
+fn trace(value: &str) -> Result<(), String> {
+    let syntax = || "syntax error: expect file.go:234".to_owned();
+    let (_, line) = value.split_once(':').filter(|(file, _)| file.contains('.')).ok_or_else(syntax)?;
+    match line.parse::<i64>() {
+        Ok(line) if line <= 0 => Err("negative or zero value for level".to_owned()),
+        Ok(_) => Ok(()),
+        Err(_) => Err(syntax()),
     }
 }
 
@@ -128,7 +178,7 @@ pub(super) static FLAGS: [Flag; 55] = [
     klog("log_backtrace_at", Kind::Trace),
     klog("log_dir", Kind::Text),
     klog("log_file", Kind::Text),
-    klog("log_file_max_size", Kind::Number),
+    klog("log_file_max_size", Kind::Size),
     klog("logtostderr", Kind::Bool),
     flag(
         "merge-into",
@@ -166,7 +216,7 @@ pub(super) static FLAGS: [Flag; 55] = [
     flag("token", Kind::Text, "the token to log in with; others may see it here"),
     flag("user", Kind::Text, "the kubeconfig's user to ask as"),
     flag("username", Kind::Text, "the name to log in with"),
-    Flag { short: Some('v'), ..klog("v", Kind::Number) },
+    Flag { short: Some('v'), ..klog("v", Kind::Level) },
     flag("validate", Kind::Bool, "ask the controller whether it can open a SealedSecret"),
     flag("version", Kind::Bool, "print the version"),
     klog("vmodule", Kind::Modules),

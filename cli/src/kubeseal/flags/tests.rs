@@ -24,7 +24,7 @@ fn a_value_stands_behind_an_equals_sign_or_a_space_or_the_letter() {
     }
     assert_eq!(
         read(&["-vo"]).err().unwrap().to_string(),
-        "invalid argument \"o\" for \"-v, --v\" flag: must be a number"
+        "invalid argument \"o\" for \"-v, --v\" flag: strconv.ParseInt: parsing \"o\": invalid syntax"
     );
     assert_eq!(read(&["-o="]).unwrap().text("format").as_deref(), Some("="));
 }
@@ -69,6 +69,9 @@ fn klogs_flags_are_taken() {
     for args in
         [&["-v5"][..], &["-v", "5"], &["--v=9"], &["--logtostderr=false"], &["--stderrthreshold=WARNING"]]
     {
+        assert!(read(args).is_ok(), "{args:?}");
+    }
+    for args in [&["--log_file_max_size=0x10"][..], &["--vmodule=a=1,"], &["--log_backtrace_at=a.go:7"]] {
         assert!(read(args).is_ok(), "{args:?}");
     }
     for args in [&["--vmodule=a=b"][..], &["--stderrthreshold=zz"], &["-vx"], &["--log_dir"]] {

@@ -3,13 +3,16 @@
 use super::*;
 
 fn translate(text: &str, in_json: bool) -> Result<String, NoCounterpart> {
-    let items: BTreeMap<ItemName, Plaintext> = [("user", "me"), ("tls.key", "a\"b<c"), ("word", "w\u{e9}")]
-        .into_iter()
-        .map(|(name, value)| (name.parse().unwrap(), Plaintext::from(value.as_bytes().to_vec())))
-        .collect();
-    let plain =
-        BTreeMap::from([("host".to_owned(), "h$(x)".to_owned()), ("out".to_owned(), text.to_owned())]);
-    let mut substitution = Substitution::new(&items, &plain);
+    let items: BTreeMap<ItemName, Plaintext> =
+        [("user", "me"), ("tls.key", "a\"b<c"), ("word", "w\u{e9}"), ("hidden", "h")]
+            .into_iter()
+            .map(|(name, value)| (name.parse().unwrap(), Plaintext::from(value.as_bytes().to_vec())))
+            .collect();
+    let plain = [("host", Some("h$(x)")), ("out", Some(text)), ("nobody", None)]
+        .map(|(key, text)| (key.to_owned(), text.map(str::to_owned)))
+        .into();
+    let omitted = ["hidden", "nobody"].map(|name| name.parse().unwrap()).into();
+    let mut substitution = Substitution::new(&items, &omitted, &plain);
     substitution.translate(&"out".parse().unwrap(), text, in_json).map(|(text, _)| text)
 }
 
@@ -52,6 +55,10 @@ fn what_does_more_is_named() {
         ("{{ $x := .user }}", "{{ $x := .user }} is more than the substitution of an item"),
         ("{{ . }}", "{{ . }} is more than the substitution of an item"),
         ("{{ .nobody }}", "it refers to nobody, and there is no item of that name"),
+        (
+            "{{ .hidden }}",
+            "it uses hidden, which null leaves out of the Secret, and a native Secret has all of its items",
+        ),
         ("${{ .user }}", "it has a $ right before a substitution, which native templates can't have"),
         ("{{ .user", "it isn't a Go template"),
         (

@@ -1,5 +1,6 @@
 //! Which objects open, and what sealing them again keeps.
 
+use seal_crds::bitnami::Label;
 use seal_crds::keys::RsaPrivateKey;
 use seal_crds::{ItemName, Namespace};
 
@@ -201,6 +202,57 @@ fn what_would_not_become_a_secret_is_refused() {
     assert_refused(unknown_key, "CannotOpen");
 }
 
+/// The peer's endpoints answered such questions: `/v1/verify` before 0.39, `/v1/rotate` before 0.40.
+#[test]
+fn no_template_is_rendered_that_could_answer_a_question_about_a_value() {
+    let branching = Policy { branching: seal_crds::gotemplate::Branching::Allowed, ..policy() };
+    let keys = keyring(&[OLDER]);
+    let mut renders = Vec::new();
+    for guess in ["hunter2", "hunter3"] {
+        let mut object = sealed(Scope::Strict);
+        // JSON, unless the guess is right.
+        let text = format!("{{\"a\": {{{{ if eq .password {guess:?} }}}}no{{{{ else }}}}1{{{{ end }}}}}}");
+        let data = json!({".dockerconfigjson": text});
+        object["spec"]["template"] = json!({"type": "kubernetes.io/dockerconfigjson", "data": data});
+        let posted = || Posted::parse(object.to_string().as_bytes(), &branching).unwrap();
+        renders.push(posted().sealed.unseal(&keys).is_ok());
+        assert!(posted().verify(&keys, &branching).is_ok(), "{guess}");
+        assert!(posted().reseal(&keys, &branching, &public(NEWER)).is_ok(), "{guess}");
+    }
+    assert_eq!(renders, [false, true], "the template asks");
+    // Whether it is one is public.
+    let mut broken = sealed(Scope::Strict);
+    broken["spec"]["template"]["data"] = json!({"probe": "{{ .password"});
+    assert_refused(parse(&broken), "InvalidTemplate");
+}
+
+#[test]
+fn a_name_that_no_cluster_takes_can_be_asked_about_and_is_not_sealed_again() {
+    let named = |name: &str, scope, sealed_for: &str| {
+        let label = Label::from_text(scope, "prod", sealed_for);
+        let mut object = sealed(scope);
+        object["metadata"]["name"] = json!(name);
+        object["spec"]["encryptedData"] = json!({"a": label.seal_item(&public(OLDER), b"1")});
+        object
+    };
+    for name in ["testSecret", "a_b", "../x", "a\u{1b}b"] {
+        for scope in Scope::ALL {
+            let object = named(name, scope, name);
+            verify(&object).unwrap();
+            let refused = reseal(&object).unwrap_err();
+            assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+            assert!(refused.to_string().contains("is not a DNS subdomain"), "{refused}");
+        }
+    }
+    // It is no way round the label, nor round the policy.
+    assert_refused(verify(&named("testSecret", Scope::Strict, "misnamed")), "CannotOpen");
+    assert_refused(verify(&named("testSecret", Scope::Strict, "testsecret")), "CannotOpen");
+    let mut beside_keys = named("testSecret", Scope::ClusterWide, "testSecret");
+    beside_keys["metadata"]["namespace"] = json!("seal-system");
+    assert_refused(verify(&beside_keys), "NamespaceRefused");
+    assert_eq!(parse(&named("a\u{1b}b", Scope::Strict, "x")).unwrap().place(), "prod/a\\u{1b}b");
+}
+
 #[test]
 fn the_policy_of_the_reconcile_holds_here_too() {
     let mut token = sealed(Scope::Strict);
@@ -265,7 +317,9 @@ fn yaml_and_json_are_read_and_one_document_is_taken() {
         (native.to_string(), "the body is no SealedSecret"),
         (change("/metadata", json!(["db"])), "metadata has a field of the wrong form"),
         (change("/metadata/name", json!(1)), "metadata has a field of the wrong form"),
-        (change("/metadata/name", json!("../x")), "name"),
+        (change("/metadata/name", json!("")), "name \"\" is not a DNS subdomain"),
+        (change("/metadata/name", json!("X".repeat(254))), "name \"XX"),
+        (change("/metadata/namespace", json!("../x")), "namespace \"../x\" is not a DNS label"),
         (change("/spec", json!([])), "the spec "),
     ] {
         let error = Posted::parse(body.as_bytes(), &policy()).err().expect(&body);

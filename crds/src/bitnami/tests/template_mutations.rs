@@ -123,7 +123,7 @@ fn whether_there_is_a_secret_never_depends_on_what_its_items_are() {
     let rounds = rounds().max(8_000);
     for _ in 0..rounds {
         let (type_, key, text) = template(&mut random);
-        let templates = [(key.to_owned(), text.clone())].into();
+        let templates = [(key.to_owned(), Some(text.clone()))].into();
         let Ok(data) = TemplateData::parse(&templates, Branching::Refused) else { continue };
         let one = items(&mut random);
         let lengths = one.iter().map(|(name, value)| (name.clone(), value.len())).collect();

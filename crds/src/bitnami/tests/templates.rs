@@ -53,6 +53,30 @@ fn an_item_wins_over_a_template_of_its_name_in_both_places() {
 }
 
 #[test]
+fn an_item_that_is_left_out_is_not_in_the_secret_and_templates_see_it() {
+    let object = object(&[("a", "1"), ("b", "2")], &[("t", "<{{ .a }}>")]).omit("a").omit("nobody");
+    let keys: Vec<_> = object.parse().unwrap().shape().keys.iter().map(ToString::to_string).collect();
+    assert_eq!(keys, ["b", "t"]);
+    assert_eq!(object.unseal(&[RSA_2048]).unwrap(), values([("b", b"2"), ("t", b"<1>")]));
+    // Whoever seals it again has it.
+    let items = object.parse().unwrap().open_under([Scope::Strict], &ring(&[RSA_2048])).unwrap().items;
+    assert_eq!(items.keys().map(ToString::to_string).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(object.omit("..").refused(), "..".parse::<crate::ItemName>().unwrap_err().into());
+}
+
+#[test]
+fn an_item_that_is_left_out_counts_for_nothing_that_kubernetes_asks_of_the_secret() {
+    let large = "x".repeat(600 << 10);
+    let doubled = object(&[("a", &large)], &[("t", "{{ .a }}")]);
+    assert_eq!(doubled.refused(), UnsealError::SecretTooLarge { limit: 1 << 20 });
+    assert!(doubled.omit("a").unseal(&[RSA_2048]).is_ok());
+    let lacking =
+        object(&[("ssh-privatekey", "k")], &[]).typed("kubernetes.io/ssh-auth").omit("ssh-privatekey");
+    let refused = lacking.refused();
+    assert!(refused.to_string().contains("ssh-privatekey"), "{refused}");
+}
+
+#[test]
 fn a_template_that_cannot_be_used_is_refused_without_a_key() {
     let message = |text: &str| object(&[("a", "1")], &[("t", text)]).refused().to_string();
     let error = object(&[("a", "1")], &[("t", "\n{{ env \"HOME\" }}")]).refused();

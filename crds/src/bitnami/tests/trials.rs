@@ -63,7 +63,7 @@ fn failures(keys: &[&RsaPrivateKey], limit: usize, item: &str, at: &[Binding]) -
     let mut trial = Trial::new(keys.to_vec(), limit);
     let mut opened = 0;
     for binding in at.iter().cycle() {
-        match trial.open(binding, "item a", &item) {
+        match trial.open(&Label::from(binding), "item a", &item) {
             Err(UnsealError::TooManyTrials { .. }) => break,
             Err(UnsealError::CannotOpen { .. }) => opened += 1,
             other => panic!("{:?}", other.err()),
@@ -109,9 +109,12 @@ fn what_opens_costs_nothing_and_what_opened_last_is_tried_first() {
     let items: Vec<SealedItem> = items.map(|text| SealedItem::parse(&text).unwrap()).collect();
     let mut trial = Trial::new(all.clone(), 3);
     for _ in 0..50 {
-        assert!(trial.open(&binding, "a", &items[3]).is_ok(), "found once, after three that didn't fit");
+        assert!(
+            trial.open(&(&binding).into(), "a", &items[3]).is_ok(),
+            "found once, after three that didn't fit"
+        );
     }
-    let one_more = trial.open(&binding, "b", &items[2]).err();
+    let one_more = trial.open(&(&binding).into(), "b", &items[2]).err();
     assert_eq!(one_more, Some(UnsealError::TooManyTrials { limit: 3 }));
 }
 

@@ -187,6 +187,16 @@ pub(super) fn cases() -> Vec<Case> {
                 &[("host", b"db"), ("password", b"p@ss"), ("url", b"pg://me:cEBzcw==@DB"), ("user", b"me")];
             opens("rsa-2048", "strict", values, manifest("strict", spec))
         }),
+        case("omitted", "null leaves an item out of the Secret; templates see it all the same.", || {
+            let spec = json!({
+                "encryptedData": {
+                    "password": raw("rsa-2048", "strict", "p@ss"), "user": raw("rsa-2048", "strict", "me"),
+                },
+                "template": { "data": { "nobody": null, "password": null, "url": "{{ .user }}:{{ .password }}" } },
+            });
+            let values: &[(&str, &[u8])] = &[("url", b"me:p@ss"), ("user", b"me")];
+            opens("rsa-2048", "strict", values, manifest("strict", spec))
+        }),
         case("templated-docker", "The content that Kubernetes checks, as people write it.", || {
             let text = r#"{"auths":{"{{ .server }}":{"auth":"{{ printf "%s:%s" .user .pass | b64enc }}"}}}"#;
             let spec = json!({

@@ -80,6 +80,23 @@ async fn a_migration_that_is_refused_on_a_host_takes_nothing_away() {
 }
 
 #[tokio::test]
+async fn an_item_that_null_leaves_out_has_no_file_and_loses_the_one_it_had() {
+    let site = Site::new();
+    fs::write(site.path("rsa.pem"), KEY).unwrap();
+    commit(&site, "prod/db", Scope::Strict, "hunter2");
+    let mut agent = site.agent(&[&format!("--identity={}", site.path("rsa.pem").display())]);
+    assert!(pass(&mut agent).await.is_complete());
+    assert_eq!(site.item("prod/db/password").as_deref(), Some("hunter2"));
+    let file = site.path("manifests/prod-db.json");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    manifest["spec"]["template"] = json!({"data": {"password": null, "url": "{{ .password }}@db"}});
+    site.commit_text("prod-db.json", &manifest.to_string());
+    assert!(pass(&mut agent).await.is_complete());
+    assert_eq!(site.item("prod/db/password"), None);
+    assert_eq!(site.item("prod/db/url").as_deref(), Some("hunter2@db"));
+}
+
+#[tokio::test]
 async fn the_flags_of_this_format_count_on_a_host_too() {
     let site = Site::new();
     fs::write(site.path("rsa.pem"), KEY).unwrap();
