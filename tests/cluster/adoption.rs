@@ -123,7 +123,11 @@ fn a_secret_whose_owner_an_update_wrote_changes_hands_and_keeps_its_uid() {
     let taken = scene.secret("db").unwrap();
     assert_eq!(taken["metadata"]["uid"], theirs["metadata"]["uid"]);
     let owners = taken["metadata"]["ownerReferences"].as_array().unwrap();
-    assert_eq!(owners.len(), 1);
-    assert_eq!(owners[0]["uid"], object["metadata"]["uid"]);
+    let controllers: Vec<&Value> = owners.iter().filter(|owner| owner["controller"] == true).collect();
+    assert_eq!(controllers.len(), 1);
+    assert_eq!(controllers[0]["uid"], object["metadata"]["uid"]);
+    // The other object is still there, and keeps the Secret alive: nothing more.
+    let others = owners.iter().filter(|owner| owner["controller"] != true);
+    assert!({ others }.all(|other| other["uid"] == owner["metadata"]["uid"]), "{owners:?}");
     assert_eq!(scene.data("db")["password"], b"ours");
 }
