@@ -114,11 +114,11 @@ fn encoded(opened: &Unsealed) -> BTreeMap<String, String> {
     opened.data.iter().map(|(name, value)| (name.to_string(), BASE64.encode(value.expose()))).collect()
 }
 
-/// The words of a refusal that are part of the format. Of a missing key that is whom the envelope is sealed to: what
-/// comes after it, as people call them and which keys were tried, is for people, and grew after the first vectors.
+/// The words of a refusal that are part of the format. What comes after them is for people, and grew after the first
+/// vectors: how people call whom an envelope is sealed to, which keys were tried, what to do with an unused envelope.
 fn held(found: Refused, expected: Option<&Refused>) -> Refused {
     let held = expected.and_then(|expected| expected.message.clone()).filter(|message| {
-        found.reason == "NoMatchingKey"
+        ["NoMatchingKey", "UnusedEnvelope"].contains(&found.reason.as_str())
             && found.message.as_ref().is_some_and(|found| found.starts_with(message))
     });
     Refused { message: held.or(found.message), ..found }

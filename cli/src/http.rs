@@ -155,8 +155,9 @@ async fn get_once(url: &Uri, limit: usize) -> Result<Answer, GetError> {
     config.read_timeout = Some(DEADLINE);
     config.default_retry = false;
     let client = Client::try_from(config).map_err(failed)?;
-    let path = url.path_and_query().map_or("/", |path| path.as_str());
-    let mut request = Request::get(path)
+    // Not `path_and_query().as_str()`, which has no `/` in `https://host?query`.
+    let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
+    let mut request = Request::get(format!("{}{query}", url.path()))
         .header(header::ACCEPT, "application/x-pem-file, */*")
         .body(Body::empty())
         .expect("a path of a URL and a fixed header make a request");

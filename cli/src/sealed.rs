@@ -73,9 +73,6 @@ impl Explain for OpenError {
             UnsealError::WrongPlace { .. } | UnsealError::WrongScope { .. } => {
                 "a SealedSecret opens only as what it was sealed for; undo the change".to_owned()
             }
-            UnsealError::UnusedEnvelope { envelope } => {
-                format!("the items it was for are gone: remove envelopes[{envelope}] as well")
-            }
             UnsealError::NoRsaKey { .. } => format!("give the key with -i; {}", crate::identities::BACKUP),
             UnsealError::CannotOpen { .. } => {
                 "a backup of all of the cluster's keys has the old ones too; -i may be given several times"

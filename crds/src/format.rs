@@ -297,7 +297,7 @@ pub enum UnsealError {
         id: String,
     },
     /// An envelope that no item needs.
-    #[error("envelopes[{envelope}] holds no data key that an item needs")]
+    #[error("envelopes[{envelope}] holds no data key that an item needs: remove it")]
     UnusedEnvelope {
         /// The envelope's index.
         envelope: usize,

@@ -130,6 +130,10 @@ fn the_component_for_kubeseal_adds_what_kubeseal_looks_for_and_lets_nobody_open_
     let service = find("Service", "sealed-secrets-controller");
     assert_eq!(service["spec"]["ports"].as_array().unwrap().len(), 1, "kubeseal takes the first");
     assert_eq!(service["spec"]["ports"][0]["name"], "http");
+    assert_eq!(
+        service["spec"]["publishNotReadyAddresses"], true,
+        "a missing native key is no matter of kubeseal's"
+    );
     let deployment = find("Deployment", ACCOUNT);
     let pod = &deployment["spec"]["template"];
     for (label, value) in service["spec"]["selector"].as_object().unwrap() {

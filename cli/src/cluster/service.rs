@@ -84,6 +84,12 @@ impl Explain for ServiceError {
     }
 }
 
+/// Whether a name is one segment of a path, and leads nowhere else.
+fn is_path_segment(name: &str) -> bool {
+    let inside = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
+    !name.is_empty() && !name.starts_with('.') && name.bytes().all(inside)
+}
+
 /// A controller that was found.
 pub(crate) struct Controller {
     connection: Connection,
@@ -99,8 +105,7 @@ impl Controller {
     /// Any [`ServiceError`].
     pub(crate) fn find(access: Access, service: &Service) -> Result<Self, ServiceError> {
         for name in [&service.namespace, &service.name] {
-            let inside = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
-            if name.is_empty() || name.starts_with('.') || !name.bytes().all(inside) {
+            if !is_path_segment(name) {
                 return Err(ServiceError::NotName(name.clone()));
             }
         }
@@ -122,7 +127,11 @@ impl Controller {
         let found: v1::Service = serde_json::from_slice(&body).map_err(|_| ServiceError::NotService)?;
         let ports = found.spec.and_then(|spec| spec.ports).unwrap_or_default();
         let port = ports.first().ok_or_else(|| ServiceError::NoPorts(service.clone()))?;
+        // A name of the server's choice would lead the user's request to any path there is. A single port needs none.
         let port = port.name.as_deref().unwrap_or_default();
+        if !port.is_empty() && !is_path_segment(port) {
+            return Err(ServiceError::NotService);
+        }
         let Service { namespace, name } = service;
         let proxy = format!("/api/v1/namespaces/{namespace}/services/http:{name}:{port}/proxy");
         Ok(Self { connection, proxy })
@@ -146,5 +155,20 @@ impl Controller {
         };
         let request = request.body(Body::from(body)).expect("names of plain letters make a path");
         self.connection.send(request, MAX_ANSWER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_nowhere_but_to_itself() {
+        for name in ["http", "8080", "sealed-secrets.v1"] {
+            assert!(is_path_segment(name), "{name}");
+        }
+        for name in ["", ".", "..", "a b", "x/../../..", "a?b", "a#b", "a%2fb", "a:b", "\u{e4}"] {
+            assert!(!is_path_segment(name), "{name}");
+        }
     }
 }

@@ -43,6 +43,13 @@ fn an_answer_comes_with_its_path_and_query_and_through_redirects() {
 }
 
 #[test]
+fn a_url_may_have_a_query_and_no_path() {
+    let (url, served) = serve(vec![ok("certificate")]);
+    assert_eq!(get(&format!("{url}?x=y"), 100).unwrap(), b"certificate");
+    assert_eq!(served.join().unwrap(), ["GET /?x=y HTTP/1.1"]);
+}
+
+#[test]
 fn what_is_too_large_or_refused_is_said_with_the_host() {
     let (url, served) = serve(vec![ok("12345")]);
     let error = get(&url, 4).unwrap_err();

@@ -136,7 +136,7 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
         (
             UnsealError::UnusedEnvelope { envelope: 1 },
             "UnusedEnvelope",
-            "envelopes[1] holds no data key that an item needs",
+            "envelopes[1] holds no data key that an item needs: remove it",
         ),
         (
             UnsealError::ItemAltered { item: item() },
