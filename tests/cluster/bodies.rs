@@ -114,3 +114,22 @@ fn objects_of_one_tenant_take_up_no_more_memory_than_their_text() {
     let peak = controller.peak_memory();
     assert!(peak < 256 << 10, "{peak} KiB");
 }
+
+/// Labels have no bound but that of their object, and the API server writes down who owns each. As maps, every one of
+/// these Secrets would take more than ten times its text, and a list brings many at once.
+#[test]
+fn labels_without_end_take_up_no_more_memory_than_their_text() {
+    let scene = Scene::new("labels-heavy");
+    let labels: serde_json::Map<_, _> = (0..45_000).map(|n| (format!("l{n:05}"), json!(""))).collect();
+    for n in 0..20 {
+        let name = format!("heavy-{n}");
+        let secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "labels": labels}});
+        scene.api().create(&scene.secrets(""), &secret).unwrap();
+    }
+    let controller = scene.start(&[]);
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+    let peak = controller.peak_memory();
+    assert!(peak < 256 << 10, "{peak} KiB");
+}

@@ -2,36 +2,28 @@
 //!
 //! Not what metadata means. Invariant: whoever is told of a name finds the change in the cache already.
 
-use std::fmt::Debug;
-
 use futures::StreamExt as _;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
-use kube::api::{Api, PartialObjectMeta};
+use kube::api::Api;
 use kube::runtime::reflector::Store;
 use kube::runtime::{WatchStreamExt as _, reflector, watcher};
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
 use super::api::status;
+use super::metadata::{Kept, Metadata};
 use super::wakes::{Name, Wakes};
 
 /// Keeps the cache until the task is aborted, and tells `concerned` of every name whose object was made, changed or
 /// deleted, so that a foreign Secret that goes, or permits adoption, is noticed too.
 pub(super) fn keep<K>(
-    api: Api<PartialObjectMeta<K>>,
-    trim: fn(&mut ObjectMeta),
+    api: Api<Metadata<K>>,
     concerned: Vec<UnboundedSender<Name>>,
-) -> (Store<PartialObjectMeta<K>>, JoinHandle<()>)
+) -> (Store<Metadata<K>>, JoinHandle<()>)
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Kept + 'static,
 {
     let (reader, writer) = reflector::store();
-    let objects = watcher(api, watcher::Config::default())
-        .default_backoff()
-        .modify(move |object| trim(&mut object.metadata))
-        .reflect(writer);
+    let objects = watcher(api, pages()).default_backoff().reflect(writer);
     let cached = reader.clone();
     let mut wakes = Wakes::default();
     let task = tokio::spawn(objects.for_each(move |event| {
@@ -56,12 +48,10 @@ where
     (reader, task)
 }
 
-/// Only whether the object is there is of interest.
-pub(super) fn trim_all(metadata: &mut ObjectMeta) {
-    metadata.labels = None;
-    metadata.annotations = None;
-    metadata.managed_fields = None;
-    metadata.owner_references = None;
+/// How everything is listed: an object may be over a megabyte, also in its metadata alone, and a page is in memory as
+/// a whole.
+pub(super) fn pages() -> watcher::Config {
+    watcher::Config::default().page_size(50)
 }
 
 /// 429: an apiserver that has just started, or whose definitions are new, has its own caches to fill first.

@@ -1,6 +1,6 @@
 //! The Kubernetes side: the API as a store, sealing keys as Secrets and SealingKeys, watches and workers.
 //!
-//! Not the reconcile itself. Reading order: [`run`] (wiring), `object` and `store` (what is watched), `secret`,
+//! Not the reconcile itself. Reading order: [`run`] (wiring), `object`, `text`, `metadata` and `store` (what is watched), `secret`,
 //! `fields` and `evidence` (what metadata means), `successor` (one name in both groups), `write` and `body` (the
 //! requests), `cache` and `wakes` (what a change concerns), `keys` (`plan` and `status` beside it), `key_secret`,
 //! `bitnami_keys` and `said`, `api` (clients and errors).
@@ -17,6 +17,7 @@ mod evidence;
 mod fields;
 mod key_secret;
 mod keys;
+mod metadata;
 mod object;
 mod run;
 mod said;

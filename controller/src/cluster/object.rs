@@ -3,7 +3,7 @@
 //! Not [`SealedSecret`]: an object that doesn't fit that type would make the whole list fail, and then one
 //! malformed object would stop all the others. Nor kube's `DeserializeGuard`, which keeps only metadata: the
 //! last status is needed to see that a malformed object was reported already. Invariant: whatever the
-//! apiserver stores under this kind deserializes.
+//! apiserver stores under this kind deserializes, however deep it is.
 
 use std::borrow::Cow;
 
@@ -13,9 +13,17 @@ use kube::core::DynamicResourceScope;
 use seal_crds::Format;
 use seal_crds::resources::{SealedSecret, SealedSecretStatus, bitnami};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::metadata;
 use super::text::Text;
+
+/// Flux's request to look at an object now.
+pub(super) const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+/// All annotations of a SealedSecret that are read.
+const ANNOTATIONS: [&str; 3] = [bitnami::CLUSTER_WIDE, bitnami::NAMESPACE_WIDE, REQUESTED_AT];
+/// In bytes. What this controller writes is far shorter; what is longer is somebody's who wants memory.
+const MAX_STATUS: usize = 256 << 10;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,7 +31,7 @@ pub(super) struct Object {
     /// The apiserver writes it into every object, also into those of a list.
     #[serde(default)]
     api_version: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "kept")]
     pub(super) metadata: ObjectMeta,
     /// Ciphertext and public text; decoded when it is needed.
     #[serde(default)]
@@ -45,7 +53,14 @@ impl Object {
 /// A status that can't be read is none: it is written anew. One that the peer left is such, because its conditions
 /// have no reasons.
 fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SealedSecretStatus>, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+    let text = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(Some(text.get())
+        .filter(|text| text.len() <= MAX_STATUS)
+        .and_then(|text| serde_json::from_str(text).ok()))
+}
+
+fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    metadata::of_object(deserializer, &ANNOTATIONS)
 }
 
 impl Resource for Object {

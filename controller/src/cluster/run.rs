@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
-use kube::api::{Api, PartialObjectMeta};
+use kube::api::Api;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -24,12 +24,12 @@ use tokio::task::JoinHandle;
 
 use super::api::{BUSY, request_client, watch_client};
 use super::bitnami_keys::{BitnamiKeys, UNLABELLED_KEY};
-use super::cache::{self, trim_all};
+use super::cache;
 use super::definitions;
 use super::fields::FIELD_MANAGER;
 use super::keys::Keys;
+use super::metadata::Metadata;
 use super::said::Said;
-use super::secret::trim;
 use super::store::ClusterStore;
 use super::work::{Shared, objects, serve_group, until};
 use crate::backoff::Backoff;
@@ -145,8 +145,8 @@ pub async fn run(
     let (bitnami_wakes, for_bitnami) = mpsc::unbounded_channel();
     let scope = options.watch.as_ref();
     let (secrets, caching_secrets) =
-        cache::keep(scoped(&watches, scope), trim, vec![native_wakes, bitnami_wakes.clone()]);
-    let (natives, caching_natives) = cache::keep(scoped(&watches, scope), trim_all, vec![bitnami_wakes]);
+        cache::keep(scoped(&watches, scope), vec![native_wakes, bitnami_wakes.clone()]);
+    let (natives, caching_natives) = cache::keep(scoped(&watches, scope), vec![bitnami_wakes]);
 
     let ready = async {
         let mut keys = keys.clone();
@@ -199,11 +199,10 @@ where
 
 /// Keeps the keys in step: on every change of a private half or a SealingKey, and every few minutes.
 async fn load_keys(keys: Keys, watches: Client) {
-    let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
-    let peers: Api<PartialObjectMeta<Secret>> =
-        Api::namespaced(watches.clone(), keys.bitnami.namespace.as_str());
+    let secrets: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
+    let peers: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.bitnami.namespace.as_str());
     let sealing_keys: Api<SealingKey> = Api::namespaced(watches, keys.namespace.as_str());
-    let changes_of = |secrets: Api<PartialObjectMeta<Secret>>, config: watcher::Config| {
+    let changes_of = |secrets: Api<Metadata<Secret>>, config: watcher::Config| {
         watcher(secrets, config).default_backoff().map_ok(drop).boxed()
     };
     let unlabelled = format!("metadata.name={UNLABELLED_KEY}");

@@ -196,15 +196,14 @@ fn all_content(found: &ObjectMeta) -> FieldSet {
     FieldSet::of_metadata(labels, annotations).union(updated(managed_fields(found)))
 }
 
-/// Drops what [`Owner::classify`] doesn't need. Annotations, because kubectl's last-applied-configuration holds
-/// the values of Secrets that were applied in plain; managedFields of what isn't ours, because a cluster holds
-/// many such Secrets, and they are most of their metadata.
+/// All annotations that [`Owner::classify`] needs. Others aren't kept: kubectl's last-applied-configuration holds the
+/// values of Secrets that were applied in plain.
+pub(super) const ANNOTATIONS: [&str; 5] =
+    [ADOPT_ANNOTATION, DIGEST_ANNOTATION, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
+
+/// Drops the managedFields of what isn't ours, which [`Owner::classify`] doesn't need: a cluster holds many such
+/// Secrets, and they are most of their metadata.
 pub(super) fn trim(metadata: &mut ObjectMeta) {
-    const KEPT: [&str; 5] = [ADOPT_ANNOTATION, DIGEST_ANNOTATION, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
-    metadata.labels = None;
-    if let Some(annotations) = &mut metadata.annotations {
-        annotations.retain(|key, _| KEPT.contains(&key.as_str()));
-    }
     let has_part = match controller(metadata) {
         Some(owner) => owner.kind == SEALED_SECRET,
         // Ours without an owner, ours once and replaced, or the peer's without an owner.

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
-use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Client, Resource as _, ResourceExt as _};
@@ -20,23 +19,21 @@ use serde_json::{Value, json};
 
 use super::api::{failure, is_code};
 use super::fields::FIELD_MANAGER;
-use super::object::Object;
+use super::metadata::Metadata;
+use super::object::{Object, REQUESTED_AT};
 use super::secret::Owner;
 use crate::decode::{Manifest, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
 use crate::store::{Last, Notice, Observed, Store, Successor, Write, Written};
 
-/// Flux's request to look at an object now.
-const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
-
 #[derive(Clone)]
 pub(super) struct ClusterStore {
     pub(super) client: Client,
     /// Metadata of all Secrets.
-    pub(super) secrets: reflector::Store<PartialObjectMeta<Secret>>,
+    pub(super) secrets: reflector::Store<Metadata<Secret>>,
     /// Metadata of all SealedSecrets of the native format: what the others of their names step back for.
-    pub(super) natives: reflector::Store<PartialObjectMeta<SealedSecret>>,
+    pub(super) natives: reflector::Store<Metadata<SealedSecret>>,
     pub(super) events: Recorder,
     /// Whether Secrets of the peer's format outlive their SealedSecrets.
     pub(super) orphans: bool,

@@ -7,12 +7,11 @@
 
 use std::collections::HashSet;
 
-use kube::Resource;
-use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use seal_crds::Format;
 
+use super::metadata::{Kept, Metadata};
 use super::object::Object;
 
 /// Namespace and name, of an object of whichever kind.
@@ -35,13 +34,9 @@ pub(super) struct Wakes(HashSet<Name>);
 
 impl Wakes {
     /// The names to look at now.
-    pub(super) fn on<K>(
-        &mut self,
-        event: &Event<PartialObjectMeta<K>>,
-        cache: &Store<PartialObjectMeta<K>>,
-    ) -> Vec<Name>
+    pub(super) fn on<K>(&mut self, event: &Event<Metadata<K>>, cache: &Store<Metadata<K>>) -> Vec<Name>
     where
-        K: Resource<DynamicType = ()> + Clone + 'static,
+        K: Kept + 'static,
     {
         match event {
             Event::Apply(found) | Event::Delete(found) => vec![key(found)],
@@ -58,7 +53,7 @@ impl Wakes {
     }
 }
 
-fn key<K>(found: &PartialObjectMeta<K>) -> Name {
+fn key<K>(found: &Metadata<K>) -> Name {
     let metadata = &found.metadata;
     Name {
         namespace: metadata.namespace.clone().unwrap_or_default(),
@@ -69,18 +64,21 @@ fn key<K>(found: &PartialObjectMeta<K>) -> Name {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::Secret;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
     use kube::runtime::reflector::store;
 
     use super::*;
 
-    type Cached = PartialObjectMeta<Secret>;
+    type Cached = Metadata<Secret>;
 
     fn secret(name: &str, version: &str) -> Cached {
-        let mut secret = Cached::default();
-        secret.metadata.name = Some(name.into());
-        secret.metadata.namespace = Some("prod".into());
-        secret.metadata.resource_version = Some(version.into());
-        secret
+        let metadata = ObjectMeta {
+            name: Some(name.into()),
+            namespace: Some("prod".into()),
+            resource_version: Some(version.into()),
+            ..ObjectMeta::default()
+        };
+        metadata.into()
     }
 
     fn names(woken: Vec<Name>) -> Vec<String> {

@@ -9,11 +9,12 @@ use std::time::Duration;
 use futures::{FutureExt as _, StreamExt as _};
 use kube::api::Api;
 use kube::runtime::controller::{Action, Config as ControllerConfig};
-use kube::runtime::{Controller, reflector, watcher};
+use kube::runtime::{Controller, reflector};
 use kube::{Client, Resource as _};
 use seal_crds::{Format, Namespace};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use super::cache::pages;
 use super::object::Object;
 use super::store::ClusterStore;
 use super::wakes::Name;
@@ -43,9 +44,7 @@ pub(super) async fn serve_group(
         keys.changed().await.ok()?;
         Some(((), keys))
     });
-    // An object may be over a megabyte, and a page is in memory as a whole, text and tree.
-    let pages = watcher::Config::default().page_size(50);
-    let mut controller = Controller::new_with(objects, pages, format);
+    let mut controller = Controller::new_with(objects, pages(), format);
     if format == Format::Bitnami {
         controller = controller.trigger_backoff(Steady(Duration::from_secs(5)));
     }

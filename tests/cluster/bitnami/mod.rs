@@ -5,6 +5,7 @@
 //! to the module that its subject names.
 
 mod annotations;
+mod deep;
 mod definition;
 mod objects;
 mod precedence;

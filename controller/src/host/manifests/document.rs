@@ -38,6 +38,8 @@ enum Problem {
     Twice,
     #[error("has a key that isn't text")]
     Key,
+    #[error("has a key that this reader keeps for itself")]
+    Reserved,
     #[error(transparent)]
     Excess(#[from] Excess),
     #[error("takes up more memory than there is room for")]
@@ -73,6 +75,9 @@ pub(super) fn weight(value: &Value) -> usize {
         }
     }
 }
+
+/// With this key, serde_json takes a text inside of a value for JSON, and makes a tree that nobody has weighed.
+const RESERVED: &str = "$serde_json::private::RawValue";
 
 /// All documents of a file; after one that can't be read there is no telling where the next begins.
 ///
@@ -136,6 +141,9 @@ impl Room {
             Value::Bool(_) | Value::Number(_) | Value::Null => key.to_string(),
             Value::Array(_) | Value::Object(_) => return Err(Problem::Key),
         };
+        if key == RESERVED {
+            return Err(Problem::Reserved);
+        }
         if map.insert(key, value).is_some() { Err(Problem::Twice) } else { Ok(()) }
     }
 }
@@ -170,6 +178,16 @@ mod tests {
         for found in [yaml("a:\n  b: 1\n  b: 2\n"), json(r#"{"a":{"b":1,"b":2}}"#), yaml("1: a\n'1': b\n")] {
             let error = found[0].clone().unwrap_err();
             assert!(error.starts_with("has a key twice"), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_text_in_a_value_becomes_a_tree() {
+        let text = r#"{"a": {"$serde_json::private::RawValue": "[[0]]"}}"#;
+        let escaped = r#"{"a": {"\u0024serde_json::private::RawValue": "[[0]]"}}"#;
+        for found in [json(text), json(escaped), yaml(text)] {
+            let error = found[0].clone().unwrap_err();
+            assert!(error.starts_with("has a key that this reader keeps for itself"), "{error}");
         }
     }
 

@@ -24,7 +24,9 @@ pub(super) fn read(text: &str, room: &mut Room) -> (Vec<Value>, Option<DocumentE
 /// Our own words come back inside of a parser's error, whose other words may quote the file.
 fn describe(error: &serde_json::Error) -> DocumentError {
     let text = error.to_string();
-    let own = [Problem::Twice, Problem::Heavy].into_iter().find(|own| text.starts_with(&own.to_string()));
+    let own = [Problem::Twice, Problem::Heavy, Problem::Reserved]
+        .into_iter()
+        .find(|own| text.starts_with(&own.to_string()));
     DocumentError { problem: own.unwrap_or(Problem::NotJson), position: Some((error.line(), error.column())) }
 }
 

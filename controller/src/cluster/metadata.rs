@@ -1,0 +1,212 @@
+//! The metadata of a watched object: what somebody reads of it, and nothing else.
+//!
+//! The threat: whoever may write objects in one namespace stops, or fills the memory of, a controller that serves all
+//! of them. A list is read as one text, so metadata that can't be read would take along every object of its kind; and
+//! labels, which have no bound but that of the object, and trees of managedFields take up many times their text.
+//!
+//! Not its meaning. Invariants: whatever the API server stores is read. What isn't read by anybody stays text, and goes
+//! as soon as the object's text is read, before the rest of its page is.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference, Time};
+use kube::Resource;
+use seal_crds::resources::SealedSecret;
+use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::secret;
+use crate::host::manifests::document;
+
+/// What the tree of managedFields may weigh. That of a Secret with as many items as fit weighs less.
+const MAX_WEIGHT: usize = 16 << 20;
+
+/// A kind of which only metadata is watched.
+pub(super) trait Kept: Resource<DynamicType = (), Scope = NamespaceResourceScope> {
+    /// What is kept of an object's metadata.
+    fn keep(metadata: &RawValue) -> ObjectMeta;
+}
+
+impl Kept for Secret {
+    fn keep(metadata: &RawValue) -> ObjectMeta {
+        let fields = Fields::of(metadata);
+        let managed_fields = fields.managed_fields.as_deref().and_then(managed_fields);
+        let mut kept = ObjectMeta { managed_fields, ..fields.without_managed(&secret::ANNOTATIONS) };
+        secret::trim(&mut kept);
+        kept
+    }
+}
+
+/// Only whether the object is there is of interest.
+impl Kept for SealedSecret {
+    fn keep(metadata: &RawValue) -> ObjectMeta {
+        ObjectMeta { owner_references: None, ..Fields::of(metadata).without_managed(&[]) }
+    }
+}
+
+/// An object of this kind, of which the API server is asked for the metadata only.
+pub(super) struct Metadata<K> {
+    pub(super) metadata: ObjectMeta,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> From<ObjectMeta> for Metadata<K> {
+    fn from(metadata: ObjectMeta) -> Self {
+        Self { metadata, kind: PhantomData }
+    }
+}
+
+impl<K> Clone for Metadata<K> {
+    fn clone(&self) -> Self {
+        self.metadata.clone().into()
+    }
+}
+
+impl<K> fmt::Debug for Metadata<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.metadata.fmt(f)
+    }
+}
+
+impl<'de, K: Kept> Deserialize<'de> for Metadata<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Whole {
+            #[serde(default)]
+            metadata: Box<RawValue>,
+        }
+        Whole::deserialize(deserializer).map(|whole| K::keep(&whole.metadata).into())
+    }
+}
+
+impl<K: Kept> Resource for Metadata<K> {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn metadata_api() -> bool {
+        true
+    }
+
+    fn kind(_: &()) -> Cow<'_, str> {
+        K::kind(&())
+    }
+
+    fn group(_: &()) -> Cow<'_, str> {
+        K::group(&())
+    }
+
+    fn version(_: &()) -> Cow<'_, str> {
+        K::version(&())
+    }
+
+    fn plural(_: &()) -> Cow<'_, str> {
+        K::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+/// Metadata of a SealedSecret that is watched as a whole, with just these annotations.
+pub(super) fn of_object<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    annotations: &[&str],
+) -> Result<ObjectMeta, D::Error> {
+    let text = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(Fields::of(&text).without_managed(annotations))
+}
+
+/// What may be read; all else is skipped, however deep it is. What is large or deep is text yet.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Fields {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    deletion_timestamp: Option<Time>,
+    owner_references: Option<Box<RawValue>>,
+    annotations: Option<Box<RawValue>>,
+    managed_fields: Option<Box<RawValue>>,
+}
+
+impl Fields {
+    fn of(metadata: &RawValue) -> Self {
+        part(metadata).unwrap_or_default()
+    }
+
+    fn without_managed(&self, annotations: &[&str]) -> ObjectMeta {
+        ObjectMeta {
+            name: self.name.clone(),
+            namespace: self.namespace.clone(),
+            uid: self.uid.clone(),
+            resource_version: self.resource_version.clone(),
+            generation: self.generation,
+            deletion_timestamp: self.deletion_timestamp.clone(),
+            owner_references: self.owner_references.as_deref().and_then(part::<Vec<OwnerReference>>),
+            annotations: self.annotations.as_deref().and_then(|text| these(annotations, text)),
+            ..ObjectMeta::default()
+        }
+    }
+}
+
+/// One that can't be read is none, as if nobody had written it.
+fn part<T: DeserializeOwned>(text: &RawValue) -> Option<T> {
+    serde_json::from_str(text.get()).ok()
+}
+
+fn managed_fields(text: &RawValue) -> Option<Vec<ManagedFieldsEntry>> {
+    let tree = document::read(text.get().as_bytes(), true, MAX_WEIGHT).into_iter().next()?;
+    serde_json::from_value(tree.ok()?).ok()
+}
+
+/// The annotations with one of these keys.
+fn these(keys: &[&str], text: &RawValue) -> Option<BTreeMap<String, String>> {
+    let found = These(keys).deserialize(&mut serde_json::Deserializer::from_str(text.get())).ok()?;
+    (!found.is_empty()).then_some(found)
+}
+
+struct These<'k>(&'k [&'k str]);
+
+impl<'de> DeserializeSeed<'de> for These<'_> {
+    type Value = BTreeMap<String, String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for These<'_> {
+    type Value = BTreeMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("annotations")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut found = BTreeMap::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if self.0.contains(&key.as_str()) {
+                found.insert(key, entries.next_value()?);
+            } else {
+                entries.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests;
