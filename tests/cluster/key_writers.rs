@@ -157,6 +157,47 @@ fn a_key_that_was_planted_before_the_first_start_is_not_taken_for_the_controller
     scene.until_ready("db");
 }
 
+/// Plants a SealingKey so large that a status doesn't fit beside the rest.
+fn plant_a_full_one(scene: &Scene, name: &str) {
+    let mut full = planted(name, &Identity::generate(), 9);
+    let label = |i| (format!("{i:0>60}"), json!("x".repeat(60)));
+    let mut create = |labels: usize| {
+        full["metadata"]["labels"] = (0..labels).map(label).collect::<serde_json::Map<_, _>>().into();
+        scene.api().create(&scene.sealing_keys(""), &full)
+    };
+    let (mut fits, mut is_refused) = (100, 15_000);
+    while is_refused - fits > 1 {
+        let labels = usize::midpoint(fits, is_refused);
+        match create(labels) {
+            Ok(_) => {
+                scene.api().delete(&scene.sealing_keys(name)).unwrap();
+                fits = labels;
+            }
+            Err(_) => is_refused = labels,
+        }
+    }
+    create(fits).unwrap();
+}
+
+#[test]
+fn a_sealing_key_whose_status_cannot_be_written_holds_up_nothing() {
+    let scene = Scene::new("full");
+    plant_a_full_one(&scene, "a-full-one");
+    let controller = scene.start(&[]);
+    until_primary(&scene, FIRST);
+    until("it is said which one can't be written", || {
+        controller.log().contains("while writing the status of SealingKey a-full-one")
+    });
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+
+    // What is said of the primary goes on being said: that it isn't one any more, too.
+    ask(&writer(&scene), &scene, FIRST, "Revoked");
+    until_said(&scene, FIRST, |key| {
+        condition(key, "Primary").0 == "False" && key["status"]["state"] == "Revoked"
+    });
+}
+
 #[test]
 fn when_the_key_is_revoked_nobody_seals_and_everybody_is_told_what_to_do() {
     let (scene, mut controller) = Scene::with_controller("revoked");
