@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use self::plan::{Observed, Publish, Raise, Rank, Report, Step};
+use self::published::Published;
 use super::api::{failure, is_code};
 use super::bitnami_keys::BitnamiKeys;
 use super::fields::FIELD_MANAGER;
@@ -40,11 +41,15 @@ use crate::serve::Health;
 use crate::status::rfc3339;
 
 pub(super) mod plan;
+mod published;
 mod status;
 
 /// How many steps one look takes at most: making, noting, publishing, reporting, and room for somebody who writes at
 /// the same time.
 const MAX_STEPS: usize = 8;
+
+/// How many SealingKeys are read at once.
+const PAGE: u32 = 50;
 
 /// How many statuses one look writes at most of SealingKeys that others planted: there may be any number.
 const MAX_PLANTED_WRITES: usize = 50;
@@ -73,6 +78,8 @@ struct Found {
     /// Secrets with the label that aren't keys, and why.
     problems: Vec<(String, NotAKey)>,
     published: Vec<SealingKey>,
+    /// What is wrong where there are more SealingKeys than are looked at.
+    crowd: Option<String>,
 }
 
 impl Keys {
@@ -116,13 +123,33 @@ impl Keys {
         Err(Failure::transient("Conflict", "somebody else changes the sealing keys again and again"))
     }
 
-    /// SealingKeys before Secrets: a key that is made in between has a Secret, and isn't taken for a lost one.
+    /// Secrets before SealingKeys, because what is kept of these depends on those. A key that is made in between isn't
+    /// taken for a lost one: where one seems lost, the Secrets are read again.
     async fn find(&self) -> Result<Found, Failure> {
-        let published = self
-            .api()
-            .list(&ListParams::default())
-            .await
-            .map_err(|error| failure("listing SealingKeys", &error))?;
+        let found = self.load().await?;
+        let published = self.published(&found.holders).await?;
+        let observed = Observed::new(&found.holders, &found.later, &published.kept);
+        let found = if observed.misses_one() { self.load().await? } else { found };
+        Ok(Found { crowd: published.complaint(), published: published.kept, ..found })
+    }
+
+    /// In pages, since one SealingKey can be as large as the API server takes it.
+    async fn published(&self, holders: &[plan::Holder]) -> Result<Published, Failure> {
+        let mut published = Published::new(holders);
+        let mut params = ListParams::default().limit(PAGE);
+        loop {
+            let page = self.api().list(&params).await;
+            let page = page.map_err(|error| failure("listing SealingKeys", &error))?;
+            page.items.into_iter().for_each(|object| published.add(object));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(published),
+            }
+        }
+    }
+
+    /// The private halves, and what is wrong with Secrets that claim to hold some.
+    async fn load(&self) -> Result<Found, Failure> {
         let uri = format!("/api/v1/namespaces/{}/secrets?labelSelector={SEALING_KEY_LABEL}", self.namespace);
         let request = Request::get(uri).body(Vec::new()).expect("a validated namespace is a URL segment");
         let answer = self.client.request_text(request).await;
@@ -132,7 +159,7 @@ impl Keys {
         let list: KeySecretList = serde_json::from_str(&text).map_err(|_| {
             Failure::transient("ApiError", "the API server's list of sealing keys can't be read")
         })?;
-        Ok(Found::new(list, published.items))
+        Ok(Found::new(list))
     }
 
     async fn make(&self, name: &str, sequence: i64) -> Result<(), Failure> {
@@ -301,12 +328,13 @@ impl Keys {
     }
 
     fn complain(&self, found: &Found, keyless: Option<&String>) {
-        let keyless = keyless.map(|message| Complaint { secret: String::new(), message: message.clone() });
+        let all = keyless.into_iter().chain(&found.crowd);
+        let all = all.map(|message| Complaint { secret: String::new(), message: message.clone() });
         let problems = found.problems.iter().map(|(secret, problem)| Complaint {
             secret: secret.clone(),
             message: format!("a Secret labelled as a sealing key isn't used as one: {problem}"),
         });
-        self.said.say(problems.chain(keyless));
+        self.said.say(problems.chain(all));
     }
 
     /// Hands the keyring to the reconcilers, with the peer's keys.
@@ -353,7 +381,7 @@ impl Keys {
 impl Found {
     /// A Secret that isn't a sealing key is passed over; its SealingKey, if it has one, will say that the
     /// private half is missing. The newest keys come first.
-    fn new(list: KeySecretList, published: Vec<SealingKey>) -> Self {
+    fn new(list: KeySecretList) -> Self {
         let mut keys = Vec::new();
         let (mut later, mut problems) = (Vec::new(), Vec::new());
         for secret in list.items {
@@ -370,7 +398,7 @@ impl Found {
         }
         keys.sort_by_key(|(holder, _)| std::cmp::Reverse(holder.sequence));
         let (holders, identities) = keys.into_iter().unzip();
-        Self { holders, identities, later, problems, published }
+        Self { holders, identities, later, problems, published: Vec::new(), crowd: None }
     }
 }
 

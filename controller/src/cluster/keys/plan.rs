@@ -9,6 +9,8 @@
 //! key that was Active is Retiring. A SealingKey that somebody else wrote can raise the state of a key, and do nothing
 //! else.
 
+use std::collections::BTreeSet;
+
 use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{KeyState, SealingKey};
 
@@ -72,6 +74,18 @@ impl<'a> Observed<'a> {
             is_recorded: object.is_recorded(),
         });
         Self { holders, later, published: published.collect() }
+    }
+}
+
+impl Observed<'_> {
+    /// Whether a key that was had is neither at hand nor in a Secret of a later version.
+    pub(in crate::cluster) fn misses_one(&self) -> bool {
+        let held: BTreeSet<_> = self.holders.iter().map(|holder| holder.recipient.fingerprint()).collect();
+        self.published.iter().any(|published| {
+            published.is_recorded
+                && !held.contains(&published.fingerprint)
+                && !self.later.contains(&Some(published.fingerprint))
+        })
     }
 }
 
@@ -311,11 +325,15 @@ fn raise(keys: &[Key<'_>]) -> Vec<Raise> {
 fn publish(observed: &Observed<'_>, keys: &[Key<'_>]) -> Vec<Publish> {
     let is_free = |name: &String| observed.published.iter().all(|published| published.name != name);
     let publish = |key: &Key<'_>| {
-        let (own, short) = (key.holders[0].secret.clone(), key.fingerprint.short());
-        let name = [own, format!("sealing-key-{short}")].into_iter().find(is_free)?;
+        let name = names(key.holders[0]).into_iter().find(is_free)?;
         Some(Publish { name, holder: key.holders[0].clone(), state: key.floor })
     };
     keys.iter().filter(|key| key.published.is_none()).filter_map(publish).collect()
+}
+
+/// The names that a key is published under, the first that is free.
+pub(in crate::cluster) fn names(holder: &Holder) -> [String; 2] {
+    [holder.secret.clone(), format!("sealing-key-{}", holder.recipient.fingerprint().short())]
 }
 
 fn report(observed: &Observed<'_>, keys: &[Key<'_>]) -> Report {
