@@ -22,6 +22,8 @@ pub struct Health(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     is_serving: bool,
+    /// Whether it was said, or tried to be said, which key is to seal to: who reads "ok" goes on to seal.
+    are_keys_said: bool,
     /// Why there is no key to seal to. What is sealed already opens all the same, so that goes on.
     keyless: Option<String>,
 }
@@ -36,14 +38,15 @@ impl Health {
     }
 
     pub(crate) fn set_keyless(&self, why: Option<String>) {
-        self.state().keyless = why;
+        let mut state = self.state();
+        (state.keyless, state.are_keys_said) = (why, true);
     }
 
     fn readiness(&self) -> (StatusCode, String) {
-        let State { is_serving, keyless } = &*self.state();
+        let State { is_serving, are_keys_said, keyless } = &*self.state();
         match keyless {
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
-            None if *is_serving => (StatusCode::OK, "ok\n".to_owned()),
+            None if *is_serving && *are_keys_said => (StatusCode::OK, "ok\n".to_owned()),
             None => (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned()),
         }
     }

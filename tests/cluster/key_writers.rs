@@ -9,7 +9,7 @@ use seal_tests::wait::until;
 use serde_json::{Value, json};
 
 use super::keys::{FIRST, planted, until_primary, until_said};
-use super::scene::{Scene, condition};
+use super::scene::{Scene, condition, items};
 use crate::end_to_end::{publish, seal, somebody};
 use crate::sandbox::{CANARY, Run, Sandbox};
 
@@ -155,6 +155,70 @@ fn a_key_that_was_planted_before_the_first_start_is_not_taken_for_the_controller
     }
     scene.seal("db").item("a", "1").commit();
     scene.until_ready("db");
+}
+
+/// Plants a SealingKey so large that a status doesn't fit beside the rest.
+fn plant_a_full_one(scene: &Scene, name: &str) {
+    let mut full = planted(name, &Identity::generate(), 9);
+    let label = |i| (format!("{i:0>60}"), json!("x".repeat(60)));
+    let mut create = |labels: usize| {
+        full["metadata"]["labels"] = (0..labels).map(label).collect::<serde_json::Map<_, _>>().into();
+        scene.api().create(&scene.sealing_keys(""), &full)
+    };
+    let (mut fits, mut is_refused) = (100, 15_000);
+    while is_refused - fits > 1 {
+        let labels = usize::midpoint(fits, is_refused);
+        match create(labels) {
+            Ok(_) => {
+                scene.api().delete(&scene.sealing_keys(name)).unwrap();
+                fits = labels;
+            }
+            Err(_) => is_refused = labels,
+        }
+    }
+    create(fits).unwrap();
+}
+
+#[test]
+fn a_sealing_key_whose_status_cannot_be_written_holds_up_nothing() {
+    let scene = Scene::new("full");
+    plant_a_full_one(&scene, "a-full-one");
+    let controller = scene.start(&[]);
+    until_primary(&scene, FIRST);
+    until("it is said which one can't be written", || {
+        controller.log().contains("while writing the status of SealingKey a-full-one")
+    });
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+
+    // What is said of the primary goes on being said: that it isn't one any more, too.
+    ask(&writer(&scene), &scene, FIRST, "Revoked");
+    until_said(&scene, FIRST, |key| {
+        condition(key, "Primary").0 == "False" && key["status"]["state"] == "Revoked"
+    });
+}
+
+#[test]
+fn more_planted_sealing_keys_than_are_looked_at_hide_none_that_counts() {
+    let scene = Scene::new("crowd");
+    let mallory = Identity::generate();
+    // In the order of the API server the name of the first key comes after the crowd.
+    for name in (0..300).map(|i| format!("a-{i}")).chain([FIRST.to_owned()]) {
+        scene.api().create(&scene.sealing_keys(""), &planted(&name, &mallory, 9)).unwrap();
+    }
+    let controller = scene.start(&[]);
+    let recipient = scene.recipient().recipient;
+    assert_ne!(recipient.fingerprint(), mallory.fingerprint());
+    until_primary(&scene, &format!("sealing-key-{}", recipient.fingerprint().short()));
+    let said = "there are more than 256 SealingKeys that this controller didn't write";
+    assert_eq!(controller.log().matches(said).count(), 1, "{}", controller.log());
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+    // All that are looked at are said to be planted in the end.
+    until("256 are said to be planted", || {
+        let keys = scene.api().get(&scene.sealing_keys("")).unwrap();
+        items(&keys).iter().filter(|key| key["status"]["state"] == "Planted").count() == 257
+    });
 }
 
 #[test]

@@ -17,11 +17,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::fields::owned;
-use super::keys::plan::{Holder, Note};
+use super::keys::plan::{Holder, MAX_SEQUENCE, Note};
 use crate::status::rfc3339;
-
-/// The highest sequence that a key can have. It leaves room for the next one.
-const MAX_SEQUENCE: i64 = 1 << 31;
 
 #[derive(Deserialize)]
 pub(super) struct KeySecretList {
@@ -220,7 +217,7 @@ mod tests {
             (NotAKey::Identity, |secret| secret["data"]["identity"] = json!("bm90IGEga2V5")),
             (NotAKey::Identity, |secret| secret["data"] = json!({})),
             (NotAKey::Sequence, |secret| secret["data"]["sequence"] = json!(BASE64.encode("0"))),
-            (NotAKey::Sequence, |secret| secret["data"]["sequence"] = json!(BASE64.encode("2147483649"))),
+            (NotAKey::Sequence, |secret| secret["data"]["sequence"] = json!(BASE64.encode("2147483648"))),
             (NotAKey::CreatedAt, |secret| secret["data"]["createdAt"] = json!(BASE64.encode("yesterday"))),
             (NotAKey::LaterVersion(None), |secret| {
                 secret["data"]["format"] = json!(BASE64.encode("3"));

@@ -7,8 +7,11 @@
 //! every Secret that is sealed afterwards.
 //!
 //! Not renewal. Invariants: a key is created by POST under a name that both of two controllers choose, so they make
-//! one; states and statuses are written only if their object is still the one they were decided on.
+//! one; states and statuses are written only if their object is still the one they were decided on. What was read is
+//! handed to the reconcilers before anything is written, so no write that fails keeps Secrets from being opened; and
+//! what can't be said of one SealingKey keeps nothing from being said of the others.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{Method, Request};
@@ -19,12 +22,15 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource as _};
 use seal_crds::Namespace;
 use seal_crds::keys::{Fingerprint, Identity, Keyring, Recipient, RsaPrivateKey};
-use seal_crds::resources::{SEALING_KEY_LABEL, STATE_ANNOTATION, SealingKey, SealingKeySpec, find_condition};
+use seal_crds::resources::{
+    SEALING_KEY_LABEL, STATE_ANNOTATION, SealingKey, SealingKeySpec, SealingKeyStatus, find_condition,
+};
 use serde_json::json;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use self::plan::{Observed, Publish, Raise, Report, Step, Verdict};
+use self::plan::{Observed, Publish, Raise, Rank, Report, Step};
+use self::published::Published;
 use super::api::{failure, is_code};
 use super::bitnami_keys::BitnamiKeys;
 use super::fields::FIELD_MANAGER;
@@ -35,11 +41,18 @@ use crate::serve::Health;
 use crate::status::rfc3339;
 
 pub(super) mod plan;
+mod published;
 mod status;
 
 /// How many steps one look takes at most: making, noting, publishing, reporting, and room for somebody who writes at
 /// the same time.
 const MAX_STEPS: usize = 8;
+
+/// How many SealingKeys are read at once.
+const PAGE: u32 = 50;
+
+/// How many statuses one look writes at most of SealingKeys that others planted: there may be any number.
+const MAX_PLANTED_WRITES: usize = 50;
 
 /// Keeps the keyring and the SealingKeys in step with the private halves.
 pub(super) struct Keys {
@@ -65,6 +78,8 @@ struct Found {
     /// Secrets with the label that aren't keys, and why.
     problems: Vec<(String, NotAKey)>,
     published: Vec<SealingKey>,
+    /// What is wrong where there are more SealingKeys than are looked at.
+    crowd: Option<String>,
 }
 
 impl Keys {
@@ -76,8 +91,12 @@ impl Keys {
     pub(super) async fn sync(&self) -> Result<(), Failure> {
         let mut made = None;
         for _ in 0..MAX_STEPS {
-            let found = self.find().await?;
-            match plan::next(&Observed::new(&found.holders, &found.later, &found.published)) {
+            let mut found = self.find().await?;
+            let identities = std::mem::take(&mut found.identities);
+            let observed = Observed::new(&found.holders, &found.later, &found.published);
+            let (step, state) = (plan::next(&observed), plan::state(&observed));
+            let offered = self.offer(identities, state.primary).await;
+            match step {
                 Step::Make { name, .. } if made.as_ref() == Some(&name) => {
                     self.complain(&found, None);
                     return Err(unreadable(&name, &found));
@@ -87,14 +106,16 @@ impl Keys {
                     made = Some(name);
                 }
                 Step::Raise(raised) => self.raise(&raised).await?,
-                Step::Publish(keys) => self.publish(&keys).await?,
-                Step::Report(report) => {
-                    self.complain(&found, report.keyless.as_ref());
-                    self.health.set_keyless(report.keyless.clone());
-                    let said = self.report(&found, &report).await;
-                    self.offer(found.identities, report.primary).await?;
-                    if said? {
-                        return Ok(());
+                Step::Publish(keys) => {
+                    if let Err(failure) = self.publish(&keys).await {
+                        // What can't be published, such as for a quota, keeps nothing from being said of the others.
+                        self.report(&found, &state).await?;
+                        return Err(failure);
+                    }
+                }
+                Step::Report => {
+                    if self.report(&found, &state).await? {
+                        return offered;
                     }
                 }
             }
@@ -102,13 +123,33 @@ impl Keys {
         Err(Failure::transient("Conflict", "somebody else changes the sealing keys again and again"))
     }
 
-    /// SealingKeys before Secrets: a key that is made in between has a Secret, and isn't taken for a lost one.
+    /// Secrets before SealingKeys, because what is kept of these depends on those. A key that is made in between isn't
+    /// taken for a lost one: where one seems lost, the Secrets are read again.
     async fn find(&self) -> Result<Found, Failure> {
-        let published = self
-            .api()
-            .list(&ListParams::default())
-            .await
-            .map_err(|error| failure("listing SealingKeys", &error))?;
+        let found = self.load().await?;
+        let published = self.published(&found.holders).await?;
+        let observed = Observed::new(&found.holders, &found.later, &published.kept);
+        let found = if observed.misses_one() { self.load().await? } else { found };
+        Ok(Found { crowd: published.complaint(), published: published.kept, ..found })
+    }
+
+    /// In pages, since one SealingKey can be as large as the API server takes it.
+    async fn published(&self, holders: &[plan::Holder]) -> Result<Published, Failure> {
+        let mut published = Published::new(holders);
+        let mut params = ListParams::default().limit(PAGE);
+        loop {
+            let page = self.api().list(&params).await;
+            let page = page.map_err(|error| failure("listing SealingKeys", &error))?;
+            page.items.into_iter().for_each(|object| published.add(object));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(published),
+            }
+        }
+    }
+
+    /// The private halves, and what is wrong with Secrets that claim to hold some.
+    async fn load(&self) -> Result<Found, Failure> {
         let uri = format!("/api/v1/namespaces/{}/secrets?labelSelector={SEALING_KEY_LABEL}", self.namespace);
         let request = Request::get(uri).body(Vec::new()).expect("a validated namespace is a URL segment");
         let answer = self.client.request_text(request).await;
@@ -118,7 +159,7 @@ impl Keys {
         let list: KeySecretList = serde_json::from_str(&text).map_err(|_| {
             Failure::transient("ApiError", "the API server's list of sealing keys can't be read")
         })?;
-        Ok(Found::new(list, published.items))
+        Ok(Found::new(list))
     }
 
     async fn make(&self, name: &str, sequence: i64) -> Result<(), Failure> {
@@ -166,7 +207,13 @@ impl Keys {
         Ok(())
     }
 
+    /// Publishes what it can.
+    ///
+    /// # Errors
+    ///
+    /// The first failure.
     async fn publish(&self, keys: &[Publish]) -> Result<(), Failure> {
+        let mut failed = None;
         for Publish { name, holder, state } in keys {
             let spec = SealingKeySpec {
                 recipient: holder.recipient.to_string(),
@@ -185,10 +232,10 @@ impl Keys {
                 }
                 // Somebody was quicker: what is there is looked at next.
                 Err(error) if is_code(&error, 409) => {}
-                Err(error) => return Err(failure("publishing a SealingKey", &error)),
+                Err(error) => drop(failed.get_or_insert(failure("publishing a SealingKey", &error))),
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Whoever may create Secrets here can add a key, and opens what is sealed to it; so nobody does in silence.
@@ -212,34 +259,61 @@ impl Keys {
         }
     }
 
-    /// Says of each SealingKey what is so; `false` where one was changed meanwhile, so that it has to be decided afresh.
+    /// Says what is so; `false` where one of the controller's own SealingKeys was changed meanwhile, so that it has to be
+    /// decided afresh. Of those that others planted it says so as far as it gets.
+    ///
+    /// # Errors
+    ///
+    /// The first failure, after everything else is said: an object can be planted so large that its status can't be
+    /// written.
     async fn report(&self, found: &Found, report: &Report) -> Result<bool, Failure> {
-        let mut is_said = true;
-        for (name, verdict) in &report.verdicts {
-            let object = found.published.iter().find(|object| object.metadata.name.as_ref() == Some(name));
-            if let Some(object) = object {
-                is_said &= self.say(name, object, verdict).await?;
-            }
-        }
-        Ok(is_said)
+        self.complain(found, report.keyless.as_ref());
+        let said = self.say_all(found, report).await;
+        // Not earlier: who is told that it is ready wants to seal.
+        self.health.set_keyless(report.keyless.clone());
+        said
     }
 
-    async fn say(&self, name: &str, object: &SealingKey, verdict: &Verdict) -> Result<bool, Failure> {
-        let next = status::next_status(object, verdict, &self.recovery, Timestamp::now());
-        if object.status.as_ref() == Some(&next) {
-            return Ok(true);
+    async fn say_all(&self, found: &Found, report: &Report) -> Result<bool, Failure> {
+        let objects: BTreeMap<_, _> =
+            found.published.iter().map(|object| (object.metadata.name.as_deref(), object)).collect();
+        let (mut is_said, mut failed, mut planted) = (true, None, 0);
+        for (name, verdict) in &report.verdicts {
+            let Some(object) = objects.get(&Some(name.as_str())) else { continue };
+            let status = status::next_status(object, verdict, &self.recovery, Timestamp::now());
+            if object.status.as_ref() == Some(&status) {
+                continue;
+            }
+            let is_planted = verdict.rank() == Rank::Planted;
+            planted += usize::from(is_planted);
+            if planted > MAX_PLANTED_WRITES {
+                break;
+            }
+            match self.say(name, object, &status).await {
+                Ok(true) => {}
+                // Its next change is looked at anyway.
+                Ok(false) if is_planted => {}
+                // It may still be said to be the primary, so no other one is said to be.
+                Ok(false) if object.is_primary() => return failed.map_or(Ok(false), Err),
+                Ok(false) => is_said = false,
+                Err(failure) => drop(failed.get_or_insert(failure)),
+            }
         }
-        let stalled = |status: &seal_crds::resources::SealingKeyStatus| {
+        failed.map_or(Ok(is_said), Err)
+    }
+
+    async fn say(&self, name: &str, object: &SealingKey, next: &SealingKeyStatus) -> Result<bool, Failure> {
+        let stalled = |status: &SealingKeyStatus| {
             find_condition(&status.conditions, "Stalled").map(|it| (it.reason.clone(), it.message.clone()))
         };
-        if let Some((reason, message)) = stalled(&next)
+        if let Some((reason, message)) = stalled(next)
             && object.status.as_ref().and_then(stalled).is_none_or(|(before, _)| before != reason)
         {
             tracing::warn!(key = name, reason, "{message}");
         }
         let mut body =
             json!({ "fingerprint": null, "state": null, "floor": null, "recoveryRecipients": null });
-        let fields = serde_json::to_value(&next).expect("a status is plain data");
+        let fields = serde_json::to_value(next).expect("a status is plain data");
         body.as_object_mut()
             .expect("it was made an object above")
             .extend(fields.as_object().cloned().unwrap_or_default());
@@ -249,17 +323,18 @@ impl Keys {
         match self.api().patch_status(name, &params, &Patch::Merge(&patch)).await {
             Ok(_) => Ok(true),
             Err(error) if is_code(&error, 404) || is_code(&error, 409) => Ok(false),
-            Err(error) => Err(failure("writing a SealingKey's status", &error)),
+            Err(error) => Err(failure(&format!("writing the status of SealingKey {name}"), &error)),
         }
     }
 
     fn complain(&self, found: &Found, keyless: Option<&String>) {
-        let keyless = keyless.map(|message| Complaint { secret: String::new(), message: message.clone() });
+        let all = keyless.into_iter().chain(&found.crowd);
+        let all = all.map(|message| Complaint { secret: String::new(), message: message.clone() });
         let problems = found.problems.iter().map(|(secret, problem)| Complaint {
             secret: secret.clone(),
             message: format!("a Secret labelled as a sealing key isn't used as one: {problem}"),
         });
-        self.said.say(problems.chain(keyless));
+        self.said.say(problems.chain(all));
     }
 
     /// Hands the keyring to the reconcilers, with the peer's keys.
@@ -306,7 +381,7 @@ impl Keys {
 impl Found {
     /// A Secret that isn't a sealing key is passed over; its SealingKey, if it has one, will say that the
     /// private half is missing. The newest keys come first.
-    fn new(list: KeySecretList, published: Vec<SealingKey>) -> Self {
+    fn new(list: KeySecretList) -> Self {
         let mut keys = Vec::new();
         let (mut later, mut problems) = (Vec::new(), Vec::new());
         for secret in list.items {
@@ -323,7 +398,7 @@ impl Found {
         }
         keys.sort_by_key(|(holder, _)| std::cmp::Reverse(holder.sequence));
         let (holders, identities) = keys.into_iter().unzip();
-        Self { holders, identities, later, problems, published }
+        Self { holders, identities, later, problems, published: Vec::new(), crowd: None }
     }
 }
 

@@ -9,11 +9,16 @@
 //! key that was Active is Retiring. A SealingKey that somebody else wrote can raise the state of a key, and do nothing
 //! else.
 
+use std::collections::BTreeSet;
+
 use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{KeyState, SealingKey};
 
 /// The name of the first key: fixed, so that creating it is a race with one winner. Later ones carry their sequence.
 pub(in crate::cluster) const FIRST_KEY: &str = "sealing-key-first";
+
+/// The highest sequence that a key can have.
+pub(in crate::cluster) const MAX_SEQUENCE: i64 = (1 << 31) - 1;
 
 /// A Secret with a private half, by what is public of it.
 #[derive(Clone, Debug)]
@@ -72,6 +77,18 @@ impl<'a> Observed<'a> {
     }
 }
 
+impl Observed<'_> {
+    /// Whether a key that was had is neither at hand nor in a Secret of a later version.
+    pub(in crate::cluster) fn misses_one(&self) -> bool {
+        let held: BTreeSet<_> = self.holders.iter().map(|holder| holder.recipient.fingerprint()).collect();
+        self.published.iter().any(|published| {
+            published.is_recorded
+                && !held.contains(&published.fingerprint)
+                && !self.later.contains(&Some(published.fingerprint))
+        })
+    }
+}
+
 /// What comes next.
 #[derive(Debug)]
 pub(in crate::cluster) enum Step {
@@ -81,8 +98,8 @@ pub(in crate::cluster) enum Step {
     Raise(Vec<Raise>),
     /// Publish keys.
     Publish(Vec<Publish>),
-    /// Nothing is missing: say what is so.
-    Report(Report),
+    /// Nothing is missing: say what is so ([`state`]).
+    Report,
 }
 
 /// A state to note on a Secret, if that is still the one it was decided on.
@@ -108,7 +125,7 @@ pub(in crate::cluster) struct Report {
     pub(in crate::cluster) primary: Option<Fingerprint>,
     /// Where there is none: why, as a sentence for people.
     pub(in crate::cluster) keyless: Option<String>,
-    /// For each SealingKey, in the order in which to say it: the primary comes last, so that there are never two.
+    /// For each SealingKey, in the order in which to say it ([`Rank`]).
     pub(in crate::cluster) verdicts: Vec<(String, Verdict)>,
 }
 
@@ -117,10 +134,23 @@ pub(in crate::cluster) struct Report {
 pub(in crate::cluster) struct Verdict {
     /// What the SealingKey is.
     pub(in crate::cluster) standing: Standing,
+    /// The lowest state that its key can have, to be recorded wherever the key is; none of a key that the controller never
+    /// had.
+    pub(in crate::cluster) floor: Option<KeyState>,
     /// Whether Secrets are sealed to its key.
     pub(in crate::cluster) is_primary: bool,
     /// Whether it is this key in whose place a newer one is due.
     pub(in crate::cluster) is_renewal_due: bool,
+}
+
+/// When something is said of a SealingKey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::cluster) enum Rank {
+    /// Before the primary, so that there are never two.
+    Own,
+    Primary,
+    /// Last: there may be any number of them, and they change nothing.
+    Planted,
 }
 
 /// What a SealingKey is.
@@ -137,7 +167,7 @@ pub(in crate::cluster) enum Standing {
     /// The controller never had the private half.
     Planted,
     /// There is another SealingKey of the same key.
-    Duplicate { of: String },
+    Duplicate { of: String, is_recorded: bool },
 }
 
 /// A key whose private half is at hand.
@@ -151,13 +181,18 @@ struct Key<'a> {
     unreadable: Option<&'a str>,
     /// The highest state that a SealingKey of it asks for.
     asked: KeyState,
+    /// The SealingKey that speaks for it: the first that is recorded, or else the first. Found once, since everybody who
+    /// may write SealingKeys can make any number of them.
+    published: Option<&'a str>,
 }
 
 /// The next step.
 pub(in crate::cluster) fn next(observed: &Observed<'_>) -> Step {
     let keys = keys(observed);
-    if leaves_no_trace(observed) {
-        return make(observed);
+    if leaves_no_trace(observed)
+        && let Some(step) = make(observed)
+    {
+        return step;
     }
     let raised = raise(&keys);
     if !raised.is_empty() {
@@ -167,24 +202,37 @@ pub(in crate::cluster) fn next(observed: &Observed<'_>) -> Step {
     if !unpublished.is_empty() {
         return Step::Publish(unpublished);
     }
-    Step::Report(report(observed, &keys))
+    Step::Report
+}
+
+/// What is so, whatever there is still to do.
+pub(in crate::cluster) fn state(observed: &Observed<'_>) -> Report {
+    report(observed, &keys(observed))
 }
 
 /// Whether no controller has ever kept keys here: then the first is made. A key that was restored from a backup before
-/// the controller started isn't a trace of one, nor is a SealingKey that somebody wrote.
+/// the controller started isn't a trace of one, nor is a SealingKey that somebody wrote. One that the controller made is,
+/// also without a note: the first version wrote none.
 ///
 /// Otherwise none is made, also where none is Active: a key that is lost, or revoked, isn't replaced in silence.
 fn leaves_no_trace(observed: &Observed<'_>) -> bool {
     observed.later.is_empty()
-        && !observed.holders.iter().any(|holder| holder.is_noted_by_us)
+        && !observed.holders.iter().any(|holder| holder.is_noted_by_us || holder.is_made_by_us)
         && !observed.published.iter().any(|published| published.is_recorded)
 }
 
-fn make(observed: &Observed<'_>) -> Step {
-    let last = observed.holders.iter().map(|holder| holder.sequence).max().unwrap_or_default();
-    let sequence = last + 1;
-    let name = if sequence == 1 { FIRST_KEY.to_owned() } else { format!("sealing-key-{sequence}") };
-    Step::Make { name, sequence }
+/// The key after the newest that has room for a next one: otherwise a key could be restored after which none can be
+/// made. None where all names are taken.
+fn make(observed: &Observed<'_>) -> Option<Step> {
+    let sequences = observed.holders.iter().map(|holder| holder.sequence);
+    let last = sequences.filter(|sequence| *sequence < MAX_SEQUENCE).max().unwrap_or_default();
+    let name = |sequence| match sequence {
+        1 => FIRST_KEY.to_owned(),
+        _ => format!("sealing-key-{sequence}"),
+    };
+    let is_free = |name: &String| observed.holders.iter().all(|holder| holder.secret != *name);
+    let mut free = (last + 1..=MAX_SEQUENCE).filter(|sequence| is_free(&name(*sequence)));
+    free.next().map(|sequence| Step::Make { name: name(sequence), sequence })
 }
 
 /// The keys, the oldest first.
@@ -202,6 +250,7 @@ fn keys<'a>(observed: &Observed<'a>) -> Vec<Key<'a>> {
                 floor: KeyState::Retiring,
                 unreadable: None,
                 asked: KeyState::Active,
+                published: None,
             }),
         }
     }
@@ -212,6 +261,8 @@ fn keys<'a>(observed: &Observed<'a>) -> Vec<Key<'a>> {
         let about = || observed.published.iter().filter(|published| key.is_meant_by(published));
         let recorded = about().filter(|published| published.is_recorded).map(Published::floor).max();
         let asked = about().map(|published| published.object.spec.state).max();
+        let first = about().min_by_key(|published| (!published.is_recorded, published.name));
+        key.published = first.map(|published| published.name);
         (key.floor, key.asked) = (floor(&key.holders, recorded), asked.unwrap_or(KeyState::Active));
     }
     succeed(&mut keys);
@@ -240,7 +291,8 @@ fn floor(holders: &[&Holder], recorded: Option<KeyState>) -> KeyState {
 fn succeed(keys: &mut [Key<'_>]) {
     let mut is_succeeded = false;
     for key in keys.iter_mut().rev() {
-        if key.is_active() {
+        // Also one whose note can't be read: corrected, it is what it was.
+        if key.floor == KeyState::Active {
             if is_succeeded {
                 key.floor = KeyState::Retiring;
             }
@@ -273,17 +325,21 @@ fn raise(keys: &[Key<'_>]) -> Vec<Raise> {
 fn publish(observed: &Observed<'_>, keys: &[Key<'_>]) -> Vec<Publish> {
     let is_free = |name: &String| observed.published.iter().all(|published| published.name != name);
     let publish = |key: &Key<'_>| {
-        let (own, short) = (key.holders[0].secret.clone(), key.fingerprint.short());
-        let name = [own, format!("sealing-key-{short}")].into_iter().find(is_free)?;
+        let name = names(key.holders[0]).into_iter().find(is_free)?;
         Some(Publish { name, holder: key.holders[0].clone(), state: key.floor })
     };
-    keys.iter().filter(|key| !key.is_published(observed)).filter_map(publish).collect()
+    keys.iter().filter(|key| key.published.is_none()).filter_map(publish).collect()
+}
+
+/// The names that a key is published under, the first that is free.
+pub(in crate::cluster) fn names(holder: &Holder) -> [String; 2] {
+    [holder.secret.clone(), format!("sealing-key-{}", holder.recipient.fingerprint().short())]
 }
 
 fn report(observed: &Observed<'_>, keys: &[Key<'_>]) -> Report {
     let due = due(observed, keys);
     // A key that nobody can look up isn't one to seal to.
-    let primary = keys.iter().rfind(|key| key.is_active()).filter(|key| key.is_published(observed));
+    let primary = keys.iter().rfind(|key| key.is_active()).filter(|key| key.published.is_some());
     let renewed = match primary {
         Some(key) => Some(key.fingerprint).filter(|_| key.asked == KeyState::Retiring),
         None => due.as_ref().map(|due| due.fingerprint),
@@ -293,10 +349,15 @@ fn report(observed: &Observed<'_>, keys: &[Key<'_>]) -> Report {
         let is_own = !matches!(standing, Standing::Duplicate { .. } | Standing::Planted);
         let is = |fingerprint: Option<Fingerprint>| is_own && fingerprint == Some(published.fingerprint);
         let (is_primary, is_renewal_due) = (is(primary.map(|key| key.fingerprint)), is(renewed));
-        (published.name.to_owned(), Verdict { standing, is_primary, is_renewal_due })
+        let floor = match standing {
+            Standing::Planted => None,
+            Standing::Lost | Standing::LaterVersion => Some(published.floor_without_secret()),
+            _ => keys.iter().find(|key| key.fingerprint == published.fingerprint).map(|key| key.floor),
+        };
+        (published.name.to_owned(), Verdict { standing, floor, is_primary, is_renewal_due })
     };
     let mut verdicts: Vec<_> = observed.published.iter().map(verdict).collect();
-    verdicts.sort_by_key(|(_, verdict)| verdict.is_primary);
+    verdicts.sort_by_key(|(_, verdict)| verdict.rank());
     let keyless = primary.is_none().then(|| keyless(due));
     Report { primary: primary.map(|key| key.fingerprint), keyless, verdicts }
 }
@@ -315,13 +376,16 @@ fn due(observed: &Observed<'_>, keys: &[Key<'_>]) -> Option<Due> {
             let why = match key.floor {
                 _ if key.unreadable.is_some() => "what is noted of its state can't be read",
                 KeyState::Revoked => "it is revoked",
-                KeyState::Active | KeyState::Retiring => "other SealingKeys have its names",
+                KeyState::Active | KeyState::Retiring => {
+                    "it isn't published: other SealingKeys have its names, or the API server refuses it"
+                }
             };
             let due = Due { fingerprint: key.fingerprint, name: key.holders[0].secret.clone(), why };
             (key.holders[0].order(), due)
         });
     let lost = observed.published.iter().filter(|published| {
-        standing(observed, keys, published) == Standing::Lost && published.floor() != KeyState::Retiring
+        standing(observed, keys, published) == Standing::Lost
+            && published.floor_without_secret() != KeyState::Retiring
     });
     let lost = lost.map(|Published { object, name, fingerprint, .. }| {
         let order = (object.spec.sequence, object.spec.created_at.as_str(), *fingerprint);
@@ -338,20 +402,19 @@ fn keyless(due: Option<Due>) -> String {
                 "Secrets are sealed to no key: the newest is {name}, and {why}; no other key takes its place"
             )
         }
-        None => {
-            "Secrets are sealed to no key: all that there are are retiring, or of a later version".to_owned()
-        }
+        None => "Secrets are sealed to no key: all that there are are retiring, lost, or of a later version"
+            .to_owned(),
     }
 }
 
 fn standing(observed: &Observed<'_>, keys: &[Key<'_>], published: &Published<'_>) -> Standing {
     if let Some(key) = keys.iter().find(|key| key.is_meant_by(published)) {
-        let about = observed.published.iter().filter(|other| key.is_meant_by(other));
-        let first = about.min_by_key(|other| (!other.is_recorded, other.name)).unwrap_or(published);
-        return match key.unreadable {
-            _ if first.name != published.name => Standing::Duplicate { of: first.name.to_owned() },
-            Some(secret) => Standing::Unreadable { secret: secret.to_owned() },
-            None => Standing::Held(key.floor),
+        return match (key.published, key.unreadable) {
+            (Some(first), _) if first != published.name => {
+                Standing::Duplicate { of: first.to_owned(), is_recorded: published.is_recorded }
+            }
+            (_, Some(secret)) => Standing::Unreadable { secret: secret.to_owned() },
+            (_, None) => Standing::Held(key.floor),
         };
     }
     if !published.is_recorded {
@@ -363,12 +426,32 @@ fn standing(observed: &Observed<'_>, keys: &[Key<'_>], published: &Published<'_>
     }
 }
 
+impl Verdict {
+    pub(in crate::cluster) fn rank(&self) -> Rank {
+        match self.standing {
+            _ if self.is_primary => Rank::Primary,
+            Standing::Planted | Standing::Duplicate { is_recorded: false, .. } => Rank::Planted,
+            _ => Rank::Own,
+        }
+    }
+}
+
 impl Published<'_> {
-    /// What the controller recorded of the floor. The first version recorded none; what it went by was the state in
-    /// the spec.
+    /// What the controller recorded of the floor. The first version recorded neither floor nor state; what it went by was
+    /// the state in the spec. Otherwise that is only a wish: whoever may write SealingKeys makes one again with Active.
     fn floor(&self) -> KeyState {
-        let floor = self.object.status.as_ref().and_then(|status| status.floor);
-        floor.unwrap_or(self.object.spec.state)
+        let status = self.object.status.as_ref();
+        match status.map(|status| (status.floor, status.state)) {
+            Some((Some(floor), _)) => floor,
+            Some((None, None)) => self.object.spec.state,
+            Some((None, Some(_))) | None => KeyState::Retiring,
+        }
+    }
+
+    /// The same where the Secret isn't there, or can't be read: then a wish for Active doesn't count at all.
+    fn floor_without_secret(&self) -> KeyState {
+        let recorded = self.object.status.as_ref().and_then(|status| status.floor);
+        recorded.unwrap_or_else(|| self.floor().max(KeyState::Retiring))
     }
 }
 
@@ -389,10 +472,6 @@ impl Key<'_> {
             |holder: &&Holder| (holder.sequence, &holder.created_at) == (spec.sequence, &spec.created_at);
         published.fingerprint == self.fingerprint
             && (published.is_recorded || self.holders.iter().any(is_right))
-    }
-
-    fn is_published(&self, observed: &Observed<'_>) -> bool {
-        observed.published.iter().any(|published| self.is_meant_by(published))
     }
 
     fn is_active(&self) -> bool {

@@ -21,7 +21,6 @@ pub(super) fn next_status(
     now: Timestamp,
 ) -> SealingKeyStatus {
     let said = object.status.clone().unwrap_or_default();
-    let is_planted = verdict.standing == Standing::Planted;
     let is_held = matches!(verdict.standing, Standing::Held(_) | Standing::Unreadable { .. });
     let (primary, reason, message) = primary(verdict);
     let mut conditions = vec![condition(object, "Primary", primary, reason, message, now)];
@@ -30,13 +29,12 @@ pub(super) fn next_status(
         conditions
             .extend(found.map(|(reason, message)| condition(object, type_, true, reason, &message, now)));
     }
+    let fingerprint = (object.is_recorded() || is_held).then(|| object.fingerprint().to_string());
     SealingKeyStatus {
-        fingerprint: (object.is_recorded() || is_held).then(|| object.fingerprint().to_string()),
         state: state(verdict, said.state),
-        floor: match verdict.standing {
-            Standing::Held(floor) => Some(floor),
-            _ => said.floor.filter(|_| !is_planted),
-        },
+        // Never one without the other: a record without a floor would be taken for one of the first version.
+        floor: verdict.floor.filter(|_| fingerprint.is_some()),
+        fingerprint,
         conditions,
         recovery_recipients: recovery
             .iter()
@@ -92,7 +90,7 @@ fn stalled(verdict: &Verdict) -> Option<(&'static str, String)> {
              this SealingKey, and delete it"
                 .to_owned(),
         ),
-        Standing::Duplicate { of } => {
+        Standing::Duplicate { of, .. } => {
             ("Duplicate", format!("SealingKey {of} is about the same key; this one can be deleted"))
         }
     })
@@ -157,7 +155,8 @@ mod tests {
     }
 
     fn verdict(standing: Standing) -> Verdict {
-        Verdict { standing, is_primary: false, is_renewal_due: false }
+        let floor = (standing != Standing::Planted).then_some(KeyState::Retiring);
+        Verdict { standing, floor, is_primary: false, is_renewal_due: false }
     }
 
     fn said(object: &SealingKey, verdict: &Verdict) -> SealingKeyStatus {
@@ -178,7 +177,7 @@ mod tests {
             verdict(Standing::LaterVersion),
             verdict(Standing::Lost),
             verdict(Standing::Planted),
-            verdict(Standing::Duplicate { of: "d".into() }),
+            verdict(Standing::Duplicate { of: "d".into(), is_recorded: true }),
         ] {
             key.status = Some(said(&key, &other));
             assert!(!key.is_primary(), "{other:?}");
@@ -212,7 +211,8 @@ mod tests {
     #[test]
     fn a_renewal_that_is_due_is_said_with_what_it_means_for_sealing() {
         let due = |standing, is_primary| {
-            let status = said(&object(None), &Verdict { standing, is_primary, is_renewal_due: true });
+            let status =
+                said(&object(None), &Verdict { is_primary, is_renewal_due: true, ..verdict(standing) });
             let condition = find_condition(&status.conditions, "RenewalDue").cloned().unwrap();
             (condition.reason, condition.message)
         };

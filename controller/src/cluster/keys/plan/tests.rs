@@ -6,6 +6,7 @@
 use seal_crds::keys::Identity;
 use seal_crds::resources::{PublishedState, SealingKeySpec, SealingKeyStatus};
 
+use super::super::status::next_status;
 use super::*;
 use KeyState::{Active, Retiring, Revoked};
 
@@ -60,7 +61,8 @@ impl World {
     fn settle(&mut self) -> Report {
         for _ in 0..8 {
             let step = next(&Observed::new(&self.holders, &self.later, &self.published));
-            if let Step::Report(report) = step {
+            if let Step::Report = step {
+                let report = state(&Observed::new(&self.holders, &self.later, &self.published));
                 self.record(&report);
                 return report;
             }
@@ -89,7 +91,7 @@ impl World {
                     self.published.push(sealing_key(&name, &holder, state));
                 }
             }
-            Step::Report(_) => unreachable!("it is the end"),
+            Step::Report => unreachable!("it is the end"),
         }
     }
 
@@ -97,14 +99,13 @@ impl World {
     fn record(&mut self, report: &Report) {
         for (name, verdict) in &report.verdicts {
             let object = self.published.iter_mut().find(|object| name_of(object) == name).unwrap();
-            if let Standing::Held(floor) = verdict.standing {
-                object.status = Some(SealingKeyStatus {
-                    fingerprint: Some(object.fingerprint().to_string()),
-                    state: Some(floor.into()),
-                    floor: Some(floor),
-                    ..Default::default()
-                });
-            }
+            object.status = Some(next_status(object, verdict, &[], jiff::Timestamp::UNIX_EPOCH));
+            let status = object.status.as_ref().unwrap();
+            assert_eq!(
+                status.fingerprint.is_some(),
+                status.floor.is_some(),
+                "one is never without the other"
+            );
         }
     }
 
@@ -374,6 +375,72 @@ fn a_note_that_cannot_be_read_is_treated_as_revoked_and_never_written_back() {
 }
 
 #[test]
+fn no_wish_for_active_counts_once_a_note_could_not_be_read_whatever_becomes_of_the_sealing_key() {
+    let mut world = World::default();
+    world.settle();
+    world.holder(FIRST_KEY).note = Note::Unreadable;
+    world.settle();
+    world.recreate(FIRST_KEY, Active);
+    assert_eq!(said(&world.settle()).0, None);
+    // An administrator takes the note away.
+    let holder = world.holder(FIRST_KEY);
+    (holder.note, holder.is_noted_by_us) = (Note::Absent, false);
+    assert_eq!(said(&world.settle()).0, None);
+    assert_eq!(world.holders[0].note, Note::Says(Retiring));
+}
+
+#[test]
+fn a_record_without_a_floor_gives_active_only_of_a_key_of_the_first_version_whose_secret_is_there() {
+    let fingerprint = |holder: &Holder| Some(holder.recipient.fingerprint().to_string());
+    for (state, is_there, later, floor) in [
+        (None, true, false, Active),
+        (None, false, false, Retiring),
+        (None, false, true, Retiring),
+        // As an earlier version recorded what was lost or couldn't be read.
+        (Some(PublishedState::Revoked), true, false, Retiring),
+        (Some(PublishedState::Lost), false, false, Retiring),
+        (Some(PublishedState::Lost), true, false, Retiring),
+    ] {
+        let key = holder("a", 1, Note::Absent);
+        let mut world = World::with([key.clone()]);
+        let mut published = sealing_key("a", &key, Active);
+        let status = SealingKeyStatus { fingerprint: fingerprint(&key), state, ..Default::default() };
+        published.status = Some(status);
+        world.published.push(published);
+        if !is_there {
+            world.lose("a");
+        }
+        world.later.extend(later.then_some(Some(key.recipient.fingerprint())));
+        let case = format!("{state:?} {is_there} {later}");
+        world.settle();
+        let recorded = |world: &World| world.published[0].status.as_ref().unwrap().floor;
+        assert_eq!(recorded(&world), Some(floor), "{case}");
+        // It comes back.
+        if !is_there {
+            world.later.clear();
+            world.holders.push(key);
+            assert_eq!(said(&world.settle()).0, None, "{case}");
+        }
+        assert_eq!((recorded(&world), world.holders[0].note), (Some(floor), Note::Says(floor)), "{case}");
+    }
+}
+
+#[test]
+fn an_older_key_whose_note_is_corrected_does_not_take_the_place_of_a_newer_one() {
+    let mut world = World::default();
+    world.settle();
+    world.holder(FIRST_KEY).note = Note::Unreadable;
+    world.settle();
+    world.holders.push(holder("sealing-key-2", 2, Note::Says(Active)));
+    assert_eq!(said(&world.settle()).0, Some("sealing-key-2"));
+    world.ask("sealing-key-2", Revoked);
+    world.settle();
+    world.holder(FIRST_KEY).note = Note::Says(Active);
+    assert_eq!(said(&world.settle()).0, None);
+    assert_eq!(world.holder(FIRST_KEY).note, Note::Says(Retiring));
+}
+
+#[test]
 fn a_note_that_is_lowered_or_removed_is_raised_again() {
     for note in [Note::Says(Active), Note::Absent] {
         let mut world = two_keys();
@@ -396,7 +463,10 @@ fn a_second_sealing_key_of_one_key_is_called_a_duplicate() {
     world.published.push(copy);
     let report = world.settle();
     assert_eq!(said(&report), (Some(FIRST_KEY), None));
-    assert_eq!(*standing(&report, "a-copy"), Standing::Duplicate { of: FIRST_KEY.into() });
+    assert_eq!(
+        *standing(&report, "a-copy"),
+        Standing::Duplicate { of: FIRST_KEY.into(), is_recorded: false }
+    );
     // The first deleted, the other takes its place.
     world.published.remove(0);
     assert_eq!(said(&world.settle()), (Some("a-copy"), None));
@@ -431,10 +501,74 @@ fn equal_sequences_go_by_date_and_then_by_fingerprint_the_same_for_every_control
 }
 
 #[test]
-fn the_primary_is_said_last_so_that_there_are_never_two() {
-    let world = two_keys();
-    let observed = Observed::new(&world.holders, &[], &world.published);
-    let Step::Report(report) = next(&observed) else { panic!("nothing is left to do") };
-    assert!(report.verdicts.last().unwrap().1.is_primary);
+fn the_older_is_said_before_the_primary_and_what_others_planted_after_it() {
+    let mut world = two_keys();
+    let mallory = holder("none", 3, Note::Absent);
+    world.published.insert(0, sealing_key("a-planted-one", &mallory, Active));
+    world.published.insert(0, sealing_key("a-duplicate", &world.holders[0], Active));
+    let report = state(&Observed::new(&world.holders, &[], &world.published));
+    let order: Vec<_> =
+        report.verdicts.iter().map(|(name, verdict)| (name.as_str(), verdict.rank())).collect();
+    let expected = [
+        (FIRST_KEY, Rank::Own),
+        ("sealing-key-2", Rank::Primary),
+        ("a-duplicate", Rank::Planted),
+        ("a-planted-one", Rank::Planted),
+    ];
+    assert_eq!(order, expected);
     assert_eq!(PublishedState::from(Retiring), PublishedState::Retiring);
+}
+
+#[test]
+fn what_is_so_is_known_before_anything_is_done() {
+    // A newer key, which is neither noted nor published: what is read already opens, and nothing is sealed to the older.
+    let mut world = World::default();
+    world.settle();
+    let newer = holder("sealing-key-2", 2, Note::Says(Active));
+    world.holders.push(newer.clone());
+    let observed = Observed::new(&world.holders, &[], &world.published);
+    assert!(matches!(next(&observed), Step::Raise(_)));
+    let report = state(&observed);
+    assert_eq!(said(&report), (None, None), "there is no SealingKey to say it of");
+    assert!(report.keyless.unwrap().contains("isn't published"));
+}
+
+#[test]
+fn twenty_thousand_sealing_keys_of_one_key_are_decided_on_in_a_moment() {
+    let mut world = World::default();
+    world.settle();
+    let copies = (0..20_000).map(|i| sealing_key(&format!("copy-{i}"), &world.holders[0], Active));
+    let copies: Vec<_> = copies.collect();
+    world.published.extend(copies);
+    let begin = std::time::Instant::now();
+    let report = world.settle();
+    assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
+    assert_eq!(said(&report), (Some(FIRST_KEY), None));
+    assert_eq!(report.verdicts.len(), 20_001);
+}
+
+#[test]
+fn after_a_restored_key_with_the_highest_sequence_another_is_made() {
+    let highest = Holder { sequence: MAX_SEQUENCE, ..holder("x", 1, Note::Absent) };
+    let before = Holder { sequence: MAX_SEQUENCE - 1, ..holder("x", 1, Note::Absent) };
+    for (held, made) in [
+        (vec![restored(&highest, "restored")], 1),
+        (vec![restored(&highest, FIRST_KEY)], 2),
+        (vec![restored(&highest, "sealing-key-8"), restored(&holder("y", 7, Note::Absent), "restored-7")], 9),
+        (vec![restored(&before, "restored")], MAX_SEQUENCE),
+    ] {
+        let mut world = World::with(held);
+        let report = world.settle();
+        let newest = world.holders.last().unwrap();
+        assert_eq!((newest.sequence, report.primary), (made, Some(newest.recipient.fingerprint())));
+    }
+}
+
+#[test]
+fn a_key_that_the_controller_made_is_a_trace_of_it_also_without_a_note() {
+    // The first version wrote no note; the SealingKeys were deleted while no controller ran.
+    let mut world = World::with([holder(FIRST_KEY, 1, Note::Absent)]);
+    let report = world.settle();
+    assert_eq!((world.holders.len(), said(&report)), (1, (None, None)));
+    assert_eq!(world.holders[0].note, Note::Says(Retiring));
 }

@@ -1,0 +1,113 @@
+//! The SealingKeys that are looked at, of all that there are: anybody who may write them can make any number, of any
+//! size.
+//!
+//! Not what they mean ([`super::plan`]). Invariant: what the controller recorded, what is about a key at hand, and what
+//! has a name that such a key is published under is always among them; of the others only so many, and of none of them
+//! more than what is read of it.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use seal_crds::keys::Fingerprint;
+use seal_crds::resources::SealingKey;
+
+use super::plan::{Holder, names};
+
+/// How many are looked at that others planted.
+const MAX_PLANTED: usize = 256;
+
+/// What was kept so far.
+pub(super) struct Published {
+    held: BTreeSet<Fingerprint>,
+    names: BTreeSet<String>,
+    planted: usize,
+    pub(super) kept: Vec<SealingKey>,
+}
+
+impl Published {
+    /// `holders` are the keys at hand.
+    pub(super) fn new(holders: &[Holder]) -> Self {
+        let held = holders.iter().map(|holder| holder.recipient.fingerprint()).collect();
+        Self { held, names: holders.iter().flat_map(names).collect(), planted: 0, kept: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, object: SealingKey) {
+        let counts = object.is_recorded()
+            || self.held.contains(&object.fingerprint())
+            || object.metadata.name.as_ref().is_some_and(|name| self.names.contains(name));
+        if !counts {
+            self.planted += 1;
+        }
+        if counts || self.planted <= MAX_PLANTED {
+            self.kept.push(SealingKey { metadata: trim(object.metadata), ..object });
+        }
+    }
+
+    /// Says where some aren't looked at.
+    pub(super) fn complaint(&self) -> Option<String> {
+        (self.planted > MAX_PLANTED).then(|| {
+            format!(
+                "there are more than {MAX_PLANTED} SealingKeys that this controller didn't write, and only so many are \
+                 looked at; find out who writes them, and delete them"
+            )
+        })
+    }
+}
+
+/// Labels, annotations and the like can be a megabyte.
+fn trim(metadata: ObjectMeta) -> ObjectMeta {
+    let ObjectMeta { name, resource_version, generation, .. } = metadata;
+    ObjectMeta { name, resource_version, generation, ..ObjectMeta::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use seal_crds::keys::Identity;
+    use seal_crds::resources::{KeyState, SealingKeySpec, SealingKeyStatus};
+
+    use super::super::plan::Note;
+    use super::*;
+
+    fn sealing_key(name: &str, recipient: &str) -> SealingKey {
+        let spec = SealingKeySpec {
+            recipient: recipient.into(),
+            sequence: 1,
+            created_at: "2026-01-01T00:00:00Z".into(),
+            state: KeyState::Active,
+        };
+        let mut key = SealingKey::new(name, spec);
+        key.metadata.annotations = Some([("ballast".into(), "x".into())].into());
+        key
+    }
+
+    #[test]
+    fn what_counts_is_kept_however_many_others_are_planted_before_it() {
+        let recipient = Identity::generate().recipient().clone();
+        let holder = Holder {
+            secret: "sealing-key-first".into(),
+            resource_version: "1".into(),
+            recipient: recipient.clone(),
+            sequence: 1,
+            created_at: "2026-01-01T00:00:00Z".into(),
+            note: Note::Absent,
+            is_noted_by_us: false,
+            is_made_by_us: false,
+        };
+        let mut published = Published::new(&[holder]);
+        (0..MAX_PLANTED).for_each(|i| published.add(sealing_key(&format!("planted-{i}"), &i.to_string())));
+        assert_eq!((published.kept.len(), published.complaint()), (MAX_PLANTED, None));
+        published.add(sealing_key("one-more", "x"));
+        assert_eq!(published.kept.len(), MAX_PLANTED);
+        assert!(published.complaint().is_some());
+
+        let mut recorded = sealing_key("recorded", "y");
+        let fingerprint = Some(recorded.fingerprint().to_string());
+        recorded.status = Some(SealingKeyStatus { fingerprint, ..SealingKeyStatus::default() });
+        published.add(recorded);
+        published.add(sealing_key("about-the-key", recipient.as_str()));
+        published.add(sealing_key("sealing-key-first", "z"));
+        published.add(sealing_key(&format!("sealing-key-{}", recipient.fingerprint().short()), "z"));
+        assert_eq!(published.kept.len(), MAX_PLANTED + 4);
+        assert!(published.kept.iter().all(|key| key.metadata.annotations.is_none()));
+    }
+}
