@@ -43,7 +43,21 @@ pub fn plan(place: &Place, last: &Last, target: Target) -> Result<Plan, Failure>
         Target::Absent => Ok(Plan::Write { write: Write::Create, heals: ready }),
         Target::Foreign { adoptable: true } => Ok(Plan::Write { write: Write::Adopt, heals: false }),
         Target::Foreign { adoptable: false } => Err(foreign(place)),
+        Target::Fixed => Err(immutable(place)),
     }
+}
+
+/// The reason of [`immutable`].
+pub const IMMUTABLE: &str = "ImmutableSecret";
+
+/// The failure for a Secret that can't become what the object says: the same whether it would have to.
+pub fn immutable(place: &Place) -> Failure {
+    Failure::permanent(
+        IMMUTABLE,
+        format!(
+            "the target Secret is immutable, or its type would change; delete it, and {place} is made anew"
+        ),
+    )
 }
 
 /// The failure for a Secret that belongs to somebody else.

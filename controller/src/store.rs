@@ -127,6 +127,8 @@ pub enum Target {
     },
     /// Ours.
     Ours(State),
+    /// Ours, or it permits to be taken over; but it is immutable, and not known to hold what the object says.
+    Fixed,
 }
 
 /// Whether a Secret of ours is what the object says, as far as metadata tells.

@@ -5,14 +5,17 @@
 //! whatever it would refuse for a public reason is refused here first. Invariant: no check looks at
 //! plaintext.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::foreign::word;
-use crate::names::ItemName;
+use crate::names::{ItemName, Name};
 
 pub use metadata::{LeftOut, Mark, Metadata, check_annotations, check_label};
+pub use stored::MAX_STORED_SIZE;
+pub(crate) use stored::check_stored_size;
 
 mod metadata;
+mod stored;
 
 /// Largest sum of a Secret's values, in bytes (`core.MaxSecretSize`).
 pub const MAX_SECRET_SIZE: usize = 1024 * 1024;
@@ -24,7 +27,10 @@ pub const OPAQUE: &str = "Opaque";
 /// them: the first hands out API credentials for a service account, the second lets machines join the
 /// cluster, the third is what Helm believes of a release. Whoever may seal should not get those powers.
 pub const REFUSED_TYPES: [&str; 3] =
-    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release.v1"];
+    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", HELM_RELEASE];
+
+/// The type of what Helm believes of a release.
+const HELM_RELEASE: &str = "helm.sh/release.v1";
 
 /// The keys the apiserver demands for a built-in type. Each inner list is a choice: one of them must be
 /// there.
@@ -45,6 +51,12 @@ pub enum SecretError {
     /// The type gives its holder powers beyond the Secret.
     #[error("type {} may not be sealed: the control plane acts on Secrets of this type", word(.0))]
     RefusedType(String),
+    /// By its name or labels Helm takes it for a release, whatever its type is.
+    #[error(
+        "a Secret named sh.helm.release.v1.… or labelled owner=helm may not be sealed: Helm takes it for a release; \
+         rename it, or allow the type {HELM_RELEASE}"
+    )]
+    HelmRelease,
     /// Not a type at all.
     #[error("type \"{}\" is not 1 to 253 printable characters", word(.0))]
     MalformedType(String),
@@ -70,6 +82,9 @@ pub enum SecretError {
         /// The label's key.
         key: String,
     },
+    /// All labels together are too large.
+    #[error("labels are {0} bytes; at most {max} are allowed", max = metadata::MAX_LABELS_SIZE)]
+    LabelsTooLarge(usize),
     /// All annotations together are too large.
     #[error("annotations are {0} bytes; Kubernetes takes {max}", max = metadata::MAX_ANNOTATIONS_SIZE)]
     AnnotationsTooLarge(usize),
@@ -89,6 +104,22 @@ pub fn check_type(type_: &str, allowed: &BTreeSet<String>) -> Result<(), SecretE
         return Err(SecretError::RefusedType(type_.to_owned()));
     }
     Ok(())
+}
+
+/// Checks that Helm takes the Secret for no release, unless its type is allowed. Helm's driver finds releases by their
+/// names and by a label, and doesn't look at the type.
+///
+/// # Errors
+///
+/// [`SecretError::HelmRelease`].
+pub fn check_release(
+    name: &Name,
+    labels: &BTreeMap<String, String>,
+    allowed: &BTreeSet<String>,
+) -> Result<(), SecretError> {
+    let is_release = name.as_str().starts_with("sh.helm.release.v1.")
+        || labels.get("owner").is_some_and(|owner| owner == "helm");
+    if is_release && !allowed.contains(HELM_RELEASE) { Err(SecretError::HelmRelease) } else { Ok(()) }
 }
 
 /// Checks that the keys a built-in type demands are there.
@@ -118,6 +149,20 @@ mod tests {
         assert_eq!(check_type("example.com/anything", &BTreeSet::new()), Ok(()));
         assert!(check_type("", &BTreeSet::new()).is_err());
         assert!(check_type("a\nb", &BTreeSet::new()).is_err());
+    }
+
+    #[test]
+    fn what_helm_takes_for_a_release_is_refused_unless_its_type_is_allowed() {
+        let outcome = |name: &str, labels: &[(&str, &str)], allowed: &[&str]| {
+            let labels = labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+            let allowed = allowed.iter().map(|&type_| type_.into()).collect();
+            check_release(&name.parse().unwrap(), &labels, &allowed)
+        };
+        for (name, labels) in [("sh.helm.release.v1.db.v7", &[][..]), ("db", &[("owner", "helm")][..])] {
+            assert_eq!(outcome(name, labels, &[]), Err(SecretError::HelmRelease));
+            assert_eq!(outcome(name, labels, &["helm.sh/release.v1"]), Ok(()));
+        }
+        assert_eq!(outcome("helm", &[("owner", "team"), ("app", "helm")], &[]), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! SealedSecrets that change, and what becomes of the Secret.
 
+use seal_tests::wait::until;
 use serde_json::{Value, json};
 
 use super::scene::Scene;
@@ -97,4 +98,52 @@ fn an_immutable_secret_is_kept_until_somebody_deletes_it() {
     scene.until_ready("db");
     assert_eq!(scene.data("db")["a"], b"2");
     assert_eq!(scene.secret("db").unwrap()["immutable"], Value::Null);
+}
+
+/// Whoever edits the object learns nothing of the values: not by sealing a guess, nor by what a template makes of them.
+#[test]
+fn an_immutable_secret_does_not_tell_whether_values_are_equal() {
+    let (scene, controller) = Scene::with_controller("equal");
+    let mut outcomes = Vec::new();
+    for guess in ["right", "wrong"] {
+        scene.seal(guess).item("a", "right").immutable().commit();
+        scene.until_ready(guess);
+        let opened = controller.metric("seal_controller_unseals_total");
+        scene.seal(guess).item("a", guess).immutable().commit();
+        outcomes.push(scene.until_stalled(guess, "ImmutableSecret").replace(guess, "NAME"));
+        assert_eq!(controller.metric("seal_controller_unseals_total"), opened, "it wasn't even opened");
+    }
+    assert_eq!(outcomes[0], outcomes[1]);
+
+    // What only somebody else has changed is healed: the values can't have.
+    scene.seal("db").item("a", "1").immutable().label("app", "x").commit();
+    scene.until_ready("db");
+    for metadata in [json!({"labels": {"app": "y"}}), json!({"annotations": {"sealing.dev/digest": null}})] {
+        scene.api().merge(&scene.secrets("db"), &json!({"metadata": metadata})).unwrap();
+        until("it is healed", || {
+            let metadata = &scene.secret("db").unwrap()["metadata"];
+            metadata["labels"]["app"] == "x" && metadata["annotations"]["sealing.dev/digest"].is_string()
+        });
+    }
+}
+
+/// The first try may tell; the ones after it don't, whichever object makes them.
+#[test]
+fn an_immutable_secret_that_was_not_taken_over_once_tells_nothing_more() {
+    let (scene, _controller) = Scene::with_controller("once");
+    let foreign = json!({"apiVersion": "v1", "kind": "Secret", "immutable": true, "data": {"a": "cmlnaHQ="},
+        "metadata": {"name": "db", "annotations": {"sealing.dev/adopt": "db"}}});
+    let foreign = scene.api().create(&scene.secrets(""), &foreign).unwrap();
+    let mut outcomes = Vec::new();
+    for guess in ["wrong", "right", "other"] {
+        scene.seal("db").item("a", guess).immutable().commit();
+        outcomes.push(scene.until_stalled("db", "ImmutableSecret"));
+        scene.api().delete(&scene.sealed_secrets("db")).unwrap();
+    }
+    assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
+    assert_eq!(scene.secret("db").unwrap()["data"], foreign["data"]);
+
+    scene.api().delete(&scene.secrets("db")).unwrap();
+    scene.seal("db").item("a", "other").immutable().commit();
+    scene.until_ready("db");
 }

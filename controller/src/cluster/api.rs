@@ -14,6 +14,7 @@ use seal_crds::{Place, Shape};
 use seal_kubeconfig::{Route, RouteError};
 
 use crate::failure::Failure;
+use crate::plan::immutable;
 
 /// The reason of a request that the apiserver wants later: it has just started, or has too much to do.
 pub(super) const BUSY: &str = "ApiBusy";
@@ -120,24 +121,30 @@ fn login(error: &kube::Error) -> Option<&RouteError> {
 
 /// A failure to write a Secret.
 pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -> Failure {
-    let Some(status) = status(error).filter(|status| matches!(status.code, 400 | 413 | 422)) else {
-        return failure("writing the Secret", error);
-    };
-    if status.code == 413 {
+    // The bound on what is sent leaves room for what others have put there (`seal_crds::secret::MAX_STORED_SIZE`). Where
+    // that was too much, waiting doesn't help.
+    if status(error).is_some_and(is_too_large) {
         return Failure::permanent("SecretTooLarge", "the API server refuses the Secret as too large");
     }
+    let Some(status) = status(error).filter(|status| matches!(status.code, 400 | 422)) else {
+        return failure("writing the Secret", error);
+    };
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let fields: Vec<String> = causes.filter_map(|cause| known_field(&cause.field, shape)).collect();
     if fields.iter().any(|field| ["type", "data", "immutable"].contains(&field.as_str())) {
-        return Failure::permanent(
-            "ImmutableSecret",
-            format!(
-                "the target Secret is immutable, or its type would change; delete it, and {place} is made anew"
-            ),
-        );
+        return immutable(place);
     }
     let what = if fields.is_empty() { "a field it doesn't name".to_owned() } else { fields.join(", ") };
     Failure::permanent("SecretRefused", format!("the API server refuses the Secret because of {what}"))
+}
+
+/// Whether the apiserver or etcd behind it doesn't take so much; the latter it passes on as an error without a code of
+/// its own.
+fn is_too_large(status: &Status) -> bool {
+    let says = |words: &str| status.message.contains(words);
+    status.code == 413
+        || (status.code == 500
+            && (says("etcdserver: request is too large") || says("trying to send message larger than max")))
 }
 
 /// A field's path, only where it is one of those we know the text of.
@@ -198,6 +205,12 @@ mod tests {
         assert_eq!(reason(422, &["data"]), "ImmutableSecret");
         assert_eq!(reason(422, &["type"]), "ImmutableSecret");
         assert!(write_failed(&error(422, &[])).is_permanent());
+        for (code, message) in [(413, "hunter2"), (500, "etcdserver: request is too large")] {
+            let kube::Error::Api(mut status) = error(code, &[]) else { unreachable!() };
+            status.message = message.to_owned();
+            let failure = write_failed(&kube::Error::Api(status));
+            assert!(failure.is_permanent() && failure.reason == "SecretTooLarge", "{failure:?}");
+        }
         for code in [401, 403, 404, 409, 429, 500, 503] {
             assert!(!write_failed(&error(code, &[])).is_permanent(), "{code}");
         }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::fields::{FieldSet, moved};
-use super::secret::{Manner, Owner};
+use super::secret::{Manner, Owner, is_immutable};
 
 /// A request body.
 ///
@@ -30,7 +30,7 @@ pub(super) struct Body<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     type_: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    immutable: Option<bool>,
+    immutable: Option<Value>,
     data: Data<'a>,
 }
 
@@ -67,7 +67,8 @@ impl<'a> Body<'a> {
             kind: "Secret",
             metadata,
             type_: manner.type_.then_some(shape.type_.as_str()),
-            immutable: shape.immutable,
+            // Whoever owns the field says that it is so; `false` is what a Secret is without a word.
+            immutable: (shape.immutable == Some(true)).then_some(Value::Bool(true)),
             data: Data { values: data, gone: Vec::new() },
         }
     }
@@ -98,6 +99,10 @@ impl<'a> Body<'a> {
         }
         let managed = seen.managed_fields.as_deref().unwrap_or_default();
         body.metadata["managedFields"] = json!(moved(managed, &owner.fields(manner)));
+        if manner.type_ && body.immutable.is_none() && is_immutable(seen) {
+            // What says `false` goes, so that the field's owner shows what it is; `true` stays, and this is refused.
+            body.immutable = Some(Value::Null);
+        }
         body.data.gone = gone.data().map(str::to_owned).collect();
         body
     }

@@ -47,7 +47,7 @@ fn is_update(entry: &ManagedFieldsEntry, manager: &str) -> bool {
 ///
 /// Digest and owner reference may be our own `Update` entry's instead: where a Secret is taken over in one request,
 /// what that changes is put down there. Both are safe there, because neither is ever left out of an apply: the digest
-/// is always among it, and a reference that has to go is claimed first ([`with_owner_claimed`]).
+/// is always among it, and a reference that has to go is claimed first ([`with_owners_claimed`]).
 pub(super) fn owns_exactly(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> bool {
     let Some(applied) = managed.iter().find(|entry| is_ours(entry)) else { return false };
     let mut owned = FieldSet::of(applied);
@@ -81,6 +81,11 @@ pub(super) fn may_change_values(managed: &[ManagedFieldsEntry], expected: &Field
         let may_be_ours = is_update(entry, FIELD_MANAGER) && shared.is_digest_or_owner();
         fields.has_string_data() || !(shared.0.is_empty() || may_be_ours)
     })
+}
+
+/// Whether anybody has said that the Secret is immutable. We never say that it isn't.
+pub(super) fn any_immutable(managed: &[ManagedFieldsEntry]) -> bool {
+    managed.iter().any(|entry| FieldSet::of(entry).has_immutable())
 }
 
 /// Items beside the expected ones that somebody put in. Values that nobody is written down for are not included.
@@ -142,25 +147,22 @@ fn conflict_field(path: &[String]) -> String {
     path.iter().filter_map(|segment| segment.strip_prefix("f:")).map(|name| format!(".{name}")).collect()
 }
 
-/// managedFields with the owner reference of this uid moved from an `Update` entry to our Apply entry, so that
-/// the next apply, which doesn't name it, removes it; `None` where no `Update` entry has it.
+/// managedFields with the owner references of these uids moved from `Update` entries to our Apply entry, so that
+/// the next apply, which doesn't name them, removes them; `None` where no `Update` entry has one.
 ///
 /// Our entry then owns more than what is expected, so until that apply the Secret isn't in sync.
-pub(super) fn with_owner_claimed(
+pub(super) fn with_owners_claimed(
     managed: &[ManagedFieldsEntry],
-    uid: &str,
+    uids: &[&str],
 ) -> Option<Vec<ManagedFieldsEntry>> {
-    let path: Vec<String> = OWNERS.iter().map(ToString::to_string).chain([owner_segment(uid)]).collect();
-    let has_it = |entry: &ManagedFieldsEntry| !is_apply(entry) && FieldSet::of(entry).0.contains(&path);
-    if !managed.iter().any(has_it) {
+    let path = |uid: &&str| OWNERS.iter().map(ToString::to_string).chain([owner_segment(uid)]).collect();
+    let claimed = FieldSet(uids.iter().map(path).collect());
+    let has_one =
+        |entry: &ManagedFieldsEntry| !is_apply(entry) && FieldSet::of(entry).shares_a_field_with(&claimed);
+    if !managed.iter().any(has_one) {
         return None;
     }
-    let mut ours = FieldSet::default();
-    if let Some(entry) = managed.iter().find(|entry| is_ours(entry)) {
-        ours = FieldSet::of(entry);
-    }
-    ours.0.insert(path);
-    Some(moved(managed, &ours))
+    Some(moved(managed, &applied(managed).unwrap_or_default().union(claimed)))
 }
 
 /// managedFields with the expected fields moved from `Update` entries to our Apply entry; `None` where

@@ -9,13 +9,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use k8s_openapi::jiff::Timestamp;
 use seal_crds::resources::bitnami::{self, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
 use seal_crds::resources::{
-    ADOPT_ANNOTATION, API_VERSION, DIGEST_ANNOTATION, GROUP, SEALED_SECRET, SecretVersion,
+    ADOPT_ANNOTATION, API_VERSION, DIGEST_ANNOTATION, GROUP, NOT_TAKEN_OVER, SEALED_SECRET, SecretVersion,
 };
 use seal_crds::{Format, ItemName, Place, Sealed};
 
 use super::evidence::{is_same_secret, since, version};
 use super::fields::{
-    FieldSet, applied, applied_by_others, extra_items, of_the_peer, owned, owns_exactly, updated,
+    FieldSet, any_immutable, applied, applied_by_others, extra_items, of_the_peer, owned, owns_exactly,
+    updated,
 };
 use crate::store::{Observed, State, Target, Written};
 
@@ -27,6 +28,8 @@ pub(super) struct Owner<'a> {
     pub(super) orphans: bool,
     /// The Secret as the status remembers it.
     pub(super) remembered: Option<&'a SecretVersion>,
+    /// Whether the status, ours or the peer's, says of this generation that the Secret has been what it says.
+    pub(super) is_said: bool,
     pub(super) now: Timestamp,
 }
 
@@ -65,15 +68,60 @@ impl Owner<'_> {
         OwnerReference { controller: Some(true), ..owner }
     }
 
-    /// The uid of the owner reference of a Secret of ours that an apply has to remove: one object has one
-    /// controller, and the apiserver refuses a second beside it.
-    pub(super) fn removed_uid<'m>(&self, found: &'m ObjectMeta) -> Option<&'m str> {
-        let owner = self.controlling(found)?;
-        (owner.uid != self.uid || !self.manner(Some(found)).reference).then_some(owner.uid.as_str())
+    /// The uids of the owner references that an apply has to remove. One object has one controller, and the apiserver
+    /// refuses a second beside it; and where none is wanted, any of ours would have the Secret deleted with us.
+    pub(super) fn removed_uids<'m>(&self, found: &'m ObjectMeta) -> Vec<&'m str> {
+        let wanted = self.manner(Some(found)).reference;
+        let controlling = self.controlling(found);
+        let owners = found.owner_references.iter().flatten();
+        let goes = |owner: &&OwnerReference| {
+            if owner.uid == self.uid { !wanted } else { controlling.is_some_and(|it| it.uid == owner.uid) }
+        };
+        owners.filter(goes).map(|owner| owner.uid.as_str()).collect()
     }
 
     /// What a Secret's metadata says of it.
     pub(super) fn classify(&self, found: Option<&ObjectMeta>) -> Target {
+        match (self.whose(found), found) {
+            (Target::Ours(State::Drifted) | Target::Foreign { adoptable: true }, Some(found))
+                if self.is_fixed(found) =>
+            {
+                Target::Fixed
+            }
+            (target, _) => target,
+        }
+    }
+
+    /// Whether a Secret that isn't from this object as it stands is immutable, so that its values stay whatever the
+    /// object says.
+    ///
+    /// The threat: the API server takes an apply over an immutable Secret if its values are the same, and refuses it if
+    /// not. Whoever may edit the object, but not read the Secret, would learn by each edit whether a value is what they
+    /// guess, or what a template makes of it. So that is decided from metadata, and nothing is opened or sent. What was
+    /// made for another format, or isn't ours, may be taken over once: a try that fails is noted on the Secret
+    /// ([`NOT_TAKEN_OVER`]) and stays the last, whichever object comes.
+    ///
+    /// Who else says `immutable` may as well say false; that can't be told, and isn't worth the question.
+    fn is_fixed(&self, found: &ObjectMeta) -> bool {
+        let managed = managed_fields(found);
+        if self.is_said || annotation(found, DIGEST_ANNOTATION) == Some(&self.sealed.digest().to_string()) {
+            return false;
+        }
+        let ours = owned(managed);
+        let was_ours = (ours.has_digest() || ours.has_immutable())
+            && controller(found).is_none_or(|owner| group(owner) == self.reference_group());
+        annotation(found, NOT_TAKEN_OVER).is_some() || (was_ours && is_immutable(found))
+    }
+
+    fn reference_group(&self) -> &'static str {
+        match self.sealed.format() {
+            Format::Native => GROUP,
+            Format::Bitnami => bitnami::GROUP,
+        }
+    }
+
+    /// Whose it is, and whether it is right.
+    fn whose(&self, found: Option<&ObjectMeta>) -> Target {
         let Some(found) = found else { return Target::Absent };
         match controller(found) {
             Some(owner) if !is_ours(owner, self.sealed.place()) => {
@@ -148,6 +196,7 @@ impl Owner<'_> {
         let expected = self.fields(manner);
         let is_as_written = annotation(found, DIGEST_ANNOTATION) == Some(&self.sealed.digest().to_string())
             && controller(found).cloned() == manner.reference.then(|| self.reference())
+            && self.removed_uids(found).is_empty()
             && owns_exactly(managed_fields(found), &expected);
         match self.remembered {
             _ if !is_as_written => State::Drifted,
@@ -170,7 +219,7 @@ impl Owner<'_> {
         let managed = managed_fields(found);
         let expected = self.fields(self.manner(Some(found)));
         let patch = is_true(found, PATCH);
-        let is_ours = matches!(self.classify(Some(found)), Target::Ours { .. });
+        let is_ours = matches!(self.whose(Some(found)), Target::Ours(_));
         let by_peer = is_ours || patch || is_true(found, SKIP_SET_OWNER_REFERENCES);
         let left = if !is_ours && is_true(found, MANAGED) && !patch {
             Some(all_content(found).without(&expected))
@@ -198,8 +247,8 @@ fn all_content(found: &ObjectMeta) -> FieldSet {
 
 /// All annotations that [`Owner::classify`] needs. Others aren't kept: kubectl's last-applied-configuration holds the
 /// values of Secrets that were applied in plain.
-pub(super) const ANNOTATIONS: [&str; 5] =
-    [ADOPT_ANNOTATION, DIGEST_ANNOTATION, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
+pub(super) const ANNOTATIONS: [&str; 6] =
+    [ADOPT_ANNOTATION, DIGEST_ANNOTATION, NOT_TAKEN_OVER, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
 
 /// Drops the managedFields of what isn't ours, which [`Owner::classify`] doesn't need: a cluster holds many such
 /// Secrets, and they are most of their metadata.
@@ -229,6 +278,11 @@ fn is_unowned_ours(found: &ObjectMeta) -> bool {
     annotation(found, DIGEST_ANNOTATION).is_some()
         && ours.has_digest()
         && (ours.has_type() || is_true(found, PATCH))
+}
+
+/// Whether a Secret is immutable, as far as its managedFields show.
+pub(super) fn is_immutable(found: &ObjectMeta) -> bool {
+    any_immutable(managed_fields(found))
 }
 
 fn managed_fields(metadata: &ObjectMeta) -> &[ManagedFieldsEntry] {

@@ -13,7 +13,7 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Client, Resource as _, ResourceExt as _};
-use seal_crds::resources::{SealedSecret, SealedSecretStatus};
+use seal_crds::resources::{ConditionStatus, SealedSecret, SealedSecretStatus, find_condition};
 use seal_crds::{Format, ItemName, Place, Plaintext, Sealed};
 use serde_json::{Value, json};
 
@@ -161,7 +161,14 @@ impl ClusterStore {
         let uid = object.meta().uid.as_deref();
         let uid = uid.ok_or_else(|| Failure::permanent("Malformed", "the object has no uid"))?;
         let remembered = object.status.as_ref().and_then(|status| status.secret.as_ref());
-        Ok(Owner { sealed, uid, orphans: self.orphans, remembered, now: Timestamp::now() })
+        let is_said = object.status.as_ref().is_some_and(|status| {
+            Some(status.observed_generation) == object.meta().generation
+                && ["Ready", "Synced"].iter().any(|type_| {
+                    find_condition(&status.conditions, type_)
+                        .is_some_and(|it| it.status == ConditionStatus::True)
+                })
+        });
+        Ok(Owner { sealed, uid, orphans: self.orphans, remembered, is_said, now: Timestamp::now() })
     }
 }
 

@@ -7,9 +7,10 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
+use seal_crds::resources::bitnami::SKIP_SET_OWNER_REFERENCES;
 use seal_crds::resources::{ConditionStatus, find_condition};
 use seal_crds::{Format, Place};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::api::{failure, is_code};
 use super::fields::FIELD_MANAGER;
@@ -46,20 +47,32 @@ impl ClusterStore {
     /// only when neither is left. So an old object that is deleted too early, by a GitOps tool that prunes what Git no
     /// longer has, doesn't take along a Secret that the native one couldn't take over; nor does a native one that is
     /// taken back.
+    ///
+    /// Not where the Secret is to outlive the old object: an owner that goes would take it along.
     pub(super) async fn share_with_native(&self, place: &Place, object: &Object) -> Result<(), Failure> {
         let key = (place.name.as_str(), place.namespace.as_str());
         let native = self.natives.get(&ObjectRef::new(key.0).within(key.1));
         let secret = self.secrets.get(&ObjectRef::new(key.0).within(key.1));
         let (Some(native), Some(secret)) = (native, secret) else { return Ok(()) };
         let (Some(native), Some(peers)) = (&native.metadata.uid, &object.metadata.uid) else { return Ok(()) };
+        let is_named = |one: &OwnerReference| one.uid == *peers && one.controller != Some(true);
+        if self.orphans || skips_owner(object) {
+            let is_owner = secret.metadata.owner_references.iter().flatten().any(is_named);
+            let gone = json!([{ "$patch": "delete", "uid": peers }]);
+            return if is_owner { self.patch_owners(place, &secret.metadata, gone).await } else { Ok(()) };
+        }
         let owners = [owner(Format::Native, place, native), owner(Format::Bitnami, place, peers)];
         let missing = missing(&secret.metadata, owners);
         if missing.is_empty() {
             return Ok(());
         }
+        self.patch_owners(place, &secret.metadata, json!(missing)).await
+    }
+
+    async fn patch_owners(&self, place: &Place, secret: &ObjectMeta, owners: Value) -> Result<(), Failure> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
-        // A strategic patch adds to this list. With the uid, it can't land on another Secret of this name.
-        let patch = json!({ "metadata": { "uid": secret.metadata.uid, "ownerReferences": missing } });
+        // A strategic patch changes single owners. With the uid, it can't land on another Secret of this name.
+        let patch = json!({ "metadata": { "uid": secret.uid, "ownerReferences": owners } });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
         match api.patch_metadata(place.name.as_str(), &params, &Patch::Strategic(&patch)).await {
             Ok(_) => Ok(()),
@@ -67,6 +80,12 @@ impl ClusterStore {
             Err(error) => Err(failure("sharing the Secret with a native SealedSecret", &error)),
         }
     }
+}
+
+/// Whether an object of the peer's format says that its Secret outlives it.
+fn skips_owner(object: &Object) -> bool {
+    let spec = object.spec.to_value().unwrap_or_default();
+    spec["template"]["metadata"]["annotations"][SKIP_SET_OWNER_REFERENCES] == "true"
 }
 
 /// The owners that a Secret lacks; none where neither of them controls it, as it is with one that nobody owns.
@@ -103,8 +122,6 @@ fn is_reason(reason: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     fn native(observed: i64, conditions: Value) -> Object {

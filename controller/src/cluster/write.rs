@@ -7,22 +7,22 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use seal_crds::foreign::word;
-use seal_crds::resources::SealedSecret;
+use seal_crds::resources::{NOT_TAKEN_OVER, SealedSecret};
 use seal_crds::{Format, ItemName, Plaintext};
 use serde_json::json;
 
 use super::api::{conflicting_fields, failure, is_code, send_secret, write_failure};
 use super::body::Body;
-use super::fields::{FIELD_MANAGER, FieldSet, other_appliers, settled, with_owner_claimed};
-use super::secret::{Owner, native_owner};
+use super::fields::{FIELD_MANAGER, FieldSet, other_appliers, settled, with_owners_claimed};
+use super::secret::{Owner, is_immutable, native_owner};
 use super::store::ClusterStore;
 use super::successor::is_there;
 use crate::failure::Failure;
-use crate::plan::{foreign, superseded};
+use crate::plan::{IMMUTABLE, foreign, immutable, superseded};
 use crate::store::{Observed, State, Target, Written};
 
 type Values = BTreeMap<ItemName, Plaintext>;
@@ -57,11 +57,31 @@ impl ClusterStore {
         match target {
             Target::Ours(State::Right) => return Ok(Written { extra, ..Written::default() }),
             Target::Foreign { adoptable: false } => return Err(foreign(place)),
+            Target::Fixed => return Err(immutable(place)),
             Target::Ours(_) | Target::Foreign { adoptable: true } | Target::Absent => {}
         }
         let before = live.metadata.clone();
-        let after = self.put(owner, data, live).await?;
+        let after = match self.put(owner, data, live).await {
+            Err(failure) if failure.reason == IMMUTABLE && is_immutable(&before) => {
+                self.note_not_taken_over(owner, &before).await?;
+                return Err(failure);
+            }
+            after => after?,
+        };
         Ok(owner.written(Some(&before), &after.metadata))
+    }
+
+    /// Notes on an immutable Secret that its values are others, before anybody is told so: the answer is given once.
+    async fn note_not_taken_over(&self, owner: &Owner<'_>, seen: &ObjectMeta) -> Result<(), Failure> {
+        let place = owner.sealed.place();
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
+        // With the uid, it can't land on another Secret of this name.
+        let patch = json!({ "metadata": { "uid": seen.uid, "annotations": { NOT_TAKEN_OVER: "true" } } });
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
+        match api.patch_metadata(place.name.as_str(), &params, &Patch::Merge(&patch)).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(failure("noting on the Secret that it wasn't taken over", &error)),
+        }
     }
 
     /// Writes over what was seen; the Secret as it is then.
@@ -162,7 +182,7 @@ impl ClusterStore {
     /// restored backup, the peer, we ourselves when we took the Secret over).
     async fn claim_owner(&self, owner: &Owner<'_>, live: Seen) -> Result<Seen, Failure> {
         let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
-        let claimed = owner.removed_uid(&live.metadata).and_then(|uid| with_owner_claimed(managed, uid));
+        let claimed = with_owners_claimed(managed, &owner.removed_uids(&live.metadata));
         match claimed {
             Some(claimed) => self.move_fields(owner, &live, claimed).await,
             None => Ok(live),

@@ -100,11 +100,16 @@ impl BitnamiSealed {
                     allowed_types,
                 )?;
                 let lengths = items.iter().map(|(name, item)| (name.clone(), item.value_len())).collect();
-                data.check(&shape.type_, &lengths)?;
+                let size = data.check(&shape.type_, &lengths)?;
+                secret::check_release(&place.name, &shape.labels, allowed_types)?;
+                secret::check_stored_size(&shape, size)?;
                 shape
             }
-            // Nothing of it is known before it is opened.
-            Content::Whole { .. } => Shape::default(),
+            // Nothing of it is known before it is opened, but its name.
+            Content::Whole { .. } => {
+                secret::check_release(&place.name, &BTreeMap::new(), allowed_types)?;
+                Shape::default()
+            }
         };
         let skips = spec.template.metadata.annotations.get(SKIP_SET_OWNER_REFERENCES);
         let shape = Shape { owned: skips.is_none_or(|value| value != "true"), ..shape };
@@ -206,7 +211,7 @@ impl BitnamiSealed {
             }
             Content::Whole { secret, .. } => {
                 let (secret, by) = trial.open(&label, "data", secret)?;
-                let (shape, items) = whole::parse(&secret, &self.allowed_types)?;
+                let (shape, items) = whole::parse(&secret, &self.place.name, &self.allowed_types)?;
                 // Whether it is owned is the template's to say, here too.
                 let shape = Shape { owned: self.shape.owned, ..shape };
                 opened = Opened { items, shape: Some(shape), by: vec![by], ..opened };

@@ -122,21 +122,25 @@ impl TemplateData {
         self.templates.keys()
     }
 
-    /// Whether the values can become those of a Secret of this type, for items of these lengths. With branching
-    /// allowed only the values can tell.
+    /// Whether the values can become those of a Secret of this type, for items of these lengths; the bytes that they can
+    /// have together, at most. With branching allowed only the values can tell, and what templates add isn't counted.
     ///
     /// # Errors
     ///
     /// [`UnsealError::GoTemplate`], [`UnsealError::Template`], [`UnsealError::SecretTooLarge`].
-    pub(super) fn check(&self, type_: &str, lengths: &BTreeMap<ItemName, usize>) -> Result<(), UnsealError> {
+    pub(super) fn check(
+        &self,
+        type_: &str,
+        lengths: &BTreeMap<ItemName, usize>,
+    ) -> Result<usize, UnsealError> {
         if self.branching == Branching::Allowed || self.templates.is_empty() {
-            return Ok(());
+            return Ok(lengths.iter().filter(|(name, _)| !self.omits(name)).map(|(_, length)| length).sum());
         }
         // Letters in the place of items: what comes of them tells what comes of all others of these lengths.
         let item = |(name, length): (&ItemName, &usize)| (name.clone(), vec![b'x'; *length].into());
         let items: BTreeMap<ItemName, Plaintext> = lengths.iter().map(item).collect();
-        self.render_saying(type_, &items, Checked::rule)?;
-        Ok(())
+        let (_, total) = self.render_saying(type_, &items, Checked::rule)?;
+        Ok(total)
     }
 
     /// The finished values, without those that items win over.
@@ -149,7 +153,7 @@ impl TemplateData {
         type_: &str,
         items: &BTreeMap<ItemName, Plaintext>,
     ) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
-        self.render_saying(type_, items, Checked::failure)
+        self.render_saying(type_, items, Checked::failure).map(|(values, _)| values)
     }
 
     fn render_saying(
@@ -157,7 +161,7 @@ impl TemplateData {
         type_: &str,
         items: &BTreeMap<ItemName, Plaintext>,
         says: fn(Checked) -> &'static str,
-    ) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
+    ) -> Result<(BTreeMap<ItemName, Plaintext>, usize), UnsealError> {
         let texts = self.templates.iter().map(|(key, template)| (key.as_str(), template.text.as_bytes()));
         let mut seen: BTreeMap<&str, &[u8]> = texts.collect();
         seen.extend(items.iter().map(|(name, value)| (name.as_str(), value.expose())));
@@ -165,7 +169,7 @@ impl TemplateData {
         let mut budget = self.budget.clone();
 
         let kept = items.iter().filter(|(name, _)| !self.omits(name));
-        let mut total = kept.map(|(_, value)| value.len() as u64).sum::<u64>();
+        let mut total = kept.map(|(_, value)| value.len()).sum::<usize>();
         let mut values = BTreeMap::new();
         for (key, template) in self.own(items) {
             let checked = checked(type_, key);
@@ -177,8 +181,8 @@ impl TemplateData {
             let refused = |checked| refused(key, type_, says(checked));
             let Rendered { value, max_len, never_empty } = rendered.ok_or_else(|| refused(Checked::Json))?;
             // What it can give, not what it gives: the latter would tell.
-            total = total.saturating_add(max_len);
-            if total > MAX_SECRET_SIZE as u64 {
+            total = total.saturating_add(usize::try_from(max_len).unwrap_or(usize::MAX));
+            if total > MAX_SECRET_SIZE {
                 return Err(UnsealError::SecretTooLarge { limit: MAX_SECRET_SIZE });
             }
             if let Some(Checked::NotEmpty) = checked
@@ -188,7 +192,7 @@ impl TemplateData {
             }
             values.insert(key.clone(), value);
         }
-        Ok(values)
+        Ok((values, total))
     }
 
     /// The templates that no item wins over.

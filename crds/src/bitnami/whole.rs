@@ -13,7 +13,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::format::{Shape, UnsealError};
-use crate::names::ItemName;
+use crate::names::{ItemName, Name};
 use crate::plaintext::Plaintext;
 use crate::resources::bitnami::{CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, SKIP_SET_OWNER_REFERENCES};
 use crate::secret::{self, Metadata};
@@ -89,33 +89,49 @@ struct SecretMetadata {
 ///
 /// # Errors
 ///
-/// [`UnsealError::Malformed`], [`UnsealError::Name`], [`UnsealError::Secret`], [`UnsealError::SecretTooLarge`];
-/// nothing of the Secret's values is in them.
+/// One for everything that depends on the plaintext. The threat: what is sealed there needn't be a Secret. Whoever writes
+/// to Git may move an item's ciphertext into `data`, and each other answer would say more of its value: whether it is
+/// JSON, a Secret, and of which type and names.
 pub(super) fn parse(
     plaintext: &Plaintext,
+    name: &Name,
     allowed_types: &BTreeSet<String>,
 ) -> Result<(Shape, BTreeMap<ItemName, Plaintext>), UnsealError> {
-    let malformed =
-        |problem: &str| UnsealError::Malformed { path: "data".to_owned(), problem: problem.to_owned() };
-    let whole: Secret = serde_json::from_slice(plaintext.expose())
-        .ok()
-        .filter(|secret: &Secret| secret.api_version == "v1" && secret.kind == "Secret")
-        .ok_or_else(|| malformed("holds no Secret as JSON"))?;
+    read(plaintext, name, allowed_types).ok_or_else(|| UnsealError::Malformed {
+        path: "data".to_owned(),
+        problem: "doesn't hold, as JSON, a Secret that may be made; this field is deprecated: seal it again with kubeseal"
+            .to_owned(),
+    })
+}
+
+fn read(
+    plaintext: &Plaintext,
+    name: &Name,
+    allowed_types: &BTreeSet<String>,
+) -> Option<(Shape, BTreeMap<ItemName, Plaintext>)> {
+    let whole: Secret = serde_json::from_slice(plaintext.expose()).ok()?;
+    if whole.api_version != "v1" || whole.kind != "Secret" {
+        return None;
+    }
     let mut items = BTreeMap::new();
     for (name, value) in whole.data.unwrap_or_default() {
-        let value = BASE64.decode(&*value.0).map_err(|_| malformed("holds a value that is not base64"))?;
-        items.insert(name.parse()?, Plaintext::from(value));
+        items.insert(name.parse().ok()?, Plaintext::from(BASE64.decode(&*value.0).ok()?));
     }
     for (name, value) in whole.string_data.unwrap_or_default() {
-        items.insert(name.parse()?, Plaintext::from(value.0.as_bytes().to_vec()));
+        items.insert(name.parse().ok()?, Plaintext::from(value.0.as_bytes().to_vec()));
     }
-    if items.values().map(Plaintext::len).sum::<usize>() > secret::MAX_SECRET_SIZE {
-        return Err(UnsealError::SecretTooLarge { limit: secret::MAX_SECRET_SIZE });
+    let size = items.values().map(Plaintext::len).sum::<usize>();
+    if size > secret::MAX_SECRET_SIZE {
+        return None;
     }
     let metadata = whole.metadata.unwrap_or_default();
     let labels = metadata.labels.unwrap_or_default();
     let annotations = metadata.annotations.unwrap_or_default();
     let keys = items.keys().cloned().collect();
-    let shape = shape(whole.type_.as_deref(), whole.immutable, (&labels, &annotations), keys, allowed_types)?;
-    Ok((shape, items))
+    let metadata = (&labels, &annotations);
+    let shape = shape(whole.type_.as_deref(), whole.immutable, metadata, keys, allowed_types).ok()?;
+    secret::check_release(name, &shape.labels, allowed_types).ok()?;
+    secret::check_stored_size(&shape, size).ok()?;
+    // What is left out isn't named: here its keys are decrypted text.
+    Some((Shape { left_out: Vec::new(), ..shape }, items))
 }

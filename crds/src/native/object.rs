@@ -81,9 +81,11 @@ impl NativeSealed {
         let items = parse_items(&spec.encrypted_data)?;
         check_references(&envelopes, &items)?;
         let template = parse_template_data(&spec.template, &items)?;
-        check_size(&items, &template)?;
+        let size = check_size(&items, &template)?;
         let keys = items.keys().chain(template.keys()).cloned().collect();
         let shape = parse_shape(&spec.template, keys, allowed_types)?;
+        secret::check_release(&place.name, &shape.labels, allowed_types)?;
+        secret::check_stored_size(&shape, size)?;
         template.check_type(&shape.type_)?;
         Ok(Self { place, scope: spec.scope, envelopes, items, template, shape, digest: Digest::of(spec) })
     }
@@ -287,12 +289,12 @@ fn parse_template_data(
 
 /// The size is bounded by public lengths alone. Otherwise whoever may edit the object, but not read the Secret,
 /// could add text or items of known length until it is refused, and read off the length that padding hides.
-/// So a Secret is refused a few percent earlier than Kubernetes would.
-fn check_size(items: &BTreeMap<ItemName, SealedItem>, template: &TemplateData) -> Result<(), UnsealError> {
+/// So a Secret is refused a few percent earlier than Kubernetes would. The bytes its values can have, at most.
+fn check_size(items: &BTreeMap<ItemName, SealedItem>, template: &TemplateData) -> Result<usize, UnsealError> {
     let values: usize = items.values().map(SealedItem::max_value_len).sum();
     let size = values + template.max_rendered_len(|item| items[item].max_value_len());
     let limit = secret::MAX_SECRET_SIZE;
-    if size > limit { Err(UnsealError::SecretTooLarge { limit }) } else { Ok(()) }
+    if size > limit { Err(UnsealError::SecretTooLarge { limit }) } else { Ok(size) }
 }
 
 fn parse_shape(

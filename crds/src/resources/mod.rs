@@ -35,6 +35,8 @@ pub const SEALED_SECRET: &str = "SealedSecret";
 pub const DIGEST_ANNOTATION: &str = "sealing.dev/digest";
 /// On a foreign Secret: the SealedSecret of this name may adopt it.
 pub const ADOPT_ANNOTATION: &str = "sealing.dev/adopt";
+/// On an immutable Secret that is another object's or nobody's: a SealedSecret wanted other values, so none may try again.
+pub const NOT_TAKEN_OVER: &str = "sealing.dev/not-taken-over";
 /// On the Secret that holds the private half of a sealing key, in the controller's namespace.
 pub const SEALING_KEY_LABEL: &str = "sealing.dev/sealing-key";
 /// The type of that Secret.

@@ -13,6 +13,9 @@ use crate::names::is_dns_subdomain;
 /// Largest sum of annotation keys and values, in bytes (apimachinery's `TotalAnnotationSizeLimitB`).
 pub(super) const MAX_ANNOTATIONS_SIZE: usize = 256 * 1024;
 
+/// Largest sum of label keys and values, in bytes. Kubernetes has no limit of its own.
+pub(super) const MAX_LABELS_SIZE: usize = 64 * 1024;
+
 /// Why a label or annotation doesn't go on a Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -122,7 +125,7 @@ impl Metadata {
     /// # Errors
     ///
     /// [`SecretError::MalformedKey`], also of what would be left out: its key is repeated to people.
-    /// [`SecretError::MalformedLabelValue`], [`SecretError::AnnotationsTooLarge`].
+    /// [`SecretError::MalformedLabelValue`], [`SecretError::LabelsTooLarge`], [`SecretError::AnnotationsTooLarge`].
     pub fn sort(
         labels: &BTreeMap<String, String>,
         annotations: &BTreeMap<String, String>,
@@ -135,6 +138,10 @@ impl Metadata {
             }
             check_label(key, value)?;
             sorted.labels.insert(key.clone(), value.clone());
+        }
+        let size = sorted.labels.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if size > MAX_LABELS_SIZE {
+            return Err(SecretError::LabelsTooLarge(size));
         }
         for (key, value) in annotations {
             if keeps(key, value) || !sorted.leaves_out("annotation", key)? {

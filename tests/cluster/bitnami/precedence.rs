@@ -233,3 +233,39 @@ fn an_object_that_is_deleted_before_it_was_superseded_leaves_the_secret_to_the_n
     scene.api().delete(&scene.sealed_secrets("db")).unwrap();
     until("the Secret goes with the last of both", || scene.secret("db").is_none());
 }
+
+#[test]
+fn a_secret_that_outlives_its_object_is_never_owned_by_it_in_any_way() {
+    let (peers, controller) = Peers::with_controller("outlives");
+    let scene = &peers.scene;
+    let skips = "sealedsecrets.bitnami.com/skip-set-owner-references";
+    for name in ["db", "alone"] {
+        peers.seal(name).item("a", "1").annotation(skips, "true").commit();
+        peers.until_ready(name);
+    }
+    scene.commit(&scene.seal("db").item("a", "1").manifest()).unwrap();
+    let native = scene.until_ready("db");
+    peers.until_stalled("db", "Superseded");
+    let owners = |name: &str| {
+        let secret = scene.secret(name).unwrap();
+        let owners = secret["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+        owners.into_iter().map(|owner| owner["uid"].clone()).collect::<Vec<_>>()
+    };
+    let _controller = scene.restart(controller);
+    peers.after("later");
+    assert_eq!(owners("db"), [uid(&native).clone()]);
+
+    // One that an earlier version, or somebody, has put there goes.
+    for (name, kept) in [("db", vec![uid(&native).clone()]), ("alone", vec![])] {
+        let object = peers.sealed(name);
+        let mut all = scene.secret(name).unwrap()["metadata"]["ownerReferences"].as_array().cloned();
+        let all = all.get_or_insert_default();
+        all.push(json!({"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "name": name,
+            "uid": uid(&object), "blockOwnerDeletion": false}));
+        scene.api().merge(&scene.secrets(name), &json!({"metadata": {"ownerReferences": all}})).unwrap();
+        until("the reference goes", || owners(name) == kept);
+    }
+    scene.api().delete(&peers.path("alone")).unwrap();
+    after_garbage_collection(&peers, "much-later");
+    assert!(scene.secret("alone").is_some());
+}

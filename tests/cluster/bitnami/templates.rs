@@ -39,6 +39,25 @@ fn templates_that_never_end_keep_the_controller_from_nothing() {
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 }
 
+/// Beside so many labels, etcd would refuse what the template makes of one value, and take what it makes of the other.
+#[test]
+fn how_much_is_stored_tells_nothing_of_an_item() {
+    let (peers, _controller) = Peers::with_controller("stored");
+    let text = r#"{{ ternary (repeat 900000 "a") "" (hasPrefix "S3" .a) }}"#;
+    let mut outcomes = Vec::new();
+    for (name, pin) in [("one", "S3cr3t"), ("two", "hunter")] {
+        let mut manifest = peers.seal(name).item("a", pin).manifest();
+        let prefix = ["a", "b", "c", "d"].map(|letter| letter.repeat(62)).join(".");
+        let labels = (0..1000).map(|n| (format!("{prefix}/{n:063}"), json!("")));
+        manifest["spec"]["template"]["metadata"] =
+            json!({ "labels": labels.collect::<serde_json::Map<_, _>>() });
+        manifest["spec"]["template"]["data"] = json!({ "q": text });
+        peers.commit(&manifest);
+        outcomes.push(peers.until_stalled(name, "InvalidTemplate"));
+    }
+    assert_eq!(outcomes[0], outcomes[1]);
+}
+
 #[test]
 fn the_api_server_takes_a_docker_configuration_whatever_the_items_in_it_are() {
     let (peers, _controller) = Peers::with_controller("docker");

@@ -35,7 +35,7 @@ impl FieldSet {
         if type_ {
             set.add(&[], "f:type");
         }
-        if shape.immutable.is_some() {
+        if shape.immutable == Some(true) {
             set.add(&[], "f:immutable");
         }
         set
@@ -120,6 +120,10 @@ impl FieldSet {
 
     pub(in crate::cluster) fn has_type(&self) -> bool {
         self.0.iter().any(|path| path == &["f:type"])
+    }
+
+    pub(in crate::cluster) fn has_immutable(&self) -> bool {
+        self.0.iter().any(|path| path == &["f:immutable"])
     }
 
     pub(super) fn is_digest_or_owner(&self) -> bool {

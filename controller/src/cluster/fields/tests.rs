@@ -109,12 +109,12 @@ fn an_adoption_leaves_others_only_what_is_not_ours() {
 #[test]
 fn an_owner_reference_that_an_update_made_becomes_ours_to_remove() {
     let old = serde_json::json!({"f:metadata": {"f:ownerReferences": {".": {}, "k:{\"uid\":\"u-0\"}": {}}}});
-    let claimed = with_owner_claimed(&[ours(), entry("velero", "Update", old)], "u-0").unwrap();
+    let claimed = with_owners_claimed(&[ours(), entry("velero", "Update", old)], &["u-0"]).unwrap();
     assert_eq!(claimed.len(), 1, "nothing is left to the other manager");
     assert!(!owns_exactly(&claimed, &expected()), "until the next apply it isn't in sync");
     let fields = &claimed[0].fields_v1.as_ref().unwrap().0;
     assert!(fields["f:metadata"]["f:ownerReferences"].get("k:{\"uid\":\"u-0\"}").is_some());
-    assert_eq!(with_owner_claimed(&[ours()], "u-1"), None, "an apply removes its own");
+    assert_eq!(with_owners_claimed(&[ours()], &["u-1"]), None, "an apply removes its own");
 }
 
 #[test]

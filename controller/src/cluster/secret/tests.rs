@@ -58,7 +58,7 @@ fn of(fake: &Fake) -> Owner<'_> {
 
 /// The SealedSecret that nothing is remembered of.
 pub(in crate::cluster) fn owner_of(sealed: &dyn Sealed) -> Owner<'_> {
-    Owner { sealed, uid: "u-1", orphans: false, remembered: None, now: Timestamp::MAX }
+    Owner { sealed, uid: "u-1", orphans: false, remembered: None, is_said: false, now: Timestamp::MAX }
 }
 
 /// The metadata the apiserver returns for what we apply.
@@ -172,8 +172,8 @@ fn orphaning_concerns_the_peers_format_only() {
         let found = applied(&of(&fake));
         let orphaning = Owner { orphans: true, ..of(&fake) };
         assert_eq!(orphaning.classify(Some(&found)), Target::Ours(state));
-        let removed = (format == Format::Bitnami).then_some("u-1");
-        assert_eq!(orphaning.removed_uid(&found), removed);
+        let removed: Vec<_> = (format == Format::Bitnami).then_some("u-1").into_iter().collect();
+        assert_eq!(orphaning.removed_uids(&found), removed);
     }
 }
 

@@ -66,6 +66,37 @@ fn what_other_tools_act_by_is_copied() {
 }
 
 #[test]
+fn what_helm_takes_for_a_release_is_refused_with_its_type() {
+    let at = |name: &str| Object { at: place(name), ..object() };
+    for mut object in [at("prod/sh.helm.release.v1.db.v1"), object().labelled("owner", "helm")] {
+        assert_eq!(object.refused(), SecretError::HelmRelease.into());
+        object.allowed_types.insert("helm.sh/release.v1".to_owned());
+        assert!(object.parse().is_ok());
+    }
+}
+
+/// Labels of ever more bytes beside a value that a template makes long for some items: were there only etcd's limit,
+/// it would tell.
+#[test]
+fn a_secret_is_bounded_with_its_metadata_whatever_the_items_are() {
+    use crate::secret::MAX_STORED_SIZE;
+    let outcome = |pin: &str, labels: usize, label: usize, annotation: usize| {
+        let text = r#"{{ ternary (repeat 1000000 "a") "" (hasPrefix "S3" .pin) }}"#;
+        let object = Object::new(Scope::Strict).item("pin", pin).template("q", text);
+        let key = |n: usize| format!("{}.example.com/{}{n:04}", "a".repeat(63), "b".repeat(label));
+        let object = (0..labels).fold(object, |object, n| object.labelled(&key(n), ""));
+        object.annotated("example.com/a", &"x".repeat(annotation)).unseal(&[RSA_2048]).map(|_| ())
+    };
+    let too_large = |limit| Err(UnsealError::SecretTooLarge { limit });
+    for pin in ["S3cr3t", "hunter"] {
+        assert_eq!(outcome(pin, 10, 50, 1000), Ok(()));
+        assert_eq!(outcome(pin, 400, 50, 250_000), too_large(MAX_STORED_SIZE));
+        let refused = outcome(pin, 1000, 50, 0).unwrap_err();
+        assert!(matches!(refused, UnsealError::Secret(SecretError::LabelsTooLarge(_))), "{refused}");
+    }
+}
+
+#[test]
 fn types_follow_the_rules_of_the_native_format() {
     for type_ in crate::secret::REFUSED_TYPES {
         let mut object = object().typed(type_);

@@ -205,6 +205,35 @@ fn the_values_of_an_object_are_at_most_1_mib_together() {
 }
 
 #[test]
+fn a_secret_is_bounded_with_its_metadata_whatever_the_values_are() {
+    use crate::secret::{MAX_STORED_SIZE, SecretError};
+    let identity = x25519();
+    let outcome = |length: usize, keys: usize, annotation: usize| {
+        let mut spec = Sealing::to(&[&identity]).item("a", vec![b'x'; length]).spec();
+        let key = |n| format!("{n:04}{}", "k".repeat(200));
+        spec.template.data = (0..keys).map(|n| (key(n), "x".repeat(500))).collect();
+        spec.template.metadata.annotations.insert("a".into(), "x".repeat(annotation));
+        NativeSealed::parse(place("prod/db"), &spec, &BTreeSet::new()).map(|_| ())
+    };
+    // One padded length: the shortest value and the longest.
+    let (short, long) = (508_000, 524_000);
+    for fits in [(0, 200_000), (500, 200_000), (700, 100_000)] {
+        assert_eq!([short, long].map(|length| outcome(length, fits.0, fits.1)), [Ok(()), Ok(())], "{fits:?}");
+    }
+    let too_large = || Err(UnsealError::SecretTooLarge { limit: MAX_STORED_SIZE });
+    assert_eq!([short, long].map(|length| outcome(length, 700, 250_000)), [too_large(), too_large()]);
+
+    let mut spec = Sealing::to(&[&identity]).item("a", "1").spec();
+    spec.template.metadata.labels = (0..1000).map(|n| (format!("{n:063}"), "1".to_owned())).collect();
+    assert!(NativeSealed::parse(place("prod/db"), &spec, &BTreeSet::new()).is_ok());
+    spec.template.metadata.labels = (0..1100).map(|n| (format!("{n:063}"), "1".to_owned())).collect();
+    assert_eq!(refused(&spec), SecretError::LabelsTooLarge(1100 * 64).into());
+    let mut release = Sealing::to(&[&identity]).item("a", "1").spec();
+    release.template.metadata.labels.insert("owner".into(), "helm".into());
+    assert_eq!(refused(&release), SecretError::HelmRelease.into());
+}
+
+#[test]
 fn the_size_that_is_refused_does_not_depend_on_the_values() {
     let identity = x25519();
     // The longest text beside a value that still fits.

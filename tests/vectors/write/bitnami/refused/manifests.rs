@@ -24,7 +24,9 @@ pub(super) fn manifests() -> Vec<Case> {
         case(
             "deprecated-data-no-secret",
             "What was sealed as a whole is no Secret.",
-            malformed("data holds no Secret as JSON"),
+            malformed(
+                "data doesn't hold, as JSON, a Secret that may be made; this field is deprecated: seal it again with kubeseal",
+            ),
             || manifest("strict", json!({ "data": raw("rsa-2048", "strict", "hunter2") })),
         ),
         case(
