@@ -16,7 +16,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference, Time};
 use kube::Resource;
-use seal_crds::resources::SealedSecret;
+use seal_crds::resources::{SealedSecret, SealingKey};
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -47,6 +47,13 @@ impl Kept for Secret {
 impl Kept for SealedSecret {
     fn keep(metadata: &RawValue) -> ObjectMeta {
         ObjectMeta { owner_references: None, ..Fields::of(metadata).without_managed(&[]) }
+    }
+}
+
+/// Only that it changed is of interest: what it says is read anew.
+impl Kept for SealingKey {
+    fn keep(metadata: &RawValue) -> ObjectMeta {
+        SealedSecret::keep(metadata)
     }
 }
 

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
@@ -28,7 +29,7 @@ use super::cache;
 use super::definitions;
 use super::fields::FIELD_MANAGER;
 use super::keys::Keys;
-use super::metadata::Metadata;
+use super::metadata::{Kept, Metadata};
 use super::said::Said;
 use super::store::ClusterStore;
 use super::work::{Shared, objects, serve_group, until};
@@ -197,20 +198,25 @@ where
     }
 }
 
+/// That something changed, whatever it is. An object may be over a megabyte, and a page is in memory as a whole.
+fn changes_of<K: Kept + 'static>(
+    objects: Api<Metadata<K>>,
+    config: watcher::Config,
+) -> BoxStream<'static, watcher::Result<()>> {
+    watcher(objects, config.page_size(50)).default_backoff().map_ok(drop).boxed()
+}
+
 /// Keeps the keys in step: on every change of a private half or a SealingKey, and every few minutes.
 async fn load_keys(keys: Keys, watches: Client) {
     let secrets: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
     let peers: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.bitnami.namespace.as_str());
-    let sealing_keys: Api<SealingKey> = Api::namespaced(watches, keys.namespace.as_str());
-    let changes_of = |secrets: Api<Metadata<Secret>>, config: watcher::Config| {
-        watcher(secrets, config).default_backoff().map_ok(drop).boxed()
-    };
+    let sealing_keys: Api<Metadata<SealingKey>> = Api::namespaced(watches, keys.namespace.as_str());
     let unlabelled = format!("metadata.name={UNLABELLED_KEY}");
     let mut changes = futures::stream::select_all([
         changes_of(secrets, watcher::Config::default().labels(SEALING_KEY_LABEL)),
         changes_of(peers.clone(), watcher::Config::default().labels(bitnami::SEALING_KEY_LABEL)),
         changes_of(peers, watcher::Config::default().fields(&unlabelled)),
-        watcher(sealing_keys, watcher::Config::default()).default_backoff().map_ok(drop).boxed(),
+        changes_of(sealing_keys, watcher::Config::default()),
     ]);
     let mut backoff = Duration::from_millis(500);
     loop {
