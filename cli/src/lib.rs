@@ -19,29 +19,14 @@
 //! * What a manifest means is what kubectl would make of it.
 
 mod args;
-mod certificate;
-mod cluster;
 mod commands;
-mod env_file;
-mod exit;
-mod failure;
-mod http;
-mod identities;
-mod input;
+mod files;
+mod keys;
 mod kubeseal;
 mod manifest;
-mod migration;
-mod output;
-mod plan;
-mod progress;
-mod prompt;
-mod recipients;
-mod sealed;
-mod sealing;
-mod secret;
-mod signals;
+mod objects;
 mod source;
-mod terminal;
+mod talk;
 mod yaml;
 
 use std::process::ExitCode;
@@ -60,7 +45,7 @@ pub fn main() -> ExitCode {
         return kubeseal::main("seal kubeseal", args);
     }
     let outcome = args::parse().and_then(commands::run);
-    exit::settle(outcome).into()
+    talk::exit::settle(outcome).into()
 }
 
 /// A core dump would be every value and identity of this process on a disk. The limit is for the kernel and for

@@ -18,16 +18,16 @@ use crate::policy::Policy;
 /// Reconciles SealedSecrets into Secrets.
 #[derive(Parser)]
 #[command(name = "seal-controller", bin_name = "seal-controller", version, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
-    pub log: LogArgs,
+    pub(crate) log: LogArgs,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// What to run.
 #[derive(Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Reconcile SealedSecrets of a cluster into Secrets.
     Run(RunArgs),
     /// Keep a directory of files in step with the SealedSecrets of a checkout, without Kubernetes.
@@ -38,18 +38,18 @@ pub enum Command {
 
 /// How the program logs, to stderr.
 #[derive(Args)]
-pub struct LogArgs {
+pub(crate) struct LogArgs {
     /// What to log: a level, or a filter as of tracing-subscriber's EnvFilter.
     #[arg(long, global = true, env = "SEAL_CONTROLLER_LOG", default_value = "info", value_name = "FILTER")]
-    pub log: String,
+    pub(crate) log: String,
     /// One JSON object a line, or text for people.
     #[arg(long, global = true, env = "SEAL_CONTROLLER_LOG_FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
+    pub(crate) log_format: LogFormat,
 }
 
 /// How log lines look.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     Text,
     /// For machines.
@@ -58,7 +58,7 @@ pub enum LogFormat {
 
 /// What is opened at all; the same flags in the cluster and on a host.
 #[derive(Args)]
-pub struct PolicyArgs {
+pub(crate) struct PolicyArgs {
     /// Scopes that are opened. A cluster-wide object can be opened by any tenant who copies it.
     #[arg(
         long,
@@ -67,7 +67,7 @@ pub struct PolicyArgs {
         default_value = "strict,namespace-wide",
         value_name = "SCOPE,…"
     )]
-    pub allowed_scopes: Vec<Scope>,
+    pub(crate) allowed_scopes: Vec<Scope>,
     /// Scopes of Bitnami's format that are opened.
     #[arg(
         long,
@@ -76,19 +76,19 @@ pub struct PolicyArgs {
         default_value = "strict,namespace-wide,cluster-wide",
         value_name = "SCOPE,…"
     )]
-    pub bitnami_allowed_scopes: Vec<Scope>,
+    pub(crate) bitnami_allowed_scopes: Vec<Scope>,
     /// Let templates of Bitnami's format branch on values (if, range, with). Whoever may edit a template and see
     /// whether it renders then learns about a value bit by bit.
     #[arg(long, env = "SEAL_CONTROLLER_ALLOW_TEMPLATE_BRANCHING")]
-    pub allow_template_branching: bool,
+    pub(crate) allow_template_branching: bool,
     /// Allow a Secret type that is refused otherwise, because the control plane acts on it.
     #[arg(long = "allow-type", value_name = "TYPE")]
-    pub allowed_types: Vec<String>,
+    pub(crate) allowed_types: Vec<String>,
 }
 
 impl PolicyArgs {
     /// The policy these flags ask for.
-    pub fn to_policy(&self) -> Policy {
+    pub(crate) fn to_policy(&self) -> Policy {
         Policy {
             scopes: self.allowed_scopes.iter().copied().collect(),
             bitnami_scopes: self.bitnami_allowed_scopes.iter().copied().collect(),
@@ -101,41 +101,41 @@ impl PolicyArgs {
 
 /// Flags of `run`.
 #[derive(Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
-    pub policy: PolicyArgs,
+    pub(crate) policy: PolicyArgs,
     /// The controller's own namespace, where its sealing keys are.
     #[arg(long, env = "POD_NAMESPACE", default_value = "seal-system")]
-    pub namespace: Namespace,
+    pub(crate) namespace: Namespace,
     /// Watch this namespace only, with a Role instead of a ClusterRole. Without it, all.
     #[arg(long, env = "SEAL_CONTROLLER_WATCH_NAMESPACE", value_name = "NAMESPACE")]
-    pub watch_namespace: Option<Namespace>,
+    pub(crate) watch_namespace: Option<Namespace>,
     /// Where the sealing keys of sealed-secrets are. Without it, in the controller's own namespace.
     #[arg(long, env = "SEAL_CONTROLLER_BITNAMI_KEY_NAMESPACE", value_name = "NAMESPACE")]
-    pub bitnami_key_namespace: Option<Namespace>,
+    pub(crate) bitnami_key_namespace: Option<Namespace>,
     /// Also open SealedSecrets in the namespaces with sealing keys. A planted key Secret is a sealing key.
     #[arg(long)]
-    pub allow_own_namespace: bool,
+    pub(crate) allow_own_namespace: bool,
     /// Give Secrets of Bitnami SealedSecrets no owner, so that they outlive them: for a migration under a tool that
     /// deletes the old object before it creates the new one.
     #[arg(long, env = "SEAL_CONTROLLER_ORPHAN_BITNAMI_SECRETS")]
-    pub orphan_bitnami_secrets: bool,
+    pub(crate) orphan_bitnami_secrets: bool,
     /// A file of recovery recipients, published beside the primary for everybody to seal to.
     #[arg(long, env = "SEAL_CONTROLLER_RECOVERY_RECIPIENTS", value_name = "FILE")]
-    pub recovery_recipients: Option<PathBuf>,
+    pub(crate) recovery_recipients: Option<PathBuf>,
     /// How many objects are reconciled at once.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub workers: u16,
+    pub(crate) workers: u16,
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, env = "SEAL_CONTROLLER_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     #[command(flatten)]
-    pub compat: CompatArgs,
+    pub(crate) compat: CompatArgs,
 }
 
 /// Why flags that parse can't be followed.
 #[derive(Debug, thiserror::Error)]
-pub enum ArgsError {
+pub(crate) enum ArgsError {
     /// A file couldn't be read.
     #[error("can't read {}", .0.display())]
     Read(PathBuf, #[source] std::io::Error),
@@ -150,7 +150,7 @@ impl RunArgs {
     /// # Errors
     ///
     /// Where the file of recovery recipients can't be used.
-    pub fn to_options(&self) -> Result<crate::cluster::Options, ArgsError> {
+    pub(crate) fn to_options(&self) -> Result<crate::cluster::Options, ArgsError> {
         let mut policy = self.policy.to_policy();
         let bitnami_keys = self.bitnami_key_namespace.as_ref().unwrap_or(&self.namespace);
         if !self.allow_own_namespace {

@@ -21,7 +21,7 @@ const WRITE_WINDOW: Duration = Duration::from_secs(60);
 
 /// Failures in a row, and writes within a while, by object.
 #[derive(Default)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     failures: Mutex<HashMap<Option<Place>, u32>>,
     writes: Mutex<HashMap<Place, (Instant, u32)>>,
 }
@@ -29,7 +29,7 @@ pub struct Backoff {
 impl Backoff {
     /// Counts a failure and says how long to wait: between half and all of `FIRST · 2ⁿ`, at most [`CAP`].
     /// The jitter keeps objects that failed together from coming back together.
-    pub fn failed(&self, key: Option<Place>) -> Duration {
+    pub(crate) fn failed(&self, key: Option<Place>) -> Duration {
         let mut failures = lock(&self.failures);
         let count = failures.entry(key).or_default();
         let full = FIRST.saturating_mul(1 << (*count).min(20)).min(CAP);
@@ -38,12 +38,12 @@ impl Backoff {
     }
 
     /// Forgets the object's failures.
-    pub fn passed(&self, key: Option<&Place>) {
+    pub(crate) fn passed(&self, key: Option<&Place>) {
         lock(&self.failures).remove(&key.cloned());
     }
 
     /// Counts a write, and says whether it may be made, or is one too many for now.
-    pub fn may_write(&self, key: &Place, now: Instant) -> bool {
+    pub(crate) fn may_write(&self, key: &Place, now: Instant) -> bool {
         let mut writes = lock(&self.writes);
         let is_past = |since: &Instant| now.duration_since(*since) >= WRITE_WINDOW;
         // Now and then, so that deleted objects are forgotten and ten thousand others cost nothing.

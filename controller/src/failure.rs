@@ -12,18 +12,18 @@ use seal_crds::{UnsealError, foreign};
 
 /// A reconcile that didn't get through.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// CamelCase, stable, for programs: the condition's reason, the Event's reason, the metric's label.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// One sentence for people: a lower-case fragment.
-    pub message: String,
+    pub(crate) message: String,
     /// Whether it waits for somebody's change, or may pass by itself.
-    pub kind: FailureKind,
+    pub(crate) kind: FailureKind,
 }
 
 /// What to do about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
+pub(crate) enum FailureKind {
     /// Waits for a change of the object, the keys or the Secret; a retry could only fail again.
     Permanent,
     /// May pass by itself; is tried again, for ever, ever more slowly.
@@ -32,17 +32,17 @@ pub enum FailureKind {
 
 impl Failure {
     /// A failure that waits for somebody's change.
-    pub fn permanent(reason: &'static str, message: impl AsRef<str>) -> Self {
+    pub(crate) fn permanent(reason: &'static str, message: impl AsRef<str>) -> Self {
         Self { reason, message: foreign::message(message.as_ref()), kind: FailureKind::Permanent }
     }
 
     /// A failure that may pass by itself.
-    pub fn transient(reason: &'static str, message: impl AsRef<str>) -> Self {
+    pub(crate) fn transient(reason: &'static str, message: impl AsRef<str>) -> Self {
         Self { reason, message: foreign::message(message.as_ref()), kind: FailureKind::Transient }
     }
 
     /// Whether it waits for somebody's change.
-    pub fn is_permanent(&self) -> bool {
+    pub(crate) fn is_permanent(&self) -> bool {
         self.kind == FailureKind::Permanent
     }
 }

@@ -13,22 +13,22 @@ use clap::Parser as _;
 
 use args::{Cli, Command};
 
-pub mod args;
-pub mod backoff;
-pub mod cluster;
-pub mod compat_http;
+mod args;
+mod backoff;
+mod cluster;
+mod compat_http;
 mod decode;
-pub mod failure;
-pub mod host;
+mod failure;
+mod host;
 mod listen;
 mod log;
-pub mod metrics;
-pub mod plan;
-pub mod policy;
-pub mod reconcile;
-pub mod serve;
-pub mod status;
-pub mod store;
+mod metrics;
+mod plan;
+mod policy;
+mod reconcile;
+mod serve;
+mod status;
+mod store;
 
 /// Usage was wrong.
 const USAGE: u8 = 2;

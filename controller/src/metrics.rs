@@ -44,7 +44,7 @@ pub(crate) struct BitnamiKeyCounts {
 
 /// What the controller counts.
 #[derive(Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     reconciles: Family<ReconcileLabels, Counter>,
     unseals: Counter,
     writes: Counter,
@@ -124,7 +124,7 @@ impl Metrics {
     }
 
     /// The OpenMetrics text of all counters.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)
             .expect("writing to a string can't fail");

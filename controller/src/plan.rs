@@ -11,7 +11,7 @@ use crate::store::{Last, State, Successor, Target, Write};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Plan {
+pub(crate) enum Plan {
     /// Nothing.
     Keep,
     /// Open the object to see that it still opens; the Secret is already right. After a rewrap, or when
@@ -31,7 +31,7 @@ pub enum Plan {
 /// # Errors
 ///
 /// A permanent failure where the Secret belongs to somebody else.
-pub fn plan(place: &Place, last: &Last, target: Target) -> Result<Plan, Failure> {
+pub(crate) fn plan(place: &Place, last: &Last, target: Target) -> Result<Plan, Failure> {
     let ready = is_ready(last);
     match target {
         Target::Ours(State::Right | State::Touched) if ready => Ok(Plan::Keep),
@@ -48,10 +48,10 @@ pub fn plan(place: &Place, last: &Last, target: Target) -> Result<Plan, Failure>
 }
 
 /// The reason of [`immutable`].
-pub const IMMUTABLE: &str = "ImmutableSecret";
+pub(crate) const IMMUTABLE: &str = "ImmutableSecret";
 
 /// The failure for a Secret that can't become what the object says: the same whether it would have to.
-pub fn immutable(place: &Place) -> Failure {
+pub(crate) fn immutable(place: &Place) -> Failure {
     Failure::permanent(
         IMMUTABLE,
         format!(
@@ -61,7 +61,7 @@ pub fn immutable(place: &Place) -> Failure {
 }
 
 /// The failure for a Secret that belongs to somebody else.
-pub fn foreign(place: &Place) -> Failure {
+pub(crate) fn foreign(place: &Place) -> Failure {
     Failure::permanent(
         "ForeignSecret",
         format!(
@@ -79,7 +79,7 @@ pub fn foreign(place: &Place) -> Failure {
 /// # Errors
 ///
 /// A permanent failure where the native one makes it.
-pub fn precedence(place: &Place, successor: Option<Successor>) -> Result<Option<String>, Failure> {
+pub(crate) fn precedence(place: &Place, successor: Option<Successor>) -> Result<Option<String>, Failure> {
     match successor {
         Some(Successor::Owns | Successor::Ready) => Err(superseded(place)),
         Some(Successor::NotReady(Some(reason))) => {
@@ -91,7 +91,7 @@ pub fn precedence(place: &Place, successor: Option<Successor>) -> Result<Option<
 }
 
 /// The failure for an object of the peer's format whose Secret a native one of the same name has taken over.
-pub fn superseded(place: &Place) -> Failure {
+pub(crate) fn superseded(place: &Place) -> Failure {
     Failure::permanent(
         "Superseded",
         format!(
@@ -101,7 +101,7 @@ pub fn superseded(place: &Place) -> Failure {
 }
 
 /// Whether the status says Ready for the generation at hand.
-pub fn is_ready(last: &Last) -> bool {
+pub(crate) fn is_ready(last: &Last) -> bool {
     last.status.as_ref().is_some_and(|status| {
         status.observed_generation == last.generation
             && find_condition(&status.conditions, "Ready")

@@ -12,19 +12,19 @@ use crate::failure::Failure;
 
 /// Which objects are opened.
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// Scopes of the native format that are opened.
-    pub scopes: BTreeSet<Scope>,
+    pub(crate) scopes: BTreeSet<Scope>,
     /// Scopes of the peer's format that are opened.
-    pub bitnami_scopes: BTreeSet<Scope>,
+    pub(crate) bitnami_scopes: BTreeSet<Scope>,
     /// Whether templates of the peer's format may branch on values.
-    pub branching: Branching,
+    pub(crate) branching: Branching,
     /// Types that are allowed although the format refuses them by default.
-    pub types: BTreeSet<String>,
+    pub(crate) types: BTreeSet<String>,
     /// Where SealedSecrets are refused: the namespaces with sealing keys.
-    pub refused_namespaces: BTreeSet<Namespace>,
+    pub(crate) refused_namespaces: BTreeSet<Namespace>,
     /// The only namespaces that are served; everything when absent.
-    pub namespaces: Option<BTreeSet<Namespace>>,
+    pub(crate) namespaces: Option<BTreeSet<Namespace>>,
 }
 
 impl Default for Policy {
@@ -49,7 +49,7 @@ impl Policy {
     /// # Errors
     ///
     /// A permanent failure that names the flag.
-    pub fn admit_place(&self, place: &Place) -> Result<(), Failure> {
+    pub(crate) fn admit_place(&self, place: &Place) -> Result<(), Failure> {
         // A SealedSecret beside the keys could become a Secret that is read as one, and everybody with the
         // public key can make SealedSecrets.
         if self.refused_namespaces.contains(&place.namespace) {
@@ -79,7 +79,7 @@ impl Policy {
     /// # Errors
     ///
     /// A permanent failure that names the flag.
-    pub fn admit(&self, sealed: &dyn Sealed) -> Result<(), Failure> {
+    pub(crate) fn admit(&self, sealed: &dyn Sealed) -> Result<(), Failure> {
         let (flag, scopes) = match sealed.format() {
             Format::Native => ("--allowed-scopes", &self.scopes),
             Format::Bitnami => ("--bitnami-allowed-scopes", &self.bitnami_scopes),

@@ -25,22 +25,22 @@ use crate::status::{Notes, Opened, kept_status, news, next_status, says};
 use crate::store::{Last, Notice, Observed, Store};
 
 /// What every reconcile shares.
-pub struct Context<S> {
+pub(crate) struct Context<S> {
     /// Where objects come from and Secrets go to.
-    pub store: S,
+    pub(crate) store: S,
     /// What is opened at all.
-    pub policy: Policy,
+    pub(crate) policy: Policy,
     /// The identities at hand; a change is seen by the next reconcile.
-    pub keys: watch::Receiver<Arc<Keyring>>,
+    pub(crate) keys: watch::Receiver<Arc<Keyring>>,
     /// Counters.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// How long an object that keeps failing waits.
-    pub backoff: Backoff,
+    pub(crate) backoff: Backoff,
 }
 
 /// When to look at the object again, if nothing happens to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// When it, its Secret or the keys change.
     OnChange,
     /// After this long: something failed that may pass by itself.
@@ -56,7 +56,7 @@ enum Done {
 }
 
 /// Brings one object's Secret and status up to date.
-pub async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object) -> Next {
+pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object) -> Next {
     let last = context.store.last(object);
     let outcome = attempt(context, object, &last).await;
     context.metrics.reconciled(outcome.as_ref().err());

@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 
 /// Whether the controller does its work.
 #[derive(Clone, Default)]
-pub struct Health(Arc<Mutex<State>>);
+pub(crate) struct Health(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -63,7 +63,11 @@ impl Health {
 /// # Errors
 ///
 /// Where the address can't be listened on.
-pub async fn serve(listen: SocketAddr, health: Health, metrics: Metrics) -> std::io::Result<JoinHandle<()>> {
+pub(crate) async fn serve(
+    listen: SocketAddr,
+    health: Health,
+    metrics: Metrics,
+) -> std::io::Result<JoinHandle<()>> {
     let readiness = move || async move { health.readiness() };
     let page = move || async move {
         let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -21,30 +21,30 @@ use crate::failure::Failure;
 use crate::store::{Last, Notice};
 
 /// The reason of `Ready=True`.
-pub const IN_SYNC: &str = "InSync";
+pub(crate) const IN_SYNC: &str = "InSync";
 
 /// What a reconcile that got through found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// How many keys the Secret has.
-    pub items: usize,
+    pub(crate) items: usize,
     /// Which sealing key opened each envelope.
-    pub by: Vec<Fingerprint>,
+    pub(crate) by: Vec<Fingerprint>,
     /// What else is to be said.
-    pub notes: Notes,
+    pub(crate) notes: Notes,
     /// The Secret as it was left, where it was written.
-    pub version: Option<SecretVersion>,
+    pub(crate) version: Option<SecretVersion>,
 }
 
 /// What is to be said of a Secret that is in place: where it isn't word for word what the object says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notes {
+pub(crate) struct Notes {
     /// Labels and annotations of the template that it doesn't have.
-    pub left_out: Vec<LeftOut>,
+    pub(crate) left_out: Vec<LeftOut>,
     /// Items that it holds beside those of the object.
-    pub extra: BTreeSet<ItemName>,
+    pub(crate) extra: BTreeSet<ItemName>,
     /// What people should know besides.
-    pub remark: Option<String>,
+    pub(crate) remark: Option<String>,
 }
 
 /// How many of a kind are named: a message is for people, and a Secret may hold thousands of items.
@@ -77,7 +77,11 @@ fn listed<T: fmt::Display>(all: impl IntoIterator<Item = T, IntoIter: ExactSizeI
 }
 
 /// The status after an outcome.
-pub fn next_status(last: &Last, outcome: Result<&Opened, &Failure>, now: Timestamp) -> SealedSecretStatus {
+pub(crate) fn next_status(
+    last: &Last,
+    outcome: Result<&Opened, &Failure>,
+    now: Timestamp,
+) -> SealedSecretStatus {
     let (reason, message) = match outcome {
         Ok(opened) => (IN_SYNC, opened.notes.message()),
         Err(failure) => (failure.reason, failure.message.clone()),
@@ -109,7 +113,7 @@ pub fn next_status(last: &Last, outcome: Result<&Opened, &Failure>, now: Timesta
 
 /// The status of an object that wasn't opened, because it was ready and still is, if there is anything else to say
 /// than before: other notes, or the echo of a request to look at it, for which Flux waits.
-pub fn kept_status(last: &Last, notes: &Notes) -> Option<SealedSecretStatus> {
+pub(crate) fn kept_status(last: &Last, notes: &Notes) -> Option<SealedSecretStatus> {
     let mut status = last.status.clone()?;
     if last.requested_at.is_some() {
         status.last_handled_reconcile_at.clone_from(&last.requested_at);
@@ -120,7 +124,7 @@ pub fn kept_status(last: &Last, notes: &Notes) -> Option<SealedSecretStatus> {
 }
 
 /// Whether the last status says this of this generation already.
-pub fn says(last: &Last, failure: &Failure) -> bool {
+pub(crate) fn says(last: &Last, failure: &Failure) -> bool {
     let said = |ready: &Condition| ready.reason == failure.reason && ready.message == failure.message;
     last.status.as_ref().is_some_and(|status| status.observed_generation == last.generation)
         && before(last, READY).is_some_and(said)
@@ -133,7 +137,7 @@ const RECONCILING: &str = "Reconciling";
 const SYNCED: &str = "Synced";
 
 /// What people should hear of the step from the last status to this one.
-pub fn news(last: &Last, next: &SealedSecretStatus, notes: Option<&Notes>) -> Vec<Notice> {
+pub(crate) fn news(last: &Last, next: &SealedSecretStatus, notes: Option<&Notes>) -> Vec<Notice> {
     transition(last, next).into_iter().chain(notes.and_then(|notes| left_out(last, notes))).collect()
 }
 
@@ -243,7 +247,7 @@ fn condition(
 }
 
 /// RFC 3339 with seconds, as `metav1.Time` writes it.
-pub fn rfc3339(time: Timestamp) -> String {
+pub(crate) fn rfc3339(time: Timestamp) -> String {
     strtime::format("%Y-%m-%dT%H:%M:%SZ", time).expect("a timestamp has a year, month, day and time")
 }
 

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::policy::Policy;
 
 /// Where sealed objects come from and Secrets go to.
-pub trait Store: Send + Sync + 'static {
+pub(crate) trait Store: Send + Sync + 'static {
     /// A sealed object as the store holds it, perhaps malformed. Cheap to clone: it goes to other threads.
     type Object: Clone + Send + Sync + 'static;
 
@@ -81,20 +81,20 @@ pub trait Store: Send + Sync + 'static {
 
 /// What is known of an object before this reconcile.
 #[derive(Clone, Debug, Default)]
-pub struct Last {
+pub(crate) struct Last {
     /// The format, whose users look in different places for what is said.
-    pub format: Format,
+    pub(crate) format: Format,
     /// Changes with every change of what the object asks for.
-    pub generation: i64,
+    pub(crate) generation: i64,
     /// The status as it stands; none before anybody looked.
-    pub status: Option<SealedSecretStatus>,
+    pub(crate) status: Option<SealedSecretStatus>,
     /// `reconcile.fluxcd.io/requestedAt`, to be echoed.
-    pub requested_at: Option<String>,
+    pub(crate) requested_at: Option<String>,
 }
 
 /// A native object of the same name, as far as it concerns one of the peer's. A migration has both for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Successor {
+pub(crate) enum Successor {
     /// It controls the Secret.
     Owns,
     /// It is Ready, and has no Secret at the moment.
@@ -105,19 +105,19 @@ pub enum Successor {
 
 /// What was found where the Secret belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observed {
+pub(crate) struct Observed {
     /// Whose it is, and whether it is right.
-    pub target: Target,
+    pub(crate) target: Target,
     /// Items that a Secret of ours holds and that aren't from the object: somebody added them, or they were there
     /// when it was adopted. They stay.
-    pub extra: BTreeSet<ItemName>,
+    pub(crate) extra: BTreeSet<ItemName>,
     /// Labels and annotations of the template that it doesn't get; none where a Secret has no such thing.
-    pub left_out: Vec<LeftOut>,
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// What is where the Secret belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// Nothing.
     Absent,
     /// Somebody else's; `adoptable` where it permits this object to take it over.
@@ -133,7 +133,7 @@ pub enum Target {
 
 /// Whether a Secret of ours is what the object says, as far as metadata tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// It is.
     Right,
     /// It was, somebody has changed it since, and by all that metadata shows nothing of ours.
@@ -144,7 +144,7 @@ pub enum State {
 
 /// What to do to the Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Write {
+pub(crate) enum Write {
     /// Make it; refuse where one is there.
     Create,
     /// Make ours what the object says.
@@ -155,22 +155,22 @@ pub enum Write {
 
 /// What became of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     /// Whether it changed anything.
-    pub changed: bool,
+    pub(crate) changed: bool,
     /// The Secret as it was left, where it was written and the store has versions.
-    pub version: Option<SecretVersion>,
+    pub(crate) version: Option<SecretVersion>,
     /// As [`Observed::extra`], afterwards.
-    pub extra: BTreeSet<ItemName>,
+    pub(crate) extra: BTreeSet<ItemName>,
 }
 
 /// One sentence for people about one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// Whether somebody should look.
-    pub warning: bool,
+    pub(crate) warning: bool,
     /// CamelCase, for programs.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// For people.
-    pub message: String,
+    pub(crate) message: String,
 }

@@ -1,6 +1,6 @@
 //! What clap refuses, in the words and the form of every other error here.
 //!
-//! Not what the arguments mean together; that is [`crate::plan`]'s. Invariant: an argument that may hold a value of a
+//! Not what the arguments mean together; that is [`crate::args::plan`]'s. Invariant: an argument that may hold a value of a
 //! Secret (`password=hunter2` without its `--literal`) is never repeated: errors end up in the logs of a CI.
 
 use clap::{
@@ -9,7 +9,7 @@ use clap::{
 };
 use seal_crds::names::{NameError, NameKind};
 
-use crate::{exit::Exit, failure::Explain};
+use crate::talk::{exit::Exit, failure::Explain};
 
 /// Arguments that clap couldn't make sense of.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -191,7 +191,7 @@ impl<'c> Typed<'c> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Failure;
+    use crate::talk::failure::Failure;
 
     fn refusal(typed: &[&str]) -> (String, String) {
         let mut program = super::super::command();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{
+use crate::talk::{
     exit::Exit,
     failure::{Explain, Failure},
 };

@@ -8,14 +8,17 @@ use std::collections::BTreeMap;
 use seal_crds::{Scope, secret::OPAQUE};
 
 use crate::{
-    args::CreateArgs,
-    exit::Exit,
-    failure::{Explain, Failure},
-    output::{self, Privacy},
-    plan::Destination,
-    sealing::{self, Target, choose},
-    secret::{Secret, check, look::Look},
-    terminal,
+    args::{CreateArgs, plan::Destination},
+    files::output::{self, Privacy},
+    objects::{
+        sealing::{self, Target, choose},
+        secret::{Secret, check, look::Look},
+    },
+    talk::{
+        exit::Exit,
+        failure::{Explain, Failure},
+        terminal,
+    },
 };
 
 #[derive(Debug, thiserror::Error)]

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use crate::{
-    args::FetchArgs,
-    cluster,
-    exit::Exit,
-    failure::Failure,
-    output::{self, Privacy},
-    plan::{self, Destination, PlanError},
-    terminal,
+    args::{
+        FetchArgs,
+        plan::{self, Destination, PlanError},
+    },
+    files::output::{self, Privacy},
+    keys::cluster,
+    talk::{exit::Exit, failure::Failure, terminal},
 };
 
 pub(super) fn run(args: &FetchArgs) -> Result<Exit, Failure> {

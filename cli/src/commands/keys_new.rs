@@ -5,12 +5,13 @@ use seal_crds::keys::Identity;
 use zeroize::Zeroizing;
 
 use crate::{
-    args::NewArgs,
-    exit::Exit,
-    failure::{Explain, Failure},
-    output,
-    plan::Destination,
-    terminal,
+    args::{NewArgs, plan::Destination},
+    files::output,
+    talk::{
+        exit::Exit,
+        failure::{Explain, Failure},
+        terminal,
+    },
 };
 
 #[derive(Debug, thiserror::Error)]

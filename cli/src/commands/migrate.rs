@@ -13,20 +13,27 @@ use seal_crds::{
 };
 
 use crate::{
-    args::MigrateArgs,
-    exit::Exit,
-    failure::{Explain, Failure},
-    identities::{self, BACKUP},
-    input::Input,
+    args::{
+        MigrateArgs,
+        plan::{self, RecipientChoice},
+    },
+    files::{input::Input, output},
+    keys::{
+        identities::{self, BACKUP},
+        recipients,
+    },
     manifest::{Edits, Kind, Manifest, Object, edit},
-    migration::{self, Done, How, Migrated},
-    output,
-    plan::{self, RecipientChoice},
-    progress::Progress,
-    recipients, sealed,
-    sealed::Public,
+    objects::{
+        migration::{self, Done, How, Migrated},
+        sealed::{self, Public},
+    },
     source::Source,
-    terminal,
+    talk::{
+        exit::Exit,
+        failure::{Explain, Failure},
+        progress::Progress,
+        terminal,
+    },
 };
 
 #[derive(Debug, thiserror::Error)]

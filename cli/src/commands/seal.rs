@@ -10,16 +10,18 @@ mod work;
 use std::path::Path;
 
 use crate::{
-    args::{self, SealArgs},
-    exit::Exit,
-    failure::Failure,
-    input::Input,
+    args::{
+        self, SealArgs,
+        plan::{self, Destination},
+    },
+    files::{
+        input::Input,
+        output::{self, Privacy},
+    },
     manifest::{Format, Manifest, Object, splice},
-    output::{self, Privacy},
-    plan::{self, Destination},
-    sealing::{self, How, choose},
+    objects::sealing::{self, How, choose},
     source::Source,
-    terminal,
+    talk::{exit::Exit, failure::Failure, terminal},
     yaml::value::Value,
 };
 use work::{Planned, Work};

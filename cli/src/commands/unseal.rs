@@ -16,17 +16,23 @@ use seal_crds::{
 };
 
 use crate::{
-    args::UnsealArgs,
-    exit::Exit,
-    failure::{Explain, Failure},
-    identities,
-    input::Input,
+    args::{
+        UnsealArgs,
+        plan::{self, Destination, PlanError},
+    },
+    files::{
+        input::Input,
+        output::{self, Privacy},
+    },
+    keys::identities,
     manifest::{Format, Kind, Manifest, Object},
-    output::{self, Privacy},
-    plan::{self, Destination, PlanError},
-    sealed::{self, OpenError},
+    objects::sealed::{self, OpenError},
     source::Source,
-    terminal,
+    talk::{
+        exit::Exit,
+        failure::{Explain, Failure},
+        terminal,
+    },
 };
 
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use seal_crds::Scope;
 
-use crate::failure::Explain;
+use crate::talk::failure::Explain;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KubesealError {

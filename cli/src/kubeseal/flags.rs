@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub(super) use help::{help, list, title};
 use table::{FLAGS, Flag, Kind};
 
-use crate::{exit::Exit, failure::Explain};
+use crate::talk::{exit::Exit, failure::Explain};
 
 /// What sets a flag in the environment, before its name in capitals.
 const ENVIRONMENT: &str = "SEALED_SECRETS_";

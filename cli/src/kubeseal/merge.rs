@@ -17,7 +17,11 @@ use super::{
     seal::{Overrides, claimed, seal},
     sealed,
 };
-use crate::{failure::Failure, input::Input, output, source::Source};
+use crate::{
+    files::{input::Input, output},
+    source::Source,
+    talk::failure::Failure,
+};
 
 /// Merges and writes.
 pub(super) fn merge(

@@ -6,7 +6,7 @@
 use std::env;
 
 use super::failure::KubesealError;
-use crate::cluster::Access;
+use crate::keys::cluster::Access;
 
 /// Where a Pod's service account says its namespace.
 const IN_CLUSTER: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";

@@ -9,7 +9,7 @@ use seal_crds::Scope;
 use secrecy::SecretString;
 
 use super::{failure::KubesealError, flags::Values};
-use crate::cluster::{Access, Login, Server, Service};
+use crate::keys::cluster::{Access, Login, Server, Service};
 
 /// What is to be done, and how. No `Debug`: it may hold a token.
 pub(super) struct Options {

@@ -5,7 +5,10 @@
 use seal_crds::{Scope, bitnami::Label, keys::Certificate};
 
 use super::{failure::KubesealError, namespace, options::Options, seal::warn_of_names};
-use crate::{failure::Failure, input::Input, terminal};
+use crate::{
+    files::input::Input,
+    talk::{failure::Failure, terminal},
+};
 
 /// The value of the one file or of standard input, sealed.
 pub(super) fn raw(options: &Options, certificate: &Certificate) -> Result<String, Failure> {

@@ -9,10 +9,12 @@ use super::{
     schema::{Field, Form, complete},
 };
 use crate::{
-    failure::{Explain, Failure},
     manifest::{FieldError, Fields, Located, shown, text_of},
     source::{Source, Spot},
-    terminal,
+    talk::{
+        failure::{Explain, Failure},
+        terminal,
+    },
     yaml::{
         json,
         resolve::{Plain, plain},

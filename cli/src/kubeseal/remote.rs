@@ -13,7 +13,7 @@ use super::{
     schema::{SEALED_SECRET, set},
     sealed,
 };
-use crate::{cluster::Controller, failure::Failure, source::Source};
+use crate::{keys::cluster::Controller, source::Source, talk::failure::Failure};
 
 /// Has the controller look at every SealedSecret of the input.
 pub(super) fn validate(options: Options, source: &Source) -> Result<(), Failure> {

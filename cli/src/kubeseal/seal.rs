@@ -22,10 +22,9 @@ use super::{
     schema::{Form, OBJECT_META, SEALED_SECRET, SECRET, SPEC, TEMPLATE, complete, set},
 };
 use crate::{
-    failure::Failure,
-    secret::read::decode,
+    objects::secret::read::decode,
     source::{Source, Spot},
-    terminal,
+    talk::{failure::Failure, terminal},
 };
 
 /// Set by the server, or no part of what somebody means.

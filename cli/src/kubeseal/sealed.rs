@@ -10,7 +10,7 @@ use super::{
     read::{self, Object},
     schema::{SEALED_SECRET, set},
 };
-use crate::{failure::Failure, source::Source};
+use crate::{source::Source, talk::failure::Failure};
 
 /// The one that a controller answers with. The peer's leaves out what it is.
 pub(super) fn answered(source: &Source) -> Result<Node, Failure> {

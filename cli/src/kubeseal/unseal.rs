@@ -22,7 +22,7 @@ use super::{
     seal::claimed,
     sealed,
 };
-use crate::{failure::Failure, identities, input::Input, source::Source};
+use crate::{files::input::Input, keys::identities, source::Source, talk::failure::Failure};
 
 /// The Secret that the SealedSecret of the input becomes.
 pub(super) fn unseal(options: &Options, source: &Source) -> Result<Node, Failure> {

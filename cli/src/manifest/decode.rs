@@ -14,7 +14,7 @@ use super::{
     fields::{FieldError, Fields, Located, text_of},
 };
 use crate::{
-    failure::{Explain, Failure},
+    talk::failure::{Explain, Failure},
     yaml::{
         resolve::{Plain, plain},
         tree::{NodeId, NodeKind, Style, Tree},

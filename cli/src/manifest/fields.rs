@@ -6,7 +6,7 @@
 
 use super::patch::is_directive;
 use crate::{
-    failure::Explain,
+    talk::failure::Explain,
     yaml::{
         resolve::{Plain, plain, plain_key},
         tree::{NodeId, NodeKind, Style, Tree},

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::fields::{FieldError, Fields, Located, is_word};
 use crate::{
-    failure::Explain,
+    talk::failure::Explain,
     yaml::{
         resolve::{Plain, plain},
         tree::{NodeId, NodeKind, Style, Tree},

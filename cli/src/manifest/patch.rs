@@ -1,7 +1,7 @@
 //! Patches among the objects: kustomize and kubectl merge one into another object, as its directives say.
 //!
 //! The directives are those of Kubernetes' strategic merge patch. Not the merging, nor what becomes of a Secret that
-//! is one: that is [`crate::secret`]'s.
+//! is one: that is [`crate::objects::secret`]'s.
 
 /// Whether a key is a directive: `$patch`, `$retainKeys`, `$setElementOrder/<list>`, `$deleteFromPrimitiveList/<list>`.
 pub(crate) fn is_directive(key: &str) -> bool {

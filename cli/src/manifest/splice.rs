@@ -20,7 +20,7 @@ use super::{
     read,
 };
 use crate::{
-    failure::Explain,
+    talk::failure::Explain,
     yaml::{
         tree::{NodeId, NodeKind, Tree},
         value::Value,

@@ -12,7 +12,7 @@ use super::{
     find::{Kind, Object, classify, field},
 };
 use crate::{
-    secret::look::Look,
+    objects::secret::look::Look,
     yaml::{
         resolve::{Plain, plain},
         tree::{NodeId, NodeKind, Style, Tree},

@@ -41,30 +41,30 @@ use crate::reconcile::Context;
 use crate::serve::{Health, serve};
 
 /// What the flags of `run` mean.
-pub struct Options {
+pub(crate) struct Options {
     /// The controller's own namespace: where its keys are.
-    pub namespace: Namespace,
+    pub(crate) namespace: Namespace,
     /// Where the peer's keys are.
-    pub bitnami_keys: Namespace,
+    pub(crate) bitnami_keys: Namespace,
     /// The only namespace that is watched; all where there is none.
-    pub watch: Option<Namespace>,
+    pub(crate) watch: Option<Namespace>,
     /// What is opened at all.
-    pub policy: Policy,
+    pub(crate) policy: Policy,
     /// Whether Secrets of Bitnami SealedSecrets outlive them.
-    pub orphan_bitnami_secrets: bool,
+    pub(crate) orphan_bitnami_secrets: bool,
     /// Offline recipients, published beside the primary.
-    pub recovery: Vec<Recipient>,
+    pub(crate) recovery: Vec<Recipient>,
     /// Objects reconciled at once.
-    pub workers: u16,
+    pub(crate) workers: u16,
     /// Where health and metrics are served.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// The peer's endpoints, where they are asked for.
-    pub compat: Option<compat_http::Options>,
+    pub(crate) compat: Option<compat_http::Options>,
 }
 
 /// Why the controller couldn't start.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub(crate) enum RunError {
     /// There is no way to the apiserver.
     #[error("there is no way to the Kubernetes API")]
     Route(#[from] RouteError),
@@ -78,7 +78,7 @@ pub enum RunError {
 /// # Errors
 ///
 /// Only what makes starting impossible; an apiserver that can't be reached is waited for.
-pub async fn run(
+pub(crate) async fn run(
     options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {

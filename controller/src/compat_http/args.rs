@@ -11,30 +11,30 @@ use super::Options;
 
 /// The HTTP endpoints of sealed-secrets, for its own command line.
 #[derive(Args)]
-pub struct CompatArgs {
+pub(crate) struct CompatArgs {
     /// Serve sealed-secrets' /v1/cert.pem here, so that kubeseal finds the certificate to seal to. Makes a first
     /// sealing key of that kind where there is none.
     #[arg(long, env = "SEAL_CONTROLLER_COMPAT_HTTP", value_name = "ADDRESS")]
-    pub compat_http: Option<SocketAddr>,
+    pub(crate) compat_http: Option<SocketAddr>,
     /// Also serve /v1/verify (kubeseal --validate). An oracle: whoever reaches it learns whether what they post
     /// would open, without any right in the cluster.
     #[arg(long, requires = "compat_http")]
-    pub compat_verify: bool,
+    pub(crate) compat_verify: bool,
     /// Also serve /v1/rotate (kubeseal --re-encrypt). An oracle like /v1/verify: what is posted is opened, and
     /// sealed again to the newest key.
     #[arg(long, requires = "compat_http")]
-    pub compat_rotate: bool,
+    pub(crate) compat_rotate: bool,
     /// How many requests a second may open something, for each address they come from.
     #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub compat_rate_limit: u32,
+    pub(crate) compat_rate_limit: u32,
     /// How many more may come at once after a rest.
     #[arg(long, default_value_t = 2, value_name = "N")]
-    pub compat_rate_limit_burst: u32,
+    pub(crate) compat_rate_limit_burst: u32,
 }
 
 impl CompatArgs {
     /// What is to be served, if anything.
-    pub fn to_options(&self) -> Option<Options> {
+    pub(crate) fn to_options(&self) -> Option<Options> {
         Some(Options {
             listen: self.compat_http?,
             verify: self.compat_verify,

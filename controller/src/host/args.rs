@@ -15,59 +15,59 @@ use crate::args::PolicyArgs;
 #[derive(clap::Args)]
 #[command(after_help = "Exit codes: 0 done (with --once: every Secret is in place), 1 some object isn't \
     in place or some file couldn't be read (--once), 2 usage, 3 failure")]
-pub struct HostArgs {
+pub(crate) struct HostArgs {
     /// Directory of manifests, such as a Git checkout; read only
     #[arg(long, value_name = "DIR")]
-    pub manifests: PathBuf,
+    pub(crate) manifests: PathBuf,
 
     /// Directory to keep the Secrets in, as NAMESPACE/NAME/ITEM [default: /run/seal/secrets, if /run is in
     /// memory]
     #[arg(long, value_name = "DIR")]
-    pub secrets: Option<PathBuf>,
+    pub(crate) secrets: Option<PathBuf>,
 
     /// Identity file to open SealedSecrets with: identities, an RSA key in PEM, or a backup of sealed-secrets'
     /// keys; may be repeated. Read again when it changes
     #[arg(long = "identity", value_name = "FILE", required = true)]
-    pub identities: Vec<PathBuf>,
+    pub(crate) identities: Vec<PathBuf>,
 
     /// Do it once and exit, instead of watching
     #[arg(long)]
-    pub once: bool,
+    pub(crate) once: bool,
 
     /// Directory for a status file per object [default: ..status in the directory of Secrets]
     #[arg(long, value_name = "DIR")]
-    pub status: Option<PathBuf>,
+    pub(crate) status: Option<PathBuf>,
 
     /// File that says which Secrets are ours [default: ..seal-state.json in the directory of Secrets]
     #[arg(long, value_name = "FILE")]
-    pub state: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
 
     /// Mode of the items' files, octal
     #[arg(long, value_name = "MODE", default_value = "0600", value_parser = parse_mode)]
-    pub mode: u32,
+    pub(crate) mode: u32,
 
     /// Owner of the items' files, as numbers; its group may list the directories [default: us]
     #[arg(long, value_name = "UID:GID", value_parser = parse_owner)]
-    pub owner: Option<(u32, u32)>,
+    pub(crate) owner: Option<(u32, u32)>,
 
     /// Serve only this namespace; may be repeated [default: all]
     #[arg(long = "allow-namespace", value_name = "NAMESPACE")]
-    pub allow_namespaces: Vec<Namespace>,
+    pub(crate) allow_namespaces: Vec<Namespace>,
 
     #[command(flatten)]
-    pub policy: PolicyArgs,
+    pub(crate) policy: PolicyArgs,
 
     /// Prune also when the checkout holds no SealedSecret at all any more
     #[arg(long)]
-    pub allow_empty: bool,
+    pub(crate) allow_empty: bool,
 
     /// How long a manifest has to be gone before its Secret is pruned
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
-    pub prune_after: Duration,
+    pub(crate) prune_after: Duration,
 
     /// How often everything is looked at, should a change have gone unnoticed
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
-    pub resync: Duration,
+    pub(crate) resync: Duration,
 }
 
 /// Others may read, if so asked; that they could write is nobody's wish for a Secret.

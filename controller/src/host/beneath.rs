@@ -26,12 +26,12 @@ const MAX_DEPTH: usize = 32;
 
 /// One part of a path: not empty, no `/`, no NUL, neither `.` nor `..`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Component(CString);
+pub(crate) struct Component(CString);
 
 impl Component {
     /// A file name that this program chose, or that it is about to check itself. `None` if it isn't one
     /// plain path component.
-    pub fn new(name: impl Into<Vec<u8>>) -> Option<Self> {
+    pub(crate) fn new(name: impl Into<Vec<u8>>) -> Option<Self> {
         let name = CString::new(name).ok()?;
         let bytes = name.as_bytes();
         let plain = !bytes.is_empty() && !bytes.contains(&b'/') && bytes != b"." && bytes != b"..";
@@ -39,7 +39,7 @@ impl Component {
     }
 
     /// The name under which a new file waits until it takes the place of this one.
-    pub fn beside(&self) -> Self {
+    pub(crate) fn beside(&self) -> Self {
         Self::new([b"..new-", self.as_bytes()].concat()).expect("a prefix keeps it plain")
     }
 
@@ -48,12 +48,12 @@ impl Component {
     }
 
     /// The name as bytes; a name found in a directory need not be UTF-8.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
     /// The name as text, unless it isn't UTF-8.
-    pub fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         self.0.to_str().ok()
     }
 }
@@ -88,36 +88,36 @@ component_from!(Namespace, Name, ItemName);
 /// reboot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Identity {
+pub(crate) struct Identity {
     inode: u64,
     born: Option<(i64, u32)>,
 }
 
 /// An entry of a directory, as of the moment it was read.
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its name.
-    pub name: Component,
+    pub(crate) name: Component,
     /// What it is; links are links.
-    pub kind: FileType,
+    pub(crate) kind: FileType,
 }
 
 /// An open directory.
 #[derive(Debug)]
-pub struct Dir(OwnedFd);
+pub(crate) struct Dir(OwnedFd);
 
 const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Dir {
     /// Opens a directory that a flag names. Links in this path are followed: whoever sets the flags may
     /// put a link there (`current -> releases/42`).
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(fs::open(path, DIR, Mode::empty())?))
     }
 
     /// Opens a directory beneath this one.
     ///
     /// Guarantees: the result is reached without following any link, not even one that stays inside.
-    pub fn open_beneath(&self, path: &[&Component]) -> io::Result<Self> {
+    pub(crate) fn open_beneath(&self, path: &[&Component]) -> io::Result<Self> {
         match self.open_at_once(path) {
             // Linux before 5.6; or a seccomp filter that doesn't know the call, which mostly says EPERM.
             Err(Errno::NOSYS | Errno::PERM) => self.open_stepwise(path),
@@ -155,7 +155,7 @@ impl Dir {
     ///
     /// Threat: a FIFO or a device in place of the file would block the reader or act on being read.
     /// `O_NONBLOCK` opens a FIFO at once, and what isn't a regular file is refused before any byte.
-    pub fn open_file(&self, name: &Component) -> io::Result<File> {
+    pub(crate) fn open_file(&self, name: &Component) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = fs::openat(&self.0, &name.0, flags, Mode::empty())?;
         match FileType::from_raw_mode(fs::fstat(&file)?.st_mode) {
@@ -165,27 +165,27 @@ impl Dir {
     }
 
     /// Creates a file, 0600, that must not exist, not even as a dangling link.
-    pub fn create_file(&self, name: &Component) -> io::Result<File> {
+    pub(crate) fn create_file(&self, name: &Component) -> io::Result<File> {
         fault::point("create file")?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(File::from(fs::openat(&self.0, &name.0, flags, Mode::RUSR | Mode::WUSR)?))
     }
 
     /// Creates a directory, 0700, that must not exist, and opens it.
-    pub fn create_dir(&self, name: &Component) -> io::Result<Self> {
+    pub(crate) fn create_dir(&self, name: &Component) -> io::Result<Self> {
         fault::point("create directory")?;
         fs::mkdirat(&self.0, &name.0, Mode::RWXU)?;
         self.open_beneath(&[name])
     }
 
     /// Makes the link `name -> target`; the target is text for readers, nothing in here ever follows it.
-    pub fn create_link(&self, name: &Component, target: &str) -> io::Result<()> {
+    pub(crate) fn create_link(&self, name: &Component, target: &str) -> io::Result<()> {
         fault::point("create link")?;
         Ok(fs::symlinkat(target, &self.0, &name.0)?)
     }
 
     /// What `name` is itself, links not followed; `None` if there is no such entry.
-    pub fn stat(&self, name: &Component) -> io::Result<Option<Stat>> {
+    pub(crate) fn stat(&self, name: &Component) -> io::Result<Option<Stat>> {
         match fs::statat(&self.0, &name.0, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
@@ -194,12 +194,12 @@ impl Dir {
     }
 
     /// What this directory is.
-    pub fn stat_self(&self) -> io::Result<Stat> {
+    pub(crate) fn stat_self(&self) -> io::Result<Stat> {
         Ok(fs::fstat(&self.0)?)
     }
 
     /// Who this directory is.
-    pub fn identity(&self) -> io::Result<Identity> {
+    pub(crate) fn identity(&self) -> io::Result<Identity> {
         let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
         match fs::statx(&self.0, c"", flags, StatxFlags::INO | StatxFlags::BTIME) {
             Ok(found) => {
@@ -213,7 +213,7 @@ impl Dir {
     }
 
     /// The target of the link `name`; `None` if there is nothing or something else.
-    pub fn read_link(&self, name: &Component) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) fn read_link(&self, name: &Component) -> io::Result<Option<Vec<u8>>> {
         match fs::readlinkat(&self.0, &name.0, Vec::new()) {
             Ok(target) => Ok(Some(target.into_bytes())),
             Err(Errno::NOENT | Errno::INVAL) => Ok(None),
@@ -225,7 +225,7 @@ impl Dir {
     /// told without leaving it, the answer is no.
     ///
     /// Threat: a link to a path that hangs or is mounted on being looked at. The kernel stops at the border.
-    pub fn leads_to_file(&self, path: &[&Component]) -> bool {
+    pub(crate) fn leads_to_file(&self, path: &[&Component]) -> bool {
         let joined = path.iter().map(|part| part.as_bytes()).collect::<Vec<_>>().join(&b'/');
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let rules = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
@@ -235,7 +235,7 @@ impl Dir {
     }
 
     /// All entries, by name. More than `limit` is an error, so that a planted crowd can't use up memory.
-    pub fn entries(&self, limit: usize) -> io::Result<Vec<Entry>> {
+    pub(crate) fn entries(&self, limit: usize) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for entry in fs::Dir::read_from(&self.0)? {
             let entry = entry?;
@@ -260,13 +260,13 @@ impl Dir {
     }
 
     /// Renames within the directory; what is at `to`, if not a directory, is replaced in the same step.
-    pub fn rename(&self, from: &Component, to: &Component) -> io::Result<()> {
+    pub(crate) fn rename(&self, from: &Component, to: &Component) -> io::Result<()> {
         fault::point("rename")?;
         Ok(fs::renameat(&self.0, &from.0, &self.0, &to.0)?)
     }
 
     /// Renames within the directory, unless there is something at `to` (`AlreadyExists`).
-    pub fn rename_new(&self, from: &Component, to: &Component) -> io::Result<()> {
+    pub(crate) fn rename_new(&self, from: &Component, to: &Component) -> io::Result<()> {
         fault::point("rename")?;
         match fs::renameat_with(&self.0, &from.0, &self.0, &to.0, RenameFlags::NOREPLACE) {
             // A file system without the flag. Between look and rename only an empty directory could
@@ -281,7 +281,7 @@ impl Dir {
 
     /// Removes whatever `name` is; nothing there is success. Directories go with all they hold, links
     /// themselves and not what they point to.
-    pub fn remove_tree(&self, name: &Component) -> io::Result<()> {
+    pub(crate) fn remove_tree(&self, name: &Component) -> io::Result<()> {
         self.remove_below(name, MAX_DEPTH)
     }
 
@@ -304,7 +304,7 @@ impl Dir {
     }
 
     /// Removes an empty directory.
-    pub fn remove_empty(&self, name: &Component) -> io::Result<()> {
+    pub(crate) fn remove_empty(&self, name: &Component) -> io::Result<()> {
         fault::point("remove directory")?;
         match fs::unlinkat(&self.0, &name.0, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -313,20 +313,20 @@ impl Dir {
     }
 
     /// Makes the entries of this directory durable.
-    pub fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         fault::point("sync directory")?;
         Ok(fs::fsync(&self.0)?)
     }
 
     /// The descriptor, for what is asked of a directory as a whole (lock, owner, mode).
-    pub fn as_fd(&self) -> &OwnedFd {
+    pub(crate) fn as_fd(&self) -> &OwnedFd {
         &self.0
     }
 
     /// Writes `name` in one step: whoever reads it sees the old bytes or the new ones. 0600, ours.
     ///
     /// What was left beside it by a crash is replaced; a failure leaves the old file and nothing beside it.
-    pub fn replace_file(&self, name: &Component, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn replace_file(&self, name: &Component, bytes: &[u8]) -> io::Result<()> {
         use io::Write as _;
         let beside = name.beside();
         self.remove_tree(&beside)?;
@@ -346,7 +346,7 @@ impl Dir {
 }
 
 /// `..data`, the link that says which directory holds the current items.
-pub fn data_link() -> Component {
+pub(crate) fn data_link() -> Component {
     Component::fixed(c"..data")
 }
 

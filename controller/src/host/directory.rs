@@ -20,7 +20,7 @@ use super::volume::{self, Access, Drift, Foreign, Found, Volume, VolumeError};
 
 /// What is in a Secret's place, for the reconcile core.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Observed {
+pub(crate) enum Observed {
     /// Nothing.
     Absent,
     /// Somebody else's.
@@ -43,7 +43,7 @@ pub enum Observed {
 
 /// Why a Secret wasn't pruned.
 #[derive(Debug, thiserror::Error)]
-pub enum PruneError {
+pub(crate) enum PruneError {
     /// The state file isn't what we wrote last.
     #[error("the state file can't be relied on")]
     State(#[source] StateError),
@@ -54,7 +54,7 @@ pub enum PruneError {
 
 /// Secrets as directories of files.
 #[derive(Debug)]
-pub struct DirectoryStore {
+pub(crate) struct DirectoryStore {
     lock: Lock,
     access: Access,
     state: Mutex<StateFile>,
@@ -65,7 +65,7 @@ impl DirectoryStore {
     ///
     /// Also says why an existing output has no state that can be believed, if so: then nothing that is
     /// there now will be pruned.
-    pub fn open(lock: Lock, access: Access, state: &Path) -> io::Result<(Self, Option<StateError>)> {
+    pub(crate) fn open(lock: Lock, access: Access, state: &Path) -> io::Result<(Self, Option<StateError>)> {
         volume::sweep(lock.dir())?;
         let (mut state, mut lost) = StateFile::open(state)?;
         if matches!(lost, Some(StateError::Missing(_))) && is_fresh(&lock)? {
@@ -76,17 +76,17 @@ impl DirectoryStore {
     }
 
     /// The lock on the output.
-    pub fn lock(&self) -> &Lock {
+    pub(crate) fn lock(&self) -> &Lock {
         &self.lock
     }
 
     /// All Secrets that are ours.
-    pub fn ours(&self) -> Vec<Place> {
+    pub(crate) fn ours(&self) -> Vec<Place> {
         self.state().state().places().collect()
     }
 
     /// Looks at a Secret; from metadata alone.
-    pub fn observe(
+    pub(crate) fn observe(
         &self,
         place: &Place,
         digest: &str,
@@ -112,7 +112,7 @@ impl DirectoryStore {
 
     /// Writes a Secret: all of it or, on any error, nothing that a reader would see. `false` if readers saw
     /// just that already.
-    pub async fn write(
+    pub(crate) async fn write(
         &self,
         place: &Place,
         digest: &str,
@@ -136,7 +136,7 @@ impl DirectoryStore {
     ///
     /// Guarantees: what somebody else put into its directory stays, and so does a directory that isn't the
     /// recorded one. Either way it isn't ours afterwards.
-    pub fn prune(&self, place: &Place) -> Result<Removed, PruneError> {
+    pub(crate) fn prune(&self, place: &Place) -> Result<Removed, PruneError> {
         let mut state = self.state();
         state.check().map_err(PruneError::State)?;
         let Some(record) = state.state().record(place).cloned() else {
@@ -165,7 +165,7 @@ impl DirectoryStore {
     }
 
     /// Every object of a complete checkout was settled: from here on only the state file says what is ours.
-    pub fn settled(&self) -> io::Result<()> {
+    pub(crate) fn settled(&self) -> io::Result<()> {
         self.state().update(|state| state.recovering = false)
     }
 

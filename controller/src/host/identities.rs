@@ -20,7 +20,7 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// Why identities can't be had.
 #[derive(Debug, thiserror::Error)]
-pub enum IdentityFileError {
+pub(crate) enum IdentityFileError {
     /// The file can't be read.
     #[error("can't read identity file {}", path.display())]
     Io {
@@ -51,7 +51,7 @@ pub enum IdentityFileError {
 type Stamp = (u64, u64, i64, i64);
 
 /// The files and what they held.
-pub struct IdentityFiles {
+pub(crate) struct IdentityFiles {
     paths: Vec<PathBuf>,
     seen: Vec<Option<Stamp>>,
     keys: watch::Sender<Arc<Keyring>>,
@@ -62,7 +62,7 @@ impl IdentityFiles {
     ///
     /// # Errors
     /// Without the identities that it was told to use, an agent would only report failures.
-    pub fn open(paths: Vec<PathBuf>) -> Result<Self, IdentityFileError> {
+    pub(crate) fn open(paths: Vec<PathBuf>) -> Result<Self, IdentityFileError> {
         let seen = paths.iter().map(|path| stamp(path)).collect();
         let keys = watch::Sender::new(Arc::new(read_all(&paths)?));
         for path in &paths {
@@ -74,12 +74,12 @@ impl IdentityFiles {
     }
 
     /// Where to take the keys from.
-    pub fn keys(&self) -> watch::Receiver<Arc<Keyring>> {
+    pub(crate) fn keys(&self) -> watch::Receiver<Arc<Keyring>> {
         self.keys.subscribe()
     }
 
     /// Reads the files again if any of them changed.
-    pub fn refresh(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         let now: Vec<_> = self.paths.iter().map(|path| stamp(path)).collect();
         if now == self.seen {
             return;

@@ -20,7 +20,7 @@ const IDENTITY: &str = "identity";
 
 /// Why a file that looks like one of RSA keys, or like a backup, isn't.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyBackupError {
+pub(crate) enum KeyBackupError {
     /// An RSA key can't be used.
     #[error(transparent)]
     Rsa(#[from] RsaKeyError),

@@ -14,7 +14,7 @@ use super::beneath::{Dir, Identity};
 
 /// Why the output could not be locked.
 #[derive(Debug, thiserror::Error)]
-pub enum LockError {
+pub(crate) enum LockError {
     /// Somebody else has it.
     #[error("another seal-controller is already at work on {}", .0.display())]
     Held(PathBuf),
@@ -30,14 +30,14 @@ pub enum LockError {
 
 /// The lock on an output directory, held until dropped.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     dir: Dir,
     identity: Identity,
 }
 
 impl Lock {
     /// Takes the lock, or says at once that somebody else has it.
-    pub fn take(path: &Path) -> Result<Self, LockError> {
+    pub(crate) fn take(path: &Path) -> Result<Self, LockError> {
         let io = |source: io::Error| LockError::Io { path: path.to_owned(), source };
         let dir = Dir::open(path).map_err(io)?;
         let identity = dir.identity().map_err(io)?;
@@ -49,13 +49,13 @@ impl Lock {
     }
 
     /// The locked directory.
-    pub fn dir(&self) -> &Dir {
+    pub(crate) fn dir(&self) -> &Dir {
         &self.dir
     }
 
     /// Whether `path` still is the locked directory; when it was moved away or mounted over, the lock is on
     /// something that nobody reads.
-    pub fn is_on(&self, path: &Path) -> bool {
+    pub(crate) fn is_on(&self, path: &Path) -> bool {
         Dir::open(path).and_then(|dir| dir.identity()).is_ok_and(|identity| identity == self.identity)
     }
 }

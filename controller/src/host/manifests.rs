@@ -20,7 +20,7 @@ use super::beneath::{Component, Dir};
 
 pub(crate) mod document;
 
-pub use document::DocumentError;
+pub(crate) use document::DocumentError;
 
 /// Bounds on what is read, so that a checkout can't use up memory or time. A SealedSecret in a cluster can't
 /// be larger than about 1.5 MiB; a list of them may be.
@@ -36,31 +36,32 @@ const KINDS: [&str; 3] = [SEALED_SECRET, "SealedSecretList", "SealingKey"];
 
 /// Everything that was found, and everything that stood in the way.
 #[derive(Debug, Default)]
-pub struct Checkout {
+pub(crate) struct Checkout {
     /// The objects, by place.
-    pub objects: BTreeMap<Place, Found>,
+    pub(crate) objects: BTreeMap<Place, Found>,
     /// What could not be read or told; as long as there is anything, absence means nothing.
-    pub problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
     /// Links that were passed by.
-    pub links: usize,
+    pub(crate) links: usize,
     /// The first of those that may stand where there was a manifest, or a directory of them: as long as there
     /// is one, absence means nothing either.
-    pub doubtful_link: Option<PathBuf>,
+    pub(crate) doubtful_link: Option<PathBuf>,
     /// Where the first SealedSecret of the peer's format stands that counts in nothing, because there is a native
     /// one for its place.
-    pub superseded: Option<Source>,
+    pub(crate) superseded: Option<Source>,
 }
 
 impl Checkout {
     /// Whether an object that isn't in [`objects`](Self::objects) really is gone from the checkout.
-    pub fn is_complete(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_complete(&self) -> bool {
         self.problems.is_empty() && self.doubtful_link.is_none()
     }
 }
 
 /// What was found for one place.
 #[derive(Debug)]
-pub enum Found {
+pub(crate) enum Found {
     /// One object.
     One(Manifest),
     /// Several, of which none counts: which one is meant can't be told, and the order of files is chance.
@@ -69,7 +70,7 @@ pub enum Found {
 
 impl Found {
     /// The format, the same for all of them.
-    pub fn format(&self) -> Format {
+    pub(crate) fn format(&self) -> Format {
         match self {
             Self::One(manifest) => manifest.format,
             Self::Several(format, _) => *format,
@@ -87,22 +88,22 @@ impl Found {
 
 /// An object as it stands in the file.
 #[derive(Debug)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// Where it stands.
-    pub source: Source,
+    pub(crate) source: Source,
     /// By its group.
-    pub format: Format,
+    pub(crate) format: Format,
     /// The object; without duplicate keys.
-    pub object: Value,
+    pub(crate) object: Value,
 }
 
 /// Where an object stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Source {
+pub(crate) struct Source {
     /// The file, relative to the checkout.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// Which document of the file, from 1.
-    pub document: usize,
+    pub(crate) document: usize,
 }
 
 /// `apps/db.yaml (document 2)`.
@@ -114,7 +115,7 @@ impl fmt::Display for Source {
 
 /// Something that could not be read or told.
 #[derive(Debug, thiserror::Error)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// A file or directory can't be read.
     #[error("can't read {}", foreign::path(.path))]
     Unreadable {
@@ -169,7 +170,7 @@ pub enum Problem {
 /// mention a SealedSecret at all: templates of other tools, which are no YAML, don't stand in the way.
 ///
 /// `root` itself may be a link (`current -> releases/42`) and is resolved anew by each call.
-pub fn read(root: &Path) -> Checkout {
+pub(crate) fn read(root: &Path) -> Checkout {
     read_up_to(root, MAX_WEIGHT)
 }
 

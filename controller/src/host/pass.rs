@@ -28,20 +28,20 @@ const WORKERS: usize = 16;
 
 /// What a pass found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// SealedSecrets in the checkout.
-    pub objects: usize,
+    pub(crate) objects: usize,
     /// Those whose Secret is in place.
-    pub ready: usize,
+    pub(crate) ready: usize,
     /// Things that couldn't be read or told.
-    pub problems: usize,
+    pub(crate) problems: usize,
     /// When something has to be looked at again although nothing changes.
-    pub again: Option<Instant>,
+    pub(crate) again: Option<Instant>,
 }
 
 impl Outcome {
     /// Whether every Secret is in place and nothing went unread.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.ready == self.objects && self.problems == 0
     }
 }
@@ -54,15 +54,15 @@ struct Waiting {
 }
 
 /// Everything that passes share.
-pub struct Agent {
+pub(crate) struct Agent {
     /// Store, policy, keys.
-    pub context: Context<HostStore>,
+    pub(crate) context: Context<HostStore>,
     /// The checkout.
-    pub manifests: PathBuf,
+    pub(crate) manifests: PathBuf,
     /// Whether an empty checkout prunes.
-    pub allow_empty: bool,
+    pub(crate) allow_empty: bool,
     /// How long a manifest has to be gone.
-    pub prune_after: Duration,
+    pub(crate) prune_after: Duration,
     missing: BTreeMap<Place, Instant>,
     waiting: BTreeMap<Place, Waiting>,
     said: BTreeSet<String>,
@@ -71,7 +71,7 @@ pub struct Agent {
 
 impl Agent {
     /// An agent that has seen nothing yet.
-    pub fn new(
+    pub(crate) fn new(
         context: Context<HostStore>,
         manifests: PathBuf,
         allow_empty: bool,
@@ -83,7 +83,7 @@ impl Agent {
 
     /// Reads the checkout and brings the output in step. When `stop` turns true, objects that haven't been
     /// begun are left for the next start.
-    pub async fn pass(&mut self, stop: &watch::Receiver<bool>) -> Outcome {
+    pub(crate) async fn pass(&mut self, stop: &watch::Receiver<bool>) -> Outcome {
         let mut checkout = manifests::read(&self.manifests);
         let found = std::mem::take(&mut checkout.objects);
         let objects: Vec<_> = found.into_iter().map(|(place, found)| Object::new(place, found)).collect();
@@ -129,7 +129,7 @@ impl Agent {
     }
 
     /// When the next Secret can be pruned, if its manifest stays gone.
-    pub fn prune_due(&self) -> Option<Instant> {
+    pub(crate) fn prune_due(&self) -> Option<Instant> {
         self.missing.values().min().map(|since| *since + self.prune_after)
     }
 

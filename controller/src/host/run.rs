@@ -36,7 +36,7 @@ const IN_MEMORY: [i128; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// Why host mode can't start, or can't go on.
 #[derive(Debug, thiserror::Error)]
-pub enum HostError {
+pub(crate) enum HostError {
     /// No output was named, and there is no good default.
     #[error("/run is not in memory here, so --secrets has to say where the Secrets go")]
     NoDefault,
@@ -97,7 +97,7 @@ pub enum HostError {
 
 impl HostError {
     /// 2 where other flags would help, else 3.
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::NoDefault | Self::Owner(..) | Self::Nested(..) => ExitCode::from(2),
             _ => ExitCode::from(3),
@@ -106,14 +106,14 @@ impl HostError {
 }
 
 /// Runs host mode. 0: done; 1: with `--once`, something isn't in place.
-pub async fn run(args: HostArgs) -> Result<ExitCode, HostError> {
+pub(crate) async fn run(args: HostArgs) -> Result<ExitCode, HostError> {
     let stop = stop_on_signals().map_err(HostError::Signals)?;
     let done = run_until(args, stop).await?;
     Ok(if done.is_none_or(|outcome| outcome.is_complete()) { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// Runs until `stop` turns true, or with `--once` until everything has been looked at; then the outcome.
-pub async fn run_until(
+pub(crate) async fn run_until(
     args: HostArgs,
     mut stop: watch::Receiver<bool>,
 ) -> Result<Option<Outcome>, HostError> {

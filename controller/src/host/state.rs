@@ -28,14 +28,14 @@ const MAX_BYTES: u64 = 256 << 20;
 /// What is ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct State {
+pub(crate) struct State {
     v: u32,
     /// A state file was lost before: directories of our own layout may be taken over again. Cleared after
     /// a pass in which every object was settled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub recovering: bool,
+    pub(crate) recovering: bool,
     /// Namespace directories that we made; others are used, but neither changed nor removed.
-    pub namespaces: BTreeMap<Namespace, Identity>,
+    pub(crate) namespaces: BTreeMap<Namespace, Identity>,
     /// The Secrets.
     objects: BTreeMap<Namespace, BTreeMap<Name, Record>>,
 }
@@ -43,15 +43,15 @@ pub struct State {
 /// One Secret's directory as we left it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Record {
+pub(crate) struct Record {
     /// Which directory; another one under the same name isn't ours.
-    pub directory: Identity,
+    pub(crate) directory: Identity,
     /// Digest of the SealedSecret whose content it holds.
-    pub digest: String,
+    pub(crate) digest: String,
     /// The directory that `..data` points to.
-    pub generation: Generation,
+    pub(crate) generation: Generation,
     /// The items' files.
-    pub files: BTreeMap<ItemName, Stamp>,
+    pub(crate) files: BTreeMap<ItemName, Stamp>,
 }
 
 /// How a file looked when we had written it: `[inode, size, modified s, ns, changed s, ns]`.
@@ -59,11 +59,11 @@ pub struct Record {
 /// The time of change (ctime) can't be set by any system call, so a file that was written, replaced,
 /// linked, or given another owner since then shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp(u64, u64, i64, u64, i64, u64);
+pub(crate) struct Stamp(u64, u64, i64, u64, i64, u64);
 
 impl Stamp {
     /// The stamp of a file.
-    pub fn of(stat: &Stat) -> Self {
+    pub(crate) fn of(stat: &Stat) -> Self {
         Self(
             stat.st_ino,
             u64::try_from(stat.st_size).unwrap_or(0),
@@ -75,7 +75,7 @@ impl Stamp {
     }
 
     /// When the file last changed, since the epoch.
-    pub fn changed(&self) -> std::time::Duration {
+    pub(crate) fn changed(&self) -> std::time::Duration {
         let nanos = u32::try_from(self.5).unwrap_or(0);
         std::time::Duration::new(u64::try_from(self.4).unwrap_or(0), nanos)
     }
@@ -85,13 +85,13 @@ impl Stamp {
 /// can have such a name, and nobody else chooses one by accident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Generation(String);
+pub(crate) struct Generation(String);
 
 impl Generation {
     const PREFIX: &str = "..seal-";
 
     /// A fresh one; random, so that no two runs ever mean different things by one name.
-    pub fn fresh() -> io::Result<Self> {
+    pub(crate) fn fresh() -> io::Result<Self> {
         use rand_core::RngCore as _;
         let mut bytes = [0; 16];
         rand_core::OsRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
@@ -99,7 +99,7 @@ impl Generation {
     }
 
     /// Reads a name back; `None` for any other.
-    pub fn parse(name: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok()?;
         let hex = name.strip_prefix(Self::PREFIX)?;
         let ours = hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -107,7 +107,7 @@ impl Generation {
     }
 
     /// The name.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -140,17 +140,17 @@ impl Default for State {
 
 impl State {
     /// The record of a Secret, if it is ours.
-    pub fn record(&self, place: &Place) -> Option<&Record> {
+    pub(crate) fn record(&self, place: &Place) -> Option<&Record> {
         self.objects.get(&place.namespace)?.get(&place.name)
     }
 
     /// Takes note that a Secret is ours.
-    pub fn insert(&mut self, place: &Place, record: Record) {
+    pub(crate) fn insert(&mut self, place: &Place, record: Record) {
         self.objects.entry(place.namespace.clone()).or_default().insert(place.name.clone(), record);
     }
 
     /// Forgets a Secret.
-    pub fn remove(&mut self, place: &Place) {
+    pub(crate) fn remove(&mut self, place: &Place) {
         if let Some(names) = self.objects.get_mut(&place.namespace) {
             names.remove(&place.name);
             if names.is_empty() {
@@ -160,26 +160,27 @@ impl State {
     }
 
     /// All that is ours, in order.
-    pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
         self.objects.iter().flat_map(|(namespace, names)| {
             names.keys().map(|name| Place { namespace: namespace.clone(), name: name.clone() })
         })
     }
 
     /// Whether nothing is ours.
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
         self.objects.is_empty()
     }
 
     /// Whether anything in the namespace is ours.
-    pub fn uses(&self, namespace: &Namespace) -> bool {
+    pub(crate) fn uses(&self, namespace: &Namespace) -> bool {
         self.objects.contains_key(namespace)
     }
 }
 
 /// Why a state file isn't believed.
 #[derive(Debug, thiserror::Error)]
-pub enum StateError {
+pub(crate) enum StateError {
     /// There is none.
     #[error("state file {} is missing", .0.display())]
     Missing(PathBuf),
@@ -204,7 +205,7 @@ pub enum StateError {
 
 /// The state and the file that keeps it.
 #[derive(Debug)]
-pub struct StateFile {
+pub(crate) struct StateFile {
     path: PathBuf,
     dir: Dir,
     name: Component,
@@ -220,7 +221,7 @@ impl StateFile {
     /// # Errors
     /// Only where no state could ever be kept there: no such directory, or one in which others may write
     /// and so could put their own file in our file's place.
-    pub fn open(path: &Path) -> io::Result<(Self, Option<StateError>)> {
+    pub(crate) fn open(path: &Path) -> io::Result<(Self, Option<StateError>)> {
         let invalid = |text: &str| io::Error::new(io::ErrorKind::InvalidInput, text.to_owned());
         let name = path.file_name().ok_or_else(|| invalid("not the path of a file"))?;
         let name =
@@ -246,19 +247,14 @@ impl StateFile {
         }
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The state as it was last written.
-    pub fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &State {
         &self.state
     }
 
     /// Changes the state and writes it, durably. What [`state`](Self::state) says is what stands in the
     /// file also after a failure, which mostly changes nothing.
-    pub fn update(&mut self, change: impl FnOnce(&mut State)) -> io::Result<()> {
+    pub(crate) fn update(&mut self, change: impl FnOnce(&mut State)) -> io::Result<()> {
         let mut next = self.state.clone();
         change(&mut next);
         if next != self.state {
@@ -277,7 +273,7 @@ impl StateFile {
     ///
     /// Asked before anything is pruned: pruning acts on the file's word, so the word has to stand there
     /// now. Whoever removed the file, or put an older one back, gets no pruning from our memory of it.
-    pub fn check(&self) -> Result<(), StateError> {
+    pub(crate) fn check(&self) -> Result<(), StateError> {
         if self.read()? == self.state { Ok(()) } else { Err(StateError::Changed(self.path.clone())) }
     }
 
@@ -302,7 +298,7 @@ impl StateFile {
 }
 
 /// Whether only we (or root) could have written what `stat` describes.
-pub fn only_we_write(stat: &Stat) -> bool {
+pub(crate) fn only_we_write(stat: &Stat) -> bool {
     let ours = stat.st_uid == rustix::process::geteuid().as_raw() || stat.st_uid == 0;
     ours && !Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH)
 }

@@ -22,7 +22,7 @@ const MAX_ENTRIES: usize = 1 << 17;
 
 /// The directory of status files.
 #[derive(Debug)]
-pub struct StatusFiles {
+pub(crate) struct StatusFiles {
     dir: Dir,
 }
 
@@ -31,7 +31,7 @@ impl StatusFiles {
     ///
     /// # Errors
     /// Also where others may write to it: they could tell monitoring whatever they like.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         match rustix::fs::mkdir(path, rustix::fs::Mode::RWXU) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(errno) => return Err(errno.into()),
@@ -45,13 +45,13 @@ impl StatusFiles {
     }
 
     /// The status of an object as it was last written; `None` if there is none that can be read.
-    pub fn read<T: DeserializeOwned>(&self, place: &Place) -> Option<T> {
+    pub(crate) fn read<T: DeserializeOwned>(&self, place: &Place) -> Option<T> {
         let dir = self.dir.open_beneath(&path(place).each_ref()).ok()?;
         serde_json::from_slice(&read(&dir)?).ok()
     }
 
     /// Writes the status of an object; says whether it differed from what was there.
-    pub fn write(&self, place: &Place, status: &impl Serialize) -> io::Result<bool> {
+    pub(crate) fn write(&self, place: &Place, status: &impl Serialize) -> io::Result<bool> {
         let mut bytes = serde_json::to_vec_pretty(status).map_err(io::Error::other)?;
         bytes.push(b'\n');
         let [namespace, name] = path(place);
@@ -67,7 +67,7 @@ impl StatusFiles {
     ///
     /// Guarantees: an object's directory is touched only if its file reads as a `T`, and a directory goes
     /// only if it was emptied by that. `staging/db/status.json` may be anybody's, and so may empty directories.
-    pub fn retain<T: DeserializeOwned>(&self, live: &BTreeSet<Place>) -> io::Result<()> {
+    pub(crate) fn retain<T: DeserializeOwned>(&self, live: &BTreeSet<Place>) -> io::Result<()> {
         for (namespace, dir) in directories::<Namespace>(&self.dir)? {
             let mut removed = false;
             for (name, object) in directories::<Name>(&dir)? {

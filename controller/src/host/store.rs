@@ -23,7 +23,7 @@ use crate::store::{Last, Notice, Observed, State, Store, Successor, Target, Writ
 
 /// A checkout's view of one Secret.
 #[derive(Clone, Debug)]
-pub struct Object {
+pub(crate) struct Object {
     place: Place,
     found: Arc<manifests::Found>,
     revision: String,
@@ -31,18 +31,18 @@ pub struct Object {
 
 impl Object {
     /// What was found in the checkout for a place.
-    pub fn new(place: Place, found: manifests::Found) -> Self {
+    pub(crate) fn new(place: Place, found: manifests::Found) -> Self {
         let revision = revision(&found);
         Self { place, found: Arc::new(found), revision }
     }
 
     /// Which Secret.
-    pub fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
     /// Changes with the object and where it stands.
-    pub fn revision(&self) -> &str {
+    pub(crate) fn revision(&self) -> &str {
         &self.revision
     }
 }
@@ -68,11 +68,11 @@ pub(super) struct StatusFile {
 
 /// Secrets as files and statuses as files.
 #[derive(Debug)]
-pub struct HostStore {
+pub(crate) struct HostStore {
     /// The Secrets.
-    pub directory: DirectoryStore,
+    pub(crate) directory: DirectoryStore,
     /// The statuses.
-    pub status: StatusFiles,
+    pub(crate) status: StatusFiles,
 }
 
 impl Store for HostStore {
@@ -208,4 +208,4 @@ fn failure(place: &Place, error: VolumeError) -> Failure {
 }
 
 /// The reason of a Secret that is somebody else's; the same as in a cluster.
-pub const FOREIGN: &str = "ForeignSecret";
+pub(crate) const FOREIGN: &str = "ForeignSecret";

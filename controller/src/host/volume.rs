@@ -37,10 +37,10 @@ use super::beneath::{Component, Dir, data_link};
 use super::fault;
 use super::state::{Generation, Record, Stamp, only_we_write};
 
-pub mod write;
+pub(crate) mod write;
 
 /// Above the largest step of the clock that stamps files (10 ms, a kernel built with HZ=100).
-pub const TICK: Duration = Duration::from_millis(12);
+pub(crate) const TICK: Duration = Duration::from_millis(12);
 
 /// More entries than any Secret can have items, twice over.
 const MAX_ENTRIES: usize = 1 << 16;
@@ -50,7 +50,7 @@ const MAX_ENTRIES: usize = 1 << 16;
 /// Directories always stay ours: whoever owned one could put links in it. With an owner given, its group
 /// may enter and list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Access {
+pub(crate) struct Access {
     file_mode: Mode,
     directory_mode: Mode,
     uid: Uid,
@@ -59,7 +59,7 @@ pub struct Access {
 
 impl Access {
     /// Access to files with `mode`, owned by `owner` (user and group) or else by us.
-    pub fn new(mode: u32, owner: Option<(u32, u32)>) -> Self {
+    pub(crate) fn new(mode: u32, owner: Option<(u32, u32)>) -> Self {
         let mut directory = 0o700;
         if mode & 0o040 != 0 || owner.is_some() {
             directory |= 0o050;
@@ -79,11 +79,6 @@ impl Access {
         }
     }
 
-    /// The mode of directories.
-    pub fn directory_mode(&self) -> u32 {
-        self.directory_mode.as_raw_mode()
-    }
-
     fn fits_file(&self, stat: &Stat) -> bool {
         Mode::from_raw_mode(stat.st_mode) == self.file_mode
             && stat.st_uid == self.uid.as_raw()
@@ -100,7 +95,7 @@ impl Access {
 
     /// Gives a directory to us, with our mode; says whether it hadn't been so. Owner before mode: in
     /// between it is narrower, never wider.
-    pub fn apply_to_directory(&self, dir: &Dir) -> io::Result<bool> {
+    pub(crate) fn apply_to_directory(&self, dir: &Dir) -> io::Result<bool> {
         if self.fits_directory(&dir.stat_self()?) {
             return Ok(false);
         }
@@ -113,7 +108,7 @@ impl Access {
 
 /// Why a directory isn't ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Foreign {
+pub(crate) enum Foreign {
     /// No directory.
     #[error("there is a file or a link in its place")]
     NotADirectory,
@@ -130,7 +125,7 @@ pub enum Foreign {
 
 /// Why a Secret's directory could not be changed.
 #[derive(Debug, thiserror::Error)]
-pub enum VolumeError {
+pub(crate) enum VolumeError {
     /// It isn't ours.
     #[error("not ours: {0}")]
     Foreign(Foreign),
@@ -146,12 +141,12 @@ pub enum VolumeError {
 
 impl VolumeError {
     /// For `map_err`: what was being done.
-    pub fn doing(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn doing(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, source }
     }
 
     /// Whether the disk (or a quota on it) is full.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         matches!(self, Self::Io { source, .. }
             if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge))
@@ -160,7 +155,7 @@ impl VolumeError {
 
 /// What is in a Secret's place.
 #[derive(Debug)]
-pub enum Found {
+pub(crate) enum Found {
     /// Nothing.
     Absent,
     /// Not ours, and never touched.
@@ -177,7 +172,7 @@ pub enum Found {
 
 /// How a directory of ours differs from what we wrote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Drift {
+pub(crate) enum Drift {
     /// Owner or mode of a directory.
     #[error("owner or mode of the directory changed")]
     Access,
@@ -200,13 +195,13 @@ pub enum Drift {
 
 /// One Secret's directory, there or not.
 #[derive(Clone, Copy, Debug)]
-pub struct Volume<'a> {
+pub(crate) struct Volume<'a> {
     /// The output directory.
-    pub root: &'a Dir,
+    pub(crate) root: &'a Dir,
     /// Which Secret.
-    pub place: &'a Place,
+    pub(crate) place: &'a Place,
     /// Who may read.
-    pub access: &'a Access,
+    pub(crate) access: &'a Access,
 }
 
 impl Volume<'_> {
@@ -231,7 +226,7 @@ impl Volume<'_> {
     }
 
     /// Looks at what is in the Secret's place.
-    pub fn look(&self, record: Option<&Record>) -> Result<Found, VolumeError> {
+    pub(crate) fn look(&self, record: Option<&Record>) -> Result<Found, VolumeError> {
         let doing = VolumeError::doing;
         let foreign = |why| Ok(Found::Foreign { why, our_layout: None });
         let namespace = match self.namespace() {
@@ -258,7 +253,7 @@ impl Volume<'_> {
     }
 
     /// The first difference between a directory of ours and what the record says; from metadata alone.
-    pub fn drift(&self, dir: &Dir, record: &Record) -> io::Result<Option<Drift>> {
+    pub(crate) fn drift(&self, dir: &Dir, record: &Record) -> io::Result<Option<Drift>> {
         let current = Component::from(&record.generation);
         let points_there = dir.read_link(&data_link())?.is_some_and(|t| t == current.as_bytes());
         if !points_there || !dir.stat(&current)?.is_some_and(|stat| is_directory(&stat)) {
@@ -347,7 +342,7 @@ fn remains(dir: &Dir, current: &Generation, items: &BTreeSet<ItemName>) -> io::R
 }
 
 /// Entries that are no items of ours and could be some: somebody put them there, and they stay.
-pub fn extra(dir: &Dir, items: &BTreeSet<ItemName>) -> io::Result<BTreeSet<ItemName>> {
+pub(crate) fn extra(dir: &Dir, items: &BTreeSet<ItemName>) -> io::Result<BTreeSet<ItemName>> {
     let mut extra = BTreeSet::new();
     for entry in dir.entries(MAX_ENTRIES)? {
         let item = entry.name.as_str().and_then(|name| name.parse::<ItemName>().ok());
@@ -363,7 +358,7 @@ pub fn extra(dir: &Dir, items: &BTreeSet<ItemName>) -> io::Result<BTreeSet<ItemN
 
 /// Removes what crashes left in the namespaces' directories: Secrets that hadn't got their name yet, or had
 /// just lost it. Only names that no one but us gives, in directories that no one but us writes.
-pub fn sweep(root: &Dir) -> io::Result<()> {
+pub(crate) fn sweep(root: &Dir) -> io::Result<()> {
     for entry in root.entries(MAX_ENTRIES)? {
         let is_namespace = entry.name.as_str().is_some_and(|name| name.parse::<Namespace>().is_ok());
         if !is_namespace || entry.kind != FileType::Directory {

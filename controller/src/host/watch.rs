@@ -17,7 +17,7 @@ const QUIET: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Watches directories and says when to look.
-pub struct Watch {
+pub(crate) struct Watch {
     watcher: Option<RecommendedWatcher>,
     events: mpsc::Receiver<()>,
     manifests: PathBuf,
@@ -26,7 +26,7 @@ pub struct Watch {
 
 impl Watch {
     /// Watches a checkout, an output and single files.
-    pub fn start(manifests: &Path, secrets: &Path, files: &[PathBuf]) -> Self {
+    pub(crate) fn start(manifests: &Path, secrets: &Path, files: &[PathBuf]) -> Self {
         let (sender, events) = mpsc::channel(1);
         // Events come with absolute paths.
         let (manifests, secrets) = (absolute(manifests), absolute(secrets));
@@ -61,7 +61,7 @@ impl Watch {
     }
 
     /// Watches the directory that the checkout is now: `current -> releases/42` may have moved on.
-    pub fn follow(&mut self) {
+    pub(crate) fn follow(&mut self) {
         let now = self.manifests.canonicalize().ok();
         if now == self.resolved {
             return;
@@ -83,7 +83,7 @@ impl Watch {
     }
 
     /// Waits until something has changed and things have come to rest again.
-    pub async fn changed(&mut self) {
+    pub(crate) async fn changed(&mut self) {
         if self.events.recv().await.is_none() {
             // No watcher: there will be no event.
             return std::future::pending().await;

@@ -12,12 +12,16 @@ use seal_crds::{
 
 use crate::{
     args::CreateArgs,
-    env_file,
-    exit::Exit,
-    failure::{Explain, Failure},
-    input::{Input, InputError},
+    files::{
+        env_file,
+        input::{Input, InputError},
+    },
     source::Visible,
-    terminal,
+    talk::{
+        exit::Exit,
+        failure::{Explain, Failure},
+        terminal,
+    },
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +92,7 @@ pub(super) fn items(args: &CreateArgs) -> Result<Items, Failure> {
         }
     }
     for item in &args.prompts {
-        add(&mut items, item.clone(), crate::prompt::ask(item)?)?;
+        add(&mut items, item.clone(), crate::talk::prompt::ask(item)?)?;
     }
     Ok(items)
 }

@@ -13,10 +13,9 @@ use std::{
 use seal_crds::resources::bitnami::API_VERSION;
 
 use crate::{
-    failure::Failure,
-    input::{Input, InputError},
+    files::input::{Input, InputError},
     source::Source,
-    terminal,
+    talk::{failure::Failure, terminal},
 };
 
 /// A file that was read.

@@ -5,11 +5,12 @@
 use seal_crds::{Name, Namespace, Scope};
 
 use crate::{
-    exit::Exit,
-    failure::Explain,
     manifest::Located,
-    sealing::Target,
-    secret::read::{ReadError, Reading},
+    objects::{
+        sealing::Target,
+        secret::read::{ReadError, Reading},
+    },
+    talk::{exit::Exit, failure::Explain},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +94,7 @@ impl Wanted<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{secret::read::read, yaml::tree::parse};
+    use crate::{objects::secret::read::read, yaml::tree::parse};
 
     fn resolve(metadata: &str, wanted: &Wanted<'_>) -> Result<String, TargetError> {
         let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {metadata}\nstringData: {{a: b}}\n");

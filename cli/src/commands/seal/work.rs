@@ -11,16 +11,20 @@ use super::target;
 use crate::{
     args::{SealArgs, SealFormat},
     commands::list,
-    exit::Exit,
-    failure::{Explain, Failure},
     manifest::{Kind, Manifest, Object, Strays},
-    sealing::Target,
-    secret::{
-        Secret,
-        read::{self, Reading},
+    objects::{
+        sealing::Target,
+        secret::{
+            Secret,
+            read::{self, Reading},
+        },
     },
     source::Spot,
-    terminal,
+    talk::{
+        exit::Exit,
+        failure::{Explain, Failure},
+        terminal,
+    },
 };
 
 /// A Secret of a manifest, with the place it is for.

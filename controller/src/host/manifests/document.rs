@@ -16,7 +16,7 @@ mod yaml;
 
 /// Why a document can't be read. The words are the rest of a sentence about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DocumentError {
+pub(crate) struct DocumentError {
     problem: Problem,
     /// Line and column in the file, from 1.
     position: Option<(usize, usize)>,

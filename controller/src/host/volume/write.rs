@@ -23,7 +23,7 @@ use super::*;
 use crate::host::beneath::Identity;
 
 /// What is on disk and not yet visible.
-pub struct Prepared<'a> {
+pub(crate) struct Prepared<'a> {
     volume: Volume<'a>,
     ground: Ground,
     generation: Generation,
@@ -47,7 +47,7 @@ impl<'a> Volume<'a> {
     ///
     /// # Errors
     /// What was written is removed again as far as possible, so that a full disk doesn't stay full of it.
-    pub fn prepare(
+    pub(crate) fn prepare(
         self,
         existing: Option<Dir>,
         data: &BTreeMap<ItemName, Plaintext>,
@@ -165,7 +165,7 @@ impl<'a> Volume<'a> {
     }
 
     /// Makes sure of the namespace's directory; its identity, if we had to make it.
-    pub fn make_namespace(&self) -> Result<Option<Identity>, VolumeError> {
+    pub(crate) fn make_namespace(&self) -> Result<Option<Identity>, VolumeError> {
         let doing = VolumeError::doing;
         if self.namespace()?.is_some() {
             return Ok(None);
@@ -184,7 +184,7 @@ impl<'a> Volume<'a> {
     }
 
     /// Brings a namespace's directory that we made to the access of the flags, which may have changed.
-    pub fn keep_namespace(&self, made: &Identity) -> Result<(), VolumeError> {
+    pub(crate) fn keep_namespace(&self, made: &Identity) -> Result<(), VolumeError> {
         let doing = VolumeError::doing("set the mode of the namespace's directory");
         match self.namespace()? {
             Some(dir) if dir.identity().is_ok_and(|identity| identity == *made) => {
@@ -195,7 +195,7 @@ impl<'a> Volume<'a> {
     }
 
     /// Removes a namespace's directory that we made, if it is empty.
-    pub fn remove_namespace(&self, made: &Identity) -> bool {
+    pub(crate) fn remove_namespace(&self, made: &Identity) -> bool {
         let Ok(Some(dir)) = self.namespace() else {
             return false;
         };
@@ -205,7 +205,7 @@ impl<'a> Volume<'a> {
 
     /// Removes the Secret; readers see it whole or not at all. Says whether anything was left there because
     /// somebody else had put it there.
-    pub fn remove(&self, record: &Record) -> Result<Removed, VolumeError> {
+    pub(crate) fn remove(&self, record: &Record) -> Result<Removed, VolumeError> {
         let doing = VolumeError::doing;
         let dir = match self.look(Some(record))? {
             Found::Absent => return Ok(Removed::Wholly),
@@ -242,7 +242,7 @@ const WRITE: &str = "write the items";
 
 /// What [`Volume::remove`] left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removed {
+pub(crate) enum Removed {
     /// Nothing.
     Wholly,
     /// The directory with so many entries that somebody else had put there.
@@ -251,7 +251,7 @@ pub enum Removed {
 
 impl Prepared<'_> {
     /// How long to wait before [`publish`](Self::publish), so that every later change of a file shows.
-    pub fn settles_in(&self) -> Duration {
+    pub(crate) fn settles_in(&self) -> Duration {
         match self.ground {
             Ground::Same { .. } => Duration::ZERO,
             _ => settles_in(self.files.values()),
@@ -265,7 +265,7 @@ impl Prepared<'_> {
     ///
     /// # Errors
     /// `Foreign` where somebody made a directory of that name in the meantime.
-    pub fn publish(
+    pub(crate) fn publish(
         self,
         digest: &str,
         mut keep: impl FnMut(Record) -> io::Result<()>,

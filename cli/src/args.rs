@@ -1,0 +1,131 @@
+//! What was typed, and `--help`: the program's arguments as clap sees them.
+//!
+//! Only words become types here; what they mean together is [`crate::args::plan`]'s.
+
+mod create;
+mod keys;
+mod migrate;
+pub(crate) mod plan;
+mod refusal;
+mod seal;
+mod shared;
+mod unknown;
+mod unseal;
+
+pub(crate) use create::CreateArgs;
+pub(crate) use keys::{FetchArgs, KeysCommand, NewArgs};
+pub(crate) use migrate::MigrateArgs;
+pub(crate) use seal::SealArgs;
+pub(crate) use shared::{ClusterArgs, SealFormat, SealingArgs};
+pub(crate) use unseal::UnsealArgs;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::{
+    files::output,
+    talk::{exit::Exit, failure::Failure},
+};
+
+const ABOUT: &str = "Turns Kubernetes Secrets into SealedSecrets that are safe to commit";
+
+const EXAMPLES: &str = "\
+Examples:
+  seal keys fetch > prod.pub                      the cluster's recipients, to be committed
+  seal -r prod.pub secret.yaml -o sealed.yaml     seal to them
+  seal -r prod.pub -n prod < secret.yaml | kubectl apply -f -
+  seal create db -n prod -r prod.pub --prompt password
+  seal unseal sealed.yaml -i recovery.key --item password | xclip
+  seal migrate deploy -i backup.yaml -r prod.pub  SealedSecrets of bitnami.com to sealing.dev";
+
+/// What was typed.
+#[derive(Parser)]
+#[command(
+    name = "seal",
+    // Also where the program was started under another name.
+    bin_name = "seal",
+    version,
+    about = ABOUT,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    override_usage = "seal [OPTIONS] [FILE]...\n       seal <COMMAND>",
+    subcommand_help_heading = "Other commands",
+)]
+pub(crate) struct LowArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a SealedSecret without a Secret manifest in between
+    Create(Box<CreateArgs>),
+    /// Turn SealedSecrets back into Secrets, with an identity at hand
+    Unseal(UnsealArgs),
+    /// Turn SealedSecrets of bitnami.com into those of sealing.dev, in place
+    Migrate(MigrateArgs),
+    /// Make identities and get the recipients of a cluster
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Take kubeseal's flags and give its output; also under a link of that name
+    #[command(disable_help_flag = true)]
+    Kubeseal,
+}
+
+/// Reads the arguments of the process.
+///
+/// `--help` and `--version` are answered here and end with [`Exit::Done`]; what clap refuses is an error like every
+/// other.
+pub(crate) fn parse() -> Result<LowArgs, Failure> {
+    let args = LowArgs::from_arg_matches(&command().try_get_matches().map_err(refuse)?).map_err(refuse)?;
+    if args.command.is_none() {
+        unknown::check(&command(), &args.seal.files)?;
+    }
+    Ok(args)
+}
+
+fn refuse(error: clap::Error) -> Failure {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let typed: Vec<String> =
+        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    refusal::explain(&error, &mut command(), &typed).into()
+}
+
+/// Prints what `seal --help` prints.
+pub(crate) fn print_help() -> Result<Exit, Failure> {
+    let help = command().render_long_help();
+    let text =
+        if crate::talk::terminal::stdout_is_terminal() { help.ansi().to_string() } else { help.to_string() };
+    output::to_stdout(anstream::adapter::strip_str(&text).to_string().as_bytes())?;
+    Ok(Exit::Done)
+}
+
+fn command() -> clap::Command {
+    let codes: Vec<String> =
+        Exit::ALL.iter().map(|exit| format!("  {}  {}", *exit as u8, exit.meaning())).collect();
+    LowArgs::command().after_help(format!(
+        "Without FILE, seal reads standard input.\n\n{EXAMPLES}\n\nExit codes:\n{}",
+        codes.join("\n")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_every_exit_code() {
+        let help = command().render_long_help().to_string();
+        for exit in Exit::ALL {
+            assert!(help.contains(exit.meaning()), "{help}");
+        }
+    }
+}

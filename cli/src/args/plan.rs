@@ -1,0 +1,154 @@
+//! What the arguments mean together: inputs, where results go, for whom to
+//! seal. Whatever makes no sense is refused here, before anything is read.
+
+use std::path::PathBuf;
+
+use crate::{
+    args::{ClusterArgs, SealArgs},
+    files::input::Input,
+    talk::{exit::Exit, failure::Explain, terminal},
+};
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PlanError {
+    #[error("there is no input: no file is named, and standard input is the terminal")]
+    NoInput,
+    #[error("-w replaces files, and there is none to replace")]
+    WriteWithoutFile,
+    #[error("standard input can't be read twice")]
+    StdinTwice,
+    #[error("{0} is named twice")]
+    FileTwice(String),
+    #[error("without -r, and without a terminal to ask at, the cluster has to be named")]
+    UnnamedCluster,
+    #[error("without a terminal to ask at, the cluster has to be named")]
+    UnnamedFetch,
+    #[error("without --cert, and without a terminal to ask at, the cluster has to be named")]
+    UnnamedController,
+}
+
+impl Explain for PlanError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoInput => "name a file, pipe a manifest in, or give - to type one; seal --help says more".to_owned(),
+            Self::WriteWithoutFile => "name the files, or write to one with -o".to_owned(),
+            Self::StdinTwice => "give - once".to_owned(),
+            Self::FileTwice(_) => return None,
+            Self::UnnamedFetch => "give it with --context".to_owned(),
+            Self::UnnamedController => {
+                "give the certificate with --cert (kubeseal --fetch-cert > cert.pem), or a cluster with --context"
+                    .to_owned()
+            }
+            Self::UnnamedCluster => {
+                "give recipients with -r (seal keys fetch > prod.pub), or a cluster with --context".to_owned()
+            }
+        })
+    }
+}
+
+/// Where the sealed result goes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    Stdout,
+    File(PathBuf),
+    /// Each input is replaced.
+    InPlace,
+}
+
+impl Destination {
+    pub(crate) fn from_output(output: Option<PathBuf>) -> Self {
+        match output {
+            Some(path) if path.as_os_str() != "-" => Self::File(path),
+            _ => Self::Stdout,
+        }
+    }
+}
+
+/// Where the recipients come from.
+pub(crate) enum RecipientChoice {
+    /// Recipients or files of them, as typed.
+    Given(Vec<String>),
+    Cluster(ClusterArgs),
+}
+
+impl RecipientChoice {
+    /// Flags, else the cluster; and that only if somebody is there to see
+    /// which one it is, or has named it.
+    pub(crate) fn new(
+        recipients: Vec<String>,
+        cluster: ClusterArgs,
+        watched: bool,
+    ) -> Result<Self, PlanError> {
+        if !recipients.is_empty() {
+            Ok(Self::Given(recipients))
+        } else if cluster.context.is_some() || watched {
+            Ok(Self::Cluster(cluster))
+        } else {
+            Err(PlanError::UnnamedCluster)
+        }
+    }
+}
+
+/// Whether a person sees what is said on standard error.
+pub(crate) fn is_watched() -> bool {
+    terminal::stderr_is_terminal()
+}
+
+/// The inputs of a command that reads files or standard input.
+pub(crate) fn inputs(files: &[PathBuf]) -> Result<Vec<Input>, PlanError> {
+    if files.is_empty() {
+        // Nobody sees that it waits for them.
+        return if terminal::stdin_is_terminal() { Err(PlanError::NoInput) } else { Ok(vec![Input::Stdin]) };
+    }
+    let mut inputs: Vec<Input> = Vec::new();
+    for file in files {
+        let input = Input::from_arg(file);
+        if inputs.contains(&input) {
+            return Err(match input {
+                Input::Stdin => PlanError::StdinTwice,
+                Input::File(_) => PlanError::FileTwice(input.name()),
+            });
+        }
+        inputs.push(input);
+    }
+    Ok(inputs)
+}
+
+pub(crate) fn destination(args: &SealArgs, inputs: &[Input]) -> Result<Destination, PlanError> {
+    if !args.write {
+        return Ok(Destination::from_output(args.output.clone()));
+    }
+    if inputs.contains(&Input::Stdin) { Err(PlanError::WriteWithoutFile) } else { Ok(Destination::InPlace) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(context: Option<&str>) -> ClusterArgs {
+        ClusterArgs { context: context.map(str::to_owned), kubeconfig: None, controller_namespace: None }
+    }
+
+    #[test]
+    fn no_input_is_standard_input_once() {
+        assert_eq!(inputs(&[]).unwrap(), [Input::Stdin]);
+        assert_eq!(inputs(&["-".into(), "-".into()]), Err(PlanError::StdinTwice));
+        assert_eq!(inputs(&["a".into(), "a".into()]), Err(PlanError::FileTwice("a".to_owned())));
+    }
+
+    #[test]
+    fn an_unnamed_cluster_is_used_only_under_somebodys_eyes() {
+        let choice = |recipients: &[&str], context, watched| {
+            let recipients = recipients.iter().map(|r| (*r).to_owned()).collect();
+            RecipientChoice::new(recipients, cluster(context), watched)
+        };
+        assert!(matches!(choice(&["age1"], None, false), Ok(RecipientChoice::Given(_))));
+        assert!(matches!(choice(&[], Some("prod"), false), Ok(RecipientChoice::Cluster(_))));
+        assert!(matches!(choice(&[], None, true), Ok(RecipientChoice::Cluster(_))));
+        assert!(matches!(choice(&[], None, false), Err(PlanError::UnnamedCluster)));
+    }
+}

@@ -1,0 +1,54 @@
+//! The commands, one to a file. Each reads as its story: read, decide, do,
+//! write; how is elsewhere.
+
+mod create;
+mod keys_fetch;
+mod keys_new;
+mod migrate;
+mod seal;
+mod unseal;
+
+use std::collections::BTreeSet;
+
+use seal_crds::ItemName;
+
+use crate::{
+    args::{Command, KeysCommand, LowArgs},
+    talk::{exit::Exit, failure::Failure},
+};
+
+/// Runs the command that was typed.
+pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
+    match args.command {
+        None => seal::run(args.seal),
+        Some(Command::Create(args)) => create::run(*args),
+        Some(Command::Unseal(args)) => unseal::run(&args),
+        Some(Command::Migrate(args)) => migrate::run(args),
+        Some(Command::Keys(KeysCommand::New(args))) => keys_new::run(&args),
+        Some(Command::Keys(KeysCommand::Fetch(args))) => keys_fetch::run(&args),
+        Some(Command::Kubeseal) => unreachable!("it is recognized before clap sees the arguments"),
+    }
+}
+
+/// Items, for a message that says which there are.
+fn list<'i>(items: impl IntoIterator<Item = &'i ItemName>) -> String {
+    const SHOWN: usize = 20;
+    let items: BTreeSet<&ItemName> = items.into_iter().collect();
+    let mut names: Vec<String> = items.iter().take(SHOWN).map(ToString::to_string).collect();
+    if items.len() > SHOWN {
+        names.push(format!("{} more", items.len() - SHOWN));
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_are_listed_once_each_and_never_all_of_very_many() {
+        let items: Vec<ItemName> = (10..40).map(|n| format!("i{n}").parse().unwrap()).collect();
+        assert_eq!(list([&items[1], &items[0], &items[1]]), "i10, i11");
+        assert!(list(&items).ends_with("i28, i29, 10 more"));
+    }
+}

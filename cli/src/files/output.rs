@@ -1,0 +1,300 @@
+//! Where results go: standard output, or files that appear whole or not at all.
+//!
+//! A file is written beside its place and renamed over it. Several files are
+//! all written beside first, so that whatever can fail (a full disk, a
+//! read-only directory) fails before the first rename. What is beside may be
+//! plaintext, so signals wait until it is renamed or removed.
+
+use std::{
+    fs::{self, Permissions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::Mode;
+use tempfile::NamedTempFile;
+
+use crate::{
+    files::input::Input,
+    talk::{
+        exit::Exit,
+        failure::{Explain, Failure},
+        signals::Held,
+    },
+};
+
+/// Who may read a file that wasn't there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Privacy {
+    /// As the umask says.
+    Public,
+    /// The owner alone, also where the file was there with another mode.
+    Private,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutputError {
+    #[error("can't write {}", .0.display())]
+    Unwritable(PathBuf, #[source] io::Error),
+    #[error("{} already exists", .0.display())]
+    Exists(PathBuf),
+    #[error("{} was changed meanwhile", .0.display())]
+    Changed(PathBuf),
+    /// Nobody reads it: the signal ends the program first.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Explain for OutputError {
+    fn exit(&self) -> Exit {
+        Exit::Failure
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists(_) => {
+                Some("an identity is never overwritten; choose another file, or move this one".to_owned())
+            }
+            Self::Changed(_) => Some("nothing was written; run it again".to_owned()),
+            Self::Unwritable(path, error) if error.kind() == io::ErrorKind::NotFound => {
+                Some(format!("does the directory of {} exist?", path.display()))
+            }
+            Self::Unwritable(path, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                // A file is written beside its place, so it is the directory that counts.
+                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                let directory = directory.unwrap_or(Path::new("."));
+                Some(format!("ls -ld {} says who may write to the directory", directory.display()))
+            }
+            Self::Unwritable(..) | Self::Interrupted => None,
+        }
+    }
+}
+
+/// Writes a result to standard output.
+pub(crate) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| Failure::stdout(&error))
+}
+
+/// Replaces every file by its new content, or none of them as far as that can
+/// be known before.
+///
+/// # Guarantees
+///
+/// At no time is a file partly written. An existing file keeps its mode (unless
+/// private), and a symbolic link keeps pointing at what is replaced. No signal
+/// that can wait leaves anything beside.
+pub(crate) fn to_files(files: &[(&Path, &[u8])], privacy: Privacy) -> Result<(), OutputError> {
+    Staged::new(files, privacy)?.commit()
+}
+
+/// As [`to_files`], for files that are made of what they held: path, what it held, new content. One that
+/// no longer holds it is somebody's work, and nothing is written.
+pub(crate) fn replace_files(files: &[(&Path, &[u8], &[u8])]) -> Result<(), OutputError> {
+    let new: Vec<_> = files.iter().map(|&(path, _, new)| (path, new)).collect();
+    let staged = Staged::new(&new, Privacy::Public)?;
+    // Only what is replaced is read again: a pipe has nothing left to say.
+    let is_pipe = |path: &Path| fs::metadata(path).is_ok_and(|found| !found.is_file());
+    for &(path, old, _) in files.iter().filter(|(path, ..)| !is_pipe(path)) {
+        let now = Input::File(path.to_owned()).read_bytes();
+        if !now.is_ok_and(|now| now.as_slice() == old) {
+            return Err(OutputError::Changed(path.to_owned()));
+        }
+    }
+    staged.commit()
+}
+
+/// Creates a private file that must not exist yet.
+pub(crate) fn to_new_private_file(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    let unwritable = |error| OutputError::Unwritable(path.to_owned(), error);
+    let held = Held::new();
+    let file = write_beside(path, bytes, 0o600).map_err(unwritable)?;
+    if held.is_caught() {
+        return Err(OutputError::Interrupted);
+    }
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(OutputError::Exists(path.to_owned()))
+        }
+        Err(error) => Err(unwritable(error.error)),
+    }
+}
+
+/// Files beside their places, with the paths they have to be renamed to.
+struct Staged {
+    files: Vec<(NamedTempFile, PathBuf)>,
+    /// Dropped last, after the files are gone.
+    held: Option<Held>,
+}
+
+impl Staged {
+    fn new(files: &[(&Path, &[u8])], privacy: Privacy) -> Result<Self, OutputError> {
+        let mut staged = Self { files: Vec::new(), held: None };
+        for (path, bytes) in files {
+            let stage = stage(path, bytes, privacy, &mut staged.held);
+            staged.files.extend(stage.map_err(|error| OutputError::Unwritable((*path).to_owned(), error))?);
+        }
+        Ok(staged)
+    }
+
+    fn commit(self) -> Result<(), OutputError> {
+        if self.held.as_ref().is_some_and(Held::is_caught) {
+            return Err(OutputError::Interrupted);
+        }
+        for (file, path) in self.files {
+            file.persist(&path).map_err(|error| OutputError::Unwritable(path, error.error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The new content beside `path`, with the path it has to be renamed to;
+/// nothing for a device or a pipe, which is written at once.
+///
+/// Signals are held from the first file on, not before: nobody may ever read a pipe.
+fn stage(
+    path: &Path,
+    bytes: &[u8],
+    privacy: Privacy,
+    held: &mut Option<Held>,
+) -> io::Result<Option<(NamedTempFile, PathBuf)>> {
+    // A dangling link resolves to nothing; it is then replaced itself.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mode = match (fs::metadata(&target), privacy) {
+        (Ok(found), _) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        (Ok(found), _) if !found.is_file() => {
+            let mut device = fs::OpenOptions::new().write(true).mode(0o600).open(&target)?;
+            return device.write_all(bytes).map(|()| None);
+        }
+        (_, Privacy::Private) => 0o600,
+        (Ok(found), Privacy::Public) => found.permissions().mode() & 0o7777,
+        (Err(_), Privacy::Public) => 0o666 & !umask(),
+    };
+    held.get_or_insert_with(Held::new);
+    Ok(Some((write_beside(&target, bytes, mode)?, target)))
+}
+
+fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new().prefix(".seal-").tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// The umask can only be read by setting it; nothing else runs meanwhile.
+fn umask() -> u32 {
+    let mask = rustix::process::umask(Mode::from_raw_mode(0o077));
+    rustix::process::umask(mask);
+    mask.as_raw_mode()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_existing_file_keeps_its_mode_and_its_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        to_files(&[(&link, b"new")], Privacy::Public).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(mode(&file), 0o640);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(names(directory.path()), ["file", "link"]);
+    }
+
+    #[test]
+    fn one_file_that_cannot_be_written_leaves_all_as_they_were() {
+        let directory = tempfile::tempdir().unwrap();
+        let (good, bad) = (directory.path().join("good"), directory.path().join("missing/bad"));
+        fs::write(&good, "old").unwrap();
+        let error = to_files(&[(&good, b"new"), (&bad, b"new")], Privacy::Public).unwrap_err();
+        assert_eq!(error.to_string(), format!("can't write {}", bad.display()));
+        assert_eq!(fs::read(&good).unwrap(), b"old");
+        assert_eq!(names(directory.path()), ["good"]);
+    }
+
+    #[test]
+    fn what_may_not_be_written_comes_with_what_to_look_at() {
+        let hint = |path: &str| {
+            OutputError::Unwritable(path.into(), io::ErrorKind::PermissionDenied.into()).hint().unwrap()
+        };
+        assert_eq!(hint("dir/db.yaml"), "ls -ld dir says who may write to the directory");
+        assert_eq!(hint("db.yaml"), "ls -ld . says who may write to the directory");
+    }
+
+    #[test]
+    fn a_file_that_changed_meanwhile_is_left_and_so_are_the_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let (same, changed) = (directory.path().join("same"), directory.path().join("changed"));
+        fs::write(&same, "old").unwrap();
+        fs::write(&changed, "newer").unwrap();
+        let error = replace_files(&[(&same, b"old", b"new"), (&changed, b"older", b"new")]).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} was changed meanwhile", changed.display()));
+        assert_eq!(fs::read(&same).unwrap(), b"old");
+        assert_eq!(fs::read(&changed).unwrap(), b"newer");
+        assert_eq!(names(directory.path()), ["changed", "same"]);
+        replace_files(&[(&same, b"old", b"new")]).unwrap();
+        assert_eq!(fs::read(&same).unwrap(), b"new");
+    }
+
+    /// This test runs itself again as a process of its own, which then is ended by a signal.
+    #[test]
+    fn a_signal_between_writing_and_renaming_leaves_nothing() {
+        use std::os::unix::process::ExitStatusExt;
+        const DIRECTORY: &str = "SEAL_TEST_SIGNAL_DIRECTORY";
+        if let Some(directory) = std::env::var_os(DIRECTORY) {
+            let path = Path::new(&directory).join("secret");
+            let staged = Staged::new(&[(&path, b"plaintext")], Privacy::Private).unwrap();
+            signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
+            let _ = staged.commit();
+            unreachable!("the signal ends this process");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let name = "output::tests::a_signal_between_writing_and_renaming_leaves_nothing";
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(DIRECTORY, directory.path())
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.signal(), Some(signal_hook::consts::SIGTERM), "{status}");
+        assert!(names(directory.path()).is_empty(), "{:?}", names(directory.path()));
+    }
+
+    #[test]
+    fn private_files_are_private_and_identities_never_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("key");
+        to_new_private_file(&file, b"one").unwrap();
+        assert_eq!(mode(&file), 0o600);
+        assert!(matches!(to_new_private_file(&file, b"two"), Err(OutputError::Exists(_))));
+        assert_eq!(fs::read(&file).unwrap(), b"one");
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        to_files(&[(&file, b"three")], Privacy::Private).unwrap();
+        assert_eq!(mode(&file), 0o600);
+    }
+}

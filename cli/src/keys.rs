@@ -1,0 +1,10 @@
+//! Keys: whom to seal to, and the private keys that open.
+//!
+//! Recipients come from flags, files or a cluster; the certificate of sealed-secrets from a file, a URL or its
+//! controller. Not sealing itself ([`crate::objects`]). Invariant: no error and no message repeats a private key.
+
+pub(crate) mod certificate;
+pub(crate) mod cluster;
+pub(crate) mod http;
+pub(crate) mod identities;
+pub(crate) mod recipients;

@@ -1,0 +1,311 @@
+//! The recipients of a cluster: SealingKeys, read through the Kubernetes API
+//! with the user's kubeconfig; and a controller behind a Service ([`service`]).
+//!
+//! Short timeouts and no retries: somebody is waiting. Errors are in fixed
+//! words, since a server's or a parser's text may quote a credential.
+
+mod access;
+mod connect;
+mod service;
+
+use kube::{Api, api::ListParams};
+use seal_crds::{
+    keys::Recipient,
+    native::NamedRecipient,
+    resources::{KeyState, PublishedState, SealingKey, find_condition},
+};
+
+use crate::{
+    args::ClusterArgs,
+    talk::failure::{Explain, Failure},
+};
+
+pub(crate) use access::{Access, Login, Server};
+pub(crate) use connect::ConnectError;
+pub(crate) use service::{Controller, Service, ServiceError};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    #[error("{server} has no sealing key in namespace {namespace}")]
+    NoKeys { server: String, namespace: String },
+    #[error("the controller of namespace {0} hasn't said yet which sealing key is its own")]
+    Unsaid(String),
+    #[error("the controller of namespace {namespace} seals to no key now: {why}")]
+    NonePrimary { namespace: String, why: String },
+    #[error("the controller of namespace {namespace} names two keys to seal to: {one} and {other}")]
+    TwoPrimaries { namespace: String, one: String, other: String },
+    #[error("sealing key {0} has a recipient that can't be used")]
+    BadRecipient(String),
+}
+
+impl Explain for KeyError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoKeys { .. } => {
+                "is the controller running, and in this namespace? Otherwise give --controller-namespace"
+                    .to_owned()
+            }
+            Self::Unsaid(namespace) => {
+                format!(
+                    "is it running? Try again in a moment, or look at kubectl get sealingkeys -n {namespace}"
+                )
+            }
+            Self::NonePrimary { namespace, .. } => {
+                format!(
+                    "kubectl describe sealingkeys -n {namespace} says more, and so does the controller's log"
+                )
+            }
+            Self::TwoPrimaries { .. } => "try again in a moment".to_owned(),
+            Self::BadRecipient(_) => "is this seal older than the controller?".to_owned(),
+        })
+    }
+}
+
+/// The recipients of a cluster, and where they are from.
+pub(crate) struct Fetched {
+    context: String,
+    server: String,
+    key: NamedRecipient,
+    key_name: String,
+    created_at: String,
+    recovery: Vec<Recipient>,
+}
+
+/// Why a cluster gives no recipients.
+pub(crate) enum FetchError {
+    /// It can't be asked.
+    Connect(ConnectError),
+    /// It was asked.
+    Key(KeyError),
+}
+
+impl FetchError {
+    /// For a command that takes recipients otherwise, too. Not where the controller says that nothing is to be sealed
+    /// to: that is no reason to seal all the same.
+    pub(crate) fn or_give_recipients(self) -> Failure {
+        let is_out_of_reach = matches!(&self, Self::Connect(error) if error.is_out_of_reach());
+        let failure = Failure::from(self);
+        if is_out_of_reach { failure.or_try("give recipients with -r") } else { failure }
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Connect(error) => error.into(),
+            FetchError::Key(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConnectError> for FetchError {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(error)
+    }
+}
+
+impl From<KeyError> for FetchError {
+    fn from(error: KeyError) -> Self {
+        Self::Key(error)
+    }
+}
+
+/// Asks the cluster.
+pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, FetchError> {
+    let connection = connect::connect(Access::from(args))?;
+    let namespace = args.own_namespace();
+    let api: Api<SealingKey> = Api::namespaced(connection.client.clone(), namespace);
+    let keys = connection.run(namespace, async { api.list(&ListParams::default()).await })?.items;
+    if keys.is_empty() {
+        let (server, namespace) = (connection.server, namespace.to_owned());
+        return Err(KeyError::NoKeys { server, namespace }.into());
+    }
+    let key = primary(&keys, namespace)?;
+    let name = name(key);
+    let recipient = |text: &str| text.parse().map_err(|_| KeyError::BadRecipient(name.clone()));
+    let status = key.status.as_ref();
+    let recovery = status.map(|status| status.recovery_recipients.as_slice()).unwrap_or_default();
+    Ok(Fetched {
+        context: connection.context,
+        server: connection.server,
+        key: NamedRecipient { recipient: recipient(&key.spec.recipient)?, name: Some(name.clone()) },
+        created_at: key.spec.created_at.clone(),
+        recovery: recovery.iter().map(|text| recipient(text)).collect::<Result<_, _>>()?,
+        key_name: name,
+    })
+}
+
+/// The key to seal to: the one that the controller calls primary, in words that only the controller can write. Whoever
+/// may write SealingKeys could otherwise have others seal to a key of their own. No key is better than a wrong one.
+fn primary<'k>(keys: &'k [SealingKey], namespace: &str) -> Result<&'k SealingKey, KeyError> {
+    let namespace = || namespace.to_owned();
+    let mut primaries = keys.iter().filter(|key| key.is_primary());
+    match (primaries.next(), primaries.next()) {
+        (Some(key), None) => Ok(key),
+        (Some(one), Some(other)) => {
+            Err(KeyError::TwoPrimaries { namespace: namespace(), one: name(one), other: name(other) })
+        }
+        (None, _) if keys.iter().all(|key| !key.is_recorded()) => Err(KeyError::Unsaid(namespace())),
+        (None, _) => Err(KeyError::NonePrimary { namespace: namespace(), why: why_not(keys) }),
+    }
+}
+
+/// Of each key that the controller has had, why it isn't sealed to; the newest first.
+fn why_not(keys: &[SealingKey]) -> String {
+    let mut recorded: Vec<_> = keys.iter().filter(|key| key.is_recorded()).collect();
+    recorded.sort_by_key(|key| std::cmp::Reverse(key.spec.sequence));
+    let state = |key: &SealingKey| {
+        let status = key.status.as_ref();
+        let stalled = status.and_then(|status| find_condition(&status.conditions, "Stalled"));
+        match status.and_then(|status| status.state) {
+            Some(PublishedState::Lost) => "has lost its private half".to_owned(),
+            _ if key.spec.state == KeyState::Revoked => "is revoked".to_owned(),
+            Some(PublishedState::Revoked) if stalled.is_none() => "is revoked".to_owned(),
+            Some(PublishedState::Retiring) => "is retiring".to_owned(),
+            _ => match stalled {
+                Some(stalled) => format!("is stalled ({})", stalled.reason),
+                None => "isn't the primary".to_owned(),
+            },
+        }
+    };
+    let shown = recorded.iter().take(3).map(|key| format!("{} {}", name(key), state(key)));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn name(key: &SealingKey) -> String {
+    key.metadata.name.clone().unwrap_or_default()
+}
+
+impl Fetched {
+    pub(crate) fn recipients(&self) -> Vec<NamedRecipient> {
+        let recovery = self.recovery.iter().map(|recipient| NamedRecipient {
+            recipient: recipient.clone(),
+            name: Some("recovery".to_owned()),
+        });
+        std::iter::once(self.key.clone()).chain(recovery).collect()
+    }
+
+    /// One line: whose keys, and which.
+    pub(crate) fn summary(&self) -> String {
+        let recovery = match self.recovery.len() {
+            0 => String::new(),
+            _ => {
+                let short: Vec<_> =
+                    self.recovery.iter().map(|r| r.fingerprint().short().to_string()).collect();
+                format!(", for recovery {}", short.join(", "))
+            }
+        };
+        format!(
+            "context {} ({}): {} {}{recovery}",
+            self.context,
+            self.server,
+            self.key_name,
+            self.key.recipient.fingerprint().short()
+        )
+    }
+
+    /// A file for `-r`, to be committed.
+    pub(crate) fn to_file(&self) -> String {
+        let one_line = |text: &str| seal_crds::foreign::message(text);
+        let mut text =
+            format!("# context: {}\n# server: {}\n", one_line(&self.context), one_line(&self.server));
+        text += &format!(
+            "\n# name: {}\n# created: {}\n# fingerprint: {}\n{}\n",
+            one_line(&self.key_name),
+            one_line(&self.created_at),
+            self.key.recipient.fingerprint(),
+            self.key.recipient
+        );
+        for recipient in &self.recovery {
+            text += &format!("\n# name: recovery\n# fingerprint: {}\n{recipient}\n", recipient.fingerprint());
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seal_crds::{
+        keys::{Identity, parse_recipients},
+        resources::{Condition, SealingKeySpec, SealingKeyStatus},
+    };
+
+    /// A key of the controller's, as it says it.
+    fn key(name: &str, sequence: i64, state: PublishedState, primary: bool) -> SealingKey {
+        let spec = SealingKeySpec {
+            recipient: Identity::generate().recipient().to_string(),
+            sequence,
+            created_at: "2026-11-21T10:00:00Z".to_owned(),
+            state: KeyState::Active,
+        };
+        let condition = Condition {
+            type_: "Primary".to_owned(),
+            status: primary.into(),
+            observed_generation: None,
+            last_transition_time: "2026-11-21T10:00:00Z".to_owned(),
+            last_update_time: None,
+            reason: "Newest".to_owned(),
+            message: String::new(),
+        };
+        let mut key = SealingKey::new(name, spec);
+        let fingerprint = Some(key.fingerprint().to_string());
+        let conditions = vec![condition];
+        key.status =
+            Some(SealingKeyStatus { fingerprint, state: Some(state), conditions, ..Default::default() });
+        key
+    }
+
+    /// A key that somebody wrote.
+    fn planted(sequence: i64) -> SealingKey {
+        SealingKey { status: None, ..key("planted", sequence, PublishedState::Active, true) }
+    }
+
+    /// The name of the key to seal to, or why there is none.
+    fn chosen(keys: &[SealingKey]) -> Result<String, String> {
+        primary(keys, "seal-system").map(name).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_key_to_seal_to_is_the_one_that_the_controller_calls_primary() {
+        use PublishedState::{Active, Lost, Retiring, Revoked};
+        let first = key("first", 1, Active, true);
+        for other in [planted(2), key("second", 2, Active, false), key("second", 2, Revoked, false)] {
+            assert_eq!(chosen(&[first.clone(), other]), Ok("first".to_owned()));
+        }
+        for (keys, why) in [
+            (vec![planted(1)], "the controller of namespace seal-system hasn't said yet"),
+            (vec![key("a", 1, Revoked, false), planted(2)], "seals to no key now: a is revoked"),
+            (
+                vec![key("a", 1, Retiring, false), key("b", 2, Lost, false)],
+                "seals to no key now: b has lost its private half, a is retiring",
+            ),
+            (
+                vec![key("a", 1, Active, true), key("b", 2, Active, true)],
+                "names two keys to seal to: a and b",
+            ),
+        ] {
+            let error = chosen(&keys).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        // Revoked a moment ago, and the controller hasn't seen it.
+        let mut revoked = first;
+        revoked.spec.state = KeyState::Revoked;
+        assert!(chosen(&[revoked]).unwrap_err().ends_with("first is revoked"));
+    }
+
+    #[test]
+    fn a_fetched_file_reads_back_as_the_same_recipients() {
+        let recipient = |_| Identity::generate().recipient().clone();
+        let fetched = Fetched {
+            context: "prod\nage1evil".to_owned(),
+            server: "https://example".to_owned(),
+            key: NamedRecipient { recipient: recipient(0), name: Some("k".to_owned()) },
+            key_name: "k".to_owned(),
+            created_at: "x".to_owned(),
+            recovery: vec![recipient(1), recipient(2)],
+        };
+        let expected: Vec<_> = fetched.recipients().into_iter().map(|named| named.recipient).collect();
+        assert_eq!(parse_recipients(&fetched.to_file()).unwrap(), expected);
+    }
+}

@@ -1,0 +1,240 @@
+//! A connection to the cluster that is meant, and from its errors to something that can be acted on.
+//!
+//! Not the way there, which is `seal_kubeconfig`'s. Invariant: nothing is waited for without an end.
+
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use kube::{Client, client::Body};
+use seal_kubeconfig::{Proxies, ReadError, Route, RouteError, in_cluster, through_proxy};
+
+use super::access::Access;
+use crate::{
+    keys::http::{BodyError, Runtime, is_timeout, last_words, read_body, root},
+    talk::{exit::Exit, failure::Explain},
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// For everything after the login: name look-up, the request.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// For a login program: somebody may have to type a code into a browser.
+const LOGIN_DEADLINE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    #[error("the login program of context {context} takes longer than {}s", LOGIN_DEADLINE.as_secs())]
+    Login { context: String },
+    #[error("{server} can't be reached{via}: {reason}")]
+    Unreachable { server: String, via: String, reason: String },
+    #[error("{server} doesn't answer")]
+    Timeout { server: String },
+    #[error("{server} doesn't know who is asking (401)")]
+    Unauthenticated { server: String, context: String },
+    #[error("{server} doesn't let you list sealing keys in namespace {namespace} (403)")]
+    Forbidden { server: String, namespace: String },
+    #[error("{server} has no SealingKeys: the controller isn't installed there")]
+    NotInstalled { server: String },
+    #[error("{server} is busy (status {code})")]
+    Busy { server: String, code: u16 },
+    #[error("{server} answered with {what}")]
+    Unexpected { server: String, what: String },
+}
+
+impl From<ReadError> for ConnectError {
+    fn from(error: ReadError) -> Self {
+        Self::Route(error.into())
+    }
+}
+
+impl Explain for ConnectError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Route(RouteError::NoContext(_)) => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Route(RouteError::Read(ReadError::Malformed { .. } | ReadError::OtherKind(_))) => {
+                return None;
+            }
+            Self::Route(RouteError::Read(_)) => "give a kubeconfig with --kubeconfig".to_owned(),
+            Self::Route(error) => return error.hint(),
+            Self::Unauthenticated { context, .. } => {
+                format!("does kubectl work there? Log in again to {context}")
+            }
+            Self::Login { context } => {
+                format!("log in with kubectl --context {context} get --raw /version, and try again")
+            }
+            Self::Unreachable { .. } | Self::Timeout { .. } => {
+                "is this the right --context, and is a VPN needed?".to_owned()
+            }
+            Self::Forbidden { .. } => {
+                "the controller's manifests let every authenticated user read them; ask for that role"
+                    .to_owned()
+            }
+            Self::NotInstalled { .. } => "is this the right --context?".to_owned(),
+            Self::Busy { .. } => "try again in a moment".to_owned(),
+            Self::Unexpected { .. } => return None,
+        })
+    }
+}
+
+impl ConnectError {
+    /// Whether it isn't a slip in what was typed: the user may have to do without the cluster.
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        match self {
+            Self::Route(RouteError::Read(error)) => {
+                !matches!(error, ReadError::Malformed { .. } | ReadError::OtherKind(_))
+            }
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Forbidden { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+pub(crate) struct Connection {
+    pub(super) context: String,
+    pub(super) server: String,
+    /// Through which proxy, as a part of a sentence.
+    via: String,
+    pub(super) client: Client,
+    runtime: Runtime,
+    /// For a request.
+    deadline: Duration,
+}
+
+/// A client for the cluster that is meant.
+pub(crate) fn connect(access: Access) -> Result<Connection, ConnectError> {
+    connect_within(access, LOGIN_DEADLINE)
+}
+
+fn connect_within(access: Access, login_deadline: Duration) -> Result<Connection, ConnectError> {
+    let deadline = access.request_timeout.unwrap_or(DEADLINE);
+    let (mut route, context, read_timeout) = find(access)?;
+    route.config.connect_timeout = Some(CONNECT_TIMEOUT);
+    route.config.read_timeout = Some(read_timeout);
+    route.config.default_retry = false;
+    let (server, via) = (route.server(), through_proxy(&route.config));
+    let runtime = Runtime::new();
+    let client = runtime.block_on(async { tokio::time::timeout(login_deadline, route.client()).await });
+    let client = client.map_err(|_| ConnectError::Login { context: context.clone() })??;
+    Ok(Connection { context, server, via, client, runtime, deadline })
+}
+
+/// The way to the cluster that is meant, what it is called, and how long an answer may take to begin.
+fn find(access: Access) -> Result<(Route, String, Duration), ConnectError> {
+    let request_timeout = access.request_timeout;
+    let may_be_in_cluster = access.may_be_in_cluster;
+    match access.resolve() {
+        Ok((kubeconfig, context)) => {
+            let route = Route::new(&kubeconfig, &context, &Proxies::from_env())?;
+            Ok((route, context, request_timeout.unwrap_or(READ_TIMEOUT)))
+        }
+        Err(error) => match in_cluster().filter(|_| may_be_in_cluster && is_absent(&error)) {
+            Some(route) => {
+                Ok((route?, "the Pod's service account".to_owned(), request_timeout.unwrap_or(DEADLINE)))
+            }
+            None => Err(error),
+        },
+    }
+}
+
+/// Whether there is no kubeconfig at all.
+pub(super) fn is_absent(error: &ConnectError) -> bool {
+    matches!(error, ConnectError::Route(RouteError::Read(ReadError::None | ReadError::Missing(_))))
+}
+
+impl Connection {
+    /// Waits for a request, but not long.
+    pub(super) fn run<T>(
+        &self,
+        namespace: &str,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, ConnectError> {
+        let timed = async { tokio::time::timeout(self.deadline, request).await };
+        match self.runtime.block_on(timed) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.explain(namespace, error)),
+            Err(_) => Err(ConnectError::Timeout { server: self.server.clone() }),
+        }
+    }
+
+    /// Sends a request as it is, and gives what was answered, if it isn't longer than `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing was answered; a status that isn't 200 is an answer.
+    pub(super) fn send(
+        &self,
+        request: Request<Body>,
+        limit: usize,
+    ) -> Result<(StatusCode, Vec<u8>), ConnectError> {
+        let answer = self.run("", async {
+            let response = self.client.send(request).await?;
+            let status = response.status();
+            Ok((status, read_body(response.into_body(), limit).await))
+        })?;
+        let (server, via) = (self.server.clone(), self.via.clone());
+        match answer {
+            (status, Ok(body)) => Ok((status, body)),
+            (_, Err(BodyError::TooLarge)) => {
+                Err(ConnectError::Unexpected { server, what: format!("more than {limit} bytes") })
+            }
+            (_, Err(BodyError::Broken(reason))) => Err(ConnectError::Unreachable { server, via, reason }),
+        }
+    }
+
+    fn explain(&self, namespace: &str, error: kube::Error) -> ConnectError {
+        let server = self.server.clone();
+        match error {
+            kube::Error::Service(error) if error.is::<RouteError>() => {
+                ConnectError::Route(*error.downcast().expect("it is one, as the line above says"))
+            }
+            kube::Error::Api(status) => match status.code {
+                401 => ConnectError::Unauthenticated { server, context: self.context.clone() },
+                403 => ConnectError::Forbidden { server, namespace: namespace.to_owned() },
+                404 => ConnectError::NotInstalled { server },
+                code @ (429 | 502..=504) => ConnectError::Busy { server, code },
+                code => ConnectError::Unexpected { server, what: format!("status {code}") },
+            },
+            kube::Error::SerdeError(_) => ConnectError::Unexpected {
+                server,
+                what: "something that isn't a list of SealingKeys".to_owned(),
+            },
+            other => {
+                let root = root(&other);
+                if is_timeout(root) {
+                    return ConnectError::Timeout { server };
+                }
+                ConnectError::Unreachable { server, via: self.via.clone(), reason: last_words(root) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_login_program_that_hangs_is_not_waited_for() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let kubeconfig = "apiVersion: v1\nkind: Config\ncurrent-context: prod\n\
+            clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n\
+            contexts: [{name: prod, context: {cluster: c, user: u}}]\n\
+            users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, \
+            args: ['20'], interactiveMode: Never}}}]\n";
+        std::fs::write(file.path(), kubeconfig).unwrap();
+        let access = Access { kubeconfig: Some(file.path().to_owned()), ..Access::default() };
+        let start = Instant::now();
+        let error = connect_within(access, Duration::from_millis(100)).err().unwrap();
+        assert!(matches!(&error, ConnectError::Login { context } if context == "prod"), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(10), "waited {:?}", start.elapsed());
+    }
+}

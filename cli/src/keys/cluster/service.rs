@@ -1,0 +1,174 @@
+//! A controller that speaks the peer's HTTP, asked through the API server's proxy to its Service: the peer's own
+//! controller, or ours with `--compat-http`.
+//!
+//! Not what is asked or made of the answers. Invariant: nothing of a server's text is repeated, since it may quote
+//! a credential; a status is told by its number.
+
+use http::{Method, Request, StatusCode, header};
+use k8s_openapi::api::core::v1;
+use kube::client::Body;
+use seal_kubeconfig::{ReadError, RouteError};
+
+use super::{
+    access::Access,
+    connect::{ConnectError, Connection, connect},
+};
+use crate::talk::{exit::Exit, failure::Explain};
+
+/// A Service's manifest, a certificate, a SealedSecret: all are far smaller.
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
+
+/// A Service by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Service {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl Default for Service {
+    /// Where the peer's manifests put it.
+    fn default() -> Self {
+        Self { namespace: "kube-system".to_owned(), name: "sealed-secrets-controller".to_owned() }
+    }
+}
+
+/// Why a Service can't be used. The last facts of the peer's own messages are in it, as scripts look for them.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServiceError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("{0:?} can't be the name of a Service or a namespace")]
+    NotName(String),
+    #[error("cannot get sealed secret service: services {:?} not found in namespace {}", .0.name, .0.namespace)]
+    NotFound(Service),
+    #[error("cannot get sealed secret service: services {:?} is forbidden in namespace {} (403)", .0.name, .0.namespace)]
+    Forbidden(Service),
+    #[error("cannot get sealed secret service: status {0}")]
+    Unexpected(u16),
+    #[error("cannot get sealed secret service: the answer isn't a Service")]
+    NotService,
+    #[error("the Service {} has no ports", .0.name)]
+    NoPorts(Service),
+}
+
+impl Explain for ServiceError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Connect(error) => error.exit(),
+            Self::NotName(_) => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Connect(ConnectError::Unreachable { .. } | ConnectError::Timeout { .. }) => {
+                "is this the right --context, and is a VPN needed?".to_owned()
+            }
+            Self::Connect(ConnectError::Route(RouteError::Read(
+                ReadError::None | ReadError::Missing(_) | ReadError::Unreadable(..),
+            ))) => {
+                "give a kubeconfig with --kubeconfig, or, to seal, a certificate with --cert".to_owned()
+            }
+            Self::Connect(error) => return error.hint(),
+            Self::NotFound(_) => {
+                "give the controller's Service with --controller-name and --controller-namespace".to_owned()
+            }
+            Self::Forbidden(_) => {
+                "reading the certificate needs the verb get on services and on services/proxy; or take it from a \
+                 file with --cert"
+                    .to_owned()
+            }
+            Self::NotName(_) | Self::Unexpected(_) | Self::NotService | Self::NoPorts(_) => return None,
+        })
+    }
+}
+
+/// Whether a name is one segment of a path, and leads nowhere else.
+fn is_path_segment(name: &str) -> bool {
+    let inside = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
+    !name.is_empty() && !name.starts_with('.') && name.bytes().all(inside)
+}
+
+/// A controller that was found.
+pub(crate) struct Controller {
+    connection: Connection,
+    /// Up to where its own paths begin.
+    proxy: String,
+}
+
+impl Controller {
+    /// Connects to the cluster and finds the port of the Service: its first one, by name, as the peer does.
+    ///
+    /// # Errors
+    ///
+    /// Any [`ServiceError`].
+    pub(crate) fn find(access: Access, service: &Service) -> Result<Self, ServiceError> {
+        for name in [&service.namespace, &service.name] {
+            if !is_path_segment(name) {
+                return Err(ServiceError::NotName(name.clone()));
+            }
+        }
+        let connection = connect(access)?;
+        let path = format!("/api/v1/namespaces/{}/services/{}", service.namespace, service.name);
+        let request = Request::get(&path).header(header::ACCEPT, "application/json");
+        let request = request.body(Body::empty()).expect("names of plain letters make a path");
+        let (status, body) = connection.send(request, MAX_ANSWER)?;
+        match status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Err(ServiceError::NotFound(service.clone())),
+            StatusCode::FORBIDDEN => return Err(ServiceError::Forbidden(service.clone())),
+            StatusCode::UNAUTHORIZED => {
+                let (server, context) = (connection.server, connection.context);
+                return Err(ConnectError::Unauthenticated { server, context }.into());
+            }
+            status => return Err(ServiceError::Unexpected(status.as_u16())),
+        }
+        let found: v1::Service = serde_json::from_slice(&body).map_err(|_| ServiceError::NotService)?;
+        let ports = found.spec.and_then(|spec| spec.ports).unwrap_or_default();
+        let port = ports.first().ok_or_else(|| ServiceError::NoPorts(service.clone()))?;
+        // A name of the server's choice would lead the user's request to any path there is. A single port needs none.
+        let port = port.name.as_deref().unwrap_or_default();
+        if !port.is_empty() && !is_path_segment(port) {
+            return Err(ServiceError::NotService);
+        }
+        let Service { namespace, name } = service;
+        let proxy = format!("/api/v1/namespaces/{namespace}/services/http:{name}:{port}/proxy");
+        Ok(Self { connection, proxy })
+    }
+
+    /// Asks the controller, and gives the status and what came with it. A GET has no body.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing was answered.
+    pub(crate) fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Vec<u8>), ConnectError> {
+        let mut request = Request::builder().method(&method).uri(format!("{}{path}", self.proxy));
+        request = match method {
+            Method::GET => request.header(header::ACCEPT, "application/x-pem-file, */*"),
+            _ => request.header(header::ACCEPT, "application/json, */*"),
+        };
+        let request = request.body(Body::from(body)).expect("names of plain letters make a path");
+        self.connection.send(request, MAX_ANSWER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_nowhere_but_to_itself() {
+        for name in ["http", "8080", "sealed-secrets.v1"] {
+            assert!(is_path_segment(name), "{name}");
+        }
+        for name in ["", ".", "..", "a b", "x/../../..", "a?b", "a#b", "a%2fb", "a:b", "\u{e4}"] {
+            assert!(!is_path_segment(name), "{name}");
+        }
+    }
+}

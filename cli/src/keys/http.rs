@@ -1,0 +1,255 @@
+//! HTTP where no cluster is asked: one GET of a URL, bounded in size and time.
+//!
+//! Not a client of its own: connections, TLS and the system's roots of trust are those that kube brings. Proxies
+//! come from the environment, as Go reads it.
+//!
+//! Invariant: an answer is held in memory only up to a limit, and nothing is waited for without an end.
+
+use std::{error::Error, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use http::{HeaderValue, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use kube::{Client, client::Body};
+use seal_kubeconfig::{Proxies, RouteError, through_proxy};
+use zeroize::Zeroizing;
+
+use crate::talk::failure::reason;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For everything: name look-up, redirects, the answer.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// As many as Go's client, and so the peer, follows.
+const MAX_REDIRECTS: usize = 10;
+
+/// Why there is no answer, or none of use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GetError {
+    #[error("isn't a URL of http or https")]
+    NotHttp,
+    #[error("{host} can't be reached{via}: {reason}")]
+    Unreachable { host: String, via: String, reason: String },
+    #[error("{host} doesn't answer")]
+    Timeout { host: String },
+    #[error("{host} answered with status {code}")]
+    Status { host: String, code: u16 },
+    #[error("{host} answered with more than {limit} bytes")]
+    TooLarge { host: String, limit: usize },
+    #[error("{host} redirects to a place that isn't followed")]
+    Redirect { host: String },
+    #[error(transparent)]
+    Proxy(#[from] RouteError),
+}
+
+/// Doesn't wait, when dropped, for a login program that hangs.
+pub(crate) struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    pub(crate) fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Self(Some(runtime.expect("a runtime needs nothing but file descriptors")))
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.as_ref().expect("it is taken only by drop").block_on(future)
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A body that can't be had.
+pub(crate) enum BodyError {
+    TooLarge,
+    /// The innermost reason.
+    Broken(String),
+}
+
+/// All of a body, if it isn't longer than `limit` bytes.
+pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes().to_vec()),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Err(error) => Err(BodyError::Broken(root(&*error).to_string())),
+    }
+}
+
+/// The innermost of an error's causes: it says it in a few words; the layers above repeat each other.
+pub(crate) fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root
+}
+
+/// Whether an innermost cause is that nothing came in time.
+pub(crate) fn is_timeout(root: &(dyn Error + 'static)) -> bool {
+    root.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
+}
+
+/// An innermost cause as people read it.
+pub(crate) fn last_words(root: &(dyn Error + 'static)) -> String {
+    match root.downcast_ref::<std::io::Error>() {
+        Some(error) => reason(error),
+        // hyper-util's errors of SOCKS don't say what is under them.
+        None => {
+            root.to_string().replace("failed to create underlying connection", "no connection to the proxy")
+        }
+    }
+}
+
+/// What a URL answers with status 200, redirects followed, but never from https to http.
+///
+/// # Errors
+///
+/// Any [`GetError`].
+pub(crate) fn get(url: &str, limit: usize) -> Result<Vec<u8>, GetError> {
+    get_within(url, limit, DEADLINE)
+}
+
+fn get_within(url: &str, limit: usize, deadline: Duration) -> Result<Vec<u8>, GetError> {
+    let mut url = parse(url).ok_or(GetError::NotHttp)?;
+    let runtime = Runtime::new();
+    let host = |url: &Uri| url.host().unwrap_or_default().to_owned();
+    let started = std::time::Instant::now();
+    for _ in 0..=MAX_REDIRECTS {
+        let left = deadline.saturating_sub(started.elapsed());
+        let answer = runtime.block_on(async { tokio::time::timeout(left, get_once(&url, limit)).await });
+        match answer.map_err(|_| GetError::Timeout { host: host(&url) })?? {
+            Answer::Body(body) => return Ok(body),
+            Answer::Elsewhere(location) => {
+                let next = resolve(&url, &location).ok_or(GetError::Redirect { host: host(&url) })?;
+                if url.scheme_str() == Some("https") && next.scheme_str() != Some("https") {
+                    return Err(GetError::Redirect { host: host(&url) });
+                }
+                url = next;
+            }
+        }
+    }
+    Err(GetError::Redirect { host: host(&url) })
+}
+
+enum Answer {
+    Body(Vec<u8>),
+    Elsewhere(String),
+}
+
+async fn get_once(url: &Uri, limit: usize) -> Result<Answer, GetError> {
+    let host = url.host().unwrap_or_default().to_owned();
+    let mut config = Proxies::from_env().config(base(url))?;
+    let via = through_proxy(&config);
+    let failed = |error: kube::Error| {
+        let (host, root) = (host.clone(), root(&error));
+        if is_timeout(root) {
+            return GetError::Timeout { host };
+        }
+        GetError::Unreachable { host, via: via.clone(), reason: last_words(root) }
+    };
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(DEADLINE);
+    config.default_retry = false;
+    let client = Client::try_from(config).map_err(failed)?;
+    // Not `path_and_query().as_str()`, which has no `/` in `https://host?query`.
+    let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
+    let mut request = Request::get(format!("{}{query}", url.path()))
+        .header(header::ACCEPT, "application/x-pem-file, */*")
+        .body(Body::empty())
+        .expect("a path of a URL and a fixed header make a request");
+    if let Some(login) = login(url) {
+        request.headers_mut().insert(header::AUTHORIZATION, login);
+    }
+    let response = client.send(request).await.map_err(failed)?;
+    let status = response.status();
+    if status.is_redirection() {
+        let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+        let location = location.ok_or_else(|| GetError::Redirect { host: host.clone() })?;
+        return Ok(Answer::Elsewhere(location.to_owned()));
+    }
+    if status != StatusCode::OK {
+        return Err(GetError::Status { host, code: status.as_u16() });
+    }
+    match read_body(response.into_body(), limit).await {
+        Ok(body) => Ok(Answer::Body(body)),
+        Err(BodyError::TooLarge) => Err(GetError::TooLarge { host, limit }),
+        Err(BodyError::Broken(reason)) => Err(GetError::Unreachable { host, via, reason }),
+    }
+}
+
+/// A URL of http or https with a host.
+fn parse(text: &str) -> Option<Uri> {
+    let url: Uri = text.split('#').next()?.parse().ok()?;
+    let is_http = matches!(url.scheme_str(), Some("http" | "https"));
+    (is_http && url.host().is_some_and(|host| !host.is_empty())).then_some(url)
+}
+
+/// `user:password@` in a URL, as Go sends it.
+fn login(url: &Uri) -> Option<HeaderValue> {
+    let (user, _) = url.authority()?.as_str().rsplit_once('@')?;
+    let mut login = Zeroizing::new(unescape(user));
+    if !login.contains(&b':') {
+        login.push(b':');
+    }
+    let mut header = HeaderValue::try_from(format!("Basic {}", BASE64.encode(&*login))).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+/// A URL, or whatever else somebody typed, without the login in it: to be shown.
+pub(crate) fn without_login(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{place}{path}")
+}
+
+/// A part of a URL with its escapes resolved (RFC 3986, 2.1); what is no escape stays.
+pub(crate) fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex =
+            |at: usize| char::from(*after.get(at)?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        match (first, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push(high << 4 | low);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    bytes
+}
+
+/// Scheme and authority alone: what the path goes behind.
+fn base(url: &Uri) -> Uri {
+    let mut parts = url.clone().into_parts();
+    parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+    Uri::from_parts(parts).expect("a URL stays one when its path becomes /")
+}
+
+/// A redirect's target (RFC 3986, 5.2, without the removal of dots, which servers do themselves).
+fn resolve(from: &Uri, location: &str) -> Option<Uri> {
+    let (scheme, authority) = (from.scheme_str()?, from.authority()?);
+    if location.contains("://") {
+        parse(location)
+    } else if location.starts_with("//") {
+        parse(&format!("{scheme}:{location}"))
+    } else if location.starts_with('/') {
+        parse(&format!("{scheme}://{authority}{location}"))
+    } else {
+        let directory = from.path().rsplit_once('/').map_or("", |(directory, _)| directory);
+        parse(&format!("{scheme}://{authority}{directory}/{location}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! `kubeseal`: the command line of Bitnami's sealed-secrets, for whoever has scripts that call it.
+//!
+//! ```text
+//! flags ──► options ──► seal, raw, merge, remote, unseal ──► print ──► output
+//! typed     meant       read (schema), do                    as Go
+//! ```
+//!
+//! The same flags, input, output and exit codes, byte for byte but for the ciphertext; where the peer is unsafe it
+//! differs, and `tests/kubeseal` lists every such case. Not `seal`'s own commands, which may be better in all of
+//! this and are free to be.
+//!
+//! Invariants:
+//!
+//! * It ends with 0 if it did what was asked, with 1 if it couldn't, with 2 where a flag is wrong: the peer's
+//!   codes, not `seal`'s.
+//! * Nothing is printed or written before all of it is known to be right.
+
+mod failure;
+mod flags;
+mod json;
+mod merge;
+mod namespace;
+mod node;
+mod options;
+mod print;
+mod raw;
+mod read;
+mod remote;
+mod schema;
+mod seal;
+mod sealed;
+mod unseal;
+mod yaml;
+
+use std::{ffi::OsString, path::Path, process::ExitCode};
+
+use failure::KubesealError;
+use flags::{FlagError, Values};
+use options::Options;
+use seal_crds::{foreign, keys::Certificate};
+
+use crate::{
+    files::{
+        input::Input,
+        output::{self, Privacy},
+    },
+    keys::certificate::{self, ReadCertificateError},
+    source::Source,
+    talk::{failure::Failure, terminal},
+};
+
+/// The peer's, whose scripts ask for it: flags and output are those of this version.
+const PEER_VERSION: &str = "v0.40.0";
+
+/// The name that the program was called by, if it is this one.
+pub(crate) fn called(program: Option<&OsString>) -> Option<String> {
+    let program = program?;
+    let is_it = Path::new(program).file_name().is_some_and(|name| name == "kubeseal");
+    is_it.then(|| foreign::path(Path::new(program)))
+}
+
+/// Runs with these arguments, the program's name not among them.
+pub(crate) fn main(program: &str, args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = args.into_iter().map(|arg| arg.into_string().map_err(|_| FlagError::NotText));
+    let values = args
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|args| flags::parse(args, |name| std::env::var(name).ok()));
+    let values = match values {
+        Ok(values) => values,
+        Err(error) => return refuse(program, error),
+    };
+    match run(program, &values) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal::print_failure(&failure);
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Says that a flag is wrong where the peer says it: on standard output, behind all the flags there are.
+fn refuse(program: &str, error: FlagError) -> ExitCode {
+    terminal::note(&flags::title(program));
+    let text = format!("{}{}\n", flags::list(), foreign::message(&error.to_string()));
+    // Nobody is left to tell if standard output is gone.
+    let _ = output::to_stdout(text.as_bytes());
+    // Whoever sends the result elsewhere would see the title alone.
+    if terminal::stderr_is_terminal() && !terminal::stdout_is_terminal() {
+        terminal::print_failure(&error.into());
+    }
+    ExitCode::from(2)
+}
+
+fn run(program: &str, values: &Values) -> Result<(), Failure> {
+    values.notes.iter().for_each(|note| terminal::note(note));
+    if values.wants_help {
+        return output::to_stdout(flags::help(program).as_bytes());
+    }
+    if values.is_set("version") {
+        return output::to_stdout(format!("kubeseal version: {PEER_VERSION}\n").as_bytes());
+    }
+    if values.is_set("help") {
+        return output::to_stdout(flags::help(program).as_bytes());
+    }
+    let options = Options::new(values)?;
+    if !options.from_file.is_empty() && !options.is_raw {
+        return Err(KubesealError::FromFileWithoutRaw.into());
+    }
+    let input = input(&options)?;
+    if options.is_unseal {
+        let secret = unseal::unseal(&options, &input.read()?)?;
+        let text = print::objects([&secret], &options.format)?;
+        return write(&options.output, text.as_bytes(), Privacy::Private);
+    }
+    if !options.private_keys.is_empty() && terminal::stderr_is_terminal() {
+        terminal::warn("--recovery-private-key has no effect without --recovery-unseal", None);
+    }
+    if options.is_validate {
+        return remote::validate(options, &input.read()?);
+    }
+    if options.is_reencrypt {
+        let (format, output) = (options.format.clone(), options.output.clone());
+        let sealed = remote::reencrypt(options, &input.read()?)?;
+        return write(&output, print::objects(&sealed, &format)?.as_bytes(), Privacy::Public);
+    }
+    seal(options, &input)
+}
+
+/// Everything that needs a certificate.
+fn seal(mut options: Options, input: &Input) -> Result<(), Failure> {
+    let (pem, from) = match &options.certificate {
+        Some(location) => (certificate::load(location)?, location.clone()),
+        None => {
+            // The namespace is looked up in the same kubeconfig afterwards.
+            let access = options.access.split_off();
+            let from = "the controller's certificate".to_owned();
+            (certificate::fetch(access, &options.controller)?, from)
+        }
+    };
+    if options.is_fetch {
+        return write(&options.output, &pem, Privacy::Public);
+    }
+    let certificate = usable(&pem, &from)?;
+    if let Some(into) = &options.merge_into {
+        return merge::merge(&options, into, &source(input)?, &certificate);
+    }
+    if options.is_raw {
+        return write(&options.output, raw::raw(&options, &certificate)?.as_bytes(), Privacy::Public);
+    }
+    let sealed = seal::seal(&options, &seal::Overrides::default(), &source(input)?, &certificate)?;
+    write(&options.output, print::objects(&sealed, &options.format)?.as_bytes(), Privacy::Public)
+}
+
+fn usable(pem: &[u8], from: &str) -> Result<Certificate, Failure> {
+    certificate::for_sealing(pem, from).map_err(|error| match error {
+        ReadCertificateError::Expired { date, .. } => KubesealError::Expired(date).into(),
+        other => other.into(),
+    })
+}
+
+/// Where to read from; a file is looked for at once, before anything else is tried.
+fn input(options: &Options) -> Result<Input, Failure> {
+    match &options.input {
+        Some(path) => {
+            let failed = |error| KubesealError::SecretFile(path.clone(), error);
+            drop(std::fs::File::open(path).map_err(failed)?);
+            Ok(Input::File(path.clone()))
+        }
+        None => {
+            if !options.is_raw && !options.is_fetch && terminal::stdin_is_terminal() {
+                terminal::note("(tty detected: expecting json/yaml k8s resource in stdin)");
+            }
+            Ok(Input::Stdin)
+        }
+    }
+}
+
+/// The text of the Secrets. What isn't text has none in it.
+fn source(input: &Input) -> Result<Source, Failure> {
+    input.read().map_err(|failure| failure.under(&KubesealError::NoSecrets))
+}
+
+fn write(output: &Option<std::path::PathBuf>, bytes: &[u8], privacy: Privacy) -> Result<(), Failure> {
+    match output {
+        Some(path) => Ok(output::to_files(&[(path, bytes)], privacy)?),
+        None => output::to_stdout(bytes),
+    }
+}

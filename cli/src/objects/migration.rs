@@ -1,0 +1,275 @@
+//! One SealedSecret of the peer's into the native format: what it becomes, and which bytes of its file change.
+//!
+//! Not files and not the report, which are the command's. Nothing is decided by annotations that a key can't
+//! confirm: the scope is that of the label which opened. Invariant: the Secret stays the same, byte by byte of every
+//! value; where it can't, or could later on, the object is refused, or whoever asked for it is told.
+
+mod metadata;
+mod open;
+mod template;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use seal_crds::{
+    ItemName, NameError, Plaintext, Scope,
+    bitnami::Opened,
+    keys::{Fingerprint, Keyring},
+    native::{Item, NamedRecipient},
+    resources::{API_VERSION, bitnami},
+};
+
+use crate::{
+    manifest::{Edits, Located, Manifest, Object},
+    objects::{
+        sealed::{self, OpenError, Public},
+        sealing::{self, Target},
+    },
+    talk::failure::{Explain, Failure},
+    yaml::{
+        tree::{NodeId, Tree},
+        value::Value,
+    },
+};
+
+use template::Substitution;
+
+/// How all objects of one run are migrated.
+pub(crate) struct How<'h> {
+    pub(crate) keys: &'h Keyring,
+    pub(crate) recipients: &'h [NamedRecipient],
+    /// Whether a Go template that has no counterpart becomes what it renders to now.
+    pub(crate) renders: bool,
+}
+
+/// An object, migrated.
+pub(crate) struct Migrated {
+    pub(crate) edits: Edits,
+    pub(crate) done: Done,
+    pub(crate) warnings: Vec<Located<String>>,
+}
+
+/// What there is to tell about it.
+pub(crate) struct Done {
+    pub(crate) at: usize,
+    pub(crate) target: Target,
+    pub(crate) scope: Scope,
+    pub(crate) items: usize,
+    pub(crate) opened_by: Vec<Fingerprint>,
+    /// Keys that were templates and are items now.
+    pub(crate) rendered: Vec<ItemName>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum MigrateError {
+    #[error("template.data.{key}: {why}")]
+    Untranslatable { key: ItemName, why: String },
+    #[error("template.data.{key} can't be rendered")]
+    Unrendered { key: ItemName, source: seal_crds::gotemplate::GoTemplateError },
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl Explain for MigrateError {
+    fn hint(&self) -> Option<String> {
+        matches!(self, Self::Untranslatable { .. }).then(|| {
+            "write it with $(item) yourself after the migration, or give --render-templates, which seals what it \
+             renders to now: then a change of an item no longer changes it"
+                .to_owned()
+        })
+    }
+}
+
+/// Migrates one object.
+pub(crate) fn migrate(
+    manifest: &Manifest<'_>,
+    object: &Object,
+    public: Public,
+    how: &How<'_>,
+) -> Result<Migrated, Failure> {
+    let tree = manifest.tree(object);
+    let at = tree.range(object.node).start;
+    let Public { target, annotations, spec } = public;
+    let place = target.place();
+    let opened = open::open(&target, &annotations, &spec, how.keys).map_err(|(source, hint)| {
+        Failure::from(OpenError::with_hint(&place, source, hint)).at(manifest.spot(at))
+    })?;
+    let mut work = Work { tree, object: object.node, warnings: Vec::new() };
+    work.warn_of_scope(&annotations, opened.scope);
+    work.warn_of_fields();
+    let Opened { scope, mut items, shape, by: opened_by } = opened;
+    let mut template = match shape {
+        None => work.template(&spec),
+        Some(shape) => work.sealed_in_template(&spec, shape),
+    };
+
+    let mut rendered = Vec::new();
+    let mut for_templates = BTreeSet::new();
+    if spec.data.is_none() {
+        let found = work.translate(&spec, &items, how.renders).map_err(|error| manifest.locate(error))?;
+        template.data = found.texts.into_iter().map(|(key, text)| (key.to_string(), text)).collect();
+        work.warn_of_templates(&target, &found.uses);
+        for_templates = found.uses;
+        rendered = found.rendered.keys().cloned().collect();
+        items.retain(|name, _| !found.omitted.contains(name));
+        items.extend(found.rendered);
+    }
+    let items: BTreeMap<ItemName, Item> = items
+        .into_iter()
+        .map(|(name, value)| {
+            let template = for_templates.contains(&name);
+            (name, Item { value, template })
+        })
+        .collect();
+    let count = items.len();
+    let sealed = sealing::seal_items(&target, scope, how.recipients, &items, template)
+        .map_err(|error| Failure::from(error).at(manifest.spot(at)))?;
+    let edits = work.edits(object.document, sealing::spec_value(&sealed));
+    let done = Done { at, target, scope, items: count, opened_by, rendered };
+    Ok(Migrated { edits, done, warnings: work.warnings })
+}
+
+/// An object while it is migrated.
+struct Work<'m, 'a> {
+    tree: &'m Tree<'a>,
+    object: NodeId,
+    warnings: Vec<Located<String>>,
+}
+
+/// What becomes of `template.data`. No `Debug`: it holds plaintext.
+#[derive(Default)]
+struct Translated {
+    texts: BTreeMap<ItemName, String>,
+    /// The items that these texts use.
+    uses: BTreeSet<ItemName>,
+    rendered: BTreeMap<ItemName, Plaintext>,
+    /// The items that aren't in the Secret, and that no text uses.
+    omitted: BTreeSet<ItemName>,
+}
+
+impl Work<'_, '_> {
+    fn node(&self, path: &[&str]) -> Option<NodeId> {
+        path.iter().try_fold(self.object, |node, key| self.tree.get(node, key))
+    }
+
+    /// Where a field's key is, else where the object is.
+    fn at(&self, path: &[&str]) -> usize {
+        let key = path.split_last().and_then(|(name, path)| {
+            let entries = self.tree.mapping(self.node(path)?)?;
+            entries.iter().find(|(key, _)| self.tree.scalar(*key) == Some(name)).map(|(key, _)| *key)
+        });
+        self.tree.range(key.unwrap_or(self.object)).start
+    }
+
+    fn warn(&mut self, path: &[&str], warning: String) {
+        let at = self.at(path);
+        self.warnings.push(Located { error: warning, at });
+    }
+
+    fn warn_of_scope(&mut self, annotations: &BTreeMap<String, String>, scope: Scope) {
+        let claimed = sealed::claimed_scope(annotations);
+        if claimed != scope {
+            let what = format!(
+                "the annotations claim scope {claimed}, but it was sealed with scope {scope}, which it keeps"
+            );
+            self.warn(&["metadata", "annotations"], what);
+        }
+    }
+
+    /// In the native format an item goes into templates only if its sealer allows it, and here that is whoever migrates.
+    fn warn_of_templates(&mut self, target: &Target, uses: &BTreeSet<ItemName>) {
+        let items: Vec<&str> = uses.iter().map(ItemName::as_str).collect();
+        let (item, is) = match items.len() {
+            0 => return,
+            1 => ("item", "is"),
+            _ => ("items", "are"),
+        };
+        let items = items.join(", ");
+        self.warn(
+            &["spec", "template", "data"],
+            format!(
+                "{target}: {item} {items} {is} sealed for use in templates, because template.data uses {}: whoever \
+                 can edit the manifest decides where in the Secret such a value stands",
+                if uses.len() == 1 { "it" } else { "them" }
+            ),
+        );
+    }
+
+    fn translate(
+        &mut self,
+        spec: &bitnami::SealedSecretSpec,
+        items: &BTreeMap<ItemName, Plaintext>,
+        renders: bool,
+    ) -> Result<Translated, Located<MigrateError>> {
+        let data = &spec.template.data;
+        let omitted = data.iter().filter(|(_, text)| text.is_none());
+        let omitted: BTreeSet<ItemName> = omitted.filter_map(|(key, _)| key.parse().ok()).collect();
+        let mut substitution = Substitution::new(items, &omitted, data);
+        let mut translated = Translated { omitted: omitted.clone(), ..Translated::default() };
+        for (key, text) in data {
+            let path = ["spec", "template", "data", key.as_str()];
+            let error = |error: MigrateError| Located { error, at: self.at(&path) };
+            let key: ItemName = key.parse().map_err(|name: NameError| error(name.into()))?;
+            let Some(text) = text else {
+                let what = if items.contains_key(&key) {
+                    format!(
+                        "item {key} is left out: template.data.{key} is null, so it never was in the Secret"
+                    )
+                } else {
+                    format!("template.data.{key} is left out: it is null, and no item has that name")
+                };
+                self.warn(&path, what);
+                continue;
+            };
+            if items.contains_key(&key) {
+                self.warn(
+                    &path,
+                    format!("template.data.{key} is left out: the item of that name always won"),
+                );
+                continue;
+            }
+            let type_ = spec.template.type_.as_deref().unwrap_or_default();
+            let in_json = template::is_json(type_, &key);
+            match substitution.translate(&key, text, in_json) {
+                Ok((text, uses)) => {
+                    translated.uses.extend(uses);
+                    translated.texts.insert(key, text);
+                }
+                Err(_) if renders => {
+                    let value = substitution.render(text, in_json);
+                    let value = value
+                        .map_err(|source| error(MigrateError::Unrendered { key: key.clone(), source }))?;
+                    translated.rendered.insert(key, value);
+                }
+                Err(why) => return Err(error(MigrateError::Untranslatable { key, why: why.to_string() })),
+            }
+        }
+        Ok(translated)
+    }
+
+    /// The bytes that change: the version, the spec, and the annotations that spoke of the scope.
+    fn edits(&self, document: usize, spec: Value) -> Edits {
+        let version = self.node(&["apiVersion"]).map(|node| (node, Value::text(API_VERSION)));
+        let spec = self.node(&["spec"]).map(|node| (node, spec));
+        Edits { document, replaced: version.into_iter().chain(spec).collect(), removed: self.scope_marks() }
+    }
+
+    /// The marks of the scope; with the whole mapping where it holds nothing else.
+    fn scope_marks(&self) -> Vec<(NodeId, Vec<NodeId>)> {
+        let Some(metadata) = self.node(&["metadata"]) else { return Vec::new() };
+        let entry_of = |node: NodeId, name: &str| {
+            let entries = self.tree.mapping(node).unwrap_or_default();
+            entries.iter().find(|(key, _)| self.tree.scalar(*key) == Some(name)).copied()
+        };
+        let Some((key, annotations)) = entry_of(metadata, "annotations") else { return Vec::new() };
+        let all = self.tree.mapping(annotations).unwrap_or_default().len();
+        let marks: Vec<NodeId> = [bitnami::CLUSTER_WIDE, bitnami::NAMESPACE_WIDE]
+            .into_iter()
+            .filter_map(|mark| Some(entry_of(annotations, mark)?.0))
+            .collect();
+        match marks.len() {
+            0 => Vec::new(),
+            found if found == all => vec![(metadata, vec![key])],
+            _ => vec![(annotations, marks)],
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Opening what is about to be sealed again.
+//!
+//! Not the template, of which nothing is looked at here, so that one that has no counterpart is no reason not to
+//! open. Invariant: the scope is that of the label under which everything opened; a namespace that nobody gave is
+//! never part of such a label.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use seal_crds::{
+    Sealed as _, UnsealError,
+    bitnami::{BitnamiSealed, Opened},
+    gotemplate::Branching,
+    keys::Keyring,
+    resources::bitnami::{SealedSecretSpec, Template},
+};
+
+use crate::objects::sealing::Target;
+
+/// Opens the object under the scope it claims, else under another. The error has what to try beside it, where
+/// that is known here.
+pub(super) fn open(
+    target: &Target,
+    annotations: &BTreeMap<String, String>,
+    spec: &SealedSecretSpec,
+    keys: &Keyring,
+) -> Result<Opened, (UnsealError, Option<String>)> {
+    let ciphertext = SealedSecretSpec { template: Template::default(), ..spec.clone() };
+    let sealed =
+        BitnamiSealed::parse(target.place(), annotations, &ciphertext, &BTreeSet::new(), Branching::Refused)
+            .map_err(|error| (error, None))?;
+    if target.namespace.is_some() {
+        return sealed.open_under(sealed.scopes(), keys).map_err(|error| (error, None));
+    }
+    sealed.open_under([sealed.scope()], keys).map_err(|error| {
+        let hint = "it has no namespace, and may be sealed for one: give it with -n".to_owned();
+        let hint = error.may_pass_with_other_keys().then_some(hint);
+        (error, hint)
+    })
+}

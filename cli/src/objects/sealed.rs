@@ -1,0 +1,145 @@
+//! A SealedSecret of either format, out of a manifest: where it is for, and what is sealed.
+//!
+//! Not the opening. Invariant: what is read is what kubectl would send; a version that nobody here knows is
+//! refused, not guessed at.
+
+mod place;
+
+use std::collections::BTreeMap;
+
+use seal_crds::{
+    Format, Namespace, Place, Scope, UnsealError,
+    bitnami::BitnamiSealed,
+    gotemplate::Branching,
+    resources::{self, bitnami},
+    secret::REFUSED_TYPES,
+};
+
+use crate::{
+    manifest::{Manifest, Object},
+    objects::sealing::Target,
+    talk::{
+        exit::Exit,
+        failure::{Explain, Failure},
+    },
+};
+
+pub(crate) use place::read as target;
+
+#[derive(Debug, thiserror::Error)]
+enum FormatError {
+    #[error("this is a SealedSecret of {0}, which this version doesn't know")]
+    Unknown(String),
+}
+
+impl Explain for FormatError {
+    fn hint(&self) -> Option<String> {
+        let (native, peer) = (resources::API_VERSION, bitnami::API_VERSION);
+        Some(format!("known are {native} and {peer}; is there a newer seal?"))
+    }
+}
+
+/// An object that can't be opened, or whose public part is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{place} can't be opened")]
+pub(crate) struct OpenError {
+    place: Place,
+    source: Box<UnsealError>,
+    hint: Option<String>,
+}
+
+impl OpenError {
+    pub(crate) fn new(place: &Place, source: UnsealError) -> Self {
+        Self::with_hint(place, source, None)
+    }
+
+    /// With what to try, where whoever failed knows more than the error says.
+    pub(crate) fn with_hint(place: &Place, source: UnsealError, hint: Option<String>) -> Self {
+        Self { place: place.clone(), source: Box::new(source), hint }
+    }
+}
+
+impl Explain for OpenError {
+    fn exit(&self) -> Exit {
+        Exit::Failure
+    }
+
+    fn hint(&self) -> Option<String> {
+        if self.hint.is_some() {
+            return self.hint.clone();
+        }
+        Some(match &*self.source {
+            UnsealError::NoMatchingKey { .. } => {
+                "give the identity of one of these recipients with -i".to_owned()
+            }
+            UnsealError::WrongPlace { .. } | UnsealError::WrongScope { .. } => {
+                "a SealedSecret opens only as what it was sealed for; undo the change".to_owned()
+            }
+            UnsealError::NoRsaKey { .. } => {
+                format!("give the key with -i; {}", crate::keys::identities::BACKUP)
+            }
+            UnsealError::CannotOpen { .. } => {
+                "a backup of all of the cluster's keys has the old ones too; -i may be given several times"
+                    .to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The format of a SealedSecret.
+pub(crate) fn format(manifest: &Manifest<'_>, object: &Object) -> Result<Format, Failure> {
+    let tree = manifest.tree(object);
+    let version = tree.get(object.node, "apiVersion");
+    match version.and_then(|id| tree.scalar(id)).unwrap_or_default() {
+        // The native format's own version is looked at inside.
+        found if found.split('/').next() == Some(resources::GROUP) => Ok(Format::Native),
+        bitnami::API_VERSION => Ok(Format::Bitnami),
+        other => {
+            let at = tree.range(version.unwrap_or(object.node)).start;
+            Err(Failure::from(FormatError::Unknown(other.to_owned())).at(manifest.spot(at)))
+        }
+    }
+}
+
+/// What anybody can read of a SealedSecret of the peer's.
+pub(crate) struct Public {
+    pub(crate) target: Target,
+    /// Those of the SealedSecret itself.
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) spec: bitnami::SealedSecretSpec,
+}
+
+/// A SealedSecret of the peer's, as it stands.
+pub(crate) fn bitnami(
+    manifest: &Manifest<'_>,
+    object: &Object,
+    flag: Option<&Namespace>,
+) -> Result<Public, Failure> {
+    let spec = manifest.bitnami_spec(object)?;
+    let annotations = manifest.annotations(object)?;
+    let may_be_open = claimed_scope(&annotations) == Scope::ClusterWide;
+    let target = target(manifest, object, flag, may_be_open)?;
+    Ok(Public { target, annotations, spec })
+}
+
+/// The scope that annotations claim, as the peer reads them.
+pub(crate) fn claimed_scope(annotations: &BTreeMap<String, String>) -> Scope {
+    let says = |key| annotations.get(key).is_some_and(|value| value == "true");
+    match (says(bitnami::CLUSTER_WIDE), says(bitnami::NAMESPACE_WIDE)) {
+        (true, _) => Scope::ClusterWide,
+        (false, true) => Scope::NamespaceWide,
+        (false, false) => Scope::Strict,
+    }
+}
+
+impl Public {
+    /// The object, with every check that needs no key.
+    pub(crate) fn parse(&self) -> Result<BitnamiSealed, OpenError> {
+        let place = self.target.place();
+        // Whether a type may be made, and a template branch, is a controller's policy; whoever has the keys may look.
+        let allowed = REFUSED_TYPES.map(str::to_owned).into();
+        BitnamiSealed::parse(place.clone(), &self.annotations, &self.spec, &allowed, Branching::Allowed)
+            .map_err(|source| OpenError::new(&place, source))
+    }
+}

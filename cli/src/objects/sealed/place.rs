@@ -1,0 +1,117 @@
+//! Where a SealedSecret was found: what its metadata says, else `-n`.
+
+use seal_crds::{NameError, Namespace};
+
+use crate::{
+    manifest::{FieldError, Fields, Located, Manifest, Object, text_of},
+    objects::sealing::Target,
+    talk::{
+        exit::Exit,
+        failure::{Explain, Failure},
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+enum PlaceError {
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("the SealedSecret has no name")]
+    NoName,
+    #[error("the SealedSecret has no namespace, and it opens only in the right one")]
+    NoNamespace,
+    #[error("-n says {flag}, the manifest says {manifest}")]
+    OtherNamespace { flag: Namespace, manifest: Namespace },
+}
+
+impl Explain for PlaceError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoNamespace | Self::OtherNamespace { .. } => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Field(error) => error.hint(),
+            Self::NoNamespace => Some("give it with -n".to_owned()),
+            Self::OtherNamespace { .. } => Some("leave -n out".to_owned()),
+            Self::Name(_) | Self::NoName => None,
+        }
+    }
+}
+
+/// The namespace and name of a SealedSecret; `may_be_open` where its scope doesn't bind the namespace.
+pub(crate) fn read(
+    manifest: &Manifest<'_>,
+    object: &Object,
+    flag: Option<&Namespace>,
+    may_be_open: bool,
+) -> Result<Target, Failure> {
+    let (tree, source) = (manifest.tree(object), manifest.source.text());
+    let at = tree.range(object.node).start;
+    let find = || -> Result<Target, Located<PlaceError>> {
+        let fields =
+            Fields::read(tree, object.node, "the SealedSecret").map_err(|e| e.map(PlaceError::from))?;
+        let no_name = || Located { error: PlaceError::NoName, at };
+        let metadata = Fields::read(tree, fields.get("metadata").ok_or_else(no_name)?, "metadata")
+            .map_err(|e| e.map(PlaceError::from))?;
+        let text = |key: &str| match metadata.get(key) {
+            None => Ok(None),
+            Some(id) => text_of(tree, source, id, || format!("metadata.{key}"))
+                .map(|text| Some((text, tree.range(id).start)))
+                .map_err(|e| e.map(PlaceError::from)),
+        };
+        let (name, name_at) = text("name")?.ok_or_else(no_name)?;
+        let name = name.parse().map_err(|error: NameError| Located { error: error.into(), at: name_at })?;
+        let namespace = match (text("namespace")?, flag) {
+            (Some((text, at)), flag) => {
+                let manifest: Namespace =
+                    text.parse().map_err(|error: NameError| Located { error: error.into(), at })?;
+                if let Some(flag) = flag.filter(|flag| **flag != manifest) {
+                    let error = PlaceError::OtherNamespace { flag: flag.clone(), manifest };
+                    return Err(Located { error, at });
+                }
+                Some(manifest)
+            }
+            (None, Some(flag)) => Some(flag.clone()),
+            (None, None) if may_be_open => None,
+            (None, None) => {
+                return Err(Located { error: PlaceError::NoNamespace, at });
+            }
+        };
+        Ok(Target { namespace, name })
+    };
+    find().map_err(|error| manifest.locate(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+    use zeroize::Zeroizing;
+
+    fn place(metadata: &str, flag: Option<&str>, may_be_open: bool) -> Result<String, String> {
+        let text = format!("apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nmetadata: {metadata}\n");
+        let source = Source::new("f".to_owned(), Zeroizing::new(text));
+        let manifest = Manifest::parse(&source).unwrap();
+        let object = &manifest.objects[0];
+        let flag = flag.map(|flag| flag.parse().unwrap());
+        let target = read(&manifest, object, flag.as_ref(), may_be_open);
+        target.map(|target| target.to_string()).map_err(|failure| failure.facts[0].clone())
+    }
+
+    #[test]
+    fn a_place_is_the_manifests_else_the_flags() {
+        assert_eq!(place("{name: db, namespace: prod}", None, false).unwrap(), "prod/db");
+        assert_eq!(place("{name: db}", Some("prod"), false).unwrap(), "prod/db");
+        assert_eq!(place("{name: db}", None, true).unwrap(), "db");
+        let contradiction = place("{name: db, namespace: prod}", Some("dev"), false);
+        assert_eq!(contradiction.unwrap_err(), "-n says dev, the manifest says prod");
+        assert!(place("{name: db}", None, false).is_err());
+        assert!(place("{namespace: prod}", None, false).is_err());
+        assert!(place("{name: ../db, namespace: prod}", None, false).is_err());
+    }
+}

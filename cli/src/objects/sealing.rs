@@ -1,0 +1,273 @@
+//! From a Secret to the SealedSecret that is written in its place.
+//!
+//! The contract crate seals; here the result gets its fixed order of fields
+//! (what changes least comes first, items one to a line), and a warning where
+//! it grew too large for the way most people apply it.
+
+pub(crate) mod bitnami;
+pub(crate) mod choose;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use seal_crds::{
+    ItemName, Name, Namespace, Place, Scope,
+    native::{self, Item, NamedRecipient, SealError},
+    resources::{API_VERSION, Envelope, SEALED_SECRET, SealedSecretSpec, Template, TemplateMetadata},
+};
+
+use crate::{
+    objects::secret::Secret,
+    talk::{exit::Exit, failure::Explain},
+    yaml::value::Value,
+};
+
+/// All annotations of an object together, to the API server; kubectl's
+/// client-side apply puts the whole object into one of them.
+const MAX_ANNOTATIONS: usize = 262_144;
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// In which format everything of one run is sealed, and how.
+pub(crate) enum How {
+    Native(Sealing),
+    Bitnami(bitnami::Sealing),
+}
+
+impl How {
+    /// Seals a Secret, which is used up.
+    pub(crate) fn seal(&self, secret: Secret, target: &Target) -> Result<Value, SealingError> {
+        match self {
+            Self::Native(how) => seal(secret, target, how),
+            Self::Bitnami(how) => Ok(bitnami::seal(secret, target, how)),
+        }
+    }
+}
+
+/// How everything of one run is sealed in the native format.
+pub(crate) struct Sealing {
+    pub(crate) recipients: Vec<NamedRecipient>,
+    pub(crate) scope: Scope,
+    pub(crate) template_items: BTreeSet<ItemName>,
+}
+
+/// Where a SealedSecret goes. Only a cluster-wide one may leave the namespace
+/// open.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) namespace: Option<Namespace>,
+    pub(crate) name: Name,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{target} can't be sealed")]
+pub(crate) struct SealingError {
+    target: String,
+    source: Box<SealError>,
+}
+
+impl Explain for SealingError {
+    fn exit(&self) -> Exit {
+        match *self.source {
+            SealError::MixedRecipients { .. } | SealError::TooManyRecipients(_) => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match *self.source {
+            SealError::MixedRecipients { .. } => Some(
+                "an age file holds one sort or the other; post-quantum recipients start with age1pq1 \
+                 (seal keys new makes an identity for one)"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl Target {
+    /// The place to seal or open at. Where the namespace is open any will do:
+    /// the scope is cluster-wide, which binds none.
+    pub(crate) fn place(&self) -> Place {
+        let any = || "default".parse().expect("default is a namespace");
+        Place { namespace: self.namespace.clone().unwrap_or_else(any), name: self.name.clone() }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{namespace}/{}", self.name),
+            None => write!(f, "{}", self.name),
+        }
+    }
+}
+
+/// Seals a Secret, which is used up.
+fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Value, SealingError> {
+    let template = Template {
+        type_: Some(secret.type_),
+        immutable: secret.immutable,
+        metadata: TemplateMetadata { labels: secret.labels, annotations: secret.annotations },
+        data: BTreeMap::new(),
+    };
+    let items: BTreeMap<ItemName, Item> = secret
+        .items
+        .into_iter()
+        .map(|(name, value)| {
+            let template = how.template_items.contains(&name);
+            (name, Item { value, template })
+        })
+        .collect();
+    let spec = seal_items(target, how.scope, &how.recipients, &items, template)?;
+    Ok(object(target, &spec))
+}
+
+/// Seals items into a spec.
+pub(crate) fn seal_items(
+    target: &Target,
+    scope: Scope,
+    recipients: &[NamedRecipient],
+    items: &BTreeMap<ItemName, Item>,
+    template: Template,
+) -> Result<SealedSecretSpec, SealingError> {
+    let spec = native::seal(&target.place(), scope, recipients, items, template, &BTreeSet::new());
+    spec.map_err(|source| SealingError { target: target.to_string(), source: Box::new(source) })
+}
+
+/// Whether client-side `kubectl apply` would fail on the object for its size.
+pub(crate) fn is_too_large_to_apply(object: &Value) -> bool {
+    // kubectl adds the empty annotations it is about to fill, and a line break.
+    let added = r#""annotations":{},"#.len() + "\n".len();
+    object.to_compact_json().len() + added + LAST_APPLIED.len() > MAX_ANNOTATIONS
+}
+
+fn object(target: &Target, spec: &SealedSecretSpec) -> Value {
+    let namespace = target.namespace.as_ref().map(|namespace| ("namespace", Value::text(namespace.as_str())));
+    mapping([
+        Some(("apiVersion", Value::text(API_VERSION))),
+        Some(("kind", Value::text(SEALED_SECRET))),
+        Some(("metadata", mapping([Some(("name", Value::text(target.name.as_str()))), namespace]))),
+        Some(("spec", spec_value(spec))),
+    ])
+}
+
+/// The spec, in its fixed order.
+pub(crate) fn spec_value(spec: &SealedSecretSpec) -> Value {
+    let template = (!spec.template.is_default()).then(|| ("template", template_value(&spec.template)));
+    mapping([
+        Some(("scope", Value::text(spec.scope.as_str()))),
+        Some(("envelopes", Value::Sequence(spec.envelopes.iter().map(envelope_value).collect()))),
+        Some(("encryptedData", Value::strings(&spec.encrypted_data))),
+        template,
+    ])
+}
+
+fn envelope_value(envelope: &Envelope) -> Value {
+    let recipient = |hint: &seal_crds::resources::RecipientHint| {
+        let name = hint.name.as_ref().map(|name| ("name", Value::text(name.as_str())));
+        mapping([name, Some(("fingerprint", Value::text(hint.fingerprint.as_str())))])
+    };
+    mapping([
+        Some(("keys", Value::Sequence(envelope.keys.iter().map(|key| Value::text(key.as_str())).collect()))),
+        Some(("recipients", Value::Sequence(envelope.recipients.iter().map(recipient).collect()))),
+        Some(("age", Value::text(envelope.age.as_str()))),
+    ])
+}
+
+fn template_value(template: &Template) -> Value {
+    let strings = |name, strings: &BTreeMap<String, String>| {
+        (!strings.is_empty()).then(|| (name, Value::strings(strings)))
+    };
+    let metadata = (!template.metadata.is_empty()).then(|| {
+        let (labels, annotations) = (&template.metadata.labels, &template.metadata.annotations);
+        ("metadata", mapping([strings("labels", labels), strings("annotations", annotations)]))
+    });
+    mapping([
+        template.type_.as_ref().map(|type_| ("type", Value::text(type_.as_str()))),
+        template.immutable.map(|immutable| ("immutable", Value::Bool(immutable))),
+        metadata,
+        strings("data", &template.data),
+    ])
+}
+
+fn mapping<const N: usize>(entries: [Option<(&str, Value)>; N]) -> Value {
+    Value::Mapping(entries.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seal_crds::{Plaintext, keys::Identity, resources::SealedSecret};
+
+    fn sealed(scope: Scope, value: &[u8]) -> Value {
+        let secret = Secret {
+            namespace: None,
+            name: None,
+            type_: "Opaque".to_owned(),
+            immutable: Some(true),
+            labels: BTreeMap::from([("on".to_owned(), "null".to_owned())]),
+            annotations: BTreeMap::from([("a".to_owned(), "b\n\u{1b}é".to_owned())]),
+            peer_annotations: BTreeMap::new(),
+            items: BTreeMap::from([("null".parse().unwrap(), Plaintext::from(value.to_vec()))]),
+        };
+        let recipient = Identity::generate().recipient().clone();
+        let how = Sealing {
+            recipients: vec![NamedRecipient { recipient, name: Some("yes".to_owned()) }],
+            scope,
+            template_items: BTreeSet::new(),
+        };
+        let target = Target { namespace: Some("prod".parse().unwrap()), name: "db".parse().unwrap() };
+        seal(secret, &target, &how).unwrap()
+    }
+
+    #[test]
+    fn the_written_form_reads_back_as_the_resource() {
+        let value = sealed(Scope::Strict, b"x");
+        let from_yaml: SealedSecret = serde_yaml::from_str(&value.to_yaml(0)).unwrap();
+        let from_json: SealedSecret = serde_json::from_str(&value.to_json(0, 2)).unwrap();
+        assert_eq!(from_yaml, from_json);
+        assert_eq!(from_yaml.spec.template.metadata.annotations["a"], "b\n\u{1b}é");
+        assert_eq!(from_yaml.spec.envelopes[0].recipients[0].name.as_deref(), Some("yes"));
+        assert_eq!(from_yaml.status, None);
+    }
+
+    #[test]
+    fn fields_come_in_a_fixed_order_and_each_item_on_one_line() {
+        let text = sealed(Scope::NamespaceWide, &[0; 5000]).to_yaml(0);
+        let keys: Vec<_> = text.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key).collect();
+        assert_eq!(
+            keys,
+            [
+                "apiVersion",
+                "kind",
+                "metadata",
+                "  name",
+                "  namespace",
+                "spec",
+                "  scope",
+                "  envelopes",
+                "    - keys",
+                "      recipients",
+                "        - name",
+                "          fingerprint",
+                "      age",
+                "  encryptedData",
+                "    \"null\"",
+                "  template",
+                "    type",
+                "    immutable",
+                "    metadata",
+                "      labels",
+                "        \"on\"",
+                "      annotations",
+                "        a",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_large_object_is_told_apart_from_a_small_one() {
+        assert!(!is_too_large_to_apply(&sealed(Scope::Strict, &[0; 100_000])));
+        assert!(is_too_large_to_apply(&sealed(Scope::Strict, &[0; 200_000])));
+    }
+}

@@ -1,0 +1,119 @@
+//! From a Secret to a SealedSecret of the peer's, as kubeseal writes it.
+//!
+//! Not the choice of the certificate. Invariant: what stands in the result beside ciphertext is what stood in the
+//! Secret, less what tools keep there of their own: a copy of the object as it was applied holds the values.
+
+use std::collections::BTreeMap;
+
+use seal_crds::{
+    Binding, Scope,
+    bitnami::{scope_annotation, seal_item},
+    keys::RsaPublicKey,
+    resources::{SEALED_SECRET, bitnami::API_VERSION},
+};
+
+use super::{Target, mapping};
+use crate::{objects::secret::Secret, yaml::value::Value};
+
+/// How everything of one run is sealed.
+pub(crate) struct Sealing {
+    pub(crate) key: RsaPublicKey,
+    pub(crate) scope: Scope,
+}
+
+/// Seals a Secret, which is used up.
+pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Value {
+    let binding = Binding::new(how.scope, &target.place());
+    let items: BTreeMap<String, String> = secret
+        .items
+        .iter()
+        .map(|(item, value)| (item.to_string(), seal_item(&how.key, &binding, value.expose())))
+        .collect();
+    let mark = scope_annotation(how.scope).map(|key| (key.to_owned(), "true".to_owned()));
+    let own: BTreeMap<String, String> = mark.into_iter().collect();
+    let mut annotations = secret.annotations;
+    annotations.extend(secret.peer_annotations);
+    annotations.extend(own.clone());
+    let strings = |name, strings: &BTreeMap<String, String>| {
+        (!strings.is_empty()).then(|| (name, Value::strings(strings)))
+    };
+    let name = || Some(("name", Value::text(target.name.as_str())));
+    let namespace =
+        || target.namespace.as_ref().map(|namespace| ("namespace", Value::text(namespace.as_str())));
+    let metadata = mapping([
+        strings("annotations", &annotations),
+        strings("labels", &secret.labels),
+        name(),
+        namespace(),
+    ]);
+    let template = mapping([
+        secret.immutable.map(|immutable| ("immutable", Value::Bool(immutable))),
+        Some(("metadata", metadata)),
+        Some(("type", Value::text(secret.type_))),
+    ]);
+    mapping([
+        Some(("apiVersion", Value::text(API_VERSION))),
+        Some(("kind", Value::text(SEALED_SECRET))),
+        Some(("metadata", mapping([strings("annotations", &own), name(), namespace()]))),
+        Some((
+            "spec",
+            mapping([Some(("encryptedData", Value::strings(&items))), Some(("template", template))]),
+        )),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use seal_crds::{
+        Plaintext, Sealed as _,
+        bitnami::BitnamiSealed,
+        gotemplate::Branching,
+        keys::{Keyring, RsaPrivateKey},
+        resources::bitnami::SealedSecretSpec,
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_opens_in_its_scope_and_says_which() {
+        let mut keys = Keyring::default();
+        keys.insert_rsa_key(
+            RsaPrivateKey::from_pem(include_str!("../../../../crds/src/keys/testdata/rsa-2048.pem")).unwrap(),
+        );
+        for scope in Scope::ALL {
+            let secret = Secret {
+                namespace: None,
+                name: None,
+                type_: "Opaque".to_owned(),
+                immutable: Some(true),
+                labels: BTreeMap::from([("app".to_owned(), "db".to_owned())]),
+                annotations: BTreeMap::new(),
+                peer_annotations: BTreeMap::from([(
+                    "sealedsecrets.bitnami.com/managed".to_owned(),
+                    "true".to_owned(),
+                )]),
+                items: BTreeMap::from([("a".parse().unwrap(), Plaintext::from(b"x".to_vec()))]),
+            };
+            let target = Target { namespace: Some("prod".parse().unwrap()), name: "db".parse().unwrap() };
+            let how = Sealing { key: keys.rsa_keys()[0].public_key().clone(), scope };
+            let text = seal(secret, &target, &how).to_yaml(0);
+            let object: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+            let annotations = object["metadata"].get("annotations").cloned().unwrap_or_default();
+            let annotations: Option<BTreeMap<String, String>> = serde_json::from_value(annotations).unwrap();
+            let spec = SealedSecretSpec::from_json(&object["spec"]).unwrap();
+            assert_eq!(spec.template.metadata.annotations.len(), 1 + usize::from(scope != Scope::Strict));
+            let sealed = BitnamiSealed::parse(
+                target.place(),
+                &annotations.unwrap_or_default(),
+                &spec,
+                &BTreeSet::new(),
+                Branching::Refused,
+            );
+            let sealed = sealed.unwrap();
+            assert_eq!((sealed.scope(), sealed.shape().immutable), (scope, Some(true)));
+            assert_eq!(sealed.unseal(&keys).unwrap().data[&"a".parse().unwrap()].expose(), b"x");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! In which format to seal, and to whom: what the flags say together.
+//!
+//! Not the reading of recipients and certificates. Invariant: what makes no sense in the format that was asked for
+//! is refused before anything is read.
+
+use seal_crds::keys::Certificate;
+
+use super::{How, Sealing, bitnami};
+use crate::{
+    args::{
+        ClusterArgs, SealFormat, SealingArgs,
+        plan::{self, PlanError, RecipientChoice},
+    },
+    keys::{
+        certificate,
+        cluster::{Access, Service},
+        recipients::{self, looks_like_recipient, shortened},
+    },
+    talk::{
+        exit::Exit,
+        failure::{Explain, Failure},
+        terminal,
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+enum ChoiceError {
+    #[error("--cert is for --seal-format bitnami")]
+    CertificateForNative,
+    #[error("--controller-name is for --seal-format bitnami")]
+    ServiceForNative,
+    #[error("a SealedSecret of bitnami.com is sealed to one certificate, and {0} are given")]
+    Several(usize),
+    #[error("a SealedSecret of bitnami.com is sealed to a certificate, and {0} is none")]
+    NotCertificate(String),
+    #[error("--template-item is for the native format")]
+    TemplateItem,
+}
+
+impl Explain for ChoiceError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::CertificateForNative => {
+                "add --seal-format bitnami, or give recipients with -r (seal keys fetch > prod.pub)"
+                    .to_owned()
+            }
+            Self::ServiceForNative => "the native format reads SealingKeys, which need no Service".to_owned(),
+            Self::Several(_) => "give one, with --cert".to_owned(),
+            Self::NotCertificate(_) => "give one with --cert (kubeseal --fetch-cert > cert.pem)".to_owned(),
+            Self::TemplateItem => "in that of bitnami.com templates may use every item".to_owned(),
+        })
+    }
+}
+
+/// Whether the flags make sense together.
+pub(crate) fn check(args: &SealingArgs) -> Result<(), Failure> {
+    let certificates = args.cert.iter().chain(&args.recipients);
+    match args.seal_format {
+        SealFormat::Native if args.cert.is_some() => Err(ChoiceError::CertificateForNative),
+        SealFormat::Native if args.controller_name.is_some() => Err(ChoiceError::ServiceForNative),
+        SealFormat::Native => Ok(()),
+        SealFormat::Bitnami if !args.template_items.is_empty() => Err(ChoiceError::TemplateItem),
+        SealFormat::Bitnami => match args.recipients.iter().find(|given| looks_like_recipient(given)) {
+            // A private key in its place isn't repeated.
+            Some(given) if given.starts_with("age1") || given.starts_with("ssh-") => {
+                Err(ChoiceError::NotCertificate(shortened(given)))
+            }
+            Some(_) => Err(ChoiceError::NotCertificate("what -r gives".to_owned())),
+            None => match certificates.count() {
+                0 | 1 => Ok(()),
+                several => Err(ChoiceError::Several(several)),
+            },
+        },
+    }
+    .map_err(Failure::from)
+}
+
+/// The format, with recipients or a certificate that can be sealed to now.
+pub(crate) fn choose(args: SealingArgs) -> Result<How, Failure> {
+    check(&args)?;
+    let scope = args.scope;
+    match args.seal_format {
+        SealFormat::Native => {
+            let choice = RecipientChoice::new(args.recipients, args.cluster, plan::is_watched())?;
+            let recipients = recipients::resolve(&choice)?;
+            let template_items = args.template_items.into_iter().collect();
+            Ok(How::Native(Sealing { recipients, scope, template_items }))
+        }
+        SealFormat::Bitnami => {
+            let certificate = match args.cert.as_ref().or(args.recipients.first()) {
+                Some(location) => certificate::for_sealing(&certificate::load(location)?, location)?,
+                None => from_cluster(&args.cluster, args.controller_name)?,
+            };
+            Ok(How::Bitnami(bitnami::Sealing { key: certificate.public_key().clone(), scope }))
+        }
+    }
+}
+
+/// The certificate that a controller gives out, if somebody named the cluster or sees which it is.
+fn from_cluster(args: &ClusterArgs, name: Option<String>) -> Result<Certificate, Failure> {
+    if args.context.is_none() && !plan::is_watched() {
+        return Err(PlanError::UnnamedController.into());
+    }
+    let default = Service::default();
+    let service = Service {
+        namespace: args.controller_namespace.as_ref().map_or(default.namespace, ToString::to_string),
+        name: name.unwrap_or(default.name),
+    };
+    let access = Access::from(args);
+    let context = match &args.context {
+        Some(context) => context.clone(),
+        None => access.read()?.current_context.unwrap_or_default(),
+    };
+    let from = format!("context {context}, Service {}/{}", service.namespace, service.name);
+    let certificate = certificate::for_sealing(&certificate::fetch(access, &service)?, &from)?;
+    terminal::note(&format!("sealing to {from}: {}", certificate.public_key().fingerprint().short()));
+    Ok(certificate)
+}

@@ -1,0 +1,533 @@
+//! A Secret out of a manifest, as kubectl and the API server would read it:
+//! `data` is base64, `stringData` is text and wins, both may be there.
+//!
+//! What the server sets or a tool writes about itself (`uid`, `managedFields`,
+//! Argo CD's tracking id) isn't part of a Secret that somebody writes, and is
+//! left out; every other label and annotation is sealed with it.
+//! Unknown fields are refused: a misspelt `stringdata` would be a value lost.
+//!
+//! A Secret may hold no values at all, as a placeholder or as a patch; what becomes of it is up to the caller.
+
+mod error;
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use base64::{
+    DecodeError, Engine as _,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use seal_crds::{
+    ItemName, NameError, Plaintext,
+    resources::{
+        DIGEST_ANNOTATION,
+        bitnami::{CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, SKIP_SET_OWNER_REFERENCES},
+    },
+    secret::{Mark, OPAQUE, check_annotations, check_label},
+};
+use zeroize::Zeroizing;
+
+use super::{Secret, check::check, look::Look};
+use crate::{
+    manifest::{Field, FieldError, Fields, Located, is_directive, shown, text_of},
+    yaml::{
+        resolve::{Plain, plain},
+        tree::{NodeId, NodeKind, Style, Tree},
+    },
+};
+
+pub(crate) use error::ReadError;
+
+/// Go's `base64.StdEncoding`: padded, and lenient about the last bits.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
+
+/// Annotations by which the peer's controller knows what it may do with a Secret.
+const PEER_ANNOTATIONS: [&str; 3] = [MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
+
+/// A Secret with what there is to say about how it was written.
+pub(crate) struct Reading {
+    pub(crate) secret: Secret,
+    /// Whether it is to be merged into another one. It has no items then.
+    pub(crate) is_patch: bool,
+    pub(crate) places: Places,
+    /// What was left out and may be missed.
+    pub(crate) warnings: Vec<Located<String>>,
+    /// What is left out unless the format is the peer's.
+    pub(crate) peer_warnings: Vec<Located<String>>,
+}
+
+/// Where in the text things are, for messages about them.
+pub(crate) struct Places {
+    pub(crate) whole: usize,
+    /// The whole, where there is none; the same for the name.
+    pub(crate) namespace: usize,
+    pub(crate) name: usize,
+    /// A `generateName` that has no name beside it.
+    pub(crate) generate_name: Option<usize>,
+}
+
+/// Reads and checks the Secret at `node`. `source` is the text of the tree.
+pub(crate) fn read(tree: &Tree<'_>, source: &str, node: NodeId) -> Result<Reading, Located<ReadError>> {
+    let (warnings, peer_warnings) = (Vec::new(), Vec::new());
+    Reader { tree, source, directive: None, removal: None, warnings, peer_warnings }.secret(node)
+}
+
+struct Reader<'t, 'a> {
+    tree: &'t Tree<'a>,
+    source: &'t str,
+    /// The first directive of a patch.
+    directive: Option<Located<String>>,
+    /// The first entry that is written as null: to a patch the word for "remove it".
+    removal: Option<Located<FieldError>>,
+    warnings: Vec<Located<String>>,
+    peer_warnings: Vec<Located<String>>,
+}
+
+type Reads<T> = Result<T, Located<ReadError>>;
+
+impl<'t> Reader<'t, '_> {
+    fn secret(mut self, node: NodeId) -> Reads<Reading> {
+        let at = self.at(node);
+        let mut secret = Secret {
+            namespace: None,
+            name: None,
+            type_: OPAQUE.to_owned(),
+            immutable: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            peer_annotations: BTreeMap::new(),
+            items: BTreeMap::new(),
+        };
+        let mut places = Places { whole: at, namespace: at, name: at, generate_name: None };
+        let mut item_at: BTreeMap<ItemName, usize> = BTreeMap::new();
+        let mut type_at = at;
+        let fields = self.fields(node, "the Secret")?;
+        // First of all: SOPS may have encrypted names, types and labels as well.
+        if let Some(sops) = fields.iter().find(|field| field.key == "sops") {
+            return Err(self.error(sops.key_id, ReadError::Sops));
+        }
+        for field in fields.iter() {
+            match field.key {
+                _ if self.is_directive(field) => {}
+                "apiVersion" | "kind" | "data" | "stringData" | "status" => {}
+                "type" => {
+                    type_at = self.at(field.value);
+                    secret.type_ = self.optional_text(field.value, "type")?.unwrap_or(OPAQUE).to_owned();
+                }
+                "immutable" => secret.immutable = self.optional_bool(field.value)?,
+                "metadata" => self.metadata(field.value, &mut secret, &mut places)?,
+                other => return Err(self.unknown(other, field.key_id)),
+            }
+        }
+        // stringData last: it wins.
+        for key in ["data", "stringData"] {
+            let Some(values) = fields.get(key) else { continue };
+            for field in self.fields(values, key)?.iter() {
+                if self.is_directive(field)
+                    || self.is_removal(field, || format!("item {} under {key}", shown(field.key)))
+                {
+                    continue;
+                }
+                let item: ItemName = field.key.parse().map_err(|error: NameError| {
+                    self.error(field.key_id, ReadError::NotItem { under: key, rule: error.rule })
+                })?;
+                let value = self.value(key, &item, field.value)?;
+                if let Some(look) = Look::of(value.expose()) {
+                    self.warn(field.value, format!("item {item} {look}"));
+                }
+                item_at.insert(item.clone(), self.at(field.value));
+                secret.items.insert(item, value);
+            }
+        }
+        let is_patch = self.check_patch(!secret.items.is_empty())?;
+        if !secret.items.is_empty() {
+            check(&secret).map_err(|error| {
+                let item = error.item().and_then(|item| item_at.get(item).copied());
+                let about_type = error.is_about_type().then_some(type_at);
+                Located { at: item.or(about_type).unwrap_or(at), error: error.into() }
+            })?;
+        }
+        Ok(Reading { secret, is_patch, places, warnings: self.warnings, peer_warnings: self.peer_warnings })
+    }
+
+    fn metadata(&mut self, node: NodeId, secret: &mut Secret, places: &mut Places) -> Reads<()> {
+        let mut generate_name = None;
+        for field in self.fields(node, "metadata")?.iter() {
+            match field.key {
+                _ if self.is_directive(field) => {}
+                "namespace" => {
+                    places.namespace = self.at(field.value);
+                    secret.namespace = self.optional_name(field.value, "metadata.namespace")?;
+                }
+                "name" => {
+                    places.name = self.at(field.value);
+                    secret.name = self.optional_name(field.value, "metadata.name")?;
+                }
+                "generateName" => generate_name = Some(self.at(field.key_id)),
+                "labels" => {
+                    secret.labels = self.strings(field.value, "label")?;
+                    for (key, value) in &secret.labels {
+                        check_label(key, value).map_err(|error| self.error(field.value, error))?;
+                    }
+                }
+                "annotations" => {
+                    secret.peer_annotations = self.peer_annotations(field.value)?;
+                    secret.annotations = self.strings(field.value, "annotation")?;
+                    check_annotations(&secret.annotations).map_err(|error| self.error(field.value, error))?;
+                }
+                // What the API server sets.
+                "creationTimestamp"
+                | "resourceVersion"
+                | "uid"
+                | "managedFields"
+                | "ownerReferences"
+                | "selfLink"
+                | "generation"
+                | "deletionTimestamp"
+                | "deletionGracePeriodSeconds" => {}
+                other => self.warn(
+                    field.key_id,
+                    format!("metadata.{other} is left out: it isn't part of a SealedSecret"),
+                ),
+            }
+        }
+        places.generate_name = generate_name.filter(|_| secret.name.is_none());
+        Ok(())
+    }
+
+    /// Labels or annotations, without the marks by which tools track objects.
+    fn strings(&mut self, node: NodeId, what: &str) -> Reads<BTreeMap<String, String>> {
+        let mut strings = BTreeMap::new();
+        for field in self.fields(node, &format!("metadata.{what}s"))?.iter() {
+            if self.is_directive(field) || self.is_removal(field, || format!("{what} {}", shown(field.key))) {
+                continue;
+            }
+            // kubectl's own, on every object it applied (it holds the values), and our controller's, on every Secret
+            // that it made.
+            if matches!(field.key, "kubectl.kubernetes.io/last-applied-configuration" | DIGEST_ANNOTATION) {
+                continue;
+            }
+            if what == "annotation" && PEER_ANNOTATIONS.contains(&field.key) {
+                let warning = format!("{what} {} is left out: it speaks to the peer's controller", field.key);
+                self.peer_warnings.push(Located { error: warning, at: self.at(field.key_id) });
+                continue;
+            }
+            if let Some(mark) = Mark::of(field.key) {
+                let why = match field.key {
+                    CLUSTER_WIDE => "; the scope is set by --scope cluster-wide".to_owned(),
+                    NAMESPACE_WIDE => "; the scope is set by --scope namespace-wide".to_owned(),
+                    _ => format!(": {mark}"),
+                };
+                self.warn(field.key_id, format!("{what} {} is left out{why}", field.key));
+                continue;
+            }
+            let text = self.text(field.value, || format!("{what} {}", field.key))?;
+            strings.insert(field.key.to_owned(), text.to_owned());
+        }
+        Ok(strings)
+    }
+
+    fn peer_annotations(&self, node: NodeId) -> Reads<BTreeMap<String, String>> {
+        let fields = self.fields(node, "metadata.annotations")?;
+        let own = fields.iter().filter(|field| PEER_ANNOTATIONS.contains(&field.key));
+        own.map(|field| {
+            let text = self.text(field.value, || format!("annotation {}", field.key))?;
+            Ok((field.key.to_owned(), text.to_owned()))
+        })
+        .collect()
+    }
+
+    fn value(&self, key: &str, item: &ItemName, node: NodeId) -> Reads<Plaintext> {
+        let text = self.text(node, || format!("item {item} under {key}"))?;
+        if key == "stringData" {
+            return Ok(Plaintext::from(text.as_bytes().to_vec()));
+        }
+        decode(text).map_err(|error| {
+            let (offset, cut_off) = match error {
+                DecodeError::InvalidByte(offset, _) | DecodeError::InvalidLastSymbol(offset, _) => {
+                    (offset, false)
+                }
+                DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => (0, true),
+            };
+            // Where the text stands as it is, the byte itself can be pointed at.
+            let range = self.tree.range(self.tree.resolve(node));
+            let quote = usize::from(self.source[range.clone()].starts_with(['"', '\'']));
+            let plainly = self.source[range.clone()].get(quote..quote + text.len()) == Some(text);
+            let at = if plainly { range.start + quote + offset } else { range.start };
+            let look = Look::of(text.as_bytes());
+            Located { error: ReadError::NotBase64 { item: item.clone(), cut_off, look }, at }
+        })
+    }
+
+    /// Notes the directive of a patch.
+    fn is_directive(&mut self, field: &Field<'_>) -> bool {
+        let is_directive = is_directive(field.key);
+        if is_directive && self.directive.is_none() {
+            self.directive = Some(Located { error: shown(field.key), at: self.at(field.key_id) });
+        }
+        is_directive
+    }
+
+    /// Notes an entry that is null in so many words. Where nothing is written after the key, a value was forgotten.
+    fn is_removal(&mut self, field: &Field<'_>, what: impl Fn() -> String) -> bool {
+        let is_removal = self.is_null(field.value) && !self.tree.range(field.value).is_empty();
+        if is_removal && self.removal.is_none() {
+            self.removal = Some(Located { error: FieldError::NoValue(what()), at: self.at(field.value) });
+        }
+        is_removal
+    }
+
+    /// Whether the Secret is a patch. One with values is refused: what is sealed becomes a Secret of its own, and
+    /// isn't merged into the other.
+    fn check_patch(&mut self, has_values: bool) -> Reads<bool> {
+        match (self.directive.take(), self.removal.take()) {
+            (Some(directive), _) if has_values => {
+                Err(directive.map(|directive| ReadError::PatchWithValues { directive }))
+            }
+            // In a whole Secret that is a value which was forgotten.
+            (None, Some(removal)) if has_values => Err(removal.map(ReadError::from)),
+            (directive, _) => Ok(directive.is_some()),
+        }
+    }
+
+    fn unknown(&self, field: &str, key: NodeId) -> Located<ReadError> {
+        const FIELDS: [&str; 6] =
+            ["data", "stringData", "type", "immutable", "metadata", "metadata.annotations"];
+        let likeness =
+            |known: &&&str| strsim::damerau_levenshtein(&known.to_lowercase(), &field.to_lowercase());
+        let near = FIELDS.iter().filter(|_| field.len() <= 32).min_by_key(likeness);
+        let meant = near.filter(|known| likeness(known) <= 2).copied();
+        self.error(key, ReadError::UnknownField { field: shown(field), meant })
+    }
+
+    fn fields(&self, node: NodeId, what: &str) -> Reads<Fields<'t>> {
+        Fields::read(self.tree, node, what).map_err(|error| error.map(ReadError::from))
+    }
+
+    fn text(&self, node: NodeId, what: impl Fn() -> String) -> Reads<&'t str> {
+        text_of(self.tree, self.source, node, what).map_err(|error| error.map(ReadError::from))
+    }
+
+    /// A string; null and the empty string are none, as they are in Go's JSON.
+    fn optional_text(&self, node: NodeId, what: &str) -> Reads<Option<&'t str>> {
+        if self.is_null(node) {
+            return Ok(None);
+        }
+        let text = self.text(node, || what.to_owned())?;
+        Ok((!text.is_empty()).then_some(text))
+    }
+
+    fn optional_name<T: FromStr<Err = NameError>>(&self, node: NodeId, what: &str) -> Reads<Option<T>> {
+        let text = self.optional_text(node, what)?;
+        text.map(|text| text.parse().map_err(|error| self.error(node, error))).transpose()
+    }
+
+    fn optional_bool(&self, node: NodeId) -> Reads<Option<bool>> {
+        match self.tree.kind(node) {
+            _ if self.is_null(node) => Ok(None),
+            NodeKind::Scalar { text, style: Style::Plain } => match plain(text.as_str()) {
+                Plain::Bool(value) => Ok(Some(value)),
+                _ => Err(self.not_bool(node)),
+            },
+            _ => Err(self.not_bool(node)),
+        }
+    }
+
+    fn not_bool(&self, node: NodeId) -> Located<ReadError> {
+        self.error(node, FieldError::NotBool { what: "immutable".to_owned() })
+    }
+
+    fn is_null(&self, node: NodeId) -> bool {
+        matches!(self.tree.kind(node), NodeKind::Scalar { text, style: Style::Plain } if plain(text.as_str()) == Plain::Null)
+    }
+
+    fn at(&self, node: NodeId) -> usize {
+        self.tree.range(node).start
+    }
+
+    fn error(&self, node: NodeId, error: impl Into<ReadError>) -> Located<ReadError> {
+        Located { error: error.into(), at: self.at(node) }
+    }
+
+    fn warn(&mut self, node: NodeId, warning: String) {
+        self.warnings.push(Located { error: warning, at: self.at(node) });
+    }
+}
+
+/// Decodes as Go's encoding/json does for `[]byte`: line breaks don't count.
+pub(crate) fn decode(text: &str) -> Result<Plaintext, DecodeError> {
+    let unbroken;
+    let text = if text.contains(['\n', '\r']) {
+        let mut buffer = Zeroizing::new(String::with_capacity(text.len()));
+        buffer.extend(text.chars().filter(|c| !matches!(c, '\n' | '\r')));
+        unbroken = buffer;
+        unbroken.as_str()
+    } else {
+        text
+    };
+    let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
+    match BASE64.decode_slice(text, &mut bytes) {
+        Ok(length) => {
+            bytes.truncate(length);
+            Ok(Plaintext::from(bytes))
+        }
+        Err(base64::DecodeSliceError::DecodeError(error)) => Err(error),
+        Err(base64::DecodeSliceError::OutputSliceTooSmall) => unreachable!("the estimate is never too small"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::talk::failure::Explain as _;
+    use crate::yaml::tree::parse;
+
+    const HEAD: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: prod}\n";
+
+    fn reading(rest: &str) -> Result<Reading, Located<ReadError>> {
+        let text = format!("{HEAD}{rest}");
+        let trees = parse(&text, 0).unwrap();
+        read(&trees[0], &text, trees[0].root.unwrap())
+    }
+
+    fn items(rest: &str) -> Vec<(String, Vec<u8>)> {
+        let reading = reading(rest).map_err(|error| error.error.to_string()).ok().unwrap();
+        reading.secret.items.iter().map(|(k, v)| (k.to_string(), v.expose().to_vec())).collect()
+    }
+
+    fn refusal(rest: &str) -> String {
+        reading(rest).err().unwrap().error.to_string()
+    }
+
+    #[test]
+    fn string_data_wins_over_data() {
+        let found = items("data: {a: YQ==, b: Yg==}\nstringData: {b: plain, c: \"\"}");
+        let expected = [("a", "a"), ("b", "plain"), ("c", "")];
+        assert_eq!(found, expected.map(|(k, v)| (k.to_owned(), v.as_bytes().to_vec())));
+    }
+
+    #[test]
+    fn base64_is_what_go_takes_for_it() {
+        assert_eq!(items("data:\n  a: |\n    //79\n    /A==\n")[0].1, [255, 254, 253, 252]);
+        assert_eq!(items("data: {a: \"\"}")[0].1, b"");
+        assert_eq!(items("data: {a: YR==}")[0].1, b"a", "Go doesn't look at the last bits");
+        for bad in ["YQ", "Y", "YQ===", "Y Q=", "YQ==YQ==", "hunter2!", "_-8=", "é"] {
+            assert_eq!(
+                refusal(&format!("data: {{a: \"{bad}\"}}")),
+                "item a under data isn't base64",
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_byte_that_is_no_base64_is_pointed_at() {
+        let at = |rest: &str| reading(rest).err().unwrap().at - HEAD.len();
+        assert_eq!(at("data: {a: YQ!=}"), 12);
+        assert_eq!(at("data: {a: \"Y!==\"}"), 12);
+    }
+
+    #[test]
+    fn awkward_item_names_are_items() {
+        let found = items("stringData: {\"on\": a, \"null\": b, \"1\": c, .d: e}");
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, [".d", "1", "null", "on"]);
+        assert!(refusal("stringData: {on: a}").contains("the unquoted key on is a boolean to kubectl"));
+        assert!(refusal("stringData: {..a: b}").contains("is not a Secret key"));
+    }
+
+    #[test]
+    fn what_the_server_sets_is_left_out_in_silence_and_what_tools_track_with_a_warning() {
+        let text = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  uid: x\n  managedFields: [{a: b}]\n  \
+                    creationTimestamp: null\n  finalizers: [a]\n  labels: {app.kubernetes.io/instance: db, argocd.argoproj.io/instance: x}\n  \
+                    annotations: {kubectl.kubernetes.io/last-applied-configuration: x, sealing.dev/digest: x, sealedsecrets.bitnami.com/cluster-wide: \"true\"}\n\
+                    stringData: {a: b}\n";
+        let trees = parse(text, 0).unwrap();
+        let reading = read(&trees[0], text, trees[0].root.unwrap()).ok().unwrap();
+        let kept = BTreeMap::from([("app.kubernetes.io/instance".to_owned(), "db".to_owned())]);
+        assert_eq!(reading.secret.labels, kept);
+        assert!(reading.secret.annotations.is_empty());
+        let warnings: Vec<_> = reading.warnings.iter().map(|w| w.error.as_str()).collect();
+        assert_eq!(
+            warnings,
+            [
+                "metadata.finalizers is left out: it isn't part of a SealedSecret",
+                "label argocd.argoproj.io/instance is left out: Argo CD knows what it applied by it",
+                "annotation sealedsecrets.bitnami.com/cluster-wide is left out; the scope is set by --scope cluster-wide",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_misspelt_field_is_refused_with_the_right_one() {
+        let error = reading("stringdata: {a: b}").err().unwrap().error;
+        assert_eq!(error.to_string(), "a Secret has no field stringdata");
+        assert_eq!(error.hint().as_deref(), Some("did you mean stringData?"));
+        assert_eq!(reading("spec: {}").err().unwrap().error.hint(), None);
+    }
+
+    #[test]
+    fn a_patch_passes_without_values_and_is_refused_with_some() {
+        let is_patch =
+            |rest: &str| reading(rest).map(|reading| reading.is_patch).map_err(|e| e.error.to_string());
+        for patch in [
+            "$patch: delete",
+            "data: {$patch: replace}",
+            "stringData: {$retainKeys: [a]}",
+            "data: {$patch: merge, a: null}",
+            "$setElementOrder/data: [a]",
+        ] {
+            assert_eq!(is_patch(patch), Ok(true), "{patch}");
+        }
+        assert_eq!(is_patch("data: {}"), Ok(false));
+        assert_eq!(is_patch("data: {a: null, b: ~}"), Ok(false), "without a directive it may be a slip");
+        assert_eq!(is_patch("stringData: {a: b}"), Ok(false));
+        let refused = "this Secret is a patch ($patch), and a patch with values can't be sealed";
+        for patch in ["$patch: replace\nstringData: {a: b}", "data: {$patch: merge, a: YQ==}"] {
+            assert_eq!(refusal(patch), refused, "{patch}");
+        }
+        assert_eq!(refusal("data: {a: YQ==, b: null}"), "item b under data has no value");
+        assert_eq!(refusal("data: {a: }"), "item a under data has no value");
+        assert_eq!(refusal("$hunter2: delete"), "a Secret has no field …");
+    }
+
+    #[test]
+    fn what_sops_encrypted_is_told_before_anything_in_it_is_read() {
+        let found = "type: ENC[AES256_GCM,data:x,type:str]\ndata: {a: 1}\nsops: {mac: x}";
+        let error = reading(found).err().unwrap().error;
+        assert_eq!(error.to_string(), "this Secret was encrypted by SOPS");
+        assert_eq!(error.hint().as_deref(), Some("decrypt it first: sops -d FILE | seal …"));
+    }
+
+    #[test]
+    fn a_value_that_is_not_there_yet_is_warned_of_by_its_item_alone() {
+        let reading =
+            reading("stringData: {a: \"{{ .Values.hunter2 }}\", b: hunter2}\ndata: {c: JHtodW50ZXIyfQ==}");
+        let warnings: Vec<_> = reading.ok().unwrap().warnings.into_iter().map(|w| w.error).collect();
+        let look = "looks like a placeholder that wasn't filled in ({{ … }} or ${…})";
+        assert_eq!(warnings, [format!("item c {look}"), format!("item a {look}")]);
+        assert!(refusal("data: {a: \"${X}\"}").ends_with("isn't base64"));
+    }
+
+    #[test]
+    fn no_message_repeats_a_value() {
+        for rest in [
+            "data: {a: hunter2}",
+            "data: {a: hunter2!}",
+            "stringData: {a: {b: hunter2}}",
+            "stringData: {a: [hunter2]}",
+            "stringData: hunter2",
+            "data: [hunter2]",
+            "stringData: {a: !hunter x}",
+            "type: kubernetes.io/dockerconfigjson\nstringData: {.dockerconfigjson: hunter2}",
+            "immutable: hunter2\nstringData: {a: b}",
+        ] {
+            assert!(!refusal(rest).contains("hunter"), "{rest}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Why a Secret of a manifest can't be sealed. Not the reading. Invariant: no message repeats a value, nor a key that
+//! may be a part of one.
+
+use seal_crds::{ItemName, NameError, secret::SecretError};
+
+use crate::{
+    manifest::FieldError,
+    objects::secret::{check::CheckError, look::Look},
+    talk::failure::Explain,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
+    Metadata(#[from] SecretError),
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    #[error("a Secret has no field {field}")]
+    UnknownField { field: String, meant: Option<&'static str> },
+    /// The key isn't repeated: it may be a line of a value, or all of it.
+    #[error("a key under {under} {rule}")]
+    NotItem { under: &'static str, rule: &'static str },
+    #[error("item {item} under data isn't base64")]
+    NotBase64 { item: ItemName, cut_off: bool, look: Option<Look> },
+    #[error("this Secret is a patch ({directive}), and a patch with values can't be sealed")]
+    PatchWithValues { directive: String },
+    #[error("this Secret was encrypted by SOPS")]
+    Sops,
+    #[error("a Secret with generateName can't be sealed: its name is part of what is sealed")]
+    GeneratedName,
+}
+
+impl Explain for ReadError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Field(error) => error.hint(),
+            Self::Check(error) => error.hint(),
+            Self::UnknownField { meant, .. } => meant.map(|meant| format!("did you mean {meant}?")),
+            Self::NotBase64 { look: Some(look), .. } => Some(format!("it {look}")),
+            Self::NotBase64 { cut_off: true, .. } => {
+                Some("is it cut off? Or put plain text under stringData".to_owned())
+            }
+            Self::NotBase64 { .. } => {
+                Some("put plain text under stringData, which needs no base64".to_owned())
+            }
+            Self::PatchWithValues { .. } => Some(
+                "seal the Secret that it is merged into, with these values; a patch that only removes passes through"
+                    .to_owned(),
+            ),
+            Self::Sops => Some("decrypt it first: sops -d FILE | seal …".to_owned()),
+            Self::GeneratedName => Some("write metadata.name instead, or give --name".to_owned()),
+            Self::Name(_) | Self::Metadata(_) | Self::NotItem { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A value typed by a person, without echo.
+//!
+//! Reads the terminal itself (`/dev/tty`), so it works beside a pipe, and one
+//! byte at a time, so that a long token isn't cut at the line discipline's 4 kB.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+};
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use seal_crds::{ItemName, Plaintext};
+use zeroize::Zeroizing;
+
+use crate::talk::{exit::Exit, failure::Explain};
+
+/// Longer than any password; a file is better for the rest.
+const MAX_TYPED: usize = 64 * 1024;
+
+const INTERRUPT: u8 = 0x03;
+const END: u8 = 0x04;
+const BACKSPACE: u8 = 0x08;
+const ERASE_LINE: u8 = 0x15;
+const DELETE: u8 = 0x7f;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PromptError {
+    #[error("there is no terminal to ask for item {0} at")]
+    NoTerminal(ItemName, #[source] io::Error),
+    #[error("nothing was sealed: interrupted")]
+    Interrupted,
+    #[error("item {0} was typed in two different ways")]
+    Different(ItemName),
+    #[error("item {0} is longer than {MAX_TYPED} bytes")]
+    TooLong(ItemName),
+}
+
+impl Explain for PromptError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoTerminal(..) => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoTerminal(item, _) | Self::TooLong(item) => {
+                Some(format!("give it with --file {item}=PATH, or {item}=- for standard input"))
+            }
+            Self::Interrupted | Self::Different(_) => None,
+        }
+    }
+}
+
+/// Asks twice, since nobody sees what is typed.
+pub(crate) fn ask(item: &ItemName) -> Result<Plaintext, PromptError> {
+    let no_terminal = |error: io::Error| PromptError::NoTerminal(item.clone(), error);
+    let tty = File::options().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
+    let quiet = Quiet::new(&tty).map_err(no_terminal)?;
+    let mut typed = Vec::new();
+    for question in [format!("{item}: "), format!("{item} again: ")] {
+        let _ = (&tty).write_all(question.as_bytes());
+        let line = read_line(quiet.tty).map_err(no_terminal)?;
+        let _ = (&tty).write_all(b"\n");
+        typed.push(line.ok_or(PromptError::Interrupted)?);
+    }
+    let (second, first) = (typed.pop().expect("asked twice"), typed.pop().expect("asked twice"));
+    if *first != *second {
+        return Err(PromptError::Different(item.clone()));
+    }
+    if first.len() >= MAX_TYPED {
+        Err(PromptError::TooLong(item.clone()))
+    } else {
+        Ok(Plaintext::from(first))
+    }
+}
+
+/// A terminal that neither echoes nor waits for whole lines, until dropped.
+struct Quiet<'a> {
+    tty: &'a File,
+    before: Termios,
+}
+
+impl<'a> Quiet<'a> {
+    fn new(tty: &'a File) -> io::Result<Self> {
+        let before = tcgetattr(tty)?;
+        let mut quiet = before.clone();
+        // Without ISIG an interrupt arrives as a byte, and the echo comes back.
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        tcsetattr(tty, OptionalActions::Flush, &quiet)?;
+        Ok(Self { tty, before })
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        let _ = tcsetattr(self.tty, OptionalActions::Flush, &self.before);
+    }
+}
+
+/// One line, without its end; `None` if it was interrupted.
+fn read_line(mut input: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_TYPED));
+    let mut byte = Zeroizing::new([0]);
+    while line.len() < MAX_TYPED {
+        if input.read(&mut *byte)? == 0 {
+            break;
+        }
+        match byte[0] {
+            b'\r' | b'\n' | END => break,
+            INTERRUPT => return Ok(None),
+            ERASE_LINE => line.clear(),
+            BACKSPACE | DELETE => {
+                // A character of UTF-8 goes whole.
+                while line.pop().is_some_and(|popped| popped & 0b1100_0000 == 0b1000_0000) {}
+            }
+            other => line.push(other),
+        }
+    }
+    Ok(Some(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(typed: &[u8]) -> Option<Vec<u8>> {
+        read_line(typed).unwrap().map(|line| line.to_vec())
+    }
+
+    #[test]
+    fn a_line_can_be_corrected_and_given_up() {
+        assert_eq!(line(b"abc\rrest").unwrap(), b"abc");
+        assert_eq!(line("aé\u{7f}b\u{8}c\n".as_bytes()).unwrap(), b"ac");
+        assert_eq!(line(b"wrong\x15right\n").unwrap(), b"right");
+        assert_eq!(line(b"\x7f\x7fa\x04").unwrap(), b"a");
+        assert_eq!(line(b"ab\x03"), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! Talking to people: everything on standard error, and whether anybody is
+//! looking.
+//!
+//! Colour only where standard error is a terminal and `NO_COLOR` is unset
+//! (anstream decides). Text that came from a file or a server is escaped, so it
+//! can't move the cursor, hide itself or retitle the window.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use seal_crds::foreign::{MAX_LINES, lines};
+
+use crate::{source::Spot, talk::failure::Failure};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+const FRAME: Style = AnsiColor::Blue.on_default();
+
+pub(crate) fn stdin_is_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+pub(crate) fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+pub(crate) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// `error: …`, where it is, and what to try.
+pub(crate) fn print_failure(failure: &Failure) {
+    let facts = shown(&failure.facts.join(": "));
+    let mut text = format!("{ERROR}error{ERROR:#}: {facts}\n");
+    if let Some(spot) = &failure.spot {
+        text += &draw(spot);
+    }
+    if let Some(hint) = &failure.hint {
+        text += &format!("{HINT}hint{HINT:#}: {}\n", shown(hint));
+    }
+    print(&text);
+}
+
+/// `warning: …`: it was done, but perhaps not as meant.
+pub(crate) fn warn(what: &str, spot: Option<&Spot>) {
+    let mut text = format!("{WARNING}warning{WARNING:#}: {}\n", shown(what));
+    if let Some(spot) = spot {
+        text += &draw(spot);
+    }
+    print(&text);
+}
+
+/// One line of information beside a result.
+pub(crate) fn note(what: &str) {
+    print(&format!("{}\n", shown(what)));
+}
+
+/// A line that the next one overwrites; for a terminal only.
+pub(crate) fn status_line(what: &str) {
+    print(&format!("\r{}", shown(what)));
+}
+
+/// Overwrites a line of this width with nothing. With blanks, since not every terminal takes more.
+pub(crate) fn erase_status_line(width: usize) {
+    print(&format!("\r{:width$}\r", ""));
+}
+
+/// A message as it may be shown, whatever words of others are in it.
+fn shown(text: &str) -> String {
+    lines(text, MAX_LINES)
+}
+
+/// ```text
+///   --> secret.yaml:7:13
+///    |
+///  7 |   password: …
+///    |             ^
+/// ```
+fn draw(spot: &Spot) -> String {
+    let mut text = format!("  {FRAME}-->{FRAME:#} {}\n", shown(&spot.label()));
+    if let Some(excerpt) = &spot.excerpt {
+        let number = spot.line.to_string();
+        let width = number.len();
+        let bar = format!("{FRAME}|{FRAME:#}");
+        text += &format!(" {:width$} {bar}\n", "");
+        text += &format!(" {FRAME}{number}{FRAME:#} {bar} {}\n", excerpt.line);
+        let blank = " ".repeat(excerpt.caret);
+        text += &format!(" {:width$} {bar} {blank}{ERROR}^{ERROR:#}\n", "");
+    }
+    text
+}
+
+fn print(text: &str) {
+    // Nobody is left to tell if standard error is gone.
+    let _ = anstream::stderr().write_all(text.as_bytes());
+}
