@@ -5,3 +5,4 @@
 pub(crate) mod env_file;
 pub(crate) mod input;
 pub(crate) mod output;
+pub(crate) mod repository;

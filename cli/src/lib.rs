@@ -45,7 +45,7 @@ pub fn main() -> ExitCode {
         return kubeseal::main("seal kubeseal", args);
     }
     let outcome = args::parse().and_then(commands::run);
-    talk::exit::settle(outcome).into()
+    talk::settle(outcome).into()
 }
 
 /// A core dump would be every value and identity of this process on a disk. The limit is for the kernel and for

@@ -3,13 +3,12 @@
 //! Everything is read, opened and sealed before anything is written, in a dry run too: what it prints is what
 //! `--write` does. One object that can't be migrated leaves every file as it was.
 
-mod find;
-
-use std::{path::Path, thread};
+use std::path::Path;
 
 use seal_crds::{
     Format as SealedFormat, Scope, foreign,
     keys::{Fingerprint, Keyring},
+    resources::bitnami,
 };
 
 use crate::{
@@ -17,7 +16,11 @@ use crate::{
         MigrateArgs,
         plan::{self, RecipientChoice},
     },
-    files::{input::Input, output},
+    files::{
+        input::Input,
+        output,
+        repository::{self, FileFound, FilesFound, Interest, Line, Lines, Problems, on_all_cores},
+    },
     keys::{
         identities::{self, BACKUP},
         recipients,
@@ -27,11 +30,9 @@ use crate::{
         migration::{self, Done, How, Migrated},
         sealed::{self, Public},
     },
-    source::Source,
     talk::{
         exit::Exit,
         failure::{Explain, Failure},
-        progress::Progress,
         terminal,
     },
 };
@@ -42,19 +43,13 @@ enum MigrateError {
     NoKey,
     #[error("there is no SealedSecret in {0}")]
     NothingSealed(String),
-    #[error("{}; nothing was written", problems(*.0))]
-    Problems(usize),
-}
-
-fn problems(count: usize) -> String {
-    if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
 }
 
 impl Explain for MigrateError {
     fn exit(&self) -> Exit {
         match self {
             Self::NoKey => Exit::Usage,
-            Self::NothingSealed(_) | Self::Problems(_) => Exit::Failure,
+            Self::NothingSealed(_) => Exit::Failure,
         }
     }
 
@@ -62,7 +57,6 @@ impl Explain for MigrateError {
         Some(match self {
             Self::NoKey => format!("SealedSecrets of bitnami.com are opened by one; {BACKUP}"),
             Self::NothingSealed(_) => "name the files or directories that have some".to_owned(),
-            Self::Problems(_) => return None,
         })
     }
 }
@@ -82,37 +76,34 @@ struct Job<'w> {
 
 pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     let keys = read_keys(&args)?;
-    let mut failures = Vec::new();
-    let found = find::files(&args.paths)?;
-    failures.extend(found.failures);
-    let files = parse(&found.sources, &mut failures);
-    let (jobs, native) = jobs(&args, &files, &mut failures);
-    if jobs.is_empty() && failures.is_empty() {
+    let mut problems = Problems::default();
+    let FilesFound { files: found, failures } = repository::files(&args.paths, interest)?;
+    problems.extend(failures);
+    let files = parse(&found, &mut problems);
+    let (jobs, native) = jobs(&args, &files, &mut problems);
+    if jobs.is_empty() && problems.is_empty() {
         return nothing_to_do(&args, native.len());
     }
     let choice = RecipientChoice::new(args.recipients, args.cluster, plan::is_watched())?;
     // What stands against it is told before anybody is asked for recipients.
-    fail_on(&failures)?;
+    problems.settle()?;
     let recipients = recipients::resolve(&choice)?;
     let how = How { keys: &keys, recipients: &recipients, renders: args.render_templates };
 
     let mut migrated: Vec<Vec<Migrated>> = files.iter().map(|_| Vec::new()).collect();
-    for (file, result) in migrate_all(&files, jobs, &how) {
-        match result {
-            Ok(done) => migrated[file].push(done),
-            Err(failure) => failures.push(failure),
-        }
+    let migrate = |job: Job<'_>| {
+        (job.file, migration::migrate(&files[job.file].manifest, job.object, job.public, &how))
+    };
+    for (file, result) in on_all_cores("opening and sealing", jobs, migrate) {
+        migrated[file].extend(problems.keep(result));
     }
     let refused = refused_by_default(migrated.iter().flatten());
     let mut results = Vec::new();
     let mut lines = Vec::new();
     for (work, migrated) in files.iter().zip(migrated).filter(|(_, migrated)| !migrated.is_empty()) {
-        match rewrite(work, migrated, &mut lines) {
-            Ok(text) => results.push((work, text)),
-            Err(failure) => failures.push(failure),
-        }
+        results.extend(problems.keep(rewrite(work, migrated, &mut lines)).map(|text| (work, text)));
     }
-    fail_on(&failures)?;
+    problems.settle()?;
 
     let changed: Vec<(&Path, &[u8], &[u8])> = results
         .iter()
@@ -142,32 +133,32 @@ fn read_keys(args: &MigrateArgs) -> Result<Keyring, Failure> {
     if keys.rsa_keys().is_empty() { Err(MigrateError::NoKey.into()) } else { Ok(keys) }
 }
 
-fn parse<'s>(sources: &'s [find::Found], failures: &mut Vec<Failure>) -> Vec<Work<'s>> {
+/// Whether a file may have objects to migrate, or has some that need no migration.
+fn interest(text: &str) -> Interest {
+    let mentions = |api: &str| text.contains(api) && text.contains("SealedSecret");
+    if mentions(bitnami::API_VERSION) {
+        Interest::Wanted
+    } else if mentions("sealing.dev/") {
+        Interest::Mentioned
+    } else {
+        Interest::None
+    }
+}
+
+fn parse<'s>(found: &'s [FileFound], problems: &mut Problems) -> Vec<Work<'s>> {
     let mut files = Vec::new();
-    for found in sources {
-        match Manifest::parse(&found.source) {
-            Ok(manifest) => files.push(Work { path: &found.path, manifest }),
-            Err(failure) if found.must_be_read => failures.push(failure),
+    for FileFound { path, source, must_be_read } in found {
+        match Manifest::parse(source) {
+            Ok(manifest) => files.push(Work { path, manifest }),
+            Err(failure) if *must_be_read => problems.push(failure),
             Err(_) => {}
         }
     }
     files
 }
 
-/// One line of the report, in the order of files and of places in them.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Line {
-    file: String,
-    at: usize,
-    text: String,
-}
-
 /// What is to be migrated, and lines about what needs no migration.
-fn jobs<'w>(
-    args: &MigrateArgs,
-    files: &'w [Work<'_>],
-    failures: &mut Vec<Failure>,
-) -> (Vec<Job<'w>>, Vec<Line>) {
+fn jobs<'w>(args: &MigrateArgs, files: &'w [Work<'_>], problems: &mut Problems) -> (Vec<Job<'w>>, Vec<Line>) {
     let (mut jobs, mut native) = (Vec::new(), Vec::new());
     for (file, Work { manifest, .. }) in files.iter().enumerate() {
         let lines = Lines::new(manifest.source);
@@ -181,10 +172,7 @@ fn jobs<'w>(
                 Ok(SealedFormat::Bitnami) => sealed::bitnami(manifest, object, args.namespace.as_ref()),
                 Err(failure) => Err(failure),
             };
-            match public {
-                Ok(public) => jobs.push(Job { file, object, public }),
-                Err(failure) => failures.push(failure),
-            }
+            jobs.extend(problems.keep(public).map(|public| Job { file, object, public }));
         }
     }
     (jobs, native)
@@ -201,44 +189,6 @@ fn nothing_to_do(args: &MigrateArgs, native: usize) -> Result<Exit, Failure> {
         count(native, "SealedSecret", "is", "are")
     ));
     Ok(Exit::Done)
-}
-
-/// Every problem is told, not the first alone.
-fn fail_on(failures: &[Failure]) -> Result<(), Failure> {
-    if failures.is_empty() {
-        return Ok(());
-    }
-    failures.iter().for_each(terminal::print_failure);
-    Err(MigrateError::Problems(failures.len()).into())
-}
-
-/// Opens and seals on all cores: a key operation takes a millisecond, and a repository may need thousands.
-fn migrate_all(
-    files: &[Work<'_>],
-    jobs: Vec<Job<'_>>,
-    how: &How<'_>,
-) -> Vec<(usize, Result<Migrated, Failure>)> {
-    let progress = Progress::new("opening and sealing", jobs.len());
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(jobs.len().max(1));
-    let mut shares: Vec<Vec<(usize, Job<'_>)>> = (0..workers).map(|_| Vec::new()).collect();
-    for (index, job) in jobs.into_iter().enumerate() {
-        shares[index % workers].push((index, job));
-    }
-    let work = |share: Vec<(usize, Job<'_>)>| {
-        let migrate = |(index, job): (usize, Job<'_>)| {
-            let result = migration::migrate(&files[job.file].manifest, job.object, job.public, how);
-            progress.step();
-            (index, job.file, result)
-        };
-        share.into_iter().map(migrate).collect::<Vec<_>>()
-    };
-    let mut results: Vec<_> = thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || work(share))).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("a worker doesn't panic")).collect()
-    });
-    results.sort_by_key(|(index, ..)| *index);
-    results.into_iter().map(|(_, file, result)| (file, result)).collect()
 }
 
 /// The new text of a file, and what there is to say about it.
@@ -308,23 +258,5 @@ fn summary(objects: usize, files: usize, native: usize, written: bool) -> String
         let objects =
             if objects == 1 { "1 SealedSecret".to_owned() } else { format!("{objects} SealedSecrets") };
         format!("{objects} can be migrated in {files}{native}; nothing was written: --write does it")
-    }
-}
-
-/// Line numbers of a file, found once.
-struct Lines<'s> {
-    source: &'s Source,
-    starts: Vec<usize>,
-}
-
-impl<'s> Lines<'s> {
-    fn new(source: &'s Source) -> Self {
-        Self { source, starts: source.text().match_indices('\n').map(|(at, _)| at + 1).collect() }
-    }
-
-    fn line(&self, at: usize, text: &str) -> Line {
-        let number = self.starts.partition_point(|start| *start <= at) + 1;
-        let file = self.source.name.clone();
-        Line { text: format!("{file}:{number}: {text}"), file, at }
     }
 }

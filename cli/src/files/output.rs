@@ -274,7 +274,7 @@ mod tests {
             unreachable!("the signal ends this process");
         }
         let directory = tempfile::tempdir().unwrap();
-        let name = "output::tests::a_signal_between_writing_and_renaming_leaves_nothing";
+        let name = "files::output::tests::a_signal_between_writing_and_renaming_leaves_nothing";
         let status = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", name])
             .env(DIRECTORY, directory.path())

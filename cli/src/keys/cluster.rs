@@ -6,6 +6,7 @@
 
 mod access;
 mod connect;
+mod error;
 mod service;
 
 use kube::{Api, api::ListParams};
@@ -21,7 +22,7 @@ use crate::{
 };
 
 pub(crate) use access::{Access, Login, Server};
-pub(crate) use connect::ConnectError;
+pub(crate) use error::ConnectError;
 pub(crate) use service::{Controller, Service, ServiceError};
 
 #[derive(Debug, thiserror::Error)]

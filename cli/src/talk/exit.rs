@@ -1,8 +1,6 @@
-//! Exit codes, and the one place where an outcome becomes one.
+//! How the program ends: the exit codes, which scripts depend on.
 
 use std::process::ExitCode;
-
-use crate::talk::{failure::Failure, terminal};
 
 /// How the program ends. Part of its interface: scripts depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,33 +35,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Prints a failure, if it is one, and says how the program ends.
-///
-/// A reader that went away (`seal … | head`) took all it wanted: success.
-pub(crate) fn settle(outcome: Result<Exit, Failure>) -> Exit {
-    match outcome {
-        Ok(exit) => exit,
-        Err(failure) if failure.is_closed_pipe() => Exit::Done,
-        Err(failure) => {
-            terminal::print_failure(&failure);
-            failure.exit
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
 
     #[test]
     fn codes_are_the_documented_ones() {
         assert_eq!(Exit::ALL.map(|exit| exit as u8), [0, 1, 2, 3]);
-    }
-
-    #[test]
-    fn a_closed_pipe_is_success() {
-        let closed = Failure::stdout(&io::Error::from(io::ErrorKind::BrokenPipe));
-        assert_eq!(settle(Err(closed)), Exit::Done);
     }
 }

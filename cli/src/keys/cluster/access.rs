@@ -9,7 +9,7 @@ use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedC
 use seal_kubeconfig::RouteError;
 use secrecy::SecretString;
 
-use super::connect::{ConnectError, is_absent};
+use super::error::ConnectError;
 use crate::args::ClusterArgs;
 
 /// The entry for which there is no kubeconfig.
@@ -81,7 +81,7 @@ impl Access {
     pub(super) fn resolve(self) -> Result<(Kubeconfig, String), ConnectError> {
         let mut kubeconfig = match self.read() {
             // A server is enough, without any kubeconfig.
-            Err(error) if self.server.url.is_some() && is_absent(&error) => unnamed(),
+            Err(error) if self.server.url.is_some() && error.is_absent() => unnamed(),
             read => read?,
         };
         let context = self

@@ -1,4 +1,4 @@
-//! A connection to the cluster that is meant, and from its errors to something that can be acted on.
+//! A connection to the cluster that the user means.
 //!
 //! Not the way there, which is `seal_kubeconfig`'s. Invariant: nothing is waited for without an end.
 
@@ -6,96 +6,18 @@ use std::time::Duration;
 
 use http::{Request, StatusCode};
 use kube::{Client, client::Body};
-use seal_kubeconfig::{Proxies, ReadError, Route, RouteError, in_cluster, through_proxy};
+use seal_kubeconfig::{Proxies, Route, RouteError, in_cluster, through_proxy};
 
-use super::access::Access;
-use crate::{
-    keys::http::{BodyError, Runtime, is_timeout, last_words, read_body, root},
-    talk::{exit::Exit, failure::Explain},
+use super::{
+    access::Access,
+    error::{ConnectError, LOGIN_DEADLINE},
 };
+use crate::keys::http::{BodyError, Runtime, is_timeout, last_words, read_body, root};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// For everything after the login: name look-up, the request.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// For a login program: somebody may have to type a code into a browser.
-const LOGIN_DEADLINE: Duration = Duration::from_secs(60);
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
-    #[error(transparent)]
-    Route(#[from] RouteError),
-    #[error("the login program of context {context} takes longer than {}s", LOGIN_DEADLINE.as_secs())]
-    Login { context: String },
-    #[error("{server} can't be reached{via}: {reason}")]
-    Unreachable { server: String, via: String, reason: String },
-    #[error("{server} doesn't answer")]
-    Timeout { server: String },
-    #[error("{server} doesn't know who is asking (401)")]
-    Unauthenticated { server: String, context: String },
-    #[error("{server} doesn't let you list sealing keys in namespace {namespace} (403)")]
-    Forbidden { server: String, namespace: String },
-    #[error("{server} has no SealingKeys: the controller isn't installed there")]
-    NotInstalled { server: String },
-    #[error("{server} is busy (status {code})")]
-    Busy { server: String, code: u16 },
-    #[error("{server} answered with {what}")]
-    Unexpected { server: String, what: String },
-}
-
-impl From<ReadError> for ConnectError {
-    fn from(error: ReadError) -> Self {
-        Self::Route(error.into())
-    }
-}
-
-impl Explain for ConnectError {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Route(RouteError::NoContext(_)) => Exit::Usage,
-            _ => Exit::Failure,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Route(RouteError::Read(ReadError::Malformed { .. } | ReadError::OtherKind(_))) => {
-                return None;
-            }
-            Self::Route(RouteError::Read(_)) => "give a kubeconfig with --kubeconfig".to_owned(),
-            Self::Route(error) => return error.hint(),
-            Self::Unauthenticated { context, .. } => {
-                format!("does kubectl work there? Log in again to {context}")
-            }
-            Self::Login { context } => {
-                format!("log in with kubectl --context {context} get --raw /version, and try again")
-            }
-            Self::Unreachable { .. } | Self::Timeout { .. } => {
-                "is this the right --context, and is a VPN needed?".to_owned()
-            }
-            Self::Forbidden { .. } => {
-                "the controller's manifests let every authenticated user read them; ask for that role"
-                    .to_owned()
-            }
-            Self::NotInstalled { .. } => "is this the right --context?".to_owned(),
-            Self::Busy { .. } => "try again in a moment".to_owned(),
-            Self::Unexpected { .. } => return None,
-        })
-    }
-}
-
-impl ConnectError {
-    /// Whether it isn't a slip in what was typed: the user may have to do without the cluster.
-    pub(super) fn is_out_of_reach(&self) -> bool {
-        match self {
-            Self::Route(RouteError::Read(error)) => {
-                !matches!(error, ReadError::Malformed { .. } | ReadError::OtherKind(_))
-            }
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Forbidden { .. } => true,
-            _ => false,
-        }
-    }
-}
 
 pub(crate) struct Connection {
     pub(super) context: String,
@@ -135,18 +57,13 @@ fn find(access: Access) -> Result<(Route, String, Duration), ConnectError> {
             let route = Route::new(&kubeconfig, &context, &Proxies::from_env())?;
             Ok((route, context, request_timeout.unwrap_or(READ_TIMEOUT)))
         }
-        Err(error) => match in_cluster().filter(|_| may_be_in_cluster && is_absent(&error)) {
+        Err(error) => match in_cluster().filter(|_| may_be_in_cluster && error.is_absent()) {
             Some(route) => {
                 Ok((route?, "the Pod's service account".to_owned(), request_timeout.unwrap_or(DEADLINE)))
             }
             None => Err(error),
         },
     }
-}
-
-/// Whether there is no kubeconfig at all.
-pub(super) fn is_absent(error: &ConnectError) -> bool {
-    matches!(error, ConnectError::Route(RouteError::Read(ReadError::None | ReadError::Missing(_))))
 }
 
 impl Connection {

@@ -11,7 +11,8 @@ use seal_kubeconfig::{ReadError, RouteError};
 
 use super::{
     access::Access,
-    connect::{ConnectError, Connection, connect},
+    connect::{Connection, connect},
+    error::ConnectError,
 };
 use crate::talk::{exit::Exit, failure::Explain};
 

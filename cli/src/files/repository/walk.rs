@@ -1,8 +1,8 @@
-//! The files of a repository that may have SealedSecrets of the peer's.
+//! The files of a repository that a command looks at.
 //!
-//! Not the reading of manifests. A file that is named is always one of them; in directories those are looked for by
-//! their words, so that the many other sorts of YAML (charts, workflows) are none of our business. Invariant: nothing
-//! outside of what was named is found: in directories symbolic links aren't followed.
+//! A file that is named is always one of them. Beneath a directory they are found by their names and their words, because
+//! most YAML in a repository (charts, workflows) is none of the command's business. Manifests are read elsewhere.
+//! Invariant: nothing outside of what was named is found, so symbolic links beneath a directory aren't followed.
 
 use std::{
     collections::HashSet,
@@ -10,31 +10,44 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use seal_crds::resources::bitnami::API_VERSION;
-
 use crate::{
     files::input::{Input, InputError},
     source::Source,
     talk::{failure::Failure, terminal},
 };
 
+/// What a file that nobody named is to the command, by its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interest {
+    /// Nothing.
+    None,
+    /// The command reports on it, and passes over it if it isn't a manifest.
+    Mentioned,
+    /// The command works on it, so it is an error if it isn't a manifest.
+    Wanted,
+}
+
 /// A file that was read.
-pub(super) struct Found {
-    pub(super) path: PathBuf,
-    pub(super) source: Source,
-    /// Whether it is an error if it can't be: not where it only mentions native objects.
-    pub(super) must_be_read: bool,
+pub(crate) struct FileFound {
+    pub(crate) path: PathBuf,
+    pub(crate) source: Source,
+    /// Whether it is an error if the file isn't a manifest.
+    pub(crate) must_be_read: bool,
 }
 
-/// All files, and those that couldn't be read.
+/// The files that were read, and failures of those that couldn't be.
 #[derive(Default)]
-pub(super) struct Files {
-    pub(super) sources: Vec<Found>,
-    pub(super) failures: Vec<Failure>,
+pub(crate) struct FilesFound {
+    pub(crate) files: Vec<FileFound>,
+    pub(crate) failures: Vec<Failure>,
 }
 
-/// The files of all paths, each once.
-pub(super) fn files(paths: &[PathBuf]) -> Result<Files, Failure> {
+/// The files beneath all paths, or beneath the current directory if there are none; each once.
+///
+/// # Errors
+///
+/// A directory can't be read.
+pub(crate) fn files(paths: &[PathBuf], interest: impl Fn(&str) -> Interest) -> Result<FilesFound, Failure> {
     let here = [PathBuf::from(".")];
     let paths = if paths.is_empty() { &here[..] } else { paths };
     let mut candidates = Vec::new();
@@ -47,19 +60,19 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Files, Failure> {
         }
     }
     let mut seen = HashSet::new();
-    let mut found = Files::default();
+    let mut found = FilesFound::default();
     for (path, is_named) in candidates {
         if !seen.insert(fs::canonicalize(&path).unwrap_or_else(|_| path.clone())) {
             continue;
         }
-        match read(path, is_named) {
-            Ok(source) => found.sources.extend(source),
+        match read(path, is_named, &interest) {
+            Ok(file) => found.files.extend(file),
             Err(failure) => found.failures.push(failure),
         }
     }
     let is_elsewhere = |link: &&PathBuf| fs::canonicalize(link).is_ok_and(|target| !seen.contains(&target));
     for link in links.iter().filter(is_elsewhere) {
-        if fs::read_to_string(link).is_ok_and(|text| is_ours(&text)) {
+        if fs::read_to_string(link).is_ok_and(|text| interest(&text) == Interest::Wanted) {
             let what =
                 format!("{} is a symbolic link and stays as it is; name the file itself", link.display());
             terminal::warn(&what, None);
@@ -68,22 +81,20 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Files, Failure> {
     Ok(found)
 }
 
-fn read(path: PathBuf, is_named: bool) -> Result<Option<Found>, Failure> {
+fn read(
+    path: PathBuf,
+    is_named: bool,
+    interest: impl Fn(&str) -> Interest,
+) -> Result<Option<FileFound>, Failure> {
     let source = match Input::File(path.clone()).read() {
         Ok(source) => source,
-        // What isn't text is no manifest.
+        // A file that isn't text is no manifest.
         Err(_) if !is_named && fs::metadata(&path).is_ok() => return Ok(None),
         Err(failure) => return Err(failure),
     };
-    let must_be_read = is_named || is_ours(source.text());
-    let is_found =
-        must_be_read || (source.text().contains("sealing.dev/") && source.text().contains("SealedSecret"));
-    Ok(is_found.then_some(Found { path, source, must_be_read }))
-}
-
-/// Whether the text may have objects to migrate.
-fn is_ours(text: &str) -> bool {
-    text.contains(API_VERSION) && text.contains("SealedSecret")
+    let interest = if is_named { Interest::Wanted } else { interest(source.text()) };
+    let must_be_read = interest == Interest::Wanted;
+    Ok((interest != Interest::None).then_some(FileFound { path, source, must_be_read }))
 }
 
 /// Everything beneath a directory that may be a manifest, in the order of names.
@@ -123,31 +134,36 @@ mod tests {
     #[test]
     fn files_are_found_once_by_their_words_and_links_are_not_followed() {
         let dir = tempfile::tempdir().unwrap();
-        let ours = format!("apiVersion: {API_VERSION}\nkind: SealedSecret\n");
+        let wanted = "wanted: true\n";
         let write = |name: &str, text: &str| {
             let path = dir.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
         for name in ["b/one.yaml", "a.yml", "c.json", "notes.md", ".git/x.yaml"] {
-            write(name, &ours);
+            write(name, wanted);
         }
         write("chart.yaml", "{{ nonsense");
-        write("native.yaml", "apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\n");
+        write("native.yaml", "mentioned: true\n");
         let elsewhere = tempfile::NamedTempFile::new().unwrap();
-        fs::write(elsewhere.path(), &ours).unwrap();
+        fs::write(elsewhere.path(), wanted).unwrap();
         std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("link.yaml")).unwrap();
         std::os::unix::fs::symlink(dir.path(), dir.path().join("loop")).unwrap();
 
-        let found = files(&[dir.path().to_owned(), dir.path().join("a.yml")]).unwrap();
+        let interest = |text: &str| match text {
+            text if text.contains("wanted") => Interest::Wanted,
+            text if text.contains("mentioned") => Interest::Mentioned,
+            _ => Interest::None,
+        };
+        let found = files(&[dir.path().to_owned(), dir.path().join("a.yml")], interest).unwrap();
         let names: Vec<_> = found
-            .sources
+            .files
             .iter()
             .map(|found| (found.path.strip_prefix(dir.path()).unwrap().to_str().unwrap(), found.must_be_read))
             .collect();
         assert_eq!(names, [("a.yml", true), ("b/one.yaml", true), ("c.json", true), ("native.yaml", false)]);
         assert!(found.failures.is_empty());
-        let named = files(&[dir.path().join("link.yaml"), dir.path().join("chart.yaml")]).unwrap();
-        assert_eq!(named.sources.len(), 2);
+        let named = files(&[dir.path().join("link.yaml"), dir.path().join("chart.yaml")], interest).unwrap();
+        assert_eq!(named.files.len(), 2);
     }
 }

@@ -1,0 +1,56 @@
+//! The failures of a command that looks at many objects.
+//!
+//! Invariant: each is printed once, and the command then fails with their number.
+
+use crate::talk::{
+    failure::{Explain, Failure},
+    terminal,
+};
+
+#[derive(Debug, thiserror::Error)]
+#[error("{}; nothing was written", problems(*.0))]
+struct ProblemsError(usize);
+
+impl Explain for ProblemsError {}
+
+fn problems(count: usize) -> String {
+    if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
+}
+
+/// Failures that are told together, so that people can mend them together.
+#[derive(Default)]
+pub(crate) struct Problems(Vec<Failure>);
+
+impl Problems {
+    pub(crate) fn push(&mut self, failure: Failure) {
+        self.0.push(failure);
+    }
+
+    /// The value, or nothing where there is a failure instead, which is kept.
+    pub(crate) fn keep<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
+        result.map_err(|failure| self.push(failure)).ok()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Prints all of them.
+    ///
+    /// # Errors
+    ///
+    /// There is at least one.
+    pub(crate) fn settle(&self) -> Result<(), Failure> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        self.0.iter().for_each(terminal::print_failure);
+        Err(ProblemsError(self.0.len()).into())
+    }
+}
+
+impl Extend<Failure> for Problems {
+    fn extend<I: IntoIterator<Item = Failure>>(&mut self, failures: I) {
+        self.0.extend(failures);
+    }
+}

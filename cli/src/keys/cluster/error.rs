@@ -1,0 +1,94 @@
+//! Why a cluster can't be asked, and what to try.
+//!
+//! Invariant: an error is made of fixed words, names of the kubeconfig and codes, since a server's or a parser's text may
+//! quote a credential.
+
+use std::time::Duration;
+
+use seal_kubeconfig::{ReadError, RouteError};
+
+use crate::talk::{exit::Exit, failure::Explain};
+
+/// How long a login program may take: somebody may have to type a code into a browser.
+pub(super) const LOGIN_DEADLINE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    #[error("the login program of context {context} takes longer than {}s", LOGIN_DEADLINE.as_secs())]
+    Login { context: String },
+    #[error("{server} can't be reached{via}: {reason}")]
+    Unreachable { server: String, via: String, reason: String },
+    #[error("{server} doesn't answer")]
+    Timeout { server: String },
+    #[error("{server} doesn't know who is asking (401)")]
+    Unauthenticated { server: String, context: String },
+    #[error("{server} doesn't let you list sealing keys in namespace {namespace} (403)")]
+    Forbidden { server: String, namespace: String },
+    #[error("{server} has no SealingKeys: the controller isn't installed there")]
+    NotInstalled { server: String },
+    #[error("{server} is busy (status {code})")]
+    Busy { server: String, code: u16 },
+    #[error("{server} answered with {what}")]
+    Unexpected { server: String, what: String },
+}
+
+impl From<ReadError> for ConnectError {
+    fn from(error: ReadError) -> Self {
+        Self::Route(error.into())
+    }
+}
+
+impl Explain for ConnectError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Route(RouteError::NoContext(_)) => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Route(RouteError::Read(ReadError::Malformed { .. } | ReadError::OtherKind(_))) => {
+                return None;
+            }
+            Self::Route(RouteError::Read(_)) => "give a kubeconfig with --kubeconfig".to_owned(),
+            Self::Route(error) => return error.hint(),
+            Self::Unauthenticated { context, .. } => {
+                format!("does kubectl work there? Log in again to {context}")
+            }
+            Self::Login { context } => {
+                format!("log in with kubectl --context {context} get --raw /version, and try again")
+            }
+            Self::Unreachable { .. } | Self::Timeout { .. } => {
+                "is this the right --context, and is a VPN needed?".to_owned()
+            }
+            Self::Forbidden { .. } => {
+                "the controller's manifests let every authenticated user read them; ask for that role"
+                    .to_owned()
+            }
+            Self::NotInstalled { .. } => "is this the right --context?".to_owned(),
+            Self::Busy { .. } => "try again in a moment".to_owned(),
+            Self::Unexpected { .. } => return None,
+        })
+    }
+}
+
+impl ConnectError {
+    /// Whether there is no kubeconfig at all.
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Self::Route(RouteError::Read(ReadError::None | ReadError::Missing(_))))
+    }
+
+    /// Whether it isn't a slip in what was typed: the user may have to do without the cluster.
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        match self {
+            Self::Route(RouteError::Read(error)) => {
+                !matches!(error, ReadError::Malformed { .. } | ReadError::OtherKind(_))
+            }
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Forbidden { .. } => true,
+            _ => false,
+        }
+    }
+}
