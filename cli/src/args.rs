@@ -1,11 +1,11 @@
 //! What was typed, and `--help`: the program's arguments as clap sees them.
 //!
-//! Only words become types here; what they mean together is [`crate::args::plan`]'s.
+//! Only words become types here; what they mean together is [`crate::args::intent`]'s.
 
 mod create;
+pub(crate) mod intent;
 mod keys;
 mod migrate;
-pub(crate) mod plan;
 mod refusal;
 mod seal;
 mod shared;

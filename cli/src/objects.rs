@@ -4,6 +4,7 @@
 //! caller writes. Invariant: values live in memory that is wiped.
 
 pub(crate) mod migration;
+pub(crate) mod name;
 pub(crate) mod sealed;
 pub(crate) mod sealing;
 pub(crate) mod secret;

@@ -1,6 +1,6 @@
 //! What clap refuses, in the words and the form of every other error here.
 //!
-//! Not what the arguments mean together; that is [`crate::args::plan`]'s. Invariant: an argument that may hold a value of a
+//! Not what the arguments mean together; that is [`crate::args::intent`]'s. Invariant: an argument that may hold a value of a
 //! Secret (`password=hunter2` without its `--literal`) is never repeated: errors end up in the logs of a CI.
 
 use clap::{

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use seal_crds::{Scope, secret::OPAQUE};
 
 use crate::{
-    args::{CreateArgs, plan::Destination},
+    args::{CreateArgs, intent::Destination},
     files::output::{self, Privacy},
     objects::{
-        sealing::{self, Target, choose},
+        name::ObjectName,
+        sealing::{self, choose},
         secret::{Secret, check, look::Look},
     },
     talk::{
@@ -74,11 +75,11 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     }
     check::check(&secret)?;
 
-    let target = Target { namespace: args.sealing.namespace.clone(), name: args.name };
-    let value = choose::choose(args.sealing)?.seal(secret, &target)?;
+    let object_name = ObjectName { namespace: args.sealing.namespace.clone(), name: args.name };
+    let value = choose::choose(args.sealing)?.seal(secret, &object_name)?;
     if sealing::is_too_large_to_apply(&value) {
         terminal::warn(
-            &format!("{target} is too large for kubectl apply; use kubectl apply --server-side"),
+            &format!("{object_name} is too large for kubectl apply; use kubectl apply --server-side"),
             None,
         );
     }

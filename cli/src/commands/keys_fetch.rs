@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     args::{
         FetchArgs,
-        plan::{self, Destination, PlanError},
+        intent::{self, Destination, IntentError},
     },
     files::output::{self, Privacy},
     keys::cluster,
@@ -13,8 +13,8 @@ use crate::{
 };
 
 pub(super) fn run(args: &FetchArgs) -> Result<Exit, Failure> {
-    if args.cluster.context.is_none() && !plan::is_watched() {
-        return Err(PlanError::UnnamedFetch.into());
+    if args.cluster.context.is_none() && !intent::is_watched() {
+        return Err(IntentError::UnnamedFetch.into());
     }
     let fetched = cluster::fetch(&args.cluster)?;
     terminal::note(&format!("fetched from {}", fetched.summary()));

@@ -5,7 +5,7 @@ use seal_crds::keys::Identity;
 use zeroize::Zeroizing;
 
 use crate::{
-    args::{NewArgs, plan::Destination},
+    args::{NewArgs, intent::Destination},
     files::output,
     talk::{
         exit::Exit,

@@ -14,7 +14,7 @@ use seal_crds::{
 use crate::{
     args::{
         MigrateArgs,
-        plan::{self, RecipientChoice},
+        intent::{self, RecipientChoice},
     },
     files::{
         input::Input,
@@ -27,7 +27,7 @@ use crate::{
     },
     manifest::{Edits, Kind, Manifest, Object, edit},
     objects::{
-        migration::{self, Done, How, Migrated},
+        migration::{self, Migrated, Settings, Summary},
         sealed::{self, Public},
     },
     talk::{
@@ -62,7 +62,7 @@ impl Explain for MigrateError {
 }
 
 /// A file, read, with what is to be done in it.
-struct Work<'s> {
+struct ManifestFile<'s> {
     path: &'s Path,
     manifest: Manifest<'s>,
 }
@@ -84,15 +84,15 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     if jobs.is_empty() && problems.is_empty() {
         return nothing_to_do(&args, native.len());
     }
-    let choice = RecipientChoice::new(args.recipients, args.cluster, plan::is_watched())?;
+    let choice = RecipientChoice::new(args.recipients, args.cluster, intent::is_watched())?;
     // What stands against it is told before anybody is asked for recipients.
     problems.settle()?;
     let recipients = recipients::resolve(&choice)?;
-    let how = How { keys: &keys, recipients: &recipients, renders: args.render_templates };
+    let settings = Settings { keys: &keys, recipients: &recipients, renders: args.render_templates };
 
     let mut migrated: Vec<Vec<Migrated>> = files.iter().map(|_| Vec::new()).collect();
     let migrate = |job: Job<'_>| {
-        (job.file, migration::migrate(&files[job.file].manifest, job.object, job.public, &how))
+        (job.file, migration::migrate(&files[job.file].manifest, job.object, job.public, &settings))
     };
     for (file, result) in on_all_cores("opening and sealing", jobs, migrate) {
         migrated[file].extend(problems.keep(result));
@@ -100,14 +100,14 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     let refused = refused_by_default(migrated.iter().flatten());
     let mut results = Vec::new();
     let mut lines = Vec::new();
-    for (work, migrated) in files.iter().zip(migrated).filter(|(_, migrated)| !migrated.is_empty()) {
-        results.extend(problems.keep(rewrite(work, migrated, &mut lines)).map(|text| (work, text)));
+    for (file, migrated) in files.iter().zip(migrated).filter(|(_, migrated)| !migrated.is_empty()) {
+        results.extend(problems.keep(rewrite(file, migrated, &mut lines)).map(|text| (file, text)));
     }
     problems.settle()?;
 
     let changed: Vec<(&Path, &[u8], &[u8])> = results
         .iter()
-        .map(|(work, text)| (work.path, work.manifest.source.text().as_bytes(), text.as_bytes()))
+        .map(|(file, text)| (file.path, file.manifest.source.text().as_bytes(), text.as_bytes()))
         .collect();
     if args.write {
         output::replace_files(&changed)?;
@@ -127,7 +127,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
 fn read_keys(args: &MigrateArgs) -> Result<Keyring, Failure> {
     let inputs: Vec<Input> = args.identities.iter().map(|path| Input::from_arg(path)).collect();
     if inputs.iter().filter(|input| **input == Input::Stdin).count() > 1 {
-        return Err(plan::PlanError::StdinTwice.into());
+        return Err(intent::IntentError::StdinTwice.into());
     }
     let keys = identities::read(&inputs)?;
     if keys.rsa_keys().is_empty() { Err(MigrateError::NoKey.into()) } else { Ok(keys) }
@@ -145,11 +145,11 @@ fn interest(text: &str) -> Interest {
     }
 }
 
-fn parse<'s>(found: &'s [FileFound], problems: &mut Problems) -> Vec<Work<'s>> {
+fn parse<'s>(found: &'s [FileFound], problems: &mut Problems) -> Vec<ManifestFile<'s>> {
     let mut files = Vec::new();
     for FileFound { path, source, must_be_read } in found {
         match Manifest::parse(source) {
-            Ok(manifest) => files.push(Work { path, manifest }),
+            Ok(manifest) => files.push(ManifestFile { path, manifest }),
             Err(failure) if *must_be_read => problems.push(failure),
             Err(_) => {}
         }
@@ -158,9 +158,13 @@ fn parse<'s>(found: &'s [FileFound], problems: &mut Problems) -> Vec<Work<'s>> {
 }
 
 /// What is to be migrated, and lines about what needs no migration.
-fn jobs<'w>(args: &MigrateArgs, files: &'w [Work<'_>], problems: &mut Problems) -> (Vec<Job<'w>>, Vec<Line>) {
+fn jobs<'w>(
+    args: &MigrateArgs,
+    files: &'w [ManifestFile<'_>],
+    problems: &mut Problems,
+) -> (Vec<Job<'w>>, Vec<Line>) {
     let (mut jobs, mut native) = (Vec::new(), Vec::new());
-    for (file, Work { manifest, .. }) in files.iter().enumerate() {
+    for (file, ManifestFile { manifest, .. }) in files.iter().enumerate() {
         let lines = Lines::new(manifest.source);
         for object in manifest.objects.iter().filter(|object| object.kind == Kind::SealedSecret) {
             let public = match sealed::format(manifest, object) {
@@ -192,14 +196,18 @@ fn nothing_to_do(args: &MigrateArgs, native: usize) -> Result<Exit, Failure> {
 }
 
 /// The new text of a file, and what there is to say about it.
-fn rewrite(work: &Work<'_>, migrated: Vec<Migrated>, report: &mut Vec<Line>) -> Result<String, Failure> {
-    let manifest = &work.manifest;
+fn rewrite(
+    file: &ManifestFile<'_>,
+    migrated: Vec<Migrated>,
+    report: &mut Vec<Line>,
+) -> Result<String, Failure> {
+    let manifest = &file.manifest;
     let lines = Lines::new(manifest.source);
     let (mut edits, mut warnings): (Vec<Edits>, Vec<_>) = (Vec::new(), Vec::new());
-    for Migrated { edits: here, done, warnings: found } in migrated {
+    for Migrated { edits: here, summary, warnings: found } in migrated {
         edits.push(here);
         warnings.extend(found);
-        report.push(lines.line(done.at, &describe(&done)));
+        report.push(lines.line(summary.at, &describe(&summary)));
     }
     let edited = edit(manifest, &edits).map_err(|error| manifest.locate(error))?;
     for warning in warnings {
@@ -215,8 +223,9 @@ fn rewrite(work: &Work<'_>, migrated: Vec<Migrated>, report: &mut Vec<Line>) -> 
 /// the native ones are there.
 fn refused_by_default<'d>(migrated: impl Iterator<Item = &'d Migrated>) -> Option<String> {
     const NAMED: usize = 3;
-    let wide = migrated.map(|migrated| &migrated.done).filter(|done| done.scope == Scope::ClusterWide);
-    let wide: Vec<String> = wide.map(|done| done.target.to_string()).collect();
+    let wide =
+        migrated.map(|migrated| &migrated.summary).filter(|summary| summary.scope == Scope::ClusterWide);
+    let wide: Vec<String> = wide.map(|summary| summary.object_name.to_string()).collect();
     let named = wide.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     let more = match wide.len().checked_sub(NAMED) {
         None | Some(0) => String::new(),
@@ -232,14 +241,14 @@ fn refused_by_default<'d>(migrated: impl Iterator<Item = &'d Migrated>) -> Optio
     })
 }
 
-fn describe(done: &Done) -> String {
-    let keys: Vec<String> = done.opened_by.iter().map(Fingerprint::short).collect();
+fn describe(summary: &Summary) -> String {
+    let keys: Vec<String> = summary.opened_by.iter().map(Fingerprint::short).collect();
     let opened = if keys.is_empty() { String::new() } else { format!(", opened by {}", keys.join(", ")) };
-    let rendered: Vec<String> = done.rendered.iter().map(ToString::to_string).collect();
+    let rendered: Vec<String> = summary.rendered.iter().map(ToString::to_string).collect();
     let rendered =
         if rendered.is_empty() { String::new() } else { format!(", rendered: {}", rendered.join(", ")) };
-    let items = if done.items == 1 { "1 item".to_owned() } else { format!("{} items", done.items) };
-    format!("{}: {items}, {}{opened}{rendered}", done.target, done.scope)
+    let items = if summary.items == 1 { "1 item".to_owned() } else { format!("{} items", summary.items) };
+    format!("{}: {items}, {}{opened}{rendered}", summary.object_name, summary.scope)
 }
 
 fn count(count: usize, noun: &str, is: &str, are: &str) -> String {

@@ -3,44 +3,45 @@
 //! Everything is read and checked before anybody is asked for recipients, and
 //! everything is sealed before anything is written.
 
+mod inventory;
 mod join;
-mod target;
-mod work;
+mod name;
 
 use std::path::Path;
 
 use crate::{
     args::{
         self, SealArgs,
-        plan::{self, Destination},
+        intent::{self, Destination},
     },
     files::{
         input::Input,
         output::{self, Privacy},
     },
     manifest::{Format, Manifest, Object, splice},
-    objects::sealing::{self, How, choose},
+    objects::sealing::{self, Sealer, choose},
     source::Source,
     talk::{exit::Exit, failure::Failure, terminal},
     yaml::value::Value,
 };
-use work::{Planned, Work};
+use inventory::{Inventory, Planned};
 
 pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     if args.files.is_empty() && terminal::stdin_is_terminal() && terminal::stdout_is_terminal() {
         return args::print_help();
     }
-    let inputs = plan::inputs(&args.files)?;
-    let destination = plan::destination(&args, &inputs)?;
+    let inputs = intent::inputs(&args.files)?;
+    let destination = intent::destination(&args, &inputs)?;
     choose::check(&args.sealing)?;
 
     let sources = inputs.iter().map(Input::read).collect::<Result<Vec<Source>, Failure>>()?;
     let manifests = sources.iter().map(Manifest::parse).collect::<Result<Vec<_>, Failure>>()?;
-    let mut work = Work::find(&args, &manifests)?;
-    let results = if work.settle(&args)? {
-        let how = choose::choose(args.sealing)?;
-        let work = manifests.iter().zip(work.planned);
-        work.map(|(manifest, planned)| seal_manifest(manifest, planned, &how))
+    let mut inventory = Inventory::find(&args, &manifests)?;
+    let results = if inventory.settle(&args)? {
+        let sealer = choose::choose(args.sealing)?;
+        let files = manifests.iter().zip(inventory.planned);
+        files
+            .map(|(manifest, planned)| seal_manifest(manifest, planned, &sealer))
             .collect::<Result<Vec<_>, Failure>>()?
     } else {
         sources.iter().map(|source| source.text().to_owned()).collect()
@@ -49,12 +50,17 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn seal_manifest(manifest: &Manifest<'_>, planned: Vec<Planned<'_>>, how: &How) -> Result<String, Failure> {
+fn seal_manifest(
+    manifest: &Manifest<'_>,
+    planned: Vec<Planned<'_>>,
+    sealer: &Sealer,
+) -> Result<String, Failure> {
     let mut sealed: Vec<(&Object, Value)> = Vec::new();
-    for Planned { object, secret, target } in planned {
-        let value = how.seal(secret, &target)?;
+    for Planned { object, secret, object_name } in planned {
+        let value = sealer.seal(secret, &object_name)?;
         if sealing::is_too_large_to_apply(&value) {
-            let what = format!("{target} is too large for kubectl apply; use kubectl apply --server-side");
+            let what =
+                format!("{object_name} is too large for kubectl apply; use kubectl apply --server-side");
             terminal::warn(&what, None);
         }
         sealed.push((object, value));

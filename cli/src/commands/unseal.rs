@@ -18,7 +18,7 @@ use seal_crds::{
 use crate::{
     args::{
         UnsealArgs,
-        plan::{self, Destination, PlanError},
+        intent::{self, Destination, IntentError},
     },
     files::{
         input::Input,
@@ -66,7 +66,7 @@ impl Explain for UnsealCommandError {
 }
 
 /// A Secret in the clear. Without `Debug`.
-struct Opened {
+struct OpenedSecret {
     place: Place,
     /// The place's, unless the manifest leaves it open (cluster-wide only).
     namespace: Option<Namespace>,
@@ -82,10 +82,10 @@ pub(super) fn run(args: &UnsealArgs) -> Result<Exit, Failure> {
     if destination == Destination::Stdout && terminal::stdout_is_terminal() && !args.show {
         return Err(UnsealCommandError::ToTerminal.into());
     }
-    let inputs = plan::inputs(&args.files)?;
+    let inputs = intent::inputs(&args.files)?;
     let identities: Vec<Input> = args.identities.iter().map(|path| Input::from_arg(path)).collect();
     if inputs.iter().chain(&identities).filter(|input| **input == Input::Stdin).count() > 1 {
-        return Err(PlanError::StdinTwice.into());
+        return Err(IntentError::StdinTwice.into());
     }
     let keys = identities::read(&identities)?;
 
@@ -124,30 +124,32 @@ fn open(
     manifest: &Manifest<'_>,
     object: &Object,
     keys: &Keyring,
-) -> Result<Opened, Failure> {
+) -> Result<OpenedSecret, Failure> {
     let spot = || manifest.spot(manifest.tree(object).range(object.node).start);
     let mut peers = None;
-    let (target, templates, sealed): (_, BTreeSet<String>, Arc<dyn Sealed>) =
+    let (object_name, templates, sealed): (_, BTreeSet<String>, Arc<dyn Sealed>) =
         match sealed::format(manifest, object)? {
             SealedFormat::Native => {
                 let spec = manifest.spec(object)?;
                 let is_open = spec.scope == Scope::ClusterWide;
-                let target = sealed::target(manifest, object, args.namespace.as_ref(), is_open)?;
+                let object_name = sealed::object_name(manifest, object, args.namespace.as_ref(), is_open)?;
                 // Whether a type may be made by a controller is its policy; here somebody
                 // has the key and wants the values.
                 let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
-                let sealed = NativeSealed::parse(target.place(), &spec, &allowed)
-                    .map_err(|source| Failure::from(OpenError::new(&target.place(), source)).at(spot()))?;
-                (target, spec.template.data.into_keys().collect(), Arc::new(sealed))
+                let sealed =
+                    NativeSealed::parse(object_name.to_place(), &spec, &allowed).map_err(|source| {
+                        Failure::from(OpenError::new(&object_name.to_place(), source)).at(spot())
+                    })?;
+                (object_name, spec.template.data.into_keys().collect(), Arc::new(sealed))
             }
             SealedFormat::Bitnami => {
                 let found = sealed::bitnami(manifest, object, args.namespace.as_ref())?;
                 let sealed = found.parse().map_err(|error| Failure::from(error).at(spot()))?;
                 peers = Some(sealed.clone());
-                (found.target, found.spec.template.data.into_keys().collect(), Arc::new(sealed))
+                (found.object_name, found.spec.template.data.into_keys().collect(), Arc::new(sealed))
             }
         };
-    let place = target.place();
+    let place = object_name.to_place();
     let failure = |source: UnsealError| {
         let hint = peers.as_ref().filter(|_| source.may_pass_with_other_keys());
         let hint = hint.and_then(|peers| other_scope(peers, keys));
@@ -159,8 +161,8 @@ fn open(
     let unsealed = sealed.unseal(keys).map_err(failure)?;
     let made = |item: &&ItemName| has_template && templates.contains(item.as_str());
     let rendered = unsealed.data.keys().filter(made).cloned().collect();
-    Ok(Opened {
-        namespace: target.namespace,
+    Ok(OpenedSecret {
+        namespace: object_name.namespace,
         shape: sealed.shape().clone(),
         unsealed,
         rendered,
@@ -170,7 +172,7 @@ fn open(
 }
 
 /// A key that a template makes looks like an item in the Secret, and would become one where that is sealed again.
-fn warn_of_rendered(opened: &Opened) {
+fn warn_of_rendered(opened: &OpenedSecret) {
     if opened.rendered.is_empty() {
         return;
     }
@@ -194,7 +196,7 @@ fn other_scope(sealed: &BitnamiSealed, keys: &Keyring) -> Option<String> {
     Some(format!("it was sealed with scope {scope}: {change}"))
 }
 
-fn find_item<'o>(opened: &'o [Opened], item: &ItemName) -> Result<&'o Plaintext, UnsealCommandError> {
+fn find_item<'o>(opened: &'o [OpenedSecret], item: &ItemName) -> Result<&'o Plaintext, UnsealCommandError> {
     let mut found = opened.iter().filter_map(|opened| opened.unsealed.data.get(item));
     match (found.next(), found.next()) {
         (Some(value), None) => Ok(value),

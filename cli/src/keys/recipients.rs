@@ -8,7 +8,7 @@ use seal_crds::{
 };
 
 use crate::{
-    args::plan::RecipientChoice,
+    args::intent::RecipientChoice,
     files::input::Input,
     keys::cluster::{self, FetchError},
     source::Spot,

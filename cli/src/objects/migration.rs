@@ -21,8 +21,9 @@ use seal_crds::{
 use crate::{
     manifest::{Edits, Located, Manifest, Object},
     objects::{
+        name::ObjectName,
         sealed::{self, OpenError, Public},
-        sealing::{self, Target},
+        sealing,
     },
     talk::failure::{Explain, Failure},
     yaml::{
@@ -33,8 +34,8 @@ use crate::{
 
 use template::Substitution;
 
-/// How all objects of one run are migrated.
-pub(crate) struct How<'h> {
+/// The settings of a migration; the same for all objects of one run.
+pub(crate) struct Settings<'h> {
     pub(crate) keys: &'h Keyring,
     pub(crate) recipients: &'h [NamedRecipient],
     /// Whether a Go template that has no counterpart becomes what it renders to now.
@@ -44,14 +45,14 @@ pub(crate) struct How<'h> {
 /// An object, migrated.
 pub(crate) struct Migrated {
     pub(crate) edits: Edits,
-    pub(crate) done: Done,
+    pub(crate) summary: Summary,
     pub(crate) warnings: Vec<Located<String>>,
 }
 
-/// What there is to tell about it.
-pub(crate) struct Done {
+/// A line of the report about a migrated object.
+pub(crate) struct Summary {
     pub(crate) at: usize,
-    pub(crate) target: Target,
+    pub(crate) object_name: ObjectName,
     pub(crate) scope: Scope,
     pub(crate) items: usize,
     pub(crate) opened_by: Vec<Fingerprint>,
@@ -84,30 +85,31 @@ pub(crate) fn migrate(
     manifest: &Manifest<'_>,
     object: &Object,
     public: Public,
-    how: &How<'_>,
+    settings: &Settings<'_>,
 ) -> Result<Migrated, Failure> {
     let tree = manifest.tree(object);
     let at = tree.range(object.node).start;
-    let Public { target, annotations, spec } = public;
-    let place = target.place();
-    let opened = open::open(&target, &annotations, &spec, how.keys).map_err(|(source, hint)| {
+    let Public { object_name, annotations, spec } = public;
+    let place = object_name.to_place();
+    let opened = open::open(&object_name, &annotations, &spec, settings.keys).map_err(|(source, hint)| {
         Failure::from(OpenError::with_hint(&place, source, hint)).at(manifest.spot(at))
     })?;
-    let mut work = Work { tree, object: object.node, warnings: Vec::new() };
-    work.warn_of_scope(&annotations, opened.scope);
-    work.warn_of_fields();
+    let mut draft = Draft { tree, object: object.node, warnings: Vec::new() };
+    draft.warn_of_scope(&annotations, opened.scope);
+    draft.warn_of_fields();
     let Opened { scope, mut items, shape, by: opened_by } = opened;
     let mut template = match shape {
-        None => work.template(&spec),
-        Some(shape) => work.sealed_in_template(&spec, shape),
+        None => draft.template(&spec),
+        Some(shape) => draft.sealed_in_template(&spec, shape),
     };
 
     let mut rendered = Vec::new();
     let mut for_templates = BTreeSet::new();
     if spec.data.is_none() {
-        let found = work.translate(&spec, &items, how.renders).map_err(|error| manifest.locate(error))?;
+        let found =
+            draft.translate(&spec, &items, settings.renders).map_err(|error| manifest.locate(error))?;
         template.data = found.texts.into_iter().map(|(key, text)| (key.to_string(), text)).collect();
-        work.warn_of_templates(&target, &found.uses);
+        draft.warn_of_templates(&object_name, &found.uses);
         for_templates = found.uses;
         rendered = found.rendered.keys().cloned().collect();
         items.retain(|name, _| !found.omitted.contains(name));
@@ -121,15 +123,15 @@ pub(crate) fn migrate(
         })
         .collect();
     let count = items.len();
-    let sealed = sealing::seal_items(&target, scope, how.recipients, &items, template)
+    let sealed = sealing::seal_items(&object_name, scope, settings.recipients, &items, template)
         .map_err(|error| Failure::from(error).at(manifest.spot(at)))?;
-    let edits = work.edits(object.document, sealing::spec_value(&sealed));
-    let done = Done { at, target, scope, items: count, opened_by, rendered };
-    Ok(Migrated { edits, done, warnings: work.warnings })
+    let edits = draft.edits(object.document, sealing::spec_value(&sealed));
+    let summary = Summary { at, object_name, scope, items: count, opened_by, rendered };
+    Ok(Migrated { edits, summary, warnings: draft.warnings })
 }
 
 /// An object while it is migrated.
-struct Work<'m, 'a> {
+struct Draft<'m, 'a> {
     tree: &'m Tree<'a>,
     object: NodeId,
     warnings: Vec<Located<String>>,
@@ -146,7 +148,7 @@ struct Translated {
     omitted: BTreeSet<ItemName>,
 }
 
-impl Work<'_, '_> {
+impl Draft<'_, '_> {
     fn node(&self, path: &[&str]) -> Option<NodeId> {
         path.iter().try_fold(self.object, |node, key| self.tree.get(node, key))
     }
@@ -176,7 +178,7 @@ impl Work<'_, '_> {
     }
 
     /// In the native format an item goes into templates only if its sealer allows it, and here that is whoever migrates.
-    fn warn_of_templates(&mut self, target: &Target, uses: &BTreeSet<ItemName>) {
+    fn warn_of_templates(&mut self, object_name: &ObjectName, uses: &BTreeSet<ItemName>) {
         let items: Vec<&str> = uses.iter().map(ItemName::as_str).collect();
         let (item, is) = match items.len() {
             0 => return,
@@ -187,7 +189,7 @@ impl Work<'_, '_> {
         self.warn(
             &["spec", "template", "data"],
             format!(
-                "{target}: {item} {items} {is} sealed for use in templates, because template.data uses {}: whoever \
+                "{object_name}: {item} {items} {is} sealed for use in templates, because template.data uses {}: whoever \
                  can edit the manifest decides where in the Secret such a value stands",
                 if uses.len() == 1 { "it" } else { "them" }
             ),

@@ -3,7 +3,7 @@
 //! Not the opening. Invariant: what is read is what kubectl would send; a version that nobody here knows is
 //! refused, not guessed at.
 
-mod place;
+mod name;
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ use seal_crds::{
 
 use crate::{
     manifest::{Manifest, Object},
-    objects::sealing::Target,
+    objects::name::ObjectName,
     talk::{
         exit::Exit,
         failure::{Explain, Failure},
     },
 };
 
-pub(crate) use place::read as target;
+pub(crate) use name::read as object_name;
 
 #[derive(Debug, thiserror::Error)]
 enum FormatError {
@@ -104,7 +104,7 @@ pub(crate) fn format(manifest: &Manifest<'_>, object: &Object) -> Result<Format,
 
 /// What anybody can read of a SealedSecret of the peer's.
 pub(crate) struct Public {
-    pub(crate) target: Target,
+    pub(crate) object_name: ObjectName,
     /// Those of the SealedSecret itself.
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) spec: bitnami::SealedSecretSpec,
@@ -119,8 +119,8 @@ pub(crate) fn bitnami(
     let spec = manifest.bitnami_spec(object)?;
     let annotations = manifest.annotations(object)?;
     let may_be_open = claimed_scope(&annotations) == Scope::ClusterWide;
-    let target = target(manifest, object, flag, may_be_open)?;
-    Ok(Public { target, annotations, spec })
+    let object_name = object_name(manifest, object, flag, may_be_open)?;
+    Ok(Public { object_name, annotations, spec })
 }
 
 /// The scope that annotations claim, as the peer reads them.
@@ -136,7 +136,7 @@ pub(crate) fn claimed_scope(annotations: &BTreeMap<String, String>) -> Scope {
 impl Public {
     /// The object, with every check that needs no key.
     pub(crate) fn parse(&self) -> Result<BitnamiSealed, OpenError> {
-        let place = self.target.place();
+        let place = self.object_name.to_place();
         // Whether a type may be made, and a template branch, is a controller's policy; whoever has the keys may look.
         let allowed = REFUSED_TYPES.map(str::to_owned).into();
         BitnamiSealed::parse(place.clone(), &self.annotations, &self.spec, &allowed, Branching::Allowed)

@@ -10,13 +10,13 @@ pub(crate) mod choose;
 use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::{
-    ItemName, Name, Namespace, Place, Scope,
+    ItemName, Scope,
     native::{self, Item, NamedRecipient, SealError},
     resources::{API_VERSION, Envelope, SEALED_SECRET, SealedSecretSpec, Template, TemplateMetadata},
 };
 
 use crate::{
-    objects::secret::Secret,
+    objects::{name::ObjectName, secret::Secret},
     talk::{exit::Exit, failure::Explain},
     yaml::value::Value,
 };
@@ -26,41 +26,33 @@ use crate::{
 const MAX_ANNOTATIONS: usize = 262_144;
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// In which format everything of one run is sealed, and how.
-pub(crate) enum How {
-    Native(Sealing),
-    Bitnami(bitnami::Sealing),
+/// The format to seal in, with everything it needs; the same for all Secrets of one run.
+pub(crate) enum Sealer {
+    Native(NativeSealer),
+    Bitnami(bitnami::BitnamiSealer),
 }
 
-impl How {
+impl Sealer {
     /// Seals a Secret, which is used up.
-    pub(crate) fn seal(&self, secret: Secret, target: &Target) -> Result<Value, SealingError> {
+    pub(crate) fn seal(&self, secret: Secret, object_name: &ObjectName) -> Result<Value, SealingError> {
         match self {
-            Self::Native(how) => seal(secret, target, how),
-            Self::Bitnami(how) => Ok(bitnami::seal(secret, target, how)),
+            Self::Native(sealer) => seal(secret, object_name, sealer),
+            Self::Bitnami(sealer) => Ok(bitnami::seal(secret, object_name, sealer)),
         }
     }
 }
 
-/// How everything of one run is sealed in the native format.
-pub(crate) struct Sealing {
+/// What it takes to seal in the native format.
+pub(crate) struct NativeSealer {
     pub(crate) recipients: Vec<NamedRecipient>,
     pub(crate) scope: Scope,
     pub(crate) template_items: BTreeSet<ItemName>,
 }
 
-/// Where a SealedSecret goes. Only a cluster-wide one may leave the namespace
-/// open.
-#[derive(Clone)]
-pub(crate) struct Target {
-    pub(crate) namespace: Option<Namespace>,
-    pub(crate) name: Name,
-}
-
 #[derive(Debug, thiserror::Error)]
-#[error("{target} can't be sealed")]
+#[error("{object_name} can't be sealed")]
 pub(crate) struct SealingError {
-    target: String,
+    object_name: String,
     source: Box<SealError>,
 }
 
@@ -84,26 +76,8 @@ impl Explain for SealingError {
     }
 }
 
-impl Target {
-    /// The place to seal or open at. Where the namespace is open any will do:
-    /// the scope is cluster-wide, which binds none.
-    pub(crate) fn place(&self) -> Place {
-        let any = || "default".parse().expect("default is a namespace");
-        Place { namespace: self.namespace.clone().unwrap_or_else(any), name: self.name.clone() }
-    }
-}
-
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{namespace}/{}", self.name),
-            None => write!(f, "{}", self.name),
-        }
-    }
-}
-
 /// Seals a Secret, which is used up.
-fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Value, SealingError> {
+fn seal(secret: Secret, object_name: &ObjectName, sealer: &NativeSealer) -> Result<Value, SealingError> {
     let template = Template {
         type_: Some(secret.type_),
         immutable: secret.immutable,
@@ -114,24 +88,24 @@ fn seal(secret: Secret, target: &Target, how: &Sealing) -> Result<Value, Sealing
         .items
         .into_iter()
         .map(|(name, value)| {
-            let template = how.template_items.contains(&name);
+            let template = sealer.template_items.contains(&name);
             (name, Item { value, template })
         })
         .collect();
-    let spec = seal_items(target, how.scope, &how.recipients, &items, template)?;
-    Ok(object(target, &spec))
+    let spec = seal_items(object_name, sealer.scope, &sealer.recipients, &items, template)?;
+    Ok(object(object_name, &spec))
 }
 
 /// Seals items into a spec.
 pub(crate) fn seal_items(
-    target: &Target,
+    object_name: &ObjectName,
     scope: Scope,
     recipients: &[NamedRecipient],
     items: &BTreeMap<ItemName, Item>,
     template: Template,
 ) -> Result<SealedSecretSpec, SealingError> {
-    let spec = native::seal(&target.place(), scope, recipients, items, template, &BTreeSet::new());
-    spec.map_err(|source| SealingError { target: target.to_string(), source: Box::new(source) })
+    let spec = native::seal(&object_name.to_place(), scope, recipients, items, template, &BTreeSet::new());
+    spec.map_err(|source| SealingError { object_name: object_name.to_string(), source: Box::new(source) })
 }
 
 /// Whether client-side `kubectl apply` would fail on the object for its size.
@@ -141,12 +115,13 @@ pub(crate) fn is_too_large_to_apply(object: &Value) -> bool {
     object.to_compact_json().len() + added + LAST_APPLIED.len() > MAX_ANNOTATIONS
 }
 
-fn object(target: &Target, spec: &SealedSecretSpec) -> Value {
-    let namespace = target.namespace.as_ref().map(|namespace| ("namespace", Value::text(namespace.as_str())));
+fn object(object_name: &ObjectName, spec: &SealedSecretSpec) -> Value {
+    let namespace =
+        object_name.namespace.as_ref().map(|namespace| ("namespace", Value::text(namespace.as_str())));
     mapping([
         Some(("apiVersion", Value::text(API_VERSION))),
         Some(("kind", Value::text(SEALED_SECRET))),
-        Some(("metadata", mapping([Some(("name", Value::text(target.name.as_str()))), namespace]))),
+        Some(("metadata", mapping([Some(("name", Value::text(object_name.name.as_str()))), namespace]))),
         Some(("spec", spec_value(spec))),
     ])
 }
@@ -211,13 +186,14 @@ mod tests {
             items: BTreeMap::from([("null".parse().unwrap(), Plaintext::from(value.to_vec()))]),
         };
         let recipient = Identity::generate().recipient().clone();
-        let how = Sealing {
+        let sealer = NativeSealer {
             recipients: vec![NamedRecipient { recipient, name: Some("yes".to_owned()) }],
             scope,
             template_items: BTreeSet::new(),
         };
-        let target = Target { namespace: Some("prod".parse().unwrap()), name: "db".parse().unwrap() };
-        seal(secret, &target, &how).unwrap()
+        let object_name =
+            ObjectName { namespace: Some("prod".parse().unwrap()), name: "db".parse().unwrap() };
+        seal(secret, &object_name, &sealer).unwrap()
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! Opened Secrets as manifests, in buffers that are wiped.
+//! OpenedSecret Secrets as manifests, in buffers that are wiped.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use seal_crds::Plaintext;
 use zeroize::Zeroizing;
 
-use super::Opened;
+use super::OpenedSecret;
 use crate::{manifest::Format, yaml::value::Value};
 
 /// The Secrets one after another, each in the format of its input.
-pub(super) fn secrets(opened: &[Opened]) -> Zeroizing<String> {
+pub(super) fn secrets(opened: &[OpenedSecret]) -> Zeroizing<String> {
     let texts: Vec<_> = opened
         .iter()
         .map(|opened| match opened.format {
@@ -32,7 +32,7 @@ pub(super) fn secrets(opened: &[Opened]) -> Zeroizing<String> {
     out
 }
 
-fn secret(opened: &Opened) -> Value {
+fn secret(opened: &OpenedSecret) -> Value {
     let shape = &opened.shape;
     let text = |key: &str, text: &str| (key.to_owned(), Value::text(text));
     let mut metadata = vec![text("name", opened.place.name.as_str())];

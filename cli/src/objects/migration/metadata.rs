@@ -17,12 +17,12 @@ use seal_crds::{
     secret::Mark,
 };
 
-use super::Work;
+use super::Draft;
 
 const OWNED: &str = "from now on the Secret goes when its SealedSecret goes, and one that is there has to be \
                      annotated with sealing.dev/adopt";
 
-impl Work<'_, '_> {
+impl Draft<'_, '_> {
     /// The template, without `data`.
     pub(super) fn template(&mut self, spec: &SealedSecretSpec) -> Template {
         let metadata = &spec.template.metadata;

@@ -14,21 +14,26 @@ use seal_crds::{
     resources::bitnami::{SealedSecretSpec, Template},
 };
 
-use crate::objects::sealing::Target;
+use crate::objects::name::ObjectName;
 
 /// Opens the object under the scope it claims, else under another. The error has what to try beside it, where
 /// that is known here.
 pub(super) fn open(
-    target: &Target,
+    object_name: &ObjectName,
     annotations: &BTreeMap<String, String>,
     spec: &SealedSecretSpec,
     keys: &Keyring,
 ) -> Result<Opened, (UnsealError, Option<String>)> {
     let ciphertext = SealedSecretSpec { template: Template::default(), ..spec.clone() };
-    let sealed =
-        BitnamiSealed::parse(target.place(), annotations, &ciphertext, &BTreeSet::new(), Branching::Refused)
-            .map_err(|error| (error, None))?;
-    if target.namespace.is_some() {
+    let sealed = BitnamiSealed::parse(
+        object_name.to_place(),
+        annotations,
+        &ciphertext,
+        &BTreeSet::new(),
+        Branching::Refused,
+    )
+    .map_err(|error| (error, None))?;
+    if object_name.namespace.is_some() {
         return sealed.open_under(sealed.scopes(), keys).map_err(|error| (error, None));
     }
     sealed.open_under([sealed.scope()], keys).map_err(|error| {

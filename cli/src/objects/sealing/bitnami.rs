@@ -12,24 +12,27 @@ use seal_crds::{
     resources::{SEALED_SECRET, bitnami::API_VERSION},
 };
 
-use super::{Target, mapping};
-use crate::{objects::secret::Secret, yaml::value::Value};
+use super::mapping;
+use crate::{
+    objects::{name::ObjectName, secret::Secret},
+    yaml::value::Value,
+};
 
-/// How everything of one run is sealed.
-pub(crate) struct Sealing {
+/// What it takes to seal in the format of bitnami.com.
+pub(crate) struct BitnamiSealer {
     pub(crate) key: RsaPublicKey,
     pub(crate) scope: Scope,
 }
 
 /// Seals a Secret, which is used up.
-pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Value {
-    let binding = Binding::new(how.scope, &target.place());
+pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSealer) -> Value {
+    let binding = Binding::new(sealer.scope, &object_name.to_place());
     let items: BTreeMap<String, String> = secret
         .items
         .iter()
-        .map(|(item, value)| (item.to_string(), seal_item(&how.key, &binding, value.expose())))
+        .map(|(item, value)| (item.to_string(), seal_item(&sealer.key, &binding, value.expose())))
         .collect();
-    let mark = scope_annotation(how.scope).map(|key| (key.to_owned(), "true".to_owned()));
+    let mark = scope_annotation(sealer.scope).map(|key| (key.to_owned(), "true".to_owned()));
     let own: BTreeMap<String, String> = mark.into_iter().collect();
     let mut annotations = secret.annotations;
     annotations.extend(secret.peer_annotations);
@@ -37,9 +40,9 @@ pub(crate) fn seal(secret: Secret, target: &Target, how: &Sealing) -> Value {
     let strings = |name, strings: &BTreeMap<String, String>| {
         (!strings.is_empty()).then(|| (name, Value::strings(strings)))
     };
-    let name = || Some(("name", Value::text(target.name.as_str())));
+    let name = || Some(("name", Value::text(object_name.name.as_str())));
     let namespace =
-        || target.namespace.as_ref().map(|namespace| ("namespace", Value::text(namespace.as_str())));
+        || object_name.namespace.as_ref().map(|namespace| ("namespace", Value::text(namespace.as_str())));
     let metadata = mapping([
         strings("annotations", &annotations),
         strings("labels", &secret.labels),
@@ -96,16 +99,17 @@ mod tests {
                 )]),
                 items: BTreeMap::from([("a".parse().unwrap(), Plaintext::from(b"x".to_vec()))]),
             };
-            let target = Target { namespace: Some("prod".parse().unwrap()), name: "db".parse().unwrap() };
-            let how = Sealing { key: keys.rsa_keys()[0].public_key().clone(), scope };
-            let text = seal(secret, &target, &how).to_yaml(0);
+            let object_name =
+                ObjectName { namespace: Some("prod".parse().unwrap()), name: "db".parse().unwrap() };
+            let sealer = BitnamiSealer { key: keys.rsa_keys()[0].public_key().clone(), scope };
+            let text = seal(secret, &object_name, &sealer).to_yaml(0);
             let object: serde_json::Value = serde_yaml::from_str(&text).unwrap();
             let annotations = object["metadata"].get("annotations").cloned().unwrap_or_default();
             let annotations: Option<BTreeMap<String, String>> = serde_json::from_value(annotations).unwrap();
             let spec = SealedSecretSpec::from_json(&object["spec"]).unwrap();
             assert_eq!(spec.template.metadata.annotations.len(), 1 + usize::from(scope != Scope::Strict));
             let sealed = BitnamiSealed::parse(
-                target.place(),
+                object_name.to_place(),
                 &annotations.unwrap_or_default(),
                 &spec,
                 &BTreeSet::new(),

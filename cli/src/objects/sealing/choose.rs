@@ -5,11 +5,11 @@
 
 use seal_crds::keys::Certificate;
 
-use super::{How, Sealing, bitnami};
+use super::{NativeSealer, Sealer, bitnami};
 use crate::{
     args::{
         ClusterArgs, SealFormat, SealingArgs,
-        plan::{self, PlanError, RecipientChoice},
+        intent::{self, IntentError, RecipientChoice},
     },
     keys::{
         certificate,
@@ -80,30 +80,30 @@ pub(crate) fn check(args: &SealingArgs) -> Result<(), Failure> {
 }
 
 /// The format, with recipients or a certificate that can be sealed to now.
-pub(crate) fn choose(args: SealingArgs) -> Result<How, Failure> {
+pub(crate) fn choose(args: SealingArgs) -> Result<Sealer, Failure> {
     check(&args)?;
     let scope = args.scope;
     match args.seal_format {
         SealFormat::Native => {
-            let choice = RecipientChoice::new(args.recipients, args.cluster, plan::is_watched())?;
+            let choice = RecipientChoice::new(args.recipients, args.cluster, intent::is_watched())?;
             let recipients = recipients::resolve(&choice)?;
             let template_items = args.template_items.into_iter().collect();
-            Ok(How::Native(Sealing { recipients, scope, template_items }))
+            Ok(Sealer::Native(NativeSealer { recipients, scope, template_items }))
         }
         SealFormat::Bitnami => {
             let certificate = match args.cert.as_ref().or(args.recipients.first()) {
                 Some(location) => certificate::for_sealing(&certificate::load(location)?, location)?,
                 None => from_cluster(&args.cluster, args.controller_name)?,
             };
-            Ok(How::Bitnami(bitnami::Sealing { key: certificate.public_key().clone(), scope }))
+            Ok(Sealer::Bitnami(bitnami::BitnamiSealer { key: certificate.public_key().clone(), scope }))
         }
     }
 }
 
 /// The certificate that a controller gives out, if somebody named the cluster or sees which it is.
 fn from_cluster(args: &ClusterArgs, name: Option<String>) -> Result<Certificate, Failure> {
-    if args.context.is_none() && !plan::is_watched() {
-        return Err(PlanError::UnnamedController.into());
+    if args.context.is_none() && !intent::is_watched() {
+        return Err(IntentError::UnnamedController.into());
     }
     let default = Service::default();
     let service = Service {

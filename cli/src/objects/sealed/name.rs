@@ -4,7 +4,7 @@ use seal_crds::{NameError, Namespace};
 
 use crate::{
     manifest::{FieldError, Fields, Located, Manifest, Object, text_of},
-    objects::sealing::Target,
+    objects::name::ObjectName,
     talk::{
         exit::Exit,
         failure::{Explain, Failure},
@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[derive(Debug, thiserror::Error)]
-enum PlaceError {
+enum ObjectNameError {
     #[error(transparent)]
     Field(#[from] FieldError),
     #[error(transparent)]
@@ -25,7 +25,7 @@ enum PlaceError {
     OtherNamespace { flag: Namespace, manifest: Namespace },
 }
 
-impl Explain for PlaceError {
+impl Explain for ObjectNameError {
     fn exit(&self) -> Exit {
         match self {
             Self::NoNamespace | Self::OtherNamespace { .. } => Exit::Usage,
@@ -49,20 +49,20 @@ pub(crate) fn read(
     object: &Object,
     flag: Option<&Namespace>,
     may_be_open: bool,
-) -> Result<Target, Failure> {
+) -> Result<ObjectName, Failure> {
     let (tree, source) = (manifest.tree(object), manifest.source.text());
     let at = tree.range(object.node).start;
-    let find = || -> Result<Target, Located<PlaceError>> {
+    let find = || -> Result<ObjectName, Located<ObjectNameError>> {
         let fields =
-            Fields::read(tree, object.node, "the SealedSecret").map_err(|e| e.map(PlaceError::from))?;
-        let no_name = || Located { error: PlaceError::NoName, at };
+            Fields::read(tree, object.node, "the SealedSecret").map_err(|e| e.map(ObjectNameError::from))?;
+        let no_name = || Located { error: ObjectNameError::NoName, at };
         let metadata = Fields::read(tree, fields.get("metadata").ok_or_else(no_name)?, "metadata")
-            .map_err(|e| e.map(PlaceError::from))?;
+            .map_err(|e| e.map(ObjectNameError::from))?;
         let text = |key: &str| match metadata.get(key) {
             None => Ok(None),
             Some(id) => text_of(tree, source, id, || format!("metadata.{key}"))
                 .map(|text| Some((text, tree.range(id).start)))
-                .map_err(|e| e.map(PlaceError::from)),
+                .map_err(|e| e.map(ObjectNameError::from)),
         };
         let (name, name_at) = text("name")?.ok_or_else(no_name)?;
         let name = name.parse().map_err(|error: NameError| Located { error: error.into(), at: name_at })?;
@@ -71,7 +71,7 @@ pub(crate) fn read(
                 let manifest: Namespace =
                     text.parse().map_err(|error: NameError| Located { error: error.into(), at })?;
                 if let Some(flag) = flag.filter(|flag| **flag != manifest) {
-                    let error = PlaceError::OtherNamespace { flag: flag.clone(), manifest };
+                    let error = ObjectNameError::OtherNamespace { flag: flag.clone(), manifest };
                     return Err(Located { error, at });
                 }
                 Some(manifest)
@@ -79,10 +79,10 @@ pub(crate) fn read(
             (None, Some(flag)) => Some(flag.clone()),
             (None, None) if may_be_open => None,
             (None, None) => {
-                return Err(Located { error: PlaceError::NoNamespace, at });
+                return Err(Located { error: ObjectNameError::NoNamespace, at });
             }
         };
-        Ok(Target { namespace, name })
+        Ok(ObjectName { namespace, name })
     };
     find().map_err(|error| manifest.locate(error))
 }
@@ -99,8 +99,8 @@ mod tests {
         let manifest = Manifest::parse(&source).unwrap();
         let object = &manifest.objects[0];
         let flag = flag.map(|flag| flag.parse().unwrap());
-        let target = read(&manifest, object, flag.as_ref(), may_be_open);
-        target.map(|target| target.to_string()).map_err(|failure| failure.facts[0].clone())
+        let object_name = read(&manifest, object, flag.as_ref(), may_be_open);
+        object_name.map(|object_name| object_name.to_string()).map_err(|failure| failure.facts[0].clone())
     }
 
     #[test]

@@ -7,14 +7,14 @@ use seal_crds::{Name, Namespace, Scope};
 use crate::{
     manifest::Located,
     objects::{
-        sealing::Target,
+        name::ObjectName,
         secret::read::{ReadError, Reading},
     },
     talk::{exit::Exit, failure::Explain},
 };
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TargetError {
+pub(super) enum NameChoiceError {
     #[error("no namespace: it is part of what is sealed")]
     NoNamespace,
     #[error("-n says {flag}, the manifest says {manifest}")]
@@ -29,7 +29,7 @@ pub(super) enum TargetError {
     Read(ReadError),
 }
 
-impl Explain for TargetError {
+impl Explain for NameChoiceError {
     fn exit(&self) -> Exit {
         match self {
             Self::Read(_) => Exit::Failure,
@@ -56,38 +56,39 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    pub(super) fn check_count(&self, secrets: usize) -> Result<(), TargetError> {
-        if self.name.is_some() && secrets > 1 { Err(TargetError::NameForMany(secrets)) } else { Ok(()) }
+    pub(super) fn check_count(&self, secrets: usize) -> Result<(), NameChoiceError> {
+        if self.name.is_some() && secrets > 1 { Err(NameChoiceError::NameForMany(secrets)) } else { Ok(()) }
     }
 
-    pub(super) fn resolve(&self, reading: &Reading) -> Result<Target, Located<TargetError>> {
+    pub(super) fn resolve(&self, reading: &Reading) -> Result<ObjectName, Located<NameChoiceError>> {
         let (secret, places) = (&reading.secret, &reading.places);
         let namespace = match (&secret.namespace, self.namespace) {
             (Some(manifest), Some(flag)) if manifest != flag => {
-                let error = TargetError::OtherNamespace { flag: flag.clone(), manifest: manifest.clone() };
+                let error =
+                    NameChoiceError::OtherNamespace { flag: flag.clone(), manifest: manifest.clone() };
                 return Err(Located { error, at: places.namespace });
             }
             (Some(namespace), _) | (None, Some(namespace)) => Some(namespace.clone()),
             // The one scope that doesn't bind it.
             (None, None) if self.scope == Scope::ClusterWide => None,
             (None, None) => {
-                return Err(Located { error: TargetError::NoNamespace, at: places.whole });
+                return Err(Located { error: NameChoiceError::NoNamespace, at: places.whole });
             }
         };
         let name = match (&secret.name, self.name) {
             (Some(manifest), Some(flag)) if manifest != flag => {
-                let error = TargetError::OtherName { flag: flag.clone(), manifest: manifest.clone() };
+                let error = NameChoiceError::OtherName { flag: flag.clone(), manifest: manifest.clone() };
                 return Err(Located { error, at: places.name });
             }
             (Some(name), _) | (None, Some(name)) => name.clone(),
             (None, None) => {
                 return Err(match places.generate_name {
-                    Some(at) => Located { error: TargetError::Read(ReadError::GeneratedName), at },
-                    None => Located { error: TargetError::NoName, at: places.whole },
+                    Some(at) => Located { error: NameChoiceError::Read(ReadError::GeneratedName), at },
+                    None => Located { error: NameChoiceError::NoName, at: places.whole },
                 });
             }
         };
-        Ok(Target { namespace, name })
+        Ok(ObjectName { namespace, name })
     }
 }
 
@@ -96,11 +97,11 @@ mod tests {
     use super::*;
     use crate::{objects::secret::read::read, yaml::tree::parse};
 
-    fn resolve(metadata: &str, wanted: &Wanted<'_>) -> Result<String, TargetError> {
+    fn resolve(metadata: &str, wanted: &Wanted<'_>) -> Result<String, NameChoiceError> {
         let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {metadata}\nstringData: {{a: b}}\n");
         let trees = parse(&text, 0).unwrap();
         let reading = read(&trees[0], &text, trees[0].root.unwrap()).ok().unwrap();
-        wanted.resolve(&reading).map(|target| target.to_string()).map_err(|error| error.error)
+        wanted.resolve(&reading).map(|object_name| object_name.to_string()).map_err(|error| error.error)
     }
 
     fn wanted<'a>(namespace: Option<&'a Namespace>, name: Option<&'a Name>) -> Wanted<'a> {
@@ -121,14 +122,14 @@ mod tests {
         assert_eq!(error.exit(), Exit::Usage);
         let error = resolve("{name: web, namespace: prod}", &flags).unwrap_err();
         assert_eq!(error.to_string(), "--name says db, the manifest says web");
-        assert!(matches!(flags.check_count(2), Err(TargetError::NameForMany(2))));
+        assert!(matches!(flags.check_count(2), Err(NameChoiceError::NameForMany(2))));
     }
 
     #[test]
     fn what_is_sealed_in_is_never_guessed() {
         let none = wanted(None, None);
-        assert!(matches!(resolve("{name: db}", &none), Err(TargetError::NoNamespace)));
-        assert!(matches!(resolve("{namespace: prod}", &none), Err(TargetError::NoName)));
+        assert!(matches!(resolve("{name: db}", &none), Err(NameChoiceError::NoNamespace)));
+        assert!(matches!(resolve("{namespace: prod}", &none), Err(NameChoiceError::NoName)));
         let generated = resolve("{namespace: prod, generateName: db-}", &none).unwrap_err();
         assert_eq!(generated.exit(), Exit::Failure);
         assert!(generated.hint().unwrap().contains("--name"));

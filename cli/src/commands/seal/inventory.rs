@@ -7,13 +7,13 @@
 
 use seal_crds::ItemName;
 
-use super::target;
+use super::name;
 use crate::{
     args::{SealArgs, SealFormat},
     commands::list,
     manifest::{Kind, Manifest, Object, Strays},
     objects::{
-        sealing::Target,
+        name::ObjectName,
         secret::{
             Secret,
             read::{self, Reading},
@@ -31,12 +31,12 @@ use crate::{
 pub(super) struct Planned<'m> {
     pub(super) object: &'m Object,
     pub(super) secret: Secret,
-    pub(super) target: Target,
+    pub(super) object_name: ObjectName,
 }
 
 /// Everything that one run was given.
 #[derive(Default)]
-pub(super) struct Work<'m> {
+pub(super) struct Inventory<'m> {
     /// The Secrets to seal, file by file.
     pub(super) planned: Vec<Vec<Planned<'m>>>,
     /// What was sealed before.
@@ -102,34 +102,34 @@ impl Explain for NoSuchItem {
     }
 }
 
-impl<'m> Work<'m> {
+impl<'m> Inventory<'m> {
     /// Reads every Secret and finds its place, manifest by manifest. Says what isn't as it looks.
     pub(super) fn find(args: &SealArgs, manifests: &'m [Manifest<'_>]) -> Result<Self, Failure> {
-        let mut work = Self::default();
+        let mut inventory = Self::default();
         for manifest in manifests {
-            work.planned.push(Vec::new());
+            inventory.planned.push(Vec::new());
             for object in &manifest.objects {
-                work.first.get_or_insert_with(|| spot(manifest, object));
+                inventory.first.get_or_insert_with(|| spot(manifest, object));
                 let passes = match object.kind {
-                    Kind::Secret => work.add_secret(args, manifest, object)?,
+                    Kind::Secret => inventory.add_secret(args, manifest, object)?,
                     Kind::SealedSecret => {
-                        work.sealed += 1;
+                        inventory.sealed += 1;
                         true
                     }
                     Kind::Other => {
-                        work.others += 1;
-                        work.is_sops |= is_sops(manifest, object);
+                        inventory.others += 1;
+                        inventory.is_sops |= is_sops(manifest, object);
                         true
                     }
                 };
                 if let Some(strays) = manifest.strays(object).filter(|_| passes) {
                     let spot = manifest.spot(strays.at);
-                    work.strays.push((strays, spot));
+                    inventory.strays.push((strays, spot));
                 }
             }
         }
-        work.check_flags(args)?;
-        Ok(work)
+        inventory.check_flags(args)?;
+        Ok(inventory)
     }
 
     /// Whether the Secret passes through.
@@ -150,9 +150,9 @@ impl<'m> Work<'m> {
             return Ok(true);
         }
         warn(args, manifest, &reading);
-        let target = wanted(args).resolve(&reading).map_err(|error| manifest.locate(error))?;
+        let object_name = wanted(args).resolve(&reading).map_err(|error| manifest.locate(error))?;
         let here = self.planned.last_mut().expect("one was pushed for this manifest");
-        here.push(Planned { object, secret: reading.secret, target });
+        here.push(Planned { object, secret: reading.secret, object_name });
         Ok(false)
     }
 
@@ -246,8 +246,8 @@ fn is_sops(manifest: &Manifest<'_>, object: &Object) -> bool {
     kind.is_some_and(|kind| kind.starts_with("ENC["))
 }
 
-fn wanted(args: &SealArgs) -> target::Wanted<'_> {
-    target::Wanted {
+fn wanted(args: &SealArgs) -> name::Wanted<'_> {
+    name::Wanted {
         namespace: args.sealing.namespace.as_ref(),
         name: args.name.as_ref(),
         scope: args.sealing.scope,

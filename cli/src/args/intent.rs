@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PlanError {
+pub(crate) enum IntentError {
     #[error("there is no input: no file is named, and standard input is the terminal")]
     NoInput,
     #[error("-w replaces files, and there is none to replace")]
@@ -27,7 +27,7 @@ pub(crate) enum PlanError {
     UnnamedController,
 }
 
-impl Explain for PlanError {
+impl Explain for IntentError {
     fn exit(&self) -> Exit {
         Exit::Usage
     }
@@ -82,13 +82,13 @@ impl RecipientChoice {
         recipients: Vec<String>,
         cluster: ClusterArgs,
         watched: bool,
-    ) -> Result<Self, PlanError> {
+    ) -> Result<Self, IntentError> {
         if !recipients.is_empty() {
             Ok(Self::Given(recipients))
         } else if cluster.context.is_some() || watched {
             Ok(Self::Cluster(cluster))
         } else {
-            Err(PlanError::UnnamedCluster)
+            Err(IntentError::UnnamedCluster)
         }
     }
 }
@@ -99,18 +99,22 @@ pub(crate) fn is_watched() -> bool {
 }
 
 /// The inputs of a command that reads files or standard input.
-pub(crate) fn inputs(files: &[PathBuf]) -> Result<Vec<Input>, PlanError> {
+pub(crate) fn inputs(files: &[PathBuf]) -> Result<Vec<Input>, IntentError> {
     if files.is_empty() {
         // Nobody sees that it waits for them.
-        return if terminal::stdin_is_terminal() { Err(PlanError::NoInput) } else { Ok(vec![Input::Stdin]) };
+        return if terminal::stdin_is_terminal() {
+            Err(IntentError::NoInput)
+        } else {
+            Ok(vec![Input::Stdin])
+        };
     }
     let mut inputs: Vec<Input> = Vec::new();
     for file in files {
         let input = Input::from_arg(file);
         if inputs.contains(&input) {
             return Err(match input {
-                Input::Stdin => PlanError::StdinTwice,
-                Input::File(_) => PlanError::FileTwice(input.name()),
+                Input::Stdin => IntentError::StdinTwice,
+                Input::File(_) => IntentError::FileTwice(input.name()),
             });
         }
         inputs.push(input);
@@ -118,11 +122,11 @@ pub(crate) fn inputs(files: &[PathBuf]) -> Result<Vec<Input>, PlanError> {
     Ok(inputs)
 }
 
-pub(crate) fn destination(args: &SealArgs, inputs: &[Input]) -> Result<Destination, PlanError> {
+pub(crate) fn destination(args: &SealArgs, inputs: &[Input]) -> Result<Destination, IntentError> {
     if !args.write {
         return Ok(Destination::from_output(args.output.clone()));
     }
-    if inputs.contains(&Input::Stdin) { Err(PlanError::WriteWithoutFile) } else { Ok(Destination::InPlace) }
+    if inputs.contains(&Input::Stdin) { Err(IntentError::WriteWithoutFile) } else { Ok(Destination::InPlace) }
 }
 
 #[cfg(test)]
@@ -136,8 +140,8 @@ mod tests {
     #[test]
     fn no_input_is_standard_input_once() {
         assert_eq!(inputs(&[]).unwrap(), [Input::Stdin]);
-        assert_eq!(inputs(&["-".into(), "-".into()]), Err(PlanError::StdinTwice));
-        assert_eq!(inputs(&["a".into(), "a".into()]), Err(PlanError::FileTwice("a".to_owned())));
+        assert_eq!(inputs(&["-".into(), "-".into()]), Err(IntentError::StdinTwice));
+        assert_eq!(inputs(&["a".into(), "a".into()]), Err(IntentError::FileTwice("a".to_owned())));
     }
 
     #[test]
@@ -149,6 +153,6 @@ mod tests {
         assert!(matches!(choice(&["age1"], None, false), Ok(RecipientChoice::Given(_))));
         assert!(matches!(choice(&[], Some("prod"), false), Ok(RecipientChoice::Cluster(_))));
         assert!(matches!(choice(&[], None, true), Ok(RecipientChoice::Cluster(_))));
-        assert!(matches!(choice(&[], None, false), Err(PlanError::UnnamedCluster)));
+        assert!(matches!(choice(&[], None, false), Err(IntentError::UnnamedCluster)));
     }
 }
