@@ -14,7 +14,7 @@ mod cache;
 mod definitions;
 mod evidence;
 pub(crate) mod fields;
-mod metadata;
+pub(crate) mod metadata;
 mod object;
 mod run;
 mod secret;

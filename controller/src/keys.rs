@@ -26,7 +26,6 @@ use seal_crds::resources::{
     SEALING_KEY_LABEL, STATE_ANNOTATION, SealingKey, SealingKeySpec, SealingKeyStatus, find_condition,
 };
 use serde_json::json;
-use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use self::bitnami::BitnamiKeys;
@@ -46,6 +45,7 @@ mod lifecycle;
 mod published;
 pub(crate) mod said;
 mod status;
+pub(crate) mod watch;
 
 /// How many steps one look takes at most: making, noting, publishing, reporting, and room for somebody who writes at
 /// the same time.
@@ -66,7 +66,7 @@ pub(crate) struct Keys {
     pub(crate) recovery: Vec<Recipient>,
     /// The peer's, which are in the same keyring.
     pub(crate) bitnami: BitnamiKeys,
-    pub(crate) keyring: watch::Sender<Arc<Keyring>>,
+    pub(crate) keyring: tokio::sync::watch::Sender<Arc<Keyring>>,
     pub(crate) events: Recorder,
     /// Told where there is no key to seal to.
     pub(crate) health: Health,
