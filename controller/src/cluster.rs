@@ -1,26 +1,22 @@
-//! The Kubernetes side: the API as a store, sealing keys as Secrets and SealingKeys, watches and workers.
+//! The Kubernetes side: the API as a store, watches and workers.
 //!
 //! Not the reconcile itself. Reading order: [`run`] (wiring), `object`, `text`, `metadata` and `store` (what is watched), `secret`,
 //! `fields` and `evidence` (what metadata means), `successor` (one name in both groups), `write` and `body` (the
-//! requests), `cache` and `wakes` (what a change concerns), `keys` (`plan` and `status` beside it), `key_secret`,
-//! `bitnami_keys` and `said`, `api` (clients and errors).
+//! requests), `cache` and `wakes` (what a change concerns), `api` (clients and errors). The keys have a room of their own
+//! ([`crate::keys`]).
 //!
 //! Invariant: Secrets are watched and read as metadata only; the one kind whose values are read is the
 //! controller's own sealing keys.
 
-mod api;
-mod bitnami_keys;
+pub(crate) mod api;
 mod body;
 mod cache;
 mod definitions;
 mod evidence;
-mod fields;
-mod key_secret;
-mod keys;
-mod metadata;
+pub(crate) mod fields;
+pub(crate) mod metadata;
 mod object;
 mod run;
-mod said;
 mod secret;
 mod store;
 mod successor;

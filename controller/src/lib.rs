@@ -20,6 +20,7 @@ mod compat_http;
 mod decode;
 mod failure;
 mod host;
+mod keys;
 mod listen;
 mod log;
 mod metrics;

@@ -22,12 +22,8 @@ use super::scene::{ACCOUNT, Scene, condition, items};
 macro_rules! key {
     ($name:literal) => {
         Key {
-            pem: include_str!(concat!("../../controller/src/cluster/bitnami_keys/testdata/", $name, ".pem")),
-            certificate: include_str!(concat!(
-                "../../controller/src/cluster/bitnami_keys/testdata/",
-                $name,
-                ".crt"
-            )),
+            pem: include_str!(concat!("../../controller/src/keys/bitnami/testdata/", $name, ".pem")),
+            certificate: include_str!(concat!("../../controller/src/keys/bitnami/testdata/", $name, ".crt")),
         }
     };
 }

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::plan::immutable;
 
 /// The reason of a request that the apiserver wants later: it has just started, or has too much to do.
-pub(super) const BUSY: &str = "ApiBusy";
+pub(crate) const BUSY: &str = "ApiBusy";
 
 /// A client for requests: short deadlines, no retries of its own, because the reconcile has its own
 /// backoff and a retry below it would only hide how long things take.
@@ -70,7 +70,7 @@ pub(super) fn status(error: &kube::Error) -> Option<&Status> {
 }
 
 /// Whether the apiserver answered with this code.
-pub(super) fn is_code(error: &kube::Error, code: u16) -> bool {
+pub(crate) fn is_code(error: &kube::Error, code: u16) -> bool {
     status(error).is_some_and(|status| status.code == code)
 }
 
@@ -87,7 +87,7 @@ pub(super) fn conflicting_fields(error: &kube::Error) -> Option<Vec<String>> {
 }
 
 /// A failure of a request that carries nothing of a Secret's.
-pub(super) fn failure(doing: &str, error: &kube::Error) -> Failure {
+pub(crate) fn failure(doing: &str, error: &kube::Error) -> Failure {
     match status(error).map(|status| status.code) {
         Some(401 | 403) => Failure::transient(
             "Forbidden",

@@ -15,12 +15,12 @@ use seal_crds::ItemName;
 
 use set::{OWNERS, owner_segment};
 
-pub(super) use set::FieldSet;
+pub(crate) use set::FieldSet;
 
 mod set;
 
 /// The name under which this controller owns fields.
-pub(super) const FIELD_MANAGER: &str = "seal-controller";
+pub(crate) const FIELD_MANAGER: &str = "seal-controller";
 
 /// The names under which the peer's controller does: its program's, as client-go has it by default, in its own image
 /// and where somebody packaged it.
@@ -96,7 +96,7 @@ pub(super) fn extra_items(managed: &[ManagedFieldsEntry], expected: &FieldSet) -
 }
 
 /// What we own, by whichever operation.
-pub(super) fn owned(managed: &[ManagedFieldsEntry]) -> FieldSet {
+pub(crate) fn owned(managed: &[ManagedFieldsEntry]) -> FieldSet {
     let updates = managed.iter().filter(|entry| is_update(entry, FIELD_MANAGER)).map(FieldSet::of);
     updates.fold(applied(managed).unwrap_or_default(), FieldSet::union)
 }

@@ -28,7 +28,7 @@ use crate::host::manifests::document;
 const MAX_WEIGHT: usize = 16 << 20;
 
 /// A kind of which only metadata is watched.
-pub(super) trait Kept: Resource<DynamicType = (), Scope = NamespaceResourceScope> {
+pub(crate) trait Kept: Resource<DynamicType = (), Scope = NamespaceResourceScope> {
     /// What is kept of an object's metadata.
     fn keep(metadata: &RawValue) -> ObjectMeta;
 }
@@ -58,7 +58,7 @@ impl Kept for SealingKey {
 }
 
 /// An object of this kind, of which the API server is asked for the metadata only.
-pub(super) struct Metadata<K> {
+pub(crate) struct Metadata<K> {
     pub(super) metadata: ObjectMeta,
     kind: PhantomData<fn() -> K>,
 }

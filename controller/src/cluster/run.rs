@@ -6,35 +6,28 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures::stream::BoxStream;
-use futures::{StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::api::Api;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::{WatchStreamExt as _, watcher};
 use seal_crds::keys::{Keyring, Recipient};
-use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey, bitnami};
 use seal_crds::{Format, Namespace};
 use seal_kubeconfig::{Proxies, Route, RouteError};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::api::{BUSY, request_client, watch_client};
-use super::bitnami_keys::{BitnamiKeys, UNLABELLED_KEY};
+use super::api::{request_client, watch_client};
 use super::cache;
 use super::definitions;
 use super::fields::FIELD_MANAGER;
-use super::keys::Keys;
-use super::metadata::{Kept, Metadata};
-use super::said::Said;
 use super::store::ClusterStore;
 use super::work::{Shared, objects, serve_group, until};
 use crate::backoff::Backoff;
 use crate::compat_http;
+use crate::keys::bitnami::BitnamiKeys;
+use crate::keys::said::Said;
+use crate::keys::{Keys, watch as key_watch};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::reconcile::Context;
@@ -141,7 +134,7 @@ pub(crate) async fn run(
         health: health.clone(),
         said: Said::default(),
     };
-    let loading = tokio::spawn(load_keys(loader, watches.clone()));
+    let loading = tokio::spawn(key_watch::keep(loader, watches.clone()));
     let (native_wakes, for_native) = mpsc::unbounded_channel();
     let (bitnami_wakes, for_bitnami) = mpsc::unbounded_channel();
     let scope = options.watch.as_ref();
@@ -195,54 +188,5 @@ where
     match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace.as_str()),
         None => Api::all(client.clone()),
-    }
-}
-
-/// That something changed, whatever it is. An object may be over a megabyte, and a page is in memory as a whole.
-fn changes_of<K: Kept + 'static>(
-    objects: Api<Metadata<K>>,
-    config: watcher::Config,
-) -> BoxStream<'static, watcher::Result<()>> {
-    watcher(objects, config.page_size(50)).default_backoff().map_ok(drop).boxed()
-}
-
-/// Keeps the keys in step: on every change of a private half or a SealingKey, and every few minutes.
-async fn load_keys(keys: Keys, watches: Client) {
-    let secrets: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
-    let peers: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.bitnami.namespace.as_str());
-    let sealing_keys: Api<Metadata<SealingKey>> = Api::namespaced(watches, keys.namespace.as_str());
-    let unlabelled = format!("metadata.name={UNLABELLED_KEY}");
-    let mut changes = futures::stream::select_all([
-        changes_of(secrets, watcher::Config::default().labels(SEALING_KEY_LABEL)),
-        changes_of(peers.clone(), watcher::Config::default().labels(bitnami::SEALING_KEY_LABEL)),
-        changes_of(peers, watcher::Config::default().fields(&unlabelled)),
-        changes_of(sealing_keys, watcher::Config::default()),
-    ]);
-    let mut backoff = Duration::from_millis(500);
-    loop {
-        let wait = match keys.sync().await {
-            Ok(()) => {
-                backoff = Duration::from_millis(500);
-                Duration::from_secs(300)
-            }
-            Err(failure) => {
-                // What an API server that has just started, or whose definitions are new, answers for a moment.
-                if failure.reason == BUSY {
-                    tracing::debug!(%failure, "the sealing keys are not up to date");
-                } else {
-                    tracing::warn!(reason = failure.reason, %failure, "the sealing keys are not up to date");
-                }
-                backoff = (backoff * 2).min(Duration::from_secs(60));
-                backoff
-            }
-        };
-        // One change seldom comes alone: what comes within a moment is one.
-        if tokio::time::timeout(wait, changes.next()).await.is_ok() {
-            let settle = tokio::time::sleep(Duration::from_millis(200));
-            let mut settle = std::pin::pin!(settle);
-            while let futures::future::Either::Left((Some(_), _)) =
-                futures::future::select(changes.next(), settle.as_mut()).await
-            {}
-        }
     }
 }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const KEY: &str = include_str!("../cluster/bitnami_keys/testdata/newer.pem");
-const CERTIFICATE: &str = include_str!("../cluster/bitnami_keys/testdata/newer.crt");
+const KEY: &str = include_str!("../keys/bitnami/testdata/newer.pem");
+const CERTIFICATE: &str = include_str!("../keys/bitnami/testdata/newer.crt");
 
 /// A listener of its own, with everything on.
 fn options() -> Options {

@@ -18,12 +18,12 @@ pub(super) const OWNERS: [&str; 2] = ["f:metadata", "f:ownerReferences"];
 
 /// A set of leaf fields, each a path of `FieldsV1` segments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::cluster) struct FieldSet(pub(super) BTreeSet<Vec<String>>);
+pub(crate) struct FieldSet(pub(super) BTreeSet<Vec<String>>);
 
 impl FieldSet {
     /// What we apply to a Secret of this shape; with the uid, where its SealedSecret owns it, and with the type, where
     /// that is ours to say.
-    pub(in crate::cluster) fn expected(shape: &Shape, owner_uid: Option<&str>, type_: bool) -> Self {
+    pub(crate) fn expected(shape: &Shape, owner_uid: Option<&str>, type_: bool) -> Self {
         let mut set = Self::default();
         shape.keys.iter().for_each(|key| set.add(&DATA, &format!("f:{key}")));
         shape.labels.keys().for_each(|key| set.add(&LABELS, &format!("f:{key}")));
@@ -42,7 +42,7 @@ impl FieldSet {
     }
 
     /// Labels and annotations by their keys.
-    pub(in crate::cluster) fn of_metadata<'k>(
+    pub(crate) fn of_metadata<'k>(
         labels: impl IntoIterator<Item = &'k String>,
         annotations: impl IntoIterator<Item = &'k String>,
     ) -> Self {
@@ -58,17 +58,17 @@ impl FieldSet {
     }
 
     /// Keys of `data`.
-    pub(in crate::cluster) fn data(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn data(&self) -> impl Iterator<Item = &str> {
         self.names(&DATA)
     }
 
     /// Keys of labels.
-    pub(in crate::cluster) fn labels(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &str> {
         self.names(&LABELS)
     }
 
     /// Keys of annotations.
-    pub(in crate::cluster) fn annotations(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn annotations(&self) -> impl Iterator<Item = &str> {
         self.names(&ANNOTATIONS)
     }
 
@@ -96,21 +96,21 @@ impl FieldSet {
         Self::of_metadata(&labels, &annotations)
     }
 
-    pub(in crate::cluster) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(in crate::cluster) fn union(mut self, other: Self) -> Self {
+    pub(crate) fn union(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self
     }
 
-    pub(in crate::cluster) fn without(mut self, other: &Self) -> Self {
+    pub(crate) fn without(mut self, other: &Self) -> Self {
         self.0.retain(|path| !other.0.contains(path));
         self
     }
 
-    pub(in crate::cluster) fn has_digest(&self) -> bool {
+    pub(crate) fn has_digest(&self) -> bool {
         self.annotations().any(|key| key == DIGEST_ANNOTATION)
     }
 
@@ -118,11 +118,11 @@ impl FieldSet {
         self.0.iter().any(|path| path[0] == "f:stringData")
     }
 
-    pub(in crate::cluster) fn has_type(&self) -> bool {
+    pub(crate) fn has_type(&self) -> bool {
         self.0.iter().any(|path| path == &["f:type"])
     }
 
-    pub(in crate::cluster) fn has_immutable(&self) -> bool {
+    pub(crate) fn has_immutable(&self) -> bool {
         self.0.iter().any(|path| path == &["f:immutable"])
     }
 
@@ -143,7 +143,7 @@ impl FieldSet {
         Self(set)
     }
 
-    pub(in crate::cluster) fn to_fields_v1(&self) -> FieldsV1 {
+    pub(crate) fn to_fields_v1(&self) -> FieldsV1 {
         let mut root = Value::Object(Map::new());
         for path in &self.0 {
             let mut at = &mut root;

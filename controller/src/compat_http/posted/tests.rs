@@ -6,8 +6,8 @@ use seal_crds::{ItemName, Namespace};
 
 use super::*;
 
-const OLDER: &str = include_str!("../../cluster/bitnami_keys/testdata/older.pem");
-const NEWER: &str = include_str!("../../cluster/bitnami_keys/testdata/newer.pem");
+const OLDER: &str = include_str!("../../keys/bitnami/testdata/older.pem");
+const NEWER: &str = include_str!("../../keys/bitnami/testdata/newer.pem");
 
 fn keyring(pems: &[&str]) -> Keyring {
     let mut keyring = Keyring::default();

@@ -1,7 +1,7 @@
 //! The SealingKeys that are looked at, of all that there are: anybody who may write them can make any number, of any
 //! size.
 //!
-//! Not what they mean ([`super::plan`]). Invariant: what the controller recorded, what is about a key at hand, and what
+//! Not what they mean ([`super::lifecycle`]). Invariant: what the controller recorded, what is about a key at hand, and what
 //! has a name that such a key is published under is always among them; of the others only so many, and of none of them
 //! more than what is read of it.
 
@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::SealingKey;
 
-use super::plan::{Holder, names};
+use super::lifecycle::{Holder, names};
 
 /// How many are looked at that others planted.
 const MAX_PLANTED: usize = 256;
@@ -65,7 +65,7 @@ mod tests {
     use seal_crds::keys::Identity;
     use seal_crds::resources::{KeyState, SealingKeySpec, SealingKeyStatus};
 
-    use super::super::plan::Note;
+    use super::super::lifecycle::Note;
     use super::*;
 
     fn sealing_key(name: &str, recipient: &str) -> SealingKey {

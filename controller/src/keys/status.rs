@@ -1,6 +1,6 @@
 //! The status of a SealingKey: what the controller says to whoever seals, and to people.
 //!
-//! Not the decision what is so ([`super::plan`]). Invariants: a recorded fingerprint and floor are never cleared, because
+//! Not the decision what is so ([`super::lifecycle`]). Invariants: a recorded fingerprint and floor are never cleared, because
 //! they tell a key that is lost from one that somebody planted; a condition keeps its transition time while its status
 //! stays.
 
@@ -10,7 +10,7 @@ use seal_crds::resources::{
     Condition, KeyState, PublishedState, STATE_ANNOTATION, SealingKey, SealingKeyStatus, find_condition,
 };
 
-use super::plan::{Standing, Verdict};
+use super::lifecycle::{Standing, Verdict};
 use crate::status::rfc3339;
 
 /// The status that a verdict becomes.

@@ -15,37 +15,37 @@ use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{KeyState, SealingKey};
 
 /// The name of the first key: fixed, so that creating it is a race with one winner. Later ones carry their sequence.
-pub(in crate::cluster) const FIRST_KEY: &str = "sealing-key-first";
+pub(super) const FIRST_KEY: &str = "sealing-key-first";
 
 /// The highest sequence that a key can have.
-pub(in crate::cluster) const MAX_SEQUENCE: i64 = (1 << 31) - 1;
+pub(super) const MAX_SEQUENCE: i64 = (1 << 31) - 1;
 
 /// A Secret with a private half, by what is public of it.
 #[derive(Clone, Debug)]
-pub(in crate::cluster) struct Holder {
-    pub(in crate::cluster) secret: String,
-    pub(in crate::cluster) resource_version: String,
-    pub(in crate::cluster) recipient: Recipient,
-    pub(in crate::cluster) sequence: i64,
+pub(super) struct Holder {
+    pub(super) secret: String,
+    pub(super) resource_version: String,
+    pub(super) recipient: Recipient,
+    pub(super) sequence: i64,
     /// RFC 3339 in UTC with seconds, so that texts are in the order of time.
-    pub(in crate::cluster) created_at: String,
-    pub(in crate::cluster) note: Note,
+    pub(super) created_at: String,
+    pub(super) note: Note,
     /// Whether the note is the controller's, as the API server has it written down.
-    pub(in crate::cluster) is_noted_by_us: bool,
+    pub(super) is_noted_by_us: bool,
     /// Whether the controller made the Secret.
-    pub(in crate::cluster) is_made_by_us: bool,
+    pub(super) is_made_by_us: bool,
 }
 
 /// What the annotation `sealing.dev/state` of a key's Secret says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cluster) enum Note {
+pub(super) enum Note {
     Absent,
     Says(KeyState),
     Unreadable,
 }
 
 /// What is there.
-pub(in crate::cluster) struct Observed<'a> {
+pub(super) struct Observed<'a> {
     holders: &'a [Holder],
     later: &'a [Option<Fingerprint>],
     published: Vec<Published<'a>>,
@@ -62,7 +62,7 @@ struct Published<'a> {
 impl<'a> Observed<'a> {
     /// `later` are the Secrets that a later version made, by the fingerprint of their recipient where they have one.
     /// They aren't loaded, and aren't lost.
-    pub(in crate::cluster) fn new(
+    pub(super) fn new(
         holders: &'a [Holder],
         later: &'a [Option<Fingerprint>],
         published: &'a [SealingKey],
@@ -79,7 +79,7 @@ impl<'a> Observed<'a> {
 
 impl Observed<'_> {
     /// Whether a key that was had is neither at hand nor in a Secret of a later version.
-    pub(in crate::cluster) fn misses_one(&self) -> bool {
+    pub(super) fn misses_one(&self) -> bool {
         let held: BTreeSet<_> = self.holders.iter().map(|holder| holder.recipient.fingerprint()).collect();
         self.published.iter().any(|published| {
             published.is_recorded
@@ -91,7 +91,7 @@ impl Observed<'_> {
 
 /// What comes next.
 #[derive(Debug)]
-pub(in crate::cluster) enum Step {
+pub(super) enum Step {
     /// Make a key.
     Make { name: String, sequence: i64 },
     /// Note states beside private halves, in this order.
@@ -104,48 +104,48 @@ pub(in crate::cluster) enum Step {
 
 /// A state to note on a Secret, if that is still the one it was decided on.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cluster) struct Raise {
-    pub(in crate::cluster) secret: String,
-    pub(in crate::cluster) resource_version: String,
-    pub(in crate::cluster) floor: KeyState,
+pub(super) struct Raise {
+    pub(super) secret: String,
+    pub(super) resource_version: String,
+    pub(super) floor: KeyState,
 }
 
 /// A SealingKey to create.
 #[derive(Debug)]
-pub(in crate::cluster) struct Publish {
-    pub(in crate::cluster) name: String,
-    pub(in crate::cluster) holder: Holder,
-    pub(in crate::cluster) state: KeyState,
+pub(super) struct Publish {
+    pub(super) name: String,
+    pub(super) holder: Holder,
+    pub(super) state: KeyState,
 }
 
 /// What is so.
 #[derive(Debug)]
-pub(in crate::cluster) struct Report {
+pub(super) struct Report {
     /// The key that Secrets are sealed to.
-    pub(in crate::cluster) primary: Option<Fingerprint>,
+    pub(super) primary: Option<Fingerprint>,
     /// Where there is none: why, as a sentence for people.
-    pub(in crate::cluster) keyless: Option<String>,
+    pub(super) keyless: Option<String>,
     /// For each SealingKey, in the order in which to say it ([`Rank`]).
-    pub(in crate::cluster) verdicts: Vec<(String, Verdict)>,
+    pub(super) verdicts: Vec<(String, Verdict)>,
 }
 
 /// What is so of one SealingKey.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cluster) struct Verdict {
+pub(super) struct Verdict {
     /// What the SealingKey is.
-    pub(in crate::cluster) standing: Standing,
+    pub(super) standing: Standing,
     /// The lowest state that its key can have, to be recorded wherever the key is; none of a key that the controller never
     /// had.
-    pub(in crate::cluster) floor: Option<KeyState>,
+    pub(super) floor: Option<KeyState>,
     /// Whether Secrets are sealed to its key.
-    pub(in crate::cluster) is_primary: bool,
+    pub(super) is_primary: bool,
     /// Whether it is this key in whose place a newer one is due.
-    pub(in crate::cluster) is_renewal_due: bool,
+    pub(super) is_renewal_due: bool,
 }
 
 /// When something is said of a SealingKey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::cluster) enum Rank {
+pub(super) enum Rank {
     /// Before the primary, so that there are never two.
     Own,
     Primary,
@@ -155,7 +155,7 @@ pub(in crate::cluster) enum Rank {
 
 /// What a SealingKey is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cluster) enum Standing {
+pub(super) enum Standing {
     /// The public half of a key whose private half is at hand.
     Held(KeyState),
     /// The same, but what is noted of its state can't be read: treated as Revoked.
@@ -187,7 +187,7 @@ struct Key<'a> {
 }
 
 /// The next step.
-pub(in crate::cluster) fn next(observed: &Observed<'_>) -> Step {
+pub(super) fn next(observed: &Observed<'_>) -> Step {
     let keys = keys(observed);
     if leaves_no_trace(observed)
         && let Some(step) = make(observed)
@@ -206,7 +206,7 @@ pub(in crate::cluster) fn next(observed: &Observed<'_>) -> Step {
 }
 
 /// What is so, whatever there is still to do.
-pub(in crate::cluster) fn state(observed: &Observed<'_>) -> Report {
+pub(super) fn state(observed: &Observed<'_>) -> Report {
     report(observed, &keys(observed))
 }
 
@@ -332,7 +332,7 @@ fn publish(observed: &Observed<'_>, keys: &[Key<'_>]) -> Vec<Publish> {
 }
 
 /// The names that a key is published under, the first that is free.
-pub(in crate::cluster) fn names(holder: &Holder) -> [String; 2] {
+pub(super) fn names(holder: &Holder) -> [String; 2] {
     [holder.secret.clone(), format!("sealing-key-{}", holder.recipient.fingerprint().short())]
 }
 
@@ -427,7 +427,7 @@ fn standing(observed: &Observed<'_>, keys: &[Key<'_>], published: &Published<'_>
 }
 
 impl Verdict {
-    pub(in crate::cluster) fn rank(&self) -> Rank {
+    pub(super) fn rank(&self) -> Rank {
         match self.standing {
             _ if self.is_primary => Rank::Primary,
             Standing::Planted | Standing::Duplicate { is_recorded: false, .. } => Rank::Planted,

@@ -8,18 +8,18 @@ use std::sync::Mutex;
 
 /// Something that is wrong with a Secret, or (without a name) with all keys together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Complaint {
-    pub(super) secret: String,
-    pub(super) message: String,
+pub(crate) struct Complaint {
+    pub(crate) secret: String,
+    pub(crate) message: String,
 }
 
 /// What was wrong at the last look.
 #[derive(Default)]
-pub(super) struct Said(Mutex<BTreeSet<Complaint>>);
+pub(crate) struct Said(Mutex<BTreeSet<Complaint>>);
 
 impl Said {
     /// Logs what wasn't wrong at the last look.
-    pub(super) fn say(&self, complaints: impl IntoIterator<Item = Complaint>) {
+    pub(crate) fn say(&self, complaints: impl IntoIterator<Item = Complaint>) {
         for Complaint { secret, message } in self.news(complaints) {
             if secret.is_empty() {
                 tracing::warn!("{message}");

@@ -16,8 +16,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::fields::owned;
-use super::keys::plan::{Holder, MAX_SEQUENCE, Note};
+use super::lifecycle::{Holder, MAX_SEQUENCE, Note};
+use crate::cluster::fields::owned;
 use crate::status::rfc3339;
 
 #[derive(Deserialize)]

@@ -16,8 +16,8 @@ use serde_json::json;
 
 use crate::cluster::api::{failure, is_code};
 use crate::cluster::fields::FIELD_MANAGER;
-use crate::cluster::key_secret::with_private_half;
 use crate::failure::Failure;
+use crate::keys::key_secret::with_private_half;
 
 /// The name of the first key: what the peer's own begin with, and fixed, so that creating it is a race with one winner.
 pub(super) const NAME: &str = "sealed-secrets-key-first";

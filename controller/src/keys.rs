@@ -1,7 +1,7 @@
 //! Sealing keys in the cluster: made once, loaded, published.
 //!
 //! The private half is a Secret in the controller's namespace; the public half a SealingKey. What is to be done is
-//! decided in [`plan`]; here it is read and done. SealingKeys are output: what is read back from them is that they
+//! decided in [`lifecycle`]; here it is read and done. SealingKeys are output: what is read back from them is that they
 //! exist, `spec.state`, and what the controller said itself in status. Sequence and date come from the Secret, and
 //! whom the controller would seal to never comes from the API: otherwise whoever may write a SealingKey could read
 //! every Secret that is sealed afterwards.
@@ -26,23 +26,26 @@ use seal_crds::resources::{
     SEALING_KEY_LABEL, STATE_ANNOTATION, SealingKey, SealingKeySpec, SealingKeyStatus, find_condition,
 };
 use serde_json::json;
-use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use self::plan::{Observed, Publish, Raise, Rank, Report, Step};
+use self::bitnami::BitnamiKeys;
+use self::key_secret::{KeySecretList, NotAKey, to_json};
+use self::lifecycle::{Observed, Publish, Raise, Rank, Report, Step};
 use self::published::Published;
-use super::api::{failure, is_code};
-use super::bitnami_keys::BitnamiKeys;
-use super::fields::FIELD_MANAGER;
-use super::key_secret::{KeySecretList, NotAKey, to_json};
-use super::said::{Complaint, Said};
+use self::said::{Complaint, Said};
+use crate::cluster::api::{failure, is_code};
+use crate::cluster::fields::FIELD_MANAGER;
 use crate::failure::Failure;
 use crate::serve::Health;
 use crate::status::rfc3339;
 
-pub(super) mod plan;
+pub(crate) mod bitnami;
+mod key_secret;
+mod lifecycle;
 mod published;
+pub(crate) mod said;
 mod status;
+pub(crate) mod watch;
 
 /// How many steps one look takes at most: making, noting, publishing, reporting, and room for somebody who writes at
 /// the same time.
@@ -55,24 +58,24 @@ const PAGE: u32 = 50;
 const MAX_PLANTED_WRITES: usize = 50;
 
 /// Keeps the keyring and the SealingKeys in step with the private halves.
-pub(super) struct Keys {
-    pub(super) client: Client,
+pub(crate) struct Keys {
+    pub(crate) client: Client,
     /// The controller's namespace.
-    pub(super) namespace: Namespace,
+    pub(crate) namespace: Namespace,
     /// Offline recipients, from flags only.
-    pub(super) recovery: Vec<Recipient>,
+    pub(crate) recovery: Vec<Recipient>,
     /// The peer's, which are in the same keyring.
-    pub(super) bitnami: BitnamiKeys,
-    pub(super) keyring: watch::Sender<Arc<Keyring>>,
-    pub(super) events: Recorder,
+    pub(crate) bitnami: BitnamiKeys,
+    pub(crate) keyring: tokio::sync::watch::Sender<Arc<Keyring>>,
+    pub(crate) events: Recorder,
     /// Told where there is no key to seal to.
-    pub(super) health: Health,
-    pub(super) said: Said,
+    pub(crate) health: Health,
+    pub(crate) said: Said,
 }
 
 /// What was read from the API.
 struct Found {
-    holders: Vec<plan::Holder>,
+    holders: Vec<lifecycle::Holder>,
     identities: Vec<Identity>,
     later: Vec<Option<Fingerprint>>,
     /// Secrets with the label that aren't keys, and why.
@@ -88,13 +91,13 @@ impl Keys {
     /// # Errors
     ///
     /// A transient failure; what was loaded before stays loaded.
-    pub(super) async fn sync(&self) -> Result<(), Failure> {
+    pub(crate) async fn sync(&self) -> Result<(), Failure> {
         let mut made = None;
         for _ in 0..MAX_STEPS {
             let mut found = self.find().await?;
             let identities = std::mem::take(&mut found.identities);
             let observed = Observed::new(&found.holders, &found.later, &found.published);
-            let (step, state) = (plan::next(&observed), plan::state(&observed));
+            let (step, state) = (lifecycle::next(&observed), lifecycle::state(&observed));
             let offered = self.offer(identities, state.primary).await;
             match step {
                 Step::Make { name, .. } if made.as_ref() == Some(&name) => {
@@ -134,7 +137,7 @@ impl Keys {
     }
 
     /// In pages, since one SealingKey can be as large as the API server takes it.
-    async fn published(&self, holders: &[plan::Holder]) -> Result<Published, Failure> {
+    async fn published(&self, holders: &[lifecycle::Holder]) -> Result<Published, Failure> {
         let mut published = Published::new(holders);
         let mut params = ListParams::default().limit(PAGE);
         loop {

@@ -21,28 +21,28 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use super::api::failure;
 use super::key_secret::Text;
 use super::said::{Complaint, Said};
+use crate::cluster::api::failure;
 use crate::failure::Failure;
 use crate::metrics::{BitnamiKeyCounts, Metrics};
 
 /// The name of the Secret in which the peer kept its key before it labelled them.
-pub(super) const UNLABELLED_KEY: &str = "sealed-secrets-key";
+pub(crate) const UNLABELLED_KEY: &str = "sealed-secrets-key";
 
 mod first;
 
 /// Loads the peer's keys, and makes one where it should.
-pub(super) struct BitnamiKeys {
-    pub(super) client: Client,
+pub(crate) struct BitnamiKeys {
+    pub(crate) client: Client,
     /// Where they are.
-    pub(super) namespace: Namespace,
+    pub(crate) namespace: Namespace,
     /// Whether the first is made where there is none.
-    pub(super) make_first: bool,
+    pub(crate) make_first: bool,
     /// The primary's certificate.
-    pub(super) certificate: watch::Sender<Option<Certificate>>,
-    pub(super) metrics: Metrics,
-    pub(super) said: Said,
+    pub(crate) certificate: watch::Sender<Option<Certificate>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) said: Said,
 }
 
 /// A key whose private half is at hand.
@@ -67,7 +67,7 @@ impl BitnamiKeys {
     /// # Errors
     ///
     /// A transient failure; what was loaded before stays loaded.
-    pub(super) async fn sync(&self) -> Result<Vec<RsaPrivateKey>, Failure> {
+    pub(crate) async fn sync(&self) -> Result<Vec<RsaPrivateKey>, Failure> {
         let mut counts = BitnamiKeyCounts::default();
         let mut keys = Vec::new();
         let (mut secrets, mut complaints) = self.load().await?;
