@@ -52,6 +52,16 @@ pub(super) fn missing(dir: &Path) {
     }
 }
 
+/// What a refused vector expects; `names` are words with spaces between them.
+fn refusal(reason: &str, names: &str) -> Value {
+    let mut refused = json!({ "reason": reason });
+    let names: Vec<_> = names.split_whitespace().collect();
+    if !names.is_empty() {
+        refused["names"] = names.into();
+    }
+    refused
+}
+
 /// The data key of most vectors.
 fn key() -> DataKey {
     DataKey::labelled("a data key of the vectors", false)

@@ -13,16 +13,17 @@ use super::*;
 /// What is to be said.
 struct Verdict {
     reason: &'static str,
-    message: Option<String>,
+    names: String,
     identity: &'static str,
 }
 
-fn says(reason: &'static str, message: impl Into<String>) -> Verdict {
-    Verdict { reason, message: Some(message.into()), identity: "x25519" }
+/// A reason, and the words that the message has to name, with spaces between them.
+fn says(reason: &'static str, names: impl Into<String>) -> Verdict {
+    Verdict { reason, names: names.into(), identity: "x25519" }
 }
 
 fn unreadable() -> Verdict {
-    Verdict { reason: "Unreadable", message: None, identity: "x25519" }
+    says("Unreadable", "")
 }
 
 /// The object that every vector starts from: strict, at prod/db, one recipient, one item.
@@ -88,10 +89,7 @@ fn case(
 ) -> Case {
     let make = move || {
         let verdict = verdict();
-        let mut refused = json!({ "reason": verdict.reason });
-        if let Some(message) = verdict.message {
-            refused["message"] = message.into();
-        }
+        let refused = refusal(verdict.reason, &verdict.names);
         let expected = json!({ "identities": [verdict.identity], "refused": refused });
         (make(), expected)
     };

@@ -15,37 +15,37 @@ pub(super) fn places() -> Vec<Case> {
         case(
             "place-other-namespace",
             "Strict, moved to another namespace.",
-            || says("WrongPlace", "sealed for prod/db, found in staging/db"),
+            || says("WrongPlace", "prod/db staging/db"),
             || moved("strict", "staging", "db"),
         ),
         case(
             "place-other-name",
             "Strict, moved to another name.",
-            || says("WrongPlace", "sealed for prod/db, found in prod/cache"),
+            || says("WrongPlace", "prod/db prod/cache"),
             || moved("strict", "prod", "cache"),
         ),
         case(
             "place-split-elsewhere",
             "Names that are one text when joined without their lengths.",
-            || says("WrongPlace", "sealed for prod/db, found in pro/ddb"),
+            || says("WrongPlace", "prod/db pro/ddb"),
             || moved("strict", "pro", "ddb"),
         ),
         case(
             "place-namespace-wide",
             "Namespace-wide, moved to another namespace.",
-            || says("WrongPlace", "sealed for namespace prod, found in namespace staging"),
+            || says("WrongPlace", "prod staging"),
             || moved("namespace-wide", "staging", "db"),
         ),
         case(
             "scope-widened",
             "The public scope widened.",
-            || says("WrongScope", "sealed with scope strict, found with scope cluster-wide"),
+            || says("WrongScope", "strict cluster-wide"),
             || changed(|manifest| manifest["spec"]["scope"] = "cluster-wide".into()),
         ),
         case(
             "scope-narrowed",
             "The public scope narrowed.",
-            || says("WrongScope", "sealed with scope cluster-wide, found with scope strict"),
+            || says("WrongScope", "cluster-wide strict"),
             || {
                 let mut manifest = moved("cluster-wide", "prod", "db");
                 manifest["spec"]["scope"] = "strict".into();
@@ -55,7 +55,7 @@ pub(super) fn places() -> Vec<Case> {
         case(
             "place-spliced-envelope",
             "An envelope and its item from another object, beside those of this one.",
-            || says("WrongPlace", "sealed for staging/db, found in prod/db"),
+            || says("WrongPlace", "staging/db prod/db"),
             || {
                 let elsewhere = Object::new("strict", "staging", "db")
                     .envelope(&["x25519"], &[second_key()])
@@ -69,7 +69,7 @@ pub(super) fn places() -> Vec<Case> {
         case(
             "place-spliced-wide-envelope",
             "An envelope of a wider scope beside a strict one.",
-            || says("WrongScope", "sealed with scope namespace-wide, found with scope strict"),
+            || says("WrongScope", "namespace-wide strict"),
             || {
                 let elsewhere = Object::new("namespace-wide", "prod", "db")
                     .envelope(&["x25519"], &[second_key()])
@@ -83,12 +83,7 @@ pub(super) fn places() -> Vec<Case> {
         case(
             "place-rewrapped-elsewhere",
             "The data key wrapped again for another place, its id and the line's replaced: the line doesn't open.",
-            || {
-                says(
-                    "ItemAltered",
-                    "item password was changed after it was sealed, or was sealed as another item",
-                )
-            },
+            || says("ItemAltered", "password"),
             || {
                 let mut there = Object::new("strict", "staging", "db").envelope(&["x25519"], &[key()]);
                 let line = key().line(&Object::strict().bound, "password", b"hunter2");
@@ -108,7 +103,7 @@ pub(super) fn references() -> Vec<Case> {
         case(
             "keys-reversed",
             "The public list of data keys in another order.",
-            || says("WrongKeys", "envelopes[0].keys does not match the data keys inside"),
+            || says("WrongKeys", "envelopes[0].keys"),
             || {
                 let mut manifest = two_keys();
                 manifest["spec"]["envelopes"][0]["keys"].as_array_mut().unwrap().reverse();
@@ -118,7 +113,7 @@ pub(super) fn references() -> Vec<Case> {
         case(
             "keys-one-missing",
             "The public list of data keys leaves one out.",
-            || says("WrongKeys", "envelopes[0].keys does not match the data keys inside"),
+            || says("WrongKeys", "envelopes[0].keys"),
             || {
                 let mut manifest = two_keys();
                 manifest["spec"]["envelopes"][0]["keys"].as_array_mut().unwrap().pop();
@@ -128,27 +123,19 @@ pub(super) fn references() -> Vec<Case> {
         case(
             "keys-duplicate-in-envelopes",
             "One data key in two envelopes.",
-            || says("DuplicateKey", format!("data key {} is listed more than once", id())),
+            || says("DuplicateKey", id()),
             || object().envelope(&["x25519"], &[key()]).manifest(),
         ),
         case(
             "keys-duplicate-in-envelope",
             "One data key twice in an envelope.",
-            || says("DuplicateKey", format!("data key {} is listed more than once", id())),
+            || says("DuplicateKey", id()),
             || Object::strict().envelope(&["x25519"], &[key(), key()]).item("password", "hunter2").manifest(),
         ),
         case(
             "keys-dropped-envelope",
             "An envelope dropped, its item still there.",
-            || {
-                says(
-                    "MissingKey",
-                    format!(
-                        "item token needs data key {}, which no envelope holds",
-                        second_key().id(&Object::strict().bound)
-                    ),
-                )
-            },
+            || says("MissingKey", format!("token {}", second_key().id(&Object::strict().bound))),
             || object().item_under(&second_key(), "token", "t0ken").manifest(),
         ),
         case(
@@ -156,10 +143,7 @@ pub(super) fn references() -> Vec<Case> {
             "An item of another object, without its envelope.",
             || {
                 let there = Object::new("strict", "staging", "db");
-                says(
-                    "MissingKey",
-                    format!("item token needs data key {}, which no envelope holds", key().id(&there.bound)),
-                )
+                says("MissingKey", format!("token {}", key().id(&there.bound)))
             },
             || {
                 let there = Object::new("strict", "staging", "db").item("token", "t0ken");
@@ -171,16 +155,14 @@ pub(super) fn references() -> Vec<Case> {
         case(
             "keys-unused-envelope",
             "An envelope that no item needs.",
-            || says("UnusedEnvelope", "envelopes[1] holds no data key that an item needs"),
+            || says("UnusedEnvelope", "envelopes[1]"),
             || object().envelope(&["x25519"], &[second_key()]).manifest(),
         ),
     ]
 }
 
 pub(super) fn items() -> Vec<Case> {
-    let altered = || {
-        says("ItemAltered", "item password was changed after it was sealed, or was sealed as another item")
-    };
+    let altered = || says("ItemAltered", "password");
     let under = |padded: Vec<u8>| {
         let mut object = object();
         let line = key().line_of_padded(&object.bound, "password", &padded);

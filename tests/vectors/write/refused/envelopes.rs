@@ -11,13 +11,7 @@ pub(super) fn envelopes() -> Vec<Case> {
             "No identity at hand opens it.",
             || Verdict {
                 identity: "x25519-2",
-                ..says(
-                    "NoMatchingKey",
-                    format!(
-                        "no identity at hand opens envelopes[0]; it says it is sealed to {}",
-                        short("x25519")
-                    ),
-                )
+                ..says("NoMatchingKey", format!("envelopes[0] {}", short("x25519")))
             },
             || object().manifest(),
         ),
@@ -26,20 +20,14 @@ pub(super) fn envelopes() -> Vec<Case> {
             "No identity at hand opens it; the other hybrid identity is tried.",
             || Verdict {
                 identity: "hybrid-2",
-                ..says(
-                    "NoMatchingKey",
-                    format!(
-                        "no identity at hand opens envelopes[0]; it says it is sealed to {}",
-                        short("hybrid")
-                    ),
-                )
+                ..says("NoMatchingKey", format!("envelopes[0] {}", short("hybrid")))
             },
             || Object::strict().envelope(&["hybrid"], &[key()]).item("password", "hunter2").manifest(),
         ),
         case(
             "envelope-payload-flipped",
             "The last bit of the age file flipped.",
-            || says("EnvelopeAltered", "envelopes[0] was changed after it was sealed"),
+            || says("EnvelopeAltered", "envelopes[0]"),
             || {
                 age(|file| {
                     let last = file.len() - 1;
@@ -50,7 +38,7 @@ pub(super) fn envelopes() -> Vec<Case> {
         case(
             "envelope-header-extended",
             "A stanza added after sealing: the header's MAC doesn't fit.",
-            || says("EnvelopeAltered", "envelopes[0] was changed after it was sealed"),
+            || says("EnvelopeAltered", "envelopes[0]"),
             || {
                 age(|file| {
                     let (version, rest) = file.split_at("age-encryption.org/v1\n".len());
@@ -61,7 +49,7 @@ pub(super) fn envelopes() -> Vec<Case> {
         case(
             "envelope-cut",
             "The last byte of the age file missing.",
-            || says("EnvelopeAltered", "envelopes[0] was changed after it was sealed"),
+            || says("EnvelopeAltered", "envelopes[0]"),
             || {
                 age(|mut file| {
                     file.pop();
@@ -72,7 +60,7 @@ pub(super) fn envelopes() -> Vec<Case> {
         case(
             "envelope-lengthened",
             "A byte after the end of the age file.",
-            || says("EnvelopeAltered", "envelopes[0] was changed after it was sealed"),
+            || says("EnvelopeAltered", "envelopes[0]"),
             || {
                 age(|mut file| {
                     file.push(0);
@@ -83,12 +71,7 @@ pub(super) fn envelopes() -> Vec<Case> {
         case(
             "envelope-hints",
             "The public list of recipients names somebody else; the sealed one decides.",
-            || {
-                says(
-                    "WrongRecipients",
-                    format!("envelopes[0] is sealed to {}, but says {}", short("x25519"), short("x25519-2")),
-                )
-            },
+            || says("WrongRecipients", format!("envelopes[0] {} {}", short("x25519"), short("x25519-2"))),
             || {
                 changed(|manifest| {
                     manifest["spec"]["envelopes"][0]["recipients"][0]["fingerprint"] =
@@ -102,12 +85,7 @@ pub(super) fn envelopes() -> Vec<Case> {
             || {
                 says(
                     "WrongRecipients",
-                    format!(
-                        "envelopes[0] is sealed to {}, {}, but says {}",
-                        short("x25519"),
-                        short("ssh-ed25519"),
-                        short("x25519")
-                    ),
+                    format!("envelopes[0] {} {} {}", short("x25519"), short("ssh-ed25519"), short("x25519")),
                 )
             },
             || {
@@ -121,120 +99,80 @@ pub(super) fn envelopes() -> Vec<Case> {
 }
 
 pub(super) fn documents() -> Vec<Case> {
-    const FIELDS: &str = "a document with missing, unknown, duplicate or ill-typed fields";
-    let holds =
-        |problem: &'static str| move || says("MalformedEnvelope", format!("envelopes[0] holds {problem}"));
-    let binding = "a namespace or name that its scope doesn't bind, or lacks one it binds";
+    let malformed = || says("MalformedEnvelope", "envelopes[0]");
+    let bounded = |bound: usize| move || says("MalformedEnvelope", format!("envelopes[0] {bound}"));
+    let seen = || says("MalformedEnvelope", "envelopes[0] seen");
     vec![
         case(
             "document-version-2",
             "A document of a later version, with a field of its own.",
-            || {
-                says(
-                    "UnknownVersion",
-                    "envelopes[0] is of version 2; this program knows version 1: update it",
-                )
-            },
+            || says("UnknownVersion", "envelopes[0] 2 1"),
             || document("\"v\":1", "\"v\":2,\"expires\":\"2031-01-01\""),
         ),
-        case("document-not-json", "Not JSON.", holds("no JSON document with a version"), || {
-            document("{", "")
+        case("document-not-json", "Not JSON.", malformed, || document("{", "")),
+        case("document-trailing", "Something after the document.", malformed, || {
+            document("\"v\":1}", "\"v\":1} {}")
         }),
-        case(
-            "document-trailing",
-            "Something after the document.",
-            holds("no JSON document with a version"),
-            || document("\"v\":1}", "\"v\":1} {}"),
-        ),
-        case("document-unknown-field", "A field that this version doesn't know.", holds(FIELDS), || {
+        case("document-unknown-field", "A field that this version doesn't know.", malformed, || {
             document("\"v\":1", "\"v\":1,\"more\":1")
         }),
-        case("document-duplicate-field", "A field twice.", holds(FIELDS), || {
+        case("document-duplicate-field", "A field twice.", malformed, || {
             document("\"name\":\"db\"", "\"name\":\"db\",\"name\":\"db\"")
         }),
-        case("document-null", "A field that is null instead of absent.", holds(FIELDS), || {
+        case("document-null", "A field that is null instead of absent.", malformed, || {
             document("\"past\":[]", "\"past\":null")
         }),
-        case("document-key-as-array", "A data key as an array of its fields' values.", holds(FIELDS), || {
+        case("document-key-as-array", "A data key as an array of its fields' values.", malformed, || {
             let object = format!("{{\"key\":\"{}\",\"seen\":[0],\"template\":false}}", key().text());
             document(&object, &format!("[\"{}\",false,[0]]", key().text()))
         }),
-        case(
-            "document-escapes",
-            "A string with an escape that it doesn't need.",
-            holds("a document with escapes"),
-            || document("\"name\":\"db\"", "\"name\":\"d\\u0062\""),
-        ),
-        case("document-scope", "A scope that doesn't exist.", holds("a scope that doesn't exist"), || {
-            document("strict", "global")
+        case("document-escapes", "A string with an escape that it doesn't need.", malformed, || {
+            document("\"name\":\"db\"", "\"name\":\"d\\u0062\"")
         }),
-        case("document-name-missing", "Strict, without the name.", holds(binding), || {
+        case("document-scope", "A scope that doesn't exist.", malformed, || document("strict", "global")),
+        case("document-name-missing", "Strict, without the name.", malformed, || {
             document("\"name\":\"db\",", "")
         }),
-        case("document-name-not-bound", "Namespace-wide, with a name.", holds(binding), || {
+        case("document-name-not-bound", "Namespace-wide, with a name.", malformed, || {
             document("strict", "namespace-wide")
         }),
-        case(
-            "document-name-unusable",
-            "A name that isn't one.",
-            holds("a namespace or name that may not be used"),
-            || document("\"name\":\"db\"", "\"name\":\"../db\""),
-        ),
+        case("document-name-unusable", "A name that isn't one.", malformed, || {
+            document("\"name\":\"db\"", "\"name\":\"../db\"")
+        }),
         case(
             "document-recipients-lie",
             "A list of recipients without the one that opened it.",
-            holds("a list of recipients without the identity that opened it"),
+            malformed,
             || document(&fingerprint_of("x25519"), &fingerprint_of("x25519-2")),
         ),
-        case(
-            "document-recipient-twice",
-            "A recipient that is also a past one.",
-            holds("a recipient twice"),
-            || document("\"past\":[]", &format!("\"past\":[\"{}\"]", fingerprint_of("x25519"))),
-        ),
-        case(
-            "document-past-full",
-            "One past recipient more than there can be.",
-            holds("a list of past recipients that is longer than 64"),
-            || {
-                let past: Vec<_> = (0..65)
-                    .map(|n| format!("\"{}\"", fingerprint(&format!("recipient {n} of old"))))
-                    .collect();
-                document("\"past\":[]", &format!("\"past\":[{}]", past.join(",")))
-            },
-        ),
-        case(
-            "document-no-recipients",
-            "No recipients.",
-            holds("a list of recipients that is empty or longer than 16"),
-            || document(&format!("\"{}\"", fingerprint_of("x25519")), ""),
-        ),
-        case("document-no-keys", "No data key.", holds("no data key, or more than 256"), || {
+        case("document-recipient-twice", "A recipient that is also a past one.", malformed, || {
+            document("\"past\":[]", &format!("\"past\":[\"{}\"]", fingerprint_of("x25519")))
+        }),
+        case("document-past-full", "One past recipient more than there can be.", bounded(64), || {
+            let past: Vec<_> =
+                (0..65).map(|n| format!("\"{}\"", fingerprint(&format!("recipient {n} of old")))).collect();
+            document("\"past\":[]", &format!("\"past\":[{}]", past.join(",")))
+        }),
+        case("document-no-recipients", "No recipients.", bounded(16), || {
+            document(&format!("\"{}\"", fingerprint_of("x25519")), "")
+        }),
+        case("document-no-keys", "No data key.", bounded(256), || {
             let object = format!("{{\"key\":\"{}\",\"seen\":[0],\"template\":false}}", key().text());
             document(&object, "")
         }),
-        case(
-            "document-seen-incomplete",
-            "A data key that wasn't seen by a recipient.",
-            holds("a data key whose \"seen\" isn't rising, in range and complete"),
-            || document("\"seen\":[0]", "\"seen\":[]"),
-        ),
-        case(
-            "document-seen-out-of-range",
-            "A data key that was seen by nobody known.",
-            holds("a data key whose \"seen\" isn't rising, in range and complete"),
-            || document("\"seen\":[0]", "\"seen\":[0,1]"),
-        ),
-        case(
-            "document-key-length",
-            "A data key of 31 bytes.",
-            holds("a data key that isn't 32 bytes"),
-            || document(&key().text(), &key().text()[..42]),
-        ),
+        case("document-seen-incomplete", "A data key that wasn't seen by a recipient.", seen, || {
+            document("\"seen\":[0]", "\"seen\":[]")
+        }),
+        case("document-seen-out-of-range", "A data key that was seen by nobody known.", seen, || {
+            document("\"seen\":[0]", "\"seen\":[0,1]")
+        }),
+        case("document-key-length", "A data key of 31 bytes.", bounded(32), || {
+            document(&key().text(), &key().text()[..42])
+        }),
         case(
             "document-flag-flipped",
             "The flag for templates set by somebody who could open the envelope: the id doesn't fit any more.",
-            || says("WrongKeys", "envelopes[0].keys does not match the data keys inside"),
+            || says("WrongKeys", "envelopes[0].keys"),
             || {
                 Object::strict()
                     .envelope_changed(&["x25519"], &[key()], |text| text.replacen("false", "true", 1))
@@ -246,12 +184,7 @@ pub(super) fn documents() -> Vec<Case> {
         case(
             "document-flag-flipped-everywhere",
             "As above, with the new id in the list and in the line: the line was sealed under the old one.",
-            || {
-                says(
-                    "ItemAltered",
-                    "item password was changed after it was sealed, or was sealed as another item",
-                )
-            },
+            || says("ItemAltered", "password"),
             || {
                 let flipped = DataKey { template: true, ..key() };
                 let mut object = Object::strict()
