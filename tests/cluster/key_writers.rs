@@ -2,7 +2,7 @@
 //! seal to.
 //!
 //! Such a right is easily given away: to a GitOps tool, or with a role for "everything in sealing.dev".
-//! Invariant: with it nobody gets others to seal to a key of their own, or back to an older one.
+//! Invariant: a user with this right alone never makes others seal to a key of the user, or to an older key again.
 
 use seal_crds::keys::{Identity, parse_recipients};
 use seal_tests::api::Api;

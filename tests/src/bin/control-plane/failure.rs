@@ -18,7 +18,7 @@ const LOG_TAIL: usize = 4000;
 /// The reason why a control plane doesn't start, or ends.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Somebody asked it to stop, so for them it is no failure.
+    /// The supervisor was asked to stop: its exit code says success.
     Stopped,
     Missing(toolchain::Missing),
     Died {

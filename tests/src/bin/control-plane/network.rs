@@ -53,7 +53,7 @@ pub(crate) fn open_gate(path: &Path, server: SocketAddr) -> io::Result<()> {
     let gate = UnixListener::bind(path)?;
     thread::spawn(move || {
         for client in gate.incoming().flatten() {
-            // A client that comes too early gets a closed connection; a client that goes away needs nothing.
+            // A client that comes too early gets a closed connection; one that goes away needs no answer.
             let _ = TcpStream::connect(server).and_then(|server| splice(&client, &server));
         }
     });
