@@ -1,7 +1,7 @@
 //! Envelopes, to and from the real age (`filippo.io/age`, the version that `tests/toolchain/` pins).
 //!
-//! Not age's own test suite. Invariant: what our side makes is checked against the specification by hand,
-//! and what our side opens was made by hand, so a mistake can't be made twice and cancel out.
+//! Not age's own test suite. Invariant: the output of our side is checked against the specification by hand, and
+//! the input of our side was made by hand, so a mistake can't be made twice and cancel out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use crate::by_hand::{self, Bound, DataKey, age_encrypt, fingerprint, pipe};
 
-/// An identity file as its own program made it.
+/// An identity file, written by its own program.
 struct IdentityFile {
     path: PathBuf,
     identity: Identity,
@@ -28,7 +28,7 @@ struct IdentityFile {
 }
 
 impl IdentityFile {
-    /// What `age-keygen`, with these arguments, makes.
+    /// A new identity, made by `age-keygen` with these arguments.
     fn generated(args: &[&str]) -> Self {
         let made = pipe(Command::new(toolchain::bin("age-keygen")).args(args), b"");
         Self::holding(&made)
@@ -47,7 +47,7 @@ impl IdentityFile {
         Self { path, identity, _dir: dir }
     }
 
-    /// `age -d -i` of this file.
+    /// Runs `age -d -i` with this file.
     fn decrypt(&self, file: &[u8]) -> Vec<u8> {
         pipe(Command::new(toolchain::bin("age")).args(["-d", "-i"]).arg(&self.path), file)
     }
@@ -65,7 +65,7 @@ fn place() -> Place {
     Place { namespace: "prod".parse().unwrap(), name: "db".parse().unwrap() }
 }
 
-/// `password`, and `user` for templates, sealed by us.
+/// The items `password`, and `user` for templates, sealed by us.
 fn sealed_by_us(to: &[&Identity], scope: Scope) -> SealedSecretSpec {
     let recipients: Vec<_> = to
         .iter()
@@ -99,7 +99,7 @@ fn age_opens_our_envelope_and_finds_the_document_of_the_specification() {
             let json = file.decrypt(&BASE64.decode(&envelope.age).unwrap());
             let found: Value = serde_json::from_slice(&json).unwrap();
 
-            // The data keys are random, so they are taken from the document; all else is known.
+            // The data keys are random, so they are taken from the document; everything else is known.
             let keys: Vec<_> = [0, 1].map(|index| key_in(&found, index)).into();
             assert_eq!([false, true], [keys[0].template, keys[1].template]);
             let recipient = fingerprint(file.identity.recipient().as_str());
@@ -171,7 +171,7 @@ fn age_works_with_an_identity_that_we_made() {
     let derived = pipe(Command::new(toolchain::bin("age-keygen")).arg("-y").arg(&file.path), b"");
     let derived = String::from_utf8(derived).unwrap();
     assert_eq!(derived.trim_end(), ours.recipient().as_str());
-    // And what we seal to it opens with age.
+    // age opens an envelope that we sealed to it.
     let spec = sealed_by_us(&[&ours], Scope::Strict);
     let opened = file.decrypt(&BASE64.decode(&spec.envelopes[0].age).unwrap());
     let document: Value = serde_json::from_slice(&opened).unwrap();

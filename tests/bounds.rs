@@ -1,8 +1,9 @@
-//! What a hostile text may cost either program, and what a crash of one leaves behind: on the real processes, under
-//! limits of the kernel's.
+//! What a hostile text may cost either program, and what a crash of one leaves behind. The real processes run
+//! under limits of the kernel.
 //!
-//! Not which text is refused and why, which the crates' own tests hold. Invariant: no clock. A process that needs more
-//! CPU time or more memory than it is given is ended by the kernel, and then its exit code is another one.
+//! Not which texts are refused and why, which the crates' own tests hold. Invariant: no test measures time with a
+//! clock. The kernel ends a process that needs more CPU time or more memory than it is given, and then its exit
+//! code is another one.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -15,10 +16,10 @@ use seal_tests::wait::until;
 
 use crate::sandbox::{Sandbox, run};
 
-/// Seconds of CPU time for one text, of builds without optimization too. Half a mebibyte of nested brackets took
-/// minutes of it.
+/// Seconds of CPU time for one text, in builds without optimization too. Half a mebibyte of nested brackets once
+/// took minutes.
 const CPU: u32 = 20;
-/// Address space in KiB for one text; two of 4 MiB took more than twice as much.
+/// Address space for one text, in KiB. Two texts of 4 MiB once took more than twice as much.
 const MEMORY: u32 = 700 << 10;
 
 /// The same command with at most this CPU time and memory.
@@ -35,7 +36,8 @@ fn limited(command: &Command) -> Command {
     limited
 }
 
-/// Texts that cost some reader the square of their length or hundreds of times their memory, and what is said of them.
+/// Texts that cost some reader the square of their length or hundreds of times their memory: a name, the text,
+/// and the message that refuses it.
 fn hostile() -> [(&'static str, String, &'static str); 7] {
     let laughing = (1..60).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1));
     [
@@ -71,7 +73,7 @@ fn seal_refuses_a_hostile_text_before_it_costs_anything() {
             assert!(found.code > 0 && words.contains(expected), "{name} {args:?}: {} {words}", found.code);
         }
     }
-    // The keys of `-i` are a text from outside too: a backup that somebody sent.
+    // The key file of `-i` comes from outside too: it may be a backup that another person sent.
     for (name, text, _) in hostile() {
         sandbox.write("keys.yaml", format!("# apiVersion, kind, tls.key\n{text}"));
         let found = run(&mut limited(&sandbox.seal(["unseal", "-i", "keys.yaml"])), b"");
@@ -134,7 +136,7 @@ impl Host {
     }
 }
 
-/// Starts it where cores may be as large as they like, ends it as a crash does, and says what the kernel says.
+/// Starts a program without a limit on core files, ends it as a crash does, and returns what the kernel says of it.
 fn crash(command: &Command, is_running: impl Fn(&Child) -> bool) -> (String, bool, Vec<String>) {
     let mut unlimited = Command::new("/bin/sh");
     unlimited.args(["-c", "ulimit -c unlimited && exec \"$0\" \"$@\""]).arg(command.get_program());
@@ -160,8 +162,7 @@ fn crash(command: &Command, is_running: impl Fn(&Child) -> bool) -> (String, boo
     (limit, status.core_dumped(), cores.filter(|name| name.starts_with("core")).collect())
 }
 
-/// Whether the program itself runs, and has come further than its first lines: the shell before it may have the name
-/// of neither.
+/// Whether the program itself runs, past its first lines. Before that the process is the shell, which has another name.
 fn is(child: &Child, name: &str) -> bool {
     let exe = fs::read_link(format!("/proc/{}/exe", child.id()));
     let waits =

@@ -1,9 +1,9 @@
-//! The native format a second time, written from its specification: what holds the first implementation
-//! to its words.
+//! A second implementation of the native format, written from the specification. It holds the first
+//! implementation to the specification's words.
 //!
-//! Nothing of `seal_crds` is used here, and nothing that it is made of is wrapped more than needed; the age
-//! files are made by the real age. Not careful with secrets: everything here protects nothing. Invariant:
-//! only items, ids and documents are made here, nothing is checked, so that a test can make wrong ones.
+//! It uses nothing of `seal_crds`, and few wrappers around the primitives; the real age makes the age files. It
+//! isn't careful with secrets: everything here protects nothing. Invariant: it only makes items, ids and
+//! documents and checks nothing, so that a test can make wrong ones.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -17,7 +17,7 @@ use seal_tests::toolchain;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// What a data key is bound to: the scope's name, and namespace and name where the scope binds them.
+/// The context of a data key: the scope's name, and the namespace and name if the scope binds them.
 #[derive(Clone, Copy)]
 pub(crate) struct Bound {
     pub(crate) scope: &'static str,
@@ -36,7 +36,7 @@ impl Bound {
     }
 }
 
-/// A data key that is the hash of a label, so that whoever makes vectors again gets the same one.
+/// A data key that is the hash of a label, so that the same label always gives the same key.
 #[derive(Clone, Copy)]
 pub(crate) struct DataKey {
     pub(crate) bytes: [u8; 32],
@@ -72,7 +72,7 @@ impl DataKey {
         self.line_of_padded(bound, item, &padded(value))
     }
 
-    /// A line over a plaintext that is already padded, or isn't.
+    /// A line over a plaintext that the caller has padded, rightly or wrongly.
     pub(crate) fn line_of_padded(&self, bound: &Bound, item: &str, padded: &[u8]) -> String {
         let nonce = &sha256(&[&self.bytes[..], item.as_bytes(), padded].concat())[..24];
         let aad = [b"seal/v1", &self.raw_id(bound)[..], &lp(item)].concat();

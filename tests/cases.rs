@@ -1,14 +1,13 @@
-//! The command line, held by cases that people can read: `cli/**/*.case`, in the form that [`file`] tells.
+//! The command line, held by cases that people can read: `cli/**/*.case`, in the form that [`file`] describes.
 //!
-//! `SEAL_UPDATE=1` writes down what the program does now; the diff is then what has to be judged.
+//! `SEAL_UPDATE=1` writes the program's present output into the cases; a person then judges the diff.
 //!
-//! A form of our own and not that of `trycmd`: what `seal` prints is random and has to be replaced by form,
-//! standard output and standard error have to stay apart, a backslash is not a path separator, and some
-//! things hold for every run whatever its case says.
+//! The form is our own and not that of `trycmd`, for four reasons: the output of `seal` is random and has to be
+//! replaced by form; standard output and standard error have to stay apart; a backslash is not a path separator;
+//! and some rules hold for every run, whatever its case says.
 //!
-//! Invariants of every step of every case, held by [`check_manners`]: a run that fails leaves every file as
-//! it was; no run leaves a temporary file; no value reaches standard error, nor standard output unless
-//! something is unsealed.
+//! Invariants of every step of every case, held by [`check_manners`]: a failed run leaves every file as it was; no run
+//! leaves a temporary file; no value reaches standard error, nor standard output unless something is unsealed.
 
 mod file;
 mod redact;
@@ -56,7 +55,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// Runs a case, and tells how its file would have to read.
+/// Runs a case, and returns its file as it would have to read.
 fn run(text: &str) -> Result<String, String> {
     let mut case = Case::parse(text)?;
     let sandbox = Sandbox::new();
@@ -74,7 +73,7 @@ fn run(text: &str) -> Result<String, String> {
     Ok(case.to_text())
 }
 
-/// What holds for every run.
+/// Checks the rules that hold for every run.
 fn check_manners(run: &Run, unseals: bool, before: &Files, sandbox: &Sandbox) -> Result<(), String> {
     let after = sandbox.files();
     if run.code != 0 && after != *before {
@@ -122,7 +121,7 @@ fn outcome(step: &Step, run: &Run, sandbox: &Sandbox) -> Result<Outcome, String>
     })
 }
 
-/// The lines around the first that differ.
+/// The lines around the first difference.
 fn difference(expected: &str, found: &str) -> String {
     let same = expected.lines().zip(found.lines()).take_while(|(a, b)| a == b).count();
     let lines = |text: &str, sign: &str| {

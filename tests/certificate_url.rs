@@ -1,7 +1,8 @@
 //! The peer's certificate from a URL: over TLS, through proxies, and from servers that are slow, large or elsewhere.
 //!
-//! The real kubeseal stands beside ours, with the same environment. Not the parts of an answer, which are tested beside
-//! the code (`cli/src/http`). Invariant: whom the system doesn't trust isn't believed, and nothing is sealed then.
+//! The real kubeseal runs beside ours, with the same environment. Not the parts of an answer, which are tested
+//! beside the code (`cli/src/http`). Invariant: a server that the system doesn't trust isn't believed, and then
+//! nothing is sealed.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -17,7 +18,7 @@ use crate::sandbox::{CANARY, Run, Sandbox, holds, run};
 const SECRET: &str =
     "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: prod}\nstringData: {a: opensesame}\n";
 
-/// Serves a certificate at `/cert.pem`, and trouble elsewhere.
+/// Serves a certificate at `/cert.pem`, and faulty answers at other paths.
 fn server() -> Server {
     let certificate = std::fs::read(toolchain::repository().join("tests/cli/given/rsa.crt")).unwrap();
     Server::start(&["localhost", "certs.example"], move |line, out| match line.split(' ').nth(1) {
@@ -47,7 +48,7 @@ struct Clients {
 }
 
 impl Clients {
-    /// Both programs trust these certificates and no others.
+    /// Both programs, in an environment that trusts these certificates and no others.
     fn new(trusted: &str) -> Self {
         let sandbox = Sandbox::new();
         sandbox.write("trusted.pem", trusted);
@@ -77,7 +78,7 @@ impl Clients {
         run(program.envs(environment.iter().copied()), SECRET.as_bytes())
     }
 
-    /// Whether both programs seal; they must agree.
+    /// Whether both programs seal; the test fails if they disagree.
     #[track_caller]
     fn seal(&self, url: &str, environment: &[(&str, &str)]) -> bool {
         let (ours, theirs) = (self.ours(url, environment), self.theirs(url, environment));
@@ -91,7 +92,7 @@ impl Clients {
         ours.code == 0
     }
 
-    /// What ours says when it doesn't seal.
+    /// The message of our program, which must not seal.
     #[track_caller]
     fn said(&self, url: &str, environment: &[(&str, &str)]) -> String {
         let ours = self.ours(url, environment);
@@ -107,7 +108,7 @@ fn a_server_that_the_system_trusts_is_believed_and_no_other() {
     let clients = Clients::new(server.certificate());
     assert!(clients.seal(&format!("https://localhost:{port}/cert.pem"), &[]));
     assert!(clients.seal(&format!("https://localhost:{port}/moved"), &[]));
-    // Its certificate is for names, and this isn't one of them.
+    // The certificate is for names, and this address isn't among them.
     assert!(!clients.seal(&format!("https://127.0.0.1:{port}/cert.pem"), &[]));
     let strangers = Clients::new(Server::start(&["localhost"], |_, _| Ok(())).certificate());
     let before = server.asked().len();
@@ -139,7 +140,7 @@ fn a_proxy_of_the_environment_leads_to_the_server() {
     let socks = Tunnel::socks5(server.address());
     assert!(clients.seal(url, &[("HTTPS_PROXY", &format!("socks5://{}", socks.address()))]));
     assert_eq!(socks.take_asked(), [asked(None), asked(None)]);
-    // Not where it isn't meant: the name then leads nowhere.
+    // The proxy isn't used for these exceptions, and without it the name leads nowhere.
     for environment in
         [("NO_PROXY", "other.example,certs.example"), ("no_proxy", "example"), ("NO_PROXY", "*")]
     {

@@ -1,8 +1,8 @@
 //! The controller on a real kube-apiserver, as a process under the roles it ships with.
 //!
-//! Where a new test goes: to the module that its subject names. Each test has namespaces and a controller of
-//! its own ([`scene`]), so all run at once on one control plane. What must not happen is seen by waiting for
-//! something that comes later ([`scene::Scene::nudge`]), never by sleeping.
+//! Where a new test goes: to the module that its subject names. Each test has namespaces and a controller of its
+//! own ([`scene`]), so all run at once on one control plane. To see that something does not happen, a test waits
+//! for an event that comes later ([`scene::Scene::nudge`]) and never sleeps.
 
 mod adoption;
 mod bitnami;

@@ -1,6 +1,6 @@
-//! `make demo`, as a newcomer runs it: the script ends well and shows what it promises.
+//! `make demo`, as a newcomer runs it: the script succeeds and shows what it promises.
 //!
-//! Not the programs' own tests. Invariant: the script is run with the programs of this build.
+//! Not the programs' own tests. Invariant: the script runs the programs of this build.
 
 use std::os::unix::fs::symlink;
 use std::process::Command;

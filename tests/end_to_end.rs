@@ -1,9 +1,9 @@
-//! The main job, by everything real: kubectl makes a Secret, `seal` seals it to the key it fetched from
-//! kube-apiserver as a user without any rights, kubectl applies it, the controller opens it, and the Secret
-//! in the cluster is the one that was meant.
+//! The main job, with every part real: kubectl makes a Secret, `seal` seals it to the key that it fetched from
+//! kube-apiserver as a user without any rights, kubectl applies it, the controller opens it, and the Secret in
+//! the cluster equals the first one.
 //!
-//! What each part does in detail is tested elsewhere ([`crate::cases`], [`crate::cluster`]). Invariant:
-//! nothing here is sealed, opened or read but by the programs that users run.
+//! Other modules test the details of each part ([`crate::cases`], [`crate::cluster`]). Invariant: only the
+//! programs that users run seal, open and read anything here.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -50,11 +50,11 @@ fn what_kubectl_makes_comes_back_through_seal_and_the_controller() {
 
         scene.until_ready(&name);
         let secret = scene.secret(&name).unwrap();
-        // kubectl leaves out what is the default.
+        // kubectl leaves out the default type.
         assert_eq!(secret["type"], *meant["type"].as_str().unwrap_or("Opaque"), "{name}");
         assert!(scene.data(&name) == values(&meant), "{name}: other values came back");
     }
-    // What the controller wrote about a Secret of its own isn't worth a word when that is sealed again.
+    // Sealing such a Secret again gives no warning about the controller's own marks on it.
     let made = succeed(&mut plane.kubectl([
         "get",
         "secret",
@@ -70,7 +70,7 @@ fn what_kubectl_makes_comes_back_through_seal_and_the_controller() {
     assert!(!holds(controller.log().as_bytes(), CANARY), "the controller logged a value");
 }
 
-/// The same with no file in between, the cluster's recipient taken as it is.
+/// The same without a file in between, with the cluster's recipient taken as it is.
 #[test]
 fn a_secret_is_sealed_to_the_cluster_that_context_names() {
     let (scene, _controller) = Scene::with_controller("direct");
@@ -84,7 +84,7 @@ fn a_secret_is_sealed_to_the_cluster_that_context_names() {
     let recipient = scene.recipient();
     let sealed = seal(&sandbox, &scene, &user, &[], secret.to_string().as_bytes());
     assert_eq!(sealed.code, 0, "{}", sealed.stderr);
-    // Whoever doesn't pin a recipient is told whom it was sealed to.
+    // A user who doesn't pin a recipient is told which one it was sealed to.
     let short = recipient.recipient.fingerprint().short().to_string();
     assert!(sealed.stderr.starts_with("sealing to context test (https://127.0.0.1:"), "{}", sealed.stderr);
     assert!(sealed.stderr.ends_with(&format!("): sealing-key-first {short}\n")), "{}", sealed.stderr);
@@ -93,8 +93,8 @@ fn a_secret_is_sealed_to_the_cluster_that_context_names() {
     assert_eq!(scene.data("direct")["password"], CANARY.as_bytes());
 }
 
-/// kubectl puts the whole object into an annotation, of which there is a limit: the warning comes where that
-/// fails and not before. The size of an envelope varies by a few hundred bytes.
+/// kubectl puts the whole object into an annotation, whose size is limited. The warning comes if that fails, and
+/// not before. The size of an envelope varies by a few hundred bytes.
 #[test]
 fn seal_warns_where_client_side_apply_fails() {
     const LIMIT: usize = 262_144;
@@ -118,7 +118,7 @@ fn seal_warns_where_client_side_apply_fails() {
     }
 }
 
-/// What `kubectl create secret` is asked for, by name.
+/// Every kind of `kubectl create secret`: a name and its arguments.
 fn kinds(sandbox: &Sandbox) -> Vec<(String, Vec<&'static str>)> {
     let certs = ControlPlane::shared().dir().join("certs");
     for name in ["apiserver.crt", "apiserver.key"] {
@@ -158,7 +158,7 @@ fn kinds(sandbox: &Sandbox) -> Vec<(String, Vec<&'static str>)> {
     kinds.map(|(name, args)| (name.to_owned(), args.to_vec())).to_vec()
 }
 
-/// Lets everybody who can log in read the sealing keys, by the manifest that ships.
+/// Lets every authenticated user read the sealing keys, by the manifest that ships.
 pub(crate) fn publish(scene: &Scene) {
     let file = fs::read_to_string(toolchain::repository().join("controller/deploy/users.yaml")).unwrap();
     let mut published = 0;
@@ -173,12 +173,12 @@ pub(crate) fn publish(scene: &Scene) {
     assert_eq!(published, 2, "a Role and a RoleBinding");
 }
 
-/// A user who may do nothing but what everybody may.
+/// The kubeconfig of a user without any rights of their own.
 pub(crate) fn somebody(namespace: &str) -> PathBuf {
     ControlPlane::shared().service_account(namespace, "somebody")
 }
 
-/// `seal` with the cluster's recipients.
+/// Runs `seal` with the cluster's recipients.
 pub(crate) fn seal(sandbox: &Sandbox, scene: &Scene, user: &Path, args: &[&str], stdin: &[u8]) -> Run {
     let mut seal = sandbox.seal(args);
     seal.arg("--kubeconfig").arg(user).args(["--context=test", "--controller-namespace", &scene.keys]);

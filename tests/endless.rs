@@ -1,7 +1,8 @@
-//! A manifest of a few kilobytes whose templates take longer than anybody lives, before every command that reads them.
+//! A manifest of a few kilobytes whose templates would take longer than a lifetime, given to every command that
+//! reads them.
 //!
-//! Not the controllers, which have tests of their own, nor how much is charged for what (the crate's own tests).
-//! Invariant: the only thing that is wrong with the manifest is how much work it is.
+//! Not the controllers, which have tests of their own, nor the cost of each operation (the crate's own tests).
+//! Invariant: the manifest is right in everything but the work it takes.
 
 use crate::sandbox::Sandbox;
 

@@ -1,8 +1,8 @@
-//! What `seal` does to files and streams, where text can't show it: bytes, modes, links, closed pipes, full
-//! disks, and being killed.
+//! The effect of `seal` on files and streams, where a text can't show it: bytes, modes, links, closed pipes, full
+//! disks, and a killed process.
 //!
-//! What it prints and when it refuses is in `cli/`. Invariant: a test here looks at the whole working
-//! directory, so that nothing appears in it unseen.
+//! Its output and its refusals are in `cli/`. Invariant: every test here looks at the whole working directory, so
+//! that nothing appears in it unseen.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -13,7 +13,7 @@ use crate::sandbox::{CANARY, Files, Run, Sandbox, holds, run};
 
 const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: prod}\nstringData: {password: opensesame}\n";
 
-/// A Secret whose sealed form, and whose plain form, are longer than a disk of [`small_disk`].
+/// A Secret that is longer than a disk of [`small_disk`], both sealed and plain.
 fn long_secret() -> String {
     SECRET.replace(CANARY, &CANARY.repeat(2_000))
 }
@@ -26,19 +26,20 @@ fn set_mode(sandbox: &Sandbox, name: &str, mode: u32) {
     fs::set_permissions(sandbox.path(name), Permissions::from_mode(mode)).unwrap();
 }
 
-/// What isn't among `before`, or has changed since.
+/// The files that are new or changed since `before`.
 fn new(sandbox: &Sandbox, before: &Files) -> Files {
     let mut after = sandbox.files();
     after.retain(|path, content| before.get(path) != Some(content));
     after
 }
 
-/// `seal`, allowed to write files of 1 kB. More of it ends the program, or is an error to it if it is `told`.
+/// Runs `seal` with a limit of 1 kB for each file. A longer write ends the program, or fails with an error if it
+/// is `told`.
 fn small_disk(sandbox: &Sandbox, told: bool, args: &str) -> Run {
     let mut shell = Command::new("/bin/sh");
     sandbox.confine(&mut shell);
     let trap = if told { "trap '' XFSZ; " } else { "" };
-    // Two blocks of 512 bytes, as POSIX has it; in some shells two of 1,024.
+    // Two blocks of 512 bytes, as POSIX has it; of 1,024 bytes in some shells.
     let script = format!("{trap}ulimit -f 2; exec \"$0\" {args}");
     run(shell.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_test-seal")), b"")
 }
@@ -82,7 +83,7 @@ fn a_full_disk_changes_no_file_and_leaves_none() {
     ] {
         let ended = small_disk(&sandbox, true, args);
         let said = format!("error: can't write {name}: file too large\n");
-        // The whole name, where a file was there to be resolved.
+        // The message has the full path if the file existed and was resolved.
         assert_eq!((ended.code, ended.stderr.replace(&sandbox.dir().display().to_string(), "")), (3, said));
         assert!(sandbox.files() == before, "{args}: {:?}", new(&sandbox, &before).keys());
     }
@@ -109,7 +110,7 @@ fn killed_while_it_writes_it_has_changed_no_file_and_shown_no_value() {
     }
 }
 
-/// What was asked for is plaintext; until it is whole, nobody but the owner can read what there is of it.
+/// The user asked for plaintext. Until it is complete, only the owner can read the part that is written.
 #[test]
 fn killed_while_it_writes_plaintext_it_leaves_it_to_its_owner_alone() {
     let sandbox = Sandbox::new();
@@ -154,7 +155,7 @@ fn everything_around_a_secret_passes_through_to_the_byte() {
     }
 }
 
-/// A repository goes through `seal -w` as a whole, again and again: after the first time nothing in it changes.
+/// A whole repository goes through `seal -w` again and again: after the first time nothing in it changes.
 #[test]
 fn sealing_everything_again_changes_no_byte() {
     let sandbox = Sandbox::new();
@@ -188,7 +189,7 @@ fn sealing_everything_again_changes_no_byte() {
         );
         assert!(sandbox.files() == sealed, "{:?}", new(&sandbox, &sealed).keys());
     }
-    // Nor does a stream.
+    // A stream doesn't change either.
     let text = sandbox.read("two.yaml");
     assert!(sandbox.run(["-r", "prod.pub"], &text).stdout == text);
 }
@@ -231,7 +232,7 @@ fn what_cannot_be_read_is_named_with_the_reason() {
     }
 }
 
-/// Whatever a slip of the hand does to a manifest: it is sealed, or refused without a word of what is in it.
+/// Slips of the hand in a manifest: `seal` seals it, or refuses it without quoting its content.
 #[test]
 fn a_mangled_manifest_never_shows_a_value() {
     const MANIFEST: &str = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: prod\n  labels: {app: web}\n\

@@ -1,11 +1,11 @@
-//! Go templates: every text as the real engine renders it, with the real functions.
+//! Go templates: we render every text as the real engine does with the real functions.
 //!
-//! Data, not code: `gotemplate/templates.txt` holds what people write, one template after each line of dashes, and
-//! each is rendered over several maps; [`combinations`] makes calls of every function. Not here: what the engine
-//! must hold without a peer, such as its bounds (the crate's own tests).
+//! The cases are data, not code: `gotemplate/templates.txt` holds templates that people write, one after each
+//! line of dashes, and each is rendered over several maps; [`combinations`] makes calls of every function. Not
+//! here: rules that need no peer, such as the engine's bounds (the crate's own tests).
 //!
-//! Invariant: where the peer renders, we render the same bytes or refuse for a reason that is listed; where it
-//! doesn't, we don't either, but for calls that fail by what a value is, which give the zero of their type.
+//! Invariant: if the peer renders a template, we render the same bytes or refuse it for a listed reason. If the peer
+//! doesn't render it, we don't either, except for calls that fail because of a value: they give the zero of their type.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -21,7 +21,7 @@ mod combinations;
 
 type Data = BTreeMap<&'static str, Vec<u8>>;
 
-/// What people have, what nobody should have, and nothing at all; the first two have values of the same lengths.
+/// Usual values, values that nobody should have, and no values; the first two sets have values of the same lengths.
 fn data() -> [Data; 3] {
     let typical: &[(&str, &[u8])] = &[
         ("user", b"admin"),
@@ -48,7 +48,7 @@ fn data() -> [Data; 3] {
     [typical, other, nothing]
 }
 
-/// What the real engine gives for each.
+/// The results of the real engine, one for each case.
 fn peer(cases: &[(&str, &Data)]) -> Vec<Result<Vec<u8>, String>> {
     let mut child = Command::new(toolchain::bin("gotemplate"))
         .stdin(Stdio::piped())
@@ -88,7 +88,7 @@ fn ours(template: &str, data: &Data, branching: Branching) -> Result<Vec<u8>, Go
     template.render(&values, &mut budget).map(|rendered| rendered.value.expose().to_vec())
 }
 
-/// What is wrong with what we make of a case, if anything.
+/// The fault in our result of a case, if there is one.
 fn problem(template: &str, data: &Data, peer: &Result<Vec<u8>, String>) -> Option<String> {
     use GoTemplateError as E;
     let shown = |output: &[u8]| String::from_utf8_lossy(output).into_owned();
@@ -110,7 +110,8 @@ fn problem(template: &str, data: &Data, peer: &Result<Vec<u8>, String>) -> Optio
             return Some(format!("{template}\n  the peer refuses: {peer}\n  we give: {:?}", shown(allowed)));
         }
     }
-    // Without branching it is the same, or refused for what is public, or a total result where the peer fails.
+    // Without branching the result is the same, or a refusal for a public reason, or a total result where the
+    // peer fails.
     match (&allowed, &ours(template, data, Branching::Refused)) {
         (Ok(allowed), Ok(refused)) if allowed == refused => None,
         (_, Err(E::Branching { .. } | E::SizeFromValue { .. } | E::TooLarge { .. })) => None,
@@ -132,7 +133,7 @@ fn problem(template: &str, data: &Data, peer: &Result<Vec<u8>, String>) -> Optio
 
 fn check(templates: &[String]) {
     check_over(templates, &data());
-    // Values of the same names and lengths, and other contents: the outcome is the same.
+    // Values of the same names and lengths but other contents have the same outcome.
     let [one, other, _] = data();
     for template in templates {
         let outcome = |data| ours(template, data, Branching::Refused).map(|_| ());

@@ -1,8 +1,8 @@
-//! The command line of kubeseal, ours beside the real one: the same arguments, input, kubeconfig and files, and then
-//! the same output, files and exit code, but for the ciphertext.
+//! The command line of kubeseal, ours beside the real one. Both get the same arguments, input, kubeconfig and
+//! files, and must give the same output, files and exit code, apart from the ciphertext.
 //!
-//! Not whether what is sealed opens in a cluster: that is the conformance tests'. Invariant: each case runs both
-//! programs; where ours differs on purpose, the case says why.
+//! Not whether a cluster opens the result: that is the conformance tests'. Invariant: each case runs both
+//! programs; if ours differs on purpose, the case says why.
 
 mod differences;
 mod inputs;
@@ -24,7 +24,7 @@ const CERTIFICATE: &[u8] = include_bytes!("../crds/src/keys/testdata/rsa-2048.cr
 const KEY: &str = include_str!("../crds/src/keys/testdata/rsa-2048.pem");
 const OTHER_KEY: &str = include_str!("../crds/src/keys/testdata/rsa-3072.pem");
 
-/// A kubeconfig whose contexts name a namespace, none, and a cluster that isn't there.
+/// A kubeconfig with three contexts: with a namespace, without one, and with a cluster that doesn't exist.
 const KUBECONFIG: &str = "apiVersion: v1\nkind: Config\ncurrent-context: named\n\
     clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n\
     contexts: [{name: named, context: {cluster: c, namespace: staging}}, {name: bare, context: {cluster: c}}, \
@@ -37,7 +37,7 @@ enum Program {
     Peer,
 }
 
-/// How a run ended, and the files after it.
+/// The end of a run, and the files after it.
 struct Outcome {
     run: Run,
     files: Files,
@@ -88,7 +88,7 @@ fn outcome(program: Program, args: &str, stdin: &str, prepare: &dyn Fn(&Sandbox)
     Outcome { run, files: sandbox.files() }
 }
 
-/// The text with every sealed value replaced by a word.
+/// The text, with every sealed value replaced by a word.
 fn masked(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let is_inside = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
@@ -103,7 +103,7 @@ fn masked(bytes: &[u8]) -> String {
     out
 }
 
-/// What is said first: behind it, ours has a place and a hint.
+/// The first line of the message; in ours a place and a hint follow it.
 fn first_line(stderr: &str) -> &str {
     stderr.lines().next().unwrap_or_default()
 }
@@ -176,7 +176,7 @@ fn namespace_name_and_scope_are_found_where_the_real_kubeseal_finds_them() {
 fn every_text_is_written_as_go_writes_it() {
     let texts = inputs::TEXTS.iter().enumerate();
     let annotations: Value = texts.map(|(index, text)| (format!("k{index}"), json!(text))).collect();
-    // Of keys with zeros in front, yaml.v2 has no order: it prints them now so and now so.
+    // yaml.v2 has no stable order for keys with zeros in front, so its output varies.
     let is_odd = |text: &str| text.contains(['\u{2028}', '\u{2029}']) || text.starts_with(['0', '+', '-']);
     let texts = inputs::TEXTS.iter().filter(|text| !is_odd(text));
     let labels: Value = texts.map(|text| ((*text).to_owned(), json!("x"))).collect();
@@ -185,7 +185,7 @@ fn every_text_is_written_as_go_writes_it() {
         "metadata": {"name": "db", "namespace": "prod", "annotations": annotations, "labels": labels},
         "stringData": {(long): "x", "a": "y"},
     });
-    // Written as they are, ours refuses them: YAML libraries read them in different ways.
+    // If they are written as they are, ours refuses them, since YAML libraries read them in different ways.
     let mut secret = secret.to_string();
     for separator in ['\u{2028}', '\u{2029}'] {
         secret = secret.replace(separator, &format!("\\u{:04x}", u32::from(separator)));
@@ -212,7 +212,7 @@ fn files_are_read_and_written_as_the_real_kubeseal_does() {
         "--cert cert.pem -f plain.yaml -v 5 --logtostderr=false --stderrthreshold WARNING --token t -- --bogus",
     ] {
         if args.starts_with("--rotate") {
-            // The real one says so on standard output, where the result goes.
+            // The real one prints this warning to standard output, where the result goes.
             let ours = outcome(Program::Ours, args, "nothing", &|_| {});
             assert!(
                 ours.run.stdout.is_empty()
@@ -251,11 +251,11 @@ fn secrets_are_merged_into_files_of_either_format() {
     {
         let first = format!("--cert cert.pem -f {file} -o {format}");
         let sealed = outcome(Program::Peer, &first, "nothing", &|_| {}).run.stdout;
-        // Of several documents the file has one.
+        // The file holds only one of the documents.
         let sealed = String::from_utf8(sealed).unwrap();
         let sealed = sealed.split("---\n").find(|text| !text.is_empty()).unwrap().to_owned();
         for input in ["plain.yaml", "placed.yaml", "empty.yaml", "one.json", "live.yaml", "nothing"] {
-            // The real one dies where only the new Secret has labels or annotations.
+            // The real one crashes if only the new Secret has labels or annotations.
             if input == "live.yaml" && file != "live.yaml" {
                 continue;
             }

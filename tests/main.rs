@@ -1,8 +1,8 @@
 //! Every test that needs more than one crate, or a program that isn't ours, in one binary.
 //!
-//! Where a new test goes: to the cheapest level that can see the behaviour. A function of its arguments is
-//! tested beside its code. A manifest and what comes of it is a file in `vectors/`; what is typed and what
-//! comes of it is a file in `cli/`. Then, a module here for each peer or subject:
+//! Where a new test goes: to the cheapest level that can see the behaviour. A pure function is tested beside its
+//! code. A manifest and its result are a file in `vectors/`; a command line and its result are a file in `cli/`.
+//! For everything else, there is a module here for each peer or subject:
 //!
 //! - [`vectors`]: both formats, held by static files
 //! - [`age`]: envelopes, to and from the real age
@@ -25,7 +25,7 @@
 //! - [`unhelpful_cluster`]: clusters that don't give `seal` a recipient
 //! - [`way`]: the way to a cluster, which is kubectl's
 //!
-//! Not here: fixtures and the things tests stand on (`src/`), but for [`by_hand`], which is a second
+//! Not here: fixtures and the support of the tests (`src/`), except for [`by_hand`], which is a second
 //! implementation of the format and must stay apart from the first, and [`sandbox`], which needs a path that
 //! Cargo tells integration tests only. Invariant: no test depends on another, nor on the order they run in.
 

@@ -1,8 +1,8 @@
-//! A SealedSecret of the peer's whose items are each sealed to another key, of the many that are at hand: everything
-//! that opens one refuses it within bounded work, and says so in the same way.
+//! A SealedSecret of the peer's whose items are each sealed to another one of many keys. Every program that opens
+//! objects refuses it within bounded work, and says so in the same way.
 //!
-//! Not the count itself, which is tested in the contract, nor the HTTP endpoints, whose objects are tested beside them.
-//! Invariant: the object is one that opens; only the work is too much.
+//! Not the count itself, which is tested in the contract, nor the HTTP endpoints, whose objects are tested beside
+//! them. Invariant: the object would open; only the work is too much.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -16,7 +16,7 @@ use crate::sandbox::{Run, Sandbox, run};
 
 pub(crate) const KEYS: &str = include_str!("../crds/src/keys/testdata/rsa-2048-twenty.pem");
 
-/// `prod/db`, with as many items, sealed in turn to twenty keys.
+/// The object `prod/db` with this many items, sealed in turn to twenty keys.
 fn object(items: usize) -> String {
     let place = Place { namespace: "prod".parse().unwrap(), name: "db".parse().unwrap() };
     let binding = Binding::new(Scope::Strict, &place);
@@ -66,7 +66,7 @@ fn an_object_that_would_take_too_many_trials_is_refused_by_everything_that_opens
         &status["status"]["conditions"].as_array().unwrap().iter().find(|one| one["type"] == "Stalled");
     assert_eq!(stalled.unwrap()["reason"], "TooManyTrials");
 
-    // The keys are all there: half of the object opens.
+    // All the keys are there: a smaller object opens.
     sandbox.write("deploy/db.yaml", object(200));
     let run = host(&sandbox);
     assert_eq!(run.code, 0, "{}", run.stderr);

@@ -1,7 +1,7 @@
-//! `seal migrate` on whole repositories: what the old and the new objects open to is the same.
+//! `seal migrate` on whole repositories: the old and the new objects open to the same Secrets.
 //!
-//! Not single layouts and messages, which are cases in `cli/migrate/`. Invariant: both sides are opened by the
-//! program itself, with different keys, and compared as they are printed.
+//! Not single layouts and messages, which are cases in `cli/migrate/`. Invariant: the program itself opens both
+//! sides, with different keys, and the test compares its output.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::sandbox::Sandbox;
 
-/// Objects of all shapes, in several files.
+/// The number of files, and of objects of all shapes in them.
 const FILES: usize = 10;
 const OBJECTS: usize = 100;
 
@@ -42,7 +42,7 @@ fn a_thousand_objects_migrate_in_seconds_and_open_to_the_same_secrets() {
     let open = |key: &str| {
         let args = ["unseal", "-i", key].map(str::to_owned);
         let text = sandbox.succeed(args.iter().chain(&names), "");
-        // The peer's controller copies what says the scope to the Secret.
+        // The peer's controller copies the annotations of the scope to the Secret.
         let text = String::from_utf8(text).unwrap();
         let is_mark = |line: &&str| line.contains("sealedsecrets.bitnami.com/") || *line == "  annotations:";
         text.lines().filter(|line| !is_mark(line)).map(str::to_owned).collect::<Vec<_>>()

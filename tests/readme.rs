@@ -1,10 +1,10 @@
-//! README, run: every command of its `console` blocks, in order, in one directory and one cluster, with its output
-//! compared.
+//! Runs README: every command of its `console` blocks, in order, in one directory and one cluster, and compares
+//! the output.
 //!
-//! Not the programs' own tests. A block whose first line is `# PATH` is a file, and is written before the commands
-//! after it run. The kubelet is played by this test: there is a controller while there is a Deployment.
+//! Not the programs' own tests. A block whose first line is `# PATH` is a file, and is written before the
+//! commands after it run. This test plays the kubelet: it runs a controller while there is a Deployment.
 //!
-//! Invariant: a command that README gains is run, or stands in [`ELSEWHERE`] with the one that runs it.
+//! Invariant: a new command of README is run, or is listed in [`ELSEWHERE`] with the test that runs it.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -21,7 +21,7 @@ use crate::cluster::scene::ACCOUNT;
 
 const SYSTEM: &str = "seal-system";
 
-/// What isn't run here, and what runs it.
+/// Commands that aren't run here, and the tests that run them.
 const ELSEWHERE: [(&str, &str); 4] = [
     (
         r"sed -E '/^ +(uid|resourceVersion|creationTimestamp):/d; s/^( +name: )sealing-key-/\1restored-/' seal-keys.yaml | kubectl create -f -",
@@ -32,7 +32,7 @@ const ELSEWHERE: [(&str, &str); 4] = [
     ("make build", "this build's own programs are used"),
 ];
 
-/// A command, and what README shows after it.
+/// A command, and the output that README shows.
 struct Step {
     command: String,
     shown: Vec<String>,
@@ -45,7 +45,7 @@ enum Part {
 
 #[test]
 fn every_command_of_readme_does_what_readme_shows() {
-    // A cluster in which sealed-secrets was, as in those that people come from.
+    // A cluster in which sealed-secrets was installed, like those that people come from.
     let plane = ControlPlane::start(&[peer::definition()]).unwrap();
     let reader = Reader::new(&plane);
     let mut controller: Option<Controller> = None;
@@ -73,7 +73,7 @@ fn every_command_of_readme_does_what_readme_shows() {
     what_must_outlive_the_controller_is_there(&plane);
 }
 
-/// After the last command, which removes what was installed.
+/// Checks the cluster after the last command, which removes the installation.
 fn what_must_outlive_the_controller_is_there(plane: &ControlPlane) {
     let count = |what: &[&str]| plane.object(what)["items"].as_array().unwrap().len();
     assert_eq!(count(&["secrets", "-n", SYSTEM, "-l", "sealing.dev/sealing-key"]), 1, "the private key");
@@ -86,7 +86,7 @@ fn start(plane: &ControlPlane) -> Controller {
     Controller::start::<&str>(&plane.service_account(SYSTEM, ACCOUNT), plane.dir(), &[]).ready()
 }
 
-/// Somebody with a checkout, a cluster and README.
+/// A person with a checkout, a cluster and README.
 struct Reader {
     home: tempfile::TempDir,
     kubeconfig: PathBuf,
@@ -126,7 +126,8 @@ impl Reader {
         fs::write(path, content).unwrap();
     }
 
-    /// Runs the command and compares. What only looks at the cluster may be asked again, as a person does.
+    /// Runs the command and compares its output. A command that only looks at the cluster may run again, as a
+    /// person would repeat it.
     fn follow(&self, step: &Step) {
         let attempt = || {
             let (succeeded, output) = self.run(&step.command);
@@ -143,7 +144,7 @@ impl Reader {
         }
     }
 
-    /// Both streams, as on a terminal.
+    /// Runs the command and returns both streams together, as on a terminal.
     fn run(&self, command: &str) -> (bool, String) {
         let output = Command::new("bash")
             .args(["-o", "pipefail", "-c", &format!("{{ {command}\n}} 2>&1")])
@@ -184,7 +185,7 @@ fn parts(readme: &str) -> Vec<Part> {
     parts
 }
 
-/// Whether the output is what is shown. `…` as a line of its own stands for any lines.
+/// Whether the output is the shown one. A line `…` stands for any number of lines.
 fn matches(shown: &[&str], said: &[&str]) -> bool {
     match (shown.split_first(), said.split_first()) {
         (None, None) => true,
@@ -194,7 +195,7 @@ fn matches(shown: &[&str], said: &[&str]) -> bool {
     }
 }
 
-/// A line without what differs from run to run: keys, times, ages, addresses, widths of columns.
+/// The line without the parts that differ from run to run: keys, times, ages, addresses, widths of columns.
 fn plain(line: &str) -> String {
     let words = line.split_whitespace().map(|word| {
         let core = word.trim_matches(|c: char| "(),:;".contains(c));

@@ -1,8 +1,7 @@
-//! What goes into `seal` comes out of `seal unseal`, and kubectl reads what lies between as `seal` wrote it.
+//! `seal unseal` returns what `seal` sealed, and kubectl reads the manifests in between as `seal` wrote them.
 //!
-//! Two readers of YAML disagree where they can, so the real kubectl is asked: what it makes of our output, and
-//! what it would have made of our input. Invariant: random Secrets are the same in every run, so that a
-//! failure can be looked at.
+//! YAML readers disagree about some texts, so the real kubectl is asked how it reads our output, and how it would
+//! have read our input. Invariant: random Secrets are the same in every run, so that a failure can be looked at.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Run, Sandbox, run};
 
-/// Words that some reader of YAML takes for something else than a string, or for part of the syntax.
+/// Words that some YAML reader takes for something else than a string, or for part of the syntax.
 const WORDS: &[&str] = &[
     "on",
     "off",
@@ -151,7 +150,7 @@ const WORDS: &[&str] = &[
     "x: |",
 ];
 
-/// A generator that starts where it is told (splitmix64).
+/// A random generator with a given seed (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -180,7 +179,7 @@ impl Random {
     }
 }
 
-/// What a Secret says, whatever it looks like.
+/// The content of a Secret, whatever its layout.
 #[derive(Debug, PartialEq)]
 struct Said {
     name: String,
@@ -224,7 +223,7 @@ impl Said {
         if let Some(immutable) = self.immutable {
             secret["immutable"] = json!(immutable);
         }
-        // Escaped, for JSON may hold characters that the YAML parser beneath doesn't take.
+        // Characters are escaped, because JSON may hold some that the YAML parser doesn't take.
         let ascii = |c: char| match c {
             c if c.is_ascii() && c != '\u{7f}' => c.to_string(),
             c => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
@@ -249,7 +248,7 @@ impl Said {
         )
     }
 
-    /// What a Secret in JSON says.
+    /// The content of a Secret in JSON.
     fn of(secret: &Value, scope: &'static str) -> Self {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let map = |value: &Value| value.as_object().cloned().unwrap_or_default();
@@ -268,7 +267,7 @@ impl Said {
     }
 }
 
-/// What the real kubectl reads in files of manifests, and goes on where it can't read one.
+/// The manifests that the real kubectl reads in these files; it skips those that it can't read.
 fn kubectl(sandbox: &Sandbox, files: &str) -> Vec<Value> {
     let args = ["create", "--dry-run=client", "--validate=false", "--output=json", "--filename", files];
     let mut kubectl = ControlPlane::shared().kubectl(args);
@@ -278,7 +277,7 @@ fn kubectl(sandbox: &Sandbox, files: &str) -> Vec<Value> {
     lists.flat_map(|list| list["items"].as_array().cloned().unwrap_or_else(|| vec![list])).collect()
 }
 
-/// A string as YAML of every version reads it.
+/// A string in the form that YAML of every version reads the same.
 fn quoted(text: &str) -> String {
     let escape = |c: char| match c {
         ' ' | '!' | '#'..='[' | ']'..='~' => c.to_string(),
@@ -299,7 +298,7 @@ fn random_secrets_come_back_and_kubectl_reads_them_as_written() {
         let opened = sandbox.succeed(["unseal", "-i", "prod.key"], &sealed);
         let opened: Value = serde_yaml::from_slice(&opened).unwrap();
         assert_eq!(Said::of(&opened, said.scope), said, "{text}");
-        // In the order of their numbers, which is that of their names.
+        // The files are named by number, so kubectl reads them in order.
         sandbox.write(format!("sealed/{n:02}.yaml"), &sealed);
         all.push(sealed);
         meant.push(said);
@@ -320,8 +319,8 @@ fn random_secrets_come_back_and_kubectl_reads_them_as_written() {
     }
 }
 
-/// A value that was written down in some way means the same to both, or is refused by `seal`: where kubectl
-/// reads no string, and in the few cases where other libraries would read another one.
+/// However a value is written, it means the same to both, or `seal` refuses it. `seal` refuses a value that
+/// kubectl doesn't read as a string, and the few that other libraries would read as another string.
 #[test]
 fn words_mean_to_seal_what_they_mean_to_kubectl() {
     let indented = |text: String| text.replace('\n', "\n    ");
@@ -351,7 +350,7 @@ fn words_mean_to_seal_what_they_mean_to_kubectl() {
         let ours = (sealed.code == 0).then(|| opened(&sandbox, &sealed));
         let theirs = theirs.get(format!("w{n}").as_str()).and_then(|value| value.as_str());
         let is_disputed = text.contains(['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}']) || text == "!a";
-        // A tab alone in a block, which only Go's reader takes for indentation.
+        // Only Go's reader takes a single tab in a block for indentation.
         let is_refused_by_go_alone = text == "|-\n    \t" && theirs.is_none();
         if ours.as_deref() != theirs && !(ours.is_none() && is_disputed) && !is_refused_by_go_alone {
             differences.push(format!("{text:?}: to seal {ours:?}, to kubectl {theirs:?} {}", sealed.stderr));
@@ -367,7 +366,7 @@ fn opened(sandbox: &Sandbox, sealed: &Run) -> String {
     String::from_utf8(sandbox.succeed(args, &sealed.stdout)).unwrap()
 }
 
-/// `seal unseal` writes a stream that both readers take apart the same way.
+/// `seal unseal` writes a stream that both readers split in the same way.
 #[test]
 fn several_documents_in_both_forms_come_back_in_order() {
     let sandbox = Sandbox::new();

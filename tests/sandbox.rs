@@ -1,8 +1,8 @@
-//! A place to run the program `seal` in: a working directory, an empty directory for temporary files, an
-//! empty environment, and keys that are always the same.
+//! A place to run the program `seal` in: a working directory, an empty directory for temporary files, an empty
+//! environment, and keys that are always the same.
 //!
-//! Not the tests. Invariant: what a run leaves behind, wherever it may write, is seen by [`Sandbox::files`]
-//! and [`Sandbox::temporary_files`].
+//! Not the tests. Invariant: [`Sandbox::files`] and [`Sandbox::temporary_files`] see every file that a run leaves
+//! behind, wherever it may write.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,16 +17,16 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use seal_tests::toolchain;
 use tempfile::TempDir;
 
-/// What all values that mean anything begin with, so that a search can tell where one of them went. Long
-/// enough that no base64 of random bytes ever holds it by chance.
+/// Every value that matters begins with this text, so that a search finds it. It is so long that base64 of random
+/// bytes never contains it by chance.
 pub(crate) const CANARY: &str = "opensesame";
 
-/// The directories of one test. They go with it.
+/// The directories of one test, which are removed with the value.
 pub(crate) struct Sandbox {
     root: TempDir,
 }
 
-/// How a run ended.
+/// The end of a run: exit code and output.
 pub(crate) struct Run {
     pub(crate) code: i32,
     pub(crate) stdout: Vec<u8>,
@@ -37,7 +37,7 @@ pub(crate) struct Run {
 pub(crate) type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 impl Sandbox {
-    /// With the files of `cli/given/` in the working directory.
+    /// A sandbox with the files of `cli/given/` in the working directory.
     pub(crate) fn new() -> Self {
         let root = tempfile::Builder::new().prefix("seal-sandbox-").tempdir().expect("there is room in /tmp");
         for dir in ["work", "tmp", "home"] {
@@ -71,7 +71,7 @@ impl Sandbox {
         fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// `seal`, to be run in the working directory with an empty environment.
+    /// The command `seal`, in the working directory and with an empty environment.
     pub(crate) fn seal<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut seal = Command::new(env!("CARGO_BIN_EXE_test-seal"));
         self.confine(&mut seal);
@@ -79,7 +79,7 @@ impl Sandbox {
         seal
     }
 
-    /// Takes a command the environment it was started with.
+    /// Gives a command the sandbox's working directory and environment, and nothing of ours.
     pub(crate) fn confine(&self, command: &mut Command) {
         command.env_clear().current_dir(self.dir());
         command.env("HOME", self.root.path().join("home")).env("TMPDIR", self.root.path().join("tmp"));
@@ -95,7 +95,7 @@ impl Sandbox {
         run(&mut self.seal(args), stdin.as_ref())
     }
 
-    /// As [`Sandbox::run`], for what has to succeed without a word; gives its standard output.
+    /// As [`Sandbox::run`], for a command that must succeed without a message; returns its standard output.
     #[track_caller]
     pub(crate) fn succeed<S: AsRef<OsStr>>(
         &self,
@@ -107,12 +107,12 @@ impl Sandbox {
         run.stdout
     }
 
-    /// Everything in the working directory.
+    /// Every file in the working directory.
     pub(crate) fn files(&self) -> Files {
         files_beneath(&self.dir())
     }
 
-    /// Everything where temporary files go.
+    /// Every file in the directories for temporary files and in the home directory.
     pub(crate) fn temporary_files(&self) -> Files {
         let mut files = files_beneath(&self.root.path().join("tmp"));
         files.extend(files_beneath(&self.root.path().join("home")));
@@ -120,7 +120,7 @@ impl Sandbox {
     }
 }
 
-/// Runs a command with `stdin`, in pieces of any size and without waiting for each other.
+/// Runs a command with `stdin`. Input and output are piped at the same time, so neither waits for the other.
 #[track_caller]
 pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Run {
     let mut child = command
@@ -131,7 +131,7 @@ pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Run {
         .expect("Cargo built the program");
     let mut pipe = child.stdin.take().expect("stdin was piped above");
     let output = thread::scope(|scope| {
-        // A program that refuses early closes its stdin; what it says then counts, not the broken pipe.
+        // A program that refuses early closes its stdin. Its message then counts, not the broken pipe.
         scope.spawn(move || pipe.write_all(stdin));
         child.wait_with_output().expect("the child was started above")
     });
@@ -158,7 +158,7 @@ fn files_beneath(root: &Path) -> Files {
                 pending.push(path);
                 continue;
             }
-            // What can't be read (a dangling link, no permission) still counts as being there.
+            // An unreadable file (a dangling link, no permission) still counts as being there.
             let content = fs::read(&path).unwrap_or_default();
             let name = path.strip_prefix(root).expect("it was found beneath").to_owned();
             files.insert(name, content);
@@ -169,7 +169,7 @@ fn files_beneath(root: &Path) -> Files {
 
 /// Whether `haystack` holds the text, as it is or in base64 at any offset.
 pub(crate) fn holds(haystack: &[u8], text: &str) -> bool {
-    // Of a text within a longer one only the whole groups of three bytes look the same.
+    // Inside a longer text, only the whole groups of three bytes look the same in base64.
     let encoded = (0..3).map(|offset| {
         let bytes = [vec![b'x'; offset], text.as_bytes().to_vec()].concat();
         let whole = &bytes[..bytes.len() / 3 * 3];

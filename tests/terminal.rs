@@ -1,8 +1,8 @@
-//! `seal` at a terminal, where it behaves otherwise than in a pipe: help instead of waiting, no plaintext
-//! unless asked for, colours, and questions without echo.
+//! `seal` at a terminal, where it behaves otherwise than in a pipe: it prints help instead of waiting, prints no
+//! plaintext unless asked to, uses colours, and asks questions without echo.
 //!
-//! The terminal is a real pseudo-terminal, of which these tests hold the other end. Invariant: the program has
-//! no other one, so nothing depends on where the tests were started from.
+//! The terminal is a real pseudo-terminal, and these tests hold its other end. Invariant: the program has no
+//! other terminal, so nothing depends on where the tests were started.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -20,11 +20,11 @@ use crate::sandbox::{CANARY, Sandbox};
 const PATIENCE: Duration = Duration::from_secs(30);
 const INTERRUPT: &str = "\x03";
 
-/// A running `seal`, and the person before it.
+/// A running `seal`, and the person at its terminal.
 struct Session {
     terminal: File,
     child: Child,
-    /// What appears on the screen, in pieces; ends with the program.
+    /// The text on the screen, in pieces; it ends with the program.
     screen: Receiver<Vec<u8>>,
     seen: String,
     /// The program's side, kept open so that nothing is lost when it ends.
@@ -76,13 +76,13 @@ impl Session {
         self.terminal.write_all(typed.as_bytes()).unwrap();
     }
 
-    /// Waits for the end: the exit code, all of the screen, and what went elsewhere.
+    /// Waits for the end, and returns the exit code, everything on the screen, and the output that went elsewhere.
     #[track_caller]
     fn end(mut self) -> (i32, String, String) {
         let child = self.child.wait_with_output().unwrap();
         let after = tcgetattr(&self.far_end).unwrap();
         assert!(after.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON), "the terminal is spoilt");
-        // The reader ends when nobody has the far end open any more.
+        // The reader ends when nobody holds the far end open any more.
         drop(self.far_end);
         while let Ok(more) = self.screen.recv_timeout(PATIENCE) {
             self.seen.push_str(&String::from_utf8(more).unwrap());
@@ -106,7 +106,7 @@ fn without_input_at_a_terminal_it_prints_help() {
     assert!(screen.contains("seal [OPTIONS] [FILE]...") && screen.contains("Exit codes:"), "{screen}");
 }
 
-/// `seal > sealed.yaml` would have written the help into the file, and `seal unseal` would have waited for ever.
+/// Otherwise `seal > sealed.yaml` would write the help into the file, and `seal unseal` would wait for ever.
 #[test]
 fn without_input_at_a_terminal_nothing_goes_elsewhere() {
     for args in [&["-r", "prod.pub"][..], &["unseal", "-i", "prod.key"]] {
@@ -184,7 +184,7 @@ fn colours_are_for_terminals_that_want_them() {
     assert!(piped.starts_with("error: can't read missing.yaml"), "{piped:?}");
 }
 
-/// Names come from files, and an argument may come from a script: neither moves the cursor.
+/// A name may come from a file, and an argument from a script: neither may move the cursor.
 #[test]
 fn nothing_but_colours_is_sent_to_a_terminal() {
     let sandbox = Sandbox::new();
@@ -221,7 +221,8 @@ fn nothing_but_colours_is_sent_to_a_terminal() {
     }
 }
 
-/// Without -r there is the cluster, and at a terminal the current context will do: somebody sees which it is.
+/// Without -r the recipients come from the cluster, and at a terminal the current context is enough: the person
+/// sees which one it is.
 #[test]
 fn at_a_terminal_the_cluster_need_not_be_named() {
     let sandbox = Sandbox::new();
@@ -230,7 +231,8 @@ fn at_a_terminal_the_cluster_need_not_be_named() {
     assert!(screen.contains("there is no kubeconfig"), "{screen}");
 }
 
-/// As kubeseal, what is wrong goes where its own goes, to standard output; nobody may be looking there.
+/// When called as kubeseal, it prints errors about flags to standard output, as the real one does. If standard
+/// output isn't the terminal, the person gets the error on standard error too.
 #[test]
 fn a_flag_that_is_wrong_is_told_to_whoever_sends_the_result_elsewhere() {
     let [elsewhere, here] =
@@ -245,7 +247,7 @@ fn a_flag_that_is_wrong_is_told_to_whoever_sends_the_result_elsewhere() {
     assert!(here.1.ends_with("\nunknown flag: --nosuch\n") && !here.1.contains("hint"), "{}", here.1);
 }
 
-/// The rows of a terminal that was sent this.
+/// The rows that a terminal shows after these characters.
 fn rows(sent: &str) -> Vec<String> {
     let mut rows = vec![Vec::new()];
     let mut column = 0;
@@ -279,7 +281,7 @@ fn a_migration_shows_how_far_it_is_and_leaves_nothing_of_that() {
     let args = ["--seal-format", "bitnami", "--cert", "rsa.crt"];
     let sealed = String::from_utf8(sandbox.succeed(args, secrets)).unwrap();
     sandbox.write("good.yaml", &sealed);
-    // The last one is found elsewhere than it was sealed for.
+    // The last object is in another place than it was sealed for.
     sandbox.write("bad.yaml", sealed.replace("name: s799\n", "name: moved\n"));
     for (file, code) in [("good.yaml", 0), ("bad.yaml", 3)] {
         let args = ["migrate", "-i", "rsa.key", "-r", "prod.pub", file];
@@ -307,7 +309,7 @@ const CREATE: [&str; 8] = ["create", "db", "-n", "prod", "-r", "prod.pub", "--pr
 fn a_value_is_asked_for_twice_and_never_shown() {
     let sandbox = Sandbox::new();
     let mut session = Session::start(&sandbox, "ie", &[&CREATE[..], &["-o", "sealed.yaml"]].concat());
-    // With a slip, and a character of two bytes that is taken back whole.
+    // The answer has a slip, and a character of two bytes that one keypress deletes.
     session.answer("password: ", &format!("xé\u{7f}\u{7f}{CANARY}\n"));
     session.answer("password again: ", &format!("wrong\u{15}{CANARY}\n"));
     let (code, screen, _) = session.end();

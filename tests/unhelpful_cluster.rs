@@ -1,8 +1,7 @@
-//! Clusters that don't give `seal` a recipient, each for a reason of its own: what is said, and with which
-//! exit code.
+//! Clusters that don't give `seal` a recipient, each for a reason of its own: the message, and the exit code.
 //!
-//! Clusters that can't be asked at all are files in `cli/cluster/`. Invariant: in no such case is anything
-//! sealed or written, and the answer doesn't keep anybody waiting.
+//! Clusters that can't be asked at all are files in `cli/cluster/`. Invariant: in no such case is anything sealed
+//! or written, and the error comes soon.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -15,7 +14,7 @@ use crate::cluster::scene::Scene;
 use crate::end_to_end::{publish, somebody};
 use crate::sandbox::{CANARY, Run, Sandbox, holds};
 
-/// Seals, and fetches, with nothing but a kubeconfig, and gives what both said.
+/// Seals, and fetches, with only a kubeconfig, and returns the message of both.
 #[track_caller]
 fn refused(kubeconfig: &Path, namespace: &str) -> String {
     let sandbox = Sandbox::new();
@@ -32,7 +31,7 @@ fn refused(kubeconfig: &Path, namespace: &str) -> String {
     assert!(sandbox.files() == before && sandbox.temporary_files().is_empty(), "something was written");
     assert_eq!((sealing.code, sealing.stdout), (3, Vec::new()));
     assert_eq!((fetching.code, fetching.stdout), (3, Vec::new()));
-    // `keys fetch` takes no recipients, so it doesn't offer to.
+    // `keys fetch` takes no recipients, so its hint doesn't mention them.
     let [or_give, or_question] = ["; or give recipients with -r", " Or give recipients with -r"];
     assert_eq!(sealing.stderr.replace(or_give, "").replace(or_question, ""), fetching.stderr);
     assert!(!fetching.stderr.contains("-r"), "{}", fetching.stderr);
@@ -40,7 +39,7 @@ fn refused(kubeconfig: &Path, namespace: &str) -> String {
     sealing.stderr
 }
 
-/// The administrator's kubeconfig, changed.
+/// A changed copy of the administrator's kubeconfig.
 pub(crate) fn kubeconfig(sandbox: &Sandbox, change: impl FnOnce(&mut Value)) -> std::path::PathBuf {
     let text = std::fs::read(ControlPlane::shared().kubeconfig()).unwrap();
     let mut kubeconfig = serde_json::from_slice(&text).unwrap();
@@ -56,7 +55,7 @@ fn a_user_who_may_not_read_sealing_keys_is_told_what_to_ask_for() {
     let said = refused(&user, &scene.keys);
     let what = format!("doesn't let you list sealing keys in namespace {} (403)\nhint: ", scene.keys);
     assert!(said.contains(&what), "{said}");
-    // The manifest that ships is the cure: then it is only that there is no key.
+    // The manifest that ships grants the right. After that, only the key is missing.
     publish(&scene);
     seal_tests::wait::until("everybody may read the keys", || !refused(&user, &scene.keys).contains("(403)"));
     let said = refused(&user, &scene.keys);

@@ -1,8 +1,8 @@
 //! The way to a cluster is kubectl's: the real kubectl and our programs with the same kubeconfig and environment.
 //!
-//! Not every rule of it, which `cli/kubeconfig` tests over values. What a kubeconfig names leads to a real
-//! kube-apiserver, through real proxies of this machine. Invariant: where kubectl gets, so do we, asking for the same
-//! places and running the same programs; and no kubeconfig makes a program panic.
+//! Not every rule of it, which `cli/kubeconfig` tests over values. The kubeconfigs here lead to a real
+//! kube-apiserver, through real proxies of this machine. Invariant: if kubectl reaches the server, so do we, with
+//! the same requests to proxies and the same login programs; and no kubeconfig makes a program panic.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,10 +20,10 @@ use crate::cluster::scene::Scene;
 use crate::sandbox::{CANARY, Run, Sandbox, holds, run};
 use crate::unhelpful_cluster::kubeconfig;
 
-/// A name that leads nowhere but through a proxy of the tests.
+/// The name of a server that only the tests' proxies can reach.
 const SERVER: &str = "api.corp.example:6443";
 
-/// Who goes.
+/// The program that asks the cluster.
 #[derive(Clone, Copy, Debug)]
 enum Program {
     Kubectl,
@@ -48,7 +48,8 @@ impl Program {
         gone
     }
 
-    /// Whether it came to the API server, and what it said. There are no sealing keys where `seal` looks.
+    /// Whether the program reached the API server, and its message. The namespace in which `seal` looks has no
+    /// sealing keys.
     fn reaches(self, sandbox: &Sandbox, kubeconfig: &Path, environment: &[(&str, &str)]) -> (bool, String) {
         let gone = self.go(sandbox, kubeconfig, environment);
         let reached = match self {
@@ -59,8 +60,8 @@ impl Program {
     }
 }
 
-/// The administrator's kubeconfig, as soon as the API server serves SealingKeys: after their definition comes, it is
-/// busy for a moment.
+/// The administrator's kubeconfig, as soon as the API server serves SealingKeys: after their definition comes, it
+/// is busy for a moment.
 fn administrator() -> &'static Path {
     let kubeconfig = ControlPlane::shared().kubeconfig();
     let sandbox = Sandbox::new();
@@ -68,14 +69,14 @@ fn administrator() -> &'static Path {
     kubeconfig
 }
 
-/// Where the shared kube-apiserver listens.
+/// The address of the shared kube-apiserver.
 fn api_server() -> SocketAddr {
     let kubeconfig: Value = serde_json::from_slice(&fs::read(administrator()).unwrap()).unwrap();
     let server = kubeconfig["clusters"][0]["cluster"]["server"].as_str().unwrap().to_owned();
     server.trim_start_matches("https://").parse().unwrap()
 }
 
-/// Whether kubectl and seal come to [`SERVER`] with these settings, and what they ask the proxies for.
+/// Whether kubectl and seal both reach [`SERVER`] with these settings, and their requests to the proxies.
 fn both(
     proxy_url: Option<&str>,
     environment: &[(&str, &str)],
@@ -141,7 +142,7 @@ fn proxies_are_used_where_kubectl_uses_them() {
     }
 }
 
-/// A login program that counts its runs, and keeps what it is told and what it finds on standard input.
+/// A login program that counts its runs, and stores `KUBERNETES_EXEC_INFO` and the size of its standard input.
 fn login_program(sandbox: &Sandbox, token: &str) -> PathBuf {
     let script = format!(
         "#!/bin/sh\necho run >> {dir}/runs\nprintf %s \"$KUBERNETES_EXEC_INFO\" > {dir}/told\nwc -c > {dir}/read\n\
@@ -175,7 +176,7 @@ fn a_login_program_is_run_once_and_told_what_kubectl_tells_it() {
         assert!(reached, "{program:?}: {said}");
         let text = |name| String::from_utf8(sandbox.read(name)).unwrap();
         let mut told: Value = serde_json::from_str(&text("told")).unwrap();
-        // What isn't there is said by some as null.
+        // Some programs write a missing field as null.
         if let Some(cluster) = told["spec"]["cluster"].as_object_mut() {
             cluster.retain(|_, value| !value.is_null());
         }
@@ -237,7 +238,7 @@ fn kubeseal_takes_the_namespace_of_the_first_file_that_is_there() {
     }
 }
 
-/// What kubectl refuses, both programs refuse, in words and not by a panic.
+/// Both programs refuse what kubectl refuses, with a message and not by a panic.
 #[test]
 fn what_kubectl_cannot_use_is_refused_by_field() {
     let certificate = toolchain::repository().join("tests/cli/given/rsa.crt");
@@ -270,7 +271,7 @@ fn what_kubectl_cannot_use_is_refused_by_field() {
         let sandbox = Sandbox::new();
         let file = kubeconfig(&sandbox, change);
         let (reached, _) = Program::Kubectl.reaches(&sandbox, &file, &[]);
-        // kubectl reads a key when a server asks for a certificate, which this one doesn't.
+        // kubectl reads a key only when a server asks for a certificate, which this one doesn't.
         assert!(!reached || field.starts_with("client-key"), "kubectl takes it: {field}");
         let ours = Program::Seal.go(&sandbox, &file, &[]);
         let mut controller = Command::new(toolchain::own("test-seal-controller"));

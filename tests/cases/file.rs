@@ -1,4 +1,4 @@
-//! A case: a text file that says what is typed and what comes of it.
+//! A case: a text file with commands and their results.
 //!
 //! ```text
 //! What this shows, in prose.
@@ -15,11 +15,11 @@
 //! -- then secret.yaml --
 //! ```
 //!
-//! It begins with prose. `file` makes a file; `run` is a step, and what follows belongs to it: `stdin`
-//! feeds it, `exit` (0 if it isn't there), `stdout` and `stderr` (empty) are what it must do, and `then` is
-//! what a file must hold after it. Steps run one after another in the same directory.
+//! A case begins with prose. `file` makes a file. `run` is a step, and the parts after it belong to it: `stdin`
+//! is its input; `exit` (default 0), `stdout` and `stderr` (default empty) are its expected results; `then` is
+//! the expected content of a file after the step. Steps run one after another in the same directory.
 //!
-//! Not the running, which is [`super`]'s. Invariant: [`Case::to_text`] of a case that was parsed is its file.
+//! Not the running, which is [`super`]'s. Invariant: [`Case::to_text`] of a parsed case is its file.
 
 use std::fmt::Write as _;
 
@@ -38,7 +38,7 @@ pub(crate) struct Step {
     pub(crate) result: Outcome,
 }
 
-/// What a run does, with everything random replaced (see [`super::redact`]).
+/// The result of a run, with everything random replaced (see [`super::redact`]).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) exit: i32,
@@ -47,7 +47,7 @@ pub(crate) struct Outcome {
     pub(crate) then: Vec<(String, String)>,
 }
 
-/// A line that says what the lines after it are.
+/// A marker line, which names the part that follows it.
 struct Marker<'a> {
     word: &'a str,
     rest: &'a str,
@@ -64,7 +64,7 @@ impl<'a> Marker<'a> {
 }
 
 impl Case {
-    /// Reads a case.
+    /// Parses the text of a case.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut case = Self { prose: String::new(), files: Vec::new(), steps: Vec::new() };
         let mut lines = text.split_inclusive('\n').peekable();
@@ -101,12 +101,12 @@ impl Case {
         Ok(())
     }
 
-    /// The file again, with what its steps now say.
+    /// The text of the file, with the present outcomes of its steps.
     pub(crate) fn to_text(&self) -> String {
         let mut text = self.prose.clone();
         let mut part = |marker: String, body: &str| {
             let _ = write!(text, "-- {marker} --\n{body}");
-            // What doesn't end in a line break shows so, and fails to be read the same again.
+            // Output without a line break at the end is marked, and the case then fails to be read back the same.
             if !body.is_empty() && !body.ends_with('\n') {
                 text.push_str("[no line break]\n");
             }
@@ -136,7 +136,7 @@ impl Case {
 }
 
 impl Step {
-    /// The arguments: words, of which one in single quotes may have spaces.
+    /// The arguments: words separated by spaces. A word in single quotes may contain spaces.
     pub(crate) fn args(&self) -> Result<Vec<String>, String> {
         let mut args = Vec::new();
         let mut rest = self.command.trim();

@@ -1,24 +1,25 @@
-//! What differs from run to run, replaced by what it is: ciphertext (of both formats), ids of data keys, new keys, times,
-//! paths.
+//! Replaces everything that differs from run to run by a word for it: ciphertext (of both formats), ids of data
+//! keys, new keys, times, paths.
 //!
-//! Equal things stay recognisable as equal: data keys are numbered in order of appearance, so a case shows
-//! which items share one. The length of an item's ciphertext stays, since padding makes it a promise.
-//! Invariant: only text of exactly the expected form is replaced; anything else shows in the case.
+//! Equal values stay recognisable as equal: data keys are numbered in order of appearance, so a case shows which
+//! items share one. The length of an item's ciphertext stays, since padding makes it a promise. Invariant: only
+//! text of exactly the expected form is replaced; anything else shows in the case.
 
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
 
-/// Length of what an RSA key of 2048 bits makes; two bytes before it say so, and a tag of 16 comes last.
+/// Bytes of a ciphertext of an RSA key of 2048 bits. Two bytes before it say its length, and a tag of 16 bytes
+/// comes last.
 const RSA: usize = 256;
-/// Length in base64url of 32 bytes.
+/// Characters of 32 bytes in base64url.
 const KEY_ID: usize = 43;
-/// Length of the Bech32 payload of a post-quantum recipient, 1,216 bytes, and of an identity, 32 bytes.
+/// Characters of the Bech32 payload of a post-quantum recipient (1,216 bytes), and of an identity (32 bytes).
 const RECIPIENT: usize = 1_952;
 const IDENTITY: usize = 58;
 
-/// The text with everything random replaced.
+/// The text, with everything random replaced.
 pub(crate) fn redact(text: &str, dir: &Path) -> String {
     let text = text.replace(&dir.display().to_string(), "<dir>");
     let mut keys: Vec<&str> = Vec::new();
@@ -78,7 +79,7 @@ fn is_key_id(word: &str) -> bool {
     word.len() == KEY_ID && BASE64URL.decode(word).is_ok_and(|bytes| bytes.len() == 32)
 }
 
-/// `2026-11-21T12:00:00Z`
+/// Whether the word is a time, such as `2026-11-21T12:00:00Z`.
 fn is_time(word: &str) -> bool {
     let form = |c: char| if c.is_ascii_digit() { '0' } else { c };
     word.chars().map(form).collect::<String>() == "0000-00-00T00:00:00Z"

@@ -1,4 +1,4 @@
-//! Secrets that somebody else made: never touched, unless they say that they may be.
+//! Secrets that others made: the controller never touches them, unless they permit it.
 
 use seal_tests::wait::until;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn a_foreign_secret_is_never_touched() {
     scene.nudge("db");
     assert_eq!(scene.secret("db").unwrap(), theirs);
 
-    // A permission for another object is none.
+    // A permission for another object doesn't count.
     let changed = scene.api().merge(&scene.secrets("db"), &permission("cache")).unwrap();
     scene.nudge("db");
     assert_eq!(scene.secret("db").unwrap(), changed);
@@ -62,13 +62,13 @@ fn a_secret_that_permits_it_is_adopted_and_from_then_on_managed() {
     let data = scene.data("db");
     assert_eq!((&data["password"], &data["extra"]), (&b"ours".to_vec(), &b"theirs".to_vec()));
 
-    // An item that goes from the SealedSecret goes from the Secret; what isn't ours stays.
+    // An item that is removed from the SealedSecret is removed from the Secret; foreign items stay.
     scene.seal("db").item("password", "ours").commit();
     scene.until_ready("db");
     let keys: Vec<_> = scene.data("db").into_keys().collect();
     assert_eq!(keys, ["extra", "password"]);
 
-    // And drift is healed as in any managed Secret.
+    // Drift is healed as in any managed Secret.
     scene.api().merge(&scene.secrets("db"), &json!({"data": {"password": null}})).unwrap();
     until("the item is back", || scene.data("db").get("password").is_some_and(|value| value == b"ours"));
 }
@@ -102,14 +102,14 @@ fn a_secret_with_another_controller_is_never_adopted() {
 #[test]
 fn a_secret_whose_owner_an_update_wrote_changes_hands_and_keeps_its_uid() {
     let scene = Scene::new("hands");
-    // One that exists: the garbage collector would be faster than anybody.
+    // The owner must exist: the garbage collector would otherwise delete the Secret at once.
     let owner = json!({
         "apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "metadata": {"name": "db"},
         "spec": {"encryptedData": {}},
     });
     let owners = format!("/apis/bitnami.com/v1alpha1/namespaces/{}/sealedsecrets", scene.namespace);
     let owner = scene.api().create(&owners, &owner).unwrap();
-    // As the peer's controller leaves it, or a backup that was restored.
+    // The Secret as the peer's controller, or a restored backup, leaves it.
     let theirs = foreign(
         &scene,
         &json!({"ownerReferences": [{
@@ -126,7 +126,7 @@ fn a_secret_whose_owner_an_update_wrote_changes_hands_and_keeps_its_uid() {
     let controllers: Vec<&Value> = owners.iter().filter(|owner| owner["controller"] == true).collect();
     assert_eq!(controllers.len(), 1);
     assert_eq!(controllers[0]["uid"], object["metadata"]["uid"]);
-    // The other object is still there, and keeps the Secret alive: nothing more.
+    // The other object still keeps the Secret alive, but no longer controls it.
     let others = owners.iter().filter(|owner| owner["controller"] != true);
     assert!({ others }.all(|other| other["uid"] == owner["metadata"]["uid"]), "{owners:?}");
     assert_eq!(scene.data("db")["password"], b"ours");

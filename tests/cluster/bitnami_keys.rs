@@ -1,4 +1,4 @@
-//! The keys of sealed-secrets: loaded from where it keeps them, made where there is none, and served to kubeseal.
+//! The keys of sealed-secrets: loaded from where it keeps them, made if there is none, and served to kubeseal.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,7 +39,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// A Secret as the peer writes it.
+    /// The key's Secret as the peer writes it.
     pub(super) fn secret(&self, name: &str, labels: &Value) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
@@ -48,7 +48,7 @@ impl Key {
         })
     }
 
-    /// An object with one item, strict, in the namespace that is watched.
+    /// An object with one item, strict, in the watched namespace.
     pub(super) fn seal(&self, scene: &Scene) -> Value {
         let place = Place { namespace: scene.namespace.parse().unwrap(), name: "db".parse().unwrap() };
         let certificate = Certificate::from_pem(self.certificate).unwrap();
@@ -113,7 +113,7 @@ impl<'c> Endpoints<'c> {
     }
 }
 
-/// kubeseal itself, without a cluster.
+/// Runs the real kubeseal, without a cluster.
 #[track_caller]
 fn kubeseal(args: &[&str], input: &str) -> String {
     let mut child = Command::new(toolchain::bin("kubeseal"))
@@ -133,7 +133,7 @@ fn kubeseal(args: &[&str], input: &str) -> String {
 #[test]
 fn keys_come_and_go_without_a_restart_and_a_bad_one_stops_no_other() {
     let scene = Scene::new("peers-keys");
-    // The peer's oldest form, which has no label.
+    // The peer's oldest form of a key, which has no label.
     scene.api().create(&scene.identities(""), &OLDER.secret("sealed-secrets-key", &json!({}))).unwrap();
     let flags = [COMPAT, "--compat-verify", "--compat-rate-limit=1000"];
     let controller = scene.start(&flags);
@@ -156,7 +156,7 @@ fn keys_come_and_go_without_a_restart_and_a_bad_one_stops_no_other() {
     assert!(!endpoints.opens(&NEWER.seal(&scene)) && endpoints.opens(&OLDER.seal(&scene)));
     assert_eq!((endpoints.keys("loaded"), endpoints.keys("inactive")), (1, 1));
 
-    // Where there are keys, none is made.
+    // Keys exist, so none is made.
     assert_eq!(scene.api().get(&scene.identities("sealed-secrets-key-first")), None);
     let log = controller.log();
     assert!(log.contains("broken"), "the Secret that holds no key is named");
@@ -234,7 +234,7 @@ fn keys_in_a_namespace_of_their_own_are_loaded_as_soon_as_a_role_is_granted() {
         .create(&secrets, &NEWER.secret("sealed-secrets-keyx7k2p", &json!({LABEL: "active"})))
         .unwrap();
     let flags = [COMPAT, "--compat-verify", &format!("--bitnami-key-namespace={theirs}")];
-    // Ready without them: the identities are loaded.
+    // The controller is ready without these keys: the identities are loaded.
     let controller = scene.start(&flags);
     let endpoints = Endpoints::of(&controller);
     assert_eq!(endpoints.send("GET", "/v1/cert.pem", "").0, 503);

@@ -1,7 +1,8 @@
-//! The peer's CustomResourceDefinition and ours on a real API server: what the peer's programs write, ours keeps.
+//! The peer's CustomResourceDefinition and ours on a real API server: ours keeps the objects that the peer's
+//! programs write.
 //!
-//! Not what the controller makes of it. Invariant: an object comes back as it was written, so that either controller
-//! can serve what the other left.
+//! Not what the controller makes of them. Invariant: an object comes back as it was written, so that either
+//! controller can serve what the other left.
 
 use seal_tests::api::Refused;
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ fn what_the_peers_programs_write_is_kept_as_it_was_written() {
     for (name, spec) in [
         ("plain", json!({"encryptedData": {"a": line, ".b_C-d": ""}})),
         (
-            // kubeseal until 0.32, and every object that Go's encoder wrote through a struct.
+            // The form of kubeseal until 0.32, and of every object that Go's encoder wrote through a struct.
             "nulls",
             json!({
                 "encryptedData": {"a": line},
@@ -47,7 +48,7 @@ fn what_the_peers_programs_write_is_kept_as_it_was_written() {
                 "template": {
                     "type": "kubernetes.io/dockerconfigjson",
                     "immutable": true,
-                    // What leaves an item out must not be lost: the item would be in the Secret.
+                    // The `null` leaves an item out and must not be lost: the item would be in the Secret.
                     "data": {".dockerconfigjson": "{\"auths\": \"{{ .a }}\"}", "a": null},
                     "metadata": {
                         "name": "db",

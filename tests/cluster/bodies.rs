@@ -1,7 +1,7 @@
-//! What bodies that are posted may cost: memory, and the patience of others.
+//! What posted bodies may cost: memory, and the time of other clients.
 //!
-//! Not what is answered, which `controller/src/compat_http/tests.rs` holds. Invariant: no clock, but for how long this
-//! test waits before it gives up.
+//! Not the answers, which `controller/src/compat_http/tests.rs` holds. Invariant: no clock decides a test, except
+//! for how long it waits before it gives up.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use super::bitnami_keys::{COMPAT, Endpoints, LABEL, NEWER};
 use super::scene::{Scene, condition};
 
-/// The largest body that is taken.
+/// The size of the largest body that the controller takes, in bytes.
 const MAX_BODY: usize = 2 << 20;
 
-/// The heaviest bodies for each byte, and the largest that is honest.
+/// The bodies that need the most memory for each byte, and the largest honest one.
 fn bodies(scene: &Scene) -> Vec<String> {
     let fill = |start: &str, element: &str, end: &str| {
         let count = (MAX_BODY - start.len() - end.len()) / element.len();
@@ -58,7 +58,8 @@ fn bodies_of_the_worst_kind_fit_into_half_of_the_memory_that_the_deployment_give
     endpoints.until_primary(&NEWER);
     let before = controller.peak_memory();
 
-    // Clients that send all but the last byte and wait: each holds a body, and they are more than are taken.
+    // These clients send all but the last byte and wait. Each holds a body, and there are more of them than the
+    // controller takes at once.
     let unfinished: Vec<TcpStream> = (0..40)
         .map(|_| {
             let mut stream = TcpStream::connect(endpoints.address).unwrap();
@@ -77,7 +78,8 @@ fn bodies_of_the_worst_kind_fit_into_half_of_the_memory_that_the_deployment_give
                     let mut stream = TcpStream::connect(address).unwrap();
                     let length = body.len();
                     let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
-                    // It may be refused before all of it is sent, or give way to another connection.
+                    // The controller may refuse the body before all of it is sent, or end this connection in
+                    // favour of another.
                     let _ =
                         stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
                     let _ = stream.read(&mut [0; 1 << 10]);
@@ -85,7 +87,7 @@ fn bodies_of_the_worst_kind_fit_into_half_of_the_memory_that_the_deployment_give
             }
         }
     });
-    // Whoever leaves gives back what is held for it, so that the next is served.
+    // A client that leaves gives back the memory held for it, so that the next one is served.
     drop(unfinished);
     assert_eq!(endpoints.send("POST", "/v1/verify", &bodies[7]).0, 200);
     let (status, resealed) = endpoints.send("POST", "/v1/rotate", &bodies[7]);
@@ -95,8 +97,8 @@ fn bodies_of_the_worst_kind_fit_into_half_of_the_memory_that_the_deployment_give
     assert!(peak < 256 << 10, "{peak} KiB, {before} KiB before");
 }
 
-/// In `template.metadata` the peer's definition lets anything stand. As values, each of these objects would take more
-/// than 150 MiB.
+/// The peer's definition allows anything in `template.metadata`. Parsed into values, each of these objects would
+/// take more than 150 MiB.
 #[test]
 fn objects_of_one_tenant_take_up_no_more_memory_than_their_text() {
     let scene = Scene::new("heavy");
@@ -115,8 +117,8 @@ fn objects_of_one_tenant_take_up_no_more_memory_than_their_text() {
     assert!(peak < 256 << 10, "{peak} KiB");
 }
 
-/// Labels have no bound but that of their object, and the API server writes down who owns each. As maps, every one of
-/// these Secrets would take more than ten times its text, and a list brings many at once.
+/// Labels are bounded only by the size of their object, and the API server records who owns each. Parsed into
+/// maps, every one of these Secrets would take more than ten times its text, and a list brings many at once.
 #[test]
 fn labels_without_end_take_up_no_more_memory_than_their_text() {
     let scene = Scene::new("labels-heavy");

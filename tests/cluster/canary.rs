@@ -1,5 +1,5 @@
-//! Plaintext never shows anywhere but in the Secret: not in a log at its most verbose, not where the API server
-//! itself quotes the values it refuses.
+//! Plaintext shows only in the Secret. It never shows in a log at its most verbose, nor in the controller's
+//! report of an API server's error that quotes the refused value.
 //!
 //! The audit log isn't searched: it is the API server's, and at this level holds no bodies.
 
@@ -14,16 +14,17 @@ const CANARY: &str = "canary-7b1e52c0-value";
 /// Go's JSON decoder quotes a number that no float64 can hold, and the API server passes that on.
 const NUMBER: &str = "71520934887e999";
 
-/// The canaries, the first also in each of the three ways that base64 may fall, in hex, and as a list of bytes.
+/// The forms in which a canary may show: the first also in each of the three alignments of base64, in hex, and as
+/// a list of bytes.
 fn disguises() -> Vec<String> {
     let base64 = (0..3).map(|shift| {
         let text = BASE64.encode([&vec![b'x'; shift], CANARY.as_bytes()].concat());
-        // The ends depend on what is around it.
+        // The characters at the ends depend on the bytes around the text.
         text[4..text.len() - 4].to_owned()
     });
     let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
     let bytes = CANARY.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
-    // What an error may cut short.
+    // A prefix, since an error may cut the value short.
     let half = CANARY[..12].to_owned();
     base64.chain([half, hex.to_uppercase(), hex, bytes, NUMBER.to_owned()]).collect()
 }
@@ -51,7 +52,7 @@ fn plaintext_shows_nowhere_but_in_the_secret() {
     let mut text = scene.start(&[]);
     let api = scene.api();
 
-    // Written, read, changed, healed, in conflict.
+    // Values that are written, read, changed, healed and in conflict.
     scene.seal("good").item("password", CANARY).template_item("t", CANARY).template("url", "x$(t)").commit();
     scene.until_ready("good");
     api.merge(&scene.secrets("good"), &json!({"data": {"password": BASE64.encode(format!("x{CANARY}"))}}))
@@ -61,7 +62,7 @@ fn plaintext_shows_nowhere_but_in_the_secret() {
     api.apply(&scene.secrets("good"), "rival", true, &rival).unwrap();
     scene.until_stalled("good", "FieldConflict");
 
-    // Refused by the API server, which quotes what it refuses, in each of the ways it has.
+    // Values that the API server refuses and quotes, in each of the ways it has.
     let docker = |name: &str| scene.seal(name).of_type("kubernetes.io/dockerconfigjson");
     docker("not-json").item(".dockerconfigjson", CANARY).commit();
     docker("number").item(".dockerconfigjson", format!(r#"{{"auths": {NUMBER}}}"#)).commit();
@@ -76,7 +77,7 @@ fn plaintext_shows_nowhere_but_in_the_secret() {
     scene.seal("immutable").item("password", format!("{CANARY}{CANARY}")).immutable().commit();
     scene.until_stalled("immutable", "ImmutableSecret");
 
-    // Refused by us, when it is open already.
+    // Objects that the controller refuses after it has opened some of their items.
     let mut manifest = scene.seal("altered").item("a", CANARY).item("b", CANARY).manifest();
     manifest["spec"]["encryptedData"]["b"] = manifest["spec"]["encryptedData"]["a"].clone();
     scene.commit(&manifest).unwrap();
@@ -86,7 +87,7 @@ fn plaintext_shows_nowhere_but_in_the_secret() {
     assert!(text.terminate().success());
     // The same objects again, for the other form of the log.
     let mut json = scene.start(&["--log-format=json"]);
-    // Sealed anew: what the status says already isn't logged again.
+    // Sealed anew, because the controller doesn't log again what the status already says.
     docker("not-json").item(".dockerconfigjson", CANARY).commit();
     scene.until_stalled("not-json", "SecretRefused");
     let mut manifest = scene.seal("altered").item("a", CANARY).item("b", CANARY).manifest();
@@ -111,7 +112,7 @@ fn plaintext_shows_nowhere_but_in_the_secret() {
     }
 }
 
-/// The test above would be worth nothing if the API server kept the value to itself.
+/// The test above would prove nothing if the API server didn't quote the value.
 #[test]
 fn the_api_server_does_quote_what_it_refuses() {
     let scene = Scene::new("quote");

@@ -1,11 +1,11 @@
-//! Another server-side applier of a field that is ours: reported, not fought.
+//! Another server-side applier of one of our fields: the controller reports it and doesn't fight.
 
 use seal_tests::control_plane::{ControlPlane, succeed_with};
 use serde_json::{Value, json};
 
 use super::scene::Scene;
 
-/// `kubectl apply --server-side --force-conflicts` of a Secret with these values.
+/// Runs `kubectl apply --server-side --force-conflicts` on a Secret with these values.
 fn apply(scene: &Scene, data: &Value) {
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "data": data});
     let namespace = format!("--namespace={}", scene.namespace);
@@ -29,7 +29,7 @@ fn another_applier_of_a_field_is_a_conflict_until_it_gives_it_up() {
     let theirs = scene.secret("db").unwrap();
     assert_eq!(theirs["data"]["password"], "b3RoZXI=");
 
-    // Not fought over, however often it is looked at.
+    // The controller doesn't fight, however often it looks at the object.
     for _ in 0..3 {
         scene.nudge("db");
     }

@@ -1,4 +1,4 @@
-//! A cluster that the controller comes to before its definitions do.
+//! A cluster in which the controller is installed before its definitions.
 //!
 //! Not what the definitions say ([`super::schema`]). Invariant: the controller isn't started again.
 
@@ -31,7 +31,7 @@ fn missing_definitions_are_named_with_how_to_install_them_and_may_come_later() {
     let controller = controller.ready();
     scene.seal("db").item("a", "1").commit();
     scene.until_ready("db");
-    // That an API server isn't done with new definitions is no news, and nor is a watch that waits for them.
+    // No warning says that the API server isn't done with new definitions, or that a watch waits for them.
     let log = controller.log();
     let warnings: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ")).collect();
     assert!(warnings.len() == 1 && warnings[0].contains(missing), "{warnings:#?}");

@@ -1,4 +1,4 @@
-//! Deleted SealedSecrets take their Secrets along, by the real garbage collector; re-created ones get them back.
+//! A deleted SealedSecret takes its Secret along, by the real garbage collector; a re-created one gets it back.
 
 use seal_tests::wait::until;
 
@@ -17,7 +17,7 @@ fn deleting_the_sealed_secret_deletes_its_secret_and_no_other() {
     assert!(scene.secret("cache").is_some());
 }
 
-/// The garbage collector, which deletes by the old uid, and the controller, which writes the new one, meet.
+/// The garbage collector, which deletes by the old UID, races with the controller, which writes the new one.
 #[test]
 fn a_sealed_secret_that_is_made_again_has_its_secret() {
     let (scene, _controller) = Scene::with_controller("again");

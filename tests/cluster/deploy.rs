@@ -13,7 +13,7 @@ use super::scene::{ACCOUNT, Scene, items};
 
 const SYSTEM: &str = "seal-system";
 
-/// With `controller/deploy` applied, as README says.
+/// A control plane with `controller/deploy` applied, as README says.
 fn plane() -> &'static ControlPlane {
     static PLANE: OnceLock<ControlPlane> = OnceLock::new();
     PLANE.get_or_init(|| {
@@ -86,7 +86,7 @@ fn people_may_read_public_keys_and_edit_objects_but_not_what_the_controller_says
     }
     let groups = ["sealedsecrets.sealing.dev", "sealedsecrets.bitnami.com"];
     for objects in groups {
-        // The aggregated roles are made by a controller, in its own time.
+        // A controller makes the aggregated roles, in its own time.
         until("edit may create", || may("edit", &["create", objects, "-n", namespace]));
         until("admin may create", || may("admin", &["create", objects, "-n", namespace]));
         until("view may get", || may("view", &["get", objects, "-n", namespace]));
@@ -97,7 +97,7 @@ fn people_may_read_public_keys_and_edit_objects_but_not_what_the_controller_says
             assert!(!may(who, &["patch", objects, "--subresource=status", "-n", namespace]), "{who}");
         }
         assert!(!may(who, &["create", "sealingkeys.sealing.dev", "-n", namespace]), "{who}");
-        // Whoever can log in.
+        // Every authenticated user may list the keys.
         assert!(may(who, &["list", "sealingkeys.sealing.dev", "-n", SYSTEM]), "{who}");
         assert!(!may(who, &["get", "secrets", "-n", SYSTEM]), "{who}");
     }
@@ -107,7 +107,7 @@ fn people_may_read_public_keys_and_edit_objects_but_not_what_the_controller_says
 fn the_component_for_kubeseal_adds_what_kubeseal_looks_for_and_lets_nobody_open_anything() {
     let overlay = plane().dir().join("compat");
     fs::create_dir_all(&overlay).unwrap();
-    // kustomize takes relative paths only.
+    // kustomize takes only relative paths.
     let up = "../".repeat(overlay.canonicalize().unwrap().components().count() - 1);
     let repository = toolchain::repository().canonicalize().unwrap();
     let deploy = format!("{up}{}/controller/deploy", repository.strip_prefix("/").unwrap().display());
@@ -148,7 +148,7 @@ fn the_component_for_kubeseal_adds_what_kubeseal_looks_for_and_lets_nobody_open_
     assert!(role["rules"].as_array().unwrap().iter().all(|rule| rule["verbs"] == json!(["get"])), "{role}");
 }
 
-/// The definitions are updated before the controller is, and somebody already uses a new field.
+/// An administrator updates the definitions before the controller, and somebody already uses a new field.
 #[test]
 fn an_object_of_a_newer_definition_is_refused_once_and_stops_no_other() {
     let scene = scene("newer");
@@ -166,7 +166,7 @@ fn an_object_of_a_newer_definition_is_refused_once_and_stops_no_other() {
         let trial = scene.api().create(&format!("{}?dryRun=All", scene.sealed_secrets("")), &manifest);
         trial.is_ok_and(|object| object["spec"]["notBefore"].is_string())
     });
-    // A watch that began before that shows the object without the field.
+    // A watch that began before the update shows the object without the field.
     assert!(controller.terminate().success());
     let mut controller = scene.start_as_shipped();
 
@@ -182,7 +182,7 @@ fn an_object_of_a_newer_definition_is_refused_once_and_stops_no_other() {
     }
     assert_eq!(scene.sealed("newer"), before, "it is written again and again");
 
-    // A controller that starts with it there serves the others, too.
+    // A controller that starts with this object serves the others, too.
     assert!(controller.terminate().success());
     let _next = scene.start_as_shipped();
     scene.seal("next").item("a", "1").commit();

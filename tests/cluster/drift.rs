@@ -1,4 +1,4 @@
-//! Managed Secrets that somebody changed or deleted: put back, and said so.
+//! Managed Secrets that somebody changed or deleted: the controller puts them back, and says so.
 
 use seal_tests::control_plane::{ControlPlane, succeed, succeed_with};
 use seal_tests::controller::Controller;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::scene::Scene;
 
-/// A scene with one managed Secret, `db`, and what it looks like while it is right.
+/// A scene with one managed Secret, `db`, and the Secret's parts that a healing restores.
 fn managed(prefix: &str) -> (Scene<'static>, Controller, Value) {
     let (scene, controller) = Scene::with_controller(prefix);
     scene
@@ -22,7 +22,7 @@ fn managed(prefix: &str) -> (Scene<'static>, Controller, Value) {
     (scene, controller, right)
 }
 
-/// What a healing restores.
+/// The parts of a Secret that a healing restores.
 fn essence(secret: &Value) -> Value {
     let metadata = &secret["metadata"];
     let mut entries = metadata["managedFields"].as_array().into_iter().flatten();
@@ -60,7 +60,7 @@ fn a_changed_secret_is_put_back_whatever_was_changed_and_however() {
         assert_ne!(changed["metadata"]["resourceVersion"], before, "{what} is no change");
         comes_back(&scene, what, &right);
     }
-    // As `kubectl edit` and `kubectl replace` do.
+    // Replaces the whole object, as `kubectl edit` and `kubectl replace` do.
     until("it is replaced", || {
         let mut edited = scene.secret("db").unwrap();
         edited["data"] = json!({"user": "YWRtaW4=", "password": "d3Jvbmc="});
@@ -120,7 +120,7 @@ fn what_somebody_added_stays_and_is_not_drift() {
     assert_eq!(scene.secret("db").unwrap(), added, "it was written without need");
     assert_eq!(controller.metric("seal_controller_heals_total"), 0);
 
-    // And stays when something else is healed.
+    // The addition also stays when something else is healed.
     scene.api().merge(&scene.secrets("db"), &json!({"data": {"password": "d3Jvbmc="}})).unwrap();
     until("the value is back", || scene.data("db")["password"] == b"right");
     let secret = scene.secret("db").unwrap();

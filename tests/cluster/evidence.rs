@@ -1,7 +1,7 @@
-//! Changes that ownership of fields doesn't show, and the Secret that the status remembers.
+//! Changes that the ownership of fields doesn't show, and the Secret that the status remembers.
 //!
-//! What ownership shows is in [`super::drift`]. Invariant: what heals is done by the real kubectl and the API server
-//! alone; nothing here asks the controller how it knew.
+//! Changes that ownership shows are in [`super::drift`]. Invariant: only the real kubectl and the API
+//! server make the changes, and no test asks the controller how it noticed them.
 
 use seal_tests::control_plane::{ControlPlane, succeed_with};
 use seal_tests::controller::Controller;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::bitnami::scene::Peers;
 use super::scene::{Scene, condition};
 
-/// One managed Secret `a: right` in each format.
+/// The names of two managed Secrets `a: right`, one in each format.
 const NAMES: [&str; 2] = ["native", "peer"];
 
 fn managed(prefix: &str) -> (Peers<'static>, Controller) {
@@ -41,12 +41,12 @@ fn comes_back(peers: &Peers, name: &str, what: &str) {
     });
 }
 
-/// The Secret, and what its status remembers of it.
+/// The Secret, and the part of the status that remembers it.
 fn state(peers: &Peers, name: &str) -> (Value, Value) {
     (peers.scene.secret(name).unwrap(), sealed(peers, name)["status"].clone())
 }
 
-/// Nothing is opened or written by a controller that finds everything as it is now.
+/// Checks that a new controller opens and writes nothing, because everything is right.
 #[track_caller]
 fn is_settled(peers: &Peers, controller: Controller) -> Controller {
     let before = NAMES.map(|name| state(peers, name));
@@ -69,12 +69,12 @@ fn secret(name: &str, values: &Value) -> Value {
     secret
 }
 
-/// Makes a Secret that was written just now one that was written long ago.
+/// Makes a Secret that was written just now look as if it was written long ago.
 fn age(peers: &Peers, name: &str) {
     let long_ago = json!("2026-01-01T00:00:00Z");
     let mut managed = peers.scene.secret(name).unwrap()["metadata"]["managedFields"].clone();
     managed[0]["time"] = long_ago.clone();
-    // The API server takes no other time for an entry that is there.
+    // The API server takes no other time for an existing entry.
     let merge = |managed: &Value| {
         let patch = json!({"metadata": {"managedFields": managed}});
         peers.scene.api().merge(&peers.scene.secrets(name), &patch).unwrap()
@@ -92,13 +92,13 @@ fn age(peers: &Peers, name: &str) {
 fn text_that_somebody_else_applies_over_a_value_is_undone() {
     let (peers, controller) = managed("text");
     for name in NAMES {
-        // Without --force-conflicts: the API server sees none.
+        // `--force-conflicts` isn't needed: the API server sees no conflict.
         let other = secret(name, &json!({"stringData": {"a": "other"}}));
         kubectl(&peers.scene, &["apply", "--server-side", "--field-manager=x"], &other);
         comes_back(&peers, name, "stringData");
     }
     let controller = is_settled(&peers, controller);
-    // It goes on being shared, so every change of the Secret is cause to apply once more, and only that.
+    // The field stays shared, so every change of the Secret makes the controller apply once more, and nothing else.
     let label = json!({"metadata": {"labels": {"theirs": "1"}}});
     let labelled = peers.scene.api().merge(&peers.scene.secrets("native"), &label).unwrap();
     until("the version is remembered", || {
@@ -119,7 +119,7 @@ fn an_apply_under_our_own_name_is_undone_however_soon_it_comes() {
             forged["metadata"].as_object_mut().unwrap().remove(field);
         }
         forged["data"]["a"] = json!("b3RoZXI=");
-        // In the second in which the controller writes, too: its entry has the same time then.
+        // An apply in the same second as the controller's write is covered too: its entry then has the same time.
         for round in 0..4 {
             let before = peers.scene.secret(name).unwrap()["metadata"]["resourceVersion"].clone();
             let applied = peers.scene.api().apply(&path, "seal-controller", true, &forged).unwrap();
@@ -142,7 +142,7 @@ fn what_was_put_in_the_place_of_our_secret_is_undone() {
         let healed = peers.scene.secret(name).unwrap();
         assert_eq!(healed["metadata"]["uid"], uid);
         assert_eq!(healed["metadata"]["ownerReferences"][0]["name"], name);
-        // With nothing of ours but its uid.
+        // The replacement keeps nothing of ours but the UID.
         kubectl(&peers.scene, &["replace"], &secret(name, &json!({"data": {"theirs": "MQ=="}})));
         comes_back(&peers, name, "another replacement");
         assert_eq!(peers.scene.data(name).len(), 2, "what they put there stays");
@@ -151,7 +151,7 @@ fn what_was_put_in_the_place_of_our_secret_is_undone() {
     is_settled(&peers, controller);
 }
 
-/// The name was free for a moment: what is there now was never ours, whatever it looks like.
+/// Our Secret was deleted and another took its name. It was never ours, whatever it looks like.
 #[test]
 fn somebody_elses_secret_that_came_in_the_place_of_ours_is_not_touched() {
     let (peers, mut controller) = managed("another");
@@ -200,7 +200,7 @@ fn a_restored_secret_is_made_right_with_and_without_its_managed_fields() {
 fn a_change_beside_what_is_ours_opens_nothing_and_writes_nothing_also_after_a_restart() {
     let (peers, mut controller) = managed("harmless");
     assert!(controller.terminate().success());
-    // Right after our own write nothing is believed to be harmless.
+    // Directly after its own write the controller treats no change as harmless.
     NAMES.iter().for_each(|name| age(&peers, name));
     let controller = peers.scene.start(&[]);
     let theirs = json!({"metadata": {"labels": {"theirs": "1"}, "annotations": {"example.com/theirs": "1"}}});
@@ -237,7 +237,7 @@ fn a_secret_whose_owner_reference_alone_was_taken_away_is_let_go_until_it_may_be
     assert_eq!(condition(&object, "Ready").1, "InSync");
 }
 
-/// What is remembered costs no request of its own.
+/// The memory in the status costs no request of its own.
 #[test]
 fn a_new_object_costs_two_requests_for_its_secret_and_one_for_its_status() {
     let (peers, mut controller) = managed("cost");
@@ -247,7 +247,7 @@ fn a_new_object_costs_two_requests_for_its_secret_and_one_for_its_status() {
     for name in NAMES {
         let requests = peers.scene.requests().into_iter().filter(|request| {
             let object = &request["objectRef"];
-            // A creation's audit event has no name.
+            // The audit event of a creation has no name.
             let about =
                 object["name"] == name || (request["verb"] == "create" && object["resource"] == "secrets");
             let group = match object["apiGroup"].as_str() {
@@ -269,7 +269,8 @@ fn a_new_object_costs_two_requests_for_its_secret_and_one_for_its_status() {
         };
         let mut requests: Vec<String> = requests.map(|request| said(&request)).collect();
         requests.sort();
-        // An object that is looked at before its status has come back is opened, and said, once more.
+        // If the controller looks at an object before its status has come back, it opens it and writes the status
+        // once more.
         let is_status = |request: &String| request == "patch sealedsecrets status";
         statuses += requests.iter().filter(|request| is_status(request)).count() as u64;
         requests.dedup_by(|a, b| a == b && (a.starts_with("create") || is_status(a)));

@@ -1,7 +1,7 @@
 //! The backup of a sealing key by hand, and the way back into a cluster: README's own two commands, run.
 //!
-//! Invariants: a key that is restored opens what was sealed to it, and is never the primary by itself; nothing that is
-//! told to do prints a private half.
+//! Invariants: a restored key opens what was sealed to it, and is never the primary by itself; no command that
+//! README tells people to run prints a private half.
 
 use std::fs;
 use std::process::Command;
@@ -16,7 +16,7 @@ use super::keys::{FIRST, until_primary, until_said};
 use super::scene::{Scene, condition, items};
 use crate::sandbox::{Run, Sandbox, run};
 
-/// The commands that README shows, as somebody types them in a directory.
+/// An operator who types README's commands in a directory.
 struct Operator<'s> {
     scene: &'s Scene<'static>,
     sandbox: Sandbox,
@@ -27,7 +27,7 @@ impl<'s> Operator<'s> {
         Self { scene, sandbox: Sandbox::new() }
     }
 
-    /// Runs the command of README that holds this text, on the namespace of the scene.
+    /// Runs README's command that contains this text, on the namespaces of the scene.
     fn follow(&self, part: &str) -> Run {
         let readme = fs::read_to_string(toolchain::repository().join("README.md")).unwrap();
         let mut commands =
@@ -45,7 +45,7 @@ impl<'s> Operator<'s> {
         run(bash.env("KUBECONFIG", ControlPlane::shared().kubeconfig()), b"")
     }
 
-    /// Saves the keys; gives the private half of the first, in base64.
+    /// Saves the keys, and returns the private half of the first, in base64.
     fn back_up(&self) -> String {
         let saved = self.follow("> seal-keys.yaml");
         assert_eq!((saved.code, saved.stderr.as_str(), saved.stdout.len()), (0, "", 0));
@@ -53,7 +53,7 @@ impl<'s> Operator<'s> {
         secret["data"]["identity"].as_str().unwrap().to_owned()
     }
 
-    /// Restores them, without a word too many.
+    /// Restores the keys, without unneeded output.
     fn restore(&self) {
         let restored = self.follow("| kubectl create -f -");
         let said = String::from_utf8(restored.stdout).unwrap();
@@ -62,7 +62,7 @@ impl<'s> Operator<'s> {
     }
 }
 
-/// Takes everything from the controller's namespace that the cluster had, as a rebuilt one has nothing.
+/// Empties the controller's namespace of keys, like that of a rebuilt cluster.
 fn rebuild(scene: &Scene) {
     for list in [scene.identities(""), scene.sealing_keys("")] {
         scene.api().delete(&list).unwrap();
@@ -88,7 +88,7 @@ fn in_a_rebuilt_cluster_the_restored_key_opens_and_the_new_one_is_sealed_to() {
         } else {
             controller = Some(scene.start(&[]));
             until_primary(&scene, FIRST);
-            // What is restored under its old name meets the new key's Secret, and nobody is shown what is in it.
+            // A restore under the old name meets the new key's Secret, and the error shows nobody the content.
             let refused = operator.bash("kubectl create -f seal-keys.yaml");
             assert!(refused.code != 0 && !refused.stderr.contains(&private), "{}", refused.stderr);
             operator.restore();
@@ -109,7 +109,7 @@ fn a_key_that_was_deleted_by_mistake_is_what_it_was_when_it_is_restored() {
     until_primary(&scene, FIRST);
     let operator = Operator::new(&scene);
     let private = operator.back_up();
-    // Why README says not to apply the file.
+    // This shows why README says not to apply the file.
     scene
         .api()
         .merge(&scene.identities(FIRST), &serde_json::json!({"metadata": {"labels": {"moved": "on"}}}))

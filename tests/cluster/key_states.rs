@@ -1,5 +1,5 @@
-//! The state of a sealing key is beside its private half, and only rises: for whoever asks, and whatever becomes of the
-//! SealingKey.
+//! The state of a sealing key is kept beside its private half. It only rises, whoever asks for a change and
+//! whatever happens to the SealingKey.
 
 use seal_crds::keys::Identity;
 use seal_tests::wait::until;
@@ -9,13 +9,13 @@ use super::key_writers::{ask, writer};
 use super::keys::{FIRST, identity_secret, planted, recipient_of, until_primary, until_said};
 use super::scene::{Scene, condition, path};
 
-/// The note on a key's Secret.
+/// The state that is noted on a key's Secret.
 fn noted(scene: &Scene, secret: &str) -> Value {
     let secret = scene.api().get(&scene.identities(secret)).unwrap();
     secret["metadata"]["annotations"]["sealing.dev/state"].clone()
 }
 
-/// A key beside the controller's first, made and noted by a controller.
+/// Adds a key beside the controller's first one, as if a controller had made it and noted its state.
 fn add_active_key(scene: &Scene, name: &str, identity: &Identity, sequence: u32) {
     let mut secret = identity_secret(name, identity, sequence);
     secret["metadata"]["annotations"] = json!({"sealing.dev/state": "Active"});
@@ -42,7 +42,8 @@ fn revoked_is_final_also_when_the_sealing_key_is_deleted_and_made_again() {
     until_said(&scene, FIRST, |key| key["status"]["state"] == "Revoked");
     assert_eq!(noted(&scene, FIRST), "Revoked");
 
-    // Exactly as it was, Active, so that nothing tells it from the one that was there; also while no controller looks.
+    // The SealingKey comes back Active, exactly as it was, so nothing distinguishes it from the deleted one. It
+    // also comes back while no controller runs.
     let again = json!({
         "apiVersion": "sealing.dev/v1alpha1", "kind": "SealingKey",
         "metadata": {"name": FIRST}, "spec": before["spec"],
@@ -80,16 +81,16 @@ fn nobody_makes_an_older_key_the_primary_by_retiring_or_revoking_the_newest() {
     until_primary(&scene, "sealing-key-2");
     assert_eq!(noted(&scene, FIRST), "Retiring");
 
-    // Retiring waits for a successor.
+    // Retiring a key waits for a successor.
     ask(&writer, &scene, "sealing-key-2", "Retiring");
     until_said(&scene, "sealing-key-2", |key| condition(key, "RenewalDue").1 == "Retiring");
     until_primary(&scene, "sealing-key-2");
-    // Revoked doesn't, and then there is none.
+    // Revoking a key doesn't wait, and then there is no primary.
     ask(&writer, &scene, "sealing-key-2", "Revoked");
     until_said(&scene, "sealing-key-2", |key| condition(key, "Primary").1 == "Revoked");
     let older = until_said(&scene, FIRST, |key| key["status"]["state"] == "Retiring");
     assert_eq!(condition(&older, "Primary").0, "False");
-    // Both open.
+    // Both keys open.
     scene.seal("db").item("a", "1").to(&recipient_of(&second)).commit();
     scene.until_ready("db");
 }
@@ -153,7 +154,7 @@ fn what_is_wrong_with_a_key_is_logged_when_it_begins_and_not_at_every_change() {
     let said = |text: &str| controller.log().lines().filter(|line| line.contains(text)).count();
     let (native, peers) = ("data.identity isn't an identity", "holds none; it is passed over");
     until("both are said", || said(native) > 0 && said(peers) > 0);
-    // A change of the keys, and what comes of it, is several looks.
+    // A change of the keys makes the controller look several times.
     for state in ["Retiring", "Active"] {
         ask(scene.api(), &scene, FIRST, state);
         let due = if state == "Retiring" { "True" } else { "" };
@@ -165,7 +166,7 @@ fn what_is_wrong_with_a_key_is_logged_when_it_begins_and_not_at_every_change() {
 #[test]
 fn a_labelled_secret_that_belongs_to_another_object_or_is_not_as_a_key_is_made_is_no_key() {
     let (scene, controller) = Scene::with_controller("label");
-    // Owners that are there: the garbage collector takes what belongs to nothing.
+    // The owners must exist: the garbage collector deletes objects whose owners don't.
     let owner = |path: &str, object: Value| {
         let owner = scene.api().create(path, &object).unwrap();
         let (kind, api_version) = (owner["kind"].clone(), owner["apiVersion"].clone());

@@ -1,7 +1,8 @@
-//! Somebody who may write SealingKeys, but neither their status nor Secrets: whom others seal to all the same.
+//! A user who may write SealingKeys, but neither their status nor Secrets, can't choose the recipient that others
+//! seal to.
 //!
-//! Such a right is easily given away: to a GitOps tool, or with a role for "everything in sealing.dev". Invariant: with
-//! it nobody gets others to seal to a key of their own, or back to an older one.
+//! Such a right is easily given away: to a GitOps tool, or with a role for "everything in sealing.dev".
+//! Invariant: a user with this right alone never makes others seal to a key of the user, or to an older key again.
 
 use seal_crds::keys::{Identity, parse_recipients};
 use seal_tests::api::Api;
@@ -13,7 +14,7 @@ use super::scene::{Scene, condition, items};
 use crate::end_to_end::{publish, seal, somebody};
 use crate::sandbox::{CANARY, Run, Sandbox};
 
-/// The API as somebody with every right over SealingKeys in the controller's namespace, and no other.
+/// The API as a user with every right over SealingKeys in the controller's namespace, and no other right.
 pub(super) fn writer(scene: &Scene) -> Api {
     let kubeconfig = scene.plane.service_account(&scene.keys, "key-writer");
     let rbac = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}", scene.keys);
@@ -34,12 +35,12 @@ pub(super) fn writer(scene: &Scene) -> Api {
     writer
 }
 
-/// Sets the state that is asked for.
+/// Sets the state in the SealingKey's spec, which asks for a change.
 pub(super) fn ask(writer: &Api, scene: &Scene, name: &str, state: &str) {
     writer.merge(&scene.sealing_keys(name), &json!({"spec": {"state": state}})).unwrap();
 }
 
-/// Every command that takes its recipients from a cluster, by a user without any right of their own.
+/// Every command that takes its recipients from a cluster, run by a user without rights of their own.
 struct Sealers<'s> {
     scene: &'s Scene<'static>,
     sandbox: Sandbox,
@@ -67,7 +68,7 @@ impl<'s> Sealers<'s> {
         .map(|args| seal(&self.sandbox, self.scene, &self.user, args, b""))
     }
 
-    /// All of them seal to this recipient.
+    /// Checks that all of them seal to this recipient.
     #[track_caller]
     fn seal_to(&self, recipient: &str) {
         let [fetched, sealed, created] = self.run();
@@ -85,7 +86,7 @@ impl<'s> Sealers<'s> {
         }
     }
 
-    /// None of them seals, and each says this and what to do.
+    /// Checks that none of them seals, and that each prints this message and what to do.
     #[track_caller]
     fn refuse(&self, said: &str) {
         for run in self.run() {
@@ -103,7 +104,7 @@ fn people_seal_to_the_controllers_key_whatever_a_writer_of_sealing_keys_does() {
     let sealers = Sealers::new(&scene);
     sealers.seal_to(recipient.as_str());
 
-    // The real key is set to retire, and a key of their own is Active and newer.
+    // The writer sets the real key to retire, and adds a newer Active key of their own.
     let mallory = Identity::generate();
     ask(&writer, &scene, FIRST, "Retiring");
     let mut newer = planted("sealing-key-2", &mallory, 2);
@@ -120,7 +121,7 @@ fn people_seal_to_the_controllers_key_whatever_a_writer_of_sealing_keys_does() {
     until_primary(&scene, FIRST);
     sealers.seal_to(recipient.as_str());
 
-    // Nor can they write what the controller says, or put another recipient under the real key's name.
+    // The writer can't write the controller's status, nor put another recipient under the real key's name.
     let claim = json!({"status": newer["status"]});
     let refused =
         writer.merge(&format!("{}/status", scene.sealing_keys("sealing-key-2")), &claim).unwrap_err();
@@ -157,7 +158,7 @@ fn a_key_that_was_planted_before_the_first_start_is_not_taken_for_the_controller
     scene.until_ready("db");
 }
 
-/// Plants a SealingKey so large that a status doesn't fit beside the rest.
+/// Plants a SealingKey so large that a status doesn't fit into it.
 fn plant_a_full_one(scene: &Scene, name: &str) {
     let mut full = planted(name, &Identity::generate(), 9);
     let label = |i| (format!("{i:0>60}"), json!("x".repeat(60)));
@@ -191,7 +192,7 @@ fn a_sealing_key_whose_status_cannot_be_written_holds_up_nothing() {
     scene.seal("db").item("a", "1").commit();
     scene.until_ready("db");
 
-    // What is said of the primary goes on being said: that it isn't one any more, too.
+    // The controller still updates the primary's status, here to say that it is no longer the primary.
     ask(&writer(&scene), &scene, FIRST, "Revoked");
     until_said(&scene, FIRST, |key| {
         condition(key, "Primary").0 == "False" && key["status"]["state"] == "Revoked"
@@ -202,7 +203,7 @@ fn a_sealing_key_whose_status_cannot_be_written_holds_up_nothing() {
 fn more_planted_sealing_keys_than_are_looked_at_hide_none_that_counts() {
     let scene = Scene::new("crowd");
     let mallory = Identity::generate();
-    // In the order of the API server the name of the first key comes after the crowd.
+    // The API server lists the name of the first key after this crowd.
     for name in (0..300).map(|i| format!("a-{i}")).chain([FIRST.to_owned()]) {
         scene.api().create(&scene.sealing_keys(""), &planted(&name, &mallory, 9)).unwrap();
     }
@@ -214,7 +215,7 @@ fn more_planted_sealing_keys_than_are_looked_at_hide_none_that_counts() {
     assert_eq!(controller.log().matches(said).count(), 1, "{}", controller.log());
     scene.seal("db").item("a", "1").commit();
     scene.until_ready("db");
-    // All that are looked at are said to be planted in the end.
+    // In the end, all keys that the controller looks at are said to be planted.
     until("256 are said to be planted", || {
         let keys = scene.api().get(&scene.sealing_keys("")).unwrap();
         items(&keys).iter().filter(|key| key["status"]["state"] == "Planted").count() == 257
@@ -226,7 +227,7 @@ fn when_the_key_is_revoked_nobody_seals_and_everybody_is_told_what_to_do() {
     let (scene, mut controller) = Scene::with_controller("revoked");
     let recipient = scene.recipient();
     let sealers = Sealers::new(&scene);
-    // Nobody waits for the controller to see it.
+    // The commands refuse the key even if the controller hasn't seen the change.
     assert!(controller.terminate().success());
     ask(scene.api(), &scene, FIRST, "Revoked");
     sealers.refuse("sealing-key-first is revoked");
@@ -241,7 +242,7 @@ fn when_the_key_is_revoked_nobody_seals_and_everybody_is_told_what_to_do() {
         controller.http("/readyz").is_some_and(|(status, text)| status == 503 && text == format!("{said}\n"))
     });
     assert!(controller.log().contains(said), "{}", controller.log());
-    // What is sealed already opens: those values leaked already, and without them things stand still.
+    // Sealed objects still open: a revocation doesn't undo the leak, and without the values services would stop.
     scene.seal("db").item("a", "1").to(&recipient).commit();
     scene.until_ready("db");
 }

@@ -1,4 +1,4 @@
-//! Sealing keys: made once, published, loaded while running, never replaced in silence.
+//! Sealing keys: made once, published, loaded while the controller runs, never replaced in silence.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,7 +12,7 @@ use super::scene::{Scene, condition, items};
 
 pub(super) const FIRST: &str = "sealing-key-first";
 
-/// A SealingKey as somebody who may write them could plant it.
+/// A SealingKey as a user who may write SealingKeys could plant it.
 pub(super) fn planted(name: &str, identity: &Identity, sequence: u32) -> Value {
     json!({
         "apiVersion": "sealing.dev/v1alpha1", "kind": "SealingKey", "metadata": {"name": name},
@@ -51,7 +51,7 @@ pub(super) fn until_primary(scene: &Scene, name: &str) {
     });
 }
 
-/// The SealingKey, as soon as it is as meant.
+/// The SealingKey, as soon as it meets a condition.
 #[track_caller]
 pub(super) fn until_said(scene: &Scene, name: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     eventually(&format!("SealingKey {name}"), || {
@@ -111,7 +111,7 @@ fn a_recorded_key_whose_private_half_is_gone_is_stalled_and_never_replaced() {
     });
     assert!(controller.terminate().success());
 
-    // Nor by a controller that starts without ever having seen the private half.
+    // A controller that starts and has never seen the private half doesn't replace the key either.
     let before = scene.requests().len();
     let controller = scene.launch(&[]);
     until("the new one has looked for keys", || {
@@ -127,7 +127,7 @@ fn a_recorded_key_whose_private_half_is_gone_is_stalled_and_never_replaced() {
         |request: &&Value| request["verb"] == "create" && request["objectRef"]["resource"] == "secrets";
     assert_eq!(scene.requests()[before..].iter().find(created), None);
 
-    // Restored from the backup, it is what it was.
+    // The key comes back from the backup as it was.
     saved["metadata"] = json!({"name": FIRST, "labels": saved["metadata"]["labels"]});
     scene.api().create(&scene.identities(""), &saved).unwrap();
     let _controller = controller.ready();
@@ -147,7 +147,7 @@ fn a_key_that_is_added_is_picked_up_without_a_restart_and_never_the_primary_by_i
     let message = scene.until_stalled("second", "NoMatchingKey");
     assert!(message.contains(&second.fingerprint().short().to_string()), "{message}");
 
-    // As it comes from a backup, with the note that it was Active.
+    // The Secret as it comes from a backup, with the note that the key was Active.
     let mut backup = identity_secret("restored-second", &second, 2);
     backup["metadata"]["annotations"] = json!({"sealing.dev/state": "Active"});
     scene.api().create(&scene.identities(""), &backup).unwrap();
@@ -156,7 +156,7 @@ fn a_key_that_is_added_is_picked_up_without_a_restart_and_never_the_primary_by_i
     assert_eq!(object["status"]["key"], second.fingerprint().short().to_string());
     until_said(&scene, "restored-second", |key| key["status"]["state"] == "Retiring");
     until_primary(&scene, FIRST);
-    // Nobody adds a key in silence.
+    // Every added key is announced in an Event.
     let events = format!("/apis/events.k8s.io/v1/namespaces/{}/events", scene.keys);
     until("the added key is announced", || {
         items(&scene.api().get(&events).unwrap())

@@ -1,4 +1,4 @@
-//! What Flux and Argo CD make of a SealedSecret, by the real rules (`kstatus`, see `tests/toolchain/kstatus`).
+//! How Flux and Argo CD judge a SealedSecret, by the real rules (`kstatus`, see `tests/toolchain/kstatus`).
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::scene::{ACCOUNT, Scene, condition};
 
-/// `Current`, `InProgress` or `Failed`.
+/// The verdict of kstatus: `Current`, `InProgress` or `Failed`.
 fn verdict(object: &Value) -> String {
     let output = succeed_with(&mut Command::new(toolchain::bin("kstatus")), &object.to_string());
     String::from_utf8(output.stdout).unwrap().lines().next().unwrap().to_owned()
@@ -38,13 +38,13 @@ fn a_ready_object_is_current_and_a_stalled_one_failed() {
     scene.seal("bad").item("a", "1").to(&stranger()).commit();
     scene.until_stalled("bad", "NoMatchingKey");
     assert_eq!(verdict(&scene.sealed("bad")), "Failed");
-    // A new generation is in progress again until somebody has seen it.
+    // A new generation is in progress until the controller has seen it.
     let mut changed = scene.sealed("good");
     changed["metadata"]["generation"] = json!(2);
     assert_eq!(verdict(&changed), "InProgress");
 }
 
-/// The controller may do everything but create Secrets, for a while.
+/// For a while the controller may do everything except create Secrets.
 #[test]
 fn a_transient_failure_is_in_progress_and_passes_by_itself() {
     let (scene, _controller) = Scene::with_controller("transient");

@@ -1,7 +1,7 @@
-//! Labels and annotations of the template, on the Secret as its author wrote them, in both formats.
+//! Labels and annotations of the template reach the Secret as their author wrote them, in both formats.
 //!
-//! Which are left out is tested in the contract crate. Invariant: the Secrets of this file are those that public bug
-//! reports are about.
+//! The contract crate tests which ones are left out. Invariant: the Secrets of this file are those that public
+//! bug reports are about.
 
 use seal_tests::wait::until;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn strings(entries: &[(&str, &str)]) -> Value {
         .into()
 }
 
-/// Without the controller's digest.
+/// The annotations, without the controller's digest.
 fn annotations(secret: &Value) -> Value {
     let mut annotations = secret["metadata"]["annotations"].clone();
     annotations.as_object_mut().unwrap().remove("sealing.dev/digest");
@@ -71,13 +71,13 @@ fn what_is_left_out_is_said_in_status_and_in_an_event_and_the_rest_is_made() {
             scene.events(name).iter().any(|(reason, note)| reason == "LeftOut" && note.contains(mark))
         });
     }
-    // Said once: not at a restart, and not when the Secret changes.
+    // The controller says it once: neither a restart nor a change of the Secret repeats it.
     let controller = scene.restart(controller);
     scene.api().merge(&scene.secrets("native"), &json!({"data": {"a": "eA=="}})).unwrap();
     until("it is healed", || scene.data("native")["a"] == b"1");
     scene.nudge("native");
     assert_eq!(controller.log().matches("what the Secret doesn't get").count(), 0);
-    // A change of the template that adds one to an object that is ready.
+    // A change of the template adds an annotation that is left out, to an object that is ready.
     let before = scene.seal("late").item("a", "1").commit();
     scene.until_ready("late");
     let mut after = before;
@@ -91,7 +91,7 @@ fn what_is_left_out_is_said_in_status_and_in_an_event_and_the_rest_is_made() {
 fn items_that_are_not_of_the_object_are_named() {
     let (peers, _controller) = Peers::with_controller("beside");
     let scene = &peers.scene;
-    // There before it was adopted, and added later.
+    // One item was in the Secret before it was adopted, and one is added later.
     let theirs = json!({
         "apiVersion": "v1", "kind": "Secret",
         "metadata": {"name": "native", "annotations": {"sealing.dev/adopt": "native"}},

@@ -1,4 +1,4 @@
-//! An API server that can't be reached for a while: waited for, and caught up with.
+//! An API server that can't be reached for a while: the controller waits for it, and catches up.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::scene::Scene;
 
-/// Enough for watches and keys to have met the outage.
+/// How many connections must fail before the watches and the keys have met the outage.
 const ATTEMPTS: usize = 4;
 
-/// A wire between the scene's controllers and the API server.
+/// Puts a proxy between the scene's controllers and the API server.
 fn wire(scene: &mut Scene<'_>) -> Proxy {
     let mut kubeconfig: Value = serde_json::from_slice(&fs::read(&scene.kubeconfig).unwrap()).unwrap();
     let server = &mut kubeconfig["clusters"][0]["cluster"]["server"];
@@ -67,7 +67,7 @@ fn a_controller_that_starts_during_an_outage_waits_for_its_end() {
     scene.seal("db").item("a", "1").commit();
     scene.until_ready("db");
 
-    // Nor does an outage keep it from ending.
+    // An outage doesn't keep the controller from ending.
     proxy.cut();
     assert_eq!(controller.terminate().code(), Some(0));
 }

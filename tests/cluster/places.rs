@@ -1,4 +1,4 @@
-//! Objects that were moved, taken apart or changed: refused with a reason, and nothing released.
+//! Objects that were moved, taken apart or changed: the controller refuses them with a reason, and releases nothing.
 //!
 //! The contract crate's own tests hold every case; here is one of each kind, all the way to the status.
 
@@ -42,12 +42,12 @@ fn a_namespace_wide_object_opens_under_another_name_and_a_cluster_wide_one_anywh
     scene.until_ready("other");
     scene.until_ready("anywhere");
     assert_eq!((&scene.data("other")["a"], &scene.data("anywhere")["a"]), (&b"1".to_vec(), &b"2".to_vec()));
-    // strict isn't on this controller's list.
+    // This controller doesn't allow the scope strict.
     scene.seal("strict").item("a", "1").commit();
     scene.until_stalled("strict", "ScopeRefused");
 }
 
-/// What somebody did to the spec, and the reason it gives.
+/// A name, the expected reason, and the change of the spec.
 type Tampering<'a> = (&'a str, &'a str, Box<dyn Fn(&mut Value) + 'a>);
 
 #[test]

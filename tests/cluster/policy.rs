@@ -1,4 +1,4 @@
-//! What a controller refuses to open, by its own flags.
+//! Objects that a controller refuses to open because of its own flags.
 
 use super::scene::Scene;
 
@@ -21,7 +21,8 @@ fn the_flag_allows_sealed_secrets_beside_the_controllers_keys() {
     assert_eq!(scene.data("db")["a"], b"1");
 }
 
-/// The contract's own tests know which types; here the flag is seen all the way through.
+/// The contract's own tests know which types are refused; this test covers the flag from the command line to the
+/// Secret.
 #[test]
 fn a_type_that_the_control_plane_acts_on_is_refused_unless_a_flag_allows_it() {
     let scene = Scene::new("type");

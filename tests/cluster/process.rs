@@ -1,4 +1,4 @@
-//! The controller as a process: pages, requests of others, and its end.
+//! The controller as a process: its pages, requests to look again, and its end.
 
 use std::time::{Duration, Instant};
 
@@ -37,14 +37,14 @@ fn sigterm_during_work_ends_it_promptly_and_what_it_began_is_whole() {
     for name in &names {
         assert!(matches!(scene.data(name).len(), 0 | 2), "{name} is half there");
     }
-    // The next one goes on from there.
+    // The next controller continues from there.
     let _next = scene.start(&[]);
     for name in &names {
         scene.until_ready(name);
     }
 }
 
-/// Every moment of a start is one in which it may be told to end.
+/// A signal to end may come at any moment of a start.
 #[test]
 fn sigterm_during_the_start_ends_it_too() {
     let (scene, _controller) = Scene::with_controller("early");
@@ -89,7 +89,7 @@ fn what_is_published_is_what_the_flags_say() {
         let key = scene.api().get(&scene.sealing_keys("sealing-key-first")).unwrap();
         key["status"]["recoveryRecipients"] == json!([recovery.as_str()])
     });
-    // Sealed to both, it is opened by the one that is here.
+    // An object sealed to both recipients opens with the identity in the cluster.
     let both = seal_crds::native::NamedRecipient { recipient: recovery, name: Some("recovery".into()) };
     scene.seal("db").item("a", "1").to(&scene.recipient()).to(&both).commit();
     let object = scene.until_ready("db");

@@ -35,8 +35,7 @@ fn verb(request: &Value) -> &str {
     request["verb"].as_str().unwrap()
 }
 
-/// Creation takes two requests; between them, the fields belong to a manager that a later apply wouldn't take
-/// them from.
+/// Creation takes two requests. Between them the fields belong to a manager that a later apply wouldn't take them from.
 #[test]
 fn a_creation_that_was_cut_short_is_finished_so_that_removed_items_really_go() {
     let (scene, mut first) = Scene::with_controller("cut-short");

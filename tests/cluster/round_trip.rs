@@ -1,4 +1,4 @@
-//! Secrets of every kind, sealed, committed, and back as native Secrets to the last byte.
+//! Secrets of every kind, sealed and committed, come back as native Secrets to the last byte.
 
 use seal_crds::Scope;
 use serde_json::json;
@@ -9,7 +9,7 @@ use super::sealing::Sealing;
 const SCOPES: [Scope; 3] = [Scope::Strict, Scope::NamespaceWide, Scope::ClusterWide];
 const ALL_SCOPES: &str = "--allowed-scopes=strict,namespace-wide,cluster-wide";
 
-/// Commits it in all scopes, to a controller that opens all, and compares.
+/// Commits the Secret in all scopes, to a controller that opens all of them, and compares the result.
 #[track_caller]
 fn comes_back(scene: &Scene, kind: &str, secret: impl Fn(Sealing<'_>) -> Sealing<'_>) {
     for scope in SCOPES {
@@ -49,7 +49,7 @@ fn secrets_of_the_built_in_types_come_back() {
     });
 }
 
-/// Its SealedSecret is too large for client-side apply, which puts a copy into an annotation.
+/// The SealedSecret is too large for client-side apply, which puts a copy into an annotation.
 #[test]
 fn a_binary_value_of_500_kb_comes_back() {
     let scene = Scene::new("large");

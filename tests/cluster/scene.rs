@@ -1,8 +1,8 @@
-//! What a test of the controller stands on: namespaces of its own, the roles as they ship, a controller, and
+//! The surroundings of a controller test: namespaces of its own, the roles as they ship, a controller, and
 //! Secrets sealed to its key.
 //!
-//! Sealing happens in this process: the command line has tests of its own. Invariant: a controller here may do
-//! what `controller/deploy/rbac.yaml` grants, in the two namespaces of its scene, and nothing else.
+//! Sealing happens in this process, since the command line has tests of its own. Invariant: a controller here may
+//! do what `controller/deploy/rbac.yaml` grants, in the two namespaces of its scene, and nothing else.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,33 +26,33 @@ use super::sealing::Sealing;
 /// The service account of the controllers, and the name of its roles.
 pub(crate) const ACCOUNT: &str = "seal-controller";
 
-/// Two namespaces on a control plane, and who may do what in them.
+/// Two namespaces on a control plane, with the rights in them.
 pub(crate) struct Scene<'p> {
     pub(crate) plane: &'p ControlPlane,
-    /// The namespace that is watched.
+    /// The watched namespace.
     pub(crate) namespace: String,
-    /// The controller's own, with its keys.
+    /// The controller's own namespace, with its keys.
     pub(crate) keys: String,
-    /// The controller's.
+    /// The controller's kubeconfig.
     pub(crate) kubeconfig: PathBuf,
     recipient: OnceLock<NamedRecipient>,
 }
 
 impl Scene<'static> {
-    /// Namespaces and roles on the shared control plane, but no controller yet.
+    /// A scene with namespaces and roles on the shared control plane, but no controller yet.
     pub(crate) fn new(prefix: &str) -> Self {
         let plane = ControlPlane::shared();
         Self::within(plane.namespace(prefix), plane.namespace(&format!("{prefix}-keys")))
     }
 
-    /// With a controller that is ready.
+    /// A scene with a controller that is ready.
     pub(crate) fn with_controller(prefix: &str) -> (Self, Controller) {
         let scene = Self::new(prefix);
         let controller = scene.start(&[]);
         (scene, controller)
     }
 
-    /// One namespace for both: the controller watches its own.
+    /// A scene with one namespace for both: the controller watches its own.
     pub(crate) fn in_one_namespace(prefix: &str) -> Self {
         let namespace = ControlPlane::shared().namespace(prefix);
         Self::within(namespace.clone(), namespace)
@@ -66,7 +66,7 @@ impl Scene<'static> {
 }
 
 impl<'p> Scene<'p> {
-    /// Namespaces that are there, on a control plane where the roles are granted already.
+    /// A scene in existing namespaces, on a control plane where the roles are granted already.
     pub(crate) fn on(plane: &'p ControlPlane, namespace: String, keys: String) -> Self {
         let kubeconfig = plane.service_account(&keys, ACCOUNT);
         Self { plane, namespace, keys, kubeconfig, recipient: OnceLock::new() }
@@ -77,27 +77,27 @@ impl<'p> Scene<'p> {
         self.launch(flags).ready()
     }
 
-    /// Ends the controller and starts another, whose caches hold all that was there before. One that has just
-    /// written a Secret may see its own status before its own Secret, and then opens the object once more.
+    /// Ends the controller and starts another, whose caches hold everything that was there before. A controller that
+    /// has just written a Secret may see its own status before its own Secret; it then opens the object once more.
     pub(crate) fn restart(&self, mut controller: Controller) -> Controller {
         assert!(controller.terminate().success());
         self.start(&[])
     }
 
-    /// As [`Scene::start`], without the waiting.
+    /// As [`Scene::start`], but doesn't wait until the controller is ready.
     pub(crate) fn launch(&self, flags: &[&str]) -> Controller {
         let own = [format!("--namespace={}", self.keys), format!("--watch-namespace={}", self.namespace)];
         let flags: Vec<String> = own.into_iter().chain(flags.iter().map(ToString::to_string)).collect();
         Controller::start(&self.kubeconfig, self.plane.dir(), &flags)
     }
 
-    /// Starts a controller with the flags of the shipped Deployment: none, and every namespace.
+    /// Starts a controller with the flags of the shipped Deployment: none, so it watches every namespace.
     pub(crate) fn start_as_shipped(&self) -> Controller {
         Controller::start::<&str>(&self.kubeconfig, self.plane.dir(), &[]).ready()
     }
 
-    /// What `rbac.yaml` grants, in these two namespaces: the ClusterRole by a RoleBinding in each, the Role
-    /// in the controller's own.
+    /// Grants the rights of `rbac.yaml` in these two namespaces: the ClusterRole by a RoleBinding in each, the
+    /// Role in the controller's own.
     fn grant(&self) {
         let file = fs::read_to_string(toolchain::repository().join("controller/deploy/rbac.yaml")).unwrap();
         let documents = serde_yaml::Deserializer::from_str(&file).map(|it| Value::deserialize(it).unwrap());
@@ -127,19 +127,19 @@ impl<'p> Scene<'p> {
             let path = format!("{rbac}/namespaces/{namespace}/rolebindings/{name}");
             self.api().apply(&path, "test", true, &binding).unwrap();
         }
-        // The authorizer has a cache of its own.
+        // The API server's authorizer has a cache of its own.
         let (controller, last) = (Api::new(&self.kubeconfig), format!("{}?limit=1", self.sealing_keys("")));
         until("the roles are in force", || {
             controller.create(&last, &json!({})).err().map(|no| no.code) != Some(403)
         });
     }
 
-    /// The API as the administrator.
+    /// A client of the API as the administrator.
     pub(crate) fn api(&self) -> &'p Api {
         self.plane.api()
     }
 
-    /// The path of a SealedSecret; of all, where the name is empty.
+    /// The path of a SealedSecret; of the collection if the name is empty.
     pub(crate) fn sealed_secrets(&self, name: &str) -> String {
         path("/apis/sealing.dev/v1alpha1", &self.namespace, "sealedsecrets", name)
     }
@@ -172,30 +172,30 @@ impl<'p> Scene<'p> {
         self.recipient.get_or_init(fetch).clone()
     }
 
-    /// A Secret to seal, for this namespace under this name, strict, to the controller's recipient.
+    /// Starts to seal a Secret for this namespace under this name, strict, to the controller's recipient.
     pub(crate) fn seal(&self, name: &str) -> Sealing<'_> {
         Sealing::new(self, name)
     }
 
-    /// Applies a SealedSecret, as somebody's GitOps tool does.
+    /// Applies a SealedSecret, as a GitOps tool does.
     pub(crate) fn commit(&self, manifest: &Value) -> Result<Value, Refused> {
         let name = manifest["metadata"]["name"].as_str().unwrap();
         self.api().apply(&self.sealed_secrets(name), "gitops", true, manifest)
     }
 
-    /// The SealedSecret as it is.
+    /// The SealedSecret as it is now.
     #[track_caller]
     pub(crate) fn sealed(&self, name: &str) -> Value {
         self.api().get(&self.sealed_secrets(name)).expect("the SealedSecret exists")
     }
 
-    /// The Secret as it is, if there is one.
+    /// The Secret as it is now; none if it doesn't exist.
     #[track_caller]
     pub(crate) fn secret(&self, name: &str) -> Option<Value> {
         self.api().get(&self.secrets(name))
     }
 
-    /// The Secret's values; empty where there is no Secret.
+    /// The Secret's values; empty if there is no Secret.
     #[track_caller]
     pub(crate) fn data(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
         let secret = self.secret(name).unwrap_or_default();
@@ -203,7 +203,7 @@ impl<'p> Scene<'p> {
         values.map(|(key, value)| (key.clone(), BASE64.decode(value.as_str().unwrap()).unwrap())).collect()
     }
 
-    /// The SealedSecret, as soon as its status says Ready for the generation it has.
+    /// The SealedSecret, as soon as its status says Ready for its present generation.
     #[track_caller]
     pub(crate) fn until_ready(&self, name: &str) -> Value {
         eventually(&format!("{name} is ready"), || {
@@ -232,8 +232,8 @@ impl<'p> Scene<'p> {
         })
     }
 
-    /// Asks the controller to look at the object again, and waits until it did: whatever came before has
-    /// been acted on by then.
+    /// Asks the controller to look at the object again, and waits until it has. By then the controller has acted
+    /// on every earlier change.
     #[track_caller]
     pub(crate) fn nudge(&self, name: &str) -> Value {
         static LAST: AtomicU32 = AtomicU32::new(0);
@@ -250,7 +250,7 @@ impl<'p> Scene<'p> {
         })
     }
 
-    /// Reason and note of the Events about a SealedSecret.
+    /// Reason and note of each Event about a SealedSecret.
     pub(crate) fn events(&self, name: &str) -> Vec<(String, String)> {
         let path = path("/apis/events.k8s.io/v1", &self.namespace, "events", "");
         let events = self.api().get(&path).unwrap();
@@ -261,14 +261,14 @@ impl<'p> Scene<'p> {
         about.map(|event| (text(event, "reason"), text(event, "note"))).collect()
     }
 
-    /// What the controllers of this scene asked of the API server, from the audit log.
+    /// The requests of this scene's controllers to the API server, from the audit log.
     pub(crate) fn requests(&self) -> Vec<Value> {
         let user = format!("system:serviceaccount:{}:{ACCOUNT}", self.keys);
         self.plane.audit_events(|event| event["user"]["username"] == user)
     }
 }
 
-/// Status, reason and message of a condition; empty where there is none.
+/// Status, reason and message of a condition; empty if the object doesn't have it.
 pub(crate) fn condition(object: &Value, type_: &str) -> (String, String, String) {
     let mut conditions = object["status"]["conditions"].as_array().into_iter().flatten();
     let found = conditions.find(|condition| condition["type"] == type_);
@@ -281,7 +281,7 @@ pub(crate) fn items(list: &Value) -> &[Value] {
     list["items"].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The path of an object; of all, where the name is empty.
+/// The path of an object; of the collection if the name is empty.
 pub(crate) fn path(api: &str, namespace: &str, plural: &str, name: &str) -> String {
     let slash = if name.is_empty() { "" } else { "/" };
     format!("{api}/namespaces/{namespace}/{plural}{slash}{name}")

@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions on a real API server: what they refuse, what they say, and how they print.
+//! The CustomResourceDefinitions on a real API server: what they refuse, what they explain, and how objects print.
 
 use std::process::Command;
 
@@ -22,7 +22,7 @@ fn said(command: &mut Command) -> String {
     String::from_utf8(succeed(command).stdout).unwrap()
 }
 
-/// Sets what a JSON pointer names; the last segment may be new.
+/// Sets the field that a JSON pointer names; the last segment may be new.
 fn set(manifest: &mut Value, pointer: &str, value: Value) {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let parent = manifest.pointer_mut(parent).unwrap();
@@ -76,7 +76,7 @@ fn what_breaks_a_bound_or_a_pattern_is_refused_by_the_api_server() {
         let refused = scene.api().create(&scene.sealed_secrets(""), &manifest).unwrap_err();
         assert!(refused.code == 422 && refused.message.contains(expected), "{pointer}: {refused}");
     }
-    // An age file of 128 KiB.
+    // An age file of 128 KiB, the largest allowed.
     let mut longest = valid;
     set(&mut longest, "/spec/envelopes/0/age", json!("A".repeat(174_764)));
     scene.api().create(&scene.sealed_secrets(""), &longest).unwrap();

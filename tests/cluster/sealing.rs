@@ -1,7 +1,7 @@
-//! SealedSecrets for tests, built a word at a time.
+//! SealedSecrets for tests, built one property at a time.
 //!
-//! Not the command line's sealing, though both call the same function of the contract crate. Invariant: what
-//! is built here is valid unless a test breaks it afterwards.
+//! Not the command line's sealing, though both call the same function of the contract crate. Invariant: an object
+//! built here is valid unless a test breaks it afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,12 +36,12 @@ impl<'a> Sealing<'a> {
         }
     }
 
-    /// One more item.
+    /// Adds an item.
     pub(crate) fn item(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.with(name, value.as_ref(), false)
     }
 
-    /// One more item, which templates may use.
+    /// Adds an item that templates may use.
     pub(crate) fn template_item(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.with(name, value.as_ref(), true)
     }
@@ -52,31 +52,31 @@ impl<'a> Sealing<'a> {
         self
     }
 
-    /// Another scope than strict.
+    /// Sets another scope than strict.
     pub(crate) fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// Sealed for another namespace than it is committed in.
+    /// Seals for another namespace than the object is committed in.
     pub(crate) fn for_namespace(mut self, namespace: &str) -> Self {
         self.place.namespace = namespace.parse().unwrap();
         self
     }
 
-    /// Committed under another name than it is sealed for.
+    /// Commits the object under another name than it is sealed for.
     pub(crate) fn found_as(mut self, name: &str) -> Self {
         self.found_as = Some(name.to_owned());
         self
     }
 
-    /// To this recipient instead of the controller's.
+    /// Seals to this recipient instead of the controller's.
     pub(crate) fn to(mut self, recipient: &NamedRecipient) -> Self {
         self.recipients.push(recipient.clone());
         self
     }
 
-    /// Of another type than Opaque.
+    /// Sets another type than Opaque.
     pub(crate) fn of_type(mut self, type_: &str) -> Self {
         self.template.type_ = Some(type_.to_owned());
         self
@@ -97,7 +97,7 @@ impl<'a> Sealing<'a> {
         self
     }
 
-    /// One more key, made of items.
+    /// Adds a key whose value is a template.
     pub(crate) fn template(mut self, key: &str, text: &str) -> Self {
         self.template.data.insert(key.to_owned(), text.to_owned());
         self
@@ -110,7 +110,7 @@ impl<'a> Sealing<'a> {
         seal(&self.place, self.scope, &recipients, &self.items, template, &BTreeSet::new()).unwrap()
     }
 
-    /// As it is committed.
+    /// The manifest that is committed.
     pub(crate) fn manifest(&self) -> Value {
         json!({
             "apiVersion": "sealing.dev/v1alpha1", "kind": "SealedSecret",
@@ -119,7 +119,7 @@ impl<'a> Sealing<'a> {
         })
     }
 
-    /// Commits it to the scene's namespace; the manifest.
+    /// Commits the object to the scene's namespace, and returns the manifest.
     #[track_caller]
     pub(crate) fn commit(self) -> Value {
         let manifest = self.manifest();

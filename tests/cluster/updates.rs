@@ -1,4 +1,4 @@
-//! SealedSecrets that change, and what becomes of the Secret.
+//! SealedSecrets that change, and the effect on their Secrets.
 
 use seal_tests::wait::until;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn a_changed_template_changes_the_secret_and_leaves_nothing_behind() {
     let before = scene.seal("db").template_item("a", "1").label("one", "1").annotation("one", "1");
     let mut manifest = before.template("x", "$(a)").commit();
     scene.until_ready("db");
-    // The items stay as they are: whoever edits a template needs no key.
+    // The items stay as they are: editing a template needs no key.
     manifest["spec"]["template"] =
         json!({"metadata": {"labels": {"two": "2"}, "annotations": {"two": "2"}}, "data": {"y": "$(a)$(a)"}});
     scene.commit(&manifest).unwrap();
@@ -50,7 +50,8 @@ fn a_changed_template_changes_the_secret_and_leaves_nothing_behind() {
     assert_eq!(scene.data("db")["y"], b"11");
 }
 
-/// Only the hints differ, so the digest and the Secret stay; it is opened once, to see that it still opens.
+/// Only the hints differ, so the digest and the Secret stay. The controller opens the object once, to see that it
+/// still opens.
 #[test]
 fn a_change_that_is_not_of_the_secret_rewrites_nothing() {
     let (scene, controller) = Scene::with_controller("hints");
@@ -100,7 +101,8 @@ fn an_immutable_secret_is_kept_until_somebody_deletes_it() {
     assert_eq!(scene.secret("db").unwrap()["immutable"], Value::Null);
 }
 
-/// Whoever edits the object learns nothing of the values: not by sealing a guess, nor by what a template makes of them.
+/// A person who edits the object learns nothing of the values: not by sealing a guess, nor from the result of a
+/// template.
 #[test]
 fn an_immutable_secret_does_not_tell_whether_values_are_equal() {
     let (scene, controller) = Scene::with_controller("equal");
@@ -115,7 +117,7 @@ fn an_immutable_secret_does_not_tell_whether_values_are_equal() {
     }
     assert_eq!(outcomes[0], outcomes[1]);
 
-    // What only somebody else has changed is healed: the values can't have.
+    // A change that only another program made is healed, since it can't have changed the values.
     scene.seal("db").item("a", "1").immutable().label("app", "x").commit();
     scene.until_ready("db");
     for metadata in [json!({"labels": {"app": "y"}}), json!({"annotations": {"sealing.dev/digest": null}})] {
@@ -127,7 +129,7 @@ fn an_immutable_secret_does_not_tell_whether_values_are_equal() {
     }
 }
 
-/// The first try may tell; the ones after it don't, whichever object makes them.
+/// The first attempt at a takeover may tell; later ones don't, whichever object makes them.
 #[test]
 fn an_immutable_secret_that_was_not_taken_over_once_tells_nothing_more() {
     let (scene, _controller) = Scene::with_controller("once");

@@ -1,7 +1,7 @@
 //! The Secrets that are sealed: one of every kind that people keep, as a table.
 //!
-//! Not who seals or opens them. Invariant: what is expected of a case is written beside it, and isn't computed by
-//! any of the programs.
+//! Not the programs that seal or open them. Invariant: the expected result of a case is written beside it, and
+//! isn't computed by any of the programs.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use seal_crds::resources::bitnami::{
 use seal_crds::scope::Scope;
 use serde_json::{Value, json};
 
-/// A Secret, and what else there is to it.
+/// A Secret, and the circumstances in which it is sealed and opened.
 #[derive(Clone, Default)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
@@ -23,13 +23,13 @@ pub(crate) struct Case {
     pub(crate) labels: Strings,
     pub(crate) annotations: Strings,
     pub(crate) items: BTreeMap<String, Vec<u8>>,
-    /// Key, Go template, what comes of it.
+    /// Templates: the key, the Go template, and the expected result.
     pub(crate) templates: &'static [(&'static str, &'static str, &'static str)],
     /// Items that `null` in the template leaves out of the Secret.
     pub(crate) omitted: &'static [&'static str],
-    /// Sealed at once, in the deprecated way.
+    /// Seal the whole Secret at once, in the deprecated way.
     pub(crate) whole: bool,
-    /// Data of a Secret of that name that is there before, with the annotations that let it be taken over.
+    /// A Secret of that name that exists before, with the annotations that permit a takeover.
     pub(crate) before: Option<Before>,
     /// Whether the SealedSecret owns the Secret.
     pub(crate) owned: bool,
@@ -40,7 +40,7 @@ type Before = (&'static [&'static str], &'static [(&'static str, &'static str)])
 
 pub(crate) type Strings = BTreeMap<String, String>;
 
-/// A Secret without the place it is in, to be compared.
+/// A Secret without its place, for comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
     pub(crate) type_: String,
@@ -50,7 +50,7 @@ pub(crate) struct Content {
     pub(crate) data: BTreeMap<String, Vec<u8>>,
 }
 
-/// All cases that need nothing but the format.
+/// All cases that need only the format.
 pub(crate) fn sealed() -> Vec<Case> {
     vec![
         Case::new("opaque", "Opaque", &[("user", "a"), ("password", "correct horse\nbattery staple\n")]),
@@ -90,7 +90,7 @@ pub(crate) fn sealed() -> Vec<Case> {
     ]
 }
 
-/// Cases that need a cluster too.
+/// Cases that also need a cluster.
 pub(crate) fn in_a_cluster() -> Vec<Case> {
     let there: &'static [(&str, &str)] = &[("a", "before"), ("b", "before")];
     vec![
@@ -130,7 +130,7 @@ impl Case {
         self
     }
 
-    /// As its author writes it, scope and all.
+    /// The Secret as its author writes it, with the scope's annotation.
     pub(crate) fn secret(&self, namespace: &str, scope: Scope) -> Value {
         let data: Strings =
             self.items.iter().map(|(key, value)| (key.clone(), BASE64.encode(value))).collect();
@@ -147,7 +147,7 @@ impl Case {
         secret
     }
 
-    /// What the author adds to a SealedSecret by hand, because it isn't part of a Secret.
+    /// Adds the parts that the author writes into a SealedSecret by hand, because a Secret doesn't have them.
     pub(crate) fn add_templates(&self, sealed: &mut Value) {
         for (key, template, _) in self.templates {
             sealed["spec"]["template"]["data"][key] = json!(template);
@@ -157,7 +157,7 @@ impl Case {
         }
     }
 
-    /// The SealedSecret around a spec.
+    /// The SealedSecret with this spec.
     pub(crate) fn around(&self, namespace: &str, scope: Scope, spec: &Value) -> Value {
         let annotations: Strings =
             scope_annotation(scope).map(|key| (key.to_owned(), "true".to_owned())).into_iter().collect();
@@ -167,14 +167,14 @@ impl Case {
         })
     }
 
-    /// The annotations of the Secret as its author writes it, with the scope.
+    /// The annotations of the Secret as its author writes it, with the scope's.
     pub(crate) fn annotations_for(&self, scope: Scope) -> Strings {
         let mut annotations = self.annotations.clone();
         annotations.extend(scope_annotation(scope).map(|key| (key.to_owned(), "true".to_owned())));
         annotations
     }
 
-    /// What is there before.
+    /// The Secret that exists before, if any.
     pub(crate) fn secret_before(&self, namespace: &str) -> Option<Value> {
         let (annotations, data) = self.before?;
         let annotations: BTreeMap<_, _> = annotations.iter().map(|key| (key, "true")).collect();
@@ -185,7 +185,7 @@ impl Case {
         }))
     }
 
-    /// What must come of it.
+    /// The expected content of the Secret.
     pub(crate) fn expected(&self) -> Content {
         let mut data = self.items.clone();
         data.retain(|key, _| !self.omitted.contains(&key.as_str()));
@@ -209,14 +209,14 @@ impl Case {
     }
 }
 
-/// Annotations of a Secret but for the SealedSecret's scope, which kubeseal alone has noted there.
+/// The annotations of a Secret without the SealedSecret's scope, which only kubeseal notes there.
 pub(crate) fn without_scope(mut annotations: Strings) -> Strings {
     annotations.retain(|key, _| ![CLUSTER_WIDE, NAMESPACE_WIDE].contains(&key.as_str()));
     annotations
 }
 
 impl Content {
-    /// Of a Secret as JSON. What a controller notes on it for itself isn't part of it.
+    /// The content of a Secret in JSON, without the marks that a controller puts there for itself.
     pub(crate) fn of(secret: &Value) -> Self {
         // kubeseal prints an empty value as null.
         let strings = |value: &Value| -> Strings {

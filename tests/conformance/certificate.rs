@@ -1,7 +1,7 @@
-//! `seal --seal-format bitnami` with the certificate that our controller gives out, in a Pod, behind its Service.
+//! `seal --seal-format bitnami` with the certificate that our controller serves, in a Pod, behind its Service.
 //!
-//! Not kubeseal's way to it ([`super::clients`]). Invariant: what is sealed so is opened by the real kubeseal with the
-//! primary's private half, and by the controller itself.
+//! Not kubeseal's way to it ([`super::clients`]). Invariant: the real kubeseal opens the sealed object with the
+//! primary's private half, and so does the controller itself.
 
 use std::process::Command;
 

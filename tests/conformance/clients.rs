@@ -1,7 +1,7 @@
-//! Command lines that ask a controller: theirs ours, and ours theirs.
+//! Command lines that ask a controller: the peer's asks ours, and ours asks the peer's.
 //!
-//! Not what they do without one. Invariant: a client is called with the peer's own flags, and finds the controller
-//! as kubeseal does, through kube-apiserver.
+//! Not what they do without one. Invariant: a client is called with the peer's own flags, and finds the
+//! controller as kubeseal does, through kube-apiserver.
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use super::stage::{KEY_NAMESPACE, Stage};
 
 const NAMESPACE: &str = "clients";
 
-/// A program that is kubeseal, or is called like it.
+/// A program that is kubeseal, or runs under its name.
 pub(crate) struct Client<'p> {
     stage: &'p Stage,
     program: PathBuf,
@@ -58,7 +58,7 @@ impl<'p> Client<'p> {
         self.command(&["--validate"]).stdin(input).output().unwrap()
     }
 
-    /// Everything a client asks of a controller.
+    /// Makes every request that a client makes of a controller.
     pub(crate) fn exercise(&self) {
         let [smaller, primary] = &KEYS;
         let certificate = succeed(&mut self.command(&["--fetch-cert"])).stdout;
@@ -80,7 +80,7 @@ impl<'p> Client<'p> {
         moved["metadata"]["name"] = json!("other");
         assert!(!self.validate(&moved).status.success());
 
-        // The real controller forgets the template here, so only what has none can be compared.
+        // The real controller drops the template here, so only a case without one can be compared.
         let case = &cases::sealed()[0];
         for scope in Scope::ALL {
             let older = sealed_by_them(case, NAMESPACE, scope, smaller);

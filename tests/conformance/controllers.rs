@@ -1,4 +1,5 @@
-//! What one side seals the other's controller opens, on a real API server, and its command line asks it.
+//! Each side's controller opens what the other side seals, on a real API server, and each side's command line
+//! asks the other's controller.
 //!
 //! Not the format's corners, which need no cluster ([`super::format`]). Invariant: every case, in every scope, to
 //! both keys, in both directions.
@@ -12,8 +13,8 @@ use super::format::{sealed_by_our_programs, sealed_by_them, sealed_by_us};
 use super::keys::{KEYS, Key};
 use super::stage::{BITNAMI, Object, Stage};
 
-/// Every case in every scope, sealed to every key, in a namespace for each scope and key. What is sealed
-/// cluster-wide was sealed for another namespace.
+/// Every case in every scope, sealed to every key, in a namespace for each scope and key. Cluster-wide objects
+/// are sealed for another namespace.
 pub(crate) fn objects(prefix: &str, seal: impl Fn(&Case, &str, Scope, &Key) -> Value) -> Vec<Object> {
     let mut objects = Vec::new();
     for key in &KEYS {
@@ -30,7 +31,7 @@ pub(crate) fn objects(prefix: &str, seal: impl Fn(&Case, &str, Scope, &Key) -> V
     objects
 }
 
-/// By our programs, where they can: nobody seals whole Secrets any more.
+/// Seals with our programs. The contract crate seals whole Secrets, which no program does any more.
 fn by_our_programs(case: &Case, namespace: &str, scope: Scope, key: &Key) -> Value {
     if case.whole {
         sealed_by_us(case, namespace, scope, key)
@@ -39,7 +40,7 @@ fn by_our_programs(case: &Case, namespace: &str, scope: Scope, key: &Key) -> Val
     }
 }
 
-/// By the real kubeseal, in the same way.
+/// Seals with the real kubeseal. The contract crate seals whole Secrets here too.
 pub(crate) fn by_kubeseal(case: &Case, namespace: &str, scope: Scope, key: &Key) -> Value {
     if case.whole {
         sealed_by_us(case, namespace, scope, key)

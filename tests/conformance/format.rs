@@ -1,7 +1,7 @@
-//! What one seals the other opens: the contract crate and the real kubeseal, with keys as files, offline.
+//! Each side opens what the other seals: the contract crate and the real kubeseal, with keys as files, offline.
 //!
 //! Not controllers, nor our command line. Invariant: every case, in every scope, with the smallest key and with
-//! the usual one, in both directions; and where it must not open, neither opens it.
+//! the usual one, in both directions; and in a place where the object must not open, neither side opens it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,7 +33,7 @@ fn place(namespace: &str, name: &str) -> Place {
     Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
 }
 
-/// The key's two halves in files.
+/// Writes the key's two halves into files.
 fn files(key: &Key, dir: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
     let files = (dir.join("key.crt"), dir.join("key.pem"));
     fs::write(&files.0, key.certificate).unwrap();
@@ -41,12 +41,12 @@ fn files(key: &Key, dir: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
     files
 }
 
-/// Sealed by kubeseal.
+/// Seals with kubeseal.
 pub(crate) fn sealed_by_them(case: &Case, namespace: &str, scope: Scope, key: &Key) -> Value {
     sealed_by(kubeseal().args(["--format", "json"]), case, &case.secret(namespace, scope), key)
 }
 
-/// Sealed by our programs: to the smaller key by the one that is called like kubeseal, to the larger by `seal`.
+/// Seals with our programs: to the smaller key with `seal kubeseal`, to the larger with `seal`.
 pub(crate) fn sealed_by_our_programs(case: &Case, namespace: &str, scope: Scope, key: &Key) -> Value {
     let mut seal = Command::new(env!("CARGO_BIN_EXE_test-seal"));
     seal.env_clear();
@@ -55,11 +55,11 @@ pub(crate) fn sealed_by_our_programs(case: &Case, namespace: &str, scope: Scope,
         return sealed_by(&mut seal, case, &case.secret(namespace, scope), key);
     }
     seal.args(["--seal-format", "bitnami", "--scope", scope.as_str()]);
-    // Its scope is in flags, and an annotation that says another is refused.
+    // `seal` takes the scope from a flag, and refuses an annotation that names another scope.
     sealed_by(&mut seal, case, &case.secret(namespace, Scope::Strict), key)
 }
 
-/// Sealed by a program, and then edited by hand, as the peer's documentation says, where templates are wanted.
+/// Seals with a program, and then adds the templates by hand, as the peer's documentation says.
 fn sealed_by(program: &mut Command, case: &Case, secret: &Value, key: &Key) -> Value {
     let dir = tempfile::tempdir().unwrap();
     let (certificate, _) = files(key, dir.path());
@@ -69,7 +69,7 @@ fn sealed_by(program: &mut Command, case: &Case, secret: &Value, key: &Key) -> V
     sealed
 }
 
-/// Sealed by the contract crate, also in the way that no program seals any more.
+/// Seals with the contract crate, which also has the deprecated form that no program seals any more.
 pub(crate) fn sealed_by_us(case: &Case, namespace: &str, scope: Scope, key: &Key) -> Value {
     let binding = Binding::new(scope, &place(namespace, case.name));
     let certificate = key.parsed();
@@ -92,7 +92,7 @@ pub(crate) fn sealed_by_us(case: &Case, namespace: &str, scope: Scope, key: &Key
     sealed
 }
 
-/// Opened by the contract crate, as if it were found in this place.
+/// Opens with the contract crate, as if the object were found in this place.
 fn opened_by_us(sealed: &Value, place: Place, key: &Key) -> Result<Content, UnsealError> {
     let annotations = sealed["metadata"].get("annotations").cloned().unwrap_or_default();
     let annotations: Option<BTreeMap<String, String>> = serde_json::from_value(annotations).unwrap();
@@ -116,7 +116,7 @@ fn opened_by_us(sealed: &Value, place: Place, key: &Key) -> Result<Content, Unse
     })
 }
 
-/// Opened by kubeseal, as if it were found in this place.
+/// Opens with kubeseal, as if the object were found in this place.
 pub(crate) fn opened_by_them(
     sealed: &Value,
     namespace: &str,
@@ -160,11 +160,11 @@ fn what_is_sealed_here_kubeseal_opens_where_its_scope_allows() {
             let sealed = sealed_by_us(&case, NAMESPACE, scope, key);
             let opened = |namespace, name| opened_by_them(&sealed, namespace, name, &private);
             let what = format!("{} {scope} {}", case.name, key.bits);
-            // Of whole Secrets only its controller still takes notice.
+            // Only the peer's controller still opens whole Secrets.
             if !case.whole {
                 assert_eq!(opened(NAMESPACE, case.name), Ok(case.expected()), "{what}");
             }
-            // And what we make, we open.
+            // Our side opens what it sealed.
             assert_eq!(
                 opened_by_us(&sealed, place(NAMESPACE, case.name), key),
                 Ok(case.expected()),

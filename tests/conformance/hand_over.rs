@@ -1,6 +1,6 @@
 //! From the real controller to ours and back, and from its format to the native one, with Secrets in use.
 //!
-//! Not whether either can open what the other sealed ([`super::controllers`]). Invariant: whoever reads a Secret
+//! Not whether either can open what the other sealed ([`super::controllers`]). Invariant: a reader of a Secret
 //! sees the same data, type, labels and UID all the time.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::controllers::{by_kubeseal, objects};
 use super::stage::{BITNAMI, KEY_NAMESPACE, NATIVE, Object, Stage, sealed_secret, secrets};
 
-/// Everything that happens to any Secret, from now on.
+/// All events of all Secrets, from its start on.
 pub(crate) struct Watch<'p> {
     plane: &'p ControlPlane,
     events: PathBuf,
@@ -68,7 +68,7 @@ impl Drop for Watch<'_> {
     }
 }
 
-/// What must not change while somebody uses the Secret.
+/// The parts of each Secret that must not change while it is used.
 fn kept(secrets: &BTreeMap<(String, String), Value>) -> BTreeMap<&(String, String), [&Value; 4]> {
     secrets
         .iter()
@@ -102,7 +102,7 @@ fn secrets_stay_when_our_controller_takes_over_and_when_it_hands_back() {
     events.retain(|key, events| before.contains_key(key) && *events != ["MODIFIED"]);
     assert_eq!(events, BTreeMap::new(), "each Secret is written at most once");
 
-    // What the real controller wrote is ours to remove.
+    // Our controller may remove items that the real controller wrote.
     let shrunk = objects.iter_mut().find(|object| object.case.name == "opaque").unwrap();
     shrunk.case.items.remove("user").unwrap();
     let patch = json!({"spec": {"encryptedData": {"user": null}}});
@@ -124,13 +124,13 @@ fn secrets_stay_when_our_controller_takes_over_and_when_it_hands_back() {
     theirs.terminate();
 }
 
-/// A GitOps tool that deletes what is no longer in its directory: kubectl, in either of its ways.
+/// A GitOps tool that deletes objects that are no longer in its directory: kubectl, in either of its ways.
 enum Tool {
     ByLabel,
     BySet,
 }
 
-/// The label by which the tool knows its own.
+/// The label by which the tool finds its own objects.
 const PART_OF: &str = "app.kubernetes.io/part-of";
 
 impl Tool {
@@ -152,14 +152,14 @@ impl Tool {
 fn secrets_stay_when_a_pruning_tool_follows_a_migration_to_the_native_format() {
     let stage = Stage::new();
     let _ours = stage.ours_with(&["--allowed-scopes=strict,namespace-wide,cluster-wide"]);
-    // kubectl takes its time for each object, so the second tool gets fewer.
+    // kubectl takes its time for each object, so the second tool gets fewer objects.
     let strict = [Scope::Strict].as_slice();
     for (tool, prefix, scopes) in [(Tool::ByLabel, "label", &Scope::ALL[..]), (Tool::BySet, "set", strict)] {
         let mut objects = objects(prefix, by_kubeseal);
         objects.retain(|object| object.namespace.ends_with("4096") && scopes.contains(&object.scope));
-        // What permits a foreign Secret to be taken over is for a person to repeat in the native format's words.
+        // A person has to repeat, in the native format's words, the permission to take a foreign Secret over.
         objects.retain(|object| object.case.before.is_none() && object.case.owned);
-        // kubectl applies on its own side here, and drops the null that leaves an item out.
+        // kubectl applies client-side here, and drops the null that leaves an item out.
         objects.retain(|object| object.case.omitted.is_empty());
         let repository = tempfile::tempdir().unwrap();
         for Object { namespace, case, sealed, .. } in &mut objects {
@@ -202,7 +202,7 @@ fn secrets_stay_when_a_pruning_tool_follows_a_migration_to_the_native_format() {
     }
 }
 
-/// `seal migrate` over a repository, with the keys as people back them up.
+/// Runs `seal migrate` over a repository, with the keys as people back them up.
 fn migrate(stage: &Stage, repository: &Path) {
     let backup = repository.with_extension("backup.json");
     let keys =

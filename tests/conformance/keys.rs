@@ -1,7 +1,6 @@
-//! The RSA keys that everything here is sealed to, in every form that somebody wants them in.
+//! The RSA keys of the conformance tests, in every form that a program needs.
 //!
-//! They protect nothing. Invariant: the larger key has the later certificate, so it is the one that controllers
-//! seal to.
+//! They protect nothing. Invariant: the larger key has the later certificate, so controllers seal to it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,14 +8,14 @@ use seal_crds::keys::{Certificate, Keyring, RsaPrivateKey};
 use seal_crds::resources::bitnami::SEALING_KEY_LABEL;
 use serde_json::{Value, json};
 
-/// A key as files hold it.
+/// A key, as the texts of its files.
 pub(crate) struct Key {
     pub(crate) bits: usize,
     pub(crate) certificate: &'static str,
     pub(crate) private: &'static str,
 }
 
-/// The smallest that may be, and the peer's default.
+/// A key of the smallest allowed size, and one of the peer's default size.
 pub(crate) const KEYS: [Key; 2] = [
     Key {
         bits: 2048,
@@ -41,7 +40,7 @@ impl Key {
         keyring
     }
 
-    /// As a controller stores it in its namespace, and as people back it up.
+    /// The key's Secret, as a controller stores it in its namespace, and as people back it up.
     pub(crate) fn secret(&self, namespace: &str) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",

@@ -1,4 +1,5 @@
-//! What a test with controllers stands on: a control plane, the sealing keys in a namespace, and whoever serves.
+//! The surroundings of a test with controllers: a control plane, the sealing keys in a namespace, and a running
+//! controller.
 //!
 //! Not the cases. Invariant: the two controllers never serve at once.
 
@@ -15,23 +16,23 @@ use serde_json::{Value, json};
 use super::cases::{Case, Content};
 use super::keys::KEYS;
 
-/// The namespace that both controllers keep the sealing keys in.
+/// The namespace in which both controllers keep the sealing keys.
 pub(crate) const KEY_NAMESPACE: &str = "sealed-secrets";
-/// The objects of the peer's format, in all namespaces.
+/// The path of all objects of the peer's format, in all namespaces.
 pub(crate) const BITNAMI: &str = "/apis/bitnami.com/v1alpha1/sealedsecrets";
-/// Those of the native format.
+/// The path of all objects of the native format, in all namespaces.
 pub(crate) const NATIVE: &str = "/apis/sealing.dev/v1alpha1/sealedsecrets";
-/// The group of the first.
+/// The path of the peer's API group.
 const GROUP: &str = "/apis/bitnami.com/v1alpha1";
 
-/// A control plane, and who may do what on it.
+/// A control plane, with the rights on it.
 pub(crate) struct Stage {
     pub(crate) plane: ControlPlane,
-    /// Our controller's, with the roles as they ship.
+    /// Our controller's kubeconfig, with the roles as they ship.
     kubeconfig: PathBuf,
 }
 
-/// An object in a namespace of its own kind.
+/// An object, and the namespace that it is in.
 pub(crate) struct Object {
     pub(crate) namespace: String,
     pub(crate) case: Case,
@@ -40,7 +41,7 @@ pub(crate) struct Object {
 }
 
 impl Stage {
-    /// With our definitions and roles, and both sealing keys, but nobody who serves.
+    /// A stage with our definitions and roles, and both sealing keys, but no controller yet.
     pub(crate) fn new() -> Self {
         let plane = ControlPlane::start_apart(&definitions()).unwrap();
         plane.deploy();
@@ -71,30 +72,30 @@ impl Stage {
         }
     }
 
-    /// The real controller, with the keys that are there.
+    /// Starts the real controller, with the existing keys.
     pub(crate) fn theirs(&self) -> Serving {
         Serving::theirs(&self.plane, KEY_NAMESPACE, &["--key-renew-period=0"])
     }
 
-    /// Ours, with the same keys, in the same place.
+    /// Starts our controller, with the same keys, in the same place.
     pub(crate) fn ours(&self) -> Serving {
         self.ours_with(&[])
     }
 
-    /// With further flags.
+    /// As [`Stage::ours`], with further flags.
     pub(crate) fn ours_with(&self, flags: &[&str]) -> Serving {
         let keys = format!("--bitnami-key-namespace={KEY_NAMESPACE}");
         let flags = [&["--namespace=seal-system", &keys], flags].concat();
         Serving::ours(&self.plane, &self.kubeconfig, KEY_NAMESPACE, &flags)
     }
 
-    /// Ours in a Pod, with the same keys, in the same place.
+    /// Starts our controller in a Pod, with the same keys, in the same place.
     pub(crate) fn ours_in_a_pod(&self) -> Serving {
         let keys = format!("--bitnami-key-namespace={KEY_NAMESPACE}");
         Serving::ours_in_a_pod(&self.plane, KEY_NAMESPACE, &["--namespace=seal-system", &keys])
     }
 
-    /// Declares the objects, in namespaces made for them, with what is there before.
+    /// Creates the objects, in namespaces made for them, after the Secrets that exist before.
     #[track_caller]
     pub(crate) fn add(&self, objects: &[Object]) {
         let mut namespaces: Vec<_> = objects.iter().map(|object| &object.namespace).collect();
@@ -111,7 +112,7 @@ impl Stage {
         }
     }
 
-    /// Everything of a kind, by namespace and name.
+    /// Every object of a kind, by namespace and name.
     pub(crate) fn all(&self, path: &str) -> BTreeMap<(String, String), Value> {
         let list = self.api().get(path).expect("the kind is served");
         let objects = list["items"].as_array().unwrap().iter().cloned();
@@ -119,7 +120,7 @@ impl Stage {
         objects.map(|object| ((text(&object, "namespace"), text(&object, "name")), object)).collect()
     }
 
-    /// The Secrets that come of the objects, as soon as all of them are as they should be.
+    /// The Secrets of the objects, as soon as all of them are right.
     #[track_caller]
     pub(crate) fn until_right(&self, objects: &[Object]) -> BTreeMap<(String, String), Value> {
         eventually("all Secrets are as they should be", || {
@@ -140,7 +141,7 @@ impl Stage {
         })
     }
 
-    /// Waits until a condition is `True` for the generation that each object has.
+    /// Waits until a condition is `True` for the present generation of each object.
     #[track_caller]
     pub(crate) fn until_all(&self, kind: &str, condition: &str, objects: &[Object]) {
         eventually(&format!("all are {condition}"), || {

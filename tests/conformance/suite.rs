@@ -1,4 +1,4 @@
-//! The peer's own integration suite, against programs in the place of its own.
+//! The peer's own integration suite, run with our programs in the place of the peer's.
 //!
 //! Invariant: every case passes, or is in the table with the reason; a case of the table that passes is a defect
 //! of the table.
@@ -12,15 +12,15 @@ use seal_tests::peer::{self, Serving};
 use seal_tests::toolchain;
 use serde_json::Value;
 
-/// Where the suite looks for the controller and its keys, unless it is told otherwise.
+/// The namespace in which the suite looks for the controller and its keys by default.
 const NAMESPACE: &str = "kube-system";
 
-/// A case that may fail, by the end of its name.
+/// A case that may fail, named by the end of its name.
 #[derive(Clone, Copy)]
 struct Exception {
     case: &'static str,
     why: &'static str,
-    /// It passes now and then. Any other must fail, or it has no place in the table.
+    /// Whether the case passes now and then. Any other case in the table must fail.
     races: bool,
 }
 
@@ -35,7 +35,7 @@ const fn fails(case: &'static str, why: &'static str) -> Exception {
 const DELETED_TOO_EARLY: &str = "the Secret is deleted when the SealedSecret has just been created: whether the \
     controller has seen it by then is chance, and if it hasn't, there is nothing foreign and it creates its own";
 
-/// With whatever programs, the peer's own too.
+/// Cases that race with any programs, the peer's own too.
 const RACES: &[Exception] = &[
     races("With unowned secret without managed annotation should not recreate the secret", DELETED_TOO_EARLY),
     races("With unowned secret with patch annotation should not recreate the secret", DELETED_TOO_EARLY),
@@ -47,7 +47,7 @@ const DIGEST: &str = "the case wants no annotation on the Secret but its own; ou
 const STATUS: &str = "the case waits for a status and then updates the object it has read: with our definition a \
     status is there from the start, so the controller may write to the object in between";
 
-/// With ours.
+/// Cases that fail or race with our programs.
 const OURS: &[Exception] = &[
     fails("controller --version should produce the version", VERSION),
     fails("should take ownership of the existing Secret overwriting the whole Secret", DIGEST),
@@ -64,13 +64,14 @@ const OURS: &[Exception] = &[
     races("Immutable Secret Error should record update failure as an event", STATUS),
 ];
 
-/// The name of a case, and whether it passed; and if not, why.
+/// The name of a case, and its failure if it didn't pass.
 struct Outcome {
     case: String,
     failure: Option<String>,
 }
 
-/// Runs the suite with a kubeseal and a controller (which it asks for its version only), while another serves.
+/// Runs the suite with a kubeseal and a controller, which the suite asks only for its version, while a controller
+/// serves.
 fn run(plane: &ControlPlane, kubeseal: &Path, controller: &Path, focus: Option<&str>) -> Vec<Outcome> {
     let report = plane.dir().join("suite.json");
     let mut suite = dying_with_us(toolchain::bin("sealed-secrets-integration"));
@@ -121,16 +122,16 @@ fn assert_as_expected(outcomes: &[Outcome], exceptions: &[Exception]) {
     assert!(wrong.is_empty(), "{} of {cases:#?}\n{}", wrong.len(), wrong.join("\n\n"));
 }
 
-/// What of the suite is about the command line.
+/// The name of the suite's part about the command line.
 const COMMAND_LINE: &str = "kubeseal";
-/// The cases that our definition makes race, and our controller passes with the peer's.
+/// The cases that race because of our definition. Our controller passes them with the peer's definition.
 const RACING: &str = "With existing object \\(update\\)|Immutable Secret Error";
 
 #[test]
 fn the_suite_passes_with_the_peers_own_programs_and_our_command_line_with_its_controller() {
     let native = definitions().into_iter().filter(|path| !path.ends_with("sealedsecrets.bitnami.com.yaml"));
     let plane = ControlPlane::start_apart(&native.chain([peer::definition()]).collect::<Vec<_>>()).unwrap();
-    // Its own programs pass, which shows that the suite is run rightly.
+    // The peer's own programs pass, which shows that the suite is run rightly.
     let theirs = Serving::theirs(&plane, NAMESPACE, &[]);
     let outcomes = run(&plane, &toolchain::bin("kubeseal"), &toolchain::bin(peer::NAME), None);
     assert_eq!(outcomes.len(), 41);
@@ -162,14 +163,14 @@ fn the_suite_passes_with_our_programs_and_the_peers_command_line_with_our_contro
     assert_as_expected(&run(&plane, &toolchain::bin("kubeseal"), &controller, Some(COMMAND_LINE)), &[]);
 }
 
-/// Our controller, in the place of the peer's.
+/// Starts our controller, in the place of the peer's.
 fn serve_ours(plane: &ControlPlane) -> Serving {
     let kubeconfig = plane.service_account("seal-system", "seal-controller");
     let flags = ["--namespace=seal-system", "--bitnami-key-namespace=kube-system"];
     Serving::ours(plane, &kubeconfig, NAMESPACE, &flags)
 }
 
-/// Our programs under the names of the peer's.
+/// Links to our programs under the names of the peer's.
 fn ours(plane: &ControlPlane) -> (PathBuf, PathBuf) {
     let (kubeseal, controller) = (plane.dir().join("kubeseal"), plane.dir().join("controller"));
     symlink(env!("CARGO_BIN_EXE_test-seal"), &kubeseal).unwrap();

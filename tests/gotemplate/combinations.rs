@@ -6,7 +6,7 @@ use seal_crds::gotemplate::GoTemplate;
 
 use super::{Data, check, check_over, data};
 
-/// Of each type one or a few, constants and values.
+/// Arguments: one or a few of each type, as constants and as values.
 const ARGUMENTS: &[&str] = &[
     ".user",
     ".password",
@@ -34,7 +34,7 @@ const ARGUMENTS: &[&str] = &[
     "(add 1 2)",
 ];
 
-/// Their order of keys is random in Go.
+/// Functions whose result has a random order in Go.
 const UNORDERED: &[&str] = &["keys", "values"];
 
 struct Picks(u64);
@@ -120,7 +120,7 @@ fn formats_give_what_they_give_in_the_peer() {
             for verb in "vsdxXqtTcUeEfFgGboOw".chars() {
                 for value in values {
                     let is_float = value.contains(['.']) && value.contains(|c: char| c.is_ascii_digit());
-                    // These aren't supported: the binary and hexadecimal forms of floats, and # for floats.
+                    // Not supported: the binary and hexadecimal forms of floats, and # for floats.
                     if (is_float || value.contains('e')) && (flags == "#" || "bxX".contains(verb)) {
                         continue;
                     }
@@ -175,7 +175,7 @@ fn yaml_is_what_helm_writes() {
 fn characters_have_the_case_and_the_quotes_that_they_have_in_the_peer() {
     let template =
         "{{ upper .all }}{{ lower .all }}{{ title .spaced }}{{ quote .all }}{{ swapcase .all }}{{ js .all }}";
-    // All but Han, Hangul and what is private or unassigned.
+    // All characters but Han, Hangul and those that are private or unassigned.
     let all: Vec<char> = ('\0'..='\u{33ff}')
         .chain('\u{a000}'..='\u{abff}')
         .chain('\u{d7a0}'..='\u{e000}')

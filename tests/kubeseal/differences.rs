@@ -1,11 +1,11 @@
-//! Where ours differs from the real kubeseal on purpose: because what the real one does loses or changes values, or
-//! tells less.
+//! The differences between ours and the real kubeseal that are on purpose: the real one loses or changes values,
+//! or tells less.
 //!
-//! Invariant: the real one still does what is said of it here; should it change, the case goes.
+//! Invariant: the real one still behaves as its case says; if it changes, the case goes.
 
 use super::{Program, outcome};
 
-/// A SealedSecret that has everything a server adds.
+/// A SealedSecret with every field that a server adds.
 pub(super) const RICH: &str = r#"# a comment
 apiVersion: bitnami.com/v1alpha1
 kind: SealedSecret
@@ -30,7 +30,8 @@ status:
   - {type: Synced, status: "True", lastUpdateTime: "2020-01-01T00:00:00Z", lastTransitionTime: "2020-01-01T00:00:00Z"}
 "#;
 
-/// One difference: arguments, input, the codes of the real one and of ours, what ours says, and why.
+/// One difference: the arguments, the input, the exit codes of the real one and of ours, the message of ours, and
+/// the reason.
 type Difference = (&'static str, &'static str, i32, i32, &'static str, &'static str);
 
 const DIFFERENCES: [Difference; 11] = [
@@ -133,7 +134,7 @@ fn labels_are_merged_into_a_file_that_has_none() {
     let [peer, ours] = [Program::Peer, Program::Ours]
         .map(|program| outcome(program, args, "live.yaml", &|sandbox| sandbox.write("sealed", &sealed)));
     assert!(peer.run.stderr.contains("assignment to entry in nil map"), "{}", peer.run.stderr);
-    // The Secret is of another namespace than the file's, and takes the file's.
+    // The Secret's namespace differs from the file's, and the file's is taken.
     assert_eq!(ours.run.code, 0, "{}", ours.run.stderr);
     let merged: serde_json::Value =
         serde_json::from_slice(&ours.files[std::path::Path::new("sealed")]).unwrap();

@@ -1,8 +1,8 @@
-//! What the two programs are given: Secrets and SealedSecrets in every form that people write.
+//! The inputs of the two programs: Secrets and SealedSecrets in every form that people write.
 //!
-//! Invariant: values are nobody's.
+//! Invariant: no value protects anything.
 
-/// By name, so that a case is one line.
+/// The inputs by name, so that a case is one line.
 pub(super) const INPUTS: [(&str, &str); 20] = [
     ("nothing", ""),
     ("word", "secret\n"),
@@ -76,7 +76,7 @@ data: {password: eA==}
     ),
 ];
 
-/// Annotations of all kinds of text, which is where the styles of YAML and JSON differ most.
+/// Annotations of all kinds of text: the styles of YAML and JSON differ most there.
 pub(super) const TEXTS: &[&str] = &[
     "",
     " ",

@@ -1,4 +1,4 @@
-//! Names that no cluster takes: the real kubeseal seals for them without a word, and so does ours, with one.
+//! Names that no cluster takes: the real kubeseal seals for them silently, and ours does so with a warning.
 //!
 //! Not `seal` itself, which refuses them. Invariant: the result is the real one's, and each opens the other's.
 
@@ -7,7 +7,7 @@ use super::{Outcome, Program, masked, outcome};
 const NO_NAME: &str = "is not a DNS subdomain";
 const NO_NAMESPACE: &str = "is not a DNS label";
 
-/// Both programs: the same result, and ours says what is odd.
+/// Runs both programs. The results must be the same, and ours must warn about the names.
 #[track_caller]
 fn assert_same_but_told(args: &str, stdin: &str, told: &[&str]) -> Outcome {
     let [ours, peer] = [Program::Ours, Program::Peer].map(|program| outcome(program, args, stdin, &|_| {}));
@@ -37,7 +37,7 @@ fn names_that_no_cluster_takes_are_sealed_for_with_a_warning() {
         ] {
             let args = format!("--cert cert.pem -o {format} {args}");
             let sealed = assert_same_but_told(&args, input, told).run.stdout;
-            // What the scope leaves open, too, is in the object.
+            // The object also contains the parts of the place that the scope leaves open.
             let again = |program| {
                 let args = "--recovery-unseal --recovery-private-key key.pem";
                 outcome(program, args, "sealed", &|sandbox| sandbox.write("sealed", &sealed)).run

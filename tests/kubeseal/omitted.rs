@@ -1,4 +1,5 @@
-//! `null` in `template.data`, which leaves an item out of the Secret: read, printed and obeyed as the real one does.
+//! `null` in `template.data`, which leaves an item out of the Secret: ours reads, prints and obeys it as the real
+//! one does.
 
 use super::{Program, assert_same, outcome};
 

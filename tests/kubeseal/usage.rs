@@ -1,6 +1,6 @@
-//! Flags that are wrong: what is printed then, and where.
+//! Wrong flags: the output, and the stream that it goes to.
 //!
-//! Invariant: the real one's bytes on both streams, but for the explanations of the flags, which are ours.
+//! Invariant: both streams have the real one's bytes, except for the explanations of the flags, which are ours.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -10,7 +10,7 @@ use seal_tests::toolchain;
 
 use crate::sandbox::{Run, Sandbox, run};
 
-/// Of the explanations, only where they begin.
+/// The lines of a help text. Of an explanation only its column is kept.
 fn unexplained(bytes: &[u8]) -> Vec<(String, Option<usize>)> {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     let line = |line: &str| {
@@ -24,7 +24,7 @@ fn unexplained(bytes: &[u8]) -> Vec<(String, Option<usize>)> {
     text.split('\n').map(line).collect()
 }
 
-/// Both programs, called by one name.
+/// Runs both programs under one name.
 fn both(args: &[&str]) -> [Run; 2] {
     [Path::new(env!("CARGO_BIN_EXE_test-seal")), &toolchain::bin("kubeseal")].map(|program| {
         let mut command = Command::new(program);

@@ -1,8 +1,8 @@
 //! The Kubernetes API as a test speaks it: blocking, in plain JSON, by path.
 //!
-//! For what tests do hundreds of times; a `kubectl` costs a tenth of a second of processor time, and is for
-//! tests that are about kubectl. Not a typed client: a test should see the fields that travel. Invariant:
-//! nothing is retried or cached, so an answer is what the API server said to this one request.
+//! For requests that tests make hundreds of times. A `kubectl` costs a tenth of a second of processor time, and
+//! is for tests that are about kubectl. Not a typed client: a test should see the fields that travel. Invariant:
+//! nothing is retried or cached, so an answer is the API server's to this one request.
 
 use std::fmt;
 use std::path::Path;
@@ -14,23 +14,23 @@ use kube::{Client, Config};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-/// A client with somebody's credentials.
+/// A client with the credentials of one user.
 #[derive(Clone)]
 pub struct Api {
     client: Client,
 }
 
-/// What the API server answered instead of doing it.
+/// The API server's refusal of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The HTTP status.
     pub code: u16,
-    /// Its words.
+    /// The API server's message.
     pub message: String,
 }
 
 impl Api {
-    /// A client for whoever the kubeconfig names.
+    /// A client for the user that the kubeconfig names.
     ///
     /// # Panics
     /// When the kubeconfig can't be used.
@@ -45,10 +45,10 @@ impl Api {
         Self { client: runtime().block_on(connect).expect("the kubeconfig makes a client") }
     }
 
-    /// The object or list at `path`, if it exists.
+    /// The object or list at `path`; none if it doesn't exist.
     ///
     /// # Panics
-    /// When the answer is neither yes nor no.
+    /// When the API server answers with another error than "not found".
     #[track_caller]
     #[must_use]
     pub fn get(&self, path: &str) -> Option<Value> {
@@ -67,7 +67,7 @@ impl Api {
         self.send(Method::POST, path, "application/json", to_bytes(object))
     }
 
-    /// Server-side apply of the object at `path`, over other managers where `force`.
+    /// Server-side apply of the object at `path`. `force` takes fields from other managers.
     ///
     /// # Errors
     /// When the API server refuses it.
@@ -76,7 +76,7 @@ impl Api {
         self.send(Method::PATCH, &path, "application/apply-patch+yaml", to_bytes(object))
     }
 
-    /// A merge patch: `null` removes.
+    /// Sends a merge patch, in which `null` removes a field.
     ///
     /// # Errors
     /// When the API server refuses it.
@@ -133,7 +133,7 @@ fn to_bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-/// One thread that moves the bytes of all tests; the tests' own threads wait.
+/// One thread that does the I/O of all tests; the tests' own threads wait for it.
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {

@@ -2,20 +2,19 @@
 //! kube-controller-manager (garbage collection, namespaces, service accounts),
 //! without nodes, so Pods stay pending for ever.
 //!
-//! It starts on first use and is shared by all tests of the process, so tests
-//! stay apart by namespaces ([`ControlPlane::namespace`]) and identities
-//! ([`ControlPlane::service_account`]); what is cluster-wide they share.
+//! It starts on first use and is shared by all tests of the process. Tests keep apart by namespaces
+//! ([`ControlPlane::namespace`]) and identities ([`ControlPlane::service_account`]); they share cluster-wide
+//! objects.
 //!
-//! Nothing is started from here but the supervisor, `bin/control-plane.rs`,
-//! which holds the read end of a pipe whose write end is in this process.
+//! This process starts only the supervisor, `bin/control-plane.rs`, which holds the read end of a pipe whose
+//! write end is in this process.
 //!
-//! Invariant: however this process ends, even by SIGKILL, the kernel closes
-//! that pipe, and with it go all the processes and files of the control plane.
-//! No test cleans up after itself, and none has to.
+//! Invariant: however this process ends, even by SIGKILL, the kernel closes that pipe, and with it go all the
+//! processes and files of the control plane. No test cleans up after itself, and none has to.
 //!
-//! [`ControlPlane::start_apart`] is one in a network of its own, for what has to serve like a Pod.
+//! [`ControlPlane::start_apart`] starts one in a network of its own, for programs that serve like a Pod.
 //!
-//! Failures here panic: nobody is there to hand an error to but the test.
+//! Failures here panic: the test is the only caller, and an error would fail it anyway.
 
 mod apart;
 
@@ -36,16 +35,16 @@ use crate::toolchain;
 
 pub use apart::{GATE, POD_ADDRESS, dying_with_us};
 
-/// How long the audit log may lag behind a request that has been answered.
+/// How long the audit log may lag behind an answer.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The first and only line that the supervisor writes to a piped stdout.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Announcement {
-    /// It serves, and does so until the supervisor's stdin is closed.
+    /// The control plane serves until the supervisor's stdin is closed.
     Ready(Access),
-    /// It won't: why, with the tail of the log of whatever failed.
+    /// The control plane didn't start: the reason, with the end of the log of the program that failed.
     Failed(String),
 }
 
@@ -53,11 +52,11 @@ pub enum Announcement {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Access {
-    /// Where it keeps everything, logs too; it goes away with it.
+    /// The directory of the control plane, with its logs; it is removed with the control plane.
     pub dir: PathBuf,
-    /// Of a user in `system:masters`; written as JSON, which YAML contains.
+    /// The kubeconfig of a user in `system:masters`. It is written as JSON, which YAML contains.
     pub kubeconfig: PathBuf,
-    /// One JSON event a line, at level `Metadata`.
+    /// The audit log: one JSON event a line, at level `Metadata`.
     pub audit_log: PathBuf,
 }
 
@@ -66,19 +65,18 @@ pub struct Access {
 pub struct ControlPlane {
     access: Access,
     api: Api,
-    /// Its stdin is the pipe that keeps the control plane alive.
+    /// The supervisor, whose stdin is the pipe that keeps the control plane alive.
     supervisor: Child,
 }
 
 impl ControlPlane {
     /// The control plane of this process, started on first use (5 to 10 s).
     ///
-    /// The CRDs in `crds/*.yaml` are installed, and were so before the garbage
-    /// collector started: it looks for new kinds only every 30 seconds, until
-    /// when it wouldn't notice that an owner of such a kind was deleted.
+    /// The CRDs in `crds/*.yaml` are installed before the garbage collector starts: it looks for new kinds only
+    /// every 30 seconds, and until then it wouldn't notice that an owner of such a kind was deleted.
     ///
     /// # Panics
-    /// When it can't be started; once that failed, at once for every later test.
+    /// When it can't be started. After one failure every later test fails at once.
     #[must_use]
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
@@ -88,11 +86,11 @@ impl ControlPlane {
         }
     }
 
-    /// A control plane of the caller's own, for tests that break it. It ends
-    /// with the value. The CRDs in the files are installed before its controllers start.
+    /// A control plane of the caller's own, for tests that break it. It ends when the value is dropped. The CRDs
+    /// in the files are installed before its controllers start.
     ///
     /// # Errors
-    /// When it can't be started, with the tail of the log of what failed.
+    /// When it can't be started, with the end of the log of the program that failed.
     pub fn start(crds: &[PathBuf]) -> Result<Self, String> {
         Self::supervised(Command::new(toolchain::own("control-plane")).args(crds))
     }
@@ -120,20 +118,20 @@ impl ControlPlane {
         Err(why)
     }
 
-    /// The kubeconfig of a user in `system:masters`, whom no rule stops.
+    /// The kubeconfig of a user in `system:masters`, who may do everything.
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.access.kubeconfig
     }
 
-    /// Where the logs are (`kube-apiserver.log` and so on); files put there go
-    /// away with the control plane.
+    /// The directory with the logs (`kube-apiserver.log` and so on). Files that a test puts there are removed
+    /// with the control plane.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.access.dir
     }
 
-    /// The API as the administrator.
+    /// A client of the API as the administrator.
     #[must_use]
     pub fn api(&self) -> &Api {
         &self.api
@@ -144,8 +142,8 @@ impl ControlPlane {
         self.kubectl_as(self.kubeconfig(), args)
     }
 
-    /// `kubectl` as whoever the kubeconfig names. Nothing of the home directory
-    /// has a say in it: discovery is cached there by port, and ports come back.
+    /// `kubectl` as the user that the kubeconfig names. It reads nothing of the home directory, where it caches
+    /// discovery by port: ports are used again.
     pub fn kubectl_as<S: AsRef<OsStr>>(
         &self,
         kubeconfig: &Path,
@@ -170,7 +168,7 @@ impl ControlPlane {
         succeed_with(&mut kubectl, manifests);
     }
 
-    /// Applies `controller/deploy` as it ships: what stays at an uninstall first, then the controller.
+    /// Applies `controller/deploy` as it ships: first the parts that an uninstall keeps, then the controller.
     ///
     /// # Panics
     /// When the API server refuses one of its objects.
@@ -185,7 +183,7 @@ impl ControlPlane {
     /// One object, or the list that the arguments of `kubectl get` select.
     ///
     /// # Panics
-    /// When it doesn't exist: [`ControlPlane::kubectl`] is for such questions.
+    /// When it doesn't exist. To ask whether it exists, use [`ControlPlane::kubectl`].
     #[track_caller]
     #[must_use]
     pub fn object<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Value {
@@ -193,7 +191,7 @@ impl ControlPlane {
         serde_json::from_slice(&output.stdout).expect("kubectl get --output=json prints JSON")
     }
 
-    /// A new namespace, `<prefix>-<number>`, for one test alone.
+    /// Makes a new namespace, `<prefix>-<number>`, for one test alone.
     ///
     /// # Panics
     /// When the prefix doesn't make a valid name.
@@ -207,10 +205,9 @@ impl ControlPlane {
         name
     }
 
-    /// A kubeconfig for a service account, which is created if it is missing
-    /// and may do nothing but what RBAC grants it: how a program runs under the
-    /// Role that it ships with. Its token is good for an hour, its context's
-    /// namespace is the account's own.
+    /// A kubeconfig for a service account, which is created if it is missing. The account may do only what RBAC
+    /// grants it, so a program can run under the Role that it ships with. Its token is good for an hour, and its
+    /// context's namespace is the account's own.
     ///
     /// # Panics
     /// When the namespace is missing.
@@ -239,22 +236,20 @@ impl ControlPlane {
         path
     }
 
-    /// What the API server recorded so far of requests that `select` chooses,
-    /// in order: everything that was answered before this call is in it.
+    /// The events in the API server's audit log that `select` chooses, in order. Every request that was answered
+    /// before this call is in the log.
     ///
-    /// An event carries `user.username`, `userAgent`, `verb`, `objectRef`,
-    /// `responseStatus.code` and so on, never bodies. Each request shows once,
-    /// with stage `ResponseComplete`; a watch shows with `ResponseStarted`
-    /// first and completes when it ends. Other tests share the log: select by a
-    /// user, user agent or namespace of your own. The API server's own requests
-    /// aren't logged.
+    /// An event carries `user.username`, `userAgent`, `verb`, `objectRef`, `responseStatus.code` and so on, never
+    /// bodies. Each request shows once, with stage `ResponseComplete`. A watch shows with `ResponseStarted` first
+    /// and completes when it ends. Other tests share the log, so select by a user, user agent or namespace of
+    /// your own. The API server's own requests aren't logged.
     ///
     /// # Panics
     /// When the log can't be read.
     #[track_caller]
     pub fn audit_events(&self, mut select: impl FnMut(&Value) -> bool) -> Vec<Value> {
-        // An answer may overtake its own line in the log, so ask for something
-        // unique and wait until that line has come.
+        // An answer may overtake its own line in the log. So ask for something unique, and wait until the log has
+        // that line.
         static LAST: AtomicU32 = AtomicU32::new(0);
         let marker = format!("/version?marker={}", LAST.fetch_add(1, Ordering::Relaxed));
         succeed(&mut self.kubectl(["get", "--raw", &marker]));
@@ -263,7 +258,7 @@ impl ControlPlane {
         let deadline = Instant::now() + AUDIT_PATIENCE;
         loop {
             let log = std::fs::read_to_string(&self.access.audit_log).expect("the audit log is readable");
-            // The last line may be half written; the marker's then isn't there yet either.
+            // The last line may be half written; the marker's line then isn't there yet.
             let events: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
             if let Some(end) = events.iter().rposition(|event| event["requestURI"] == uri) {
                 return events.into_iter().take(end).filter(|event| select(event)).collect();
@@ -275,8 +270,8 @@ impl ControlPlane {
 }
 
 impl Drop for ControlPlane {
-    /// Only values of [`ControlPlane::start`] come here; a shared one ends with
-    /// the process. Waiting for the supervisor makes it gone when we return.
+    /// Only a value of [`ControlPlane::start`] is dropped; the shared one ends with the process. Waiting for the
+    /// supervisor makes sure that it has ended when this returns.
     fn drop(&mut self) {
         drop(self.supervisor.stdin.take());
         let _ = self.supervisor.wait();
@@ -306,7 +301,7 @@ pub fn succeed_with(command: &mut Command, stdin: &str) -> Output {
         .spawn()
         .expect("the program exists, see toolchain::bin");
     let mut pipe = child.stdin.take().expect("stdin was piped above");
-    // A program that refuses early closes its stdin: what it says then counts, not the broken pipe.
+    // A program that refuses early closes its stdin. Its message then counts, not the broken pipe.
     let _ = pipe.write_all(stdin.as_bytes());
     drop(pipe);
     let output = child.wait_with_output().expect("the child was started above and waited for once");

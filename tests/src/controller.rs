@@ -1,7 +1,7 @@
 //! `seal-controller` as a process of its own, the way a kubelet runs it.
 //!
-//! Not in this process: what it logs, how it ends, and that it needs nothing but its flags and a kubeconfig
-//! are part of what is tested. Invariant: it ends with the test that started it, also when that dies.
+//! It isn't run in this process, because its log, its end, and that it needs only its flags and a kubeconfig are
+//! tested too. Invariant: it ends with the test that started it, even when the test dies.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,8 +21,8 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Starts `seal-controller run` with these flags, as whoever the kubeconfig names, at its most verbose,
-    /// with its log in `dir`. Comes back when it answers, which is before it is ready.
+    /// Starts `seal-controller run` with these flags, as the user that the kubeconfig names, at its most verbose,
+    /// with its log in `dir`. Returns when it answers requests, which is before it is ready.
     ///
     /// # Panics
     /// When it ends instead, with its log.
@@ -59,7 +59,7 @@ impl Controller {
         self
     }
 
-    /// Status and body of one of the pages it serves; none when nobody answers.
+    /// Status and body of one of the controller's pages; none if the controller doesn't answer.
     #[must_use]
     pub fn http(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5)).ok()?;
@@ -70,7 +70,7 @@ impl Controller {
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
 
-    /// The value of a series of `/metrics`, such as `seal_controller_heals_total`; 0 where it isn't there.
+    /// The value of a series of `/metrics`, such as `seal_controller_heals_total`; 0 if the page doesn't have it.
     ///
     /// # Panics
     /// When the page isn't served.
@@ -82,36 +82,36 @@ impl Controller {
         value.map_or(0, |value| value.parse().expect("a counter is a whole number"))
     }
 
-    /// The most memory it has had so far, in KiB.
+    /// The controller's peak memory so far, in KiB.
     ///
     /// # Panics
-    /// When it is gone.
+    /// When the controller has ended.
     #[track_caller]
     #[must_use]
     pub fn peak_memory(&self) -> usize {
         self.process.peak_memory()
     }
 
-    /// Everything it wrote to stdout and stderr so far.
+    /// Everything the controller wrote to stdout and stderr so far.
     ///
     /// # Panics
-    /// When it isn't UTF-8.
+    /// When the log isn't UTF-8.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log()
     }
 
-    /// Asks it to end, as a kubelet does, and waits until it did.
+    /// Sends SIGTERM, as a kubelet does, and waits until the controller has ended.
     ///
     /// # Panics
-    /// When it doesn't.
+    /// When it doesn't end.
     #[track_caller]
     pub fn terminate(&mut self) -> ExitStatus {
         self.process.terminate()
     }
 }
 
-/// `address=127.0.0.1:1234` in a log for people, `"address":"127.0.0.1:1234"` in one for machines.
+/// Finds the address in a log: `address=127.0.0.1:1234` for people, `"address":"127.0.0.1:1234"` for machines.
 fn address(log: &str) -> Option<SocketAddr> {
     let (_, rest) = log.split_once("address")?;
     rest.trim_start_matches(['=', '"', ':']).split(['"', '\n']).next()?.trim().parse().ok()

@@ -1,7 +1,7 @@
-//! What the tests stand on: the real control plane, the real peers, and copies of our own programs.
+//! The support of the tests: the real control plane, the real peers, and copies of our own programs.
 //!
-//! Not tests: those are in the one integration binary, `tests/main.rs`. Invariant: whatever a test starts
-//! ends with it, also when the test dies.
+//! Not tests: those are in the one integration binary, `tests/main.rs`. Invariant: every program that a test
+//! starts ends with the test, even when the test dies.
 
 pub mod api;
 pub mod control_plane;

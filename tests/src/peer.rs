@@ -1,8 +1,8 @@
-//! The real sealed-secrets, and how a controller is run in its place: in the network of a control plane that is
-//! apart, reached through kube-apiserver as a Service.
+//! The real sealed-secrets, and our controller in its place: in the network of a control plane that is apart,
+//! reached through kube-apiserver as a Service.
 //!
-//! Not our controller for its own tests: that is `controller.rs`. Invariant: what is started here ends with the
-//! test that started it, also when that dies, and serves under the name and port that the real one has.
+//! Not our controller for its own tests: that is `controller.rs`. Invariant: a controller ends with the test that
+//! started it, even when the test dies, and serves under the name and port of the real one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,17 +17,17 @@ use crate::control_plane::{ControlPlane, POD_ADDRESS};
 use crate::process::Process;
 use crate::toolchain;
 
-/// What the peer's Service is called, and what its command line looks for.
+/// The name of the peer's Service, which its command line looks for.
 pub const NAME: &str = "sealed-secrets-controller";
-/// Where the peer's controller serves.
+/// The port of the peer's controller.
 pub const PORT: u16 = 8080;
 
-/// A controller, theirs or ours, that serves the peer's clients.
+/// A running controller, the peer's or ours, that serves the peer's clients.
 pub struct Serving(Process);
 
 impl Serving {
-    /// The real controller, with its keys in a namespace. It may do everything: its roles aren't what is tested,
-    /// and no limit on requests slows it down.
+    /// Starts the real controller, with its keys in `namespace`. It may do everything, since these tests aren't
+    /// about its roles, and no client-side limit slows it down.
     ///
     /// # Panics
     /// When it doesn't serve its certificate.
@@ -47,7 +47,7 @@ impl Serving {
         Self::start(plane, namespace, &mut command)
     }
 
-    /// Ours, in a Pod as the real one is: with a service account that may do everything.
+    /// Starts our controller in a Pod, like the real one, with a service account that may do everything.
     ///
     /// # Panics
     /// When it doesn't serve its certificate.
@@ -69,7 +69,8 @@ impl Serving {
         Self::start(plane, namespace, &mut command)
     }
 
-    /// Ours, as whoever the kubeconfig names, in the same place; where its keys are is for the flags to say.
+    /// Starts our controller in the same place, as the user that the kubeconfig names; the flags say where its
+    /// keys are.
     ///
     /// # Panics
     /// When it doesn't serve its certificate.
@@ -98,26 +99,26 @@ impl Serving {
         Self(process)
     }
 
-    /// Everything it wrote to stdout and stderr so far.
+    /// Everything the controller wrote to stdout and stderr so far.
     ///
     /// # Panics
-    /// When it isn't UTF-8.
+    /// When the log isn't UTF-8.
     #[must_use]
     pub fn log(&self) -> String {
         self.0.log()
     }
 
-    /// Asks it to end, as a kubelet does, and waits until it did.
+    /// Sends SIGTERM, as a kubelet does, and waits until the controller has ended.
     ///
     /// # Panics
-    /// When it doesn't.
+    /// When it doesn't end.
     #[track_caller]
     pub fn terminate(mut self) {
         self.0.terminate();
     }
 }
 
-/// The certificate that a controller serves for sealing, through kube-apiserver.
+/// The certificate that a controller serves for sealing, read through kube-apiserver.
 #[must_use]
 pub fn certificate(plane: &ControlPlane, namespace: &str) -> Option<String> {
     let path = format!("/api/v1/namespaces/{namespace}/services/{NAME}:{PORT}/proxy/v1/cert.pem");
@@ -131,7 +132,7 @@ pub fn definition() -> PathBuf {
     toolchain::repository().join("target/toolchain/sealed-secrets.crd.yaml")
 }
 
-/// The files of a service account who is the administrator, and where the API is.
+/// The files of a service account with the administrator's rights, and the address of the API.
 fn service_account(plane: &ControlPlane, namespace: &str) -> (PathBuf, String) {
     let kubeconfig = fs::read(plane.kubeconfig()).expect("the kubeconfig lives as long as the control plane");
     let kubeconfig: Value = serde_json::from_slice(&kubeconfig).expect("the supervisor writes JSON");

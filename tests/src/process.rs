@@ -1,7 +1,7 @@
-//! A program under test, running: its log in a file, ended as a kubelet ends it.
+//! A running program under test, with its log in a file, ended as a kubelet ends it.
 //!
-//! Not the command that starts it, which says under whose name and where it runs. Invariant: it ends with the value at
-//! the latest, and a test that fails shows the end of its log.
+//! Not the command that starts it, which says under whose name and where it runs. Invariant: the program ends
+//! when the value is dropped, at the latest, and a test that fails shows the end of its log.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::wait::eventually;
 
-/// How much of the log a failed test shows.
+/// How many lines of the log a failed test shows.
 const LOG_LINES: usize = 40;
 
 pub(crate) struct Process {
@@ -20,7 +20,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it, with stdout and stderr in the file.
+    /// Starts the program, with stdout and stderr in the file.
     ///
     /// # Panics
     /// When it can't be started.
@@ -36,22 +36,22 @@ impl Process {
         Self { child, log }
     }
 
-    /// Everything it wrote to stdout and stderr so far.
+    /// Everything the program wrote to stdout and stderr so far.
     ///
     /// # Panics
-    /// When it isn't UTF-8.
+    /// When the log isn't UTF-8.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).expect("the log is text")
     }
 
-    /// Waits until `look` finds in the log, or elsewhere, that it has come so far.
+    /// Waits until `look` finds something, in the log or elsewhere, and returns it.
     ///
     /// # Panics
-    /// When it ends instead, or takes too long.
+    /// When the program ends instead, or takes too long.
     #[track_caller]
     pub(crate) fn until<T>(&mut self, what: &str, look: impl Fn(&str) -> Option<T>) -> T {
         eventually(what, || {
-            // It is being written: a character may be there by half.
+            // The program may be writing, so the last character may be incomplete.
             let log = fs::read_to_string(&self.log).unwrap_or_default();
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the controller ended, {status}:\n{log}");
@@ -60,10 +60,10 @@ impl Process {
         })
     }
 
-    /// The most memory it has had so far, in KiB.
+    /// The program's peak memory so far, in KiB.
     ///
     /// # Panics
-    /// When it is gone.
+    /// When the program has ended.
     #[track_caller]
     pub(crate) fn peak_memory(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
@@ -71,10 +71,10 @@ impl Process {
         peak.trim_end_matches("kB").trim().parse().expect("a number of KiB")
     }
 
-    /// Asks it to end, as a kubelet does, and waits until it did.
+    /// Sends SIGTERM, as a kubelet does, and waits until the program has ended.
     ///
     /// # Panics
-    /// When it doesn't.
+    /// When it doesn't end.
     #[track_caller]
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         let pid = Pid::from_child(&self.child);
@@ -89,7 +89,7 @@ impl Process {
 impl Drop for Process {
     #[expect(clippy::print_stderr, reason = "libtest shows it with the test that failed")]
     fn drop(&mut self) {
-        // Both fail only for a child that is gone already.
+        // Both calls fail only for a child that has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

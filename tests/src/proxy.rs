@@ -1,7 +1,7 @@
-//! A wire between a program and a server that a test can cut.
+//! A proxy between a program and a server, whose connections a test can cut.
 //!
-//! It forwards bytes and knows no protocol, so TLS passes through it, and the server stays up for everybody
-//! else. Invariant: while it is cut, no connection through it lives and none begins.
+//! It forwards bytes and knows no protocol, so TLS passes through it, and other clients still reach the server.
+//! Invariant: while it is cut, no connection through it lives and none begins.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// A stream whose directions end apart.
+/// A stream whose two directions can be closed separately.
 pub trait Stream: Read + Write + Send + Sized + 'static {
     /// Another handle of the same stream.
     ///
     /// # Errors
-    /// When there are no more.
+    /// When the system has no handles left.
     fn another(&self) -> io::Result<Self>;
 
-    /// Says that nothing more comes from here.
+    /// Closes the direction away from here.
     ///
     /// # Errors
     /// When it is closed already.
@@ -47,7 +47,7 @@ impl Stream for UnixStream {
 /// Copies both ways between two streams, in threads that end with them.
 ///
 /// # Errors
-/// When one can't be had twice.
+/// When a stream gives no second handle.
 pub fn splice(one: &impl Stream, other: &impl Stream) -> io::Result<()> {
     copy(one.another()?, other.another()?);
     copy(other.another()?, one.another()?);
@@ -57,22 +57,22 @@ pub fn splice(one: &impl Stream, other: &impl Stream) -> io::Result<()> {
 fn copy(mut from: impl Stream, mut to: impl Stream) {
     thread::spawn(move || {
         let _ = io::copy(&mut from, &mut to);
-        // The end of one direction is passed on; the other may have more to say.
+        // Pass the end of this direction on; the other direction may still have data.
         let _ = to.finish();
     });
 }
 
-/// Leads what connects to `listener` to the Unix socket at `path`, as long as this process lives.
+/// Connects each client of `listener` to the Unix socket at `path`, as long as this process lives.
 pub fn lead(listener: TcpListener, path: PathBuf) {
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            // A server that is gone is told by the closed connection.
+            // If the server is gone, the client sees a closed connection.
             let _ = UnixStream::connect(&path).and_then(|server| splice(&client, &server));
         }
     });
 }
 
-/// A wire to one server. Its threads end with the process.
+/// A proxy to one server. Its threads end with the process.
 pub struct Proxy {
     address: SocketAddr,
     state: Arc<State>,
@@ -86,7 +86,7 @@ struct State {
 }
 
 impl Proxy {
-    /// A wire to `server`.
+    /// A proxy to `server`.
     ///
     /// # Errors
     /// When there is no free port.
@@ -96,14 +96,14 @@ impl Proxy {
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                // A client that is refused, or a server that is gone, is what tests are about.
+                // Refused clients and missing servers are expected here: tests cause them.
                 let _ = shared.connect(&client, server);
             }
         });
         Ok(Self { address, state })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -118,7 +118,7 @@ impl Proxy {
         }
     }
 
-    /// How often somebody tried since it was cut.
+    /// How many connections were refused since the last cut.
     #[must_use]
     pub fn refused(&self) -> usize {
         self.state.refused.load(Ordering::SeqCst)
@@ -136,7 +136,7 @@ impl State {
     }
 
     fn connect(&self, client: &TcpStream, server: SocketAddr) -> io::Result<()> {
-        // Under the lock, so that a cut sees either the flag heeded or the streams in the list.
+        // The lock makes sure that a cut either stops this connection or finds its streams in the list.
         let mut streams = self.streams();
         if self.cut.load(Ordering::SeqCst) {
             self.refused.fetch_add(1, Ordering::SeqCst);

@@ -1,7 +1,7 @@
-//! A server over TLS on this machine, with a certificate of its own, and what was asked of it.
+//! A server over TLS on this machine, with a certificate of its own and a log of its requests.
 //!
-//! Not a trusted one: whoever is to trust it is told its certificate. Invariant: its threads end with the process, and
-//! an answer is whatever the test says, byte for byte.
+//! Nobody trusts it by default: a test gives its certificate to the clients that should. Invariant: its threads
+//! end with the process, and an answer is what the test wrote, byte for byte.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -41,7 +41,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves under these names. `answer` gets the first line of each request, and writes what comes back.
+    /// Starts a server under these names. `answer` gets the first line of each request, and writes the answer.
     ///
     /// # Panics
     /// When there is no free port.
@@ -57,20 +57,20 @@ impl Server {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (config, log, answer) = (Arc::clone(&config), Arc::clone(&log), Arc::clone(&answer));
-                // A client that doesn't trust the certificate goes away, which is what some tests are about.
+                // A client that doesn't trust the certificate closes the connection; some tests are about that.
                 thread::spawn(move || serve(client, config, &log, &*answer));
             }
         });
         Self { address, certificate, asked }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its certificate in PEM.
+    /// The server's certificate, in PEM.
     #[must_use]
     pub fn certificate(&self) -> &str {
         &self.certificate
@@ -99,7 +99,8 @@ fn serve(
     stream.flush()
 }
 
-/// Up to the empty line that ends the head of a request, byte for byte: what comes after it is somebody else's.
+/// Reads the head of a request up to and including its empty line, byte by byte: the bytes after it are for
+/// another reader.
 pub(crate) fn read_head(stream: &mut impl Read) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -110,7 +111,7 @@ pub(crate) fn read_head(stream: &mut impl Read) -> io::Result<String> {
     String::from_utf8(head).map_err(io::Error::other)
 }
 
-/// A key, and a certificate for the names that it signed itself, good for a day.
+/// A key and a self-signed certificate for the names, good for a day.
 fn identity(names: &[&str]) -> (String, Arc<ServerConfig>) {
     const COMPLETE: &str = "every field is within what DER can say";
     let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;

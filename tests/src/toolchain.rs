@@ -1,11 +1,11 @@
-//! Where the real programs are that the tests run against: kube-apiserver,
-//! kubectl, age and so on, built by `tests/toolchain/`, and our own.
+//! The paths of the programs that the tests run: kube-apiserver, kubectl, age and so on, built by
+//! `tests/toolchain/`, and our own.
 //!
-//! It builds nothing and never looks in `PATH`: whatever happens to be
-//! installed on a machine is another version than the one that is pinned.
+//! It builds nothing and never looks in `PATH`: a program that happens to be installed has another version than
+//! the pinned one.
 //!
-//! Invariant: a path handed out is an existing file, either of
-//! `KUBEBUILDER_ASSETS` or of `target/toolchain/bin`.
+//! Invariant: every path that it returns is an existing file, of `KUBEBUILDER_ASSETS` or of
+//! `target/toolchain/bin`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 /// The path of a program of the toolchain, such as `age` or `kubectl`.
 ///
 /// # Panics
-/// When it hasn't been built, with what to run. A test that can't run its peer
-/// fails; it isn't skipped.
+/// When it hasn't been built, with the command to run. A test whose peer is missing fails; it isn't skipped.
 #[must_use]
 #[track_caller]
 pub fn bin(name: &str) -> PathBuf {
@@ -36,11 +35,11 @@ pub fn find(name: &str) -> Result<PathBuf, Missing> {
         .ok_or_else(|| Missing { name: name.to_owned() })
 }
 
-/// The path of a program of this package. Cargo puts those beside the folder `deps` that tests and benchmarks
-/// run from, and builds them before it runs either.
+/// The path of a program of this package. Cargo puts those beside the folder `deps` that tests and benchmarks run
+/// from, and builds them before it runs either.
 ///
 /// # Panics
-/// When the operating system doesn't know what it runs.
+/// When the operating system doesn't tell the path of this process.
 #[must_use]
 pub fn own(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the operating system knows what it runs");

@@ -1,8 +1,8 @@
-//! A proxy as companies have them, of HTTP (CONNECT, RFC 9110) or SOCKS 5 (RFC 1928), and what it was asked for.
+//! A proxy as companies have them, of HTTP (CONNECT, RFC 9110) or SOCKS 5 (RFC 1928), with a log of its requests.
 //!
-//! Not [`crate::proxy`], which is a wire to a server and speaks no protocol. Whatever name is asked for, it leads to one
-//! address of this machine, so that a test can ask for names that lead nowhere else. Invariant: what it was asked for is
-//! written down before the answer, so that whoever has an answer finds it.
+//! Not [`crate::proxy`], which forwards to one server and speaks no protocol. This one leads every name to one
+//! address of this machine, so a test can ask for names that exist nowhere else. Invariant: a request is logged before it
+//! is answered, so that a client that has an answer finds its request in the log.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -18,10 +18,10 @@ pub struct Tunnel {
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
-/// What somebody wanted.
+/// A client's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// `host:port`, as it was asked for.
+    /// The requested `host:port`.
     pub target: String,
     /// The header `Proxy-Authorization`.
     pub authorization: Option<String>,
@@ -54,7 +54,7 @@ impl Tunnel {
         thread::spawn(move || {
             for mut client in listener.incoming().flatten() {
                 let log = Arc::clone(&log);
-                // A client that goes away, or a server that is gone, is told by the closed connection.
+                // If the client or the server goes away, the other sees a closed connection.
                 thread::spawn(move || {
                     let (asked, welcome) = greet(&mut client)?;
                     log.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
@@ -66,20 +66,20 @@ impl Tunnel {
         Self { address, asked }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What was asked for since the last call.
+    /// The requests since the last call.
     #[must_use]
     pub fn take_asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// What a client wants, and what is said to it when it is led there.
+/// The client's request, and the bytes that answer it once it is connected.
 type Greeting = io::Result<(Asked, &'static [u8])>;
 type Greet = fn(&mut TcpStream) -> Greeting;
 

@@ -1,20 +1,20 @@
-//! Waiting for what happens by itself.
+//! Waiting for something that happens by itself.
 //!
-//! Not for what must *not* happen: that has no deadline, so such a test waits for something else that comes
-//! after it. Invariant: nothing here waits longer than it must, and nothing for ever.
+//! Not for something that must *not* happen: that has no deadline, so such a test waits for another event that
+//! comes after it. Invariant: nothing here waits longer than it must, and nothing waits for ever.
 
 use std::fmt::Display;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Generous: a machine that compiles at the same time takes many times as long.
+/// How long to wait. Generous: a machine that compiles at the same time takes many times as long.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 
-/// What `attempt` finds, as soon as it finds it.
+/// Calls `attempt` until it succeeds, and returns what it found.
 ///
 /// # Panics
-/// When it didn't within a minute, with the last reason it gave.
+/// When it hasn't succeeded within a minute, with its last error.
 #[track_caller]
 pub fn eventually<T, E: Display>(what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -27,10 +27,10 @@ pub fn eventually<T, E: Display>(what: &str, mut attempt: impl FnMut() -> Result
     }
 }
 
-/// Waits until `holds` does.
+/// Waits until `holds` returns true.
 ///
 /// # Panics
-/// When it didn't within a minute.
+/// When it hasn't within a minute.
 #[track_caller]
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     eventually(what, || if holds() { Ok(()) } else { Err("it doesn't hold") });

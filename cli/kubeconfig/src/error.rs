@@ -1,33 +1,34 @@
-//! Why there is no way to a cluster: which file, which field, and what is wrong with it.
+//! Errors on the way to a cluster: which file, which field, and what is wrong with it.
 //!
-//! Invariant: in fixed words and names. A parser's own text may quote a token, and a URL may hold a password.
+//! Invariant: every message is made of fixed words and names. A parser's own text may quote a token, and a URL
+//! may hold a password.
 
 use std::{fmt, io, path::PathBuf};
 
-/// Why there is no kubeconfig.
+/// A kubeconfig can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// None is named, and none is in the home directory.
+    /// No file is named, and the home directory holds none.
     #[error("there is no kubeconfig")]
     None,
     /// Every file in `KUBECONFIG` is missing.
     #[error("KUBECONFIG names no file that exists: {}", list(.0))]
     Missing(Vec<PathBuf>),
-    /// A file can't be read.
+    /// A file of the kubeconfig can't be read.
     #[error("the kubeconfig {} can't be read", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// A file that is neither UTF-8 nor UTF-16.
+    /// A file is neither UTF-8 nor UTF-16.
     #[error("the kubeconfig {} isn't text", .0.display())]
     NotText(PathBuf),
-    /// A file that isn't YAML, or isn't a kubeconfig.
+    /// A file isn't YAML, or isn't a kubeconfig.
     #[error("the kubeconfig {} isn't valid{place}", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// ` at line 6, column 2`, where it is known.
+        /// ` at line 6, column 2`; empty if the place isn't known.
         place: String,
     },
-    /// A file that can't be merged with those before it.
+    /// A file can't be merged with the files before it.
     #[error("the kubeconfig {} has another kind or apiVersion than the files before it", .0.display())]
     OtherKind(PathBuf),
 }
@@ -36,19 +37,19 @@ fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Why a kubeconfig, or a Pod's service account, leads to no cluster.
+/// A kubeconfig, or a Pod's service account, leads to no cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum RouteError {
     /// The kubeconfig couldn't be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// No context is chosen.
+    /// The kubeconfig has no current context.
     #[error("the kubeconfig names no current context")]
     NoCurrentContext,
-    /// There is no such context.
+    /// The kubeconfig has no context of this name.
     #[error("the kubeconfig has no context {0}")]
     NoContext(String),
-    /// The context names a cluster that isn't there.
+    /// The context names a cluster that the kubeconfig doesn't have.
     #[error("the kubeconfig has no cluster {cluster}, which context {context} names")]
     NoCluster {
         /// The context.
@@ -59,18 +60,18 @@ pub enum RouteError {
     /// The cluster has no URL.
     #[error("cluster {0} of the kubeconfig has no server")]
     NoServer(String),
-    /// A value that can't be used.
+    /// A value can't be used.
     #[error("{field} can't be used")]
     Value {
-        /// Whose.
+        /// The field that holds the value.
         field: Field,
-        /// Why.
+        /// What is wrong with the value.
         source: ValueError,
     },
-    /// A user with two ways to log in, of which kubectl allows one.
+    /// The user has two ways to log in, of which kubectl allows one.
     #[error("user {0} of the kubeconfig has both a token and a user name; only one is allowed")]
     TwoLogins(String),
-    /// A login that needs code which isn't here.
+    /// The user logs in by an auth provider, a kind of login that isn't supported.
     #[error("auth-provider {name} of user {user} isn't supported")]
     AuthProvider {
         /// The user.
@@ -83,24 +84,24 @@ pub enum RouteError {
     Plugin {
         /// The user.
         user: String,
-        /// What is run.
+        /// The command that the kubeconfig names.
         command: String,
-        /// Why.
+        /// Why it gave none.
         source: PluginError,
     },
-    /// The operating system's authorities can't be loaded.
+    /// The certificate authorities of the operating system can't be loaded.
     #[error("this system's trusted authorities can't be loaded")]
     SystemRoots,
     /// The program is ending.
     #[error("the login was interrupted")]
     Interrupted,
-    /// Everything else that kube may say when a client is made.
+    /// Any other error of kube while it makes a client.
     #[error("the kubeconfig doesn't make a client")]
     Client,
 }
 
 impl RouteError {
-    /// What to try.
+    /// What the user can try.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -127,14 +128,14 @@ impl RouteError {
     }
 }
 
-/// A field of a kubeconfig, or what stands in its place.
+/// A field of a kubeconfig, or the variable or file that stands in for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     pub(crate) name: &'static str,
     pub(crate) owner: Owner,
 }
 
-/// Whose field it is.
+/// The part of the configuration that a field belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// A cluster of a kubeconfig, by name.
@@ -143,12 +144,12 @@ pub enum Owner {
     User(String),
     /// A variable of the environment.
     Environment,
-    /// A file of the service account of a Pod.
+    /// A file of a Pod's service account.
     ServiceAccount,
 }
 
 impl Field {
-    /// The error that a value of this field is.
+    /// The error that says what is wrong with the value of this field.
     pub(crate) fn error(self, source: ValueError) -> RouteError {
         RouteError::Value { field: self, source }
     }
@@ -169,92 +170,92 @@ impl fmt::Display for Field {
 /// What is wrong with a value.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
-    /// It names a file that can't be read.
+    /// The value names a file that can't be read.
     #[error("{} can't be read", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// It is said to be base64.
+    /// The value should be base64 and isn't.
     #[error("it isn't base64")]
     NotBase64,
-    /// PEM without a certificate.
+    /// The value is PEM without a certificate.
     #[error("it holds no certificate in PEM")]
     NoCertificate,
-    /// A certificate that isn't one.
+    /// The value is labelled as a certificate and isn't one.
     #[error("it holds something else than an X.509 certificate")]
     NotCertificate,
-    /// PEM without a private key.
+    /// The value is PEM without a private key.
     #[error("it holds no private key in PEM")]
     NoKey,
-    /// A key of a kind that TLS can't use, or of another certificate.
+    /// The key is of a kind that TLS can't use, or belongs to another certificate.
     #[error("it isn't the private key of client-certificate")]
     OtherKey,
-    /// One of a pair without the other.
+    /// The value is missing, and its counterpart of this name is there.
     #[error("it is missing, and {0} isn't")]
     Lone(&'static str),
-    /// One of two values that can't both be meant.
+    /// The value contradicts another one, of this name.
     #[error("{0} is given, too")]
     Contradicts(&'static str),
-    /// Not a URL of http or https with a host.
+    /// The value isn't a URL of http or https with a host.
     #[error("it isn't a URL of http or https")]
     NotUrl,
-    /// A host without `https://` in front of it.
+    /// The value is a host without `https://` in front of it.
     #[error("it has no scheme")]
     NoScheme,
-    /// A URL with a user name.
+    /// The value is a URL with a user name.
     #[error("it is a URL with a user name")]
     NamesUser,
-    /// A proxy that we can't speak to.
+    /// The proxy speaks a protocol that isn't supported.
     #[error("it isn't a proxy of http, https or socks5")]
     ProxyScheme,
-    /// A SOCKS proxy that asks for a login.
+    /// The SOCKS proxy needs a login, which isn't supported.
     #[error("a user name for a SOCKS proxy isn't supported")]
     SocksUser,
-    /// Not the name of a host.
+    /// The value isn't the name of a host.
     #[error("it isn't the name of a host")]
     NotName,
-    /// A token or name that would end the header it is in.
+    /// The token or name would end the HTTP header that carries it.
     #[error("it holds a line break, or another character that no HTTP header may hold")]
     NotHeader,
-    /// Nothing, or only blanks.
+    /// The value is empty, or only blanks.
     #[error("it is empty")]
     Empty,
 }
 
-/// Why a login program gave nothing.
+/// A login program gave no credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
     /// The kubeconfig names no program.
     #[error("command is missing")]
     NoCommand,
-    /// The kubeconfig asks for a protocol that isn't spoken.
+    /// The kubeconfig asks for a version of the protocol that isn't supported.
     #[error("apiVersion isn't client.authentication.k8s.io/v1 or v1beta1")]
     Version,
-    /// It must ask somebody, and nobody is there.
+    /// The program must ask a person, and standard input isn't a terminal.
     #[error("interactiveMode is Always, and standard input isn't a terminal")]
     NoTerminal,
-    /// It can't be run.
+    /// The program can't be started.
     #[error("it can't be started")]
     Start {
-        /// What the kubeconfig says about getting the program.
+        /// The kubeconfig's hint on how to install the program.
         install_hint: Option<String>,
-        /// The system's words.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It failed, with what it wrote to standard error.
+    /// The program failed with this exit code; it wrote its reason to standard error.
     #[error("exit code {0}")]
     Exit(i32),
-    /// A signal ended it.
+    /// A signal ended the program.
     #[error("it was killed")]
     Killed,
-    /// It printed something else.
+    /// The program printed something else than an `ExecCredential`.
     #[error("it printed no ExecCredential of the apiVersion that was asked for")]
     NotCredential,
-    /// It printed an empty one.
+    /// The program printed an `ExecCredential` without credentials.
     #[error("it printed neither a token nor a certificate with its key")]
     Nothing,
-    /// A token that can't be sent.
+    /// The program's token can't be sent.
     #[error("its token can't be sent")]
     Token(#[source] ValueError),
-    /// A certificate or key that can't be used.
+    /// The program's certificate or key, named here, can't be used.
     #[error("its {0} can't be used")]
     Identity(&'static str, #[source] ValueError),
 }

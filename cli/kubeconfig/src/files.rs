@@ -1,7 +1,7 @@
 //! The files of a kubeconfig, read and merged as kubectl does.
 //!
-//! Not what is in them ([`Route`](crate::Route)). Invariant: paths inside a file are relative to it, and of what the
-//! parser says only the place is passed on, since its words may quote a token.
+//! Not what is in them ([`Route`](crate::Route)). Invariant: a path inside a file is relative to that file. Of a
+//! parser's error only the place is passed on, since its words may quote a token.
 
 use std::{
     env, fs, io,
@@ -12,11 +12,11 @@ use kube::config::{Kubeconfig, KubeconfigError};
 
 use crate::error::ReadError;
 
-/// The kubeconfig at `path`; without one those in `KUBECONFIG`, else `~/.kube/config`.
+/// The kubeconfig at `path`. Without a path, the files in `KUBECONFIG`; without those, `~/.kube/config`.
 ///
 /// # Errors
 ///
-/// Any [`ReadError`]. A file in `KUBECONFIG` that is missing is passed over, unless all of them are.
+/// Any [`ReadError`]. A missing file in `KUBECONFIG` is skipped, unless all of them are missing.
 pub fn read(path: Option<&Path>) -> Result<Kubeconfig, ReadError> {
     if let Some(path) = path {
         return read_file(path);
@@ -58,13 +58,13 @@ fn read_file(path: &Path) -> Result<Kubeconfig, ReadError> {
     let text = text(bytes).ok_or_else(|| ReadError::NotText(path.to_owned()))?;
     let mut kubeconfig = Kubeconfig::from_yaml(&text)
         .map_err(|error| ReadError::Malformed { path: path.to_owned(), place: place(&error) })?;
-    // An empty name is none, so that the next file may say one.
+    // An empty name counts as none, so that a later file can set it.
     kubeconfig.current_context = kubeconfig.current_context.filter(|name| !name.is_empty());
     resolve(&mut kubeconfig, path.parent().unwrap_or(Path::new("")));
     Ok(kubeconfig)
 }
 
-/// Windows' editors and PowerShell write UTF-16, and marks of the byte order.
+/// Decodes UTF-8 or UTF-16, with or without a byte order mark: editors on Windows and PowerShell write both.
 fn text(bytes: Vec<u8>) -> Option<String> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let (units, []) = bytes.as_chunks::<2>() else { return None };
@@ -78,14 +78,15 @@ fn text(bytes: Vec<u8>) -> Option<String> {
     }
 }
 
-/// ` at line 6, column 2`, where it is known.
+/// ` at line 6, column 2`; empty if the place isn't known.
 fn place(error: &KubeconfigError) -> String {
     let KubeconfigError::Parse(error) = error else { return String::new() };
     let place = error.location();
     place.map_or_else(String::new, |place| format!(" at line {}, column {}", place.line(), place.column()))
 }
 
-/// Makes the paths in it relative to its directory, as kubectl does: a command only if it is a path.
+/// Makes the paths in a kubeconfig relative to its directory, as kubectl does. A login program's command is
+/// resolved only if it is a path.
 fn resolve(kubeconfig: &mut Kubeconfig, dir: &Path) {
     let resolve = |path: &mut Option<String>| {
         if let Some(text) = path.as_mut().filter(|text| !text.is_empty())

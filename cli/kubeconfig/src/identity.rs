@@ -1,7 +1,7 @@
-//! Certificates and keys of TLS: whom we trust, and who we are.
+//! Certificates and keys of TLS: the authorities that we trust, and the certificate that we log in with.
 //!
-//! Not the connection, which is kube's. Invariant: what is handed on are certificates and a key by their form, so that
-//! an error here says which file or field is wrong; whether they fit together is for TLS to say.
+//! Not the connection, which is kube's. Invariant: certificates and a key are handed on only if their form is
+//! right, so that an error here names the file or field. TLS itself finds out whether they fit together.
 
 use std::{fs, path::Path};
 
@@ -21,7 +21,8 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Of two PEM texts. Of each only what it is there for is taken: people keep both in one file.
+    /// Made of two PEM texts. The first gives only certificates and the second only the key, since people keep
+    /// both in one file.
     ///
     /// # Errors
     ///
@@ -39,11 +40,11 @@ impl Identity {
         Ok(Self { certificate: BASE64.encode(chain), key: BASE64.encode(key.as_bytes()).into() })
     }
 
-    /// What a user of a kubeconfig brings along, if it does.
+    /// The certificate and key of a user of a kubeconfig; none if the user has neither.
     ///
     /// # Errors
     ///
-    /// One without the other, and what can't be read.
+    /// One is there without the other, or one can't be read.
     pub(crate) fn of_user(user: &AuthInfo, name: &str) -> Result<Option<Self>, RouteError> {
         let field = |name_of_field| Field { name: name_of_field, owner: Owner::User(name.to_owned()) };
         let key_data = user.client_key_data.as_ref().map(secrecy::ExposeSecret::expose_secret);
@@ -66,14 +67,14 @@ impl Identity {
         })
     }
 
-    /// Makes it the user's.
+    /// Puts the certificate and key into the user's fields.
     pub(crate) fn put(&self, user: &mut AuthInfo) {
         user.client_certificate_data = Some(self.certificate.clone());
         user.client_key_data = Some(self.key.clone());
     }
 }
 
-/// A value that stands in the kubeconfig in base64, or in a file. The former goes before the latter.
+/// A value that a kubeconfig holds in base64, or names a file for. Base64 goes before the file.
 pub(crate) struct Source<'k> {
     pub(crate) field: &'static str,
     data: Option<&'k str>,
@@ -81,7 +82,7 @@ pub(crate) struct Source<'k> {
 }
 
 impl<'k> Source<'k> {
-    /// None where both are empty.
+    /// None if both are empty.
     pub(crate) fn new(
         [data_field, file_field]: [&'static str; 2],
         data: Option<&'k str>,
@@ -115,7 +116,7 @@ impl<'k> Source<'k> {
     }
 }
 
-/// The certificates of a PEM text, at least one; what else is in it is passed over.
+/// The certificates of a PEM text, at least one. Other parts of the text are skipped.
 ///
 /// # Errors
 ///

@@ -1,7 +1,8 @@
-//! The way to a Kubernetes cluster, as kubectl goes it: which files, which server, through which proxy, as whom.
+//! The way to a Kubernetes cluster, as kubectl goes it: the files of the kubeconfig, the server, the proxy and
+//! the login.
 //!
-//! Both programs go this way and no other. It knows neither flags nor requests. Most of the work is kube's. Where
-//! kube 5.0 does something else than kubectl (client-go 0.36), this crate goes around it, and only this crate:
+//! Both programs go this way and no other. This crate knows neither flags nor requests. kube does most of the
+//! work. Only this crate works around kube 5.0 where it differs from kubectl (client-go 0.36):
 //!
 //! | kube-client 5.0.0 | here |
 //! | --- | --- |

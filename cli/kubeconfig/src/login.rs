@@ -1,8 +1,9 @@
-//! As whom: the credentials of a user, obtained once and again when they are no longer good.
+//! The login: the credentials of a user, obtained once, and again when they are no longer good.
 //!
-//! Not the client that sends them ([`crate::route`]). client-go's order holds: a token file before a token, both before
-//! a login program, which isn't run for a user who has a certificate. Invariant: credentials are those of all clients of
-//! a [`Login`], so a login program runs once however many there are, and they leave this machine only over TLS.
+//! Not the client that sends them ([`crate::route`]). The order is client-go's: a token file goes before a token,
+//! and both go before a login program, which isn't run for a user who has a certificate. Invariant: all clients
+//! of a [`Login`] share its credentials, so a login program runs once however many clients there are. Credentials
+//! leave this machine only over TLS.
 
 use std::{
     fs,
@@ -27,8 +28,9 @@ use crate::{
     plugin::Plugin,
 };
 
-/// How long a token from a file is good: a minute, less the ten seconds that client-go leaves too. Half of the time
-/// between the kubelet's renewal of a service account's token and the end of the old one.
+/// How long a token from a file is good: 50 seconds, which is a minute less the ten seconds that client-go leaves
+/// too. It is half of the time between the kubelet's renewal of a service account's token and the end of the old
+/// one.
 const FILE_GOOD_FOR: SignedDuration = SignedDuration::from_secs(50);
 
 /// A user's credentials; clones share them.
@@ -40,9 +42,9 @@ struct Shared {
     held: Mutex<Option<Arc<Credentials>>>,
 }
 
-/// Where credentials come from.
+/// The source of credentials.
 enum Source {
-    /// From TLS alone, or from nowhere.
+    /// No header is sent: the credentials are of TLS alone, or there are none.
     Nowhere,
     Fixed(HeaderValue),
     File {
@@ -53,11 +55,11 @@ enum Source {
     Plugin(Box<Plugin>),
 }
 
-/// What goes along with a request. No `Debug`: it holds a token and a private key.
+/// The credentials that go along with a request. No `Debug`: it holds a token and a private key.
 pub(crate) struct Credentials {
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) identity: Option<Arc<Identity>>,
-    /// Good until then, or as long as the process lives.
+    /// When the credentials end; without a time they are good as long as the process lives.
     until: Option<Timestamp>,
     was_refused: AtomicBool,
 }
@@ -108,21 +110,21 @@ impl Login {
         Ok(Self::from(source))
     }
 
-    /// With what stands in a file, whatever it is at the time.
+    /// A login with the token in a file, which is read again when the token is no longer good.
     pub(crate) fn of_file(path: &Path, field: Field) -> Self {
         Source::File { path: path.to_owned(), field, inline: None }.into()
     }
 
-    /// As nobody.
+    /// A login without credentials.
     pub(crate) fn of_nobody() -> Self {
         Source::Nowhere.into()
     }
 
-    /// The credentials to send now. Who asks meanwhile waits for the same ones.
+    /// The credentials to send now. Callers that come meanwhile wait for the same ones.
     ///
     /// # Errors
     ///
-    /// Where there are none, or not yet.
+    /// The credentials can't be obtained.
     pub(crate) async fn credentials(&self) -> Result<Arc<Credentials>, RouteError> {
         let mut held = self.0.held.lock().await;
         if let Some(credentials) = held.as_ref().filter(|held| held.are_good(Timestamp::now())) {
@@ -156,7 +158,8 @@ impl Source {
             Self::Nowhere => Ok(good(None)),
             Self::Fixed(header) => Ok(good(Some(header.clone()))),
             Self::File { path, field, inline } => {
-                // A file that is gone doesn't end what worked: some hand a token over and remove it.
+                // A missing file doesn't end a login that worked: some tools hand a token over and then remove
+                // the file.
                 let last = last.and_then(|last| last.authorization.as_ref()).or(inline.as_ref());
                 let header = match (read_token(path), last) {
                     (Err(_), Some(last)) => last.clone(),
@@ -188,7 +191,7 @@ impl Credentials {
         self.until.is_none_or(|until| now <= until) && !self.was_refused.load(Ordering::Relaxed)
     }
 
-    /// The server doesn't know them: others are obtained for the next request.
+    /// Marks the credentials as refused by the server: the next request obtains new ones.
     pub(crate) fn refuse(&self) {
         self.was_refused.store(true, Ordering::Relaxed);
     }
@@ -217,7 +220,8 @@ fn basic(username: &str, password: &str) -> HeaderValue {
     header(&Zeroizing::new(format!("Basic {}", *encoded))).expect("base64 may stand in a header")
 }
 
-/// Of the copies of a token, this one isn't wiped: it goes along with requests, through buffers that aren't either.
+/// A header value. This copy of a token isn't wiped: it goes along with requests, through buffers that aren't
+/// wiped either.
 fn header(value: &str) -> Result<HeaderValue, ValueError> {
     let mut header = HeaderValue::from_str(value).map_err(|_| ValueError::NotHeader)?;
     header.set_sensitive(true);
@@ -277,7 +281,7 @@ mod tests {
         assert_eq!(sent(&login).unwrap(), "Bearer one");
         first.refuse();
         assert_eq!(sent(&login).unwrap(), "Bearer two");
-        // A file that is gone, or half written, doesn't end what worked.
+        // A missing or half-written file doesn't end a login that worked.
         for broken in ["", "a\nb"] {
             write(broken);
             credentials().refuse();
@@ -324,7 +328,7 @@ mod tests {
         }
     }
 
-    /// A login program that counts its runs, and gives each time another token, which ends then.
+    /// A login program that counts its runs. Each run gives another token, which ends at `expires`.
     fn counting(dir: &Path, expires: &str) -> Login {
         let runs = dir.join("runs").display().to_string();
         login(&format!(

@@ -1,8 +1,9 @@
 //! A login program: client-go's credential plugins, which a kubeconfig names under `users[].user.exec`.
 //!
-//! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>; details as in
-//! client-go's `plugin/pkg/client/auth/exec`. Not when it is run ([`crate::login`]). Invariant: it gets standard input
-//! only if that is a terminal, so that it never reads a manifest, and what it prints is never repeated.
+//! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>;
+//! details as in client-go's `plugin/pkg/client/auth/exec`. Not when it is run ([`crate::login`]). Invariant: the
+//! program gets standard input only if that is a terminal, so that it never reads a manifest; and no error
+//! repeats what it prints.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -20,16 +21,16 @@ use crate::{
     identity::Identity,
 };
 
-/// Of a cluster's extensions, the one that is meant for login programs.
+/// The name of the cluster's extension that is meant for login programs.
 const CLUSTER_EXTENSION: &str = "client.authentication.k8s.io/exec";
 
-/// A program to run, for whom and for what.
+/// A login program of a user, ready to run.
 pub(crate) struct Plugin {
     pub(crate) user: String,
     config: ExecConfig,
 }
 
-/// What it gave. No `Debug`: it holds a token and a private key.
+/// The credentials that a login program gave. No `Debug`: it holds a token and a private key.
 pub(crate) struct Credential {
     pub(crate) token: Option<Zeroizing<String>>,
     pub(crate) identity: Option<Identity>,
@@ -54,7 +55,7 @@ struct Status {
 }
 
 impl Plugin {
-    /// A program for a user of a kubeconfig. It is told of the cluster only if it asks for it.
+    /// The program for a user of a kubeconfig. It is told about the cluster only if it asks for that.
     pub(crate) fn new(
         user: &str,
         config: &ExecConfig,
@@ -77,7 +78,7 @@ impl Plugin {
         Self { user: user.to_owned(), config }
     }
 
-    /// Runs it, and waits for it: somebody may have to type a code into a browser.
+    /// Runs the program and waits for it, without a deadline: a person may have to type a code into a browser.
     ///
     /// # Errors
     ///
@@ -90,7 +91,7 @@ impl Plugin {
         })
     }
 
-    /// What is run; empty where the kubeconfig doesn't say.
+    /// The command; empty if the kubeconfig has none.
     pub(crate) fn command(&self) -> &str {
         self.config.command.as_deref().unwrap_or_default()
     }
@@ -125,7 +126,7 @@ impl Plugin {
     }
 }
 
-/// Whether it may ask somebody. A mode that isn't said is `IfAvailable`, as it is to kubectl in v1beta1.
+/// Whether the program may ask a person. A missing mode means `IfAvailable`, as kubectl has it for v1beta1.
 fn is_interactive(mode: Option<&ExecInteractiveMode>, is_terminal: bool) -> Result<bool, PluginError> {
     match mode {
         Some(ExecInteractiveMode::Never) => Ok(false),
@@ -143,7 +144,7 @@ fn exec_info(version: &str, is_interactive: bool, cluster: Option<&ExecAuthClust
     json!({"kind": "ExecCredential", "apiVersion": version, "spec": spec}).to_string()
 }
 
-/// JSON, or what some scripts print: YAML.
+/// Reads the output of a login program: JSON, or YAML, which some scripts print.
 fn parse(printed: &[u8], version: &str) -> Result<Credential, PluginError> {
     let credential: ExecCredential = serde_json::from_slice(printed)
         .ok()

@@ -1,8 +1,9 @@
 //! The proxy for a URL, as Go's clients find it in the environment (golang.org/x/net/http/httpproxy).
 //!
-//! A kubeconfig's `proxy-url` goes before all of this, and [`Route`](crate::Route) sees to that. Not curl's rules, which
-//! hyper-util has: to those `.example.com` is the domain itself too, and loopback addresses go through the proxy.
-//! Invariant: `NO_PROXY` is held against the URL that is asked for, and a part of it that says nothing is passed over.
+//! A kubeconfig's `proxy-url` goes before all of this ([`Route`](crate::Route)). The rules aren't curl's, which
+//! hyper-util follows: with curl, `.example.com` also means the domain itself, and loopback addresses go through
+//! the proxy. Invariant: `NO_PROXY` is compared with the URL that is asked for, and an empty part of it is
+//! skipped.
 
 use std::{env, net::IpAddr};
 
@@ -37,7 +38,8 @@ enum Exception {
         address: IpAddr,
         port: Option<String>,
     },
-    /// `name` begins with a dot. Whether the domain itself is meant, or only what is below it.
+    /// `name` begins with a dot. `itself` says whether the domain itself is covered too, or only the names below
+    /// it.
     Domain {
         name: String,
         itself: bool,
@@ -46,7 +48,7 @@ enum Exception {
 }
 
 impl Proxies {
-    /// Of this process's environment. Lower case goes before upper case.
+    /// The proxies in the environment of this process. Lower case goes before upper case.
     #[must_use]
     pub fn from_env() -> Self {
         Self::new(|name| env::var(name).ok())
@@ -67,17 +69,18 @@ impl Proxies {
         }
     }
 
-    /// What kube needs to ask a server, as nobody and through the proxy that leads to it.
+    /// The kube configuration for a server, without credentials and through the proxy that leads to it.
     ///
     /// # Errors
     ///
-    /// A variable that names no proxy. Go asks directly then; we don't, because somebody meant a proxy to be used.
+    /// The variable holds no proxy. Go asks the server directly then; we don't, because somebody meant a proxy to
+    /// be used.
     pub fn config(&self, server: Uri) -> Result<Config, RouteError> {
         let proxy = self.proxy_for(&server)?;
         Ok(through(server, proxy))
     }
 
-    /// The proxy that leads to a URL; none where it is asked directly, as every address of this machine is.
+    /// The proxy that leads to a URL. None if the server is asked directly, as every address of this machine is.
     pub(crate) fn proxy_for(&self, url: &Uri) -> Result<Option<Uri>, RouteError> {
         let (variable, port) = match url.scheme_str() {
             Some("http") => (&self.http, 80),
@@ -97,14 +100,15 @@ impl Proxies {
     }
 }
 
-/// What kube needs to ask a server through a proxy. kube asks every proxy for a tunnel, also to a server of plain HTTP.
+/// The kube configuration for a server behind a proxy. kube asks every proxy for a tunnel, even to a server of
+/// plain HTTP.
 pub(crate) fn through(server: Uri, proxy: Option<Uri>) -> Config {
     let mut config = Config::new(if proxy.is_some() { url::with_port(server) } else { server });
     config.proxy_url = proxy;
     config
 }
 
-/// ` through the proxy proxy.example:3128`, to be put behind what can't be reached; nothing where there is no proxy.
+/// ` through the proxy proxy.example:3128`, for the end of a message about a server; empty without a proxy.
 #[must_use]
 pub fn through_proxy(config: &Config) -> String {
     let authority = config.proxy_url.as_ref().and_then(Uri::authority).map(Authority::as_str);

@@ -1,7 +1,9 @@
-//! A way to one cluster: which server, through what, whom to trust, as whom; and the clients that go it.
+//! A way to one cluster (the server, the proxy, the trusted authorities and the login), and the clients that use
+//! it.
 //!
-//! Not requests or their deadlines, which are the programs'. Invariant: kube's [`Config`] here never holds a credential
-//! that kube would act on by itself, so that kube neither runs a login program nor makes a header of a token.
+//! Not requests or their deadlines, which are the programs'. Invariant: kube's [`Config`] here never holds a
+//! credential that kube would act on by itself, so kube neither runs a login program nor makes a header of a
+//! token.
 
 use std::{
     env,
@@ -31,23 +33,23 @@ use crate::{
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Where a kubelet puts what a Pod needs.
+/// The directory in which a kubelet puts a Pod's credentials.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// A way to a cluster. Clones share the login: a login program runs once for all of their clients. No `Debug`: it
 /// may hold credentials.
 #[derive(Clone)]
 pub struct Route {
-    /// Deadlines and retries are the caller's to set.
+    /// The configuration of kube. The caller sets deadlines and retries.
     pub config: Config,
     login: Login,
-    /// Whose fields an error is about.
+    /// The cluster, to name in an error.
     cluster: Owner,
     user: Owner,
 }
 
 impl Route {
-    /// The way that a context of a kubeconfig names. Nothing is run, and nobody asked.
+    /// The way that a context of a kubeconfig names. No login program runs yet.
     ///
     /// # Errors
     ///
@@ -61,7 +63,7 @@ impl Route {
         let cluster = cluster.and_then(|named| named.cluster.as_ref()).ok_or_else(|| {
             RouteError::NoCluster { context: context.to_owned(), cluster: cluster_name.clone() }
         })?;
-        // A user that isn't there is nobody, as it is to client-go.
+        // A user that isn't in the kubeconfig has no credentials, as with client-go.
         let user_name = named.user.as_deref().unwrap_or_default();
         let user = kubeconfig.auth_infos.iter().find(|known| known.name == user_name);
         let user = user.and_then(|named| named.auth_info.clone()).unwrap_or_default();
@@ -82,8 +84,8 @@ impl Route {
             return Err(field("insecure-skip-tls-verify").error(error));
         }
         let pem = authorities.as_ref().map(|authorities| authorities.pem.as_slice());
-        // kubectl sends no credentials over plain HTTP. Here a server on this machine is let through: what is sent there
-        // doesn't leave it, unless a proxy takes it elsewhere.
+        // kubectl sends no credentials over plain HTTP. Here they may also go to a server on this machine: they
+        // don't leave it, unless a proxy takes them elsewhere.
         let stays_here = url::is_loopback(url::host(&server)) && proxy.is_none();
         let is_safe = server.scheme_str() == Some("https") || stays_here;
         let (login, identity) = if is_safe {
@@ -113,8 +115,8 @@ impl Route {
         Ok(Self { config, login, cluster: owner, user: Owner::User(user_name.to_owned()) })
     }
 
-    /// The way to the cluster that is meant when nobody says which: of the current context, else of the Pod that this
-    /// runs in.
+    /// The way to the default cluster: that of the current context, else that of the Pod that this process runs
+    /// in.
     ///
     /// # Errors
     ///
@@ -129,18 +131,18 @@ impl Route {
         }
     }
 
-    /// The server's URL, as it may be shown.
+    /// The server's URL, in a form that may be shown.
     #[must_use]
     pub fn server(&self) -> String {
         self.config.cluster_url.to_string().trim_end_matches('/').to_owned()
     }
 
-    /// A client. The login program, if there is one, has run when this comes back.
+    /// Makes a client. The login program, if there is one, has run before this returns.
     ///
     /// # Errors
     ///
-    /// Any [`RouteError`]. The client gives one, too, where the credentials have ended and there are no others:
-    /// as a source of its errors.
+    /// Any [`RouteError`]. When the credentials end later and no others can be obtained, a request of the client
+    /// fails with a [`RouteError`] among the sources of its error.
     pub async fn client(self) -> Result<Client, RouteError> {
         let credentials = self.login.credentials().await?;
         let namespace = self.config.default_namespace.clone();
@@ -181,15 +183,16 @@ impl Route {
                     value(&self.user, "client-key", ValueError::OtherKey)
                 }
             },
-            // The only headers that are made of the kubeconfig there.
+            // kube makes no other headers from the kubeconfig.
             kube::Error::HttpError(_) => value(&self.user, "as", ValueError::NotHeader),
             _ => RouteError::Client,
         }
     }
 }
 
-/// The way that leads out of the Pod that this runs in; none where it runs elsewhere. It has no proxy: the API server is
-/// a Service of the same network, and Pods are often given variables that are meant for the world outside.
+/// The way to the cluster of the Pod that this process runs in; none outside a Pod. It has no proxy: the API
+/// server is a Service of the same network, and the proxy variables of Pods are often meant for the world
+/// outside.
 #[must_use]
 pub fn in_cluster() -> Option<Result<Route, RouteError>> {
     let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
@@ -207,7 +210,7 @@ fn in_pod(account: &Path, host: &str, port: &str) -> Result<Route, RouteError> {
     let authorities = Authorities::read(&Source::file("ca.crt", &path), &owner)?;
     let mut config = Config::new(server);
     config.root_cert = Some(authorities.certificates);
-    // kube reads it again when it changes.
+    // kube reads the file again when it changes.
     config.root_cert_file = Some(path);
     let login = Login::of_file(&account.join("token"), Field { name: "token", owner: owner.clone() });
     Ok(Route { config, login, cluster: owner.clone(), user: owner })
@@ -217,14 +220,14 @@ fn text(value: Option<&String>) -> Option<&str> {
     value.map(String::as_str).filter(|value| !value.is_empty())
 }
 
-/// Whom a cluster's certificate may be signed by.
+/// The certificate authorities of a cluster.
 struct Authorities {
     pem: Zeroizing<Vec<u8>>,
     certificates: Vec<Vec<u8>>,
 }
 
 impl Authorities {
-    /// None means those that the operating system trusts.
+    /// The authorities of a cluster. None means those that the operating system trusts.
     fn of(cluster: &Cluster, owner: &Owner) -> Result<Option<Self>, RouteError> {
         let source = Source::new(
             ["certificate-authority-data", "certificate-authority"],
@@ -242,12 +245,12 @@ impl Authorities {
     }
 }
 
-/// A client that puts an `Authorization` in front of each request, and makes itself a new connection for a new
+/// A client that adds an `Authorization` header to each request, and opens a new connection for a new
 /// certificate.
 #[derive(Clone)]
 struct Authorized {
     route: Arc<Route>,
-    /// The client with this certificate of a login program's.
+    /// The client for this certificate of a login program.
     current: Arc<Mutex<(Option<Arc<Identity>>, Client)>>,
 }
 

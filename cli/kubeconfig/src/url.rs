@@ -1,6 +1,6 @@
 //! URLs of servers and proxies, as they stand in a kubeconfig or the environment.
 //!
-//! Invariant: what is handed on has a scheme and a host, names no user, and is a URL that kube takes without a panic.
+//! Invariant: every URL that is handed on has a scheme and a host, names no user, and doesn't make kube panic.
 
 use std::net::IpAddr;
 
@@ -8,12 +8,13 @@ use http::{Uri, uri::Authority};
 
 use crate::error::ValueError;
 
-/// The URL of an API server.
+/// Parses the URL of an API server.
 ///
 /// # Errors
 ///
-/// Anything but a URL of http or https. kubectl puts `http://` in front of one without a scheme. We don't: what this
-/// server answers decides whom a Secret is sealed to, so it may be unprotected only if somebody wrote so.
+/// Anything but a URL of http or https. kubectl puts `http://` in front of one without a scheme. We don't: the
+/// answers of this server decide whom a Secret is sealed to, so the connection may be unprotected only if
+/// somebody wrote so.
 pub(crate) fn server(text: &str) -> Result<Uri, ValueError> {
     if !text.contains("://") {
         return Err(ValueError::NoScheme);
@@ -28,7 +29,7 @@ pub(crate) fn server(text: &str) -> Result<Uri, ValueError> {
     Ok(url)
 }
 
-/// The URL of a proxy, with the port that its scheme stands for.
+/// Parses the URL of a proxy, and adds the default port of its scheme.
 ///
 /// # Errors
 ///
@@ -40,7 +41,7 @@ pub(crate) fn proxy(text: &str) -> Result<Uri, ValueError> {
     }
     match url.scheme_str() {
         Some("http" | "https") => Ok(url),
-        // Go resolves names at the proxy for both, and so does kube, which knows the first name only.
+        // Go resolves names at the proxy for both schemes. kube does too, and knows only the first.
         Some("socks5" | "socks5h") if user(&url).is_some() => Err(ValueError::SocksUser),
         Some("socks5" | "socks5h") => {
             let port = url.port_u16().unwrap_or(1080);
@@ -66,12 +67,12 @@ pub(crate) fn host(url: &Uri) -> &str {
     url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
 }
 
-/// Whether it is this machine: its name, or an address that leads nowhere else.
+/// Whether a host is this machine: `localhost`, or a loopback address.
 pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-/// Whether it has a host, and a port only if that is one: `http` takes `:x` and `:99999` for no port at all.
+/// Whether a URL has a host, and no port or a valid one: `http` reads `:x` and `:99999` as no port at all.
 fn leads_somewhere(url: &Uri) -> bool {
     let authority = url.authority().map_or("", Authority::as_str);
     let place = authority.rsplit('@').next().unwrap_or_default();

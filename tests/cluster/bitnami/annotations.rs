@@ -1,4 +1,4 @@
-//! The peer's annotations on Secrets that are there already.
+//! The peer's annotations on Secrets that exist already.
 
 use seal_tests::wait::until;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ const MANAGED: &str = "sealedsecrets.bitnami.com/managed";
 const PATCH: &str = "sealedsecrets.bitnami.com/patch";
 const SKIP: &str = "sealedsecrets.bitnami.com/skip-set-owner-references";
 
-/// A Secret `db` of somebody else's, with these annotations.
+/// A foreign Secret `db`, with these annotations.
 fn theirs(peers: &Peers, annotations: &[&str]) -> Value {
     let annotations: serde_json::Map<_, _> =
         annotations.iter().map(|&key| (key.to_owned(), json!("true"))).collect();
@@ -69,7 +69,7 @@ fn a_patched_secret_has_our_items_put_in_and_stays_its_owners() {
     scene.api().merge(&scene.secrets("db"), &json!({"data": {"a": "eA=="}})).unwrap();
     until("drift is healed", || scene.data("db")["a"] == b"ours");
 
-    // It is theirs again when they say so.
+    // Without the annotation the Secret is foreign again.
     peers.until_ready("db");
     scene.api().merge(&scene.secrets("db"), &json!({"metadata": {"annotations": {PATCH: null}}})).unwrap();
     peers.until_stalled("db", "ForeignSecret");
@@ -109,7 +109,7 @@ fn a_secret_without_owner_outlives_its_object_and_is_known_again() {
     peers.until_ready("db");
     assert_eq!(scene.data("db").into_keys().collect::<Vec<_>>(), ["b"]);
 
-    // A copy of the marks is not ours.
+    // A copy of the marks doesn't make a Secret ours.
     let mut copy = scene.secret("db").unwrap();
     copy["metadata"] = json!({"name": "copy", "annotations": copy["metadata"]["annotations"]});
     copy["metadata"]["annotations"][SKIP] = Value::Null;

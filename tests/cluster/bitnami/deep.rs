@@ -1,4 +1,5 @@
-//! Objects that are too deep for a reader that calls itself: a list is one text, and must be read whatever is in it.
+//! Objects that are nested too deep for a recursive reader. A list is one text, so it must be readable whatever
+//! is in it.
 
 use seal_tests::control_plane::{succeed, succeed_with};
 use seal_tests::wait::until;
@@ -6,7 +7,7 @@ use serde_json::json;
 
 use super::scene::Peers;
 
-/// As deep as `depth` maps in one another.
+/// Maps nested `depth` times.
 fn nested(key: &str, depth: usize) -> String {
     format!("{{\"{key}\":").repeat(depth) + "{}" + &"}".repeat(depth)
 }
@@ -31,7 +32,7 @@ fn one_object_that_is_too_deep_stops_no_other() {
     succeed_with(&mut plane.kubectl(["create", &namespace, "-f", "-"]), &text);
     until("the watch brings it", || reason() == "Malformed");
 
-    // A Secret whose managedFields are as deep.
+    // A Secret with managedFields of the same depth.
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "deep-fields"}});
     scene.api().create(&scene.secrets(""), &secret).unwrap();
     let fields = format!("{{\"f:metadata\":{{\"f:annotations\":{}}}}}", nested("f:a", 125));
@@ -53,7 +54,7 @@ fn one_object_that_is_too_deep_stops_no_other() {
     peers.seal("beside").item("a", "1").commit();
     peers.until_ready("beside");
 
-    // The lists hold both.
+    // The lists of the next controller hold both objects.
     let _controller = scene.restart(controller);
     peers.seal("before").item("a", "2").commit();
     until("the others are served", || scene.data("before").get("a").is_some_and(|a| a == b"2"));

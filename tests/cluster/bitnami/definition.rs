@@ -1,4 +1,4 @@
-//! The peer's definition of its kind, which knows little of our status; and a cluster without any.
+//! The peer's definition of its kind, which drops most of our status; and a cluster without that definition.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::scene::Peers;
 use crate::cluster::scene::{Scene, condition};
 
-/// As it comes with the real sealed-secrets.
+/// The definition that comes with the real sealed-secrets.
 fn peers_definition() -> Value {
     serde_yaml::from_slice(&fs::read(peer::definition()).unwrap()).unwrap()
 }
@@ -20,11 +20,11 @@ fn native_only() -> Vec<PathBuf> {
     definitions().into_iter().filter(|path| !path.to_string_lossy().contains("bitnami")).collect()
 }
 
-/// README's way over a sealed-secrets that is there already.
+/// README's way from an existing sealed-secrets to our definition.
 #[test]
 fn ours_takes_the_place_of_the_peers_definition_and_what_is_stored_stays() {
     let plane = ControlPlane::start(&native_only()).unwrap();
-    // As Helm installs what a chart has in `crds`.
+    // Helm creates the definitions in a chart's `crds` in this way.
     succeed(plane.kubectl(["create", "-f"]).arg(peer::definition()));
     let namespace = plane.namespace("stored");
     let path = format!("/apis/bitnami.com/v1alpha1/namespaces/{namespace}/sealedsecrets/db");
@@ -77,7 +77,8 @@ fn a_cluster_without_the_peers_kind_is_served_and_the_kind_whenever_it_comes() {
     let good = peers.seal("good").item("a", "1").manifest();
     until("the kind is served", || api.apply(&peers.path("good"), "gitops", true, &good).is_ok());
     let bad = peers.seal("bad").for_place("other", "bad").item("a", "1").commit();
-    // It loses what leaves an item out of the Secret, where ours keeps it: the item is there.
+    // The peer's definition drops the `null` that leaves an item out of the Secret, and ours keeps it. So here
+    // the item is in the Secret.
     let whole = peers.seal("whole").item("a", "1").item("b", "2").omit("a").manifest();
     let dropped = api.create(&peers.path(""), &whole).unwrap();
     assert_eq!(dropped["spec"]["template"]["data"], json!({}));
@@ -87,7 +88,7 @@ fn a_cluster_without_the_peers_kind_is_served_and_the_kind_whenever_it_comes() {
     peers.until_ready("good");
     peers.until_stalled("bad", "CannotOpen");
 
-    // Its definition keeps little of what we said; nothing is said again for that.
+    // The peer's definition drops most of our status. The controller doesn't write it again for that reason.
     let seen = |name: &str| peers.sealed(name);
     let before = [seen("good"), seen("bad")];
     let pruned = |field: &str| before[0]["status"].get(field).is_none();
@@ -97,7 +98,7 @@ fn a_cluster_without_the_peers_kind_is_served_and_the_kind_whenever_it_comes() {
     let table = String::from_utf8(table.stdout).unwrap();
     assert!(table.lines().any(|line| line.starts_with("bad") && line.contains("can't be opened")), "{table}");
     for round in 0..3 {
-        // The label wakes both, and a change of keys would do the same.
+        // The label wakes both objects, and a change of keys would do the same.
         for name in ["good", "bad"] {
             let label = json!({"metadata": {"labels": {"round": round.to_string()}}});
             api.merge(&peers.path(name), &label).unwrap();
@@ -107,7 +108,7 @@ fn a_cluster_without_the_peers_kind_is_served_and_the_kind_whenever_it_comes() {
     assert!(controller.terminate().success());
     let next = scene.start_as_shipped();
     peers.after("much-later");
-    // Nothing is remembered of the Secret: that is no reason to open the object, or to write it.
+    // The status remembers nothing of the Secret. That alone is no reason to open the object or to write it.
     assert_eq!(next.metric("seal_controller_secret_writes_total"), 1, "the later one's");
     for (before, after) in before.iter().zip([seen("good"), seen("bad")]) {
         assert_eq!(before["status"], after["status"]);

@@ -1,4 +1,4 @@
-//! From a SealedSecret of the peer's to its Secret, and what is said of it where the peer's users look.
+//! From a SealedSecret of the peer's to its Secret, with the status and Events that the peer's users look at.
 
 use seal_crds::bitnami::seal_item;
 use seal_crds::foreign::is_unprintable;
@@ -56,7 +56,7 @@ fn what_can_not_be_opened_is_said_in_both_ways_and_once() {
     assert_eq!(peers.scene.secret("bad"), None);
 }
 
-/// What somebody wrote into a manifest reaches whoever reads the status or the Events, on a terminal.
+/// Text that somebody wrote into a manifest reaches the terminal of everybody who reads the status or the Events.
 #[test]
 fn words_of_a_manifest_are_escaped_and_cut_in_status_and_events() {
     let (peers, controller) = Peers::with_controller("words");
@@ -140,7 +140,7 @@ fn templates_are_rendered_and_branch_only_where_a_flag_lets_them() {
     assert_eq!(peers.scene.data("db")["url"], b"yes");
 }
 
-/// A client-side apply sends a merge patch, in which `null` means that the field goes.
+/// A client-side apply sends a merge patch, in which `null` removes the field.
 #[test]
 fn an_item_that_null_leaves_out_is_not_in_the_secret_unless_kubectl_drops_the_null() {
     let (peers, _controller) = Peers::with_controller("omitted");
@@ -173,7 +173,7 @@ fn an_item_that_null_leaves_out_is_not_in_the_secret_unless_kubectl_drops_the_nu
     }
     kubectl(&["apply"], &sealed("client-side", "1"));
     until_its_keys_are("client-side", "1", &["a", "b", "t"]);
-    // Without the null the item is back, and goes again with it.
+    // Without the null the item is back, and with the null it goes again.
     let removed = json!({"spec": {"template": {"data": {"a": null}}}});
     scene.api().merge(&peers.path("replaced"), &removed).unwrap();
     until_its_keys_are("replaced", "2", &["a", "b", "t"]);
@@ -196,7 +196,7 @@ fn scopes_and_namespaces_are_refused_by_the_flags_of_this_format() {
     assert_eq!(peers.scene.secret("wide"), None);
 }
 
-/// Keys are renewed every month, and items are added one by one.
+/// Keys are renewed every month and items are added one by one, so one object has items for many keys.
 #[test]
 fn an_object_whose_items_are_sealed_to_many_keys_is_made_and_all_of_them_are_named() {
     let peers = Peers::new("many-keys");

@@ -1,4 +1,4 @@
-//! One name in both groups: the native object makes the Secret, which never goes or changes its UID on the way.
+//! One name in both groups: the native object makes the Secret, which is never deleted and keeps its UID on the way.
 
 use seal_crds::Scope;
 use seal_crds::keys::Identity;
@@ -22,14 +22,14 @@ fn shared(peers: &Peers<'_>) -> Value {
     })
 }
 
-/// What a Secret is to whoever uses it, and the uid of the object that controls it.
+/// What the users of a Secret see of it, and the UID of the object that controls it.
 fn use_and_controller(secret: &Value) -> (Value, Value, Value) {
     let owners = secret["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
     let controller = owners.into_iter().find(|owner| owner["controller"] == true).unwrap_or_default();
     (uid(secret).clone(), secret["data"].clone(), controller["uid"].clone())
 }
 
-/// Waits until the garbage collector has taken something that was deleted after all that was done before.
+/// Waits until the garbage collector has deleted something that was left to it after all earlier changes.
 fn after_garbage_collection(peers: &Peers<'_>, marker: &str) {
     let scene = &peers.scene;
     scene.seal(marker).item("a", "1").commit();
@@ -57,7 +57,7 @@ fn a_native_object_takes_the_secret_and_the_other_steps_back_until_it_goes() {
         (uid(&before).clone(), json!({"a": "bmV3"}), uid(&native).clone())
     );
 
-    // Neither disturbs the other, and a controller that starts with both there does nothing at all.
+    // Neither object disturbs the other, and a controller that starts with both does nothing at all.
     let controller = scene.restart(controller);
     let stalled = peers.sealed("db");
     scene.nudge("db");
@@ -65,12 +65,12 @@ fn a_native_object_takes_the_secret_and_the_other_steps_back_until_it_goes() {
     assert_eq!((scene.secret("db").unwrap(), peers.sealed("db")), (taken.clone(), stalled));
     assert_eq!(controller.metric("seal_controller_secret_writes_total"), 1, "the later one's");
 
-    // The end of the migration.
+    // The end of the migration: the peer's object is deleted.
     scene.api().delete(&peers.path("db")).unwrap();
     after_garbage_collection(&peers, "much-later");
     assert_eq!(use_and_controller(&scene.secret("db").unwrap()), use_and_controller(&taken));
 
-    // And back.
+    // And back to the peer's object.
     peers.seal("db").item("a", "old").commit();
     peers.until_stalled("db", "Superseded");
     shared(&peers);
@@ -83,7 +83,7 @@ fn a_native_object_takes_the_secret_and_the_other_steps_back_until_it_goes() {
     );
 }
 
-/// Under a tool that deletes what is gone from Git before it creates what is new.
+/// As with a tool that deletes what is gone from Git before it creates what is new.
 #[test]
 fn an_orphaned_secret_outlives_its_object_and_belongs_to_the_native_one_that_comes() {
     let (peers, mut controller) = Peers::with_controller("orphan");
@@ -109,7 +109,7 @@ fn an_orphaned_secret_outlives_its_object_and_belongs_to_the_native_one_that_com
     drop(controller);
 }
 
-/// What kubeseal sealed cluster-wide, migrated as it is, under default flags.
+/// An object that kubeseal sealed cluster-wide and that was migrated as it is, under default flags.
 #[test]
 fn a_native_object_that_is_refused_leaves_the_secret_with_the_other_until_it_is_ready() {
     let (peers, mut controller) = Peers::with_controller("refused");
@@ -136,7 +136,7 @@ fn a_native_object_that_is_refused_leaves_the_secret_with_the_other_until_it_is_
     assert_eq!(uid(&scene.secret("db").unwrap()), uid(&before));
     assert!(says_why().is_some());
 
-    // The flag is what was missing.
+    // Only the flag was missing.
     assert!(controller.terminate().success());
     let _controller = scene.start(&["--allowed-scopes=strict,namespace-wide,cluster-wide"]);
     let native = scene.until_ready("db");
@@ -147,7 +147,7 @@ fn a_native_object_that_is_refused_leaves_the_secret_with_the_other_until_it_is_
         (uid(&before).clone(), before["data"].clone(), uid(&native).clone())
     );
 
-    // README: delete what says Superseded.
+    // README says to delete an object that is `Superseded`.
     scene.api().delete(&peers.path("db")).unwrap();
     after_garbage_collection(&peers, "much-later");
     assert_eq!(use_and_controller(&scene.secret("db").unwrap()), use_and_controller(&taken));
@@ -173,7 +173,7 @@ fn a_native_object_that_fails_after_it_took_the_secret_over_keeps_it() {
     peers.until_stalled("db", "Superseded");
     assert_eq!(scene.secret("db").unwrap(), taken, "neither takes it from the other");
 
-    // Once it is gone, somebody has to make it.
+    // Once the Secret is gone, one of the objects has to make it.
     scene.api().delete(&scene.secrets("db")).unwrap();
     until("the other makes it", || {
         scene.secret("db").is_some_and(|secret| secret["data"] == json!({"a": "b2xk"}))
@@ -189,7 +189,7 @@ fn a_native_object_that_fails_after_it_took_the_secret_over_keeps_it() {
 fn a_native_object_for_another_cluster_never_takes_the_secret() {
     let (peers, _controller) = Peers::with_controller("elsewhere");
     let scene = &peers.scene;
-    // The native one first: then there is no Secret to take over.
+    // The native object comes first, so there is no Secret to take over.
     let elsewhere = NamedRecipient { recipient: Identity::generate().recipient().clone(), name: None };
     let manifest = scene.seal("db").item("a", "new").to(&elsewhere).manifest();
     scene.commit(&manifest).unwrap();
@@ -207,7 +207,7 @@ fn a_native_object_for_another_cluster_never_takes_the_secret() {
     assert_eq!(use_and_controller(&scene.secret("db").unwrap()), use_and_controller(&secret));
 }
 
-/// As under a tool that prunes what Git no longer has, without a look at what became of the rest.
+/// As with a tool that prunes what Git no longer has, without a look at the other objects.
 #[test]
 fn an_object_that_is_deleted_before_it_was_superseded_leaves_the_secret_to_the_native_one() {
     let (peers, _controller) = Peers::with_controller("pruned");
@@ -255,7 +255,7 @@ fn a_secret_that_outlives_its_object_is_never_owned_by_it_in_any_way() {
     peers.after("later");
     assert_eq!(owners("db"), [uid(&native).clone()]);
 
-    // One that an earlier version, or somebody, has put there goes.
+    // An owner reference that an earlier version, or a person, has put there is removed.
     for (name, kept) in [("db", vec![uid(&native).clone()]), ("alone", vec![])] {
         let object = peers.sealed(name);
         let mut all = scene.secret(name).unwrap()["metadata"]["ownerReferences"].as_array().cloned();

@@ -1,6 +1,6 @@
-//! A scene whose controller has a sealing key of the peer's, and what is sealed to it.
+//! A scene whose controller has a sealing key of the peer's, and objects sealed to it.
 //!
-//! Invariant: the key is that of the contract's test data, so no test waits for one to be made.
+//! Invariant: the key is the one in the contract's test data, so no test waits for a key to be made.
 
 use seal_crds::bitnami::{scope_annotation, seal_item};
 use seal_crds::keys::Certificate;
@@ -20,12 +20,12 @@ pub(crate) struct Peers<'p> {
 }
 
 impl Peers<'static> {
-    /// With the key in place, but no controller yet.
+    /// A scene with the key in place, but no controller yet.
     pub(crate) fn new(prefix: &str) -> Self {
         Self::on(Scene::new(prefix))
     }
 
-    /// With a controller that is ready.
+    /// A scene with a controller that is ready.
     pub(crate) fn with_controller(prefix: &str) -> (Self, Controller) {
         let peers = Self::new(prefix);
         let controller = peers.scene.start(&[]);
@@ -44,7 +44,7 @@ impl<'p> Peers<'p> {
         Self { scene }
     }
 
-    /// The path of a SealedSecret; of all, where the name is empty.
+    /// The path of a SealedSecret; of the collection if the name is empty.
     pub(crate) fn path(&self, name: &str) -> String {
         path("/apis/bitnami.com/v1alpha1", &self.scene.namespace, "sealedsecrets", name)
     }
@@ -78,7 +78,7 @@ impl<'p> Peers<'p> {
         self.until_it_says(name, "Ready", "InSync").0
     }
 
-    /// The message, as soon as it is stalled for this reason.
+    /// The message, as soon as the object is Stalled for this reason.
     #[track_caller]
     pub(crate) fn until_stalled(&self, name: &str, reason: &str) -> String {
         self.until_it_says(name, "Stalled", reason).1
@@ -98,14 +98,14 @@ impl<'p> Peers<'p> {
         })
     }
 
-    /// Waits until the controller has looked at something that comes after all that was done before.
+    /// Waits until the controller has acted on a change that comes after all earlier ones.
     #[track_caller]
     pub(crate) fn after(&self, marker: &str) {
         self.seal(marker).item("a", "1").commit();
         self.until_ready(marker);
     }
 
-    /// How often a controller of this scene wrote a Secret, by the audit log.
+    /// How often the controllers of this scene wrote a Secret, by the audit log.
     pub(crate) fn writes(&self, name: &str) -> usize {
         let reads = ["get", "list", "watch"];
         let requests = self.scene.requests().into_iter().filter(|request| {
@@ -128,7 +128,7 @@ pub(crate) struct Sealing<'a> {
 }
 
 impl Sealing<'_> {
-    /// Of another scope than strict, from here on.
+    /// Sets another scope than strict, for the items that follow.
     pub(crate) fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         if let Some(annotation) = scope_annotation(scope) {
@@ -137,7 +137,7 @@ impl Sealing<'_> {
         self
     }
 
-    /// Sealed for another place than it is committed in, from here on.
+    /// Seals the items that follow for another place than the object is committed in.
     pub(crate) fn for_place(mut self, namespace: &str, name: &str) -> Self {
         self.place = Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() };
         self
@@ -165,7 +165,7 @@ impl Sealing<'_> {
         self
     }
 
-    /// Of the template.
+    /// Adds an annotation to the template.
     pub(crate) fn annotation(mut self, key: &str, value: &str) -> Self {
         self.manifest["spec"]["template"]["metadata"]["annotations"][key] = json!(value);
         self
@@ -186,7 +186,7 @@ impl Sealing<'_> {
         self.manifest
     }
 
-    /// Commits it; the object.
+    /// Commits the object, and returns it.
     #[track_caller]
     pub(crate) fn commit(self) -> Value {
         self.peers.commit(&self.manifest)

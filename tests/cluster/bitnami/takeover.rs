@@ -1,4 +1,4 @@
-//! Secrets as the peer's controller leaves them: taken over by one write, which changes no value.
+//! Secrets as the peer's controller leaves them. One write takes them over, and it changes no value.
 
 use seal_tests::wait::until;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::scene::Peers;
 
 const MARK: &str = "argocd.argoproj.io/tracking-id";
 
-/// The Secret that the peer makes of the object: everything copied, owner reference included.
+/// The Secret that the peer makes of the object: everything is copied, and the owner reference is included.
 fn made_by_peer(peers: &Peers, object: &Value, data: &Value) -> Value {
     let name = object["metadata"]["name"].as_str().unwrap();
     let template = &object["spec"]["template"];
@@ -63,7 +63,8 @@ fn what_the_peer_made_is_taken_over_by_one_write_that_changes_metadata_only() {
     }
     assert_eq!(controller.metric("seal_controller_heals_total"), 0);
 
-    // From then on it is one of ours: what goes from the object goes from the Secret, and a restart finds it right.
+    // From then on it is one of ours: an item removed from the object is removed from the Secret, and a restart
+    // finds it right.
     let after: Vec<_> = objects.iter().map(|(name, _)| scene.secret(name).unwrap()).collect();
     let _controller = scene.restart(controller);
     peers.after("later");
@@ -75,7 +76,7 @@ fn what_the_peer_made_is_taken_over_by_one_write_that_changes_metadata_only() {
     assert!(scene.secret("usual").unwrap()["metadata"]["labels"].is_null());
 }
 
-/// The Secret is somebody's; the peer has put its items in, and its part of the annotations.
+/// The Secret belongs to another owner; the peer has put its items in, and its part of the annotations.
 #[test]
 fn what_the_peer_patched_is_taken_over_by_one_write_and_stays_its_owners() {
     let peers = Peers::new("patched");
@@ -114,7 +115,7 @@ fn back_to_the_peer_and_to_us_again_is_one_write_each() {
     let object = peers.seal("db").item("a", "1").annotation(MARK, "x").commit();
     peers.until_ready("db");
     assert!(controller.terminate().success());
-    // What the peer writes over ours: its annotations, its owner reference.
+    // The peer writes its annotations and its owner reference over ours.
     let mut theirs = scene.secret("db").unwrap();
     theirs["metadata"]["annotations"] = json!({MARK: "x"});
     theirs["metadata"]["ownerReferences"] = json!([{
@@ -146,7 +147,7 @@ fn what_changed_while_nobody_was_there_is_written_and_what_is_gone_goes() {
     let peers = Peers::new("stale");
     let object = peers.seal("db").item("a", "new").commit();
     made_by_peer(&peers, &object, &json!({"a": "b2xk", "gone": "MQ=="}));
-    // Not the peer's, so it stays.
+    // These fields aren't the peer's, so they stay.
     let mine = json!({"data": {"mine": "MQ=="}, "metadata": {"annotations": {"example.com/mine": "1"}}});
     peers.scene.api().merge(&peers.scene.secrets("db"), &mine).unwrap();
     let _controller = peers.scene.start(&[]);

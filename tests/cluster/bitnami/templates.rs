@@ -1,4 +1,5 @@
-//! Go templates on a real kube-apiserver: what it takes, and that none keeps the controller from its work.
+//! Go templates on a real kube-apiserver: which results it takes, and that no template keeps the controller from
+//! its work.
 //!
 //! Not what they render to (`tests/gotemplate.rs`).
 
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use super::scene::Peers;
 use crate::endless::doubling;
 
-/// An object with this text as one of its templates.
+/// An object with this text as a template of this key.
 fn with(peers: &Peers<'_>, name: &str, key: &str, text: &str) -> Value {
     let mut manifest = peers.seal(name).item("a", "x").manifest();
     manifest["spec"]["template"]["data"] = json!({ key: text });
@@ -30,7 +31,7 @@ fn templates_that_never_end_keep_the_controller_from_nothing() {
         let message = peers.until_stalled(name, "InvalidTemplate");
         assert!(message.ends_with("the template is too much work"), "{message}");
     }
-    // Once more, and told to end in the midst of it.
+    // The same objects change, and the controller is told to end in the middle of its work.
     for name in names {
         peers.commit(&with(&peers, name, "t", &format!("{} ", doubling())));
     }
@@ -39,7 +40,7 @@ fn templates_that_never_end_keep_the_controller_from_nothing() {
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 }
 
-/// Beside so many labels, etcd would refuse what the template makes of one value, and take what it makes of the other.
+/// With this many labels, etcd would refuse the template's result for one value, and take the result for the other.
 #[test]
 fn how_much_is_stored_tells_nothing_of_an_item() {
     let (peers, _controller) = Peers::with_controller("stored");
@@ -68,7 +69,7 @@ fn the_api_server_takes_a_docker_configuration_whatever_the_items_in_it_are() {
         ("a\"b", "a\"b"),
         ("a\\", "a\\"),
         ("\u{1}\u{7f}\u{7}\n", "\u{1}\u{7f}\u{7}\n"),
-        // Escaped before it was sealed, for the string that it stands in.
+        // The value was escaped before it was sealed, to fit into the string around it.
         (r"a\tb", "a\tb"),
         ("\",\"b\":1e999,\"c\":\"", "\",\"b\":1e999,\"c\":\""),
     ]

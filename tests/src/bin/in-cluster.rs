@@ -1,8 +1,8 @@
 //! Becomes a program that finds a service account where a Pod does: `in-cluster ACCOUNT PROGRAM [ARGUMENT…]`.
 //!
-//! `ACCOUNT` is a directory with the files that a kubelet would mount. For programs that know no other way to
-//! the API, in a mount namespace that has been made for it. Invariant: nothing is written but on a file system
-//! in memory, which goes with the namespace.
+//! `ACCOUNT` is a directory with the files that a kubelet would mount. For programs that know no other way to the
+//! API, in a mount namespace that was made for them. Invariant: it writes only to a file system in memory, which
+//! goes with the namespace.
 
 use std::ffi::CStr;
 use std::fs;
@@ -26,10 +26,10 @@ fn run() -> io::Result<std::convert::Infallible> {
     let mut args = std::env::args_os().skip(1);
     let mut next = || args.next().ok_or_else(|| io::Error::other("ACCOUNT PROGRAM [ARGUMENT…]"));
     let (account, program) = (next()?, next()?);
-    // On most machines a link to /run, and links aren't mounted on.
+    // On most machines this is a link to /run, and nothing can be mounted on a link.
     let run = fs::canonicalize(RUN)?;
-    // The parent's is the one of whoever runs the tests; where it can't be read, users have namespaces, and the
-    // kernel lets us mount in our own only.
+    // Refuse to mount in the namespace of whoever runs the tests, which is the parent's. If it can't be read,
+    // this is a user namespace, and the kernel lets us mount only in our own.
     let parent = format!("/proc/{}/ns/mnt", std::os::unix::process::parent_id());
     if fs::read_link(parent)
         .is_ok_and(|parent| fs::read_link("/proc/self/ns/mnt").is_ok_and(|own| own == parent))

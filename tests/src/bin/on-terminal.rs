@@ -1,10 +1,10 @@
-//! Becomes a program whose terminal is the one that is named: `on-terminal PTY STREAMS PROGRAM [ARGUMENT…]`.
+//! Becomes a program that has the named terminal: `on-terminal PTY STREAMS PROGRAM [ARGUMENT…]`.
 //!
-//! `STREAMS` are those of `i`, `o` and `e` that are the terminal; the others stay what they are. For tests of
-//! what a person sees, who types into the other end. A program of its own, because what it does between fork
-//! and exec can't be written there without `unsafe`.
+//! `STREAMS` is any of `i`, `o` and `e`: those streams become the terminal, and the others stay as they are. For
+//! tests in which a person sees the output and types at the other end. It is a program of its own, because its
+//! steps between fork and exec can't be written there without `unsafe`.
 //!
-//! Invariant: the program has no other terminal, whatever the tests were started from.
+//! Invariant: the program has no other terminal, wherever the tests were started.
 
 use std::fs::File;
 use std::io;

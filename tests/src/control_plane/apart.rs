@@ -1,13 +1,13 @@
-//! A control plane in a network of its own, with a place for what serves there the way a Pod does.
+//! A control plane in a network of its own, in which programs can serve as a Pod does.
 //!
-//! kube-apiserver leads clients to a Service only at the address of a Pod, and refuses loopback ones; on a
-//! machine's own network such an address would be the machine's, and the ports others'. Here it is
-//! [`POD_ADDRESS`], and whoever is inside has all its ports. The API itself is served on the same address and
-//! port inside and outside, so one kubeconfig is good for both.
+//! kube-apiserver forwards clients to a Service only at the address of a Pod, and refuses loopback addresses. On
+//! the machine's own network such an address would belong to the machine, and its ports to others. Here the
+//! address is [`POD_ADDRESS`], and the programs inside have all its ports. The API itself is served on the same
+//! address and port inside and outside, so one kubeconfig is good for both.
 //!
-//! It takes root, or a kernel that gives users namespaces, and the programs unshare and nsenter of util-linux.
+//! It needs root, or a kernel that gives users namespaces, and the programs unshare and nsenter of util-linux.
 //!
-//! Invariant: a network goes with the last process in it, and each of those dies with this process.
+//! Invariant: a network goes with the last process in it, and each of those processes dies with this process.
 
 use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, TcpListener};
@@ -20,7 +20,7 @@ use super::ControlPlane;
 use crate::wait::eventually;
 use crate::{proxy, toolchain};
 
-/// The address of every Pod, in a network where nobody else is.
+/// The address of every Pod, in a network that nothing else shares.
 pub const POD_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 /// The socket in the control plane's directory that leads to kube-apiserver from outside.
 pub const GATE: &str = "api.sock";
@@ -29,7 +29,7 @@ impl ControlPlane {
     /// As [`ControlPlane::start`], in a network of its own.
     ///
     /// # Errors
-    /// When it can't be started, with the tail of the log of what failed.
+    /// When it can't be started, with the end of the log of the program that failed.
     pub fn start_apart(crds: &[PathBuf]) -> Result<Self, String> {
         let said = |error| format!("there is no free port: {error}");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(said)?;
@@ -72,8 +72,8 @@ impl ControlPlane {
         command
     }
 
-    /// Declares what listens at a port of [`POD_ADDRESS`] as a Service: there is no kubelet to say that it is a
-    /// Pod, and no controller to say that the Service leads to it.
+    /// Declares a port of [`POD_ADDRESS`] as a Service: no kubelet is there to report the Pod, and no controller
+    /// to connect the Service to it.
     ///
     /// # Panics
     /// When the namespace is missing.
@@ -91,7 +91,7 @@ impl ControlPlane {
             json!({"spec": {"automountServiceAccountToken": false,
                 "containers": [{"name": name, "image": "none", "ports": [{"containerPort": port}]}]}}),
         );
-        // Refused until a controller has made the namespace's service account.
+        // The API server refuses the Pod until a controller has made the namespace's service account.
         eventually("the Pod is declared", || self.api.apply(&path("pods"), "test", true, &pod));
         let address = POD_ADDRESS.to_string();
         let status = json!({"status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}});
@@ -108,7 +108,7 @@ impl ControlPlane {
     }
 }
 
-/// A program that dies with the thread that starts it, also when this process is killed.
+/// A program that dies with the thread that starts it, even when this process is killed.
 #[must_use]
 pub fn dying_with_us(program: impl AsRef<OsStr>) -> Command {
     let [supervisor, flag, pid] = bound_to_us();
@@ -117,7 +117,7 @@ pub fn dying_with_us(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// What binds the rest of a command line to us: see `bin/control-plane`.
+/// The beginning of a command line that binds the rest of it to this process: see `bin/control-plane`.
 fn bound_to_us() -> [OsString; 3] {
     let pid = std::process::id().to_string();
     [toolchain::own("control-plane").into(), "--die-with-parent".into(), pid.into()]

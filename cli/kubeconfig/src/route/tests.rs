@@ -1,7 +1,7 @@
-//! From a kubeconfig and an environment to what is connected to, and over the wire of this machine.
+//! From a kubeconfig and an environment to the connection, and requests over the loopback of this machine.
 //!
-//! Not TLS and proxies over it, which need real servers and processes: `tests/way`. Invariant: no request leaves this
-//! machine.
+//! Not TLS and proxies over it, which need real servers and processes: `tests/way`. Invariant: no request leaves
+//! this machine.
 
 use std::{
     fs,
@@ -43,7 +43,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// Answers as many requests with 401 or 404 as there are codes, and gives what each said of who asks.
+/// Answers each request with the next code, 401 or 404, and returns the `Authorization` header of each request.
 fn serve(codes: &'static [u16]) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
@@ -169,7 +169,7 @@ fn credentials_go_over_tls_or_stay_on_this_machine() {
     for plain in ["http://api.example", "http://127.0.0.1, proxy-url: 'http://proxy.example'"] {
         assert!(!sent(plain), "{plain}");
     }
-    // Nobody is asked to log in for nothing, either.
+    // No login program runs where its credentials wouldn't be sent.
     let exec = "exec: {apiVersion: client.authentication.k8s.io/v1, command: /no/such}";
     let route = route("server: 'http://api.example'", exec).unwrap();
     assert!(block_on(route.login.credentials()).is_ok());
@@ -194,7 +194,7 @@ fn clients_of_one_route_send_what_one_login_gave() {
             assert_eq!(ask(client).await.unwrap(), 404);
         }
         assert_eq!(counted(), 1);
-        // The token was taken back: the answer is handed on, and the next request has another.
+        // The server refuses the token: the caller gets the answer, and the next request gets another token.
         assert_eq!(ask(&one).await.unwrap(), 401);
         assert_eq!(counted(), 1);
         assert_eq!(ask(&other).await.unwrap(), 404);
@@ -262,7 +262,7 @@ fn a_pod_asks_as_its_service_account_with_the_token_of_the_time() {
     );
 }
 
-/// The invariant of the crate, for what reaches kube: whatever text stands in the fields.
+/// Holds the invariant of the crate for everything that reaches kube, with any text in any field.
 #[test]
 fn no_text_in_any_field_panics() {
     let texts = [

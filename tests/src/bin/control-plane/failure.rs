@@ -1,7 +1,7 @@
-//! Why there is no control plane, or none any more.
+//! The reasons why a control plane doesn't start, or ends.
 //!
 //! Not a chain of causes: each failure carries the end of the log that explains it, since the log itself is
-//! removed with the directory. Invariant: whoever reads a failure needs no other file.
+//! removed with the directory. Invariant: the reader of a failure needs no other file.
 
 use std::fmt;
 use std::fs;
@@ -15,10 +15,10 @@ use crate::PATIENCE;
 
 const LOG_TAIL: usize = 4000;
 
-/// Why there is no control plane, or none any more.
+/// The reason why a control plane doesn't start, or ends.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Asked to, so no failure to whoever asked.
+    /// The supervisor was asked to stop: its exit code says success.
     Stopped,
     Missing(toolchain::Missing),
     Died {

@@ -1,4 +1,4 @@
-//! What the three programs are started with: flags, keys, tokens and policies.
+//! The inputs of the three programs: flags, keys, tokens and policies.
 //!
 //! Invariant: keys and tokens are new each time; nothing of the machine's own configuration is read.
 
@@ -14,8 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-/// Relative names, because programs run in the control plane's directory: the
-/// path of a Unix socket may have no more than 107 bytes.
+/// The flags of etcd. File names are relative, because programs run in the control plane's directory: the path of
+/// a Unix socket may have no more than 107 bytes.
 pub(crate) const ETCD_ARGS: &[&str] = &[
     "--name=seal",
     "--data-dir=etcd",
@@ -24,9 +24,9 @@ pub(crate) const ETCD_ARGS: &[&str] = &[
     "--listen-peer-urls=unix://etcd-peer.sock",
     "--initial-advertise-peer-urls=unix://etcd-peer.sock",
     "--initial-cluster=seal=unix://etcd-peer.sock",
-    // There is nothing to keep over a crash.
+    // Its data needn't survive a crash.
     "--unsafe-no-fsync",
-    // It elects itself; the default makes everybody wait for a second.
+    // etcd elects itself; with the default every start waits for a second.
     "--heartbeat-interval=20",
     "--election-timeout=200",
     "--log-level=warn",
@@ -47,7 +47,7 @@ pub(crate) const API_SERVER_ARGS: &[&str] = &[
     "--service-account-signing-key-file=service-account.key",
     "--audit-policy-file=audit-policy.json",
     "--audit-log-path=audit.log",
-    // Written before the next request of that connection is served, never rotated away.
+    // The log is written before the next request of that connection is served, and is never rotated away.
     "--audit-log-mode=blocking",
     "--audit-log-maxsize=100000",
 ];
@@ -61,13 +61,13 @@ pub(crate) const CONTROLLER_MANAGER_ARGS: &[&str] = &[
     "--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,\
      serviceaccount-token-controller,root-ca-certificate-publisher-controller,\
      clusterrole-aggregation-controller",
-    // Tests wait for the garbage collector, so it doesn't wait for itself.
+    // Tests wait for the garbage collector, so its own limits shouldn't slow it down.
     "--kube-api-qps=500",
     "--kube-api-burst=1000",
 ];
 
 pub(crate) fn write_inputs(dir: &Path, token: &str) -> io::Result<()> {
-    // The form that holds both halves for Kubernetes; of PKCS #8 it reads only the private one.
+    // Kubernetes reads both halves of the key only from this form; from PKCS #8 it reads only the private one.
     let key: EcPrivateKeyRfc5915Der<'_> = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
         .and_then(|pair| pair.private_key().as_der())
         .map_err(io::Error::other)?;

@@ -1,22 +1,19 @@
-//! Starts a Kubernetes control plane on free ports, says where it is, keeps it
-//! until stdin is closed or a signal comes, and leaves nothing behind.
+//! Starts a Kubernetes control plane on free ports, prints how to reach it, keeps it until stdin is closed or a
+//! signal comes, and leaves nothing behind.
 //!
-//! Run by `control_plane.rs` of this crate with both ends piped (one line of
-//! JSON, an [`Announcement`]), or by hand from a terminal (the path of a
-//! kubeconfig; Ctrl-C ends it). Arguments are files of CRDs to install before the
-//! controllers start. It is not a cluster: no nodes, no scheduler, no DNS.
+//! Run by `control_plane.rs` of this crate with both ends piped (one line of JSON, an [`Announcement`]), or by
+//! hand from a terminal (the path of a kubeconfig; Ctrl-C ends it). Arguments are files of CRDs to install before
+//! the controllers start. It is not a cluster: it has no nodes, no scheduler and no DNS.
 //!
-//! With `--apart PORT` first, it and all it starts are in a network of their own, where kube-apiserver has that
-//! port; see [`network`].
+//! With `--apart PORT` first, it and all its children are in a network of their own, where kube-apiserver has
+//! that port; see [`network`].
 //!
-//! With `--die-with-parent PID PROGRAM [ARGUMENT…]` it becomes that program
-//! instead, and the kernel kills it when its parent dies: how it starts its own
-//! children, and how tests start theirs.
+//! With `--die-with-parent PID PROGRAM [ARGUMENT…]` it becomes that program instead, and the kernel kills it when
+//! its parent dies. It starts its own children like this, and tests start theirs.
 //!
-//! Invariant: whatever ends this process ends its children. An orderly end
-//! kills them and removes their directory; should it be killed itself, the
-//! kernel kills them ([`die_with_parent`]), and the next run removes the
-//! directory ([`sweep`]).
+//! Invariant: however this process ends, its children end too. An orderly end kills them and removes their
+//! directory. If this process is killed, the kernel kills them ([`die_with_parent`]), and the next run removes
+//! the directory ([`sweep`]).
 
 mod failure;
 mod inputs;
@@ -43,12 +40,12 @@ use process::{DIE_WITH_PARENT, Process, die_with_parent};
 use scratch::{Scratch, sweep};
 use stop::Stop;
 
-/// For each program to become ready. Generous, because a machine that compiles
-/// at the same time takes ten times as long; a program that dies is noticed at once.
+/// How long each program may take to become ready. Generous, because a machine that compiles at the same time
+/// takes ten times as long; a program that dies is noticed at once.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
-/// Free ports are found by asking for one and giving it back, so another
-/// process may take it first.
+/// How many ports to try. A free port is found by asking for one and giving it back, so another process may take
+/// it first.
 const PORT_ATTEMPTS: u32 = 5;
 const APART: &str = "--apart";
 
@@ -68,7 +65,7 @@ fn main() -> ExitCode {
     match run(&crds, port, by_hand) {
         Ok(()) | Err(Failure::Stopped) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Whoever piped our stdout reads one line of it; a later failure has only stderr.
+            // A parent that piped our stdout reads one line of it; a later failure goes to stderr only.
             if by_hand || announce(&Announcement::Failed(failure.to_string())).is_err() {
                 let _ = writeln!(io::stderr(), "control-plane: {failure}");
             }
@@ -104,10 +101,9 @@ fn run(crds: &[PathBuf], apart: Option<u16>, by_hand: bool) -> Result<(), Failur
 
 /// Starts the three programs, each when the one before it serves.
 ///
-/// Expected flow: keys and tokens are new each time and die with the directory;
-/// etcd listens on a socket in it, so nobody but us reaches it, at no port;
-/// kube-apiserver makes its own serving certificate, which clients are told to
-/// trust; kube-controller-manager comes last, when the CRDs are served.
+/// Expected flow: keys and tokens are new each time and are removed with the directory. etcd listens on a socket
+/// in the directory and on no port, so no other program reaches it. kube-apiserver makes its own serving
+/// certificate, which clients are told to trust. kube-controller-manager comes last, when the CRDs are served.
 fn start(
     scratch: &Scratch,
     crds: &[PathBuf],
@@ -118,7 +114,7 @@ fn start(
     let token = new_token().map_err(Failure::io("make a token"))?;
     write_inputs(dir, &token).map_err(Failure::io("write keys and policies"))?;
 
-    // Killed in order, controllers first: nobody then complains about a missing server.
+    // Processes are killed in order, controllers first, so that none complains about a missing server.
     let etcd = Process::spawn(dir, "etcd", ETCD_ARGS.iter().map(ToString::to_string))?;
     let (api_server, access) = start_api_server(dir, port, &token, stop)?;
     for crd in crds {
@@ -173,8 +169,8 @@ fn start_api_server(
     }
 }
 
-/// Waits until kube-apiserver is ready, and writes the kubeconfig on the way,
-/// as soon as the certificate is there that it has to name.
+/// Waits until kube-apiserver is ready. Writes the kubeconfig on the way, as soon as the certificate that it
+/// names is there.
 fn serves(
     api_server: &mut Process,
     dir: &Path,
@@ -194,7 +190,7 @@ fn serves(
                 return Ok(());
             }
         }
-        // In this order: a failure to start is a better answer than slowness.
+        // Checked in this order: a failure to start explains more than slowness.
         api_server.still_running()?;
         if Instant::now() > deadline {
             return Err(Failure::Slow { name: api_server.name, log: tail(&api_server.log) });

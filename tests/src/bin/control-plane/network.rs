@@ -1,8 +1,8 @@
-//! A network of this process's own: loopback, and one address that isn't loopback, as a Pod has it.
+//! A network of this process's own: loopback, and one other address, as a Pod has it.
 //!
-//! Not how one is made: whoever starts the supervisor does that (`control_plane/apart.rs`). No program is asked
-//! to set the addresses, because not every machine has one. Invariant: nothing leaves this network; the only
-//! way in is a Unix socket in the control plane's directory.
+//! Not the making of the network namespace, which the starter of the supervisor does (`control_plane/apart.rs`).
+//! No other program sets the addresses, because not every machine has one that can. Invariant: nothing leaves
+//! this network; the only way in is a Unix socket in the control plane's directory.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -38,14 +38,14 @@ pub(crate) fn raise() -> io::Result<()> {
         AddressFamily::NETLINK,
         SocketType::RAW,
         SocketFlags::CLOEXEC,
-        // The protocol of number 0 is rtnetlink.
+        // None is protocol 0, which is rtnetlink.
         None,
     )?;
     request(&socket, RTM_NEWLINK, &link_up())?;
     request(&socket, RTM_NEWADDR, &address(POD_ADDRESS))
 }
 
-/// Serves what listens at `server` in this network through a Unix socket, which is in no network.
+/// Serves the program at `server` in this network through a Unix socket, which belongs to no network.
 ///
 /// # Errors
 /// When the socket can't be made.
@@ -53,14 +53,14 @@ pub(crate) fn open_gate(path: &Path, server: SocketAddr) -> io::Result<()> {
     let gate = UnixListener::bind(path)?;
     thread::spawn(move || {
         for client in gate.incoming().flatten() {
-            // A client that comes too early or goes away is told by the closed connection.
+            // A client that comes too early gets a closed connection; one that goes away needs no answer.
             let _ = TcpStream::connect(server).and_then(|server| splice(&client, &server));
         }
     });
     Ok(())
 }
 
-/// `struct ifinfomsg`: family, type, index, flags, and which of the flags to change.
+/// `struct ifinfomsg`: family, type, index, flags, and the mask of flags to change.
 fn link_up() -> Vec<u8> {
     [[0; 4], LOOPBACK.to_ne_bytes(), IFF_UP.to_ne_bytes(), IFF_UP.to_ne_bytes()].concat()
 }

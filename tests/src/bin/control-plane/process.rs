@@ -1,7 +1,7 @@
-//! A program that ends with whoever started it.
+//! A program that ends with its parent.
 //!
-//! Not a supervisor of its own: what ended stays ended. Invariant: no process outlives its parent, even when
-//! that is killed and can't do anything about it.
+//! Not a supervisor of its own: a program that ended isn't started again. Invariant: no process outlives its
+//! parent, even when the parent is killed and can't do anything about it.
 
 use std::fs::File;
 use std::io;
@@ -26,8 +26,8 @@ pub(crate) struct Process {
 impl Process {
     /// Runs a program of the toolchain in `dir`, with its output in a log there.
     ///
-    /// Caveat: to be called on the main thread only, since the kernel's parent
-    /// death signal comes when the *thread* ends that started the child.
+    /// Caveat: call it on the main thread only. The kernel sends the parent death signal when the *thread* ends
+    /// that started the child.
     pub(crate) fn spawn(
         dir: &Path,
         name: &'static str,
@@ -63,17 +63,17 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only for a child that is gone already.
+        // Both calls fail only for a child that has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Becomes the program that the arguments name (after the process id of the
-/// parent), to be killed when the parent dies; comes back only with an error.
+/// Becomes the program that the arguments name (after the process id of the parent), which the kernel kills when
+/// the parent dies. Returns only with an error.
 ///
-/// A program of its own rather than a step between fork and exec, because the
-/// latter can't be written without `unsafe`; the setting survives exec.
+/// A program of its own rather than a step between fork and exec, because such a step can't be written without
+/// `unsafe`. The setting survives exec.
 pub(crate) fn die_with_parent(args: &[std::ffi::OsString]) -> io::Error {
     let [parent, program, args @ ..] = args else {
         return io::Error::other("for internal use: --die-with-parent PID PROGRAM [ARGUMENT…]");
@@ -83,7 +83,7 @@ pub(crate) fn die_with_parent(args: &[std::ffi::OsString]) -> io::Error {
     {
         return error.into();
     }
-    // It may have died before the line above, and then nobody tells us.
+    // The parent may have died before the line above, and then no signal comes.
     if *parent != *std::os::unix::process::parent_id().to_string() {
         return io::Error::other("the parent is gone");
     }

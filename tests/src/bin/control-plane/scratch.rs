@@ -1,7 +1,7 @@
-//! The directory of one control plane, and what is left of those whose supervisor was killed.
+//! The directory of one control plane, and the directories that killed supervisors left behind.
 //!
-//! Invariant: a directory goes with its owner, at the latest when the next supervisor starts; one whose owner
-//! lives is never touched.
+//! Invariant: a directory is removed with its owner, at the latest when the next supervisor starts; the directory
+//! of a living owner is never touched.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,14 +10,15 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
-/// etcd alone allocates 128 MiB at once; many containers have 64 MiB of shared memory.
+/// The space that a control plane needs. etcd alone allocates 128 MiB at once; many containers have 64 MiB of
+/// shared memory.
 const ROOM: u64 = 1 << 30;
 const DIR_PREFIX: &str = "seal-control-plane-";
 /// A directory younger than this may belong to a process that is about to lock it.
 const SWEEP_AGE: Duration = Duration::from_secs(60);
 
-/// The directory of one control plane, in memory if there is room. Dropping it
-/// removes it; a lock on it says that its owner lives.
+/// The directory of one control plane, in memory if there is room. Dropping it removes it; a lock on it shows
+/// that its owner lives.
 pub(crate) struct Scratch {
     dir: TempDir,
     _lock: File,
@@ -44,8 +45,8 @@ fn scratch_root() -> PathBuf {
     }
 }
 
-/// Removes what supervisors left that were killed before they could. Best
-/// effort: what isn't ours to remove stays.
+/// Removes the directories of supervisors that were killed. Best effort: it leaves directories that it may not
+/// remove.
 pub(crate) fn sweep() {
     let entries = [Path::new("/dev/shm"), &std::env::temp_dir()].map(fs::read_dir).into_iter().flatten();
     for entry in entries.flatten().flatten() {

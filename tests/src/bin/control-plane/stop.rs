@@ -1,6 +1,6 @@
-//! When to end.
+//! The signal to end.
 //!
-//! Invariant: a closed stdin and a signal are the same to whoever waits.
+//! Invariant: a closed stdin and a signal look the same to the waiting code.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Failure;
 
-/// Tells when to end: stdin is closed, or a signal came.
+/// Waits for the end: stdin is closed, or a signal came.
 pub(crate) struct Stop(Receiver<()>);
 
 impl Stop {
@@ -19,7 +19,7 @@ impl Stop {
         let (sender, receiver) = mpsc::channel();
         listen_for_signals(sender.clone())?;
         thread::spawn(move || {
-            // Nobody has anything to say to us: only the end counts.
+            // Input has no meaning; only its end counts.
             let mut ignored = [0; 1024];
             while io::stdin().read(&mut ignored).is_ok_and(|read| read > 0) {}
             let _ = sender.send(());
