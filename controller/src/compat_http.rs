@@ -6,15 +6,15 @@
 //! POST /v1/verify     a SealedSecret: 200 it opens, 409 it doesn't           --compat-verify
 //! POST /v1/rotate     a SealedSecret: 200 and it, sealed to the primary; 409 --compat-rotate
 //! ```
-//! Also 400 for what is no SealedSecret (the peer says 500), 408 and 413 for a body that is slow or large, 429, and
-//! 503 as long as there is no key.
+//! Also 400 if the body is no SealedSecret (sealed-secrets says 500), 408 and 413 for a body that is slow or
+//! large, 429 above the rate, and 503 as long as there is no key or the queue is too long.
 //!
-//! Not what is done to an object ([`posted`]). Who reaches the listener needs no right in the cluster, so the two that
-//! open something are off unless asked for. What they may cost is bounded for all clients together by the number of
-//! connections ([`crate::listen`]), the size of a body, and the number of objects at work; for each client by a rate
-//! of openings ([`limit`]). What never comes to an opening (an empty body, a malformed one) takes nothing from that
-//! rate: who waits behind the API server has its address in common with all who do. Invariants: plaintext and private
-//! keys are in no answer and no log line; the work for a client who has gone ends at the next step.
+//! Not the work on an object ([`posted`]). A client needs no right in the cluster to reach the listener, so the two
+//! endpoints that open something are off by default. For all clients together, their cost is bounded by the number of
+//! connections ([`crate::listen`]), the size of a body, and the number of objects at work. For each client, it is
+//! bounded by a rate of openings ([`limit`]). A request that comes to no opening (an empty body, a malformed one)
+//! takes nothing from that rate, because all clients behind the API server share its address. Invariants: no answer
+//! and no log line holds plaintext or a private key; the work for a client that has gone ends at the next step.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,38 +43,39 @@ pub(crate) mod args;
 mod limit;
 mod posted;
 
-/// Of a body. An object in a cluster has at most about 1.5 MiB. Each connection may hold one, and a test adds up what
-/// that and [`AT_ONCE`] objects of the heaviest kind take of the memory that the Deployment gives.
+/// The most bytes of a body. An object in a cluster has at most about 1.5 MiB. Each connection may hold one
+/// body. A test adds up the memory of these bodies and of [`AT_ONCE`] objects of the heaviest kind, and
+/// compares it with the memory that the Deployment gives.
 const MAX_BODY: usize = 2 << 20;
-/// For a body to arrive.
+/// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(20);
-/// How long a request waits for those before it.
+/// How long a request waits for the requests before it.
 const QUEUE_TIME: Duration = Duration::from_secs(20);
-/// Objects that are parsed and opened at once. Those who wait are served in their order, so each client waits for at most
-/// the one object of every connection.
+/// How many objects are parsed and opened at once. Waiting requests are served in order, so a client waits for
+/// at most one object of every connection.
 const AT_ONCE: usize = 2;
 
-/// What is served.
+/// The endpoints to serve, their address, and how often they may open something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// Where.
+    /// The address to listen on.
     pub(crate) listen: SocketAddr,
-    /// Whether `/v1/verify` is.
+    /// Serve `/v1/verify`.
     pub(crate) verify: bool,
-    /// Whether `/v1/rotate` is.
+    /// Serve `/v1/rotate`.
     pub(crate) rotate: bool,
-    /// Requests a second that may open something, for each client.
+    /// How many requests a second may open something, for each client.
     pub(crate) rate: u32,
-    /// How many more at once, after a rest.
+    /// How many more of these requests may come at once after a rest, for each client.
     pub(crate) burst: u32,
 }
 
-/// What the endpoints answer from.
+/// The keys and the policy that the endpoints answer with, and the metrics.
 pub(crate) struct Source {
     pub(crate) keys: watch::Receiver<Arc<Keyring>>,
-    /// The primary's.
+    /// The certificate of the primary; `None` if there is no key yet.
     pub(crate) certificate: watch::Receiver<Option<Certificate>>,
-    /// The one of the reconcile.
+    /// The policy that the reconcile uses too.
     pub(crate) policy: Policy,
     pub(crate) metrics: Metrics,
 }
@@ -83,7 +84,7 @@ pub(crate) struct Source {
 ///
 /// # Errors
 ///
-/// Where the address can't be listened on.
+/// If the controller can't listen on the address.
 pub(crate) async fn serve(options: &Options, source: Source) -> std::io::Result<JoinHandle<()>> {
     let listener = TcpListener::bind(options.listen).await?;
     let address = listener.local_addr()?;
@@ -149,11 +150,11 @@ struct Service {
     permits: Arc<Semaphore>,
 }
 
-/// What a request wants of an object.
+/// The work that a request asks for on its object.
 type Work<T> = fn(&Source, &Keyring, Posted) -> Result<T, Refused>;
 
 impl Service {
-    /// What `work` makes of the object in the body.
+    /// Does `work` on the object in the body, and counts the answer.
     async fn open<T: Send + 'static>(
         self: &Arc<Self>,
         path: &'static str,
@@ -167,7 +168,7 @@ impl Service {
         outcome
     }
 
-    /// Off the async threads, since parsing and key operations take time.
+    /// Does `work` off the async threads, since parsing and key operations take time.
     async fn try_open<T: Send + 'static>(
         self: &Arc<Self>,
         path: &'static str,
@@ -214,11 +215,12 @@ impl Service {
     }
 }
 
-/// The body, in a buffer that holds no more than was sent and may be.
+/// Reads the body, at most [`MAX_BODY`] bytes. The buffer grows with the bytes that arrive, not with the length
+/// that the client announces.
 async fn collect(mut body: Body) -> Result<Vec<u8>, Refused> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        // A connection that broke, and then nobody hears the answer.
+        // The connection broke, so nobody hears the answer.
         let frame = frame.map_err(|_| Refused::Interrupted)?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > MAX_BODY {
@@ -229,8 +231,8 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Refused> {
     Ok(bytes)
 }
 
-/// Whether the client still waits for its answer. hyper drops the future of a request whose client has gone, and that
-/// drops one of the two copies.
+/// Says whether the client still waits for its answer, by the number of its copies. hyper drops the future of a
+/// request whose client has gone, and that drops one of the two copies.
 #[derive(Clone, Default)]
 struct Waiting(Arc<()>);
 
@@ -240,7 +242,7 @@ impl Waiting {
     }
 }
 
-/// Why a request isn't answered as it wished.
+/// Why a request gets no successful answer.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
     #[error(transparent)]
@@ -271,7 +273,7 @@ impl Refused {
         }
     }
 
-    /// For logs and metrics.
+    /// The word for this answer in logs and metrics.
     fn as_str(&self) -> &'static str {
         match self {
             Self::Posted(error) if error.status() == StatusCode::CONFLICT => "refused",

@@ -1,8 +1,8 @@
 //! seal-controller: reconciles SealedSecrets into Secrets.
 //!
-//! One reconcile core ([`reconcile`]), pure decisions ([`plan`], [`status`], [`policy`]), two stores: the
-//! Kubernetes API ([`cluster`]) and a directory. Not the format: what a SealedSecret is and how
-//! it opens is `seal_crds`' business.
+//! One reconcile core ([`reconcile`]) with pure decisions ([`plan`], [`status`], [`policy`]) runs over two
+//! stores: the Kubernetes API ([`cluster`]) and a directory ([`host`]). Not the format: the crate `seal_crds`
+//! says what a SealedSecret is and how it opens.
 //!
 //! Invariant: plaintext and private keys reach a Secret, or a file below the output directory, and
 //! nothing else: no log, Event, condition, metric, error or temporary file elsewhere.
@@ -31,12 +31,12 @@ mod serve;
 mod status;
 mod store;
 
-/// Usage was wrong.
+/// Exit code: the command line is wrong.
 const USAGE: u8 = 2;
-/// The program couldn't do its work.
+/// Exit code: the program couldn't do its work.
 const FAILURE: u8 = 3;
 
-/// The program: 0 done, 1 some object isn't in place (`host --once`), 2 usage, 3 failure.
+/// Runs the program. Exit codes: 0 done, 1 some object isn't in place (`host --once`), 2 usage, 3 failure.
 pub fn main() -> ExitCode {
     leave_no_core();
     let cli = Cli::parse();
@@ -62,12 +62,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// A core dump would be every key and value of this process on a disk. The limit is for the kernel and for children;
-/// a program that the kernel pipes dumps to isn't bound by it, but gets none of a process that isn't dumpable. Neither
-/// may another process of the same user attach to one or read its memory.
+/// Keeps the memory of this process off the disk and away from other processes.
+///
+/// A core dump would write every key and value of this process to a disk. The limit of zero binds the kernel
+/// and the children of this process. It doesn't bind a program that the kernel pipes dumps to, but such a
+/// program gets no dump of a process that isn't dumpable. Another process of the same user can neither attach
+/// to such a process nor read its memory.
 fn leave_no_core() {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-    // Both only fail where something forbids the calls themselves, and then nothing else could be done.
+    // Both calls fail only where something forbids the calls themselves, and then nothing else could be done.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
@@ -80,7 +83,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// SIGTERM (from the kubelet or systemd) or SIGINT (from a terminal), heard from this call on.
+/// Resolves on SIGTERM (from the kubelet or systemd) or SIGINT (from a terminal); both are caught from this call on.
 fn shutdown_signal() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).expect("a handler for SIGTERM can be installed");
@@ -110,7 +113,7 @@ fn finish<E: std::error::Error>(result: Result<(), E>) -> ExitCode {
     }
 }
 
-/// The one place that prints to a person: the chain of causes, each once.
+/// Prints an error and its chain of causes, each once. The only place that prints to a person.
 #[expect(clippy::print_stderr, reason = "an error before or after logging goes to the person who started it")]
 fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
     eprint!("seal-controller: {error}");

@@ -1,9 +1,10 @@
 //! Connections of the two listeners: how many at once, and for how long.
 //!
-//! Not the routes. axum's own `serve` waits for a slow client for ever and takes connections without end, and whoever
-//! is in the cluster reaches these listeners. Invariants: at most [`CONNECTIONS`] are open; a new one is always taken,
-//! and then the client with the most gives up its oldest, so that nobody is shut out by one who opens many (a probe
-//! that fails restarts the Pod); no client holds one for longer than [`LIFETIME`] and the time of one answer.
+//! Not the routes. axum's own `serve` waits for a slow client for ever and takes connections without end, and
+//! every client in the cluster reaches these listeners. Invariants: at most [`CONNECTIONS`] are open. A new
+//! connection is always taken: at the limit, the client with the most connections loses its oldest one. So a
+//! client that opens many shuts nobody else out (a probe that fails restarts the Pod). No client holds a
+//! connection for longer than [`LIFETIME`] and the time of one answer.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -15,19 +16,20 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
-/// Connections at once.
+/// The most connections that one listener has open at once.
 pub(crate) const CONNECTIONS: usize = 32;
-/// For the header of a request, and for the next request on an idle connection.
+/// How long a client may take for the header of a request, and how long a connection may be idle before the
+/// next request.
 const HEADER_TIME: Duration = Duration::from_secs(20);
-/// When a connection takes no further request: the peer's limit for one.
+/// The age at which a connection takes no further request; sealed-secrets has the same limit.
 const LIFETIME: Duration = Duration::from_secs(120);
-/// For what is under way then.
+/// How long an answer may still take if it is under way when its connection reaches [`LIFETIME`].
 const LAST_ANSWER: Duration = Duration::from_secs(60);
 
-/// Whom a connection comes from: an IPv4 address, or the network of an IPv6 address, of which one host has 2^64.
-/// Every request carries it as an extension.
+/// The client of a connection: an IPv4 address, or the /64 network of an IPv6 address, because one host has all
+/// 2^64 addresses of its network. Every request carries it as an extension.
 ///
-/// Not `X-Forwarded-For`, which says whatever its sender likes.
+/// Not taken from `X-Forwarded-For`: its sender may write anything there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Client(IpAddr);
 
@@ -43,7 +45,7 @@ impl Client {
     }
 }
 
-/// Serves until the task is aborted, and its connections with it.
+/// Serves in a task of its own. Aborting the task also ends its connections.
 pub(crate) fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut tasks = JoinSet::new();
@@ -61,7 +63,7 @@ pub(crate) fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
                     let router = router.clone().layer(Extension(client));
                     open.push((client, tasks.spawn(serve_connection(stream, address, router))));
                 }
-                // Out of file descriptors, most likely: they come back when somebody leaves.
+                // Most likely no file descriptor is left; one comes back when a client leaves.
                 Err(error) => {
                     tracing::warn!(kind = %error.kind(), "can't take a connection");
                     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -71,7 +73,7 @@ pub(crate) fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
     })
 }
 
-/// Where the oldest connection of the client with the most stands; of several such clients, the oldest of all.
+/// The index of the oldest connection of the client with the most; of several such clients, the oldest of all.
 fn most_burdensome<T>(open: &[(Client, T)]) -> usize {
     let count = |of: Client| open.iter().filter(|(client, _)| *client == of).count();
     let most = open.iter().map(|(client, _)| count(*client)).max();
@@ -126,7 +128,7 @@ mod tests {
         assert_eq!(index(&[a, b, b, c, c]), 1);
     }
 
-    /// From 127.0.0.2 and 127.0.0.1, which are two clients.
+    /// Connects from 127.0.0.2 and from 127.0.0.1, which count as two clients.
     #[tokio::test(flavor = "multi_thread")]
     async fn one_who_opens_many_connections_shuts_nobody_out() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,7 +1,7 @@
-//! Log lines on stderr: what is logged, and that one event is one line.
+//! Log lines on stderr: which events are logged, and each event as one line.
 //!
-//! Not what is said. Invariant: nothing that leaves here drives a terminal or looks like an event that never was,
-//! whatever words of others a field holds.
+//! Not the text of the events. Invariant: no log line drives a terminal or looks like an event that never
+//! happened, whatever foreign text a field holds.
 
 use std::io::{self, Write};
 
@@ -13,15 +13,15 @@ use tracing_subscriber::prelude::*;
 
 use crate::args::{LogArgs, LogFormat};
 
-/// Our own lines, and errors of the libraries, whatever the filter says. Libraries log what they send and
-/// receive at their most verbose; kube even warns with the whole body of an answer it can't read, and that
-/// body may be a list of private keys.
+/// Sends our own events and the libraries' errors to stderr, as far as the filter chooses them; no filter shows
+/// more of the libraries. At their most verbose, libraries log what they send and receive. kube even warns with
+/// the whole body of an answer it can't read, and that body may be a list of private keys.
 pub(crate) fn to_stderr(args: &LogArgs) -> Result<(), ParseError> {
     let chosen = EnvFilter::builder().parse(&args.log)?;
     let ours = filter_fn(|metadata| {
         metadata.target().starts_with("seal_controller") || *metadata.level() == tracing::Level::ERROR
     });
-    // No colours: with them the library lets ESC through in some fields.
+    // No colours: with colours the library lets ESC through in some fields.
     let writer = |form| move || Lines { form, out: io::stderr() };
     let (text, json) = match args.log_format {
         LogFormat::Text => (Some(layer().with_ansi(false).with_writer(writer(Form::Text))), None),
@@ -37,7 +37,7 @@ enum Form {
     Json,
 }
 
-/// Takes one event at a time, as the library writes them.
+/// A writer that escapes events; the library passes one whole event in each call.
 struct Lines<W> {
     form: Form,
     out: W,
@@ -87,7 +87,8 @@ mod tests {
         }
     }
 
-    /// What is written of an event with these words as its message, as a field and as the text of an error.
+    /// The line that is logged for an event with the hostile text as its message, in a field and as the text of
+    /// an error.
     fn logged(form: Form) -> String {
         let kept = Kept::default();
         let out = kept.clone();

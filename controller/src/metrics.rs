@@ -34,7 +34,7 @@ struct CompatLabels {
     answer: &'static str,
 }
 
-/// How many Secrets there are that should hold a key of the peer's, by what became of them.
+/// The numbers of Secrets that should hold a Bitnami sealing key, by the state of the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BitnamiKeyCounts {
     pub(crate) loaded: usize,
@@ -42,7 +42,7 @@ pub(crate) struct BitnamiKeyCounts {
     pub(crate) unusable: usize,
 }
 
-/// What the controller counts.
+/// The controller's counters and gauges, and the registry that prints them.
 #[derive(Clone)]
 pub(crate) struct Metrics {
     reconciles: Family<ReconcileLabels, Counter>,
@@ -123,7 +123,7 @@ impl Metrics {
         self.compat_requests.get_or_create(&CompatLabels { path, answer }).inc();
     }
 
-    /// The OpenMetrics text of all counters.
+    /// The OpenMetrics text of all counters and gauges.
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)

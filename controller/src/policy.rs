@@ -1,7 +1,7 @@
-//! What this controller opens at all: its flags, as values.
+//! Which objects this controller opens at all: its flags, as values.
 //!
-//! Not what a manifest may ask for; nothing here comes from a manifest. Invariant: an object that the
-//! policy refuses is refused before any key is tried on it.
+//! Nothing here comes from a manifest. Invariant: an object that the policy refuses is refused before any key
+//! is tried on it.
 
 use std::collections::BTreeSet;
 
@@ -10,27 +10,27 @@ use seal_crds::{Format, Namespace, Place, Scope, Sealed};
 
 use crate::failure::Failure;
 
-/// Which objects are opened.
+/// The rules for which objects the controller opens.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
-    /// Scopes of the native format that are opened.
+    /// The scopes of the native format that are opened.
     pub(crate) scopes: BTreeSet<Scope>,
-    /// Scopes of the peer's format that are opened.
+    /// The scopes of the Bitnami format that are opened.
     pub(crate) bitnami_scopes: BTreeSet<Scope>,
-    /// Whether templates of the peer's format may branch on values.
+    /// Whether templates of the Bitnami format may branch on values.
     pub(crate) branching: Branching,
-    /// Types that are allowed although the format refuses them by default.
+    /// Types of Secret that are allowed although the format refuses them by default.
     pub(crate) types: BTreeSet<String>,
-    /// Where SealedSecrets are refused: the namespaces with sealing keys.
+    /// The namespaces with sealing keys: SealedSecrets in them are refused.
     pub(crate) refused_namespaces: BTreeSet<Namespace>,
-    /// The only namespaces that are served; everything when absent.
+    /// The only namespaces that are served; `None` means all.
     pub(crate) namespaces: Option<BTreeSet<Namespace>>,
 }
 
 impl Default for Policy {
-    /// `strict` and `namespace-wide`: a cluster-wide object can be opened by any tenant who copies it, so
-    /// opening those is a decision of whoever runs the cluster. For the peer's format all: its objects are there
-    /// already, and the peer opens them.
+    /// Native format: `strict` and `namespace-wide`. Any tenant who copies a cluster-wide object can open it,
+    /// so opening those is a decision of the people who run the cluster. Bitnami format: all scopes, because
+    /// its objects are there already, and sealed-secrets opens them.
     fn default() -> Self {
         Self {
             scopes: [Scope::Strict, Scope::NamespaceWide].into(),
@@ -44,14 +44,14 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Whether objects at this place are opened.
+    /// Refuses an object at a place where none is opened.
     ///
     /// # Errors
     ///
     /// A permanent failure that names the flag.
     pub(crate) fn admit_place(&self, place: &Place) -> Result<(), Failure> {
-        // A SealedSecret beside the keys could become a Secret that is read as one, and everybody with the
-        // public key can make SealedSecrets.
+        // Everybody with the public key can make SealedSecrets, and one beside the sealing keys could become a
+        // Secret that the controller reads as a key.
         if self.refused_namespaces.contains(&place.namespace) {
             return Err(Failure::permanent(
                 "NamespaceRefused",
@@ -74,7 +74,7 @@ impl Policy {
         }
     }
 
-    /// Whether this object is opened.
+    /// Refuses an object that isn't opened.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! The HTTP page: liveness, readiness, metrics.
 //!
-//! Not an API: nothing here opens, seals or lists anything. Invariants: every answer is public; connections are bounded
-//! ([`crate::listen`]), since whoever is in the cluster reaches this page, and a probe that isn't answered restarts the
-//! Pod.
+//! Not an API: nothing here opens, seals or lists anything. Invariants: every answer is public; connections are
+//! bounded ([`crate::listen`]), since every client in the cluster reaches this page, and a probe without an
+//! answer restarts the Pod.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,16 +15,18 @@ use tokio::task::JoinHandle;
 use crate::listen;
 use crate::metrics::Metrics;
 
-/// Whether the controller does its work.
+/// The controller's state, as far as `/readyz` depends on it.
 #[derive(Clone, Default)]
 pub(crate) struct Health(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     is_serving: bool,
-    /// Whether it was said, or tried to be said, which key is to seal to: who reads "ok" goes on to seal.
+    /// The controller has published which key to seal to, or has tried to. Until then `/readyz` isn't "ok":
+    /// clients that read "ok" go on to seal.
     are_keys_said: bool,
-    /// Why there is no key to seal to. What is sealed already opens all the same, so that goes on.
+    /// Why there is no key to seal to; `None` if there is one. Sealed objects still open without one, so the
+    /// reconcile goes on.
     keyless: Option<String>,
 }
 
@@ -52,17 +54,17 @@ impl Health {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves a state that is still one.
+        // The state is still valid after a panic elsewhere.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Serves `/healthz` (the process answers), `/readyz` (keys are loaded, one of them is to seal to, and caches are
-/// complete) and `/metrics`.
+/// Serves `/healthz` (the process answers), `/readyz` (keys are loaded, one of them is there to seal to, and
+/// caches are complete) and `/metrics`.
 ///
 /// # Errors
 ///
-/// Where the address can't be listened on.
+/// If the controller can't listen on the address.
 pub(crate) async fn serve(
     listen: SocketAddr,
     health: Health,

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::resources::{SealedSecretSpec, bitnami};
 
-/// Changes when the same object would render to other bytes, so that every Secret is written once more.
+/// Changes when the same object would render to other bytes; then every Secret is written once more.
 const RENDERER_VERSION: &[u8] = b"1";
 
 /// SHA-256 of `"seal/v1/digest" ‖ renderer version ‖ canonical JSON (RFC 8785) of {scope, encryptedData,
@@ -34,8 +34,8 @@ impl Digest {
         Self::of_covered(&covered)
     }
 
-    /// The digest of a SealedSecret of the peer's: of `{format, scope, spec}`, the format's API version among it so
-    /// that the two formats never share one.
+    /// The digest of a Bitnami SealedSecret: of `{format, scope, spec}`. `format` is the format's API version,
+    /// so that the two formats never share a digest.
     pub fn of_bitnami(scope: crate::scope::Scope, spec: &bitnami::SealedSecretSpec) -> Self {
         #[derive(Serialize)]
         struct Covered<'a> {

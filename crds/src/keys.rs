@@ -1,5 +1,5 @@
-//! Keys: recipients to seal to, identities to open with, and their fingerprints; and the RSA keys of the peer's
-//! format.
+//! Keys: recipients to seal to, identities to open with, and their fingerprints; and the RSA keys of the
+//! Bitnami format.
 //!
 //! | type | is | text |
 //! | --- | --- | --- |
@@ -11,13 +11,13 @@
 //! | [`RsaSealingKey`] | a private RSA key with its certificate | PEM, both |
 //! | [`Keyring`] | the identities and private RSA keys at hand | |
 //!
-//! The age crate does the classic kinds; its hybrid post-quantum kind is built here, from the inside out:
+//! The age crate implements the classic kinds. Its hybrid post-quantum kind is built here, from the inside out:
 //! `xwing` (the KEM), `mlkem768x25519` (age's recipient type over it).
 //!
-//! Not here: dates, states and names of sealing keys (the controller's), reading files.
+//! Not here: reading files, and dates, states and names of sealing keys (the controller's).
 //!
-//! Invariant: private keys are in [`Identity`], [`RsaPrivateKey`] and what their `to_secret_…` functions return,
-//! and nowhere else; no error of this module repeats its input.
+//! Invariant: only [`Identity`], [`RsaPrivateKey`] and the results of their `to_secret_…` functions hold
+//! private keys; no error of this module repeats its input.
 
 mod encoding;
 mod fingerprint;
@@ -37,15 +37,16 @@ pub use rsa::{
     RsaSealingKeyError,
 };
 
-/// A file without the byte order mark (U+FEFF) that some editors put before UTF-8. It is no part of the first line.
+/// The text without the byte order mark (U+FEFF) that some editors put before UTF-8. The mark is no part of the
+/// first line.
 pub fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 #[cfg(test)]
 mod tests {
-    //! What the kinds of key have in common, through age itself; and the keys that the tests share. They
-    //! protect nothing.
+    //! Tests of what all kinds of key have in common, through age itself. The tests of the other files share
+    //! the keys in here, which protect nothing.
 
     use std::collections::HashMap;
     use std::io::{Read, Write};
@@ -71,7 +72,7 @@ mod tests {
         records(MLKEM768X25519)[0]["recipient"]
     }
 
-    /// Reads a file of `name = value` lines, in records that blank lines part, with `#` comments.
+    /// Reads records of `name = value` lines. Blank lines separate records; `#` begins a comment.
     pub(super) fn records(file: &str) -> Vec<HashMap<&str, &str>> {
         file.split("\n\n")
             .map(|record| record.lines().filter_map(|line| line.split_once(" = ")).collect())

@@ -1,8 +1,8 @@
-//! Bytes that nobody but their owner may see.
+//! Bytes that only their owner may see.
 //!
-//! Not a vault: it doesn't lock pages or hide from a debugger. Invariant: the bytes are wiped when the
-//! value is dropped, and the type has no `Debug`, `Display`, `Serialize` or `Clone`, so it can't slip
-//! into a log line, an error or a second copy by accident. Every reader says [`Plaintext::expose`].
+//! Not a vault: it doesn't lock pages or hide from a debugger. Invariant: the bytes are wiped when the value is
+//! dropped, and the type has no `Debug`, `Display`, `Serialize` or `Clone`, so it can't slip into a log line,
+//! an error or a second copy by accident. Every use of the bytes calls [`Plaintext::expose`].
 
 use zeroize::Zeroizing;
 
@@ -15,12 +15,12 @@ impl Plaintext {
         &self.0
     }
 
-    /// How many bytes.
+    /// The number of bytes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none; an empty value is a legal item.
+    /// Whether there are no bytes; an empty value is a legal item.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,7 +1,7 @@
 //! Flags of the endpoints.
 //!
-//! Not the endpoints. Invariant: without `--compat-http` nothing of them runs, and what opens something has a flag
-//! of its own.
+//! Not the endpoints. Invariant: without `--compat-http` none of them runs, and each endpoint that opens
+//! something has a flag of its own.
 
 use std::net::SocketAddr;
 
@@ -33,7 +33,7 @@ pub(crate) struct CompatArgs {
 }
 
 impl CompatArgs {
-    /// What is to be served, if anything.
+    /// The endpoints to serve; `None` without `--compat-http`.
     pub(crate) fn to_options(&self) -> Option<Options> {
         Some(Options {
             listen: self.compat_http?,

@@ -1,8 +1,8 @@
-//! A token bucket for each client: how often something may be done for it.
+//! A token bucket for each client: how often one client may have something done.
 //!
-//! Not how much is done at once, which bounds all clients together. One bucket for all would let any of them shut out
-//! the others. Invariants: in any `n` seconds at most `1 + burst + n * rate` are let through for a client; buckets are
-//! kept for [`CLIENTS`] at most, and those for whom there is no room share one.
+//! Not the amount of work at once: that is bounded for all clients together. If all clients shared one bucket, any of
+//! them could shut out the others. Invariants: in any `n` seconds at most `1 + burst + n * rate` requests of a client
+//! are let through; at most [`CLIENTS`] clients have a bucket of their own, and all others share one.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use crate::listen::Client;
 
-/// Clients with a bucket of their own.
+/// The most clients that have a bucket of their own.
 const CLIENTS: usize = 1024;
 
-/// How often something may be done.
+/// The limit on the requests of each client.
 pub(super) struct Limit {
-    /// Tokens that come back in a second.
+    /// The tokens that come back to a bucket in a second.
     rate: f64,
-    /// Tokens at most.
+    /// The most tokens in a bucket.
     capacity: f64,
-    /// `None` is whoever has none of their own.
+    /// The buckets by client; `None` is the one that all clients without their own share.
     buckets: Mutex<HashMap<Option<Client>, Bucket>>,
 }
 
@@ -29,17 +29,17 @@ struct Bucket {
 }
 
 impl Limit {
-    /// `rate` a second, which is at least 1, and `burst` beyond the first after a rest.
+    /// A limit of `rate` requests a second (0 counts as 1); after a rest, `burst` more than one may come at once.
     pub(super) fn new(rate: u32, burst: u32) -> Self {
         let capacity = 1.0 + f64::from(burst);
         Self { rate: f64::from(rate.max(1)), capacity, buckets: Mutex::default() }
     }
 
-    /// Lets one through, or says after how long to come again.
+    /// Lets one request through, or returns how long the client has to wait.
     pub(super) fn take(&self, client: Client, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= CLIENTS && !buckets.contains_key(&Some(client)) {
-            // A full bucket says as much as none.
+            // A full bucket and no bucket say the same.
             buckets.retain(|_, bucket| self.filled(bucket, now) < self.capacity);
         }
         let is_known = buckets.len() < CLIENTS || buckets.contains_key(&Some(client));

@@ -1,4 +1,4 @@
-//! The endpoints over a real socket, spoken to as kubeseal and its API server do.
+//! The endpoints over a real socket, called as kubeseal and the API server call them.
 
 mod slow;
 
@@ -15,7 +15,7 @@ use super::*;
 const KEY: &str = include_str!("../keys/bitnami/testdata/newer.pem");
 const CERTIFICATE: &str = include_str!("../keys/bitnami/testdata/newer.crt");
 
-/// A listener of its own, with everything on.
+/// Options that turn everything on, at a free port.
 fn options() -> Options {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     Options { listen, verify: true, rotate: true, rate: 1000, burst: 1000 }
@@ -52,7 +52,7 @@ async fn start(options: &Options, has_key: bool) -> Server {
 }
 
 impl Server {
-    /// Status, head and body.
+    /// Sends a request; returns the status, the head in lower case, and the body.
     async fn send(&self, method: &str, path: &str, body: &[u8]) -> (u16, String, String) {
         self.send_from([127, 0, 0, 1], method, path, body).await
     }
@@ -70,7 +70,7 @@ impl Server {
         let talk = move || {
             let mut stream = stream;
             stream.write_all(head.as_bytes()).unwrap();
-            // The server may have answered, and closed, before it has read everything.
+            // The server may answer and close the connection before it has read everything.
             drop(stream.write_all(&body));
             let mut answer = String::new();
             drop(stream.read_to_string(&mut answer));
@@ -225,8 +225,8 @@ async fn one_client_takes_nothing_from_another() {
     assert_eq!(statuses.await, [200, 200, 429, 200]);
 }
 
-/// What comes of talking to a server that lets two through, and one more a second. On a machine that stands still for
-/// a second, a token comes back in between, and it is tried again.
+/// Talks to a server that lets two requests through at once, and then one a second. If the machine stands still
+/// for a second, a token comes back in between, so the conversation is tried again with a new server.
 async fn within_a_second<T>(talk: impl AsyncFn(&Server) -> T) -> T {
     for _ in 0..20 {
         let server = start(&Options { rate: 1, burst: 1, ..options() }, true).await;
@@ -239,11 +239,12 @@ async fn within_a_second<T>(talk: impl AsyncFn(&Server) -> T) -> T {
     panic!("a few requests never came within a second");
 }
 
-/// Whoever sends something and leaves holds nothing: neither of the two at work nor a place before those who wait.
+/// A client that sends a request and leaves holds nothing: neither one of the [`AT_ONCE`] objects at work nor a
+/// place in the queue.
 #[tokio::test]
 async fn a_client_that_has_gone_holds_up_nobody() {
     let server = start(&options(), true).await;
-    // Work that takes a while, and a small part of the time that a request waits.
+    // Work that takes a while, but only a small part of the time that a request may wait.
     let body = "- a\n".repeat(MAX_BODY / 32);
     let head = format!("POST /v1/verify HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
     for _ in 0..4 * AT_ONCE {
@@ -252,7 +253,8 @@ async fn a_client_that_has_gone_holds_up_nobody() {
         drop(stream.write_all(body.as_bytes()));
     }
     let mut status = 503;
-    // On a machine that is busy with something else, what is at work may take longer than a client is kept waiting.
+    // On a machine that is busy with something else, the objects at work may take longer than a client is kept
+    // waiting.
     for _ in 0..10 {
         if status == 503 {
             status = server.post("/v1/verify", &sealed("prod")).await.0;
@@ -272,9 +274,9 @@ fn a_client_that_has_gone_is_noticed() {
     assert!(waiting.require().is_err());
 }
 
-/// Every connection with the largest body, and the heaviest objects at work: the values of the body, and at most ten
-/// copies of its text on the way to an answer (what is decoded, opened, sealed and printed). What is measured of a
-/// real process is in `tests/cluster/endpoints.rs`.
+/// The sum holds the largest body for every connection. For each object at work it also holds the heaviest
+/// values of a body, and ten copies of its text: the most there are on the way to an answer (decoded, opened,
+/// sealed and printed). `tests/cluster/endpoints.rs` measures a real process.
 #[test]
 fn bodies_fit_into_half_of_what_the_deployment_gives() {
     let deployment = include_str!("../../deploy/deployment.yaml");

@@ -1,7 +1,7 @@
-//! `seal-controller host`: what may be typed.
+//! The flags of `seal-controller host`.
 //!
-//! Not what it means; [`run`](super::run) decides that. Invariant: who may read the files, which namespaces
-//! are served and which scopes are opened comes from here only, never from a manifest.
+//! Not their meaning; [`run`](super::run) decides that. Invariant: only flags say who may read the files, which
+//! namespaces are served and which scopes are opened; a manifest never does.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -70,7 +70,7 @@ pub(crate) struct HostArgs {
     pub(crate) resync: Duration,
 }
 
-/// Others may read, if so asked; that they could write is nobody's wish for a Secret.
+/// Parses an octal mode. Others may read if the flag says so, but only the owner may write.
 fn parse_mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode & !0o777 != 0 => Err("not an octal file mode such as 0640".into()),
@@ -81,9 +81,9 @@ fn parse_mode(text: &str) -> Result<u32, String> {
     }
 }
 
-/// Numbers only: a name would be looked up in the host's user database, which may not be there yet.
+/// Parses two numbers. A name would be looked up in the host's user database, which may not be there yet.
 fn parse_owner(text: &str) -> Result<(u32, u32), String> {
-    // All ones is how chown(2) says "leave it".
+    // chown(2) takes all ones for "leave it".
     let number = |text: &str| text.parse().ok().filter(|id| *id != u32::MAX);
     text.split_once(':')
         .and_then(|(uid, gid)| Some((number(uid)?, number(gid)?)))

@@ -1,10 +1,10 @@
 //! Paths beneath an open directory, resolved without following links.
 //!
-//! Not a general file API: only what host mode needs, one directory level at a time. Invariant: no call in
-//! here leaves the directory it is given. Every path part is a [`Component`], which can't hold a separator
-//! or `..`, and no call follows a symbolic link (but for [`Dir::leads_to_file`], which opens nothing), so neither a name from Git nor a link planted in the
-//! output or in the checkout can lead anywhere else. The checks hold on descriptors, not on names, so
-//! swapping a directory for a link between two calls gains nothing.
+//! Not a general file API: only what host mode needs, one directory level at a time. Invariant: no call in here
+//! leaves the directory it is given. Every path part is a [`Component`], which can't hold a separator or `..`.
+//! No call follows a symbolic link, except [`Dir::leads_to_file`], which opens nothing. So neither a name from
+//! Git nor a link planted in the output or in the checkout can lead anywhere else. The checks hold on
+//! descriptors, not on names, so swapping a directory for a link between two calls gains nothing.
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use super::fault;
 
-/// How deep [`Dir::remove_tree`] goes: what is ours is two levels deep, and a planted tree must not use
-/// up the stack or the descriptors.
+/// The deepest tree that [`Dir::remove_tree`] removes, in levels. Our trees are two levels deep, and a planted
+/// tree must not use up the stack or the descriptors.
 const MAX_DEPTH: usize = 32;
 
 /// One part of a path: not empty, no `/`, no NUL, neither `.` nor `..`.
@@ -29,8 +29,8 @@ const MAX_DEPTH: usize = 32;
 pub(crate) struct Component(CString);
 
 impl Component {
-    /// A file name that this program chose, or that it is about to check itself. `None` if it isn't one
-    /// plain path component.
+    /// A component from a file name that this program chose, or that it is about to check itself. `None` if the
+    /// name isn't one plain path component.
     pub(crate) fn new(name: impl Into<Vec<u8>>) -> Option<Self> {
         let name = CString::new(name).ok()?;
         let bytes = name.as_bytes();
@@ -52,7 +52,7 @@ impl Component {
         self.0.as_bytes()
     }
 
-    /// The name as text, unless it isn't UTF-8.
+    /// The name as text; `None` if it isn't UTF-8.
     pub(crate) fn as_str(&self) -> Option<&str> {
         self.0.to_str().ok()
     }
@@ -83,9 +83,8 @@ macro_rules! component_from {
 }
 component_from!(Namespace, Name, ItemName);
 
-/// What a directory is, whatever it is called: inode number and, where the file system knows it, time of
-/// birth, because inode numbers are used again. Without the device number, which may differ after a
-/// reboot.
+/// The identity of a directory, whatever its name: the inode number and, where the file system knows it, the time of
+/// birth, because inode numbers are used again. The device number is left out, because it may differ after a reboot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Identity {
@@ -95,9 +94,9 @@ pub(crate) struct Identity {
 
 /// An entry of a directory, as of the moment it was read.
 pub(crate) struct Entry {
-    /// Its name.
+    /// The entry's name.
     pub(crate) name: Component,
-    /// What it is; links are links.
+    /// The entry's type; a link is a link, whatever it leads to.
     pub(crate) kind: FileType,
 }
 
@@ -108,7 +107,7 @@ pub(crate) struct Dir(OwnedFd);
 const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Dir {
-    /// Opens a directory that a flag names. Links in this path are followed: whoever sets the flags may
+    /// Opens a directory that a flag names. Links in this path are followed: the person who sets the flags may
     /// put a link there (`current -> releases/42`).
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(fs::open(path, DIR, Mode::empty())?))
@@ -126,7 +125,7 @@ impl Dir {
         .map_err(io::Error::from)
     }
 
-    /// `openat2`: the kernel holds the whole path to the rules.
+    /// Opens with `openat2`: the kernel holds the whole path to the rules.
     fn open_at_once(&self, path: &[&Component]) -> Result<Self, Errno> {
         const RULES: ResolveFlags =
             ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
@@ -141,7 +140,7 @@ impl Dir {
         Err(Errno::AGAIN)
     }
 
-    /// The same without `openat2`: one component at a time, `O_NOFOLLOW` on each.
+    /// Opens without `openat2`: one component at a time, `O_NOFOLLOW` on each.
     fn open_stepwise(&self, path: &[&Component]) -> Result<Self, Errno> {
         let mut dir = None;
         for part in path {
@@ -154,7 +153,7 @@ impl Dir {
     /// Opens a regular file for reading.
     ///
     /// Threat: a FIFO or a device in place of the file would block the reader or act on being read.
-    /// `O_NONBLOCK` opens a FIFO at once, and what isn't a regular file is refused before any byte.
+    /// `O_NONBLOCK` opens a FIFO at once, and anything but a regular file is refused before a byte is read.
     pub(crate) fn open_file(&self, name: &Component) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = fs::openat(&self.0, &name.0, flags, Mode::empty())?;
@@ -178,13 +177,13 @@ impl Dir {
         self.open_beneath(&[name])
     }
 
-    /// Makes the link `name -> target`; the target is text for readers, nothing in here ever follows it.
+    /// Makes the link `name -> target`. The target is text for readers; nothing in here ever follows it.
     pub(crate) fn create_link(&self, name: &Component, target: &str) -> io::Result<()> {
         fault::point("create link")?;
         Ok(fs::symlinkat(target, &self.0, &name.0)?)
     }
 
-    /// What `name` is itself, links not followed; `None` if there is no such entry.
+    /// The metadata of `name` itself, links not followed; `None` if there is no such entry.
     pub(crate) fn stat(&self, name: &Component) -> io::Result<Option<Stat>> {
         match fs::statat(&self.0, &name.0, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
@@ -193,12 +192,12 @@ impl Dir {
         }
     }
 
-    /// What this directory is.
+    /// The metadata of this directory.
     pub(crate) fn stat_self(&self) -> io::Result<Stat> {
         Ok(fs::fstat(&self.0)?)
     }
 
-    /// Who this directory is.
+    /// The identity of this directory.
     pub(crate) fn identity(&self) -> io::Result<Identity> {
         let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
         match fs::statx(&self.0, c"", flags, StatxFlags::INO | StatxFlags::BTIME) {
@@ -212,7 +211,7 @@ impl Dir {
         }
     }
 
-    /// The target of the link `name`; `None` if there is nothing or something else.
+    /// The target of the link `name`; `None` if `name` is missing or isn't a link.
     pub(crate) fn read_link(&self, name: &Component) -> io::Result<Option<Vec<u8>>> {
         match fs::readlinkat(&self.0, &name.0, Vec::new()) {
             Ok(target) => Ok(Some(target.into_bytes())),
@@ -221,10 +220,11 @@ impl Dir {
         }
     }
 
-    /// Whether the link at `path` leads to a regular file in this directory or below. Where that can't be
-    /// told without leaving it, the answer is no.
+    /// Whether the link at `path` leads to a regular file in this directory or below. If finding out would
+    /// leave the directory, the answer is no.
     ///
-    /// Threat: a link to a path that hangs or is mounted on being looked at. The kernel stops at the border.
+    /// Threat: the link leads to a path that hangs, or that is mounted, when somebody looks at it. The kernel
+    /// stops at the border.
     pub(crate) fn leads_to_file(&self, path: &[&Component]) -> bool {
         let joined = path.iter().map(|part| part.as_bytes()).collect::<Vec<_>>().join(&b'/');
         let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -234,7 +234,7 @@ impl Dir {
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
     }
 
-    /// All entries, by name. More than `limit` is an error, so that a planted crowd can't use up memory.
+    /// All entries, sorted by name. More than `limit` is an error, so that a planted crowd can't use up memory.
     pub(crate) fn entries(&self, limit: usize) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for entry in fs::Dir::read_from(&self.0)? {
@@ -243,7 +243,7 @@ impl Dir {
                 continue;
             };
             let kind = match entry.file_type() {
-                // Some file systems don't say in the listing.
+                // Some file systems leave the type out of the listing.
                 FileType::Unknown => match self.stat(&name)? {
                     Some(stat) => FileType::from_raw_mode(stat.st_mode),
                     None => continue,
@@ -259,17 +259,17 @@ impl Dir {
         Ok(entries)
     }
 
-    /// Renames within the directory; what is at `to`, if not a directory, is replaced in the same step.
+    /// Renames within the directory. Anything at `to`, except a directory, is replaced in the same step.
     pub(crate) fn rename(&self, from: &Component, to: &Component) -> io::Result<()> {
         fault::point("rename")?;
         Ok(fs::renameat(&self.0, &from.0, &self.0, &to.0)?)
     }
 
-    /// Renames within the directory, unless there is something at `to` (`AlreadyExists`).
+    /// Renames within the directory; fails with `AlreadyExists` if there is something at `to`.
     pub(crate) fn rename_new(&self, from: &Component, to: &Component) -> io::Result<()> {
         fault::point("rename")?;
         match fs::renameat_with(&self.0, &from.0, &self.0, &to.0, RenameFlags::NOREPLACE) {
-            // A file system without the flag. Between look and rename only an empty directory could
+            // The file system doesn't know the flag. Between look and rename, only an empty directory could
             // still be replaced: `rename` of a directory refuses everything else.
             Err(Errno::INVAL | Errno::NOSYS) => match self.stat(to)? {
                 Some(_) => Err(Errno::EXIST.into()),
@@ -279,8 +279,8 @@ impl Dir {
         }
     }
 
-    /// Removes whatever `name` is; nothing there is success. Directories go with all they hold, links
-    /// themselves and not what they point to.
+    /// Removes `name`, of whatever type; success if it is missing. A directory goes with all it holds. Of a
+    /// link, only the link goes, and not its target.
     pub(crate) fn remove_tree(&self, name: &Component) -> io::Result<()> {
         self.remove_below(name, MAX_DEPTH)
     }
@@ -318,14 +318,14 @@ impl Dir {
         Ok(fs::fsync(&self.0)?)
     }
 
-    /// The descriptor, for what is asked of a directory as a whole (lock, owner, mode).
+    /// The descriptor, for calls on the directory as a whole (lock, owner, mode).
     pub(crate) fn as_fd(&self) -> &OwnedFd {
         &self.0
     }
 
-    /// Writes `name` in one step: whoever reads it sees the old bytes or the new ones. 0600, ours.
+    /// Replaces the file `name` in one step: a reader sees the old bytes or the new ones. The file is 0600 and ours.
     ///
-    /// What was left beside it by a crash is replaced; a failure leaves the old file and nothing beside it.
+    /// If a crash left a file beside it, that is replaced. A failure leaves the old file and nothing beside it.
     pub(crate) fn replace_file(&self, name: &Component, bytes: &[u8]) -> io::Result<()> {
         use io::Write as _;
         let beside = name.beside();
@@ -345,7 +345,7 @@ impl Dir {
     }
 }
 
-/// `..data`, the link that says which directory holds the current items.
+/// `..data`, the link to the directory that holds the current items.
 pub(crate) fn data_link() -> Component {
     Component::fixed(c"..data")
 }

@@ -1,10 +1,10 @@
 //! The store of host mode: Secrets as directories of files.
 //!
-//! Thin on purpose: [`volume`](super::volume) knows what is on disk, [`state`](super::state) what is ours;
-//! here they meet. Decides nothing about SealedSecrets; the reconcile core does.
+//! Thin on purpose: [`volume`](super::volume) knows what is on disk, [`state`](super::state) what is ours; here
+//! they meet. Decisions about SealedSecrets are the reconcile core's.
 //!
-//! Invariants: a directory is ours only by the state file's word; the file is read again before anything
-//! is removed; the lock on the output is held as long as the store lives.
+//! Invariants: only the state file makes a directory ours; the file is read again before anything is removed;
+//! the lock on the output is held as long as the store lives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -18,23 +18,23 @@ use super::state::{Record, StateError, StateFile};
 use super::volume::write::Removed;
 use super::volume::{self, Access, Drift, Foreign, Found, Volume, VolumeError};
 
-/// What is in a Secret's place, for the reconcile core.
+/// The content of a Secret's place, for the reconcile core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Observed {
-    /// Nothing.
+    /// There is nothing.
     Absent,
-    /// Somebody else's.
+    /// Something is there that isn't ours.
     Foreign {
         /// Why it isn't ours.
         why: Foreign,
-        /// The state file was lost and this looks like what we write: it may be taken over.
+        /// The state file was lost, and the directory has our layout: it may be taken over.
         adoptable: bool,
     },
-    /// Ours.
+    /// The directory is ours.
     Ours {
         /// It was written from a SealedSecret with this digest and these items.
         current: bool,
-        /// How it differs from what we wrote.
+        /// How it differs from what we wrote; `None` if it doesn't.
         drift: Option<Drift>,
         /// Entries that somebody put beside its items, and that could be items.
         extra: BTreeSet<ItemName>,
@@ -44,7 +44,7 @@ pub(crate) enum Observed {
 /// Why a Secret wasn't pruned.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PruneError {
-    /// The state file isn't what we wrote last.
+    /// The state file isn't the one that we wrote last.
     #[error("the state file can't be relied on")]
     State(#[source] StateError),
     /// The directory can't be removed.
@@ -61,9 +61,9 @@ pub(crate) struct DirectoryStore {
 }
 
 impl DirectoryStore {
-    /// Opens the output that `lock` holds, with the state file in `state`, and clears up what crashes left.
+    /// Opens the output that `lock` holds, with the state file at the path `state`, and removes what crashes left.
     ///
-    /// Also says why an existing output has no state that can be believed, if so: then nothing that is
+    /// If an existing output has no state that can be believed, also returns the reason. Then nothing that is
     /// there now will be pruned.
     pub(crate) fn open(lock: Lock, access: Access, state: &Path) -> io::Result<(Self, Option<StateError>)> {
         volume::sweep(lock.dir())?;
@@ -80,12 +80,12 @@ impl DirectoryStore {
         &self.lock
     }
 
-    /// All Secrets that are ours.
+    /// The places of all Secrets that are ours.
     pub(crate) fn ours(&self) -> Vec<Place> {
         self.state().state().places().collect()
     }
 
-    /// Looks at a Secret; from metadata alone.
+    /// Looks at a Secret, from metadata alone.
     pub(crate) fn observe(
         &self,
         place: &Place,
@@ -110,8 +110,8 @@ impl DirectoryStore {
         })
     }
 
-    /// Writes a Secret: all of it or, on any error, nothing that a reader would see. `false` if readers saw
-    /// just that already.
+    /// Writes a Secret: all of it or, on any error, nothing that a reader would see. `false` if readers already
+    /// saw exactly this.
     pub(crate) async fn write(
         &self,
         place: &Place,
@@ -134,8 +134,8 @@ impl DirectoryStore {
 
     /// Removes a Secret that is ours.
     ///
-    /// Guarantees: what somebody else put into its directory stays, and so does a directory that isn't the
-    /// recorded one. Either way it isn't ours afterwards.
+    /// Guarantees: files that somebody else put into its directory stay, and so does a directory that isn't the
+    /// recorded one. Either way the place isn't ours afterwards.
     pub(crate) fn prune(&self, place: &Place) -> Result<Removed, PruneError> {
         let mut state = self.state();
         state.check().map_err(PruneError::State)?;
@@ -152,7 +152,8 @@ impl DirectoryStore {
         state
             .update(|state| {
                 state.remove(place);
-                // Last one: whether or not the directory can go now, nothing of ours is in it any more.
+                // That was the last Secret of the namespace: its directory holds nothing of ours any more, even if
+                // it can't be removed now.
                 if !state.uses(namespace) {
                     state.namespaces.remove(namespace);
                 }
@@ -164,7 +165,7 @@ impl DirectoryStore {
         Ok(removed?)
     }
 
-    /// Every object of a complete checkout was settled: from here on only the state file says what is ours.
+    /// Ends recovery after a complete checkout was settled: from here on only the state file says what is ours.
     pub(crate) fn settled(&self) -> io::Result<()> {
         self.state().update(|state| state.recovering = false)
     }
@@ -197,7 +198,7 @@ impl DirectoryStore {
     }
 }
 
-/// Whether the output holds no Secret of anybody, so that a missing state file is no loss.
+/// Whether the output holds no Secrets at all, so that a missing state file is no loss.
 fn is_fresh(lock: &Lock) -> io::Result<bool> {
     let entries = lock.dir().entries(1 << 16)?;
     Ok(entries.iter().all(|entry| entry.name.as_bytes().starts_with(b"..")))

@@ -1,13 +1,13 @@
-//! Places where a test may let the disk fill up or the machine die.
+//! Points at which a test may let the disk fill up or the machine die.
 //!
-//! Not a simulation: outside of tests [`point`] is an empty inline function. Every step that changes what
-//! is on disk calls it first, so that tests can go through the steps one by one without naming them, and
-//! a new step is covered the day it is written.
+//! Not a simulation: outside of tests [`point`] is an empty inline function. Every step that changes what is on
+//! disk calls it first. So tests can go through the steps one by one without naming them, and a new step is
+//! covered the day it is written.
 
 #[cfg(not(test))]
 use std::io;
 
-/// A step is about to be taken.
+/// Marks a step that is about to be taken.
 #[cfg(not(test))]
 #[inline]
 pub(super) fn point(_step: &'static str) -> io::Result<()> {
@@ -27,7 +27,7 @@ pub(super) mod injected {
     /// What happens when the chosen step is reached.
     #[derive(Clone, Copy, Debug)]
     pub(in super::super) enum Fault {
-        /// This step, and none after it, fails with the error.
+        /// This step fails with the error, and none after it does.
         Fails(Errno),
         /// The process dies at once: no destructor, no clean-up, as under `kill -9`.
         Dies,
@@ -38,13 +38,13 @@ pub(super) mod injected {
         static REACHED: Cell<usize> = const { Cell::new(0) };
     }
 
-    /// Plans `fault` for the step number `at` (from 0) of this thread, and counts from there.
+    /// Plans `fault` for step number `at` (from 0) of this thread, and starts to count.
     pub(in super::super) fn plan(at: usize, fault: Fault) {
         PLAN.set(Some((at, fault)));
         REACHED.set(0);
     }
 
-    /// Takes the plan back; how many steps were reached since it was made.
+    /// Takes the plan back; returns how many steps were reached since it was made.
     pub(in super::super) fn clear() -> usize {
         PLAN.set(None);
         REACHED.get()

@@ -1,8 +1,8 @@
 //! One agent at a time on one output.
 //!
-//! Two agents with different checkouts or keys on the same output would prune each other's Secrets and
-//! swap directories under each other's hands. The lock is on the open directory itself: no lock file that
-//! a crash leaves behind, and the kernel lets go when the process ends, however it ends.
+//! Two agents with different checkouts or keys on the same output would prune each other's Secrets and swap
+//! directories under each other's hands. The lock is on the open directory itself: a crash leaves no lock file
+//! behind, and the kernel lets go when the process ends, however it ends.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::beneath::{Dir, Identity};
 /// Why the output could not be locked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
-    /// Somebody else has it.
+    /// Another process holds the lock.
     #[error("another seal-controller is already at work on {}", .0.display())]
     Held(PathBuf),
     /// The directory can't be opened or locked.
@@ -23,7 +23,7 @@ pub(crate) enum LockError {
     Io {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
 }
@@ -36,7 +36,7 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, or says at once that somebody else has it.
+    /// Takes the lock, or fails at once if another process holds it.
     pub(crate) fn take(path: &Path) -> Result<Self, LockError> {
         let io = |source: io::Error| LockError::Io { path: path.to_owned(), source };
         let dir = Dir::open(path).map_err(io)?;
@@ -53,17 +53,18 @@ impl Lock {
         &self.dir
     }
 
-    /// Whether `path` still is the locked directory; when it was moved away or mounted over, the lock is on
-    /// something that nobody reads.
+    /// Whether `path` still is the locked directory. If that was moved away or mounted over, the lock is on a
+    /// directory that nobody reads.
     pub(crate) fn is_on(&self, path: &Path) -> bool {
         Dir::open(path).and_then(|dir| dir.identity()).is_ok_and(|identity| identity == self.identity)
     }
 }
 
-/// Closing the directory would let go too, but not while a process that was just forked still has it open.
+/// Lets go at once. Closing the directory would let go too, but not while a process that was just forked still
+/// has it open.
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Nobody is there to hear of a failure, and closing follows at once.
+        // No caller is left to hear of a failure, and closing follows at once.
         let _ = flock(self.dir.as_fd(), FlockOperation::Unlock);
     }
 }

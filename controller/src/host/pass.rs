@@ -1,9 +1,8 @@
-//! The whole checkout once: every object reconciled, and what is gone pruned.
+//! One pass over the whole checkout: every object is reconciled, and the Secrets of removed manifests are pruned.
 //!
-//! Not when; [`run`](super::run) decides that. Invariant: a Secret is pruned only when its manifest was gone
-//! from two complete readings of the checkout, some time apart, and the checkout wasn't empty. A checkout
-//! is not changed in one step: Git removes files and writes them again, and a pass must be able to fall in
-//! between without harm.
+//! Not its timing; [`run`](super::run) decides that. Invariant: a Secret is pruned only when its manifest was gone
+//! from two complete readings of the checkout, some time apart, and the checkout wasn't empty. A checkout doesn't
+//! change in one step: Git removes files and writes them again, and a pass that falls in between must do no harm.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -23,45 +22,45 @@ use crate::plan::is_ready;
 use crate::reconcile::{Context, Next, reconcile};
 use crate::store::{Last, Store as _};
 
-/// Objects at work at a time: enough to hide the tick that each write waits for.
+/// How many objects are at work at a time: enough to hide the tick that each write waits for.
 const WORKERS: usize = 16;
 
-/// What a pass found.
+/// The result of a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// SealedSecrets in the checkout.
+    /// How many SealedSecrets the checkout holds.
     pub(crate) objects: usize,
-    /// Those whose Secret is in place.
+    /// How many of them have their Secret in place.
     pub(crate) ready: usize,
-    /// Things that couldn't be read or told.
+    /// How many other things went wrong: parts of the checkout that couldn't be read, Secrets that couldn't be pruned.
     pub(crate) problems: usize,
-    /// When something has to be looked at again although nothing changes.
+    /// When the next pass is due even if nothing changes; `None` if only a change can help.
     pub(crate) again: Option<Instant>,
 }
 
 impl Outcome {
-    /// Whether every Secret is in place and nothing went unread.
+    /// Whether every Secret is in place and nothing else went wrong.
     pub(crate) fn is_complete(&self) -> bool {
         self.ready == self.objects && self.problems == 0
     }
 }
 
-/// Why an object isn't looked at in every pass: it failed, and nothing that could help has changed.
+/// An object that failed. Passes leave it out until its manifest or the keys change, or until the time `until`.
 struct Waiting {
     revision: String,
     keys: Arc<Keyring>,
     until: Option<Instant>,
 }
 
-/// Everything that passes share.
+/// Everything that passes share, and what one remembers for the next.
 pub(crate) struct Agent {
-    /// Store, policy, keys.
+    /// The store, the policy and the keys.
     pub(crate) context: Context<HostStore>,
-    /// The checkout.
+    /// The directory of the checkout.
     pub(crate) manifests: PathBuf,
-    /// Whether an empty checkout prunes.
+    /// Prune even when the checkout holds no SealedSecret any more (`--allow-empty`).
     pub(crate) allow_empty: bool,
-    /// How long a manifest has to be gone.
+    /// How long a manifest has to be gone before its Secret is pruned.
     pub(crate) prune_after: Duration,
     missing: BTreeMap<Place, Instant>,
     waiting: BTreeMap<Place, Waiting>,
@@ -81,8 +80,8 @@ impl Agent {
         Self { context, manifests, allow_empty, prune_after, missing, waiting, said, noted }
     }
 
-    /// Reads the checkout and brings the output in step. When `stop` turns true, objects that haven't been
-    /// begun are left for the next start.
+    /// Reads the checkout and brings the output in step with it. When `stop` turns true, no further object is
+    /// begun; the next start does the rest.
     pub(crate) async fn pass(&mut self, stop: &watch::Receiver<bool>) -> Outcome {
         let mut checkout = manifests::read(&self.manifests);
         let found = std::mem::take(&mut checkout.objects);
@@ -102,7 +101,7 @@ impl Agent {
         for (object, next) in results {
             self.remember(object, next, &keys);
         }
-        // The status alone won't do: on a full disk it may still be the former one.
+        // The status alone isn't enough: on a full disk it may still be the former one.
         let is_in_place = |object: &&Object| {
             !self.waiting.contains_key(object.place()) && is_ready(&self.context.store.last(object))
         };
@@ -128,7 +127,7 @@ impl Agent {
         outcome
     }
 
-    /// When the next Secret can be pruned, if its manifest stays gone.
+    /// When the next Secret can be pruned, if its manifest stays gone; `None` if no manifest is gone.
     pub(crate) fn prune_due(&self) -> Option<Instant> {
         self.missing.values().min().map(|since| *since + self.prune_after)
     }
@@ -146,7 +145,7 @@ impl Agent {
         let last = self.context.store.last(object);
         let until = match next {
             Next::After(delay) => Some(Instant::now() + delay),
-            // Whether a foreign directory went away is seen only by looking, and looking costs nothing.
+            // Only a look shows that a foreign directory went away, and a look costs nothing.
             Next::OnChange if is_ready(&last) || reason(&last) == Some(FOREIGN) => {
                 self.waiting.remove(object.place());
                 return;
@@ -157,7 +156,7 @@ impl Agent {
         self.waiting.insert(object.place().clone(), waiting);
     }
 
-    /// Prunes what has been gone for long enough, if the checkout can be trusted to say so.
+    /// Prunes Secrets whose manifests have been gone for long enough, if the checkout can be trusted to show that.
     fn prune(
         &mut self,
         checkout: &Checkout,
@@ -191,7 +190,7 @@ impl Agent {
             if now.duration_since(since) < self.prune_after {
                 continue;
             }
-            // After an error, too: it is tried again by the passes to come, not at once and for ever.
+            // Also after an error: the passes to come try again, instead of trying at once and for ever.
             self.missing.remove(place);
             match store.directory.prune(place) {
                 Ok(Removed::Wholly) => tracing::info!(%place, "pruned the Secret"),
@@ -211,7 +210,7 @@ impl Agent {
         }
     }
 
-    /// Says what stands in the way, once, and again when it comes back.
+    /// Logs each obstacle once, logs when it is gone, and logs it again when it comes back.
     fn say(&mut self, checkout: &Checkout, mut said: BTreeSet<String>) {
         said.extend(checkout.problems.iter().map(|problem| chain(problem)));
         for new in said.difference(&self.said) {
@@ -229,7 +228,7 @@ impl Agent {
     }
 }
 
-/// What is so by intent, and may still surprise.
+/// Intended behaviour that may surprise users.
 fn notes(checkout: &Checkout) -> BTreeSet<String> {
     let links = (checkout.links > 0)
         .then(|| format!("{} links in the checkout are passed by; none is followed", checkout.links));

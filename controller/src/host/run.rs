@@ -1,7 +1,7 @@
 //! `seal-controller host`: set-up, one pass or the loop around passes, and a graceful end.
 //!
-//! Not the work of a pass. Invariants: nothing is written before the lock on the output is held; a signal
-//! lets the objects at work finish and begins no other.
+//! Not the work of a pass. Invariants: apart from the output directory itself, nothing is written before the
+//! lock on it is held; after a signal, the objects at work finish and no other begins.
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -28,19 +28,19 @@ use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::reconcile::Context;
 
-/// Where Secrets go unless told otherwise, if `/run` is in memory.
+/// The default directory for Secrets, if `/run` is in memory.
 const DEFAULT_SECRETS: &str = "/run/seal/secrets";
 
-/// `TMPFS_MAGIC` and `RAMFS_MAGIC` of linux/magic.h: what lies there is never on a disk (but for swap).
+/// `TMPFS_MAGIC` and `RAMFS_MAGIC` of linux/magic.h: file systems whose files are never on a disk (except as swap).
 const IN_MEMORY: [i128; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// Why host mode can't start, or can't go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HostError {
-    /// No output was named, and there is no good default.
+    /// `--secrets` isn't given, and there is no good default.
     #[error("/run is not in memory here, so --secrets has to say where the Secrets go")]
     NoDefault,
-    /// Only root may give files away.
+    /// `--owner` names another user, and only root may give files away.
     #[error("--owner {0}:{1} needs root")]
     Owner(u32, u32),
     /// The checkout isn't a directory that can be read.
@@ -48,7 +48,7 @@ pub(crate) enum HostError {
     Manifests {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The output can't be made or opened.
@@ -56,16 +56,17 @@ pub(crate) enum HostError {
     Secrets {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The output would be committed with the manifests, or the manifests read from the output.
+    /// One directory lies in the other: the output would be committed with the manifests, or the manifests read
+    /// from the output.
     #[error("--manifests and --secrets lie one within the other ({} and {})", .0.display(), .1.display())]
     Nested(PathBuf, PathBuf),
-    /// Others could put what they like in the output.
+    /// Other users can write to the output, and so put anything there.
     #[error("others can write to {}; only its owner may (chmod go-w)", .0.display())]
     Exposed(PathBuf),
-    /// Somebody else is at work there.
+    /// Another agent is at work on the output, or it can't be locked.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The state file can't be kept.
@@ -73,7 +74,7 @@ pub(crate) enum HostError {
     State {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
     /// Status files can't be kept.
@@ -81,13 +82,13 @@ pub(crate) enum HostError {
     Status {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The identities can't be had.
+    /// The identity files can't be used.
     #[error(transparent)]
     Identities(#[from] IdentityFileError),
-    /// The output is no longer where it was.
+    /// The output directory was moved away or mounted over.
     #[error("{} was moved away or mounted over", .0.display())]
     Moved(PathBuf),
     /// Signals can't be caught.
@@ -96,7 +97,7 @@ pub(crate) enum HostError {
 }
 
 impl HostError {
-    /// 2 where other flags would help, else 3.
+    /// 2 if other flags would help, else 3.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::NoDefault | Self::Owner(..) | Self::Nested(..) => ExitCode::from(2),
@@ -105,14 +106,14 @@ impl HostError {
     }
 }
 
-/// Runs host mode. 0: done; 1: with `--once`, something isn't in place.
+/// Runs host mode. The exit code is 0 when done, and 1 if something isn't in place with `--once`.
 pub(crate) async fn run(args: HostArgs) -> Result<ExitCode, HostError> {
     let stop = stop_on_signals().map_err(HostError::Signals)?;
     let done = run_until(args, stop).await?;
     Ok(if done.is_none_or(|outcome| outcome.is_complete()) { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Runs until `stop` turns true, or with `--once` until everything has been looked at; then the outcome.
+/// Runs until `stop` turns true. With `--once`, runs until everything has been looked at, and returns the outcome.
 pub(crate) async fn run_until(
     args: HostArgs,
     mut stop: watch::Receiver<bool>,
@@ -152,7 +153,7 @@ pub(crate) async fn run_until(
     Ok(None)
 }
 
-/// Passes until nothing is only a matter of waiting for a manifest to have been gone long enough.
+/// Repeats passes as long as a manifest is gone whose Secret can't be pruned yet.
 async fn once(agent: &mut Agent, stop: &mut watch::Receiver<bool>) -> Outcome {
     loop {
         let outcome = agent.pass(stop).await;
@@ -214,8 +215,8 @@ pub(super) fn start(args: &HostArgs, secrets: &Path, identities: &IdentityFiles)
     Ok(Agent::new(context, args.manifests.clone(), args.allow_empty, args.prune_after))
 }
 
-/// Whether one directory lies within the other, wherever links lead. Judged before the output is made, by
-/// the part of its path that is there already.
+/// Whether one directory lies within the other, after all links are followed. This is judged before the output
+/// is made, by the part of its path that is there already.
 fn one_holds_the_other(manifests: &Path, secrets: &Path) -> io::Result<bool> {
     let manifests = manifests.canonicalize()?;
     let absolute = std::path::absolute(secrets)?;
@@ -233,8 +234,8 @@ fn say_lost(lost: &StateError) {
     );
 }
 
-/// Makes the output if there is none. What leads to it can be passed through by everybody; it itself has
-/// the access of the flags.
+/// Makes the output if there is none. Everybody can pass through the directories above it; the output itself
+/// gets the access that the flags give.
 fn make_output(path: &Path, access: &Access) -> io::Result<()> {
     if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(above)?;
@@ -250,7 +251,7 @@ fn is_in_memory(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|found| IN_MEMORY.contains(&i128::from(found.f_type)))
 }
 
-/// Turns true on SIGTERM and SIGINT.
+/// A channel that turns true on SIGTERM and SIGINT.
 fn stop_on_signals() -> io::Result<watch::Receiver<bool>> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (sender, receiver) = watch::channel(false);
@@ -258,7 +259,7 @@ fn stop_on_signals() -> io::Result<watch::Receiver<bool>> {
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         tracing::info!("told to stop; finishing what is at work");
         let _ = sender.send(true);
-        // The sender lives as long as somebody may wait for it.
+        // The sender lives as long as a receiver may wait for it.
         sender.closed().await;
     });
     Ok(receiver)

@@ -49,7 +49,7 @@ impl Site {
         fs::write(self.path("keys.txt"), identity.to_secret_string().as_bytes()).unwrap();
     }
 
-    /// Flags as they would be typed.
+    /// The flags of this site and `more`, parsed as if they were typed.
     pub(super) fn args(&self, more: &[&str]) -> HostArgs {
         self.args_for(&self.path("secrets"), more)
     }
@@ -92,7 +92,7 @@ impl Site {
         serde_yaml::to_string(&object).unwrap()
     }
 
-    /// Commits a strict SealedSecret of one item.
+    /// Commits a strict SealedSecret of one item, `password`.
     pub(super) fn commit(&self, at: &str, value: &str) {
         self.commit_text(
             &format!("{}.yaml", at.replace('/', "-")),
@@ -108,13 +108,13 @@ impl Site {
         fs::remove_file(self.path("manifests").join(file)).unwrap();
     }
 
-    /// What a reader sees of an item.
+    /// The value that a reader sees for an item; `None` if there is none.
     pub(super) fn item(&self, at: &str) -> Option<String> {
         fs::read_to_string(self.path("secrets").join(at)).ok()
     }
 
-    /// `Ready` and, if it isn't, whether the object is stalled: `True`, `False/Stalled`, `False/Reconciling`;
-    /// with the reason and the message.
+    /// State, reason and message of the `Ready` condition. The state also says whether an object that isn't
+    /// ready is stalled: `True`, `False/Stalled`, `False/Reconciling`.
     pub(super) fn condition(&self, at: &str) -> Option<(String, String, String)> {
         let file = self.path("secrets/..status").join(at).join("status.json");
         let value: serde_json::Value = serde_json::from_slice(&fs::read(file).ok()?).unwrap();
@@ -126,7 +126,8 @@ impl Site {
         Some((format!("{:?}{kind}", ready.status), ready.reason.clone(), ready.message.clone()))
     }
 
-    /// Everything below the output, with inode and time of change: equal before and after means untouched.
+    /// Everything below the output, with inode and time of change. If two results are equal, nothing was
+    /// touched between.
     pub(super) fn fingerprint(&self) -> BTreeMap<PathBuf, (u64, i64, i64)> {
         use std::os::unix::fs::MetadataExt as _;
         let mut found = BTreeMap::new();
@@ -142,7 +143,7 @@ impl Site {
     }
 }
 
-/// One pass that nobody interrupts.
+/// Runs one pass that nobody interrupts.
 pub(super) async fn pass(agent: &mut Agent) -> Outcome {
     let (_sender, stop) = tokio::sync::watch::channel(false);
     agent.pass(&stop).await

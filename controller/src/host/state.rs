@@ -1,12 +1,12 @@
 //! The state file: which Secrets' directories are ours, and how their files looked when we wrote them.
 //!
-//! Not a cache that may be dropped: without it nothing is pruned, and directories that are already there
-//! count as somebody else's. Holds names, ciphertext digests, inode numbers and times; nothing derived from
-//! plaintext, because it may lie on a disk while the Secrets lie in memory.
+//! Not a cache that may be dropped: without it nothing is pruned, and directories that are already there count
+//! as somebody else's. It holds names, ciphertext digests, inode numbers and times. It holds nothing derived
+//! from plaintext, because it may lie on a disk while the Secrets lie in memory.
 //!
-//! Invariants: it is written only by us (owner and mode are checked before it is believed: who could write
-//! it could have any directory of the output pruned); replaced in one step; written *before* a directory
-//! gets its name and *after* one is removed, so that a crash in between leaves a record without a
+//! Invariants: only we write it; owner and mode are checked before it is believed, because anybody who could
+//! write it could have any directory of the output pruned. It is replaced in one step. It is written *before* a
+//! directory gets its name and *after* one is removed. So a crash in between leaves a record without a
 //! directory, which is harmless, and never a directory of ours without a record.
 
 use std::collections::BTreeMap;
@@ -19,24 +19,25 @@ use serde::{Deserialize, Serialize};
 
 use super::beneath::{Component, Dir, Identity};
 
-/// The only version there is.
+/// The only version of the file's format.
 const VERSION: u32 = 1;
 
-/// Far above what ten thousand Secrets need; a bound so that a wrong file can't use up memory.
+/// The largest state file, in bytes: far above what ten thousand Secrets need, and a bound so that a wrong file
+/// can't use up memory.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// What is ours.
+/// The record of all directories that are ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct State {
     v: u32,
-    /// A state file was lost before: directories of our own layout may be taken over again. Cleared after
-    /// a pass in which every object was settled.
+    /// A state file was lost before, so directories with our layout may be taken over again. Cleared after a
+    /// pass in which every object was settled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) recovering: bool,
-    /// Namespace directories that we made; others are used, but neither changed nor removed.
+    /// Namespace directories that we made. Others are used, but neither changed nor removed.
     pub(crate) namespaces: BTreeMap<Namespace, Identity>,
-    /// The Secrets.
+    /// The Secrets that are ours.
     objects: BTreeMap<Namespace, BTreeMap<Name, Record>>,
 }
 
@@ -44,20 +45,20 @@ pub(crate) struct State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Record {
-    /// Which directory; another one under the same name isn't ours.
+    /// The directory's identity; another directory under the same name isn't ours.
     pub(crate) directory: Identity,
     /// Digest of the SealedSecret whose content it holds.
     pub(crate) digest: String,
     /// The directory that `..data` points to.
     pub(crate) generation: Generation,
-    /// The items' files.
+    /// The stamps of the items' files.
     pub(crate) files: BTreeMap<ItemName, Stamp>,
 }
 
 /// How a file looked when we had written it: `[inode, size, modified s, ns, changed s, ns]`.
 ///
-/// The time of change (ctime) can't be set by any system call, so a file that was written, replaced,
-/// linked, or given another owner since then shows.
+/// No system call can set the time of change (ctime), so a file that was written, replaced, linked, or given
+/// another owner since then shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp(u64, u64, i64, u64, i64, u64);
 
@@ -81,8 +82,8 @@ impl Stamp {
     }
 }
 
-/// The name of a directory that we made: `..seal-` and 32 random hex digits. No item, object or namespace
-/// can have such a name, and nobody else chooses one by accident.
+/// The name of a directory that we made: `..seal-` and 32 random hex digits. No item, object or namespace can
+/// have such a name, and nobody else chooses one by accident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Generation(String);
@@ -90,7 +91,7 @@ pub(crate) struct Generation(String);
 impl Generation {
     const PREFIX: &str = "..seal-";
 
-    /// A fresh one; random, so that no two runs ever mean different things by one name.
+    /// Makes a fresh name; random, so that no two runs ever mean different things by one name.
     pub(crate) fn fresh() -> io::Result<Self> {
         use rand_core::RngCore as _;
         let mut bytes = [0; 16];
@@ -98,7 +99,7 @@ impl Generation {
         Ok(Self(format!("{}{:032x}", Self::PREFIX, u128::from_be_bytes(bytes))))
     }
 
-    /// Reads a name back; `None` for any other.
+    /// Reads such a name back; `None` for any other name.
     pub(crate) fn parse(name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok()?;
         let hex = name.strip_prefix(Self::PREFIX)?;
@@ -106,7 +107,7 @@ impl Generation {
         ours.then(|| Self(name.to_owned()))
     }
 
-    /// The name.
+    /// The name as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -144,7 +145,7 @@ impl State {
         self.objects.get(&place.namespace)?.get(&place.name)
     }
 
-    /// Takes note that a Secret is ours.
+    /// Records that a Secret is ours.
     pub(crate) fn insert(&mut self, place: &Place, record: Record) {
         self.objects.entry(place.namespace.clone()).or_default().insert(place.name.clone(), record);
     }
@@ -159,7 +160,7 @@ impl State {
         }
     }
 
-    /// All that is ours, in order.
+    /// The places of all Secrets that are ours, in order.
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
         self.objects.iter().flat_map(|(namespace, names)| {
             names.keys().map(|name| Place { namespace: namespace.clone(), name: name.clone() })
@@ -181,24 +182,24 @@ impl State {
 /// Why a state file isn't believed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
-    /// There is none.
+    /// There is no state file.
     #[error("state file {} is missing", .0.display())]
     Missing(PathBuf),
-    /// Others could have written it.
+    /// Others could have written the file.
     #[error("state file {} can be written by others", .0.display())]
     Exposed(PathBuf),
-    /// Not what we wrote.
+    /// The file holds something that we don't write.
     #[error("state file {} is damaged", .0.display())]
     Damaged(PathBuf),
-    /// Not what we wrote last.
+    /// The file doesn't hold what we wrote last.
     #[error("state file {} was changed by somebody else", .0.display())]
     Changed(PathBuf),
-    /// Can't be read.
+    /// The file can't be read.
     #[error("can't read state file {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
 }
@@ -213,14 +214,14 @@ pub(crate) struct StateFile {
 }
 
 impl StateFile {
-    /// Opens the state file in `path`.
+    /// Opens the state file at `path`.
     ///
-    /// A file that isn't there or isn't believed gives an empty state that is `recovering`, and the
-    /// reason; nothing is written yet.
+    /// If the file is missing or isn't believed, the state is empty and `recovering`, and the reason comes with
+    /// it. Nothing is written yet.
     ///
     /// # Errors
-    /// Only where no state could ever be kept there: no such directory, or one in which others may write
-    /// and so could put their own file in our file's place.
+    /// Only if no state could ever be kept there: the directory is missing, or others may write to it and so
+    /// could put their own file in our file's place.
     pub(crate) fn open(path: &Path) -> io::Result<(Self, Option<StateError>)> {
         let invalid = |text: &str| io::Error::new(io::ErrorKind::InvalidInput, text.to_owned());
         let name = path.file_name().ok_or_else(|| invalid("not the path of a file"))?;
@@ -252,15 +253,15 @@ impl StateFile {
         &self.state
     }
 
-    /// Changes the state and writes it, durably. What [`state`](Self::state) says is what stands in the
-    /// file also after a failure, which mostly changes nothing.
+    /// Changes the state and writes it, durably. A failure mostly changes nothing; after one, too,
+    /// [`state`](Self::state) is what stands in the file.
     pub(crate) fn update(&mut self, change: impl FnOnce(&mut State)) -> io::Result<()> {
         let mut next = self.state.clone();
         change(&mut next);
         if next != self.state {
             let bytes = serde_json::to_vec(&next).map_err(io::Error::other)?;
             let written = self.dir.replace_file(&self.name, &bytes);
-            // A failure may also come after the rename, from making it durable.
+            // A failure may also come after the rename, from making the rename durable.
             if written.is_ok() || self.read().is_ok_and(|found| found == next) {
                 self.state = next;
             }
@@ -271,8 +272,8 @@ impl StateFile {
 
     /// Reads the file again and compares it with what we wrote last.
     ///
-    /// Asked before anything is pruned: pruning acts on the file's word, so the word has to stand there
-    /// now. Whoever removed the file, or put an older one back, gets no pruning from our memory of it.
+    /// Called before anything is pruned: pruning acts on the file's word, so the word has to stand there now.
+    /// If somebody removed the file or put an older one back, nothing is pruned from our memory of it.
     pub(crate) fn check(&self) -> Result<(), StateError> {
         if self.read()? == self.state { Ok(()) } else { Err(StateError::Changed(self.path.clone())) }
     }

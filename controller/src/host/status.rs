@@ -1,9 +1,10 @@
-//! What became of each object, as files: `<status>/<namespace>/<name>/status.json`.
+//! The status of each object, as a file: `<status>/<namespace>/<name>/status.json`.
 //!
-//! Not a record that anything is decided by, except when a condition last changed. A directory for each
-//! object because a name may be as long as a file name can be. Invariants: a file is replaced in one step,
-//! and only when it would differ, so that whoever watches it wakes for news; only files that we wrote, and the
-//! directories they leave empty, are ever removed: whatever directory `--status` names may hold others.
+//! Not the record of what is ours, which is the state file ([`state`](super::state)): an object whose status is
+//! lost is opened once more and gets a new one. Each object has a directory, because a name may be as long as a
+//! file name can be. Invariants: a file is replaced in one step, and only when it would differ, so that a
+//! watcher wakes only for news. Only files that we wrote are ever removed, and directories that this leaves
+//! empty: the directory that `--status` names may hold others.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read as _};
@@ -27,10 +28,10 @@ pub(crate) struct StatusFiles {
 }
 
 impl StatusFiles {
-    /// Opens the directory in `path`; made, 0700, where there is none.
+    /// Opens the directory at `path`; makes it, 0700, if there is none.
     ///
     /// # Errors
-    /// Also where others may write to it: they could tell monitoring whatever they like.
+    /// Also if others may write to it: they could tell monitoring whatever they like.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         match rustix::fs::mkdir(path, rustix::fs::Mode::RWXU) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
@@ -50,7 +51,7 @@ impl StatusFiles {
         serde_json::from_slice(&read(&dir)?).ok()
     }
 
-    /// Writes the status of an object; says whether it differed from what was there.
+    /// Writes the status of an object; returns whether it differed from what was there.
     pub(crate) fn write(&self, place: &Place, status: &impl Serialize) -> io::Result<bool> {
         let mut bytes = serde_json::to_vec_pretty(status).map_err(io::Error::other)?;
         bytes.push(b'\n');
@@ -65,8 +66,8 @@ impl StatusFiles {
 
     /// Removes the status of every object that isn't among `live`.
     ///
-    /// Guarantees: an object's directory is touched only if its file reads as a `T`, and a directory goes
-    /// only if it was emptied by that. `staging/db/status.json` may be anybody's, and so may empty directories.
+    /// Guarantees: an object's directory is touched only if its file reads as a `T`, and a directory goes only
+    /// if that emptied it. `staging/db/status.json` may be anybody's, and so may empty directories.
     pub(crate) fn retain<T: DeserializeOwned>(&self, live: &BTreeSet<Place>) -> io::Result<()> {
         for (namespace, dir) in directories::<Namespace>(&self.dir)? {
             let mut removed = false;
@@ -77,7 +78,7 @@ impl StatusFiles {
                 }
                 object.remove_tree(&file())?;
                 object.remove_tree(&file().beside())?;
-                // Fails where somebody put something beside it; then that stays.
+                // Fails if somebody put something beside it; then that stays.
                 removed |= dir.remove_empty(&Component::from(&place.name)).is_ok();
             }
             if removed {
@@ -113,7 +114,7 @@ fn read(dir: &Dir) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The directories in `dir` that have a name of this kind.
+/// The directories in `dir` whose names are valid as an `N`.
 fn directories<N: std::str::FromStr>(dir: &Dir) -> io::Result<Vec<(N, Dir)>> {
     let mut found = Vec::new();
     for entry in dir.entries(MAX_ENTRIES)? {

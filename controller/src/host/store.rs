@@ -1,8 +1,8 @@
 //! Host mode as a [`Store`]: what the reconcile core sees of a checkout and an output directory.
 //!
 //! A translation and nothing else: files to objects, directories to targets, errors to failures.
-//! Invariant: a message holds fixed words, validated names and file names from the checkout; the operating
-//! system's errors go in as their kind only.
+//! Invariant: a message holds fixed words, validated names and file names from the checkout. Of an operating
+//! system's error it holds only the kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::policy::Policy;
 use crate::store::{Last, Notice, Observed, State, Store, Successor, Target, Write, Written};
 
-/// A checkout's view of one Secret.
+/// The SealedSecret of the checkout for one place, or all of them if several claim that place.
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
     place: Place,
@@ -30,24 +30,25 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    /// What was found in the checkout for a place.
+    /// An object from what was found in the checkout for a place.
     pub(crate) fn new(place: Place, found: manifests::Found) -> Self {
         let revision = revision(&found);
         Self { place, found: Arc::new(found), revision }
     }
 
-    /// Which Secret.
+    /// The namespace and name of the Secret.
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
-    /// Changes with the object and where it stands.
+    /// A hash that changes with the object and with the place of its manifest.
     pub(crate) fn revision(&self) -> &str {
         &self.revision
     }
 }
 
-/// SHA-256 of the manifest as it stands, with its file: what `metadata.generation` is counted up for here.
+/// SHA-256 of the manifest as it stands and of its file's name. A new hash counts up the generation here, as a
+/// change counts up `metadata.generation` in a cluster.
 fn revision(found: &manifests::Found) -> String {
     let text = match found {
         manifests::Found::One(manifest) => format!("{}\n{}", manifest.source, manifest.object),
@@ -56,10 +57,10 @@ fn revision(found: &manifests::Found) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A status file: the status as in a cluster, and what it speaks of.
+/// The content of a status file: the status as in a cluster, and the manifest that it speaks of.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StatusFile {
-    /// Where the manifest stands.
+    /// The manifest's file and document number; empty if several manifests claim the place.
     manifest: String,
     /// The manifest's [`revision`]; `status.observedGeneration` counts its changes.
     revision: String,
@@ -82,7 +83,7 @@ impl Store for HostStore {
         Ok(object.place.clone())
     }
 
-    /// A checkout has both formats in one place only where [`manifests`](super::manifests) left one of them out.
+    /// Always `None`: of two formats for one place, [`manifests`](super::manifests) has already left one out.
     async fn successor(&self, _: &Object) -> Result<Option<Successor>, Failure> {
         Ok(None)
     }
@@ -132,7 +133,7 @@ impl Store for HostStore {
         let found = self.directory.observe(place, &sealed.digest().to_string(), &sealed.shape().keys);
         let (target, extra) = match found.map_err(|error| failure(place, error))? {
             Found::Absent => (Target::Absent, BTreeSet::new()),
-            // The core's own words for this speak of annotations, which a directory hasn't.
+            // The core's own words for this speak of annotations, and a directory has none.
             Found::Foreign { why, adoptable: false } => {
                 return Err(failure(place, VolumeError::Foreign(why)));
             }
@@ -155,7 +156,8 @@ impl Store for HostStore {
         _: Write,
         data: &BTreeMap<ItemName, Plaintext>,
     ) -> Result<Written, Failure> {
-        // Whether this makes, changes or takes over a directory is found out again, right before it is done.
+        // The directory store looks again right before it writes, and so finds out by itself whether it makes,
+        // changes or takes over a directory.
         let written = self.directory.write(&object.place, &sealed.digest().to_string(), data).await;
         let changed = written.map_err(|error| failure(&object.place, error))?;
         let Observed { extra, .. } = self.observe(object, sealed).await?;
@@ -173,7 +175,8 @@ impl Store for HostStore {
         })
     }
 
-    /// In the log, which is all that a host has; the reconcile has put there already what somebody should look at.
+    /// Writes the notice to the log, which is all that a host has. Warnings are left out: the reconcile has
+    /// already logged them.
     async fn notify(&self, object: &Object, notice: &Notice) {
         let (place, reason, message) = (&object.place, notice.reason, &notice.message);
         if !notice.warning {
@@ -207,5 +210,5 @@ fn failure(place: &Place, error: VolumeError) -> Failure {
     }
 }
 
-/// The reason of a Secret that is somebody else's; the same as in a cluster.
+/// The reason for a Secret that isn't ours; the same as in a cluster.
 pub(crate) const FOREIGN: &str = "ForeignSecret";

@@ -1,4 +1,4 @@
-//! One Secret's directory: what is there, whether it is ours, whether it still is what we wrote.
+//! One Secret's directory: what is there, whether it is ours, and whether it still is what we wrote.
 //!
 //! Writing is in [`write`]. The layout is that of kubelet's Secret volumes, so that programs which watch a
 //! mounted Secret work unchanged:
@@ -10,21 +10,20 @@
 //! ```
 //!
 //! # Why metadata decides
-//! Whether a directory is in sync is told from `lstat`, `readlink` and the listing alone, without reading
-//! a byte or opening an envelope. The state file holds each file's inode, size and times as they were when
-//! we wrote it. The time of change (ctime) is set by the kernel on every write, link, rename, chmod and
-//! chown, and no call sets it to a chosen value; so equal stamps mean equal bytes, with two gaps, both
-//! closed or owned up to:
+//! `lstat`, `readlink` and the listing alone tell whether a directory is in sync, without reading a byte or opening an
+//! envelope. The state file holds each file's inode, size and times as they were when we wrote it. The kernel sets the
+//! time of change (ctime) on every write, link, rename, chmod and chown, and no call sets it to a chosen value. So
+//! equal stamps mean equal bytes, with two gaps: the first is closed, the second accepted.
 //! - Time moves in ticks, so a change within the tick of our own write would leave the same stamp. A file
-//!   is therefore given its name only a tick after its last change ([`TICK`]).
-//! - tmpfs doesn't move the times of a file that is changed through a shared writable mapping. Only root or
-//!   the file's owner can map it so, and both may replace it anyway; 0400 by `--mode` keeps the owner out.
+//!   therefore gets its name only a tick after its last change ([`TICK`]).
+//! - tmpfs doesn't move the times of a file that is changed through a shared writable mapping. Only root or the
+//!   file's owner can map it so, and both may replace it anyway; `--mode 0400` keeps the owner out.
 //!
-//! Where stamps differ, the bytes are compared before anything is written, so a `touch` or a lost state
-//! file doesn't disturb readers.
+//! If stamps differ, the bytes are compared before anything is written, so a `touch` or a lost state file
+//! doesn't disturb readers.
 //!
-//! Invariants: a directory that the state file doesn't record, or that is another one than it records, is
-//! never changed; entries that somebody added beside the items stay, as in a cluster.
+//! Invariants: a directory that the state file doesn't record, or that isn't the recorded one, is never
+//! changed; entries that somebody added beside the items stay, as in a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -39,16 +38,16 @@ use super::state::{Generation, Record, Stamp, only_we_write};
 
 pub(crate) mod write;
 
-/// Above the largest step of the clock that stamps files (10 ms, a kernel built with HZ=100).
+/// Longer than the largest step of the clock that stamps files (10 ms, a kernel built with HZ=100).
 pub(crate) const TICK: Duration = Duration::from_millis(12);
 
-/// More entries than any Secret can have items, twice over.
+/// The most entries that are listed of a directory: more than any Secret can have items, twice over.
 const MAX_ENTRIES: usize = 1 << 16;
 
 /// Who may read the files; from flags only.
 ///
-/// Directories always stay ours: whoever owned one could put links in it. With an owner given, its group
-/// may enter and list them.
+/// Directories always stay ours, because the owner of one could put links in it. If an owner is given, its
+/// group may enter and list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
     file_mode: Mode,
@@ -58,7 +57,7 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// Access to files with `mode`, owned by `owner` (user and group) or else by us.
+    /// Access to files with `mode` that belong to `owner` (user and group), or to us if there is none.
     pub(crate) fn new(mode: u32, owner: Option<(u32, u32)>) -> Self {
         let mut directory = 0o700;
         if mode & 0o040 != 0 || owner.is_some() {
@@ -93,8 +92,8 @@ impl Access {
             && stat.st_gid == self.gid.as_raw()
     }
 
-    /// Gives a directory to us, with our mode; says whether it hadn't been so. Owner before mode: in
-    /// between it is narrower, never wider.
+    /// Gives a directory to us, with our mode; returns whether that changed anything. The owner comes before
+    /// the mode: in between, access is narrower, never wider.
     pub(crate) fn apply_to_directory(&self, dir: &Dir) -> io::Result<bool> {
         if self.fits_directory(&dir.stat_self()?) {
             return Ok(false);
@@ -109,13 +108,13 @@ impl Access {
 /// Why a directory isn't ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Foreign {
-    /// No directory.
+    /// There is something other than a directory.
     #[error("there is a file or a link in its place")]
     NotADirectory,
-    /// A directory that we have no record of.
+    /// We have no record of the directory.
     #[error("a directory is there that seal-controller didn't make")]
     Unrecorded,
-    /// Another directory than the recorded one.
+    /// The directory isn't the recorded one.
     #[error("the directory was replaced by another")]
     Replaced,
     /// The namespace's directory can't be trusted.
@@ -126,21 +125,21 @@ pub(crate) enum Foreign {
 /// Why a Secret's directory could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum VolumeError {
-    /// It isn't ours.
+    /// The directory isn't ours.
     #[error("not ours: {0}")]
     Foreign(Foreign),
-    /// The file system refused; a full disk, too.
+    /// The file system refused, for instance because the disk is full.
     #[error("can't {doing}")]
     Io {
-        /// What was being done, as an infinitive.
+        /// The step that failed, as an infinitive.
         doing: &'static str,
-        /// Why not.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
 impl VolumeError {
-    /// For `map_err`: what was being done.
+    /// For `map_err`: names the step that failed.
     pub(crate) fn doing(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, source }
     }
@@ -153,20 +152,20 @@ impl VolumeError {
     }
 }
 
-/// What is in a Secret's place.
+/// The content of a Secret's place on disk.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// Nothing.
+    /// There is nothing.
     Absent,
-    /// Not ours, and never touched.
+    /// Something that isn't ours, and that is never touched.
     Foreign {
-        /// Why.
+        /// Why it isn't ours.
         why: Foreign,
-        /// The directory, if it has our layout and is writable by us alone: where a state file was lost, it
-        /// may be taken over.
+        /// The directory, if it has our layout and only we can write to it: if a state file was lost, it may be
+        /// taken over.
         our_layout: Option<Dir>,
     },
-    /// Ours.
+    /// A directory of ours.
     Ours(Dir),
 }
 
@@ -188,19 +187,19 @@ pub(crate) enum Drift {
     /// An item's link is gone or isn't ours.
     #[error("the link of item {0} changed")]
     Link(ItemName),
-    /// Something of ours that is no longer in use.
+    /// Some entries of ours are no longer in use.
     #[error("remains of an interrupted write")]
     Remains,
 }
 
-/// One Secret's directory, there or not.
+/// One Secret's directory, which may not exist yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Volume<'a> {
     /// The output directory.
     pub(crate) root: &'a Dir,
-    /// Which Secret.
+    /// The namespace and name of the Secret.
     pub(crate) place: &'a Place,
-    /// Who may read.
+    /// Who may read the files.
     pub(crate) access: &'a Access,
 }
 
@@ -211,7 +210,7 @@ impl Volume<'_> {
 
     /// The namespace's directory; `None` if there is none.
     ///
-    /// Threat: who can write to it could put a link or an own directory in the place of ours.
+    /// Threat: anybody who can write to it could put a link or a directory of their own in the place of ours.
     fn namespace(&self) -> Result<Option<Dir>, VolumeError> {
         let doing = VolumeError::doing;
         let name = Component::from(&self.place.namespace);
@@ -252,7 +251,7 @@ impl Volume<'_> {
         }
     }
 
-    /// The first difference between a directory of ours and what the record says; from metadata alone.
+    /// The first difference between a directory of ours and the record, from metadata alone; `None` if there is none.
     pub(crate) fn drift(&self, dir: &Dir, record: &Record) -> io::Result<Option<Drift>> {
         let current = Component::from(&record.generation);
         let points_there = dir.read_link(&data_link())?.is_some_and(|t| t == current.as_bytes());
@@ -293,7 +292,7 @@ fn is_file(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
-/// Whether a directory has just these items, as regular files.
+/// Whether a directory holds exactly these items, as regular files.
 fn holds_exactly<'a>(dir: &Dir, items: impl ExactSizeIterator<Item = &'a ItemName>) -> io::Result<bool> {
     let listed = match dir.entries(items.len()) {
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => return Ok(false),
@@ -305,7 +304,7 @@ fn holds_exactly<'a>(dir: &Dir, items: impl ExactSizeIterator<Item = &'a ItemNam
     Ok(files && listed.iter().map(|entry| &entry.name).eq(names.iter()))
 }
 
-/// What the link of an item points to.
+/// The target of an item's link.
 fn item_target(item: &ItemName) -> String {
     format!("..data/{item}")
 }
@@ -314,14 +313,14 @@ fn is_item_link(dir: &Dir, item: &ItemName) -> io::Result<bool> {
     Ok(dir.read_link(&item.into())?.is_some_and(|target| target == item_target(item).as_bytes()))
 }
 
-/// Writable by us alone, and `..data` points to a directory with a name that only we give.
+/// Whether only we can write to the directory, and its `..data` points to a directory with a name that only we give.
 fn has_our_layout(dir: &Dir) -> io::Result<bool> {
     let ours = only_we_write(&dir.stat_self()?);
     Ok(ours && dir.read_link(&data_link())?.is_some_and(|target| Generation::parse(&target).is_some()))
 }
 
-/// Entries of ours that are no longer in use: other generations, and links to items that are no more.
-/// Everything else that isn't expected was put there by somebody and stays.
+/// Entries of ours that are no longer in use: other generations, and links to items that no longer exist.
+/// Somebody else put every other unexpected entry there, and it stays.
 fn remains(dir: &Dir, current: &Generation, items: &BTreeSet<ItemName>) -> io::Result<Vec<Component>> {
     let mut remains = Vec::new();
     for entry in dir.entries(MAX_ENTRIES)? {
@@ -341,12 +340,12 @@ fn remains(dir: &Dir, current: &Generation, items: &BTreeSet<ItemName>) -> io::R
     Ok(remains)
 }
 
-/// Entries that are no items of ours and could be some: somebody put them there, and they stay.
+/// Entries that aren't our items but could be items: somebody put them there, and they stay.
 pub(crate) fn extra(dir: &Dir, items: &BTreeSet<ItemName>) -> io::Result<BTreeSet<ItemName>> {
     let mut extra = BTreeSet::new();
     for entry in dir.entries(MAX_ENTRIES)? {
         let item = entry.name.as_str().and_then(|name| name.parse::<ItemName>().ok());
-        // A link of ours to an item that is no more is about to go.
+        // A link of ours to an item that no longer exists is about to be removed.
         if let Some(item) = item.filter(|item| !items.contains(item))
             && !is_item_link(dir, &item)?
         {
@@ -357,7 +356,7 @@ pub(crate) fn extra(dir: &Dir, items: &BTreeSet<ItemName>) -> io::Result<BTreeSe
 }
 
 /// Removes what crashes left in the namespaces' directories: Secrets that hadn't got their name yet, or had
-/// just lost it. Only names that no one but us gives, in directories that no one but us writes.
+/// just lost it. It removes only names that nobody but us gives, in directories that nobody but us writes to.
 pub(crate) fn sweep(root: &Dir) -> io::Result<()> {
     for entry in root.entries(MAX_ENTRIES)? {
         let is_namespace = entry.name.as_str().is_some_and(|name| name.parse::<Namespace>().is_ok());

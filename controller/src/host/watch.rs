@@ -1,8 +1,8 @@
-//! What wakes the loop: changes of the checkout, of the output and of the identity files.
+//! Wakes the loop on changes of the checkout, of the output and of the identity files.
 //!
-//! Not what changed: every pass looks at everything, and decides from metadata alone that most of it is in
-//! sync. Invariant: nothing depends on an event arriving. Where watching fails (too many directories, a
-//! network file system), the resync finds the change, later.
+//! Doesn't say what changed: every pass looks at everything, and decides from metadata alone that most of it is
+//! in sync. Invariant: nothing depends on an event arriving. If watching fails (too many directories, a network
+//! file system), the resync finds the change, later.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-/// A checkout is at rest when nothing has happened for this long.
+/// How long a checkout has to be without events before it counts as at rest.
 const QUIET: Duration = Duration::from_millis(200);
-/// A checkout that never rests is looked at anyway.
+/// How long a checkout that never rests may delay a look at it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Watches directories and says when to look.
@@ -31,8 +31,8 @@ impl Watch {
         // Events come with absolute paths.
         let (manifests, secrets) = (absolute(manifests), absolute(secrets));
         let mut watch = Self { watcher: None, events, manifests: manifests.clone(), resolved: None };
-        // In the parent directories of the identity files and of the checkout only these concern us. A file
-        // that lies in the checkout is watched with it.
+        // In the parent directories of the identity files and of the checkout, only these entries concern us.
+        // The watch on the checkout also covers files that lie in it.
         let single: Vec<PathBuf> =
             files.iter().map(|file| absolute(file)).chain([manifests.clone()]).collect();
         let single: Vec<PathBuf> = single
@@ -60,7 +60,7 @@ impl Watch {
         watch
     }
 
-    /// Watches the directory that the checkout is now: `current -> releases/42` may have moved on.
+    /// Watches the directory that the checkout is now, because `current -> releases/42` may have moved on.
     pub(crate) fn follow(&mut self) {
         let now = self.manifests.canonicalize().ok();
         if now == self.resolved {
@@ -85,7 +85,7 @@ impl Watch {
     /// Waits until something has changed and things have come to rest again.
     pub(crate) async fn changed(&mut self) {
         if self.events.recv().await.is_none() {
-            // No watcher: there will be no event.
+            // Without a watcher there will be no event.
             return std::future::pending().await;
         }
         let until = Instant::now() + PATIENCE;
@@ -99,8 +99,8 @@ fn absolute(path: &Path) -> PathBuf {
 
 /// Whether an event is a reason to look.
 ///
-/// Reading isn't: every pass reads. Nor are our own state and status files, so that a pass doesn't wake
-/// itself for ever; and of a parent directory only the entry that we were told of concerns us.
+/// Reading isn't one, because every pass reads. Our own state and status files aren't either, so that a pass
+/// doesn't wake itself for ever. Of a parent directory, only the entries in `single` concern us.
 fn concerns(event: &Event, secrets: &Path, single: &[PathBuf]) -> bool {
     if matches!(event.kind, EventKind::Access(_)) {
         return false;

@@ -1,24 +1,24 @@
 //! Bech32 as age uses it: BIP 173's alphabet and checksum, without its limit on length.
 //!
-//! Not Bech32m, and not a reader of prefixes: the caller says which one it expects. Invariant: whatever
-//! [`decode`] takes, [`encode`] gives back, apart from letter case (BIP 173 allows all-lower and all-upper),
-//! so one key has one text. Buffers wipe on drop, since half of what passes here is private keys.
+//! Not Bech32m, and not a reader of prefixes: the caller says which prefix it expects. Invariant: [`encode`] gives
+//! back every text that [`decode`] takes, apart from letter case (BIP 173 allows all-lower and all-upper), so one key
+//! has one text. Buffers wipe on drop, since half of the keys that pass through here are private.
 
 use age_core::primitives::{bech32_decode, bech32_encode_to_fmt};
 use bech32::Hrp;
 use bech32::primitives::decode::{CheckedHrpstringError, ChecksumError};
 use zeroize::Zeroizing;
 
-/// Why text isn't the Bech32 that was expected.
+/// Why text isn't the expected Bech32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EncodingError {
-    /// The form is right and the checksum isn't: mistyped, or cut short.
+    /// The form is right and the checksum is wrong: the text is mistyped or cut short.
     Checksum,
-    /// Anything else: another prefix or alphabet, mixed case, padding that isn't zero.
+    /// Anything else is wrong: another prefix or alphabet, mixed case, padding that isn't zero.
     Malformed,
 }
 
-/// Bytes to lower-case Bech32.
+/// Encodes bytes as lower-case Bech32.
 pub(super) fn encode(hrp: Hrp, bytes: &[u8]) -> Zeroizing<String> {
     // Reserved in full (separator and 6 checksum characters included), so that growing leaves no copies.
     let length = hrp.len() + 1 + (bytes.len() * 8).div_ceil(5) + 6;
@@ -27,7 +27,7 @@ pub(super) fn encode(hrp: Hrp, bytes: &[u8]) -> Zeroizing<String> {
     text
 }
 
-/// Bech32 of either case, with exactly this prefix, to bytes.
+/// Decodes Bech32 of either case that has exactly this prefix.
 pub(super) fn decode(hrp: Hrp, text: &str) -> Result<Zeroizing<Vec<u8>>, EncodingError> {
     let bytes = bech32_decode(
         text,
@@ -42,8 +42,8 @@ pub(super) fn decode(hrp: Hrp, text: &str) -> Result<Zeroizing<Vec<u8>>, Encodin
             Ok(bytes)
         },
     )?;
-    // Holds the prefix, and that the bits which don't fill a byte are zero, as age requires; the library
-    // drops those.
+    // Checks the prefix, and that the bits which don't fill a byte are zero, as age requires; the library drops
+    // those bits.
     if !encode(hrp, &bytes).eq_ignore_ascii_case(text) {
         return Err(EncodingError::Malformed);
     }
@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn spare_bits_must_be_zero() {
-        // 32 bytes are 51.2 characters of 5 bits: the last carries 4 spare bits. A valid checksum over a
-        // non-zero one, made with the same polynomial.
+        // 32 bytes are 51.2 characters of 5 bits, so the last character carries 4 spare bits. This text has a
+        // valid checksum over spare bits that aren't zero, made with the same polynomial.
         use bech32::primitives::iter::{ByteIterExt, Fe32IterExt};
         let mut symbols: Vec<_> = [7_u8; 32].iter().copied().bytes_to_fes().collect();
         *symbols.last_mut().unwrap() = bech32::Fe32::P;

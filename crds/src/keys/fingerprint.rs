@@ -1,7 +1,7 @@
-//! The name of a recipient that people and files can carry: SHA-256 over its canonical text.
+//! The name of a recipient for people and files: SHA-256 over its canonical text.
 //!
-//! Not a key id inside an age file: age's own stanzas carry none for `X25519` and `mlkem768x25519`, so a
-//! fingerprint says which identity to try first and is a pin to compare, never proof that it opens.
+//! Not a key id inside an age file: age's own stanzas carry none for `X25519` and `mlkem768x25519`. A fingerprint says
+//! which identity to try first, and it is a pin to compare; it never proves that the identity opens the file.
 //!
 //! Invariant: a [`Fingerprint`] is 32 bytes and has one text form, 64 lower-case hexadecimal digits.
 
@@ -27,8 +27,8 @@ pub struct Fingerprint([u8; 32]);
 pub struct ParseFingerprintError;
 
 impl Fingerprint {
-    /// The fingerprint of a public key in its canonical text form: what [`Recipient`](super::Recipient)
-    /// prints, or what another format defines as canonical.
+    /// The fingerprint of a public key in its canonical text form: the text that
+    /// [`Recipient`](super::Recipient) prints, or the text that another format defines as canonical.
     pub fn of(canonical: &str) -> Self {
         Self(Sha256::digest(canonical).into())
     }

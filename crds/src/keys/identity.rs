@@ -1,7 +1,7 @@
 //! Private keys that open envelopes.
 //!
-//! The same three kinds as recipients. Not plugins, passphrases or passphrase-protected keys: whoever has a
-//! passphrase takes it off before (`age -d`, `ssh-keygen -p`), since this crate has nobody to ask.
+//! The same three kinds as recipients. Not plugins, passphrases or passphrase-protected keys: this crate can't
+//! ask for a passphrase, so users remove it first (`age -d`, `ssh-keygen -p`).
 //!
 //! Invariant: an [`Identity`] opens what is sealed to its [`recipient`](Identity::recipient). It wipes on
 //! drop and has no `Debug`, `Display`, `Serialize` or `Clone`, and no error repeats any of its text.
@@ -47,7 +47,7 @@ impl Identity {
     /// white space around it.
     ///
     /// # Errors
-    /// Says what the text is instead, where that can be told; never repeats any of it.
+    /// Names what the text is instead, if that can be told; never repeats any of it.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
         parse::parse(text.trim())
     }
@@ -67,8 +67,8 @@ impl Identity {
         self.recipient.kind()
     }
 
-    /// The private key itself, as [`parse`](Self::parse) takes it: `AGE-SECRET-KEY-…`, or the PEM text that
-    /// an ssh key was read from; without a line end. For the one place that stores it.
+    /// The private key itself, as [`parse`](Self::parse) takes it: `AGE-SECRET-KEY-…`, or the PEM text that an
+    /// ssh key was read from; without a line end. For the one place that stores the key.
     pub fn to_secret_string(&self) -> Zeroizing<String> {
         use age::secrecy::ExposeSecret;
         match &self.key {
@@ -78,7 +78,7 @@ impl Identity {
         }
     }
 
-    /// For [`age::Decryptor::decrypt`].
+    /// The identity, for [`age::Decryptor::decrypt`].
     pub fn as_age(&self) -> &dyn age::Identity {
         match &self.key {
             Key::Hybrid(key) => key,

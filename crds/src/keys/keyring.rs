@@ -1,13 +1,13 @@
-//! The private keys that are at hand for opening: identities for the native format, RSA keys for the peer's.
+//! The private keys at hand for opening: identities for the native format, RSA keys for the Bitnami format.
 //!
-//! Not a store (whoever loads keys decides from where), and not a ranking (which key is primary is the
-//! controller's business). Share one through an `Arc`; it can't be cloned.
+//! Not a store (the code that loads keys decides from where), and not a ranking (the controller decides which
+//! key is primary). Share a keyring through an `Arc`; it can't be cloned.
 //!
 //! Invariant: no two keys have the same fingerprint, and iteration keeps the order of insertion.
 
 use super::{Fingerprint, Identity, RsaPrivateKey};
 
-/// An ordered set of identities and one of RSA keys, each key found by its public half's fingerprint.
+/// An ordered set of identities and one of RSA keys. Each key is found by its public half's fingerprint.
 #[derive(Default)]
 pub struct Keyring {
     identities: Vec<Identity>,
@@ -15,7 +15,7 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// The identities in the order given; one that comes again is dropped.
+    /// A keyring of these identities, in the order given; a repeated one is dropped.
     pub fn new(identities: Vec<Identity>) -> Self {
         identities.into_iter().collect()
     }
@@ -63,7 +63,7 @@ impl Keyring {
         is_new
     }
 
-    /// Adds everything in another keyring at the end, less what is there already.
+    /// Adds all keys of another keyring at the end, except those that are there already.
     pub fn merge(&mut self, other: Self) {
         self.extend(other.identities);
         for key in other.rsa_keys {

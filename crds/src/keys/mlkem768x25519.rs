@@ -9,11 +9,11 @@
 //! <base64, unpadded, of the sealed file key: 16 bytes and a tag of 16>
 //! ```
 //!
-//! Not anonymous to whoever holds the identity, but to everyone else: nothing in a stanza names its
-//! recipient, so an identity finds its stanza by trial.
+//! A stanza doesn't name its recipient: an identity finds its stanza by trial, and nobody without the identity
+//! can tell whom a stanza is for.
 //!
-//! Invariant: every stanza carries the label `postquantum`, so that age refuses to put one beside a stanza
-//! that a quantum computer opens.
+//! Invariant: every stanza carries the label `postquantum`, so that age refuses to put one beside a stanza that
+//! a quantum computer opens.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -101,9 +101,9 @@ impl Identity {
 }
 
 impl age::Identity for Identity {
-    /// `None` for another's stanza: another tag, or a body that doesn't open. An error for a stanza of this
-    /// type that breaks the specification, whoever it is for: argument count, base64, lengths, or an X25519
-    /// share of low order.
+    /// `None` for the stanza of another recipient: it has another tag, or a body that doesn't open. An error
+    /// for a stanza of this type that breaks the specification, whoever it is for: argument count, base64,
+    /// lengths, or an X25519 share of low order.
     fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
         if stanza.tag != STANZA_TAG {
             return None;

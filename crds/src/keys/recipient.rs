@@ -1,11 +1,11 @@
 //! Public keys that an envelope can be sealed to.
 //!
 //! Three kinds: age's hybrid post-quantum type (the default), age's classic X25519, and ssh-ed25519. Not
-//! passphrases, plugins or ssh-rsa, and not the certificates of the Bitnami format. Whether a recipient may
-//! be used is policy, and elsewhere.
+//! passphrases, plugins or ssh-rsa, and not the certificates of the Bitnami format. Other code decides whether
+//! a recipient may be used: that is policy.
 //!
-//! Invariant: a [`Recipient`] is a usable public key and knows its canonical text. One that everybody could
-//! open (a point of low order) can't be built.
+//! Invariant: a [`Recipient`] is a usable public key and knows its canonical text. A key that everybody could
+//! open (a point of low order) can't become one.
 
 mod file;
 mod parse;
@@ -23,7 +23,7 @@ use super::{Fingerprint, mlkem768x25519};
 pub use file::{RecipientsFileError, parse_recipients};
 pub use parse::RecipientError;
 
-/// A public key to seal to. Two are equal where their canonical text is.
+/// A public key to seal to. Two recipients are equal if their canonical texts are.
 ///
 /// | kind | canonical text | characters |
 /// | --- | --- | --- |
@@ -31,7 +31,7 @@ pub use parse::RecipientError;
 /// | [`X25519`](RecipientKind::X25519) | `age1…` | 62 |
 /// | [`SshEd25519`](RecipientKind::SshEd25519) | `ssh-ed25519 <base64>` | 80 |
 ///
-/// `FromStr` and serde also take white space around it, upper-case Bech32, and an ssh comment; `Display`
+/// `FromStr` and serde also take white space around the text, upper-case Bech32, and an ssh comment; `Display`
 /// gives the canonical text.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -55,7 +55,7 @@ pub enum RecipientKind {
     Hybrid,
     /// age's classic kind.
     X25519,
-    /// An existing SSH key.
+    /// ssh-ed25519: an existing SSH key.
     SshEd25519,
 }
 
@@ -89,13 +89,13 @@ impl Recipient {
         }
     }
 
-    /// Whether what is sealed to it stays closed to a quantum computer. age refuses to mix recipients of
-    /// which that is true with others in one file.
+    /// Whether data sealed to this recipient stays closed to a quantum computer. age refuses to mix
+    /// post-quantum recipients with others in one file.
     pub fn is_post_quantum(&self) -> bool {
         self.kind() == RecipientKind::Hybrid
     }
 
-    /// For [`age::Encryptor::with_recipients`].
+    /// The recipient, for [`age::Encryptor::with_recipients`].
     pub fn as_age(&self) -> &dyn age::Recipient {
         match &self.key {
             Key::Hybrid(key) => key,
@@ -140,7 +140,7 @@ impl fmt::Display for Recipient {
 }
 
 impl fmt::Debug for Recipient {
-    /// By fingerprint: the text of a hybrid recipient fills a screen.
+    /// Prints the fingerprint, because the text of a hybrid recipient fills a screen.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Recipient({:?}, {})", self.kind(), self.fingerprint.short())
     }
@@ -169,7 +169,7 @@ impl JsonSchema for Recipient {
         "Recipient".into()
     }
 
-    /// The canonical text's shape; RE2, which the apiserver uses, allows no repetition above 1,000.
+    /// The shape of the canonical text. RE2, which the apiserver uses, allows no repetition above 1,000.
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
@@ -180,7 +180,7 @@ impl JsonSchema for Recipient {
 }
 
 impl fmt::Display for RecipientKind {
-    /// As in age's stanzas.
+    /// The name of the kind in age's stanzas.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Hybrid => "mlkem768x25519",

@@ -1,11 +1,11 @@
-//! RSA keys of the peer's format: what its SealedSecrets are sealed to, and what opens them.
+//! RSA keys of the Bitnami format: its SealedSecrets are sealed to the public half, and the private half opens them.
 //!
 //! Not recipients of envelopes: age has no RSA recipient of this kind, and the native format refuses classic
-//! RSA. Every operation is aws-lc-rs': the private one takes the same time whatever the key and the ciphertext, and
-//! nothing here computes with a private number in any other way.
+//! RSA. aws-lc-rs does every operation. Its private-key operation takes the same time for every key and
+//! ciphertext, and nothing here computes with a private number in any other way.
 //!
-//! Invariant: a modulus has 2048 to 8192 bits, and a multiple of 8: anything smaller is broken, anything
-//! larger lets one object cost seconds.
+//! Invariant: a modulus has 2048 to 8192 bits, and a multiple of 8: a smaller one is broken, a larger one lets
+//! one object cost seconds.
 
 mod certificate;
 mod pem;
@@ -28,7 +28,7 @@ pub use certificate::{Certificate, CertificateError};
 pub use private::{RsaKeyError, RsaPrivateKey};
 pub use sealing_key::{RsaSealingKey, RsaSealingKeyError};
 
-/// Bits of a modulus.
+/// The range of a modulus, in bits.
 const BITS: RangeInclusive<usize> = 2048..=8192;
 
 /// A public key: PKCS #1 (RFC 8017).
@@ -43,14 +43,14 @@ pub struct RsaPublicKey {
 /// Why a public key can't be used.
 enum PublicKeyProblem {
     Malformed,
-    /// The modulus has this many bits.
+    /// The modulus has this many bits, which is too few, too many or no multiple of 8.
     Size(usize),
 }
 
 impl RsaPublicKey {
-    /// From the numbers in a certificate or a private key.
+    /// Makes a key from the numbers in a certificate or a private key.
     fn new(numbers: &pkcs1::RsaPublicKey<'_>) -> Result<Self, PublicKeyProblem> {
-        // Without leading zeros: the first byte says how many bits are missing from whole bytes.
+        // The bytes have no leading zeros: the first byte says how many bits are missing from whole bytes.
         let modulus = numbers.modulus.as_bytes();
         let bits = modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
         if !BITS.contains(&bits) || !bits.is_multiple_of(8) {
@@ -73,17 +73,17 @@ impl RsaPublicKey {
         self.fingerprint
     }
 
-    /// Bits of the modulus.
+    /// The number of bits of the modulus.
     pub fn bits(&self) -> usize {
         self.bits
     }
 
-    /// Bytes of the modulus, which is also the length of every RSA ciphertext for this key.
+    /// The number of bytes of the modulus, which is also the length of every RSA ciphertext for this key.
     pub fn size(&self) -> usize {
         self.bits / 8
     }
 
-    /// RSA-OAEP (RFC 8017, 7.1.1) with SHA-256 and MGF1 of SHA-256.
+    /// Encrypts with RSA-OAEP (RFC 8017, 7.1.1), with SHA-256 and MGF1 of SHA-256.
     ///
     /// # Panics
     ///

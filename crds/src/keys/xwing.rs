@@ -11,10 +11,9 @@
 //! Not an authenticated KEM: a sender's key is refused. Not a place for ML-KEM or X25519 arithmetic, which
 //! is `libcrux-ml-kem` (formally verified) and `x25519-dalek`.
 //!
-//! Invariant: a [`PublicKey`] passed FIPS 203's modulus check (section 7.2) and its X25519 half isn't of
-//! low order, so encapsulating to it can't fail. Only the seed is kept; whatever is expanded from it, and
-//! every shared secret, is wiped before the function returns. (Stack frames inside the primitives are out
-//! of reach.)
+//! Invariant: a [`PublicKey`] passed FIPS 203's modulus check (section 7.2) and its X25519 half isn't of low order, so
+//! encapsulating to it can't fail. Only the seed is kept. Everything that is expanded from it, and every shared
+//! secret, is wiped before the function returns. (Stack frames inside the primitives are out of reach.)
 
 use hpke::kem::SharedSecret;
 use hpke::{Deserializable, HpkeError, Kem, Serializable};
@@ -41,7 +40,7 @@ pub(super) struct XWing;
 
 /// The 32-byte seed. Wiped on drop, compared in constant time.
 ///
-/// `Clone` is demanded by [`hpke::Kem`]; nothing here uses it.
+/// [`hpke::Kem`] demands `Clone`; nothing here uses it.
 #[derive(Clone)]
 pub(super) struct PrivateKey(Zeroizing<[u8; 32]>);
 
@@ -49,8 +48,8 @@ pub(super) struct PrivateKey(Zeroizing<[u8; 32]>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PublicKey(Box<[u8; EK + 32]>);
 
-/// An encapsulated key. Any bytes of the right length: ML-KEM rejects implicitly, and a low-order X25519
-/// share is refused by [`decap`](Kem::decap).
+/// An encapsulated key: any bytes of the right length. ML-KEM rejects implicitly, and [`decap`](Kem::decap)
+/// refuses a low-order X25519 share.
 #[derive(Clone)]
 pub(super) struct EncappedKey(Box<[u8; CT + 32]>);
 
@@ -173,10 +172,10 @@ impl PublicKey {
     }
 }
 
-/// Whether every secret multiplies the point to zero, so that "shared" secrets with it are known to all
-/// (RFC 7748, section 6.1).
+/// Whether every secret multiplies the point to zero, so that everybody knows the "shared" secrets with it (RFC
+/// 7748, section 6.1).
 pub(super) fn is_low_order(point: &x25519::PublicKey) -> bool {
-    // Clamping makes every scalar a multiple of the cofactor, so one multiplication tells for all.
+    // Clamping makes every scalar a multiple of the cofactor, so one multiplication is enough to tell.
     !x25519::StaticSecret::from([0; 32]).diffie_hellman(point).was_contributory()
 }
 

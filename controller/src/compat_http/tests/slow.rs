@@ -1,12 +1,13 @@
 //! Clients that send a byte a second, for ever.
 //!
-//! In real time, over real sockets. Invariant: what they hold is bounded in time, and nobody waits for them.
+//! In real time, over real sockets. Invariant: a slow client holds anything only for a bounded time, and nobody
+//! waits for it.
 
 use std::thread;
 
 use super::*;
 
-/// What a client gets who sends this and then a byte a second, and after how long.
+/// Sends `begin` and then a byte a second; returns the server's answer, and the time until the server ended it.
 fn trickle(address: SocketAddr, begin: &str) -> (String, Duration) {
     let begun = Instant::now();
     let mut stream = TcpStream::connect(address).unwrap();
@@ -39,7 +40,7 @@ async fn slow_clients_are_cut_off_and_hold_up_nobody() {
         let (address, begin) = (server.address, begin.to_owned());
         thread::spawn(move || trickle(address, &begin))
     };
-    // More than are worked on at once.
+    // More clients than there are objects at work at once.
     let slow: Vec<_> =
         (0..2 * AT_ONCE).flat_map(|_| [(start(head), ""), (start(&body), "HTTP/1.1 408 ")]).collect();
     for _ in 0..5 {

@@ -1,6 +1,6 @@
 //! Paths that try to leave: links, dots and mounts, at every depth.
 //!
-//! Not the store's tests. Invariant: every case looks at what is outside afterwards, not only at the error.
+//! Not the store's tests. Invariant: every case also looks at the outside afterwards, and not only at the error.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -10,7 +10,7 @@ fn part(name: &str) -> Component {
     Component::new(name).expect("a plain name")
 }
 
-/// Both ways of resolving, so that old kernels keep the same promises.
+/// One of the two ways of resolving. Both are tested, so that old kernels keep the same promises.
 type Open = fn(&Dir, &[&Component]) -> Result<Dir, Errno>;
 const WAYS: [Open; 2] = [Dir::open_at_once, Dir::open_stepwise];
 

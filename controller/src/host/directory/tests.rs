@@ -1,6 +1,6 @@
 //! Secrets as directories: written, seen in sync, healed, pruned, left alone.
 //!
-//! Not the reconcile. Invariant: what is asserted is what a reader of the directory sees.
+//! Not the reconcile. Invariant: the tests assert what a reader of the directory sees.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -36,7 +36,7 @@ fn plaintexts(items: &Items) -> BTreeMap<ItemName, Plaintext> {
     items.iter().map(|(i, v)| (i.parse().unwrap(), Plaintext::from(v.clone().into_bytes()))).collect()
 }
 
-/// Runs the one async function there is, on this thread, where the fault plan is.
+/// Runs the store's one async function on this thread, where the fault plan is.
 fn write(store: &DirectoryStore, at: &str, digest: &str, items: &Items) -> Result<bool, VolumeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(store.write(&place(at), digest, &plaintexts(items)))
@@ -47,7 +47,8 @@ impl Output {
         Self { tmp: tempfile::tempdir().unwrap() }
     }
 
-    /// In memory where that can be had: where most outputs are, and a hundred times faster to sync.
+    /// An output in memory if that is possible: most outputs are in memory, and syncing is a hundred times
+    /// faster there.
     fn in_memory() -> Self {
         Self { tmp: tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap() }
     }
@@ -60,7 +61,7 @@ impl Output {
         open(self.tmp.path(), Access::new(0o600, None)).0
     }
 
-    /// What a reader sees of a Secret; links that lead nowhere are no items.
+    /// The items that a reader sees of a Secret; a link that leads nowhere is no item.
     fn view(&self, at: &str) -> Items {
         let Ok(entries) = fs::read_dir(self.path(at)) else {
             return Items::new();
@@ -72,7 +73,7 @@ impl Output {
             .collect()
     }
 
-    /// Everything that is there, links not followed, but the state file.
+    /// The names of all entries except the state file; links aren't followed.
     fn listing(&self, at: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path(at)) else {
             return Vec::new();
@@ -198,8 +199,8 @@ fn an_edit_right_after_the_write_shows_even_with_times_and_size_put_back() {
     }
 }
 
-/// Whether that suffices depends on the kernel; newer ones stamp more finely, so the edit of the test above
-/// shows there anyway.
+/// Whether a tick suffices depends on the kernel. Newer kernels stamp more finely, so there the edit of the
+/// test above shows in any case.
 #[test]
 fn files_are_visible_only_a_tick_after_their_last_change() {
     let output = Output::in_memory();

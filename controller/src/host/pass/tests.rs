@@ -54,12 +54,12 @@ async fn an_object_moved_elsewhere_is_stalled_and_names_both_places() {
     assert_eq!((ready.as_str(), reason.as_str()), ("False/Stalled", "WrongPlace"));
     assert!(message.contains("prod/db") && message.contains("staging/db"), "{message}");
     assert!(!site.path("secrets/staging").exists());
-    // Nothing changed that could help, so it isn't tried again.
+    // Nothing that could help has changed, so it isn't tried again.
     pass(&mut agent).await;
     assert_eq!(count(&agent, "unseals"), 1);
 }
 
-/// As in a cluster: it stays, and nobody has to look for it.
+/// As in a cluster: the foreign item stays, and the status names it, so nobody has to look for it.
 #[tokio::test]
 async fn what_somebody_put_beside_the_items_is_named_until_it_goes() {
     let site = Site::new();
@@ -77,7 +77,7 @@ async fn what_somebody_put_beside_the_items_is_named_until_it_goes() {
     assert_eq!(count(&agent, "unseals"), 1);
 }
 
-/// What is logged on this thread.
+/// A buffer for what is logged on this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
 

@@ -22,7 +22,7 @@ fn agent_process() {
         args: HostArgs,
     }
     let args = <Cli as clap::Parser>::parse_from(text.split('\n')).args;
-    // All that could ever be logged, by whatever crate; tests that don't read it send it nowhere.
+    // Logs everything that any crate could ever log; tests that don't read it send it nowhere.
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer(io::stderr)
@@ -77,7 +77,7 @@ fn end(mut child: Child, signal: rustix::process::Signal) -> Option<i32> {
 fn the_loop_follows_manifests_drift_and_keys_and_stops_on_sigterm() {
     let site = Site::new();
     site.commit("prod/db", "one");
-    // So long a resync that only watching can be what wakes it.
+    // The resync is so long that only watching can wake the loop.
     let child = spawn(&site, &["--resync=1h", "--prune-after=100ms"]);
     let is = |at: &'static str, value: &'static str| site.item(at).as_deref() == Some(value);
     eventually("written", || is("prod/db/password", "one"));
@@ -88,7 +88,7 @@ fn the_loop_follows_manifests_drift_and_keys_and_stops_on_sigterm() {
     fs::remove_dir_all(site.path("secrets/prod")).unwrap();
     eventually("made again", || is("prod/db/password", "two"));
 
-    // Sealed for somebody else's identity, until that is added to the file.
+    // Sealed for somebody else's identity; it opens once that is added to the file.
     let other = Site::new();
     site.commit_text("later.yaml", &other.sealed("prod/later", seal_crds::Scope::Strict, &[("a", "b")]));
     eventually("no key", || site.condition("prod/later").is_some_and(|c| c.1 == "NoMatchingKey"));
@@ -247,8 +247,8 @@ fn on_a_really_full_disk_the_old_secret_stays_whole() {
     assert_eq!(fs::read_to_string(site.path("seen.generations")).unwrap().trim(), "1");
 }
 
-/// What a value may look like where it has no business: as it is, as text of its bytes, as base64 wherever
-/// it begins.
+/// The forms that a value may take in a place where it has no business: as it is, as text of its bytes, as
+/// base64 at any offset.
 fn disguises(value: &str) -> Vec<String> {
     use base64::Engine as _;
     let bytes = value.as_bytes();
@@ -258,7 +258,7 @@ fn disguises(value: &str) -> Vec<String> {
     for engine in [base64::engine::general_purpose::STANDARD, base64::engine::general_purpose::URL_SAFE] {
         for before in 0..3 {
             let encoded = engine.encode([&b"\0\0"[..before], bytes].concat());
-            // The first and the last group depend on what is around the value.
+            // The first and the last group depend on the bytes around the value.
             all.push(encoded[4..encoded.len() - 4].to_owned());
         }
     }
@@ -279,7 +279,7 @@ fn files_below(path: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Real agents, everything logged, through all that a Secret goes through and all that goes wrong.
+/// Real agents with everything logged, through all that a Secret goes through and all that can go wrong.
 #[test]
 fn nothing_but_the_item_files_ever_holds_a_secret() {
     const VALUE: &str = "canary-value-7f3a9c51";

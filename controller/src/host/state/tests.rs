@@ -1,6 +1,6 @@
 //! The state file: kept, lost, damaged, exposed.
 //!
-//! Not what is done with it. Invariant: a doubtful state file never makes anything ours.
+//! Not what is done with the state. Invariant: a doubtful state file never makes anything ours.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 

@@ -3,13 +3,13 @@
 //! Two steps, because a tick of the clock has to pass in between (see [`super`]): [`Volume::prepare`] puts
 //! the bytes on disk where no reader looks; [`Prepared::publish`] makes them what readers see.
 //!
-//! Invariants, at every single step and after a crash at any of them: through the items' links a reader
-//! sees the old Secret or the new one, whole. A new Secret gets its name in one rename. A changed one gets
-//! the links of new items first (dangling, so the item isn't there yet), then the swap of `..data`, then
-//! the links of removed items go (dangling already).
+//! Invariants, at every single step and after a crash at any of them: through the items' links a reader sees
+//! the old Secret or the new one, whole. A new Secret gets its name in one rename. A changed Secret gets the
+//! links of new items first (dangling, so the item isn't there yet). Then `..data` is swapped. Last, the links
+//! of removed items go (dangling already).
 //!
-//! Caveat: a reader who opens two items one after the other may see one of each, as with kubelet; opening
-//! `..data` once and reading beneath it doesn't.
+//! Caveat: a reader who opens two items one after the other may see an old one and a new one, as with kubelet.
+//! A reader who opens `..data` once and reads beneath it doesn't.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::host::beneath::Identity;
 
-/// What is on disk and not yet visible.
+/// Items that are on disk and not yet visible to readers.
 pub(crate) struct Prepared<'a> {
     volume: Volume<'a>,
     ground: Ground,
@@ -42,11 +42,11 @@ enum Ground {
 impl<'a> Volume<'a> {
     /// Puts the items on disk where no reader looks.
     ///
-    /// `existing` is the directory that [`Volume::look`] found and that may be written to; without it a new
-    /// one is made. Bytes that are there already aren't written again.
+    /// `existing` is a directory that [`Volume::look`] found and that may be written to; if it is `None`, a new
+    /// one is made. Bytes that are already there aren't written again.
     ///
     /// # Errors
-    /// What was written is removed again as far as possible, so that a full disk doesn't stay full of it.
+    /// The new files are removed again as far as possible, so that a full disk doesn't stay full of them.
     pub(crate) fn prepare(
         self,
         existing: Option<Dir>,
@@ -78,7 +78,7 @@ impl<'a> Volume<'a> {
         Ok(Prepared { volume: self, ground: Ground::Changed { dir }, generation, files })
     }
 
-    /// A whole new Secret's directory under a name that isn't its own.
+    /// Makes a whole Secret's directory under a name that isn't its own yet.
     fn stage(
         &self,
         namespace: &Dir,
@@ -113,7 +113,7 @@ impl<'a> Volume<'a> {
         Ok(files)
     }
 
-    /// Bytes first, while the file is 0600 and ours; then its owner, then its mode.
+    /// Writes the bytes first, while the file is 0600 and ours; then sets its owner, then its mode.
     fn write_item(&self, dir: &Dir, item: &ItemName, value: &Plaintext) -> io::Result<Stamp> {
         let mut file = dir.create_file(&item.into())?;
         fault::point("write item")?;
@@ -126,7 +126,7 @@ impl<'a> Volume<'a> {
         Ok(Stamp::of(&rustix::fs::fstat(&file)?))
     }
 
-    /// The current generation, if it holds exactly these items with these bytes, and its stamps can be
+    /// The current generation, if it holds exactly these items with these bytes, and if its stamps can be
     /// trusted from now on.
     fn same_bytes(
         &self,
@@ -146,7 +146,7 @@ impl<'a> Volume<'a> {
         }
         let mut files = BTreeMap::new();
         for (item, value) in data {
-            // Whatever keeps us from reading it, a new file will do.
+            // If anything keeps us from reading the file, a new file will do.
             let Ok(mut file) = current.open_file(&item.into()) else { return Ok(None) };
             let stat = rustix::fs::fstat(&file)?;
             let stamp = Stamp::of(&stat);
@@ -164,7 +164,7 @@ impl<'a> Volume<'a> {
         Ok(Some((generation, files)))
     }
 
-    /// Makes sure of the namespace's directory; its identity, if we had to make it.
+    /// Makes the namespace's directory if there is none; returns its identity if we made it.
     pub(crate) fn make_namespace(&self) -> Result<Option<Identity>, VolumeError> {
         let doing = VolumeError::doing;
         if self.namespace()?.is_some() {
@@ -183,7 +183,7 @@ impl<'a> Volume<'a> {
         make().map_err(doing("make the namespace's directory"))
     }
 
-    /// Brings a namespace's directory that we made to the access of the flags, which may have changed.
+    /// Gives a namespace's directory that we made the access of the flags, which may have changed.
     pub(crate) fn keep_namespace(&self, made: &Identity) -> Result<(), VolumeError> {
         let doing = VolumeError::doing("set the mode of the namespace's directory");
         match self.namespace()? {
@@ -203,8 +203,7 @@ impl<'a> Volume<'a> {
             && self.root.remove_empty(&Component::from(&self.place.namespace)).is_ok()
     }
 
-    /// Removes the Secret; readers see it whole or not at all. Says whether anything was left there because
-    /// somebody else had put it there.
+    /// Removes the Secret; readers see it whole or not at all. Returns whether entries of others were left there.
     pub(crate) fn remove(&self, record: &Record) -> Result<Removed, VolumeError> {
         let doing = VolumeError::doing;
         let dir = match self.look(Some(record))? {
@@ -217,7 +216,7 @@ impl<'a> Volume<'a> {
         };
         let remove = || {
             let away = Generation::fresh()?;
-            // With no item left in use, everything of ours "remains", but `..data` itself.
+            // If no item is in use, all entries of ours are remains, except `..data` itself.
             let ours = remains(&dir, &away, &BTreeSet::new())?;
             let others = dir.entries(MAX_ENTRIES)?.into_iter().map(|entry| entry.name);
             let others = others.filter(|name| *name != data_link() && !ours.contains(name)).count();
@@ -240,12 +239,12 @@ impl<'a> Volume<'a> {
 
 const WRITE: &str = "write the items";
 
-/// What [`Volume::remove`] left.
+/// What [`Volume::remove`] left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removed {
     /// Nothing.
     Wholly,
-    /// The directory with so many entries that somebody else had put there.
+    /// The directory, with this many entries that somebody else had put there.
     Except(usize),
 }
 
@@ -258,13 +257,13 @@ impl Prepared<'_> {
         }
     }
 
-    /// Makes the items what readers see; `false` if they saw just that already.
+    /// Makes the items visible to readers; `false` if readers already saw exactly these.
     ///
-    /// `keep` makes the record durable. For a new Secret that happens before it gets its name, for a
-    /// changed one after; see [`state`](crate::host::state) for why.
+    /// `keep` makes the record durable. A new Secret is recorded before it gets its name, a changed one after
+    /// the swap; see [`state`](crate::host::state) for why.
     ///
     /// # Errors
-    /// `Foreign` where somebody made a directory of that name in the meantime.
+    /// `Foreign` if somebody made a directory of that name in the meantime.
     pub(crate) fn publish(
         self,
         digest: &str,
@@ -309,7 +308,7 @@ impl Prepared<'_> {
         }
     }
 
-    /// Says whether anything had to be changed.
+    /// Brings the items' links and `..data` up to date; returns whether anything had to be changed.
     fn swap(&self, dir: &Dir) -> io::Result<bool> {
         let mut changed = self.volume.access.apply_to_directory(dir)?;
         for item in self.files.keys() {
@@ -337,7 +336,7 @@ impl Prepared<'_> {
     }
 }
 
-/// Puts a link in its place, whatever is there; in one step unless that is a directory.
+/// Puts a link in the place of whatever is there; in one step unless that is a directory.
 fn put_link(dir: &Dir, name: &Component, target: &str) -> io::Result<()> {
     if dir.stat(name)?.is_some_and(|stat| is_directory(&stat)) {
         dir.remove_tree(name)?;
@@ -347,12 +346,12 @@ fn put_link(dir: &Dir, name: &Component, target: &str) -> io::Result<()> {
     dir.rename(&(&beside).into(), name).inspect_err(|_| discard(dir, &beside))
 }
 
-/// Clears up after a failure, as far as the disk lets us; the next run clears up the rest.
+/// Cleans up after a failure, as far as the disk lets us; the next run cleans up the rest.
 fn discard(dir: &Dir, name: &Generation) {
     let _ = dir.remove_tree(&name.into());
 }
 
-/// How long until the clock that stamps files has moved past all of these.
+/// How long until the clock that stamps files has moved past all these stamps; at most [`TICK`].
 fn settles_in<'s>(stamps: impl IntoIterator<Item = &'s Stamp>) -> Duration {
     let Some(changed) = stamps.into_iter().map(Stamp::changed).max() else {
         return Duration::ZERO;
@@ -362,7 +361,7 @@ fn settles_in<'s>(stamps: impl IntoIterator<Item = &'s Stamp>) -> Duration {
     (changed + TICK).saturating_sub(now).min(TICK)
 }
 
-/// Whether the file holds exactly these bytes; in constant memory, wiped afterwards.
+/// Whether the file holds exactly these bytes. Reads in constant memory and wipes it afterwards.
 fn holds(file: &mut File, value: &Plaintext) -> io::Result<bool> {
     let mut buffer = Zeroizing::new([0; 8192]);
     let mut rest = value.expose();

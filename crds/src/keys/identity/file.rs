@@ -1,8 +1,8 @@
 //! Identity files: age's, with one private key a line, or one OpenSSH private key.
 //!
-//! Not a decrypter, and nothing here opens a file. Invariant: what is read is complete (the first bad line
-//! refuses the whole), not empty, without duplicates, and in the order of the file; errors are made of fixed
-//! text and line numbers alone.
+//! Not a decrypter, and nothing here opens a file. Invariant: a result is complete (the first bad line refuses
+//! the whole file), not empty, without duplicates, and in the order of the file; errors consist of fixed text
+//! and line numbers alone.
 
 use super::{Identity, IdentityError};
 use crate::keys::without_byte_order_mark;
@@ -10,28 +10,28 @@ use crate::keys::without_byte_order_mark;
 /// Why an identity file can't be used. Permanent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentitiesError {
-    /// Comments and blank lines only.
+    /// The file has only comments and blank lines.
     #[error("no identities found")]
     NoneFound,
-    /// A line that is no identity.
+    /// A line isn't an identity.
     #[error("line {line}")]
     Line {
-        /// Counted from 1.
+        /// The number of the line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong with the line.
         source: IdentityError,
     },
-    /// The file as a whole is something else, or a PEM key that can't be used.
+    /// The file as a whole is something else, or its PEM key can't be used.
     #[error("unusable identity file")]
     File {
-        /// What is wrong with it.
+        /// What is wrong with the file.
         source: IdentityError,
     },
 }
 
-/// Reads an identity file: age's (one identity a line; blank lines and lines that begin with `#` don't
-/// count; one that comes again is dropped), or one OpenSSH private key in PEM. Takes bytes, because a file
-/// that `age -p` made isn't text.
+/// Reads an identity file: age's (one identity a line; blank lines and lines that begin with `#` are skipped; a
+/// repeated identity is dropped), or one OpenSSH private key in PEM. Takes bytes, because a file that `age -p`
+/// made isn't text.
 ///
 /// # Errors
 /// The first line that isn't an identity, a file that is something else altogether, or
@@ -93,7 +93,7 @@ mod tests {
         for file in [format!("# created: today\n{X25519}\n"), format!("{X25519}\r\n"), SSH.to_owned()] {
             assert_eq!(parse_identities(format!("\u{feff}{file}")).unwrap().len(), 1);
         }
-        // A second one is text, and so is one in a later line.
+        // A second mark is text, and so is a mark in a later line.
         let again = format!("\u{feff}\u{feff}{X25519}\n");
         assert!(matches!(file_error(again), IdentitiesError::Line { line: 1, .. }));
         assert!(matches!(file_error(format!("\n\u{feff}{X25519}")), IdentitiesError::Line { line: 2, .. }));

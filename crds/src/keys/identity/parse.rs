@@ -1,6 +1,6 @@
-//! Text to private keys, or a reason that somebody can act on.
+//! Parses text as a private key, or gives a reason that the user can act on.
 //!
-//! Not a decrypter: a key behind a passphrase is recognised and refused. Invariant: errors are made of fixed
+//! Not a decrypter: a key behind a passphrase is recognised and refused. Invariant: errors consist of fixed
 //! text and line numbers alone.
 
 use age::ssh;
@@ -21,7 +21,7 @@ const PEM_END: &str = "-----END OPENSSH PRIVATE KEY-----";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// Nothing but white space.
+    /// The text is empty or white space.
     #[error("identity is empty")]
     Empty,
     /// A public key where its private half belongs.
@@ -47,10 +47,10 @@ pub enum IdentityError {
     /// The checksum of `AGE-SECRET-KEY-…` is wrong.
     #[error("identity has a wrong checksum (mistyped or cut short)")]
     Checksum,
-    /// Begins like this kind, and isn't one.
+    /// The text begins like this kind, and isn't one.
     #[error("{0} identity is malformed")]
     Malformed(RecipientKind),
-    /// Nothing known.
+    /// The text is none of the above.
     #[error(
         "not an identity (accepted: AGE-SECRET-KEY-PQ-1…, AGE-SECRET-KEY-1…, OpenSSH ed25519 private key)"
     )]
@@ -83,7 +83,7 @@ fn parse_hybrid(text: &str) -> Result<Identity, IdentityError> {
 }
 
 fn parse_x25519(text: &str) -> Result<Identity, IdentityError> {
-    // For the checks that age leaves out (spare bits), and to tell a wrong checksum apart.
+    // Makes the checks that age leaves out (spare bits), and tells a wrong checksum apart.
     encoding::decode(X25519_HRP, text).map_err(|e| refused(e, RecipientKind::X25519))?;
     let malformed = IdentityError::Malformed(RecipientKind::X25519);
     let key: age::x25519::Identity = text.parse().map_err(|_| malformed)?;
@@ -128,8 +128,8 @@ fn parse_pem(text: &str) -> Result<Identity, IdentityError> {
     Ok(Identity { key: Key::SshEd25519 { key, pem: Zeroizing::new(text.to_owned()) }, recipient })
 }
 
-/// Whether the halves belong together. The public half of an OpenSSH file stands beside the private one, and
-/// age takes its word.
+/// Whether the halves belong together. An OpenSSH file holds the public half beside the private one, and age
+/// doesn't check it.
 fn opens(key: &impl age::Identity, recipient: &Recipient) -> bool {
     const PROBE: [u8; 16] = [0x5e; 16];
     let Ok((stanzas, _)) = recipient.as_age().wrap_file_key(&FileKey::new(Box::new(PROBE))) else {
@@ -157,7 +157,7 @@ mod tests {
         Identity::parse(text).err().unwrap()
     }
 
-    /// The ssh key with its public half, which stands first in the file, changed in place.
+    /// The ssh key after a change of its public half, which stands first in the file.
     fn ssh_with_public_half(change: impl FnOnce(&mut Vec<u8>, usize)) -> String {
         let body: String = SSH.lines().filter(|line| !line.starts_with("-----")).collect();
         let mut bytes = BASE64_STANDARD.decode(body).unwrap();

@@ -1,7 +1,7 @@
 //! Recipients files: age's, with one public key a line.
 //!
-//! Not a policy file, and nothing here opens a file. Invariant: what is read is complete (the first bad line
-//! refuses the whole), not empty, without duplicates, and in the order of the file.
+//! Not a policy file, and nothing here opens a file. Invariant: a result is complete (the first bad line
+//! refuses the whole file), not empty, without duplicates, and in the order of the file.
 
 use std::collections::HashSet;
 
@@ -11,24 +11,24 @@ use crate::keys::without_byte_order_mark;
 /// Why a recipients file can't be used. Permanent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecipientsFileError {
-    /// Comments and blank lines only.
+    /// The file has only comments and blank lines.
     #[error("no recipients found")]
     NoneFound,
-    /// A line that is no recipient.
+    /// A line isn't a recipient.
     #[error("line {line}")]
     Line {
-        /// Counted from 1.
+        /// The number of the line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong with the line.
         source: RecipientError,
     },
 }
 
-/// Reads a recipients file: one recipient a line; blank lines and lines that begin with `#` don't count, a
-/// recipient that comes again is dropped, and so is a byte order mark before the first line.
+/// Reads a recipients file: one recipient a line. Blank lines, lines that begin with `#`, repeated recipients
+/// and a byte order mark before the first line are dropped.
 ///
 /// # Errors
-/// The first line that isn't a recipient, or [`RecipientsFileError::NoneFound`]: a file without any is a
+/// The first line that isn't a recipient, or [`RecipientsFileError::NoneFound`]: a file without recipients is a
 /// mistake, not the wish to seal to nobody.
 pub fn parse_recipients(text: &str) -> Result<Vec<Recipient>, RecipientsFileError> {
     let mut recipients: Vec<Recipient> = Vec::new();

@@ -1,8 +1,8 @@
-//! Text to a public key, or a reason that somebody can act on.
+//! Parses text as a public key, or gives a reason that the user can act on.
 //!
-//! Not a lenient reader: what isn't one of the three kinds is refused by name where it has one. Invariant:
-//! no error carries the text. Only an algorithm from a fixed list and a plugin's name are repeated, because
-//! the rest may be a private key that was pasted in the wrong place.
+//! Not a lenient reader: a key of another kind is refused, by its name if it has one. Invariant: no error
+//! carries the text. Errors repeat only an algorithm from a fixed list and a plugin's name, because the rest
+//! may be a private key that was pasted in the wrong place.
 
 use bech32::Hrp;
 use x25519_dalek as x25519;
@@ -13,7 +13,7 @@ use crate::keys::{mlkem768x25519, xwing};
 
 const X25519_HRP: Hrp = Hrp::parse_unchecked("age");
 
-/// SSH algorithms that people have keys of, and that age can't use or that `seal` doesn't accept.
+/// SSH algorithms that people have keys of, and that age or `seal` doesn't accept.
 const OTHER_SSH_ALGORITHMS: [&str; 7] = [
     "ssh-rsa",
     "ssh-dss",
@@ -28,10 +28,10 @@ const OTHER_SSH_ALGORITHMS: [&str; 7] = [
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipientError {
-    /// Nothing but white space.
+    /// The text is empty or white space.
     #[error("recipient is empty")]
     Empty,
-    /// A private key where its public half belongs. Wherever this text was headed, it is exposed there.
+    /// A private key where its public half belongs. The key is exposed in whatever place this text was meant for.
     #[error("private key (identity) where a recipient belongs")]
     Identity,
     /// An SSH key that isn't ssh-ed25519; holds its algorithm.
@@ -46,10 +46,10 @@ pub enum RecipientError {
     /// The checksum of `age1…` is wrong.
     #[error("recipient has a wrong checksum (mistyped or cut short)")]
     Checksum,
-    /// Begins like this kind, and isn't one: its length, its alphabet, or not a usable key.
+    /// The text begins like this kind, and isn't one: wrong length, wrong alphabet, or not a usable key.
     #[error("{0} recipient is malformed")]
     Malformed(RecipientKind),
-    /// Nothing known.
+    /// The text is none of the above.
     #[error("not a recipient (accepted: age1pq1…, age1…, ssh-ed25519)")]
     Unknown,
 }
@@ -87,7 +87,7 @@ fn parse_x25519(text: &str) -> Result<Key, RecipientError> {
     let malformed = || RecipientError::Malformed(RecipientKind::X25519);
     let bytes = encoding::decode(X25519_HRP, text).map_err(|e| refused(e, RecipientKind::X25519))?;
     let point: [u8; 32] = bytes.as_slice().try_into().map_err(|_| malformed())?;
-    // age panics where it should wrap to such a point.
+    // age panics when it has to wrap to such a point.
     if xwing::is_low_order(&x25519::PublicKey::from(point)) {
         return Err(malformed());
     }
@@ -106,7 +106,7 @@ fn parse_ssh(text: &str) -> Result<Key, RecipientError> {
     }
     let canonical = format!("{algorithm} {}", fields.next().unwrap_or_default());
     match canonical.parse() {
-        // age takes a key with text behind it, and a point of low order, to which everybody has the key.
+        // age also takes a key with text behind it, and a point of low order, for which everybody has the private key.
         Ok(key @ age::ssh::Recipient::SshEd25519(_, point))
             if canonical == key.to_string() && !point.is_small_order() && text.lines().count() == 1 =>
         {
@@ -123,7 +123,7 @@ fn refused(error: EncodingError, kind: RecipientKind) -> RecipientError {
     }
 }
 
-/// A private key of age, of an age plugin, or in PEM, anywhere in the text.
+/// Whether the text holds, anywhere, a private key of age, of an age plugin, or in PEM.
 fn is_identity(text: &str) -> bool {
     // Compared in place: a copy in another case would be one more secret to wipe.
     let contains = |part: &str| {
@@ -132,7 +132,7 @@ fn is_identity(text: &str) -> bool {
     contains("age-secret-key-") || contains("age-plugin-") || contains("private key-----")
 }
 
-/// Whether an error may repeat it: age's rule for the names of plugins, and short.
+/// Whether an error may repeat this name: it follows age's rule for the names of plugins, and is short.
 fn is_plugin_name(name: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_');
     (1..=32).contains(&name.len()) && name.bytes().all(fits)

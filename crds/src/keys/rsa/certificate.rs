@@ -1,7 +1,7 @@
-//! The certificate that carries a public key to whoever seals: X.509 (RFC 5280), self-signed.
+//! The certificate, which carries a public key to the people who seal: X.509 (RFC 5280), self-signed.
 //!
-//! Not a trust anchor: nobody checks its signature, here or in the peer; it is a public key with dates. Invariant:
-//! a [`Certificate`] holds an RSA key within its bounds, and prints the bytes it was read from.
+//! Not a trust anchor: neither this program nor sealed-secrets checks its signature; it is a public key with dates.
+//! Invariant: a [`Certificate`] holds an RSA key within its bounds, and prints the bytes it was read from.
 
 use std::fmt;
 use std::time::Duration;
@@ -32,27 +32,27 @@ pub struct Certificate {
     not_after: u64,
 }
 
-/// Text that isn't the certificate of an RSA key.
+/// Why text isn't the certificate of an RSA key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    /// No PEM block of a certificate.
+    /// The text has no PEM block of a certificate.
     #[error("no block \"CERTIFICATE\" in PEM")]
     NoPem,
-    /// A block that can't be read.
+    /// The block can't be read.
     #[error("the certificate in PEM is malformed or cut off")]
     Malformed,
-    /// Another kind of key.
+    /// The key is of another kind.
     #[error("the certificate isn't one of an RSA key")]
     NotRsa,
-    /// Too small, too large or odd.
+    /// The key has this many bits, which is too few, too many or no multiple of 8.
     #[error("the certificate's RSA key has {0} bits; it can have 2048 to 8192, a multiple of 8")]
     WrongSize(usize),
 }
 
 impl Certificate {
-    /// A fresh certificate of a key, signed by itself, with the fields that the peer's have: no name, a CA that may
-    /// only encipher (nonsense, but what is read everywhere), a random serial number of 128 bits. Dates are in
-    /// seconds since 1970; one after the year 9999 stands for none.
+    /// Makes a certificate of a key, signed by itself, with the same fields as those of sealed-secrets: no
+    /// name, a CA that may only encipher (nonsense, but every reader takes it), a random serial number of 128
+    /// bits. Dates are in seconds since 1970; a date after the year 9999 means no end.
     ///
     /// # Panics
     ///
@@ -84,7 +84,7 @@ impl Certificate {
         Self::from_der(&certificate.to_der().expect(COMPLETE)).expect("what is written can be read")
     }
 
-    /// From PEM: the first certificate in it, as the peer takes it.
+    /// Reads the first certificate in PEM, as sealed-secrets does.
     ///
     /// # Errors
     ///
@@ -114,17 +114,17 @@ impl Certificate {
         Ok(Self { der: der.to_vec(), public, not_before, not_after })
     }
 
-    /// The key.
+    /// The public key.
     pub fn public_key(&self) -> &RsaPublicKey {
         &self.public
     }
 
-    /// When it begins to count, in seconds since 1970.
+    /// The start of the certificate's validity, in seconds since 1970.
     pub fn not_before(&self) -> u64 {
         self.not_before
     }
 
-    /// When it no longer counts, in seconds since 1970.
+    /// The end of the certificate's validity, in seconds since 1970.
     pub fn not_after(&self) -> u64 {
         self.not_after
     }
@@ -135,7 +135,7 @@ impl Certificate {
     }
 }
 
-/// Two digits for the year up to 2049, as RFC 5280 wants it (4.1.2.5).
+/// The time as RFC 5280 wants it (4.1.2.5): two digits for the year up to 2049.
 fn time(seconds: u64) -> Time {
     let date = DateTime::from_unix_duration(Duration::from_secs(seconds)).unwrap_or(DateTime::INFINITY);
     match UtcTime::from_date_time(date) {

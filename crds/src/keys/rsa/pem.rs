@@ -1,7 +1,7 @@
 //! PEM (RFC 7468) as Go's `encoding/pem` takes it: blocks anywhere in a text, base64 over lines of any length.
 //!
-//! Not a writer, and not a judge of labels. Invariant: what a block decodes to wipes on drop, since it may be a
-//! private key; no copy is left in a buffer that grew.
+//! Not a writer, and not a judge of labels. Invariant: the decoded bytes of a block wipe on drop, since they
+//! may be a private key; no copy is left in a buffer that grew.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,14 +9,14 @@ use zeroize::Zeroizing;
 
 /// One block.
 pub(super) struct Block<'a> {
-    /// What stands after `BEGIN`.
+    /// The text after `BEGIN`.
     pub(super) label: &'a str,
-    /// What is between the two lines; `None` where the last one is missing.
+    /// The text between the two lines; `None` if the last one is missing.
     body: Option<&'a str>,
 }
 
 impl Block<'_> {
-    /// The bytes; `None` where they are cut off, or aren't base64.
+    /// The bytes of the block; `None` if they are cut off or aren't base64.
     pub(super) fn decode(&self) -> Option<Zeroizing<Vec<u8>>> {
         let body = self.body?;
         let mut compact = Zeroizing::new(Vec::with_capacity(body.len()));
@@ -27,13 +27,13 @@ impl Block<'_> {
         Some(bytes)
     }
 
-    /// Whether there are header lines (RFC 1421), which only say that, and how, the block is encrypted.
+    /// Whether the block has header lines (RFC 1421). They only say that, and how, the block is encrypted.
     pub(super) fn has_headers(&self) -> bool {
         self.body.is_some_and(|body| body.contains(':'))
     }
 }
 
-/// All blocks, in order.
+/// All blocks of the text, in order.
 pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
     const BEGIN: &str = "-----BEGIN ";
     const DASHES: &str = "-----";

@@ -1,8 +1,8 @@
 //! The private half of an RSA key.
 //!
-//! Not a store, and no dates: those are the certificate's and the controller's. Invariant: the key is in this type,
-//! in what [`RsaPrivateKey::to_secret_pem`] returns, and in aws-lc's own memory, which it wipes; nothing here
-//! has `Debug`, `Display`, `Serialize` or `Clone`, and no error repeats its input.
+//! Not a store, and without dates: those are the certificate's and the controller's. Invariant: only this type,
+//! the result of [`RsaPrivateKey::to_secret_pem`], and aws-lc's own memory, which aws-lc wipes, hold the key;
+//! nothing here has `Debug`, `Display`, `Serialize` or `Clone`, and no error repeats its input.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{
@@ -18,34 +18,34 @@ use crate::keys::Fingerprint;
 
 /// An RSA private key.
 pub struct RsaPrivateKey {
-    /// DER of PKCS #1, to be written and to sign with; wiped on drop by its type.
+    /// The key as DER of PKCS #1, for writing and signing; its type wipes it on drop.
     pkcs1: SecretDocument,
     decrypting: OaepPrivateDecryptingKey,
     public: RsaPublicKey,
 }
 
-/// Text that isn't an RSA private key.
+/// Why text isn't an RSA private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RsaKeyError {
-    /// No PEM block of a private key.
+    /// The text has no PEM block of a private key.
     #[error("no block \"RSA PRIVATE KEY\" or \"PRIVATE KEY\" in PEM")]
     NoPem,
-    /// A block that can't be read.
+    /// The block can't be read.
     #[error("the private key in PEM is malformed or cut off")]
     Malformed,
-    /// A block that needs a passphrase.
+    /// The block needs a passphrase.
     #[error("the private key in PEM is encrypted with a passphrase")]
     Encrypted,
-    /// A key of another kind.
+    /// The key is of another kind.
     #[error("the private key in PEM isn't an RSA key")]
     NotRsa,
-    /// Too small, too large or odd.
+    /// The key has this many bits, which is too few, too many or no multiple of 8.
     #[error("the RSA key has {0} bits; it can have 2048 to 8192, a multiple of 8")]
     WrongSize(usize),
 }
 
 impl RsaPrivateKey {
-    /// A fresh key of 4096 bits, the peer's default, from aws-lc's generator.
+    /// Makes a key of 4096 bits, sealed-secrets' default, with aws-lc's generator.
     ///
     /// # Panics
     ///
@@ -57,9 +57,9 @@ impl RsaPrivateKey {
         Self::from_pkcs8(der.as_ref()).expect("aws-lc writes PKCS #8, and 4096 bits are within the bounds")
     }
 
-    /// From PEM: the first RSA key in it that can be read, PKCS #1 (as in the peer's Secrets) or PKCS #8; other
-    /// blocks beside it, such as a certificate, are passed over. Whoever copies a key often copies the wrong
-    /// thing, so what was found instead is said.
+    /// Reads the first usable RSA key in PEM: PKCS #1 (as in the Secrets of sealed-secrets) or PKCS #8. Other
+    /// blocks beside it, such as a certificate, are passed over. People often copy the wrong thing, so an error
+    /// says what was found instead.
     ///
     /// # Errors
     ///
@@ -77,12 +77,12 @@ impl RsaPrivateKey {
         Err(problem)
     }
 
-    /// Every key in PEM, PKCS #1 or PKCS #8, in order: none where the text has none. Other blocks, and text around
-    /// them, are passed over.
+    /// Reads every key in PEM, PKCS #1 or PKCS #8, in order; none if the text has none. Other blocks, and text
+    /// around them, are passed over.
     ///
     /// # Errors
     ///
-    /// The [`RsaKeyError`] of the first key that can't be used: none is left out without a word.
+    /// The [`RsaKeyError`] of the first key that can't be used: no key is left out without a word.
     pub fn all_from_pem(text: &str) -> Result<Vec<Self>, RsaKeyError> {
         pem::blocks(text)
             .filter(|block| matches!(block.label, "RSA PRIVATE KEY" | "PRIVATE KEY"))
@@ -90,7 +90,7 @@ impl RsaPrivateKey {
             .collect()
     }
 
-    /// `None` where the block isn't one of a private key.
+    /// `None` if the block isn't a private key.
     fn from_block(block: &pem::Block<'_>) -> Option<Result<Self, RsaKeyError>> {
         let read: fn(&[u8]) -> Result<Self, RsaKeyError> = match block.label {
             "RSA PRIVATE KEY" => Self::from_pkcs1,
@@ -140,13 +140,13 @@ impl RsaPrivateKey {
         self.public.fingerprint()
     }
 
-    /// The key as `RSA PRIVATE KEY` in PEM (PKCS #1), as the peer stores it.
+    /// The key as `RSA PRIVATE KEY` in PEM (PKCS #1), as sealed-secrets stores it.
     pub fn to_secret_pem(&self) -> Zeroizing<String> {
         self.pkcs1.to_pem("RSA PRIVATE KEY", LineEnding::LF).expect("DER has a PEM form")
     }
 
-    /// RSA-OAEP (RFC 8017, 7.1.2) with SHA-256 and MGF1 of SHA-256, in constant time. `None` for every failure
-    /// alike: telling a wrong padding from a wrong label is Manger's oracle.
+    /// Decrypts RSA-OAEP (RFC 8017, 7.1.2), with SHA-256 and MGF1 of SHA-256, in constant time. `None` for
+    /// every failure alike: telling a wrong padding from a wrong label is Manger's oracle.
     pub(crate) fn open_oaep(&self, ciphertext: &[u8], label: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mut buffer = Zeroizing::new(vec![0; self.decrypting.min_output_size()]);
         let plaintext =
@@ -154,7 +154,7 @@ impl RsaPrivateKey {
         Some(Zeroizing::new(plaintext.to_vec()))
     }
 
-    /// RSASSA-PKCS1-v1_5 (RFC 8017, 8.2) with SHA-256.
+    /// Signs with RSASSA-PKCS1-v1_5 (RFC 8017, 8.2) and SHA-256.
     pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.public.size()];
         KeyPair::from_der(self.pkcs1.as_bytes())

@@ -1,32 +1,32 @@
-//! Both halves of a sealing key of the peer's, as its TLS Secret holds them: in the cluster, and in a backup made
-//! with `kubectl get secret -o yaml`.
+//! Both halves of a sealing key of the Bitnami format, as its TLS Secret holds them: in the cluster, and in a
+//! backup made with `kubectl get secret -o yaml`.
 //!
-//! Not the Secret around them: who reads one (the controller from the API, `seal` from a file) has its values as
-//! bytes that wipe, and hands over two of them; so no document with a private key in it passes through a type that
-//! can be printed. Invariant: the certificate is that of the private key.
+//! Not the Secret around them: the reader of a Secret (the controller from the API, `seal` from a file) has its
+//! values as bytes that wipe, and hands over two of them. So no document with a private key in it passes
+//! through a type that can be printed. Invariant: the certificate is that of the private key.
 
 use super::{Certificate, CertificateError, RsaKeyError, RsaPrivateKey};
 
 /// A private key with the certificate to hand out for it.
 pub struct RsaSealingKey {
-    /// Opens.
+    /// The private half, which opens items.
     pub private: RsaPrivateKey,
-    /// Carries the public half, and the dates.
+    /// The certificate, which carries the public half and the dates.
     pub certificate: Certificate,
 }
 
-/// A Secret's values that aren't a sealing key.
+/// Why a Secret's values aren't a sealing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RsaSealingKeyError {
-    /// The private half.
+    /// The private half can't be used.
     ///
-    /// No `source()`: the fragment says it all, and who walks the chain would print it twice.
+    /// No `source()`: the message already holds the cause, and a printer that walks the chain would print it twice.
     #[error("tls.key: {0}")]
     Private(RsaKeyError),
-    /// The public half. The private one may open all the same: [`RsaPrivateKey::from_pem`].
+    /// The public half can't be used. The private one may open all the same: [`RsaPrivateKey::from_pem`].
     #[error("tls.crt: {0}")]
     Certificate(CertificateError),
-    /// What is sealed to the one would not open with the other.
+    /// The halves don't belong together: what is sealed to the one would not open with the other.
     #[error("tls.crt isn't the certificate of tls.key")]
     Mismatch,
 }
@@ -37,7 +37,7 @@ impl RsaSealingKey {
     /// The Secret's key that holds the certificate.
     pub const CERTIFICATE: &str = "tls.crt";
 
-    /// From the values of the two keys.
+    /// Makes a sealing key from the values of the two keys of the Secret.
     ///
     /// # Errors
     ///

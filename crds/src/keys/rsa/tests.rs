@@ -1,4 +1,5 @@
-//! RSA keys through their files, and one by the other; `testdata/rsa-*` were made by openssl and protect nothing.
+//! RSA keys through their files, and each half through the other; `testdata/rsa-*` were made by openssl and
+//! protect nothing.
 //!
 //! Invariant: every refusal is asserted as the whole error.
 

@@ -1,4 +1,4 @@
-//! X-Wing against the draft's vectors, and against what must be refused.
+//! X-Wing against the draft's vectors, and against inputs that must be refused.
 
 use super::*;
 use crate::keys::tests::{from_hex, records};

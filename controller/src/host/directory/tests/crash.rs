@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::*;
 use crate::host::fault::injected::{Fault, clear, plan};
 
-/// What is being done when it happens.
+/// The work during which the fault comes.
 #[derive(Clone, Copy, Debug)]
 enum Work {
     Create,
@@ -27,7 +27,7 @@ fn new() -> Items {
 }
 
 impl Work {
-    /// Brings the output to where the work begins; what readers see then.
+    /// Prepares the output for the work; returns what readers see then.
     fn begin(self, output: &Output) -> Items {
         let store = output.store();
         write(&store, "prod/other", "d0", &old()).unwrap();
@@ -61,8 +61,8 @@ impl Work {
         }
     }
 
-    /// Whether readers may see this at some step between. Healing may mend one damaged spot before another;
-    /// everything else is all or nothing.
+    /// Whether readers may see this at a step in between. Healing may mend one damaged spot before another; all
+    /// other work is all or nothing.
     fn allows(self, begin: &Items, seen: &Items) -> bool {
         let mending = || {
             seen.get("same").is_some_and(|value| value == "same")
@@ -73,7 +73,7 @@ impl Work {
     }
 }
 
-/// Nothing is on disk but what is in use: no half-written generation, no staged directory.
+/// Asserts that only what is in use is on disk: no half-written generation, no staged directory.
 fn assert_tidy(output: &Output, expected: &Items, context: &str) {
     let names: &[&str] = if expected.is_empty() { &["other"] } else { &["db", "other"] };
     assert_eq!(output.listing("prod"), names, "{context}");
@@ -83,7 +83,7 @@ fn assert_tidy(output: &Output, expected: &Items, context: &str) {
     assert_eq!(output.listing(""), ["prod"], "{context}");
 }
 
-/// The next run after a crash or a full disk.
+/// Asserts that the next run after a crash or a full disk completes the work.
 fn assert_next_run_completes(output: &Output, work: Work, context: &str) {
     let (store, lost) = open(output.tmp.path(), Access::new(0o600, None));
     assert!(lost.is_none(), "{context}: {lost:?}");

@@ -15,7 +15,7 @@ const KINDS: [&str; 8] = [
     "nothing",
 ];
 
-/// Puts something hostile in the place of what is there.
+/// Puts something hostile in the place of whatever is at `at`.
 fn plant(output: &Output, at: &str, kind: &str, outside: &Path) {
     let path = output.path(at);
     if fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir()) {
@@ -46,7 +46,7 @@ fn outside() -> tempfile::TempDir {
     dir
 }
 
-/// Whether it still is as it was.
+/// Whether the directory outside still is as it was.
 fn intact(outside: &tempfile::TempDir) -> bool {
     let names: Vec<_> = fs::read_dir(outside.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names == ["victim"] && fs::read(outside.path().join("victim")).unwrap() == b"victim"
@@ -97,7 +97,7 @@ fn what_is_planted_in_place_of_a_secret_or_a_namespace_is_foreign_and_stays() {
         plant(&output, spot, kind, outside.path());
         let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
         if (kind, spot) == ("directory", "prod") {
-            // A namespace's directory that only we can write to is usable, whoever made it.
+            // A namespace's directory that only we can write to is usable, even if somebody else made it.
             assert_eq!(observed, Observed::Absent);
             continue;
         }
@@ -135,7 +135,7 @@ fn a_foreign_directory_is_never_touched() {
     assert_eq!(observed, Observed::Foreign { why: Foreign::Unrecorded, adoptable: false });
     assert!(matches!(write(&store, "prod/db", "d1", &secret), Err(VolumeError::Foreign(_))));
     assert_eq!(output.view("prod/db"), items(&[("password", "theirs")]));
-    // Once it goes, ours takes its place.
+    // Once the foreign directory goes, ours takes its place.
     fs::remove_dir_all(output.path("prod/db")).unwrap();
     write(&store, "prod/db", "d1", &secret).unwrap();
     assert_eq!(output.view("prod/db"), secret);

@@ -1,4 +1,4 @@
-//! SealedSecrets of the peer's on a host: the same core, another key file.
+//! SealedSecrets of the Bitnami format on a host: the same core, another key file.
 //!
 //! Not the format, which has tests of its own.
 
@@ -47,7 +47,7 @@ async fn sealed_secrets_of_the_peers_format_become_files_and_native_ones_go_befo
     pass(&mut agent).await;
     assert_eq!((count(&agent, "unseals"), site.fingerprint()), (opened, before));
 
-    // A migration: the native manifest beside the other, and then alone.
+    // A migration: the native manifest beside the Bitnami one, and then alone.
     site.commit("prod/db", "ours");
     for _ in 0..2 {
         assert!(pass(&mut agent).await.is_complete());
@@ -56,7 +56,8 @@ async fn sealed_secrets_of_the_peers_format_become_files_and_native_ones_go_befo
     }
 }
 
-/// One that the flags don't allow is refused, and what the other made stays: beside it, and in its place.
+/// The flags refuse the native object. The Secret that the Bitnami object made stays, first with both manifests
+/// there, then with the native one alone.
 #[tokio::test]
 async fn a_migration_that_is_refused_on_a_host_takes_nothing_away() {
     let site = Site::new();
@@ -113,7 +114,7 @@ async fn templates_that_never_end_are_refused_and_keep_no_other_object_waiting()
     let site = Site::new();
     fs::write(site.path("rsa.pem"), KEY).unwrap();
     let key = format!("--identity={}", site.path("rsa.pem").display());
-    // Each calls the one before twice.
+    // Each template calls the one before it twice.
     let double = |n: usize| {
         format!(
             "{{{{define \"t{n}\"}}}}{0}{0}{{{{end}}}}",
