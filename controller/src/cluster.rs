@@ -1,8 +1,8 @@
 //! The Kubernetes side: the API as a store, sealing keys as Secrets and SealingKeys, watches and workers.
 //!
 //! Not the reconcile itself. Reading order: [`run`] (wiring), `object`, `text`, `metadata` and `store` (what is watched), `secret`,
-//! `fields` and `evidence` (what metadata means), `successor` (one name in both groups), `write` and `body` (the
-//! requests), `cache` and `wakes` (what a change concerns), `keys` (`plan` and `status` beside it), `key_secret`,
+//! `fields` and `evidence` (what metadata means), `successor` (one name in both groups), `write`, `body` and
+//! `report` (the requests), `cache` and `wakes` (what a change concerns), `keys` (`plan` and `status` beside it), `key_secret`,
 //! `bitnami_keys` and `said`, `api` (clients and errors).
 //!
 //! Invariant: Secrets are watched and read as metadata only; the one kind whose values are read is the
@@ -19,6 +19,7 @@ mod key_secret;
 mod keys;
 mod metadata;
 mod object;
+mod report;
 mod run;
 mod said;
 mod secret;
