@@ -31,4 +31,5 @@ mod round_trip;
 pub(crate) mod scene;
 mod schema;
 mod sealing;
+mod statuses;
 mod updates;

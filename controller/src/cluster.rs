@@ -1,9 +1,9 @@
 //! The Kubernetes side: the API as a store, watches and workers.
 //!
 //! Not the reconcile itself. Reading order: [`run`] (wiring), `object`, `text`, `metadata` and `store` (what is watched), `secret`,
-//! `fields` and `evidence` (what metadata means), `successor` (one name in both groups), `write` and `body` (the
-//! requests), `cache` and `wakes` (what a change concerns), `api` (clients and errors). The keys have a room of their own
-//! ([`crate::keys`]).
+//! `fields` and `evidence` (what metadata means), `successor` (one name in both groups), `write`, `body` and `report`
+//! (the requests), `cache` and `wakes` (what a change concerns), `api` (clients and errors). The keys have a room of their
+//! own ([`crate::keys`]).
 //!
 //! Invariant: Secrets are watched and read as metadata only; the one kind whose values are read is the
 //! controller's own sealing keys.
@@ -16,6 +16,7 @@ mod evidence;
 pub(crate) mod fields;
 pub(crate) mod metadata;
 mod object;
+mod report;
 mod run;
 mod secret;
 mod store;

@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::plan::{Plan, plan, precedence};
 use crate::policy::Policy;
 use crate::status::{Notes, Opened, kept_status, news, next_status, says};
-use crate::store::{Last, Notice, Observed, Store};
+use crate::store::{Last, Notice, Observed, Reported, Store};
 
 /// What every reconcile shares.
 pub(crate) struct Context<S> {
@@ -74,9 +74,17 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
         }
         Err(failure) => report(context, object, &last, Err(failure)).await,
     };
+    let place = context.store.place(object).ok();
+    if reported == Ok(Reported::Stale) {
+        // The change wakes it sooner, and then it is decided afresh; nothing of this was said, so nothing is logged.
+        tracing::debug!(
+            place = place.as_ref().map(tracing::field::display),
+            "the object has changed meanwhile"
+        );
+        return Next::After(context.backoff.failed(place));
+    }
     // Both count: a refusal whose status couldn't be written has yet to be said.
     let failures: Vec<Failure> = outcome.err().into_iter().chain(reported.err()).collect();
-    let place = context.store.place(object).ok();
     for failure in failures.iter().filter(|failure| !says(&last, failure)) {
         let then = if failure.is_permanent() { "refused" } else { "will try again" };
         tracing::warn!(reason = failure.reason, %failure, place = place.as_ref().map(tracing::field::display), "{then}");
@@ -180,8 +188,10 @@ async fn keep<S: Store>(
     object: &S::Object,
     last: &Last,
     notes: &Notes,
-) -> Result<(), Failure> {
-    let (Some(before), Some(status)) = (&last.status, kept_status(last, notes)) else { return Ok(()) };
+) -> Result<Reported, Failure> {
+    let (Some(before), Some(status)) = (&last.status, kept_status(last, notes)) else {
+        return Ok(Reported::UpToDate);
+    };
     // Somebody who adds an item and takes it away, again and again, keeps nobody busier than one who edits one.
     let is_asked = status.last_handled_reconcile_at != before.last_handled_reconcile_at;
     if !is_asked {
@@ -198,7 +208,7 @@ async fn report<S: Store>(
     object: &S::Object,
     last: &Last,
     outcome: Result<&Opened, &Failure>,
-) -> Result<(), Failure> {
+) -> Result<Reported, Failure> {
     let status = next_status(last, outcome, Timestamp::now());
     publish(context, object, last, &status, outcome.ok().map(|opened| &opened.notes)).await
 }
@@ -210,11 +220,13 @@ async fn publish<S: Store>(
     last: &Last,
     status: &SealedSecretStatus,
     notes: Option<&Notes>,
-) -> Result<(), Failure> {
+) -> Result<Reported, Failure> {
     if last.status.as_ref() == Some(status) {
-        return Ok(());
+        return Ok(Reported::UpToDate);
     }
-    context.store.report(object, status).await?;
+    if context.store.report(object, status).await? == Reported::Stale {
+        return Ok(Reported::Stale);
+    }
     for notice in news(last, status, notes) {
         // A failure is logged by the reconcile, whether or not it could be published.
         match notes {
@@ -222,7 +234,7 @@ async fn publish<S: Store>(
             None => context.store.notify(object, &notice).await,
         }
     }
-    Ok(())
+    Ok(Reported::UpToDate)
 }
 
 /// Tells people, and the log what somebody should look at.

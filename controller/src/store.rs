@@ -69,11 +69,15 @@ pub(crate) trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Written, Failure>> + Send;
 
     /// Publishes a status; called only when it differs from the last.
+    ///
+    /// # Guarantees
+    ///
+    /// A status that was decided on what is no longer so isn't published.
     fn report(
         &self,
         object: &Self::Object,
         status: &SealedSecretStatus,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    ) -> impl Future<Output = Result<Reported, Failure>> + Send;
 
     /// Tells people of a transition or a healing. May be lost.
     fn notify(&self, object: &Self::Object, notice: &Notice) -> impl Future<Output = ()> + Send;
@@ -162,6 +166,17 @@ pub(crate) struct Written {
     pub(crate) version: Option<SecretVersion>,
     /// As [`Observed::extra`], afterwards.
     pub(crate) extra: BTreeSet<ItemName>,
+}
+
+/// What became of a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Reported {
+    /// What is published is what was decided.
+    UpToDate,
+    /// The object has changed since it was looked at, or is gone, so nothing was published. The change is cause for
+    /// another look.
+    Stale,
 }
 
 /// One sentence for people about one object.

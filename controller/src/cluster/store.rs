@@ -9,23 +9,22 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::Api;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Client, Resource as _, ResourceExt as _};
 use seal_crds::resources::{ConditionStatus, SealedSecret, SealedSecretStatus, find_condition};
 use seal_crds::{Format, ItemName, Place, Plaintext, Sealed};
-use serde_json::{Value, json};
 
-use super::api::{failure, is_code};
-use super::fields::FIELD_MANAGER;
+use super::api::failure;
 use super::metadata::Metadata;
 use super::object::{Object, REQUESTED_AT};
+use super::report::report;
 use super::secret::Owner;
 use crate::decode::{Manifest, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
-use crate::store::{Last, Notice, Observed, Store, Successor, Write, Written};
+use crate::store::{Last, Notice, Observed, Reported, Store, Successor, Write, Written};
 
 #[derive(Clone)]
 pub(super) struct ClusterStore {
@@ -101,18 +100,27 @@ impl Store for ClusterStore {
         self.overwrite(&owner, data).await
     }
 
-    async fn report(&self, object: &Arc<Object>, status: &SealedSecretStatus) -> Result<(), Failure> {
+    /// A decision that changed nothing is made afresh if the object has changed meanwhile. One whose Secret is written
+    /// already can't be made afresh: what it remembers of the Secret would be lost. So it is written onto the newer
+    /// object, for as long as nothing else was said there meanwhile; the change itself is looked at next.
+    async fn report(&self, object: &Arc<Object>, status: &SealedSecretStatus) -> Result<Reported, Failure> {
         let place = self.place(object)?;
         let api: Api<Object> =
             Api::namespaced_with(self.client.clone(), place.namespace.as_str(), &object.format());
-        // With the uid, a status about an object that is gone can't land on its successor.
-        let fields = status_patch(object.status.as_ref(), status);
-        let patch = json!({ "metadata": { "uid": object.uid() }, "status": fields });
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
-        match api.patch_status(place.name.as_str(), &params, &Patch::Merge(&patch)).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_code(&error, 404) => Ok(()),
-            Err(error) => Err(failure("writing the status", &error)),
+        let mut tries_left = if follows_a_write(object, status) { INSISTS } else { 0 };
+        let mut newest = object.clone();
+        loop {
+            let reported = report(&api, &newest.metadata, status).await;
+            let reported = reported.map_err(|error| failure("writing the status", &error))?;
+            if reported == Reported::UpToDate || tries_left == 0 {
+                return Ok(reported);
+            }
+            tries_left -= 1;
+            let found = api.get_opt(place.name.as_str()).await;
+            match found.map_err(|error| failure("reading the object anew", &error))? {
+                Some(found) if is_as_decided(object, &found) => newest = Arc::new(found),
+                _ => return Ok(Reported::Stale),
+            }
         }
     }
 
@@ -141,19 +149,17 @@ fn place(object: &Object) -> Result<Place, Failure> {
     })
 }
 
-/// A merge patch from one status to the next: it removes what is null, and leaves alone what is absent.
-///
-/// The Secret that is remembered is left alone, unless it was just written: the last status comes from a cache, and one
-/// that lags behind must not take back what a reconcile a moment ago has remembered.
-fn status_patch(last: Option<&SealedSecretStatus>, next: &SealedSecretStatus) -> Value {
-    let mut patch = json!({ "items": null, "key": null, "openedBy": null, "lastHandledReconcileAt": null });
-    let fields = serde_json::to_value(next).expect("a status is plain data");
-    let patch_fields = patch.as_object_mut().expect("it was made an object above");
-    patch_fields.extend(fields.as_object().cloned().unwrap_or_default());
-    if last.is_some_and(|last| last.secret == next.secret) {
-        patch_fields.remove("secret");
-    }
-    patch
+/// How often a status that follows a write of the Secret is tried on a newer object.
+const INSISTS: u32 = 3;
+
+/// Whether the status remembers a Secret that was written just now.
+fn follows_a_write(object: &Object, next: &SealedSecretStatus) -> bool {
+    next.secret != object.status.as_ref().and_then(|status| status.secret.clone())
+}
+
+/// Whether it is the same object, and nobody has said anything of it since.
+fn is_as_decided(object: &Object, found: &Object) -> bool {
+    object.metadata.uid == found.metadata.uid && object.status == found.status
 }
 
 impl ClusterStore {
@@ -174,30 +180,23 @@ impl ClusterStore {
 
 #[cfg(test)]
 mod tests {
-    use seal_crds::resources::SecretVersion;
+    use serde_json::json;
 
     use super::*;
 
-    fn status(version: Option<&str>) -> SealedSecretStatus {
-        let secret = version.map(|version| SecretVersion {
-            uid: "s-1".into(),
-            resource_version: version.into(),
-            applied: None,
-        });
-        SealedSecretStatus { secret, ..SealedSecretStatus::default() }
+    fn object(uid: &str, generation: i64, items: Option<i64>) -> Object {
+        let status = items.map(|items| json!({ "observedGeneration": 1, "items": items }));
+        let metadata =
+            json!({ "uid": uid, "generation": generation, "resourceVersion": generation.to_string() });
+        serde_json::from_value(json!({ "metadata": metadata, "status": status })).unwrap()
     }
 
     #[test]
-    fn what_is_remembered_is_sent_when_it_was_just_written_and_never_taken_back() {
-        let written = status_patch(Some(&status(Some("1"))), &status(Some("2")));
-        let version = json!({ "uid": "s-1", "resourceVersion": "2", "applied": null });
-        assert_eq!(written["secret"], version, "a time that is gone goes from the status, too");
-        // As a cache that lags behind has it: nothing yet, or an older version.
-        for last in [None, Some("1")] {
-            let patch = status_patch(Some(&status(last)), &status(last));
-            assert!(patch.get("secret").is_none(), "{patch}");
+    fn a_decision_stands_on_a_newer_object_until_something_else_is_said_there() {
+        let decided_on = object("u-1", 1, Some(1));
+        assert!(is_as_decided(&decided_on, &object("u-1", 2, Some(1))));
+        for other in [object("u-1", 1, Some(2)), object("u-1", 1, None), object("u-2", 1, Some(1))] {
+            assert!(!is_as_decided(&decided_on, &other));
         }
-        assert!(status_patch(None, &status(None)).get("secret").is_none());
-        assert_eq!(status_patch(None, &status(None))["items"], Value::Null);
     }
 }

@@ -19,7 +19,7 @@ use super::volume::VolumeError;
 use crate::decode::{Manifest as Decoded, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
-use crate::store::{Last, Notice, Observed, State, Store, Successor, Target, Write, Written};
+use crate::store::{Last, Notice, Observed, Reported, State, Store, Successor, Target, Write, Written};
 
 /// The SealedSecret of the checkout for one place, or all of them if several claim that place.
 #[derive(Clone, Debug)]
@@ -164,13 +164,13 @@ impl Store for HostStore {
         Ok(Written { changed, version: None, extra })
     }
 
-    async fn report(&self, object: &Object, status: &SealedSecretStatus) -> Result<(), Failure> {
+    async fn report(&self, object: &Object, status: &SealedSecretStatus) -> Result<Reported, Failure> {
         let manifest = match &*object.found {
             manifests::Found::One(manifest) => manifest.source.to_string(),
             manifests::Found::Several(..) => String::new(),
         };
         let file = StatusFile { manifest, revision: object.revision.clone(), status: status.clone() };
-        self.status.write(&object.place, &file).map(drop).map_err(|error| {
+        self.status.write(&object.place, &file).map(|_| Reported::UpToDate).map_err(|error| {
             Failure::transient("StatusFailed", format!("can't write the status file: {}", error.kind()))
         })
     }

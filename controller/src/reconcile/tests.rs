@@ -58,6 +58,8 @@ struct Memory {
     status: Mutex<Option<SealedSecretStatus>>,
     /// Answers of the next calls of `observe`, `write` and `report`; then they succeed.
     failures: Mutex<VecDeque<(&'static str, Failure)>>,
+    /// How many of the next reports come too late.
+    stale: Mutex<u32>,
     /// Whether a write finds something to write.
     writes: bool,
     /// Items that somebody put into the Secret.
@@ -73,6 +75,7 @@ impl Memory {
             target: Mutex::new(target),
             status: Mutex::default(),
             failures: Mutex::default(),
+            stale: Mutex::default(),
             writes: true,
             extra: Mutex::default(),
             version: Mutex::default(),
@@ -158,11 +161,16 @@ impl Store for Memory {
         Ok(Written { changed: self.writes, version, extra: self.extra() })
     }
 
-    async fn report(&self, _: &Object, status: &SealedSecretStatus) -> Result<(), Failure> {
+    async fn report(&self, _: &Object, status: &SealedSecretStatus) -> Result<Reported, Failure> {
         self.answer("report")?;
+        let mut stale = self.stale.lock().unwrap();
+        if *stale > 0 {
+            *stale -= 1;
+            return Ok(Reported::Stale);
+        }
         self.did(format!("report {}", find_condition(&status.conditions, "Ready").unwrap().reason));
         *self.status.lock().unwrap() = Some(status.clone());
-        Ok(())
+        Ok(Reported::UpToDate)
     }
 
     async fn notify(&self, _: &Object, notice: &Notice) {
@@ -413,6 +421,19 @@ async fn a_status_that_could_not_be_written_is_tried_again_and_not_told() {
     assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
     assert_eq!(done(&context), ["report InSync", "notify Ready"]);
     assert_eq!(count(&context, "secret_writes"), 1);
+}
+
+#[tokio::test]
+async fn a_decision_on_what_is_no_longer_so_is_neither_told_nor_final() {
+    for object in [Object::test(), Object::test().that_opens(Opens::Badly)] {
+        let context = context(Memory::with(Target::Absent));
+        *context.store.stale.lock().unwrap() = 1;
+        assert!(matches!(reconcile(&context, &object).await, Next::After(_)));
+        let before = done(&context);
+        assert!(before.iter().all(|what| what == "Create 1"), "{before:?}");
+        assert_eq!(reconcile(&context, &object).await, Next::OnChange);
+        assert_eq!(done(&context).len(), 2, "it is decided afresh, said and told");
+    }
 }
 
 #[tokio::test]

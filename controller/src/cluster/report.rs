@@ -1,0 +1,72 @@
+//! Writes a status: the whole of it, and only onto the object that it was decided on.
+//!
+//! Not what is said ([`crate::status`]), and not what follows from a refusal: whoever decided decides afresh.
+//!
+//! A JSON Patch (RFC 6902) does both. `add` replaces all of `/status`, so a field that another version wrote, and this
+//! one doesn't say, goes by itself; it also works where there is no status yet. Replacing the resourceVersion by the one
+//! that was seen makes the API server refuse with 409 if the object has changed since. It needs the right to patch
+//! the status, and no other.
+//!
+//! Invariant: a status never lands on an object that is newer than the one it speaks of, nor on another of its name.
+
+use std::fmt::Debug;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api, Patch, PatchParams};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::api::is_code;
+use super::fields::FIELD_MANAGER;
+use crate::store::Reported;
+
+/// Writes the status of the object with this metadata.
+///
+/// # Errors
+///
+/// Any answer but that the object has changed or is gone, which is [`Reported::Stale`].
+pub(super) async fn report<K>(
+    api: &Api<K>,
+    decided_on: &ObjectMeta,
+    status: &impl Serialize,
+) -> Result<Reported, kube::Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let name = decided_on.name.as_deref().unwrap_or_default();
+    let patch = serde_json::from_value(patch(decided_on, status)).expect("the operations are RFC 6902's");
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
+    match api.patch_status(name, &params, &Patch::<()>::Json(patch)).await {
+        Ok(_) => Ok(Reported::UpToDate),
+        Err(error) if is_code(&error, 404) || is_code(&error, 409) => Ok(Reported::Stale),
+        Err(error) => Err(error),
+    }
+}
+
+fn patch(decided_on: &ObjectMeta, status: &impl Serialize) -> Value {
+    json!([
+        { "op": "replace", "path": "/metadata/resourceVersion", "value": decided_on.resource_version },
+        { "op": "add", "path": "/status", "value": status },
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use seal_crds::resources::SealedSecretStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_written_whole_and_onto_the_version_it_was_decided_on() {
+        let seen = ObjectMeta { resource_version: Some("7".to_owned()), ..ObjectMeta::default() };
+        let patch = patch(&seen, &SealedSecretStatus { items: Some(2), ..SealedSecretStatus::default() });
+        assert_eq!(
+            patch,
+            json!([
+                {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"},
+                {"op": "add", "path": "/status", "value": {"observedGeneration": -1, "items": 2}},
+            ])
+        );
+    }
+}
