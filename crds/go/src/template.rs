@@ -27,7 +27,7 @@ pub use self::budget::Budget;
 pub use self::error::GoTemplateError;
 use self::parse::Templates;
 use self::value::{Of, Text, Value};
-use crate::plaintext::Plaintext;
+use crate::Buffer;
 
 mod bound;
 mod budget;
@@ -42,8 +42,8 @@ mod literal;
 mod parse;
 mod print;
 mod quote;
-#[cfg(test)]
-pub(crate) mod random;
+#[cfg(any(test, feature = "random"))]
+pub mod random;
 mod tree;
 mod unicode;
 mod value;
@@ -89,7 +89,7 @@ impl Values {
 /// What a template gave.
 pub struct Rendered {
     /// The text.
-    pub value: Plaintext,
+    pub value: Buffer,
     /// How many bytes it can have for any values of these lengths; never more than [`MAX_OUTPUT`]. A limit on
     /// several texts together is to be held against this: held against their lengths, it would be an oracle too.
     /// Under [`Branching::Allowed`] it follows the values.

@@ -4,7 +4,7 @@
 //! made of the template's text and names, which are words of others, and of numbers; a value, or anything printed from
 //! one, is never in it.
 
-use crate::foreign::{message, word};
+use seal_foreign::{message, word};
 
 /// A Go template that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

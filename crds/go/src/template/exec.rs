@@ -10,8 +10,9 @@ use super::error::GoTemplateError;
 use super::json_object::{GROWTH, JsonObject};
 use super::parse::Templates;
 use super::tree::{Node, Pipe};
-use super::value::{Buffer, Kind, Value};
+use super::value::{Kind, Value};
 use super::{Branching, MAX_OUTPUT, Rendered, print};
+use crate::Buffer;
 
 mod call;
 
@@ -103,7 +104,7 @@ impl<'t> Run<'t> {
 
     fn rendered(self) -> Rendered {
         let Self { out, out_size, never_empty, .. } = self;
-        Rendered { value: out.into_inner().into(), max_len: out_size, never_empty }
+        Rendered { value: out, max_len: out_size, never_empty }
     }
 
     fn root(&mut self) -> Outcome<()> {

@@ -136,7 +136,7 @@ impl Function {
     }
 
     /// The types of its parameters, and of those that may follow.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "random"))]
     pub(super) fn parameters(&self) -> (&'static [Type], Option<Type>) {
         (self.params, self.rest)
     }
@@ -268,7 +268,7 @@ fn strval(value: &Value) -> Text {
     match value {
         Value::Text(text) => text.clone(),
         other => {
-            let mut out = super::value::Buffer::default();
+            let mut out = crate::Buffer::default();
             super::print::print_argument_into(&mut out, other);
             out.into()
         }

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use super::float;
 use super::unicode::{REPLACEMENT, runes};
-use super::value::{Buffer, Text, Value};
+use super::value::{Text, Value};
+use crate::Buffer;
 
 /// How deeply JSON may nest. Go allows 10,000; what is deeper reads as malformed.
 const MAX_DEPTH: usize = 64;

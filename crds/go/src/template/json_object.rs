@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::bound::{Computed, Prints};
 use super::json;
 use super::literal;
-use super::value::Buffer;
+use crate::Buffer;
 
 /// Bytes that an item's byte is escaped to, at most.
 pub(super) const GROWTH: u64 = 6;

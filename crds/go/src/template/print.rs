@@ -6,7 +6,8 @@
 
 use super::quote::{can_backquote, quote};
 use super::unicode::runes;
-use super::value::{Buffer, Kind, Value};
+use super::value::{Kind, Value};
+use crate::Buffer;
 
 pub(super) mod format;
 mod number;

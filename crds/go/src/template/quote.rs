@@ -3,7 +3,7 @@
 //! Invariant: at most four bytes for each byte of the text, and the two quotes.
 
 use super::unicode::{REPLACEMENT, is_print, runes};
-use super::value::Buffer;
+use crate::Buffer;
 
 /// In double quotes; `ascii` escapes everything else.
 pub(super) fn quote(text: &[u8], ascii: bool) -> Buffer {

@@ -6,10 +6,10 @@
 
 use super::functions::{self, Out, Type};
 use super::value::Of;
-use crate::tests::Random;
+use seal_random::Random;
 
 /// The items that calls are made over. The values are up to the caller; the last should hold JSON.
-pub(crate) const ITEMS: [&str; 4] = ["pin", "other", "digit", "json"];
+pub const ITEMS: [&str; 4] = ["pin", "other", "digit", "json"];
 
 const TEXTS: [&str; 24] = [
     ".pin",
@@ -58,14 +58,14 @@ fn one_of<'t>(random: &mut Random, among: &[&'t str]) -> &'t str {
 }
 
 /// A value for an action, of any type.
-pub(crate) fn expression(random: &mut Random) -> String {
+pub fn expression(random: &mut Random) -> String {
     // Mostly a single call, since what is nested deeply seldom renders.
     let depth = [1, 1, 1, 2, 2, 3][random.below(6)];
     value(random, Type::Any, depth)
 }
 
 /// A call of this function, without parentheses.
-pub(crate) fn call(random: &mut Random, name: &str) -> String {
+pub fn call(random: &mut Random, name: &str) -> String {
     let function =
         functions::all().find(|function| function.name == name).expect("the function is in a table");
     call_of(random, function, 1)

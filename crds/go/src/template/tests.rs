@@ -20,7 +20,7 @@ fn render_with(
     let rendered = GoTemplate::parse(text, branching, &mut budget)?.render(&values, &mut budget)?;
     assert!(u64::try_from(rendered.value.len()).unwrap() <= rendered.max_len, "{text}");
     assert!(!rendered.value.is_empty() || !rendered.never_empty, "{text}");
-    Ok(rendered.value.expose().to_vec())
+    Ok(rendered.value.bytes().to_vec())
 }
 
 fn render(text: &str, values: &[(&str, &[u8])]) -> Result<Vec<u8>, GoTemplateError> {

@@ -4,7 +4,7 @@
 //! in exactly one [`Rune`], and a byte that isn't UTF-8 is a rune of its own.
 
 use self::newer::is_newer;
-use super::value::Buffer;
+use crate::Buffer;
 
 mod newer;
 

@@ -2,13 +2,15 @@
 //!
 //! Not Go's reflection: of types there is what printing and checking show. Values never change once they are made,
 //! so they are shared freely and can't hold themselves. Invariant: bytes are wiped when the last holder of a
-//! [`Text`] or a [`Buffer`] drops it, also when a buffer grows; nothing here has `Debug` or `Display`.
+//! [`Text`] drops it; nothing here has `Debug` or `Display`.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
+
+use crate::Buffer;
 
 /// A Go string: bytes, most often UTF-8.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,55 +52,9 @@ impl Ord for Text {
     }
 }
 
-/// Bytes that are being written. Growing wipes what it grew out of.
-#[derive(Default)]
-pub(super) struct Buffer(Zeroizing<Vec<u8>>);
-
-impl Buffer {
-    pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self(Zeroizing::new(Vec::with_capacity(capacity)))
-    }
-
-    pub(super) fn extend(&mut self, bytes: &[u8]) {
-        let needed = self.0.len() + bytes.len();
-        if needed > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(self.0.capacity() * 2).max(64)));
-            larger.extend_from_slice(&self.0);
-            self.0 = larger;
-        }
-        self.0.extend_from_slice(bytes);
-    }
-
-    pub(super) fn push(&mut self, byte: u8) {
-        self.extend(&[byte]);
-    }
-
-    pub(super) fn push_char(&mut self, char: char) {
-        self.extend(char.encode_utf8(&mut [0; 4]).as_bytes());
-    }
-
-    pub(super) fn repeat(&mut self, byte: u8, count: usize) {
-        for _ in 0..count {
-            self.push(byte);
-        }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn into_inner(self) -> Zeroizing<Vec<u8>> {
-        self.0
-    }
-}
-
 impl From<Buffer> for Text {
     fn from(buffer: Buffer) -> Self {
-        Self(Rc::new(buffer.0))
+        Self(Rc::new(buffer.into_inner()))
     }
 }
 

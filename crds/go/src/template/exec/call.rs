@@ -3,12 +3,12 @@
 //! Invariant: with branching refused, a call fails for public reasons only; for any other it gives a zero.
 
 use super::{MAX_RUN_DEPTH, MAX_VALUE_DEPTH, Outcome, Run, check_size, wrong};
-use crate::gotemplate::Branching;
-use crate::gotemplate::bound::{self, Bound, Computed, Prints, zero};
-use crate::gotemplate::error::GoTemplateError;
-use crate::gotemplate::functions::{Fault, Function, Type};
-use crate::gotemplate::tree::{Command, Operand, Pipe};
-use crate::gotemplate::value::{Kind, Text, Value, Width};
+use crate::template::Branching;
+use crate::template::bound::{self, Bound, Computed, Prints, zero};
+use crate::template::error::GoTemplateError;
+use crate::template::functions::{Fault, Function, Type};
+use crate::template::tree::{Command, Operand, Pipe};
+use crate::template::value::{Kind, Text, Value, Width};
 
 /// Bytes that an element of a list or map takes in memory, at most, for each that it counts for in a size.
 const ELEMENT: u64 = 16;

@@ -5,9 +5,10 @@
 
 use super::super::bound::{Computed, Growth};
 use super::super::unicode::{map, to_lower, to_title, to_upper};
-use super::super::value::{Buffer, Value};
+use super::super::value::Value;
 use super::Type::{Int, Text as T};
 use super::{Function, Out, f, int, text};
+use crate::Buffer;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     f("untitle", &[T], Out::Text, Growth::Times(3, 1, 10), |a| Ok(untitle(text(&a[0])))),

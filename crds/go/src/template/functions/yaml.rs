@@ -10,7 +10,8 @@ use self::reading::{Fate, as_read, can_be_read_back};
 use self::scalar::scalar;
 use super::super::float::{self, Layout};
 use super::super::unicode::runes;
-use super::super::value::{Buffer, Text, Value};
+use super::super::value::{Text, Value};
+use crate::Buffer;
 
 mod reading;
 mod resolve;

@@ -3,11 +3,11 @@
 //! Invariant: every function was looked up, and every variable was declared before.
 
 use super::{Parsed, Parser};
-use crate::gotemplate::error::GoTemplateError;
-use crate::gotemplate::functions::{self, Lookup};
-use crate::gotemplate::lex::Kind;
-use crate::gotemplate::literal;
-use crate::gotemplate::tree::{Command, Operand, Pipe};
+use crate::template::error::GoTemplateError;
+use crate::template::functions::{self, Lookup};
+use crate::template::lex::Kind;
+use crate::template::literal;
+use crate::template::tree::{Command, Operand, Pipe};
 
 impl Parser<'_> {
     /// Up to the given end, which is consumed.

@@ -4,16 +4,17 @@
 //! `%!(EXTRA int=1)`). Invariant: [`growth`] is an upper bound for [`sprintf`] whatever the arguments hold.
 
 use super::{Flags, Printer, Unsupported, type_name};
-use crate::gotemplate::bound::Computed;
-use crate::gotemplate::unicode::runes;
-use crate::gotemplate::value::{Buffer, Value};
+use crate::Buffer;
+use crate::template::bound::Computed;
+use crate::template::unicode::runes;
+use crate::template::value::Value;
 
 /// Go's own limit for widths and precisions, which it checks before it reads one more digit.
 const TOO_LARGE: usize = 1_000_000;
 const LARGEST: u64 = 10_000_009;
 
 /// The largest result for a format that is public, and arguments of these sizes.
-pub(in crate::gotemplate) fn growth(arguments: &[Computed]) -> Option<u64> {
+pub(in crate::template) fn growth(arguments: &[Computed]) -> Option<u64> {
     let (format, arguments) = arguments.split_first()?;
     // First: of what type it is may depend on an item as well.
     if format.bound.secret {
@@ -44,7 +45,7 @@ pub(in crate::gotemplate) fn growth(arguments: &[Computed]) -> Option<u64> {
         let size = argument.bound.size;
         // Quoting makes at most four bytes of one, hexadecimal with a space and 0x at most five; a wrong verb
         // names the type of each element, and each counts for four bytes at least.
-        let is_text = argument.bound.kind == Some(crate::gotemplate::value::Kind::Text);
+        let is_text = argument.bound.kind == Some(crate::template::value::Kind::Text);
         let (times, elements) = match (plain, is_text) {
             (true, true) => (1, 1),
             (false, true) => (5, 1),
@@ -64,7 +65,7 @@ pub(in crate::gotemplate) fn growth(arguments: &[Computed]) -> Option<u64> {
 }
 
 /// Go's `fmt.Sprintf`.
-pub(in crate::gotemplate) fn sprintf(format: &[u8], arguments: &[Value]) -> Result<Buffer, Unsupported> {
+pub(in crate::template) fn sprintf(format: &[u8], arguments: &[Value]) -> Result<Buffer, Unsupported> {
     let mut out = Buffer::default();
     let mut format =
         Format { text: format, at: 0, argument: 0, arguments, reordered: false, good_index: true };

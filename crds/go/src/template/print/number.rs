@@ -3,10 +3,11 @@
 //! Invariant: what isn't supported is said before anything is written.
 
 use super::{Printed, Printer, Unsupported};
-use crate::gotemplate::float::{self, Layout};
-use crate::gotemplate::quote::quote_char;
-use crate::gotemplate::unicode::{REPLACEMENT, is_print};
-use crate::gotemplate::value::{Buffer, Value, Width};
+use crate::Buffer;
+use crate::template::float::{self, Layout};
+use crate::template::quote::quote_char;
+use crate::template::unicode::{REPLACEMENT, is_print};
+use crate::template::value::{Value, Width};
 
 impl Printer<'_> {
     pub(super) fn integer(&mut self, value: &Value, width: Width, int: i64, verb: char) -> Printed {

@@ -2,8 +2,8 @@
 //! of its types. `SEAL_FUZZ_COUNT` says how many.
 
 use super::*;
-use crate::gotemplate::random::{ITEMS, expression};
-use crate::tests::rounds;
+use crate::template::random::{ITEMS, expression};
+use seal_random::rounds;
 
 const PARTS: &[&str] = &[
     "{{ .a }}",
@@ -150,7 +150,7 @@ fn no_call_of_any_function_shows_anything_of_a_value() {
     ];
     let lengths = |values: &[&[u8]; ITEMS.len()]| values.map(<[u8]>::len);
     assert!(values.iter().all(|other| lengths(other) == lengths(&values[0])));
-    let mut random = crate::tests::Random(7);
+    let mut random = seal_random::Random(7);
     let mut rendered = 0;
     for _ in 0..rounds() {
         let (one, other) = (expression(&mut random), expression(&mut random));

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::scalar::is_break;
-use crate::gotemplate::unicode::runes;
-use crate::gotemplate::value::{Buffer, Text, Value};
+use crate::Buffer;
+use crate::template::unicode::runes;
+use crate::template::value::{Text, Value};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fate {

@@ -2,8 +2,8 @@
 //!
 //! By the rules of `yaml.v2`, which are those of YAML 1.1 and its own. Invariant: they err towards quotes.
 
-use crate::gotemplate::literal;
-use crate::gotemplate::value::Buffer;
+use crate::Buffer;
+use crate::template::literal;
 
 /// Whether a reader of YAML 1.1 would take the text for a number, a date, a bool or nothing.
 pub(super) fn would_be_something_else(text: &[u8]) -> bool {

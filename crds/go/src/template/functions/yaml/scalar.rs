@@ -3,8 +3,8 @@
 //! Invariant: what comes out is one scalar, whatever the text is.
 
 use super::resolve::would_be_something_else;
-use crate::gotemplate::unicode::runes;
-use crate::gotemplate::value::Buffer;
+use crate::Buffer;
+use crate::template::unicode::runes;
 
 /// The ends of lines that YAML 1.1 knows, but for those that are folded or always escaped.
 pub(super) fn is_break(char: char) -> bool {
