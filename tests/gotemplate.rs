@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use seal_crds::gotemplate::{Branching, Budget, GoTemplate, GoTemplateError, Values};
+use seal_go::template::{Branching, Budget, GoTemplate, GoTemplateError, Values};
 use seal_tests::toolchain;
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ fn ours(template: &str, data: &Data, branching: Branching) -> Result<Vec<u8>, Go
     let values = Values::new(&data.iter().map(|(key, value)| (*key, value.as_slice())).collect());
     let mut budget = Budget::of_object();
     let template = GoTemplate::parse(template, branching, &mut budget)?;
-    template.render(&values, &mut budget).map(|rendered| rendered.value.expose().to_vec())
+    template.render(&values, &mut budget).map(|rendered| rendered.value.bytes().to_vec())
 }
 
 /// The fault in our result of a case, if there is one.

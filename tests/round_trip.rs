@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use seal_random::Random;
 use seal_tests::control_plane::ControlPlane;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -150,33 +151,17 @@ const WORDS: &[&str] = &[
     "x: |",
 ];
 
-/// A random generator with a given seed (splitmix64).
-struct Random(u64);
+fn pick<'a>(random: &mut Random, from: &[&'a str]) -> &'a str {
+    from[random.below(from.len())]
+}
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
+fn words(random: &mut Random) -> String {
+    (0..=random.below(3)).map(|_| pick(random, WORDS)).collect()
+}
 
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-
-    fn words(&mut self) -> String {
-        (0..=self.below(3)).map(|_| self.pick(WORDS)).collect()
-    }
-
-    fn bytes(&mut self) -> Vec<u8> {
-        let longest = [1, 8, 300, 5_000][self.below(4)];
-        (0..self.below(longest)).map(|_| self.next() as u8).collect()
-    }
+fn bytes(random: &mut Random) -> Vec<u8> {
+    let longest = [1, 8, 300, 5_000][random.below(4)];
+    (0..random.below(longest)).map(|_| random.draw() as u8).collect()
 }
 
 /// The content of a Secret, whatever its layout.
@@ -197,17 +182,15 @@ impl Said {
         let items = items.iter().filter(|item| !item.contains('='));
         let items: Vec<_> = items.filter(|_| random.below(3) == 0).map(ToString::to_string).collect();
         let value = |random: &mut Random| {
-            if random.below(2) == 0 { random.words().into_bytes() } else { random.bytes() }
+            if random.below(2) == 0 { words(random).into_bytes() } else { bytes(random) }
         };
         let data = items.into_iter().chain(["x".to_owned()]).map(|item| (item, value(random))).collect();
         Self {
-            name: random.pick(&names).to_owned(),
-            namespace: random.pick(&["prod", "null", "1e3", "on", "007"]).to_owned(),
-            scope: random.pick(&["strict", "namespace-wide", "cluster-wide"]),
+            name: pick(random, &names).to_owned(),
+            namespace: pick(random, &["prod", "null", "1e3", "on", "007"]).to_owned(),
+            scope: pick(random, &["strict", "namespace-wide", "cluster-wide"]),
             immutable: [None, Some(true), Some(false)][random.below(3)],
-            annotations: (0..random.below(5))
-                .map(|n| (format!("example.com/n{n}"), random.words()))
-                .collect(),
+            annotations: (0..random.below(5)).map(|n| (format!("example.com/n{n}"), words(random))).collect(),
             data,
         }
     }

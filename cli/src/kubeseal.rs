@@ -37,7 +37,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use failure::KubesealError;
 use flags::{FlagError, Values};
 use options::Options;
-use seal_crds::{foreign, keys::Certificate};
+use seal_crds::keys::Certificate;
 
 use crate::{
     files::{
@@ -56,7 +56,7 @@ const PEER_VERSION: &str = "v0.40.0";
 pub(crate) fn called(program: Option<&OsString>) -> Option<String> {
     let program = program?;
     let is_it = Path::new(program).file_name().is_some_and(|name| name == "kubeseal");
-    is_it.then(|| foreign::path(Path::new(program)))
+    is_it.then(|| seal_foreign::path(Path::new(program)))
 }
 
 /// Runs with these arguments, the program's name not among them.
@@ -82,7 +82,7 @@ pub(crate) fn main(program: &str, args: impl IntoIterator<Item = OsString>) -> E
 /// Says that a flag is wrong where the peer says it: on standard output, behind all the flags there are.
 fn refuse(program: &str, error: FlagError) -> ExitCode {
     terminal::note(&flags::title(program));
-    let text = format!("{}{}\n", flags::list(), foreign::message(&error.to_string()));
+    let text = format!("{}{}\n", flags::list(), seal_foreign::message(&error.to_string()));
     // Nobody is left to tell if standard output is gone.
     let _ = output::to_stdout(text.as_bytes());
     // Whoever sends the result elsewhere would see the title alone.

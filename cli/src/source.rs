@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use seal_crds::foreign::is_unprintable;
+use seal_foreign::is_unprintable;
 
 /// The text of one input. Wiped when dropped, without `Debug`.
 pub(crate) struct Source {

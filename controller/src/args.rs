@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use seal_crds::gotemplate::Branching;
 use seal_crds::keys::{Recipient, RecipientsFileError, parse_recipients};
 use seal_crds::{Namespace, Scope};
+use seal_go::template::Branching;
 
 use crate::compat_http::args::CompatArgs;
 use crate::host::args::HostArgs;

@@ -3,12 +3,12 @@
 //! Not an error chain: what a server or a library said stays behind, because the apiserver's validation
 //! quotes the values it refuses. Invariants: `message` is made of fixed words, validated names and public
 //! values only; whatever words of others are in it, it fits into a condition and an Event, and drives no terminal
-//! ([`foreign`]).
+//! ([`seal_foreign`]).
 
 use std::fmt;
 
+use seal_crds::UnsealError;
 use seal_crds::resources::SpecError;
-use seal_crds::{UnsealError, foreign};
 
 /// A reconcile that didn't get through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +33,12 @@ pub(crate) enum FailureKind {
 impl Failure {
     /// A failure that waits for somebody's change.
     pub(crate) fn permanent(reason: &'static str, message: impl AsRef<str>) -> Self {
-        Self { reason, message: foreign::message(message.as_ref()), kind: FailureKind::Permanent }
+        Self { reason, message: seal_foreign::message(message.as_ref()), kind: FailureKind::Permanent }
     }
 
     /// A failure that may pass by itself.
     pub(crate) fn transient(reason: &'static str, message: impl AsRef<str>) -> Self {
-        Self { reason, message: foreign::message(message.as_ref()), kind: FailureKind::Transient }
+        Self { reason, message: seal_foreign::message(message.as_ref()), kind: FailureKind::Transient }
     }
 
     /// Whether it waits for somebody's change.
@@ -68,8 +68,8 @@ impl From<UnsealError> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use seal_crds::foreign::{MAX_MESSAGE, is_unprintable};
-    use seal_crds::gotemplate::GoTemplateError;
+    use seal_foreign::{MAX_MESSAGE, is_unprintable};
+    use seal_go::template::GoTemplateError;
 
     use super::*;
 

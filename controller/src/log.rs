@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use seal_crds::foreign::is_unprintable;
+use seal_foreign::is_unprintable;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::fmt::layer;

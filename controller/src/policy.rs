@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use seal_crds::gotemplate::Branching;
 use seal_crds::{Format, Namespace, Place, Scope, Sealed};
+use seal_go::template::Branching;
 
 use crate::failure::Failure;
 

@@ -9,13 +9,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::gotemplate::GoTemplateError;
 use crate::keys::{Fingerprint, Keyring};
 use crate::names::{ItemName, NameError};
 use crate::plaintext::Plaintext;
 use crate::scope::{Place, Scope};
 use crate::secret::{LeftOut, Metadata, SecretError};
 use crate::template::TemplateError;
+use seal_go::template::GoTemplateError;
 
 /// Which format an object is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

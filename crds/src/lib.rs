@@ -12,17 +12,14 @@
 //!
 //! Reading order: [`names`] and [`scope`] (where a Secret belongs), [`resources`] (what is in Git),
 //! [`format`](mod@format) (what a reconciler may ask of any sealed object), [`native`] (the format of
-//! `sealing.dev/v1alpha1`, byte for byte), [`bitnami`] (the peer's format) and
-//! [`gotemplate`] (its templates).
+//! `sealing.dev/v1alpha1`, byte for byte) and [`bitnami`] (the peer's format, whose templates are [`seal_go`]'s).
 
 #![warn(missing_docs)]
 
 pub mod bitnami;
 pub mod digest;
 pub mod documents;
-pub mod foreign;
 pub mod format;
-pub mod gotemplate;
 pub mod keys;
 pub mod names;
 pub mod native;

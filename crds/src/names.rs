@@ -26,7 +26,7 @@ pub enum NameKind {
 /// A name that may not be used, with the rule it breaks. Its words are for
 /// messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} \"{}\" {rule}", crate::foreign::word(name))]
+#[error("{kind} \"{}\" {rule}", seal_foreign::word(name))]
 pub struct NameError {
     /// What the name was meant to be.
     pub kind: NameKind,

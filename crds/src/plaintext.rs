@@ -33,6 +33,13 @@ impl From<Vec<u8>> for Plaintext {
     }
 }
 
+impl From<seal_go::Buffer> for Plaintext {
+    /// Takes the buffer over; no copy is made.
+    fn from(buffer: seal_go::Buffer) -> Self {
+        Self(buffer.into_inner())
+    }
+}
+
 impl From<Zeroizing<Vec<u8>>> for Plaintext {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(bytes)

@@ -48,7 +48,7 @@ impl fmt::Display for Scope {
 
 /// Text that is not a scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("scope \"{}\" is not one of strict, namespace-wide, cluster-wide", crate::foreign::word(.0))]
+#[error("scope \"{}\" is not one of strict, namespace-wide, cluster-wide", seal_foreign::word(.0))]
 pub struct ParseScopeError(String);
 
 impl FromStr for Scope {

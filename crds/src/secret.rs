@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::foreign::word;
 use crate::names::{ItemName, Name};
+use seal_foreign::word;
 
 pub use metadata::{LeftOut, Mark, Metadata, check_annotations, check_label};
 pub use stored::MAX_STORED_SIZE;

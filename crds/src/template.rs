@@ -17,9 +17,9 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use self::encoder::Encoder;
-use crate::foreign::word;
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
+use seal_foreign::word;
 
 mod encoder;
 

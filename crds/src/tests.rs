@@ -3,30 +3,8 @@
 //! Not a fuzzer with coverage: seeds are fixed, so every run of the same length is the same run. Invariant: nothing
 //! here knows what a SealedSecret is.
 
+use seal_random::Random;
 use serde_json::Value;
-
-/// How many changes to try: enough for every run of the tests, or what `make fuzz` says.
-pub(crate) fn rounds() -> usize {
-    std::env::var("SEAL_FUZZ_COUNT")
-        .map_or(2_000, |count| count.parse().expect("SEAL_FUZZ_COUNT is a number"))
-}
-
-/// SplitMix64 (Steele et al. 2014): small, seeded, good enough to pick places.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % (limit as u64)).unwrap()
-    }
-}
 
 /// Changes one place of a document, found by descending at random.
 pub(crate) fn change(value: &mut Value, other: &Value, random: &mut Random) {

@@ -10,9 +10,9 @@ use std::process::Command;
 
 use seal_crds::bitnami::{BitnamiSealed, seal_item};
 use seal_crds::format::{Sealed as _, UnsealError};
-use seal_crds::gotemplate::Branching;
 use seal_crds::resources::bitnami::{SealedSecretSpec, Template, TemplateMetadata};
 use seal_crds::scope::{Binding, Place, Scope};
+use seal_go::template::Branching;
 use seal_tests::control_plane::succeed_with;
 use seal_tests::toolchain;
 use serde_json::{Value, json};

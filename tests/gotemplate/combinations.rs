@@ -2,7 +2,7 @@
 //!
 //! Generated the same way each time. Invariant: a function that is added is called here without a change.
 
-use seal_crds::gotemplate::GoTemplate;
+use seal_go::template::GoTemplate;
 
 use super::{Data, check, check_over, data};
 

@@ -5,9 +5,9 @@
 //! whole.
 
 use seal_crds::bitnami::BitnamiSealed;
-use seal_crds::gotemplate::Branching;
 use seal_crds::keys::{Keyring, RsaPrivateKey};
 use seal_crds::resources::bitnami::SealedSecretSpec;
+use seal_go::template::Branching;
 
 use super::*;
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use seal_crds::{
-    Format as SealedFormat, Scope, foreign,
+    Format as SealedFormat, Scope,
     keys::{Fingerprint, Keyring},
     resources::bitnami,
 };
@@ -119,7 +119,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     lines.extend(native);
     lines.sort();
     let report: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
-    output::to_stdout(foreign::lines(&report, usize::MAX).as_bytes())?;
+    output::to_stdout(seal_foreign::lines(&report, usize::MAX).as_bytes())?;
     terminal::note(&summary);
     Ok(Exit::Done)
 }

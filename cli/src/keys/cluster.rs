@@ -207,7 +207,7 @@ impl Fetched {
 
     /// A file for `-r`, to be committed.
     pub(crate) fn to_file(&self) -> String {
-        let one_line = |text: &str| seal_crds::foreign::message(text);
+        let one_line = |text: &str| seal_foreign::message(text);
         let mut text =
             format!("# context: {}\n# server: {}\n", one_line(&self.context), one_line(&self.server));
         text += &format!(

@@ -75,7 +75,7 @@ pub(super) enum KubesealError {
     #[error(transparent)]
     Malformed(seal_crds::UnsealError),
     #[error("{0} of the template")]
-    Template(String, #[source] seal_crds::gotemplate::GoTemplateError),
+    Template(String, #[source] seal_go::template::GoTemplateError),
     #[error("Invalid timeout value {0:?}: seconds, or a number with a unit (1s, 2m, 3h)")]
     Timeout(String),
 }

@@ -8,10 +8,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use seal_crds::{
     ItemName, NameError, Place, Plaintext, UnsealError,
     bitnami::BitnamiSealed,
-    gotemplate::{Branching, Budget, GoTemplate, Values},
     keys::Keyring,
     resources::bitnami::{SKIP_SET_OWNER_REFERENCES, SealedSecretSpec},
 };
+use seal_go::template::{Branching, Budget, GoTemplate, Values};
 use zeroize::Zeroizing;
 
 use super::{
@@ -91,7 +91,7 @@ fn render(
             rule: error.rule,
         })?;
         if !items.contains_key(&key) {
-            rendered.push((key, text.value));
+            rendered.push((key, text.value.into()));
         }
     }
     Ok(rendered)

@@ -12,7 +12,7 @@ mod check;
 
 use std::ops::Range;
 
-use seal_crds::foreign::is_unprintable;
+use seal_foreign::is_unprintable;
 
 use super::{
     Format, Manifest,

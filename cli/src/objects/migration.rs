@@ -65,7 +65,7 @@ enum MigrateError {
     #[error("template.data.{key}: {why}")]
     Untranslatable { key: ItemName, why: String },
     #[error("template.data.{key} can't be rendered")]
-    Unrendered { key: ItemName, source: seal_crds::gotemplate::GoTemplateError },
+    Unrendered { key: ItemName, source: seal_go::template::GoTemplateError },
     #[error(transparent)]
     Name(#[from] NameError),
 }

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use seal_crds::{
     Format, Namespace, Place, Scope, UnsealError,
     bitnami::BitnamiSealed,
-    gotemplate::Branching,
     resources::{self, bitnami},
     secret::REFUSED_TYPES,
 };
+use seal_go::template::Branching;
 
 use crate::{
     manifest::{Manifest, Object},

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use seal_crds::foreign::{MAX_LINES, lines};
+use seal_foreign::{MAX_LINES, lines};
 
 use crate::{source::Spot, talk::failure::Failure};
 

@@ -10,9 +10,9 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
-use seal_crds::foreign::word;
 use seal_crds::resources::{NOT_TAKEN_OVER, SealedSecret};
 use seal_crds::{Format, ItemName, Plaintext};
+use seal_foreign::word;
 use serde_json::json;
 
 use super::api::{conflicting_fields, failure, is_code, send_secret, write_failure};

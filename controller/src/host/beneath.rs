@@ -15,7 +15,7 @@ use std::path::Path;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxFlags};
 use rustix::io::Errno;
-use seal_crds::{ItemName, Name, Namespace, foreign};
+use seal_crds::{ItemName, Name, Namespace};
 use serde::{Deserialize, Serialize};
 
 use super::fault;
@@ -61,7 +61,7 @@ impl Component {
 /// Escaped, because names found in a directory may hold control characters.
 impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&foreign::word(&String::from_utf8_lossy(self.as_bytes())))
+        f.write_str(&seal_foreign::word(&String::from_utf8_lossy(self.as_bytes())))
     }
 }
 

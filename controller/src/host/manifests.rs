@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FileType;
 use seal_crds::resources::bitnami::{self, API_VERSION as PEERS_API_VERSION};
 use seal_crds::resources::{API_VERSION, GROUP, SEALED_SECRET};
-use seal_crds::{Format, NameError, Place, foreign};
+use seal_crds::{Format, NameError, Place};
 use serde_json::Value;
 
 use super::beneath::{Component, Dir};
@@ -109,7 +109,7 @@ pub(crate) struct Source {
 /// `apps/db.yaml (document 2)`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (document {})", foreign::path(&self.file), self.document)
+        write!(f, "{} (document {})", seal_foreign::path(&self.file), self.document)
     }
 }
 
@@ -117,7 +117,7 @@ impl fmt::Display for Source {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     /// A file or directory can't be read.
-    #[error("can't read {}", foreign::path(.path))]
+    #[error("can't read {}", seal_foreign::path(.path))]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -125,7 +125,7 @@ pub(crate) enum Problem {
         source: io::Error,
     },
     /// A file is larger than any manifest.
-    #[error("{} is larger than {} MiB", foreign::path(.0), MAX_FILE >> 20)]
+    #[error("{} is larger than {} MiB", seal_foreign::path(.0), MAX_FILE >> 20)]
     TooLarge(PathBuf),
     /// The checkout is larger than we read.
     #[error("the checkout has more than {limit} {what}")]

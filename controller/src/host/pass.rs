@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
+use seal_crds::Place;
 use seal_crds::keys::Keyring;
 use seal_crds::resources::find_condition;
-use seal_crds::{Place, foreign};
 use tokio::sync::watch;
 
 use super::manifests::{self, Checkout};
@@ -169,7 +169,10 @@ impl Agent {
         let doubt = if !checkout.problems.is_empty() {
             Some("part of the checkout can't be read".to_owned())
         } else if let Some(link) = &checkout.doubtful_link {
-            Some(format!("they may stand behind a link, and no link is followed ({})", foreign::path(link)))
+            Some(format!(
+                "they may stand behind a link, and no link is followed ({})",
+                seal_foreign::path(link)
+            ))
         } else if present.is_empty() && !self.allow_empty {
             Some("the checkout holds no SealedSecret at all any more (--allow-empty)".to_owned())
         } else {

@@ -14,13 +14,13 @@ use super::trial::{MAX_FAILED_TRIALS, Trial};
 use super::whole;
 use crate::digest::Digest;
 use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
-use crate::gotemplate::Branching;
 use crate::keys::{Fingerprint, Keyring, RsaPrivateKey};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
 use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec};
 use crate::scope::{Binding, Place, Scope};
 use crate::secret;
+use seal_go::template::Branching;
 
 /// Items of an object, at most: what the native format allows.
 const MAX_ITEMS: usize = 1024;

@@ -1,6 +1,6 @@
 //! `template.data` of the peer's format: Go templates over the items and the plain texts beside them.
 //!
-//! Not the language, which is [`crate::gotemplate`]'s. Where a key is an item as well, the item wins, as what a
+//! Not the language, which is [`seal_go::template`]'s. Where a key is an item as well, the item wins, as what a
 //! template sees and as what the Secret gets; a key with `null` leaves the item out of the Secret, and templates see it
 //! all the same.
 //!
@@ -16,11 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::format::UnsealError;
-use crate::gotemplate::{Branching, Budget, GoTemplate, GoTemplateError, Rendered, Values};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
 use crate::secret::MAX_SECRET_SIZE;
 use crate::template::TemplateError;
+use seal_go::template::{Branching, Budget, GoTemplate, GoTemplateError, Rendered, Values};
 
 /// Templates of an object, at most: as many as it may have items.
 const MAX_TEMPLATES: usize = 1024;
@@ -190,7 +190,7 @@ impl TemplateData {
             {
                 return Err(refused(Checked::NotEmpty));
             }
-            values.insert(key.clone(), value);
+            values.insert(key.clone(), value.into());
         }
         Ok((values, total))
     }

@@ -20,10 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::template::TemplateData;
 use super::*;
 use crate::format::{Sealed, UnsealError};
-use crate::gotemplate::Branching;
 use crate::keys::{Fingerprint, Keyring, RsaPrivateKey};
 use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE, SealedSecretSpec};
 use crate::scope::{Binding, Place, Scope};
+use seal_go::template::Branching;
 
 const RSA_2048: &str = include_str!("../keys/testdata/rsa-2048.pem");
 const RSA_3072: &str = include_str!("../keys/testdata/rsa-3072.pem");

@@ -1,9 +1,9 @@
 //! From a SealedSecret of the peer's to its Secret, with the status and Events that the peer's users look at.
 
 use seal_crds::bitnami::seal_item;
-use seal_crds::foreign::is_unprintable;
 use seal_crds::keys::RsaPrivateKey;
 use seal_crds::{Binding, Place, Scope};
+use seal_foreign::is_unprintable;
 use seal_tests::control_plane::succeed_with;
 use seal_tests::wait::until;
 use serde_json::{Value, json};

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use seal_crds::{
     Sealed as _, UnsealError,
     bitnami::{BitnamiSealed, Opened},
-    gotemplate::Branching,
     keys::Keyring,
     resources::bitnami::{SealedSecretSpec, Template},
 };
+use seal_go::template::Branching;
 
 use crate::objects::name::ObjectName;
 

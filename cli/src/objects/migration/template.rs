@@ -8,11 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use seal_crds::{
-    ItemName, Plaintext,
-    gotemplate::{Branching, Budget, GoTemplate, GoTemplateError, Rendered, Values},
-    template::TemplateData,
-};
+use seal_crds::{ItemName, Plaintext, template::TemplateData};
+use seal_go::template::{Branching, Budget, GoTemplate, GoTemplateError, Rendered, Values};
 
 mod actions;
 
@@ -110,12 +107,12 @@ impl<'s> Substitution<'s> {
         }
         let template = GoTemplate::parse(text, Branching::Allowed, &mut self.budget)?;
         let Rendered { value, .. } = template.render(&self.values, &mut self.budget)?;
-        Ok(value)
+        Ok(value.into())
     }
 
     fn json_object(&mut self, text: &str) -> Option<Plaintext> {
         let template = GoTemplate::parse(text, Branching::Refused, &mut self.budget).ok()?;
-        Some(template.render_json_object(&self.values, &mut self.budget).ok()??.value)
+        Some(template.render_json_object(&self.values, &mut self.budget).ok()??.value.into())
     }
 
     /// One action: a value, and perhaps an encoder before it or behind a bar.

@@ -72,10 +72,10 @@ mod tests {
     use seal_crds::{
         Plaintext, Sealed as _,
         bitnami::BitnamiSealed,
-        gotemplate::Branching,
         keys::{Keyring, RsaPrivateKey},
         resources::bitnami::SealedSecretSpec,
     };
+    use seal_go::template::Branching;
 
     use super::*;
 

@@ -205,7 +205,7 @@ fn what_would_not_become_a_secret_is_refused() {
 /// The peer's endpoints answered such questions: `/v1/verify` before 0.39, `/v1/rotate` before 0.40.
 #[test]
 fn no_template_is_rendered_that_could_answer_a_question_about_a_value() {
-    let branching = Policy { branching: seal_crds::gotemplate::Branching::Allowed, ..policy() };
+    let branching = Policy { branching: seal_go::template::Branching::Allowed, ..policy() };
     let keys = keyring(&[OLDER]);
     let mut renders = Vec::new();
     for guess in ["hunter2", "hunter3"] {

@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::*;
-use crate::tests::{Random, change, change_text, rounds};
+use crate::tests::{change, change_text};
+use seal_random::{Random, rounds};
 
 const CANARY: &str = "canary-d8c1b7f2";
 

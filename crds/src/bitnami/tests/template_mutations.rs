@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::IgnoredAny;
 
 use super::*;
-use crate::gotemplate::random::{ITEMS, call, expression};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
-use crate::tests::{Random, rounds};
+use seal_go::template::random::{ITEMS, call, expression};
+use seal_random::{Random, rounds};
 
 /// Of each line all have the same length: what any two of them are asked, they answer alike.
 const VALUES: [&[&[u8]]; 3] = [

@@ -1,9 +1,9 @@
 //! `template.data`: what is rendered, and what is refused before anything is opened. The language has tests of its own
-//! (`crate::gotemplate`, and `tests/gotemplate` against Go's).
+//! (`seal_go::template`, and `tests/gotemplate` against Go's).
 
 use super::*;
-use crate::gotemplate::GoTemplateError;
 use crate::template::TemplateError;
+use seal_go::template::GoTemplateError;
 
 fn object(items: &[(&str, &str)], templates: &[(&str, &str)]) -> Object {
     let object =

@@ -6,7 +6,8 @@
 //! only to items that were sealed for it.
 
 use super::*;
-use crate::tests::{Random, change, change_text, rounds};
+use crate::tests::{change, change_text};
+use seal_random::{Random, rounds};
 
 const CANARY: &[u8] = b"canary-d8c1b7f2";
 

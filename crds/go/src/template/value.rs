@@ -1,0 +1,223 @@
+//! What a template computes with: the part of Go's values that a map of strings and the functions can give.
+//!
+//! Not Go's reflection: of types there is what printing and checking show. Values never change once they are made,
+//! so they are shared freely and can't hold themselves. Invariant: bytes are wiped when the last holder of a
+//! [`Text`] drops it; nothing here has `Debug` or `Display`.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use zeroize::Zeroizing;
+
+use crate::Buffer;
+
+/// A Go string: bytes, most often UTF-8.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Text(Rc<Zeroizing<Vec<u8>>>);
+
+impl Text {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Text {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Rc::new(Zeroizing::new(bytes)))
+    }
+}
+
+impl From<&[u8]> for Text {
+    fn from(bytes: &[u8]) -> Self {
+        bytes.to_vec().into()
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bytes().cmp(other.bytes())
+    }
+}
+
+impl From<Buffer> for Text {
+    fn from(buffer: Buffer) -> Self {
+        Self(Rc::new(buffer.into_inner()))
+    }
+}
+
+impl From<Buffer> for Value {
+    fn from(buffer: Buffer) -> Self {
+        Self::Text(buffer.into())
+    }
+}
+
+/// Go's integer types, as far as they occur.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Width {
+    Int,
+    Int64,
+    Byte,
+}
+
+/// What a list or a map holds, which Go's types say and `%T` prints.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Of {
+    Any,
+    Text,
+    Int,
+    Lists,
+}
+
+/// A value.
+#[derive(Clone)]
+pub(super) enum Value {
+    /// No value: a field that a map doesn't have. Go prints `<no value>`.
+    Missing,
+    /// An interface that holds nothing. Go prints `<nil>`.
+    Nil,
+    Bool(bool),
+    Int(Width, i64),
+    Float(f64),
+    Text(Text),
+    List(Of, Rc<Vec<Value>>),
+    Map(Of, Rc<BTreeMap<Text, Value>>),
+}
+
+/// The type of a value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Missing,
+    Nil,
+    Bool,
+    Int(Width),
+    Float,
+    Text,
+    List(Of),
+    Map(Of),
+}
+
+impl Kind {
+    /// Go's name of the type.
+    pub(super) fn type_name(self) -> &'static str {
+        match self {
+            Self::Missing | Self::Nil => "<nil>",
+            Self::Bool => "bool",
+            Self::Int(Width::Int) => "int",
+            Self::Int(Width::Int64) => "int64",
+            Self::Int(Width::Byte) => "uint8",
+            Self::Float => "float64",
+            Self::Text => "string",
+            Self::List(Of::Any) => "[]interface {}",
+            Self::List(Of::Text) => "[]string",
+            Self::List(Of::Int) => "[]int",
+            Self::List(Of::Lists) => "[][]interface {}",
+            Self::Map(Of::Text) => "map[string]string",
+            Self::Map(_) => "map[string]interface {}",
+        }
+    }
+
+    /// Go's name of what kind of type it is.
+    pub(super) fn kind_name(self) -> &'static str {
+        match self {
+            Self::Missing | Self::Nil => "invalid",
+            Self::List(_) => "slice",
+            Self::Map(_) => "map",
+            other => other.type_name(),
+        }
+    }
+}
+
+impl Value {
+    pub(super) fn text(bytes: &[u8]) -> Self {
+        Self::Text(bytes.into())
+    }
+
+    pub(super) fn int(value: usize) -> Self {
+        Self::Int(Width::Int, i64::try_from(value).unwrap_or(i64::MAX))
+    }
+
+    pub(super) fn list(items: Vec<Self>) -> Self {
+        Self::List(Of::Any, Rc::new(items))
+    }
+
+    pub(super) fn texts(items: impl IntoIterator<Item = Text>) -> Self {
+        Self::List(Of::Text, Rc::new(items.into_iter().map(Self::Text).collect()))
+    }
+
+    pub(super) fn map(items: BTreeMap<Text, Self>) -> Self {
+        Self::Map(Of::Any, Rc::new(items))
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Missing => Kind::Missing,
+            Self::Nil => Kind::Nil,
+            Self::Bool(_) => Kind::Bool,
+            Self::Int(width, _) => Kind::Int(*width),
+            Self::Float(_) => Kind::Float,
+            Self::Text(_) => Kind::Text,
+            Self::List(of, _) => Kind::List(*of),
+            Self::Map(of, _) => Kind::Map(*of),
+        }
+    }
+
+    /// Whether it is more than the zero of its type: Go's rule for `if`, and sprig's for `default`.
+    pub(super) fn is_true(&self) -> bool {
+        match self {
+            Self::Missing | Self::Nil => false,
+            Self::Bool(value) => *value,
+            Self::Int(_, value) => *value != 0,
+            Self::Float(value) => *value != 0.0,
+            Self::Text(text) => !text.bytes().is_empty(),
+            Self::List(_, items) => !items.is_empty(),
+            Self::Map(_, items) => !items.is_empty(),
+        }
+    }
+
+    /// An order of all values, in which those are equal that Go's `reflect.DeepEqual` calls equal.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Bool(one), Self::Bool(other)) => one.cmp(other),
+            (Self::Int(one_width, one), Self::Int(other_width, other)) => {
+                one_width.cmp(other_width).then(one.cmp(other))
+            }
+            (Self::Float(one), Self::Float(other)) => one.partial_cmp(other).unwrap_or_else(|| {
+                // Not a number equals nothing, not even itself: any answer but Equal.
+                one.total_cmp(other).then(Ordering::Less)
+            }),
+            (Self::Text(one), Self::Text(other)) => one.cmp(other),
+            (Self::List(one_of, one), Self::List(other_of, other)) => {
+                let items = || one.iter().zip(&**other).map(|(one, other)| one.order(other));
+                one_of
+                    .cmp(other_of)
+                    .then_with(|| one.len().cmp(&other.len()))
+                    .then_with(|| items().find(|order| order.is_ne()).unwrap_or(Ordering::Equal))
+            }
+            (Self::Map(one_of, one), Self::Map(other_of, other)) => {
+                let items = || {
+                    one.iter().zip(&**other).map(|((one_key, one), (other_key, other))| {
+                        one_key.cmp(other_key).then_with(|| one.order(other))
+                    })
+                };
+                one_of
+                    .cmp(other_of)
+                    .then_with(|| one.len().cmp(&other.len()))
+                    .then_with(|| items().find(|order| order.is_ne()).unwrap_or(Ordering::Equal))
+            }
+            _ => self.kind().cmp(&other.kind()),
+        }
+    }
+}
