@@ -10,6 +10,10 @@ use seal_crds::{Format, Namespace, Place, Scope, Sealed};
 
 use crate::failure::Failure;
 
+mod args;
+
+pub(crate) use args::PolicyArgs;
+
 /// Which objects are opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
