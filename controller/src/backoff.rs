@@ -1,11 +1,12 @@
 //! How long an object that keeps failing waits: exponentially longer, with a cap and jitter, for ever; and how
 //! often one whose Secret keeps being changed is written.
 //!
-//! Not a queue; whoever schedules asks for the delay. Invariant: one object's failures never delay
-//! another's, and a success forgets them.
+//! Not a queue; whoever schedules asks for the delay. Invariants: one object's failures never delay another's, and a
+//! success forgets them; what is kept of an object that is gone goes by itself.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand_core::{OsRng, RngCore};
@@ -19,49 +20,86 @@ const CAP: Duration = Duration::from_secs(300);
 const WRITES: u32 = 30;
 const WRITE_WINDOW: Duration = Duration::from_secs(60);
 
+/// How long failures are remembered. An object that is still there fails again within [`CAP`], or passes.
+const FAILURES_WINDOW: Duration = CAP.saturating_mul(2);
+
 /// Failures in a row, and writes within a while, by object.
-#[derive(Default)]
 pub(crate) struct Backoff {
-    failures: Mutex<HashMap<Option<Place>, u32>>,
-    writes: Mutex<HashMap<Place, (Instant, u32)>>,
+    failures: Mutex<Recent<Option<Place>>>,
+    writes: Mutex<Recent<Place>>,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            failures: Mutex::new(Recent::new(FAILURES_WINDOW)),
+            writes: Mutex::new(Recent::new(WRITE_WINDOW)),
+        }
+    }
 }
 
 impl Backoff {
     /// Counts a failure and says how long to wait: between half and all of `FIRST · 2ⁿ`, at most [`CAP`].
     /// The jitter keeps objects that failed together from coming back together.
-    pub(crate) fn failed(&self, key: Option<Place>) -> Duration {
+    pub(crate) fn failed(&self, key: Option<Place>, now: Instant) -> Duration {
         let mut failures = lock(&self.failures);
-        let count = failures.entry(key).or_default();
+        let Count { since, count } = failures.of(key, now);
         let full = FIRST.saturating_mul(1 << (*count).min(20)).min(CAP);
-        *count = count.saturating_add(1);
+        (*since, *count) = (now, count.saturating_add(1));
         full.mul_f64(0.5 + f64::from(OsRng.next_u32()) / f64::from(u32::MAX) / 2.0)
     }
 
     /// Forgets the object's failures.
     pub(crate) fn passed(&self, key: Option<&Place>) {
-        lock(&self.failures).remove(&key.cloned());
+        lock(&self.failures).counts.remove(&key.cloned());
     }
 
     /// Counts a write, and says whether it may be made, or is one too many for now.
     pub(crate) fn may_write(&self, key: &Place, now: Instant) -> bool {
         let mut writes = lock(&self.writes);
-        let is_past = |since: &Instant| now.duration_since(*since) >= WRITE_WINDOW;
-        // Now and then, so that deleted objects are forgotten and ten thousand others cost nothing.
-        if writes.len().is_power_of_two() {
-            writes.retain(|_, (since, _)| !is_past(since));
-        }
-        let (since, count) = writes.entry(key.clone()).or_insert((now, 0));
-        if is_past(since) {
-            (*since, *count) = (now, 0);
-        }
+        let Count { count, .. } = writes.of(key.clone(), now);
         *count = count.saturating_add(1);
         *count <= WRITES
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+/// Counts by object, each for as long as a window.
+struct Recent<K> {
+    window: Duration,
+    counts: HashMap<K, Count>,
+    /// When what is past was last looked for.
+    swept: Option<Instant>,
+}
+
+struct Count {
+    since: Instant,
+    count: u32,
+}
+
+impl<K: Eq + Hash> Recent<K> {
+    fn new(window: Duration) -> Self {
+        Self { window, counts: HashMap::new(), swept: None }
+    }
+
+    /// The count of an object; zero where its window is past. Those of others whose windows are past go too, once a
+    /// window, so ten thousand that stay cost nothing.
+    fn of(&mut self, key: K, now: Instant) -> &mut Count {
+        let is_past = |since: Instant| now.duration_since(since) >= self.window;
+        if self.swept.is_none_or(is_past) {
+            self.counts.retain(|_, count| !is_past(count.since));
+            self.swept = Some(now);
+        }
+        let count = self.counts.entry(key).or_insert(Count { since: now, count: 0 });
+        if is_past(count.since) {
+            *count = Count { since: now, count: 0 };
+        }
+        count
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere leaves counts that are still counts.
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -74,11 +112,13 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_cap_with_jitter() {
-        let backoff = Backoff::default();
-        let waits: Vec<Duration> = (0..40).map(|_| backoff.failed(place("db"))).collect();
-        for (n, wait) in waits.iter().enumerate() {
+        let (backoff, mut now) = (Backoff::default(), Instant::now());
+        for n in 0..40 {
+            let wait = backoff.failed(place("db"), now);
             let full = FIRST.saturating_mul(1 << n.min(20)).min(CAP);
-            assert!((full / 2..=full).contains(wait), "{n}: {wait:?}");
+            assert!((full / 2..=full).contains(&wait), "{n}: {wait:?}");
+            // As late as it may be looked at again, and some more for the look.
+            now += wait + CAP / 2;
         }
     }
 
@@ -94,10 +134,29 @@ mod tests {
 
     #[test]
     fn a_success_forgets_and_others_are_not_delayed() {
-        let backoff = Backoff::default();
-        (0..9).for_each(|_| assert!(!backoff.failed(place("db")).is_zero()));
-        assert!(backoff.failed(place("cache")) <= FIRST);
+        let (backoff, now) = (Backoff::default(), Instant::now());
+        (0..9).for_each(|_| assert!(!backoff.failed(place("db"), now).is_zero()));
+        assert!(backoff.failed(place("cache"), now) <= FIRST);
         backoff.passed(place("db").as_ref());
-        assert!(backoff.failed(place("db")) <= FIRST);
+        assert!(backoff.failed(place("db"), now) <= FIRST);
+    }
+
+    /// Who makes failing objects and deletes them, again and again, fills no memory.
+    #[test]
+    fn objects_that_are_gone_are_forgotten() {
+        let (backoff, start) = (Backoff::default(), Instant::now());
+        let kept = || (lock(&backoff.failures).counts.len(), lock(&backoff.writes).counts.len());
+        let day = 24 * 60 * 60;
+        for second in 0..day {
+            let (gone, now) = (place(&format!("gone-{second}")), start + Duration::from_secs(second));
+            backoff.may_write(gone.as_ref().unwrap(), now);
+            backoff.failed(gone, now);
+        }
+        let (failures, writes) = (2 * FAILURES_WINDOW.as_secs(), 2 * WRITE_WINDOW.as_secs());
+        assert!(kept().0 <= failures as usize && kept().1 <= writes as usize, "{:?}", kept());
+        let later = start + Duration::from_secs(day) + FAILURES_WINDOW;
+        backoff.failed(place("db"), later);
+        backoff.may_write(&place("db").unwrap(), later);
+        assert_eq!(kept(), (1, 1));
     }
 }

@@ -10,6 +10,10 @@ use seal_go::template::Branching;
 
 use crate::failure::Failure;
 
+mod args;
+
+pub(crate) use args::PolicyArgs;
+
 /// The rules for which objects the controller opens.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {

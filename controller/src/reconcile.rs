@@ -81,7 +81,7 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
             place = place.as_ref().map(tracing::field::display),
             "the object has changed meanwhile"
         );
-        return Next::After(context.backoff.failed(place));
+        return Next::After(context.backoff.failed(place, Instant::now()));
     }
     // Both count: a refusal whose status couldn't be written has yet to be said.
     let failures: Vec<Failure> = outcome.err().into_iter().chain(reported.err()).collect();
@@ -93,7 +93,7 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
         context.backoff.passed(place.as_ref());
         Next::OnChange
     } else {
-        Next::After(context.backoff.failed(place))
+        Next::After(context.backoff.failed(place, Instant::now()))
     }
 }
 

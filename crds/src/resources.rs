@@ -10,12 +10,14 @@ pub mod bitnami;
 mod condition;
 mod definitions;
 mod from_json;
+mod group;
 mod sealed_secret;
 mod sealing_key;
 
 pub use condition::{Condition, ConditionStatus, find_condition};
 pub use definitions::definitions;
 pub use from_json::SpecError;
+pub use group::Group;
 pub use sealed_secret::{
     Envelope, RecipientHint, SealedSecret, SealedSecretSpec, SealedSecretStatus, SecretVersion, Template,
     TemplateMetadata,

@@ -1,6 +1,6 @@
 //! A SealedSecret of either group as the watch delivers it, perhaps malformed.
 //!
-//! Not [`SealedSecret`]: an object that doesn't fit that type would make the whole list fail, and then one
+//! Not [`SealedSecret`](seal_crds::resources::SealedSecret): an object that doesn't fit that type would make the whole list fail, and then one
 //! malformed object would stop all the others. Nor kube's `DeserializeGuard`, which keeps only metadata: the
 //! last status is needed to see that a malformed object was reported already. Invariant: whatever the
 //! apiserver stores under this kind deserializes, however deep it is.
@@ -10,8 +10,7 @@ use std::borrow::Cow;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::DynamicResourceScope;
-use seal_crds::Format;
-use seal_crds::resources::{SealedSecret, SealedSecretStatus, bitnami};
+use seal_crds::resources::{Group, SealedSecretStatus, bitnami};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -31,6 +30,8 @@ pub(super) struct Object {
     /// The apiserver writes it into every object, also into those of a list.
     #[serde(default)]
     api_version: String,
+    #[serde(default)]
+    kind: String,
     #[serde(default, deserialize_with = "kept")]
     pub(super) metadata: ObjectMeta,
     /// Ciphertext and public text; decoded when it is needed.
@@ -41,12 +42,10 @@ pub(super) struct Object {
 }
 
 impl Object {
-    /// By its group.
-    pub(super) fn format(&self) -> Format {
-        match self.api_version.split_once('/') {
-            Some((bitnami::GROUP, _)) => Format::Bitnami,
-            _ => Format::Native,
-        }
+    /// The kind that it is of.
+    pub(super) fn group(&self) -> Group {
+        // Only these are watched.
+        Group::find(&self.api_version, &self.kind).unwrap_or(Group::NATIVE)
     }
 }
 
@@ -64,35 +63,23 @@ fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Err
 }
 
 impl Resource for Object {
-    type DynamicType = Format;
+    type DynamicType = Group;
     type Scope = DynamicResourceScope;
 
-    fn kind(format: &Format) -> Cow<'_, str> {
-        match format {
-            Format::Native => SealedSecret::kind(&()),
-            Format::Bitnami => bitnami::SealedSecret::kind(&()),
-        }
+    fn kind(group: &Group) -> Cow<'_, str> {
+        group.kind.into()
     }
 
-    fn group(format: &Format) -> Cow<'_, str> {
-        match format {
-            Format::Native => SealedSecret::group(&()),
-            Format::Bitnami => bitnami::SealedSecret::group(&()),
-        }
+    fn group(group: &Group) -> Cow<'_, str> {
+        group.name.into()
     }
 
-    fn version(format: &Format) -> Cow<'_, str> {
-        match format {
-            Format::Native => SealedSecret::version(&()),
-            Format::Bitnami => bitnami::SealedSecret::version(&()),
-        }
+    fn version(group: &Group) -> Cow<'_, str> {
+        group.version.into()
     }
 
-    fn plural(format: &Format) -> Cow<'_, str> {
-        match format {
-            Format::Native => SealedSecret::plural(&()),
-            Format::Bitnami => bitnami::SealedSecret::plural(&()),
-        }
+    fn plural(group: &Group) -> Cow<'_, str> {
+        group.plural.into()
     }
 
     fn meta(&self) -> &ObjectMeta {
@@ -131,11 +118,11 @@ mod tests {
     }
 
     #[test]
-    fn the_group_says_the_format() {
-        for format in [Format::Native, Format::Bitnami] {
-            let api_version = Object::api_version(&format);
-            let object: Object = serde_json::from_value(json!({"apiVersion": api_version})).unwrap();
-            assert_eq!(object.format(), format);
+    fn an_object_says_itself_which_group_it_is_of() {
+        for group in Group::ALL {
+            let object = json!({"apiVersion": Object::api_version(&group), "kind": Object::kind(&group)});
+            let object: Object = serde_json::from_value(object).unwrap();
+            assert_eq!(object.group(), group);
         }
     }
 }

@@ -11,8 +11,9 @@ use kube::Client;
 use kube::api::Api;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Recorder, Reporter};
+use seal_crds::Namespace;
 use seal_crds::keys::{Keyring, Recipient};
-use seal_crds::{Format, Namespace};
+use seal_crds::resources::Group;
 use seal_kubeconfig::{Proxies, Route, RouteError};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -157,7 +158,7 @@ pub(crate) async fn run(
     if !*stopped.borrow() {
         tracing::info!("watching SealedSecrets");
         let slots = Arc::new(Semaphore::new(options.workers.into()));
-        let group = |format, wakes| {
+        let serve = |group: Group, wakes| {
             let context = Context {
                 store: store.clone(),
                 policy: options.policy.clone(),
@@ -165,11 +166,11 @@ pub(crate) async fn run(
                 metrics: metrics.clone(),
                 backoff: Backoff::default(),
             };
-            let objects = objects(&watches, scope, format);
+            let objects = objects(&watches, scope, group);
             let shared = Arc::new(Shared { context, slots: slots.clone() });
-            serve_group(format, objects, wakes, shared, options.workers, stopped.clone())
+            serve_group(group, objects, wakes, shared, options.workers, stopped.clone())
         };
-        tokio::join!(group(Format::Native, for_native), group(Format::Bitnami, for_bitnami));
+        tokio::join!(serve(Group::NATIVE, for_native), serve(Group::BITNAMI, for_bitnami));
     }
     health.set_unready();
     loading.abort();

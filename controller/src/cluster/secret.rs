@@ -7,10 +7,8 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
-use seal_crds::resources::bitnami::{self, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
-use seal_crds::resources::{
-    ADOPT_ANNOTATION, API_VERSION, DIGEST_ANNOTATION, GROUP, NOT_TAKEN_OVER, SEALED_SECRET, SecretVersion,
-};
+use seal_crds::resources::bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
+use seal_crds::resources::{ADOPT_ANNOTATION, DIGEST_ANNOTATION, Group, NOT_TAKEN_OVER, SecretVersion};
 use seal_crds::{Format, ItemName, Place, Sealed};
 
 use super::evidence::{is_same_secret, since, version};
@@ -64,7 +62,7 @@ impl Owner<'_> {
 
     /// Says that the object controls the Secret.
     pub(super) fn reference(&self) -> OwnerReference {
-        let owner = owner(self.sealed.format(), self.sealed.place(), self.uid);
+        let owner = owner(self.group(), self.sealed.place(), self.uid);
         OwnerReference { controller: Some(true), ..owner }
     }
 
@@ -109,15 +107,12 @@ impl Owner<'_> {
         }
         let ours = owned(managed);
         let was_ours = (ours.has_digest() || ours.has_immutable())
-            && controller(found).is_none_or(|owner| group(owner) == self.reference_group());
+            && controller(found).is_none_or(|owner| group(owner) == Some(self.group()));
         annotation(found, NOT_TAKEN_OVER).is_some() || (was_ours && is_immutable(found))
     }
 
-    fn reference_group(&self) -> &'static str {
-        match self.sealed.format() {
-            Format::Native => GROUP,
-            Format::Bitnami => bitnami::GROUP,
-        }
+    fn group(&self) -> Group {
+        Group::of(self.sealed.format())
     }
 
     /// Whose it is, and whether it is right.
@@ -254,7 +249,7 @@ pub(super) const ANNOTATIONS: [&str; 6] =
 /// Secrets, and they are most of their metadata.
 pub(super) fn trim(metadata: &mut ObjectMeta) {
     let has_part = match controller(metadata) {
-        Some(owner) => owner.kind == SEALED_SECRET,
+        Some(owner) => group(owner).is_some(),
         // Ours without an owner, ours once and replaced, or the peer's without an owner.
         None => !owned(managed_fields(metadata)).is_empty() || is_true(metadata, SKIP_SET_OWNER_REFERENCES),
     };
@@ -296,14 +291,10 @@ fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
 /// Says that the Secret stays as long as this SealedSecret is there.
 ///
 /// `blockOwnerDeletion: false`: no finalizer is wanted, and true would need a permission on finalizers.
-pub(super) fn owner(format: Format, place: &Place, uid: &str) -> OwnerReference {
-    let api_version = match format {
-        Format::Native => API_VERSION,
-        Format::Bitnami => bitnami::API_VERSION,
-    };
+pub(super) fn owner(group: Group, place: &Place, uid: &str) -> OwnerReference {
     OwnerReference {
-        api_version: api_version.to_owned(),
-        kind: SEALED_SECRET.to_owned(),
+        api_version: group.api_version.to_owned(),
+        kind: group.kind.to_owned(),
         name: place.name.to_string(),
         uid: uid.to_owned(),
         controller: None,
@@ -314,20 +305,19 @@ pub(super) fn owner(format: Format, place: &Place, uid: &str) -> OwnerReference 
 /// The uid of the native SealedSecret of this name that controls the Secret.
 pub(super) fn native_owner<'m>(found: &'m ObjectMeta, name: &str) -> Option<&'m str> {
     let owner = controller(found)?;
-    let is_native = owner.kind == SEALED_SECRET && group(owner) == GROUP && owner.name == name;
+    let is_native = group(owner) == Some(Group::NATIVE) && owner.name == name;
     is_native.then_some(owner.uid.as_str())
 }
 
-fn group(owner: &OwnerReference) -> &str {
-    owner.api_version.split_once('/').map_or("", |(group, _)| group)
+/// The group of a SealedSecret; none where the owner is anything else.
+fn group(owner: &OwnerReference) -> Option<Group> {
+    Group::find(&owner.api_version, &owner.kind)
 }
 
 /// Any uid, and either format: an object that was deleted and made again, or has moved from one to the other, keeps
 /// its Secret.
 fn is_ours(owner: &OwnerReference, place: &Place) -> bool {
-    owner.kind == SEALED_SECRET
-        && [GROUP, bitnami::GROUP].contains(&group(owner))
-        && owner.name == place.name.as_str()
+    group(owner).is_some() && owner.name == place.name.as_str()
 }
 
 fn annotation<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {

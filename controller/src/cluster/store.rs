@@ -46,7 +46,7 @@ impl Store for ClusterStore {
     }
 
     async fn successor(&self, object: &Arc<Object>) -> Result<Option<Successor>, Failure> {
-        match object.format() {
+        match object.group().format {
             Format::Native => Ok(None),
             Format::Bitnami => self.native_beside(&place(object)?).await,
         }
@@ -59,7 +59,7 @@ impl Store for ClusterStore {
     fn decode(object: &Arc<Object>, last: &Last, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
         let spec = object.spec.to_value()?;
         let manifest = Manifest {
-            format: object.format(),
+            format: object.group().format,
             place: place(object)?,
             annotations: object.annotations(),
             spec: &spec,
@@ -70,7 +70,7 @@ impl Store for ClusterStore {
 
     fn last(&self, object: &Arc<Object>) -> Last {
         Last {
-            format: object.format(),
+            format: object.group().format,
             generation: object.meta().generation.unwrap_or_default(),
             status: object.status.clone(),
             requested_at: object.annotations().get(REQUESTED_AT).map(|at| at.chars().take(253).collect()),
@@ -106,7 +106,7 @@ impl Store for ClusterStore {
     async fn report(&self, object: &Arc<Object>, status: &SealedSecretStatus) -> Result<Reported, Failure> {
         let place = self.place(object)?;
         let api: Api<Object> =
-            Api::namespaced_with(self.client.clone(), place.namespace.as_str(), &object.format());
+            Api::namespaced_with(self.client.clone(), place.namespace.as_str(), &object.group());
         let mut tries_left = if follows_a_write(object, status) { INSISTS } else { 0 };
         let mut newest = object.clone();
         loop {
@@ -132,7 +132,7 @@ impl Store for ClusterStore {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        let regarding: ObjectReference = object.object_ref(&object.format());
+        let regarding: ObjectReference = object.object_ref(&object.group());
         if let Err(error) = self.events.publish(&event, &regarding).await {
             let failure = failure("publishing an Event", &error);
             tracing::debug!(reason = failure.reason, "an Event was lost");

@@ -7,9 +7,9 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
+use seal_crds::Place;
 use seal_crds::resources::bitnami::SKIP_SET_OWNER_REFERENCES;
-use seal_crds::resources::{ConditionStatus, find_condition};
-use seal_crds::{Format, Place};
+use seal_crds::resources::{ConditionStatus, Group, find_condition};
 use serde_json::{Value, json};
 
 use super::api::{failure, is_code};
@@ -35,7 +35,7 @@ impl ClusterStore {
         if owner.is_some() && owner == native.metadata.uid.as_deref() {
             return Ok(Some(Successor::Owns));
         }
-        let api: Api<Object> = Api::namespaced_with(self.client.clone(), namespace, &Format::Native);
+        let api: Api<Object> = Api::namespaced_with(self.client.clone(), namespace, &Group::NATIVE);
         let native = api.get_opt(name).await;
         let native = native.map_err(|error| failure("looking for a native SealedSecret", &error))?;
         Ok(native.filter(|native| is_there(&native.metadata)).map(|native| judge(&native, owner.is_some())))
@@ -61,7 +61,7 @@ impl ClusterStore {
             let gone = json!([{ "$patch": "delete", "uid": peers }]);
             return if is_owner { self.patch_owners(place, &secret.metadata, gone).await } else { Ok(()) };
         }
-        let owners = [owner(Format::Native, place, native), owner(Format::Bitnami, place, peers)];
+        let owners = [owner(Group::NATIVE, place, native), owner(Group::BITNAMI, place, peers)];
         let missing = missing(&secret.metadata, owners);
         if missing.is_empty() {
             return Ok(());
@@ -140,12 +140,12 @@ mod tests {
     #[test]
     fn a_secret_that_one_of_both_controls_is_owned_by_both() {
         let place = Place { namespace: "prod".parse().unwrap(), name: "db".parse().unwrap() };
-        let reference = |format, uid, controls: bool| OwnerReference {
+        let reference = |group, uid, controls: bool| OwnerReference {
             controller: controls.then_some(true),
-            ..owner(format, &place, uid)
+            ..owner(group, &place, uid)
         };
-        let native = |controls| reference(Format::Native, "native", controls);
-        let peers = |controls| reference(Format::Bitnami, "peers", controls);
+        let native = |controls| reference(Group::NATIVE, "native", controls);
+        let peers = |controls| reference(Group::BITNAMI, "peers", controls);
         let lacking = |found: Vec<OwnerReference>| -> Vec<String> {
             let secret = ObjectMeta { owner_references: Some(found), ..ObjectMeta::default() };
             let missing = missing(&secret, [native(false), peers(false)]);
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(lacking(vec![native(true)]), ["peers"]);
         assert_eq!(lacking(vec![peers(true)]), ["native"]);
         // Both's already, nobody's, somebody else's, and an earlier object's of one of the names.
-        let earlier = || reference(Format::Native, "earlier", true);
+        let earlier = || reference(Group::NATIVE, "earlier", true);
         for complete in [
             vec![native(false), peers(true)],
             vec![],

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
-use seal_crds::Format;
+use seal_crds::resources::Group;
 
 use super::metadata::{Kept, Metadata};
 use super::object::Object;
@@ -23,8 +23,8 @@ pub(super) struct Name {
 
 impl Name {
     /// The SealedSecret of this name.
-    pub(super) fn sealed_secret(&self, format: Format) -> ObjectRef<Object> {
-        ObjectRef::new_with(&self.name, format).within(&self.namespace)
+    pub(super) fn sealed_secret(&self, group: Group) -> ObjectRef<Object> {
+        ObjectRef::new_with(&self.name, group).within(&self.namespace)
     }
 }
 

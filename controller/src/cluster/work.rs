@@ -11,7 +11,8 @@ use kube::api::Api;
 use kube::runtime::controller::{Action, Config as ControllerConfig};
 use kube::runtime::{Controller, reflector};
 use kube::{Client, Resource as _};
-use seal_crds::{Format, Namespace};
+use seal_crds::Namespace;
+use seal_crds::resources::Group;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::cache::pages;
@@ -30,7 +31,7 @@ pub(super) struct Shared {
 /// Serves the objects of one group, until stopped. A group that the cluster doesn't know is asked for again every few
 /// seconds, so its definition may be installed at any time.
 pub(super) async fn serve_group(
-    format: Format,
+    group: Group,
     objects: Api<Object>,
     wakes: mpsc::UnboundedReceiver<Name>,
     shared: Arc<Shared>,
@@ -38,14 +39,14 @@ pub(super) async fn serve_group(
     stopped: watch::Receiver<bool>,
 ) {
     let changed = futures::stream::unfold(wakes, move |mut wakes| async move {
-        Some((wakes.recv().await?.sealed_secret(format), wakes))
+        Some((wakes.recv().await?.sealed_secret(group), wakes))
     });
     let keys_changed = futures::stream::unfold(shared.context.keys.clone(), |mut keys| async move {
         keys.changed().await.ok()?;
         Some(((), keys))
     });
-    let mut controller = Controller::new_with(objects, pages(), format);
-    if format == Format::Bitnami {
+    let mut controller = Controller::new_with(objects, pages(), group);
+    if group == Group::BITNAMI {
         controller = controller.trigger_backoff(Steady(Duration::from_secs(5)));
     }
     let objects = controller.store();
@@ -90,10 +91,10 @@ async fn reconcile_one(object: Arc<Object>, shared: Arc<Shared>) -> Result<Actio
 }
 
 /// The SealedSecrets of a group.
-pub(super) fn objects(client: &Client, namespace: Option<&Namespace>, format: Format) -> Api<Object> {
+pub(super) fn objects(client: &Client, namespace: Option<&Namespace>, group: Group) -> Api<Object> {
     match namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace.as_str(), &format),
-        None => Api::all_with(client.clone(), &format),
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace.as_str(), &group),
+        None => Api::all_with(client.clone(), &group),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use seal_crds::Namespace;
 
-use crate::args::PolicyArgs;
+use crate::policy::PolicyArgs;
 
 /// Keeps a directory of files in step with the SealedSecrets of a checkout.
 #[derive(clap::Args)]

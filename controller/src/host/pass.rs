@@ -76,8 +76,16 @@ impl Agent {
         allow_empty: bool,
         prune_after: Duration,
     ) -> Self {
-        let (missing, waiting, said, noted) = Default::default();
-        Self { context, manifests, allow_empty, prune_after, missing, waiting, said, noted }
+        Self {
+            context,
+            manifests,
+            allow_empty,
+            prune_after,
+            missing: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            said: BTreeSet::new(),
+            noted: BTreeSet::new(),
+        }
     }
 
     /// Reads the checkout and brings the output in step with it. When `stop` turns true, no further object is

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use seal_crds::resources::{API_VERSION, SealedSecretStatus, bitnami};
-use seal_crds::{Format, ItemName, Place, Plaintext, Sealed};
+use seal_crds::resources::{Group, SealedSecretStatus};
+use seal_crds::{ItemName, Place, Plaintext, Sealed};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -97,10 +97,7 @@ impl Store for HostStore {
             manifests::Found::One(manifest) => manifest,
             manifests::Found::Several(_, sources) => return Err(several(sources)),
         };
-        let version = match manifest.format {
-            Format::Native => API_VERSION,
-            Format::Bitnami => bitnami::API_VERSION,
-        };
+        let version = Group::of(manifest.format).api_version;
         if manifest.object["apiVersion"] != version {
             let message = format!("the manifest's apiVersion is not {version}, the one this program knows");
             return Err(Failure::permanent("UnknownVersion", message));

@@ -17,6 +17,8 @@ use super::{SealedSecretStatus, SpecError};
 
 /// The API group of the peer's format.
 pub const GROUP: &str = "bitnami.com";
+/// Its version.
+pub const VERSION: &str = "v1alpha1";
 /// `bitnami.com/v1alpha1`, as manifests write it.
 pub const API_VERSION: &str = "bitnami.com/v1alpha1";
 

@@ -3,7 +3,7 @@
 //! Not what it means. Each text is read by the types with which the client reads it.
 
 use kube::core::{ObjectList, WatchEvent};
-use seal_crds::Format;
+use seal_crds::resources::Group;
 use serde_json::{Value, json};
 
 use super::super::object::Object;
@@ -57,7 +57,7 @@ fn one_object_that_is_too_deep_stops_no_list_and_no_watch() {
         ] {
             for found in both::<Object>(&text) {
                 assert_eq!(found.metadata.name.as_deref(), Some("db"));
-                assert_eq!((found.metadata.generation, found.format()), (Some(2), Format::Bitnami));
+                assert_eq!((found.metadata.generation, found.group()), (Some(2), Group::BITNAMI));
                 let is_deep = text.contains("template");
                 assert_eq!(found.spec.to_value().is_err(), is_deep, "{:?}", found.spec.to_value());
             }

@@ -247,6 +247,31 @@ async fn an_emptied_checkout_prunes_where_the_flag_says_so() {
 }
 
 #[tokio::test]
+async fn what_is_gone_from_the_checkout_is_forgotten() {
+    let site = Site::new();
+    site.commit("prod/keep", "x");
+    let mut agent = site.agent(&["--prune-after=1ms"]);
+    let remembered = |agent: &Agent| (agent.waiting.len(), agent.missing.len(), agent.said.len());
+    for round in 0..3 {
+        let (good, bad) = (format!("prod/good-{round}"), format!("prod/bad-{round}"));
+        site.commit(&good, "x");
+        let moved = site.sealed("prod/db", Scope::Strict, &[("password", "x")]);
+        site.commit_text("bad.yaml", &moved.replace("name: db", &format!("name: bad-{round}")));
+        site.commit_text("worse.yaml", "kind: SealedSecret\n  x: [");
+        pass(&mut agent).await;
+        assert_eq!(remembered(&agent), (1, 0, 1), "{bad} waits, and a file is no YAML");
+        for file in [format!("prod-good-{round}.yaml"), "bad.yaml".to_owned(), "worse.yaml".to_owned()] {
+            site.remove(&file);
+        }
+        pass(&mut agent).await;
+        assert_eq!(remembered(&agent), (0, 1, 0), "{good} is gone, and has yet to be pruned");
+        std::thread::sleep(Duration::from_millis(2));
+        pass(&mut agent).await;
+        assert_eq!(remembered(&agent), (0, 0, 0), "{good} is pruned");
+    }
+}
+
+#[tokio::test]
 async fn a_foreign_secret_is_reported_left_alone_and_replaced_once_it_is_gone() {
     let site = Site::new();
     site.commit("prod/db", "ours");
