@@ -10,7 +10,7 @@ use seal_crds::documents::check_json;
 use super::tree::{ParseError, Tree, out_of_bounds, parse};
 
 /// The documents of `text` if it is JSON; `None` if it is something else.
-pub(crate) fn parse_json(text: &str) -> Option<Result<Vec<Tree<'_>>, ParseError>> {
+pub fn parse_json(text: &str) -> Option<Result<Vec<Tree<'_>>, ParseError>> {
     let start = text.strip_prefix('\u{feff}').unwrap_or(text);
     let skipped = text.len() - start.len();
     if !start.trim_start().starts_with('{') {
