@@ -11,6 +11,7 @@
 //! Invariants: this crate has no input or output and no clock. Nothing is built from a text that is out of bounds.
 //! No error repeats a value of a document, and text that may hold one is wiped.
 
+pub mod limits;
 pub mod manifest;
 pub mod source;
 pub mod yaml;

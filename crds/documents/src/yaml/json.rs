@@ -5,7 +5,7 @@
 //! document ends, and the YAML parser, JSON being within its language, finds
 //! the spans.
 
-use seal_crds::documents::check_json;
+use crate::limits::check_json;
 
 use super::tree::{ParseError, Tree, out_of_bounds, parse};
 

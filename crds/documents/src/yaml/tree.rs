@@ -7,7 +7,7 @@
 //! Caveat: while it scans, granit-parser holds such decoded text in buffers of
 //! its own, which it frees without wiping; nothing outside it can.
 //!
-//! Nothing is built from text that is out of bounds ([`seal_crds::documents`]), so
+//! Nothing is built from text that is out of bounds ([`crate::limits`]), so
 //! a tree can be walked by functions that call themselves, and its aliases
 //! followed. Aliases stay aliases (an index, never a copy). Merge keys (`<<`) are left as they are;
 //! whoever reads a mapping for its meaning refuses them.
@@ -18,7 +18,7 @@ use std::{
 };
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
-use seal_crds::documents::{Excess, OutOfBounds, check_yaml};
+use crate::limits::{Excess, OutOfBounds, check_yaml};
 use zeroize::Zeroizing;
 
 /// The text of a scalar.
