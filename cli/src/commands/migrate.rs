@@ -10,10 +10,7 @@ use seal_crds::{
     keys::{Fingerprint, Keyring},
     resources::bitnami,
 };
-use seal_documents::{
-    manifest::{Edits, Kind, Manifest, Object, edit},
-    source::Source,
-};
+use seal_documents::manifest::{Edits, Kind, Manifest, Object, edit};
 
 use crate::{
     args::{

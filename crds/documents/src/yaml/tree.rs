@@ -17,8 +17,8 @@ use std::{
     ops::Range,
 };
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
 use crate::limits::{Excess, OutOfBounds, check_yaml};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
 use zeroize::Zeroizing;
 
 /// The text of a scalar.
