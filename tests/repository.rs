@@ -80,9 +80,37 @@ fn what_go_would_print_needs_no_kubernetes_no_runtime_no_clock_and_no_yaml() {
 }
 
 #[test]
+fn the_contract_has_no_reader_of_yaml() {
+    // Nor may a crate under it: what is read by no reader needs no dialect and no bounds.
+    let under = |package: &str| {
+        let edges = ["--edges=normal", "--prefix=none", "--offline", "--locked"];
+        let output = Command::new(env!("CARGO"))
+            .args(["tree", "-p", package])
+            .args(edges)
+            .current_dir(root())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let is_yaml = |line: &&str| line.contains("yaml") || line.starts_with("granit-parser ");
+    let contract = under("seal-crds");
+    assert_eq!(contract.lines().find(is_yaml), None);
+    assert!(contract.lines().count() > 50 && under("seal-documents").lines().any(|line| is_yaml(&line)));
+}
+
+#[test]
+fn documents_are_read_without_a_client_a_runtime_or_a_clock() {
+    let documents = dependencies("seal-documents");
+    for absent in ["tokio", "futures", "jiff", "rustix", "notify", "kube", "seal", "seal-controller"] {
+        assert!(!documents.contains(absent), "seal-documents depends on {absent}");
+    }
+    assert!(!dependencies("seal-crds").contains("seal-documents"));
+}
+
+#[test]
 fn the_contract_and_what_is_below_it_do_no_input_or_output() {
     let mut sources = Vec::new();
-    for dir in ["crds/src", "crds/go/src", "crds/foreign/src"] {
+    for dir in ["crds/src", "crds/documents/src", "crds/go/src", "crds/foreign/src"] {
         files(&root().join(dir), ".rs", &mut sources);
     }
     for path in sources {

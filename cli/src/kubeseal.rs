@@ -38,6 +38,7 @@ use failure::KubesealError;
 use flags::{FlagError, Values};
 use options::Options;
 use seal_crds::keys::Certificate;
+use seal_documents::source::Source;
 
 use crate::{
     files::{
@@ -45,7 +46,6 @@ use crate::{
         output::{self, Privacy},
     },
     keys::certificate::{self, ReadCertificateError},
-    source::Source,
     talk::{failure::Failure, terminal},
 };
 

@@ -23,11 +23,8 @@ mod commands;
 mod files;
 mod keys;
 mod kubeseal;
-mod manifest;
 mod objects;
-mod source;
 mod talk;
-mod yaml;
 
 use std::process::ExitCode;
 

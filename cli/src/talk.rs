@@ -3,6 +3,7 @@
 //! Invariants: everything here goes to standard error or to the terminal, and results never do; an outcome becomes an
 //! exit code in [`settle`] alone.
 
+pub(crate) mod documents;
 pub(crate) mod exit;
 pub(crate) mod failure;
 pub(crate) mod progress;

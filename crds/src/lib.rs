@@ -18,7 +18,6 @@
 
 pub mod bitnami;
 pub mod digest;
-pub mod documents;
 pub mod format;
 pub mod keys;
 pub mod names;

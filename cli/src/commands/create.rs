@@ -6,6 +6,7 @@ mod collect;
 use std::collections::BTreeMap;
 
 use seal_crds::{Scope, secret::OPAQUE};
+use seal_documents::manifest::Look;
 
 use crate::{
     args::{CreateArgs, intent::Destination},
@@ -13,7 +14,7 @@ use crate::{
     objects::{
         name::ObjectName,
         sealing::{self, choose},
-        secret::{Secret, check, look::Look},
+        secret::{Secret, check},
     },
     talk::{
         exit::Exit,

@@ -6,10 +6,11 @@
 use std::path::Path;
 
 use seal_crds::{
-    Format as SealedFormat, Scope,
+    Format, Scope,
     keys::{Fingerprint, Keyring},
     resources::bitnami,
 };
+use seal_documents::manifest::{Edits, Kind, Manifest, Object, edit};
 
 use crate::{
     args::{
@@ -25,7 +26,6 @@ use crate::{
         identities::{self, BACKUP},
         recipients,
     },
-    manifest::{Edits, Kind, Manifest, Object, edit},
     objects::{
         migration::{self, Migrated, Settings, Summary},
         sealed::{self, Public},
@@ -150,7 +150,7 @@ fn parse<'s>(found: &'s [FileFound], problems: &mut Problems) -> Vec<ManifestFil
     for FileFound { path, source, must_be_read } in found {
         match Manifest::parse(source) {
             Ok(manifest) => files.push(ManifestFile { path, manifest }),
-            Err(failure) if *must_be_read => problems.push(failure),
+            Err(error) if *must_be_read => problems.push(error.into()),
             Err(_) => {}
         }
     }
@@ -168,12 +168,12 @@ fn jobs<'w>(
         let lines = Lines::new(manifest.source);
         for object in manifest.objects.iter().filter(|object| object.kind == Kind::SealedSecret) {
             let public = match sealed::format(manifest, object) {
-                Ok(SealedFormat::Native) => {
+                Ok(Format::Native) => {
                     let at = manifest.tree(object).range(object.node).start;
                     native.push(lines.line(at, "is native already"));
                     continue;
                 }
-                Ok(SealedFormat::Bitnami) => sealed::bitnami(manifest, object, args.namespace.as_ref()),
+                Ok(Format::Bitnami) => sealed::bitnami(manifest, object, args.namespace.as_ref()),
                 Err(failure) => Err(failure),
             };
             jobs.extend(problems.keep(public).map(|public| Job { file, object, public }));

@@ -9,6 +9,12 @@ mod name;
 
 use std::path::Path;
 
+use seal_documents::{
+    manifest::{Manifest, Object, Syntax, splice},
+    source::Source,
+    yaml::value::Value,
+};
+
 use crate::{
     args::{
         self, SealArgs,
@@ -18,11 +24,8 @@ use crate::{
         input::Input,
         output::{self, Privacy},
     },
-    manifest::{Format, Manifest, Object, splice},
     objects::sealing::{self, Sealer, choose},
-    source::Source,
     talk::{exit::Exit, failure::Failure, terminal},
-    yaml::value::Value,
 };
 use inventory::{Inventory, Planned};
 
@@ -35,7 +38,7 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     choose::check(&args.sealing)?;
 
     let sources = inputs.iter().map(Input::read).collect::<Result<Vec<Source>, Failure>>()?;
-    let manifests = sources.iter().map(Manifest::parse).collect::<Result<Vec<_>, Failure>>()?;
+    let manifests = sources.iter().map(Manifest::parse).collect::<Result<Vec<_>, _>>()?;
     let mut inventory = Inventory::find(&args, &manifests)?;
     let results = if inventory.settle(&args)? {
         let sealer = choose::choose(args.sealing)?;
@@ -97,8 +100,8 @@ fn write(
             .collect();
         return Ok(output::replace_files(&files)?);
     }
-    let formats: Vec<Format> = manifests.iter().map(|manifest| manifest.format).collect();
-    let text = join::join(results.iter().map(String::as_str).zip(formats));
+    let syntaxes: Vec<Syntax> = manifests.iter().map(|manifest| manifest.syntax).collect();
+    let text = join::join(results.iter().map(String::as_str).zip(syntaxes));
     match destination {
         Destination::File(path) => Ok(output::to_files(&[(path, text.as_bytes())], Privacy::Public)?),
         Destination::Stdout | Destination::InPlace => output::to_stdout(text.as_bytes()),

@@ -8,11 +8,14 @@ mod render;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use seal_crds::{
-    Format as SealedFormat, ItemName, Namespace, Place, Plaintext, Scope, Sealed, Shape, UnsealError,
-    Unsealed,
+    Format, ItemName, Namespace, Place, Plaintext, Scope, Sealed, Shape, UnsealError, Unsealed,
     bitnami::{BitnamiSealed, scope_annotation},
     keys::Keyring,
     native::NativeSealed,
+};
+use seal_documents::{
+    manifest::{Kind, Manifest, Object, Syntax},
+    source::Source,
 };
 
 use crate::{
@@ -25,9 +28,7 @@ use crate::{
         output::{self, Privacy},
     },
     keys::identities,
-    manifest::{Format, Kind, Manifest, Object},
     objects::sealed::{self, OpenError},
-    source::Source,
     talk::{
         exit::Exit,
         failure::{Explain, Failure},
@@ -74,7 +75,7 @@ struct OpenedSecret {
     unsealed: Unsealed,
     /// The keys that its template makes.
     rendered: Vec<ItemName>,
-    format: Format,
+    syntax: Syntax,
 }
 
 pub(super) fn run(args: &UnsealArgs) -> Result<Exit, Failure> {
@@ -129,7 +130,7 @@ fn open(
     let mut peers = None;
     let (object_name, templates, sealed): (_, BTreeSet<String>, Arc<dyn Sealed>) =
         match sealed::format(manifest, object)? {
-            SealedFormat::Native => {
+            Format::Native => {
                 let spec = manifest.spec(object)?;
                 let is_open = spec.scope == Scope::ClusterWide;
                 let object_name = sealed::object_name(manifest, object, args.namespace.as_ref(), is_open)?;
@@ -142,7 +143,7 @@ fn open(
                     })?;
                 (object_name, spec.template.data.into_keys().collect(), Arc::new(sealed))
             }
-            SealedFormat::Bitnami => {
+            Format::Bitnami => {
                 let found = sealed::bitnami(manifest, object, args.namespace.as_ref())?;
                 let sealed = found.parse().map_err(|error| Failure::from(error).at(spot()))?;
                 peers = Some(sealed.clone());
@@ -166,7 +167,7 @@ fn open(
         shape: sealed.shape().clone(),
         unsealed,
         rendered,
-        format: manifest.format,
+        syntax: manifest.syntax,
         place,
     })
 }

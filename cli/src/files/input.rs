@@ -11,10 +11,9 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use crate::{
-    source::{Source, Spot},
-    talk::failure::{Explain, Failure},
-};
+use seal_documents::source::{Source, Spot};
+
+use crate::talk::failure::{Explain, Failure};
 
 /// More than any manifest, and little enough to hold: `seal /dev/zero` ends.
 const MAX_INPUT: usize = 64 * 1024 * 1024;

@@ -8,18 +8,20 @@ use seal_crds::keys::{
     IdentitiesError, Identity, IdentityError, Keyring, RsaKeyError, RsaPrivateKey, parse_identities,
     without_byte_order_mark,
 };
-use zeroize::Zeroizing;
-
-use crate::{
-    files::input::Input,
+use seal_documents::{
     manifest::{Kind, Manifest},
-    objects::secret::read,
     source::{Source, Spot},
-    talk::failure::{Explain, Failure},
     yaml::{
         json,
         tree::{NodeId, NodeKind, Tree},
     },
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    files::input::Input,
+    objects::secret::read,
+    talk::failure::{Explain, Failure},
 };
 
 /// The item of a sealing key's Secret that holds the private half: in ours, and in the peer's.

@@ -6,12 +6,12 @@ use seal_crds::{
     keys::{Recipient, RecipientError, RecipientsFileError, parse_recipients, without_byte_order_mark},
     native::NamedRecipient,
 };
+use seal_documents::source::Spot;
 
 use crate::{
     args::intent::RecipientChoice,
     files::input::Input,
     keys::cluster::{self, FetchError},
-    source::Spot,
     talk::{
         exit::Exit,
         failure::{Explain, Failure},

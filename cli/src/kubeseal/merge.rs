@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use seal_crds::{Scope, keys::Certificate};
+use seal_documents::source::Source;
 
 use super::{
     failure::KubesealError,
@@ -19,7 +20,6 @@ use super::{
 };
 use crate::{
     files::{input::Input, output},
-    source::Source,
     talk::failure::Failure,
 };
 

@@ -3,23 +3,24 @@
 //!
 //! Not the check of what was read. Invariant: no error shows more of a document than its best-known keys.
 
-use super::{
-    failure::KubesealError,
-    node::Node,
-    schema::{Field, Form, complete},
-};
-use crate::{
-    manifest::{FieldError, Fields, Located, shown, text_of},
-    source::{Source, Spot},
-    talk::{
-        failure::{Explain, Failure},
-        terminal,
-    },
+use seal_documents::{
+    manifest::{FieldError, Fields, shown, text_of},
+    source::{Located, Source, Spot},
     yaml::{
         json,
         resolve::{Plain, plain},
         tree::{self, NodeId, NodeKind, Style, Tree},
     },
+};
+
+use super::{
+    failure::KubesealError,
+    node::Node,
+    schema::{Field, Form, complete},
+};
+use crate::talk::{
+    failure::{Explain, Failure},
+    terminal,
 };
 
 /// An object, and where it stands.

@@ -5,6 +5,8 @@
 use http::{Method, StatusCode};
 use zeroize::Zeroizing;
 
+use seal_documents::source::Source;
+
 use super::{
     failure::KubesealError,
     json,
@@ -13,7 +15,7 @@ use super::{
     schema::{SEALED_SECRET, set},
     sealed,
 };
-use crate::{keys::cluster::Controller, source::Source, talk::failure::Failure};
+use crate::{keys::cluster::Controller, talk::failure::Failure};
 
 /// Has the controller look at every SealedSecret of the input.
 pub(super) fn validate(options: Options, source: &Source) -> Result<(), Failure> {

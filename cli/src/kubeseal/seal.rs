@@ -12,6 +12,7 @@ use seal_crds::{
     keys::Certificate,
     resources::bitnami::{API_VERSION, CLUSTER_WIDE, NAMESPACE_WIDE},
 };
+use seal_documents::source::{Source, Spot};
 
 use super::{
     failure::KubesealError,
@@ -23,7 +24,6 @@ use super::{
 };
 use crate::{
     objects::secret::read::decode,
-    source::{Source, Spot},
     talk::{failure::Failure, terminal},
 };
 

@@ -3,6 +3,7 @@
 //! Not their opening. Invariant: what is given out says that it is one.
 
 use seal_crds::resources::{SEALED_SECRET as KIND, bitnami::API_VERSION};
+use seal_documents::source::Source;
 
 use super::{
     failure::KubesealError,
@@ -10,7 +11,7 @@ use super::{
     read::{self, Object},
     schema::{SEALED_SECRET, set},
 };
-use crate::{source::Source, talk::failure::Failure};
+use crate::talk::failure::Failure;
 
 /// The one that a controller answers with. The peer's leaves out what it is.
 pub(super) fn answered(source: &Source) -> Result<Node, Failure> {

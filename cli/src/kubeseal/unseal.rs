@@ -11,6 +11,7 @@ use seal_crds::{
     keys::Keyring,
     resources::bitnami::{SKIP_SET_OWNER_REFERENCES, SealedSecretSpec},
 };
+use seal_documents::source::Source;
 use seal_go::template::{Branching, Budget, GoTemplate, Values};
 use zeroize::Zeroizing;
 
@@ -22,7 +23,7 @@ use super::{
     seal::claimed,
     sealed,
 };
-use crate::{files::input::Input, keys::identities, source::Source, talk::failure::Failure};
+use crate::{files::input::Input, keys::identities, talk::failure::Failure};
 
 /// The Secret that the SealedSecret of the input becomes.
 pub(super) fn unseal(options: &Options, source: &Source) -> Result<Node, Failure> {

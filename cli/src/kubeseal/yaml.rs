@@ -1,6 +1,6 @@
 //! YAML as Go's yaml.v2 (behind sigs.k8s.io/yaml) prints it: keys sorted, lists not indented, long text folded.
 //!
-//! Not [`crate::yaml`], which reads for all and writes one line to a scalar. Invariant: the buffer never has to grow,
+//! Not [`seal_documents::yaml`], which reads for all and writes one line to a scalar. Invariant: the buffer never has to grow,
 //! which would leave copies of plaintext behind.
 
 mod scalar;

@@ -17,19 +17,22 @@ use seal_crds::{
     native::{Item, NamedRecipient},
     resources::{API_VERSION, bitnami},
 };
+use seal_documents::{
+    manifest::{Edits, Manifest, Object},
+    source::Located,
+    yaml::{
+        tree::{NodeId, Tree},
+        value::Value,
+    },
+};
 
 use crate::{
-    manifest::{Edits, Located, Manifest, Object},
     objects::{
         name::ObjectName,
         sealed::{self, OpenError, Public},
         sealing,
     },
     talk::failure::{Explain, Failure},
-    yaml::{
-        tree::{NodeId, Tree},
-        value::Value,
-    },
 };
 
 use template::Substitution;

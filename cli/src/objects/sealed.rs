@@ -13,10 +13,10 @@ use seal_crds::{
     resources::{self, bitnami},
     secret::REFUSED_TYPES,
 };
+use seal_documents::manifest::{Manifest, Object};
 use seal_go::template::Branching;
 
 use crate::{
-    manifest::{Manifest, Object},
     objects::name::ObjectName,
     talk::{
         exit::Exit,

@@ -14,11 +14,11 @@ use seal_crds::{
     native::{self, Item, NamedRecipient, SealError},
     resources::{API_VERSION, Envelope, SEALED_SECRET, SealedSecretSpec, Template, TemplateMetadata},
 };
+use seal_documents::yaml::value::Value;
 
 use crate::{
     objects::{name::ObjectName, secret::Secret},
     talk::{exit::Exit, failure::Explain},
-    yaml::value::Value,
 };
 
 /// All annotations of an object together, to the API server; kubectl's

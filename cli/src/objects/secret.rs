@@ -7,7 +7,6 @@
 //! Invariant: values live in [`Plaintext`] alone.
 
 pub(crate) mod check;
-pub(crate) mod look;
 pub(crate) mod read;
 
 use std::collections::BTreeMap;

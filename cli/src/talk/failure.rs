@@ -6,7 +6,9 @@
 
 use std::{error::Error, io, ops::Deref};
 
-use crate::{source::Spot, talk::exit::Exit};
+use seal_documents::source::Spot;
+
+use crate::talk::exit::Exit;
 
 /// An error that knows how the program ends with it and what to try.
 pub(crate) trait Explain: Error {
@@ -38,12 +40,6 @@ impl Failure {
     /// The same failure, with the place in a file that it is about.
     pub(crate) fn at(mut self, spot: Spot) -> Self {
         self.0.spot = Some(spot);
-        self
-    }
-
-    /// The same failure, with something else to try.
-    pub(crate) fn hinting(mut self, hint: &str) -> Self {
-        self.0.hint = Some(hint.to_owned());
         self
     }
 

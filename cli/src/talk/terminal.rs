@@ -9,9 +9,10 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use seal_documents::source::Spot;
 use seal_foreign::{MAX_LINES, lines};
 
-use crate::{source::Spot, talk::failure::Failure};
+use crate::talk::failure::Failure;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();

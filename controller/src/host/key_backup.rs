@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use seal_crds::documents::check_yaml;
 use seal_crds::keys::{
     Identity, IdentityError, Keyring, RsaKeyError, RsaPrivateKey, RsaSealingKey, without_byte_order_mark,
 };
+use seal_documents::limits::check_yaml;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 

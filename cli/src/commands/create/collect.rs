@@ -9,6 +9,7 @@ use seal_crds::{
     ItemName, NameError, Plaintext,
     secret::{Mark, SecretError, check_annotations, check_label},
 };
+use seal_documents::source::Visible;
 
 use crate::{
     args::CreateArgs,
@@ -16,7 +17,6 @@ use crate::{
         env_file,
         input::{Input, InputError},
     },
-    source::Visible,
     talk::{
         exit::Exit,
         failure::{Explain, Failure},

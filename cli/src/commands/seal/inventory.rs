@@ -6,12 +6,15 @@
 //! there already; so a placeholder never stands in the way of its neighbours.
 
 use seal_crds::ItemName;
+use seal_documents::{
+    manifest::{Kind, Manifest, Object, Strays},
+    source::Spot,
+};
 
 use super::name;
 use crate::{
     args::{SealArgs, SealFormat},
     commands::list,
-    manifest::{Kind, Manifest, Object, Strays},
     objects::{
         name::ObjectName,
         secret::{
@@ -19,7 +22,6 @@ use crate::{
             read::{self, Reading},
         },
     },
-    source::Spot,
     talk::{
         exit::Exit,
         failure::{Explain, Failure},

@@ -1,17 +1,17 @@
 //! Several files into one stream.
 
-use crate::manifest::Format;
+use seal_documents::manifest::Syntax;
 
 /// The files one after another, with a document separator where YAML needs
 /// one; a single file stays as it is.
-pub(super) fn join<'a>(files: impl IntoIterator<Item = (&'a str, Format)>) -> String {
+pub(super) fn join<'a>(files: impl IntoIterator<Item = (&'a str, Syntax)>) -> String {
     let files: Vec<_> = files.into_iter().collect();
-    let is_yaml = files.iter().any(|(_, format)| *format == Format::Yaml);
+    let is_yaml = files.iter().any(|(_, syntax)| *syntax == Syntax::Yaml);
     let mut out = String::new();
     let mut before = None;
-    for (text, format) in files {
+    for (text, syntax) in files {
         let separated;
-        let text = if is_yaml && format == Format::Json {
+        let text = if is_yaml && syntax == Syntax::Json {
             separated = separate(text);
             &separated
         } else {
@@ -23,14 +23,14 @@ pub(super) fn join<'a>(files: impl IntoIterator<Item = (&'a str, Format)>) -> St
         }
         match before {
             // JSON documents need nothing between them.
-            None | Some(Format::Json) if before.is_none() || format == Format::Json => {}
+            None | Some(Syntax::Json) if before.is_none() || syntax == Syntax::Json => {}
             // A directive may only follow an ended document.
             Some(_) if text.starts_with('%') => out.push_str("...\n"),
             Some(_) if text.starts_with("---") => {}
             _ => out.push_str("---\n"),
         }
         out.push_str(text);
-        before = Some(format);
+        before = Some(syntax);
     }
     out
 }
@@ -56,10 +56,10 @@ mod tests {
     use super::*;
 
     fn joined(files: &[&str]) -> String {
-        let format = |text: &str| {
-            if text.starts_with('{') { Format::Json } else { Format::Yaml }
+        let syntax = |text: &str| {
+            if text.starts_with('{') { Syntax::Json } else { Syntax::Yaml }
         };
-        join(files.iter().map(|text| (*text, format(text))))
+        join(files.iter().map(|text| (*text, syntax(text))))
     }
 
     #[test]

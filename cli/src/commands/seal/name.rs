@@ -3,9 +3,9 @@
 //! sealed for the wrong place can't be opened in the right one.
 
 use seal_crds::{Name, Namespace, Scope};
+use seal_documents::source::Located;
 
 use crate::{
-    manifest::Located,
     objects::{
         name::ObjectName,
         secret::read::{ReadError, Reading},
@@ -94,8 +94,10 @@ impl Wanted<'_> {
 
 #[cfg(test)]
 mod tests {
+    use seal_documents::yaml::tree::parse;
+
     use super::*;
-    use crate::{objects::secret::read::read, yaml::tree::parse};
+    use crate::objects::secret::read::read;
 
     fn resolve(metadata: &str, wanted: &Wanted<'_>) -> Result<String, NameChoiceError> {
         let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {metadata}\nstringData: {{a: b}}\n");

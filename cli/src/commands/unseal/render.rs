@@ -2,30 +2,30 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use seal_crds::Plaintext;
+use seal_documents::{manifest::Syntax, yaml::value::Value};
 use zeroize::Zeroizing;
 
 use super::OpenedSecret;
-use crate::{manifest::Format, yaml::value::Value};
 
-/// The Secrets one after another, each in the format of its input.
+/// The Secrets one after another, each in the syntax of its input.
 pub(super) fn secrets(opened: &[OpenedSecret]) -> Zeroizing<String> {
     let texts: Vec<_> = opened
         .iter()
-        .map(|opened| match opened.format {
-            Format::Yaml => secret(opened).to_yaml(0),
-            Format::Json => secret(opened).to_json(0, 2),
+        .map(|opened| match opened.syntax {
+            Syntax::Yaml => secret(opened).to_yaml(0),
+            Syntax::Json => secret(opened).to_json(0, 2),
         })
         .collect();
     let mut out = Zeroizing::new(String::with_capacity(texts.iter().map(|text| text.len() + 8).sum()));
     let mut only_json = true;
     for (index, (text, opened)) in texts.iter().zip(opened).enumerate() {
-        only_json &= opened.format == Format::Json;
+        only_json &= opened.syntax == Syntax::Json;
         // JSON documents need nothing between them; anything else does.
         if index > 0 && !only_json {
             out.push_str("---\n");
         }
         out.push_str(text);
-        if opened.format == Format::Json {
+        if opened.syntax == Syntax::Json {
             out.push('\n');
         }
     }

@@ -1,6 +1,6 @@
 //! The lines of a report, `file:line: text`, in the order of files and of places in them.
 
-use crate::source::Source;
+use seal_documents::source::Source;
 
 /// One line of a report. Lines compare by file, then by place.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]

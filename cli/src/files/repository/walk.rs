@@ -10,9 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use seal_documents::source::Source;
+
 use crate::{
     files::input::{Input, InputError},
-    source::Source,
     talk::{failure::Failure, terminal},
 };
 

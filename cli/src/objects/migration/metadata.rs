@@ -104,7 +104,7 @@ impl Draft<'_, '_> {
             let unknown: Vec<String> = entries.iter().filter_map(unknown).collect();
             for key in unknown {
                 let field = [path, &[key.as_str()]].concat();
-                let shown = crate::manifest::shown(&key);
+                let shown = seal_documents::manifest::shown(&key);
                 self.warn(&field, format!("{}.{shown} is left out: no SealedSecret has it", path.join(".")));
             }
         }

@@ -1,9 +1,12 @@
 //! Where a SealedSecret was found: what its metadata says, else `-n`.
 
 use seal_crds::{NameError, Namespace};
+use seal_documents::{
+    manifest::{FieldError, Fields, Manifest, Object, text_of},
+    source::Located,
+};
 
 use crate::{
-    manifest::{FieldError, Fields, Located, Manifest, Object, text_of},
     objects::name::ObjectName,
     talk::{
         exit::Exit,
@@ -84,13 +87,13 @@ pub(crate) fn read(
         };
         Ok(ObjectName { namespace, name })
     };
-    find().map_err(|error| manifest.locate(error))
+    find().map_err(|error| manifest.locate(error).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Source;
+    use seal_documents::source::Source;
     use zeroize::Zeroizing;
 
     fn place(metadata: &str, flag: Option<&str>, may_be_open: bool) -> Result<String, String> {

@@ -11,12 +11,10 @@ use seal_crds::{
     keys::RsaPublicKey,
     resources::{SEALED_SECRET, bitnami::API_VERSION},
 };
+use seal_documents::yaml::value::Value;
 
 use super::mapping;
-use crate::{
-    objects::{name::ObjectName, secret::Secret},
-    yaml::value::Value,
-};
+use crate::objects::{name::ObjectName, secret::Secret};
 
 /// What it takes to seal in the format of bitnami.com.
 pub(crate) struct BitnamiSealer {

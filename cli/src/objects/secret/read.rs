@@ -25,16 +25,17 @@ use seal_crds::{
     },
     secret::{Mark, OPAQUE, check_annotations, check_label},
 };
-use zeroize::Zeroizing;
-
-use super::{Secret, check::check, look::Look};
-use crate::{
-    manifest::{Field, FieldError, Fields, Located, is_directive, shown, text_of},
+use seal_documents::{
+    manifest::{Field, FieldError, Fields, Look, is_directive, shown, text_of},
+    source::Located,
     yaml::{
         resolve::{Plain, plain},
         tree::{NodeId, NodeKind, Style, Tree},
     },
 };
+use zeroize::Zeroizing;
+
+use super::{Secret, check::check};
 
 pub(crate) use error::ReadError;
 
@@ -385,7 +386,7 @@ pub(crate) fn decode(text: &str) -> Result<Plaintext, DecodeError> {
 mod tests {
     use super::*;
     use crate::talk::failure::Explain as _;
-    use crate::yaml::tree::parse;
+    use seal_documents::yaml::tree::parse;
 
     const HEAD: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: prod}\n";
 

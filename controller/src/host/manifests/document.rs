@@ -3,12 +3,12 @@
 //! Not a schema. A key that occurs twice is refused because readers differ in which one they take: what a
 //! reviewer saw need not be what is reconciled. So is a line separator that YAML 1.1 (kubectl) breaks lines at and
 //! YAML 1.2 doesn't. Invariants: an error says where and what in fixed words; the parser's own text may quote the
-//! file and is dropped. Nothing is built from a file that is out of bounds ([`seal_crds::documents`]), and what is
+//! file and is dropped. Nothing is built from a file that is out of bounds ([`seal_documents::limits`]), and what is
 //! built is weighed as it is made, by [`weight`].
 
 use std::fmt;
 
-use seal_crds::documents::{Excess, OutOfBounds, check_json, check_yaml};
+use seal_documents::limits::{Excess, OutOfBounds, check_json, check_yaml};
 use serde_json::{Map, Value};
 
 mod json;

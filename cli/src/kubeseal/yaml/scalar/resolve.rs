@@ -1,8 +1,8 @@
 //! Which texts yaml.v2 would read as something else, and so writes in quotes.
 //!
-//! Not [`crate::yaml::resolve`], which needs no ranges. Invariant: a text that yaml.v2 leaves alone is left alone.
+//! Not [`seal_documents::yaml::resolve`], which needs no ranges. Invariant: a text that yaml.v2 leaves alone is left alone.
 
-use crate::yaml::resolve::{Plain, plain};
+use seal_documents::yaml::resolve::{Plain, plain};
 
 /// Whether yaml.v2 reads the unquoted text as a text, and other readers as no number to the base of 60.
 pub(super) fn is_text(text: &str) -> bool {

@@ -2,12 +2,9 @@
 //! may be a part of one.
 
 use seal_crds::{ItemName, NameError, secret::SecretError};
+use seal_documents::manifest::{FieldError, Look};
 
-use crate::{
-    manifest::FieldError,
-    objects::secret::{check::CheckError, look::Look},
-    talk::failure::Explain,
-};
+use crate::{objects::secret::check::CheckError, talk::failure::Explain};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {

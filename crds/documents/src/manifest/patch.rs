@@ -1,10 +1,10 @@
 //! Patches among the objects: kustomize and kubectl merge one into another object, as its directives say.
 //!
 //! The directives are those of Kubernetes' strategic merge patch. Not the merging, nor what becomes of a Secret that
-//! is one: that is [`crate::objects::secret`]'s.
+//! is one: its reader decides that.
 
 /// Whether a key is a directive: `$patch`, `$retainKeys`, `$setElementOrder/<list>`, `$deleteFromPrimitiveList/<list>`.
-pub(crate) fn is_directive(key: &str) -> bool {
+pub fn is_directive(key: &str) -> bool {
     let is_list = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric());
     match key.split_once('/') {
         Some(("$setElementOrder" | "$deleteFromPrimitiveList", list)) => is_list(list),

@@ -16,7 +16,7 @@ use super::{
 
 /// A document to be written. Its text is wiped, since `seal unseal` writes
 /// plaintext this way.
-pub(crate) enum Value {
+pub enum Value {
     Text(Zeroizing<String>),
     Bool(bool),
     Sequence(Vec<Value>),
@@ -25,17 +25,17 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    pub(crate) fn text(text: impl Into<String>) -> Self {
+    pub fn text(text: impl Into<String>) -> Self {
         Self::Text(Zeroizing::new(text.into()))
     }
 
     /// A mapping of strings, such as labels.
-    pub(crate) fn strings<'a>(entries: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
+    pub fn strings<'a>(entries: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
         Self::Mapping(entries.into_iter().map(|(k, v)| (k.clone(), Self::text(v.as_str()))).collect())
     }
 
     /// A mapping of one entry.
-    pub(crate) fn one(key: &str, value: &Self) -> Self {
+    pub fn one(key: &str, value: &Self) -> Self {
         Self::Mapping(vec![(key.to_owned(), value.copy())])
     }
 
@@ -53,7 +53,7 @@ impl Value {
 
     /// Block YAML, each line but the first indented by `indent` spaces; ends
     /// with a line break.
-    pub(crate) fn to_yaml(&self, indent: usize) -> Zeroizing<String> {
+    pub fn to_yaml(&self, indent: usize) -> Zeroizing<String> {
         let mut out = self.buffer(indent);
         write_yaml(self, indent, Place::Line, &mut out);
         out
@@ -61,7 +61,7 @@ impl Value {
 
     /// JSON over several lines, each but the first indented by `indent` more,
     /// without a line break at the end.
-    pub(crate) fn to_json(&self, indent: usize, step: usize) -> Zeroizing<String> {
+    pub fn to_json(&self, indent: usize, step: usize) -> Zeroizing<String> {
         let mut out = self.buffer(indent);
         write_json(self, Some((indent, step)), &mut out);
         out
@@ -69,7 +69,7 @@ impl Value {
 
     /// JSON on one line, with nothing between tokens: what kubectl keeps in
     /// its last-applied annotation.
-    pub(crate) fn to_compact_json(&self) -> Zeroizing<String> {
+    pub fn to_compact_json(&self) -> Zeroizing<String> {
         let mut out = self.buffer(0);
         write_json(self, None, &mut out);
         out
@@ -99,7 +99,7 @@ impl Value {
     }
 
     /// Whether kubectl reads this value from the node.
-    pub(crate) fn is_read_from(&self, tree: &Tree<'_>, id: NodeId) -> bool {
+    pub fn is_read_from(&self, tree: &Tree<'_>, id: NodeId) -> bool {
         match (self, tree.kind(id)) {
             (Self::Text(text), NodeKind::Scalar { text: found, style }) => {
                 let is_text = match style {

@@ -5,12 +5,12 @@
 //! document ends, and the YAML parser, JSON being within its language, finds
 //! the spans.
 
-use seal_crds::documents::check_json;
+use crate::limits::check_json;
 
 use super::tree::{ParseError, Tree, out_of_bounds, parse};
 
 /// The documents of `text` if it is JSON; `None` if it is something else.
-pub(crate) fn parse_json(text: &str) -> Option<Result<Vec<Tree<'_>>, ParseError>> {
+pub fn parse_json(text: &str) -> Option<Result<Vec<Tree<'_>>, ParseError>> {
     let start = text.strip_prefix('\u{feff}').unwrap_or(text);
     let skipped = text.len() - start.len();
     if !start.trim_start().starts_with('{') {

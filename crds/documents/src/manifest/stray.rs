@@ -10,19 +10,17 @@
 use super::{
     fields::shown,
     find::{Kind, Object, classify, field},
+    look::Look,
 };
-use crate::{
-    objects::secret::look::Look,
-    yaml::{
-        resolve::{Plain, plain},
-        tree::{NodeId, NodeKind, Style, Tree},
-    },
+use crate::yaml::{
+    resolve::{Plain, plain},
+    tree::{NodeId, NodeKind, Style, Tree},
 };
 
 /// The Secrets with values that one object has beneath it.
-pub(crate) struct Strays {
+pub struct Strays {
     /// Where the first of them is.
-    pub(crate) at: usize,
+    pub at: usize,
     count: usize,
     /// The kind of the object they are in.
     kind: String,

@@ -14,32 +14,53 @@ use zeroize::Zeroizing;
 
 use seal_foreign::is_unprintable;
 
+/// An error and the byte of the text it is about.
+#[derive(Debug)]
+pub struct Located<E> {
+    pub error: E,
+    pub at: usize,
+}
+
+/// An error and the place it is about, ready to be printed.
+#[derive(Debug)]
+pub struct Spotted<E> {
+    pub error: E,
+    pub spot: Box<Spot>,
+}
+
+impl<E> Located<E> {
+    /// The same place, with another error.
+    pub fn map<F>(self, f: impl FnOnce(E) -> F) -> Located<F> {
+        Located { error: f(self.error), at: self.at }
+    }
+}
+
 /// The text of one input. Wiped when dropped, without `Debug`.
-pub(crate) struct Source {
+pub struct Source {
     /// As the user typed it; `<stdin>` for standard input.
-    pub(crate) name: String,
+    pub name: String,
     text: Zeroizing<String>,
 }
 
 /// A place in a source, ready to be printed.
 #[derive(Debug)]
-pub(crate) struct Spot {
+pub struct Spot {
     source: String,
-    pub(crate) line: usize,
+    pub line: usize,
     column: usize,
-    pub(crate) excerpt: Option<Excerpt>,
+    pub excerpt: Option<Excerpt>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Excerpt {
-    pub(crate) line: String,
+pub struct Excerpt {
+    pub line: String,
     /// How many characters of `line` stand before the caret.
-    pub(crate) caret: usize,
+    pub caret: usize,
 }
 
 /// What may be shown of a source: sorted, without overlaps.
 #[derive(Default)]
-pub(crate) struct Visible(Vec<(Range<usize>, bool)>);
+pub struct Visible(Vec<(Range<usize>, bool)>);
 
 /// Words that are in every manifest and are nobody's password.
 const KNOWN_WORDS: [&str; 14] = [
@@ -62,16 +83,16 @@ const KNOWN_WORDS: [&str; 14] = [
 const LONGEST_EXCERPT: usize = 100;
 
 impl Source {
-    pub(crate) fn new(name: String, text: Zeroizing<String>) -> Self {
+    pub fn new(name: String, text: Zeroizing<String>) -> Self {
         Self { name, text }
     }
 
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         &self.text
     }
 
     /// A place in text that was parsed: `visible` is what of it may be shown.
-    pub(crate) fn spot(&self, at: usize, visible: &Visible) -> Spot {
+    pub fn spot(&self, at: usize, visible: &Visible) -> Spot {
         let at = self.text.floor_char_boundary(at);
         let (line, column, range) = self.locate(at);
         // A caret inside of a value would cut its `…` in two.
@@ -83,7 +104,7 @@ impl Source {
 
     /// A place in text that couldn't be parsed: of its line, only a well-known
     /// key is shown, for nobody knows what the rest is.
-    pub(crate) fn spot_unparsed(&self, at: usize) -> Spot {
+    pub fn spot_unparsed(&self, at: usize) -> Spot {
         let (line, column, range) = self.locate(at);
         let text = &self.text[range.clone()];
         let indent = text.len() - text.trim_start_matches([' ', '-']).len();
@@ -113,12 +134,12 @@ impl Source {
 
 impl Spot {
     /// A place known only by line and column, in text that is never shown.
-    pub(crate) fn unseen(source: &str, line: usize, column: usize) -> Self {
+    pub fn unseen(source: &str, line: usize, column: usize) -> Self {
         Self { source: source.to_owned(), line, column, excerpt: None }
     }
 
     /// `file:line:column`, as editors and terminals follow it.
-    pub(crate) fn label(&self) -> String {
+    pub fn label(&self) -> String {
         format!("{}:{}:{}", self.source, self.line, self.column)
     }
 }
@@ -135,7 +156,7 @@ impl Excerpt {
 
 impl Visible {
     /// From the nodes of the source: each range, and whether it may be shown.
-    pub(crate) fn new(mut ranges: Vec<(Range<usize>, bool)>) -> Self {
+    pub fn new(mut ranges: Vec<(Range<usize>, bool)>) -> Self {
         ranges.sort_by_key(|(range, _)| range.start);
         Self(ranges)
     }

@@ -6,7 +6,7 @@
 //!
 //! Nothing here knows what a Secret is.
 
-pub(crate) mod json;
-pub(crate) mod resolve;
-pub(crate) mod tree;
-pub(crate) mod value;
+pub mod json;
+pub mod resolve;
+pub mod tree;
+pub mod value;

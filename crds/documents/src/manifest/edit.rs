@@ -15,35 +15,37 @@ use std::ops::Range;
 use seal_foreign::is_unprintable;
 
 use super::{
-    Format, Manifest,
-    fields::Located,
+    Manifest, Syntax,
     splice::{SpliceError, column, flow_text, indent_of_line},
 };
-use crate::yaml::{
-    tree::{NodeId, NodeKind, Tree},
-    value::Value,
+use crate::{
+    source::Located,
+    yaml::{
+        tree::{NodeId, NodeKind, Tree},
+        value::Value,
+    },
 };
 
 /// What becomes of the nodes of one document.
-pub(crate) struct Edits {
-    pub(crate) document: usize,
+pub struct Edits {
+    pub document: usize,
     /// Nodes, and what has to be read from them afterwards.
-    pub(crate) replaced: Vec<(NodeId, Value)>,
+    pub replaced: Vec<(NodeId, Value)>,
     /// Mappings, and those of their keys that go.
-    pub(crate) removed: Vec<(NodeId, Vec<NodeId>)>,
+    pub removed: Vec<(NodeId, Vec<NodeId>)>,
 }
 
 /// A file with some changes.
 #[derive(Debug)]
-pub(crate) struct Edited {
-    pub(crate) text: String,
+pub struct Edited {
+    pub text: String,
     /// Where comments stood that went with what was replaced.
-    pub(crate) lost_comments: Vec<usize>,
+    pub lost_comments: Vec<usize>,
 }
 
-pub(crate) fn edit(manifest: &Manifest<'_>, edits: &[Edits]) -> Result<Edited, Located<SpliceError>> {
+pub fn edit(manifest: &Manifest<'_>, edits: &[Edits]) -> Result<Edited, Located<SpliceError>> {
     let source = manifest.source.text();
-    let mut patches = Patches { source, format: manifest.format, found: Vec::new() };
+    let mut patches = Patches { source, syntax: manifest.syntax, found: Vec::new() };
     for edits in edits {
         let tree = &manifest.documents[edits.document];
         for (node, value) in &edits.replaced {
@@ -58,16 +60,16 @@ pub(crate) fn edit(manifest: &Manifest<'_>, edits: &[Edits]) -> Result<Edited, L
     if let Some(at) = check::first_difference(manifest, edits, &text) {
         return Err(not_local(at));
     }
-    let lost_comments = match manifest.format {
-        Format::Json => Vec::new(),
-        Format::Yaml => check::lost_comments(source, &text).ok_or_else(|| not_local(0))?,
+    let lost_comments = match manifest.syntax {
+        Syntax::Json => Vec::new(),
+        Syntax::Yaml => check::lost_comments(source, &text).ok_or_else(|| not_local(0))?,
     };
     Ok(Edited { text, lost_comments })
 }
 
 struct Patches<'s> {
     source: &'s str,
-    format: Format,
+    syntax: Syntax,
     found: Vec<(Range<usize>, String)>,
 }
 
@@ -122,7 +124,7 @@ impl Patches<'_> {
             self.source.get(colon..range.start).unwrap_or_default().trim()
         };
         let is_outside = is_scalar && (range.is_empty() || mark.starts_with(['|', '>']));
-        if !is_outside || self.format == Format::Json || wanted.1.is_read_from(tree, node) {
+        if !is_outside || self.syntax == Syntax::Json || wanted.1.is_read_from(tree, node) {
             return self.reshape(tree, node, &wanted.1);
         }
         if let Some(block) = self.block(mark, range.start, &wanted.1) {
@@ -163,7 +165,7 @@ impl Patches<'_> {
             (NodeKind::Mapping { flow: true, .. } | NodeKind::Sequence { flow: true, .. }, _) => {
                 flow_text(tree, node, self.source, value)
             }
-            _ if self.format == Format::Json => value.to_compact_json().to_string(),
+            _ if self.syntax == Syntax::Json => value.to_compact_json().to_string(),
             (_, Value::Text(_) | Value::Bool(_)) => value.to_yaml(0).trim_end().to_owned(),
             (NodeKind::Mapping { .. } | NodeKind::Sequence { .. }, _) => {
                 value.to_yaml(column(self.source, range.start)).trim_end().to_owned()

@@ -10,7 +10,7 @@
 
 /// What kubectl makes of a plain scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Plain {
+pub enum Plain {
     Null,
     Bool(bool),
     Number,
@@ -19,7 +19,7 @@ pub(crate) enum Plain {
 
 impl Plain {
     /// The word for it in a message: "a boolean".
-    pub(crate) fn noun(self) -> &'static str {
+    pub fn noun(self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
@@ -30,7 +30,7 @@ impl Plain {
 }
 
 /// What kubectl makes of the plain scalar `text`.
-pub(crate) fn plain(text: &str) -> Plain {
+pub fn plain(text: &str) -> Plain {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Plain::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
@@ -49,7 +49,7 @@ pub(crate) fn plain(text: &str) -> Plain {
 /// `on:` becomes the key `true`, `0x10:` becomes `16`. Where the key would
 /// differ from what stands in the file this is `None`, so that no item is
 /// sealed under a name that its author can't see.
-pub(crate) fn plain_key(text: &str) -> Option<&str> {
+pub fn plain_key(text: &str) -> Option<&str> {
     let same = match plain(text) {
         Plain::Text => true,
         Plain::Bool(_) => matches!(text, "true" | "false"),
@@ -64,7 +64,7 @@ pub(crate) fn plain_key(text: &str) -> Option<&str> {
 ///
 /// Stricter than kubectl's reader needs: dates are quoted for the sake of
 /// Python and Ruby, sexagesimals for the sake of YAML 1.1.
-pub(crate) fn is_safe_unquoted(text: &str) -> bool {
+pub fn is_safe_unquoted(text: &str) -> bool {
     let inside = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'+' | b'=' | b'-');
     let Some(&first) = text.as_bytes().first() else {
         return false;

@@ -6,7 +6,7 @@
 
 /// What a value looks like that isn't meant to be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub enum Look {
     /// `{{ .Values.password }}`, `${PASSWORD}`
     Unrendered,
     /// `ENC[AES256_GCM,data:…]`
@@ -18,7 +18,7 @@ impl Look {
     ///
     /// A file of many lines is left alone: configurations have such marks for whoever reads them in the end
     /// (Alertmanager, Grafana, Fluent Bit).
-    pub(crate) fn of(value: &[u8]) -> Option<Self> {
+    pub fn of(value: &[u8]) -> Option<Self> {
         let text = value.trim_ascii();
         if text.contains(&b'\n') {
             return None;

@@ -6,29 +6,16 @@
 
 use super::patch::is_directive;
 use crate::{
-    talk::failure::Explain,
+    source::Located,
     yaml::{
         resolve::{Plain, plain, plain_key},
         tree::{NodeId, NodeKind, Style, Tree},
     },
 };
 
-/// An error and the byte it is about.
-#[derive(Debug)]
-pub(crate) struct Located<E> {
-    pub(crate) error: E,
-    pub(crate) at: usize,
-}
-
-impl<E> Located<E> {
-    pub(crate) fn map<F>(self, f: impl FnOnce(E) -> F) -> Located<F> {
-        Located { error: f(self.error), at: self.at }
-    }
-}
-
 /// What a node isn't. Names keys, never values.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FieldError {
+pub enum FieldError {
     #[error("{0} must be a mapping")]
     NotMapping(String),
     #[error("the key {0} is there twice")]
@@ -58,8 +45,9 @@ pub(crate) enum FieldError {
     Separator { what: String, code: u32 },
 }
 
-impl Explain for FieldError {
-    fn hint(&self) -> Option<String> {
+impl FieldError {
+    /// What to try.
+    pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::AmbiguousKey { key, .. } => format!("quote it: \"{key}\": …"),
             Self::NotText { .. } => "quote it: \"…\"".to_owned(),
@@ -80,31 +68,31 @@ impl Explain for FieldError {
 }
 
 /// Whether a key looks like one of Kubernetes: whatever else it is, it isn't a line of somebody's private key.
-pub(crate) fn is_word(key: &str) -> bool {
+pub fn is_word(key: &str) -> bool {
     key == "<<" || is_directive(key) || key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
 }
 
 /// A key for a message, if it looks like one.
-pub(crate) fn shown(key: &str) -> String {
+pub fn shown(key: &str) -> String {
     if is_word(key) { key.chars().take(64).collect() } else { "…".to_owned() }
 }
 
 /// One entry of a mapping.
-pub(crate) struct Field<'t> {
-    pub(crate) key: &'t str,
-    pub(crate) key_id: NodeId,
-    pub(crate) value: NodeId,
+pub struct Field<'t> {
+    pub key: &'t str,
+    pub key_id: NodeId,
+    pub value: NodeId,
 }
 
 /// A mapping's entries, each key once.
-pub(crate) struct Fields<'t> {
+pub struct Fields<'t> {
     entries: Vec<Field<'t>>,
 }
 
 impl<'t> Fields<'t> {
     /// The entries of the node, which `what` names in messages. A null reads
     /// as an empty mapping, as it does to kubectl.
-    pub(crate) fn read(tree: &'t Tree<'_>, id: NodeId, what: &str) -> Result<Self, Located<FieldError>> {
+    pub fn read(tree: &'t Tree<'_>, id: NodeId, what: &str) -> Result<Self, Located<FieldError>> {
         let error = |id: NodeId, error| Located { error, at: tree.range(id).start };
         let found = match tree.kind(id) {
             NodeKind::Mapping { entries, .. } => entries,
@@ -128,11 +116,11 @@ impl<'t> Fields<'t> {
         Ok(Self { entries })
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<NodeId> {
+    pub fn get(&self, key: &str) -> Option<NodeId> {
         self.entries.iter().find(|field| field.key == key).map(|field| field.value)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Field<'t>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Field<'t>> {
         self.entries.iter()
     }
 }
@@ -151,7 +139,7 @@ fn read_key<'t>(tree: &'t Tree<'_>, id: NodeId) -> Result<&'t str, FieldError> {
 
 /// The string a node is to kubectl; anything else is an error that calls the
 /// node `what`.
-pub(crate) fn text_of<'t>(
+pub fn text_of<'t>(
     tree: &'t Tree<'_>,
     source: &str,
     id: NodeId,

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 
 use super::{
     Manifest, Object,
-    fields::{FieldError, Fields, Located, text_of},
+    fields::{FieldError, Fields, text_of},
 };
 use crate::{
-    talk::failure::{Explain, Failure},
+    source::{Located, Spotted},
     yaml::{
         resolve::{Plain, plain},
         tree::{NodeId, NodeKind, Style, Tree},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DecodeError {
+pub enum DecodeError {
     #[error(transparent)]
     Field(#[from] FieldError),
     #[error("the SealedSecret has no spec")]
@@ -31,8 +31,9 @@ pub(crate) enum DecodeError {
     NotSpec(SpecError),
 }
 
-impl Explain for DecodeError {
-    fn hint(&self) -> Option<String> {
+impl DecodeError {
+    /// What to try.
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Field(error) => error.hint(),
             Self::NotSpec(_) => Some("was it edited, or made by a later version?".to_owned()),
@@ -43,12 +44,12 @@ impl Explain for DecodeError {
 
 impl Manifest<'_> {
     /// The spec of a SealedSecret of the native format.
-    pub(crate) fn spec(&self, object: &Object) -> Result<SealedSecretSpec, Failure> {
+    pub fn spec(&self, object: &Object) -> Result<SealedSecretSpec, Spotted<DecodeError>> {
         self.decode_spec(object, SealedSecretSpec::from_json)
     }
 
     /// The spec of a SealedSecret of the peer's.
-    pub(crate) fn bitnami_spec(&self, object: &Object) -> Result<bitnami::SealedSecretSpec, Failure> {
+    pub fn bitnami_spec(&self, object: &Object) -> Result<bitnami::SealedSecretSpec, Spotted<DecodeError>> {
         self.decode_spec(object, bitnami::SealedSecretSpec::from_json)
     }
 
@@ -56,7 +57,7 @@ impl Manifest<'_> {
         &self,
         object: &Object,
         from_json: impl Fn(&Value) -> Result<T, SpecError>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, Spotted<DecodeError>> {
         let tree = self.tree(object);
         let decode = || {
             let fields =
@@ -71,7 +72,7 @@ impl Manifest<'_> {
     }
 
     /// The annotations of an object.
-    pub(crate) fn annotations(&self, object: &Object) -> Result<BTreeMap<String, String>, Failure> {
+    pub fn annotations(&self, object: &Object) -> Result<BTreeMap<String, String>, Spotted<FieldError>> {
         let (tree, source) = (self.tree(object), self.source.text());
         let decode = || {
             let fields = Fields::read(tree, object.node, "the SealedSecret")?;
@@ -131,11 +132,11 @@ mod tests {
     use crate::source::Source;
     use zeroize::Zeroizing;
 
-    fn spec(spec: &str) -> Result<SealedSecretSpec, Vec<String>> {
+    fn spec(spec: &str) -> Result<SealedSecretSpec, Spotted<DecodeError>> {
         let text = format!("apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nspec: {spec}\n");
         let source = Source::new("f".to_owned(), Zeroizing::new(text));
         let manifest = Manifest::parse(&source).unwrap();
-        manifest.spec(&manifest.objects[0]).map_err(|failure| failure.facts.clone())
+        manifest.spec(&manifest.objects[0])
     }
 
     #[test]

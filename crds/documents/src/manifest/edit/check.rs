@@ -23,8 +23,8 @@ pub(super) fn first_difference(manifest: &Manifest<'_>, edits: &[Edits], result:
         node.map_or(0, |node| manifest.documents[edits.document].range(node).start)
     };
     let any = || Some(edits.first().map_or(0, place));
-    let (format, Ok(documents)) = read(result) else { return any() };
-    if format != manifest.format || documents.len() != manifest.documents.len() {
+    let (syntax, Ok(documents)) = read(result) else { return any() };
+    if syntax != manifest.syntax || documents.len() != manifest.documents.len() {
         return any();
     }
     let mut by_document: HashMap<usize, Vec<&Edits>> = HashMap::new();

@@ -7,7 +7,7 @@
 //! Caveat: while it scans, granit-parser holds such decoded text in buffers of
 //! its own, which it frees without wiping; nothing outside it can.
 //!
-//! Nothing is built from text that is out of bounds ([`seal_crds::documents`]), so
+//! Nothing is built from text that is out of bounds ([`crate::limits`]), so
 //! a tree can be walked by functions that call themselves, and its aliases
 //! followed. Aliases stay aliases (an index, never a copy). Merge keys (`<<`) are left as they are;
 //! whoever reads a mapping for its meaning refuses them.
@@ -17,18 +17,18 @@ use std::{
     ops::Range,
 };
 
+use crate::limits::{Excess, OutOfBounds, check_yaml};
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
-use seal_crds::documents::{Excess, OutOfBounds, check_yaml};
 use zeroize::Zeroizing;
 
 /// The text of a scalar.
-pub(crate) enum Text<'a> {
+pub enum Text<'a> {
     Borrowed(&'a str),
     Decoded(Zeroizing<String>),
 }
 
 impl Text<'_> {
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Borrowed(text) => text,
             Self::Decoded(text) => text,
@@ -37,15 +37,15 @@ impl Text<'_> {
 }
 
 /// An index into the nodes of one [`Tree`].
-pub(crate) type NodeId = usize;
+pub type NodeId = usize;
 
-pub(crate) struct Node<'a> {
+pub struct Node<'a> {
     /// Bytes of the text. A block collection ends where its last leaf ends.
-    pub(crate) range: Range<usize>,
-    pub(crate) kind: NodeKind<'a>,
+    pub range: Range<usize>,
+    pub kind: NodeKind<'a>,
 }
 
-pub(crate) enum NodeKind<'a> {
+pub enum NodeKind<'a> {
     Scalar { text: Text<'a>, style: Style },
     Sequence { items: Vec<NodeId>, flow: bool },
     Mapping { entries: Vec<(NodeId, NodeId)>, flow: bool },
@@ -54,7 +54,7 @@ pub(crate) enum NodeKind<'a> {
 
 /// How a scalar was written, as far as it changes what the scalar means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
+pub enum Style {
     /// Unquoted: [`super::resolve::plain`] says what it is.
     Plain,
     /// Quoted, a block, or tagged `!!str`: a string.
@@ -64,38 +64,50 @@ pub(crate) enum Style {
 }
 
 /// One document of a stream.
-pub(crate) struct Tree<'a> {
+pub struct Tree<'a> {
     nodes: Vec<Node<'a>>,
     /// `None` in an empty document.
-    pub(crate) root: Option<NodeId>,
+    pub root: Option<NodeId>,
     /// Keys without a colon: legal YAML for a key of null, and most often a slip, like `{password:x}`.
     bare_keys: HashSet<NodeId>,
     /// Bytes between the document's opening `---` (or the end of the one before) and its end.
-    pub(crate) body: Range<usize>,
+    pub body: Range<usize>,
 }
 
 /// Why the text can't be read, and where.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ParseError {
-    pub(crate) at: usize,
-    pub(crate) problem: Problem,
+pub struct ParseError {
+    pub at: usize,
+    pub problem: Problem,
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Problem {
+pub enum Problem {
     #[error("this isn't YAML: {0}")]
     NotYaml(String),
     #[error("this {0}")]
     OutOfBounds(Excess),
 }
 
+impl Problem {
+    /// What to try.
+    pub fn hint(&self) -> Option<String> {
+        let Self::NotYaml(problem) = self else { return None };
+        Some(if problem.contains("tab") {
+            "YAML is indented with spaces only".to_owned()
+        } else {
+            "is it a manifest? A value with special characters needs quotes: password: \"…\"".to_owned()
+        })
+    }
+}
+
 impl<'a> Tree<'a> {
-    pub(crate) fn node(&self, id: NodeId) -> &Node<'a> {
+    pub fn node(&self, id: NodeId) -> &Node<'a> {
         &self.nodes[id]
     }
 
     /// The node behind any aliases.
-    pub(crate) fn resolve(&self, mut id: NodeId) -> NodeId {
+    pub fn resolve(&self, mut id: NodeId) -> NodeId {
         // An alias points at an anchor that ended before it, so this ends.
         while let NodeKind::Alias(target) = self.nodes[id].kind {
             id = target;
@@ -104,17 +116,17 @@ impl<'a> Tree<'a> {
     }
 
     /// The kind of the node behind any aliases.
-    pub(crate) fn kind(&self, id: NodeId) -> &NodeKind<'a> {
+    pub fn kind(&self, id: NodeId) -> &NodeKind<'a> {
         &self.nodes[self.resolve(id)].kind
     }
 
-    pub(crate) fn range(&self, id: NodeId) -> Range<usize> {
+    pub fn range(&self, id: NodeId) -> Range<usize> {
         self.nodes[id].range.clone()
     }
 
     /// Whether a key of a mapping has no colon after it. It may be a value in the wrong place, so it is
     /// never shown.
-    pub(crate) fn is_bare_key(&self, key: NodeId) -> bool {
+    pub fn is_bare_key(&self, key: NodeId) -> bool {
         self.bare_keys.contains(&key)
     }
 
@@ -131,14 +143,14 @@ impl<'a> Tree<'a> {
     }
 
     /// Every node beneath this one, keys too, as they are written: an alias is one node.
-    pub(crate) fn beneath(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+    pub fn beneath(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
         let end = self.nodes[id].range.end;
         // A node is added before what is in it, and after what is before it.
         (id + 1..self.nodes.len()).take_while(move |id| self.nodes[*id].range.start < end)
     }
 
     /// The entries of a mapping; `None` for any other node.
-    pub(crate) fn mapping(&self, id: NodeId) -> Option<&[(NodeId, NodeId)]> {
+    pub fn mapping(&self, id: NodeId) -> Option<&[(NodeId, NodeId)]> {
         match self.kind(id) {
             NodeKind::Mapping { entries, .. } => Some(entries),
             _ => None,
@@ -146,7 +158,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The text of a scalar as written, whatever it would resolve to.
-    pub(crate) fn scalar(&self, id: NodeId) -> Option<&str> {
+    pub fn scalar(&self, id: NodeId) -> Option<&str> {
         match self.kind(id) {
             NodeKind::Scalar { text, .. } => Some(text.as_str()),
             _ => None,
@@ -154,7 +166,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The value under `key` in a mapping, the first if there are several.
-    pub(crate) fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
+    pub fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
         let entry = self.mapping(id)?.iter().find(|(k, _)| self.scalar(*k) == Some(key))?;
         Some(entry.1)
     }
@@ -162,7 +174,7 @@ impl<'a> Tree<'a> {
 
 /// Reads every document of a YAML stream. `base` is added to every offset, for
 /// text that was cut out of something larger.
-pub(crate) fn parse(text: &str, base: usize) -> Result<Vec<Tree<'_>>, ParseError> {
+pub fn parse(text: &str, base: usize) -> Result<Vec<Tree<'_>>, ParseError> {
     check_yaml(text).map_err(|error| out_of_bounds(error, base))?;
     // Comments are skipped; a limit on how many in a row would refuse honest files.
     let options = granit_parser::options! { emit_comments: false };

@@ -14,13 +14,12 @@ use std::{
 };
 
 use super::{
-    Format, Manifest,
-    fields::Located,
+    Manifest, Syntax,
     find::{Object, Slot},
     read,
 };
 use crate::{
-    talk::failure::Explain,
+    source::Located,
     yaml::{
         tree::{NodeId, NodeKind, Tree},
         value::Value,
@@ -28,15 +27,16 @@ use crate::{
 };
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SpliceError {
+pub enum SpliceError {
     #[error("the layout of this isn't one that can be replaced safely")]
     UnknownLayout,
     #[error("replacing this object would change the rest of the file")]
     NotLocal,
 }
 
-impl Explain for SpliceError {
-    fn hint(&self) -> Option<String> {
+impl SpliceError {
+    /// What to try.
+    pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::UnknownLayout => {
                 "start a List's item on the line of its dash, and each key on a line of its own, without anchors and tags"
@@ -51,13 +51,13 @@ impl Explain for SpliceError {
 
 /// A file with some of its objects replaced.
 #[derive(Debug)]
-pub(crate) struct Spliced {
-    pub(crate) text: String,
+pub struct Spliced {
+    pub text: String,
     /// How many comments stood in what was replaced.
-    pub(crate) dropped_comments: usize,
+    pub dropped_comments: usize,
 }
 
-pub(crate) fn splice(
+pub fn splice(
     manifest: &Manifest<'_>,
     replacements: &[(&Object, &Value)],
 ) -> Result<Spliced, Located<SpliceError>> {
@@ -89,8 +89,8 @@ fn patch(manifest: &Manifest<'_>, object: &Object, value: &Value) -> Result<Patc
     let (tree, source) = (manifest.tree(object), manifest.source.text());
     let range = tree.range(object.node);
     let flow = matches!(tree.node(object.node).kind, NodeKind::Mapping { flow: true, .. });
-    let mut patch = match (object.slot, manifest.format) {
-        (Slot::Document, Format::Yaml) => {
+    let mut patch = match (object.slot, manifest.syntax) {
+        (Slot::Document, Syntax::Yaml) => {
             let body = tree.body.clone();
             let starts_line = body.start == 0 || source[..body.start].ends_with('\n');
             let lead = if starts_line { "" } else { "\n" };
@@ -190,10 +190,10 @@ fn first_difference<'o>(
     result: &str,
 ) -> Option<&'o Object> {
     let any = replacements.first().map(|(object, _)| *object);
-    let (format, Ok(documents)) = read(result) else {
+    let (syntax, Ok(documents)) = read(result) else {
         return any;
     };
-    if format != manifest.format || documents.len() != manifest.documents.len() {
+    if syntax != manifest.syntax || documents.len() != manifest.documents.len() {
         return any;
     }
     for (index, (old, new)) in manifest.documents.iter().zip(&documents).enumerate() {

@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
-use super::fields::{FieldError, Fields, Located, is_word};
+use super::fields::{FieldError, Fields, is_word};
 use crate::{
-    talk::failure::Explain,
+    source::Located,
     yaml::{
         resolve::{Plain, plain},
         tree::{NodeId, NodeKind, Style, Tree},
@@ -20,7 +20,7 @@ use crate::{
 const MAX_DEPTH: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Secret,
     SealedSecret,
     Other,
@@ -28,22 +28,22 @@ pub(crate) enum Kind {
 
 /// Where in its document an object stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
+pub enum Slot {
     /// It is the document.
     Document,
     /// It is an item of a List.
     Item,
 }
 
-pub(crate) struct Object {
-    pub(crate) document: usize,
-    pub(crate) node: NodeId,
-    pub(crate) kind: Kind,
-    pub(crate) slot: Slot,
+pub struct Object {
+    pub document: usize,
+    pub node: NodeId,
+    pub kind: Kind,
+    pub slot: Slot,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FindError {
+pub enum FindError {
     #[error(transparent)]
     Field(#[from] FieldError),
     #[error("this isn't a Kubernetes object")]
@@ -66,8 +66,9 @@ pub(crate) enum FindError {
     TooDeep,
 }
 
-impl Explain for FindError {
-    fn hint(&self) -> Option<String> {
+impl FindError {
+    /// What to try.
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Field(error) => error.hint(),
             Self::NotObject | Self::Untyped(_) => {

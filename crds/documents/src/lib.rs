@@ -1,0 +1,17 @@
+//! Kubernetes objects in YAML and JSON, for every program here: text to objects and back.
+//!
+//! ```text
+//! source ──► yaml ──► manifest ──► find, fields, decode ──► what an object says
+//! a text     trees    its objects  splice, edit         ──► the text with some of them changed
+//! ```
+//!
+//! There is one dialect, kubectl's: what a document means is what kubectl would send to the API server. Nothing here
+//! knows the command line, a cluster or a directory.
+//!
+//! Invariants: this crate has no input or output and no clock. Nothing is built from a text that is out of bounds.
+//! No error repeats a value of a document, and text that may hold one is wiped.
+
+pub mod limits;
+pub mod manifest;
+pub mod source;
+pub mod yaml;
