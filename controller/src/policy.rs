@@ -37,7 +37,7 @@ impl Default for Policy {
     /// its objects are there already, and sealed-secrets opens them.
     fn default() -> Self {
         Self {
-            scopes: [Scope::Strict, Scope::NamespaceWide].into(),
+            scopes: Scope::ALL.into_iter().filter(|scope| scope.binds_namespace()).collect(),
             bitnami_scopes: Scope::ALL.into(),
             branching: Branching::Refused,
             types: BTreeSet::new(),

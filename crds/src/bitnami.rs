@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! scope:          annotations of the SealedSecret itself: cluster-wide "true" before namespace-wide "true", else strict
+//!                                                                                                 (claim)
 //! label:          strict "<namespace>/<name>", namespace-wide "<namespace>", cluster-wide ""     (label)
 //! encryptedData:  item name → base64(sealed value)                                                (item)
 //! data:           base64(sealed value) of a whole Secret as JSON; deprecated, no encryptedData beside it (whole)
@@ -15,6 +16,7 @@
 //! Not the manifest's schema ([`crate::resources::bitnami`]) and not policy. Invariant: what the verb [`seal_item`]
 //! makes, the peer and [`Sealed::unseal`](crate::Sealed::unseal) open, under the same label only.
 
+mod claim;
 mod item;
 mod label;
 mod object;
@@ -25,6 +27,7 @@ mod tests;
 mod trial;
 mod whole;
 
+pub use claim::{claimed_scope, scope_annotations, scope_of_annotation};
 pub use label::Label;
 pub use object::{BitnamiSealed, Opened};
-pub use seal::{scope_annotation, seal_item};
+pub use seal::seal_item;

@@ -1,6 +1,10 @@
 //! Where a Secret belongs ([`Place`]), how firmly it is tied there ([`Scope`]), and the part of the place
 //! that is sealed in ([`Binding`]).
 //!
+//! `Scope::row` is the one table of scopes. A new scope is a variant, a place in [`Scope::ALL`] and a row; the rest of
+//! the tree asks a scope what it binds and never compares it with another. Only the label of the peer's format
+//! ([`crate::bitnami::Label`]) is decided there, for each scope anew: two scopes must not share a label.
+//!
 //! Not a policy: which scopes a controller opens is its own flag. Invariant: a [`Binding`] holds exactly
 //! the names its scope binds, so two bindings are equal exactly when one may be opened in place of the
 //! other.
@@ -12,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::names::{Name, Namespace};
+use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE};
 
 /// How firmly a SealedSecret is tied to its place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -26,17 +31,62 @@ pub enum Scope {
     ClusterWide,
 }
 
+/// What the programs know of a scope.
+struct Row {
+    word: &'static str,
+    binds_namespace: bool,
+    binds_name: bool,
+    bitnami_annotation: Option<&'static str>,
+}
+
 impl Scope {
     /// All scopes, from the firmest to the loosest.
     pub const ALL: [Self; 3] = [Self::Strict, Self::NamespaceWide, Self::ClusterWide];
 
-    /// `strict`, `namespace-wide` or `cluster-wide`: the form in manifests, flags and envelopes.
-    pub fn as_str(self) -> &'static str {
+    /// The table of scopes.
+    const fn row(self) -> Row {
         match self {
-            Self::Strict => "strict",
-            Self::NamespaceWide => "namespace-wide",
-            Self::ClusterWide => "cluster-wide",
+            Self::Strict => {
+                Row { word: "strict", binds_namespace: true, binds_name: true, bitnami_annotation: None }
+            }
+            Self::NamespaceWide => Row {
+                word: "namespace-wide",
+                binds_namespace: true,
+                binds_name: false,
+                bitnami_annotation: Some(NAMESPACE_WIDE),
+            },
+            Self::ClusterWide => Row {
+                word: "cluster-wide",
+                binds_namespace: false,
+                binds_name: false,
+                bitnami_annotation: Some(CLUSTER_WIDE),
+            },
         }
+    }
+
+    /// The form in manifests, flags and envelopes: `strict`, for one.
+    pub const fn as_str(self) -> &'static str {
+        self.row().word
+    }
+
+    /// Whether the namespace is sealed in.
+    pub const fn binds_namespace(self) -> bool {
+        self.row().binds_namespace
+    }
+
+    /// Whether the name is sealed in.
+    pub const fn binds_name(self) -> bool {
+        self.row().binds_name
+    }
+
+    /// The annotation that claims this scope in the peer's format, with the value `"true"`. The default scope has none.
+    pub const fn bitnami_annotation(self) -> Option<&'static str> {
+        self.row().bitnami_annotation
+    }
+
+    /// The words of all scopes, for people: `strict, namespace-wide, cluster-wide`.
+    pub fn list() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
     }
 }
 
@@ -48,7 +98,7 @@ impl fmt::Display for Scope {
 
 /// Text that is not a scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("scope \"{}\" is not one of strict, namespace-wide, cluster-wide", seal_foreign::word(.0))]
+#[error("scope \"{}\" is not one of {}", seal_foreign::word(.0), Scope::list())]
 pub struct ParseScopeError(String);
 
 impl FromStr for Scope {
@@ -85,8 +135,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The part of a place that a scope seals in: everything for strict, the namespace for namespace-wide,
-/// nothing for cluster-wide.
+/// The part of a place that a scope seals in: namespace and name, one of them, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     scope: Scope,
@@ -99,16 +148,15 @@ impl Binding {
     pub fn new(scope: Scope, place: &Place) -> Self {
         Self {
             scope,
-            namespace: (scope != Scope::ClusterWide).then(|| place.namespace.clone()),
-            name: (scope == Scope::Strict).then(|| place.name.clone()),
+            namespace: scope.binds_namespace().then(|| place.namespace.clone()),
+            name: scope.binds_name().then(|| place.name.clone()),
         }
     }
 
     /// A binding from its parts as an envelope holds them, or `None` where a part that the scope binds is
     /// missing, or one that it doesn't bind is present.
     pub fn from_parts(scope: Scope, namespace: Option<Namespace>, name: Option<Name>) -> Option<Self> {
-        let fits = namespace.is_some() == (scope != Scope::ClusterWide)
-            && name.is_some() == (scope == Scope::Strict);
+        let fits = namespace.is_some() == scope.binds_namespace() && name.is_some() == scope.binds_name();
         fits.then_some(Self { scope, namespace, name })
     }
 
@@ -117,12 +165,12 @@ impl Binding {
         self.scope
     }
 
-    /// The namespace, unless the scope is cluster-wide.
+    /// The namespace, where the scope binds it.
     pub fn namespace(&self) -> Option<&Namespace> {
         self.namespace.as_ref()
     }
 
-    /// The name, only where the scope is strict.
+    /// The name, where the scope binds it.
     pub fn name(&self) -> Option<&Name> {
         self.name.as_ref()
     }
@@ -134,7 +182,8 @@ impl fmt::Display for Binding {
         match (&self.namespace, &self.name) {
             (Some(namespace), Some(name)) => write!(f, "{namespace}/{name}"),
             (Some(namespace), None) => write!(f, "namespace {namespace}"),
-            _ => f.write_str("any namespace"),
+            (None, Some(name)) => write!(f, "{name} in any namespace"),
+            (None, None) => f.write_str("any namespace"),
         }
     }
 }
@@ -153,7 +202,17 @@ mod tests {
             assert_eq!(scope.to_string().parse(), Ok(scope));
             assert_eq!(serde_json::to_value(scope).unwrap(), scope.as_str());
         }
+        assert!(Scope::ALL.is_sorted(), "from the firmest to the loosest");
         assert!("Strict".parse::<Scope>().is_err());
+    }
+
+    #[test]
+    fn the_list_of_scopes_has_every_scope_of_the_type() {
+        let schema = serde_json::to_string(&schemars::schema_for!(Scope)).unwrap();
+        let words = Scope::ALL.map(|scope| format!("\"{scope}\""));
+        assert!(words.iter().all(|word| schema.contains(word)), "{schema}");
+        let values = schema.matches("\"const\"").count();
+        assert_eq!(values, Scope::ALL.len(), "{schema}");
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use seal_crds::bitnami::scope_annotation;
 use seal_crds::resources::bitnami::{
     API_VERSION, CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, SKIP_SET_OWNER_REFERENCES,
 };
@@ -160,7 +159,7 @@ impl Case {
     /// The SealedSecret with this spec.
     pub(crate) fn around(&self, namespace: &str, scope: Scope, spec: &Value) -> Value {
         let annotations: Strings =
-            scope_annotation(scope).map(|key| (key.to_owned(), "true".to_owned())).into_iter().collect();
+            scope.bitnami_annotation().map(|key| (key.to_owned(), "true".to_owned())).into_iter().collect();
         json!({
             "apiVersion": API_VERSION, "kind": "SealedSecret", "spec": spec,
             "metadata": {"namespace": namespace, "name": self.name, "annotations": annotations},
@@ -170,7 +169,7 @@ impl Case {
     /// The annotations of the Secret as its author writes it, with the scope's.
     pub(crate) fn annotations_for(&self, scope: Scope) -> Strings {
         let mut annotations = self.annotations.clone();
-        annotations.extend(scope_annotation(scope).map(|key| (key.to_owned(), "true".to_owned())));
+        annotations.extend(scope.bitnami_annotation().map(|key| (key.to_owned(), "true".to_owned())));
         annotations
     }
 

@@ -5,7 +5,7 @@ mod collect;
 
 use std::collections::BTreeMap;
 
-use seal_crds::{Scope, secret::OPAQUE};
+use seal_crds::secret::OPAQUE;
 use seal_documents::manifest::Look;
 
 use crate::{
@@ -49,7 +49,7 @@ impl Explain for CreateError {
 
 pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     choose::check(&args.sealing)?;
-    if args.sealing.namespace.is_none() && args.sealing.scope != Scope::ClusterWide {
+    if args.sealing.namespace.is_none() && args.sealing.scope.binds_namespace() {
         return Err(CreateError::WithoutNamespace.into());
     }
     let (labels, annotations) = collect::metadata(&args)?;

@@ -223,8 +223,7 @@ fn rewrite(
 /// the native ones are there.
 fn refused_by_default<'d>(migrated: impl Iterator<Item = &'d Migrated>) -> Option<String> {
     const NAMED: usize = 3;
-    let wide =
-        migrated.map(|migrated| &migrated.summary).filter(|summary| summary.scope == Scope::ClusterWide);
+    let wide = migrated.map(|migrated| &migrated.summary).filter(|summary| !summary.scope.binds_namespace());
     let wide: Vec<String> = wide.map(|summary| summary.object_name.to_string()).collect();
     let named = wide.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     let more = match wide.len().checked_sub(NAMED) {
@@ -234,9 +233,9 @@ fn refused_by_default<'d>(migrated: impl Iterator<Item = &'d Migrated>) -> Optio
     (!wide.is_empty()).then(|| {
         format!(
             "{} cluster-wide, which a controller refuses in the native format unless it is started with \
-             --allowed-scopes=strict,namespace-wide,cluster-wide: {named}{more}; keep the old objects in the cluster \
-             until they say Superseded",
-            count(wide.len(), "SealedSecret", "is", "are")
+             --allowed-scopes={}: {named}{more}; keep the old objects in the cluster until they say Superseded",
+            count(wide.len(), "SealedSecret", "is", "are"),
+            Scope::ALL.map(Scope::as_str).join(",")
         )
     })
 }

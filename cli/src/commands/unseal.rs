@@ -8,10 +8,8 @@ mod render;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use seal_crds::{
-    Format, ItemName, Namespace, Place, Plaintext, Scope, Sealed, Shape, UnsealError, Unsealed,
-    bitnami::{BitnamiSealed, scope_annotation},
-    keys::Keyring,
-    native::NativeSealed,
+    Format, ItemName, Namespace, Place, Plaintext, Sealed, Shape, UnsealError, Unsealed,
+    bitnami::BitnamiSealed, keys::Keyring, native::NativeSealed,
 };
 use seal_documents::{
     manifest::{Kind, Manifest, Object, Syntax},
@@ -69,7 +67,7 @@ impl Explain for UnsealCommandError {
 /// A Secret in the clear. Without `Debug`.
 struct OpenedSecret {
     place: Place,
-    /// The place's, unless the manifest leaves it open (cluster-wide only).
+    /// The place's, unless the manifest leaves it open, which it may where the scope doesn't bind it.
     namespace: Option<Namespace>,
     shape: Shape,
     unsealed: Unsealed,
@@ -132,7 +130,7 @@ fn open(
         match sealed::format(manifest, object)? {
             Format::Native => {
                 let spec = manifest.spec(object)?;
-                let is_open = spec.scope == Scope::ClusterWide;
+                let is_open = !spec.scope.binds_namespace();
                 let object_name = sealed::object_name(manifest, object, args.namespace.as_ref(), is_open)?;
                 // Whether a type may be made by a controller is its policy; here somebody
                 // has the key and wants the values.
@@ -190,7 +188,7 @@ fn warn_of_rendered(opened: &OpenedSecret) {
 /// What to try where an object of the peer's opens as another scope than its annotations claim.
 fn other_scope(sealed: &BitnamiSealed, keys: &Keyring) -> Option<String> {
     let scope = sealed.open_under(sealed.scopes().skip(1), keys).ok()?.scope;
-    let change = match scope_annotation(scope) {
+    let change = match scope.bitnami_annotation() {
         Some(annotation) => format!("set {annotation}: \"true\" in its annotations"),
         None => "remove the annotation that says another".to_owned(),
     };

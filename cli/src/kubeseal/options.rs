@@ -42,7 +42,7 @@ impl Options {
     pub(super) fn new(values: &Values) -> Result<Self, KubesealError> {
         let path = |name: &str| values.text(name).map(PathBuf::from);
         let default = Service::default();
-        let scope = values.text("scope").and_then(|scope| scope.parse().ok());
+        let scope = values.text("scope").and_then(|scope| scope.parse::<Scope>().ok());
         let input = path("secret-file");
         let mut output = path("sealed-secret-file");
         // The one thing that is done in place.
@@ -67,7 +67,8 @@ impl Options {
             merge_into: path("merge-into"),
             name: values.text("name"),
             namespace: values.text("namespace"),
-            scope: scope.filter(|scope| *scope != Scope::Strict),
+            // To the peer the default is no choice, even where it was typed.
+            scope: scope.filter(|scope| *scope != Scope::default()),
             from_file: values.texts("from-file"),
             private_keys: values.texts("recovery-private-key"),
             may_be_empty: values.is_set("allow-empty-data"),

@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing is printed but the sealed value, without a line break behind it.
 
-use seal_crds::{Scope, bitnami::Label, keys::Certificate};
+use seal_crds::{bitnami::Label, keys::Certificate};
 
 use super::{failure::KubesealError, namespace, options::Options, seal::warn_of_names};
 use crate::{
@@ -12,14 +12,14 @@ use crate::{
 
 /// The value of the one file or of standard input, sealed.
 pub(super) fn raw(options: &Options, certificate: &Certificate) -> Result<String, Failure> {
-    let scope = options.scope.unwrap_or(Scope::Strict);
+    let scope = options.scope.unwrap_or_default();
     let name = options.name.as_deref().unwrap_or_default();
     let mut namespace = String::new();
-    if scope != Scope::ClusterWide {
+    if scope.binds_namespace() {
         namespace = namespace::find(options.namespace.as_deref(), &options.access)?.namespace;
-        if name.is_empty() && scope == Scope::Strict {
-            return Err(KubesealError::RawWithoutName(scope).into());
-        }
+    }
+    if name.is_empty() && scope.binds_name() {
+        return Err(KubesealError::RawWithoutName(scope).into());
     }
     let value = match options.from_file.as_slice() {
         [] => {

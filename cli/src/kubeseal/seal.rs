@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use seal_crds::{
     ItemName, Name, NameError, Namespace, Plaintext, Scope,
-    bitnami::{Label, scope_annotation},
+    bitnami::{Label, claimed_scope, scope_annotations},
     keys::Certificate,
-    resources::bitnami::{API_VERSION, CLUSTER_WIDE, NAMESPACE_WIDE},
+    resources::bitnami::API_VERSION,
 };
 use seal_documents::source::{Source, Spot};
 
@@ -95,10 +95,8 @@ fn seal_one(
     if let Some(namespace) = overrides.namespace {
         set(&mut metadata, &OBJECT_META, "namespace", Node::text(namespace));
     }
-    let scope = options.scope.unwrap_or_else(|| match claimed(&metadata) {
-        Scope::Strict => overrides.scope.unwrap_or(Scope::Strict),
-        claimed => claimed,
-    });
+    let claimed = Some(claimed(&metadata)).filter(|scope| *scope != Scope::default());
+    let scope = options.scope.or(claimed).or(overrides.scope).unwrap_or_default();
     claim(&mut metadata, scope, options.scope.is_some() || overrides.scope.is_some());
     let namespace = target_namespace(options, &metadata, scope)?;
     set(&mut metadata, &OBJECT_META, "namespace", Node::text(namespace.as_str()));
@@ -155,7 +153,7 @@ fn items(secret: &mut Node) -> Result<BTreeMap<ItemName, Plaintext>, KubesealErr
 /// The namespace that goes with the scope: the Secret's own, or the one for Secrets that have none.
 fn target_namespace(options: &Options, metadata: &Node, scope: Scope) -> Result<String, KubesealError> {
     let own = metadata.text_at("namespace").to_owned();
-    if scope == Scope::ClusterWide {
+    if !scope.binds_namespace() {
         return Ok(own);
     }
     match namespace::find(options.namespace.as_deref(), &options.access) {
@@ -180,13 +178,7 @@ pub(super) fn warn_of_names(namespace: &str, name: &str, spot: Option<&Spot>) {
 
 /// The scope that an object's annotations claim.
 pub(super) fn claimed(metadata: &Node) -> Scope {
-    let says =
-        |key| strings(metadata.get("annotations")).any(|(known, value)| known == key && value == "true");
-    match (says(CLUSTER_WIDE), says(NAMESPACE_WIDE)) {
-        (true, _) => Scope::ClusterWide,
-        (false, true) => Scope::NamespaceWide,
-        (false, false) => Scope::Strict,
-    }
+    claimed_scope(strings(metadata.get("annotations")))
 }
 
 /// Has the annotations claim the scope, and no other where `alone`.
@@ -194,8 +186,8 @@ fn claim(metadata: &mut Node, scope: Scope, alone: bool) {
     if !alone {
         return;
     }
-    without_annotations(metadata, &[CLUSTER_WIDE, NAMESPACE_WIDE]);
-    if let Some(annotation) = scope_annotation(scope) {
+    without_annotations(metadata, &scope_annotations().collect::<Vec<_>>());
+    if let Some(annotation) = scope.bitnami_annotation() {
         let mut annotations = metadata.take("annotations").unwrap_or(Node::Map(Vec::new()));
         let entries = annotations.map_mut();
         entries.push((annotation.to_owned(), Node::text("true")));

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::{
     ItemName, NameError, Plaintext, Scope,
-    bitnami::Opened,
+    bitnami::{Opened, claimed_scope, scope_annotations},
     keys::{Fingerprint, Keyring},
     native::{Item, NamedRecipient},
     resources::{API_VERSION, bitnami},
@@ -29,7 +29,7 @@ use seal_documents::{
 use crate::{
     objects::{
         name::ObjectName,
-        sealed::{self, OpenError, Public},
+        sealed::{OpenError, Public},
         sealing,
     },
     talk::failure::{Explain, Failure},
@@ -171,7 +171,7 @@ impl Draft<'_, '_> {
     }
 
     fn warn_of_scope(&mut self, annotations: &BTreeMap<String, String>, scope: Scope) {
-        let claimed = sealed::claimed_scope(annotations);
+        let claimed = claimed_scope(annotations);
         if claimed != scope {
             let what = format!(
                 "the annotations claim scope {claimed}, but it was sealed with scope {scope}, which it keeps"
@@ -267,10 +267,8 @@ impl Draft<'_, '_> {
         };
         let Some((key, annotations)) = entry_of(metadata, "annotations") else { return Vec::new() };
         let all = self.tree.mapping(annotations).unwrap_or_default().len();
-        let marks: Vec<NodeId> = [bitnami::CLUSTER_WIDE, bitnami::NAMESPACE_WIDE]
-            .into_iter()
-            .filter_map(|mark| Some(entry_of(annotations, mark)?.0))
-            .collect();
+        let marks: Vec<NodeId> =
+            scope_annotations().filter_map(|mark| Some(entry_of(annotations, mark)?.0)).collect();
         match marks.len() {
             0 => Vec::new(),
             found if found == all => vec![(metadata, vec![key])],

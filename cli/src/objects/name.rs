@@ -4,7 +4,7 @@ use std::fmt;
 
 use seal_crds::{Name, Namespace, Place};
 
-/// The namespace and name of a Secret and its SealedSecret. Only a cluster-wide SealedSecret may leave the namespace open.
+/// The namespace and name of a Secret and its SealedSecret. The namespace may be open only if the scope doesn't bind it.
 #[derive(Clone)]
 pub(crate) struct ObjectName {
     pub(crate) namespace: Option<Namespace>,
@@ -12,8 +12,7 @@ pub(crate) struct ObjectName {
 }
 
 impl ObjectName {
-    /// The place to seal for, or to open at. If the namespace is open, the scope is cluster-wide, which binds no namespace,
-    /// so this takes any.
+    /// The place to seal for, or to open at. If the namespace is open, the scope doesn't bind it, so this takes any.
     pub(crate) fn to_place(&self) -> Place {
         let any = || "default".parse().expect("default is a namespace");
         Place { namespace: self.namespace.clone().unwrap_or_else(any), name: self.name.clone() }

@@ -8,8 +8,8 @@ mod name;
 use std::collections::BTreeMap;
 
 use seal_crds::{
-    Format, Namespace, Place, Scope, UnsealError,
-    bitnami::BitnamiSealed,
+    Format, Namespace, Place, UnsealError,
+    bitnami::{BitnamiSealed, claimed_scope},
     resources::{self, bitnami},
     secret::REFUSED_TYPES,
 };
@@ -118,19 +118,9 @@ pub(crate) fn bitnami(
 ) -> Result<Public, Failure> {
     let spec = manifest.bitnami_spec(object)?;
     let annotations = manifest.annotations(object)?;
-    let may_be_open = claimed_scope(&annotations) == Scope::ClusterWide;
+    let may_be_open = !claimed_scope(&annotations).binds_namespace();
     let object_name = object_name(manifest, object, flag, may_be_open)?;
     Ok(Public { object_name, annotations, spec })
-}
-
-/// The scope that annotations claim, as the peer reads them.
-pub(crate) fn claimed_scope(annotations: &BTreeMap<String, String>) -> Scope {
-    let says = |key| annotations.get(key).is_some_and(|value| value == "true");
-    match (says(bitnami::CLUSTER_WIDE), says(bitnami::NAMESPACE_WIDE)) {
-        (true, _) => Scope::ClusterWide,
-        (false, true) => Scope::NamespaceWide,
-        (false, false) => Scope::Strict,
-    }
 }
 
 impl Public {

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// It did what was asked.
     Done = 0,
-    /// It looked, and found what it was asked to look for.
+    /// It looked, and found what it was asked to look for. Reserved: no command looks for anything yet, and none may use
+    /// the number for something else.
     Findings = 1,
     /// It was asked for something that makes no sense; nothing was done.
     Usage = 2,
@@ -22,7 +23,7 @@ impl Exit {
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Findings => "findings: what was looked for is there",
+            Self::Findings => "reserved for findings; no command ends with it yet",
             Self::Usage => "usage: the command makes no sense as typed",
             Self::Failure => "failure: it could not be done, and nothing was written",
         }

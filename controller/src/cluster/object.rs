@@ -10,7 +10,8 @@ use std::borrow::Cow;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::DynamicResourceScope;
-use seal_crds::resources::{Group, SealedSecretStatus, bitnami};
+use seal_crds::bitnami::scope_annotations;
+use seal_crds::resources::{Group, SealedSecretStatus};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -19,8 +20,6 @@ use super::text::Text;
 
 /// Flux's request to look at an object now.
 pub(super) const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
-/// All annotations of a SealedSecret that are read.
-const ANNOTATIONS: [&str; 3] = [bitnami::CLUSTER_WIDE, bitnami::NAMESPACE_WIDE, REQUESTED_AT];
 /// In bytes. What this controller writes is far shorter; what is longer is somebody's who wants memory.
 const MAX_STATUS: usize = 256 << 10;
 
@@ -58,8 +57,10 @@ fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SealedS
         .and_then(|text| serde_json::from_str(text).ok()))
 }
 
+/// Metadata with the annotations of a SealedSecret that are read, and no others.
 fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
-    metadata::of_object(deserializer, &ANNOTATIONS)
+    let annotations: Vec<_> = scope_annotations().chain([REQUESTED_AT]).collect();
+    metadata::of_object(deserializer, &annotations)
 }
 
 impl Resource for Object {

@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
-use seal_crds::bitnami::{BitnamiSealed, scope_annotation, seal_item};
+use seal_crds::bitnami::{BitnamiSealed, scope_annotations, seal_item};
 use seal_crds::keys::{Keyring, RsaPublicKey};
-use seal_crds::resources::bitnami::{API_VERSION, CLUSTER_WIDE, NAMESPACE_WIDE, SealedSecretSpec};
+use seal_crds::resources::bitnami::{API_VERSION, SealedSecretSpec};
 use seal_crds::resources::{SEALED_SECRET, SpecError};
 use seal_crds::{Binding, Name, NameError, Place, Scope, Sealed, Shape, UnsealError};
 use serde::Deserialize;
@@ -92,8 +92,8 @@ impl From<UnsealError> for PostedError {
 pub(super) struct Posted {
     object: Value,
     sealed: BitnamiSealed,
-    /// Whether it says its namespace. What doesn't would be applied to any, so only a cluster-wide one can be
-    /// judged.
+    /// Whether it says its namespace. What doesn't would be applied to any, so it can be judged only under a scope that
+    /// doesn't bind the namespace.
     is_placed: bool,
     /// A name that no cluster takes, while kubeseal seals for it; `sealed` has another in its place.
     misnamed: Option<NameError>,
@@ -128,7 +128,7 @@ impl Posted {
         let is_placed = namespace.is_some();
         let (name, misnamed) = name(&metadata.name.unwrap_or_default()).map_err(PostedError::WrongName)?;
         let place = Place {
-            // Of a cluster-wide object it isn't bound, and no other is judged without one.
+            // Where it is bound, an object without one isn't judged.
             namespace: namespace.as_deref().unwrap_or("default").parse().map_err(PostedError::WrongName)?,
             name,
         };
@@ -213,7 +213,7 @@ impl Posted {
     }
 
     fn require_place(&self, scope: Scope) -> Result<(), Failure> {
-        if self.is_placed || scope == Scope::ClusterWide {
+        if self.is_placed || !scope.binds_namespace() {
             return Ok(());
         }
         Err(Failure::permanent(
@@ -256,10 +256,10 @@ fn child<'m>(parent: &'m mut Map<String, Value>, field: &str) -> &'m mut Map<Str
 /// Makes the annotations say this scope and no other.
 fn mark(metadata: &mut Map<String, Value>, scope: Scope) {
     let annotations = child(metadata, "annotations");
-    for key in [CLUSTER_WIDE, NAMESPACE_WIDE, LAST_APPLIED] {
+    for key in scope_annotations().chain([LAST_APPLIED]) {
         annotations.remove(key);
     }
-    if let Some(key) = scope_annotation(scope) {
+    if let Some(key) = scope.bitnami_annotation() {
         annotations.insert(key.to_owned(), "true".into());
     }
     if annotations.is_empty() {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::claim::claimed_scope;
 use super::item::SealedItem;
 use super::label::Label;
 use super::template::TemplateData;
@@ -17,7 +18,7 @@ use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
 use crate::keys::{Fingerprint, Keyring, RsaPrivateKey};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
-use crate::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec};
+use crate::resources::bitnami::{SKIP_SET_OWNER_REFERENCES, SealedSecretSpec};
 use crate::scope::{Binding, Place, Scope};
 use crate::secret;
 use seal_go::template::Branching;
@@ -275,16 +276,6 @@ impl Sealed for BitnamiSealed {
         data.retain(|name, _| !self.template.omits(name));
         data.extend(rendered);
         Ok(Unsealed { data, opened_by })
-    }
-}
-
-/// What the annotations of the SealedSecret say, read as the peer reads them.
-fn claimed_scope(annotations: &BTreeMap<String, String>) -> Scope {
-    let says = |key: &str| annotations.get(key).is_some_and(|value| value == "true");
-    match (says(CLUSTER_WIDE), says(NAMESPACE_WIDE)) {
-        (true, _) => Scope::ClusterWide,
-        (false, true) => Scope::NamespaceWide,
-        (false, false) => Scope::Strict,
     }
 }
 

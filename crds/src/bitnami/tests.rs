@@ -65,7 +65,7 @@ struct Object {
 
 impl Object {
     fn new(scope: Scope) -> Self {
-        let annotation = scope_annotation(scope).map(|key| (key.to_owned(), "true".to_owned()));
+        let annotation = scope.bitnami_annotation().map(|key| (key.to_owned(), "true".to_owned()));
         Self {
             binding: Binding::new(scope, &place("prod/db")),
             sealed_to: RSA_2048,

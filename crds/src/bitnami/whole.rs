@@ -12,14 +12,15 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::claim::scope_of_annotation;
 use crate::format::{Shape, UnsealError};
 use crate::names::{ItemName, Name};
 use crate::plaintext::Plaintext;
-use crate::resources::bitnami::{CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, SKIP_SET_OWNER_REFERENCES};
+use crate::resources::bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
 use crate::secret::{self, Metadata};
 
-/// The annotations that the peer puts on Secrets or reads there.
-const OWN: [&str; 5] = [CLUSTER_WIDE, NAMESPACE_WIDE, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
+/// The annotations that the peer puts on Secrets or reads there, beside those of scopes.
+const OWN: [&str; 3] = [MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
 /// Bytes of the value of one of them, at most; "true" has four.
 const MAX_OWN: usize = 63;
 
@@ -43,7 +44,9 @@ pub(super) fn shape(
     secret::check_keys(type_, &keys)?;
     // The annotations that the peer knows: on the Secret they permit it to be adopted, by the object that put them
     // there.
-    let is_own = |key: &str, value: &str| OWN.contains(&key) && value.len() <= MAX_OWN;
+    let is_own = |key: &str, value: &str| {
+        (OWN.contains(&key) || scope_of_annotation(key).is_some()) && value.len() <= MAX_OWN
+    };
     let metadata = Metadata::sort(labels, annotations, is_own)?;
     Ok(Shape { type_: type_.to_owned(), immutable, keys, ..Shape::of(metadata) })
 }

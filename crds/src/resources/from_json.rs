@@ -20,7 +20,7 @@ pub enum SpecError {
     #[error("has a field that this version doesn't know")]
     UnknownField,
     /// The scope is none.
-    #[error("has a scope that is not one of strict, namespace-wide, cluster-wide")]
+    #[error("has a scope that is not one of {}", Scope::list())]
     UnknownScope,
     /// Something is of the wrong type.
     #[error("isn't that of a SealedSecret")]

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the key is the one in the contract's test data, so no test waits for a key to be made.
 
-use seal_crds::bitnami::{scope_annotation, seal_item};
+use seal_crds::bitnami::seal_item;
 use seal_crds::keys::Certificate;
 use seal_crds::{Binding, Place, Scope};
 use seal_tests::controller::Controller;
@@ -131,7 +131,7 @@ impl Sealing<'_> {
     /// Sets another scope than strict, for the items that follow.
     pub(crate) fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
-        if let Some(annotation) = scope_annotation(scope) {
+        if let Some(annotation) = scope.bitnami_annotation() {
             self.manifest["metadata"]["annotations"][annotation] = json!("true");
         }
         self

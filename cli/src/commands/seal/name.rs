@@ -69,8 +69,7 @@ impl Wanted<'_> {
                 return Err(Located { error, at: places.namespace });
             }
             (Some(namespace), _) | (None, Some(namespace)) => Some(namespace.clone()),
-            // The one scope that doesn't bind it.
-            (None, None) if self.scope == Scope::ClusterWide => None,
+            (None, None) if !self.scope.binds_namespace() => None,
             (None, None) => {
                 return Err(Located { error: NameChoiceError::NoNamespace, at: places.whole });
             }

@@ -5,6 +5,8 @@
 
 use std::num::{IntErrorKind, ParseIntError};
 
+use seal_crds::Scope;
+
 use super::parse_bool;
 
 /// What values a flag takes.
@@ -51,8 +53,8 @@ impl Kind {
             Self::Bool if parse_bool(value).is_none() => {
                 Err(format!("strconv.ParseBool: parsing {value:?}: invalid syntax"))
             }
-            Self::Scope if !matches!(value, "" | "strict" | "namespace-wide" | "cluster-wide") => {
-                Err("must be one of: strict, namespace-wide, cluster-wide".to_owned())
+            Self::Scope if !value.is_empty() && value.parse::<Scope>().is_err() => {
+                Err(format!("must be one of: {}", Scope::list()))
             }
             Self::Level => level(value).map(|_| ()),
             Self::Size => size(value),

@@ -18,6 +18,14 @@ fn the_table_is_sorted_and_has_each_name_once() {
 }
 
 #[test]
+fn the_help_of_scope_names_every_scope() {
+    let flag = FLAGS.iter().find(|flag| flag.name == "scope").unwrap();
+    for scope in seal_crds::Scope::ALL {
+        assert!(flag.about.contains(scope.as_str()), "{scope}");
+    }
+}
+
+#[test]
 fn a_value_stands_behind_an_equals_sign_or_a_space_or_the_letter() {
     for args in [&["--format", "yaml"][..], &["--format=yaml"], &["-o", "yaml"], &["-oyaml"], &["-o=yaml"]] {
         assert_eq!(read(args).unwrap().text("format").as_deref(), Some("yaml"), "{args:?}");

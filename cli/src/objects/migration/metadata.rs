@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 
 use seal_crds::{
     Shape,
+    bitnami::scope_of_annotation,
     resources::{
         Template, TemplateMetadata,
-        bitnami::{
-            CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec,
-        },
+        bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec},
     },
     secret::Mark,
 };
@@ -116,7 +115,7 @@ fn dropped(key: &str, value: &str) -> Option<Option<String>> {
     let mark = Mark::of(key)?;
     let is_set = value == "true";
     let why = match key {
-        CLUSTER_WIDE | NAMESPACE_WIDE => return Some(None),
+        _ if scope_of_annotation(key).is_some() => return Some(None),
         MANAGED | PATCH | SKIP_SET_OWNER_REFERENCES if !is_set => return Some(None),
         MANAGED => {
             "a Secret that the peer's controller made is taken over by its owner; for any other, annotate the Secret \

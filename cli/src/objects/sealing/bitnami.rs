@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use seal_crds::{
     Binding, Scope,
-    bitnami::{scope_annotation, seal_item},
+    bitnami::seal_item,
     keys::RsaPublicKey,
     resources::{SEALED_SECRET, bitnami::API_VERSION},
 };
@@ -30,7 +30,7 @@ pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSea
         .iter()
         .map(|(item, value)| (item.to_string(), seal_item(&sealer.key, &binding, value.expose())))
         .collect();
-    let mark = scope_annotation(sealer.scope).map(|key| (key.to_owned(), "true".to_owned()));
+    let mark = sealer.scope.bitnami_annotation().map(|key| (key.to_owned(), "true".to_owned()));
     let own: BTreeMap<String, String> = mark.into_iter().collect();
     let mut annotations = secret.annotations;
     annotations.extend(secret.peer_annotations);

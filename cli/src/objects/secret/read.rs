@@ -19,9 +19,10 @@ use base64::{
 };
 use seal_crds::{
     ItemName, NameError, Plaintext,
+    bitnami::scope_of_annotation,
     resources::{
         DIGEST_ANNOTATION,
-        bitnami::{CLUSTER_WIDE, MANAGED, NAMESPACE_WIDE, PATCH, SKIP_SET_OWNER_REFERENCES},
+        bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES},
     },
     secret::{Mark, OPAQUE, check_annotations, check_label},
 };
@@ -219,10 +220,9 @@ impl<'t> Reader<'t, '_> {
                 continue;
             }
             if let Some(mark) = Mark::of(field.key) {
-                let why = match field.key {
-                    CLUSTER_WIDE => "; the scope is set by --scope cluster-wide".to_owned(),
-                    NAMESPACE_WIDE => "; the scope is set by --scope namespace-wide".to_owned(),
-                    _ => format!(": {mark}"),
+                let why = match scope_of_annotation(field.key) {
+                    Some(scope) => format!("; the scope is set by --scope {scope}"),
+                    None => format!(": {mark}"),
                 };
                 self.warn(field.key_id, format!("{what} {} is left out{why}", field.key));
                 continue;

@@ -2,6 +2,7 @@
 
 use seal_crds::bitnami::Label;
 use seal_crds::keys::RsaPrivateKey;
+use seal_crds::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE};
 use seal_crds::{ItemName, Namespace};
 
 use super::*;
@@ -45,7 +46,7 @@ fn sealed_as(scope: Scope) -> Value {
 /// The same, with the annotations that its scope needs.
 fn sealed(scope: Scope) -> Value {
     let mut object = sealed_as(scope);
-    if let Some(key) = scope_annotation(scope) {
+    if let Some(key) = scope.bitnami_annotation() {
         object["metadata"]["annotations"] = json!({key: "true"});
     }
     object

@@ -3,7 +3,7 @@
 //! Not the format, which has tests of its own.
 
 use seal_crds::Binding;
-use seal_crds::bitnami::{scope_annotation, seal_item};
+use seal_crds::bitnami::seal_item;
 use seal_crds::keys::Certificate;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn commit_with(site: &Site, at: &str, scope: Scope, value: &str, templates: &Val
         "metadata": {"namespace": namespace, "name": name, "annotations": {}},
         "spec": {"encryptedData": {"password": sealed}, "template": {"data": templates}},
     });
-    if let Some(annotation) = scope_annotation(scope) {
+    if let Some(annotation) = scope.bitnami_annotation() {
         manifest["metadata"]["annotations"][annotation] = json!("true");
     }
     site.commit_text(&format!("{namespace}-{name}.json"), &manifest.to_string());
