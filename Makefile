@@ -44,6 +44,6 @@ control-plane: toolchain ## Run the tests' control plane until Ctrl-C, to try th
 	cargo run --locked --quiet -p seal-tests --bin control-plane
 
 .PHONY: generate
-generate: ## Write the CustomResourceDefinitions from the types
-	SEAL_UPDATE=1 cargo test --locked --quiet -p seal-crds definitions
+generate: ## Write the CustomResourceDefinitions and README's tables of reasons from the types
+	SEAL_UPDATE=1 cargo test --locked --quiet -p seal-crds --lib -- definitions reason
 	cp crds/*.yaml $(DEPLOYED_CRDS)/

@@ -128,7 +128,9 @@ fn encoded(opened: &Unsealed) -> BTreeMap<String, String> {
 fn refusal<T>(file: &str, verdict: Option<Result<T, UnsealError>>) -> Refusal {
     match verdict {
         None => Refusal { reason: "Unreadable".to_owned(), sentence: None },
-        Some(Err(error)) => Refusal { reason: error.reason().to_owned(), sentence: Some(error.to_string()) },
+        Some(Err(error)) => {
+            Refusal { reason: error.reason().as_str().to_owned(), sentence: Some(error.to_string()) }
+        }
         Some(Ok(_)) => panic!("{file} opens"),
     }
 }

@@ -7,43 +7,29 @@
 
 use std::fmt;
 
-use seal_crds::UnsealError;
 use seal_crds::resources::SpecError;
+use seal_crds::{Reason, UnsealError};
 
 /// A reconcile that didn't get through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// CamelCase, stable, for programs: the condition's reason, the Event's reason, the metric's label.
-    pub(crate) reason: &'static str,
+    /// For programs: the condition's reason, the Event's reason, the metric's label. It also says whether the failure
+    /// waits for somebody's change, or may pass by itself and is tried again, for ever, ever more slowly.
+    pub(crate) reason: Reason,
     /// One sentence for people: a lower-case fragment.
     pub(crate) message: String,
-    /// Whether it waits for somebody's change, or may pass by itself.
-    pub(crate) kind: FailureKind,
-}
-
-/// What to do about a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FailureKind {
-    /// Waits for a change of the object, the keys or the Secret; a retry could only fail again.
-    Permanent,
-    /// May pass by itself; is tried again, for ever, ever more slowly.
-    Transient,
 }
 
 impl Failure {
-    /// A failure that waits for somebody's change.
-    pub(crate) fn permanent(reason: &'static str, message: impl AsRef<str>) -> Self {
-        Self { reason, message: seal_foreign::message(message.as_ref()), kind: FailureKind::Permanent }
-    }
-
-    /// A failure that may pass by itself.
-    pub(crate) fn transient(reason: &'static str, message: impl AsRef<str>) -> Self {
-        Self { reason, message: seal_foreign::message(message.as_ref()), kind: FailureKind::Transient }
+    /// A failure of this reason, which is the reason of one.
+    pub(crate) fn new(reason: Reason, message: impl AsRef<str>) -> Self {
+        debug_assert!(reason.is_failure(), "{reason:?} tells a state or an event");
+        Self { reason, message: seal_foreign::message(message.as_ref()) }
     }
 
     /// Whether it waits for somebody's change.
     pub(crate) fn is_permanent(&self) -> bool {
-        self.kind == FailureKind::Permanent
+        self.reason.is_permanent()
     }
 }
 
@@ -55,14 +41,14 @@ impl fmt::Display for Failure {
 
 impl From<SpecError> for Failure {
     fn from(error: SpecError) -> Self {
-        Self::permanent("Malformed", format!("the spec {error}"))
+        Self::new(Reason::Malformed, format!("the spec {error}"))
     }
 }
 
 impl From<UnsealError> for Failure {
     /// Everything that can be wrong with an object waits for a change of it, or of the keys.
     fn from(error: UnsealError) -> Self {
-        Self::permanent(error.reason(), error.to_string())
+        Self::new(error.reason(), error.to_string())
     }
 }
 
@@ -79,8 +65,8 @@ mod tests {
         let name = hostile.clone();
         let error = Box::new(GoTemplateError::UnknownFunction { line: 1, name });
         for failure in [
-            Failure::permanent("A", &hostile),
-            Failure::transient("A", &hostile),
+            Failure::new(Reason::Malformed, &hostile),
+            Failure::new(Reason::ApiError, &hostile),
             UnsealError::GoTemplate { key: "a".parse().unwrap(), error }.into(),
             SpecError::MissingField(hostile).into(),
         ] {

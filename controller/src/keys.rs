@@ -20,11 +20,11 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource as _};
-use seal_crds::Namespace;
 use seal_crds::keys::{Fingerprint, Identity, Keyring, Recipient, RsaPrivateKey};
 use seal_crds::resources::{
     SEALING_KEY_LABEL, STATE_ANNOTATION, SealingKey, SealingKeySpec, SealingKeyStatus, find_condition,
 };
+use seal_crds::{Namespace, Reason};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -123,7 +123,7 @@ impl Keys {
                 }
             }
         }
-        Err(Failure::transient("Conflict", "somebody else changes the sealing keys again and again"))
+        Err(Failure::new(Reason::Conflict, "somebody else changes the sealing keys again and again"))
     }
 
     /// Secrets before SealingKeys, because what is kept of these depends on those. A key that is made in between isn't
@@ -160,7 +160,7 @@ impl Keys {
         // Parsed here: the client would log the text of an answer that doesn't fit. The parser's message may
         // quote it too.
         let list: KeySecretList = serde_json::from_str(&text).map_err(|_| {
-            Failure::transient("ApiError", "the API server's list of sealing keys can't be read")
+            Failure::new(Reason::ApiError, "the API server's list of sealing keys can't be read")
         })?;
         Ok(Found::new(list))
     }
@@ -252,7 +252,7 @@ impl Keys {
         );
         let event = Event {
             type_: EventType::Warning,
-            reason: "KeyAdded".to_owned(),
+            reason: Reason::KeyAdded.as_str().to_owned(),
             note: Some(note),
             action: "Publish".to_owned(),
             secondary: None,
@@ -411,8 +411,8 @@ fn unreadable(name: &str, found: &Found) -> Failure {
         Some((_, problem)) => problem.to_string(),
         None => format!("it has no label {SEALING_KEY_LABEL}"),
     };
-    Failure::transient(
-        "KeyUnreadable",
+    Failure::new(
+        Reason::KeyUnreadable,
         format!(
             "Secret {name} exists, but isn't a sealing key: {problem}; restore it from the backup, or give it another name"
         ),

@@ -92,8 +92,8 @@ impl Metrics {
     pub(crate) fn reconciled(&self, failure: Option<&Failure>) {
         let (result, reason) = match failure {
             None => ("ok", ""),
-            Some(failure) if failure.is_permanent() => ("permanent", failure.reason),
-            Some(failure) => ("transient", failure.reason),
+            Some(failure) if failure.is_permanent() => ("permanent", failure.reason.as_str()),
+            Some(failure) => ("transient", failure.reason.as_str()),
         };
         self.reconciles.get_or_create(&ReconcileLabels { result, reason }).inc();
     }
@@ -134,12 +134,14 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use seal_crds::Reason;
+
     use super::*;
 
     #[test]
     fn series_are_named_by_noun_and_unit() {
         let metrics = Metrics::default();
-        metrics.reconciled(Some(&Failure::permanent("WrongPlace", "x")));
+        metrics.reconciled(Some(&Failure::new(Reason::WrongPlace, "x")));
         metrics.healed();
         let text = metrics.to_text();
         for line in [

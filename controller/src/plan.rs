@@ -3,8 +3,8 @@
 //! Not the doing. Invariant: an object whose status says Ready for this generation, and whose Secret is in
 //! sync, is neither opened nor written; so a restart over unchanged objects costs no key operation.
 
-use seal_crds::Place;
 use seal_crds::resources::{ConditionStatus, GROUP, find_condition};
+use seal_crds::{Place, Reason};
 
 use crate::failure::Failure;
 use crate::store::{Last, State, Successor, Target, Write};
@@ -47,13 +47,10 @@ pub(crate) fn plan(place: &Place, last: &Last, target: Target) -> Result<Plan, F
     }
 }
 
-/// The reason of [`immutable`].
-pub(crate) const IMMUTABLE: &str = "ImmutableSecret";
-
 /// The failure for a Secret that can't become what the object says: the same whether it would have to.
 pub(crate) fn immutable(place: &Place) -> Failure {
-    Failure::permanent(
-        IMMUTABLE,
+    Failure::new(
+        Reason::ImmutableSecret,
         format!(
             "the target Secret is immutable, or its type would change; delete it, and {place} is made anew"
         ),
@@ -62,8 +59,8 @@ pub(crate) fn immutable(place: &Place) -> Failure {
 
 /// The failure for a Secret that belongs to somebody else.
 pub(crate) fn foreign(place: &Place) -> Failure {
-    Failure::permanent(
-        "ForeignSecret",
+    Failure::new(
+        Reason::ForeignSecret,
         format!(
             "Secret {place} exists and doesn't belong to this SealedSecret; delete it, or annotate it with \
              sealing.dev/adopt={} to have it taken over",
@@ -92,8 +89,8 @@ pub(crate) fn precedence(place: &Place, successor: Option<Successor>) -> Result<
 
 /// The failure for an object of the peer's format whose Secret a native one of the same name has taken over.
 pub(crate) fn superseded(place: &Place) -> Failure {
-    Failure::permanent(
-        "Superseded",
+    Failure::new(
+        Reason::Superseded,
         format!(
             "the SealedSecret of this name in {GROUP} has taken Secret {place} over; this one is no longer needed"
         ),
@@ -173,7 +170,7 @@ mod tests {
     fn the_native_object_goes_first_once_it_has_the_secret_and_not_before() {
         for taken_over in [Successor::Owns, Successor::Ready] {
             let failure = precedence(&place(), Some(taken_over)).unwrap_err();
-            assert!(failure.is_permanent() && failure.reason == "Superseded");
+            assert!(failure.is_permanent() && failure.reason == Reason::Superseded);
             assert_eq!(
                 failure.message,
                 "the SealedSecret of this name in sealing.dev has taken Secret prod/db over; this one is no longer needed"
@@ -190,7 +187,7 @@ mod tests {
     #[test]
     fn a_foreign_secret_is_never_written_without_its_permission() {
         let refused = plan(&place(), &last(2, true), Target::Foreign { adoptable: false }).unwrap_err();
-        assert_eq!(refused.reason, "ForeignSecret");
+        assert_eq!(refused.reason, Reason::ForeignSecret);
         assert!(refused.is_permanent() && refused.message.contains("sealing.dev/adopt=db"));
         let adopted = plan(&place(), &Last::default(), Target::Foreign { adoptable: true });
         assert_eq!(adopted, Ok(Plan::Write { write: Write::Adopt, heals: false }));

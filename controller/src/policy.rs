@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use seal_crds::{Format, Namespace, Place, Scope, Sealed};
+use seal_crds::{Format, Namespace, Place, Reason, Scope, Sealed};
 use seal_go::template::Branching;
 
 use crate::failure::Failure;
@@ -57,8 +57,8 @@ impl Policy {
         // Everybody with the public key can make SealedSecrets, and one beside the sealing keys could become a
         // Secret that the controller reads as a key.
         if self.refused_namespaces.contains(&place.namespace) {
-            return Err(Failure::permanent(
-                "NamespaceRefused",
+            return Err(Failure::new(
+                Reason::NamespaceRefused,
                 format!(
                     "namespace {} holds the controller's keys; SealedSecrets there are refused \
                      (--allow-own-namespace opens them)",
@@ -67,8 +67,8 @@ impl Policy {
             ));
         }
         match &self.namespaces {
-            Some(namespaces) if !namespaces.contains(&place.namespace) => Err(Failure::permanent(
-                "NamespaceRefused",
+            Some(namespaces) if !namespaces.contains(&place.namespace) => Err(Failure::new(
+                Reason::NamespaceRefused,
                 format!(
                     "namespace {} is not one this controller serves (--allow-namespace, --watch-namespace)",
                     place.namespace
@@ -92,8 +92,8 @@ impl Policy {
             return Ok(());
         }
         let allowed = scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
-        Err(Failure::permanent(
-            "ScopeRefused",
+        Err(Failure::new(
+            Reason::ScopeRefused,
             format!("scope {} is not opened here ({flag} is {allowed})", sealed.scope()),
         ))
     }
@@ -111,7 +111,7 @@ mod tests {
     fn the_namespace_with_the_keys_is_refused() {
         let policy =
             Policy { refused_namespaces: ["seal-system".parse().unwrap()].into(), ..Policy::default() };
-        assert_eq!(policy.admit_place(&place("seal-system")).unwrap_err().reason, "NamespaceRefused");
+        assert_eq!(policy.admit_place(&place("seal-system")).unwrap_err().reason, Reason::NamespaceRefused);
         assert_eq!(policy.admit_place(&place("prod")), Ok(()));
     }
 

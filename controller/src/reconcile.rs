@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use seal_crds::keys::Keyring;
 use seal_crds::resources::SealedSecretStatus;
-use seal_crds::{Sealed, UnsealError};
+use seal_crds::{Reason, Sealed, UnsealError};
 use tokio::sync::watch;
 
 use crate::backoff::Backoff;
@@ -66,7 +66,8 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
         Ok(Done::Opened { opened, healed }) => {
             if *healed {
                 let message = "the Secret had been changed or deleted, and is what it should be again";
-                let notice = Notice { warning: true, reason: "Healed", message: message.to_owned() };
+                let notice =
+                    Notice { warning: true, reason: Reason::Healed.as_str(), message: message.to_owned() };
                 tell(context, object, &notice).await;
                 context.metrics.healed();
             }
@@ -87,7 +88,7 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
     let failures: Vec<Failure> = outcome.err().into_iter().chain(reported.err()).collect();
     for failure in failures.iter().filter(|failure| !says(&last, failure)) {
         let then = if failure.is_permanent() { "refused" } else { "will try again" };
-        tracing::warn!(reason = failure.reason, %failure, place = place.as_ref().map(tracing::field::display), "{then}");
+        tracing::warn!(reason = failure.reason.as_str(), %failure, place = place.as_ref().map(tracing::field::display), "{then}");
     }
     if failures.iter().all(Failure::is_permanent) {
         context.backoff.passed(place.as_ref());
@@ -138,7 +139,7 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
 }
 
 fn contested() -> Failure {
-    Failure::transient("Contested", "somebody keeps changing the Secret back; it is left alone for a while")
+    Failure::new(Reason::Contested, "somebody keeps changing the Secret back; it is left alone for a while")
 }
 
 /// Off the async threads: what an object holds decides how long it takes, and a thread that computes answers nobody.
@@ -179,7 +180,7 @@ async fn apart<T: Send + 'static>(
 ) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
     // The task panicked, or the runtime is going down. The panic's message stays in the task.
-    done.map_err(|_| Failure::transient("Interrupted", interrupted))
+    done.map_err(|_| Failure::new(Reason::Interrupted, interrupted))
 }
 
 /// What is said of an object that wasn't opened.
@@ -200,7 +201,7 @@ async fn keep<S: Store>(
             return Err(contested());
         }
     }
-    publish(context, object, last, &status, Some(notes)).await
+    publish(context, object, last, &status, Ok(notes)).await
 }
 
 async fn report<S: Store>(
@@ -210,7 +211,7 @@ async fn report<S: Store>(
     outcome: Result<&Opened, &Failure>,
 ) -> Result<Reported, Failure> {
     let status = next_status(last, outcome, Timestamp::now());
-    publish(context, object, last, &status, outcome.ok().map(|opened| &opened.notes)).await
+    publish(context, object, last, &status, outcome.map(|opened| &opened.notes)).await
 }
 
 /// Writes a status that differs from the last, and tells people what is new in it.
@@ -219,7 +220,7 @@ async fn publish<S: Store>(
     object: &S::Object,
     last: &Last,
     status: &SealedSecretStatus,
-    notes: Option<&Notes>,
+    outcome: Result<&Notes, &Failure>,
 ) -> Result<Reported, Failure> {
     if last.status.as_ref() == Some(status) {
         return Ok(Reported::UpToDate);
@@ -227,11 +228,11 @@ async fn publish<S: Store>(
     if context.store.report(object, status).await? == Reported::Stale {
         return Ok(Reported::Stale);
     }
-    for notice in news(last, status, notes) {
+    for notice in news(last, status, outcome) {
         // A failure is logged by the reconcile, whether or not it could be published.
-        match notes {
-            Some(_) => tell(context, object, &notice).await,
-            None => context.store.notify(object, &notice).await,
+        match outcome {
+            Ok(_) => tell(context, object, &notice).await,
+            Err(_) => context.store.notify(object, &notice).await,
         }
     }
     Ok(Reported::UpToDate)

@@ -13,15 +13,13 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 use seal_crds::keys::Fingerprint;
+use seal_crds::reason::About;
 use seal_crds::resources::{Condition, ConditionStatus, SealedSecretStatus, SecretVersion, find_condition};
 use seal_crds::secret::LeftOut;
-use seal_crds::{Format, ItemName};
+use seal_crds::{Format, ItemName, Reason};
 
 use crate::failure::Failure;
 use crate::store::{Last, Notice};
-
-/// The reason of `Ready=True`.
-pub(crate) const IN_SYNC: &str = "InSync";
 
 /// What a reconcile that got through found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +80,10 @@ pub(crate) fn next_status(
     outcome: Result<&Opened, &Failure>,
     now: Timestamp,
 ) -> SealedSecretStatus {
-    let (reason, message) = match outcome {
-        Ok(opened) => (IN_SYNC, opened.notes.message()),
-        Err(failure) => (failure.reason, failure.message.clone()),
+    let reason = reason(outcome);
+    let message = match outcome {
+        Ok(opened) => opened.notes.message(),
+        Err(failure) => failure.message.clone(),
     };
     let message = message.as_str();
     let mut conditions = Vec::new();
@@ -111,6 +110,14 @@ pub(crate) fn next_status(
     }
 }
 
+/// The reason of the condition Ready.
+fn reason<T>(outcome: Result<T, &Failure>) -> Reason {
+    match outcome {
+        Ok(_) => Reason::InSync,
+        Err(failure) => failure.reason,
+    }
+}
+
 /// The status of an object that wasn't opened, because it was ready and still is, if there is anything else to say
 /// than before: other notes, or the echo of a request to look at it, for which Flux waits.
 pub(crate) fn kept_status(last: &Last, notes: &Notes) -> Option<SealedSecretStatus> {
@@ -125,7 +132,8 @@ pub(crate) fn kept_status(last: &Last, notes: &Notes) -> Option<SealedSecretStat
 
 /// Whether the last status says this of this generation already.
 pub(crate) fn says(last: &Last, failure: &Failure) -> bool {
-    let said = |ready: &Condition| ready.reason == failure.reason && ready.message == failure.message;
+    let said =
+        |ready: &Condition| ready.reason == failure.reason.as_str() && ready.message == failure.message;
     last.status.as_ref().is_some_and(|status| status.observed_generation == last.generation)
         && before(last, READY).is_some_and(said)
 }
@@ -137,8 +145,9 @@ const RECONCILING: &str = "Reconciling";
 const SYNCED: &str = "Synced";
 
 /// What people should hear of the step from the last status to this one.
-pub(crate) fn news(last: &Last, next: &SealedSecretStatus, notes: Option<&Notes>) -> Vec<Notice> {
-    transition(last, next).into_iter().chain(notes.and_then(|notes| left_out(last, notes))).collect()
+pub(crate) fn news(last: &Last, next: &SealedSecretStatus, outcome: Result<&Notes, &Failure>) -> Vec<Notice> {
+    let left_out = outcome.ok().and_then(|notes| left_out(last, notes));
+    transition(last, next, reason(outcome)).into_iter().chain(left_out).collect()
 }
 
 /// That something of the template isn't on the Secret; once.
@@ -150,54 +159,35 @@ fn left_out(last: &Last, notes: &Notes) -> Option<Notice> {
     let is_said = before(last, READY).is_some_and(|ready| ready.message.contains(&all));
     (!is_said).then(|| Notice {
         warning: true,
-        reason: "LeftOut",
+        reason: Reason::LeftOut.as_str(),
         message: format!("the template has what the Secret doesn't get: {all}"),
     })
 }
 
-fn transition(last: &Last, next: &SealedSecretStatus) -> Option<Notice> {
+fn transition(last: &Last, next: &SealedSecretStatus, reason: Reason) -> Option<Notice> {
     let ready = find_condition(&next.conditions, READY)?;
     let before = before(last, READY);
     if before.is_some_and(|before| before.status == ready.status && before.reason == ready.reason) {
         return None;
     }
-    // Reasons come from this program's own fixed words; leaking one would be a new word, not a secret.
-    let warning = ready.status != ConditionStatus::True;
-    let reason = match last.format {
-        Format::Native => {
-            if warning {
-                "NotReady"
-            } else {
-                "Ready"
-            }
-        }
-        Format::Bitnami => peers_event(&ready.reason),
+    let event = match last.format {
+        Format::Native if reason.is_failure() => Reason::NotReady.as_str(),
+        Format::Native => Reason::Ready.as_str(),
+        Format::Bitnami => peers_event(reason),
     };
-    Some(Notice { warning, reason, message: format!("{}: {}", ready.reason, ready.message) })
+    let message = format!("{}: {}", ready.reason, ready.message);
+    Some(Notice { warning: reason.is_failure(), reason: event, message })
 }
 
 /// The reason of an Event about an object of the peer's format, as the peer says it, so that what people have built
 /// on those keeps working: unsealed, can't be unsealed, or can't be written to the Secret.
-fn peers_event(reason: &str) -> &'static str {
-    /// Reasons that speak of the Secret or the API server, not of what is sealed.
-    const OF_THE_SECRET: [&str; 12] = [
-        "ApiBusy",
-        "ApiError",
-        "ApiUnavailable",
-        "Conflict",
-        "Contested",
-        "FieldConflict",
-        "Forbidden",
-        "ForeignSecret",
-        "ImmutableSecret",
-        "NotFound",
-        "SecretRefused",
-        "Superseded",
-    ];
-    match reason {
-        IN_SYNC => "Unsealed",
-        reason if OF_THE_SECRET.contains(&reason) => "ErrUpdateFailed",
-        _ => "ErrUnsealFailed",
+fn peers_event(reason: Reason) -> &'static str {
+    if !reason.is_failure() {
+        return "Unsealed";
+    }
+    match reason.about() {
+        About::Secret | About::Store => "ErrUpdateFailed",
+        About::Object | About::Key | About::Policy | About::Controller => "ErrUnsealFailed",
     }
 }
 
@@ -205,7 +195,7 @@ fn peers_event(reason: &str) -> &'static str {
 ///
 /// That time moves only with what is said. Were it to move with every look, each status would be another one, and
 /// each would be cause for the next look.
-fn synced(last: &Last, status: bool, reason: &str, message: &str, now: Timestamp) -> Condition {
+fn synced(last: &Last, status: bool, reason: Reason, message: &str, now: Timestamp) -> Condition {
     let message = if status { "" } else { message };
     let mut synced = condition(last, SYNCED, status, reason, message, now);
     let said = before(last, SYNCED).filter(|before| {
@@ -227,7 +217,7 @@ fn condition(
     last: &Last,
     type_: &str,
     status: bool,
-    reason: &str,
+    reason: Reason,
     message: &str,
     now: Timestamp,
 ) -> Condition {
@@ -241,7 +231,7 @@ fn condition(
         observed_generation: Some(last.generation),
         last_transition_time: unchanged_since.unwrap_or_else(|| rfc3339(now)),
         last_update_time: None,
-        reason: reason.to_owned(),
+        reason: reason.as_str().to_owned(),
         message: message.to_owned(),
     }
 }
@@ -293,10 +283,10 @@ mod tests {
 
     #[test]
     fn a_permanent_failure_is_stalled_and_a_transient_one_reconciling() {
-        let permanent = next_status(&last(None), Err(&Failure::permanent("NoMatchingKey", "x")), at(0));
+        let permanent = next_status(&last(None), Err(&Failure::new(Reason::NoMatchingKey, "x")), at(0));
         assert_eq!(of(&permanent, "Stalled").unwrap().status, ConditionStatus::True);
         assert!(of(&permanent, "Reconciling").is_none());
-        let transient = next_status(&last(None), Err(&Failure::transient("ApiUnavailable", "x")), at(0));
+        let transient = next_status(&last(None), Err(&Failure::new(Reason::ApiUnavailable, "x")), at(0));
         assert_eq!(of(&transient, "Reconciling").unwrap().status, ConditionStatus::True);
         assert!(of(&transient, "Stalled").is_none());
     }
@@ -323,8 +313,9 @@ mod tests {
 
     #[test]
     fn a_transition_time_moves_only_with_the_status() {
-        let first = next_status(&last(None), Err(&Failure::permanent("A", "a")), at(0));
-        let same = next_status(&last(Some(first.clone())), Err(&Failure::permanent("B", "b")), at(9));
+        let first = next_status(&last(None), Err(&Failure::new(Reason::WrongPlace, "a")), at(0));
+        let same =
+            next_status(&last(Some(first.clone())), Err(&Failure::new(Reason::NoMatchingKey, "b")), at(9));
         assert_eq!(of(&same, "Ready").unwrap().last_transition_time, "1970-01-01T00:00:00Z");
         let other = next_status(&last(Some(same)), Ok(&opened()), at(9));
         assert_eq!(of(&other, "Ready").unwrap().last_transition_time, "1970-01-01T00:00:09Z");
@@ -334,7 +325,7 @@ mod tests {
     fn the_same_outcome_makes_the_same_status() {
         let first = next_status(&last(None), Ok(&opened()), at(0));
         assert_eq!(next_status(&last(Some(first.clone())), Ok(&opened()), at(9)), first);
-        assert_eq!(transition(&last(Some(first.clone())), &first), None);
+        assert_eq!(transition(&last(Some(first.clone())), &first, Reason::InSync), None);
     }
 
     #[test]
@@ -352,7 +343,7 @@ mod tests {
         let next = next_status(&later, Ok(&opened()), at(9));
         assert_eq!(next.conditions[0].last_transition_time, first.conditions[0].last_transition_time);
         assert_eq!(next.conditions[0].last_update_time.as_deref(), Some("1970-01-01T00:00:09Z"));
-        let failed = next_status(&later, Err(&Failure::permanent("CannotOpen", "no key")), at(9));
+        let failed = next_status(&later, Err(&Failure::new(Reason::CannotOpen, "no key")), at(9));
         assert_eq!(
             (failed.conditions[0].type_.as_str(), failed.conditions[0].message.as_str()),
             ("Synced", "no key")
@@ -362,7 +353,7 @@ mod tests {
     /// The peer's definition knows none of `openedBy`, `items`, `key` and a condition's generation.
     #[test]
     fn a_status_that_the_peers_definition_pruned_is_said_again_without_a_change() {
-        for outcome in [Ok(&opened()), Err(&Failure::permanent("CannotOpen", "no key"))] {
+        for outcome in [Ok(&opened()), Err(&Failure::new(Reason::CannotOpen, "no key"))] {
             let said = next_status(&last_of_peers(None), outcome, at(0));
             let mut pruned = SealedSecretStatus {
                 observed_generation: said.observed_generation,
@@ -377,18 +368,32 @@ mod tests {
     #[test]
     fn events_about_the_peers_format_have_the_peers_reasons() {
         let event = |outcome: Result<&Opened, &Failure>| {
-            transition(&last_of_peers(None), &next_status(&last_of_peers(None), outcome, at(0))).unwrap()
+            let next = next_status(&last_of_peers(None), outcome, at(0));
+            transition(&last_of_peers(None), &next, reason(outcome)).unwrap()
         };
         assert_eq!(event(Ok(&opened())).reason, "Unsealed");
         for (reason, expected) in [
-            ("CannotOpen", "ErrUnsealFailed"),
-            ("ScopeRefused", "ErrUnsealFailed"),
-            ("ForeignSecret", "ErrUpdateFailed"),
-            ("ImmutableSecret", "ErrUpdateFailed"),
+            (Reason::CannotOpen, "ErrUnsealFailed"),
+            (Reason::ScopeRefused, "ErrUnsealFailed"),
+            (Reason::ForeignSecret, "ErrUpdateFailed"),
+            (Reason::ImmutableSecret, "ErrUpdateFailed"),
         ] {
-            let notice = event(Err(&Failure::permanent(reason, "x")));
+            let notice = event(Err(&Failure::new(reason, "x")));
             assert!(notice.warning && notice.reason == expected, "{notice:?}");
         }
+    }
+
+    /// What the peer says of a Secret that it can't write. All other failures are about what is sealed, or who opens it.
+    #[test]
+    fn a_failure_to_write_is_told_from_a_failure_to_unseal_as_the_peer_tells_them() {
+        let of_writing: Vec<&str> = Reason::ALL
+            .iter()
+            .filter(|reason| peers_event(**reason) == "ErrUpdateFailed")
+            .map(|reason| reason.as_str())
+            .collect();
+        let expected = "Superseded ForeignSecret FieldConflict ImmutableSecret SecretTooLarge SecretRefused Contested \
+                        Conflict NotFound Forbidden ApiBusy ApiError ApiUnavailable NoSpace OutputFailed StatusFailed";
+        assert_eq!(of_writing.join(" "), expected);
     }
 
     fn noted(left_out: usize, extra: usize) -> Opened {
@@ -421,7 +426,7 @@ mod tests {
     fn what_is_left_out_is_told_once_also_of_an_object_that_is_ready_already() {
         let reasons = |last: &Last, opened: &Opened| {
             let next = next_status(last, Ok(opened), at(0));
-            news(last, &next, Some(&opened.notes)).iter().map(|notice| notice.reason).collect::<Vec<_>>()
+            news(last, &next, Ok(&opened.notes)).iter().map(|notice| notice.reason).collect::<Vec<_>>()
         };
         assert_eq!(reasons(&last(None), &noted(1, 0)), ["Ready", "LeftOut"]);
         let ready = next_status(&last(None), Ok(&opened()), at(0));
@@ -434,21 +439,21 @@ mod tests {
 
     #[test]
     fn a_failure_is_new_until_the_status_says_it_of_this_generation() {
-        let failure = Failure::permanent("WrongPlace", "moved");
+        let failure = Failure::new(Reason::WrongPlace, "moved");
         assert!(!says(&last(None), &failure));
         let said = next_status(&last(None), Err(&failure), at(0));
         assert!(says(&last(Some(said.clone())), &failure));
-        assert!(!says(&last(Some(said.clone())), &Failure::permanent("WrongPlace", "elsewhere")));
+        assert!(!says(&last(Some(said.clone())), &Failure::new(Reason::WrongPlace, "elsewhere")));
         assert!(!says(&Last { generation: 4, ..last(Some(said)) }, &failure));
     }
 
     #[test]
     fn people_hear_of_transitions_only() {
-        let failed = next_status(&last(None), Err(&Failure::permanent("WrongPlace", "moved")), at(0));
-        let notice = transition(&last(None), &failed).unwrap();
+        let failed = next_status(&last(None), Err(&Failure::new(Reason::WrongPlace, "moved")), at(0));
+        let notice = transition(&last(None), &failed, Reason::WrongPlace).unwrap();
         assert!(notice.warning && notice.message == "WrongPlace: moved");
-        assert_eq!(transition(&last(Some(failed.clone())), &failed), None);
+        assert_eq!(transition(&last(Some(failed.clone())), &failed, Reason::WrongPlace), None);
         let healthy = next_status(&last(Some(failed.clone())), Ok(&opened()), at(1));
-        assert!(!transition(&last(Some(failed)), &healthy).unwrap().warning);
+        assert!(!transition(&last(Some(failed)), &healthy, Reason::InSync).unwrap().warning);
     }
 }

@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::keys::{Fingerprint, Keyring};
 use crate::names::{ItemName, NameError};
 use crate::plaintext::Plaintext;
+use crate::reason::{About, Reason};
 use crate::scope::{Place, Scope};
 use crate::secret::{LeftOut, Metadata, SecretError};
 use crate::template::TemplateError;
@@ -323,36 +324,35 @@ pub enum UnsealError {
 }
 
 impl UnsealError {
-    /// The reason of the condition this becomes: CamelCase, stable, for programs.
-    pub fn reason(&self) -> &'static str {
+    /// The reason of the condition this becomes.
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Name(_) => "InvalidName",
-            Self::Secret(_) | Self::Template(_) | Self::GoTemplate { .. } => "InvalidTemplate",
-            Self::Malformed { .. } | Self::TooLarge { .. } => "Malformed",
-            Self::UnknownVersion { .. } => "UnknownVersion",
-            Self::NoMatchingKey { .. } => "NoMatchingKey",
-            Self::CannotOpen { .. } => "CannotOpen",
-            Self::NoRsaKey { .. } => "NoMatchingKey",
-            Self::TooManyTrials { .. } => "TooManyTrials",
-            Self::EnvelopeAltered { .. } => "EnvelopeAltered",
-            Self::MalformedEnvelope { .. } => "MalformedEnvelope",
-            Self::WrongScope { .. } => "WrongScope",
-            Self::WrongPlace { .. } => "WrongPlace",
-            Self::WrongRecipients { .. } => "WrongRecipients",
-            Self::WrongKeys { .. } => "WrongKeys",
-            Self::DuplicateKey { .. } => "DuplicateKey",
-            Self::MissingKey { .. } => "MissingKey",
-            Self::UnusedEnvelope { .. } => "UnusedEnvelope",
-            Self::ItemAltered { .. } => "ItemAltered",
-            Self::NotForTemplates { .. } => "NotForTemplates",
-            Self::SecretTooLarge { .. } => "SecretTooLarge",
+            Self::Name(_) => Reason::InvalidName,
+            Self::Secret(_) | Self::Template(_) | Self::GoTemplate { .. } => Reason::InvalidTemplate,
+            Self::Malformed { .. } | Self::TooLarge { .. } => Reason::Malformed,
+            Self::UnknownVersion { .. } => Reason::UnknownVersion,
+            Self::NoMatchingKey { .. } | Self::NoRsaKey { .. } => Reason::NoMatchingKey,
+            Self::CannotOpen { .. } => Reason::CannotOpen,
+            Self::TooManyTrials { .. } => Reason::TooManyTrials,
+            Self::EnvelopeAltered { .. } => Reason::EnvelopeAltered,
+            Self::MalformedEnvelope { .. } => Reason::MalformedEnvelope,
+            Self::WrongScope { .. } => Reason::WrongScope,
+            Self::WrongPlace { .. } => Reason::WrongPlace,
+            Self::WrongRecipients { .. } => Reason::WrongRecipients,
+            Self::WrongKeys { .. } => Reason::WrongKeys,
+            Self::DuplicateKey { .. } => Reason::DuplicateKey,
+            Self::MissingKey { .. } => Reason::MissingKey,
+            Self::UnusedEnvelope { .. } => Reason::UnusedEnvelope,
+            Self::ItemAltered { .. } => Reason::ItemAltered,
+            Self::NotForTemplates { .. } => Reason::NotForTemplates,
+            Self::SecretTooLarge { .. } => Reason::SecretTooLarge,
         }
     }
 
     /// Whether another set of identities could make a difference. Everything else waits for a change of
     /// the object itself.
     pub fn may_pass_with_other_keys(&self) -> bool {
-        matches!(self, Self::NoMatchingKey { .. } | Self::CannotOpen { .. } | Self::NoRsaKey { .. })
+        self.reason().about() == About::Key
     }
 }
 

@@ -11,7 +11,7 @@
 //! derived from them.
 //!
 //! Reading order: [`names`] and [`scope`] (where a Secret belongs), [`resources`] (what is in Git),
-//! [`format`](mod@format) (what a reconciler may ask of any sealed object), [`native`] (the format of
+//! [`format`](mod@format) (what a reconciler may ask of any sealed object), [`reason`] (the words for why not), [`native`] (the format of
 //! `sealing.dev/v1alpha1`, byte for byte) and [`bitnami`] (the peer's format, whose templates are [`seal_go`]'s).
 
 #![warn(missing_docs)]
@@ -23,6 +23,7 @@ pub mod keys;
 pub mod names;
 pub mod native;
 pub mod plaintext;
+pub mod reason;
 pub mod resources;
 pub mod scope;
 pub mod secret;
@@ -34,4 +35,5 @@ pub use digest::Digest;
 pub use format::{Format, Sealed, SealedTo, Shape, UnsealError, Unsealed};
 pub use names::{ItemName, Name, NameError, Namespace};
 pub use plaintext::Plaintext;
+pub use reason::Reason;
 pub use scope::{Binding, Place, Scope};

@@ -10,14 +10,11 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::core::PartialObjectMeta;
 use kube::core::response::Status;
-use seal_crds::{Place, Shape};
+use seal_crds::{Place, Reason, Shape};
 use seal_kubeconfig::{Route, RouteError};
 
 use crate::failure::Failure;
 use crate::plan::immutable;
-
-/// The reason of a request that the apiserver wants later: it has just started, or has too much to do.
-pub(crate) const BUSY: &str = "ApiBusy";
 
 /// A client for requests: short deadlines, no retries of its own, because the reconcile has its own
 /// backoff and a retry below it would only hide how long things take.
@@ -89,22 +86,22 @@ pub(super) fn conflicting_fields(error: &kube::Error) -> Option<Vec<String>> {
 /// A failure of a request that carries nothing of a Secret's.
 pub(crate) fn failure(doing: &str, error: &kube::Error) -> Failure {
     match status(error).map(|status| status.code) {
-        Some(401 | 403) => Failure::transient(
-            "Forbidden",
+        Some(401 | 403) => Failure::new(
+            Reason::Forbidden,
             format!(
                 "the API server forbids {doing}; check the controller's role bindings, and whether the namespace is being deleted"
             ),
         ),
-        Some(404) => Failure::transient("NotFound", format!("not found while {doing}")),
+        Some(404) => Failure::new(Reason::NotFound, format!("not found while {doing}")),
         Some(409) => {
-            Failure::transient("Conflict", format!("somebody else changed the object while {doing}"))
+            Failure::new(Reason::Conflict, format!("somebody else changed the object while {doing}"))
         }
-        Some(429) => Failure::transient(BUSY, format!("the API server is busy while {doing}")),
-        Some(code) => Failure::transient("ApiError", format!("the API server answered {code} while {doing}")),
+        Some(429) => Failure::new(Reason::ApiBusy, format!("the API server is busy while {doing}")),
+        Some(code) => Failure::new(Reason::ApiError, format!("the API server answered {code} while {doing}")),
         None => {
             let why = login(error).map_or_else(String::new, |login| format!(": {login}"));
-            Failure::transient(
-                "ApiUnavailable",
+            Failure::new(
+                Reason::ApiUnavailable,
                 format!("the API server can't be reached while {doing}{why}"),
             )
         }
@@ -124,7 +121,7 @@ pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -
     // The bound on what is sent leaves room for what others have put there (`seal_crds::secret::MAX_STORED_SIZE`). Where
     // that was too much, waiting doesn't help.
     if status(error).is_some_and(is_too_large) {
-        return Failure::permanent("SecretTooLarge", "the API server refuses the Secret as too large");
+        return Failure::new(Reason::SecretTooLarge, "the API server refuses the Secret as too large");
     }
     let Some(status) = status(error).filter(|status| matches!(status.code, 400 | 422)) else {
         return failure("writing the Secret", error);
@@ -135,7 +132,7 @@ pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -
         return immutable(place);
     }
     let what = if fields.is_empty() { "a field it doesn't name".to_owned() } else { fields.join(", ") };
-    Failure::permanent("SecretRefused", format!("the API server refuses the Secret because of {what}"))
+    Failure::new(Reason::SecretRefused, format!("the API server refuses the Secret because of {what}"))
 }
 
 /// Whether the apiserver or etcd behind it doesn't take so much; the latter it passes on as an error without a code of
@@ -201,15 +198,15 @@ mod tests {
     #[test]
     fn refusals_wait_and_outages_pass() {
         let reason = |code, fields: &[&str]| write_failed(&error(code, fields)).reason;
-        assert_eq!(reason(422, &["data[.dockerconfigjson]"]), "SecretRefused");
-        assert_eq!(reason(422, &["data"]), "ImmutableSecret");
-        assert_eq!(reason(422, &["type"]), "ImmutableSecret");
+        assert_eq!(reason(422, &["data[.dockerconfigjson]"]), Reason::SecretRefused);
+        assert_eq!(reason(422, &["data"]), Reason::ImmutableSecret);
+        assert_eq!(reason(422, &["type"]), Reason::ImmutableSecret);
         assert!(write_failed(&error(422, &[])).is_permanent());
         for (code, message) in [(413, "hunter2"), (500, "etcdserver: request is too large")] {
             let kube::Error::Api(mut status) = error(code, &[]) else { unreachable!() };
             status.message = message.to_owned();
             let failure = write_failed(&kube::Error::Api(status));
-            assert!(failure.is_permanent() && failure.reason == "SecretTooLarge", "{failure:?}");
+            assert!(failure.is_permanent() && failure.reason == Reason::SecretTooLarge, "{failure:?}");
         }
         for code in [401, 403, 404, 409, 429, 500, 503] {
             assert!(!write_failed(&error(code, &[])).is_permanent(), "{code}");

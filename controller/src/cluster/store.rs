@@ -14,7 +14,7 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Client, Resource as _, ResourceExt as _};
 use seal_crds::resources::{ConditionStatus, SealedSecret, SealedSecretStatus, find_condition};
-use seal_crds::{Format, ItemName, Place, Plaintext, Sealed};
+use seal_crds::{Format, ItemName, Place, Plaintext, Reason, Sealed};
 
 use super::api::failure;
 use super::metadata::Metadata;
@@ -135,13 +135,13 @@ impl Store for ClusterStore {
         let regarding: ObjectReference = object.object_ref(&object.group());
         if let Err(error) = self.events.publish(&event, &regarding).await {
             let failure = failure("publishing an Event", &error);
-            tracing::debug!(reason = failure.reason, "an Event was lost");
+            tracing::debug!(reason = failure.reason.as_str(), "an Event was lost");
         }
     }
 }
 
 fn place(object: &Object) -> Result<Place, Failure> {
-    let name = |error: seal_crds::NameError| Failure::permanent("InvalidName", error.to_string());
+    let name = |error: seal_crds::NameError| Failure::new(Reason::InvalidName, error.to_string());
     let metadata = object.meta();
     Ok(Place {
         namespace: metadata.namespace.clone().unwrap_or_default().try_into().map_err(name)?,
@@ -165,7 +165,7 @@ fn is_as_decided(object: &Object, found: &Object) -> bool {
 impl ClusterStore {
     fn owner<'a>(&self, object: &'a Object, sealed: &'a dyn Sealed) -> Result<Owner<'a>, Failure> {
         let uid = object.meta().uid.as_deref();
-        let uid = uid.ok_or_else(|| Failure::permanent("Malformed", "the object has no uid"))?;
+        let uid = uid.ok_or_else(|| Failure::new(Reason::Malformed, "the object has no uid"))?;
         let remembered = object.status.as_ref().and_then(|status| status.secret.as_ref());
         let is_said = object.status.as_ref().is_some_and(|status| {
             Some(status.observed_generation) == object.meta().generation

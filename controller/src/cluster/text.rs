@@ -8,6 +8,7 @@
 //!
 //! Not its meaning. Invariants: nothing here takes up more than its text; reading it needs no stack.
 
+use seal_crds::Reason;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -31,7 +32,7 @@ impl Text {
     pub(super) fn to_value(&self) -> Result<Value, Failure> {
         let document = document::read(self.0.get().as_bytes(), true, MAX_WEIGHT).into_iter().next();
         let document = document.expect("a value is one document");
-        document.map_err(|error| Failure::permanent("Malformed", format!("the spec {error}")))
+        document.map_err(|error| Failure::new(Reason::Malformed, format!("the spec {error}")))
     }
 }
 

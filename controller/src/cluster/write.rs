@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use seal_crds::resources::{NOT_TAKEN_OVER, SealedSecret};
-use seal_crds::{Format, ItemName, Plaintext};
+use seal_crds::{Format, ItemName, Plaintext, Reason};
 use seal_foreign::word;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ use super::secret::{Owner, is_immutable, native_owner};
 use super::store::ClusterStore;
 use super::successor::is_there;
 use crate::failure::Failure;
-use crate::plan::{IMMUTABLE, foreign, immutable, superseded};
+use crate::plan::{foreign, immutable, superseded};
 use crate::store::{Observed, State, Target, Written};
 
 type Values = BTreeMap<ItemName, Plaintext>;
@@ -51,7 +51,7 @@ impl ClusterStore {
             .await
             .map_err(|error| failure("reading the Secret's metadata", &error))?
             .ok_or_else(|| {
-                Failure::transient("Conflict", "the Secret was deleted while it was being written")
+                Failure::new(Reason::Conflict, "the Secret was deleted while it was being written")
             })?;
         let Observed { target, extra, .. } = owner.observe(Some(&live.metadata));
         match target {
@@ -62,7 +62,7 @@ impl ClusterStore {
         }
         let before = live.metadata.clone();
         let after = match self.put(owner, data, live).await {
-            Err(failure) if failure.reason == IMMUTABLE && is_immutable(&before) => {
+            Err(failure) if failure.reason == Reason::ImmutableSecret && is_immutable(&before) => {
                 self.note_not_taken_over(owner, &before).await?;
                 return Err(failure);
             }
@@ -150,8 +150,8 @@ impl ClusterStore {
         {
             // Of the managers that want another value, an applier is left alone; the others have drifted.
             if let Some((rival, _)) = rivals.iter().find(|(_, field)| fields.contains(field)) {
-                return Err(Failure::permanent(
-                    "FieldConflict",
+                return Err(Failure::new(
+                    Reason::FieldConflict,
                     format!(
                         "\"{}\" applies a field of Secret {place} that this SealedSecret sets; remove it from one of them",
                         word(rival)

@@ -12,7 +12,7 @@ use seal_crds::bitnami::{BitnamiSealed, scope_annotations, seal_item};
 use seal_crds::keys::{Keyring, RsaPublicKey};
 use seal_crds::resources::bitnami::{API_VERSION, SealedSecretSpec};
 use seal_crds::resources::{SEALED_SECRET, SpecError};
-use seal_crds::{Binding, Name, NameError, Place, Scope, Sealed, Shape, UnsealError};
+use seal_crds::{Binding, Name, NameError, Place, Reason, Scope, Sealed, Shape, UnsealError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -216,8 +216,8 @@ impl Posted {
         if self.is_placed || !scope.binds_namespace() {
             return Ok(());
         }
-        Err(Failure::permanent(
-            "NamespaceMissing",
+        Err(Failure::new(
+            Reason::NamespaceMissing,
             format!("metadata.namespace is missing, and scope {scope} is tied to it"),
         ))
     }

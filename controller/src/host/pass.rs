@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use seal_crds::Place;
 use seal_crds::keys::Keyring;
 use seal_crds::resources::find_condition;
+use seal_crds::{Place, Reason};
 use tokio::sync::watch;
 
 use super::manifests::{self, Checkout};
-use super::store::{FOREIGN, HostStore, Object, StatusFile};
+use super::store::{HostStore, Object, StatusFile};
 use super::volume::write::Removed;
 use crate::plan::is_ready;
 use crate::reconcile::{Context, Next, reconcile};
@@ -154,7 +154,7 @@ impl Agent {
         let until = match next {
             Next::After(delay) => Some(Instant::now() + delay),
             // Only a look shows that a foreign directory went away, and a look costs nothing.
-            Next::OnChange if is_ready(&last) || reason(&last) == Some(FOREIGN) => {
+            Next::OnChange if is_ready(&last) || reason(&last) == Some(Reason::ForeignSecret.as_str()) => {
                 self.waiting.remove(object.place());
                 return;
             }

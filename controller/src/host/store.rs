@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use seal_crds::resources::{Group, SealedSecretStatus};
-use seal_crds::{ItemName, Place, Plaintext, Sealed};
+use seal_crds::{ItemName, Place, Plaintext, Reason, Sealed};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -100,7 +100,7 @@ impl Store for HostStore {
         let version = Group::of(manifest.format).api_version;
         if manifest.object["apiVersion"] != version {
             let message = format!("the manifest's apiVersion is not {version}, the one this program knows");
-            return Err(Failure::permanent("UnknownVersion", message));
+            return Err(Failure::new(Reason::UnknownVersion, message));
         }
         let annotations = manifest.object["metadata"]["annotations"].as_object().into_iter().flatten();
         let annotations: BTreeMap<_, _> =
@@ -168,7 +168,7 @@ impl Store for HostStore {
         };
         let file = StatusFile { manifest, revision: object.revision.clone(), status: status.clone() };
         self.status.write(&object.place, &file).map(|_| Reported::UpToDate).map_err(|error| {
-            Failure::transient("StatusFailed", format!("can't write the status file: {}", error.kind()))
+            Failure::new(Reason::StatusFailed, format!("can't write the status file: {}", error.kind()))
         })
     }
 
@@ -189,23 +189,20 @@ fn several(sources: &[manifests::Source]) -> Failure {
         more => format!(" and {more} more"),
     };
     let message = format!("the SealedSecret stands in {named}{more}: none of them counts until one is left");
-    Failure::permanent("Ambiguous", message)
+    Failure::new(Reason::Ambiguous, message)
 }
 
 fn failure(place: &Place, error: VolumeError) -> Failure {
     match &error {
-        VolumeError::Foreign(why) => Failure::permanent(
-            FOREIGN,
+        VolumeError::Foreign(why) => Failure::new(
+            Reason::ForeignSecret,
             format!("{place} isn't ours to write: {why}; it is written once that is gone"),
         ),
         VolumeError::Io { .. } if error.is_full() => {
-            Failure::transient("NoSpace", format!("{error}: no space left; the Secret is as it was"))
+            Failure::new(Reason::NoSpace, format!("{error}: no space left; the Secret is as it was"))
         }
         VolumeError::Io { source, .. } => {
-            Failure::transient("OutputFailed", format!("{error}: {}", source.kind()))
+            Failure::new(Reason::OutputFailed, format!("{error}: {}", source.kind()))
         }
     }
 }
-
-/// The reason for a Secret that isn't ours; the same as in a cluster.
-pub(crate) const FOREIGN: &str = "ForeignSecret";

@@ -13,10 +13,10 @@ use std::cmp::Reverse;
 use http::Request;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
-use seal_crds::Namespace;
 use seal_crds::keys::{Certificate, RsaPrivateKey};
 use seal_crds::resources::bitnami::{self, SEALING_KEY_LABEL};
 use seal_crds::resources::{DIGEST_ANNOTATION, GROUP, SEALED_SECRET};
+use seal_crds::{Namespace, Reason};
 use serde::Deserialize;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -128,11 +128,11 @@ impl BitnamiKeys {
         match tokio::task::spawn_blocking(read).await {
             Ok(Ok(found)) => Ok(found),
             // The parser's message may quote the text.
-            Ok(Err(_)) => Err(Failure::transient(
-                "ApiError",
+            Ok(Err(_)) => Err(Failure::new(
+                Reason::ApiError,
                 "the API server's list of sealed-secrets' keys can't be read",
             )),
-            Err(_) => Err(Failure::transient("Interrupted", "reading sealed-secrets' keys was interrupted")),
+            Err(_) => Err(Failure::new(Reason::Interrupted, "reading sealed-secrets' keys was interrupted")),
         }
     }
 

@@ -5,6 +5,7 @@
 //! stays.
 
 use jiff::Timestamp;
+use seal_crds::Reason;
 use seal_crds::keys::Recipient;
 use seal_crds::resources::{
     Condition, KeyState, PublishedState, STATE_ANNOTATION, SealingKey, SealingKeyStatus, find_condition,
@@ -56,58 +57,60 @@ fn state(verdict: &Verdict, said: Option<PublishedState>) -> Option<PublishedSta
     }
 }
 
-fn primary(verdict: &Verdict) -> (bool, &'static str, &'static str) {
+fn primary(verdict: &Verdict) -> (bool, Reason, &'static str) {
     match verdict.standing {
-        _ if verdict.is_primary => (true, "NewestActive", "Secrets are sealed to this key"),
-        Standing::Held(KeyState::Revoked) => (false, "Revoked", "Secrets are never sealed to this key again"),
-        _ => (false, "NotNewestActive", "Secrets are not sealed to this key"),
+        _ if verdict.is_primary => (true, Reason::NewestActive, "Secrets are sealed to this key"),
+        Standing::Held(KeyState::Revoked) => {
+            (false, Reason::Revoked, "Secrets are never sealed to this key again")
+        }
+        _ => (false, Reason::NotNewestActive, "Secrets are not sealed to this key"),
     }
 }
 
 /// Why a SealingKey can't be used as it stands.
-fn stalled(verdict: &Verdict) -> Option<(&'static str, String)> {
+fn stalled(verdict: &Verdict) -> Option<(Reason, String)> {
     Some(match &verdict.standing {
         Standing::Held(_) => return None,
         Standing::Unreadable { secret } => (
-            "StateUnreadable",
+            Reason::StateUnreadable,
             format!(
                 "annotation {STATE_ANNOTATION} of Secret {secret} is none of Active, Retiring and Revoked, so the key is \
                  treated as Revoked; correct it"
             ),
         ),
         Standing::LaterVersion => (
-            "LaterVersion",
+            Reason::LaterVersion,
             "the Secret with the private half was made by a later version of the controller; update the controller"
                 .to_owned(),
         ),
         Standing::Lost => (
-            "IdentityMissing",
+            Reason::IdentityMissing,
             "the Secret with the private half is missing or unreadable; restore it from the backup".to_owned(),
         ),
         Standing::Planted => (
-            "Planted",
+            Reason::Planted,
             "the controller never had the private half of this recipient, and seals nothing to it; find out who wrote \
              this SealingKey, and delete it"
                 .to_owned(),
         ),
         Standing::Duplicate { of, .. } => {
-            ("Duplicate", format!("SealingKey {of} is about the same key; this one can be deleted"))
+            (Reason::Duplicate, format!("SealingKey {of} is about the same key; this one can be deleted"))
         }
     })
 }
 
-fn renewal_due(verdict: &Verdict) -> Option<(&'static str, String)> {
+fn renewal_due(verdict: &Verdict) -> Option<(Reason, String)> {
     let reason = match &verdict.standing {
         _ if !verdict.is_renewal_due => return None,
         Standing::Held(_) if verdict.is_primary => {
             let message = "this key is to retire, which takes effect when a newer key is the primary; until then Secrets \
                            are sealed to it";
-            return Some(("Retiring", message.to_owned()));
+            return Some((Reason::Retiring, message.to_owned()));
         }
-        Standing::Lost => "IdentityMissing",
-        Standing::Unreadable { .. } => "StateUnreadable",
-        Standing::LaterVersion => "LaterVersion",
-        _ => "Revoked",
+        Standing::Lost => Reason::IdentityMissing,
+        Standing::Unreadable { .. } => Reason::StateUnreadable,
+        Standing::LaterVersion => Reason::LaterVersion,
+        _ => Reason::Revoked,
     };
     Some((
         reason,
@@ -119,7 +122,7 @@ fn condition(
     object: &SealingKey,
     type_: &str,
     status: bool,
-    reason: &str,
+    reason: Reason,
     message: &str,
     now: Timestamp,
 ) -> Condition {
@@ -132,7 +135,7 @@ fn condition(
         last_transition_time: since
             .map_or_else(|| rfc3339(now), |before| before.last_transition_time.clone()),
         last_update_time: None,
-        reason: reason.to_owned(),
+        reason: reason.as_str().to_owned(),
         message: message.to_owned(),
     }
 }

@@ -12,11 +12,11 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::api::Api;
 use kube::runtime::{WatchStreamExt as _, watcher};
+use seal_crds::Reason;
 use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey, bitnami};
 
 use super::Keys;
 use super::bitnami::UNLABELLED_KEY;
-use crate::cluster::api::BUSY;
 use crate::cluster::metadata::{Kept, Metadata};
 use crate::failure::Failure;
 
@@ -86,9 +86,9 @@ async fn settle(changes: &mut Changes) {
 
 fn log(failure: &Failure) {
     // What an API server that has just started, or whose definitions are new, answers for a moment.
-    if failure.reason == BUSY {
+    if failure.reason == Reason::ApiBusy {
         tracing::debug!(%failure, "the sealing keys are not up to date");
     } else {
-        tracing::warn!(reason = failure.reason, %failure, "the sealing keys are not up to date");
+        tracing::warn!(reason = failure.reason.as_str(), %failure, "the sealing keys are not up to date");
     }
 }

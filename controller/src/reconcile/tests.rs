@@ -8,7 +8,7 @@ use std::sync::{Mutex, mpsc};
 
 use seal_crds::keys::Keyring;
 use seal_crds::resources::{SealedSecretSpec, SealedSecretStatus, SecretVersion, find_condition};
-use seal_crds::{Digest, ItemName, Place, Plaintext, Scope, Shape, UnsealError};
+use seal_crds::{Digest, ItemName, Place, Plaintext, Reason, Scope, Shape, UnsealError};
 
 use seal_crds::Unsealed;
 
@@ -126,7 +126,7 @@ impl Store for Memory {
     fn decode(object: &Object, _: &Last, _: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
         if let Some(awaited) = &object.awaits {
             let came = awaited.lock().unwrap().recv_timeout(Duration::from_secs(20));
-            came.map_err(|_| Failure::permanent("Malformed", "nothing came"))?;
+            came.map_err(|_| Failure::new(Reason::Malformed, "nothing came"))?;
         }
         let (opens, hidden) = (object.opens.clone(), object.hidden);
         Ok(Arc::new(Fake { opens, hidden, place: place(), shape: shape() }))
@@ -266,7 +266,7 @@ fn count(context: &Context<Memory>, series: &str) -> u64 {
 }
 
 fn unreachable_api() -> Failure {
-    Failure::transient("ApiUnavailable", "the API server can't be reached")
+    Failure::new(Reason::ApiUnavailable, "the API server can't be reached")
 }
 
 #[tokio::test]
@@ -513,7 +513,7 @@ async fn an_object_whose_successor_is_not_ready_makes_the_secret_and_says_why_wi
 
     // Whether there is one isn't known: nothing is done until it is.
     let failing = self::context(
-        Memory::with(Target::Absent).failing("successor", Failure::transient("ApiUnavailable", "x")),
+        Memory::with(Target::Absent).failing("successor", Failure::new(Reason::ApiUnavailable, "x")),
     );
     assert!(matches!(reconcile(&failing, &Object::test()).await, Next::After(_)));
     assert_eq!(done(&failing), ["report ApiUnavailable", "notify NotReady"]);

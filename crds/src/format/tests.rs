@@ -155,10 +155,10 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
         ),
     ];
     for (error, reason, message) in errors {
-        assert_eq!((error.reason(), &*error.to_string()), (reason, message));
+        assert_eq!((error.reason().as_str(), &*error.to_string()), (reason, message));
         // A printer that walks the chain says nothing twice.
         assert!(error.source().is_none(), "{message}");
-        let transient = ["NoMatchingKey", "CannotOpen"].contains(&error.reason());
+        let transient = ["NoMatchingKey", "CannotOpen"].contains(&error.reason().as_str());
         assert_eq!(error.may_pass_with_other_keys(), transient, "{message}");
     }
 }

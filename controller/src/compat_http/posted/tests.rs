@@ -74,7 +74,7 @@ fn open(object: &Value, keys: &Keyring) -> Result<BTreeMap<ItemName, Vec<u8>>, U
 #[track_caller]
 fn assert_refused<T>(result: Result<T, PostedError>, reason: &str) {
     match result.err() {
-        Some(PostedError::Refused(failure)) if failure.reason == reason => {
+        Some(PostedError::Refused(failure)) if failure.reason.as_str() == reason => {
             assert!(!failure.message.contains("hunter2"), "{failure}");
         }
         other => panic!("{other:?}, not {reason}"),

@@ -9,9 +9,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{Method, Request};
 use jiff::Timestamp;
 use kube::Client;
-use seal_crds::Namespace;
 use seal_crds::keys::{Certificate, Fingerprint, RsaPrivateKey};
 use seal_crds::resources::bitnami::SEALING_KEY_LABEL;
+use seal_crds::{Namespace, Reason};
 use serde_json::json;
 
 use crate::cluster::api::{failure, is_code};
@@ -35,7 +35,7 @@ pub(super) async fn create(client: &Client, namespace: &Namespace) -> Result<boo
     // Off the async threads: finding two primes takes a second, and longer with bad luck.
     let (fingerprint, body) = tokio::task::spawn_blocking(move || generate(now))
         .await
-        .map_err(|_| Failure::transient("Interrupted", "making a key was interrupted"))?;
+        .map_err(|_| Failure::new(Reason::Interrupted, "making a key was interrupted"))?;
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("/api/v1/namespaces/{namespace}/secrets?fieldManager={FIELD_MANAGER}"))

@@ -80,7 +80,7 @@ fn an_item_that_is_left_out_counts_for_nothing_that_kubernetes_asks_of_the_secre
 fn a_template_that_cannot_be_used_is_refused_without_a_key() {
     let message = |text: &str| object(&[("a", "1")], &[("t", text)]).refused().to_string();
     let error = object(&[("a", "1")], &[("t", "\n{{ env \"HOME\" }}")]).refused();
-    assert_eq!(error.reason(), "InvalidTemplate");
+    assert_eq!(error.reason().as_str(), "InvalidTemplate");
     assert!(!error.may_pass_with_other_keys());
     assert!(error.to_string().starts_with("template.data.t: line 2: function \"env\" is not "), "{error}");
     for (text, says) in [

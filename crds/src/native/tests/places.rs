@@ -20,7 +20,7 @@ fn a_move_that_the_scope_does_not_allow_is_refused_with_both_places() {
         (Scope::NamespaceWide, "staging/db", "sealed for namespace prod, found in namespace staging"),
     ] {
         let error = moved(scope, "prod/db", to).unwrap_err();
-        assert_eq!((error.reason(), &*error.to_string()), ("WrongPlace", message));
+        assert_eq!((error.reason().as_str(), &*error.to_string()), ("WrongPlace", message));
     }
 }
 

@@ -74,7 +74,7 @@ fn what_does_not_open_where_it_stands_is_not_rewrapped() {
     let refusal = |spec: &SealedSecretSpec, at: &str, with: &Identity| {
         let sealed = NativeSealed::parse(place(at), spec, &BTreeSet::new()).unwrap();
         match sealed.rewrap(&ring(&[with]), &Sealing::to(&[&b]).recipients).unwrap_err() {
-            RewrapError::Unseal(error) => error.reason(),
+            RewrapError::Unseal(error) => error.reason().as_str(),
             RewrapError::Seal(error) => panic!("{error}"),
         }
     };

@@ -115,7 +115,10 @@ fn a_refused_type_opens_only_where_it_is_allowed() {
         let mut spec = Sealing::to(&[&identity]).item("a", "1").spec();
         spec.template.type_ = Some(type_.to_owned());
         let parse = |allowed| NativeSealed::parse(place("prod/db"), &spec, &allowed);
-        assert_eq!(parse(BTreeSet::new()).err().map(|error| error.reason()), Some("InvalidTemplate"));
+        assert_eq!(
+            parse(BTreeSet::new()).err().map(|error| error.reason().as_str()),
+            Some("InvalidTemplate")
+        );
         let other = BTreeSet::from(["Opaque".to_owned()]);
         assert!(parse(other).is_err());
         assert!(parse(BTreeSet::from([type_.to_owned()])).unwrap().unseal(&ring(&[&identity])).is_ok());

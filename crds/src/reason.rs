@@ -1,0 +1,303 @@
+//! Reasons: the stable words that tell programs why something is as it is, each with what people need beside it.
+//!
+//! A reason is what a condition, an Event, a metric's label or a status file says in one word; alerts, dashboards and
+//! README's tables are built on these words. The sentence beside a reason in a condition is not here: the error that
+//! has the reason writes it. Invariants: a reason never changes its text; whether it is permanent, what it is about
+//! and what to try follow from the reason alone, so that no two places can say different things of one reason.
+
+#[cfg(test)]
+mod tests;
+
+/// What a reason says of the thing that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Nothing failed: the reason tells a state or an event.
+    Notice,
+    /// A failure that waits for somebody's change; a retry could only fail again.
+    Permanent,
+    /// A failure that may pass by itself; the controller tries again for ever.
+    Transient,
+}
+
+/// What has to change, or would have to be looked at, for a reason to go away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// The SealedSecret, as it is written.
+    Object,
+    /// The keys: those at hand, or a SealingKey.
+    Key,
+    /// What the controller's flags allow.
+    Policy,
+    /// The Secret that the SealedSecret becomes.
+    Secret,
+    /// Where Secrets are kept: the API server, or a host's file system.
+    Store,
+    /// The controller itself.
+    Controller,
+}
+
+/// Where people meet a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shown {
+    /// In the conditions of a SealedSecret, in a cluster or in a host's status file.
+    SealedSecret,
+    /// In a host's status file or log only.
+    Host,
+    /// In the conditions of a SealingKey.
+    SealingKey,
+    /// As the reason of an Event only.
+    Event,
+    /// In the controller's log only.
+    Log,
+    /// In an answer of the controller's HTTP endpoints for kubeseal only.
+    Answer,
+}
+
+/// Makes the enum, [`Reason::ALL`] and the facts from one group of lines for each reason:
+/// `Name: where it is shown, its kind, what it is about; meaning; what to try`.
+macro_rules! reasons {
+    ($($name:ident: $shown:ident, $kind:ident, $about:ident; $meaning:literal; $remedy:literal;)+) => {
+        /// Why something is as it is, in one stable word.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $(#[doc = $meaning] $name,)+
+        }
+
+        impl Reason {
+            /// All reasons, in the order of README's tables.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            fn facts(self) -> &'static Facts {
+                match self {
+                    $(Self::$name => &Facts {
+                        text: stringify!($name),
+                        shown: Shown::$shown,
+                        kind: Kind::$kind,
+                        about: About::$about,
+                        meaning: $meaning,
+                        remedy: $remedy,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+struct Facts {
+    text: &'static str,
+    shown: Shown,
+    kind: Kind,
+    about: About,
+    meaning: &'static str,
+    remedy: &'static str,
+}
+
+reasons! {
+    InSync: SealedSecret, Notice, Secret;
+        "the Secret is what the SealedSecret says";
+        "nothing";
+    NoMatchingKey: SealedSecret, Permanent, Key;
+        "no key at hand opens it; the message says to whom it is sealed";
+        "restore that key, or seal again to a recipient of `seal keys fetch`";
+    CannotOpen: SealedSecret, Permanent, Key;
+        "in Bitnami's format: no RSA key at hand opens an item under this namespace, name and scope; the message says which were tried";
+        "compare place and scope with those it was sealed for; restore the key; or seal again";
+    TooManyTrials: SealedSecret, Permanent, Object;
+        "in Bitnami's format: the items are sealed to so many different keys that opening them is too much work";
+        "seal it again with one certificate, or split it";
+    Superseded: SealedSecret, Permanent, Secret;
+        "in Bitnami's format: a native SealedSecret of the same name has taken the Secret over";
+        "delete this one; the Secret stays";
+    WrongPlace: SealedSecret, Permanent, Object;
+        "it was sealed for another namespace or name; the message names both";
+        "seal it again for this place";
+    WrongScope: SealedSecret, Permanent, Object;
+        "it was sealed with another scope; the message names both";
+        "put the scope back, or seal it again";
+    ItemAltered: SealedSecret, Permanent, Object;
+        "an item was changed after it was sealed, or was sealed as another item";
+        "`git log -p` the file; revert, or seal again";
+    EnvelopeAltered: SealedSecret, Permanent, Object;
+        "an envelope was changed after it was sealed";
+        "`git log -p` the file; revert, or seal again";
+    MissingKey: SealedSecret, Permanent, Object;
+        "an item needs a data key that is in no envelope: an envelope was removed, or the item is from elsewhere";
+        "`git log -p` the file; revert, or seal again";
+    WrongKeys: SealedSecret, Permanent, Object;
+        "an envelope lists other data keys than it holds";
+        "`git log -p` the file; revert, or seal again";
+    DuplicateKey: SealedSecret, Permanent, Object;
+        "a data key is listed more than once";
+        "`git log -p` the file; revert, or seal again";
+    WrongRecipients: SealedSecret, Permanent, Object;
+        "an envelope lists other recipients than it is sealed to";
+        "`git log -p` the file; revert, or seal again";
+    UnusedEnvelope: SealedSecret, Permanent, Object;
+        "the items that an envelope was for are gone";
+        "remove the envelope that the message names";
+    InvalidName: SealedSecret, Permanent, Object;
+        "a namespace, a name or the name of an item is not allowed";
+        "correct the name, and seal again";
+    InvalidTemplate: SealedSecret, Permanent, Object;
+        "the template can't be used, or asks for something that the Secret may not have; the message names the field";
+        "correct the template";
+    NotForTemplates: SealedSecret, Permanent, Object;
+        "the template uses an item that was not sealed for use in templates";
+        "seal the item again with `--template-item`, or take it out of the template";
+    Malformed: SealedSecret, Permanent, Object;
+        "the text is not in the format; the message names the field";
+        "correct it, or seal again";
+    MalformedEnvelope: SealedSecret, Permanent, Object;
+        "what is inside an envelope is not in the format";
+        "seal again";
+    UnknownVersion: SealedSecret, Permanent, Object;
+        "it was sealed by a later version";
+        "update the controller";
+    ScopeRefused: SealedSecret, Permanent, Policy;
+        "the controller's flags don't allow the scope";
+        "seal it with another scope, or change the flag that the message names";
+    NamespaceRefused: SealedSecret, Permanent, Policy;
+        "the controller's flags don't allow SealedSecrets in this namespace";
+        "move it, or change the flag that the message names";
+    ForeignSecret: SealedSecret, Permanent, Secret;
+        "a Secret of this name exists and doesn't belong to this SealedSecret, or somebody took its owner reference away; on a host, something that isn't ours is in its place";
+        "delete it, or annotate it with `sealing.dev/adopt`";
+    FieldConflict: SealedSecret, Permanent, Secret;
+        "another tool applies the same field of the Secret";
+        "remove it from one of them";
+    ImmutableSecret: SealedSecret, Permanent, Secret;
+        "the Secret is immutable, or its type would change";
+        "delete the Secret; it is made anew";
+    SecretTooLarge: SealedSecret, Permanent, Secret;
+        "the Secret would be larger than Kubernetes allows";
+        "split it";
+    SecretRefused: SealedSecret, Permanent, Secret;
+        "the API server refuses the Secret; the message names the field, never the value";
+        "correct the value, and seal again";
+    Contested: SealedSecret, Transient, Secret;
+        "somebody changes the Secret back again and again";
+        "find out who: `kubectl get secret NAME -o yaml --show-managed-fields`";
+    Conflict: SealedSecret, Transient, Secret;
+        "somebody else changed the Secret or the SealedSecret at the same moment";
+        "find out who else writes it if this stays";
+    NotFound: SealedSecret, Transient, Store;
+        "the API server doesn't have what a request was about, such as the namespace";
+        "check that the namespace and the definitions exist if this stays";
+    Forbidden: SealedSecret, Transient, Store;
+        "the API server forbids what the controller has to do";
+        "check the controller's role bindings, and whether the namespace is being deleted, if this stays";
+    ApiBusy: SealedSecret, Transient, Store;
+        "the API server wants the request later: it has just started, or has too much to do";
+        "look at the API server's load if this stays";
+    ApiError: SealedSecret, Transient, Store;
+        "the API server answered with an error, or with something that can't be read";
+        "look at the API server's log if this stays";
+    ApiUnavailable: SealedSecret, Transient, Store;
+        "the API server can't be reached";
+        "check network and credentials if this stays";
+    Interrupted: SealedSecret, Transient, Controller;
+        "the controller stopped, or failed, in the middle of the work";
+        "look for a panic in the controller's log if this stays";
+
+    Ambiguous: Host, Permanent, Object;
+        "several manifests are about the same Secret; the message names them";
+        "keep one";
+    NoSpace: Host, Transient, Store;
+        "no space is left for the Secret, which is as it was";
+        "make room";
+    OutputFailed: Host, Transient, Store;
+        "the Secret can't be written";
+        "correct what the message names";
+    StatusFailed: Host, Transient, Store;
+        "the status file can't be written";
+        "correct what the message names";
+
+    NewestActive: SealingKey, Notice, Key;
+        "Secrets are sealed to this key";
+        "nothing";
+    NotNewestActive: SealingKey, Notice, Key;
+        "Secrets are not sealed to this key";
+        "nothing";
+    Retiring: SealingKey, Notice, Key;
+        "the key is to retire, and Secrets are sealed to it until there is a newer one";
+        "add a newer key";
+    Revoked: SealingKey, Notice, Key;
+        "the key is revoked: Secrets are never sealed to it again";
+        "seal again what was sealed to it, with new values";
+    IdentityMissing: SealingKey, Permanent, Key;
+        "the Secret with the private half is missing or can't be read";
+        "restore it from the backup";
+    StateUnreadable: SealingKey, Permanent, Key;
+        "the Secret with the private half notes a state that isn't one, so the key is treated as revoked";
+        "correct the annotation that the message names";
+    LaterVersion: SealingKey, Permanent, Key;
+        "a later version of the controller made the Secret with the private half";
+        "update the controller";
+    Planted: SealingKey, Permanent, Key;
+        "the controller never had the private half of this recipient, and seals nothing to it";
+        "find out who wrote the SealingKey, and delete it";
+    Duplicate: SealingKey, Permanent, Key;
+        "another SealingKey is about the same key; the message names it";
+        "delete this one";
+
+    Ready: Event, Notice, Secret;
+        "the Secret is in place";
+        "nothing";
+    NotReady: Event, Notice, Object;
+        "the Secret is not in place; the message begins with the reason of the condition";
+        "look that reason up here";
+    Healed: Event, Notice, Secret;
+        "the Secret had been changed or deleted, and is what it should be again";
+        "find out who changed it, and change the SealedSecret instead";
+    LeftOut: Event, Notice, Object;
+        "the template has labels or annotations that the Secret doesn't get";
+        "remove those that the message names from the template";
+    KeyAdded: Event, Notice, Key;
+        "there is a sealing key that the controller didn't make: it was restored, or somebody added it";
+        "make sure that somebody you trust added it";
+
+    KeyUnreadable: Log, Transient, Key;
+        "the Secret with the name of the first sealing key is no sealing key";
+        "restore it from the backup, or give it another name";
+
+    NamespaceMissing: Answer, Permanent, Object;
+        "what was posted has no namespace, and its scope is tied to one";
+        "post it with `metadata.namespace`";
+}
+
+impl Reason {
+    /// The word itself: CamelCase, for programs.
+    pub fn as_str(self) -> &'static str {
+        self.facts().text
+    }
+
+    /// Where people meet it.
+    pub fn shown(self) -> Shown {
+        self.facts().shown
+    }
+
+    /// What it is about.
+    pub fn about(self) -> About {
+        self.facts().about
+    }
+
+    /// What it means: a lower-case sentence without a full stop.
+    pub fn meaning(self) -> &'static str {
+        self.facts().meaning
+    }
+
+    /// What to try: a lower-case sentence without a full stop; `nothing` where there is nothing to do.
+    pub fn remedy(self) -> &'static str {
+        self.facts().remedy
+    }
+
+    /// Whether it is why something failed; else it tells a state or an event.
+    pub fn is_failure(self) -> bool {
+        self.facts().kind != Kind::Notice
+    }
+
+    /// Whether it is a failure that waits for somebody's change; a failure that is not may pass by itself.
+    pub fn is_permanent(self) -> bool {
+        self.facts().kind == Kind::Permanent
+    }
+}
