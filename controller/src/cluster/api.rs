@@ -11,14 +11,30 @@ use kube::Client;
 use kube::core::PartialObjectMeta;
 use kube::core::response::Status;
 use seal_crds::{Place, Reason, Shape};
-use seal_kubeconfig::{Route, RouteError};
+use seal_kubeconfig::{Proxies, Route, RouteError};
 
 use crate::failure::Failure;
 use crate::plan::immutable;
 
-/// A client for requests: short deadlines, no retries of its own, because the reconcile has its own
-/// backoff and a retry below it would only hide how long things take.
-pub(super) async fn request_client(mut route: Route) -> Result<Client, RouteError> {
+/// How the apiserver is talked to.
+#[derive(Clone)]
+pub(super) struct Clients {
+    /// For requests: short deadlines, no retries of its own, because the reconcile has its own backoff and a retry below
+    /// it would only hide how long things take.
+    pub(super) requests: Client,
+    /// For watches, which are quiet for minutes; the watcher has its own idle timeout.
+    pub(super) watches: Client,
+}
+
+impl Clients {
+    /// Clients by the kubeconfig or, in a Pod, its service account. They connect when they are used.
+    pub(super) async fn infer() -> Result<Self, RouteError> {
+        let route = Route::infer(&Proxies::from_env())?;
+        Ok(Self { requests: request_client(route.clone()).await?, watches: watch_client(route).await? })
+    }
+}
+
+async fn request_client(mut route: Route) -> Result<Client, RouteError> {
     let config = &mut route.config;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = Some(Duration::from_secs(20));
@@ -28,8 +44,7 @@ pub(super) async fn request_client(mut route: Route) -> Result<Client, RouteErro
     route.client().await
 }
 
-/// A client for watches, which are quiet for minutes; the watcher has its own idle timeout.
-pub(super) async fn watch_client(mut route: Route) -> Result<Client, RouteError> {
+async fn watch_client(mut route: Route) -> Result<Client, RouteError> {
     let config = &mut route.config;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = None;

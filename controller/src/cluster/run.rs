@@ -1,37 +1,24 @@
-//! `seal-controller run`: watches, workers, keys and the HTTP page, wired together.
+//! `seal-controller run`, from start to end: clients, the HTTP page, what every replica does, what the leader does.
 //!
 //! Not a decision and not a request of its own. Invariant: nothing is reconciled before the keys are loaded
 //! and the caches are complete, so a restart over unchanged objects writes nothing.
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use kube::Client;
-use kube::api::Api;
-use kube::core::NamespaceResourceScope;
-use kube::runtime::events::{Recorder, Reporter};
 use seal_crds::Namespace;
-use seal_crds::keys::{Keyring, Recipient};
-use seal_crds::resources::Group;
-use seal_kubeconfig::{Proxies, Route, RouteError};
-use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::JoinHandle;
+use seal_crds::keys::Recipient;
+use seal_kubeconfig::RouteError;
+use tokio::sync::watch;
 
-use super::api::{request_client, watch_client};
-use super::cache;
+use super::api::Clients;
 use super::definitions;
-use super::fields::FIELD_MANAGER;
-use super::store::ClusterStore;
-use super::work::{Shared, objects, serve_group, until};
-use crate::backoff::Backoff;
+use super::lead::lead;
+use super::replica::{Replica, Task};
+use super::work::until;
 use crate::compat_http;
-use crate::keys::bitnami::BitnamiKeys;
-use crate::keys::said::Said;
-use crate::keys::{Keys, watch as key_watch};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
-use crate::reconcile::Context;
 use crate::serve::{Health, serve};
 
 /// What the flags of `run` mean.
@@ -76,118 +63,36 @@ pub(crate) async fn run(
     options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
-    let route = Route::infer(&Proxies::from_env())?;
-    let requests = request_client(route.clone()).await?;
-    let watches = watch_client(route).await?;
-    let metrics = Metrics::default();
-    let health = Health::default();
-    let server = serve(options.listen, health.clone(), metrics.clone())
-        .await
-        .map_err(|error| RunError::Listen(options.listen, error))?;
+    let clients = Clients::infer().await?;
+    let (metrics, health) = (Metrics::default(), Health::default());
+    let page = serve(options.listen, health.clone(), metrics.clone()).await;
+    let _page = Task(page.map_err(|error| RunError::Listen(options.listen, error))?);
+    let stopped = stopped_after(shutdown);
 
+    tokio::select! {
+        () = definitions::wait(&clients.requests) => {}
+        () = until(stopped.clone()) => {}
+    }
+    let replica = Replica::start(clients, metrics, health.clone(), &options).await?;
+    tokio::select! {
+        is_complete = replica.is_complete() => if is_complete { health.set_ready() },
+        () = until(stopped.clone()) => {}
+    }
+    if !*stopped.borrow() {
+        lead(&replica, &options, stopped).await;
+    }
+    health.set_unready();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Turns true when it is time to stop.
+fn stopped_after(shutdown: impl Future<Output = ()> + Send + 'static) -> watch::Receiver<bool> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         shutdown.await;
         tracing::info!("finishing what is under way");
         stop.send_replace(true);
     });
-
-    tokio::select! {
-        () = definitions::wait(&requests) => {}
-        () = until(stopped.clone()) => {}
-    }
-
-    let (keyring, keys) = watch::channel(Arc::new(Keyring::default()));
-    let (certificate, certificates) = watch::channel(None);
-    let bitnami = BitnamiKeys {
-        client: requests.clone(),
-        namespace: options.bitnami_keys,
-        make_first: options.compat.is_some(),
-        certificate,
-        metrics: metrics.clone(),
-        said: Said::default(),
-    };
-    let compat = match &options.compat {
-        Some(compat) => {
-            // What isn't watched isn't opened over HTTP either.
-            let namespaces = options.watch.clone().map(|namespace| [namespace].into());
-            let source = compat_http::Source {
-                keys: keys.clone(),
-                certificate: certificates,
-                policy: Policy { namespaces, ..options.policy.clone() },
-                metrics: metrics.clone(),
-            };
-            let serving = compat_http::serve(compat, source).await;
-            Some(serving.map_err(|error| RunError::Listen(compat.listen, error))?)
-        }
-        None => None,
-    };
-    let reporter =
-        Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("POD_NAME").ok() };
-    let events = Recorder::new(requests.clone(), reporter);
-    let loader = Keys {
-        client: requests.clone(),
-        namespace: options.namespace.clone(),
-        recovery: options.recovery,
-        bitnami,
-        keyring,
-        events: events.clone(),
-        health: health.clone(),
-        said: Said::default(),
-    };
-    let loading = tokio::spawn(key_watch::keep(loader, watches.clone()));
-    let (native_wakes, for_native) = mpsc::unbounded_channel();
-    let (bitnami_wakes, for_bitnami) = mpsc::unbounded_channel();
-    let scope = options.watch.as_ref();
-    let (secrets, caching_secrets) =
-        cache::keep(scoped(&watches, scope), vec![native_wakes, bitnami_wakes.clone()]);
-    let (natives, caching_natives) = cache::keep(scoped(&watches, scope), vec![bitnami_wakes]);
-
-    let ready = async {
-        let mut keys = keys.clone();
-        let loaded = keys.wait_for(|keys| !keys.is_empty()).await.is_ok();
-        loaded && secrets.wait_until_ready().await.is_ok() && natives.wait_until_ready().await.is_ok()
-    };
-    tokio::select! {
-        ready = ready => if ready { health.set_ready() },
-        () = until(stopped.clone()) => {}
-    }
-
-    let store =
-        ClusterStore { events, client: requests, secrets, natives, orphans: options.orphan_bitnami_secrets };
-    if !*stopped.borrow() {
-        tracing::info!("watching SealedSecrets");
-        let slots = Arc::new(Semaphore::new(options.workers.into()));
-        let serve = |group: Group, wakes| {
-            let context = Context {
-                store: store.clone(),
-                policy: options.policy.clone(),
-                keys: keys.clone(),
-                metrics: metrics.clone(),
-                backoff: Backoff::default(),
-            };
-            let objects = objects(&watches, scope, group);
-            let shared = Arc::new(Shared { context, slots: slots.clone() });
-            serve_group(group, objects, wakes, shared, options.workers, stopped.clone())
-        };
-        tokio::join!(serve(Group::NATIVE, for_native), serve(Group::BITNAMI, for_bitnami));
-    }
-    health.set_unready();
-    loading.abort();
-    caching_secrets.abort();
-    caching_natives.abort();
-    server.abort();
-    compat.inspect(JoinHandle::abort);
-    tracing::info!("stopped");
-    Ok(())
-}
-
-fn scoped<K>(client: &Client, namespace: Option<&Namespace>) -> Api<K>
-where
-    K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace.as_str()),
-        None => Api::all(client.clone()),
-    }
+    stopped
 }

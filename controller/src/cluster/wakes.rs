@@ -22,6 +22,11 @@ pub(super) struct Name {
 }
 
 impl Name {
+    #[cfg(test)]
+    pub(super) fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
     /// The SealedSecret of this name.
     pub(super) fn sealed_secret(&self, group: Group) -> ObjectRef<Object> {
         ObjectRef::new_with(&self.name, group).within(&self.namespace)

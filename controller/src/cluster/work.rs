@@ -6,14 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use kube::api::Api;
 use kube::runtime::controller::{Action, Config as ControllerConfig};
 use kube::runtime::{Controller, reflector};
 use kube::{Client, Resource as _};
 use seal_crds::Namespace;
 use seal_crds::resources::Group;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 
 use super::cache::pages;
 use super::object::Object;
@@ -33,14 +33,12 @@ pub(super) struct Shared {
 pub(super) async fn serve_group(
     group: Group,
     objects: Api<Object>,
-    wakes: mpsc::UnboundedReceiver<Name>,
+    concerned: impl Stream<Item = Name> + Send + 'static,
     shared: Arc<Shared>,
     workers: u16,
     stopped: watch::Receiver<bool>,
 ) {
-    let changed = futures::stream::unfold(wakes, move |mut wakes| async move {
-        Some((wakes.recv().await?.sealed_secret(group), wakes))
-    });
+    let concerned = concerned.map(move |name| name.sealed_secret(group));
     let keys_changed = futures::stream::unfold(shared.context.keys.clone(), |mut keys| async move {
         keys.changed().await.ok()?;
         Some(((), keys))
@@ -52,7 +50,7 @@ pub(super) async fn serve_group(
     let objects = controller.store();
     let work = controller
         .with_config(ControllerConfig::default().concurrency(workers))
-        .reconcile_on(changed)
+        .reconcile_on(concerned)
         .reconcile_all_on(keys_changed)
         .graceful_shutdown_on(until(stopped.clone()))
         .run(reconcile_one, |_, _, _| unreachable!("a reconcile never fails"), shared)

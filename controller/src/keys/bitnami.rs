@@ -14,8 +14,8 @@ use http::Request;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
 use seal_crds::keys::{Certificate, RsaPrivateKey};
-use seal_crds::resources::bitnami::{self, SEALING_KEY_LABEL};
-use seal_crds::resources::{DIGEST_ANNOTATION, GROUP, SEALED_SECRET};
+use seal_crds::resources::bitnami::SEALING_KEY_LABEL;
+use seal_crds::resources::{DIGEST_ANNOTATION, Group};
 use seal_crds::{Namespace, Reason};
 use serde::Deserialize;
 use tokio::sync::watch;
@@ -191,13 +191,9 @@ impl BitnamiKey {
 /// Whether a SealedSecret of either group made the Secret. Not every Secret that one makes has an owner
 /// (`skip-set-owner-references`), but all that this controller writes have its annotation.
 fn is_from_sealed_secret(metadata: &ObjectMeta) -> bool {
-    let is_sealed_secrets = |api_version: &str| {
-        let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        [GROUP, bitnami::GROUP].contains(&group)
-    };
     let mut owners = metadata.owner_references.iter().flatten();
     let mut annotations = metadata.annotations.iter().flatten();
-    owners.any(|owner| owner.kind == SEALED_SECRET && is_sealed_secrets(&owner.api_version))
+    owners.any(|owner| Group::find(&owner.api_version, &owner.kind).is_some())
         || annotations.any(|(key, _)| key == DIGEST_ANNOTATION)
 }
 
