@@ -26,27 +26,22 @@ use self::bound::Computed;
 pub use self::budget::Budget;
 pub use self::error::GoTemplateError;
 use self::parse::Templates;
-use self::value::{Of, Text, Value};
 use crate::Buffer;
+use crate::value::{Of, Text, Value};
 
 mod bound;
 mod budget;
 mod error;
 mod exec;
-mod float;
 mod functions;
-mod json;
 mod json_object;
 mod lex;
 mod literal;
 mod parse;
 mod print;
-mod quote;
 #[cfg(any(test, feature = "random"))]
 pub mod random;
 mod tree;
-mod unicode;
-mod value;
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +51,7 @@ pub const MAX_TEXT: usize = 1 << 20;
 /// Bytes that one template may give, and that any value in between may have: what a Secret can hold.
 pub const MAX_OUTPUT: u64 = 1 << 20;
 /// How deeply statements and parentheses are nested in each other.
-pub(crate) const MAX_DEPTH: usize = 48;
+const MAX_DEPTH: usize = 48;
 
 /// Whether statements may make what is done depend on a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //! Invariant: [`Bound::size`] is at least what [`measure`] gives, which is at least what the value prints as.
 
 use super::functions::Out;
-use super::value::{Kind, Value};
+use crate::value::{Kind, Value};
 
 /// What is known of a value without looking at it.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::bound::{Bound, Computed, Growth, Prints, kind_of};
 use super::error::GoTemplateError;
-use super::value::{Kind, Of, Text, Value, Width};
+use crate::value::{Kind, Of, Text, Value, Width};
 
 mod digests;
 mod documents;
@@ -20,7 +20,6 @@ mod numbers;
 mod texts;
 mod unsupported;
 mod words;
-mod yaml;
 
 /// A type of a parameter.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! change.
 
 use super::functions::{self, Out, Type};
-use super::value::Of;
+use crate::value::Of;
 use seal_random::Random;
 
 /// The items that calls are made over. The values are up to the caller; the last should hold JSON.

@@ -8,7 +8,7 @@ use crate::template::bound::{self, Bound, Computed, Prints, zero};
 use crate::template::error::GoTemplateError;
 use crate::template::functions::{Fault, Function, Type};
 use crate::template::tree::{Command, Operand, Pipe};
-use crate::template::value::{Kind, Text, Value, Width};
+use crate::value::{Kind, Text, Value, Width};
 
 /// Bytes that an element of a list or map takes in memory, at most, for each that it counts for in a size.
 const ELEMENT: u64 = 16;

@@ -5,10 +5,10 @@
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512, digest};
 
 use super::super::bound::Growth;
-use super::super::value::Value;
 use super::Type::Text as T;
 use super::{Function, Out, f, text};
 use crate::Buffer;
+use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     f("sha1sum", &[T], Out::Text, Growth::Constant(40), |a| Ok(sum(&SHA1_FOR_LEGACY_USE_ONLY, text(&a[0])))),

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::super::bound::{Computed, Growth};
-use super::super::value::{Of, Value, Width};
 use super::Type::{Any, Int, List, Reflect};
 use super::{Fault, Function, Given, Out, count, f, int, list, numbers, variadic};
+use crate::value::{Of, Value, Width};
 
 const SAME: Growth = Growth::Times(1, 1, 16);
 

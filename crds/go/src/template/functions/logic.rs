@@ -8,9 +8,9 @@ use std::cmp::Ordering;
 use memchr::memmem;
 
 use super::super::bound::Growth;
-use super::super::value::Value;
 use super::Type::{Any, Bool, Reflect, Text as T};
 use super::{Fault, Function, Given, Out, f, text, variadic};
+use crate::value::Value;
 
 const BOOL: Growth = Growth::Constant(5);
 

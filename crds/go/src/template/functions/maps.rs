@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::bound::{Computed, Growth};
-use super::super::value::{Of, Value};
 use super::Type::{Any, Map, Text as T};
 use super::{Fault, Function, Given, Out, entries, f, map, strval, text, variadic};
+use crate::value::{Of, Value};
 
 const SAME: Growth = Growth::Times(1, 1, 16);
 

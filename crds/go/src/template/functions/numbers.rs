@@ -4,24 +4,24 @@
 //! (`addf` and its kind), which need a library of their own. Invariant: arithmetic wraps as Go's does.
 
 use super::super::bound::{Computed, Growth};
-use super::super::literal;
 use super::super::print;
-use super::super::value::{Value, Width};
 use super::Type::{Any, Float, Int, Text as T};
 use super::{Fault, Function, Given, Out, f, int, list, lists, text, variadic};
+use crate::strconv;
+use crate::value::{Value, Width};
 
 const INT: Out = Out::Int(Width::Int);
 const INT64: Out = Out::Int(Width::Int64);
 const SIZE: Growth = Growth::Constant(24);
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    f("atoi", &[T], INT, SIZE, |a| Ok(Value::Int(Width::Int, literal::decimal(text(&a[0]))))),
+    f("atoi", &[T], INT, SIZE, |a| Ok(Value::Int(Width::Int, strconv::atoi(text(&a[0]))))),
     f("int", &[Any], INT, SIZE, |a| Ok(Value::Int(Width::Int, to_int(&a[0])))),
     f("int64", &[Any], INT64, SIZE, |a| long(to_int(&a[0]))),
     f("float64", &[Any], Out::Float, SIZE, |a| Ok(Value::Float(to_float(&a[0])))),
     f("toDecimal", &[Any], INT64, SIZE, |a| {
         let printed = print::sprint(&a[..1]);
-        long(literal::in_base(printed.bytes(), 8).and_then(Result::ok).unwrap_or(0))
+        long(strconv::parse_int(printed.bytes(), 8).and_then(Result::ok).unwrap_or(0))
     }),
     f("add1", &[Any], INT64, SIZE, |a| long(to_int(&a[0]).wrapping_add(1))),
     variadic("add", &[], Any, INT64, SIZE, |a| long(a.iter().map(to_int).fold(0, i64::wrapping_add))),
@@ -50,7 +50,9 @@ pub(super) fn to_int(value: &Value) -> i64 {
         Value::Int(_, int) => *int,
         Value::Float(float) => float_to_int(*float),
         Value::Bool(value) => (*value).into(),
-        Value::Text(text) => literal::integer(without_zero_fraction(text.bytes())).unwrap_or(0),
+        Value::Text(text) => {
+            strconv::parse_int(without_zero_fraction(text.bytes()), 0).and_then(Result::ok).unwrap_or(0)
+        }
         _ => 0,
     }
 }
@@ -70,17 +72,11 @@ fn to_float(value: &Value) -> f64 {
         Value::Int(_, int) => *int as f64,
         Value::Float(float) => *float,
         Value::Bool(value) => f64::from(u8::from(*value)),
-        Value::Text(text) => parse_float(text.bytes()).unwrap_or(0.0),
+        Value::Text(text) => {
+            std::str::from_utf8(text.bytes()).ok().and_then(strconv::parse_float).unwrap_or(0.0)
+        }
         _ => 0.0,
     }
-}
-
-fn parse_float(text: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(text).ok()?;
-    let float: f64 = text.parse().ok()?;
-    // Only what is called infinite may be so; what is out of range is an error in Go.
-    let is_named = text.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'n'));
-    (float.is_finite() || is_named).then_some(float)
 }
 
 /// `12.00` as `12`.

@@ -4,11 +4,11 @@
 //! that it inserts.
 
 use super::super::bound::{Computed, Growth};
-use super::super::unicode::{map, to_lower, to_title, to_upper};
-use super::super::value::Value;
 use super::Type::{Int, Text as T};
 use super::{Function, Out, f, int, text};
 use crate::Buffer;
+use crate::unicode::{map, to_lower, to_title, to_upper};
+use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     f("untitle", &[T], Out::Text, Growth::Times(3, 1, 10), |a| Ok(untitle(text(&a[0])))),

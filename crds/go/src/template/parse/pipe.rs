@@ -3,6 +3,7 @@
 //! Invariant: every function was looked up, and every variable was declared before.
 
 use super::{Parsed, Parser};
+use crate::strconv;
 use crate::template::error::GoTemplateError;
 use crate::template::functions::{self, Lookup};
 use crate::template::lex::Kind;
@@ -130,7 +131,7 @@ impl Parser<'_> {
             Kind::Variable if self.knows(token.text)? => Operand::Variable(token.text.to_owned(), Vec::new()),
             Kind::Variable => return self.error(format!("undefined variable {:?}", token.text)),
             Kind::Quoted | Kind::RawQuoted => {
-                let text = literal::string(token.text).ok_or_else(|| malformed("string"))?;
+                let text = strconv::unquote(token.text).ok_or_else(|| malformed("string"))?;
                 Operand::Text(text)
             }
             Kind::Number => Operand::Number(literal::number(token.text).ok_or_else(|| malformed("number"))?),

@@ -6,8 +6,8 @@
 use super::{Flags, Printer, Unsupported, type_name};
 use crate::Buffer;
 use crate::template::bound::Computed;
-use crate::template::unicode::runes;
-use crate::template::value::Value;
+use crate::unicode::runes;
+use crate::value::Value;
 
 /// Go's own limit for widths and precisions, which it checks before it reads one more digit.
 const TOO_LARGE: usize = 1_000_000;
@@ -45,7 +45,7 @@ pub(in crate::template) fn growth(arguments: &[Computed]) -> Option<u64> {
         let size = argument.bound.size;
         // Quoting makes at most four bytes of one, hexadecimal with a space and 0x at most five; a wrong verb
         // names the type of each element, and each counts for four bytes at least.
-        let is_text = argument.bound.kind == Some(crate::template::value::Kind::Text);
+        let is_text = argument.bound.kind == Some(crate::value::Kind::Text);
         let (times, elements) = match (plain, is_text) {
             (true, true) => (1, 1),
             (false, true) => (5, 1),
