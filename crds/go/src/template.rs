@@ -1,8 +1,8 @@
-//! Go templates: `spec.template.data` of the Bitnami format.
+//! Go's `text/template` with the functions of sprig v3, over a map of texts.
 //!
-//! The peer renders each text with Go's `text/template` and the functions of sprig v3 over a map of the opened
-//! items and the plain texts beside them. This is the same language with the functions that are functions of
-//! their arguments. Not `html/template`, no functions that know a clock, the environment or chance.
+//! The peer renders templates so, over the opened items of an object and the plain texts beside them. This is the same
+//! language, with those functions that are functions of their arguments. It is not `html/template`, and no function
+//! knows a clock, the environment or chance.
 //!
 //! The threat: whoever may write the template, but not read the Secret, learns about an item from whether the
 //! template renders. (What it renders to, they don't see.) So without [`Branching::Allowed`] the outcome depends on
@@ -33,6 +33,7 @@ mod bound;
 mod budget;
 mod error;
 mod exec;
+mod function;
 mod functions;
 mod json_object;
 mod lex;

@@ -4,9 +4,9 @@
 
 use super::{MAX_RUN_DEPTH, MAX_VALUE_DEPTH, Outcome, Run, check_size, wrong};
 use crate::template::Branching;
-use crate::template::bound::{self, Bound, Computed, Prints, zero};
+use crate::template::bound::{self, Bound, Computed, Prints};
 use crate::template::error::GoTemplateError;
-use crate::template::functions::{Fault, Function, Type};
+use crate::template::function::{Fault, Function, Type};
 use crate::template::tree::{Command, Operand, Pipe};
 use crate::value::{Kind, Text, Value, Width};
 
@@ -209,7 +209,7 @@ impl<'t> Run<'t> {
             Some(Ok(value)) => value,
             Some(Err(Fault::Type(why))) if kinds_are_public => return Err(failed(why)),
             Some(Err(Fault::Value(why) | Fault::Type(why))) if !secret => return Err(failed(why)),
-            _ => zero(function.out),
+            _ => function.out.zero(),
         };
         // With branching allowed, and for what is made of constants, what it is may be looked at.
         if self.branching == Branching::Allowed || !secret {

@@ -3,10 +3,11 @@
 //! Those that begin with `must` fail in the peer where the others give nothing. Invariant: malformed documents
 //! read as nil.
 
-use super::super::bound::{Computed, Growth};
-use super::Type::{Any, Text as T};
-use super::{Fault, Function, Given, Out, f, text};
+use super::arguments::text;
 use crate::json::{self, Style};
+use crate::template::bound::{Computed, Growth};
+use crate::template::function::Type::{Any, Text as T};
+use crate::template::function::{Fault, Function, Given, Out, f};
 use crate::value::Value;
 use crate::yaml;
 

@@ -5,12 +5,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::bound::Growth;
-use super::super::print;
-use super::Type::{Any, Text as T};
-use super::{Function, Out, f, strval, text, variadic};
+use super::arguments::{strval, text};
 use crate::Buffer;
 use crate::strconv::quote;
+use crate::template::bound::Growth;
+use crate::template::function::Type::{Any, Text as T};
+use crate::template::function::{Function, Out, f, variadic};
+use crate::template::print;
 use crate::unicode::{is_print, runes};
 use crate::value::Value;
 

@@ -3,11 +3,13 @@
 //! Whatever isn't a number counts as 0 where sprig converts it so. Not the functions on decimal fractions
 //! (`addf` and its kind), which need a library of their own. Invariant: arithmetic wraps as Go's does.
 
-use super::super::bound::{Computed, Growth};
-use super::super::print;
-use super::Type::{Any, Float, Int, Text as T};
-use super::{Fault, Function, Given, Out, f, int, list, lists, text, variadic};
+use super::arguments::{int, list, text, to_int};
+use super::lists;
 use crate::strconv;
+use crate::template::bound::{Computed, Growth};
+use crate::template::function::Type::{Any, Float, Int, Text as T};
+use crate::template::function::{Fault, Function, Given, Out, f, variadic};
+use crate::template::print;
 use crate::value::{Value, Width};
 
 const INT: Out = Out::Int(Width::Int);
@@ -44,27 +46,6 @@ fn long(value: i64) -> Given {
     Ok(Value::Int(Width::Int64, value))
 }
 
-/// `cast.ToInt64`.
-pub(super) fn to_int(value: &Value) -> i64 {
-    match value {
-        Value::Int(_, int) => *int,
-        Value::Float(float) => float_to_int(*float),
-        Value::Bool(value) => (*value).into(),
-        Value::Text(text) => {
-            strconv::parse_int(without_zero_fraction(text.bytes()), 0).and_then(Result::ok).unwrap_or(0)
-        }
-        _ => 0,
-    }
-}
-
-/// As the processor of most machines does it: what doesn't fit is the least integer.
-fn float_to_int(float: f64) -> i64 {
-    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float);
-    #[expect(clippy::cast_possible_truncation, reason = "it fits")]
-    let int = float as i64;
-    if fits { int } else { i64::MIN }
-}
-
 /// `cast.ToFloat64`.
 fn to_float(value: &Value) -> f64 {
     match value {
@@ -76,15 +57,6 @@ fn to_float(value: &Value) -> f64 {
             std::str::from_utf8(text.bytes()).ok().and_then(strconv::parse_float).unwrap_or(0.0)
         }
         _ => 0.0,
-    }
-}
-
-/// `12.00` as `12`.
-fn without_zero_fraction(text: &[u8]) -> &[u8] {
-    let digits = text.len() - text.iter().rev().take_while(|byte| **byte == b'0').count();
-    match text[..digits].strip_suffix(b".") {
-        Some(whole) if digits < text.len() => whole,
-        _ => text,
     }
 }
 

@@ -5,6 +5,7 @@
 use super::{Parsed, Parser};
 use crate::strconv;
 use crate::template::error::GoTemplateError;
+use crate::template::function::Function;
 use crate::template::functions::{self, Lookup};
 use crate::template::lex::Kind;
 use crate::template::literal;
@@ -158,7 +159,7 @@ impl Parser<'_> {
         }))
     }
 
-    fn function(&self, name: &str, line: usize) -> Parsed<&'static functions::Function> {
+    fn function(&self, name: &str, line: usize) -> Parsed<&'static Function> {
         let name = || name.to_owned();
         match functions::find(&name()) {
             Lookup::Found(function) => Ok(function),
