@@ -15,7 +15,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use seal_tests::toolchain;
+use seal_tests::{scalars, toolchain};
 use serde_json::{Value, json};
 
 use crate::sandbox::{Files, Run, Sandbox, run};
@@ -188,6 +188,22 @@ fn every_text_is_written_as_go_writes_it() {
     // If they are written as they are, ours refuses them, since YAML libraries read them in different ways.
     let mut secret = secret.to_string();
     for separator in ['\u{2028}', '\u{2029}'] {
+        secret = secret.replace(separator, &format!("\\u{:04x}", u32::from(separator)));
+    }
+    for format in ["json", "yaml"] {
+        let args = format!("--cert cert.pem -f texts.json -o {format}");
+        assert_same(&args, "nothing", &|sandbox| sandbox.write("texts.json", &secret));
+    }
+}
+
+#[test]
+fn random_texts_are_written_as_go_writes_them() {
+    let texts = scalars::random(3_000).into_iter().enumerate();
+    let annotations: Value = texts.map(|(index, text)| (format!("k{index}"), json!(text))).collect();
+    let mut secret =
+        json!({"metadata": {"name": "db", "namespace": "prod", "annotations": annotations}, "stringData": {"a": "y"}})
+            .to_string();
+    for separator in ['\u{85}', '\u{2028}'] {
         secret = secret.replace(separator, &format!("\\u{:04x}", u32::from(separator)));
     }
     for format in ["json", "yaml"] {

@@ -17,7 +17,6 @@
 
 mod failure;
 mod flags;
-mod json;
 mod merge;
 mod namespace;
 mod node;
@@ -30,7 +29,6 @@ mod schema;
 mod seal;
 mod sealed;
 mod unseal;
-mod yaml;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
@@ -111,7 +109,7 @@ fn run(program: &str, values: &Values) -> Result<(), Failure> {
     if options.is_unseal {
         let secret = unseal::unseal(&options, &input.read()?)?;
         let text = print::objects([&secret], &options.format)?;
-        return write(&options.output, text.as_bytes(), Privacy::Private);
+        return write(&options.output, text.bytes(), Privacy::Private);
     }
     if !options.private_keys.is_empty() && terminal::stderr_is_terminal() {
         terminal::warn("--recovery-private-key has no effect without --recovery-unseal", None);
@@ -122,7 +120,7 @@ fn run(program: &str, values: &Values) -> Result<(), Failure> {
     if options.is_reencrypt {
         let (format, output) = (options.format.clone(), options.output.clone());
         let sealed = remote::reencrypt(options, &input.read()?)?;
-        return write(&output, print::objects(&sealed, &format)?.as_bytes(), Privacy::Public);
+        return write(&output, print::objects(&sealed, &format)?.bytes(), Privacy::Public);
     }
     seal(options, &input)
 }
@@ -149,7 +147,7 @@ fn seal(mut options: Options, input: &Input) -> Result<(), Failure> {
         return write(&options.output, raw::raw(&options, &certificate)?.as_bytes(), Privacy::Public);
     }
     let sealed = seal::seal(&options, &seal::Overrides::default(), &source(input)?, &certificate)?;
-    write(&options.output, print::objects(&sealed, &options.format)?.as_bytes(), Privacy::Public)
+    write(&options.output, print::objects(&sealed, &options.format)?.bytes(), Privacy::Public)
 }
 
 fn usable(pem: &[u8], from: &str) -> Result<Certificate, Failure> {

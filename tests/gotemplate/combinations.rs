@@ -3,6 +3,7 @@
 //! Generated the same way each time. Invariant: a function that is added is called here without a change.
 
 use seal_go::template::GoTemplate;
+use seal_tests::scalars;
 
 use super::{Data, check, check_over, data};
 
@@ -144,11 +145,8 @@ fn yaml_is_what_helm_writes() {
         templates.push(format!(
             "{{{{ toYaml (dict \"k\" \"{text}\" \"l\" (list \"{text}\" 1) \"m\" (dict \"n\" \"{text}\")) }}}}"
         ));
-        // Keys of several lines aren't supported.
-        if !["\\n", "\\u2028", "\\u2029", "<<"].iter().any(|absent| text.contains(absent)) {
-            templates
-                .push(format!("{{{{ toYaml (dict \"{text}\" (dict \"{text}\" (list (list 1 (dict))))) }}}}"));
-        }
+        templates
+            .push(format!("{{{{ toYaml (dict \"{text}\" (dict \"{text}\" (list (list 1 (dict))))) }}}}"));
     }
     for number in [
         "1.0",
@@ -169,6 +167,24 @@ fn yaml_is_what_helm_writes() {
             .to_owned(),
     );
     check_over(&templates, &data()[..1]);
+}
+
+#[test]
+fn yaml_of_random_texts_is_what_helm_writes() {
+    let template = "{{ toYaml .t }}|{{ toYaml (list .t (dict .t (dict .t (list .t)))) }}".to_owned();
+    let texts = scalars::random(4_000);
+    let data: Vec<Data> = texts.into_iter().map(|text| [("t", text.into_bytes())].into()).collect();
+    check_over(&[template], &data);
+}
+
+/// Of keys that a reader of YAML finds too long, Helm writes nothing.
+#[test]
+fn yaml_of_long_keys_is_what_helm_writes() {
+    let keys = ["k", "é", "\u{1}", "\n", "\"", "<", "\u{2028}", " "];
+    let lengths = [127, 128, 129, 169, 170, 171, 509, 510, 511, 512, 1021, 1022, 1023, 1024];
+    let texts = keys.iter().flat_map(|key| lengths.map(|length| key.repeat(length)));
+    let data: Vec<Data> = texts.map(|text| [("t", text.into_bytes())].into()).collect();
+    check_over(&["{{ toYaml (dict .t 1) }}|{{ toYaml (dict .t (list .t)) }}".to_owned()], &data);
 }
 
 #[test]

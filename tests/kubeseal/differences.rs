@@ -34,7 +34,7 @@ status:
 /// the reason.
 type Difference = (&'static str, &'static str, i32, i32, &'static str, &'static str);
 
-const DIFFERENCES: [Difference; 11] = [
+const DIFFERENCES: [Difference; 12] = [
     (
         "--cert cert.pem",
         "twice.yaml",
@@ -92,6 +92,14 @@ const DIFFERENCES: [Difference; 11] = [
         1,
         "not a SealedSecret of bitnami.com/v1alpha1",
         "it says what it is",
+    ),
+    (
+        "--cert cert.pem -o yaml",
+        "control.json",
+        1,
+        1,
+        "the object can't be written as YAML",
+        "it says so of the object, and prints no mark of a document before",
     ),
     (
         "--recovery-unseal --recovery-private-key key.pem",

@@ -3,12 +3,16 @@
 //! Invariant: no value protects anything.
 
 /// The inputs by name, so that a case is one line.
-pub(super) const INPUTS: [(&str, &str); 20] = [
+pub(super) const INPUTS: [(&str, &str); 21] = [
     ("nothing", ""),
     ("word", "secret\n"),
     ("value", "v\n"),
     ("plain.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {password: x}\n"),
     ("placed.yaml", "metadata: {name: db, namespace: prod}\ndata: {password: eA==, empty: \"\"}\n"),
+    (
+        "control.json",
+        r#"{"metadata": {"name": "db", "namespace": "prod", "annotations": {"a": "\u007f"}}, "data": {"a": "eA=="}}"#,
+    ),
     ("nameless.yaml", "apiVersion: v1\nkind: Secret\nstringData: {password: x}\n"),
     ("empty.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: prod}\n"),
     (
@@ -80,6 +84,16 @@ data: {password: eA==}
 pub(super) const TEXTS: &[&str] = &[
     "",
     " ",
+    "2001-01-01T00:00:00,5Z",
+    "2001-01-01 00:00:00,5",
+    "2001-01-01T00:00:00+99:99",
+    "2001-01-01T00:00:00+25:00",
+    "2001-01-01T00:00:00+24:60",
+    "2001-01-01   00:00:00",
+    ".5_0",
+    "0b-11",
+    "1:30._",
+    "+-5",
     "x ",
     " x",
     "a: b",

@@ -9,6 +9,7 @@ pub mod controller;
 pub mod peer;
 mod process;
 pub mod proxy;
+pub mod scalars;
 pub mod tls;
 pub mod toolchain;
 pub mod tunnel;

@@ -46,6 +46,8 @@ pub(super) enum KubesealError {
     Expired(String),
     #[error("unsupported output format: {0}")]
     Format(String),
+    #[error("the object can't be written as YAML")]
+    NotWritten(#[source] seal_go::yaml::NotWritten),
     #[error(
         "the input is of kind {kind:?} and apiVersion {version:?}, not a SealedSecret of bitnami.com/v1alpha1"
     )]
@@ -95,6 +97,7 @@ impl Explain for KubesealError {
                  ones too"
                     .to_owned()
             }
+            Self::NotWritten(_) => "give -o json".to_owned(),
             Self::DeprecatedData => "seal unseal opens it".to_owned(),
             Self::OtherAnswer => "nothing was written; is it the controller's Service?".to_owned(),
             _ => return None,

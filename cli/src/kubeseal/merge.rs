@@ -60,7 +60,7 @@ pub(super) fn merge(
     set(&mut spec, &SPEC, "template", template);
     set(&mut there, &SEALED_SECRET, "spec", spec);
     let text = print::objects([&there], &options.format)?;
-    Ok(output::replace_files(&[(into, file.text().as_bytes(), text.as_bytes())])?)
+    Ok(output::replace_files(&[(into, file.text().as_bytes(), text.bytes())])?)
 }
 
 /// An item of another scope would never open beside the others.

@@ -1,16 +1,16 @@
 //! A value of an object, with its fields in the order in which Go prints them.
 //!
-//! Not a reader ([`super::schema`]) and not a printer ([`super::json`], [`super::yaml`]). Invariant: text is wiped
+//! Not a reader ([`super::schema`]) and not a printer ([`super::print`]). Invariant: text is wiped
 //! on drop, since a Secret in the clear is such a value; hence no `Debug`, no `Clone`, no `Display`.
 
+use seal_go::View;
 use zeroize::Zeroizing;
 
 /// One value.
 pub(super) enum Node {
     Null,
     Bool(bool),
-    /// As it was written.
-    Number(String),
+    Number(i64),
     Text(Zeroizing<String>),
     List(Vec<Node>),
     Map(Entries),
@@ -29,7 +29,7 @@ impl Node {
         match self {
             Self::Null | Self::Bool(false) => true,
             Self::Bool(true) => false,
-            Self::Number(number) => number.as_str() == "0",
+            Self::Number(number) => *number == 0,
             Self::Text(text) => text.is_empty(),
             Self::List(values) => values.is_empty(),
             Self::Map(entries) => entries.is_empty(),
@@ -76,21 +76,18 @@ impl Node {
         let index = entries.iter().position(|(known, _)| known == key)?;
         Some(entries.remove(index).1)
     }
+}
 
-    /// How long this gets as text, at most: a byte becomes an escape of six, or a line with its indent.
-    pub(super) fn longest(&self, indent: usize) -> usize {
-        let text = |text: &str| text.len() * (8 + indent) + 8;
+impl seal_go::Node for Node {
+    fn view(&self) -> View<'_, Self> {
         match self {
-            Self::Null | Self::Bool(_) => 8,
-            Self::Number(number) => number.len(),
-            Self::Text(value) => text(value),
-            Self::List(values) => {
-                values.iter().map(|value| value.longest(indent + 4) + indent + 8).sum::<usize>() + indent + 8
-            }
+            Self::Null => View::Null,
+            Self::Bool(value) => View::Bool(*value),
+            Self::Number(number) => View::Int(*number),
+            Self::Text(text) => View::Text(text.as_bytes()),
+            Self::List(values) => View::List(values),
             Self::Map(entries) => {
-                let entry =
-                    |(key, value): &(String, Self)| text(key) + value.longest(indent + 4) + indent + 8;
-                entries.iter().map(entry).sum::<usize>() + indent + 8
+                View::Map(entries.iter().map(|(key, value)| (key.as_bytes(), value)).collect())
             }
         }
     }

@@ -1,28 +1,71 @@
 //! Objects to text, in the format that was asked for.
 //!
-//! Invariant: several objects in a row read as several documents.
+//! Not how Go writes JSON and YAML, which is [`seal_go`]'s. Invariant: several objects in a row read as several documents.
 
-use zeroize::Zeroizing;
+use seal_go::{
+    Buffer,
+    json::{self, Style},
+    yaml,
+};
 
-use super::{failure::KubesealError, json, node::Node, yaml};
+use super::{failure::KubesealError, node::Node};
 
-/// Of all objects, one after the other.
+/// All objects, one after the other.
 pub(super) fn objects<'n>(
     objects: impl IntoIterator<Item = &'n Node>,
     format: &str,
-) -> Result<Zeroizing<String>, KubesealError> {
-    let print = match format {
-        "" | "json" => json::pretty,
-        "yaml" => yaml::document,
-        other => return Err(KubesealError::Format(other.to_owned())),
-    };
-    let mark = if format == "yaml" { "---\n" } else { "" };
-    let texts: Vec<Zeroizing<String>> = objects.into_iter().map(print).collect();
-    let mut all =
-        Zeroizing::new(String::with_capacity(texts.iter().map(|text| text.len() + mark.len()).sum()));
-    for text in texts {
-        all.push_str(mark);
-        all.push_str(&text);
+) -> Result<Buffer, KubesealError> {
+    let mut all = Buffer::default();
+    for object in objects {
+        match format {
+            "" | "json" => {
+                all.extend(as_json(object, Style::Pretty).bytes());
+                all.push(b'\n');
+            }
+            "yaml" => {
+                all.extend(b"---\n");
+                all.extend(yaml::marshal(object).map_err(KubesealError::NotWritten)?.bytes());
+            }
+            other => return Err(KubesealError::Format(other.to_owned())),
+        }
     }
     Ok(all)
+}
+
+/// One object on one line, as a request's body.
+pub(super) fn compact(object: &Node) -> Buffer {
+    as_json(object, Style::Compact)
+}
+
+fn as_json(object: &Node, style: Style) -> Buffer {
+    json::marshal(object, style).expect("an object has no floats, which alone JSON may lack a form for")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(buffer: &Buffer) -> &str {
+        std::str::from_utf8(buffer.bytes()).unwrap()
+    }
+
+    #[test]
+    fn text_is_escaped_as_go_escapes_it() {
+        let text = "<a&b>\u{1}\u{8}\u{c}\n\r\t\"\\\u{7f}é\u{2028}😀/";
+        let expected = "\"\\u003ca\\u0026b\\u003e\\u0001\\b\\f\\n\\r\\t\\\"\\\\\u{7f}é\\u2028😀/\"";
+        assert_eq!(self::text(&compact(&Node::text(text))), expected);
+    }
+
+    #[test]
+    fn empty_collections_stay_on_one_line() {
+        let node = Node::Map(vec![
+            ("a".to_owned(), Node::Map(Vec::new())),
+            ("b".to_owned(), Node::List(vec![Node::Null, Node::List(Vec::new())])),
+        ]);
+        assert_eq!(
+            text(&objects([&node], "json").ok().unwrap()),
+            "{\n  \"a\": {},\n  \"b\": [\n    null,\n    []\n  ]\n}\n"
+        );
+        assert_eq!(text(&compact(&node)), r#"{"a":{},"b":[null,[]]}"#);
+    }
 }

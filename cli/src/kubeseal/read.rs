@@ -12,6 +12,7 @@ use seal_documents::{
         tree::{self, NodeId, NodeKind, Style, Tree},
     },
 };
+use seal_go::yaml::{self, Resolved};
 
 use super::{
     failure::KubesealError,
@@ -110,9 +111,10 @@ impl Reader<'_, '_> {
                 _ => not(FieldError::NotBool { what: what.to_owned() }),
             },
             Form::Integer => match self.plain(id) {
-                Some((text, Plain::Number)) if text.parse::<i64>().is_ok() => {
-                    Ok(Node::Number(text.to_owned()))
-                }
+                Some((text, Plain::Number)) => match yaml::resolve(text) {
+                    Resolved::Int(number) => Ok(Node::Number(number)),
+                    _ => not(FieldError::NotScalar(what.to_owned())),
+                },
                 _ => not(FieldError::NotScalar(what.to_owned())),
             },
             Form::Strings | Form::NullableStrings => {

@@ -9,9 +9,9 @@ use seal_documents::source::Source;
 
 use super::{
     failure::KubesealError,
-    json,
     node::Node,
     options::Options,
+    print,
     schema::{SEALED_SECRET, set},
     sealed,
 };
@@ -62,7 +62,7 @@ fn reencrypt_one(controller: &Controller, object: &Node) -> Result<Node, Failure
 }
 
 fn post(controller: &Controller, path: &str, object: &Node) -> Result<(StatusCode, Vec<u8>), Failure> {
-    Ok(controller.ask(Method::POST, path, json::compact(object).as_bytes().to_vec())?)
+    Ok(controller.ask(Method::POST, path, print::compact(object).bytes().to_vec())?)
 }
 
 fn said(status: StatusCode) -> String {

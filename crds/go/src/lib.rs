@@ -9,6 +9,14 @@
 #![warn(missing_docs)]
 
 mod buffer;
+pub mod json;
+mod node;
+mod strconv;
 pub mod template;
+mod time;
+mod unicode;
+mod value;
+pub mod yaml;
 
 pub use buffer::Buffer;
+pub use node::{Node, View};

@@ -1,8 +1,8 @@
-//! Go templates: `spec.template.data` of the Bitnami format.
+//! Go's `text/template` with the functions of sprig v3, over a map of texts.
 //!
-//! The peer renders each text with Go's `text/template` and the functions of sprig v3 over a map of the opened
-//! items and the plain texts beside them. This is the same language with the functions that are functions of
-//! their arguments. Not `html/template`, no functions that know a clock, the environment or chance.
+//! The peer renders templates so, over the opened items of an object and the plain texts beside them. This is the same
+//! language, with those functions that are functions of their arguments. It is not `html/template`, and no function
+//! knows a clock, the environment or chance.
 //!
 //! The threat: whoever may write the template, but not read the Secret, learns about an item from whether the
 //! template renders. (What it renders to, they don't see.) So without [`Branching::Allowed`] the outcome depends on
@@ -26,27 +26,23 @@ use self::bound::Computed;
 pub use self::budget::Budget;
 pub use self::error::GoTemplateError;
 use self::parse::Templates;
-use self::value::{Of, Text, Value};
 use crate::Buffer;
+use crate::value::{Of, Text, Value};
 
 mod bound;
 mod budget;
 mod error;
 mod exec;
-mod float;
+mod function;
 mod functions;
-mod json;
 mod json_object;
 mod lex;
 mod literal;
 mod parse;
 mod print;
-mod quote;
 #[cfg(any(test, feature = "random"))]
 pub mod random;
 mod tree;
-mod unicode;
-mod value;
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +52,7 @@ pub const MAX_TEXT: usize = 1 << 20;
 /// Bytes that one template may give, and that any value in between may have: what a Secret can hold.
 pub const MAX_OUTPUT: u64 = 1 << 20;
 /// How deeply statements and parentheses are nested in each other.
-pub(crate) const MAX_DEPTH: usize = 48;
+const MAX_DEPTH: usize = 48;
 
 /// Whether statements may make what is done depend on a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

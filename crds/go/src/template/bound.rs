@@ -6,8 +6,7 @@
 //!
 //! Invariant: [`Bound::size`] is at least what [`measure`] gives, which is at least what the value prints as.
 
-use super::functions::Out;
-use super::value::{Kind, Value};
+use crate::value::{Kind, Value};
 
 /// What is known of a value without looking at it.
 #[derive(Clone, Copy)]
@@ -145,31 +144,5 @@ impl Growth {
             }
             Self::By(rule) => rule(arguments),
         }
-    }
-}
-
-/// What a call gives that can't be done because of what an item is.
-pub(super) fn zero(out: Out) -> Value {
-    match out {
-        Out::Any => Value::Nil,
-        Out::Text => Value::text(b""),
-        Out::Bool => Value::Bool(false),
-        Out::Int(width) => Value::Int(width, 0),
-        Out::Float => Value::Float(0.0),
-        Out::List(of) => Value::List(of, Vec::new().into()),
-        Out::Map(of) => Value::Map(of, std::collections::BTreeMap::new().into()),
-    }
-}
-
-/// The type that a function's result has, where its table says it.
-pub(super) fn kind_of(out: Out) -> Option<Kind> {
-    match out {
-        Out::Any => None,
-        Out::Text => Some(Kind::Text),
-        Out::Bool => Some(Kind::Bool),
-        Out::Int(width) => Some(Kind::Int(width)),
-        Out::Float => Some(Kind::Float),
-        Out::List(of) => Some(Kind::List(of)),
-        Out::Map(of) => Some(Kind::Map(of)),
     }
 }

@@ -10,9 +10,9 @@ use super::error::GoTemplateError;
 use super::json_object::{GROWTH, JsonObject};
 use super::parse::Templates;
 use super::tree::{Node, Pipe};
-use super::value::{Kind, Value};
 use super::{Branching, MAX_OUTPUT, Rendered, print};
 use crate::Buffer;
+use crate::value::{Kind, Value};
 
 mod call;
 

@@ -13,9 +13,8 @@
 use zeroize::Zeroizing;
 
 use super::bound::{Computed, Prints};
-use super::json;
-use super::literal;
 use crate::Buffer;
+use crate::{json, strconv};
 
 /// Bytes that an item's byte is escaped to, at most.
 pub(super) const GROWTH: u64 = 6;
@@ -67,7 +66,7 @@ impl JsonObject {
             (true, At::Inside, _) => json::escape_into(&mut self.text, printed),
             (true, At::Outside, Prints::JsonString) => self.text.extend(printed),
             (true, At::Outside, Prints::GoString) => {
-                let go = std::str::from_utf8(printed).ok().and_then(literal::string);
+                let go = std::str::from_utf8(printed).ok().and_then(strconv::unquote);
                 debug_assert!(go.is_some(), "a Go string isn't one");
                 self.text.push(b'"');
                 json::escape_into(&mut self.text, &Zeroizing::new(go.unwrap_or_default()));

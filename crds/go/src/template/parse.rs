@@ -9,7 +9,8 @@ use super::budget::Budget;
 use super::error::GoTemplateError;
 use super::lex::{Kind, Token, lex};
 use super::tree::Node;
-use super::{Branching, MAX_DEPTH, literal};
+use super::{Branching, MAX_DEPTH};
+use crate::strconv;
 
 mod pipe;
 
@@ -276,7 +277,7 @@ impl<'t> Parser<'t> {
     fn name(&mut self) -> Parsed<String> {
         let token = self.skip_space();
         let name = match token.kind {
-            Kind::Quoted | Kind::RawQuoted => literal::string(token.text),
+            Kind::Quoted | Kind::RawQuoted => strconv::unquote(token.text),
             _ => None,
         };
         let Some(name) = name.and_then(|name| String::from_utf8(name).ok()) else {

@@ -4,10 +4,10 @@
 //! hexadecimal forms of floats aren't printed, nor `#` for floats. Invariant: with `%v` and no flags, at most what
 //! [`measure`](super::bound::measure) says.
 
-use super::quote::{can_backquote, quote};
-use super::unicode::runes;
-use super::value::{Kind, Value};
 use crate::Buffer;
+use crate::strconv::{can_backquote, quote};
+use crate::unicode::runes;
+use crate::value::{Kind, Value};
 
 pub(super) mod format;
 mod number;

@@ -4,8 +4,9 @@
 //! Not text at random, of which nearly nothing renders. Invariant: a function that is added is called here without a
 //! change.
 
-use super::functions::{self, Out, Type};
-use super::value::Of;
+use super::function::{Function, Out, Type};
+use super::functions;
+use crate::value::Of;
 use seal_random::Random;
 
 /// The items that calls are made over. The values are up to the caller; the last should hold JSON.
@@ -75,7 +76,7 @@ fn value(random: &mut Random, type_: Type, depth: usize) -> String {
     if depth > 0 && random.below(4) > 0 {
         // Of what may give anything, more than its share: there a value may decide what it gives.
         let chooses = type_ == Type::Any && random.below(2) == 0;
-        let is_fitting = |function: &&functions::Function| match chooses {
+        let is_fitting = |function: &&Function| match chooses {
             true => function.out == Out::Any,
             false => fits(function.out, type_),
         };
@@ -103,7 +104,7 @@ fn value(random: &mut Random, type_: Type, depth: usize) -> String {
     one_of(random, among).to_owned()
 }
 
-fn call_of(random: &mut Random, function: &functions::Function, depth: usize) -> String {
+fn call_of(random: &mut Random, function: &Function, depth: usize) -> String {
     let mut text = function.name.to_owned();
     let (takes, more) = function.parameters();
     let more = more.into_iter().flat_map(|type_| vec![type_; random.below(4)]);

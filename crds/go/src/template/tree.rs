@@ -3,7 +3,7 @@
 //! It holds public text only, and may go from thread to thread. Invariant: functions are those of the table, variables were declared, and nesting is
 //! bounded.
 
-use super::functions::Function;
+use super::function::Function;
 use super::literal::Number;
 
 pub(super) enum Node {

@@ -4,11 +4,11 @@
 
 use super::{MAX_RUN_DEPTH, MAX_VALUE_DEPTH, Outcome, Run, check_size, wrong};
 use crate::template::Branching;
-use crate::template::bound::{self, Bound, Computed, Prints, zero};
+use crate::template::bound::{self, Bound, Computed, Prints};
 use crate::template::error::GoTemplateError;
-use crate::template::functions::{Fault, Function, Type};
+use crate::template::function::{Fault, Function, Type};
 use crate::template::tree::{Command, Operand, Pipe};
-use crate::template::value::{Kind, Text, Value, Width};
+use crate::value::{Kind, Text, Value, Width};
 
 /// Bytes that an element of a list or map takes in memory, at most, for each that it counts for in a size.
 const ELEMENT: u64 = 16;
@@ -209,7 +209,7 @@ impl<'t> Run<'t> {
             Some(Ok(value)) => value,
             Some(Err(Fault::Type(why))) if kinds_are_public => return Err(failed(why)),
             Some(Err(Fault::Value(why) | Fault::Type(why))) if !secret => return Err(failed(why)),
-            _ => zero(function.out),
+            _ => function.out.zero(),
         };
         // With branching allowed, and for what is made of constants, what it is may be looked at.
         if self.branching == Branching::Allowed || !secret {

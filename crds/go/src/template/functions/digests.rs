@@ -4,11 +4,12 @@
 
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512, digest};
 
-use super::super::bound::Growth;
-use super::super::value::Value;
-use super::Type::Text as T;
-use super::{Function, Out, f, text};
+use super::arguments::text;
 use crate::Buffer;
+use crate::template::bound::Growth;
+use crate::template::function::Type::Text as T;
+use crate::template::function::{Function, Out, f};
+use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     f("sha1sum", &[T], Out::Text, Growth::Constant(40), |a| Ok(sum(&SHA1_FOR_LEGACY_USE_ONLY, text(&a[0])))),

@@ -3,11 +3,13 @@
 //! Those that begin with `must` fail in the peer where the others give nothing. Invariant: malformed documents
 //! read as nil.
 
-use super::super::bound::{Computed, Growth};
-use super::super::json::{self, Style};
-use super::super::value::Value;
-use super::Type::{Any, Text as T};
-use super::{Fault, Function, Given, Out, f, text, yaml};
+use super::arguments::text;
+use crate::json::{self, Style};
+use crate::template::bound::{Computed, Growth};
+use crate::template::function::Type::{Any, Text as T};
+use crate::template::function::{Fault, Function, Given, Out, f};
+use crate::value::Value;
+use crate::yaml;
 
 /// A number of one letter is a float, for which 24 count, and an element counts for 8 more.
 const READ: Growth = Growth::Times(32, 1, 64);
@@ -24,9 +26,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     f("mustToJson", &[Any], Out::Text, FLAT, |a| must_write(&a[0], Style::Compact)),
     f("mustToRawJson", &[Any], Out::Text, FLAT, |a| must_write(&a[0], Style::Raw)),
     f("mustToPrettyJson", &[Any], Out::Text, Growth::By(deep), |a| must_write(&a[0], Style::Pretty)),
-    f("toYaml", &[Any], Out::Text, Growth::By(deep), |a| {
-        yaml::write(&a[0]).map(Value::from).map_err(Fault::Value)
-    }),
+    f("toYaml", &[Any], Out::Text, Growth::By(deep), |a| Ok(to_yaml(&a[0]))),
 ];
 
 /// Each element is on a line with two spaces for each level; it counts for four bytes at least.
@@ -38,9 +38,17 @@ fn deep(a: &[Computed]) -> Option<u64> {
 }
 
 fn written(value: &Value, style: Style) -> Value {
-    json::write(value, style).map_or_else(|| Value::text(b""), Value::from)
+    json::marshal(value, style).map_or_else(|| Value::text(b""), Value::from)
 }
 
 fn must_write(value: &Value, style: Style) -> Given {
-    json::write(value, style).map(Value::from).ok_or(Fault::Value("JSON has no infinities"))
+    json::marshal(value, style).map(Value::from).ok_or(Fault::Value("JSON has no infinities"))
+}
+
+/// Helm's `toYaml`: without the end of the last line, and nothing where there is no YAML.
+fn to_yaml(value: &Value) -> Value {
+    let Ok(yaml) = yaml::marshal(value) else {
+        return Value::text(b"");
+    };
+    Value::text(yaml.bytes().strip_suffix(b"\n").unwrap_or(yaml.bytes()))
 }

@@ -5,14 +5,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::bound::Growth;
-use super::super::print;
-use super::super::quote::quote;
-use super::super::unicode::{is_print, runes};
-use super::super::value::Value;
-use super::Type::{Any, Text as T};
-use super::{Function, Out, f, strval, text, variadic};
+use super::arguments::{strval, text};
 use crate::Buffer;
+use crate::strconv::quote;
+use crate::template::bound::Growth;
+use crate::template::function::Type::{Any, Text as T};
+use crate::template::function::{Function, Out, f, variadic};
+use crate::template::print;
+use crate::unicode::{is_print, runes};
+use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     f("b64enc", &[T], Out::Text, Growth::Times(4, 3, 4), |a| Ok(b64enc(text(&a[0])))),

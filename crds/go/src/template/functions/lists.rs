@@ -7,10 +7,11 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::super::bound::{Computed, Growth};
-use super::super::value::{Of, Value, Width};
-use super::Type::{Any, Int, List, Reflect};
-use super::{Fault, Function, Given, Out, count, f, int, list, numbers, variadic};
+use super::arguments::{count, int, list, to_int};
+use crate::template::bound::{Computed, Growth};
+use crate::template::function::Type::{Any, Int, List, Reflect};
+use crate::template::function::{Fault, Function, Given, Out, f, variadic};
+use crate::value::{Of, Value, Width};
 
 const SAME: Growth = Growth::Times(1, 1, 16);
 
@@ -97,8 +98,8 @@ fn slice(a: &[Value]) -> Given {
     if items.is_empty() {
         return Ok(Value::Nil);
     }
-    let start = a.get(1).map_or(0, numbers::to_int);
-    let end = a.get(2).map_or(len, numbers::to_int);
+    let start = a.get(1).map_or(0, to_int);
+    let end = a.get(2).map_or(len, to_int);
     let part = match (usize::try_from(start), usize::try_from(end)) {
         (Ok(start), Ok(end)) => items.get(start..end),
         _ => None,

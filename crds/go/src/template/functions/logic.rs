@@ -7,10 +7,11 @@ use std::cmp::Ordering;
 
 use memchr::memmem;
 
-use super::super::bound::Growth;
-use super::super::value::Value;
-use super::Type::{Any, Bool, Reflect, Text as T};
-use super::{Fault, Function, Given, Out, f, text, variadic};
+use super::arguments::text;
+use crate::template::bound::Growth;
+use crate::template::function::Type::{Any, Bool, Reflect, Text as T};
+use crate::template::function::{Fault, Function, Given, Out, f, variadic};
+use crate::value::Value;
 
 const BOOL: Growth = Growth::Constant(5);
 

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::bound::{Computed, Growth};
-use super::super::value::{Of, Value};
-use super::Type::{Any, Map, Text as T};
-use super::{Fault, Function, Given, Out, entries, f, map, strval, text, variadic};
+use super::arguments::{entries, map, strval, text};
+use crate::template::bound::{Computed, Growth};
+use crate::template::function::Type::{Any, Map, Text as T};
+use crate::template::function::{Fault, Function, Given, Out, f, variadic};
+use crate::value::{Of, Value};
 
 const SAME: Growth = Growth::Times(1, 1, 16);
 

@@ -3,25 +3,27 @@
 //! Whatever isn't a number counts as 0 where sprig converts it so. Not the functions on decimal fractions
 //! (`addf` and its kind), which need a library of their own. Invariant: arithmetic wraps as Go's does.
 
-use super::super::bound::{Computed, Growth};
-use super::super::literal;
-use super::super::print;
-use super::super::value::{Value, Width};
-use super::Type::{Any, Float, Int, Text as T};
-use super::{Fault, Function, Given, Out, f, int, list, lists, text, variadic};
+use super::arguments::{int, list, text, to_int};
+use super::lists;
+use crate::strconv;
+use crate::template::bound::{Computed, Growth};
+use crate::template::function::Type::{Any, Float, Int, Text as T};
+use crate::template::function::{Fault, Function, Given, Out, f, variadic};
+use crate::template::print;
+use crate::value::{Value, Width};
 
 const INT: Out = Out::Int(Width::Int);
 const INT64: Out = Out::Int(Width::Int64);
 const SIZE: Growth = Growth::Constant(24);
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    f("atoi", &[T], INT, SIZE, |a| Ok(Value::Int(Width::Int, literal::decimal(text(&a[0]))))),
+    f("atoi", &[T], INT, SIZE, |a| Ok(Value::Int(Width::Int, strconv::atoi(text(&a[0]))))),
     f("int", &[Any], INT, SIZE, |a| Ok(Value::Int(Width::Int, to_int(&a[0])))),
     f("int64", &[Any], INT64, SIZE, |a| long(to_int(&a[0]))),
     f("float64", &[Any], Out::Float, SIZE, |a| Ok(Value::Float(to_float(&a[0])))),
     f("toDecimal", &[Any], INT64, SIZE, |a| {
         let printed = print::sprint(&a[..1]);
-        long(literal::in_base(printed.bytes(), 8).and_then(Result::ok).unwrap_or(0))
+        long(strconv::parse_int(printed.bytes(), 8).and_then(Result::ok).unwrap_or(0))
     }),
     f("add1", &[Any], INT64, SIZE, |a| long(to_int(&a[0]).wrapping_add(1))),
     variadic("add", &[], Any, INT64, SIZE, |a| long(a.iter().map(to_int).fold(0, i64::wrapping_add))),
@@ -44,25 +46,6 @@ fn long(value: i64) -> Given {
     Ok(Value::Int(Width::Int64, value))
 }
 
-/// `cast.ToInt64`.
-pub(super) fn to_int(value: &Value) -> i64 {
-    match value {
-        Value::Int(_, int) => *int,
-        Value::Float(float) => float_to_int(*float),
-        Value::Bool(value) => (*value).into(),
-        Value::Text(text) => literal::integer(without_zero_fraction(text.bytes())).unwrap_or(0),
-        _ => 0,
-    }
-}
-
-/// As the processor of most machines does it: what doesn't fit is the least integer.
-fn float_to_int(float: f64) -> i64 {
-    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float);
-    #[expect(clippy::cast_possible_truncation, reason = "it fits")]
-    let int = float as i64;
-    if fits { int } else { i64::MIN }
-}
-
 /// `cast.ToFloat64`.
 fn to_float(value: &Value) -> f64 {
     match value {
@@ -70,25 +53,10 @@ fn to_float(value: &Value) -> f64 {
         Value::Int(_, int) => *int as f64,
         Value::Float(float) => *float,
         Value::Bool(value) => f64::from(u8::from(*value)),
-        Value::Text(text) => parse_float(text.bytes()).unwrap_or(0.0),
+        Value::Text(text) => {
+            std::str::from_utf8(text.bytes()).ok().and_then(strconv::parse_float).unwrap_or(0.0)
+        }
         _ => 0.0,
-    }
-}
-
-fn parse_float(text: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(text).ok()?;
-    let float: f64 = text.parse().ok()?;
-    // Only what is called infinite may be so; what is out of range is an error in Go.
-    let is_named = text.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'n'));
-    (float.is_finite() || is_named).then_some(float)
-}
-
-/// `12.00` as `12`.
-fn without_zero_fraction(text: &[u8]) -> &[u8] {
-    let digits = text.len() - text.iter().rev().take_while(|byte| **byte == b'0').count();
-    match text[..digits].strip_suffix(b".") {
-        Some(whole) if digits < text.len() => whole,
-        _ => text,
     }
 }
 

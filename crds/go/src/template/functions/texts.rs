@@ -5,13 +5,14 @@
 
 use memchr::memmem;
 
-use super::super::bound::{Computed, Growth};
-use super::super::print;
-use super::super::unicode::{self, runes};
-use super::super::value::{Of, Text, Value};
-use super::Type::{Any, Int, Text as T};
-use super::{Fault, Function, Given, Out, count, f, int, strslice, strval, text, variadic};
+use super::arguments::{count, int, strslice, strval, text};
 use crate::Buffer;
+use crate::template::bound::{Computed, Growth};
+use crate::template::function::Type::{Any, Int, Text as T};
+use crate::template::function::{Fault, Function, Given, Out, f, variadic};
+use crate::template::print;
+use crate::unicode::{self, runes};
+use crate::value::{Of, Text, Value};
 
 const SAME: Growth = Growth::Times(1, 1, 10);
 const SAME_LIST: Growth = Growth::Times(1, 1, 16);

@@ -3,12 +3,13 @@
 //! Some of them take bytes for characters; so do these. Invariant: each consumes at least a byte for each thing
 //! that it inserts.
 
-use super::super::bound::{Computed, Growth};
-use super::super::unicode::{map, to_lower, to_title, to_upper};
-use super::super::value::Value;
-use super::Type::{Int, Text as T};
-use super::{Function, Out, f, int, text};
+use super::arguments::{int, text};
 use crate::Buffer;
+use crate::template::bound::{Computed, Growth};
+use crate::template::function::Type::{Int, Text as T};
+use crate::template::function::{Function, Out, f};
+use crate::unicode::{map, to_lower, to_title, to_upper};
+use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     f("untitle", &[T], Out::Text, Growth::Times(3, 1, 10), |a| Ok(untitle(text(&a[0])))),

@@ -3,7 +3,9 @@
 //! Invariant: every function was looked up, and every variable was declared before.
 
 use super::{Parsed, Parser};
+use crate::strconv;
 use crate::template::error::GoTemplateError;
+use crate::template::function::Function;
 use crate::template::functions::{self, Lookup};
 use crate::template::lex::Kind;
 use crate::template::literal;
@@ -130,7 +132,7 @@ impl Parser<'_> {
             Kind::Variable if self.knows(token.text)? => Operand::Variable(token.text.to_owned(), Vec::new()),
             Kind::Variable => return self.error(format!("undefined variable {:?}", token.text)),
             Kind::Quoted | Kind::RawQuoted => {
-                let text = literal::string(token.text).ok_or_else(|| malformed("string"))?;
+                let text = strconv::unquote(token.text).ok_or_else(|| malformed("string"))?;
                 Operand::Text(text)
             }
             Kind::Number => Operand::Number(literal::number(token.text).ok_or_else(|| malformed("number"))?),
@@ -157,7 +159,7 @@ impl Parser<'_> {
         }))
     }
 
-    fn function(&self, name: &str, line: usize) -> Parsed<&'static functions::Function> {
+    fn function(&self, name: &str, line: usize) -> Parsed<&'static Function> {
         let name = || name.to_owned();
         match functions::find(&name()) {
             Lookup::Found(function) => Ok(function),

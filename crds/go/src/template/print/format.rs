@@ -6,8 +6,8 @@
 use super::{Flags, Printer, Unsupported, type_name};
 use crate::Buffer;
 use crate::template::bound::Computed;
-use crate::template::unicode::runes;
-use crate::template::value::Value;
+use crate::unicode::runes;
+use crate::value::Value;
 
 /// Go's own limit for widths and precisions, which it checks before it reads one more digit.
 const TOO_LARGE: usize = 1_000_000;
@@ -45,7 +45,7 @@ pub(in crate::template) fn growth(arguments: &[Computed]) -> Option<u64> {
         let size = argument.bound.size;
         // Quoting makes at most four bytes of one, hexadecimal with a space and 0x at most five; a wrong verb
         // names the type of each element, and each counts for four bytes at least.
-        let is_text = argument.bound.kind == Some(crate::template::value::Kind::Text);
+        let is_text = argument.bound.kind == Some(crate::value::Kind::Text);
         let (times, elements) = match (plain, is_text) {
             (true, true) => (1, 1),
             (false, true) => (5, 1),
@@ -67,19 +67,18 @@ pub(in crate::template) fn growth(arguments: &[Computed]) -> Option<u64> {
 /// Go's `fmt.Sprintf`.
 pub(in crate::template) fn sprintf(format: &[u8], arguments: &[Value]) -> Result<Buffer, Unsupported> {
     let mut out = Buffer::default();
-    let mut format =
-        Format { text: format, at: 0, argument: 0, arguments, reordered: false, good_index: true };
-    while let Some(percent) = format.text[format.at..].iter().position(|byte| *byte == b'%') {
-        out.extend(&format.text[format.at..format.at + percent]);
-        format.at += percent + 1;
-        if !format.verb(&mut out)? {
+    let mut verbs = Verbs { text: format, at: 0, argument: 0, arguments, reordered: false, good_index: true };
+    while let Some(percent) = verbs.text[verbs.at..].iter().position(|byte| *byte == b'%') {
+        out.extend(&verbs.text[verbs.at..verbs.at + percent]);
+        verbs.at += percent + 1;
+        if !verbs.verb(&mut out)? {
             break;
         }
     }
-    out.extend(&format.text[format.at..]);
-    if !format.reordered && format.argument < arguments.len() {
+    out.extend(&verbs.text[verbs.at..]);
+    if !verbs.reordered && verbs.argument < arguments.len() {
         out.extend(b"%!(EXTRA ");
-        for (at, value) in arguments[format.argument..].iter().enumerate() {
+        for (at, value) in arguments[verbs.argument..].iter().enumerate() {
             if at > 0 {
                 out.extend(b", ");
             }
@@ -94,7 +93,8 @@ pub(in crate::template) fn sprintf(format: &[u8], arguments: &[Value]) -> Result
     Ok(out)
 }
 
-struct Format<'a> {
+/// A format that is being printed: what of it and of its arguments is done.
+struct Verbs<'a> {
     text: &'a [u8],
     at: usize,
     argument: usize,
@@ -103,7 +103,7 @@ struct Format<'a> {
     good_index: bool,
 }
 
-impl Format<'_> {
+impl Verbs<'_> {
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }

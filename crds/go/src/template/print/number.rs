@@ -4,10 +4,10 @@
 
 use super::{Printed, Printer, Unsupported};
 use crate::Buffer;
-use crate::template::float::{self, Layout};
-use crate::template::quote::quote_char;
-use crate::template::unicode::{REPLACEMENT, is_print};
-use crate::template::value::{Value, Width};
+use crate::strconv::quote_char;
+use crate::strconv::{self, Layout};
+use crate::unicode::{REPLACEMENT, is_print};
+use crate::value::{Value, Width};
 
 impl Printer<'_> {
     pub(super) fn integer(&mut self, value: &Value, width: Width, int: i64, verb: char) -> Printed {
@@ -105,7 +105,7 @@ impl Printer<'_> {
         if self.flags.sharp {
             return Err(Unsupported);
         }
-        let text = float::format(float, layout, precision);
+        let text = strconv::format_float(float, layout, precision);
         let text = if verb.is_ascii_uppercase() && verb != 'F' { text.replace('e', "E") } else { text };
         let (sign, digits) = match text.strip_prefix(['-', '+']) {
             Some(digits) if text.starts_with('-') => (b'-', digits),

@@ -1,11 +1,13 @@
-//! Floats as text, as Go's `strconv.FormatFloat` writes them.
+//! Floats as text and back, as Go's `strconv.FormatFloat` and `strconv.ParseFloat` have them.
 //!
-//! Not binary and hexadecimal exponents (`%b`, `%x`). The digits are those of Rust's own formatting, which is exact
+//! Not binary and hexadecimal ones (`%b`, `%x`, `0x1p-2`). The digits are those of Rust's own formatting, which is exact
 //! as well; here they are laid out. Invariant: at most 330 bytes and the precision.
+
+use zeroize::Zeroizing;
 
 /// How to lay a float out: the verbs of Go's `fmt`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(crate) enum Layout {
     /// `%e`
     Exponent,
     /// `%f`
@@ -18,7 +20,7 @@ pub(super) enum Layout {
 const MAX_PRECISION: usize = 1100;
 
 /// The text, with as many digits as needed where no precision is given; always with a sign in front if negative.
-pub(super) fn format(value: f64, layout: Layout, precision: Option<usize>) -> String {
+pub(crate) fn format_float(value: f64, layout: Layout, precision: Option<usize>) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }
@@ -110,18 +112,38 @@ fn exponent_text(exponent: i32) -> String {
 }
 
 /// A float as Go's `encoding/json` writes it; nothing for what isn't a number.
-pub(super) fn json(value: f64) -> Option<String> {
+pub(crate) fn json_float(value: f64) -> Option<String> {
     if !value.is_finite() {
         return None;
     }
     let magnitude = value.abs();
     if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
-        let text = format(value, Layout::Exponent, None);
+        let text = format_float(value, Layout::Exponent, None);
         // e-09 is written e-9.
         return Some(match text.strip_suffix(|_: char| true).and_then(|rest| rest.strip_suffix("e-0")) {
             Some(rest) => format!("{rest}e-{}", &text[text.len() - 1..]),
             None => text,
         });
     }
-    Some(format(value, Layout::Point, None))
+    Some(format_float(value, Layout::Point, None))
+}
+
+/// What Go's `strconv.ParseFloat` gives; nothing if it is an error there, as what is out of range is.
+pub(crate) fn parse_float(text: &str) -> Option<f64> {
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    let mut before = None;
+    let mut rest = text.chars().peekable();
+    while let Some(char) = rest.next() {
+        let is_digit = |char: &char| char.is_ascii_digit();
+        if char != '_' {
+            plain.push(char);
+        } else if !(before.as_ref().is_some_and(is_digit) && rest.peek().is_some_and(is_digit)) {
+            return None;
+        }
+        before = Some(char);
+    }
+    let float: f64 = plain.parse().ok()?;
+    // Only what is called infinite may be so.
+    let is_named = plain.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'n'));
+    (float.is_finite() || is_named).then_some(float)
 }

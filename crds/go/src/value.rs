@@ -10,14 +10,14 @@ use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
-use crate::Buffer;
+use crate::{Buffer, Node, View};
 
 /// A Go string: bytes, most often UTF-8.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Text(Rc<Zeroizing<Vec<u8>>>);
+pub(crate) struct Text(Rc<Zeroizing<Vec<u8>>>);
 
 impl Text {
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
@@ -66,7 +66,7 @@ impl From<Buffer> for Value {
 
 /// Go's integer types, as far as they occur.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Width {
+pub(crate) enum Width {
     Int,
     Int64,
     Byte,
@@ -74,7 +74,7 @@ pub(super) enum Width {
 
 /// What a list or a map holds, which Go's types say and `%T` prints.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Of {
+pub(crate) enum Of {
     Any,
     Text,
     Int,
@@ -83,7 +83,7 @@ pub(super) enum Of {
 
 /// A value.
 #[derive(Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// No value: a field that a map doesn't have. Go prints `<no value>`.
     Missing,
     /// An interface that holds nothing. Go prints `<nil>`.
@@ -98,7 +98,7 @@ pub(super) enum Value {
 
 /// The type of a value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Missing,
     Nil,
     Bool,
@@ -111,7 +111,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Go's name of the type.
-    pub(super) fn type_name(self) -> &'static str {
+    pub(crate) fn type_name(self) -> &'static str {
         match self {
             Self::Missing | Self::Nil => "<nil>",
             Self::Bool => "bool",
@@ -130,7 +130,7 @@ impl Kind {
     }
 
     /// Go's name of what kind of type it is.
-    pub(super) fn kind_name(self) -> &'static str {
+    pub(crate) fn kind_name(self) -> &'static str {
         match self {
             Self::Missing | Self::Nil => "invalid",
             Self::List(_) => "slice",
@@ -141,27 +141,27 @@ impl Kind {
 }
 
 impl Value {
-    pub(super) fn text(bytes: &[u8]) -> Self {
+    pub(crate) fn text(bytes: &[u8]) -> Self {
         Self::Text(bytes.into())
     }
 
-    pub(super) fn int(value: usize) -> Self {
+    pub(crate) fn int(value: usize) -> Self {
         Self::Int(Width::Int, i64::try_from(value).unwrap_or(i64::MAX))
     }
 
-    pub(super) fn list(items: Vec<Self>) -> Self {
+    pub(crate) fn list(items: Vec<Self>) -> Self {
         Self::List(Of::Any, Rc::new(items))
     }
 
-    pub(super) fn texts(items: impl IntoIterator<Item = Text>) -> Self {
+    pub(crate) fn texts(items: impl IntoIterator<Item = Text>) -> Self {
         Self::List(Of::Text, Rc::new(items.into_iter().map(Self::Text).collect()))
     }
 
-    pub(super) fn map(items: BTreeMap<Text, Self>) -> Self {
+    pub(crate) fn map(items: BTreeMap<Text, Self>) -> Self {
         Self::Map(Of::Any, Rc::new(items))
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Missing => Kind::Missing,
             Self::Nil => Kind::Nil,
@@ -175,7 +175,7 @@ impl Value {
     }
 
     /// Whether it is more than the zero of its type: Go's rule for `if`, and sprig's for `default`.
-    pub(super) fn is_true(&self) -> bool {
+    pub(crate) fn is_true(&self) -> bool {
         match self {
             Self::Missing | Self::Nil => false,
             Self::Bool(value) => *value,
@@ -188,7 +188,7 @@ impl Value {
     }
 
     /// An order of all values, in which those are equal that Go's `reflect.DeepEqual` calls equal.
-    pub(super) fn order(&self, other: &Self) -> Ordering {
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Bool(one), Self::Bool(other)) => one.cmp(other),
             (Self::Int(one_width, one), Self::Int(other_width, other)) => {
@@ -218,6 +218,20 @@ impl Value {
                     .then_with(|| items().find(|order| order.is_ne()).unwrap_or(Ordering::Equal))
             }
             _ => self.kind().cmp(&other.kind()),
+        }
+    }
+}
+
+impl Node for Value {
+    fn view(&self) -> View<'_, Self> {
+        match self {
+            Self::Missing | Self::Nil => View::Null,
+            Self::Bool(value) => View::Bool(*value),
+            Self::Int(_, int) => View::Int(*int),
+            Self::Float(float) => View::Float(*float),
+            Self::Text(text) => View::Text(text.bytes()),
+            Self::List(_, items) => View::List(items),
+            Self::Map(_, items) => View::Map(items.iter().map(|(key, item)| (key.bytes(), item)).collect()),
         }
     }
 }

@@ -9,23 +9,23 @@ use crate::Buffer;
 mod newer;
 
 /// What Go puts where bytes aren't UTF-8.
-pub(super) const REPLACEMENT: char = '\u{fffd}';
+pub(crate) const REPLACEMENT: char = '\u{fffd}';
 
 /// A character, or a byte that belongs to none.
 #[derive(Clone, Copy)]
-pub(super) struct Rune<'t> {
-    pub(super) char: Option<char>,
-    pub(super) bytes: &'t [u8],
+pub(crate) struct Rune<'t> {
+    pub(crate) char: Option<char>,
+    pub(crate) bytes: &'t [u8],
 }
 
 impl Rune<'_> {
     /// The character as Go's `range` over a string gives it.
-    pub(super) fn value(&self) -> char {
+    pub(crate) fn value(&self) -> char {
         self.char.unwrap_or(REPLACEMENT)
     }
 }
 
-pub(super) fn runes(text: &[u8]) -> impl Iterator<Item = Rune<'_>> {
+pub(crate) fn runes(text: &[u8]) -> impl Iterator<Item = Rune<'_>> {
     text.utf8_chunks().flat_map(|chunk| {
         let valid = chunk.valid();
         let chars = valid.char_indices().map(move |(at, char)| Rune {
@@ -37,14 +37,14 @@ pub(super) fn runes(text: &[u8]) -> impl Iterator<Item = Rune<'_>> {
 }
 
 /// Go's `strings.Map`, by which invalid bytes become replacement characters.
-pub(super) fn map(text: &[u8], mut mapping: impl FnMut(char) -> char) -> Buffer {
+pub(crate) fn map(text: &[u8], mut mapping: impl FnMut(char) -> char) -> Buffer {
     let mut out = Buffer::with_capacity(text.len());
     runes(text).for_each(|rune| out.push_char(mapping(rune.value())));
     out
 }
 
 /// Go's `unicode.ToUpper`: one character for one.
-pub(super) fn to_upper(char: char) -> char {
+pub(crate) fn to_upper(char: char) -> char {
     let mut upper = char.to_uppercase();
     match (upper.next(), upper.next()) {
         (Some(one), None) if !is_newer(one) && !is_newer(char) => one,
@@ -61,12 +61,12 @@ pub(super) fn to_upper(char: char) -> char {
 }
 
 /// Go's `unicode.ToLower`: one character for one.
-pub(super) fn to_lower(char: char) -> char {
+pub(crate) fn to_lower(char: char) -> char {
     char.to_lowercase().next().filter(|lower| !is_newer(*lower) && !is_newer(char)).unwrap_or(char)
 }
 
 /// Go's `unicode.ToTitle`: differs from upper case for letters that are two in one, and for Georgian.
-pub(super) fn to_title(char: char) -> char {
+pub(crate) fn to_title(char: char) -> char {
     match u32::from(char) {
         0x1c4..=0x1c6 => '\u{1c5}',
         0x1c7..=0x1c9 => '\u{1c8}',
@@ -78,7 +78,7 @@ pub(super) fn to_title(char: char) -> char {
 }
 
 /// Go's `strconv.IsPrint`: letters, marks, numbers, punctuation, symbols, and the ASCII space.
-pub(super) fn is_print(char: char) -> bool {
+pub(crate) fn is_print(char: char) -> bool {
     if char.is_ascii() {
         return matches!(char, ' '..='~');
     }

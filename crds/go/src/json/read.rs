@@ -1,27 +1,25 @@
-//! JSON as Go's `encoding/json` reads and writes it.
+//! JSON as Go's `json.Unmarshal` reads it into an `any`.
 //!
 //! Not `serde_json`: that keeps texts in types that aren't wiped, needs UTF-8, and parses floats by other rules.
-//! Invariant: reading never nests deeper than [`MAX_DEPTH`]; what is written is at most six bytes for one, and
-//! punctuation.
+//! Invariant: reading never nests deeper than [`MAX_DEPTH`].
 
 use std::collections::BTreeMap;
 
-use super::float;
-use super::unicode::{REPLACEMENT, runes};
-use super::value::{Text, Value};
 use crate::Buffer;
+use crate::unicode::{REPLACEMENT, runes};
+use crate::value::{Text, Value};
 
 /// How deeply JSON may nest. Go allows 10,000; what is deeper reads as malformed.
 const MAX_DEPTH: usize = 64;
 
 /// What Go's `json.Unmarshal` makes of a text; nothing if it is malformed.
-pub(super) fn read(text: &[u8]) -> Option<Value> {
+pub(crate) fn read(text: &[u8]) -> Option<Value> {
     Reader::new(text).document()
 }
 
 /// Whether Go's `json.Unmarshal` makes a `map[string]any` of a text, as the API server asks of a docker configuration.
 /// Not of `null`, of which it would.
-pub(super) fn is_object(text: &[u8]) -> bool {
+pub(crate) fn is_object(text: &[u8]) -> bool {
     let mut reader = Reader::new(text);
     matches!(reader.document(), Some(Value::Map(..))) && !reader.overflows
 }
@@ -206,105 +204,6 @@ impl<'t> Reader<'t> {
         let digits = self.rest.get(..4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
         self.rest = &self.rest[4..];
         u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-    }
-}
-
-/// How to write JSON.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
-    /// On one line, with `<`, `>` and `&` escaped.
-    Compact,
-    /// On one line, as they are.
-    Raw,
-    /// Each element on a line.
-    Pretty,
-}
-
-/// The JSON; nothing if a float in it isn't a number.
-pub(super) fn write(value: &Value, style: Style) -> Option<Buffer> {
-    let mut out = Buffer::default();
-    write_into(&mut out, value, style, 0)?;
-    Some(out)
-}
-
-fn write_into(out: &mut Buffer, value: &Value, style: Style, depth: usize) -> Option<()> {
-    match value {
-        Value::Missing | Value::Nil => out.extend(b"null"),
-        Value::Bool(true) => out.extend(b"true"),
-        Value::Bool(false) => out.extend(b"false"),
-        Value::Int(_, int) => out.extend(int.to_string().as_bytes()),
-        Value::Float(float) => out.extend(float::json(*float)?.as_bytes()),
-        Value::Text(text) => write_string(out, text.bytes(), style != Style::Raw),
-        Value::List(_, items) => {
-            out.push(b'[');
-            for (at, item) in items.iter().enumerate() {
-                separate(out, at, style, depth + 1);
-                write_into(out, item, style, depth + 1)?;
-            }
-            close(out, items.is_empty(), style, depth, b']');
-        }
-        Value::Map(_, items) => {
-            out.push(b'{');
-            for (at, (key, item)) in items.iter().enumerate() {
-                separate(out, at, style, depth + 1);
-                write_string(out, key.bytes(), style != Style::Raw);
-                out.extend(if style == Style::Pretty { b": " } else { b":" });
-                write_into(out, item, style, depth + 1)?;
-            }
-            close(out, items.is_empty(), style, depth, b'}');
-        }
-    }
-    Some(())
-}
-
-fn separate(out: &mut Buffer, at: usize, style: Style, depth: usize) {
-    if at > 0 {
-        out.push(b',');
-    }
-    if style == Style::Pretty {
-        out.push(b'\n');
-        out.repeat(b' ', 2 * depth);
-    }
-}
-
-fn close(out: &mut Buffer, is_empty: bool, style: Style, depth: usize, bracket: u8) {
-    if style == Style::Pretty && !is_empty {
-        out.push(b'\n');
-        out.repeat(b' ', 2 * depth);
-    }
-    out.push(bracket);
-}
-
-fn write_string(out: &mut Buffer, text: &[u8], html: bool) {
-    out.push(b'"');
-    write_characters(out, text, html);
-    out.push(b'"');
-}
-
-/// A text as what may stand between the quotes of a string.
-pub(super) fn escape_into(out: &mut Buffer, text: &[u8]) {
-    write_characters(out, text, false);
-}
-
-fn write_characters(out: &mut Buffer, text: &[u8], html: bool) {
-    for rune in runes(text) {
-        match rune.char {
-            None => out.extend(b"\\ufffd"),
-            Some('"') => out.extend(b"\\\""),
-            Some('\\') => out.extend(b"\\\\"),
-            Some('\u{8}') => out.extend(b"\\b"),
-            Some('\u{c}') => out.extend(b"\\f"),
-            Some('\n') => out.extend(b"\\n"),
-            Some('\r') => out.extend(b"\\r"),
-            Some('\t') => out.extend(b"\\t"),
-            Some(char @ ('\0'..' ' | '\u{2028}' | '\u{2029}')) => {
-                out.extend(format!("\\u{:04x}", u32::from(char)).as_bytes());
-            }
-            Some(char @ ('<' | '>' | '&')) if html => {
-                out.extend(format!("\\u{:04x}", u32::from(char)).as_bytes());
-            }
-            Some(_) => out.extend(rune.bytes),
-        }
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Invariant: at most four bytes for each byte of the text, and the two quotes.
 
-use super::unicode::{REPLACEMENT, is_print, runes};
 use crate::Buffer;
+use crate::unicode::{REPLACEMENT, is_print, runes};
 
 /// In double quotes; `ascii` escapes everything else.
-pub(super) fn quote(text: &[u8], ascii: bool) -> Buffer {
+pub(crate) fn quote(text: &[u8], ascii: bool) -> Buffer {
     let mut out = Buffer::with_capacity(text.len() + 2);
     out.push(b'"');
     for rune in runes(text) {
@@ -20,7 +20,7 @@ pub(super) fn quote(text: &[u8], ascii: bool) -> Buffer {
 }
 
 /// A character in single quotes.
-pub(super) fn quote_char(value: i64, ascii: bool) -> Buffer {
+pub(crate) fn quote_char(value: i64, ascii: bool) -> Buffer {
     let char = u32::try_from(value).ok().and_then(char::from_u32).unwrap_or(REPLACEMENT);
     let mut out = Buffer::default();
     out.push(b'\'');
@@ -30,7 +30,7 @@ pub(super) fn quote_char(value: i64, ascii: bool) -> Buffer {
 }
 
 /// Whether a text can stand in backquotes.
-pub(super) fn can_backquote(text: &[u8]) -> bool {
+pub(crate) fn can_backquote(text: &[u8]) -> bool {
     runes(text).all(|rune| match rune.char {
         Some(char) => (char >= ' ' || char == '\t') && !matches!(char, '`' | '\u{7f}' | '\u{feff}'),
         None => false,
