@@ -3,6 +3,7 @@
 //! ```text
 //! source ──► yaml ──► manifest ──► find, fields, decode ──► what an object says
 //! a text     trees    its objects  splice, edit         ──► the text with some of them changed
+//!                └──► values: whole documents, bounded, for programs that keep them
 //! ```
 //!
 //! There is one dialect, kubectl's: what a document means is what kubectl would send to the API server. Nothing here
@@ -14,4 +15,5 @@
 pub mod limits;
 pub mod manifest;
 pub mod source;
+pub mod values;
 pub mod yaml;

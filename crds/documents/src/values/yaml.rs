@@ -1,177 +1,112 @@
-//! Documents of a YAML stream, built from the events of the parser that their bounds were checked with.
+//! Documents of a YAML stream, as the values that kubectl would send.
 //!
-//! Not the bounds. Unquoted words mean what YAML 1.2 says; of tags only `!!str`, `!!map` and `!!seq` are known.
-//! Invariant: everything is weighed before it is kept, an alias like what it stands for.
+//! Not the bounds: the text was checked. Of tags only `!!str`, `!!map` and `!!seq` are known, and merge keys aren't.
+//! Invariant: everything is weighed before it is made, an alias like what it stands for.
 
-use std::collections::HashMap;
+use serde_json::{Map, Value};
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
-use serde_json::{Map, Number, Value};
-
-use super::{DocumentError, Problem, Room, weight};
+use super::{DocumentError, Problem, Room, locate, number};
+use crate::yaml::{
+    resolve::{Plain, plain, plain_key},
+    tree::{self, NodeId, NodeKind, ParseError, Style, Tree},
+};
 
 pub(super) fn read(text: &str, room: &mut Room) -> (Vec<Value>, Option<DocumentError>) {
-    let options = granit_parser::options! { emit_comments: false };
-    let events = Parser::new_from_str_with_options(text, options);
-    let mut reader = Reader { events, anchors: HashMap::new(), room };
+    // A node takes up no more in a tree than its value will weigh.
+    let (trees, error) = tree::parse_up_to(text, room.nodes());
     let mut documents = Vec::new();
-    loop {
-        match reader.document() {
-            Ok(Some(document)) => documents.push(document),
-            Ok(None) => return (documents, None),
-            Err(error) => return (documents, Some(error)),
+    for tree in trees {
+        match (Decoder { tree: &tree, room }).document() {
+            Ok(document) => documents.push(document),
+            Err((problem, at)) => return (documents, Some(locate(problem, text.as_bytes(), at))),
         }
     }
-}
-
-struct Reader<'a> {
-    events: Parser<'a, StrInput<'a>>,
-    /// What aliases stand for, by the parser's numbers.
-    anchors: HashMap<usize, Value>,
-    room: &'a mut Room,
-}
-
-impl<'a> Reader<'a> {
-    fn document(&mut self) -> Result<Option<Value>, DocumentError> {
-        loop {
-            let (event, span) = self.next()?;
-            match event {
-                Event::StreamEnd => return Ok(None),
-                Event::DocumentStart(..) => self.anchors = HashMap::new(),
-                Event::StreamStart | Event::DocumentEnd => {}
-                node => return self.node(node, span).map(Some),
-            }
-        }
-    }
-
-    fn next(&mut self) -> Result<(Event<'a>, Span), DocumentError> {
-        match self.events.next() {
-            Some(Ok(next)) => Ok(next),
-            Some(Err(error)) => Err(at(*error.marker(), Problem::NotYaml)),
-            None => Err(DocumentError { problem: Problem::NotYaml, position: None }),
-        }
-    }
-
-    fn node(&mut self, event: Event<'a>, span: Span) -> Result<Value, DocumentError> {
-        let here = |problem| at(span.start, problem);
-        let (value, anchor) = match event {
-            Event::Alias(anchor) => {
-                // An alias inside of what it refers to has nothing to stand for yet.
-                let value = self.anchors.get(&anchor).ok_or(here(Problem::NotYaml))?;
-                self.room.take(weight(value)).map_err(here)?;
-                return Ok(value.clone());
-            }
-            Event::Scalar(text, style, anchor, tag) => {
-                let value = scalar(&text, style, tag.as_deref()).map_err(here)?;
-                self.room.take(weight(&value)).map_err(here)?;
-                (value, anchor)
-            }
-            Event::SequenceStart(_, anchor, tag) => {
-                self.room.node(0).map_err(here)?;
-                require(tag.as_deref(), "seq").map_err(here)?;
-                (Value::Array(self.sequence()?), anchor)
-            }
-            Event::MappingStart(_, anchor, tag) => {
-                self.room.node(0).map_err(here)?;
-                require(tag.as_deref(), "map").map_err(here)?;
-                (Value::Object(self.mapping()?), anchor)
-            }
-            _ => return Err(here(Problem::NotYaml)),
+    let error = error.map(|ParseError { problem, at }| {
+        let problem = match problem {
+            tree::Problem::NotYaml(_) => Problem::NotYaml,
+            tree::Problem::OutOfBounds(excess) => Problem::Excess(excess),
+            tree::Problem::NoRoom => Problem::Heavy,
         };
-        if anchor != 0 {
-            self.room.take(weight(&value)).map_err(here)?;
-            self.anchors.insert(anchor, value.clone());
-        }
-        Ok(value)
-    }
+        locate(problem, text.as_bytes(), at)
+    });
+    (documents, error)
+}
 
-    fn sequence(&mut self) -> Result<Vec<Value>, DocumentError> {
-        let mut values = Vec::new();
-        loop {
-            match self.next()? {
-                (Event::SequenceEnd, _) => return Ok(values),
-                (event, span) => values.push(self.node(event, span)?),
+struct Decoder<'t, 'a, 'r> {
+    tree: &'t Tree<'a>,
+    room: &'r mut Room,
+}
+
+type Decoded<T> = Result<T, (Problem, usize)>;
+
+impl Decoder<'_, '_, '_> {
+    fn document(&mut self) -> Decoded<Value> {
+        match self.tree.root {
+            Some(root) => self.value(root),
+            None => {
+                self.room.node(0).map(|()| Value::Null).map_err(|problem| (problem, self.tree.body.start))
             }
         }
     }
 
-    fn mapping(&mut self) -> Result<Map<String, Value>, DocumentError> {
-        let mut map = Map::new();
-        loop {
-            let (event, span) = self.next()?;
-            if matches!(event, Event::MappingEnd) {
-                return Ok(map);
+    /// Calls itself for what is in a collection: a text that is in bounds isn't deep.
+    fn value(&mut self, id: NodeId) -> Decoded<Value> {
+        let tree = self.tree;
+        let at = tree.range(id).start;
+        let here = |problem| (problem, at);
+        if tree.has_unknown_tag(tree.resolve(id)) {
+            return Err(here(Problem::Tag));
+        }
+        match tree.kind(id) {
+            NodeKind::Scalar { text, style } => {
+                self.room.node(text.as_str().len()).map_err(here)?;
+                scalar(text.as_str(), *style).map_err(here)
             }
-            let key = self.node(event, span)?;
-            let (event, value_span) = self.next()?;
-            let value = self.node(event, value_span)?;
-            self.room.insert(&mut map, key, value).map_err(|problem| at(span.start, problem))?;
+            NodeKind::Sequence { items, .. } => {
+                self.room.node(0).map_err(here)?;
+                items.iter().map(|item| self.value(*item)).collect::<Decoded<_>>().map(Value::Array)
+            }
+            NodeKind::Mapping { entries, .. } => {
+                self.room.node(0).map_err(here)?;
+                let mut map = Map::new();
+                for &(key, value) in entries {
+                    let at = tree.range(key).start;
+                    let key = self.key(key).map_err(|problem| (problem, at))?;
+                    let value = self.value(value)?;
+                    self.room.insert(&mut map, key, value).map_err(|problem| (problem, at))?;
+                }
+                Ok(Value::Object(map))
+            }
+            NodeKind::Alias(_) => unreachable!("it was followed"),
+        }
+    }
+
+    /// The key as kubectl sends it: YAML lets it be anything, Kubernetes knows only text.
+    fn key(&mut self, id: NodeId) -> Result<String, Problem> {
+        let NodeKind::Scalar { text, style } = self.tree.kind(id) else { return Err(Problem::Key) };
+        let text = text.as_str();
+        self.room.node(text.len())?;
+        match (style, scalar(text, *style)?) {
+            (Style::Plain, Value::String(text)) if text == "<<" => Err(Problem::Merge),
+            (_, Value::String(text)) => Ok(text),
+            (_, Value::Number(number)) if number.is_f64() => {
+                plain_key(text).map(str::to_owned).ok_or(Problem::Key)
+            }
+            (_, value) => Ok(value.to_string()),
         }
     }
 }
 
-fn at(marker: Marker, problem: Problem) -> DocumentError {
-    DocumentError { problem, position: Some((marker.line(), marker.col() + 1)) }
-}
-
-/// A tag that says no more than the form does.
-fn require(tag: Option<&Tag>, core: &str) -> Result<(), Problem> {
-    if tag.is_none_or(|tag| tag.core_suffix() == Some(core)) { Ok(()) } else { Err(Problem::Tag) }
-}
-
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, Problem> {
-    require(tag, "str")?;
-    if tag.is_some() || style != ScalarStyle::Plain {
-        return Ok(text.into());
-    }
-    Ok(match text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => Value::Bool(true),
-        "false" | "False" | "FALSE" => Value::Bool(false),
-        _ if is_not_finite(text) => Value::Null,
-        _ => number(text).map_or_else(|| text.into(), Value::Number),
-    })
-}
-
-/// JSON has no word for these, so they are nothing, and refused wherever something is wanted.
-fn is_not_finite(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    matches!(unsigned, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN")
-}
-
-fn number(text: &str) -> Option<Number> {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", text.strip_prefix('+').unwrap_or(text)),
-    };
-    // `+` and `-` are for the front alone; Rust's parsers would take one more.
-    if digits.starts_with(['+', '-']) {
-        return None;
-    }
-    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
-        if let Some(digits) = digits.strip_prefix(prefix).filter(|digits| !digits.starts_with(['+', '-'])) {
-            return integer(sign, digits, radix);
-        }
-    }
-    let is_all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
-    // `017` is text; YAML 1.1 takes it for 15.
-    if is_all_digits && digits.len() > 1 && digits.starts_with('0') {
-        return None;
-    }
-    let float = || {
-        digits
-            .parse()
-            .ok()
-            .filter(|float: &f64| float.is_finite())
-            .and_then(|float| Number::from_f64(if sign.is_empty() { float } else { -float }))
-    };
-    integer(sign, digits, 10).or_else(float)
-}
-
-fn integer(sign: &str, digits: &str, radix: u32) -> Option<Number> {
-    match sign {
-        "" => u64::from_str_radix(digits, radix).ok().map(Number::from),
-        sign => i64::from_str_radix(&format!("{sign}{digits}"), radix).ok().map(Number::from),
+fn scalar(text: &str, style: Style) -> Result<Value, Problem> {
+    match style {
+        Style::Text => Ok(text.into()),
+        Style::Tagged => Err(Problem::Tag),
+        Style::Plain => match plain(text) {
+            Plain::Null => Ok(Value::Null),
+            Plain::Bool(value) => Ok(value.into()),
+            Plain::Number => number::read(text).map(Value::Number).ok_or(Problem::Number),
+            Plain::Text => Ok(text.into()),
+        },
     }
 }
 
@@ -187,22 +122,39 @@ mod tests {
     }
 
     #[test]
-    fn unquoted_words_mean_what_yaml_1_2_says() {
+    fn unquoted_words_mean_what_they_mean_to_kubectl() {
         let text =
             "[~, Null, TRUE, false, 1, -1, +7, 0x1F, -0x1f, 0o17, 0b11, 1.5, -1e3, .5, 18446744073709551615]";
         let expected = json!([null, null, true, false, 1, -1, 7, 31, -31, 15, 3, 1.5, -1e3, 0.5, u64::MAX]);
         assert_eq!(one(text), Ok(expected));
-        let text = "[on, yes, 017, 1_000, 0x, ++1, -+1, 0x+1, inf, nan, infinity, \"1\", 'null', !!str 1, a#b, 12:30]";
-        let words = [
-            "on", "yes", "017", "1_000", "0x", "++1", "-+1", "0x+1", "inf", "nan", "infinity", "1", "null",
-            "1", "a#b", "12:30",
-        ];
+        assert_eq!(
+            one("[on, Yes, y, No, 017, 1_000, 08]"),
+            Ok(json!([true, true, true, false, 15, 1000, 8.0]))
+        );
+        let text = "[yEs, 0x, ++1, -+1, 0x+1, inf, nan, infinity, \"1\", 'null', !!str 1, a#b, 12:30]";
+        let words =
+            ["yEs", "0x", "++1", "-+1", "0x+1", "inf", "nan", "infinity", "1", "null", "1", "a#b", "12:30"];
         assert_eq!(one(text), Ok(json!(words)));
-        assert_eq!(one("[.inf, -.INF, .nan]"), Ok(json!([null, null, null])));
+        for text in [".inf", "-.INF", ".nan", "0xfffffffffffffffff", "1e999"] {
+            assert_eq!(one(&format!("[{text}]")), Err(Problem::Number), "{text}: JSON has no word for it");
+        }
+    }
+
+    #[test]
+    fn keys_are_those_that_kubectl_sends() {
+        assert_eq!(
+            one("{on: 1, 017: 2, ~: 3, 1.5: 4}"),
+            Ok(json!({"true": 1, "15": 2, "null": 3, "1.5": 4}))
+        );
+        assert_eq!(one("{on: 1, \"true\": 2}"), Err(Problem::Twice));
+        assert_eq!(one("{1.50: 1}"), Err(Problem::Key));
+        assert_eq!(one("{[a]: 1}"), Err(Problem::Key));
+        assert_eq!(one("a: &a {b: c}\nd: {<<: *a}\n"), Err(Problem::Merge));
+        assert_eq!(one("{\"<<\": 1}"), Ok(json!({"<<": 1})));
     }
 
     /// Held against the YAML library that writes the definitions here, over every scalar of a few characters that
-    /// could be taken for a number.
+    /// could be taken for a number. It knows YAML 1.2, and so differs in what 1.1 alone has.
     #[test]
     fn words_mean_what_they_mean_to_another_library() {
         let characters = ["0", "1", "7", "x", "o", "b", "a", "+", "-", ".", "e", "_", "n"];
@@ -213,9 +165,16 @@ mod tests {
             words.sort_unstable();
             words.dedup();
         }
+        let is_of_1_1 = |word: &str| {
+            let digits = word.trim_start_matches(['+', '-']);
+            let is_octal =
+                digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
+            word == "n" || word.contains('_') || is_octal
+        };
         let is_other = |word: &String| {
             let text = format!("[{word}]");
-            serde_yaml::from_str::<Value>(&text).is_ok_and(|expected| one(&text) != Ok(expected))
+            !is_of_1_1(word)
+                && serde_yaml::from_str::<Value>(&text).is_ok_and(|expected| one(&text) != Ok(expected))
         };
         // `[-]` is no YAML by the specification.
         assert_eq!(words.into_iter().filter(is_other).collect::<Vec<_>>(), ["-"]);
