@@ -129,11 +129,11 @@ pub fn read(name: String, mut bytes: Zeroizing<Vec<u8>>) -> Result<Keyring, Unus
 fn read_text(source: &Source) -> Result<Keyring, UnusableKeys> {
     let text = source.text();
     let has_block = |label: &str| text.lines().any(|line| line.trim() == format!("-----BEGIN {label}-----"));
-    if is_manifest(text) {
-        return read_backup(source);
-    }
     if let Some(done) = read_bare_list(source) {
         return done;
+    }
+    if is_manifest(text) {
+        return read_backup(source);
     }
     let found = RsaPrivateKey::all_from_pem(text).map_err(KeyFileError::Rsa)?;
     if !found.is_empty() {
@@ -179,7 +179,11 @@ fn read_backup(source: &Source) -> Result<Keyring, UnusableKeys> {
 /// A list of Secrets in which nothing says what it is. kubeseal takes it too. `None` if the text isn't one.
 fn read_bare_list(source: &Source) -> Option<Result<Keyring, UnusableKeys>> {
     let tree = json::parse_json(source.text())?.ok()?.into_iter().next()?;
-    let NodeKind::Sequence { items, .. } = tree.kind(tree.get(tree.root?, "items")?) else { return None };
+    let root = tree.root?;
+    if ["apiVersion", "kind"].iter().any(|key| tree.get(root, key).is_some()) {
+        return None;
+    }
+    let NodeKind::Sequence { items, .. } = tree.kind(tree.get(root, "items")?) else { return None };
     let mut keys = Keyring::default();
     let read = items.iter().try_for_each(|node| read_key(&tree, source.text(), *node, &mut keys));
     Some(

@@ -91,7 +91,7 @@ fn a_secret_of_keys_is_read_as_the_api_server_would_store_it() {
         ("data: {identity: hunter2}", "item identity of this Secret isn't base64"),
         ("data: {identity: 1}", "item identity under data is a number to kubectl"),
         ("data: {identity: a, identity: b}", "the key identity is there twice"),
-        ("data: {identity: ENC[x]}\nsops: {}", "this Secret is encrypted by SOPS"),
+        ("data: {identity: ENCx}\nsops: {}", "this Secret is encrypted by SOPS"),
     ] {
         let error = of(rest).err().unwrap().to_string();
         assert!(error.starts_with(expected), "{error}");
