@@ -131,6 +131,20 @@ fn the_two_programs_do_not_depend_on_each_other() {
 }
 
 #[test]
+fn the_host_and_the_http_endpoints_do_not_know_each_other() {
+    for (dir, other) in [("host", "compat_http"), ("compat_http", "host")] {
+        let mut sources = vec![root().join(format!("controller/src/{dir}.rs"))];
+        files(&root().join(format!("controller/src/{dir}")), ".rs", &mut sources);
+        assert!(sources.len() > 3, "{dir} is elsewhere");
+        for path in sources.iter().filter(|path| path.exists()) {
+            let text = fs::read_to_string(path).unwrap();
+            let knows = text.contains(&format!("crate::{other}")) || text.contains(&format!("{other}::"));
+            assert!(!knows, "{} knows {other}", path.display());
+        }
+    }
+}
+
+#[test]
 fn the_way_to_a_cluster_knows_neither_the_programs_nor_what_they_send() {
     let way = dependencies("seal-kubeconfig");
     for absent in ["seal", "seal-controller", "seal-crds"] {

@@ -93,6 +93,16 @@ pub(crate) async fn serve(options: &Options, source: Source) -> std::io::Result<
     Ok(listen::serve(listener, router(options, source)))
 }
 
+impl PostedError {
+    /// 409 is what kubeseal takes for "can't be opened"; everything else is a fault of the request.
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(_) => StatusCode::CONFLICT,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
 fn router(options: &Options, source: Source) -> Router {
     let limit = Limit::new(options.rate, options.burst);
     let service = Arc::new(Service { source, limit, permits: Arc::new(Semaphore::new(AT_ONCE)) });

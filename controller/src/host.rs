@@ -18,7 +18,6 @@ pub(crate) mod beneath;
 pub(crate) mod directory;
 mod fault;
 pub(crate) mod identities;
-pub(crate) mod key_backup;
 pub(crate) mod lock;
 pub(crate) mod manifests;
 pub(crate) mod pass;

@@ -10,9 +10,9 @@ mod name;
 use std::path::Path;
 
 use seal_documents::{
-    manifest::{Manifest, Object, Syntax, splice},
+    manifest::{Manifest, Object, splice},
     source::Source,
-    yaml::value::Value,
+    yaml::{Syntax, value::Value},
 };
 
 use crate::{

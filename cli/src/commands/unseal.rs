@@ -12,8 +12,9 @@ use seal_crds::{
     bitnami::BitnamiSealed, keys::Keyring, native::NativeSealed,
 };
 use seal_documents::{
-    manifest::{Kind, Manifest, Object, Syntax},
+    manifest::{Kind, Manifest, Object},
     source::Source,
+    yaml::Syntax,
 };
 
 use crate::{

@@ -12,7 +12,10 @@ use seal_crds::{
     keys::Certificate,
     resources::bitnami::API_VERSION,
 };
-use seal_documents::source::{Source, Spot};
+use seal_documents::{
+    data::decode,
+    source::{Source, Spot},
+};
 
 use super::{
     failure::KubesealError,
@@ -22,10 +25,7 @@ use super::{
     read::{self, Object},
     schema::{Form, OBJECT_META, SEALED_SECRET, SECRET, SPEC, TEMPLATE, complete, set},
 };
-use crate::{
-    objects::secret::read::decode,
-    talk::{failure::Failure, terminal},
-};
+use crate::talk::{failure::Failure, terminal};
 
 /// Set by the server, or no part of what somebody means.
 const STRIPPED: [&str; 8] = [

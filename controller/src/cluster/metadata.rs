@@ -17,12 +17,13 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use seal_crds::resources::{SealedSecret, SealingKey};
+use seal_documents::values;
+use seal_documents::yaml::Syntax;
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::secret;
-use crate::host::manifests::document;
 
 /// What the tree of managedFields may weigh. That of a Secret with as many items as fit weighs less.
 const MAX_WEIGHT: usize = 16 << 20;
@@ -175,7 +176,7 @@ fn part<T: DeserializeOwned>(text: &RawValue) -> Option<T> {
 }
 
 fn managed_fields(text: &RawValue) -> Option<Vec<ManagedFieldsEntry>> {
-    let tree = document::read(text.get().as_bytes(), true, MAX_WEIGHT).into_iter().next()?;
+    let tree = values::read(text.get().as_bytes(), Syntax::Json, MAX_WEIGHT).into_iter().next()?;
     serde_json::from_value(tree.ok()?).ok()
 }
 

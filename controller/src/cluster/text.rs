@@ -9,12 +9,13 @@
 //! Not its meaning. Invariants: nothing here takes up more than its text; reading it needs no stack.
 
 use seal_crds::Reason;
+use seal_documents::values;
+use seal_documents::yaml::Syntax;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
-use crate::host::manifests::document;
 
 /// What the tree may weigh: many times what that of the largest object that is one weighs.
 const MAX_WEIGHT: usize = 32 << 20;
@@ -30,7 +31,7 @@ impl Text {
     ///
     /// A permanent failure where it is too deep, has too many values, or weighs too much.
     pub(super) fn to_value(&self) -> Result<Value, Failure> {
-        let document = document::read(self.0.get().as_bytes(), true, MAX_WEIGHT).into_iter().next();
+        let document = values::read(self.0.get().as_bytes(), Syntax::Json, MAX_WEIGHT).into_iter().next();
         let document = document.expect("a value is one document");
         document.map_err(|error| Failure::new(Reason::Malformed, format!("the spec {error}")))
     }

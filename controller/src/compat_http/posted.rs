@@ -7,22 +7,22 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::StatusCode;
 use seal_crds::bitnami::{BitnamiSealed, scope_annotations, seal_item};
 use seal_crds::keys::{Keyring, RsaPublicKey};
 use seal_crds::resources::bitnami::{API_VERSION, SealedSecretSpec};
 use seal_crds::resources::{SEALED_SECRET, SpecError};
 use seal_crds::{Binding, Name, NameError, Place, Reason, Scope, Sealed, Shape, UnsealError};
+use seal_documents::values::{self, DocumentError};
+use seal_documents::yaml::Syntax;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
-use crate::host::manifests::DocumentError;
-use crate::host::manifests::document;
 use crate::policy::Policy;
 
-/// What the values of a body may weigh in memory: many times what those of the largest object that is one weigh.
-pub(super) const MAX_WEIGHT: usize = 32 << 20;
+/// What the values of a body may weigh in memory, and the tree they are read from as much again: many times what the
+/// values of the largest object weigh that a cluster takes.
+pub(super) const MAX_WEIGHT: usize = 16 << 20;
 
 /// Fields of `metadata` that the API server fills in, and that mean nothing in a manifest.
 const FILLED_IN: [&str; 8] = [
@@ -64,16 +64,6 @@ pub(super) enum PostedError {
     /// A SealedSecret that doesn't open, or isn't welcome.
     #[error("{0}")]
     Refused(Failure),
-}
-
-impl PostedError {
-    /// 409 is what kubeseal takes for "can't be opened"; everything else is a fault of the request.
-    pub(super) fn status(&self) -> StatusCode {
-        match self {
-            Self::Refused(_) => StatusCode::CONFLICT,
-            _ => StatusCode::BAD_REQUEST,
-        }
-    }
 }
 
 impl From<Failure> for PostedError {
@@ -234,7 +224,8 @@ fn name(text: &str) -> Result<(Name, Option<NameError>), NameError> {
 
 fn read(body: &[u8]) -> Result<Value, PostedError> {
     let is_json = body.trim_ascii_start().starts_with(b"{");
-    let documents: Vec<Value> = document::read(body, is_json, MAX_WEIGHT)
+    let syntax = if is_json { Syntax::Json } else { Syntax::Yaml };
+    let documents: Vec<Value> = values::read(body, syntax, MAX_WEIGHT)
         .into_iter()
         .filter(|document| !matches!(document, Ok(Value::Null)))
         .collect::<Result<_, _>>()

@@ -275,13 +275,13 @@ fn a_client_that_has_gone_is_noticed() {
 }
 
 /// The sum holds the largest body for every connection. For each object at work it also holds the heaviest
-/// values of a body, and ten copies of its text: the most there are on the way to an answer (decoded, opened,
+/// values of a body with the tree they are read from, and ten copies of its text: the most there are on the way to an answer (decoded, opened,
 /// sealed and printed). `tests/cluster/endpoints.rs` measures a real process.
 #[test]
 fn bodies_fit_into_half_of_what_the_deployment_gives() {
     let deployment = include_str!("../../deploy/deployment.yaml");
     let (_, limit) = deployment.split_once("limits: {memory: ").unwrap();
     let limit: usize = limit.split_once("Mi}").unwrap().0.parse().unwrap();
-    let bodies = listen::CONNECTIONS * MAX_BODY + AT_ONCE * (posted::MAX_WEIGHT + 10 * MAX_BODY);
+    let bodies = listen::CONNECTIONS * MAX_BODY + AT_ONCE * (2 * posted::MAX_WEIGHT + 10 * MAX_BODY);
     assert!(bodies <= (limit << 20) / 2, "{bodies} of {limit} MiB");
 }

@@ -9,11 +9,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use seal_crds::keys::{IdentitiesError, Keyring, parse_identities};
+use seal_crds::keys::Keyring;
+use seal_documents::key_file::{self, KeyFileError};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
-
-use super::key_backup::{self, KeyBackupError};
 
 /// More than any file of identities; a bound, because the file is read whole.
 const MAX_BYTES: u64 = 1 << 20;
@@ -35,15 +34,7 @@ pub(crate) enum IdentityFileError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: IdentitiesError,
-    },
-    /// The file holds RSA keys, or a backup of sealing keys, that can't be used.
-    #[error("can't use the keys in identity file {}", path.display())]
-    Backup {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: KeyBackupError,
+        source: KeyFileError,
     },
 }
 
@@ -120,18 +111,16 @@ fn read(path: &Path, keys: &mut Keyring) -> Result<(), IdentityFileError> {
     // All at once: a buffer that grows leaves copies behind that nobody wipes.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1));
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(io)?;
-    let path = || path.to_owned();
-    if let Some(found) = key_backup::parse(&bytes) {
-        keys.merge(found.map_err(|source| IdentityFileError::Backup { path: path(), source })?);
-        return Ok(());
-    }
-    let found = parse_identities(&*bytes);
-    keys.extend(found.map_err(|source| IdentityFileError::Parse { path: path(), source })?);
+    let found = key_file::read(path.display().to_string(), bytes);
+    let parse = |source| IdentityFileError::Parse { path: path.to_owned(), source };
+    keys.merge(found.map_err(|unusable| parse(unusable.error))?);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
     use seal_crds::keys::Identity;
 
     use super::*;
@@ -159,6 +148,18 @@ mod tests {
         std::fs::write(&path, format!("# new\n{}\n", text(&second).as_str())).unwrap();
         files.refresh();
         assert!(holds(&second) && !holds(&first));
+    }
+
+    #[test]
+    fn a_bare_list_of_secrets_is_a_backup_too() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("keys.json");
+        let pem = include_str!("../../../crds/src/keys/testdata/rsa-2048.pem");
+        let data = serde_json::json!({"tls.key": BASE64.encode(pem)});
+        let list = serde_json::json!({"metadata": {}, "items": [{"metadata": {"name": "k"}, "data": data}]});
+        std::fs::write(&path, list.to_string()).unwrap();
+        let files = IdentityFiles::open(vec![path]).unwrap();
+        assert_eq!(files.keys().borrow().rsa_keys().len(), 1);
     }
 
     #[test]

@@ -14,13 +14,11 @@ use rustix::fs::FileType;
 use seal_crds::resources::bitnami::{self, API_VERSION as PEERS_API_VERSION};
 use seal_crds::resources::{API_VERSION, GROUP, SEALED_SECRET};
 use seal_crds::{Format, NameError, Place};
+use seal_documents::values::{self, DocumentError};
+use seal_documents::yaml::Syntax;
 use serde_json::Value;
 
 use super::beneath::{Component, Dir};
-
-pub(crate) mod document;
-
-pub(crate) use document::DocumentError;
 
 /// Bounds on what is read, so that a checkout can't use up memory or time. A SealedSecret in a cluster can't
 /// be larger than about 1.5 MiB; a list of them may be.
@@ -274,7 +272,8 @@ impl Walk<'_> {
             return;
         }
         let is_json = file.extension().is_some_and(|extension| extension == "json");
-        for (index, document) in document::read(&bytes, is_json, self.weight).into_iter().enumerate() {
+        let syntax = if is_json { Syntax::Json } else { Syntax::Yaml };
+        for (index, document) in values::read(&bytes, syntax, self.weight).into_iter().enumerate() {
             let at = Source { file: file.clone(), document: index + 1 };
             match document {
                 Ok(value) => self.value(&at, value),
@@ -317,7 +316,7 @@ impl Walk<'_> {
         }
         // The place and the name of the file are kept as well.
         let names = place.namespace.as_str().len() + place.name.as_str().len();
-        let weight = document::weight(&manifest.object) + names + manifest.source.file.as_os_str().len();
+        let weight = values::weight(&manifest.object) + names + manifest.source.file.as_os_str().len();
         match self.weight.checked_sub(weight) {
             Some(left) => self.weight = left,
             None => return self.problem(Problem::TooHeavy(manifest.source)),

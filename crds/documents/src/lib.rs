@@ -3,6 +3,7 @@
 //! ```text
 //! source ──► yaml ──► manifest ──► find, fields, decode ──► what an object says
 //! a text     trees    its objects  splice, edit         ──► the text with some of them changed
+//!                └──► values: whole documents, bounded, for programs that keep them
 //! ```
 //!
 //! There is one dialect, kubectl's: what a document means is what kubectl would send to the API server. Nothing here
@@ -11,7 +12,10 @@
 //! Invariants: this crate has no input or output and no clock. Nothing is built from a text that is out of bounds.
 //! No error repeats a value of a document, and text that may hold one is wiped.
 
+pub mod data;
+pub mod key_file;
 pub mod limits;
 pub mod manifest;
 pub mod source;
+pub mod values;
 pub mod yaml;

@@ -28,17 +28,10 @@ use std::{ops::Range, sync::OnceLock};
 use crate::{
     source::{Located, Source, Spot, Spotted, Visible},
     yaml::{
-        json,
+        Syntax, json,
         tree::{self, ParseError, Problem, Tree},
     },
 };
-
-/// In which of the two languages a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Syntax {
-    Yaml,
-    Json,
-}
 
 /// A source, read.
 pub struct Manifest<'a> {

@@ -10,3 +10,10 @@ pub mod json;
 pub mod resolve;
 pub mod tree;
 pub mod value;
+
+/// The language in which a text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    Yaml,
+    Json,
+}

@@ -1,6 +1,6 @@
 //! Several files into one stream.
 
-use seal_documents::manifest::Syntax;
+use seal_documents::yaml::Syntax;
 
 /// The files one after another, with a document separator where YAML needs
 /// one; a single file stays as it is.

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use seal_crds::Plaintext;
-use seal_documents::{manifest::Syntax, yaml::value::Value};
+use seal_documents::yaml::{Syntax, value::Value};
 use zeroize::Zeroizing;
 
 use super::OpenedSecret;

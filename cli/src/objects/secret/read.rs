@@ -12,11 +12,7 @@ mod error;
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use base64::{
-    DecodeError, Engine as _,
-    alphabet::STANDARD,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
+use base64::DecodeError;
 use seal_crds::{
     ItemName, NameError, Plaintext,
     bitnami::scope_of_annotation,
@@ -27,6 +23,7 @@ use seal_crds::{
     secret::{Mark, OPAQUE, check_annotations, check_label},
 };
 use seal_documents::{
+    data::decode,
     manifest::{Field, FieldError, Fields, Look, is_directive, shown, text_of},
     source::Located,
     yaml::{
@@ -34,19 +31,10 @@ use seal_documents::{
         tree::{NodeId, NodeKind, Style, Tree},
     },
 };
-use zeroize::Zeroizing;
 
 use super::{Secret, check::check};
 
 pub(crate) use error::ReadError;
-
-/// Go's `base64.StdEncoding`: padded, and lenient about the last bits.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
-);
 
 /// Annotations by which the peer's controller knows what it may do with a Secret.
 const PEER_ANNOTATIONS: [&str; 3] = [MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
@@ -357,28 +345,6 @@ impl<'t> Reader<'t, '_> {
 
     fn warn(&mut self, node: NodeId, warning: String) {
         self.warnings.push(Located { error: warning, at: self.at(node) });
-    }
-}
-
-/// Decodes as Go's encoding/json does for `[]byte`: line breaks don't count.
-pub(crate) fn decode(text: &str) -> Result<Plaintext, DecodeError> {
-    let unbroken;
-    let text = if text.contains(['\n', '\r']) {
-        let mut buffer = Zeroizing::new(String::with_capacity(text.len()));
-        buffer.extend(text.chars().filter(|c| !matches!(c, '\n' | '\r')));
-        unbroken = buffer;
-        unbroken.as_str()
-    } else {
-        text
-    };
-    let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
-    match BASE64.decode_slice(text, &mut bytes) {
-        Ok(length) => {
-            bytes.truncate(length);
-            Ok(Plaintext::from(bytes))
-        }
-        Err(base64::DecodeSliceError::DecodeError(error)) => Err(error),
-        Err(base64::DecodeSliceError::OutputSliceTooSmall) => unreachable!("the estimate is never too small"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which objects open, and what sealing them again keeps.
 
+use axum::http::StatusCode;
 use seal_crds::bitnami::Label;
 use seal_crds::keys::RsaPrivateKey;
 use seal_crds::resources::bitnami::{CLUSTER_WIDE, NAMESPACE_WIDE};
@@ -328,6 +329,18 @@ fn yaml_and_json_are_read_and_one_document_is_taken() {
         assert!(error.to_string().starts_with(expected), "{error}: {body}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
+}
+
+/// `yes` is `true` to kubectl, which would send it so.
+#[test]
+fn an_object_in_yaml_means_what_it_means_to_kubectl() {
+    let mut object = sealed(Scope::Strict);
+    object["spec"]["template"]["immutable"] = json!(true);
+    let yaml = serde_yaml::to_string(&object).unwrap();
+    let words = yaml.replace("immutable: true", "immutable: yes");
+    assert_ne!(words, yaml);
+    let posted = Posted::parse(words.as_bytes(), &policy()).unwrap();
+    assert_eq!(posted.object, object);
 }
 
 #[test]

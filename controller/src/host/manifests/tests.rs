@@ -55,6 +55,19 @@ fn objects_are_found_in_documents_lists_and_json() {
     assert_eq!(manifest.source.to_string(), "a.yaml (document 2)");
 }
 
+/// `yes` is `true` to kubectl, and so in a cluster; on a host it is no other object.
+#[test]
+fn an_object_means_what_it_means_to_kubectl() {
+    let text = format!(
+        "{}spec: {{template: {{immutable: yes}}, encryptedData: {{017: a}}}}\n",
+        sealed("prod", "db")
+    );
+    let found = read(checkout(&[("a.yaml", &text)]).path());
+    let Some(Found::One(manifest)) = found.objects.values().next() else { panic!("{:?}", problems(&found)) };
+    let expected = serde_json::json!({"template": {"immutable": true}, "encryptedData": {"15": "a"}});
+    assert_eq!(manifest.object["spec"], expected);
+}
+
 #[test]
 fn other_kinds_and_hidden_places_are_passed_by() {
     let tmp = checkout(&[
@@ -169,9 +182,9 @@ fn objects_that_are_too_large_together_are_a_problem() {
 
 #[test]
 fn what_is_kept_of_objects_that_count_in_nothing_is_bounded_too() {
-    let one = document::read(sealed("prod", "a").as_bytes(), false, usize::MAX).remove(0).unwrap();
+    let one = values::read(sealed("prod", "a").as_bytes(), Syntax::Yaml, usize::MAX).remove(0).unwrap();
     let (file, many) = (format!("{}/a.yaml", "d".repeat(200)), vec![sealed("prod", "a"); 100].join("---\n"));
-    let found = read_up_to(checkout(&[(&file, &many)]).path(), 100 * document::weight(&one) + 5000);
+    let found = read_up_to(checkout(&[(&file, &many)]).path(), 100 * values::weight(&one) + 5000);
     assert!(matches!(found.problems[..], [Problem::TooHeavy(_), ..]), "{:?}", problems(&found));
 }
 

@@ -70,6 +70,8 @@ pub struct Tree<'a> {
     pub root: Option<NodeId>,
     /// Keys without a colon: legal YAML for a key of null, and most often a slip, like `{password:x}`.
     bare_keys: HashSet<NodeId>,
+    /// Collections whose tag is neither `!!map` nor `!!seq`.
+    tagged: HashSet<NodeId>,
     /// Bytes between the document's opening `---` (or the end of the one before) and its end.
     pub body: Range<usize>,
 }
@@ -87,6 +89,8 @@ pub enum Problem {
     NotYaml(String),
     #[error("this {0}")]
     OutOfBounds(Excess),
+    #[error("this takes up more memory than there is room for")]
+    NoRoom,
 }
 
 impl Problem {
@@ -128,6 +132,11 @@ impl<'a> Tree<'a> {
     /// never shown.
     pub fn is_bare_key(&self, key: NodeId) -> bool {
         self.bare_keys.contains(&key)
+    }
+
+    /// Whether a collection has a tag that may change what it means.
+    pub fn has_unknown_tag(&self, collection: NodeId) -> bool {
+        self.tagged.contains(&collection)
     }
 
     fn find_bare_keys(&mut self, text: &str, base: usize) {
@@ -176,18 +185,38 @@ impl<'a> Tree<'a> {
 /// text that was cut out of something larger.
 pub fn parse(text: &str, base: usize) -> Result<Vec<Tree<'_>>, ParseError> {
     check_yaml(text).map_err(|error| out_of_bounds(error, base))?;
+    let (trees, error) = build(text, base, usize::MAX);
+    error.map_or(Ok(trees), Err)
+}
+
+/// The documents of a text that is in bounds, up to the first error or node beyond `max_nodes`.
+pub(crate) fn parse_up_to(text: &str, max_nodes: usize) -> (Vec<Tree<'_>>, Option<ParseError>) {
+    build(text, 0, max_nodes)
+}
+
+fn build(text: &str, base: usize, max_nodes: usize) -> (Vec<Tree<'_>>, Option<ParseError>) {
     // Comments are skipped; a limit on how many in a row would refuse honest files.
     let options = granit_parser::options! { emit_comments: false };
-    let mut builder =
-        Builder { text, base, previous_end: 0, last_is_open: false, trees: Vec::new(), tree: None };
+    let mut builder = Builder {
+        text,
+        base,
+        left: max_nodes,
+        previous_end: 0,
+        last_is_open: false,
+        trees: Vec::new(),
+        tree: None,
+    };
     for next in Parser::new_from_str_with_options(text, options) {
-        match next {
-            Ok((event, span)) => builder.event(event, span)?,
-            Err(error) => return Err(scan_error(&error, text, base)),
+        let added = match next {
+            Ok((event, span)) => builder.event(event, span),
+            Err(error) => Err(scan_error(&error, text, base)),
+        };
+        if let Err(error) = added {
+            return (builder.trees, Some(error));
         }
     }
     builder.extend_last(text.len());
-    Ok(builder.trees)
+    (builder.trees, None)
 }
 
 struct OpenCollection {
@@ -201,6 +230,8 @@ struct OpenCollection {
 struct Builder<'a> {
     text: &'a str,
     base: usize,
+    /// How many more nodes there may be.
+    left: usize,
     previous_end: usize,
     /// Whether comments that follow still belong to the last document.
     last_is_open: bool,
@@ -237,12 +268,20 @@ impl<'a> Builder<'a> {
                 nodes: Vec::new(),
                 root: None,
                 bare_keys: HashSet::new(),
+                tagged: HashSet::new(),
                 body: self.base + start..self.base + start,
             };
             self.tree = Some(Open { tree, stack: Vec::new(), anchors: HashMap::new(), leaf_end: start });
             return Ok(());
         }
         let Some(open) = &mut self.tree else { return Ok(()) };
+        if matches!(
+            event,
+            Event::Scalar(..) | Event::Alias(_) | Event::SequenceStart(..) | Event::MappingStart(..)
+        ) {
+            let no_room = || ParseError { at: self.base + range.start, problem: Problem::NoRoom };
+            self.left = self.left.checked_sub(1).ok_or_else(no_room)?;
+        }
         match event {
             Event::DocumentEnd => {
                 let mut tree = self.tree.take().expect("just borrowed").tree;
@@ -280,15 +319,19 @@ impl<'a> Builder<'a> {
                 open.leaf_end = range.end;
                 open.leaf(NodeKind::Alias(target), shift(range, self.base), 0);
             }
-            Event::SequenceStart(style, anchor, _) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 let flow = style == StructureStyle::Flow;
                 open.leaf_end = range.end;
-                open.start(NodeKind::Sequence { items: Vec::new(), flow }, shift(range, self.base), anchor);
+                let is_tagged = tag.is_some_and(|tag| tag.core_suffix() != Some("seq"));
+                let kind = NodeKind::Sequence { items: Vec::new(), flow };
+                open.start(kind, shift(range, self.base), anchor, is_tagged);
             }
-            Event::MappingStart(style, anchor, _) => {
+            Event::MappingStart(style, anchor, tag) => {
                 let flow = style == StructureStyle::Flow;
                 open.leaf_end = range.end;
-                open.start(NodeKind::Mapping { entries: Vec::new(), flow }, shift(range, self.base), anchor);
+                let is_tagged = tag.is_some_and(|tag| tag.core_suffix() != Some("map"));
+                let kind = NodeKind::Mapping { entries: Vec::new(), flow };
+                open.start(kind, shift(range, self.base), anchor, is_tagged);
             }
             Event::SequenceEnd | Event::MappingEnd => open.end(range.end, self.text, self.base),
             _ => {}
@@ -305,8 +348,11 @@ impl<'a> Open<'a> {
         }
     }
 
-    fn start(&mut self, kind: NodeKind<'a>, range: Range<usize>, anchor: usize) {
+    fn start(&mut self, kind: NodeKind<'a>, range: Range<usize>, anchor: usize, is_tagged: bool) {
         let id = self.add(kind, range);
+        if is_tagged {
+            self.tree.tagged.insert(id);
+        }
         self.stack.push(OpenCollection { id, anchor, key: None });
     }
 

@@ -1,22 +1,28 @@
-//! Documents of a file, YAML or JSON, as plain values in which no key occurs twice.
+//! Documents of a text, YAML or JSON, as the values that kubectl would send, without a key that occurs twice: for
+//! programs that keep objects, and show nobody their text.
 //!
 //! Not a schema. A key that occurs twice is refused because readers differ in which one they take: what a
 //! reviewer saw need not be what is reconciled. So is a line separator that YAML 1.1 (kubectl) breaks lines at and
 //! YAML 1.2 doesn't. Invariants: an error says where and what in fixed words; the parser's own text may quote the
-//! file and is dropped. Nothing is built from a file that is out of bounds ([`seal_documents::limits`]), and what is
+//! file and is dropped. Nothing is built from a file that is out of bounds ([`crate::limits`]), and what is
 //! built is weighed as it is made, by [`weight`].
 
 use std::fmt;
 
-use seal_documents::limits::{Excess, OutOfBounds, check_json, check_yaml};
 use serde_json::{Map, Value};
 
+use crate::{
+    limits::{Excess, OutOfBounds, check_json, check_yaml},
+    yaml::Syntax,
+};
+
 mod json;
+mod number;
 mod yaml;
 
 /// Why a document can't be read. The words are the rest of a sentence about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DocumentError {
+pub struct DocumentError {
     problem: Problem,
     /// Line and column in the file, from 1.
     position: Option<(usize, usize)>,
@@ -38,6 +44,10 @@ enum Problem {
     Twice,
     #[error("has a key that isn't text")]
     Key,
+    #[error("has a merge key (<<), which isn't understood here")]
+    Merge,
+    #[error("has a number that JSON has no word for")]
+    Number,
     #[error("has a key that this reader keeps for itself")]
     Reserved,
     #[error(transparent)]
@@ -64,7 +74,7 @@ const NODE: usize = 64;
 const MAP: usize = 11 * (size_of::<String>() + size_of::<Value>());
 
 /// About how many bytes of memory a value takes up.
-pub(super) fn weight(value: &Value) -> usize {
+pub fn weight(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => NODE,
         Value::String(text) => NODE + text.len(),
@@ -82,28 +92,29 @@ const RESERVED: &str = "$serde_json::private::RawValue";
 /// All documents of a file; after one that can't be read there is no telling where the next begins.
 ///
 /// Together they weigh at most `max_weight`.
-pub(crate) fn read(bytes: &[u8], is_json: bool, max_weight: usize) -> Vec<Result<Value, DocumentError>> {
+pub fn read(bytes: &[u8], syntax: Syntax, max_weight: usize) -> Vec<Result<Value, DocumentError>> {
     let mut room = Room(max_weight);
-    let (documents, error) = match check(bytes, is_json) {
-        Ok(text) if is_json => json::read(text, &mut room),
-        Ok(text) => yaml::read(text, &mut room),
-        Err((problem, at)) => (Vec::new(), Some(locate(problem, bytes, at))),
+    let (documents, error) = match (check(bytes, syntax), syntax) {
+        (Ok(text), Syntax::Json) => json::read(text, &mut room),
+        (Ok(text), Syntax::Yaml) => yaml::read(text, &mut room),
+        (Err((problem, at)), _) => (Vec::new(), Some(locate(problem, bytes, at))),
     };
     documents.into_iter().map(Ok).chain(error.map(Err)).collect()
 }
 
 /// The text, if it is one that every reader reads in the same way, and that can be built; else the byte at which it
 /// isn't.
-fn check(bytes: &[u8], is_json: bool) -> Result<&str, (Problem, usize)> {
+fn check(bytes: &[u8], syntax: Syntax) -> Result<&str, (Problem, usize)> {
     let text = std::str::from_utf8(bytes).map_err(|error| (Problem::NotText, error.valid_up_to()))?;
     let out_of_bounds = |OutOfBounds { excess, at }| (excess.into(), at);
-    if is_json {
-        check_json(bytes).map_err(out_of_bounds)?;
-    } else {
-        if let Some(at) = text.find(['\u{85}', '\u{2028}', '\u{2029}']) {
-            return Err((Problem::Separator, at));
+    match syntax {
+        Syntax::Json => check_json(bytes).map_err(out_of_bounds)?,
+        Syntax::Yaml => {
+            if let Some(at) = text.find(['\u{85}', '\u{2028}', '\u{2029}']) {
+                return Err((Problem::Separator, at));
+            }
+            check_yaml(text).map_err(out_of_bounds)?;
         }
-        check_yaml(text).map_err(out_of_bounds)?;
     }
     Ok(text)
 }
@@ -125,22 +136,21 @@ impl Room {
         Ok(())
     }
 
+    /// How many values there is room for, at most.
+    fn nodes(&self) -> usize {
+        self.0 / NODE
+    }
+
     /// For a value with this much text, before it is made.
     fn node(&mut self, text: usize) -> Result<(), Problem> {
         self.take(NODE + text)
     }
 
     /// Puts an entry into a map whose key and value were weighed.
-    fn insert(&mut self, map: &mut Map<String, Value>, key: Value, value: Value) -> Result<(), Problem> {
+    fn insert(&mut self, map: &mut Map<String, Value>, key: String, value: Value) -> Result<(), Problem> {
         if map.is_empty() {
             self.take(MAP)?;
         }
-        // YAML lets a key be anything; Kubernetes knows only text, and reads `1:` as `"1":`.
-        let key = match key {
-            Value::String(text) => text,
-            Value::Bool(_) | Value::Number(_) | Value::Null => key.to_string(),
-            Value::Array(_) | Value::Object(_) => return Err(Problem::Key),
-        };
         if key == RESERVED {
             return Err(Problem::Reserved);
         }
@@ -153,11 +163,17 @@ mod tests {
     use super::*;
 
     fn yaml(text: &str) -> Vec<Result<Value, String>> {
-        read(text.as_bytes(), false, usize::MAX).into_iter().map(|d| d.map_err(|e| e.to_string())).collect()
+        read(text.as_bytes(), Syntax::Yaml, usize::MAX)
+            .into_iter()
+            .map(|d| d.map_err(|e| e.to_string()))
+            .collect()
     }
 
     fn json(text: &str) -> Vec<Result<Value, String>> {
-        read(text.as_bytes(), true, usize::MAX).into_iter().map(|d| d.map_err(|e| e.to_string())).collect()
+        read(text.as_bytes(), Syntax::Json, usize::MAX)
+            .into_iter()
+            .map(|d| d.map_err(|e| e.to_string()))
+            .collect()
     }
 
     #[test]
@@ -167,7 +183,7 @@ mod tests {
             serde_json::json!({"a": 1}),
             Value::Null,
             Value::Null,
-            serde_json::json!({"on": ["x", 2.5, null, true], "1": -1}),
+            serde_json::json!({"true": ["x", 2.5, null, true], "1": -1}),
         ];
         assert_eq!(found, expected.map(Ok));
         assert_eq!(json("{\"a\":1}\n{\"b\":2}").len(), 2);
@@ -206,15 +222,15 @@ mod tests {
         let aliases = vec!["*a"; 1000].join(", ");
         let repeated = format!("a: &a {}\nb: [{aliases}]\n", "x".repeat(100_000));
         // Each says why, and not that there is no room.
-        for (text, is_json, expected) in [
-            ("[".repeat(100_000), false, "nests deeper than 127 levels at line 1, column 128"),
-            ("{a: ".repeat(100_000), false, "nests deeper than 127 levels at line 1, column "),
-            ("\n{\"a\":".repeat(100_000), true, "nests deeper than 127 levels at line 129, column 1"),
-            ("- x\n".repeat(1_000_001), false, "holds more than 1000000 values"),
-            (format!("[{}]", "1,".repeat(1_000_001)), true, "holds more than 1000000 values"),
-            (repeated, false, "says far more than it is long (aliases) at line 2"),
+        for (text, syntax, expected) in [
+            ("[".repeat(100_000), Syntax::Yaml, "nests deeper than 127 levels at line 1, column 128"),
+            ("{a: ".repeat(100_000), Syntax::Yaml, "nests deeper than 127 levels at line 1, column "),
+            ("\n{\"a\":".repeat(100_000), Syntax::Json, "nests deeper than 127 levels at line 129, column 1"),
+            ("- x\n".repeat(1_000_001), Syntax::Yaml, "holds more than 1000000 values"),
+            (format!("[{}]", "1,".repeat(1_000_001)), Syntax::Json, "holds more than 1000000 values"),
+            (repeated, Syntax::Yaml, "says far more than it is long (aliases) at line 2"),
         ] {
-            let error = read(text.as_bytes(), is_json, 0)[0].clone().unwrap_err().to_string();
+            let error = read(text.as_bytes(), syntax, 0)[0].clone().unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
     }
@@ -233,7 +249,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_refused_with_their_place() {
-        let error = read(b"a: 1\nb: \xff", false, usize::MAX)[0].clone().unwrap_err().to_string();
+        let error = read(b"a: 1\nb: \xff", Syntax::Yaml, usize::MAX)[0].clone().unwrap_err().to_string();
         assert_eq!(error, "isn't text in UTF-8 at line 2, column 4");
     }
 
@@ -242,13 +258,13 @@ mod tests {
         let text = "a: [1, x, {b: null, c: {}}]\n1: true\n";
         let weight = weight(yaml(text)[0].as_ref().unwrap());
         // A key may turn out longer than what was weighed (`1` becomes `"1"`), a little.
-        assert!(read(text.as_bytes(), false, weight)[0].is_ok());
+        assert!(read(text.as_bytes(), Syntax::Yaml, weight)[0].is_ok());
         let documents = format!("{text}---\n{text}");
-        let found = read(documents.as_bytes(), false, 2 * weight - 2 * NODE);
+        let found = read(documents.as_bytes(), Syntax::Yaml, 2 * weight - 2 * NODE);
         assert!(found[0].is_ok());
         assert!(found[1].as_ref().unwrap_err().to_string().starts_with(&Problem::Heavy.to_string()));
         assert!(
-            read(b"[1, 2, 3]", true, 2 * NODE)[0]
+            read(b"[1, 2, 3]", Syntax::Json, 2 * NODE)[0]
                 .as_ref()
                 .unwrap_err()
                 .to_string()

@@ -91,6 +91,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         self.0.node(0).map_err(A::Error::custom)?;
         let mut map = Map::new();
         while let Some(key) = entries.next_key_seed(Strict(self.0))? {
+            let Value::String(key) = key else { return Err(A::Error::custom(Problem::Key)) };
             let value = entries.next_value_seed(Strict(self.0))?;
             self.0.insert(&mut map, key, value).map_err(A::Error::custom)?;
         }

@@ -1,0 +1,105 @@
+//! Every form of key files, and files that are none.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
+use super::*;
+
+fn keys(text: &str) -> Result<Keyring, KeyFileError> {
+    read("f".to_owned(), Zeroizing::new(text.as_bytes().to_vec())).map_err(|unusable| unusable.error)
+}
+
+const PEM: &str = include_str!("../../../src/keys/testdata/rsa-2048.pem");
+const CERTIFICATE: &str = include_str!("../../../src/keys/testdata/rsa-2048.crt");
+
+fn secret(key: &str) -> String {
+    format!(r#"{{"apiVersion": "v1", "kind": "Secret", "data": {{"tls.key": "{}"}}}}"#, BASE64.encode(key))
+}
+
+#[test]
+fn keys_are_read_from_pem_and_from_backups_of_every_form() {
+    let one = secret(PEM);
+    let fingerprint = RsaPrivateKey::from_pem(PEM).unwrap().fingerprint();
+    for (text, count) in [
+        (PEM.to_owned(), 1),
+        (format!("notes\n{CERTIFICATE}{PEM}{PEM}"), 1),
+        (one.clone(), 1),
+        (format!("---\n{one}\n---\n{one}\n"), 1),
+        (format!(r#"{{"apiVersion": "v1", "kind": "List", "items": [{one}, {one}]}}"#), 1),
+        (format!(r#"{{"metadata": {{}}, "items": [{one}]}}"#), 1),
+    ] {
+        for text in [text.clone(), format!("\u{feff}{text}")] {
+            let keys = keys(&text).unwrap_or_else(|error| panic!("{error:?}: {text}"));
+            assert_eq!(keys.rsa_keys().len(), count);
+            assert!(keys.find_rsa_key(&fingerprint).is_some());
+        }
+    }
+}
+
+#[test]
+fn a_backup_of_our_own_keys_is_read_beside_the_peers() {
+    let identity = Identity::generate();
+    let own = format!(
+        "apiVersion: v1\nkind: Secret\ntype: sealing.dev/sealing-key\ndata:\n  identity: {}\n  sequence: MQ==\n",
+        BASE64.encode(identity.to_secret_string().as_str())
+    );
+    for (text, rsa_keys) in
+        [(own.clone(), 0), (format!("\u{feff}{own}"), 0), (format!("{own}---\n{}\n", secret(PEM)), 1)]
+    {
+        let keys = keys(&text).unwrap_or_else(|error| panic!("{error:?}: {text}"));
+        assert_eq!(keys.fingerprints().collect::<Vec<_>>(), [identity.fingerprint()]);
+        assert_eq!(keys.rsa_keys().len(), rsa_keys);
+    }
+    let broken = "apiVersion: v1\nkind: Secret\ndata: {identity: aHVudGVyMg==}\n";
+    let error = keys(broken).err().unwrap();
+    let KeyFileError::Backup(BackupError::Identity(cause)) = error else { panic!("{error:?}") };
+    assert!(cause.to_string().starts_with("not an identity"), "{cause}");
+}
+
+#[test]
+fn what_is_no_key_is_said_without_quoting_it_and_other_files_are_read_as_identities() {
+    let cut = "-----BEGIN PRIVATE KEY-----\nhunter2\n".to_owned();
+    let list = r#"{"apiVersion": "v1", "kind": "List", "items": [], "x": "tls.key hunter2"}"#.to_owned();
+    let yaml = "apiVersion: v1\nkind: Secret\ndata: {tls.key: [hunter2]}\n".to_owned();
+    for text in [cut, list, yaml, secret("hunter2")] {
+        let error = keys(&text).err().unwrap();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+    for text in [
+        "# apiVersion and kind: mine\nAGE-SECRET-KEY-1…",
+        "# kind\n",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+    ] {
+        let error = keys(text).err().unwrap();
+        assert!(matches!(error, KeyFileError::Identities(_)), "{text}: {error:?}");
+    }
+}
+
+#[test]
+fn a_secret_of_keys_is_read_as_the_api_server_would_store_it() {
+    let identity = Identity::generate().to_secret_string();
+    let (encoded, broken) = (BASE64.encode(identity.as_str()), "aHVudGVyMg==");
+    let of = |rest: &str| keys(&format!("apiVersion: v1\nkind: Secret\n{rest}\n"));
+    for rest in [
+        format!("stringData: {{identity: {}}}", *identity),
+        format!("data: {{identity: {broken}}}\nstringData: {{identity: {}}}", *identity),
+        format!("data:\n  identity: |\n    {}\n    {}", &encoded[..40], &encoded[40..]),
+        format!("immutable: yes\ndata: {{identity: {encoded}}}"),
+    ] {
+        assert_eq!(of(&rest).unwrap_or_else(|error| panic!("{error}: {rest}")).len(), 1);
+    }
+    for (rest, expected) in [
+        ("data: {identity: hunter2}", "item identity of this Secret isn't base64"),
+        ("data: {identity: 1}", "item identity under data is a number to kubectl"),
+        ("data: {identity: a, identity: b}", "the key identity is there twice"),
+        ("data: {identity: ENCx}\nsops: {}", "this Secret is encrypted by SOPS"),
+    ] {
+        let error = of(rest).err().unwrap().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_file_of_keys_that_is_out_of_bounds_is_refused() {
+    let deep = format!("apiVersion: v1\nkind: Secret\ndata: {}", "[".repeat(100_000));
+    assert_eq!(keys(&deep).err().unwrap().to_string(), "this nests deeper than 127 levels");
+}
