@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use kube::ResourceExt as _;
 use seal_crds::keys::{Keyring, parse_identities};
 use seal_crds::native::NativeSealed;
+use seal_crds::reason::{About, Reason, Shown};
 use seal_crds::resources::SealedSecret;
 use seal_crds::{Place, Sealed as _, Shape, UnsealError, Unsealed};
 use serde::Deserialize;
@@ -186,8 +187,25 @@ fn vectors_that_are_refused_give_the_reason_and_name_the_values_they_say() {
     }
 }
 
+/// The reasons that say what is wrong with an object as it is sealed: all that the formats have, and no controller's.
 #[test]
 fn every_reason_has_a_vector() {
+    let refusals = native_refusals().into_iter().chain(bitnami::refusals());
+    let found: BTreeSet<String> = refusals.map(|(_, found, _)| found.reason).collect();
+    // The formats bound the Secret from sealed lengths, so its size is theirs too, though the reason is about the Secret.
+    let is_of_a_format = |reason: &Reason| {
+        let is_about_sealing = matches!(reason.about(), About::Object | About::Key);
+        reason.shown() == Shown::SealedSecret && (is_about_sealing || *reason == Reason::SecretTooLarge)
+    };
+    // An object that takes too many trials is too large for a file; `many_keys` makes one.
+    let has_none = [Reason::TooManyTrials];
+    let reasons = Reason::ALL.iter().filter(|reason| is_of_a_format(reason) && !has_none.contains(reason));
+    let expected = reasons.map(|reason| reason.as_str()).chain(["Unreadable"]);
+    assert_eq!(found, expected.map(str::to_owned).collect());
+}
+
+#[test]
+fn every_reason_of_the_native_format_has_a_native_vector() {
     let found: BTreeSet<String> = native_refusals().into_iter().map(|(_, found, _)| found.reason).collect();
     let expected = [
         "DuplicateKey",

@@ -26,20 +26,20 @@ pub use object::NativeSealed;
 pub use rewrap::RewrapError;
 pub use seal::{Item, NamedRecipient, SealError, seal};
 
-/// Envelopes of an object, at most.
+/// The most envelopes that an object may have.
 pub const MAX_ENVELOPES: usize = 16;
-/// Data keys of an object, at most.
+/// The most data keys that an object may have.
 pub const MAX_DATA_KEYS: usize = 256;
-/// Recipients of an envelope, at most.
+/// The most recipients that an envelope may have.
 pub const MAX_RECIPIENTS: usize = 16;
-/// Stanzas in an age header, at most: recipients, and what grease an implementation adds.
+/// The most stanzas that an age header may have: one for each recipient, and what an implementation adds as grease.
 pub const MAX_STANZAS: usize = 20;
-/// Past recipients that an envelope remembers, at most.
+/// The most past recipients that an envelope remembers.
 pub const MAX_PAST: usize = 64;
-/// Bytes of all age files of an object together, at most. One file may take it all: merged into one, the largest
-/// envelopes take about 111 kB.
+/// The most bytes that all age files of an object may have together. A single file may use all of it: the largest
+/// envelopes, merged into one, take about 111 kB.
 pub const MAX_AGE_SIZE: usize = 128 * 1024;
-/// Items of an object, at most.
+/// The most items that an object may have.
 pub const MAX_ITEMS: usize = 1024;
 
 /// `lp(bytes)`: big-endian u32 length, then the bytes.

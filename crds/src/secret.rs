@@ -1,9 +1,8 @@
 //! What makes a Secret a legal Secret: types, sizes, and in [`metadata`] labels and annotations.
 //!
-//! Not the apiserver's validation: only the part that is known from public text, checked here so that the
-//! reason can be said. The apiserver's own messages may quote a value and are never passed on, so
-//! whatever it would refuse for a public reason is refused here first. Invariant: no check looks at
-//! plaintext.
+//! The apiserver validates Secrets too, but its messages may quote a value, so the programs never pass them on. The
+//! checks here come first: they refuse what the apiserver would refuse for a public reason, and they say why.
+//! Invariant: no check looks at plaintext.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,13 +22,13 @@ pub const MAX_SECRET_SIZE: usize = 1024 * 1024;
 /// The type of a Secret without one.
 pub const OPAQUE: &str = "Opaque";
 
-/// Types a SealedSecret may not become unless a controller flag allows it. The control plane acts on
-/// them: the first hands out API credentials for a service account, the second lets machines join the
-/// cluster, the third is what Helm believes of a release. Whoever may seal should not get those powers.
+/// Types that a SealedSecret may not have unless a controller flag allows it, because something acts on them. A Secret
+/// of the first type gets API credentials for a service account, the second lets machines join the cluster, and Helm
+/// believes what the third says about a release. The right to seal must not bring those powers.
 pub const REFUSED_TYPES: [&str; 3] =
     ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", HELM_RELEASE];
 
-/// The type of what Helm believes of a release.
+/// The type in which Helm stores a release.
 const HELM_RELEASE: &str = "helm.sh/release.v1";
 
 /// The keys the apiserver demands for a built-in type. Each inner list is a choice: one of them must be
@@ -51,13 +50,13 @@ pub enum SecretError {
     /// The type gives its holder powers beyond the Secret.
     #[error("type {} may not be sealed: the control plane acts on Secrets of this type", word(.0))]
     RefusedType(String),
-    /// By its name or labels Helm takes it for a release, whatever its type is.
+    /// Helm would take the Secret for a release because of its name or labels, whatever its type is.
     #[error(
         "a Secret named sh.helm.release.v1.… or labelled owner=helm may not be sealed: Helm takes it for a release; \
          rename it, or allow the type {HELM_RELEASE}"
     )]
     HelmRelease,
-    /// Not a type at all.
+    /// The type doesn't have the form of a type.
     #[error("type \"{}\" is not 1 to 253 printable characters", word(.0))]
     MalformedType(String),
     /// A key that the type demands is missing.
@@ -106,8 +105,8 @@ pub fn check_type(type_: &str, allowed: &BTreeSet<String>) -> Result<(), SecretE
     Ok(())
 }
 
-/// Checks that Helm takes the Secret for no release, unless its type is allowed. Helm's driver finds releases by their
-/// names and by a label, and doesn't look at the type.
+/// Checks that Helm would not take the Secret for a release, unless the type of releases is allowed. Helm's driver finds
+/// releases by their names and by a label; it doesn't look at the type.
 ///
 /// # Errors
 ///

@@ -67,8 +67,8 @@ pub enum TemplateError {
         /// How often.
         found: usize,
     },
-    /// A value whose content Kubernetes checks for this type, so that whether it passes would tell something of
-    /// an item.
+    /// Kubernetes checks the content of this value because of the Secret's type, and whether it passes would tell
+    /// something about an item.
     #[error("template.data.{key} is checked by Kubernetes in a Secret of type {}: {rule}", word(type_))]
     CheckedByType {
         /// The key of `template.data`.
@@ -168,8 +168,8 @@ impl TemplateData {
         Ok(())
     }
 
-    /// Bytes that the finished values can have together, at most, where `bound_of` says how long an item
-    /// can be. Public bounds make a public answer.
+    /// The most bytes that the finished values can have together; `bound_of` gives the longest that an item can be.
+    /// Public bounds make a public answer.
     pub fn max_rendered_len(&self, bound_of: impl Fn(&ItemName) -> usize) -> usize {
         let len = |segment: &Segment| match segment {
             Segment::Literal(text) => text.len(),

@@ -7,8 +7,8 @@
 //! ```
 //! base64 is what Go's `StdEncoding` takes: padded, with line ends anywhere and any bits after the last byte.
 //!
-//! Not the choice of keys. Invariant: what is wrong with the bytes themselves is told apart, because everybody sees
-//! them; what is wrong with a key, a label or the ciphertext is one and the same `None`.
+//! Not the choice of keys. Invariant: errors in the bytes themselves are told apart, because the bytes are public;
+//! a wrong key, a wrong label and a changed ciphertext all give the same `None`.
 
 use std::ops::RangeInclusive;
 

@@ -6,10 +6,10 @@
 //! cluster-wide    (empty)
 //! ```
 //!
-//! Not a place. A controller opens under the label of a [`Binding`], whose names are valid, so that no two places share
-//! a label. To the format itself a name is just text, and kubeseal takes any; hence there is a label from text as well,
-//! for kubeseal's command line and for whoever asks on its behalf whether something opens. Invariant: no [`Place`] comes
-//! of such a label, so that nothing sealed under it can become a Secret.
+//! A label is not a place. A controller opens under the label of a [`Binding`], whose names are valid, so no two places
+//! share a label. To the format itself a name is just text, and kubeseal accepts any text. So [`Label::from_text`] does
+//! too, for kubeseal's command line and for the endpoint `/v1/verify`. Invariant: a label never becomes a [`Place`],
+//! so nothing that is sealed under such a text can become a Secret.
 //!
 //! [`Place`]: crate::Place
 
@@ -27,7 +27,7 @@ pub struct Label {
 }
 
 impl Label {
-    /// The label of these texts, whatever they are.
+    /// The label of any two texts, valid names or not.
     pub fn from_text(scope: Scope, namespace: &str, name: &str) -> Self {
         let text = match scope {
             Scope::Strict => format!("{namespace}/{name}"),

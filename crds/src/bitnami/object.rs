@@ -32,14 +32,14 @@ pub struct BitnamiSealed {
     place: Place,
     scope: Scope,
     content: Content,
-    /// Nothing beside the deprecated `spec.data`: the peer doesn't look at it there either.
+    /// The templates of `template.data`. Empty beside the deprecated `spec.data`, where the peer ignores them too.
     template: TemplateData,
     shape: Shape,
     digest: Digest,
-    /// Keys to try before the others.
+    /// Fingerprints of the keys to try before the others.
     first: Vec<Fingerprint>,
     allowed_types: BTreeSet<String>,
-    /// Namespace and name as text, where they aren't those of the place.
+    /// The namespace and name that the label is made of, if they aren't those of the place.
     sealed_for: Option<(String, String)>,
 }
 
@@ -106,7 +106,7 @@ impl BitnamiSealed {
                 secret::check_stored_size(&shape, size)?;
                 shape
             }
-            // Nothing of it is known before it is opened, but its name.
+            // Before it is opened, only its name is known.
             Content::Whole { .. } => {
                 secret::check_release(&place.name, &BTreeMap::new(), allowed_types)?;
                 Shape::default()
@@ -140,8 +140,8 @@ impl BitnamiSealed {
         self
     }
 
-    /// The same object, opened under the labels of these texts and not under those of its place: for names that no
-    /// cluster takes, and that therefore no place has. Whoever asks for this makes no Secret of it.
+    /// The same object, but opened under the labels of these texts instead of its place's: for names that no cluster
+    /// accepts and that no place can have. The caller must not make a Secret of it.
     pub fn sealed_for(mut self, namespace: &str, name: &str) -> Self {
         self.sealed_for = Some((namespace.to_owned(), name.to_owned()));
         self
@@ -149,13 +149,13 @@ impl BitnamiSealed {
 
     /// Everything in the object, before any template, under the first of these scopes whose label opens it.
     ///
-    /// That scope is the authenticated one, whatever the annotations say. Who seals an object again takes the scope
-    /// from here; taken from annotations, which whoever submits the object can edit, it could be widened
+    /// That scope is the authenticated one, whatever the annotations say. To seal the object again, use this scope:
+    /// everybody who submits an object can edit its annotations, and a scope taken from them could be wider
     /// (CVE-2026-22728).
     ///
     /// # Errors
     ///
-    /// What stands against the first scope, where no label opens everything.
+    /// The error of the first scope, if no label opens everything.
     pub fn open_under(
         &self,
         scopes: impl IntoIterator<Item = Scope>,
@@ -213,7 +213,7 @@ impl BitnamiSealed {
             Content::Whole { secret, .. } => {
                 let (secret, by) = trial.open(&label, "data", secret)?;
                 let (shape, items) = whole::parse(&secret, &self.place.name, &self.allowed_types)?;
-                // Whether it is owned is the template's to say, here too.
+                // The template decides here too whether the SealedSecret owns the Secret.
                 let shape = Shape { owned: self.shape.owned, ..shape };
                 opened = Opened { items, shape: Some(shape), by: vec![by], ..opened };
             }

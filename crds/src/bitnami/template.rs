@@ -71,7 +71,8 @@ pub(super) struct TemplateData {
     templates: BTreeMap<ItemName, Template>,
     omitted: BTreeSet<ItemName>,
     branching: Branching,
-    /// What parsing left of the object's, for rendering: each time the same, so it is enough each time or never.
+    /// The steps of the object's budget that parsing left for rendering. Rendering takes the same number each time, so
+    /// they suffice each time or never.
     budget: Budget,
 }
 
@@ -136,7 +137,7 @@ impl TemplateData {
         if self.branching == Branching::Allowed || self.templates.is_empty() {
             return Ok(lengths.iter().filter(|(name, _)| !self.omits(name)).map(|(_, length)| length).sum());
         }
-        // Letters in the place of items: what comes of them tells what comes of all others of these lengths.
+        // Letters stand for the items: whether they render tells whether all values of these lengths do.
         let item = |(name, length): (&ItemName, &usize)| (name.clone(), vec![b'x'; *length].into());
         let items: BTreeMap<ItemName, Plaintext> = lengths.iter().map(item).collect();
         let (_, total) = self.render_saying(type_, &items, Checked::rule)?;
@@ -180,7 +181,7 @@ impl TemplateData {
             let rendered = rendered.map_err(|error| failed(key, error))?;
             let refused = |checked| refused(key, type_, says(checked));
             let Rendered { value, max_len, never_empty } = rendered.ok_or_else(|| refused(Checked::Json))?;
-            // What it can give, not what it gives: the latter would tell.
+            // The most that it can give, not what it gives: that would tell something about an item.
             total = total.saturating_add(usize::try_from(max_len).unwrap_or(usize::MAX));
             if total > MAX_SECRET_SIZE {
                 return Err(UnsealError::SecretTooLarge { limit: MAX_SECRET_SIZE });

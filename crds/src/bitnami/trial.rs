@@ -1,13 +1,13 @@
 //! Which key opens an item: nothing in it says so, so the keys are tried.
 //!
-//! Not the choice which keys are at hand. Invariants: what doesn't open gives one error, whatever the reason that only a
-//! key can tell; a key of another size isn't tried, which everybody can see; and the trials that fail are counted over
-//! the whole object, whichever scopes it is tried under.
+//! Not the choice which keys are at hand. Invariants: all failures that only a key could tell apart give the same error;
+//! a key of another size isn't tried, because sizes are public; failed trials are counted over the whole object and over
+//! all scopes that are tried.
 //!
-//! Whoever writes a SealedSecret chooses the key of each item, and so the work: 1,024 items, each under another of the
-//! keys that are loaded, would cost a private operation for every pair. So failed trials have a budget. It is counted
-//! in whole trials, never in how far one got, so it tells no more than which keys open an item, which the status says
-//! of every object that opens.
+//! The author of a SealedSecret chooses the key of each item, and so the work: 1,024 items, each under another of the
+//! loaded keys, would cost a private operation for every pair. So failed trials have a budget. The budget counts whole
+//! trials, never how far one got. It tells no more than which keys open an item, and the status of an object that opens
+//! says that too.
 
 use super::item::SealedItem;
 use super::label::Label;
@@ -24,7 +24,7 @@ pub(super) const MAX_FAILED_TRIALS: usize = 8192;
 
 /// The trial of keys on the items of one object.
 pub(super) struct Trial<'k> {
-    /// In the order to try them: what opened one item is tried first on the next.
+    /// The keys, in the order to try them: the key that opened one item is tried first on the next.
     keys: Vec<&'k RsaPrivateKey>,
     failed: usize,
     limit: usize,

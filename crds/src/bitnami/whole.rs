@@ -42,7 +42,7 @@ pub(super) fn shape(
     let type_ = type_.filter(|type_| !type_.is_empty()).unwrap_or(secret::OPAQUE);
     secret::check_type(type_, allowed_types)?;
     secret::check_keys(type_, &keys)?;
-    // The annotations that the peer knows: on the Secret they permit it to be adopted, by the object that put them
+    // The annotations that the peer knows stay. On the Secret they permit adoption, by the very object that put them
     // there.
     let is_own = |key: &str, value: &str| {
         (OWN.contains(&key) || scope_of_annotation(key).is_some()) && value.len() <= MAX_OWN
@@ -92,9 +92,9 @@ struct SecretMetadata {
 ///
 /// # Errors
 ///
-/// One for everything that depends on the plaintext. The threat: what is sealed there needn't be a Secret. Whoever writes
-/// to Git may move an item's ciphertext into `data`, and each other answer would say more of its value: whether it is
-/// JSON, a Secret, and of which type and names.
+/// One error for everything that depends on the plaintext. The threat: the plaintext needn't be a Secret. Somebody who
+/// writes to Git may move an item's ciphertext into `data`, and any other answer would say more about its value: whether
+/// it is JSON, a Secret, and of which type and names.
 pub(super) fn parse(
     plaintext: &Plaintext,
     name: &Name,
@@ -135,6 +135,6 @@ fn read(
     let shape = shape(whole.type_.as_deref(), whole.immutable, metadata, keys, allowed_types).ok()?;
     secret::check_release(name, &shape.labels, allowed_types).ok()?;
     secret::check_stored_size(&shape, size).ok()?;
-    // What is left out isn't named: here its keys are decrypted text.
+    // Labels and annotations that are left out aren't named: their keys are decrypted text here.
     Some((Shape { left_out: Vec::new(), ..shape }, items))
 }

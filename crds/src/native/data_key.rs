@@ -9,9 +9,9 @@
 //! ```
 //! Namespace is empty for cluster-wide, name is empty unless strict.
 //!
-//! Not how a data key travels; that is the envelope. Invariant: the id commits to the key, to its binding
-//! and to its flag, so nobody who moves or rewraps a data key can widen what it may be used for without
-//! the id, which every item names, becoming another one.
+//! Not how a data key travels; that is the envelope. Invariant: the id commits to the key, to its binding and to its
+//! flag. Every item names the id, so nobody can move or rewrap a data key and widen its use unnoticed: the id would
+//! change.
 
 use std::fmt;
 use std::str::FromStr;

@@ -58,7 +58,7 @@ impl KnownKey {
     }
 }
 
-/// More past recipients than a document may name: this many.
+/// A document would have to name this many past recipients, which is more than it may.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PastFull(pub(super) usize);
 
@@ -141,7 +141,7 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
     if everybody.iter().collect::<BTreeSet<_>>().len() != everybody.len() {
         return Err(malformed("a recipient twice"));
     }
-    // A list that this very opening proves false would make a later look for exposed keys miss it.
+    // This opening proves such a list false. A later search for exposed keys would miss the identity.
     if !recipients.contains(&by) {
         return Err(malformed("a list of recipients without the identity that opened it"));
     }

@@ -16,23 +16,23 @@ use super::{MAX_AGE_SIZE, MAX_STANZAS};
 use crate::format::{SealedTo, UnsealError};
 use crate::keys::{Fingerprint, Identity, Keyring, Recipient};
 
-/// Identities that are tried on one envelope, at most; a cluster has a handful. Each trial costs one key
+/// The most identities that are tried on one envelope; a cluster has a handful. Each trial costs one key
 /// operation for every stanza, and the manifest's author chooses the stanzas.
 const MAX_TRIALS: usize = 64;
 
-/// Lines of an age header, at most: 20 stanzas with bodies of a few lines (a recipient's has one or two,
+/// The most lines of an age header: 20 stanzas with bodies of a few lines (a recipient's has one or two,
 /// grease up to five). Parsing costs time for every line on every trial.
 const MAX_HEADER_LINES: usize = 200;
 
-/// Bytes of a header line, at most; a post-quantum stanza's first line takes 1,512.
+/// The most bytes of a header line; a post-quantum stanza's first line takes 1,512.
 const MAX_HEADER_LINE: usize = 2048;
 
 /// Encrypts a document to recipients. The result is the age file.
 ///
 /// # Errors
 ///
-/// What the age library says; in practice only that recipients of several kinds can't share a file, which
-/// the caller has checked.
+/// The age library's own. In practice it refuses only recipients of several kinds in one file, and the caller has
+/// checked that.
 pub(super) fn wrap(document: &[u8], recipients: &[&Recipient]) -> Result<Vec<u8>, age::EncryptError> {
     let recipients = recipients.iter().map(|recipient| recipient.as_age());
     let encryptor = age::Encryptor::with_recipients(recipients)?;
@@ -117,8 +117,8 @@ fn decrypt(
     file: &[u8],
     identity: &Identity,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, UnsealError> {
-    // One error for a bad header MAC, a bad stanza and a bad payload: whoever changed the file needn't
-    // learn how far it got, and nobody else has a use for it.
+    // One error for a bad header MAC, a bad stanza and a bad payload: an attacker who changed the file must not
+    // learn how far it got, and nobody else can use that.
     let altered = || UnsealError::EnvelopeAltered { envelope: index };
     // Buffered: the other constructor parses the header again for every few bytes it reads.
     let decryptor = age::Decryptor::new_buffered(file).map_err(|_| altered())?;

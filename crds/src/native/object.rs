@@ -287,9 +287,9 @@ fn parse_template_data(
     Ok(TemplateData::parse(data, |item| items.contains_key(item))?)
 }
 
-/// The size is bounded by public lengths alone. Otherwise whoever may edit the object, but not read the Secret,
-/// could add text or items of known length until it is refused, and read off the length that padding hides.
-/// So a Secret is refused a few percent earlier than Kubernetes would. The bytes its values can have, at most.
+/// The most bytes that the Secret's values can have. The bound uses public lengths alone, so a Secret is refused a few
+/// percent earlier than Kubernetes would refuse it. With the real lengths, somebody who may edit the object, but not read
+/// the Secret, could add text or items of known length until it is refused, and so learn the length that padding hides.
 fn check_size(items: &BTreeMap<ItemName, SealedItem>, template: &TemplateData) -> Result<usize, UnsealError> {
     let values: usize = items.values().map(SealedItem::max_value_len).sum();
     let size = values + template.max_rendered_len(|item| items[item].max_value_len());

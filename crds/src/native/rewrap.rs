@@ -1,9 +1,9 @@
 //! The verb rewrap: all envelopes of an object into one, for recipients who may be others.
 //!
-//! Not rotation, which decides when and to whom, and puts the envelope into a manifest; and not revocation: whoever
-//! could open the object before still can, with the old envelopes. Invariant: data keys, their ids and what they are
-//! bound to stay, so no item changes; and everybody a data key was ever wrapped to stays on record with it, as a
-//! recipient or a past one, so that an exposure isn't forgotten.
+//! Rotation decides when and to whom, and puts the envelope into a manifest; that is not here. Rewrapping is not
+//! revocation: everybody who could open the object before still can, with the old envelopes. Invariants: data keys,
+//! their ids and their bindings stay, so no item changes; and every recipient that a data key was ever wrapped to stays
+//! on record with it, as a recipient or a past one, so that an exposure isn't forgotten.
 
 use super::document::KnownKey;
 use super::object::NativeSealed;
@@ -31,8 +31,8 @@ impl NativeSealed {
     ///
     /// # Guarantees
     ///
-    /// The object is opened as a whole first, items included: what doesn't open where it stands isn't rewrapped, so
-    /// this answers nothing that unsealing doesn't.
+    /// The object is opened as a whole first, items included. An object that doesn't open in its place isn't rewrapped,
+    /// so this call answers no question that unsealing doesn't answer.
     ///
     /// # Errors
     ///

@@ -62,7 +62,7 @@ pub enum SealError {
     /// A Secret without values is nothing to seal.
     #[error("no items")]
     NoItems,
-    /// The values, those of `template.data` among them, are together larger than a Secret may be.
+    /// All values together, those of `template.data` included, are larger than a Secret may be.
     #[error("the values are {0} bytes together; a Secret may have {MAX_SECRET_SIZE}")]
     TooLarge(usize),
     /// The template refers to an item that isn't meant for templates.

@@ -30,7 +30,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     vec![sealed_secret, sealing_key, bitnami]
 }
 
-/// What schemars says in two ways the apiserver wants said in one.
+/// Turns two forms that schemars writes into those that the apiserver accepts.
 ///
 /// `deny_unknown_fields` becomes `additionalProperties: false`, which a structural schema may not say
 /// beside `properties`: the apiserver prunes unknown fields instead. `Option` becomes `nullable`, but an
@@ -78,10 +78,10 @@ fn relax_conditions(crd: &mut CustomResourceDefinition) {
     properties.insert("lastUpdateTime".to_owned(), time);
 }
 
-/// The peer's programs write `null` in two places where Go has an empty map or struct, and its definition says so;
-/// and an object that went through the apiserver is as it was written, without defaults. `null` in `template.data`
-/// leaves an item out of the Secret; the peer's definition doesn't allow it there, so that the apiserver drops it, and
-/// the item is in the Secret, or refuses the object.
+/// The peer's programs write `null` in two places where Go has an empty map or struct, and the peer's definition allows
+/// it there. The apiserver stores an object as it was written, without defaults. `null` in `template.data` leaves an item
+/// out of the Secret. The peer's definition doesn't allow that `null`: the apiserver then drops it, and the item is in the
+/// Secret, or it refuses the object.
 fn relax_spec(crd: &mut CustomResourceDefinition) {
     let spec = part(crd, "spec").and_then(|spec| spec.properties.as_mut()).expect("there is a spec");
     spec.get_mut("encryptedData").expect("there are items").default = None;

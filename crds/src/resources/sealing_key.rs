@@ -1,12 +1,13 @@
 //! `SealingKey`: the public half of a sealing key as an API object.
 //!
-//! Not the source of anything but a wish: the controller writes it, and reads back that it exists, `spec.state`,
-//! and what it said itself in status. Whom the controller seals to is never read from here; otherwise writing a
-//! SealingKey would equal reading every Secret. Invariant: Revoked is final, and the recipient, sequence
+//! The controller writes it. It reads back only that the object exists, the wish in `spec.state`, and its own words in
+//! `status`. It never reads from here whom to seal to: the right to write SealingKeys would then be the right to
+//! read every Secret. Invariant: Revoked is final, and the recipient, sequence
 //! and date of a key never change (held by CEL, so also against an administrator's slip).
 //!
-//! `spec` belongs to whoever may write SealingKeys, `status` to the controller alone (a subresource, with a right of
-//! its own). So whoever seals to a key goes by [`SealingKey::is_primary`], which reads what the controller says.
+//! Everybody who may write SealingKeys can write `spec`; only the controller can write `status`, a subresource with a
+//! right of its own. So a program that seals to a key must ask [`SealingKey::is_primary`], which reads what the
+//! controller says.
 
 #![expect(clippy::duplicated_attributes, reason = "every printcolumn has a name and a type_")]
 
@@ -142,8 +143,8 @@ pub struct SealingKeyStatus {
 }
 
 impl SealingKey {
-    /// The fingerprint of the recipient in the spec, which anybody wrote who may write SealingKeys. Of the text as it
-    /// is: one that isn't canonical is nobody's.
+    /// The fingerprint of the recipient in the spec, which anybody who may write SealingKeys can choose. The text is hashed
+    /// as it stands, so a text that isn't canonical matches no key.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.spec.recipient)
     }
@@ -236,7 +237,7 @@ mod tests {
         let mut unsaid = primary();
         unsaid.status.as_mut().unwrap().fingerprint = None;
         assert!(!unsaid.is_primary(), "a condition without a fingerprint");
-        // A wish to retire waits for a successor; to revoke a key is to stop sealing to it at once.
+        // A wish to retire waits for a successor. A wish to revoke stops sealing to the key at once.
         let asked = |state| SealingKey { spec: SealingKeySpec { state, ..primary().spec }, ..primary() };
         assert!(asked(KeyState::Retiring).is_primary());
         assert!(!asked(KeyState::Revoked).is_primary());

@@ -1,8 +1,8 @@
 //! Labels and annotations of a Secret: which are legal, and which a template may hold but a Secret doesn't get.
 //!
-//! Not what they mean to anybody. A template's author put them there, so they go on the Secret as they stand,
-//! those by which other tools act included: Argo CD finds its repositories by a label, Flux reacts to Secrets with
-//! one. Invariant: only [`Mark`]s are left out, and whoever leaves one out learns of it ([`Metadata::left_out`]).
+//! What a label means is its author's business. Labels and annotations go on the Secret as the template says them, also
+//! those that other tools act on: Argo CD finds its repositories by a label, Flux reacts to Secrets with one.
+//! Invariant: only [`Mark`]s are left out, and each of them is reported ([`Metadata::left_out`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,13 +19,13 @@ pub(super) const MAX_LABELS_SIZE: usize = 64 * 1024;
 /// Why a label or annotation doesn't go on a Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// It tells a controller of SealedSecrets whose a Secret is: what it was made from, who may take it over, that it
-    /// is a sealing key. A manifest that could write it would speak for the controller.
+    /// It tells a controller of SealedSecrets what a Secret was made from, who may take it over, or that it is a sealing
+    /// key. A manifest that could write it would speak for the controller.
     Controller,
-    /// A tool writes it on what it applies, to know it again. On the Secret it would be untrue, and some tools delete
-    /// what carries their mark and isn't in Git.
+    /// A tool writes it on the objects that it applies, to recognize them later. On the Secret it would be untrue, and
+    /// some tools delete an object that carries their mark and isn't in Git.
     Tracking(&'static str),
-    /// A tool keeps a copy of the object there as it was applied, and so a Secret's values.
+    /// A tool keeps a copy of the applied object in it, which includes the values of a Secret.
     Copy(&'static str),
 }
 
@@ -97,7 +97,7 @@ pub struct LeftOut {
     pub what: &'static str,
     /// The key: a qualified name.
     pub key: String,
-    /// Why.
+    /// Why the Secret doesn't get it.
     pub mark: Mark,
 }
 
@@ -114,17 +114,17 @@ pub struct Metadata {
     pub labels: BTreeMap<String, String>,
     /// Annotations that the Secret gets.
     pub annotations: BTreeMap<String, String>,
-    /// What it doesn't get.
+    /// Labels and annotations that the Secret doesn't get.
     pub left_out: Vec<LeftOut>,
 }
 
 impl Metadata {
-    /// Sorts labels and annotations. `keeps` says of an annotation with a mark that it goes on the Secret all the
-    /// same.
+    /// Sorts labels and annotations into those that the Secret gets and those that it doesn't. An annotation with a mark
+    /// still goes on the Secret if `keeps` is true for its key and value.
     ///
     /// # Errors
     ///
-    /// [`SecretError::MalformedKey`], also of what would be left out: its key is repeated to people.
+    /// [`SecretError::MalformedKey`], also for a key that would be left out, because people are told of it.
     /// [`SecretError::MalformedLabelValue`], [`SecretError::LabelsTooLarge`], [`SecretError::AnnotationsTooLarge`].
     pub fn sort(
         labels: &BTreeMap<String, String>,
