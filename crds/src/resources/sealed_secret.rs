@@ -192,9 +192,9 @@ pub struct SecretVersion {
     /// The Secret's resourceVersion.
     #[schemars(length(max = 128))]
     pub resource_version: String,
-    /// When the controller's apply last changed it: the time of its managedFields entry. Always written, `null` where
-    /// there is none, so that a merge patch leaves no older one behind.
-    #[serde(default)]
+    /// When the controller's apply last changed it: the time of its managedFields entry. Absent where that entry
+    /// has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub applied: Option<String>,
 }
