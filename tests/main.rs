@@ -23,6 +23,7 @@
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
 //! - [`terminal`]: `seal` before a person
 //! - [`unhelpful_cluster`]: clusters that don't give `seal` a recipient
+//! - [`unquoted`]: what an unquoted word of YAML means, beside the real kubectl
 //! - [`way`]: the way to a cluster, which is kubectl's
 //!
 //! Not here: fixtures and the support of the tests (`src/`), except for [`by_hand`], which is a second
@@ -55,5 +56,6 @@ mod round_trip;
 mod sandbox;
 mod terminal;
 mod unhelpful_cluster;
+mod unquoted;
 mod vectors;
 mod way;

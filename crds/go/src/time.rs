@@ -104,7 +104,7 @@ impl Rest<'_> {
 mod tests {
     use super::*;
 
-    /// Each was given to `time.Parse` of Go 1.26, by way of the real kubeseal.
+    /// Each was given to `time.Parse` of Go 1.26, by way of yaml.v2, which quotes dates.
     #[test]
     fn dates_are_what_they_are_to_go() {
         for text in [

@@ -6,7 +6,10 @@
 //! were applied, so these rules decide, not YAML 1.2's. They were tried against
 //! kubectl, value by value; the tests keep that table.
 //!
-//! Not a value parser: it tells kinds apart, and never computes a number.
+//! yaml.v2's own rules are [`seal_go`]'s; this tells the kinds apart that matter to a Secret, and what may stand
+//! without quotes for every other reader too.
+
+use seal_go::yaml::{Resolved, resolve};
 
 /// What kubectl makes of a plain scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,16 +34,12 @@ impl Plain {
 
 /// What kubectl makes of the plain scalar `text`.
 pub fn plain(text: &str) -> Plain {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => Plain::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            Plain::Bool(true)
-        }
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            Plain::Bool(false)
-        }
-        _ if is_number(text) => Plain::Number,
-        _ => Plain::Text,
+    match resolve(text) {
+        Resolved::Null => Plain::Null,
+        Resolved::Bool(value) => Plain::Bool(value),
+        Resolved::Int(_) | Resolved::Uint(_) | Resolved::Float(_) => Plain::Number,
+        // JSON has no dates, and kubectl keeps the text.
+        Resolved::Timestamp | Resolved::Text => Plain::Text,
     }
 }
 
@@ -76,7 +75,13 @@ pub fn is_safe_unquoted(text: &str) -> bool {
     (first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'.') || is_long_dash)
         && text.bytes().all(inside)
         && plain(text) == Plain::Text
-        && !(starts_like_number && looks_numeric(text))
+        && !(starts_like_number && (is_huge_number(text) || looks_numeric(text)))
+}
+
+/// A number that is too large for yaml.v2, which reads a text; other readers may not.
+fn is_huge_number(text: &str) -> bool {
+    let is_hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_hexdigit());
+    text.parse::<f64>().is_ok() || text.strip_prefix("0x").is_some_and(is_hex)
 }
 
 fn looks_numeric(text: &str) -> bool {
@@ -85,57 +90,6 @@ fn looks_numeric(text: &str) -> bool {
             b.is_ascii_hexdigit()
                 || matches!(b, b'_' | b'.' | b'+' | b'-' | b'x' | b'o' | b':' | b'T' | b'Z' | b'i' | b'n')
         })
-}
-
-fn is_number(text: &str) -> bool {
-    let Some(&first) = text.as_bytes().first() else {
-        return false;
-    };
-    if !(first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.')) {
-        return false;
-    }
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
-        return true;
-    }
-    // yaml.v2 drops every underscore before it tries integers, but not before floats.
-    let digits: String = unsigned.chars().filter(|c| *c != '_').collect();
-    is_integer(&digits) || is_float(unsigned)
-}
-
-/// `strconv.ParseInt(s, 0, 64)` without the range: `12`, `0x1F`, `0o17`, `017`, `0b11`.
-fn is_integer(digits: &str) -> bool {
-    let all = |s: &str, ok: fn(&u8) -> bool| !s.is_empty() && s.as_bytes().iter().all(ok);
-    let lower = digits.to_ascii_lowercase();
-    if let Some(hex) = lower.strip_prefix("0x") {
-        all(hex, u8::is_ascii_hexdigit)
-    } else if let Some(octal) = lower.strip_prefix("0o") {
-        all(octal, |b| matches!(b, b'0'..=b'7'))
-    } else if let Some(binary) = lower.strip_prefix("0b") {
-        all(binary, |b| matches!(b, b'0' | b'1'))
-    } else {
-        // `08` is no octal integer, but it is a float to yaml.v2: a number either way.
-        all(&lower, u8::is_ascii_digit)
-    }
-}
-
-/// `(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
-fn is_float(unsigned: &str) -> bool {
-    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (unsigned, None),
-    };
-    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    let mantissa_ok = match mantissa.split_once('.') {
-        Some(("", fraction)) => !fraction.is_empty() && digits(fraction),
-        Some((whole, fraction)) => digits(whole) && digits(fraction),
-        None => !mantissa.is_empty() && digits(mantissa),
-    };
-    let exponent_ok = exponent.is_none_or(|e| {
-        let e = e.strip_prefix(['+', '-']).unwrap_or(e);
-        !e.is_empty() && digits(e)
-    });
-    mantissa_ok && exponent_ok
 }
 
 /// A number that Go prints exactly as it was written.
@@ -168,7 +122,10 @@ mod tests {
         for text in numbers.split(' ') {
             assert_eq!(plain(text), Plain::Number, "{text}");
         }
-        for text in "1:30 2001-01-01 = << 0x 1e _1 tRUE yEs NONE 1.2.3 - + . ..".split(' ') {
+        for text in "1_000.5 .5_0 0b-11 18446744073709551616".split(' ') {
+            assert_eq!(plain(text), Plain::Number, "{text}");
+        }
+        for text in "1e400 0xffffffffffffffffff 2001-01-01T00:00:00,5Z 1:30 2001-01-01 = << 0x 1e _1 tRUE yEs NONE 1.2.3 - + . ..".split(' ') {
             assert_eq!(plain(text), Plain::Text, "{text}");
         }
         for text in "y Y yes Yes YES on On ON true True TRUE".split(' ') {
@@ -198,6 +155,9 @@ mod tests {
             "on null ~ 1 1.5 0x1f 017 1_000 2001-01-01 1:30 y n .5 .inf -x +x = << 2026-11-21T10:00:00Z";
         for text in risky.split(' ').chain(["", "a b", "a: b", "#x", "é", "*x", "&x", "!x", "@x", "a\nb"]) {
             assert!(!is_safe_unquoted(text), "{text}");
+        }
+        for text in ["9".repeat(400), format!("0x{}", "f".repeat(50)), format!("1{}e999", "0".repeat(40))] {
+            assert!(!is_safe_unquoted(&text), "{text}");
         }
         assert!(is_safe_unquoted(&format!("-{}.YWdl+/==", "x".repeat(42))));
         for text in
