@@ -29,7 +29,7 @@ use crate::{
     objects::sealed::{self, OpenError},
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
         terminal,
     },
 };
@@ -47,6 +47,13 @@ enum UnsealCommandError {
 }
 
 impl Explain for UnsealCommandError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::ToTerminal | Self::NoSuchItem(..) | Self::ManySuchItems(_) => Rule::Usage,
+            Self::NothingSealed => Rule::NothingToDo,
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::ToTerminal => Exit::Usage,

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::{
     files::input::Input,
     objects::secret::read,
-    talk::failure::{Explain, Failure},
+    talk::failure::{Explain, Failure, Rule},
 };
 
 /// The item of a sealing key's Secret that holds the private half: in ours, and in the peer's.
@@ -49,6 +49,10 @@ enum IdentityFileError {
 }
 
 impl Explain for IdentityFileError {
+    fn rule(&self) -> Rule {
+        Rule::BadIdentity
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Encrypted(file) => format!("decrypt it first: openssl pkey -in {file}"),
