@@ -8,6 +8,7 @@ pub(crate) mod exit;
 pub(crate) mod failure;
 pub(crate) mod progress;
 pub(crate) mod prompt;
+pub(crate) mod rule;
 pub(crate) mod signals;
 pub(crate) mod terminal;
 

@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use crate::{
     args::{ClusterArgs, SealArgs},
     files::input::Input,
-    talk::{exit::Exit, failure::Explain, terminal},
+    talk::{
+        exit::Exit,
+        failure::{Explain, Rule},
+        terminal,
+    },
 };
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +32,10 @@ pub(crate) enum IntentError {
 }
 
 impl Explain for IntentError {
+    fn rule(&self) -> Rule {
+        Rule::Usage
+    }
+
     fn exit(&self) -> Exit {
         Exit::Usage
     }

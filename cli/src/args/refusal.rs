@@ -9,7 +9,10 @@ use clap::{
 };
 use seal_crds::names::{NameError, NameKind};
 
-use crate::talk::{exit::Exit, failure::Explain};
+use crate::talk::{
+    exit::Exit,
+    failure::{Explain, Rule},
+};
 
 /// Arguments that clap couldn't make sense of.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +23,10 @@ pub(super) struct ArgumentError {
 }
 
 impl Explain for ArgumentError {
+    fn rule(&self) -> Rule {
+        Rule::Usage
+    }
+
     fn exit(&self) -> Exit {
         Exit::Usage
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::talk::{
     exit::Exit,
-    failure::{Explain, Failure},
+    failure::{Explain, Failure, Rule},
 };
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,10 @@ enum WordError {
 }
 
 impl Explain for WordError {
+    fn rule(&self) -> Rule {
+        Rule::Usage
+    }
+
     fn exit(&self) -> Exit {
         Exit::Usage
     }

@@ -18,7 +18,7 @@ use crate::{
     },
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
         terminal,
     },
 };
@@ -34,6 +34,10 @@ enum CreateError {
 }
 
 impl Explain for CreateError {
+    fn rule(&self) -> Rule {
+        Rule::Usage
+    }
+
     fn exit(&self) -> Exit {
         Exit::Usage
     }

@@ -9,7 +9,7 @@ use crate::{
     files::output,
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
         terminal,
     },
 };
@@ -19,6 +19,10 @@ use crate::{
 struct NotToTerminal;
 
 impl Explain for NotToTerminal {
+    fn rule(&self) -> Rule {
+        Rule::Usage
+    }
+
     fn exit(&self) -> Exit {
         Exit::Usage
     }

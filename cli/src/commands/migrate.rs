@@ -32,7 +32,7 @@ use crate::{
     },
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
         terminal,
     },
 };
@@ -46,6 +46,13 @@ enum MigrateError {
 }
 
 impl Explain for MigrateError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::NoKey => Rule::BadIdentity,
+            Self::NothingSealed(_) => Rule::NothingToDo,
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::NoKey => Exit::Usage,

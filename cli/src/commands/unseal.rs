@@ -30,7 +30,7 @@ use crate::{
     objects::sealed::{self, OpenError},
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
         terminal,
     },
 };
@@ -48,6 +48,13 @@ enum UnsealCommandError {
 }
 
 impl Explain for UnsealCommandError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::ToTerminal | Self::NoSuchItem(..) | Self::ManySuchItems(_) => Rule::Usage,
+            Self::NothingSealed => Rule::NothingToDo,
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::ToTerminal => Exit::Usage,

@@ -5,9 +5,9 @@
 //! Unlike kubectl, a key without `=` is refused and not looked up in the
 //! environment, where it may mean something else on every machine.
 
-use seal_crds::{ItemName, Plaintext};
+use seal_crds::{ItemName, Plaintext, Reason};
 
-use crate::talk::failure::Explain;
+use crate::talk::failure::{Explain, Rule};
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EnvFileError {
@@ -21,6 +21,13 @@ pub(crate) enum EnvFileError {
 }
 
 impl Explain for EnvFileError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::NoValue | Self::Duplicate(_) => Rule::Refused(Reason::Malformed),
+            Self::Key => Rule::Refused(Reason::InvalidName),
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoValue => Some("an empty value is KEY=; values over several lines need --file".to_owned()),

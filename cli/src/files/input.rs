@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use seal_documents::source::{Source, Spot};
 
-use crate::talk::failure::{Explain, Failure};
+use crate::talk::failure::{Explain, Failure, Rule};
 
 /// More than any manifest, and little enough to hold: `seal /dev/zero` ends.
 const MAX_INPUT: usize = 64 * 1024 * 1024;
@@ -38,6 +38,10 @@ pub(crate) enum InputError {
 }
 
 impl Explain for InputError {
+    fn rule(&self) -> Rule {
+        Rule::Unreadable
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable(_, error) if error.kind() == io::ErrorKind::NotFound => {

@@ -5,6 +5,8 @@
 //! read-only directory) fails before the first rename. What is beside may be
 //! plaintext, so signals wait until it is renamed or removed.
 
+use seal_crds::Reason;
+
 use std::{
     fs::{self, Permissions},
     io::{self, Write},
@@ -19,7 +21,7 @@ use crate::{
     files::input::Input,
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
         signals::Held,
     },
 };
@@ -47,6 +49,13 @@ pub(crate) enum OutputError {
 }
 
 impl Explain for OutputError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::Unwritable(..) | Self::Exists(_) | Self::Changed(_) => Rule::Unwritable,
+            Self::Interrupted => Rule::Refused(Reason::Interrupted),
+        }
+    }
+
     fn exit(&self) -> Exit {
         Exit::Failure
     }

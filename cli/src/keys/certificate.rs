@@ -12,7 +12,10 @@ use crate::{
         cluster::{Access, ConnectError, Controller, Service, ServiceError},
         http::{self as url, GetError},
     },
-    talk::{exit::Exit, failure::Explain},
+    talk::{
+        exit::Exit,
+        failure::{Explain, Rule},
+    },
 };
 
 /// A chain of certificates is a few kilobytes.
@@ -50,6 +53,17 @@ fn what(status: StatusCode) -> String {
 }
 
 impl Explain for ReadCertificateError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::Input(error) => error.rule(),
+            Self::Service(error) => error.rule(),
+            Self::Connect(error) => error.rule(),
+            Self::Get { .. } | Self::Answer(_) | Self::Malformed { .. } | Self::Expired { .. } => {
+                Rule::BadCertificate
+            }
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::Service(error) => error.exit(),

@@ -18,7 +18,7 @@ use seal_crds::{
 
 use crate::{
     args::ClusterArgs,
-    talk::failure::{Explain, Failure},
+    talk::failure::{Explain, Failure, Rule},
 };
 
 pub(crate) use access::{Access, Login, Server};
@@ -40,6 +40,10 @@ pub(crate) enum KeyError {
 }
 
 impl Explain for KeyError {
+    fn rule(&self) -> Rule {
+        Rule::NoSealingKey
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoKeys { .. } => {

@@ -9,7 +9,7 @@ use seal_documents::key_file::{self, BackupError, KeyFileError, UnusableKeys};
 
 use crate::{
     files::input::Input,
-    talk::failure::{Explain, Failure},
+    talk::failure::{Explain, Failure, Rule},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,10 @@ use crate::{
 struct IdentityFileError(String, #[source] KeyFileError);
 
 impl Explain for IdentityFileError {
+    fn rule(&self) -> Rule {
+        Rule::BadIdentity
+    }
+
     fn hint(&self) -> Option<String> {
         let Self(file, error) = self;
         match error {
@@ -28,6 +32,10 @@ impl Explain for IdentityFileError {
 }
 
 impl Explain for BackupError {
+    fn rule(&self) -> Rule {
+        Rule::BadIdentity
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoKey => Some(BACKUPS.to_owned()),

@@ -14,7 +14,7 @@ use crate::{
     keys::cluster::{self, FetchError},
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
         terminal,
     },
 };
@@ -32,6 +32,10 @@ enum RecipientsError {
 }
 
 impl Explain for RecipientsError {
+    fn rule(&self) -> Rule {
+        Rule::BadRecipient
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::Neither { .. } | Self::Certificate { .. } => Exit::Usage,
@@ -61,6 +65,10 @@ struct BadFlag {
 }
 
 impl Explain for BadFlag {
+    fn rule(&self) -> Rule {
+        Rule::BadRecipient
+    }
+
     fn exit(&self) -> Exit {
         Exit::Usage
     }

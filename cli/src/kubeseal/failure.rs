@@ -5,9 +5,9 @@
 
 use std::path::PathBuf;
 
-use seal_crds::Scope;
+use seal_crds::{Reason, Scope};
 
-use crate::talk::failure::Explain;
+use crate::talk::failure::{Explain, Rule};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KubesealError {
@@ -83,6 +83,41 @@ pub(super) enum KubesealError {
 }
 
 impl Explain for KubesealError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::FromFileWithoutRaw
+            | Self::ManyFiles
+            | Self::RawWithoutName(_)
+            | Self::NoName
+            | Self::NoNamespace
+            | Self::OtherNamespace { .. }
+            | Self::NoConfiguration
+            | Self::Format(_)
+            | Self::ManySecrets(_)
+            | Self::OtherScope { .. }
+            | Self::Timeout(_) => Rule::Usage,
+            Self::SecretFile(..) => Rule::Unreadable,
+            Self::NotWritten(_) => Rule::Unwritable,
+            Self::NoSecrets | Self::Empty | Self::NoSealedSecrets => Rule::NothingToDo,
+            Self::NotSecret(_)
+            | Self::NotObject
+            | Self::NotBase64(_)
+            | Self::NotSealed { .. }
+            | Self::DeprecatedData => Rule::Refused(Reason::Malformed),
+            Self::NotItem { .. } => Rule::Refused(Reason::InvalidName),
+            Self::Expired(_) => Rule::BadCertificate,
+            Self::NotDecodable
+            | Self::NotValid(_)
+            | Self::Validate(_)
+            | Self::NotRotated
+            | Self::ReEncrypt(_)
+            | Self::OtherAnswer => Rule::ControllerRefused,
+            Self::NoKey(_) => Rule::Refused(Reason::CannotOpen),
+            Self::Malformed(error) => Rule::Refused(error.reason()),
+            Self::Template(..) => Rule::Refused(Reason::InvalidTemplate),
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoNamespace | Self::NoConfiguration => {

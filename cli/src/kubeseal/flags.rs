@@ -11,7 +11,10 @@ use std::collections::BTreeMap;
 pub(super) use help::{help, list, title};
 use table::{FLAGS, Flag, Kind};
 
-use crate::talk::{exit::Exit, failure::Explain};
+use crate::talk::{
+    exit::Exit,
+    failure::{Explain, Rule},
+};
 
 /// What sets a flag in the environment, before its name in capitals.
 const ENVIRONMENT: &str = "SEALED_SECRETS_";
@@ -34,6 +37,10 @@ pub(super) enum FlagError {
 }
 
 impl Explain for FlagError {
+    fn rule(&self) -> Rule {
+        Rule::Usage
+    }
+
     fn exit(&self) -> Exit {
         Exit::Usage
     }

@@ -20,7 +20,7 @@ use super::{
     schema::{Field, Form, complete},
 };
 use crate::talk::{
-    failure::{Explain, Failure},
+    failure::{Explain, Failure, Rule},
     terminal,
 };
 
@@ -35,7 +35,11 @@ pub(super) struct Object {
 #[error(transparent)]
 struct Unreadable(tree::Problem);
 
-impl Explain for Unreadable {}
+impl Explain for Unreadable {
+    fn rule(&self) -> Rule {
+        Rule::NotYaml
+    }
+}
 
 /// Every document of an input, but for those in which nothing stands. Of other kinds than `kind`, which somebody
 /// will refuse, it isn't told what is left out.

@@ -11,7 +11,7 @@ mod template;
 use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::{
-    ItemName, NameError, Plaintext, Scope,
+    ItemName, NameError, Plaintext, Reason, Scope,
     bitnami::{Opened, claimed_scope, scope_annotations},
     keys::{Fingerprint, Keyring},
     native::{Item, NamedRecipient},
@@ -32,7 +32,7 @@ use crate::{
         sealed::{OpenError, Public},
         sealing,
     },
-    talk::failure::{Explain, Failure},
+    talk::failure::{Explain, Failure, Rule},
 };
 
 use template::Substitution;
@@ -74,6 +74,14 @@ enum MigrateError {
 }
 
 impl Explain for MigrateError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::Untranslatable { .. } => Rule::UntranslatableTemplate,
+            Self::Unrendered { .. } => Rule::Refused(Reason::InvalidTemplate),
+            Self::Name(_) => Rule::Refused(Reason::InvalidName),
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         matches!(self, Self::Untranslatable { .. }).then(|| {
             "write it with $(item) yourself after the migration, or give --render-templates, which seals what it \

@@ -8,7 +8,7 @@ mod name;
 use std::collections::BTreeMap;
 
 use seal_crds::{
-    Format, Namespace, Place, UnsealError,
+    Format, Namespace, Place, Reason, UnsealError,
     bitnami::{BitnamiSealed, claimed_scope},
     resources::{self, bitnami},
     secret::REFUSED_TYPES,
@@ -20,7 +20,7 @@ use crate::{
     objects::name::ObjectName,
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
     },
 };
 
@@ -33,6 +33,10 @@ enum FormatError {
 }
 
 impl Explain for FormatError {
+    fn rule(&self) -> Rule {
+        Rule::Refused(Reason::UnknownVersion)
+    }
+
     fn hint(&self) -> Option<String> {
         let (native, peer) = (resources::API_VERSION, bitnami::API_VERSION);
         Some(format!("known are {native} and {peer}; is there a newer seal?"))
@@ -60,6 +64,10 @@ impl OpenError {
 }
 
 impl Explain for OpenError {
+    fn rule(&self) -> Rule {
+        Rule::Refused(self.source.reason())
+    }
+
     fn exit(&self) -> Exit {
         Exit::Failure
     }

@@ -10,7 +10,7 @@ pub(crate) mod choose;
 use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::{
-    ItemName, Scope,
+    ItemName, Reason, Scope,
     native::{self, Item, NamedRecipient, SealError},
     resources::{API_VERSION, Envelope, SEALED_SECRET, SealedSecretSpec, Template, TemplateMetadata},
 };
@@ -18,7 +18,10 @@ use seal_documents::yaml::value::Value;
 
 use crate::{
     objects::{name::ObjectName, secret::Secret},
-    talk::{exit::Exit, failure::Explain},
+    talk::{
+        exit::Exit,
+        failure::{Explain, Rule},
+    },
 };
 
 /// All annotations of an object together, to the API server; kubectl's
@@ -57,6 +60,20 @@ pub(crate) struct SealingError {
 }
 
 impl Explain for SealingError {
+    fn rule(&self) -> Rule {
+        match &*self.source {
+            SealError::NoRecipients
+            | SealError::TooManyRecipients(_)
+            | SealError::MixedRecipients { .. }
+            | SealError::PastFull(_)
+            | SealError::Encrypt(_) => Rule::BadRecipient,
+            SealError::NoItems => Rule::NothingToDo,
+            SealError::TooLarge(_) => Rule::Refused(Reason::SecretTooLarge),
+            SealError::NotForTemplates(_) => Rule::Refused(Reason::NotForTemplates),
+            SealError::Refused(error) => Rule::Refused(error.reason()),
+        }
+    }
+
     fn exit(&self) -> Exit {
         match *self.source {
             SealError::MixedRecipients { .. } | SealError::TooManyRecipients(_) => Exit::Usage,

@@ -1,17 +1,23 @@
 //! What is said of files that aren't what they should be: the errors of [`seal_documents`], ready to be printed.
 
+use seal_crds::Reason;
 use seal_documents::{
     manifest::{DecodeError, FieldError, FindError, ManifestError, SpliceError},
     source::Spotted,
     yaml::tree::Problem,
 };
 
-use super::failure::{Explain, Failure};
+use super::failure::{Explain, Failure, Rule};
 
 /// Each knows what to try, and ends the program as any other failure does.
 macro_rules! explain {
-    ($($error:ty),*) => {$(
+    ($($error:ty: $rule:expr),* $(,)?) => {$(
         impl Explain for $error {
+            fn rule(&self) -> Rule {
+                let rule: fn(&Self) -> Rule = $rule;
+                rule(self)
+            }
+
             fn hint(&self) -> Option<String> {
                 self.hint()
             }
@@ -19,7 +25,17 @@ macro_rules! explain {
     )*};
 }
 
-explain!(DecodeError, FieldError, FindError, ManifestError, Problem, SpliceError);
+explain!(
+    DecodeError: |_| Rule::Refused(Reason::Malformed),
+    FieldError: |_| Rule::Refused(Reason::Malformed),
+    FindError: |_| Rule::Refused(Reason::Malformed),
+    ManifestError: |error| match error {
+        ManifestError::Unread(_) | ManifestError::Unrendered(_) => Rule::NotYaml,
+        ManifestError::Object(error) => error.rule(),
+    },
+    Problem: |_| Rule::NotYaml,
+    SpliceError: |_| Rule::UnknownLayout,
+);
 
 impl<E: Explain> From<Spotted<E>> for Failure {
     fn from(Spotted { error, spot }: Spotted<E>) -> Self {

@@ -2,7 +2,7 @@
 //!
 //! Every module has its own error type, whose `Display` is a plain fact. Here a
 //! fact gains what a person needs beside it: where it is in which file, what to
-//! try, and how the program ends. Printing is [`crate::talk::terminal`]'s.
+//! try, how the program ends, and the [rule](Rule) by which programs know it. Printing is [`crate::talk::terminal`]'s.
 
 use std::{error::Error, io, ops::Deref};
 
@@ -10,8 +10,13 @@ use seal_documents::source::Spot;
 
 use crate::talk::exit::Exit;
 
-/// An error that knows how the program ends with it and what to try.
+pub(crate) use crate::talk::rule::Rule;
+
+/// An error that knows its rule, how the program ends with it and what to try.
 pub(crate) trait Explain: Error {
+    /// What kind of failure it is, for programs.
+    fn rule(&self) -> Rule;
+
     fn exit(&self) -> Exit {
         Exit::Failure
     }
@@ -28,6 +33,8 @@ pub(crate) struct Failure(Box<Report>);
 /// All there is to say about a failure.
 #[derive(Debug)]
 pub(crate) struct Report {
+    #[cfg_attr(not(test), expect(dead_code, reason = "no output has it yet"))]
+    pub(crate) rule: Rule,
     pub(crate) exit: Exit,
     /// The fact, and then each of its causes.
     pub(crate) facts: Vec<String>,
@@ -62,6 +69,7 @@ impl Failure {
     /// Standard output couldn't be written.
     pub(crate) fn stdout(error: &io::Error) -> Self {
         Self(Box::new(Report {
+            rule: Rule::Unwritable,
             exit: Exit::Failure,
             facts: vec!["can't write to standard output".to_owned(), reason(error)],
             spot: None,
@@ -95,8 +103,8 @@ impl<E: Explain> From<E> for Failure {
             });
             source = cause.source();
         }
-        let (exit, hint) = (error.exit(), error.hint());
-        Self(Box::new(Report { exit, facts, spot: None, hint, closed_pipe: false }))
+        let (rule, exit, hint) = (error.rule(), error.exit(), error.hint());
+        Self(Box::new(Report { rule, exit, facts, spot: None, hint, closed_pipe: false }))
     }
 }
 

@@ -9,10 +9,13 @@ use std::{
 };
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use seal_crds::{ItemName, Plaintext};
+use seal_crds::{ItemName, Plaintext, Reason};
 use zeroize::Zeroizing;
 
-use crate::talk::{exit::Exit, failure::Explain};
+use crate::talk::{
+    exit::Exit,
+    failure::{Explain, Rule},
+};
 
 /// Longer than any password; a file is better for the rest.
 const MAX_TYPED: usize = 64 * 1024;
@@ -36,6 +39,14 @@ pub(crate) enum PromptError {
 }
 
 impl Explain for PromptError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::NoTerminal(..) | Self::Different(_) => Rule::Usage,
+            Self::TooLong(_) => Rule::Refused(Reason::SecretTooLarge),
+            Self::Interrupted => Rule::Refused(Reason::Interrupted),
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::NoTerminal(..) => Exit::Usage,

@@ -19,7 +19,7 @@ use crate::{
     },
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
         terminal,
     },
 };
@@ -47,6 +47,10 @@ enum CollectError {
 }
 
 impl Explain for CollectError {
+    fn rule(&self) -> Rule {
+        Rule::Usage
+    }
+
     fn exit(&self) -> Exit {
         Exit::Usage
     }

@@ -24,7 +24,7 @@ use crate::{
     },
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
         terminal,
     },
 };
@@ -75,6 +75,10 @@ enum NothingToSeal {
 }
 
 impl Explain for NothingToSeal {
+    fn rule(&self) -> Rule {
+        Rule::NothingToDo
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Empty => "pipe a manifest in, or name a file: seal secret.yaml".to_owned(),
@@ -95,6 +99,10 @@ struct NoSuchItem {
 }
 
 impl Explain for NoSuchItem {
+    fn rule(&self) -> Rule {
+        Rule::Usage
+    }
+
     fn exit(&self) -> Exit {
         Exit::Usage
     }

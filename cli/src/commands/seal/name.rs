@@ -10,7 +10,10 @@ use crate::{
         name::ObjectName,
         secret::read::{ReadError, Reading},
     },
-    talk::{exit::Exit, failure::Explain},
+    talk::{
+        exit::Exit,
+        failure::{Explain, Rule},
+    },
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,13 @@ pub(super) enum NameChoiceError {
 }
 
 impl Explain for NameChoiceError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::Read(error) => error.rule(),
+            _ => Rule::Usage,
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::Read(_) => Exit::Failure,

@@ -3,7 +3,7 @@
 //! Invariant: each is printed once, and the command then fails with their number.
 
 use crate::talk::{
-    failure::{Explain, Failure},
+    failure::{Explain, Failure, Rule},
     terminal,
 };
 
@@ -11,7 +11,11 @@ use crate::talk::{
 #[error("{}; nothing was written", problems(*.0))]
 struct ProblemsError(usize);
 
-impl Explain for ProblemsError {}
+impl Explain for ProblemsError {
+    fn rule(&self) -> Rule {
+        Rule::SeveralProblems
+    }
+}
 
 fn problems(count: usize) -> String {
     if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use seal_kubeconfig::{ReadError, RouteError};
 
-use crate::talk::{exit::Exit, failure::Explain};
+use crate::talk::{
+    exit::Exit,
+    failure::{Explain, Rule},
+};
 
 /// How long a login program may take: somebody may have to type a code into a browser.
 pub(super) const LOGIN_DEADLINE: Duration = Duration::from_secs(60);
@@ -41,6 +44,10 @@ impl From<ReadError> for ConnectError {
 }
 
 impl Explain for ConnectError {
+    fn rule(&self) -> Rule {
+        Rule::NoCluster
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::Route(RouteError::NoContext(_)) => Exit::Usage,

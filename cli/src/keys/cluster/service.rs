@@ -14,7 +14,10 @@ use super::{
     connect::{Connection, connect},
     error::ConnectError,
 };
-use crate::talk::{exit::Exit, failure::Explain};
+use crate::talk::{
+    exit::Exit,
+    failure::{Explain, Rule},
+};
 
 /// A Service's manifest, a certificate, a SealedSecret: all are far smaller.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
@@ -53,6 +56,10 @@ pub(crate) enum ServiceError {
 }
 
 impl Explain for ServiceError {
+    fn rule(&self) -> Rule {
+        Rule::NoCluster
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::Connect(error) => error.exit(),

@@ -1,6 +1,6 @@
 //! Where a SealedSecret was found: what its metadata says, else `-n`.
 
-use seal_crds::{NameError, Namespace};
+use seal_crds::{NameError, Namespace, Reason};
 use seal_documents::{
     manifest::{FieldError, Fields, Manifest, Object, text_of},
     source::Located,
@@ -10,7 +10,7 @@ use crate::{
     objects::name::ObjectName,
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
     },
 };
 
@@ -29,6 +29,14 @@ enum ObjectNameError {
 }
 
 impl Explain for ObjectNameError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::Field(_) => Rule::Refused(Reason::Malformed),
+            Self::Name(_) | Self::NoName => Rule::Refused(Reason::InvalidName),
+            Self::NoNamespace | Self::OtherNamespace { .. } => Rule::Usage,
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::NoNamespace | Self::OtherNamespace { .. } => Exit::Usage,

@@ -18,7 +18,7 @@ use crate::{
     },
     talk::{
         exit::Exit,
-        failure::{Explain, Failure},
+        failure::{Explain, Failure, Rule},
         terminal,
     },
 };
@@ -38,6 +38,10 @@ enum ChoiceError {
 }
 
 impl Explain for ChoiceError {
+    fn rule(&self) -> Rule {
+        Rule::Usage
+    }
+
     fn exit(&self) -> Exit {
         Exit::Usage
     }

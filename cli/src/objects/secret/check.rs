@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::{
-    ItemName, Plaintext,
+    ItemName, Plaintext, Reason,
     secret::{MAX_SECRET_SIZE, SecretError, check_keys, check_type},
 };
 
 use super::Secret;
-use crate::talk::failure::Explain;
+use crate::talk::failure::{Explain, Rule};
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CheckError {
@@ -28,6 +28,13 @@ pub(crate) enum CheckError {
 }
 
 impl Explain for CheckError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::TooLarge(_) => Rule::Refused(Reason::SecretTooLarge),
+            Self::Secret(_) | Self::NotJson { .. } | Self::Empty { .. } => Rule::InvalidSecret,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Secret(SecretError::MissingKey { .. }) => {

@@ -1,10 +1,13 @@
 //! Why a Secret of a manifest can't be sealed. Not the reading. Invariant: no message repeats a value, nor a key that
 //! may be a part of one.
 
-use seal_crds::{ItemName, NameError, secret::SecretError};
+use seal_crds::{ItemName, NameError, Reason, secret::SecretError};
 use seal_documents::manifest::{FieldError, Look};
 
-use crate::{objects::secret::check::CheckError, talk::failure::Explain};
+use crate::{
+    objects::secret::check::CheckError,
+    talk::failure::{Explain, Rule},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
@@ -32,6 +35,19 @@ pub(crate) enum ReadError {
 }
 
 impl Explain for ReadError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::Check(error) => error.rule(),
+            Self::Name(_) | Self::NotItem { .. } => Rule::Refused(Reason::InvalidName),
+            Self::Field(_) | Self::UnknownField { .. } | Self::NotBase64 { .. } => {
+                Rule::Refused(Reason::Malformed)
+            }
+            Self::Metadata(_) | Self::PatchWithValues { .. } | Self::Sops | Self::GeneratedName => {
+                Rule::InvalidSecret
+            }
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Field(error) => error.hint(),
