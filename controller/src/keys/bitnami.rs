@@ -10,36 +10,30 @@
 
 use std::cmp::Reverse;
 
-use http::Request;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Client;
+use seal_crds::Reason;
 use seal_crds::keys::{Certificate, RsaPrivateKey};
+use seal_crds::plaintext::WipedString;
 use seal_crds::resources::bitnami::SEALING_KEY_LABEL;
 use seal_crds::resources::{DIGEST_ANNOTATION, Group};
-use seal_crds::{Namespace, Reason};
 use serde::Deserialize;
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
-use super::key_secret::Text;
 use super::said::{Complaint, Said};
-use crate::cluster::api::failure;
+use super::store::{KeyStore, Tried};
 use crate::failure::Failure;
 use crate::metrics::{BitnamiKeyCounts, Metrics};
 
 /// The name of the Secret in which the peer kept its key before it labelled them.
-pub(crate) const UNLABELLED_KEY: &str = "sealed-secrets-key";
+pub(super) const UNLABELLED_KEY: &str = "sealed-secrets-key";
 
 mod first;
 
 /// Loads the peer's keys, and makes one where it should.
 pub(crate) struct BitnamiKeys {
-    pub(crate) client: Client,
-    /// Where they are.
-    pub(crate) namespace: Namespace,
-    /// Whether the first is made where there is none.
+    /// Create a first key if there is none.
     pub(crate) make_first: bool,
-    /// The primary's certificate.
+    /// The primary's certificate, for whoever serves it.
     pub(crate) certificate: watch::Sender<Option<Certificate>>,
     pub(crate) metrics: Metrics,
     pub(crate) said: Said,
@@ -67,13 +61,13 @@ impl BitnamiKeys {
     /// # Errors
     ///
     /// A transient failure; what was loaded before stays loaded.
-    pub(crate) async fn sync(&self) -> Result<Vec<RsaPrivateKey>, Failure> {
+    pub(super) async fn sync(&self, store: &impl KeyStore) -> Result<Vec<RsaPrivateKey>, Failure> {
         let mut counts = BitnamiKeyCounts::default();
         let mut keys = Vec::new();
-        let (mut secrets, mut complaints) = self.load().await?;
+        let (mut secrets, mut complaints) = load(store).await?;
         if secrets.is_empty() && self.make_first {
-            let is_made = first::create(&self.client, &self.namespace).await?;
-            (secrets, complaints) = self.load().await?;
+            let is_made = first::create(store).await? == Tried::Done;
+            (secrets, complaints) = load(store).await?;
             if !is_made && secrets.is_empty() {
                 let message = format!(
                     "a first sealing key of sealed-secrets' kind can't be made: a Secret of its name exists without the \
@@ -111,37 +105,19 @@ impl BitnamiKeys {
         });
         Ok(keys.into_iter().map(|key| key.key).collect())
     }
+}
 
-    async fn load(&self) -> Result<(Vec<Result<BitnamiKey, NoKey>>, Vec<Complaint>), Failure> {
-        let labelled = self.list(&format!("labelSelector={SEALING_KEY_LABEL}")).await?;
-        let unlabelled = self.list(&format!("fieldSelector=metadata.name%3D{UNLABELLED_KEY}")).await?;
-        // Off the async threads: checking a key costs milliseconds.
-        let read = move || -> Result<_, serde_json::Error> {
-            let labelled: TlsSecretList = serde_json::from_str(&labelled)?;
-            let unlabelled: TlsSecretList = serde_json::from_str(&unlabelled)?;
-            let unlabelled = unlabelled.items.into_iter().filter(|secret| secret.label().is_none());
-            let mut complaints = Vec::new();
-            let secrets = labelled.items.into_iter().chain(unlabelled);
-            let keys = secrets.map(|secret| BitnamiKey::from_secret(secret, &mut complaints)).collect();
-            Ok((keys, complaints))
-        };
-        match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(found)) => Ok(found),
-            // The parser's message may quote the text.
-            Ok(Err(_)) => Err(Failure::new(
-                Reason::ApiError,
-                "the API server's list of sealed-secrets' keys can't be read",
-            )),
-            Err(_) => Err(Failure::new(Reason::Interrupted, "reading sealed-secrets' keys was interrupted")),
-        }
-    }
-
-    async fn list(&self, query: &str) -> Result<Zeroizing<String>, Failure> {
-        let uri = format!("/api/v1/namespaces/{}/secrets?{query}", self.namespace);
-        let request = Request::get(uri).body(Vec::new()).expect("a validated namespace is a URL segment");
-        let answer = self.client.request_text(request).await;
-        Ok(Zeroizing::new(answer.map_err(|error| failure("loading sealed-secrets' keys", &error))?))
-    }
+/// What the Secrets hold, and what is wrong with them.
+async fn load(store: &impl KeyStore) -> Result<(Vec<Result<BitnamiKey, NoKey>>, Vec<Complaint>), Failure> {
+    let secrets = store.load_bitnami().await?;
+    // Off the async threads: checking a key costs milliseconds.
+    let read = move || {
+        let mut complaints = Vec::new();
+        let keys = secrets.into_iter().map(|secret| BitnamiKey::from_secret(secret, &mut complaints));
+        (keys.collect(), complaints)
+    };
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|_| Failure::new(Reason::Interrupted, "reading sealed-secrets' keys was interrupted"))
 }
 
 /// The primary first. The fingerprint decides between certificates of one second, so that every start decides alike.
@@ -168,13 +144,13 @@ impl BitnamiKey {
             );
             return Err(NoKey::Unusable);
         }
-        let key = RsaPrivateKey::from_pem(&data.key.0).map_err(|problem| {
+        let key = RsaPrivateKey::from_pem(data.key.decoded().as_str()).map_err(|problem| {
             complain(format!(
                 "a Secret that says it is a sealing key of sealed-secrets holds none; it is passed over: {problem}"
             ));
             NoKey::Unusable
         })?;
-        let certificate = Certificate::from_pem(&data.certificate.0)
+        let certificate = Certificate::from_pem(data.certificate.decoded().as_str())
             .ok()
             .filter(|certificate| certificate.public_key().fingerprint() == key.fingerprint());
         if certificate.is_none() {
@@ -197,21 +173,18 @@ fn is_from_sealed_secret(metadata: &ObjectMeta) -> bool {
         || annotations.any(|(key, _)| key == DIGEST_ANNOTATION)
 }
 
+/// A Secret that sealed-secrets would take for one of its keys. Wiped on drop, and without `Debug`, as
+/// [`seal_crds::keys::stored::KeySecret`] is.
 #[derive(Deserialize)]
-struct TlsSecretList {
-    items: Vec<TlsSecret>,
-}
-
-/// As [`super::key_secret::KeySecret`], of the peer's form.
-#[derive(Deserialize)]
-struct TlsSecret {
+pub(crate) struct TlsSecret {
     metadata: ObjectMeta,
     #[serde(default)]
     data: TlsData,
 }
 
 impl TlsSecret {
-    fn label(&self) -> Option<&str> {
+    /// The value of the label of sealed-secrets' keys.
+    pub(super) fn label(&self) -> Option<&str> {
         self.metadata.labels.as_ref()?.get(SEALING_KEY_LABEL).map(String::as_str)
     }
 }
@@ -220,9 +193,9 @@ impl TlsSecret {
 #[serde(default)]
 struct TlsData {
     #[serde(rename = "tls.key")]
-    key: Text,
+    key: WipedString,
     #[serde(rename = "tls.crt")]
-    certificate: Text,
+    certificate: WipedString,
 }
 
 #[cfg(test)]

@@ -11,13 +11,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::SealingKey;
 
-use super::lifecycle::{Holder, names};
+use super::lifecycle::names;
+use super::loaded::Holder;
 
 /// How many are looked at that others planted.
 const MAX_PLANTED: usize = 256;
 
 /// What was kept so far.
-pub(super) struct Published {
+pub(crate) struct Published {
     held: BTreeSet<Fingerprint>,
     names: BTreeSet<String>,
     planted: usize,
@@ -63,9 +64,9 @@ fn trim(metadata: ObjectMeta) -> ObjectMeta {
 #[cfg(test)]
 mod tests {
     use seal_crds::keys::Identity;
+    use seal_crds::keys::stored::Note;
     use seal_crds::resources::{KeyState, SealingKeySpec, SealingKeyStatus};
 
-    use super::super::lifecycle::Note;
     use super::*;
 
     fn sealing_key(name: &str, recipient: &str) -> SealingKey {
