@@ -1,12 +1,13 @@
-//! The peer's sealing keys: the TLS Secrets of sealed-secrets, loaded as they are.
+//! The sealing keys of sealed-secrets: its TLS Secrets, loaded as they are.
 //!
-//! Not renewal, and not published as a SealingKey: its certificate is served where `--compat-http` asks for it.
-//! Which Secrets count is the peer's rule: labelled `sealedsecrets.bitnami.com/sealed-secrets-key=active`, or its
-//! oldest form, one Secret of a fixed name without a label; any other value of the label, such as `compromised`,
-//! is a key that no longer counts. The primary is the one whose certificate is the newest, by its notBefore.
+//! They are neither renewed nor published as SealingKeys; `--compat-http` serves the certificate of the primary.
+//! Which Secrets count is sealed-secrets' own rule: those labelled
+//! `sealedsecrets.bitnami.com/sealed-secrets-key=active`, and its oldest form, one Secret of a fixed name without a label.
+//! Any other value of the label, such as `compromised`, marks a key that no longer counts. The primary is the key with
+//! the newest certificate, by its notBefore.
 //!
-//! Invariant: a Secret that came from a SealedSecret is never a key, since everybody can make those; a Secret that
-//! can't be read as a key is passed over, where the peer ends.
+//! Invariant: a Secret that a SealedSecret made is never a key, since everybody can make those. A Secret that can't be
+//! read as a key is passed over; sealed-secrets itself would end.
 
 use std::cmp::Reverse;
 
@@ -24,12 +25,12 @@ use super::store::{KeyStore, Tried};
 use crate::failure::Failure;
 use crate::metrics::{BitnamiKeyCounts, Metrics};
 
-/// The name of the Secret in which the peer kept its key before it labelled them.
+/// The name of the Secret in which sealed-secrets kept its key before it labelled them.
 pub(super) const UNLABELLED_KEY: &str = "sealed-secrets-key";
 
 mod first;
 
-/// Loads the peer's keys, and makes one where it should.
+/// Loads the keys of sealed-secrets, and makes a first one if it should.
 pub(crate) struct BitnamiKeys {
     /// Create a first key if there is none.
     pub(crate) make_first: bool,
@@ -42,16 +43,16 @@ pub(crate) struct BitnamiKeys {
 /// A key whose private half is at hand.
 struct BitnamiKey {
     key: RsaPrivateKey,
-    /// Without one it opens what was sealed to it, and nothing is sealed to it any more.
+    /// A key without a certificate opens what was sealed to it, and nothing is sealed to it any more.
     certificate: Option<Certificate>,
 }
 
 /// Why a Secret gives no key.
 #[derive(Debug, PartialEq, Eq)]
 enum NoKey {
-    /// Somebody labelled it as one that no longer counts.
+    /// The label says that the key no longer counts.
     Inactive,
-    /// It isn't what its label says.
+    /// The Secret isn't what its label says.
     Unusable,
 }
 

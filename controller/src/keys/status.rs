@@ -1,8 +1,9 @@
 //! The status of a SealingKey: what the controller says to whoever seals, and to people.
 //!
-//! Not the decision what is so ([`super::lifecycle`]). Invariants: a recorded fingerprint and floor are never cleared, because
-//! they tell a key that is lost from one that somebody planted; a condition keeps its transition time while its status
-//! stays.
+//! What is so is decided before ([`super::lifecycle`]); here it gets its words, by functions of their arguments.
+//!
+//! Invariant: a recorded fingerprint and floor are never cleared, because they tell a key that is lost from one that
+//! somebody planted.
 
 use jiff::Timestamp;
 use seal_crds::Reason;

@@ -1,8 +1,8 @@
-//! The first key of the peer's kind, where there is none and somebody should be able to seal to one.
+//! The first key of sealed-secrets' kind, made if there is none and kubeseal should be able to seal.
 //!
-//! Not renewal, and not a second: one Secret with the label, whatever is in it, and none is made. Invariants: it is
-//! created by POST under one name, so two controllers started together make one; the private half is in wiped memory,
-//! as far as it is ours; the HTTP client's buffers aren't.
+//! It is neither renewed nor followed by a second: one Secret with the label, whatever is in it, and none is made.
+//! Invariants: the name is fixed and creating can't overwrite, so two controllers started together make one key. The
+//! private half is in memory that is wiped.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,10 +17,11 @@ use zeroize::Zeroizing;
 use crate::failure::Failure;
 use crate::keys::store::{KeyStore, Tried};
 
-/// The name of the first key: what the peer's own begin with, and fixed, so that creating it is a race with one winner.
+/// The name of the first key. Names of sealed-secrets' own keys begin like this; it is fixed, so that creating it is a race
+/// with one winner.
 pub(super) const NAME: &str = "sealed-secrets-key-first";
 
-/// How long the certificate counts: the peer's default, ten years.
+/// How long the certificate is valid, in seconds: ten years, as sealed-secrets has it by default.
 const VALID_FOR: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// Creates it, unless a Secret has its name.
@@ -48,7 +49,7 @@ fn generate(now: u64) -> (Fingerprint, Zeroizing<Vec<u8>>) {
     (key.fingerprint(), to_json(&key, &certificate))
 }
 
-/// The Secret that stores a key, in the form of the peer's.
+/// The Secret that stores a key, in sealed-secrets' form.
 fn to_json(key: &RsaPrivateKey, certificate: &Certificate) -> Zeroizing<Vec<u8>> {
     let metadata = json!({ "name": NAME, "labels": { SEALING_KEY_LABEL: "active" } });
     let public = format!(
