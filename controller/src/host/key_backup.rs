@@ -6,17 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use seal_crds::Plaintext;
+use seal_crds::keys::stored::IDENTITY;
 use seal_crds::keys::{
     Identity, IdentityError, Keyring, RsaKeyError, RsaPrivateKey, RsaSealingKey, without_byte_order_mark,
 };
+use seal_crds::plaintext::WipedString;
 use seal_documents::limits::check_yaml;
 use serde::Deserialize;
-use zeroize::Zeroizing;
-
-/// The item of our own sealing key's Secret that holds the private half.
-const IDENTITY: &str = "identity";
 
 /// Why a file that looks like one of RSA keys, or like a backup, isn't.
 #[derive(Debug, thiserror::Error)]
@@ -67,20 +64,9 @@ fn is_manifest(text: &str) -> bool {
 struct Object {
     kind: String,
     #[serde(default)]
-    data: BTreeMap<String, Text>,
+    data: BTreeMap<String, WipedString>,
     #[serde(default)]
     items: Vec<Object>,
-}
-
-/// Text, wiped on drop.
-#[derive(Deserialize)]
-#[serde(from = "String")]
-struct Text(Zeroizing<String>);
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
 }
 
 fn from_backup(text: &str) -> Result<Keyring, KeyBackupError> {
@@ -91,10 +77,10 @@ fn from_backup(text: &str) -> Result<Keyring, KeyBackupError> {
         let object = Option::<Object>::deserialize(document).map_err(|_| KeyBackupError::Malformed)?;
         for secret in object.into_iter().flat_map(flattened).filter(|object| object.kind == "Secret") {
             if let Some(identity) = secret.item(IDENTITY)? {
-                let text = std::str::from_utf8(&identity).unwrap_or_default();
+                let text = std::str::from_utf8(identity.expose()).unwrap_or_default();
                 keys.insert(Identity::parse(text)?);
             } else if let Some(pem) = secret.item(RsaSealingKey::PRIVATE)? {
-                keys.insert_rsa_key(RsaPrivateKey::from_pem(&*pem)?);
+                keys.insert_rsa_key(RsaPrivateKey::from_pem(pem.expose())?);
             } else {
                 return Err(KeyBackupError::NoKey);
             }
@@ -104,10 +90,9 @@ fn from_backup(text: &str) -> Result<Keyring, KeyBackupError> {
 }
 
 impl Object {
-    fn item(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyBackupError> {
-        let Some(value) = self.data.get(name) else { return Ok(None) };
-        let bytes = BASE64.decode(&*value.0).map_err(|_| KeyBackupError::Malformed)?;
-        Ok(Some(Zeroizing::new(bytes)))
+    fn item(&self, name: &str) -> Result<Option<Plaintext>, KeyBackupError> {
+        let value = self.data.get(name);
+        value.map(|value| value.decode().ok_or(KeyBackupError::Malformed)).transpose()
     }
 }
 
@@ -118,6 +103,9 @@ fn flattened(mut object: Object) -> Vec<Object> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+
     use super::*;
 
     const PEM: &str = include_str!("../../../crds/src/keys/testdata/rsa-2048.pem");
