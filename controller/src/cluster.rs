@@ -19,7 +19,7 @@ mod lead;
 pub(crate) mod metadata;
 mod object;
 mod replica;
-mod report;
+pub(crate) mod report;
 mod run;
 mod secret;
 mod store;

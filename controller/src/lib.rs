@@ -17,6 +17,7 @@ mod args;
 mod backoff;
 mod cluster;
 mod compat_http;
+mod conditions;
 mod decode;
 mod failure;
 mod host;

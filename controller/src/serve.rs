@@ -44,7 +44,7 @@ impl Health {
         (state.keyless, state.are_keys_said) = (why, true);
     }
 
-    fn readiness(&self) -> (StatusCode, String) {
+    pub(crate) fn readiness(&self) -> (StatusCode, String) {
         let State { is_serving, are_keys_said, keyless } = &*self.state();
         match keyless {
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),

@@ -11,13 +11,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use jiff::fmt::strtime;
 use seal_crds::keys::Fingerprint;
 use seal_crds::reason::About;
-use seal_crds::resources::{Condition, ConditionStatus, SealedSecretStatus, SecretVersion, find_condition};
+use seal_crds::resources::{Condition, SealedSecretStatus, SecretVersion, find_condition};
 use seal_crds::secret::LeftOut;
 use seal_crds::{Format, ItemName, Reason};
 
+use crate::conditions::{Conditions, rfc3339};
 use crate::failure::Failure;
 use crate::store::{Last, Notice};
 
@@ -221,28 +221,14 @@ fn condition(
     message: &str,
     now: Timestamp,
 ) -> Condition {
-    let status = ConditionStatus::from(status);
-    let unchanged_since = before(last, type_)
-        .filter(|before| before.status == status)
-        .map(|before| before.last_transition_time.clone());
-    Condition {
-        type_: type_.to_owned(),
-        status,
-        observed_generation: Some(last.generation),
-        last_transition_time: unchanged_since.unwrap_or_else(|| rfc3339(now)),
-        last_update_time: None,
-        reason: reason.as_str().to_owned(),
-        message: message.to_owned(),
-    }
-}
-
-/// RFC 3339 with seconds, as `metav1.Time` writes it.
-pub(crate) fn rfc3339(time: Timestamp) -> String {
-    strtime::format("%Y-%m-%dT%H:%M:%SZ", time).expect("a timestamp has a year, month, day and time")
+    let before = last.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    Conditions { before, generation: Some(last.generation), now }.next(type_, status, reason, message)
 }
 
 #[cfg(test)]
 mod tests {
+    use seal_crds::resources::ConditionStatus;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {

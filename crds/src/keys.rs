@@ -14,7 +14,9 @@
 //! The age crate implements the classic kinds. Its hybrid post-quantum kind is built here, from the inside out:
 //! `xwing` (the KEM), `mlkem768x25519` (age's recipient type over it).
 //!
-//! Not here: reading files, and dates, states and names of sealing keys (the controller's).
+//! A sealing key's Secret stores one as [`stored`] says.
+//!
+//! Not here: reading files, and what becomes of sealing keys (the controller's).
 //!
 //! Invariant: only [`Identity`], [`RsaPrivateKey`] and the results of their `to_secret_…` functions hold
 //! private keys; no error of this module repeats its input.
@@ -26,6 +28,7 @@ mod keyring;
 mod mlkem768x25519;
 mod recipient;
 mod rsa;
+pub mod stored;
 mod xwing;
 
 pub use fingerprint::{Fingerprint, ParseFingerprintError};

@@ -16,7 +16,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use seal_crds::resources::SecretVersion;
 
 use super::fields::{FieldSet, applied_at, may_change_values};
-use crate::status::rfc3339;
+use crate::conditions::rfc3339;
 use crate::store::State;
 
 /// Entries of managedFields have times in whole seconds, so a change in the second of our own apply leaves our entry

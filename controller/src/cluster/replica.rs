@@ -24,8 +24,9 @@ use super::fields::FIELD_MANAGER;
 use super::run::{Options, RunError};
 use crate::compat_http;
 use crate::keys::bitnami::BitnamiKeys;
+use crate::keys::cluster::ClusterKeys;
 use crate::keys::said::Said;
-use crate::keys::{Keys, watch as key_watch};
+use crate::keys::{Keys, Settings, watch as key_watch};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::serve::Health;
@@ -72,19 +73,20 @@ impl Replica {
             Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("POD_NAME").ok() };
         let events = Recorder::new(clients.requests.clone(), reporter);
         let loader = Keys {
-            client: clients.requests.clone(),
-            namespace: options.namespace.clone(),
-            recovery: options.recovery.clone(),
-            bitnami: BitnamiKeys {
+            store: ClusterKeys {
                 client: clients.requests.clone(),
-                namespace: options.bitnami_keys.clone(),
+                namespace: options.namespace.clone(),
+                bitnami_namespace: options.bitnami_keys.clone(),
+                events: events.clone(),
+            },
+            settings: Settings { recovery: options.recovery.clone() },
+            bitnami: BitnamiKeys {
                 make_first: options.compat.is_some(),
                 certificate,
                 metrics: metrics.clone(),
                 said: Said::default(),
             },
             keyring,
-            events: events.clone(),
             health,
             said: Said::default(),
         };

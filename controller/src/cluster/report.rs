@@ -26,7 +26,7 @@ use crate::store::Reported;
 /// # Errors
 ///
 /// Any answer but that the object has changed or is gone, which is [`Reported::Stale`].
-pub(super) async fn report<K>(
+pub(crate) async fn report<K>(
     api: &Api<K>,
     decided_on: &ObjectMeta,
     status: &impl Serialize,

@@ -1,45 +1,40 @@
-//! The peer's sealing keys: the TLS Secrets of sealed-secrets, loaded as they are.
+//! The sealing keys of sealed-secrets: its TLS Secrets, loaded as they are.
 //!
-//! Not renewal, and not published as a SealingKey: its certificate is served where `--compat-http` asks for it.
-//! Which Secrets count is the peer's rule: labelled `sealedsecrets.bitnami.com/sealed-secrets-key=active`, or its
-//! oldest form, one Secret of a fixed name without a label; any other value of the label, such as `compromised`,
-//! is a key that no longer counts. The primary is the one whose certificate is the newest, by its notBefore.
+//! They are neither renewed nor published as SealingKeys; `--compat-http` serves the certificate of the primary.
+//! Which Secrets count is sealed-secrets' own rule: those labelled
+//! `sealedsecrets.bitnami.com/sealed-secrets-key=active`, and its oldest form, one Secret of a fixed name without a label.
+//! Any other value of the label, such as `compromised`, marks a key that no longer counts. The primary is the key with
+//! the newest certificate, by its notBefore.
 //!
-//! Invariant: a Secret that came from a SealedSecret is never a key, since everybody can make those; a Secret that
-//! can't be read as a key is passed over, where the peer ends.
+//! Invariant: a Secret that a SealedSecret made is never a key, since everybody can make those. A Secret that can't be
+//! read as a key is passed over; sealed-secrets itself would end.
 
 use std::cmp::Reverse;
 
-use http::Request;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Client;
+use seal_crds::Reason;
 use seal_crds::keys::{Certificate, RsaPrivateKey};
+use seal_crds::plaintext::WipedString;
 use seal_crds::resources::bitnami::SEALING_KEY_LABEL;
 use seal_crds::resources::{DIGEST_ANNOTATION, Group};
-use seal_crds::{Namespace, Reason};
 use serde::Deserialize;
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
-use super::key_secret::Text;
 use super::said::{Complaint, Said};
-use crate::cluster::api::failure;
+use super::store::{KeyStore, Tried};
 use crate::failure::Failure;
 use crate::metrics::{BitnamiKeyCounts, Metrics};
 
-/// The name of the Secret in which the peer kept its key before it labelled them.
-pub(crate) const UNLABELLED_KEY: &str = "sealed-secrets-key";
+/// The name of the Secret in which sealed-secrets kept its key before it labelled them.
+pub(super) const UNLABELLED_KEY: &str = "sealed-secrets-key";
 
 mod first;
 
-/// Loads the peer's keys, and makes one where it should.
+/// Loads the keys of sealed-secrets, and makes a first one if it should.
 pub(crate) struct BitnamiKeys {
-    pub(crate) client: Client,
-    /// Where they are.
-    pub(crate) namespace: Namespace,
-    /// Whether the first is made where there is none.
+    /// Create a first key if there is none.
     pub(crate) make_first: bool,
-    /// The primary's certificate.
+    /// The primary's certificate, for whoever serves it.
     pub(crate) certificate: watch::Sender<Option<Certificate>>,
     pub(crate) metrics: Metrics,
     pub(crate) said: Said,
@@ -48,16 +43,16 @@ pub(crate) struct BitnamiKeys {
 /// A key whose private half is at hand.
 struct BitnamiKey {
     key: RsaPrivateKey,
-    /// Without one it opens what was sealed to it, and nothing is sealed to it any more.
+    /// A key without a certificate opens what was sealed to it, and nothing is sealed to it any more.
     certificate: Option<Certificate>,
 }
 
 /// Why a Secret gives no key.
 #[derive(Debug, PartialEq, Eq)]
 enum NoKey {
-    /// Somebody labelled it as one that no longer counts.
+    /// The label says that the key no longer counts.
     Inactive,
-    /// It isn't what its label says.
+    /// The Secret isn't what its label says.
     Unusable,
 }
 
@@ -67,13 +62,13 @@ impl BitnamiKeys {
     /// # Errors
     ///
     /// A transient failure; what was loaded before stays loaded.
-    pub(crate) async fn sync(&self) -> Result<Vec<RsaPrivateKey>, Failure> {
+    pub(super) async fn sync(&self, store: &impl KeyStore) -> Result<Vec<RsaPrivateKey>, Failure> {
         let mut counts = BitnamiKeyCounts::default();
         let mut keys = Vec::new();
-        let (mut secrets, mut complaints) = self.load().await?;
+        let (mut secrets, mut complaints) = load(store).await?;
         if secrets.is_empty() && self.make_first {
-            let is_made = first::create(&self.client, &self.namespace).await?;
-            (secrets, complaints) = self.load().await?;
+            let is_made = first::create(store).await? == Tried::Done;
+            (secrets, complaints) = load(store).await?;
             if !is_made && secrets.is_empty() {
                 let message = format!(
                     "a first sealing key of sealed-secrets' kind can't be made: a Secret of its name exists without the \
@@ -111,37 +106,19 @@ impl BitnamiKeys {
         });
         Ok(keys.into_iter().map(|key| key.key).collect())
     }
+}
 
-    async fn load(&self) -> Result<(Vec<Result<BitnamiKey, NoKey>>, Vec<Complaint>), Failure> {
-        let labelled = self.list(&format!("labelSelector={SEALING_KEY_LABEL}")).await?;
-        let unlabelled = self.list(&format!("fieldSelector=metadata.name%3D{UNLABELLED_KEY}")).await?;
-        // Off the async threads: checking a key costs milliseconds.
-        let read = move || -> Result<_, serde_json::Error> {
-            let labelled: TlsSecretList = serde_json::from_str(&labelled)?;
-            let unlabelled: TlsSecretList = serde_json::from_str(&unlabelled)?;
-            let unlabelled = unlabelled.items.into_iter().filter(|secret| secret.label().is_none());
-            let mut complaints = Vec::new();
-            let secrets = labelled.items.into_iter().chain(unlabelled);
-            let keys = secrets.map(|secret| BitnamiKey::from_secret(secret, &mut complaints)).collect();
-            Ok((keys, complaints))
-        };
-        match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(found)) => Ok(found),
-            // The parser's message may quote the text.
-            Ok(Err(_)) => Err(Failure::new(
-                Reason::ApiError,
-                "the API server's list of sealed-secrets' keys can't be read",
-            )),
-            Err(_) => Err(Failure::new(Reason::Interrupted, "reading sealed-secrets' keys was interrupted")),
-        }
-    }
-
-    async fn list(&self, query: &str) -> Result<Zeroizing<String>, Failure> {
-        let uri = format!("/api/v1/namespaces/{}/secrets?{query}", self.namespace);
-        let request = Request::get(uri).body(Vec::new()).expect("a validated namespace is a URL segment");
-        let answer = self.client.request_text(request).await;
-        Ok(Zeroizing::new(answer.map_err(|error| failure("loading sealed-secrets' keys", &error))?))
-    }
+/// What the Secrets hold, and what is wrong with them.
+async fn load(store: &impl KeyStore) -> Result<(Vec<Result<BitnamiKey, NoKey>>, Vec<Complaint>), Failure> {
+    let secrets = store.load_bitnami().await?;
+    // Off the async threads: checking a key costs milliseconds.
+    let read = move || {
+        let mut complaints = Vec::new();
+        let keys = secrets.into_iter().map(|secret| BitnamiKey::from_secret(secret, &mut complaints));
+        (keys.collect(), complaints)
+    };
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|_| Failure::new(Reason::Interrupted, "reading sealed-secrets' keys was interrupted"))
 }
 
 /// The primary first. The fingerprint decides between certificates of one second, so that every start decides alike.
@@ -168,13 +145,13 @@ impl BitnamiKey {
             );
             return Err(NoKey::Unusable);
         }
-        let key = RsaPrivateKey::from_pem(&data.key.0).map_err(|problem| {
+        let key = RsaPrivateKey::from_pem(data.key.decoded().as_str()).map_err(|problem| {
             complain(format!(
                 "a Secret that says it is a sealing key of sealed-secrets holds none; it is passed over: {problem}"
             ));
             NoKey::Unusable
         })?;
-        let certificate = Certificate::from_pem(&data.certificate.0)
+        let certificate = Certificate::from_pem(data.certificate.decoded().as_str())
             .ok()
             .filter(|certificate| certificate.public_key().fingerprint() == key.fingerprint());
         if certificate.is_none() {
@@ -197,21 +174,18 @@ fn is_from_sealed_secret(metadata: &ObjectMeta) -> bool {
         || annotations.any(|(key, _)| key == DIGEST_ANNOTATION)
 }
 
+/// A Secret that sealed-secrets would take for one of its keys. Wiped on drop, and without `Debug`, as
+/// [`seal_crds::keys::stored::KeySecret`] is.
 #[derive(Deserialize)]
-struct TlsSecretList {
-    items: Vec<TlsSecret>,
-}
-
-/// As [`super::key_secret::KeySecret`], of the peer's form.
-#[derive(Deserialize)]
-struct TlsSecret {
+pub(crate) struct TlsSecret {
     metadata: ObjectMeta,
     #[serde(default)]
     data: TlsData,
 }
 
 impl TlsSecret {
-    fn label(&self) -> Option<&str> {
+    /// The value of the label of sealed-secrets' keys.
+    pub(super) fn label(&self) -> Option<&str> {
         self.metadata.labels.as_ref()?.get(SEALING_KEY_LABEL).map(String::as_str)
     }
 }
@@ -220,9 +194,9 @@ impl TlsSecret {
 #[serde(default)]
 struct TlsData {
     #[serde(rename = "tls.key")]
-    key: Text,
+    key: WipedString,
     #[serde(rename = "tls.crt")]
-    certificate: Text,
+    certificate: WipedString,
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
-//! The SealingKeys that are looked at, of all that there are: anybody who may write them can make any number, of any
-//! size.
+//! The SealingKeys that are looked at, of all that there are.
 //!
-//! Not what they mean ([`super::lifecycle`]). Invariant: what the controller recorded, what is about a key at hand, and what
-//! has a name that such a key is published under is always among them; of the others only so many, and of none of them
-//! more than what is read of it.
+//! The threat: whoever may write SealingKeys can make any number, of any size. What they mean is decided elsewhere
+//! ([`super::lifecycle`]).
+//!
+//! Invariant: a SealingKey is always among them if the controller recorded it, if it is about a key at hand, or if it has a
+//! name that such a key is published under. Of the others only so many are kept, and of each only the parts that are
+//! read.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +13,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::SealingKey;
 
-use super::lifecycle::{Holder, names};
+use super::lifecycle::names;
+use super::loaded::Holder;
 
-/// How many are looked at that others planted.
+/// How many SealingKeys are kept that others planted.
 const MAX_PLANTED: usize = 256;
 
-/// What was kept so far.
-pub(super) struct Published {
+/// The SealingKeys that were kept so far.
+pub(crate) struct Published {
     held: BTreeSet<Fingerprint>,
     names: BTreeSet<String>,
     planted: usize,
@@ -43,7 +46,7 @@ impl Published {
         }
     }
 
-    /// Says where some aren't looked at.
+    /// What to tell people if there are more than are looked at.
     pub(super) fn complaint(&self) -> Option<String> {
         (self.planted > MAX_PLANTED).then(|| {
             format!(
@@ -63,9 +66,9 @@ fn trim(metadata: ObjectMeta) -> ObjectMeta {
 #[cfg(test)]
 mod tests {
     use seal_crds::keys::Identity;
+    use seal_crds::keys::stored::Note;
     use seal_crds::resources::{KeyState, SealingKeySpec, SealingKeyStatus};
 
-    use super::super::lifecycle::Note;
     use super::*;
 
     fn sealing_key(name: &str, recipient: &str) -> SealingKey {

@@ -1,12 +1,12 @@
 //! What is wrong with keys, logged when it begins and not at every look.
 //!
-//! Not a log of its own: a state that ends is forgotten, so it is said again when it comes again. Invariant: what is
-//! said holds names and fixed words only.
+//! A complaint that ends is forgotten, so it is logged again when it comes again. Invariant: complaints hold names and fixed
+//! words only.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-/// Something that is wrong with a Secret, or (without a name) with all keys together.
+/// Something that is wrong with one Secret, or with all keys together if the name is empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Complaint {
     pub(crate) secret: String,

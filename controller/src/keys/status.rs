@@ -1,34 +1,66 @@
 //! The status of a SealingKey: what the controller says to whoever seals, and to people.
 //!
-//! Not the decision what is so ([`super::lifecycle`]). Invariants: a recorded fingerprint and floor are never cleared, because
-//! they tell a key that is lost from one that somebody planted; a condition keeps its transition time while its status
-//! stays.
+//! What is so is decided before ([`super::lifecycle`]); here it gets its words, by functions of their arguments.
+//!
+//! Invariant: a recorded fingerprint and floor are never cleared, because they tell a key that is lost from one that
+//! somebody planted.
 
 use jiff::Timestamp;
 use seal_crds::Reason;
-use seal_crds::keys::Recipient;
 use seal_crds::resources::{
-    Condition, KeyState, PublishedState, STATE_ANNOTATION, SealingKey, SealingKeyStatus, find_condition,
+    KeyState, PublishedState, STATE_ANNOTATION, SealingKey, SealingKeyStatus, find_condition,
 };
 
+use super::Settings;
 use super::lifecycle::{Standing, Verdict};
-use crate::status::rfc3339;
+use crate::conditions::Conditions;
+
+/// What is to be said of one SealingKey.
+pub(super) struct Statement<'a> {
+    /// The SealingKey as it was read.
+    pub(super) key: &'a SealingKey,
+    pub(super) verdict: Verdict,
+    /// The status that it should have.
+    pub(super) status: SealingKeyStatus,
+}
+
+impl<'a> Statement<'a> {
+    pub(super) fn new(key: &'a SealingKey, verdict: Verdict, settings: &Settings, now: Timestamp) -> Self {
+        let status = next_status(key, &verdict, settings, now);
+        Self { key, verdict, status }
+    }
+
+    /// Whether the SealingKey doesn't say so already.
+    pub(super) fn is_news(&self) -> bool {
+        self.key.status.as_ref() != Some(&self.status)
+    }
+
+    /// Why the SealingKey can't be used as it stands, with the reason, unless that was said before.
+    pub(super) fn newly_stalled(&self) -> Option<(&str, &str)> {
+        let stalled = |status: &'a SealingKeyStatus| find_condition(&status.conditions, "Stalled");
+        let before = self.key.status.as_ref().and_then(stalled);
+        let now = find_condition(&self.status.conditions, "Stalled")?;
+        let is_said = before.is_some_and(|before| before.reason == now.reason);
+        (!is_said).then_some((now.reason.as_str(), now.message.as_str()))
+    }
+}
 
 /// The status that a verdict becomes.
 pub(super) fn next_status(
     object: &SealingKey,
     verdict: &Verdict,
-    recovery: &[Recipient],
+    settings: &Settings,
     now: Timestamp,
 ) -> SealingKeyStatus {
     let said = object.status.clone().unwrap_or_default();
     let is_held = matches!(verdict.standing, Standing::Held(_) | Standing::Unreadable { .. });
-    let (primary, reason, message) = primary(verdict);
-    let mut conditions = vec![condition(object, "Primary", primary, reason, message, now)];
-    let further = [("Stalled", stalled(verdict)), ("RenewalDue", renewal_due(verdict))];
-    for (type_, found) in further {
-        conditions
-            .extend(found.map(|(reason, message)| condition(object, type_, true, reason, &message, now)));
+    let before = &said.conditions;
+    let following = Conditions { before, generation: object.metadata.generation, now };
+    let (is_primary, reason, message) = primary(verdict);
+    let mut conditions = vec![following.next("Primary", is_primary, reason, message)];
+    // These are there only while they hold.
+    for (type_, why) in [("Stalled", stalled(verdict)), ("RenewalDue", renewal_due(verdict))] {
+        conditions.extend(why.map(|(reason, message)| following.next(type_, true, reason, &message)));
     }
     let fingerprint = (object.is_recorded() || is_held).then(|| object.fingerprint().to_string());
     SealingKeyStatus {
@@ -37,7 +69,8 @@ pub(super) fn next_status(
         floor: verdict.floor.filter(|_| fingerprint.is_some()),
         fingerprint,
         conditions,
-        recovery_recipients: recovery
+        recovery_recipients: settings
+            .recovery
             .iter()
             .filter(|_| verdict.is_primary)
             .map(ToString::to_string)
@@ -118,28 +151,6 @@ fn renewal_due(verdict: &Verdict) -> Option<(Reason, String)> {
     ))
 }
 
-fn condition(
-    object: &SealingKey,
-    type_: &str,
-    status: bool,
-    reason: Reason,
-    message: &str,
-    now: Timestamp,
-) -> Condition {
-    let before = object.status.as_ref().and_then(|status| find_condition(&status.conditions, type_));
-    let since = before.filter(|before| before.status == status.into());
-    Condition {
-        type_: type_.to_owned(),
-        status: status.into(),
-        observed_generation: object.metadata.generation,
-        last_transition_time: since
-            .map_or_else(|| rfc3339(now), |before| before.last_transition_time.clone()),
-        last_update_time: None,
-        reason: reason.as_str().to_owned(),
-        message: message.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use seal_crds::keys::Identity;
@@ -163,7 +174,7 @@ mod tests {
     }
 
     fn said(object: &SealingKey, verdict: &Verdict) -> SealingKeyStatus {
-        next_status(object, verdict, &[], Timestamp::from_second(1_800_000_000).unwrap())
+        next_status(object, verdict, &Settings::default(), Timestamp::from_second(1_800_000_000).unwrap())
     }
 
     #[test]

@@ -17,6 +17,7 @@ use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey, bitnami};
 
 use super::Keys;
 use super::bitnami::UNLABELLED_KEY;
+use super::cluster::ClusterKeys;
 use crate::cluster::metadata::{Kept, Metadata};
 use crate::failure::Failure;
 
@@ -35,8 +36,8 @@ const PAGE: u32 = 50;
 type Changes = SelectAll<BoxStream<'static, watcher::Result<()>>>;
 
 /// Keeps the keys in step, until it is aborted.
-pub(crate) async fn keep(keys: Keys, watches: Client) {
-    let mut changes = changes(&keys, watches);
+pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client) {
+    let mut changes = changes(&keys.store, watches);
     let [first, longest] = BACKOFF;
     let mut backoff = first;
     loop {
@@ -58,9 +59,9 @@ pub(crate) async fn keep(keys: Keys, watches: Client) {
     }
 }
 
-fn changes(keys: &Keys, watches: Client) -> Changes {
+fn changes(keys: &ClusterKeys, watches: Client) -> Changes {
     let secrets: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
-    let peers: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.bitnami.namespace.as_str());
+    let peers: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.bitnami_namespace.as_str());
     let sealing_keys: Api<Metadata<SealingKey>> = Api::namespaced(watches, keys.namespace.as_str());
     let unlabelled = format!("metadata.name={UNLABELLED_KEY}");
     select_all([

@@ -7,15 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use super::claim::scope_of_annotation;
 use crate::format::{Shape, UnsealError};
 use crate::names::{ItemName, Name};
-use crate::plaintext::Plaintext;
+use crate::plaintext::{Plaintext, WipedString};
 use crate::resources::bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
 use crate::secret::{self, Metadata};
 
@@ -64,20 +61,9 @@ struct Secret {
     #[serde(default)]
     immutable: Option<bool>,
     #[serde(default)]
-    data: Option<BTreeMap<String, Text>>,
+    data: Option<BTreeMap<String, WipedString>>,
     #[serde(default)]
-    string_data: Option<BTreeMap<String, Text>>,
-}
-
-/// Text, wiped on drop.
-#[derive(Deserialize)]
-#[serde(from = "String")]
-struct Text(Zeroizing<String>);
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
+    string_data: Option<BTreeMap<String, WipedString>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -118,10 +104,10 @@ fn read(
     }
     let mut items = BTreeMap::new();
     for (name, value) in whole.data.unwrap_or_default() {
-        items.insert(name.parse().ok()?, Plaintext::from(BASE64.decode(&*value.0).ok()?));
+        items.insert(name.parse().ok()?, value.decode()?);
     }
     for (name, value) in whole.string_data.unwrap_or_default() {
-        items.insert(name.parse().ok()?, Plaintext::from(value.0.as_bytes().to_vec()));
+        items.insert(name.parse().ok()?, value.into());
     }
     let size = items.values().map(Plaintext::len).sum::<usize>();
     if size > secret::MAX_SECRET_SIZE {

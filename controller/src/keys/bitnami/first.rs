@@ -1,67 +1,56 @@
-//! The first key of the peer's kind, where there is none and somebody should be able to seal to one.
+//! The first key of sealed-secrets' kind, made if there is none and kubeseal should be able to seal.
 //!
-//! Not renewal, and not a second: one Secret with the label, whatever is in it, and none is made. Invariants: it is
-//! created by POST under one name, so two controllers started together make one; the private half is in wiped memory,
-//! as far as it is ours; the HTTP client's buffers aren't.
+//! It is neither renewed nor followed by a second: one Secret with the label, whatever is in it, and none is made.
+//! Invariants: the name is fixed and creating can't overwrite, so two controllers started together make one key. The
+//! private half is in memory that is wiped.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use http::{Method, Request};
 use jiff::Timestamp;
-use kube::Client;
+use seal_crds::Reason;
+use seal_crds::keys::stored::with_private_half;
 use seal_crds::keys::{Certificate, Fingerprint, RsaPrivateKey};
 use seal_crds::resources::bitnami::SEALING_KEY_LABEL;
-use seal_crds::{Namespace, Reason};
 use serde_json::json;
+use zeroize::Zeroizing;
 
-use crate::cluster::api::{failure, is_code};
-use crate::cluster::fields::FIELD_MANAGER;
 use crate::failure::Failure;
-use crate::keys::key_secret::with_private_half;
+use crate::keys::store::{KeyStore, Tried};
 
-/// The name of the first key: what the peer's own begin with, and fixed, so that creating it is a race with one winner.
+/// The name of the first key. Names of sealed-secrets' own keys begin like this; it is fixed, so that creating it is a race
+/// with one winner.
 pub(super) const NAME: &str = "sealed-secrets-key-first";
 
-/// How long the certificate counts: the peer's default, ten years.
+/// How long the certificate is valid, in seconds: ten years, as sealed-secrets has it by default.
 const VALID_FOR: u64 = 10 * 365 * 24 * 60 * 60;
 
-/// Creates it; `false` where a Secret of its name exists.
+/// Creates it, unless a Secret has its name.
 ///
 /// # Errors
 ///
 /// A transient failure.
-pub(super) async fn create(client: &Client, namespace: &Namespace) -> Result<bool, Failure> {
+pub(super) async fn create(store: &impl KeyStore) -> Result<Tried, Failure> {
     let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
     // Off the async threads: finding two primes takes a second, and longer with bad luck.
-    let (fingerprint, body) = tokio::task::spawn_blocking(move || generate(now))
+    let (fingerprint, secret) = tokio::task::spawn_blocking(move || generate(now))
         .await
         .map_err(|_| Failure::new(Reason::Interrupted, "making a key was interrupted"))?;
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(format!("/api/v1/namespaces/{namespace}/secrets?fieldManager={FIELD_MANAGER}"))
-        .header(http::header::CONTENT_TYPE, "application/json")
-        .header(http::header::ACCEPT, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
-        .body(body)
-        .expect("a validated namespace is a URL segment");
-    match client.request::<kube::core::PartialObjectMeta>(request).await {
-        Ok(_) => {
-            tracing::info!(secret = NAME, %fingerprint, "made the first sealing key of sealed-secrets' kind");
-            Ok(true)
-        }
-        // Somebody was quicker, and theirs is loaded next; or what has the name isn't a key.
-        Err(error) if is_code(&error, 409) => Ok(false),
-        Err(error) => Err(failure("creating a sealing key of sealed-secrets' kind", &error)),
+    // Where somebody was quicker, theirs is loaded next; or what has the name isn't a key.
+    let tried = store.create_bitnami(secret).await?;
+    if tried == Tried::Done {
+        tracing::info!(secret = NAME, %fingerprint, "made the first sealing key of sealed-secrets' kind");
     }
+    Ok(tried)
 }
 
-fn generate(now: u64) -> (Fingerprint, Vec<u8>) {
+fn generate(now: u64) -> (Fingerprint, Zeroizing<Vec<u8>>) {
     let key = RsaPrivateKey::generate();
     let certificate = Certificate::self_signed(&key, now, now.saturating_add(VALID_FOR));
     (key.fingerprint(), to_json(&key, &certificate))
 }
 
-/// The request body that stores a key, in the form of the peer's.
-fn to_json(key: &RsaPrivateKey, certificate: &Certificate) -> Vec<u8> {
+/// The Secret that stores a key, in sealed-secrets' form.
+fn to_json(key: &RsaPrivateKey, certificate: &Certificate) -> Zeroizing<Vec<u8>> {
     let metadata = json!({ "name": NAME, "labels": { SEALING_KEY_LABEL: "active" } });
     let public = format!(
         r#"{{"apiVersion":"v1","kind":"Secret","type":"kubernetes.io/tls","metadata":{metadata},"data":{{"tls.crt":"{}","tls.key":""#,

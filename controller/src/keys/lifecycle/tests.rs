@@ -3,19 +3,19 @@
 //! No cluster: a [`World`] takes each step as the API server would, until nothing is left to do. Invariant: every story
 //! ends, and takes no step twice.
 
-use seal_crds::keys::Identity;
-use seal_crds::resources::{PublishedState, SealingKeySpec, SealingKeyStatus};
+use std::collections::BTreeMap;
 
-use super::super::status::next_status;
+use seal_crds::keys::Identity;
+use seal_crds::resources::{PublishedState, SealingKeyStatus};
+
 use super::*;
 use KeyState::{Active, Retiring, Revoked};
 
 /// The Secrets and SealingKeys of a namespace.
 #[derive(Default)]
 struct World {
-    holders: Vec<Holder>,
+    loaded: Loaded,
     published: Vec<SealingKey>,
-    later: Vec<Option<Fingerprint>>,
     /// The steps that were taken.
     steps: Vec<String>,
 }
@@ -52,20 +52,45 @@ fn name_of(object: &SealingKey) -> &str {
     object.metadata.name.as_deref().unwrap()
 }
 
+/// What is decided, apart from what it was decided on.
+#[derive(Debug)]
+struct Report {
+    primary: Option<Fingerprint>,
+    keyless: Option<String>,
+    verdicts: Vec<(String, Verdict)>,
+}
+
+impl From<&Decision<'_>> for Report {
+    fn from(decision: &Decision<'_>) -> Self {
+        let verdict = |it: &Statement<'_>| (name_of(it.key).to_owned(), it.verdict.clone());
+        let verdicts = decision.statements.iter().map(verdict).collect();
+        Self { primary: decision.primary, keyless: decision.keyless.clone(), verdicts }
+    }
+}
+
 impl World {
     fn with(holders: impl IntoIterator<Item = Holder>) -> Self {
-        Self { holders: holders.into_iter().collect(), ..Self::default() }
+        let mut world = Self::default();
+        world.loaded.holders.extend(holders);
+        world
     }
 
-    /// Takes every step, as the controller does, and gives the last report.
+    fn decide(&self) -> Decision<'_> {
+        decide(&self.loaded, &self.published, Timestamp::UNIX_EPOCH, &Settings::default())
+    }
+
+    /// Takes every step, as the controller does, and gives what is so in the end.
     fn settle(&mut self) -> Report {
         for _ in 0..8 {
-            let step = next(&Observed::new(&self.holders, &self.later, &self.published));
-            if let Step::Report = step {
-                let report = state(&Observed::new(&self.holders, &self.later, &self.published));
-                self.record(&report);
+            let decision = self.decide();
+            if let Step::Say = decision.step {
+                let report = Report::from(&decision);
+                let statuses = decision.statements.into_iter();
+                let statuses = statuses.map(|it| (name_of(it.key).to_owned(), it.status)).collect();
+                self.record(statuses);
                 return report;
             }
+            let step = decision.step;
             self.steps.push(format!("{step:?}"));
             self.take(step);
         }
@@ -74,9 +99,10 @@ impl World {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Make { name, sequence } => {
-                assert!(self.holders.iter().all(|holder| holder.secret != name), "{name} is taken");
-                self.holders.push(holder(&name, sequence, Note::Says(Active)));
+            Step::Make(Make { name, sequence, created_at }) => {
+                assert!(self.loaded.holders.iter().all(|holder| holder.secret != name), "{name} is taken");
+                assert_eq!(created_at, Timestamp::UNIX_EPOCH, "the time that was given");
+                self.loaded.holders.push(holder(&name, sequence, Note::Says(Active)));
             }
             Step::Raise(raised) => {
                 for Raise { secret, floor, .. } in raised {
@@ -86,31 +112,36 @@ impl World {
                 }
             }
             Step::Publish(keys) => {
-                for Publish { name, holder, state } in keys {
+                for Publish { key, fingerprint, notice } in keys {
+                    let name = name_of(&key);
                     assert!(self.published.iter().all(|object| name_of(object) != name), "{name} is taken");
-                    self.published.push(sealing_key(&name, &holder, state));
+                    let held = self.loaded.holders.iter();
+                    let holder = held.filter(|holder| holder.recipient.fingerprint() == fingerprint);
+                    let is_made_by_us = holder.max_by_key(|holder| holder.order()).unwrap().is_made_by_us;
+                    assert_eq!(notice.is_none(), is_made_by_us, "nobody adds a key in silence");
+                    self.published.push(key);
                 }
             }
-            Step::Report => unreachable!("it is the end"),
+            Step::Say => unreachable!("it is the end"),
         }
     }
 
     /// What the controller's status says afterwards, as far as it is read back.
-    fn record(&mut self, report: &Report) {
-        for (name, verdict) in &report.verdicts {
-            let object = self.published.iter_mut().find(|object| name_of(object) == name).unwrap();
-            object.status = Some(next_status(object, verdict, &[], jiff::Timestamp::UNIX_EPOCH));
-            let status = object.status.as_ref().unwrap();
+    fn record(&mut self, mut statuses: BTreeMap<String, SealingKeyStatus>) {
+        for object in &mut self.published {
+            let status = statuses.remove(name_of(object)).unwrap();
             assert_eq!(
                 status.fingerprint.is_some(),
                 status.floor.is_some(),
                 "one is never without the other"
             );
+            object.status = Some(status);
         }
+        assert!(statuses.is_empty(), "it is said of what isn't there");
     }
 
     fn holder(&mut self, secret: &str) -> &mut Holder {
-        self.holders.iter_mut().find(|holder| holder.secret == secret).unwrap()
+        self.loaded.holders.iter_mut().find(|holder| holder.secret == secret).unwrap()
     }
 
     /// Somebody who may write SealingKeys, but neither Secrets nor status, sets the state.
@@ -126,8 +157,8 @@ impl World {
     }
 
     fn lose(&mut self, secret: &str) -> Holder {
-        let at = self.holders.iter().position(|holder| holder.secret == secret).unwrap();
-        self.holders.remove(at)
+        let at = self.loaded.holders.iter().position(|holder| holder.secret == secret).unwrap();
+        self.loaded.holders.remove(at)
     }
 }
 
@@ -153,7 +184,7 @@ fn standing<'r>(report: &'r Report, name: &str) -> &'r Standing {
 fn two_keys() -> World {
     let mut world = World::default();
     world.settle();
-    world.holders.push(holder("sealing-key-2", 2, Note::Says(Active)));
+    world.loaded.holders.push(holder("sealing-key-2", 2, Note::Says(Active)));
     world.settle();
     world
 }
@@ -165,7 +196,7 @@ fn the_first_key_is_made_noted_and_published_in_this_order() {
     assert_eq!(said(&report), (Some(FIRST_KEY), None));
     let steps: Vec<_> = world.steps.iter().map(|step| step.split([' ', '(']).next().unwrap()).collect();
     assert_eq!(steps, ["Make", "Publish"]);
-    assert_eq!(world.holders[0].note, Note::Says(Active));
+    assert_eq!(world.loaded.holders[0].note, Note::Says(Active));
     assert_eq!(said(&world.settle()), (Some(FIRST_KEY), None));
     assert_eq!(world.steps.len(), 2, "a second look does nothing");
 }
@@ -180,7 +211,7 @@ fn a_planted_sealing_key_neither_keeps_the_first_key_from_being_made_nor_takes_i
         SealingKeySpec { recipient: "age1pq1".into(), ..sealing_key("x", &mallory, Active).spec },
     ));
     let report = world.settle();
-    let second_name = format!("sealing-key-{}", world.holders[0].recipient.fingerprint().short());
+    let second_name = format!("sealing-key-{}", world.loaded.holders[0].recipient.fingerprint().short());
     assert_eq!(said(&report), (Some(second_name.as_str()), None));
     for name in [FIRST_KEY, "nonsense"] {
         assert_eq!(*standing(&report, name), Standing::Planted, "{name}");
@@ -196,7 +227,7 @@ fn a_planted_sealing_key_neither_keeps_the_first_key_from_being_made_nor_takes_i
 #[test]
 fn a_sealing_key_with_our_recipient_and_a_date_of_somebody_elses_is_planted() {
     let mut world = two_keys();
-    let first = world.holders[0].clone();
+    let first = world.loaded.holders[0].clone();
     let mut lying = sealing_key("lying", &first, Revoked);
     lying.spec.sequence = 99;
     world.published.push(lying);
@@ -225,7 +256,7 @@ fn states_asked_for_only_ever_raise() {
             let case = format!("{newest:?} {older:?} {afterwards:?}");
             assert_eq!(said(&report), (primary, due), "{case}");
             assert_eq!(
-                world.holders.iter().map(|it| it.note).collect::<Vec<_>>(),
+                world.loaded.holders.iter().map(|it| it.note).collect::<Vec<_>>(),
                 states.map(Note::Says),
                 "{case}"
             );
@@ -235,7 +266,7 @@ fn states_asked_for_only_ever_raise() {
             let report = world.settle();
             assert_eq!(said(&report).0, primary, "{case}");
             assert_eq!(
-                world.holders.iter().map(|it| it.note).collect::<Vec<_>>(),
+                world.loaded.holders.iter().map(|it| it.note).collect::<Vec<_>>(),
                 states.map(Note::Says),
                 "{case}"
             );
@@ -279,10 +310,10 @@ fn a_lost_or_revoked_key_is_never_replaced_in_silence() {
         let mut world = World::default();
         world.settle();
         story(&mut world);
-        let (held, report) = (world.holders.len(), world.settle());
+        let (held, report) = (world.loaded.holders.len(), world.settle());
         assert_eq!(said(&report), (None, Some(FIRST_KEY)));
         assert!(report.keyless.unwrap().contains(FIRST_KEY));
-        assert_eq!(world.holders.len(), held);
+        assert_eq!(world.loaded.holders.len(), held);
     }
 }
 
@@ -297,7 +328,7 @@ fn an_upgrade_changes_nothing() {
         published.status = Some(SealingKeyStatus { fingerprint, ..Default::default() });
         world.published.push(published);
         assert_eq!(said(&world.settle()).0, primary, "{state:?}");
-        assert_eq!((world.holders.len(), world.holders[0].note), (1, Note::Says(state)));
+        assert_eq!((world.loaded.holders.len(), world.loaded.holders[0].note), (1, Note::Says(state)));
     }
 }
 
@@ -315,11 +346,11 @@ fn a_restored_key_is_never_the_primary_by_itself() {
     ] {
         let mut world = World::with(held.clone());
         let report = world.settle();
-        let made = world.holders.last().unwrap();
+        let made = world.loaded.holders.last().unwrap();
         assert_eq!(report.primary, Some(made.recipient.fingerprint()));
         assert!(made.is_made_by_us);
         for holder in &held {
-            let found = world.holders.iter().find(|it| it.secret == holder.secret).unwrap();
+            let found = world.loaded.holders.iter().find(|it| it.secret == holder.secret).unwrap();
             let floor = if holder.note == Note::Says(Revoked) { Revoked } else { Retiring };
             assert_eq!(found.note, Note::Says(floor));
         }
@@ -327,7 +358,7 @@ fn a_restored_key_is_never_the_primary_by_itself() {
     // After it.
     let mut world = World::default();
     world.settle();
-    world.holders.push(restored(&newer, "restored-7"));
+    world.loaded.holders.push(restored(&newer, "restored-7"));
     assert_eq!(said(&world.settle()), (Some(FIRST_KEY), None));
     assert_eq!(world.holder("restored-7").note, Note::Says(Retiring));
 }
@@ -337,16 +368,16 @@ fn a_key_that_was_deleted_and_comes_back_is_what_it_was() {
     for (asked, primary) in [(Active, Some(FIRST_KEY)), (Revoked, None)] {
         let mut world = World::default();
         world.settle();
-        let backup = restored(&world.holders[0], "restored-first");
+        let backup = restored(&world.loaded.holders[0], "restored-first");
         world.ask(FIRST_KEY, asked);
         world.settle();
         world.lose(FIRST_KEY);
         world.settle();
         // Whoever may write SealingKeys asks for Active again meanwhile.
         world.ask(FIRST_KEY, Active);
-        world.holders.push(backup);
+        world.loaded.holders.push(backup);
         assert_eq!(said(&world.settle()).0, primary, "{asked:?}");
-        assert_eq!(world.holders[0].note, Note::Says(asked));
+        assert_eq!(world.loaded.holders[0].note, Note::Says(asked));
     }
 }
 
@@ -354,11 +385,11 @@ fn a_key_that_was_deleted_and_comes_back_is_what_it_was() {
 fn secrets_of_one_fingerprint_are_one_key_with_the_highest_floor() {
     let mut world = World::default();
     world.settle();
-    let copy = Holder { note: Note::Says(Revoked), ..restored(&world.holders[0], "copy") };
-    world.holders.push(copy);
+    let copy = Holder { note: Note::Says(Revoked), ..restored(&world.loaded.holders[0], "copy") };
+    world.loaded.holders.push(copy);
     let report = world.settle();
     assert_eq!(said(&report), (None, Some(FIRST_KEY)));
-    assert!(world.holders.iter().all(|holder| holder.note == Note::Says(Revoked)));
+    assert!(world.loaded.holders.iter().all(|holder| holder.note == Note::Says(Revoked)));
     assert_eq!(world.published.len(), 1);
 }
 
@@ -369,7 +400,7 @@ fn a_note_that_cannot_be_read_is_treated_as_revoked_and_never_written_back() {
     world.holder(FIRST_KEY).note = Note::Unreadable;
     let report = world.settle();
     assert_eq!(*standing(&report, FIRST_KEY), Standing::Unreadable { secret: FIRST_KEY.into() });
-    assert_eq!(world.holders[0].note, Note::Unreadable);
+    assert_eq!(world.loaded.holders[0].note, Note::Unreadable);
     world.holder(FIRST_KEY).note = Note::Says(Active);
     assert_eq!(said(&world.settle()), (Some(FIRST_KEY), None), "corrected, it is what it was");
 }
@@ -386,7 +417,7 @@ fn no_wish_for_active_counts_once_a_note_could_not_be_read_whatever_becomes_of_t
     let holder = world.holder(FIRST_KEY);
     (holder.note, holder.is_noted_by_us) = (Note::Absent, false);
     assert_eq!(said(&world.settle()).0, None);
-    assert_eq!(world.holders[0].note, Note::Says(Retiring));
+    assert_eq!(world.loaded.holders[0].note, Note::Says(Retiring));
 }
 
 #[test]
@@ -410,18 +441,22 @@ fn a_record_without_a_floor_gives_active_only_of_a_key_of_the_first_version_whos
         if !is_there {
             world.lose("a");
         }
-        world.later.extend(later.then_some(Some(key.recipient.fingerprint())));
+        world.loaded.later.extend(later.then_some(Some(key.recipient.fingerprint())));
         let case = format!("{state:?} {is_there} {later}");
         world.settle();
         let recorded = |world: &World| world.published[0].status.as_ref().unwrap().floor;
         assert_eq!(recorded(&world), Some(floor), "{case}");
         // It comes back.
         if !is_there {
-            world.later.clear();
-            world.holders.push(key);
+            world.loaded.later.clear();
+            world.loaded.holders.push(key);
             assert_eq!(said(&world.settle()).0, None, "{case}");
         }
-        assert_eq!((recorded(&world), world.holders[0].note), (Some(floor), Note::Says(floor)), "{case}");
+        assert_eq!(
+            (recorded(&world), world.loaded.holders[0].note),
+            (Some(floor), Note::Says(floor)),
+            "{case}"
+        );
     }
 }
 
@@ -431,7 +466,7 @@ fn an_older_key_whose_note_is_corrected_does_not_take_the_place_of_a_newer_one()
     world.settle();
     world.holder(FIRST_KEY).note = Note::Unreadable;
     world.settle();
-    world.holders.push(holder("sealing-key-2", 2, Note::Says(Active)));
+    world.loaded.holders.push(holder("sealing-key-2", 2, Note::Says(Active)));
     assert_eq!(said(&world.settle()).0, Some("sealing-key-2"));
     world.ask("sealing-key-2", Revoked);
     world.settle();
@@ -450,7 +485,7 @@ fn a_note_that_is_lowered_or_removed_is_raised_again() {
             world.holder(secret).note = note;
         }
         assert_eq!(said(&world.settle()).0, None, "{note:?}");
-        let notes: Vec<_> = world.holders.iter().map(|holder| holder.note).collect();
+        let notes: Vec<_> = world.loaded.holders.iter().map(|holder| holder.note).collect();
         assert_eq!(notes, [Note::Says(Retiring), Note::Says(Revoked)]);
     }
 }
@@ -459,7 +494,7 @@ fn a_note_that_is_lowered_or_removed_is_raised_again() {
 fn a_second_sealing_key_of_one_key_is_called_a_duplicate() {
     let mut world = World::default();
     world.settle();
-    let copy = sealing_key("a-copy", &world.holders[0], Active);
+    let copy = sealing_key("a-copy", &world.loaded.holders[0], Active);
     world.published.push(copy);
     let report = world.settle();
     assert_eq!(said(&report), (Some(FIRST_KEY), None));
@@ -474,17 +509,18 @@ fn a_second_sealing_key_of_one_key_is_called_a_duplicate() {
 
 #[test]
 fn a_secret_of_a_later_version_is_not_lost_and_blocks_making_another() {
-    let mut world = World { later: vec![None], ..World::default() };
+    let mut world = World::default();
+    world.loaded.later.push(None);
     assert_eq!(said(&world.settle()), (None, None));
-    assert!(world.holders.is_empty());
+    assert!(world.loaded.holders.is_empty());
 
     let mut world = World::default();
     world.settle();
     let later = world.lose(FIRST_KEY).recipient.fingerprint();
-    world.later.push(Some(later));
+    world.loaded.later.push(Some(later));
     let report = world.settle();
     assert_eq!(*standing(&report, FIRST_KEY), Standing::LaterVersion);
-    assert!(world.holders.is_empty());
+    assert!(world.loaded.holders.is_empty());
 }
 
 #[test]
@@ -505,8 +541,8 @@ fn the_older_is_said_before_the_primary_and_what_others_planted_after_it() {
     let mut world = two_keys();
     let mallory = holder("none", 3, Note::Absent);
     world.published.insert(0, sealing_key("a-planted-one", &mallory, Active));
-    world.published.insert(0, sealing_key("a-duplicate", &world.holders[0], Active));
-    let report = state(&Observed::new(&world.holders, &[], &world.published));
+    world.published.insert(0, sealing_key("a-duplicate", &world.loaded.holders[0], Active));
+    let report = Report::from(&world.decide());
     let order: Vec<_> =
         report.verdicts.iter().map(|(name, verdict)| (name.as_str(), verdict.rank())).collect();
     let expected = [
@@ -525,10 +561,10 @@ fn what_is_so_is_known_before_anything_is_done() {
     let mut world = World::default();
     world.settle();
     let newer = holder("sealing-key-2", 2, Note::Says(Active));
-    world.holders.push(newer.clone());
-    let observed = Observed::new(&world.holders, &[], &world.published);
-    assert!(matches!(next(&observed), Step::Raise(_)));
-    let report = state(&observed);
+    world.loaded.holders.push(newer.clone());
+    let decision = world.decide();
+    assert!(matches!(decision.step, Step::Raise(_)));
+    let report = Report::from(&decision);
     assert_eq!(said(&report), (None, None), "there is no SealingKey to say it of");
     assert!(report.keyless.unwrap().contains("isn't published"));
 }
@@ -537,7 +573,7 @@ fn what_is_so_is_known_before_anything_is_done() {
 fn twenty_thousand_sealing_keys_of_one_key_are_decided_on_in_a_moment() {
     let mut world = World::default();
     world.settle();
-    let copies = (0..20_000).map(|i| sealing_key(&format!("copy-{i}"), &world.holders[0], Active));
+    let copies = (0..20_000).map(|i| sealing_key(&format!("copy-{i}"), &world.loaded.holders[0], Active));
     let copies: Vec<_> = copies.collect();
     world.published.extend(copies);
     let begin = std::time::Instant::now();
@@ -559,7 +595,7 @@ fn after_a_restored_key_with_the_highest_sequence_another_is_made() {
     ] {
         let mut world = World::with(held);
         let report = world.settle();
-        let newest = world.holders.last().unwrap();
+        let newest = world.loaded.holders.last().unwrap();
         assert_eq!((newest.sequence, report.primary), (made, Some(newest.recipient.fingerprint())));
     }
 }
@@ -569,6 +605,6 @@ fn a_key_that_the_controller_made_is_a_trace_of_it_also_without_a_note() {
     // The first version wrote no note; the SealingKeys were deleted while no controller ran.
     let mut world = World::with([holder(FIRST_KEY, 1, Note::Absent)]);
     let report = world.settle();
-    assert_eq!((world.holders.len(), said(&report)), (1, (None, None)));
-    assert_eq!(world.holders[0].note, Note::Says(Retiring));
+    assert_eq!((world.loaded.holders.len(), said(&report)), (1, (None, None)));
+    assert_eq!(world.loaded.holders[0].note, Note::Says(Retiring));
 }

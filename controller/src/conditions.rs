@@ -1,0 +1,63 @@
+//! A condition, as it follows on what was said before of the same object.
+//!
+//! Not which conditions an object gets. Invariant: a condition keeps its transition time while its status stays.
+
+use jiff::Timestamp;
+use jiff::fmt::strtime;
+use seal_crds::Reason;
+use seal_crds::resources::{Condition, ConditionStatus, find_condition};
+
+/// What a condition of an object is made from, beside its own words.
+pub(crate) struct Conditions<'a> {
+    /// The conditions that the object has.
+    pub(crate) before: &'a [Condition],
+    /// The `metadata.generation` that the next ones speak of.
+    pub(crate) generation: Option<i64>,
+    /// The time at which they are said.
+    pub(crate) now: Timestamp,
+}
+
+impl Conditions<'_> {
+    /// The condition of this type.
+    pub(crate) fn next(&self, type_: &str, holds: bool, reason: Reason, message: &str) -> Condition {
+        let status = ConditionStatus::from(holds);
+        let unchanged = find_condition(self.before, type_).filter(|before| before.status == status);
+        Condition {
+            type_: type_.to_owned(),
+            status,
+            observed_generation: self.generation,
+            last_transition_time: unchanged
+                .map_or_else(|| rfc3339(self.now), |before| before.last_transition_time.clone()),
+            last_update_time: None,
+            reason: reason.as_str().to_owned(),
+            message: message.to_owned(),
+        }
+    }
+}
+
+/// RFC 3339 with seconds, as `metav1.Time` writes it.
+pub(crate) fn rfc3339(time: Timestamp) -> String {
+    strtime::format("%Y-%m-%dT%H:%M:%SZ", time).expect("a timestamp has a year, month, day and time")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_keeps_its_time_until_its_status_changes() {
+        let mut before = Vec::new();
+        let mut said = |second: i64, holds, reason| {
+            let now = Timestamp::from_second(second).unwrap();
+            let conditions = Conditions { before: &before, generation: Some(second), now };
+            let next = conditions.next("Primary", holds, reason, "");
+            let time = next.last_transition_time.clone();
+            before = vec![next];
+            time
+        };
+        assert_eq!(said(0, true, Reason::NewestActive), "1970-01-01T00:00:00Z");
+        assert_eq!(said(1, true, Reason::Revoked), "1970-01-01T00:00:00Z", "another reason is no transition");
+        assert_eq!(said(2, false, Reason::Revoked), "1970-01-01T00:00:02Z");
+        assert_eq!((before[0].observed_generation, before[0].status), (Some(2), ConditionStatus::False));
+    }
+}

@@ -1,0 +1,193 @@
+//! The keys at hand, and what SealingKeys claim of them.
+//!
+//! Not what is to be done ([`super`]). Invariants: only Secrets make a key. A key's floor only rises, and whoever can
+//! write SealingKeys alone can't lower it.
+
+use std::collections::BTreeSet;
+
+use seal_crds::keys::Fingerprint;
+use seal_crds::keys::stored::Note;
+use seal_crds::resources::{KeyState, SealingKey};
+
+use crate::keys::loaded::{Holder, Loaded};
+
+/// What there is.
+pub(super) struct Facts<'a> {
+    pub(super) holders: &'a [Holder],
+    /// As [`Loaded::later`].
+    pub(super) later: &'a [Option<Fingerprint>],
+    pub(super) claims: Vec<Claim<'a>>,
+    /// The keys whose private halves are at hand, the oldest first.
+    pub(super) keys: Vec<Key<'a>>,
+}
+
+/// A SealingKey: whoever wrote it claims that it is about a key. What is computed of it is computed once, since there may
+/// be any number of them.
+pub(super) struct Claim<'a> {
+    pub(super) object: &'a SealingKey,
+    pub(super) name: &'a str,
+    pub(super) fingerprint: Fingerprint,
+    /// Whether the controller has had the private half.
+    pub(super) is_recorded: bool,
+}
+
+/// A key whose private half is at hand.
+pub(super) struct Key<'a> {
+    pub(super) fingerprint: Fingerprint,
+    /// Never empty: the Secrets that hold it, the one that counts for sequence and date first.
+    pub(super) holders: Vec<&'a Holder>,
+    /// Never a state that a writer of SealingKeys could lower.
+    pub(super) floor: KeyState,
+    /// The Secret whose note can't be read.
+    pub(super) unreadable: Option<&'a str>,
+    /// The highest state that a SealingKey of it asks for.
+    pub(super) asked: KeyState,
+    /// The SealingKey that speaks for it: the first that is recorded, or else the first. Found once, since everybody who
+    /// may write SealingKeys can make any number of them.
+    pub(super) published: Option<&'a str>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(loaded: &'a Loaded, published: &'a [SealingKey]) -> Self {
+        let Loaded { holders, later, .. } = loaded;
+        let claims: Vec<_> = published.iter().map(Claim::new).collect();
+        let mut keys = held(holders);
+        for key in &mut keys {
+            key.hear(&claims);
+        }
+        succeed(&mut keys);
+        Self { holders, later, claims, keys }
+    }
+
+    /// Whether a key that was had is neither at hand nor in a Secret of a later version.
+    pub(super) fn misses_one(&self) -> bool {
+        let held: BTreeSet<_> = self.keys.iter().map(|key| key.fingerprint).collect();
+        self.claims.iter().any(|claim| {
+            claim.is_recorded
+                && !held.contains(&claim.fingerprint)
+                && !self.later.contains(&Some(claim.fingerprint))
+        })
+    }
+}
+
+/// The keys that these Secrets hold, the oldest first.
+fn held(holders: &[Holder]) -> Vec<Key<'_>> {
+    let mut keys: Vec<Key<'_>> = Vec::new();
+    let mut holders: Vec<&Holder> = holders.iter().collect();
+    holders.sort_by(|one, other| other.order().cmp(&one.order()).then_with(|| one.secret.cmp(&other.secret)));
+    for holder in holders {
+        let fingerprint = holder.recipient.fingerprint();
+        match keys.iter_mut().find(|key| key.fingerprint == fingerprint) {
+            Some(key) => key.holders.push(holder),
+            None => keys.push(Key {
+                fingerprint,
+                holders: vec![holder],
+                floor: KeyState::Retiring,
+                unreadable: None,
+                asked: KeyState::Active,
+                published: None,
+            }),
+        }
+    }
+    keys.reverse();
+    keys
+}
+
+/// The lowest state that a key can have: the highest that was noted, beside the private half or by the controller on
+/// its SealingKey; without either, Retiring.
+///
+/// A note that raises the state counts whoever wrote it. `Active` counts only where the controller wrote it: it is in
+/// every backup, and a Secret that is restored must not become the primary by that.
+fn floor(holders: &[&Holder], recorded: Option<KeyState>) -> KeyState {
+    let believed = |holder: &&&Holder| holder.is_noted_by_us || holder.note != Note::Says(KeyState::Active);
+    let noted = holders.iter().filter(believed).filter_map(|holder| match holder.note {
+        Note::Says(state) => Some(state),
+        Note::Absent | Note::Unreadable => None,
+    });
+    noted.chain(recorded).max().unwrap_or(KeyState::Retiring)
+}
+
+/// Raises floors as far as the keys' order and their SealingKeys demand.
+///
+/// The newest Active key is the one to be sealed to, and all that are older retire, whatever becomes of the newest
+/// later: so nobody makes an older key the primary again by retiring or revoking the newest. Retiring the newest itself
+/// takes effect only when there is a newer one; Revoked takes effect at once.
+fn succeed(keys: &mut [Key<'_>]) {
+    let mut is_succeeded = false;
+    for key in keys.iter_mut().rev() {
+        // Also one whose note can't be read: corrected, it is what it was.
+        if key.floor == KeyState::Active {
+            if is_succeeded {
+                key.floor = KeyState::Retiring;
+            }
+            is_succeeded = true;
+        }
+        if key.asked == KeyState::Revoked {
+            key.floor = KeyState::Revoked;
+        }
+    }
+}
+
+impl<'a> Key<'a> {
+    /// Takes what is noted beside the private half, and what SealingKeys claim.
+    fn hear(&mut self, claims: &[Claim<'a>]) {
+        let unreadable = self.holders.iter().find(|holder| holder.note == Note::Unreadable);
+        self.unreadable = unreadable.map(|holder| holder.secret.as_str());
+        let about = || claims.iter().filter(|claim| self.is_meant_by(claim));
+        let recorded = about().filter(|claim| claim.is_recorded).map(Claim::floor).max();
+        let asked = about().map(|claim| claim.object.spec.state).max();
+        let published = about().min_by_key(|claim| (!claim.is_recorded, claim.name)).map(|claim| claim.name);
+        self.floor = floor(&self.holders, recorded);
+        self.asked = asked.unwrap_or(KeyState::Active);
+        self.published = published;
+    }
+
+    /// Whether a SealingKey is about this key: the controller recorded it as such, or all that it says of the key is
+    /// right. Otherwise somebody wrote a recipient of ours beside a sequence or date of their own.
+    pub(super) fn is_meant_by(&self, claim: &Claim<'_>) -> bool {
+        let spec = &claim.object.spec;
+        let is_right =
+            |holder: &&Holder| (holder.sequence, &holder.created_at) == (spec.sequence, &spec.created_at);
+        claim.fingerprint == self.fingerprint && (claim.is_recorded || self.holders.iter().any(is_right))
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.floor == KeyState::Active && self.unreadable.is_none()
+    }
+}
+
+impl<'a> Claim<'a> {
+    fn new(object: &'a SealingKey) -> Self {
+        Self {
+            object,
+            name: object.metadata.name.as_deref().unwrap_or_default(),
+            fingerprint: object.fingerprint(),
+            is_recorded: object.is_recorded(),
+        }
+    }
+
+    /// What the controller recorded of the floor. The first version recorded neither floor nor state; what it went by was
+    /// the state in the spec. Otherwise that is only a wish: whoever may write SealingKeys makes one again with Active.
+    fn floor(&self) -> KeyState {
+        let status = self.object.status.as_ref();
+        match status.map(|status| (status.floor, status.state)) {
+            Some((Some(floor), _)) => floor,
+            Some((None, None)) => self.object.spec.state,
+            Some((None, Some(_))) | None => KeyState::Retiring,
+        }
+    }
+
+    /// The same where the Secret isn't there, or can't be read: then a wish for Active doesn't count at all.
+    pub(super) fn floor_without_secret(&self) -> KeyState {
+        let recorded = self.object.status.as_ref().and_then(|status| status.floor);
+        recorded.unwrap_or_else(|| self.floor().max(KeyState::Retiring))
+    }
+}
+
+impl Holder {
+    /// The order of the keys. A later date decides between equal sequences, and the fingerprint between equal dates,
+    /// so that every controller decides alike.
+    pub(super) fn order(&self) -> (i64, &str, Fingerprint) {
+        (self.sequence, &self.created_at, self.recipient.fingerprint())
+    }
+}

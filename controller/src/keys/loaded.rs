@@ -1,0 +1,144 @@
+//! What was loaded: the private halves at hand, and what is public of the Secrets that hold them.
+//!
+//! Not the reading of a Secret, which is the contract's ([`seal_crds::keys::stored`]); here is added who wrote it, as the
+//! API server has it in managedFields. Not the keys' states ([`super::lifecycle`]).
+//!
+//! Invariant: a Secret that isn't a sealing key is passed over with the reason, and keeps no other from being loaded.
+
+use std::cmp::Reverse;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use seal_crds::keys::stored::{IDENTITY, KeySecretList, NotAKey, Note, StoredKey};
+use seal_crds::keys::{Fingerprint, Identity, Recipient};
+use seal_crds::resources::STATE_ANNOTATION;
+
+use crate::cluster::fields::owned;
+use crate::conditions::rfc3339;
+
+/// The keys of the controller's namespace, the newest first.
+#[derive(Default)]
+pub(crate) struct Loaded {
+    /// The keys themselves.
+    pub(super) identities: Vec<Identity>,
+    /// The Secrets that hold them.
+    pub(super) holders: Vec<Holder>,
+    /// The Secrets that a later version made, by the fingerprint of their recipient if they have one. Their keys aren't
+    /// loaded, and aren't lost.
+    pub(super) later: Vec<Option<Fingerprint>>,
+    /// The Secrets with a sealing key's label that hold none, by name.
+    pub(super) problems: Vec<(String, NotAKey)>,
+}
+
+/// A Secret with a private half, by what is public of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Holder {
+    /// Its name.
+    pub(super) secret: String,
+    pub(super) resource_version: String,
+    pub(super) recipient: Recipient,
+    pub(super) sequence: i64,
+    /// RFC 3339 in UTC with seconds, so that texts are in the order of time.
+    pub(super) created_at: String,
+    pub(super) note: Note,
+    /// Whether the note is the controller's, as the API server has it written down.
+    pub(super) is_noted_by_us: bool,
+    /// Whether the controller made the Secret.
+    pub(super) is_made_by_us: bool,
+}
+
+impl From<KeySecretList> for Loaded {
+    fn from(list: KeySecretList) -> Self {
+        let mut loaded = Self::default();
+        let mut keys = Vec::new();
+        for secret in list.items {
+            let name = secret.metadata.name.clone().unwrap_or_default();
+            match secret.into_key() {
+                Ok((metadata, key)) => keys.push((Holder::new(metadata, &key), key.identity)),
+                Err(problem) => {
+                    if let NotAKey::LaterVersion(fingerprint) = problem {
+                        loaded.later.push(fingerprint);
+                    }
+                    loaded.problems.push((name, problem));
+                }
+            }
+        }
+        keys.sort_by_key(|(holder, _)| Reverse(holder.sequence));
+        (loaded.holders, loaded.identities) = keys.into_iter().unzip();
+        loaded
+    }
+}
+
+impl Holder {
+    fn new(metadata: ObjectMeta, key: &StoredKey) -> Self {
+        let ours = owned(metadata.managed_fields.as_deref().unwrap_or_default());
+        Self {
+            note: Note::of(&metadata),
+            is_noted_by_us: ours.annotations().any(|annotation| annotation == STATE_ANNOTATION),
+            is_made_by_us: ours.data().any(|item| item == IDENTITY),
+            secret: metadata.name.unwrap_or_default(),
+            resource_version: metadata.resource_version.unwrap_or_default(),
+            recipient: key.identity.recipient().clone(),
+            sequence: key.sequence,
+            created_at: rfc3339(key.created_at.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+    use seal_crds::resources::KeyState;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A Secret as the controller makes it.
+    fn secret(name: &str, sequence: i64) -> Value {
+        let key =
+            StoredKey { identity: Identity::generate(), sequence, created_at: Time(Timestamp::UNIX_EPOCH) };
+        serde_json::from_slice(&key.to_json(name, KeyState::Active)).unwrap()
+    }
+
+    fn load(secrets: &[Value]) -> Loaded {
+        serde_json::from_value::<KeySecretList>(json!({ "items": secrets })).unwrap().into()
+    }
+
+    /// managedFields of somebody who wrote the note and the private half.
+    fn written_by(manager: &str) -> Value {
+        let fields = json!({
+            "f:data": {"f:identity": {}},
+            "f:metadata": {"f:annotations": {".": {}, "f:sealing.dev/state": {}}},
+        });
+        json!([{"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields}])
+    }
+
+    #[test]
+    fn who_wrote_the_note_and_the_private_half_is_known() {
+        let noted = |text: &str, manager: &str| {
+            let mut secret = secret("k", 1);
+            secret["metadata"]["annotations"][STATE_ANNOTATION] = json!(text);
+            secret["metadata"]["managedFields"] = written_by(manager);
+            let holder = load(&[secret]).holders.remove(0);
+            (holder.note, holder.is_noted_by_us, holder.is_made_by_us)
+        };
+        assert_eq!(noted("Retiring", "seal-controller"), (Note::Says(KeyState::Retiring), true, true));
+        assert_eq!(noted("Revoked", "kubectl-create"), (Note::Says(KeyState::Revoked), false, false));
+        assert_eq!(noted("active", "seal-controller"), (Note::Unreadable, true, true));
+    }
+
+    #[test]
+    fn the_newest_is_first_and_what_is_no_key_keeps_none_from_being_loaded() {
+        let (mut broken, mut later) = (secret("broken", 3), secret("later", 4));
+        broken["data"]["identity"] = json!("!!");
+        later["data"]["format"] = json!("Mw==");
+        let loaded = load(&[secret("old", 1), broken, secret("new", 2), later]);
+        let holders: Vec<_> = loaded.holders.iter().map(|holder| holder.secret.as_str()).collect();
+        assert_eq!(holders, ["new", "old"]);
+        let fingerprints = loaded.holders.iter().map(|holder| holder.recipient.fingerprint());
+        assert!(fingerprints.eq(loaded.identities.iter().map(Identity::fingerprint)));
+        assert!(matches!(loaded.later[..], [Some(_)]), "by its recipient");
+        let problems: Vec<_> = loaded.problems.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(problems, ["broken", "later"]);
+    }
+}

@@ -1,0 +1,68 @@
+//! The seam between the keys and where they are kept.
+//!
+//! The Kubernetes API implements it ([`super::cluster`]), and memory in tests. A store says what there is and does what it
+//! is told; it decides nothing. Invariants: a Secret is created by a POST that can't overwrite one; a note and a status
+//! are written only onto the version that they were decided on.
+
+use std::future::Future;
+
+use seal_crds::keys::stored::StoredKey;
+use seal_crds::resources::{SealingKey, SealingKeyStatus};
+use zeroize::Zeroizing;
+
+use super::bitnami::TlsSecret;
+use super::lifecycle::Raise;
+use super::loaded::{Holder, Loaded};
+use super::published::Published;
+use crate::failure::Failure;
+use crate::store::{Notice, Reported};
+
+/// Where the private halves, the SealingKeys and the keys of sealed-secrets are.
+///
+/// # Errors
+///
+/// Every request fails with a transient failure.
+pub(crate) trait KeyStore: Send + Sync + 'static {
+    /// The private halves at hand.
+    fn load(&self) -> impl Future<Output = Result<Loaded, Failure>> + Send;
+
+    /// The SealingKeys that are looked at while these Secrets hold the private halves.
+    fn published(&self, holders: &[Holder]) -> impl Future<Output = Result<Published, Failure>> + Send;
+
+    /// Creates the Secret of this name for a new key, with the state Active noted on it.
+    fn create(&self, name: &str, key: &StoredKey) -> impl Future<Output = Result<Tried, Failure>> + Send;
+
+    /// Notes a state beside a private half, where whatever becomes of the SealingKey can't lower it.
+    fn note(&self, raise: &Raise) -> impl Future<Output = Result<Tried, Failure>> + Send;
+
+    /// Creates a SealingKey and gives it as it was created; `None` if its name is taken.
+    fn publish(&self, key: &SealingKey) -> impl Future<Output = Result<Option<SealingKey>, Failure>> + Send;
+
+    /// Writes the whole status of a SealingKey.
+    fn say(
+        &self,
+        key: &SealingKey,
+        status: &SealingKeyStatus,
+    ) -> impl Future<Output = Result<Reported, Failure>> + Send;
+
+    /// Tells people of a SealingKey. May be lost.
+    fn announce(&self, key: &SealingKey, notice: &Notice) -> impl Future<Output = ()> + Send;
+
+    /// The Secrets that sealed-secrets would take for its keys, by their label and by their name.
+    fn load_bitnami(&self) -> impl Future<Output = Result<Vec<TlsSecret>, Failure>> + Send;
+
+    /// Creates a Secret for a key of sealed-secrets' kind, from its JSON.
+    fn create_bitnami(
+        &self,
+        secret: Zeroizing<Vec<u8>>,
+    ) -> impl Future<Output = Result<Tried, Failure>> + Send;
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tried {
+    /// It is done.
+    Done,
+    /// Somebody was quicker: the name is taken, or the object has changed or is gone. What is there is decided on afresh.
+    Overtaken,
+}

@@ -1,0 +1,465 @@
+//! The keys of a controller over a store in memory: what is done, in which order, and what comes of requests that fail or
+//! come too late.
+//!
+//! Not what is decided, which has its own stories ([`super::lifecycle`]). The memory keeps Secrets as JSON and takes each
+//! write as the API server would: only under the version that it was decided on. Invariant: every look that got through
+//! is followed by one that writes nothing.
+
+use std::sync::Mutex;
+
+use k8s_openapi::jiff::Timestamp as StoredTimestamp;
+use seal_crds::keys::stored::KeySecretList;
+use seal_crds::plaintext::WipedString;
+use seal_crds::resources::{
+    KeyState, PublishedState, STATE_ANNOTATION, SealingKey, SealingKeySpec, SealingKeyStatus, find_condition,
+};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::bitnami::TlsSecret;
+use super::loaded::Holder;
+use super::*;
+use crate::metrics::Metrics;
+use crate::store::Notice;
+
+const FIRST: &str = "sealing-key-first";
+
+/// What somebody else does in the middle of a look.
+type Interruption = Box<dyn FnOnce(&mut World) + Send>;
+
+/// The namespace of the keys.
+#[derive(Default)]
+struct World {
+    secrets: Vec<Value>,
+    sealing_keys: Vec<SealingKey>,
+    bitnami: Vec<Value>,
+    version: u64,
+    /// Writes that were tried, and Events.
+    did: Vec<String>,
+    /// Requests that fail.
+    fails: Vec<&'static str>,
+    /// A SealingKey that changes before each of its statuses is written.
+    unrest: Option<&'static str>,
+    /// Comes before the first request that begins with this.
+    interruptions: Vec<(&'static str, Interruption)>,
+}
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<World>>);
+
+impl Memory {
+    /// Begins a request.
+    fn begin(&self, request: &str) -> Result<std::sync::MutexGuard<'_, World>, Failure> {
+        let mut world = self.0.lock().unwrap();
+        while let Some(at) = world.interruptions.iter().position(|(before, _)| request.starts_with(before)) {
+            let (_, interrupt) = world.interruptions.remove(at);
+            interrupt(&mut world);
+        }
+        if !request.starts_with("load") && !request.starts_with("list") {
+            world.did.push(request.to_owned());
+        }
+        match world.fails.iter().any(|fails| request.starts_with(fails)) {
+            true => Err(Failure::new(Reason::ApiUnavailable, format!("{request} failed"))),
+            false => Ok(world),
+        }
+    }
+
+    fn world(&self) -> std::sync::MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    /// What was done since it was asked last.
+    fn did(&self) -> Vec<String> {
+        std::mem::take(&mut self.world().did)
+    }
+
+    fn before(&self, request: &'static str, interrupt: impl FnOnce(&mut World) + Send + 'static) {
+        self.world().interruptions.push((request, Box::new(interrupt)));
+    }
+}
+
+impl World {
+    fn next_version(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+
+    /// A Secret with a private half, written by this manager.
+    fn add(&mut self, name: &str, sequence: i64, state: KeyState, manager: &str) -> Fingerprint {
+        let identity = Identity::generate();
+        let fingerprint = identity.fingerprint();
+        let key = StoredKey { identity, sequence, created_at: Time(StoredTimestamp::UNIX_EPOCH) };
+        let secret = serde_json::from_slice(&key.to_json(name, state)).unwrap();
+        self.keep(secret, manager);
+        fingerprint
+    }
+
+    fn keep(&mut self, mut secret: Value, manager: &str) {
+        let fields = json!({
+            "f:data": {"f:identity": {}}, "f:metadata": {"f:annotations": {"f:sealing.dev/state": {}}},
+        });
+        secret["metadata"]["resourceVersion"] = self.next_version().into();
+        secret["metadata"]["managedFields"] = json!([{"manager": manager, "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields}]);
+        self.secrets.push(secret);
+    }
+
+    fn secret(&mut self, name: &str) -> Option<&mut Value> {
+        self.secrets.iter_mut().find(|secret| secret["metadata"]["name"] == name)
+    }
+
+    fn note(&mut self, name: &str) -> Value {
+        self.secret(name).unwrap()["metadata"]["annotations"][STATE_ANNOTATION].clone()
+    }
+
+    fn sealing_key(&mut self, name: &str) -> &mut SealingKey {
+        self.sealing_keys.iter_mut().find(|key| key.metadata.name.as_deref() == Some(name)).unwrap()
+    }
+
+    fn publish(&mut self, mut key: SealingKey) -> SealingKey {
+        key.metadata.resource_version = Some(self.next_version());
+        self.sealing_keys.push(key.clone());
+        key
+    }
+
+    /// A SealingKey of somebody who may write them.
+    fn plant(&mut self, name: &str) {
+        let recipient = Identity::generate().recipient().to_string();
+        let created_at = "2026-01-01T00:00:00Z".to_owned();
+        let spec = SealingKeySpec { recipient, sequence: 9, created_at, state: KeyState::Active };
+        self.publish(SealingKey::new(name, spec));
+    }
+
+    fn ask(&mut self, name: &str, state: KeyState) {
+        let version = Some(self.next_version());
+        let key = self.sealing_key(name);
+        (key.spec.state, key.metadata.resource_version) = (state, version);
+    }
+
+    fn state(&self, name: &str) -> Option<PublishedState> {
+        let key = self.sealing_keys.iter().find(|key| key.metadata.name.as_deref() == Some(name))?;
+        key.status.as_ref()?.state
+    }
+
+    /// The names of the keys that somebody would seal to.
+    fn primaries(&self) -> Vec<&str> {
+        let primaries = self.sealing_keys.iter().filter(|key| key.is_primary());
+        primaries.map(|key| key.metadata.name.as_deref().unwrap()).collect()
+    }
+}
+
+impl KeyStore for Memory {
+    async fn load(&self) -> Result<Loaded, Failure> {
+        let list = json!({ "items": self.begin("load")?.secrets });
+        Ok(serde_json::from_value::<KeySecretList>(list).unwrap().into())
+    }
+
+    async fn published(&self, holders: &[Holder]) -> Result<Published, Failure> {
+        let mut published = Published::new(holders);
+        self.begin("list")?.sealing_keys.iter().for_each(|key| published.add(key.clone()));
+        Ok(published)
+    }
+
+    async fn create(&self, name: &str, key: &StoredKey) -> Result<Tried, Failure> {
+        let mut world = self.begin(&format!("create {name}"))?;
+        if world.secret(name).is_some() {
+            return Ok(Tried::Overtaken);
+        }
+        let secret = serde_json::from_slice(&key.to_json(name, KeyState::Active)).unwrap();
+        world.keep(secret, "seal-controller");
+        Ok(Tried::Done)
+    }
+
+    async fn note(&self, raise: &Raise) -> Result<Tried, Failure> {
+        let mut world = self.begin(&format!("note {} {:?}", raise.secret, raise.floor))?;
+        let version = world.next_version();
+        let Some(secret) = world.secret(&raise.secret) else { return Ok(Tried::Overtaken) };
+        if secret["metadata"]["resourceVersion"] != raise.resource_version {
+            return Ok(Tried::Overtaken);
+        }
+        secret["metadata"]["annotations"][STATE_ANNOTATION] = json!(raise.floor);
+        secret["metadata"]["resourceVersion"] = version.into();
+        let fields = json!({"f:metadata": {"f:annotations": {"f:sealing.dev/state": {}}}});
+        let ours = json!({"manager": "seal-controller", "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": fields});
+        secret["metadata"]["managedFields"].as_array_mut().unwrap().push(ours);
+        Ok(Tried::Done)
+    }
+
+    async fn publish(&self, key: &SealingKey) -> Result<Option<SealingKey>, Failure> {
+        let name = key.metadata.name.clone();
+        let mut world = self.begin(&format!("publish {}", name.as_deref().unwrap()))?;
+        if world.sealing_keys.iter().any(|found| found.metadata.name == name) {
+            return Ok(None);
+        }
+        Ok(Some(world.publish(key.clone())))
+    }
+
+    async fn say(&self, key: &SealingKey, status: &SealingKeyStatus) -> Result<Reported, Failure> {
+        let name = key.metadata.name.as_deref().unwrap();
+        let primary = find_condition(&status.conditions, "Primary").unwrap();
+        let mut world = self.begin(&format!("say {name} {}", primary.reason))?;
+        let version = Some(world.next_version());
+        let is_unrest = world.unrest == Some(name);
+        let found = world.sealing_key(name);
+        if is_unrest || found.metadata.resource_version != key.metadata.resource_version {
+            return Ok(Reported::Stale);
+        }
+        (found.status, found.metadata.resource_version) = (Some(status.clone()), version);
+        Ok(Reported::UpToDate)
+    }
+
+    async fn announce(&self, key: &SealingKey, notice: &Notice) {
+        let name = key.metadata.name.as_deref().unwrap();
+        self.world().did.push(format!("announce {name} {}", notice.reason));
+    }
+
+    async fn load_bitnami(&self) -> Result<Vec<TlsSecret>, Failure> {
+        let world = self.begin("load_bitnami")?;
+        Ok(serde_json::from_value(json!(world.bitnami)).unwrap())
+    }
+
+    async fn create_bitnami(&self, secret: Zeroizing<Vec<u8>>) -> Result<Tried, Failure> {
+        let mut world = self.begin("create_bitnami")?;
+        if !world.bitnami.is_empty() {
+            return Ok(Tried::Overtaken);
+        }
+        world.bitnami.push(serde_json::from_slice(&secret).unwrap());
+        Ok(Tried::Done)
+    }
+}
+
+/// A controller over this memory.
+fn keys(store: &Memory) -> Keys<Memory> {
+    let bitnami = BitnamiKeys {
+        make_first: false,
+        certificate: tokio::sync::watch::Sender::new(None),
+        metrics: Metrics::default(),
+        said: Said::default(),
+    };
+    Keys {
+        store: store.clone(),
+        settings: Settings::default(),
+        bitnami,
+        keyring: tokio::sync::watch::Sender::new(Arc::default()),
+        health: Health::default(),
+        said: Said::default(),
+    }
+}
+
+/// A controller with its first key.
+async fn started() -> (Memory, Keys<Memory>) {
+    let store = Memory::default();
+    let keys = keys(&store);
+    assert_eq!(keys.sync().await, Ok(()));
+    store.did();
+    (store, keys)
+}
+
+/// Looks until all is done, and then once more, which does nothing.
+async fn settle(keys: &Keys<Memory>) -> Vec<String> {
+    assert_eq!(keys.sync().await, Ok(()));
+    let did = keys.store.did();
+    assert_eq!(keys.sync().await, Ok(()));
+    assert_eq!(keys.store.did(), [""; 0], "a second look does nothing");
+    did
+}
+
+#[tokio::test]
+async fn the_first_key_is_made_published_said_and_at_hand() {
+    let store = Memory::default();
+    let keys = keys(&store);
+    let did = settle(&keys).await;
+    assert_eq!(
+        did,
+        ["create sealing-key-first", "publish sealing-key-first", "say sealing-key-first NewestActive"]
+    );
+    assert_eq!(store.world().primaries(), [FIRST]);
+    assert_eq!(store.world().note(FIRST), "Active");
+    assert_eq!(keys.keyring.borrow().len(), 1);
+    assert_eq!(keys.health.readiness().1, "starting\n", "the keys are said, and the caches aren't complete");
+}
+
+#[tokio::test]
+async fn two_controllers_started_together_have_one_key() {
+    let store = Memory::default();
+    let (one, other) = (keys(&store), keys(&store));
+    // Both have seen that there is no key, and the other one is quicker.
+    store.before("create", |world| {
+        world.add(FIRST, 1, KeyState::Active, "seal-controller");
+    });
+    assert_eq!(one.sync().await, Ok(()));
+    assert_eq!(other.sync().await, Ok(()));
+    assert_eq!(store.world().secrets.len(), 1);
+    assert_eq!(store.world().primaries(), [FIRST]);
+    assert!(one.keyring.borrow().fingerprints().eq(other.keyring.borrow().fingerprints()));
+}
+
+#[tokio::test]
+async fn what_was_loaded_opens_also_where_nothing_can_be_written() {
+    let store = Memory::default();
+    let fingerprint = store.world().add("restored", 1, KeyState::Active, "kubectl-create");
+    store.world().fails = vec!["create", "note", "publish", "say"];
+    let keys = keys(&store);
+    assert_eq!(keys.sync().await.unwrap_err().reason, Reason::ApiUnavailable);
+    assert!(keys.keyring.borrow().fingerprints().eq([fingerprint]));
+}
+
+#[tokio::test]
+async fn the_keyring_has_the_primary_first_and_loses_a_key_whose_secret_is_gone() {
+    let (store, keys) = started().await;
+    let newer = store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
+    settle(&keys).await;
+    assert_eq!(keys.keyring.borrow().fingerprints().next(), Some(newer));
+    assert_eq!(store.world().note(FIRST), "Retiring");
+    store.world().secrets.remove(0);
+    settle(&keys).await;
+    assert!(keys.keyring.borrow().fingerprints().eq([newer]));
+    assert_eq!(store.world().state(FIRST), Some(PublishedState::Lost));
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
+}
+
+#[tokio::test]
+async fn a_sealing_key_whose_status_cannot_be_written_keeps_nothing_from_being_said_of_others() {
+    let store = Memory::default();
+    ["a-full-one", "b-planted"].iter().for_each(|name| store.world().plant(name));
+    store.world().fails = vec!["say a-full-one"];
+    let keys = keys(&store);
+    let failure = keys.sync().await.unwrap_err();
+    assert!(failure.message.starts_with("say a-full-one"), "{failure}");
+    assert_eq!(store.world().primaries(), [FIRST]);
+    assert_eq!(store.world().state("b-planted"), Some(PublishedState::Planted));
+    // That the primary isn't one any more is said, too.
+    store.world().ask(FIRST, KeyState::Revoked);
+    keys.sync().await.unwrap_err();
+    assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
+    assert!(keys.health.readiness().1.contains("it is revoked"));
+    assert_eq!(store.world().note(FIRST), "Revoked");
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_published_keeps_nothing_from_being_said_of_others() {
+    let (store, keys) = started().await;
+    store.world().add("restored", 7, KeyState::Active, "kubectl-create");
+    store.world().fails = vec!["publish"];
+    store.world().ask(FIRST, KeyState::Revoked);
+    let failure = keys.sync().await.unwrap_err();
+    assert!(failure.message.starts_with("publish restored"), "{failure}");
+    assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
+    assert_eq!(keys.keyring.borrow().len(), 2);
+    store.world().fails.clear();
+    store.did();
+    let did = settle(&keys).await;
+    assert_eq!(did, ["publish restored", "announce restored KeyAdded", "say restored NotNewestActive"]);
+}
+
+#[tokio::test]
+async fn a_state_that_was_decided_on_an_older_secret_is_not_noted_and_what_follows_is_decided_afresh() {
+    let (store, keys) = started().await;
+    store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
+    store.world().add("sealing-key-3", 3, KeyState::Active, "seal-controller");
+    // Somebody revokes the older one beside its private half, a moment before it is noted as Retiring.
+    store.before("note sealing-key-first", |world| {
+        let version = world.next_version();
+        let secret = world.secret(FIRST).unwrap();
+        secret["metadata"]["annotations"][STATE_ANNOTATION] = json!("Revoked");
+        secret["metadata"]["resourceVersion"] = version.into();
+    });
+    let did = settle(&keys).await;
+    let tried = ["note sealing-key-first Retiring", "note sealing-key-2 Retiring"];
+    assert_eq!(did[..2], tried, "{did:?}");
+    assert_eq!(store.world().note(FIRST), "Revoked");
+    assert_eq!(store.world().primaries(), ["sealing-key-3"]);
+}
+
+#[tokio::test]
+async fn no_key_is_called_the_primary_while_another_may_still_be_said_to_be() {
+    let (store, keys) = started().await;
+    store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
+    // The first, which is said to be the primary, changes again and again.
+    store.world().unrest = Some(FIRST);
+    assert_eq!(keys.sync().await.unwrap_err().reason, Reason::Conflict);
+    let did = store.did();
+    assert!(!did.iter().any(|did| did.starts_with("say sealing-key-2")), "{did:?}");
+    assert_eq!(store.world().primaries(), [FIRST]);
+    store.world().unrest = None;
+    settle(&keys).await;
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
+}
+
+#[tokio::test]
+async fn one_look_writes_only_so_many_statuses_of_what_others_planted() {
+    let (store, keys) = started().await;
+    (0..MAX_PLANTED_WRITES + 7).for_each(|i| store.world().plant(&format!("planted-{i}")));
+    assert_eq!(keys.sync().await, Ok(()));
+    assert_eq!(store.did().len(), MAX_PLANTED_WRITES);
+    assert_eq!(settle(&keys).await.len(), 7, "the rest at the next look");
+}
+
+#[tokio::test]
+async fn what_has_the_first_keys_name_and_is_no_key_is_said_with_what_is_wrong() {
+    let store = Memory::default();
+    store.world().add(FIRST, 1, KeyState::Active, "kubectl-create");
+    store.world().secret(FIRST).unwrap()["data"]["identity"] = json!("bm90IGEga2V5");
+    let keys = keys(&store);
+    let failure = keys.sync().await.unwrap_err();
+    assert_eq!(failure.reason, Reason::KeyUnreadable);
+    assert!(failure.message.contains("data.identity isn't an identity"), "{failure}");
+    assert_eq!(store.did(), ["create sealing-key-first"], "once, and nothing is written over it");
+}
+
+#[tokio::test]
+async fn a_key_that_is_made_while_a_look_reads_is_not_taken_for_a_lost_one() {
+    let (store, keys) = started().await;
+    // After the Secrets were read, another controller makes a key, publishes it and says so.
+    store.before("list", |world| {
+        world.add("sealing-key-2", 2, KeyState::Active, "seal-controller");
+        let list = json!({ "items": world.secrets });
+        let loaded = Loaded::from(serde_json::from_value::<KeySecretList>(list).unwrap());
+        let holder = loaded.holders.iter().find(|holder| holder.secret == "sealing-key-2").unwrap();
+        let spec = SealingKeySpec {
+            recipient: holder.recipient.to_string(),
+            sequence: 2,
+            created_at: holder.created_at.clone(),
+            state: KeyState::Active,
+        };
+        let mut key = SealingKey::new("sealing-key-2", spec);
+        let fingerprint = Some(key.fingerprint().to_string());
+        let floor = Some(KeyState::Active);
+        key.status = Some(SealingKeyStatus { fingerprint, floor, ..SealingKeyStatus::default() });
+        world.publish(key);
+    });
+    let did = settle(&keys).await;
+    assert!(did.iter().all(|did| !did.contains("NotNewestActive") || did.contains(FIRST)), "{did:?}");
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
+}
+
+#[tokio::test]
+async fn identities_do_not_wait_for_the_keys_of_sealed_secrets() {
+    let store = Memory::default();
+    store.world().fails = vec!["load_bitnami"];
+    let keys = keys(&store);
+    let failure = keys.sync().await.unwrap_err();
+    assert!(failure.message.starts_with("load_bitnami"), "{failure}");
+    assert_eq!((keys.keyring.borrow().len(), keys.keyring.borrow().rsa_keys().len()), (1, 0));
+    assert_eq!(store.world().primaries(), [FIRST]);
+
+    let (pem, certificate) =
+        (include_str!("bitnami/testdata/newer.pem"), include_str!("bitnami/testdata/newer.crt"));
+    let data = json!({"tls.key": encode(pem), "tls.crt": encode(certificate)});
+    let labels = json!({"sealedsecrets.bitnami.com/sealed-secrets-key": "active"});
+    store.world().bitnami.push(json!({"metadata": {"name": "x", "labels": labels}, "data": data}));
+    store.world().fails.clear();
+    settle(&keys).await;
+    assert_eq!((keys.keyring.borrow().len(), keys.keyring.borrow().rsa_keys().len()), (1, 1));
+    // Once they are at hand, a failure takes them from nobody.
+    store.world().fails = vec!["load_bitnami"];
+    keys.sync().await.unwrap_err();
+    assert_eq!(keys.keyring.borrow().rsa_keys().len(), 1);
+}
+
+/// In base64.
+fn encode(text: &str) -> String {
+    use base64::Engine as _;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+    assert_eq!(*WipedString::from(encoded.clone()).decoded(), text);
+    encoded
+}

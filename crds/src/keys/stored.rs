@@ -1,0 +1,299 @@
+//! The Secret that holds the private half of a sealing key, as JSON text: how it is written, and how it is read back.
+//!
+//! Its type is `sealing.dev/sealing-key`, it has the label of that name, it is immutable, and no object owns it. Format 1
+//! has these values in `data`:
+//!
+//! | value | is |
+//! | --- | --- |
+//! | `identity` | the private half, `AGE-SECRET-KEY-PQ-1…` |
+//! | `recipient` | the public half, `age1pq1…` |
+//! | `sequence` | the order of the keys: a whole number from 1 to 2³¹ − 1, higher is newer |
+//! | `createdAt` | when the key was made, RFC 3339 |
+//! | `format` | absent; a later format says which one it is |
+//!
+//! The annotation `sealing.dev/state` notes the key's state ([`Note`]).
+//!
+//! Not here: who wrote which part of the Secret (the controller tells that from managedFields), and what the state means.
+//!
+//! Invariants: what holds a private half wipes it on drop and has no `Debug`, `Display`, `Serialize` or `Clone`, unlike
+//! the API's own Secret type; no error repeats a value. What a Secret lacks, or has in another form, refuses that Secret
+//! and not the list that it is in; so a parser's error, which may quote the text, says nothing that anybody needs.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{Fingerprint, Identity, Recipient};
+use crate::plaintext::WipedString;
+use crate::resources::{DIGEST_ANNOTATION, KeyState, SEALING_KEY_LABEL, SEALING_KEY_TYPE, STATE_ANNOTATION};
+
+/// The highest sequence that a key can have.
+pub const MAX_SEQUENCE: i64 = (1 << 31) - 1;
+
+/// The item that holds the private half.
+pub const IDENTITY: &str = "identity";
+
+/// What the Secret of a sealing key holds.
+pub struct StoredKey {
+    /// Both halves.
+    pub identity: Identity,
+    /// The order of the keys, from 1 to [`MAX_SEQUENCE`]: higher is newer.
+    pub sequence: i64,
+    /// When the key was made.
+    pub created_at: Time,
+}
+
+/// Secrets with the label of a sealing key, as the API server lists them.
+#[derive(Deserialize)]
+pub struct KeySecretList {
+    /// In the order of the list.
+    pub items: Vec<KeySecret>,
+}
+
+/// A Secret with the label of a sealing key, which may or may not be one ([`KeySecret::into_key`]).
+#[derive(Deserialize)]
+pub struct KeySecret {
+    /// As the API server has it.
+    pub metadata: ObjectMeta,
+    #[serde(default, rename = "type")]
+    type_: String,
+    #[serde(default)]
+    immutable: bool,
+    #[serde(default)]
+    data: KeyData,
+}
+
+/// Values in base64. Absent ones are empty, and refused where they are parsed.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct KeyData {
+    identity: WipedString,
+    recipient: WipedString,
+    sequence: WipedString,
+    created_at: WipedString,
+    format: WipedString,
+}
+
+/// What the annotation `sealing.dev/state` of a key's Secret says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// There is no such annotation.
+    Absent,
+    /// It says a state.
+    Says(KeyState),
+    /// It says something else.
+    Unreadable,
+}
+
+/// Why a Secret with the label of a sealing key gives none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAKey {
+    /// Another object owns the Secret. Otherwise whoever may create a SealedSecret beside the keys could plant a key.
+    #[error("a SealedSecret made it, or another object owns it, and a sealing key has no owner")]
+    Owned,
+    /// The Secret has another type.
+    #[error("its type isn't {SEALING_KEY_TYPE}")]
+    Type,
+    /// The Secret can be changed.
+    #[error("it doesn't say immutable: true, which a sealing key does")]
+    Mutable,
+    /// A later version made it. The fingerprint is that of its recipient, if it has one.
+    #[error("data.format is of a later version; update the controller")]
+    LaterVersion(Option<Fingerprint>),
+    /// The private half can't be used.
+    #[error("data.identity isn't an identity (AGE-SECRET-KEY-PQ-1…)")]
+    Identity,
+    /// The sequence is out of bounds, or no number.
+    #[error("data.sequence isn't a whole number from 1 to {MAX_SEQUENCE}")]
+    Sequence,
+    /// The date is none.
+    #[error("data.createdAt isn't a time as in RFC 3339")]
+    CreatedAt,
+}
+
+impl KeySecret {
+    /// The key, and the metadata of its Secret.
+    ///
+    /// # Errors
+    ///
+    /// The first reason why it isn't a sealing key.
+    pub fn into_key(self) -> Result<(ObjectMeta, StoredKey), NotAKey> {
+        let Self { metadata, type_, immutable, data } = self;
+        if is_owned(&metadata) {
+            return Err(NotAKey::Owned);
+        }
+        if type_ != SEALING_KEY_TYPE {
+            return Err(NotAKey::Type);
+        }
+        if !immutable {
+            return Err(NotAKey::Mutable);
+        }
+        if !data.format.decoded().is_empty() {
+            let recipient = data.recipient.decoded().parse::<Recipient>();
+            return Err(NotAKey::LaterVersion(recipient.ok().map(|recipient| recipient.fingerprint())));
+        }
+        let identity = Identity::parse(&data.identity.decoded()).map_err(|_| NotAKey::Identity)?;
+        let created_at = Value::from(data.created_at.decoded().as_str());
+        let created_at = serde_json::from_value(created_at).map_err(|_| NotAKey::CreatedAt)?;
+        let sequence = data.sequence.decoded().parse().ok();
+        let sequence = sequence.filter(|sequence| (1..=MAX_SEQUENCE).contains(sequence));
+        Ok((metadata, StoredKey { identity, sequence: sequence.ok_or(NotAKey::Sequence)?, created_at }))
+    }
+}
+
+/// Whether the Secret belongs to another object. Not every Secret that a SealedSecret makes has an owner
+/// (`skip-set-owner-references`), but all that the controller writes have its annotation.
+fn is_owned(metadata: &ObjectMeta) -> bool {
+    let has_digest = metadata.annotations.as_ref().is_some_and(|all| all.contains_key(DIGEST_ANNOTATION));
+    has_digest || metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty())
+}
+
+impl Note {
+    /// What is noted on the Secret with this metadata.
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        let Some(text) = metadata.annotations.as_ref().and_then(|all| all.get(STATE_ANNOTATION)) else {
+            return Self::Absent;
+        };
+        match serde_json::from_value(text.as_str().into()) {
+            Ok(state) => Self::Says(state),
+            Err(_) => Self::Unreadable,
+        }
+    }
+}
+
+impl StoredKey {
+    /// The Secret of this name as JSON, with this state noted on it.
+    pub fn to_json(&self, name: &str, state: KeyState) -> Zeroizing<Vec<u8>> {
+        let metadata = json!({
+            "name": name,
+            "labels": { SEALING_KEY_LABEL: "" },
+            "annotations": { STATE_ANNOTATION: state },
+        });
+        let created_at = serde_json::to_value(&self.created_at).expect("a time is plain data");
+        let public = format!(
+            r#"{{"apiVersion":"v1","kind":"Secret","type":"{SEALING_KEY_TYPE}","immutable":true,"metadata":{metadata},"data":{{"recipient":"{}","sequence":"{}","createdAt":"{}","{IDENTITY}":""#,
+            BASE64.encode(self.identity.recipient().as_str()),
+            BASE64.encode(self.sequence.to_string()),
+            BASE64.encode(created_at.as_str().unwrap_or_default()),
+        );
+        with_private_half(&public, &self.identity.to_secret_string())
+    }
+}
+
+/// A Secret's JSON whose last value is a private half, of either maker: `public` ends with the quote that opens it.
+///
+/// Written by hand, so that no JSON value holds a copy of the private half; and with room for it from the start, so
+/// that growing leaves none behind.
+pub fn with_private_half(public: &str, private: &str) -> Zeroizing<Vec<u8>> {
+    let encoded = Zeroizing::new(BASE64.encode(private));
+    let mut body = Zeroizing::new(Vec::with_capacity(public.len() + encoded.len() + 3));
+    body.extend_from_slice(public.as_bytes());
+    body.extend_from_slice(encoded.as_bytes());
+    body.extend_from_slice(br#""}}"#);
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> StoredKey {
+        let created_at = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        StoredKey { identity: Identity::generate(), sequence: 7, created_at }
+    }
+
+    /// A Secret as the controller makes it, changed.
+    fn read(change: impl FnOnce(&mut Value)) -> Result<(ObjectMeta, StoredKey), NotAKey> {
+        let mut secret: Value =
+            serde_json::from_slice(&key().to_json("sealing-key-first", KeyState::Active)).unwrap();
+        change(&mut secret);
+        serde_json::from_value::<KeySecret>(secret).unwrap().into_key()
+    }
+
+    #[test]
+    fn what_is_stored_is_read_back() {
+        let stored = key();
+        let secret: KeySecret =
+            serde_json::from_slice(&stored.to_json("sealing-key-first", KeyState::Active)).unwrap();
+        assert!(secret.metadata.labels.as_ref().unwrap().contains_key(SEALING_KEY_LABEL));
+        let (metadata, read) = secret.into_key().unwrap_or_else(|not| panic!("{not}"));
+        assert_eq!(read.identity.fingerprint(), stored.identity.fingerprint());
+        assert_eq!((read.sequence, json!(read.created_at)), (7, json!("2026-01-01T00:00:00Z")));
+        assert_eq!(Note::of(&metadata), Note::Says(KeyState::Active));
+        assert_eq!(metadata.name.as_deref(), Some("sealing-key-first"));
+        // What else is said of the key is public, and its own.
+        let recipient = serde_json::from_slice::<Value>(&stored.to_json("k", KeyState::Active)).unwrap();
+        let recipient = BASE64.decode(recipient["data"]["recipient"].as_str().unwrap()).unwrap();
+        assert_eq!(recipient, stored.identity.recipient().as_str().as_bytes());
+    }
+
+    #[test]
+    fn what_is_no_key_says_which_field_and_what_is_expected() {
+        type Change = fn(&mut Value);
+        let owner = |api_version| json!([{"apiVersion": api_version, "kind": "SealedSecret", "name": "x", "uid": "1"}]);
+        let cases: [(NotAKey, Change); 12] = [
+            (NotAKey::Type, |secret| secret["type"] = json!("Opaque")),
+            (NotAKey::Mutable, |secret| secret["immutable"] = json!(false)),
+            (NotAKey::Mutable, |secret| drop(secret.as_object_mut().unwrap().remove("immutable"))),
+            (NotAKey::Owned, |secret| secret["metadata"]["annotations"][DIGEST_ANNOTATION] = json!("")),
+            (NotAKey::Identity, |secret| secret["data"]["identity"] = json!("!!")),
+            (NotAKey::Identity, |secret| secret["data"]["identity"] = json!("bm90IGEga2V5")),
+            (NotAKey::Identity, |secret| secret["data"] = json!({})),
+            (NotAKey::Sequence, |secret| secret["data"]["sequence"] = json!(BASE64.encode("0"))),
+            (NotAKey::Sequence, |secret| secret["data"]["sequence"] = json!(BASE64.encode("2147483648"))),
+            (NotAKey::CreatedAt, |secret| secret["data"]["createdAt"] = json!(BASE64.encode("yesterday"))),
+            (NotAKey::LaterVersion(None), |secret| {
+                secret["data"]["format"] = json!(BASE64.encode("3"));
+                secret["data"]["recipient"] = json!("");
+            }),
+            (NotAKey::Identity, |secret| {
+                secret["data"]["identity"] = json!(BASE64.encode("AGE-SECRET-KEY-PQ-1HUNTER2"));
+            }),
+        ];
+        for (expected, change) in cases {
+            let refused = read(change).err();
+            assert_eq!(refused, Some(expected));
+            assert!(!refused.unwrap().to_string().contains("HUNTER2"));
+        }
+        for api_version in ["sealing.dev/v1alpha1", "bitnami.com/v1alpha1", "v1"] {
+            let refused = read(|secret| secret["metadata"]["ownerReferences"] = owner(api_version)).err();
+            assert_eq!(refused, Some(NotAKey::Owned), "{api_version}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_a_later_version_is_known_by_its_recipient() {
+        let recipient = Identity::generate().recipient().clone();
+        let refused = read(|secret| {
+            secret["data"]["format"] = json!(BASE64.encode("3"));
+            secret["data"]["recipient"] = json!(BASE64.encode(recipient.as_str()));
+        });
+        assert_eq!(refused.err(), Some(NotAKey::LaterVersion(Some(recipient.fingerprint()))));
+    }
+
+    #[test]
+    fn a_date_with_an_offset_is_the_time_that_it_means() {
+        let date = json!(BASE64.encode("2026-01-01T01:30:00.5+01:30"));
+        let (_, read) =
+            read(|secret| secret["data"]["createdAt"] = date).unwrap_or_else(|not| panic!("{not}"));
+        assert_eq!(json!(read.created_at), json!("2026-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn a_note_says_a_state_or_cannot_be_read() {
+        let noted = |annotations: Value| {
+            let read = read(|secret| secret["metadata"]["annotations"] = annotations);
+            Note::of(&read.unwrap_or_else(|not| panic!("{not}")).0)
+        };
+        for state in [KeyState::Active, KeyState::Retiring, KeyState::Revoked] {
+            assert_eq!(noted(json!({ STATE_ANNOTATION: state })), Note::Says(state));
+        }
+        for text in ["", "active", "Destroyed", " Active"] {
+            assert_eq!(noted(json!({ STATE_ANNOTATION: text })), Note::Unreadable, "{text:?}");
+        }
+        assert_eq!(noted(json!({})), Note::Absent);
+    }
+}
