@@ -402,3 +402,33 @@ fn what_documents_claim_names_a_test_that_is_there() {
     }
     assert!(!is_a_test("no_such_test", &sources) && !is_a_test("cluster/no_such_file", &sources));
 }
+
+#[test]
+fn files_that_documents_name_are_there() {
+    let mut named = 0;
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        let text = read(document);
+        let spans = text.split('`').skip(1).step_by(2);
+        let is_file = |span: &&str| {
+            let is_path = span.contains('/') && !span.contains([' ', '*', '…', ':']);
+            is_path && [".rs", ".md", ".txt", ".yaml", "/"].iter().any(|end| span.ends_with(end))
+        };
+        for span in spans.filter(is_file) {
+            // The code map names rooms within the crate of its section.
+            let rooms = [
+                "",
+                "crds/src",
+                "crds/go/src",
+                "crds/documents/src",
+                "cli/src",
+                "controller/src",
+                "controller",
+                "tests",
+            ];
+            let is_there = rooms.iter().any(|room| root().join(room).join(span).exists());
+            assert!(is_there, "{document}: there is no {span}");
+            named += 1;
+        }
+    }
+    assert!(named > 30, "only {named} files are named");
+}
