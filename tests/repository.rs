@@ -145,18 +145,45 @@ fn the_two_programs_do_not_depend_on_each_other() {
     assert!(!dependencies("seal-controller").contains("seal"));
 }
 
+/// The files of a room of the controller, with their text.
+fn room(name: &str) -> Vec<(PathBuf, String)> {
+    let mut sources = vec![root().join(format!("controller/src/{name}.rs"))];
+    files(&root().join(format!("controller/src/{name}")), ".rs", &mut sources);
+    assert!(sources.len() > 3, "{name} is elsewhere");
+    sources.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
 #[test]
 fn the_host_and_the_http_endpoints_do_not_know_each_other() {
-    for (dir, other) in [("host", "compat_http"), ("compat_http", "host")] {
-        let mut sources = vec![root().join(format!("controller/src/{dir}.rs"))];
-        files(&root().join(format!("controller/src/{dir}")), ".rs", &mut sources);
-        assert!(sources.len() > 3, "{dir} is elsewhere");
-        for path in sources.iter().filter(|path| path.exists()) {
-            let text = fs::read_to_string(path).unwrap();
+    for (name, other) in [("host", "compat_http"), ("compat_http", "host")] {
+        for (path, text) in room(name) {
             let knows = text.contains(&format!("crate::{other}")) || text.contains(&format!("{other}::"));
             assert!(!knows, "{} knows {other}", path.display());
         }
     }
+}
+
+#[test]
+fn the_cluster_knows_neither_the_keys_nor_the_http_endpoints_and_the_keys_send_its_requests_only() {
+    for (path, text) in room("cluster") {
+        for other in ["crate::keys", "crate::{", "crate::compat_http", "compat_http::", "crate::run"] {
+            let knows = text.lines().any(|line| !line.starts_with("//!") && line.contains(other));
+            assert!(!knows, "{} knows {other}", path.display());
+        }
+    }
+    // The keys take the cluster's clients, metadata and reports, and nothing of what becomes of SealedSecrets.
+    let allowed = ["api", "fields", "metadata", "report"];
+    let mut taken = BTreeSet::new();
+    for (path, text) in room("keys") {
+        for part in text.split("crate::cluster").skip(1) {
+            let part = part.strip_prefix("::").unwrap_or_default();
+            let module =
+                part.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+            assert!(allowed.contains(&module), "{} takes cluster::{module}", path.display());
+            taken.insert(module.to_owned());
+        }
+    }
+    assert!(taken.iter().eq(&allowed), "{taken:?}");
 }
 
 #[test]

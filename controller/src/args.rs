@@ -106,14 +106,14 @@ impl RunArgs {
     /// # Errors
     ///
     /// Where the file of recovery recipients can't be used.
-    pub(crate) fn to_options(&self) -> Result<crate::cluster::Options, ArgsError> {
+    pub(crate) fn to_options(&self) -> Result<crate::run::Options, ArgsError> {
         let mut policy = self.policy.to_policy();
         let bitnami_keys = self.bitnami_key_namespace.as_ref().unwrap_or(&self.namespace);
         if !self.allow_own_namespace {
             policy.refused_namespaces = [self.namespace.clone(), bitnami_keys.clone()].into();
         }
         let recovery = self.recovery_recipients.as_ref().map(read_recipients).transpose()?;
-        Ok(crate::cluster::Options {
+        Ok(crate::run::Options {
             namespace: self.namespace.clone(),
             bitnami_keys: bitnami_keys.clone(),
             watch: self.watch_namespace.clone(),

@@ -1,32 +1,27 @@
 //! The Kubernetes side: the API as a store, watches and workers.
 //!
-//! Not the reconcile itself. Reading order: [`run`] (start and end), `replica` and `lead` (what every replica and what only the
-//! leader does), `work` (a group's queue), `object`, `text`, `metadata` and `store` (what is watched), `secret`,
-//! `fields` and `evidence` (what metadata means), `successor` (one name in both groups), `write`, `body` and `report`
-//! (the requests), `cache` and `wakes` (what a change concerns), `api` (clients and errors). The keys have a room of their
-//! own ([`crate::keys`]).
+//! The reconcile itself is [`crate::reconcile`], and [`crate::run`] starts and stops the work. Reading order: `work` (a
+//! group's queue), `object`, `text` and `metadata` (the watched objects), `store` (the API as a store), `secret`, `fields`
+//! and `evidence` (the meaning of metadata), `successor` (one name in both groups), `write`, `body` and `report` (the
+//! requests), `cache` and `wakes` (the objects that a change concerns), `definitions` (the kinds that must be there),
+//! `api` (clients and errors).
 //!
-//! Invariant: Secrets are watched and read as metadata only; the one kind whose values are read is the
-//! controller's own sealing keys.
+//! Invariants: Secrets are watched and read as metadata only. This room knows neither the sealing keys nor the HTTP
+//! endpoints of sealed-secrets; the sealing keys are the only Secrets whose values the controller reads.
 
 pub(crate) mod api;
 mod body;
-mod cache;
-mod definitions;
+pub(crate) mod cache;
+pub(crate) mod definitions;
 mod evidence;
 pub(crate) mod fields;
-mod lead;
 pub(crate) mod metadata;
 mod object;
-mod replica;
 pub(crate) mod report;
-mod run;
 mod secret;
-mod store;
+pub(crate) mod store;
 mod successor;
 mod text;
 mod wakes;
-mod work;
+pub(crate) mod work;
 mod write;
-
-pub(crate) use run::{Options, run};

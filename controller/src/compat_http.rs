@@ -29,11 +29,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use http_body_util::BodyExt as _;
 use seal_crds::keys::{Certificate, Keyring};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::listen::{self, Client};
+use crate::listen::{self, Client, ListenError};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use limit::Limit;
@@ -85,9 +84,8 @@ pub(crate) struct Source {
 /// # Errors
 ///
 /// If the controller can't listen on the address.
-pub(crate) async fn serve(options: &Options, source: Source) -> std::io::Result<JoinHandle<()>> {
-    let listener = TcpListener::bind(options.listen).await?;
-    let address = listener.local_addr()?;
+pub(crate) async fn serve(options: &Options, source: Source) -> Result<JoinHandle<()>, ListenError> {
+    let (listener, address) = listen::bind(options.listen).await?;
     let Options { verify, rotate, .. } = options;
     tracing::info!(%address, verify, rotate, "serving the endpoints of sealed-secrets");
     Ok(listen::serve(listener, router(options, source)))

@@ -18,14 +18,16 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use seal_crds::Reason;
 use seal_crds::keys::stored::StoredKey;
-use seal_crds::keys::{Fingerprint, Identity, Keyring, Recipient, RsaPrivateKey};
+use seal_crds::keys::{Fingerprint, Identity, Keyring, RsaPrivateKey};
 use seal_crds::resources::SEALING_KEY_LABEL;
 
 use self::bitnami::BitnamiKeys;
-use self::lifecycle::{Decision, Make, Publish, Raise, Rank, Step, decide};
+use self::lifecycle::verdict::Rank;
+use self::lifecycle::{Decision, Make, Publish, Raise, Step, decide};
 use self::loaded::Loaded;
 use self::published::Published;
 use self::said::{Complaint, Said};
+use self::settings::Settings;
 use self::status::Statement;
 use self::store::{KeyStore, Tried};
 use crate::failure::Failure;
@@ -38,6 +40,7 @@ mod lifecycle;
 mod loaded;
 mod published;
 pub(crate) mod said;
+pub(crate) mod settings;
 mod status;
 mod store;
 #[cfg(test)]
@@ -62,13 +65,6 @@ pub(crate) struct Keys<S> {
     /// Told why there is no key to seal to, if there is none.
     pub(crate) health: Health,
     pub(crate) said: Said,
-}
-
-/// What the flags say about keys.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Settings {
-    /// Offline recipients that are published beside the primary. Never from the API.
-    pub(crate) recovery: Vec<Recipient>,
 }
 
 impl<S: KeyStore> Keys<S> {

@@ -28,6 +28,7 @@ mod metrics;
 mod plan;
 mod policy;
 mod reconcile;
+mod run;
 mod serve;
 mod status;
 mod store;
@@ -50,7 +51,7 @@ pub fn main() -> ExitCode {
                 Ok(options) => options,
                 Err(error) => return fail(USAGE, &error),
             };
-            finish(block_on(async { cluster::run(options, shutdown_signal()).await }))
+            finish(block_on(async { run::run(options, shutdown_signal()).await }))
         }
         Command::Host(args) => match block_on(host::run::run(args)) {
             Ok(code) => code,

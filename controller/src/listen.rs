@@ -45,6 +45,26 @@ impl Client {
     }
 }
 
+/// The controller can't listen on an address.
+#[derive(Debug, thiserror::Error)]
+#[error("can't listen on {address}")]
+pub(crate) struct ListenError {
+    address: SocketAddr,
+    source: std::io::Error,
+}
+
+/// Listens on `address`. Also returns the address with the port that the system chose, if `address` has port 0.
+///
+/// # Errors
+///
+/// If another program listens there, or the host doesn't have the address.
+pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let failed = |source| ListenError { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
 /// Serves in a task of its own. Aborting the task also ends its connections.
 pub(crate) fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
     tokio::spawn(async move {

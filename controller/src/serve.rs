@@ -12,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::routing::get;
 use tokio::task::JoinHandle;
 
-use crate::listen;
+use crate::listen::{self, ListenError};
 use crate::metrics::Metrics;
 
 /// The controller's state, as far as `/readyz` depends on it.
@@ -69,7 +69,7 @@ pub(crate) async fn serve(
     listen: SocketAddr,
     health: Health,
     metrics: Metrics,
-) -> std::io::Result<JoinHandle<()>> {
+) -> Result<JoinHandle<()>, ListenError> {
     let readiness = move || async move { health.readiness() };
     let page = move || async move {
         let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -79,7 +79,7 @@ pub(crate) async fn serve(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readiness))
         .route("/metrics", get(page));
-    let listener = tokio::net::TcpListener::bind(listen).await?;
-    tracing::info!(address = %listener.local_addr()?, "serving health and metrics");
+    let (listener, address) = listen::bind(listen).await?;
+    tracing::info!(%address, "serving health and metrics");
     Ok(listen::serve(listener, router))
 }

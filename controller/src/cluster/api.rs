@@ -18,17 +18,17 @@ use crate::plan::immutable;
 
 /// How the apiserver is talked to.
 #[derive(Clone)]
-pub(super) struct Clients {
+pub(crate) struct Clients {
     /// For requests: short deadlines, no retries of its own, because the reconcile has its own backoff and a retry below
     /// it would only hide how long things take.
-    pub(super) requests: Client,
+    pub(crate) requests: Client,
     /// For watches, which are quiet for minutes; the watcher has its own idle timeout.
-    pub(super) watches: Client,
+    pub(crate) watches: Client,
 }
 
 impl Clients {
     /// Clients by the kubeconfig or, in a Pod, its service account. They connect when they are used.
-    pub(super) async fn infer() -> Result<Self, RouteError> {
+    pub(crate) async fn infer() -> Result<Self, RouteError> {
         let route = Route::infer(&Proxies::from_env())?;
         Ok(Self { requests: request_client(route.clone()).await?, watches: watch_client(route).await? })
     }

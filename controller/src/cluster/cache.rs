@@ -16,8 +16,8 @@ use super::metadata::{Kept, Metadata};
 use super::wakes::{Name, Wakes};
 
 /// The metadata of all objects of a kind.
-pub(super) struct Cache<K: Kept + 'static> {
-    pub(super) objects: Store<Metadata<K>>,
+pub(crate) struct Cache<K: Kept + 'static> {
+    pub(crate) objects: Store<Metadata<K>>,
     listeners: Listeners,
 }
 
@@ -27,7 +27,7 @@ struct Listeners(Arc<Mutex<Vec<UnboundedSender<Name>>>>);
 
 impl<K: Kept + 'static> Cache<K> {
     /// An empty cache, and the work that fills it and keeps it up to date.
-    pub(super) fn new(api: Api<Metadata<K>>) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn new(api: Api<Metadata<K>>) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (objects, writer) = reflector::store();
         let listeners = Listeners::default();
         let cache = Self { objects: objects.clone(), listeners: listeners.clone() };
@@ -44,13 +44,13 @@ impl<K: Kept + 'static> Cache<K> {
     }
 
     /// Comes back when the cache holds all objects; `false` if nobody fills it.
-    pub(super) async fn is_complete(&self) -> bool {
+    pub(crate) async fn is_complete(&self) -> bool {
         self.objects.wait_until_ready().await.is_ok()
     }
 
     /// The names of the objects that are made, changed or deleted from now on, so that a foreign Secret that goes, or
     /// permits adoption, is noticed too.
-    pub(super) fn changes(&self) -> impl Stream<Item = Name> + Send + 'static {
+    pub(crate) fn changes(&self) -> impl Stream<Item = Name> + Send + 'static {
         let (sender, names) = unbounded_channel();
         self.listeners.add(sender);
         futures::stream::unfold(names, |mut names| async move { Some((names.recv().await?, names)) })

@@ -12,7 +12,7 @@ use seal_crds::resources::{API_VERSION, GROUP, SealedSecret, SealingKey};
 use super::api::is_code;
 
 /// Comes back once the API server serves our kinds, and says which are missing until then.
-pub(super) async fn wait(client: &Client) {
+pub(crate) async fn wait(client: &Client) {
     let mut said = Vec::new();
     loop {
         let missing = match client.list_api_group_resources(API_VERSION).await {

@@ -25,7 +25,7 @@ const MAX_STATUS: usize = 256 << 10;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Object {
+pub(crate) struct Object {
     /// The apiserver writes it into every object, also into those of a list.
     #[serde(default)]
     api_version: String,

@@ -27,15 +27,15 @@ use crate::policy::Policy;
 use crate::store::{Last, Notice, Observed, Reported, Store, Successor, Write, Written};
 
 #[derive(Clone)]
-pub(super) struct ClusterStore {
-    pub(super) client: Client,
+pub(crate) struct ClusterStore {
+    pub(crate) client: Client,
     /// Metadata of all Secrets.
-    pub(super) secrets: reflector::Store<Metadata<Secret>>,
+    pub(crate) secrets: reflector::Store<Metadata<Secret>>,
     /// Metadata of all SealedSecrets of the native format: what the others of their names step back for.
-    pub(super) natives: reflector::Store<Metadata<SealedSecret>>,
-    pub(super) events: Recorder,
+    pub(crate) natives: reflector::Store<Metadata<SealedSecret>>,
+    pub(crate) events: Recorder,
     /// Whether Secrets of the peer's format outlive their SealedSecrets.
-    pub(super) orphans: bool,
+    pub(crate) orphans: bool,
 }
 
 impl Store for ClusterStore {

@@ -16,7 +16,7 @@ use super::object::Object;
 
 /// Namespace and name, of an object of whichever kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Name {
+pub(crate) struct Name {
     namespace: String,
     name: String,
 }

@@ -22,15 +22,15 @@ use super::wakes::Name;
 use crate::reconcile::{Context, Next, reconcile};
 
 /// What the reconciles of one group share.
-pub(super) struct Shared {
-    pub(super) context: Context<ClusterStore>,
+pub(crate) struct Shared {
+    pub(crate) context: Context<ClusterStore>,
     /// As many as there are workers, for both groups together.
-    pub(super) slots: Arc<Semaphore>,
+    pub(crate) slots: Arc<Semaphore>,
 }
 
 /// Serves the objects of one group, until stopped. A group that the cluster doesn't know is asked for again every few
 /// seconds, so its definition may be installed at any time.
-pub(super) async fn serve_group(
+pub(crate) async fn serve_group(
     group: Group,
     objects: Api<Object>,
     concerned: impl Stream<Item = Name> + Send + 'static,
@@ -89,7 +89,7 @@ async fn reconcile_one(object: Arc<Object>, shared: Arc<Shared>) -> Result<Actio
 }
 
 /// The SealedSecrets of a group.
-pub(super) fn objects(client: &Client, namespace: Option<&Namespace>, group: Group) -> Api<Object> {
+pub(crate) fn objects(client: &Client, namespace: Option<&Namespace>, group: Group) -> Api<Object> {
     match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace.as_str(), &group),
         None => Api::all_with(client.clone(), &group),
@@ -106,7 +106,7 @@ async fn stopped_before_work(stopped: watch::Receiver<bool>, objects: reflector:
 }
 
 /// Returns as soon as it is time to stop.
-pub(super) async fn until(mut stopped: watch::Receiver<bool>) {
+pub(crate) async fn until(mut stopped: watch::Receiver<bool>) {
     // An error means that the sender is gone, and with it everything that could go on.
     drop(stopped.wait_for(|stopped| *stopped).await);
 }

@@ -46,8 +46,7 @@ async fn start(options: &Options, has_key: bool) -> Server {
         policy: Policy::default(),
         metrics: metrics.clone(),
     };
-    let listener = TcpListener::bind(options.listen).await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listen::bind(options.listen).await.unwrap();
     Server { address, metrics, task: listen::serve(listener, router(options, source)) }
 }
 

@@ -14,21 +14,21 @@ use std::cmp::Reverse;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use seal_crds::Reason;
 use seal_crds::keys::{Certificate, RsaPrivateKey};
-use seal_crds::plaintext::WipedString;
 use seal_crds::resources::bitnami::SEALING_KEY_LABEL;
 use seal_crds::resources::{DIGEST_ANNOTATION, Group};
-use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::said::{Complaint, Said};
 use super::store::{KeyStore, Tried};
 use crate::failure::Failure;
 use crate::metrics::{BitnamiKeyCounts, Metrics};
+use tls_secret::TlsSecret;
 
 /// The name of the Secret in which sealed-secrets kept its key before it labelled them.
 pub(super) const UNLABELLED_KEY: &str = "sealed-secrets-key";
 
 mod first;
+pub(super) mod tls_secret;
 
 /// Loads the keys of sealed-secrets, and makes a first one if it should.
 pub(crate) struct BitnamiKeys {
@@ -172,31 +172,6 @@ fn is_from_sealed_secret(metadata: &ObjectMeta) -> bool {
     let mut annotations = metadata.annotations.iter().flatten();
     owners.any(|owner| Group::find(&owner.api_version, &owner.kind).is_some())
         || annotations.any(|(key, _)| key == DIGEST_ANNOTATION)
-}
-
-/// A Secret that sealed-secrets would take for one of its keys. Wiped on drop, and without `Debug`, as
-/// [`seal_crds::keys::stored::KeySecret`] is.
-#[derive(Deserialize)]
-pub(crate) struct TlsSecret {
-    metadata: ObjectMeta,
-    #[serde(default)]
-    data: TlsData,
-}
-
-impl TlsSecret {
-    /// The value of the label of sealed-secrets' keys.
-    pub(super) fn label(&self) -> Option<&str> {
-        self.metadata.labels.as_ref()?.get(SEALING_KEY_LABEL).map(String::as_str)
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct TlsData {
-    #[serde(rename = "tls.key")]
-    key: WipedString,
-    #[serde(rename = "tls.crt")]
-    certificate: WipedString,
 }
 
 #[cfg(test)]

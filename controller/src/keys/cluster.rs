@@ -21,7 +21,8 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::bitnami::{TlsSecret, UNLABELLED_KEY};
+use super::bitnami::UNLABELLED_KEY;
+use super::bitnami::tls_secret::TlsSecret;
 use super::lifecycle::Raise;
 use super::loaded::{Holder, Loaded};
 use super::published::Published;

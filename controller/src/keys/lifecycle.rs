@@ -16,19 +16,17 @@ use seal_crds::keys::Fingerprint;
 use seal_crds::keys::stored::{MAX_SEQUENCE, Note};
 use seal_crds::resources::{KeyState, SealingKey, SealingKeySpec};
 
-use super::Settings;
 use super::loaded::{Holder, Loaded};
+use super::settings::Settings;
 use super::status::Statement;
 use crate::store::Notice;
 use facts::{Facts, Key};
 use verdict::judge;
 
-pub(super) use verdict::{Rank, Standing, Verdict};
-
 mod facts;
 #[cfg(test)]
 mod tests;
-mod verdict;
+pub(super) mod verdict;
 
 /// The name of the first key: fixed, so that creating it is a race with one winner. Later ones carry their sequence.
 const FIRST_KEY: &str = "sealing-key-first";

@@ -11,8 +11,8 @@ use seal_crds::resources::{
     KeyState, PublishedState, STATE_ANNOTATION, SealingKey, SealingKeyStatus, find_condition,
 };
 
-use super::Settings;
-use super::lifecycle::{Standing, Verdict};
+use super::lifecycle::verdict::{Standing, Verdict};
+use super::settings::Settings;
 use crate::conditions::Conditions;
 
 /// What is to be said of one SealingKey.

@@ -10,7 +10,7 @@ use seal_crds::keys::stored::StoredKey;
 use seal_crds::resources::{SealingKey, SealingKeyStatus};
 use zeroize::Zeroizing;
 
-use super::bitnami::TlsSecret;
+use super::bitnami::tls_secret::TlsSecret;
 use super::lifecycle::Raise;
 use super::loaded::{Holder, Loaded};
 use super::published::Published;

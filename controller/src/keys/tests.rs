@@ -16,7 +16,7 @@ use seal_crds::resources::{
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::bitnami::TlsSecret;
+use super::bitnami::tls_secret::TlsSecret;
 use super::loaded::Holder;
 use super::*;
 use crate::metrics::Metrics;

@@ -61,7 +61,8 @@ fn to_json(key: &RsaPrivateKey, certificate: &Certificate) -> Zeroizing<Vec<u8>>
 
 #[cfg(test)]
 mod tests {
-    use super::super::{BitnamiKey, TlsSecret};
+    use super::super::BitnamiKey;
+    use super::super::tls_secret::TlsSecret;
     use super::*;
 
     #[test]

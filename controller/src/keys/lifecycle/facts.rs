@@ -16,13 +16,34 @@ pub(super) struct Facts<'a> {
     pub(super) holders: &'a [Holder],
     /// As [`Loaded::later`].
     pub(super) later: &'a [Option<Fingerprint>],
-    pub(super) claims: Vec<Claim<'a>>,
+    pub(super) claims: Claims<'a>,
     /// The keys whose private halves are at hand, the oldest first.
     pub(super) keys: Vec<Key<'a>>,
 }
 
-/// A SealingKey: whoever wrote it claims that it is about a key. What is computed of it is computed once, since there may
-/// be any number of them.
+/// All SealingKeys.
+///
+/// The threat: everybody who may write SealingKeys can make any number of them. So each is visited a fixed number of
+/// times, whatever their number is; a test counts the visits.
+pub(super) struct Claims<'a>(Vec<Claim<'a>>);
+
+#[cfg(test)]
+thread_local! {
+    /// How many SealingKeys this thread has visited, each as often as it was.
+    pub(super) static VISITS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+impl<'a> Claims<'a> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Claim<'a>> {
+        let claims = self.0.iter();
+        #[cfg(test)]
+        let claims = claims.inspect(|_| VISITS.set(VISITS.get() + 1));
+        claims
+    }
+}
+
+/// A SealingKey, which claims to be about a key. Whatever is computed from it is computed once, since there may be any
+/// number of them.
 pub(super) struct Claim<'a> {
     pub(super) object: &'a SealingKey,
     pub(super) name: &'a str,
@@ -50,7 +71,7 @@ pub(super) struct Key<'a> {
 impl<'a> Facts<'a> {
     pub(super) fn new(loaded: &'a Loaded, published: &'a [SealingKey]) -> Self {
         let Loaded { holders, later, .. } = loaded;
-        let claims: Vec<_> = published.iter().map(Claim::new).collect();
+        let claims = Claims(published.iter().map(Claim::new).collect());
         let mut keys = held(holders);
         for key in &mut keys {
             key.hear(&claims);
@@ -130,7 +151,7 @@ fn succeed(keys: &mut [Key<'_>]) {
 
 impl<'a> Key<'a> {
     /// Takes what is noted beside the private half, and what SealingKeys claim.
-    fn hear(&mut self, claims: &[Claim<'a>]) {
+    fn hear(&mut self, claims: &Claims<'a>) {
         let unreadable = self.holders.iter().find(|holder| holder.note == Note::Unreadable);
         self.unreadable = unreadable.map(|holder| holder.secret.as_str());
         let about = || claims.iter().filter(|claim| self.is_meant_by(claim));

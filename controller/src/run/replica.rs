@@ -1,9 +1,9 @@
-//! What every replica does, whether or not it leads: it keeps the keys and the caches up to date, and serves the
+//! The work of every replica, whether or not it leads: it keeps the keys and the caches up to date, and serves the
 //! endpoints of sealed-secrets.
 //!
-//! Not the reconcile ([`super::lead`]). A key may be made here: replicas that make the first one at the same time make
-//! one ([`crate::keys`]). Invariant: a replica that is complete can lead at once, because its keys are loaded and its caches
-//! hold everything.
+//! The leader alone reconciles ([`super::lead`]). A replica may make the first key; replicas that try at the same time
+//! make one key together ([`crate::keys`]). Invariant: a complete replica can lead at once, because its keys are loaded
+//! and its caches hold every object.
 
 use std::sync::Arc;
 
@@ -18,34 +18,36 @@ use seal_crds::resources::SealedSecret;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::api::Clients;
-use super::cache::Cache;
-use super::fields::FIELD_MANAGER;
-use super::run::{Options, RunError};
+use super::options::Options;
+use crate::cluster::api::Clients;
+use crate::cluster::cache::Cache;
+use crate::cluster::fields::FIELD_MANAGER;
 use crate::compat_http;
 use crate::keys::bitnami::BitnamiKeys;
 use crate::keys::cluster::ClusterKeys;
 use crate::keys::said::Said;
-use crate::keys::{Keys, Settings, watch as key_watch};
+use crate::keys::settings::Settings;
+use crate::keys::{Keys, watch as key_watch};
+use crate::listen::ListenError;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::serve::Health;
 
-/// What runs in every replica, until it is dropped.
+/// A replica's work and what it keeps at hand; the work ends when this is dropped.
 pub(super) struct Replica {
     pub(super) clients: Clients,
     pub(super) metrics: Metrics,
     pub(super) events: Recorder,
-    /// The keys at hand.
+    /// The keys that open SealedSecrets.
     pub(super) keys: watch::Receiver<Arc<Keyring>>,
     /// The metadata of all Secrets.
     pub(super) secrets: Cache<Secret>,
-    /// The metadata of all SealedSecrets of the native format: those of sealed-secrets step back for them.
+    /// The metadata of all native SealedSecrets; Bitnami SealedSecrets of the same names step back for them.
     pub(super) natives: Cache<SealedSecret>,
     _tasks: Vec<Task>,
 }
 
-/// A task that ends with its value.
+/// A task that is aborted when this is dropped.
 pub(super) struct Task(pub(super) JoinHandle<()>);
 
 impl Drop for Task {
@@ -55,17 +57,17 @@ impl Drop for Task {
 }
 
 impl Replica {
-    /// Starts everything; it gets complete later.
+    /// Starts the work; [`Self::is_complete`] waits for its first results.
     ///
     /// # Errors
     ///
-    /// Where the address of an endpoint can't be listened on.
+    /// If the controller can't listen on the address of sealed-secrets' endpoints.
     pub(super) async fn start(
         clients: Clients,
         metrics: Metrics,
         health: Health,
         options: &Options,
-    ) -> Result<Self, RunError> {
+    ) -> Result<Self, ListenError> {
         let (keyring, keys) = watch::channel(Arc::new(Keyring::default()));
         let (certificate, certificates) = watch::channel(None);
         let endpoints = serve_compat(options, keys.clone(), certificates, metrics.clone()).await?;
@@ -101,7 +103,7 @@ impl Replica {
         Ok(Self { clients, metrics, events, keys, secrets, natives, _tasks: tasks })
     }
 
-    /// Comes back when the keys are loaded and the caches hold everything; `false` if that can't be any more.
+    /// Waits until the keys are loaded and the caches hold every object; `false` if the work for that has ended.
     pub(super) async fn is_complete(&self) -> bool {
         let mut keys = self.keys.clone();
         let is_loaded = keys.wait_for(|keys| !keys.is_empty()).await.is_ok();
@@ -114,14 +116,13 @@ async fn serve_compat(
     keys: watch::Receiver<Arc<Keyring>>,
     certificate: watch::Receiver<Option<Certificate>>,
     metrics: Metrics,
-) -> Result<Option<Task>, RunError> {
+) -> Result<Option<Task>, ListenError> {
     let Some(compat) = &options.compat else { return Ok(None) };
-    // What isn't watched isn't opened over HTTP either.
+    // The endpoints open nothing from namespaces that aren't watched.
     let namespaces = options.watch.clone().map(|namespace| [namespace].into());
     let policy = Policy { namespaces, ..options.policy.clone() };
     let source = compat_http::Source { keys, certificate, policy, metrics };
-    let serving = compat_http::serve(compat, source).await;
-    Ok(Some(Task(serving.map_err(|error| RunError::Listen(compat.listen, error))?)))
+    Ok(Some(Task(compat_http::serve(compat, source).await?)))
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&Namespace>) -> Api<K>

@@ -1,8 +1,8 @@
-//! What only the leader does: it reconciles the SealedSecrets of both groups into Secrets.
+//! The work of the leader alone: it reconciles the SealedSecrets of both groups into Secrets.
 //!
-//! Not how the objects of one group come to a worker ([`super::work`]), and not the sealing keys, which every replica
-//! keeps up to date ([`super::replica`]). Invariants: it begins with a replica that is complete, so a start over unchanged
-//! objects writes nothing; nothing that a SealedSecret asks for is written before it begins, nor after it ends.
+//! [`crate::cluster::work`] brings the objects of one group to a worker; every replica keeps the sealing keys up to date
+//! ([`super::replica`]). Invariants: the work begins with a complete replica, so a start over unchanged objects writes
+//! nothing; no Secret is written before the work begins, nor after it ends.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use futures::stream::select;
 use seal_crds::resources::Group;
 use tokio::sync::{Semaphore, watch};
 
+use super::options::Options;
 use super::replica::Replica;
-use super::run::Options;
-use super::store::ClusterStore;
-use super::work::{Shared, objects, serve_group};
 use crate::backoff::Backoff;
+use crate::cluster::store::ClusterStore;
+use crate::cluster::work::{Shared, objects, serve_group};
 use crate::reconcile::Context;
 
-/// Reconciles until stopped; then finishes what is under way.
+/// Reconciles until `stopped`, and then finishes the reconciles that are under way.
 pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::Receiver<bool>) {
     tracing::info!("watching SealedSecrets");
     let store = ClusterStore {
@@ -40,7 +40,8 @@ pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::R
     };
     let objects = |group| objects(&replica.clients.watches, options.watch.as_ref(), group);
     let (workers, secrets) = (options.workers, &replica.secrets);
-    // A Secret concerns whichever SealedSecret has its name; and a native SealedSecret, the other one of its name.
+    // A change of a Secret concerns the SealedSecrets of its name. A change of a native SealedSecret also concerns the
+    // Bitnami SealedSecret of its name.
     let native = secrets.changes();
     let bitnami = select(secrets.changes(), replica.natives.changes());
     tokio::join!(

@@ -1,0 +1,33 @@
+//! The options of `seal-controller run`: its flags, parsed and checked against each other.
+//!
+//! [`crate::args`] makes them from the command line. Invariant: no option holds a private key or plaintext.
+
+use std::net::SocketAddr;
+
+use seal_crds::Namespace;
+use seal_crds::keys::Recipient;
+
+use crate::compat_http;
+use crate::policy::Policy;
+
+/// The options of `run`.
+pub(crate) struct Options {
+    /// The controller's own namespace, which holds its sealing keys.
+    pub(crate) namespace: Namespace,
+    /// The namespace that holds the keys of sealed-secrets.
+    pub(crate) bitnami_keys: Namespace,
+    /// The only namespace to watch; `None` watches all of them.
+    pub(crate) watch: Option<Namespace>,
+    /// The objects that may be opened at all.
+    pub(crate) policy: Policy,
+    /// Secrets of Bitnami SealedSecrets get no owner, so they outlive their SealedSecrets.
+    pub(crate) orphan_bitnami_secrets: bool,
+    /// Offline recipients, which are published beside the primary.
+    pub(crate) recovery: Vec<Recipient>,
+    /// How many objects are reconciled at once.
+    pub(crate) workers: u16,
+    /// The address that serves health and metrics.
+    pub(crate) listen: SocketAddr,
+    /// The endpoints of sealed-secrets; `None` serves none.
+    pub(crate) compat: Option<compat_http::Options>,
+}
