@@ -1,6 +1,7 @@
 //! The commands, one to a file. Each reads as its story: read, decide, do,
 //! write; how is elsewhere.
 
+mod choose;
 mod create;
 mod keys_fetch;
 mod keys_new;

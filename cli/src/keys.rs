@@ -5,6 +5,7 @@
 
 pub(crate) mod certificate;
 pub(crate) mod cluster;
-pub(crate) mod http;
 pub(crate) mod identities;
 pub(crate) mod recipients;
+mod request;
+pub(crate) mod url;

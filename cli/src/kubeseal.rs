@@ -17,9 +17,9 @@
 
 mod failure;
 mod flags;
+mod go_value;
 mod merge;
 mod namespace;
-mod node;
 mod options;
 mod print;
 mod raw;
@@ -33,7 +33,7 @@ mod unseal;
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use failure::KubesealError;
-use flags::{FlagError, Values};
+use flags::{FlagError, FlagValues};
 use options::Options;
 use seal_crds::keys::Certificate;
 use seal_documents::source::Source;
@@ -48,7 +48,7 @@ use crate::{
 };
 
 /// The peer's, whose scripts ask for it: flags and output are those of this version.
-const PEER_VERSION: &str = "v0.40.0";
+const KUBESEAL_VERSION: &str = "v0.40.0";
 
 /// The name that the program was called by, if it is this one.
 pub(crate) fn called(program: Option<&OsString>) -> Option<String> {
@@ -90,13 +90,13 @@ fn refuse(program: &str, error: FlagError) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn run(program: &str, values: &Values) -> Result<(), Failure> {
+fn run(program: &str, values: &FlagValues) -> Result<(), Failure> {
     values.notes.iter().for_each(|note| terminal::note(note));
     if values.wants_help {
         return output::to_stdout(flags::help(program).as_bytes());
     }
     if values.is_set("version") {
-        return output::to_stdout(format!("kubeseal version: {PEER_VERSION}\n").as_bytes());
+        return output::to_stdout(format!("kubeseal version: {KUBESEAL_VERSION}\n").as_bytes());
     }
     if values.is_set("help") {
         return output::to_stdout(flags::help(program).as_bytes());

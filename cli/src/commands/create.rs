@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use seal_crds::secret::OPAQUE;
 use seal_documents::manifest::Look;
 
+use super::choose;
 use crate::{
     args::{CreateArgs, intent::Destination},
     files::output::{self, Privacy},
     objects::{
         name::ObjectName,
-        sealing::{self, choose},
+        sealing,
         secret::{Secret, check},
     },
     talk::{
@@ -64,7 +65,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
         immutable: args.immutable.then_some(true),
         labels,
         annotations,
-        peer_annotations: BTreeMap::new(),
+        bitnami_annotations: BTreeMap::new(),
         items: collect::items(&args)?,
     };
     if secret.items.is_empty() {
@@ -81,7 +82,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     check::check(&secret)?;
 
     let object_name = ObjectName { namespace: args.sealing.namespace.clone(), name: args.name };
-    let value = choose::choose(args.sealing)?.seal(secret, &object_name)?;
+    let value = choose::sealer(args.sealing)?.seal(secret, &object_name)?;
     if sealing::is_too_large_to_apply(&value) {
         terminal::warn(
             &format!("{object_name} is too large for kubectl apply; use kubectl apply --server-side"),

@@ -28,7 +28,7 @@ use crate::{
     },
     objects::{
         migration::{self, Migrated, Settings, Summary},
-        sealed::{self, Public},
+        sealed::{self, PublicParts},
     },
     talk::{
         exit::Exit,
@@ -38,14 +38,14 @@ use crate::{
 };
 
 #[derive(Debug, thiserror::Error)]
-enum MigrateError {
+enum MigrateCommandError {
     #[error("none of the files given with -i has an RSA key")]
     NoKey,
     #[error("there is no SealedSecret in {0}")]
     NothingSealed(String),
 }
 
-impl Explain for MigrateError {
+impl Explain for MigrateCommandError {
     fn rule(&self) -> Rule {
         match self {
             Self::NoKey => Rule::BadIdentity,
@@ -78,7 +78,7 @@ struct ManifestFile<'s> {
 struct Job<'w> {
     file: usize,
     object: &'w Object,
-    public: Public,
+    public: PublicParts,
 }
 
 pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
@@ -137,7 +137,7 @@ fn read_keys(args: &MigrateArgs) -> Result<Keyring, Failure> {
         return Err(intent::IntentError::StdinTwice.into());
     }
     let keys = identities::read(&inputs)?;
-    if keys.rsa_keys().is_empty() { Err(MigrateError::NoKey.into()) } else { Ok(keys) }
+    if keys.rsa_keys().is_empty() { Err(MigrateCommandError::NoKey.into()) } else { Ok(keys) }
 }
 
 /// Whether a file may have objects to migrate, or has some that need no migration.
@@ -180,7 +180,7 @@ fn jobs<'w>(
                     native.push(lines.line(at, "is native already"));
                     continue;
                 }
-                Ok(Format::Bitnami) => sealed::bitnami(manifest, object, args.namespace.as_ref()),
+                Ok(Format::Bitnami) => sealed::public_parts(manifest, object, args.namespace.as_ref()),
                 Err(failure) => Err(failure),
             };
             jobs.extend(problems.keep(public).map(|public| Job { file, object, public }));
@@ -192,8 +192,8 @@ fn jobs<'w>(
 fn nothing_to_do(args: &MigrateArgs, native: usize) -> Result<Exit, Failure> {
     if native == 0 {
         let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
-        let place = if paths.is_empty() { "the current directory".to_owned() } else { paths.join(", ") };
-        return Err(MigrateError::NothingSealed(place).into());
+        let searched = if paths.is_empty() { "the current directory".to_owned() } else { paths.join(", ") };
+        return Err(MigrateCommandError::NothingSealed(searched).into());
     }
     terminal::note(&format!(
         "nothing to migrate: {} native already",

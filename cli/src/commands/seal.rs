@@ -15,6 +15,7 @@ use seal_documents::{
     yaml::{Syntax, value::Value},
 };
 
+use super::choose;
 use crate::{
     args::{
         self, SealArgs,
@@ -24,10 +25,10 @@ use crate::{
         input::Input,
         output::{self, Privacy},
     },
-    objects::sealing::{self, Sealer, choose},
+    objects::sealing::{self, Sealer},
     talk::{exit::Exit, failure::Failure, terminal},
 };
-use inventory::{Inventory, Planned};
+use inventory::{Inventory, SecretToSeal};
 
 pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     if args.files.is_empty() && terminal::stdin_is_terminal() && terminal::stdout_is_terminal() {
@@ -41,10 +42,10 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     let manifests = sources.iter().map(Manifest::parse).collect::<Result<Vec<_>, _>>()?;
     let mut inventory = Inventory::find(&args, &manifests)?;
     let results = if inventory.settle(&args)? {
-        let sealer = choose::choose(args.sealing)?;
-        let files = manifests.iter().zip(inventory.planned);
+        let sealer = choose::sealer(args.sealing)?;
+        let files = manifests.iter().zip(inventory.to_seal);
         files
-            .map(|(manifest, planned)| seal_manifest(manifest, planned, &sealer))
+            .map(|(manifest, to_seal)| seal_manifest(manifest, to_seal, &sealer))
             .collect::<Result<Vec<_>, Failure>>()?
     } else {
         sources.iter().map(|source| source.text().to_owned()).collect()
@@ -55,11 +56,11 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
 
 fn seal_manifest(
     manifest: &Manifest<'_>,
-    planned: Vec<Planned<'_>>,
+    to_seal: Vec<SecretToSeal<'_>>,
     sealer: &Sealer,
 ) -> Result<String, Failure> {
     let mut sealed: Vec<(&Object, Value)> = Vec::new();
-    for Planned { object, secret, object_name } in planned {
+    for SecretToSeal { object, secret, object_name } in to_seal {
         let value = sealer.seal(secret, &object_name)?;
         if sealing::is_too_large_to_apply(&value) {
             let what =

@@ -133,13 +133,13 @@ fn open(
     keys: &Keyring,
 ) -> Result<OpenedSecret, Failure> {
     let spot = || manifest.spot(manifest.tree(object).range(object.node).start);
-    let mut peers = None;
+    let mut bitnami = None;
     let (object_name, templates, sealed): (_, BTreeSet<String>, Arc<dyn Sealed>) =
         match sealed::format(manifest, object)? {
             Format::Native => {
                 let spec = manifest.spec(object)?;
                 let is_open = !spec.scope.binds_namespace();
-                let object_name = sealed::object_name(manifest, object, args.namespace.as_ref(), is_open)?;
+                let object_name = sealed::read_name(manifest, object, args.namespace.as_ref(), is_open)?;
                 // Whether a type may be made by a controller is its policy; here somebody
                 // has the key and wants the values.
                 let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
@@ -150,16 +150,16 @@ fn open(
                 (object_name, spec.template.data.into_keys().collect(), Arc::new(sealed))
             }
             Format::Bitnami => {
-                let found = sealed::bitnami(manifest, object, args.namespace.as_ref())?;
+                let found = sealed::public_parts(manifest, object, args.namespace.as_ref())?;
                 let sealed = found.parse().map_err(|error| Failure::from(error).at(spot()))?;
-                peers = Some(sealed.clone());
+                bitnami = Some(sealed.clone());
                 (found.object_name, found.spec.template.data.into_keys().collect(), Arc::new(sealed))
             }
         };
     let place = object_name.to_place();
     let failure = |source: UnsealError| {
-        let hint = peers.as_ref().filter(|_| source.may_pass_with_other_keys());
-        let hint = hint.and_then(|peers| other_scope(peers, keys));
+        let hint = bitnami.as_ref().filter(|_| source.may_pass_with_other_keys());
+        let hint = hint.and_then(|bitnami| other_scope(bitnami, keys));
         Failure::from(OpenError::with_hint(&place, source, hint)).at(spot())
     };
     // In the peer's deprecated form, where all is sealed in one, the template makes nothing.

@@ -170,11 +170,11 @@ fn stage(
     held: &mut Option<Held>,
 ) -> io::Result<Option<(NamedTempFile, PathBuf)>> {
     // A dangling link resolves to nothing; it is then replaced itself.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mode = match (fs::metadata(&target), privacy) {
+    let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mode = match (fs::metadata(&resolved), privacy) {
         (Ok(found), _) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         (Ok(found), _) if !found.is_file() => {
-            let mut device = fs::OpenOptions::new().write(true).mode(0o600).open(&target)?;
+            let mut device = fs::OpenOptions::new().write(true).mode(0o600).open(&resolved)?;
             return device.write_all(bytes).map(|()| None);
         }
         (_, Privacy::Private) => 0o600,
@@ -182,7 +182,7 @@ fn stage(
         (Err(_), Privacy::Public) => 0o666 & !umask(),
     };
     held.get_or_insert_with(Held::new);
-    Ok(Some((write_beside(&target, bytes, mode)?, target)))
+    Ok(Some((write_beside(&resolved, bytes, mode)?, resolved)))
 }
 
 fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {

@@ -10,7 +10,7 @@ use crate::{
     files::input::{Input, InputError},
     keys::{
         cluster::{Access, ConnectError, Controller, Service, ServiceError},
-        http::{self as url, GetError},
+        url::{self, GetError},
     },
     talk::{
         exit::Exit,
@@ -143,11 +143,11 @@ pub(crate) fn for_sealing(pem: &[u8], from: &str) -> Result<Certificate, ReadCer
 }
 
 fn usable_at(pem: &[u8], from: &str, now: u64) -> Result<Certificate, ReadCertificateError> {
-    let from = || url::without_login(from);
+    let from = url::without_login(from);
     let certificate = Certificate::from_pem(pem)
-        .map_err(|source| ReadCertificateError::Malformed { from: from(), source })?;
+        .map_err(|source| ReadCertificateError::Malformed { from: from.clone(), source })?;
     if now > certificate.not_after() {
-        return Err(ReadCertificateError::Expired { from: from(), date: date(certificate.not_after()) });
+        return Err(ReadCertificateError::Expired { from, date: date(certificate.not_after()) });
     }
     Ok(certificate)
 }

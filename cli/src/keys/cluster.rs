@@ -143,15 +143,15 @@ pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, FetchError> {
 /// The key to seal to: the one that the controller calls primary, in words that only the controller can write. Whoever
 /// may write SealingKeys could otherwise have others seal to a key of their own. No key is better than a wrong one.
 fn primary<'k>(keys: &'k [SealingKey], namespace: &str) -> Result<&'k SealingKey, KeyError> {
-    let namespace = || namespace.to_owned();
+    let namespace = namespace.to_owned();
     let mut primaries = keys.iter().filter(|key| key.is_primary());
     match (primaries.next(), primaries.next()) {
         (Some(key), None) => Ok(key),
         (Some(one), Some(other)) => {
-            Err(KeyError::TwoPrimaries { namespace: namespace(), one: name(one), other: name(other) })
+            Err(KeyError::TwoPrimaries { namespace, one: name(one), other: name(other) })
         }
-        (None, _) if keys.iter().all(|key| !key.is_recorded()) => Err(KeyError::Unsaid(namespace())),
-        (None, _) => Err(KeyError::NonePrimary { namespace: namespace(), why: why_not(keys) }),
+        (None, _) if keys.iter().all(|key| !key.is_recorded()) => Err(KeyError::Unsaid(namespace)),
+        (None, _) => Err(KeyError::NonePrimary { namespace, why: why_not(keys) }),
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) mod table;
 use std::collections::BTreeMap;
 
 pub(super) use help::{help, list, title};
-use table::{FLAGS, Flag, Kind};
+use table::{FLAGS, Flag, FlagKind};
 
 use crate::talk::{
     exit::Exit,
@@ -52,7 +52,7 @@ impl Explain for FlagError {
 
 /// The values of flags. No `Debug`: one of them may be a token.
 #[derive(Default)]
-pub(super) struct Values {
+pub(super) struct FlagValues {
     values: BTreeMap<&'static str, Vec<String>>,
     /// What to tell about flags that were used.
     pub(super) notes: Vec<String>,
@@ -60,7 +60,7 @@ pub(super) struct Values {
     pub(super) wants_help: bool,
 }
 
-impl Values {
+impl FlagValues {
     /// The last value, or nothing where there is none or an empty one.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.values.get(name)?.last().filter(|text| !text.is_empty()).cloned()
@@ -88,8 +88,8 @@ impl Values {
         let name = if flag.name == "rotate" { "re-encrypt" } else { flag.name };
         let values = self.values.entry(name).or_default();
         match flag.kind {
-            Kind::Texts => values.extend(split(value)),
-            Kind::TextArray => values.push(value.to_owned()),
+            FlagKind::Texts => values.extend(split(value)),
+            FlagKind::TextArray => values.push(value.to_owned()),
             _ => *values = vec![value.to_owned()],
         }
         Ok(())
@@ -104,8 +104,8 @@ impl Values {
 pub(super) fn parse(
     args: impl IntoIterator<Item = String>,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<Values, FlagError> {
-    let mut values = Values::default();
+) -> Result<FlagValues, FlagError> {
+    let mut values = FlagValues::default();
     for flag in FLAGS.iter().filter(|flag| !flag.is_klog) {
         let name = format!("{ENVIRONMENT}{}", flag.name.to_uppercase().replace('-', "_"));
         if let Some(value) = environment(&name) {
@@ -128,7 +128,11 @@ pub(super) fn parse(
     Ok(values)
 }
 
-fn long(arg: &str, args: &mut impl Iterator<Item = String>, values: &mut Values) -> Result<(), FlagError> {
+fn long(
+    arg: &str,
+    args: &mut impl Iterator<Item = String>,
+    values: &mut FlagValues,
+) -> Result<(), FlagError> {
     let (name, value) = match arg[2..].split_once('=') {
         Some((name, value)) => (name, Some(value.to_owned())),
         None => (&arg[2..], None),
@@ -140,14 +144,18 @@ fn long(arg: &str, args: &mut impl Iterator<Item = String>, values: &mut Values)
         FLAGS.iter().find(|flag| flag.name == name).ok_or_else(|| FlagError::Unknown(name.to_owned()))?;
     let value = match value {
         Some(value) => value,
-        None if flag.kind == Kind::Bool => "true".to_owned(),
+        None if flag.kind == FlagKind::Bool => "true".to_owned(),
         None => args.next().ok_or_else(|| FlagError::NoValue(format!("--{name}")))?,
     };
     set(flag, value, values)
 }
 
 /// A group of flags of one letter; the first that takes a value takes what is left.
-fn short(group: &str, args: &mut impl Iterator<Item = String>, values: &mut Values) -> Result<(), FlagError> {
+fn short(
+    group: &str,
+    args: &mut impl Iterator<Item = String>,
+    values: &mut FlagValues,
+) -> Result<(), FlagError> {
     let mut rest = group;
     while let Some(letter) = rest.chars().next() {
         let after = &rest[letter.len_utf8()..];
@@ -160,7 +168,7 @@ fn short(group: &str, args: &mut impl Iterator<Item = String>, values: &mut Valu
         };
         let value = match after.strip_prefix('=') {
             Some(value) if !value.is_empty() => value.to_owned(),
-            _ if flag.kind == Kind::Bool => {
+            _ if flag.kind == FlagKind::Bool => {
                 set(flag, "true".to_owned(), values)?;
                 rest = after;
                 continue;
@@ -173,7 +181,7 @@ fn short(group: &str, args: &mut impl Iterator<Item = String>, values: &mut Valu
     Ok(())
 }
 
-fn set(flag: &'static Flag, value: String, values: &mut Values) -> Result<(), FlagError> {
+fn set(flag: &'static Flag, value: String, values: &mut FlagValues) -> Result<(), FlagError> {
     let shown = match flag.short {
         Some(letter) => format!("-{letter}, --{}", flag.name),
         None => format!("--{}", flag.name),

@@ -11,10 +11,10 @@ use seal_documents::source::Source;
 
 use super::{
     failure::KubesealError,
-    node::Node,
+    go_value::GoValue,
     options::Options,
     print,
-    schema::{Field, OBJECT_META, SEALED_SECRET, SPEC, TEMPLATE, set},
+    schema::{OBJECT_META, SEALED_SECRET, SPEC, StructField, TEMPLATE, set},
     seal::{Overrides, claimed, seal},
     sealed,
 };
@@ -69,13 +69,13 @@ fn check_scope(there: Scope, new: Scope) -> Result<(), KubesealError> {
 }
 
 /// Puts the entries of a field of `from` to those of `into`.
-fn join(into: &mut Node, from: &mut Node, fields: &'static [Field], field: &str) {
+fn join(into: &mut GoValue, from: &mut GoValue, fields: &'static [StructField], field: &str) {
     let Some(mut new) = from.take(field) else { return };
     let new = std::mem::take(new.map_mut());
     if new.is_empty() {
         return;
     }
-    let mut all = into.take(field).unwrap_or(Node::Null);
+    let mut all = into.take(field).unwrap_or(GoValue::Null);
     let entries = all.map_mut();
     entries.retain(|(key, _)| !new.iter().any(|(known, _)| known == key));
     entries.extend(new);

@@ -12,7 +12,7 @@ use crate::keys::cluster::Access;
 const IN_CLUSTER: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 /// A namespace, and whether somebody typed it.
-pub(super) struct Found {
+pub(super) struct ChosenNamespace {
     pub(super) namespace: String,
     pub(super) is_typed: bool,
 }
@@ -20,12 +20,12 @@ pub(super) struct Found {
 /// # Errors
 ///
 /// [`KubesealError::NoConfiguration`], where nothing says one.
-pub(super) fn find(flag: Option<&str>, access: &Access) -> Result<Found, KubesealError> {
+pub(super) fn find(flag: Option<&str>, access: &Access) -> Result<ChosenNamespace, KubesealError> {
     if let Some(flag) = flag {
-        return Ok(Found { namespace: flag.to_owned(), is_typed: true });
+        return Ok(ChosenNamespace { namespace: flag.to_owned(), is_typed: true });
     }
     let namespace = from_kubeconfig(access).or_else(in_cluster).ok_or(KubesealError::NoConfiguration)?;
-    Ok(Found { namespace, is_typed: false })
+    Ok(ChosenNamespace { namespace, is_typed: false })
 }
 
 /// Of the context, if that one could be used: its cluster has a server.

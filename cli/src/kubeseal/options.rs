@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 use seal_crds::Scope;
 use secrecy::SecretString;
 
-use super::{failure::KubesealError, flags::Values};
+use super::{failure::KubesealError, flags::FlagValues};
 use crate::keys::cluster::{Access, Login, Server, Service};
 
 /// What is to be done, and how. No `Debug`: it may hold a token.
@@ -39,7 +39,7 @@ impl Options {
     /// # Errors
     ///
     /// [`KubesealError::Timeout`].
-    pub(super) fn new(values: &Values) -> Result<Self, KubesealError> {
+    pub(super) fn new(values: &FlagValues) -> Result<Self, KubesealError> {
         let path = |name: &str| values.text(name).map(PathBuf::from);
         let default = Service::default();
         let scope = values.text("scope").and_then(|scope| scope.parse::<Scope>().ok());
@@ -82,7 +82,7 @@ impl Options {
     }
 }
 
-fn access(values: &Values) -> Result<Access, KubesealError> {
+fn access(values: &FlagValues) -> Result<Access, KubesealError> {
     let groups = values.texts("as-group");
     Ok(Access {
         kubeconfig: values.text("kubeconfig").map(PathBuf::from),

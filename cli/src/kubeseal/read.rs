@@ -16,8 +16,8 @@ use seal_go::yaml::{self, Resolved};
 
 use super::{
     failure::KubesealError,
-    node::Node,
-    schema::{Field, Form, complete},
+    go_value::GoValue,
+    schema::{Form, StructField, complete},
 };
 use crate::talk::{
     failure::{Explain, Failure, Rule},
@@ -25,8 +25,8 @@ use crate::talk::{
 };
 
 /// An object, and where it stands.
-pub(super) struct Object {
-    pub(super) node: Node,
+pub(super) struct Document {
+    pub(super) value: GoValue,
     pub(super) spot: Spot,
 }
 
@@ -43,7 +43,11 @@ impl Explain for Unreadable {
 
 /// Every document of an input, but for those in which nothing stands. Of other kinds than `kind`, which somebody
 /// will refuse, it isn't told what is left out.
-pub(super) fn objects(source: &Source, kind: &str, fields: &'static [Field]) -> Result<Vec<Object>, Failure> {
+pub(super) fn documents(
+    source: &Source,
+    kind: &str,
+    fields: &'static [StructField],
+) -> Result<Vec<Document>, Failure> {
     let trees = match json::parse_json(source.text()) {
         Some(parsed) => parsed,
         None => tree::parse(source.text(), 0),
@@ -52,7 +56,7 @@ pub(super) fn objects(source: &Source, kind: &str, fields: &'static [Field]) -> 
         let at = source.spot_unparsed(error.at);
         Failure::from(Unreadable(error.problem)).under(&KubesealError::NoSecrets).at(at)
     })?;
-    let mut objects = Vec::new();
+    let mut documents = Vec::new();
     for tree in &trees {
         let Some(root) = tree.root.filter(|root| !is_null(tree, *root)) else { continue };
         let spot = source.spot_unparsed(tree.range(root).start);
@@ -65,12 +69,12 @@ pub(super) fn objects(source: &Source, kind: &str, fields: &'static [Field]) -> 
         }
         let is_other =
             tree.get(root, "kind").and_then(|id| tree.scalar(id)).is_some_and(|found| found != kind);
-        let node = Reader { tree, source, is_quiet: is_other }.object(root, fields, "the object").map_err(
+        let value = Reader { tree, source, is_quiet: is_other }.object(root, fields, "the object").map_err(
             |error: Located<FieldError>| Failure::from(error.error).at(source.spot_unparsed(error.at)),
         )?;
-        objects.push(Object { node, spot });
+        documents.push(Document { value, spot });
     }
-    Ok(objects)
+    Ok(documents)
 }
 
 struct Reader<'t, 'a> {
@@ -82,7 +86,7 @@ struct Reader<'t, 'a> {
 type Reads<T> = Result<T, Located<FieldError>>;
 
 impl Reader<'_, '_> {
-    fn object(&self, id: NodeId, fields: &'static [Field], what: &str) -> Reads<Node> {
+    fn object(&self, id: NodeId, fields: &'static [StructField], what: &str) -> Reads<GoValue> {
         let mut entries = Vec::new();
         for found in Fields::read(self.tree, id, what)?.iter() {
             // Go's decoder takes a name in any case, and drops what it doesn't know.
@@ -103,20 +107,20 @@ impl Reader<'_, '_> {
             }
             entries.push((field.name.to_owned(), self.value(found.value, &field.form, field.name)?));
         }
-        Ok(Node::Map(complete(entries, fields)))
+        Ok(GoValue::Map(complete(entries, fields)))
     }
 
-    fn value(&self, id: NodeId, form: &Form, what: &str) -> Reads<Node> {
+    fn value(&self, id: NodeId, form: &Form, what: &str) -> Reads<GoValue> {
         let not = |error| Err(Located { error, at: self.tree.range(id).start });
         match form {
             Form::Text => self.text(id, what),
             Form::Bool => match self.plain(id) {
-                Some((_, Plain::Bool(value))) => Ok(Node::Bool(value)),
+                Some((_, Plain::Bool(value))) => Ok(GoValue::Bool(value)),
                 _ => not(FieldError::NotBool { what: what.to_owned() }),
             },
             Form::Integer => match self.plain(id) {
                 Some((text, Plain::Number)) => match yaml::resolve(text) {
-                    Resolved::Int(number) => Ok(Node::Number(number)),
+                    Resolved::Int(number) => Ok(GoValue::Number(number)),
                     _ => not(FieldError::NotScalar(what.to_owned())),
                 },
                 _ => not(FieldError::NotScalar(what.to_owned())),
@@ -124,30 +128,34 @@ impl Reader<'_, '_> {
             Form::Strings | Form::NullableStrings => {
                 let fields = Fields::read(self.tree, id, what)?;
                 let entry = |key: &str, value| {
-                    let node = match form {
-                        Form::NullableStrings if is_null(self.tree, value) => Node::Null,
+                    let text = match form {
+                        Form::NullableStrings if is_null(self.tree, value) => GoValue::Null,
                         _ => self.text(value, &format!("{what}.{}", shown(key)))?,
                     };
-                    Ok((key.to_owned(), node))
+                    Ok((key.to_owned(), text))
                 };
                 let mut entries =
                     fields.iter().map(|field| entry(field.key, field.value)).collect::<Reads<Vec<_>>>()?;
                 entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-                Ok(Node::Map(entries))
+                Ok(GoValue::Map(entries))
             }
             Form::List(form) => {
                 let NodeKind::Sequence { items, .. } = self.tree.kind(id) else {
                     return not(FieldError::NotScalar(what.to_owned()));
                 };
-                items.iter().map(|item| self.value(*item, form, what)).collect::<Reads<_>>().map(Node::List)
+                items
+                    .iter()
+                    .map(|item| self.value(*item, form, what))
+                    .collect::<Reads<_>>()
+                    .map(GoValue::List)
             }
             Form::Object(fields) => self.object(id, fields, what),
-            Form::Dropped => Ok(Node::Null),
+            Form::Dropped => Ok(GoValue::Null),
         }
     }
 
-    fn text(&self, id: NodeId, what: &str) -> Reads<Node> {
-        text_of(self.tree, self.source.text(), id, || what.to_owned()).map(Node::text)
+    fn text(&self, id: NodeId, what: &str) -> Reads<GoValue> {
+        text_of(self.tree, self.source.text(), id, || what.to_owned()).map(GoValue::text)
     }
 
     fn plain(&self, id: NodeId) -> Option<(&str, Plain)> {

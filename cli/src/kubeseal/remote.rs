@@ -9,7 +9,7 @@ use seal_documents::source::Source;
 
 use super::{
     failure::KubesealError,
-    node::Node,
+    go_value::GoValue,
     options::Options,
     print,
     schema::{SEALED_SECRET, set},
@@ -34,13 +34,13 @@ pub(super) fn validate(options: Options, source: &Source) -> Result<(), Failure>
 }
 
 /// Has the controller seal every SealedSecret of the input again.
-pub(super) fn reencrypt(options: Options, source: &Source) -> Result<Vec<Node>, Failure> {
+pub(super) fn reencrypt(options: Options, source: &Source) -> Result<Vec<GoValue>, Failure> {
     let sealed = sealed::all(source)?;
     let controller = Controller::find(options.access, &options.controller)?;
     sealed.iter().map(|object| reencrypt_one(&controller, object)).collect()
 }
 
-fn reencrypt_one(controller: &Controller, object: &Node) -> Result<Node, Failure> {
+fn reencrypt_one(controller: &Controller, object: &GoValue) -> Result<GoValue, Failure> {
     let answer = match post(controller, "/v1/rotate", object)? {
         (status, body) if status.is_success() => body,
         (StatusCode::CONFLICT, _) => return Err(KubesealError::NotRotated.into()),
@@ -49,19 +49,20 @@ fn reencrypt_one(controller: &Controller, object: &Node) -> Result<Node, Failure
     let text = String::from_utf8(answer).map_err(|_| KubesealError::OtherAnswer)?;
     let source = Source::new("the controller's answer".to_owned(), Zeroizing::new(text));
     let mut new = sealed::answered(&source).map_err(|_| KubesealError::OtherAnswer)?;
-    let id = |object: &Node, field| object.get("metadata").map(|metadata| metadata.text_at(field).to_owned());
+    let id =
+        |object: &GoValue, field| object.get("metadata").map(|metadata| metadata.text_at(field).to_owned());
     if ["name", "namespace"].into_iter().any(|field| id(&new, field) != id(object, field)) {
         return Err(KubesealError::OtherAnswer.into());
     }
     let mut metadata = new.take("metadata").expect("a SealedSecret that was read always has it");
-    ["creationTimestamp", "deletionTimestamp", "generation"]
-        .into_iter()
-        .for_each(|field| drop(metadata.take(field)));
+    for field in ["creationTimestamp", "deletionTimestamp", "generation"] {
+        metadata.take(field);
+    }
     set(&mut new, &SEALED_SECRET, "metadata", metadata);
     Ok(new)
 }
 
-fn post(controller: &Controller, path: &str, object: &Node) -> Result<(StatusCode, Vec<u8>), Failure> {
+fn post(controller: &Controller, path: &str, object: &GoValue) -> Result<(StatusCode, Vec<u8>), Failure> {
     Ok(controller.ask(Method::POST, path, print::compact(object).bytes().to_vec())?)
 }
 

@@ -4,7 +4,7 @@
 //! Not a validation of what a server would take. Invariant: a field that isn't listed is dropped, as Go's decoder drops
 //! it; each list is in the order of its struct.
 
-use super::node::{Entries, Node};
+use super::go_value::{Entries, GoValue};
 
 /// What a field holds.
 pub(super) enum Form {
@@ -16,7 +16,7 @@ pub(super) enum Form {
     /// A map of strings, of which some are `null` and stay so.
     NullableStrings,
     List(&'static Form),
-    Object(&'static [Field]),
+    Object(&'static [StructField]),
     /// Anything, of which nothing is kept.
     Dropped,
 }
@@ -32,18 +32,18 @@ pub(super) enum When {
 }
 
 /// One field of a struct.
-pub(super) struct Field {
+pub(super) struct StructField {
     pub(super) name: &'static str,
     pub(super) form: Form,
     pub(super) when: When,
 }
 
-const fn field(name: &'static str, form: Form, when: When) -> Field {
-    Field { name, form, when }
+const fn field(name: &'static str, form: Form, when: When) -> StructField {
+    StructField { name, form, when }
 }
 
 /// `meta/v1.ObjectMeta`.
-pub(super) static OBJECT_META: [Field; 15] = [
+pub(super) static OBJECT_META: [StructField; 15] = [
     field("name", Form::Text, When::Set),
     field("generateName", Form::Text, When::Set),
     field("namespace", Form::Text, When::Set),
@@ -62,7 +62,7 @@ pub(super) static OBJECT_META: [Field; 15] = [
     field("managedFields", Form::Dropped, When::Set),
 ];
 
-static OWNER_REFERENCE: [Field; 6] = [
+static OWNER_REFERENCE: [StructField; 6] = [
     field("apiVersion", Form::Text, When::Always),
     field("kind", Form::Text, When::Always),
     field("name", Form::Text, When::Always),
@@ -72,7 +72,7 @@ static OWNER_REFERENCE: [Field; 6] = [
 ];
 
 /// `core/v1.Secret`.
-pub(super) static SECRET: [Field; 7] = [
+pub(super) static SECRET: [StructField; 7] = [
     field("kind", Form::Text, When::Set),
     field("apiVersion", Form::Text, When::Set),
     field("metadata", Form::Object(&OBJECT_META), When::Always),
@@ -83,7 +83,7 @@ pub(super) static SECRET: [Field; 7] = [
 ];
 
 /// The peer's SealedSecret.
-pub(super) static SEALED_SECRET: [Field; 5] = [
+pub(super) static SEALED_SECRET: [StructField; 5] = [
     field("kind", Form::Text, When::Set),
     field("apiVersion", Form::Text, When::Set),
     field("metadata", Form::Object(&OBJECT_META), When::Always),
@@ -92,26 +92,26 @@ pub(super) static SEALED_SECRET: [Field; 5] = [
 ];
 
 /// Its `spec`.
-pub(super) static SPEC: [Field; 3] = [
+pub(super) static SPEC: [StructField; 3] = [
     field("template", Form::Object(&TEMPLATE), When::Always),
     field("data", Form::Text, When::Set),
     field("encryptedData", Form::Strings, When::Always),
 ];
 
 /// Its `spec.template`.
-pub(super) static TEMPLATE: [Field; 4] = [
+pub(super) static TEMPLATE: [StructField; 4] = [
     field("metadata", Form::Object(&OBJECT_META), When::Always),
     field("type", Form::Text, When::Set),
     field("immutable", Form::Bool, When::Given),
     field("data", Form::NullableStrings, When::Set),
 ];
 
-static STATUS: [Field; 2] = [
+static STATUS: [StructField; 2] = [
     field("observedGeneration", Form::Integer, When::Set),
     field("conditions", Form::List(&Form::Object(&CONDITION)), When::Set),
 ];
 
-static CONDITION: [Field; 6] = [
+static CONDITION: [StructField; 6] = [
     field("type", Form::Text, When::Always),
     field("status", Form::Text, When::Always),
     field("lastUpdateTime", Form::Text, When::Given),
@@ -122,20 +122,20 @@ static CONDITION: [Field; 6] = [
 
 impl Form {
     /// What Go has where nothing was given.
-    pub(super) fn zero(&self) -> Node {
+    pub(super) fn zero(&self) -> GoValue {
         match self {
-            Self::Text => Node::text(""),
-            Self::Bool => Node::Bool(false),
-            Self::Integer => Node::Number(0),
-            Self::Strings | Self::NullableStrings | Self::List(_) | Self::Dropped => Node::Null,
-            Self::Object(fields) => Node::Map(complete(Vec::new(), fields)),
+            Self::Text => GoValue::text(""),
+            Self::Bool => GoValue::Bool(false),
+            Self::Integer => GoValue::Number(0),
+            Self::Strings | Self::NullableStrings | Self::List(_) | Self::Dropped => GoValue::Null,
+            Self::Object(fields) => GoValue::Map(complete(Vec::new(), fields)),
         }
     }
 }
 
 /// The entries in the order of their struct, those left out that it leaves out, and those added that are always
 /// there.
-pub(super) fn complete(mut entries: Entries, fields: &'static [Field]) -> Entries {
+pub(super) fn complete(mut entries: Entries, fields: &'static [StructField]) -> Entries {
     let mut complete = Vec::with_capacity(fields.len());
     for field in fields {
         let found = entries.iter().position(|(key, _)| key == field.name);
@@ -151,7 +151,7 @@ pub(super) fn complete(mut entries: Entries, fields: &'static [Field]) -> Entrie
 }
 
 /// Sets a field, at its place; an empty one goes where the struct leaves it out.
-pub(super) fn set(object: &mut Node, fields: &'static [Field], name: &str, value: Node) {
+pub(super) fn set(object: &mut GoValue, fields: &'static [StructField], name: &str, value: GoValue) {
     let entries = object.map_mut();
     entries.retain(|(key, _)| key != name);
     entries.push((name.to_owned(), value));
@@ -168,7 +168,7 @@ mod tests {
     fn a_field_is_set_at_its_place_and_goes_when_it_is_empty() {
         let mut metadata = Form::Object(&OBJECT_META).zero();
         for (name, value) in [("namespace", "prod"), ("uid", "u"), ("name", "db"), ("uid", "")] {
-            set(&mut metadata, &OBJECT_META, name, Node::text(value));
+            set(&mut metadata, &OBJECT_META, name, GoValue::text(value));
         }
         assert_eq!(compact(&metadata).bytes(), br#"{"name":"db","namespace":"prod"}"#);
     }

@@ -19,10 +19,10 @@ use seal_documents::{
 
 use super::{
     failure::KubesealError,
+    go_value::{GoValue, strings},
     namespace,
-    node::{Node, strings},
     options::Options,
-    read::{self, Object},
+    read::{self, Document},
     schema::{Form, OBJECT_META, SEALED_SECRET, SECRET, SPEC, TEMPLATE, complete, set},
 };
 use crate::talk::{failure::Failure, terminal};
@@ -58,25 +58,25 @@ pub(super) fn seal(
     overrides: &Overrides<'_>,
     source: &Source,
     certificate: &Certificate,
-) -> Result<Vec<Node>, Failure> {
-    let objects = read::objects(source, "Secret", &SECRET)?;
-    if objects.is_empty() {
+) -> Result<Vec<GoValue>, Failure> {
+    let documents = read::documents(source, "Secret", &SECRET)?;
+    if documents.is_empty() {
         return Err(KubesealError::NoSecrets.into());
     }
-    let seal = |Object { node, spot }| {
-        seal_one(options, overrides, node, &spot, certificate).map_err(|error| Failure::from(error).at(spot))
+    let seal_document = |Document { value, spot }| {
+        seal_one(options, overrides, value, &spot, certificate).map_err(|error| Failure::from(error).at(spot))
     };
-    objects.into_iter().map(seal).collect()
+    documents.into_iter().map(seal_document).collect()
 }
 
 fn seal_one(
     options: &Options,
     overrides: &Overrides<'_>,
-    mut secret: Node,
+    mut secret: GoValue,
     spot: &Spot,
     certificate: &Certificate,
-) -> Result<Node, KubesealError> {
-    let is_empty = |key| secret.get(key).is_none_or(Node::is_empty);
+) -> Result<GoValue, KubesealError> {
+    let is_empty = |key| secret.get(key).is_none_or(GoValue::is_empty);
     if is_empty("data") && is_empty("stringData") && !options.may_be_empty {
         return Err(KubesealError::Empty);
     }
@@ -86,53 +86,55 @@ fn seal_one(
     let items = items(&mut secret)?;
     let mut metadata = secret.take("metadata").expect("a Secret that was read always has it");
     if let Some(name) = overrides.name.or(options.name.as_deref()) {
-        set(&mut metadata, &OBJECT_META, "name", Node::text(name));
+        set(&mut metadata, &OBJECT_META, "name", GoValue::text(name));
     }
     let name = metadata.text_at("name").to_owned();
     if name.is_empty() {
         return Err(KubesealError::NoName);
     }
     if let Some(namespace) = overrides.namespace {
-        set(&mut metadata, &OBJECT_META, "namespace", Node::text(namespace));
+        set(&mut metadata, &OBJECT_META, "namespace", GoValue::text(namespace));
     }
-    let claimed = Some(claimed(&metadata)).filter(|scope| *scope != Scope::default());
-    let scope = options.scope.or(claimed).or(overrides.scope).unwrap_or_default();
+    let from_annotations = Some(claimed(&metadata)).filter(|scope| *scope != Scope::default());
+    let scope = options.scope.or(from_annotations).or(overrides.scope).unwrap_or_default();
     claim(&mut metadata, scope, options.scope.is_some() || overrides.scope.is_some());
-    let namespace = target_namespace(options, &metadata, scope)?;
-    set(&mut metadata, &OBJECT_META, "namespace", Node::text(namespace.as_str()));
-    STRIPPED.into_iter().for_each(|field| drop(metadata.take(field)));
+    let namespace = namespace_for(options, &metadata, scope)?;
+    set(&mut metadata, &OBJECT_META, "namespace", GoValue::text(namespace.as_str()));
+    for field in STRIPPED {
+        metadata.take(field);
+    }
     without_annotations(&mut metadata, &LAST_APPLIED);
 
     warn_of_names(&namespace, &name, Some(spot));
     let label = Label::from_text(scope, &namespace, &name);
     let sealed = items.iter().map(|(item, value)| {
-        (item.to_string(), Node::text(label.seal_item(certificate.public_key(), value.expose())))
+        (item.to_string(), GoValue::text(label.seal_item(certificate.public_key(), value.expose())))
     });
-    let encrypted = Node::Map(sealed.collect());
-    let entry = |(name, value): (&str, Option<Node>)| value.map(|value| (name.to_owned(), value));
+    let encrypted = GoValue::Map(sealed.collect());
+    let entry = |(name, value): (&str, Option<GoValue>)| value.map(|value| (name.to_owned(), value));
     let template = [
         ("metadata", Some(metadata)),
         ("type", secret.take("type")),
         ("immutable", secret.take("immutable")),
     ];
     let template = complete(template.into_iter().filter_map(entry).collect(), &TEMPLATE);
-    let spec = [("template", Some(Node::Map(template))), ("encryptedData", Some(encrypted))];
+    let spec = [("template", Some(GoValue::Map(template))), ("encryptedData", Some(encrypted))];
     let spec = complete(spec.into_iter().filter_map(entry).collect(), &SPEC);
     let mut own = Form::Object(&OBJECT_META).zero();
-    set(&mut own, &OBJECT_META, "name", Node::text(name));
-    set(&mut own, &OBJECT_META, "namespace", Node::text(namespace));
+    set(&mut own, &OBJECT_META, "name", GoValue::text(name));
+    set(&mut own, &OBJECT_META, "namespace", GoValue::text(namespace));
     claim(&mut own, scope, true);
     let object = [
-        ("kind", Some(Node::text("SealedSecret"))),
-        ("apiVersion", Some(Node::text(API_VERSION))),
+        ("kind", Some(GoValue::text("SealedSecret"))),
+        ("apiVersion", Some(GoValue::text(API_VERSION))),
         ("metadata", Some(own)),
-        ("spec", Some(Node::Map(spec))),
+        ("spec", Some(GoValue::Map(spec))),
     ];
-    Ok(Node::Map(complete(object.into_iter().filter_map(entry).collect(), &SEALED_SECRET)))
+    Ok(GoValue::Map(complete(object.into_iter().filter_map(entry).collect(), &SEALED_SECRET)))
 }
 
 /// The items, of `data` and then of `stringData`, which wins.
-fn items(secret: &mut Node) -> Result<BTreeMap<ItemName, Plaintext>, KubesealError> {
+fn items(secret: &mut GoValue) -> Result<BTreeMap<ItemName, Plaintext>, KubesealError> {
     let mut items = BTreeMap::new();
     for under in ["data", "stringData"] {
         let values = secret.take(under);
@@ -151,7 +153,7 @@ fn items(secret: &mut Node) -> Result<BTreeMap<ItemName, Plaintext>, KubesealErr
 }
 
 /// The namespace that goes with the scope: the Secret's own, or the one for Secrets that have none.
-fn target_namespace(options: &Options, metadata: &Node, scope: Scope) -> Result<String, KubesealError> {
+fn namespace_for(options: &Options, metadata: &GoValue, scope: Scope) -> Result<String, KubesealError> {
     let own = metadata.text_at("namespace").to_owned();
     if !scope.binds_namespace() {
         return Ok(own);
@@ -177,26 +179,26 @@ pub(super) fn warn_of_names(namespace: &str, name: &str, spot: Option<&Spot>) {
 }
 
 /// The scope that an object's annotations claim.
-pub(super) fn claimed(metadata: &Node) -> Scope {
+pub(super) fn claimed(metadata: &GoValue) -> Scope {
     claimed_scope(strings(metadata.get("annotations")))
 }
 
 /// Has the annotations claim the scope, and no other where `alone`.
-fn claim(metadata: &mut Node, scope: Scope, alone: bool) {
+fn claim(metadata: &mut GoValue, scope: Scope, alone: bool) {
     if !alone {
         return;
     }
     without_annotations(metadata, &scope_annotations().collect::<Vec<_>>());
     if let Some(annotation) = scope.bitnami_annotation() {
-        let mut annotations = metadata.take("annotations").unwrap_or(Node::Map(Vec::new()));
+        let mut annotations = metadata.take("annotations").unwrap_or(GoValue::Map(Vec::new()));
         let entries = annotations.map_mut();
-        entries.push((annotation.to_owned(), Node::text("true")));
+        entries.push((annotation.to_owned(), GoValue::text("true")));
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         set(metadata, &OBJECT_META, "annotations", annotations);
     }
 }
 
-fn without_annotations(metadata: &mut Node, keys: &[&str]) {
+fn without_annotations(metadata: &mut GoValue, keys: &[&str]) {
     let Some(mut annotations) = metadata.take("annotations") else { return };
     annotations.map_mut().retain(|(key, _)| !keys.contains(&key.as_str()));
     set(metadata, &OBJECT_META, "annotations", annotations);

@@ -7,27 +7,27 @@ use seal_documents::source::Source;
 
 use super::{
     failure::KubesealError,
-    node::Node,
-    read::{self, Object},
+    go_value::GoValue,
+    read::{self, Document},
     schema::{SEALED_SECRET, set},
 };
 use crate::talk::failure::Failure;
 
 /// The one that a controller answers with. The peer's leaves out what it is.
-pub(super) fn answered(source: &Source) -> Result<Node, Failure> {
-    let found = read::objects(source, KIND, &SEALED_SECRET)?.into_iter().next();
-    let Some(Object { mut node, spot }) = found else { return Err(KubesealError::NoSealedSecrets.into()) };
-    for (field, value) in [("kind", KIND), ("apiVersion", API_VERSION)] {
-        if node.text_at(field).is_empty() {
-            set(&mut node, &SEALED_SECRET, field, Node::text(value));
+pub(super) fn answered(source: &Source) -> Result<GoValue, Failure> {
+    let found = read::documents(source, KIND, &SEALED_SECRET)?.into_iter().next();
+    let Some(Document { mut value, spot }) = found else { return Err(KubesealError::NoSealedSecrets.into()) };
+    for (field, known) in [("kind", KIND), ("apiVersion", API_VERSION)] {
+        if value.text_at(field).is_empty() {
+            set(&mut value, &SEALED_SECRET, field, GoValue::text(known));
         }
     }
-    check(Object { node, spot })
+    check(Document { value, spot })
 }
 
 /// All of them.
-pub(super) fn all(source: &Source) -> Result<Vec<Node>, Failure> {
-    let found: Vec<Node> = read::objects(source, KIND, &SEALED_SECRET)?
+pub(super) fn all(source: &Source) -> Result<Vec<GoValue>, Failure> {
+    let found: Vec<GoValue> = read::documents(source, KIND, &SEALED_SECRET)?
         .into_iter()
         .map(check)
         .collect::<Result<_, Failure>>()?;
@@ -35,14 +35,14 @@ pub(super) fn all(source: &Source) -> Result<Vec<Node>, Failure> {
 }
 
 /// The first one: of several documents, the peer takes that.
-pub(super) fn one(source: &Source) -> Result<Node, Failure> {
+pub(super) fn one(source: &Source) -> Result<GoValue, Failure> {
     Ok(all(source)?.swap_remove(0))
 }
 
-fn check(Object { node, spot }: Object) -> Result<Node, Failure> {
-    let (kind, version) = (node.text_at("kind").to_owned(), node.text_at("apiVersion").to_owned());
+fn check(Document { value, spot }: Document) -> Result<GoValue, Failure> {
+    let (kind, version) = (value.text_at("kind").to_owned(), value.text_at("apiVersion").to_owned());
     if kind == KIND && version == API_VERSION {
-        return Ok(node);
+        return Ok(value);
     }
     Err(Failure::from(KubesealError::NotSealed { kind, version }).at(spot))
 }

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::{
     failure::KubesealError,
-    node::{Node, strings},
+    go_value::{GoValue, strings},
     options::Options,
     schema::{OBJECT_META, SECRET, complete, set},
     seal::claimed,
@@ -26,7 +26,7 @@ use super::{
 use crate::{files::input::Input, keys::identities, talk::failure::Failure};
 
 /// The Secret that the SealedSecret of the input becomes.
-pub(super) fn unseal(options: &Options, source: &Source) -> Result<Node, Failure> {
+pub(super) fn unseal(options: &Options, source: &Source) -> Result<GoValue, Failure> {
     let inputs: Vec<Input> = options.private_keys.iter().map(|path| Input::File(path.into())).collect();
     let keys = identities::read(&inputs)?;
     let mut object = sealed::one(source)?;
@@ -39,14 +39,14 @@ pub(super) fn unseal(options: &Options, source: &Source) -> Result<Node, Failure
     let mut template = spec.take("template").expect("a spec that was read always has it");
     let data = template.get("data");
     let rendered = render(data, &items)?;
-    items.retain(|item, _| !matches!(data.and_then(|data| data.get(item.as_str())), Some(Node::Null)));
+    items.retain(|item, _| !matches!(data.and_then(|data| data.get(item.as_str())), Some(GoValue::Null)));
     items.extend(rendered);
     Ok(secret(&metadata, &mut template, &items))
 }
 
 fn open(
-    metadata: &Node,
-    spec: &Node,
+    metadata: &GoValue,
+    spec: &GoValue,
     keys: &Keyring,
 ) -> Result<BTreeMap<ItemName, Plaintext>, KubesealError> {
     let encrypted: BTreeMap<String, String> =
@@ -73,7 +73,7 @@ fn open(
 
 /// The keys of `template.data` that no item has, rendered over the items and, behind them, each other's text.
 fn render(
-    template: Option<&Node>,
+    template: Option<&GoValue>,
     items: &BTreeMap<ItemName, Plaintext>,
 ) -> Result<Vec<(ItemName, Plaintext)>, KubesealError> {
     let mut values: BTreeMap<&str, &[u8]> =
@@ -98,35 +98,35 @@ fn render(
     Ok(rendered)
 }
 
-fn secret(sealed: &Node, template: &mut Node, items: &BTreeMap<ItemName, Plaintext>) -> Node {
+fn secret(sealed: &GoValue, template: &mut GoValue, items: &BTreeMap<ItemName, Plaintext>) -> GoValue {
     let mut metadata = template.take("metadata").expect("a template that was read always has it");
     let name = sealed.text_at("name");
     let skips = strings(metadata.get("annotations"))
         .any(|(key, value)| key == SKIP_SET_OWNER_REFERENCES && value == "true");
-    set(&mut metadata, &OBJECT_META, "namespace", Node::text(sealed.text_at("namespace")));
-    set(&mut metadata, &OBJECT_META, "name", Node::text(name));
+    set(&mut metadata, &OBJECT_META, "namespace", GoValue::text(sealed.text_at("namespace")));
+    set(&mut metadata, &OBJECT_META, "name", GoValue::text(name));
     if !skips {
         let owner = [
-            ("apiVersion", Node::text(seal_crds::resources::bitnami::API_VERSION)),
-            ("kind", Node::text(seal_crds::resources::SEALED_SECRET)),
-            ("name", Node::text(name)),
-            ("uid", Node::text(sealed.text_at("uid"))),
-            ("controller", Node::Bool(true)),
+            ("apiVersion", GoValue::text(seal_crds::resources::bitnami::API_VERSION)),
+            ("kind", GoValue::text(seal_crds::resources::SEALED_SECRET)),
+            ("name", GoValue::text(name)),
+            ("uid", GoValue::text(sealed.text_at("uid"))),
+            ("controller", GoValue::Bool(true)),
         ];
         let owner = owner.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        set(&mut metadata, &OBJECT_META, "ownerReferences", Node::List(vec![Node::Map(owner)]));
+        set(&mut metadata, &OBJECT_META, "ownerReferences", GoValue::List(vec![GoValue::Map(owner)]));
     }
-    let data = items.iter().map(|(item, value)| (item.to_string(), Node::Text(encode(value)))).collect();
+    let data = items.iter().map(|(item, value)| (item.to_string(), GoValue::Text(encode(value)))).collect();
     let mut entries = vec![
-        ("kind".to_owned(), Node::text("Secret")),
-        ("apiVersion".to_owned(), Node::text("v1")),
+        ("kind".to_owned(), GoValue::text("Secret")),
+        ("apiVersion".to_owned(), GoValue::text("v1")),
         ("metadata".to_owned(), metadata),
-        ("data".to_owned(), Node::Map(data)),
+        ("data".to_owned(), GoValue::Map(data)),
     ];
     for field in ["immutable", "type"] {
         entries.extend(template.take(field).map(|value| (field.to_owned(), value)));
     }
-    Node::Map(complete(entries, &SECRET))
+    GoValue::Map(complete(entries, &SECRET))
 }
 
 /// In base64, in a buffer that never grows.

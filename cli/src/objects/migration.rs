@@ -29,7 +29,7 @@ use seal_documents::{
 use crate::{
     objects::{
         name::ObjectName,
-        sealed::{OpenError, Public},
+        sealed::{OpenError, PublicParts},
         sealing,
     },
     talk::failure::{Explain, Failure, Rule},
@@ -95,12 +95,12 @@ impl Explain for MigrateError {
 pub(crate) fn migrate(
     manifest: &Manifest<'_>,
     object: &Object,
-    public: Public,
+    public: PublicParts,
     settings: &Settings<'_>,
 ) -> Result<Migrated, Failure> {
     let tree = manifest.tree(object);
     let at = tree.range(object.node).start;
-    let Public { object_name, annotations, spec } = public;
+    let PublicParts { object_name, annotations, spec } = public;
     let place = object_name.to_place();
     let opened = open::open(&object_name, &annotations, &spec, settings.keys).map_err(|(source, hint)| {
         Failure::from(OpenError::with_hint(&place, source, hint)).at(manifest.spot(at))
@@ -220,8 +220,8 @@ impl Draft<'_, '_> {
         let mut translated = Translated { omitted: omitted.clone(), ..Translated::default() };
         for (key, text) in data {
             let path = ["spec", "template", "data", key.as_str()];
-            let error = |error: MigrateError| Located { error, at: self.at(&path) };
-            let key: ItemName = key.parse().map_err(|name: NameError| error(name.into()))?;
+            let located = |error: MigrateError| Located { error, at: self.at(&path) };
+            let key: ItemName = key.parse().map_err(|error: NameError| located(error.into()))?;
             let Some(text) = text else {
                 let what = if items.contains_key(&key) {
                     format!(
@@ -250,10 +250,10 @@ impl Draft<'_, '_> {
                 Err(_) if renders => {
                     let value = substitution.render(text, in_json);
                     let value = value
-                        .map_err(|source| error(MigrateError::Unrendered { key: key.clone(), source }))?;
+                        .map_err(|source| located(MigrateError::Unrendered { key: key.clone(), source }))?;
                     translated.rendered.insert(key, value);
                 }
-                Err(why) => return Err(error(MigrateError::Untranslatable { key, why: why.to_string() })),
+                Err(why) => return Err(located(MigrateError::Untranslatable { key, why: why.to_string() })),
             }
         }
         Ok(translated)

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-pub(crate) use name::read as object_name;
+pub(crate) use name::read as read_name;
 
 #[derive(Debug, thiserror::Error)]
 enum FormatError {
@@ -38,8 +38,8 @@ impl Explain for FormatError {
     }
 
     fn hint(&self) -> Option<String> {
-        let (native, peer) = (resources::API_VERSION, bitnami::API_VERSION);
-        Some(format!("known are {native} and {peer}; is there a newer seal?"))
+        let (native, bitnami) = (resources::API_VERSION, bitnami::API_VERSION);
+        Some(format!("known are {native} and {bitnami}; is there a newer seal?"))
     }
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn format(manifest: &Manifest<'_>, object: &Object) -> Result<Format,
 }
 
 /// What anybody can read of a SealedSecret of the peer's.
-pub(crate) struct Public {
+pub(crate) struct PublicParts {
     pub(crate) object_name: ObjectName,
     /// Those of the SealedSecret itself.
     pub(crate) annotations: BTreeMap<String, String>,
@@ -119,19 +119,19 @@ pub(crate) struct Public {
 }
 
 /// A SealedSecret of the peer's, as it stands.
-pub(crate) fn bitnami(
+pub(crate) fn public_parts(
     manifest: &Manifest<'_>,
     object: &Object,
     flag: Option<&Namespace>,
-) -> Result<Public, Failure> {
+) -> Result<PublicParts, Failure> {
     let spec = manifest.bitnami_spec(object)?;
     let annotations = manifest.annotations(object)?;
     let may_be_open = !claimed_scope(&annotations).binds_namespace();
-    let object_name = object_name(manifest, object, flag, may_be_open)?;
-    Ok(Public { object_name, annotations, spec })
+    let object_name = read_name(manifest, object, flag, may_be_open)?;
+    Ok(PublicParts { object_name, annotations, spec })
 }
 
-impl Public {
+impl PublicParts {
     /// The object, with every check that needs no key.
     pub(crate) fn parse(&self) -> Result<BitnamiSealed, OpenError> {
         let place = self.object_name.to_place();

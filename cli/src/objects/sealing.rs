@@ -5,7 +5,6 @@
 //! it grew too large for the way most people apply it.
 
 pub(crate) mod bitnami;
-pub(crate) mod choose;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -167,18 +166,18 @@ fn envelope_value(envelope: &Envelope) -> Value {
 }
 
 fn template_value(template: &Template) -> Value {
-    let strings = |name, strings: &BTreeMap<String, String>| {
+    let unless_empty = |name, strings: &BTreeMap<String, String>| {
         (!strings.is_empty()).then(|| (name, Value::strings(strings)))
     };
     let metadata = (!template.metadata.is_empty()).then(|| {
         let (labels, annotations) = (&template.metadata.labels, &template.metadata.annotations);
-        ("metadata", mapping([strings("labels", labels), strings("annotations", annotations)]))
+        ("metadata", mapping([unless_empty("labels", labels), unless_empty("annotations", annotations)]))
     });
     mapping([
         template.type_.as_ref().map(|type_| ("type", Value::text(type_.as_str()))),
         template.immutable.map(|immutable| ("immutable", Value::Bool(immutable))),
         metadata,
-        strings("data", &template.data),
+        unless_empty("data", &template.data),
     ])
 }
 
@@ -199,7 +198,7 @@ mod tests {
             immutable: Some(true),
             labels: BTreeMap::from([("on".to_owned(), "null".to_owned())]),
             annotations: BTreeMap::from([("a".to_owned(), "b\n\u{1b}é".to_owned())]),
-            peer_annotations: BTreeMap::new(),
+            bitnami_annotations: BTreeMap::new(),
             items: BTreeMap::from([("null".parse().unwrap(), Plaintext::from(value.to_vec()))]),
         };
         let recipient = Identity::generate().recipient().clone();

@@ -22,6 +22,6 @@ pub(crate) struct Secret {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
     /// Those that speak to the peer's controller, which only its format has.
-    pub(crate) peer_annotations: BTreeMap<String, String>,
+    pub(crate) bitnami_annotations: BTreeMap<String, String>,
     pub(crate) items: BTreeMap<ItemName, Plaintext>,
 }

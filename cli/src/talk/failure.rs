@@ -28,11 +28,11 @@ pub(crate) trait Explain: Error {
 
 /// An error, ready to be printed.
 #[derive(Debug)]
-pub(crate) struct Failure(Box<Report>);
+pub(crate) struct Failure(Box<Details>);
 
 /// All there is to say about a failure.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct Details {
     #[cfg_attr(not(test), expect(dead_code, reason = "no output has it yet"))]
     pub(crate) rule: Rule,
     pub(crate) exit: Exit,
@@ -68,7 +68,7 @@ impl Failure {
 
     /// Standard output couldn't be written.
     pub(crate) fn stdout(error: &io::Error) -> Self {
-        Self(Box::new(Report {
+        Self(Box::new(Details {
             rule: Rule::Unwritable,
             exit: Exit::Failure,
             facts: vec!["can't write to standard output".to_owned(), reason(error)],
@@ -85,9 +85,9 @@ impl Failure {
 }
 
 impl Deref for Failure {
-    type Target = Report;
+    type Target = Details;
 
-    fn deref(&self) -> &Report {
+    fn deref(&self) -> &Details {
         &self.0
     }
 }
@@ -104,7 +104,7 @@ impl<E: Explain> From<E> for Failure {
             source = cause.source();
         }
         let (rule, exit, hint) = (error.rule(), error.exit(), error.hint());
-        Self(Box::new(Report { rule, exit, facts, spot: None, hint, closed_pipe: false }))
+        Self(Box::new(Details { rule, exit, facts, spot: None, hint, closed_pipe: false }))
     }
 }
 

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// A Secret of a manifest, with the place it is for.
-pub(super) struct Planned<'m> {
+pub(super) struct SecretToSeal<'m> {
     pub(super) object: &'m Object,
     pub(super) secret: Secret,
     pub(super) object_name: ObjectName,
@@ -40,13 +40,13 @@ pub(super) struct Planned<'m> {
 #[derive(Default)]
 pub(super) struct Inventory<'m> {
     /// The Secrets to seal, file by file.
-    pub(super) planned: Vec<Vec<Planned<'m>>>,
+    pub(super) to_seal: Vec<Vec<SecretToSeal<'m>>>,
     /// What was sealed before.
     sealed: usize,
     /// Secrets that are merged into others, and hold no values.
     patches: usize,
     /// Secrets without values; that they have none may be a mistake.
-    empty: Vec<Empty>,
+    empty: Vec<EmptySecret>,
     others: usize,
     /// Secrets inside of what passes through.
     strays: Vec<(Strays, Spot)>,
@@ -57,7 +57,7 @@ pub(super) struct Inventory<'m> {
 }
 
 /// A Secret without values.
-struct Empty {
+struct EmptySecret {
     spot: Spot,
     comments: usize,
 }
@@ -117,7 +117,7 @@ impl<'m> Inventory<'m> {
     pub(super) fn find(args: &SealArgs, manifests: &'m [Manifest<'_>]) -> Result<Self, Failure> {
         let mut inventory = Self::default();
         for manifest in manifests {
-            inventory.planned.push(Vec::new());
+            inventory.to_seal.push(Vec::new());
             for object in &manifest.objects {
                 inventory.first.get_or_insert_with(|| spot(manifest, object));
                 let passes = match object.kind {
@@ -156,32 +156,33 @@ impl<'m> Inventory<'m> {
             return Ok(true);
         }
         if reading.secret.items.is_empty() {
-            self.empty.push(Empty { spot: spot(manifest, object), comments: manifest.comments_in(object) });
+            self.empty
+                .push(EmptySecret { spot: spot(manifest, object), comments: manifest.comments_in(object) });
             return Ok(true);
         }
         warn(args, manifest, &reading);
-        let object_name = wanted(args).resolve(&reading).map_err(|error| manifest.locate(error))?;
-        let here = self.planned.last_mut().expect("one was pushed for this manifest");
-        here.push(Planned { object, secret: reading.secret, object_name });
+        let object_name = name_flags(args).resolve(&reading).map_err(|error| manifest.locate(error))?;
+        let here = self.to_seal.last_mut().expect("one was pushed for this manifest");
+        here.push(SecretToSeal { object, secret: reading.secret, object_name });
         Ok(false)
     }
 
     /// Whether the flags fit what is to be sealed.
     fn check_flags(&self, args: &SealArgs) -> Result<(), Failure> {
         let count = self.secrets().count();
-        wanted(args).check_count(count)?;
+        name_flags(args).check_count(count)?;
         let has = |item: &&ItemName| self.secrets().any(|p| p.secret.items.contains_key(*item));
         match args.sealing.template_items.iter().find(|item| !has(item)).filter(|_| count > 0) {
             None => Ok(()),
             Some(missing) => {
-                let there = self.secrets().flat_map(|planned| planned.secret.items.keys());
+                let there = self.secrets().flat_map(|to_seal| to_seal.secret.items.keys());
                 Err(NoSuchItem { name: missing.clone(), there: list(there) }.into())
             }
         }
     }
 
-    fn secrets(&self) -> impl Iterator<Item = &Planned<'m>> {
-        self.planned.iter().flatten()
+    fn secrets(&self) -> impl Iterator<Item = &SecretToSeal<'m>> {
+        self.to_seal.iter().flatten()
     }
 
     /// Says what passes through though it may not be meant to, and whether there is anything to seal.
@@ -238,7 +239,7 @@ impl<'m> Inventory<'m> {
     }
 }
 
-impl Empty {
+impl EmptySecret {
     fn warn(&self) {
         let comments = match self.comments {
             0 => String::new(),
@@ -256,8 +257,8 @@ fn is_sops(manifest: &Manifest<'_>, object: &Object) -> bool {
     kind.is_some_and(|kind| kind.starts_with("ENC["))
 }
 
-fn wanted(args: &SealArgs) -> name::Wanted<'_> {
-    name::Wanted {
+fn name_flags(args: &SealArgs) -> name::NameFlags<'_> {
+    name::NameFlags {
         namespace: args.sealing.namespace.as_ref(),
         name: args.name.as_ref(),
         scope: args.sealing.scope,
@@ -267,8 +268,8 @@ fn wanted(args: &SealArgs) -> name::Wanted<'_> {
 /// What is left out of a Secret that is sealed, or looks odd in it.
 fn warn(args: &SealArgs, manifest: &Manifest<'_>, reading: &Reading) {
     let is_native = args.sealing.seal_format == SealFormat::Native;
-    let peer_warnings = reading.peer_warnings.iter().filter(|_| is_native);
-    for warning in reading.warnings.iter().chain(peer_warnings) {
+    let bitnami_warnings = reading.bitnami_warnings.iter().filter(|_| is_native);
+    for warning in reading.warnings.iter().chain(bitnami_warnings) {
         terminal::warn(&warning.error, Some(&manifest.spot(warning.at)));
     }
 }

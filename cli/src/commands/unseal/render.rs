@@ -34,10 +34,10 @@ pub(super) fn secrets(opened: &[OpenedSecret]) -> Zeroizing<String> {
 
 fn secret(opened: &OpenedSecret) -> Value {
     let shape = &opened.shape;
-    let text = |key: &str, text: &str| (key.to_owned(), Value::text(text));
-    let mut metadata = vec![text("name", opened.place.name.as_str())];
+    let entry = |key: &str, text: &str| (key.to_owned(), Value::text(text));
+    let mut metadata = vec![entry("name", opened.place.name.as_str())];
     if let Some(namespace) = &opened.namespace {
-        metadata.push(text("namespace", namespace.as_str()));
+        metadata.push(entry("namespace", namespace.as_str()));
     }
     for (key, strings) in [("labels", &shape.labels), ("annotations", &shape.annotations)] {
         if !strings.is_empty() {
@@ -46,10 +46,10 @@ fn secret(opened: &OpenedSecret) -> Value {
     }
     let data = opened.unsealed.data.iter().map(|(item, value)| (item.to_string(), encoded(value)));
     let mut secret = vec![
-        text("apiVersion", "v1"),
-        text("kind", "Secret"),
+        entry("apiVersion", "v1"),
+        entry("kind", "Secret"),
         ("metadata".to_owned(), Value::Mapping(metadata)),
-        text("type", &shape.type_),
+        entry("type", &shape.type_),
         ("data".to_owned(), Value::Mapping(data.collect())),
     ];
     if let Some(immutable) = shape.immutable {

@@ -71,7 +71,7 @@ pub(crate) fn files(paths: &[PathBuf], interest: impl Fn(&str) -> Interest) -> R
             Err(failure) => found.failures.push(failure),
         }
     }
-    let is_elsewhere = |link: &&PathBuf| fs::canonicalize(link).is_ok_and(|target| !seen.contains(&target));
+    let is_elsewhere = |link: &&PathBuf| fs::canonicalize(link).is_ok_and(|file| !seen.contains(&file));
     for link in links.iter().filter(is_elsewhere) {
         if fs::read_to_string(link).is_ok_and(|text| interest(&text) == Interest::Wanted) {
             let what =

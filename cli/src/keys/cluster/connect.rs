@@ -12,7 +12,7 @@ use super::{
     access::Access,
     error::{ConnectError, LOGIN_DEADLINE},
 };
-use crate::keys::http::{BodyError, Runtime, is_timeout, last_words, read_body, root};
+use crate::keys::request::{BodyError, Runtime, is_timeout, last_words, read_body, root};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);

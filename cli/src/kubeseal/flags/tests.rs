@@ -4,7 +4,7 @@
 
 use super::*;
 
-fn read(args: &[&str]) -> Result<Values, FlagError> {
+fn read(args: &[&str]) -> Result<FlagValues, FlagError> {
     parse(args.iter().map(|arg| (*arg).to_owned()), |_| None)
 }
 

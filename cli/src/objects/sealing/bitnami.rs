@@ -33,17 +33,17 @@ pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSea
     let mark = sealer.scope.bitnami_annotation().map(|key| (key.to_owned(), "true".to_owned()));
     let own: BTreeMap<String, String> = mark.into_iter().collect();
     let mut annotations = secret.annotations;
-    annotations.extend(secret.peer_annotations);
+    annotations.extend(secret.bitnami_annotations);
     annotations.extend(own.clone());
-    let strings = |name, strings: &BTreeMap<String, String>| {
+    let unless_empty = |name, strings: &BTreeMap<String, String>| {
         (!strings.is_empty()).then(|| (name, Value::strings(strings)))
     };
     let name = || Some(("name", Value::text(object_name.name.as_str())));
     let namespace =
         || object_name.namespace.as_ref().map(|namespace| ("namespace", Value::text(namespace.as_str())));
     let metadata = mapping([
-        strings("annotations", &annotations),
-        strings("labels", &secret.labels),
+        unless_empty("annotations", &annotations),
+        unless_empty("labels", &secret.labels),
         name(),
         namespace(),
     ]);
@@ -55,7 +55,7 @@ pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSea
     mapping([
         Some(("apiVersion", Value::text(API_VERSION))),
         Some(("kind", Value::text(SEALED_SECRET))),
-        Some(("metadata", mapping([strings("annotations", &own), name(), namespace()]))),
+        Some(("metadata", mapping([unless_empty("annotations", &own), name(), namespace()]))),
         Some((
             "spec",
             mapping([Some(("encryptedData", Value::strings(&items))), Some(("template", template))]),
@@ -91,7 +91,7 @@ mod tests {
                 immutable: Some(true),
                 labels: BTreeMap::from([("app".to_owned(), "db".to_owned())]),
                 annotations: BTreeMap::new(),
-                peer_annotations: BTreeMap::from([(
+                bitnami_annotations: BTreeMap::from([(
                     "sealedsecrets.bitnami.com/managed".to_owned(),
                     "true".to_owned(),
                 )]),

@@ -126,7 +126,7 @@ mod tests {
             immutable: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
-            peer_annotations: BTreeMap::new(),
+            bitnami_annotations: BTreeMap::new(),
             items: items.collect(),
         };
         check(&secret).map_err(|error| error.to_string())

@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
+pub(crate) enum ReadSecretError {
     #[error(transparent)]
     Field(#[from] FieldError),
     #[error(transparent)]
@@ -34,7 +34,7 @@ pub(crate) enum ReadError {
     GeneratedName,
 }
 
-impl Explain for ReadError {
+impl Explain for ReadSecretError {
     fn rule(&self) -> Rule {
         match self {
             Self::Check(error) => error.rule(),

@@ -7,19 +7,19 @@ use seal_go::View;
 use zeroize::Zeroizing;
 
 /// One value.
-pub(super) enum Node {
+pub(super) enum GoValue {
     Null,
     Bool(bool),
     Number(i64),
     Text(Zeroizing<String>),
-    List(Vec<Node>),
+    List(Vec<GoValue>),
     Map(Entries),
 }
 
 /// The entries of a mapping.
-pub(super) type Entries = Vec<(String, Node)>;
+pub(super) type Entries = Vec<(String, GoValue)>;
 
-impl Node {
+impl GoValue {
     pub(super) fn text(text: impl Into<String>) -> Self {
         Self::Text(Zeroizing::new(text.into()))
     }
@@ -78,7 +78,7 @@ impl Node {
     }
 }
 
-impl seal_go::Node for Node {
+impl seal_go::Node for GoValue {
     fn view(&self) -> View<'_, Self> {
         match self {
             Self::Null => View::Null,
@@ -94,7 +94,7 @@ impl seal_go::Node for Node {
 }
 
 /// The pairs of a mapping of strings, such as labels.
-pub(super) fn strings(node: Option<&Node>) -> impl Iterator<Item = (&str, &str)> {
-    let entries = node.map(Node::entries).unwrap_or_default();
+pub(super) fn strings(node: Option<&GoValue>) -> impl Iterator<Item = (&str, &str)> {
+    let entries = node.map(GoValue::entries).unwrap_or_default();
     entries.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_text()?)))
 }

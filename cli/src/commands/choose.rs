@@ -5,7 +5,6 @@
 
 use seal_crds::keys::Certificate;
 
-use super::{NativeSealer, Sealer, bitnami};
 use crate::{
     args::{
         ClusterArgs, SealFormat, SealingArgs,
@@ -16,6 +15,7 @@ use crate::{
         cluster::{Access, Service},
         recipients::{self, looks_like_recipient, shortened},
     },
+    objects::sealing::{NativeSealer, Sealer, bitnami::BitnamiSealer},
     talk::{
         exit::Exit,
         failure::{Explain, Failure, Rule},
@@ -61,7 +61,7 @@ impl Explain for ChoiceError {
 }
 
 /// Whether the flags make sense together.
-pub(crate) fn check(args: &SealingArgs) -> Result<(), Failure> {
+pub(super) fn check(args: &SealingArgs) -> Result<(), Failure> {
     let certificates = args.cert.iter().chain(&args.recipients);
     match args.seal_format {
         SealFormat::Native if args.cert.is_some() => Err(ChoiceError::CertificateForNative),
@@ -84,7 +84,7 @@ pub(crate) fn check(args: &SealingArgs) -> Result<(), Failure> {
 }
 
 /// The format, with recipients or a certificate that can be sealed to now.
-pub(crate) fn choose(args: SealingArgs) -> Result<Sealer, Failure> {
+pub(super) fn sealer(args: SealingArgs) -> Result<Sealer, Failure> {
     check(&args)?;
     let scope = args.scope;
     match args.seal_format {
@@ -99,7 +99,7 @@ pub(crate) fn choose(args: SealingArgs) -> Result<Sealer, Failure> {
                 Some(location) => certificate::for_sealing(&certificate::load(location)?, location)?,
                 None => from_cluster(&args.cluster, args.controller_name)?,
             };
-            Ok(Sealer::Bitnami(bitnami::BitnamiSealer { key: certificate.public_key().clone(), scope }))
+            Ok(Sealer::Bitnami(BitnamiSealer { key: certificate.public_key().clone(), scope }))
         }
     }
 }

@@ -5,16 +5,15 @@
 //!
 //! Invariant: an answer is held in memory only up to a limit, and nothing is waited for without an end.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::{HeaderValue, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use kube::{Client, client::Body};
 use seal_kubeconfig::{Proxies, RouteError, through_proxy};
 use zeroize::Zeroizing;
 
-use crate::talk::failure::reason;
+use super::request::{BodyError, Runtime, is_timeout, last_words, read_body, root};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For everything: name look-up, redirects, the answer.
@@ -39,69 +38,6 @@ pub(crate) enum GetError {
     Redirect { host: String },
     #[error(transparent)]
     Proxy(#[from] RouteError),
-}
-
-/// Doesn't wait, when dropped, for a login program that hangs.
-pub(crate) struct Runtime(Option<tokio::runtime::Runtime>);
-
-impl Runtime {
-    pub(crate) fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Self(Some(runtime.expect("a runtime needs nothing but file descriptors")))
-    }
-
-    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.0.as_ref().expect("it is taken only by drop").block_on(future)
-    }
-}
-
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-/// A body that can't be had.
-pub(crate) enum BodyError {
-    TooLarge,
-    /// The innermost reason.
-    Broken(String),
-}
-
-/// All of a body, if it isn't longer than `limit` bytes.
-pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes().to_vec()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Err(error) => Err(BodyError::Broken(root(&*error).to_string())),
-    }
-}
-
-/// The innermost of an error's causes: it says it in a few words; the layers above repeat each other.
-pub(crate) fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
-    let mut root = error;
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    root
-}
-
-/// Whether an innermost cause is that nothing came in time.
-pub(crate) fn is_timeout(root: &(dyn Error + 'static)) -> bool {
-    root.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
-}
-
-/// An innermost cause as people read it.
-pub(crate) fn last_words(root: &(dyn Error + 'static)) -> String {
-    match root.downcast_ref::<std::io::Error>() {
-        Some(error) => reason(error),
-        // hyper-util's errors of SOCKS don't say what is under them.
-        None => {
-            root.to_string().replace("failed to create underlying connection", "no connection to the proxy")
-        }
-    }
 }
 
 /// What a URL answers with status 200, redirects followed, but never from https to http.
@@ -204,8 +140,8 @@ fn login(url: &Uri) -> Option<HeaderValue> {
 pub(crate) fn without_login(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let place = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{place}{path}")
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 /// A part of a URL with its escapes resolved (RFC 3986, 2.1); what is no escape stays.
