@@ -1,7 +1,7 @@
-//! In which format to seal, and to whom: what the flags say together.
+//! The choice of format and recipients, from the flags together.
 //!
-//! Not the reading of recipients and certificates. Invariant: what makes no sense in the format that was asked for
-//! is refused before anything is read.
+//! Recipients and certificates are read in [`crate::keys`]. Invariant: flags that make no sense in the chosen
+//! format are refused before anything is read.
 
 use seal_crds::keys::Certificate;
 
@@ -60,7 +60,7 @@ impl Explain for ChoiceError {
     }
 }
 
-/// Whether the flags make sense together.
+/// Checks that the flags make sense together.
 pub(super) fn check(args: &SealingArgs) -> Result<(), Failure> {
     let certificates = args.cert.iter().chain(&args.recipients);
     match args.seal_format {
@@ -69,7 +69,7 @@ pub(super) fn check(args: &SealingArgs) -> Result<(), Failure> {
         SealFormat::Native => Ok(()),
         SealFormat::Bitnami if !args.template_items.is_empty() => Err(ChoiceError::TemplateItem),
         SealFormat::Bitnami => match args.recipients.iter().find(|given| looks_like_recipient(given)) {
-            // A private key in its place isn't repeated.
+            // Only a public key is repeated: a private key may stand here by mistake.
             Some(given) if given.starts_with("age1") || given.starts_with("ssh-") => {
                 Err(ChoiceError::NotCertificate(shortened(given)))
             }
@@ -83,7 +83,7 @@ pub(super) fn check(args: &SealingArgs) -> Result<(), Failure> {
     .map_err(Failure::from)
 }
 
-/// The format, with recipients or a certificate that can be sealed to now.
+/// The sealer of the chosen format, with recipients, or with a certificate that hasn't expired.
 pub(super) fn sealer(args: SealingArgs) -> Result<Sealer, Failure> {
     check(&args)?;
     let scope = args.scope;
@@ -104,7 +104,12 @@ pub(super) fn sealer(args: SealingArgs) -> Result<Sealer, Failure> {
     }
 }
 
-/// The certificate that a controller gives out, if somebody named the cluster or sees which it is.
+/// The certificate that a cluster's controller gives out.
+///
+/// # Errors
+///
+/// [`IntentError::UnnamedController`], if no flag names the cluster and no person is there to see which one
+/// it is; and every error of asking it.
 fn from_cluster(args: &ClusterArgs, name: Option<String>) -> Result<Certificate, Failure> {
     if args.context.is_none() && !intent::is_watched() {
         return Err(IntentError::UnnamedController.into());

@@ -1,5 +1,4 @@
-//! `seal create NAME …`: a SealedSecret from values, without a Secret manifest
-//! on the way.
+//! `seal create NAME …`: makes a SealedSecret from values, without a Secret manifest in between.
 
 mod collect;
 

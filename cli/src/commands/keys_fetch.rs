@@ -1,4 +1,4 @@
-//! `seal keys fetch`: the recipients of a cluster, as a file to commit.
+//! `seal keys fetch`: prints the recipients of a cluster, as a file to commit.
 
 use std::path::Path;
 

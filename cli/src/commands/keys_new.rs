@@ -1,4 +1,4 @@
-//! `seal keys new`: an identity, in age-keygen's file format.
+//! `seal keys new`: makes an identity, in age-keygen's file format.
 
 use jiff::{Timestamp, Unit};
 use seal_crds::keys::Identity;
@@ -43,7 +43,7 @@ pub(super) fn run(args: &NewArgs) -> Result<Exit, Failure> {
     match destination {
         Destination::File(path) => {
             output::to_new_private_file(&path, file.as_bytes())?;
-            // The result that is left, to be redirected into a recipients file.
+            // The recipient is the public result; users redirect it into a file of recipients.
             output::to_stdout(format!("{recipient}\n").as_bytes())?;
         }
         Destination::Stdout | Destination::InPlace => {
@@ -54,7 +54,7 @@ pub(super) fn run(args: &NewArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The three lines that age-keygen writes.
+/// The identity in the three lines that age-keygen writes.
 fn identity_file(identity: &Identity, now: Timestamp) -> Zeroizing<String> {
     let now = now.round(Unit::Second).unwrap_or(now);
     let (recipient, secret) = (identity.recipient(), identity.to_secret_string());

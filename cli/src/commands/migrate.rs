@@ -1,7 +1,7 @@
-//! `seal migrate [PATH…]`: SealedSecrets of the peer's become native ones, where they stand.
+//! `seal migrate [PATH…]`: SealedSecrets of bitnami.com become native ones, in place.
 //!
-//! Everything is read, opened and sealed before anything is written, in a dry run too: what it prints is what
-//! `--write` does. One object that can't be migrated leaves every file as it was.
+//! A run reads, opens and seals everything before it writes anything. A dry run does the same, so that it
+//! prints what `--write` does. Invariant: one object that can't be migrated leaves every file as it was.
 
 use std::path::Path;
 
@@ -68,14 +68,15 @@ impl Explain for MigrateCommandError {
     }
 }
 
-/// A file, read, with what is to be done in it.
+/// A file and the manifest that was read from it.
 struct ManifestFile<'s> {
     path: &'s Path,
     manifest: Manifest<'s>,
 }
 
-/// An object of the peer's, and the file it is in.
+/// A SealedSecret of bitnami.com to migrate.
 struct Job<'w> {
+    /// The index of the object's file among all files.
     file: usize,
     object: &'w Object,
     public: PublicParts,
@@ -92,7 +93,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
         return nothing_to_do(&args, native.len());
     }
     let choice = RecipientChoice::new(args.recipients, args.cluster, intent::is_watched())?;
-    // What stands against it is told before anybody is asked for recipients.
+    // Problems are printed before the cluster is asked for recipients.
     problems.settle()?;
     let recipients = recipients::resolve(&choice)?;
     let settings = Settings { keys: &keys, recipients: &recipients, renders: args.render_templates };
@@ -140,7 +141,8 @@ fn read_keys(args: &MigrateArgs) -> Result<Keyring, Failure> {
     if keys.rsa_keys().is_empty() { Err(MigrateCommandError::NoKey.into()) } else { Ok(keys) }
 }
 
-/// Whether a file may have objects to migrate, or has some that need no migration.
+/// The interest of this command in a file: it may have objects to migrate, or only objects that are native
+/// already.
 fn interest(text: &str) -> Interest {
     let mentions = |api: &str| text.contains(api) && text.contains("SealedSecret");
     if mentions(bitnami::API_VERSION) {
@@ -164,7 +166,7 @@ fn parse<'s>(found: &'s [FileFound], problems: &mut Problems) -> Vec<ManifestFil
     files
 }
 
-/// What is to be migrated, and lines about what needs no migration.
+/// The objects to migrate, and the report's lines about objects that need no migration.
 fn jobs<'w>(
     args: &MigrateArgs,
     files: &'w [ManifestFile<'_>],
@@ -202,7 +204,7 @@ fn nothing_to_do(args: &MigrateArgs, native: usize) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The new text of a file, and what there is to say about it.
+/// The new text of a file. Adds the file's lines to the report and prints its warnings.
 fn rewrite(
     file: &ManifestFile<'_>,
     migrated: Vec<Migrated>,
@@ -226,8 +228,9 @@ fn rewrite(
     Ok(edited.text)
 }
 
-/// What a controller refuses unless a flag allows it. It opens the peer's objects of every scope, so this shows only once
-/// the native ones are there.
+/// A warning about migrated objects that a controller refuses unless a flag allows their scope. The
+/// controller opens bitnami.com objects of every scope, so without this warning users would notice only after
+/// the native objects arrived.
 fn refused_by_default<'d>(migrated: impl Iterator<Item = &'d Migrated>) -> Option<String> {
     const NAMED: usize = 3;
     let wide = migrated.map(|migrated| &migrated.summary).filter(|summary| !summary.scope.binds_namespace());

@@ -1,7 +1,7 @@
 //! `seal [FILE…]`: every Secret in the input becomes a SealedSecret.
 //!
-//! Everything is read and checked before anybody is asked for recipients, and
-//! everything is sealed before anything is written.
+//! Invariant: the command reads and checks all input before it asks a cluster for recipients, and seals
+//! everything before it writes anything.
 
 mod inventory;
 mod join;

@@ -1,7 +1,8 @@
-//! `seal unseal [FILE…] -i IDENTITY`: the Secrets themselves, offline.
+//! `seal unseal [FILE…] -i IDENTITY`: prints the Secrets themselves, offline, for the day the cluster is
+//! gone.
 //!
-//! For the day the cluster is gone. All of the input opens, or nothing is
-//! printed; other objects in it are left out. Both formats, mixed as they come.
+//! The input may mix both formats. Objects that aren't SealedSecrets are left out. Invariant: the whole input
+//! opens, or nothing is printed.
 
 mod render;
 
@@ -72,14 +73,15 @@ impl Explain for UnsealCommandError {
     }
 }
 
-/// A Secret in the clear. Without `Debug`.
+/// A Secret in the clear. It has no `Debug`, since it holds the values.
 struct OpenedSecret {
     place: Place,
-    /// The place's, unless the manifest leaves it open, which it may where the scope doesn't bind it.
+    /// The namespace of the place. It is `None` if the manifest names none, which it may if the scope doesn't
+    /// bind it.
     namespace: Option<Namespace>,
     shape: Shape,
     unsealed: Unsealed,
-    /// The keys that its template makes.
+    /// The keys of the Secret that its template makes.
     rendered: Vec<ItemName>,
     syntax: Syntax,
 }
@@ -140,8 +142,8 @@ fn open(
                 let spec = manifest.spec(object)?;
                 let is_open = !spec.scope.binds_namespace();
                 let object_name = sealed::read_name(manifest, object, args.namespace.as_ref(), is_open)?;
-                // Whether a type may be made by a controller is its policy; here somebody
-                // has the key and wants the values.
+                // A controller's policy says which types it may make. Here the user holds the key, and may
+                // see the values of every type.
                 let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
                 let sealed =
                     NativeSealed::parse(object_name.to_place(), &spec, &allowed).map_err(|source| {
@@ -162,7 +164,7 @@ fn open(
         let hint = hint.and_then(|bitnami| other_scope(bitnami, keys));
         Failure::from(OpenError::with_hint(&place, source, hint)).at(spot())
     };
-    // In the peer's deprecated form, where all is sealed in one, the template makes nothing.
+    // In the deprecated Bitnami form, which seals everything as one, the template makes nothing.
     let has_template = sealed.is_revealed();
     let sealed = sealed.reveal(keys).map_err(failure)?.unwrap_or(sealed);
     let unsealed = sealed.unseal(keys).map_err(failure)?;
@@ -178,7 +180,8 @@ fn open(
     })
 }
 
-/// A key that a template makes looks like an item in the Secret, and would become one where that is sealed again.
+/// Warns of keys that a template makes. They look like items in the Secret, and would become items if it is
+/// sealed again.
 fn warn_of_rendered(opened: &OpenedSecret) {
     if opened.rendered.is_empty() {
         return;
@@ -193,7 +196,7 @@ fn warn_of_rendered(opened: &OpenedSecret) {
     terminal::warn(&what, None);
 }
 
-/// What to try where an object of the peer's opens as another scope than its annotations claim.
+/// The hint for a bitnami.com object that opens under another scope than its annotations claim.
 fn other_scope(sealed: &BitnamiSealed, keys: &Keyring) -> Option<String> {
     let scope = sealed.open_under(sealed.scopes().skip(1), keys).ok()?.scope;
     let change = match scope.bitnami_annotation() {

@@ -1,4 +1,6 @@
-//! For whom to seal: recipients from flags and files, else from the cluster.
+//! The recipients to seal to: those of flags and files, else those of the cluster.
+//!
+//! Invariant: no message repeats a private key that stands in a recipient's place.
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -89,14 +91,14 @@ fn hint(error: &RecipientError) -> Option<String> {
 }
 
 impl BadFlag {
-    /// Repeats what was given, unless it is a private key.
+    /// The error repeats the argument, unless it may be a private key.
     fn new(given: &str, source: RecipientError) -> Self {
         let is_public = given.starts_with("age1") || given.starts_with("ssh-");
         Self { given: if is_public { shortened(given) } else { "…".to_owned() }, source }
     }
 }
 
-/// The recipients to seal to, never none.
+/// Reads the recipients to seal to; there is always at least one.
 pub(crate) fn resolve(choice: &RecipientChoice) -> Result<Vec<NamedRecipient>, Failure> {
     match choice {
         RecipientChoice::Given(given) => {
@@ -131,7 +133,7 @@ fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
     let recipients = parse_recipients(text).map_err(|error| match error {
         RecipientsFileError::NoneFound => Failure::from(RecipientsError::EmptyFile { file: input.name() }),
         RecipientsFileError::Line { line, source } => {
-            // The line isn't shown: it may be an identity that was put here by mistake.
+            // The error doesn't show the line, which may be an identity that was put here by mistake.
             Failure::from(RecipientsError::NotRecipient(source)).at(Spot::unseen(&input.name(), line, 1))
         }
     })?;
@@ -142,14 +144,15 @@ fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
         .collect())
 }
 
+/// Whether an argument is meant as a recipient, and not as a file.
 pub(crate) fn looks_like_recipient(given: &str) -> bool {
     let lower = given.trim_start().to_ascii_lowercase();
-    // An identity is taken for a recipient, so that it is refused without being repeated.
+    // An identity counts as a recipient, so that it is refused without being repeated.
     ["age1", "age-", "ssh-", "-----begin"].iter().any(|start| lower.starts_with(start))
 }
 
-/// What people call the recipients of a file: a comment `# name: prod-2026`
-/// names the next recipient, as `seal keys fetch` writes it.
+/// The names of the recipients of a file. A comment `# name: prod-2026`, as `seal keys fetch` writes it,
+/// names the next recipient.
 fn names(text: &str) -> HashMap<String, String> {
     let mut names = HashMap::new();
     let mut name = None;
@@ -164,7 +167,7 @@ fn names(text: &str) -> HashMap<String, String> {
     names
 }
 
-/// Enough of an argument to be recognised; a recipient fills a screen.
+/// The start of an argument, enough to recognise it: a whole recipient would fill a screen.
 pub(crate) fn shortened(given: &str) -> String {
     if given.chars().count() <= 40 {
         given.to_owned()

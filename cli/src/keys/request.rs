@@ -1,8 +1,8 @@
-//! The parts that every HTTP request here needs, to a URL or to a cluster: a runtime, a body within a bound, and the cause
-//! of a failure in a few words.
+//! The parts that every HTTP request here needs, to a URL or to a cluster: a runtime, a body within a bound,
+//! and the cause of a failure in a few words.
 //!
-//! The requests themselves are made in [`url`](super::url) and [`cluster`](super::cluster). Invariant: no more of a body
-//! is held in memory than the caller's limit.
+//! The requests themselves are made in [`url`](super::url) and [`cluster`](super::cluster). Invariant: no
+//! more of a body is held in memory than the caller's limit.
 
 use std::error::Error;
 
@@ -11,7 +11,7 @@ use kube::client::Body;
 
 use crate::talk::failure::reason;
 
-/// Doesn't wait, when dropped, for a login program that hangs.
+/// A runtime that doesn't wait, when dropped, for a login program that hangs.
 pub(crate) struct Runtime(Option<tokio::runtime::Runtime>);
 
 impl Runtime {
@@ -33,14 +33,15 @@ impl Drop for Runtime {
     }
 }
 
-/// A body that can't be had.
+/// Reasons why a body can't be read.
 pub(crate) enum BodyError {
+    /// It has more bytes than the limit.
     TooLarge,
-    /// The innermost reason.
+    /// The connection failed; the text is the innermost cause.
     Broken(String),
 }
 
-/// All of a body, if it isn't longer than `limit` bytes.
+/// Reads a whole body of up to `limit` bytes.
 pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes().to_vec()),
@@ -49,7 +50,8 @@ pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, BodyE
     }
 }
 
-/// The innermost of an error's causes: it says it in a few words; the layers above repeat each other.
+/// The innermost of an error's causes, which has the fact in a few words. The layers above it repeat each
+/// other.
 pub(crate) fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
     let mut root = error;
     while let Some(source) = root.source() {
@@ -58,16 +60,16 @@ pub(crate) fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'st
     root
 }
 
-/// Whether an innermost cause is that nothing came in time.
+/// Whether an innermost cause is a timeout.
 pub(crate) fn is_timeout(root: &(dyn Error + 'static)) -> bool {
     root.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
 }
 
-/// An innermost cause as people read it.
+/// An innermost cause in words for people.
 pub(crate) fn last_words(root: &(dyn Error + 'static)) -> String {
     match root.downcast_ref::<std::io::Error>() {
         Some(error) => reason(error),
-        // hyper-util's errors of SOCKS don't say what is under them.
+        // hyper-util's SOCKS errors don't show the cause under them.
         None => {
             root.to_string().replace("failed to create underlying connection", "no connection to the proxy")
         }

@@ -1,7 +1,8 @@
-//! Flags as pflag reads them: `--flag value`, `--flag=value`, `-o yaml`, `-oyaml`, `--raw`, `--raw=false`, `--`.
+//! Flags in pflag's syntax: `--flag value`, `--flag=value`, `-o yaml`, `-oyaml`, `--raw`, `--raw=false`,
+//! `--`.
 //!
-//! Not what flags mean together ([`super::options`]), and not clap, whose syntax differs. Invariant: what isn't in
-//! [`table::FLAGS`] is refused, and so is a value that pflag would refuse.
+//! clap's syntax differs, so this doesn't use it. [`super::options`] decides what the flags mean together.
+//! Invariant: a flag that isn't in [`table::FLAGS`] is refused, and so is a value that pflag would refuse.
 
 mod help;
 pub(super) mod table;
@@ -16,10 +17,10 @@ use crate::talk::{
     failure::{Explain, Rule},
 };
 
-/// What sets a flag in the environment, before its name in capitals.
+/// The prefix of the environment variables that set flags; the flag's name in capitals follows.
 const ENVIRONMENT: &str = "SEALED_SECRETS_";
 
-/// Words that aren't flags as pflag knows them. In its own words, which scripts may look for.
+/// Reasons why arguments are refused, in pflag's words, because scripts may look for them.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FlagError {
     #[error("unknown flag: --{0}")]
@@ -50,26 +51,28 @@ impl Explain for FlagError {
     }
 }
 
-/// The values of flags. No `Debug`: one of them may be a token.
+/// The values of flags. It has no `Debug`, since a value may be a token.
 #[derive(Default)]
 pub(super) struct FlagValues {
     values: BTreeMap<&'static str, Vec<String>>,
-    /// What to tell about flags that were used.
+    /// Notes to print about the flags that were used.
     pub(super) notes: Vec<String>,
-    /// Somebody asked for help where no flag for it was in the way.
+    /// Whether `-h` was given, which pflag answers at once.
     pub(super) wants_help: bool,
 }
 
 impl FlagValues {
-    /// The last value, or nothing where there is none or an empty one.
+    /// The last value of a flag; `None` if it is empty.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.values.get(name)?.last().filter(|text| !text.is_empty()).cloned()
     }
 
+    /// All values of a flag.
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
         self.values.get(name).cloned().unwrap_or_default()
     }
 
+    /// Whether a bool is true; the default is false.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.values
             .get(name)
@@ -77,14 +80,14 @@ impl FlagValues {
             .is_some_and(|value| parse_bool(value) == Some(true))
     }
 
-    /// A bool that may be left to somebody else's default.
+    /// The value of a bool; `None` if it wasn't given, so that another default applies.
     pub(super) fn given(&self, name: &str) -> Option<bool> {
         parse_bool(self.values.get(name)?.last()?)
     }
 
     fn set(&mut self, flag: &'static Flag, value: &str) -> Result<(), String> {
         flag.kind.check(value)?;
-        // Two names of one wish: whichever comes last counts.
+        // The two flags are names of one option, of which the last value counts.
         let name = if flag.name == "rotate" { "re-encrypt" } else { flag.name };
         let values = self.values.entry(name).or_default();
         match flag.kind {
@@ -100,7 +103,7 @@ impl FlagValues {
 ///
 /// # Errors
 ///
-/// Any [`FlagError`], about arguments only: what is wrong in the environment is passed over, as the peer does.
+/// Any [`FlagError`] about an argument. A wrong value in the environment is ignored, as in kubeseal.
 pub(super) fn parse(
     args: impl IntoIterator<Item = String>,
     environment: impl Fn(&str) -> Option<String>,
@@ -118,7 +121,7 @@ pub(super) fn parse(
             [b'-', b'-'] => break,
             [b'-', b'-', ..] => long(&arg, &mut args, &mut values)?,
             [b'-', _, ..] => short(&arg[1..], &mut args, &mut values)?,
-            // The peer has no use for words, and says nothing about them.
+            // kubeseal ignores words that aren't flags, without a message.
             _ => {}
         }
         if values.wants_help {
@@ -150,7 +153,7 @@ fn long(
     set(flag, value, values)
 }
 
-/// A group of flags of one letter; the first that takes a value takes what is left.
+/// Reads a group of one-letter flags. The first flag that takes a value takes the rest of the group.
 fn short(
     group: &str,
     args: &mut impl Iterator<Item = String>,
@@ -186,7 +189,8 @@ fn set(flag: &'static Flag, value: String, values: &mut FlagValues) -> Result<()
         Some(letter) => format!("-{letter}, --{}", flag.name),
         None => format!("--{}", flag.name),
     };
-    // What may be secret (a token, a password) is text, of which any is taken: no such value is ever repeated.
+    // The error repeats the value. Flags with secret values (a token, a password) take any text, so they
+    // never fail here.
     values.set(flag, &value).map_err(|rule| FlagError::Value { value, flag: shown, rule })?;
     if flag.name == "rotate" {
         values.notes.push("Flag --rotate has been deprecated, please use --re-encrypt instead".to_owned());
@@ -194,7 +198,7 @@ fn set(flag: &'static Flag, value: String, values: &mut FlagValues) -> Result<()
     Ok(())
 }
 
-/// As Go's `strconv.ParseBool`.
+/// Parses a bool as Go's `strconv.ParseBool` does.
 fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
@@ -203,7 +207,7 @@ fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// The fields of a line of CSV: what holds a comma stands in quotes.
+/// The fields of a line of CSV. A field that contains a comma stands in quotes.
 fn split(text: &str) -> Vec<String> {
     if text.is_empty() {
         return Vec::new();

@@ -1,12 +1,13 @@
 //! A value of an object, with its fields in the order in which Go prints them.
 //!
-//! Not a reader ([`super::schema`]) and not a printer ([`super::print`]). Invariant: text is wiped
-//! on drop, since a Secret in the clear is such a value; hence no `Debug`, no `Clone`, no `Display`.
+//! [`super::schema`] puts the fields in order, [`super::read`] reads values and [`super::print`] prints them.
+//! Invariant: text is wiped on drop, since a Secret in the clear is such a value. Hence there is no `Debug`,
+//! `Clone` or `Display`.
 
 use seal_go::View;
 use zeroize::Zeroizing;
 
-/// One value.
+/// A value as Go's JSON has it, with the entries of a mapping in the order in which they are printed.
 pub(super) enum GoValue {
     Null,
     Bool(bool),
@@ -16,7 +17,7 @@ pub(super) enum GoValue {
     Map(Entries),
 }
 
-/// The entries of a mapping.
+/// The entries of a mapping, in the order in which they are printed.
 pub(super) type Entries = Vec<(String, GoValue)>;
 
 impl GoValue {
@@ -24,7 +25,7 @@ impl GoValue {
         Self::Text(Zeroizing::new(text.into()))
     }
 
-    /// What Go's JSON leaves out where a field may be left out: zero, false, nothing.
+    /// Whether Go's JSON leaves out a field with this value if it is marked `omitempty`.
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Null | Self::Bool(false) => true,
@@ -54,12 +55,13 @@ impl GoValue {
         self.entries().iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
-    /// The text under a key; none is the empty text, as in Go.
+    /// The text under a key. A missing text is the empty text, as in Go.
     pub(super) fn text_at(&self, key: &str) -> &str {
         self.get(key).and_then(Self::as_text).unwrap_or_default()
     }
 
-    /// The value under a key, to be changed; an empty mapping is made of anything else than a mapping.
+    /// The entries of this mapping, to be changed. A value that isn't a mapping becomes an empty mapping
+    /// first.
     pub(super) fn map_mut(&mut self) -> &mut Entries {
         if !matches!(self, Self::Map(_)) {
             *self = Self::Map(Vec::new());
@@ -70,7 +72,7 @@ impl GoValue {
         }
     }
 
-    /// Takes a value out.
+    /// Takes the value under a key out of this mapping.
     pub(super) fn take(&mut self, key: &str) -> Option<Self> {
         let Self::Map(entries) = self else { return None };
         let index = entries.iter().position(|(known, _)| known == key)?;

@@ -1,6 +1,7 @@
-//! Objects to text, in the format that was asked for.
+//! Objects to text, in the format that the flags ask for.
 //!
-//! Not how Go writes JSON and YAML, which is [`seal_go`]'s. Invariant: several objects in a row read as several documents.
+//! [`seal_go`] writes JSON and YAML as Go does. Invariant: the text of several objects reads as several
+//! documents.
 
 use seal_go::{
     Buffer,
@@ -10,7 +11,7 @@ use seal_go::{
 
 use super::{failure::KubesealError, go_value::GoValue};
 
-/// All objects, one after the other.
+/// The text of all objects, one after the other.
 pub(super) fn objects<'n>(
     objects: impl IntoIterator<Item = &'n GoValue>,
     format: &str,
@@ -32,7 +33,7 @@ pub(super) fn objects<'n>(
     Ok(all)
 }
 
-/// One object on one line, as a request's body.
+/// The text of one object on one line, for the body of a request.
 pub(super) fn compact(object: &GoValue) -> Buffer {
     as_json(object, Style::Compact)
 }

@@ -1,6 +1,6 @@
-//! `--raw`: one value, and what it is tied to from the flags.
+//! `--raw`: seals one value, for the scope, namespace and name of the flags.
 //!
-//! Invariant: nothing is printed but the sealed value, without a line break behind it.
+//! Invariant: only the sealed value is printed, without a line break after it.
 
 use seal_crds::{bitnami::Label, keys::Certificate};
 
@@ -10,7 +10,7 @@ use crate::{
     talk::{failure::Failure, terminal},
 };
 
-/// The value of the one file or of standard input, sealed.
+/// Seals the value of the one file, or of standard input.
 pub(super) fn raw(options: &Options, certificate: &Certificate) -> Result<String, Failure> {
     let scope = options.scope.unwrap_or_default();
     let name = options.name.as_deref().unwrap_or_default();
@@ -29,7 +29,7 @@ pub(super) fn raw(options: &Options, certificate: &Certificate) -> Result<String
             Input::Stdin
         }
         [file] => {
-            // As kubectl writes it: an item's name may stand in front, which is of no use here.
+            // As in kubectl's `--from-file`, an item's name may stand before the path. It has no use here.
             let path = file.split_once('=').map_or(file.as_str(), |(_, path)| path);
             Input::File(path.into())
         }

@@ -1,7 +1,8 @@
-//! Documents, YAML or JSON, read into values of a struct: what kubectl would make of them, and refused where
-//! kubectl would change a key or a value, as everywhere in `seal`.
+//! Documents in YAML or JSON, read into values of Go's structs.
 //!
-//! Not the check of what was read. Invariant: no error shows more of a document than its best-known keys.
+//! A document means what kubectl would make of it. As everywhere in `seal`, a document is refused if kubectl
+//! would change a key or a value. The callers check what they get. Invariant: an error shows nothing of a
+//! document but its best-known keys.
 
 use seal_documents::{
     manifest::{FieldError, Fields, shown, text_of},
@@ -24,13 +25,13 @@ use crate::talk::{
     terminal,
 };
 
-/// An object, and where it stands.
+/// A document of the input: its value, and its spot.
 pub(super) struct Document {
     pub(super) value: GoValue,
     pub(super) spot: Spot,
 }
 
-/// Text that can't be read.
+/// The error about text that can't be read.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Unreadable(tree::Problem);
@@ -41,8 +42,10 @@ impl Explain for Unreadable {
     }
 }
 
-/// Every document of an input, but for those in which nothing stands. Of other kinds than `kind`, which somebody
-/// will refuse, it isn't told what is left out.
+/// Reads every document of an input; empty ones are skipped.
+///
+/// A field that `fields` doesn't have is left out with a warning. There is no such warning for a document of
+/// another kind than `kind`, because the caller refuses that document.
 pub(super) fn documents(
     source: &Source,
     kind: &str,
@@ -61,7 +64,7 @@ pub(super) fn documents(
         let Some(root) = tree.root.filter(|root| !is_null(tree, *root)) else { continue };
         let spot = source.spot_unparsed(tree.range(root).start);
         if tree.mapping(root).is_none() {
-            // Of one word alone, the peer says that there is nothing; and so does this.
+            // For an input of one word alone, kubeseal says that there is no Secret; so this does, too.
             if trees.len() == 1 {
                 continue;
             }
@@ -89,7 +92,7 @@ impl Reader<'_, '_> {
     fn object(&self, id: NodeId, fields: &'static [StructField], what: &str) -> Reads<GoValue> {
         let mut entries = Vec::new();
         for found in Fields::read(self.tree, id, what)?.iter() {
-            // Go's decoder takes a name in any case, and drops what it doesn't know.
+            // Go's decoder takes a name in any mix of upper and lower case, and drops unknown fields.
             let known = fields.iter().find(|field| field.name.eq_ignore_ascii_case(found.key));
             let Some(field) = known else {
                 if self.is_quiet {

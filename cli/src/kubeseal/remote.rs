@@ -1,6 +1,7 @@
-//! `--validate` and `--re-encrypt`: what only the controller can do, since it has the private keys.
+//! `--validate` and `--re-encrypt`: tasks for the controller, since only the controller has the private keys.
 //!
-//! Invariant: of a controller's answer, only a SealedSecret of the same name is used, and none of its words is shown.
+//! Invariant: only a SealedSecret of the same name is taken from a controller's answer, and no text of it is
+//! shown.
 
 use http::{Method, StatusCode};
 use zeroize::Zeroizing;
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{keys::cluster::Controller, talk::failure::Failure};
 
-/// Has the controller look at every SealedSecret of the input.
+/// Asks the controller whether it can open every SealedSecret of the input.
 pub(super) fn validate(options: Options, source: &Source) -> Result<(), Failure> {
     let sealed = sealed::all(source).map_err(|failure| failure.under(&KubesealError::NotDecodable))?;
     let controller = Controller::find(options.access, &options.controller)?;
@@ -33,7 +34,7 @@ pub(super) fn validate(options: Options, source: &Source) -> Result<(), Failure>
     Ok(())
 }
 
-/// Has the controller seal every SealedSecret of the input again.
+/// Asks the controller to seal every SealedSecret of the input again.
 pub(super) fn reencrypt(options: Options, source: &Source) -> Result<Vec<GoValue>, Failure> {
     let sealed = sealed::all(source)?;
     let controller = Controller::find(options.access, &options.controller)?;

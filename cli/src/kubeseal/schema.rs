@@ -1,33 +1,34 @@
-//! The Kubernetes types that the peer reads and prints, as far as order and omission of fields go: those of Go's
-//! structs, which is the order in its JSON.
+//! The Kubernetes types that kubeseal reads and prints. They give the order of fields and tell which fields
+//! are left out, as Go's structs do in JSON.
 //!
-//! Not a validation of what a server would take. Invariant: a field that isn't listed is dropped, as Go's decoder drops
+//! A server's validation isn't here. Invariant: a field that isn't listed is dropped, as Go's decoder drops
 //! it; each list is in the order of its struct.
 
 use super::go_value::{Entries, GoValue};
 
-/// What a field holds.
+/// The type of a field's value.
 pub(super) enum Form {
     Text,
     Bool,
     Integer,
     /// A map of strings.
     Strings,
-    /// A map of strings, of which some are `null` and stay so.
+    /// A map of strings, in which a `null` stays `null`.
     NullableStrings,
     List(&'static Form),
     Object(&'static [StructField]),
-    /// Anything, of which nothing is kept.
+    /// Any value; it is dropped.
     Dropped,
 }
 
-/// When a field is printed.
+/// The condition under which a field is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
-    /// If it isn't empty, false or zero.
+    /// The field is printed unless its value is empty, false or zero (Go's `omitempty`).
     Set,
-    /// If it stood there, whatever it held.
+    /// The field is printed if the input had it, with any value.
     Given,
+    /// The field is always printed.
     Always,
 }
 
@@ -58,7 +59,7 @@ pub(super) static OBJECT_META: [StructField; 15] = [
     field("annotations", Form::Strings, When::Set),
     field("ownerReferences", Form::List(&Form::Object(&OWNER_REFERENCE)), When::Set),
     field("finalizers", Form::List(&Form::Text), When::Set),
-    // A server's notes on which tool wrote which field: nothing that anybody means to be in a manifest.
+    // The server's notes on which tool wrote which field; they don't belong in a manifest.
     field("managedFields", Form::Dropped, When::Set),
 ];
 
@@ -82,7 +83,7 @@ pub(super) static SECRET: [StructField; 7] = [
     field("type", Form::Text, When::Set),
 ];
 
-/// The peer's SealedSecret.
+/// The SealedSecret of bitnami.com.
 pub(super) static SEALED_SECRET: [StructField; 5] = [
     field("kind", Form::Text, When::Set),
     field("apiVersion", Form::Text, When::Set),
@@ -91,14 +92,14 @@ pub(super) static SEALED_SECRET: [StructField; 5] = [
     field("status", Form::Object(&STATUS), When::Given),
 ];
 
-/// Its `spec`.
+/// The `spec` of a SealedSecret.
 pub(super) static SPEC: [StructField; 3] = [
     field("template", Form::Object(&TEMPLATE), When::Always),
     field("data", Form::Text, When::Set),
     field("encryptedData", Form::Strings, When::Always),
 ];
 
-/// Its `spec.template`.
+/// The `spec.template` of a SealedSecret.
 pub(super) static TEMPLATE: [StructField; 4] = [
     field("metadata", Form::Object(&OBJECT_META), When::Always),
     field("type", Form::Text, When::Set),
@@ -121,7 +122,7 @@ static CONDITION: [StructField; 6] = [
 ];
 
 impl Form {
-    /// What Go has where nothing was given.
+    /// The zero value that Go has for a field that wasn't given.
     pub(super) fn zero(&self) -> GoValue {
         match self {
             Self::Text => GoValue::text(""),
@@ -133,8 +134,8 @@ impl Form {
     }
 }
 
-/// The entries in the order of their struct, those left out that it leaves out, and those added that are always
-/// there.
+/// The entries in the order of their struct: without the fields that it leaves out, and with those that it
+/// always prints.
 pub(super) fn complete(mut entries: Entries, fields: &'static [StructField]) -> Entries {
     let mut complete = Vec::with_capacity(fields.len());
     for field in fields {
@@ -150,7 +151,7 @@ pub(super) fn complete(mut entries: Entries, fields: &'static [StructField]) -> 
     complete
 }
 
-/// Sets a field, at its place; an empty one goes where the struct leaves it out.
+/// Sets a field at its position in the struct. An empty value removes the field if the struct leaves it out.
 pub(super) fn set(object: &mut GoValue, fields: &'static [StructField], name: &str, value: GoValue) {
     let entries = object.map_mut();
     entries.retain(|(key, _)| key != name);

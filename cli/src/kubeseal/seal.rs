@@ -1,8 +1,8 @@
 //! Secrets of the input to SealedSecrets.
 //!
-//! Not the reading of documents. Names may be any text, as the peer takes them; of one that no cluster takes there is a
-//! warning. Invariant: every Secret of the input is checked before anything is printed, and an
-//! item's value leaves memory only sealed.
+//! [`read`] reads the documents. As in kubeseal, a name may be any text; a warning names one that no cluster
+//! takes. Invariant: every Secret of the input is checked before anything is printed, and the value of an
+//! item leaves memory only in sealed form.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,8 @@ use super::{
 };
 use crate::talk::{failure::Failure, terminal};
 
-/// Set by the server, or no part of what somebody means.
+/// Fields of the metadata that don't go into a SealedSecret: the server sets them, or they hold for one
+/// cluster only.
 const STRIPPED: [&str; 8] = [
     "selfLink",
     "uid",
@@ -39,16 +40,16 @@ const STRIPPED: [&str; 8] = [
     "ownerReferences",
 ];
 
-/// Copies of the whole Secret, in the clear.
+/// Annotations that hold a copy of the whole Secret in the clear.
 const LAST_APPLIED: [&str; 2] =
     ["kubectl.kubernetes.io/last-applied-configuration", "kubecfg.ksonnet.io/last-applied-configuration"];
 
-/// What the SealedSecret that is merged into says instead of the Secret.
+/// The parts of the SealedSecret to merge into that replace those of the Secret.
 #[derive(Default)]
 pub(super) struct Overrides<'a> {
     pub(super) name: Option<&'a str>,
     pub(super) namespace: Option<&'a str>,
-    /// Where neither a flag nor the Secret says one.
+    /// The scope, if neither a flag nor the Secret gives one.
     pub(super) scope: Option<Scope>,
 }
 
@@ -133,7 +134,7 @@ fn seal_one(
     Ok(GoValue::Map(complete(object.into_iter().filter_map(entry).collect(), &SEALED_SECRET)))
 }
 
-/// The items, of `data` and then of `stringData`, which wins.
+/// The items of `data` and of `stringData`; an item of `stringData` wins.
 fn items(secret: &mut GoValue) -> Result<BTreeMap<ItemName, Plaintext>, KubesealError> {
     let mut items = BTreeMap::new();
     for under in ["data", "stringData"] {
@@ -152,7 +153,7 @@ fn items(secret: &mut GoValue) -> Result<BTreeMap<ItemName, Plaintext>, Kubeseal
     Ok(items)
 }
 
-/// The namespace that goes with the scope: the Secret's own, or the one for Secrets that have none.
+/// The namespace to seal for under this scope: the Secret's own, or the one for Secrets that have none.
 fn namespace_for(options: &Options, metadata: &GoValue, scope: Scope) -> Result<String, KubesealError> {
     let own = metadata.text_at("namespace").to_owned();
     if !scope.binds_namespace() {
@@ -168,7 +169,7 @@ fn namespace_for(options: &Options, metadata: &GoValue, scope: Scope) -> Result<
     }
 }
 
-/// Tells of a namespace and a name that no cluster takes: what is sealed for them is of no use there.
+/// Warns of a namespace or a name that no cluster takes: a SealedSecret for it is of no use.
 pub(super) fn warn_of_names(namespace: &str, name: &str, spot: Option<&Spot>) {
     let namespace = Some(namespace).filter(|text| !text.is_empty()).map(str::parse::<Namespace>);
     let name = Some(name).filter(|text| !text.is_empty()).map(str::parse::<Name>);
@@ -183,7 +184,7 @@ pub(super) fn claimed(metadata: &GoValue) -> Scope {
     claimed_scope(strings(metadata.get("annotations")))
 }
 
-/// Has the annotations claim the scope, and no other where `alone`.
+/// Makes the annotations claim this scope and no other, if `alone`; does nothing otherwise.
 fn claim(metadata: &mut GoValue, scope: Scope, alone: bool) {
     if !alone {
         return;

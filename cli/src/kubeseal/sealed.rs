@@ -1,6 +1,7 @@
-//! SealedSecrets of the peer's, out of an input.
+//! SealedSecrets of bitnami.com, read from an input.
 //!
-//! Not their opening. Invariant: what is given out says that it is one.
+//! [`unseal`](super::unseal) opens them. Invariant: each value returned has the kind and apiVersion of a
+//! SealedSecret.
 
 use seal_crds::resources::{SEALED_SECRET as KIND, bitnami::API_VERSION};
 use seal_documents::source::Source;
@@ -13,7 +14,8 @@ use super::{
 };
 use crate::talk::failure::Failure;
 
-/// The one that a controller answers with. The peer's leaves out what it is.
+/// The SealedSecret of a controller's answer. sealed-secrets' controller leaves out kind and apiVersion; they
+/// are added.
 pub(super) fn answered(source: &Source) -> Result<GoValue, Failure> {
     let found = read::documents(source, KIND, &SEALED_SECRET)?.into_iter().next();
     let Some(Document { mut value, spot }) = found else { return Err(KubesealError::NoSealedSecrets.into()) };
@@ -25,7 +27,7 @@ pub(super) fn answered(source: &Source) -> Result<GoValue, Failure> {
     check(Document { value, spot })
 }
 
-/// All of them.
+/// All SealedSecrets of an input; there is at least one.
 pub(super) fn all(source: &Source) -> Result<Vec<GoValue>, Failure> {
     let found: Vec<GoValue> = read::documents(source, KIND, &SEALED_SECRET)?
         .into_iter()
@@ -34,7 +36,7 @@ pub(super) fn all(source: &Source) -> Result<Vec<GoValue>, Failure> {
     if found.is_empty() { Err(KubesealError::NoSealedSecrets.into()) } else { Ok(found) }
 }
 
-/// The first one: of several documents, the peer takes that.
+/// The first SealedSecret of an input: kubeseal takes the first of several documents.
 pub(super) fn one(source: &Source) -> Result<GoValue, Failure> {
     Ok(all(source)?.swap_remove(0))
 }

@@ -1,6 +1,6 @@
-//! `--recovery-unseal`: a Secret in the clear, without a cluster.
+//! `--recovery-unseal`: prints a Secret in the clear, without a cluster.
 //!
-//! Not `seal unseal`, which opens several, of both formats. Invariant: all items open, or nothing is printed.
+//! `seal unseal` opens several objects, of both formats. Invariant: all items open, or nothing is printed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{files::input::Input, keys::identities, talk::failure::Failure};
 
-/// The Secret that the SealedSecret of the input becomes.
+/// Opens the SealedSecret of the input, and returns the Secret.
 pub(super) fn unseal(options: &Options, source: &Source) -> Result<GoValue, Failure> {
     let inputs: Vec<Input> = options.private_keys.iter().map(|path| Input::File(path.into())).collect();
     let keys = identities::read(&inputs)?;
@@ -51,11 +51,11 @@ fn open(
 ) -> Result<BTreeMap<ItemName, Plaintext>, KubesealError> {
     let encrypted: BTreeMap<String, String> =
         strings(spec.get("encryptedData")).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    // A name is just text here; what stands in the place of a place isn't looked at.
+    // The name and namespace are any text here, and `sealed_for` sets them; this place is never used.
     let place = Place { namespace: "any".parse().expect("a label"), name: "any".parse().expect("a label") };
     let annotations =
         strings(metadata.get("annotations")).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    // Of the template, whatever it says is printed; only what is sealed counts here.
+    // Only the sealed part is parsed. The template is printed as it is.
     let spec = SealedSecretSpec { encrypted_data: encrypted, ..SealedSecretSpec::default() };
     let sealed = BitnamiSealed::parse(place, &annotations, &spec, &BTreeSet::new(), Branching::Refused)
         .map_err(KubesealError::Malformed)?
@@ -71,7 +71,8 @@ fn open(
     }
 }
 
-/// The keys of `template.data` that no item has, rendered over the items and, behind them, each other's text.
+/// Renders the keys of `template.data` that no item has. A template can use the items, and also the text of
+/// the other templates; an item wins over a template of the same name.
 fn render(
     template: Option<&GoValue>,
     items: &BTreeMap<ItemName, Plaintext>,
@@ -83,7 +84,7 @@ fn render(
     let mut budget = Budget::of_object();
     let mut rendered = Vec::new();
     for (key, text) in strings(template) {
-        // Whoever has the key may know whether a branch was taken.
+        // Branches are allowed: the user has the key, and may learn which branch was taken.
         let text = GoTemplate::parse(text, Branching::Allowed, &mut budget)
             .and_then(|template| template.render(&values, &mut budget));
         let text = text.map_err(|error| KubesealError::Template(key.to_owned(), error))?;
@@ -129,7 +130,7 @@ fn secret(sealed: &GoValue, template: &mut GoValue, items: &BTreeMap<ItemName, P
     GoValue::Map(complete(entries, &SECRET))
 }
 
-/// In base64, in a buffer that never grows.
+/// The value in base64, in a buffer that never grows.
 fn encode(value: &Plaintext) -> Zeroizing<String> {
     let length = base64::encoded_len(value.len(), true).expect("a Secret's value is small");
     let mut encoded = Zeroizing::new(String::with_capacity(length));

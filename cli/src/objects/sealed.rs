@@ -1,7 +1,8 @@
-//! A SealedSecret of either format, out of a manifest: where it is for, and what is sealed.
+//! A SealedSecret of either format in a manifest: its namespace and name, and the parts of it that are
+//! public.
 //!
-//! Not the opening. Invariant: what is read is what kubectl would send; a version that nobody here knows is
-//! refused, not guessed at.
+//! The callers open it. Invariant: a manifest means what kubectl would send; an unknown version is refused,
+//! and never guessed at.
 
 mod name;
 
@@ -43,7 +44,7 @@ impl Explain for FormatError {
     }
 }
 
-/// An object that can't be opened, or whose public part is wrong.
+/// The error about an object that can't be opened, or whose public parts are wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("{place} can't be opened")]
 pub(crate) struct OpenError {
@@ -57,7 +58,7 @@ impl OpenError {
         Self::with_hint(place, source, None)
     }
 
-    /// With what to try, where whoever failed knows more than the error says.
+    /// An error with the caller's hint, which replaces the error's own.
     pub(crate) fn with_hint(place: &Place, source: UnsealError, hint: Option<String>) -> Self {
         Self { place: place.clone(), source: Box::new(source), hint }
     }
@@ -100,7 +101,7 @@ pub(crate) fn format(manifest: &Manifest<'_>, object: &Object) -> Result<Format,
     let tree = manifest.tree(object);
     let version = tree.get(object.node, "apiVersion");
     match version.and_then(|id| tree.scalar(id)).unwrap_or_default() {
-        // The native format's own version is looked at inside.
+        // Any version of the native group counts; reading its spec checks the version.
         found if found.split('/').next() == Some(resources::GROUP) => Ok(Format::Native),
         bitnami::API_VERSION => Ok(Format::Bitnami),
         other => {
@@ -110,15 +111,16 @@ pub(crate) fn format(manifest: &Manifest<'_>, object: &Object) -> Result<Format,
     }
 }
 
-/// What anybody can read of a SealedSecret of the peer's.
+/// The parts of a bitnami.com SealedSecret that are readable without a key.
 pub(crate) struct PublicParts {
     pub(crate) object_name: ObjectName,
-    /// Those of the SealedSecret itself.
+    /// The annotations of the SealedSecret itself.
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) spec: bitnami::SealedSecretSpec,
 }
 
-/// A SealedSecret of the peer's, as it stands.
+/// Reads the public parts of a bitnami.com SealedSecret. `flag` is the namespace of an object that names
+/// none.
 pub(crate) fn public_parts(
     manifest: &Manifest<'_>,
     object: &Object,
@@ -132,10 +134,11 @@ pub(crate) fn public_parts(
 }
 
 impl PublicParts {
-    /// The object, with every check that needs no key.
+    /// Parses the object, with every check that needs no key.
     pub(crate) fn parse(&self) -> Result<BitnamiSealed, OpenError> {
         let place = self.object_name.to_place();
-        // Whether a type may be made, and a template branch, is a controller's policy; whoever has the keys may look.
+        // A controller's policy decides on types and on branches in templates. A user who has the keys may
+        // see everything.
         let allowed = REFUSED_TYPES.map(str::to_owned).into();
         BitnamiSealed::parse(place.clone(), &self.annotations, &self.spec, &allowed, Branching::Allowed)
             .map_err(|source| OpenError::new(&place, source))

@@ -1,8 +1,8 @@
-//! From a Secret to the SealedSecret that is written in its place.
+//! From a Secret to the SealedSecret that replaces it.
 //!
-//! The contract crate seals; here the result gets its fixed order of fields
-//! (what changes least comes first, items one to a line), and a warning where
-//! it grew too large for the way most people apply it.
+//! The contract crate seals. This module puts the result's fields into a fixed order (fields that change
+//! least come first, each item on one line), and tells when the result is too large for the way most users
+//! apply it.
 
 pub(crate) mod bitnami;
 
@@ -23,19 +23,19 @@ use crate::{
     },
 };
 
-/// All annotations of an object together, to the API server; kubectl's
-/// client-side apply puts the whole object into one of them.
+/// The most bytes that the API server takes for all annotations of an object. kubectl's client-side apply
+/// puts the whole object into one of them.
 const MAX_ANNOTATIONS: usize = 262_144;
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// The format to seal in, with everything it needs; the same for all Secrets of one run.
+/// The format to seal in, with everything that sealing needs. It is the same for all Secrets of one run.
 pub(crate) enum Sealer {
     Native(NativeSealer),
     Bitnami(bitnami::BitnamiSealer),
 }
 
 impl Sealer {
-    /// Seals a Secret, which is used up.
+    /// Seals a Secret, and consumes it.
     pub(crate) fn seal(&self, secret: Secret, object_name: &ObjectName) -> Result<Value, SealingError> {
         match self {
             Self::Native(sealer) => seal(secret, object_name, sealer),
@@ -44,7 +44,7 @@ impl Sealer {
     }
 }
 
-/// What it takes to seal in the native format.
+/// Everything that sealing in the native format needs.
 pub(crate) struct NativeSealer {
     pub(crate) recipients: Vec<NamedRecipient>,
     pub(crate) scope: Scope,
@@ -92,7 +92,7 @@ impl Explain for SealingError {
     }
 }
 
-/// Seals a Secret, which is used up.
+/// Seals a Secret in the native format, and consumes it.
 fn seal(secret: Secret, object_name: &ObjectName, sealer: &NativeSealer) -> Result<Value, SealingError> {
     let template = Template {
         type_: Some(secret.type_),
@@ -124,9 +124,9 @@ pub(crate) fn seal_items(
     spec.map_err(|source| SealingError { object_name: object_name.to_string(), source: Box::new(source) })
 }
 
-/// Whether client-side `kubectl apply` would fail on the object for its size.
+/// Whether the object is too large for client-side `kubectl apply`.
 pub(crate) fn is_too_large_to_apply(object: &Value) -> bool {
-    // kubectl adds the empty annotations it is about to fill, and a line break.
+    // kubectl adds an empty mapping of annotations before it measures, and a line break.
     let added = r#""annotations":{},"#.len() + "\n".len();
     object.to_compact_json().len() + added + LAST_APPLIED.len() > MAX_ANNOTATIONS
 }
@@ -142,7 +142,7 @@ fn object(object_name: &ObjectName, spec: &SealedSecretSpec) -> Value {
     ])
 }
 
-/// The spec, in its fixed order.
+/// The spec with its fields in their fixed order.
 pub(crate) fn spec_value(spec: &SealedSecretSpec) -> Value {
     let template = (!spec.template.is_default()).then(|| ("template", template_value(&spec.template)));
     mapping([

@@ -1,9 +1,11 @@
-//! What there is to do in the input: the Secrets to seal, each with the place it is for, and what passes through.
+//! The inventory of an input: the Secrets to seal, each with its namespace and name, and the objects that
+//! pass through.
 //!
-//! Not the sealing. What passes through is told apart, because a run that seals nothing may be right (all of it was
-//! sealed before, so `seal -w` twice is the same as once) or a slip (a file too few, a kind misspelt). A Secret
-//! without values passes through too: it holds nothing to seal, and what would be made of it is the Secret that is
-//! there already; so a placeholder never stands in the way of its neighbours.
+//! [`objects::sealing`](crate::objects::sealing) seals. The inventory counts each sort of object that passes
+//! through, because a run that seals nothing may be right (everything was sealed before, so `seal -w` twice
+//! is the same as once) or a slip (a forgotten file, a misspelt kind). A Secret without values passes through
+//! too: it holds nothing to seal, and the controller would make the very Secret that is there already. So a
+//! placeholder never stands in the way of the other objects.
 
 use seal_crds::ItemName;
 use seal_documents::{
@@ -29,30 +31,31 @@ use crate::{
     },
 };
 
-/// A Secret of a manifest, with the place it is for.
+/// A Secret of a manifest, with the namespace and name to seal it for.
 pub(super) struct SecretToSeal<'m> {
     pub(super) object: &'m Object,
     pub(super) secret: Secret,
     pub(super) object_name: ObjectName,
 }
 
-/// Everything that one run was given.
+/// All objects of the input of one run.
 #[derive(Default)]
 pub(super) struct Inventory<'m> {
     /// The Secrets to seal, file by file.
     pub(super) to_seal: Vec<Vec<SecretToSeal<'m>>>,
-    /// What was sealed before.
+    /// The number of SealedSecrets.
     sealed: usize,
-    /// Secrets that are merged into others, and hold no values.
+    /// The number of patches: Secrets without values that are merged into others.
     patches: usize,
-    /// Secrets without values; that they have none may be a mistake.
+    /// Whole Secrets without values, which may be a mistake.
     empty: Vec<EmptySecret>,
+    /// The number of objects of other kinds.
     others: usize,
-    /// Secrets inside of what passes through.
+    /// Secrets inside of objects that pass through.
     strays: Vec<(Strays, Spot)>,
-    /// Where the first object is.
+    /// The spot of the first object.
     first: Option<Spot>,
-    /// Whether there are objects that SOPS encrypted with all that they are.
+    /// Whether SOPS encrypted an object entirely, its kind included.
     is_sops: bool,
 }
 
@@ -113,7 +116,8 @@ impl Explain for NoSuchItem {
 }
 
 impl<'m> Inventory<'m> {
-    /// Reads every Secret and finds its place, manifest by manifest. Says what isn't as it looks.
+    /// Reads every Secret and finds its namespace and name, manifest by manifest. Prints warnings about what
+    /// it reads.
     pub(super) fn find(args: &SealArgs, manifests: &'m [Manifest<'_>]) -> Result<Self, Failure> {
         let mut inventory = Self::default();
         for manifest in manifests {
@@ -142,7 +146,7 @@ impl<'m> Inventory<'m> {
         Ok(inventory)
     }
 
-    /// Whether the Secret passes through.
+    /// Adds a Secret; returns whether it passes through.
     fn add_secret(
         &mut self,
         args: &SealArgs,
@@ -167,7 +171,7 @@ impl<'m> Inventory<'m> {
         Ok(false)
     }
 
-    /// Whether the flags fit what is to be sealed.
+    /// Checks the flags against the Secrets to seal.
     fn check_flags(&self, args: &SealArgs) -> Result<(), Failure> {
         let count = self.secrets().count();
         name_flags(args).check_count(count)?;
@@ -185,11 +189,12 @@ impl<'m> Inventory<'m> {
         self.to_seal.iter().flatten()
     }
 
-    /// Says what passes through though it may not be meant to, and whether there is anything to seal.
+    /// Warns of objects that pass through but may be a mistake, and returns whether there is anything to
+    /// seal.
     ///
     /// # Errors
     ///
-    /// Where nothing is to be sealed, and nothing says that this is right.
+    /// There is nothing to seal, and neither the input nor a flag shows that this is intended.
     pub(super) fn settle(&mut self, args: &SealArgs) -> Result<bool, Failure> {
         let is_work = self.secrets().next().is_some();
         let is_meant = args.allow_empty_data && !self.empty.is_empty();
@@ -208,7 +213,7 @@ impl<'m> Inventory<'m> {
         Ok(is_work)
     }
 
-    /// Why a run that seals nothing is right.
+    /// The note that says why a run that seals nothing is right.
     fn passed(&self) -> String {
         let parts = [
             (self.sealed, "SealedSecret is sealed", "SealedSecrets are sealed", " already"),
@@ -223,7 +228,7 @@ impl<'m> Inventory<'m> {
         format!("nothing to seal: {}", parts.collect::<Vec<_>>().join(", "))
     }
 
-    /// Why a run that seals nothing is wrong.
+    /// The failure that says why a run that seals nothing is wrong.
     fn nothing(&mut self) -> Failure {
         let (error, spot) = match std::mem::take(&mut self.empty).into_iter().next() {
             Some(empty) => (NothingToSeal::NoValues, Some(empty.spot)),
@@ -243,7 +248,7 @@ impl EmptySecret {
     fn warn(&self) {
         let comments = match self.comments {
             0 => String::new(),
-            // It would have gone with the rest: it may hold a value.
+            // Sealing drops comments, since they may hold a value; this one stays, so the warning names it.
             1 => ", with the comment in it".to_owned(),
             comments => format!(", with {comments} comments in it"),
         };
@@ -265,7 +270,7 @@ fn name_flags(args: &SealArgs) -> name::NameFlags<'_> {
     }
 }
 
-/// What is left out of a Secret that is sealed, or looks odd in it.
+/// Prints the warnings about a Secret to seal: parts that are left out, and values that look odd.
 fn warn(args: &SealArgs, manifest: &Manifest<'_>, reading: &Reading) {
     let is_native = args.sealing.seal_format == SealFormat::Native;
     let bitnami_warnings = reading.bitnami_warnings.iter().filter(|_| is_native);

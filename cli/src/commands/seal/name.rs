@@ -1,6 +1,7 @@
-//! Which namespace and name a Secret is sealed for: what the manifest says,
-//! else what the flags say. They never override each other, since a Secret
-//! sealed for the wrong place can't be opened in the right one.
+//! The namespace and name to seal a Secret for: those of the manifest, else those of the flags.
+//!
+//! Invariant: the manifest and the flags never override each other, because a Secret sealed for the wrong
+//! place can't be opened in the right one.
 
 use seal_crds::{Name, Namespace, Scope};
 use seal_documents::source::Located;
@@ -58,7 +59,7 @@ impl Explain for NameChoiceError {
     }
 }
 
-/// What the flags say.
+/// The flags about namespace and name.
 pub(super) struct NameFlags<'a> {
     pub(super) namespace: Option<&'a Namespace>,
     pub(super) name: Option<&'a Name>,
@@ -66,10 +67,16 @@ pub(super) struct NameFlags<'a> {
 }
 
 impl NameFlags<'_> {
+    /// Refuses `--name` for more than one Secret.
     pub(super) fn check_count(&self, secrets: usize) -> Result<(), NameChoiceError> {
         if self.name.is_some() && secrets > 1 { Err(NameChoiceError::NameForMany(secrets)) } else { Ok(()) }
     }
 
+    /// The namespace and name of a Secret.
+    ///
+    /// # Errors
+    ///
+    /// One of them is missing, or manifest and flag contradict each other.
     pub(super) fn resolve(&self, reading: &Reading) -> Result<ObjectName, Located<NameChoiceError>> {
         let (secret, offsets) = (&reading.secret, &reading.offsets);
         let namespace = match (&secret.namespace, self.namespace) {

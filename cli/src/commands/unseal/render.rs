@@ -1,4 +1,4 @@
-//! OpenedSecret Secrets as manifests, in buffers that are wiped.
+//! Opened Secrets as manifests, in buffers that are wiped.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use seal_crds::Plaintext;
@@ -20,7 +20,7 @@ pub(super) fn secrets(opened: &[OpenedSecret]) -> Zeroizing<String> {
     let mut only_json = true;
     for (index, (text, opened)) in texts.iter().zip(opened).enumerate() {
         only_json &= opened.syntax == Syntax::Json;
-        // JSON documents need nothing between them; anything else does.
+        // JSON documents need no separator between them; all others do.
         if index > 0 && !only_json {
             out.push_str("---\n");
         }

@@ -1,13 +1,13 @@
 //! The same work for many objects, on all cores.
 //!
-//! Invariant: results come in the order of the jobs, however many threads there are.
+//! Invariant: results come in the order of the jobs, for any number of threads.
 
 use std::thread;
 
 use crate::talk::progress::Progress;
 
-/// Does `work` for each job, and shows how far it is as `what`. A key operation takes a millisecond, and a repository may
-/// need thousands.
+/// Does `work` for each job, and shows the progress under the name `what`. All cores take part, because a key
+/// operation takes a millisecond and a repository may need thousands.
 pub(crate) fn on_all_cores<J: Send, T: Send>(
     what: &'static str,
     jobs: Vec<J>,

@@ -1,7 +1,7 @@
-//! All flags of the peer: its own, kubectl's usual ones, and klog's.
+//! All flags of kubeseal: its own, kubectl's usual ones, and klog's.
 //!
-//! Not their meaning. Invariant: sorted by name, each name once; the differential tests compare them with what the
-//! real kubeseal's `--help` lists.
+//! [`options`](crate::kubeseal::options) has their meaning. Invariant: the table is sorted by name and has
+//! each name once; the differential tests compare it with the real kubeseal's `--help`.
 
 use std::num::{IntErrorKind, ParseIntError};
 
@@ -9,30 +9,30 @@ use seal_crds::Scope;
 
 use super::parse_bool;
 
-/// What values a flag takes.
+/// The kind of values that a flag takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::kubeseal) enum FlagKind {
     Bool,
     Text,
-    /// Repeatable, and several with commas.
+    /// Texts: the flag is repeatable, and takes several values with commas between them.
     Texts,
-    /// Repeatable.
+    /// Texts: the flag is repeatable, and takes one value each time.
     TextArray,
     Scope,
-    /// A whole number, with a sign.
+    /// A whole number of 32 bits with a sign.
     Level,
-    /// A whole number of bytes or so, in Go's notations.
+    /// A whole number of 64 bits without a sign, in Go's notations.
     Size,
-    /// A level of klog's: a number or a word.
+    /// A severity of klog: a number or a word.
     Severity,
-    /// `pattern=N,…`.
+    /// Levels of klog for source files: `pattern=N,…`.
     Modules,
-    /// `file:N`.
+    /// A source line for klog: `file:N`.
     Trace,
 }
 
 impl FlagKind {
-    /// The word for it in the help.
+    /// The word for the kind in the help.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Bool => "",
@@ -47,7 +47,7 @@ impl FlagKind {
         }
     }
 
-    /// Whether the flag takes this value; if not, why, in the peer's words.
+    /// Checks a value. The error says why the flag doesn't take it, in pflag's words.
     pub(super) fn check(self, value: &str) -> Result<(), String> {
         match self {
             Self::Bool if parse_bool(value).is_none() => {
@@ -70,7 +70,7 @@ impl FlagKind {
     }
 }
 
-/// A number of 32 bits, as Go's `strconv.ParseInt` reads it.
+/// Parses a number of 32 bits as Go's `strconv.ParseInt` does.
 fn level(value: &str) -> Result<i32, String> {
     value.parse().map_err(|error: ParseIntError| {
         let why = match error.kind() {
@@ -81,7 +81,7 @@ fn level(value: &str) -> Result<i32, String> {
     })
 }
 
-/// A number of 64 bits without a sign, decimal or behind `0x`, `0o`, `0b` or `0`.
+/// Checks a number of 64 bits without a sign: decimal, or with the prefix `0x`, `0o`, `0b` or `0`.
 fn size(value: &str) -> Result<(), String> {
     let lower = value.to_ascii_lowercase();
     let (digits, radix) = match lower.as_bytes() {
@@ -99,7 +99,7 @@ fn size(value: &str) -> Result<(), String> {
     Err(error.to_owned())
 }
 
-/// `pattern=N`
+/// Checks one part `pattern=N`.
 fn module(part: &str) -> Result<(), String> {
     let syntax = || "syntax error: expect comma-separated list of filename=N".to_owned();
     let (name, found) = part.split_once('=').ok_or_else(syntax)?;
@@ -110,7 +110,7 @@ fn module(part: &str) -> Result<(), String> {
     }
 }
 
-/// `file.go:N`
+/// Checks `file.go:N`.
 fn trace(value: &str) -> Result<(), String> {
     let syntax = || "syntax error: expect file.go:234".to_owned();
     let (_, line) = value.split_once(':').filter(|(file, _)| file.contains('.')).ok_or_else(syntax)?;
@@ -126,9 +126,10 @@ pub(in crate::kubeseal) struct Flag {
     pub(super) name: &'static str,
     pub(super) short: Option<char>,
     pub(super) kind: FlagKind,
-    /// Its line in the help; none keeps it out of there.
+    /// The flag's explanation in the help. A flag with an empty one isn't listed.
     pub(super) about: &'static str,
-    /// Of the logging library: taken for the sake of scripts, and without any effect.
+    /// Whether the flag is the logging library's. Such a flag is taken for the sake of scripts, and has no
+    /// effect.
     pub(super) is_klog: bool,
 }
 
@@ -144,7 +145,7 @@ const fn klog(name: &'static str, kind: FlagKind) -> Flag {
     Flag { name, short: None, kind, about: "no effect: nothing is logged", is_klog: true }
 }
 
-/// Every flag there is.
+/// All flags, sorted by name.
 pub(super) static FLAGS: [Flag; 55] = [
     klog("add_dir_header", FlagKind::Bool),
     flag("allow-empty-data", FlagKind::Bool, "seal a Secret that has no items, too"),

@@ -1,6 +1,6 @@
 //! Arguments as the real kubeseal takes them.
 //!
-//! Invariant: each case was tried with it.
+//! Invariant: each case was tried with the real kubeseal.
 
 use super::*;
 

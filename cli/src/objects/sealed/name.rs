@@ -1,4 +1,4 @@
-//! Where a SealedSecret was found: what its metadata says, else `-n`.
+//! The namespace and name of a SealedSecret: those of its metadata; for a missing namespace, that of `-n`.
 
 use seal_crds::{NameError, Namespace, Reason};
 use seal_documents::{
@@ -54,7 +54,8 @@ impl Explain for ObjectNameError {
     }
 }
 
-/// The namespace and name of a SealedSecret; `may_be_open` where its scope doesn't bind the namespace.
+/// Reads the namespace and name of a SealedSecret. If its scope doesn't bind the namespace, `may_be_open` is
+/// true, and the namespace may be missing.
 pub(crate) fn read(
     manifest: &Manifest<'_>,
     object: &Object,

@@ -1,7 +1,7 @@
-//! From a Secret to a SealedSecret of the peer's, as kubeseal writes it.
+//! From a Secret to a SealedSecret of bitnami.com, as kubeseal writes it.
 //!
-//! Not the choice of the certificate. Invariant: what stands in the result beside ciphertext is what stood in the
-//! Secret, less what tools keep there of their own: a copy of the object as it was applied holds the values.
+//! The callers choose the certificate. Invariant: beside ciphertext, the result contains only what the Secret
+//! contained, without the notes that tools keep there: a copy of the applied object would contain the values.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ use seal_documents::yaml::value::Value;
 use super::mapping;
 use crate::objects::{name::ObjectName, secret::Secret};
 
-/// What it takes to seal in the format of bitnami.com.
+/// Everything that sealing in the Bitnami format needs.
 pub(crate) struct BitnamiSealer {
     pub(crate) key: RsaPublicKey,
     pub(crate) scope: Scope,
 }
 
-/// Seals a Secret, which is used up.
+/// Seals a Secret in the Bitnami format, and consumes it.
 pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSealer) -> Value {
     let binding = Binding::new(sealer.scope, &object_name.to_place());
     let items: BTreeMap<String, String> = secret

@@ -1,12 +1,11 @@
-//! A Secret out of a manifest, as kubectl and the API server would read it:
-//! `data` is base64, `stringData` is text and wins, both may be there.
+//! A Secret out of a manifest, as kubectl and the API server would read it: `data` is base64, `stringData` is
+//! text and wins, and both may be there.
 //!
-//! What the server sets or a tool writes about itself (`uid`, `managedFields`,
-//! Argo CD's tracking id) isn't part of a Secret that somebody writes, and is
-//! left out; every other label and annotation is sealed with it.
-//! Unknown fields are refused: a misspelt `stringdata` would be a value lost.
+//! Fields that the server sets and notes that tools keep (`uid`, `managedFields`, Argo CD's tracking id)
+//! aren't part of a Secret that a person writes, so they are left out. Every other label and annotation is
+//! kept. An unknown field is refused: a misspelt `stringdata` would lose a value.
 //!
-//! A Secret may hold no values at all, as a placeholder or as a patch; what becomes of it is up to the caller.
+//! A Secret may hold no values at all, as a placeholder or as a patch; the caller decides about those.
 
 mod error;
 
@@ -36,28 +35,30 @@ use super::{Secret, check::check};
 
 pub(crate) use error::ReadSecretError;
 
-/// Annotations by which the peer's controller knows what it may do with a Secret.
+/// Annotations that tell the controller of sealed-secrets what it may do with a Secret.
 const BITNAMI_ANNOTATIONS: [&str; 3] = [MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
 
-/// A Secret with what there is to say about how it was written.
+/// A Secret, with the warnings about its manifest.
 pub(crate) struct Reading {
     pub(crate) secret: Secret,
-    /// Whether it is to be merged into another one. It has no items then.
+    /// Whether the Secret is a patch, to be merged into another Secret. A patch has no items.
     pub(crate) is_patch: bool,
     pub(crate) offsets: Offsets,
-    /// What was left out and may be missed.
+    /// Warnings about parts that are left out, and about values that look odd.
     pub(crate) warnings: Vec<Located<String>>,
-    /// What is left out unless the format is the peer's.
+    /// Warnings about annotations that only the Bitnami format keeps.
     pub(crate) bitnami_warnings: Vec<Located<String>>,
 }
 
-/// Where in the text things are, for messages about them.
+/// Byte offsets of the Secret's parts in the text, for messages about them.
 pub(crate) struct Offsets {
+    /// The start of the Secret.
     pub(crate) whole: usize,
-    /// The whole, where there is none; the same for the name.
+    /// The namespace, or the start of the Secret if it has none.
     pub(crate) namespace: usize,
+    /// The name, or the start of the Secret if it has none.
     pub(crate) name: usize,
-    /// A `generateName` that has no name beside it.
+    /// The key `generateName`, if there is no name beside it.
     pub(crate) generate_name: Option<usize>,
 }
 
@@ -72,7 +73,7 @@ struct Reader<'t, 'a> {
     source: &'t str,
     /// The first directive of a patch.
     directive: Option<Located<String>>,
-    /// The first entry that is written as null: to a patch the word for "remove it".
+    /// The first entry whose value is written as null, which in a patch means "remove it".
     removal: Option<Located<FieldError>>,
     warnings: Vec<Located<String>>,
     bitnami_warnings: Vec<Located<String>>,
@@ -97,7 +98,7 @@ impl<'t> Reader<'t, '_> {
         let mut item_at: BTreeMap<ItemName, usize> = BTreeMap::new();
         let mut type_at = at;
         let fields = self.fields(node, "the Secret")?;
-        // First of all: SOPS may have encrypted names, types and labels as well.
+        // This check comes first, because SOPS may have encrypted names, types and labels as well.
         if let Some(sops) = fields.iter().find(|field| field.key == "sops") {
             return Err(self.error(sops.key_id, ReadSecretError::Sops));
         }
@@ -114,7 +115,7 @@ impl<'t> Reader<'t, '_> {
                 other => return Err(self.unknown(other, field.key_id)),
             }
         }
-        // stringData last: it wins.
+        // `stringData` comes last, because it wins.
         for key in ["data", "stringData"] {
             let Some(values) = fields.get(key) else { continue };
             for field in self.fields(values, key)?.iter() {
@@ -176,7 +177,7 @@ impl<'t> Reader<'t, '_> {
                     secret.annotations = self.strings(field.value, "annotation")?;
                     check_annotations(&secret.annotations).map_err(|error| self.error(field.value, error))?;
                 }
-                // What the API server sets.
+                // The API server sets these fields.
                 "creationTimestamp"
                 | "resourceVersion"
                 | "uid"
@@ -196,15 +197,15 @@ impl<'t> Reader<'t, '_> {
         Ok(())
     }
 
-    /// Labels or annotations, without the marks by which tools track objects.
+    /// Reads labels or annotations, and leaves out the marks by which tools track objects.
     fn strings(&mut self, node: NodeId, what: &str) -> Reads<BTreeMap<String, String>> {
         let mut strings = BTreeMap::new();
         for field in self.fields(node, &format!("metadata.{what}s"))?.iter() {
             if self.is_directive(field) || self.is_removal(field, || format!("{what} {}", shown(field.key))) {
                 continue;
             }
-            // kubectl's own, on every object it applied (it holds the values), and our controller's, on every Secret
-            // that it made.
+            // kubectl sets the first one on every object that it applied (it holds the values), and our
+            // controller sets the second one on every Secret that it made.
             if matches!(field.key, "kubectl.kubernetes.io/last-applied-configuration" | DIGEST_ANNOTATION) {
                 continue;
             }
@@ -249,7 +250,7 @@ impl<'t> Reader<'t, '_> {
                 }
                 DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => (0, true),
             };
-            // Where the text stands as it is, the byte itself can be pointed at.
+            // If the text stands unescaped in the file, the error points at the wrong byte itself.
             let range = self.tree.range(self.tree.resolve(node));
             let quote = usize::from(self.source[range.clone()].starts_with(['"', '\'']));
             let plainly = self.source[range.clone()].get(quote..quote + text.len()) == Some(text);
@@ -259,7 +260,7 @@ impl<'t> Reader<'t, '_> {
         })
     }
 
-    /// Notes the directive of a patch.
+    /// Whether a field is a directive of a patch; remembers the first one.
     fn is_directive(&mut self, field: &Field<'_>) -> bool {
         let is_directive = is_directive(field.key);
         if is_directive && self.directive.is_none() {
@@ -268,7 +269,8 @@ impl<'t> Reader<'t, '_> {
         is_directive
     }
 
-    /// Notes an entry that is null in so many words. Where nothing is written after the key, a value was forgotten.
+    /// Whether the value of an entry is written as null; remembers the first one. An entry with no text after
+    /// its key isn't a removal: its value was forgotten.
     fn is_removal(&mut self, field: &Field<'_>, what: impl Fn() -> String) -> bool {
         let is_removal = self.is_null(field.value) && !self.tree.range(field.value).is_empty();
         if is_removal && self.removal.is_none() {
@@ -277,14 +279,14 @@ impl<'t> Reader<'t, '_> {
         is_removal
     }
 
-    /// Whether the Secret is a patch. One with values is refused: what is sealed becomes a Secret of its own, and
-    /// isn't merged into the other.
+    /// Whether the Secret is a patch. A patch with values is refused: sealing would make a Secret of its own,
+    /// which isn't merged into the other one.
     fn check_patch(&mut self, has_values: bool) -> Reads<bool> {
         match (self.directive.take(), self.removal.take()) {
             (Some(directive), _) if has_values => {
                 Err(directive.map(|directive| ReadSecretError::PatchWithValues { directive }))
             }
-            // In a whole Secret that is a value which was forgotten.
+            // In a Secret that isn't a patch, a null is a forgotten value.
             (None, Some(removal)) if has_values => Err(removal.map(ReadSecretError::from)),
             (directive, _) => Ok(directive.is_some()),
         }
@@ -308,7 +310,8 @@ impl<'t> Reader<'t, '_> {
         text_of(self.tree, self.source, node, what).map_err(|error| error.map(ReadSecretError::from))
     }
 
-    /// A string; null and the empty string are none, as they are in Go's JSON.
+    /// Reads a string. Null and the empty string give `None`, since Go's JSON doesn't tell them from a
+    /// missing field.
     fn optional_text(&self, node: NodeId, what: &str) -> Reads<Option<&'t str>> {
         if self.is_null(node) {
             return Ok(None);

@@ -1,5 +1,6 @@
-//! Why a Secret of a manifest can't be sealed. Not the reading. Invariant: no message repeats a value, nor a key that
-//! may be a part of one.
+//! Reasons why a Secret of a manifest can't be sealed.
+//!
+//! Invariant: no message repeats a value, nor a key that may be a part of a value.
 
 use seal_crds::{ItemName, NameError, Reason, secret::SecretError};
 use seal_documents::manifest::{FieldError, Look};
@@ -21,7 +22,7 @@ pub(crate) enum ReadSecretError {
     Check(#[from] CheckError),
     #[error("a Secret has no field {field}")]
     UnknownField { field: String, meant: Option<&'static str> },
-    /// The key isn't repeated: it may be a line of a value, or all of it.
+    /// The message doesn't repeat the key, which may be a line of a value or a whole value.
     #[error("a key under {under} {rule}")]
     NotItem { under: &'static str, rule: &'static str },
     #[error("item {item} under data isn't base64")]
