@@ -10,6 +10,7 @@
 //! ───────────────────
 //! seal-documents        YAML and JSON: from text to objects and back
 //! seal-crds             the formats, the keys and the cryptography
+//! seal-kubeconfig       the way to a cluster
 //! ```
 //!
 //! A room uses only rooms below it. The program is the command line around the contract crate: it reads
