@@ -21,10 +21,9 @@ pub(crate) use unseal::UnsealArgs;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{
-    files::output,
-    talk::{exit::Exit, failure::Failure},
-};
+use crate::files::output;
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
 
 const ABOUT: &str = "Turns Kubernetes Secrets into SealedSecrets that are safe to commit";
 

@@ -13,10 +13,9 @@ use std::collections::BTreeSet;
 
 use seal_crds::ItemName;
 
-use crate::{
-    args::{Command, KeysCommand, LowArgs},
-    talk::{exit::Exit, failure::Failure},
-};
+use crate::args::{Command, KeysCommand, LowArgs};
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
 
 /// Runs the command that was typed.
 pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {

@@ -29,7 +29,9 @@ mod seal;
 mod sealed;
 mod unseal;
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
 
 use failure::KubesealError;
 use flags::{FlagError, FlagValues};
@@ -37,14 +39,11 @@ use options::Options;
 use seal_crds::keys::Certificate;
 use seal_documents::source::Source;
 
-use crate::{
-    files::{
-        input::Input,
-        output::{self, Privacy},
-    },
-    keys::certificate::{self, ReadCertificateError},
-    talk::{failure::Failure, terminal},
-};
+use crate::files::input::Input;
+use crate::files::output::{self, Privacy};
+use crate::keys::certificate::{self, ReadCertificateError};
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
 
 /// The version of kubeseal that flags and output follow. Scripts ask for it with `--version`.
 const KUBESEAL_VERSION: &str = "v0.40.0";

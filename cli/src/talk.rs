@@ -12,7 +12,8 @@ pub(crate) mod rule;
 pub(crate) mod signals;
 pub(crate) mod terminal;
 
-use self::{exit::Exit, failure::Failure};
+use self::exit::Exit;
+use self::failure::Failure;
 
 /// Prints a failure, and returns the exit code of the program.
 ///

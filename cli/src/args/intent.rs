@@ -4,15 +4,11 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    args::{ClusterArgs, SealArgs},
-    files::input::Input,
-    talk::{
-        exit::Exit,
-        failure::{Explain, Rule},
-        terminal,
-    },
-};
+use crate::args::{ClusterArgs, SealArgs};
+use crate::files::input::Input;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IntentError {

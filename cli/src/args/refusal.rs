@@ -4,16 +4,12 @@
 //! may hold a value of a Secret (`password=hunter2` without its `--literal`) is never repeated, because
 //! errors end up in the logs of CI systems.
 
-use clap::{
-    Command,
-    error::{ContextKind, ContextValue, ErrorKind},
-};
+use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use seal_crds::names::{NameError, NameKind};
 
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Rule},
-};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
 /// An error about arguments that clap refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

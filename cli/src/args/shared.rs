@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{
-    Args, ValueEnum, ValueHint,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum, ValueHint};
 use seal_crds::{ItemName, Namespace, Scope};
 
 /// The flags that say to whom, and how, to seal.

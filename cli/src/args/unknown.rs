@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Failure, Rule},
-};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum WordError {

@@ -5,23 +5,16 @@
 
 use seal_crds::keys::Certificate;
 
-use crate::{
-    args::{
-        ClusterArgs, SealFormat, SealingArgs,
-        intent::{self, IntentError, RecipientChoice},
-    },
-    keys::{
-        certificate,
-        cluster::{Access, Service},
-        recipients::{self, looks_like_recipient, shortened},
-    },
-    objects::sealing::{NativeSealer, Sealer, bitnami::BitnamiSealer},
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::intent::{self, IntentError, RecipientChoice};
+use crate::args::{ClusterArgs, SealFormat, SealingArgs};
+use crate::keys::certificate;
+use crate::keys::cluster::{Access, Service};
+use crate::keys::recipients::{self, looks_like_recipient, shortened};
+use crate::objects::sealing::bitnami::BitnamiSealer;
+use crate::objects::sealing::{NativeSealer, Sealer};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 enum ChoiceError {

@@ -8,20 +8,15 @@ use seal_crds::secret::OPAQUE;
 use seal_documents::manifest::Look;
 
 use super::choose;
-use crate::{
-    args::{CreateArgs, intent::Destination},
-    files::output::{self, Privacy},
-    objects::{
-        name::ObjectName,
-        sealing,
-        secret::{Secret, check},
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::CreateArgs;
+use crate::args::intent::Destination;
+use crate::files::output::{self, Privacy};
+use crate::objects::name::ObjectName;
+use crate::objects::sealing;
+use crate::objects::secret::{Secret, check};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 enum CreateError {

@@ -4,15 +4,12 @@ use jiff::{Timestamp, Unit};
 use seal_crds::keys::Identity;
 use zeroize::Zeroizing;
 
-use crate::{
-    args::{NewArgs, intent::Destination},
-    files::output,
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::NewArgs;
+use crate::args::intent::Destination;
+use crate::files::output;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 #[error("an identity isn't printed to a terminal")]

@@ -5,37 +5,23 @@
 
 use std::path::Path;
 
-use seal_crds::{
-    Format, Scope,
-    keys::{Fingerprint, Keyring},
-    resources::bitnami,
-};
+use seal_crds::keys::{Fingerprint, Keyring};
+use seal_crds::resources::bitnami;
+use seal_crds::{Format, Scope};
 use seal_documents::manifest::{Edits, Kind, Manifest, Object, edit};
 
-use crate::{
-    args::{
-        MigrateArgs,
-        intent::{self, RecipientChoice},
-    },
-    files::{
-        input::Input,
-        output,
-        repository::{self, FileFound, FilesFound, Interest, Line, Lines, Problems, on_all_cores},
-    },
-    keys::{
-        identities::{self, BACKUP},
-        recipients,
-    },
-    objects::{
-        migration::{self, Migrated, Settings, Summary},
-        sealed::{self, PublicParts},
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::MigrateArgs;
+use crate::args::intent::{self, RecipientChoice};
+use crate::files::input::Input;
+use crate::files::output;
+use crate::files::repository::{self, FileFound, FilesFound, Interest, Line, Lines, Problems, on_all_cores};
+use crate::keys::identities::{self, BACKUP};
+use crate::keys::recipients;
+use crate::objects::migration::{self, Migrated, Settings, Summary};
+use crate::objects::sealed::{self, PublicParts};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 enum MigrateCommandError {

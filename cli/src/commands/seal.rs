@@ -9,25 +9,20 @@ mod name;
 
 use std::path::Path;
 
-use seal_documents::{
-    manifest::{Manifest, Object, splice},
-    source::Source,
-    yaml::{Syntax, value::Value},
-};
+use seal_documents::manifest::{Manifest, Object, splice};
+use seal_documents::source::Source;
+use seal_documents::yaml::Syntax;
+use seal_documents::yaml::value::Value;
 
 use super::choose;
-use crate::{
-    args::{
-        self, SealArgs,
-        intent::{self, Destination},
-    },
-    files::{
-        input::Input,
-        output::{self, Privacy},
-    },
-    objects::sealing::{self, Sealer},
-    talk::{exit::Exit, failure::Failure, terminal},
-};
+use crate::args::intent::{self, Destination};
+use crate::args::{self, SealArgs};
+use crate::files::input::Input;
+use crate::files::output::{self, Privacy};
+use crate::objects::sealing::{self, Sealer};
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
 use inventory::{Inventory, SecretToSeal};
 
 pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {

@@ -6,35 +6,27 @@
 
 mod render;
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 
-use seal_crds::{
-    Format, ItemName, Namespace, Place, Plaintext, Sealed, Shape, UnsealError, Unsealed,
-    bitnami::BitnamiSealed, keys::Keyring, native::NativeSealed,
-};
-use seal_documents::{
-    manifest::{Kind, Manifest, Object},
-    source::Source,
-    yaml::Syntax,
-};
+use seal_crds::bitnami::BitnamiSealed;
+use seal_crds::keys::Keyring;
+use seal_crds::native::NativeSealed;
+use seal_crds::{Format, ItemName, Namespace, Place, Plaintext, Sealed, Shape, UnsealError, Unsealed};
+use seal_documents::manifest::{Kind, Manifest, Object};
+use seal_documents::source::Source;
+use seal_documents::yaml::Syntax;
 
-use crate::{
-    args::{
-        UnsealArgs,
-        intent::{self, Destination, IntentError},
-    },
-    files::{
-        input::Input,
-        output::{self, Privacy},
-    },
-    keys::identities,
-    objects::sealed::{self, OpenError},
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::UnsealArgs;
+use crate::args::intent::{self, Destination, IntentError};
+use crate::files::input::Input;
+use crate::files::output::{self, Privacy};
+use crate::keys::identities;
+use crate::objects::sealed::{self, OpenError};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 enum UnsealCommandError {

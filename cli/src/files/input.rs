@@ -2,11 +2,9 @@
 //!
 //! Invariant: a buffer never grows in place, because that would leave a copy of its content in freed memory.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 

@@ -7,24 +7,18 @@
 
 use seal_crds::Reason;
 
-use std::{
-    fs::{self, Permissions},
-    io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
-};
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 use tempfile::NamedTempFile;
 
-use crate::{
-    files::input::Input,
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        signals::Held,
-    },
-};
+use crate::files::input::Input;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::signals::Held;
 
 /// The readers of a file that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

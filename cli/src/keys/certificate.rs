@@ -6,17 +6,11 @@
 use http::{Method, StatusCode};
 use seal_crds::keys::{Certificate, CertificateError};
 
-use crate::{
-    files::input::{Input, InputError},
-    keys::{
-        cluster::{Access, ConnectError, Controller, Service, ServiceError},
-        url::{self, GetError},
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Rule},
-    },
-};
+use crate::files::input::{Input, InputError};
+use crate::keys::cluster::{Access, ConnectError, Controller, Service, ServiceError};
+use crate::keys::url::{self, GetError};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
 /// The most bytes of an answer; a chain of certificates has a few kilobytes.
 const MAX_CERTIFICATE: usize = 1024 * 1024;

@@ -9,17 +9,14 @@ mod connect;
 mod error;
 mod service;
 
-use kube::{Api, api::ListParams};
-use seal_crds::{
-    keys::Recipient,
-    native::NamedRecipient,
-    resources::{KeyState, PublishedState, SealingKey, find_condition},
-};
+use kube::Api;
+use kube::api::ListParams;
+use seal_crds::keys::Recipient;
+use seal_crds::native::NamedRecipient;
+use seal_crds::resources::{KeyState, PublishedState, SealingKey, find_condition};
 
-use crate::{
-    args::ClusterArgs,
-    talk::failure::{Explain, Failure, Rule},
-};
+use crate::args::ClusterArgs;
+use crate::talk::failure::{Explain, Failure, Rule};
 
 pub(crate) use access::{Access, Login, Server};
 pub(crate) use error::ConnectError;
@@ -236,10 +233,8 @@ impl Fetched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seal_crds::{
-        keys::{Identity, parse_recipients},
-        resources::{Condition, SealingKeySpec, SealingKeyStatus},
-    };
+    use seal_crds::keys::{Identity, parse_recipients};
+    use seal_crds::resources::{Condition, SealingKeySpec, SealingKeyStatus};
 
     /// A key with a status that the controller wrote.
     fn key(name: &str, sequence: i64, state: PublishedState, primary: bool) -> SealingKey {

@@ -2,24 +2,21 @@
 //!
 //! Invariant: no message repeats a private key that stands in a recipient's place.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::collections::HashMap;
+use std::path::PathBuf;
 
-use seal_crds::{
-    keys::{Recipient, RecipientError, RecipientsFileError, parse_recipients, without_byte_order_mark},
-    native::NamedRecipient,
+use seal_crds::keys::{
+    Recipient, RecipientError, RecipientsFileError, parse_recipients, without_byte_order_mark,
 };
+use seal_crds::native::NamedRecipient;
 use seal_documents::source::Spot;
 
-use crate::{
-    args::intent::RecipientChoice,
-    files::input::Input,
-    keys::cluster::{self, FetchError},
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::intent::RecipientChoice;
+use crate::files::input::Input;
+use crate::keys::cluster::{self, FetchError};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 enum RecipientsError {

@@ -7,9 +7,11 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderValue, Request, StatusCode, Uri, header};
-use kube::{Client, client::Body};
+use kube::Client;
+use kube::client::Body;
 use seal_kubeconfig::{Proxies, RouteError, through_proxy};
 use zeroize::Zeroizing;
 

@@ -12,10 +12,8 @@ use std::collections::BTreeMap;
 pub(super) use help::{help, list, title};
 use table::{FLAGS, Flag, FlagKind};
 
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Rule},
-};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
 /// The prefix of the environment variables that set flags; the flag's name in capitals follows.
 const ENVIRONMENT: &str = "SEALED_SECRETS_";

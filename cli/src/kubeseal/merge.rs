@@ -6,22 +6,19 @@
 
 use std::path::Path;
 
-use seal_crds::{Scope, keys::Certificate};
+use seal_crds::Scope;
+use seal_crds::keys::Certificate;
 use seal_documents::source::Source;
 
-use super::{
-    failure::KubesealError,
-    go_value::GoValue,
-    options::Options,
-    print,
-    schema::{OBJECT_META, SEALED_SECRET, SPEC, StructField, TEMPLATE, set},
-    seal::{Overrides, claimed, seal},
-    sealed,
-};
-use crate::{
-    files::{input::Input, output},
-    talk::failure::Failure,
-};
+use super::failure::KubesealError;
+use super::go_value::GoValue;
+use super::options::Options;
+use super::schema::{OBJECT_META, SEALED_SECRET, SPEC, StructField, TEMPLATE, set};
+use super::seal::{Overrides, claimed, seal};
+use super::{print, sealed};
+use crate::files::input::Input;
+use crate::files::output;
+use crate::talk::failure::Failure;
 
 /// Merges the Secret into the file, and writes the file.
 pub(super) fn merge(

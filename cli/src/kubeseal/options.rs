@@ -3,12 +3,14 @@
 //! [`super::flags`] has their syntax. Invariant: every flag that is taken has its effect, or the help says
 //! that it has none.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use seal_crds::Scope;
 use secrecy::SecretString;
 
-use super::{failure::KubesealError, flags::FlagValues};
+use super::failure::KubesealError;
+use super::flags::FlagValues;
 use crate::keys::cluster::{Access, Login, Server, Service};
 
 /// The options of one run. It has no `Debug`, since it may hold a token.

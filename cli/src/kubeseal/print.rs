@@ -3,13 +3,11 @@
 //! [`seal_go`] writes JSON and YAML as Go does. Invariant: the text of several objects reads as several
 //! documents.
 
-use seal_go::{
-    Buffer,
-    json::{self, Style},
-    yaml,
-};
+use seal_go::json::{self, Style};
+use seal_go::{Buffer, yaml};
 
-use super::{failure::KubesealError, go_value::GoValue};
+use super::failure::KubesealError;
+use super::go_value::GoValue;
 
 /// The text of all objects, one after the other.
 pub(super) fn objects<'n>(

@@ -2,13 +2,16 @@
 //!
 //! Invariant: only the sealed value is printed, without a line break after it.
 
-use seal_crds::{bitnami::Label, keys::Certificate};
+use seal_crds::bitnami::Label;
+use seal_crds::keys::Certificate;
 
-use super::{failure::KubesealError, namespace, options::Options, seal::warn_of_names};
-use crate::{
-    files::input::Input,
-    talk::{failure::Failure, terminal},
-};
+use super::failure::KubesealError;
+use super::namespace;
+use super::options::Options;
+use super::seal::warn_of_names;
+use crate::files::input::Input;
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
 
 /// Seals the value of the one file, or of standard input.
 pub(super) fn raw(options: &Options, certificate: &Certificate) -> Result<String, Failure> {

@@ -4,26 +4,18 @@
 //! would change a key or a value. The callers check what they get. Invariant: an error shows nothing of a
 //! document but its best-known keys.
 
-use seal_documents::{
-    manifest::{FieldError, Fields, shown, text_of},
-    source::{Located, Source, Spot},
-    yaml::{
-        json,
-        resolve::{Plain, plain},
-        tree::{self, NodeId, NodeKind, Style, Tree},
-    },
-};
+use seal_documents::manifest::{FieldError, Fields, shown, text_of};
+use seal_documents::source::{Located, Source, Spot};
+use seal_documents::yaml::json;
+use seal_documents::yaml::resolve::{Plain, plain};
+use seal_documents::yaml::tree::{self, NodeId, NodeKind, Style, Tree};
 use seal_go::yaml::{self, Resolved};
 
-use super::{
-    failure::KubesealError,
-    go_value::GoValue,
-    schema::{Form, StructField, complete},
-};
-use crate::talk::{
-    failure::{Explain, Failure, Rule},
-    terminal,
-};
+use super::failure::KubesealError;
+use super::go_value::GoValue;
+use super::schema::{Form, StructField, complete};
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 /// A document of the input: its value, and its spot.
 pub(super) struct Document {

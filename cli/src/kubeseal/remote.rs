@@ -8,15 +8,13 @@ use zeroize::Zeroizing;
 
 use seal_documents::source::Source;
 
-use super::{
-    failure::KubesealError,
-    go_value::GoValue,
-    options::Options,
-    print,
-    schema::{SEALED_SECRET, set},
-    sealed,
-};
-use crate::{keys::cluster::Controller, talk::failure::Failure};
+use super::failure::KubesealError;
+use super::go_value::GoValue;
+use super::options::Options;
+use super::schema::{SEALED_SECRET, set};
+use super::{print, sealed};
+use crate::keys::cluster::Controller;
+use crate::talk::failure::Failure;
 
 /// Asks the controller whether it can open every SealedSecret of the input.
 pub(super) fn validate(options: Options, source: &Source) -> Result<(), Failure> {

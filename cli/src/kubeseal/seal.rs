@@ -6,26 +6,21 @@
 
 use std::collections::BTreeMap;
 
-use seal_crds::{
-    ItemName, Name, NameError, Namespace, Plaintext, Scope,
-    bitnami::{Label, claimed_scope, scope_annotations},
-    keys::Certificate,
-    resources::bitnami::API_VERSION,
-};
-use seal_documents::{
-    data::decode,
-    source::{Source, Spot},
-};
+use seal_crds::bitnami::{Label, claimed_scope, scope_annotations};
+use seal_crds::keys::Certificate;
+use seal_crds::resources::bitnami::API_VERSION;
+use seal_crds::{ItemName, Name, NameError, Namespace, Plaintext, Scope};
+use seal_documents::data::decode;
+use seal_documents::source::{Source, Spot};
 
-use super::{
-    failure::KubesealError,
-    go_value::{GoValue, strings},
-    namespace,
-    options::Options,
-    read::{self, Document},
-    schema::{Form, OBJECT_META, SEALED_SECRET, SECRET, SPEC, TEMPLATE, complete, set},
-};
-use crate::talk::{failure::Failure, terminal};
+use super::failure::KubesealError;
+use super::go_value::{GoValue, strings};
+use super::namespace;
+use super::options::Options;
+use super::read::{self, Document};
+use super::schema::{Form, OBJECT_META, SEALED_SECRET, SECRET, SPEC, TEMPLATE, complete, set};
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
 
 /// Fields of the metadata that don't go into a SealedSecret: the server sets them, or they hold for one
 /// cluster only.

@@ -3,15 +3,14 @@
 //! [`unseal`](super::unseal) opens them. Invariant: each value returned has the kind and apiVersion of a
 //! SealedSecret.
 
-use seal_crds::resources::{SEALED_SECRET as KIND, bitnami::API_VERSION};
+use seal_crds::resources::SEALED_SECRET as KIND;
+use seal_crds::resources::bitnami::API_VERSION;
 use seal_documents::source::Source;
 
-use super::{
-    failure::KubesealError,
-    go_value::GoValue,
-    read::{self, Document},
-    schema::{SEALED_SECRET, set},
-};
+use super::failure::KubesealError;
+use super::go_value::GoValue;
+use super::read::{self, Document};
+use super::schema::{SEALED_SECRET, set};
 use crate::talk::failure::Failure;
 
 /// The SealedSecret of a controller's answer. sealed-secrets' controller leaves out kind and apiVersion; they

@@ -4,26 +4,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use seal_crds::{
-    ItemName, NameError, Place, Plaintext, UnsealError,
-    bitnami::BitnamiSealed,
-    keys::Keyring,
-    resources::bitnami::{SKIP_SET_OWNER_REFERENCES, SealedSecretSpec},
-};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use seal_crds::bitnami::BitnamiSealed;
+use seal_crds::keys::Keyring;
+use seal_crds::resources::bitnami::{SKIP_SET_OWNER_REFERENCES, SealedSecretSpec};
+use seal_crds::{ItemName, NameError, Place, Plaintext, UnsealError};
 use seal_documents::source::Source;
 use seal_go::template::{Branching, Budget, GoTemplate, Values};
 use zeroize::Zeroizing;
 
-use super::{
-    failure::KubesealError,
-    go_value::{GoValue, strings},
-    options::Options,
-    schema::{OBJECT_META, SECRET, complete, set},
-    seal::claimed,
-    sealed,
-};
-use crate::{files::input::Input, keys::identities, talk::failure::Failure};
+use super::failure::KubesealError;
+use super::go_value::{GoValue, strings};
+use super::options::Options;
+use super::schema::{OBJECT_META, SECRET, complete, set};
+use super::seal::claimed;
+use super::sealed;
+use crate::files::input::Input;
+use crate::keys::identities;
+use crate::talk::failure::Failure;
 
 /// Opens the SealedSecret of the input, and returns the Secret.
 pub(super) fn unseal(options: &Options, source: &Source) -> Result<GoValue, Failure> {

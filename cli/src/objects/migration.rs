@@ -12,30 +12,20 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seal_crds::{
-    ItemName, NameError, Plaintext, Reason, Scope,
-    bitnami::{Opened, claimed_scope, scope_annotations},
-    keys::{Fingerprint, Keyring},
-    native::{Item, NamedRecipient},
-    resources::{API_VERSION, bitnami},
-};
-use seal_documents::{
-    manifest::{Edits, Manifest, Object},
-    source::Located,
-    yaml::{
-        tree::{NodeId, Tree},
-        value::Value,
-    },
-};
+use seal_crds::bitnami::{Opened, claimed_scope, scope_annotations};
+use seal_crds::keys::{Fingerprint, Keyring};
+use seal_crds::native::{Item, NamedRecipient};
+use seal_crds::resources::{API_VERSION, bitnami};
+use seal_crds::{ItemName, NameError, Plaintext, Reason, Scope};
+use seal_documents::manifest::{Edits, Manifest, Object};
+use seal_documents::source::Located;
+use seal_documents::yaml::tree::{NodeId, Tree};
+use seal_documents::yaml::value::Value;
 
-use crate::{
-    objects::{
-        name::ObjectName,
-        sealed::{OpenError, PublicParts},
-        sealing,
-    },
-    talk::failure::{Explain, Failure, Rule},
-};
+use crate::objects::name::ObjectName;
+use crate::objects::sealed::{OpenError, PublicParts};
+use crate::objects::sealing;
+use crate::talk::failure::{Explain, Failure, Rule};
 
 use template::Substitution;
 

@@ -8,22 +8,16 @@ mod name;
 
 use std::collections::BTreeMap;
 
-use seal_crds::{
-    Format, Namespace, Place, Reason, UnsealError,
-    bitnami::{BitnamiSealed, claimed_scope},
-    resources::{self, bitnami},
-    secret::REFUSED_TYPES,
-};
+use seal_crds::bitnami::{BitnamiSealed, claimed_scope};
+use seal_crds::resources::{self, bitnami};
+use seal_crds::secret::REFUSED_TYPES;
+use seal_crds::{Format, Namespace, Place, Reason, UnsealError};
 use seal_documents::manifest::{Manifest, Object};
 use seal_go::template::Branching;
 
-use crate::{
-    objects::name::ObjectName,
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-    },
-};
+use crate::objects::name::ObjectName;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
 
 pub(crate) use name::read as read_name;
 

@@ -8,20 +8,17 @@ pub(crate) mod bitnami;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seal_crds::{
-    ItemName, Reason, Scope,
-    native::{self, Item, NamedRecipient, SealError},
-    resources::{API_VERSION, Envelope, SEALED_SECRET, SealedSecretSpec, Template, TemplateMetadata},
+use seal_crds::native::{self, Item, NamedRecipient, SealError};
+use seal_crds::resources::{
+    API_VERSION, Envelope, SEALED_SECRET, SealedSecretSpec, Template, TemplateMetadata,
 };
+use seal_crds::{ItemName, Reason, Scope};
 use seal_documents::yaml::value::Value;
 
-use crate::{
-    objects::{name::ObjectName, secret::Secret},
-    talk::{
-        exit::Exit,
-        failure::{Explain, Rule},
-    },
-};
+use crate::objects::name::ObjectName;
+use crate::objects::secret::Secret;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
 /// The most bytes that the API server takes for all annotations of an object. kubectl's client-side apply
 /// puts the whole object into one of them.
@@ -188,7 +185,9 @@ fn mapping<const N: usize>(entries: [Option<(&str, Value)>; N]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seal_crds::{Plaintext, keys::Identity, resources::SealedSecret};
+    use seal_crds::Plaintext;
+    use seal_crds::keys::Identity;
+    use seal_crds::resources::SealedSecret;
 
     fn sealed(scope: Scope, value: &[u8]) -> Value {
         let secret = Secret {

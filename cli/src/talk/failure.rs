@@ -4,7 +4,9 @@
 //! the spot in a file, a hint, the exit code; and the [rule](Rule) by which programs recognise it.
 //! [`crate::talk::terminal`] prints it.
 
-use std::{error::Error, io, ops::Deref};
+use std::error::Error;
+use std::io;
+use std::ops::Deref;
 
 use seal_documents::source::Spot;
 

@@ -3,13 +3,9 @@
 //! If standard error isn't a terminal, it prints nothing. Invariant: the line is erased when the work ends,
 //! in every case.
 
-use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::talk::terminal;
 

@@ -3,19 +3,15 @@
 //! It reads the terminal itself (`/dev/tty`), so that it works beside a pipe. It reads one byte at a time, so
 //! that the line discipline's limit of 4 kB doesn't cut a long token off.
 
-use std::{
-    fs::File,
-    io::{self, Read, Write},
-};
+use std::fs::File;
+use std::io::{self, Read, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use seal_crds::{ItemName, Plaintext, Reason};
 use zeroize::Zeroizing;
 
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Rule},
-};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
 /// The bound on the bytes of a typed value: no password is as long, and a file is better for longer values.
 const MAX_TYPED: usize = 64 * 1024;

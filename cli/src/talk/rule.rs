@@ -84,12 +84,14 @@ fn kebab(camel: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, io};
+    use std::collections::BTreeSet;
+    use std::io;
 
     use seal_crds::{Place, UnsealError};
 
     use super::*;
-    use crate::{objects::sealed::OpenError, talk::failure::Failure};
+    use crate::objects::sealed::OpenError;
+    use crate::talk::failure::Failure;
 
     /// Other people's programs match on these names. The contract's own tests hold the names of its reasons.
     const NAMES: [(Rule, &str); 15] = [

@@ -5,16 +5,12 @@
 //!
 //! `SIGKILL` can't be held back. `SIGQUIT` isn't, so that it can end a write that hangs.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    flag,
-    low_level::emulate_default_handler,
-};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::low_level::emulate_default_handler;
 
 /// While this exists, `SIGINT`, `SIGTERM` and `SIGHUP` don't end the program. If one arrives meanwhile, it
 /// ends the program when this is dropped.

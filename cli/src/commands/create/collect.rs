@@ -3,26 +3,20 @@
 //! Each item comes from one place only. Invariant: a message names a flag's item at most, and never repeats
 //! its value.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
-use seal_crds::{
-    ItemName, NameError, Plaintext,
-    secret::{Mark, SecretError, check_annotations, check_label},
-};
+use seal_crds::secret::{Mark, SecretError, check_annotations, check_label};
+use seal_crds::{ItemName, NameError, Plaintext};
 use seal_documents::source::Visible;
 
-use crate::{
-    args::CreateArgs,
-    files::{
-        env_file,
-        input::{Input, InputError},
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::CreateArgs;
+use crate::files::env_file;
+use crate::files::input::{Input, InputError};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 enum CollectError {

@@ -8,28 +8,18 @@
 //! placeholder never stands in the way of the other objects.
 
 use seal_crds::ItemName;
-use seal_documents::{
-    manifest::{Kind, Manifest, Object, Strays},
-    source::Spot,
-};
+use seal_documents::manifest::{Kind, Manifest, Object, Strays};
+use seal_documents::source::Spot;
 
 use super::name;
-use crate::{
-    args::{SealArgs, SealFormat},
-    commands::list,
-    objects::{
-        name::ObjectName,
-        secret::{
-            Secret,
-            read::{self, Reading},
-        },
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::{SealArgs, SealFormat};
+use crate::commands::list;
+use crate::objects::name::ObjectName;
+use crate::objects::secret::Secret;
+use crate::objects::secret::read::{self, Reading};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 /// A Secret of a manifest, with the namespace and name to seal it for.
 pub(super) struct SecretToSeal<'m> {

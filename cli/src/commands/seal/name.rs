@@ -6,16 +6,10 @@
 use seal_crds::{Name, Namespace, Scope};
 use seal_documents::source::Located;
 
-use crate::{
-    objects::{
-        name::ObjectName,
-        secret::read::{ReadSecretError, Reading},
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Rule},
-    },
-};
+use crate::objects::name::ObjectName;
+use crate::objects::secret::read::{ReadSecretError, Reading};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NameChoiceError {

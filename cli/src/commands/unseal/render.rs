@@ -1,8 +1,10 @@
 //! Opened Secrets as manifests, in buffers that are wiped.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use seal_crds::Plaintext;
-use seal_documents::yaml::{Syntax, value::Value};
+use seal_documents::yaml::Syntax;
+use seal_documents::yaml::value::Value;
 use zeroize::Zeroizing;
 
 use super::OpenedSecret;

@@ -2,10 +2,8 @@
 //!
 //! Invariant: each failure is printed once, and the command then fails with their number.
 
-use crate::talk::{
-    failure::{Explain, Failure, Rule},
-    terminal,
-};
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{}; nothing was written", problems(*.0))]

@@ -5,18 +5,15 @@
 //! [`seal_documents`] reads the manifests. Invariant: no file outside of the named paths is found, so
 //! symbolic links beneath a directory aren't followed.
 
-use std::{
-    collections::HashSet,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use seal_documents::source::Source;
 
-use crate::{
-    files::input::{Input, InputError},
-    talk::{failure::Failure, terminal},
-};
+use crate::files::input::{Input, InputError};
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
 
 /// The command's interest in a file beneath a directory, by the file's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

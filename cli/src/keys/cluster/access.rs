@@ -3,7 +3,8 @@
 //! The connection is made in [`connect`](super::connect). Invariant: a change applies to the entries that the
 //! context names, in memory only; a kubeconfig is never written.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
 use seal_kubeconfig::RouteError;

@@ -5,13 +5,12 @@
 use std::time::Duration;
 
 use http::{Request, StatusCode};
-use kube::{Client, client::Body};
+use kube::Client;
+use kube::client::Body;
 use seal_kubeconfig::{Proxies, Route, RouteError, in_cluster, through_proxy};
 
-use super::{
-    access::Access,
-    error::{ConnectError, LOGIN_DEADLINE},
-};
+use super::access::Access;
+use super::error::{ConnectError, LOGIN_DEADLINE};
 use crate::keys::request::{BodyError, Runtime, is_timeout, last_words, read_body, root};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use seal_kubeconfig::{ReadError, RouteError};
 
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Rule},
-};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
 /// The time that a login program may take: the user may have to type a code into a browser.
 pub(super) const LOGIN_DEADLINE: Duration = Duration::from_secs(60);

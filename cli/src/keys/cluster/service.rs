@@ -9,15 +9,11 @@ use k8s_openapi::api::core::v1;
 use kube::client::Body;
 use seal_kubeconfig::{ReadError, RouteError};
 
-use super::{
-    access::Access,
-    connect::{Connection, connect},
-    error::ConnectError,
-};
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Rule},
-};
+use super::access::Access;
+use super::connect::{Connection, connect};
+use super::error::ConnectError;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
 /// The most bytes of an answer; a Service, a certificate or a SealedSecret is far smaller.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;

@@ -3,10 +3,8 @@
 //! TLS and proxies are tested in `tests/certificate_url`. Invariant: the server is a thread that ends with
 //! its listener's last answer.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpListener,
-};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 
 use super::*;
 

@@ -7,15 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use seal_crds::{
-    Shape,
-    bitnami::scope_of_annotation,
-    resources::{
-        Template, TemplateMetadata,
-        bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec},
-    },
-    secret::Mark,
-};
+use seal_crds::Shape;
+use seal_crds::bitnami::scope_of_annotation;
+use seal_crds::resources::bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec};
+use seal_crds::resources::{Template, TemplateMetadata};
+use seal_crds::secret::Mark;
 
 use super::Draft;
 

@@ -6,12 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seal_crds::{
-    Sealed as _, UnsealError,
-    bitnami::{BitnamiSealed, Opened},
-    keys::Keyring,
-    resources::bitnami::{SealedSecretSpec, Template},
-};
+use seal_crds::bitnami::{BitnamiSealed, Opened};
+use seal_crds::keys::Keyring;
+use seal_crds::resources::bitnami::{SealedSecretSpec, Template};
+use seal_crds::{Sealed as _, UnsealError};
 use seal_go::template::Branching;
 
 use crate::objects::name::ObjectName;

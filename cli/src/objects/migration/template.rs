@@ -8,8 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use seal_crds::{ItemName, Plaintext, template::TemplateData};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use seal_crds::template::TemplateData;
+use seal_crds::{ItemName, Plaintext};
 use seal_go::template::{Branching, Budget, GoTemplate, GoTemplateError, Rendered, Values};
 
 mod actions;

@@ -1,18 +1,12 @@
 //! The namespace and name of a SealedSecret: those of its metadata; for a missing namespace, that of `-n`.
 
 use seal_crds::{NameError, Namespace, Reason};
-use seal_documents::{
-    manifest::{FieldError, Fields, Manifest, Object, text_of},
-    source::Located,
-};
+use seal_documents::manifest::{FieldError, Fields, Manifest, Object, text_of};
+use seal_documents::source::Located;
 
-use crate::{
-    objects::name::ObjectName,
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-    },
-};
+use crate::objects::name::ObjectName;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
 
 #[derive(Debug, thiserror::Error)]
 enum ObjectNameError {

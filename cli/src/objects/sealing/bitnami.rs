@@ -5,16 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use seal_crds::{
-    Binding, Scope,
-    bitnami::seal_item,
-    keys::RsaPublicKey,
-    resources::{SEALED_SECRET, bitnami::API_VERSION},
-};
+use seal_crds::bitnami::seal_item;
+use seal_crds::keys::RsaPublicKey;
+use seal_crds::resources::SEALED_SECRET;
+use seal_crds::resources::bitnami::API_VERSION;
+use seal_crds::{Binding, Scope};
 use seal_documents::yaml::value::Value;
 
 use super::mapping;
-use crate::objects::{name::ObjectName, secret::Secret};
+use crate::objects::name::ObjectName;
+use crate::objects::secret::Secret;
 
 /// Everything that sealing in the Bitnami format needs.
 pub(crate) struct BitnamiSealer {
@@ -67,12 +67,10 @@ pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSea
 mod tests {
     use std::collections::BTreeSet;
 
-    use seal_crds::{
-        Plaintext, Sealed as _,
-        bitnami::BitnamiSealed,
-        keys::{Keyring, RsaPrivateKey},
-        resources::bitnami::SealedSecretSpec,
-    };
+    use seal_crds::bitnami::BitnamiSealed;
+    use seal_crds::keys::{Keyring, RsaPrivateKey};
+    use seal_crds::resources::bitnami::SealedSecretSpec;
+    use seal_crds::{Plaintext, Sealed as _};
     use seal_go::template::Branching;
 
     use super::*;

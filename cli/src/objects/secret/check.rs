@@ -6,10 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seal_crds::{
-    ItemName, Plaintext, Reason,
-    secret::{MAX_SECRET_SIZE, SecretError, check_keys, check_type},
-};
+use seal_crds::secret::{MAX_SECRET_SIZE, SecretError, check_keys, check_type};
+use seal_crds::{ItemName, Plaintext, Reason};
 
 use super::Secret;
 use crate::talk::failure::{Explain, Rule};

@@ -9,29 +9,23 @@
 
 mod error;
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use base64::DecodeError;
-use seal_crds::{
-    ItemName, NameError, Plaintext,
-    bitnami::scope_of_annotation,
-    resources::{
-        DIGEST_ANNOTATION,
-        bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES},
-    },
-    secret::{Mark, OPAQUE, check_annotations, check_label},
-};
-use seal_documents::{
-    data::decode,
-    manifest::{Field, FieldError, Fields, Look, is_directive, shown, text_of},
-    source::Located,
-    yaml::{
-        resolve::{Plain, plain},
-        tree::{NodeId, NodeKind, Style, Tree},
-    },
-};
+use seal_crds::bitnami::scope_of_annotation;
+use seal_crds::resources::DIGEST_ANNOTATION;
+use seal_crds::resources::bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
+use seal_crds::secret::{Mark, OPAQUE, check_annotations, check_label};
+use seal_crds::{ItemName, NameError, Plaintext};
+use seal_documents::data::decode;
+use seal_documents::manifest::{Field, FieldError, Fields, Look, is_directive, shown, text_of};
+use seal_documents::source::Located;
+use seal_documents::yaml::resolve::{Plain, plain};
+use seal_documents::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
-use super::{Secret, check::check};
+use super::Secret;
+use super::check::check;
 
 pub(crate) use error::ReadSecretError;
 

@@ -2,13 +2,12 @@
 //!
 //! Invariant: no message repeats a value, nor a key that may be a part of a value.
 
-use seal_crds::{ItemName, NameError, Reason, secret::SecretError};
+use seal_crds::secret::SecretError;
+use seal_crds::{ItemName, NameError, Reason};
 use seal_documents::manifest::{FieldError, Look};
 
-use crate::{
-    objects::secret::check::CheckError,
-    talk::failure::{Explain, Rule},
-};
+use crate::objects::secret::check::CheckError;
+use crate::talk::failure::{Explain, Rule};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadSecretError {
