@@ -1,7 +1,7 @@
 //! The peer's certificate from a URL: over TLS, through proxies, and from servers that are slow, large or elsewhere.
 //!
 //! The real kubeseal runs beside ours, with the same environment. Not the parts of an answer, which are tested
-//! beside the code (`cli/src/http`). Invariant: a server that the system doesn't trust isn't believed, and then
+//! beside the code (`cli/src/keys/url`). Invariant: a server that the system doesn't trust isn't believed, and then
 //! nothing is sealed.
 
 use std::io::{self, Write};

@@ -1,6 +1,6 @@
-//! What was typed, and `--help`: the program's arguments as clap sees them.
+//! The program's arguments as clap sees them, and `--help`.
 //!
-//! Only words become types here; what they mean together is [`crate::args::intent`]'s.
+//! Words become types here; [`intent`] decides what they mean together.
 
 mod create;
 pub(crate) mod intent;
@@ -21,10 +21,9 @@ pub(crate) use unseal::UnsealArgs;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{
-    files::output,
-    talk::{exit::Exit, failure::Failure},
-};
+use crate::files::output;
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
 
 const ABOUT: &str = "Turns Kubernetes Secrets into SealedSecrets that are safe to commit";
 
@@ -37,11 +36,11 @@ Examples:
   seal unseal sealed.yaml -i recovery.key --item password | xclip
   seal migrate deploy -i backup.yaml -r prod.pub  SealedSecrets of bitnami.com to sealing.dev";
 
-/// What was typed.
+/// The arguments as they were typed.
 #[derive(Parser)]
 #[command(
     name = "seal",
-    // Also where the program was started under another name.
+    // The help says `seal` even if the program was started under another name.
     bin_name = "seal",
     version,
     about = ABOUT,
@@ -75,8 +74,8 @@ pub(crate) enum Command {
 
 /// Reads the arguments of the process.
 ///
-/// `--help` and `--version` are answered here and end with [`Exit::Done`]; what clap refuses is an error like every
-/// other.
+/// This function answers `--help` and `--version` and ends the process with [`Exit::Done`]. An argument that
+/// clap refuses is an error like every other.
 pub(crate) fn parse() -> Result<LowArgs, Failure> {
     let args = LowArgs::from_arg_matches(&command().try_get_matches().map_err(refuse)?).map_err(refuse)?;
     if args.command.is_none() {

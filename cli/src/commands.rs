@@ -1,6 +1,7 @@
-//! The commands, one to a file. Each reads as its story: read, decide, do,
-//! write; how is elsewhere.
+//! The commands, one to a file. Each file tells its command step by step: read, decide, do, write. The rooms
+//! below do the steps.
 
+mod choose;
 mod create;
 mod keys_fetch;
 mod keys_new;
@@ -12,10 +13,9 @@ use std::collections::BTreeSet;
 
 use seal_crds::ItemName;
 
-use crate::{
-    args::{Command, KeysCommand, LowArgs},
-    talk::{exit::Exit, failure::Failure},
-};
+use crate::args::{Command, KeysCommand, LowArgs};
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
 
 /// Runs the command that was typed.
 pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
@@ -30,7 +30,7 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Items, for a message that says which there are.
+/// The names of items for a message, sorted, each once; after the first 20 only the number of the others.
 fn list<'i>(items: impl IntoIterator<Item = &'i ItemName>) -> String {
     const SHOWN: usize = 20;
     let items: BTreeSet<&ItemName> = items.into_iter().collect();

@@ -1,25 +1,24 @@
-//! `kubeseal`: the command line of Bitnami's sealed-secrets, for whoever has scripts that call it.
+//! `kubeseal`: the command line of Bitnami's sealed-secrets, for users whose scripts call it.
 //!
 //! ```text
-//! flags ──► options ──► seal, raw, merge, remote, unseal ──► print ──► output
-//! typed     meant       read (schema), do                    as Go
+//! flags ──► options ──► seal, raw, merge, remote, unseal ──► print ──► files
+//! typed     parsed      read by schema, then act             as Go     written
 //! ```
 //!
-//! The same flags, input, output and exit codes, byte for byte but for the ciphertext; where the peer is unsafe it
-//! differs, and `tests/kubeseal` lists every such case. Not `seal`'s own commands, which may be better in all of
-//! this and are free to be.
+//! Flags, input, output and exit codes are kubeseal's, byte for byte but for the ciphertext. Where kubeseal
+//! is unsafe this differs, and `tests/kubeseal` lists every such case. The commands of `seal` itself are free
+//! to be better than kubeseal's.
 //!
 //! Invariants:
 //!
-//! * It ends with 0 if it did what was asked, with 1 if it couldn't, with 2 where a flag is wrong: the peer's
-//!   codes, not `seal`'s.
-//! * Nothing is printed or written before all of it is known to be right.
+//! * Exit codes are kubeseal's and not `seal`'s: 0 for success, 1 for a failure, 2 for a wrong flag.
+//! * All of the input is checked before anything is printed or written.
 
 mod failure;
 mod flags;
+mod go_value;
 mod merge;
 mod namespace;
-mod node;
 mod options;
 mod print;
 mod raw;
@@ -30,34 +29,33 @@ mod seal;
 mod sealed;
 mod unseal;
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
 
 use failure::KubesealError;
-use flags::{FlagError, Values};
+use flags::{FlagError, FlagValues};
 use options::Options;
 use seal_crds::keys::Certificate;
 use seal_documents::source::Source;
 
-use crate::{
-    files::{
-        input::Input,
-        output::{self, Privacy},
-    },
-    keys::certificate::{self, ReadCertificateError},
-    talk::{failure::Failure, terminal},
-};
+use crate::files::input::Input;
+use crate::files::output::{self, Privacy};
+use crate::keys::certificate::{self, ReadCertificateError};
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
 
-/// The peer's, whose scripts ask for it: flags and output are those of this version.
-const PEER_VERSION: &str = "v0.40.0";
+/// The version of kubeseal that flags and output follow. Scripts ask for it with `--version`.
+const KUBESEAL_VERSION: &str = "v0.40.0";
 
-/// The name that the program was called by, if it is this one.
+/// The name that the program was called by, if that name is `kubeseal`.
 pub(crate) fn called(program: Option<&OsString>) -> Option<String> {
     let program = program?;
     let is_it = Path::new(program).file_name().is_some_and(|name| name == "kubeseal");
     is_it.then(|| seal_foreign::path(Path::new(program)))
 }
 
-/// Runs with these arguments, the program's name not among them.
+/// Runs kubeseal with these arguments, which don't include the program's name.
 pub(crate) fn main(program: &str, args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = args.into_iter().map(|arg| arg.into_string().map_err(|_| FlagError::NotText));
     let values = args
@@ -77,26 +75,27 @@ pub(crate) fn main(program: &str, args: impl IntoIterator<Item = OsString>) -> E
     }
 }
 
-/// Says that a flag is wrong where the peer says it: on standard output, behind all the flags there are.
+/// Prints that a flag is wrong, as kubeseal does: on standard output, after the list of all flags.
 fn refuse(program: &str, error: FlagError) -> ExitCode {
     terminal::note(&flags::title(program));
     let text = format!("{}{}\n", flags::list(), seal_foreign::message(&error.to_string()));
-    // Nobody is left to tell if standard output is gone.
+    // If standard output is gone, the message has no reader.
     let _ = output::to_stdout(text.as_bytes());
-    // Whoever sends the result elsewhere would see the title alone.
+    // If only standard error is a terminal, the user would see the title and no error; so the error is
+    // printed there too.
     if terminal::stderr_is_terminal() && !terminal::stdout_is_terminal() {
         terminal::print_failure(&error.into());
     }
     ExitCode::from(2)
 }
 
-fn run(program: &str, values: &Values) -> Result<(), Failure> {
+fn run(program: &str, values: &FlagValues) -> Result<(), Failure> {
     values.notes.iter().for_each(|note| terminal::note(note));
     if values.wants_help {
         return output::to_stdout(flags::help(program).as_bytes());
     }
     if values.is_set("version") {
-        return output::to_stdout(format!("kubeseal version: {PEER_VERSION}\n").as_bytes());
+        return output::to_stdout(format!("kubeseal version: {KUBESEAL_VERSION}\n").as_bytes());
     }
     if values.is_set("help") {
         return output::to_stdout(flags::help(program).as_bytes());
@@ -125,12 +124,13 @@ fn run(program: &str, values: &Values) -> Result<(), Failure> {
     seal(options, &input)
 }
 
-/// Everything that needs a certificate.
+/// Does everything that needs a certificate: fetch, merge, raw values, whole Secrets.
 fn seal(mut options: Options, input: &Input) -> Result<(), Failure> {
     let (pem, from) = match &options.certificate {
         Some(location) => (certificate::load(location)?, location.clone()),
         None => {
-            // The namespace is looked up in the same kubeconfig afterwards.
+            // `options` keeps the names, because the namespace is looked up in the same kubeconfig
+            // afterwards.
             let access = options.access.split_off();
             let from = "the controller's certificate".to_owned();
             (certificate::fetch(access, &options.controller)?, from)
@@ -157,7 +157,7 @@ fn usable(pem: &[u8], from: &str) -> Result<Certificate, Failure> {
     })
 }
 
-/// Where to read from; a file is looked for at once, before anything else is tried.
+/// The input. A file is opened at once, so that a missing one is found before anything else is tried.
 fn input(options: &Options) -> Result<Input, Failure> {
     match &options.input {
         Some(path) => {
@@ -174,7 +174,8 @@ fn input(options: &Options) -> Result<Input, Failure> {
     }
 }
 
-/// The text of the Secrets. What isn't text has none in it.
+/// The text of the Secrets. For input that isn't text, the error says that there are no Secrets, as
+/// kubeseal's does.
 fn source(input: &Input) -> Result<Source, Failure> {
     input.read().map_err(|failure| failure.under(&KubesealError::NoSecrets))
 }

@@ -1,22 +1,29 @@
 //! `seal`: turns a Kubernetes Secret into a SealedSecret that is safe to commit.
 //!
 //! ```text
-//! args ──► plan ──► commands ──► manifest, secret, sealing, recipients ──► output
-//! typed    meant    one each     read        check   seal      for whom    all or nothing
+//! commands   kubeseal   the programs `seal` and `kubeseal`: a file for each command
+//! objects               a Secret, a SealedSecret, and the ways from one to the other
+//! keys                  the recipients to seal to, and the private keys that open
+//! args                  what was typed, as types; what it means together
+//! files                 input in wiped buffers; output that appears whole or not at all
+//! talk                  failures, exit codes, warnings, prompts, progress
+//! ───────────────────
+//! seal-documents        YAML and JSON: from text to objects and back
+//! seal-crds             the formats, the keys and the cryptography
+//! seal-kubeconfig       the way to a cluster
 //! ```
 //!
-//! The command line around the contract crate: it reads files, talks to people
-//! and to the Kubernetes API. It holds no format and no cryptography of its own.
+//! A room uses only rooms below it. The program is the command line around the contract crate: it reads
+//! files, talks to people and asks the Kubernetes API. It holds no format and no cryptography of its own.
 //!
 //! Invariants:
 //!
-//! * Nothing is written before all of it is known to be right; no file is ever
-//!   half written.
-//! * Plaintext lives in buffers that are wiped, and reaches standard output
-//!   only by `seal unseal`, a terminal only when asked for, and an error never.
-//! * Results go to standard output, everything else to standard error; libraries
-//!   say nothing, as nobody listens to `tracing` or `log` here.
-//! * What a manifest means is what kubectl would make of it.
+//! * A command checks all of its input before it writes anything, and never leaves a file half written.
+//! * Plaintext lives in buffers that are wiped, and no error contains it. Only `seal unseal` and
+//!   `kubeseal --recovery-unseal` print it; `seal unseal` prints it to a terminal only on request.
+//! * Results go to standard output, everything else to standard error. Libraries print nothing: no subscriber
+//!   of `tracing` or `log` is installed here.
+//! * A manifest means what kubectl would make of it.
 
 mod args;
 mod commands;
@@ -28,8 +35,8 @@ mod talk;
 
 use std::process::ExitCode;
 
-/// Runs the program with the process's arguments: as `seal`, or, where it is called by that name or the first
-/// argument is `kubeseal`, as kubeseal.
+/// Runs the program with the process's arguments. It runs as kubeseal if it was called by that name or if the
+/// first argument is `kubeseal`, and as `seal` otherwise.
 ///
 /// Returns one of the documented exit codes; see `seal --help` and `kubeseal --help`.
 pub fn main() -> ExitCode {
@@ -45,11 +52,13 @@ pub fn main() -> ExitCode {
     talk::settle(outcome).into()
 }
 
-/// A core dump would be every value and identity of this process on a disk. The limit is for the kernel and for
-/// children; a program that the kernel pipes dumps to isn't bound by it, but gets none of a process that isn't
-/// dumpable. Neither may another process of the same user attach to one or read its memory.
+/// Forbids core dumps, which would put every value and identity of this process on a disk.
+///
+/// The limit binds the kernel and child processes. It doesn't bind a program that the kernel pipes dumps to;
+/// such a program gets no dump of a process that isn't dumpable. Another process of the same user can't
+/// attach to a process that isn't dumpable either, nor read its memory.
 fn leave_no_core() {
-    // Both only fail where something forbids the calls themselves, and then nothing else could be done.
+    // Both calls fail only if a sandbox forbids them, and then there is no other way to the same end.
     let _ = rustix::process::setrlimit(
         rustix::process::Resource::Core,
         rustix::process::Rlimit { current: Some(0), maximum: Some(0) },

@@ -1,5 +1,5 @@
-//! The binary `seal`. Everything is in the library, so that the tests' crate
-//! can build a copy of this binary of its own.
+//! The binary `seal`. All code is in the library, so that the crate of tests can build its own copy of this
+//! binary.
 
 use std::process::ExitCode;
 

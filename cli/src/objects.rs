@@ -1,7 +1,8 @@
-//! Objects: a Secret as its author wrote it, a SealedSecret as it stands in Git, and the ways from one to the other.
+//! Objects: a Secret as its author wrote it, a SealedSecret as it stands in Git, and the ways from one to the
+//! other.
 //!
-//! Not documents and not files: an object here was found in a manifest already, and what becomes of it is text that the
-//! caller writes. Invariant: values live in memory that is wiped.
+//! [`seal_documents`] finds the objects in a manifest, and the caller writes the text that comes out.
+//! Invariant: values live in memory that is wiped.
 
 pub(crate) mod migration;
 pub(crate) mod name;

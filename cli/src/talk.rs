@@ -1,7 +1,7 @@
-//! Talking to people: failures and where they are, exit codes, warnings, prompts, progress.
+//! Messages to people: failures and their spots, exit codes, warnings, prompts, progress.
 //!
-//! Invariants: everything here goes to standard error or to the terminal, and results never do; an outcome becomes an
-//! exit code in [`settle`] alone.
+//! Invariants: every message goes to standard error or to the terminal, and no result does; only [`settle`]
+//! turns an outcome into an exit code.
 
 pub(crate) mod documents;
 pub(crate) mod exit;
@@ -12,11 +12,12 @@ pub(crate) mod rule;
 pub(crate) mod signals;
 pub(crate) mod terminal;
 
-use self::{exit::Exit, failure::Failure};
+use self::exit::Exit;
+use self::failure::Failure;
 
-/// Prints a failure, if it is one, and says how the program ends.
+/// Prints a failure, and returns the exit code of the program.
 ///
-/// A reader that went away (`seal … | head`) took all it wanted: success.
+/// A closed pipe is a success: the reader (`seal … | head`) took all it wanted.
 pub(crate) fn settle(outcome: Result<Exit, Failure>) -> Exit {
     match outcome {
         Ok(exit) => exit,

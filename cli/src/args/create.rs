@@ -57,7 +57,7 @@ pub(crate) struct CreateArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
-    // Last: its headings reach as far as the struct does.
+    // This field is the last one: its help heading also covers every field behind it.
     #[command(flatten)]
     pub(crate) sealing: SealingArgs,
 }

@@ -1,17 +1,14 @@
-//! What the arguments mean together: inputs, where results go, for whom to
-//! seal. Whatever makes no sense is refused here, before anything is read.
+//! The meaning of the arguments together: the inputs, the destination of results, the recipients to seal to.
+//!
+//! Invariant: arguments that make no sense together are refused before any input is read.
 
 use std::path::PathBuf;
 
-use crate::{
-    args::{ClusterArgs, SealArgs},
-    files::input::Input,
-    talk::{
-        exit::Exit,
-        failure::{Explain, Rule},
-        terminal,
-    },
-};
+use crate::args::{ClusterArgs, SealArgs};
+use crate::files::input::Input;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IntentError {
@@ -58,12 +55,12 @@ impl Explain for IntentError {
     }
 }
 
-/// Where the sealed result goes.
+/// The destination of a result.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     Stdout,
     File(PathBuf),
-    /// Each input is replaced.
+    /// Each input file is replaced by its result.
     InPlace,
 }
 
@@ -76,16 +73,21 @@ impl Destination {
     }
 }
 
-/// Where the recipients come from.
+/// The origin of the recipients to seal to.
 pub(crate) enum RecipientChoice {
-    /// Recipients or files of them, as typed.
+    /// The arguments of `-r` as typed: recipients, or files of recipients.
     Given(Vec<String>),
+    /// The sealing key of a cluster.
     Cluster(ClusterArgs),
 }
 
 impl RecipientChoice {
-    /// Flags, else the cluster; and that only if somebody is there to see
-    /// which one it is, or has named it.
+    /// The recipients of the flags if there are any, else the cluster.
+    ///
+    /// # Errors
+    ///
+    /// [`IntentError::UnnamedCluster`], if no flag names the cluster and no person is there to see which one
+    /// it is.
     pub(crate) fn new(
         recipients: Vec<String>,
         cluster: ClusterArgs,
@@ -101,15 +103,15 @@ impl RecipientChoice {
     }
 }
 
-/// Whether a person sees what is said on standard error.
+/// Whether standard error is a terminal, so that a person sees it.
 pub(crate) fn is_watched() -> bool {
     terminal::stderr_is_terminal()
 }
 
-/// The inputs of a command that reads files or standard input.
+/// The inputs of a command that reads files, or standard input if no file is named.
 pub(crate) fn inputs(files: &[PathBuf]) -> Result<Vec<Input>, IntentError> {
     if files.is_empty() {
-        // Nobody sees that it waits for them.
+        // A program that waits for a person to type looks as if it hangs.
         return if terminal::stdin_is_terminal() {
             Err(IntentError::NoInput)
         } else {
@@ -130,6 +132,7 @@ pub(crate) fn inputs(files: &[PathBuf]) -> Result<Vec<Input>, IntentError> {
     Ok(inputs)
 }
 
+/// The destination that the flags of `seal` ask for.
 pub(crate) fn destination(args: &SealArgs, inputs: &[Input]) -> Result<Destination, IntentError> {
     if !args.write {
         return Ok(Destination::from_output(args.output.clone()));

@@ -41,7 +41,7 @@ pub(crate) struct MigrateArgs {
     #[arg(short, long)]
     pub(crate) write: bool,
 
-    // Last: its headings reach as far as the struct does.
+    // This field is the last one: its help heading also covers every field behind it.
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }

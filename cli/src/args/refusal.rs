@@ -1,20 +1,17 @@
-//! What clap refuses, in the words and the form of every other error here.
+//! Errors of clap, in the words and the form of every other error here.
 //!
-//! Not what the arguments mean together; that is [`crate::args::intent`]'s. Invariant: an argument that may hold a value of a
-//! Secret (`password=hunter2` without its `--literal`) is never repeated: errors end up in the logs of a CI.
+//! Arguments that make no sense together are refused in [`crate::args::intent`]. Invariant: an argument that
+//! may hold a value of a Secret (`password=hunter2` without its `--literal`) is never repeated, because
+//! errors end up in the logs of CI systems.
 
-use clap::{
-    Command,
-    error::{ContextKind, ContextValue, ErrorKind},
-};
+use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use seal_crds::names::{NameError, NameKind};
 
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Rule},
-};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
-/// Arguments that clap couldn't make sense of.
+/// An error about arguments that clap refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{fact}")]
 pub(super) struct ArgumentError {
@@ -36,7 +33,7 @@ impl Explain for ArgumentError {
     }
 }
 
-/// Says a refusal of clap's. `typed` are the arguments after the program's name.
+/// Words an error of clap anew. `typed` holds the arguments after the program's name.
 pub(super) fn explain(error: &clap::Error, program: &mut Command, typed: &[String]) -> ArgumentError {
     program.build();
     let command = Typed::find(program, typed);
@@ -66,7 +63,7 @@ pub(super) fn explain(error: &clap::Error, program: &mut Command, typed: &[Strin
         }
         ErrorKind::TooManyValues => format!("{} takes no value", option(arg)),
         ErrorKind::InvalidUtf8 => "an argument isn't text in UTF-8".to_owned(),
-        // None of the arguments here can give another one.
+        // The arguments of this program can't cause any other kind.
         kind => kind.as_str().unwrap_or("the arguments make no sense").to_owned(),
     };
     ArgumentError { fact, hint: hint(error, &command, arg) }
@@ -105,7 +102,8 @@ fn unknown(error: &clap::Error, arg: &str, may_be_value: bool) -> String {
     }
 }
 
-/// The rule that a value breaks. The value of an item may stand where its name belongs, so it isn't shown.
+/// The rule that a value breaks. The value itself isn't shown: the value of an item may stand where a name
+/// belongs.
 fn broken_rule(error: &clap::Error) -> String {
     let source = std::error::Error::source(error);
     match source.and_then(|source| source.downcast_ref::<NameError>()) {
@@ -149,9 +147,9 @@ fn all(error: &clap::Error, kind: ContextKind) -> Vec<String> {
     }
 }
 
-/// The command that was typed, as far as it is one.
+/// The command that was typed: the longest start of the arguments that names a command.
 struct Typed<'c> {
-    /// With the program before it: `seal keys fetch`.
+    /// The words of the command with the program's name before them: `seal keys fetch`.
     path: String,
     command: &'c Command,
     words: &'c [String],
@@ -167,7 +165,7 @@ impl<'c> Typed<'c> {
         found
     }
 
-    /// The variable that an option has its value from, where it wasn't typed.
+    /// The environment variable that gave an option its value, if the option wasn't typed.
     fn variable_of(&self, option: &str) -> Option<&str> {
         let name = option.strip_prefix("--")?;
         let arg = self.command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
@@ -179,7 +177,7 @@ impl<'c> Typed<'c> {
         named.filter(|name| *name != "help").collect()
     }
 
-    /// A command below this one that has the option.
+    /// The name of a command below this one that has the option.
     fn one_that_has(&self, option: &str) -> Option<&str> {
         let is_it = |arg: &clap::Arg| match option.strip_prefix("--") {
             Some(long) => arg.get_long_and_visible_aliases().is_some_and(|names| names.contains(&long)),
@@ -189,7 +187,7 @@ impl<'c> Typed<'c> {
         self.command.get_subcommands().find(has).map(Command::get_name)
     }
 
-    /// Whether a word too many may be meant as an item.
+    /// Whether the command takes items, so that an extra word may be the value of one.
     fn takes_values(&self) -> bool {
         self.command.get_arguments().any(|arg| arg.get_long() == Some("literal"))
     }

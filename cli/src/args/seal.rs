@@ -30,7 +30,7 @@ pub(crate) struct SealArgs {
     #[arg(long)]
     pub(crate) allow_empty_data: bool,
 
-    // Last: its headings reach as far as the struct does.
+    // This field is the last one: its help heading also covers every field behind it.
     #[command(flatten)]
     pub(crate) sealing: SealingArgs,
 }

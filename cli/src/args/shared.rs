@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{
-    Args, ValueEnum, ValueHint,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum, ValueHint};
 use seal_crds::{ItemName, Namespace, Scope};
 
-/// For whom, and how, something is sealed.
+/// The flags that say to whom, and how, to seal.
 #[derive(Args)]
 pub(crate) struct SealingArgs {
     /// Seal to this recipient: age1…, 'ssh-ed25519 …', or a file of recipients
@@ -58,7 +56,7 @@ pub(crate) enum SealFormat {
     Bitnami,
 }
 
-/// Which cluster.
+/// The flags that name a cluster.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterArgs {
@@ -77,7 +75,7 @@ pub(crate) struct ClusterArgs {
 }
 
 impl ClusterArgs {
-    /// The namespace of our own controller.
+    /// The namespace of our own controller, `seal-system` by default.
     pub(crate) fn own_namespace(&self) -> &str {
         self.controller_namespace.as_ref().map_or("seal-system", Namespace::as_str)
     }

@@ -1,11 +1,9 @@
-//! A mistyped command: `seal chekc` is no wish to seal a file of that name.
+//! Mistyped commands: `seal chekc` doesn't ask to seal a file of that name.
 
 use std::path::{Path, PathBuf};
 
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Failure, Rule},
-};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum WordError {
@@ -34,7 +32,8 @@ impl Explain for WordError {
     }
 }
 
-/// Words that are commands elsewhere, and surely meant as one here, with what to try.
+/// Words that are commands of other programs, and so are meant as a command here, each with the hint to
+/// print.
 const WORDS_OF_OTHERS: [(&[&str], &str); 7] = [
     (&["help"], "seal --help lists the commands; seal COMMAND --help says what one takes"),
     (&["version"], "seal --version prints the version"),
@@ -71,10 +70,12 @@ fn hint_for(word: &str) -> Option<String> {
     found.map(|(_, hint)| (*hint).to_owned())
 }
 
-/// Refuses a first argument that is a plain word: where a command stands,
-/// another word can only be a command. A file there has a dot or a slash in
-/// its name, or gets a `./`, also if a later version adds a command. A command
-/// behind options or files is refused too; clap takes it for a file.
+/// Refuses a first argument that is a plain word, because a plain word in the place of a command is meant as
+/// a command.
+///
+/// A file in that place needs a dot or a slash in its name, or a `./` before it; so a later version can add a
+/// command without changing what such an argument means. A command behind options or files is refused too,
+/// because clap takes it for a file.
 pub(super) fn check(command: &clap::Command, files: &[PathBuf]) -> Result<(), Failure> {
     let is_command = |word: &&str| command.find_subcommand(word).is_some();
     if let Some(word) = files.iter().filter_map(|file| is_word(file)).find(is_command) {
@@ -86,6 +87,7 @@ pub(super) fn check(command: &clap::Command, files: &[PathBuf]) -> Result<(), Fa
     }
 }
 
+/// The argument if it is a plain word: a letter, then letters, digits, `-` and `_`.
 fn is_word(first: &Path) -> Option<&str> {
     let inside = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     let word = first.to_str()?;

@@ -1,5 +1,4 @@
-//! `seal create NAME …`: a SealedSecret from values, without a Secret manifest
-//! on the way.
+//! `seal create NAME …`: makes a SealedSecret from values, without a Secret manifest in between.
 
 mod collect;
 
@@ -8,20 +7,16 @@ use std::collections::BTreeMap;
 use seal_crds::secret::OPAQUE;
 use seal_documents::manifest::Look;
 
-use crate::{
-    args::{CreateArgs, intent::Destination},
-    files::output::{self, Privacy},
-    objects::{
-        name::ObjectName,
-        sealing::{self, choose},
-        secret::{Secret, check},
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use super::choose;
+use crate::args::CreateArgs;
+use crate::args::intent::Destination;
+use crate::files::output::{self, Privacy};
+use crate::objects::name::ObjectName;
+use crate::objects::sealing;
+use crate::objects::secret::{Secret, check};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 enum CreateError {
@@ -64,7 +59,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
         immutable: args.immutable.then_some(true),
         labels,
         annotations,
-        peer_annotations: BTreeMap::new(),
+        bitnami_annotations: BTreeMap::new(),
         items: collect::items(&args)?,
     };
     if secret.items.is_empty() {
@@ -81,7 +76,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     check::check(&secret)?;
 
     let object_name = ObjectName { namespace: args.sealing.namespace.clone(), name: args.name };
-    let value = choose::choose(args.sealing)?.seal(secret, &object_name)?;
+    let value = choose::sealer(args.sealing)?.seal(secret, &object_name)?;
     if sealing::is_too_large_to_apply(&value) {
         terminal::warn(
             &format!("{object_name} is too large for kubectl apply; use kubectl apply --server-side"),

@@ -1,16 +1,14 @@
-//! `seal keys fetch`: the recipients of a cluster, as a file to commit.
+//! `seal keys fetch`: prints the recipients of a cluster, as a file to commit.
 
 use std::path::Path;
 
-use crate::{
-    args::{
-        FetchArgs,
-        intent::{self, Destination, IntentError},
-    },
-    files::output::{self, Privacy},
-    keys::cluster,
-    talk::{exit::Exit, failure::Failure, terminal},
-};
+use crate::args::FetchArgs;
+use crate::args::intent::{self, Destination, IntentError};
+use crate::files::output::{self, Privacy};
+use crate::keys::cluster;
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
 
 pub(super) fn run(args: &FetchArgs) -> Result<Exit, Failure> {
     if args.cluster.context.is_none() && !intent::is_watched() {

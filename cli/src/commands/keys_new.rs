@@ -1,18 +1,15 @@
-//! `seal keys new`: an identity, in age-keygen's file format.
+//! `seal keys new`: makes an identity, in age-keygen's file format.
 
 use jiff::{Timestamp, Unit};
 use seal_crds::keys::Identity;
 use zeroize::Zeroizing;
 
-use crate::{
-    args::{NewArgs, intent::Destination},
-    files::output,
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::NewArgs;
+use crate::args::intent::Destination;
+use crate::files::output;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 #[error("an identity isn't printed to a terminal")]
@@ -43,7 +40,7 @@ pub(super) fn run(args: &NewArgs) -> Result<Exit, Failure> {
     match destination {
         Destination::File(path) => {
             output::to_new_private_file(&path, file.as_bytes())?;
-            // The result that is left, to be redirected into a recipients file.
+            // The recipient is the public result; users redirect it into a file of recipients.
             output::to_stdout(format!("{recipient}\n").as_bytes())?;
         }
         Destination::Stdout | Destination::InPlace => {
@@ -54,7 +51,7 @@ pub(super) fn run(args: &NewArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The three lines that age-keygen writes.
+/// The identity in the three lines that age-keygen writes.
 fn identity_file(identity: &Identity, now: Timestamp) -> Zeroizing<String> {
     let now = now.round(Unit::Second).unwrap_or(now);
     let (recipient, secret) = (identity.recipient(), identity.to_secret_string());

@@ -1,51 +1,37 @@
-//! `seal migrate [PATH…]`: SealedSecrets of the peer's become native ones, where they stand.
+//! `seal migrate [PATH…]`: SealedSecrets of bitnami.com become native ones, in place.
 //!
-//! Everything is read, opened and sealed before anything is written, in a dry run too: what it prints is what
-//! `--write` does. One object that can't be migrated leaves every file as it was.
+//! A run reads, opens and seals everything before it writes anything. A dry run does the same, so that it
+//! prints what `--write` does. Invariant: one object that can't be migrated leaves every file as it was.
 
 use std::path::Path;
 
-use seal_crds::{
-    Format, Scope,
-    keys::{Fingerprint, Keyring},
-    resources::bitnami,
-};
+use seal_crds::keys::{Fingerprint, Keyring};
+use seal_crds::resources::bitnami;
+use seal_crds::{Format, Scope};
 use seal_documents::manifest::{Edits, Kind, Manifest, Object, edit};
 
-use crate::{
-    args::{
-        MigrateArgs,
-        intent::{self, RecipientChoice},
-    },
-    files::{
-        input::Input,
-        output,
-        repository::{self, FileFound, FilesFound, Interest, Line, Lines, Problems, on_all_cores},
-    },
-    keys::{
-        identities::{self, BACKUP},
-        recipients,
-    },
-    objects::{
-        migration::{self, Migrated, Settings, Summary},
-        sealed::{self, Public},
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::MigrateArgs;
+use crate::args::intent::{self, RecipientChoice};
+use crate::files::input::Input;
+use crate::files::output;
+use crate::files::repository::{self, FileFound, FilesFound, Interest, Line, Lines, Problems, on_all_cores};
+use crate::keys::identities::{self, BACKUP};
+use crate::keys::recipients;
+use crate::objects::migration::{self, Migrated, Settings, Summary};
+use crate::objects::sealed::{self, PublicParts};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
-enum MigrateError {
+enum MigrateCommandError {
     #[error("none of the files given with -i has an RSA key")]
     NoKey,
     #[error("there is no SealedSecret in {0}")]
     NothingSealed(String),
 }
 
-impl Explain for MigrateError {
+impl Explain for MigrateCommandError {
     fn rule(&self) -> Rule {
         match self {
             Self::NoKey => Rule::BadIdentity,
@@ -68,17 +54,18 @@ impl Explain for MigrateError {
     }
 }
 
-/// A file, read, with what is to be done in it.
+/// A file and the manifest that was read from it.
 struct ManifestFile<'s> {
     path: &'s Path,
     manifest: Manifest<'s>,
 }
 
-/// An object of the peer's, and the file it is in.
+/// A SealedSecret of bitnami.com to migrate.
 struct Job<'w> {
+    /// The index of the object's file among all files.
     file: usize,
     object: &'w Object,
-    public: Public,
+    public: PublicParts,
 }
 
 pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
@@ -92,7 +79,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
         return nothing_to_do(&args, native.len());
     }
     let choice = RecipientChoice::new(args.recipients, args.cluster, intent::is_watched())?;
-    // What stands against it is told before anybody is asked for recipients.
+    // Problems are printed before the cluster is asked for recipients.
     problems.settle()?;
     let recipients = recipients::resolve(&choice)?;
     let settings = Settings { keys: &keys, recipients: &recipients, renders: args.render_templates };
@@ -137,10 +124,11 @@ fn read_keys(args: &MigrateArgs) -> Result<Keyring, Failure> {
         return Err(intent::IntentError::StdinTwice.into());
     }
     let keys = identities::read(&inputs)?;
-    if keys.rsa_keys().is_empty() { Err(MigrateError::NoKey.into()) } else { Ok(keys) }
+    if keys.rsa_keys().is_empty() { Err(MigrateCommandError::NoKey.into()) } else { Ok(keys) }
 }
 
-/// Whether a file may have objects to migrate, or has some that need no migration.
+/// The interest of this command in a file: it may have objects to migrate, or only objects that are native
+/// already.
 fn interest(text: &str) -> Interest {
     let mentions = |api: &str| text.contains(api) && text.contains("SealedSecret");
     if mentions(bitnami::API_VERSION) {
@@ -164,7 +152,7 @@ fn parse<'s>(found: &'s [FileFound], problems: &mut Problems) -> Vec<ManifestFil
     files
 }
 
-/// What is to be migrated, and lines about what needs no migration.
+/// The objects to migrate, and the report's lines about objects that need no migration.
 fn jobs<'w>(
     args: &MigrateArgs,
     files: &'w [ManifestFile<'_>],
@@ -180,7 +168,7 @@ fn jobs<'w>(
                     native.push(lines.line(at, "is native already"));
                     continue;
                 }
-                Ok(Format::Bitnami) => sealed::bitnami(manifest, object, args.namespace.as_ref()),
+                Ok(Format::Bitnami) => sealed::public_parts(manifest, object, args.namespace.as_ref()),
                 Err(failure) => Err(failure),
             };
             jobs.extend(problems.keep(public).map(|public| Job { file, object, public }));
@@ -192,8 +180,8 @@ fn jobs<'w>(
 fn nothing_to_do(args: &MigrateArgs, native: usize) -> Result<Exit, Failure> {
     if native == 0 {
         let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
-        let place = if paths.is_empty() { "the current directory".to_owned() } else { paths.join(", ") };
-        return Err(MigrateError::NothingSealed(place).into());
+        let searched = if paths.is_empty() { "the current directory".to_owned() } else { paths.join(", ") };
+        return Err(MigrateCommandError::NothingSealed(searched).into());
     }
     terminal::note(&format!(
         "nothing to migrate: {} native already",
@@ -202,7 +190,7 @@ fn nothing_to_do(args: &MigrateArgs, native: usize) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The new text of a file, and what there is to say about it.
+/// The new text of a file. Adds the file's lines to the report and prints its warnings.
 fn rewrite(
     file: &ManifestFile<'_>,
     migrated: Vec<Migrated>,
@@ -226,8 +214,9 @@ fn rewrite(
     Ok(edited.text)
 }
 
-/// What a controller refuses unless a flag allows it. It opens the peer's objects of every scope, so this shows only once
-/// the native ones are there.
+/// A warning about migrated objects that a controller refuses unless a flag allows their scope. The
+/// controller opens bitnami.com objects of every scope, so without this warning users would notice only after
+/// the native objects arrived.
 fn refused_by_default<'d>(migrated: impl Iterator<Item = &'d Migrated>) -> Option<String> {
     const NAMED: usize = 3;
     let wide = migrated.map(|migrated| &migrated.summary).filter(|summary| !summary.scope.binds_namespace());

@@ -1,7 +1,7 @@
 //! `seal [FILE…]`: every Secret in the input becomes a SealedSecret.
 //!
-//! Everything is read and checked before anybody is asked for recipients, and
-//! everything is sealed before anything is written.
+//! Invariant: the command reads and checks all input before it asks a cluster for recipients, and seals
+//! everything before it writes anything.
 
 mod inventory;
 mod join;
@@ -9,25 +9,21 @@ mod name;
 
 use std::path::Path;
 
-use seal_documents::{
-    manifest::{Manifest, Object, splice},
-    source::Source,
-    yaml::{Syntax, value::Value},
-};
+use seal_documents::manifest::{Manifest, Object, splice};
+use seal_documents::source::Source;
+use seal_documents::yaml::Syntax;
+use seal_documents::yaml::value::Value;
 
-use crate::{
-    args::{
-        self, SealArgs,
-        intent::{self, Destination},
-    },
-    files::{
-        input::Input,
-        output::{self, Privacy},
-    },
-    objects::sealing::{self, Sealer, choose},
-    talk::{exit::Exit, failure::Failure, terminal},
-};
-use inventory::{Inventory, Planned};
+use super::choose;
+use crate::args::intent::{self, Destination};
+use crate::args::{self, SealArgs};
+use crate::files::input::Input;
+use crate::files::output::{self, Privacy};
+use crate::objects::sealing::{self, Sealer};
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
+use inventory::{Inventory, SecretToSeal};
 
 pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     if args.files.is_empty() && terminal::stdin_is_terminal() && terminal::stdout_is_terminal() {
@@ -41,10 +37,10 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     let manifests = sources.iter().map(Manifest::parse).collect::<Result<Vec<_>, _>>()?;
     let mut inventory = Inventory::find(&args, &manifests)?;
     let results = if inventory.settle(&args)? {
-        let sealer = choose::choose(args.sealing)?;
-        let files = manifests.iter().zip(inventory.planned);
+        let sealer = choose::sealer(args.sealing)?;
+        let files = manifests.iter().zip(inventory.to_seal);
         files
-            .map(|(manifest, planned)| seal_manifest(manifest, planned, &sealer))
+            .map(|(manifest, to_seal)| seal_manifest(manifest, to_seal, &sealer))
             .collect::<Result<Vec<_>, Failure>>()?
     } else {
         sources.iter().map(|source| source.text().to_owned()).collect()
@@ -55,11 +51,11 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
 
 fn seal_manifest(
     manifest: &Manifest<'_>,
-    planned: Vec<Planned<'_>>,
+    to_seal: Vec<SecretToSeal<'_>>,
     sealer: &Sealer,
 ) -> Result<String, Failure> {
     let mut sealed: Vec<(&Object, Value)> = Vec::new();
-    for Planned { object, secret, object_name } in planned {
+    for SecretToSeal { object, secret, object_name } in to_seal {
         let value = sealer.seal(secret, &object_name)?;
         if sealing::is_too_large_to_apply(&value) {
             let what =

@@ -1,39 +1,32 @@
-//! `seal unseal [FILE…] -i IDENTITY`: the Secrets themselves, offline.
+//! `seal unseal [FILE…] -i IDENTITY`: prints the Secrets themselves, offline, for the day the cluster is
+//! gone.
 //!
-//! For the day the cluster is gone. All of the input opens, or nothing is
-//! printed; other objects in it are left out. Both formats, mixed as they come.
+//! The input may mix both formats. Objects that aren't SealedSecrets are left out. Invariant: the whole input
+//! opens, or nothing is printed.
 
 mod render;
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 
-use seal_crds::{
-    Format, ItemName, Namespace, Place, Plaintext, Sealed, Shape, UnsealError, Unsealed,
-    bitnami::BitnamiSealed, keys::Keyring, native::NativeSealed,
-};
-use seal_documents::{
-    manifest::{Kind, Manifest, Object},
-    source::Source,
-    yaml::Syntax,
-};
+use seal_crds::bitnami::BitnamiSealed;
+use seal_crds::keys::Keyring;
+use seal_crds::native::NativeSealed;
+use seal_crds::{Format, ItemName, Namespace, Place, Plaintext, Sealed, Shape, UnsealError, Unsealed};
+use seal_documents::manifest::{Kind, Manifest, Object};
+use seal_documents::source::Source;
+use seal_documents::yaml::Syntax;
 
-use crate::{
-    args::{
-        UnsealArgs,
-        intent::{self, Destination, IntentError},
-    },
-    files::{
-        input::Input,
-        output::{self, Privacy},
-    },
-    keys::identities,
-    objects::sealed::{self, OpenError},
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::UnsealArgs;
+use crate::args::intent::{self, Destination, IntentError};
+use crate::files::input::Input;
+use crate::files::output::{self, Privacy};
+use crate::keys::identities;
+use crate::objects::sealed::{self, OpenError};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 enum UnsealCommandError {
@@ -72,14 +65,15 @@ impl Explain for UnsealCommandError {
     }
 }
 
-/// A Secret in the clear. Without `Debug`.
+/// A Secret in the clear. It has no `Debug`, since it holds the values.
 struct OpenedSecret {
     place: Place,
-    /// The place's, unless the manifest leaves it open, which it may where the scope doesn't bind it.
+    /// The namespace of the place. It is `None` if the manifest names none, which it may if the scope doesn't
+    /// bind it.
     namespace: Option<Namespace>,
     shape: Shape,
     unsealed: Unsealed,
-    /// The keys that its template makes.
+    /// The keys of the Secret that its template makes.
     rendered: Vec<ItemName>,
     syntax: Syntax,
 }
@@ -133,15 +127,15 @@ fn open(
     keys: &Keyring,
 ) -> Result<OpenedSecret, Failure> {
     let spot = || manifest.spot(manifest.tree(object).range(object.node).start);
-    let mut peers = None;
+    let mut bitnami = None;
     let (object_name, templates, sealed): (_, BTreeSet<String>, Arc<dyn Sealed>) =
         match sealed::format(manifest, object)? {
             Format::Native => {
                 let spec = manifest.spec(object)?;
                 let is_open = !spec.scope.binds_namespace();
-                let object_name = sealed::object_name(manifest, object, args.namespace.as_ref(), is_open)?;
-                // Whether a type may be made by a controller is its policy; here somebody
-                // has the key and wants the values.
+                let object_name = sealed::read_name(manifest, object, args.namespace.as_ref(), is_open)?;
+                // A controller's policy says which types it may make. Here the user holds the key, and may
+                // see the values of every type.
                 let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
                 let sealed =
                     NativeSealed::parse(object_name.to_place(), &spec, &allowed).map_err(|source| {
@@ -150,19 +144,19 @@ fn open(
                 (object_name, spec.template.data.into_keys().collect(), Arc::new(sealed))
             }
             Format::Bitnami => {
-                let found = sealed::bitnami(manifest, object, args.namespace.as_ref())?;
+                let found = sealed::public_parts(manifest, object, args.namespace.as_ref())?;
                 let sealed = found.parse().map_err(|error| Failure::from(error).at(spot()))?;
-                peers = Some(sealed.clone());
+                bitnami = Some(sealed.clone());
                 (found.object_name, found.spec.template.data.into_keys().collect(), Arc::new(sealed))
             }
         };
     let place = object_name.to_place();
     let failure = |source: UnsealError| {
-        let hint = peers.as_ref().filter(|_| source.may_pass_with_other_keys());
-        let hint = hint.and_then(|peers| other_scope(peers, keys));
+        let hint = bitnami.as_ref().filter(|_| source.may_pass_with_other_keys());
+        let hint = hint.and_then(|bitnami| other_scope(bitnami, keys));
         Failure::from(OpenError::with_hint(&place, source, hint)).at(spot())
     };
-    // In the peer's deprecated form, where all is sealed in one, the template makes nothing.
+    // In the deprecated Bitnami form, which seals everything as one, the template makes nothing.
     let has_template = sealed.is_revealed();
     let sealed = sealed.reveal(keys).map_err(failure)?.unwrap_or(sealed);
     let unsealed = sealed.unseal(keys).map_err(failure)?;
@@ -178,7 +172,8 @@ fn open(
     })
 }
 
-/// A key that a template makes looks like an item in the Secret, and would become one where that is sealed again.
+/// Warns of keys that a template makes. They look like items in the Secret, and would become items if it is
+/// sealed again.
 fn warn_of_rendered(opened: &OpenedSecret) {
     if opened.rendered.is_empty() {
         return;
@@ -193,7 +188,7 @@ fn warn_of_rendered(opened: &OpenedSecret) {
     terminal::warn(&what, None);
 }
 
-/// What to try where an object of the peer's opens as another scope than its annotations claim.
+/// The hint for a bitnami.com object that opens under another scope than its annotations claim.
 fn other_scope(sealed: &BitnamiSealed, keys: &Keyring) -> Option<String> {
     let scope = sealed.open_under(sealed.scopes().skip(1), keys).ok()?.scope;
     let change = match scope.bitnami_annotation() {

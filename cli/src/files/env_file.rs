@@ -1,9 +1,8 @@
-//! Lines `KEY=VALUE`, as `kubectl create secret --from-env-file` reads them:
-//! blank lines and lines that start with `#` don't count, a value is
-//! everything after the first `=`, quotes included.
+//! Lines `KEY=VALUE`, as `kubectl create secret --from-env-file` reads them.
 //!
-//! Unlike kubectl, a key without `=` is refused and not looked up in the
-//! environment, where it may mean something else on every machine.
+//! Blank lines and lines that start with `#` are skipped. A value is everything after the first `=`, quotes
+//! included. Unlike kubectl, this reader refuses a key without `=`. kubectl takes its value from the
+//! environment, which may differ on every machine.
 
 use seal_crds::{ItemName, Plaintext, Reason};
 
@@ -13,7 +12,7 @@ use crate::talk::failure::{Explain, Rule};
 pub(crate) enum EnvFileError {
     #[error("this line isn't KEY=VALUE")]
     NoValue,
-    /// The key isn't repeated: this may be a line of a private key.
+    /// The message doesn't repeat the key, because the line may be a part of a private key.
     #[error("what stands before = isn't a Secret key (a-z, A-Z, 0-9, '-', '_' and '.')")]
     Key,
     #[error("item {0} is there twice")]
@@ -40,12 +39,11 @@ impl Explain for EnvFileError {
 pub(crate) struct EnvItem {
     pub(crate) item: ItemName,
     pub(crate) value: Plaintext,
-    /// The value starts and ends with the same quote, which some other tools
-    /// would take away.
+    /// Whether the value starts and ends with the same quote, which some other tools would remove.
     pub(crate) is_quoted: bool,
 }
 
-/// The items, or the first error with the byte it is at.
+/// The items of a text, or the first error with the byte offset of its line.
 pub(crate) fn parse(text: &str) -> Result<Vec<EnvItem>, (EnvFileError, usize)> {
     let mut items: Vec<EnvItem> = Vec::new();
     let mut at = 0;

@@ -1,13 +1,10 @@
 //! Files and standard input, read into buffers that are wiped.
 //!
-//! Invariant: a buffer never grows in place, for that would leave a copy of
-//! what it held in freed memory.
+//! Invariant: a buffer never grows in place, because that would leave a copy of its content in freed memory.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -15,10 +12,11 @@ use seal_documents::source::{Source, Spot};
 
 use crate::talk::failure::{Explain, Failure, Rule};
 
-/// More than any manifest, and little enough to hold: `seal /dev/zero` ends.
+/// The most bytes of one input: more than any manifest has, and few enough for memory, so that `seal
+/// /dev/zero` ends.
 const MAX_INPUT: usize = 64 * 1024 * 1024;
 
-/// Where an input comes from.
+/// The origin of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Stdin,
@@ -64,12 +62,12 @@ impl Explain for InputError {
 }
 
 impl Input {
-    /// `-` is standard input.
+    /// The input that an argument names; `-` is standard input.
     pub(crate) fn from_arg(arg: &Path) -> Self {
         if arg.as_os_str() == "-" { Self::Stdin } else { Self::File(arg.to_owned()) }
     }
 
-    /// What it is called in messages.
+    /// The input's name in messages.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Stdin => "<stdin>".to_owned(),
@@ -77,7 +75,7 @@ impl Input {
         }
     }
 
-    /// The bytes, whatever they are.
+    /// Reads the bytes.
     pub(crate) fn read_bytes(&self) -> Result<Zeroizing<Vec<u8>>, InputError> {
         let unreadable = |error| InputError::Unreadable(self.name(), error);
         let bytes = match self {
@@ -94,7 +92,11 @@ impl Input {
         bytes.map_err(unreadable)?.ok_or_else(|| InputError::TooLarge(self.name()))
     }
 
-    /// The text, if it is UTF-8.
+    /// Reads the text.
+    ///
+    /// # Errors
+    ///
+    /// Any [`InputError`]; text that isn't UTF-8 is refused at the spot of its first wrong byte.
     pub(crate) fn read(&self) -> Result<Source, Failure> {
         let mut bytes = self.read_bytes()?;
         match String::from_utf8(std::mem::take(&mut *bytes)) {
@@ -111,9 +113,9 @@ impl Input {
     }
 }
 
-/// Reads to the end, `None` where that is further than [`MAX_INPUT`].
+/// Reads to the end; `None` if the input is longer than [`MAX_INPUT`].
 fn read_wiped(mut reader: impl Read, size_hint: usize) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-    // One byte more than expected, so that the end is seen without growing.
+    // The buffer holds one byte more than expected, so that reading sees the end without a larger buffer.
     let mut buffer = Zeroizing::new(vec![0; size_hint.clamp(8 * 1024, MAX_INPUT) + 1]);
     let mut filled = 0;
     loop {

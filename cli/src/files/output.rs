@@ -1,37 +1,31 @@
-//! Where results go: standard output, or files that appear whole or not at all.
+//! Results: to standard output, or to files that appear whole or not at all.
 //!
-//! A file is written beside its place and renamed over it. Several files are
-//! all written beside first, so that whatever can fail (a full disk, a
-//! read-only directory) fails before the first rename. What is beside may be
-//! plaintext, so signals wait until it is renamed or removed.
+//! A file is written beside its place and renamed over it. For several files, all are written before the
+//! first is renamed, so that the likely failures (a full disk, a read-only directory) happen before any file
+//! changes. A file that waits beside its place may hold plaintext, so signals are held back until it is
+//! renamed or removed.
 
 use seal_crds::Reason;
 
-use std::{
-    fs::{self, Permissions},
-    io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
-};
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 use tempfile::NamedTempFile;
 
-use crate::{
-    files::input::Input,
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        signals::Held,
-    },
-};
+use crate::files::input::Input;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::signals::Held;
 
-/// Who may read a file that wasn't there before.
+/// The readers of a file that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Privacy {
-    /// As the umask says.
+    /// A new file gets the mode that the umask leaves; an existing one keeps its mode.
     Public,
-    /// The owner alone, also where the file was there with another mode.
+    /// The owner alone, even if the file existed with another mode.
     Private,
 }
 
@@ -43,7 +37,7 @@ pub(crate) enum OutputError {
     Exists(PathBuf),
     #[error("{} was changed meanwhile", .0.display())]
     Changed(PathBuf),
-    /// Nobody reads it: the signal ends the program first.
+    /// This message is never printed, because the signal ends the program first.
     #[error("interrupted")]
     Interrupted,
 }
@@ -70,7 +64,7 @@ impl Explain for OutputError {
                 Some(format!("does the directory of {} exist?", path.display()))
             }
             Self::Unwritable(path, error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                // A file is written beside its place, so it is the directory that counts.
+                // A file is written beside its place, so the directory's permissions decide.
                 let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
                 let directory = directory.unwrap_or(Path::new("."));
                 Some(format!("ls -ld {} says who may write to the directory", directory.display()))
@@ -86,24 +80,27 @@ pub(crate) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| Failure::stdout(&error))
 }
 
-/// Replaces every file by its new content, or none of them as far as that can
-/// be known before.
+/// Replaces every file by its new content, or none of them if a failure shows before the first rename.
 ///
 /// # Guarantees
 ///
-/// At no time is a file partly written. An existing file keeps its mode (unless
-/// private), and a symbolic link keeps pointing at what is replaced. No signal
-/// that can wait leaves anything beside.
+/// No file is ever partly written. An existing file keeps its mode, unless it becomes private. A symbolic
+/// link stays, and the file it points at is replaced. A signal that can be held back leaves no file beside
+/// the place.
 pub(crate) fn to_files(files: &[(&Path, &[u8])], privacy: Privacy) -> Result<(), OutputError> {
     Staged::new(files, privacy)?.commit()
 }
 
-/// As [`to_files`], for files that are made of what they held: path, what it held, new content. One that
-/// no longer holds it is somebody's work, and nothing is written.
+/// Replaces files whose new content was made of their old content, with the guarantees of [`to_files`]. Each
+/// entry is a path, the old content and the new content.
+///
+/// # Errors
+///
+/// A file no longer holds the old content: somebody worked on it meanwhile, so nothing is written.
 pub(crate) fn replace_files(files: &[(&Path, &[u8], &[u8])]) -> Result<(), OutputError> {
     let new: Vec<_> = files.iter().map(|&(path, _, new)| (path, new)).collect();
     let staged = Staged::new(&new, Privacy::Public)?;
-    // Only what is replaced is read again: a pipe has nothing left to say.
+    // Only regular files are compared: a pipe or device isn't replaced, and can't be read a second time.
     let is_pipe = |path: &Path| fs::metadata(path).is_ok_and(|found| !found.is_file());
     for &(path, old, _) in files.iter().filter(|(path, ..)| !is_pipe(path)) {
         let now = Input::File(path.to_owned()).read_bytes();
@@ -131,10 +128,10 @@ pub(crate) fn to_new_private_file(path: &Path, bytes: &[u8]) -> Result<(), Outpu
     }
 }
 
-/// Files beside their places, with the paths they have to be renamed to.
+/// Files that wait beside their places, each with the path to rename it to.
 struct Staged {
     files: Vec<(NamedTempFile, PathBuf)>,
-    /// Dropped last, after the files are gone.
+    /// The signals held back. This field is dropped last, after the files are gone.
     held: Option<Held>,
 }
 
@@ -159,22 +156,23 @@ impl Staged {
     }
 }
 
-/// The new content beside `path`, with the path it has to be renamed to;
-/// nothing for a device or a pipe, which is written at once.
+/// Writes the new content beside `path`, and returns it with the path to rename it to. A device or a pipe is
+/// written at once, and gives `None`.
 ///
-/// Signals are held from the first file on, not before: nobody may ever read a pipe.
+/// Signals are held back from the first file on, and not before: a write to a pipe may wait for ever for a
+/// reader, and a signal has to be able to end it.
 fn stage(
     path: &Path,
     bytes: &[u8],
     privacy: Privacy,
     held: &mut Option<Held>,
 ) -> io::Result<Option<(NamedTempFile, PathBuf)>> {
-    // A dangling link resolves to nothing; it is then replaced itself.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mode = match (fs::metadata(&target), privacy) {
+    // A dangling link doesn't resolve; the link itself is then replaced.
+    let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mode = match (fs::metadata(&resolved), privacy) {
         (Ok(found), _) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         (Ok(found), _) if !found.is_file() => {
-            let mut device = fs::OpenOptions::new().write(true).mode(0o600).open(&target)?;
+            let mut device = fs::OpenOptions::new().write(true).mode(0o600).open(&resolved)?;
             return device.write_all(bytes).map(|()| None);
         }
         (_, Privacy::Private) => 0o600,
@@ -182,7 +180,7 @@ fn stage(
         (Err(_), Privacy::Public) => 0o666 & !umask(),
     };
     held.get_or_insert_with(Held::new);
-    Ok(Some((write_beside(&target, bytes, mode)?, target)))
+    Ok(Some((write_beside(&resolved, bytes, mode)?, resolved)))
 }
 
 fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
@@ -197,7 +195,7 @@ fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFil
     Ok(file)
 }
 
-/// The umask can only be read by setting it; nothing else runs meanwhile.
+/// The umask. A process can read it only by setting it; no other thread runs meanwhile.
 fn umask() -> u32 {
     let mask = rustix::process::umask(Mode::from_raw_mode(0o077));
     rustix::process::umask(mask);

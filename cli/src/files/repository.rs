@@ -1,9 +1,9 @@
-//! What every command over a repository does alike: it finds files, works on all cores, collects problems, and reports
-//! in the order of files.
+//! The steps that all commands over a repository share: find files, work on all cores, collect problems, and
+//! report in the order of files.
 //!
-//! Not what is done to a file, and not the writing, which is [`output`](super::output)'s. A command reads and decides
-//! everything before it writes anything, so that one problem leaves every file as it was. Invariant: every problem is
-//! told, not the first alone.
+//! Each command decides by itself what to do to a file; [`output`](super::output) writes. A command reads and
+//! decides everything before it writes anything, so that one problem leaves every file as it was. Invariant:
+//! every problem is printed, and not only the first.
 
 mod problems;
 mod report;

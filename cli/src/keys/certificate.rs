@@ -1,30 +1,24 @@
-//! The certificate of a sealing key of the peer's format: from a file, a URL, or the cluster's controller.
+//! The certificate of a sealing key of sealed-secrets: from a file, a URL, or the cluster's controller.
 //!
-//! Not trusted by its signature, which nobody checks, here or in the peer: whoever says where it comes from says
-//! whom to trust. Invariant: what is sealed with is a certificate that hasn't expired.
+//! The certificate's signature isn't checked, here or by kubeseal: the user who names the origin decides whom
+//! to trust. Invariant: a certificate that has expired is never used to seal.
 
 use http::{Method, StatusCode};
 use seal_crds::keys::{Certificate, CertificateError};
 
-use crate::{
-    files::input::{Input, InputError},
-    keys::{
-        cluster::{Access, ConnectError, Controller, Service, ServiceError},
-        http::{self as url, GetError},
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Rule},
-    },
-};
+use crate::files::input::{Input, InputError};
+use crate::keys::cluster::{Access, ConnectError, Controller, Service, ServiceError};
+use crate::keys::url::{self, GetError};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
-/// A chain of certificates is a few kilobytes.
+/// The most bytes of an answer; a chain of certificates has a few kilobytes.
 const MAX_CERTIFICATE: usize = 1024 * 1024;
 
-/// Where the controllers serve it.
+/// The path under which controllers serve their certificate.
 const PATH: &str = "/v1/cert.pem";
 
-/// Why there is no certificate to seal with.
+/// Reasons why there is no certificate to seal with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadCertificateError {
     #[error(transparent)]
@@ -103,7 +97,7 @@ impl Explain for ReadCertificateError {
     }
 }
 
-/// What a file or a URL holds, which should be a certificate.
+/// The bytes of a file or a URL, which should be a certificate.
 ///
 /// # Errors
 ///
@@ -120,7 +114,7 @@ pub(crate) fn load(location: &str) -> Result<Vec<u8>, ReadCertificateError> {
     Ok(Input::File(path.into()).read_bytes()?.to_vec())
 }
 
-/// What the cluster's controller answers, which should be a certificate.
+/// The answer of the cluster's controller, which should be a certificate.
 ///
 /// # Errors
 ///
@@ -132,7 +126,7 @@ pub(crate) fn fetch(access: Access, service: &Service) -> Result<Vec<u8>, ReadCe
     }
 }
 
-/// The certificate, if it can be sealed with now. `from` says where it is from.
+/// Parses a certificate and checks that it can be used to seal now. `from` names its origin in errors.
 ///
 /// # Errors
 ///
@@ -143,23 +137,23 @@ pub(crate) fn for_sealing(pem: &[u8], from: &str) -> Result<Certificate, ReadCer
 }
 
 fn usable_at(pem: &[u8], from: &str, now: u64) -> Result<Certificate, ReadCertificateError> {
-    let from = || url::without_login(from);
+    let from = url::without_login(from);
     let certificate = Certificate::from_pem(pem)
-        .map_err(|source| ReadCertificateError::Malformed { from: from(), source })?;
+        .map_err(|source| ReadCertificateError::Malformed { from: from.clone(), source })?;
     if now > certificate.not_after() {
-        return Err(ReadCertificateError::Expired { from: from(), date: date(certificate.not_after()) });
+        return Err(ReadCertificateError::Expired { from, date: date(certificate.not_after()) });
     }
     Ok(certificate)
 }
 
-/// A day in UTC, as the peer writes it: `January 2, 2006`.
+/// A day in UTC, in kubeseal's form: `January 2, 2006`.
 fn date(seconds: u64) -> String {
     let timestamp =
         i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     timestamp.unwrap_or(jiff::Timestamp::MAX).strftime("%B %-d, %Y").to_string()
 }
 
-/// The scheme of a URL (RFC 3986, 3.1). One letter is a drive, as it is to the peer.
+/// The scheme of a URL (RFC 3986, 3.1). A single letter is a drive and not a scheme, as in kubeseal.
 fn scheme(location: &str) -> Option<&str> {
     let (scheme, _) = location.split_once(':')?;
     let inside = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
@@ -167,7 +161,7 @@ fn scheme(location: &str) -> Option<&str> {
         .then_some(scheme)
 }
 
-/// The path of a `file:` URL (RFC 8089): whatever host stands there, it is this one.
+/// The path of a `file:` URL (RFC 8089). A host in the URL is ignored: the file is always on this machine.
 fn file_path(location: &str) -> String {
     let rest = location.split_once(':').map_or("", |(_, rest)| rest);
     let path = match rest.strip_prefix("//") {

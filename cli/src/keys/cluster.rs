@@ -1,25 +1,22 @@
-//! The recipients of a cluster: SealingKeys, read through the Kubernetes API
-//! with the user's kubeconfig; and a controller behind a Service ([`service`]).
+//! The recipients of a cluster: its SealingKeys, read through the Kubernetes API with the user's kubeconfig.
+//! Beside them, a controller behind a Service ([`service`]).
 //!
-//! Short timeouts and no retries: somebody is waiting. Errors are in fixed
-//! words, since a server's or a parser's text may quote a credential.
+//! Timeouts are short and there are no retries, because a person is waiting. Invariant: errors use fixed
+//! words, since the text of a server or a parser may quote a credential.
 
 mod access;
 mod connect;
 mod error;
 mod service;
 
-use kube::{Api, api::ListParams};
-use seal_crds::{
-    keys::Recipient,
-    native::NamedRecipient,
-    resources::{KeyState, PublishedState, SealingKey, find_condition},
-};
+use kube::Api;
+use kube::api::ListParams;
+use seal_crds::keys::Recipient;
+use seal_crds::native::NamedRecipient;
+use seal_crds::resources::{KeyState, PublishedState, SealingKey, find_condition};
 
-use crate::{
-    args::ClusterArgs,
-    talk::failure::{Explain, Failure, Rule},
-};
+use crate::args::ClusterArgs;
+use crate::talk::failure::{Explain, Failure, Rule};
 
 pub(crate) use access::{Access, Login, Server};
 pub(crate) use error::ConnectError;
@@ -66,7 +63,7 @@ impl Explain for KeyError {
     }
 }
 
-/// The recipients of a cluster, and where they are from.
+/// The recipients of a cluster, and their origin.
 pub(crate) struct Fetched {
     context: String,
     server: String,
@@ -76,17 +73,18 @@ pub(crate) struct Fetched {
     recovery: Vec<Recipient>,
 }
 
-/// Why a cluster gives no recipients.
+/// An error of getting recipients from a cluster.
 pub(crate) enum FetchError {
-    /// It can't be asked.
+    /// The cluster can't be asked.
     Connect(ConnectError),
-    /// It was asked.
+    /// The cluster was asked, and has no key to seal to.
     Key(KeyError),
 }
 
 impl FetchError {
-    /// For a command that takes recipients otherwise, too. Not where the controller says that nothing is to be sealed
-    /// to: that is no reason to seal all the same.
+    /// The failure, for a command that has `-r` as well: if the cluster is out of reach, the hint names `-r`.
+    /// The hint doesn't name it if the controller says that there is no key to seal to, because users
+    /// shouldn't work around that.
     pub(crate) fn or_give_recipients(self) -> Failure {
         let is_out_of_reach = matches!(&self, Self::Connect(error) if error.is_out_of_reach());
         let failure = Failure::from(self);
@@ -115,7 +113,7 @@ impl From<KeyError> for FetchError {
     }
 }
 
-/// Asks the cluster.
+/// Asks the cluster for its recipients.
 pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, FetchError> {
     let connection = connect::connect(Access::from(args))?;
     let namespace = args.own_namespace();
@@ -140,22 +138,25 @@ pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, FetchError> {
     })
 }
 
-/// The key to seal to: the one that the controller calls primary, in words that only the controller can write. Whoever
-/// may write SealingKeys could otherwise have others seal to a key of their own. No key is better than a wrong one.
+/// The key to seal to: the one that the controller calls primary in the status, which only the controller can
+/// write.
+///
+/// The threat: an attacker who may write SealingKeys could otherwise have others seal to a key of the
+/// attacker's. No key is better than a wrong one.
 fn primary<'k>(keys: &'k [SealingKey], namespace: &str) -> Result<&'k SealingKey, KeyError> {
-    let namespace = || namespace.to_owned();
+    let namespace = namespace.to_owned();
     let mut primaries = keys.iter().filter(|key| key.is_primary());
     match (primaries.next(), primaries.next()) {
         (Some(key), None) => Ok(key),
         (Some(one), Some(other)) => {
-            Err(KeyError::TwoPrimaries { namespace: namespace(), one: name(one), other: name(other) })
+            Err(KeyError::TwoPrimaries { namespace, one: name(one), other: name(other) })
         }
-        (None, _) if keys.iter().all(|key| !key.is_recorded()) => Err(KeyError::Unsaid(namespace())),
-        (None, _) => Err(KeyError::NonePrimary { namespace: namespace(), why: why_not(keys) }),
+        (None, _) if keys.iter().all(|key| !key.is_recorded()) => Err(KeyError::Unsaid(namespace)),
+        (None, _) => Err(KeyError::NonePrimary { namespace, why: why_not(keys) }),
     }
 }
 
-/// Of each key that the controller has had, why it isn't sealed to; the newest first.
+/// The reason, for each of the three newest keys that the controller has recorded, why it isn't sealed to.
 fn why_not(keys: &[SealingKey]) -> String {
     let mut recorded: Vec<_> = keys.iter().filter(|key| key.is_recorded()).collect();
     recorded.sort_by_key(|key| std::cmp::Reverse(key.spec.sequence));
@@ -182,6 +183,7 @@ fn name(key: &SealingKey) -> String {
 }
 
 impl Fetched {
+    /// The recipients to seal to: the sealing key's, then those for recovery.
     pub(crate) fn recipients(&self) -> Vec<NamedRecipient> {
         let recovery = self.recovery.iter().map(|recipient| NamedRecipient {
             recipient: recipient.clone(),
@@ -190,7 +192,7 @@ impl Fetched {
         std::iter::once(self.key.clone()).chain(recovery).collect()
     }
 
-    /// One line: whose keys, and which.
+    /// One line that names the cluster and the keys.
     pub(crate) fn summary(&self) -> String {
         let recovery = match self.recovery.len() {
             0 => String::new(),
@@ -209,7 +211,7 @@ impl Fetched {
         )
     }
 
-    /// A file for `-r`, to be committed.
+    /// The text of a file for `-r`, which users commit.
     pub(crate) fn to_file(&self) -> String {
         let one_line = |text: &str| seal_foreign::message(text);
         let mut text =
@@ -231,12 +233,10 @@ impl Fetched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seal_crds::{
-        keys::{Identity, parse_recipients},
-        resources::{Condition, SealingKeySpec, SealingKeyStatus},
-    };
+    use seal_crds::keys::{Identity, parse_recipients};
+    use seal_crds::resources::{Condition, SealingKeySpec, SealingKeyStatus};
 
-    /// A key of the controller's, as it says it.
+    /// A key with a status that the controller wrote.
     fn key(name: &str, sequence: i64, state: PublishedState, primary: bool) -> SealingKey {
         let spec = SealingKeySpec {
             recipient: Identity::generate().recipient().to_string(),
@@ -261,7 +261,7 @@ mod tests {
         key
     }
 
-    /// A key that somebody wrote.
+    /// A key that an attacker wrote, without a status.
     fn planted(sequence: i64) -> SealingKey {
         SealingKey { status: None, ..key("planted", sequence, PublishedState::Active, true) }
     }
@@ -293,7 +293,7 @@ mod tests {
             let error = chosen(&keys).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
-        // Revoked a moment ago, and the controller hasn't seen it.
+        // This key was revoked a moment ago, and the controller hasn't seen it yet.
         let mut revoked = first;
         revoked.spec.state = KeyState::Revoked;
         assert!(chosen(&[revoked]).unwrap_err().ends_with("first is revoked"));

@@ -1,23 +1,22 @@
-//! For whom to seal: recipients from flags and files, else from the cluster.
+//! The recipients to seal to: those of flags and files, else those of the cluster.
+//!
+//! Invariant: no message repeats a private key that stands in a recipient's place.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::collections::HashMap;
+use std::path::PathBuf;
 
-use seal_crds::{
-    keys::{Recipient, RecipientError, RecipientsFileError, parse_recipients, without_byte_order_mark},
-    native::NamedRecipient,
+use seal_crds::keys::{
+    Recipient, RecipientError, RecipientsFileError, parse_recipients, without_byte_order_mark,
 };
+use seal_crds::native::NamedRecipient;
 use seal_documents::source::Spot;
 
-use crate::{
-    args::intent::RecipientChoice,
-    files::input::Input,
-    keys::cluster::{self, FetchError},
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::intent::RecipientChoice;
+use crate::files::input::Input;
+use crate::keys::cluster::{self, FetchError};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 enum RecipientsError {
@@ -89,14 +88,14 @@ fn hint(error: &RecipientError) -> Option<String> {
 }
 
 impl BadFlag {
-    /// Repeats what was given, unless it is a private key.
+    /// The error repeats the argument, unless it may be a private key.
     fn new(given: &str, source: RecipientError) -> Self {
         let is_public = given.starts_with("age1") || given.starts_with("ssh-");
         Self { given: if is_public { shortened(given) } else { "…".to_owned() }, source }
     }
 }
 
-/// The recipients to seal to, never none.
+/// Reads the recipients to seal to; there is always at least one.
 pub(crate) fn resolve(choice: &RecipientChoice) -> Result<Vec<NamedRecipient>, Failure> {
     match choice {
         RecipientChoice::Given(given) => {
@@ -131,7 +130,7 @@ fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
     let recipients = parse_recipients(text).map_err(|error| match error {
         RecipientsFileError::NoneFound => Failure::from(RecipientsError::EmptyFile { file: input.name() }),
         RecipientsFileError::Line { line, source } => {
-            // The line isn't shown: it may be an identity that was put here by mistake.
+            // The error doesn't show the line, which may be an identity that was put here by mistake.
             Failure::from(RecipientsError::NotRecipient(source)).at(Spot::unseen(&input.name(), line, 1))
         }
     })?;
@@ -142,14 +141,15 @@ fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
         .collect())
 }
 
+/// Whether an argument is meant as a recipient, and not as a file.
 pub(crate) fn looks_like_recipient(given: &str) -> bool {
     let lower = given.trim_start().to_ascii_lowercase();
-    // An identity is taken for a recipient, so that it is refused without being repeated.
+    // An identity counts as a recipient, so that it is refused without being repeated.
     ["age1", "age-", "ssh-", "-----begin"].iter().any(|start| lower.starts_with(start))
 }
 
-/// What people call the recipients of a file: a comment `# name: prod-2026`
-/// names the next recipient, as `seal keys fetch` writes it.
+/// The names of the recipients of a file. A comment `# name: prod-2026`, as `seal keys fetch` writes it,
+/// names the next recipient.
 fn names(text: &str) -> HashMap<String, String> {
     let mut names = HashMap::new();
     let mut name = None;
@@ -164,7 +164,7 @@ fn names(text: &str) -> HashMap<String, String> {
     names
 }
 
-/// Enough of an argument to be recognised; a recipient fills a screen.
+/// The start of an argument, enough to recognise it: a whole recipient would fill a screen.
 pub(crate) fn shortened(given: &str) -> String {
     if given.chars().count() <= 40 {
         given.to_owned()

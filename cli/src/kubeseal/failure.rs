@@ -1,7 +1,7 @@
-//! What can't be done in kubeseal's way.
+//! The failures of kubeseal's command line.
 //!
-//! The facts are worded as the peer words them, wherever a script may look for them; what to try is ours. Invariant:
-//! no value of a Secret is in them.
+//! The facts use kubeseal's words wherever a script may look for them; the hints are ours. Invariant: no
+//! message contains a value of a Secret.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,8 @@
-//! Flags as pflag reads them: `--flag value`, `--flag=value`, `-o yaml`, `-oyaml`, `--raw`, `--raw=false`, `--`.
+//! Flags in pflag's syntax: `--flag value`, `--flag=value`, `-o yaml`, `-oyaml`, `--raw`, `--raw=false`,
+//! `--`.
 //!
-//! Not what flags mean together ([`super::options`]), and not clap, whose syntax differs. Invariant: what isn't in
-//! [`table::FLAGS`] is refused, and so is a value that pflag would refuse.
+//! clap's syntax differs, so this doesn't use it. [`super::options`] decides what the flags mean together.
+//! Invariant: a flag that isn't in [`table::FLAGS`] is refused, and so is a value that pflag would refuse.
 
 mod help;
 pub(super) mod table;
@@ -9,17 +10,15 @@ pub(super) mod table;
 use std::collections::BTreeMap;
 
 pub(super) use help::{help, list, title};
-use table::{FLAGS, Flag, Kind};
+use table::{FLAGS, Flag, FlagKind};
 
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Rule},
-};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
-/// What sets a flag in the environment, before its name in capitals.
+/// The prefix of the environment variables that set flags; the flag's name in capitals follows.
 const ENVIRONMENT: &str = "SEALED_SECRETS_";
 
-/// Words that aren't flags as pflag knows them. In its own words, which scripts may look for.
+/// Reasons why arguments are refused, in pflag's words, because scripts may look for them.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FlagError {
     #[error("unknown flag: --{0}")]
@@ -50,26 +49,28 @@ impl Explain for FlagError {
     }
 }
 
-/// The values of flags. No `Debug`: one of them may be a token.
+/// The values of flags. It has no `Debug`, since a value may be a token.
 #[derive(Default)]
-pub(super) struct Values {
+pub(super) struct FlagValues {
     values: BTreeMap<&'static str, Vec<String>>,
-    /// What to tell about flags that were used.
+    /// Notes to print about the flags that were used.
     pub(super) notes: Vec<String>,
-    /// Somebody asked for help where no flag for it was in the way.
+    /// Whether `-h` was given, which pflag answers at once.
     pub(super) wants_help: bool,
 }
 
-impl Values {
-    /// The last value, or nothing where there is none or an empty one.
+impl FlagValues {
+    /// The last value of a flag; `None` if it is empty.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.values.get(name)?.last().filter(|text| !text.is_empty()).cloned()
     }
 
+    /// All values of a flag.
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
         self.values.get(name).cloned().unwrap_or_default()
     }
 
+    /// Whether a bool is true; the default is false.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.values
             .get(name)
@@ -77,19 +78,19 @@ impl Values {
             .is_some_and(|value| parse_bool(value) == Some(true))
     }
 
-    /// A bool that may be left to somebody else's default.
+    /// The value of a bool; `None` if it wasn't given, so that another default applies.
     pub(super) fn given(&self, name: &str) -> Option<bool> {
         parse_bool(self.values.get(name)?.last()?)
     }
 
     fn set(&mut self, flag: &'static Flag, value: &str) -> Result<(), String> {
         flag.kind.check(value)?;
-        // Two names of one wish: whichever comes last counts.
+        // The two flags are names of one option, of which the last value counts.
         let name = if flag.name == "rotate" { "re-encrypt" } else { flag.name };
         let values = self.values.entry(name).or_default();
         match flag.kind {
-            Kind::Texts => values.extend(split(value)),
-            Kind::TextArray => values.push(value.to_owned()),
+            FlagKind::Texts => values.extend(split(value)),
+            FlagKind::TextArray => values.push(value.to_owned()),
             _ => *values = vec![value.to_owned()],
         }
         Ok(())
@@ -100,12 +101,12 @@ impl Values {
 ///
 /// # Errors
 ///
-/// Any [`FlagError`], about arguments only: what is wrong in the environment is passed over, as the peer does.
+/// Any [`FlagError`] about an argument. A wrong value in the environment is ignored, as in kubeseal.
 pub(super) fn parse(
     args: impl IntoIterator<Item = String>,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<Values, FlagError> {
-    let mut values = Values::default();
+) -> Result<FlagValues, FlagError> {
+    let mut values = FlagValues::default();
     for flag in FLAGS.iter().filter(|flag| !flag.is_klog) {
         let name = format!("{ENVIRONMENT}{}", flag.name.to_uppercase().replace('-', "_"));
         if let Some(value) = environment(&name) {
@@ -118,7 +119,7 @@ pub(super) fn parse(
             [b'-', b'-'] => break,
             [b'-', b'-', ..] => long(&arg, &mut args, &mut values)?,
             [b'-', _, ..] => short(&arg[1..], &mut args, &mut values)?,
-            // The peer has no use for words, and says nothing about them.
+            // kubeseal ignores words that aren't flags, without a message.
             _ => {}
         }
         if values.wants_help {
@@ -128,7 +129,11 @@ pub(super) fn parse(
     Ok(values)
 }
 
-fn long(arg: &str, args: &mut impl Iterator<Item = String>, values: &mut Values) -> Result<(), FlagError> {
+fn long(
+    arg: &str,
+    args: &mut impl Iterator<Item = String>,
+    values: &mut FlagValues,
+) -> Result<(), FlagError> {
     let (name, value) = match arg[2..].split_once('=') {
         Some((name, value)) => (name, Some(value.to_owned())),
         None => (&arg[2..], None),
@@ -140,14 +145,18 @@ fn long(arg: &str, args: &mut impl Iterator<Item = String>, values: &mut Values)
         FLAGS.iter().find(|flag| flag.name == name).ok_or_else(|| FlagError::Unknown(name.to_owned()))?;
     let value = match value {
         Some(value) => value,
-        None if flag.kind == Kind::Bool => "true".to_owned(),
+        None if flag.kind == FlagKind::Bool => "true".to_owned(),
         None => args.next().ok_or_else(|| FlagError::NoValue(format!("--{name}")))?,
     };
     set(flag, value, values)
 }
 
-/// A group of flags of one letter; the first that takes a value takes what is left.
-fn short(group: &str, args: &mut impl Iterator<Item = String>, values: &mut Values) -> Result<(), FlagError> {
+/// Reads a group of one-letter flags. The first flag that takes a value takes the rest of the group.
+fn short(
+    group: &str,
+    args: &mut impl Iterator<Item = String>,
+    values: &mut FlagValues,
+) -> Result<(), FlagError> {
     let mut rest = group;
     while let Some(letter) = rest.chars().next() {
         let after = &rest[letter.len_utf8()..];
@@ -160,7 +169,7 @@ fn short(group: &str, args: &mut impl Iterator<Item = String>, values: &mut Valu
         };
         let value = match after.strip_prefix('=') {
             Some(value) if !value.is_empty() => value.to_owned(),
-            _ if flag.kind == Kind::Bool => {
+            _ if flag.kind == FlagKind::Bool => {
                 set(flag, "true".to_owned(), values)?;
                 rest = after;
                 continue;
@@ -173,12 +182,13 @@ fn short(group: &str, args: &mut impl Iterator<Item = String>, values: &mut Valu
     Ok(())
 }
 
-fn set(flag: &'static Flag, value: String, values: &mut Values) -> Result<(), FlagError> {
+fn set(flag: &'static Flag, value: String, values: &mut FlagValues) -> Result<(), FlagError> {
     let shown = match flag.short {
         Some(letter) => format!("-{letter}, --{}", flag.name),
         None => format!("--{}", flag.name),
     };
-    // What may be secret (a token, a password) is text, of which any is taken: no such value is ever repeated.
+    // The error repeats the value. Flags with secret values (a token, a password) take any text, so they
+    // never fail here.
     values.set(flag, &value).map_err(|rule| FlagError::Value { value, flag: shown, rule })?;
     if flag.name == "rotate" {
         values.notes.push("Flag --rotate has been deprecated, please use --re-encrypt instead".to_owned());
@@ -186,7 +196,7 @@ fn set(flag: &'static Flag, value: String, values: &mut Values) -> Result<(), Fl
     Ok(())
 }
 
-/// As Go's `strconv.ParseBool`.
+/// Parses a bool as Go's `strconv.ParseBool` does.
 fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
@@ -195,7 +205,7 @@ fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// The fields of a line of CSV: what holds a comma stands in quotes.
+/// The fields of a line of CSV. A field that contains a comma stands in quotes.
 fn split(text: &str) -> Vec<String> {
     if text.is_empty() {
         return Vec::new();

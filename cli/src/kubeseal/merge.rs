@@ -1,29 +1,26 @@
-//! `--merge-into`: items of a Secret into a SealedSecret's file.
+//! `--merge-into`: puts the items of a Secret into a SealedSecret's file.
 //!
-//! What stands in the file stays, but for its layout: the file is printed anew, as the peer does. Invariant: the
-//! file is replaced as a whole, only if it still is what was read, and only by an object in which every item has the
-//! scope that the object claims.
+//! The file keeps everything but its layout: it is printed anew, as kubeseal does. Invariant: the file is
+//! replaced as a whole, only if it still holds the text that was read, and only by an object in which every
+//! item has the scope that the object claims.
 
 use std::path::Path;
 
-use seal_crds::{Scope, keys::Certificate};
+use seal_crds::Scope;
+use seal_crds::keys::Certificate;
 use seal_documents::source::Source;
 
-use super::{
-    failure::KubesealError,
-    node::Node,
-    options::Options,
-    print,
-    schema::{Field, OBJECT_META, SEALED_SECRET, SPEC, TEMPLATE, set},
-    seal::{Overrides, claimed, seal},
-    sealed,
-};
-use crate::{
-    files::{input::Input, output},
-    talk::failure::Failure,
-};
+use super::failure::KubesealError;
+use super::go_value::GoValue;
+use super::options::Options;
+use super::schema::{OBJECT_META, SEALED_SECRET, SPEC, StructField, TEMPLATE, set};
+use super::seal::{Overrides, claimed, seal};
+use super::{print, sealed};
+use crate::files::input::Input;
+use crate::files::output;
+use crate::talk::failure::Failure;
 
-/// Merges and writes.
+/// Merges the Secret into the file, and writes the file.
 pub(super) fn merge(
     options: &Options,
     into: &Path,
@@ -63,19 +60,19 @@ pub(super) fn merge(
     Ok(output::replace_files(&[(into, file.text().as_bytes(), text.bytes())])?)
 }
 
-/// An item of another scope would never open beside the others.
+/// Checks that both scopes are the same: an item of another scope would never open beside the others.
 fn check_scope(there: Scope, new: Scope) -> Result<(), KubesealError> {
     if there == new { Ok(()) } else { Err(KubesealError::OtherScope { there, new }) }
 }
 
-/// Puts the entries of a field of `from` to those of `into`.
-fn join(into: &mut Node, from: &mut Node, fields: &'static [Field], field: &str) {
+/// Merges the entries of a field of `from` into the same field of `into`.
+fn join(into: &mut GoValue, from: &mut GoValue, fields: &'static [StructField], field: &str) {
     let Some(mut new) = from.take(field) else { return };
     let new = std::mem::take(new.map_mut());
     if new.is_empty() {
         return;
     }
-    let mut all = into.take(field).unwrap_or(Node::Null);
+    let mut all = into.take(field).unwrap_or(GoValue::Null);
     let entries = all.map_mut();
     entries.retain(|(key, _)| !new.iter().any(|(known, _)| known == key));
     entries.extend(new);

@@ -1,34 +1,37 @@
-//! The namespace of what names none: the flag's, then the kubeconfig's, as kubectl finds it.
+//! The namespace of a Secret that names none: the flag's, else the kubeconfig's, in kubectl's order.
 //!
-//! Elsewhere `seal` never takes it from a kubeconfig, since it is part of what is sealed; the peer does, and scripts rely
-//! on it. Invariant: no cluster is asked.
+//! The commands of `seal` never take it from a kubeconfig, since it is part of what is sealed. kubeseal does,
+//! and scripts rely on it. Invariant: no cluster is asked.
 
 use std::env;
 
 use super::failure::KubesealError;
 use crate::keys::cluster::Access;
 
-/// Where a Pod's service account says its namespace.
+/// The file of a Pod's service account that holds its namespace.
 const IN_CLUSTER: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
-/// A namespace, and whether somebody typed it.
-pub(super) struct Found {
+/// The namespace that was chosen.
+pub(super) struct ChosenNamespace {
     pub(super) namespace: String,
+    /// Whether the user typed it as a flag.
     pub(super) is_typed: bool,
 }
 
+/// Chooses the namespace: the flag's, else the kubeconfig's, else that of the Pod around this program.
+///
 /// # Errors
 ///
-/// [`KubesealError::NoConfiguration`], where nothing says one.
-pub(super) fn find(flag: Option<&str>, access: &Access) -> Result<Found, KubesealError> {
+/// [`KubesealError::NoConfiguration`], if none of them names a namespace.
+pub(super) fn find(flag: Option<&str>, access: &Access) -> Result<ChosenNamespace, KubesealError> {
     if let Some(flag) = flag {
-        return Ok(Found { namespace: flag.to_owned(), is_typed: true });
+        return Ok(ChosenNamespace { namespace: flag.to_owned(), is_typed: true });
     }
     let namespace = from_kubeconfig(access).or_else(in_cluster).ok_or(KubesealError::NoConfiguration)?;
-    Ok(Found { namespace, is_typed: false })
+    Ok(ChosenNamespace { namespace, is_typed: false })
 }
 
-/// Of the context, if that one could be used: its cluster has a server.
+/// The namespace of the context, if the context is usable, which means that its cluster has a server.
 fn from_kubeconfig(access: &Access) -> Option<String> {
     let default = || "default".to_owned();
     let Ok(kubeconfig) = access.read() else {
@@ -43,7 +46,7 @@ fn from_kubeconfig(access: &Access) -> Option<String> {
     Some(context.namespace.clone().filter(|namespace| !namespace.is_empty()).unwrap_or_else(default))
 }
 
-/// Of the Pod that this runs in, if it does.
+/// The namespace of the Pod around this program, if there is one.
 fn in_cluster() -> Option<String> {
     env::var_os("KUBERNETES_SERVICE_HOST").filter(|host| !host.is_empty())?;
     let given = env::var("POD_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());

@@ -1,17 +1,19 @@
-//! What the flags mean: typed, and together.
+//! The flags, parsed into types and checked against each other.
 //!
-//! Not their syntax ([`super::flags`]). Invariant: every flag that is taken is honoured, or says in the help that it has
-//! no effect.
+//! [`super::flags`] has their syntax. Invariant: every flag that is taken has its effect, or the help says
+//! that it has none.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use seal_crds::Scope;
 use secrecy::SecretString;
 
-use super::{failure::KubesealError, flags::Values};
+use super::failure::KubesealError;
+use super::flags::FlagValues;
 use crate::keys::cluster::{Access, Login, Server, Service};
 
-/// What is to be done, and how. No `Debug`: it may hold a token.
+/// The options of one run. It has no `Debug`, since it may hold a token.
 pub(super) struct Options {
     pub(super) certificate: Option<String>,
     pub(super) controller: Service,
@@ -20,9 +22,9 @@ pub(super) struct Options {
     pub(super) output: Option<PathBuf>,
     pub(super) merge_into: Option<PathBuf>,
     pub(super) name: Option<String>,
-    /// Only where it was said: not the kubeconfig's.
+    /// Set only if given as a flag; the kubeconfig's namespace is not used here.
     pub(super) namespace: Option<String>,
-    /// Only where it was said, and isn't strict: the peer can't tell strict from nothing.
+    /// Set only if given as a flag and not strict: kubeseal can't tell strict from no flag.
     pub(super) scope: Option<Scope>,
     pub(super) from_file: Vec<String>,
     pub(super) private_keys: Vec<String>,
@@ -36,16 +38,18 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// Reads the options from the values of flags.
+    ///
     /// # Errors
     ///
     /// [`KubesealError::Timeout`].
-    pub(super) fn new(values: &Values) -> Result<Self, KubesealError> {
+    pub(super) fn new(values: &FlagValues) -> Result<Self, KubesealError> {
         let path = |name: &str| values.text(name).map(PathBuf::from);
         let default = Service::default();
         let scope = values.text("scope").and_then(|scope| scope.parse::<Scope>().ok());
         let input = path("secret-file");
         let mut output = path("sealed-secret-file");
-        // The one thing that is done in place.
+        // Only `--re-encrypt` replaces its input.
         if values.is_set("re-encrypt") && output.is_none() {
             output.clone_from(&input);
         }
@@ -67,7 +71,7 @@ impl Options {
             merge_into: path("merge-into"),
             name: values.text("name"),
             namespace: values.text("namespace"),
-            // To the peer the default is no choice, even where it was typed.
+            // To kubeseal the default is no choice, even if it was typed.
             scope: scope.filter(|scope| *scope != Scope::default()),
             from_file: values.texts("from-file"),
             private_keys: values.texts("recovery-private-key"),
@@ -82,7 +86,7 @@ impl Options {
     }
 }
 
-fn access(values: &Values) -> Result<Access, KubesealError> {
+fn access(values: &FlagValues) -> Result<Access, KubesealError> {
     let groups = values.texts("as-group");
     Ok(Access {
         kubeconfig: values.text("kubeconfig").map(PathBuf::from),
@@ -111,7 +115,8 @@ fn access(values: &Values) -> Result<Access, KubesealError> {
     })
 }
 
-/// Seconds, or Go's durations without fractions: `90s`, `1h30m`, `500ms`. Zero is no timeout of one's own.
+/// Parses a timeout: seconds, or a duration of Go's without fractions (`90s`, `1h30m`, `500ms`). Zero gives
+/// `None`, so that the defaults apply.
 fn timeout(text: &str) -> Result<Option<Duration>, KubesealError> {
     let wrong = || KubesealError::Timeout(text.to_owned());
     if let Ok(seconds) = text.parse() {

@@ -1,18 +1,17 @@
-//! Objects to text, in the format that was asked for.
+//! Objects to text, in the format that the flags ask for.
 //!
-//! Not how Go writes JSON and YAML, which is [`seal_go`]'s. Invariant: several objects in a row read as several documents.
+//! [`seal_go`] writes JSON and YAML as Go does. Invariant: the text of several objects reads as several
+//! documents.
 
-use seal_go::{
-    Buffer,
-    json::{self, Style},
-    yaml,
-};
+use seal_go::json::{self, Style};
+use seal_go::{Buffer, yaml};
 
-use super::{failure::KubesealError, node::Node};
+use super::failure::KubesealError;
+use super::go_value::GoValue;
 
-/// All objects, one after the other.
+/// The text of all objects, one after the other.
 pub(super) fn objects<'n>(
-    objects: impl IntoIterator<Item = &'n Node>,
+    objects: impl IntoIterator<Item = &'n GoValue>,
     format: &str,
 ) -> Result<Buffer, KubesealError> {
     let mut all = Buffer::default();
@@ -32,12 +31,12 @@ pub(super) fn objects<'n>(
     Ok(all)
 }
 
-/// One object on one line, as a request's body.
-pub(super) fn compact(object: &Node) -> Buffer {
+/// The text of one object on one line, for the body of a request.
+pub(super) fn compact(object: &GoValue) -> Buffer {
     as_json(object, Style::Compact)
 }
 
-fn as_json(object: &Node, style: Style) -> Buffer {
+fn as_json(object: &GoValue, style: Style) -> Buffer {
     json::marshal(object, style).expect("an object has no floats, which alone JSON may lack a form for")
 }
 
@@ -53,14 +52,14 @@ mod tests {
     fn text_is_escaped_as_go_escapes_it() {
         let text = "<a&b>\u{1}\u{8}\u{c}\n\r\t\"\\\u{7f}é\u{2028}😀/";
         let expected = "\"\\u003ca\\u0026b\\u003e\\u0001\\b\\f\\n\\r\\t\\\"\\\\\u{7f}é\\u2028😀/\"";
-        assert_eq!(self::text(&compact(&Node::text(text))), expected);
+        assert_eq!(self::text(&compact(&GoValue::text(text))), expected);
     }
 
     #[test]
     fn empty_collections_stay_on_one_line() {
-        let node = Node::Map(vec![
-            ("a".to_owned(), Node::Map(Vec::new())),
-            ("b".to_owned(), Node::List(vec![Node::Null, Node::List(Vec::new())])),
+        let node = GoValue::Map(vec![
+            ("a".to_owned(), GoValue::Map(Vec::new())),
+            ("b".to_owned(), GoValue::List(vec![GoValue::Null, GoValue::List(Vec::new())])),
         ]);
         assert_eq!(
             text(&objects([&node], "json").ok().unwrap()),

@@ -1,16 +1,19 @@
-//! `--raw`: one value, and what it is tied to from the flags.
+//! `--raw`: seals one value, for the scope, namespace and name of the flags.
 //!
-//! Invariant: nothing is printed but the sealed value, without a line break behind it.
+//! Invariant: only the sealed value is printed, without a line break after it.
 
-use seal_crds::{bitnami::Label, keys::Certificate};
+use seal_crds::bitnami::Label;
+use seal_crds::keys::Certificate;
 
-use super::{failure::KubesealError, namespace, options::Options, seal::warn_of_names};
-use crate::{
-    files::input::Input,
-    talk::{failure::Failure, terminal},
-};
+use super::failure::KubesealError;
+use super::namespace;
+use super::options::Options;
+use super::seal::warn_of_names;
+use crate::files::input::Input;
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
 
-/// The value of the one file or of standard input, sealed.
+/// Seals the value of the one file, or of standard input.
 pub(super) fn raw(options: &Options, certificate: &Certificate) -> Result<String, Failure> {
     let scope = options.scope.unwrap_or_default();
     let name = options.name.as_deref().unwrap_or_default();
@@ -29,7 +32,7 @@ pub(super) fn raw(options: &Options, certificate: &Certificate) -> Result<String
             Input::Stdin
         }
         [file] => {
-            // As kubectl writes it: an item's name may stand in front, which is of no use here.
+            // As in kubectl's `--from-file`, an item's name may stand before the path. It has no use here.
             let path = file.split_once('=').map_or(file.as_str(), |(_, path)| path);
             Input::File(path.into())
         }

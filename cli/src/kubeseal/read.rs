@@ -1,36 +1,29 @@
-//! Documents, YAML or JSON, read into values of a struct: what kubectl would make of them, and refused where
-//! kubectl would change a key or a value, as everywhere in `seal`.
+//! Documents in YAML or JSON, read into values of Go's structs.
 //!
-//! Not the check of what was read. Invariant: no error shows more of a document than its best-known keys.
+//! A document means what kubectl would make of it. As everywhere in `seal`, a document is refused if kubectl
+//! would change a key or a value. The callers check what they get. Invariant: an error shows nothing of a
+//! document but its best-known keys.
 
-use seal_documents::{
-    manifest::{FieldError, Fields, shown, text_of},
-    source::{Located, Source, Spot},
-    yaml::{
-        json,
-        resolve::{Plain, plain},
-        tree::{self, NodeId, NodeKind, Style, Tree},
-    },
-};
+use seal_documents::manifest::{FieldError, Fields, shown, text_of};
+use seal_documents::source::{Located, Source, Spot};
+use seal_documents::yaml::json;
+use seal_documents::yaml::resolve::{Plain, plain};
+use seal_documents::yaml::tree::{self, NodeId, NodeKind, Style, Tree};
 use seal_go::yaml::{self, Resolved};
 
-use super::{
-    failure::KubesealError,
-    node::Node,
-    schema::{Field, Form, complete},
-};
-use crate::talk::{
-    failure::{Explain, Failure, Rule},
-    terminal,
-};
+use super::failure::KubesealError;
+use super::go_value::GoValue;
+use super::schema::{Form, StructField, complete};
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
-/// An object, and where it stands.
-pub(super) struct Object {
-    pub(super) node: Node,
+/// A document of the input: its value, and its spot.
+pub(super) struct Document {
+    pub(super) value: GoValue,
     pub(super) spot: Spot,
 }
 
-/// Text that can't be read.
+/// The error about text that can't be read.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Unreadable(tree::Problem);
@@ -41,9 +34,15 @@ impl Explain for Unreadable {
     }
 }
 
-/// Every document of an input, but for those in which nothing stands. Of other kinds than `kind`, which somebody
-/// will refuse, it isn't told what is left out.
-pub(super) fn objects(source: &Source, kind: &str, fields: &'static [Field]) -> Result<Vec<Object>, Failure> {
+/// Reads every document of an input; empty ones are skipped.
+///
+/// A field that `fields` doesn't have is left out with a warning. There is no such warning for a document of
+/// another kind than `kind`, because the caller refuses that document.
+pub(super) fn documents(
+    source: &Source,
+    kind: &str,
+    fields: &'static [StructField],
+) -> Result<Vec<Document>, Failure> {
     let trees = match json::parse_json(source.text()) {
         Some(parsed) => parsed,
         None => tree::parse(source.text(), 0),
@@ -52,12 +51,12 @@ pub(super) fn objects(source: &Source, kind: &str, fields: &'static [Field]) -> 
         let at = source.spot_unparsed(error.at);
         Failure::from(Unreadable(error.problem)).under(&KubesealError::NoSecrets).at(at)
     })?;
-    let mut objects = Vec::new();
+    let mut documents = Vec::new();
     for tree in &trees {
         let Some(root) = tree.root.filter(|root| !is_null(tree, *root)) else { continue };
         let spot = source.spot_unparsed(tree.range(root).start);
         if tree.mapping(root).is_none() {
-            // Of one word alone, the peer says that there is nothing; and so does this.
+            // For an input of one word alone, kubeseal says that there is no Secret; so this does, too.
             if trees.len() == 1 {
                 continue;
             }
@@ -65,12 +64,12 @@ pub(super) fn objects(source: &Source, kind: &str, fields: &'static [Field]) -> 
         }
         let is_other =
             tree.get(root, "kind").and_then(|id| tree.scalar(id)).is_some_and(|found| found != kind);
-        let node = Reader { tree, source, is_quiet: is_other }.object(root, fields, "the object").map_err(
+        let value = Reader { tree, source, is_quiet: is_other }.object(root, fields, "the object").map_err(
             |error: Located<FieldError>| Failure::from(error.error).at(source.spot_unparsed(error.at)),
         )?;
-        objects.push(Object { node, spot });
+        documents.push(Document { value, spot });
     }
-    Ok(objects)
+    Ok(documents)
 }
 
 struct Reader<'t, 'a> {
@@ -82,10 +81,10 @@ struct Reader<'t, 'a> {
 type Reads<T> = Result<T, Located<FieldError>>;
 
 impl Reader<'_, '_> {
-    fn object(&self, id: NodeId, fields: &'static [Field], what: &str) -> Reads<Node> {
+    fn object(&self, id: NodeId, fields: &'static [StructField], what: &str) -> Reads<GoValue> {
         let mut entries = Vec::new();
         for found in Fields::read(self.tree, id, what)?.iter() {
-            // Go's decoder takes a name in any case, and drops what it doesn't know.
+            // Go's decoder takes a name in any mix of upper and lower case, and drops unknown fields.
             let known = fields.iter().find(|field| field.name.eq_ignore_ascii_case(found.key));
             let Some(field) = known else {
                 if self.is_quiet {
@@ -103,20 +102,20 @@ impl Reader<'_, '_> {
             }
             entries.push((field.name.to_owned(), self.value(found.value, &field.form, field.name)?));
         }
-        Ok(Node::Map(complete(entries, fields)))
+        Ok(GoValue::Map(complete(entries, fields)))
     }
 
-    fn value(&self, id: NodeId, form: &Form, what: &str) -> Reads<Node> {
+    fn value(&self, id: NodeId, form: &Form, what: &str) -> Reads<GoValue> {
         let not = |error| Err(Located { error, at: self.tree.range(id).start });
         match form {
             Form::Text => self.text(id, what),
             Form::Bool => match self.plain(id) {
-                Some((_, Plain::Bool(value))) => Ok(Node::Bool(value)),
+                Some((_, Plain::Bool(value))) => Ok(GoValue::Bool(value)),
                 _ => not(FieldError::NotBool { what: what.to_owned() }),
             },
             Form::Integer => match self.plain(id) {
                 Some((text, Plain::Number)) => match yaml::resolve(text) {
-                    Resolved::Int(number) => Ok(Node::Number(number)),
+                    Resolved::Int(number) => Ok(GoValue::Number(number)),
                     _ => not(FieldError::NotScalar(what.to_owned())),
                 },
                 _ => not(FieldError::NotScalar(what.to_owned())),
@@ -124,30 +123,34 @@ impl Reader<'_, '_> {
             Form::Strings | Form::NullableStrings => {
                 let fields = Fields::read(self.tree, id, what)?;
                 let entry = |key: &str, value| {
-                    let node = match form {
-                        Form::NullableStrings if is_null(self.tree, value) => Node::Null,
+                    let text = match form {
+                        Form::NullableStrings if is_null(self.tree, value) => GoValue::Null,
                         _ => self.text(value, &format!("{what}.{}", shown(key)))?,
                     };
-                    Ok((key.to_owned(), node))
+                    Ok((key.to_owned(), text))
                 };
                 let mut entries =
                     fields.iter().map(|field| entry(field.key, field.value)).collect::<Reads<Vec<_>>>()?;
                 entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-                Ok(Node::Map(entries))
+                Ok(GoValue::Map(entries))
             }
             Form::List(form) => {
                 let NodeKind::Sequence { items, .. } = self.tree.kind(id) else {
                     return not(FieldError::NotScalar(what.to_owned()));
                 };
-                items.iter().map(|item| self.value(*item, form, what)).collect::<Reads<_>>().map(Node::List)
+                items
+                    .iter()
+                    .map(|item| self.value(*item, form, what))
+                    .collect::<Reads<_>>()
+                    .map(GoValue::List)
             }
             Form::Object(fields) => self.object(id, fields, what),
-            Form::Dropped => Ok(Node::Null),
+            Form::Dropped => Ok(GoValue::Null),
         }
     }
 
-    fn text(&self, id: NodeId, what: &str) -> Reads<Node> {
-        text_of(self.tree, self.source.text(), id, || what.to_owned()).map(Node::text)
+    fn text(&self, id: NodeId, what: &str) -> Reads<GoValue> {
+        text_of(self.tree, self.source.text(), id, || what.to_owned()).map(GoValue::text)
     }
 
     fn plain(&self, id: NodeId) -> Option<(&str, Plain)> {

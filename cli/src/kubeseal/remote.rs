@@ -1,23 +1,22 @@
-//! `--validate` and `--re-encrypt`: what only the controller can do, since it has the private keys.
+//! `--validate` and `--re-encrypt`: tasks for the controller, since only the controller has the private keys.
 //!
-//! Invariant: of a controller's answer, only a SealedSecret of the same name is used, and none of its words is shown.
+//! Invariant: only a SealedSecret of the same name is taken from a controller's answer, and no text of it is
+//! shown.
 
 use http::{Method, StatusCode};
 use zeroize::Zeroizing;
 
 use seal_documents::source::Source;
 
-use super::{
-    failure::KubesealError,
-    node::Node,
-    options::Options,
-    print,
-    schema::{SEALED_SECRET, set},
-    sealed,
-};
-use crate::{keys::cluster::Controller, talk::failure::Failure};
+use super::failure::KubesealError;
+use super::go_value::GoValue;
+use super::options::Options;
+use super::schema::{SEALED_SECRET, set};
+use super::{print, sealed};
+use crate::keys::cluster::Controller;
+use crate::talk::failure::Failure;
 
-/// Has the controller look at every SealedSecret of the input.
+/// Asks the controller whether it can open every SealedSecret of the input.
 pub(super) fn validate(options: Options, source: &Source) -> Result<(), Failure> {
     let sealed = sealed::all(source).map_err(|failure| failure.under(&KubesealError::NotDecodable))?;
     let controller = Controller::find(options.access, &options.controller)?;
@@ -33,14 +32,14 @@ pub(super) fn validate(options: Options, source: &Source) -> Result<(), Failure>
     Ok(())
 }
 
-/// Has the controller seal every SealedSecret of the input again.
-pub(super) fn reencrypt(options: Options, source: &Source) -> Result<Vec<Node>, Failure> {
+/// Asks the controller to seal every SealedSecret of the input again.
+pub(super) fn reencrypt(options: Options, source: &Source) -> Result<Vec<GoValue>, Failure> {
     let sealed = sealed::all(source)?;
     let controller = Controller::find(options.access, &options.controller)?;
     sealed.iter().map(|object| reencrypt_one(&controller, object)).collect()
 }
 
-fn reencrypt_one(controller: &Controller, object: &Node) -> Result<Node, Failure> {
+fn reencrypt_one(controller: &Controller, object: &GoValue) -> Result<GoValue, Failure> {
     let answer = match post(controller, "/v1/rotate", object)? {
         (status, body) if status.is_success() => body,
         (StatusCode::CONFLICT, _) => return Err(KubesealError::NotRotated.into()),
@@ -49,19 +48,20 @@ fn reencrypt_one(controller: &Controller, object: &Node) -> Result<Node, Failure
     let text = String::from_utf8(answer).map_err(|_| KubesealError::OtherAnswer)?;
     let source = Source::new("the controller's answer".to_owned(), Zeroizing::new(text));
     let mut new = sealed::answered(&source).map_err(|_| KubesealError::OtherAnswer)?;
-    let id = |object: &Node, field| object.get("metadata").map(|metadata| metadata.text_at(field).to_owned());
+    let id =
+        |object: &GoValue, field| object.get("metadata").map(|metadata| metadata.text_at(field).to_owned());
     if ["name", "namespace"].into_iter().any(|field| id(&new, field) != id(object, field)) {
         return Err(KubesealError::OtherAnswer.into());
     }
     let mut metadata = new.take("metadata").expect("a SealedSecret that was read always has it");
-    ["creationTimestamp", "deletionTimestamp", "generation"]
-        .into_iter()
-        .for_each(|field| drop(metadata.take(field)));
+    for field in ["creationTimestamp", "deletionTimestamp", "generation"] {
+        metadata.take(field);
+    }
     set(&mut new, &SEALED_SECRET, "metadata", metadata);
     Ok(new)
 }
 
-fn post(controller: &Controller, path: &str, object: &Node) -> Result<(StatusCode, Vec<u8>), Failure> {
+fn post(controller: &Controller, path: &str, object: &GoValue) -> Result<(StatusCode, Vec<u8>), Failure> {
     Ok(controller.ask(Method::POST, path, print::compact(object).bytes().to_vec())?)
 }
 

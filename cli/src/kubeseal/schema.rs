@@ -1,49 +1,50 @@
-//! The Kubernetes types that the peer reads and prints, as far as order and omission of fields go: those of Go's
-//! structs, which is the order in its JSON.
+//! The Kubernetes types that kubeseal reads and prints. They give the order of fields and tell which fields
+//! are left out, as Go's structs do in JSON.
 //!
-//! Not a validation of what a server would take. Invariant: a field that isn't listed is dropped, as Go's decoder drops
+//! A server's validation isn't here. Invariant: a field that isn't listed is dropped, as Go's decoder drops
 //! it; each list is in the order of its struct.
 
-use super::node::{Entries, Node};
+use super::go_value::{Entries, GoValue};
 
-/// What a field holds.
+/// The type of a field's value.
 pub(super) enum Form {
     Text,
     Bool,
     Integer,
     /// A map of strings.
     Strings,
-    /// A map of strings, of which some are `null` and stay so.
+    /// A map of strings, in which a `null` stays `null`.
     NullableStrings,
     List(&'static Form),
-    Object(&'static [Field]),
-    /// Anything, of which nothing is kept.
+    Object(&'static [StructField]),
+    /// Any value; it is dropped.
     Dropped,
 }
 
-/// When a field is printed.
+/// The condition under which a field is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
-    /// If it isn't empty, false or zero.
+    /// The field is printed unless its value is empty, false or zero (Go's `omitempty`).
     Set,
-    /// If it stood there, whatever it held.
+    /// The field is printed if the input had it, with any value.
     Given,
+    /// The field is always printed.
     Always,
 }
 
 /// One field of a struct.
-pub(super) struct Field {
+pub(super) struct StructField {
     pub(super) name: &'static str,
     pub(super) form: Form,
     pub(super) when: When,
 }
 
-const fn field(name: &'static str, form: Form, when: When) -> Field {
-    Field { name, form, when }
+const fn field(name: &'static str, form: Form, when: When) -> StructField {
+    StructField { name, form, when }
 }
 
 /// `meta/v1.ObjectMeta`.
-pub(super) static OBJECT_META: [Field; 15] = [
+pub(super) static OBJECT_META: [StructField; 15] = [
     field("name", Form::Text, When::Set),
     field("generateName", Form::Text, When::Set),
     field("namespace", Form::Text, When::Set),
@@ -58,11 +59,11 @@ pub(super) static OBJECT_META: [Field; 15] = [
     field("annotations", Form::Strings, When::Set),
     field("ownerReferences", Form::List(&Form::Object(&OWNER_REFERENCE)), When::Set),
     field("finalizers", Form::List(&Form::Text), When::Set),
-    // A server's notes on which tool wrote which field: nothing that anybody means to be in a manifest.
+    // The server's notes on which tool wrote which field; they don't belong in a manifest.
     field("managedFields", Form::Dropped, When::Set),
 ];
 
-static OWNER_REFERENCE: [Field; 6] = [
+static OWNER_REFERENCE: [StructField; 6] = [
     field("apiVersion", Form::Text, When::Always),
     field("kind", Form::Text, When::Always),
     field("name", Form::Text, When::Always),
@@ -72,7 +73,7 @@ static OWNER_REFERENCE: [Field; 6] = [
 ];
 
 /// `core/v1.Secret`.
-pub(super) static SECRET: [Field; 7] = [
+pub(super) static SECRET: [StructField; 7] = [
     field("kind", Form::Text, When::Set),
     field("apiVersion", Form::Text, When::Set),
     field("metadata", Form::Object(&OBJECT_META), When::Always),
@@ -82,8 +83,8 @@ pub(super) static SECRET: [Field; 7] = [
     field("type", Form::Text, When::Set),
 ];
 
-/// The peer's SealedSecret.
-pub(super) static SEALED_SECRET: [Field; 5] = [
+/// The SealedSecret of bitnami.com.
+pub(super) static SEALED_SECRET: [StructField; 5] = [
     field("kind", Form::Text, When::Set),
     field("apiVersion", Form::Text, When::Set),
     field("metadata", Form::Object(&OBJECT_META), When::Always),
@@ -91,27 +92,27 @@ pub(super) static SEALED_SECRET: [Field; 5] = [
     field("status", Form::Object(&STATUS), When::Given),
 ];
 
-/// Its `spec`.
-pub(super) static SPEC: [Field; 3] = [
+/// The `spec` of a SealedSecret.
+pub(super) static SPEC: [StructField; 3] = [
     field("template", Form::Object(&TEMPLATE), When::Always),
     field("data", Form::Text, When::Set),
     field("encryptedData", Form::Strings, When::Always),
 ];
 
-/// Its `spec.template`.
-pub(super) static TEMPLATE: [Field; 4] = [
+/// The `spec.template` of a SealedSecret.
+pub(super) static TEMPLATE: [StructField; 4] = [
     field("metadata", Form::Object(&OBJECT_META), When::Always),
     field("type", Form::Text, When::Set),
     field("immutable", Form::Bool, When::Given),
     field("data", Form::NullableStrings, When::Set),
 ];
 
-static STATUS: [Field; 2] = [
+static STATUS: [StructField; 2] = [
     field("observedGeneration", Form::Integer, When::Set),
     field("conditions", Form::List(&Form::Object(&CONDITION)), When::Set),
 ];
 
-static CONDITION: [Field; 6] = [
+static CONDITION: [StructField; 6] = [
     field("type", Form::Text, When::Always),
     field("status", Form::Text, When::Always),
     field("lastUpdateTime", Form::Text, When::Given),
@@ -121,21 +122,21 @@ static CONDITION: [Field; 6] = [
 ];
 
 impl Form {
-    /// What Go has where nothing was given.
-    pub(super) fn zero(&self) -> Node {
+    /// The zero value that Go has for a field that wasn't given.
+    pub(super) fn zero(&self) -> GoValue {
         match self {
-            Self::Text => Node::text(""),
-            Self::Bool => Node::Bool(false),
-            Self::Integer => Node::Number(0),
-            Self::Strings | Self::NullableStrings | Self::List(_) | Self::Dropped => Node::Null,
-            Self::Object(fields) => Node::Map(complete(Vec::new(), fields)),
+            Self::Text => GoValue::text(""),
+            Self::Bool => GoValue::Bool(false),
+            Self::Integer => GoValue::Number(0),
+            Self::Strings | Self::NullableStrings | Self::List(_) | Self::Dropped => GoValue::Null,
+            Self::Object(fields) => GoValue::Map(complete(Vec::new(), fields)),
         }
     }
 }
 
-/// The entries in the order of their struct, those left out that it leaves out, and those added that are always
-/// there.
-pub(super) fn complete(mut entries: Entries, fields: &'static [Field]) -> Entries {
+/// The entries in the order of their struct: without the fields that it leaves out, and with those that it
+/// always prints.
+pub(super) fn complete(mut entries: Entries, fields: &'static [StructField]) -> Entries {
     let mut complete = Vec::with_capacity(fields.len());
     for field in fields {
         let found = entries.iter().position(|(key, _)| key == field.name);
@@ -150,8 +151,8 @@ pub(super) fn complete(mut entries: Entries, fields: &'static [Field]) -> Entrie
     complete
 }
 
-/// Sets a field, at its place; an empty one goes where the struct leaves it out.
-pub(super) fn set(object: &mut Node, fields: &'static [Field], name: &str, value: Node) {
+/// Sets a field at its position in the struct. An empty value removes the field if the struct leaves it out.
+pub(super) fn set(object: &mut GoValue, fields: &'static [StructField], name: &str, value: GoValue) {
     let entries = object.map_mut();
     entries.retain(|(key, _)| key != name);
     entries.push((name.to_owned(), value));
@@ -168,7 +169,7 @@ mod tests {
     fn a_field_is_set_at_its_place_and_goes_when_it_is_empty() {
         let mut metadata = Form::Object(&OBJECT_META).zero();
         for (name, value) in [("namespace", "prod"), ("uid", "u"), ("name", "db"), ("uid", "")] {
-            set(&mut metadata, &OBJECT_META, name, Node::text(value));
+            set(&mut metadata, &OBJECT_META, name, GoValue::text(value));
         }
         assert_eq!(compact(&metadata).bytes(), br#"{"name":"db","namespace":"prod"}"#);
     }

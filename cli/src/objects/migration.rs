@@ -1,8 +1,10 @@
-//! One SealedSecret of the peer's into the native format: what it becomes, and which bytes of its file change.
+//! Migrates one SealedSecret of bitnami.com into the native format: the new object, and the bytes of the file
+//! that change.
 //!
-//! Not files and not the report, which are the command's. Nothing is decided by annotations that a key can't
-//! confirm: the scope is that of the label which opened. Invariant: the Secret stays the same, byte by byte of every
-//! value; where it can't, or could later on, the object is refused, or whoever asked for it is told.
+//! The command walks the files and prints the report. Annotations decide nothing that a key can't confirm:
+//! the scope is that of the label under which the object opened. Invariant: the Secret stays the same, every
+//! value byte for byte. An object for which that can't hold, now or later, is refused, or migrated with a
+//! warning if the user asked for that.
 
 mod metadata;
 mod open;
@@ -10,56 +12,52 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seal_crds::{
-    ItemName, NameError, Plaintext, Reason, Scope,
-    bitnami::{Opened, claimed_scope, scope_annotations},
-    keys::{Fingerprint, Keyring},
-    native::{Item, NamedRecipient},
-    resources::{API_VERSION, bitnami},
-};
-use seal_documents::{
-    manifest::{Edits, Manifest, Object},
-    source::Located,
-    yaml::{
-        tree::{NodeId, Tree},
-        value::Value,
-    },
-};
+use seal_crds::bitnami::{Opened, claimed_scope, scope_annotations};
+use seal_crds::keys::{Fingerprint, Keyring};
+use seal_crds::native::{Item, NamedRecipient};
+use seal_crds::resources::{API_VERSION, bitnami};
+use seal_crds::{ItemName, NameError, Plaintext, Reason, Scope};
+use seal_documents::manifest::{Edits, Manifest, Object};
+use seal_documents::source::Located;
+use seal_documents::yaml::tree::{NodeId, Tree};
+use seal_documents::yaml::value::Value;
 
-use crate::{
-    objects::{
-        name::ObjectName,
-        sealed::{OpenError, Public},
-        sealing,
-    },
-    talk::failure::{Explain, Failure, Rule},
-};
+use crate::objects::name::ObjectName;
+use crate::objects::sealed::{OpenError, PublicParts};
+use crate::objects::sealing;
+use crate::talk::failure::{Explain, Failure, Rule};
 
 use template::Substitution;
 
-/// The settings of a migration; the same for all objects of one run.
+/// The settings of a migration. They are the same for all objects of one run.
 pub(crate) struct Settings<'h> {
+    /// The private keys that open the objects.
     pub(crate) keys: &'h Keyring,
+    /// The recipients to seal to.
     pub(crate) recipients: &'h [NamedRecipient],
-    /// Whether a Go template that has no counterpart becomes what it renders to now.
+    /// Whether a Go template without a counterpart becomes an item with the text that it renders to now.
     pub(crate) renders: bool,
 }
 
-/// An object, migrated.
+/// The result of migrating one object.
 pub(crate) struct Migrated {
+    /// The changes to make in the file.
     pub(crate) edits: Edits,
     pub(crate) summary: Summary,
     pub(crate) warnings: Vec<Located<String>>,
 }
 
-/// A line of the report about a migrated object.
+/// The facts about a migrated object that the report shows.
 pub(crate) struct Summary {
+    /// The byte offset of the object in the file.
     pub(crate) at: usize,
     pub(crate) object_name: ObjectName,
     pub(crate) scope: Scope,
+    /// The number of sealed items.
     pub(crate) items: usize,
+    /// The keys that opened the object.
     pub(crate) opened_by: Vec<Fingerprint>,
-    /// Keys that were templates and are items now.
+    /// The keys of `template.data` that became items with their rendered text.
     pub(crate) rendered: Vec<ItemName>,
 }
 
@@ -95,12 +93,12 @@ impl Explain for MigrateError {
 pub(crate) fn migrate(
     manifest: &Manifest<'_>,
     object: &Object,
-    public: Public,
+    public: PublicParts,
     settings: &Settings<'_>,
 ) -> Result<Migrated, Failure> {
     let tree = manifest.tree(object);
     let at = tree.range(object.node).start;
-    let Public { object_name, annotations, spec } = public;
+    let PublicParts { object_name, annotations, spec } = public;
     let place = object_name.to_place();
     let opened = open::open(&object_name, &annotations, &spec, settings.keys).map_err(|(source, hint)| {
         Failure::from(OpenError::with_hint(&place, source, hint)).at(manifest.spot(at))
@@ -141,21 +139,23 @@ pub(crate) fn migrate(
     Ok(Migrated { edits, summary, warnings: draft.warnings })
 }
 
-/// An object while it is migrated.
+/// An object during its migration, with the warnings collected so far.
 struct Draft<'m, 'a> {
     tree: &'m Tree<'a>,
     object: NodeId,
     warnings: Vec<Located<String>>,
 }
 
-/// What becomes of `template.data`. No `Debug`: it holds plaintext.
+/// The translation of `template.data`. It has no `Debug`, since it holds plaintext.
 #[derive(Default)]
 struct Translated {
+    /// The native templates.
     texts: BTreeMap<ItemName, String>,
     /// The items that these texts use.
     uses: BTreeSet<ItemName>,
+    /// The texts of templates without a counterpart, which become items.
     rendered: BTreeMap<ItemName, Plaintext>,
-    /// The items that aren't in the Secret, and that no text uses.
+    /// The items that `template.data` keeps out of the Secret; no text uses them.
     omitted: BTreeSet<ItemName>,
 }
 
@@ -164,7 +164,7 @@ impl Draft<'_, '_> {
         path.iter().try_fold(self.object, |node, key| self.tree.get(node, key))
     }
 
-    /// Where a field's key is, else where the object is.
+    /// The byte offset of a field's key, or that of the object if the field is missing.
     fn at(&self, path: &[&str]) -> usize {
         let key = path.split_last().and_then(|(name, path)| {
             let entries = self.tree.mapping(self.node(path)?)?;
@@ -188,7 +188,8 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// In the native format an item goes into templates only if its sealer allows it, and here that is whoever migrates.
+    /// Warns of items that templates may use. In the native format the sealer of an item decides that, and
+    /// here the user who migrates is the sealer.
     fn warn_of_templates(&mut self, object_name: &ObjectName, uses: &BTreeSet<ItemName>) {
         let items: Vec<&str> = uses.iter().map(ItemName::as_str).collect();
         let (item, is) = match items.len() {
@@ -220,8 +221,8 @@ impl Draft<'_, '_> {
         let mut translated = Translated { omitted: omitted.clone(), ..Translated::default() };
         for (key, text) in data {
             let path = ["spec", "template", "data", key.as_str()];
-            let error = |error: MigrateError| Located { error, at: self.at(&path) };
-            let key: ItemName = key.parse().map_err(|name: NameError| error(name.into()))?;
+            let located = |error: MigrateError| Located { error, at: self.at(&path) };
+            let key: ItemName = key.parse().map_err(|error: NameError| located(error.into()))?;
             let Some(text) = text else {
                 let what = if items.contains_key(&key) {
                     format!(
@@ -250,23 +251,23 @@ impl Draft<'_, '_> {
                 Err(_) if renders => {
                     let value = substitution.render(text, in_json);
                     let value = value
-                        .map_err(|source| error(MigrateError::Unrendered { key: key.clone(), source }))?;
+                        .map_err(|source| located(MigrateError::Unrendered { key: key.clone(), source }))?;
                     translated.rendered.insert(key, value);
                 }
-                Err(why) => return Err(error(MigrateError::Untranslatable { key, why: why.to_string() })),
+                Err(why) => return Err(located(MigrateError::Untranslatable { key, why: why.to_string() })),
             }
         }
         Ok(translated)
     }
 
-    /// The bytes that change: the version, the spec, and the annotations that spoke of the scope.
+    /// The changes to make in the file: the version, the spec, and the annotations about the scope, which go.
     fn edits(&self, document: usize, spec: Value) -> Edits {
         let version = self.node(&["apiVersion"]).map(|node| (node, Value::text(API_VERSION)));
         let spec = self.node(&["spec"]).map(|node| (node, spec));
         Edits { document, replaced: version.into_iter().chain(spec).collect(), removed: self.scope_marks() }
     }
 
-    /// The marks of the scope; with the whole mapping where it holds nothing else.
+    /// The annotations about the scope, to be removed: all annotations, if there are no others.
     fn scope_marks(&self) -> Vec<(NodeId, Vec<NodeId>)> {
         let Some(metadata) = self.node(&["metadata"]) else { return Vec::new() };
         let entry_of = |node: NodeId, name: &str| {

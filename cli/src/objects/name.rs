@@ -1,10 +1,11 @@
-//! The name of an object as a manifest and the flags give it: a [`Place`] whose namespace may be open.
+//! The name of an object, from a manifest and the flags: a [`Place`] whose namespace may be open.
 
 use std::fmt;
 
 use seal_crds::{Name, Namespace, Place};
 
-/// The namespace and name of a Secret and its SealedSecret. The namespace may be open only if the scope doesn't bind it.
+/// The namespace and name of a Secret and its SealedSecret. The namespace is `None` (open) only if the scope
+/// doesn't bind it.
 #[derive(Clone)]
 pub(crate) struct ObjectName {
     pub(crate) namespace: Option<Namespace>,
@@ -12,7 +13,8 @@ pub(crate) struct ObjectName {
 }
 
 impl ObjectName {
-    /// The place to seal for, or to open at. If the namespace is open, the scope doesn't bind it, so this takes any.
+    /// The place to seal for, or to open at. For an open namespace this takes any, because the scope doesn't
+    /// bind it.
     pub(crate) fn to_place(&self) -> Place {
         let any = || "default".parse().expect("default is a namespace");
         Place { namespace: self.namespace.clone().unwrap_or_else(any), name: self.name.clone() }

@@ -1,30 +1,25 @@
-//! A SealedSecret of either format, out of a manifest: where it is for, and what is sealed.
+//! A SealedSecret of either format in a manifest: its namespace and name, and the parts of it that are
+//! public.
 //!
-//! Not the opening. Invariant: what is read is what kubectl would send; a version that nobody here knows is
-//! refused, not guessed at.
+//! The callers open it. Invariant: a manifest means what kubectl would send; an unknown version is refused,
+//! and never guessed at.
 
 mod name;
 
 use std::collections::BTreeMap;
 
-use seal_crds::{
-    Format, Namespace, Place, Reason, UnsealError,
-    bitnami::{BitnamiSealed, claimed_scope},
-    resources::{self, bitnami},
-    secret::REFUSED_TYPES,
-};
+use seal_crds::bitnami::{BitnamiSealed, claimed_scope};
+use seal_crds::resources::{self, bitnami};
+use seal_crds::secret::REFUSED_TYPES;
+use seal_crds::{Format, Namespace, Place, Reason, UnsealError};
 use seal_documents::manifest::{Manifest, Object};
 use seal_go::template::Branching;
 
-use crate::{
-    objects::name::ObjectName,
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-    },
-};
+use crate::objects::name::ObjectName;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
 
-pub(crate) use name::read as object_name;
+pub(crate) use name::read as read_name;
 
 #[derive(Debug, thiserror::Error)]
 enum FormatError {
@@ -38,12 +33,12 @@ impl Explain for FormatError {
     }
 
     fn hint(&self) -> Option<String> {
-        let (native, peer) = (resources::API_VERSION, bitnami::API_VERSION);
-        Some(format!("known are {native} and {peer}; is there a newer seal?"))
+        let (native, bitnami) = (resources::API_VERSION, bitnami::API_VERSION);
+        Some(format!("known are {native} and {bitnami}; is there a newer seal?"))
     }
 }
 
-/// An object that can't be opened, or whose public part is wrong.
+/// The error about an object that can't be opened, or whose public parts are wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("{place} can't be opened")]
 pub(crate) struct OpenError {
@@ -57,7 +52,7 @@ impl OpenError {
         Self::with_hint(place, source, None)
     }
 
-    /// With what to try, where whoever failed knows more than the error says.
+    /// An error with the caller's hint, which replaces the error's own.
     pub(crate) fn with_hint(place: &Place, source: UnsealError, hint: Option<String>) -> Self {
         Self { place: place.clone(), source: Box::new(source), hint }
     }
@@ -100,7 +95,7 @@ pub(crate) fn format(manifest: &Manifest<'_>, object: &Object) -> Result<Format,
     let tree = manifest.tree(object);
     let version = tree.get(object.node, "apiVersion");
     match version.and_then(|id| tree.scalar(id)).unwrap_or_default() {
-        // The native format's own version is looked at inside.
+        // Any version of the native group counts; reading its spec checks the version.
         found if found.split('/').next() == Some(resources::GROUP) => Ok(Format::Native),
         bitnami::API_VERSION => Ok(Format::Bitnami),
         other => {
@@ -110,32 +105,34 @@ pub(crate) fn format(manifest: &Manifest<'_>, object: &Object) -> Result<Format,
     }
 }
 
-/// What anybody can read of a SealedSecret of the peer's.
-pub(crate) struct Public {
+/// The parts of a bitnami.com SealedSecret that are readable without a key.
+pub(crate) struct PublicParts {
     pub(crate) object_name: ObjectName,
-    /// Those of the SealedSecret itself.
+    /// The annotations of the SealedSecret itself.
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) spec: bitnami::SealedSecretSpec,
 }
 
-/// A SealedSecret of the peer's, as it stands.
-pub(crate) fn bitnami(
+/// Reads the public parts of a bitnami.com SealedSecret. `flag` is the namespace of an object that names
+/// none.
+pub(crate) fn public_parts(
     manifest: &Manifest<'_>,
     object: &Object,
     flag: Option<&Namespace>,
-) -> Result<Public, Failure> {
+) -> Result<PublicParts, Failure> {
     let spec = manifest.bitnami_spec(object)?;
     let annotations = manifest.annotations(object)?;
     let may_be_open = !claimed_scope(&annotations).binds_namespace();
-    let object_name = object_name(manifest, object, flag, may_be_open)?;
-    Ok(Public { object_name, annotations, spec })
+    let object_name = read_name(manifest, object, flag, may_be_open)?;
+    Ok(PublicParts { object_name, annotations, spec })
 }
 
-impl Public {
-    /// The object, with every check that needs no key.
+impl PublicParts {
+    /// Parses the object, with every check that needs no key.
     pub(crate) fn parse(&self) -> Result<BitnamiSealed, OpenError> {
         let place = self.object_name.to_place();
-        // Whether a type may be made, and a template branch, is a controller's policy; whoever has the keys may look.
+        // A controller's policy decides on types and on branches in templates. A user who has the keys may
+        // see everything.
         let allowed = REFUSED_TYPES.map(str::to_owned).into();
         BitnamiSealed::parse(place.clone(), &self.annotations, &self.spec, &allowed, Branching::Allowed)
             .map_err(|source| OpenError::new(&place, source))

@@ -1,42 +1,38 @@
-//! From a Secret to the SealedSecret that is written in its place.
+//! From a Secret to the SealedSecret that replaces it.
 //!
-//! The contract crate seals; here the result gets its fixed order of fields
-//! (what changes least comes first, items one to a line), and a warning where
-//! it grew too large for the way most people apply it.
+//! The contract crate seals. This module puts the result's fields into a fixed order (fields that change
+//! least come first, each item on one line), and tells when the result is too large for the way most users
+//! apply it.
 
 pub(crate) mod bitnami;
-pub(crate) mod choose;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seal_crds::{
-    ItemName, Reason, Scope,
-    native::{self, Item, NamedRecipient, SealError},
-    resources::{API_VERSION, Envelope, SEALED_SECRET, SealedSecretSpec, Template, TemplateMetadata},
+use seal_crds::native::{self, Item, NamedRecipient, SealError};
+use seal_crds::resources::{
+    API_VERSION, Envelope, SEALED_SECRET, SealedSecretSpec, Template, TemplateMetadata,
 };
+use seal_crds::{ItemName, Reason, Scope};
 use seal_documents::yaml::value::Value;
 
-use crate::{
-    objects::{name::ObjectName, secret::Secret},
-    talk::{
-        exit::Exit,
-        failure::{Explain, Rule},
-    },
-};
+use crate::objects::name::ObjectName;
+use crate::objects::secret::Secret;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
-/// All annotations of an object together, to the API server; kubectl's
-/// client-side apply puts the whole object into one of them.
+/// The most bytes that the API server takes for all annotations of an object. kubectl's client-side apply
+/// puts the whole object into one of them.
 const MAX_ANNOTATIONS: usize = 262_144;
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// The format to seal in, with everything it needs; the same for all Secrets of one run.
+/// The format to seal in, with everything that sealing needs. It is the same for all Secrets of one run.
 pub(crate) enum Sealer {
     Native(NativeSealer),
     Bitnami(bitnami::BitnamiSealer),
 }
 
 impl Sealer {
-    /// Seals a Secret, which is used up.
+    /// Seals a Secret, and consumes it.
     pub(crate) fn seal(&self, secret: Secret, object_name: &ObjectName) -> Result<Value, SealingError> {
         match self {
             Self::Native(sealer) => seal(secret, object_name, sealer),
@@ -45,7 +41,7 @@ impl Sealer {
     }
 }
 
-/// What it takes to seal in the native format.
+/// Everything that sealing in the native format needs.
 pub(crate) struct NativeSealer {
     pub(crate) recipients: Vec<NamedRecipient>,
     pub(crate) scope: Scope,
@@ -93,7 +89,7 @@ impl Explain for SealingError {
     }
 }
 
-/// Seals a Secret, which is used up.
+/// Seals a Secret in the native format, and consumes it.
 fn seal(secret: Secret, object_name: &ObjectName, sealer: &NativeSealer) -> Result<Value, SealingError> {
     let template = Template {
         type_: Some(secret.type_),
@@ -125,9 +121,9 @@ pub(crate) fn seal_items(
     spec.map_err(|source| SealingError { object_name: object_name.to_string(), source: Box::new(source) })
 }
 
-/// Whether client-side `kubectl apply` would fail on the object for its size.
+/// Whether the object is too large for client-side `kubectl apply`.
 pub(crate) fn is_too_large_to_apply(object: &Value) -> bool {
-    // kubectl adds the empty annotations it is about to fill, and a line break.
+    // kubectl adds an empty mapping of annotations before it measures, and a line break.
     let added = r#""annotations":{},"#.len() + "\n".len();
     object.to_compact_json().len() + added + LAST_APPLIED.len() > MAX_ANNOTATIONS
 }
@@ -143,7 +139,7 @@ fn object(object_name: &ObjectName, spec: &SealedSecretSpec) -> Value {
     ])
 }
 
-/// The spec, in its fixed order.
+/// The spec with its fields in their fixed order.
 pub(crate) fn spec_value(spec: &SealedSecretSpec) -> Value {
     let template = (!spec.template.is_default()).then(|| ("template", template_value(&spec.template)));
     mapping([
@@ -167,18 +163,18 @@ fn envelope_value(envelope: &Envelope) -> Value {
 }
 
 fn template_value(template: &Template) -> Value {
-    let strings = |name, strings: &BTreeMap<String, String>| {
+    let unless_empty = |name, strings: &BTreeMap<String, String>| {
         (!strings.is_empty()).then(|| (name, Value::strings(strings)))
     };
     let metadata = (!template.metadata.is_empty()).then(|| {
         let (labels, annotations) = (&template.metadata.labels, &template.metadata.annotations);
-        ("metadata", mapping([strings("labels", labels), strings("annotations", annotations)]))
+        ("metadata", mapping([unless_empty("labels", labels), unless_empty("annotations", annotations)]))
     });
     mapping([
         template.type_.as_ref().map(|type_| ("type", Value::text(type_.as_str()))),
         template.immutable.map(|immutable| ("immutable", Value::Bool(immutable))),
         metadata,
-        strings("data", &template.data),
+        unless_empty("data", &template.data),
     ])
 }
 
@@ -189,7 +185,9 @@ fn mapping<const N: usize>(entries: [Option<(&str, Value)>; N]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seal_crds::{Plaintext, keys::Identity, resources::SealedSecret};
+    use seal_crds::Plaintext;
+    use seal_crds::keys::Identity;
+    use seal_crds::resources::SealedSecret;
 
     fn sealed(scope: Scope, value: &[u8]) -> Value {
         let secret = Secret {
@@ -199,7 +197,7 @@ mod tests {
             immutable: Some(true),
             labels: BTreeMap::from([("on".to_owned(), "null".to_owned())]),
             annotations: BTreeMap::from([("a".to_owned(), "b\n\u{1b}é".to_owned())]),
-            peer_annotations: BTreeMap::new(),
+            bitnami_annotations: BTreeMap::new(),
             items: BTreeMap::from([("null".parse().unwrap(), Plaintext::from(value.to_vec()))]),
         };
         let recipient = Identity::generate().recipient().clone();

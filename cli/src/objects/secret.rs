@@ -1,8 +1,7 @@
-//! A Secret, as its author wrote it and as Kubernetes would take it.
+//! A Secret as its author wrote it, before it is sealed.
 //!
-//! [`read`] takes it out of a manifest; [`check`] refuses what kube-apiserver
-//! would refuse later, when the developer is no longer there to fix it. [`look`] tells a value that
-//! isn't there yet.
+//! [`read`] takes it out of a manifest. [`check`] refuses what kube-apiserver would refuse later, when the
+//! developer is no longer there to fix it.
 //!
 //! Invariant: values live in [`Plaintext`] alone.
 
@@ -13,7 +12,7 @@ use std::collections::BTreeMap;
 
 use seal_crds::{ItemName, Name, Namespace, Plaintext};
 
-/// A Secret before it is sealed. Without `Debug`: it holds the values.
+/// A Secret before it is sealed. It has no `Debug`, since it holds the values.
 pub(crate) struct Secret {
     pub(crate) namespace: Option<Namespace>,
     pub(crate) name: Option<Name>,
@@ -21,7 +20,7 @@ pub(crate) struct Secret {
     pub(crate) immutable: Option<bool>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
-    /// Those that speak to the peer's controller, which only its format has.
-    pub(crate) peer_annotations: BTreeMap<String, String>,
+    /// The annotations for the controller of sealed-secrets, which only the Bitnami format keeps.
+    pub(crate) bitnami_annotations: BTreeMap<String, String>,
     pub(crate) items: BTreeMap<ItemName, Plaintext>,
 }

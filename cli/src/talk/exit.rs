@@ -1,25 +1,25 @@
-//! How the program ends: the exit codes, which scripts depend on.
+//! The exit codes of `seal`. Scripts depend on them.
 
 use std::process::ExitCode;
 
-/// How the program ends. Part of its interface: scripts depend on it.
+/// An exit code. The codes are part of the program's interface, because scripts depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It did what was asked.
+    /// The command did what the user asked for.
     Done = 0,
-    /// It looked, and found what it was asked to look for. Reserved: no command looks for anything yet, and none may use
-    /// the number for something else.
+    /// The command found what the user asked it to look for. Reserved: no command looks for anything yet, and
+    /// no command may use the number for another outcome.
     Findings = 1,
-    /// It was asked for something that makes no sense; nothing was done.
+    /// The arguments make no sense; the command did nothing.
     Usage = 2,
-    /// It tried and couldn't; nothing was written.
+    /// The command failed and wrote nothing.
     Failure = 3,
 }
 
 impl Exit {
     pub(crate) const ALL: [Self; 4] = [Self::Done, Self::Findings, Self::Usage, Self::Failure];
 
-    /// The line about it in `--help`.
+    /// The line about the exit code in `--help`.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",

@@ -1,10 +1,12 @@
-//! What the user is told when something can't be done.
+//! Failures, as the user is told of them.
 //!
-//! Every module has its own error type, whose `Display` is a plain fact. Here a
-//! fact gains what a person needs beside it: where it is in which file, what to
-//! try, how the program ends, and the [rule](Rule) by which programs know it. Printing is [`crate::talk::terminal`]'s.
+//! Every module has its own error type, whose `Display` is a plain fact. A failure adds what a person needs:
+//! the spot in a file, a hint, the exit code; and the [rule](Rule) by which programs recognise it.
+//! [`crate::talk::terminal`] prints it.
 
-use std::{error::Error, io, ops::Deref};
+use std::error::Error;
+use std::io;
+use std::ops::Deref;
 
 use seal_documents::source::Spot;
 
@@ -12,15 +14,17 @@ use crate::talk::exit::Exit;
 
 pub(crate) use crate::talk::rule::Rule;
 
-/// An error that knows its rule, how the program ends with it and what to try.
+/// An error that knows its rule, its exit code and its hint.
 pub(crate) trait Explain: Error {
-    /// What kind of failure it is, for programs.
+    /// The kind of failure, for programs.
     fn rule(&self) -> Rule;
 
+    /// The exit code with which the error ends the program.
     fn exit(&self) -> Exit {
         Exit::Failure
     }
 
+    /// What the user can try, as a sentence without a full stop.
     fn hint(&self) -> Option<String> {
         None
     }
@@ -28,15 +32,15 @@ pub(crate) trait Explain: Error {
 
 /// An error, ready to be printed.
 #[derive(Debug)]
-pub(crate) struct Failure(Box<Report>);
+pub(crate) struct Failure(Box<Details>);
 
-/// All there is to say about a failure.
+/// The parts of a failure.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct Details {
     #[cfg_attr(not(test), expect(dead_code, reason = "no output has it yet"))]
     pub(crate) rule: Rule,
     pub(crate) exit: Exit,
-    /// The fact, and then each of its causes.
+    /// The fact, followed by each of its causes.
     pub(crate) facts: Vec<String>,
     pub(crate) spot: Option<Spot>,
     pub(crate) hint: Option<String>,
@@ -44,7 +48,7 @@ pub(crate) struct Report {
 }
 
 impl Failure {
-    /// The same failure, with the place in a file that it is about.
+    /// The same failure, with the spot in a file that it is about.
     pub(crate) fn at(mut self, spot: Spot) -> Self {
         self.0.spot = Some(spot);
         self
@@ -66,9 +70,9 @@ impl Failure {
         self
     }
 
-    /// Standard output couldn't be written.
+    /// The failure to write to standard output.
     pub(crate) fn stdout(error: &io::Error) -> Self {
-        Self(Box::new(Report {
+        Self(Box::new(Details {
             rule: Rule::Unwritable,
             exit: Exit::Failure,
             facts: vec!["can't write to standard output".to_owned(), reason(error)],
@@ -78,16 +82,16 @@ impl Failure {
         }))
     }
 
-    /// Whether this is only a reader that went away.
+    /// Whether the reader of standard output closed the pipe.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         self.0.closed_pipe
     }
 }
 
 impl Deref for Failure {
-    type Target = Report;
+    type Target = Details;
 
-    fn deref(&self) -> &Report {
+    fn deref(&self) -> &Details {
         &self.0
     }
 }
@@ -104,12 +108,12 @@ impl<E: Explain> From<E> for Failure {
             source = cause.source();
         }
         let (rule, exit, hint) = (error.rule(), error.exit(), error.hint());
-        Self(Box::new(Report { rule, exit, facts, spot: None, hint, closed_pipe: false }))
+        Self(Box::new(Details { rule, exit, facts, spot: None, hint, closed_pipe: false }))
     }
 }
 
-/// The system's words as a fragment, without the number that Rust puts behind them: what Go prints of them too, and
-/// what scripts around kubeseal look for.
+/// The system's words for an error, without the number that Rust appends. Go prints the same words, and
+/// scripts around kubeseal look for them.
 pub(crate) fn reason(error: &io::Error) -> String {
     let mut text = error.to_string();
     if let Some(end) = text.find(" (os error ") {

@@ -1,27 +1,23 @@
-//! How far long work is, on one line of a terminal.
+//! The progress of long work, on one line of a terminal.
 //!
-//! Nothing where standard error isn't one, and nothing that stays. Invariant: the line is gone when the work ends,
-//! however it ends.
+//! If standard error isn't a terminal, it prints nothing. Invariant: the line is erased when the work ends,
+//! in every case.
 
-use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::talk::terminal;
 
-/// Work that takes less shows nothing; more often than this nobody can read.
+/// The least time between two updates, since nobody can read faster ones. Shorter work shows no line at all.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Several threads may report to it.
+/// The progress of one piece of work. Several threads may report to it.
 pub(crate) struct Progress {
     what: &'static str,
     total: usize,
     done: AtomicUsize,
-    /// When the line was last written, and whether it ever was.
+    /// The time of the last update (at first that of the start), and whether the line was ever written.
     shown: Mutex<(Instant, bool)>,
     is_watched: bool,
 }
@@ -37,13 +33,13 @@ impl Progress {
         }
     }
 
-    /// One more is done.
+    /// Counts one more job as done.
     pub(crate) fn step(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         if !self.is_watched {
             return;
         }
-        // Who finds it locked leaves the line to whoever writes it.
+        // If another thread holds the lock, it is writing the line, so this thread doesn't.
         let Ok(mut shown) = self.shown.try_lock() else { return };
         if shown.0.elapsed() >= INTERVAL {
             terminal::status_line(&self.line(done));
@@ -59,7 +55,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown.get_mut().is_ok_and(|shown| shown.1) {
-            // No line was wider.
+            // The last line is the widest.
             terminal::erase_status_line(self.line(self.total).len());
         }
     }

@@ -1,23 +1,19 @@
-//! A value typed by a person, without echo.
+//! A value that the user types, without echo.
 //!
-//! Reads the terminal itself (`/dev/tty`), so it works beside a pipe, and one
-//! byte at a time, so that a long token isn't cut at the line discipline's 4 kB.
+//! It reads the terminal itself (`/dev/tty`), so that it works beside a pipe. It reads one byte at a time, so
+//! that the line discipline's limit of 4 kB doesn't cut a long token off.
 
-use std::{
-    fs::File,
-    io::{self, Read, Write},
-};
+use std::fs::File;
+use std::io::{self, Read, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use seal_crds::{ItemName, Plaintext, Reason};
 use zeroize::Zeroizing;
 
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Rule},
-};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
-/// Longer than any password; a file is better for the rest.
+/// The bound on the bytes of a typed value: no password is as long, and a file is better for longer values.
 const MAX_TYPED: usize = 64 * 1024;
 
 const INTERRUPT: u8 = 0x03;
@@ -64,7 +60,7 @@ impl Explain for PromptError {
     }
 }
 
-/// Asks twice, since nobody sees what is typed.
+/// Asks for the value of an item, twice, because the user doesn't see the typed text.
 pub(crate) fn ask(item: &ItemName) -> Result<Plaintext, PromptError> {
     let no_terminal = |error: io::Error| PromptError::NoTerminal(item.clone(), error);
     let tty = File::options().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
@@ -97,7 +93,8 @@ impl<'a> Quiet<'a> {
     fn new(tty: &'a File) -> io::Result<Self> {
         let before = tcgetattr(tty)?;
         let mut quiet = before.clone();
-        // Without ISIG an interrupt arrives as a byte, and the echo comes back.
+        // Without ISIG an interrupt arrives as a byte, so the program doesn't end before it restores the
+        // echo.
         quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
         tcsetattr(tty, OptionalActions::Flush, &quiet)?;
         Ok(Self { tty, before })
@@ -110,7 +107,7 @@ impl Drop for Quiet<'_> {
     }
 }
 
-/// One line, without its end; `None` if it was interrupted.
+/// Reads one line, without its end; `None` if the user interrupted it.
 fn read_line(mut input: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_TYPED));
     let mut byte = Zeroizing::new([0]);
@@ -123,7 +120,7 @@ fn read_line(mut input: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
             INTERRUPT => return Ok(None),
             ERASE_LINE => line.clear(),
             BACKSPACE | DELETE => {
-                // A character of UTF-8 goes whole.
+                // One key press removes a whole character of UTF-8.
                 while line.pop().is_some_and(|popped| popped & 0b1100_0000 == 0b1000_0000) {}
             }
             other => line.push(other),

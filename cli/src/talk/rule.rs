@@ -1,21 +1,22 @@
-//! Rules: the stable names of what can be wrong, for programs that read what `seal` says.
+//! Rules: the stable names of kinds of failures, for programs that read the output of `seal`.
 //!
-//! A rule names a kind of failure, not each variant of an error: text, JSON and SARIF take it from the same failure as
-//! the fact and the hint. Invariants: a rule never changes its name, which is words in kebab-case; what the contract
-//! refuses has the contract's own word, so that `wrong-place` here and `WrongPlace` in a condition are one idea.
+//! A rule names a kind of failure, and not each variant of an error. Text, JSON and SARIF take it from the
+//! same failure as the fact and the hint. Invariants: a rule never changes its name, which is words in
+//! kebab-case. A refusal of the contract has the contract's own word, so that `wrong-place` here and
+//! `WrongPlace` in a condition are one idea.
 
 use seal_crds::Reason;
 
 /// A kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// The contract refuses an object: `WrongPlace` is `wrong-place`.
+    /// The contract refuses an object. The name is the reason's: `WrongPlace` becomes `wrong-place`.
     Refused(Reason),
     /// The command makes no sense as typed.
     Usage,
     /// A file or standard input can't be read.
     Unreadable,
-    /// A result can't be written: to its file, to standard output, or in the form that was asked for.
+    /// A result can't be written: to its file, to standard output, or in the requested form.
     Unwritable,
     /// A text is neither YAML nor JSON.
     NotYaml,
@@ -23,28 +24,28 @@ pub(crate) enum Rule {
     UnknownLayout,
     /// A Secret can't be sealed as it stands, or Kubernetes would not take it.
     InvalidSecret,
-    /// The input holds nothing that the command is for.
+    /// The input contains no object for the command.
     NothingToDo,
     /// A recipient can't be sealed to.
     BadRecipient,
     /// A certificate can't be sealed to.
     BadCertificate,
-    /// A file holds no identity that can be used.
+    /// A file contains no usable identity.
     BadIdentity,
-    /// A cluster, or what runs in it, can't be asked.
+    /// A cluster, or a controller in it, can't be asked.
     NoCluster,
     /// A cluster has no key to seal to.
     NoSealingKey,
     /// A Go template has no counterpart in the native format.
     UntranslatableTemplate,
-    /// The controller refuses what it was asked for over HTTP.
+    /// The controller refuses a request over HTTP.
     ControllerRefused,
-    /// Several objects failed, each of which was told.
+    /// Several objects failed; each failure was printed.
     SeveralProblems,
 }
 
 impl Rule {
-    /// The name: kebab-case, for programs.
+    /// The rule's name in kebab-case, for programs.
     #[cfg_attr(not(test), expect(dead_code, reason = "no output has it yet"))]
     pub(crate) fn name(self) -> String {
         let name = match self {
@@ -69,7 +70,7 @@ impl Rule {
     }
 }
 
-/// `WrongPlace` as `wrong-place`.
+/// Turns `WrongPlace` into `wrong-place`.
 fn kebab(camel: &str) -> String {
     let mut kebab = String::new();
     for letter in camel.chars() {
@@ -83,14 +84,16 @@ fn kebab(camel: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, io};
+    use std::collections::BTreeSet;
+    use std::io;
 
     use seal_crds::{Place, UnsealError};
 
     use super::*;
-    use crate::{objects::sealed::OpenError, talk::failure::Failure};
+    use crate::objects::sealed::OpenError;
+    use crate::talk::failure::Failure;
 
-    /// Programs of others match on these names. What the contract refuses is held by the contract's own tests.
+    /// Other people's programs match on these names. The contract's own tests hold the names of its reasons.
     const NAMES: [(Rule, &str); 15] = [
         (Rule::Usage, "usage"),
         (Rule::Unreadable, "unreadable"),

@@ -1,22 +1,19 @@
 //! Signals that ask the program to end, held back while a file is half written.
 //!
-//! Held back, not answered by removing files: a handler would race the rename, and a file without a name
-//! (`O_TMPFILE`) needs one again to replace another, and isn't everywhere.
+//! A handler that removes files would be the alternative, and would race the rename. A file without a name
+//! (`O_TMPFILE`) would be another: it needs a name again to replace a file, and not every file system has it.
 //!
-//! Not for `SIGKILL`, nor for `SIGQUIT`, which ends a write that hangs.
+//! `SIGKILL` can't be held back. `SIGQUIT` isn't, so that it can end a write that hangs.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    flag,
-    low_level::emulate_default_handler,
-};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::low_level::emulate_default_handler;
 
-/// Until it is dropped, no signal but `SIGKILL` and the like ends the program. Then, one that came does.
+/// While this exists, `SIGINT`, `SIGTERM` and `SIGHUP` don't end the program. If one arrives meanwhile, it
+/// ends the program when this is dropped.
 pub(crate) struct Held {
     caught: Arc<AtomicUsize>,
     released: Arc<AtomicBool>,
@@ -26,7 +23,8 @@ impl Held {
     pub(crate) fn new() -> Self {
         let held = Self { caught: Arc::default(), released: Arc::default() };
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            // What a handler replaced doesn't come back by itself; this one lets it through once released.
+            // The default action that a handler replaced doesn't come back by itself. This handler takes it
+            // once released.
             flag::register_conditional_default(signal, Arc::clone(&held.released))
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&held.caught), signal as usize))
                 .expect("these signals may be handled");
@@ -34,7 +32,7 @@ impl Held {
         held
     }
 
-    /// Whether there is still time to write nothing.
+    /// Whether a signal arrived, so that the caller should stop before it renames a file.
     pub(crate) fn is_caught(&self) -> bool {
         self.caught.load(Ordering::SeqCst) != 0
     }
@@ -44,7 +42,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.released.store(true, Ordering::SeqCst);
         if let Ok(signal @ 1..) = i32::try_from(self.caught.load(Ordering::SeqCst)) {
-            // Fails only for signals that can't be raised, and these were.
+            // This call fails only for a signal that can't be raised, and this one was raised before.
             let _ = emulate_default_handler(signal);
         }
     }

@@ -1,9 +1,8 @@
-//! Talking to people: everything on standard error, and whether anybody is
-//! looking.
+//! Messages on standard error, and whether a person is looking.
 //!
-//! Colour only where standard error is a terminal and `NO_COLOR` is unset
-//! (anstream decides). Text that came from a file or a server is escaped, so it
-//! can't move the cursor, hide itself or retitle the window.
+//! Messages have colour only if standard error is a terminal and `NO_COLOR` is unset (anstream decides).
+//! Invariant: text from a file or a server is escaped, so that it can't move the cursor, hide itself or
+//! retitle the window.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -31,7 +30,7 @@ pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// `error: …`, where it is, and what to try.
+/// Prints a failure: `error: …`, its spot, and its hint.
 pub(crate) fn print_failure(failure: &Failure) {
     let facts = shown(&failure.facts.join(": "));
     let mut text = format!("{ERROR}error{ERROR:#}: {facts}\n");
@@ -44,7 +43,7 @@ pub(crate) fn print_failure(failure: &Failure) {
     print(&text);
 }
 
-/// `warning: …`: it was done, but perhaps not as meant.
+/// Prints `warning: …` and its spot: the command succeeded, but perhaps not as the user meant.
 pub(crate) fn warn(what: &str, spot: Option<&Spot>) {
     let mut text = format!("{WARNING}warning{WARNING:#}: {}\n", shown(what));
     if let Some(spot) = spot {
@@ -53,26 +52,28 @@ pub(crate) fn warn(what: &str, spot: Option<&Spot>) {
     print(&text);
 }
 
-/// One line of information beside a result.
+/// Prints one line of information beside a result.
 pub(crate) fn note(what: &str) {
     print(&format!("{}\n", shown(what)));
 }
 
-/// A line that the next one overwrites; for a terminal only.
+/// Prints a line that the next one overwrites. Only for a terminal.
 pub(crate) fn status_line(what: &str) {
     print(&format!("\r{}", shown(what)));
 }
 
-/// Overwrites a line of this width with nothing. With blanks, since not every terminal takes more.
+/// Erases a line of this width with blanks, since not every terminal understands an erase sequence.
 pub(crate) fn erase_status_line(width: usize) {
     print(&format!("\r{:width$}\r", ""));
 }
 
-/// A message as it may be shown, whatever words of others are in it.
+/// A message as it may be shown: escaped and cut, since it may contain words of others.
 fn shown(text: &str) -> String {
     lines(text, MAX_LINES)
 }
 
+/// Draws a spot:
+///
 /// ```text
 ///   --> secret.yaml:7:13
 ///    |
@@ -94,6 +95,6 @@ fn draw(spot: &Spot) -> String {
 }
 
 fn print(text: &str) {
-    // Nobody is left to tell if standard error is gone.
+    // If standard error is gone, the message has no reader.
     let _ = anstream::stderr().write_all(text.as_bytes());
 }

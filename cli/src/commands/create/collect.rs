@@ -1,28 +1,22 @@
-//! The items and the metadata of `seal create`, from flags, files and people.
+//! The items and the metadata of `seal create`, from flags, files and prompts.
 //!
-//! An item may come from one place only. What a flag holds is never repeated
-//! in a message beyond its name.
+//! Each item comes from one place only. Invariant: a message names a flag's item at most, and never repeats
+//! its value.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
-use seal_crds::{
-    ItemName, NameError, Plaintext,
-    secret::{Mark, SecretError, check_annotations, check_label},
-};
+use seal_crds::secret::{Mark, SecretError, check_annotations, check_label};
+use seal_crds::{ItemName, NameError, Plaintext};
 use seal_documents::source::Visible;
 
-use crate::{
-    args::CreateArgs,
-    files::{
-        env_file,
-        input::{Input, InputError},
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::CreateArgs;
+use crate::files::env_file;
+use crate::files::input::{Input, InputError};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 enum CollectError {
@@ -66,12 +60,12 @@ impl Explain for CollectError {
 
 type Items = BTreeMap<ItemName, Plaintext>;
 
-/// Every item that the arguments name.
+/// Reads every item that the arguments name.
 pub(super) fn items(args: &CreateArgs) -> Result<Items, Failure> {
     let mut items = Items::new();
     for literal in &args.literals {
         let (key, value) = literal.split_once('=').ok_or(CollectError::NoValue("--literal"))?;
-        // Not repeated: a forgotten name leaves the value in its place.
+        // The error doesn't repeat the key: if the name was forgotten, the value stands in its place.
         let item = key.parse().map_err(|_| CollectError::BadItem("the name in --literal"))?;
         add(&mut items, item, Plaintext::from(value.as_bytes().to_vec()))?;
     }
@@ -101,7 +95,8 @@ pub(super) fn items(args: &CreateArgs) -> Result<Items, Failure> {
     Ok(items)
 }
 
-/// `[ITEM=]PATH`; a directory stands for its files, as with kubectl.
+/// Adds the items of `[ITEM=]PATH`. As with kubectl, a directory without a name gives one item for each of
+/// its files.
 fn add_file(items: &mut Items, argument: &str) -> Result<(), Failure> {
     let (item, path) = match argument.split_once('=') {
         Some((item, path)) => (Some(item.parse::<ItemName>().map_err(CollectError::from)?), path),
@@ -147,7 +142,8 @@ fn add(items: &mut Items, item: ItemName, value: Plaintext) -> Result<(), Failur
 
 type Strings = BTreeMap<String, String>;
 
-/// Labels and annotations. What a Secret wouldn't get is refused here: it was asked for by name.
+/// Labels and annotations. One that a Secret wouldn't get is refused here, because the user asked for it by
+/// name.
 pub(super) fn metadata(args: &CreateArgs) -> Result<(Strings, Strings), Failure> {
     let (labels, annotations) = (pairs(&args.labels, "--label")?, pairs(&args.annotations, "--annotation")?);
     for (key, value) in &labels {

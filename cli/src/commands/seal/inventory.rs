@@ -1,63 +1,56 @@
-//! What there is to do in the input: the Secrets to seal, each with the place it is for, and what passes through.
+//! The inventory of an input: the Secrets to seal, each with its namespace and name, and the objects that
+//! pass through.
 //!
-//! Not the sealing. What passes through is told apart, because a run that seals nothing may be right (all of it was
-//! sealed before, so `seal -w` twice is the same as once) or a slip (a file too few, a kind misspelt). A Secret
-//! without values passes through too: it holds nothing to seal, and what would be made of it is the Secret that is
-//! there already; so a placeholder never stands in the way of its neighbours.
+//! [`objects::sealing`](crate::objects::sealing) seals. The inventory counts each sort of object that passes
+//! through, because a run that seals nothing may be right (everything was sealed before, so `seal -w` twice
+//! is the same as once) or a slip (a forgotten file, a misspelt kind). A Secret without values passes through
+//! too: it holds nothing to seal, and the controller would make the very Secret that is there already. So a
+//! placeholder never stands in the way of the other objects.
 
 use seal_crds::ItemName;
-use seal_documents::{
-    manifest::{Kind, Manifest, Object, Strays},
-    source::Spot,
-};
+use seal_documents::manifest::{Kind, Manifest, Object, Strays};
+use seal_documents::source::Spot;
 
 use super::name;
-use crate::{
-    args::{SealArgs, SealFormat},
-    commands::list,
-    objects::{
-        name::ObjectName,
-        secret::{
-            Secret,
-            read::{self, Reading},
-        },
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::{SealArgs, SealFormat};
+use crate::commands::list;
+use crate::objects::name::ObjectName;
+use crate::objects::secret::Secret;
+use crate::objects::secret::read::{self, Reading};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
-/// A Secret of a manifest, with the place it is for.
-pub(super) struct Planned<'m> {
+/// A Secret of a manifest, with the namespace and name to seal it for.
+pub(super) struct SecretToSeal<'m> {
     pub(super) object: &'m Object,
     pub(super) secret: Secret,
     pub(super) object_name: ObjectName,
 }
 
-/// Everything that one run was given.
+/// All objects of the input of one run.
 #[derive(Default)]
 pub(super) struct Inventory<'m> {
     /// The Secrets to seal, file by file.
-    pub(super) planned: Vec<Vec<Planned<'m>>>,
-    /// What was sealed before.
+    pub(super) to_seal: Vec<Vec<SecretToSeal<'m>>>,
+    /// The number of SealedSecrets.
     sealed: usize,
-    /// Secrets that are merged into others, and hold no values.
+    /// The number of patches: Secrets without values that are merged into others.
     patches: usize,
-    /// Secrets without values; that they have none may be a mistake.
-    empty: Vec<Empty>,
+    /// Whole Secrets without values, which may be a mistake.
+    empty: Vec<EmptySecret>,
+    /// The number of objects of other kinds.
     others: usize,
-    /// Secrets inside of what passes through.
+    /// Secrets inside of objects that pass through.
     strays: Vec<(Strays, Spot)>,
-    /// Where the first object is.
+    /// The spot of the first object.
     first: Option<Spot>,
-    /// Whether there are objects that SOPS encrypted with all that they are.
+    /// Whether SOPS encrypted an object entirely, its kind included.
     is_sops: bool,
 }
 
 /// A Secret without values.
-struct Empty {
+struct EmptySecret {
     spot: Spot,
     comments: usize,
 }
@@ -113,11 +106,12 @@ impl Explain for NoSuchItem {
 }
 
 impl<'m> Inventory<'m> {
-    /// Reads every Secret and finds its place, manifest by manifest. Says what isn't as it looks.
+    /// Reads every Secret and finds its namespace and name, manifest by manifest. Prints warnings about what
+    /// it reads.
     pub(super) fn find(args: &SealArgs, manifests: &'m [Manifest<'_>]) -> Result<Self, Failure> {
         let mut inventory = Self::default();
         for manifest in manifests {
-            inventory.planned.push(Vec::new());
+            inventory.to_seal.push(Vec::new());
             for object in &manifest.objects {
                 inventory.first.get_or_insert_with(|| spot(manifest, object));
                 let passes = match object.kind {
@@ -142,7 +136,7 @@ impl<'m> Inventory<'m> {
         Ok(inventory)
     }
 
-    /// Whether the Secret passes through.
+    /// Adds a Secret; returns whether it passes through.
     fn add_secret(
         &mut self,
         args: &SealArgs,
@@ -156,39 +150,41 @@ impl<'m> Inventory<'m> {
             return Ok(true);
         }
         if reading.secret.items.is_empty() {
-            self.empty.push(Empty { spot: spot(manifest, object), comments: manifest.comments_in(object) });
+            self.empty
+                .push(EmptySecret { spot: spot(manifest, object), comments: manifest.comments_in(object) });
             return Ok(true);
         }
         warn(args, manifest, &reading);
-        let object_name = wanted(args).resolve(&reading).map_err(|error| manifest.locate(error))?;
-        let here = self.planned.last_mut().expect("one was pushed for this manifest");
-        here.push(Planned { object, secret: reading.secret, object_name });
+        let object_name = name_flags(args).resolve(&reading).map_err(|error| manifest.locate(error))?;
+        let here = self.to_seal.last_mut().expect("one was pushed for this manifest");
+        here.push(SecretToSeal { object, secret: reading.secret, object_name });
         Ok(false)
     }
 
-    /// Whether the flags fit what is to be sealed.
+    /// Checks the flags against the Secrets to seal.
     fn check_flags(&self, args: &SealArgs) -> Result<(), Failure> {
         let count = self.secrets().count();
-        wanted(args).check_count(count)?;
+        name_flags(args).check_count(count)?;
         let has = |item: &&ItemName| self.secrets().any(|p| p.secret.items.contains_key(*item));
         match args.sealing.template_items.iter().find(|item| !has(item)).filter(|_| count > 0) {
             None => Ok(()),
             Some(missing) => {
-                let there = self.secrets().flat_map(|planned| planned.secret.items.keys());
+                let there = self.secrets().flat_map(|to_seal| to_seal.secret.items.keys());
                 Err(NoSuchItem { name: missing.clone(), there: list(there) }.into())
             }
         }
     }
 
-    fn secrets(&self) -> impl Iterator<Item = &Planned<'m>> {
-        self.planned.iter().flatten()
+    fn secrets(&self) -> impl Iterator<Item = &SecretToSeal<'m>> {
+        self.to_seal.iter().flatten()
     }
 
-    /// Says what passes through though it may not be meant to, and whether there is anything to seal.
+    /// Warns of objects that pass through but may be a mistake, and returns whether there is anything to
+    /// seal.
     ///
     /// # Errors
     ///
-    /// Where nothing is to be sealed, and nothing says that this is right.
+    /// There is nothing to seal, and neither the input nor a flag shows that this is intended.
     pub(super) fn settle(&mut self, args: &SealArgs) -> Result<bool, Failure> {
         let is_work = self.secrets().next().is_some();
         let is_meant = args.allow_empty_data && !self.empty.is_empty();
@@ -207,7 +203,7 @@ impl<'m> Inventory<'m> {
         Ok(is_work)
     }
 
-    /// Why a run that seals nothing is right.
+    /// The note that says why a run that seals nothing is right.
     fn passed(&self) -> String {
         let parts = [
             (self.sealed, "SealedSecret is sealed", "SealedSecrets are sealed", " already"),
@@ -222,7 +218,7 @@ impl<'m> Inventory<'m> {
         format!("nothing to seal: {}", parts.collect::<Vec<_>>().join(", "))
     }
 
-    /// Why a run that seals nothing is wrong.
+    /// The failure that says why a run that seals nothing is wrong.
     fn nothing(&mut self) -> Failure {
         let (error, spot) = match std::mem::take(&mut self.empty).into_iter().next() {
             Some(empty) => (NothingToSeal::NoValues, Some(empty.spot)),
@@ -238,11 +234,11 @@ impl<'m> Inventory<'m> {
     }
 }
 
-impl Empty {
+impl EmptySecret {
     fn warn(&self) {
         let comments = match self.comments {
             0 => String::new(),
-            // It would have gone with the rest: it may hold a value.
+            // Sealing drops comments, since they may hold a value; this one stays, so the warning names it.
             1 => ", with the comment in it".to_owned(),
             comments => format!(", with {comments} comments in it"),
         };
@@ -256,19 +252,19 @@ fn is_sops(manifest: &Manifest<'_>, object: &Object) -> bool {
     kind.is_some_and(|kind| kind.starts_with("ENC["))
 }
 
-fn wanted(args: &SealArgs) -> name::Wanted<'_> {
-    name::Wanted {
+fn name_flags(args: &SealArgs) -> name::NameFlags<'_> {
+    name::NameFlags {
         namespace: args.sealing.namespace.as_ref(),
         name: args.name.as_ref(),
         scope: args.sealing.scope,
     }
 }
 
-/// What is left out of a Secret that is sealed, or looks odd in it.
+/// Prints the warnings about a Secret to seal: parts that are left out, and values that look odd.
 fn warn(args: &SealArgs, manifest: &Manifest<'_>, reading: &Reading) {
     let is_native = args.sealing.seal_format == SealFormat::Native;
-    let peer_warnings = reading.peer_warnings.iter().filter(|_| is_native);
-    for warning in reading.warnings.iter().chain(peer_warnings) {
+    let bitnami_warnings = reading.bitnami_warnings.iter().filter(|_| is_native);
+    for warning in reading.warnings.iter().chain(bitnami_warnings) {
         terminal::warn(&warning.error, Some(&manifest.spot(warning.at)));
     }
 }

@@ -1,9 +1,9 @@
-//! Several files into one stream.
+//! Joins the results of several files into one stream.
 
 use seal_documents::yaml::Syntax;
 
-/// The files one after another, with a document separator where YAML needs
-/// one; a single file stays as it is.
+/// The files one after another, with a document separator wherever YAML needs one. A single file stays as it
+/// is.
 pub(super) fn join<'a>(files: impl IntoIterator<Item = (&'a str, Syntax)>) -> String {
     let files: Vec<_> = files.into_iter().collect();
     let is_yaml = files.iter().any(|(_, syntax)| *syntax == Syntax::Yaml);
@@ -22,9 +22,9 @@ pub(super) fn join<'a>(files: impl IntoIterator<Item = (&'a str, Syntax)>) -> St
             out.push('\n');
         }
         match before {
-            // JSON documents need nothing between them.
+            // JSON documents need no separator between them.
             None | Some(Syntax::Json) if before.is_none() || syntax == Syntax::Json => {}
-            // A directive may only follow an ended document.
+            // YAML allows a directive only after the end mark of a document.
             Some(_) if text.starts_with('%') => out.push_str("...\n"),
             Some(_) if text.starts_with("---") => {}
             _ => out.push_str("---\n"),
@@ -35,7 +35,7 @@ pub(super) fn join<'a>(files: impl IntoIterator<Item = (&'a str, Syntax)>) -> St
     out
 }
 
-/// JSON documents, as documents of a YAML stream.
+/// Puts a separator between JSON documents, so that they can stand in a YAML stream.
 fn separate(text: &str) -> String {
     let mut documents = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
     let (mut out, mut from) = (String::new(), 0);

@@ -1,20 +1,15 @@
-//! Which namespace and name a Secret is sealed for: what the manifest says,
-//! else what the flags say. They never override each other, since a Secret
-//! sealed for the wrong place can't be opened in the right one.
+//! The namespace and name to seal a Secret for: those of the manifest, else those of the flags.
+//!
+//! Invariant: the manifest and the flags never override each other, because a Secret sealed for the wrong
+//! place can't be opened in the right one.
 
 use seal_crds::{Name, Namespace, Scope};
 use seal_documents::source::Located;
 
-use crate::{
-    objects::{
-        name::ObjectName,
-        secret::read::{ReadError, Reading},
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Rule},
-    },
-};
+use crate::objects::name::ObjectName;
+use crate::objects::secret::read::{ReadSecretError, Reading};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NameChoiceError {
@@ -29,7 +24,7 @@ pub(super) enum NameChoiceError {
     #[error("--name is for one Secret, and there are {0}")]
     NameForMany(usize),
     #[error(transparent)]
-    Read(ReadError),
+    Read(ReadSecretError),
 }
 
 impl Explain for NameChoiceError {
@@ -58,42 +53,48 @@ impl Explain for NameChoiceError {
     }
 }
 
-/// What the flags say.
-pub(super) struct Wanted<'a> {
+/// The flags about namespace and name.
+pub(super) struct NameFlags<'a> {
     pub(super) namespace: Option<&'a Namespace>,
     pub(super) name: Option<&'a Name>,
     pub(super) scope: Scope,
 }
 
-impl Wanted<'_> {
+impl NameFlags<'_> {
+    /// Refuses `--name` for more than one Secret.
     pub(super) fn check_count(&self, secrets: usize) -> Result<(), NameChoiceError> {
         if self.name.is_some() && secrets > 1 { Err(NameChoiceError::NameForMany(secrets)) } else { Ok(()) }
     }
 
+    /// The namespace and name of a Secret.
+    ///
+    /// # Errors
+    ///
+    /// One of them is missing, or manifest and flag contradict each other.
     pub(super) fn resolve(&self, reading: &Reading) -> Result<ObjectName, Located<NameChoiceError>> {
-        let (secret, places) = (&reading.secret, &reading.places);
+        let (secret, offsets) = (&reading.secret, &reading.offsets);
         let namespace = match (&secret.namespace, self.namespace) {
             (Some(manifest), Some(flag)) if manifest != flag => {
                 let error =
                     NameChoiceError::OtherNamespace { flag: flag.clone(), manifest: manifest.clone() };
-                return Err(Located { error, at: places.namespace });
+                return Err(Located { error, at: offsets.namespace });
             }
             (Some(namespace), _) | (None, Some(namespace)) => Some(namespace.clone()),
             (None, None) if !self.scope.binds_namespace() => None,
             (None, None) => {
-                return Err(Located { error: NameChoiceError::NoNamespace, at: places.whole });
+                return Err(Located { error: NameChoiceError::NoNamespace, at: offsets.whole });
             }
         };
         let name = match (&secret.name, self.name) {
             (Some(manifest), Some(flag)) if manifest != flag => {
                 let error = NameChoiceError::OtherName { flag: flag.clone(), manifest: manifest.clone() };
-                return Err(Located { error, at: places.name });
+                return Err(Located { error, at: offsets.name });
             }
             (Some(name), _) | (None, Some(name)) => name.clone(),
             (None, None) => {
-                return Err(match places.generate_name {
-                    Some(at) => Located { error: NameChoiceError::Read(ReadError::GeneratedName), at },
-                    None => Located { error: NameChoiceError::NoName, at: places.whole },
+                return Err(match offsets.generate_name {
+                    Some(at) => Located { error: NameChoiceError::Read(ReadSecretError::GeneratedName), at },
+                    None => Located { error: NameChoiceError::NoName, at: offsets.whole },
                 });
             }
         };
@@ -108,21 +109,21 @@ mod tests {
     use super::*;
     use crate::objects::secret::read::read;
 
-    fn resolve(metadata: &str, wanted: &Wanted<'_>) -> Result<String, NameChoiceError> {
+    fn resolve(metadata: &str, name_flags: &NameFlags<'_>) -> Result<String, NameChoiceError> {
         let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {metadata}\nstringData: {{a: b}}\n");
         let trees = parse(&text, 0).unwrap();
         let reading = read(&trees[0], &text, trees[0].root.unwrap()).ok().unwrap();
-        wanted.resolve(&reading).map(|object_name| object_name.to_string()).map_err(|error| error.error)
+        name_flags.resolve(&reading).map(|object_name| object_name.to_string()).map_err(|error| error.error)
     }
 
-    fn wanted<'a>(namespace: Option<&'a Namespace>, name: Option<&'a Name>) -> Wanted<'a> {
-        Wanted { namespace, name, scope: Scope::Strict }
+    fn name_flags<'a>(namespace: Option<&'a Namespace>, name: Option<&'a Name>) -> NameFlags<'a> {
+        NameFlags { namespace, name, scope: Scope::Strict }
     }
 
     #[test]
     fn manifest_and_flags_complete_each_other_and_never_contradict() {
         let (prod, db): (Namespace, Name) = ("prod".parse().unwrap(), "db".parse().unwrap());
-        let flags = wanted(Some(&prod), Some(&db));
+        let flags = name_flags(Some(&prod), Some(&db));
         for metadata in
             ["{}", "{name: db}", "{namespace: prod}", "{name: db, namespace: prod}", "{generateName: x}"]
         {
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_sealed_in_is_never_guessed() {
-        let none = wanted(None, None);
+        let none = name_flags(None, None);
         assert!(matches!(resolve("{name: db}", &none), Err(NameChoiceError::NoNamespace)));
         assert!(matches!(resolve("{namespace: prod}", &none), Err(NameChoiceError::NoName)));
         let generated = resolve("{namespace: prod, generateName: db-}", &none).unwrap_err();
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn only_a_cluster_wide_object_may_leave_its_namespace_open() {
-        let scope = |scope| Wanted { namespace: None, name: None, scope };
+        let scope = |scope| NameFlags { namespace: None, name: None, scope };
         assert_eq!(resolve("{name: db}", &scope(Scope::ClusterWide)).unwrap(), "db");
         assert!(resolve("{name: db}", &scope(Scope::NamespaceWide)).is_err());
     }

@@ -1,8 +1,10 @@
-//! OpenedSecret Secrets as manifests, in buffers that are wiped.
+//! Opened Secrets as manifests, in buffers that are wiped.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use seal_crds::Plaintext;
-use seal_documents::yaml::{Syntax, value::Value};
+use seal_documents::yaml::Syntax;
+use seal_documents::yaml::value::Value;
 use zeroize::Zeroizing;
 
 use super::OpenedSecret;
@@ -20,7 +22,7 @@ pub(super) fn secrets(opened: &[OpenedSecret]) -> Zeroizing<String> {
     let mut only_json = true;
     for (index, (text, opened)) in texts.iter().zip(opened).enumerate() {
         only_json &= opened.syntax == Syntax::Json;
-        // JSON documents need nothing between them; anything else does.
+        // JSON documents need no separator between them; all others do.
         if index > 0 && !only_json {
             out.push_str("---\n");
         }
@@ -34,10 +36,10 @@ pub(super) fn secrets(opened: &[OpenedSecret]) -> Zeroizing<String> {
 
 fn secret(opened: &OpenedSecret) -> Value {
     let shape = &opened.shape;
-    let text = |key: &str, text: &str| (key.to_owned(), Value::text(text));
-    let mut metadata = vec![text("name", opened.place.name.as_str())];
+    let entry = |key: &str, text: &str| (key.to_owned(), Value::text(text));
+    let mut metadata = vec![entry("name", opened.place.name.as_str())];
     if let Some(namespace) = &opened.namespace {
-        metadata.push(text("namespace", namespace.as_str()));
+        metadata.push(entry("namespace", namespace.as_str()));
     }
     for (key, strings) in [("labels", &shape.labels), ("annotations", &shape.annotations)] {
         if !strings.is_empty() {
@@ -46,10 +48,10 @@ fn secret(opened: &OpenedSecret) -> Value {
     }
     let data = opened.unsealed.data.iter().map(|(item, value)| (item.to_string(), encoded(value)));
     let mut secret = vec![
-        text("apiVersion", "v1"),
-        text("kind", "Secret"),
+        entry("apiVersion", "v1"),
+        entry("kind", "Secret"),
         ("metadata".to_owned(), Value::Mapping(metadata)),
-        text("type", &shape.type_),
+        entry("type", &shape.type_),
         ("data".to_owned(), Value::Mapping(data.collect())),
     ];
     if let Some(immutable) = shape.immutable {

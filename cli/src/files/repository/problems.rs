@@ -1,11 +1,9 @@
 //! The failures of a command that looks at many objects.
 //!
-//! Invariant: each is printed once, and the command then fails with their number.
+//! Invariant: each failure is printed once, and the command then fails with their number.
 
-use crate::talk::{
-    failure::{Explain, Failure, Rule},
-    terminal,
-};
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{}; nothing was written", problems(*.0))]
@@ -21,7 +19,7 @@ fn problems(count: usize) -> String {
     if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
 }
 
-/// Failures that are told together, so that people can mend them together.
+/// Failures that are printed together, so that people can mend them together.
 #[derive(Default)]
 pub(crate) struct Problems(Vec<Failure>);
 
@@ -30,7 +28,7 @@ impl Problems {
         self.0.push(failure);
     }
 
-    /// The value, or nothing where there is a failure instead, which is kept.
+    /// Returns the value of a success, and keeps the failure otherwise.
     pub(crate) fn keep<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
         result.map_err(|failure| self.push(failure)).ok()
     }
@@ -39,11 +37,11 @@ impl Problems {
         self.0.is_empty()
     }
 
-    /// Prints all of them.
+    /// Prints every failure.
     ///
     /// # Errors
     ///
-    /// There is at least one.
+    /// There is at least one failure.
     pub(crate) fn settle(&self) -> Result<(), Failure> {
         if self.is_empty() {
             return Ok(());

@@ -1,17 +1,17 @@
-//! The lines of a report, `file:line: text`, in the order of files and of places in them.
+//! The lines of a report, `file:line: text`, in the order of files and of positions in them.
 
 use seal_documents::source::Source;
 
-/// One line of a report. Lines compare by file, then by place.
+/// One line of a report. Lines compare by file, then by position.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Line {
     file: String,
     at: usize,
-    /// The whole line, as it is printed.
+    /// The whole line as printed.
     pub(crate) text: String,
 }
 
-/// The line numbers of a file, found once.
+/// The starts of all lines of a file, found once.
 pub(crate) struct Lines<'s> {
     source: &'s Source,
     starts: Vec<usize>,
@@ -22,7 +22,7 @@ impl<'s> Lines<'s> {
         Self { source, starts: source.text().match_indices('\n').map(|(at, _)| at + 1).collect() }
     }
 
-    /// A line about what stands at byte `at`.
+    /// A line of the report about the file's text at byte `at`.
     pub(crate) fn line(&self, at: usize, text: &str) -> Line {
         let number = self.starts.partition_point(|start| *start <= at) + 1;
         let file = self.source.name.clone();

@@ -1,30 +1,28 @@
 //! The files of a repository that a command looks at.
 //!
-//! A file that is named is always one of them. Beneath a directory they are found by their names and their words, because
-//! most YAML in a repository (charts, workflows) is none of the command's business. Manifests are read elsewhere.
-//! Invariant: nothing outside of what was named is found, so symbolic links beneath a directory aren't followed.
+//! A file that is named is always one of them. Beneath a directory, files are found by their names and their
+//! words, because most YAML in a repository (charts, workflows) doesn't concern the command.
+//! [`seal_documents`] reads the manifests. Invariant: no file outside of the named paths is found, so
+//! symbolic links beneath a directory aren't followed.
 
-use std::{
-    collections::HashSet,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use seal_documents::source::Source;
 
-use crate::{
-    files::input::{Input, InputError},
-    talk::{failure::Failure, terminal},
-};
+use crate::files::input::{Input, InputError};
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
 
-/// What a file that nobody named is to the command, by its words.
+/// The command's interest in a file beneath a directory, by the file's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interest {
-    /// Nothing.
+    /// The command skips it.
     None,
-    /// The command reports on it, and passes over it if it isn't a manifest.
+    /// The command reports on it, and skips it if it isn't a manifest.
     Mentioned,
-    /// The command works on it, so it is an error if it isn't a manifest.
+    /// The command works on it, and fails if it isn't a manifest.
     Wanted,
 }
 
@@ -32,18 +30,18 @@ pub(crate) enum Interest {
 pub(crate) struct FileFound {
     pub(crate) path: PathBuf,
     pub(crate) source: Source,
-    /// Whether it is an error if the file isn't a manifest.
+    /// Whether the command fails if the file isn't a manifest.
     pub(crate) must_be_read: bool,
 }
 
-/// The files that were read, and failures of those that couldn't be.
+/// The files that were read, and the failures of files that can't be read.
 #[derive(Default)]
 pub(crate) struct FilesFound {
     pub(crate) files: Vec<FileFound>,
     pub(crate) failures: Vec<Failure>,
 }
 
-/// The files beneath all paths, or beneath the current directory if there are none; each once.
+/// Finds the files beneath all paths, or beneath the current directory if no path is given; each file once.
 ///
 /// # Errors
 ///
@@ -71,7 +69,7 @@ pub(crate) fn files(paths: &[PathBuf], interest: impl Fn(&str) -> Interest) -> R
             Err(failure) => found.failures.push(failure),
         }
     }
-    let is_elsewhere = |link: &&PathBuf| fs::canonicalize(link).is_ok_and(|target| !seen.contains(&target));
+    let is_elsewhere = |link: &&PathBuf| fs::canonicalize(link).is_ok_and(|file| !seen.contains(&file));
     for link in links.iter().filter(is_elsewhere) {
         if fs::read_to_string(link).is_ok_and(|text| interest(&text) == Interest::Wanted) {
             let what =
@@ -89,7 +87,7 @@ fn read(
 ) -> Result<Option<FileFound>, Failure> {
     let source = match Input::File(path.clone()).read() {
         Ok(source) => source,
-        // A file that isn't text is no manifest.
+        // A file that isn't text can't be a manifest.
         Err(_) if !is_named && fs::metadata(&path).is_ok() => return Ok(None),
         Err(failure) => return Err(failure),
     };
@@ -98,7 +96,7 @@ fn read(
     Ok((interest != Interest::None).then_some(FileFound { path, source, must_be_read }))
 }
 
-/// Everything beneath a directory that may be a manifest, in the order of names.
+/// Collects the files beneath a directory that may be manifests by their names, in the order of names.
 fn walk(
     directory: &Path,
     files: &mut Vec<(PathBuf, bool)>,
@@ -113,7 +111,7 @@ fn walk(
         if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        // `./a.yaml` is called `a.yaml`.
+        // A file `./a.yaml` is shown as `a.yaml`.
         let path = if directory == Path::new(".") { PathBuf::from(&name) } else { entry.path() };
         let is_manifest =
             path.extension().is_some_and(|kind| ["yaml", "yml", "json"].iter().any(|known| kind == *known));

@@ -1,13 +1,13 @@
 //! The same work for many objects, on all cores.
 //!
-//! Invariant: results come in the order of the jobs, however many threads there are.
+//! Invariant: results come in the order of the jobs, for any number of threads.
 
 use std::thread;
 
 use crate::talk::progress::Progress;
 
-/// Does `work` for each job, and shows how far it is as `what`. A key operation takes a millisecond, and a repository may
-/// need thousands.
+/// Does `work` for each job, and shows the progress under the name `what`. All cores take part, because a key
+/// operation takes a millisecond and a repository may need thousands.
 pub(crate) fn on_all_cores<J: Send, T: Send>(
     what: &'static str,
     jobs: Vec<J>,
@@ -19,7 +19,7 @@ pub(crate) fn on_all_cores<J: Send, T: Send>(
     for (index, job) in jobs.into_iter().enumerate() {
         shares[index % workers].push((index, job));
     }
-    let share = |share: Vec<(usize, J)>| {
+    let do_share = |share: Vec<(usize, J)>| {
         let one = |(index, job)| {
             let result = work(job);
             progress.step();
@@ -28,8 +28,8 @@ pub(crate) fn on_all_cores<J: Send, T: Send>(
         share.into_iter().map(one).collect::<Vec<_>>()
     };
     let mut results: Vec<_> = thread::scope(|scope| {
-        let share = &share;
-        let threads: Vec<_> = shares.into_iter().map(|jobs| scope.spawn(move || share(jobs))).collect();
+        let do_share = &do_share;
+        let threads: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || do_share(share))).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("a worker doesn't panic")).collect()
     });
     results.sort_by_key(|(index, _)| *index);

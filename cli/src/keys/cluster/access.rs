@@ -1,9 +1,10 @@
-//! Which cluster, and as whom: a kubeconfig, and what the command line says differently.
+//! The access to a cluster: a kubeconfig, with the changes that the command line makes to it.
 //!
-//! Not the connection. Invariant: what is said differently changes the entries that the context names, in memory
-//! only; a kubeconfig is never written.
+//! The connection is made in [`connect`](super::connect). Invariant: a change applies to the entries that the
+//! context names, in memory only; a kubeconfig is never written.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
 use seal_kubeconfig::RouteError;
@@ -12,10 +13,10 @@ use secrecy::SecretString;
 use super::error::ConnectError;
 use crate::args::ClusterArgs;
 
-/// The entry for which there is no kubeconfig.
+/// The name of cluster, user and context if there is no kubeconfig.
 const UNNAMED: &str = "command line";
 
-/// A cluster, as kubectl's flags can name it. No `Debug`: it may hold a token.
+/// A cluster and a user, as kubectl's flags can name them. It has no `Debug`, since it may hold a token.
 #[derive(Default)]
 pub(crate) struct Access {
     pub(crate) kubeconfig: Option<PathBuf>,
@@ -24,13 +25,13 @@ pub(crate) struct Access {
     pub(crate) user: Option<String>,
     pub(crate) server: Server,
     pub(crate) login: Login,
-    /// For each request, instead of the default.
+    /// The timeout of each request, if it isn't the default.
     pub(crate) request_timeout: Option<Duration>,
-    /// Whether a Pod's service account will do where there is no kubeconfig.
+    /// Whether a Pod's service account may be used if there is no kubeconfig.
     pub(crate) may_be_in_cluster: bool,
 }
 
-/// The server, where it is told apart from the kubeconfig's.
+/// The parts of a server that replace those of the kubeconfig.
 #[derive(Default)]
 pub(crate) struct Server {
     pub(crate) url: Option<String>,
@@ -40,7 +41,7 @@ pub(crate) struct Server {
     pub(crate) proxy_url: Option<String>,
 }
 
-/// Who asks, where it is told apart from the kubeconfig's.
+/// The credentials that replace those of the kubeconfig.
 #[derive(Default)]
 pub(crate) struct Login {
     pub(crate) token: Option<SecretString>,
@@ -60,7 +61,8 @@ impl From<&ClusterArgs> for Access {
 }
 
 impl Access {
-    /// All of it for a connection; what stays is what is needed to look into the kubeconfig.
+    /// Takes everything out for a connection. The names that are needed to look into the kubeconfig stay, and
+    /// no credential does.
     pub(crate) fn split_off(&mut self) -> Self {
         let kept = Self {
             kubeconfig: self.kubeconfig.clone(),
@@ -72,15 +74,15 @@ impl Access {
         std::mem::replace(self, kept)
     }
 
-    /// The kubeconfig as it stands in files.
+    /// Reads the kubeconfig as it stands in files.
     pub(crate) fn read(&self) -> Result<Kubeconfig, ConnectError> {
         Ok(seal_kubeconfig::read(self.kubeconfig.as_deref())?)
     }
 
-    /// The kubeconfig with everything that is said differently, and the context in it to use.
+    /// The kubeconfig with all changes applied, and the name of the context to use.
     pub(super) fn resolve(self) -> Result<(Kubeconfig, String), ConnectError> {
         let mut kubeconfig = match self.read() {
-            // A server is enough, without any kubeconfig.
+            // A server's URL is enough; a kubeconfig isn't needed then.
             Err(error) if self.server.url.is_some() && error.is_absent() => unnamed(),
             read => read?,
         };
@@ -120,12 +122,13 @@ impl Access {
 
 impl Server {
     fn change(self, cluster: &mut Cluster) {
-        // The name is the old server's.
+        // The kubeconfig's `tls-server-name` belongs to the old server.
         if self.url.is_some() || self.tls_server_name.is_some() {
             cluster.tls_server_name = self.tls_server_name;
         }
         replace(&mut cluster.server, self.url);
-        // Both can't be meant: what is typed goes before what stands in the kubeconfig.
+        // A certificate authority and insecure TLS contradict each other: the typed one wins over the
+        // kubeconfig's.
         if self.certificate_authority.is_some() || self.insecure_skip_tls_verify == Some(true) {
             cluster.certificate_authority = self.certificate_authority;
             cluster.certificate_authority_data = None;
@@ -138,7 +141,7 @@ impl Server {
 
 impl Login {
     fn change(self, user: &mut AuthInfo) {
-        // Whoever brings credentials doesn't want the login program's.
+        // Typed credentials replace those of a login program.
         if self.token.is_some() || self.username.is_some() {
             (user.exec, user.auth_provider, user.token_file) = (None, None, None);
             (user.token, user.username, user.password) = (self.token, self.username, self.password);
@@ -163,7 +166,7 @@ fn replace<T>(field: &mut Option<T>, value: Option<T>) {
     }
 }
 
-/// A kubeconfig that says nothing yet.
+/// A kubeconfig with one context, whose cluster and user are empty.
 fn unnamed() -> Kubeconfig {
     let context =
         Context { cluster: UNNAMED.to_owned(), user: Some(UNNAMED.to_owned()), ..Context::default() };

@@ -1,36 +1,36 @@
 //! A connection to the cluster that the user means.
 //!
-//! Not the way there, which is `seal_kubeconfig`'s. Invariant: nothing is waited for without an end.
+//! `seal_kubeconfig` finds the way there. Invariant: every wait has a limit.
 
 use std::time::Duration;
 
 use http::{Request, StatusCode};
-use kube::{Client, client::Body};
+use kube::Client;
+use kube::client::Body;
 use seal_kubeconfig::{Proxies, Route, RouteError, in_cluster, through_proxy};
 
-use super::{
-    access::Access,
-    error::{ConnectError, LOGIN_DEADLINE},
-};
-use crate::keys::http::{BodyError, Runtime, is_timeout, last_words, read_body, root};
+use super::access::Access;
+use super::error::{ConnectError, LOGIN_DEADLINE};
+use crate::keys::request::{BodyError, Runtime, is_timeout, last_words, read_body, root};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// For everything after the login: name look-up, the request.
+/// The limit for everything after the login: the name look-up and the request.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// A client of a cluster, with the names that errors need.
 pub(crate) struct Connection {
     pub(super) context: String,
     pub(super) server: String,
-    /// Through which proxy, as a part of a sentence.
+    /// The proxy of the connection as a part of a sentence, or empty.
     via: String,
     pub(super) client: Client,
     runtime: Runtime,
-    /// For a request.
+    /// The limit for one request.
     deadline: Duration,
 }
 
-/// A client for the cluster that is meant.
+/// Connects to the cluster.
 pub(crate) fn connect(access: Access) -> Result<Connection, ConnectError> {
     connect_within(access, LOGIN_DEADLINE)
 }
@@ -48,7 +48,7 @@ fn connect_within(access: Access, login_deadline: Duration) -> Result<Connection
     Ok(Connection { context, server, via, client, runtime, deadline })
 }
 
-/// The way to the cluster that is meant, what it is called, and how long an answer may take to begin.
+/// The route to the cluster, the name of its context, and the time that an answer may take to begin.
 fn find(access: Access) -> Result<(Route, String, Duration), ConnectError> {
     let request_timeout = access.request_timeout;
     let may_be_in_cluster = access.may_be_in_cluster;
@@ -67,7 +67,7 @@ fn find(access: Access) -> Result<(Route, String, Duration), ConnectError> {
 }
 
 impl Connection {
-    /// Waits for a request, but not long.
+    /// Waits for a request, up to the deadline.
     pub(super) fn run<T>(
         &self,
         namespace: &str,
@@ -81,11 +81,12 @@ impl Connection {
         }
     }
 
-    /// Sends a request as it is, and gives what was answered, if it isn't longer than `limit` bytes.
+    /// Sends a request as it is, and returns the status and the body of the answer, which may have up to
+    /// `limit` bytes.
     ///
     /// # Errors
     ///
-    /// Where nothing was answered; a status that isn't 200 is an answer.
+    /// There was no answer, or it was too long. A status other than 200 is an answer.
     pub(super) fn send(
         &self,
         request: Request<Body>,

@@ -1,18 +1,16 @@
-//! Why a cluster can't be asked, and what to try.
+//! Reasons why a cluster can't be asked, with hints.
 //!
-//! Invariant: an error is made of fixed words, names of the kubeconfig and codes, since a server's or a parser's text may
-//! quote a credential.
+//! Invariant: an error is made of fixed words, names of the kubeconfig and codes, since the text of a server
+//! or a parser may quote a credential.
 
 use std::time::Duration;
 
 use seal_kubeconfig::{ReadError, RouteError};
 
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Rule},
-};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
-/// How long a login program may take: somebody may have to type a code into a browser.
+/// The time that a login program may take: the user may have to type a code into a browser.
 pub(super) const LOGIN_DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
@@ -83,12 +81,13 @@ impl Explain for ConnectError {
 }
 
 impl ConnectError {
-    /// Whether there is no kubeconfig at all.
+    /// Whether the reason is that there is no kubeconfig at all.
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Route(RouteError::Read(ReadError::None | ReadError::Missing(_))))
     }
 
-    /// Whether it isn't a slip in what was typed: the user may have to do without the cluster.
+    /// Whether the cluster is out of reach, so that the user may have to do without it. A slip in the
+    /// arguments isn't that.
     pub(super) fn is_out_of_reach(&self) -> bool {
         match self {
             Self::Route(RouteError::Read(error)) => {

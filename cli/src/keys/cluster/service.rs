@@ -1,25 +1,21 @@
-//! A controller that speaks the peer's HTTP, asked through the API server's proxy to its Service: the peer's own
-//! controller, or ours with `--compat-http`.
+//! A controller that speaks the HTTP of sealed-secrets, asked through the API server's proxy to its Service.
+//! It is the controller of sealed-secrets, or ours with `--compat-http`.
 //!
-//! Not what is asked or made of the answers. Invariant: nothing of a server's text is repeated, since it may quote
-//! a credential; a status is told by its number.
+//! The callers choose the requests and read the answers. Invariant: no text of a server is repeated, since it
+//! may quote a credential; a status is shown as its number.
 
 use http::{Method, Request, StatusCode, header};
 use k8s_openapi::api::core::v1;
 use kube::client::Body;
 use seal_kubeconfig::{ReadError, RouteError};
 
-use super::{
-    access::Access,
-    connect::{Connection, connect},
-    error::ConnectError,
-};
-use crate::talk::{
-    exit::Exit,
-    failure::{Explain, Rule},
-};
+use super::access::Access;
+use super::connect::{Connection, connect};
+use super::error::ConnectError;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Rule};
 
-/// A Service's manifest, a certificate, a SealedSecret: all are far smaller.
+/// The most bytes of an answer; a Service, a certificate or a SealedSecret is far smaller.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
 /// A Service by name.
@@ -30,13 +26,14 @@ pub(crate) struct Service {
 }
 
 impl Default for Service {
-    /// Where the peer's manifests put it.
+    /// The Service of sealed-secrets' own manifests.
     fn default() -> Self {
         Self { namespace: "kube-system".to_owned(), name: "sealed-secrets-controller".to_owned() }
     }
 }
 
-/// Why a Service can't be used. The last facts of the peer's own messages are in it, as scripts look for them.
+/// Reasons why a Service can't be used. The messages contain the last facts of kubeseal's messages, because
+/// scripts look for them.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServiceError {
     #[error(transparent)]
@@ -92,7 +89,7 @@ impl Explain for ServiceError {
     }
 }
 
-/// Whether a name is one segment of a path, and leads nowhere else.
+/// Whether a name is one segment of a path. Any other text could lead a request to another path.
 fn is_path_segment(name: &str) -> bool {
     let inside = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
     !name.is_empty() && !name.starts_with('.') && name.bytes().all(inside)
@@ -101,12 +98,13 @@ fn is_path_segment(name: &str) -> bool {
 /// A controller that was found.
 pub(crate) struct Controller {
     connection: Connection,
-    /// Up to where its own paths begin.
+    /// The path of the proxy; the controller's own paths are appended to it.
     proxy: String,
 }
 
 impl Controller {
-    /// Connects to the cluster and finds the port of the Service: its first one, by name, as the peer does.
+    /// Connects to the cluster and finds the port of the Service. As in kubeseal, it is the first one, by its
+    /// name.
     ///
     /// # Errors
     ///
@@ -135,7 +133,8 @@ impl Controller {
         let found: v1::Service = serde_json::from_slice(&body).map_err(|_| ServiceError::NotService)?;
         let ports = found.spec.and_then(|spec| spec.ports).unwrap_or_default();
         let port = ports.first().ok_or_else(|| ServiceError::NoPorts(service.clone()))?;
-        // A name of the server's choice would lead the user's request to any path there is. A single port needs none.
+        // Threat: a server could name a port so that it leads the user's request to any path. A single port
+        // needs no name.
         let port = port.name.as_deref().unwrap_or_default();
         if !port.is_empty() && !is_path_segment(port) {
             return Err(ServiceError::NotService);
@@ -145,11 +144,11 @@ impl Controller {
         Ok(Self { connection, proxy })
     }
 
-    /// Asks the controller, and gives the status and what came with it. A GET has no body.
+    /// Asks the controller, and returns the status and the body of its answer. A GET sends no body.
     ///
     /// # Errors
     ///
-    /// Where nothing was answered.
+    /// There was no answer, or it was too long.
     pub(crate) fn ask(
         &self,
         method: Method,

@@ -1,10 +1,10 @@
-//! What `kubeseal --help` prints: the flags, laid out as pflag does it, with explanations of our own.
+//! The text of `kubeseal --help`: the flags in pflag's layout, with explanations of our own.
 //!
-//! Invariant: every flag but the deprecated one is there, and the lines are the peer's up to the explanation.
+//! Invariant: every flag but the deprecated one is listed, and each line is kubeseal's up to the explanation.
 
 use super::table::FLAGS;
 
-/// The text, for the name the program was called by.
+/// The whole text, with the name that the program was called by.
 pub(in crate::kubeseal) fn help(program: &str) -> String {
     format!(
         "{}\n\

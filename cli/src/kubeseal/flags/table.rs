@@ -1,7 +1,7 @@
-//! All flags of the peer: its own, kubectl's usual ones, and klog's.
+//! All flags of kubeseal: its own, kubectl's usual ones, and klog's.
 //!
-//! Not their meaning. Invariant: sorted by name, each name once; the differential tests compare them with what the
-//! real kubeseal's `--help` lists.
+//! [`options`](crate::kubeseal::options) has their meaning. Invariant: the table is sorted by name and has
+//! each name once; the differential tests compare it with the real kubeseal's `--help`.
 
 use std::num::{IntErrorKind, ParseIntError};
 
@@ -9,30 +9,30 @@ use seal_crds::Scope;
 
 use super::parse_bool;
 
-/// What values a flag takes.
+/// The kind of values that a flag takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::kubeseal) enum Kind {
+pub(in crate::kubeseal) enum FlagKind {
     Bool,
     Text,
-    /// Repeatable, and several with commas.
+    /// Texts: the flag is repeatable, and takes several values with commas between them.
     Texts,
-    /// Repeatable.
+    /// Texts: the flag is repeatable, and takes one value each time.
     TextArray,
     Scope,
-    /// A whole number, with a sign.
+    /// A whole number of 32 bits with a sign.
     Level,
-    /// A whole number of bytes or so, in Go's notations.
+    /// A whole number of 64 bits without a sign, in Go's notations.
     Size,
-    /// A level of klog's: a number or a word.
+    /// A severity of klog: a number or a word.
     Severity,
-    /// `pattern=N,…`.
+    /// Levels of klog for source files: `pattern=N,…`.
     Modules,
-    /// `file:N`.
+    /// A source line for klog: `file:N`.
     Trace,
 }
 
-impl Kind {
-    /// The word for it in the help.
+impl FlagKind {
+    /// The word for the kind in the help.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Bool => "",
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// Whether the flag takes this value; if not, why, in the peer's words.
+    /// Checks a value. The error says why the flag doesn't take it, in pflag's words.
     pub(super) fn check(self, value: &str) -> Result<(), String> {
         match self {
             Self::Bool if parse_bool(value).is_none() => {
@@ -70,7 +70,7 @@ impl Kind {
     }
 }
 
-/// A number of 32 bits, as Go's `strconv.ParseInt` reads it.
+/// Parses a number of 32 bits as Go's `strconv.ParseInt` does.
 fn level(value: &str) -> Result<i32, String> {
     value.parse().map_err(|error: ParseIntError| {
         let why = match error.kind() {
@@ -81,7 +81,7 @@ fn level(value: &str) -> Result<i32, String> {
     })
 }
 
-/// A number of 64 bits without a sign, decimal or behind `0x`, `0o`, `0b` or `0`.
+/// Checks a number of 64 bits without a sign: decimal, or with the prefix `0x`, `0o`, `0b` or `0`.
 fn size(value: &str) -> Result<(), String> {
     let lower = value.to_ascii_lowercase();
     let (digits, radix) = match lower.as_bytes() {
@@ -99,7 +99,7 @@ fn size(value: &str) -> Result<(), String> {
     Err(error.to_owned())
 }
 
-/// `pattern=N`
+/// Checks one part `pattern=N`.
 fn module(part: &str) -> Result<(), String> {
     let syntax = || "syntax error: expect comma-separated list of filename=N".to_owned();
     let (name, found) = part.split_once('=').ok_or_else(syntax)?;
@@ -110,7 +110,7 @@ fn module(part: &str) -> Result<(), String> {
     }
 }
 
-/// `file.go:N`
+/// Checks `file.go:N`.
 fn trace(value: &str) -> Result<(), String> {
     let syntax = || "syntax error: expect file.go:234".to_owned();
     let (_, line) = value.split_once(':').filter(|(file, _)| file.contains('.')).ok_or_else(syntax)?;
@@ -125,101 +125,111 @@ fn trace(value: &str) -> Result<(), String> {
 pub(in crate::kubeseal) struct Flag {
     pub(super) name: &'static str,
     pub(super) short: Option<char>,
-    pub(super) kind: Kind,
-    /// Its line in the help; none keeps it out of there.
+    pub(super) kind: FlagKind,
+    /// The flag's explanation in the help. A flag with an empty one isn't listed.
     pub(super) about: &'static str,
-    /// Of the logging library: taken for the sake of scripts, and without any effect.
+    /// Whether the flag is the logging library's. Such a flag is taken for the sake of scripts, and has no
+    /// effect.
     pub(super) is_klog: bool,
 }
 
-const fn flag(name: &'static str, kind: Kind, about: &'static str) -> Flag {
+const fn flag(name: &'static str, kind: FlagKind, about: &'static str) -> Flag {
     Flag { name, short: None, kind, about, is_klog: false }
 }
 
-const fn short(name: &'static str, letter: char, kind: Kind, about: &'static str) -> Flag {
+const fn short(name: &'static str, letter: char, kind: FlagKind, about: &'static str) -> Flag {
     Flag { name, short: Some(letter), kind, about, is_klog: false }
 }
 
-const fn klog(name: &'static str, kind: Kind) -> Flag {
+const fn klog(name: &'static str, kind: FlagKind) -> Flag {
     Flag { name, short: None, kind, about: "no effect: nothing is logged", is_klog: true }
 }
 
-/// Every flag there is.
+/// All flags, sorted by name.
 pub(super) static FLAGS: [Flag; 55] = [
-    klog("add_dir_header", Kind::Bool),
-    flag("allow-empty-data", Kind::Bool, "seal a Secret that has no items, too"),
-    klog("alsologtostderr", Kind::Bool),
-    klog("alsologtostderrthreshold", Kind::Severity),
-    flag("as", Kind::Text, "ask the cluster as this user"),
-    flag("as-group", Kind::TextArray, "ask the cluster as a member of this group. Repeatable"),
-    flag("as-uid", Kind::Text, "ask the cluster as the user of this UID"),
-    flag("cert", Kind::Text, "the certificate to seal to: a file, or a URL of http, https or file"),
+    klog("add_dir_header", FlagKind::Bool),
+    flag("allow-empty-data", FlagKind::Bool, "seal a Secret that has no items, too"),
+    klog("alsologtostderr", FlagKind::Bool),
+    klog("alsologtostderrthreshold", FlagKind::Severity),
+    flag("as", FlagKind::Text, "ask the cluster as this user"),
+    flag("as-group", FlagKind::TextArray, "ask the cluster as a member of this group. Repeatable"),
+    flag("as-uid", FlagKind::Text, "ask the cluster as the user of this UID"),
+    flag("cert", FlagKind::Text, "the certificate to seal to: a file, or a URL of http, https or file"),
     flag(
         "certificate-authority",
-        Kind::Text,
+        FlagKind::Text,
         "a file with the certificate that the API server's is signed by",
     ),
-    flag("client-certificate", Kind::Text, "a file with the certificate to log in with"),
-    flag("client-key", Kind::Text, "a file with that certificate's key"),
-    flag("cluster", Kind::Text, "the kubeconfig's cluster to ask"),
-    flag("context", Kind::Text, "the kubeconfig's context to use"),
-    flag("controller-name", Kind::Text, "the controller's Service (default \"sealed-secrets-controller\")"),
-    flag("controller-namespace", Kind::Text, "the namespace it is in (default \"kube-system\")"),
-    flag("disable-compression", Kind::Bool, "no effect: answers are never compressed"),
-    flag("fetch-cert", Kind::Bool, "print the certificate, for --cert"),
-    short("format", 'o', Kind::Text, "json or yaml (default \"json\")"),
+    flag("client-certificate", FlagKind::Text, "a file with the certificate to log in with"),
+    flag("client-key", FlagKind::Text, "a file with that certificate's key"),
+    flag("cluster", FlagKind::Text, "the kubeconfig's cluster to ask"),
+    flag("context", FlagKind::Text, "the kubeconfig's context to use"),
+    flag(
+        "controller-name",
+        FlagKind::Text,
+        "the controller's Service (default \"sealed-secrets-controller\")",
+    ),
+    flag("controller-namespace", FlagKind::Text, "the namespace it is in (default \"kube-system\")"),
+    flag("disable-compression", FlagKind::Bool, "no effect: answers are never compressed"),
+    flag("fetch-cert", FlagKind::Bool, "print the certificate, for --cert"),
+    short("format", 'o', FlagKind::Text, "json or yaml (default \"json\")"),
     flag(
         "from-file",
-        Kind::Texts,
+        FlagKind::Texts,
         "with --raw, the file that holds the value; /dev/stdin reads standard input",
     ),
-    flag("help", Kind::Bool, "print this"),
-    flag("insecure-skip-tls-verify", Kind::Bool, "believe whoever answers as the API server"),
-    flag("kubeconfig", Kind::Text, "the kubeconfig, if not $KUBECONFIG or ~/.kube/config"),
-    klog("legacy_stderr_threshold_behavior", Kind::Bool),
-    klog("log_backtrace_at", Kind::Trace),
-    klog("log_dir", Kind::Text),
-    klog("log_file", Kind::Text),
-    klog("log_file_max_size", Kind::Size),
-    klog("logtostderr", Kind::Bool),
+    flag("help", FlagKind::Bool, "print this"),
+    flag("insecure-skip-tls-verify", FlagKind::Bool, "believe whoever answers as the API server"),
+    flag("kubeconfig", FlagKind::Text, "the kubeconfig, if not $KUBECONFIG or ~/.kube/config"),
+    klog("legacy_stderr_threshold_behavior", FlagKind::Bool),
+    klog("log_backtrace_at", FlagKind::Trace),
+    klog("log_dir", FlagKind::Text),
+    klog("log_file", FlagKind::Text),
+    klog("log_file_max_size", FlagKind::Size),
+    klog("logtostderr", FlagKind::Bool),
     flag(
         "merge-into",
-        Kind::Text,
+        FlagKind::Text,
         "put the items into this SealedSecret's file instead of printing a new one",
     ),
-    flag("name", Kind::Text, "the Secret's name; with --raw and the scope strict there has to be one"),
-    short("namespace", 'n', Kind::Text, "the Secret's namespace, if not that of the kubeconfig's context"),
-    klog("one_output", Kind::Bool),
-    flag("password", Kind::Text, "the password to log in with; others may see it here"),
-    flag("proxy-url", Kind::Text, "the proxy to the API server"),
-    flag("raw", Kind::Bool, "seal one value instead of a Secret, and print nothing else"),
-    flag("re-encrypt", Kind::Bool, "have the controller seal a SealedSecret again, to its newest key"),
+    flag("name", FlagKind::Text, "the Secret's name; with --raw and the scope strict there has to be one"),
+    short(
+        "namespace",
+        'n',
+        FlagKind::Text,
+        "the Secret's namespace, if not that of the kubeconfig's context",
+    ),
+    klog("one_output", FlagKind::Bool),
+    flag("password", FlagKind::Text, "the password to log in with; others may see it here"),
+    flag("proxy-url", FlagKind::Text, "the proxy to the API server"),
+    flag("raw", FlagKind::Bool, "seal one value instead of a Secret, and print nothing else"),
+    flag("re-encrypt", FlagKind::Bool, "have the controller seal a SealedSecret again, to its newest key"),
     flag(
         "recovery-private-key",
-        Kind::Texts,
+        FlagKind::Texts,
         "with --recovery-unseal, files of keys: PEM, or backups of the controller's Secrets. Repeatable",
     ),
-    flag("recovery-unseal", Kind::Bool, "open a SealedSecret, and print the Secret"),
-    flag("request-timeout", Kind::Text, "how long to wait for an answer: 30s, 2m"),
-    flag("rotate", Kind::Bool, ""),
+    flag("recovery-unseal", FlagKind::Bool, "open a SealedSecret, and print the Secret"),
+    flag("request-timeout", FlagKind::Text, "how long to wait for an answer: 30s, 2m"),
+    flag("rotate", FlagKind::Bool, ""),
     flag(
         "scope",
-        Kind::Scope,
+        FlagKind::Scope,
         "what the result is tied to: strict (its namespace and name), namespace-wide, cluster-wide (default \"strict\", \
          or what the Secret's annotations say)",
     ),
-    short("sealed-secret-file", 'w', Kind::Text, "write to this file; .yaml and .yml write YAML"),
-    short("secret-file", 'f', Kind::Text, "read this file instead of standard input"),
-    flag("server", Kind::Text, "the API server's address"),
-    klog("skip_headers", Kind::Bool),
-    klog("skip_log_headers", Kind::Bool),
-    klog("stderrthreshold", Kind::Severity),
-    flag("tls-server-name", Kind::Text, "the name that the API server's certificate has to be for"),
-    flag("token", Kind::Text, "the token to log in with; others may see it here"),
-    flag("user", Kind::Text, "the kubeconfig's user to ask as"),
-    flag("username", Kind::Text, "the name to log in with"),
-    Flag { short: Some('v'), ..klog("v", Kind::Level) },
-    flag("validate", Kind::Bool, "ask the controller whether it can open a SealedSecret"),
-    flag("version", Kind::Bool, "print the version"),
-    klog("vmodule", Kind::Modules),
+    short("sealed-secret-file", 'w', FlagKind::Text, "write to this file; .yaml and .yml write YAML"),
+    short("secret-file", 'f', FlagKind::Text, "read this file instead of standard input"),
+    flag("server", FlagKind::Text, "the API server's address"),
+    klog("skip_headers", FlagKind::Bool),
+    klog("skip_log_headers", FlagKind::Bool),
+    klog("stderrthreshold", FlagKind::Severity),
+    flag("tls-server-name", FlagKind::Text, "the name that the API server's certificate has to be for"),
+    flag("token", FlagKind::Text, "the token to log in with; others may see it here"),
+    flag("user", FlagKind::Text, "the kubeconfig's user to ask as"),
+    flag("username", FlagKind::Text, "the name to log in with"),
+    Flag { short: Some('v'), ..klog("v", FlagKind::Level) },
+    flag("validate", FlagKind::Bool, "ask the controller whether it can open a SealedSecret"),
+    flag("version", FlagKind::Bool, "print the version"),
+    klog("vmodule", FlagKind::Modules),
 ];

@@ -1,10 +1,10 @@
 //! Arguments as the real kubeseal takes them.
 //!
-//! Invariant: each case was tried with it.
+//! Invariant: each case was tried with the real kubeseal.
 
 use super::*;
 
-fn read(args: &[&str]) -> Result<Values, FlagError> {
+fn read(args: &[&str]) -> Result<FlagValues, FlagError> {
     parse(args.iter().map(|arg| (*arg).to_owned()), |_| None)
 }
 

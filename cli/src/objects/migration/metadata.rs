@@ -1,20 +1,17 @@
-//! The shape of the Secret: its type, labels and annotations, in the native template.
+//! The shape of the Secret (its type, labels and annotations) in the native template.
 //!
-//! What the peer's own annotations meant is kept where the native controller has it by nature, and told where it
-//! has not. Invariant: nothing that somebody wrote goes without a word, but for what the API server sets and what
-//! says the scope, which `spec.scope` says now.
+//! An annotation for the controller of sealed-secrets is left out, with a warning that says what changes. There is
+//! no warning if its value isn't `true`, since it then asked for nothing. Invariant: a label, annotation or field
+//! that a person wrote is kept, or a warning tells that it is left out. Exceptions are the fields that the API
+//! server sets, and the marks of the scope, which `spec.scope` replaces.
 
 use std::collections::BTreeMap;
 
-use seal_crds::{
-    Shape,
-    bitnami::scope_of_annotation,
-    resources::{
-        Template, TemplateMetadata,
-        bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec},
-    },
-    secret::Mark,
-};
+use seal_crds::Shape;
+use seal_crds::bitnami::scope_of_annotation;
+use seal_crds::resources::bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES, SealedSecretSpec};
+use seal_crds::resources::{Template, TemplateMetadata};
+use seal_crds::secret::Mark;
 
 use super::Draft;
 
@@ -22,7 +19,7 @@ const OWNED: &str = "from now on the Secret goes when its SealedSecret goes, and
                      annotated with sealing.dev/adopt";
 
 impl Draft<'_, '_> {
-    /// The template, without `data`.
+    /// The native template, without `data`.
     pub(super) fn template(&mut self, spec: &SealedSecretSpec) -> Template {
         let metadata = &spec.template.metadata;
         Template {
@@ -36,7 +33,7 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// The template of an object whose shape was sealed in.
+    /// The native template of an object whose shape was sealed along with its values, without `data`.
     pub(super) fn sealed_in_template(&mut self, spec: &SealedSecretSpec, shape: Shape) -> Template {
         self.warn(
             &["spec", "data"],
@@ -84,12 +81,12 @@ impl Draft<'_, '_> {
         kept
     }
 
-    /// Fields that the peer ignores and the native format refuses.
+    /// Warns of fields that sealed-secrets ignores and the native format refuses.
     pub(super) fn warn_of_fields(&mut self) {
         const KNOWN: [(&[&str], &[&str]); 3] = [
             (&["spec"], &["encryptedData", "data", "template"]),
             (&["spec", "template"], &["type", "immutable", "metadata", "data"]),
-            // The API server's and kubeseal's own, which the SealedSecret's override.
+            // The API server and kubeseal set name and namespace; those of the SealedSecret override them.
             (
                 &["spec", "template", "metadata"],
                 &["name", "namespace", "creationTimestamp", "labels", "annotations"],
@@ -110,7 +107,8 @@ impl Draft<'_, '_> {
     }
 }
 
-/// Whether a label or annotation goes; with the reason, unless nobody has to know.
+/// Whether a label or annotation is left out: `None` if it stays, `Some(None)` if it goes in silence, else
+/// the reason for the warning.
 fn dropped(key: &str, value: &str) -> Option<Option<String>> {
     let mark = Mark::of(key)?;
     let is_set = value == "true";

@@ -1,23 +1,21 @@
-//! Opening what is about to be sealed again.
+//! Opens a bitnami.com object that is about to be sealed again.
 //!
-//! Not the template, of which nothing is looked at here, so that one that has no counterpart is no reason not to
-//! open. Invariant: the scope is that of the label under which everything opened; a namespace that nobody gave is
-//! never part of such a label.
+//! The template isn't parsed here, so that an object opens even if its template has no counterpart.
+//! Invariant: the scope is that of the label under which every item opened; a namespace that the user didn't
+//! give is never part of such a label.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seal_crds::{
-    Sealed as _, UnsealError,
-    bitnami::{BitnamiSealed, Opened},
-    keys::Keyring,
-    resources::bitnami::{SealedSecretSpec, Template},
-};
+use seal_crds::bitnami::{BitnamiSealed, Opened};
+use seal_crds::keys::Keyring;
+use seal_crds::resources::bitnami::{SealedSecretSpec, Template};
+use seal_crds::{Sealed as _, UnsealError};
 use seal_go::template::Branching;
 
 use crate::objects::name::ObjectName;
 
-/// Opens the object under the scope it claims, else under another. The error has what to try beside it, where
-/// that is known here.
+/// Opens the object under the scope that it claims, else under another. An error comes with a hint if this
+/// function knows one.
 pub(super) fn open(
     object_name: &ObjectName,
     annotations: &BTreeMap<String, String>,

@@ -1,21 +1,25 @@
-//! Go templates that only substitute, as native ones: `{{ .item }}` is `$(item)`.
+//! Translates Go templates that only substitute into native ones: `{{ .item }}` becomes `$(item)`.
 //!
-//! Not an interpreter: what has no counterpart is named and left to whoever asks. Text and constants, trimming
-//! and comments, `.item`, `index . "item"` and the encoders that both have. Invariant: a translation renders the
-//! same bytes as the original, for the items as they are; and as each part was recognised as a substitution, for
-//! items as they may become.
+//! It understands text and constants, trimming and comments, `.item`, `index . "item"`, and the encoders that
+//! both formats have. It doesn't interpret templates: the error names a construct without a counterpart, and
+//! the caller decides. Invariant: for the items as they are, a translation renders the same bytes as the
+//! original. Each of its parts was recognised as a substitution, so that holds for later values of the items
+//! too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use seal_crds::{ItemName, Plaintext, template::TemplateData};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use seal_crds::template::TemplateData;
+use seal_crds::{ItemName, Plaintext};
 use seal_go::template::{Branching, Budget, GoTemplate, GoTemplateError, Rendered, Values};
 
 mod actions;
 
 use actions::{Part, Token, parts, tokens};
 
-/// Why a template has no native counterpart: the end of a sentence that begins with its key.
+/// Reasons why a template has no native counterpart. Each message ends a sentence that begins with the
+/// template's key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoCounterpart {
     #[error("{{{{{}}}}} is more than the substitution of an item", excerpt(.0))]
@@ -39,7 +43,7 @@ fn excerpt(text: &str) -> String {
     if line.len() < text.trim_end().len() { format!("{line}…") } else { format!("{line} ") }
 }
 
-/// Whether a value is inside of JSON, whose syntax Kubernetes checks, so that items in it have to be escaped.
+/// Whether Kubernetes checks that the value of a key is JSON, so that items in it have to be escaped.
 pub(super) fn is_json(type_: &str, key: &ItemName) -> bool {
     matches!(
         (type_, key.as_str()),
@@ -47,19 +51,19 @@ pub(super) fn is_json(type_: &str, key: &ItemName) -> bool {
     )
 }
 
-/// What the templates of an object may refer to.
+/// The names that the templates of an object may refer to, with their values.
 pub(super) struct Substitution<'s> {
     items: &'s BTreeMap<ItemName, Plaintext>,
-    /// Those that the Secret doesn't get.
+    /// The items that the Secret doesn't get.
     omitted: &'s BTreeSet<ItemName>,
-    /// The templates themselves, which the peer lets each other refer to, as they are written.
+    /// The templates as they are written. In sealed-secrets a template can refer to the text of another.
     plain: &'s BTreeMap<String, Option<String>>,
-    /// Both, for Go templates; items win.
+    /// Items and templates together, for Go templates; an item wins over a template of the same name.
     values: Values,
     budget: Budget,
 }
 
-/// A part of a template that was understood.
+/// A part of a translated template.
 enum Piece {
     Text(String),
     Item { item: ItemName, encoder: Option<&'static str> },
@@ -76,7 +80,7 @@ impl<'s> Substitution<'s> {
         Self { items, omitted, plain, values: Values::new(&values), budget: Budget::of_object() }
     }
 
-    /// The native template, and the items it uses.
+    /// Translates a template. Returns the native template and the items that it uses.
     pub(super) fn translate(
         &mut self,
         key: &ItemName,
@@ -100,7 +104,7 @@ impl<'s> Substitution<'s> {
         if is_same { Ok((native, uses)) } else { Err(NoCounterpart::Differs) }
     }
 
-    /// What the template gives, as our controller renders it: as the peer does, unless items would break the JSON.
+    /// Renders a template as our controller does: as sealed-secrets, unless an item would break the JSON.
     pub(super) fn render(&mut self, text: &str, in_json: bool) -> Result<Plaintext, GoTemplateError> {
         if in_json && let Some(object) = self.json_object(text) {
             return Ok(object);
@@ -115,7 +119,7 @@ impl<'s> Substitution<'s> {
         Some(template.render_json_object(&self.values, &mut self.budget).ok()??.value.into())
     }
 
-    /// One action: a value, and perhaps an encoder before it or behind a bar.
+    /// Translates one action: a value, with encoders before it or after a bar.
     fn action(&self, action: &str, in_json: bool) -> Result<Vec<Piece>, NoCounterpart> {
         let construct = || NoCounterpart::Construct(action.to_owned());
         let tokens = tokens(action).ok_or_else(construct)?;
@@ -149,7 +153,8 @@ impl<'s> Substitution<'s> {
         }
     }
 
-    /// `.item`, `$.item`, `index . "item"`, a constant; in parentheses or not. `None` for anything else.
+    /// Reads `.item`, `$.item`, `index . "item"` or a constant, with or without parentheses; `None` for
+    /// anything else.
     fn operand(&self, tokens: &[Token<'_>]) -> Option<Result<Piece, NoCounterpart>> {
         match tokens {
             [Token::Open, inside @ .., Token::Close] => self.operand(inside),
@@ -186,7 +191,7 @@ fn write(pieces: Vec<Piece>) -> Result<(String, BTreeSet<ItemName>), NoCounterpa
     for piece in pieces {
         match piece {
             Piece::Text(more) => text.push_str(&more),
-            // `$$(` would be a literal `$(`.
+            // A `$` before the `$(item)` would make `$$(`, which stands for a literal `$(`.
             Piece::Item { .. } if text.ends_with('$') => return Err(NoCounterpart::Dollar),
             Piece::Item { item, encoder } => {
                 out.push_str(&std::mem::take(&mut text).replace("$(", "$$("));

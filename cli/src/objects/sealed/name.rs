@@ -1,18 +1,12 @@
-//! Where a SealedSecret was found: what its metadata says, else `-n`.
+//! The namespace and name of a SealedSecret: those of its metadata; for a missing namespace, that of `-n`.
 
 use seal_crds::{NameError, Namespace, Reason};
-use seal_documents::{
-    manifest::{FieldError, Fields, Manifest, Object, text_of},
-    source::Located,
-};
+use seal_documents::manifest::{FieldError, Fields, Manifest, Object, text_of};
+use seal_documents::source::Located;
 
-use crate::{
-    objects::name::ObjectName,
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-    },
-};
+use crate::objects::name::ObjectName;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
 
 #[derive(Debug, thiserror::Error)]
 enum ObjectNameError {
@@ -54,7 +48,8 @@ impl Explain for ObjectNameError {
     }
 }
 
-/// The namespace and name of a SealedSecret; `may_be_open` where its scope doesn't bind the namespace.
+/// Reads the namespace and name of a SealedSecret. If its scope doesn't bind the namespace, `may_be_open` is
+/// true, and the namespace may be missing.
 pub(crate) fn read(
     manifest: &Manifest<'_>,
     object: &Object,

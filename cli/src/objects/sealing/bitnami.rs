@@ -1,28 +1,28 @@
-//! From a Secret to a SealedSecret of the peer's, as kubeseal writes it.
+//! From a Secret to a SealedSecret of bitnami.com, as kubeseal writes it.
 //!
-//! Not the choice of the certificate. Invariant: what stands in the result beside ciphertext is what stood in the
-//! Secret, less what tools keep there of their own: a copy of the object as it was applied holds the values.
+//! The callers choose the certificate. Invariant: beside ciphertext, the result contains only what the Secret
+//! contained, without the notes that tools keep there: a copy of the applied object would contain the values.
 
 use std::collections::BTreeMap;
 
-use seal_crds::{
-    Binding, Scope,
-    bitnami::seal_item,
-    keys::RsaPublicKey,
-    resources::{SEALED_SECRET, bitnami::API_VERSION},
-};
+use seal_crds::bitnami::seal_item;
+use seal_crds::keys::RsaPublicKey;
+use seal_crds::resources::SEALED_SECRET;
+use seal_crds::resources::bitnami::API_VERSION;
+use seal_crds::{Binding, Scope};
 use seal_documents::yaml::value::Value;
 
 use super::mapping;
-use crate::objects::{name::ObjectName, secret::Secret};
+use crate::objects::name::ObjectName;
+use crate::objects::secret::Secret;
 
-/// What it takes to seal in the format of bitnami.com.
+/// Everything that sealing in the Bitnami format needs.
 pub(crate) struct BitnamiSealer {
     pub(crate) key: RsaPublicKey,
     pub(crate) scope: Scope,
 }
 
-/// Seals a Secret, which is used up.
+/// Seals a Secret in the Bitnami format, and consumes it.
 pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSealer) -> Value {
     let binding = Binding::new(sealer.scope, &object_name.to_place());
     let items: BTreeMap<String, String> = secret
@@ -33,17 +33,17 @@ pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSea
     let mark = sealer.scope.bitnami_annotation().map(|key| (key.to_owned(), "true".to_owned()));
     let own: BTreeMap<String, String> = mark.into_iter().collect();
     let mut annotations = secret.annotations;
-    annotations.extend(secret.peer_annotations);
+    annotations.extend(secret.bitnami_annotations);
     annotations.extend(own.clone());
-    let strings = |name, strings: &BTreeMap<String, String>| {
+    let unless_empty = |name, strings: &BTreeMap<String, String>| {
         (!strings.is_empty()).then(|| (name, Value::strings(strings)))
     };
     let name = || Some(("name", Value::text(object_name.name.as_str())));
     let namespace =
         || object_name.namespace.as_ref().map(|namespace| ("namespace", Value::text(namespace.as_str())));
     let metadata = mapping([
-        strings("annotations", &annotations),
-        strings("labels", &secret.labels),
+        unless_empty("annotations", &annotations),
+        unless_empty("labels", &secret.labels),
         name(),
         namespace(),
     ]);
@@ -55,7 +55,7 @@ pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSea
     mapping([
         Some(("apiVersion", Value::text(API_VERSION))),
         Some(("kind", Value::text(SEALED_SECRET))),
-        Some(("metadata", mapping([strings("annotations", &own), name(), namespace()]))),
+        Some(("metadata", mapping([unless_empty("annotations", &own), name(), namespace()]))),
         Some((
             "spec",
             mapping([Some(("encryptedData", Value::strings(&items))), Some(("template", template))]),
@@ -67,12 +67,10 @@ pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSea
 mod tests {
     use std::collections::BTreeSet;
 
-    use seal_crds::{
-        Plaintext, Sealed as _,
-        bitnami::BitnamiSealed,
-        keys::{Keyring, RsaPrivateKey},
-        resources::bitnami::SealedSecretSpec,
-    };
+    use seal_crds::bitnami::BitnamiSealed;
+    use seal_crds::keys::{Keyring, RsaPrivateKey};
+    use seal_crds::resources::bitnami::SealedSecretSpec;
+    use seal_crds::{Plaintext, Sealed as _};
     use seal_go::template::Branching;
 
     use super::*;
@@ -91,7 +89,7 @@ mod tests {
                 immutable: Some(true),
                 labels: BTreeMap::from([("app".to_owned(), "db".to_owned())]),
                 annotations: BTreeMap::new(),
-                peer_annotations: BTreeMap::from([(
+                bitnami_annotations: BTreeMap::from([(
                     "sealedsecrets.bitnami.com/managed".to_owned(),
                     "true".to_owned(),
                 )]),

@@ -1,16 +1,13 @@
-//! What kube-apiserver would refuse in a Secret.
+//! Checks for everything that kube-apiserver would refuse in a Secret.
 //!
-//! The rules are `ValidateSecret` in Kubernetes (pkg/apis/core/validation) and
-//! the contract crate's own policy on types; the first look at values, so they
-//! are here and not there. A message says which item is wrong, never what is
-//! in it.
+//! The rules are `ValidateSecret` in Kubernetes (pkg/apis/core/validation) and the contract crate's own
+//! policy on types. The rules of Kubernetes look at values, so they are here and not in the contract crate.
+//! Invariant: a message names the wrong item, and never its value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seal_crds::{
-    ItemName, Plaintext, Reason,
-    secret::{MAX_SECRET_SIZE, SecretError, check_keys, check_type},
-};
+use seal_crds::secret::{MAX_SECRET_SIZE, SecretError, check_keys, check_type};
+use seal_crds::{ItemName, Plaintext, Reason};
 
 use super::Secret;
 use crate::talk::failure::{Explain, Rule};
@@ -55,7 +52,7 @@ impl Explain for CheckError {
 }
 
 impl CheckError {
-    /// The item it is about, where it is about one.
+    /// The item that the error is about, if it is about one.
     pub(crate) fn item(&self) -> Option<&ItemName> {
         match self {
             Self::NotJson { item, .. } | Self::Empty { item, .. } => Some(item),
@@ -63,15 +60,17 @@ impl CheckError {
         }
     }
 
-    /// Whether it is about the type.
+    /// Whether the error is about the Secret's type.
     pub(crate) fn is_about_type(&self) -> bool {
         matches!(self, Self::Secret(_))
     }
 }
 
+/// Checks a whole Secret.
 pub(crate) fn check(secret: &Secret) -> Result<(), CheckError> {
     let type_ = secret.type_.as_str();
-    // A controller may be told to allow more types; who seals is told now.
+    // A controller's flags may allow more types. Here every such type is refused, so that the user learns of
+    // it now.
     check_type(type_, &BTreeSet::new())?;
     check_keys(type_, &secret.items.keys().cloned().collect())?;
     match type_ {
@@ -97,9 +96,10 @@ fn check_json(items: &BTreeMap<ItemName, Plaintext>, name: &str, type_: &str) ->
     }
 }
 
-/// kube-apiserver reads it into a map. (That lets `null` through, too: it holds no credentials either way.)
+/// Whether a value is a JSON object. kube-apiserver reads the value into a map, which also takes `null`; a
+/// `null` holds no credentials, so it is refused here.
 fn is_json_object(bytes: &[u8]) -> bool {
-    // `IgnoredAny` keeps nothing of what it reads.
+    // `IgnoredAny` keeps nothing of the value in memory.
     bytes.trim_ascii_start().starts_with(b"{")
         && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
@@ -126,7 +126,7 @@ mod tests {
             immutable: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
-            peer_annotations: BTreeMap::new(),
+            bitnami_annotations: BTreeMap::new(),
             items: items.collect(),
         };
         check(&secret).map_err(|error| error.to_string())

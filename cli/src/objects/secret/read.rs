@@ -1,70 +1,65 @@
-//! A Secret out of a manifest, as kubectl and the API server would read it:
-//! `data` is base64, `stringData` is text and wins, both may be there.
+//! A Secret out of a manifest, as kubectl and the API server would read it: `data` is base64, `stringData` is
+//! text and wins, and both may be there.
 //!
-//! What the server sets or a tool writes about itself (`uid`, `managedFields`,
-//! Argo CD's tracking id) isn't part of a Secret that somebody writes, and is
-//! left out; every other label and annotation is sealed with it.
-//! Unknown fields are refused: a misspelt `stringdata` would be a value lost.
+//! Fields that the server sets and notes that tools keep (`uid`, `managedFields`, Argo CD's tracking id)
+//! aren't part of a Secret that a person writes, so they are left out. Every other label and annotation is
+//! kept. An unknown field is refused: a misspelt `stringdata` would lose a value.
 //!
-//! A Secret may hold no values at all, as a placeholder or as a patch; what becomes of it is up to the caller.
+//! A Secret may hold no values at all, as a placeholder or as a patch; the caller decides about those.
 
 mod error;
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use base64::DecodeError;
-use seal_crds::{
-    ItemName, NameError, Plaintext,
-    bitnami::scope_of_annotation,
-    resources::{
-        DIGEST_ANNOTATION,
-        bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES},
-    },
-    secret::{Mark, OPAQUE, check_annotations, check_label},
-};
-use seal_documents::{
-    data::decode,
-    manifest::{Field, FieldError, Fields, Look, is_directive, shown, text_of},
-    source::Located,
-    yaml::{
-        resolve::{Plain, plain},
-        tree::{NodeId, NodeKind, Style, Tree},
-    },
-};
+use seal_crds::bitnami::scope_of_annotation;
+use seal_crds::resources::DIGEST_ANNOTATION;
+use seal_crds::resources::bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
+use seal_crds::secret::{Mark, OPAQUE, check_annotations, check_label};
+use seal_crds::{ItemName, NameError, Plaintext};
+use seal_documents::data::decode;
+use seal_documents::manifest::{Field, FieldError, Fields, Look, is_directive, shown, text_of};
+use seal_documents::source::Located;
+use seal_documents::yaml::resolve::{Plain, plain};
+use seal_documents::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
-use super::{Secret, check::check};
+use super::Secret;
+use super::check::check;
 
-pub(crate) use error::ReadError;
+pub(crate) use error::ReadSecretError;
 
-/// Annotations by which the peer's controller knows what it may do with a Secret.
-const PEER_ANNOTATIONS: [&str; 3] = [MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
+/// Annotations that tell the controller of sealed-secrets what it may do with a Secret.
+const BITNAMI_ANNOTATIONS: [&str; 3] = [MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
 
-/// A Secret with what there is to say about how it was written.
+/// A Secret, with the warnings about its manifest.
 pub(crate) struct Reading {
     pub(crate) secret: Secret,
-    /// Whether it is to be merged into another one. It has no items then.
+    /// Whether the Secret is a patch, to be merged into another Secret. A patch has no items.
     pub(crate) is_patch: bool,
-    pub(crate) places: Places,
-    /// What was left out and may be missed.
+    pub(crate) offsets: Offsets,
+    /// Warnings about parts that are left out, and about values that look odd.
     pub(crate) warnings: Vec<Located<String>>,
-    /// What is left out unless the format is the peer's.
-    pub(crate) peer_warnings: Vec<Located<String>>,
+    /// Warnings about annotations that only the Bitnami format keeps.
+    pub(crate) bitnami_warnings: Vec<Located<String>>,
 }
 
-/// Where in the text things are, for messages about them.
-pub(crate) struct Places {
+/// Byte offsets of the Secret's parts in the text, for messages about them.
+pub(crate) struct Offsets {
+    /// The start of the Secret.
     pub(crate) whole: usize,
-    /// The whole, where there is none; the same for the name.
+    /// The namespace, or the start of the Secret if it has none.
     pub(crate) namespace: usize,
+    /// The name, or the start of the Secret if it has none.
     pub(crate) name: usize,
-    /// A `generateName` that has no name beside it.
+    /// The key `generateName`, if there is no name beside it.
     pub(crate) generate_name: Option<usize>,
 }
 
 /// Reads and checks the Secret at `node`. `source` is the text of the tree.
-pub(crate) fn read(tree: &Tree<'_>, source: &str, node: NodeId) -> Result<Reading, Located<ReadError>> {
-    let (warnings, peer_warnings) = (Vec::new(), Vec::new());
-    Reader { tree, source, directive: None, removal: None, warnings, peer_warnings }.secret(node)
+pub(crate) fn read(tree: &Tree<'_>, source: &str, node: NodeId) -> Result<Reading, Located<ReadSecretError>> {
+    let (warnings, bitnami_warnings) = (Vec::new(), Vec::new());
+    Reader { tree, source, directive: None, removal: None, warnings, bitnami_warnings }.secret(node)
 }
 
 struct Reader<'t, 'a> {
@@ -72,13 +67,13 @@ struct Reader<'t, 'a> {
     source: &'t str,
     /// The first directive of a patch.
     directive: Option<Located<String>>,
-    /// The first entry that is written as null: to a patch the word for "remove it".
+    /// The first entry whose value is written as null, which in a patch means "remove it".
     removal: Option<Located<FieldError>>,
     warnings: Vec<Located<String>>,
-    peer_warnings: Vec<Located<String>>,
+    bitnami_warnings: Vec<Located<String>>,
 }
 
-type Reads<T> = Result<T, Located<ReadError>>;
+type Reads<T> = Result<T, Located<ReadSecretError>>;
 
 impl<'t> Reader<'t, '_> {
     fn secret(mut self, node: NodeId) -> Reads<Reading> {
@@ -90,16 +85,16 @@ impl<'t> Reader<'t, '_> {
             immutable: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
-            peer_annotations: BTreeMap::new(),
+            bitnami_annotations: BTreeMap::new(),
             items: BTreeMap::new(),
         };
-        let mut places = Places { whole: at, namespace: at, name: at, generate_name: None };
+        let mut offsets = Offsets { whole: at, namespace: at, name: at, generate_name: None };
         let mut item_at: BTreeMap<ItemName, usize> = BTreeMap::new();
         let mut type_at = at;
         let fields = self.fields(node, "the Secret")?;
-        // First of all: SOPS may have encrypted names, types and labels as well.
+        // This check comes first, because SOPS may have encrypted names, types and labels as well.
         if let Some(sops) = fields.iter().find(|field| field.key == "sops") {
-            return Err(self.error(sops.key_id, ReadError::Sops));
+            return Err(self.error(sops.key_id, ReadSecretError::Sops));
         }
         for field in fields.iter() {
             match field.key {
@@ -110,11 +105,11 @@ impl<'t> Reader<'t, '_> {
                     secret.type_ = self.optional_text(field.value, "type")?.unwrap_or(OPAQUE).to_owned();
                 }
                 "immutable" => secret.immutable = self.optional_bool(field.value)?,
-                "metadata" => self.metadata(field.value, &mut secret, &mut places)?,
+                "metadata" => self.metadata(field.value, &mut secret, &mut offsets)?,
                 other => return Err(self.unknown(other, field.key_id)),
             }
         }
-        // stringData last: it wins.
+        // `stringData` comes last, because it wins.
         for key in ["data", "stringData"] {
             let Some(values) = fields.get(key) else { continue };
             for field in self.fields(values, key)?.iter() {
@@ -124,7 +119,7 @@ impl<'t> Reader<'t, '_> {
                     continue;
                 }
                 let item: ItemName = field.key.parse().map_err(|error: NameError| {
-                    self.error(field.key_id, ReadError::NotItem { under: key, rule: error.rule })
+                    self.error(field.key_id, ReadSecretError::NotItem { under: key, rule: error.rule })
                 })?;
                 let value = self.value(key, &item, field.value)?;
                 if let Some(look) = Look::of(value.expose()) {
@@ -142,20 +137,26 @@ impl<'t> Reader<'t, '_> {
                 Located { at: item.or(about_type).unwrap_or(at), error: error.into() }
             })?;
         }
-        Ok(Reading { secret, is_patch, places, warnings: self.warnings, peer_warnings: self.peer_warnings })
+        Ok(Reading {
+            secret,
+            is_patch,
+            offsets,
+            warnings: self.warnings,
+            bitnami_warnings: self.bitnami_warnings,
+        })
     }
 
-    fn metadata(&mut self, node: NodeId, secret: &mut Secret, places: &mut Places) -> Reads<()> {
+    fn metadata(&mut self, node: NodeId, secret: &mut Secret, offsets: &mut Offsets) -> Reads<()> {
         let mut generate_name = None;
         for field in self.fields(node, "metadata")?.iter() {
             match field.key {
                 _ if self.is_directive(field) => {}
                 "namespace" => {
-                    places.namespace = self.at(field.value);
+                    offsets.namespace = self.at(field.value);
                     secret.namespace = self.optional_name(field.value, "metadata.namespace")?;
                 }
                 "name" => {
-                    places.name = self.at(field.value);
+                    offsets.name = self.at(field.value);
                     secret.name = self.optional_name(field.value, "metadata.name")?;
                 }
                 "generateName" => generate_name = Some(self.at(field.key_id)),
@@ -166,11 +167,11 @@ impl<'t> Reader<'t, '_> {
                     }
                 }
                 "annotations" => {
-                    secret.peer_annotations = self.peer_annotations(field.value)?;
+                    secret.bitnami_annotations = self.bitnami_annotations(field.value)?;
                     secret.annotations = self.strings(field.value, "annotation")?;
                     check_annotations(&secret.annotations).map_err(|error| self.error(field.value, error))?;
                 }
-                // What the API server sets.
+                // The API server sets these fields.
                 "creationTimestamp"
                 | "resourceVersion"
                 | "uid"
@@ -186,25 +187,25 @@ impl<'t> Reader<'t, '_> {
                 ),
             }
         }
-        places.generate_name = generate_name.filter(|_| secret.name.is_none());
+        offsets.generate_name = generate_name.filter(|_| secret.name.is_none());
         Ok(())
     }
 
-    /// Labels or annotations, without the marks by which tools track objects.
+    /// Reads labels or annotations, and leaves out the marks by which tools track objects.
     fn strings(&mut self, node: NodeId, what: &str) -> Reads<BTreeMap<String, String>> {
         let mut strings = BTreeMap::new();
         for field in self.fields(node, &format!("metadata.{what}s"))?.iter() {
             if self.is_directive(field) || self.is_removal(field, || format!("{what} {}", shown(field.key))) {
                 continue;
             }
-            // kubectl's own, on every object it applied (it holds the values), and our controller's, on every Secret
-            // that it made.
+            // kubectl sets the first one on every object that it applied (it holds the values), and our
+            // controller sets the second one on every Secret that it made.
             if matches!(field.key, "kubectl.kubernetes.io/last-applied-configuration" | DIGEST_ANNOTATION) {
                 continue;
             }
-            if what == "annotation" && PEER_ANNOTATIONS.contains(&field.key) {
+            if what == "annotation" && BITNAMI_ANNOTATIONS.contains(&field.key) {
                 let warning = format!("{what} {} is left out: it speaks to the peer's controller", field.key);
-                self.peer_warnings.push(Located { error: warning, at: self.at(field.key_id) });
+                self.bitnami_warnings.push(Located { error: warning, at: self.at(field.key_id) });
                 continue;
             }
             if let Some(mark) = Mark::of(field.key) {
@@ -221,9 +222,9 @@ impl<'t> Reader<'t, '_> {
         Ok(strings)
     }
 
-    fn peer_annotations(&self, node: NodeId) -> Reads<BTreeMap<String, String>> {
+    fn bitnami_annotations(&self, node: NodeId) -> Reads<BTreeMap<String, String>> {
         let fields = self.fields(node, "metadata.annotations")?;
-        let own = fields.iter().filter(|field| PEER_ANNOTATIONS.contains(&field.key));
+        let own = fields.iter().filter(|field| BITNAMI_ANNOTATIONS.contains(&field.key));
         own.map(|field| {
             let text = self.text(field.value, || format!("annotation {}", field.key))?;
             Ok((field.key.to_owned(), text.to_owned()))
@@ -243,17 +244,17 @@ impl<'t> Reader<'t, '_> {
                 }
                 DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => (0, true),
             };
-            // Where the text stands as it is, the byte itself can be pointed at.
+            // If the text stands unescaped in the file, the error points at the wrong byte itself.
             let range = self.tree.range(self.tree.resolve(node));
             let quote = usize::from(self.source[range.clone()].starts_with(['"', '\'']));
             let plainly = self.source[range.clone()].get(quote..quote + text.len()) == Some(text);
             let at = if plainly { range.start + quote + offset } else { range.start };
             let look = Look::of(text.as_bytes());
-            Located { error: ReadError::NotBase64 { item: item.clone(), cut_off, look }, at }
+            Located { error: ReadSecretError::NotBase64 { item: item.clone(), cut_off, look }, at }
         })
     }
 
-    /// Notes the directive of a patch.
+    /// Whether a field is a directive of a patch; remembers the first one.
     fn is_directive(&mut self, field: &Field<'_>) -> bool {
         let is_directive = is_directive(field.key);
         if is_directive && self.directive.is_none() {
@@ -262,7 +263,8 @@ impl<'t> Reader<'t, '_> {
         is_directive
     }
 
-    /// Notes an entry that is null in so many words. Where nothing is written after the key, a value was forgotten.
+    /// Whether the value of an entry is written as null; remembers the first one. An entry with no text after
+    /// its key isn't a removal: its value was forgotten.
     fn is_removal(&mut self, field: &Field<'_>, what: impl Fn() -> String) -> bool {
         let is_removal = self.is_null(field.value) && !self.tree.range(field.value).is_empty();
         if is_removal && self.removal.is_none() {
@@ -271,38 +273,39 @@ impl<'t> Reader<'t, '_> {
         is_removal
     }
 
-    /// Whether the Secret is a patch. One with values is refused: what is sealed becomes a Secret of its own, and
-    /// isn't merged into the other.
+    /// Whether the Secret is a patch. A patch with values is refused: sealing would make a Secret of its own,
+    /// which isn't merged into the other one.
     fn check_patch(&mut self, has_values: bool) -> Reads<bool> {
         match (self.directive.take(), self.removal.take()) {
             (Some(directive), _) if has_values => {
-                Err(directive.map(|directive| ReadError::PatchWithValues { directive }))
+                Err(directive.map(|directive| ReadSecretError::PatchWithValues { directive }))
             }
-            // In a whole Secret that is a value which was forgotten.
-            (None, Some(removal)) if has_values => Err(removal.map(ReadError::from)),
+            // In a Secret that isn't a patch, a null is a forgotten value.
+            (None, Some(removal)) if has_values => Err(removal.map(ReadSecretError::from)),
             (directive, _) => Ok(directive.is_some()),
         }
     }
 
-    fn unknown(&self, field: &str, key: NodeId) -> Located<ReadError> {
+    fn unknown(&self, field: &str, key: NodeId) -> Located<ReadSecretError> {
         const FIELDS: [&str; 6] =
             ["data", "stringData", "type", "immutable", "metadata", "metadata.annotations"];
         let likeness =
             |known: &&&str| strsim::damerau_levenshtein(&known.to_lowercase(), &field.to_lowercase());
         let near = FIELDS.iter().filter(|_| field.len() <= 32).min_by_key(likeness);
         let meant = near.filter(|known| likeness(known) <= 2).copied();
-        self.error(key, ReadError::UnknownField { field: shown(field), meant })
+        self.error(key, ReadSecretError::UnknownField { field: shown(field), meant })
     }
 
     fn fields(&self, node: NodeId, what: &str) -> Reads<Fields<'t>> {
-        Fields::read(self.tree, node, what).map_err(|error| error.map(ReadError::from))
+        Fields::read(self.tree, node, what).map_err(|error| error.map(ReadSecretError::from))
     }
 
     fn text(&self, node: NodeId, what: impl Fn() -> String) -> Reads<&'t str> {
-        text_of(self.tree, self.source, node, what).map_err(|error| error.map(ReadError::from))
+        text_of(self.tree, self.source, node, what).map_err(|error| error.map(ReadSecretError::from))
     }
 
-    /// A string; null and the empty string are none, as they are in Go's JSON.
+    /// Reads a string. Null and the empty string give `None`, since Go's JSON doesn't tell them from a
+    /// missing field.
     fn optional_text(&self, node: NodeId, what: &str) -> Reads<Option<&'t str>> {
         if self.is_null(node) {
             return Ok(None);
@@ -327,7 +330,7 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    fn not_bool(&self, node: NodeId) -> Located<ReadError> {
+    fn not_bool(&self, node: NodeId) -> Located<ReadSecretError> {
         self.error(node, FieldError::NotBool { what: "immutable".to_owned() })
     }
 
@@ -339,7 +342,7 @@ impl<'t> Reader<'t, '_> {
         self.tree.range(node).start
     }
 
-    fn error(&self, node: NodeId, error: impl Into<ReadError>) -> Located<ReadError> {
+    fn error(&self, node: NodeId, error: impl Into<ReadSecretError>) -> Located<ReadSecretError> {
         Located { error: error.into(), at: self.at(node) }
     }
 
@@ -349,152 +352,4 @@ impl<'t> Reader<'t, '_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::talk::failure::Explain as _;
-    use seal_documents::yaml::tree::parse;
-
-    const HEAD: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: prod}\n";
-
-    fn reading(rest: &str) -> Result<Reading, Located<ReadError>> {
-        let text = format!("{HEAD}{rest}");
-        let trees = parse(&text, 0).unwrap();
-        read(&trees[0], &text, trees[0].root.unwrap())
-    }
-
-    fn items(rest: &str) -> Vec<(String, Vec<u8>)> {
-        let reading = reading(rest).map_err(|error| error.error.to_string()).ok().unwrap();
-        reading.secret.items.iter().map(|(k, v)| (k.to_string(), v.expose().to_vec())).collect()
-    }
-
-    fn refusal(rest: &str) -> String {
-        reading(rest).err().unwrap().error.to_string()
-    }
-
-    #[test]
-    fn string_data_wins_over_data() {
-        let found = items("data: {a: YQ==, b: Yg==}\nstringData: {b: plain, c: \"\"}");
-        let expected = [("a", "a"), ("b", "plain"), ("c", "")];
-        assert_eq!(found, expected.map(|(k, v)| (k.to_owned(), v.as_bytes().to_vec())));
-    }
-
-    #[test]
-    fn base64_is_what_go_takes_for_it() {
-        assert_eq!(items("data:\n  a: |\n    //79\n    /A==\n")[0].1, [255, 254, 253, 252]);
-        assert_eq!(items("data: {a: \"\"}")[0].1, b"");
-        assert_eq!(items("data: {a: YR==}")[0].1, b"a", "Go doesn't look at the last bits");
-        for bad in ["YQ", "Y", "YQ===", "Y Q=", "YQ==YQ==", "hunter2!", "_-8=", "é"] {
-            assert_eq!(
-                refusal(&format!("data: {{a: \"{bad}\"}}")),
-                "item a under data isn't base64",
-                "{bad}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_byte_that_is_no_base64_is_pointed_at() {
-        let at = |rest: &str| reading(rest).err().unwrap().at - HEAD.len();
-        assert_eq!(at("data: {a: YQ!=}"), 12);
-        assert_eq!(at("data: {a: \"Y!==\"}"), 12);
-    }
-
-    #[test]
-    fn awkward_item_names_are_items() {
-        let found = items("stringData: {\"on\": a, \"null\": b, \"1\": c, .d: e}");
-        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, [".d", "1", "null", "on"]);
-        assert!(refusal("stringData: {on: a}").contains("the unquoted key on is a boolean to kubectl"));
-        assert!(refusal("stringData: {..a: b}").contains("is not a Secret key"));
-    }
-
-    #[test]
-    fn what_the_server_sets_is_left_out_in_silence_and_what_tools_track_with_a_warning() {
-        let text = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  uid: x\n  managedFields: [{a: b}]\n  \
-                    creationTimestamp: null\n  finalizers: [a]\n  labels: {app.kubernetes.io/instance: db, argocd.argoproj.io/instance: x}\n  \
-                    annotations: {kubectl.kubernetes.io/last-applied-configuration: x, sealing.dev/digest: x, sealedsecrets.bitnami.com/cluster-wide: \"true\"}\n\
-                    stringData: {a: b}\n";
-        let trees = parse(text, 0).unwrap();
-        let reading = read(&trees[0], text, trees[0].root.unwrap()).ok().unwrap();
-        let kept = BTreeMap::from([("app.kubernetes.io/instance".to_owned(), "db".to_owned())]);
-        assert_eq!(reading.secret.labels, kept);
-        assert!(reading.secret.annotations.is_empty());
-        let warnings: Vec<_> = reading.warnings.iter().map(|w| w.error.as_str()).collect();
-        assert_eq!(
-            warnings,
-            [
-                "metadata.finalizers is left out: it isn't part of a SealedSecret",
-                "label argocd.argoproj.io/instance is left out: Argo CD knows what it applied by it",
-                "annotation sealedsecrets.bitnami.com/cluster-wide is left out; the scope is set by --scope cluster-wide",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_misspelt_field_is_refused_with_the_right_one() {
-        let error = reading("stringdata: {a: b}").err().unwrap().error;
-        assert_eq!(error.to_string(), "a Secret has no field stringdata");
-        assert_eq!(error.hint().as_deref(), Some("did you mean stringData?"));
-        assert_eq!(reading("spec: {}").err().unwrap().error.hint(), None);
-    }
-
-    #[test]
-    fn a_patch_passes_without_values_and_is_refused_with_some() {
-        let is_patch =
-            |rest: &str| reading(rest).map(|reading| reading.is_patch).map_err(|e| e.error.to_string());
-        for patch in [
-            "$patch: delete",
-            "data: {$patch: replace}",
-            "stringData: {$retainKeys: [a]}",
-            "data: {$patch: merge, a: null}",
-            "$setElementOrder/data: [a]",
-        ] {
-            assert_eq!(is_patch(patch), Ok(true), "{patch}");
-        }
-        assert_eq!(is_patch("data: {}"), Ok(false));
-        assert_eq!(is_patch("data: {a: null, b: ~}"), Ok(false), "without a directive it may be a slip");
-        assert_eq!(is_patch("stringData: {a: b}"), Ok(false));
-        let refused = "this Secret is a patch ($patch), and a patch with values can't be sealed";
-        for patch in ["$patch: replace\nstringData: {a: b}", "data: {$patch: merge, a: YQ==}"] {
-            assert_eq!(refusal(patch), refused, "{patch}");
-        }
-        assert_eq!(refusal("data: {a: YQ==, b: null}"), "item b under data has no value");
-        assert_eq!(refusal("data: {a: }"), "item a under data has no value");
-        assert_eq!(refusal("$hunter2: delete"), "a Secret has no field …");
-    }
-
-    #[test]
-    fn what_sops_encrypted_is_told_before_anything_in_it_is_read() {
-        let found = "type: ENC[AES256_GCM,data:x,type:str]\ndata: {a: 1}\nsops: {mac: x}";
-        let error = reading(found).err().unwrap().error;
-        assert_eq!(error.to_string(), "this Secret was encrypted by SOPS");
-        assert_eq!(error.hint().as_deref(), Some("decrypt it first: sops -d FILE | seal …"));
-    }
-
-    #[test]
-    fn a_value_that_is_not_there_yet_is_warned_of_by_its_item_alone() {
-        let reading =
-            reading("stringData: {a: \"{{ .Values.hunter2 }}\", b: hunter2}\ndata: {c: JHtodW50ZXIyfQ==}");
-        let warnings: Vec<_> = reading.ok().unwrap().warnings.into_iter().map(|w| w.error).collect();
-        let look = "looks like a placeholder that wasn't filled in ({{ … }} or ${…})";
-        assert_eq!(warnings, [format!("item c {look}"), format!("item a {look}")]);
-        assert!(refusal("data: {a: \"${X}\"}").ends_with("isn't base64"));
-    }
-
-    #[test]
-    fn no_message_repeats_a_value() {
-        for rest in [
-            "data: {a: hunter2}",
-            "data: {a: hunter2!}",
-            "stringData: {a: {b: hunter2}}",
-            "stringData: {a: [hunter2]}",
-            "stringData: hunter2",
-            "data: [hunter2]",
-            "stringData: {a: !hunter x}",
-            "type: kubernetes.io/dockerconfigjson\nstringData: {.dockerconfigjson: hunter2}",
-            "immutable: hunter2\nstringData: {a: b}",
-        ] {
-            assert!(!refusal(rest).contains("hunter"), "{rest}");
-        }
-    }
-}
+mod tests;

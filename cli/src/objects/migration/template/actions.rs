@@ -1,14 +1,15 @@
-//! The outer grammar of Go templates: text, actions between `{{` and `}}`, and the words in these.
+//! The outer grammar of Go templates: text, the actions between `{{` and `}}`, and the words of an action.
 //!
-//! Only as far as substitutions go. Not the meaning. Invariant: what isn't understood is `None`, and text is cut
-//! exactly where Go's lexer trims it.
+//! It goes as far as substitutions need; [`template`](super) gives the words their meaning. Invariant: a text
+//! that isn't understood gives `None`, and text is cut exactly where Go's lexer trims it.
 
-/// Text, or what is between braces, without trim marks.
+/// A part of a template: text, or the inside of an action without its trim marks.
 pub(super) enum Part<'t> {
     Text(&'t str),
     Action(&'t str),
 }
 
+/// A word of an action.
 #[derive(PartialEq, Eq)]
 pub(super) enum Token<'t> {
     Word(&'t str),
@@ -21,7 +22,7 @@ pub(super) enum Token<'t> {
 
 const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// The parts of a template; comments are none.
+/// The parts of a template, without comments.
 pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
     let mut parts = Vec::new();
     let (mut rest, mut trims) = (text, false);
@@ -53,7 +54,7 @@ pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
     Some(parts)
 }
 
-/// Where `}}` is that isn't in a constant.
+/// The offset of the `}}` that ends the action: the first one outside of constants.
 fn end_of_action(inside: &str) -> Option<usize> {
     let mut at = 0;
     while at < inside.len() {
@@ -102,11 +103,12 @@ pub(super) fn tokens(action: &str) -> Option<Vec<Token<'_>>> {
     Some(tokens)
 }
 
-/// The constant at the start, and its length. Of the escapes only those that JSON has too are understood.
+/// The constant at the start of a text, and its length. Only the escapes that JSON has as well are
+/// understood.
 fn constant(text: &str) -> Option<(String, usize)> {
     if let Some(raw) = text.strip_prefix('`') {
         let length = raw.find('`')?;
-        // Go drops carriage returns in them.
+        // Go drops carriage returns in raw constants.
         return (!raw[..length].contains('\r')).then(|| (raw[..length].to_owned(), length + 2));
     }
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! Translations; that they render the same is checked by the code under test itself.
+//! Translations of Go templates. The code under test checks by itself that both render the same.
 
 use super::*;
 
@@ -71,7 +71,8 @@ fn what_does_more_is_named() {
     assert_eq!(translate("{{ index . \"tls.key\" }}", true), Err(NoCounterpart::Differs));
 }
 
-/// As the controller makes it of both: the peer's would be no JSON, with this item.
+/// Our controller escapes the item in both formats. With this item, sealed-secrets would make a text that
+/// isn't JSON.
 #[test]
 fn an_item_that_would_break_json_is_escaped_before_and_after() {
     let broken = "{\"a\":\"{{ index . \"tls.key\" }}\"}";

@@ -1,16 +1,16 @@
-//! Why a Secret of a manifest can't be sealed. Not the reading. Invariant: no message repeats a value, nor a key that
-//! may be a part of one.
+//! Reasons why a Secret of a manifest can't be sealed.
+//!
+//! Invariant: no message repeats a value, nor a key that may be a part of a value.
 
-use seal_crds::{ItemName, NameError, Reason, secret::SecretError};
+use seal_crds::secret::SecretError;
+use seal_crds::{ItemName, NameError, Reason};
 use seal_documents::manifest::{FieldError, Look};
 
-use crate::{
-    objects::secret::check::CheckError,
-    talk::failure::{Explain, Rule},
-};
+use crate::objects::secret::check::CheckError;
+use crate::talk::failure::{Explain, Rule};
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
+pub(crate) enum ReadSecretError {
     #[error(transparent)]
     Field(#[from] FieldError),
     #[error(transparent)]
@@ -21,7 +21,7 @@ pub(crate) enum ReadError {
     Check(#[from] CheckError),
     #[error("a Secret has no field {field}")]
     UnknownField { field: String, meant: Option<&'static str> },
-    /// The key isn't repeated: it may be a line of a value, or all of it.
+    /// The message doesn't repeat the key, which may be a line of a value or a whole value.
     #[error("a key under {under} {rule}")]
     NotItem { under: &'static str, rule: &'static str },
     #[error("item {item} under data isn't base64")]
@@ -34,7 +34,7 @@ pub(crate) enum ReadError {
     GeneratedName,
 }
 
-impl Explain for ReadError {
+impl Explain for ReadSecretError {
     fn rule(&self) -> Rule {
         match self {
             Self::Check(error) => error.rule(),

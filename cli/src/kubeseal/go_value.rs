@@ -1,30 +1,31 @@
 //! A value of an object, with its fields in the order in which Go prints them.
 //!
-//! Not a reader ([`super::schema`]) and not a printer ([`super::print`]). Invariant: text is wiped
-//! on drop, since a Secret in the clear is such a value; hence no `Debug`, no `Clone`, no `Display`.
+//! [`super::schema`] puts the fields in order, [`super::read`] reads values and [`super::print`] prints them.
+//! Invariant: text is wiped on drop, since a Secret in the clear is such a value. Hence there is no `Debug`,
+//! `Clone` or `Display`.
 
 use seal_go::View;
 use zeroize::Zeroizing;
 
-/// One value.
-pub(super) enum Node {
+/// A value as Go's JSON has it, with the entries of a mapping in the order in which they are printed.
+pub(super) enum GoValue {
     Null,
     Bool(bool),
     Number(i64),
     Text(Zeroizing<String>),
-    List(Vec<Node>),
+    List(Vec<GoValue>),
     Map(Entries),
 }
 
-/// The entries of a mapping.
-pub(super) type Entries = Vec<(String, Node)>;
+/// The entries of a mapping, in the order in which they are printed.
+pub(super) type Entries = Vec<(String, GoValue)>;
 
-impl Node {
+impl GoValue {
     pub(super) fn text(text: impl Into<String>) -> Self {
         Self::Text(Zeroizing::new(text.into()))
     }
 
-    /// What Go's JSON leaves out where a field may be left out: zero, false, nothing.
+    /// Whether Go's JSON leaves out a field with this value if it is marked `omitempty`.
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Null | Self::Bool(false) => true,
@@ -54,12 +55,13 @@ impl Node {
         self.entries().iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
-    /// The text under a key; none is the empty text, as in Go.
+    /// The text under a key. A missing text is the empty text, as in Go.
     pub(super) fn text_at(&self, key: &str) -> &str {
         self.get(key).and_then(Self::as_text).unwrap_or_default()
     }
 
-    /// The value under a key, to be changed; an empty mapping is made of anything else than a mapping.
+    /// The entries of this mapping, to be changed. A value that isn't a mapping becomes an empty mapping
+    /// first.
     pub(super) fn map_mut(&mut self) -> &mut Entries {
         if !matches!(self, Self::Map(_)) {
             *self = Self::Map(Vec::new());
@@ -70,7 +72,7 @@ impl Node {
         }
     }
 
-    /// Takes a value out.
+    /// Takes the value under a key out of this mapping.
     pub(super) fn take(&mut self, key: &str) -> Option<Self> {
         let Self::Map(entries) = self else { return None };
         let index = entries.iter().position(|(known, _)| known == key)?;
@@ -78,7 +80,7 @@ impl Node {
     }
 }
 
-impl seal_go::Node for Node {
+impl seal_go::Node for GoValue {
     fn view(&self) -> View<'_, Self> {
         match self {
             Self::Null => View::Null,
@@ -94,7 +96,7 @@ impl seal_go::Node for Node {
 }
 
 /// The pairs of a mapping of strings, such as labels.
-pub(super) fn strings(node: Option<&Node>) -> impl Iterator<Item = (&str, &str)> {
-    let entries = node.map(Node::entries).unwrap_or_default();
+pub(super) fn strings(node: Option<&GoValue>) -> impl Iterator<Item = (&str, &str)> {
+    let entries = node.map(GoValue::entries).unwrap_or_default();
     entries.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_text()?)))
 }

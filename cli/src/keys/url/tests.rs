@@ -1,16 +1,15 @@
 //! GETs of a server on this machine.
 //!
-//! Not TLS and proxies, which `tests/certificate_url` has. Invariant: the server is a thread that ends with its
-//! listener's last answer.
+//! TLS and proxies are tested in `tests/certificate_url`. Invariant: the server is a thread that ends with
+//! its listener's last answer.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpListener,
-};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 
 use super::*;
 
-/// Serves these answers, one for each connection, and gives the URL and then what was asked.
+/// Serves these answers, one for each connection. Returns the URL, and a thread that returns the request
+/// lines.
 fn serve(answers: Vec<String>) -> (String, std::thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -85,7 +84,8 @@ fn an_answer_that_never_ends_is_given_up_at_the_deadline() {
         let (mut stream, _) = listener.accept().unwrap();
         let mut answer = stream.read_exact(&mut [0; 3]);
         answer = answer.and_then(|()| stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n"));
-        // A byte now and then keeps every deadline for single reads away. A client that has gone ends it.
+        // A byte now and then satisfies every deadline of a single read. The loop ends when the client has
+        // gone.
         while answer.is_ok() {
             std::thread::sleep(Duration::from_millis(10));
             answer = stream.write_all(b"x");

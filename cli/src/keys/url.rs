@@ -1,28 +1,29 @@
-//! HTTP where no cluster is asked: one GET of a URL, bounded in size and time.
+//! One GET of a URL, bounded in size and time, for certificates.
 //!
-//! Not a client of its own: connections, TLS and the system's roots of trust are those that kube brings. Proxies
-//! come from the environment, as Go reads it.
+//! kube makes the connections, and brings TLS and the system's roots of trust; clusters are asked in
+//! [`cluster`](super::cluster). Proxies come from the environment, as Go reads it.
 //!
-//! Invariant: an answer is held in memory only up to a limit, and nothing is waited for without an end.
+//! Invariant: an answer is held in memory only up to a limit, and every wait has a limit.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderValue, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use kube::{Client, client::Body};
+use kube::Client;
+use kube::client::Body;
 use seal_kubeconfig::{Proxies, RouteError, through_proxy};
 use zeroize::Zeroizing;
 
-use crate::talk::failure::reason;
+use super::request::{BodyError, Runtime, is_timeout, last_words, read_body, root};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// For everything: name look-up, redirects, the answer.
+/// The limit for everything: name look-up, redirects, the answer.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// As many as Go's client, and so the peer, follows.
+/// The most redirects that are followed, as in Go's client and so in kubeseal.
 const MAX_REDIRECTS: usize = 10;
 
-/// Why there is no answer, or none of use.
+/// Reasons why a URL gives no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GetError {
     #[error("isn't a URL of http or https")]
@@ -41,70 +42,7 @@ pub(crate) enum GetError {
     Proxy(#[from] RouteError),
 }
 
-/// Doesn't wait, when dropped, for a login program that hangs.
-pub(crate) struct Runtime(Option<tokio::runtime::Runtime>);
-
-impl Runtime {
-    pub(crate) fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Self(Some(runtime.expect("a runtime needs nothing but file descriptors")))
-    }
-
-    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.0.as_ref().expect("it is taken only by drop").block_on(future)
-    }
-}
-
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-/// A body that can't be had.
-pub(crate) enum BodyError {
-    TooLarge,
-    /// The innermost reason.
-    Broken(String),
-}
-
-/// All of a body, if it isn't longer than `limit` bytes.
-pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes().to_vec()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Err(error) => Err(BodyError::Broken(root(&*error).to_string())),
-    }
-}
-
-/// The innermost of an error's causes: it says it in a few words; the layers above repeat each other.
-pub(crate) fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
-    let mut root = error;
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    root
-}
-
-/// Whether an innermost cause is that nothing came in time.
-pub(crate) fn is_timeout(root: &(dyn Error + 'static)) -> bool {
-    root.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
-}
-
-/// An innermost cause as people read it.
-pub(crate) fn last_words(root: &(dyn Error + 'static)) -> String {
-    match root.downcast_ref::<std::io::Error>() {
-        Some(error) => reason(error),
-        // hyper-util's errors of SOCKS don't say what is under them.
-        None => {
-            root.to_string().replace("failed to create underlying connection", "no connection to the proxy")
-        }
-    }
-}
-
-/// What a URL answers with status 200, redirects followed, but never from https to http.
+/// The body that a URL answers with status 200. Redirects are followed, but never from https to http.
 ///
 /// # Errors
 ///
@@ -155,7 +93,7 @@ async fn get_once(url: &Uri, limit: usize) -> Result<Answer, GetError> {
     config.read_timeout = Some(DEADLINE);
     config.default_retry = false;
     let client = Client::try_from(config).map_err(failed)?;
-    // Not `path_and_query().as_str()`, which has no `/` in `https://host?query`.
+    // `path_and_query().as_str()` would lack the `/` of `https://host?query`.
     let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
     let mut request = Request::get(format!("{}{query}", url.path()))
         .header(header::ACCEPT, "application/x-pem-file, */*")
@@ -181,14 +119,14 @@ async fn get_once(url: &Uri, limit: usize) -> Result<Answer, GetError> {
     }
 }
 
-/// A URL of http or https with a host.
+/// Parses a URL of http or https with a host.
 fn parse(text: &str) -> Option<Uri> {
     let url: Uri = text.split('#').next()?.parse().ok()?;
     let is_http = matches!(url.scheme_str(), Some("http" | "https"));
     (is_http && url.host().is_some_and(|host| !host.is_empty())).then_some(url)
 }
 
-/// `user:password@` in a URL, as Go sends it.
+/// The `user:password@` of a URL as a header, in Go's form.
 fn login(url: &Uri) -> Option<HeaderValue> {
     let (user, _) = url.authority()?.as_str().rsplit_once('@')?;
     let mut login = Zeroizing::new(unescape(user));
@@ -200,15 +138,15 @@ fn login(url: &Uri) -> Option<HeaderValue> {
     Some(header)
 }
 
-/// A URL, or whatever else somebody typed, without the login in it: to be shown.
+/// A URL as it may be shown, without the login in it. Text that isn't a URL stays as it is.
 pub(crate) fn without_login(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let place = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{place}{path}")
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
-/// A part of a URL with its escapes resolved (RFC 3986, 2.1); what is no escape stays.
+/// A part of a URL with its escapes resolved (RFC 3986, 2.1). A `%` that starts no escape stays.
 pub(crate) fn unescape(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -229,14 +167,15 @@ pub(crate) fn unescape(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Scheme and authority alone: what the path goes behind.
+/// The scheme and authority of a URL, with the path `/`.
 fn base(url: &Uri) -> Uri {
     let mut parts = url.clone().into_parts();
     parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
     Uri::from_parts(parts).expect("a URL stays one when its path becomes /")
 }
 
-/// A redirect's target (RFC 3986, 5.2, without the removal of dots, which servers do themselves).
+/// The URL that a redirect leads to (RFC 3986, 5.2). Dots in the path stay, because servers remove them
+/// themselves.
 fn resolve(from: &Uri, location: &str) -> Option<Uri> {
     let (scheme, authority) = (from.scheme_str()?, from.authority()?);
     if location.contains("://") {

@@ -1,27 +1,20 @@
-//! In which format to seal, and to whom: what the flags say together.
+//! The choice of format and recipients, from the flags together.
 //!
-//! Not the reading of recipients and certificates. Invariant: what makes no sense in the format that was asked for
-//! is refused before anything is read.
+//! Recipients and certificates are read in [`crate::keys`]. Invariant: flags that make no sense in the chosen
+//! format are refused before anything is read.
 
 use seal_crds::keys::Certificate;
 
-use super::{NativeSealer, Sealer, bitnami};
-use crate::{
-    args::{
-        ClusterArgs, SealFormat, SealingArgs,
-        intent::{self, IntentError, RecipientChoice},
-    },
-    keys::{
-        certificate,
-        cluster::{Access, Service},
-        recipients::{self, looks_like_recipient, shortened},
-    },
-    talk::{
-        exit::Exit,
-        failure::{Explain, Failure, Rule},
-        terminal,
-    },
-};
+use crate::args::intent::{self, IntentError, RecipientChoice};
+use crate::args::{ClusterArgs, SealFormat, SealingArgs};
+use crate::keys::certificate;
+use crate::keys::cluster::{Access, Service};
+use crate::keys::recipients::{self, looks_like_recipient, shortened};
+use crate::objects::sealing::bitnami::BitnamiSealer;
+use crate::objects::sealing::{NativeSealer, Sealer};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 enum ChoiceError {
@@ -60,8 +53,8 @@ impl Explain for ChoiceError {
     }
 }
 
-/// Whether the flags make sense together.
-pub(crate) fn check(args: &SealingArgs) -> Result<(), Failure> {
+/// Checks that the flags make sense together.
+pub(super) fn check(args: &SealingArgs) -> Result<(), Failure> {
     let certificates = args.cert.iter().chain(&args.recipients);
     match args.seal_format {
         SealFormat::Native if args.cert.is_some() => Err(ChoiceError::CertificateForNative),
@@ -69,7 +62,7 @@ pub(crate) fn check(args: &SealingArgs) -> Result<(), Failure> {
         SealFormat::Native => Ok(()),
         SealFormat::Bitnami if !args.template_items.is_empty() => Err(ChoiceError::TemplateItem),
         SealFormat::Bitnami => match args.recipients.iter().find(|given| looks_like_recipient(given)) {
-            // A private key in its place isn't repeated.
+            // Only a public key is repeated: a private key may stand here by mistake.
             Some(given) if given.starts_with("age1") || given.starts_with("ssh-") => {
                 Err(ChoiceError::NotCertificate(shortened(given)))
             }
@@ -83,8 +76,8 @@ pub(crate) fn check(args: &SealingArgs) -> Result<(), Failure> {
     .map_err(Failure::from)
 }
 
-/// The format, with recipients or a certificate that can be sealed to now.
-pub(crate) fn choose(args: SealingArgs) -> Result<Sealer, Failure> {
+/// The sealer of the chosen format, with recipients, or with a certificate that hasn't expired.
+pub(super) fn sealer(args: SealingArgs) -> Result<Sealer, Failure> {
     check(&args)?;
     let scope = args.scope;
     match args.seal_format {
@@ -99,12 +92,17 @@ pub(crate) fn choose(args: SealingArgs) -> Result<Sealer, Failure> {
                 Some(location) => certificate::for_sealing(&certificate::load(location)?, location)?,
                 None => from_cluster(&args.cluster, args.controller_name)?,
             };
-            Ok(Sealer::Bitnami(bitnami::BitnamiSealer { key: certificate.public_key().clone(), scope }))
+            Ok(Sealer::Bitnami(BitnamiSealer { key: certificate.public_key().clone(), scope }))
         }
     }
 }
 
-/// The certificate that a controller gives out, if somebody named the cluster or sees which it is.
+/// The certificate that a cluster's controller gives out.
+///
+/// # Errors
+///
+/// [`IntentError::UnnamedController`], if no flag names the cluster and no person is there to see which one
+/// it is; and every error of asking it.
 fn from_cluster(args: &ClusterArgs, name: Option<String>) -> Result<Certificate, Failure> {
     if args.context.is_none() && !intent::is_watched() {
         return Err(IntentError::UnnamedController.into());
