@@ -104,7 +104,7 @@ fn run(program: &str, values: &FlagValues) -> Result<(), Failure> {
     if !options.from_file.is_empty() && !options.is_raw {
         return Err(KubesealError::FromFileWithoutRaw.into());
     }
-    let input = input(&options)?;
+    let input = find_input(&options)?;
     if options.is_unseal {
         let secret = unseal::unseal(&options, &input.read()?)?;
         let text = print::objects([&secret], &options.format)?;
@@ -158,7 +158,7 @@ fn usable(pem: &[u8], from: &str) -> Result<Certificate, Failure> {
 }
 
 /// The input. A file is opened at once, so that a missing one is found before anything else is tried.
-fn input(options: &Options) -> Result<Input, Failure> {
+fn find_input(options: &Options) -> Result<Input, Failure> {
     match &options.input {
         Some(path) => {
             let failed = |error| KubesealError::SecretFile(path.clone(), error);

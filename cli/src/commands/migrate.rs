@@ -109,12 +109,12 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     if let Some(refused) = refused {
         terminal::warn(&refused, None);
     }
-    let summary = summary(lines.len(), changed.len(), native.len(), args.write);
+    let closing = closing_note(lines.len(), changed.len(), native.len(), args.write);
     lines.extend(native);
     lines.sort();
     let report: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
     output::to_stdout(seal_foreign::lines(&report, usize::MAX).as_bytes())?;
-    terminal::note(&summary);
+    terminal::note(&closing);
     Ok(Exit::Done)
 }
 
@@ -250,7 +250,8 @@ fn count(count: usize, noun: &str, is: &str, are: &str) -> String {
     if count == 1 { format!("1 {noun} {is}") } else { format!("{count} {noun}s {are}") }
 }
 
-fn summary(objects: usize, files: usize, native: usize, written: bool) -> String {
+/// The note that ends a run: the numbers of objects and files.
+fn closing_note(objects: usize, files: usize, native: usize, written: bool) -> String {
     let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
     let native = match native {
         0 => String::new(),

@@ -58,9 +58,9 @@ fn seal_manifest(
     for SecretToSeal { object, secret, object_name } in to_seal {
         let value = sealer.seal(secret, &object_name)?;
         if sealing::is_too_large_to_apply(&value) {
-            let what =
+            let warning =
                 format!("{object_name} is too large for kubectl apply; use kubectl apply --server-side");
-            terminal::warn(&what, None);
+            terminal::warn(&warning, None);
         }
         sealed.push((object, value));
     }

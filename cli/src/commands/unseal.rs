@@ -181,11 +181,11 @@ fn warn_of_rendered(opened: &OpenedSecret) {
     let (keys, place) = (super::list(&opened.rendered), &opened.place);
     let (is, it, keeps) =
         if opened.rendered.len() == 1 { ("is", "it", "keeps") } else { ("are", "they", "keep") };
-    let what = format!(
+    let warning = format!(
         "{keys} of {place} {is} made by spec.template.data; sealed again, {it} {keeps} the value of now, and the \
          template is gone"
     );
-    terminal::warn(&what, None);
+    terminal::warn(&warning, None);
 }
 
 /// The hint for a bitnami.com object that opens under another scope than its annotations claim.

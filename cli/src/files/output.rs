@@ -139,8 +139,8 @@ impl Staged {
     fn new(files: &[(&Path, &[u8])], privacy: Privacy) -> Result<Self, OutputError> {
         let mut staged = Self { files: Vec::new(), held: None };
         for (path, bytes) in files {
-            let stage = stage(path, bytes, privacy, &mut staged.held);
-            staged.files.extend(stage.map_err(|error| OutputError::Unwritable((*path).to_owned(), error))?);
+            let waiting = stage(path, bytes, privacy, &mut staged.held);
+            staged.files.extend(waiting.map_err(|error| OutputError::Unwritable((*path).to_owned(), error))?);
         }
         Ok(staged)
     }

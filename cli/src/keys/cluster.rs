@@ -124,17 +124,17 @@ pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, FetchError> {
         return Err(KeyError::NoKeys { server, namespace }.into());
     }
     let key = primary(&keys, namespace)?;
-    let name = name(key);
-    let recipient = |text: &str| text.parse().map_err(|_| KeyError::BadRecipient(name.clone()));
+    let key_name = name_of(key);
+    let recipient = |text: &str| text.parse().map_err(|_| KeyError::BadRecipient(key_name.clone()));
     let status = key.status.as_ref();
     let recovery = status.map(|status| status.recovery_recipients.as_slice()).unwrap_or_default();
     Ok(Fetched {
         context: connection.context,
         server: connection.server,
-        key: NamedRecipient { recipient: recipient(&key.spec.recipient)?, name: Some(name.clone()) },
+        key: NamedRecipient { recipient: recipient(&key.spec.recipient)?, name: Some(key_name.clone()) },
         created_at: key.spec.created_at.clone(),
         recovery: recovery.iter().map(|text| recipient(text)).collect::<Result<_, _>>()?,
-        key_name: name,
+        key_name,
     })
 }
 
@@ -149,7 +149,7 @@ fn primary<'k>(keys: &'k [SealingKey], namespace: &str) -> Result<&'k SealingKey
     match (primaries.next(), primaries.next()) {
         (Some(key), None) => Ok(key),
         (Some(one), Some(other)) => {
-            Err(KeyError::TwoPrimaries { namespace, one: name(one), other: name(other) })
+            Err(KeyError::TwoPrimaries { namespace, one: name_of(one), other: name_of(other) })
         }
         (None, _) if keys.iter().all(|key| !key.is_recorded()) => Err(KeyError::Unsaid(namespace)),
         (None, _) => Err(KeyError::NonePrimary { namespace, why: why_not(keys) }),
@@ -174,11 +174,12 @@ fn why_not(keys: &[SealingKey]) -> String {
             },
         }
     };
-    let shown = recorded.iter().take(3).map(|key| format!("{} {}", name(key), state(key)));
+    let shown = recorded.iter().take(3).map(|key| format!("{} {}", name_of(key), state(key)));
     shown.collect::<Vec<_>>().join(", ")
 }
 
-fn name(key: &SealingKey) -> String {
+/// The name of a key; empty if the API server gave none.
+fn name_of(key: &SealingKey) -> String {
     key.metadata.name.clone().unwrap_or_default()
 }
 
@@ -268,7 +269,7 @@ mod tests {
 
     /// The name of the key to seal to, or why there is none.
     fn chosen(keys: &[SealingKey]) -> Result<String, String> {
-        primary(keys, "seal-system").map(name).map_err(|error| error.to_string())
+        primary(keys, "seal-system").map(name_of).map_err(|error| error.to_string())
     }
 
     #[test]

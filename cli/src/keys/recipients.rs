@@ -134,7 +134,7 @@ fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
             Failure::from(RecipientsError::NotRecipient(source)).at(Spot::unseen(&input.name(), line, 1))
         }
     })?;
-    let names = names(text);
+    let names = names_in(text);
     Ok(recipients
         .into_iter()
         .map(|recipient| NamedRecipient { name: names.get(recipient.as_str()).cloned(), recipient })
@@ -150,7 +150,7 @@ pub(crate) fn looks_like_recipient(given: &str) -> bool {
 
 /// The names of the recipients of a file. A comment `# name: prod-2026`, as `seal keys fetch` writes it,
 /// names the next recipient.
-fn names(text: &str) -> HashMap<String, String> {
+fn names_in(text: &str) -> HashMap<String, String> {
     let mut names = HashMap::new();
     let mut name = None;
     for line in text.lines().map(str::trim) {
@@ -182,7 +182,7 @@ mod tests {
     fn a_name_comment_names_the_next_recipient_only() {
         let (one, two) =
             (Identity::generate().recipient().to_string(), Identity::generate().recipient().to_string());
-        let names = names(&format!("# name: prod\n# created: x\n{one}\n{two}\n"));
+        let names = names_in(&format!("# name: prod\n# created: x\n{one}\n{two}\n"));
         assert_eq!(names.get(&one).map(String::as_str), Some("prod"));
         assert_eq!(names.get(&two), None);
     }

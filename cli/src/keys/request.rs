@@ -46,13 +46,13 @@ pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, BodyE
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes().to_vec()),
         Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Err(error) => Err(BodyError::Broken(root(&*error).to_string())),
+        Err(error) => Err(BodyError::Broken(root_cause(&*error).to_string())),
     }
 }
 
 /// The innermost of an error's causes, which has the fact in a few words. The layers above it repeat each
 /// other.
-pub(crate) fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+pub(crate) fn root_cause<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
     let mut root = error;
     while let Some(source) = root.source() {
         root = source;

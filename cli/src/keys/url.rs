@@ -15,7 +15,7 @@ use kube::client::Body;
 use seal_kubeconfig::{Proxies, RouteError, through_proxy};
 use zeroize::Zeroizing;
 
-use super::request::{BodyError, Runtime, is_timeout, last_words, read_body, root};
+use super::request::{BodyError, Runtime, is_timeout, last_words, read_body, root_cause};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The limit for everything: name look-up, redirects, the answer.
@@ -83,7 +83,7 @@ async fn get_once(url: &Uri, limit: usize) -> Result<Answer, GetError> {
     let mut config = Proxies::from_env().config(base(url))?;
     let via = through_proxy(&config);
     let failed = |error: kube::Error| {
-        let (host, root) = (host.clone(), root(&error));
+        let (host, root) = (host.clone(), root_cause(&error));
         if is_timeout(root) {
             return GetError::Timeout { host };
         }

@@ -50,21 +50,21 @@ mod tests {
 
     #[test]
     fn text_is_escaped_as_go_escapes_it() {
-        let text = "<a&b>\u{1}\u{8}\u{c}\n\r\t\"\\\u{7f}é\u{2028}😀/";
+        let plain = "<a&b>\u{1}\u{8}\u{c}\n\r\t\"\\\u{7f}é\u{2028}😀/";
         let expected = "\"\\u003ca\\u0026b\\u003e\\u0001\\b\\f\\n\\r\\t\\\"\\\\\u{7f}é\\u2028😀/\"";
-        assert_eq!(self::text(&compact(&GoValue::text(text))), expected);
+        assert_eq!(text(&compact(&GoValue::text(plain))), expected);
     }
 
     #[test]
     fn empty_collections_stay_on_one_line() {
-        let node = GoValue::Map(vec![
+        let object = GoValue::Map(vec![
             ("a".to_owned(), GoValue::Map(Vec::new())),
             ("b".to_owned(), GoValue::List(vec![GoValue::Null, GoValue::List(Vec::new())])),
         ]);
         assert_eq!(
-            text(&objects([&node], "json").ok().unwrap()),
+            text(&objects([&object], "json").ok().unwrap()),
             "{\n  \"a\": {},\n  \"b\": [\n    null,\n    []\n  ]\n}\n"
         );
-        assert_eq!(text(&compact(&node)), r#"{"a":{},"b":[null,[]]}"#);
+        assert_eq!(text(&compact(&object)), r#"{"a":{},"b":[null,[]]}"#);
     }
 }

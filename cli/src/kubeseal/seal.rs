@@ -79,7 +79,7 @@ fn seal_one(
     if !matches!(secret.text_at("kind"), "" | "Secret") {
         return Err(KubesealError::NotSecret(secret.text_at("kind").to_owned()));
     }
-    let items = items(&mut secret)?;
+    let items = take_items(&mut secret)?;
     let mut metadata = secret.take("metadata").expect("a Secret that was read always has it");
     if let Some(name) = overrides.name.or(options.name.as_deref()) {
         set(&mut metadata, &OBJECT_META, "name", GoValue::text(name));
@@ -129,8 +129,8 @@ fn seal_one(
     Ok(GoValue::Map(complete(object.into_iter().filter_map(entry).collect(), &SEALED_SECRET)))
 }
 
-/// The items of `data` and of `stringData`; an item of `stringData` wins.
-fn items(secret: &mut GoValue) -> Result<BTreeMap<ItemName, Plaintext>, KubesealError> {
+/// Takes the items of `data` and of `stringData` out of a Secret; an item of `stringData` wins.
+fn take_items(secret: &mut GoValue) -> Result<BTreeMap<ItemName, Plaintext>, KubesealError> {
     let mut items = BTreeMap::new();
     for under in ["data", "stringData"] {
         let values = secret.take(under);

@@ -181,10 +181,10 @@ impl Draft<'_, '_> {
     fn warn_of_scope(&mut self, annotations: &BTreeMap<String, String>, scope: Scope) {
         let claimed = claimed_scope(annotations);
         if claimed != scope {
-            let what = format!(
+            let warning = format!(
                 "the annotations claim scope {claimed}, but it was sealed with scope {scope}, which it keeps"
             );
-            self.warn(&["metadata", "annotations"], what);
+            self.warn(&["metadata", "annotations"], warning);
         }
     }
 
@@ -224,14 +224,14 @@ impl Draft<'_, '_> {
             let located = |error: MigrateError| Located { error, at: self.at(&path) };
             let key: ItemName = key.parse().map_err(|error: NameError| located(error.into()))?;
             let Some(text) = text else {
-                let what = if items.contains_key(&key) {
+                let warning = if items.contains_key(&key) {
                     format!(
                         "item {key} is left out: template.data.{key} is null, so it never was in the Secret"
                     )
                 } else {
                     format!("template.data.{key} is left out: it is null, and no item has that name")
                 };
-                self.warn(&path, what);
+                self.warn(&path, warning);
                 continue;
             };
             if items.contains_key(&key) {

@@ -83,8 +83,9 @@ pub(super) fn items(args: &CreateArgs) -> Result<Items, Failure> {
             .map_err(|(error, at)| Failure::from(error).at(source.spot(at, &Visible::default())))?;
         for env in found {
             if env.is_quoted {
-                let what = format!("the quotes around {} in {} are part of its value", env.item, source.name);
-                terminal::warn(&what, None);
+                let warning =
+                    format!("the quotes around {} in {} are part of its value", env.item, source.name);
+                terminal::warn(&warning, None);
             }
             add(&mut items, env.item, env.value)?;
         }

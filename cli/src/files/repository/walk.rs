@@ -72,9 +72,9 @@ pub(crate) fn files(paths: &[PathBuf], interest: impl Fn(&str) -> Interest) -> R
     let is_elsewhere = |link: &&PathBuf| fs::canonicalize(link).is_ok_and(|file| !seen.contains(&file));
     for link in links.iter().filter(is_elsewhere) {
         if fs::read_to_string(link).is_ok_and(|text| interest(&text) == Interest::Wanted) {
-            let what =
+            let warning =
                 format!("{} is a symbolic link and stays as it is; name the file itself", link.display());
-            terminal::warn(&what, None);
+            terminal::warn(&warning, None);
         }
     }
     Ok(found)

@@ -11,7 +11,7 @@ use seal_kubeconfig::{Proxies, Route, RouteError, in_cluster, through_proxy};
 
 use super::access::Access;
 use super::error::{ConnectError, LOGIN_DEADLINE};
-use crate::keys::request::{BodyError, Runtime, is_timeout, last_words, read_body, root};
+use crate::keys::request::{BodyError, Runtime, is_timeout, last_words, read_body, root_cause};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -125,7 +125,7 @@ impl Connection {
                 what: "something that isn't a list of SealingKeys".to_owned(),
             },
             other => {
-                let root = root(&other);
+                let root = root_cause(&other);
                 if is_timeout(root) {
                     return ConnectError::Timeout { server };
                 }
