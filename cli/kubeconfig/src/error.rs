@@ -3,7 +3,8 @@
 //! Invariant: every message is made of fixed words and names. A parser's own text may quote a token, and a URL
 //! may hold a password.
 
-use std::{fmt, io, path::PathBuf};
+use std::path::PathBuf;
+use std::{fmt, io};
 
 /// A kubeconfig can't be read.
 #[derive(Debug, thiserror::Error)]

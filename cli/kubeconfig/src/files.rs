@@ -3,10 +3,8 @@
 //! Not what is in them ([`Route`](crate::Route)). Invariant: a path inside a file is relative to that file. Of a
 //! parser's error only the place is passed on, since its words may quote a token.
 
-use std::{
-    env, fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
 
 use kube::config::{Kubeconfig, KubeconfigError};
 

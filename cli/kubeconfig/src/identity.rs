@@ -3,11 +3,14 @@
 //! Not the connection, which is kube's. Invariant: certificates and a key are handed on only if their form is
 //! right, so that an error here names the file or field. TLS itself finds out whether they fit together.
 
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use kube::config::AuthInfo;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 

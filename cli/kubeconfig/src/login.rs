@@ -5,16 +5,13 @@
 //! of a [`Login`] share its credentials, so a login program runs once however many clients there are. Credentials
 //! leave this machine only over TLS.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
 use kube::config::{AuthInfo, Cluster};
@@ -22,11 +19,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use crate::{
-    error::{Field, Owner, PluginError, RouteError, ValueError},
-    identity::Identity,
-    plugin::Plugin,
-};
+use crate::error::{Field, Owner, PluginError, RouteError, ValueError};
+use crate::identity::Identity;
+use crate::plugin::Plugin;
 
 /// How long a token from a file is good: 50 seconds, which is a minute less the ten seconds that client-go leaves
 /// too. It is half of the time between the kubelet's renewal of a service account's token and the end of the old

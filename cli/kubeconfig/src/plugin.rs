@@ -5,10 +5,8 @@
 //! program gets standard input only if that is a terminal, so that it never reads a manifest; and no error
 //! repeats what it prints.
 
-use std::{
-    io::{self, IsTerminal as _},
-    process::{Command, Stdio},
-};
+use std::io::{self, IsTerminal as _};
+use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
 use kube::config::{Cluster, ExecAuthCluster, ExecConfig, ExecInteractiveMode};
@@ -16,10 +14,8 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::{
-    error::{PluginError, RouteError},
-    identity::Identity,
-};
+use crate::error::{PluginError, RouteError};
+use crate::identity::Identity;
 
 /// The name of the cluster's extension that is meant for login programs.
 const CLUSTER_EXTENSION: &str = "client.authentication.k8s.io/exec";

@@ -5,15 +5,15 @@
 //! the proxy. Invariant: `NO_PROXY` is compared with the URL that is asked for, and an empty part of it is
 //! skipped.
 
-use std::{env, net::IpAddr};
+use std::env;
+use std::net::IpAddr;
 
-use http::{Uri, uri::Authority};
+use http::Uri;
+use http::uri::Authority;
 use kube::Config;
 
-use crate::{
-    error::{Field, Owner, RouteError},
-    url,
-};
+use crate::error::{Field, Owner, RouteError};
+use crate::url;
 
 /// The proxies that the environment names. No `Debug`: a proxy's URL may hold a password.
 pub struct Proxies {

@@ -5,31 +5,26 @@
 //! credential that kube would act on by itself, so kube neither runs a login program nor makes a header of a
 //! token.
 
-use std::{
-    env,
-    error::Error,
-    path::Path,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
-};
+use std::env;
+use std::error::Error;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
-use http::{Request, Response, StatusCode, header::AUTHORIZATION};
-use kube::{
-    Client, Config,
-    client::{Body, RustlsTlsError},
-    config::{AuthInfo, Cluster, Kubeconfig},
-};
+use http::header::AUTHORIZATION;
+use http::{Request, Response, StatusCode};
+use kube::client::{Body, RustlsTlsError};
+use kube::config::{AuthInfo, Cluster, Kubeconfig};
+use kube::{Client, Config};
 use tower_service::Service;
 use zeroize::Zeroizing;
 
-use crate::{
-    error::{Field, Owner, RouteError, ValueError},
-    identity::{Identity, Source, certificates},
-    login::{Credentials, Login},
-    proxy::{Proxies, through},
-    url,
-};
+use crate::error::{Field, Owner, RouteError, ValueError};
+use crate::identity::{Identity, Source, certificates};
+use crate::login::{Credentials, Login};
+use crate::proxy::{Proxies, through};
+use crate::url;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 

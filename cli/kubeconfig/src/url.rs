@@ -4,7 +4,8 @@
 
 use std::net::IpAddr;
 
-use http::{Uri, uri::Authority};
+use http::Uri;
+use http::uri::Authority;
 
 use crate::error::ValueError;
 

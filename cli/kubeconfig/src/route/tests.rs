@@ -3,12 +3,10 @@
 //! Not TLS and proxies over it, which need real servers and processes: `tests/way`. Invariant: no request leaves
 //! this machine.
 
-use std::{
-    fs,
-    io::{Read as _, Write as _},
-    net::TcpListener,
-    thread::{self, JoinHandle},
-};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread::{self, JoinHandle};
 
 use super::*;
 
