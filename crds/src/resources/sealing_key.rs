@@ -122,10 +122,12 @@ pub struct SealingKeyStatus {
     pub fingerprint: Option<String>,
     /// The state that counts: `Active`, `Retiring`, `Revoked`, `Lost` or `Planted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PublishedState")]
     pub state: Option<PublishedState>,
     /// The lowest state that the key can have, as last noted beside its private half. It is kept if the private half is
     /// lost, so that a private half that comes back isn't Active again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyState")]
     pub floor: Option<KeyState>,
     /// The conditions of the key: `Primary`, `Stalled` and `RenewalDue`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
