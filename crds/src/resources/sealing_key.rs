@@ -120,7 +120,8 @@ pub struct SealingKeyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub fingerprint: Option<String>,
-    /// The state that counts: `Active`, `Retiring`, `Revoked`, `Lost` or `Planted`.
+    /// The state that counts: `Active`, `Retiring` or `Revoked`; `Lost` if the private half is gone; `Planted` if the
+    /// controller never had the key, because somebody else wrote this object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PublishedState")]
     pub state: Option<PublishedState>,
