@@ -1,7 +1,7 @@
-//! Invariants of the repository itself, above all those about what is deliberately absent.
+//! Invariants of the repository itself, above all those about things that are deliberately absent.
 //!
-//! Not style: clippy and rustfmt hold that. Invariant: each test here is a sentence of ARCHITECTURE.md or
-//! CONTRIBUTING.md, and fails when it stops being true.
+//! clippy and rustfmt hold the style. Invariant: each test here is a sentence of ARCHITECTURE.md or CONTRIBUTING.md,
+//! and fails when that sentence stops being true.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Names and features of the dependencies that a crate of ours has outside its tests.
+/// The dependencies of a crate of ours, without those of its tests: their names, and their features as `name/feature`.
 fn dependencies(name: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--offline", "--locked"])
@@ -80,9 +80,25 @@ fn what_go_would_print_needs_no_kubernetes_no_runtime_no_clock_and_no_yaml() {
     assert!(dependencies("seal-foreign").is_empty());
 }
 
+/// A caller says why it wants a text of Go's, so the crate itself speaks of Go alone: in code, comments and messages.
+#[test]
+fn what_go_would_print_speaks_of_go_alone() {
+    // The one exception: users read this reason, so it keeps its words.
+    const KEPT: &str = "\"Secrets are hardly made with it\"";
+    let mut sources = Vec::new();
+    files(&root().join("crds/go/src"), ".rs", &mut sources);
+    assert!(sources.len() > 40, "{sources:?}");
+    for path in sources {
+        let text = fs::read_to_string(&path).unwrap().replace(KEPT, "");
+        for absent in ["Secret", "Kubernetes", "kube", "controller", "the peer"] {
+            assert!(!text.contains(absent), "{}: {absent}", path.display());
+        }
+    }
+}
+
 #[test]
 fn the_contract_has_no_reader_of_yaml() {
-    // Nor may a crate under it: what is read by no reader needs no dialect and no bounds.
+    // The crates under it have none either. So the contract needs no dialect of YAML and no bounds on it.
     let under = |package: &str| {
         let edges = ["--edges=normal", "--prefix=none", "--offline", "--locked"];
         let output = Command::new(env!("CARGO"))
@@ -192,7 +208,7 @@ fn the_way_to_a_cluster_knows_neither_the_programs_nor_what_they_send() {
     for absent in ["seal", "seal-controller", "seal-crds"] {
         assert!(!way.contains(absent), "seal-kubeconfig depends on {absent}");
     }
-    // And there is no other: a client that kube's own loader makes panics for some kubeconfigs.
+    // The programs have no other way: a client of kube's own loader panics for some kubeconfigs.
     let mut sources = Vec::new();
     files(&root().join("cli/src"), ".rs", &mut sources);
     files(&root().join("controller/src"), ".rs", &mut sources);
@@ -212,7 +228,8 @@ fn the_way_to_a_cluster_knows_neither_the_programs_nor_what_they_send() {
 
 #[test]
 fn what_holds_plaintext_or_private_keys_cannot_be_printed_copied_or_serialized() {
-    /// Compiles only where the type lacks the trait: with it, two impls would fit and neither is chosen.
+    /// Compiles only if the type lacks the traits: with one of them, two impls would fit, and the compiler could
+    /// choose neither.
     macro_rules! lacks {
         ($type:ty: $($trait:path),+) => {$(
             const _: fn() = || {
@@ -242,7 +259,7 @@ fn what_holds_plaintext_or_private_keys_cannot_be_printed_copied_or_serialized()
 
 #[test]
 fn one_crypto_provider_and_no_openssl_are_in_the_tree() {
-    // Not the lock file: it also lists what only other platforms and features would need.
+    // The lock file would say too much: it also lists crates that only other platforms and features need.
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--workspace", "--edges=normal,build", "--prefix=none", "--offline", "--locked"])
         .current_dir(root())
@@ -256,7 +273,8 @@ fn one_crypto_provider_and_no_openssl_are_in_the_tree() {
     assert!(crates.contains("aws-lc-rs"));
 }
 
-/// aws-lc's other source of randomness, timing jitter, costs every process 30 ms. `.cargo/config.toml` leaves it out.
+/// aws-lc has another source of randomness, timing jitter, which costs every process 30 ms. `.cargo/config.toml`
+/// leaves it out.
 #[test]
 fn the_programs_take_their_randomness_from_the_operating_system() {
     for program in [env!("CARGO_BIN_EXE_test-seal"), env!("CARGO_BIN_EXE_test-seal-controller")] {
@@ -300,8 +318,8 @@ fn the_deployed_definitions_are_the_generated_ones() {
     }
 }
 
-/// The table of scopes says what each binds. Whoever compares with one of them decides for a scope that
-/// isn't there yet, and nobody notices.
+/// The table of scopes says what each scope binds. Code that compares with one scope would also decide for a scope
+/// that is added later, and no test would notice.
 #[test]
 fn nobody_asks_which_scope_it_is_but_what_it_binds() {
     let mut sources = Vec::new();
@@ -382,7 +400,7 @@ fn links_between_documents_lead_somewhere() {
     }
 }
 
-/// The last cells of a document's tables whose header says `held by`.
+/// The last cell of each row, of all tables of a document whose header says `held by`.
 fn holders(document: &str) -> Vec<String> {
     let text = read(document);
     let rows = text.lines().scan(false, |is_held, line| {
@@ -397,7 +415,7 @@ fn holders(document: &str) -> Vec<String> {
     rows.flatten().collect()
 }
 
-/// Whether a file of tests ends with this path, or a folder of them, or a test has this name.
+/// `true` if a file of tests, or a folder of such files, ends with this path, or if a test has this name.
 fn is_a_test(name: &str, sources: &[(PathBuf, String)]) -> bool {
     sources.iter().any(|(path, text)| {
         let path = path.to_string_lossy();

@@ -1,8 +1,8 @@
 //! The native format, held by static files: `vectors/opens/` and `vectors/refused/`; the peer's is in [`bitnami`].
 //!
-//! Not made by the programs they test: `write` makes them by hand and with the real age, once, and only
-//! when asked. A new vector goes there. Invariant: a file, once committed, never changes; each is read
-//! here, and each says everything that comes of it, but for the English of a refusal, which is in [`sentences`].
+//! The programs under test don't make the files: `write` makes them by hand and with the real age, once, and only on
+//! request. A new vector goes there. Invariant: a committed file never changes. Every file is read here, and every file
+//! holds its whole outcome, but for the English of a refusal, which is in [`sentences`].
 
 mod bitnami;
 mod sentences;
@@ -35,7 +35,7 @@ struct Expected {
     refused: Option<Refused>,
 }
 
-/// The Secret, complete.
+/// The complete Secret.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Opens {
@@ -51,25 +51,25 @@ struct Opens {
     left_out: Vec<String>,
     data: BTreeMap<String, String>,
     digest: String,
-    /// For each envelope the identity that opens it.
+    /// The identity that opens each envelope.
     opened_by: Vec<String>,
 }
 
-/// What must be said instead.
+/// The refusal that a vector expects.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Refused {
-    /// `Unreadable` where the manifest doesn't even have the fields of a SealedSecret.
+    /// The reason, or `Unreadable` if the manifest doesn't even have the fields of a SealedSecret.
     reason: String,
     /// The values that the message names, as whole words.
     #[serde(default)]
     names: Vec<String>,
 }
 
-/// What is said instead.
+/// The refusal that the code under test gives.
 struct Refusal {
     reason: String,
-    /// None where the manifest is `Unreadable`: the message is then the reader's own and not part of the format.
+    /// The message; `None` if the manifest is `Unreadable`, because each reader then has a message of its own.
     sentence: Option<String>,
 }
 
@@ -104,7 +104,7 @@ fn keyring(names: &[String]) -> Keyring {
     names.iter().flat_map(read).collect()
 }
 
-/// The verdict on a manifest: `None` where it isn't one.
+/// The outcome for a manifest; `None` if the text isn't a manifest.
 fn unseal(manifest: &str, expected: &Expected) -> Option<Result<(Shape, String, Unsealed), UnsealError>> {
     let object: SealedSecret = serde_yaml::from_str(manifest).ok()?;
     let unseal = || {
@@ -119,12 +119,12 @@ fn unseal(manifest: &str, expected: &Expected) -> Option<Result<(Shape, String, 
     Some(unseal())
 }
 
-/// The Secret's data as a vector says it.
+/// The data of the Secret in the form of a vector.
 fn encoded(opened: &Unsealed) -> BTreeMap<String, String> {
     opened.data.iter().map(|(name, value)| (name.to_string(), BASE64.encode(value.expose()))).collect()
 }
 
-/// What was said instead of opening.
+/// The refusal of an object that doesn't open.
 #[track_caller]
 fn refusal<T>(file: &str, verdict: Option<Result<T, UnsealError>>) -> Refusal {
     match verdict {
@@ -136,7 +136,7 @@ fn refusal<T>(file: &str, verdict: Option<Result<T, UnsealError>>) -> Refusal {
     }
 }
 
-/// The vectors of the native format that are refused: the file, what is said, and what must be.
+/// The vectors of the native format that are refused: the file, the real refusal, and the expected one.
 fn native_refusals() -> Vec<(String, Refusal, Refused)> {
     let check = |(file, text): (String, String)| {
         let (manifest, expected) = read(&text);
@@ -187,12 +187,12 @@ fn vectors_that_are_refused_give_the_reason_and_name_the_values_they_say() {
     }
 }
 
-/// The reasons that say what is wrong with an object as it is sealed: all that the formats have, and no controller's.
+/// Each reason of a format has a vector, and no vector has a reason of the controller's.
 #[test]
 fn every_reason_has_a_vector() {
     let refusals = native_refusals().into_iter().chain(bitnami::refusals());
     let found: BTreeSet<String> = refusals.map(|(_, found, _)| found.reason).collect();
-    // The formats bound the Secret from sealed lengths, so its size is theirs too, though the reason is about the Secret.
+    // This reason is about the Secret, but the formats give it too: they bound the Secret's size from sealed lengths.
     let is_of_a_format = |reason: &Reason| {
         let is_about_sealing = matches!(reason.about(), About::Object | About::Key);
         reason.shown() == Shown::SealedSecret && (is_about_sealing || *reason == Reason::SecretTooLarge)

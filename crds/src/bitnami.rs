@@ -1,4 +1,4 @@
-//! The peer's format, `bitnami.com/v1alpha1`, byte for byte as sealed-secrets 0.40 reads and writes it.
+//! The Bitnami format, `bitnami.com/v1alpha1`, byte for byte as sealed-secrets 0.40 reads and writes it.
 //!
 //! ```text
 //! scope:          annotations of the SealedSecret itself: cluster-wide "true" before namespace-wide "true", else strict
@@ -9,12 +9,13 @@
 //! template:       type, immutable, labels, annotations; data: Go templates over the items, or null to leave one out
 //! ```
 //!
-//! Every item is sealed on its own, to one RSA key, and nothing in it says to which; item names are not bound, so
-//! items of one object can be swapped. That is the format, not a choice. What could be made safer without breaking an
-//! object is: see the table in ARCHITECTURE.md.
+//! Every item is sealed on its own, to one RSA key, and doesn't say to which. Item names are not bound, so items of
+//! one object can be swapped. The format leaves no choice there. Everything that could be made safer without breaking
+//! an object is safer: see the table in ARCHITECTURE.md.
 //!
-//! Not the manifest's schema ([`crate::resources::bitnami`]) and not policy. Invariant: what the verb [`seal_item`]
-//! makes, the peer and [`Sealed::unseal`](crate::Sealed::unseal) open, under the same label only.
+//! The schema of the manifest is in [`crate::resources::bitnami`]. Invariant: sealed-secrets and
+//! [`Sealed::unseal`](crate::Sealed::unseal) open every result of the verb [`seal_item`], and only under the same
+//! label.
 
 mod claim;
 mod item;

@@ -1,8 +1,8 @@
-//! The digest of what a Secret is made from: ciphertext and template.
+//! The digest of the source of a Secret: ciphertext and template.
 //!
-//! Not a hash of plaintext, and not of the envelopes: a rewrap changes neither the digest nor, therefore,
-//! the Secret. Invariant: equal digests mean that scope, items and template are equal and that the same
-//! renderer made the Secret, so a Secret that carries the digest need not be opened again.
+//! It covers no plaintext and no envelopes, so a rewrap changes neither the digest nor the Secret. Invariant: equal
+//! digests mean that scope, items and template are equal and that the same renderer made the Secret. So the
+//! controller needn't open an object whose Secret carries its digest.
 
 use std::fmt;
 
@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::resources::{SealedSecretSpec, bitnami};
 
-/// Changes when the same object would render to other bytes; then every Secret is written once more.
+/// The version of the renderer. It changes if the same object would render to other bytes; then every Secret is written
+/// again.
 const RENDERER_VERSION: &[u8] = b"1";
 
 /// SHA-256 of `"seal/v1/digest" ‖ renderer version ‖ canonical JSON (RFC 8785) of {scope, encryptedData,
@@ -34,7 +35,7 @@ impl Digest {
         Self::of_covered(&covered)
     }
 
-    /// The digest of a Bitnami SealedSecret: of `{format, scope, spec}`. `format` is the format's API version,
+    /// The digest of a Bitnami SealedSecret, over `{format, scope, spec}`. `format` is the API version of the format,
     /// so that the two formats never share a digest.
     pub fn of_bitnami(scope: crate::scope::Scope, spec: &bitnami::SealedSecretSpec) -> Self {
         #[derive(Serialize)]
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_digest_is_a_contract() {
-        // Secrets in clusters carry it: if this value changes, every one of them is rewritten.
+        // Secrets in clusters carry it: if this value changes, the controller rewrites all of them.
         // printf '%s' 'seal/v1/digest1{"encryptedData":{"a":"x"},"scope":"strict","template":{}}' | sha256sum
         assert_eq!(
             Digest::of(&spec()).to_string(),
@@ -119,8 +120,10 @@ mod tests {
             "template": {"data": {"b": "{{ .a }}"}, "metadata": {"labels": {"l": "1"}}, "type": "Opaque"},
         });
         let spec = bitnami::SealedSecretSpec::from_json(&spec).unwrap();
-        // printf '%s' 'seal/v1/digest1{"format":"bitnami.com/v1alpha1","scope":"namespace-wide","spec":{"encryptedData":
-        // {"a":"x"},"template":{"data":{"b":"{{ .a }}"},"metadata":{"labels":{"l":"1"}},"type":"Opaque"}}}' | sha256sum
+        // printf '%s'
+        // 'seal/v1/digest1{"format":"bitnami.com/v1alpha1","scope":"namespace-wide","spec":{"encryptedData":
+        // {"a":"x"},"template":{"data":{"b":"{{ .a }}"},"metadata":{"labels":{"l":"1"}},"type":"Opaque"}}}' |
+        // sha256sum
         let digest = Digest::of_bitnami(Scope::NamespaceWide, &spec);
         assert_eq!(digest.to_string(), "3091c402cb98849691de8f6b38c3728740219294ac537b76be12d1710d682ce8");
         assert_ne!(Digest::of_bitnami(Scope::Strict, &spec), digest);

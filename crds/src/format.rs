@@ -1,8 +1,8 @@
-//! The seam between formats: what a reconciler, or `seal unseal`, may ask of any sealed object.
+//! The seam between formats: the questions that a reconciler, or `seal unseal`, may ask of any sealed object.
 //!
-//! Not a registry: who has the manifest knows its format and parses it with that format's module; from
-//! then on nobody needs to know which it was. Invariant: everything except [`Sealed::unseal`] is known
-//! from public text, so whether a Secret is in sync can be decided without opening anything.
+//! The reader of a manifest sees its format and parses it with the module of that format. No later code needs to know
+//! which format it was. Invariant: every answer but those of [`Sealed::unseal`] and [`Sealed::reveal`] follows from
+//! public text, so a program can tell if a Secret is in sync without opening anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::secret::{LeftOut, Metadata, SecretError};
 use crate::template::TemplateError;
 use seal_go::template::GoTemplateError;
 
-/// Which format an object is in.
+/// The format of a sealed object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// `sealing.dev/v1alpha1`.
@@ -28,29 +28,30 @@ pub enum Format {
     Bitnami,
 }
 
-/// A parsed sealed object of whichever format.
+/// A parsed sealed object, in either format.
 pub trait Sealed: Send + Sync {
-    /// The format it is in.
+    /// The format of the object.
     fn format(&self) -> Format;
 
-    /// Where the object was found.
+    /// The namespace and name under which the object was found.
     fn place(&self) -> &Place;
 
-    /// The scope it claims; [`Sealed::unseal`] checks the claim.
+    /// The scope that the object claims; [`Sealed::unseal`] checks the claim.
     fn scope(&self) -> Scope;
 
-    /// The Secret it becomes, without the values. Only where the object [is revealed](Sealed::is_revealed).
+    /// The Secret that the object becomes, without its values. It is meaningful only if the object
+    /// [is revealed](Sealed::is_revealed).
     fn shape(&self) -> &Shape;
 
-    /// Of ciphertext and template: equal digests make equal Secrets.
+    /// The digest of ciphertext and template. Objects with equal digests make equal Secrets.
     fn digest(&self) -> Digest;
 
-    /// Whether the shape is known. Not in the peer's deprecated `data`, where it is sealed in.
+    /// `true` if the shape is known. In the deprecated `data` of the Bitnami format the shape is sealed in.
     fn is_revealed(&self) -> bool {
         true
     }
 
-    /// The same object with its shape known; `None` where it was known before.
+    /// Opens the object to learn its shape. Gives the same object with its shape known; `None` if it was known before.
     ///
     /// # Errors
     ///
@@ -59,16 +60,18 @@ pub trait Sealed: Send + Sync {
         Ok(None)
     }
 
-    /// Opens everything or nothing.
+    /// Opens the object, as a whole or not at all.
     ///
     /// # Expected Flow
     ///
-    /// Envelopes in order, for each the hinted identities first; then what the envelopes say is compared
-    /// with what the object says; then every item; then `template.data`.
+    /// In the native format: the envelopes are opened in their order, each with the hinted identities first. Then the
+    /// claims inside of the envelopes are compared with the object. Then every item is opened, and last
+    /// `template.data` is rendered. In the Bitnami format: every item is opened, and then `template.data` is
+    /// rendered.
     ///
     /// # Guarantees
     ///
-    /// On an error no plaintext has left the call.
+    /// If it fails, no plaintext has left the call.
     ///
     /// # Errors
     ///
@@ -76,22 +79,22 @@ pub trait Sealed: Send + Sync {
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError>;
 }
 
-/// A Secret without its values.
+/// The shape of a Secret: everything about it but its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// The Secret's type.
+    /// The type of the Secret.
     pub type_: String,
-    /// Whether it may not change.
+    /// `true` if the values may not change any more; `None` if the template doesn't say.
     pub immutable: Option<bool>,
-    /// Its labels.
+    /// The labels of the Secret.
     pub labels: BTreeMap<String, String>,
-    /// Its annotations, without the controller's own.
+    /// The annotations of the Secret, without those that the controller adds.
     pub annotations: BTreeMap<String, String>,
-    /// Labels and annotations of the template that it doesn't get.
+    /// The labels and annotations of the template that the Secret doesn't get.
     pub left_out: Vec<LeftOut>,
-    /// The keys of its `data`: items and `template.data` together.
+    /// The keys of the Secret's `data`: items and `template.data` together.
     pub keys: BTreeSet<ItemName>,
-    /// Whether its SealedSecret owns it, so that it goes when that goes.
+    /// `true` if the SealedSecret owns the Secret, so that Kubernetes deletes the Secret with it. Default: true.
     pub owned: bool,
 }
 
@@ -121,61 +124,62 @@ impl Default for Shape {
 pub struct Unsealed {
     /// The Secret's `data`, complete: exactly [`Shape::keys`].
     pub data: BTreeMap<ItemName, Plaintext>,
-    /// Which sealing key opened each envelope, in their order.
+    /// The sealing keys that opened the object: one for each envelope, in their order. In the Bitnami format: each
+    /// key that opened an item, once, in the order of first use.
     pub opened_by: Vec<Fingerprint>,
 }
 
-/// Why an object was refused. `Display` is a lower-case fragment made of fixed words, validated names and
-/// public values; never of plaintext, and never of a library's message.
+/// The reason why a sealed object was refused, for either format.
+///
+/// `Display` is a lower-case fragment. It consists of fixed words, validated names and public values, never of
+/// plaintext or of a library's message. [`UnsealError::reason`] is the stable word for programs. No error has a
+/// `source()`: its fragment is complete, and a printer that walks the chain would print the source twice.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnsealError {
-    /// A namespace, name or item name that may not be used.
+    /// A namespace, name or item name that isn't valid.
     #[error(transparent)]
     Name(#[from] NameError),
     /// A type, label or annotation that the Secret may not have.
-    ///
-    /// No `source()`: the fragment says it all, and who walks the chain would print it twice.
     #[error("template: {0}")]
     Secret(SecretError),
-    /// A template that can't be used.
+    /// A template of the native format that can't be used, or one of either format with a value that Kubernetes would
+    /// check.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// A Go template of the peer's format that can't be used.
-    ///
-    /// No `source()`: the fragment says it all, and who walks the chain would print it twice.
-    #[error("template.data.{key}: {error}")]
+    /// A Go template of the Bitnami format that can't be used.
+    #[error("template.data.{key}: {}", with_flag(error))]
     GoTemplate {
         /// The key of `template.data`.
         key: ItemName,
-        /// What is wrong with it; apart, so that errors which are not this one stay small.
+        /// The problem with the template. Boxed, so that all other errors stay small.
         error: Box<GoTemplateError>,
     },
-    /// Public text that isn't in the format at all.
+    /// A public field whose text isn't in the format.
     #[error("{path} {problem}")]
     Malformed {
-        /// Where, as a field path: `envelopes[0].age`.
+        /// The path of the field, for example `envelopes[0].age`.
         path: String,
-        /// What is wrong, as the rest of a sentence.
+        /// The problem, as the rest of a sentence about the field.
         problem: String,
     },
-    /// More of something than the format allows.
+    /// A field with more parts than the format allows.
     #[error("{path} has {found} {unit}; at most {limit} are allowed")]
     TooLarge {
-        /// Where, as a field path.
+        /// The path of the field.
         path: String,
-        /// How many there are.
+        /// The number of parts in the object.
         found: usize,
-        /// How many there may be.
+        /// The largest number of parts that is allowed.
         limit: usize,
-        /// Of what.
+        /// The name of the parts, in the plural: `items`, for example.
         unit: &'static str,
     },
-    /// The document inside an envelope is of a version this program doesn't know.
+    /// The document inside an envelope has a version that this program doesn't know.
     #[error("envelopes[{envelope}] is of version {found}; this program knows version 1: update it")]
     UnknownVersion {
         /// The envelope's index.
         envelope: usize,
-        /// The version it says.
+        /// The version in the document.
         found: u64,
     },
     /// No identity at hand opens the envelope.
@@ -187,31 +191,31 @@ pub enum UnsealError {
     NoMatchingKey {
         /// The envelope's index.
         envelope: usize,
-        /// Whom it says it is sealed to; a hint nobody authenticated.
+        /// The recipients in the public list of the envelope. They are a hint: the list isn't authenticated.
         sealed_to: Vec<SealedTo>,
-        /// The identities that were tried.
+        /// The identities that were tried, in their order.
         tried: Vec<Fingerprint>,
     },
-    /// No RSA key at hand opens an item of the peer's format. Which of key, label and bytes is wrong is not told
-    /// apart: the answer would be an oracle for whoever can submit ciphertexts (Manger 2001). So it says everything
-    /// that was tried, for people to compare.
+    /// No RSA key at hand opens an item of the Bitnami format. A wrong key, a wrong label and changed bytes give the
+    /// same error: an attacker who can submit ciphertexts could use the difference as an oracle (Manger 2001).
+    /// Instead the message names everything that was tried, for people to compare.
     #[error(
         "{what} can't be opened as {binding} (scope {scope}) with the RSA keys at hand, {}: it was sealed with another \
          certificate, or for another namespace, name or scope, or was changed since; compare them, or seal it again",
         short_list(candidates)
     )]
     CannotOpen {
-        /// What: `item password`, or `data`.
+        /// The part that doesn't open: `item password`, for example, or `data`.
         what: Box<str>,
         /// The scope whose label was tried.
         scope: Scope,
-        /// What that scope binds, as text.
+        /// The binding of that scope, as text.
         binding: Box<str>,
-        /// The keys that were tried: those at hand of the size it was sealed to.
+        /// The keys that were tried: those at hand of the right size.
         candidates: Vec<Fingerprint>,
     },
-    /// No RSA key at hand can have been the one an item of the peer's format is sealed to: none has its size, which
-    /// everybody sees, or there is none at all.
+    /// No RSA key at hand has the size of the key to which an item of the Bitnami format is sealed, or no RSA key is
+    /// at hand. The ciphertext shows that size to everybody, so this error is no oracle.
     #[error(
         "{what} is sealed to an RSA key of {bits} bits, and {}: load the key that belongs to the certificate it was \
          sealed with",
@@ -220,21 +224,21 @@ pub enum UnsealError {
         }
     )]
     NoRsaKey {
-        /// What: `item password`, or `data`.
+        /// The part that doesn't open: `item password`, for example, or `data`.
         what: Box<str>,
-        /// Bits of the key it is sealed to.
+        /// The size of the key to which it is sealed, in bits.
         bits: usize,
-        /// The keys at hand.
+        /// The RSA keys at hand.
         at_hand: Vec<Fingerprint>,
     },
-    /// Opening an object of the peer's format would take too many private operations. Permanent: a smaller keyring
-    /// might open it, but keys are not taken away to open an object.
+    /// Opening an object of the Bitnami format would take too many private operations. Permanent: a smaller keyring
+    /// might open the object, but people don't remove keys to open one object.
     #[error(
         "its items are sealed to so many different RSA keys that finding them takes more than {limit} failed trials: \
          seal it again with one certificate, or split it"
     )]
     TooManyTrials {
-        /// Trials that may fail.
+        /// The number of trials that may fail.
         limit: usize,
     },
     /// An identity opens the envelope's header, but the file was changed.
@@ -243,58 +247,58 @@ pub enum UnsealError {
         /// The envelope's index.
         envelope: usize,
     },
-    /// What is inside the envelope isn't a valid document.
+    /// The plaintext of the envelope isn't a valid document.
     #[error("envelopes[{envelope}] holds {problem}")]
     MalformedEnvelope {
         /// The envelope's index.
         envelope: usize,
-        /// What is wrong.
+        /// The problem, as the object of "holds".
         problem: &'static str,
     },
-    /// Sealed with another scope than the object says.
+    /// The object was sealed with another scope than it claims.
     #[error("sealed with scope {sealed}, found with scope {found}")]
     WrongScope {
-        /// The authenticated scope.
+        /// The scope that is sealed in.
         sealed: Scope,
-        /// The object's scope.
+        /// The scope that the object claims.
         found: Scope,
     },
-    /// Sealed for another place.
+    /// The object was sealed for another place.
     #[error("sealed for {sealed}, found in {found}")]
     WrongPlace {
-        /// The authenticated binding, as text.
+        /// The binding that is sealed in, as text.
         sealed: String,
-        /// Where the object is.
+        /// The binding of the place where the object was found, as text.
         found: String,
     },
-    /// The public list of an envelope's recipients isn't the sealed one.
+    /// The public list of an envelope's recipients differs from the sealed list.
     #[error("envelopes[{envelope}] is sealed to {}, but says {}", short_list(sealed), short_list(found))]
     WrongRecipients {
         /// The envelope's index.
         envelope: usize,
-        /// The authenticated list.
+        /// The sealed list.
         sealed: Vec<Fingerprint>,
         /// The public list.
         found: Vec<Fingerprint>,
     },
-    /// The public list of an envelope's data keys isn't the sealed one.
+    /// The public list of an envelope's data keys differs from the sealed list.
     #[error("envelopes[{envelope}].keys does not match the data keys inside")]
     WrongKeys {
         /// The envelope's index.
         envelope: usize,
     },
-    /// One data key in two envelopes, or twice in one.
+    /// A data key is in two envelopes, or twice in one.
     #[error("data key {id} is listed more than once")]
     DuplicateKey {
         /// The data key's id.
         id: String,
     },
-    /// An item whose data key is in no envelope: an envelope was dropped, or the item is from elsewhere.
+    /// The data key of an item is in no envelope: an envelope was removed, or the item comes from another object.
     #[error("item {item} needs data key {id}, which no envelope holds")]
     MissingKey {
         /// The item.
         item: ItemName,
-        /// The id it refers to.
+        /// The id of the data key that the item needs.
         id: String,
     },
     /// An envelope that no item needs.
@@ -303,28 +307,28 @@ pub enum UnsealError {
         /// The envelope's index.
         envelope: usize,
     },
-    /// An item's ciphertext was changed, or belongs to another item.
+    /// The ciphertext of an item was changed, or belongs to another item.
     #[error("item {item} was changed after it was sealed, or was sealed as another item")]
     ItemAltered {
         /// The item.
         item: ItemName,
     },
-    /// A template refers to an item whose sealer didn't allow it.
+    /// A template refers to an item that was not sealed for use in templates.
     #[error("template.data refers to item {item}, which was not sealed for use in templates")]
     NotForTemplates {
         /// The item.
         item: ItemName,
     },
-    /// All values together could be larger than a Secret may be, by their padded lengths.
+    /// The values together could be larger than a Secret may be. Only public lengths are compared, such as padded ones.
     #[error("the Secret would be larger than {limit} bytes")]
     SecretTooLarge {
-        /// What Kubernetes takes.
+        /// The most bytes that are allowed.
         limit: usize,
     },
 }
 
 impl UnsealError {
-    /// The reason of the condition this becomes.
+    /// The stable word for this error, as a condition shows it.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Name(_) => Reason::InvalidName,
@@ -349,8 +353,8 @@ impl UnsealError {
         }
     }
 
-    /// Whether another set of identities could make a difference. Everything else waits for a change of
-    /// the object itself.
+    /// `true` if another set of keys could make a difference. Every other error waits for a change of the object
+    /// itself.
     pub fn may_pass_with_other_keys(&self) -> bool {
         self.reason().about() == About::Key
     }
@@ -362,17 +366,17 @@ impl From<SecretError> for UnsealError {
     }
 }
 
-/// Whom an envelope says it is sealed to. Nobody authenticated it.
+/// A recipient in the public list of an envelope. The list isn't authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedTo {
-    /// Of the recipient.
+    /// The fingerprint of the recipient.
     pub fingerprint: Fingerprint,
-    /// What people call it, where that can be shown.
+    /// The name that people gave the recipient, if it can be shown.
     name: Option<String>,
 }
 
 impl SealedTo {
-    /// A name that would be no word in a message, by its length or its characters, is left out: whoever wrote the
+    /// Makes an entry. A name that is empty, longer than 80 bytes or not printable ASCII is left out: the author of the
     /// manifest chose it, and it goes into logs, Events and terminals.
     pub fn new(fingerprint: Fingerprint, name: Option<&str>) -> Self {
         const MAX_NAME: usize = 80;
@@ -402,7 +406,17 @@ fn list(words: impl Iterator<Item = String>) -> String {
     if words.is_empty() { "nobody".to_owned() } else { words.join(", ") }
 }
 
-/// The rest of the sentence; a keyring may hold more than anybody wants to read.
+/// The error of a Go template; if a flag of the controller would allow that template, with the name of the flag.
+fn with_flag(error: &GoTemplateError) -> String {
+    match error {
+        GoTemplateError::Branching { .. } | GoTemplateError::SizeFromValue { .. } => {
+            format!("{error}, which the controller allows with --allow-template-branching only")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// The list of tried identities as the end of a sentence, cut to 8: a keyring may hold more than people want to read.
 fn tried_list(tried: &[Fingerprint]) -> String {
     const SHOWN: usize = 8;
     match tried.len() {

@@ -14,9 +14,8 @@
 //! The age crate implements the classic kinds. Its hybrid post-quantum kind is built here, from the inside out:
 //! `xwing` (the KEM), `mlkem768x25519` (age's recipient type over it).
 //!
-//! A sealing key's Secret stores one as [`stored`] says.
-//!
-//! Not here: reading files, and what becomes of sealing keys (the controller's).
+//! [`stored`] specifies the Secret that stores a sealing key. The programs read files, and the controller decides
+//! about the life of sealing keys.
 //!
 //! Invariant: only [`Identity`], [`RsaPrivateKey`] and the results of their `to_secret_…` functions hold
 //! private keys; no error of this module repeats its input.

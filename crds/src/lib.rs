@@ -1,18 +1,26 @@
-//! The contract of seal: what a SealedSecret is, and the two verbs [`native::seal`] and
-//! [`Sealed::unseal`].
+//! The contract of seal: the definition of a SealedSecret, and the two verbs [`native::seal`] and [`Sealed::unseal`].
 //!
-//! Both programs and every test agree through this crate: resource types, names, scopes, keys,
-//! envelopes, templates and digests. It is not a Kubernetes client, reads no file, keeps no clock and
-//! starts no task; randomness comes only from the operating system, inside the primitives. So
-//! everything here is a function of its arguments, and can be held by vectors.
+//! Both programs and every test agree through this crate: resource types, names, scopes, keys, envelopes, templates
+//! and digests. It is no Kubernetes client. It reads no file and no YAML, has no clock and starts no task. Randomness
+//! comes only from the operating system, inside of the primitives. So every result is a function of the arguments,
+//! and test vectors can hold it.
 //!
-//! Invariant: plaintext and private keys live only in types that wipe on drop and have no `Debug`,
-//! `Display`, `Serialize` or `Clone` ([`Plaintext`], [`keys::Identity`]); no error of this crate is
-//! derived from them.
+//! Invariant: plaintext and private keys live only in types that wipe on drop and have no `Debug`, `Display`,
+//! `Serialize` or `Clone` ([`Plaintext`], [`keys::Identity`]); no error of this crate is derived from them.
 //!
-//! Reading order: [`names`] and [`scope`] (where a Secret belongs), [`resources`] (what is in Git),
-//! [`format`](mod@format) (what a reconciler may ask of any sealed object), [`reason`] (the words for why not), [`native`] (the format of
-//! `sealing.dev/v1alpha1`, byte for byte) and [`bitnami`] (the peer's format, whose templates are [`seal_go`]'s).
+//! Reading order:
+//!
+//! 1. [`names`] and [`scope`]: the place of a Secret, and the part of it that is sealed in.
+//! 2. [`resources`]: the objects in Git and in the cluster, as they travel.
+//! 3. [`format`](mod@format): the questions that a program may ask of any sealed object. [`reason`]: the stable words
+//!    for the answer "no".
+//! 4. [`keys`]: recipients, identities and RSA keys. [`plaintext`]: the bytes that they protect.
+//! 5. [`native`]: the format `sealing.dev/v1alpha1`, byte for byte, with the templates of [`template`].
+//! 6. [`bitnami`]: the format of sealed-secrets, byte for byte, with Go's templates.
+//! 7. [`secret`]: the rules of Kubernetes for the Secret that comes out. [`digest`]: the proof that it is up to date.
+//!
+//! Two crates stand below: [`seal_go`] renders Go's templates and prints Go's YAML, and `seal_foreign` escapes words of
+//! others for messages. The crate `seal-documents` stands above, and reads YAML into the types of this crate.
 
 #![warn(missing_docs)]
 

@@ -1,8 +1,7 @@
 //! Namespaces, object names and item names, validated before anything else uses them.
 //!
-//! Not Kubernetes' whole naming rule book: only the three kinds of name that become part of what is
-//! sealed, of a URL path, or of a file path in host mode. They come from Git, so they are hostile
-//! until parsed.
+//! These are the three kinds of name that are sealed in, or become part of a URL or, in host mode, of a file path.
+//! They come from Git, so they are hostile until parsed.
 //!
 //! Invariant: a value of these types is safe as one path component and as one URL segment: not empty,
 //! bounded, no separator, no control character, never `.` and never starting with `..`.
@@ -12,7 +11,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a name was meant to be; the subject of a [`NameError`].
+/// The kind of a name; the subject of a [`NameError`]'s message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameKind {
     /// A namespace: DNS label (RFC 1123), at most 63 bytes.
@@ -23,16 +22,15 @@ pub enum NameKind {
     Item,
 }
 
-/// A name that may not be used, with the rule it breaks. Its words are for
-/// messages.
+/// A name that isn't valid, and the rule that it breaks. `Display` is for messages: it escapes and cuts the name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} \"{}\" {rule}", seal_foreign::word(name))]
 pub struct NameError {
-    /// What the name was meant to be.
+    /// The kind that the name should have.
     pub kind: NameKind,
-    /// The name as it was found, cut to 253 characters.
+    /// The name itself, unescaped, cut to 253 characters.
     pub name: String,
-    /// The rule, as the rest of a sentence.
+    /// The rule, as the rest of a sentence about the name.
     pub rule: &'static str,
 }
 

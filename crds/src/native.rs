@@ -1,15 +1,15 @@
 //! The native format, `sealing.dev/v1alpha1`, byte for byte.
 //!
-//! Not the manifest's schema ([`crate::resources`]) and not policy. Each part is specified in the header of
-//! the file that parses it: [`envelope`] (the age file), [`document`] (what is inside it), [`data_key`] (ids),
-//! [`item`] (one line of `encryptedData`), [`padding`]; and, for the object as a whole, [`object`].
-//! `tests/vectors/` at the top of the repository holds the format against change.
+//! The schema of the manifest is in [`crate::resources`]. Each part is specified in the header of the file that
+//! parses it: [`envelope`] (the age file), [`document`] (its plaintext), [`data_key`] (ids), [`item`] (one line of
+//! `encryptedData`), [`padding`], and [`object`] for the object as a whole. `tests/vectors/` at the top of the
+//! repository holds the format against change.
 //!
-//! Notation used there: `‖` is concatenation; `lp(x)` is the length of `x` as a big-endian u32, then `x`;
+//! The notation there: `‖` is concatenation; `lp(x)` is the length of `x` as a big-endian u32, then `x`;
 //! HKDF is RFC 5869 with SHA-256 and an empty salt, 32 bytes of output; text is UTF-8.
 //!
-//! Invariant: what the verbs [`seal`] and [`NativeSealed::rewrap`] make, [`Sealed::unseal`](crate::Sealed::unseal)
-//! opens, at the same place only.
+//! Invariant: [`Sealed::unseal`](crate::Sealed::unseal) opens every result of the verbs [`seal`] and
+//! [`NativeSealed::rewrap`], and only at the same place.
 
 mod data_key;
 mod document;
@@ -32,7 +32,8 @@ pub const MAX_ENVELOPES: usize = 16;
 pub const MAX_DATA_KEYS: usize = 256;
 /// The most recipients that an envelope may have.
 pub const MAX_RECIPIENTS: usize = 16;
-/// The most stanzas that an age header may have: one for each recipient, and what an implementation adds as grease.
+/// The most stanzas that an age header may have: one for each recipient, and some that an implementation adds as
+/// grease.
 pub const MAX_STANZAS: usize = 20;
 /// The most past recipients that an envelope remembers.
 pub const MAX_PAST: usize = 64;

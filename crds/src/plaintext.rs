@@ -1,16 +1,15 @@
 //! Bytes and strings that only their owner may see.
 //!
-//! Not a vault: it doesn't lock pages or hide from a debugger. Invariant: the bytes are wiped when the value is
-//! dropped, and the types have no `Debug`, `Display`, `Serialize` or `Clone`, so they can't slip into a log line,
-//! an error or a second copy by accident. Every use of the bytes calls [`Plaintext::expose`], or decodes a
-//! [`WipedString`].
+//! The types don't lock pages and don't hide from a debugger. Invariant: a value wipes its bytes on drop, and the
+//! types have no `Debug`, `Display`, `Serialize` or `Clone`, so the bytes can't slip into a log line, an error or a
+//! second copy by accident. Every use of the bytes calls [`Plaintext::expose`], or decodes a [`WipedString`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-/// The plaintext of one item, or of anything made from one.
+/// The plaintext of one item, or bytes made from it.
 pub struct Plaintext(Zeroizing<Vec<u8>>);
 
 impl Plaintext {
@@ -24,7 +23,7 @@ impl Plaintext {
         self.0.len()
     }
 
-    /// Whether there are no bytes; an empty value is a legal item.
+    /// `true` if there are no bytes. An empty value is a legal item.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

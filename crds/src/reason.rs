@@ -1,42 +1,42 @@
-//! Reasons: the stable words that tell programs why something is as it is, each with what people need beside it.
+//! Reasons: the stable words that tell programs why an object is in its state, each with its meaning and a remedy.
 //!
-//! A reason is what a condition, an Event, a metric's label or a status file says in one word; alerts, dashboards and
-//! README's tables are built on these words. The sentence beside a reason in a condition is not here: the error that
-//! has the reason writes it. Invariants: a reason never changes its text; whether it is permanent, what it is about
-//! and what to try follow from the reason alone, so that no two places can say different things of one reason.
+//! A condition, an Event, a metric's label or a status file says a reason in one word. Alerts, dashboards and
+//! README's tables are built on these words. The sentence beside a reason in a condition comes from the error that
+//! has the reason. Invariants: a reason never changes its text; and its kind, its subject and its remedy follow from
+//! the reason alone, so that no two places can say different things of one reason.
 
 #[cfg(test)]
 mod tests;
 
-/// What a reason says of the thing that it is about.
+/// The kind of a reason: no failure, or one of two kinds of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Nothing failed: the reason tells a state or an event.
+    /// No failure: the reason names a state or an event.
     Notice,
-    /// A failure that waits for somebody's change; a retry could only fail again.
+    /// A failure that waits for somebody's change. A retry could only fail again.
     Permanent,
-    /// A failure that may pass by itself; the controller tries again for ever.
+    /// A failure that may pass by itself. The controller retries for ever.
     Transient,
 }
 
-/// What has to change, or would have to be looked at, for a reason to go away.
+/// The subject of a reason: the thing to look at, or to change, if the reason should go away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum About {
-    /// The SealedSecret, as it is written.
+    /// The text of the SealedSecret.
     Object,
     /// The keys: those at hand, or a SealingKey.
     Key,
-    /// What the controller's flags allow.
+    /// The policy: the scopes and namespaces that the controller's flags allow.
     Policy,
     /// The Secret that the SealedSecret becomes.
     Secret,
-    /// Where Secrets are kept: the API server, or a host's file system.
+    /// The store of the Secrets: the API server, or a host's file system.
     Store,
     /// The controller itself.
     Controller,
 }
 
-/// Where people meet a reason.
+/// The place where people meet a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shown {
     /// In the conditions of a SealedSecret, in a cluster or in a host's status file.
@@ -45,7 +45,7 @@ pub enum Shown {
     Host,
     /// In the conditions of a SealingKey.
     SealingKey,
-    /// As the reason of an Event only.
+    /// In Events only.
     Event,
     /// In the controller's log only.
     Log,
@@ -54,10 +54,10 @@ pub enum Shown {
 }
 
 /// Makes the enum, [`Reason::ALL`] and the facts from one group of lines for each reason:
-/// `Name: where it is shown, its kind, what it is about; meaning; what to try`.
+/// `Name: place where it is shown, kind, subject; meaning; remedy`.
 macro_rules! reasons {
     ($($name:ident: $shown:ident, $kind:ident, $about:ident; $meaning:literal; $remedy:literal;)+) => {
-        /// Why something is as it is, in one stable word.
+        /// The reason for the state of an object, in one stable word.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Reason {
             $(#[doc = $meaning] $name,)+
@@ -271,32 +271,32 @@ impl Reason {
         self.facts().text
     }
 
-    /// Where people meet it.
+    /// The place where people meet the reason.
     pub fn shown(self) -> Shown {
         self.facts().shown
     }
 
-    /// What it is about.
+    /// The subject of the reason.
     pub fn about(self) -> About {
         self.facts().about
     }
 
-    /// What it means: a lower-case sentence without a full stop.
+    /// The meaning: a lower-case sentence without a full stop.
     pub fn meaning(self) -> &'static str {
         self.facts().meaning
     }
 
-    /// What to try: a lower-case sentence without a full stop; `nothing` where there is nothing to do.
+    /// The remedy: a lower-case sentence without a full stop; `nothing` if there is nothing to do.
     pub fn remedy(self) -> &'static str {
         self.facts().remedy
     }
 
-    /// Whether it is why something failed; else it tells a state or an event.
+    /// `true` if the reason is a failure; otherwise it names a state or an event.
     pub fn is_failure(self) -> bool {
         self.facts().kind != Kind::Notice
     }
 
-    /// Whether it is a failure that waits for somebody's change; a failure that is not may pass by itself.
+    /// `true` if the reason is a failure that waits for somebody's change. Any other failure may pass by itself.
     pub fn is_permanent(self) -> bool {
         self.facts().kind == Kind::Permanent
     }

@@ -1,10 +1,9 @@
-//! The two resources of `sealing.dev/v1alpha1` as they travel: plain serde types, their schema, and the
-//! CustomResourceDefinitions made from them.
+//! The resources as they travel: plain serde types, their schemas, and the CustomResourceDefinitions made from them.
 //!
-//! Not the parsed form: strings here are unchecked. [`crate::native`] parses a SealedSecret before
-//! anything is done with it; a SealingKey is output of the controller. Invariant: what the schema bounds,
-//! the parser bounds too, so host mode and the command line, which have no API server in front of them,
-//! accept the same objects.
+//! The types are those of `sealing.dev/v1alpha1` and, in [`bitnami`], that of `bitnami.com/v1alpha1`. Their strings
+//! are unchecked: [`crate::native`] and [`crate::bitnami`] parse a SealedSecret before any program acts on it. The
+//! controller writes the SealingKeys. Invariant: every bound of the schema of `sealing.dev` is a bound of the parser
+//! too. So host mode and the command line, which have no API server in front of them, accept the same objects.
 
 pub mod bitnami;
 mod condition;
@@ -26,22 +25,23 @@ pub use sealing_key::{KeyState, PublishedState, SealingKey, SealingKeySpec, Seal
 
 /// The API group of the native format.
 pub const GROUP: &str = "sealing.dev";
-/// Its version.
+/// The version of the native API group.
 pub const VERSION: &str = "v1alpha1";
 /// `sealing.dev/v1alpha1`, as manifests write it.
 pub const API_VERSION: &str = "sealing.dev/v1alpha1";
-/// The kind both groups share.
+/// The kind that both API groups share.
 pub const SEALED_SECRET: &str = "SealedSecret";
 
-/// On a managed Secret: digest of what it was made from (see [`crate::digest`]).
+/// Annotation of a managed Secret: the digest of the ciphertext and template that it was made from ([`crate::digest`]).
 pub const DIGEST_ANNOTATION: &str = "sealing.dev/digest";
-/// On a foreign Secret: the SealedSecret of this name may adopt it.
+/// Annotation of a Secret that isn't managed: the name of the SealedSecret that may adopt it.
 pub const ADOPT_ANNOTATION: &str = "sealing.dev/adopt";
-/// On an immutable Secret that is another object's or nobody's: a SealedSecret wanted other values, so none may try again.
+/// Annotation of an immutable Secret that belongs to another object, or to none: a SealedSecret asked for other
+/// values, so none may try to take the Secret over again.
 pub const NOT_TAKEN_OVER: &str = "sealing.dev/not-taken-over";
-/// On the Secret that holds the private half of a sealing key, in the controller's namespace.
+/// Label of a Secret that holds the private half of a sealing key, in the controller's namespace.
 pub const SEALING_KEY_LABEL: &str = "sealing.dev/sealing-key";
-/// The type of that Secret.
+/// The type of a Secret that holds the private half of a sealing key.
 pub const SEALING_KEY_TYPE: &str = "sealing.dev/sealing-key";
-/// On that Secret: the key's state, below which it never falls.
+/// Annotation of a Secret that holds the private half of a sealing key: the state below which the key never falls.
 pub const STATE_ANNOTATION: &str = "sealing.dev/state";

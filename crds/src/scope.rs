@@ -1,12 +1,13 @@
-//! Where a Secret belongs ([`Place`]), how firmly it is tied there ([`Scope`]), and the part of the place
-//! that is sealed in ([`Binding`]).
+//! The place of a Secret ([`Place`]), how firmly the Secret is tied to it ([`Scope`]), and the part of the place that
+//! is sealed in ([`Binding`]).
 //!
-//! `Scope::row` is the one table of scopes. A new scope is a variant, a place in [`Scope::ALL`] and a row; the rest of
-//! the tree asks a scope what it binds and never compares it with another. Only the label of the peer's format
-//! ([`crate::bitnami::Label`]) is decided there, for each scope anew: two scopes must not share a label.
+//! `Scope::row` is the one table of scopes. A new scope is a variant, an entry of [`Scope::ALL`] and a row; all other
+//! code asks a scope what it binds, and never compares it with another scope. The one exception is the label of the
+//! Bitnami format ([`crate::bitnami::Label`]), which is written out for each scope: two scopes must not share a
+//! label.
 //!
-//! Not a policy: which scopes a controller opens is its own flag. Invariant: a [`Binding`] holds exactly
-//! the names its scope binds, so two bindings are equal exactly when one may be opened in place of the
+//! A controller's flag, its policy, decides which scopes it opens. Invariant: a [`Binding`] holds exactly the names
+//! that its scope binds. So two bindings are equal exactly if an object sealed for the one may be opened for the
 //! other.
 
 use std::fmt;
@@ -31,7 +32,7 @@ pub enum Scope {
     ClusterWide,
 }
 
-/// What the programs know of a scope.
+/// The row of a scope in the table.
 struct Row {
     word: &'static str,
     binds_namespace: bool,
@@ -64,22 +65,23 @@ impl Scope {
         }
     }
 
-    /// The form in manifests, flags and envelopes: `strict`, for one.
+    /// The word for the scope in manifests, flags and envelopes, for example `strict`.
     pub const fn as_str(self) -> &'static str {
         self.row().word
     }
 
-    /// Whether the namespace is sealed in.
+    /// `true` if the namespace is sealed in.
     pub const fn binds_namespace(self) -> bool {
         self.row().binds_namespace
     }
 
-    /// Whether the name is sealed in.
+    /// `true` if the name is sealed in.
     pub const fn binds_name(self) -> bool {
         self.row().binds_name
     }
 
-    /// The annotation that claims this scope in the peer's format, with the value `"true"`. The default scope has none.
+    /// The annotation that claims this scope in the Bitnami format, with the value `"true"`. The default scope has
+    /// none.
     pub const fn bitnami_annotation(self) -> Option<&'static str> {
         self.row().bitnami_annotation
     }
@@ -113,7 +115,7 @@ impl FromStr for Scope {
 }
 
 impl<'de> Deserialize<'de> for Scope {
-    /// From text only. serde's own form for an enum also takes `{"strict": null}`.
+    /// Takes text only. serde's own form for an enum would also take `{"strict": null}`.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
@@ -144,7 +146,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// What `scope` binds of `place`.
+    /// The part of `place` that `scope` binds.
     pub fn new(scope: Scope, place: &Place) -> Self {
         Self {
             scope,
@@ -153,8 +155,8 @@ impl Binding {
         }
     }
 
-    /// A binding from its parts as an envelope holds them, or `None` where a part that the scope binds is
-    /// missing, or one that it doesn't bind is present.
+    /// A binding from the parts in an envelope. `None` if a part that the scope binds is missing, or a part that it
+    /// doesn't bind is there.
     pub fn from_parts(scope: Scope, namespace: Option<Namespace>, name: Option<Name>) -> Option<Self> {
         let fits = namespace.is_some() == scope.binds_namespace() && name.is_some() == scope.binds_name();
         fits.then_some(Self { scope, namespace, name })
@@ -165,12 +167,12 @@ impl Binding {
         self.scope
     }
 
-    /// The namespace, where the scope binds it.
+    /// The namespace, if the scope binds it.
     pub fn namespace(&self) -> Option<&Namespace> {
         self.namespace.as_ref()
     }
 
-    /// The name, where the scope binds it.
+    /// The name, if the scope binds it.
     pub fn name(&self) -> Option<&Name> {
         self.name.as_ref()
     }

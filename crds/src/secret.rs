@@ -1,4 +1,4 @@
-//! What makes a Secret a legal Secret: types, sizes, and in [`metadata`] labels and annotations.
+//! The rules for a legal Secret: types and sizes here, labels and annotations in [`metadata`].
 //!
 //! The apiserver validates Secrets too, but its messages may quote a value, so the programs never pass them on. The
 //! checks here come first: they refuse what the apiserver would refuse for a public reason, and they say why.
@@ -16,10 +16,10 @@ pub(crate) use stored::check_stored_size;
 mod metadata;
 mod stored;
 
-/// Largest sum of a Secret's values, in bytes (`core.MaxSecretSize`).
+/// The most bytes of all values of a Secret together: 1 MiB (Kubernetes' `core.MaxSecretSize`).
 pub const MAX_SECRET_SIZE: usize = 1024 * 1024;
 
-/// The type of a Secret without one.
+/// The type that a Secret gets if its author names none.
 pub const OPAQUE: &str = "Opaque";
 
 /// Types that a SealedSecret may not have unless a controller flag allows it, because something acts on them. A Secret
@@ -31,8 +31,7 @@ pub const REFUSED_TYPES: [&str; 3] =
 /// The type in which Helm stores a release.
 const HELM_RELEASE: &str = "helm.sh/release.v1";
 
-/// The keys the apiserver demands for a built-in type. Each inner list is a choice: one of them must be
-/// there.
+/// The keys that the apiserver demands for a built-in type. Each inner list is a choice: one of its keys must be there.
 pub fn required_keys(type_: &str) -> &'static [&'static [&'static str]] {
     match type_ {
         "kubernetes.io/tls" => &[&["tls.crt"], &["tls.key"]],
@@ -59,12 +58,12 @@ pub enum SecretError {
     /// The type doesn't have the form of a type.
     #[error("type \"{}\" is not 1 to 253 printable characters", word(.0))]
     MalformedType(String),
-    /// A key that the type demands is missing.
+    /// A key that the type needs is missing.
     #[error("type {} needs the key {}", word(type_), one_of.join(" or "))]
     MissingKey {
         /// The Secret's type.
         type_: String,
-        /// The keys of which one must be there.
+        /// The keys of which the Secret needs one.
         one_of: &'static [&'static str],
     },
     /// A label or annotation key that isn't a qualified name.
@@ -75,22 +74,21 @@ pub enum SecretError {
         /// The key.
         key: String,
     },
-    /// A label value outside Kubernetes' rules.
+    /// A label value that breaks Kubernetes' rules.
     #[error("the value of label {} is not at most 63 of a-z, A-Z, 0-9, '-', '_' and '.'", word(key))]
     MalformedLabelValue {
         /// The label's key.
         key: String,
     },
-    /// All labels together are too large.
+    /// The labels together are too large. Holds their size in bytes.
     #[error("labels are {0} bytes; at most {max} are allowed", max = metadata::MAX_LABELS_SIZE)]
     LabelsTooLarge(usize),
-    /// All annotations together are too large.
+    /// The annotations together are too large. Holds their size in bytes.
     #[error("annotations are {0} bytes; Kubernetes takes {max}", max = metadata::MAX_ANNOTATIONS_SIZE)]
     AnnotationsTooLarge(usize),
 }
 
-/// Checks a type against Kubernetes' form and [`REFUSED_TYPES`], where `allowed` takes types out of the
-/// latter.
+/// Checks the form of a type, and refuses the [`REFUSED_TYPES`] that aren't in `allowed`.
 ///
 /// # Errors
 ///
@@ -105,7 +103,7 @@ pub fn check_type(type_: &str, allowed: &BTreeSet<String>) -> Result<(), SecretE
     Ok(())
 }
 
-/// Checks that Helm would not take the Secret for a release, unless the type of releases is allowed. Helm's driver finds
+/// Refuses a Secret that Helm would take for a release, unless `allowed` has the type of releases. Helm's driver finds
 /// releases by their names and by a label; it doesn't look at the type.
 ///
 /// # Errors
@@ -121,7 +119,7 @@ pub fn check_release(
     if is_release && !allowed.contains(HELM_RELEASE) { Err(SecretError::HelmRelease) } else { Ok(()) }
 }
 
-/// Checks that the keys a built-in type demands are there.
+/// Checks that the Secret has the keys that its built-in type needs.
 ///
 /// # Errors
 ///

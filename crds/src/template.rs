@@ -1,16 +1,16 @@
-//! `template.data`: text of the Secret in which items are substituted.
+//! `template.data` of the native format: texts of the Secret in which items are substituted.
 //!
-//! The template is public and nobody authenticates it, so it is powerless by construction: references in
-//! the form of Kubernetes' own (`$(item)`, `$(item|base64)`, `$$(` for a literal `$(`), a few total
-//! encoders, no branching, no loops. Not Go's templates; those belong to the Bitnami format.
+//! The template is public and not authenticated, so it is powerless by construction. It has references in the form of
+//! Kubernetes' own (`$(item)`, `$(item|base64)`, `$$(` for a literal `$(`) and a few encoders, but no branches and no
+//! loops. The Bitnami format has Go's templates instead ([`crate::bitnami`]).
 //!
-//! The threat: whoever may write the template, but not read the Secret, learns about an item from what the
-//! template does. A branch on a value would tell; so would an encoder that fails for some values; and
-//! text that is added, or a value that is repeated, until a size limit is hit tells the length that padding
-//! hides. Hence: every encoder is total, an item is substituted only where its sealer said so, each at most
-//! [`MAX_USES`] times, and the size is bounded by what padded lengths allow, not by what the values are.
+//! The threat: an attacker may write the template, but not read the Secret, and learns about an item from whether
+//! there is a Secret. A branch on a value would tell. An encoder that fails for some values would tell. And an
+//! attacker who adds text, or repeats a value, until a size limit is hit would learn the length that padding hides.
+//! Hence: every encoder takes every value; an item is substituted only if its sealer allowed that, and at most
+//! [`MAX_USES`] times; and sizes are bounded from padded lengths, not from the values.
 //!
-//! Invariant: whether a template parses depends on public text alone.
+//! Invariant: public text alone decides if a template parses.
 
 use std::collections::BTreeMap;
 
@@ -23,13 +23,13 @@ use seal_foreign::word;
 
 mod encoder;
 
-/// How often one item may be substituted in all of an object's `template.data`.
+/// The most times that one item may be substituted in all of an object's `template.data`.
 pub const MAX_USES: usize = 16;
 
-/// A template that can't be used, whatever the items' values are.
+/// The reason why a template can't be used, for any values of the items.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// `$(` without `)`, or with something between them that is neither an item name nor a known encoder.
+    /// `$(` without `)`, or with a text between them that isn't an item name, alone or with an encoder.
     #[error(
         "template.data.{key}: \"{}\" is not $(item) or $(item|encoder); write $$( for a literal $(",
         word(found)
@@ -37,7 +37,7 @@ pub enum TemplateError {
     MalformedReference {
         /// The key of `template.data`.
         key: ItemName,
-        /// What was found, cut to 64 characters.
+        /// The text of the reference, cut to 64 characters.
         found: String,
     },
     /// An encoder that doesn't exist.
@@ -64,21 +64,21 @@ pub enum TemplateError {
     TooManyUses {
         /// The item.
         item: ItemName,
-        /// How often.
+        /// The number of times.
         found: usize,
     },
-    /// Kubernetes checks the content of this value because of the Secret's type, and whether it passes would tell
-    /// something about an item.
+    /// Kubernetes checks the content of this value because of the Secret's type, and the outcome would tell something
+    /// about an item.
     #[error("template.data.{key} is checked by Kubernetes in a Secret of type {}: {rule}", word(type_))]
     CheckedByType {
         /// The key of `template.data`.
         key: ItemName,
         /// The Secret's type.
         type_: String,
-        /// What it has to be instead, as a sentence.
+        /// The advice, as a sentence.
         rule: &'static str,
     },
-    /// A key that is an item as well.
+    /// A key of `template.data` that is also the name of an item.
     #[error("template.data.{0} is also an item in encryptedData")]
     KeyIsItem(ItemName),
 }
@@ -96,8 +96,7 @@ impl TemplateData {
     ///
     /// # Errors
     ///
-    /// Any [`TemplateError`]; also a [`crate::NameError`] for a key that isn't an item name, which is left
-    /// to the caller, who has parsed the keys.
+    /// Any [`TemplateError`]. The caller has parsed the keys, so a key that isn't an item name is an error there.
     pub fn parse<'a>(
         data: impl IntoIterator<Item = (ItemName, &'a str)>,
         is_item: impl Fn(&ItemName) -> bool,
@@ -125,12 +124,12 @@ impl TemplateData {
         }
     }
 
-    /// The keys this adds to the Secret.
+    /// The keys that the template adds to the Secret.
     pub fn keys(&self) -> impl Iterator<Item = &ItemName> {
         self.0.keys()
     }
 
-    /// The items that are substituted, each perhaps several times.
+    /// The items that are substituted; an item comes once for each reference.
     pub fn references(&self) -> impl Iterator<Item = &ItemName> {
         self.0.values().flatten().filter_map(|segment| match segment {
             Segment::Reference { item, .. } => Some(item),
@@ -138,11 +137,11 @@ impl TemplateData {
         })
     }
 
-    /// Whether Kubernetes' own check of a value's content, which its type brings, comes out the same whatever
-    /// the items are.
+    /// Refuses a template for which Kubernetes' own check of a value's content, which comes with some types, could
+    /// depend on an item.
     ///
-    /// The threat: whoever may edit the template gets to know of every item in it whether, say, `1e$(pin)` is a
-    /// number that a float can hold, by whether the Secret is accepted; and then asks again.
+    /// The threat: an attacker who may edit the template sees if Kubernetes accepts the Secret. That tells, for
+    /// example, if `1e$(pin)` is a number that a float can hold; and then the attacker asks the next question.
     ///
     /// # Errors
     ///
@@ -168,8 +167,8 @@ impl TemplateData {
         Ok(())
     }
 
-    /// The most bytes that the finished values can have together; `bound_of` gives the longest that an item can be.
-    /// Public bounds make a public answer.
+    /// The most bytes that the finished values can have together. `bound_of` gives the most bytes that an item can
+    /// have; if those bounds are public, so is the answer.
     pub fn max_rendered_len(&self, bound_of: impl Fn(&ItemName) -> usize) -> usize {
         let len = |segment: &Segment| match segment {
             Segment::Literal(text) => text.len(),
@@ -178,7 +177,7 @@ impl TemplateData {
         self.0.values().flatten().map(len).sum()
     }
 
-    /// The finished values.
+    /// Substitutes the items: the finished values.
     ///
     /// # Assumptions
     ///
@@ -192,7 +191,7 @@ impl TemplateData {
                     Segment::Reference { item, encoder } => encoder.encode(items[item].expose()),
                 })
                 .collect();
-            // Allocated once at full size: growing would leave copies behind that nobody wipes.
+            // Allocated once at full size: growing would leave unwiped copies behind.
             let mut out = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
             parts.iter().for_each(|part| out.extend_from_slice(part));
             Plaintext::from(out)
@@ -201,8 +200,9 @@ impl TemplateData {
     }
 }
 
-/// With a letter in the place of each reference the text is a JSON object, and no encoder lets a value be more
-/// than letters of the string it is in. An `x` fits nowhere but inside a string, and not after a backslash.
+/// `true` if the text is a JSON object for any items: it is one with an `x` in the place of each reference, and every
+/// reference has an encoder, so that a value adds only characters to the string around it. An `x` fits nowhere but
+/// inside of a string, and not behind a backslash.
 fn is_json_object_whatever_the_items(segments: &[Segment]) -> bool {
     let is_encoded = |segment: &Segment| !matches!(segment, Segment::Reference { encoder: Encoder::Raw, .. });
     let text: String = segments

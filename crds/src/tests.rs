@@ -1,12 +1,12 @@
-//! What the tests of both formats share: thousands of random changes to a manifest.
+//! Random changes to a manifest, for the tests of both formats.
 //!
-//! Not a fuzzer with coverage: seeds are fixed, so every run of the same length is the same run. Invariant: nothing
-//! here knows what a SealedSecret is.
+//! Seeds are fixed, so every run of the same length is the same run; this is no fuzzer with coverage. Invariant: this
+//! code knows no SealedSecret, only JSON.
 
 use seal_random::Random;
 use serde_json::Value;
 
-/// Changes one place of a document, found by descending at random.
+/// Changes one place of a document. A random descent finds the place.
 pub(crate) fn change(value: &mut Value, other: &Value, random: &mut Random) {
     let descend = random.below(8) > 0;
     match value {
@@ -24,7 +24,7 @@ pub(crate) fn change(value: &mut Value, other: &Value, random: &mut Random) {
                     fields.insert(onto, copy);
                 }
                 3 => drop(fields.insert("more".into(), Value::from(1))),
-                // The same place of another object, where it has one.
+                // The same place of another object, if it has one.
                 4 => fields[&key] = other.get(&key).cloned().unwrap_or(Value::Null),
                 _ => change(&mut fields[&key], other.get(&key).unwrap_or(&Value::Null), random),
             }

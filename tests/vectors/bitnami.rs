@@ -1,7 +1,7 @@
 //! The peer's format, held by static files that the real kubeseal sealed: `vectors/bitnami/opens/` and
 //! `vectors/bitnami/refused/`.
 //!
-//! What `super` says of the native format's vectors holds here too. Invariant: a Secret that opens is compared as a
+//! The rules of `super` for vectors of the native format hold here too. Invariant: a Secret that opens is compared as a
 //! whole.
 
 use seal_crds::bitnami::BitnamiSealed;
@@ -15,27 +15,27 @@ use super::*;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Expected {
-    /// Keys of the contract's own tests, by the names of their files; all in one keyring.
+    /// The keys in the keyring: the names of files of the contract's own tests.
     keys: Vec<String>,
     #[serde(default)]
     allowed_types: BTreeSet<String>,
-    /// Whether templates may branch.
+    /// `true` if templates may branch.
     #[serde(default)]
     branching: bool,
     opens: Option<Opens>,
     refused: Option<Refused>,
 }
 
-/// The Secret, complete.
+/// The complete Secret.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Opens {
-    /// What the annotations claim and the label confirms.
+    /// The scope that the annotations claim and the label confirms.
     scope: String,
     #[serde(rename = "type")]
     type_: String,
     immutable: Option<bool>,
-    /// Whether its SealedSecret owns it.
+    /// `true` if the SealedSecret owns the Secret.
     owned: bool,
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
@@ -44,7 +44,7 @@ struct Opens {
     left_out: Vec<String>,
     data: BTreeMap<String, String>,
     digest: String,
-    /// The keys that opened something, in the order of the items.
+    /// The keys that opened an item, in the order of the items.
     opened_by: Vec<String>,
 }
 
@@ -111,7 +111,7 @@ fn vectors_of_the_peer_that_open_become_the_secret_they_say() {
     }
 }
 
-/// The vectors that are refused: the file, what is said, and what must be.
+/// The vectors that are refused: the file, the real refusal, and the expected one.
 pub(super) fn refusals() -> Vec<(String, Refusal, Refused)> {
     let check = |(file, text): (String, String)| {
         let (manifest, expected) = read(&text);

@@ -1,15 +1,15 @@
-//! What a refusal has to say, in two parts: the values that it names, which a vector holds for ever, and its English,
-//! which [`FILE`] holds as it is now.
+//! The message of a refusal, in two parts: the values that it names, which a vector holds for ever, and its English,
+//! which [`FILE`] holds in its present form.
 //!
-//! Invariant: a sentence may change in a commit that shows the difference in [`FILE`]; a value that a sentence no
-//! longer names fails, however it is worded.
+//! Invariant: a sentence may change in a commit that shows the difference in [`FILE`]; a sentence that no
+//! longer names a value fails, in any words.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use super::{Refusal, Refused, bitnami, dir, native_refusals};
 
-/// A vector without its `.yaml`, and what is said of it, a line each.
+/// The file of sentences: on each line a vector without its `.yaml`, and its sentence.
 const FILE: &str = "sentences.txt";
 
 /// The words of a sentence: the text between spaces, without a bracket or quotes around it and without the punctuation
@@ -21,7 +21,7 @@ fn words(sentence: &str) -> Vec<&str> {
     bare.map(|text| text.trim_matches('"')).collect()
 }
 
-/// The names that a sentence lacks; one that is listed twice has to be there twice.
+/// The names that a sentence lacks. A name that is listed twice has to be there twice.
 fn unnamed<'n>(names: &'n [String], sentence: &str) -> Vec<&'n str> {
     let mut words = words(sentence);
     let mut missing = Vec::new();
@@ -34,7 +34,7 @@ fn unnamed<'n>(names: &'n [String], sentence: &str) -> Vec<&'n str> {
     missing
 }
 
-/// The reason is the one that the vector says, and the sentence names every value.
+/// Asserts that the reason is that of the vector, and that the sentence names every value.
 #[track_caller]
 pub(super) fn assert_refused(file: &str, found: &Refusal, expected: &Refused) {
     assert_eq!(found.reason, expected.reason, "{file}");
@@ -44,7 +44,7 @@ pub(super) fn assert_refused(file: &str, found: &Refusal, expected: &Refused) {
     assert!(missing.is_empty(), "{file}: {missing:?} is missing in: {}", sentence.unwrap_or_default());
 }
 
-/// With `SEAL_UPDATE=sentences`, writes down the sentences as they are now.
+/// With `SEAL_UPDATE=sentences`, writes the present sentences to the file.
 #[test]
 fn sentences_are_those_that_were_written_down() {
     let refusals = native_refusals().into_iter().chain(bitnami::refusals());

@@ -1,7 +1,7 @@
 //! Makes vectors: manifests by hand, envelopes with the real age, expectations from what went in.
 //!
-//! Not part of a test run; see `super`. Invariant: a vector that is there is never written over, and no
-//! expectation is computed by the code under test.
+//! A test run makes none; see `super`. Invariant: an existing vector is never overwritten, and the code under test
+//! computes no expectation.
 
 mod bitnami;
 mod opens;
@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use super::identity_file;
 use crate::by_hand::{self, Bound, DataKey, age_encrypt, fingerprint};
 
-/// A vector to be: its file without `.yaml`, one sentence about it, and how it is made.
+/// A vector to write: its file without `.yaml`, one sentence about it, and the function that makes it.
 pub(super) struct Case {
     folder: &'static str,
     file: &'static str,
@@ -41,7 +41,7 @@ pub(super) fn files() -> BTreeSet<String> {
     cases().map(|case| case.path()).collect()
 }
 
-/// Writes those that aren't.
+/// Writes the files that are missing.
 pub(super) fn missing(dir: &Path) {
     for case in cases().filter(|case| !dir.join(case.path()).exists()) {
         let (manifest, expected) = (case.make)();
@@ -52,7 +52,7 @@ pub(super) fn missing(dir: &Path) {
     }
 }
 
-/// What a refused vector expects; `names` are words with spaces between them.
+/// The expectation of a refused vector; `names` are words with spaces between them.
 fn refusal(reason: &str, names: &str) -> Value {
     let mut refused = json!({ "reason": reason });
     let names: Vec<_> = names.split_whitespace().collect();
@@ -67,12 +67,12 @@ fn key() -> DataKey {
     DataKey::labelled("a data key of the vectors", false)
 }
 
-/// Another one.
+/// Another data key.
 fn second_key() -> DataKey {
     DataKey::labelled("a second data key of the vectors", false)
 }
 
-/// One whose items may be substituted into templates.
+/// A data key whose items may be substituted into templates.
 fn template_key() -> DataKey {
     DataKey::labelled("a data key for templates", true)
 }
@@ -118,7 +118,7 @@ impl Object {
         }
     }
 
-    /// Strict, at prod/db.
+    /// A strict object at prod/db.
     fn strict() -> Self {
         Self::new("strict", "prod", "db")
     }
@@ -175,7 +175,7 @@ impl Object {
     }
 }
 
-/// An age file, base64.
+/// Makes an age file, in base64.
 fn encrypt(to: &[&str], document: &str) -> String {
     let recipients: Vec<_> = to.iter().map(|identity| recipient(identity)).collect();
     let recipients: Vec<_> = recipients.iter().map(String::as_str).collect();

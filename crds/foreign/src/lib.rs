@@ -1,30 +1,30 @@
-//! Words of others, as they may stand in a message: names, paths and texts out of manifests, templates and files.
+//! Words of others, escaped and cut for a message: names, paths and texts out of manifests, templates and files.
 //!
-//! The threat: whoever writes one of them drives the terminal of whoever reads the message (escape sequences), hides
-//! or reorders what stands in it (zero-width characters, bidi, tags), adds a line to a log that we never wrote, or
-//! fills status, Events and logs. So every such word goes through [`word`] or [`path`] where it is put into a message,
-//! and every message of a controller's through [`message`] on its way out, whatever was forgotten before.
+//! The threat: the author of such a word drives the terminal of a person who reads the message (escape sequences),
+//! hides or reorders the text around it (zero-width characters, bidi, tags), adds a false line to a log, or fills
+//! status, Events and logs. So the code that makes a message puts every such word through [`word`] or [`path`]. And
+//! every message of a controller goes through [`message`] on its way out, in case a word was forgotten.
 //!
-//! Not a judgement of what a word says, and not for plaintext, which is in no message at all. Invariants: what comes out
-//! of here has no character of [`is_unprintable`] but, of [`lines`], the ends of lines; it is never longer than its
-//! bound; and a message that went through [`message`] or [`lines`] once doesn't change when it goes through again.
+//! The functions don't judge the meaning of a word. Plaintext is in no message at all. Invariants: a result has no
+//! [unprintable](is_unprintable) character, except for the line ends in a result of [`lines`]; it is never longer
+//! than its bound; and [`message`] and [`lines`] don't change their own results.
 
 use std::path::Path;
 
-/// Bytes of a word, with what was made of it.
+/// The most bytes of a word, escapes included.
 pub const MAX_WORD: usize = 128;
-/// Bytes of a path: more, and its end, which says what file it is.
+/// The most bytes of a path. The end of a longer path is kept, because it names the file.
 pub const MAX_PATH: usize = 256;
-/// Bytes of a whole message. Kubernetes takes 1,024 for an Event's, in which a reason stands before it, and 32,768 for a
-/// condition's.
+/// The most bytes of a whole message. Kubernetes takes 1,024 in an Event, where a reason stands before the message, and
+/// 32,768 in a condition.
 pub const MAX_MESSAGE: usize = 1000;
-/// Bytes of a message for a terminal, which may have several lines.
+/// The most bytes of a message for a terminal, which may have several lines.
 pub const MAX_LINES: usize = 4096;
 
 const ELLIPSIS: char = '…';
 
-/// Whether a character shows nothing of its own, or changes how others are shown: controls, line and paragraph
-/// separators, format characters (general category Cf), and whatever Unicode says may be ignored where it isn't known
+/// `true` if a character shows nothing itself, or changes how other characters are shown: controls, line and paragraph
+/// separators, format characters (general category Cf), and characters that programs may ignore if they don't know them
 /// (`Default_Ignorable_Code_Point`: fillers, variation selectors, tags); also the blank of Braille.
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
@@ -45,7 +45,7 @@ pub fn word(word: &str) -> String {
 /// A path for a message: escaped, and cut at the front.
 pub fn path(path: &Path) -> String {
     let path = path.to_string_lossy();
-    // Backwards, and an escape is cut like a character: whole.
+    // The characters go backwards, so that the front is cut. An escape is kept or cut as a whole, like a character.
     let kept = shown(path.chars().rev(), MAX_PATH, is_unprintable);
     kept.rev().collect()
 }
@@ -55,12 +55,12 @@ pub fn message(text: &str) -> String {
     shown(text.chars(), MAX_MESSAGE, is_unprintable).collect()
 }
 
-/// A text of several lines, of at most `max` bytes: escaped but for the ends of lines, and cut.
+/// A text of several lines, of at most `max` bytes: escaped except for the line ends, and cut.
 pub fn lines(text: &str, max: usize) -> String {
     shown(text.chars(), max, |c| c != '\n' && is_unprintable(c)).collect()
 }
 
-/// The characters, or escapes in their place, as far as `max` bytes reach; then an ellipsis if that isn't all.
+/// The characters, or escapes in their place, up to `max` bytes; then an ellipsis if characters are left.
 fn shown(
     characters: impl Iterator<Item = char>,
     max: usize,
@@ -87,7 +87,7 @@ fn shown(
 mod tests {
     use super::*;
 
-    /// Each of them hides, reorders or blanks what stands beside it somewhere.
+    /// Each of these characters hides, reorders or blanks the text beside it in some program.
     const HOSTILE: [char; 34] = [
         '\0',
         '\u{7}',

@@ -1,16 +1,16 @@
-//! Bytes that are being written, and that only their owner may see.
+//! A buffer for bytes that only their owner may see.
 //!
-//! Invariant: the bytes are wiped when the buffer is dropped, and the old ones when it grows; the type has no `Debug`,
+//! Invariant: the buffer wipes its bytes on drop, and the old memory when it grows; the type has no `Debug`,
 //! `Display`, `Serialize` or `Clone`.
 
 use zeroize::Zeroizing;
 
-/// Bytes that are being written. Growing wipes what it grew out of.
+/// A growing sequence of bytes. When it grows, it wipes the memory that it leaves.
 #[derive(Default)]
 pub struct Buffer(Zeroizing<Vec<u8>>);
 
 impl Buffer {
-    /// An empty buffer that holds so many bytes before it has to grow.
+    /// An empty buffer that holds `capacity` bytes before it has to grow.
     pub fn with_capacity(capacity: usize) -> Self {
         Self(Zeroizing::new(Vec::with_capacity(capacity)))
     }
@@ -36,7 +36,7 @@ impl Buffer {
         self.extend(char.encode_utf8(&mut [0; 4]).as_bytes());
     }
 
-    /// Adds a byte so many times.
+    /// Adds a byte `count` times.
     pub fn repeat(&mut self, byte: u8, count: usize) {
         for _ in 0..count {
             self.push(byte);
@@ -48,17 +48,17 @@ impl Buffer {
         &self.0
     }
 
-    /// How many bytes there are.
+    /// The number of bytes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// `true` if there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The bytes, in a type that wipes them as well; no copy is made.
+    /// The bytes, in another type that wipes them. Makes no copy.
     pub fn into_inner(self) -> Zeroizing<Vec<u8>> {
         self.0
     }

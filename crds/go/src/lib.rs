@@ -1,10 +1,11 @@
 //! What Go would print: `text/template` with sprig's functions, and the libraries under them.
 //!
-//! Programs of Kubernetes are written in Go, and what they print is compared and parsed. Nothing here knows a Secret
-//! or Kubernetes; the crate reads no file, keeps no clock, and reads no YAML. Everything is a function of its arguments.
+//! Programs in Go print texts that others compare and parse, so a program in Rust has to print the same bytes. This
+//! crate knows only Go and its libraries: why a caller wants a text, and from where its values come, stays with the
+//! caller. The crate reads no file, no clock and no YAML. Every result is a function of the arguments.
 //!
-//! Invariant: texts may be plaintext, so whatever holds one wipes it on drop and has no `Debug`, `Display` or
-//! `Serialize`; no error is derived from one, unless [`template::Branching`] allows it.
+//! Invariant: a text may be plaintext, so every type that holds one wipes it on drop and has no `Debug`, `Display` or
+//! `Serialize`. No error is derived from such a text, unless [`template::Branching`] allows it.
 
 #![warn(missing_docs)]
 

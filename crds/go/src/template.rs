@@ -1,23 +1,26 @@
 //! Go's `text/template` with the functions of sprig v3, over a map of texts.
 //!
-//! The peer renders templates so, over the opened items of an object and the plain texts beside them. This is the same
-//! language, with those functions that are functions of their arguments. It is not `html/template`, and no function
-//! knows a clock, the environment or chance.
+//! A template sees two kinds of values: private ones, called *items* here, and public texts beside them. The language
+//! is Go's own, with those functions that are functions of their arguments: no function knows a clock, the
+//! environment or chance. It is not `html/template`.
 //!
-//! The threat: whoever may write the template, but not read the Secret, learns about an item from whether the
-//! template renders. (What it renders to, they don't see.) So without [`Branching::Allowed`] the outcome depends on
-//! public facts alone: the template's text, the names of the items, and their lengths, which the ciphertexts show.
-//! Hence no statement that branches; functions that compare or choose may, since they change the text and not the
-//! outcome; and every function is total. Where the peer fails because of what a value is (an index out of range,
-//! JSON of another shape), the call gives the zero of its type: "", 0, false, an empty list or map, or nil. Where
-//! the peer fails whatever the values are (a wrong number or type of arguments), so does this. Sizes are bounded
-//! from the same facts ([`bound`]), and with them memory and time ([`budget`]).
+//! The threat: an attacker may write the template, but neither read the items nor see the rendered text. Such an
+//! attacker learns about an item from whether the template renders. So, unless [`Branching::Allowed`] is set, the
+//! outcome depends on public facts alone: the text of the template, the names of the items, and their lengths, which
+//! the caller's ciphertexts show. From this follow three rules:
 //!
-//! Why not a library: those there are (`gtmpl`, `gotmpl`) have only strings of UTF-8, wipe nothing, fail at run time by
-//! design, and have none of sprig.
+//! - Statements that branch are refused. Functions that compare or choose are allowed, since they change the text and
+//!   not the outcome.
+//! - Every function is total. Go fails for some values (an index out of range, JSON of another shape); here such a
+//!   call gives the zero of its type: "", 0, false, an empty list or map, or nil. Go fails for any value if the
+//!   number or type of the arguments is wrong; such a call fails here too.
+//! - Sizes are bounded from the same public facts ([`bound`]), and with them memory and time ([`budget`]).
 //!
-//! Invariant: for the supported language, wherever the peer renders, this renders the same bytes or is refused; it
-//! never renders others. Held by `tests/gotemplate.rs` against the real engine.
+//! The libraries that exist (`gtmpl`, `gotmpl`) can't stand in: their strings are UTF-8 only, they wipe nothing, they
+//! fail at run time by design, and they have none of sprig's functions.
+//!
+//! Invariant: for every template that Go renders, this renders the same bytes or refuses; it never renders other bytes.
+//! `tests/gotemplate.rs` holds this against the real engine.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -47,60 +50,61 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-/// Bytes of one template's text.
+/// The most bytes of one template's text: 1 MiB.
 pub const MAX_TEXT: usize = 1 << 20;
-/// Bytes that one template may give, and that any value in between may have: what a Secret can hold.
+/// The most bytes that one template may give, and that any value in between may have: 1 MiB.
 pub const MAX_OUTPUT: u64 = 1 << 20;
-/// How deeply statements and parentheses are nested in each other.
+/// The most levels of statements and parentheses inside of each other.
 const MAX_DEPTH: usize = 48;
 
-/// Whether statements may make what is done depend on a value.
+/// The permission for statements to branch on a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Branching {
-    /// `if`, `with`, `range`, `break` and `continue` are refused, and the outcome is public.
+    /// Refuses `if`, `with`, `range`, `break` and `continue`. The outcome depends on public facts alone.
     Refused,
-    /// Everything is as in Go; whether the template renders may tell something of the values.
+    /// Everything is as in Go. An attacker may learn about the values from whether the template renders.
     Allowed,
 }
 
-/// A template that was parsed. It holds public text only.
+/// A parsed template. It holds public text only.
 pub struct GoTemplate {
     templates: Templates,
     branching: Branching,
 }
 
-/// What the templates of an object see: its items, and the plain texts beside them. Made once for all of them.
+/// The values that templates see: the items, and the public texts beside them. One set serves all templates of an
+/// object.
 ///
-/// No `Debug`: it holds plaintext, which is wiped when it is dropped.
+/// No `Debug`: it holds plaintext, which it wipes on drop.
 pub struct Values(Computed);
 
 impl Values {
-    /// These bytes under these names.
+    /// The values of these names; each value is any bytes.
     pub fn new(values: &BTreeMap<&str, &[u8]>) -> Self {
         let values = values.iter().map(|(key, value)| (Text::from(*key), Value::text(value))).collect();
         Self(Computed::item(Value::Map(Of::Text, Rc::new(values))))
     }
 }
 
-/// What a template gave.
+/// The result of a template.
 pub struct Rendered {
     /// The text.
     pub value: Buffer,
-    /// How many bytes it can have for any values of these lengths; never more than [`MAX_OUTPUT`]. A limit on
-    /// several texts together is to be held against this: held against their lengths, it would be an oracle too.
-    /// Under [`Branching::Allowed`] it follows the values.
+    /// The most bytes that the text can have for any values of these lengths; at most [`MAX_OUTPUT`]. Compare a limit
+    /// on several texts with the sum of these: compared with the real lengths, the limit would be an oracle too.
+    /// Under [`Branching::Allowed`] it depends on the values.
     pub max_len: u64,
-    /// Whether it has a byte at least for any values of these lengths. Under [`Branching::Allowed`] it follows the
-    /// values.
+    /// `true` if the text has at least one byte for any values of these lengths. Under [`Branching::Allowed`] it
+    /// depends on the values.
     pub never_empty: bool,
 }
 
 impl GoTemplate {
-    /// Parses a template and looks all its functions up. The budget is that of the object that it belongs to.
+    /// Parses a template and looks up all its functions. All templates of one object share one budget.
     ///
     /// # Errors
     ///
-    /// Any [`GoTemplateError`] but those of calls, which are seen when they are made.
+    /// Any [`GoTemplateError`] but those of calls, which appear when the template is rendered.
     pub fn parse(text: &str, branching: Branching, budget: &mut Budget) -> Result<Self, GoTemplateError> {
         if text.len() > MAX_TEXT {
             let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
@@ -109,12 +113,12 @@ impl GoTemplate {
         Ok(Self { templates: parse::parse(text, branching, budget)?, branching })
     }
 
-    /// Renders it over the values, which are any bytes.
+    /// Renders the template over these values.
     ///
     /// # Guarantees
     ///
-    /// Under [`Branching::Refused`] it depends only on the names and lengths of the values whether this succeeds,
-    /// and if not, with which error; so does what it takes from the budget. No error holds anything of a value.
+    /// Under [`Branching::Refused`] the success, the error and the cost to the budget depend only on the names and
+    /// lengths of the values. No error holds any part of a value.
     ///
     /// # Errors
     ///
@@ -123,9 +127,9 @@ impl GoTemplate {
         exec::render(&self.templates, self.branching, &values.0, budget)
     }
 
-    /// Renders it as a JSON object, which Kubernetes wants of some values; nothing where it can't be one. Under
-    /// [`Branching::Refused`] that depends on public facts alone: what comes of items is escaped where it stands in
-    /// strings and Go's text would be no object.
+    /// Renders the template as a JSON object, for a caller whose reader refuses any other text; `None` if the text
+    /// can't be an object. Under [`Branching::Refused`] that depends on public facts alone: if Go's text is no
+    /// object, the text of items is escaped inside of JSON strings.
     ///
     /// # Errors
     ///

@@ -1,16 +1,16 @@
 //! Dates as Go's `time.Parse` takes them, in the layouts that yaml.v2 tries.
 //!
-//! Whether a text is a date, never which one: nothing here computes a time. Invariant: what Go 1.26 takes is taken, with
-//! its oddities: a comma before the fraction, offsets of up to 24 hours and 60 minutes, a run of spaces for one.
+//! The answer is yes or no: no function computes a time. Invariant: a text is a date here exactly if Go 1.26 takes it,
+//! with Go's oddities: a comma before the fraction, offsets of up to 24 hours and 60 minutes, a run of spaces for one.
 
-/// What may follow a date in one of yaml.v2's layouts.
+/// The part of a layout of yaml.v2's that may follow a date.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Zone {
     Required,
     Absent,
 }
 
-/// Whether yaml.v2 reads a text as a date, or as a date and a time of day.
+/// `true` if yaml.v2 reads the text as a date, or as a date and a time of day.
 pub(crate) fn is_timestamp(text: &str) -> bool {
     let mut rest = Rest(text.as_bytes());
     if rest.date().is_none() {
@@ -32,7 +32,7 @@ pub(crate) fn is_timestamp(text: &str) -> bool {
     }
 }
 
-/// What of a text isn't read yet. Each step gives nothing where Go's parser fails.
+/// The unread rest of a text. Each step gives `None` where Go's parser fails.
 struct Rest<'t>(&'t [u8]);
 
 impl Rest<'_> {
@@ -54,7 +54,7 @@ impl Rest<'_> {
         (1..=days).contains(&day).then_some(())
     }
 
-    /// `15:4:5.999999999`, or `15:4:5.999999999Z07:00`, and then nothing.
+    /// `15:4:5.999999999`, or `15:4:5.999999999Z07:00`, and then the end of the text.
     fn time_of_day(&mut self, zone: Zone) -> Option<()> {
         let hour = self.short()?;
         self.eat(b':')?;
@@ -86,7 +86,7 @@ impl Rest<'_> {
         Some(())
     }
 
-    /// Exactly so many digits.
+    /// Exactly `count` digits.
     fn digits(&mut self, count: usize) -> Option<u32> {
         let (digits, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
@@ -104,7 +104,7 @@ impl Rest<'_> {
 mod tests {
     use super::*;
 
-    /// Each was given to `time.Parse` of Go 1.26, by way of yaml.v2, which quotes dates.
+    /// Each expectation comes from `time.Parse` of Go 1.26, by way of yaml.v2, which quotes dates.
     #[test]
     fn dates_are_what_they_are_to_go() {
         for text in [

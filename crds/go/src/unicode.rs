@@ -1,17 +1,17 @@
 //! Characters as Go sees them: in bytes that need not be UTF-8, with simple case mappings.
 //!
-//! What Rust's standard library knows, corrected where Go differs. Invariant: every byte of a text is
-//! in exactly one [`Rune`], and a byte that isn't UTF-8 is a rune of its own.
+//! The answers are those of Rust's standard library, corrected where Go differs. Invariant: every byte of a text is in
+//! exactly one [`Rune`], and a byte that isn't UTF-8 is a rune of its own.
 
 use self::newer::is_newer;
 use crate::Buffer;
 
 mod newer;
 
-/// What Go puts where bytes aren't UTF-8.
+/// The character that Go puts in the place of bytes that aren't UTF-8.
 pub(crate) const REPLACEMENT: char = '\u{fffd}';
 
-/// A character, or a byte that belongs to none.
+/// A character, or a byte that belongs to no character.
 #[derive(Clone, Copy)]
 pub(crate) struct Rune<'t> {
     pub(crate) char: Option<char>,
@@ -19,7 +19,7 @@ pub(crate) struct Rune<'t> {
 }
 
 impl Rune<'_> {
-    /// The character as Go's `range` over a string gives it.
+    /// The character that Go's `range` over a string gives.
     pub(crate) fn value(&self) -> char {
         self.char.unwrap_or(REPLACEMENT)
     }
@@ -36,7 +36,7 @@ pub(crate) fn runes(text: &[u8]) -> impl Iterator<Item = Rune<'_>> {
     })
 }
 
-/// Go's `strings.Map`, by which invalid bytes become replacement characters.
+/// Go's `strings.Map`, which also turns invalid bytes into replacement characters.
 pub(crate) fn map(text: &[u8], mut mapping: impl FnMut(char) -> char) -> Buffer {
     let mut out = Buffer::with_capacity(text.len());
     runes(text).for_each(|rune| out.push_char(mapping(rune.value())));
@@ -49,7 +49,7 @@ pub(crate) fn to_upper(char: char) -> char {
     match (upper.next(), upper.next()) {
         (Some(one), None) if !is_newer(one) && !is_newer(char) => one,
         (_, None) => char,
-        // Greek with iota below has capitals of one character, which Rust writes as two.
+        // A Greek letter with iota below has a capital of one character, which Rust writes as two.
         _ => match u32::from(char) {
             value @ (0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7) => {
                 char::from_u32(value + 8).unwrap_or(char)
@@ -65,7 +65,7 @@ pub(crate) fn to_lower(char: char) -> char {
     char.to_lowercase().next().filter(|lower| !is_newer(*lower) && !is_newer(char)).unwrap_or(char)
 }
 
-/// Go's `unicode.ToTitle`: differs from upper case for letters that are two in one, and for Georgian.
+/// Go's `unicode.ToTitle`. It differs from upper case for digraphs (two letters in one) and for Georgian.
 pub(crate) fn to_title(char: char) -> char {
     match u32::from(char) {
         0x1c4..=0x1c6 => '\u{1c5}',
@@ -82,7 +82,7 @@ pub(crate) fn is_print(char: char) -> bool {
     if char.is_ascii() {
         return matches!(char, ' '..='~');
     }
-    // Escapes what isn't printable, but behind another character leaves marks alone.
+    // `escape_debug` escapes unprintable characters. Behind another character it leaves marks alone, hence the `a`.
     let mut bytes = [b'a'; 5];
     let len = 1 + char.encode_utf8(&mut bytes[1..]).len();
     std::str::from_utf8(&bytes[..len]).is_ok_and(|text| text.escape_debug().count() == 2) && !is_newer(char)

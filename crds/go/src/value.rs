@@ -1,8 +1,8 @@
-//! What a template computes with: the part of Go's values that a map of strings and the functions can give.
+//! The values of templates: the part of Go's values that a map of strings and the functions can give.
 //!
-//! Not Go's reflection: of types there is what printing and checking show. Values never change once they are made,
-//! so they are shared freely and can't hold themselves. Invariant: bytes are wiped when the last holder of a
-//! [`Text`] drops it; nothing here has `Debug` or `Display`.
+//! Types are modelled as far as printing and checking show them; this is not Go's reflection. A value never changes
+//! once it is made, so values are shared freely and none can hold itself. Invariant: the last holder of a [`Text`]
+//! wipes its bytes on drop, and no type here has `Debug` or `Display`.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ pub(crate) enum Width {
     Byte,
 }
 
-/// What a list or a map holds, which Go's types say and `%T` prints.
+/// The type of the elements of a list or a map: part of Go's type, and printed by `%T`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Of {
     Any,
@@ -129,7 +129,7 @@ impl Kind {
         }
     }
 
-    /// Go's name of what kind of type it is.
+    /// Go's name of the kind of the type (`reflect.Kind`).
     pub(crate) fn kind_name(self) -> &'static str {
         match self {
             Self::Missing | Self::Nil => "invalid",
@@ -174,7 +174,7 @@ impl Value {
         }
     }
 
-    /// Whether it is more than the zero of its type: Go's rule for `if`, and sprig's for `default`.
+    /// `true` unless the value is the zero of its type: Go's rule for `if`, and sprig's for `default`.
     pub(crate) fn is_true(&self) -> bool {
         match self {
             Self::Missing | Self::Nil => false,
@@ -187,7 +187,7 @@ impl Value {
         }
     }
 
-    /// An order of all values, in which those are equal that Go's `reflect.DeepEqual` calls equal.
+    /// A total order of values. Two values are equal in it exactly if Go's `reflect.DeepEqual` calls them equal.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Bool(one), Self::Bool(other)) => one.cmp(other),
@@ -195,7 +195,7 @@ impl Value {
                 one_width.cmp(other_width).then(one.cmp(other))
             }
             (Self::Float(one), Self::Float(other)) => one.partial_cmp(other).unwrap_or_else(|| {
-                // Not a number equals nothing, not even itself: any answer but Equal.
+                // NaN equals no value, not even itself, so the answer must not be Equal.
                 one.total_cmp(other).then(Ordering::Less)
             }),
             (Self::Text(one), Self::Text(other)) => one.cmp(other),

@@ -1,11 +1,10 @@
-//! YAML as Go's `yaml.v2` writes it, by way of JSON, as `sigs.k8s.io/yaml` does for Kubernetes and Helm.
+//! YAML as Go's `sigs.k8s.io/yaml` writes it: JSON first, and from that YAML by `yaml.v2`. Helm's `toYaml` is this.
 //!
-//! There is no reader of YAML here. [`resolve`] says what an unquoted word means, for whoever reads one; [`marshal`]
-//! makes a [`document`] of what yaml.v2 would have read from the value's JSON, and writes it with the rules of
-//! yaml.v2's emitter.
+//! This module has no reader of YAML. [`resolve`] tells a reader what an unquoted word means. [`marshal`] makes the
+//! [`document`] that yaml.v2 would read from the value's JSON, and writes it by the rules of yaml.v2's emitter.
 //!
-//! Invariant: a text that another reader could take for something else is in quotes; the real kubeseal and Helm's real
-//! `toYaml` write the same bytes.
+//! Invariant: the bytes are those of the real library. A text that yaml.v2 or a reader of YAML 1.1 could take for
+//! something else is in quotes.
 
 use crate::{Buffer, Node};
 
@@ -18,11 +17,11 @@ mod scalar;
 pub use document::NotWritten;
 pub use resolve::{Resolved, resolve};
 
-/// The YAML of a value: one document, with an end of its last line, without a line `---`.
+/// The YAML of a value: one document, with a line end behind its last line, without a line `---`.
 ///
 /// # Errors
 ///
-/// [`NotWritten`], where `sigs.k8s.io/yaml` fails, and where this has no way to write what it writes.
+/// [`NotWritten`], where `sigs.k8s.io/yaml` fails, and for the few values that only the real library can write.
 pub fn marshal(value: &impl Node) -> Result<Buffer, NotWritten> {
     document::read(value).map(|document| emit::document(&document))
 }

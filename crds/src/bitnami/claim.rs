@@ -1,12 +1,13 @@
 //! The scope that an object claims by its annotations.
 //!
-//! The annotation of each scope stands in the table of scopes ([`Scope`]). A claim is public text that anybody can edit:
-//! it decides which label is tried first, and the label that opens is the scope. Invariant: every annotation that
-//! [`claimed_scope`] reads is one of [`scope_annotations`], so whoever removes those removes every claim.
+//! The annotation of each scope stands in the table of scopes ([`Scope`]). A claim is public text that anybody can
+//! edit: it decides which label is tried first, and the label that opens is the scope. Invariant: every annotation
+//! that [`claimed_scope`] reads is one of [`scope_annotations`], so a program that removes those removes every claim.
 
 use crate::scope::Scope;
 
-/// The scope that annotations claim, as the peer reads them: the loosest whose annotation has the value `true`.
+/// The scope that annotations claim, as sealed-secrets reads them: the loosest scope whose annotation has the value
+/// `true`.
 pub fn claimed_scope(annotations: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> Scope {
     let claims = annotations.into_iter().filter(|(_, value)| value.as_ref() == "true");
     claims.filter_map(|(key, _)| scope_of_annotation(key.as_ref())).max().unwrap_or_default()
@@ -17,7 +18,7 @@ pub fn scope_annotations() -> impl Iterator<Item = &'static str> {
     Scope::ALL.into_iter().filter_map(Scope::bitnami_annotation)
 }
 
-/// The scope that this annotation claims; `None` where it speaks of something else.
+/// The scope that this annotation claims; `None` if it isn't an annotation of a scope.
 pub fn scope_of_annotation(key: &str) -> Option<Scope> {
     Scope::ALL.into_iter().find(|scope| scope.bitnami_annotation() == Some(key))
 }

@@ -1,14 +1,15 @@
-//! One sealed value.
+//! One sealed value of the Bitnami format.
 //!
 //! ```text
 //! value = base64(u16 big-endian n ‖ RSA ciphertext, n bytes ‖ AES ciphertext ‖ tag, 16 bytes)
 //! RSA ciphertext = RSA-OAEP (RFC 8017) of a 32-byte session key; SHA-256, MGF1 of SHA-256, the label of the scope
 //! AES ciphertext = AES-256-GCM (SP 800-38D) under the session key, nonce zero (the key is used once), no associated data
 //! ```
-//! base64 is what Go's `StdEncoding` takes: padded, with line ends anywhere and any bits after the last byte.
+//! base64 is the form that Go's `StdEncoding` accepts: padded, with line ends anywhere and any bits after the last
+//! byte.
 //!
-//! Not the choice of keys. Invariant: errors in the bytes themselves are told apart, because the bytes are public;
-//! a wrong key, a wrong label and a changed ciphertext all give the same `None`.
+//! [`super::trial`] chooses the keys. Invariant: errors of the form have different messages, because the bytes are
+//! public. A wrong key, a wrong label and a changed ciphertext all give the same `None`.
 
 use std::ops::RangeInclusive;
 
@@ -21,18 +22,18 @@ use zeroize::Zeroizing;
 use crate::keys::{RsaPrivateKey, RsaPublicKey};
 use crate::plaintext::Plaintext;
 
-/// Length of the session key.
+/// The bytes of the session key.
 const SESSION_KEY: usize = 32;
-/// Length of the tag of AES-GCM.
+/// The bytes of the tag of AES-GCM.
 const TAG: usize = 16;
-/// Bytes of the RSA ciphertexts that keys of 2048 to 8192 bits give.
+/// The bytes of an RSA ciphertext, for keys of 2048 to 8192 bits.
 const RSA_SIZES: RangeInclusive<usize> = 256..=1024;
 
-/// base64 as Go's decoder takes it, once line ends are gone.
+/// base64 in the form that Go's decoder accepts, once line ends are removed.
 const LENIENT: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
-/// A sealed value whose bytes have the form of one.
+/// A sealed value of the right form.
 #[derive(Clone)]
 pub(super) struct SealedItem {
     session_key: Vec<u8>,
@@ -40,11 +41,11 @@ pub(super) struct SealedItem {
 }
 
 impl SealedItem {
-    /// From base64.
+    /// Reads a sealed value from base64.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, as the rest of a sentence.
+    /// The problem, as the rest of a sentence about the value.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let compact: String;
         let text = if text.contains(['\r', '\n']) {
@@ -74,17 +75,17 @@ impl SealedItem {
         Ok(Self { session_key: session_key.to_vec(), ciphertext: ciphertext.to_vec() })
     }
 
-    /// Bytes of the value: public, the format hides no lengths.
+    /// The bytes of the value. The format hides no lengths, so this is public.
     pub(super) fn value_len(&self) -> usize {
         self.ciphertext.len() - TAG
     }
 
-    /// Bits of the key it is sealed to: public, by the length of the RSA ciphertext.
+    /// The bits of the key to which the value is sealed. The RSA ciphertext shows them, so this is public.
     pub(super) fn key_bits(&self) -> usize {
         self.session_key.len() * 8
     }
 
-    /// The value. `None` for every cryptographic failure alike.
+    /// Opens the value; `None` for every cryptographic failure alike.
     pub(super) fn open(&self, key: &RsaPrivateKey, label: &str) -> Option<Plaintext> {
         let session_key = key.open_oaep(&self.session_key, label.as_bytes())?;
         let mut buffer = Zeroizing::new(self.ciphertext.clone());
@@ -94,7 +95,7 @@ impl SealedItem {
     }
 }
 
-/// A sealed value, as base64.
+/// Seals a value. The result is base64.
 pub(super) fn seal(key: &RsaPublicKey, label: &str, value: &[u8]) -> String {
     let mut session_key = Zeroizing::new([0; SESSION_KEY]);
     rand_core::RngCore::fill_bytes(&mut rand_core::OsRng, &mut *session_key);
@@ -114,14 +115,14 @@ pub(super) fn seal(key: &RsaPublicKey, label: &str, value: &[u8]) -> String {
     BASE64.encode(bytes)
 }
 
-/// `None` where the session key doesn't have 32 bytes: whoever seals chooses what is inside the RSA ciphertext.
+/// `None` if the session key doesn't have 32 bytes: the sealer chooses the content of the RSA ciphertext.
 fn aes(session_key: &[u8]) -> Option<LessSafeKey> {
     (session_key.len() == SESSION_KEY)
         .then(|| UnboundKey::new(&AES_256_GCM, session_key).ok().map(LessSafeKey::new))
         .flatten()
 }
 
-/// Zero: every session key is used once, so the pair never repeats. It is what the peer does.
+/// The nonce zero, as in sealed-secrets: every session key is used once, so the pair never repeats.
 fn nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; 12])
 }

@@ -1,4 +1,4 @@
-//! What an item of the peer's format is tied to: the label of RSA-OAEP.
+//! The label of RSA-OAEP, which ties an item of the Bitnami format to its place.
 //!
 //! ```text
 //! strict          <namespace>/<name>
@@ -37,7 +37,7 @@ impl Label {
         Self { scope, text }
     }
 
-    /// One value of `encryptedData`, base64: it opens under the same label only.
+    /// Seals one value of `encryptedData`: base64 that opens only under the same label.
     pub fn seal_item(&self, key: &RsaPublicKey, value: &[u8]) -> String {
         item::seal(key, &self.text, value)
     }
@@ -52,7 +52,7 @@ impl Label {
 }
 
 impl From<&Binding> for Label {
-    /// Injective: a namespace has no `/`.
+    /// Different bindings give different labels, because a namespace has no `/`.
     fn from(binding: &Binding) -> Self {
         let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
         let namespace = text(binding.namespace().map(AsRef::as_ref));
@@ -61,7 +61,7 @@ impl From<&Binding> for Label {
 }
 
 impl fmt::Display for Label {
-    /// As [`Binding`]: `prod/db`, `namespace prod` or `any namespace`.
+    /// The form of a [`Binding`]: `prod/db`, `namespace prod` or `any namespace`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.text.escape_debug();
         match self.scope {

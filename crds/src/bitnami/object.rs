@@ -1,7 +1,7 @@
-//! A SealedSecret of the peer's as a whole.
+//! A SealedSecret of the Bitnami format as a whole.
 //!
-//! Not the decision whether it is welcome. Invariant: all or nothing; no value leaves before every item has
-//! opened. The scope that annotations claim decides only which label is tried: the label that opens is the
+//! The controller's policy decides if it is welcome. Invariant: all or nothing; no value leaves before every item has
+//! opened. The scope that annotations claim decides only which label is tried. The label that opens is the
 //! authenticated claim.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ use crate::scope::{Binding, Place, Scope};
 use crate::secret;
 use seal_go::template::Branching;
 
-/// Items of an object, at most: what the native format allows.
+/// The most items of an object: as many as in the native format.
 const MAX_ITEMS: usize = 1024;
 
 /// A SealedSecret of `bitnami.com/v1alpha1` whose public text has passed every check.
@@ -32,43 +32,45 @@ pub struct BitnamiSealed {
     place: Place,
     scope: Scope,
     content: Content,
-    /// The templates of `template.data`. Empty beside the deprecated `spec.data`, where the peer ignores them too.
+    /// The templates of `template.data`. Empty beside the deprecated `spec.data`, where sealed-secrets ignores them
+    /// too.
     template: TemplateData,
     shape: Shape,
     digest: Digest,
-    /// Fingerprints of the keys to try before the others.
+    /// The fingerprints of the keys to try before the others.
     first: Vec<Fingerprint>,
     allowed_types: BTreeSet<String>,
-    /// The namespace and name that the label is made of, if they aren't those of the place.
+    /// The namespace and name of the label, if they aren't those of the place.
     sealed_for: Option<(String, String)>,
 }
 
-/// What is sealed: ciphertext, so it may be copied.
+/// The sealed content of an object. It is ciphertext, so it may be copied.
 #[derive(Clone)]
 enum Content {
     Items(BTreeMap<ItemName, SealedItem>),
-    /// The deprecated `spec.data`, whose shape is sealed in.
+    /// The deprecated `spec.data`, in which the shape of the Secret is sealed too.
     Whole {
         secret: SealedItem,
         revealed: bool,
     },
 }
 
-/// Everything in an object, opened. No `Debug`: it holds plaintext.
+/// The opened content of an object. No `Debug`: it holds plaintext.
 pub struct Opened {
-    /// The scope whose label opened it.
+    /// The scope whose label opened the object.
     pub scope: Scope,
-    /// The values.
+    /// The values of the items, before any template.
     pub items: BTreeMap<ItemName, Plaintext>,
-    /// The shape of the Secret, only where it was sealed in, in the deprecated `spec.data`.
+    /// The shape of the Secret, if it was sealed in, as in the deprecated `spec.data`.
     pub shape: Option<Shape>,
-    /// The keys that opened something, in the order of the first time.
+    /// The fingerprints of the keys that opened an item, in the order of first use.
     pub by: Vec<Fingerprint>,
 }
 
 impl BitnamiSealed {
-    /// Parses and checks everything that needs no key. `annotations` are those of the SealedSecret itself;
-    /// `allowed_types` are types to take out of [`secret::REFUSED_TYPES`]; `branching` says what templates may do.
+    /// Parses an object and checks everything that needs no key. `annotations` are those of the SealedSecret itself.
+    /// `allowed_types` are the exceptions to [`secret::REFUSED_TYPES`]. `branching` is the permission for templates
+    /// to branch on values.
     ///
     /// # Errors
     ///
@@ -92,11 +94,11 @@ impl BitnamiSealed {
                 let template = &spec.template;
                 let keys =
                     items.keys().filter(|name| !data.omits(name)).chain(data.keys()).cloned().collect();
-                let metadata = (&template.metadata.labels, &template.metadata.annotations);
                 let shape = whole::shape(
                     template.type_.as_deref(),
                     template.immutable,
-                    metadata,
+                    &template.metadata.labels,
+                    &template.metadata.annotations,
                     keys,
                     allowed_types,
                 )?;
@@ -106,7 +108,7 @@ impl BitnamiSealed {
                 secret::check_stored_size(&shape, size)?;
                 shape
             }
-            // Before it is opened, only its name is known.
+            // Before it is opened, only the name of the Secret is known.
             Content::Whole { .. } => {
                 secret::check_release(&place.name, &BTreeMap::new(), allowed_types)?;
                 Shape::default()
@@ -128,26 +130,26 @@ impl BitnamiSealed {
         })
     }
 
-    /// Tries these keys before the others: those that opened the object last.
+    /// The same object, for which these keys are tried before the others: the keys that opened it last.
     pub fn trying_first(mut self, keys: Vec<Fingerprint>) -> Self {
         self.first = keys;
         self
     }
 
-    /// The same object, claimed to be of another scope.
+    /// The same object with a claim to another scope.
     pub fn with_scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// The same object, but opened under the labels of these texts instead of its place's: for names that no cluster
-    /// accepts and that no place can have. The caller must not make a Secret of it.
+    /// The same object, to be opened under the labels of these texts instead of those of its place: for names that no
+    /// cluster accepts and that no place can have. The caller must not make a Secret of it.
     pub fn sealed_for(mut self, namespace: &str, name: &str) -> Self {
         self.sealed_for = Some((namespace.to_owned(), name.to_owned()));
         self
     }
 
-    /// Everything in the object, before any template, under the first of these scopes whose label opens it.
+    /// Opens the object under the first of these scopes whose label opens it. Renders no template.
     ///
     /// That scope is the authenticated one, whatever the annotations say. To seal the object again, use this scope:
     /// everybody who submits an object can edit its annotations, and a scope taken from them could be wider
@@ -172,7 +174,7 @@ impl BitnamiSealed {
         Err(first.expect("at least one scope is asked for"))
     }
 
-    /// The scopes that an object may have been sealed with, the claimed one first.
+    /// All scopes, the claimed one first.
     pub fn scopes(&self) -> impl Iterator<Item = Scope> {
         let claimed = self.scope;
         std::iter::once(claimed).chain(Scope::ALL.into_iter().filter(move |scope| *scope != claimed))
@@ -213,7 +215,7 @@ impl BitnamiSealed {
             Content::Whole { secret, .. } => {
                 let (secret, by) = trial.open(&label, "data", secret)?;
                 let (shape, items) = whole::parse(&secret, &self.place.name, &self.allowed_types)?;
-                // The template decides here too whether the SealedSecret owns the Secret.
+                // Here too, the template decides if the SealedSecret owns the Secret.
                 let shape = Shape { owned: self.shape.owned, ..shape };
                 opened = Opened { items, shape: Some(shape), by: vec![by], ..opened };
             }
@@ -228,7 +230,7 @@ impl BitnamiSealed {
         }
     }
 
-    /// All RSA keys, those to try first in front.
+    /// All RSA keys, in the order to try them.
     pub(super) fn candidates<'k>(&self, keys: &'k Keyring) -> Vec<&'k RsaPrivateKey> {
         let first = self.first.iter().filter_map(|fingerprint| keys.find_rsa_key(fingerprint));
         let rest = keys.rsa_keys().iter().filter(|key| !self.first.contains(&key.fingerprint()));

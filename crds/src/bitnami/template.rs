@@ -1,14 +1,14 @@
-//! `template.data` of the peer's format: Go templates over the items and the plain texts beside them.
+//! `template.data` of the Bitnami format: Go templates over the items and the plain texts beside them.
 //!
-//! Not the language, which is [`seal_go::template`]'s. Where a key is an item as well, the item wins, as what a
-//! template sees and as what the Secret gets; a key with `null` leaves the item out of the Secret, and templates see it
-//! all the same.
+//! The language is in [`seal_go::template`]. If a key of `template.data` is also an item, the item wins: templates
+//! see the item, and the Secret gets it. A key with `null` leaves the item out of the Secret; templates still see it.
 //!
-//! The threat is that of [`crate::template`]: whoever may edit the template, but not read the Secret, learns of a
-//! value from whether the Secret is made. Item lengths are public in this format. So, unless branching is allowed:
-//! a template renders or not by the lengths of the items; the most that all of them can give has to fit into a Secret;
-//! and a value whose content Kubernetes checks for the Secret's type passes whatever the items are
-//! ([`GoTemplate::render_json_object`], [`Rendered::never_empty`]). All of that is decided when the object is parsed.
+//! The threat is that of [`crate::template`]: an attacker may edit the template, but not read the Secret, and learns
+//! about a value from whether there is a Secret. The lengths of items are public in this format. So, unless branching
+//! is allowed, the following is decided when the object is parsed, from the lengths alone: each template renders or
+//! not; the largest possible texts of all templates together fit into a Secret; and a value whose content Kubernetes
+//! checks passes that check for any items ([`GoTemplate::render_json_object`], [`Rendered::never_empty`]). Kubernetes
+//! reads a docker configuration, for one, and refuses the Secret if it is no JSON object.
 //!
 //! Invariant: [`TemplateData::check`] looks at no value.
 
@@ -22,16 +22,17 @@ use crate::secret::MAX_SECRET_SIZE;
 use crate::template::TemplateError;
 use seal_go::template::{Branching, Budget, GoTemplate, GoTemplateError, Rendered, Values};
 
-/// Templates of an object, at most: as many as it may have items.
+/// The most templates of an object: as many as items.
 const MAX_TEMPLATES: usize = 1024;
 
-/// What Kubernetes checks of a value.
+/// A check that Kubernetes makes of the content of a value.
 #[derive(Clone, Copy)]
 enum Checked {
     Json,
     NotEmpty,
 }
 
+/// The check of this value in a Secret of this type, if there is one.
 fn checked(type_: &str, key: &ItemName) -> Option<Checked> {
     match (type_, key.as_str()) {
         ("kubernetes.io/dockerconfigjson", ".dockerconfigjson")
@@ -42,7 +43,7 @@ fn checked(type_: &str, key: &ItemName) -> Option<Checked> {
 }
 
 impl Checked {
-    /// What it has to be.
+    /// The advice for a template that could fail the check.
     fn rule(self) -> &'static str {
         match self {
             Self::Json => {
@@ -53,7 +54,7 @@ impl Checked {
         }
     }
 
-    /// What went wrong with the items as they are.
+    /// The problem of a value that fails the check, with branching allowed.
     fn failure(self) -> &'static str {
         match self {
             Self::Json => {
@@ -71,20 +72,20 @@ pub(super) struct TemplateData {
     templates: BTreeMap<ItemName, Template>,
     omitted: BTreeSet<ItemName>,
     branching: Branching,
-    /// The steps of the object's budget that parsing left for rendering. Rendering takes the same number each time, so
-    /// they suffice each time or never.
+    /// The part of the object's budget that parsing left for rendering. Rendering costs the same each time, so the
+    /// budget suffices each time or never.
     budget: Budget,
 }
 
 #[derive(Clone)]
 struct Template {
-    /// What other templates see of it.
+    /// The text of the template, which other templates see.
     text: String,
     parsed: Arc<GoTemplate>,
 }
 
 impl TemplateData {
-    /// Parses every value, also where an item wins: the peer does so too.
+    /// Parses every value, also if an item wins over it, as sealed-secrets does.
     ///
     /// # Errors
     ///
@@ -113,18 +114,19 @@ impl TemplateData {
         Ok(Self { templates, omitted, branching, budget })
     }
 
-    /// Whether this item is left out of the Secret.
+    /// `true` if this item is left out of the Secret.
     pub(super) fn omits(&self, item: &ItemName) -> bool {
         self.omitted.contains(item)
     }
 
-    /// The keys this adds to the Secret, where no item has them.
+    /// The keys of all templates. The Secret gets a template's value unless an item has the same key.
     pub(super) fn keys(&self) -> impl Iterator<Item = &ItemName> {
         self.templates.keys()
     }
 
-    /// Whether the values can become those of a Secret of this type, for items of these lengths; the bytes that they can
-    /// have together, at most. With branching allowed only the values can tell, and what templates add isn't counted.
+    /// Checks the templates for items of these lengths in a Secret of this type. Gives the most bytes that all values
+    /// of the Secret can have together. With branching allowed, only the real values can tell, so the templates are
+    /// neither checked nor counted.
     ///
     /// # Errors
     ///
@@ -137,18 +139,19 @@ impl TemplateData {
         if self.branching == Branching::Allowed || self.templates.is_empty() {
             return Ok(lengths.iter().filter(|(name, _)| !self.omits(name)).map(|(_, length)| length).sum());
         }
-        // Letters stand for the items: whether they render tells whether all values of these lengths do.
+        // Letters stand for the items. They render exactly if all values of these lengths do.
         let item = |(name, length): (&ItemName, &usize)| (name.clone(), vec![b'x'; *length].into());
         let items: BTreeMap<ItemName, Plaintext> = lengths.iter().map(item).collect();
         let (_, total) = self.render_saying(type_, &items, Checked::rule)?;
         Ok(total)
     }
 
-    /// The finished values, without those that items win over.
+    /// Renders the templates over the opened items. The result has no value for a key that is also an item.
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check), which has been there before: without branching, [`UnsealError::Template`] only.
+    /// As [`check`](Self::check). Without branching, `check` has found every error before, but for
+    /// [`UnsealError::Template`].
     pub(super) fn render(
         &self,
         type_: &str,
@@ -181,7 +184,7 @@ impl TemplateData {
             let rendered = rendered.map_err(|error| failed(key, error))?;
             let refused = |checked| refused(key, type_, says(checked));
             let Rendered { value, max_len, never_empty } = rendered.ok_or_else(|| refused(Checked::Json))?;
-            // The most that it can give, not what it gives: that would tell something about an item.
+            // The largest possible length and not the real one, which would tell something about an item.
             total = total.saturating_add(usize::try_from(max_len).unwrap_or(usize::MAX));
             if total > MAX_SECRET_SIZE {
                 return Err(UnsealError::SecretTooLarge { limit: MAX_SECRET_SIZE });

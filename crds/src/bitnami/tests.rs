@@ -1,8 +1,8 @@
-//! The peer's format as a whole; `testdata/kubeseal-*.json` is the real kubeseal's output for `testdata/rsa-2048.crt`
-//! of the keys' tests.
+//! Tests of the Bitnami format as a whole. `testdata/kubeseal-*.json` is the output of the real kubeseal for
+//! `testdata/rsa-2048.crt` of the keys' tests.
 //!
-//! Not bytes that must never change (`tests/vectors/`), and not the peer itself (`tests/conformance/`). Here are the
-//! fixtures; a new test goes into the module that names its subject. Invariant: every refusal is asserted as the
+//! `tests/vectors/` holds bytes that must never change, and `tests/conformance/` runs the peer itself. This file has
+//! the fixtures; a new test goes into the module that names its subject. Invariant: every refusal is asserted as the
 //! whole error, so that one refusal can't stand in for another.
 
 mod malformed;
@@ -45,7 +45,7 @@ fn ring(keys: &[&str]) -> Keyring {
     ring
 }
 
-/// `prod/db`.
+/// A place from its text: `prod/db`, for example.
 fn place(text: &str) -> Place {
     let (namespace, name) = text.split_once('/').unwrap();
     Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }

@@ -1,13 +1,12 @@
-//! Which key opens an item: nothing in it says so, so the keys are tried.
+//! The search for the key of an item: an item doesn't name its key, so the keys at hand are tried.
 //!
-//! Not the choice which keys are at hand. Invariants: all failures that only a key could tell apart give the same error;
-//! a key of another size isn't tried, because sizes are public; failed trials are counted over the whole object and over
-//! all scopes that are tried.
+//! Invariants: all failures that only a key could tell apart give the same error; a key of another size isn't tried,
+//! because sizes are public; failed trials are counted over the whole object and over all scopes that are tried.
 //!
 //! The author of a SealedSecret chooses the key of each item, and so the work: 1,024 items, each under another of the
-//! loaded keys, would cost a private operation for every pair. So failed trials have a budget. The budget counts whole
-//! trials, never how far one got. It tells no more than which keys open an item, and the status of an object that opens
-//! says that too.
+//! loaded keys, would cost a private operation for every pair. So failed trials have a budget. The budget counts
+//! whole trials, never the progress of one. So it tells no more than the keys that open an item, and the status of an
+//! object that opens names those too.
 
 use super::item::SealedItem;
 use super::label::Label;
@@ -15,11 +14,11 @@ use crate::format::UnsealError;
 use crate::keys::{Fingerprint, RsaPrivateKey};
 use crate::plaintext::Plaintext;
 
-/// Trials that may fail while one object is opened: about 11 seconds of work with keys of 4096 bits.
+/// The most trials that may fail while one object is opened: about 11 seconds of work with keys of 4096 bits.
 ///
-/// Because what opened one item is tried first on the next, an honest object fails at most once for every item and
-/// every *other* key that opens something in it: 1,024 items under 8 keys stay below, however they are mixed and with
-/// as many as 128 keys loaded.
+/// The key that opened one item is tried first on the next. So an honest object fails at most once for every item and
+/// every *other* key that opens an item in it: 1,024 items under 8 keys stay below the limit, in any order, and with
+/// up to 128 keys loaded.
 pub(super) const MAX_FAILED_TRIALS: usize = 8192;
 
 /// The trial of keys on the items of one object.
@@ -31,12 +30,12 @@ pub(super) struct Trial<'k> {
 }
 
 impl<'k> Trial<'k> {
-    /// `limit` is how many trials may fail.
+    /// A trial of these keys, of which at most `limit` tries may fail.
     pub(super) fn new(keys: Vec<&'k RsaPrivateKey>, limit: usize) -> Self {
         Self { keys, failed: 0, limit }
     }
 
-    /// The value, and the key that opened it.
+    /// Opens an item: the value, and the fingerprint of the key that opened it.
     pub(super) fn open(
         &mut self,
         label: &Label,

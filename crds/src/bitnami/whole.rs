@@ -1,7 +1,7 @@
-//! The Secret that a SealedSecret of the peer's becomes: its shape, from the template or, for the deprecated
+//! The shape of the Secret that a SealedSecret of the Bitnami format becomes: from the template or, for the deprecated
 //! `spec.data`, from the sealed Secret itself.
 //!
-//! Not the template's `data`. Where the peer copies every label and annotation, this leaves out
+//! The template's `data` is in [`super::template`]. sealed-secrets copies every label and annotation; this leaves out
 //! [`Mark`](crate::secret::Mark)s. Invariant: the rules for types, labels and annotations are those of the native
 //! format.
 
@@ -16,15 +16,12 @@ use crate::plaintext::{Plaintext, WipedString};
 use crate::resources::bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
 use crate::secret::{self, Metadata};
 
-/// The annotations that the peer puts on Secrets or reads there, beside those of scopes.
+/// The annotations that sealed-secrets writes on Secrets or reads there, beside those of scopes.
 const OWN: [&str; 3] = [MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
-/// Bytes of the value of one of them, at most; "true" has four.
+/// The most bytes of the value of such an annotation; "true" has four.
 const MAX_OWN: usize = 63;
 
-/// Labels and annotations as they stand.
-type Found<'a> = (&'a BTreeMap<String, String>, &'a BTreeMap<String, String>);
-
-/// The shape these parts give.
+/// Checks these parts of a Secret and makes its shape.
 ///
 /// # Errors
 ///
@@ -32,15 +29,16 @@ type Found<'a> = (&'a BTreeMap<String, String>, &'a BTreeMap<String, String>);
 pub(super) fn shape(
     type_: Option<&str>,
     immutable: Option<bool>,
-    (labels, annotations): Found<'_>,
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
     keys: BTreeSet<ItemName>,
     allowed_types: &BTreeSet<String>,
 ) -> Result<Shape, UnsealError> {
     let type_ = type_.filter(|type_| !type_.is_empty()).unwrap_or(secret::OPAQUE);
     secret::check_type(type_, allowed_types)?;
     secret::check_keys(type_, &keys)?;
-    // The annotations that the peer knows stay. On the Secret they permit adoption, by the very object that put them
-    // there.
+    // The annotations that sealed-secrets knows stay. On the Secret they permit adoption by the very object that put
+    // them there.
     let is_own = |key: &str, value: &str| {
         (OWN.contains(&key) || scope_of_annotation(key).is_some()) && value.len() <= MAX_OWN
     };
@@ -48,7 +46,8 @@ pub(super) fn shape(
     Ok(Shape { type_: type_.to_owned(), immutable, keys, ..Shape::of(metadata) })
 }
 
-/// A whole Secret as the peer sealed it: `v1` JSON, where `null` is absent. No `Debug`: it holds plaintext.
+/// A whole Secret in the form that sealed-secrets sealed: `v1` JSON, in which `null` means absent. No `Debug`: it holds
+/// plaintext.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Secret {
@@ -74,13 +73,13 @@ struct SecretMetadata {
     annotations: Option<BTreeMap<String, String>>,
 }
 
-/// Shape and items of a whole Secret.
+/// The shape and the items of a whole Secret.
 ///
 /// # Errors
 ///
-/// One error for everything that depends on the plaintext. The threat: the plaintext needn't be a Secret. Somebody who
-/// writes to Git may move an item's ciphertext into `data`, and any other answer would say more about its value: whether
-/// it is JSON, a Secret, and of which type and names.
+/// One error for every problem of the plaintext. The threat: the plaintext needn't be a Secret. An attacker who
+/// writes to Git may move the ciphertext of an item into `data`. Different errors would then tell something about its
+/// value: that it is JSON, that it is a Secret, and of which type and names.
 pub(super) fn parse(
     plaintext: &Plaintext,
     name: &Name,
@@ -117,10 +116,10 @@ fn read(
     let labels = metadata.labels.unwrap_or_default();
     let annotations = metadata.annotations.unwrap_or_default();
     let keys = items.keys().cloned().collect();
-    let metadata = (&labels, &annotations);
-    let shape = shape(whole.type_.as_deref(), whole.immutable, metadata, keys, allowed_types).ok()?;
+    let type_ = whole.type_.as_deref();
+    let shape = shape(type_, whole.immutable, &labels, &annotations, keys, allowed_types).ok()?;
     secret::check_release(name, &shape.labels, allowed_types).ok()?;
     secret::check_stored_size(&shape, size).ok()?;
-    // Labels and annotations that are left out aren't named: their keys are decrypted text here.
+    // Labels and annotations that are left out aren't named, because here their keys are decrypted text.
     Some((Shape { left_out: Vec::new(), ..shape }, items))
 }

@@ -1,6 +1,6 @@
-//! The reasons and messages of refusals, whole: programs match on the former, people act on the latter.
+//! The reason and the whole message of each refusal: programs match on the reason, people act on the message.
 //!
-//! Not when each is given; that is tested where the format is. Invariant: one row for each variant.
+//! The tests of each format show when an error is given. Invariant: at least one row for each variant.
 
 use std::error::Error as _;
 
@@ -17,7 +17,7 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
     let (one, two) = (Fingerprint::of("one"), Fingerprint::of("two"));
     let refused = check_type("helm.sh/release.v1", &BTreeSet::new()).unwrap_err();
     let template = TemplateData::parse([(item(), "")], |_| true).err().unwrap();
-    let errors: [(UnsealError, &str, &str); 25] = [
+    let errors: [(UnsealError, &str, &str); 27] = [
         (
             "A".parse::<crate::Namespace>().unwrap_err().into(),
             "InvalidName",
@@ -36,6 +36,22 @@ fn every_error_has_its_reason_and_says_all_in_one_fragment() {
             },
             "InvalidTemplate",
             "template.data.a: line 2: function \"nope\" is not defined",
+        ),
+        (
+            UnsealError::GoTemplate {
+                key: item(),
+                error: GoTemplateError::Branching { line: 2, statement: "if" }.into(),
+            },
+            "InvalidTemplate",
+            "template.data.a: line 2: if branches on values, which the controller allows with --allow-template-branching only",
+        ),
+        (
+            UnsealError::GoTemplate {
+                key: item(),
+                error: GoTemplateError::SizeFromValue { line: 1, function: "repeat".into() }.into(),
+            },
+            "InvalidTemplate",
+            "template.data.a: line 1: how much repeat gives depends on a value, which the controller allows with --allow-template-branching only",
         ),
         (
             UnsealError::Malformed { path: "envelopes".into(), problem: "is empty".into() },

@@ -1,6 +1,6 @@
 //! Bech32 as age uses it: BIP 173's alphabet and checksum, without its limit on length.
 //!
-//! Not Bech32m, and not a reader of prefixes: the caller says which prefix it expects. Invariant: [`encode`] gives
+//! Bech32m is another encoding and is refused. The caller says which prefix it expects. Invariant: [`encode`] gives
 //! back every text that [`decode`] takes, apart from letter case (BIP 173 allows all-lower and all-upper), so one key
 //! has one text. Buffers wipe on drop, since half of the keys that pass through here are private.
 
@@ -9,7 +9,7 @@ use bech32::Hrp;
 use bech32::primitives::decode::{CheckedHrpstringError, ChecksumError};
 use zeroize::Zeroizing;
 
-/// Why text isn't the expected Bech32.
+/// The reason why text isn't the expected Bech32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EncodingError {
     /// The form is right and the checksum is wrong: the text is mistyped or cut short.

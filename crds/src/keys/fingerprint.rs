@@ -1,6 +1,6 @@
 //! The name of a recipient for people and files: SHA-256 over its canonical text.
 //!
-//! Not a key id inside an age file: age's own stanzas carry none for `X25519` and `mlkem768x25519`. A fingerprint says
+//! An age file has no such id: age's own stanzas carry none for `X25519` and `mlkem768x25519`. A fingerprint says
 //! which identity to try first, and it is a pin to compare; it never proves that the identity opens the file.
 //!
 //! Invariant: a [`Fingerprint`] is 32 bytes and has one text form, 64 lower-case hexadecimal digits.

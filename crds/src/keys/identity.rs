@@ -1,7 +1,7 @@
 //! Private keys that open envelopes.
 //!
-//! The same three kinds as recipients. Not plugins, passphrases or passphrase-protected keys: this crate can't
-//! ask for a passphrase, so users remove it first (`age -d`, `ssh-keygen -p`).
+//! The kinds are the same three as those of recipients. Plugins, passphrases and passphrase-protected keys are
+//! refused: this crate can't ask for a passphrase, so users remove it first (`age -d`, `ssh-keygen -p`).
 //!
 //! Invariant: an [`Identity`] opens what is sealed to its [`recipient`](Identity::recipient). It wipes on
 //! drop and has no `Debug`, `Display`, `Serialize` or `Clone`, and no error repeats any of its text.
@@ -19,11 +19,11 @@ pub use parse::IdentityError;
 
 /// A private key.
 pub struct Identity {
-    key: Key,
+    key: IdentityKey,
     recipient: Recipient,
 }
 
-enum Key {
+enum IdentityKey {
     Hybrid(mlkem768x25519::Identity),
     X25519(age::x25519::Identity),
     SshEd25519 { key: age::ssh::Identity, pem: Zeroizing<String> },
@@ -40,7 +40,7 @@ impl Identity {
 
     fn from_hybrid(key: mlkem768x25519::Identity) -> Self {
         let recipient = key.recipient().into();
-        Self { key: Key::Hybrid(key), recipient }
+        Self { key: IdentityKey::Hybrid(key), recipient }
     }
 
     /// Reads one identity: an `AGE-SECRET-KEY-…` line or an OpenSSH private key in PEM, with or without
@@ -62,7 +62,7 @@ impl Identity {
         self.recipient.fingerprint()
     }
 
-    /// Which kind of key it is.
+    /// The kind of the key.
     pub fn kind(&self) -> RecipientKind {
         self.recipient.kind()
     }
@@ -72,18 +72,18 @@ impl Identity {
     pub fn to_secret_string(&self) -> Zeroizing<String> {
         use age::secrecy::ExposeSecret;
         match &self.key {
-            Key::Hybrid(key) => key.to_secret_string(),
-            Key::X25519(key) => Zeroizing::new(key.to_string().expose_secret().to_owned()),
-            Key::SshEd25519 { pem, .. } => pem.clone(),
+            IdentityKey::Hybrid(key) => key.to_secret_string(),
+            IdentityKey::X25519(key) => Zeroizing::new(key.to_string().expose_secret().to_owned()),
+            IdentityKey::SshEd25519 { pem, .. } => pem.clone(),
         }
     }
 
     /// The identity, for [`age::Decryptor::decrypt`].
     pub fn as_age(&self) -> &dyn age::Identity {
         match &self.key {
-            Key::Hybrid(key) => key,
-            Key::X25519(key) => key,
-            Key::SshEd25519 { key, .. } => key,
+            IdentityKey::Hybrid(key) => key,
+            IdentityKey::X25519(key) => key,
+            IdentityKey::SshEd25519 { key, .. } => key,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The private keys at hand for opening: identities for the native format, RSA keys for the Bitnami format.
 //!
-//! Not a store (the code that loads keys decides from where), and not a ranking (the controller decides which
-//! key is primary). Share a keyring through an `Arc`; it can't be cloned.
+//! The programs load the keys, and the controller decides which key is primary; a keyring does neither. Share a
+//! keyring through an `Arc`; it can't be cloned.
 //!
 //! Invariant: no two keys have the same fingerprint, and iteration keeps the order of insertion.
 
@@ -44,12 +44,12 @@ impl Keyring {
         self.iter().map(Identity::fingerprint)
     }
 
-    /// How many identities there are.
+    /// The number of identities.
     pub fn len(&self) -> usize {
         self.identities.len()
     }
 
-    /// Whether there is no identity; there may be RSA keys.
+    /// `true` if there is no identity. There may still be RSA keys.
     pub fn is_empty(&self) -> bool {
         self.identities.is_empty()
     }

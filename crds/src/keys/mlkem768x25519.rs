@@ -9,8 +9,8 @@
 //! <base64, unpadded, of the sealed file key: 16 bytes and a tag of 16>
 //! ```
 //!
-//! A stanza doesn't name its recipient: an identity finds its stanza by trial, and nobody without the identity
-//! can tell whom a stanza is for.
+//! A stanza doesn't name its recipient. An identity finds its stanza by trial, and without the identity the
+//! recipient can't be told.
 //!
 //! Invariant: every stanza carries the label `postquantum`, so that age refuses to put one beside a stanza that
 //! a quantum computer opens.
@@ -102,7 +102,7 @@ impl Identity {
 
 impl age::Identity for Identity {
     /// `None` for the stanza of another recipient: it has another tag, or a body that doesn't open. An error
-    /// for a stanza of this type that breaks the specification, whoever it is for: argument count, base64,
+    /// for a stanza of this type that breaks the specification, for any recipient: argument count, base64,
     /// lengths, or an X25519 share of low order.
     fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
         if stanza.tag != STANZA_TAG {

@@ -1,8 +1,8 @@
 //! Public keys that an envelope can be sealed to.
 //!
-//! Three kinds: age's hybrid post-quantum type (the default), age's classic X25519, and ssh-ed25519. Not
-//! passphrases, plugins or ssh-rsa, and not the certificates of the Bitnami format. Other code decides whether
-//! a recipient may be used: that is policy.
+//! There are three kinds: age's hybrid post-quantum type (the default), age's classic X25519, and ssh-ed25519.
+//! Passphrases, plugins, ssh-rsa and the certificates of the Bitnami format are refused. Callers decide if a
+//! recipient may be used.
 //!
 //! Invariant: a [`Recipient`] is a usable public key and knows its canonical text. A key that everybody could
 //! open (a point of low order) can't become one.
@@ -36,13 +36,13 @@ pub use parse::RecipientError;
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Recipient {
-    key: Key,
+    key: RecipientKey,
     canonical: String,
     fingerprint: Fingerprint,
 }
 
 #[derive(Clone)]
-enum Key {
+enum RecipientKey {
     Hybrid(mlkem768x25519::Recipient),
     X25519(age::x25519::Recipient),
     SshEd25519(age::ssh::Recipient),
@@ -60,11 +60,11 @@ pub enum RecipientKind {
 }
 
 impl Recipient {
-    fn new(key: Key) -> Self {
+    fn new(key: RecipientKey) -> Self {
         let canonical = match &key {
-            Key::Hybrid(key) => key.to_string(),
-            Key::X25519(key) => key.to_string(),
-            Key::SshEd25519(key) => key.to_string(),
+            RecipientKey::Hybrid(key) => key.to_string(),
+            RecipientKey::X25519(key) => key.to_string(),
+            RecipientKey::SshEd25519(key) => key.to_string(),
         };
         let fingerprint = Fingerprint::of(&canonical);
         Self { key, canonical, fingerprint }
@@ -80,16 +80,16 @@ impl Recipient {
         &self.canonical
     }
 
-    /// Which kind of key it is.
+    /// The kind of the key.
     pub fn kind(&self) -> RecipientKind {
         match self.key {
-            Key::Hybrid(_) => RecipientKind::Hybrid,
-            Key::X25519(_) => RecipientKind::X25519,
-            Key::SshEd25519(_) => RecipientKind::SshEd25519,
+            RecipientKey::Hybrid(_) => RecipientKind::Hybrid,
+            RecipientKey::X25519(_) => RecipientKind::X25519,
+            RecipientKey::SshEd25519(_) => RecipientKind::SshEd25519,
         }
     }
 
-    /// Whether data sealed to this recipient stays closed to a quantum computer. age refuses to mix
+    /// `true` if data sealed to this recipient stays closed to a quantum computer. age refuses to mix
     /// post-quantum recipients with others in one file.
     pub fn is_post_quantum(&self) -> bool {
         self.kind() == RecipientKind::Hybrid
@@ -98,16 +98,16 @@ impl Recipient {
     /// The recipient, for [`age::Encryptor::with_recipients`].
     pub fn as_age(&self) -> &dyn age::Recipient {
         match &self.key {
-            Key::Hybrid(key) => key,
-            Key::X25519(key) => key,
-            Key::SshEd25519(key) => key,
+            RecipientKey::Hybrid(key) => key,
+            RecipientKey::X25519(key) => key,
+            RecipientKey::SshEd25519(key) => key,
         }
     }
 }
 
 impl From<mlkem768x25519::Recipient> for Recipient {
     fn from(key: mlkem768x25519::Recipient) -> Self {
-        Self::new(Key::Hybrid(key))
+        Self::new(RecipientKey::Hybrid(key))
     }
 }
 

@@ -1,6 +1,6 @@
 //! RSA keys of the Bitnami format: its SealedSecrets are sealed to the public half, and the private half opens them.
 //!
-//! Not recipients of envelopes: age has no RSA recipient of this kind, and the native format refuses classic
+//! They can't be recipients of envelopes: age has no RSA recipient of this kind, and the native format refuses classic
 //! RSA. aws-lc-rs does every operation. Its private-key operation takes the same time for every key and
 //! ciphertext, and nothing here computes with a private number in any other way.
 //!
@@ -40,7 +40,7 @@ pub struct RsaPublicKey {
     fingerprint: Fingerprint,
 }
 
-/// Why a public key can't be used.
+/// The reason why a public key can't be used.
 enum PublicKeyProblem {
     Malformed,
     /// The modulus has this many bits, which is too few, too many or no multiple of 8.

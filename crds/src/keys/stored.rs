@@ -1,7 +1,7 @@
-//! The Secret that holds the private half of a sealing key, as JSON text: how it is written, and how it is read back.
+//! The Secret that holds the private half of a sealing key: its form, its writer and its reader, as JSON text.
 //!
-//! Its type is `sealing.dev/sealing-key`, it has the label of that name, it is immutable, and no object owns it. Format 1
-//! has these values in `data`:
+//! Its type is `sealing.dev/sealing-key`, it has the label of that name, it is immutable, and no object owns it.
+//! Format 1 has these values in `data`:
 //!
 //! | value | is |
 //! | --- | --- |
@@ -9,15 +9,15 @@
 //! | `recipient` | the public half, `age1pq1…` |
 //! | `sequence` | the order of the keys: a whole number from 1 to 2³¹ − 1, higher is newer |
 //! | `createdAt` | when the key was made, RFC 3339 |
-//! | `format` | absent; a later format says which one it is |
+//! | `format` | absent; a later format has its number here |
 //!
 //! The annotation `sealing.dev/state` notes the key's state ([`Note`]).
 //!
-//! Not here: who wrote which part of the Secret (the controller tells that from managedFields), and what the state means.
+//! The controller gives the state its meaning, and sees in managedFields who wrote which part of the Secret.
 //!
-//! Invariants: what holds a private half wipes it on drop and has no `Debug`, `Display`, `Serialize` or `Clone`, unlike
-//! the API's own Secret type; no error repeats a value. What a Secret lacks, or has in another form, refuses that Secret
-//! and not the list that it is in; so a parser's error, which may quote the text, says nothing that anybody needs.
+//! Invariants: every type that holds a private half wipes it on drop and has no `Debug`, `Display`, `Serialize` or
+//! `Clone`, unlike the API's own Secret type. No error repeats a value. A missing or malformed value refuses its
+//! Secret and not the list around it. So a parser's error for the list, which may quote the text, is never needed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -36,7 +36,7 @@ pub const MAX_SEQUENCE: i64 = (1 << 31) - 1;
 /// The item that holds the private half.
 pub const IDENTITY: &str = "identity";
 
-/// What the Secret of a sealing key holds.
+/// The content of the Secret of a sealing key.
 pub struct StoredKey {
     /// Both halves.
     pub identity: Identity,
@@ -49,14 +49,14 @@ pub struct StoredKey {
 /// Secrets with the label of a sealing key, as the API server lists them.
 #[derive(Deserialize)]
 pub struct KeySecretList {
-    /// In the order of the list.
+    /// The Secrets, in the order of the list.
     pub items: Vec<KeySecret>,
 }
 
 /// A Secret with the label of a sealing key, which may or may not be one ([`KeySecret::into_key`]).
 #[derive(Deserialize)]
 pub struct KeySecret {
-    /// As the API server has it.
+    /// The metadata of the Secret.
     pub metadata: ObjectMeta,
     #[serde(default, rename = "type")]
     type_: String,
@@ -66,7 +66,7 @@ pub struct KeySecret {
     data: KeyData,
 }
 
-/// Values in base64. Absent ones are empty, and refused where they are parsed.
+/// The values of `data`, in base64. An absent value is empty, which its parser refuses.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct KeyData {
@@ -77,27 +77,28 @@ struct KeyData {
     format: WipedString,
 }
 
-/// What the annotation `sealing.dev/state` of a key's Secret says.
+/// The state that the annotation `sealing.dev/state` of a key's Secret notes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
     /// There is no such annotation.
     Absent,
-    /// It says a state.
+    /// The annotation says a state.
     Says(KeyState),
-    /// It says something else.
+    /// The annotation says something that isn't a state.
     Unreadable,
 }
 
-/// Why a Secret with the label of a sealing key gives none.
+/// The reason why a Secret with the label of a sealing key isn't one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAKey {
-    /// Another object owns the Secret. Otherwise whoever may create a SealedSecret beside the keys could plant a key.
+    /// Another object owns the Secret. Without this check, people who may create a SealedSecret beside the keys could
+    /// plant a key.
     #[error("a SealedSecret made it, or another object owns it, and a sealing key has no owner")]
     Owned,
     /// The Secret has another type.
     #[error("its type isn't {SEALING_KEY_TYPE}")]
     Type,
-    /// The Secret can be changed.
+    /// The Secret isn't immutable.
     #[error("it doesn't say immutable: true, which a sealing key does")]
     Mutable,
     /// A later version made it. The fingerprint is that of its recipient, if it has one.
@@ -106,16 +107,16 @@ pub enum NotAKey {
     /// The private half can't be used.
     #[error("data.identity isn't an identity (AGE-SECRET-KEY-PQ-1…)")]
     Identity,
-    /// The sequence is out of bounds, or no number.
+    /// The sequence isn't a number, or is out of bounds.
     #[error("data.sequence isn't a whole number from 1 to {MAX_SEQUENCE}")]
     Sequence,
-    /// The date is none.
+    /// The date isn't a time.
     #[error("data.createdAt isn't a time as in RFC 3339")]
     CreatedAt,
 }
 
 impl KeySecret {
-    /// The key, and the metadata of its Secret.
+    /// Reads the sealing key: the metadata of its Secret, and the key.
     ///
     /// # Errors
     ///
@@ -144,15 +145,15 @@ impl KeySecret {
     }
 }
 
-/// Whether the Secret belongs to another object. Not every Secret that a SealedSecret makes has an owner
-/// (`skip-set-owner-references`), but all that the controller writes have its annotation.
+/// `true` if the Secret belongs to another object. A Secret that a SealedSecret makes may have no owner
+/// (`skip-set-owner-references`), but it always has the controller's annotation.
 fn is_owned(metadata: &ObjectMeta) -> bool {
     let has_digest = metadata.annotations.as_ref().is_some_and(|all| all.contains_key(DIGEST_ANNOTATION));
     has_digest || metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty())
 }
 
 impl Note {
-    /// What is noted on the Secret with this metadata.
+    /// The note on the Secret with this metadata.
     pub fn of(metadata: &ObjectMeta) -> Self {
         let Some(text) = metadata.annotations.as_ref().and_then(|all| all.get(STATE_ANNOTATION)) else {
             return Self::Absent;
@@ -183,10 +184,11 @@ impl StoredKey {
     }
 }
 
-/// A Secret's JSON whose last value is a private half, of either maker: `public` ends with the quote that opens it.
+/// The JSON of a Secret whose last value is a private half, of a key of ours or of sealed-secrets. `public` is the
+/// JSON up to the quote that opens that value.
 ///
-/// Written by hand, so that no JSON value holds a copy of the private half; and with room for it from the start, so
-/// that growing leaves none behind.
+/// The function joins texts, so that no JSON value holds a copy of the private half. The buffer has its full room
+/// from the start, because growing would leave copies behind.
 pub fn with_private_half(public: &str, private: &str) -> Zeroizing<Vec<u8>> {
     let encoded = Zeroizing::new(BASE64.encode(private));
     let mut body = Zeroizing::new(Vec::with_capacity(public.len() + encoded.len() + 3));
@@ -224,7 +226,7 @@ mod tests {
         assert_eq!((read.sequence, json!(read.created_at)), (7, json!("2026-01-01T00:00:00Z")));
         assert_eq!(Note::of(&metadata), Note::Says(KeyState::Active));
         assert_eq!(metadata.name.as_deref(), Some("sealing-key-first"));
-        // What else is said of the key is public, and its own.
+        // The recipient in the Secret is that of the private half.
         let recipient = serde_json::from_slice::<Value>(&stored.to_json("k", KeyState::Active)).unwrap();
         let recipient = BASE64.decode(recipient["data"]["recipient"].as_str().unwrap()).unwrap();
         assert_eq!(recipient, stored.identity.recipient().as_str().as_bytes());

@@ -8,8 +8,8 @@
 //! | encapsulated key | 1,120 | ML-KEM ciphertext (1,088) ‖ X25519 ephemeral share (32) |
 //! | shared secret | 32 | SHA3-256(`ss_M ‖ ss_X ‖ ct_X ‖ pk_X ‖ "\.//^\"`) |
 //!
-//! Not an authenticated KEM: a sender's key is refused. Not a place for ML-KEM or X25519 arithmetic, which
-//! is `libcrux-ml-kem` (formally verified) and `x25519-dalek`.
+//! The KEM isn't authenticated: a sender's key is refused. The arithmetic of ML-KEM and X25519 is that of
+//! `libcrux-ml-kem` (formally verified) and `x25519-dalek`.
 //!
 //! Invariant: a [`PublicKey`] passed FIPS 203's modulus check (section 7.2) and its X25519 half isn't of low order, so
 //! encapsulating to it can't fail. Only the seed is kept. Everything that is expanded from it, and every shared
@@ -172,8 +172,8 @@ impl PublicKey {
     }
 }
 
-/// Whether every secret multiplies the point to zero, so that everybody knows the "shared" secrets with it (RFC
-/// 7748, section 6.1).
+/// `true` if every secret multiplies the point to zero, so that everybody knows the "shared" secrets with it (RFC 7748,
+/// section 6.1).
 pub(super) fn is_low_order(point: &x25519::PublicKey) -> bool {
     // Clamping makes every scalar a multiple of the cofactor, so one multiplication is enough to tell.
     !x25519::StaticSecret::from([0; 32]).diffie_hellman(point).was_contributory()

@@ -3,15 +3,15 @@
 //! ```text
 //! data key = 32 random bytes
 //! id       = HKDF(data key, info = "seal/v1/id" ‖ lp(scope) ‖ lp(namespace) ‖ lp(name) ‖ flag)
-//! flag     = one byte: 1 where items of the key may be substituted into templates, else 0
+//! flag     = one byte: 1 if items of the key may be substituted into templates, else 0
 //! item key = HKDF(data key, info = "seal/v1/item")
 //! text     = unpadded base64url (RFC 4648 §5) of the id, 43 characters
 //! ```
-//! Namespace is empty for cluster-wide, name is empty unless strict.
+//! The namespace is empty for cluster-wide; the name is empty unless the scope is strict.
 //!
-//! Not how a data key travels; that is the envelope. Invariant: the id commits to the key, to its binding and to its
-//! flag. Every item names the id, so nobody can move or rewrap a data key and widen its use unnoticed: the id would
-//! change.
+//! A data key travels in an [`envelope`](super::envelope). Invariant: the id commits to the key, to its binding and
+//! to its flag. Every item names the id. So an attacker can't move or rewrap a data key and widen its use unnoticed:
+//! the id would change.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,7 +26,8 @@ use zeroize::Zeroizing;
 use super::push_lp;
 use crate::scope::Binding;
 
-/// The 32 bytes that encrypt the items of one envelope, and whether those may go into templates.
+/// A data key: the 32 bytes that encrypt the items of one envelope, and the flag that lets those items go into
+/// templates.
 pub(super) struct DataKey {
     bytes: Zeroizing<[u8; 32]>,
     pub(super) template: bool,
@@ -43,10 +44,11 @@ impl DataKey {
         Self { bytes, template }
     }
 
-    /// From the base64url text of an envelope.
+    /// Reads the base64url text of an envelope; `None` if it isn't 32 bytes.
     pub(super) fn from_text(text: &str, template: bool) -> Option<Self> {
         let mut bytes = Zeroizing::new([0; 32]);
-        // The decoder asks for room by estimate (33 bytes for 43 characters), so it gets a wiped spare.
+        // The decoder estimates the room that it needs (33 bytes for 43 characters), so it decodes into a larger
+        // buffer, which is wiped.
         let mut spare = Zeroizing::new([0; 36]);
         let length = (text.len() == 43).then(|| BASE64URL.decode_slice(text, &mut *spare).ok())??;
         (length == 32).then(|| bytes.copy_from_slice(&spare[..32]))?;
@@ -96,7 +98,7 @@ impl fmt::Display for DataKeyId {
 impl FromStr for DataKeyId {
     type Err = ();
 
-    /// Canonical text only: the decoder refuses stray bits in the last character, so one id has one text.
+    /// Takes canonical text only: the decoder refuses stray bits in the last character, so one id has one text.
     fn from_str(text: &str) -> Result<Self, ()> {
         let bytes = BASE64URL.decode(text).map_err(drop)?;
         bytes.try_into().map(Self).map_err(drop)

@@ -1,4 +1,4 @@
-//! The document inside an envelope: data keys, and what they are bound to.
+//! The document inside an envelope: data keys, and the binding of those keys.
 //!
 //! ```text
 //! payload of the age file = one JSON document, UTF-8:
@@ -9,16 +9,16 @@
 //!    "recipients":[hex…],      fingerprints the file is encrypted to; 1 to 16
 //!    "past":[hex…],            fingerprints its keys were encrypted to earlier; disjoint from recipients; 0 to 64
 //!    "keys":[{"key":base64url, 32 bytes, no padding
-//!             "template":bool, may its items be substituted into templates
+//!             "template":bool, true if its items may be substituted into templates
 //!             "seen":[index…]  into recipients then past: everybody the key was ever wrapped to;
 //!            }…]}              strictly rising, with every index of recipients; 1 to 256 keys
 //! ```
-//! The order of fields and the white space between them are free. Unknown and duplicate fields, `null`,
-//! arrays in place of objects, escapes (no string here needs one) and anything after the document are
-//! refused; an unknown `v` has its own error.
+//! The order of fields and the white space between them are free. The parser refuses unknown and duplicate fields,
+//! `null`, arrays in the place of objects, escapes (no string here needs one), and any text after the document. An
+//! unknown `v` has its own error.
 //!
-//! Not the object around it: whether the claims fit their place is [`super::object`]'s question.
-//! Invariant: a document that parses has one meaning; nothing in it is ignored.
+//! [`super::object`] compares the claims with the place of the object. Invariant: a document that parses has one
+//! meaning; no part of it is ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,37 +36,38 @@ use crate::keys::Fingerprint;
 use crate::names::{Name, Namespace};
 use crate::scope::{Binding, Scope};
 
-/// What an envelope says once it is open.
-pub(super) struct Opened {
+/// An opened envelope: its claims and its data keys.
+pub(super) struct OpenedEnvelope {
     pub(super) binding: Binding,
     pub(super) recipients: Vec<Fingerprint>,
     pub(super) keys: Vec<KnownKey>,
-    /// The identity that opened it.
+    /// The fingerprint of the identity that opened it.
     pub(super) by: Fingerprint,
 }
 
-/// A data key, and everybody it was ever wrapped to: whoever was among them may still have it.
+/// A data key, and every recipient that it was ever wrapped to: each of them may still have it.
 pub(super) struct KnownKey {
     pub(super) key: DataKey,
     pub(super) seen: BTreeSet<Fingerprint>,
 }
 
 impl KnownKey {
-    /// A data key that was wrapped to nobody yet.
+    /// A new data key, which no recipient has seen.
     pub(super) fn fresh(key: DataKey) -> Self {
         Self { key, seen: BTreeSet::new() }
     }
 }
 
-/// A document would have to name this many past recipients, which is more than it may.
+/// The document would have to name too many past recipients. Holds their number.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PastFull(pub(super) usize);
 
-/// The document that wraps data keys to `recipients`. Everybody else who has seen one of them is in its `past`.
+/// The document that wraps data keys to `recipients`. Every other recipient who has seen one of the keys is in its
+/// `past`.
 ///
 /// # Errors
 ///
-/// [`PastFull`]: an exposure is never dropped to make room.
+/// [`PastFull`], because an exposure is never dropped to make room.
 pub(super) fn write(
     binding: &Binding,
     recipients: &[Fingerprint],
@@ -81,7 +82,7 @@ pub(super) fn write(
     let past_indices: BTreeMap<&Fingerprint, usize> = past.iter().zip(recipients.len()..).collect();
     let texts: Vec<Zeroizing<String>> = keys.iter().map(|known| known.key.to_text()).collect();
     let keys_and_texts = keys.iter().zip(&texts);
-    // Room for everything at once, so that growing leaves no copy of a key behind.
+    // The buffer gets its full room at once: growing would leave copies of keys behind.
     let everybody = recipients.len() + past.len();
     let room = 1024 + 80 * everybody + keys.len() * (96 + 4 * everybody);
     let document = Document {
@@ -95,7 +96,7 @@ pub(super) fn write(
                 // Both sets are sorted, and so are the indices.
                 let earlier = known.seen.iter().filter_map(|seen| past_indices.get(seen).copied());
                 let seen = (0..recipients.len()).chain(earlier).collect();
-                Object(Key { key: text, template: known.key.template, seen })
+                JsonObject(DocumentKey { key: text, template: known.key.template, seen })
             })
             .collect(),
         past,
@@ -109,10 +110,10 @@ pub(super) fn write(
 ///
 /// # Errors
 ///
-/// [`UnsealError::UnknownVersion`], [`UnsealError::MalformedEnvelope`]. None repeats any of the document.
-pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened, UnsealError> {
+/// [`UnsealError::UnknownVersion`], [`UnsealError::MalformedEnvelope`]. No error repeats any part of the document.
+pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<OpenedEnvelope, UnsealError> {
     let malformed = |problem| UnsealError::MalformedEnvelope { envelope: index, problem };
-    let Object(Versioned { v }) =
+    let JsonObject(Versioned { v }) =
         serde_json::from_slice(json).map_err(|_| malformed("no JSON document with a version"))?;
     if v != 1 {
         return Err(UnsealError::UnknownVersion { envelope: index, found: v });
@@ -120,7 +121,7 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
     if json.contains(&b'\\') {
         return Err(malformed("a document with escapes"));
     }
-    let Object(document): Object<Document<'_>> = serde_json::from_slice(json)
+    let JsonObject(document): JsonObject<Document<'_>> = serde_json::from_slice(json)
         .map_err(|_| malformed("a document with missing, unknown, duplicate or ill-typed fields"))?;
 
     let scope: Scope = document.scope.parse().map_err(|_| malformed("a scope that doesn't exist"))?;
@@ -141,7 +142,8 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
     if everybody.iter().collect::<BTreeSet<_>>().len() != everybody.len() {
         return Err(malformed("a recipient twice"));
     }
-    // This opening proves such a list false. A later search for exposed keys would miss the identity.
+    // An identity outside of the list has just opened the envelope, so the list is false. A later search for exposed
+    // keys would miss that identity.
     if !recipients.contains(&by) {
         return Err(malformed("a list of recipients without the identity that opened it"));
     }
@@ -151,7 +153,7 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
     let keys = document
         .keys
         .iter()
-        .map(|Object(key)| {
+        .map(|JsonObject(key)| {
             let rising = key.seen.windows(2).all(|pair| pair[0] < pair[1]);
             let in_range = key.seen.last().is_none_or(|&last| last < everybody.len());
             let complete = key.seen.iter().take(recipients.len()).copied().eq(0..recipients.len());
@@ -167,7 +169,7 @@ pub(super) fn parse(index: usize, json: &[u8], by: Fingerprint) -> Result<Opened
     if seen.len() != everybody.len() {
         return Err(malformed("a past recipient whom no data key was wrapped to"));
     }
-    Ok(Opened { binding, recipients: document.recipients, keys, by })
+    Ok(OpenedEnvelope { binding, recipients: document.recipients, keys, by })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -182,13 +184,13 @@ struct Document<'a> {
     recipients: Vec<Fingerprint>,
     past: Vec<Fingerprint>,
     #[serde(borrow)]
-    keys: Vec<Object<Key<'a>>>,
+    keys: Vec<JsonObject<DocumentKey<'a>>>,
 }
 
-/// Borrowed text: the key is never copied into a string that nobody wipes.
+/// A data key in the form of the document. It borrows the text, so that no unwiped string holds a copy of the key.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Key<'a> {
+struct DocumentKey<'a> {
     key: &'a str,
     template: bool,
     seen: Vec<usize>,
@@ -199,29 +201,29 @@ struct Versioned {
     v: u64,
 }
 
-/// `null` is not "absent".
+/// Reads a field that is there: `null` is not "absent", so it is an error.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de str>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
 
-/// A JSON object. serde alone would take an array of the fields' values for it too.
+/// A JSON object. serde alone would also accept an array of the fields' values.
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Object<T>(T);
+struct JsonObject<T>(T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for JsonObject<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct OnlyMap<T>(PhantomData<T>);
 
         impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMap<T> {
-            type Value = Object<T>;
+            type Value = JsonObject<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+                T::deserialize(MapAccessDeserializer::new(map)).map(JsonObject)
             }
         }
 
@@ -240,7 +242,7 @@ mod tests {
     }
 
     /// A valid document, with one piece of its text replaced.
-    fn parse_changed(from: &str, to: &str) -> Result<Opened, UnsealError> {
+    fn parse_changed(from: &str, to: &str) -> Result<OpenedEnvelope, UnsealError> {
         let (a, b) = ("aa".repeat(32), "bb".repeat(32));
         let json = format!(
             r#"{{"v":1,"scope":"strict","namespace":"prod","name":"db","recipients":["{a}"],"past":["{b}"],"keys":[{{"key":"{KEY}","template":false,"seen":[0,1]}}]}}"#
@@ -283,7 +285,7 @@ mod tests {
         let past_65 = format!("[{}\"{b}\"]", past_65.concat());
         let list = |text: &str| format!("[\"{text}\"]");
         for (from, to, problem) in [
-            // Fields: what must be there, once, and of its type.
+            // Fields: each must be there, once, and have its type.
             (r#""v":1,"#, "", VERSION),
             (r#""v":1"#, r#""v":"1""#, VERSION),
             (r#""v":1"#, r#""v":1.0"#, VERSION),
@@ -301,11 +303,11 @@ mod tests {
             (&*key, &*format!(r#"["{KEY}",false,[0,1]]"#), FIELDS),
             (&*list(&b), &*list(&b.to_uppercase()), FIELDS),
             (&*list(&b), &*list(&b[1..]), FIELDS),
-            // One text for each string.
+            // A string has one spelling.
             (r#""strict""#, r#""stri\u0063t""#, ESCAPES),
             (r#""name":"db""#, r#""n\u0061me":"db""#, ESCAPES),
             (&*list(&b), &*list(&b.replacen('b', "\\u0062", 1)), ESCAPES),
-            // Scope and what it binds.
+            // The scope, and the names that it binds.
             (r#""strict""#, r#""Strict""#, "a scope that doesn't exist"),
             (r#","name":"db""#, "", BINDING),
             (r#""strict""#, r#""namespace-wide""#, BINDING),

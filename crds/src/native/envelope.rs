@@ -1,17 +1,17 @@
-//! The envelope: an age file that holds data keys and says what they are bound to.
+//! The envelope: an age file that holds data keys and the binding of those keys.
 //!
 //! ```text
 //! age field = base64 (canonical, padded) of a binary age v1 file (C2SP age), at most 128 KiB
 //! header    = at most 20 stanzas, none of them scrypt; no armour
 //! payload   = the document of super::document
 //! ```
-//! Not what the document says. Invariant: a file comes open whole and unchanged, or not at all.
+//! [`document`] parses the payload. Invariant: a file opens whole and unchanged, or not at all.
 
 use std::io::{Read, Write};
 
 use zeroize::Zeroizing;
 
-use super::document::{self, Opened};
+use super::document::{self, OpenedEnvelope};
 use super::{MAX_AGE_SIZE, MAX_STANZAS};
 use crate::format::{SealedTo, UnsealError};
 use crate::keys::{Fingerprint, Identity, Keyring, Recipient};
@@ -43,11 +43,11 @@ pub(super) fn wrap(document: &[u8], recipients: &[&Recipient]) -> Result<Vec<u8>
     Ok(file)
 }
 
-/// Checks what can be seen of an age file without a key: that it is one, binary, and within bounds.
+/// Checks an age file without a key: its first line, that it is binary, and the bounds of its header.
 ///
 /// # Errors
 ///
-/// What is wrong, as the rest of a sentence.
+/// The problem, as the rest of a sentence about the file.
 pub(super) fn check_header(file: &[u8]) -> Result<(), &'static str> {
     if file.len() > MAX_AGE_SIZE {
         return Err("is larger than 128 KiB");
@@ -73,8 +73,8 @@ pub(super) fn check_header(file: &[u8]) -> Result<(), &'static str> {
         }
         if let Some(stanza) = line.strip_prefix(b"-> ") {
             stanzas += 1;
-            // A passphrase is no recipient: anybody could be asked for one, and trying it costs what the
-            // manifest's author says it costs.
+            // A passphrase is no recipient: an attacker could ask any user for one, and the author of the manifest
+            // would choose the cost of every trial.
             if stanza == b"scrypt" || stanza.starts_with(b"scrypt ") {
                 return Err("is encrypted to a passphrase; only recipients are allowed");
             }
@@ -86,7 +86,7 @@ pub(super) fn check_header(file: &[u8]) -> Result<(), &'static str> {
     Err("is cut short")
 }
 
-/// Opens an age file with whichever identity fits, hinted ones first.
+/// Opens an age file with the first identity that fits. Hinted identities are tried first.
 ///
 /// # Errors
 ///
@@ -97,7 +97,7 @@ pub(super) fn open(
     file: &[u8],
     hints: &[SealedTo],
     keys: &Keyring,
-) -> Result<Opened, UnsealError> {
+) -> Result<OpenedEnvelope, UnsealError> {
     let is_hinted = |of: Fingerprint| hints.iter().any(|hint| hint.fingerprint == of);
     let hinted = hints.iter().filter_map(|hint| keys.find(&hint.fingerprint));
     let others = keys.iter().filter(|identity| !is_hinted(identity.fingerprint()));
@@ -111,16 +111,16 @@ pub(super) fn open(
     Err(UnsealError::NoMatchingKey { envelope: index, sealed_to: hints.to_vec(), tried })
 }
 
-/// The payload, or `None` where the file isn't for this identity.
+/// The payload; `None` if the file isn't sealed to this identity.
 fn decrypt(
     index: usize,
     file: &[u8],
     identity: &Identity,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, UnsealError> {
-    // One error for a bad header MAC, a bad stanza and a bad payload: an attacker who changed the file must not
-    // learn how far it got, and nobody else can use that.
+    // A bad header MAC, a bad stanza and a bad payload give one error: an attacker who changed the file must not
+    // learn how far decryption got, and honest people don't need to know.
     let altered = || UnsealError::EnvelopeAltered { envelope: index };
-    // Buffered: the other constructor parses the header again for every few bytes it reads.
+    // The constructor for buffered input: the other one parses the header again for every few bytes that it reads.
     let decryptor = age::Decryptor::new_buffered(file).map_err(|_| altered())?;
     match decryptor.decrypt(std::iter::once(identity.as_age())) {
         Ok(mut reader) => {

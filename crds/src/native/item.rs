@@ -6,11 +6,11 @@
 //! ciphertext = XChaCha20-Poly1305(item key, nonce, aad, padded value)
 //! aad        = "seal/v1" ‖ raw id, 32 bytes ‖ lp(item name)
 //! ```
-//! id text is 43 characters of unpadded base64url; base64 is canonical and padded (RFC 4648 §4); item key and id are those of
-//! [`super::data_key`], the padded value that of [`super::padding`].
+//! The id text is 43 characters of unpadded base64url. base64 is canonical and padded (RFC 4648 §4).
+//! [`super::data_key`] specifies the item key and the id, [`super::padding`] the padded value.
 //!
-//! Not the choice of the data key. Invariant: a ciphertext opens only under the name and the data key it
-//! was sealed with, so items can't be swapped, renamed or moved.
+//! The caller chooses the data key. Invariant: a ciphertext opens only under the name and the data key that it was
+//! sealed with, so items can't be swapped, renamed or moved.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -28,7 +28,7 @@ use crate::plaintext::Plaintext;
 const NONCE: usize = 24;
 const TAG: usize = 16;
 
-/// A line of `encryptedData`, taken apart.
+/// A parsed line of `encryptedData`.
 pub(super) struct SealedItem {
     pub(super) id: DataKeyId,
     ciphertext: Vec<u8>,
@@ -50,7 +50,7 @@ pub(super) fn seal_item(key: &DataKey, id: &DataKeyId, name: &ItemName, value: &
 }
 
 impl SealedItem {
-    /// Parses a line; the error is what is wrong with it, as the rest of a sentence.
+    /// Parses a line. The error is the problem, as the rest of a sentence about the line.
     pub(super) fn parse(line: &str) -> Result<Self, &'static str> {
         let (id, ciphertext) = line.split_once('.').ok_or("is not <data key id>.<ciphertext>")?;
         let id = id.parse().map_err(|()| "does not begin with a data key id (43 characters of base64url)")?;
@@ -61,12 +61,12 @@ impl SealedItem {
         Ok(Self { id, ciphertext })
     }
 
-    /// Bytes that the value can have, at most: what its padding leaves open.
+    /// The most bytes that the value can have. Padding hides its exact length.
     pub(super) fn max_value_len(&self) -> usize {
         max_length(self.ciphertext.len() - NONCE - TAG)
     }
 
-    /// Opens the item, or `None` where anything about it was changed.
+    /// Opens the item; `None` if any part of it was changed.
     pub(super) fn open(&self, key: &DataKey, name: &ItemName) -> Option<Plaintext> {
         let (nonce, rest) = self.ciphertext.split_at(NONCE);
         let (body, tag) = rest.split_at(rest.len() - TAG);

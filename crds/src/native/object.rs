@@ -1,22 +1,23 @@
-//! A SealedSecret as a whole: what must hold between its parts.
+//! A SealedSecret as a whole: the rules between its parts.
 //!
 //! ```text
 //! without a key:  1 to 16 envelopes, 1 to 256 data keys, 1 to 1024 items, age files of at most 128 KiB together
 //!                 data key ids are unique in the object
 //!                 every item's id is in an envelope; every envelope has an id that an item uses
 //!                 the template is within its rules (crate::template, crate::secret)
-//!                 what padded items can hold, and what the template can become, are at most 1 MiB together
+//!                 the largest possible values of padded items and of the template are at most 1 MiB together
 //! with a key:     every inner scope is spec.scope, every binding is that of the place
 //!                 public recipients = inner recipients, public keys = inner ids, in order
 //!                 every item opens
 //!                 items in templates have a data key that allows it
 //! ```
-//! Ids that no item uses are allowed beside used ones: removing an item without a key can't reach inside.
+//! An envelope may have ids that no item uses beside used ones: a person without a key can remove an item, but can't
+//! change the inside of an envelope.
 //!
-//! Splicing in an older revision of the same object (or, for wide scopes, something else sealed for the
-//! same scope) satisfies all of this. That is rollback by whoever writes to Git, and not detectable here.
+//! Parts of an older revision of the same object (or, for wide scopes, of another object of the same scope) satisfy
+//! all of these rules. That is a rollback by a writer to Git; this code can't detect it.
 //!
-//! Not the decision whether a scope is welcome. Invariant: all or nothing; no value leaves before every
+//! The controller's policy decides if a scope is welcome. Invariant: all or nothing; no value leaves before every
 //! check has passed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,15 +59,15 @@ struct Envelope {
 /// The data keys of an object, in the order of its envelopes.
 type DataKeys = Vec<(DataKeyId, KnownKey)>;
 
-/// Everything that is encrypted in an object, opened. No `Debug`: it holds data keys and plaintext.
-pub(super) struct Opened {
+/// The opened envelopes and items of an object. No `Debug`: it holds data keys and plaintext.
+pub(super) struct OpenedObject {
     pub(super) data_keys: DataKeys,
     by: Vec<Fingerprint>,
     items: BTreeMap<ItemName, Plaintext>,
 }
 
 impl NativeSealed {
-    /// Parses and checks everything that needs no key. `allowed_types` are types to take out of
+    /// Parses an object and checks everything that needs no key. `allowed_types` are the exceptions to
     /// [`secret::REFUSED_TYPES`].
     ///
     /// # Errors
@@ -95,16 +96,16 @@ impl NativeSealed {
         &self.template
     }
 
-    /// What the object is bound to, if its claims hold.
+    /// The binding of the object, if its claims hold.
     pub(super) fn binding(&self) -> Binding {
         Binding::new(self.scope, &self.place)
     }
 
-    /// Opens everything that is encrypted.
-    pub(super) fn open(&self, keys: &Keyring) -> Result<Opened, UnsealError> {
+    /// Opens all envelopes and all items.
+    pub(super) fn open(&self, keys: &Keyring) -> Result<OpenedObject, UnsealError> {
         let (data_keys, by) = self.open_envelopes(keys)?;
         let items = self.open_items(&data_keys)?;
-        Ok(Opened { data_keys, by, items })
+        Ok(OpenedObject { data_keys, by, items })
     }
 
     /// Opens every envelope and checks its claims: the data keys, and the identity that opened each envelope.
@@ -143,8 +144,8 @@ impl NativeSealed {
 
     fn open_items(&self, data_keys: &DataKeys) -> Result<BTreeMap<ItemName, Plaintext>, UnsealError> {
         let by_id: BTreeMap<_, _> = data_keys.iter().map(|(id, known)| (id, &known.key)).collect();
-        // `parse` has seen that every id is in an envelope, and `open_envelopes` that the envelopes' ids are
-        // those it saw.
+        // `parse` checked that every id is in an envelope, and `open_envelopes` that the envelopes hold the keys of
+        // those ids.
         let key_of = |item: &SealedItem| by_id[&item.id];
 
         for name in self.template.references() {
@@ -183,7 +184,7 @@ impl Sealed for NativeSealed {
     }
 
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
-        let Opened { items: mut data, by: opened_by, .. } = self.open(keys)?;
+        let OpenedObject { items: mut data, by: opened_by, .. } = self.open(keys)?;
         let rendered = self.template.render(&data);
         data.extend(rendered);
         Ok(Unsealed { data, opened_by })
@@ -194,7 +195,7 @@ fn malformed(path: impl Into<String>, problem: impl Into<String>) -> UnsealError
     UnsealError::Malformed { path: path.into(), problem: problem.into() }
 }
 
-/// Between 1 and `limit` of something.
+/// Checks that there are between 1 and `limit` parts.
 fn check_count(path: &str, found: usize, limit: usize, unit: &'static str) -> Result<(), UnsealError> {
     match found {
         0 => Err(malformed(path, "is empty")),
@@ -250,7 +251,7 @@ fn parse_items(
         .collect()
 }
 
-/// Ids are unique, every reference is resolved, every envelope is used.
+/// Checks that ids are unique, that every item's id is in an envelope, and that every envelope is used.
 fn check_references(
     envelopes: &[Envelope],
     items: &BTreeMap<ItemName, SealedItem>,
@@ -287,9 +288,10 @@ fn parse_template_data(
     Ok(TemplateData::parse(data, |item| items.contains_key(item))?)
 }
 
-/// The most bytes that the Secret's values can have. The bound uses public lengths alone, so a Secret is refused a few
-/// percent earlier than Kubernetes would refuse it. With the real lengths, somebody who may edit the object, but not read
-/// the Secret, could add text or items of known length until it is refused, and so learn the length that padding hides.
+/// The most bytes that the Secret's values can have. The bound uses public lengths alone, so it refuses a Secret a
+/// few percent earlier than Kubernetes would. The threat of a check with real lengths: an attacker who may edit the
+/// object, but not read the Secret, adds text or items of known length until it is refused, and so learns the length
+/// that padding hides.
 fn check_size(items: &BTreeMap<ItemName, SealedItem>, template: &TemplateData) -> Result<usize, UnsealError> {
     let values: usize = items.values().map(SealedItem::max_value_len).sum();
     let size = values + template.max_rendered_len(|item| items[item].max_value_len());

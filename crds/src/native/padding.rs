@@ -1,4 +1,4 @@
-//! Padding: hides the exact length of a value.
+//! Padding, which hides the exact length of a value.
 //!
 //! ```text
 //! padded = length as big-endian u32 ‖ value ‖ zeros up to max(64, Padmé(4 + length))
@@ -7,8 +7,8 @@
 //! 2019, §4) rounds L up so that only the top ⌊log2 ⌊log2 L⌋⌋+1 bits of it may be set: at most 12 % more, and
 //! O(log log L) bits of leak. Passwords and tokens, all below 61 bytes, become indistinguishable.
 //!
-//! Not secrecy of whether a value is long. Invariant: one value has one padded form; anything else is
-//! refused, so padding can't carry what nobody reviewed.
+//! Padding doesn't hide that a value is long. Invariant: one value has one padded form. Any other form is refused, so
+//! padding can't carry bytes that nobody reviewed.
 
 use zeroize::Zeroizing;
 
@@ -17,12 +17,12 @@ use crate::plaintext::Plaintext;
 const MIN: usize = 64;
 const PREFIX: usize = 4;
 
-/// Bytes that a value of `length` bytes takes when padded.
+/// The padded length of a value of `length` bytes.
 pub(super) fn padded_length(length: usize) -> usize {
     padme(PREFIX + length).max(MIN)
 }
 
-/// Bytes of the longest value that `padded` bytes can hold.
+/// The length of the longest value that `padded` bytes can hold.
 pub(super) fn max_length(padded: usize) -> usize {
     padded.saturating_sub(PREFIX)
 }

@@ -1,9 +1,9 @@
-//! The verb rewrap: all envelopes of an object into one, for recipients who may be others.
+//! The verb rewrap: merges all envelopes of an object into one, for the same or other recipients.
 //!
-//! Rotation decides when and to whom, and puts the envelope into a manifest; that is not here. Rewrapping is not
-//! revocation: everybody who could open the object before still can, with the old envelopes. Invariants: data keys,
-//! their ids and their bindings stay, so no item changes; and every recipient that a data key was ever wrapped to stays
-//! on record with it, as a recipient or a past one, so that an exposure isn't forgotten.
+//! The caller decides when and to whom, and puts the envelope into a manifest. Rewrapping is not revocation: with the
+//! old envelopes, every former recipient can still open the object. Invariants: data keys, their ids and their
+//! bindings stay, so no item changes. And every recipient that a data key was ever wrapped to stays on record with
+//! it, as a recipient or a past one, so that an exposure isn't forgotten.
 
 use super::document::KnownKey;
 use super::object::NativeSealed;
@@ -12,27 +12,27 @@ use crate::format::UnsealError;
 use crate::keys::Keyring;
 use crate::resources::Envelope;
 
-/// Why nothing was rewrapped.
+/// The reason why an object wasn't rewrapped.
 #[derive(Debug, thiserror::Error)]
 pub enum RewrapError {
     /// The object doesn't open.
     #[error(transparent)]
     Unseal(#[from] UnsealError),
-    /// The envelope can't be made for these recipients, or can't remember everybody who had its data keys
+    /// The envelope can't be made for these recipients, or can't remember all past recipients of its data keys
     /// ([`SealError::PastFull`]).
     #[error(transparent)]
     Seal(#[from] SealError),
 }
 
 impl NativeSealed {
-    /// One envelope that can stand for all of this object's, sealed to these recipients alone.
+    /// Makes one envelope that replaces all envelopes of this object, sealed to these recipients alone.
     ///
-    /// It has every data key, in the order of the envelopes it stands for; also those that no item uses any more.
+    /// It has every data key, in the order of the old envelopes, also the keys that no item uses any more.
     ///
     /// # Guarantees
     ///
-    /// The object is opened as a whole first, items included. An object that doesn't open in its place isn't rewrapped,
-    /// so this call answers no question that unsealing doesn't answer.
+    /// The call first opens the whole object, items included. It refuses an object that doesn't open in its place, so
+    /// it answers no question that unsealing doesn't answer.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
-//! The verb seal: values into the spec of a SealedSecret.
+//! The verb seal: makes the spec of a SealedSecret from values.
 //!
-//! Not the choice of recipients, names or scope; those come from the command line and its policy. Needs
-//! public keys only. Invariant: what this returns has passed the same checks that every reader makes, and
-//! every call uses fresh data keys, so a value that changes never shares a key with its past.
+//! The caller chooses recipients, names and scope. Sealing needs public keys only. Invariants: every result has
+//! passed the same checks that a reader makes. And every call uses fresh data keys, so a changed value never shares a
+//! key with its past.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,65 +26,66 @@ use crate::secret::MAX_SECRET_SIZE;
 pub struct Item {
     /// The value.
     pub value: Plaintext,
-    /// Whether it may be substituted into `template.data`. Whoever may edit the manifest then chooses
-    /// where the value appears in the Secret.
+    /// `true` if the item may be substituted into `template.data`. Then every editor of the manifest can choose where
+    /// the value appears in the Secret.
     pub template: bool,
 }
 
-/// A recipient, and what people call it.
+/// A recipient, and the name that people give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedRecipient {
     /// The recipient.
     pub recipient: Recipient,
-    /// A name for people; published beside the fingerprint, means nothing.
+    /// A name for people. It is published beside the fingerprint; programs ignore it.
     pub name: Option<String>,
 }
 
-/// Why nothing was sealed.
+/// The reason why the values weren't sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// Nobody could open it.
+    /// There is no recipient, so nobody could open the object.
     #[error("no recipient")]
     NoRecipients,
-    /// More recipients than an envelope may have.
+    /// More recipients than an envelope may have. Holds their number.
     #[error("{0} recipients; at most {MAX_RECIPIENTS} are allowed")]
     TooManyRecipients(usize),
-    /// age forbids mixing: one classic recipient would undo what the post-quantum ones are for.
+    /// Post-quantum and classic recipients together. age forbids that: one classic recipient would undo the
+    /// protection of the others.
     #[error(
         "post-quantum and classic recipients can't share an envelope: {post_quantum} is post-quantum, {classic} is not"
     )]
     MixedRecipients {
-        /// Short fingerprint of a post-quantum recipient.
+        /// The short fingerprint of a post-quantum recipient.
         post_quantum: String,
-        /// Short fingerprint of a classic one.
+        /// The short fingerprint of a classic recipient.
         classic: String,
     },
-    /// A Secret without values is nothing to seal.
+    /// There is no value to seal.
     #[error("no items")]
     NoItems,
-    /// All values together, those of `template.data` included, are larger than a Secret may be.
+    /// The values together are larger than a Secret may be. Holds their size in bytes.
     #[error("the values are {0} bytes together; a Secret may have {MAX_SECRET_SIZE}")]
     TooLarge(usize),
-    /// The template refers to an item that isn't meant for templates.
+    /// The template refers to an item that isn't sealed for use in templates.
     #[error("template.data refers to item {0}, which is not sealed for use in templates")]
     NotForTemplates(ItemName),
-    /// The result would be refused by every reader.
+    /// Every reader would refuse the result.
     #[error(transparent)]
     Refused(UnsealError),
-    /// More past recipients than an envelope remembers. None is dropped for room.
+    /// More past recipients than an envelope remembers. Holds their number. No past recipient is dropped to make room.
     #[error(
         "its data keys have {0} past recipients; at most {MAX_PAST} are remembered: seal the values again, under \
          fresh data keys"
     )]
     PastFull(usize),
-    /// A recipient couldn't be encrypted to.
+    /// age couldn't encrypt to the recipients.
     #[error("the recipients could not be encrypted to")]
     Encrypt(#[source] age::EncryptError),
 }
 
 /// Seals values for a place: one envelope, one line for each item.
 ///
-/// Recipients that are named twice count once. Items for templates get a data key of their own.
+/// A repeated recipient counts once. Items for templates get a data key of their own.
 ///
 /// # Errors
 ///
@@ -98,7 +99,8 @@ pub fn seal(
     allowed_types: &BTreeSet<String>,
 ) -> Result<SealedSecretSpec, SealError> {
     let recipients = distinct(recipients)?;
-    // Counted before anything is encrypted: readers would refuse the result, after as many encryptions as there are items.
+    // Checked before the first encryption: readers would refuse the result, but only after one encryption for each
+    // item.
     let (found, limit) = (items.len(), super::MAX_ITEMS);
     if found > limit {
         let path = "encryptedData".to_owned();
@@ -134,7 +136,7 @@ pub fn seal(
     Ok(spec)
 }
 
-/// An envelope that holds these data keys.
+/// Makes an envelope that holds these data keys.
 pub(super) fn wrap(
     binding: &Binding,
     recipients: &[&NamedRecipient],
@@ -156,7 +158,7 @@ pub(super) fn wrap(
     })
 }
 
-/// The recipients in their order, each once, checked to fit one envelope.
+/// The recipients in their order, without duplicates, checked to fit into one envelope.
 pub(super) fn distinct(recipients: &[NamedRecipient]) -> Result<Vec<&NamedRecipient>, SealError> {
     let mut seen = BTreeSet::new();
     let distinct: Vec<&NamedRecipient> =

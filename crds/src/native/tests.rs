@@ -1,8 +1,8 @@
-//! The native format as a whole: what [`seal`](super::seal()) makes, what somebody may then do to the
-//! manifest, and what comes of it.
+//! Tests of the native format as a whole: the results of [`seal`](super::seal()), changes that somebody makes to a
+//! manifest, and the outcome of those.
 //!
-//! Not the parts (each is tested in its own file) and not bytes that must never change (`tests/vectors/`).
-//! Here are the fixtures; a new test goes into the module that names its subject. Invariant: every refusal
+//! Each part is tested in its own file, and `tests/vectors/` holds bytes that must never change. This file has the
+//! fixtures; a new test goes into the module that names its subject. Invariant: every refusal
 //! is asserted as the whole error, so that one refusal can't stand in for another.
 
 mod bounds;
@@ -47,7 +47,7 @@ fn ring(identities: &[&Identity]) -> Keyring {
     identities.iter().map(copy).collect()
 }
 
-/// `prod/db`.
+/// A place from its text: `prod/db`, for example.
 fn place(text: &str) -> Place {
     let (namespace, name) = text.split_once('/').unwrap();
     Place { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
@@ -137,19 +137,19 @@ fn values<const N: usize>(expected: [(&str, &[u8]); N]) -> Values {
     expected.map(|(name, value)| (name.to_owned(), value.to_vec())).into()
 }
 
-/// What adding items without a key makes: the envelopes and the items of both.
+/// The object after items were added without a key: it has the envelopes and the items of both.
 fn merge(mut into: SealedSecretSpec, from: SealedSecretSpec) -> SealedSecretSpec {
     into.envelopes.extend(from.envelopes);
     into.encrypted_data.extend(from.encrypted_data);
     into
 }
 
-/// Whom [`Sealing`] says it sealed to.
+/// The public list of recipients that [`Sealing`] writes.
 fn sealed_to(identity: &Identity) -> Vec<SealedTo> {
     vec![SealedTo::new(identity.fingerprint(), Some(&identity.kind().to_string()))]
 }
 
-/// The data keys of an envelope, as a recipient who doesn't play by the rules takes them out.
+/// The data keys of an envelope, taken out by a recipient who breaks the rules.
 fn data_keys(spec: &SealedSecretSpec, envelope: usize, identity: &Identity) -> Vec<KnownKey> {
     let file = BASE64.decode(&spec.envelopes[envelope].age).unwrap();
     envelope::open(0, &file, &[], &ring(&[identity])).unwrap().keys

@@ -1,6 +1,6 @@
-//! What every reason keeps, and README's tables of them.
+//! Tests of the rules that every reason keeps, and of README's tables of reasons.
 //!
-//! Not when a reason is given; that is tested where it is. Invariant: README has a row for each reason, and no other.
+//! The tests of each part show when a reason is given. Invariant: README has a row for each reason, and no other row.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::*;
 const BEGIN: &str = "<!-- `make generate` writes these tables from crds/src/reason.rs -->\n";
 const END: &str = "<!-- end of the tables -->\n";
 
-/// What stands above the table of those reasons.
+/// The heading above the table of these reasons.
 fn heading(shown: Shown) -> &'static str {
     match shown {
         Shown::SealedSecret => "",
@@ -80,7 +80,7 @@ fn what_is_said_of_a_reason_is_a_fragment_that_a_table_can_hold() {
     }
 }
 
-/// Programs of others match on these words, and wait or fail by what they mean.
+/// Programs of others match on these words, and wait or fail by their meaning.
 #[test]
 fn no_reason_is_renamed_or_becomes_another_kind() {
     let known = [

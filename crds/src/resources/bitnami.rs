@@ -1,8 +1,8 @@
-//! `SealedSecret` of `bitnami.com/v1alpha1`: the peer's resource, as it travels.
+//! `SealedSecret` of `bitnami.com/v1alpha1`: the resource of sealed-secrets, as it travels.
 //!
-//! Not checked beyond its shape; [`crate::bitnami`] parses it. Invariant: whatever the peer's own definition
-//! lets in, this one does too, in spec and status, so that either controller can serve what the other left; what is
-//! unknown is ignored, as the peer does.
+//! These types check only its shape; [`crate::bitnami`] parses it. Invariant: our definition accepts every spec and
+//! status that the definition of sealed-secrets accepts, so that either controller can serve the objects of the
+//! other. Unknown fields are ignored, as in sealed-secrets.
 
 #![expect(clippy::duplicated_attributes, reason = "every printcolumn has a name and a type_")]
 
@@ -15,30 +15,30 @@ use serde_json::Value;
 
 use super::{SealedSecretStatus, SpecError};
 
-/// The API group of the peer's format.
+/// The API group of sealed-secrets.
 pub const GROUP: &str = "bitnami.com";
-/// Its version.
+/// The version of the API group of sealed-secrets.
 pub const VERSION: &str = "v1alpha1";
 /// `bitnami.com/v1alpha1`, as manifests write it.
 pub const API_VERSION: &str = "bitnami.com/v1alpha1";
 
-/// What all of the peer's own annotations and labels begin with.
+/// The prefix of all annotations and labels of sealed-secrets.
 pub const PREFIX: &str = "sealedsecrets.bitnami.com/";
-/// On a SealedSecret, `"true"`: sealed with the empty label.
+/// Annotation of a SealedSecret, `"true"`: its items are sealed with the empty label.
 pub const CLUSTER_WIDE: &str = "sealedsecrets.bitnami.com/cluster-wide";
-/// On a SealedSecret, `"true"`: sealed with the namespace as label.
+/// Annotation of a SealedSecret, `"true"`: its items are sealed with the namespace as label.
 pub const NAMESPACE_WIDE: &str = "sealedsecrets.bitnami.com/namespace-wide";
-/// On a Secret, `"true"`: may be taken over as a whole by the SealedSecret of its name.
+/// Annotation of a Secret, `"true"`: the SealedSecret of its name may take it over as a whole.
 pub const MANAGED: &str = "sealedsecrets.bitnami.com/managed";
-/// On a Secret, `"true"`: items may be put into it by the SealedSecret of its name; the rest stays.
+/// Annotation of a Secret, `"true"`: the SealedSecret of its name may put items into it; the rest stays.
 pub const PATCH: &str = "sealedsecrets.bitnami.com/patch";
-/// On the template, `"true"`: the Secret gets no owner reference and outlives its SealedSecret.
+/// Annotation of a template, `"true"`: the Secret gets no owner reference and outlives its SealedSecret.
 pub const SKIP_SET_OWNER_REFERENCES: &str = "sealedsecrets.bitnami.com/skip-set-owner-references";
-/// On the TLS Secret that holds a sealing key: `active`, or anything else (`compromised`) for one that no longer
-/// counts.
+/// Label of the TLS Secret that holds a sealing key: `active`, or another value (`compromised`) for a key that no
+/// longer counts.
 pub const SEALING_KEY_LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key";
 
-/// What is sealed, and the shape of the Secret it becomes.
+/// The sealed items, and the shape of the Secret that they become.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "bitnami.com",
@@ -68,15 +68,15 @@ pub const SEALING_KEY_LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-ke
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SealedSecretSpec {
-    /// The shape of the Secret.
+    /// The shape of the Secret: everything about it that isn't an item. Public, and not authenticated.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Template::is_default")]
     #[schemars(schema_with = "template_schema")]
     pub template: Template,
-    /// Deprecated: a whole Secret as JSON, sealed at once, base64.
+    /// Deprecated: a whole Secret as JSON, sealed at once, in base64. An object has either this or encryptedData.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "data_schema")]
     pub data: Option<String>,
-    /// Item name to base64 of the sealed value.
+    /// The items: from the name of each to its sealed value in base64. At most 1024 items.
     #[serde(default, deserialize_with = "or_default")]
     #[schemars(schema_with = "encrypted_data_schema")]
     pub encrypted_data: BTreeMap<String, String>,
@@ -89,52 +89,52 @@ pub struct Template {
     /// Labels and annotations.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "TemplateMetadata::is_empty")]
     pub metadata: TemplateMetadata,
-    /// The Secret's type; `Opaque` when absent or empty.
+    /// The type of the Secret; `Opaque` if absent or empty.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<String>,
-    /// Whether the Secret may not change any more.
+    /// Make the Secret immutable. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub immutable: Option<bool>,
-    /// Further keys of the Secret: Go templates over the items. `None` leaves the item of that name out of the
-    /// Secret, not out of what templates see.
+    /// Further keys of the Secret: Go templates over the items. `None` leaves the item of that name out of the Secret;
+    /// templates still see it.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub data: BTreeMap<String, Option<String>>,
 }
 
 impl Template {
-    /// Whether it says nothing, so that it need not be written.
+    /// `true` if the template says nothing, so that it need not be written.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Labels and annotations of the Secret. Its name and namespace are those of the SealedSecret, whatever stands
-/// here.
+/// The labels and annotations of the Secret. A name or namespace in here is ignored: the Secret has those of the
+/// SealedSecret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateMetadata {
-    /// Labels of the Secret.
+    /// The labels of the Secret.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Annotations of the Secret.
+    /// The annotations of the Secret.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
 impl TemplateMetadata {
-    /// Whether there is neither a label nor an annotation.
+    /// `true` if there is neither a label nor an annotation.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl SealedSecretSpec {
-    /// The typed spec. Fields it doesn't know are ignored, and `null` is absent, as the peer reads them.
+    /// Reads a spec from JSON. Unknown fields are ignored, and `null` reads as absent, as in sealed-secrets.
     ///
     /// # Errors
     ///
     /// [`SpecError::WrongForm`].
     pub fn from_json(spec: &Value) -> Result<Self, SpecError> {
-        // serde would also take an array of a struct's values, in order, for the struct.
+        // serde would also accept an array of a struct's values, in order, for the struct.
         let is_struct =
             |value: Option<&Value>| value.is_none_or(|value| value.is_object() || value.is_null());
         let template = spec.get("template");
@@ -146,7 +146,7 @@ impl SealedSecretSpec {
     }
 }
 
-/// `null` is the default.
+/// Reads `null` as the default.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -167,21 +167,35 @@ fn encrypted_data_schema(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// No bounds: the peer's objects have none, and what is stored must stay readable. What is too large is refused
-/// when it is parsed. Where `null` may stand, `definitions` says.
+/// The schema has no bounds: sealed-secrets has none, and stored objects must stay readable. The parser refuses an
+/// object that is too large. `definitions` allows `null` in some places.
 fn template_schema(_: &mut SchemaGenerator) -> Schema {
-    let strings = json_schema!({ "type": "object", "additionalProperties": { "type": "string" } });
+    let strings = |description: &str| {
+        json_schema!({
+            "type": "object",
+            "description": description,
+            "additionalProperties": { "type": "string" },
+        })
+    };
     json_schema!({
         "type": "object",
         "properties": {
-            "data": strings,
-            "immutable": { "type": "boolean" },
+            "data": strings(
+                "Further keys of the Secret: Go templates over the items. null leaves the item of that name out of the \
+                 Secret; templates still see it."
+            ),
+            "immutable": { "type": "boolean", "description": "Make the Secret immutable. Default: false." },
             "metadata": {
                 "type": "object",
+                "description":
+                    "Labels and annotations of the Secret. Its name and namespace are those of the SealedSecret.",
                 "x-kubernetes-preserve-unknown-fields": true,
-                "properties": { "annotations": strings, "labels": strings },
+                "properties": {
+                    "annotations": strings("The annotations of the Secret."),
+                    "labels": strings("The labels of the Secret."),
+                },
             },
-            "type": { "type": "string" },
+            "type": { "type": "string", "description": "The type of the Secret; Opaque if absent or empty." },
         },
     })
 }

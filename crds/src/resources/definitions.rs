@@ -1,8 +1,8 @@
 //! The CustomResourceDefinitions, as installed.
 //!
-//! Made from the Rust types, so that schema and decoder can't disagree; the YAML beside this crate is
-//! this output, and a test fails when it isn't. Invariant: every SealedSecret the apiserver has stored
-//! carries a status, because an object without one reads as Current under kstatus' rules.
+//! They are made from the Rust types, so that schema and decoder can't disagree. The YAML beside this crate is this
+//! output; a test fails if it isn't. Invariant: every SealedSecret that the apiserver has stored carries a status,
+//! because kstatus reads an object without one as Current.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -30,10 +30,10 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     vec![sealed_secret, sealing_key, bitnami]
 }
 
-/// Turns two forms that schemars writes into those that the apiserver accepts.
+/// Changes two forms that schemars writes into forms that the apiserver accepts.
 ///
-/// `deny_unknown_fields` becomes `additionalProperties: false`, which a structural schema may not say
-/// beside `properties`: the apiserver prunes unknown fields instead. `Option` becomes `nullable`, but an
+/// schemars writes `deny_unknown_fields` as `additionalProperties: false`, which a structural schema may not have
+/// beside `properties`: the apiserver prunes unknown fields instead. And it writes `Option` as `nullable`, but an
 /// absent field has one spelling, and `null` isn't it.
 fn make_structural(schema: &mut JSONSchemaProps) {
     if matches!(schema.additional_properties, Some(JSONSchemaPropsOrBool::Bool(false))) {
@@ -48,15 +48,15 @@ fn make_structural(schema: &mut JSONSchemaProps) {
     }
 }
 
-/// The default covers `status` as a whole: a default on `status.observedGeneration` alone would do
-/// nothing for an object that has no status at all.
+/// Gives `status` a default as a whole. A default of `status.observedGeneration` alone would do nothing for an object
+/// without any status.
 fn default_status(crd: &mut CustomResourceDefinition) {
     let status = status(crd).expect("both kinds of SealedSecret have a status");
     status.default = Some(JSON(serde_json::json!({ "observedGeneration": -1 })));
 }
 
-/// The peer's controller writes conditions without reason, message or generation, and with a `lastUpdateTime`. A
-/// schema that demanded ours would refuse its status, should it take the objects back.
+/// Accepts the conditions of the controller of sealed-secrets, which have no reason, message or generation, but a
+/// `lastUpdateTime`. A schema that demanded our fields would refuse its status, should it take the objects back.
 fn relax_conditions(crd: &mut CustomResourceDefinition) {
     let conditions = status(crd).and_then(|status| status.properties.as_mut()?.get_mut("conditions"));
     let Some(JSONSchemaPropsOrArray::Schema(condition)) = conditions.and_then(|list| list.items.as_mut())
@@ -72,16 +72,17 @@ fn relax_conditions(crd: &mut CustomResourceDefinition) {
     let time = JSONSchemaProps {
         type_: Some("string".to_owned()),
         format: Some("date-time".to_owned()),
-        description: Some("When the peer's controller last looked.".to_owned()),
+        description: Some("The time when the condition was last written: RFC 3339.".to_owned()),
         ..Default::default()
     };
     properties.insert("lastUpdateTime".to_owned(), time);
 }
 
-/// The peer's programs write `null` in two places where Go has an empty map or struct, and the peer's definition allows
-/// it there. The apiserver stores an object as it was written, without defaults. `null` in `template.data` leaves an item
-/// out of the Secret. The peer's definition doesn't allow that `null`: the apiserver then drops it, and the item is in the
-/// Secret, or it refuses the object.
+/// Accepts `null` where sealed-secrets does, and removes a default. The programs of sealed-secrets write `null` in
+/// two places where Go has an empty map or struct, and its definition allows that. The apiserver must store an object
+/// as it was written, without defaults. `null` for a key of `template.data` leaves an item out of the Secret. The
+/// definition of sealed-secrets doesn't allow that `null`: there the apiserver drops it, so that the item is in the
+/// Secret, or refuses the object.
 fn relax_spec(crd: &mut CustomResourceDefinition) {
     let spec = part(crd, "spec").and_then(|spec| spec.properties.as_mut()).expect("there is a spec");
     spec.get_mut("encryptedData").expect("there are items").default = None;

@@ -1,8 +1,8 @@
-//! From a spec as it was found, in any of the programs, to a typed one.
+//! A spec as JSON into the typed spec, for every program alike.
 //!
-//! Not the format's own parsing, which [`crate::native`] does afterwards. Invariants: serde's message, which
-//! may quote a value that somebody put into the wrong place, stays behind, and fields go by their own names,
-//! which are ours; what is taken here, the schema takes too.
+//! [`crate::native`] parses the typed spec afterwards. Invariants: no error repeats serde's message, which may quote
+//! a value that somebody put into the wrong place; an error names only fields of ours; and the schema accepts every
+//! spec that is accepted here.
 
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -10,31 +10,31 @@ use serde_json::Value;
 use super::SealedSecretSpec;
 use crate::scope::Scope;
 
-/// Why a value isn't the spec of a SealedSecret. `Display` is the rest of a sentence about it.
+/// The reason why a value isn't the spec of a SealedSecret. `Display` is the rest of a sentence about the spec.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    /// A field that must be there isn't.
+    /// A required field is missing.
     #[error("has no {0}")]
     MissingField(String),
-    /// A field this version doesn't know, and which may be meant to restrict something.
+    /// A field that this version doesn't know. It may be meant to restrict something, so it isn't ignored.
     #[error("has a field that this version doesn't know")]
     UnknownField,
-    /// The scope is none.
+    /// The value of `scope` isn't a scope.
     #[error("has a scope that is not one of {}", Scope::list())]
     UnknownScope,
-    /// Something is of the wrong type.
+    /// A value has the wrong type.
     #[error("isn't that of a SealedSecret")]
     WrongForm,
 }
 
 impl SealedSecretSpec {
-    /// The typed spec.
+    /// Reads a spec from JSON.
     ///
     /// # Errors
     ///
     /// Any [`SpecError`].
     pub fn from_json(spec: &Value) -> Result<Self, SpecError> {
-        // serde would also take an array of a struct's values, in order, for the struct.
+        // serde would also accept an array of a struct's values, in order, for the struct.
         let lists = ["envelopes", "recipients"].map(|field| field.to_owned());
         if !spec.is_object() || has_array_for_object(spec, &lists) {
             return Err(SpecError::WrongForm);
@@ -56,7 +56,7 @@ impl SealedSecretSpec {
     }
 }
 
-/// Whether an element of a list of objects, or one of the two nested objects, is an array instead.
+/// `true` if an array stands in the place of an object: of an element of these lists, or of a nested object.
 fn has_array_for_object(value: &Value, lists: &[String]) -> bool {
     let Some(fields) = value.as_object() else { return value.is_array() };
     let nested = ["template", "metadata"].iter().filter_map(|&field| fields.get(field));

@@ -1,30 +1,29 @@
-//! The kinds that are unsealed: one line for each, with where the Kubernetes API has it and the format it is in.
+//! The table of the kinds that are unsealed: for each, its place in the Kubernetes API and its format.
 //!
-//! Not how it is sealed ([`Format`]), which tells formats apart and knows no API. Invariant: what a line says is what
-//! the kind's own type says.
+//! [`Format`] alone tells formats apart and knows no API. Invariant: a row agrees with the Rust type of its kind.
 
 use super::{API_VERSION, GROUP, SEALED_SECRET, VERSION, bitnami};
 use crate::format::Format;
 
-/// A kind of an API group whose objects are unsealed.
+/// An API group, and its kind whose objects are unsealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Group {
-    /// How its objects are sealed.
+    /// The format of its objects.
     pub format: Format,
-    /// The API group.
+    /// The name of the API group.
     pub name: &'static str,
     /// The only version that is served.
     pub version: &'static str,
-    /// Group and version, as manifests write them.
+    /// Group and version in the form of manifests.
     pub api_version: &'static str,
-    /// The kind, as manifests write it.
+    /// The kind in the form of manifests.
     pub kind: &'static str,
-    /// The kind, as the paths of the API have it.
+    /// The kind in the form of the API's paths.
     pub plural: &'static str,
 }
 
 impl Group {
-    /// Ours.
+    /// The group of the native format.
     pub const NATIVE: Self = Self {
         format: Format::Native,
         name: GROUP,
@@ -33,7 +32,7 @@ impl Group {
         kind: SEALED_SECRET,
         plural: "sealedsecrets",
     };
-    /// That of sealed-secrets.
+    /// The group of sealed-secrets.
     pub const BITNAMI: Self = Self {
         format: Format::Bitnami,
         name: bitnami::GROUP,
@@ -42,10 +41,10 @@ impl Group {
         kind: SEALED_SECRET,
         plural: "sealedsecrets",
     };
-    /// All of them.
+    /// All groups.
     pub const ALL: [Self; 2] = [Self::NATIVE, Self::BITNAMI];
 
-    /// The one whose objects are in this format.
+    /// The group whose objects are in this format.
     pub const fn of(format: Format) -> Self {
         match format {
             Format::Native => Self::NATIVE,
@@ -53,9 +52,10 @@ impl Group {
         }
     }
 
-    /// The one that an object with this `apiVersion` and `kind` belongs to, of whichever version of the group.
+    /// The group of an object with this `apiVersion` and `kind`, in any version; `None` if the object isn't one to
+    /// unseal.
     pub fn find(api_version: &str, kind: &str) -> Option<Self> {
-        // Without a slash, it is a version of the core group, which has none of these kinds.
+        // An `apiVersion` without a slash belongs to the core group, which has none of these kinds.
         let (name, _) = api_version.split_once('/')?;
         Self::ALL.into_iter().find(|group| group.name == name && group.kind == kind)
     }

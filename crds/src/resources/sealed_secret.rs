@@ -1,7 +1,7 @@
-//! `SealedSecret`: the manifest that is safe to commit, as it travels.
+//! `SealedSecret` of `sealing.dev/v1alpha1`: the manifest that is safe to commit, as it travels.
 //!
-//! Not checked beyond its shape; [`crate::native`] parses it. Invariant: unknown fields of the spec are
-//! refused, because a field this version doesn't know may be one that was meant to restrict something.
+//! These types check only its shape; [`crate::native`] parses it. Invariant: unknown fields of the spec are refused,
+//! because a field that this version doesn't know may be meant to restrict something.
 
 #![expect(clippy::duplicated_attributes, reason = "every printcolumn has a name and a type_")]
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Condition;
 use crate::scope::Scope;
 
-/// What is sealed, for whom, and the shape of the Secret it becomes.
+/// The sealed items, the recipients who can open them, and the shape of the Secret that they become.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "sealing.dev",
@@ -53,44 +53,48 @@ use crate::scope::Scope;
     "message": "a key of template.data must not be the name of an item in encryptedData",
 }]))]
 pub struct SealedSecretSpec {
-    /// How firmly the object is tied to its place. The sealed claim decides; this copy must agree with it.
+    /// How firmly the object is tied to its place. `strict`: it opens only under its namespace and name.
+    /// `namespace-wide`: it opens under any name in its namespace. `cluster-wide`: it opens anywhere. The scope that
+    /// is sealed in decides; this copy must agree with it.
     pub scope: Scope,
-    /// The data keys, each list sealed to recipients.
+    /// The data keys of the items, sealed to recipients: 1 to 16 envelopes.
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub envelopes: Vec<Envelope>,
-    /// Item name to `<data key id>.<base64(nonce ‖ ciphertext)>`.
+    /// The items: from the name of each to its sealed value, `<data key id>.<base64(nonce ‖ ciphertext)>`. 1 to 1024
+    /// items.
     #[schemars(schema_with = "encrypted_data_schema")]
     pub encrypted_data: BTreeMap<String, String>,
-    /// The shape of the Secret. Public and unauthenticated.
+    /// The shape of the Secret: everything about it that isn't an item. Public, and not authenticated.
     #[serde(default, skip_serializing_if = "Template::is_default")]
     #[schemars(with = "Option<Template>")]
     pub template: Template,
 }
 
-/// Data keys, sealed to all recipients at once.
+/// An envelope: data keys, sealed to all its recipients at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
-    /// Ids of the data keys inside, in order: unpadded base64url of 32 bytes.
+    /// The ids of the data keys inside, in their order: 32 bytes each, as unpadded base64url.
     #[schemars(schema_with = "key_ids_schema")]
     pub keys: Vec<String>,
-    /// Who can open it: hints for people and look-up; the claim that counts is inside.
+    /// The recipients who can open the envelope, 1 to 16: hints for people and for finding the key. The list that
+    /// counts is sealed inside.
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub recipients: Vec<RecipientHint>,
-    /// A binary age v1 file, canonical padded base64; at most 128 KiB decoded.
+    /// A binary age v1 file, as padded base64; at most 128 KiB when decoded.
     #[schemars(length(min = 1, max = 174_764), regex(pattern = r"^[A-Za-z0-9+/]+={0,2}$"))]
     pub age: String,
 }
 
-/// A recipient as people know it.
+/// A recipient in the form that people know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecipientHint {
-    /// A name for people; means nothing.
+    /// A name for people. Programs ignore it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub name: Option<String>,
-    /// SHA-256 of the canonical recipient string, 64 hex digits.
+    /// The SHA-256 of the canonical recipient string: 64 lower-case hex digits.
     #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
     pub fingerprint: String,
 }
@@ -99,61 +103,62 @@ pub struct RecipientHint {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Template {
-    /// The Secret's type; `Opaque` when absent.
+    /// The type of the Secret. Default: `Opaque`.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub type_: Option<String>,
-    /// Whether the Secret may not change any more.
+    /// Make the Secret immutable. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub immutable: Option<bool>,
-    /// Labels and annotations, taken literally.
+    /// Labels and annotations of the Secret. Items are not substituted in them.
     #[serde(default, skip_serializing_if = "TemplateMetadata::is_empty")]
     #[schemars(with = "Option<TemplateMetadata>")]
     pub metadata: TemplateMetadata,
-    /// Further keys of the Secret: text with `$(item)` references.
+    /// Further keys of the Secret: text in which `$(item)`, or `$(item|base64)` with an encoder, stands for the value
+    /// of an item. The encoders are base64, hex, json and url; `$$(` stands for a literal `$(`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "template_data_schema")]
     pub data: BTreeMap<String, String>,
 }
 
 impl Template {
-    /// Whether it says nothing, so that it need not be written.
+    /// `true` if the template says nothing, so that it need not be written.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Labels and annotations of the Secret.
+/// The labels and annotations of the Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TemplateMetadata {
-    /// Labels of the Secret.
+    /// The labels of the Secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "labels_schema")]
     pub labels: BTreeMap<String, String>,
-    /// Annotations of the Secret.
+    /// The annotations of the Secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "annotations_schema")]
     pub annotations: BTreeMap<String, String>,
 }
 
 impl TemplateMetadata {
-    /// Whether there is neither a label nor an annotation.
+    /// `true` if there is neither a label nor an annotation.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What the controller last saw and did. Written by the controller only.
+/// The state of the object, as the controller last saw it. Only the controller writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SealedSecretStatus {
-    /// The generation this status speaks of; -1 (the schema's default) before any controller came by, so
-    /// that kstatus doesn't read a new object as Current.
+    /// The generation of the object that this status speaks of. Default: -1, which no controller has seen yet; so
+    /// kstatus doesn't read a new object as Current.
     #[serde(default = "never_observed")]
     #[schemars(range(min = -1))]
     pub observed_generation: i64,
-    /// `Ready`, `Reconciling`, `Stalled`, `Synced`.
+    /// The conditions of the object: `Ready`, `Reconciling`, `Stalled` and `Synced`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -161,39 +166,40 @@ pub struct SealedSecretStatus {
         extend("x-kubernetes-list-map-keys" = ["type"])
     )]
     pub conditions: Vec<Condition>,
-    /// How many keys the Secret has, while Ready.
+    /// The number of keys in the `data` of the Secret. Absent while the object isn't Ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub items: Option<i64>,
-    /// The sealing key that opened the first envelope, 16 hex digits of its fingerprint.
+    /// The sealing key that opened the object first, as the first 16 hex digits of its fingerprint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub key: Option<String>,
-    /// Fingerprints of the sealing keys that opened the envelopes, in their order.
+    /// The fingerprints of the sealing keys that opened the object: one for each envelope, in their order. For
+    /// `bitnami.com`: one for each key that opened an item, in the order of first use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "fingerprints_schema")]
     pub opened_by: Vec<String>,
-    /// The last `reconcile.fluxcd.io/requestedAt` that was acted on.
+    /// The last value of the annotation `reconcile.fluxcd.io/requestedAt` that the controller acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub last_handled_reconcile_at: Option<String>,
-    /// The Secret as the controller left it when it last wrote it.
+    /// The version of the Secret that the controller last wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretVersion>,
 }
 
-/// A Secret at a moment when it was known to be right.
+/// The version of a Secret that was known to be right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretVersion {
-    /// The Secret's uid.
+    /// The uid of the Secret.
     #[schemars(length(max = 128))]
     pub uid: String,
-    /// The Secret's resourceVersion.
+    /// The resourceVersion of the Secret.
     #[schemars(length(max = 128))]
     pub resource_version: String,
-    /// When the controller's apply last changed it: the time of its managedFields entry. Absent where that entry
-    /// has none.
+    /// The time when the controller's apply last changed the Secret: that of its entry in managedFields. Absent if
+    /// the entry has no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub applied: Option<String>,
@@ -242,7 +248,7 @@ fn key_ids_schema(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// As many as an object has items: in the peer's format each may be sealed to another key.
+/// At most as many fingerprints as an object has items: in the Bitnami format each item may be sealed to another key.
 fn fingerprints_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
@@ -264,7 +270,7 @@ fn annotations_schema(_: &mut SchemaGenerator) -> Schema {
     string_map(256, 262_144)
 }
 
-/// A map of at most so many strings, each of at most so many characters.
+/// A map of at most `max_properties` strings, each of at most `max_length` characters.
 fn string_map(max_properties: u32, max_length: u32) -> Schema {
     json_schema!({
         "type": "object",

@@ -1,13 +1,13 @@
 //! `SealingKey`: the public half of a sealing key as an API object.
 //!
-//! The controller writes it. It reads back only that the object exists, the wish in `spec.state`, and its own words in
-//! `status`. It never reads from here whom to seal to: the right to write SealingKeys would then be the right to
-//! read every Secret. Invariant: Revoked is final, and the recipient, sequence
-//! and date of a key never change (held by CEL, so also against an administrator's slip).
+//! The controller writes it. It reads back only that the object exists, the wish in `spec.state`, and its own words
+//! in `status`. It never takes a recipient from here: otherwise the right to write SealingKeys would be the right to
+//! read every Secret. Invariant: Revoked is final, and the recipient, sequence and date of a key never change. (CEL
+//! holds it, so also against an administrator's slip.)
 //!
-//! Everybody who may write SealingKeys can write `spec`; only the controller can write `status`, a subresource with a
-//! right of its own. So a program that seals to a key must ask [`SealingKey::is_primary`], which reads what the
-//! controller says.
+//! Everybody who may write SealingKeys can write `spec`. Only the controller can write `status`, a subresource with a
+//! right of its own. So a program that seals to a key must ask [`SealingKey::is_primary`], which reads the controller's
+//! words.
 
 #![expect(clippy::duplicated_attributes, reason = "every printcolumn has a name and a type_")]
 
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{Condition, ConditionStatus, find_condition};
 use crate::keys::Fingerprint;
 
-/// The public half, its order and its state.
+/// The public half of a sealing key, with its order and its state.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "sealing.dev",
@@ -58,38 +58,42 @@ use crate::keys::Fingerprint;
     },
 ]))]
 pub struct SealingKeySpec {
-    /// The recipient, in its canonical form (`age1pq1…`).
+    /// The recipient in its canonical form, `age1pq1…`. Never changes.
     #[schemars(length(min = 1, max = 4096))]
     pub recipient: String,
-    /// The order of the keys: higher is newer.
+    /// The order of the keys, from 1: a higher number is a newer key. Never changes.
     #[schemars(range(min = 1))]
     pub sequence: i64,
-    /// When the key was made, RFC 3339.
+    /// The time when the key was made: RFC 3339. Never changes.
     #[schemars(extend("format" = "date-time"))]
     pub created_at: String,
-    /// The state that is asked for. The state that counts is status.state, which only rises.
+    /// The state that people ask for: `Active`, `Retiring` or `Revoked`. The state that counts is status.state, which
+    /// only rises.
     pub state: KeyState,
 }
 
-/// What a sealing key may be used for, from the lowest to the highest: a key's state only rises.
+/// The state of a sealing key, which only rises: `Active` (sealed to, and opens), `Retiring` (only opens), `Revoked`
+/// (compromised: never sealed to again, but still opens).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum KeyState {
-    /// May be sealed to; opens.
+    /// The newest such key is sealed to. The key opens.
     Active,
-    /// Isn't sealed to any more; opens.
+    /// The key isn't sealed to any more. It opens.
     Retiring,
-    /// Compromised: isn't sealed to; opens what it must, and marks what it opened.
+    /// The key is compromised. It is never sealed to again; it still opens what was sealed to it.
     Revoked,
 }
 
-/// A sealing key's state, as the controller publishes it.
+/// The state of a sealing key, as the controller publishes it: a state of a key, or `Lost` (the controller had the
+/// key, and its private half is gone), or `Planted` (the controller never had the key: somebody else wrote this
+/// object).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PublishedState {
-    /// May be sealed to; opens.
+    /// As [`KeyState::Active`].
     Active,
-    /// Isn't sealed to any more; opens.
+    /// As [`KeyState::Retiring`].
     Retiring,
-    /// Compromised: isn't sealed to; opens what it must.
+    /// As [`KeyState::Revoked`].
     Revoked,
     /// The controller had this key, and its private half is gone.
     Lost,
@@ -107,23 +111,26 @@ impl From<KeyState> for PublishedState {
     }
 }
 
-/// What the controller knows of the key.
+/// The facts about the key that the controller vouches for. Only the controller writes them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SealingKeyStatus {
-    /// SHA-256 of the canonical recipient string, 64 hex digits. Set while the controller has the private half, and
-    /// kept when that is lost; absent where it never had it.
+    /// The SHA-256 of the canonical recipient string: 64 hex digits. Set once the controller has the private half,
+    /// and kept if that is lost. Absent if the controller never had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub fingerprint: Option<String>,
-    /// The state that counts.
+    /// The state that counts: `Active`, `Retiring` or `Revoked`; `Lost` if the private half is gone; `Planted` if the
+    /// controller never had the key, because somebody else wrote this object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PublishedState")]
     pub state: Option<PublishedState>,
-    /// The lowest state that the key can have, as last noted beside its private half. It is kept when that is lost, so
-    /// that a private half that comes back is not Active again.
+    /// The lowest state that the key can have, as last noted beside its private half. It is kept if the private half is
+    /// lost, so that a private half that comes back isn't Active again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyState")]
     pub floor: Option<KeyState>,
-    /// `Primary`, `Stalled`, `RenewalDue`.
+    /// The conditions of the key: `Primary`, `Stalled` and `RenewalDue`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -131,8 +138,8 @@ pub struct SealingKeyStatus {
         extend("x-kubernetes-list-map-keys" = ["type"])
     )]
     pub conditions: Vec<Condition>,
-    /// On the primary: the recovery recipients the controller was started with, in their canonical form,
-    /// so that `seal keys fetch` prints both.
+    /// The recovery recipients that the controller was started with, in their canonical form, at most 15. Only the
+    /// primary has them, so that `seal keys fetch` prints them beside it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 15),
@@ -143,20 +150,20 @@ pub struct SealingKeyStatus {
 }
 
 impl SealingKey {
-    /// The fingerprint of the recipient in the spec, which anybody who may write SealingKeys can choose. The text is hashed
-    /// as it stands, so a text that isn't canonical matches no key.
+    /// The fingerprint of the recipient in the spec, which anybody who may write SealingKeys can choose. The text is
+    /// hashed as it stands, so a text that isn't canonical matches no key.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.spec.recipient)
     }
 
-    /// Whether the controller has had the private half of this recipient: it said so in status, and never takes it
-    /// back. A SealingKey that is deleted and made again by somebody else has no status.
+    /// `true` if the controller has had the private half of this recipient. It said so in status, and never takes
+    /// that back. A SealingKey that somebody else deletes and makes again has no status.
     pub fn is_recorded(&self) -> bool {
         let said = self.status.as_ref().and_then(|status| status.fingerprint.as_deref());
         said.is_some_and(|said| said == self.fingerprint().to_string())
     }
 
-    /// Whether the controller says that Secrets are sealed to this key now.
+    /// `true` if the controller says that Secrets are sealed to this key now.
     ///
     /// The threat is somebody who may write SealingKeys, but neither their status nor Secrets: such a person plants
     /// an Active key, or sets the real one to Retiring, and opens what others then seal. So every word here is the
@@ -186,7 +193,7 @@ mod tests {
         }
     }
 
-    /// As the controller writes the primary.
+    /// The primary, as the controller writes it.
     fn primary() -> SealingKey {
         let spec = SealingKeySpec {
             recipient: "age1pq1x".into(),

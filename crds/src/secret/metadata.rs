@@ -1,8 +1,8 @@
-//! Labels and annotations of a Secret: which are legal, and which a template may hold but a Secret doesn't get.
+//! Labels and annotations of a Secret: the rules for legal ones, and the marks that a Secret doesn't get.
 //!
-//! What a label means is its author's business. Labels and annotations go on the Secret as the template says them, also
-//! those that other tools act on: Argo CD finds its repositories by a label, Flux reacts to Secrets with one.
-//! Invariant: only [`Mark`]s are left out, and each of them is reported ([`Metadata::left_out`]).
+//! The author decides about labels and annotations. They go on the Secret as the template says them, also those that
+//! other tools act on: Argo CD finds its repositories by a label, Flux reacts to Secrets with one. Invariant: only
+//! [`Mark`]s are left out, and each of them is reported ([`Metadata::left_out`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,17 +10,17 @@ use std::fmt;
 use super::SecretError;
 use crate::names::is_dns_subdomain;
 
-/// Largest sum of annotation keys and values, in bytes (apimachinery's `TotalAnnotationSizeLimitB`).
+/// The most bytes of all annotation keys and values together: 256 KiB (apimachinery's `TotalAnnotationSizeLimitB`).
 pub(super) const MAX_ANNOTATIONS_SIZE: usize = 256 * 1024;
 
-/// Largest sum of label keys and values, in bytes. Kubernetes has no limit of its own.
+/// The most bytes of all label keys and values together: 64 KiB. Kubernetes has no limit of its own.
 pub(super) const MAX_LABELS_SIZE: usize = 64 * 1024;
 
-/// Why a label or annotation doesn't go on a Secret.
+/// The reason why a label or annotation doesn't go on a Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// It tells a controller of SealedSecrets what a Secret was made from, who may take it over, or that it is a sealing
-    /// key. A manifest that could write it would speak for the controller.
+    /// It tells a controller of SealedSecrets what a Secret was made from, who may take it over, or that it is a
+    /// sealing key. A manifest that could write it would speak for the controller.
     Controller,
     /// A tool writes it on the objects that it applies, to recognize them later. On the Secret it would be untrue, and
     /// some tools delete an object that carries their mark and isn't in Git.
@@ -29,7 +29,7 @@ pub enum Mark {
     Copy(&'static str),
 }
 
-/// Marks of tools by their keys.
+/// The marks that tools track their objects by: key and tool.
 const TRACKING: [(&str, &str); 21] = [
     ("argocd.argoproj.io/tracking-id", "Argo CD"),
     ("argocd.argoproj.io/installation-id", "Argo CD"),
@@ -56,7 +56,7 @@ const TRACKING: [(&str, &str); 21] = [
     ("kapp.k14s.io/identity", "kapp"),
 ];
 
-/// Copies that tools keep, by their keys.
+/// The annotations in which tools keep copies: key and tool.
 const COPIES: [(&str, &str); 5] = [
     ("kubectl.kubernetes.io/last-applied-configuration", "kubectl"),
     ("kubecfg.ksonnet.io/last-applied-configuration", "kubecfg"),
@@ -66,7 +66,7 @@ const COPIES: [(&str, &str); 5] = [
 ];
 
 impl Mark {
-    /// What a label's or annotation's key marks; `None` for those that go on the Secret.
+    /// The mark of a label's or annotation's key; `None` if the key goes on the Secret.
     pub fn of(key: &str) -> Option<Self> {
         const CONTROLLERS: [&str; 2] = ["sealing.dev/", "sealedsecrets.bitnami.com/"];
         let tool = |marks: &[(&str, &'static str)]| {
@@ -97,7 +97,7 @@ pub struct LeftOut {
     pub what: &'static str,
     /// The key: a qualified name.
     pub key: String,
-    /// Why the Secret doesn't get it.
+    /// The reason why the Secret doesn't get it.
     pub mark: Mark,
 }
 
@@ -107,7 +107,7 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// What a template says of labels and annotations, sorted.
+/// The labels and annotations of a template, sorted into those that the Secret gets and those that it doesn't.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// Labels that the Secret gets.
@@ -119,8 +119,8 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Sorts labels and annotations into those that the Secret gets and those that it doesn't. An annotation with a mark
-    /// still goes on the Secret if `keeps` is true for its key and value.
+    /// Sorts labels and annotations into those that the Secret gets and those that it doesn't. An annotation with a
+    /// mark still goes on the Secret if `keeps` is true for its key and value.
     ///
     /// # Errors
     ///
@@ -192,8 +192,8 @@ fn check_key(what: &'static str, key: &str) -> Result<(), SecretError> {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
     };
-    // Annotation keys are lower-cased before the check by the apiserver; label keys aren't, but their
-    // prefix must be lower case either way.
+    // The apiserver lower-cases annotation keys before it checks them. It doesn't lower-case label keys, so their
+    // prefix must be lower case.
     let prefix_ok = prefix.is_none_or(|prefix| match what {
         "annotation" => is_dns_subdomain(&prefix.to_ascii_lowercase()),
         _ => is_dns_subdomain(prefix),
@@ -205,8 +205,8 @@ fn check_key(what: &'static str, key: &str) -> Result<(), SecretError> {
     }
 }
 
-/// `([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]`, at most 63: the name part of a qualified name, and a label
-/// value.
+/// `true` for `([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]` of at most 63 bytes: the name part of a qualified name, or a
+/// label value.
 fn is_qualified_part(s: &str) -> bool {
     let bytes = s.as_bytes();
     (1..=63).contains(&bytes.len())
@@ -269,7 +269,7 @@ mod tests {
         );
     }
 
-    /// It would be repeated in a status and an Event.
+    /// Status and Events repeat such a key.
     #[test]
     fn a_key_that_is_left_out_is_a_qualified_name_too() {
         let annotations = strings(&[("sealing.dev/\u{1b}[2J", "x")]);

@@ -1,24 +1,25 @@
-//! How large a Secret can become where it is stored, with all that is beside its values.
+//! A bound on the size of a Secret in etcd, with everything that is stored beside its values.
 //!
-//! Not how large its values may be together, which Kubernetes says ([`super::MAX_SECRET_SIZE`]). etcd takes a request of
-//! 1.5 MiB, and counts in it every key and value of `data`, labels and annotations, and each key once more where
-//! managedFields names who owns it.
+//! Kubernetes itself limits only the values ([`super::MAX_SECRET_SIZE`]). etcd takes a request of 1.5 MiB. The
+//! request holds every key and value of `data`, labels and annotations, and each key once more in managedFields,
+//! which name its owner.
 //!
-//! The threat: whoever may edit the object, but not read the Secret, adds labels until etcd refuses it, and so learns
-//! how long a value is, or what a template makes of it. So it is bounded here, from what is public: the longest that
-//! values can be, and the rest as it stands. Invariant: no check looks at a value.
+//! The threat: an attacker may edit the object, but not read the Secret. The attacker adds labels until etcd refuses
+//! the Secret, and so learns the length of a value, or of the text that a template makes of it. So the size is
+//! bounded here, from public facts: the largest possible length of the values, and everything else as it is.
+//! Invariant: no check looks at a value.
 
 use crate::format::{Shape, UnsealError};
 
-/// Most bytes of a stored Secret as we make it. What lies between this and etcd's limit is for others' fields.
+/// The most bytes of a stored Secret as we make it: 1.25 MiB. The rest up to etcd's limit is for the fields of others.
 pub const MAX_STORED_SIZE: usize = 1280 * 1024;
 
-/// Names, owners, the type, our own annotation, and who wrote when.
+/// The bytes for names, owners, the type, our own annotation, and the times and writers in managedFields.
 const FIXED: usize = 8 * 1024;
-/// What stands around one key or value: tags and lengths, and the braces of managedFields.
+/// The bytes around one key or value: tags and lengths, and the braces of managedFields.
 const AROUND: usize = 32;
 
-/// Checks how large a Secret of this shape can be, whose values have at most `values` bytes together.
+/// Checks the largest possible size of a Secret of this shape, whose values have at most `values` bytes together.
 ///
 /// # Errors
 ///

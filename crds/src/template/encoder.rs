@@ -1,20 +1,20 @@
-//! How a value is written into the text of a template.
+//! The encoders, which write a value into the text of a template.
 //!
-//! Not the parsing of references. Invariant: every encoder takes every value, and its longest result is known
-//! from the value's length alone.
+//! The parser of references is in [`super`]. Invariant: every encoder takes every value, and the length of the value
+//! alone bounds the length of the result.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
-/// How a value is written into text. Every encoder takes every value.
+/// An encoder of values. Every encoder takes every value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoder {
     /// The bytes as they are.
     Raw,
     /// Padded base64 (RFC 4648 §4).
     Base64,
-    /// Lower-case hex.
+    /// Lower-case hexadecimal digits.
     Hex,
     /// The inside of a JSON string (RFC 8259 §7), without the quotes. Bytes that aren't UTF-8 become U+FFFD, as
     /// in Go's encoding/json: an error would tell something about the value.
@@ -34,13 +34,13 @@ impl Encoder {
         })
     }
 
-    /// Bytes that a value of `len` bytes can become, at most.
+    /// The most bytes that a value of `len` bytes can become.
     pub(super) fn max_len(self, len: usize) -> usize {
         match self {
             Self::Raw => len,
             Self::Base64 => len.div_ceil(3) * 4,
             Self::Hex => len * 2,
-            // `\u001b` for one byte; an invalid one becomes three.
+            // One byte becomes at most six (`\u001b`); a byte that isn't UTF-8 becomes three.
             Self::Json => len * 6,
             Self::Url => len * 3,
         }
@@ -54,14 +54,14 @@ impl Encoder {
             Self::Hex => {
                 const DIGITS: &[u8; 16] = b"0123456789abcdef";
                 let digits = |b: &u8| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]];
-                // Each byte becomes two, so collecting never moves the buffer.
+                // Each byte becomes two, so the buffer never moves.
                 let mut out = Vec::with_capacity(value.len() * 2);
                 value.iter().for_each(|b| out.extend(digits(b)));
                 out
             }
             Self::Json => {
-                // Room from the start for both: growing would leave copies behind. One byte becomes at most
-                // six (`\u001b`); an invalid one becomes three.
+                // Both buffers get their full room at once: growing would leave copies behind. One byte becomes at most
+                // six (`\u001b`); a byte that isn't UTF-8 becomes three.
                 let mut text = Zeroizing::new(String::with_capacity(value.len() * 3));
                 for chunk in value.utf8_chunks() {
                     text.push_str(chunk.valid());

@@ -1,9 +1,9 @@
-//! Seeded randomness for tests: which places of a document to change, which templates to render.
+//! Seeded randomness for tests: it chooses places of a document to change, and templates to render.
 //!
 //! No test draws from the operating system: seeds are fixed, so every run of the same length is the same run. Programs
 //! don't depend on this crate. Invariant: the numbers follow from the seed alone.
 
-/// How many rounds a test should make: the default of every run of the tests, or the number that `make fuzz` sets.
+/// The number of rounds that a test should make: 2,000, or the number in `SEAL_FUZZ_COUNT`, which `make fuzz` sets.
 pub fn rounds() -> usize {
     std::env::var("SEAL_FUZZ_COUNT")
         .map_or(2_000, |count| count.parse().expect("SEAL_FUZZ_COUNT is a number"))

@@ -1,7 +1,7 @@
 //! Makes the vectors of the peer's format: values sealed by the real kubeseal, manifests by it or by hand.
 //!
-//! Not part of a test run; see `super`. Invariant: as in `super`; what is expected comes from what went in, and the
-//! digest from its definition.
+//! A test run makes none; see `super`. Invariant: as in `super`; expectations come from the input, and the digest
+//! from its definition.
 
 mod opens;
 mod refused;
@@ -75,7 +75,7 @@ fn short(key: &str) -> String {
     by_hand::hex(&by_hand::sha256(&der))[..16].to_owned()
 }
 
-/// SHA-256 of what `crds/src/digest.rs` defines, over the fields of the spec that mean something.
+/// The digest that `crds/src/digest.rs` defines, over the fields of the spec that have a meaning.
 fn digest(scope: &str, spec: &Value) -> String {
     let mut template = Map::new();
     for field in ["data", "immutable", "type"] {

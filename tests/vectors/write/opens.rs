@@ -1,10 +1,10 @@
 //! The vectors that open.
 //!
-//! Not their bytes. Invariant: one subject for each.
+//! Invariant: each vector has one subject.
 
 use super::*;
 
-/// Opens with these identities, each opening the envelope at its position, to these values.
+/// The expectation that the manifest opens to these values, each envelope with the identity at the same position.
 fn opens(identities: &[&str], values: &[(&str, &[u8])], manifest: Value) -> (Value, Value) {
     let data: Map<_, _> =
         values.iter().map(|(name, value)| ((*name).to_owned(), BASE64.encode(value).into())).collect();
@@ -30,7 +30,7 @@ fn opens(identities: &[&str], values: &[(&str, &[u8])], manifest: Value) -> (Val
     (manifest, json!({ "identities": distinct, "opens": secret }))
 }
 
-/// One item, at prod/db, to these recipients; opened by the last of them.
+/// One item at prod/db, sealed to these recipients and opened by the last of them.
 fn one_item(scope: &'static str, to: &[&str]) -> (Value, Value) {
     let object = Object::new(scope, "prod", "db");
     let manifest = object.envelope(to, &[key()]).item("password", "hunter2").manifest();

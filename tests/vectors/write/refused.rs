@@ -1,7 +1,7 @@
 //! The vectors that are refused.
 //!
-//! Not every shape a mistake can take; unit tests turn every bit. Invariant: each differs from a vector that
-//! opens in the one thing it is about.
+//! Unit tests flip every bit; here is one vector for each kind of mistake. Invariant: each differs from a vector that
+//! opens only in its subject.
 
 mod binding;
 mod envelopes;
@@ -10,14 +10,14 @@ mod templates;
 
 use super::*;
 
-/// What is to be said.
+/// The expected refusal.
 struct Verdict {
     reason: &'static str,
     names: String,
     identity: &'static str,
 }
 
-/// A reason, and the words that the message has to name, with spaces between them.
+/// The refusal with this reason, whose message has to name these words, with spaces between them.
 fn says(reason: &'static str, names: impl Into<String>) -> Verdict {
     Verdict { reason, names: names.into(), identity: "x25519" }
 }
@@ -31,14 +31,14 @@ fn object() -> Object {
     Object::strict().envelope(&["x25519"], &[key()]).item("password", "hunter2")
 }
 
-/// The same, after a change of the manifest.
+/// The same object, after a change of the manifest.
 fn changed(change: impl Fn(&mut Value)) -> Value {
     let mut manifest = object().manifest();
     change(&mut manifest);
     manifest
 }
 
-/// The same, around a document of which one piece was replaced.
+/// The same object, around a document in which one piece was replaced.
 fn document(from: &str, to: &str) -> Value {
     let change = |text: String| {
         assert!(text.contains(from), "{from} is not in {text}");

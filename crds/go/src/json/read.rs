@@ -1,7 +1,7 @@
 //! JSON as Go's `json.Unmarshal` reads it into an `any`.
 //!
-//! Not `serde_json`: that keeps texts in types that aren't wiped, needs UTF-8, and parses floats by other rules.
-//! Invariant: reading never nests deeper than [`MAX_DEPTH`].
+//! `serde_json` can't stand in: it keeps texts in types that aren't wiped, needs UTF-8, and parses floats by other
+//! rules. Invariant: reading never nests deeper than [`MAX_DEPTH`].
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,15 @@ use crate::Buffer;
 use crate::unicode::{REPLACEMENT, runes};
 use crate::value::{Text, Value};
 
-/// How deeply JSON may nest. Go allows 10,000; what is deeper reads as malformed.
+/// The number of levels that JSON may have; deeper JSON reads as malformed. Go allows 10,000.
 const MAX_DEPTH: usize = 64;
 
-/// What Go's `json.Unmarshal` makes of a text; nothing if it is malformed.
+/// The value that Go's `json.Unmarshal` makes of a text; `None` for a malformed text.
 pub(crate) fn read(text: &[u8]) -> Option<Value> {
     Reader::new(text).document()
 }
 
-/// Whether Go's `json.Unmarshal` makes a `map[string]any` of a text, as the API server asks of a docker configuration.
-/// Not of `null`, of which it would.
+/// `true` if Go's `json.Unmarshal` makes a `map[string]any` of the text. Go accepts `null` there too; this doesn't.
 pub(crate) fn is_object(text: &[u8]) -> bool {
     let mut reader = Reader::new(text);
     matches!(reader.document(), Some(Value::Map(..))) && !reader.overflows
@@ -27,7 +26,7 @@ pub(crate) fn is_object(text: &[u8]) -> bool {
 struct Reader<'t> {
     rest: &'t [u8],
     depth: usize,
-    /// Whether a number in it fits no float, which Go calls an error once it has read everything.
+    /// `true` once a number was too large for a float. Go reports that error after it has read everything.
     overflows: bool,
 }
 
@@ -139,7 +138,7 @@ impl<'t> Reader<'t> {
         }
         let text = std::str::from_utf8(&start[..start.len() - self.rest.len()]).ok()?;
         let float: f64 = text.parse().ok()?;
-        // Go notes that it doesn't fit, reads on, and leaves nothing in its place.
+        // Go notes that the number doesn't fit, reads on, and leaves nil in its place.
         self.overflows |= !float.is_finite();
         Some(if float.is_finite() { Value::Float(float) } else { Value::Nil })
     }
@@ -184,7 +183,7 @@ impl<'t> Reader<'t> {
                     out.push_char(char::from_u32(unit).unwrap_or(REPLACEMENT));
                     return Some(());
                 }
-                // Half a pair alone is replaced, and what follows it is read for itself.
+                // Half of a surrogate pair alone is replaced; the text behind it is read as usual.
                 let before = self.rest;
                 let low = if self.eat(b"\\u") { self.unit()? } else { 0 };
                 if (0xdc00..0xe000).contains(&low) {
@@ -211,7 +210,7 @@ impl<'t> Reader<'t> {
 mod tests {
     use super::*;
 
-    /// What Go's `json.Unmarshal` says of a `map[string]any`, but for `null` and for what nests deeper than 64.
+    /// The answers of Go's `json.Unmarshal` into a `map[string]any`, but for `null` and for more than 64 levels.
     #[test]
     fn an_object_is_what_the_api_server_takes_for_one() {
         let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));

@@ -1,24 +1,24 @@
 //! JSON as Go's `encoding/json` writes it.
 //!
-//! Invariant: what is written is at most six bytes for one of a text, and punctuation; keys come in the order in which
-//! the value shows them.
+//! Invariant: the result has at most six bytes for each byte of a text, and punctuation; keys come in the order in
+//! which the value shows them.
 
 use crate::strconv;
 use crate::unicode::runes;
 use crate::{Buffer, Node, View};
 
-/// How to write JSON.
+/// The style of the JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// On one line, with `<`, `>` and `&` escaped.
     Compact,
     /// On one line, with `<`, `>` and `&` as they are.
     Raw,
-    /// Each element on a line, two spaces deep; without an end of the last line.
+    /// Each element on a line of its own, indented by two spaces a level; the last line has no line end.
     Pretty,
 }
 
-/// The JSON; nothing if a float in it is infinite or not a number.
+/// The JSON of a value; `None` if a float in it is infinite or NaN.
 pub fn marshal(value: &impl Node, style: Style) -> Option<Buffer> {
     let mut out = Buffer::default();
     write_into(&mut out, value, style, 0)?;
@@ -79,7 +79,7 @@ fn write_string(out: &mut Buffer, text: &[u8], html: bool) {
     out.push(b'"');
 }
 
-/// A text as what may stand between the quotes of a string.
+/// Writes a text in the form that stands between the quotes of a JSON string.
 pub(crate) fn escape_into(out: &mut Buffer, text: &[u8]) {
     write_characters(out, text, false);
 }

@@ -1,11 +1,11 @@
 //! Floats as text and back, as Go's `strconv.FormatFloat` and `strconv.ParseFloat` have them.
 //!
-//! Not binary and hexadecimal ones (`%b`, `%x`, `0x1p-2`). The digits are those of Rust's own formatting, which is exact
-//! as well; here they are laid out. Invariant: at most 330 bytes and the precision.
+//! Binary and hexadecimal floats (`%b`, `%x`, `0x1p-2`) are not supported. The digits come from Rust's own formatting,
+//! which is exact too; this file lays them out. Invariant: a text has at most 330 bytes and the precision.
 
 use zeroize::Zeroizing;
 
-/// How to lay a float out: the verbs of Go's `fmt`.
+/// The layout of a float: one of the verbs of Go's `fmt`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// `%e`
@@ -16,10 +16,11 @@ pub(crate) enum Layout {
     Shorter,
 }
 
-/// Digits behind which all are zero.
+/// The number of digits behind which every digit of any float is zero.
 const MAX_PRECISION: usize = 1100;
 
-/// The text, with as many digits as needed where no precision is given; always with a sign in front if negative.
+/// The text of a float. Without a precision it has as many digits as the float needs. A negative float has its sign in
+/// front.
 pub(crate) fn format_float(value: f64, layout: Layout, precision: Option<usize>) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -49,7 +50,7 @@ pub(crate) fn format_float(value: f64, layout: Layout, precision: Option<usize>)
             text + &exponent_text(exponent)
         }
         Layout::Shorter => {
-            // A precision counts digits here, at least one, and trailing zeros aren't written.
+            // With `%g`, the precision counts significant digits, at least one, and trailing zeros aren't written.
             let count = exact.map(|precision| precision.max(1));
             let (digits, exponent) = digits(value, count.map(|count| count - 1));
             let digits = match digits.trim_end_matches('0') {
@@ -57,7 +58,7 @@ pub(crate) fn format_float(value: f64, layout: Layout, precision: Option<usize>)
                 digits => digits,
             };
             let len = i32::try_from(digits.len()).unwrap_or(i32::MAX);
-            // From this exponent on it is written as one.
+            // From this exponent on, Go writes the exponent.
             let limit = match count.map(|count| i32::try_from(count).unwrap_or(i32::MAX)) {
                 None => 6,
                 Some(count) if count > len && len > exponent => len,
@@ -96,7 +97,7 @@ fn sign(value: f64) -> String {
     if value.is_sign_negative() { "-".to_owned() } else { String::new() }
 }
 
-/// Decimal digits without point or sign, and the exponent of the first.
+/// The decimal digits, without point and sign, and the exponent of the first digit.
 fn digits(value: f64, precision: Option<usize>) -> (String, i32) {
     let text = match precision {
         Some(precision) => format!("{:.precision$e}", value.abs()),
@@ -111,7 +112,7 @@ fn exponent_text(exponent: i32) -> String {
     format!("e{sign}{:02}", exponent.abs())
 }
 
-/// A float as Go's `encoding/json` writes it; nothing for what isn't a number.
+/// A float as Go's `encoding/json` writes it; `None` for an infinity or NaN.
 pub(crate) fn json_float(value: f64) -> Option<String> {
     if !value.is_finite() {
         return None;
@@ -119,7 +120,7 @@ pub(crate) fn json_float(value: f64) -> Option<String> {
     let magnitude = value.abs();
     if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
         let text = format_float(value, Layout::Exponent, None);
-        // e-09 is written e-9.
+        // Go's `encoding/json` writes e-09 as e-9.
         return Some(match text.strip_suffix(|_: char| true).and_then(|rest| rest.strip_suffix("e-0")) {
             Some(rest) => format!("{rest}e-{}", &text[text.len() - 1..]),
             None => text,
@@ -128,7 +129,7 @@ pub(crate) fn json_float(value: f64) -> Option<String> {
     Some(format_float(value, Layout::Point, None))
 }
 
-/// What Go's `strconv.ParseFloat` gives; nothing if it is an error there, as what is out of range is.
+/// The result of Go's `strconv.ParseFloat`; `None` where Go has an error, which includes a float out of range.
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
     let mut plain = Zeroizing::new(String::with_capacity(text.len()));
     let mut before = None;
@@ -143,7 +144,7 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
         before = Some(char);
     }
     let float: f64 = plain.parse().ok()?;
-    // Only what is called infinite may be so.
+    // A number may be infinite only if the text names infinity.
     let is_named = plain.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'n'));
     (float.is_finite() || is_named).then_some(float)
 }

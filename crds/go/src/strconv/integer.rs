@@ -1,11 +1,11 @@
-//! Integers out of texts, as Go's `strconv.ParseInt` and its kind read them.
+//! Integers out of texts, as Go's `strconv.ParseInt`, `ParseUint` and `Atoi` read them.
 //!
-//! Invariant: whatever Go calls an error is told apart from a number, and a number that doesn't fit from both.
+//! Invariant: the results tell three things apart: a number, a number that doesn't fit, and a text that is no number.
 
 use crate::Buffer;
 
-/// What Go's `strconv.ParseInt(text, base, 64)` gives; `Err` is the nearest integer that fits. By the base 0 a prefix says
-/// the base, and underscores may stand between digits.
+/// The result of Go's `strconv.ParseInt(text, base, 64)`. `Err` holds the nearest integer that fits. With the base 0, a
+/// prefix says the base, and underscores may stand between digits.
 pub(crate) fn parse_int(text: &[u8], base: u32) -> Option<Result<i64, i64>> {
     let (negative, digits) = sign(text);
     let value = if base == 0 { prefixed(digits)? } else { magnitude(digits, base)? };
@@ -14,12 +14,13 @@ pub(crate) fn parse_int(text: &[u8], base: u32) -> Option<Result<i64, i64>> {
     Some(value.and_then(|value| i64::try_from(value).ok()).ok_or(nearest))
 }
 
-/// What Go's `strconv.ParseUint(text, 0, 64)` gives.
+/// The result of Go's `strconv.ParseUint(text, 0, 64)`.
 pub(crate) fn parse_uint(text: &[u8]) -> Option<u64> {
     prefixed(text)?.and_then(|value| u64::try_from(value).ok())
 }
 
-/// The value of digits whose prefix says the base, with underscores between them; nothing within is too large.
+/// The value of digits whose prefix says the base, with underscores between them. `Some(None)` is a number that is too
+/// large for any integer.
 fn prefixed(digits: &[u8]) -> Option<Option<i128>> {
     let (base, digits, prefixed) = match digits {
         [b'0', b'x' | b'X', rest @ ..] => (16, rest, true),
@@ -46,7 +47,8 @@ fn prefixed(digits: &[u8]) -> Option<Option<i128>> {
     magnitude(plain.bytes(), base)
 }
 
-/// What Go's `strconv.Atoi` gives, with the nearest integer where it doesn't fit and 0 where it isn't one.
+/// The number that Go's `strconv.Atoi` gives beside its error: the nearest integer for a number that doesn't fit, and 0
+/// for a text that is no number.
 pub(crate) fn atoi(text: &[u8]) -> i64 {
     parse_int(text, 10).map_or(0, |value| value.unwrap_or_else(|nearest| nearest))
 }
@@ -59,7 +61,7 @@ fn sign(text: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// The value of digits; nothing within if it is too large for any integer.
+/// The value of digits. `Some(None)` is a number that is too large for any integer.
 fn magnitude(digits: &[u8], base: u32) -> Option<Option<i128>> {
     if digits.is_empty() {
         return None;

@@ -1,11 +1,11 @@
 //! Texts and characters in quotes, as Go's `strconv.Quote` writes them.
 //!
-//! Invariant: at most four bytes for each byte of the text, and the two quotes.
+//! Invariant: a result has at most four bytes for each byte of the text, and the two quotes.
 
 use crate::Buffer;
 use crate::unicode::{REPLACEMENT, is_print, runes};
 
-/// In double quotes; `ascii` escapes everything else.
+/// The text in double quotes. With `ascii`, every character outside of ASCII is escaped.
 pub(crate) fn quote(text: &[u8], ascii: bool) -> Buffer {
     let mut out = Buffer::with_capacity(text.len() + 2);
     out.push(b'"');
@@ -19,7 +19,7 @@ pub(crate) fn quote(text: &[u8], ascii: bool) -> Buffer {
     out
 }
 
-/// A character in single quotes.
+/// A character in single quotes, with the same meaning of `ascii`.
 pub(crate) fn quote_char(value: i64, ascii: bool) -> Buffer {
     let char = u32::try_from(value).ok().and_then(char::from_u32).unwrap_or(REPLACEMENT);
     let mut out = Buffer::default();
@@ -29,7 +29,7 @@ pub(crate) fn quote_char(value: i64, ascii: bool) -> Buffer {
     out
 }
 
-/// Whether a text can stand in backquotes.
+/// `true` if the text can stand in backquotes.
 pub(crate) fn can_backquote(text: &[u8]) -> bool {
     runes(text).all(|rune| match rune.char {
         Some(char) => (char >= ' ' || char == '\t') && !matches!(char, '`' | '\u{7f}' | '\u{feff}'),

@@ -1,8 +1,8 @@
 //! Texts in quotes, read as Go's `strconv.Unquote` reads them.
 //!
-//! Invariant: nothing comes out of a text that Go refuses.
+//! Invariant: a text that Go refuses gives `None`.
 
-/// What Go's `strconv.Unquote` makes of a text in quotes or backquotes: bytes, which need not be UTF-8.
+/// The result of Go's `strconv.Unquote` for a text in quotes or backquotes: bytes, which need not be UTF-8.
 pub(crate) fn unquote(quoted: &str) -> Option<Vec<u8>> {
     let inside = quoted.get(1..quoted.len().checked_sub(1)?)?;
     if quoted.starts_with('`') {
@@ -29,7 +29,7 @@ pub(crate) enum Unit {
     Char(char),
 }
 
-/// The first unit of what stands between quotes, and the text behind it.
+/// The first unit of a text between quotes, and the rest of that text.
 pub(crate) fn unquote_char(text: &str, quote: char) -> Option<(Unit, &str)> {
     let mut chars = text.chars();
     let first = chars.next()?;

@@ -1,45 +1,46 @@
-//! What is known of a value from public facts alone: the template's text and how long the items are.
+//! Bounds: the public facts about a value, derived from the template's text and the lengths of the items.
 //!
-//! (How long an item is, its ciphertext shows: the Bitnami format pads nothing.) Every refusal for size or type is
-//! decided here and never from a value, so that whether a template renders tells nothing of one. With branching
-//! allowed there is nothing to keep, and what is known of a value is what it is.
+//! The length of an item is public, because its ciphertext shows it. Every refusal for size or type is decided from a
+//! bound and never from a value, so a refusal tells nothing about a value. With branching allowed there is no secret to
+//! keep, and the bound of a value is measured from the value itself.
 //!
-//! Invariant: [`Bound::size`] is at least what [`measure`] gives, which is at least what the value prints as.
+//! Invariant: [`Bound::size`] is at least the result of [`measure`], which is at least the printed length of the value.
 
 use crate::value::{Kind, Value};
 
-/// What is known of a value without looking at it.
+/// The public facts about a value.
 #[derive(Clone, Copy)]
 pub(super) struct Bound {
-    /// Bytes that it prints as, at most, with something for every element that it holds.
+    /// The most bytes of the printed value, with some bytes more for every element that it holds.
     pub(super) size: u64,
-    /// How deeply lists and maps are nested in it, at most.
+    /// The most levels of lists and maps in it.
     pub(super) depth: u32,
-    /// Whether anything of an item is in it.
+    /// `true` if any part of an item is in it.
     pub(super) secret: bool,
-    /// Its type, unless that depends on an item.
+    /// Its type; `None` if that depends on an item.
     pub(super) kind: Option<Kind>,
-    /// Whether the keys of a map are public although its values aren't: that of all items.
+    /// `true` if the keys of the map are public although its values aren't, as in the map of all items.
     pub(super) public_keys: bool,
-    /// What it prints as.
+    /// The set of texts that it can print as.
     pub(super) prints: Prints,
 }
 
-/// What a value prints as, whatever the items are: a set of texts. The first holds the second, and that the others.
+/// A set of texts that holds the printed value for any items. `Anything` includes `Something`, and `Something` includes
+/// the two others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Prints {
-    /// Anything, or nothing at all.
+    /// Any text, also the empty one.
     Anything,
-    /// Something: a byte at least.
+    /// Any text of at least one byte.
     Something,
     /// One string of JSON, with its quotes.
     JsonString,
-    /// One string of Go, with its quotes; some of the escapes in it JSON doesn't have.
+    /// One string of Go, with its quotes. JSON lacks some of Go's escapes.
     GoString,
 }
 
 impl Prints {
-    /// What one of two values prints as.
+    /// The set of texts of a value that is one of two.
     fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Anything, _) | (_, Self::Anything) => Self::Anything,
@@ -50,16 +51,16 @@ impl Prints {
 }
 
 impl Bound {
-    /// Of a value that is public, or as good as public.
+    /// The bound of a value that is public, or as good as public.
     pub(super) fn of(value: &Value) -> Self {
         let (size, depth) = measure(value);
-        // How long an item is, is public; all but a text print something.
+        // The length of an item is public. Every value but an empty text prints at least one byte.
         let is_empty = matches!(value, Value::Text(text) if text.bytes().is_empty());
         let prints = if is_empty { Prints::Anything } else { Prints::Something };
         Self { size, depth, secret: false, kind: Some(value.kind()), public_keys: true, prints }
     }
 
-    /// Of one of these values, whichever it is: type and text, as far as all agree.
+    /// Type and set of texts of a value that is one of these, as far as all of them agree.
     pub(super) fn shared(of: &[Computed]) -> (Option<Kind>, Prints) {
         let bounds = || of.iter().map(|one| one.bound);
         let kind = bounds().next().and_then(|first| first.kind);
@@ -67,13 +68,13 @@ impl Bound {
         (kind.filter(|kind| bounds().all(|bound| bound.kind == Some(*kind))), prints)
     }
 
-    /// Of an item, or of the map of all items.
+    /// The bound of an item, or of the map of all items.
     pub(super) fn of_items(value: &Value) -> Self {
         Self { secret: true, ..Self::of(value) }
     }
 }
 
-/// A value and what is known of it.
+/// A value and its bound.
 #[derive(Clone)]
 pub(super) struct Computed {
     pub(super) value: Value,
@@ -89,7 +90,7 @@ impl Computed {
         Self { bound: Bound::of_items(&value), value }
     }
 
-    /// An integer that may be looked at.
+    /// The integer, if it is public.
     pub(super) fn public_int(&self) -> Option<i64> {
         match self.value {
             Value::Int(_, int) if !self.bound.secret => Some(int),
@@ -98,7 +99,7 @@ impl Computed {
     }
 }
 
-/// Size and depth of a value as it is.
+/// The size and the depth of a value itself.
 pub(super) fn measure(value: &Value) -> (u64, u32) {
     let len = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
     match value {
@@ -118,21 +119,21 @@ pub(super) fn measure(value: &Value) -> (u64, u32) {
     }
 }
 
-/// How much larger a result can be than its arguments.
+/// A rule for the size of a result, given the sizes of the arguments.
 #[derive(Clone, Copy)]
 pub(super) enum Growth {
-    /// So many bytes.
+    /// This many bytes.
     Constant(u64),
-    /// The largest argument.
+    /// The size of the largest argument.
     Largest,
-    /// All arguments together, times the first, divided by the second, plus the third.
+    /// The sum of all arguments, times the first number, divided by the second, plus the third.
     Times(u64, u64, u64),
-    /// By a rule of its own; `None` where it depends on a value.
+    /// A rule of the function's own; `None` if the size depends on a value.
     By(fn(&[Computed]) -> Option<u64>),
 }
 
 impl Growth {
-    /// How large the result for these arguments can be.
+    /// The most bytes of the result for these arguments.
     pub(super) fn size(self, arguments: &[Computed]) -> Option<u64> {
         let sizes = || arguments.iter().map(|argument| argument.bound.size);
         let sum = || sizes().fold(0, u64::saturating_add);

@@ -1,33 +1,34 @@
-//! What can be wrong with a Go template.
+//! The errors of a Go template.
 //!
-//! Not what can be wrong with a value: without branching nothing here depends on one. Invariant: a message is
-//! made of the template's text and names, which are words of others, and of numbers; a value, or anything printed from
-//! one, is never in it.
+//! Without branching, no error depends on a value. A caller that has a switch for [`Branching::Allowed`] adds its
+//! name to [`GoTemplateError::Branching`] and [`GoTemplateError::SizeFromValue`] where it shows them. Invariant: a
+//! message consists of fixed words, numbers, and names and text of the template, escaped as words of others; a value,
+//! or text printed from one, is never in it.
+//!
+//! [`Branching::Allowed`]: super::Branching::Allowed
 
 use seal_foreign::{message, word};
 
-/// A Go template that can't be used.
+/// The reason why a Go template can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GoTemplateError {
-    /// Not a Go template.
+    /// The text is not a Go template.
     #[error("line {line}: {}", message(problem))]
     Syntax {
         /// The line, from 1.
         line: usize,
-        /// What is wrong there.
+        /// The problem, as a fragment of a sentence.
         problem: String,
     },
-    /// A statement that makes what is done depend on a value.
-    #[error(
-        "line {line}: {statement} branches on values, which the controller allows with --allow-template-branching only"
-    )]
+    /// A statement branches on a value, and branching is refused.
+    #[error("line {line}: {statement} branches on values")]
     Branching {
         /// The line, from 1.
         line: usize,
         /// The statement's keyword.
         statement: &'static str,
     },
-    /// A function that neither Go templates nor the sprig library have.
+    /// A function that neither Go's templates nor sprig have.
     #[error("line {line}: function \"{}\" is not defined", word(name))]
     UnknownFunction {
         /// The line, from 1.
@@ -35,14 +36,14 @@ pub enum GoTemplateError {
         /// The function.
         name: String,
     },
-    /// A function that the peer has and this doesn't.
+    /// A function that Go's templates or sprig have, and this crate doesn't.
     #[error("line {line}: function \"{}\" is not supported: {why}", word(name))]
     UnsupportedFunction {
         /// The line, from 1.
         line: usize,
         /// The function.
         name: String,
-        /// Why not, as the end of a sentence.
+        /// The reason, as the end of a sentence.
         why: &'static str,
     },
     /// A call with more or fewer arguments than the function has.
@@ -52,12 +53,12 @@ pub enum GoTemplateError {
         line: usize,
         /// The function.
         function: String,
-        /// How many it takes, in words.
+        /// The number of arguments that it takes, in words.
         takes: String,
-        /// How many it was given.
+        /// The number of arguments that it was given.
         found: usize,
     },
-    /// Something of one type where another is needed.
+    /// A value of one type where another type is needed.
     #[error("line {line}: {} needs {expected}, not {found}", word(whom))]
     WrongType {
         /// The line, from 1.
@@ -76,37 +77,34 @@ pub enum GoTemplateError {
         line: usize,
         /// The function.
         function: String,
-        /// Why, in words of ours.
+        /// The reason: fixed words.
         why: &'static str,
     },
-    /// How much a call gives depends on what a value is, not on how long it is.
-    #[error(
-        "line {line}: how much {} gives depends on a value, which the controller allows with --allow-template-branching only",
-        word(function)
-    )]
+    /// The size of a call's result depends on a value and not only on lengths, and branching is refused.
+    #[error("line {line}: how much {} gives depends on a value", word(function))]
     SizeFromValue {
         /// The line, from 1.
         line: usize,
         /// The function.
         function: String,
     },
-    /// More output, or more to hold in between, than is allowed.
+    /// The output, or a value in between, could be larger than allowed.
     #[error("line {line}: the result can have {size} bytes; at most {limit} are allowed")]
     TooLarge {
         /// The line, from 1.
         line: usize,
-        /// How many bytes it can have.
+        /// The most bytes that it can have.
         size: u64,
-        /// How many are allowed.
+        /// The most bytes that are allowed.
         limit: u64,
     },
-    /// More work than one template may make.
+    /// The templates of the object have used up their budget.
     #[error("line {line}: the template is too much work")]
     TooMuchWork {
         /// The line, from 1.
         line: usize,
     },
-    /// Nested too deeply.
+    /// The template nests too deeply.
     #[error("line {line}: the template is nested too deeply")]
     TooDeep {
         /// The line, from 1.

@@ -1,24 +1,24 @@
-//! A template's tree, walked over the values.
+//! The run of a template: walks its tree over the values.
 //!
-//! The meaning of statements, pipelines and fields is that of Go's `text/template`; what functions do is in
-//! [`functions`](super::functions). Invariant: with branching refused, every decision that ends in an error is
-//! taken from [`Bound`](super::bound::Bound)s.
+//! Statements, pipelines and fields mean what they mean in Go's `text/template`; the functions are in
+//! [`functions`](super::functions). Invariant: with branching refused, every decision that ends in an error is made
+//! from [`Bound`](super::bound::Bound)s.
 
 use super::bound::{Bound, Computed, Prints};
 use super::budget::Budget;
 use super::error::GoTemplateError;
 use super::json_object::{GROWTH, JsonObject};
 use super::parse::Templates;
-use super::tree::{Node, Pipe};
+use super::tree::{Pipe, Statement};
 use super::{Branching, MAX_OUTPUT, Rendered, print};
 use crate::Buffer;
 use crate::value::{Kind, Value};
 
 mod call;
 
-/// How deeply evaluation may nest at run time, where templates call templates.
+/// The most levels of evaluation at run time, where templates call templates.
 const MAX_RUN_DEPTH: usize = 100;
-/// How deeply values may nest.
+/// The most levels of lists and maps in a value.
 const MAX_VALUE_DEPTH: u32 = 128;
 
 pub(super) fn render(
@@ -32,7 +32,7 @@ pub(super) fn render(
     Ok(run.rendered())
 }
 
-/// `None` where it isn't an object.
+/// As [`render`], but gives `None` if the text can't be a JSON object.
 pub(super) fn render_json_object(
     templates: &Templates,
     branching: Branching,
@@ -41,7 +41,7 @@ pub(super) fn render_json_object(
 ) -> Result<Option<Rendered>, GoTemplateError> {
     let mut run = Run { object: Some(JsonObject::new()), ..Run::new(templates, branching, values, budget) };
     run.root()?;
-    // Both texts are read.
+    // Choosing reads both texts.
     run.budget.charge(1, run.out_size.saturating_mul(2))?;
     let Some(text) = run.object.take().and_then(|object| object.choose(std::mem::take(&mut run.out))) else {
         return Ok(None);
@@ -50,7 +50,7 @@ pub(super) fn render_json_object(
     Ok(Some(run.rendered()))
 }
 
-/// Why walking stopped before the end.
+/// The reason why the walk stopped before the end.
 enum Stop {
     Error(GoTemplateError),
     Break,
@@ -69,11 +69,11 @@ struct Run<'t> {
     budget: &'t mut Budget,
     variables: Vec<(String, Computed)>,
     out: Buffer,
-    /// The text beside the output, if that has to be a JSON object.
+    /// The second text beside the output, if the output has to be a JSON object.
     object: Option<JsonObject>,
-    /// What each of them can have so far, from public facts.
+    /// The most bytes that each of the two texts can have so far, from public facts.
     out_size: u64,
-    /// Whether they have something in any case.
+    /// `true` once both texts have at least one byte for any items.
     never_empty: bool,
     depth: usize,
 }
@@ -115,32 +115,32 @@ impl<'t> Run<'t> {
         }
     }
 
-    fn list(&mut self, dot: &Computed, nodes: &'t [Node]) -> Result<(), Stop> {
-        nodes.iter().try_for_each(|node| self.node(dot, node))
+    fn list(&mut self, dot: &Computed, statements: &'t [Statement]) -> Result<(), Stop> {
+        statements.iter().try_for_each(|statement| self.statement(dot, statement))
     }
 
-    fn node(&mut self, dot: &Computed, node: &'t Node) -> Result<(), Stop> {
-        match node {
-            Node::Text(text) => {
+    fn statement(&mut self, dot: &Computed, statement: &'t Statement) -> Result<(), Stop> {
+        match statement {
+            Statement::Text(text) => {
                 self.charge_output(1, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
                 self.never_empty |= !text.is_empty();
                 self.out.extend(text);
                 self.object.iter_mut().for_each(|object| object.public(text));
             }
-            Node::Action(pipe) => {
+            Statement::Action(pipe) => {
                 let computed = self.pipe(dot, pipe)?;
                 if pipe.variables.is_empty() {
                     self.print(pipe.line, &computed)?;
                 }
             }
-            Node::If { pipe, then, otherwise } => {
+            Statement::If { pipe, then, otherwise } => {
                 let scope = self.variables.len();
                 let computed = self.pipe(dot, pipe)?;
-                let nodes = if computed.value.is_true() { then } else { otherwise };
-                self.deeper(pipe.line, |run| run.list(dot, nodes))?;
+                let statements = if computed.value.is_true() { then } else { otherwise };
+                self.deeper(pipe.line, |run| run.list(dot, statements))?;
                 self.variables.truncate(scope);
             }
-            Node::With { pipe, then, otherwise } => {
+            Statement::With { pipe, then, otherwise } => {
                 let scope = self.variables.len();
                 let computed = self.pipe(dot, pipe)?;
                 self.deeper(pipe.line, |run| match computed.value.is_true() {
@@ -149,7 +149,7 @@ impl<'t> Run<'t> {
                 })?;
                 self.variables.truncate(scope);
             }
-            Node::Range { pipe, body, otherwise } => {
+            Statement::Range { pipe, body, otherwise } => {
                 let scope = self.variables.len();
                 let done = self.deeper(pipe.line, |run| run.range(dot, pipe, body, otherwise));
                 self.variables.truncate(scope);
@@ -158,9 +158,9 @@ impl<'t> Run<'t> {
                     done => done?,
                 }
             }
-            Node::Template { name, pipe, line } => self.template(dot, name, pipe.as_ref(), *line)?,
-            Node::Break => return Err(Stop::Break),
-            Node::Continue => return Err(Stop::Continue),
+            Statement::Template { name, pipe, line } => self.template(dot, name, pipe.as_ref(), *line)?,
+            Statement::Break => return Err(Stop::Break),
+            Statement::Continue => return Err(Stop::Continue),
         }
         Ok(())
     }
@@ -185,7 +185,7 @@ impl<'t> Run<'t> {
         line: usize,
     ) -> Result<(), Stop> {
         self.budget.charge_len(line, name.len())?;
-        let Some(nodes) = self.templates.defined.get(name) else {
+        let Some(statements) = self.templates.defined.get(name) else {
             let problem = format!("template {name:?} is not defined");
             return Err(GoTemplateError::Syntax { line, problem }.into());
         };
@@ -194,7 +194,7 @@ impl<'t> Run<'t> {
             None => Computed::public(Value::Missing),
         };
         let outside = std::mem::replace(&mut self.variables, vec![("$".to_owned(), dot.clone())]);
-        let done = self.deeper(line, |run| run.list(&dot, nodes));
+        let done = self.deeper(line, |run| run.list(&dot, statements));
         self.variables = outside;
         done
     }
@@ -203,8 +203,8 @@ impl<'t> Run<'t> {
         &mut self,
         dot: &Computed,
         pipe: &'t Pipe,
-        body: &'t [Node],
-        otherwise: &'t [Node],
+        body: &'t [Statement],
+        otherwise: &'t [Statement],
     ) -> Result<(), Stop> {
         let over = self.pipe(dot, pipe)?;
         self.budget.charge(pipe.line, over.bound.size)?;
@@ -293,7 +293,7 @@ impl<'t> Run<'t> {
         result
     }
 
-    /// All variables may be compared with the name.
+    /// Charges a look-up, which may compare the name with every variable.
     fn charge_look_up(&mut self, line: usize, name: &str) -> Outcome<()> {
         self.budget.charge_len(line, self.variables.len().saturating_mul(name.len()))
     }

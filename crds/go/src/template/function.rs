@@ -1,7 +1,7 @@
-//! A function that a template may call: what it takes, what it gives, and how large that can be.
+//! The row of a function in the tables: its parameters, its result, and the size of the result.
 //!
-//! Not the functions themselves, which are in [`functions`](super::functions). Invariant: everything that is asked of a
-//! function here is answered from its row and from what is public of its arguments.
+//! The functions themselves are in [`functions`](super::functions). Invariant: every answer here comes from the row and
+//! from public facts about the arguments.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +9,25 @@ use super::bound::{Bound, Computed, Growth, Prints};
 use super::error::GoTemplateError;
 use crate::value::{Kind, Of, Value, Width};
 
-/// A type of a parameter.
+/// The type of a parameter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
     /// `interface{}`
     Any,
-    /// `reflect.Value`: also no value at all.
+    /// `reflect.Value`, which also takes "no value".
     Reflect,
     Text,
     Int,
     Float,
     Bool,
-    /// `interface{}` that the function wants to be a slice.
+    /// `interface{}` of which the function needs a slice.
     List,
     /// `map[string]interface{}`
     Map,
 }
 
 impl Type {
-    /// No value as the nil of the parameter's type, where it has one.
+    /// The argument as the function sees it: "no value" becomes the nil of the parameter's type, if that type has one.
     pub(super) fn accept(self, mut argument: Computed) -> Computed {
         let nil = match (self, &argument.value) {
             (Self::Any, Value::Missing) => Value::Nil,
@@ -67,7 +67,7 @@ impl Type {
 /// The type of a result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Out {
-    /// Of its arguments' types, or of whatever a document holds.
+    /// A type that depends on the arguments, or on the document that is read.
     Any,
     Text,
     Bool,
@@ -78,7 +78,7 @@ pub(super) enum Out {
 }
 
 impl Out {
-    /// What a call gives that can't be done because of what an item is.
+    /// The zero of the type: the result of a call that can't be done because of an item.
     pub(super) fn zero(self) -> Value {
         match self {
             Self::Any => Value::Nil,
@@ -91,7 +91,7 @@ impl Out {
         }
     }
 
-    /// The type of the result, where the table says it.
+    /// The type of the result, if the row alone says it.
     fn kind(self) -> Option<Kind> {
         match self {
             Self::Any => None,
@@ -105,11 +105,11 @@ impl Out {
     }
 }
 
-/// Why a call can't be done.
+/// The reason why a call can't be done.
 pub(super) enum Fault {
-    /// Because of the arguments' types.
+    /// The types of the arguments.
     Type(&'static str),
-    /// Because of what the arguments are.
+    /// The values of the arguments.
     Value(&'static str),
 }
 
@@ -150,7 +150,7 @@ impl Function {
         self.params.get(at).copied().or(self.rest).unwrap_or(Type::Any)
     }
 
-    /// The types of its parameters, and of those that may follow.
+    /// The types of its parameters, and the type of any further arguments.
     #[cfg(any(test, feature = "random"))]
     pub(super) fn parameters(&self) -> (&'static [Type], Option<Type>) {
         (self.params, self.rest)
@@ -168,10 +168,10 @@ impl Function {
         Err(GoTemplateError::Arguments { line, function: self.name.to_owned(), takes, found })
     }
 
-    /// The result's type, and what it prints as, by those of the arguments.
+    /// The type and the set of texts of the result, from those of the arguments.
     pub(super) fn gives(&self, arguments: &[Computed]) -> (Option<Kind>, Prints) {
         let kind = self.out.kind();
-        // Where a type isn't known, the arguments may not be what the function takes, and it gives a zero.
+        // An argument of unknown type may not fit the parameter; then the function gives a zero.
         if arguments.iter().any(|argument| argument.bound.kind.is_none()) {
             return (kind, Prints::Anything);
         }
@@ -183,7 +183,7 @@ impl Function {
             {
                 (kind, Prints::JsonString)
             }
-            // Of nothing it makes nothing, not a string.
+            // `quote` skips nil and "no value", so its result may be empty.
             ("quote", [one]) if !matches!(one.bound.kind, Some(Kind::Nil | Kind::Missing)) => {
                 (kind, Prints::GoString)
             }
@@ -197,13 +197,13 @@ impl Function {
         }
     }
 
-    /// Whether the result is a list or map that wasn't there before, whose elements take memory of their own.
+    /// `true` if the result is a new list or map, whose elements take memory of their own.
     pub(super) fn makes_elements(&self) -> bool {
         matches!(self.out, Out::List(_) | Out::Map(_))
             || matches!(self.name, "concat" | "slice" | "mustSlice")
     }
 
-    /// How deeply the result nests for arguments that nest so deeply.
+    /// The most levels of the result, for arguments of this many levels.
     pub(super) fn depth(&self, arguments: u32) -> u32 {
         match self.out {
             Out::Any if matches!(self.name, "fromJson" | "mustFromJson") => 65,

@@ -1,8 +1,8 @@
 //! The functions that a template may call: Go's own and sprig's, each by its Go name and types.
 //!
-//! A file for each family, with a table of [`Function`]s. Invariant: a function is called only with arguments of its
-//! types; it never panics, and what it can't do it says with a [`Fault`](super::function::Fault), for which the caller
-//! has an answer that tells nothing.
+//! Each family has a file with a table of [`Function`]s. Invariant: a function is called only with arguments of its
+//! types, and it never panics. It reports a call that it can't do as a [`Fault`](super::function::Fault); the run
+//! answers that in a way that tells nothing about a value.
 
 use super::function::Function;
 
@@ -18,10 +18,10 @@ mod texts;
 mod unsupported;
 mod words;
 
-/// What is known of a name.
+/// The answer to the look-up of a name.
 pub(super) enum Lookup {
     Found(&'static Function),
-    /// The peer has it; why this doesn't.
+    /// Go's templates or sprig have the function, and this crate doesn't. Holds the reason.
     Unsupported(&'static str),
     Unknown,
 }

@@ -1,14 +1,14 @@
-//! A template's text as a JSON object, whatever the items are.
+//! The text of a template as a JSON object, for any items.
 //!
-//! The threat: Kubernetes reads a docker configuration, and refuses the Secret where it is no JSON object. So an item, or
-//! a question about one, that ends the string it stands in, prints a number for a string, or prints nothing, would be
-//! answered by whether there is a Secret. Beside what Go renders, a second text is therefore made, in which that can't
-//! happen: inside of a JSON string, what comes of items is escaped; outside of one it may only be a string of its own,
-//! by what is known of it without looking ([`Prints`]). Where Go's text is an object, it is the result, as in the peer.
-//! Where it isn't, the API server would refuse the peer's Secret, and the second text is the result.
+//! The threat: the caller's reader refuses a text that is no JSON object, and an attacker who may write the template
+//! sees the refusal. The template can then ask a question about an item: the answer "yes" ends the string around it,
+//! prints a number for a string, or prints nothing, and so breaks the object. Hence a second text is made beside
+//! Go's, which no item can break. Inside of a JSON string, the text of items is escaped. Outside of one, it may only
+//! be a string of its own, which its bound must promise ([`Prints`]). If Go's text is an object, it is the result. If
+//! it isn't, the caller's reader would refuse it, and the second text is the result.
 //!
-//! Not JSON's grammar, which is [`json`]'s. Invariant: whether the second text is an object follows from what is public
-//! alone, since every item adds letters to a string, or one string, to it.
+//! The grammar of JSON is in [`json`]. Invariant: public facts alone decide whether the second text is an object, since
+//! every item adds to it either letters inside of a string, or one string.
 
 use zeroize::Zeroizing;
 
@@ -16,25 +16,25 @@ use super::bound::{Computed, Prints};
 use crate::Buffer;
 use crate::{json, strconv};
 
-/// Bytes that an item's byte is escaped to, at most.
+/// The most bytes to which one byte of an item is escaped.
 pub(super) const GROWTH: u64 = 6;
 
-/// The second text, and where in it the next byte goes.
+/// The second text, and the position of its end in the grammar of JSON.
 pub(super) struct JsonObject {
     text: Buffer,
     at: At,
-    /// Whether everything could be put where it stands.
+    /// `false` once some text of an item stood where it could break the object.
     fits: bool,
 }
 
 #[derive(Clone, Copy)]
 enum At {
     Outside,
-    /// In a string.
+    /// Inside of a string.
     Inside,
-    /// In a string, behind a backslash.
+    /// Inside of a string, behind a backslash.
     Escape,
-    /// In a string, with so many digits of `\u0000` to come.
+    /// Inside of a string, with this many digits of `\u0000` to come.
     Digits(u8),
 }
 
@@ -43,7 +43,7 @@ impl JsonObject {
         Self { text: Buffer::default(), at: At::Outside, fits: true }
     }
 
-    /// Adds what is in the template, or was computed from nothing else.
+    /// Adds text of the template, or text computed from that alone.
     pub(super) fn public(&mut self, text: &[u8]) {
         self.text.extend(text);
         for byte in text {
@@ -59,7 +59,7 @@ impl JsonObject {
         }
     }
 
-    /// Adds what a value printed.
+    /// Adds the printed text of a value.
     pub(super) fn value(&mut self, computed: &Computed, printed: &[u8]) {
         match (computed.bound.secret, self.at, computed.bound.prints) {
             (false, _, _) => self.public(printed),
@@ -77,7 +77,7 @@ impl JsonObject {
         }
     }
 
-    /// What Go rendered, if it is an object, else the second text, if that is one.
+    /// Go's text if it is an object, else the second text; `None` if the second text isn't an object.
     pub(super) fn choose(self, rendered: Buffer) -> Option<Buffer> {
         let is_object = self.fits && json::is_object(self.text.bytes());
         is_object.then(|| if json::is_object(rendered.bytes()) { rendered } else { self.text })

@@ -1,7 +1,7 @@
-//! Go templates as tokens, by the rules of Go's `text/template/parse`.
+//! The lexer: Go templates as tokens, by the rules of Go's `text/template/parse`.
 //!
-//! It knows nothing of functions or values. Differs from Go in what a letter of a name is beyond ASCII: Unicode's
-//! alphabetic and numeric characters, which are a few more. Invariant: it looks at each character a bounded
+//! It knows neither functions nor values. It differs from Go in the letters of names beyond ASCII: it takes Unicode's
+//! alphabetic and numeric characters, which are a few more than Go's. Invariant: it reads each character a bounded
 //! number of times.
 
 use super::error::GoTemplateError;
@@ -9,7 +9,7 @@ use super::error::GoTemplateError;
 const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     Text,
     Left,
     Right,
@@ -33,7 +33,7 @@ pub(super) enum Kind {
 
 #[derive(Clone, Copy)]
 pub(super) struct Token<'t> {
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
     pub(super) text: &'t str,
     pub(super) line: usize,
 }
@@ -44,7 +44,7 @@ struct Lexer<'t> {
     tokens: Vec<Token<'t>>,
 }
 
-/// All tokens of a template; the last one is [`Kind::End`].
+/// All tokens of a template; the last one is [`TokenKind::End`].
 pub(super) fn lex(text: &str) -> Result<Vec<Token<'_>>, GoTemplateError> {
     let mut lexer = Lexer { rest: text, line: 1, tokens: Vec::new() };
     while let Some(at) = lexer.rest.find("{{") {
@@ -55,7 +55,7 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token<'_>>, GoTemplateError> {
             text = text.trim_end_matches(SPACES);
         }
         if !text.is_empty() {
-            lexer.tokens.push(Token { kind: Kind::Text, text, line: lexer.line });
+            lexer.tokens.push(Token { kind: TokenKind::Text, text, line: lexer.line });
         }
         lexer.take(at);
         let marker = if trims { 2 } else { 0 };
@@ -63,15 +63,15 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token<'_>>, GoTemplateError> {
             lexer.take(2 + marker);
             lexer.comment()?;
         } else {
-            lexer.emit(Kind::Left, 2);
+            lexer.emit(TokenKind::Left, 2);
             lexer.take(marker);
             lexer.action()?;
         }
     }
     if !lexer.rest.is_empty() {
-        lexer.emit(Kind::Text, lexer.rest.len());
+        lexer.emit(TokenKind::Text, lexer.rest.len());
     }
-    lexer.emit(Kind::End, 0);
+    lexer.emit(TokenKind::End, 0);
     Ok(lexer.tokens)
 }
 
@@ -83,7 +83,7 @@ impl<'t> Lexer<'t> {
         taken
     }
 
-    fn emit(&mut self, kind: Kind, len: usize) {
+    fn emit(&mut self, kind: TokenKind, len: usize) {
         let line = self.line;
         let text = self.take(len);
         self.tokens.push(Token { kind, text, line });
@@ -93,7 +93,7 @@ impl<'t> Lexer<'t> {
         Err(GoTemplateError::Syntax { line: self.line, problem: problem.into() })
     }
 
-    /// How long the closing delimiter here is, if it is one, and whether it trims.
+    /// The length of the closing delimiter that begins here, and `true` if it trims; `None` if none begins here.
     fn right_delimiter(&self) -> Option<(usize, bool)> {
         if self.rest.starts_with("}}") {
             return Some((2, false));
@@ -108,7 +108,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn comment(&mut self) -> Result<(), GoTemplateError> {
-        // The two bytes of "/*" are still in front, and can't share a star with the end.
+        // The search starts behind "/*", so that "/*/" doesn't end the comment with the star that opened it.
         let Some(end) = self.rest[2..].find("*/").map(|at| at + 2) else {
             return self.error("unclosed comment");
         };
@@ -130,7 +130,7 @@ impl<'t> Lexer<'t> {
                 if parens > 0 {
                     return self.error("unclosed left paren");
                 }
-                self.emit(Kind::Right, len);
+                self.emit(TokenKind::Right, len);
                 if trims {
                     self.trim_left();
                 }
@@ -141,48 +141,48 @@ impl<'t> Lexer<'t> {
             };
             match first {
                 ' ' | '\t' | '\r' | '\n' => self.space(),
-                '=' => self.emit(Kind::Assign, 1),
-                ':' if self.rest.starts_with(":=") => self.emit(Kind::Declare, 2),
+                '=' => self.emit(TokenKind::Assign, 1),
+                ':' if self.rest.starts_with(":=") => self.emit(TokenKind::Declare, 2),
                 ':' => return self.error("expected :="),
-                '|' => self.emit(Kind::Pipe, 1),
-                ',' => self.emit(Kind::Comma, 1),
-                '"' => self.quoted(Kind::Quoted, '"')?,
-                '\'' => self.quoted(Kind::Character, '\'')?,
+                '|' => self.emit(TokenKind::Pipe, 1),
+                ',' => self.emit(TokenKind::Comma, 1),
+                '"' => self.quoted(TokenKind::Quoted, '"')?,
+                '\'' => self.quoted(TokenKind::Character, '\'')?,
                 '`' => match self.rest[1..].find('`') {
-                    Some(len) => self.emit(Kind::RawQuoted, len + 2),
+                    Some(len) => self.emit(TokenKind::RawQuoted, len + 2),
                     None => return self.error("unterminated raw quoted string"),
                 },
-                '$' => self.word(Kind::Variable, 1)?,
+                '$' => self.word(TokenKind::Variable, 1)?,
                 '.' if !self.rest[1..].starts_with(|next: char| next.is_ascii_digit()) => {
-                    self.word(Kind::Field, 1)?;
+                    self.word(TokenKind::Field, 1)?;
                 }
                 '.' | '+' | '-' | '0'..='9' => self.number()?,
                 '(' => {
                     parens += 1;
-                    self.emit(Kind::LeftParen, 1);
+                    self.emit(TokenKind::LeftParen, 1);
                 }
                 ')' if parens == 0 => return self.error("unexpected right paren"),
                 ')' => {
                     parens -= 1;
-                    self.emit(Kind::RightParen, 1);
+                    self.emit(TokenKind::RightParen, 1);
                 }
-                first if is_letter(first) => self.word(Kind::Word, 0)?,
+                first if is_letter(first) => self.word(TokenKind::Word, 0)?,
                 other => return self.error(format!("unexpected {other:?} in action")),
             }
         }
     }
 
-    /// Stops before the space of a trimming delimiter.
+    /// Reads space, but stops before the space of a trimming delimiter.
     fn space(&mut self) {
         let len = self.rest.len() - self.rest.trim_start_matches(SPACES).len();
         let before_delimiter = self.rest[len..].starts_with("-}}");
         let len = if before_delimiter { len - 1 } else { len };
         if len > 0 {
-            self.emit(Kind::Space, len);
+            self.emit(TokenKind::Space, len);
         }
     }
 
-    fn quoted(&mut self, kind: Kind, quote: char) -> Result<(), GoTemplateError> {
+    fn quoted(&mut self, kind: TokenKind, quote: char) -> Result<(), GoTemplateError> {
         let mut chars = self.rest.char_indices().skip(1);
         while let Some((at, char)) = chars.next() {
             match char {
@@ -202,8 +202,8 @@ impl<'t> Lexer<'t> {
         })
     }
 
-    /// A name after a prefix of so many bytes; a dot alone is a token of its own.
-    fn word(&mut self, kind: Kind, prefix: usize) -> Result<(), GoTemplateError> {
+    /// Reads a name behind a prefix of `prefix` bytes. A dot alone is a token of its own.
+    fn word(&mut self, kind: TokenKind, prefix: usize) -> Result<(), GoTemplateError> {
         let len = self.rest[prefix..].find(|char| !is_letter(char)).unwrap_or(self.rest.len() - prefix);
         let after = &self.rest[prefix + len..];
         let ends = after.is_empty()
@@ -213,7 +213,7 @@ impl<'t> Lexer<'t> {
             let bad = after.chars().next().unwrap_or_default();
             return self.error(format!("bad character {bad:?} after {:?}", &self.rest[..prefix + len]));
         }
-        let kind = if kind == Kind::Field && len == 0 { Kind::Dot } else { kind };
+        let kind = if kind == TokenKind::Field && len == 0 { TokenKind::Dot } else { kind };
         self.emit(kind, prefix + len);
         Ok(())
     }
@@ -231,7 +231,7 @@ impl<'t> Lexer<'t> {
                 break;
             }
         }
-        self.emit(Kind::Number, self.rest.len() - rest.len());
+        self.emit(TokenKind::Number, self.rest.len() - rest.len());
         match rest.starts_with(['+', '-']) {
             true => self.error("bad number syntax"),
             false => Ok(()),

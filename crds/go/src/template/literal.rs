@@ -1,18 +1,18 @@
 //! Constants as Go writes them: strings, characters, numbers.
 //!
-//! Not complex numbers, hexadecimal floats, or underscores in floats; each is refused. Invariant: what is accepted has
-//! the value that Go gives it.
+//! Complex numbers, hexadecimal floats and underscores in floats are refused. Invariant: an accepted constant has the
+//! value that Go gives it.
 
 use crate::strconv::{self, Unit, unquote_char};
 
-/// A number of the template's text: what it is depends on where it is used, as in Go.
+/// A number in the text of the template. Its type depends on its use, as in Go.
 #[derive(Clone, Copy)]
 pub(super) struct Number {
     /// Its value as an integer, if it has one.
     pub(super) int: Option<i64>,
     /// Its value as a float.
     pub(super) float: f64,
-    /// Whether it is a float where nothing says what it should be.
+    /// `true` if it is a float where its use doesn't say a type.
     pub(super) looks_like_float: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn number(text: &str) -> Option<Number> {
     let int = float as i64;
     #[expect(clippy::cast_precision_loss, reason = "this is the check")]
     let exact = int as f64 == float && int != i64::MAX;
-    // Without a point or an exponent it is an integer that fits nowhere.
+    // A number without a point or an exponent is an integer, and this one fits into no type.
     text.contains(['.', 'e', 'E']).then_some(Number {
         int: exact.then_some(int),
         float,

@@ -1,23 +1,23 @@
-//! Go templates as trees, by the grammar of Go's `text/template/parse`.
+//! The parser: Go templates as trees, by the grammar of Go's `text/template/parse`.
 //!
-//! Whether a call has the right arguments is seen when it is made, as in Go. Invariant: whether a template parses
-//! depends on its text, and on whether branching is allowed, alone.
+//! The arguments of calls are checked when a template is rendered, as in Go. Invariant: the outcome depends only on
+//! the text of the template and on [`Branching`].
 
 use std::collections::BTreeMap;
 
 use super::budget::Budget;
 use super::error::GoTemplateError;
-use super::lex::{Kind, Token, lex};
-use super::tree::Node;
+use super::lex::{Token, TokenKind, lex};
+use super::tree::Statement;
 use super::{Branching, MAX_DEPTH};
 use crate::strconv;
 
 mod pipe;
 
-/// The template itself and those it defines.
+/// A template, and the templates that it defines.
 pub(super) struct Templates {
-    pub(super) root: Vec<Node>,
-    pub(super) defined: BTreeMap<String, Vec<Node>>,
+    pub(super) root: Vec<Statement>,
+    pub(super) defined: BTreeMap<String, Vec<Statement>>,
 }
 
 pub(super) fn parse(
@@ -40,7 +40,7 @@ pub(super) fn parse(
     let (root, end) = parser.list(true)?;
     match end {
         Ended::End => {
-            let defined = parser.defined.into_iter().map(|(name, defined)| (name, defined.nodes));
+            let defined = parser.defined.into_iter().map(|(name, defined)| (name, defined.statements));
             Ok(Templates { root, defined: defined.collect() })
         }
         Ended::ByEnd => parser.error("unexpected {{end}}"),
@@ -54,11 +54,11 @@ enum Ended {
     ByElse,
 }
 
-/// A template that another defines.
+/// A template that another template defines.
 struct Defined {
-    nodes: Vec<Node>,
-    /// Whether it is nothing but space; such a one doesn't replace another. Found out once, since a template can be
-    /// defined again and again.
+    statements: Vec<Statement>,
+    /// `true` if it has only space; such a definition doesn't replace another one. Computed once, since a template
+    /// can be defined again and again.
     is_empty: bool,
 }
 
@@ -87,7 +87,7 @@ impl<'t> Parser<'t> {
     }
 
     fn skip_space(&mut self) -> Token<'t> {
-        while self.peek().kind == Kind::Space {
+        while self.peek().kind == TokenKind::Space {
             self.at += 1;
         }
         self.peek()
@@ -100,7 +100,7 @@ impl<'t> Parser<'t> {
     fn unexpected<T>(&self, context: &str) -> Parsed<T> {
         let token = self.peek();
         match token.kind {
-            Kind::End => self.error(format!("unexpected end of the template in {context}")),
+            TokenKind::End => self.error(format!("unexpected end of the template in {context}")),
             _ => {
                 let text: String = token.text.chars().take(32).collect();
                 self.error(format!("unexpected {text:?} in {context}"))
@@ -108,7 +108,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn expect(&mut self, kind: Kind, context: &str) -> Parsed<Token<'t>> {
+    fn expect(&mut self, kind: TokenKind, context: &str) -> Parsed<Token<'t>> {
         if self.skip_space().kind == kind { Ok(self.next()) } else { self.unexpected(context) }
     }
 
@@ -116,7 +116,7 @@ impl<'t> Parser<'t> {
         self.budget.charge(self.peek().line, 0)
     }
 
-    /// Whether a variable is declared. All of them are compared with it.
+    /// `true` if the variable is declared. The look-up may compare it with every variable.
     fn knows(&mut self, name: &str) -> Parsed<bool> {
         let looks = self.variables.len().saturating_mul(name.len());
         self.budget.charge_len(self.peek().line, looks)?;
@@ -133,39 +133,39 @@ impl<'t> Parser<'t> {
         result
     }
 
-    /// Text and actions up to an end, an else (each consumed), or the end of the template.
-    fn list(&mut self, is_root: bool) -> Parsed<(Vec<Node>, Ended)> {
-        let mut nodes = Vec::new();
+    /// The statements up to an `end` or an `else`, each of which is consumed, or up to the end of the template.
+    fn list(&mut self, is_root: bool) -> Parsed<(Vec<Statement>, Ended)> {
+        let mut statements = Vec::new();
         loop {
             self.step()?;
             let token = self.next();
             match token.kind {
-                Kind::Text => nodes.push(Node::Text(token.text.as_bytes().to_vec())),
-                Kind::End if is_root => return Ok((nodes, Ended::End)),
-                Kind::End => return self.error("unexpected end of the template"),
+                TokenKind::Text => statements.push(Statement::Text(token.text.as_bytes().to_vec())),
+                TokenKind::End if is_root => return Ok((statements, Ended::End)),
+                TokenKind::End => return self.error("unexpected end of the template"),
                 _ => {
                     let word = self.skip_space();
-                    let keyword = if word.kind == Kind::Word { word.text } else { "" };
+                    let keyword = if word.kind == TokenKind::Word { word.text } else { "" };
                     match keyword {
                         "end" => {
                             self.next();
-                            self.expect(Kind::Right, "end")?;
-                            return Ok((nodes, Ended::ByEnd));
+                            self.expect(TokenKind::Right, "end")?;
+                            return Ok((statements, Ended::ByEnd));
                         }
                         "else" => {
                             self.next();
-                            return Ok((nodes, Ended::ByElse));
+                            return Ok((statements, Ended::ByElse));
                         }
                         "define" if is_root => self.define()?,
                         "define" => return self.unexpected("{{define}} that is not at the top"),
-                        _ => nodes.push(self.action(keyword)?),
+                        _ => statements.push(self.action(keyword)?),
                     }
                 }
             }
         }
     }
 
-    fn action(&mut self, keyword: &str) -> Parsed<Node> {
+    fn action(&mut self, keyword: &str) -> Parsed<Statement> {
         let line = self.peek().line;
         let branches = match keyword {
             "if" => Some("if"),
@@ -188,96 +188,96 @@ impl<'t> Parser<'t> {
                     return self.error(format!("{{{{{keyword}}}}} outside {{{{range}}}}"));
                 }
                 self.next();
-                self.expect(Kind::Right, keyword)?;
-                Ok(if keyword == "break" { Node::Break } else { Node::Continue })
+                self.expect(TokenKind::Right, keyword)?;
+                Ok(if keyword == "break" { Statement::Break } else { Statement::Continue })
             }
             "block" => self.block(line),
             "template" => {
                 self.next();
                 let name = self.name()?;
                 let pipe = match self.skip_space().kind {
-                    Kind::Right => {
+                    TokenKind::Right => {
                         self.next();
                         None
                     }
-                    _ => Some(self.pipe("template clause", Kind::Right)?),
+                    _ => Some(self.pipe("template clause", TokenKind::Right)?),
                 };
-                Ok(Node::Template { name, pipe, line })
+                Ok(Statement::Template { name, pipe, line })
             }
-            _ => Ok(Node::Action(self.pipe("command", Kind::Right)?)),
+            _ => Ok(Statement::Action(self.pipe("command", TokenKind::Right)?)),
         }
     }
 
-    /// What follows `if`, `with` or `range`.
-    fn control(&mut self, keyword: &str) -> Parsed<Node> {
+    /// The statement that `if`, `with` or `range` begins.
+    fn control(&mut self, keyword: &str) -> Parsed<Statement> {
         let scope = self.variables.len();
-        let pipe = self.pipe(keyword, Kind::Right)?;
+        let pipe = self.pipe(keyword, TokenKind::Right)?;
         self.ranges += usize::from(keyword == "range");
         let (then, ended) = self.list(false)?;
         self.ranges -= usize::from(keyword == "range");
         let mut otherwise = Vec::new();
         if matches!(ended, Ended::ByElse) {
             let next = self.skip_space();
-            if next.kind == Kind::Word && next.text == keyword && keyword != "range" {
-                // "else if" shares its end with the if it belongs to.
+            if next.kind == TokenKind::Word && next.text == keyword && keyword != "range" {
+                // "else if" shares its `end` with the `if` that it belongs to.
                 self.next();
                 otherwise.push(self.deeper(|parser| parser.control(keyword))?);
             } else {
-                self.expect(Kind::Right, "else")?;
-                let (nodes, ended) = self.list(false)?;
+                self.expect(TokenKind::Right, "else")?;
+                let (statements, ended) = self.list(false)?;
                 if !matches!(ended, Ended::ByEnd) {
                     return self.error("expected {{end}}, found another {{else}}");
                 }
-                otherwise = nodes;
+                otherwise = statements;
             }
         }
         self.variables.truncate(scope);
         Ok(match keyword {
-            "if" => Node::If { pipe, then, otherwise },
-            "with" => Node::With { pipe, then, otherwise },
-            _ => Node::Range { pipe, body: then, otherwise },
+            "if" => Statement::If { pipe, then, otherwise },
+            "with" => Statement::With { pipe, then, otherwise },
+            _ => Statement::Range { pipe, body: then, otherwise },
         })
     }
 
     fn define(&mut self) -> Parsed<()> {
         self.next();
         let name = self.name()?;
-        self.expect(Kind::Right, "define clause")?;
+        self.expect(TokenKind::Right, "define clause")?;
         self.definition(name)
     }
 
-    /// A template of its own: it sees none of the variables around it.
+    /// A definition, which sees none of the variables around it.
     fn definition(&mut self, name: String) -> Parsed<()> {
         let outside = std::mem::replace(&mut self.variables, vec!["$".to_owned()]);
         let ranges = std::mem::take(&mut self.ranges);
-        let (nodes, ended) = self.deeper(|parser| parser.list(false))?;
+        let (statements, ended) = self.deeper(|parser| parser.list(false))?;
         (self.variables, self.ranges) = (outside, ranges);
         if !matches!(ended, Ended::ByEnd) {
             return self.error("unexpected {{else}} in define clause");
         }
-        let is_empty = nodes.iter().all(is_space);
+        let is_empty = statements.iter().all(is_space);
         match self.defined.get(&name) {
             Some(old) if !old.is_empty && !is_empty => {
                 return self.error(format!("template {name:?} is defined more than once"));
             }
             Some(old) if !old.is_empty => {}
-            _ => _ = self.defined.insert(name, Defined { nodes, is_empty }),
+            _ => _ = self.defined.insert(name, Defined { statements, is_empty }),
         }
         Ok(())
     }
 
-    fn block(&mut self, line: usize) -> Parsed<Node> {
+    fn block(&mut self, line: usize) -> Parsed<Statement> {
         self.next();
         let name = self.name()?;
-        let pipe = self.pipe("block clause", Kind::Right)?;
+        let pipe = self.pipe("block clause", TokenKind::Right)?;
         self.definition(name.clone())?;
-        Ok(Node::Template { name, pipe: Some(pipe), line })
+        Ok(Statement::Template { name, pipe: Some(pipe), line })
     }
 
     fn name(&mut self) -> Parsed<String> {
         let token = self.skip_space();
         let name = match token.kind {
-            Kind::Quoted | Kind::RawQuoted => strconv::unquote(token.text),
+            TokenKind::Quoted | TokenKind::RawQuoted => strconv::unquote(token.text),
             _ => None,
         };
         let Some(name) = name.and_then(|name| String::from_utf8(name).ok()) else {
@@ -288,6 +288,6 @@ impl<'t> Parser<'t> {
     }
 }
 
-fn is_space(node: &Node) -> bool {
-    matches!(node, Node::Text(text) if text.trim_ascii().is_empty())
+fn is_space(statement: &Statement) -> bool {
+    matches!(statement, Statement::Text(text) if text.trim_ascii().is_empty())
 }

@@ -1,8 +1,8 @@
 //! Values as text, as Go's `fmt` prints them: one value with one verb.
 //!
-//! Formats with several verbs are [`format`](self::format)'s. Pointers (`%p` of lists and maps) and the binary and
-//! hexadecimal forms of floats aren't printed, nor `#` for floats. Invariant: with `%v` and no flags, at most what
-//! [`measure`](super::bound::measure) says.
+//! Format strings are in [`format`](self::format). Pointers (`%p` of lists and maps), the binary and hexadecimal
+//! forms of floats, and `#` for floats are not supported. Invariant: with `%v` and no flags, a text has at most the
+//! size that [`measure`](super::bound::measure) says.
 
 use crate::Buffer;
 use crate::strconv::{can_backquote, quote};
@@ -12,7 +12,7 @@ use crate::value::{Kind, Value};
 pub(super) mod format;
 mod number;
 
-/// What stands between the percent sign and the verb.
+/// The flags, width and precision between the percent sign and the verb.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Flags {
     pub(super) plus: bool,
@@ -31,7 +31,7 @@ pub(super) struct Unsupported;
 
 type Printed = Result<(), Unsupported>;
 
-/// As a template prints the value of an action.
+/// Prints a value as a template prints the value of an action.
 pub(super) fn print_into(out: &mut Buffer, value: &Value) {
     match value {
         Value::Missing => out.extend(b"<no value>"),
@@ -39,9 +39,9 @@ pub(super) fn print_into(out: &mut Buffer, value: &Value) {
     }
 }
 
-/// As `fmt.Sprint` prints one argument; nothing is `<nil>` there.
+/// Prints a value as `fmt.Sprint` prints one argument: nil and "no value" are `<nil>` there.
 pub(super) fn print_argument_into(out: &mut Buffer, value: &Value) {
-    // No verb is supported for more values than this one.
+    // `%v` is supported for every value.
     _ = Printer { out, flags: Flags::default() }.argument(value, 'v');
 }
 
@@ -148,7 +148,8 @@ impl Printer<'_> {
         Ok(())
     }
 
-    /// What a list holds may depend on an item, so that nothing in it is refused: it is printed as of a wrong verb.
+    /// Prints an element of a list. The type of an element may depend on an item, so an unsupported verb must not be an
+    /// error here: the element is printed as Go prints a wrong verb.
     fn element(&mut self, item: &Value, verb: char) {
         let before = self.flags;
         if self.value(item, verb).is_err() {
@@ -181,7 +182,7 @@ impl Printer<'_> {
 
     pub(super) fn pad(&mut self, text: &[u8]) {
         let width = self.flags.width.unwrap_or(0);
-        // Counted only if there is something to fill.
+        // The characters are counted only if there is a width to fill.
         let missing = if width == 0 { 0 } else { width.saturating_sub(runes(text).count()) };
         let fill = if self.flags.zero && !self.flags.minus { b'0' } else { b' ' };
         if self.flags.minus {
@@ -199,7 +200,7 @@ impl Printer<'_> {
         self.flags.zero = zero;
     }
 
-    /// As many characters of a text as the precision says.
+    /// The text, cut to as many characters as the precision says.
     fn cut<'t>(&self, text: &'t [u8]) -> &'t [u8] {
         match self.flags.precision {
             Some(precision) => &text[..runes(text).take(precision).map(|rune| rune.bytes.len()).sum()],
@@ -241,7 +242,7 @@ impl Printer<'_> {
     }
 }
 
-/// The name that Go prints for a value's type.
+/// Go's name of the type of a value.
 pub(super) fn type_name(value: &Value) -> &'static str {
     Kind::type_name(value.kind())
 }

@@ -1,15 +1,15 @@
-//! Calls at random, of every function with arguments of its types: what tests of both this engine and its callers
-//! generate templates from.
+//! Random calls of every function, with arguments of its types. Tests of this engine and of its callers generate
+//! templates from them.
 //!
-//! Not text at random, of which nearly nothing renders. Invariant: a function that is added is called here without a
-//! change.
+//! Nearly no random text would render, so these are well-formed calls. Invariant: a new function in the tables is
+//! called here without a change.
 
 use super::function::{Function, Out, Type};
 use super::functions;
 use crate::value::Of;
 use seal_random::Random;
 
-/// The items that calls are made over. The values are up to the caller; the last should hold JSON.
+/// The names of the items that the calls use. The caller chooses the values; the last one should be JSON.
 pub const ITEMS: [&str; 4] = ["pin", "other", "digit", "json"];
 
 const TEXTS: [&str; 24] = [
@@ -58,9 +58,9 @@ fn one_of<'t>(random: &mut Random, among: &[&'t str]) -> &'t str {
     among[random.below(among.len())]
 }
 
-/// A value for an action, of any type.
+/// A random expression of any type, for an action.
 pub fn expression(random: &mut Random) -> String {
-    // Mostly a single call, since what is nested deeply seldom renders.
+    // Mostly a single call, since a deeply nested expression seldom renders.
     let depth = [1, 1, 1, 2, 2, 3][random.below(6)];
     value(random, Type::Any, depth)
 }
@@ -74,7 +74,7 @@ pub fn call(random: &mut Random, name: &str) -> String {
 
 fn value(random: &mut Random, type_: Type, depth: usize) -> String {
     if depth > 0 && random.below(4) > 0 {
-        // Of what may give anything, more than its share: there a value may decide what it gives.
+        // More often than its share, an argument whose result can have any type: there a value may decide the type.
         let chooses = type_ == Type::Any && random.below(2) == 0;
         let is_fitting = |function: &&Function| match chooses {
             true => function.out == Out::Any,
@@ -112,9 +112,9 @@ fn call_of(random: &mut Random, function: &Function, depth: usize) -> String {
     for type_ in types {
         text.push(' ');
         let type_ = match type_ {
-            // Now and then of another type than it takes.
+            // Now and then an argument of a wrong type.
             _ if random.below(24) == 0 => Type::Any,
-            // What takes everything does the most with numbers, such as of places.
+            // A parameter that takes everything is most interesting with a number, such as an index.
             Type::Reflect if random.below(2) == 0 => Type::Int,
             type_ => type_,
         };
@@ -123,7 +123,7 @@ fn call_of(random: &mut Random, function: &Function, depth: usize) -> String {
     text
 }
 
-/// Whether a function may give what is asked for.
+/// `true` if a function with this result may give a value of this type.
 fn fits(out: Out, type_: Type) -> bool {
     match type_ {
         Type::Any | Type::Reflect => true,

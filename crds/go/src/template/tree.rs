@@ -1,26 +1,27 @@
-//! A template as a tree: what [`parse`](super::parse) makes and [`exec`](super::exec) walks.
+//! The tree of a template: [`parse`](super::parse) makes it and [`exec`](super::exec) walks it.
 //!
-//! It holds public text only, and may go from thread to thread. Invariant: functions are those of the table, variables were declared, and nesting is
-//! bounded.
+//! It holds public text only, and may go from thread to thread. Invariant: every function is one of the tables, every
+//! variable was declared, and nesting is bounded.
 
 use super::function::Function;
 use super::literal::Number;
 
-pub(super) enum Node {
+/// A statement of a template, or a text or an action between two of them.
+pub(super) enum Statement {
     Text(Vec<u8>),
     Action(Pipe),
-    If { pipe: Pipe, then: Vec<Node>, otherwise: Vec<Node> },
-    With { pipe: Pipe, then: Vec<Node>, otherwise: Vec<Node> },
-    Range { pipe: Pipe, body: Vec<Node>, otherwise: Vec<Node> },
+    If { pipe: Pipe, then: Vec<Statement>, otherwise: Vec<Statement> },
+    With { pipe: Pipe, then: Vec<Statement>, otherwise: Vec<Statement> },
+    Range { pipe: Pipe, body: Vec<Statement>, otherwise: Vec<Statement> },
     Template { name: String, pipe: Option<Pipe>, line: usize },
     Break,
     Continue,
 }
 
-/// Commands, each of which gives the next its last argument.
+/// A pipeline: commands, of which each gives its result to the next as the last argument.
 pub(super) struct Pipe {
     pub(super) line: usize,
-    /// Variables that are declared, or assigned to.
+    /// The variables that the pipeline declares or assigns.
     pub(super) variables: Vec<String>,
     pub(super) assigns: bool,
     pub(super) commands: Vec<Command>,
@@ -44,6 +45,6 @@ pub(super) enum Operand {
     Variable(String, Vec<String>),
     Function(&'static Function),
     Pipe(Pipe),
-    /// Fields of what something in parentheses, or a function without arguments, gives.
+    /// The fields of an operand: a pipeline in parentheses, or a function without arguments.
     Chain(Box<Operand>, Vec<String>),
 }

@@ -1,9 +1,10 @@
-//! Characters that Rust's Unicode has and that of Go (15.0) hasn't: to Go they aren't printable and have no case.
+//! The characters that are in Rust's version of Unicode and not in Go's (15.0). To Go they aren't printable and have no
+//! case.
 //!
-//! Found by comparing both for every character, as `tests/gotemplate` does. Invariant: sorted, so that it can be
-//! searched.
+//! A comparison of both for every character found them; `tests/gotemplate` repeats it. Invariant: the table is sorted,
+//! so that it can be searched.
 
-/// First and last of each run.
+/// The first and the last character of each run.
 #[rustfmt::skip]
 const NEWER: &[(u32, u32)] = &[
     (0x88f, 0x88f), (0x897, 0x897), (0xc5c, 0xc5c), (0xcdc, 0xcdc), (0x1acf, 0x1add), (0x1ae0, 0x1aeb),
@@ -26,7 +27,7 @@ const NEWER: &[(u32, u32)] = &[
     0x2cead), (0x2ebf0, 0x2ee5d), (0x323b0, 0x33479),
 ];
 
-/// Whether Go doesn't know the character.
+/// `true` if Go doesn't know the character.
 pub(super) fn is_newer(char: char) -> bool {
     let value = u32::from(char);
     let after = NEWER.partition_point(|(first, _)| *first <= value);

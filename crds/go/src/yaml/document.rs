@@ -1,10 +1,10 @@
-//! What yaml.v2 reads out of the JSON of a value, before it is written as YAML.
+//! The document that yaml.v2 reads out of the JSON of a value, before it writes the YAML.
 //!
-//! `sigs.k8s.io/yaml` writes any value as JSON first, and gives that to yaml.v2's reader. The JSON itself needn't be
-//! made: of all that JSON can say the reader changes three things. It takes a U+0085 in a text, which JSON doesn't
-//! escape, for the end of a line, and folds lines; it turns whole floats into integers; and it refuses some texts.
+//! `sigs.k8s.io/yaml` writes any value as JSON first, and gives that to yaml.v2's reader. Here no JSON is made, because
+//! the reader changes only three things. JSON doesn't escape U+0085; the reader takes it for a line end and folds the
+//! lines. The reader turns whole floats into integers. And it refuses some texts.
 //!
-//! Invariant: every text of a document is UTF-8, and is wiped on drop.
+//! Invariant: every text of a document is UTF-8 and is wiped on drop.
 
 use zeroize::Zeroizing;
 
@@ -12,24 +12,24 @@ use crate::strconv::{self, Layout};
 use crate::unicode::runes;
 use crate::{Node, View};
 
-/// Characters of a key's JSON, with its quotes, at most: a reader of YAML looks no further for the colon.
+/// The most characters of a key's JSON, quotes included. A reader of YAML looks no further for the colon.
 const LONGEST_KEY: usize = 1024;
 
 /// A value that `sigs.k8s.io/yaml` doesn't write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotWritten {
-    /// A float that is infinite or not a number, which JSON doesn't have.
+    /// A float that is infinite or NaN; JSON has neither.
     #[error("JSON has no number that isn't finite")]
     NotFinite,
     /// A character that a reader of YAML refuses.
     #[error("YAML has no control characters")]
     Control,
-    /// A key that goes over lines, or is too long for a reader of YAML.
+    /// A key of several lines, or one that is too long for a reader of YAML.
     #[error("a key is longer than YAML's keys may be, or has several lines")]
     Key,
 }
 
-/// A value as yaml.v2 read it.
+/// A value as yaml.v2 reads it.
 pub(super) enum Document {
     Null,
     Bool(bool),
@@ -50,7 +50,7 @@ pub(super) fn read(value: &impl Node) -> Result<Document, NotWritten> {
         View::Map(entries) => {
             let read = entries.into_iter().map(|(key, value)| Ok((read_key(key)?, read(value)?)));
             let mut read = read.collect::<Result<Vec<_>, _>>()?;
-            // Two keys of bytes that aren't UTF-8 may have become one, and the last of them counts.
+            // Two keys with bytes that aren't UTF-8 may have become one key. The last of them counts.
             read.reverse();
             read.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
             read.dedup_by(|(one, _), (other, _)| one == other);
@@ -59,7 +59,7 @@ pub(super) fn read(value: &impl Node) -> Result<Document, NotWritten> {
     })
 }
 
-/// A float by way of JSON, where a whole number has no point and so reads as an integer.
+/// The text of a float by way of JSON: a whole number has no point there, so it reads as an integer.
 fn float(value: f64) -> Option<String> {
     let json = strconv::json_float(value)?;
     if json == "-0" {
@@ -83,9 +83,9 @@ fn read_key(key: &[u8]) -> Result<Zeroizing<String>, NotWritten> {
     read_text(key)
 }
 
-/// The text, with U+0085 and the spaces around it folded as the ends of lines between quotes are.
+/// The text as yaml.v2 reads it: U+0085 and the spaces around it are folded, as line ends between quotes are.
 fn read_text(text: &[u8]) -> Result<Zeroizing<String>, NotWritten> {
-    // A byte that isn't UTF-8 becomes a character of three, and nothing else grows.
+    // A byte that isn't UTF-8 becomes a character of three bytes. Nothing else grows.
     let mut out = Zeroizing::new(String::with_capacity(text.len().saturating_mul(3)));
     let (mut spaces, mut ends) = (0, 0);
     for rune in runes(text) {
@@ -104,7 +104,7 @@ fn read_text(text: &[u8]) -> Result<Zeroizing<String>, NotWritten> {
     Ok(out)
 }
 
-/// One end of a line is a space, several are one fewer, and the spaces around them are gone.
+/// Folds line ends: one becomes a space, several become one fewer, and the spaces around them go.
 fn fold(out: &mut String, spaces: usize, ends: usize) {
     match ends {
         0 => out.extend(std::iter::repeat_n(' ', spaces)),

@@ -1,21 +1,22 @@
-//! A document to text, as yaml.v2's emitter lays it out: lists not indented below a key, long lines folded.
+//! The emitter: a document to text in yaml.v2's layout, with lists not indented below a key and long lines folded.
 //!
-//! A translation of yaml.v2's state machine for what a document can have: no anchors, tags, comments or flow style.
-//! Invariant: texts go from the document into a [`Buffer`] and nowhere else, so no copy of one is left behind.
+//! It is a translation of yaml.v2's state machine for the things that a document can have: no anchors, tags, comments
+//! or flow style. Invariant: texts go from the document into a [`Buffer`] and nowhere else, so no copy stays behind.
 
 use super::document::Document;
 use super::order::sorted;
 use super::scalar::{Style, has_breaks, is_break, is_printable, style};
 use crate::Buffer;
 
-/// Columns. From here on, a line is broken at the next space.
+/// The width of a line in columns. From here on, the emitter breaks the line at the next space.
 const WIDTH: usize = 80;
-/// Bytes of a key that stands before its colon; a longer one, or one of several lines, stands behind a question mark.
+/// The most bytes of a simple key, which stands before its colon. A longer key, or one of several lines, stands
+/// behind a question mark.
 const LONGEST_SIMPLE_KEY: usize = 128;
-/// Spaces of a level.
+/// The indent of one level, in spaces.
 const STEP: usize = 2;
 
-/// One document, with the end of its last line.
+/// The text of one document, with a line end behind its last line.
 pub(super) fn document(document: &Document) -> Buffer {
     let mut emitter = Emitter { out: Buffer::default(), column: 0, is_spaced: true, is_indented: true };
     emitter.node(document, Level::Root, Context::Item);
@@ -23,18 +24,18 @@ pub(super) fn document(document: &Document) -> Buffer {
     emitter.out
 }
 
-/// What a node stands in.
+/// The place of a value in its parent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Context {
-    /// The document, or a list.
+    /// The root of the document, or an element of a list.
     Item,
-    /// A map, before a colon on the same line.
+    /// A key of a map, before a colon on the same line.
     SimpleKey,
-    /// A map, as a key behind a question mark or as a value.
+    /// A key of a map behind a question mark, or a value of a map.
     Entry,
 }
 
-/// How deeply a node stands in others.
+/// The depth of a value in the document.
 #[derive(Clone, Copy)]
 enum Level {
     Root,
@@ -42,7 +43,7 @@ enum Level {
 }
 
 impl Level {
-    /// The indent of the entries of a list or map that stands here.
+    /// The indent of the entries of a list or map at this level.
     fn of_entries(self) -> usize {
         match self {
             Self::Root => 0,
@@ -50,7 +51,7 @@ impl Level {
         }
     }
 
-    /// The indent of a text's further lines.
+    /// The indent of the second and later lines of a text.
     fn of_lines(self) -> usize {
         match self {
             Self::Root => STEP,
@@ -61,11 +62,11 @@ impl Level {
 
 struct Emitter {
     out: Buffer,
-    /// Characters on this line.
+    /// The characters on this line so far.
     column: usize,
-    /// Whether what was written last separates what comes from what is before.
+    /// `true` if the last character already separates the next word from the one before.
     is_spaced: bool,
-    /// Whether nothing but indents and indicators is on this line.
+    /// `true` if this line has only indents and indicators so far.
     is_indented: bool,
 }
 
@@ -74,7 +75,7 @@ impl Emitter {
         match node {
             Document::List(items) if !items.is_empty() => {
                 let indent = match level {
-                    // A list stands right below its key.
+                    // A list that is the value of a key is not indented further than the key.
                     Level::At(indent) if context == Context::Entry && !self.is_indented => indent,
                     level => level.of_entries(),
                 };
@@ -136,7 +137,7 @@ impl Emitter {
                 self.double(text, indent, may_fold);
                 self.put('"');
             }
-            // Behind it, the line is where its text left it.
+            // A literal text leaves the line where its last line ends.
             Style::Literal => return self.literal(text, indent),
         }
         (self.is_spaced, self.is_indented) = (false, false);
@@ -148,7 +149,7 @@ impl Emitter {
         while let Some((at, char)) = chars.next() {
             let next = chars.peek().map(|(_, next)| *next);
             if char == ' ' {
-                // At its ends a text isn't folded; a plain one has no space there.
+                // A text isn't folded at its ends. A plain text has no space there.
                 let is_inside = at > 0 && next.is_some();
                 let folds = may_fold && !is_after_space && self.column > WIDTH;
                 if folds && is_inside && next != Some(' ') {
@@ -176,7 +177,7 @@ impl Emitter {
     }
 
     fn double(&mut self, text: &str, indent: usize, may_fold: bool) {
-        // yaml.v2 looks for the mark at the beginning of the text, whichever character it is about to write.
+        // yaml.v2 looks for the mark at the beginning of the text for every character that it writes.
         let is_marked = text.starts_with('\u{feff}');
         let mut is_after_space = false;
         let mut chars = text.char_indices().peekable();
@@ -262,28 +263,28 @@ impl Emitter {
         }
     }
 
-    /// A scalar that is nothing to think about.
+    /// A scalar that needs neither quotes nor folding.
     fn word(&mut self, word: &str) {
         self.separate();
         word.chars().for_each(|char| self.put(char));
         (self.is_spaced, self.is_indented) = (false, false);
     }
 
-    /// A sign of the syntax, behind which the line is no less indented.
+    /// Writes a sign of the syntax. The line stays indented behind it.
     fn indicator(&mut self, sign: char) {
         self.separate();
         self.put(sign);
         self.is_spaced = false;
     }
 
-    /// A space, unless there is something like it.
+    /// Writes a space, unless the last character separates already.
     fn separate(&mut self) {
         if !self.is_spaced {
             self.put(' ');
         }
     }
 
-    /// A new line, unless one has just begun, and its indent.
+    /// Starts a new line, unless one has just begun, and writes its indent.
     fn start_line(&mut self, indent: usize) {
         if !self.is_indented || self.column > indent || (self.column == indent && !self.is_spaced) {
             self.put_break('\n');

@@ -1,12 +1,12 @@
-//! The order in which yaml.v2 writes keys: numbers within them by their value, letters behind everything else.
+//! The order in which yaml.v2 writes keys: numbers inside of keys by their value, letters behind everything else.
 //!
-//! Keys with numbers that begin with zeros have no order in yaml.v2: it writes them now this way and now that. So this
-//! sorts by merging, which ends with any relation, where the library's sort may panic. Invariant: every key comes out
-//! once, in `n log n` comparisons, and none is copied.
+//! yaml.v2's relation isn't an order for keys with numbers that begin with zeros, so yaml.v2 writes them in varying
+//! order. The standard library's sort may panic for such a relation; merging ends with any relation. Invariant: every
+//! key comes out once, after `n log n` comparisons, and no key is copied.
 
 use zeroize::Zeroizing;
 
-/// The entries by their keys.
+/// The entries, sorted by their keys.
 pub(super) fn sorted<T>(entries: &[(Zeroizing<String>, T)]) -> Vec<(&str, &T)> {
     match entries {
         [] => Vec::new(),
@@ -46,7 +46,7 @@ fn is_less(one: &str, other: &str) -> bool {
         (false, false) => {}
         (_, other_is_letter) => return other_is_letter,
     }
-    // Zeros behind a digit that isn't one are part of a number; others are in front of one.
+    // Zeros behind another digit are part of a number; zeros without one stand in front of a number.
     let before = one[..at].bytes().rev().take_while(u8::is_ascii_digit);
     let is_within = (a == '0' || b == '0') && before.into_iter().any(|byte| byte != b'0');
     let number = |text: &str| {

@@ -1,32 +1,32 @@
-//! What an unquoted word means to yaml.v2: YAML 1.1, with the rules of Go's `strconv` and `time`.
+//! The meaning of an unquoted word to yaml.v2: YAML 1.1, with the rules of Go's `strconv` and `time`.
 //!
-//! The emitter asks which texts need quotes, a reader asks what a scalar is; both get the same answer. Invariant: it is
-//! the answer of yaml.v2's own `resolve`.
+//! The emitter asks which texts need quotes, and a reader of YAML asks what a scalar is; both get the same answer.
+//! Invariant: it is the answer of yaml.v2's own `resolve`.
 
 use zeroize::Zeroizing;
 
 use crate::{strconv, time};
 
-/// What yaml.v2 reads an unquoted word as.
+/// The value that yaml.v2 reads from an unquoted word.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Resolved {
-    /// Nothing.
+    /// YAML's null.
     Null,
     /// A boolean.
     Bool(bool),
-    /// An integer that fits into 64 bits with a sign.
+    /// An integer that fits into 64 bits with sign.
     Int(i64),
-    /// An integer that fits into 64 bits without a sign only.
+    /// An integer that fits only into 64 bits without sign.
     Uint(u64),
     /// A float.
     Float(f64),
-    /// A date, with or without a time of day. Where the reader wants no certain type, yaml.v2 keeps the text.
+    /// A date, with or without a time of day. yaml.v2 keeps it as text, unless the reader asks for a time.
     Timestamp,
     /// A text.
     Text,
 }
 
-/// What yaml.v2 reads an unquoted word as.
+/// The value that yaml.v2 reads from this unquoted word.
 pub fn resolve(text: &str) -> Resolved {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Resolved::Null,
@@ -40,7 +40,7 @@ pub fn resolve(text: &str) -> Resolved {
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Resolved::Float(f64::INFINITY),
         "-.inf" | "-.Inf" | "-.INF" => Resolved::Float(f64::NEG_INFINITY),
         _ => match text.as_bytes()[0] {
-            // Go's own syntax of floats here, underscores too; and YAML's below.
+            // Go's own syntax of floats, underscores included; YAML's syntax comes below.
             b'.' => strconv::parse_float(text).map_or(Resolved::Text, Resolved::Float),
             b'+' | b'-' | b'0'..=b'9' => number_or_date(text),
             _ => Resolved::Text,
@@ -64,7 +64,7 @@ fn number_or_date(text: &str) -> Resolved {
     if let Some(float) = strconv::parse_float(&plain).filter(|_| is_float(&plain)) {
         return Resolved::Float(float);
     }
-    // Binary numbers with a sign behind the prefix; all others were integers above.
+    // Binary numbers with a sign behind the prefix. All other binary numbers are integers and were found above.
     plain.strip_prefix("0b").and_then(|digits| integer(digits, 2)).map_or(Resolved::Text, Resolved::Int)
 }
 
@@ -88,9 +88,9 @@ fn is_float(text: &str) -> bool {
     has_mantissa && has_exponent
 }
 
-/// Whether a text is a number to the base of 60 in YAML 1.1: `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`.
+/// `true` if the text is a number to the base of 60 in YAML 1.1: `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`.
 ///
-/// yaml.v2 reads it as a text, and writes it in quotes for those who don't.
+/// yaml.v2 itself reads such a number as a text. It writes the text in quotes for readers that don't.
 pub(super) fn is_base60(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let Some((first, rest)) = unsigned.split_once(':') else { return false };

@@ -1,11 +1,11 @@
-//! Texts as YAML scalars: which style yaml.v2 chooses, from what a text is made of.
+//! The style in which yaml.v2 writes a text as a YAML scalar.
 //!
-//! The rules are those of libyaml's emitter, which yaml.v2 is a translation of; [`emit`](super::emit) writes the styles.
-//! Invariant: a text is never in a style that reads as another text.
+//! The rules are those of libyaml's emitter, from which yaml.v2 is translated; [`emit`](super::emit) writes the styles.
+//! Invariant: a text never gets a style in which it would read as another text.
 
 use super::resolve::{Resolved, is_base60, resolve};
 
-/// How a scalar is written.
+/// The style of a scalar.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     Plain,
@@ -33,37 +33,37 @@ pub(super) fn style(text: &str) -> Style {
     }
 }
 
-/// Whether a text has several lines.
+/// `true` if the text has several lines.
 pub(super) fn has_breaks(text: &str) -> bool {
     text.chars().any(is_break)
 }
 
-/// The ends of lines that YAML 1.1 knows.
+/// `true` for a line end of YAML 1.1.
 pub(super) fn is_break(char: char) -> bool {
     matches!(char, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Whether a character may stand outside of double quotes.
+/// `true` for a character that may stand outside of double quotes.
 pub(super) fn is_printable(char: char) -> bool {
     matches!(char, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && char != '\u{feff}'
 }
 
-/// What a text is made of, as far as it decides on the style.
+/// The features of a text that decide its style.
 #[derive(Default)]
 struct Analysis {
-    /// There is the end of a line.
+    /// There is a line end.
     breaks: bool,
     /// There is a character that only double quotes can hold.
     special: bool,
-    /// The first or the last character is a space or the end of a line.
+    /// The first or the last character is a space or a line end.
     blank_edges: bool,
     /// The last character is a space.
     trailing_space: bool,
-    /// There is a space behind the end of a line.
+    /// There is a space behind a line end.
     break_space: bool,
-    /// There is a space before the end of a line.
+    /// There is a space before a line end.
     space_break: bool,
-    /// There is something that a reader would take for syntax.
+    /// There is a character that a reader would take for syntax.
     indicators: bool,
 }
 
@@ -80,7 +80,7 @@ impl Analysis {
         found
     }
 
-    /// Adds a character between those at its sides.
+    /// Notes a character, given its neighbours.
     fn add(&mut self, before: Option<char>, char: char, next: Option<char>) {
         let is_at_edge = before.is_none() || next.is_none();
         let is_before_blank = matches!(next, None | Some(' ' | '\t'));

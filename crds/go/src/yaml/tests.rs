@@ -1,7 +1,7 @@
-//! Documents and scalars, each as the real kubeseal printed it.
+//! Documents and scalars, each as a real program over yaml.v2 printed it.
 //!
-//! Not all there is: `tests/kubeseal` and `tests/gotemplate` compare whole outputs with those of the real programs.
-//! Invariant: none of these was computed by hand.
+//! The tests of the workspace compare whole outputs with those of the real programs. Invariant: no expectation
+//! was computed by hand.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn document(value: &Value) -> String {
     String::from_utf8(marshal(value).ok().unwrap().bytes().to_vec()).unwrap()
 }
 
-/// A text at some depth, without what is around it.
+/// The YAML of a text at some depth, without the lines around it.
 fn written(value: &str) -> String {
     let text = document(&map([("a", map([("k", text(value))]))]));
     text.strip_prefix("a:\n  k: ").unwrap().strip_suffix('\n').unwrap().to_owned()
@@ -36,7 +36,7 @@ fn keys_are_in_yaml_v2s_order() {
     assert_eq!(found, ["_b", "9", "10", "A", "a", "a-b", "a.b", "a1", "a01", "a9", "a10", "é"]);
 }
 
-/// yaml.v2's relation is no order of such keys, and the library's sort would panic.
+/// yaml.v2's relation isn't an order for such keys, and the standard library's sort would panic.
 #[test]
 fn keys_without_an_order_are_all_there() {
     let keys: Vec<String> =
@@ -91,7 +91,7 @@ fn what_the_reader_of_the_json_refuses_is_not_written() {
         assert_eq!(marshal(&value).err(), Some(expected));
     }
     assert!(marshal(&map([(&"k".repeat(1022), text("v"))])).is_ok());
-    // The end of a line to YAML, and not to JSON, which leaves it as it is.
+    // U+0085 is a line end to YAML. JSON has no meaning for it and leaves it as it is.
     assert_eq!(written("a \u{85} b"), "a b");
     assert_eq!(written("a\u{85}\u{85}b"), "|-\n    a\n    b");
 }
@@ -157,7 +157,7 @@ fn a_style_is_chosen_as_yaml_v2_chooses_it() {
 fn several_lines_are_a_literal_with_its_hints() {
     assert_eq!(written("a\nb\n"), "|\n    a\n    b");
     assert_eq!(written(" a\nb"), "|2-\n     a\n    b");
-    // The line break behind the last one belongs to the text.
+    // The second line end at the end belongs to the text.
     assert_eq!(written("a\nb\n\n"), "|+\n    a\n    b\n");
 }
 

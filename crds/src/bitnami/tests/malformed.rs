@@ -1,4 +1,4 @@
-//! Bytes that aren't in the format: everybody sees them, so what is wrong is said.
+//! Tests of bytes that aren't in the format. Everybody sees those bytes, so the error names the problem.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

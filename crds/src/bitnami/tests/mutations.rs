@@ -1,8 +1,8 @@
-//! Thousands of random changes: nothing panics, malformed bytes say so, every other failure is the one error, and
-//! no value comes out that wasn't sealed.
+//! Thousands of random changes: nothing panics, malformed bytes have their own error, every other failure is the one
+//! error, and no value comes out that wasn't sealed.
 //!
-//! `make fuzz` runs the same with more of them. Invariant: what opens in spite of a change is what was sealed; which
-//! item it is found under, the format doesn't bind.
+//! `make fuzz` runs more changes. Invariant: a value that opens in spite of a change is a value that was sealed. It
+//! may be under another item's name, which the format doesn't bind.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -78,7 +78,7 @@ fn no_change_of_an_item_gives_another_value_or_another_error() {
             }
         }
     }
-    // The rounds are worth their time only where each of these happens often.
+    // The rounds are worth their time only if each of these outcomes happens often.
     let few = rounds() / 200;
     assert!(opened > few && malformed > few * 20 && refused > few * 20, "{opened} {malformed} {refused}");
 }
@@ -127,7 +127,7 @@ fn no_error_shows_anything_of_a_value() {
         match random.below(3) {
             0 => changed.spec.encrypted_data.clear(),
             1 => changed.spec.data = None,
-            // Somebody who writes plaintext where ciphertext belongs is not shown it in a status.
+            // A status must not repeat plaintext that somebody wrote in the place of ciphertext.
             _ => drop(changed.spec.encrypted_data.insert(CANARY.into(), CANARY.into())),
         }
         if let Some(item) = changed.spec.encrypted_data.get_mut("a") {

@@ -1,4 +1,4 @@
-//! What opens, where, and with what: over what the real kubeseal made, and what is sealed here.
+//! Tests of objects that open, by place, scope and key: objects of the real kubeseal, and objects sealed here.
 
 use super::*;
 
@@ -93,7 +93,7 @@ fn items_may_be_sealed_to_different_keys_and_the_last_ones_are_tried_first() {
         assert_eq!(opened.opened_by, [small, large]);
         assert_eq!(opened.data[&"c".parse().unwrap()].expose(), b"3");
     }
-    // The order doesn't decide what opens, and a key that is no longer at hand is no obstacle.
+    // The order of the keys doesn't change the result, and a key that is no longer at hand is no obstacle.
     let trying = |first: Vec<Fingerprint>| object.parse().unwrap().trying_first(first);
     for first in [vec![large, small], vec![fingerprint(RSA_3072)], vec![small, small]] {
         let sealed = trying(first);
@@ -110,7 +110,7 @@ fn line_ends_and_spare_bits_in_base64_are_read_as_go_reads_them() {
     let mut object = Object::new(Scope::Strict).item("a", "1");
     let text = &object.spec.encrypted_data["a"];
     let at = text.find('=').expect("the last character has two spare bits") - 1;
-    // Those are zero, so the next letter of the alphabet differs in them alone.
+    // The spare bits are zero, so the next letter of the alphabet differs in them alone.
     let spare = char::from(text.as_bytes()[at] + 1);
     let spared = format!("{}{spare}{}", &text[..at], &text[at + 1..]);
     for changed in [format!("{}\n{}\r\n", &text[..70], &text[70..]), spared] {

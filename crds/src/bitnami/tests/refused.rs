@@ -1,4 +1,4 @@
-//! What doesn't open: one error for every cryptographic failure, with everything that was tried.
+//! Tests of objects that don't open: one error for every cryptographic failure, with everything that was tried.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -1,4 +1,4 @@
-//! The Secret without its values: what of the template it takes over, and what not.
+//! Tests of the shape of the Secret: the parts of the template that it takes over, and the parts that it doesn't.
 
 use super::*;
 use crate::resources::bitnami::{MANAGED, PATCH, SEALING_KEY_LABEL, SKIP_SET_OWNER_REFERENCES};
@@ -46,7 +46,7 @@ fn only_true_gives_up_ownership() {
 
 #[test]
 fn what_would_speak_for_a_controller_is_left_out_and_named() {
-    // The last one would make the Secret a sealing key, were it in the controller's namespace.
+    // The last one would make the Secret a sealing key, if it were in the controller's namespace.
     for key in ["sealing.dev/adopt", "sealing.dev/digest", SEALING_KEY_LABEL] {
         let shape = object().annotated(key, "db").labelled(key, "active").parse().unwrap().shape().clone();
         assert!(shape.labels.is_empty() && shape.annotations.is_empty());
@@ -55,7 +55,7 @@ fn what_would_speak_for_a_controller_is_left_out_and_named() {
     }
 }
 
-/// A cluster that is built anew from Git has these Secrets from nowhere else.
+/// A cluster that is built again from Git gets these Secrets from no other source.
 #[test]
 fn what_other_tools_act_by_is_copied() {
     let object = object().labelled("argocd.argoproj.io/secret-type", "repository");
@@ -75,8 +75,8 @@ fn what_helm_takes_for_a_release_is_refused_with_its_type() {
     }
 }
 
-/// Labels of ever more bytes beside a value that a template makes long for some items: were there only etcd's limit,
-/// it would tell.
+/// Labels of more and more bytes, beside a value that a template makes long for some items. With etcd's limit alone,
+/// the outcome would tell something about the items.
 #[test]
 fn a_secret_is_bounded_with_its_metadata_whatever_the_items_are() {
     use crate::secret::MAX_STORED_SIZE;

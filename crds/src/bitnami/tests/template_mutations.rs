@@ -1,8 +1,8 @@
-//! Thousands of random templates, of Secrets of every type: two values of the same length never differ in whether there
-//! is a Secret, and Kubernetes takes what there is.
+//! Thousands of random templates, for Secrets of every type: with two values of the same length either both give a
+//! Secret or neither does, and Kubernetes accepts every Secret.
 //!
-//! `make fuzz` runs the same with more of them. Not the keys, which templates have nothing to do with. Invariant: what is
-//! compared is all that anybody sees who can't read the Secret.
+//! `make fuzz` runs more templates. Keys play no part in templates, so none is used. Invariant: the tests compare
+//! everything that a person sees who can't read the Secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::plaintext::Plaintext;
 use seal_go::template::random::{ITEMS, call, expression};
 use seal_random::{Random, rounds};
 
-/// Of each line all have the same length: what any two of them are asked, they answer alike.
+/// All values of a line have the same length, so any two of them must give the same answer to every question.
 const VALUES: [&[&[u8]]; 3] = [
     &[
         b"S3cret",
@@ -40,16 +40,16 @@ const VALUES: [&[&[u8]]; 3] = [
         b"[[[{}],\"\"],1]",
     ],
 ];
-/// Which of these an item is.
+/// The line of `VALUES` for each item.
 const LINES: [usize; ITEMS.len()] = [0, 0, 1, 2];
 
 const DOCKER: &str = "kubernetes.io/dockerconfigjson";
 const SSH: &str = "kubernetes.io/ssh-auth";
 
-/// What prints a string, if it isn't given something else.
+/// Functions that print a string, if their argument is a text.
 const QUOTING: [&str; 6] = ["toJson", "toJson", "quote", "quote", "toRawJson", "squote"];
 
-/// `E` is where a value goes: half of the time into one of the first two.
+/// Templates in which `E` is the place of a value. Half of the time, one of the first two is used.
 const SHAPES: [&str; 14] = [
     "{ E: 1 }",
     "{\"a\": E }",
@@ -79,7 +79,7 @@ fn docker(random: &mut Random) -> String {
             1 => call(random, quoting),
             _ => format!("{quoting} {inner}"),
         };
-        // Not every shape with a variable can be parsed, and needn't.
+        // Some shapes with a variable don't parse; that is fine.
         text += &match random.below(6) {
             0 => format!("{{{{ $v := {action} }}}}{{{{ $v }}}}"),
             _ => format!("{{{{ {action} }}}}"),
@@ -127,7 +127,7 @@ fn whether_there_is_a_secret_never_depends_on_what_its_items_are() {
         let Ok(data) = TemplateData::parse(&templates, Branching::Refused) else { continue };
         let one = items(&mut random);
         let lengths = one.iter().map(|(name, value)| (name.clone(), value.len())).collect();
-        // What is refused here is never opened.
+        // An object that is refused here is never opened.
         if data.check(type_, &lengths).is_err() {
             continue;
         }
@@ -145,7 +145,7 @@ fn whether_there_is_a_secret_never_depends_on_what_its_items_are() {
         *rendered.get_mut(type_).unwrap() += 1;
     }
     assert!(telling.is_empty(), "these tell something of an item: {telling:#?}");
-    // The rounds are worth their time only where each of these is often a Secret.
+    // The rounds are worth their time only if each of these gives a Secret often.
     let few = rounds / 100;
     assert!(rendered[DOCKER] > few * 8 && rendered["Opaque"] > few * 4 && rendered[SSH] > 0, "{rendered:?}");
 }

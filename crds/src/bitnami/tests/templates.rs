@@ -1,5 +1,5 @@
-//! `template.data`: what is rendered, and what is refused before anything is opened. The language has tests of its own
-//! (`seal_go::template`, and `tests/gotemplate` against Go's).
+//! Tests of `template.data`: rendered templates, and templates that are refused before anything is opened. The
+//! language has tests of its own (`seal_go::template`, and `tests/gotemplate` against Go's).
 
 use super::*;
 use crate::template::TemplateError;
@@ -34,7 +34,7 @@ fn templates_see_items_and_the_plain_texts_beside_them() {
     assert_eq!(
         object.unseal(&[RSA_2048]).unwrap(),
         values([
-            // As text, not rendered: the peer's way.
+            // A template sees the text of another one, not its rendered value, as in the peer.
             ("url", b"pg://me:hunter2@{{ \"db\" }}"),
             ("host", b"db"),
             ("password", b"hunter2"),
@@ -47,7 +47,7 @@ fn templates_see_items_and_the_plain_texts_beside_them() {
 fn an_item_wins_over_a_template_of_its_name_in_both_places() {
     let object = object(&[("a", "item")], &[("a", "text"), ("b", "{{ .a }}")]);
     assert_eq!(object.unseal(&[RSA_2048]).unwrap(), values([("a", b"item"), ("b", b"item")]));
-    // It has to be a template all the same.
+    // The text has to be a template nevertheless.
     let refused = object.template("a", "{{ nope }}").refused();
     assert!(matches!(refused, UnsealError::GoTemplate { key, .. } if key.as_str() == "a"));
 }
@@ -58,7 +58,7 @@ fn an_item_that_is_left_out_is_not_in_the_secret_and_templates_see_it() {
     let keys: Vec<_> = object.parse().unwrap().shape().keys.iter().map(ToString::to_string).collect();
     assert_eq!(keys, ["b", "t"]);
     assert_eq!(object.unseal(&[RSA_2048]).unwrap(), values([("b", b"2"), ("t", b"<1>")]));
-    // Whoever seals it again has it.
+    // A program that seals the object again has the item.
     let items = object.parse().unwrap().open_under([Scope::Strict], &ring(&[RSA_2048])).unwrap().items;
     assert_eq!(items.keys().map(ToString::to_string).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(object.omit("..").refused(), "..".parse::<crate::ItemName>().unwrap_err().into());
@@ -114,7 +114,7 @@ fn what_templates_can_give_together_fits_into_a_secret_whatever_the_items_are() 
     assert!(object.parse().is_ok());
     let too_large = UnsealError::SecretTooLarge { limit: 1 << 20 };
     assert_eq!(object.clone().template("u", "{{ .a }}").refused(), too_large);
-    // All of it could be left, so it counts, although of these letters nothing is.
+    // The whole text could be left, so it counts, although none of these letters is.
     assert_eq!(object.clone().template("u", "{{ trimAll \"x\" .a }}").refused(), too_large);
     assert!(object.clone().template("u", "{{ len .a }}").parse().is_ok());
     // A plain text that an item wins over adds nothing.
@@ -140,7 +140,7 @@ fn docker_configurations_as_people_write_them_are_made() {
 #[test]
 fn a_docker_configuration_that_asks_something_of_an_item_is_refused() {
     for text in [
-        // Outside of a string: is it a number, a literal, a key?
+        // Outside of a string, the item may be a number, a literal or a key.
         r#"{"a": {{ .pin }}}"#,
         r#"{"a": 1e{{ .pin }}}"#,
         r#"{"a": tru{{ .pin }}}"#,
@@ -150,7 +150,7 @@ fn a_docker_configuration_that_asks_something_of_an_item_is_refused() {
         r#"{"a": "\{{ .pin }}"}"#,
         r#"{"a": "\u{{ .pin }}"}"#,
         r#"{"a": "\u00{{ .pin }}"}"#,
-        // Where a key belongs, a number; where a value belongs, nothing.
+        // A number in the place of a key; an empty text in the place of a value.
         r#"{ {{ toJson (ternary 5 "a" (hasPrefix "S3" .pin)) }}: 1 }"#,
         r#"{ {{ toJson (coalesce (int64 .pin) "a") }}: 1 }"#,
         r#"{"a": {{ quote (ternary nil "a" (hasPrefix "1" .pin)) }} }"#,
@@ -165,7 +165,7 @@ fn a_docker_configuration_that_asks_something_of_an_item_is_refused() {
         r#"{"a": {{ trunc 1 (sha256sum .pin) }}}"#,
         r#"{"a": {{ float64 .pin }}}"#,
         r#"{"a": {{ len .pin }}}"#,
-        // No object whatever the items are.
+        // Never an object, for any items.
         "[]",
         "{{ .pin | toJson }}",
         r#"{"a": 1e999}"#,
@@ -174,7 +174,7 @@ fn a_docker_configuration_that_asks_something_of_an_item_is_refused() {
         let refused = object.refused();
         assert!(is_checked(&refused, "make it a JSON object"), "{text}: {refused}");
     }
-    // The same is no question anywhere else.
+    // In another key or type, the same template is allowed.
     assert_eq!(
         rendered("{{ .pin }}{{ ternary \"y\" \"n\" (eq .pin \"1\") }}", &[("pin", "1")]),
         Ok("1y".into())
@@ -184,7 +184,7 @@ fn a_docker_configuration_that_asks_something_of_an_item_is_refused() {
 #[test]
 fn what_is_asked_in_a_string_of_a_docker_configuration_has_the_same_answer_for_all() {
     for text in [
-        // A quote, or an escape, that comes or goes with what an item is.
+        // A quote, or an escape, that depends on an item.
         r#"{"a": "x{{ ternary "\"" "" (eq .pin "1234") }}"}"#,
         r#"{"a": "x{{ ternary .quote "" (hasPrefix "12" .pin) }}"}"#,
         r#"{"a": {{ quote (ternary .quote "" (hasPrefix "12" .pin)) }} }"#,
@@ -196,7 +196,7 @@ fn what_is_asked_in_a_string_of_a_docker_configuration_has_the_same_answer_for_a
         r#"{"a": "{{ printf "%c" (atoi .pin) }}"}"#,
         r#"{"a": "{{ b64dec .pin }}"}"#,
         r#"{"a": "{{ $q := quote .pin }}{{ trimAll "1" $q }}"}"#,
-        // Half an object is one for some values, for which it is what the peer gives.
+        // For some values the text is an object. Then the result is that of the peer.
         r#"{"a": "{{ .pin }}"}"#,
         r#"{"a": "{{ .pin }}{{ .pin }}"}"#,
         // A number that a float can't hold, which only the API server would refuse.
@@ -222,7 +222,7 @@ fn an_item_is_as_in_the_peer_where_that_is_json_and_escaped_where_it_is_not() {
         ("a\nb", r#"{"a": "a\nb", "b": "a\nb"}"#),
         // Go's quote writes \x01, which JSON doesn't have.
         ("\u{1}", r#"{"a": "\u0001", "b": "\u0001"}"#),
-        // Somebody escaped it before it was sealed.
+        // A value that was escaped before it was sealed.
         ("a\\\"b", r#"{"a": "a\"b", "b": "a\\\"b"}"#),
     ] {
         let made = docker(text, &[("pin", value)]).unseal(&[RSA_2048]).unwrap();
@@ -251,7 +251,7 @@ fn an_object_has_so_many_templates_and_one_budget_for_all_of_them() {
         with(1025, "x").refused(),
         UnsealError::TooLarge { path: "template.data".into(), found: 1025, limit: 1024, unit: "templates" }
     );
-    // Each alone is no work worth speaking of.
+    // Each template alone is little work.
     let some = "{{ $x := .a }}".repeat(100);
     assert!(object(&[("a", "1")], &[("t", &some)]).parse().is_ok());
     let error = with(1024, &some).refused();
@@ -272,7 +272,7 @@ fn what_may_choose_without_a_quote_at_hand_may_be_in_a_docker_configuration() {
         let made = made.unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(String::from_utf8_lossy(&made[".dockerconfigjson"]), expected, "{text}");
     }
-    // A plain text with a quote is no harm where it isn't used.
+    // A plain text with a quote does no harm if no template uses it.
     assert!(docker(r#"{"a": "{{ .pin }}"}"#, &[("pin", "1")]).template("t", "\"").parse().is_ok());
 }
 

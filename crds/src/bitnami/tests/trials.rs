@@ -1,6 +1,6 @@
-//! How many private operations one object may cost, with many keys at hand.
+//! Tests of the number of private operations that one object may cost, with many keys at hand.
 //!
-//! Not which key opens what. Invariant: the keys are made here, of 2048 bits, so that a trial is cheap.
+//! Invariant: the keys are made here, of 2048 bits, so that a trial is cheap.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
@@ -23,7 +23,7 @@ fn fresh_key() -> RsaPrivateKey {
     .unwrap()
 }
 
-/// A keyring of as many keys.
+/// A keyring of `count` keys.
 fn many_keys(count: usize) -> Keyring {
     let mut ring = Keyring::default();
     for _ in 0..count {
@@ -32,7 +32,7 @@ fn many_keys(count: usize) -> Keyring {
     ring
 }
 
-/// An object with as many items, sealed in turn to the last `sealed_to` of the keys.
+/// An object with `items` items, sealed in turn to the last `sealed_to` of the keys.
 fn in_turn(items: usize, keys: &Keyring, sealed_to: usize) -> Object {
     let used = &keys.rsa_keys()[keys.rsa_keys().len() - sealed_to..];
     let mut object = Object::new(Scope::Strict);
@@ -43,7 +43,7 @@ fn in_turn(items: usize, keys: &Keyring, sealed_to: usize) -> Object {
     object
 }
 
-/// As a cluster has them whose keys were renewed every month for three years.
+/// The keys of a cluster that renewed them every month for three years.
 #[test]
 fn the_largest_object_opens_with_many_keys_at_hand_as_long_as_a_handful_sealed_it() {
     let keys = many_keys(36);
@@ -51,7 +51,7 @@ fn the_largest_object_opens_with_many_keys_at_hand_as_long_as_a_handful_sealed_i
         let opened = in_turn(items, &keys, sealed_to).parse().unwrap().unseal(&keys).unwrap();
         assert_eq!((opened.data.len(), opened.opened_by.len()), (items, sealed_to));
     }
-    // Each item under another key than the one before, of all that are at hand: refused within the budget.
+    // Each item is sealed to another key than the item before, over all keys at hand: refused within the budget.
     let error = in_turn(1024, &keys, 36).parse().unwrap().unseal(&keys).err();
     assert_eq!(error, Some(UnsealError::TooManyTrials { limit: MAX_FAILED_TRIALS }));
     assert!(!error.unwrap().may_pass_with_other_keys());

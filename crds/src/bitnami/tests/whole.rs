@@ -1,4 +1,4 @@
-//! The deprecated `data`: a whole Secret as JSON, sealed at once, which says its own shape.
+//! Tests of the deprecated `data`: a whole Secret as JSON, sealed at once, which has its own shape.
 
 use serde_json::json;
 

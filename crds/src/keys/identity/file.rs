@@ -1,13 +1,13 @@
 //! Identity files: age's, with one private key a line, or one OpenSSH private key.
 //!
-//! Not a decrypter, and nothing here opens a file. Invariant: a result is complete (the first bad line refuses
-//! the whole file), not empty, without duplicates, and in the order of the file; errors consist of fixed text
-//! and line numbers alone.
+//! The caller reads the file; this code neither opens nor decrypts one. Invariant: a result is complete (the first
+//! bad line refuses the whole file), not empty, without duplicates, and in the order of the file; errors consist of
+//! fixed text and line numbers alone.
 
 use super::{Identity, IdentityError};
 use crate::keys::without_byte_order_mark;
 
-/// Why an identity file can't be used. Permanent.
+/// The reason why an identity file can't be used. Permanent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentitiesError {
     /// The file has only comments and blank lines.
@@ -18,13 +18,13 @@ pub enum IdentitiesError {
     Line {
         /// The number of the line, from 1.
         line: usize,
-        /// What is wrong with the line.
+        /// The problem of the line.
         source: IdentityError,
     },
     /// The file as a whole is something else, or its PEM key can't be used.
     #[error("unusable identity file")]
     File {
-        /// What is wrong with the file.
+        /// The problem of the file.
         source: IdentityError,
     },
 }

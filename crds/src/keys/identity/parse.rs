@@ -1,6 +1,6 @@
 //! Parses text as a private key, or gives a reason that the user can act on.
 //!
-//! Not a decrypter: a key behind a passphrase is recognised and refused. Invariant: errors consist of fixed
+//! A key behind a passphrase is recognised and refused: this code decrypts nothing. Invariant: errors consist of fixed
 //! text and line numbers alone.
 
 use age::ssh;
@@ -9,7 +9,7 @@ use age_core::secrecy::ExposeSecret;
 use bech32::Hrp;
 use zeroize::Zeroizing;
 
-use super::{Identity, Key};
+use super::{Identity, IdentityKey};
 use crate::keys::encoding::{self, EncodingError};
 use crate::keys::{Recipient, RecipientKind, mlkem768x25519};
 
@@ -17,7 +17,7 @@ const X25519_HRP: Hrp = Hrp::parse_unchecked("age-secret-key-");
 const PEM_BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
 const PEM_END: &str = "-----END OPENSSH PRIVATE KEY-----";
 
-/// Why text is not an identity. Never repeats the text. Permanent: only other text helps.
+/// The reason why text is not an identity. Never repeats the text. Permanent: only other text helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
@@ -88,7 +88,7 @@ fn parse_x25519(text: &str) -> Result<Identity, IdentityError> {
     let malformed = IdentityError::Malformed(RecipientKind::X25519);
     let key: age::x25519::Identity = text.parse().map_err(|_| malformed)?;
     let recipient = key.to_public().to_string().parse().map_err(|_| malformed)?;
-    Ok(Identity { key: Key::X25519(key), recipient })
+    Ok(Identity { key: IdentityKey::X25519(key), recipient })
 }
 
 fn parse_pem(text: &str) -> Result<Identity, IdentityError> {
@@ -125,10 +125,10 @@ fn parse_pem(text: &str) -> Result<Identity, IdentityError> {
     if !opens(&key, &recipient) {
         return Err(malformed);
     }
-    Ok(Identity { key: Key::SshEd25519 { key, pem: Zeroizing::new(text.to_owned()) }, recipient })
+    Ok(Identity { key: IdentityKey::SshEd25519 { key, pem: Zeroizing::new(text.to_owned()) }, recipient })
 }
 
-/// Whether the halves belong together. An OpenSSH file holds the public half beside the private one, and age
+/// `true` if the halves belong together. An OpenSSH file holds the public half beside the private one, and age
 /// doesn't check it.
 fn opens(key: &impl age::Identity, recipient: &Recipient) -> bool {
     const PROBE: [u8; 16] = [0x5e; 16];

@@ -1,6 +1,6 @@
 //! Recipients files: age's, with one public key a line.
 //!
-//! Not a policy file, and nothing here opens a file. Invariant: a result is complete (the first bad line
+//! It is no policy, and the caller reads the file. Invariant: a result is complete (the first bad line
 //! refuses the whole file), not empty, without duplicates, and in the order of the file.
 
 use std::collections::HashSet;
@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::{Recipient, RecipientError};
 use crate::keys::without_byte_order_mark;
 
-/// Why a recipients file can't be used. Permanent.
+/// The reason why a recipients file can't be used. Permanent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecipientsFileError {
     /// The file has only comments and blank lines.
@@ -19,7 +19,7 @@ pub enum RecipientsFileError {
     Line {
         /// The number of the line, from 1.
         line: usize,
-        /// What is wrong with the line.
+        /// The problem of the line.
         source: RecipientError,
     },
 }

@@ -1,13 +1,13 @@
 //! Parses text as a public key, or gives a reason that the user can act on.
 //!
-//! Not a lenient reader: a key of another kind is refused, by its name if it has one. Invariant: no error
+//! A key of another kind is refused, by its name if it has one. Invariant: no error
 //! carries the text. Errors repeat only an algorithm from a fixed list and a plugin's name, because the rest
 //! may be a private key that was pasted in the wrong place.
 
 use bech32::Hrp;
 use x25519_dalek as x25519;
 
-use super::{Key, RecipientKind};
+use super::{RecipientKey, RecipientKind};
 use crate::keys::encoding::{self, EncodingError};
 use crate::keys::{mlkem768x25519, xwing};
 
@@ -24,7 +24,7 @@ const OTHER_SSH_ALGORITHMS: [&str; 7] = [
     "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
-/// Why text is not a recipient. Never repeats the text. Permanent: only other text helps.
+/// The reason why text is not a recipient. Never repeats the text. Permanent: only other text helps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipientError {
@@ -55,7 +55,7 @@ pub enum RecipientError {
 }
 
 /// Reads one recipient of any kind, with or without white space around it.
-pub(super) fn parse(text: &str) -> Result<Key, RecipientError> {
+pub(super) fn parse(text: &str) -> Result<RecipientKey, RecipientError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(RecipientError::Empty);
@@ -78,12 +78,12 @@ pub(super) fn parse(text: &str) -> Result<Key, RecipientError> {
     }
 }
 
-fn parse_hybrid(text: &str) -> Result<Key, RecipientError> {
+fn parse_hybrid(text: &str) -> Result<RecipientKey, RecipientError> {
     let key = mlkem768x25519::Recipient::parse(text).map_err(|e| refused(e, RecipientKind::Hybrid))?;
-    Ok(Key::Hybrid(key))
+    Ok(RecipientKey::Hybrid(key))
 }
 
-fn parse_x25519(text: &str) -> Result<Key, RecipientError> {
+fn parse_x25519(text: &str) -> Result<RecipientKey, RecipientError> {
     let malformed = || RecipientError::Malformed(RecipientKind::X25519);
     let bytes = encoding::decode(X25519_HRP, text).map_err(|e| refused(e, RecipientKind::X25519))?;
     let point: [u8; 32] = bytes.as_slice().try_into().map_err(|_| malformed())?;
@@ -91,11 +91,11 @@ fn parse_x25519(text: &str) -> Result<Key, RecipientError> {
     if xwing::is_low_order(&x25519::PublicKey::from(point)) {
         return Err(malformed());
     }
-    text.parse().map(Key::X25519).map_err(|_| malformed())
+    text.parse().map(RecipientKey::X25519).map_err(|_| malformed())
 }
 
 /// `ssh-ed25519 <base64>[ <comment>]`: the one line of `~/.ssh/id_ed25519.pub`.
-fn parse_ssh(text: &str) -> Result<Key, RecipientError> {
+fn parse_ssh(text: &str) -> Result<RecipientKey, RecipientError> {
     let mut fields = text.split_ascii_whitespace();
     let algorithm = fields.next().unwrap_or_default();
     if let Some(other) = OTHER_SSH_ALGORITHMS.into_iter().find(|other| *other == algorithm) {
@@ -110,7 +110,7 @@ fn parse_ssh(text: &str) -> Result<Key, RecipientError> {
         Ok(key @ age::ssh::Recipient::SshEd25519(_, point))
             if canonical == key.to_string() && !point.is_small_order() && text.lines().count() == 1 =>
         {
-            Ok(Key::SshEd25519(key))
+            Ok(RecipientKey::SshEd25519(key))
         }
         _ => Err(RecipientError::Malformed(RecipientKind::SshEd25519)),
     }
@@ -123,7 +123,7 @@ fn refused(error: EncodingError, kind: RecipientKind) -> RecipientError {
     }
 }
 
-/// Whether the text holds, anywhere, a private key of age, of an age plugin, or in PEM.
+/// `true` if the text holds, anywhere, a private key of age, of an age plugin, or in PEM.
 fn is_identity(text: &str) -> bool {
     // Compared in place: a copy in another case would be one more secret to wipe.
     let contains = |part: &str| {
@@ -132,7 +132,7 @@ fn is_identity(text: &str) -> bool {
     contains("age-secret-key-") || contains("age-plugin-") || contains("private key-----")
 }
 
-/// Whether an error may repeat this name: it follows age's rule for the names of plugins, and is short.
+/// `true` if an error may repeat this name: it follows age's rule for the names of plugins, and is short.
 fn is_plugin_name(name: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_');
     (1..=32).contains(&name.len()) && name.bytes().all(fits)

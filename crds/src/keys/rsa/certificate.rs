@@ -1,6 +1,6 @@
 //! The certificate, which carries a public key to the people who seal: X.509 (RFC 5280), self-signed.
 //!
-//! Not a trust anchor: neither this program nor sealed-secrets checks its signature; it is a public key with dates.
+//! It is a public key with dates and no trust anchor: neither this program nor sealed-secrets checks its signature.
 //! Invariant: a [`Certificate`] holds an RSA key within its bounds, and prints the bytes it was read from.
 
 use std::fmt;
@@ -32,7 +32,7 @@ pub struct Certificate {
     not_after: u64,
 }
 
-/// Why text isn't the certificate of an RSA key.
+/// The reason why text isn't the certificate of an RSA key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     /// The text has no PEM block of a certificate.

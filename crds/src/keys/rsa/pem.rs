@@ -1,6 +1,6 @@
 //! PEM (RFC 7468) as Go's `encoding/pem` takes it: blocks anywhere in a text, base64 over lines of any length.
 //!
-//! Not a writer, and not a judge of labels. Invariant: the decoded bytes of a block wipe on drop, since they
+//! The callers judge the labels. Invariant: the decoded bytes of a block wipe on drop, since they
 //! may be a private key; no copy is left in a buffer that grew.
 
 use base64::Engine as _;
@@ -27,7 +27,7 @@ impl Block<'_> {
         Some(bytes)
     }
 
-    /// Whether the block has header lines (RFC 1421). They only say that, and how, the block is encrypted.
+    /// `true` if the block has header lines (RFC 1421). They say only that the block is encrypted, and how.
     pub(super) fn has_headers(&self) -> bool {
         self.body.is_some_and(|body| body.contains(':'))
     }

@@ -24,7 +24,7 @@ pub struct RsaPrivateKey {
     public: RsaPublicKey,
 }
 
-/// Why text isn't an RSA private key.
+/// The reason why text isn't an RSA private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RsaKeyError {
     /// The text has no PEM block of a private key.

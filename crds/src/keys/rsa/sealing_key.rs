@@ -1,9 +1,9 @@
 //! Both halves of a sealing key of the Bitnami format, as its TLS Secret holds them: in the cluster, and in a
 //! backup made with `kubectl get secret -o yaml`.
 //!
-//! Not the Secret around them: the reader of a Secret (the controller from the API, `seal` from a file) has its
-//! values as bytes that wipe, and hands over two of them. So no document with a private key in it passes
-//! through a type that can be printed. Invariant: the certificate is that of the private key.
+//! The reader of the Secret (the controller from the API, `seal` from a file) has its values as bytes that wipe, and
+//! hands over two of them. So no document with a private key in it passes through a type that can be printed.
+//! Invariant: the certificate is that of the private key.
 
 use super::{Certificate, CertificateError, RsaKeyError, RsaPrivateKey};
 
@@ -15,7 +15,7 @@ pub struct RsaSealingKey {
     pub certificate: Certificate,
 }
 
-/// Why a Secret's values aren't a sealing key.
+/// The reason why a Secret's values aren't a sealing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RsaSealingKeyError {
     /// The private half can't be used.

@@ -1,7 +1,7 @@
-//! Sizes and counts: at each bound an object opens, one above it is refused.
+//! Tests of sizes and counts: an object at a bound opens, an object above it is refused.
 //!
-//! Not the header of an age file, whose bounds are beside its parser. Invariant: everything here but the
-//! size of the values is refused before any key is tried.
+//! The bounds of the header of an age file are tested beside its parser. Invariant: every bound but that of the
+//! values is checked before any key is tried.
 
 use super::*;
 use crate::native::{MAX_AGE_SIZE, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_ITEMS, MAX_RECIPIENTS};
@@ -50,7 +50,7 @@ fn an_object_has_at_most_256_data_keys_in_all() {
     assert_eq!(unseal("prod/db", &most, &ring(&[&identity])), Ok(values([("a", b"1")])));
     let error = refused(&with_keys(MAX_DATA_KEYS + 1));
     assert_eq!(error, too_large("envelopes[0].keys", 257, 256, "data keys"));
-    // Also where no single envelope has too many.
+    // The object is refused even if no single envelope has too many.
     let error = refused(&merge(most, Sealing::to(&[&identity]).item("b", "2").spec()));
     assert_eq!(error, too_large("envelopes", 257, 256, "data keys"));
 }
@@ -86,7 +86,7 @@ fn age_files_are_bounded_one_by_one_and_together() {
         spec
     };
     assert_eq!(refused(&large("a", MAX_AGE_SIZE)), malformed("envelopes[0].age", "is larger than 128 KiB"));
-    // One file may take all that two may.
+    // One file may use the whole limit of all files.
     for most in [large("a", 130_000), merge(large("a", 60_000), large("b", 60_000))] {
         assert!(NativeSealed::parse(place("prod/db"), &most, &BTreeSet::new()).is_ok());
         let error = refused(&merge(most, large("c", 60_000)));
@@ -198,7 +198,7 @@ fn the_values_of_an_object_are_at_most_1_mib_together() {
     let limit = MAX_SECRET_SIZE;
     assert_eq!(error, UnsealError::SecretTooLarge { limit });
     assert_eq!(error.to_string(), "the Secret would be larger than 1048576 bytes");
-    // What templates add counts too.
+    // The text that templates add counts too.
     let mut spec = half("a", 0);
     spec.template.data.insert("t".into(), "x".repeat(MAX_SECRET_SIZE / 2 + 5));
     assert_eq!(refused(&spec), UnsealError::SecretTooLarge { limit });

@@ -1,8 +1,8 @@
 //! Thousands of random changes to a manifest: nothing panics, and no value comes out that wasn't sealed
 //! under that name.
 //!
-//! The seed is fixed, so every run of the same length is the same run. Invariant: what may come out of a changed
-//! manifest is a subset of the items, unchanged, and text of the template, which is public and may refer
+//! The seed is fixed, so every run of the same length is the same run. Invariant: a changed
+//! manifest may only give a subset of the items, unchanged, and text of the template, which is public and may refer
 //! only to items that were sealed for it.
 
 use super::*;
@@ -11,7 +11,7 @@ use seal_random::{Random, rounds};
 
 const CANARY: &[u8] = b"canary-d8c1b7f2";
 
-/// Whether it opened. Panics where something came out that shouldn't.
+/// `true` if the manifest opened. Panics if a value came out that must not.
 fn check(spec: &SealedSecretSpec, sealed: &Values, keys: &Keyring) -> bool {
     let Ok(opened) = unseal("prod/db", spec, keys) else {
         return false;
@@ -61,7 +61,7 @@ fn no_change_of_fields_releases_another_value() {
             opened += usize::from(check(&spec, &sealed, &keys));
         }
     }
-    // The rounds are worth their time only where many get past the schema, and some open.
+    // The rounds are worth their time only if many changes get past the schema, and some open.
     assert!(
         read > rounds() / 4 && opened > rounds() / 100 && opened < read / 2,
         "read {read}, opened {opened}"

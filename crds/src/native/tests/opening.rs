@@ -1,6 +1,6 @@
-//! What opens, and for whom.
+//! Tests of objects that open, by recipient.
 //!
-//! Not what is refused. Invariant: every test compares all values of the object, never a part.
+//! Invariant: every test compares all values of the object, never a part.
 
 use super::*;
 use crate::names::ItemName;
@@ -67,7 +67,7 @@ fn who_could_open_it_is_named_by_name_and_fingerprint_and_so_are_the_keys_that_w
     assert!(
         said("prod-2026", &[]).ends_with(&format!("{sealed_to} (prod-2026); there is no identity to try"))
     );
-    // Whoever writes the manifest chooses the name, and it goes to logs and terminals.
+    // The author of the manifest chooses the name, and it goes to logs and terminals.
     for hostile in ["", "\u{1b}]0;x\u{7}", "a\nb", "\u{202e}dorp", &"x".repeat(81)] {
         assert!(said(hostile, &[&other]).ends_with(&format!("{sealed_to}; tried: {tried}")), "{hostile:?}");
     }
@@ -105,7 +105,7 @@ fn each_envelope_may_need_another_identity() {
         merge(Sealing::to(&[&old]).item("a", "1").spec(), Sealing::to(&[&new]).item("b", "2").spec());
     let opened = unseal_all("prod/db", &merged, &ring(&[&new, &old])).unwrap();
     assert_eq!(opened.opened_by, [old.fingerprint(), new.fingerprint()]);
-    // All or nothing: with one of the two, even that one's items stay closed.
+    // All or nothing: with one of the two identities, even the items that it could open stay closed.
     let error = unseal("prod/db", &merged, &ring(&[&old])).unwrap_err();
     let (sealed_to, tried) = (sealed_to(&new), vec![old.fingerprint()]);
     assert_eq!(error, UnsealError::NoMatchingKey { envelope: 1, sealed_to, tried });
@@ -118,7 +118,8 @@ fn the_hinted_identity_is_tried_first_and_the_others_too() {
     // Both open it; the order of the hints decides, not that of the keyring.
     let opened = unseal_all("prod/db", &spec, &ring(&[&c, &b, &a])).unwrap();
     assert_eq!(opened.opened_by, [a.fingerprint()]);
-    // A hint that lies costs the order, not the trial; that it lies is said once it is proven.
+    // A false hint changes the order of the trials, not their result. The error that it is false comes once that is
+    // proven.
     let mut lying = spec;
     lying.envelopes[0].recipients[0].fingerprint = c.fingerprint().to_string();
     let error = unseal("prod/db", &lying, &ring(&[&c, &a])).unwrap_err();
@@ -132,7 +133,7 @@ fn a_hint_finds_its_identity_behind_more_than_may_be_tried() {
     let keys: Vec<_> = strangers.iter().chain([&identity]).collect();
     let mut spec = Sealing::to(&[&identity]).item("a", "1").spec();
     assert_eq!(unseal("prod/db", &spec, &ring(&keys)), Ok(values([("a", b"1")])));
-    // Without the hint it is the 65th, and 64 are tried.
+    // Without the hint, it is the 65th identity, and 64 are tried.
     let sealed_to = sealed_to(&strangers[0]);
     spec.envelopes[0].recipients[0].fingerprint = sealed_to[0].fingerprint.to_string();
     let tried = strangers.iter().map(Identity::fingerprint).collect();
@@ -170,7 +171,7 @@ fn a_removed_item_leaves_its_data_key_and_the_rest_opens() {
 
 #[test]
 fn an_older_revision_of_the_same_object_opens() {
-    // Rollback by whoever writes to Git can't be told from a revision: said in SECURITY.md, shown here.
+    // A rollback by a writer to Git looks like a revision: SECURITY.md says so, and this shows it.
     let identity = x25519();
     let old = Sealing::to(&[&identity]).item("a", "old").spec();
     let new = Sealing::to(&[&identity]).item("a", "new").item("b", "2").spec();

@@ -1,7 +1,7 @@
-//! Objects, envelopes and data keys that turn up where they weren't sealed for.
+//! Tests of objects, envelopes and data keys in places that they weren't sealed for.
 //!
-//! Not other changes to an object (`tampering`). Invariant: the message names both places or both scopes,
-//! because whoever reads it has to find out which of them is the mistake.
+//! Other changes to an object are in `tampering`. Invariant: the message names both places or both scopes, because its
+//! reader has to find out which of the two is the mistake.
 
 use super::*;
 

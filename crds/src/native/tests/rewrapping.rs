@@ -1,6 +1,6 @@
-//! Many envelopes into one: what it opens to, whom it remembers, and the largest there can be.
+//! Tests of rewrapping: the values of the new envelope, the recipients that it remembers, and its largest size.
 //!
-//! Not the decision to rewrap. Invariant: whatever is rewrapped is opened again afterwards.
+//! Invariant: every rewrapped object is opened again afterwards.
 
 use super::*;
 use crate::native::item::seal_item;
@@ -20,7 +20,7 @@ fn rewrapped(
     Ok(SealedSecretSpec { envelopes: vec![envelope], ..spec.clone() })
 }
 
-/// Everybody each data key was wrapped to.
+/// For each data key, every recipient that it was ever wrapped to.
 fn seen(spec: &SealedSecretSpec, with: &Identity) -> Vec<BTreeSet<String>> {
     let keys = data_keys(spec, 0, with);
     keys.iter().map(|known| known.seen.iter().map(ToString::to_string).collect()).collect()
@@ -59,7 +59,7 @@ fn everybody_who_had_a_data_key_stays_on_record_with_it() {
     let spec = merge(Sealing::to(&[&a]).item("a", "1").spec(), Sealing::to(&[&a, &b]).item("b", "2").spec());
     let once = rewrapped(&spec, &a, &[&c]).unwrap();
     assert_eq!(seen(&once, &c), [everybody([&a, &c]), everybody([&a, &b, &c])]);
-    // Whoever comes back is no past recipient any more, and the others stay.
+    // A recipient who comes back is no past recipient any more; the others stay.
     let twice = rewrapped(&once, &c, &[&b]).unwrap();
     assert_eq!(seen(&twice, &b), [everybody([&a, &b, &c]), everybody([&a, &b, &c])]);
     let same = rewrapped(&twice, &b, &[&b]).unwrap();
@@ -80,7 +80,7 @@ fn what_does_not_open_where_it_stands_is_not_rewrapped() {
     };
     assert_eq!(refusal(&spec, "prod/db", &b), "NoMatchingKey");
     assert_eq!(refusal(&spec, "prod/other", &a), "WrongPlace");
-    // An item alone is enough: an envelope for an object that doesn't open would be an answer about it.
+    // One bad item is enough to refuse: an envelope for an object that doesn't open would be an answer about it.
     spec.encrypted_data.insert("a".into(), spec.encrypted_data["b"].clone());
     assert_eq!(refusal(&spec, "prod/db", &a), "ItemAltered");
     spec.encrypted_data.remove("a");
@@ -91,7 +91,7 @@ fn what_does_not_open_where_it_stands_is_not_rewrapped() {
     assert!(matches!(mixed, RewrapError::Seal(SealError::MixedRecipients { .. })), "{mixed}");
 }
 
-/// As many envelopes, and data keys in them, as an object may have; an item for each key.
+/// An object with the most envelopes and data keys that are allowed, and one item for each key.
 fn with_every_key(identity: &Identity) -> SealedSecretSpec {
     let binding = Binding::new(Scope::Strict, &place("prod/db"));
     let mut spec = Sealing::to(&[identity]).item("a", "1").spec();
@@ -126,7 +126,7 @@ fn the_largest_object_is_rewrapped_into_one_file_and_one_more_past_recipient_is_
     let size = BASE64.decode(&spec.envelopes[0].age).unwrap().len();
     assert!((105_000..115_000).contains(&size) && size < MAX_AGE_SIZE, "{size}");
 
-    // The same recipients but one, who would be the past recipient too many.
+    // The same recipients but one, who would be one past recipient too many.
     let next = hybrid();
     let to: Vec<_> = generations[4][1..].iter().chain([&next]).collect();
     let error = rewrapped(&spec, with, &to).unwrap_err();

@@ -1,6 +1,6 @@
-//! What the verb seal refuses, and what it promises about what it makes.
+//! Tests of the verb seal: its refusals, and its promises about its results.
 //!
-//! Not opening. Invariant: nothing comes out that a reader would refuse.
+//! Invariant: no result is one that a reader would refuse.
 
 use super::*;
 use crate::secret::{MAX_SECRET_SIZE, REFUSED_TYPES};

@@ -1,7 +1,7 @@
-//! Objects that somebody changed at their own place.
+//! Tests of objects that somebody changed at their own place.
 //!
-//! Not moves (`places`) and not sizes (`bounds`). Invariant: whatever is changed, nothing is released, not
-//! even the items that weren't touched.
+//! Moves are in `places`, sizes in `bounds`. Invariant: a changed object releases nothing, not even the items that
+//! weren't touched.
 
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64_NO_PAD;
 
@@ -106,7 +106,7 @@ fn a_public_list_of_data_keys_that_is_not_the_sealed_one_is_refused() {
         let error = refused(|spec| change(&mut spec.envelopes[0].keys));
         assert_eq!(error, UnsealError::WrongKeys { envelope: 0 });
     }
-    // Also where the key left out is one that no item uses.
+    // The same holds if no item uses the key that is left out.
     let error = refused(|spec| {
         spec.encrypted_data.remove("t");
         let used = id_of(spec, "a").to_owned();
@@ -219,8 +219,8 @@ fn no_bit_of_an_age_file_can_be_flipped() {
     let classic = flip_age(&x25519(), 1);
     let hybrid = flip_age(&hybrid(), 7);
     for reasons in [classic, hybrid] {
-        // A stanza that no longer fits is as if it were for somebody else; what is no header any more is
-        // malformed; everything else, above all the whole payload, is known to have been changed.
+        // A changed stanza may look like one for another recipient. A broken header is malformed. Every other change,
+        // above all any change of the payload, is detected as such.
         let found: Vec<_> = reasons.keys().copied().collect();
         assert_eq!(found, ["EnvelopeAltered", "Malformed", "NoMatchingKey"]);
         assert!(reasons["EnvelopeAltered"] > reasons["Malformed"], "{reasons:?}");
@@ -287,7 +287,7 @@ fn no_bit_of_a_line_can_be_flipped() {
     for bit in 0..line.len() * 8 {
         let mut flipped = line.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        // What isn't text isn't YAML either.
+        // Bytes that aren't text aren't YAML either.
         let Ok(flipped) = String::from_utf8(flipped) else {
             continue;
         };

@@ -1,12 +1,12 @@
 //! The vectors of the peer's format that open.
 //!
-//! Not their bytes. Invariant: one subject for each.
+//! Invariant: each vector has one subject.
 
 use super::*;
 
 const PREFIX: &str = "sealedsecrets.bitnami.com/";
 
-/// Opens with one key, to these values; everything else is as the template says.
+/// The expectation that the manifest opens to these values with one key; the template says the rest.
 fn opens(key: &str, scope: &str, values: &[(&str, &[u8])], manifest: Value) -> (Value, Value) {
     let data: Map<_, _> =
         values.iter().map(|(name, value)| ((*name).to_owned(), BASE64.encode(value).into())).collect();
@@ -32,7 +32,7 @@ fn one_item(key: &str, scope: &str) -> (Value, Value) {
     opens(key, scope, values, sealed(key, &secret(scope, values)))
 }
 
-/// One item, sealed raw, in a manifest by hand.
+/// One item, sealed with `--raw`, in a manifest by hand.
 fn one_raw_item(key: &str, scope: &str) -> (Value, Value) {
     let spec = json!({ "encryptedData": { "password": raw(key, scope, "hunter2") } });
     opens(key, scope, &[("password", b"hunter2")], manifest(scope, spec))

@@ -1,6 +1,6 @@
 //! The vectors of the peer's format that are refused.
 //!
-//! Invariant: each differs from a vector that opens in the one thing it is about.
+//! Invariant: each differs from a vector that opens only in its subject.
 
 mod manifests;
 
@@ -14,7 +14,7 @@ fn changed(change: impl Fn(&mut Value)) -> Value {
     manifest
 }
 
-/// The same, after a change of the item's bytes.
+/// The same object, after a change of the item's bytes.
 fn item(change: impl Fn(&mut Vec<u8>)) -> Value {
     changed(|manifest| {
         let item = &mut manifest["spec"]["encryptedData"]["password"];
@@ -24,12 +24,12 @@ fn item(change: impl Fn(&mut Vec<u8>)) -> Value {
     })
 }
 
-/// What is named where something doesn't open: it, where it was found, and the key that was tried.
+/// The refusal of an object that doesn't open. The message names the item, its place, and the key that was tried.
 fn cannot_open(names: &str) -> (&'static str, String) {
     ("CannotOpen", format!("{names} {}", short("rsa-2048")))
 }
 
-/// The same for all that only a key can tell.
+/// The same refusal, for all failures that only a key can tell apart.
 fn is_one_failure() -> (&'static str, String) {
     cannot_open("password prod/db strict")
 }

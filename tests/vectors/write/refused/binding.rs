@@ -1,6 +1,6 @@
-//! Objects, envelopes, data keys and items that are not where they were sealed for.
+//! Objects, envelopes, data keys and items in places that they weren't sealed for.
 //!
-//! Not changes inside an envelope. Invariant: each envelope opens, and none of them is malformed.
+//! Invariant: each envelope opens, and none of them is malformed.
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Age files that don't open, and documents inside them that lie.
 //!
-//! Not where the object is. Invariant: each manifest is well-formed as long as nobody opens it.
+//! Invariant: each manifest is well-formed; only opening it shows the problem.
 
 use super::*;
 

@@ -1,6 +1,6 @@
-//! What is wrong with the public text, and seen without a key: fields, sizes, forms.
+//! Mistakes in the public text, which show without a key: fields, sizes, forms.
 //!
-//! Not names and templates. Invariant: each is refused before any identity is tried.
+//! Names and templates are in [`super::templates`]. Invariant: each is refused before any identity is tried.
 
 use super::*;
 

@@ -1,6 +1,6 @@
-//! Names that may not be used, and templates that would have power.
+//! Names that aren't valid, and templates that would have power.
 //!
-//! Not their whole grammar, which is tested beside the parsers. Invariant: as in `super`.
+//! Tests beside the parsers cover the whole grammar. Invariant: as in `super`.
 
 use super::*;
 

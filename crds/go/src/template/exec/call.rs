@@ -1,6 +1,7 @@
-//! Pipelines, operands and calls: the part of a template that has values.
+//! Pipelines, operands and calls: the parts of a template that have values.
 //!
-//! Invariant: with branching refused, a call fails for public reasons only; for any other it gives a zero.
+//! Invariant: with branching refused, a call fails for public reasons only. A call that fails for another reason
+//! gives the zero of its type instead.
 
 use super::{MAX_RUN_DEPTH, MAX_VALUE_DEPTH, Outcome, Run, check_size, wrong};
 use crate::template::Branching;
@@ -10,11 +11,11 @@ use crate::template::function::{Fault, Function, Type};
 use crate::template::tree::{Command, Operand, Pipe};
 use crate::value::{Kind, Text, Value, Width};
 
-/// Bytes that an element of a list or map takes in memory, at most, for each that it counts for in a size.
+/// The most bytes in memory of an element of a list or map, for each byte that it counts in a size.
 const ELEMENT: u64 = 16;
 
 impl<'t> Run<'t> {
-    /// Declares or assigns the pipeline's variables as well.
+    /// Evaluates a pipeline, and declares or assigns its variables.
     pub(super) fn pipe(&mut self, dot: &Computed, pipe: &'t Pipe) -> Outcome<Computed> {
         if self.depth >= MAX_RUN_DEPTH {
             return Err(GoTemplateError::TooDeep { line: pipe.line });
@@ -23,7 +24,7 @@ impl<'t> Run<'t> {
         let mut last = None;
         for command in &pipe.commands {
             let mut computed = self.command(dot, command, last.take())?;
-            // Go takes every command's result out of its interface: nothing is left of an empty one.
+            // Go unpacks the interface that a command gives. An empty interface (nil) becomes "no value".
             if matches!(computed.value, Value::Nil) {
                 computed.value = Value::Missing;
                 computed.bound.kind = computed.bound.kind.map(|_| Kind::Missing);
@@ -125,7 +126,7 @@ impl<'t> Run<'t> {
                 Bound { kind: None, public_keys: false, prints: Prints::Anything, size, ..of.bound }
             }
         };
-        // Whatever is public was measured as it is; an item is a text, whose length is at hand.
+        // Measuring a public value walks it. An item is a text, whose length is known without a walk.
         if !of.bound.secret {
             self.budget.charge(line, bound.size)?;
         }
@@ -149,7 +150,7 @@ impl<'t> Run<'t> {
             let argument = type_.accept(self.operand(dot, line, operand, type_)?);
             fits &= self.check(line, function, type_, &argument)?;
             arguments.push(argument);
-            // The only functions that don't look at all their arguments.
+            // `and` and `or` are the only functions that don't evaluate all their arguments.
             let stops = matches!(function.name, "and" | "or") && self.branching == Branching::Allowed;
             if let (true, Some(argument)) = (stops, arguments.last())
                 && argument.value.is_true() == (function.name == "or")
@@ -166,7 +167,8 @@ impl<'t> Run<'t> {
         self.call(line, function, &arguments, fits)
     }
 
-    /// Whether an argument has the type it must have, where that may depend on a value.
+    /// `true` if the argument has the type that the parameter needs. A type that is public and wrong is an error; a
+    /// type that depends on an item gives `false`.
     fn check(&self, line: usize, function: &Function, type_: Type, argument: &Computed) -> Outcome<bool> {
         let fits = type_.takes(&argument.value);
         if !fits && argument.bound.kind.is_some() {
@@ -194,7 +196,7 @@ impl<'t> Run<'t> {
         let is_item = function.name == "index"
             && matches!(arguments, [all, key] if all.bound.public_keys && !key.bound.secret);
         let read = match is_item {
-            // No more than a field.
+            // Costs no more than a field.
             true => 0,
             false => arguments.iter().map(|argument| argument.bound.size).fold(size, u64::saturating_add),
         };
@@ -211,7 +213,7 @@ impl<'t> Run<'t> {
             Some(Err(Fault::Value(why) | Fault::Type(why))) if !secret => return Err(failed(why)),
             _ => function.out.zero(),
         };
-        // With branching allowed, and for what is made of constants, what it is may be looked at.
+        // With branching allowed, and for values made of constants, the value itself may be measured.
         if self.branching == Branching::Allowed || !secret {
             let computed = Computed::public(value);
             self.budget.charge(line, if is_item { computed.bound.size } else { 0 })?;

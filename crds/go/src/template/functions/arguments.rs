@@ -1,6 +1,6 @@
-//! Arguments, read as sprig's functions read theirs.
+//! Readers of arguments, which convert them as sprig's functions do.
 //!
-//! Their types were checked before. Invariant: an argument of another type is as good as empty.
+//! The types were checked before. Invariant: an argument of another type reads as empty.
 
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ pub(super) fn strslice(value: &Value) -> Vec<Text> {
     }
 }
 
-/// An argument that says how often or how much; nothing if it is negative.
+/// An argument that is a count; `None` if it is negative.
 pub(super) fn count(value: &Value) -> Option<usize> {
     usize::try_from(int(value)).ok()
 }
@@ -81,7 +81,7 @@ pub(super) fn to_int(value: &Value) -> i64 {
     }
 }
 
-/// As the processor of most machines does it: what doesn't fit is the least integer.
+/// Converts as most processors do: a float that doesn't fit becomes the least integer.
 fn float_to_int(float: f64) -> i64 {
     let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float);
     #[expect(clippy::cast_possible_truncation, reason = "it fits")]

@@ -1,6 +1,6 @@
 //! Checksums and digests, in the hexadecimal or decimal form that sprig gives them.
 //!
-//! SHA-1 and Adler-32 are here because the peer has them, not because they protect anything.
+//! SHA-1 and Adler-32 are here because sprig has them; they protect nothing.
 
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512, digest};
 
@@ -30,7 +30,7 @@ fn sum(algorithm: &'static Algorithm, text: &[u8]) -> Value {
     out.into()
 }
 
-/// RFC 1950, chapter 9.
+/// Adler-32 (RFC 1950, chapter 9).
 fn adler32(text: &[u8]) -> u32 {
     let step = |(a, b): (u32, u32), byte: &u8| {
         let a = (a + u32::from(*byte)) % 65_521;

@@ -1,7 +1,7 @@
 //! Functions that read and write JSON and YAML.
 //!
-//! Those that begin with `must` fail in the peer where the others give nothing. Invariant: malformed documents
-//! read as nil.
+//! In sprig, a function that begins with `must` fails where its sibling gives nil or an empty text. Invariant: a
+//! malformed document reads as nil.
 
 use super::arguments::text;
 use crate::json::{self, Style};
@@ -11,7 +11,7 @@ use crate::template::function::{Fault, Function, Given, Out, f};
 use crate::value::Value;
 use crate::yaml;
 
-/// A number of one letter is a float, for which 24 count, and an element counts for 8 more.
+/// A number of one byte becomes a float, which counts 24, and an element counts 8 more.
 const READ: Growth = Growth::Times(32, 1, 64);
 const FLAT: Growth = Growth::Times(6, 1, 64);
 
@@ -29,7 +29,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     f("toYaml", &[Any], Out::Text, Growth::By(deep), |a| Ok(to_yaml(&a[0]))),
 ];
 
-/// Each element is on a line with two spaces for each level; it counts for four bytes at least.
+/// Each element is on a line of its own, indented by two spaces a level. In the size of the value it counts at least
+/// four bytes.
 fn deep(a: &[Computed]) -> Option<u64> {
     let one = a[0].bound;
     let lines = one.size / 2 + 2;
@@ -45,7 +46,7 @@ fn must_write(value: &Value, style: Style) -> Given {
     json::marshal(value, style).map(Value::from).ok_or(Fault::Value("JSON has no infinities"))
 }
 
-/// Helm's `toYaml`: without the end of the last line, and nothing where there is no YAML.
+/// Helm's `toYaml`: YAML without the last line end, and an empty text if the value has no YAML.
 fn to_yaml(value: &Value) -> Value {
     let Ok(yaml) = yaml::marshal(value) else {
         return Value::text(b"");

@@ -1,6 +1,6 @@
 //! Functions that write a text in another alphabet, or in quotes.
 //!
-//! Invariant: decoding what isn't encoded gives Go's words for the error, as the peer does, not an error.
+//! Invariant: decoding a malformed text gives the words of Go's error as a text, as in sprig, and no error.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -29,7 +29,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     variadic("urlquery", &[], Any, Out::Text, Growth::Times(3, 1, 64), |a| Ok(urlquery(printed(a).bytes()))),
 ];
 
-/// Each argument that is something, with a space between two.
+/// Writes each argument but nil and "no value", with a space between two.
 fn spaced(values: &[Value], mut write: impl FnMut(&Value) -> Buffer) -> Value {
     let there = values.iter().filter(|value| !matches!(value, Value::Nil | Value::Missing));
     let mut out = Buffer::default();
@@ -55,7 +55,7 @@ fn b64enc(text: &[u8]) -> Value {
     let mut out = Buffer::with_capacity(text.len().div_ceil(3) * 4);
     for chunk in text.chunks(3) {
         let mut encoded = [0; 4];
-        // Three bytes or fewer fit into four letters.
+        // A chunk of three bytes or fewer fits into four letters.
         let len = STANDARD.encode_slice(chunk, &mut encoded).unwrap_or(0);
         out.extend(&encoded[..len]);
     }
@@ -80,7 +80,7 @@ fn b64dec(text: &[u8]) -> Value {
     }
 }
 
-/// The bytes, or where Go says that it went wrong.
+/// The decoded bytes, or the position of the error as Go reports it.
 fn decode64(text: &[u8]) -> Result<Buffer, usize> {
     let is_newline = |at: usize| matches!(text.get(at), Some(b'\r' | b'\n'));
     let mut out = Buffer::with_capacity(text.len() / 4 * 3 + 3);
@@ -150,7 +150,7 @@ fn b32dec(text: &[u8]) -> Value {
     }
 }
 
-/// The bytes, or where Go says that it went wrong; newlines don't count there.
+/// The decoded bytes, or the position of the error as Go reports it, which doesn't count newlines.
 fn decode32(text: &[u8]) -> Result<Buffer, usize> {
     let mut letters = Buffer::with_capacity(text.len());
     text.iter().filter(|byte| !matches!(byte, b'\r' | b'\n')).for_each(|byte| letters.push(*byte));
@@ -193,7 +193,7 @@ fn decode32(text: &[u8]) -> Result<Buffer, usize> {
     Ok(out)
 }
 
-/// The escapers' arguments as one text; nothing is a text of its own here.
+/// The arguments of an escaper as one text. Nil has a text of its own here.
 fn printed(values: &[Value]) -> Buffer {
     let nothing = || Value::text(b"<no value>");
     let shown = values.iter().map(|value| match value {

@@ -1,7 +1,7 @@
 //! Functions on lists.
 //!
-//! A list is copied, never changed; sprig's own do the same. Invariant: the result holds no more than the
-//! arguments hold together.
+//! Each function copies its list and never changes it, as sprig does. Invariant: the result holds no more than all
+//! arguments together.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -83,7 +83,7 @@ fn index(a: &[Value]) -> Given {
                 let zero = if *of == Of::Text { Value::text(b"") } else { Value::Nil };
                 items.get(key).cloned().unwrap_or(zero)
             }
-            // What the map holds has no public type.
+            // The elements of such a map have no public type.
             _ if a.len() > 2 => return Err(Fault::Value("this has no such index")),
             _ => return Err(Fault::Type("this has no such index")),
         };
@@ -137,7 +137,7 @@ fn compact(a: &[Value]) -> Given {
     Ok(items(list(&a[0]).iter().filter(|item| item.is_true())))
 }
 
-/// An order for sets, so that many items are compared with few.
+/// A value in the total order of values, for sets: they find a value with few comparisons.
 struct Ordered<'v>(&'v Value);
 
 impl PartialEq for Ordered<'_> {
@@ -194,7 +194,7 @@ fn steps_growth(a: &[Computed]) -> Option<u64> {
     Some(count.saturating_mul(24).saturating_add(2))
 }
 
-/// sprig's `untilStep`; `until` goes by one towards its end.
+/// sprig's `untilStep`. Without a step it is `until`, which goes by one towards its end.
 pub(super) fn steps(start: i64, stop: i64, step: Option<i64>) -> Given {
     let step = step.unwrap_or(if stop < 0 { -1 } else { 1 });
     let mut values = Vec::new();

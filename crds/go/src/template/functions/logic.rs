@@ -1,7 +1,8 @@
-//! Functions that compare, choose, or say what a value is.
+//! Functions that compare, choose, or name the type of a value.
 //!
-//! They make the text depend on values, which is no oracle: whoever sees the text has the Secret. What they must
-//! not do is fail. Invariant: comparing what can't be compared is a fault, and what could be is never one.
+//! They make the text depend on values. That is no oracle: people who see the text see the values anyway. But they
+//! must not fail because of a value. Invariant: a comparison of values that Go can't compare is a fault; any other
+//! comparison is none.
 
 use std::cmp::Ordering;
 
@@ -25,7 +26,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     f("ne", &[Reflect, Reflect], Out::Bool, BOOL, |a| compared(a, |order| order.is_ne(), true)),
     f("lt", &[Reflect, Reflect], Out::Bool, BOOL, |a| compared(a, |order| order.is_lt(), false)),
     f("le", &[Reflect, Reflect], Out::Bool, BOOL, |a| compared(a, |order| order.is_le(), false)),
-    // Go defines these two as the opposite of the two above, which shows in what isn't a number.
+    // Go defines these two as the opposite of the two above. NaN shows the difference.
     f("gt", &[Reflect, Reflect], Out::Bool, BOOL, |a| compared(a, |order| order.is_gt(), false)),
     f("ge", &[Reflect, Reflect], Out::Bool, BOOL, |a| compared(a, |order| order.is_ge(), false)),
     variadic("default", &[Any], Any, Out::Any, Growth::Largest, |a| {
@@ -58,7 +59,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     f("hello", &[], Out::Text, Growth::Constant(6), |_| Ok(Value::text(b"Hello!"))),
 ];
 
-/// The first that is it, or the last.
+/// The first value that fits, or the last value.
 fn chosen(values: &[Value], is_it: impl Fn(&Value) -> bool) -> Value {
     values.iter().find(|value| is_it(value)).or(values.last()).cloned().unwrap_or(Value::Missing)
 }
@@ -75,7 +76,7 @@ fn eq(a: &[Value]) -> Given {
         return Ok(Value::Bool(true));
     }
     for other in &a[2..] {
-        // How far it gets depends on the values.
+        // The number of comparisons depends on the values, so their types must not decide about an error.
         if same(&a[0], other).map_err(|_| Fault::Value("values of different types aren't compared"))? {
             return Ok(Value::Bool(true));
         }
@@ -100,12 +101,12 @@ fn compared(a: &[Value], is_so: fn(Ordering) -> bool, any: bool) -> Given {
     if matches!((&a[0], &a[1]), (Value::Bool(_), Value::Bool(_))) {
         return Err(Fault::Type("these have no order"));
     }
-    // Of what isn't a number nothing is true but that it isn't less, nor less or equal.
+    // For NaN, `lt` and `le` are false, and `gt` and `ge` (their opposites) are true.
     let of_no_number = is_so(Ordering::Greater);
     Ok(Value::Bool(order(&a[0], &a[1])?.map_or(of_no_number, is_so)))
 }
 
-/// Go's order of values of one kind; integers of all types are of one.
+/// Go's order of two values of one kind. All integer types are one kind here.
 fn order(one: &Value, other: &Value) -> Result<Option<Ordering>, Fault> {
     Ok(match (one, other) {
         (Value::Bool(one), Value::Bool(other)) => Some(one.cmp(other)),

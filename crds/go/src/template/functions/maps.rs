@@ -1,7 +1,7 @@
 //! Functions on maps.
 //!
-//! Only those that don't change one. Where Go's order of keys is random, here it is sorted. Invariant: the result
-//! holds no more than the arguments hold together.
+//! Functions that change a map are not supported. Where Go's order of keys is random, keys are sorted here.
+//! Invariant: the result holds no more than all arguments together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +62,7 @@ fn filtered(a: &[Value], keeps: bool) -> Value {
     Value::map(kept.map(|(key, value)| (key.clone(), value.clone())).collect::<BTreeMap<_, _>>())
 }
 
-/// Values never change, so each is as good as its copy.
+/// Values never change, so a value is as good as its copy.
 fn deep_copy(a: &[Value]) -> Given {
     match &a[0] {
         Value::Nil | Value::Missing => Err(Fault::Type("nothing can't be copied")),

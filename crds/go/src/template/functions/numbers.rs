@@ -1,7 +1,7 @@
 //! Functions on numbers.
 //!
-//! Whatever isn't a number counts as 0 where sprig converts it so. Not the functions on decimal fractions
-//! (`addf` and its kind), which need a library of their own. Invariant: arithmetic wraps as Go's does.
+//! A value that is no number counts as 0 where sprig converts it so. The functions on decimal fractions (`addf` and its
+//! kind) are not supported: they need a library of their own. Invariant: arithmetic wraps as Go's does.
 
 use super::arguments::{int, list, text, to_int};
 use super::lists;
@@ -90,7 +90,7 @@ fn round(a: &[Value]) -> Value {
     Value::Float(rounded / power)
 }
 
-/// Start, step and stop of a sequence, where it has any.
+/// The start, step and stop of a sequence; `None` for an empty one.
 fn seq_steps(a: &[i64]) -> Option<(i64, i64, i64)> {
     let towards = |start: i64, end: i64| if end < start { -1 } else { 1 };
     match *a {

@@ -1,7 +1,7 @@
 //! Functions from texts to a text.
 //!
-//! Positions and lengths count bytes, as in Go, so that a character may be cut. Invariant: every search is linear,
-//! and a function whose result grows with a number refuses a number that isn't public.
+//! Positions and lengths count bytes, as in Go, so a position may be inside of a character. Invariant: every search
+//! is linear, and a function whose result grows with a number refuses a number that isn't public.
 
 use memchr::memmem;
 
@@ -60,7 +60,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             .map(Value::from)
             .map_err(|print::Unsupported| Fault::Type("this verb is not supported for this type"))
     }),
-    // The peer sorts a list of strings in place, which shows where a variable holds it; this sorts a copy.
+    // sprig sorts a list of strings in place, which shows if a variable holds the list. This sorts a copy.
     f("sortAlpha", &[Any], Out::List(Of::Text), SAME_LIST, |a| {
         let mut texts = match &a[0] {
             list @ Value::List(..) => strslice(list),
@@ -71,7 +71,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-/// A byte that isn't UTF-8 becomes a character of three.
+/// A byte that isn't UTF-8 becomes a character of three bytes.
 const THRICE: Growth = Growth::Times(3, 1, 10);
 
 fn recase(text: &[u8], case: fn(char) -> char) -> Value {
@@ -141,7 +141,7 @@ fn repeat_growth(a: &[Computed]) -> Option<u64> {
 fn repeat(a: &[Value]) -> Given {
     let times = count(&a[0]).ok_or(Fault::Value("a negative count"))?;
     let mut out = Buffer::default();
-    // However often, nothing stays nothing; that its size is 0 has let any count pass.
+    // An empty text has the size 0, so its bound lets any count pass. Repeating it must not take any time.
     if !text(&a[1]).is_empty() {
         (0..times).for_each(|_| out.extend(text(&a[1])));
     }
@@ -149,7 +149,7 @@ fn repeat(a: &[Value]) -> Given {
 }
 
 fn replace_growth(a: &[Computed]) -> Option<u64> {
-    // Nothing is found at every character and at the end.
+    // An empty text is found at every character and at the end.
     let shortest = match &a[0].value {
         Value::Text(old) if !a[0].bound.secret => u64::try_from(old.bytes().len()).unwrap_or(0).max(1),
         _ => 1,
@@ -199,7 +199,7 @@ fn indent(before: &[u8], spaces: &Value, text_: &Value) -> Given {
     Ok(out.into())
 }
 
-/// Goes through bytes as if each were a character, as `goutils` does; without spaces the text is left alone.
+/// Takes bytes for characters, as `goutils` does. A text without spaces stays as it is.
 fn nospace(text: &[u8]) -> Value {
     let is_space = |byte: &u8| char::from(*byte).is_whitespace();
     if !text.iter().any(is_space) {
@@ -226,7 +226,7 @@ pub(super) fn join(between: &[u8], parts: &[Text]) -> Value {
     out.into()
 }
 
-/// Go's `strings.SplitN`; nothing between is between any two characters.
+/// Go's `strings.SplitN`. An empty separator separates any two characters.
 fn split(between: &[u8], text: &[u8], most: usize) -> Vec<Text> {
     let mut parts = Vec::new();
     let mut last = 0;
@@ -235,7 +235,7 @@ fn split(between: &[u8], text: &[u8], most: usize) -> Vec<Text> {
             if parts.len() + 1 >= most {
                 break;
             }
-            // Go cuts a text of bytes into what they are, and each that isn't UTF-8 into one.
+            // Each character is a part, and so is each byte that isn't UTF-8.
             parts.push(Text::from(rune.bytes));
             last += rune.bytes.len();
         }
@@ -268,7 +268,7 @@ fn numbered(parts: Vec<Text>) -> Value {
     Value::Map(Of::Text, std::rc::Rc::new(keys.zip(parts.into_iter().map(Value::Text)).collect()))
 }
 
-/// Between any two arguments there is one byte at most.
+/// `cat` writes at most one byte between two arguments.
 fn cat_growth(a: &[Computed]) -> Option<u64> {
     let parts = u64::try_from(a.len()).unwrap_or(u64::MAX);
     Some(a.iter().map(|part| part.bound.size).fold(parts.saturating_add(10), u64::saturating_add))

@@ -1,6 +1,6 @@
-//! Functions that the peer has and this doesn't, each with the reason.
+//! The functions of Go's templates and sprig that this crate doesn't have, each with the reason.
 //!
-//! Invariant: together with the tables these are all functions of sprig v3 and of Go's templates.
+//! Invariant: these and the tables together are all functions of Go's templates and sprig v3.
 
 const TIME: &str = "it depends on the time";
 const CHANCE: &str = "it gives something else each time";
@@ -100,7 +100,7 @@ const FUNCTIONS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Why a function that the peer has isn't supported.
+/// The reason why a function isn't supported; `None` if Go's templates and sprig don't have it.
 pub(super) fn why(name: &str) -> Option<&'static str> {
     FUNCTIONS.iter().find(|(_, names)| names.contains(&name)).map(|(why, _)| *why)
 }

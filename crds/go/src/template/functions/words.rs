@@ -1,7 +1,7 @@
 //! Functions that look at words, as the library `goutils` under sprig does.
 //!
-//! Some of them take bytes for characters; so do these. Invariant: each consumes at least a byte for each thing
-//! that it inserts.
+//! Some functions of `goutils` take bytes for characters; these do the same. Invariant: each function consumes at
+//! least one byte for each insertion.
 
 use super::arguments::{int, text};
 use crate::Buffer;
@@ -39,7 +39,7 @@ fn untitle(text: &[u8]) -> Value {
 fn swapcase(text: &[u8]) -> Value {
     let mut after_space = true;
     let mapped = map(text, |char| {
-        // These have case, but aren't letters to Go.
+        // These characters have case, but aren't letters to Go.
         let is_letter = !matches!(u32::from(char),
             0x345 | 0x2160..=0x217f | 0x24b6..=0x24e9 | 0x1f130..=0x1f149 | 0x1f150..=0x1f169 | 0x1f170..=0x1f189);
         let is_title = to_title(char) == char && to_lower(char) != char;

@@ -1,19 +1,19 @@
 //! Pipelines, commands and operands.
 //!
-//! Invariant: every function was looked up, and every variable was declared before.
+//! Invariant: every function in a tree is in the tables, and every variable was declared before its use.
 
 use super::{Parsed, Parser};
 use crate::strconv;
 use crate::template::error::GoTemplateError;
 use crate::template::function::Function;
 use crate::template::functions::{self, Lookup};
-use crate::template::lex::Kind;
+use crate::template::lex::TokenKind;
 use crate::template::literal;
 use crate::template::tree::{Command, Operand, Pipe};
 
 impl Parser<'_> {
-    /// Up to the given end, which is consumed.
-    pub(super) fn pipe(&mut self, context: &str, end: Kind) -> Parsed<Pipe> {
+    /// A pipeline up to the given end, which is consumed.
+    pub(super) fn pipe(&mut self, context: &str, end: TokenKind) -> Parsed<Pipe> {
         self.step()?;
         let line = self.skip_space().line;
         let mut pipe = Pipe { line, variables: Vec::new(), assigns: false, commands: Vec::new() };
@@ -47,12 +47,12 @@ impl Parser<'_> {
 
     fn declarations(&mut self, context: &str, pipe: &mut Pipe) -> Parsed<()> {
         let start = self.at;
-        while self.skip_space().kind == Kind::Variable {
+        while self.skip_space().kind == TokenKind::Variable {
             let name = self.next().text.to_owned();
             pipe.variables.push(name);
             match self.skip_space().kind {
-                Kind::Assign | Kind::Declare => {
-                    pipe.assigns = self.next().kind == Kind::Assign;
+                TokenKind::Assign | TokenKind::Declare => {
+                    pipe.assigns = self.next().kind == TokenKind::Assign;
                     for name in pipe.variables.iter().filter(|_| pipe.assigns) {
                         if !self.knows(name)? {
                             return self.error("assignment to an undeclared variable");
@@ -60,8 +60,8 @@ impl Parser<'_> {
                     }
                     return Ok(());
                 }
-                Kind::Comma if context == "range" && pipe.variables.len() < 2 => _ = self.next(),
-                Kind::Comma => return self.error(format!("too many declarations in {context}")),
+                TokenKind::Comma if context == "range" && pipe.variables.len() < 2 => _ = self.next(),
+                TokenKind::Comma => return self.error(format!("too many declarations in {context}")),
                 _ => break,
             }
         }
@@ -83,12 +83,12 @@ impl Parser<'_> {
             };
             self.step()?;
             operands.push(operand);
-            let has_space = self.peek().kind == Kind::Space;
+            let has_space = self.peek().kind == TokenKind::Space;
             match self.skip_space().kind {
-                Kind::Right | Kind::RightParen => break,
-                Kind::Pipe => {
+                TokenKind::Right | TokenKind::RightParen => break,
+                TokenKind::Pipe => {
                     self.next();
-                    if matches!(self.skip_space().kind, Kind::Right | Kind::RightParen) {
+                    if matches!(self.skip_space().kind, TokenKind::Right | TokenKind::RightParen) {
                         return self.error("missing command after |");
                     }
                     break;
@@ -106,7 +106,7 @@ impl Parser<'_> {
             return Ok(None);
         };
         let mut fields = Vec::new();
-        while self.peek().kind == Kind::Field {
+        while self.peek().kind == TokenKind::Field {
             fields.push(self.next().text[1..].to_owned());
         }
         if fields.is_empty() {
@@ -127,22 +127,26 @@ impl Parser<'_> {
             problem: format!("malformed {what}: {}", token.text.chars().take(32).collect::<String>()),
         };
         Ok(Some(match token.kind {
-            Kind::Dot => Operand::Dot,
-            Kind::Field => Operand::Field(vec![token.text[1..].to_owned()]),
-            Kind::Variable if self.knows(token.text)? => Operand::Variable(token.text.to_owned(), Vec::new()),
-            Kind::Variable => return self.error(format!("undefined variable {:?}", token.text)),
-            Kind::Quoted | Kind::RawQuoted => {
+            TokenKind::Dot => Operand::Dot,
+            TokenKind::Field => Operand::Field(vec![token.text[1..].to_owned()]),
+            TokenKind::Variable if self.knows(token.text)? => {
+                Operand::Variable(token.text.to_owned(), Vec::new())
+            }
+            TokenKind::Variable => return self.error(format!("undefined variable {:?}", token.text)),
+            TokenKind::Quoted | TokenKind::RawQuoted => {
                 let text = strconv::unquote(token.text).ok_or_else(|| malformed("string"))?;
                 Operand::Text(text)
             }
-            Kind::Number => Operand::Number(literal::number(token.text).ok_or_else(|| malformed("number"))?),
-            Kind::Character => {
+            TokenKind::Number => {
+                Operand::Number(literal::number(token.text).ok_or_else(|| malformed("number"))?)
+            }
+            TokenKind::Character => {
                 Operand::Number(literal::character(token.text).ok_or_else(|| malformed("character"))?)
             }
-            Kind::LeftParen => {
-                Operand::Pipe(self.deeper(|parser| parser.pipe("parentheses", Kind::RightParen))?)
+            TokenKind::LeftParen => {
+                Operand::Pipe(self.deeper(|parser| parser.pipe("parentheses", TokenKind::RightParen))?)
             }
-            Kind::Word => match token.text {
+            TokenKind::Word => match token.text {
                 "true" | "false" => Operand::Bool(token.text == "true"),
                 "nil" => Operand::Nil,
                 "if" | "else" | "end" | "range" | "with" | "define" | "template" | "block" | "break"

@@ -1,7 +1,7 @@
-//! Formats: Go's `fmt.Sprintf`, and how long what it gives can be.
+//! Format strings: Go's `fmt.Sprintf`, and a bound on the length of its result.
 //!
-//! Every format is one, in Go: what doesn't fit is said in the output (`%!d(string=x)`, `%!s(MISSING)`,
-//! `%!(EXTRA int=1)`). Invariant: [`growth`] is an upper bound for [`sprintf`] whatever the arguments hold.
+//! Every text is a format string in Go: the output reports arguments that don't fit (`%!d(string=x)`, `%!s(MISSING)`,
+//! `%!(EXTRA int=1)`). Invariant: [`growth`] is an upper bound for [`sprintf`], for any values of the arguments.
 
 use super::{Flags, Printer, Unsupported, type_name};
 use crate::Buffer;
@@ -13,10 +13,11 @@ use crate::value::Value;
 const TOO_LARGE: usize = 1_000_000;
 const LARGEST: u64 = 10_000_009;
 
-/// The largest result for a format that is public, and arguments of these sizes.
+/// The most bytes of the result for a public format string and arguments of these sizes; `None` if the format string
+/// isn't public.
 pub(in crate::template) fn growth(arguments: &[Computed]) -> Option<u64> {
     let (format, arguments) = arguments.split_first()?;
-    // First: of what type it is may depend on an item as well.
+    // This comes first, because the type of the format string may depend on an item too.
     if format.bound.secret {
         return None;
     }
@@ -25,7 +26,7 @@ pub(in crate::template) fn growth(arguments: &[Computed]) -> Option<u64> {
     };
     let text = text.bytes();
     let verbs = u64::try_from(text.iter().filter(|byte| **byte == b'%').count()).ok()?;
-    // Widths and precisions are numbers in the format, or come from arguments.
+    // Widths and precisions are numbers in the format string, or come from arguments.
     let mut fill = 0_u64;
     for number in text.split(|byte| !byte.is_ascii_digit()).filter(|number| !number.is_empty()) {
         fill = fill.max(std::str::from_utf8(number).ok()?.parse().unwrap_or(LARGEST));
@@ -43,8 +44,8 @@ pub(in crate::template) fn growth(arguments: &[Computed]) -> Option<u64> {
     let plain = text.windows(2).all(|pair| pair[0] != b'%' || matches!(pair[1], b's' | b'v' | b'%' | b'd'));
     let one = |argument: &Computed| {
         let size = argument.bound.size;
-        // Quoting makes at most four bytes of one, hexadecimal with a space and 0x at most five; a wrong verb
-        // names the type of each element, and each counts for four bytes at least.
+        // Quoting makes at most four bytes of one; hexadecimal with a space and 0x makes at most five. A wrong verb
+        // names the type of each element, and an element counts at least four bytes.
         let is_text = argument.bound.kind == Some(crate::value::Kind::Text);
         let (times, elements) = match (plain, is_text) {
             (true, true) => (1, 1),
@@ -57,7 +58,7 @@ pub(in crate::template) fn growth(arguments: &[Computed]) -> Option<u64> {
         size.saturating_mul(times).saturating_add(padded)
     };
     let all = arguments.iter().map(one).fold(0, u64::saturating_add);
-    // With explicit indices one argument may be printed by every verb.
+    // With explicit indices, every verb may print the same argument.
     let all = if text.contains(&b'[') { all.saturating_mul(verbs.max(1)) } else { all };
     let size = u64::try_from(text.len()).ok()?;
     let missing = verbs.saturating_mul(fill.saturating_add(32));
@@ -93,7 +94,7 @@ pub(in crate::template) fn sprintf(format: &[u8], arguments: &[Value]) -> Result
     Ok(out)
 }
 
-/// A format that is being printed: what of it and of its arguments is done.
+/// The progress through a format string and its arguments.
 struct Verbs<'a> {
     text: &'a [u8],
     at: usize,
@@ -108,7 +109,7 @@ impl Verbs<'_> {
         self.text.get(self.at).copied()
     }
 
-    /// One verb, after its percent sign; whether there was one.
+    /// Prints one verb behind its percent sign; `false` if the format string ends there.
     fn verb(&mut self, out: &mut Buffer) -> Result<bool, Unsupported> {
         let mut flags = Flags::default();
         self.good_index = true;
@@ -192,7 +193,7 @@ impl Verbs<'_> {
         Ok(true)
     }
 
-    /// An explicit index such as `[2]`, if there is one here.
+    /// Reads an explicit index such as `[2]`, if there is one here.
     fn index(&mut self) -> bool {
         if self.peek() != Some(b'[') {
             return false;
@@ -218,7 +219,7 @@ impl Verbs<'_> {
             }
             _ => {
                 self.good_index = false;
-                // Go calls it found if it is a number at all.
+                // Go accepts any number here, also one that is out of range.
                 number.is_some()
             }
         }
@@ -229,7 +230,7 @@ impl Verbs<'_> {
         let mut number = 0_usize;
         while let Some(digit @ b'0'..=b'9') = self.peek() {
             if number > TOO_LARGE {
-                // Go gives up on the number and reads its end as the verb.
+                // Go gives up on the number and takes its end for the verb.
                 self.at = self.text.len();
                 return None;
             }

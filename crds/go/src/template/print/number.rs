@@ -1,6 +1,6 @@
 //! Integers and floats, with every verb and flag of Go's `fmt`.
 //!
-//! Invariant: what isn't supported is said before anything is written.
+//! Invariant: an unsupported verb is reported before any byte is written.
 
 use super::{Printed, Printer, Unsupported};
 use crate::Buffer;
@@ -34,7 +34,7 @@ impl Printer<'_> {
                 let digits = format!("{int:X}");
                 let mut text = Buffer::default();
                 text.extend(b"U+");
-                // Not a width of Rust's own: those end at 65,535.
+                // Rust's own widths end at 65,535, so this writes the zeros itself.
                 text.repeat(b'0', precision.saturating_sub(digits.len()));
                 text.extend(digits.as_bytes());
                 let char = u32::try_from(int).ok().and_then(char::from_u32);

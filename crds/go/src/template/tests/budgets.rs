@@ -1,4 +1,4 @@
-//! What the templates of an object may cost, counted in steps, not in seconds.
+//! The cost of the templates of one object, counted in steps and not in seconds.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn definitions_that_double_end_with_the_budget() {
             assert!(budget.steps() <= 1 << 18, "{}", budget.steps());
         }
     }
-    // What can be done is done.
+    // A template within the budget renders.
     assert_eq!(render(&doubling(10, "x"), &[]).unwrap(), b"x".repeat(1 << 10));
 }
 
@@ -42,13 +42,13 @@ fn one_budget_is_enough_for_all_templates_of_an_object_or_for_none_of_the_rest()
     let more = (0..1024).take_while(|_| costly.render(&values, &mut budget).is_ok()).count();
     let all = usize::try_from((1 << 18) / one).unwrap();
     assert!((all - 2..=all).contains(&(more + 1)), "{more} of {all}");
-    // Not even a small one, nor the parsing of one.
+    // The exhausted budget refuses even a small template, and the parsing of one.
     let small = GoTemplate::parse("x", Branching::Refused, &mut Budget::of_object()).ok().unwrap();
     assert!(small.render(&values, &mut budget).is_err());
     assert!(GoTemplate::parse("x", Branching::Refused, &mut budget).is_err());
 }
 
-/// Each of these was cheap to charge and dear to do.
+/// Each of these templates could be cheap to charge and slow to run.
 #[test]
 fn what_is_looked_at_again_and_again_is_charged_by_its_size() {
     let long = "n".repeat(100_000);
@@ -73,7 +73,7 @@ fn what_is_looked_at_again_and_again_is_charged_by_its_size() {
 fn what_is_nothing_costs_nothing_however_often() {
     assert_eq!(render("[{{ repeat 9223372036854775807 \"\" }}]", &[]).unwrap(), b"[]");
     assert_eq!(render("[{{ repeat 9223372036854775807 .a }}]", &[("a", b"")]).unwrap(), b"[]");
-    // Defined again and again, each time nothing.
+    // A template that is defined again and again, each time with space only.
     let space = " ".repeat(400_000);
     let again = "{{define \"a\"}}{{end}}".repeat(5_000);
     assert_eq!(render(&format!("{{{{define \"a\"}}}}{space}x{{{{end}}}}{again}"), &[]).unwrap(), b"");

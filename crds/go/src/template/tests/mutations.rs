@@ -1,5 +1,5 @@
-//! Templates that nobody wrote: parts of real ones, cut, doubled and mixed; and calls of every function with arguments
-//! of its types. `SEAL_FUZZ_COUNT` says how many.
+//! Random templates: parts of real ones, cut, doubled and mixed; and calls of every function with arguments of its
+//! types. `SEAL_FUZZ_COUNT` is the number of templates.
 
 use super::*;
 use crate::template::random::{ITEMS, expression};
@@ -88,7 +88,7 @@ impl Random {
 fn template(random: &mut Random, functions: &[&str]) -> String {
     let mut text = String::new();
     if random.below(2) == 0 {
-        // Mostly well-formed: a call of a call.
+        // Mostly well-formed templates: a call of a call.
         let argument = |random: &mut Random| PARTS[35 + random.below(PARTS.len() - 35)];
         let function = |random: &mut Random| functions[random.below(functions.len())];
         let (inner, outer) = (function(random), function(random));
@@ -126,8 +126,7 @@ fn no_mutated_template_panics_and_its_outcome_tells_nothing() {
     assert!(rendered > count / 50, "only {rendered} of {count} rendered");
 }
 
-/// Everything that shows of a render: whether there is one or why not, how large and how small it may be, and what it
-/// cost.
+/// Everything that an attacker may see of a render: its bounds or its error, and its cost.
 fn shown(text: &str, values: &[&[u8]; ITEMS.len()]) -> (Result<(u64, bool), GoTemplateError>, u64) {
     let values = Values::new(&ITEMS.into_iter().zip(values.iter().copied()).collect());
     let mut budget = Budget::of_object();

@@ -1,4 +1,4 @@
-//! What is refused for the text around the items: names, the deprecated data, and templates that would have power.
+//! Mistakes in the text around the items: names, the deprecated data, and templates that would have power.
 //!
 //! Invariant: as in `super`.
 
