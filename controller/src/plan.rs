@@ -1,53 +1,54 @@
-//! What to do about an object: pure decisions over what is known.
+//! Decides what to do about an object, by pure functions.
 //!
-//! Not the doing. Invariant: an object whose status says Ready for this generation, and whose Secret is in
-//! sync, is neither opened nor written; so a restart over unchanged objects costs no key operation.
+//! [`crate::reconcile`] carries the plan out. Invariant: an object whose status says Ready for this generation, and whose
+//! Secret is in sync, is neither opened nor written; so a restart over unchanged objects costs no key operation.
 
 use seal_crds::resources::{ConditionStatus, GROUP, find_condition};
 use seal_crds::{Place, Reason};
 
 use crate::failure::Failure;
-use crate::store::{Last, State, Successor, Target, Write};
+use crate::store::{Last, SecretState, Successor, SyncState, Write};
 
-/// What to do.
+/// The plan for an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
-    /// Nothing.
+    /// Do nothing.
     Keep,
-    /// Open the object to see that it still opens; the Secret is already right. After a rewrap, or when
-    /// the status was lost.
+    /// Open the object to see that it still opens; the Secret is in sync. This is the plan after a rewrap, or if the status
+    /// was lost.
     Verify,
-    /// Open the object and write the Secret. `heals` where nothing but the Secret changed.
+    /// Open the object and write the Secret.
     Write {
-        /// What to do to the Secret.
+        /// How to write the Secret.
         write: Write,
-        /// Whether this undoes somebody's change.
+        /// This undoes somebody's change, because nothing but the Secret changed.
         heals: bool,
     },
 }
 
-/// Decides.
+/// Decides on the state of the Secret.
 ///
 /// # Errors
 ///
-/// A permanent failure where the Secret belongs to somebody else.
-pub(crate) fn plan(place: &Place, last: &Last, target: Target) -> Result<Plan, Failure> {
+/// A permanent failure if the Secret belongs to somebody else, or is immutable.
+pub(crate) fn plan(place: &Place, last: &Last, state: SecretState) -> Result<Plan, Failure> {
     let ready = is_ready(last);
-    match target {
-        Target::Ours(State::Right | State::Touched) if ready => Ok(Plan::Keep),
-        Target::Ours(State::Right) => Ok(Plan::Verify),
-        // It has to be opened anyway, and to write what is there already changes nothing.
-        Target::Ours(State::Touched | State::Drifted) => {
+    match state {
+        SecretState::Ours(SyncState::InSync | SyncState::Touched) if ready => Ok(Plan::Keep),
+        SecretState::Ours(SyncState::InSync) => Ok(Plan::Verify),
+        // The object has to be opened anyway, and a write of the values that are there changes nothing.
+        SecretState::Ours(SyncState::Touched | SyncState::Drifted) => {
             Ok(Plan::Write { write: Write::Update, heals: ready })
         }
-        Target::Absent => Ok(Plan::Write { write: Write::Create, heals: ready }),
-        Target::Foreign { adoptable: true } => Ok(Plan::Write { write: Write::Adopt, heals: false }),
-        Target::Foreign { adoptable: false } => Err(foreign(place)),
-        Target::Fixed => Err(immutable(place)),
+        SecretState::Absent => Ok(Plan::Write { write: Write::Create, heals: ready }),
+        SecretState::Foreign { adoptable: true } => Ok(Plan::Write { write: Write::Adopt, heals: false }),
+        SecretState::Foreign { adoptable: false } => Err(foreign(place)),
+        SecretState::Immutable => Err(immutable(place)),
     }
 }
 
-/// The failure for a Secret that can't become what the object says: the same whether it would have to.
+/// The failure for a Secret that can't be changed to what the object says. It is the same whether or not the values differ,
+/// so it tells nothing of them.
 pub(crate) fn immutable(place: &Place) -> Failure {
     Failure::new(
         Reason::ImmutableSecret,
@@ -69,25 +70,25 @@ pub(crate) fn foreign(place: &Place) -> Failure {
     )
 }
 
-/// Which of two objects of one name makes the Secret, asked for the one of the peer's format: the native one from
-/// when it has taken the Secret over, for as long as it has it, even if it fails later; until then this one, with a
-/// remark that says why. So a migration never loses a Secret, and the two never take turns.
+/// Decides which of two objects of one name makes the Secret, for the one of the Bitnami format. The native object makes it
+/// from the moment when it has taken the Secret over, and for as long as it has it, even if it fails later. Until then the
+/// Bitnami object makes it, with a remark that says why. So a migration never loses a Secret, and the two never take turns.
 ///
 /// # Errors
 ///
-/// A permanent failure where the native one makes it.
+/// A permanent failure if the native object makes it.
 pub(crate) fn precedence(place: &Place, successor: Option<Successor>) -> Result<Option<String>, Failure> {
     match successor {
         Some(Successor::Owns | Successor::Ready) => Err(superseded(place)),
         Some(Successor::NotReady(Some(reason))) => {
             Ok(Some(format!("the SealedSecret of this name in {GROUP} can't take it over yet: {reason}")))
         }
-        // One that nobody has looked at yet is looked at in a moment.
+        // A native object without a status gets one in a moment, and then this is decided again.
         Some(Successor::NotReady(None)) | None => Ok(None),
     }
 }
 
-/// The failure for an object of the peer's format whose Secret a native one of the same name has taken over.
+/// The failure for a Bitnami object whose Secret a native one of the same name has taken over.
 pub(crate) fn superseded(place: &Place) -> Failure {
     Failure::new(
         Reason::Superseded,
@@ -97,7 +98,7 @@ pub(crate) fn superseded(place: &Place) -> Failure {
     )
 }
 
-/// Whether the status says Ready for the generation at hand.
+/// Whether the status says Ready for the current generation.
 pub(crate) fn is_ready(last: &Last) -> bool {
     last.status.as_ref().is_some_and(|status| {
         status.observed_generation == last.generation
@@ -131,38 +132,38 @@ mod tests {
         Last { generation: 2, status: Some(status), ..Last::default() }
     }
 
-    const RIGHT: Target = Target::Ours(State::Right);
+    const IN_SYNC: SecretState = SecretState::Ours(SyncState::InSync);
 
     #[test]
     fn an_unchanged_object_is_left_alone_also_where_somebody_touched_its_secret() {
-        for state in [State::Right, State::Touched] {
-            assert_eq!(plan(&place(), &last(2, true), Target::Ours(state)), Ok(Plan::Keep));
+        for state in [SyncState::InSync, SyncState::Touched] {
+            assert_eq!(plan(&place(), &last(2, true), SecretState::Ours(state)), Ok(Plan::Keep));
         }
     }
 
-    /// Whoever made it so that the object isn't ready may have made the Secret look right, too.
+    /// A person who can make the object unready may also have made the Secret look in sync.
     #[test]
     fn a_secret_that_somebody_touched_is_written_once_there_is_cause_to_open_the_object() {
         for last in [last(1, true), last(2, false), Last::default()] {
             let write = Plan::Write { write: Write::Update, heals: false };
-            assert_eq!(plan(&place(), &last, Target::Ours(State::Touched)), Ok(write));
+            assert_eq!(plan(&place(), &last, SecretState::Ours(SyncState::Touched)), Ok(write));
         }
     }
 
     #[test]
     fn a_new_generation_over_a_right_secret_is_only_verified() {
         for last in [last(1, true), last(2, false), Last::default()] {
-            assert_eq!(plan(&place(), &last, RIGHT), Ok(Plan::Verify));
+            assert_eq!(plan(&place(), &last, IN_SYNC), Ok(Plan::Verify));
         }
     }
 
     #[test]
     fn a_secret_that_changed_under_a_ready_object_is_healed() {
-        for (target, write) in
-            [(Target::Ours(State::Drifted), Write::Update), (Target::Absent, Write::Create)]
+        for (state, write) in
+            [(SecretState::Ours(SyncState::Drifted), Write::Update), (SecretState::Absent, Write::Create)]
         {
-            assert_eq!(plan(&place(), &last(2, true), target), Ok(Plan::Write { write, heals: true }));
-            assert_eq!(plan(&place(), &last(1, true), target), Ok(Plan::Write { write, heals: false }));
+            assert_eq!(plan(&place(), &last(2, true), state), Ok(Plan::Write { write, heals: true }));
+            assert_eq!(plan(&place(), &last(1, true), state), Ok(Plan::Write { write, heals: false }));
         }
     }
 
@@ -186,10 +187,10 @@ mod tests {
 
     #[test]
     fn a_foreign_secret_is_never_written_without_its_permission() {
-        let refused = plan(&place(), &last(2, true), Target::Foreign { adoptable: false }).unwrap_err();
+        let refused = plan(&place(), &last(2, true), SecretState::Foreign { adoptable: false }).unwrap_err();
         assert_eq!(refused.reason, Reason::ForeignSecret);
         assert!(refused.is_permanent() && refused.message.contains("sealing.dev/adopt=db"));
-        let adopted = plan(&place(), &Last::default(), Target::Foreign { adoptable: true });
+        let adopted = plan(&place(), &Last::default(), SecretState::Foreign { adoptable: true });
         assert_eq!(adopted, Ok(Plan::Write { write: Write::Adopt, heals: false }));
     }
 }

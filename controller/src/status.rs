@@ -1,11 +1,11 @@
-//! The status an outcome becomes: conditions by kstatus' rules.
+//! Turns the outcome of a reconcile into a status, with conditions by kstatus' rules.
 //!
-//! Not the publishing. kstatus reads, in this order: deletion, `observedGeneration`, `Reconciling=True` (in
-//! progress), `Stalled=True` (failed), `Ready`. So `Reconciling` and `Stalled` are present only while they
-//! hold, and a permanent failure is Stalled, for Flux and Argo CD to fail fast.
+//! [`crate::reconcile`] publishes it. kstatus reads, in this order: deletion, `observedGeneration`, `Reconciling=True` (in
+//! progress), `Stalled=True` (failed), `Ready`. So `Reconciling` and `Stalled` are present only while they hold, and a
+//! permanent failure is Stalled, for Flux and Argo CD to fail fast.
 //!
-//! Invariant: `Ready=True` is said only of the generation whose Secret is in place, and a condition keeps
-//! its transition time while its status stays.
+//! Invariant: `Ready=True` speaks only of the generation whose Secret is in place, and a condition keeps its transition
+//! time while its status stays.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,35 +21,35 @@ use crate::conditions::{Conditions, rfc3339};
 use crate::failure::Failure;
 use crate::store::{Last, Notice};
 
-/// What a reconcile that got through found.
+/// The facts about an object that was opened and whose Secret is in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Opened {
-    /// How many keys the Secret has.
+pub(crate) struct Reconciled {
+    /// The number of items.
     pub(crate) items: usize,
-    /// Which sealing key opened each envelope.
+    /// The sealing keys that opened the envelopes.
     pub(crate) by: Vec<Fingerprint>,
-    /// What else is to be said.
-    pub(crate) notes: Notes,
-    /// The Secret as it was left, where it was written.
+    /// The remarks about the Secret.
+    pub(crate) remarks: Remarks,
+    /// The version of the Secret after a write; `None` if it wasn't written.
     pub(crate) version: Option<SecretVersion>,
 }
 
-/// What is to be said of a Secret that is in place: where it isn't word for word what the object says.
+/// Remarks about a Secret that is in place, if it differs from what the object says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Notes {
-    /// Labels and annotations of the template that it doesn't have.
+pub(crate) struct Remarks {
+    /// Labels and annotations of the template that the Secret doesn't have.
     pub(crate) left_out: Vec<LeftOut>,
-    /// Items that it holds beside those of the object.
+    /// Items that the Secret holds beside those of the object.
     pub(crate) extra: BTreeSet<ItemName>,
-    /// What people should know besides.
-    pub(crate) remark: Option<String>,
+    /// Why the native object of this name can't take the Secret over yet, as a sentence; `None` without such an object.
+    pub(crate) successor: Option<String>,
 }
 
-/// How many of a kind are named: a message is for people, and a Secret may hold thousands of items.
+/// The most names in a list: a message is for people, and a Secret may hold thousands of items.
 const NAMED: usize = 5;
 
-impl Notes {
-    /// The message of `Ready=True`. Everything in it is a validated name or a fixed word.
+impl Remarks {
+    /// The message of `Ready=True`. It holds validated names and fixed words only.
     fn message(&self) -> String {
         let mut message = "the Secret is what this SealedSecret says".to_owned();
         if !self.left_out.is_empty() {
@@ -58,8 +58,8 @@ impl Notes {
         if !self.extra.is_empty() {
             message.push_str(&format!("; it also holds items that are not from it: {}", listed(&self.extra)));
         }
-        if let Some(remark) = &self.remark {
-            message.push_str(&format!("; {remark}"));
+        if let Some(successor) = &self.successor {
+            message.push_str(&format!("; {successor}"));
         }
         message
     }
@@ -74,15 +74,15 @@ fn listed<T: fmt::Display>(all: impl IntoIterator<Item = T, IntoIter: ExactSizeI
     }
 }
 
-/// The status after an outcome.
+/// The status for an outcome.
 pub(crate) fn next_status(
     last: &Last,
-    outcome: Result<&Opened, &Failure>,
+    outcome: Result<&Reconciled, &Failure>,
     now: Timestamp,
 ) -> SealedSecretStatus {
     let reason = reason(outcome);
     let message = match outcome {
-        Ok(opened) => opened.notes.message(),
+        Ok(reconciled) => reconciled.remarks.message(),
         Err(failure) => failure.message.clone(),
     };
     let message = message.as_str();
@@ -95,17 +95,18 @@ pub(crate) fn next_status(
         let type_ = if failure.is_permanent() { STALLED } else { RECONCILING };
         conditions.push(condition(last, type_, true, reason, message, now));
     }
-    let opened = outcome.ok();
+    let reconciled = outcome.ok();
     SealedSecretStatus {
         observed_generation: last.generation,
         conditions,
-        items: opened.map(|opened| opened.items as i64),
-        key: opened.and_then(|opened| opened.by.first()).map(|by| by.short().to_string()),
-        opened_by: opened.map_or_else(Vec::new, |opened| opened.by.iter().map(ToString::to_string).collect()),
+        items: reconciled.map(|reconciled| reconciled.items as i64),
+        key: reconciled.and_then(|reconciled| reconciled.by.first()).map(|by| by.short().to_string()),
+        opened_by: reconciled
+            .map_or_else(Vec::new, |reconciled| reconciled.by.iter().map(ToString::to_string).collect()),
         last_handled_reconcile_at: last.requested_at.clone(),
-        // Only what was written is known right; what isn't written stays what it was.
-        secret: opened
-            .and_then(|opened| opened.version.clone())
+        // Only a Secret that was just written is known to be in sync; otherwise the remembered version stays.
+        secret: reconciled
+            .and_then(|reconciled| reconciled.version.clone())
             .or_else(|| last.status.as_ref()?.secret.clone()),
     }
 }
@@ -118,19 +119,19 @@ fn reason<T>(outcome: Result<T, &Failure>) -> Reason {
     }
 }
 
-/// The status of an object that wasn't opened, because it was ready and still is, if there is anything else to say
-/// than before: other notes, or the echo of a request to look at it, for which Flux waits.
-pub(crate) fn kept_status(last: &Last, notes: &Notes) -> Option<SealedSecretStatus> {
+/// The next status of an object that wasn't opened, because it was ready and still is. `None` if its status doesn't change;
+/// it changes if there are other remarks, or if Flux has requested a look and waits for the answer.
+pub(crate) fn kept_status(last: &Last, remarks: &Remarks) -> Option<SealedSecretStatus> {
     let mut status = last.status.clone()?;
     if last.requested_at.is_some() {
         status.last_handled_reconcile_at.clone_from(&last.requested_at);
     }
     let ready = status.conditions.iter_mut().find(|condition| condition.type_ == READY)?;
-    ready.message = notes.message();
+    ready.message = remarks.message();
     (last.status.as_ref() != Some(&status)).then_some(status)
 }
 
-/// Whether the last status says this of this generation already.
+/// Whether the last status has this failure for this generation already.
 pub(crate) fn says(last: &Last, failure: &Failure) -> bool {
     let said =
         |ready: &Condition| ready.reason == failure.reason.as_str() && ready.message == failure.message;
@@ -141,21 +142,25 @@ pub(crate) fn says(last: &Last, failure: &Failure) -> bool {
 const READY: &str = "Ready";
 const STALLED: &str = "Stalled";
 const RECONCILING: &str = "Reconciling";
-/// The peer's only condition. Its printer columns read the first of the list, whatever its type.
+/// The only condition of sealed-secrets. Its printer columns read the first condition of the list, whatever its type.
 const SYNCED: &str = "Synced";
 
-/// What people should hear of the step from the last status to this one.
-pub(crate) fn news(last: &Last, next: &SealedSecretStatus, outcome: Result<&Notes, &Failure>) -> Vec<Notice> {
-    let left_out = outcome.ok().and_then(|notes| left_out(last, notes));
+/// The notices to people about the step from the last status to this one.
+pub(crate) fn news(
+    last: &Last,
+    next: &SealedSecretStatus,
+    outcome: Result<&Remarks, &Failure>,
+) -> Vec<Notice> {
+    let left_out = outcome.ok().and_then(|remarks| left_out(last, remarks));
     transition(last, next, reason(outcome)).into_iter().chain(left_out).collect()
 }
 
-/// That something of the template isn't on the Secret; once.
-fn left_out(last: &Last, notes: &Notes) -> Option<Notice> {
-    if notes.left_out.is_empty() {
+/// The notice that some labels or annotations of the template aren't on the Secret; `None` if the last status said so.
+fn left_out(last: &Last, remarks: &Remarks) -> Option<Notice> {
+    if remarks.left_out.is_empty() {
         return None;
     }
-    let all = listed(&notes.left_out);
+    let all = listed(&remarks.left_out);
     let is_said = before(last, READY).is_some_and(|ready| ready.message.contains(&all));
     (!is_said).then(|| Notice {
         warning: true,
@@ -173,15 +178,15 @@ fn transition(last: &Last, next: &SealedSecretStatus, reason: Reason) -> Option<
     let event = match last.format {
         Format::Native if reason.is_failure() => Reason::NotReady.as_str(),
         Format::Native => Reason::Ready.as_str(),
-        Format::Bitnami => peers_event(reason),
+        Format::Bitnami => bitnami_event(reason),
     };
     let message = format!("{}: {}", ready.reason, ready.message);
     Some(Notice { warning: reason.is_failure(), reason: event, message })
 }
 
-/// The reason of an Event about an object of the peer's format, as the peer says it, so that what people have built
-/// on those keeps working: unsealed, can't be unsealed, or can't be written to the Secret.
-fn peers_event(reason: Reason) -> &'static str {
+/// The reason of an Event about a Bitnami object. These are the reasons of sealed-secrets, so that tools built on them keep
+/// working: unsealed, can't be unsealed, or can't be written to the Secret.
+fn bitnami_event(reason: Reason) -> &'static str {
     if !reason.is_failure() {
         return "Unsealed";
     }
@@ -191,10 +196,10 @@ fn peers_event(reason: Reason) -> &'static str {
     }
 }
 
-/// As the peer writes it: no message while all is well, and the time of the last word about this generation.
+/// The condition `Synced` as sealed-secrets writes it: without a message while it is true, and with the time of the last
+/// change of what it says about this generation.
 ///
-/// That time moves only with what is said. Were it to move with every look, each status would be another one, and
-/// each would be cause for the next look.
+/// If that time moved with every look, each status would differ from the last, and each would cause the next look.
 fn synced(last: &Last, status: bool, reason: Reason, message: &str, now: Timestamp) -> Condition {
     let message = if status { "" } else { message };
     let mut synced = condition(last, SYNCED, status, reason, message, now);
@@ -243,11 +248,11 @@ mod tests {
         Last { format: Format::Bitnami, ..last(status) }
     }
 
-    fn opened() -> Opened {
-        Opened {
+    fn opened() -> Reconciled {
+        Reconciled {
             items: 2,
             by: vec!["ab".repeat(32).parse().unwrap()],
-            notes: Notes::default(),
+            remarks: Remarks::default(),
             version: None,
         }
     }
@@ -281,14 +286,14 @@ mod tests {
     fn an_object_that_is_kept_says_anew_only_what_is_new() {
         let first = next_status(&last(None), Ok(&opened()), at(0));
         let (nothing, and_so_on) =
-            (Notes::default(), Notes { remark: Some("and so on".into()), ..Notes::default() });
+            (Remarks::default(), Remarks { successor: Some("and so on".into()), ..Remarks::default() });
         assert_eq!(kept_status(&last(Some(first.clone())), &nothing), None);
         let remarked = kept_status(&last(Some(first.clone())), &and_so_on).unwrap();
         let message = &of(&remarked, "Ready").unwrap().message;
         assert_eq!(message, "the Secret is what this SealedSecret says; and so on");
         assert_eq!(kept_status(&last(Some(remarked.clone())), &and_so_on), None);
         assert_eq!(kept_status(&last(Some(remarked.clone())), &nothing), Some(first.clone()));
-        let opened = Opened { notes: and_so_on, ..opened() };
+        let opened = Reconciled { remarks: and_so_on, ..opened() };
         assert_eq!(next_status(&last(Some(first.clone())), Ok(&opened), at(9)), remarked);
         let requested = Last { requested_at: Some("later".into()), ..last(Some(first)) };
         let answered = kept_status(&requested, &nothing).unwrap();
@@ -353,7 +358,7 @@ mod tests {
 
     #[test]
     fn events_about_the_peers_format_have_the_peers_reasons() {
-        let event = |outcome: Result<&Opened, &Failure>| {
+        let event = |outcome: Result<&Reconciled, &Failure>| {
             let next = next_status(&last_of_peers(None), outcome, at(0));
             transition(&last_of_peers(None), &next, reason(outcome)).unwrap()
         };
@@ -374,7 +379,7 @@ mod tests {
     fn a_failure_to_write_is_told_from_a_failure_to_unseal_as_the_peer_tells_them() {
         let of_writing: Vec<&str> = Reason::ALL
             .iter()
-            .filter(|reason| peers_event(**reason) == "ErrUpdateFailed")
+            .filter(|reason| bitnami_event(**reason) == "ErrUpdateFailed")
             .map(|reason| reason.as_str())
             .collect();
         let expected = "Superseded ForeignSecret FieldConflict ImmutableSecret SecretTooLarge SecretRefused Contested \
@@ -382,20 +387,20 @@ mod tests {
         assert_eq!(of_writing.join(" "), expected);
     }
 
-    fn noted(left_out: usize, extra: usize) -> Opened {
+    fn noted(left_out: usize, extra: usize) -> Reconciled {
         let left_out = (0..left_out).map(|n| LeftOut {
             what: "annotation",
             key: format!("sealing.dev/{n}"),
             mark: seal_crds::secret::Mark::Controller,
         });
         let extra = (0..extra).map(|n| format!("item-{n}").parse().unwrap());
-        let notes = Notes { left_out: left_out.collect(), extra: extra.collect(), remark: None };
-        Opened { notes, ..opened() }
+        let remarks = Remarks { left_out: left_out.collect(), extra: extra.collect(), successor: None };
+        Reconciled { remarks, ..opened() }
     }
 
     #[test]
     fn ready_says_in_what_the_secret_is_not_what_the_object_says() {
-        let message = |opened: &Opened| {
+        let message = |opened: &Reconciled| {
             let status = next_status(&last(None), Ok(opened), at(0));
             of(&status, "Ready").unwrap().message.clone()
         };
@@ -410,16 +415,16 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_told_once_also_of_an_object_that_is_ready_already() {
-        let reasons = |last: &Last, opened: &Opened| {
+        let reasons = |last: &Last, opened: &Reconciled| {
             let next = next_status(last, Ok(opened), at(0));
-            news(last, &next, Ok(&opened.notes)).iter().map(|notice| notice.reason).collect::<Vec<_>>()
+            news(last, &next, Ok(&opened.remarks)).iter().map(|notice| notice.reason).collect::<Vec<_>>()
         };
         assert_eq!(reasons(&last(None), &noted(1, 0)), ["Ready", "LeftOut"]);
         let ready = next_status(&last(None), Ok(&opened()), at(0));
         assert_eq!(reasons(&last(Some(ready)), &noted(1, 0)), ["LeftOut"]);
         let said = next_status(&last(None), Ok(&noted(1, 0)), at(0));
         assert_eq!(reasons(&last(Some(said.clone())), &noted(1, 3)), [""; 0]);
-        let kept = kept_status(&last(Some(said.clone())), &noted(1, 0).notes);
+        let kept = kept_status(&last(Some(said.clone())), &noted(1, 0).remarks);
         assert_eq!(kept, None, "what was said isn't said again");
     }
 

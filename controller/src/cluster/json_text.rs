@@ -1,12 +1,12 @@
-//! A part of an object as the JSON text that it came as.
+//! A part of an object, kept as the JSON text that the API server sent.
 //!
-//! The threat: whoever may create SealedSecrets in one namespace stops, or fills the memory of, a controller that
-//! serves all of them. In `template.metadata` the peer's definition lets anything stand. As a tree of values 1.5 MiB of
-//! `{"":0}` are more than a hundred times as large, and the watch keeps every object; brackets inside of brackets,
-//! deeper than a reader that calls itself may go, would make the whole list fail, and with it every object of the group.
-//! So the text is kept, whatever it is, and a tree is made when the object is looked at, of a bounded depth and weight.
+//! The threat: a person who may create SealedSecrets in one namespace stops, or fills the memory of, a controller that
+//! serves all namespaces. The definition of sealed-secrets allows anything in `template.metadata`. 1.5 MiB of `{"":0}`
+//! take more than a hundred times as much memory as a tree of values, and the watch keeps every object. Brackets that
+//! nest deeper than a recursive reader may go would make the whole list fail, and with it every object of the group. So
+//! any text is kept as text. A reconcile makes a tree from it, of a bounded depth and weight.
 //!
-//! Not its meaning. Invariants: nothing here takes up more than its text; reading it needs no stack.
+//! Invariants: a part takes up no more memory than its text; reading it needs no stack.
 
 use seal_crds::Reason;
 use seal_documents::values;
@@ -17,19 +17,20 @@ use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 
-/// What the tree may weigh: many times what that of the largest object that is one weighs.
+/// The most that the tree may weigh: many times the weight of the largest object in use.
 const MAX_WEIGHT: usize = 32 << 20;
 
+/// The text of a JSON value.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Text(Box<RawValue>);
+pub(super) struct JsonText(Box<RawValue>);
 
-impl Text {
-    /// The tree.
+impl JsonText {
+    /// The value as a tree.
     ///
     /// # Errors
     ///
-    /// A permanent failure where it is too deep, has too many values, or weighs too much.
+    /// A permanent failure if it is too deep, has too many values, or weighs too much.
     pub(super) fn to_value(&self) -> Result<Value, Failure> {
         let document = values::read(self.0.get().as_bytes(), Syntax::Json, MAX_WEIGHT).into_iter().next();
         let document = document.expect("a value is one document");
@@ -51,16 +52,16 @@ mod tests {
             json!("text"),
             json!([[], {}, 18_446_744_073_709_551_615_u64]),
         ] {
-            let text: Text = serde_json::from_str(&value.to_string()).unwrap();
+            let text: JsonText = serde_json::from_str(&value.to_string()).unwrap();
             assert_eq!(text.to_value(), Ok(value));
         }
-        assert_eq!(Text::default().to_value(), Ok(Value::Null));
+        assert_eq!(JsonText::default().to_value(), Ok(Value::Null));
     }
 
     #[test]
     fn it_takes_up_no_more_than_its_text_and_no_tree_is_made_of_what_is_too_heavy() {
         let heavy = format!("[{}0]", "{\"\":0},".repeat(200_000));
-        let text: Text = serde_json::from_str(&heavy).unwrap();
+        let text: JsonText = serde_json::from_str(&heavy).unwrap();
         assert_eq!(text.0.get().len(), heavy.len());
         let failure = text.to_value().unwrap_err();
         assert!(
@@ -73,7 +74,7 @@ mod tests {
     fn no_text_is_too_deep_to_be_kept_but_no_tree_is_made_of_it() {
         for depth in [128, 1_000_000] {
             let deep = "[".repeat(depth) + &"]".repeat(depth);
-            let text: Text = serde_json::from_str(&deep).unwrap();
+            let text: JsonText = serde_json::from_str(&deep).unwrap();
             let failure = text.to_value().unwrap_err();
             assert!(failure.is_permanent() && failure.message.contains("nests deeper"), "{failure}");
         }
