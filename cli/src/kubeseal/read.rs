@@ -26,7 +26,7 @@ pub(super) struct Document {
 /// The error about text that can't be read.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-struct Unreadable(tree::Problem);
+struct Unreadable(tree::ParseError);
 
 impl Explain for Unreadable {
     fn rule(&self) -> Rule {
@@ -49,7 +49,7 @@ pub(super) fn documents(
     };
     let trees = trees.map_err(|error| {
         let at = source.spot_unparsed(error.at);
-        Failure::from(Unreadable(error.problem)).under(&KubesealError::NoSecrets).at(at)
+        Failure::from(Unreadable(error.error)).under(&KubesealError::NoSecrets).at(at)
     })?;
     let mut documents = Vec::new();
     for tree in &trees {

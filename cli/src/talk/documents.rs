@@ -4,7 +4,7 @@ use seal_crds::Reason;
 use seal_documents::{
     manifest::{DecodeError, FieldError, FindError, ManifestError, SpliceError},
     source::Spotted,
-    yaml::tree::Problem,
+    yaml::tree::ParseError,
 };
 
 use super::failure::{Explain, Failure, Rule};
@@ -33,7 +33,7 @@ explain!(
         ManifestError::Unread(_) | ManifestError::Unrendered(_) => Rule::NotYaml,
         ManifestError::Object(error) => error.rule(),
     },
-    Problem: |_| Rule::NotYaml,
+    ParseError: |_| Rule::NotYaml,
     SpliceError: |_| Rule::UnknownLayout,
 );
 

@@ -10,7 +10,6 @@
 
 use seal_crds::Reason;
 use seal_documents::values;
-use seal_documents::yaml::Syntax;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -32,7 +31,7 @@ impl JsonText {
     ///
     /// A permanent failure if it is too deep, has too many values, or weighs too much.
     pub(super) fn to_value(&self) -> Result<Value, Failure> {
-        let document = values::read(self.0.get().as_bytes(), Syntax::Json, MAX_WEIGHT).into_iter().next();
+        let document = values::read_json(self.0.get().as_bytes(), MAX_WEIGHT).into_iter().next();
         let document = document.expect("a value is one document");
         document.map_err(|error| Failure::new(Reason::Malformed, format!("the spec {error}")))
     }

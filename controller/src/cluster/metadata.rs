@@ -18,7 +18,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use kube::Resource;
 use seal_crds::resources::{SealedSecret, SealingKey};
 use seal_documents::values;
-use seal_documents::yaml::Syntax;
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -177,7 +176,7 @@ fn part<T: DeserializeOwned>(text: &RawValue) -> Option<T> {
 }
 
 fn managed_fields(text: &RawValue) -> Option<Vec<ManagedFieldsEntry>> {
-    let tree = values::read(text.get().as_bytes(), Syntax::Json, MAX_WEIGHT).into_iter().next()?;
+    let tree = values::read_json(text.get().as_bytes(), MAX_WEIGHT).into_iter().next()?;
     serde_json::from_value(tree.ok()?).ok()
 }
 

@@ -12,6 +12,9 @@ use seal_crds::keys::{Keyring, RsaPublicKey};
 use seal_crds::resources::bitnami::{API_VERSION, SealedSecretSpec};
 use seal_crds::resources::{SEALED_SECRET, SpecError};
 use seal_crds::{Binding, Name, NameError, Place, Reason, Scope, Sealed, Shape, UnsealError};
+use seal_documents::manifest::DecodeError;
+use seal_documents::room::Room;
+use seal_documents::source::AtLine;
 use seal_documents::values::{self, DocumentError};
 use seal_documents::yaml::Syntax;
 use serde::Deserialize;
@@ -45,7 +48,10 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 pub(super) enum PostedError {
     /// Not a document.
     #[error("the body {0}")]
-    Document(DocumentError),
+    Document(AtLine<DocumentError>),
+    /// A document that readers could disagree on.
+    #[error("{0}")]
+    Decode(AtLine<DecodeError>),
     /// Several documents, or none.
     #[error("the body has {0} documents; one is taken")]
     Documents(usize),
@@ -224,15 +230,28 @@ fn name(text: &str) -> Result<(Name, Option<NameError>), NameError> {
 
 fn read(body: &[u8]) -> Result<Value, PostedError> {
     let is_json = body.trim_ascii_start().starts_with(b"{");
-    let syntax = if is_json { Syntax::Json } else { Syntax::Yaml };
-    let documents: Vec<Value> = values::read(body, syntax, MAX_WEIGHT)
-        .into_iter()
-        .filter(|document| !matches!(document, Ok(Value::Null)))
-        .collect::<Result<_, _>>()
-        .map_err(PostedError::Document)?;
+    let documents = if is_json { read_json(body)? } else { read_yaml(body)? };
     let found = documents.len();
     let [document] = <[Value; 1]>::try_from(documents).map_err(|_| PostedError::Documents(found))?;
     Ok(document)
+}
+
+fn read_json(body: &[u8]) -> Result<Vec<Value>, PostedError> {
+    let documents = values::read_json(body, MAX_WEIGHT).into_iter();
+    documents.collect::<Result<_, _>>().map_err(PostedError::Document)
+}
+
+/// The documents that aren't empty.
+fn read_yaml(body: &[u8]) -> Result<Vec<Value>, PostedError> {
+    let mut room = Room::new(MAX_WEIGHT);
+    let mut found = Vec::new();
+    for document in values::documents(body, Syntax::Yaml, room) {
+        let document = document.map_err(PostedError::Document)?;
+        let Some(root) = document.root() else { continue };
+        document.claims(root).ok_or(PostedError::WrongKind)?;
+        found.push(document.object(root, &mut room).map_err(PostedError::Decode)?);
+    }
+    Ok(found)
 }
 
 /// The object in this field, made where there is none.

@@ -1,9 +1,12 @@
-//! What a checkout says: every SealedSecret in a directory of manifests, and what could not be read.
+//! The SealedSecrets that a directory of manifests declares, and the obstacles to reading it.
 //!
-//! Not a decoder: an object is picked by kind, group, namespace and name; what it says is for the reconcile
-//! core. Invariants: no link is followed, so a commit can't make us read a file outside the checkout; no
-//! error quotes the content of a file, because plaintext may lie beside what is sealed; and what can't be
-//! told is a [`Problem`], never an absence, because absence prunes. Neither is what may stand behind a link.
+//! An object is found by kind, group, namespace and name, and only SealedSecrets are decoded: any other document must
+//! only be YAML or JSON, and in bounds. A SealedSecret that readers could disagree on is malformed, as it is to the
+//! command line, and stops no other object.
+//!
+//! Invariants: no link is followed, so a commit can't make the host read a file outside the checkout. No error quotes a
+//! value of a file, because plaintext may stand beside sealed items. Absence prunes, so a thing that can't be told is
+//! a [`Problem`], never an absence; the same holds for anything that may stand behind a link.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,12 +14,15 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
-use seal_crds::resources::bitnami::{self, API_VERSION as PEERS_API_VERSION};
+use seal_crds::resources::bitnami::{self, API_VERSION as BITNAMI_API_VERSION};
 use seal_crds::resources::{API_VERSION, GROUP, SEALED_SECRET};
 use seal_crds::{Format, NameError, Place};
-use seal_documents::values::{self, DocumentError};
+use seal_documents::manifest::{Claims, DecodeError, FieldError};
+use seal_documents::room::Room;
+use seal_documents::source::AtLine;
+use seal_documents::values::{self, Document, DocumentError, Parts};
 use seal_documents::yaml::Syntax;
-use serde_json::Value;
+use seal_documents::yaml::tree::NodeId;
 
 use super::beneath::{Component, Dir};
 
@@ -30,23 +36,24 @@ const MAX_DEPTH: usize = 64;
 const MAX_WEIGHT: usize = 256 << 20;
 
 /// Kinds of our group.
-const KINDS: [&str; 3] = [SEALED_SECRET, "SealedSecretList", "SealingKey"];
+const KINDS: [&str; 3] = [SEALED_SECRET, LISTS[1], "SealingKey"];
+/// Kinds whose items are objects of their own.
+const LISTS: [&str; 2] = ["List", "SealedSecretList"];
 
-/// Everything that was found, and everything that stood in the way.
+/// Every SealedSecret of a checkout, and every obstacle to reading it.
 #[derive(Debug, Default)]
 pub(crate) struct Checkout {
-    /// The objects, by place.
-    pub(crate) objects: BTreeMap<Place, Found>,
-    /// What could not be read or told; as long as there is anything, absence means nothing.
+    /// The SealedSecrets, by place.
+    pub(crate) objects: BTreeMap<Place, Declared>,
+    /// Parts that can't be read or told. As long as there is one, absence means nothing.
     pub(crate) problems: Vec<Problem>,
-    /// Links that were passed by.
+    /// How many links were passed by.
     pub(crate) links: usize,
-    /// The first of those that may stand where there was a manifest, or a directory of them: as long as there
-    /// is one, absence means nothing either.
+    /// The first link that may stand in the place of a manifest, or of a directory of them. As long as there is one,
+    /// absence means nothing.
     pub(crate) doubtful_link: Option<PathBuf>,
-    /// Where the first SealedSecret of the peer's format stands that counts in nothing, because there is a native
-    /// one for its place.
-    pub(crate) superseded: Option<Source>,
+    /// The first SealedSecret of the Bitnami format that doesn't count, because there is a native one for its place.
+    pub(crate) superseded: Option<Origin>,
 }
 
 impl Checkout {
@@ -57,69 +64,72 @@ impl Checkout {
     }
 }
 
-/// What was found for one place.
+/// The SealedSecrets that a checkout declares for one place.
 #[derive(Debug)]
-pub(crate) enum Found {
-    /// One object.
-    One(Manifest),
-    /// Several, of which none counts: which one is meant can't be told, and the order of files is chance.
-    Several(Format, Vec<Source>),
+pub(crate) enum Declared {
+    /// One SealedSecret.
+    Once(Declaration),
+    /// Several SealedSecrets, and none of them counts: the order of files is chance, so it can't tell which one is
+    /// meant.
+    Several(Format, Vec<Origin>),
 }
 
-impl Found {
+impl Declared {
     /// The format, the same for all of them.
     pub(crate) fn format(&self) -> Format {
         match self {
-            Self::One(manifest) => manifest.format,
+            Self::Once(declaration) => declaration.format,
             Self::Several(format, _) => *format,
         }
     }
 
-    /// Where the first one stands.
-    fn into_source(self) -> Source {
+    /// The origin of the first one.
+    fn into_origin(self) -> Origin {
         match self {
-            Self::One(manifest) => manifest.source,
-            Self::Several(_, mut sources) => sources.swap_remove(0),
+            Self::Once(declaration) => declaration.origin,
+            Self::Several(_, mut origins) => origins.swap_remove(0),
         }
     }
 }
 
-/// An object as it stands in the file.
+/// A SealedSecret as its file declares it.
 #[derive(Debug)]
-pub(crate) struct Manifest {
-    /// Where it stands.
-    pub(crate) source: Source,
-    /// By its group.
+pub(crate) struct Declaration {
+    /// The document that it stands in.
+    pub(crate) origin: Origin,
+    /// The format that its group has.
     pub(crate) format: Format,
-    /// The object; without duplicate keys.
-    pub(crate) object: Value,
+    /// The `apiVersion`, which may have an unknown version.
+    pub(crate) api_version: String,
+    /// Annotations (of the Bitnami format only) and spec; or why readers could disagree on them.
+    pub(crate) parts: Result<Parts, AtLine<DecodeError>>,
 }
 
-/// Where an object stands.
+/// The document that an object stands in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Source {
+pub(crate) struct Origin {
     /// The file, relative to the checkout.
     pub(crate) file: PathBuf,
-    /// Which document of the file, from 1.
+    /// The number of the document in its file, from 1.
     pub(crate) document: usize,
 }
 
 /// `apps/db.yaml (document 2)`.
-impl fmt::Display for Source {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (document {})", seal_foreign::path(&self.file), self.document)
     }
 }
 
-/// Something that could not be read or told.
+/// A part of the checkout that can't be read or told.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     /// A file or directory can't be read.
     #[error("can't read {}", seal_foreign::path(.path))]
     Unreadable {
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A file is larger than any manifest.
@@ -130,32 +140,48 @@ pub(crate) enum Problem {
     TooMany {
         /// The bound.
         limit: usize,
-        /// Of what.
+        /// The things that are counted.
         what: &'static str,
     },
     /// A document is not YAML or JSON.
     #[error("{at} {error}")]
     Malformed {
-        /// Where.
-        at: Source,
-        /// What is wrong with it.
-        error: DocumentError,
+        /// The document.
+        at: Origin,
+        /// The error, as the rest of a sentence about the document.
+        error: AtLine<DocumentError>,
+    },
+    /// Readers could disagree on the type, namespace or name of an object.
+    #[error("{at}: {error}")]
+    Ambiguous {
+        /// The document.
+        at: Origin,
+        /// The thing to disagree on.
+        error: AtLine<FieldError>,
+    },
+    /// A SealedSecret is larger than there is room for.
+    #[error("{at} {error}")]
+    NoRoom {
+        /// The document.
+        at: Origin,
+        /// The error, as the rest of a sentence about the document.
+        error: AtLine<DecodeError>,
     },
     /// The objects are larger than we keep.
     #[error("{} is passed by: the SealedSecrets take up more than {} MiB", .0, MAX_WEIGHT >> 20)]
-    TooHeavy(Source),
-    /// A SealedSecret of a group that nobody has.
-    #[error("{0} is a SealedSecret, but its apiVersion isn't {API_VERSION} or {PEERS_API_VERSION}")]
-    UnknownGroup(Source),
-    /// An object of our group that we don't know.
+    TooHeavy(Origin),
+    /// A SealedSecret of an unknown group.
+    #[error("{0} is a SealedSecret, but its apiVersion isn't {API_VERSION} or {BITNAMI_API_VERSION}")]
+    UnknownGroup(Origin),
+    /// An object of our group with an unknown kind.
     #[error("{0} has an apiVersion of {GROUP}, but no kind that is known there")]
-    UnknownKind(Source),
+    UnknownKind(Origin),
     /// An object without a usable namespace or name.
     #[error("{0} has no {1}")]
-    Nameless(Source, &'static str),
+    Nameless(Origin, &'static str),
     /// An object with a namespace or name that may not be used.
     #[error("{0}: {1}")]
-    BadName(Source, NameError),
+    BadName(Origin, NameError),
     /// Git is changing the checkout at this moment.
     #[error("Git is at work here (.git/index.lock is there)")]
     GitAtWork,
@@ -164,15 +190,15 @@ pub(crate) enum Problem {
 /// Reads the checkout in `root`.
 ///
 /// # Expected Flow
-/// All directories but hidden ones (`.git` above all), in them all `.yaml`, `.yml` and `.json` files that
-/// mention a SealedSecret at all: templates of other tools, which are no YAML, don't stand in the way.
+/// Reads all directories but hidden ones (`.git` above all), and in them all `.yaml`, `.yml` and `.json` files that
+/// mention a SealedSecret. Templates of other tools, which are no YAML, mostly mention none and are no obstacle.
 ///
-/// `root` itself may be a link (`current -> releases/42`) and is resolved anew by each call.
+/// `root` itself may be a link (`current -> releases/42`). Each call resolves it anew.
 pub(crate) fn read(root: &Path) -> Checkout {
-    read_up_to(root, MAX_WEIGHT)
+    read_up_to(root, Room::new(MAX_WEIGHT))
 }
 
-fn read_up_to(root: &Path, weight: usize) -> Checkout {
+fn read_up_to(root: &Path, room: Room) -> Checkout {
     let mut checkout = Checkout::default();
     let unreadable = |path: &Path| {
         let path = path.to_owned();
@@ -183,7 +209,7 @@ fn read_up_to(root: &Path, weight: usize) -> Checkout {
             if git_is_at_work(&dir) {
                 checkout.problems.push(Problem::GitAtWork);
             }
-            let mut walk = Walk { root: &dir, entries: 0, weight, checkout: &mut checkout };
+            let mut walk = Walk { root: &dir, entries: 0, room, checkout: &mut checkout };
             walk.directory(&mut Vec::new());
         }
         Err(problem) => checkout.problems.push(problem),
@@ -199,9 +225,10 @@ fn git_is_at_work(root: &Dir) -> bool {
 
 struct Walk<'a> {
     root: &'a Dir,
+    /// How many files and directories were seen.
     entries: usize,
-    /// What may still be kept.
-    weight: usize,
+    /// Room for the objects that are kept.
+    room: Room,
     checkout: &'a mut Checkout,
 }
 
@@ -273,28 +300,33 @@ impl Walk<'_> {
         }
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         let syntax = if is_json { Syntax::Json } else { Syntax::Yaml };
-        for (index, document) in values::read(&bytes, syntax, self.weight).into_iter().enumerate() {
-            let at = Source { file: file.clone(), document: index + 1 };
+        // Trees have the bounds of a text: only what is kept of them takes up room.
+        for (index, document) in values::documents(&bytes, syntax, Room::unlimited()).enumerate() {
+            let at = Origin { file: file.clone(), document: index + 1 };
             match document {
-                Ok(value) => self.value(&at, value),
+                Ok(document) => {
+                    if let Some(root) = document.root() {
+                        self.object(&at, &document, root);
+                    }
+                }
                 Err(error) => self.problem(Problem::Malformed { at, error }),
             }
         }
     }
 
     /// Picks the SealedSecrets from a document; a `List` is as good as its items one by one.
-    fn value(&mut self, at: &Source, mut value: Value) {
-        let kind = value["kind"].as_str().unwrap_or_default();
-        if (kind == "List" || kind == "SealedSecretList") && value["items"].is_array() {
-            if let Value::Array(items) = value["items"].take() {
-                items.into_iter().for_each(|item| self.value(at, item));
-            }
-            return;
+    fn object(&mut self, at: &Origin, document: &Document<'_>, node: NodeId) {
+        let Some(claims) = document.claims(node) else { return };
+        let is_ours = may_be_ours(&claims);
+        if let Some(doubt) = claims.doubt.filter(|_| is_ours) {
+            return self.problem(Problem::Ambiguous { at: at.clone(), error: document.at_line(doubt) });
         }
-        // No slash: a group without version, or a version of the core group, which has no SealedSecrets.
-        let group =
-            value["apiVersion"].as_str().and_then(|text| text.split_once('/')).map(|(group, _)| group);
-        let format = match (kind, group) {
+        let first = |claims: &[&str]| claims.first().copied().unwrap_or_default().to_owned();
+        let (kind, api_version) = (first(&claims.kinds), first(&claims.api_versions));
+        if LISTS.contains(&kind.as_str()) && !claims.items.is_empty() {
+            return claims.items.iter().for_each(|item| self.object(at, document, *item));
+        }
+        let format = match (kind.as_str(), group(&api_version)) {
             // An unknown version too: the object is there, and says itself what is wrong with it.
             (SEALED_SECRET, Some(GROUP)) => Format::Native,
             (SEALED_SECRET, Some(bitnami::GROUP)) => Format::Bitnami,
@@ -304,42 +336,50 @@ impl Walk<'_> {
             }
             _ => return,
         };
-        match place(at, &value) {
-            Ok(place) => self.object(place, Manifest { source: at.clone(), format, object: value }),
-            Err(problem) => self.problem(problem),
+        let place = match place(at, document, node) {
+            Ok(place) => place,
+            Err(problem) => return self.problem(problem),
+        };
+        let parts = document.parts(node, format == Format::Bitnami, &mut self.room);
+        match parts {
+            Err(error @ AtLine { error: DecodeError::NoRoom(_), .. }) => {
+                self.problem(Problem::NoRoom { at: at.clone(), error });
+            }
+            parts => self.declare(place, Declaration { origin: at.clone(), format, api_version, parts }),
         }
     }
 
-    fn object(&mut self, place: Place, manifest: Manifest) {
+    fn declare(&mut self, place: Place, declaration: Declaration) {
         if self.checkout.objects.len() == MAX_OBJECTS && !self.checkout.objects.contains_key(&place) {
             return self.problem(Problem::TooMany { limit: MAX_OBJECTS, what: "SealedSecrets" });
         }
-        // The place and the name of the file are kept as well.
-        let names = place.namespace.as_str().len() + place.name.as_str().len();
-        let weight = values::weight(&manifest.object) + names + manifest.source.file.as_os_str().len();
-        match self.weight.checked_sub(weight) {
-            Some(left) => self.weight = left,
-            None => return self.problem(Problem::TooHeavy(manifest.source)),
+        // The place, the version and the name of the file are kept as well.
+        let names =
+            place.namespace.as_str().len() + place.name.as_str().len() + declaration.api_version.len();
+        if self.room.take(names + declaration.origin.file.as_os_str().len()).is_err() {
+            return self.problem(Problem::TooHeavy(declaration.origin));
         }
         // Of both formats the native one counts, wherever it stands, and also where it is refused: one status speaks
         // of one Secret here. Nothing is lost by that, since what was written stays as long as a manifest is there.
-        let found = match self.checkout.objects.remove(&place) {
-            None => Found::One(manifest),
-            Some(first) if first.format() != manifest.format => {
-                let (kept, source) = match manifest.format {
-                    Format::Native => (Found::One(manifest), first.into_source()),
-                    Format::Bitnami => (first, manifest.source),
+        let declared = match self.checkout.objects.remove(&place) {
+            None => Declared::Once(declaration),
+            Some(first) if first.format() != declaration.format => {
+                let (kept, origin) = match declaration.format {
+                    Format::Native => (Declared::Once(declaration), first.into_origin()),
+                    Format::Bitnami => (first, declaration.origin),
                 };
-                self.checkout.superseded.get_or_insert(source);
+                self.checkout.superseded.get_or_insert(origin);
                 kept
             }
-            Some(Found::One(first)) => Found::Several(first.format, vec![first.source, manifest.source]),
-            Some(Found::Several(format, mut sources)) => {
-                sources.push(manifest.source);
-                Found::Several(format, sources)
+            Some(Declared::Once(first)) => {
+                Declared::Several(first.format, vec![first.origin, declaration.origin])
+            }
+            Some(Declared::Several(format, mut origins)) => {
+                origins.push(declaration.origin);
+                Declared::Several(format, origins)
             }
         };
-        self.checkout.objects.insert(place, found);
+        self.checkout.objects.insert(place, declared);
     }
 
     fn problem(&mut self, problem: Problem) {
@@ -350,10 +390,25 @@ impl Walk<'_> {
     }
 }
 
-/// Which Secret an object becomes. Without that it can't even be said whose absence it would excuse.
-fn place(at: &Source, object: &Value) -> Result<Place, Problem> {
+/// Whether some reader may find a SealedSecret in the object.
+fn may_be_ours(claims: &Claims<'_>) -> bool {
+    let is_our_group = |version: &&str| matches!(group(version), Some(GROUP | bitnami::GROUP));
+    let is_our_kind = |kind: &&str| *kind == SEALED_SECRET || LISTS.contains(kind);
+    claims.is_veiled || claims.kinds.iter().any(is_our_kind) || claims.api_versions.iter().any(is_our_group)
+}
+
+/// The group of an `apiVersion`. One without a slash is a group without version, or a version of the core group, which
+/// has no SealedSecrets.
+fn group(api_version: &str) -> Option<&str> {
+    api_version.split_once('/').map(|(group, _)| group)
+}
+
+/// The namespace and name of an object. Without them the host can't say which Secret's absence the object would excuse.
+fn place(at: &Origin, document: &Document<'_>, object: NodeId) -> Result<Place, Problem> {
     let text = |field: &'static str, path: &'static str| {
-        object["metadata"][field].as_str().ok_or_else(|| Problem::Nameless(at.clone(), path))
+        let found = document.metadata(object, field);
+        let found = found.map_err(|error| Problem::Ambiguous { at: at.clone(), error })?;
+        found.ok_or_else(|| Problem::Nameless(at.clone(), path))
     };
     let bad = |error| Problem::BadName(at.clone(), error);
     Ok(Place {

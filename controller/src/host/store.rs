@@ -1,8 +1,8 @@
 //! Host mode as a [`Store`]: what the reconcile core sees of a checkout and an output directory.
 //!
 //! A translation and nothing else: files to objects, directories to targets, errors to failures.
-//! Invariant: a message holds fixed words, validated names and file names from the checkout. Of an operating
-//! system's error it holds only the kind.
+//! Invariant: a message holds fixed words, validated names, file names from the checkout, and keys of a manifest that
+//! look like keys. Of an operating system's error it holds only the kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,13 +27,13 @@ use crate::store::{
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
     place: Place,
-    found: Arc<manifests::Found>,
+    found: Arc<manifests::Declared>,
     revision: String,
 }
 
 impl Object {
     /// An object from what was found in the checkout for a place.
-    pub(crate) fn new(place: Place, found: manifests::Found) -> Self {
+    pub(crate) fn new(place: Place, found: manifests::Declared) -> Self {
         let revision = revision(&found);
         Self { place, found: Arc::new(found), revision }
     }
@@ -51,10 +51,16 @@ impl Object {
 
 /// SHA-256 of the manifest as it stands and of its file's name. A new hash counts up the generation here, as a
 /// change counts up `metadata.generation` in a cluster.
-fn revision(found: &manifests::Found) -> String {
+fn revision(found: &manifests::Declared) -> String {
     let text = match found {
-        manifests::Found::One(manifest) => format!("{}\n{}", manifest.source, manifest.object),
-        manifests::Found::Several(_, sources) => format!("{sources:?}"),
+        manifests::Declared::Once(manifest) => {
+            let manifests::Declaration { origin, api_version, parts, .. } = manifest;
+            match parts {
+                Ok(parts) => format!("{origin}\n{api_version}\n{:?}\n{}", parts.annotations, parts.spec),
+                Err(error) => format!("{origin}\n{api_version}\n{error}"),
+            }
+        }
+        manifests::Declared::Several(_, sources) => format!("{sources:?}"),
     };
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -96,22 +102,21 @@ impl Store for HostStore {
 
     fn decode(object: &Object, last: &Last, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
         let manifest = match &*object.found {
-            manifests::Found::One(manifest) => manifest,
-            manifests::Found::Several(_, sources) => return Err(several(sources)),
+            manifests::Declared::Once(manifest) => manifest,
+            manifests::Declared::Several(_, sources) => return Err(several(sources)),
         };
         let version = Group::of(manifest.format).api_version;
-        if manifest.object["apiVersion"] != version {
+        if manifest.api_version != version {
             let message = format!("the manifest's apiVersion is not {version}, the one this program knows");
             return Err(Failure::new(Reason::UnknownVersion, message));
         }
-        let annotations = manifest.object["metadata"]["annotations"].as_object().into_iter().flatten();
-        let annotations: BTreeMap<_, _> =
-            annotations.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
+        let parts =
+            manifest.parts.as_ref().map_err(|error| Failure::new(Reason::Malformed, error.to_string()))?;
         let raw = RawObject {
             format: manifest.format,
             place: object.place.clone(),
-            annotations: &annotations,
-            spec: &manifest.object["spec"],
+            annotations: &parts.annotations,
+            spec: &parts.spec,
             status: last.status.as_ref(),
         };
         decode(raw, policy)
@@ -165,8 +170,8 @@ impl Store for HostStore {
 
     async fn report(&self, object: &Object, status: &SealedSecretStatus) -> Result<Reported, Failure> {
         let manifest = match &*object.found {
-            manifests::Found::One(manifest) => manifest.source.to_string(),
-            manifests::Found::Several(..) => String::new(),
+            manifests::Declared::Once(manifest) => manifest.origin.to_string(),
+            manifests::Declared::Several(..) => String::new(),
         };
         let file = StatusFile { manifest, revision: object.revision.clone(), status: status.clone() };
         self.status.write(&object.place, &file).map(|_| Reported::UpToDate).map_err(|error| {
@@ -184,7 +189,7 @@ impl Store for HostStore {
     }
 }
 
-fn several(sources: &[manifests::Source]) -> Failure {
+fn several(sources: &[manifests::Origin]) -> Failure {
     let named = sources.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let more = match sources.len().saturating_sub(3) {
         0 => String::new(),

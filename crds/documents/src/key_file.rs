@@ -10,7 +10,7 @@ use seal_crds::{
     Plaintext,
     keys::{
         IdentitiesError, Identity, IdentityError, Keyring, RsaKeyError, RsaPrivateKey, RsaSealingKey,
-        parse_identities, without_byte_order_mark,
+        parse_identities, stored::IDENTITY, without_byte_order_mark,
     },
 };
 use zeroize::Zeroizing;
@@ -24,10 +24,6 @@ use crate::{
         tree::{NodeId, NodeKind, Tree},
     },
 };
-
-/// The item of our sealing key's Secret that holds the private half; in sealed-secrets' it is [`RSA_ITEM`].
-const IDENTITY_ITEM: &str = "identity";
-const RSA_ITEM: &str = RsaSealingKey::PRIVATE;
 
 /// Why a file can't be used for its keys.
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +51,16 @@ pub enum BackupError {
     Field(#[from] FieldError),
     #[error("this Secret is encrypted by SOPS")]
     Sops,
-    #[error("this Secret has neither item {IDENTITY_ITEM} nor {RSA_ITEM}, so it isn't a sealing key")]
+    #[error(
+        "this Secret has neither item {IDENTITY} nor {}, so it isn't a sealing key",
+        RsaSealingKey::PRIVATE
+    )]
     NoKey,
     #[error("item {0} of this Secret isn't base64")]
     NotBase64(&'static str),
-    #[error("item {IDENTITY_ITEM} of this Secret can't be used")]
+    #[error("item {IDENTITY} of this Secret can't be used")]
     Identity(#[source] IdentityError),
-    #[error("item {RSA_ITEM} of this Secret can't be used")]
+    #[error("item {} of this Secret can't be used", RsaSealingKey::PRIVATE)]
     Rsa(#[source] RsaKeyError),
 }
 
@@ -205,10 +204,10 @@ fn read_key(
     if secret.get("sops").is_some() {
         return Err(here(BackupError::Sops));
     }
-    if let Some(identity) = item(tree, source, &secret, IDENTITY_ITEM)? {
+    if let Some(identity) = item(tree, source, &secret, IDENTITY)? {
         let text = std::str::from_utf8(identity.expose()).unwrap_or_default();
         keys.insert(Identity::parse(text).map_err(|error| here(BackupError::Identity(error)))?);
-    } else if let Some(pem) = item(tree, source, &secret, RSA_ITEM)? {
+    } else if let Some(pem) = item(tree, source, &secret, RsaSealingKey::PRIVATE)? {
         let text = std::str::from_utf8(pem.expose()).unwrap_or_default();
         keys.insert_rsa_key(RsaPrivateKey::from_pem(text).map_err(|error| here(BackupError::Rsa(error)))?);
     } else {

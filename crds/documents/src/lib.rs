@@ -16,6 +16,7 @@ pub mod data;
 pub mod key_file;
 pub mod limits;
 pub mod manifest;
+pub mod room;
 pub mod source;
 pub mod values;
 pub mod yaml;

@@ -5,6 +5,7 @@
 //! parts of them; both prove by reading the result again that nothing else changed. What a Secret
 //! means, and what is written in its place, is the caller's.
 
+mod claims;
 mod decode;
 mod edit;
 mod fields;
@@ -14,7 +15,10 @@ mod patch;
 mod splice;
 mod stray;
 
+pub use claims::Claims;
+pub(crate) use claims::text_at;
 pub use decode::DecodeError;
+pub(crate) use decode::Decoder;
 pub use edit::{Edited, Edits, edit};
 pub use fields::{Field, FieldError, Fields, is_word, shown, text_of};
 pub use find::{FindError, Kind, Object, Slot};
@@ -29,7 +33,7 @@ use crate::{
     source::{Located, Source, Spot, Spotted, Visible},
     yaml::{
         Syntax, json,
-        tree::{self, ParseError, Problem, Tree},
+        tree::{self, ParseError, Tree},
     },
 };
 
@@ -49,10 +53,10 @@ pub struct Manifest<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     #[error(transparent)]
-    Unread(#[from] Problem),
+    Unread(#[from] ParseError),
     /// It can't be read, and has the marks of a Helm template.
     #[error(transparent)]
-    Unrendered(Problem),
+    Unrendered(ParseError),
     #[error(transparent)]
     Object(#[from] FindError),
 }
@@ -61,7 +65,7 @@ impl ManifestError {
     /// What to try.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unread(problem) => problem.hint(),
+            Self::Unread(error) => error.hint(),
             Self::Unrendered(_) => {
                 Some("is it a template that wasn't rendered? helm template … | seal …".to_owned())
             }
@@ -78,10 +82,10 @@ impl<'a> Manifest<'a> {
     /// The first document that can't be read, or object that isn't one.
     pub fn parse(source: &'a Source) -> Result<Self, Spotted<ManifestError>> {
         let (syntax, parsed) = read(source.text());
-        let documents = parsed.map_err(|ParseError { at, problem }| {
+        let documents = parsed.map_err(|Located { at, error }| {
             let is_template = source.text().contains("{{");
             let error =
-                if is_template { ManifestError::Unrendered(problem) } else { ManifestError::Unread(problem) };
+                if is_template { ManifestError::Unrendered(error) } else { ManifestError::Unread(error) };
             Spotted { error, spot: Box::new(source.spot_unparsed(at)) }
         })?;
         let (visible, comments) = (OnceLock::new(), OnceLock::new());
@@ -138,7 +142,7 @@ impl<'a> Manifest<'a> {
 }
 
 /// Text that kubectl takes for JSON is JSON, all other is YAML.
-fn read(text: &str) -> (Syntax, Result<Vec<Tree<'_>>, ParseError>) {
+fn read(text: &str) -> (Syntax, Result<Vec<Tree<'_>>, Located<ParseError>>) {
     match json::parse_json(text) {
         Some(parsed) => (Syntax::Json, parsed),
         None => (Syntax::Yaml, tree::parse(text, 0)),

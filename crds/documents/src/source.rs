@@ -28,10 +28,29 @@ pub struct Spotted<E> {
     pub spot: Box<Spot>,
 }
 
+/// An error and the line and column it is about, both from 1: for text that is never shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error} at line {line}, column {column}")]
+pub struct AtLine<E> {
+    pub error: E,
+    pub line: usize,
+    /// In characters.
+    pub column: usize,
+}
+
 impl<E> Located<E> {
     /// The same place, with another error.
     pub fn map<F>(self, f: impl FnOnce(E) -> F) -> Located<F> {
         Located { error: f(self.error), at: self.at }
+    }
+
+    /// The same error, with its line in the text that it is about.
+    pub fn at_line(self, text: &[u8]) -> AtLine<E> {
+        let before = &text[..self.at.min(text.len())];
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
+        AtLine { error: self.error, line, column }
     }
 }
 

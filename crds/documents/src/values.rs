@@ -1,35 +1,38 @@
-//! Documents of a text, YAML or JSON, as the values that kubectl would send, without a key that occurs twice: for
-//! programs that keep objects, and show nobody their text.
+//! Documents from outside, YAML or JSON, for programs that keep objects and never show their text.
 //!
-//! Not a schema. A key that occurs twice is refused because readers differ in which one they take: what a
-//! reviewer saw need not be what is reconciled. So is a line separator that YAML 1.1 (kubectl) breaks lines at and
-//! YAML 1.2 doesn't. Invariants: an error says where and what in fixed words; the parser's own text may quote the
-//! file and is dropped. Nothing is built from a file that is out of bounds ([`crate::limits`]), and what is
-//! built is weighed as it is made, by [`weight`].
+//! [`documents`] gives trees, one at a time. A program finds its objects on a tree, and decodes those: all other
+//! documents must only be YAML or JSON, and in bounds. [`read_json`] makes values of JSON without a tree.
+//!
+//! A line separator that YAML 1.1 (kubectl) breaks lines at and YAML 1.2 doesn't is refused wherever it stands: behind
+//! one, the former may see an object where the latter sees a comment.
+//!
+//! Invariants: an error says where and what in fixed words; the parser's own text may quote the file and is dropped.
+//! Nothing is built from a text that is out of bounds ([`crate::limits`]), and every value is weighed before it is made
+//! ([`Room`]).
 
-use std::fmt;
+use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     limits::{Excess, OutOfBounds, check_json, check_yaml},
-    yaml::Syntax,
+    manifest::{Claims, DecodeError, Decoder, FieldError, text_at},
+    room::{NoRoom, Room},
+    source::{AtLine, Located},
+    yaml::{
+        Syntax, json as json_trees,
+        resolve::{Plain, plain},
+        tree::{self, NodeId, NodeKind, ParseError, Style, Tree},
+    },
 };
 
 mod json;
-mod number;
-mod yaml;
+
+pub use json::read_json;
 
 /// Why a document can't be read. The words are the rest of a sentence about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DocumentError {
-    problem: Problem,
-    /// Line and column in the file, from 1.
-    position: Option<(usize, usize)>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Problem {
+pub enum DocumentError {
     #[error("isn't YAML")]
     NotYaml,
     #[error("isn't JSON")]
@@ -38,80 +41,74 @@ enum Problem {
     NotText,
     #[error("has a line separator that YAML libraries read in different ways")]
     Separator,
-    #[error("has a tag that isn't known here")]
-    Tag,
     #[error("has a key twice")]
     Twice,
-    #[error("has a key that isn't text")]
-    Key,
-    #[error("has a merge key (<<), which isn't understood here")]
-    Merge,
-    #[error("has a number that JSON has no word for")]
-    Number,
     #[error("has a key that this reader keeps for itself")]
     Reserved,
     #[error(transparent)]
     Excess(#[from] Excess),
-    #[error("takes up more memory than there is room for")]
-    Heavy,
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
 }
 
-impl fmt::Display for DocumentError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.problem)?;
-        match self.position {
-            Some((line, column)) => write!(f, " at line {line}, column {column}"),
-            None => Ok(()),
+impl From<ParseError> for DocumentError {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::NotYaml(_) => Self::NotYaml,
+            ParseError::NotJson => Self::NotJson,
+            ParseError::OutOfBounds(excess) => Self::Excess(excess),
+            ParseError::NoRoom => Self::NoRoom(NoRoom),
         }
     }
 }
 
-impl std::error::Error for DocumentError {}
-
-/// What a value takes up beside its text: about what `serde_json` needs, and never less.
-const NODE: usize = 64;
-/// The same for a map that isn't empty: it has room for eleven entries from the start.
-const MAP: usize = 11 * (size_of::<String>() + size_of::<Value>());
-
-/// About how many bytes of memory a value takes up.
-pub fn weight(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => NODE,
-        Value::String(text) => NODE + text.len(),
-        Value::Array(values) => NODE + values.iter().map(weight).sum::<usize>(),
-        Value::Object(map) => {
-            let entries = map.iter().map(|(key, value)| NODE + key.len() + weight(value)).sum::<usize>();
-            NODE + if map.is_empty() { 0 } else { MAP } + entries
-        }
-    }
+/// One document of a text, as a tree.
+pub struct Document<'a> {
+    tree: Tree<'a>,
+    text: &'a str,
 }
 
-/// With this key, serde_json takes a text inside of a value for JSON, and makes a tree that nobody has weighed.
-const RESERVED: &str = "$serde_json::private::RawValue";
+/// The parts of a SealedSecret that decide what becomes of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parts {
+    /// Those of the SealedSecret itself; empty if they weren't asked for.
+    pub annotations: BTreeMap<String, String>,
+    /// A null if there is none.
+    pub spec: Value,
+}
 
-/// All documents of a file; after one that can't be read there is no telling where the next begins.
-///
-/// Together they weigh at most `max_weight`.
-pub fn read(bytes: &[u8], syntax: Syntax, max_weight: usize) -> Vec<Result<Value, DocumentError>> {
-    let mut room = Room(max_weight);
-    let (documents, error) = match (check(bytes, syntax), syntax) {
-        (Ok(text), Syntax::Json) => json::read(text, &mut room),
-        (Ok(text), Syntax::Yaml) => yaml::read(text, &mut room),
-        (Err((problem, at)), _) => (Vec::new(), Some(locate(problem, bytes, at))),
+/// The documents of a text, one by one; after one that can't be read there is no telling where the next begins. Their
+/// trees have at most as many nodes, all together, as there is room for values.
+pub fn documents<'a>(
+    bytes: &'a [u8],
+    syntax: Syntax,
+    room: Room,
+) -> Box<dyn Iterator<Item = Result<Document<'a>, AtLine<DocumentError>>> + 'a> {
+    let text = match check(bytes, syntax) {
+        Ok(text) => text,
+        Err(error) => return Box::new(std::iter::once(Err(error.at_line(bytes)))),
     };
-    documents.into_iter().map(Ok).chain(error.map(Err)).collect()
+    let document = move |tree: Result<Tree<'a>, Located<ParseError>>| match tree {
+        Ok(tree) => Ok(Document { tree, text }),
+        Err(error) => Err(error.map(DocumentError::from).at_line(bytes)),
+    };
+    match syntax {
+        // A node takes up no more in a tree than a value weighs.
+        Syntax::Yaml => Box::new(tree::documents(text, 0, room.nodes()).map(document)),
+        Syntax::Json => Box::new(json_trees::documents(text, 0).map(document)),
+    }
 }
 
-/// The text, if it is one that every reader reads in the same way, and that can be built; else the byte at which it
-/// isn't.
-fn check(bytes: &[u8], syntax: Syntax) -> Result<&str, (Problem, usize)> {
-    let text = std::str::from_utf8(bytes).map_err(|error| (Problem::NotText, error.valid_up_to()))?;
-    let out_of_bounds = |OutOfBounds { excess, at }| (excess.into(), at);
+/// The text, if it is one that every reader reads in the same way, and that can be built.
+fn check(bytes: &[u8], syntax: Syntax) -> Result<&str, Located<DocumentError>> {
+    let not_text = |at| Located { error: DocumentError::NotText, at };
+    let text = std::str::from_utf8(bytes).map_err(|error| not_text(error.valid_up_to()))?;
+    let out_of_bounds = |OutOfBounds { excess, at }| Located { error: excess.into(), at };
     match syntax {
         Syntax::Json => check_json(bytes).map_err(out_of_bounds)?,
         Syntax::Yaml => {
             if let Some(at) = text.find(['\u{85}', '\u{2028}', '\u{2029}']) {
-                return Err((Problem::Separator, at));
+                return Err(Located { error: DocumentError::Separator, at });
             }
             check_yaml(text).map_err(out_of_bounds)?;
         }
@@ -119,42 +116,62 @@ fn check(bytes: &[u8], syntax: Syntax) -> Result<&str, (Problem, usize)> {
     Ok(text)
 }
 
-fn locate(problem: Problem, bytes: &[u8], at: usize) -> DocumentError {
-    let before = &bytes[..at];
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
-    DocumentError { problem, position: Some((line, column)) }
-}
-
-/// The weight that values may still have.
-struct Room(usize);
-
-impl Room {
-    fn take(&mut self, weight: usize) -> Result<(), Problem> {
-        self.0 = self.0.checked_sub(weight).ok_or(Problem::Heavy)?;
-        Ok(())
+impl Document<'_> {
+    /// The node of the whole document; `None` if it is empty, or a null.
+    pub fn root(&self) -> Option<NodeId> {
+        let is_null = |id: &NodeId| match self.tree.kind(*id) {
+            NodeKind::Scalar { text, style: Style::Plain } => plain(text.as_str()) == Plain::Null,
+            _ => false,
+        };
+        self.tree.root.filter(|root| !is_null(root))
     }
 
-    /// How many values there is room for, at most.
-    fn nodes(&self) -> usize {
-        self.0 / NODE
+    /// What an object claims to be; `None` if the node is no mapping, and so no object.
+    pub fn claims(&self, object: NodeId) -> Option<Claims<'_>> {
+        Claims::of(&self.tree, object)
     }
 
-    /// For a value with this much text, before it is made.
-    fn node(&mut self, text: usize) -> Result<(), Problem> {
-        self.take(NODE + text)
+    /// The string under a field of an object's metadata; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Readers can differ on it.
+    pub fn metadata(&self, object: NodeId, field: &str) -> Result<Option<&str>, AtLine<FieldError>> {
+        text_at(&self.tree, object, &["metadata", field]).map_err(|error| self.at_line(error))
     }
 
-    /// Puts an entry into a map whose key and value were weighed.
-    fn insert(&mut self, map: &mut Map<String, Value>, key: String, value: Value) -> Result<(), Problem> {
-        if map.is_empty() {
-            self.take(MAP)?;
-        }
-        if key == RESERVED {
-            return Err(Problem::Reserved);
-        }
-        if map.insert(key, value).is_some() { Err(Problem::Twice) } else { Ok(()) }
+    /// The parts of a SealedSecret; with its annotations, if they mean something in its format.
+    ///
+    /// # Errors
+    ///
+    /// The first thing in them that readers could disagree on, or for which there is no room.
+    pub fn parts(
+        &self,
+        object: NodeId,
+        annotations: bool,
+        room: &mut Room,
+    ) -> Result<Parts, AtLine<DecodeError>> {
+        let mut decoder = Decoder::new(&self.tree, self.text, room);
+        let annotations = if annotations { decoder.annotations(object) } else { Ok(BTreeMap::new()) };
+        let parts = annotations.and_then(|annotations| {
+            let spec = decoder.spec(object)?.map_or(Value::Null, |(spec, _)| spec);
+            Ok(Parts { annotations, spec })
+        });
+        parts.map_err(|error| self.at_line(error))
+    }
+
+    /// A whole SealedSecret.
+    ///
+    /// # Errors
+    ///
+    /// The first thing in it that readers could disagree on, or for which there is no room.
+    pub fn object(&self, object: NodeId, room: &mut Room) -> Result<Value, AtLine<DecodeError>> {
+        Decoder::new(&self.tree, self.text, room).object(object).map_err(|error| self.at_line(error))
+    }
+
+    /// An error with the line that it is about.
+    pub fn at_line<E>(&self, error: Located<E>) -> AtLine<E> {
+        error.at_line(self.text.as_bytes())
     }
 }
 
@@ -162,38 +179,59 @@ impl Room {
 mod tests {
     use super::*;
 
-    fn yaml(text: &str) -> Vec<Result<Value, String>> {
-        read(text.as_bytes(), Syntax::Yaml, usize::MAX)
-            .into_iter()
-            .map(|d| d.map_err(|e| e.to_string()))
-            .collect()
+    fn read(text: &[u8], syntax: Syntax, max_weight: usize) -> Vec<Result<Value, String>> {
+        let mut room = Room::new(max_weight);
+        let value = |document: Result<Document<'_>, AtLine<DocumentError>>| {
+            let document = document.map_err(|error| error.to_string())?;
+            let Some(root) = document.root() else { return Ok(Value::Null) };
+            document.object(root, &mut room).map_err(|error| error.to_string())
+        };
+        documents(text, syntax, Room::unlimited()).map(value).collect()
     }
 
-    fn json(text: &str) -> Vec<Result<Value, String>> {
-        read(text.as_bytes(), Syntax::Json, usize::MAX)
-            .into_iter()
-            .map(|d| d.map_err(|e| e.to_string()))
-            .collect()
+    fn yaml(text: &str) -> Vec<Result<Value, String>> {
+        read(text.as_bytes(), Syntax::Yaml, usize::MAX)
+    }
+
+    /// The two readers of JSON, which differ in words only.
+    fn json(text: &str) -> [Vec<Result<Value, String>>; 2] {
+        let values = read_json(text.as_bytes(), usize::MAX).into_iter();
+        [
+            read(text.as_bytes(), Syntax::Json, usize::MAX),
+            values.map(|value| value.map_err(|error| error.to_string())).collect(),
+        ]
     }
 
     #[test]
     fn documents_are_read_one_by_one() {
-        let found = yaml("a: 1\n---\n---\n# nothing\n---\non: [x, 2.5, null, true]\n1: -1\n");
+        let found = yaml("a: 1\n---\n---\n# nothing\n---\n\"on\": [x, 2.5, null, on]\n1: -1\n");
         let expected = [
             serde_json::json!({"a": 1}),
             Value::Null,
             Value::Null,
-            serde_json::json!({"true": ["x", 2.5, null, true], "1": -1}),
+            serde_json::json!({"on": ["x", 2.5, null, true], "1": -1}),
         ];
         assert_eq!(found, expected.map(Ok));
-        assert_eq!(json("{\"a\":1}\n{\"b\":2}").len(), 2);
+        let expected = [serde_json::json!({"a": 1}), serde_json::json!({"b": 2})].map(Ok);
+        assert_eq!(json("{\"a\":1}\n{\"b\":2}"), [expected.clone(), expected]);
+    }
+
+    #[test]
+    fn documents_before_an_error_are_given_first() {
+        let found = yaml("a: 1\n---\nb: 2\n---\nc: [\n");
+        assert_eq!((found.len(), found[1].is_ok(), found[2].is_err()), (3, true, true));
+        let room = Room::new(5 * crate::room::NODE);
+        let found: Vec<_> = documents(b"a: 1\n---\nb: 2\n", Syntax::Yaml, room).collect();
+        let error = found[1].as_ref().err().unwrap();
+        assert_eq!((found[0].is_ok(), error.error), (true, DocumentError::NoRoom(NoRoom)));
     }
 
     #[test]
     fn a_key_that_occurs_twice_is_refused_at_every_depth() {
-        for found in [yaml("a:\n  b: 1\n  b: 2\n"), json(r#"{"a":{"b":1,"b":2}}"#), yaml("1: a\n'1': b\n")] {
+        let [tree, serde] = json(r#"{"a":{"b":1,"b":2}}"#);
+        for found in [yaml("a:\n  b: 1\n  b: 2\n"), tree, serde, yaml("1: a\n'1': b\n")] {
             let error = found[0].clone().unwrap_err();
-            assert!(error.starts_with("has a key twice"), "{error}");
+            assert!(error.contains("twice at line "), "{error}");
         }
     }
 
@@ -201,9 +239,9 @@ mod tests {
     fn no_text_in_a_value_becomes_a_tree() {
         let text = r#"{"a": {"$serde_json::private::RawValue": "[[0]]"}}"#;
         let escaped = r#"{"a": {"\u0024serde_json::private::RawValue": "[[0]]"}}"#;
-        for found in [json(text), json(escaped), yaml(text)] {
+        for found in json(text).into_iter().chain(json(escaped)).chain([yaml(text)]) {
             let error = found[0].clone().unwrap_err();
-            assert!(error.starts_with("has a key that this reader keeps for itself"), "{error}");
+            assert!(error.contains("keeps for itself at line 1"), "{error}");
         }
     }
 
@@ -213,8 +251,10 @@ mod tests {
         assert_eq!(found.len(), 2);
         let error = found[1].clone().unwrap_err();
         assert!(error.starts_with("isn't YAML at line ") && !error.contains("hunter2"), "{error}");
-        let error = json("{\"a\":\n hunter2}")[0].clone().unwrap_err();
-        assert!(error.starts_with("isn't JSON at line 2") && !error.contains("hunter2"), "{error}");
+        for found in json("{\"a\":\n hunter2}") {
+            let error = found[0].clone().unwrap_err();
+            assert!(error.starts_with("isn't JSON at line 2") && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]
@@ -230,8 +270,12 @@ mod tests {
             (format!("[{}]", "1,".repeat(1_000_001)), Syntax::Json, "holds more than 1000000 values"),
             (repeated, Syntax::Yaml, "says far more than it is long (aliases) at line 2"),
         ] {
-            let error = read(text.as_bytes(), syntax, 0)[0].clone().unwrap_err().to_string();
-            assert!(error.starts_with(expected), "{error}");
+            let error = documents(text.as_bytes(), syntax, Room::new(0)).next().unwrap().err().unwrap();
+            assert!(error.to_string().starts_with(expected), "{error}");
+            if syntax == Syntax::Json {
+                let error = read_json(text.as_bytes(), 0)[0].clone().unwrap_err().to_string();
+                assert!(error.starts_with(expected), "{error}");
+            }
         }
     }
 
@@ -244,31 +288,32 @@ mod tests {
                 "has a line separator that YAML libraries read in different ways at line 1, column 9"
             );
         }
-        assert!(json("{\"a\": \"x\u{2028}y\"}")[0].is_ok(), "in JSON it is a character like any other");
+        let found = read_json("{\"a\": \"x\u{2028}y\"}".as_bytes(), usize::MAX);
+        assert!(found[0].is_ok(), "in JSON it is a character like any other");
     }
 
     #[test]
     fn bytes_that_are_no_text_are_refused_with_their_place() {
-        let error = read(b"a: 1\nb: \xff", Syntax::Yaml, usize::MAX)[0].clone().unwrap_err().to_string();
+        let error = read(b"a: 1\nb: \xff", Syntax::Yaml, usize::MAX)[0].clone().unwrap_err();
         assert_eq!(error, "isn't text in UTF-8 at line 2, column 4");
     }
 
     #[test]
     fn what_a_file_says_weighs_at_most_what_there_is_room_for() {
         let text = "a: [1, x, {b: null, c: {}}]\n1: true\n";
-        let weight = weight(yaml(text)[0].as_ref().unwrap());
-        // A key may turn out longer than what was weighed (`1` becomes `"1"`), a little.
+        let mut room = Room::new(1 << 20);
+        let document = documents(text.as_bytes(), Syntax::Yaml, room).next().unwrap().ok().unwrap();
+        document.object(document.root().unwrap(), &mut room).unwrap();
+        let weight = (1 << 20) - room.left();
         assert!(read(text.as_bytes(), Syntax::Yaml, weight)[0].is_ok());
+        assert!(read(text.as_bytes(), Syntax::Yaml, weight - 1)[0].is_err());
         let documents = format!("{text}---\n{text}");
-        let found = read(documents.as_bytes(), Syntax::Yaml, 2 * weight - 2 * NODE);
+        let found = read(documents.as_bytes(), Syntax::Yaml, 2 * weight - 2 * crate::room::NODE);
         assert!(found[0].is_ok());
-        assert!(found[1].as_ref().unwrap_err().to_string().starts_with(&Problem::Heavy.to_string()));
-        assert!(
-            read(b"[1, 2, 3]", Syntax::Json, 2 * NODE)[0]
-                .as_ref()
-                .unwrap_err()
-                .to_string()
-                .starts_with(&Problem::Heavy.to_string())
-        );
+        let is_full =
+            |error: String| error.starts_with("takes up more memory than there is room for at line");
+        assert!(is_full(found[1].clone().unwrap_err()));
+        let found = read_json(b"[1, 2, 3]", 2 * crate::room::NODE);
+        assert!(is_full(found[0].clone().unwrap_err().to_string()));
     }
 }

@@ -344,6 +344,30 @@ fn an_object_in_yaml_means_what_it_means_to_kubectl() {
 }
 
 #[test]
+fn an_object_in_yaml_that_readers_could_disagree_on_is_refused() {
+    let yaml = serde_yaml::to_string(&sealed(Scope::Strict)).unwrap();
+    for (replaced, with, expected) in [
+        ("  name: db", "  name: db\n  <<: {a: b}", "merge keys (<<) aren't understood here at line "),
+        ("  name: db", "  name: db\n  name: db", "the key name is there twice at line "),
+        ("  name: db", "  name: db\n  on: x", "the unquoted key on is a boolean to kubectl at line "),
+        (
+            "spec:",
+            "spec:\n  more: 1",
+            "this value is a number to kubectl, which wants a string there at line ",
+        ),
+        ("spec:", "spec: !x", "this has a tag that seal doesn't know at line "),
+    ] {
+        let body = yaml.replacen(replaced, with, 1);
+        assert_ne!(body, yaml);
+        let error = Posted::parse(body.as_bytes(), &policy()).err().expect(&body);
+        assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+        assert!(error.to_string().starts_with(expected), "{error}: {body}");
+    }
+    let exported = yaml.replacen("  name: db", "  name: db\n  generation: 3", 1);
+    assert!(Posted::parse(exported.as_bytes(), &policy()).is_ok(), "the API server fills in numbers");
+}
+
+#[test]
 fn the_answer_to_a_refusal_is_a_conflict() {
     let refused = verify(&sealed_as(Scope::NamespaceWide)).unwrap_err();
     assert_eq!(refused.status(), StatusCode::CONFLICT);

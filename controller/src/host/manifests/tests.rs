@@ -51,21 +51,117 @@ fn objects_are_found_in_documents_lists_and_json() {
     let found = read(tmp.path());
     assert_eq!(places(&found), ["prod/db", "prod/in-json", "prod/in-list", "prod/too"]);
     assert!(found.is_complete(), "{:?}", problems(&found));
-    let Some(Found::One(manifest)) = found.objects.values().next() else { panic!("prod/db is one object") };
-    assert_eq!(manifest.source.to_string(), "a.yaml (document 2)");
+    let Some(Declared::Once(manifest)) = found.objects.values().next() else {
+        panic!("prod/db is one object")
+    };
+    assert_eq!(manifest.origin.to_string(), "a.yaml (document 2)");
+}
+
+/// The only SealedSecret of a file with this text.
+fn only(text: &str) -> Declaration {
+    let found = read(checkout(&[("a.yaml", text)]).path());
+    assert!(found.is_complete(), "{:?}", problems(&found));
+    match found.objects.into_values().next() {
+        Some(Declared::Once(declaration)) => declaration,
+        _ => panic!("one object: {text}"),
+    }
 }
 
 /// `yes` is `true` to kubectl, and so in a cluster; on a host it is no other object.
 #[test]
 fn an_object_means_what_it_means_to_kubectl() {
-    let text = format!(
-        "{}spec: {{template: {{immutable: yes}}, encryptedData: {{017: a}}}}\n",
-        sealed("prod", "db")
-    );
-    let found = read(checkout(&[("a.yaml", &text)]).path());
-    let Some(Found::One(manifest)) = found.objects.values().next() else { panic!("{:?}", problems(&found)) };
-    let expected = serde_json::json!({"template": {"immutable": true}, "encryptedData": {"15": "a"}});
-    assert_eq!(manifest.object["spec"], expected);
+    let text =
+        format!("{}spec: {{template: {{immutable: yes}}, encryptedData: {{a: b}}}}\n", sealed("prod", "db"));
+    let expected = serde_json::json!({"template": {"immutable": true}, "encryptedData": {"a": "b"}});
+    assert_eq!(only(&text).parts.unwrap().spec, expected);
+    let theirs = sealed("prod", "db").replace("sealing.dev", "bitnami.com");
+    let theirs =
+        theirs.replace("metadata: {", "status: {x: .inf}\nmetadata: {generation: 1, annotations: {a: b}, ");
+    assert_eq!(only(&theirs).parts.unwrap().annotations["a"], "b");
+}
+
+/// An unrelated document may be written in any way that is YAML: it is no reason to stop pruning.
+#[test]
+fn an_unrelated_document_must_only_be_yaml() {
+    for unrelated in [
+        "base: &base {a: b}\nservice: {<<: *base, c: d}\n",
+        "base: &base {a: b}\n<<: *base\nc: d\n",
+        "apiVersion: v1\nkind: ConfigMap\n<<: {kind: Pod}\n",
+        "apiVersion: a/v1\nkind: A\nspec: {max: .inf, min: -.inf, not: .nan}\n",
+        "apiVersion: a/v1\nkind: A\nspec: {max: 1e400, more: 99999999999999999999999, hex: 0xfffffffffffffffff}\n",
+        "name: ci\non: {push: {}}\nyes: 1\n~: 2\n1.50: 3\n[a]: 4\n",
+        "a: 1\na: 2\n",
+        "Resources: {Name: !Sub x, Map: !x {}}\n",
+        "- a\n- b\n",
+        "text\n",
+        "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, data: {on: .inf, <<: {a: b}}}\n",
+    ] {
+        let text = format!("{}---\n{unrelated}", sealed("prod", "db"));
+        let found = read(checkout(&[("a.yaml", &text)]).path());
+        assert_eq!((places(&found), problems(&found)), (vec!["prod/db".to_owned()], vec![]), "{unrelated}");
+    }
+    let json = r#"{"kind": "A", "max": 1e400, "a": 1, "a": 2, "text": "SealedSecret"}"#;
+    assert!(read(checkout(&[("a.json", json)]).path()).is_complete());
+}
+
+/// The same inside of a SealedSecret makes that object malformed, in the words of the command line.
+#[test]
+fn a_sealed_secret_that_readers_could_disagree_on_is_malformed_alone() {
+    for (spec, expected) in [
+        ("{encryptedData: {<<: {a: b}}}", "merge keys (<<) aren't understood here at line 4, column 24"),
+        (
+            "{scope: .inf}",
+            "this value is a number to kubectl, which wants a string there at line 4, column 15",
+        ),
+        ("{scope: 99999999999999999999}", "this value is a number to kubectl, which wants a string there"),
+        ("{encryptedData: {on: a}}", "the unquoted key on is a boolean to kubectl at line 4, column 24"),
+        ("{encryptedData: {017: a}}", "the unquoted key 017 is a number to kubectl at line 4, column 24"),
+        ("{scope: strict, scope: strict}", "the key scope is there twice at line 4, column 23"),
+        ("{scope: !x strict}", "this value has a tag that seal doesn't know at line 4"),
+        ("!x {}", "this has a tag that seal doesn't know at line 4"),
+    ] {
+        let bad = format!("{}spec: {spec}\n", sealed("prod", "bad"));
+        let item = bad.trim_end().replace('\n', "\n  ");
+        for text in [bad.clone(), format!("kind: List\napiVersion: v1\nitems:\n- {item}\n")] {
+            let tmp = checkout(&[("a.yaml", &format!("{text}---\n{}", sealed("prod", "db")))]);
+            let found = read(tmp.path());
+            assert!(found.is_complete(), "{:?}", problems(&found));
+            assert_eq!(places(&found), ["prod/bad", "prod/db"]);
+            let mut objects = found.objects.into_values();
+            let Some(Declared::Once(Declaration { parts: Err(error), .. })) = objects.next() else {
+                panic!("{text}")
+            };
+            if text == bad {
+                assert!(error.to_string().starts_with(expected), "{error}");
+            }
+            assert!(matches!(objects.next(), Some(Declared::Once(Declaration { parts: Ok(_), .. }))));
+        }
+    }
+    let outside = format!("on: x\n{}", sealed("prod", "db"));
+    assert!(only(&outside).parts.is_err(), "kubectl sends a field that the file doesn't show");
+}
+
+/// It might be the manifest of a Secret that is there.
+#[test]
+fn an_object_that_may_be_a_sealed_secret_is_a_problem_and_no_absence() {
+    let metadata = "metadata: {name: db, namespace: prod}\n";
+    for (text, expected) in [
+        (format!("x: &x {{apiVersion: sealing.dev/v1alpha1, kind: SealedSecret}}\n<<: *x\n{metadata}"), "merge keys"),
+        (format!("kind: ConfigMap\nkind: SealedSecret\napiVersion: v1\n{metadata}"), "the key kind is there twice"),
+        (format!("kind: !!binary U2VhbGVkU2VjcmV0\napiVersion: sealing.dev/v1alpha1\n{metadata}"), "the type of this"),
+        (format!("!!binary a2luZA==: SealedSecret\napiVersion: sealing.dev/v1alpha1\n{metadata}"), "a key must be"),
+        ("kind: List\napiVersion: v1\nitems: []\nitems: [{kind: SealedSecret}]\n".to_owned(), "the key items is"),
+        (
+            "kind: SealedSecret\napiVersion: sealing.dev/v1alpha1\nmetadata: {name: a, name: db, namespace: prod}\n"
+                .to_owned(),
+            "the key name is there twice",
+        ),
+    ] {
+        let found = read(checkout(&[("a.yaml", &text)]).path());
+        assert!(found.objects.is_empty(), "{text}");
+        let expected = format!("a.yaml (document 1): {expected}");
+        assert!(problems(&found)[0].starts_with(&expected), "{:?}", problems(&found));
+    }
 }
 
 #[test]
@@ -152,8 +248,8 @@ fn of_both_formats_for_one_place_the_native_one_counts_wherever_it_stands() {
         assert!(found.is_complete(), "{:?}", problems(&found));
         let superseded = found.superseded.map(|source| source.to_string());
         let kinds = found.objects.into_values().map(|found| match found {
-            Found::One(manifest) => format!("{:?}", manifest.format),
-            Found::Several(format, sources) => format!("{} of {format:?}", sources.len()),
+            Declared::Once(manifest) => format!("{:?}", manifest.format),
+            Declared::Several(format, sources) => format!("{} of {format:?}", sources.len()),
         });
         (kinds.collect::<Vec<_>>().join(" "), superseded.unwrap_or_default())
     };
@@ -174,7 +270,7 @@ fn objects_that_are_too_large_together_are_a_problem() {
     let large = |name: &str| format!("{}spec: {{x: {}}}\n", sealed("prod", name), "x".repeat(30_000));
     let tmp = checkout(&[("a.yaml", &large("a")), ("b.yaml", &large("b")), ("c.yaml", &large("c"))]);
     assert!(read(tmp.path()).is_complete());
-    let found = read_up_to(tmp.path(), 80_000);
+    let found = read_up_to(tmp.path(), Room::new(65_000));
     assert_eq!(places(&found), ["prod/a", "prod/b"]);
     let expected = "c.yaml (document 1) takes up more memory than there is room for at line";
     assert!(problems(&found)[0].starts_with(expected), "{:?}", problems(&found));
@@ -182,9 +278,9 @@ fn objects_that_are_too_large_together_are_a_problem() {
 
 #[test]
 fn what_is_kept_of_objects_that_count_in_nothing_is_bounded_too() {
-    let one = values::read(sealed("prod", "a").as_bytes(), Syntax::Yaml, usize::MAX).remove(0).unwrap();
+    // What is decoded of each of them weighs less than their places and the name of their file.
     let (file, many) = (format!("{}/a.yaml", "d".repeat(200)), vec![sealed("prod", "a"); 100].join("---\n"));
-    let found = read_up_to(checkout(&[(&file, &many)]).path(), 100 * values::weight(&one) + 5000);
+    let found = read_up_to(checkout(&[(&file, &many)]).path(), Room::new(100 * 200));
     assert!(matches!(found.problems[..], [Problem::TooHeavy(_), ..]), "{:?}", problems(&found));
 }
 
@@ -193,7 +289,11 @@ fn what_can_not_be_read_is_a_problem_and_no_absence() {
     let cases: [(&str, &str, &str); 8] = [
         ("a.yaml", "kind: SealedSecret\n  x: [", "a.yaml (document 1) isn't YAML at line 2"),
         ("a.json", "{\"kind\": \"SealedSecret\"", "a.json (document 1) isn't JSON at line 1"),
-        ("a.yaml", "kind: SealedSecret\nkind: SealedSecret\n", "a.yaml (document 1) has a key twice"),
+        (
+            "a.yaml",
+            "kind: SealedSecret\nkind: SealedSecret\n",
+            "a.yaml (document 1): the key kind is there twice",
+        ),
         ("a.yaml", &sealed("../..", "db"), "a.yaml (document 1): namespace \"../..\" is not"),
         ("a.yaml", &sealed("prod", "..data"), "a.yaml (document 1): name \"..data\" is not"),
         ("a.yaml", &sealed("prod", "/etc/passwd"), "a.yaml (document 1): name \"/etc/passwd\" is not"),
@@ -243,10 +343,10 @@ fn one_place_in_two_files_counts_in_neither() {
         ("c.yaml", &sealed("prod", "cache")),
     ]);
     let found = read(tmp.path());
-    let Some(Found::Several(_, sources)) = found.objects.values().nth(1) else {
+    let Some(Declared::Several(_, sources)) = found.objects.values().nth(1) else {
         panic!("prod/db is ambiguous")
     };
-    let sources: Vec<_> = sources.iter().map(Source::to_string).collect();
+    let sources: Vec<_> = sources.iter().map(Origin::to_string).collect();
     assert_eq!(sources, ["a.yaml (document 1)", "b.yaml (document 1)", "b.yaml (document 2)"]);
     assert!(found.is_complete(), "both places are known to be there");
 }

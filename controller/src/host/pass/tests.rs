@@ -125,6 +125,30 @@ async fn one_malformed_object_stops_no_other() {
     assert_eq!(site.condition("prod/newer").unwrap().1, "UnknownVersion");
 }
 
+/// Both stand in one file: neither the foreign document nor the malformed object stops pruning, or another object.
+#[tokio::test]
+async fn what_only_other_readers_understand_stops_no_pruning() {
+    let site = Site::new();
+    site.commit("prod/gone", "x");
+    let good = site.sealed("prod/good", Scope::Strict, &[("password", "x")]);
+    let mut bad = site.sealed("prod/bad", Scope::Strict, &[("password", "x")]);
+    bad = bad.replacen("spec:", "on: x\nspec:", 1);
+    let chart = "base: &base {on: .inf}\nservice: {<<: *base, max: 1e400}\n";
+    site.commit_text("all.yaml", &format!("{chart}---\n{bad}---\n{good}"));
+    let mut agent = site.agent(&["--prune-after=1ms"]);
+    let outcome = pass(&mut agent).await;
+    assert_eq!((outcome.objects, outcome.ready, outcome.problems), (3, 2, 0));
+    let (ready, reason, message) = site.condition("prod/bad").unwrap();
+    assert_eq!((ready.as_str(), reason.as_str()), ("False/Stalled", "Malformed"));
+    assert!(message.starts_with("the unquoted key on is a boolean to kubectl"), "{message}");
+    site.remove("prod-gone.yaml");
+    for _ in 0..2 {
+        pass(&mut agent).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(site.item("prod/gone/password").is_none() && site.item("prod/good/password").is_some());
+}
+
 #[tokio::test]
 async fn one_place_in_two_files_is_refused_and_keeps_what_is_there() {
     let site = Site::new();

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What a node isn't. Names keys, never values.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
     #[error("{0} must be a mapping")]
     NotMapping(String),

@@ -1,33 +1,47 @@
-//! Documents in JSON, one after another.
+//! Documents in JSON as values, without a tree in between.
 //!
-//! Not the bounds: the text was checked. Invariant: everything is weighed before it is made.
+//! Invariants: everything is weighed before it is made; no key occurs twice.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::{DocumentError, Problem, Room};
+use super::{DocumentError, check};
+use crate::{
+    room::{NoRoom, Room, is_reserved},
+    source::AtLine,
+    yaml::Syntax,
+};
 
-pub(super) fn read(text: &str, room: &mut Room) -> (Vec<Value>, Option<DocumentError>) {
+/// The documents of a JSON text as values, up to the first that can't be read. Together they weigh at most `max_weight`
+/// bytes.
+pub fn read_json(bytes: &[u8], max_weight: usize) -> Vec<Result<Value, AtLine<DocumentError>>> {
+    let text = match check(bytes, Syntax::Json) {
+        Ok(text) => text,
+        Err(error) => return vec![Err(error.at_line(bytes))],
+    };
+    let mut room = Room::new(max_weight);
     let mut json = serde_json::Deserializer::from_str(text);
     let mut documents = Vec::new();
     while !matches!(json.end(), Ok(())) {
-        match Strict(room).deserialize(&mut json) {
-            Ok(document) => documents.push(document),
-            Err(error) => return (documents, Some(describe(&error))),
+        let document = Strict(&mut room).deserialize(&mut json).map_err(|error| describe(&error));
+        let is_last = document.is_err();
+        documents.push(document);
+        if is_last {
+            break;
         }
     }
-    (documents, None)
+    documents
 }
 
 /// Our own words come back inside of a parser's error, whose other words may quote the file.
-fn describe(error: &serde_json::Error) -> DocumentError {
+fn describe(error: &serde_json::Error) -> AtLine<DocumentError> {
     let text = error.to_string();
-    let own = [Problem::Twice, Problem::Heavy, Problem::Reserved]
+    let own = [DocumentError::Twice, DocumentError::NoRoom(NoRoom), DocumentError::Reserved]
         .into_iter()
         .find(|own| text.starts_with(&own.to_string()));
-    DocumentError { problem: own.unwrap_or(Problem::NotJson), position: Some((error.line(), error.column())) }
+    AtLine { error: own.unwrap_or(DocumentError::NotJson), line: error.line(), column: error.column() }
 }
 
 /// A value without duplicate keys, for which there is room.
@@ -90,10 +104,15 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         self.0.node(0).map_err(A::Error::custom)?;
         let mut map = Map::new();
-        while let Some(key) = entries.next_key_seed(Strict(self.0))? {
-            let Value::String(key) = key else { return Err(A::Error::custom(Problem::Key)) };
+        while let Some(key) = entries.next_key::<String>()? {
+            if is_reserved(&key) {
+                return Err(A::Error::custom(DocumentError::Reserved));
+            }
+            self.0.node(key.len()).and_then(|()| self.0.entry(&map)).map_err(A::Error::custom)?;
             let value = entries.next_value_seed(Strict(self.0))?;
-            self.0.insert(&mut map, key, value).map_err(A::Error::custom)?;
+            if map.insert(key, value).is_some() {
+                return Err(A::Error::custom(DocumentError::Twice));
+            }
         }
         Ok(Value::Object(map))
     }

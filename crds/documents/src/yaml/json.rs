@@ -1,16 +1,17 @@
 //! A stream of JSON documents, read into the same trees as YAML.
 //!
-//! kubectl takes text that starts with `{` for JSON. So does this, where all of
-//! it is JSON; serde_json (which keeps none of it) says so and tells where each
-//! document ends, and the YAML parser, JSON being within its language, finds
+//! kubectl takes text that starts with `{` for JSON. So does this, where all of it is JSON; serde_json (which keeps
+//! none of it) says so and tells where each document ends, and the YAML parser, JSON being within its language, finds
 //! the spans.
 
-use crate::limits::check_json;
+use serde::de::IgnoredAny;
+use serde_json::{StreamDeserializer, de::StrRead};
 
 use super::tree::{ParseError, Tree, out_of_bounds, parse};
+use crate::{limits::check_json, source::Located};
 
 /// The documents of `text` if it is JSON; `None` if it is something else.
-pub fn parse_json(text: &str) -> Option<Result<Vec<Tree<'_>>, ParseError>> {
+pub fn parse_json(text: &str) -> Option<Result<Vec<Tree<'_>>, Located<ParseError>>> {
     let start = text.strip_prefix('\u{feff}').unwrap_or(text);
     let skipped = text.len() - start.len();
     if !start.trim_start().starts_with('{') {
@@ -20,21 +21,45 @@ pub fn parse_json(text: &str) -> Option<Result<Vec<Tree<'_>>, ParseError>> {
     if let Err(error) = check_json(start.as_bytes()) {
         return Some(Err(out_of_bounds(error, skipped)));
     }
-    let mut documents = serde_json::Deserializer::from_str(start).into_iter::<serde::de::IgnoredAny>();
-    let mut trees = Vec::new();
-    let mut from = 0;
-    while let Some(next) = documents.next() {
-        if next.is_err() {
-            return None;
-        }
-        let to = documents.byte_offset();
-        match parse(&start[from..to], skipped + from) {
-            Ok(parsed) => trees.extend(parsed),
-            Err(error) => return Some(Err(error)),
-        }
-        from = to;
+    match documents(start, skipped).collect() {
+        Err(Located { error: ParseError::NotJson, .. }) => None,
+        parsed => Some(parsed),
     }
-    Some(Ok(trees))
+}
+
+/// The documents of a JSON text that is in bounds, one by one, up to the first error. `base` is added to every offset.
+pub(crate) fn documents(text: &str, base: usize) -> Documents<'_> {
+    Documents { text, base, from: 0, json: serde_json::Deserializer::from_str(text).into_iter() }
+}
+
+/// The documents of a stream. After an error there are no more.
+pub(crate) struct Documents<'a> {
+    text: &'a str,
+    base: usize,
+    /// Where the next document begins.
+    from: usize,
+    json: StreamDeserializer<'a, StrRead<'a>, IgnoredAny>,
+}
+
+impl<'a> Iterator for Documents<'a> {
+    type Item = Result<Tree<'a>, Located<ParseError>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Err(error) = self.json.next()? {
+            let at = self.base + offset(self.text, error.line(), error.column());
+            return Some(Err(Located { error: ParseError::NotJson, at }));
+        }
+        let document = self.from..self.json.byte_offset();
+        self.from = document.end;
+        let tree = parse(&self.text[document.clone()], self.base + document.start);
+        tree.map(|trees| trees.into_iter().next()).transpose()
+    }
+}
+
+/// The byte at a line and a column, which serde_json counts in bytes; both from 1.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    (before + column.saturating_sub(1)).min(text.len())
 }
 
 #[cfg(test)]
@@ -60,7 +85,7 @@ mod tests {
 
     #[test]
     fn documents_that_are_out_of_bounds_together_are_refused() {
-        let problem = |text: &str| parse_json(text).unwrap().err().unwrap().problem.to_string();
+        let problem = |text: &str| parse_json(text).unwrap().err().unwrap().error.to_string();
         assert_eq!(problem(&"{\"a\":".repeat(100_000)), "this nests deeper than 127 levels");
         assert!(problem(&"{}".repeat(1_000_001)).starts_with("this holds more than 1000000 values"));
     }

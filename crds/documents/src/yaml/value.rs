@@ -55,7 +55,7 @@ impl Value {
     /// with a line break.
     pub fn to_yaml(&self, indent: usize) -> Zeroizing<String> {
         let mut out = self.buffer(indent);
-        write_yaml(self, indent, Place::Line, &mut out);
+        write_yaml(self, indent, Position::Line, &mut out);
         out
     }
 
@@ -140,15 +140,15 @@ fn is_key(tree: &Tree<'_>, id: NodeId, key: &str) -> bool {
 
 /// Where a YAML value is about to be written.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum Position {
     /// At the start of a line, or right after `- `.
     Line,
     /// After `key:`.
     AfterKey,
 }
 
-fn write_yaml(value: &Value, indent: usize, place: Place, out: &mut String) {
-    let gap = if place == Place::AfterKey { " " } else { "" };
+fn write_yaml(value: &Value, indent: usize, position: Position, out: &mut String) {
+    let gap = if position == Position::AfterKey { " " } else { "" };
     match value {
         Value::Text(text) => {
             out.push_str(gap);
@@ -165,30 +165,30 @@ fn write_yaml(value: &Value, indent: usize, place: Place, out: &mut String) {
             let _ = writeln!(out, "{gap}[]");
         }
         Value::Mapping(entries) => {
-            let indent = if place == Place::AfterKey { indent + 2 } else { indent };
+            let indent = if position == Position::AfterKey { indent + 2 } else { indent };
             for (index, (key, value)) in entries.iter().enumerate() {
-                start_line(index, indent, place, out);
+                start_line(index, indent, position, out);
                 write_scalar(key, out);
                 out.push(':');
-                write_yaml(value, indent, Place::AfterKey, out);
+                write_yaml(value, indent, Position::AfterKey, out);
             }
         }
         Value::Sequence(values) => {
-            let indent = if place == Place::AfterKey { indent + 2 } else { indent };
+            let indent = if position == Position::AfterKey { indent + 2 } else { indent };
             for (index, value) in values.iter().enumerate() {
-                start_line(index, indent, place, out);
+                start_line(index, indent, position, out);
                 out.push_str("- ");
-                write_yaml(value, indent + 2, Place::Line, out);
+                write_yaml(value, indent + 2, Position::Line, out);
             }
         }
     }
 }
 
-fn start_line(index: usize, indent: usize, place: Place, out: &mut String) {
-    if place == Place::AfterKey && index == 0 {
+fn start_line(index: usize, indent: usize, position: Position, out: &mut String) {
+    if position == Position::AfterKey && index == 0 {
         out.push('\n');
     }
-    if place == Place::AfterKey || index > 0 {
+    if position == Position::AfterKey || index > 0 {
         let _ = write!(out, "{:indent$}", "");
     }
 }
