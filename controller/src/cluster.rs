@@ -1,7 +1,7 @@
 //! The Kubernetes side: the API as a store, watches and workers.
 //!
 //! The reconcile itself is [`crate::reconcile`], and [`crate::run`] starts and stops the work. Reading order: `work` (a
-//! group's queue), `object`, `text` and `metadata` (the watched objects), `store` (the API as a store), `secret`, `fields`
+//! group's queue), `object`, `json_text` and `metadata` (the watched objects), `store` (the API as a store), `secret`, `fields`
 //! and `evidence` (the meaning of metadata), `successor` (one name in both groups), `write`, `body` and `report` (the
 //! requests), `cache` and `wakes` (the objects that a change concerns), `definitions` (the kinds that must be there),
 //! `api` (clients and errors).
@@ -15,13 +15,13 @@ pub(crate) mod cache;
 pub(crate) mod definitions;
 mod evidence;
 pub(crate) mod fields;
+mod json_text;
 pub(crate) mod metadata;
 mod object;
 pub(crate) mod report;
 mod secret;
 pub(crate) mod store;
 mod successor;
-mod text;
 mod wakes;
 pub(crate) mod work;
 mod write;

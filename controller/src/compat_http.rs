@@ -70,7 +70,7 @@ pub(crate) struct Options {
 }
 
 /// The keys and the policy that the endpoints answer with, and the metrics.
-pub(crate) struct Source {
+pub(crate) struct Context {
     pub(crate) keys: watch::Receiver<Arc<Keyring>>,
     /// The certificate of the primary; `None` if there is no key yet.
     pub(crate) certificate: watch::Receiver<Option<Certificate>>,
@@ -84,11 +84,11 @@ pub(crate) struct Source {
 /// # Errors
 ///
 /// If the controller can't listen on the address.
-pub(crate) async fn serve(options: &Options, source: Source) -> Result<JoinHandle<()>, ListenError> {
+pub(crate) async fn serve(options: &Options, context: Context) -> Result<JoinHandle<()>, ListenError> {
     let (listener, address) = listen::bind(options.listen).await?;
     let Options { verify, rotate, .. } = options;
     tracing::info!(%address, verify, rotate, "serving the endpoints of sealed-secrets");
-    Ok(listen::serve(listener, router(options, source)))
+    Ok(listen::serve(listener, router(options, context)))
 }
 
 impl PostedError {
@@ -101,9 +101,9 @@ impl PostedError {
     }
 }
 
-fn router(options: &Options, source: Source) -> Router {
+fn router(options: &Options, context: Context) -> Router {
     let limit = Limit::new(options.rate, options.burst);
-    let service = Arc::new(Service { source, limit, permits: Arc::new(Semaphore::new(AT_ONCE)) });
+    let service = Arc::new(Service { context, limit, permits: Arc::new(Semaphore::new(AT_ONCE)) });
     let verify = if options.verify { post(verify) } else { any(|| off("/v1/verify", "--compat-verify")) };
     let rotate = if options.rotate { post(rotate) } else { any(|| off("/v1/rotate", "--compat-rotate")) };
     Router::new()
@@ -122,7 +122,7 @@ async fn off(path: &str, flag: &str) -> (StatusCode, String) {
 }
 
 async fn certificate(State(service): State<Arc<Service>>) -> Result<Response, Refused> {
-    let pem = service.source.certificate.borrow().as_ref().map(Certificate::to_pem).ok_or(Refused::NoKey)?;
+    let pem = service.context.certificate.borrow().as_ref().map(Certificate::to_pem).ok_or(Refused::NoKey)?;
     Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response())
 }
 
@@ -131,8 +131,8 @@ async fn verify(
     Extension(client): Extension<Client>,
     request: Request,
 ) -> Result<StatusCode, Refused> {
-    let judge = |source: &Source, keys: &Keyring, posted: Posted| {
-        posted.verify(keys, &source.policy)?;
+    let judge = |context: &Context, keys: &Keyring, posted: Posted| {
+        posted.verify(keys, &context.policy)?;
         Ok(StatusCode::OK)
     };
     service.open("/v1/verify", client, request, judge).await
@@ -143,9 +143,9 @@ async fn rotate(
     Extension(client): Extension<Client>,
     request: Request,
 ) -> Result<Response, Refused> {
-    let reseal = |source: &Source, keys: &Keyring, posted: Posted| {
-        let certificate = source.certificate.borrow().clone().ok_or(Refused::NoKey)?;
-        let object = posted.reseal(keys, &source.policy, certificate.public_key())?;
+    let reseal = |context: &Context, keys: &Keyring, posted: Posted| {
+        let certificate = context.certificate.borrow().clone().ok_or(Refused::NoKey)?;
+        let object = posted.reseal(keys, &context.policy, certificate.public_key())?;
         let json = [(header::CONTENT_TYPE, "application/json")];
         Ok((json, object.to_string()).into_response())
     };
@@ -153,13 +153,13 @@ async fn rotate(
 }
 
 struct Service {
-    source: Source,
+    context: Context,
     limit: Limit,
     permits: Arc<Semaphore>,
 }
 
 /// The work that a request asks for on its object.
-type Work<T> = fn(&Source, &Keyring, Posted) -> Result<T, Refused>;
+type Work<T> = fn(&Context, &Keyring, Posted) -> Result<T, Refused>;
 
 impl Service {
     /// Does `work` on the object in the body, and counts the answer.
@@ -172,7 +172,7 @@ impl Service {
     ) -> Result<T, Refused> {
         let outcome = self.try_open(path, client, request, work).await;
         let answer = outcome.as_ref().map_or_else(Refused::as_str, |_| "ok");
-        self.source.metrics.compat_answered(path, answer);
+        self.context.metrics.compat_answered(path, answer);
         outcome
     }
 
@@ -207,16 +207,16 @@ impl Service {
         work: Work<T>,
         waiting: &Waiting,
     ) -> Result<T, Refused> {
-        let source = &self.source;
-        let keys = source.keys.borrow().clone();
+        let context = &self.context;
+        let keys = context.keys.borrow().clone();
         if keys.rsa_keys().is_empty() {
             return Err(Refused::NoKey);
         }
-        let posted = Posted::parse(body, &source.policy)?;
+        let posted = Posted::parse(body, &context.policy)?;
         waiting.require()?;
         self.limit.take(client, Instant::now()).map_err(Refused::TooMany)?;
         let place = posted.place();
-        let outcome = work(source, &keys, posted);
+        let outcome = work(context, &keys, posted);
         let answer = outcome.as_ref().map_or_else(Refused::as_str, |_| "ok");
         tracing::info!(path, %place, answer, "opened what was posted");
         outcome

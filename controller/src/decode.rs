@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::policy::Policy;
 
 /// What is decoded, as it was found.
-pub(crate) struct Manifest<'a> {
+pub(crate) struct RawObject<'a> {
     pub(crate) format: Format,
     pub(crate) place: Place,
     /// The SealedSecret's own: in the peer's format they claim the scope.
@@ -31,8 +31,8 @@ pub(crate) struct Manifest<'a> {
 /// # Errors
 ///
 /// A permanent failure that says what is wrong with it.
-pub(crate) fn decode(manifest: Manifest<'_>, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
-    let Manifest { format, place, annotations, spec, status } = manifest;
+pub(crate) fn decode(object: RawObject<'_>, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
+    let RawObject { format, place, annotations, spec, status } = object;
     match format {
         Format::Native => {
             let spec = SealedSecretSpec::from_json(spec)?;

@@ -7,7 +7,7 @@ use seal_crds::resources::{ConditionStatus, GROUP, find_condition};
 use seal_crds::{Place, Reason};
 
 use crate::failure::Failure;
-use crate::store::{Last, State, Successor, Target, Write};
+use crate::store::{Last, SecretState, Successor, SyncState, Write};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,19 +31,19 @@ pub(crate) enum Plan {
 /// # Errors
 ///
 /// A permanent failure where the Secret belongs to somebody else.
-pub(crate) fn plan(place: &Place, last: &Last, target: Target) -> Result<Plan, Failure> {
+pub(crate) fn plan(place: &Place, last: &Last, state: SecretState) -> Result<Plan, Failure> {
     let ready = is_ready(last);
-    match target {
-        Target::Ours(State::Right | State::Touched) if ready => Ok(Plan::Keep),
-        Target::Ours(State::Right) => Ok(Plan::Verify),
+    match state {
+        SecretState::Ours(SyncState::InSync | SyncState::Touched) if ready => Ok(Plan::Keep),
+        SecretState::Ours(SyncState::InSync) => Ok(Plan::Verify),
         // It has to be opened anyway, and to write what is there already changes nothing.
-        Target::Ours(State::Touched | State::Drifted) => {
+        SecretState::Ours(SyncState::Touched | SyncState::Drifted) => {
             Ok(Plan::Write { write: Write::Update, heals: ready })
         }
-        Target::Absent => Ok(Plan::Write { write: Write::Create, heals: ready }),
-        Target::Foreign { adoptable: true } => Ok(Plan::Write { write: Write::Adopt, heals: false }),
-        Target::Foreign { adoptable: false } => Err(foreign(place)),
-        Target::Fixed => Err(immutable(place)),
+        SecretState::Absent => Ok(Plan::Write { write: Write::Create, heals: ready }),
+        SecretState::Foreign { adoptable: true } => Ok(Plan::Write { write: Write::Adopt, heals: false }),
+        SecretState::Foreign { adoptable: false } => Err(foreign(place)),
+        SecretState::Immutable => Err(immutable(place)),
     }
 }
 
@@ -131,12 +131,12 @@ mod tests {
         Last { generation: 2, status: Some(status), ..Last::default() }
     }
 
-    const RIGHT: Target = Target::Ours(State::Right);
+    const IN_SYNC: SecretState = SecretState::Ours(SyncState::InSync);
 
     #[test]
     fn an_unchanged_object_is_left_alone_also_where_somebody_touched_its_secret() {
-        for state in [State::Right, State::Touched] {
-            assert_eq!(plan(&place(), &last(2, true), Target::Ours(state)), Ok(Plan::Keep));
+        for state in [SyncState::InSync, SyncState::Touched] {
+            assert_eq!(plan(&place(), &last(2, true), SecretState::Ours(state)), Ok(Plan::Keep));
         }
     }
 
@@ -145,24 +145,24 @@ mod tests {
     fn a_secret_that_somebody_touched_is_written_once_there_is_cause_to_open_the_object() {
         for last in [last(1, true), last(2, false), Last::default()] {
             let write = Plan::Write { write: Write::Update, heals: false };
-            assert_eq!(plan(&place(), &last, Target::Ours(State::Touched)), Ok(write));
+            assert_eq!(plan(&place(), &last, SecretState::Ours(SyncState::Touched)), Ok(write));
         }
     }
 
     #[test]
     fn a_new_generation_over_a_right_secret_is_only_verified() {
         for last in [last(1, true), last(2, false), Last::default()] {
-            assert_eq!(plan(&place(), &last, RIGHT), Ok(Plan::Verify));
+            assert_eq!(plan(&place(), &last, IN_SYNC), Ok(Plan::Verify));
         }
     }
 
     #[test]
     fn a_secret_that_changed_under_a_ready_object_is_healed() {
-        for (target, write) in
-            [(Target::Ours(State::Drifted), Write::Update), (Target::Absent, Write::Create)]
+        for (state, write) in
+            [(SecretState::Ours(SyncState::Drifted), Write::Update), (SecretState::Absent, Write::Create)]
         {
-            assert_eq!(plan(&place(), &last(2, true), target), Ok(Plan::Write { write, heals: true }));
-            assert_eq!(plan(&place(), &last(1, true), target), Ok(Plan::Write { write, heals: false }));
+            assert_eq!(plan(&place(), &last(2, true), state), Ok(Plan::Write { write, heals: true }));
+            assert_eq!(plan(&place(), &last(1, true), state), Ok(Plan::Write { write, heals: false }));
         }
     }
 
@@ -186,10 +186,10 @@ mod tests {
 
     #[test]
     fn a_foreign_secret_is_never_written_without_its_permission() {
-        let refused = plan(&place(), &last(2, true), Target::Foreign { adoptable: false }).unwrap_err();
+        let refused = plan(&place(), &last(2, true), SecretState::Foreign { adoptable: false }).unwrap_err();
         assert_eq!(refused.reason, Reason::ForeignSecret);
         assert!(refused.is_permanent() && refused.message.contains("sealing.dev/adopt=db"));
-        let adopted = plan(&place(), &Last::default(), Target::Foreign { adoptable: true });
+        let adopted = plan(&place(), &Last::default(), SecretState::Foreign { adoptable: true });
         assert_eq!(adopted, Ok(Plan::Write { write: Write::Adopt, heals: false }));
     }
 }

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::plan::{Plan, plan, precedence};
 use crate::policy::Policy;
-use crate::status::{Notes, Opened, kept_status, news, next_status, says};
+use crate::status::{Reconciled, Remarks, kept_status, news, next_status, says};
 use crate::store::{Last, Notice, Observed, Reported, Store};
 
 /// What every reconcile shares.
@@ -50,9 +50,9 @@ pub(crate) enum Next {
 /// What an attempt that got through did.
 enum Done {
     /// Nothing had to be opened; with what there is to say beside.
-    Kept(Notes),
+    Kept(Remarks),
     /// The object was opened; `healed` where that undid somebody's change.
-    Opened { opened: Opened, healed: bool },
+    Opened { reconciled: Reconciled, healed: bool },
 }
 
 /// Brings one object's Secret and status up to date.
@@ -62,8 +62,8 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
     context.metrics.reconciled(outcome.as_ref().err());
 
     let reported = match &outcome {
-        Ok(Done::Kept(notes)) => keep(context, object, &last, notes).await,
-        Ok(Done::Opened { opened, healed }) => {
+        Ok(Done::Kept(remarks)) => keep(context, object, &last, remarks).await,
+        Ok(Done::Opened { reconciled, healed }) => {
             if *healed {
                 let message = "the Secret had been changed or deleted, and is what it should be again";
                 let notice =
@@ -71,7 +71,7 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
                 tell(context, object, &notice).await;
                 context.metrics.healed();
             }
-            report(context, object, &last, Ok(opened)).await
+            report(context, object, &last, Ok(reconciled)).await
         }
         Err(failure) => report(context, object, &last, Err(failure)).await,
     };
@@ -106,15 +106,15 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     if successor.is_some() {
         store.share(object).await?;
     }
-    let remark = precedence(&place, successor)?;
+    let successor = precedence(&place, successor)?;
     let sealed = decode(context, object, last).await?;
     context.policy.admit(&*sealed)?;
     let sealed = reveal(context, sealed).await?;
 
-    let Observed { target, extra, left_out } = store.observe(object, &*sealed).await?;
-    let mut notes = Notes { left_out, extra, remark };
-    let (write, heals) = match plan(&place, last, target)? {
-        Plan::Keep => return Ok(Done::Kept(notes)),
+    let Observed { state, extra, left_out } = store.observe(object, &*sealed).await?;
+    let mut remarks = Remarks { left_out, extra, successor };
+    let (write, heals) = match plan(&place, last, state)? {
+        Plan::Keep => return Ok(Done::Kept(remarks)),
         Plan::Verify => (None, false),
         Plan::Write { write, heals } => (Some(write), heals),
     };
@@ -132,10 +132,10 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
             tracing::info!(%place, ?write, heals, "wrote the Secret");
             healed = heals;
         }
-        (notes.extra, version) = (written.extra, written.version);
+        (remarks.extra, version) = (written.extra, written.version);
     }
-    let opened = Opened { items: unsealed.data.len(), by: unsealed.opened_by, notes, version };
-    Ok(Done::Opened { opened, healed })
+    let reconciled = Reconciled { items: unsealed.data.len(), by: unsealed.opened_by, remarks, version };
+    Ok(Done::Opened { reconciled, healed })
 }
 
 fn contested() -> Failure {
@@ -188,9 +188,9 @@ async fn keep<S: Store>(
     context: &Context<S>,
     object: &S::Object,
     last: &Last,
-    notes: &Notes,
+    remarks: &Remarks,
 ) -> Result<Reported, Failure> {
-    let (Some(before), Some(status)) = (&last.status, kept_status(last, notes)) else {
+    let (Some(before), Some(status)) = (&last.status, kept_status(last, remarks)) else {
         return Ok(Reported::UpToDate);
     };
     // Somebody who adds an item and takes it away, again and again, keeps nobody busier than one who edits one.
@@ -201,17 +201,17 @@ async fn keep<S: Store>(
             return Err(contested());
         }
     }
-    publish(context, object, last, &status, Ok(notes)).await
+    publish(context, object, last, &status, Ok(remarks)).await
 }
 
 async fn report<S: Store>(
     context: &Context<S>,
     object: &S::Object,
     last: &Last,
-    outcome: Result<&Opened, &Failure>,
+    outcome: Result<&Reconciled, &Failure>,
 ) -> Result<Reported, Failure> {
     let status = next_status(last, outcome, Timestamp::now());
-    publish(context, object, last, &status, outcome.map(|opened| &opened.notes)).await
+    publish(context, object, last, &status, outcome.map(|reconciled| &reconciled.remarks)).await
 }
 
 /// Writes a status that differs from the last, and tells people what is new in it.
@@ -220,7 +220,7 @@ async fn publish<S: Store>(
     object: &S::Object,
     last: &Last,
     status: &SealedSecretStatus,
-    outcome: Result<&Notes, &Failure>,
+    outcome: Result<&Remarks, &Failure>,
 ) -> Result<Reported, Failure> {
     if last.status.as_ref() == Some(status) {
         return Ok(Reported::UpToDate);

@@ -23,32 +23,32 @@ use crate::store::{Last, Notice};
 
 /// What a reconcile that got through found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Opened {
+pub(crate) struct Reconciled {
     /// How many keys the Secret has.
     pub(crate) items: usize,
     /// Which sealing key opened each envelope.
     pub(crate) by: Vec<Fingerprint>,
     /// What else is to be said.
-    pub(crate) notes: Notes,
+    pub(crate) remarks: Remarks,
     /// The Secret as it was left, where it was written.
     pub(crate) version: Option<SecretVersion>,
 }
 
 /// What is to be said of a Secret that is in place: where it isn't word for word what the object says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Notes {
+pub(crate) struct Remarks {
     /// Labels and annotations of the template that it doesn't have.
     pub(crate) left_out: Vec<LeftOut>,
     /// Items that it holds beside those of the object.
     pub(crate) extra: BTreeSet<ItemName>,
     /// What people should know besides.
-    pub(crate) remark: Option<String>,
+    pub(crate) successor: Option<String>,
 }
 
 /// How many of a kind are named: a message is for people, and a Secret may hold thousands of items.
 const NAMED: usize = 5;
 
-impl Notes {
+impl Remarks {
     /// The message of `Ready=True`. Everything in it is a validated name or a fixed word.
     fn message(&self) -> String {
         let mut message = "the Secret is what this SealedSecret says".to_owned();
@@ -58,8 +58,8 @@ impl Notes {
         if !self.extra.is_empty() {
             message.push_str(&format!("; it also holds items that are not from it: {}", listed(&self.extra)));
         }
-        if let Some(remark) = &self.remark {
-            message.push_str(&format!("; {remark}"));
+        if let Some(successor) = &self.successor {
+            message.push_str(&format!("; {successor}"));
         }
         message
     }
@@ -77,12 +77,12 @@ fn listed<T: fmt::Display>(all: impl IntoIterator<Item = T, IntoIter: ExactSizeI
 /// The status after an outcome.
 pub(crate) fn next_status(
     last: &Last,
-    outcome: Result<&Opened, &Failure>,
+    outcome: Result<&Reconciled, &Failure>,
     now: Timestamp,
 ) -> SealedSecretStatus {
     let reason = reason(outcome);
     let message = match outcome {
-        Ok(opened) => opened.notes.message(),
+        Ok(reconciled) => reconciled.remarks.message(),
         Err(failure) => failure.message.clone(),
     };
     let message = message.as_str();
@@ -95,17 +95,18 @@ pub(crate) fn next_status(
         let type_ = if failure.is_permanent() { STALLED } else { RECONCILING };
         conditions.push(condition(last, type_, true, reason, message, now));
     }
-    let opened = outcome.ok();
+    let reconciled = outcome.ok();
     SealedSecretStatus {
         observed_generation: last.generation,
         conditions,
-        items: opened.map(|opened| opened.items as i64),
-        key: opened.and_then(|opened| opened.by.first()).map(|by| by.short().to_string()),
-        opened_by: opened.map_or_else(Vec::new, |opened| opened.by.iter().map(ToString::to_string).collect()),
+        items: reconciled.map(|reconciled| reconciled.items as i64),
+        key: reconciled.and_then(|reconciled| reconciled.by.first()).map(|by| by.short().to_string()),
+        opened_by: reconciled
+            .map_or_else(Vec::new, |reconciled| reconciled.by.iter().map(ToString::to_string).collect()),
         last_handled_reconcile_at: last.requested_at.clone(),
         // Only what was written is known right; what isn't written stays what it was.
-        secret: opened
-            .and_then(|opened| opened.version.clone())
+        secret: reconciled
+            .and_then(|reconciled| reconciled.version.clone())
             .or_else(|| last.status.as_ref()?.secret.clone()),
     }
 }
@@ -119,14 +120,14 @@ fn reason<T>(outcome: Result<T, &Failure>) -> Reason {
 }
 
 /// The status of an object that wasn't opened, because it was ready and still is, if there is anything else to say
-/// than before: other notes, or the echo of a request to look at it, for which Flux waits.
-pub(crate) fn kept_status(last: &Last, notes: &Notes) -> Option<SealedSecretStatus> {
+/// than before: other remarks, or the echo of a request to look at it, for which Flux waits.
+pub(crate) fn kept_status(last: &Last, remarks: &Remarks) -> Option<SealedSecretStatus> {
     let mut status = last.status.clone()?;
     if last.requested_at.is_some() {
         status.last_handled_reconcile_at.clone_from(&last.requested_at);
     }
     let ready = status.conditions.iter_mut().find(|condition| condition.type_ == READY)?;
-    ready.message = notes.message();
+    ready.message = remarks.message();
     (last.status.as_ref() != Some(&status)).then_some(status)
 }
 
@@ -145,17 +146,21 @@ const RECONCILING: &str = "Reconciling";
 const SYNCED: &str = "Synced";
 
 /// What people should hear of the step from the last status to this one.
-pub(crate) fn news(last: &Last, next: &SealedSecretStatus, outcome: Result<&Notes, &Failure>) -> Vec<Notice> {
-    let left_out = outcome.ok().and_then(|notes| left_out(last, notes));
+pub(crate) fn news(
+    last: &Last,
+    next: &SealedSecretStatus,
+    outcome: Result<&Remarks, &Failure>,
+) -> Vec<Notice> {
+    let left_out = outcome.ok().and_then(|remarks| left_out(last, remarks));
     transition(last, next, reason(outcome)).into_iter().chain(left_out).collect()
 }
 
 /// That something of the template isn't on the Secret; once.
-fn left_out(last: &Last, notes: &Notes) -> Option<Notice> {
-    if notes.left_out.is_empty() {
+fn left_out(last: &Last, remarks: &Remarks) -> Option<Notice> {
+    if remarks.left_out.is_empty() {
         return None;
     }
-    let all = listed(&notes.left_out);
+    let all = listed(&remarks.left_out);
     let is_said = before(last, READY).is_some_and(|ready| ready.message.contains(&all));
     (!is_said).then(|| Notice {
         warning: true,
@@ -243,11 +248,11 @@ mod tests {
         Last { format: Format::Bitnami, ..last(status) }
     }
 
-    fn opened() -> Opened {
-        Opened {
+    fn opened() -> Reconciled {
+        Reconciled {
             items: 2,
             by: vec!["ab".repeat(32).parse().unwrap()],
-            notes: Notes::default(),
+            remarks: Remarks::default(),
             version: None,
         }
     }
@@ -281,14 +286,14 @@ mod tests {
     fn an_object_that_is_kept_says_anew_only_what_is_new() {
         let first = next_status(&last(None), Ok(&opened()), at(0));
         let (nothing, and_so_on) =
-            (Notes::default(), Notes { remark: Some("and so on".into()), ..Notes::default() });
+            (Remarks::default(), Remarks { successor: Some("and so on".into()), ..Remarks::default() });
         assert_eq!(kept_status(&last(Some(first.clone())), &nothing), None);
         let remarked = kept_status(&last(Some(first.clone())), &and_so_on).unwrap();
         let message = &of(&remarked, "Ready").unwrap().message;
         assert_eq!(message, "the Secret is what this SealedSecret says; and so on");
         assert_eq!(kept_status(&last(Some(remarked.clone())), &and_so_on), None);
         assert_eq!(kept_status(&last(Some(remarked.clone())), &nothing), Some(first.clone()));
-        let opened = Opened { notes: and_so_on, ..opened() };
+        let opened = Reconciled { remarks: and_so_on, ..opened() };
         assert_eq!(next_status(&last(Some(first.clone())), Ok(&opened), at(9)), remarked);
         let requested = Last { requested_at: Some("later".into()), ..last(Some(first)) };
         let answered = kept_status(&requested, &nothing).unwrap();
@@ -353,7 +358,7 @@ mod tests {
 
     #[test]
     fn events_about_the_peers_format_have_the_peers_reasons() {
-        let event = |outcome: Result<&Opened, &Failure>| {
+        let event = |outcome: Result<&Reconciled, &Failure>| {
             let next = next_status(&last_of_peers(None), outcome, at(0));
             transition(&last_of_peers(None), &next, reason(outcome)).unwrap()
         };
@@ -382,20 +387,20 @@ mod tests {
         assert_eq!(of_writing.join(" "), expected);
     }
 
-    fn noted(left_out: usize, extra: usize) -> Opened {
+    fn noted(left_out: usize, extra: usize) -> Reconciled {
         let left_out = (0..left_out).map(|n| LeftOut {
             what: "annotation",
             key: format!("sealing.dev/{n}"),
             mark: seal_crds::secret::Mark::Controller,
         });
         let extra = (0..extra).map(|n| format!("item-{n}").parse().unwrap());
-        let notes = Notes { left_out: left_out.collect(), extra: extra.collect(), remark: None };
-        Opened { notes, ..opened() }
+        let remarks = Remarks { left_out: left_out.collect(), extra: extra.collect(), successor: None };
+        Reconciled { remarks, ..opened() }
     }
 
     #[test]
     fn ready_says_in_what_the_secret_is_not_what_the_object_says() {
-        let message = |opened: &Opened| {
+        let message = |opened: &Reconciled| {
             let status = next_status(&last(None), Ok(opened), at(0));
             of(&status, "Ready").unwrap().message.clone()
         };
@@ -410,16 +415,16 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_told_once_also_of_an_object_that_is_ready_already() {
-        let reasons = |last: &Last, opened: &Opened| {
+        let reasons = |last: &Last, opened: &Reconciled| {
             let next = next_status(last, Ok(opened), at(0));
-            news(last, &next, Ok(&opened.notes)).iter().map(|notice| notice.reason).collect::<Vec<_>>()
+            news(last, &next, Ok(&opened.remarks)).iter().map(|notice| notice.reason).collect::<Vec<_>>()
         };
         assert_eq!(reasons(&last(None), &noted(1, 0)), ["Ready", "LeftOut"]);
         let ready = next_status(&last(None), Ok(&opened()), at(0));
         assert_eq!(reasons(&last(Some(ready)), &noted(1, 0)), ["LeftOut"]);
         let said = next_status(&last(None), Ok(&noted(1, 0)), at(0));
         assert_eq!(reasons(&last(Some(said.clone())), &noted(1, 3)), [""; 0]);
-        let kept = kept_status(&last(Some(said.clone())), &noted(1, 0).notes);
+        let kept = kept_status(&last(Some(said.clone())), &noted(1, 0).remarks);
         assert_eq!(kept, None, "what was said isn't said again");
     }
 

@@ -1,8 +1,8 @@
 //! The seam between the reconcile core and where Secrets live.
 //!
-//! Two stores implement it: the Kubernetes API ([`crate::cluster`]) and a directory ([`crate::host`]). Not
-//! a cache and not a decision: a store says what it finds and does what it is told. Invariant: the core
-//! never learns which store it runs over, and a store never decides whether to write.
+//! Two stores implement it: the Kubernetes API ([`crate::cluster`]) and a directory ([`crate::host`]). A store reports
+//! the state that it finds, and writes as it is told. Invariant: the core never learns which store it runs over, and a
+//! store never decides whether to write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -20,46 +20,46 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// A sealed object as the store holds it, perhaps malformed. Cheap to clone: it goes to other threads.
     type Object: Clone + Send + Sync + 'static;
 
-    /// Where the object is.
+    /// The object's namespace and name.
     ///
     /// # Errors
     ///
-    /// A permanent failure where its namespace or name may not be used.
+    /// A permanent failure if they may not be used.
     fn place(&self, object: &Self::Object) -> Result<Place, Failure>;
 
-    /// The native object of the same name, for an object of the peer's format; none where there is none.
+    /// The native object of the same name, if `object` has the Bitnami format; `None` if there is no such object.
     fn successor(
         &self,
         object: &Self::Object,
     ) -> impl Future<Output = Result<Option<Successor>, Failure>> + Send;
 
-    /// Makes the Secret of an object that has a successor go only when both have gone.
+    /// Makes an object and its successor share their Secret, so that it goes only when both have gone.
     fn share(&self, object: &Self::Object) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Parses the object, of which `last` was said. Takes time by what is in the object, so it is called off the async
-    /// threads only.
+    /// Parses the object; `last` is the status that it has. The object's content decides how long this takes, so it is
+    /// called off the async threads only.
     ///
     /// # Errors
     ///
-    /// A permanent failure that says what is wrong with it.
+    /// A permanent failure that describes the fault.
     fn decode(object: &Self::Object, last: &Last, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure>;
 
-    /// What was said of the object last.
+    /// The object's last status, with what a next one needs to know of the object.
     fn last(&self, object: &Self::Object) -> Last;
 
-    /// What is found where the Secret belongs. Reads metadata only, never a value.
+    /// Looks at the object's Secret. Reads metadata only, never a value.
     fn observe(
         &self,
         object: &Self::Object,
         sealed: &dyn Sealed,
     ) -> impl Future<Output = Result<Observed, Failure>> + Send;
 
-    /// Makes the Secret what the object says, if a second look doesn't find it right already.
+    /// Writes the Secret as the object says, unless a second look finds it in sync.
     ///
     /// # Guarantees
     ///
-    /// The Secret is old or new, never in between. It is looked at again before it is touched: a foreign
-    /// one that appeared since [`Store::observe`] stays as it is.
+    /// The Secret is old or new, never in between. The store looks at it again before it writes: a foreign Secret that
+    /// appeared since [`Store::observe`] stays as it is.
     fn write(
         &self,
         object: &Self::Object,
@@ -68,124 +68,124 @@ pub(crate) trait Store: Send + Sync + 'static {
         data: &BTreeMap<ItemName, Plaintext>,
     ) -> impl Future<Output = Result<Written, Failure>> + Send;
 
-    /// Publishes a status; called only when it differs from the last.
+    /// Publishes a status. The core calls it only with a status that differs from the last.
     ///
     /// # Guarantees
     ///
-    /// A status that was decided on what is no longer so isn't published.
+    /// A status isn't published onto an object that has changed since the decision.
     fn report(
         &self,
         object: &Self::Object,
         status: &SealedSecretStatus,
     ) -> impl Future<Output = Result<Reported, Failure>> + Send;
 
-    /// Tells people of a transition or a healing. May be lost.
+    /// Tells people of a transition or a healing. The notice may be lost.
     fn notify(&self, object: &Self::Object, notice: &Notice) -> impl Future<Output = ()> + Send;
 }
 
-/// What is known of an object before this reconcile.
+/// The state of an object before this reconcile.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Last {
-    /// The format, whose users look in different places for what is said.
+    /// The object's format; the users of each format read other conditions and Events.
     pub(crate) format: Format,
-    /// Changes with every change of what the object asks for.
+    /// A number that changes with every change of the object's spec.
     pub(crate) generation: i64,
-    /// The status as it stands; none before anybody looked.
+    /// The object's status; `None` before the first reconcile.
     pub(crate) status: Option<SealedSecretStatus>,
-    /// `reconcile.fluxcd.io/requestedAt`, to be echoed.
+    /// The annotation `reconcile.fluxcd.io/requestedAt`, which the next status repeats.
     pub(crate) requested_at: Option<String>,
 }
 
-/// A native object of the same name, as far as it concerns one of the peer's. A migration has both for a while.
+/// The native object of the same name as a Bitnami object. A migration has both for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Successor {
     /// It controls the Secret.
     Owns,
     /// It is Ready, and has no Secret at the moment.
     Ready,
-    /// It doesn't make the Secret; with the reason of its condition, once it has one.
+    /// It doesn't make the Secret. Holds the reason of its condition Ready, once it has one.
     NotReady(Option<String>),
 }
 
-/// What was found where the Secret belongs.
+/// What a look at an object's Secret found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Observed {
-    /// Whose it is, and whether it is right.
-    pub(crate) target: Target,
-    /// Items that a Secret of ours holds and that aren't from the object: somebody added them, or they were there
-    /// when it was adopted. They stay.
+    /// Whose the Secret is, and whether it is in sync.
+    pub(crate) state: SecretState,
+    /// Items that a Secret of ours holds beside those of the object. Somebody added them, or the Secret had them when it
+    /// was adopted. They stay.
     pub(crate) extra: BTreeSet<ItemName>,
-    /// Labels and annotations of the template that it doesn't get; none where a Secret has no such thing.
+    /// Labels and annotations of the template that the Secret doesn't get; empty in a store without labels.
     pub(crate) left_out: Vec<LeftOut>,
 }
 
-/// What is where the Secret belongs.
+/// The state of an object's Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// Nothing.
+pub(crate) enum SecretState {
+    /// There is no Secret.
     Absent,
-    /// Somebody else's; `adoptable` where it permits this object to take it over.
+    /// The Secret belongs to somebody else.
     Foreign {
-        /// Whether it says that it may be adopted.
+        /// The Secret permits this object to take it over.
         adoptable: bool,
     },
-    /// Ours.
-    Ours(State),
-    /// Ours, or it permits to be taken over; but it is immutable, and not known to hold what the object says.
-    Fixed,
+    /// The Secret is ours.
+    Ours(SyncState),
+    /// The Secret is ours or may be adopted, but it is immutable, and isn't known to hold the object's values.
+    Immutable,
 }
 
-/// Whether a Secret of ours is what the object says, as far as metadata tells.
+/// Whether a Secret of ours is what the object says, as far as its metadata shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum SyncState {
     /// It is.
-    Right,
-    /// It was, somebody has changed it since, and by all that metadata shows nothing of ours.
+    InSync,
+    /// It was, and somebody has changed it since; the metadata shows no change of anything that is ours.
     Touched,
     /// It isn't, or may not be.
     Drifted,
 }
 
-/// What to do to the Secret.
+/// How to write the Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Write {
-    /// Make it; refuse where one is there.
+    /// Create it; fail if there is one.
     Create,
-    /// Make ours what the object says.
+    /// Write our Secret again, as the object says.
     Update,
-    /// Take over somebody else's, which permits it.
+    /// Take over a Secret of somebody else's that permits it.
     Adopt,
 }
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
-    /// Whether it changed anything.
+    /// The write changed something.
     pub(crate) changed: bool,
-    /// The Secret as it was left, where it was written and the store has versions.
+    /// The version of the Secret after the write; `None` if nothing was written, or the store has no versions.
     pub(crate) version: Option<SecretVersion>,
-    /// As [`Observed::extra`], afterwards.
+    /// As [`Observed::extra`], after the write.
     pub(crate) extra: BTreeSet<ItemName>,
 }
 
-/// What became of a status.
+/// The result of publishing a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Reported {
-    /// What is published is what was decided.
+    /// The published status is the decided one.
     UpToDate,
-    /// The object has changed since it was looked at, or is gone, so nothing was published. The change is cause for
-    /// another look.
+    /// The object has changed since the decision, or is gone, so nothing was published. The change wakes the object
+    /// again.
     Stale,
 }
 
 /// One sentence for people about one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Notice {
-    /// Whether somebody should look.
+    /// Somebody should look at this.
     pub(crate) warning: bool,
-    /// CamelCase, for programs.
+    /// The reason for programs, in CamelCase.
     pub(crate) reason: &'static str,
-    /// For people.
+    /// The sentence.
     pub(crate) message: String,
 }

@@ -1,15 +1,15 @@
-//! Whether a Secret is still the one that was right, told from its metadata.
+//! Whether a Secret is still the one that was in sync, by its metadata.
 //!
-//! Who owns which field shows most changes ([`super::fields`]), and not all of them: a server-side apply of
-//! `stringData` changes a value and owns nothing of `data`, and an apply under our own name leaves every field ours.
-//! So the status remembers the Secret as we left it ([`SecretVersion`]), and what has changed since is harmless or is
-//! no longer believed. Then it is applied once more: an identical apply changes nothing, and nobody reads a value.
+//! Ownership of fields shows most changes ([`super::fields`]), but not all: a server-side apply of `stringData` changes a
+//! value and owns nothing of `data`, and an apply under our own name leaves every field ours. So the status remembers the
+//! Secret as we left it ([`SecretVersion`]). A change since then is either shown to be harmless, or the Secret is applied
+//! once more: an identical apply changes nothing, and nobody reads a value.
 //!
-//! Not the decision to write. Invariants: a function of its arguments; a Secret that is no longer the remembered
-//! version counts as right only where its managedFields say in full what changed it.
+//! [`crate::plan`] decides whether to write. Invariants: every function depends on its arguments alone; a Secret that is
+//! no longer the remembered version counts as in sync only if its managedFields explain all that changed it.
 //!
-//! What this can't see: whoever may change the Secret may also write managedFields that hide it. They could as well
-//! write over what we write, all the time.
+//! The limit: people who may change the Secret may also write managedFields that hide their change. They could as well
+//! write over our Secret all the time.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -17,13 +17,13 @@ use seal_crds::resources::SecretVersion;
 
 use super::fields::{FieldSet, applied_at, may_change_values};
 use crate::conditions::rfc3339;
-use crate::store::State;
+use crate::store::SyncState;
 
-/// Entries of managedFields have times in whole seconds, so a change in the second of our own apply leaves our entry
-/// as it was. Until this much later, clocks that differ included, a change isn't believed to be harmless.
+/// How old our own apply must be before a change since then is believed to be harmless. managedFields have times in whole
+/// seconds, so a change in the second of our apply leaves our entry as it was. Clocks that differ are included.
 const SETTLES_IN: SignedDuration = SignedDuration::from_secs(10);
 
-/// The version of a Secret, to be remembered; `None` of metadata that no API server returns.
+/// The version of a Secret, for the status to remember; `None` for metadata that no API server returns.
 pub(super) fn version(found: &ObjectMeta) -> Option<SecretVersion> {
     let managed = found.managed_fields.as_deref().unwrap_or_default();
     Some(SecretVersion {
@@ -33,29 +33,29 @@ pub(super) fn version(found: &ObjectMeta) -> Option<SecretVersion> {
     })
 }
 
-/// Whether this is the Secret that is remembered, in whatever version.
+/// Whether this is the remembered Secret, in any version.
 pub(super) fn is_same_secret(remembered: &SecretVersion, found: &ObjectMeta) -> bool {
     found.uid.as_deref() == Some(&remembered.uid)
 }
 
-/// What has become of a Secret whose fields are ours as expected.
+/// Whether a Secret is still in sync, given that we own its fields as expected.
 pub(super) fn since(
     remembered: &SecretVersion,
     found: &ObjectMeta,
     expected: &FieldSet,
     now: Timestamp,
-) -> State {
+) -> SyncState {
     if !is_same_secret(remembered, found) {
-        return State::Drifted;
+        return SyncState::Drifted;
     }
     if found.resource_version.as_deref() == Some(&remembered.resource_version) {
-        return State::Right;
+        return SyncState::InSync;
     }
     let managed = found.managed_fields.as_deref().unwrap_or_default();
     let is_our_last = applied_at(managed).is_some_and(|at| {
         remembered.applied.as_deref() == Some(&rfc3339(at)) && now.duration_since(at) >= SETTLES_IN
     });
-    if is_our_last && !may_change_values(managed, expected) { State::Touched } else { State::Drifted }
+    if is_our_last && !may_change_values(managed, expected) { SyncState::Touched } else { SyncState::Drifted }
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
         serde_json::from_value(found).unwrap()
     }
 
-    fn since_at(found: &ObjectMeta, now: Timestamp) -> State {
+    fn since_at(found: &ObjectMeta, now: Timestamp) -> SyncState {
         since(&remembered(), found, &expected(), now)
     }
 
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(version(&ObjectMeta::default()), None);
     }
 
-    /// Every case of the design: what was done to the Secret, and what is made of it.
+    /// Every case: the change of the Secret, and the state that it counts as.
     #[test]
     fn what_became_of_a_secret_is_told_from_its_metadata() {
         let label = json!({"f:metadata": {"f:labels": {"f:theirs": {}}}});
@@ -113,50 +113,60 @@ mod tests {
         let text = json!({"f:stringData": {"f:a": {}}});
         let digest = json!({"f:metadata": {"f:annotations": {"f:sealing.dev/digest": {}}}});
         let cases = [
-            ("nothing", "7", vec![ours(APPLIED)], State::Right),
+            ("nothing", "7", vec![ours(APPLIED)], SyncState::InSync),
             (
                 "nothing, and it is shared",
                 "7",
                 vec![ours(APPLIED), theirs("Apply", "x", &text)],
-                State::Right,
+                SyncState::InSync,
             ),
-            ("it was stored anew", "9", vec![ours(APPLIED)], State::Touched),
-            ("a label", "9", vec![ours(APPLIED), theirs("Update", "kubectl", &label)], State::Touched),
+            ("it was stored anew", "9", vec![ours(APPLIED)], SyncState::Touched),
+            ("a label", "9", vec![ours(APPLIED), theirs("Update", "kubectl", &label)], SyncState::Touched),
             (
                 "an item beside",
                 "9",
                 vec![ours(APPLIED), theirs("Update", "kubectl", &other_item)],
-                State::Touched,
+                SyncState::Touched,
             ),
-            ("an item applied", "9", vec![ours(APPLIED), theirs("Apply", "x", &other_item)], State::Touched),
-            ("stringData", "9", vec![ours(APPLIED), theirs("Apply", "x", &text)], State::Drifted),
+            (
+                "an item applied",
+                "9",
+                vec![ours(APPLIED), theirs("Apply", "x", &other_item)],
+                SyncState::Touched,
+            ),
+            ("stringData", "9", vec![ours(APPLIED), theirs("Apply", "x", &text)], SyncState::Drifted),
             (
                 "stringData of another item",
                 "9",
                 vec![ours(APPLIED), theirs("Apply", "x", &json!({"f:stringData": {"f:theirs": {}}}))],
-                State::Drifted,
+                SyncState::Drifted,
             ),
             (
                 "the same item applied",
                 "9",
                 vec![ours(APPLIED), theirs("Apply", "x", &json!({"f:data": {"f:a": {}}}))],
-                State::Drifted,
+                SyncState::Drifted,
             ),
-            ("an apply under our name", "9", vec![ours("2026-01-01T00:30:00Z")], State::Drifted),
-            ("an older apply under our name", "9", vec![ours("2025-12-31T23:59:59Z")], State::Drifted),
+            ("an apply under our name", "9", vec![ours("2026-01-01T00:30:00Z")], SyncState::Drifted),
+            ("an older apply under our name", "9", vec![ours("2025-12-31T23:59:59Z")], SyncState::Drifted),
             (
                 "managedFields without our entry",
                 "9",
                 vec![theirs("Update", "velero", &other_item)],
-                State::Drifted,
+                SyncState::Drifted,
             ),
             (
                 "our take-over",
                 "9",
                 vec![ours(APPLIED), theirs("Update", FIELD_MANAGER, &digest)],
-                State::Touched,
+                SyncState::Touched,
             ),
-            ("another's digest", "9", vec![ours(APPLIED), theirs("Update", "x", &digest)], State::Drifted),
+            (
+                "another's digest",
+                "9",
+                vec![ours(APPLIED), theirs("Update", "x", &digest)],
+                SyncState::Drifted,
+            ),
         ];
         for (what, version, managed, state) in cases {
             assert_eq!(since_at(&found(version, &managed), later()), state, "{what}");
@@ -166,8 +176,8 @@ mod tests {
     #[test]
     fn another_secret_of_the_name_is_never_right() {
         let restored = ObjectMeta { uid: Some("s-2".into()), ..found("7", &[ours(APPLIED)]) };
-        assert_eq!(since_at(&restored, later()), State::Drifted);
-        assert_eq!(since_at(&ObjectMeta::default(), later()), State::Drifted);
+        assert_eq!(since_at(&restored, later()), SyncState::Drifted);
+        assert_eq!(since_at(&ObjectMeta::default(), later()), SyncState::Drifted);
     }
 
     /// Two writes under our name in one second leave the same managedFields, whatever the second one wrote.
@@ -175,17 +185,17 @@ mod tests {
     fn a_change_right_after_our_own_is_not_believed() {
         let touched = found("9", &[ours(APPLIED)]);
         let at = |seconds: i64| since_at(&touched, Timestamp::from_second(seconds + 1_767_225_600).unwrap());
-        // Also where our clock is behind the API server's.
-        assert_eq!([at(-3), at(0), at(9)], [State::Drifted; 3]);
-        assert_eq!(at(10), State::Touched);
+        // At -3, our clock is behind the API server's.
+        assert_eq!([at(-3), at(0), at(9)], [SyncState::Drifted; 3]);
+        assert_eq!(at(10), SyncState::Touched);
     }
 
-    /// Or whoever takes the time away would be rid of the evidence.
+    /// Otherwise a person could remove the evidence by removing the time.
     #[test]
     fn an_entry_without_a_time_proves_nothing() {
         let mut untimed = ours(APPLIED);
         untimed.as_object_mut().unwrap().remove("time");
         let remembered = SecretVersion { applied: None, ..remembered() };
-        assert_eq!(since(&remembered, &found("9", &[untimed]), &expected(), later()), State::Drifted);
+        assert_eq!(since(&remembered, &found("9", &[untimed]), &expected(), later()), SyncState::Drifted);
     }
 }

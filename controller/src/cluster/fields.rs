@@ -1,11 +1,11 @@
-//! Who owns which field of a Secret: server-side apply's managedFields, as sets.
+//! The owners of a Secret's fields: the managedFields of server-side apply, as sets.
 //!
-//! An edit takes a field's ownership away from us, so drift shows in metadata, without reading a value
+//! An edit takes a field's ownership away from us, so drift shows in metadata, and no value has to be read
 //! (tried on kube-apiserver 1.36: patch and replace move the changed field to the other manager; a deleted
-//! key leaves our entry; an edit to the same value changes nothing). Not the merging itself; that is the
-//! apiserver's; nor the encoding ([`set`]).
+//! key leaves our entry; an edit to the same value changes nothing). The API server does the merging, and
+//! [`set`] the encoding.
 //!
-//! Invariant: functions of their arguments; nothing here talks to a server.
+//! Invariant: every function depends on its arguments alone, and sends no request.
 
 use std::collections::BTreeSet;
 
@@ -22,9 +22,9 @@ mod set;
 /// The name under which this controller owns fields.
 pub(crate) const FIELD_MANAGER: &str = "seal-controller";
 
-/// The names under which the peer's controller does: its program's, as client-go has it by default, in its own image
-/// and where somebody packaged it.
-const PEERS: [&str; 2] = ["controller", "sealed-secrets-controller"];
+/// The names under which the controller of sealed-secrets owns fields. client-go takes the program's name by default:
+/// the first is its name in sealed-secrets' own image, the second its name in packages of other people.
+const SEALED_SECRETS: [&str; 2] = ["controller", "sealed-secrets-controller"];
 
 fn is_ours(entry: &ManagedFieldsEntry) -> bool {
     is_apply(entry) && entry.manager.as_deref() == Some(FIELD_MANAGER)
@@ -42,12 +42,12 @@ fn is_update(entry: &ManagedFieldsEntry, manager: &str) -> bool {
 
 /// Whether our Apply entry owns exactly the expected fields, and no `Update` entry owns one of them too.
 ///
-/// The second half matters after a creation or adoption that was cut short: a field with a second owner
-/// would stay behind when its item is removed.
+/// The `Update` entries matter after a creation or adoption that was cut short: a field with a second owner would stay
+/// behind when its item is removed.
 ///
-/// Digest and owner reference may be our own `Update` entry's instead: where a Secret is taken over in one request,
-/// what that changes is put down there. Both are safe there, because neither is ever left out of an apply: the digest
-/// is always among it, and a reference that has to go is claimed first ([`with_owners_claimed`]).
+/// Our own `Update` entry may own the digest and the owner reference instead: if one request takes a Secret over, the API
+/// server puts the fields that it changes into that entry. Both are safe there, because no apply ever leaves them out:
+/// every apply has the digest, and a reference that has to go is claimed first ([`with_owners_claimed`]).
 pub(super) fn owns_exactly(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> bool {
     let Some(applied) = managed.iter().find(|entry| is_ours(entry)) else { return false };
     let mut owned = FieldSet::of(applied);
@@ -62,18 +62,19 @@ pub(super) fn owns_exactly(managed: &[ManagedFieldsEntry], expected: &FieldSet) 
     owned == *expected
 }
 
-/// What we own by an apply; `None` before the first.
+/// The fields that we own by an apply; `None` before our first apply.
 pub(super) fn applied(managed: &[ManagedFieldsEntry]) -> Option<FieldSet> {
     managed.iter().find(|entry| is_ours(entry)).map(FieldSet::of)
 }
 
-/// When an apply of ours last changed something.
+/// The time at which an apply of ours last changed something.
 pub(super) fn applied_at(managed: &[ManagedFieldsEntry]) -> Option<Timestamp> {
     Some(managed.iter().find(|entry| is_ours(entry))?.time.as_ref()?.0)
 }
 
-/// Whether an entry of somebody else's names one of the expected fields, or `stringData`, which is written to `data`
-/// and owns nothing there. Our own updates may name digest and owner reference, as in [`owns_exactly`].
+/// Whether somebody else's entry names one of the expected fields or `stringData`. The API server writes `stringData` to
+/// `data`, and its writer owns nothing there. Our own updates may name the digest and the owner reference, as in
+/// [`owns_exactly`].
 pub(super) fn may_change_values(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> bool {
     managed.iter().filter(|entry| !is_ours(entry)).any(|entry| {
         let fields = FieldSet::of(entry);
@@ -88,20 +89,20 @@ pub(super) fn any_immutable(managed: &[ManagedFieldsEntry]) -> bool {
     managed.iter().any(|entry| FieldSet::of(entry).has_immutable())
 }
 
-/// Items beside the expected ones that somebody put in. Values that nobody is written down for are not included.
+/// Items that somebody put in beside the expected ones. Items that no manager owns are not included.
 pub(super) fn extra_items(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> BTreeSet<ItemName> {
     let all = managed.iter().fold(FieldSet::default(), |all, entry| all.union(FieldSet::of(entry)));
-    // The API server would take no other names for values; of managedFields it may.
+    // The API server takes no other names as keys of `data`, but managedFields may hold any.
     all.without(expected).data().filter_map(|key| key.parse().ok()).collect()
 }
 
-/// What we own, by whichever operation.
+/// The fields that we own, by an apply or an update.
 pub(crate) fn owned(managed: &[ManagedFieldsEntry]) -> FieldSet {
     let updates = managed.iter().filter(|entry| is_update(entry, FIELD_MANAGER)).map(FieldSet::of);
     updates.fold(applied(managed).unwrap_or_default(), FieldSet::union)
 }
 
-/// Values, labels and annotations that are there by updates, whoever made them.
+/// Values, labels and annotations that anybody set by an update.
 pub(super) fn updated(managed: &[ManagedFieldsEntry]) -> FieldSet {
     let updates = managed.iter().filter(|entry| !is_apply(entry));
     updates.fold(FieldSet::default(), |all, entry| all.union(FieldSet::of(entry).content()))
@@ -113,24 +114,24 @@ pub(super) fn applied_by_others(managed: &[ManagedFieldsEntry]) -> FieldSet {
     others.fold(FieldSet::default(), |all, entry| all.union(FieldSet::of(entry).content()))
 }
 
-/// What the peer's controller put into a Secret that it made or wrote, apart from what is expected; `None` where
-/// it has no part in the Secret. With `only_marks`, no more of it than tracking marks.
-pub(super) fn of_the_peer(
+/// The content that the controller of sealed-secrets put into a Secret, without the expected fields; `None` if it has no
+/// part in the Secret. With `only_marks`, only the tracking marks of this content.
+pub(super) fn of_sealed_secrets(
     managed: &[ManagedFieldsEntry],
     expected: &FieldSet,
     only_marks: bool,
 ) -> Option<FieldSet> {
-    let is_peers = |entry: &&ManagedFieldsEntry| PEERS.iter().any(|peer| is_update(entry, peer));
-    let theirs = managed.iter().filter(is_peers).map(FieldSet::of).reduce(FieldSet::union)?;
+    let is_theirs =
+        |entry: &&ManagedFieldsEntry| SEALED_SECRETS.iter().any(|manager| is_update(entry, manager));
+    let theirs = managed.iter().filter(is_theirs).map(FieldSet::of).reduce(FieldSet::union)?;
     let marks = theirs.tracking_marks().without(expected);
     let has_part =
         theirs.shares_a_field_with(expected) || theirs.has_owner_reference() || !marks.0.is_empty();
     has_part.then(|| if only_marks { marks } else { theirs.content().without(expected) })
 }
 
-/// Other `Apply` managers of expected fields: their names, and the fields as a conflict of the apiserver names
-/// them (`.data.password`). Where one of them wants another value, forcing would only start a fight between
-/// two controllers.
+/// Other `Apply` managers of expected fields: their names, and the fields as the API server names them in a conflict
+/// (`.data.password`). If such a manager wants another value, forcing ours would start a fight between two controllers.
 pub(super) fn other_appliers(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> Vec<(String, String)> {
     let others = managed.iter().filter(|entry| is_apply(entry) && !is_ours(entry));
     others
@@ -142,15 +143,15 @@ pub(super) fn other_appliers(managed: &[ManagedFieldsEntry], expected: &FieldSet
         .collect()
 }
 
-/// The path as in `details.causes[].field` of a conflict.
+/// The path in the form of a conflict's `details.causes[].field`.
 fn conflict_field(path: &[String]) -> String {
     path.iter().filter_map(|segment| segment.strip_prefix("f:")).map(|name| format!(".{name}")).collect()
 }
 
 /// managedFields with the owner references of these uids moved from `Update` entries to our Apply entry, so that
-/// the next apply, which doesn't name them, removes them; `None` where no `Update` entry has one.
+/// the next apply, which doesn't name them, removes them; `None` if no `Update` entry has one.
 ///
-/// Our entry then owns more than what is expected, so until that apply the Secret isn't in sync.
+/// Our entry then owns more than the expected fields, so the Secret isn't in sync until that apply.
 pub(super) fn with_owners_claimed(
     managed: &[ManagedFieldsEntry],
     uids: &[&str],
@@ -165,12 +166,12 @@ pub(super) fn with_owners_claimed(
     Some(moved(managed, &applied(managed).unwrap_or_default().union(claimed)))
 }
 
-/// managedFields with the expected fields moved from `Update` entries to our Apply entry; `None` where
-/// there is nothing to move.
+/// managedFields with the expected fields moved from `Update` entries to our Apply entry; `None` if there is nothing to
+/// move.
 ///
 /// # Assumptions
 ///
-/// The values of the expected fields are ours: this follows a write of ours, under the resourceVersion it
+/// The values of the expected fields are ours: this follows a write of ours, under the resourceVersion that the write
 /// returned.
 pub(super) fn settled(
     managed: &[ManagedFieldsEntry],
@@ -179,7 +180,7 @@ pub(super) fn settled(
     (!owns_exactly(managed, expected)).then(|| moved(managed, expected))
 }
 
-/// managedFields with our Apply entry owning just these fields, and no `Update` entry any of them.
+/// managedFields in which our Apply entry owns exactly these fields, and no `Update` entry owns any of them.
 pub(super) fn moved(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> Vec<ManagedFieldsEntry> {
     let mut ours =
         managed.iter().find(|entry| is_ours(entry)).cloned().unwrap_or_else(|| ManagedFieldsEntry {

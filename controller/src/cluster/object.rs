@@ -15,8 +15,8 @@ use seal_crds::resources::{Group, SealedSecretStatus};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::json_text::JsonText;
 use super::metadata;
-use super::text::Text;
 
 /// Flux's request to look at an object now.
 pub(super) const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
@@ -35,7 +35,7 @@ pub(crate) struct Object {
     pub(super) metadata: ObjectMeta,
     /// Ciphertext and public text; decoded when it is needed.
     #[serde(default)]
-    pub(super) spec: Text,
+    pub(super) spec: JsonText,
     #[serde(default, deserialize_with = "readable")]
     pub(super) status: Option<SealedSecretStatus>,
 }

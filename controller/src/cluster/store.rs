@@ -21,7 +21,7 @@ use super::metadata::Metadata;
 use super::object::{Object, REQUESTED_AT};
 use super::report::report;
 use super::secret::Owner;
-use crate::decode::{Manifest, decode};
+use crate::decode::{RawObject, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
 use crate::store::{Last, Notice, Observed, Reported, Store, Successor, Write, Written};
@@ -58,14 +58,14 @@ impl Store for ClusterStore {
 
     fn decode(object: &Arc<Object>, last: &Last, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
         let spec = object.spec.to_value()?;
-        let manifest = Manifest {
+        let raw = RawObject {
             format: object.group().format,
             place: place(object)?,
             annotations: object.annotations(),
             spec: &spec,
             status: last.status.as_ref(),
         };
-        decode(manifest, policy)
+        decode(raw, policy)
     }
 
     fn last(&self, object: &Arc<Object>) -> Last {

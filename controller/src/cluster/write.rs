@@ -23,7 +23,7 @@ use super::store::ClusterStore;
 use super::successor::is_there;
 use crate::failure::Failure;
 use crate::plan::{foreign, immutable, superseded};
-use crate::store::{Observed, State, Target, Written};
+use crate::store::{Observed, SecretState, SyncState, Written};
 
 type Values = BTreeMap<ItemName, Plaintext>;
 type Seen = PartialObjectMeta<Secret>;
@@ -53,12 +53,12 @@ impl ClusterStore {
             .ok_or_else(|| {
                 Failure::new(Reason::Conflict, "the Secret was deleted while it was being written")
             })?;
-        let Observed { target, extra, .. } = owner.observe(Some(&live.metadata));
-        match target {
-            Target::Ours(State::Right) => return Ok(Written { extra, ..Written::default() }),
-            Target::Foreign { adoptable: false } => return Err(foreign(place)),
-            Target::Fixed => return Err(immutable(place)),
-            Target::Ours(_) | Target::Foreign { adoptable: true } | Target::Absent => {}
+        let Observed { state, extra, .. } = owner.observe(Some(&live.metadata));
+        match state {
+            SecretState::Ours(SyncState::InSync) => return Ok(Written { extra, ..Written::default() }),
+            SecretState::Foreign { adoptable: false } => return Err(foreign(place)),
+            SecretState::Immutable => return Err(immutable(place)),
+            SecretState::Ours(_) | SecretState::Foreign { adoptable: true } | SecretState::Absent => {}
         }
         let before = live.metadata.clone();
         let after = match self.put(owner, data, live).await {

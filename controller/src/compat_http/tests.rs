@@ -40,14 +40,14 @@ async fn start(options: &Options, has_key: bool) -> Server {
     }
     let certificate = has_key.then(|| Certificate::from_pem(CERTIFICATE).unwrap());
     let metrics = Metrics::default();
-    let source = Source {
+    let context = Context {
         keys: watch::channel(Arc::new(keyring)).1,
         certificate: watch::channel(certificate).1,
         policy: Policy::default(),
         metrics: metrics.clone(),
     };
     let (listener, address) = listen::bind(options.listen).await.unwrap();
-    Server { address, metrics, task: listen::serve(listener, router(options, source)) }
+    Server { address, metrics, task: listen::serve(listener, router(options, context)) }
 }
 
 impl Server {

@@ -16,11 +16,11 @@ use seal_crds::{ItemName, Place, Plaintext};
 use super::lock::Lock;
 use super::state::{Record, StateError, StateFile};
 use super::volume::write::Removed;
-use super::volume::{self, Access, Drift, Foreign, Found, Volume, VolumeError};
+use super::volume::{self, Access, Drift, Foreign, OnDisk, Volume, VolumeError};
 
 /// The content of a Secret's place, for the reconcile core.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Observed {
+pub(crate) enum DirectoryState {
     /// There is nothing.
     Absent,
     /// Something is there that isn't ours.
@@ -91,21 +91,21 @@ impl DirectoryStore {
         place: &Place,
         digest: &str,
         items: &BTreeSet<ItemName>,
-    ) -> Result<Observed, VolumeError> {
+    ) -> Result<DirectoryState, VolumeError> {
         let (record, recovering) = self.recall(place);
         Ok(match (self.volume(place).look(record.as_ref())?, record) {
-            (Found::Absent, _) => Observed::Absent,
-            (Found::Foreign { why, our_layout }, _) => {
-                Observed::Foreign { why, adoptable: recovering && our_layout.is_some() }
+            (OnDisk::Absent, _) => DirectoryState::Absent,
+            (OnDisk::Foreign { why, our_layout }, _) => {
+                DirectoryState::Foreign { why, adoptable: recovering && our_layout.is_some() }
             }
-            (Found::Ours(_), None) => unreachable!("only a record makes a directory ours"),
-            (Found::Ours(dir), Some(record)) => {
+            (OnDisk::Ours(_), None) => unreachable!("only a record makes a directory ours"),
+            (OnDisk::Ours(dir), Some(record)) => {
                 let doing = VolumeError::doing;
                 let drift = self.volume(place).drift(&dir, &record);
                 let drift = drift.map_err(doing("look at the Secret's directory"))?;
                 let extra = volume::extra(&dir, items).map_err(doing("look at the Secret's directory"))?;
                 let current = record.digest == digest && record.files.keys().eq(items);
-                Observed::Ours { current, drift, extra }
+                DirectoryState::Ours { current, drift, extra }
             }
         })
     }
@@ -121,10 +121,10 @@ impl DirectoryStore {
         let volume = self.volume(place);
         let (record, recovering) = self.recall(place);
         let existing = match volume.look(record.as_ref())? {
-            Found::Absent => None,
-            Found::Ours(dir) => Some(dir),
-            Found::Foreign { our_layout: Some(dir), .. } if recovering => Some(dir),
-            Found::Foreign { why, .. } => return Err(VolumeError::Foreign(why)),
+            OnDisk::Absent => None,
+            OnDisk::Ours(dir) => Some(dir),
+            OnDisk::Foreign { our_layout: Some(dir), .. } if recovering => Some(dir),
+            OnDisk::Foreign { why, .. } => return Err(VolumeError::Foreign(why)),
         };
         self.make_namespace(&volume)?;
         let prepared = volume.prepare(existing, data)?;

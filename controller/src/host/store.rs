@@ -12,14 +12,16 @@ use seal_crds::{ItemName, Place, Plaintext, Reason, Sealed};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::directory::{DirectoryStore, Observed as Found};
+use super::directory::{DirectoryState, DirectoryStore};
 use super::manifests;
 use super::status::StatusFiles;
 use super::volume::VolumeError;
-use crate::decode::{Manifest as Decoded, decode};
+use crate::decode::{RawObject, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
-use crate::store::{Last, Notice, Observed, Reported, State, Store, Successor, Target, Write, Written};
+use crate::store::{
+    Last, Notice, Observed, Reported, SecretState, Store, Successor, SyncState, Write, Written,
+};
 
 /// The SealedSecret of the checkout for one place, or all of them if several claim that place.
 #[derive(Clone, Debug)]
@@ -105,14 +107,14 @@ impl Store for HostStore {
         let annotations = manifest.object["metadata"]["annotations"].as_object().into_iter().flatten();
         let annotations: BTreeMap<_, _> =
             annotations.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
-        let manifest = Decoded {
+        let raw = RawObject {
             format: manifest.format,
             place: object.place.clone(),
             annotations: &annotations,
             spec: &manifest.object["spec"],
             status: last.status.as_ref(),
         };
-        decode(manifest, policy)
+        decode(raw, policy)
     }
 
     fn last(&self, object: &Object) -> Last {
@@ -128,22 +130,22 @@ impl Store for HostStore {
     async fn observe(&self, object: &Object, sealed: &dyn Sealed) -> Result<Observed, Failure> {
         let place = &object.place;
         let found = self.directory.observe(place, &sealed.digest().to_string(), &sealed.shape().keys);
-        let (target, extra) = match found.map_err(|error| failure(place, error))? {
-            Found::Absent => (Target::Absent, BTreeSet::new()),
+        let (state, extra) = match found.map_err(|error| failure(place, error))? {
+            DirectoryState::Absent => (SecretState::Absent, BTreeSet::new()),
             // The core's own words for this speak of annotations, and a directory has none.
-            Found::Foreign { why, adoptable: false } => {
+            DirectoryState::Foreign { why, adoptable: false } => {
                 return Err(failure(place, VolumeError::Foreign(why)));
             }
-            Found::Foreign { .. } => (Target::Foreign { adoptable: true }, BTreeSet::new()),
-            Found::Ours { current, drift, extra } => {
+            DirectoryState::Foreign { .. } => (SecretState::Foreign { adoptable: true }, BTreeSet::new()),
+            DirectoryState::Ours { current, drift, extra } => {
                 if let Some(drift) = &drift {
                     tracing::warn!(%place, %drift, "the Secret isn't as it was written");
                 }
                 let is_right = current && drift.is_none();
-                (Target::Ours(if is_right { State::Right } else { State::Drifted }), extra)
+                (SecretState::Ours(if is_right { SyncState::InSync } else { SyncState::Drifted }), extra)
             }
         };
-        Ok(Observed { target, extra, left_out: Vec::new() })
+        Ok(Observed { state, extra, left_out: Vec::new() })
     }
 
     async fn write(

@@ -154,7 +154,7 @@ impl VolumeError {
 
 /// The content of a Secret's place on disk.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum OnDisk {
     /// There is nothing.
     Absent,
     /// Something that isn't ours, and that is never touched.
@@ -225,28 +225,28 @@ impl Volume<'_> {
     }
 
     /// Looks at what is in the Secret's place.
-    pub(crate) fn look(&self, record: Option<&Record>) -> Result<Found, VolumeError> {
+    pub(crate) fn look(&self, record: Option<&Record>) -> Result<OnDisk, VolumeError> {
         let doing = VolumeError::doing;
-        let foreign = |why| Ok(Found::Foreign { why, our_layout: None });
+        let foreign = |why| Ok(OnDisk::Foreign { why, our_layout: None });
         let namespace = match self.namespace() {
             Ok(Some(namespace)) => namespace,
-            Ok(None) => return Ok(Found::Absent),
+            Ok(None) => return Ok(OnDisk::Absent),
             Err(VolumeError::Foreign(why)) => return foreign(why),
             Err(error) => return Err(error),
         };
         match namespace.stat(&self.name()).map_err(doing("look at the Secret's directory"))? {
-            None => return Ok(Found::Absent),
+            None => return Ok(OnDisk::Absent),
             Some(stat) if !is_directory(&stat) => return foreign(Foreign::NotADirectory),
             Some(_) => {}
         }
         let dir = namespace.open_beneath(&[&self.name()]).map_err(doing("open the Secret's directory"))?;
         let identity = dir.identity().map_err(doing("look at the Secret's directory"))?;
         match record {
-            Some(record) if record.directory == identity => Ok(Found::Ours(dir)),
+            Some(record) if record.directory == identity => Ok(OnDisk::Ours(dir)),
             _ => {
                 let why = if record.is_some() { Foreign::Replaced } else { Foreign::Unrecorded };
                 let our_layout = has_our_layout(&dir).map_err(doing("look at the Secret's directory"))?;
-                Ok(Found::Foreign { why, our_layout: our_layout.then_some(dir) })
+                Ok(OnDisk::Foreign { why, our_layout: our_layout.then_some(dir) })
             }
         }
     }

@@ -13,7 +13,7 @@ use seal_crds::{Digest, ItemName, Place, Plaintext, Reason, Scope, Shape, Unseal
 use seal_crds::Unsealed;
 
 use super::*;
-use crate::store::{State, Successor, Target, Write, Written};
+use crate::store::{SecretState, Successor, SyncState, Write, Written};
 
 /// An object, and what opening it gives.
 #[derive(Clone, Default)]
@@ -54,7 +54,7 @@ impl Object {
 
 /// A store that remembers what was done, and does what it is told.
 struct Memory {
-    target: Mutex<Target>,
+    state: Mutex<SecretState>,
     status: Mutex<Option<SealedSecretStatus>>,
     /// Answers of the next calls of `observe`, `write` and `report`; then they succeed.
     failures: Mutex<VecDeque<(&'static str, Failure)>>,
@@ -70,9 +70,9 @@ struct Memory {
 }
 
 impl Memory {
-    fn with(target: Target) -> Self {
+    fn with(state: SecretState) -> Self {
         Self {
-            target: Mutex::new(target),
+            state: Mutex::new(state),
             status: Mutex::default(),
             failures: Mutex::default(),
             stale: Mutex::default(),
@@ -144,7 +144,7 @@ impl Store for Memory {
     async fn observe(&self, _: &Object, sealed: &dyn Sealed) -> Result<Observed, Failure> {
         assert!(sealed.is_revealed(), "its shape says whether the Secret is right");
         self.answer("observe")?;
-        Ok(Observed { target: *self.target.lock().unwrap(), extra: self.extra(), left_out: Vec::new() })
+        Ok(Observed { state: *self.state.lock().unwrap(), extra: self.extra(), left_out: Vec::new() })
     }
 
     async fn write(
@@ -156,7 +156,7 @@ impl Store for Memory {
     ) -> Result<Written, Failure> {
         self.answer("write")?;
         self.did(format!("{write:?} {}", data.len()));
-        *self.target.lock().unwrap() = Target::Ours(State::Right);
+        *self.state.lock().unwrap() = SecretState::Ours(SyncState::InSync);
         let version = self.version.lock().unwrap().clone();
         Ok(Written { changed: self.writes, version, extra: self.extra() })
     }
@@ -271,7 +271,7 @@ fn unreachable_api() -> Failure {
 
 #[tokio::test]
 async fn ready_is_said_only_after_the_secret_is_written() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
     assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
     assert_eq!((count(&context, "unseals"), count(&context, "heals")), (1, 0));
@@ -280,7 +280,7 @@ async fn ready_is_said_only_after_the_secret_is_written() {
 /// This test has one thread for everything that is async.
 #[tokio::test]
 async fn others_are_answered_while_an_object_is_decoded() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     let (answer, awaited) = mpsc::channel();
     let object = Object { awaits: Some(Arc::new(Mutex::new(awaited))), ..Object::test() };
     tokio::join!(reconcile(&context, &object), async { answer.send(()).unwrap() });
@@ -289,7 +289,7 @@ async fn others_are_answered_while_an_object_is_decoded() {
 
 #[tokio::test]
 async fn an_unchanged_object_is_neither_opened_written_nor_reported() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     reconcile(&context, &Object::test()).await;
     done(&context);
     assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
@@ -299,11 +299,13 @@ async fn an_unchanged_object_is_neither_opened_written_nor_reported() {
 
 #[tokio::test]
 async fn a_healing_is_told_and_counted_and_the_status_stays() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     reconcile(&context, &Object::test()).await;
-    for (target, write) in [(Target::Absent, "Create 1"), (Target::Ours(State::Drifted), "Update 1")] {
+    for (state, write) in
+        [(SecretState::Absent, "Create 1"), (SecretState::Ours(SyncState::Drifted), "Update 1")]
+    {
         done(&context);
-        *context.store.target.lock().unwrap() = target;
+        *context.store.state.lock().unwrap() = state;
         reconcile(&context, &Object::test()).await;
         assert_eq!(done(&context), [write, "notify Healed"]);
     }
@@ -313,12 +315,12 @@ async fn a_healing_is_told_and_counted_and_the_status_stays() {
 /// The cache said so, but a look at the Secret itself found it right.
 #[tokio::test]
 async fn a_write_that_found_nothing_to_do_is_no_healing() {
-    let mut store = Memory::with(Target::Absent);
+    let mut store = Memory::with(SecretState::Absent);
     store.writes = false;
     let context = context(store);
     reconcile(&context, &Object::test()).await;
     done(&context);
-    *context.store.target.lock().unwrap() = Target::Ours(State::Drifted);
+    *context.store.state.lock().unwrap() = SecretState::Ours(SyncState::Drifted);
     reconcile(&context, &Object::test()).await;
     assert_eq!(done(&context), ["Update 1"]);
     assert_eq!((count(&context, "heals"), count(&context, "secret_writes")), (0, 0));
@@ -326,7 +328,7 @@ async fn a_write_that_found_nothing_to_do_is_no_healing() {
 
 #[tokio::test]
 async fn what_somebody_added_is_said_without_opening_the_object_and_once() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     reconcile(&context, &Object::test()).await;
     done(&context);
     *context.store.extra.lock().unwrap() = vec!["theirs"];
@@ -347,7 +349,7 @@ async fn what_somebody_added_is_said_without_opening_the_object_and_once() {
 
 #[tokio::test]
 async fn whoever_adds_and_removes_items_all_the_time_is_not_followed() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     reconcile(&context, &Object::test()).await;
     done(&context);
     let mut waits = 0;
@@ -360,7 +362,7 @@ async fn whoever_adds_and_removes_items_all_the_time_is_not_followed() {
 
 #[tokio::test]
 async fn the_version_that_a_write_left_is_remembered_until_the_next_also_through_failures() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     let remembered =
         || context.store.status.lock().unwrap().as_ref().and_then(|status| status.secret.clone());
     let version = |version: &str| {
@@ -374,14 +376,14 @@ async fn the_version_that_a_write_left_is_remembered_until_the_next_also_through
     reconcile(&context, &Object { generation: 2, ..Object::test() }).await;
     reconcile(&context, &Object { generation: 3, ..Object::test().that_opens(Opens::Badly) }).await;
     assert_eq!(remembered(), version("1"));
-    *context.store.target.lock().unwrap() = Target::Ours(State::Drifted);
+    *context.store.state.lock().unwrap() = SecretState::Ours(SyncState::Drifted);
     reconcile(&context, &Object { generation: 4, ..Object::test() }).await;
     assert_eq!(remembered(), version("2"));
 }
 
 #[tokio::test]
 async fn a_permanent_failure_waits_for_a_change_and_is_said_once() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     let object = Object::test().that_opens(Opens::Badly);
     assert_eq!(reconcile(&context, &object).await, Next::OnChange);
     assert_eq!(done(&context), ["report WrongPlace", "notify NotReady"]);
@@ -392,7 +394,7 @@ async fn a_permanent_failure_waits_for_a_change_and_is_said_once() {
 #[tokio::test]
 async fn a_transient_failure_is_tried_again_later_and_later_and_forgotten_with_success() {
     let store =
-        (0..4).fold(Memory::with(Target::Absent), |store, _| store.failing("write", unreachable_api()));
+        (0..4).fold(Memory::with(SecretState::Absent), |store, _| store.failing("write", unreachable_api()));
     let context = context(store);
     let mut longest = Duration::ZERO;
     for attempt in 0..4 {
@@ -407,7 +409,7 @@ async fn a_transient_failure_is_tried_again_later_and_later_and_forgotten_with_s
 
     assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
     assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
-    *context.store.target.lock().unwrap() = Target::Absent;
+    *context.store.state.lock().unwrap() = SecretState::Absent;
     context.store.failures.lock().unwrap().push_back(("observe", unreachable_api()));
     let Next::After(wait) = reconcile(&context, &Object::test()).await else { panic!("it is tried again") };
     assert!(wait <= Duration::from_millis(500), "{wait:?}");
@@ -415,7 +417,7 @@ async fn a_transient_failure_is_tried_again_later_and_later_and_forgotten_with_s
 
 #[tokio::test]
 async fn a_status_that_could_not_be_written_is_tried_again_and_not_told() {
-    let context = context(Memory::with(Target::Absent).failing("report", unreachable_api()));
+    let context = context(Memory::with(SecretState::Absent).failing("report", unreachable_api()));
     assert!(matches!(reconcile(&context, &Object::test()).await, Next::After(_)));
     assert_eq!(done(&context), ["Create 1"]);
     assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
@@ -426,7 +428,7 @@ async fn a_status_that_could_not_be_written_is_tried_again_and_not_told() {
 #[tokio::test]
 async fn a_decision_on_what_is_no_longer_so_is_neither_told_nor_final() {
     for object in [Object::test(), Object::test().that_opens(Opens::Badly)] {
-        let context = context(Memory::with(Target::Absent));
+        let context = context(Memory::with(SecretState::Absent));
         *context.store.stale.lock().unwrap() = 1;
         assert!(matches!(reconcile(&context, &object).await, Next::After(_)));
         let before = done(&context);
@@ -438,7 +440,7 @@ async fn a_decision_on_what_is_no_longer_so_is_neither_told_nor_final() {
 
 #[tokio::test]
 async fn a_refused_object_keeps_its_refusal_also_where_the_status_could_not_be_written() {
-    let context = context(Memory::with(Target::Absent).failing("report", unreachable_api()));
+    let context = context(Memory::with(SecretState::Absent).failing("report", unreachable_api()));
     let object = Object::test().that_opens(Opens::Badly);
     assert!(
         matches!(reconcile(&context, &object).await, Next::After(_)),
@@ -450,7 +452,7 @@ async fn a_refused_object_keeps_its_refusal_also_where_the_status_could_not_be_w
 
 #[tokio::test]
 async fn a_request_to_look_is_answered_although_nothing_is_to_be_done() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     reconcile(&context, &Object::test()).await;
     done(&context);
     reconcile(&context, &Object::test().requested("now")).await;
@@ -464,7 +466,7 @@ async fn a_request_to_look_is_answered_although_nothing_is_to_be_done() {
 
 #[tokio::test]
 async fn a_foreign_secret_is_not_written_and_nothing_is_opened_for_it() {
-    let context = context(Memory::with(Target::Foreign { adoptable: false }));
+    let context = context(Memory::with(SecretState::Foreign { adoptable: false }));
     assert_eq!(reconcile(&context, &Object::test()).await, Next::OnChange);
     assert_eq!(done(&context), ["report ForeignSecret", "notify NotReady"]);
     assert_eq!(count(&context, "unseals"), 0);
@@ -472,7 +474,7 @@ async fn a_foreign_secret_is_not_written_and_nothing_is_opened_for_it() {
 
 #[tokio::test]
 async fn a_superseded_object_steps_back_before_it_is_opened_and_says_so_once() {
-    let context = context(Memory::with(Target::Ours(State::Drifted)));
+    let context = context(Memory::with(SecretState::Ours(SyncState::Drifted)));
     let object = Object { successor: Some(Successor::Owns), ..Object::test().that_opens(Opens::Panicking) };
     for expected in [&["share", "report Superseded", "notify NotReady"][..], &["share"]] {
         assert_eq!(reconcile(&context, &object).await, Next::OnChange);
@@ -486,7 +488,7 @@ async fn a_superseded_object_steps_back_before_it_is_opened_and_says_so_once() {
 
 #[tokio::test]
 async fn an_object_whose_successor_is_not_ready_makes_the_secret_and_says_why_without_opening_again() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     let beside = |reason: Option<&str>| Object {
         successor: Some(Successor::NotReady(reason.map(str::to_owned))),
         ..Object::test()
@@ -513,7 +515,7 @@ async fn an_object_whose_successor_is_not_ready_makes_the_secret_and_says_why_wi
 
     // Whether there is one isn't known: nothing is done until it is.
     let failing = self::context(
-        Memory::with(Target::Absent).failing("successor", Failure::new(Reason::ApiUnavailable, "x")),
+        Memory::with(SecretState::Absent).failing("successor", Failure::new(Reason::ApiUnavailable, "x")),
     );
     assert!(matches!(reconcile(&failing, &Object::test()).await, Next::After(_)));
     assert_eq!(done(&failing), ["report ApiUnavailable", "notify NotReady"]);
@@ -521,7 +523,7 @@ async fn an_object_whose_successor_is_not_ready_makes_the_secret_and_says_why_wi
 
 #[tokio::test]
 async fn an_object_whose_shape_is_sealed_in_is_opened_for_it_and_written_only_when_it_must_be() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     let object = Object { hidden: true, ..Object::test() };
     reconcile(&context, &object).await;
     assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
@@ -534,7 +536,7 @@ async fn an_object_whose_shape_is_sealed_in_is_opened_for_it_and_written_only_wh
 
 #[tokio::test]
 async fn a_bug_while_opening_is_one_objects_trouble() {
-    let context = context(Memory::with(Target::Absent));
+    let context = context(Memory::with(SecretState::Absent));
     let object = Object::test().that_opens(Opens::Panicking);
     assert!(matches!(reconcile(&context, &object).await, Next::After(_)));
     assert_eq!(done(&context), ["report Interrupted", "notify NotReady"]);

@@ -121,8 +121,8 @@ async fn serve_compat(
     // The endpoints open nothing from namespaces that aren't watched.
     let namespaces = options.watch.clone().map(|namespace| [namespace].into());
     let policy = Policy { namespaces, ..options.policy.clone() };
-    let source = compat_http::Source { keys, certificate, policy, metrics };
-    Ok(Some(Task(compat_http::serve(compat, source).await?)))
+    let context = compat_http::Context { keys, certificate, policy, metrics };
+    Ok(Some(Task(compat_http::serve(compat, context).await?)))
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&Namespace>) -> Api<K>

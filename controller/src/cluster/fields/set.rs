@@ -1,7 +1,8 @@
-//! A set of fields, as `FieldsV1` of structured-merge-diff encodes it: nested objects, whose keys are path segments, and
-//! a `.` for the container itself, which is of no interest here.
+//! A set of fields, in the encoding `FieldsV1` of structured-merge-diff: nested objects, whose keys are path segments. The
+//! segment `.` means the container itself, and is ignored here.
 //!
-//! Not who owns them. Invariant: a set holds leaves only, and what is read from an entry and written back is the same.
+//! [`super`] says who owns the fields. Invariant: a set holds leaves only, and a set that is read from an entry and
+//! written back stays the same.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +22,8 @@ pub(super) const OWNERS: [&str; 2] = ["f:metadata", "f:ownerReferences"];
 pub(crate) struct FieldSet(pub(super) BTreeSet<Vec<String>>);
 
 impl FieldSet {
-    /// What we apply to a Secret of this shape; with the uid, where its SealedSecret owns it, and with the type, where
-    /// that is ours to say.
+    /// The fields that we apply to a Secret of this shape. `owner_uid` is the SealedSecret's uid if it owns the Secret;
+    /// `type_` says whether we set the Secret's type.
     pub(crate) fn expected(shape: &Shape, owner_uid: Option<&str>, type_: bool) -> Self {
         let mut set = Self::default();
         shape.keys.iter().for_each(|key| set.add(&DATA, &format!("f:{key}")));
@@ -41,7 +42,7 @@ impl FieldSet {
         set
     }
 
-    /// Labels and annotations by their keys.
+    /// The fields of labels and annotations with these keys.
     pub(crate) fn of_metadata<'k>(
         labels: impl IntoIterator<Item = &'k String>,
         annotations: impl IntoIterator<Item = &'k String>,
@@ -57,17 +58,17 @@ impl FieldSet {
         self.0.insert(path.collect());
     }
 
-    /// Keys of `data`.
+    /// The keys of `data` in the set.
     pub(crate) fn data(&self) -> impl Iterator<Item = &str> {
         self.names(&DATA)
     }
 
-    /// Keys of labels.
+    /// The keys of labels in the set.
     pub(crate) fn labels(&self) -> impl Iterator<Item = &str> {
         self.names(&LABELS)
     }
 
-    /// Keys of annotations.
+    /// The keys of annotations in the set.
     pub(crate) fn annotations(&self) -> impl Iterator<Item = &str> {
         self.names(&ANNOTATIONS)
     }
@@ -79,7 +80,7 @@ impl FieldSet {
         })
     }
 
-    /// The values, labels and annotations among the fields.
+    /// The fields of values, labels and annotations.
     pub(super) fn content(self) -> Self {
         let kept = |path: &Vec<String>| {
             let above = &path[..path.len() - 1];
@@ -88,7 +89,7 @@ impl FieldSet {
         Self(self.0.into_iter().filter(kept).collect())
     }
 
-    /// The labels and annotations by which tools know their own objects, or in which they keep a copy of them.
+    /// The labels and annotations by which tools recognize their own objects, or in which they keep a copy of them.
     pub(super) fn tracking_marks(&self) -> Self {
         let marks = |key: &&str| Mark::of(key).is_some_and(|mark| mark != Mark::Controller);
         let labels: Vec<String> = self.labels().filter(marks).map(str::to_owned).collect();

@@ -76,7 +76,7 @@ fn what_we_applied_is_in_sync_until_something_changes() {
     let fake = fake();
     let owner = of(&fake);
     let found = applied(&owner);
-    assert_eq!(owner.classify(Some(&found)), Target::Ours(State::Right));
+    assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::InSync));
 
     let changes: [fn(&mut ObjectMeta); 4] = [
         |found| found.managed_fields = None,
@@ -87,7 +87,7 @@ fn what_we_applied_is_in_sync_until_something_changes() {
     for change in changes {
         let mut found = found.clone();
         change(&mut found);
-        assert_eq!(owner.classify(Some(&found)), Target::Ours(State::Drifted));
+        assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
     }
 }
 
@@ -95,8 +95,8 @@ fn what_we_applied_is_in_sync_until_something_changes() {
 fn somebody_elses_secret_is_foreign() {
     let fake = fake();
     let owner = of(&fake);
-    assert_eq!(owner.classify(None), Target::Absent);
-    let adoptable = |adoptable| Target::Foreign { adoptable };
+    assert_eq!(owner.classify(None), SecretState::Absent);
+    let adoptable = |adoptable| SecretState::Foreign { adoptable };
     let mut found = ObjectMeta::default();
     assert_eq!(owner.classify(Some(&found)), adoptable(false));
     found.annotations = Some([(ADOPT_ANNOTATION.to_owned(), "db".to_owned())].into());
@@ -146,32 +146,32 @@ fn a_secret_of_ours_without_an_owner_is_known_by_who_wrote_its_digest() {
     fake.shape.owned = false;
     let found = applied(&of(&fake));
     assert_eq!(found.owner_references, None);
-    assert_eq!(of(&fake).classify(Some(&found)), Target::Ours(State::Right));
+    assert_eq!(of(&fake).classify(Some(&found)), SecretState::Ours(SyncState::InSync));
     let mut trimmed = found.clone();
     trim(&mut trimmed);
-    assert_eq!(of(&fake).classify(Some(&trimmed)), Target::Ours(State::Right));
+    assert_eq!(of(&fake).classify(Some(&trimmed)), SecretState::Ours(SyncState::InSync));
     // The same text on a Secret that somebody else made.
     let copied = ObjectMeta { managed_fields: None, ..found.clone() };
-    assert_eq!(of(&fake).classify(Some(&copied)), Target::Foreign { adoptable: false });
+    assert_eq!(of(&fake).classify(Some(&copied)), SecretState::Foreign { adoptable: false });
     // Lent, and no longer so.
     let mut lent = found.clone();
     let fields = lent.managed_fields.as_mut().unwrap()[0].fields_v1.as_mut().unwrap();
     fields.0.as_object_mut().unwrap().remove("f:type");
-    assert_eq!(of(&fake).classify(Some(&lent)), Target::Foreign { adoptable: false });
+    assert_eq!(of(&fake).classify(Some(&lent)), SecretState::Foreign { adoptable: false });
     lent.annotations.as_mut().unwrap().insert(PATCH.to_owned(), "true".to_owned());
-    assert_eq!(of(&fake).classify(Some(&lent)), Target::Ours(State::Right));
+    assert_eq!(of(&fake).classify(Some(&lent)), SecretState::Ours(SyncState::InSync));
     // An object that wants to own it takes it back.
     fake.shape.owned = true;
-    assert_eq!(of(&fake).classify(Some(&found)), Target::Ours(State::Drifted));
+    assert_eq!(of(&fake).classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
 }
 
 #[test]
 fn orphaning_concerns_the_peers_format_only() {
-    for (format, state) in [(Format::Native, State::Right), (Format::Bitnami, State::Drifted)] {
+    for (format, state) in [(Format::Native, SyncState::InSync), (Format::Bitnami, SyncState::Drifted)] {
         let fake = Fake { format, ..fake() };
         let found = applied(&of(&fake));
         let orphaning = Owner { orphans: true, ..of(&fake) };
-        assert_eq!(orphaning.classify(Some(&found)), Target::Ours(state));
+        assert_eq!(orphaning.classify(Some(&found)), SecretState::Ours(state));
         let removed: Vec<_> = (format == Format::Bitnami).then_some("u-1").into_iter().collect();
         assert_eq!(orphaning.removed_uids(&found), removed);
     }
@@ -182,14 +182,14 @@ fn the_peers_annotations_permit_taking_over() {
     let fake = fake();
     let unowned = Fake { shape: Shape { owned: false, ..fake.shape.clone() }, ..self::fake() };
     let adoptable = |fake: &Fake, found: &ObjectMeta| match of(fake).classify(Some(found)) {
-        Target::Foreign { adoptable } => adoptable,
+        SecretState::Foreign { adoptable } => adoptable,
         other => panic!("{other:?}"),
     };
     for key in [MANAGED, PATCH] {
         assert!(adoptable(&fake, &annotated(&[(key, "true")])), "{key}");
         assert!(!adoptable(&fake, &annotated(&[(key, "yes")])), "{key}");
     }
-    // What the peer made for an object that owns no Secret, by the API server's word and not by the annotation's.
+    // The peer made it for an object that owns no Secret; the API server's record says so, not the annotation.
     let mut made = annotated(&[(SKIP_SET_OWNER_REFERENCES, "true")]);
     assert!(!adoptable(&unowned, &made), "a copied text takes nobody's Secret");
     for (manager, by_peer) in [("kubectl-create", false), ("controller", true)] {
@@ -223,18 +223,18 @@ fn what_is_remembered_is_asked_where_ownership_shows_nothing() {
     let (found, version) = remembered(&of(&fake));
     let owner = Owner { remembered: Some(&version), ..of(&fake) };
     let state = |found: &ObjectMeta| owner.classify(Some(found));
-    assert_eq!(state(&found), Target::Ours(State::Right));
+    assert_eq!(state(&found), SecretState::Ours(SyncState::InSync));
     let touched = ObjectMeta { resource_version: Some("8".into()), ..found.clone() };
-    assert_eq!(state(&touched), Target::Ours(State::Touched));
+    assert_eq!(state(&touched), SecretState::Ours(SyncState::Touched));
     let restored = ObjectMeta { uid: Some("s-2".into()), ..found.clone() };
-    assert_eq!(state(&restored), Target::Ours(State::Drifted));
+    assert_eq!(state(&restored), SecretState::Ours(SyncState::Drifted));
     // What ownership shows isn't outweighed by a version.
     let mut stripped = found.clone();
     stripped.managed_fields = None;
-    assert_eq!(state(&stripped), Target::Ours(State::Drifted));
+    assert_eq!(state(&stripped), SecretState::Ours(SyncState::Drifted));
     // Without a memory it is as it always was.
     for found in [&found, &touched, &restored] {
-        assert_eq!(of(&fake).classify(Some(found)), Target::Ours(State::Right));
+        assert_eq!(of(&fake).classify(Some(found)), SecretState::Ours(SyncState::InSync));
     }
 }
 
@@ -248,8 +248,12 @@ fn a_secret_of_ours_that_was_replaced_as_a_whole_is_ours_while_it_is_remembered(
         let mut trimmed = found.clone();
         trim(&mut trimmed);
         for found in [&found, &trimmed] {
-            assert_eq!(owner.classify(Some(found)), Target::Ours(State::Drifted));
-            assert_eq!(of(&fake).classify(Some(found)), Target::Foreign { adoptable: false }, "unremembered");
+            assert_eq!(owner.classify(Some(found)), SecretState::Ours(SyncState::Drifted));
+            assert_eq!(
+                of(&fake).classify(Some(found)),
+                SecretState::Foreign { adoptable: false },
+                "unremembered"
+            );
         }
         // Somebody's, under another uid or without anything that we applied; or a controller's.
         let others = [
@@ -265,7 +269,7 @@ fn a_secret_of_ours_that_was_replaced_as_a_whole_is_ours_while_it_is_remembered(
             },
         ];
         for other in others {
-            assert_eq!(owner.classify(Some(&other)), Target::Foreign { adoptable: false }, "{other:?}");
+            assert_eq!(owner.classify(Some(&other)), SecretState::Foreign { adoptable: false }, "{other:?}");
         }
     }
 }
@@ -276,15 +280,15 @@ fn a_native_secret_whose_owner_reference_alone_is_gone_was_let_go() {
     let (mut found, version) = remembered(&of(&fake));
     found.owner_references = None;
     let owner = Owner { remembered: Some(&version), ..of(&fake) };
-    assert_eq!(owner.classify(Some(&found)), Target::Foreign { adoptable: false });
+    assert_eq!(owner.classify(Some(&found)), SecretState::Foreign { adoptable: false });
     found.annotations.as_mut().unwrap().insert(ADOPT_ANNOTATION.to_owned(), "db".to_owned());
-    assert_eq!(owner.classify(Some(&found)), Target::Foreign { adoptable: true });
+    assert_eq!(owner.classify(Some(&found)), SecretState::Foreign { adoptable: true });
     // One that its SealedSecret left behind is known again by the next, which remembers nothing.
-    assert_eq!(of(&fake).classify(Some(&found)), Target::Ours(State::Drifted));
+    assert_eq!(of(&fake).classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
     // In the peer's format a reference comes and goes with an annotation and a flag.
     let fake = Fake { format: Format::Bitnami, ..fake };
     let owner = Owner { remembered: Some(&version), ..of(&fake) };
-    assert_eq!(owner.classify(Some(&found)), Target::Ours(State::Drifted));
+    assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
 }
 
 /// What is lent to us has no reference and not our type, and is remembered like any other.
@@ -302,9 +306,9 @@ fn a_lent_secret_is_right_without_a_reference_and_its_owners_once_it_was_replace
         found.managed_fields = Some(managed);
         let version = version(&found).unwrap();
         let owner = Owner { remembered: Some(&version), ..of(&fake) };
-        assert_eq!(owner.classify(Some(&found)), Target::Ours(State::Right));
+        assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::InSync));
         found.annotations = None;
-        assert_eq!(owner.classify(Some(&found)), Target::Foreign { adoptable: false });
+        assert_eq!(owner.classify(Some(&found)), SecretState::Foreign { adoptable: false });
     }
 }
 

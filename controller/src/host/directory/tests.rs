@@ -99,8 +99,8 @@ fn open(path: &Path, access: Access) -> (DirectoryStore, Option<StateError>) {
     DirectoryStore::open(lock.expect("nobody else has the lock"), access, &path.join(STATE)).unwrap()
 }
 
-fn in_sync() -> Observed {
-    Observed::Ours { current: true, drift: None, extra: BTreeSet::new() }
+fn in_sync() -> DirectoryState {
+    DirectoryState::Ours { current: true, drift: None, extra: BTreeSet::new() }
 }
 
 #[test]
@@ -108,14 +108,14 @@ fn a_secret_is_written_and_then_in_sync_also_after_a_restart() {
     let output = Output::new();
     let secret = items(&[("password", "hunter2"), (".dockerconfigjson", "{}"), ("empty", ""), ("null", "ü")]);
     let store = output.store();
-    assert_eq!(store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), Observed::Absent);
+    assert_eq!(store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), DirectoryState::Absent);
     write(&store, "prod/db", "d1", &secret).unwrap();
     assert_eq!(output.view("prod/db"), secret);
     assert_eq!(store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), in_sync());
     drop(store);
     let again = output.store();
     assert_eq!(again.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), in_sync());
-    let stale = Observed::Ours { current: false, drift: None, extra: BTreeSet::new() };
+    let stale = DirectoryState::Ours { current: false, drift: None, extra: BTreeSet::new() };
     assert_eq!(again.observe(&place("prod/db"), "d2", &names(&secret)).unwrap(), stale);
     assert_eq!(again.ours(), [place("prod/db")]);
 }
@@ -138,7 +138,7 @@ fn modes_come_from_flags_and_a_changed_flag_is_drift() {
     let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
     assert_eq!(
         observed,
-        Observed::Ours { current: true, drift: Some(Drift::Access), extra: BTreeSet::new() }
+        DirectoryState::Ours { current: true, drift: Some(Drift::Access), extra: BTreeSet::new() }
     );
     write(&store, "prod/db", "d1", &secret).unwrap();
     assert_eq!(store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), in_sync());
@@ -174,7 +174,7 @@ fn bytes_that_are_right_are_not_written_again() {
     std::thread::sleep(volume::TICK * 2);
     let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
     let edited = Drift::Edited("password".parse().unwrap());
-    assert_eq!(observed, Observed::Ours { current: true, drift: Some(edited), extra: BTreeSet::new() });
+    assert_eq!(observed, DirectoryState::Ours { current: true, drift: Some(edited), extra: BTreeSet::new() });
     assert!(!write(&store, "prod/db", "d1", &secret).unwrap(), "readers notice nothing");
     assert_eq!(inode(), before);
     assert_eq!(store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), in_sync());
@@ -193,7 +193,10 @@ fn an_edit_right_after_the_write_shows_even_with_times_and_size_put_back() {
         fs::write(&path, "wrong").unwrap();
         fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
         let observed = store.observe(&place(&at), "d1", &names(&secret)).unwrap();
-        assert!(matches!(observed, Observed::Ours { drift: Some(Drift::Edited(_)), .. }), "{observed:?}");
+        assert!(
+            matches!(observed, DirectoryState::Ours { drift: Some(Drift::Edited(_)), .. }),
+            "{observed:?}"
+        );
         write(&store, &at, "d1", &secret).unwrap();
         assert_eq!(output.view(&at), secret);
     }
@@ -227,7 +230,7 @@ fn a_second_name_for_a_file_is_drift_and_the_secret_gets_a_file_of_its_own() {
     fs::hard_link(target, elsewhere.path().join("second-name")).unwrap();
     std::thread::sleep(volume::TICK * 2);
     let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
-    assert!(matches!(observed, Observed::Ours { drift: Some(Drift::Edited(_)), .. }), "{observed:?}");
+    assert!(matches!(observed, DirectoryState::Ours { drift: Some(Drift::Edited(_)), .. }), "{observed:?}");
     assert!(write(&store, "prod/db", "d1", &secret).unwrap());
     assert_eq!(fs::metadata(output.path("prod/db/password")).unwrap().nlink(), 1);
 }
@@ -272,7 +275,7 @@ fn without_a_state_file_nothing_is_pruned_and_our_layout_is_taken_over_without_a
         assert!(store.ours().is_empty());
         assert!(store.prune(&place("prod/db")).is_err());
         let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
-        assert_eq!(observed, Observed::Foreign { why: Foreign::Unrecorded, adoptable: true });
+        assert_eq!(observed, DirectoryState::Foreign { why: Foreign::Unrecorded, adoptable: true });
         write(&store, "prod/db", "d1", &secret).unwrap();
         store.settled().unwrap();
         assert_eq!(store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap(), in_sync());
@@ -291,7 +294,7 @@ fn with_a_state_file_our_layout_alone_does_not_make_a_directory_ours() {
         .status();
     assert!(copied.unwrap().success());
     let observed = store.observe(&place("prod/copy"), "d1", &names(&secret)).unwrap();
-    assert_eq!(observed, Observed::Foreign { why: Foreign::Unrecorded, adoptable: false });
+    assert_eq!(observed, DirectoryState::Foreign { why: Foreign::Unrecorded, adoptable: false });
     assert!(matches!(write(&store, "prod/copy", "d2", &secret), Err(VolumeError::Foreign(_))));
 }
 

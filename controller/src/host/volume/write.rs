@@ -207,9 +207,9 @@ impl<'a> Volume<'a> {
     pub(crate) fn remove(&self, record: &Record) -> Result<Removed, VolumeError> {
         let doing = VolumeError::doing;
         let dir = match self.look(Some(record))? {
-            Found::Absent => return Ok(Removed::Wholly),
-            Found::Foreign { why, .. } => return Err(VolumeError::Foreign(why)),
-            Found::Ours(dir) => dir,
+            OnDisk::Absent => return Ok(Removed::Wholly),
+            OnDisk::Foreign { why, .. } => return Err(VolumeError::Foreign(why)),
+            OnDisk::Ours(dir) => dir,
         };
         let Some(namespace) = self.namespace()? else {
             return Ok(Removed::Wholly);

@@ -29,15 +29,18 @@ pub(super) struct Claims<'a>(Vec<Claim<'a>>);
 
 #[cfg(test)]
 thread_local! {
-    /// How many SealingKeys this thread has visited, each as often as it was.
-    pub(super) static VISITS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    /// How many more visits this thread may make.
+    pub(super) static VISITS_LEFT: std::cell::Cell<usize> = const { std::cell::Cell::new(usize::MAX) };
 }
 
 impl<'a> Claims<'a> {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Claim<'a>> {
         let claims = self.0.iter();
         #[cfg(test)]
-        let claims = claims.inspect(|_| VISITS.set(VISITS.get() + 1));
+        let claims = claims.inspect(|_| {
+            VISITS_LEFT
+                .set(VISITS_LEFT.get().checked_sub(1).expect("a SealingKey costs a fixed number of visits"));
+        });
         claims
     }
 }

@@ -93,7 +93,7 @@ fn assert_next_run_completes(output: &Output, work: Work, context: &str) {
     } else {
         let digest = if let Work::Heal = work { "d1" } else { "d2" };
         let observed = store.observe(&place("prod/db"), digest, &names(&end)).unwrap();
-        assert!(!matches!(observed, Observed::Foreign { .. }), "{context}: {observed:?}");
+        assert!(!matches!(observed, DirectoryState::Foreign { .. }), "{context}: {observed:?}");
         if observed != in_sync() {
             write(&store, "prod/db", digest, &end).unwrap();
         }

@@ -73,7 +73,7 @@ fn what_is_planted_inside_a_secret_is_drift_and_is_replaced_never_followed() {
             plant(&output, &at, kind, outside.path());
             let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
             assert!(
-                matches!(observed, Observed::Ours { drift: Some(_), .. }),
+                matches!(observed, DirectoryState::Ours { drift: Some(_), .. }),
                 "{kind} as {spot}: {observed:?}"
             );
             write(&store, "prod/db", "d1", &secret).unwrap();
@@ -98,11 +98,11 @@ fn what_is_planted_in_place_of_a_secret_or_a_namespace_is_foreign_and_stays() {
         let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
         if (kind, spot) == ("directory", "prod") {
             // A namespace's directory that only we can write to is usable, even if somebody else made it.
-            assert_eq!(observed, Observed::Absent);
+            assert_eq!(observed, DirectoryState::Absent);
             continue;
         }
         assert!(
-            matches!(observed, Observed::Foreign { adoptable: false, .. }),
+            matches!(observed, DirectoryState::Foreign { adoptable: false, .. }),
             "{kind} at {spot}: {observed:?}"
         );
         let before = fs::symlink_metadata(output.path(spot)).unwrap();
@@ -132,7 +132,7 @@ fn a_foreign_directory_is_never_touched() {
     let store = output.store();
     let secret = items(&[("password", "ours")]);
     let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
-    assert_eq!(observed, Observed::Foreign { why: Foreign::Unrecorded, adoptable: false });
+    assert_eq!(observed, DirectoryState::Foreign { why: Foreign::Unrecorded, adoptable: false });
     assert!(matches!(write(&store, "prod/db", "d1", &secret), Err(VolumeError::Foreign(_))));
     assert_eq!(output.view("prod/db"), items(&[("password", "theirs")]));
     // Once the foreign directory goes, ours takes its place.
@@ -150,7 +150,7 @@ fn what_somebody_added_beside_the_items_stays_also_when_the_secret_goes() {
     fs::write(output.path("prod/db/notes"), "theirs").unwrap();
     let extra = ["notes".parse().unwrap()].into();
     let observed = store.observe(&place("prod/db"), "d1", &names(&secret)).unwrap();
-    assert_eq!(observed, Observed::Ours { current: true, drift: None, extra });
+    assert_eq!(observed, DirectoryState::Ours { current: true, drift: None, extra });
     write(&store, "prod/db", "d2", &items(&[("user", "y")])).unwrap();
     assert_eq!(output.view("prod/db"), items(&[("user", "y"), ("notes", "theirs")]));
     assert_eq!(store.prune(&place("prod/db")).unwrap(), Removed::Except(1));

@@ -22,9 +22,9 @@ const MAX_WEIGHT: usize = 32 << 20;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Text(Box<RawValue>);
+pub(super) struct JsonText(Box<RawValue>);
 
-impl Text {
+impl JsonText {
     /// The tree.
     ///
     /// # Errors
@@ -51,16 +51,16 @@ mod tests {
             json!("text"),
             json!([[], {}, 18_446_744_073_709_551_615_u64]),
         ] {
-            let text: Text = serde_json::from_str(&value.to_string()).unwrap();
+            let text: JsonText = serde_json::from_str(&value.to_string()).unwrap();
             assert_eq!(text.to_value(), Ok(value));
         }
-        assert_eq!(Text::default().to_value(), Ok(Value::Null));
+        assert_eq!(JsonText::default().to_value(), Ok(Value::Null));
     }
 
     #[test]
     fn it_takes_up_no_more_than_its_text_and_no_tree_is_made_of_what_is_too_heavy() {
         let heavy = format!("[{}0]", "{\"\":0},".repeat(200_000));
-        let text: Text = serde_json::from_str(&heavy).unwrap();
+        let text: JsonText = serde_json::from_str(&heavy).unwrap();
         assert_eq!(text.0.get().len(), heavy.len());
         let failure = text.to_value().unwrap_err();
         assert!(
@@ -73,7 +73,7 @@ mod tests {
     fn no_text_is_too_deep_to_be_kept_but_no_tree_is_made_of_it() {
         for depth in [128, 1_000_000] {
             let deep = "[".repeat(depth) + &"]".repeat(depth);
-            let text: Text = serde_json::from_str(&deep).unwrap();
+            let text: JsonText = serde_json::from_str(&deep).unwrap();
             let failure = text.to_value().unwrap_err();
             assert!(failure.is_permanent() && failure.message.contains("nests deeper"), "{failure}");
         }
