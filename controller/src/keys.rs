@@ -1,16 +1,16 @@
-//! The keys of a cluster, kept in step: the keyring, the private halves and what is published of them.
+//! Keeps the keys of a cluster up to date: the keyring, the private halves, and the SealingKeys that publish them.
 //!
-//! The whole of it in one scroll, over any [`KeyStore`]: load → decide → offer → act → say, until nothing is left to do.
-//! Not here: what becomes of a key ([`lifecycle`]), what is said of it ([`status`]), requests ([`cluster`]), when it is
-//! done ([`watch`]). The keys of sealed-secrets are in [`bitnami`], and in the same keyring.
+//! This file is the whole work in one scroll, over any [`KeyStore`]: load → decide → offer → act → say, until nothing is
+//! left to do. [`lifecycle`] decides, [`status`] words the statuses, [`cluster`] sends the requests, and [`watch`] starts
+//! each look. [`bitnami`] has the keys of sealed-secrets, which go into the same keyring.
 //!
-//! SealingKeys are output: what is read back from them is that they exist, `spec.state`, and what the controller said
-//! itself in status. Sequence and date come from the Secret, and whom the controller would seal to never comes from the
-//! API: otherwise whoever may write a SealingKey could read every Secret that is sealed afterwards.
+//! SealingKeys are output. The controller reads back only that they exist, their `spec.state`, and what it wrote itself
+//! into their status. Sequence and date come from the Secret, and the recipient to seal to never comes from the API:
+//! otherwise a person who may write a SealingKey could read every Secret that is sealed afterwards.
 //!
-//! Invariants: every effect is a line of [`Keys::sync`] or of a function that it calls in this file. What was loaded is
-//! offered to the reconcilers before anything is written, so no write that fails keeps Secrets from being opened; and
-//! what can't be said of one SealingKey keeps nothing from being said of the others.
+//! Invariants: every effect is a line of [`Keys::sync`] or of a function that it calls in this file. The loaded keys are
+//! offered to the reconcilers before anything is written, so a failed write keeps no Secret from being opened. A status
+//! that can't be written to one SealingKey holds up no other SealingKey.
 
 use std::sync::Arc;
 
@@ -47,32 +47,32 @@ mod store;
 mod tests;
 pub(crate) mod watch;
 
-/// How many steps one look takes at most: making, noting, publishing, saying, and room for somebody who writes at the
+/// The most steps of one look: making, noting, publishing and saying, and some more in case somebody else writes at the
 /// same time.
 const MAX_STEPS: usize = 8;
 
-/// How many statuses one look writes at most of SealingKeys that others planted: there may be any number.
+/// The most statuses that one look writes to SealingKeys that others planted: there may be any number of these.
 const MAX_PLANTED_WRITES: usize = 50;
 
-/// Keeps the keyring and the SealingKeys in step with the private halves.
+/// Keeps the keyring and the SealingKeys up to date with the private halves.
 pub(crate) struct Keys<S> {
     pub(crate) store: S,
     pub(crate) settings: Settings,
-    /// The keys of sealed-secrets, which are in the same keyring.
+    /// The keys of sealed-secrets, which go into the same keyring.
     pub(crate) bitnami: BitnamiKeys,
     /// The keys that the reconcilers open with.
     pub(crate) keyring: tokio::sync::watch::Sender<Arc<Keyring>>,
-    /// Told why there is no key to seal to, if there is none.
+    /// Gets the reason if there is no key to seal to.
     pub(crate) health: Health,
     pub(crate) said: Said,
 }
 
 impl<S: KeyStore> Keys<S> {
-    /// Brings everything up to date: level-based, and safe to repeat.
+    /// Brings everything up to date. It depends only on the present state, so it is safe to repeat.
     ///
     /// # Errors
     ///
-    /// A transient failure; what was loaded before stays loaded.
+    /// A transient failure; the keys that were loaded before stay loaded.
     pub(crate) async fn sync(&self) -> Result<(), Failure> {
         let mut made = None;
         for _ in 0..MAX_STEPS {
@@ -92,7 +92,7 @@ impl<S: KeyStore> Keys<S> {
                 Step::Raise(raises) => self.raise(raises).await?,
                 Step::Publish(keys) => {
                     if let Err(failure) = self.publish(keys).await {
-                        // What can't be published, such as for a quota, keeps nothing from being said of the others.
+                        // A key that can't be published, for a quota perhaps, holds up no status of another.
                         return self.say(&loaded, &published, &decision).await.and(Err(failure));
                     }
                 }
@@ -106,8 +106,8 @@ impl<S: KeyStore> Keys<S> {
         Err(Failure::new(Reason::Conflict, "somebody else changes the sealing keys again and again"))
     }
 
-    /// Secrets before SealingKeys, because what is kept of these depends on those. A key that is made in between isn't
-    /// taken for a lost one: where one seems lost, the Secrets are read again.
+    /// Loads the Secrets and then the SealingKeys, because the Secrets decide which SealingKeys are kept. A key that is made
+    /// in between seems lost, because its Secret is missing; so if a key seems lost, this loads the Secrets again.
     async fn load(&self) -> Result<(Loaded, Published), Failure> {
         let loaded = self.store.load().await?;
         let published = self.store.published(&loaded.holders).await?;
@@ -121,7 +121,7 @@ impl<S: KeyStore> Keys<S> {
         let identity = Identity::generate();
         let fingerprint = identity.fingerprint();
         let stored = StoredKey { identity, sequence: *sequence, created_at: Time(*created_at) };
-        // Where somebody was quicker, theirs is the first key.
+        // If somebody was quicker, their key is the first one.
         if self.store.create(name, &stored).await? == Tried::Done {
             tracing::info!(key = name, %fingerprint, "made the first sealing key");
         }
@@ -130,7 +130,7 @@ impl<S: KeyStore> Keys<S> {
 
     async fn raise(&self, raises: &[Raise]) -> Result<(), Failure> {
         for raise in raises {
-            // What comes after it mustn't be written before it.
+            // The notes have an order, so a note that wasn't written stops the later ones.
             if self.store.note(raise).await? == Tried::Overtaken {
                 return Ok(());
             }
@@ -139,7 +139,7 @@ impl<S: KeyStore> Keys<S> {
         Ok(())
     }
 
-    /// Publishes what it can.
+    /// Publishes the keys. A key that can't be published holds up no other.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl<S: KeyStore> Keys<S> {
                         self.store.announce(&created, notice).await;
                     }
                 }
-                // Somebody was quicker: what is there is looked at next.
+                // Somebody has taken the name; the next step looks at their SealingKey.
                 Ok(None) => {}
                 Err(failure) => drop(failed.get_or_insert(failure)),
             }
@@ -163,13 +163,14 @@ impl<S: KeyStore> Keys<S> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Says what is so; [`Reported::Stale`] where one of the controller's own SealingKeys was changed meanwhile, so that
-    /// it has to be decided afresh. Of those that others planted it says so as far as it gets.
+    /// Writes the statuses, the logs and the readiness. [`Reported::Stale`] means that one of the controller's own SealingKeys
+    /// has changed meanwhile, so the step must be decided afresh. Of the SealingKeys that others planted, only the first
+    /// [`MAX_PLANTED_WRITES`] get a status.
     ///
     /// # Errors
     ///
-    /// The first failure, after everything else is said: an object can be planted so large that its status can't be
-    /// written.
+    /// The first failure, after all other statuses are written: somebody can plant an object so large that its status can't
+    /// be written.
     async fn say(
         &self,
         loaded: &Loaded,
@@ -178,7 +179,7 @@ impl<S: KeyStore> Keys<S> {
     ) -> Result<Reported, Failure> {
         self.complain(loaded, published, decision.keyless.as_ref());
         let said = self.say_all(&decision.statements).await;
-        // Not earlier: who is told that it is ready wants to seal.
+        // Only after the statuses: a client that reads "ready" goes on to seal.
         self.health.set_keyless(decision.keyless.clone());
         said
     }
@@ -196,9 +197,9 @@ impl<S: KeyStore> Keys<S> {
             }
             match self.store.say(statement.key, &statement.status).await {
                 Ok(Reported::UpToDate) => {}
-                // Its next change is looked at anyway.
+                // The change that made it stale causes another look anyway.
                 Ok(Reported::Stale) if is_planted => {}
-                // It may still be said to be the primary, so no other one is said to be.
+                // Its status may still call it the primary, so no other key may be called that now.
                 Ok(Reported::Stale) if statement.key.is_primary() => {
                     return failed.map_or(Ok(Reported::Stale), Err);
                 }
@@ -209,7 +210,7 @@ impl<S: KeyStore> Keys<S> {
         failed.map_or(Ok(all), Err)
     }
 
-    /// Logs what is wrong, once.
+    /// Logs every fault once.
     fn complain(&self, loaded: &Loaded, published: &Published, keyless: Option<&String>) {
         let all = keyless.cloned().into_iter().chain(published.complaint());
         let all = all.map(|message| Complaint { secret: String::new(), message });
@@ -224,7 +225,7 @@ impl<S: KeyStore> Keys<S> {
     async fn offer(&self, identities: Vec<Identity>, primary: Option<Fingerprint>) -> Result<(), Failure> {
         match self.bitnami.sync(&self.store).await {
             Ok(rsa_keys) => self.replace(identities, primary, rsa_keys),
-            // Identities don't wait for a namespace that nobody granted.
+            // Identities don't wait for a namespace that the controller may not read.
             Err(failure) if self.keyring.borrow().rsa_keys().is_empty() => {
                 self.replace(identities, primary, Vec::new());
                 return Err(failure);
@@ -234,7 +235,7 @@ impl<S: KeyStore> Keys<S> {
         Ok(())
     }
 
-    /// Replaces the keyring, the primary of each kind first, only where it changed.
+    /// Replaces the keyring if it has changed. The primary of each kind is its first key.
     fn replace(&self, identities: Vec<Identity>, primary: Option<Fingerprint>, rsa_keys: Vec<RsaPrivateKey>) {
         let (first, rest): (Vec<_>, Vec<_>) =
             identities.into_iter().partition(|identity| Some(identity.fingerprint()) == primary);
@@ -254,7 +255,7 @@ impl<S: KeyStore> Keys<S> {
     }
 }
 
-/// The name of the first key is taken by something else.
+/// The failure if something else has the name of the first key.
 fn unreadable(name: &str, loaded: &Loaded) -> Failure {
     let problem = match loaded.problems.iter().find(|(secret, _)| secret == name) {
         Some((_, problem)) => problem.to_string(),

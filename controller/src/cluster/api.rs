@@ -1,7 +1,7 @@
-//! Talking to the apiserver: two clients, requests that carry plaintext, errors that carry none.
+//! The clients for the API server, the requests that carry plaintext, and the errors, which carry none.
 //!
-//! Not a cache. Invariant: what the apiserver says in words never leaves this file, because its validation
-//! quotes the values it refuses; only codes and the paths of fields do.
+//! Invariant: the API server's words never leave this file, because its validation quotes the values that it refuses; only
+//! codes and the paths of fields do.
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ use seal_kubeconfig::{Proxies, Route, RouteError};
 use crate::failure::Failure;
 use crate::plan::immutable;
 
-/// How the apiserver is talked to.
+/// The two clients for the API server.
 #[derive(Clone)]
 pub(crate) struct Clients {
-    /// For requests: short deadlines, no retries of its own, because the reconcile has its own backoff and a retry below
-    /// it would only hide how long things take.
+    /// The client for requests. It has short deadlines and no retries, because the reconcile has its own backoff, and a
+    /// retry below it would only hide how long a request takes.
     pub(crate) requests: Client,
-    /// For watches, which are quiet for minutes; the watcher has its own idle timeout.
+    /// The client for watches, which are quiet for minutes; the watcher has its own idle timeout.
     pub(crate) watches: Client,
 }
 
 impl Clients {
-    /// Clients by the kubeconfig or, in a Pod, its service account. They connect when they are used.
+    /// Makes the clients from the kubeconfig or, in a Pod, from its service account. They connect with the first request.
     pub(crate) async fn infer() -> Result<Self, RouteError> {
         let route = Route::infer(&Proxies::from_env())?;
         Ok(Self { requests: request_client(route.clone()).await?, watches: watch_client(route).await? })
@@ -52,7 +52,7 @@ async fn watch_client(mut route: Route) -> Result<Client, RouteError> {
     route.client().await
 }
 
-/// A request on a Secret whose body may hold plaintext, answered with metadata only.
+/// Sends a request on a Secret. Its body may hold plaintext; its answer is metadata only.
 pub(super) async fn send_secret(
     client: &Client,
     method: Method,
@@ -61,7 +61,7 @@ pub(super) async fn send_secret(
     content_type: &str,
     body: Vec<u8>,
 ) -> Result<PartialObjectMeta<Secret>, kube::Error> {
-    // Both are validated names, safe as URL segments.
+    // Namespace and name are validated, so they are safe as URL segments.
     let name = if method == Method::POST { String::new() } else { format!("/{}", place.name) };
     let request = Request::builder()
         .method(method)
@@ -73,7 +73,7 @@ pub(super) async fn send_secret(
     client.request(request).await
 }
 
-/// The apiserver's status, where the error is one.
+/// The API server's status in an error, if it answered with one.
 pub(super) fn status(error: &kube::Error) -> Option<&Status> {
     match error {
         kube::Error::Api(status) => Some(status),
@@ -81,13 +81,13 @@ pub(super) fn status(error: &kube::Error) -> Option<&Status> {
     }
 }
 
-/// Whether the apiserver answered with this code.
+/// Whether the API server answered with this code.
 pub(crate) fn is_code(error: &kube::Error, code: u16) -> bool {
     status(error).is_some_and(|status| status.code == code)
 }
 
-/// The fields over which an apply conflicts with other managers; none where the error is another one, such as a
-/// resourceVersion that is no longer current.
+/// The fields over which an apply conflicts with other managers; `None` for any other error, such as an outdated
+/// resourceVersion.
 pub(super) fn conflicting_fields(error: &kube::Error) -> Option<Vec<String>> {
     let status = status(error).filter(|status| status.code == 409)?;
     let causes = status.details.iter().flat_map(|details| &details.causes);
@@ -98,7 +98,7 @@ pub(super) fn conflicting_fields(error: &kube::Error) -> Option<Vec<String>> {
     (!fields.is_empty()).then_some(fields)
 }
 
-/// A failure of a request that carries nothing of a Secret's.
+/// The failure of a request that carries no part of a Secret.
 pub(crate) fn failure(doing: &str, error: &kube::Error) -> Failure {
     match status(error).map(|status| status.code) {
         Some(401 | 403) => Failure::new(
@@ -123,7 +123,7 @@ pub(crate) fn failure(doing: &str, error: &kube::Error) -> Failure {
     }
 }
 
-/// Why there are no credentials to ask with, where it is that: in words of our own.
+/// The reason why there are no credentials, in our own words, if that is the error.
 fn login(error: &kube::Error) -> Option<&RouteError> {
     match error {
         kube::Error::Service(error) => error.downcast_ref(),
@@ -131,10 +131,10 @@ fn login(error: &kube::Error) -> Option<&RouteError> {
     }
 }
 
-/// A failure to write a Secret.
+/// The failure to write a Secret.
 pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -> Failure {
-    // The bound on what is sent leaves room for what others have put there (`seal_crds::secret::MAX_STORED_SIZE`). Where
-    // that was too much, waiting doesn't help.
+    // Our bound on a Secret leaves room for the fields of others (`seal_crds::secret::MAX_STORED_SIZE`). If they need more
+    // room, waiting doesn't help.
     if status(error).is_some_and(is_too_large) {
         return Failure::new(Reason::SecretTooLarge, "the API server refuses the Secret as too large");
     }
@@ -150,8 +150,7 @@ pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -
     Failure::new(Reason::SecretRefused, format!("the API server refuses the Secret because of {what}"))
 }
 
-/// Whether the apiserver or etcd behind it doesn't take so much; the latter it passes on as an error without a code of
-/// its own.
+/// Whether the object is too large for the API server or for etcd. The API server passes etcd's error on as a 500.
 fn is_too_large(status: &Status) -> bool {
     let says = |words: &str| status.message.contains(words);
     status.code == 413
@@ -159,7 +158,7 @@ fn is_too_large(status: &Status) -> bool {
             && (says("etcdserver: request is too large") || says("trying to send message larger than max")))
 }
 
-/// A field's path, only where it is one of those we know the text of.
+/// A field's path, if it is one whose text we know.
 fn known_field(field: &str, shape: &Shape) -> Option<String> {
     let fixed = ["type", "data", "immutable", "metadata.labels", "metadata.annotations"];
     let is_item = || shape.keys.iter().any(|key| field == format!("data[{key}]"));

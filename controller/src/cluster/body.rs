@@ -1,6 +1,6 @@
-//! What we send to make a Secret what its SealedSecret says.
+//! The bodies of the requests that write a Secret.
 //!
-//! Not the sending. Invariant: this is the one place where values are put into a request.
+//! [`super::write`] sends them. Invariant: this is the one place that puts values into a request.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ use super::secret::{Manner, Owner, is_immutable};
 
 /// A request body.
 ///
-/// Serialized straight from the plaintext into the body. The body itself is an ordinary buffer, which the
-/// HTTP client takes over and doesn't wipe.
+/// It is serialized straight from the plaintext. The serialized body is an ordinary buffer, which the HTTP client takes
+/// over and doesn't wipe.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Body<'a> {
@@ -34,14 +34,14 @@ pub(super) struct Body<'a> {
     data: Data<'a>,
 }
 
-/// Values to set, and keys to remove.
+/// The Secret's `data`: values to set, and keys to remove.
 struct Data<'a> {
     values: &'a BTreeMap<ItemName, Plaintext>,
     gone: Vec<String>,
 }
 
 impl<'a> Body<'a> {
-    /// What is created, or applied; with `over`, the resourceVersion it may overwrite.
+    /// The body of a creation or an apply; `over` is the resourceVersion that it may overwrite.
     pub(super) fn new(
         owner: &Owner<'a>,
         manner: Manner,
@@ -67,15 +67,15 @@ impl<'a> Body<'a> {
             kind: "Secret",
             metadata,
             type_: manner.type_.then_some(shape.type_.as_str()),
-            // Whoever owns the field says that it is so; `false` is what a Secret is without a word.
+            // Without the field, a Secret isn't immutable. So `false` is never sent, and an owner of the field means true.
             immutable: (shape.immutable == Some(true)).then_some(Value::Bool(true)),
             data: Data { values: data, gone: Vec::new() },
         }
     }
 
-    /// A merge patch that takes the Secret over as it was seen: sets what is ours, removes what goes, and writes down
-    /// that our fields are ours. All in one request, so a Secret that is right already changes once, and only in
-    /// its metadata: an immutable one can be taken over, too.
+    /// A merge patch that takes the Secret over as it was seen: it sets our fields, removes the fields in `gone`, and
+    /// records that our fields are ours. One request does all of this, so a Secret with the right values changes once, and
+    /// only in its metadata: an immutable one can be taken over, too.
     pub(super) fn taking_over(
         owner: &Owner<'a>,
         data: &'a BTreeMap<ItemName, Plaintext>,
@@ -90,7 +90,7 @@ impl<'a> Body<'a> {
         for label in gone.labels() {
             body.metadata["labels"][label] = Value::Null;
         }
-        // A list is patched as a whole: owners that only want the Secret collected with them stay.
+        // A merge patch replaces a whole list, so the owners that don't control the Secret are repeated.
         let is_other = |other: &&OwnerReference| other.controller != Some(true) && other.uid != owner.uid;
         let others = seen.owner_references.iter().flatten().filter(is_other);
         let owners: Vec<_> = others.cloned().chain(manner.reference.then(|| owner.reference())).collect();
@@ -100,14 +100,15 @@ impl<'a> Body<'a> {
         let managed = seen.managed_fields.as_deref().unwrap_or_default();
         body.metadata["managedFields"] = json!(moved(managed, &owner.fields(manner)));
         if manner.type_ && body.immutable.is_none() && is_immutable(seen) {
-            // What says `false` goes, so that the field's owner shows what it is; `true` stays, and this is refused.
+            // An owner of the field must mean true. So null removes `false`. The API server
+            // refuses to remove `true`, and with it this request.
             body.immutable = Some(Value::Null);
         }
         body.data.gone = gone.data().map(str::to_owned).collect();
         body
     }
 
-    /// The bytes, in a buffer that was large enough from the start.
+    /// The serialized body, in a buffer that never grows, so no copy of a value is left behind.
     pub(super) fn to_json(&self) -> Vec<u8> {
         let Data { values, gone } = &self.data;
         let values: usize =

@@ -1,7 +1,7 @@
-//! Metadata of all objects of a kind, kept by a watch, and the names that a change may concern.
+//! The metadata of all objects of a kind, kept up to date by a watch, which also tells listeners of each change.
 //!
-//! Not what metadata means. Invariants: whoever is told of a name finds the change in the cache already; where nobody
-//! listens, no name is kept.
+//! [`super::secret`] knows the meaning of metadata. Invariants: a listener that is told of a name finds the change in the
+//! cache; without a listener, no name is kept.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +21,7 @@ pub(crate) struct Cache<K: Kept + 'static> {
     listeners: Listeners,
 }
 
-/// Those who are told of names.
+/// The listeners, each of which gets the name of every changed object.
 #[derive(Clone, Default)]
 struct Listeners(Arc<Mutex<Vec<UnboundedSender<Name>>>>);
 
@@ -43,13 +43,13 @@ impl<K: Kept + 'static> Cache<K> {
         (cache, work)
     }
 
-    /// Comes back when the cache holds all objects; `false` if nobody fills it.
+    /// Waits until the cache holds all objects; `false` if the work that fills it has ended.
     pub(crate) async fn is_complete(&self) -> bool {
         self.objects.wait_until_ready().await.is_ok()
     }
 
-    /// The names of the objects that are made, changed or deleted from now on, so that a foreign Secret that goes, or
-    /// permits adoption, is noticed too.
+    /// The names of the objects that are created, changed or deleted from now on. So the controller also notices a foreign
+    /// Secret that goes or permits adoption.
     pub(crate) fn changes(&self) -> impl Stream<Item = Name> + Send + 'static {
         let (sender, names) = unbounded_channel();
         self.listeners.add(sender);
@@ -62,7 +62,7 @@ impl Listeners {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
-    /// Tells all, and forgets those who no longer listen.
+    /// Tells all listeners, and forgets those that are gone.
     fn tell(&self, names: &[Name]) {
         let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for name in names {
@@ -80,18 +80,19 @@ fn log<K: Kept>(error: &watcher::Error) {
     }
 }
 
-/// How everything is listed: an object may be over a megabyte, also in its metadata alone, and a page is in memory as
-/// a whole.
+/// How objects are listed: in small pages, because an object, even its metadata alone, may be over a megabyte, and all of a
+/// page is in memory at once.
 pub(super) fn pages() -> watcher::Config {
     watcher::Config::default().page_size(50)
 }
 
-/// 429: an apiserver that has just started, or whose definitions are new, has its own caches to fill first.
+/// Whether the code soon passes by itself. An API server that has just started, or has new definitions, first fills its
+/// own caches, and answers 429 until then.
 fn is_momentary(code: Option<u16>) -> bool {
     code == Some(429)
 }
 
-/// The apiserver's code, of an error whose words aren't repeated; none where there was no answer.
+/// The API server's code in an error; `None` if there was no answer. The error's words aren't repeated.
 fn watch_code(error: &watcher::Error) -> Option<u16> {
     match error {
         watcher::Error::InitialListFailed(error)

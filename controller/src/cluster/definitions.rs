@@ -1,7 +1,8 @@
-//! Waits for the definitions of our own kinds, without which there is nothing to watch and nowhere to publish a key.
+//! Waits for the definitions of our own kinds. Without them the controller can neither watch SealedSecrets nor publish a
+//! key.
 //!
-//! Not those of the peer's group, which a cluster may never have. Invariant: nothing but an answer that says that they
-//! are missing keeps the controller waiting; every other trouble is told where it is met.
+//! It doesn't wait for the definition of sealed-secrets, which a cluster may never have. Invariant: the controller waits
+//! only if the API server answers that they are missing; any other trouble shows in the first request that meets it.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use seal_crds::resources::{API_VERSION, GROUP, SealedSecret, SealingKey};
 
 use super::api::is_code;
 
-/// Comes back once the API server serves our kinds, and says which are missing until then.
+/// Waits until the API server serves our kinds, and logs the missing ones until then.
 pub(crate) async fn wait(client: &Client) {
     let mut said = Vec::new();
     loop {

@@ -1,12 +1,12 @@
-//! A part of an object as the JSON text that it came as.
+//! A part of an object, kept as the JSON text that the API server sent.
 //!
-//! The threat: whoever may create SealedSecrets in one namespace stops, or fills the memory of, a controller that
-//! serves all of them. In `template.metadata` the peer's definition lets anything stand. As a tree of values 1.5 MiB of
-//! `{"":0}` are more than a hundred times as large, and the watch keeps every object; brackets inside of brackets,
-//! deeper than a reader that calls itself may go, would make the whole list fail, and with it every object of the group.
-//! So the text is kept, whatever it is, and a tree is made when the object is looked at, of a bounded depth and weight.
+//! The threat: a person who may create SealedSecrets in one namespace stops, or fills the memory of, a controller that
+//! serves all namespaces. The definition of sealed-secrets allows anything in `template.metadata`. 1.5 MiB of `{"":0}`
+//! take more than a hundred times as much memory as a tree of values, and the watch keeps every object. Brackets that
+//! nest deeper than a recursive reader may go would make the whole list fail, and with it every object of the group. So
+//! any text is kept as text. A reconcile makes a tree from it, of a bounded depth and weight.
 //!
-//! Not its meaning. Invariants: nothing here takes up more than its text; reading it needs no stack.
+//! Invariants: a part takes up no more memory than its text; reading it needs no stack.
 
 use seal_crds::Reason;
 use seal_documents::values;
@@ -17,19 +17,20 @@ use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 
-/// What the tree may weigh: many times what that of the largest object that is one weighs.
+/// The most that the tree may weigh: many times the weight of the largest object in use.
 const MAX_WEIGHT: usize = 32 << 20;
 
+/// The text of a JSON value.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub(super) struct JsonText(Box<RawValue>);
 
 impl JsonText {
-    /// The tree.
+    /// The value as a tree.
     ///
     /// # Errors
     ///
-    /// A permanent failure where it is too deep, has too many values, or weighs too much.
+    /// A permanent failure if it is too deep, has too many values, or weighs too much.
     pub(super) fn to_value(&self) -> Result<Value, Failure> {
         let document = values::read(self.0.get().as_bytes(), Syntax::Json, MAX_WEIGHT).into_iter().next();
         let document = document.expect("a value is one document");

@@ -1,11 +1,11 @@
-//! The metadata of a watched object: what somebody reads of it, and nothing else.
+//! The metadata of a watched object, reduced to the parts that the controller uses.
 //!
-//! The threat: whoever may write objects in one namespace stops, or fills the memory of, a controller that serves all
-//! of them. A list is read as one text, so metadata that can't be read would take along every object of its kind; and
-//! labels, which have no bound but that of the object, and trees of managedFields take up many times their text.
+//! The threat: a person who may write objects in one namespace stops, or fills the memory of, a controller that serves
+//! all namespaces. A list is read as one text, so metadata that can't be read would make every object of its kind fail.
+//! And labels, which only the object's size bounds, and trees of managedFields take up many times their text.
 //!
-//! Not its meaning. Invariants: whatever the API server stores is read. What isn't read by anybody stays text, and goes
-//! as soon as the object's text is read, before the rest of its page is.
+//! [`super::secret`] knows the meaning of metadata. Invariants: every metadata that the API server stores can be read. The
+//! unused parts stay text, and are dropped as soon as the object's text is read, before the rest of its page.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,12 +25,12 @@ use serde_json::value::RawValue;
 
 use super::secret;
 
-/// What the tree of managedFields may weigh. That of a Secret with as many items as fit weighs less.
+/// The most that the tree of managedFields may weigh. The tree of a Secret with as many items as fit weighs less.
 const MAX_WEIGHT: usize = 16 << 20;
 
 /// A kind of which only metadata is watched.
 pub(crate) trait Kept: Resource<DynamicType = (), Scope = NamespaceResourceScope> {
-    /// What is kept of an object's metadata.
+    /// The parts of an object's metadata that are kept.
     fn keep(metadata: &RawValue) -> ObjectMeta;
 }
 
@@ -44,21 +44,21 @@ impl Kept for Secret {
     }
 }
 
-/// Only whether the object is there is of interest.
+/// The controller only asks whether the object is there.
 impl Kept for SealedSecret {
     fn keep(metadata: &RawValue) -> ObjectMeta {
         ObjectMeta { owner_references: None, ..Fields::of(metadata).without_managed(&[]) }
     }
 }
 
-/// Only that it changed is of interest: what it says is read anew.
+/// The watch only tells that the object changed; the controller then reads it anew.
 impl Kept for SealingKey {
     fn keep(metadata: &RawValue) -> ObjectMeta {
         SealedSecret::keep(metadata)
     }
 }
 
-/// An object of this kind, of which the API server is asked for the metadata only.
+/// An object of this kind by its metadata; the controller asks the API server for nothing else.
 pub(crate) struct Metadata<K> {
     pub(super) metadata: ObjectMeta,
     kind: PhantomData<fn() -> K>,
@@ -126,7 +126,7 @@ impl<K: Kept> Resource for Metadata<K> {
     }
 }
 
-/// Metadata of a SealedSecret that is watched as a whole, with just these annotations.
+/// Reads the metadata of a SealedSecret that is watched as a whole, and of its annotations only these.
 pub(super) fn of_object<'de, D: Deserializer<'de>>(
     deserializer: D,
     annotations: &[&str],
@@ -135,7 +135,8 @@ pub(super) fn of_object<'de, D: Deserializer<'de>>(
     Ok(Fields::of(&text).without_managed(annotations))
 }
 
-/// What may be read; all else is skipped, however deep it is. What is large or deep is text yet.
+/// The fields that the controller uses; all others are skipped, however deep they are. Fields that may be large or deep
+/// are kept as text here.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Fields {
@@ -170,7 +171,7 @@ impl Fields {
     }
 }
 
-/// One that can't be read is none, as if nobody had written it.
+/// Reads a field; one that can't be read counts as absent.
 fn part<T: DeserializeOwned>(text: &RawValue) -> Option<T> {
     serde_json::from_str(text.get()).ok()
 }

@@ -1,9 +1,9 @@
 //! A SealedSecret of either group as the watch delivers it, perhaps malformed.
 //!
-//! Not [`SealedSecret`](seal_crds::resources::SealedSecret): an object that doesn't fit that type would make the whole list fail, and then one
-//! malformed object would stop all the others. Nor kube's `DeserializeGuard`, which keeps only metadata: the
-//! last status is needed to see that a malformed object was reported already. Invariant: whatever the
-//! apiserver stores under this kind deserializes, however deep it is.
+//! The type [`SealedSecret`](seal_crds::resources::SealedSecret) doesn't serve here: an object that doesn't fit it would
+//! make the whole list fail, so one malformed object would stop all others. kube's `DeserializeGuard` doesn't serve
+//! either: it keeps only metadata, and the last status is needed to see that a malformed object was reported already.
+//! Invariant: every object that the API server stores under this kind deserializes, however deep it is.
 
 use std::borrow::Cow;
 
@@ -20,20 +20,20 @@ use super::metadata;
 
 /// Flux's request to look at an object now.
 pub(super) const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
-/// In bytes. What this controller writes is far shorter; what is longer is somebody's who wants memory.
+/// The most bytes of a status. This controller writes far shorter ones; a longer one is an attempt to fill memory.
 const MAX_STATUS: usize = 256 << 10;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Object {
-    /// The apiserver writes it into every object, also into those of a list.
+    /// The API server writes it into every object, also into the objects of a list.
     #[serde(default)]
     api_version: String,
     #[serde(default)]
     kind: String,
     #[serde(default, deserialize_with = "kept")]
     pub(super) metadata: ObjectMeta,
-    /// Ciphertext and public text; decoded when it is needed.
+    /// Ciphertext and public text, which each reconcile decodes.
     #[serde(default)]
     pub(super) spec: JsonText,
     #[serde(default, deserialize_with = "readable")]
@@ -41,15 +41,15 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    /// The kind that it is of.
+    /// The object's group and kind.
     pub(super) fn group(&self) -> Group {
-        // Only these are watched.
+        // Only groups of SealedSecrets are watched.
         Group::find(&self.api_version, &self.kind).unwrap_or(Group::NATIVE)
     }
 }
 
-/// A status that can't be read is none: it is written anew. One that the peer left is such, because its conditions
-/// have no reasons.
+/// Reads a status; one that can't be read counts as none, and is written anew. The statuses of sealed-secrets count as
+/// none, because their conditions have no reasons.
 fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SealedSecretStatus>, D::Error> {
     let text = Box::<RawValue>::deserialize(deserializer)?;
     Ok(Some(text.get())
@@ -57,7 +57,7 @@ fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SealedS
         .and_then(|text| serde_json::from_str(text).ok()))
 }
 
-/// Metadata with the annotations of a SealedSecret that are read, and no others.
+/// Reads metadata, and of the annotations only those that the controller uses.
 fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
     let annotations: Vec<_> = scope_annotations().chain([REQUESTED_AT]).collect();
     metadata::of_object(deserializer, &annotations)

@@ -1,13 +1,13 @@
-//! Writes a status: the whole of it, and only onto the object that it was decided on.
+//! Writes a status: the whole of it, and only onto the version of the object that it was decided on.
 //!
-//! Not what is said ([`crate::status`]), and not what follows from a refusal: whoever decided decides afresh.
+//! [`crate::status`] makes the status. If the API server refuses it, the caller decides afresh.
 //!
-//! A JSON Patch (RFC 6902) does both. `add` replaces all of `/status`, so a field that another version wrote, and this
-//! one doesn't say, goes by itself; it also works where there is no status yet. Replacing the resourceVersion by the one
-//! that was seen makes the API server refuse with 409 if the object has changed since. It needs the right to patch
+//! A JSON Patch (RFC 6902) does both. `add` replaces all of `/status`, so a field that another version wrote, and this one
+//! doesn't have, goes by itself; `add` also works if there is no status yet. The patch replaces the resourceVersion by the
+//! one that was seen, so the API server refuses it with 409 if the object has changed since. It needs the right to patch
 //! the status, and no other.
 //!
-//! Invariant: a status never lands on an object that is newer than the one it speaks of, nor on another of its name.
+//! Invariant: a status never lands on a newer version of its object, nor on another object of its name.
 
 use std::fmt::Debug;
 
@@ -25,7 +25,7 @@ use crate::store::Reported;
 ///
 /// # Errors
 ///
-/// Any answer but that the object has changed or is gone, which is [`Reported::Stale`].
+/// Any failed request, except if the object has changed or is gone, which is [`Reported::Stale`].
 pub(crate) async fn report<K>(
     api: &Api<K>,
     decided_on: &ObjectMeta,

@@ -1,8 +1,7 @@
 //! The Kubernetes API as a store.
 //!
-//! Not a decision: [`super::secret`] and [`super::fields`] say what metadata means, [`crate::plan`] what to
-//! do. How a Secret is written is in [`super::write`]. Invariant: whether a Secret is ours and right is told from
-//! the cache of metadata, without a request.
+//! [`super::secret`] and [`super::fields`] know the meaning of metadata, [`crate::plan`] decides, and [`super::write`]
+//! writes Secrets. Invariant: the cache of metadata, without a request, shows whether a Secret is ours and in sync.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,12 +28,12 @@ use crate::store::{Last, Notice, Observed, Reported, Store, Successor, Write, Wr
 #[derive(Clone)]
 pub(crate) struct ClusterStore {
     pub(crate) client: Client,
-    /// Metadata of all Secrets.
+    /// The metadata of all Secrets.
     pub(crate) secrets: reflector::Store<Metadata<Secret>>,
-    /// Metadata of all SealedSecrets of the native format: what the others of their names step back for.
+    /// The metadata of all native SealedSecrets; Bitnami SealedSecrets of the same names step back for them.
     pub(crate) natives: reflector::Store<Metadata<SealedSecret>>,
     pub(crate) events: Recorder,
-    /// Whether Secrets of the peer's format outlive their SealedSecrets.
+    /// Secrets of Bitnami SealedSecrets outlive them.
     pub(crate) orphans: bool,
 }
 
@@ -100,9 +99,10 @@ impl Store for ClusterStore {
         self.overwrite(&owner, data).await
     }
 
-    /// A decision that changed nothing is made afresh if the object has changed meanwhile. One whose Secret is written
-    /// already can't be made afresh: what it remembers of the Secret would be lost. So it is written onto the newer
-    /// object, for as long as nothing else was said there meanwhile; the change itself is looked at next.
+    /// If the object has changed meanwhile, a status that follows no write is refused, and the core decides afresh. A
+    /// status that follows a write of the Secret can't be decided afresh, because the version of the Secret that it
+    /// remembers would be lost. So it is written onto the newer object, unless that has another status by now. The change
+    /// itself wakes the object again.
     async fn report(&self, object: &Arc<Object>, status: &SealedSecretStatus) -> Result<Reported, Failure> {
         let place = self.place(object)?;
         let api: Api<Object> =
@@ -149,15 +149,15 @@ fn place(object: &Object) -> Result<Place, Failure> {
     })
 }
 
-/// How often a status that follows a write of the Secret is tried on a newer object.
+/// How often the controller tries a status that follows a write of the Secret on a newer object.
 const INSISTS: u32 = 3;
 
-/// Whether the status remembers a Secret that was written just now.
+/// Whether the status remembers a version of the Secret that was written just now.
 fn follows_a_write(object: &Object, next: &SealedSecretStatus) -> bool {
     next.secret != object.status.as_ref().and_then(|status| status.secret.clone())
 }
 
-/// Whether it is the same object, and nobody has said anything of it since.
+/// Whether this is the same object with the same status.
 fn is_as_decided(object: &Object, found: &Object) -> bool {
     object.metadata.uid == found.metadata.uid && object.status == found.status
 }

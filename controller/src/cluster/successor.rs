@@ -1,7 +1,7 @@
-//! The native object beside one of the peer's of the same name: whether it has the Secret, or why it hasn't.
+//! The native object beside a Bitnami object of the same name: whether it has the Secret, or why it doesn't.
 //!
-//! Not what follows from that ([`crate::plan::precedence`]). Invariant: an object without such a company costs no
-//! request; nor does one whose Secret was taken over, and is owned by both.
+//! [`crate::plan::precedence`] decides from that. Invariant: a Bitnami object without a native one of its name costs no
+//! request; nor does a Bitnami object whose Secret was taken over, once both own it.
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -21,11 +21,12 @@ use crate::failure::Failure;
 use crate::store::Successor;
 
 impl ClusterStore {
-    /// What there is to know of the native object of this name; none where there is none, or it is on its way out and
-    /// takes its Secret along.
+    /// The state of the native object of this name; `None` if there is none, or it is being deleted and takes its Secret
+    /// along.
     ///
-    /// Its condition is read live: a change of it has woken whoever asks here, by the metadata, and a second cache may
-    /// not have it yet. That happens only while both objects are there and the Secret isn't the native one's.
+    /// The native object's condition is read from the API server. The change that woke the Bitnami object came through the
+    /// cache of metadata, and a second cache may not have it yet. This costs a request only while both objects are there
+    /// and the native one doesn't own the Secret.
     pub(super) async fn native_beside(&self, place: &Place) -> Result<Option<Successor>, Failure> {
         let (namespace, name) = (place.namespace.as_str(), place.name.as_str());
         let cached = self.natives.get(&ObjectRef::new(name).within(namespace));
@@ -43,25 +44,27 @@ impl ClusterStore {
 }
 
 impl ClusterStore {
-    /// As long as both objects are there, both own the Secret, whichever controls it: the garbage collector takes it
-    /// only when neither is left. So an old object that is deleted too early, by a GitOps tool that prunes what Git no
-    /// longer has, doesn't take along a Secret that the native one couldn't take over; nor does a native one that is
-    /// taken back.
+    /// Makes both objects own the Secret, whichever controls it, so that the garbage collector takes it only when neither
+    /// is left. Then a Bitnami object that is deleted too early, by a GitOps tool that prunes, doesn't take along a Secret
+    /// that the native object couldn't take over; nor does a native object that is taken back.
     ///
-    /// Not where the Secret is to outlive the old object: an owner that goes would take it along.
+    /// If the Secret should outlive the Bitnami object, that object gets no reference, and loses one that it has: with it,
+    /// the Secret would go too.
     pub(super) async fn share_with_native(&self, place: &Place, object: &Object) -> Result<(), Failure> {
         let key = (place.name.as_str(), place.namespace.as_str());
         let native = self.natives.get(&ObjectRef::new(key.0).within(key.1));
         let secret = self.secrets.get(&ObjectRef::new(key.0).within(key.1));
         let (Some(native), Some(secret)) = (native, secret) else { return Ok(()) };
-        let (Some(native), Some(peers)) = (&native.metadata.uid, &object.metadata.uid) else { return Ok(()) };
-        let is_named = |one: &OwnerReference| one.uid == *peers && one.controller != Some(true);
+        let (Some(native), Some(bitnami)) = (&native.metadata.uid, &object.metadata.uid) else {
+            return Ok(());
+        };
+        let is_named = |one: &OwnerReference| one.uid == *bitnami && one.controller != Some(true);
         if self.orphans || skips_owner(object) {
             let is_owner = secret.metadata.owner_references.iter().flatten().any(is_named);
-            let gone = json!([{ "$patch": "delete", "uid": peers }]);
+            let gone = json!([{ "$patch": "delete", "uid": bitnami }]);
             return if is_owner { self.patch_owners(place, &secret.metadata, gone).await } else { Ok(()) };
         }
-        let owners = [owner(Group::NATIVE, place, native), owner(Group::BITNAMI, place, peers)];
+        let owners = [owner(Group::NATIVE, place, native), owner(Group::BITNAMI, place, bitnami)];
         let missing = missing(&secret.metadata, owners);
         if missing.is_empty() {
             return Ok(());
@@ -71,7 +74,7 @@ impl ClusterStore {
 
     async fn patch_owners(&self, place: &Place, secret: &ObjectMeta, owners: Value) -> Result<(), Failure> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
-        // A strategic patch changes single owners. With the uid, it can't land on another Secret of this name.
+        // A strategic patch changes single owners. The uid keeps it from another Secret of this name.
         let patch = json!({ "metadata": { "uid": secret.uid, "ownerReferences": owners } });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
         match api.patch_metadata(place.name.as_str(), &params, &Patch::Strategic(&patch)).await {
@@ -82,13 +85,13 @@ impl ClusterStore {
     }
 }
 
-/// Whether an object of the peer's format says that its Secret outlives it.
+/// Whether a Bitnami object says that its Secret outlives it.
 fn skips_owner(object: &Object) -> bool {
     let spec = object.spec.to_value().unwrap_or_default();
     spec["template"]["metadata"]["annotations"][SKIP_SET_OWNER_REFERENCES] == "true"
 }
 
-/// The owners that a Secret lacks; none where neither of them controls it, as it is with one that nobody owns.
+/// The owners that a Secret lacks; empty if neither of them controls it, as in a Secret without owners.
 fn missing(secret: &ObjectMeta, owners: [OwnerReference; 2]) -> Vec<OwnerReference> {
     let found = secret.owner_references.as_deref().unwrap_or_default();
     let is_ours = found
@@ -98,13 +101,13 @@ fn missing(secret: &ObjectMeta, owners: [OwnerReference; 2]) -> Vec<OwnerReferen
     owners.into_iter().filter(lacks).collect()
 }
 
-/// Whether an object isn't about to go.
+/// Whether an object isn't being deleted.
 pub(super) fn is_there(metadata: &ObjectMeta) -> bool {
     metadata.deletion_timestamp.is_none()
 }
 
-/// What a native object's status says. `was_owned`: the Secret is still that of an earlier one of this name, and this
-/// one, unless it fails, takes it over as soon as it is looked at.
+/// The state of a native object, by its status. `was_owned` says that an earlier native object of this name still owns the
+/// Secret; unless this one fails, it takes the Secret over at its next reconcile.
 fn judge(native: &Object, was_owned: bool) -> Successor {
     let status = native.status.clone().unwrap_or_default();
     match find_condition(&status.conditions, "Ready") {
@@ -115,7 +118,7 @@ fn judge(native: &Object, was_owned: bool) -> Successor {
     }
 }
 
-/// A word such as this controller gives; it is repeated where others read it.
+/// Whether the text has the form of this controller's reasons. It is repeated in a status, and anybody may have written it.
 fn is_reason(reason: &str) -> bool {
     (1..=64).contains(&reason.len()) && reason.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
@@ -172,12 +175,12 @@ mod tests {
         let refused = || Successor::NotReady(Some("ScopeRefused".to_owned()));
         for (native, was_owned, expected) in [
             (native(2, ready("True", "InSync")), false, Successor::Ready),
-            // Edited since: it had the Secret, and will say in a moment whether it still can make it.
+            // Edited since: it had the Secret, and its next status says whether it can still make it.
             (native(1, ready("True", "InSync")), false, Successor::Ready),
             (native(2, ready("False", "ScopeRefused")), false, refused()),
             (native(2, ready("False", "ScopeRefused")), true, refused()),
             (native(-1, json!([])), false, Successor::NotReady(None)),
-            // Made anew, and not looked at: the Secret stays with the name.
+            // Made anew, and not reconciled yet: the Secret stays with the name.
             (native(-1, json!([])), true, Successor::Owns),
             (native(2, ready("False", "such a text")), false, Successor::NotReady(None)),
         ] {

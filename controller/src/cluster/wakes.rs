@@ -1,9 +1,9 @@
-//! Which SealedSecrets an event of the watch on Secrets, or on native SealedSecrets, concerns: those of the same name.
+//! The SealedSecrets that an event concerns, of the watch on Secrets or on native SealedSecrets: those of the same name.
 //!
-//! Not the cache; that is kube's reflector, which has taken the event in before it comes here. Invariant: after
-//! a list that was taken anew, everything that is in the new list or was in the old one is looked at again,
-//! and not before the cache holds the new list. What went in between has no event of its own, and a look that
-//! comes too early finds the old state and calls it right.
+//! The cache is kube's reflector, which has taken the event in before it comes here. Invariant: after a new list, the
+//! controller looks again at every object of the new list and of the old one, and not before the cache holds the new
+//! list. A deletion between the lists has no event of its own, and a look that comes too early would find the old state
+//! and take it for current.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use seal_crds::resources::Group;
 use super::metadata::{Kept, Metadata};
 use super::object::Object;
 
-/// Namespace and name, of an object of whichever kind.
+/// The namespace and name of an object of any kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Name {
     namespace: String,
@@ -33,7 +33,7 @@ impl Name {
     }
 }
 
-/// What a list that is being taken will have to wake.
+/// The names to look at after the list that is arriving.
 #[derive(Default)]
 pub(super) struct Wakes(HashSet<Name>);
 

@@ -1,7 +1,7 @@
-//! The work on the objects of one group: watched, queued, reconciled, until told to stop.
+//! The work on the objects of one group: it watches them, queues them and reconciles them, until it is stopped.
 //!
-//! Not what a reconcile does. Both groups are served like this, side by side, by as many workers together as one would
-//! have. Invariant: an object is reconciled by one worker at a time.
+//! [`crate::reconcile`] says what a reconcile does. Each group has a queue of its own, and both share the workers.
+//! Invariant: one worker at a time reconciles an object.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,15 +21,16 @@ use super::store::ClusterStore;
 use super::wakes::Name;
 use crate::reconcile::{Context, Next, reconcile};
 
-/// What the reconciles of one group share.
+/// The values that all reconciles of a group share.
 pub(crate) struct Shared {
     pub(crate) context: Context<ClusterStore>,
-    /// As many as there are workers, for both groups together.
+    /// One permit for each worker; both groups share them.
     pub(crate) slots: Arc<Semaphore>,
 }
 
-/// Serves the objects of one group, until stopped. A group that the cluster doesn't know is asked for again every few
-/// seconds, so its definition may be installed at any time.
+/// Reconciles the objects of one group, until `stopped`. `concerned` are the names whose objects must be looked at again.
+/// If the cluster doesn't have the definition of sealed-secrets, its group is tried again every few seconds, so the
+/// definition may be installed at any time.
 pub(crate) async fn serve_group(
     group: Group,
     objects: Api<Object>,
@@ -61,7 +62,7 @@ pub(crate) async fn serve_group(
     }
 }
 
-/// A backoff that doesn't grow: what it waits for is there at once when it comes.
+/// A constant backoff: it waits for a definition to be installed, and a growing one would notice that late.
 struct Steady(Duration);
 
 impl Iterator for Steady {
@@ -77,7 +78,7 @@ impl kube::runtime::utils::Backoff for Steady {
 }
 
 async fn reconcile_one(object: Arc<Object>, shared: Arc<Shared>) -> Result<Action, std::convert::Infallible> {
-    // An object on its way out takes its Secret along, by the garbage collector.
+    // The garbage collector deletes the Secret of an object that is being deleted.
     if object.meta().deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
@@ -96,8 +97,8 @@ pub(crate) fn objects(client: &Client, namespace: Option<&Namespace>, group: Gro
     }
 }
 
-/// Ends with `stopped` where the first list of objects hasn't come by then. kube's Controller would wait for it,
-/// for ever, since it has closed the watch; and before it, nothing is under way that could be finished.
+/// Ends with `stopped` if the first list of objects hasn't come by then. kube's Controller would wait for the list for
+/// ever, because it has closed the watch. Before the list, no reconcile is under way that would have to finish.
 async fn stopped_before_work(stopped: watch::Receiver<bool>, objects: reflector::Store<Object>) {
     until(stopped).await;
     if objects.wait_until_ready().now_or_never().is_some() {
@@ -105,8 +106,8 @@ async fn stopped_before_work(stopped: watch::Receiver<bool>, objects: reflector:
     }
 }
 
-/// Returns as soon as it is time to stop.
+/// Waits until it is time to stop.
 pub(crate) async fn until(mut stopped: watch::Receiver<bool>) {
-    // An error means that the sender is gone, and with it everything that could go on.
+    // An error means that the sender is gone, and then the program ends anyway.
     drop(stopped.wait_for(|stopped| *stopped).await);
 }

@@ -1,7 +1,7 @@
-//! Writing a Secret: created, applied, or taken over.
+//! Writes a Secret: by creating it, applying it, or taking it over.
 //!
-//! Not whose it is ([`super::secret`]). Invariant: a Secret is created by POST, which can't overwrite, or written
-//! under the resourceVersion at which it was seen to be ours or adoptable.
+//! [`super::secret`] says whose it is. Invariant: a Secret is created by POST, which can't overwrite, or written under the
+//! resourceVersion at which it was seen to be ours or adoptable.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ type Values = BTreeMap<ItemName, Plaintext>;
 type Seen = PartialObjectMeta<Secret>;
 
 impl ClusterStore {
-    /// Creates the Secret; `None` where there is one already.
+    /// Creates the Secret; `None` if there is one already.
     pub(super) async fn create(&self, owner: &Owner<'_>, data: &Values) -> Result<Option<Seen>, Failure> {
         let place = owner.sealed.place();
         let body = Body::new(owner, owner.manner(None), data, None).to_json();
@@ -41,11 +41,11 @@ impl ClusterStore {
         }
     }
 
-    /// Writes over a Secret that is ours, or adoptable, unless it is right already.
+    /// Writes over a Secret that is ours or adoptable, unless it is in sync.
     pub(super) async fn overwrite(&self, owner: &Owner<'_>, data: &Values) -> Result<Written, Failure> {
         let place = owner.sealed.place();
         let api: Api<Secret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
-        // The cache may lag behind; what is written over is looked at live.
+        // The cache may lag behind, so the Secret is read again before the write.
         let live = api
             .get_metadata_opt(place.name.as_str())
             .await
@@ -71,11 +71,12 @@ impl ClusterStore {
         Ok(owner.written(Some(&before), &after.metadata))
     }
 
-    /// Notes on an immutable Secret that its values are others, before anybody is told so: the answer is given once.
+    /// Notes on an immutable Secret that it holds other values. This comes before anybody is told, so the controller gives
+    /// that answer only once.
     async fn note_not_taken_over(&self, owner: &Owner<'_>, seen: &ObjectMeta) -> Result<(), Failure> {
         let place = owner.sealed.place();
         let api: Api<Secret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
-        // With the uid, it can't land on another Secret of this name.
+        // The uid keeps the patch from another Secret of this name.
         let patch = json!({ "metadata": { "uid": seen.uid, "annotations": { NOT_TAKEN_OVER: "true" } } });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
         match api.patch_metadata(place.name.as_str(), &params, &Patch::Merge(&patch)).await {
@@ -84,7 +85,7 @@ impl ClusterStore {
         }
     }
 
-    /// Writes over what was seen; the Secret as it is then.
+    /// Writes over the Secret `live`, and returns it as it is afterwards.
     async fn put(&self, owner: &Owner<'_>, data: &Values, live: Seen) -> Result<Seen, Failure> {
         self.step_back(owner, &live).await?;
         let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
@@ -98,8 +99,8 @@ impl ClusterStore {
         self.apply(owner, data, live, &rivals).await
     }
 
-    /// A Secret that a native SealedSecret controls is left to that, as long as there is one: the cache that
-    /// says there is none may lag behind, and the Secret would change hands twice.
+    /// Leaves a Secret to the native SealedSecret that controls it, as long as there is one. This asks the API server: a
+    /// cache that lags behind may not have the native object yet, and then the Secret would change hands twice.
     async fn step_back(&self, owner: &Owner<'_>, live: &Seen) -> Result<(), Failure> {
         let place = owner.sealed.place();
         let Some(native) = native_owner(&live.metadata, place.name.as_str()) else { return Ok(()) };
@@ -131,7 +132,7 @@ impl ClusterStore {
         let taken = send_secret(&self.client, Method::PATCH, place, &query, content_type, body)
             .await
             .map_err(|error| write_failure(place, owner.sealed.shape(), &error))?;
-        // Values that were others were written down as an update's, and have yet to be ours alone.
+        // The API server recorded the values that changed as an update's; now they become ours alone.
         self.settle(owner, taken).await
     }
 
@@ -148,7 +149,7 @@ impl ClusterStore {
         if let Err(error) = &result
             && let Some(fields) = conflicting_fields(error)
         {
-            // Of the managers that want another value, an applier is left alone; the others have drifted.
+            // Another applier that wants another value is left alone; a value that anybody else wants is drift.
             if let Some((rival, _)) = rivals.iter().find(|(_, field)| fields.contains(field)) {
                 return Err(Failure::new(
                     Reason::FieldConflict,
@@ -178,8 +179,8 @@ impl ClusterStore {
         send_secret(&self.client, Method::PATCH, owner.sealed.place(), &query, content_type, body).await
     }
 
-    /// Makes an owner reference that has to go ours to remove; somebody may have put it there with an update (a
-    /// restored backup, the peer, we ourselves when we took the Secret over).
+    /// Makes us own an owner reference that has to go, so that the next apply removes it. Somebody may have set it with an
+    /// update: a restored backup, sealed-secrets, or we ourselves when we took the Secret over.
     async fn claim_owner(&self, owner: &Owner<'_>, live: Seen) -> Result<Seen, Failure> {
         let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
         let claimed = with_owners_claimed(managed, &owner.removed_uids(&live.metadata));
@@ -189,7 +190,7 @@ impl ClusterStore {
         }
     }
 
-    /// Makes us the only owner of our fields, so that an item that is removed later really goes.
+    /// Makes us the only owner of our fields, so that a later apply without an item really removes it.
     async fn settle(&self, owner: &Owner<'_>, written: Seen) -> Result<Seen, Failure> {
         let managed = written.metadata.managed_fields.as_deref().unwrap_or_default();
         let manner = owner.manner(Some(&written.metadata));
@@ -199,7 +200,7 @@ impl ClusterStore {
         }
     }
 
-    /// Says who owns which field, of the Secret as it was seen.
+    /// Writes `managed` as the ownership of fields, if the Secret is still as it was seen.
     async fn move_fields(
         &self,
         owner: &Owner<'_>,

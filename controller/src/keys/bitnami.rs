@@ -1,13 +1,13 @@
 //! The sealing keys of sealed-secrets: its TLS Secrets, loaded as they are.
 //!
-//! They are neither renewed nor published as SealingKeys; `--compat-http` serves the certificate of the primary.
-//! Which Secrets count is sealed-secrets' own rule: those labelled
-//! `sealedsecrets.bitnami.com/sealed-secrets-key=active`, and its oldest form, one Secret of a fixed name without a label.
+//! The controller neither renews them nor publishes them as SealingKeys; `--compat-http` serves the certificate of the
+//! primary. The same Secrets count as in sealed-secrets: those with the label
+//! `sealedsecrets.bitnami.com/sealed-secrets-key=active`, and the oldest form, one Secret of a fixed name without a label.
 //! Any other value of the label, such as `compromised`, marks a key that no longer counts. The primary is the key with
 //! the newest certificate, by its notBefore.
 //!
-//! Invariant: a Secret that a SealedSecret made is never a key, since everybody can make those. A Secret that can't be
-//! read as a key is passed over; sealed-secrets itself would end.
+//! Invariant: a Secret that a SealedSecret made is never a key, since everybody can make such Secrets. A Secret that can't
+//! be read as a key is passed over; sealed-secrets itself would end.
 
 use std::cmp::Reverse;
 
@@ -34,7 +34,7 @@ pub(super) mod tls_secret;
 pub(crate) struct BitnamiKeys {
     /// Create a first key if there is none.
     pub(crate) make_first: bool,
-    /// The primary's certificate, for whoever serves it.
+    /// Gets the primary's certificate, which the HTTP endpoints serve.
     pub(crate) certificate: watch::Sender<Option<Certificate>>,
     pub(crate) metrics: Metrics,
     pub(crate) said: Said,
@@ -43,7 +43,7 @@ pub(crate) struct BitnamiKeys {
 /// A key whose private half is at hand.
 struct BitnamiKey {
     key: RsaPrivateKey,
-    /// A key without a certificate opens what was sealed to it, and nothing is sealed to it any more.
+    /// The key's certificate. A key without one opens SealedSecrets, and is never sealed to again.
     certificate: Option<Certificate>,
 }
 
@@ -57,11 +57,11 @@ enum NoKey {
 }
 
 impl BitnamiKeys {
-    /// The keys at hand, the primary first; publishes the primary's certificate.
+    /// Loads the keys, the primary first, and hands out the primary's certificate.
     ///
     /// # Errors
     ///
-    /// A transient failure; what was loaded before stays loaded.
+    /// A transient failure; the keys that were loaded before stay loaded.
     pub(super) async fn sync(&self, store: &impl KeyStore) -> Result<Vec<RsaPrivateKey>, Failure> {
         let mut counts = BitnamiKeyCounts::default();
         let mut keys = Vec::new();
@@ -108,7 +108,7 @@ impl BitnamiKeys {
     }
 }
 
-/// What the Secrets hold, and what is wrong with them.
+/// Loads the Secrets; returns the key of each, or why it gives none, and all complaints.
 async fn load(store: &impl KeyStore) -> Result<(Vec<Result<BitnamiKey, NoKey>>, Vec<Complaint>), Failure> {
     let secrets = store.load_bitnami().await?;
     // Off the async threads: checking a key costs milliseconds.
@@ -121,7 +121,8 @@ async fn load(store: &impl KeyStore) -> Result<(Vec<Result<BitnamiKey, NoKey>>, 
     read.map_err(|_| Failure::new(Reason::Interrupted, "reading sealed-secrets' keys was interrupted"))
 }
 
-/// The primary first. The fingerprint decides between certificates of one second, so that every start decides alike.
+/// Sorts the keys, the primary first. The fingerprint decides between certificates of the same second, so that every start
+/// decides alike.
 fn newest_first(mut keys: Vec<BitnamiKey>) -> Vec<BitnamiKey> {
     keys.sort_by_key(|key| {
         Reverse((key.certificate.as_ref().map(Certificate::not_before), key.key.fingerprint()))

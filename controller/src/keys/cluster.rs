@@ -1,9 +1,9 @@
 //! The Kubernetes API as the store of keys: requests, and nothing else.
 //!
-//! The private half is a Secret in the controller's namespace; the public half a SealingKey beside it.
+//! The private half of a key is in a Secret in the controller's namespace, and its public half in a SealingKey beside it.
 //!
-//! Invariants: a request with a private half is answered with metadata only; an answer with private halves is wiped, and
-//! parsed here: the client would log the text of one that doesn't fit, and a parser's message may quote it. (The HTTP
+//! Invariants: the answer to a request with a private half is metadata only. An answer with private halves is wiped, and it
+//! is parsed here: the client would log the text of one that doesn't fit, and a parser's message may quote it. (The HTTP
 //! client's own buffers are out of reach.)
 
 use http::{Method, Request};
@@ -33,7 +33,7 @@ use crate::cluster::report::report;
 use crate::failure::Failure;
 use crate::store::{Notice, Reported};
 
-/// How many SealingKeys are read at once: one can be as large as the API server takes it.
+/// The most SealingKeys of one page: one can be as large as the API server allows.
 const PAGE: u32 = 50;
 
 pub(crate) struct ClusterKeys {
@@ -73,7 +73,7 @@ impl KeyStore for ClusterKeys {
         self.create_secret(&self.namespace, secret, "creating the first sealing key").await
     }
 
-    /// By an apply, because that makes the note ours also where somebody else wrote the same text.
+    /// Writes the note by an apply, which makes the note ours even if somebody else wrote the same text.
     async fn note(&self, raise: &Raise) -> Result<Tried, Failure> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace.as_str());
         let note = json!({
@@ -150,7 +150,7 @@ impl ClusterKeys {
         Ok(list.items)
     }
 
-    /// The text of a list of Secrets.
+    /// Requests a list of Secrets, and returns its text.
     async fn secrets(
         &self,
         namespace: &Namespace,

@@ -1,7 +1,7 @@
-//! What was loaded: the private halves at hand, and what is public of the Secrets that hold them.
+//! The loaded keys: the private halves, and the public facts about the Secrets that hold them.
 //!
-//! Not the reading of a Secret, which is the contract's ([`seal_crds::keys::stored`]); here is added who wrote it, as the
-//! API server has it in managedFields. Not the keys' states ([`super::lifecycle`]).
+//! The contract reads a Secret ([`seal_crds::keys::stored`]); this file adds the writer of each part, from the API server's
+//! managedFields. [`super::lifecycle`] decides on the keys' states.
 //!
 //! Invariant: a Secret that isn't a sealing key is passed over with the reason, and keeps no other from being loaded.
 
@@ -18,31 +18,31 @@ use crate::conditions::rfc3339;
 /// The keys of the controller's namespace, the newest first.
 #[derive(Default)]
 pub(crate) struct Loaded {
-    /// The keys themselves.
+    /// The private halves, in the order of `holders`.
     pub(super) identities: Vec<Identity>,
-    /// The Secrets that hold them.
+    /// The Secrets that hold the private halves.
     pub(super) holders: Vec<Holder>,
-    /// The Secrets that a later version made, by the fingerprint of their recipient if they have one. Their keys aren't
-    /// loaded, and aren't lost.
+    /// The Secrets that a later version of the controller made, by the fingerprint of their recipient if they have one. Their
+    /// keys aren't loaded, but don't count as lost.
     pub(super) later: Vec<Option<Fingerprint>>,
-    /// The Secrets with a sealing key's label that hold none, by name.
+    /// The Secrets with the label of sealing keys that hold none, by name.
     pub(super) problems: Vec<(String, NotAKey)>,
 }
 
-/// A Secret with a private half, by what is public of it.
+/// The public facts about a Secret that holds a private half.
 #[derive(Clone, Debug)]
 pub(crate) struct Holder {
-    /// Its name.
+    /// The Secret's name.
     pub(super) secret: String,
     pub(super) resource_version: String,
     pub(super) recipient: Recipient,
     pub(super) sequence: i64,
-    /// RFC 3339 in UTC with seconds, so that texts are in the order of time.
+    /// The creation time, as RFC 3339 in UTC with seconds, so that the order of texts is the order of time.
     pub(super) created_at: String,
     pub(super) note: Note,
-    /// Whether the note is the controller's, as the API server has it written down.
+    /// The controller wrote the note, by the API server's record.
     pub(super) is_noted_by_us: bool,
-    /// Whether the controller made the Secret.
+    /// The controller made the Secret, by the API server's record.
     pub(super) is_made_by_us: bool,
 }
 

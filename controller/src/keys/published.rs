@@ -1,11 +1,11 @@
-//! The SealingKeys that are looked at, of all that there are.
+//! The SealingKeys that the controller keeps, of all that the API server lists.
 //!
-//! The threat: whoever may write SealingKeys can make any number, of any size. What they mean is decided elsewhere
-//! ([`super::lifecycle`]).
+//! The threat: a person who may write SealingKeys can make any number of them, of any size. [`super::lifecycle`] decides
+//! on their meaning.
 //!
-//! Invariant: a SealingKey is always among them if the controller recorded it, if it is about a key at hand, or if it has a
-//! name that such a key is published under. Of the others only so many are kept, and of each only the parts that are
-//! read.
+//! Invariant: a SealingKey is always kept if the controller recorded it, if it is about a loaded key, or if it has a name
+//! that a loaded key is published under. Of the others only [`MAX_PLANTED`] are kept, and of each SealingKey only the parts
+//! that the controller reads.
 
 use std::collections::BTreeSet;
 
@@ -16,10 +16,10 @@ use seal_crds::resources::SealingKey;
 use super::lifecycle::names;
 use super::loaded::Holder;
 
-/// How many SealingKeys are kept that others planted.
+/// The most SealingKeys that are kept although others planted them.
 const MAX_PLANTED: usize = 256;
 
-/// The SealingKeys that were kept so far.
+/// The SealingKeys that are kept so far.
 pub(crate) struct Published {
     held: BTreeSet<Fingerprint>,
     names: BTreeSet<String>,
@@ -28,7 +28,7 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    /// `holders` are the keys at hand.
+    /// Starts without SealingKeys; `holders` are the Secrets of the loaded keys.
     pub(super) fn new(holders: &[Holder]) -> Self {
         let held = holders.iter().map(|holder| holder.recipient.fingerprint()).collect();
         Self { held, names: holders.iter().flat_map(names).collect(), planted: 0, kept: Vec::new() }
@@ -46,7 +46,7 @@ impl Published {
         }
     }
 
-    /// What to tell people if there are more than are looked at.
+    /// The complaint if there are more SealingKeys than are kept.
     pub(super) fn complaint(&self) -> Option<String> {
         (self.planted > MAX_PLANTED).then(|| {
             format!(
@@ -57,7 +57,7 @@ impl Published {
     }
 }
 
-/// Labels, annotations and the like can be a megabyte.
+/// Drops labels, annotations and the like, which can be a megabyte.
 fn trim(metadata: ObjectMeta) -> ObjectMeta {
     let ObjectMeta { name, resource_version, generation, .. } = metadata;
     ObjectMeta { name, resource_version, generation, ..ObjectMeta::default() }

@@ -1,24 +1,24 @@
-//! What is wrong with keys, logged when it begins and not at every look.
+//! Complaints about keys, each logged when it begins and not at every look.
 //!
-//! A complaint that ends is forgotten, so it is logged again when it comes again. Invariant: complaints hold names and fixed
+//! A complaint that ends is forgotten, so it is logged again if it comes again. Invariant: complaints hold names and fixed
 //! words only.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-/// Something that is wrong with one Secret, or with all keys together if the name is empty.
+/// A fault of one Secret, or of all keys together if the name is empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Complaint {
     pub(crate) secret: String,
     pub(crate) message: String,
 }
 
-/// What was wrong at the last look.
+/// The complaints of the last look.
 #[derive(Default)]
 pub(crate) struct Said(Mutex<BTreeSet<Complaint>>);
 
 impl Said {
-    /// Logs what wasn't wrong at the last look.
+    /// Logs the complaints that the last look didn't have.
     pub(crate) fn say(&self, complaints: impl IntoIterator<Item = Complaint>) {
         for Complaint { secret, message } in self.news(complaints) {
             if secret.is_empty() {

@@ -1,8 +1,8 @@
 //! The seam between the keys and where they are kept.
 //!
-//! The Kubernetes API implements it ([`super::cluster`]), and memory in tests. A store says what there is and does what it
-//! is told; it decides nothing. Invariants: a Secret is created by a POST that can't overwrite one; a note and a status
-//! are written only onto the version that they were decided on.
+//! The Kubernetes API implements it ([`super::cluster`]), and memory in tests. A store reads and writes as it is told, and
+//! decides nothing. Invariants: a Secret is created by a POST, which can't overwrite one; a note and a status are written
+//! only onto the version that they were decided on.
 
 use std::future::Future;
 
@@ -17,25 +17,25 @@ use super::published::Published;
 use crate::failure::Failure;
 use crate::store::{Notice, Reported};
 
-/// Where the private halves, the SealingKeys and the keys of sealed-secrets are.
+/// The store of the private halves, the SealingKeys and the keys of sealed-secrets.
 ///
 /// # Errors
 ///
 /// Every request fails with a transient failure.
 pub(crate) trait KeyStore: Send + Sync + 'static {
-    /// The private halves at hand.
+    /// Loads the private halves.
     fn load(&self) -> impl Future<Output = Result<Loaded, Failure>> + Send;
 
-    /// The SealingKeys that are looked at while these Secrets hold the private halves.
+    /// Lists the SealingKeys. These Secrets hold the private halves, and so decide which SealingKeys are kept.
     fn published(&self, holders: &[Holder]) -> impl Future<Output = Result<Published, Failure>> + Send;
 
     /// Creates the Secret of this name for a new key, with the state Active noted on it.
     fn create(&self, name: &str, key: &StoredKey) -> impl Future<Output = Result<Tried, Failure>> + Send;
 
-    /// Notes a state beside a private half, where whatever becomes of the SealingKey can't lower it.
+    /// Notes a state beside a private half. There it stays, even if somebody deletes or changes the SealingKey.
     fn note(&self, raise: &Raise) -> impl Future<Output = Result<Tried, Failure>> + Send;
 
-    /// Creates a SealingKey and gives it as it was created; `None` if its name is taken.
+    /// Creates a SealingKey, and returns it as it was created; `None` if its name is taken.
     fn publish(&self, key: &SealingKey) -> impl Future<Output = Result<Option<SealingKey>, Failure>> + Send;
 
     /// Writes the whole status of a SealingKey.
@@ -45,10 +45,10 @@ pub(crate) trait KeyStore: Send + Sync + 'static {
         status: &SealingKeyStatus,
     ) -> impl Future<Output = Result<Reported, Failure>> + Send;
 
-    /// Tells people of a SealingKey. May be lost.
+    /// Tells people of a SealingKey. The notice may be lost.
     fn announce(&self, key: &SealingKey, notice: &Notice) -> impl Future<Output = ()> + Send;
 
-    /// The Secrets that sealed-secrets would take for its keys, by their label and by their name.
+    /// Loads the Secrets that sealed-secrets would take for its keys, by their label and by their name.
     fn load_bitnami(&self) -> impl Future<Output = Result<Vec<TlsSecret>, Failure>> + Send;
 
     /// Creates a Secret for a key of sealed-secrets' kind, from its JSON.
@@ -58,11 +58,12 @@ pub(crate) trait KeyStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Tried, Failure>> + Send;
 }
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tried {
     /// It is done.
     Done,
-    /// Somebody was quicker: the name is taken, or the object has changed or is gone. What is there is decided on afresh.
+    /// Somebody was quicker: the name is taken, or the object has changed or is gone. The next step decides on the present
+    /// state.
     Overtaken,
 }

@@ -1,7 +1,7 @@
-//! When the keys are looked at: after each change of a private half or a SealingKey, and every few minutes.
+//! Starts a look at the keys after each change of a private half or a SealingKey, and every few minutes.
 //!
-//! Not what a look does ([`Keys::sync`]). Invariant: a change only says that something changed. Nothing is decided on
-//! what a watch brings, because a look reads everything anew; so the watches ask for metadata alone.
+//! [`Keys::sync`] is the look. Invariant: no decision depends on the content of a watch's event, because a look reads
+//! everything anew; so the watches ask for metadata alone.
 
 use std::time::Duration;
 
@@ -21,21 +21,21 @@ use super::cluster::ClusterKeys;
 use crate::cluster::metadata::{Kept, Metadata};
 use crate::failure::Failure;
 
-/// How long nothing may change until the keys are looked at all the same.
+/// The time without a change after which the controller looks at the keys all the same.
 const EVERY: Duration = Duration::from_secs(300);
 
-/// One change seldom comes alone: all that come within this time are one.
+/// The time in which further changes count as the same change: one seldom comes alone.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// How long a look that failed waits for the next one: at first, and at most.
+/// The wait after a look that failed: the first and the longest.
 const BACKOFF: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
-/// How many objects a watch reads at once. One may be over a megabyte, and a page is in memory as a whole.
+/// The most objects of one page of a watch's list. One may be over a megabyte, and all of a page is in memory at once.
 const PAGE: u32 = 50;
 
 type Changes = SelectAll<BoxStream<'static, watcher::Result<()>>>;
 
-/// Keeps the keys in step, until it is aborted.
+/// Keeps the keys up to date, until it is aborted.
 pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client) {
     let mut changes = changes(&keys.store, watches);
     let [first, longest] = BACKOFF;
@@ -61,13 +61,14 @@ pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client) {
 
 fn changes(keys: &ClusterKeys, watches: Client) -> Changes {
     let secrets: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
-    let peers: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.bitnami_namespace.as_str());
+    let bitnami_secrets: Api<Metadata<Secret>> =
+        Api::namespaced(watches.clone(), keys.bitnami_namespace.as_str());
     let sealing_keys: Api<Metadata<SealingKey>> = Api::namespaced(watches, keys.namespace.as_str());
     let unlabelled = format!("metadata.name={UNLABELLED_KEY}");
     select_all([
         changes_of(secrets, watcher::Config::default().labels(SEALING_KEY_LABEL)),
-        changes_of(peers.clone(), watcher::Config::default().labels(bitnami::SEALING_KEY_LABEL)),
-        changes_of(peers, watcher::Config::default().fields(&unlabelled)),
+        changes_of(bitnami_secrets.clone(), watcher::Config::default().labels(bitnami::SEALING_KEY_LABEL)),
+        changes_of(bitnami_secrets, watcher::Config::default().fields(&unlabelled)),
         changes_of(sealing_keys, watcher::Config::default()),
     ])
 }
@@ -79,14 +80,14 @@ fn changes_of<K: Kept + 'static>(
     watcher(objects, config.page_size(PAGE)).default_backoff().map_ok(drop).boxed()
 }
 
-/// Takes what else changes within [`SETTLE`].
+/// Takes the further changes within [`SETTLE`].
 async fn settle(changes: &mut Changes) {
     let mut over = std::pin::pin!(tokio::time::sleep(SETTLE));
     while let Either::Left((Some(_), _)) = select(changes.next(), over.as_mut()).await {}
 }
 
 fn log(failure: &Failure) {
-    // What an API server that has just started, or whose definitions are new, answers for a moment.
+    // An API server that has just started, or has new definitions, answers this for a moment.
     if failure.reason == Reason::ApiBusy {
         tracing::debug!(%failure, "the sealing keys are not up to date");
     } else {

@@ -179,12 +179,12 @@ fn what_the_peer_left_goes_but_for_what_stays_and_in_a_patched_secret_only_marks
             "f:type": {},
         }),
     );
-    let left = of_the_peer(std::slice::from_ref(&theirs), &expected(), false).unwrap();
+    let left = of_sealed_secrets(std::slice::from_ref(&theirs), &expected(), false).unwrap();
     assert_eq!(left.data().collect::<Vec<_>>(), ["old"]);
     let annotations: Vec<_> = left.annotations().collect();
     assert_eq!(annotations, ["argocd.argoproj.io/tracking-id", "sealedsecrets.bitnami.com/managed"]);
-    let left = of_the_peer(&[theirs], &expected(), true).unwrap();
+    let left = of_sealed_secrets(&[theirs], &expected(), true).unwrap();
     assert_eq!((left.data().count(), left.annotations().count()), (0, 1));
     let other = entry("controller", "Update", serde_json::json!({"f:metadata": {"f:labels": {"f:x": {}}}}));
-    assert_eq!(of_the_peer(&[other], &expected(), false), None, "another program may have that name");
+    assert_eq!(of_sealed_secrets(&[other], &expected(), false), None, "another program may have that name");
 }

@@ -1,8 +1,8 @@
-//! The first key of sealed-secrets' kind, made if there is none and kubeseal should be able to seal.
+//! Makes the first key of sealed-secrets' kind, if there is none and kubeseal should be able to seal.
 //!
-//! It is neither renewed nor followed by a second: one Secret with the label, whatever is in it, and none is made.
-//! Invariants: the name is fixed and creating can't overwrite, so two controllers started together make one key. The
-//! private half is in memory that is wiped.
+//! The controller neither renews it nor makes a second: a single Secret with the label, whatever it holds, keeps the
+//! controller from making a key. Invariants: the name is fixed and creating can't overwrite, so two controllers that
+//! start together make one key. The private half is in memory that is wiped.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,14 +17,14 @@ use zeroize::Zeroizing;
 use crate::failure::Failure;
 use crate::keys::store::{KeyStore, Tried};
 
-/// The name of the first key. Names of sealed-secrets' own keys begin like this; it is fixed, so that creating it is a race
-/// with one winner.
+/// The name of the first key. It begins like the names of sealed-secrets' own keys. It is fixed, so only one controller
+/// can create it.
 pub(super) const NAME: &str = "sealed-secrets-key-first";
 
-/// How long the certificate is valid, in seconds: ten years, as sealed-secrets has it by default.
+/// The validity of the certificate in seconds: ten years, the default of sealed-secrets.
 const VALID_FOR: u64 = 10 * 365 * 24 * 60 * 60;
 
-/// Creates it, unless a Secret has its name.
+/// Creates the key, unless a Secret has its name.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub(super) async fn create(store: &impl KeyStore) -> Result<Tried, Failure> {
     let (fingerprint, secret) = tokio::task::spawn_blocking(move || generate(now))
         .await
         .map_err(|_| Failure::new(Reason::Interrupted, "making a key was interrupted"))?;
-    // Where somebody was quicker, theirs is loaded next; or what has the name isn't a key.
+    // If a Secret has the name already, the caller loads it next: another controller's key, or no key at all.
     let tried = store.create_bitnami(secret).await?;
     if tried == Tried::Done {
         tracing::info!(secret = NAME, %fingerprint, "made the first sealing key of sealed-secrets' kind");

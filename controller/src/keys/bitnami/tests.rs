@@ -61,7 +61,7 @@ fn only_the_label_active_counts() {
         secret["metadata"]["labels"][SEALING_KEY_LABEL] = json!(value);
         assert_no_key(&secret, NoKey::Inactive);
     }
-    // The oldest form; whoever lists such Secrets asks for them by name.
+    // The oldest form; the list of such Secrets is asked for by name.
     let mut unlabelled = secret(NEWER.0, NEWER.1);
     unlabelled["metadata"]["labels"] = json!({});
     assert!(key(&unlabelled).certificate.is_some());
