@@ -1,7 +1,6 @@
-//! What was typed, and what it means.
+//! The command line, parsed into types.
 //!
-//! Not the doing. Invariant: secrets never come as arguments or environment variables, only as files or
-//! through the API.
+//! Invariant: secrets never come as arguments or environment variables, only as files or through the API.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -89,13 +88,13 @@ pub(crate) struct RunArgs {
     pub(crate) compat: CompatArgs,
 }
 
-/// Why flags that parse can't be followed.
+/// Why flags that parse can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArgsError {
     /// A file couldn't be read.
     #[error("can't read {}", .0.display())]
     Read(PathBuf, #[source] std::io::Error),
-    /// A file of recipients isn't one.
+    /// A file isn't a file of recipients.
     #[error("{} is not a file of recipients", .0.display())]
     Recipients(PathBuf, #[source] RecipientsFileError),
 }
@@ -105,7 +104,7 @@ impl RunArgs {
     ///
     /// # Errors
     ///
-    /// Where the file of recovery recipients can't be used.
+    /// If the file of recovery recipients can't be used.
     pub(crate) fn to_options(&self) -> Result<crate::run::Options, ArgsError> {
         let mut policy = self.policy.to_policy();
         let bitnami_keys = self.bitnami_key_namespace.as_ref().unwrap_or(&self.namespace);

@@ -1,8 +1,8 @@
-//! How long an object that keeps failing waits: exponentially longer, with a cap and jitter, for ever; and how
-//! often one whose Secret keeps being changed is written.
+//! The waits of objects that keep failing, and a limit on the writes of a Secret that somebody keeps changing.
 //!
-//! Not a queue; whoever schedules asks for the delay. Invariants: one object's failures never delay another's, and a
-//! success forgets them; what is kept of an object that is gone goes by itself.
+//! A wait grows exponentially, with a cap and jitter, and the tries never end. [`crate::reconcile`] asks for the wait.
+//! Invariants: one object's failures never delay another object, and a success forgets them; the counts of an object that
+//! is gone go by themselves.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,15 +15,15 @@ use seal_crds::Place;
 const FIRST: Duration = Duration::from_millis(500);
 const CAP: Duration = Duration::from_secs(300);
 
-/// Writes of one Secret that are allowed within [`WRITE_WINDOW`]. People and scripts change a Secret now and
-/// then; two programs that disagree do so at the speed of the API.
+/// The most writes of one Secret within [`WRITE_WINDOW`]. People and scripts change a Secret now and then; two programs
+/// that disagree change it as fast as the API allows.
 const WRITES: u32 = 30;
 const WRITE_WINDOW: Duration = Duration::from_secs(60);
 
-/// How long failures are remembered. An object that is still there fails again within [`CAP`], or passes.
+/// The time for which failures are remembered. An object that is still there fails again within [`CAP`], or succeeds.
 const FAILURES_WINDOW: Duration = CAP.saturating_mul(2);
 
-/// Failures in a row, and writes within a while, by object.
+/// For each object, its failures in a row and its recent writes.
 pub(crate) struct Backoff {
     failures: Mutex<Recent<Option<Place>>>,
     writes: Mutex<Recent<Place>>,
@@ -39,8 +39,8 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Counts a failure and says how long to wait: between half and all of `FIRST · 2ⁿ`, at most [`CAP`].
-    /// The jitter keeps objects that failed together from coming back together.
+    /// Counts a failure and returns the wait: between half and all of `FIRST · 2ⁿ`, at most [`CAP`]. The jitter keeps
+    /// objects that failed together from coming back together.
     pub(crate) fn failed(&self, key: Option<Place>, now: Instant) -> Duration {
         let mut failures = lock(&self.failures);
         let Count { since, count } = failures.of(key, now);
@@ -54,7 +54,7 @@ impl Backoff {
         lock(&self.failures).counts.remove(&key.cloned());
     }
 
-    /// Counts a write, and says whether it may be made, or is one too many for now.
+    /// Counts a write, and returns whether it may be made now.
     pub(crate) fn may_write(&self, key: &Place, now: Instant) -> bool {
         let mut writes = lock(&self.writes);
         let Count { count, .. } = writes.of(key.clone(), now);
@@ -63,11 +63,11 @@ impl Backoff {
     }
 }
 
-/// Counts by object, each for as long as a window.
+/// A count for each object, which is forgotten after a window of time.
 struct Recent<K> {
     window: Duration,
     counts: HashMap<K, Count>,
-    /// When what is past was last looked for.
+    /// The time at which old counts were last removed.
     swept: Option<Instant>,
 }
 
@@ -81,8 +81,8 @@ impl<K: Eq + Hash> Recent<K> {
         Self { window, counts: HashMap::new(), swept: None }
     }
 
-    /// The count of an object; zero where its window is past. Those of others whose windows are past go too, once a
-    /// window, so ten thousand that stay cost nothing.
+    /// The count of an object; zero if its window is past. Once a window, this also removes the counts of all objects whose
+    /// window is past; so ten thousand objects that stay cost nothing.
     fn of(&mut self, key: K, now: Instant) -> &mut Count {
         let is_past = |since: Instant| now.duration_since(since) >= self.window;
         if self.swept.is_none_or(is_past) {
@@ -117,7 +117,7 @@ mod tests {
             let wait = backoff.failed(place("db"), now);
             let full = FIRST.saturating_mul(1 << n.min(20)).min(CAP);
             assert!((full / 2..=full).contains(&wait), "{n}: {wait:?}");
-            // As late as it may be looked at again, and some more for the look.
+            // The longest wait, and some more time for the reconcile.
             now += wait + CAP / 2;
         }
     }
@@ -141,7 +141,7 @@ mod tests {
         assert!(backoff.failed(place("db"), now) <= FIRST);
     }
 
-    /// Who makes failing objects and deletes them, again and again, fills no memory.
+    /// A person who makes failing objects and deletes them, again and again, fills no memory.
     #[test]
     fn objects_that_are_gone_are_forgotten() {
         let (backoff, start) = (Backoff::default(), Instant::now());

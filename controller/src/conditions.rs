@@ -1,24 +1,25 @@
-//! A condition, as it follows on what was said before of the same object.
+//! Makes a condition that follows an object's last conditions.
 //!
-//! Not which conditions an object gets. Invariant: a condition keeps its transition time while its status stays.
+//! [`crate::status`] and [`crate::keys`] say which conditions an object gets. Invariant: a condition keeps its transition
+//! time while its status stays.
 
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 use seal_crds::Reason;
 use seal_crds::resources::{Condition, ConditionStatus, find_condition};
 
-/// What a condition of an object is made from, beside its own words.
+/// The facts about an object that all its conditions share.
 pub(crate) struct Conditions<'a> {
-    /// The conditions that the object has.
+    /// The object's last conditions.
     pub(crate) before: &'a [Condition],
-    /// The `metadata.generation` that the next ones speak of.
+    /// The `metadata.generation` that the next conditions speak of.
     pub(crate) generation: Option<i64>,
-    /// The time at which they are said.
+    /// The time of the next conditions.
     pub(crate) now: Timestamp,
 }
 
 impl Conditions<'_> {
-    /// The condition of this type.
+    /// The next condition of this type.
     pub(crate) fn next(&self, type_: &str, holds: bool, reason: Reason, message: &str) -> Condition {
         let status = ConditionStatus::from(holds);
         let unchanged = find_condition(self.before, type_).filter(|before| before.status == status);
@@ -35,7 +36,7 @@ impl Conditions<'_> {
     }
 }
 
-/// RFC 3339 with seconds, as `metav1.Time` writes it.
+/// The time as RFC 3339 with seconds, the format of `metav1.Time`.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     strtime::format("%Y-%m-%dT%H:%M:%SZ", time).expect("a timestamp has a year, month, day and time")
 }

@@ -1,7 +1,7 @@
-//! From a manifest to a sealed object, in either format, the same for a cluster and a host.
+//! Decodes a SealedSecret of either format, the same for a cluster and a host.
 //!
-//! Not the reading of manifests, and not whether the object is welcome ([`crate::policy`] says that of what comes
-//! out). Invariant: everything here is public text; no key is at hand.
+//! [`crate::policy`] decides whether the object may be opened. Invariant: everything here is public text, and no key is
+//! used.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::policy::Policy;
 
-/// What is decoded, as it was found.
+/// A SealedSecret as its store holds it.
 pub(crate) struct RawObject<'a> {
     pub(crate) format: Format,
     pub(crate) place: Place,
-    /// The SealedSecret's own: in the peer's format they claim the scope.
+    /// The SealedSecret's own annotations; in the Bitnami format they claim the scope.
     pub(crate) annotations: &'a BTreeMap<String, String>,
     pub(crate) spec: &'a Value,
-    /// The last status, which names the keys that opened the object.
+    /// The last status, which names the keys that opened the object; they are tried first.
     pub(crate) status: Option<&'a SealedSecretStatus>,
 }
 
-/// Parses a manifest.
+/// Decodes an object.
 ///
 /// # Errors
 ///
-/// A permanent failure that says what is wrong with it.
+/// A permanent failure that describes the fault.
 pub(crate) fn decode(object: RawObject<'_>, policy: &Policy) -> Result<Arc<dyn Sealed>, Failure> {
     let RawObject { format, place, annotations, spec, status } = object;
     match format {

@@ -1,33 +1,32 @@
-//! Why an object is not in place: one value for log, metric, Event and condition.
+//! The failure of a reconcile: one value for log, metric, Event and condition.
 //!
-//! Not an error chain: what a server or a library said stays behind, because the apiserver's validation
-//! quotes the values it refuses. Invariants: `message` is made of fixed words, validated names and public
-//! values only; whatever words of others are in it, it fits into a condition and an Event, and drives no terminal
-//! ([`seal_foreign`]).
+//! It has no error chain. The words of a server or a library are left out, because the API server's validation quotes the
+//! values that it refuses. Invariants: `message` is made of fixed words, validated names and public values only; whatever
+//! foreign text is in it, it fits into a condition and an Event, and drives no terminal ([`seal_foreign`]).
 
 use std::fmt;
 
 use seal_crds::resources::SpecError;
 use seal_crds::{Reason, UnsealError};
 
-/// A reconcile that didn't get through.
+/// Why a reconcile failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// For programs: the condition's reason, the Event's reason, the metric's label. It also says whether the failure
-    /// waits for somebody's change, or may pass by itself and is tried again, for ever, ever more slowly.
+    /// The reason for programs, in the condition, the Event and the metric. It also says whether the failure waits for
+    /// somebody's change, or may pass by itself; then the reconcile is tried again for ever, after growing waits.
     pub(crate) reason: Reason,
-    /// One sentence for people: a lower-case fragment.
+    /// The message for people: one fragment in lower case.
     pub(crate) message: String,
 }
 
 impl Failure {
-    /// A failure of this reason, which is the reason of one.
+    /// A failure. Its reason must be the reason of a failure.
     pub(crate) fn new(reason: Reason, message: impl AsRef<str>) -> Self {
         debug_assert!(reason.is_failure(), "{reason:?} tells a state or an event");
         Self { reason, message: seal_foreign::message(message.as_ref()) }
     }
 
-    /// Whether it waits for somebody's change.
+    /// Whether the failure waits for somebody's change.
     pub(crate) fn is_permanent(&self) -> bool {
         self.reason.is_permanent()
     }
@@ -46,7 +45,7 @@ impl From<SpecError> for Failure {
 }
 
 impl From<UnsealError> for Failure {
-    /// Everything that can be wrong with an object waits for a change of it, or of the keys.
+    /// Every fault of an object waits for a change of the object or of the keys.
     fn from(error: UnsealError) -> Self {
         Self::new(error.reason(), error.to_string())
     }

@@ -1,7 +1,7 @@
 //! seal-controller: reconciles SealedSecrets into Secrets.
 //!
 //! One reconcile core ([`reconcile`]) with pure decisions ([`plan`], [`status`], [`policy`]) runs over two
-//! stores: the Kubernetes API ([`cluster`]) and a directory ([`host`]). Not the format: the crate `seal_crds`
+//! stores: the Kubernetes API ([`cluster`]) and a directory ([`host`]). The crate `seal_crds` has the format: it
 //! says what a SealedSecret is and how it opens.
 //!
 //! Invariant: plaintext and private keys reach a Secret, or a file below the output directory, and

@@ -1,7 +1,7 @@
-//! What to do about an object: pure decisions over what is known.
+//! Decides what to do about an object, by pure functions.
 //!
-//! Not the doing. Invariant: an object whose status says Ready for this generation, and whose Secret is in
-//! sync, is neither opened nor written; so a restart over unchanged objects costs no key operation.
+//! [`crate::reconcile`] carries the plan out. Invariant: an object whose status says Ready for this generation, and whose
+//! Secret is in sync, is neither opened nor written; so a restart over unchanged objects costs no key operation.
 
 use seal_crds::resources::{ConditionStatus, GROUP, find_condition};
 use seal_crds::{Place, Reason};
@@ -9,34 +9,34 @@ use seal_crds::{Place, Reason};
 use crate::failure::Failure;
 use crate::store::{Last, SecretState, Successor, SyncState, Write};
 
-/// What to do.
+/// The plan for an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
-    /// Nothing.
+    /// Do nothing.
     Keep,
-    /// Open the object to see that it still opens; the Secret is already right. After a rewrap, or when
-    /// the status was lost.
+    /// Open the object to see that it still opens; the Secret is in sync. This is the plan after a rewrap, or if the status
+    /// was lost.
     Verify,
-    /// Open the object and write the Secret. `heals` where nothing but the Secret changed.
+    /// Open the object and write the Secret.
     Write {
-        /// What to do to the Secret.
+        /// How to write the Secret.
         write: Write,
-        /// Whether this undoes somebody's change.
+        /// This undoes somebody's change, because nothing but the Secret changed.
         heals: bool,
     },
 }
 
-/// Decides.
+/// Decides on the state of the Secret.
 ///
 /// # Errors
 ///
-/// A permanent failure where the Secret belongs to somebody else.
+/// A permanent failure if the Secret belongs to somebody else, or is immutable.
 pub(crate) fn plan(place: &Place, last: &Last, state: SecretState) -> Result<Plan, Failure> {
     let ready = is_ready(last);
     match state {
         SecretState::Ours(SyncState::InSync | SyncState::Touched) if ready => Ok(Plan::Keep),
         SecretState::Ours(SyncState::InSync) => Ok(Plan::Verify),
-        // It has to be opened anyway, and to write what is there already changes nothing.
+        // The object has to be opened anyway, and a write of the values that are there changes nothing.
         SecretState::Ours(SyncState::Touched | SyncState::Drifted) => {
             Ok(Plan::Write { write: Write::Update, heals: ready })
         }
@@ -47,7 +47,8 @@ pub(crate) fn plan(place: &Place, last: &Last, state: SecretState) -> Result<Pla
     }
 }
 
-/// The failure for a Secret that can't become what the object says: the same whether it would have to.
+/// The failure for a Secret that can't be changed to what the object says. It is the same whether or not the values differ,
+/// so it tells nothing of them.
 pub(crate) fn immutable(place: &Place) -> Failure {
     Failure::new(
         Reason::ImmutableSecret,
@@ -69,25 +70,25 @@ pub(crate) fn foreign(place: &Place) -> Failure {
     )
 }
 
-/// Which of two objects of one name makes the Secret, asked for the one of the peer's format: the native one from
-/// when it has taken the Secret over, for as long as it has it, even if it fails later; until then this one, with a
-/// remark that says why. So a migration never loses a Secret, and the two never take turns.
+/// Decides which of two objects of one name makes the Secret, for the one of the Bitnami format. The native object makes it
+/// from the moment when it has taken the Secret over, and for as long as it has it, even if it fails later. Until then the
+/// Bitnami object makes it, with a remark that says why. So a migration never loses a Secret, and the two never take turns.
 ///
 /// # Errors
 ///
-/// A permanent failure where the native one makes it.
+/// A permanent failure if the native object makes it.
 pub(crate) fn precedence(place: &Place, successor: Option<Successor>) -> Result<Option<String>, Failure> {
     match successor {
         Some(Successor::Owns | Successor::Ready) => Err(superseded(place)),
         Some(Successor::NotReady(Some(reason))) => {
             Ok(Some(format!("the SealedSecret of this name in {GROUP} can't take it over yet: {reason}")))
         }
-        // One that nobody has looked at yet is looked at in a moment.
+        // A native object without a status gets one in a moment, and then this is decided again.
         Some(Successor::NotReady(None)) | None => Ok(None),
     }
 }
 
-/// The failure for an object of the peer's format whose Secret a native one of the same name has taken over.
+/// The failure for a Bitnami object whose Secret a native one of the same name has taken over.
 pub(crate) fn superseded(place: &Place) -> Failure {
     Failure::new(
         Reason::Superseded,
@@ -97,7 +98,7 @@ pub(crate) fn superseded(place: &Place) -> Failure {
     )
 }
 
-/// Whether the status says Ready for the generation at hand.
+/// Whether the status says Ready for the current generation.
 pub(crate) fn is_ready(last: &Last) -> bool {
     last.status.as_ref().is_some_and(|status| {
         status.observed_generation == last.generation
@@ -140,7 +141,7 @@ mod tests {
         }
     }
 
-    /// Whoever made it so that the object isn't ready may have made the Secret look right, too.
+    /// A person who can make the object unready may also have made the Secret look in sync.
     #[test]
     fn a_secret_that_somebody_touched_is_written_once_there_is_cause_to_open_the_object() {
         for last in [last(1, true), last(2, false), Last::default()] {

@@ -1,11 +1,10 @@
 //! One object, from manifest to Secret.
 //!
-//! The whole controller in one scroll, the same over either store and for either format: guard → decode →
-//! observe → plan → unseal → write → status. Not here: how a store reads and writes ([`crate::store`]), what is decided
-//! ([`crate::plan`]), what is said ([`crate::status`]).
+//! The whole controller in one scroll, the same for both stores and both formats: guard → decode → observe → plan → unseal
+//! → write → status. [`crate::store`] reads and writes, [`crate::plan`] decides, and [`crate::status`] words the status.
 //!
-//! Invariant: every effect of a reconcile is a line of [`reconcile`] or [`attempt`]; plaintext lives from
-//! `unseal` to the end of `write` and is wiped there.
+//! Invariant: every effect of a reconcile is a line of [`reconcile`] or [`attempt`]; plaintext lives from `unseal` to the
+//! end of `write` and is wiped there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,34 +23,34 @@ use crate::policy::Policy;
 use crate::status::{Reconciled, Remarks, kept_status, news, next_status, says};
 use crate::store::{Last, Notice, Observed, Reported, Store};
 
-/// What every reconcile shares.
+/// The values that all reconciles share.
 pub(crate) struct Context<S> {
-    /// Where objects come from and Secrets go to.
+    /// The store of the objects and their Secrets.
     pub(crate) store: S,
-    /// What is opened at all.
+    /// The rules for which objects are opened.
     pub(crate) policy: Policy,
-    /// The identities at hand; a change is seen by the next reconcile.
+    /// The keys that open objects; the next reconcile sees a change.
     pub(crate) keys: watch::Receiver<Arc<Keyring>>,
     /// Counters.
     pub(crate) metrics: Metrics,
-    /// How long an object that keeps failing waits.
+    /// The waits of objects that keep failing.
     pub(crate) backoff: Backoff,
 }
 
-/// When to look at the object again, if nothing happens to it.
+/// The cause of the next look at the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// When it, its Secret or the keys change.
+    /// A change of the object, its Secret or the keys.
     OnChange,
-    /// After this long: something failed that may pass by itself.
+    /// This time has passed, or a change: something failed that may pass by itself.
     After(Duration),
 }
 
-/// What an attempt that got through did.
+/// The result of a successful attempt.
 enum Done {
-    /// Nothing had to be opened; with what there is to say beside.
+    /// The Secret was in sync, so nothing was opened.
     Kept(Remarks),
-    /// The object was opened; `healed` where that undid somebody's change.
+    /// The object was opened; `healed` says that this undid somebody's change.
     Opened { reconciled: Reconciled, healed: bool },
 }
 
@@ -77,14 +76,15 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
     };
     let place = context.store.place(object).ok();
     if reported == Ok(Reported::Stale) {
-        // The change wakes it sooner, and then it is decided afresh; nothing of this was said, so nothing is logged.
+        // The change wakes the object sooner than this wait ends, and then it is decided afresh. No status was written, so
+        // nothing is logged.
         tracing::debug!(
             place = place.as_ref().map(tracing::field::display),
             "the object has changed meanwhile"
         );
         return Next::After(context.backoff.failed(place, Instant::now()));
     }
-    // Both count: a refusal whose status couldn't be written has yet to be said.
+    // Both failures count: if the status of a refusal couldn't be written, it must be tried again.
     let failures: Vec<Failure> = outcome.err().into_iter().chain(reported.err()).collect();
     for failure in failures.iter().filter(|failure| !says(&last, failure)) {
         let then = if failure.is_permanent() { "refused" } else { "will try again" };
@@ -142,7 +142,7 @@ fn contested() -> Failure {
     Failure::new(Reason::Contested, "somebody keeps changing the Secret back; it is left alone for a while")
 }
 
-/// Off the async threads: what an object holds decides how long it takes, and a thread that computes answers nobody.
+/// Decodes the object off the async threads: its content decides how long this takes, and a busy thread answers nobody.
 async fn decode<S: Store>(
     context: &Context<S>,
     object: &S::Object,
@@ -152,8 +152,8 @@ async fn decode<S: Store>(
     apart("decoding the object was interrupted", move || S::decode(&object, &last, &policy)).await?
 }
 
-/// The object with its shape known. Where that is sealed in, it is opened for it, at every look: whether its Secret
-/// is in sync can't be told otherwise. Only the peer's deprecated `data` is like that.
+/// Returns the object with its shape known. If the shape is sealed in too, the object is opened at every look, because
+/// nothing else shows whether its Secret is in sync. Only the deprecated `data` of the Bitnami format is like that.
 async fn reveal<S>(context: &Context<S>, sealed: Arc<dyn Sealed>) -> Result<Arc<dyn Sealed>, Failure> {
     if sealed.is_revealed() {
         return Ok(sealed);
@@ -163,7 +163,7 @@ async fn reveal<S>(context: &Context<S>, sealed: Arc<dyn Sealed>) -> Result<Arc<
     Ok(revealed.unwrap_or(sealed))
 }
 
-/// Off the async threads, for the key operations.
+/// Opens the object off the async threads, because key operations take time.
 async fn open<S, T: Send + 'static>(
     context: &Context<S>,
     with: impl FnOnce(&Keyring) -> Result<T, UnsealError> + Send + 'static,
@@ -173,7 +173,7 @@ async fn open<S, T: Send + 'static>(
     Ok(apart("opening the object was interrupted", move || with(&keys)).await??)
 }
 
-/// Does it on a thread that has nothing to answer meanwhile.
+/// Does `work` on a thread that isn't needed for answers.
 async fn apart<T: Send + 'static>(
     interrupted: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -183,7 +183,7 @@ async fn apart<T: Send + 'static>(
     done.map_err(|_| Failure::new(Reason::Interrupted, interrupted))
 }
 
-/// What is said of an object that wasn't opened.
+/// Publishes the status of an object that wasn't opened, if it has to change.
 async fn keep<S: Store>(
     context: &Context<S>,
     object: &S::Object,
@@ -193,7 +193,8 @@ async fn keep<S: Store>(
     let (Some(before), Some(status)) = (&last.status, kept_status(last, remarks)) else {
         return Ok(Reported::UpToDate);
     };
-    // Somebody who adds an item and takes it away, again and again, keeps nobody busier than one who edits one.
+    // A person who adds an item and removes it, again and again, changes the status each time. This is limited like
+    // writes of the Secret.
     let is_asked = status.last_handled_reconcile_at != before.last_handled_reconcile_at;
     if !is_asked {
         let place = context.store.place(object)?;
@@ -214,7 +215,7 @@ async fn report<S: Store>(
     publish(context, object, last, &status, outcome.map(|reconciled| &reconciled.remarks)).await
 }
 
-/// Writes a status that differs from the last, and tells people what is new in it.
+/// Writes a status that differs from the last, and tells people the news in it.
 async fn publish<S: Store>(
     context: &Context<S>,
     object: &S::Object,
@@ -238,7 +239,7 @@ async fn publish<S: Store>(
     Ok(Reported::UpToDate)
 }
 
-/// Tells people, and the log what somebody should look at.
+/// Tells people of a notice; a warning also goes to the log.
 async fn tell<S: Store>(context: &Context<S>, object: &S::Object, notice: &Notice) {
     if notice.warning {
         let place = context.store.place(object).ok();

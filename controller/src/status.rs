@@ -1,11 +1,11 @@
-//! The status an outcome becomes: conditions by kstatus' rules.
+//! Turns the outcome of a reconcile into a status, with conditions by kstatus' rules.
 //!
-//! Not the publishing. kstatus reads, in this order: deletion, `observedGeneration`, `Reconciling=True` (in
-//! progress), `Stalled=True` (failed), `Ready`. So `Reconciling` and `Stalled` are present only while they
-//! hold, and a permanent failure is Stalled, for Flux and Argo CD to fail fast.
+//! [`crate::reconcile`] publishes it. kstatus reads, in this order: deletion, `observedGeneration`, `Reconciling=True` (in
+//! progress), `Stalled=True` (failed), `Ready`. So `Reconciling` and `Stalled` are present only while they hold, and a
+//! permanent failure is Stalled, for Flux and Argo CD to fail fast.
 //!
-//! Invariant: `Ready=True` is said only of the generation whose Secret is in place, and a condition keeps
-//! its transition time while its status stays.
+//! Invariant: `Ready=True` speaks only of the generation whose Secret is in place, and a condition keeps its transition
+//! time while its status stays.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,35 +21,35 @@ use crate::conditions::{Conditions, rfc3339};
 use crate::failure::Failure;
 use crate::store::{Last, Notice};
 
-/// What a reconcile that got through found.
+/// The facts about an object that was opened and whose Secret is in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reconciled {
-    /// How many keys the Secret has.
+    /// The number of items.
     pub(crate) items: usize,
-    /// Which sealing key opened each envelope.
+    /// The sealing keys that opened the envelopes.
     pub(crate) by: Vec<Fingerprint>,
-    /// What else is to be said.
+    /// The remarks about the Secret.
     pub(crate) remarks: Remarks,
-    /// The Secret as it was left, where it was written.
+    /// The version of the Secret after a write; `None` if it wasn't written.
     pub(crate) version: Option<SecretVersion>,
 }
 
-/// What is to be said of a Secret that is in place: where it isn't word for word what the object says.
+/// Remarks about a Secret that is in place, if it differs from what the object says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Remarks {
-    /// Labels and annotations of the template that it doesn't have.
+    /// Labels and annotations of the template that the Secret doesn't have.
     pub(crate) left_out: Vec<LeftOut>,
-    /// Items that it holds beside those of the object.
+    /// Items that the Secret holds beside those of the object.
     pub(crate) extra: BTreeSet<ItemName>,
-    /// What people should know besides.
+    /// Why the native object of this name can't take the Secret over yet, as a sentence; `None` without such an object.
     pub(crate) successor: Option<String>,
 }
 
-/// How many of a kind are named: a message is for people, and a Secret may hold thousands of items.
+/// The most names in a list: a message is for people, and a Secret may hold thousands of items.
 const NAMED: usize = 5;
 
 impl Remarks {
-    /// The message of `Ready=True`. Everything in it is a validated name or a fixed word.
+    /// The message of `Ready=True`. It holds validated names and fixed words only.
     fn message(&self) -> String {
         let mut message = "the Secret is what this SealedSecret says".to_owned();
         if !self.left_out.is_empty() {
@@ -74,7 +74,7 @@ fn listed<T: fmt::Display>(all: impl IntoIterator<Item = T, IntoIter: ExactSizeI
     }
 }
 
-/// The status after an outcome.
+/// The status for an outcome.
 pub(crate) fn next_status(
     last: &Last,
     outcome: Result<&Reconciled, &Failure>,
@@ -104,7 +104,7 @@ pub(crate) fn next_status(
         opened_by: reconciled
             .map_or_else(Vec::new, |reconciled| reconciled.by.iter().map(ToString::to_string).collect()),
         last_handled_reconcile_at: last.requested_at.clone(),
-        // Only what was written is known right; what isn't written stays what it was.
+        // Only a Secret that was just written is known to be in sync; otherwise the remembered version stays.
         secret: reconciled
             .and_then(|reconciled| reconciled.version.clone())
             .or_else(|| last.status.as_ref()?.secret.clone()),
@@ -119,8 +119,8 @@ fn reason<T>(outcome: Result<T, &Failure>) -> Reason {
     }
 }
 
-/// The status of an object that wasn't opened, because it was ready and still is, if there is anything else to say
-/// than before: other remarks, or the echo of a request to look at it, for which Flux waits.
+/// The next status of an object that wasn't opened, because it was ready and still is. `None` if its status doesn't change;
+/// it changes if there are other remarks, or if Flux has requested a look and waits for the answer.
 pub(crate) fn kept_status(last: &Last, remarks: &Remarks) -> Option<SealedSecretStatus> {
     let mut status = last.status.clone()?;
     if last.requested_at.is_some() {
@@ -131,7 +131,7 @@ pub(crate) fn kept_status(last: &Last, remarks: &Remarks) -> Option<SealedSecret
     (last.status.as_ref() != Some(&status)).then_some(status)
 }
 
-/// Whether the last status says this of this generation already.
+/// Whether the last status has this failure for this generation already.
 pub(crate) fn says(last: &Last, failure: &Failure) -> bool {
     let said =
         |ready: &Condition| ready.reason == failure.reason.as_str() && ready.message == failure.message;
@@ -142,10 +142,10 @@ pub(crate) fn says(last: &Last, failure: &Failure) -> bool {
 const READY: &str = "Ready";
 const STALLED: &str = "Stalled";
 const RECONCILING: &str = "Reconciling";
-/// The peer's only condition. Its printer columns read the first of the list, whatever its type.
+/// The only condition of sealed-secrets. Its printer columns read the first condition of the list, whatever its type.
 const SYNCED: &str = "Synced";
 
-/// What people should hear of the step from the last status to this one.
+/// The notices to people about the step from the last status to this one.
 pub(crate) fn news(
     last: &Last,
     next: &SealedSecretStatus,
@@ -155,7 +155,7 @@ pub(crate) fn news(
     transition(last, next, reason(outcome)).into_iter().chain(left_out).collect()
 }
 
-/// That something of the template isn't on the Secret; once.
+/// The notice that some labels or annotations of the template aren't on the Secret; `None` if the last status said so.
 fn left_out(last: &Last, remarks: &Remarks) -> Option<Notice> {
     if remarks.left_out.is_empty() {
         return None;
@@ -178,15 +178,15 @@ fn transition(last: &Last, next: &SealedSecretStatus, reason: Reason) -> Option<
     let event = match last.format {
         Format::Native if reason.is_failure() => Reason::NotReady.as_str(),
         Format::Native => Reason::Ready.as_str(),
-        Format::Bitnami => peers_event(reason),
+        Format::Bitnami => bitnami_event(reason),
     };
     let message = format!("{}: {}", ready.reason, ready.message);
     Some(Notice { warning: reason.is_failure(), reason: event, message })
 }
 
-/// The reason of an Event about an object of the peer's format, as the peer says it, so that what people have built
-/// on those keeps working: unsealed, can't be unsealed, or can't be written to the Secret.
-fn peers_event(reason: Reason) -> &'static str {
+/// The reason of an Event about a Bitnami object. These are the reasons of sealed-secrets, so that tools built on them keep
+/// working: unsealed, can't be unsealed, or can't be written to the Secret.
+fn bitnami_event(reason: Reason) -> &'static str {
     if !reason.is_failure() {
         return "Unsealed";
     }
@@ -196,10 +196,10 @@ fn peers_event(reason: Reason) -> &'static str {
     }
 }
 
-/// As the peer writes it: no message while all is well, and the time of the last word about this generation.
+/// The condition `Synced` as sealed-secrets writes it: without a message while it is true, and with the time of the last
+/// change of what it says about this generation.
 ///
-/// That time moves only with what is said. Were it to move with every look, each status would be another one, and
-/// each would be cause for the next look.
+/// If that time moved with every look, each status would differ from the last, and each would cause the next look.
 fn synced(last: &Last, status: bool, reason: Reason, message: &str, now: Timestamp) -> Condition {
     let message = if status { "" } else { message };
     let mut synced = condition(last, SYNCED, status, reason, message, now);
@@ -379,7 +379,7 @@ mod tests {
     fn a_failure_to_write_is_told_from_a_failure_to_unseal_as_the_peer_tells_them() {
         let of_writing: Vec<&str> = Reason::ALL
             .iter()
-            .filter(|reason| peers_event(**reason) == "ErrUpdateFailed")
+            .filter(|reason| bitnami_event(**reason) == "ErrUpdateFailed")
             .map(|reason| reason.as_str())
             .collect();
         let expected = "Superseded ForeignSecret FieldConflict ImmutableSecret SecretTooLarge SecretRefused Contested \

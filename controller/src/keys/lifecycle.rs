@@ -1,14 +1,14 @@
-//! The life cycle of sealing keys: from what there is to what is to be done, and what is so.
+//! The life cycle of sealing keys: decides the next step, and the state of each key.
 //!
-//! A function of what was loaded, what is published, the time and the settings; nothing is done here ([`super`] does it).
-//! A [`Step`] is taken, and then everything is read and decided afresh; so a controller that ends between two steps, or
-//! another one beside it, resumes at the right one. [`facts`] are the keys and what SealingKeys claim of them; [`verdict`]
-//! is what is so of each SealingKey.
+//! The decision is a function of the loaded keys, the SealingKeys, the time and the settings; [`super`] carries it out.
+//! After each [`Step`], [`super`] reads everything again and asks for the next decision. So a controller that ended between
+//! two steps, or another controller beside it, goes on at the right step. [`facts`] has the keys and the claims that
+//! SealingKeys make about them; [`verdict`] judges each SealingKey.
 //!
-//! Invariants. A key is its fingerprint: Secrets and SealingKeys belong to it by that, whatever their names. Its state
-//! only rises. At most one key may be sealed to, and never an older one in place of a newer one: what is older than a
-//! key that was Active is Retiring. A SealingKey that somebody else wrote can raise the state of a key, and do nothing
-//! else.
+//! Invariants. A key is its fingerprint: Secrets and SealingKeys belong to a key by its fingerprint, whatever their names.
+//! A key's state only rises. At most one key may be sealed to, and never an older one in place of a newer one: every key
+//! that is older than an Active one, or one that was Active, is Retiring. A SealingKey that somebody else wrote can raise
+//! the state of a key, and do nothing else.
 
 use jiff::Timestamp;
 use seal_crds::Reason;
@@ -28,22 +28,22 @@ mod facts;
 mod tests;
 pub(super) mod verdict;
 
-/// The name of the first key: fixed, so that creating it is a race with one winner. Later ones carry their sequence.
+/// The name of the first key. It is fixed, so only one controller can create it. Later names carry the key's sequence.
 const FIRST_KEY: &str = "sealing-key-first";
 
-/// What is decided at one look.
+/// The decision of one look.
 pub(super) struct Decision<'a> {
-    /// What is to be done next.
+    /// The next step.
     pub(super) step: Step,
     /// The key that Secrets are sealed to.
     pub(super) primary: Option<Fingerprint>,
     /// Why there is no such key, as a sentence for people.
     pub(super) keyless: Option<String>,
-    /// What is so of each SealingKey, in the order in which to say it ([`Rank`]).
+    /// The status of each SealingKey, in the order in which to write them ([`Rank`](verdict::Rank)).
     pub(super) statements: Vec<Statement<'a>>,
 }
 
-/// What is to be done next.
+/// The next step.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Make a key.
@@ -52,20 +52,20 @@ pub(super) enum Step {
     Raise(Vec<Raise>),
     /// Publish keys.
     Publish(Vec<Publish>),
-    /// Nothing is missing: say what is so.
+    /// Write the statuses, because nothing else is missing.
     Say,
 }
 
-/// A key to make, which is Active.
+/// A key to make, with the state Active.
 #[derive(Debug)]
 pub(super) struct Make {
-    /// The name of its Secret.
+    /// The name of the key's Secret.
     pub(super) name: String,
     pub(super) sequence: i64,
     pub(super) created_at: Timestamp,
 }
 
-/// A state to note on a Secret, if that is still the one that it was decided on.
+/// A state to note on a Secret, if that still has the version that the decision was made on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Raise {
     pub(super) secret: String,
@@ -78,11 +78,12 @@ pub(crate) struct Raise {
 pub(super) struct Publish {
     pub(super) key: SealingKey,
     pub(super) fingerprint: Fingerprint,
-    /// Whoever may create Secrets beside the keys can add one, and opens what is sealed to it; so nobody does in silence.
+    /// The notice to people if the controller didn't make the key. A person who may create Secrets beside the keys can add
+    /// a key, and then open every SealedSecret for it; so this never happens in silence.
     pub(super) notice: Option<Notice>,
 }
 
-/// Decides on what was loaded and is published.
+/// Decides on the loaded keys and the SealingKeys.
 pub(super) fn decide<'a>(
     loaded: &'a Loaded,
     published: &'a [SealingKey],
@@ -100,7 +101,7 @@ pub(super) fn decide<'a>(
     }
 }
 
-/// Whether a key that was had is neither at hand nor in a Secret of a later version.
+/// Whether a key is missing that the controller had: it is neither loaded nor in a Secret of a later version.
 pub(super) fn misses_one(loaded: &Loaded, published: &[SealingKey]) -> bool {
     Facts::new(loaded, published).misses_one()
 }
@@ -122,19 +123,19 @@ fn next(facts: &Facts<'_>, now: Timestamp) -> Step {
     Step::Say
 }
 
-/// Whether no controller has ever kept keys here: then the first is made. A key that was restored from a backup before
-/// the controller started isn't a trace of one, nor is a SealingKey that somebody wrote. One that the controller made is,
-/// also without a note: the first version wrote none.
+/// Whether no controller has ever kept keys here; only then the first key is made. A key that was restored from a backup
+/// before the controller started isn't a trace of a controller, nor is a SealingKey that somebody wrote. A key that the
+/// controller made is a trace, even without a note: the first version of the controller wrote none.
 ///
-/// Otherwise none is made, also where none is Active: a key that is lost, or revoked, isn't replaced in silence.
+/// If there is a trace, no key is made, even if none is Active: a key that is lost or revoked isn't replaced in silence.
 fn leaves_no_trace(facts: &Facts<'_>) -> bool {
     facts.later.is_empty()
         && !facts.holders.iter().any(|holder| holder.is_noted_by_us || holder.is_made_by_us)
         && !facts.claims.iter().any(|claim| claim.is_recorded)
 }
 
-/// The key after the newest that has room for a next one: otherwise a key could be restored after which none can be
-/// made. None where all names are taken.
+/// The key to make: its sequence follows the highest one below the maximum. A restored key may have the maximum, and must
+/// not keep the next key from being made. `None` if all names are taken.
 fn make(facts: &Facts<'_>, created_at: Timestamp) -> Option<Make> {
     let sequences = facts.holders.iter().map(|holder| holder.sequence);
     let last = sequences.filter(|sequence| *sequence < MAX_SEQUENCE).max().unwrap_or_default();
@@ -147,10 +148,10 @@ fn make(facts: &Facts<'_>, created_at: Timestamp) -> Option<Make> {
     free.next().map(|sequence| Make { name: name(sequence), sequence, created_at })
 }
 
-/// The notes that are missing. The older keys come first: should this be cut short, an older key mustn't be the newest
-/// Active one.
+/// The missing notes, those of older keys first: if writing them is cut short, an older key must not be the newest Active
+/// one.
 fn raise(keys: &[Key<'_>]) -> Vec<Raise> {
-    // What can't be read is left to whoever wrote it.
+    // A note that can't be read is left to its writer.
     let readable = keys.iter().filter(|key| key.unreadable.is_none());
     let holders = readable.flat_map(|key| key.holders.iter().map(|holder| (key.floor, *holder)));
     holders
@@ -163,8 +164,8 @@ fn raise(keys: &[Key<'_>]) -> Vec<Raise> {
         .collect()
 }
 
-/// The keys without a SealingKey. Somebody may have taken a key's name for another recipient; then the key has a second
-/// name that it is published under.
+/// The keys without a SealingKey, as SealingKeys to create. If somebody has taken a key's name for another recipient, the
+/// key is published under its second name.
 fn publish(facts: &Facts<'_>) -> Vec<Publish> {
     let is_free = |name: &String| facts.claims.iter().all(|claim| claim.name != name);
     let publish = |key: &Key<'_>| {
@@ -185,7 +186,7 @@ fn publish(facts: &Facts<'_>) -> Vec<Publish> {
     facts.keys.iter().filter(|key| key.published.is_none()).filter_map(publish).collect()
 }
 
-/// The names that a key is published under, the first that is free.
+/// The two names that a key may be published under; it takes the first that is free.
 pub(super) fn names(holder: &Holder) -> [String; 2] {
     [holder.secret.clone(), format!("sealing-key-{}", holder.recipient.fingerprint().short())]
 }

@@ -1,9 +1,9 @@
-//! The status of a SealingKey: what the controller says to whoever seals, and to people.
+//! The status of a SealingKey, for the programs that seal and for people.
 //!
-//! What is so is decided before ([`super::lifecycle`]); here it gets its words, by functions of their arguments.
+//! [`super::lifecycle`] has judged the key; the functions here turn a verdict into words, and depend on their arguments
+//! alone.
 //!
-//! Invariant: a recorded fingerprint and floor are never cleared, because they tell a key that is lost from one that
-//! somebody planted.
+//! Invariant: a recorded fingerprint and floor are never cleared, because they tell a lost key from a planted one.
 
 use jiff::Timestamp;
 use seal_crds::Reason;
@@ -15,9 +15,9 @@ use super::lifecycle::verdict::{Standing, Verdict};
 use super::settings::Settings;
 use crate::conditions::Conditions;
 
-/// What is to be said of one SealingKey.
+/// A SealingKey with the status that it should have.
 pub(super) struct Statement<'a> {
-    /// The SealingKey as it was read.
+    /// The SealingKey, as it was read.
     pub(super) key: &'a SealingKey,
     pub(super) verdict: Verdict,
     /// The status that it should have.
@@ -30,12 +30,12 @@ impl<'a> Statement<'a> {
         Self { key, verdict, status }
     }
 
-    /// Whether the SealingKey doesn't say so already.
+    /// Whether the SealingKey doesn't have this status yet.
     pub(super) fn is_news(&self) -> bool {
         self.key.status.as_ref() != Some(&self.status)
     }
 
-    /// Why the SealingKey can't be used as it stands, with the reason, unless that was said before.
+    /// The reason and message if the SealingKey can't be used as it stands, unless its last status had that reason.
     pub(super) fn newly_stalled(&self) -> Option<(&str, &str)> {
         let stalled = |status: &'a SealingKeyStatus| find_condition(&status.conditions, "Stalled");
         let before = self.key.status.as_ref().and_then(stalled);
@@ -45,7 +45,7 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// The status that a verdict becomes.
+/// Turns a verdict into the next status.
 pub(super) fn next_status(
     object: &SealingKey,
     verdict: &Verdict,
@@ -58,14 +58,14 @@ pub(super) fn next_status(
     let following = Conditions { before, generation: object.metadata.generation, now };
     let (is_primary, reason, message) = primary(verdict);
     let mut conditions = vec![following.next("Primary", is_primary, reason, message)];
-    // These are there only while they hold.
+    // These conditions are present only while they hold.
     for (type_, why) in [("Stalled", stalled(verdict)), ("RenewalDue", renewal_due(verdict))] {
         conditions.extend(why.map(|(reason, message)| following.next(type_, true, reason, &message)));
     }
     let fingerprint = (object.is_recorded() || is_held).then(|| object.fingerprint().to_string());
     SealingKeyStatus {
         state: state(verdict, said.state),
-        // Never one without the other: a record without a floor would be taken for one of the first version.
+        // Fingerprint and floor go together: a fingerprint alone would look like a record of the first version.
         floor: verdict.floor.filter(|_| fingerprint.is_some()),
         fingerprint,
         conditions,
@@ -85,7 +85,7 @@ fn state(verdict: &Verdict, said: Option<PublishedState>) -> Option<PublishedSta
         Standing::Lost => Some(PublishedState::Lost),
         Standing::Planted => Some(PublishedState::Planted),
         Standing::LaterVersion => said,
-        // The other one says it.
+        // The other SealingKey of the key has the state.
         Standing::Duplicate { .. } => None,
     }
 }
@@ -100,7 +100,7 @@ fn primary(verdict: &Verdict) -> (bool, Reason, &'static str) {
     }
 }
 
-/// Why a SealingKey can't be used as it stands.
+/// The reason and message if a SealingKey can't be used as it stands.
 fn stalled(verdict: &Verdict) -> Option<(Reason, String)> {
     Some(match &verdict.standing {
         Standing::Held(_) => return None,

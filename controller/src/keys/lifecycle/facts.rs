@@ -1,7 +1,7 @@
-//! The keys at hand, and what SealingKeys claim of them.
+//! The loaded keys, and the claims that SealingKeys make about them.
 //!
-//! Not what is to be done ([`super`]). Invariants: only Secrets make a key. A key's floor only rises, and whoever can
-//! write SealingKeys alone can't lower it.
+//! [`super`] decides what to do. Invariants: only Secrets make a key. A key's floor only rises, and a person who can write
+//! SealingKeys, but no Secrets, can't lower it.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +11,13 @@ use seal_crds::resources::{KeyState, SealingKey};
 
 use crate::keys::loaded::{Holder, Loaded};
 
-/// What there is.
+/// The facts to decide on.
 pub(super) struct Facts<'a> {
     pub(super) holders: &'a [Holder],
     /// As [`Loaded::later`].
     pub(super) later: &'a [Option<Fingerprint>],
     pub(super) claims: Claims<'a>,
-    /// The keys whose private halves are at hand, the oldest first.
+    /// The keys whose private halves are loaded, the oldest first.
     pub(super) keys: Vec<Key<'a>>,
 }
 
@@ -51,23 +51,23 @@ pub(super) struct Claim<'a> {
     pub(super) object: &'a SealingKey,
     pub(super) name: &'a str,
     pub(super) fingerprint: Fingerprint,
-    /// Whether the controller has had the private half.
+    /// The controller had the private half and recorded that.
     pub(super) is_recorded: bool,
 }
 
-/// A key whose private half is at hand.
+/// A key whose private half is loaded.
 pub(super) struct Key<'a> {
     pub(super) fingerprint: Fingerprint,
-    /// Never empty: the Secrets that hold it, the one that counts for sequence and date first.
+    /// The Secrets that hold the key, at least one; the first decides on sequence and date.
     pub(super) holders: Vec<&'a Holder>,
-    /// Never a state that a writer of SealingKeys could lower.
+    /// The lowest state that the key can have. A person who may only write SealingKeys can't lower it.
     pub(super) floor: KeyState,
-    /// The Secret whose note can't be read.
+    /// The name of a Secret whose note can't be read.
     pub(super) unreadable: Option<&'a str>,
-    /// The highest state that a SealingKey of it asks for.
+    /// The highest state that a SealingKey of this key asks for.
     pub(super) asked: KeyState,
-    /// The SealingKey that speaks for it: the first that is recorded, or else the first. Found once, since everybody who
-    /// may write SealingKeys can make any number of them.
+    /// The name of the SealingKey that speaks for the key: the first recorded one, or else the first. It is looked up once,
+    /// since there may be any number of SealingKeys.
     pub(super) published: Option<&'a str>,
 }
 
@@ -83,7 +83,7 @@ impl<'a> Facts<'a> {
         Self { holders, later, claims, keys }
     }
 
-    /// Whether a key that was had is neither at hand nor in a Secret of a later version.
+    /// Whether a key is missing that the controller had: it is neither loaded nor in a Secret of a later version.
     pub(super) fn misses_one(&self) -> bool {
         let held: BTreeSet<_> = self.keys.iter().map(|key| key.fingerprint).collect();
         self.claims.iter().any(|claim| {
@@ -117,11 +117,11 @@ fn held(holders: &[Holder]) -> Vec<Key<'_>> {
     keys
 }
 
-/// The lowest state that a key can have: the highest that was noted, beside the private half or by the controller on
-/// its SealingKey; without either, Retiring.
+/// The lowest state that a key can have: the highest one that was noted beside the private half, or that the controller
+/// recorded on the SealingKey; without either, Retiring.
 ///
-/// A note that raises the state counts whoever wrote it. `Active` counts only where the controller wrote it: it is in
-/// every backup, and a Secret that is restored must not become the primary by that.
+/// A note that raises the state counts, whoever wrote it. The note `Active` counts only if the controller wrote it: every
+/// backup has it, and a restored Secret must not become the primary by that.
 fn floor(holders: &[&Holder], recorded: Option<KeyState>) -> KeyState {
     let believed = |holder: &&&Holder| holder.is_noted_by_us || holder.note != Note::Says(KeyState::Active);
     let noted = holders.iter().filter(believed).filter_map(|holder| match holder.note {
@@ -133,13 +133,13 @@ fn floor(holders: &[&Holder], recorded: Option<KeyState>) -> KeyState {
 
 /// Raises floors as far as the keys' order and their SealingKeys demand.
 ///
-/// The newest Active key is the one to be sealed to, and all that are older retire, whatever becomes of the newest
-/// later: so nobody makes an older key the primary again by retiring or revoking the newest. Retiring the newest itself
-/// takes effect only when there is a newer one; Revoked takes effect at once.
+/// The newest Active key is the one to seal to. All older keys retire, and stay so if the newest is retired or revoked
+/// later: so nobody makes an older key the primary again. Retiring the newest key takes effect only when there is a newer
+/// one; Revoked takes effect at once.
 fn succeed(keys: &mut [Key<'_>]) {
     let mut is_succeeded = false;
     for key in keys.iter_mut().rev() {
-        // Also one whose note can't be read: corrected, it is what it was.
+        // A key whose note can't be read counts too: once the note is corrected, the key is Active again.
         if key.floor == KeyState::Active {
             if is_succeeded {
                 key.floor = KeyState::Retiring;
@@ -153,7 +153,7 @@ fn succeed(keys: &mut [Key<'_>]) {
 }
 
 impl<'a> Key<'a> {
-    /// Takes what is noted beside the private half, and what SealingKeys claim.
+    /// Takes in the notes beside the private half, and the claims of SealingKeys.
     fn hear(&mut self, claims: &Claims<'a>) {
         let unreadable = self.holders.iter().find(|holder| holder.note == Note::Unreadable);
         self.unreadable = unreadable.map(|holder| holder.secret.as_str());
@@ -166,8 +166,8 @@ impl<'a> Key<'a> {
         self.published = published;
     }
 
-    /// Whether a SealingKey is about this key: the controller recorded it as such, or all that it says of the key is
-    /// right. Otherwise somebody wrote a recipient of ours beside a sequence or date of their own.
+    /// Whether a SealingKey is about this key: the controller recorded it as such, or its recipient, sequence and date are
+    /// those of the key. Otherwise somebody wrote our recipient beside a sequence or date of their own.
     pub(super) fn is_meant_by(&self, claim: &Claim<'_>) -> bool {
         let spec = &claim.object.spec;
         let is_right =
@@ -190,8 +190,9 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// What the controller recorded of the floor. The first version recorded neither floor nor state; what it went by was
-    /// the state in the spec. Otherwise that is only a wish: whoever may write SealingKeys makes one again with Active.
+    /// The floor that the controller recorded. The first version of the controller recorded neither floor nor state, and used
+    /// the state in the spec. In all other cases the spec's state is only a wish: a person who may write SealingKeys can make
+    /// one again with Active.
     fn floor(&self) -> KeyState {
         let status = self.object.status.as_ref();
         match status.map(|status| (status.floor, status.state)) {
@@ -201,7 +202,7 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// The same where the Secret isn't there, or can't be read: then a wish for Active doesn't count at all.
+    /// The recorded floor of a key whose Secret is missing or can't be read: then a wish for Active doesn't count at all.
     pub(super) fn floor_without_secret(&self) -> KeyState {
         let recorded = self.object.status.as_ref().and_then(|status| status.floor);
         recorded.unwrap_or_else(|| self.floor().max(KeyState::Retiring))
@@ -209,7 +210,7 @@ impl<'a> Claim<'a> {
 }
 
 impl Holder {
-    /// The order of the keys. A later date decides between equal sequences, and the fingerprint between equal dates,
+    /// The value that orders keys by age. The date decides between equal sequences, and the fingerprint between equal dates,
     /// so that every controller decides alike.
     pub(super) fn order(&self) -> (i64, &str, Fingerprint) {
         (self.sequence, &self.created_at, self.recipient.fingerprint())

@@ -1,53 +1,54 @@
-//! What is so of the keys: which one is sealed to, and what each SealingKey is.
+//! Judges the keys: which one is the primary, and what each SealingKey is.
 //!
-//! Not the words for it ([`crate::keys::status`]). Invariants: at most one key is the primary, and never an older one in
-//! place of a newer one; a key that nobody can look up isn't one to seal to.
+//! [`crate::keys::status`] has the words for it. Invariants: at most one key is the primary, and never an older one in
+//! place of a newer one; a key without a SealingKey is never the primary, because nobody could look it up.
 
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::{KeyState, SealingKey};
 
 use super::facts::{Claim, Facts};
 
-/// What is so.
+/// The judgement of all keys.
 pub(super) struct Judgement<'a> {
     /// The key that Secrets are sealed to.
     pub(super) primary: Option<Fingerprint>,
     /// Why there is no such key, as a sentence for people.
     pub(super) keyless: Option<String>,
-    /// For each SealingKey, in the order in which to say it ([`Rank`]).
+    /// The verdict on each SealingKey, in the order in which to write the statuses ([`Rank`]).
     pub(super) verdicts: Vec<(&'a SealingKey, Verdict)>,
 }
 
-/// What is so of one SealingKey.
+/// The judgement of one SealingKey.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::keys) struct Verdict {
     /// What the SealingKey is.
     pub(in crate::keys) standing: Standing,
-    /// The lowest state that its key can have, to be recorded wherever the key is; none of a key that the controller never
-    /// had.
+    /// The lowest state that its key can have. It is recorded even if the key isn't loaded; `None` for a key that the
+    /// controller never had.
     pub(in crate::keys) floor: Option<KeyState>,
-    /// Whether Secrets are sealed to its key.
+    /// Secrets are sealed to its key.
     pub(in crate::keys) is_primary: bool,
-    /// Whether it is this key in whose place a newer one is due.
+    /// A newer key is due in place of this one.
     pub(in crate::keys) is_renewal_due: bool,
 }
 
-/// When something is said of a SealingKey.
+/// The order in which statuses are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::keys) enum Rank {
-    /// Before the primary, so that there are never two.
+    /// The controller's own SealingKeys. They come before the primary, so that two are never called that.
     Own,
+    /// The primary.
     Primary,
-    /// Last: there may be any number of them, and they change nothing.
+    /// SealingKeys of others. They come last: there may be any number of them, and they change nothing.
     Planted,
 }
 
 /// What a SealingKey is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::keys) enum Standing {
-    /// The public half of a key whose private half is at hand.
+    /// The public half of a key whose private half is loaded.
     Held(KeyState),
-    /// The same, but what is noted of its state can't be read: treated as Revoked.
+    /// The private half is loaded, but the note of its state can't be read; the key is treated as Revoked.
     Unreadable { secret: String },
     /// The private half is in a Secret of a later version.
     LaterVersion,
@@ -69,7 +70,7 @@ impl Verdict {
     }
 }
 
-/// What is so, whatever there is still to do.
+/// Judges the keys as they are, before the next step.
 pub(super) fn judge<'a>(facts: &Facts<'a>) -> Judgement<'a> {
     let due = due(facts);
     let primary = facts.keys.iter().rfind(|key| key.is_active()).filter(|key| key.published.is_some());
@@ -95,14 +96,14 @@ pub(super) fn judge<'a>(facts: &Facts<'a>) -> Judgement<'a> {
     Judgement { primary: primary.map(|key| key.fingerprint), keyless, verdicts }
 }
 
-/// The key in whose place a newer one is due, where no key is sealed to.
+/// The key in whose place a newer one is due, if there is no primary.
 struct Due {
     fingerprint: Fingerprint,
     name: String,
     why: &'static str,
 }
 
-/// The newest key that isn't Retiring: it was the primary, or would be.
+/// Finds the newest key that isn't Retiring: it was the primary, or would be.
 fn due(facts: &Facts<'_>) -> Option<Due> {
     let is_candidate = |floor| floor != KeyState::Retiring;
     let held = facts.keys.iter().filter(|key| is_candidate(key.floor) || key.unreadable.is_some());
