@@ -1,4 +1,4 @@
-//! What Go would print: `text/template` with sprig's functions, and the libraries under them.
+//! The texts that Go would print: `text/template` with sprig's functions, and the libraries under them.
 //!
 //! Programs in Go print texts that others compare and parse, so a program in Rust has to print the same bytes. This
 //! crate knows only Go and its libraries: why a caller wants a text, and from where its values come, stays with the
