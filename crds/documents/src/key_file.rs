@@ -6,24 +6,19 @@
 //! decoded of it wipes on drop, but for the YAML parser's own buffers; a text that is out of bounds is refused before
 //! anything is built.
 
-use seal_crds::{
-    Plaintext,
-    keys::{
-        IdentitiesError, Identity, IdentityError, Keyring, RsaKeyError, RsaPrivateKey, RsaSealingKey,
-        parse_identities, stored::IDENTITY, without_byte_order_mark,
-    },
+use seal_crds::Plaintext;
+use seal_crds::keys::stored::IDENTITY;
+use seal_crds::keys::{
+    IdentitiesError, Identity, IdentityError, Keyring, RsaKeyError, RsaPrivateKey, RsaSealingKey,
+    parse_identities, without_byte_order_mark,
 };
 use zeroize::Zeroizing;
 
-use crate::{
-    data::decode,
-    manifest::{FieldError, Fields, Kind, Manifest, ManifestError, text_of},
-    source::{Located, Source, Spot, Spotted},
-    yaml::{
-        json,
-        tree::{NodeId, NodeKind, Tree},
-    },
-};
+use crate::data::decode;
+use crate::manifest::{FieldError, Fields, Kind, Manifest, ManifestError, text_of};
+use crate::source::{Located, Source, Spot, Spotted};
+use crate::yaml::json;
+use crate::yaml::tree::{NodeId, NodeKind, Tree};
 
 /// Why a file can't be used for its keys.
 #[derive(Debug, thiserror::Error)]

@@ -27,15 +27,12 @@ pub use patch::is_directive;
 pub use splice::{SpliceError, Spliced, splice};
 pub use stray::Strays;
 
-use std::{ops::Range, sync::OnceLock};
+use std::ops::Range;
+use std::sync::OnceLock;
 
-use crate::{
-    source::{Located, Source, Spot, Spotted, Visible},
-    yaml::{
-        Syntax, json,
-        tree::{self, ParseError, Tree},
-    },
-};
+use crate::source::{Located, Source, Spot, Spotted, Visible};
+use crate::yaml::tree::{ParseError, Tree};
+use crate::yaml::{Syntax, json, tree};
 
 /// A source, read.
 pub struct Manifest<'a> {

@@ -14,17 +14,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{
-    limits::{Excess, OutOfBounds, check_json, check_yaml},
-    manifest::{Claims, DecodeError, Decoder, FieldError, text_at},
-    room::{NoRoom, Room},
-    source::{AtLine, Located},
-    yaml::{
-        Syntax, json as json_trees,
-        resolve::{Plain, plain},
-        tree::{self, NodeId, NodeKind, ParseError, Style, Tree},
-    },
-};
+use crate::limits::{Excess, OutOfBounds, check_json, check_yaml};
+use crate::manifest::{Claims, DecodeError, Decoder, FieldError, text_at};
+use crate::room::{NoRoom, Room};
+use crate::source::{AtLine, Located};
+use crate::yaml::resolve::{Plain, plain};
+use crate::yaml::tree::{NodeId, NodeKind, ParseError, Style, Tree};
+use crate::yaml::{Syntax, json as json_trees, tree};
 
 mod json;
 

@@ -6,13 +6,9 @@
 //! merge key brings it along; and there is a doubt where readers can differ.
 
 use super::fields::FieldError;
-use crate::{
-    source::Located,
-    yaml::{
-        resolve::{Plain, plain},
-        tree::{NodeId, NodeKind, Style, Tree},
-    },
-};
+use crate::source::Located;
+use crate::yaml::resolve::{Plain, plain};
+use crate::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
 /// The type of an object, as far as it can be told.
 pub struct Claims<'t> {

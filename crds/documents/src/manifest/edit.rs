@@ -14,23 +14,17 @@ use std::ops::Range;
 
 use seal_foreign::is_unprintable;
 
-use super::{
-    Manifest, Syntax,
-    splice::{SpliceError, column, flow_text, indent_of_line},
-};
-use crate::{
-    source::Located,
-    yaml::{
-        tree::{NodeId, NodeKind, Tree},
-        value::Value,
-    },
-};
+use super::splice::{SpliceError, column, flow_text, indent_of_line};
+use super::{Manifest, Syntax};
+use crate::source::Located;
+use crate::yaml::tree::{NodeId, NodeKind, Tree};
+use crate::yaml::written::Written;
 
 /// What becomes of the nodes of one document.
 pub struct Edits {
     pub document: usize,
     /// Nodes, and what has to be read from them afterwards.
-    pub replaced: Vec<(NodeId, Value)>,
+    pub replaced: Vec<(NodeId, Written)>,
     /// Mappings, and those of their keys that go.
     pub removed: Vec<(NodeId, Vec<NodeId>)>,
 }
@@ -77,11 +71,11 @@ type Patched = Result<(), Located<SpliceError>>;
 
 impl Patches<'_> {
     /// Makes the node say the value, with as little change as that takes.
-    fn reshape(&mut self, tree: &Tree<'_>, node: NodeId, value: &Value) -> Patched {
+    fn reshape(&mut self, tree: &Tree<'_>, node: NodeId, value: &Written) -> Patched {
         if value.is_read_from(tree, node) {
             return Ok(());
         }
-        let (NodeKind::Mapping { entries, .. }, Value::Mapping(wanted)) = (&tree.node(node).kind, value)
+        let (NodeKind::Mapping { entries, .. }, Written::Mapping(wanted)) = (&tree.node(node).kind, value)
         else {
             return self.replace(tree, node, value);
         };
@@ -96,7 +90,7 @@ impl Patches<'_> {
             self.reshape_entry(tree, (key, value), &wanted[index])?;
         }
         // What is new stands before the next that was there, or after the last one.
-        let mut new: Vec<&(String, Value)> = Vec::new();
+        let mut new: Vec<&(String, Written)> = Vec::new();
         for (index, entry) in wanted.iter().enumerate() {
             match kept.iter().find(|(.., found)| *found == index) {
                 None => new.push(entry),
@@ -113,7 +107,7 @@ impl Patches<'_> {
         &mut self,
         tree: &Tree<'_>,
         (key, node): (NodeId, NodeId),
-        wanted: &(String, Value),
+        wanted: &(String, Written),
     ) -> Patched {
         let range = tree.range(node);
         let colon = end_of(tree, self.source, key, key);
@@ -132,16 +126,16 @@ impl Patches<'_> {
             return Ok(());
         }
         let indent = column(self.source, tree.range(key).start);
-        let name = Value::text(wanted.0.as_str()).to_yaml(0).trim_end().len() + 1;
-        let text = Value::one(&wanted.0, &wanted.1).to_yaml(indent)[name..].trim_end().to_owned();
+        let name = Written::text(wanted.0.as_str()).to_yaml(0).trim_end().len() + 1;
+        let text = Written::one(&wanted.0, &wanted.1).to_yaml(indent)[name..].trim_end().to_owned();
         let end = if range.is_empty() { colon } else { range.start + self.source[range].trim_end().len() };
         self.found.push((colon..end, text));
         Ok(())
     }
 
     /// The text as lines of the block scalar that is there, where such lines can hold it.
-    fn block(&self, mark: &str, start: usize, value: &Value) -> Option<String> {
-        let Value::Text(text) = value else { return None };
+    fn block(&self, mark: &str, start: usize, value: &Written) -> Option<String> {
+        let Written::Text(text) = value else { return None };
         let header = mark.split('#').next().unwrap_or_default().trim_end();
         let lines = match header {
             "|" => text.strip_suffix('\n')?,
@@ -159,14 +153,14 @@ impl Patches<'_> {
         })
     }
 
-    fn replace(&mut self, tree: &Tree<'_>, node: NodeId, value: &Value) -> Patched {
+    fn replace(&mut self, tree: &Tree<'_>, node: NodeId, value: &Written) -> Patched {
         let range = tree.range(node);
         let text = match (&tree.node(node).kind, value) {
             (NodeKind::Mapping { flow: true, .. } | NodeKind::Sequence { flow: true, .. }, _) => {
                 flow_text(tree, node, self.source, value)
             }
             _ if self.syntax == Syntax::Json => value.to_compact_json().to_string(),
-            (_, Value::Text(_) | Value::Bool(_)) => value.to_yaml(0).trim_end().to_owned(),
+            (_, Written::Text(_) | Written::Bool(_)) => value.to_yaml(0).trim_end().to_owned(),
             (NodeKind::Mapping { .. } | NodeKind::Sequence { .. }, _) => {
                 value.to_yaml(column(self.source, range.start)).trim_end().to_owned()
             }
@@ -217,7 +211,7 @@ impl Patches<'_> {
         tree: &Tree<'_>,
         node: NodeId,
         beside: NodeId,
-        new: Vec<&(String, Value)>,
+        new: Vec<&(String, Written)>,
         before: bool,
     ) -> Patched {
         if new.is_empty() {
@@ -235,9 +229,9 @@ impl Patches<'_> {
                 indent.len().saturating_sub(indent_of_line(self.source, tree.range(node).start)).clamp(1, 8);
             for (key, value) in new {
                 let (key, text, gap) = if is_alone {
-                    (Value::text(key.as_str()).to_compact_json(), value.to_json(indent.len(), step), ": ")
+                    (Written::text(key.as_str()).to_compact_json(), value.to_json(indent.len(), step), ": ")
                 } else {
-                    (Value::text(key.as_str()).to_compact_json(), value.to_compact_json(), ":")
+                    (Written::text(key.as_str()).to_compact_json(), value.to_compact_json(), ":")
                 };
                 let entry = format!("{}{gap}{}", *key, *text);
                 let separator = if is_alone { format!(",\n{indent}") } else { ",".to_owned() };
@@ -255,7 +249,7 @@ impl Patches<'_> {
         let text: String = new
             .into_iter()
             .map(|(key, value)| {
-                let entry = Value::one(key, value).to_yaml(indent.len());
+                let entry = Written::one(key, value).to_yaml(indent.len());
                 format!("{indent}{}", *entry)
             })
             .collect();

@@ -5,13 +5,9 @@
 //! refused rather than renamed.
 
 use super::patch::is_directive;
-use crate::{
-    source::Located,
-    yaml::{
-        resolve::{Plain, plain, plain_key},
-        tree::{NodeId, NodeKind, Style, Tree},
-    },
-};
+use crate::source::Located;
+use crate::yaml::resolve::{Plain, plain, plain_key};
+use crate::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
 /// What a node isn't. Names keys, never values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,13 +8,9 @@
 use std::ops::Range;
 
 use super::fields::{FieldError, Fields, is_word};
-use crate::{
-    source::Located,
-    yaml::{
-        resolve::{Plain, plain},
-        tree::{NodeId, NodeKind, Style, Tree},
-    },
-};
+use crate::source::Located;
+use crate::yaml::resolve::{Plain, plain};
+use crate::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
 /// Lists in Lists that are followed.
 const MAX_DEPTH: usize = 8;

@@ -8,23 +8,14 @@
 //! where it isn't (an anchor was used across objects, a layout nobody
 //! foresaw), the answer is an error and not a guess.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
-use super::{
-    Manifest, Syntax,
-    find::{Object, Slot},
-    read,
-};
-use crate::{
-    source::Located,
-    yaml::{
-        tree::{NodeId, NodeKind, Tree},
-        value::Value,
-    },
-};
+use super::find::{Object, Slot};
+use super::{Manifest, Syntax, read};
+use crate::source::Located;
+use crate::yaml::tree::{NodeId, NodeKind, Tree};
+use crate::yaml::written::Written;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpliceError {
@@ -59,7 +50,7 @@ pub struct Spliced {
 
 pub fn splice(
     manifest: &Manifest<'_>,
-    replacements: &[(&Object, &Value)],
+    replacements: &[(&Object, &Written)],
 ) -> Result<Spliced, Located<SpliceError>> {
     let source = manifest.source.text();
     let mut out = String::with_capacity(source.len());
@@ -85,7 +76,7 @@ struct Patch {
     text: String,
 }
 
-fn patch(manifest: &Manifest<'_>, object: &Object, value: &Value) -> Result<Patch, Located<SpliceError>> {
+fn patch(manifest: &Manifest<'_>, object: &Object, value: &Written) -> Result<Patch, Located<SpliceError>> {
     let (tree, source) = (manifest.tree(object), manifest.source.text());
     let range = tree.range(object.node);
     let flow = matches!(tree.node(object.node).kind, NodeKind::Mapping { flow: true, .. });
@@ -115,7 +106,7 @@ fn patch(manifest: &Manifest<'_>, object: &Object, value: &Value) -> Result<Patc
 }
 
 /// JSON, laid out as the object was.
-pub(super) fn flow_text(tree: &Tree<'_>, node: NodeId, source: &str, value: &Value) -> String {
+pub(super) fn flow_text(tree: &Tree<'_>, node: NodeId, source: &str, value: &Written) -> String {
     let range = tree.range(node);
     let first_key =
         tree.mapping(node).and_then(|entries| entries.first()).map(|(key, _)| tree.range(*key).start);
@@ -186,7 +177,7 @@ pub(super) fn comments(text: &str) -> Vec<Range<usize>> {
 /// should be.
 fn first_difference<'o>(
     manifest: &Manifest<'_>,
-    replacements: &[(&'o Object, &Value)],
+    replacements: &[(&'o Object, &Written)],
     result: &str,
 ) -> Option<&'o Object> {
     let any = replacements.first().map(|(object, _)| *object);
@@ -198,7 +189,7 @@ fn first_difference<'o>(
     }
     for (index, (old, new)) in manifest.documents.iter().zip(&documents).enumerate() {
         let here = replacements.iter().filter(|(object, _)| object.document == index);
-        let values: HashMap<NodeId, &Value> =
+        let values: HashMap<NodeId, &Written> =
             here.clone().map(|(object, value)| (object.node, *value)).collect();
         let mut comparison = Comparison::new(old, new, values, HashSet::new());
         let equal = match (old.root, new.root) {
@@ -217,7 +208,7 @@ pub(super) struct Comparison<'c, 'a> {
     old: &'c Tree<'a>,
     new: &'c Tree<'a>,
     /// What has to be read in the place of an old node.
-    values: HashMap<NodeId, &'c Value>,
+    values: HashMap<NodeId, &'c Written>,
     /// Keys of the old document that are no longer there.
     removed: HashSet<NodeId>,
     /// Which new node an old one became; an alias has to follow its target.
@@ -230,7 +221,7 @@ impl<'c, 'a> Comparison<'c, 'a> {
     pub(super) fn new(
         old: &'c Tree<'a>,
         new: &'c Tree<'a>,
-        values: HashMap<NodeId, &'c Value>,
+        values: HashMap<NodeId, &'c Written>,
         removed: HashSet<NodeId>,
     ) -> Self {
         Self { old, new, values, removed, same: HashMap::new(), changes: 0 }
@@ -278,16 +269,17 @@ impl Comparison<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{manifest::Kind, source::Source};
+    use crate::manifest::Kind;
+    use crate::source::Source;
     use zeroize::Zeroizing;
 
     /// Replaces every Secret by a small mapping.
     fn replaced(text: &str) -> Result<Spliced, SpliceError> {
         let source = Source::new("f".to_owned(), Zeroizing::new(text.to_owned()));
         let manifest = Manifest::parse(&source).unwrap();
-        let value = Value::Mapping(vec![
-            ("kind".to_owned(), Value::text("S")),
-            ("spec".to_owned(), Value::Mapping(vec![("on".to_owned(), Value::text("x"))])),
+        let value = Written::Mapping(vec![
+            ("kind".to_owned(), Written::text("S")),
+            ("spec".to_owned(), Written::Mapping(vec![("on".to_owned(), Written::text("x"))])),
         ]);
         let secrets: Vec<_> = manifest
             .objects

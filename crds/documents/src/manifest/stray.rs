@@ -7,15 +7,11 @@
 //!
 //! Invariant: every node of an object is looked at once, an alias as the one node that it is.
 
-use super::{
-    fields::shown,
-    find::{Kind, Object, classify, field},
-    look::Look,
-};
-use crate::yaml::{
-    resolve::{Plain, plain},
-    tree::{NodeId, NodeKind, Style, Tree},
-};
+use super::fields::shown;
+use super::find::{Kind, Object, classify, field};
+use super::look::Look;
+use crate::yaml::resolve::{Plain, plain};
+use crate::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
 /// The Secrets with values that one object has beneath it.
 pub struct Strays {
@@ -125,7 +121,8 @@ fn tells_a_secret(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{manifest::Manifest, source::Source};
+    use crate::manifest::Manifest;
+    use crate::source::Source;
     use zeroize::Zeroizing;
 
     /// The kind, how many, and the line of the first, for each object that has some.

@@ -18,7 +18,8 @@ pub(crate) use build::documents;
 pub(super) use build::out_of_bounds;
 pub use build::parse;
 
-use std::{collections::HashSet, ops::Range};
+use std::collections::HashSet;
+use std::ops::Range;
 
 use zeroize::Zeroizing;
 

@@ -2,19 +2,13 @@
 //!
 //! Not the editing. Invariant: it knows both texts by reading them, and nothing of how the new one was made.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::Edits;
-use crate::{
-    manifest::{
-        Manifest, read,
-        splice::{Comparison, comments},
-    },
-    yaml::tree::NodeId,
-};
+use crate::manifest::splice::{Comparison, comments};
+use crate::manifest::{Manifest, read};
+use crate::yaml::tree::NodeId;
 
 /// Reads the result, and gives a place near which it isn't what it should be.
 pub(super) fn first_difference(manifest: &Manifest<'_>, edits: &[Edits], result: &str) -> Option<usize> {
