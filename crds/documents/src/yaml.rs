@@ -4,7 +4,7 @@
 //! [`resolve`] knows what unquoted words mean to kubectl; [`written`] is what gets
 //! written, in a fixed order, as YAML or JSON.
 //!
-//! Nothing here knows what a Secret is.
+//! This module knows no Kubernetes object.
 
 pub mod json;
 pub mod resolve;

@@ -1,5 +1,5 @@
-//! What an object claims to be, for a program that must not overlook a SealedSecret: to it, an object that isn't there
-//! is one to prune.
+//! The type that an object claims, for a program that must not overlook a SealedSecret: a Secret whose SealedSecret is
+//! absent gets pruned.
 //!
 //! The type is looked for without decoding the object, so an unrelated object may be written in any way. Invariant: a
 //! value that some reader takes for the type of an object is among its claims, also where a key occurs twice or a
@@ -20,7 +20,7 @@ pub struct Claims<'t> {
     pub items: &'t [NodeId],
     /// Why readers can take the object for different ones.
     pub doubt: Option<Located<FieldError>>,
-    /// Whether a tag may make any key or type of what is written.
+    /// A tag hides a key or the type, so the object may be of any type.
     pub is_veiled: bool,
 }
 

@@ -37,7 +37,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// What to try.
+    /// A way out, for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Field(error) => error.hint(),
@@ -94,7 +94,7 @@ pub(crate) struct Decoder<'t, 'a, 'r> {
     room: &'r mut Room,
 }
 
-/// Whether numbers are read. The spec of a SealedSecret has none.
+/// The treatment of numbers. The spec of a SealedSecret has none, so they are refused there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Numbers {
     Read,

@@ -1,12 +1,11 @@
 //! Changes parts of objects in a file, and nothing else.
 //!
-//! A value replaces what it differs from: of two mappings the entries that are equal stay as they are written,
-//! and what is new stands before what follows it. Comments outside of what goes stay; those that go are counted out
-//! to the caller.
+//! A value replaces only the parts that differ from it: in a mapping, equal entries stay as they are written, and a new
+//! entry stands before the entry that follows it. Comments stay unless they stand in a replaced part; the caller gets
+//! the places of those that go.
 //!
-//! Not for objects with plaintext, of which nothing may stay: that is [`super::splice()`]. Invariant: the result is
-//! read again, and is the old file with exactly these changes; where it isn't, the answer is an error and not a
-//! guess.
+//! No part of an object with plaintext may stay, so those go through [`super::splice()`]. Invariant: the result is read
+//! again, and is the old file with exactly these changes. If it isn't, the answer is an error and not a guess.
 
 mod check;
 
@@ -20,12 +19,12 @@ use crate::source::Located;
 use crate::yaml::tree::{NodeId, NodeKind, Tree};
 use crate::yaml::written::Written;
 
-/// What becomes of the nodes of one document.
+/// The changes to one document.
 pub struct Edits {
     pub document: usize,
-    /// Nodes, and what has to be read from them afterwards.
+    /// Nodes, and the values to be read from them afterwards.
     pub replaced: Vec<(NodeId, Written)>,
-    /// Mappings, and those of their keys that go.
+    /// Mappings, and the keys to remove from them.
     pub removed: Vec<(NodeId, Vec<NodeId>)>,
 }
 
@@ -33,7 +32,7 @@ pub struct Edits {
 #[derive(Debug)]
 pub struct Edited {
     pub text: String,
-    /// Where comments stood that went with what was replaced.
+    /// The places of comments that went with a replaced part.
     pub lost_comments: Vec<usize>,
 }
 
@@ -70,7 +69,7 @@ struct Patches<'s> {
 type Patched = Result<(), Located<SpliceError>>;
 
 impl Patches<'_> {
-    /// Makes the node say the value, with as little change as that takes.
+    /// Makes the node say the value, with as few changes as possible.
     fn reshape(&mut self, tree: &Tree<'_>, node: NodeId, value: &Written) -> Patched {
         if value.is_read_from(tree, node) {
             return Ok(());
@@ -89,7 +88,7 @@ impl Patches<'_> {
         for &(key, value, index) in &kept {
             self.reshape_entry(tree, (key, value), &wanted[index])?;
         }
-        // What is new stands before the next that was there, or after the last one.
+        // A new entry stands before the next old one, or after the last one.
         let mut new: Vec<&(String, Written)> = Vec::new();
         for (index, entry) in wanted.iter().enumerate() {
             match kept.iter().find(|(.., found)| *found == index) {
@@ -133,7 +132,7 @@ impl Patches<'_> {
         Ok(())
     }
 
-    /// The text as lines of the block scalar that is there, where such lines can hold it.
+    /// The text as lines of the present block scalar, if such lines can hold it.
     fn block(&self, mark: &str, start: usize, value: &Written) -> Option<String> {
         let Written::Text(text) = value else { return None };
         let header = mark.split('#').next().unwrap_or_default().trim_end();
@@ -166,7 +165,7 @@ impl Patches<'_> {
             }
             _ => value.to_compact_json().to_string(),
         };
-        // A block scalar reaches over what follows it.
+        // A block scalar reaches over the blank lines after it.
         let end = range.start + self.source[range.clone()].trim_end().len();
         self.found.push((range.start..end, text));
         Ok(())
@@ -195,7 +194,7 @@ impl Patches<'_> {
         Ok(())
     }
 
-    /// The whole lines of an entry of a block mapping; `None` where something else stands on them.
+    /// The whole lines of an entry of a block mapping; `None` if something else stands on them.
     fn lines(&self, range: Range<usize>) -> Option<Range<usize>> {
         let start = range.start - column(self.source, range.start);
         let end = self.source[range.end..].find('\n').map_or(self.source.len(), |i| range.end + i + 1);
@@ -279,7 +278,7 @@ impl Patches<'_> {
 
     fn apply(mut self) -> Result<String, Located<SpliceError>> {
         let crlf = self.source.find('\n').is_some_and(|i| self.source[..i].ends_with('\r'));
-        // Something new before what goes at the same place.
+        // At one place, new text comes before the text that goes.
         self.found.sort_by_key(|(range, _)| (range.start, range.end));
         let mut out = String::with_capacity(self.source.len());
         let mut at = 0;
@@ -300,7 +299,7 @@ impl Patches<'_> {
     }
 }
 
-/// Where an entry ends; of a key alone, behind its colon. An empty value has no place of its own.
+/// The end of an entry. An empty value has no place of its own, so the entry ends behind the colon of its key.
 fn end_of(tree: &Tree<'_>, source: &str, key: NodeId, value: NodeId) -> usize {
     let (key, value) = (tree.range(key), tree.range(value));
     if value.is_empty() || value == key {

@@ -2,11 +2,9 @@
 //!
 //! # Guarantees
 //!
-//! Every byte outside of the replaced objects stays. What is inside of them
-//! goes, comments too: a comment in a Secret may hold a value. The result is
-//! read again and has to be the old file with exactly these objects replaced;
-//! where it isn't (an anchor was used across objects, a layout nobody
-//! foresaw), the answer is an error and not a guess.
+//! Every byte outside of the replaced objects stays. Everything inside of them goes, comments too: a comment in a
+//! Secret may hold a value. The result is read again, and must be the old file with exactly these objects replaced. If
+//! it isn't (an anchor was used across objects, the layout is unforeseen), the answer is an error and not a guess.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -26,7 +24,7 @@ pub enum SpliceError {
 }
 
 impl SpliceError {
-    /// What to try.
+    /// A way out, for the user.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::UnknownLayout => {
@@ -44,7 +42,7 @@ impl SpliceError {
 #[derive(Debug)]
 pub struct Spliced {
     pub text: String,
-    /// How many comments stood in what was replaced.
+    /// How many comments stood in the replaced objects.
     pub dropped_comments: usize,
 }
 
@@ -120,7 +118,7 @@ pub(super) fn flow_text(tree: &Tree<'_>, node: NodeId, source: &str, value: &Wri
     }
 }
 
-/// The `-` that opens the item at `start`, where nothing else is between them.
+/// The `-` that opens the item at `start`, if only blanks are between them.
 fn dash_before(source: &str, start: usize) -> Option<usize> {
     let before = source[..start].trim_end_matches([' ', '\n', '\r']);
     before.ends_with('-').then(|| before.len() - 1)
@@ -161,7 +159,7 @@ fn count_comments(manifest: &Manifest<'_>, replaced: &[Range<usize>]) -> usize {
     manifest.comments().iter().filter(is_replaced).count()
 }
 
-/// Where the comments of a YAML text stand, in their order.
+/// The ranges of the comments of a YAML text, in their order.
 pub(super) fn comments(text: &str) -> Vec<Range<usize>> {
     let options = granit_parser::options! { max_buffered_comment_events: usize::MAX };
     let mut comments: Vec<Range<usize>> = granit_parser::Parser::new_from_str_with_options(text, options)
@@ -173,8 +171,7 @@ pub(super) fn comments(text: &str) -> Vec<Range<usize>> {
     comments
 }
 
-/// Reads the result, and names a replaced object near which it isn't what it
-/// should be.
+/// Reads the result, and gives a replaced object near which the result is wrong.
 fn first_difference<'o>(
     manifest: &Manifest<'_>,
     replacements: &[(&'o Object, &Written)],
@@ -207,11 +204,11 @@ fn first_difference<'o>(
 pub(super) struct Comparison<'c, 'a> {
     old: &'c Tree<'a>,
     new: &'c Tree<'a>,
-    /// What has to be read in the place of an old node.
+    /// The values to be read in the place of old nodes.
     values: HashMap<NodeId, &'c Written>,
     /// Keys of the old document that are no longer there.
     removed: HashSet<NodeId>,
-    /// Which new node an old one became; an alias has to follow its target.
+    /// The new node for each old one: an alias has to follow its target.
     same: HashMap<NodeId, NodeId>,
     /// How many replaced or removed nodes were met.
     changes: usize,
@@ -237,7 +234,7 @@ impl Comparison<'_, '_> {
         self.same.insert(old, new);
         let before = self.changes;
         let equal = self.parts_equal(old, new);
-        // What an alias stands for may not change with it.
+        // The target of an alias may not change with it.
         if self.changes != before {
             self.same.remove(&old);
         }

@@ -38,7 +38,7 @@ pub(crate) fn documents(text: &str, base: usize) -> Documents<'_> {
 pub(crate) struct Documents<'a> {
     text: &'a str,
     base: usize,
-    /// Where the next document begins.
+    /// The byte at which the next document begins.
     from: usize,
     json: StreamDeserializer<'a, StrRead<'a>, IgnoredAny>,
 }

@@ -1,4 +1,4 @@
-//! What gets written: values in a fixed order, as YAML or as JSON.
+//! Values to be written in a fixed order, as YAML or as JSON.
 //!
 //! The text reads to the same value in kubectl and in any other YAML library,
 //! 1.1 or 1.2: every string that one of them would take for something else is
@@ -37,7 +37,7 @@ impl Written {
         Self::Mapping(vec![(key.to_owned(), value.copy())])
     }
 
-    /// Not `Clone`: a copy of what may be plaintext is made on purpose only.
+    /// This is no `Clone`, so that a copy of plaintext is made on purpose only.
     fn copy(&self) -> Self {
         match self {
             Self::Text(text) => Self::text(text.as_str()),
@@ -136,7 +136,7 @@ fn is_key(tree: &Tree<'_>, id: NodeId, key: &str) -> bool {
     }
 }
 
-/// Where a YAML value is about to be written.
+/// The position at which a YAML value is about to be written.
 #[derive(Clone, Copy, PartialEq)]
 enum Position {
     /// At the start of a line, or right after `- `.
@@ -237,8 +237,8 @@ fn write_json(value: &Written, layout: Option<(usize, usize)>, out: &mut String)
     out.push(close);
 }
 
-/// A string in double quotes, by rules that JSON, YAML 1.1 and YAML 1.2 share:
-/// whatever isn't printable, or is a line break to some of them, is escaped.
+/// A string in double quotes, by rules that JSON, YAML 1.1 and YAML 1.2 share. A character that isn't printable, or is a
+/// line break to one of them, is escaped.
 fn write_quoted(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {

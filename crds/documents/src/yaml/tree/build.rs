@@ -97,7 +97,7 @@ struct Open<'a> {
     /// Collections that haven't ended, innermost last.
     stack: Vec<OpenCollection>,
     anchors: HashMap<usize, NodeId>,
-    /// Where the last leaf ended: the end of a block collection.
+    /// The end of the last leaf, which is the end of a block collection.
     leaf_end: usize,
 }
 
