@@ -12,7 +12,7 @@ use std::path::Path;
 use seal_documents::manifest::{Manifest, Object, splice};
 use seal_documents::source::Source;
 use seal_documents::yaml::Syntax;
-use seal_documents::yaml::value::Value;
+use seal_documents::yaml::written::Written;
 
 use super::choose;
 use crate::args::intent::{self, Destination};
@@ -54,7 +54,7 @@ fn seal_manifest(
     to_seal: Vec<SecretToSeal<'_>>,
     sealer: &Sealer,
 ) -> Result<String, Failure> {
-    let mut sealed: Vec<(&Object, Value)> = Vec::new();
+    let mut sealed: Vec<(&Object, Written)> = Vec::new();
     for SecretToSeal { object, secret, object_name } in to_seal {
         let value = sealer.seal(secret, &object_name)?;
         if sealing::is_too_large_to_apply(&value) {

@@ -1,8 +1,7 @@
 //! The private keys of `-i`.
 //!
-//! Not the format of such files, which is [`seal_documents::key_file`]'s, nor the choice among the keys, which is made
-//! by trial. Invariant: keys and the files they are in live in memory that is wiped, and no message repeats a line of
-//! such a file.
+//! [`seal_documents::key_file`] knows the format of such files; the choice among the keys is made by trial. Invariant:
+//! keys and their files live in memory that is wiped, and no message repeats a line of such a file.
 
 use seal_crds::keys::Keyring;
 use seal_documents::key_file::{self, BackupError, KeyFileError, UnusableKeys};
@@ -63,7 +62,7 @@ pub(crate) fn read(inputs: &[Input]) -> Result<Keyring, Failure> {
     Ok(keys)
 }
 
-/// What is said of a place in a file is said there; of a whole file, with its name.
+/// An error about a place in the file shows that place; an error about the whole file has its name.
 fn explained(name: String, UnusableKeys { error, spot }: UnusableKeys) -> Failure {
     match (error, spot) {
         (KeyFileError::Backup(error), Some(spot)) => Failure::from(error).at(*spot),

@@ -20,7 +20,7 @@ use seal_crds::{ItemName, NameError, Plaintext, Reason, Scope};
 use seal_documents::manifest::{Edits, Manifest, Object};
 use seal_documents::source::Located;
 use seal_documents::yaml::tree::{NodeId, Tree};
-use seal_documents::yaml::value::Value;
+use seal_documents::yaml::written::Written;
 
 use crate::objects::name::ObjectName;
 use crate::objects::sealed::{OpenError, PublicParts};
@@ -261,8 +261,8 @@ impl Draft<'_, '_> {
     }
 
     /// The changes to make in the file: the version, the spec, and the annotations about the scope, which go.
-    fn edits(&self, document: usize, spec: Value) -> Edits {
-        let version = self.node(&["apiVersion"]).map(|node| (node, Value::text(API_VERSION)));
+    fn edits(&self, document: usize, spec: Written) -> Edits {
+        let version = self.node(&["apiVersion"]).map(|node| (node, Written::text(API_VERSION)));
         let spec = self.node(&["spec"]).map(|node| (node, spec));
         Edits { document, replaced: version.into_iter().chain(spec).collect(), removed: self.scope_marks() }
     }

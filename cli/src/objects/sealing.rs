@@ -13,7 +13,7 @@ use seal_crds::resources::{
     API_VERSION, Envelope, SEALED_SECRET, SealedSecretSpec, Template, TemplateMetadata,
 };
 use seal_crds::{ItemName, Reason, Scope};
-use seal_documents::yaml::value::Value;
+use seal_documents::yaml::written::Written;
 
 use crate::objects::name::ObjectName;
 use crate::objects::secret::Secret;
@@ -33,7 +33,7 @@ pub(crate) enum Sealer {
 
 impl Sealer {
     /// Seals a Secret, and consumes it.
-    pub(crate) fn seal(&self, secret: Secret, object_name: &ObjectName) -> Result<Value, SealingError> {
+    pub(crate) fn seal(&self, secret: Secret, object_name: &ObjectName) -> Result<Written, SealingError> {
         match self {
             Self::Native(sealer) => seal(secret, object_name, sealer),
             Self::Bitnami(sealer) => Ok(bitnami::seal(secret, object_name, sealer)),
@@ -90,7 +90,7 @@ impl Explain for SealingError {
 }
 
 /// Seals a Secret in the native format, and consumes it.
-fn seal(secret: Secret, object_name: &ObjectName, sealer: &NativeSealer) -> Result<Value, SealingError> {
+fn seal(secret: Secret, object_name: &ObjectName, sealer: &NativeSealer) -> Result<Written, SealingError> {
     let template = Template {
         type_: Some(secret.type_),
         immutable: secret.immutable,
@@ -122,64 +122,67 @@ pub(crate) fn seal_items(
 }
 
 /// Whether the object is too large for client-side `kubectl apply`.
-pub(crate) fn is_too_large_to_apply(object: &Value) -> bool {
+pub(crate) fn is_too_large_to_apply(object: &Written) -> bool {
     // kubectl adds an empty mapping of annotations before it measures, and a line break.
     let added = r#""annotations":{},"#.len() + "\n".len();
     object.to_compact_json().len() + added + LAST_APPLIED.len() > MAX_ANNOTATIONS
 }
 
-fn object(object_name: &ObjectName, spec: &SealedSecretSpec) -> Value {
+fn object(object_name: &ObjectName, spec: &SealedSecretSpec) -> Written {
     let namespace =
-        object_name.namespace.as_ref().map(|namespace| ("namespace", Value::text(namespace.as_str())));
+        object_name.namespace.as_ref().map(|namespace| ("namespace", Written::text(namespace.as_str())));
     mapping([
-        Some(("apiVersion", Value::text(API_VERSION))),
-        Some(("kind", Value::text(SEALED_SECRET))),
-        Some(("metadata", mapping([Some(("name", Value::text(object_name.name.as_str()))), namespace]))),
+        Some(("apiVersion", Written::text(API_VERSION))),
+        Some(("kind", Written::text(SEALED_SECRET))),
+        Some(("metadata", mapping([Some(("name", Written::text(object_name.name.as_str()))), namespace]))),
         Some(("spec", spec_value(spec))),
     ])
 }
 
 /// The spec with its fields in their fixed order.
-pub(crate) fn spec_value(spec: &SealedSecretSpec) -> Value {
+pub(crate) fn spec_value(spec: &SealedSecretSpec) -> Written {
     let template = (!spec.template.is_default()).then(|| ("template", template_value(&spec.template)));
     mapping([
-        Some(("scope", Value::text(spec.scope.as_str()))),
-        Some(("envelopes", Value::Sequence(spec.envelopes.iter().map(envelope_value).collect()))),
-        Some(("encryptedData", Value::strings(&spec.encrypted_data))),
+        Some(("scope", Written::text(spec.scope.as_str()))),
+        Some(("envelopes", Written::Sequence(spec.envelopes.iter().map(envelope_value).collect()))),
+        Some(("encryptedData", Written::strings(&spec.encrypted_data))),
         template,
     ])
 }
 
-fn envelope_value(envelope: &Envelope) -> Value {
+fn envelope_value(envelope: &Envelope) -> Written {
     let recipient = |hint: &seal_crds::resources::RecipientHint| {
-        let name = hint.name.as_ref().map(|name| ("name", Value::text(name.as_str())));
-        mapping([name, Some(("fingerprint", Value::text(hint.fingerprint.as_str())))])
+        let name = hint.name.as_ref().map(|name| ("name", Written::text(name.as_str())));
+        mapping([name, Some(("fingerprint", Written::text(hint.fingerprint.as_str())))])
     };
     mapping([
-        Some(("keys", Value::Sequence(envelope.keys.iter().map(|key| Value::text(key.as_str())).collect()))),
-        Some(("recipients", Value::Sequence(envelope.recipients.iter().map(recipient).collect()))),
-        Some(("age", Value::text(envelope.age.as_str()))),
+        Some((
+            "keys",
+            Written::Sequence(envelope.keys.iter().map(|key| Written::text(key.as_str())).collect()),
+        )),
+        Some(("recipients", Written::Sequence(envelope.recipients.iter().map(recipient).collect()))),
+        Some(("age", Written::text(envelope.age.as_str()))),
     ])
 }
 
-fn template_value(template: &Template) -> Value {
+fn template_value(template: &Template) -> Written {
     let unless_empty = |name, strings: &BTreeMap<String, String>| {
-        (!strings.is_empty()).then(|| (name, Value::strings(strings)))
+        (!strings.is_empty()).then(|| (name, Written::strings(strings)))
     };
     let metadata = (!template.metadata.is_empty()).then(|| {
         let (labels, annotations) = (&template.metadata.labels, &template.metadata.annotations);
         ("metadata", mapping([unless_empty("labels", labels), unless_empty("annotations", annotations)]))
     });
     mapping([
-        template.type_.as_ref().map(|type_| ("type", Value::text(type_.as_str()))),
-        template.immutable.map(|immutable| ("immutable", Value::Bool(immutable))),
+        template.type_.as_ref().map(|type_| ("type", Written::text(type_.as_str()))),
+        template.immutable.map(|immutable| ("immutable", Written::Bool(immutable))),
         metadata,
         unless_empty("data", &template.data),
     ])
 }
 
-fn mapping<const N: usize>(entries: [Option<(&str, Value)>; N]) -> Value {
-    Value::Mapping(entries.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect())
+fn mapping<const N: usize>(entries: [Option<(&str, Written)>; N]) -> Written {
+    Written::Mapping(entries.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 #[cfg(test)]
@@ -189,7 +192,7 @@ mod tests {
     use seal_crds::keys::Identity;
     use seal_crds::resources::SealedSecret;
 
-    fn sealed(scope: Scope, value: &[u8]) -> Value {
+    fn sealed(scope: Scope, value: &[u8]) -> Written {
         let secret = Secret {
             namespace: None,
             name: None,

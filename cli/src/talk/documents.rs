@@ -1,4 +1,4 @@
-//! What is said of files that aren't what they should be: the errors of [`seal_documents`], ready to be printed.
+//! The errors of [`seal_documents`], ready to be printed.
 
 use seal_crds::Reason;
 use seal_documents::{

@@ -1,9 +1,9 @@
-//! A SealedSecret of the peer's as somebody posted it: whether it opens, and the same object sealed again.
+//! A posted SealedSecret of the Bitnami format: whether it opens, and the same object sealed again.
 //!
-//! Not HTTP. Pure: text in, object out. Invariants: what is refused to a SealedSecret in the cluster is refused here,
-//! by the same policy; the scope of what is sealed again is that of the label that opened, whatever the annotations
-//! say (CVE-2026-22728); no value is in an answer or an error, and no template is rendered, so that none can turn a
-//! question about a value into an answer.
+//! The functions are pure: text in, object out. Invariants: the policy refuses here what it refuses to a SealedSecret in
+//! the cluster. An object that is sealed again has the scope of the label that opened it, whatever the annotations say
+//! (CVE-2026-22728). No answer and no error has a value in it. No template is rendered, so none can turn a question
+//! about a value into an answer.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ use serde_json::{Map, Value, json};
 use crate::failure::Failure;
 use crate::policy::Policy;
 
-/// What the values of a body may weigh in memory, and the tree they are read from as much again: many times what the
-/// values of the largest object weigh that a cluster takes.
+/// Bytes of memory that the values of a body may take up; the tree that they are read from may take up as much again.
+/// The values of the largest object that a cluster takes weigh a small part of it.
 pub(super) const MAX_WEIGHT: usize = 16 << 20;
 
 /// Fields of `metadata` that the API server fills in, and that mean nothing in a manifest.
@@ -46,7 +46,7 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Why a body was refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostedError {
-    /// Not a document.
+    /// The body can't be read.
     #[error("the body {0}")]
     Document(AtLine<DocumentError>),
     /// A document that readers could disagree on.
@@ -88,8 +88,8 @@ impl From<UnsealError> for PostedError {
 pub(super) struct Posted {
     object: Value,
     sealed: BitnamiSealed,
-    /// Whether it says its namespace. What doesn't would be applied to any, so it can be judged only under a scope that
-    /// doesn't bind the namespace.
+    /// Whether the object says its namespace. One that doesn't may be applied to any namespace, so it can be judged only
+    /// under a scope that doesn't bind the namespace.
     is_placed: bool,
     /// A name that no cluster takes, while kubeseal seals for it; `sealed` has another in its place.
     misnamed: Option<NameError>,
@@ -124,7 +124,7 @@ impl Posted {
         let is_placed = namespace.is_some();
         let (name, misnamed) = name(&metadata.name.unwrap_or_default()).map_err(PostedError::WrongName)?;
         let place = Place {
-            // Where it is bound, an object without one isn't judged.
+            // A stand-in: an object without a namespace is judged only where the namespace isn't bound.
             namespace: namespace.as_deref().unwrap_or("default").parse().map_err(PostedError::WrongName)?,
             name,
         };
@@ -151,7 +151,7 @@ impl Posted {
         format!("{namespace}/{}", name.escape_debug())
     }
 
-    /// Whether its public text is right and everything in it opens, as it stands.
+    /// Checks that the public text is right and that every item opens.
     ///
     /// # Errors
     ///
@@ -165,8 +165,8 @@ impl Posted {
     }
 
     /// The object with every item sealed anew to `primary`, under the label that opened it, and with the annotations
-    /// that say so. What the API server filled in is left out. Everything else stays, where the peer drops the
-    /// template's metadata and data; the deprecated `data` becomes template and `encryptedData`.
+    /// that say so. Fields that the API server filled in are left out. Everything else stays, where sealed-secrets drops
+    /// the template's metadata and data. The deprecated `data` becomes template and `encryptedData`.
     ///
     /// # Errors
     ///
@@ -277,7 +277,7 @@ fn mark(metadata: &mut Map<String, Value>, scope: Scope) {
     }
 }
 
-/// What was sealed in, as a template.
+/// The shape that was sealed into the object, as a template.
 fn template(shape: &Shape) -> Value {
     let mut template = json!({
         "metadata": {"labels": shape.labels, "annotations": shape.annotations},

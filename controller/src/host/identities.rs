@@ -1,7 +1,7 @@
 //! The identity files: read at the start, and again whenever they change.
 //!
-//! Not their format. Invariant: a file that can't be read, or can be read only half written, never takes
-//! away keys that were at hand: the old ones stay until the files are right again.
+//! [`key_file`] knows their format. Invariant: a file that can't be read, or is half written, never takes away keys
+//! that were at hand. The old keys stay until the files are right again.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// More than any file of identities; a bound, because the file is read whole.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Why identities can't be had.
+/// Why an identity file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IdentityFileError {
     /// The file can't be read.
@@ -25,7 +25,7 @@ pub(crate) enum IdentityFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The file holds something else.
@@ -33,15 +33,15 @@ pub(crate) enum IdentityFileError {
     Parse {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: KeyFileError,
     },
 }
 
-/// When a file last changed, and which file it is: a renamed one counts, too.
+/// The identity of a file and the time of its last change: another file under the same name is a change, too.
 type Stamp = (u64, u64, i64, i64);
 
-/// The files and what they held.
+/// The files, and their keys.
 pub(crate) struct IdentityFiles {
     paths: Vec<PathBuf>,
     seen: Vec<Option<Stamp>>,
@@ -52,7 +52,7 @@ impl IdentityFiles {
     /// Reads all files.
     ///
     /// # Errors
-    /// Without the identities that it was told to use, an agent would only report failures.
+    /// Any [`IdentityFileError`]: an agent without its identities would only report failures.
     pub(crate) fn open(paths: Vec<PathBuf>) -> Result<Self, IdentityFileError> {
         let seen = paths.iter().map(|path| stamp(path)).collect();
         let keys = watch::Sender::new(Arc::new(read_all(&paths)?));
@@ -64,7 +64,7 @@ impl IdentityFiles {
         Ok(Self { paths, seen, keys })
     }
 
-    /// Where to take the keys from.
+    /// The keys, and their changes.
     pub(crate) fn keys(&self) -> watch::Receiver<Arc<Keyring>> {
         self.keys.subscribe()
     }
@@ -108,7 +108,7 @@ fn read(path: &Path, keys: &mut Keyring) -> Result<(), IdentityFileError> {
     let io = |source| IdentityFileError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len().min(MAX_BYTES);
-    // All at once: a buffer that grows leaves copies behind that nobody wipes.
+    // All at once: a buffer that grows leaves copies behind, which aren't wiped.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1));
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(io)?;
     let found = key_file::read(path.display().to_string(), bytes);

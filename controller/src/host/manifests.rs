@@ -32,7 +32,7 @@ const MAX_FILE: u64 = 4 << 20;
 const MAX_ENTRIES: usize = 200_000;
 const MAX_OBJECTS: usize = 50_000;
 const MAX_DEPTH: usize = 64;
-/// What all objects together may weigh in memory.
+/// Bytes of memory that all objects together may take up.
 const MAX_WEIGHT: usize = 256 << 20;
 
 /// Kinds of our group.
@@ -57,7 +57,7 @@ pub(crate) struct Checkout {
 }
 
 impl Checkout {
-    /// Whether an object that isn't in [`objects`](Self::objects) really is gone from the checkout.
+    /// Whether absence from [`objects`](Self::objects) proves absence from the checkout.
     #[cfg(test)]
     pub(crate) fn is_complete(&self) -> bool {
         self.problems.is_empty() && self.doubtful_link.is_none()
@@ -340,7 +340,7 @@ impl Walk<'_> {
             Ok(place) => place,
             Err(problem) => return self.problem(problem),
         };
-        let parts = document.parts(node, format == Format::Bitnami, &mut self.room);
+        let parts = document.parts(node, format, &mut self.room);
         match parts {
             Err(error @ AtLine { error: DecodeError::NoRoom(_), .. }) => {
                 self.problem(Problem::NoRoom { at: at.clone(), error });

@@ -1,10 +1,8 @@
 //! Values as they stand under `data`: base64 as the API server reads it.
 
-use base64::{
-    DecodeError, Engine as _,
-    alphabet::STANDARD,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeError, Engine as _};
 use seal_crds::Plaintext;
 use zeroize::Zeroizing;
 

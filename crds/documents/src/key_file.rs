@@ -2,28 +2,23 @@
 //! keys, ours and sealed-secrets', as `kubectl get secret -o yaml` prints them (one Secret, several documents, a
 //! List), or as Go programs print what they got from a cluster (a bare JSON list).
 //!
-//! Not the choice among the keys, which is made by trial. Invariants: no error repeats a part of such a file; what is
-//! decoded of it wipes on drop, but for the YAML parser's own buffers; a text that is out of bounds is refused before
-//! anything is built.
+//! The choice among the keys is made later, by trial. Invariants: no error repeats a part of such a file. Decoded parts
+//! wipe on drop, except for the YAML parser's own buffers. A text that is out of bounds is refused before anything is
+//! built.
 
-use seal_crds::{
-    Plaintext,
-    keys::{
-        IdentitiesError, Identity, IdentityError, Keyring, RsaKeyError, RsaPrivateKey, RsaSealingKey,
-        parse_identities, stored::IDENTITY, without_byte_order_mark,
-    },
+use seal_crds::Plaintext;
+use seal_crds::keys::stored::IDENTITY;
+use seal_crds::keys::{
+    IdentitiesError, Identity, IdentityError, Keyring, RsaKeyError, RsaPrivateKey, RsaSealingKey,
+    parse_identities, without_byte_order_mark,
 };
 use zeroize::Zeroizing;
 
-use crate::{
-    data::decode,
-    manifest::{FieldError, Fields, Kind, Manifest, ManifestError, text_of},
-    source::{Located, Source, Spot, Spotted},
-    yaml::{
-        json,
-        tree::{NodeId, NodeKind, Tree},
-    },
-};
+use crate::data::decode;
+use crate::manifest::{FieldError, Fields, Kind, Manifest, ManifestError, text_of};
+use crate::source::{Located, Source, Spot, Spotted};
+use crate::yaml::json;
+use crate::yaml::tree::{NodeId, NodeKind, Tree};
 
 /// Why a file can't be used for its keys.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +59,7 @@ pub enum BackupError {
     Rsa(#[source] RsaKeyError),
 }
 
-/// A [`KeyFileError`], and the place in the file if it is about one.
+/// A [`KeyFileError`], and its place in the file if it has one.
 #[derive(Debug)]
 pub struct UnusableKeys {
     pub error: KeyFileError,
@@ -72,7 +67,7 @@ pub struct UnusableKeys {
 }
 
 impl KeyFileError {
-    /// What to try, where it takes neither a command nor the file's name to say so.
+    /// A way out, for the user, if it can be said without a command or the file's name.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Certificate => Some("give the private key that belongs to it".to_owned()),
@@ -83,7 +78,7 @@ impl KeyFileError {
 }
 
 impl BackupError {
-    /// What to try.
+    /// A way out, for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Manifest(error) => error.hint(),
@@ -151,7 +146,7 @@ fn read_text(source: &Source) -> Result<Keyring, UnusableKeys> {
     read_identities(text.as_bytes())
 }
 
-/// Whether the text wants to be one of Kubernetes objects: something else is looked at for keys line by line.
+/// Whether the text looks like Kubernetes objects. Any other text is searched for keys line by line.
 fn is_manifest(text: &str) -> bool {
     let is_key = |line: &str| ["-----BEGIN", "AGE-SECRET-KEY-"].iter().any(|start| line.starts_with(start));
     text.contains("apiVersion") && text.contains("kind") && !text.lines().any(is_key)
@@ -175,7 +170,7 @@ fn read_backup(source: &Source) -> Result<Keyring, UnusableKeys> {
     if found { Ok(keys) } else { Err(KeyFileError::NoSecret.into()) }
 }
 
-/// A list of Secrets in which nothing says what it is. kubeseal takes it too. `None` if the text isn't one.
+/// The keys in a list of Secrets without an apiVersion or kind, which kubeseal takes too; `None` if the text isn't one.
 fn read_bare_list(source: &Source) -> Option<Result<Keyring, UnusableKeys>> {
     let tree = json::parse_json(source.text())?.ok()?.into_iter().next()?;
     let root = tree.root?;

@@ -1,14 +1,15 @@
 //! Bounds on YAML and JSON from outside, checked over the text before anything is built from it.
 //!
-//! The threat: whoever may commit a manifest, or post one, makes a program spend minutes or gigabytes on a few
+//! The threat: a person who may commit or post a manifest makes a program spend minutes or gigabytes on a few
 //! kilobytes. Brackets inside of brackets cost some parsers the square of their number, a reader that calls itself
 //! for each of them its stack, and aliases let a short text stand for one without end.
 //!
-//! Not a reader, and not a check of syntax: a text that is no YAML passes, since its reader refuses it in the same
-//! place. A reader of YAML that is checked here must stand on granit-parser, as this check does. Another parser
-//! may see brackets where this one sees a comment.
+//! The check doesn't check syntax: a text that is no YAML passes, because its reader refuses it in the same place. A
+//! reader of YAML that is checked here must stand on granit-parser, as this check does. Another parser may see brackets
+//! where this one sees a comment.
 //!
-//! Invariants: time is linear in the length of the text, and memory doesn't depend on it. A text that passes can be built by a function that calls itself, with every alias copied.
+//! Invariants: time is linear in the length of the text, and memory doesn't depend on it. A function that calls itself
+//! can build a text that passes, with every alias copied.
 
 use std::collections::HashMap;
 
@@ -25,7 +26,7 @@ const MAX_REPETITION: usize = 16;
 /// Bytes that any text may say.
 const FREE_TEXT: usize = 1 << 10;
 
-/// What there is too much of.
+/// The thing of which a text has too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Excess {
     /// Collections in collections.
@@ -45,13 +46,13 @@ pub enum Excess {
 /// A text that is out of bounds, and where it gets there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfBounds {
-    /// What there is too much of.
+    /// The thing of which a text has too much.
     pub excess: Excess,
     /// The byte at which there is.
     pub at: usize,
 }
 
-/// Checks every document of a YAML stream. What stands behind an error of syntax isn't looked at.
+/// Checks every document of a YAML stream, up to the first error of syntax.
 ///
 /// # Errors
 ///
@@ -119,7 +120,7 @@ pub fn check_json(text: &[u8]) -> Result<(), OutOfBounds> {
     Ok(())
 }
 
-/// What a value amounts to, with aliases counted as what they stand for.
+/// The size of a value, with every alias counted as its target.
 #[derive(Clone, Copy, Default)]
 struct Weight {
     nodes: usize,
@@ -138,7 +139,7 @@ struct Open {
     height: usize,
 }
 
-/// What a stream has said so far.
+/// The size of a stream so far.
 struct Count {
     nodes: usize,
     text: usize,

@@ -2,8 +2,8 @@
 //! some of them without touching a byte of the rest.
 //!
 //! [`find`] walks documents and Lists, [`splice`] replaces objects, [`edit`](mod@edit) changes
-//! parts of them; both prove by reading the result again that nothing else changed. What a Secret
-//! means, and what is written in its place, is the caller's.
+//! parts of them; both prove by reading the result again that nothing else changed. The caller decides what a Secret
+//! means, and what is written in its place.
 
 mod claims;
 mod decode;
@@ -27,15 +27,12 @@ pub use patch::is_directive;
 pub use splice::{SpliceError, Spliced, splice};
 pub use stray::Strays;
 
-use std::{ops::Range, sync::OnceLock};
+use std::ops::Range;
+use std::sync::OnceLock;
 
-use crate::{
-    source::{Located, Source, Spot, Spotted, Visible},
-    yaml::{
-        Syntax, json,
-        tree::{self, ParseError, Tree},
-    },
-};
+use crate::source::{Located, Source, Spot, Spotted, Visible};
+use crate::yaml::tree::{ParseError, Tree};
+use crate::yaml::{Syntax, json, tree};
 
 /// A source, read.
 pub struct Manifest<'a> {
@@ -54,7 +51,7 @@ pub struct Manifest<'a> {
 pub enum ManifestError {
     #[error(transparent)]
     Unread(#[from] ParseError),
-    /// It can't be read, and has the marks of a Helm template.
+    /// The text can't be read, and has the marks of a Helm template.
     #[error(transparent)]
     Unrendered(ParseError),
     #[error(transparent)]
@@ -62,7 +59,7 @@ pub enum ManifestError {
 }
 
 impl ManifestError {
-    /// What to try.
+    /// A way out, for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unread(error) => error.hint(),
@@ -121,7 +118,7 @@ impl<'a> Manifest<'a> {
         Spotted { spot: Box::new(self.spot(error.at)), error: error.error }
     }
 
-    /// Where the comments stand, in their order.
+    /// The ranges of the comments, in their order.
     fn comments(&self) -> &[Range<usize>] {
         self.comments.get_or_init(|| match self.syntax {
             Syntax::Json => Vec::new(),
@@ -129,7 +126,7 @@ impl<'a> Manifest<'a> {
         })
     }
 
-    /// What of this file may be shown in a message: keys and public scalars.
+    /// The parts of this file that may be shown in a message: keys and public scalars.
     fn visible(&self) -> &Visible {
         self.visible.get_or_init(|| {
             let mut ranges = Vec::new();

@@ -1,10 +1,10 @@
-//! What values may weigh in memory, for programs that keep objects from outside.
+//! The memory that values may take up, for programs that keep objects from outside.
 //!
 //! Invariant: a weight is about what `serde_json` needs for the value, and never less.
 
 use serde_json::{Map, Value};
 
-/// What a value takes up beside its text.
+/// The bytes that a value takes up beside its text.
 pub(crate) const NODE: usize = 64;
 /// The same for a map that isn't empty: it has room for eleven entries from the start.
 const MAP: usize = 11 * (size_of::<String>() + size_of::<Value>());
@@ -63,7 +63,7 @@ impl Room {
     }
 }
 
-/// Whether serde_json reads more into a key than its text.
+/// Whether serde_json takes the key for a mark of its own.
 pub(crate) fn is_reserved(key: &str) -> bool {
     key == RESERVED
 }

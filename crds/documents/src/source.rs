@@ -1,12 +1,10 @@
 //! A file's text with a name, and places in it that can be shown to people.
 //!
-//! An error shows the line it is about, and that line may hold a password. So
-//! an excerpt is made of what may be shown, not of the line less what may not:
-//! [`Visible`] ranges (keys, names, types) appear, punctuation between them
-//! appears, and everything else is `…`.
+//! An error shows its line, and that line may hold a password. So an excerpt is made of the parts that may be shown, and
+//! not by hiding parts of the line: [`Visible`] ranges (keys, names, types) appear, punctuation between them appears, and
+//! everything else is `…`.
 //!
-//! Invariant: an excerpt never holds a value of a Secret, nor a comment, nor
-//! text that wasn't understood.
+//! Invariant: an excerpt never holds a value of a Secret, a comment, or text that wasn't understood.
 
 use std::ops::Range;
 
@@ -77,11 +75,11 @@ pub struct Excerpt {
     pub caret: usize,
 }
 
-/// What may be shown of a source: sorted, without overlaps.
+/// The parts of a source that may be shown: sorted, without overlaps.
 #[derive(Default)]
 pub struct Visible(Vec<(Range<usize>, bool)>);
 
-/// Words that are in every manifest and are nobody's password.
+/// Words that are in every manifest, and so no password.
 const KNOWN_WORDS: [&str; 14] = [
     "apiVersion",
     "kind",
@@ -110,7 +108,7 @@ impl Source {
         &self.text
     }
 
-    /// A place in text that was parsed: `visible` is what of it may be shown.
+    /// A place in text that was parsed; `visible` has the parts that may be shown.
     pub fn spot(&self, at: usize, visible: &Visible) -> Spot {
         let at = self.text.floor_char_boundary(at);
         let (line, column, range) = self.locate(at);
@@ -121,8 +119,8 @@ impl Source {
         Spot { excerpt: Some(Excerpt::cut(&before, &after)), ..self.bare(line, column) }
     }
 
-    /// A place in text that couldn't be parsed: of its line, only a well-known
-    /// key is shown, for nobody knows what the rest is.
+    /// A place in text that couldn't be parsed. Of its line only a well-known key is shown, because the rest may be
+    /// anything.
     pub fn spot_unparsed(&self, at: usize) -> Spot {
         let (line, column, range) = self.locate(at);
         let text = &self.text[range.clone()];

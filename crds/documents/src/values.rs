@@ -12,19 +12,16 @@
 
 use std::collections::BTreeMap;
 
+use seal_crds::Format;
 use serde_json::Value;
 
-use crate::{
-    limits::{Excess, OutOfBounds, check_json, check_yaml},
-    manifest::{Claims, DecodeError, Decoder, FieldError, text_at},
-    room::{NoRoom, Room},
-    source::{AtLine, Located},
-    yaml::{
-        Syntax, json as json_trees,
-        resolve::{Plain, plain},
-        tree::{self, NodeId, NodeKind, ParseError, Style, Tree},
-    },
-};
+use crate::limits::{Excess, OutOfBounds, check_json, check_yaml};
+use crate::manifest::{Claims, DecodeError, Decoder, FieldError, text_at};
+use crate::room::{NoRoom, Room};
+use crate::source::{AtLine, Located};
+use crate::yaml::resolve::{Plain, plain};
+use crate::yaml::tree::{NodeId, NodeKind, ParseError, Style, Tree};
+use crate::yaml::{Syntax, json as json_trees, tree};
 
 mod json;
 
@@ -71,9 +68,9 @@ pub struct Document<'a> {
 /// The parts of a SealedSecret that decide what becomes of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts {
-    /// Those of the SealedSecret itself; empty if they weren't asked for.
+    /// The SealedSecret's own, in the Bitnami format; they mean nothing in the native one, and are left out there.
     pub annotations: BTreeMap<String, String>,
-    /// A null if there is none.
+    /// The spec, or a null if there is none.
     pub spec: Value,
 }
 
@@ -126,7 +123,7 @@ impl Document<'_> {
         self.tree.root.filter(|root| !is_null(root))
     }
 
-    /// What an object claims to be; `None` if the node is no mapping, and so no object.
+    /// The type that an object claims; `None` if the node is no mapping, and so no object.
     pub fn claims(&self, object: NodeId) -> Option<Claims<'_>> {
         Claims::of(&self.tree, object)
     }
@@ -140,7 +137,7 @@ impl Document<'_> {
         text_at(&self.tree, object, &["metadata", field]).map_err(|error| self.at_line(error))
     }
 
-    /// The parts of a SealedSecret; with its annotations, if they mean something in its format.
+    /// The parts of a SealedSecret of this format.
     ///
     /// # Errors
     ///
@@ -148,11 +145,14 @@ impl Document<'_> {
     pub fn parts(
         &self,
         object: NodeId,
-        annotations: bool,
+        format: Format,
         room: &mut Room,
     ) -> Result<Parts, AtLine<DecodeError>> {
         let mut decoder = Decoder::new(&self.tree, self.text, room);
-        let annotations = if annotations { decoder.annotations(object) } else { Ok(BTreeMap::new()) };
+        let annotations = match format {
+            Format::Native => Ok(BTreeMap::new()),
+            Format::Bitnami => decoder.annotations(object),
+        };
         let parts = annotations.and_then(|annotations| {
             let spec = decoder.spec(object)?.map_or(Value::Null, |(spec, _)| spec);
             Ok(Parts { annotations, spec })

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use seal_crds::Plaintext;
 use seal_documents::yaml::Syntax;
-use seal_documents::yaml::value::Value;
+use seal_documents::yaml::written::Written;
 use zeroize::Zeroizing;
 
 use super::OpenedSecret;
@@ -34,34 +34,34 @@ pub(super) fn secrets(opened: &[OpenedSecret]) -> Zeroizing<String> {
     out
 }
 
-fn secret(opened: &OpenedSecret) -> Value {
+fn secret(opened: &OpenedSecret) -> Written {
     let shape = &opened.shape;
-    let entry = |key: &str, text: &str| (key.to_owned(), Value::text(text));
+    let entry = |key: &str, text: &str| (key.to_owned(), Written::text(text));
     let mut metadata = vec![entry("name", opened.place.name.as_str())];
     if let Some(namespace) = &opened.namespace {
         metadata.push(entry("namespace", namespace.as_str()));
     }
     for (key, strings) in [("labels", &shape.labels), ("annotations", &shape.annotations)] {
         if !strings.is_empty() {
-            metadata.push((key.to_owned(), Value::strings(strings)));
+            metadata.push((key.to_owned(), Written::strings(strings)));
         }
     }
     let data = opened.unsealed.data.iter().map(|(item, value)| (item.to_string(), encoded(value)));
     let mut secret = vec![
         entry("apiVersion", "v1"),
         entry("kind", "Secret"),
-        ("metadata".to_owned(), Value::Mapping(metadata)),
+        ("metadata".to_owned(), Written::Mapping(metadata)),
         entry("type", &shape.type_),
-        ("data".to_owned(), Value::Mapping(data.collect())),
+        ("data".to_owned(), Written::Mapping(data.collect())),
     ];
     if let Some(immutable) = shape.immutable {
-        secret.insert(4, ("immutable".to_owned(), Value::Bool(immutable)));
+        secret.insert(4, ("immutable".to_owned(), Written::Bool(immutable)));
     }
-    Value::Mapping(secret)
+    Written::Mapping(secret)
 }
 
-fn encoded(value: &Plaintext) -> Value {
+fn encoded(value: &Plaintext) -> Written {
     let mut text = Zeroizing::new(String::with_capacity(value.len().div_ceil(3) * 4));
     BASE64.encode_string(value.expose(), &mut text);
-    Value::Text(text)
+    Written::Text(text)
 }

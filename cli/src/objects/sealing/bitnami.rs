@@ -10,7 +10,7 @@ use seal_crds::keys::RsaPublicKey;
 use seal_crds::resources::SEALED_SECRET;
 use seal_crds::resources::bitnami::API_VERSION;
 use seal_crds::{Binding, Scope};
-use seal_documents::yaml::value::Value;
+use seal_documents::yaml::written::Written;
 
 use super::mapping;
 use crate::objects::name::ObjectName;
@@ -23,7 +23,7 @@ pub(crate) struct BitnamiSealer {
 }
 
 /// Seals a Secret in the Bitnami format, and consumes it.
-pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSealer) -> Value {
+pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSealer) -> Written {
     let binding = Binding::new(sealer.scope, &object_name.to_place());
     let items: BTreeMap<String, String> = secret
         .items
@@ -36,11 +36,11 @@ pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSea
     annotations.extend(secret.bitnami_annotations);
     annotations.extend(own.clone());
     let unless_empty = |name, strings: &BTreeMap<String, String>| {
-        (!strings.is_empty()).then(|| (name, Value::strings(strings)))
+        (!strings.is_empty()).then(|| (name, Written::strings(strings)))
     };
-    let name = || Some(("name", Value::text(object_name.name.as_str())));
+    let name = || Some(("name", Written::text(object_name.name.as_str())));
     let namespace =
-        || object_name.namespace.as_ref().map(|namespace| ("namespace", Value::text(namespace.as_str())));
+        || object_name.namespace.as_ref().map(|namespace| ("namespace", Written::text(namespace.as_str())));
     let metadata = mapping([
         unless_empty("annotations", &annotations),
         unless_empty("labels", &secret.labels),
@@ -48,17 +48,17 @@ pub(crate) fn seal(secret: Secret, object_name: &ObjectName, sealer: &BitnamiSea
         namespace(),
     ]);
     let template = mapping([
-        secret.immutable.map(|immutable| ("immutable", Value::Bool(immutable))),
+        secret.immutable.map(|immutable| ("immutable", Written::Bool(immutable))),
         Some(("metadata", metadata)),
-        Some(("type", Value::text(secret.type_))),
+        Some(("type", Written::text(secret.type_))),
     ]);
     mapping([
-        Some(("apiVersion", Value::text(API_VERSION))),
-        Some(("kind", Value::text(SEALED_SECRET))),
+        Some(("apiVersion", Written::text(API_VERSION))),
+        Some(("kind", Written::text(SEALED_SECRET))),
         Some(("metadata", mapping([unless_empty("annotations", &own), name(), namespace()]))),
         Some((
             "spec",
-            mapping([Some(("encryptedData", Value::strings(&items))), Some(("template", template))]),
+            mapping([Some(("encryptedData", Written::strings(&items))), Some(("template", template))]),
         )),
     ])
 }

@@ -1,6 +1,6 @@
-//! Checkouts as people and attackers leave them: what is found, and what is reported as unreadable.
+//! Checkouts as people and attackers leave them: the objects that are found, and the problems that are reported.
 //!
-//! Not what is done about it. Invariant: an error never quotes a value.
+//! Invariant: an error never quotes a value.
 
 use std::fs;
 use std::os::unix::fs::symlink;

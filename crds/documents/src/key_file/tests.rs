@@ -1,6 +1,7 @@
 //! Every form of key files, and files that are none.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::*;
 

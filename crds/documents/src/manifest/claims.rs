@@ -1,18 +1,14 @@
-//! What an object claims to be, for a program that must not overlook a SealedSecret: to it, an object that isn't there
-//! is one to prune.
+//! The type that an object claims, for a program that must not overlook a SealedSecret: a Secret whose SealedSecret is
+//! absent gets pruned.
 //!
 //! The type is looked for without decoding the object, so an unrelated object may be written in any way. Invariant: a
 //! value that some reader takes for the type of an object is among its claims, also where a key occurs twice or a
 //! merge key brings it along; and there is a doubt where readers can differ.
 
 use super::fields::FieldError;
-use crate::{
-    source::Located,
-    yaml::{
-        resolve::{Plain, plain},
-        tree::{NodeId, NodeKind, Style, Tree},
-    },
-};
+use crate::source::Located;
+use crate::yaml::resolve::{Plain, plain};
+use crate::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
 /// The type of an object, as far as it can be told.
 pub struct Claims<'t> {
@@ -24,7 +20,7 @@ pub struct Claims<'t> {
     pub items: &'t [NodeId],
     /// Why readers can take the object for different ones.
     pub doubt: Option<Located<FieldError>>,
-    /// Whether a tag may make any key or type of what is written.
+    /// A tag hides a key or the type, so the object may be of any type.
     pub is_veiled: bool,
 }
 

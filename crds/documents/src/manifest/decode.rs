@@ -14,15 +14,11 @@ use seal_crds::resources::{SealedSecretSpec, SpecError, bitnami};
 use seal_go::yaml::{Resolved, resolve};
 use serde_json::{Map, Number, Value};
 
-use super::{
-    Manifest, Object,
-    fields::{FieldError, Fields, shown, text_of},
-};
-use crate::{
-    room::{NoRoom, Room, is_reserved},
-    source::{Located, Spotted},
-    yaml::tree::{NodeId, NodeKind, Style, Tree},
-};
+use super::fields::{FieldError, Fields, shown, text_of};
+use super::{Manifest, Object};
+use crate::room::{NoRoom, Room, is_reserved};
+use crate::source::{Located, Spotted};
+use crate::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -41,7 +37,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// What to try.
+    /// A way out, for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Field(error) => error.hint(),
@@ -98,7 +94,7 @@ pub(crate) struct Decoder<'t, 'a, 'r> {
     room: &'r mut Room,
 }
 
-/// Whether numbers are read. The spec of a SealedSecret has none.
+/// The treatment of numbers. The spec of a SealedSecret has none, so they are refused there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Numbers {
     Read,
@@ -234,7 +230,8 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::{source::Source, yaml::tree::parse};
+    use crate::source::Source;
+    use crate::yaml::tree::parse;
 
     fn spec(spec: &str) -> Result<SealedSecretSpec, Spotted<DecodeError>> {
         let text = format!("apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nspec: {spec}\n");

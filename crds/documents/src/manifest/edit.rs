@@ -1,12 +1,11 @@
 //! Changes parts of objects in a file, and nothing else.
 //!
-//! A value replaces what it differs from: of two mappings the entries that are equal stay as they are written,
-//! and what is new stands before what follows it. Comments outside of what goes stay; those that go are counted out
-//! to the caller.
+//! A value replaces only the parts that differ from it: in a mapping, equal entries stay as they are written, and a new
+//! entry stands before the entry that follows it. Comments stay unless they stand in a replaced part; the caller gets
+//! the places of those that go.
 //!
-//! Not for objects with plaintext, of which nothing may stay: that is [`super::splice()`]. Invariant: the result is
-//! read again, and is the old file with exactly these changes; where it isn't, the answer is an error and not a
-//! guess.
+//! No part of an object with plaintext may stay, so those go through [`super::splice()`]. Invariant: the result is read
+//! again, and is the old file with exactly these changes. If it isn't, the answer is an error and not a guess.
 
 mod check;
 
@@ -14,24 +13,18 @@ use std::ops::Range;
 
 use seal_foreign::is_unprintable;
 
-use super::{
-    Manifest, Syntax,
-    splice::{SpliceError, column, flow_text, indent_of_line},
-};
-use crate::{
-    source::Located,
-    yaml::{
-        tree::{NodeId, NodeKind, Tree},
-        value::Value,
-    },
-};
+use super::splice::{SpliceError, column, flow_text, indent_of_line};
+use super::{Manifest, Syntax};
+use crate::source::Located;
+use crate::yaml::tree::{NodeId, NodeKind, Tree};
+use crate::yaml::written::Written;
 
-/// What becomes of the nodes of one document.
+/// The changes to one document.
 pub struct Edits {
     pub document: usize,
-    /// Nodes, and what has to be read from them afterwards.
-    pub replaced: Vec<(NodeId, Value)>,
-    /// Mappings, and those of their keys that go.
+    /// Nodes, and the values to be read from them afterwards.
+    pub replaced: Vec<(NodeId, Written)>,
+    /// Mappings, and the keys to remove from them.
     pub removed: Vec<(NodeId, Vec<NodeId>)>,
 }
 
@@ -39,7 +32,7 @@ pub struct Edits {
 #[derive(Debug)]
 pub struct Edited {
     pub text: String,
-    /// Where comments stood that went with what was replaced.
+    /// The places of comments that went with a replaced part.
     pub lost_comments: Vec<usize>,
 }
 
@@ -76,12 +69,12 @@ struct Patches<'s> {
 type Patched = Result<(), Located<SpliceError>>;
 
 impl Patches<'_> {
-    /// Makes the node say the value, with as little change as that takes.
-    fn reshape(&mut self, tree: &Tree<'_>, node: NodeId, value: &Value) -> Patched {
+    /// Makes the node say the value, with as few changes as possible.
+    fn reshape(&mut self, tree: &Tree<'_>, node: NodeId, value: &Written) -> Patched {
         if value.is_read_from(tree, node) {
             return Ok(());
         }
-        let (NodeKind::Mapping { entries, .. }, Value::Mapping(wanted)) = (&tree.node(node).kind, value)
+        let (NodeKind::Mapping { entries, .. }, Written::Mapping(wanted)) = (&tree.node(node).kind, value)
         else {
             return self.replace(tree, node, value);
         };
@@ -95,8 +88,8 @@ impl Patches<'_> {
         for &(key, value, index) in &kept {
             self.reshape_entry(tree, (key, value), &wanted[index])?;
         }
-        // What is new stands before the next that was there, or after the last one.
-        let mut new: Vec<&(String, Value)> = Vec::new();
+        // A new entry stands before the next old one, or after the last one.
+        let mut new: Vec<&(String, Written)> = Vec::new();
         for (index, entry) in wanted.iter().enumerate() {
             match kept.iter().find(|(.., found)| *found == index) {
                 None => new.push(entry),
@@ -113,7 +106,7 @@ impl Patches<'_> {
         &mut self,
         tree: &Tree<'_>,
         (key, node): (NodeId, NodeId),
-        wanted: &(String, Value),
+        wanted: &(String, Written),
     ) -> Patched {
         let range = tree.range(node);
         let colon = end_of(tree, self.source, key, key);
@@ -132,16 +125,16 @@ impl Patches<'_> {
             return Ok(());
         }
         let indent = column(self.source, tree.range(key).start);
-        let name = Value::text(wanted.0.as_str()).to_yaml(0).trim_end().len() + 1;
-        let text = Value::one(&wanted.0, &wanted.1).to_yaml(indent)[name..].trim_end().to_owned();
+        let name = Written::text(wanted.0.as_str()).to_yaml(0).trim_end().len() + 1;
+        let text = Written::one(&wanted.0, &wanted.1).to_yaml(indent)[name..].trim_end().to_owned();
         let end = if range.is_empty() { colon } else { range.start + self.source[range].trim_end().len() };
         self.found.push((colon..end, text));
         Ok(())
     }
 
-    /// The text as lines of the block scalar that is there, where such lines can hold it.
-    fn block(&self, mark: &str, start: usize, value: &Value) -> Option<String> {
-        let Value::Text(text) = value else { return None };
+    /// The text as lines of the present block scalar, if such lines can hold it.
+    fn block(&self, mark: &str, start: usize, value: &Written) -> Option<String> {
+        let Written::Text(text) = value else { return None };
         let header = mark.split('#').next().unwrap_or_default().trim_end();
         let lines = match header {
             "|" => text.strip_suffix('\n')?,
@@ -159,20 +152,20 @@ impl Patches<'_> {
         })
     }
 
-    fn replace(&mut self, tree: &Tree<'_>, node: NodeId, value: &Value) -> Patched {
+    fn replace(&mut self, tree: &Tree<'_>, node: NodeId, value: &Written) -> Patched {
         let range = tree.range(node);
         let text = match (&tree.node(node).kind, value) {
             (NodeKind::Mapping { flow: true, .. } | NodeKind::Sequence { flow: true, .. }, _) => {
                 flow_text(tree, node, self.source, value)
             }
             _ if self.syntax == Syntax::Json => value.to_compact_json().to_string(),
-            (_, Value::Text(_) | Value::Bool(_)) => value.to_yaml(0).trim_end().to_owned(),
+            (_, Written::Text(_) | Written::Bool(_)) => value.to_yaml(0).trim_end().to_owned(),
             (NodeKind::Mapping { .. } | NodeKind::Sequence { .. }, _) => {
                 value.to_yaml(column(self.source, range.start)).trim_end().to_owned()
             }
             _ => value.to_compact_json().to_string(),
         };
-        // A block scalar reaches over what follows it.
+        // A block scalar reaches over the blank lines after it.
         let end = range.start + self.source[range.clone()].trim_end().len();
         self.found.push((range.start..end, text));
         Ok(())
@@ -201,7 +194,7 @@ impl Patches<'_> {
         Ok(())
     }
 
-    /// The whole lines of an entry of a block mapping; `None` where something else stands on them.
+    /// The whole lines of an entry of a block mapping; `None` if something else stands on them.
     fn lines(&self, range: Range<usize>) -> Option<Range<usize>> {
         let start = range.start - column(self.source, range.start);
         let end = self.source[range.end..].find('\n').map_or(self.source.len(), |i| range.end + i + 1);
@@ -217,7 +210,7 @@ impl Patches<'_> {
         tree: &Tree<'_>,
         node: NodeId,
         beside: NodeId,
-        new: Vec<&(String, Value)>,
+        new: Vec<&(String, Written)>,
         before: bool,
     ) -> Patched {
         if new.is_empty() {
@@ -235,9 +228,9 @@ impl Patches<'_> {
                 indent.len().saturating_sub(indent_of_line(self.source, tree.range(node).start)).clamp(1, 8);
             for (key, value) in new {
                 let (key, text, gap) = if is_alone {
-                    (Value::text(key.as_str()).to_compact_json(), value.to_json(indent.len(), step), ": ")
+                    (Written::text(key.as_str()).to_compact_json(), value.to_json(indent.len(), step), ": ")
                 } else {
-                    (Value::text(key.as_str()).to_compact_json(), value.to_compact_json(), ":")
+                    (Written::text(key.as_str()).to_compact_json(), value.to_compact_json(), ":")
                 };
                 let entry = format!("{}{gap}{}", *key, *text);
                 let separator = if is_alone { format!(",\n{indent}") } else { ",".to_owned() };
@@ -255,7 +248,7 @@ impl Patches<'_> {
         let text: String = new
             .into_iter()
             .map(|(key, value)| {
-                let entry = Value::one(key, value).to_yaml(indent.len());
+                let entry = Written::one(key, value).to_yaml(indent.len());
                 format!("{indent}{}", *entry)
             })
             .collect();
@@ -285,7 +278,7 @@ impl Patches<'_> {
 
     fn apply(mut self) -> Result<String, Located<SpliceError>> {
         let crlf = self.source.find('\n').is_some_and(|i| self.source[..i].ends_with('\r'));
-        // Something new before what goes at the same place.
+        // At one place, new text comes before the text that goes.
         self.found.sort_by_key(|(range, _)| (range.start, range.end));
         let mut out = String::with_capacity(self.source.len());
         let mut at = 0;
@@ -306,7 +299,7 @@ impl Patches<'_> {
     }
 }
 
-/// Where an entry ends; of a key alone, behind its colon. An empty value has no place of its own.
+/// The end of an entry. An empty value has no place of its own, so the entry ends behind the colon of its key.
 fn end_of(tree: &Tree<'_>, source: &str, key: NodeId, value: NodeId) -> usize {
     let (key, value) = (tree.range(key), tree.range(value));
     if value.is_empty() || value == key {

@@ -1,19 +1,14 @@
 //! A mapping of a document, read for what it means to kubectl.
 //!
-//! Duplicate keys and merge keys are refused (readers disagree on what they
-//! mean), and a key that kubectl would rename (`on:` is `true:` to it) is
-//! refused rather than renamed.
+//! Duplicate keys and merge keys are refused, because readers disagree on their meaning. A key that kubectl would rename
+//! (`on:` is `true:` to it) is refused, and not renamed.
 
 use super::patch::is_directive;
-use crate::{
-    source::Located,
-    yaml::{
-        resolve::{Plain, plain, plain_key},
-        tree::{NodeId, NodeKind, Style, Tree},
-    },
-};
+use crate::source::Located;
+use crate::yaml::resolve::{Plain, plain, plain_key};
+use crate::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
-/// What a node isn't. Names keys, never values.
+/// A node isn't of the form that its reader needs. An error names keys, never values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
     #[error("{0} must be a mapping")]
@@ -46,7 +41,7 @@ pub enum FieldError {
 }
 
 impl FieldError {
-    /// What to try.
+    /// A way out, for the user.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::AmbiguousKey { key, .. } => format!("quote it: \"{key}\": …"),
@@ -67,7 +62,7 @@ impl FieldError {
     }
 }
 
-/// Whether a key looks like one of Kubernetes: whatever else it is, it isn't a line of somebody's private key.
+/// Whether a key looks like one of Kubernetes. Such a key is no line of a private key, so it may be shown.
 pub fn is_word(key: &str) -> bool {
     key == "<<" || is_directive(key) || key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
 }
@@ -137,8 +132,7 @@ fn read_key<'t>(tree: &'t Tree<'_>, id: NodeId) -> Result<&'t str, FieldError> {
     }
 }
 
-/// The string a node is to kubectl; anything else is an error that calls the
-/// node `what`.
+/// The string that a node is to kubectl. For any other node, the error calls it `what`.
 pub fn text_of<'t>(
     tree: &'t Tree<'_>,
     source: &str,

@@ -1,20 +1,15 @@
 //! The objects in a file: documents, and items of Lists.
 //!
-//! Invariant: whatever might be a Secret in disguise (`kind: secret`, one
-//! without `apiVersion`, one behind a merge key, an item of anything but a v1
-//! List) is an error, never "another kind": what passes through untouched is
-//! about to be committed. Secrets deeper in other objects are [`super::stray`]'s.
+//! Invariant: an object that might be a Secret in disguise (`kind: secret`, one without `apiVersion`, one behind a merge
+//! key, an item of anything but a v1 List) is an error, never "another kind": an object that passes through untouched is
+//! about to be committed. [`super::stray`] looks for Secrets deeper in other objects.
 
 use std::ops::Range;
 
 use super::fields::{FieldError, Fields, is_word};
-use crate::{
-    source::Located,
-    yaml::{
-        resolve::{Plain, plain},
-        tree::{NodeId, NodeKind, Style, Tree},
-    },
-};
+use crate::source::Located;
+use crate::yaml::resolve::{Plain, plain};
+use crate::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
 /// Lists in Lists that are followed.
 const MAX_DEPTH: usize = 8;
@@ -26,12 +21,12 @@ pub enum Kind {
     Other,
 }
 
-/// Where in its document an object stands.
+/// The place of an object in its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// It is the document.
+    /// The object is the document.
     Document,
-    /// It is an item of a List.
+    /// The object is an item of a List.
     Item,
 }
 
@@ -67,7 +62,7 @@ pub enum FindError {
 }
 
 impl FindError {
-    /// What to try.
+    /// A way out, for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Field(error) => error.hint(),
@@ -222,7 +217,8 @@ fn check_no_secret_in(tree: &Tree<'_>, items: NodeId, depth: usize) -> Result<()
     Ok(())
 }
 
-/// Whether an object is a Secret, or a slip away from one: no kind of v1 is as near, and no other has `stringData`.
+/// An object is like a Secret if it is one, or a slip away from one: no other kind of v1 is as near, and no other has
+/// `stringData`.
 fn is_like_secret(tree: &Tree<'_>, node: NodeId, api_version: Option<&str>, kind: &str) -> bool {
     let has_string_data = || tree.get(node, "stringData").is_some();
     let word = kind.trim().to_lowercase();
@@ -231,7 +227,7 @@ fn is_like_secret(tree: &Tree<'_>, node: NodeId, api_version: Option<&str>, kind
     is_near || (api_version == Some("v1") && has_string_data())
 }
 
-/// What an object is, by its type and what it holds.
+/// The kind of an object, by its type and its fields.
 pub(super) fn classify(
     tree: &Tree<'_>,
     node: NodeId,
@@ -270,9 +266,8 @@ pub(super) fn field<'t>(tree: &'t Tree<'_>, node: NodeId, key: &str) -> Option<&
     tree.scalar(tree.get(node, key)?)
 }
 
-/// What of a document may be shown: keys of the upper levels and the scalars
-/// that are public in any Secret. A value that isn't on this list isn't shown,
-/// so a misspelt `stringdata` doesn't show what is under it.
+/// The parts of a document that may be shown: keys of the upper levels, and the scalars that are public in any Secret.
+/// A value that isn't on this list isn't shown, so a misspelt `stringdata` doesn't show the values under it.
 pub(super) fn visible(tree: &Tree<'_>, out: &mut Vec<(Range<usize>, bool)>) {
     if let Some(root) = tree.root {
         visible_object(tree, root, 0, out);
@@ -332,7 +327,7 @@ fn visible_keys(
     }
 }
 
-/// Whether a key was meant to be one; a slip of the hand can make one of a value.
+/// A key is shown only if it looks like one: a slip of the hand can make a key of a value.
 fn is_key(tree: &Tree<'_>, id: NodeId) -> bool {
     !tree.is_bare_key(id) && tree.scalar(id).is_some_and(is_word)
 }

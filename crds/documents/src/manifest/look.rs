@@ -1,10 +1,10 @@
-//! Values that look as if they weren't there yet: a placeholder that nobody filled in, a value that SOPS encrypted.
+//! Values that look unfinished: a placeholder that was not filled in, a value that SOPS encrypted.
 //!
-//! A guess, and so no error: such text can be a password, or a template that its reader fills in. Whoever warns of it
-//! names the item and its place alone. That tells a reader of the log that the value looks like this, which is
-//! nothing of a real one.
+//! The look is a guess, and so no error: such text can be a password, or a template that its reader fills in. A warning
+//! names the item and its place alone. It tells a reader of the log that the value has this look, and no part of a
+//! real value.
 
-/// What a value looks like that isn't meant to be sealed.
+/// The look of a value that isn't meant to be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// `{{ .Values.password }}`, `${PASSWORD}`
@@ -14,9 +14,9 @@ pub enum Look {
 }
 
 impl Look {
-    /// What a value looks like, if it is anything of the kind.
+    /// The look of a value, if it has one.
     ///
-    /// A file of many lines is left alone: configurations have such marks for whoever reads them in the end
+    /// A file of many lines has none: configurations have such marks for their final reader
     /// (Alertmanager, Grafana, Fluent Bit).
     pub fn of(value: &[u8]) -> Option<Self> {
         let text = value.trim_ascii();

@@ -1,7 +1,7 @@
 //! Patches among the objects: kustomize and kubectl merge one into another object, as its directives say.
 //!
-//! The directives are those of Kubernetes' strategic merge patch. Not the merging, nor what becomes of a Secret that
-//! is one: its reader decides that.
+//! The directives are those of Kubernetes' strategic merge patch. The reader of a Secret decides what becomes of one
+//! that is a patch.
 
 /// Whether a key is a directive: `$patch`, `$retainKeys`, `$setElementOrder/<list>`, `$deleteFromPrimitiveList/<list>`.
 pub fn is_directive(key: &str) -> bool {

@@ -2,29 +2,18 @@
 //!
 //! # Guarantees
 //!
-//! Every byte outside of the replaced objects stays. What is inside of them
-//! goes, comments too: a comment in a Secret may hold a value. The result is
-//! read again and has to be the old file with exactly these objects replaced;
-//! where it isn't (an anchor was used across objects, a layout nobody
-//! foresaw), the answer is an error and not a guess.
+//! Every byte outside of the replaced objects stays. Everything inside of them goes, comments too: a comment in a
+//! Secret may hold a value. The result is read again, and must be the old file with exactly these objects replaced. If
+//! it isn't (an anchor was used across objects, the layout is unforeseen), the answer is an error and not a guess.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
-use super::{
-    Manifest, Syntax,
-    find::{Object, Slot},
-    read,
-};
-use crate::{
-    source::Located,
-    yaml::{
-        tree::{NodeId, NodeKind, Tree},
-        value::Value,
-    },
-};
+use super::find::{Object, Slot};
+use super::{Manifest, Syntax, read};
+use crate::source::Located;
+use crate::yaml::tree::{NodeId, NodeKind, Tree};
+use crate::yaml::written::Written;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpliceError {
@@ -35,7 +24,7 @@ pub enum SpliceError {
 }
 
 impl SpliceError {
-    /// What to try.
+    /// A way out, for the user.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::UnknownLayout => {
@@ -53,13 +42,13 @@ impl SpliceError {
 #[derive(Debug)]
 pub struct Spliced {
     pub text: String,
-    /// How many comments stood in what was replaced.
+    /// How many comments stood in the replaced objects.
     pub dropped_comments: usize,
 }
 
 pub fn splice(
     manifest: &Manifest<'_>,
-    replacements: &[(&Object, &Value)],
+    replacements: &[(&Object, &Written)],
 ) -> Result<Spliced, Located<SpliceError>> {
     let source = manifest.source.text();
     let mut out = String::with_capacity(source.len());
@@ -85,7 +74,7 @@ struct Patch {
     text: String,
 }
 
-fn patch(manifest: &Manifest<'_>, object: &Object, value: &Value) -> Result<Patch, Located<SpliceError>> {
+fn patch(manifest: &Manifest<'_>, object: &Object, value: &Written) -> Result<Patch, Located<SpliceError>> {
     let (tree, source) = (manifest.tree(object), manifest.source.text());
     let range = tree.range(object.node);
     let flow = matches!(tree.node(object.node).kind, NodeKind::Mapping { flow: true, .. });
@@ -115,7 +104,7 @@ fn patch(manifest: &Manifest<'_>, object: &Object, value: &Value) -> Result<Patc
 }
 
 /// JSON, laid out as the object was.
-pub(super) fn flow_text(tree: &Tree<'_>, node: NodeId, source: &str, value: &Value) -> String {
+pub(super) fn flow_text(tree: &Tree<'_>, node: NodeId, source: &str, value: &Written) -> String {
     let range = tree.range(node);
     let first_key =
         tree.mapping(node).and_then(|entries| entries.first()).map(|(key, _)| tree.range(*key).start);
@@ -129,7 +118,7 @@ pub(super) fn flow_text(tree: &Tree<'_>, node: NodeId, source: &str, value: &Val
     }
 }
 
-/// The `-` that opens the item at `start`, where nothing else is between them.
+/// The `-` that opens the item at `start`, if only blanks are between them.
 fn dash_before(source: &str, start: usize) -> Option<usize> {
     let before = source[..start].trim_end_matches([' ', '\n', '\r']);
     before.ends_with('-').then(|| before.len() - 1)
@@ -170,7 +159,7 @@ fn count_comments(manifest: &Manifest<'_>, replaced: &[Range<usize>]) -> usize {
     manifest.comments().iter().filter(is_replaced).count()
 }
 
-/// Where the comments of a YAML text stand, in their order.
+/// The ranges of the comments of a YAML text, in their order.
 pub(super) fn comments(text: &str) -> Vec<Range<usize>> {
     let options = granit_parser::options! { max_buffered_comment_events: usize::MAX };
     let mut comments: Vec<Range<usize>> = granit_parser::Parser::new_from_str_with_options(text, options)
@@ -182,11 +171,10 @@ pub(super) fn comments(text: &str) -> Vec<Range<usize>> {
     comments
 }
 
-/// Reads the result, and names a replaced object near which it isn't what it
-/// should be.
+/// Reads the result, and gives a replaced object near which the result is wrong.
 fn first_difference<'o>(
     manifest: &Manifest<'_>,
-    replacements: &[(&'o Object, &Value)],
+    replacements: &[(&'o Object, &Written)],
     result: &str,
 ) -> Option<&'o Object> {
     let any = replacements.first().map(|(object, _)| *object);
@@ -198,7 +186,7 @@ fn first_difference<'o>(
     }
     for (index, (old, new)) in manifest.documents.iter().zip(&documents).enumerate() {
         let here = replacements.iter().filter(|(object, _)| object.document == index);
-        let values: HashMap<NodeId, &Value> =
+        let values: HashMap<NodeId, &Written> =
             here.clone().map(|(object, value)| (object.node, *value)).collect();
         let mut comparison = Comparison::new(old, new, values, HashSet::new());
         let equal = match (old.root, new.root) {
@@ -216,11 +204,11 @@ fn first_difference<'o>(
 pub(super) struct Comparison<'c, 'a> {
     old: &'c Tree<'a>,
     new: &'c Tree<'a>,
-    /// What has to be read in the place of an old node.
-    values: HashMap<NodeId, &'c Value>,
+    /// The values to be read in the place of old nodes.
+    values: HashMap<NodeId, &'c Written>,
     /// Keys of the old document that are no longer there.
     removed: HashSet<NodeId>,
-    /// Which new node an old one became; an alias has to follow its target.
+    /// The new node for each old one: an alias has to follow its target.
     same: HashMap<NodeId, NodeId>,
     /// How many replaced or removed nodes were met.
     changes: usize,
@@ -230,7 +218,7 @@ impl<'c, 'a> Comparison<'c, 'a> {
     pub(super) fn new(
         old: &'c Tree<'a>,
         new: &'c Tree<'a>,
-        values: HashMap<NodeId, &'c Value>,
+        values: HashMap<NodeId, &'c Written>,
         removed: HashSet<NodeId>,
     ) -> Self {
         Self { old, new, values, removed, same: HashMap::new(), changes: 0 }
@@ -246,7 +234,7 @@ impl Comparison<'_, '_> {
         self.same.insert(old, new);
         let before = self.changes;
         let equal = self.parts_equal(old, new);
-        // What an alias stands for may not change with it.
+        // The target of an alias may not change with it.
         if self.changes != before {
             self.same.remove(&old);
         }
@@ -278,16 +266,17 @@ impl Comparison<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{manifest::Kind, source::Source};
+    use crate::manifest::Kind;
+    use crate::source::Source;
     use zeroize::Zeroizing;
 
     /// Replaces every Secret by a small mapping.
     fn replaced(text: &str) -> Result<Spliced, SpliceError> {
         let source = Source::new("f".to_owned(), Zeroizing::new(text.to_owned()));
         let manifest = Manifest::parse(&source).unwrap();
-        let value = Value::Mapping(vec![
-            ("kind".to_owned(), Value::text("S")),
-            ("spec".to_owned(), Value::Mapping(vec![("on".to_owned(), Value::text("x"))])),
+        let value = Written::Mapping(vec![
+            ("kind".to_owned(), Written::text("S")),
+            ("spec".to_owned(), Written::Mapping(vec![("on".to_owned(), Written::text("x"))])),
         ]);
         let secrets: Vec<_> = manifest
             .objects

@@ -1,25 +1,22 @@
 //! Secrets that are part of another object, in plain sight: the objects of a Template, what an operator is told to
 //! apply, a manifest in the text of a ConfigMap, the literals of kustomize's secretGenerator.
 //!
-//! They can't be sealed where they stand, for nobody there would understand a SealedSecret; but what passes through is
-//! about to be committed, so its author is told. Not an error: many of them are templates whose values come later.
-//! (A Secret among the `items` of something that is no List is one, in [`super::find`]: there a slip made it so.)
+//! They can't be sealed in their place: the reader of the outer object would not understand a SealedSecret. The outer
+//! object passes through and is about to be committed, so its author is warned. A stray is no error, because many are
+//! templates whose values come later. (A Secret among the `items` of an object that is no List is an error of
+//! [`super::find`]: a slip made it so.)
 //!
-//! Invariant: every node of an object is looked at once, an alias as the one node that it is.
+//! Invariant: the search looks at every node of an object once, and at an alias as one node.
 
-use super::{
-    fields::shown,
-    find::{Kind, Object, classify, field},
-    look::Look,
-};
-use crate::yaml::{
-    resolve::{Plain, plain},
-    tree::{NodeId, NodeKind, Style, Tree},
-};
+use super::fields::shown;
+use super::find::{Kind, Object, classify, field};
+use super::look::Look;
+use crate::yaml::resolve::{Plain, plain};
+use crate::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
 /// The Secrets with values that one object has beneath it.
 pub struct Strays {
-    /// Where the first of them is.
+    /// The byte at which the first of them begins.
     pub at: usize,
     count: usize,
     /// The kind of the object they are in.
@@ -45,7 +42,7 @@ impl std::fmt::Display for Strays {
     }
 }
 
-/// What passes through in plaintext with an object.
+/// The Secrets that pass through in plaintext with an object.
 pub(super) fn find(tree: &Tree<'_>, object: &Object) -> Option<Strays> {
     let secrets = tree.beneath(object.node).filter(|node| is_secret(tree, *node));
     let found: Vec<usize> =
@@ -72,7 +69,7 @@ fn is_secret(tree: &Tree<'_>, node: NodeId) -> bool {
     }
 }
 
-/// What kustomize makes Secrets of, from values that stand there.
+/// The generators of Secrets, for kustomize, that have values in them.
 fn generated<'t>(tree: &'t Tree<'_>, kustomization: NodeId) -> impl Iterator<Item = NodeId> + 't {
     let generators = tree.get(kustomization, "secretGenerator").map(|node| items(tree, node));
     let is_value = |literal: &NodeId| {
@@ -92,7 +89,7 @@ fn items<'t>(tree: &'t Tree<'_>, sequence: NodeId) -> &'t [NodeId] {
     }
 }
 
-/// Whether there is a value that was meant: neither null nor a placeholder.
+/// Whether there is a real value: neither null nor a placeholder.
 fn holds_values(tree: &Tree<'_>, secret: NodeId, key: &str) -> bool {
     let entries = tree.get(secret, key).and_then(|values| tree.mapping(values));
     entries.unwrap_or_default().iter().any(|&(_, value)| match tree.kind(value) {
@@ -103,8 +100,8 @@ fn holds_values(tree: &Tree<'_>, secret: NodeId, key: &str) -> bool {
     })
 }
 
-/// Whether a document of text, YAML or JSON, is a Secret with values as far as its keys tell. It need not be valid:
-/// such text often is a template.
+/// Whether a document of text, YAML or JSON, is a Secret with values, by its keys. It need not be valid: such text often
+/// is a template.
 fn tells_a_secret(text: &str) -> bool {
     if !text.contains("Secret") {
         return false;
@@ -125,7 +122,8 @@ fn tells_a_secret(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{manifest::Manifest, source::Source};
+    use crate::manifest::Manifest;
+    use crate::source::Source;
     use zeroize::Zeroizing;
 
     /// The kind, how many, and the line of the first, for each object that has some.

@@ -8,11 +8,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 
 use super::{DocumentError, check};
-use crate::{
-    room::{NoRoom, Room, is_reserved},
-    source::AtLine,
-    yaml::Syntax,
-};
+use crate::room::{NoRoom, Room, is_reserved};
+use crate::source::AtLine;
+use crate::yaml::Syntax;
 
 /// The documents of a JSON text as values, up to the first that can't be read. Together they weigh at most `max_weight`
 /// bytes.

@@ -5,10 +5,12 @@
 //! the spans.
 
 use serde::de::IgnoredAny;
-use serde_json::{StreamDeserializer, de::StrRead};
+use serde_json::StreamDeserializer;
+use serde_json::de::StrRead;
 
 use super::tree::{ParseError, Tree, out_of_bounds, parse};
-use crate::{limits::check_json, source::Located};
+use crate::limits::check_json;
+use crate::source::Located;
 
 /// The documents of `text` if it is JSON; `None` if it is something else.
 pub fn parse_json(text: &str) -> Option<Result<Vec<Tree<'_>>, Located<ParseError>>> {
@@ -36,7 +38,7 @@ pub(crate) fn documents(text: &str, base: usize) -> Documents<'_> {
 pub(crate) struct Documents<'a> {
     text: &'a str,
     base: usize,
-    /// Where the next document begins.
+    /// The byte at which the next document begins.
     from: usize,
     json: StreamDeserializer<'a, StrRead<'a>, IgnoredAny>,
 }

@@ -1,4 +1,4 @@
-//! What a plain (unquoted) YAML scalar means to kubectl.
+//! The meaning of a plain (unquoted) YAML scalar to kubectl.
 //!
 //! kubectl reads YAML 1.1 with Go's yaml.v2 (sigs.k8s.io/yaml), and turns it
 //! into JSON: `on`, `y` and `No` are booleans, `017` and `0o17` are 15, `1_000`
@@ -11,7 +11,7 @@
 
 use seal_go::yaml::{Resolved, resolve};
 
-/// What kubectl makes of a plain scalar.
+/// The kind of value that kubectl makes of a plain scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plain {
     Null,
@@ -32,7 +32,7 @@ impl Plain {
     }
 }
 
-/// What kubectl makes of the plain scalar `text`.
+/// The kind of value that kubectl makes of the plain scalar `text`.
 pub fn plain(text: &str) -> Plain {
     match resolve(text) {
         Resolved::Null => Plain::Null,

@@ -7,10 +7,9 @@
 //! Caveat: while it scans, granit-parser holds such decoded text in buffers of
 //! its own, which it frees without wiping; nothing outside it can.
 //!
-//! Nothing is built from text that is out of bounds ([`crate::limits`]), so
-//! a tree can be walked by functions that call themselves, and its aliases
-//! followed. Aliases stay aliases (an index, never a copy). Merge keys (`<<`) are left as they are;
-//! whoever reads a mapping for its meaning refuses them.
+//! A tree is built only from text that is in bounds ([`crate::limits`]), so functions that call themselves may walk it and
+//! follow its aliases. An alias stays an alias (an index, never a copy). A merge key (`<<`) is left as it is; a reader of
+//! a mapping's meaning refuses it.
 
 mod build;
 
@@ -18,7 +17,8 @@ pub(crate) use build::documents;
 pub(super) use build::out_of_bounds;
 pub use build::parse;
 
-use std::{collections::HashSet, ops::Range};
+use std::collections::HashSet;
+use std::ops::Range;
 
 use zeroize::Zeroizing;
 
@@ -93,7 +93,7 @@ pub enum ParseError {
 }
 
 impl ParseError {
-    /// What to try.
+    /// A way out, for the user.
     pub fn hint(&self) -> Option<String> {
         let Self::NotYaml(problem) = self else { return None };
         Some(if problem.contains("tab") {

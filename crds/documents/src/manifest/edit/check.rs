@@ -1,22 +1,16 @@
-//! Whether an edited file is the old one with exactly the changes that were meant.
+//! The proof that an edited file is the old one with exactly the intended changes.
 //!
-//! Not the editing. Invariant: it knows both texts by reading them, and nothing of how the new one was made.
+//! Invariant: the check reads both texts, and knows nothing of how the new one was made.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::Edits;
-use crate::{
-    manifest::{
-        Manifest, read,
-        splice::{Comparison, comments},
-    },
-    yaml::tree::NodeId,
-};
+use crate::manifest::splice::{Comparison, comments};
+use crate::manifest::{Manifest, read};
+use crate::yaml::tree::NodeId;
 
-/// Reads the result, and gives a place near which it isn't what it should be.
+/// Reads the result, and gives a place near which it is wrong.
 pub(super) fn first_difference(manifest: &Manifest<'_>, edits: &[Edits], result: &str) -> Option<usize> {
     let place = |edits: &Edits| {
         let node = edits.replaced.first().map(|(node, _)| *node);
@@ -47,7 +41,7 @@ pub(super) fn first_difference(manifest: &Manifest<'_>, edits: &[Edits], result:
     None
 }
 
-/// Where the comments stood that are no longer there; `None` where there are others than before.
+/// The places of the comments that are gone; `None` if there are other comments than before.
 pub(super) fn lost_comments(old: &str, new: &str) -> Option<Vec<usize>> {
     let mut lost = Vec::new();
     let mut left = comments(new).into_iter().peekable();

@@ -5,15 +5,18 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::source::Source;
 
-fn spec() -> Value {
-    Value::Mapping(vec![
-        ("scope".to_owned(), Value::text("strict")),
-        ("envelopes".to_owned(), Value::Sequence(vec![Value::one("age", &Value::text("x"))])),
+fn spec() -> Written {
+    Written::Mapping(vec![
+        ("scope".to_owned(), Written::text("strict")),
+        ("envelopes".to_owned(), Written::Sequence(vec![Written::one("age", &Written::text("x"))])),
         (
             "items".to_owned(),
-            Value::Mapping(vec![("a".to_owned(), Value::text("nu")), ("b".to_owned(), Value::text("bb"))]),
+            Written::Mapping(vec![
+                ("a".to_owned(), Written::text("nu")),
+                ("b".to_owned(), Written::text("bb")),
+            ]),
         ),
-        ("template".to_owned(), Value::one("type", &Value::text("Opaque"))),
+        ("template".to_owned(), Written::one("type", &Written::text("Opaque"))),
     ])
 }
 
@@ -129,8 +132,9 @@ fn text_in_a_block_stays_in_one_where_it_can() {
         let manifest = Manifest::parse(&source).unwrap();
         let tree = manifest.tree(&manifest.objects[0]);
         let node = tree.get(manifest.objects[0].node, "data").unwrap();
-        let data = vec![("a".to_owned(), Value::text(new)), ("b".to_owned(), Value::text("z"))];
-        let edits = Edits { document: 0, replaced: vec![(node, Value::Mapping(data))], removed: Vec::new() };
+        let data = vec![("a".to_owned(), Written::text(new)), ("b".to_owned(), Written::text("z"))];
+        let edits =
+            Edits { document: 0, replaced: vec![(node, Written::Mapping(data))], removed: Vec::new() };
         let text = edit(&manifest, &[edits]).unwrap().text;
         text.strip_prefix(&format!("{HEAD}data:\n  a: "))
             .unwrap()
@@ -149,6 +153,6 @@ fn text_in_a_block_stays_in_one_where_it_can() {
         ("|\n      x", "a\u{7}\n"),
         ("|\n      x", "a\n\n"),
     ] {
-        assert_eq!(edit_a(old, new), *Value::text(new).to_yaml(0).trim_end(), "{old:?} {new:?}");
+        assert_eq!(edit_a(old, new), *Written::text(new).to_yaml(0).trim_end(), "{old:?} {new:?}");
     }
 }

@@ -3,16 +3,15 @@
 //! Invariant: of a stream, two trees at most are in memory here: the one that is being built, and the one before it,
 //! which waits for the comments that follow it.
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
+use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle};
 use zeroize::Zeroizing;
 
 use super::{Node, NodeId, NodeKind, ParseError, Style, Text, Tree};
-use crate::{
-    limits::{OutOfBounds, check_yaml},
-    source::Located,
-};
+use crate::limits::{OutOfBounds, check_yaml};
+use crate::source::Located;
 
 /// Reads every document of a YAML stream. `base` is added to every offset, for text that was cut out of something
 /// larger.
@@ -98,7 +97,7 @@ struct Open<'a> {
     /// Collections that haven't ended, innermost last.
     stack: Vec<OpenCollection>,
     anchors: HashMap<usize, NodeId>,
-    /// Where the last leaf ended: the end of a block collection.
+    /// The end of the last leaf, which is the end of a block collection.
     leaf_end: usize,
 }
 

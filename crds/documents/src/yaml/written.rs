@@ -1,4 +1,4 @@
-//! What gets written: values in a fixed order, as YAML or as JSON.
+//! Values to be written in a fixed order, as YAML or as JSON.
 //!
 //! The text reads to the same value in kubectl and in any other YAML library,
 //! 1.1 or 1.2: every string that one of them would take for something else is
@@ -9,22 +9,20 @@ use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
-use super::{
-    resolve::{Plain, is_safe_unquoted, plain, plain_key},
-    tree::{NodeId, NodeKind, Style, Tree},
-};
+use super::resolve::{Plain, is_safe_unquoted, plain, plain_key};
+use super::tree::{NodeId, NodeKind, Style, Tree};
 
 /// A document to be written. Its text is wiped, since `seal unseal` writes
 /// plaintext this way.
-pub enum Value {
+pub enum Written {
     Text(Zeroizing<String>),
     Bool(bool),
-    Sequence(Vec<Value>),
+    Sequence(Vec<Written>),
     /// In the order in which it is written.
-    Mapping(Vec<(String, Value)>),
+    Mapping(Vec<(String, Written)>),
 }
 
-impl Value {
+impl Written {
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(Zeroizing::new(text.into()))
     }
@@ -39,7 +37,7 @@ impl Value {
         Self::Mapping(vec![(key.to_owned(), value.copy())])
     }
 
-    /// Not `Clone`: a copy of what may be plaintext is made on purpose only.
+    /// This is no `Clone`, so that a copy of plaintext is made on purpose only.
     fn copy(&self) -> Self {
         match self {
             Self::Text(text) => Self::text(text.as_str()),
@@ -138,7 +136,7 @@ fn is_key(tree: &Tree<'_>, id: NodeId, key: &str) -> bool {
     }
 }
 
-/// Where a YAML value is about to be written.
+/// The position at which a YAML value is about to be written.
 #[derive(Clone, Copy, PartialEq)]
 enum Position {
     /// At the start of a line, or right after `- `.
@@ -147,24 +145,24 @@ enum Position {
     AfterKey,
 }
 
-fn write_yaml(value: &Value, indent: usize, position: Position, out: &mut String) {
+fn write_yaml(value: &Written, indent: usize, position: Position, out: &mut String) {
     let gap = if position == Position::AfterKey { " " } else { "" };
     match value {
-        Value::Text(text) => {
+        Written::Text(text) => {
             out.push_str(gap);
             write_scalar(text, out);
             out.push('\n');
         }
-        Value::Bool(value) => {
+        Written::Bool(value) => {
             let _ = writeln!(out, "{gap}{value}");
         }
-        Value::Mapping(entries) if entries.is_empty() => {
+        Written::Mapping(entries) if entries.is_empty() => {
             let _ = writeln!(out, "{gap}{{}}");
         }
-        Value::Sequence(values) if values.is_empty() => {
+        Written::Sequence(values) if values.is_empty() => {
             let _ = writeln!(out, "{gap}[]");
         }
-        Value::Mapping(entries) => {
+        Written::Mapping(entries) => {
             let indent = if position == Position::AfterKey { indent + 2 } else { indent };
             for (index, (key, value)) in entries.iter().enumerate() {
                 start_line(index, indent, position, out);
@@ -173,7 +171,7 @@ fn write_yaml(value: &Value, indent: usize, position: Position, out: &mut String
                 write_yaml(value, indent, Position::AfterKey, out);
             }
         }
-        Value::Sequence(values) => {
+        Written::Sequence(values) => {
             let indent = if position == Position::AfterKey { indent + 2 } else { indent };
             for (index, value) in values.iter().enumerate() {
                 start_line(index, indent, position, out);
@@ -201,15 +199,15 @@ fn write_scalar(text: &str, out: &mut String) {
     }
 }
 
-fn write_json(value: &Value, layout: Option<(usize, usize)>, out: &mut String) {
+fn write_json(value: &Written, layout: Option<(usize, usize)>, out: &mut String) {
     let (open, close, count) = match value {
-        Value::Text(text) => return write_quoted(text, out),
-        Value::Bool(value) => {
+        Written::Text(text) => return write_quoted(text, out),
+        Written::Bool(value) => {
             let _ = write!(out, "{value}");
             return;
         }
-        Value::Mapping(entries) => ('{', '}', entries.len()),
-        Value::Sequence(values) => ('[', ']', values.len()),
+        Written::Mapping(entries) => ('{', '}', entries.len()),
+        Written::Sequence(values) => ('[', ']', values.len()),
     };
     let inner = layout.map(|(indent, step)| (indent + step, step));
     let new_line = |layout: Option<(usize, usize)>, out: &mut String| {
@@ -224,13 +222,13 @@ fn write_json(value: &Value, layout: Option<(usize, usize)>, out: &mut String) {
         }
         new_line(inner, out);
         match value {
-            Value::Mapping(entries) => {
+            Written::Mapping(entries) => {
                 write_quoted(&entries[index].0, out);
                 out.push_str(if layout.is_some() { ": " } else { ":" });
                 write_json(&entries[index].1, inner, out);
             }
-            Value::Sequence(values) => write_json(&values[index], inner, out),
-            Value::Text(_) | Value::Bool(_) => unreachable!("returned above"),
+            Written::Sequence(values) => write_json(&values[index], inner, out),
+            Written::Text(_) | Written::Bool(_) => unreachable!("returned above"),
         }
     }
     if count > 0 {
@@ -239,8 +237,8 @@ fn write_json(value: &Value, layout: Option<(usize, usize)>, out: &mut String) {
     out.push(close);
 }
 
-/// A string in double quotes, by rules that JSON, YAML 1.1 and YAML 1.2 share:
-/// whatever isn't printable, or is a line break to some of them, is escaped.
+/// A string in double quotes, by rules that JSON, YAML 1.1 and YAML 1.2 share. A character that isn't printable, or is a
+/// line break to one of them, is escaped.
 fn write_quoted(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
@@ -264,9 +262,10 @@ fn write_quoted(text: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::yaml::{json::parse_json, tree::parse};
+    use crate::yaml::json::parse_json;
+    use crate::yaml::tree::parse;
 
-    fn awkward() -> Value {
+    fn awkward() -> Written {
         let strings = [
             "",
             "on",
@@ -294,21 +293,21 @@ mod tests {
             "`",
             "%",
         ];
-        let items = strings.iter().map(|s| Value::text(*s)).collect();
-        let entries = strings.iter().map(|s| ((*s).to_owned(), Value::text(*s))).collect();
-        Value::Mapping(vec![
-            ("sequence".to_owned(), Value::Sequence(items)),
-            ("mapping".to_owned(), Value::Mapping(entries)),
-            ("empty".to_owned(), Value::Mapping(Vec::new())),
-            ("none".to_owned(), Value::Sequence(Vec::new())),
+        let items = strings.iter().map(|s| Written::text(*s)).collect();
+        let entries = strings.iter().map(|s| ((*s).to_owned(), Written::text(*s))).collect();
+        Written::Mapping(vec![
+            ("sequence".to_owned(), Written::Sequence(items)),
+            ("mapping".to_owned(), Written::Mapping(entries)),
+            ("empty".to_owned(), Written::Mapping(Vec::new())),
+            ("none".to_owned(), Written::Sequence(Vec::new())),
             (
                 "nested".to_owned(),
-                Value::Sequence(vec![
-                    Value::Mapping(vec![
-                        ("a".to_owned(), Value::Sequence(vec![Value::Bool(true)])),
-                        ("b".to_owned(), Value::Bool(false)),
+                Written::Sequence(vec![
+                    Written::Mapping(vec![
+                        ("a".to_owned(), Written::Sequence(vec![Written::Bool(true)])),
+                        ("b".to_owned(), Written::Bool(false)),
                     ]),
-                    Value::Sequence(vec![Value::text("x")]),
+                    Written::Sequence(vec![Written::text("x")]),
                 ]),
             ),
         ])
@@ -334,8 +333,8 @@ mod tests {
     #[test]
     fn a_buffer_never_grows() {
         let text = "\u{1b}".repeat(1000);
-        let nested = |value| Value::Sequence(vec![Value::Mapping(vec![(text.clone(), value)])]);
-        let value = nested(nested(Value::text(text.as_str())));
+        let nested = |value| Written::Sequence(vec![Written::Mapping(vec![(text.clone(), value)])]);
+        let value = nested(nested(Written::text(text.as_str())));
         for indent in [0, 40] {
             assert!(value.to_yaml(indent).capacity() <= value.longest(indent + 8));
             assert!(value.to_json(indent, 8).capacity() <= value.longest(indent + 8));
@@ -344,15 +343,15 @@ mod tests {
 
     #[test]
     fn yaml_looks_as_people_write_it() {
-        let value = Value::Mapping(vec![
+        let value = Written::Mapping(vec![
             (
                 "a".to_owned(),
-                Value::Sequence(vec![Value::Mapping(vec![
-                    ("b".to_owned(), Value::text("c")),
-                    ("d".to_owned(), Value::Sequence(vec![Value::text("e")])),
+                Written::Sequence(vec![Written::Mapping(vec![
+                    ("b".to_owned(), Written::text("c")),
+                    ("d".to_owned(), Written::Sequence(vec![Written::text("e")])),
                 ])]),
             ),
-            ("on".to_owned(), Value::Bool(true)),
+            ("on".to_owned(), Written::Bool(true)),
         ]);
         assert_eq!(*value.to_yaml(0), "a:\n  - b: c\n    d:\n      - e\n\"on\": true\n");
         assert_eq!(*value.to_yaml(2), "a:\n    - b: c\n      d:\n        - e\n  \"on\": true\n");
