@@ -71,8 +71,8 @@ pub(crate) struct RunArgs {
     /// Also open SealedSecrets in the namespaces with sealing keys. A planted key Secret is a sealing key.
     #[arg(long)]
     pub(crate) allow_own_namespace: bool,
-    /// Give Secrets of Bitnami SealedSecrets no owner, so that they outlive them: for a migration under a tool that
-    /// deletes the old object before it creates the new one.
+    /// Give Secrets of Bitnami SealedSecrets no owner, so that they outlive them: for a migration under a
+    /// tool that deletes the old object before it creates the new one.
     #[arg(long, env = "SEAL_CONTROLLER_ORPHAN_BITNAMI_SECRETS")]
     pub(crate) orphan_bitnami_secrets: bool,
     /// A file of recovery recipients, published beside the primary for everybody to seal to.

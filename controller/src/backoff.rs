@@ -1,8 +1,9 @@
-//! The waits of objects that keep failing, and a limit on the writes of a Secret that somebody keeps changing.
+//! The waits of objects that keep failing, and a limit on the writes of a Secret that somebody keeps
+//! changing.
 //!
-//! A wait grows exponentially, with a cap and jitter, and the tries never end. [`crate::reconcile`] asks for the wait.
-//! Invariants: one object's failures never delay another object, and a success forgets them; the counts of an object that
-//! is gone go by themselves.
+//! A wait grows exponentially, with a cap and jitter, and the tries never end. [`crate::reconcile`] asks for
+//! the wait. Invariants: one object's failures never delay another object, and a success forgets them; the
+//! counts of an object that is gone go by themselves.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,12 +16,13 @@ use seal_crds::Place;
 const FIRST: Duration = Duration::from_millis(500);
 const CAP: Duration = Duration::from_secs(300);
 
-/// The most writes of one Secret within [`WRITE_WINDOW`]. People and scripts change a Secret now and then; two programs
-/// that disagree change it as fast as the API allows.
+/// The most writes of one Secret within [`WRITE_WINDOW`]. People and scripts change a Secret now and then;
+/// two programs that disagree change it as fast as the API allows.
 const WRITES: u32 = 30;
 const WRITE_WINDOW: Duration = Duration::from_secs(60);
 
-/// The time for which failures are remembered. An object that is still there fails again within [`CAP`], or succeeds.
+/// The time for which failures are remembered. An object that is still there fails again within [`CAP`], or
+/// succeeds.
 const FAILURES_WINDOW: Duration = CAP.saturating_mul(2);
 
 /// For each object, its failures in a row and its recent writes.
@@ -39,8 +41,8 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Counts a failure and returns the wait: between half and all of `FIRST · 2ⁿ`, at most [`CAP`]. The jitter keeps
-    /// objects that failed together from coming back together.
+    /// Counts a failure and returns the wait: between half and all of `FIRST · 2ⁿ`, at most [`CAP`]. The
+    /// jitter keeps objects that failed together from coming back together.
     pub(crate) fn failed(&self, key: Option<Place>, now: Instant) -> Duration {
         let mut failures = lock(&self.failures);
         let Count { since, count } = failures.of(key, now);
@@ -81,8 +83,8 @@ impl<K: Eq + Hash> Recent<K> {
         Self { window, counts: HashMap::new(), swept: None }
     }
 
-    /// The count of an object; zero if its window is past. Once a window, this also removes the counts of all objects whose
-    /// window is past; so ten thousand objects that stay cost nothing.
+    /// The count of an object; zero if its window is past. Once a window, this also removes the counts of all
+    /// objects whose window is past; so ten thousand objects that stay cost nothing.
     fn of(&mut self, key: K, now: Instant) -> &mut Count {
         let is_past = |since: Instant| now.duration_since(since) >= self.window;
         if self.swept.is_none_or(is_past) {

@@ -1,13 +1,14 @@
 //! The Kubernetes side: the API as a store, watches and workers.
 //!
-//! The reconcile itself is [`crate::reconcile`], and [`crate::run`] starts and stops the work. Reading order: `work` (a
-//! group's queue), `object`, `json_text` and `metadata` (the watched objects), `store` (the API as a store), `secret`, `fields`
-//! and `evidence` (the meaning of metadata), `successor` (one name in both groups), `write`, `body` and `report` (the
-//! requests), `cache` and `wakes` (the objects that a change concerns), `definitions` (the kinds that must be there),
-//! `api` (clients and errors).
+//! The reconcile itself is [`crate::reconcile`], and [`crate::run`] starts and stops the work. Reading order:
+//! `work` (a group's queue), `object`, `json_text` and `metadata` (the watched objects), `store` (the API as
+//! a store), `secret`, `fields` and `evidence` (the meaning of metadata), `successor` (one name in both
+//! groups), `write`, `body` and `report` (the requests), `cache` and `wakes` (the objects that a change
+//! concerns), `definitions` (the kinds that must be there), `api` (clients and errors).
 //!
-//! Invariants: Secrets are watched and read as metadata only. This room knows neither the sealing keys nor the HTTP
-//! endpoints of sealed-secrets; the sealing keys are the only Secrets whose values the controller reads.
+//! Invariants: Secrets are watched and read as metadata only. This room knows neither the sealing keys nor
+//! the HTTP endpoints of sealed-secrets; the sealing keys are the only Secrets whose values the controller
+//! reads.
 
 pub(crate) mod api;
 mod body;

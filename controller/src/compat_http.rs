@@ -9,12 +9,13 @@
 //! Also 400 if the body is no SealedSecret (sealed-secrets says 500), 408 and 413 for a body that is slow or
 //! large, 429 above the rate, and 503 as long as there is no key or the queue is too long.
 //!
-//! Not the work on an object ([`posted`]). A client needs no right in the cluster to reach the listener, so the two
-//! endpoints that open something are off by default. For all clients together, their cost is bounded by the number of
-//! connections ([`crate::listen`]), the size of a body, and the number of objects at work. For each client, it is
-//! bounded by a rate of openings ([`limit`]). A request that comes to no opening (an empty body, a malformed one)
-//! takes nothing from that rate, because all clients behind the API server share its address. Invariants: no answer
-//! and no log line holds plaintext or a private key; the work for a client that has gone ends at the next step.
+//! Not the work on an object ([`posted`]). A client needs no right in the cluster to reach the listener, so
+//! the two endpoints that open something are off by default. For all clients together, their cost is bounded
+//! by the number of connections ([`crate::listen`]), the size of a body, and the number of objects at work.
+//! For each client, it is bounded by a rate of openings ([`limit`]). A request that comes to no opening (an
+//! empty body, a malformed one) takes nothing from that rate, because all clients behind the API server share
+//! its address. Invariants: no answer and no log line holds plaintext or a private key; the work for a client
+//! that has gone ends at the next step.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -50,8 +51,8 @@ const MAX_BODY: usize = 2 << 20;
 const BODY_TIME: Duration = Duration::from_secs(20);
 /// How long a request waits for the requests before it.
 const QUEUE_TIME: Duration = Duration::from_secs(20);
-/// How many objects are parsed and opened at once. Waiting requests are served in order, so a client waits for
-/// at most one object of every connection.
+/// How many objects are parsed and opened at once. Waiting requests are served in order, so a client waits
+/// for at most one object of every connection.
 const AT_ONCE: usize = 2;
 
 /// The endpoints to serve, their address, and how often they may open something.
@@ -223,8 +224,8 @@ impl Service {
     }
 }
 
-/// Reads the body, at most [`MAX_BODY`] bytes. The buffer grows with the bytes that arrive, not with the length
-/// that the client announces.
+/// Reads the body, at most [`MAX_BODY`] bytes. The buffer grows with the bytes that arrive, not with the
+/// length that the client announces.
 async fn collect(mut body: Body) -> Result<Vec<u8>, Refused> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -239,8 +240,8 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Refused> {
     Ok(bytes)
 }
 
-/// Says whether the client still waits for its answer, by the number of its copies. hyper drops the future of a
-/// request whose client has gone, and that drops one of the two copies.
+/// Says whether the client still waits for its answer, by the number of its copies. hyper drops the future of
+/// a request whose client has gone, and that drops one of the two copies.
 #[derive(Clone, Default)]
 struct Waiting(Arc<()>);
 

@@ -1,7 +1,7 @@
 //! Makes a condition that follows an object's last conditions.
 //!
-//! [`crate::status`] and [`crate::keys`] say which conditions an object gets. Invariant: a condition keeps its transition
-//! time while its status stays.
+//! [`crate::status`] and [`crate::keys`] say which conditions an object gets. Invariant: a condition keeps
+//! its transition time while its status stays.
 
 use jiff::Timestamp;
 use jiff::fmt::strtime;

@@ -1,7 +1,7 @@
 //! Decodes a SealedSecret of either format, the same for a cluster and a host.
 //!
-//! [`crate::policy`] decides whether the object may be opened. Invariant: everything here is public text, and no key is
-//! used.
+//! [`crate::policy`] decides whether the object may be opened. Invariant: everything here is public text, and
+//! no key is used.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! The failure of a reconcile: one value for log, metric, Event and condition.
 //!
-//! It has no error chain. The words of a server or a library are left out, because the API server's validation quotes the
-//! values that it refuses. Invariants: `message` is made of fixed words, validated names and public values only; whatever
-//! foreign text is in it, it fits into a condition and an Event, and drives no terminal ([`seal_foreign`]).
+//! It has no error chain. The words of a server or a library are left out, because the API server's
+//! validation quotes the values that it refuses. Invariants: `message` is made of fixed words, validated
+//! names and public values only; whatever foreign text is in it, it fits into a condition and an Event, and
+//! drives no terminal ([`seal_foreign`]).
 
 use std::fmt;
 
@@ -12,8 +13,9 @@ use seal_crds::{Reason, UnsealError};
 /// Why a reconcile failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// The reason for programs, in the condition, the Event and the metric. It also says whether the failure waits for
-    /// somebody's change, or may pass by itself; then the reconcile is tried again for ever, after growing waits.
+    /// The reason for programs, in the condition, the Event and the metric. It also says whether the failure
+    /// waits for somebody's change, or may pass by itself; then the reconcile is tried again for ever, after
+    /// growing waits.
     pub(crate) reason: Reason,
     /// The message for people: one fragment in lower case.
     pub(crate) message: String,

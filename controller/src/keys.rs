@@ -1,16 +1,19 @@
-//! Keeps the keys of a cluster up to date: the keyring, the private halves, and the SealingKeys that publish them.
+//! Keeps the keys of a cluster up to date: the keyring, the private halves, and the SealingKeys that publish
+//! them.
 //!
-//! This file is the whole work in one scroll, over any [`KeyStore`]: load → decide → offer → act → say, until nothing is
-//! left to do. [`lifecycle`] decides, [`status`] words the statuses, [`cluster`] sends the requests, and [`watch`] starts
-//! each look. [`bitnami`] has the keys of sealed-secrets, which go into the same keyring.
+//! This file is the whole work in one scroll, over any [`KeyStore`]: load → decide → offer → act → say, until
+//! nothing is left to do. [`lifecycle`] decides, [`status`] words the statuses, [`cluster`] sends the
+//! requests, and [`watch`] starts each look. [`bitnami`] has the keys of sealed-secrets, which go into the
+//! same keyring.
 //!
-//! SealingKeys are output. The controller reads back only that they exist, their `spec.state`, and what it wrote itself
-//! into their status. Sequence and date come from the Secret, and the recipient to seal to never comes from the API:
-//! otherwise a person who may write a SealingKey could read every Secret that is sealed afterwards.
+//! SealingKeys are output. The controller reads back only that they exist, their `spec.state`, and what it
+//! wrote itself into their status. Sequence and date come from the Secret, and the recipient to seal to never
+//! comes from the API: otherwise a person who may write a SealingKey could read every Secret that is sealed
+//! afterwards.
 //!
-//! Invariants: every effect is a line of [`Keys::sync`] or of a function that it calls in this file. The loaded keys are
-//! offered to the reconcilers before anything is written, so a failed write keeps no Secret from being opened. A status
-//! that can't be written to one SealingKey holds up no other SealingKey.
+//! Invariants: every effect is a line of [`Keys::sync`] or of a function that it calls in this file. The
+//! loaded keys are offered to the reconcilers before anything is written, so a failed write keeps no Secret
+//! from being opened. A status that can't be written to one SealingKey holds up no other SealingKey.
 
 use std::sync::Arc;
 
@@ -47,11 +50,12 @@ mod store;
 mod tests;
 pub(crate) mod watch;
 
-/// The most steps of one look: making, noting, publishing and saying, and some more in case somebody else writes at the
-/// same time.
+/// The most steps of one look: making, noting, publishing and saying, and some more in case somebody else
+/// writes at the same time.
 const MAX_STEPS: usize = 8;
 
-/// The most statuses that one look writes to SealingKeys that others planted: there may be any number of these.
+/// The most statuses that one look writes to SealingKeys that others planted: there may be any number of
+/// these.
 const MAX_PLANTED_WRITES: usize = 50;
 
 /// Keeps the keyring and the SealingKeys up to date with the private halves.
@@ -106,8 +110,9 @@ impl<S: KeyStore> Keys<S> {
         Err(Failure::new(Reason::Conflict, "somebody else changes the sealing keys again and again"))
     }
 
-    /// Loads the Secrets and then the SealingKeys, because the Secrets decide which SealingKeys are kept. A key that is made
-    /// in between seems lost, because its Secret is missing; so if a key seems lost, this loads the Secrets again.
+    /// Loads the Secrets and then the SealingKeys, because the Secrets decide which SealingKeys are kept. A
+    /// key that is made in between seems lost, because its Secret is missing; so if a key seems lost, this
+    /// loads the Secrets again.
     async fn load(&self) -> Result<(Loaded, Published), Failure> {
         let loaded = self.store.load().await?;
         let published = self.store.published(&loaded.holders).await?;
@@ -163,14 +168,14 @@ impl<S: KeyStore> Keys<S> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Writes the statuses, the logs and the readiness. [`Reported::Stale`] means that one of the controller's own SealingKeys
-    /// has changed meanwhile, so the step must be decided afresh. Of the SealingKeys that others planted, only the first
-    /// [`MAX_PLANTED_WRITES`] get a status.
+    /// Writes the statuses, the logs and the readiness. [`Reported::Stale`] means that one of the
+    /// controller's own SealingKeys has changed meanwhile, so the step must be decided afresh. Of the
+    /// SealingKeys that others planted, only the first [`MAX_PLANTED_WRITES`] get a status.
     ///
     /// # Errors
     ///
-    /// The first failure, after all other statuses are written: somebody can plant an object so large that its status can't
-    /// be written.
+    /// The first failure, after all other statuses are written: somebody can plant an object so large that
+    /// its status can't be written.
     async fn say(
         &self,
         loaded: &Loaded,

@@ -1,8 +1,8 @@
 //! seal-controller: reconciles SealedSecrets into Secrets.
 //!
 //! One reconcile core ([`reconcile`]) with pure decisions ([`plan`], [`status`], [`policy`]) runs over two
-//! stores: the Kubernetes API ([`cluster`]) and a directory ([`host`]). The crate `seal_crds` has the format: it
-//! says what a SealedSecret is and how it opens.
+//! stores: the Kubernetes API ([`cluster`]) and a directory ([`host`]). The crate `seal_crds` has the format:
+//! it says what a SealedSecret is and how it opens.
 //!
 //! Invariant: plaintext and private keys reach a Secret, or a file below the output directory, and
 //! nothing else: no log, Event, condition, metric, error or temporary file elsewhere.
@@ -85,7 +85,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// Resolves on SIGTERM (from the kubelet or systemd) or SIGINT (from a terminal); both are caught from this call on.
+/// Resolves on SIGTERM (from the kubelet or systemd) or SIGINT (from a terminal); both are caught from this
+/// call on.
 fn shutdown_signal() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).expect("a handler for SIGTERM can be installed");

@@ -26,8 +26,8 @@ const LIFETIME: Duration = Duration::from_secs(120);
 /// How long an answer may still take if it is under way when its connection reaches [`LIFETIME`].
 const LAST_ANSWER: Duration = Duration::from_secs(60);
 
-/// The client of a connection: an IPv4 address, or the /64 network of an IPv6 address, because one host has all
-/// 2^64 addresses of its network. Every request carries it as an extension.
+/// The client of a connection: an IPv4 address, or the /64 network of an IPv6 address, because one host has
+/// all 2^64 addresses of its network. Every request carries it as an extension.
 ///
 /// Not taken from `X-Forwarded-For`: its sender may write anything there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,7 +53,8 @@ pub(crate) struct ListenError {
     source: std::io::Error,
 }
 
-/// Listens on `address`. Also returns the address with the port that the system chose, if `address` has port 0.
+/// Listens on `address`. Also returns the address with the port that the system chose, if `address` has port
+/// 0.
 ///
 /// # Errors
 ///
@@ -93,7 +94,8 @@ pub(crate) fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
     })
 }
 
-/// The index of the oldest connection of the client with the most; of several such clients, the oldest of all.
+/// The index of the oldest connection of the client with the most; of several such clients, the oldest of
+/// all.
 fn most_burdensome<T>(open: &[(Client, T)]) -> usize {
     let count = |of: Client| open.iter().filter(|(client, _)| *client == of).count();
     let most = open.iter().map(|(client, _)| count(*client)).max();

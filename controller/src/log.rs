@@ -13,9 +13,9 @@ use tracing_subscriber::prelude::*;
 
 use crate::args::{LogArgs, LogFormat};
 
-/// Sends our own events and the libraries' errors to stderr, as far as the filter chooses them; no filter shows
-/// more of the libraries. At their most verbose, libraries log what they send and receive. kube even warns with
-/// the whole body of an answer it can't read, and that body may be a list of private keys.
+/// Sends our own events and the libraries' errors to stderr, as far as the filter chooses them; no filter
+/// shows more of the libraries. At their most verbose, libraries log what they send and receive. kube even
+/// warns with the whole body of an answer it can't read, and that body may be a list of private keys.
 pub(crate) fn to_stderr(args: &LogArgs) -> Result<(), ParseError> {
     let chosen = EnvFilter::builder().parse(&args.log)?;
     let ours = filter_fn(|metadata| {
@@ -87,8 +87,8 @@ mod tests {
         }
     }
 
-    /// The line that is logged for an event with the hostile text as its message, in a field and as the text of
-    /// an error.
+    /// The line that is logged for an event with the hostile text as its message, in a field and as the text
+    /// of an error.
     fn logged(form: Form) -> String {
         let kept = Kept::default();
         let out = kept.clone();

@@ -1,7 +1,8 @@
 //! Decides what to do about an object, by pure functions.
 //!
-//! [`crate::reconcile`] carries the plan out. Invariant: an object whose status says Ready for this generation, and whose
-//! Secret is in sync, is neither opened nor written; so a restart over unchanged objects costs no key operation.
+//! [`crate::reconcile`] carries the plan out. Invariant: an object whose status says Ready for this
+//! generation, and whose Secret is in sync, is neither opened nor written; so a restart over unchanged
+//! objects costs no key operation.
 
 use seal_crds::resources::{ConditionStatus, GROUP, find_condition};
 use seal_crds::{Place, Reason};
@@ -14,8 +15,8 @@ use crate::store::{Last, SecretState, Successor, SyncState, Write};
 pub(crate) enum Plan {
     /// Do nothing.
     Keep,
-    /// Open the object to see that it still opens; the Secret is in sync. This is the plan after a rewrap, or if the status
-    /// was lost.
+    /// Open the object to see that it still opens; the Secret is in sync. This is the plan after a rewrap, or
+    /// if the status was lost.
     Verify,
     /// Open the object and write the Secret.
     Write {
@@ -47,8 +48,8 @@ pub(crate) fn plan(place: &Place, last: &Last, state: SecretState) -> Result<Pla
     }
 }
 
-/// The failure for a Secret that can't be changed to what the object says. It is the same whether or not the values differ,
-/// so it tells nothing of them.
+/// The failure for a Secret that can't be changed to what the object says. It is the same whether or not the
+/// values differ, so it tells nothing of them.
 pub(crate) fn immutable(place: &Place) -> Failure {
     Failure::new(
         Reason::ImmutableSecret,
@@ -70,9 +71,10 @@ pub(crate) fn foreign(place: &Place) -> Failure {
     )
 }
 
-/// Decides which of two objects of one name makes the Secret, for the one of the Bitnami format. The native object makes it
-/// from the moment when it has taken the Secret over, and for as long as it has it, even if it fails later. Until then the
-/// Bitnami object makes it, with a remark that says why. So a migration never loses a Secret, and the two never take turns.
+/// Decides which of two objects of one name makes the Secret, for the one of the Bitnami format. The native
+/// object makes it from the moment when it has taken the Secret over, and for as long as it has it, even if
+/// it fails later. Until then the Bitnami object makes it, with a remark that says why. So a migration never
+/// loses a Secret, and the two never take turns.
 ///
 /// # Errors
 ///

@@ -54,8 +54,8 @@ impl Policy {
     ///
     /// A permanent failure that names the flag.
     pub(crate) fn admit_place(&self, place: &Place) -> Result<(), Failure> {
-        // Everybody with the public key can make SealedSecrets, and one beside the sealing keys could become a
-        // Secret that the controller reads as a key.
+        // Everybody with the public key can make SealedSecrets, and one beside the sealing keys could become
+        // a Secret that the controller reads as a key.
         if self.refused_namespaces.contains(&place.namespace) {
             return Err(Failure::new(
                 Reason::NamespaceRefused,

@@ -1,10 +1,11 @@
 //! One object, from manifest to Secret.
 //!
-//! The whole controller in one scroll, the same for both stores and both formats: guard → decode → observe → plan → unseal
-//! → write → status. [`crate::store`] reads and writes, [`crate::plan`] decides, and [`crate::status`] words the status.
+//! The whole controller in one scroll, the same for both stores and both formats: guard → decode → observe →
+//! plan → unseal → write → status. [`crate::store`] reads and writes, [`crate::plan`] decides, and
+//! [`crate::status`] words the status.
 //!
-//! Invariant: every effect of a reconcile is a line of [`reconcile`] or [`attempt`]; plaintext lives from `unseal` to the
-//! end of `write` and is wiped there.
+//! Invariant: every effect of a reconcile is a line of [`reconcile`] or [`attempt`]; plaintext lives from
+//! `unseal` to the end of `write` and is wiped there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,8 +77,8 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
     };
     let place = context.store.place(object).ok();
     if reported == Ok(Reported::Stale) {
-        // The change wakes the object sooner than this wait ends, and then it is decided afresh. No status was written, so
-        // nothing is logged.
+        // The change wakes the object sooner than this wait ends, and then it is decided afresh. No status
+        // was written, so nothing is logged.
         tracing::debug!(
             place = place.as_ref().map(tracing::field::display),
             "the object has changed meanwhile"
@@ -142,7 +143,8 @@ fn contested() -> Failure {
     Failure::new(Reason::Contested, "somebody keeps changing the Secret back; it is left alone for a while")
 }
 
-/// Decodes the object off the async threads: its content decides how long this takes, and a busy thread answers nobody.
+/// Decodes the object off the async threads: its content decides how long this takes, and a busy thread
+/// answers nobody.
 async fn decode<S: Store>(
     context: &Context<S>,
     object: &S::Object,
@@ -152,8 +154,9 @@ async fn decode<S: Store>(
     apart("decoding the object was interrupted", move || S::decode(&object, &last, &policy)).await?
 }
 
-/// Returns the object with its shape known. If the shape is sealed in too, the object is opened at every look, because
-/// nothing else shows whether its Secret is in sync. Only the deprecated `data` of the Bitnami format is like that.
+/// Returns the object with its shape known. If the shape is sealed in too, the object is opened at every
+/// look, because nothing else shows whether its Secret is in sync. Only the deprecated `data` of the Bitnami
+/// format is like that.
 async fn reveal<S>(context: &Context<S>, sealed: Arc<dyn Sealed>) -> Result<Arc<dyn Sealed>, Failure> {
     if sealed.is_revealed() {
         return Ok(sealed);
@@ -193,8 +196,8 @@ async fn keep<S: Store>(
     let (Some(before), Some(status)) = (&last.status, kept_status(last, remarks)) else {
         return Ok(Reported::UpToDate);
     };
-    // A person who adds an item and removes it, again and again, changes the status each time. This is limited like
-    // writes of the Secret.
+    // A person who adds an item and removes it, again and again, changes the status each time. This is
+    // limited like writes of the Secret.
     let is_asked = status.last_handled_reconcile_at != before.last_handled_reconcile_at;
     if !is_asked {
         let place = context.store.place(object)?;

@@ -1,9 +1,10 @@
-//! `seal-controller run`, from start to end: it makes the clients, serves the HTTP page, starts the work of a replica,
-//! and then the work of the leader.
+//! `seal-controller run`, from start to end: it makes the clients, serves the HTTP page, starts the work of a
+//! replica, and then the work of the leader.
 //!
-//! Here the rooms of the cluster are wired together: [`crate::cluster`], [`crate::keys`] and [`crate::compat_http`]. This
-//! file decides nothing and sends no request of its own. Invariant: no object is reconciled before the keys are loaded
-//! and the caches are complete, so a restart over unchanged objects writes nothing.
+//! Here the rooms of the cluster are wired together: [`crate::cluster`], [`crate::keys`] and
+//! [`crate::compat_http`]. This file decides nothing and sends no request of its own. Invariant: no object is
+//! reconciled before the keys are loaded and the caches are complete, so a restart over unchanged objects
+//! writes nothing.
 
 use std::future::Future;
 

@@ -1,8 +1,8 @@
 //! The HTTP page: liveness, readiness, metrics.
 //!
-//! Not an API: nothing here opens, seals or lists anything. Invariants: every answer is public; connections are
-//! bounded ([`crate::listen`]), since every client in the cluster reaches this page, and a probe without an
-//! answer restarts the Pod.
+//! Not an API: nothing here opens, seals or lists anything. Invariants: every answer is public; connections
+//! are bounded ([`crate::listen`]), since every client in the cluster reaches this page, and a probe without
+//! an answer restarts the Pod.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

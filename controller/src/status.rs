@@ -1,11 +1,11 @@
 //! Turns the outcome of a reconcile into a status, with conditions by kstatus' rules.
 //!
-//! [`crate::reconcile`] publishes it. kstatus reads, in this order: deletion, `observedGeneration`, `Reconciling=True` (in
-//! progress), `Stalled=True` (failed), `Ready`. So `Reconciling` and `Stalled` are present only while they hold, and a
-//! permanent failure is Stalled, for Flux and Argo CD to fail fast.
+//! [`crate::reconcile`] publishes it. kstatus reads, in this order: deletion, `observedGeneration`,
+//! `Reconciling=True` (in progress), `Stalled=True` (failed), `Ready`. So `Reconciling` and `Stalled` are
+//! present only while they hold, and a permanent failure is Stalled, for Flux and Argo CD to fail fast.
 //!
-//! Invariant: `Ready=True` speaks only of the generation whose Secret is in place, and a condition keeps its transition
-//! time while its status stays.
+//! Invariant: `Ready=True` speaks only of the generation whose Secret is in place, and a condition keeps its
+//! transition time while its status stays.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -41,7 +41,8 @@ pub(crate) struct Remarks {
     pub(crate) left_out: Vec<LeftOut>,
     /// Items that the Secret holds beside those of the object.
     pub(crate) extra: BTreeSet<ItemName>,
-    /// Why the native object of this name can't take the Secret over yet, as a sentence; `None` without such an object.
+    /// Why the native object of this name can't take the Secret over yet, in words for people; `None` if that
+    /// isn't the case.
     pub(crate) successor: Option<String>,
 }
 
@@ -119,8 +120,9 @@ fn reason<T>(outcome: Result<T, &Failure>) -> Reason {
     }
 }
 
-/// The next status of an object that wasn't opened, because it was ready and still is. `None` if its status doesn't change;
-/// it changes if there are other remarks, or if Flux has requested a look and waits for the answer.
+/// The next status of an object that wasn't opened, because it was ready and still is. `None` if its status
+/// doesn't change; it changes if there are other remarks, or if Flux has requested a look and waits for the
+/// answer.
 pub(crate) fn kept_status(last: &Last, remarks: &Remarks) -> Option<SealedSecretStatus> {
     let mut status = last.status.clone()?;
     if last.requested_at.is_some() {
@@ -142,7 +144,8 @@ pub(crate) fn says(last: &Last, failure: &Failure) -> bool {
 const READY: &str = "Ready";
 const STALLED: &str = "Stalled";
 const RECONCILING: &str = "Reconciling";
-/// The only condition of sealed-secrets. Its printer columns read the first condition of the list, whatever its type.
+/// The only condition of sealed-secrets. Its printer columns read the first condition of the list, whatever
+/// its type.
 const SYNCED: &str = "Synced";
 
 /// The notices to people about the step from the last status to this one.
@@ -155,7 +158,8 @@ pub(crate) fn news(
     transition(last, next, reason(outcome)).into_iter().chain(left_out).collect()
 }
 
-/// The notice that some labels or annotations of the template aren't on the Secret; `None` if the last status said so.
+/// The notice that some labels or annotations of the template aren't on the Secret; `None` if the last status
+/// said so.
 fn left_out(last: &Last, remarks: &Remarks) -> Option<Notice> {
     if remarks.left_out.is_empty() {
         return None;
@@ -184,8 +188,8 @@ fn transition(last: &Last, next: &SealedSecretStatus, reason: Reason) -> Option<
     Some(Notice { warning: reason.is_failure(), reason: event, message })
 }
 
-/// The reason of an Event about a Bitnami object. These are the reasons of sealed-secrets, so that tools built on them keep
-/// working: unsealed, can't be unsealed, or can't be written to the Secret.
+/// The reason of an Event about a Bitnami object. These are the reasons of sealed-secrets, so that tools
+/// built on them keep working: unsealed, can't be unsealed, or can't be written to the Secret.
 fn bitnami_event(reason: Reason) -> &'static str {
     if !reason.is_failure() {
         return "Unsealed";
@@ -196,10 +200,11 @@ fn bitnami_event(reason: Reason) -> &'static str {
     }
 }
 
-/// The condition `Synced` as sealed-secrets writes it: without a message while it is true, and with the time of the last
-/// change of what it says about this generation.
+/// The condition `Synced` as sealed-secrets writes it: without a message while it is true, and with the time
+/// of the last change of what it says about this generation.
 ///
-/// If that time moved with every look, each status would differ from the last, and each would cause the next look.
+/// If that time moved with every look, each status would differ from the last, and each would cause the next
+/// look.
 fn synced(last: &Last, status: bool, reason: Reason, message: &str, now: Timestamp) -> Condition {
     let message = if status { "" } else { message };
     let mut synced = condition(last, SYNCED, status, reason, message, now);
@@ -374,7 +379,8 @@ mod tests {
         }
     }
 
-    /// What the peer says of a Secret that it can't write. All other failures are about what is sealed, or who opens it.
+    /// The peer has this reason for a Secret that it can't write. All other failures are about the sealed
+    /// object or its key.
     #[test]
     fn a_failure_to_write_is_told_from_a_failure_to_unseal_as_the_peer_tells_them() {
         let of_writing: Vec<&str> = Reason::ALL

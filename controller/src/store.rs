@@ -1,8 +1,8 @@
 //! The seam between the reconcile core and where Secrets live.
 //!
-//! Two stores implement it: the Kubernetes API ([`crate::cluster`]) and a directory ([`crate::host`]). A store reports
-//! the state that it finds, and writes as it is told. Invariant: the core never learns which store it runs over, and a
-//! store never decides whether to write.
+//! Two stores implement it: the Kubernetes API ([`crate::cluster`]) and a directory ([`crate::host`]). A
+//! store reports the state that it finds, and writes as it is told. Invariant: the core never learns which
+//! store it runs over, and a store never decides whether to write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -15,7 +15,7 @@ use seal_crds::{Format, ItemName, Place, Plaintext, Sealed};
 use crate::failure::Failure;
 use crate::policy::Policy;
 
-/// Where sealed objects come from and Secrets go to.
+/// A place that holds sealed objects and their Secrets.
 pub(crate) trait Store: Send + Sync + 'static {
     /// A sealed object as the store holds it, perhaps malformed. Cheap to clone: it goes to other threads.
     type Object: Clone + Send + Sync + 'static;
@@ -27,7 +27,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// A permanent failure if they may not be used.
     fn place(&self, object: &Self::Object) -> Result<Place, Failure>;
 
-    /// The native object of the same name, if `object` has the Bitnami format; `None` if there is no such object.
+    /// The native object of the same name, if `object` has the Bitnami format; `None` if there is no such
+    /// object.
     fn successor(
         &self,
         object: &Self::Object,
@@ -36,8 +37,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Makes an object and its successor share their Secret, so that it goes only when both have gone.
     fn share(&self, object: &Self::Object) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Parses the object; `last` is the status that it has. The object's content decides how long this takes, so it is
-    /// called off the async threads only.
+    /// Parses the object; `last` is the status that it has. The object's content decides how long this takes,
+    /// so it is called off the async threads only.
     ///
     /// # Errors
     ///
@@ -58,8 +59,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     ///
     /// # Guarantees
     ///
-    /// The Secret is old or new, never in between. The store looks at it again before it writes: a foreign Secret that
-    /// appeared since [`Store::observe`] stays as it is.
+    /// The Secret is old or new, never in between. The store looks at it again before it writes: a foreign
+    /// Secret that appeared since [`Store::observe`] stays as it is.
     fn write(
         &self,
         object: &Self::Object,
@@ -99,11 +100,12 @@ pub(crate) struct Last {
 /// The native object of the same name as a Bitnami object. A migration has both for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Successor {
-    /// It controls the Secret.
+    /// The native object controls the Secret.
     Owns,
-    /// It is Ready, and has no Secret at the moment.
+    /// The native object is Ready, and has no Secret at the moment.
     Ready,
-    /// It doesn't make the Secret. Holds the reason of its condition Ready, once it has one.
+    /// The native object doesn't make the Secret. This holds the reason of its condition Ready, once it has
+    /// one.
     NotReady(Option<String>),
 }
 
@@ -112,8 +114,8 @@ pub(crate) enum Successor {
 pub(crate) struct Observed {
     /// Whose the Secret is, and whether it is in sync.
     pub(crate) state: SecretState,
-    /// Items that a Secret of ours holds beside those of the object. Somebody added them, or the Secret had them when it
-    /// was adopted. They stay.
+    /// Items that a Secret of ours holds beside those of the object. Somebody added them, or the Secret had
+    /// them when it was adopted. They stay.
     pub(crate) extra: BTreeSet<ItemName>,
     /// Labels and annotations of the template that the Secret doesn't get; empty in a store without labels.
     pub(crate) left_out: Vec<LeftOut>,
@@ -131,18 +133,19 @@ pub(crate) enum SecretState {
     },
     /// The Secret is ours.
     Ours(SyncState),
-    /// The Secret is ours or may be adopted, but it is immutable, and isn't known to hold the object's values.
+    /// The Secret is ours or may be adopted, but it is immutable, and isn't known to hold the object's
+    /// values.
     Immutable,
 }
 
 /// Whether a Secret of ours is what the object says, as far as its metadata shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SyncState {
-    /// It is.
+    /// The Secret is what the object says.
     InSync,
-    /// It was, and somebody has changed it since; the metadata shows no change of anything that is ours.
+    /// Somebody has changed the Secret since it was in sync; the metadata shows no change of our fields.
     Touched,
-    /// It isn't, or may not be.
+    /// The Secret isn't what the object says, or may not be.
     Drifted,
 }
 
@@ -162,7 +165,8 @@ pub(crate) enum Write {
 pub(crate) struct Written {
     /// The write changed something.
     pub(crate) changed: bool,
-    /// The version of the Secret after the write; `None` if nothing was written, or the store has no versions.
+    /// The version of the Secret after the write; `None` if nothing was written, or the store has no
+    /// versions.
     pub(crate) version: Option<SecretVersion>,
     /// As [`Observed::extra`], after the write.
     pub(crate) extra: BTreeSet<ItemName>,
@@ -174,8 +178,8 @@ pub(crate) struct Written {
 pub(crate) enum Reported {
     /// The published status is the decided one.
     UpToDate,
-    /// The object has changed since the decision, or is gone, so nothing was published. The change wakes the object
-    /// again.
+    /// The object has changed since the decision, or is gone, so nothing was published. The change wakes the
+    /// object again.
     Stale,
 }
 

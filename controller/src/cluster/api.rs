@@ -1,7 +1,7 @@
 //! The clients for the API server, the requests that carry plaintext, and the errors, which carry none.
 //!
-//! Invariant: the API server's words never leave this file, because its validation quotes the values that it refuses; only
-//! codes and the paths of fields do.
+//! Invariant: the API server's words never leave this file, because its validation quotes the values that it
+//! refuses; only codes and the paths of fields do.
 
 use std::time::Duration;
 
@@ -19,15 +19,16 @@ use crate::plan::immutable;
 /// The two clients for the API server.
 #[derive(Clone)]
 pub(crate) struct Clients {
-    /// The client for requests. It has short deadlines and no retries, because the reconcile has its own backoff, and a
-    /// retry below it would only hide how long a request takes.
+    /// The client for requests. It has short deadlines and no retries, because the reconcile has its own
+    /// backoff, and a retry below it would only hide how long a request takes.
     pub(crate) requests: Client,
     /// The client for watches, which are quiet for minutes; the watcher has its own idle timeout.
     pub(crate) watches: Client,
 }
 
 impl Clients {
-    /// Makes the clients from the kubeconfig or, in a Pod, from its service account. They connect with the first request.
+    /// Makes the clients from the kubeconfig or, in a Pod, from its service account. They connect with the
+    /// first request.
     pub(crate) async fn infer() -> Result<Self, RouteError> {
         let route = Route::infer(&Proxies::from_env())?;
         Ok(Self { requests: request_client(route.clone()).await?, watches: watch_client(route).await? })
@@ -86,8 +87,8 @@ pub(crate) fn is_code(error: &kube::Error, code: u16) -> bool {
     status(error).is_some_and(|status| status.code == code)
 }
 
-/// The fields over which an apply conflicts with other managers; `None` for any other error, such as an outdated
-/// resourceVersion.
+/// The fields over which an apply conflicts with other managers; `None` for any other error, such as an
+/// outdated resourceVersion.
 pub(super) fn conflicting_fields(error: &kube::Error) -> Option<Vec<String>> {
     let status = status(error).filter(|status| status.code == 409)?;
     let causes = status.details.iter().flat_map(|details| &details.causes);
@@ -133,8 +134,8 @@ fn login(error: &kube::Error) -> Option<&RouteError> {
 
 /// The failure to write a Secret.
 pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -> Failure {
-    // Our bound on a Secret leaves room for the fields of others (`seal_crds::secret::MAX_STORED_SIZE`). If they need more
-    // room, waiting doesn't help.
+    // Our bound on a Secret leaves room for the fields of others (`seal_crds::secret::MAX_STORED_SIZE`). If
+    // they need more room, waiting doesn't help.
     if status(error).is_some_and(is_too_large) {
         return Failure::new(Reason::SecretTooLarge, "the API server refuses the Secret as too large");
     }
@@ -150,7 +151,8 @@ pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -
     Failure::new(Reason::SecretRefused, format!("the API server refuses the Secret because of {what}"))
 }
 
-/// Whether the object is too large for the API server or for etcd. The API server passes etcd's error on as a 500.
+/// Whether the object is too large for the API server or for etcd. The API server passes etcd's error on as a
+/// 500.
 fn is_too_large(status: &Status) -> bool {
     let says = |words: &str| status.message.contains(words);
     status.code == 413

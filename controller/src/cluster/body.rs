@@ -19,8 +19,8 @@ use super::secret::{Manner, Owner, is_immutable};
 
 /// A request body.
 ///
-/// It is serialized straight from the plaintext. The serialized body is an ordinary buffer, which the HTTP client takes
-/// over and doesn't wipe.
+/// It is serialized straight from the plaintext. The serialized body is an ordinary buffer, which the HTTP
+/// client takes over and doesn't wipe.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Body<'a> {
@@ -67,15 +67,16 @@ impl<'a> Body<'a> {
             kind: "Secret",
             metadata,
             type_: manner.type_.then_some(shape.type_.as_str()),
-            // Without the field, a Secret isn't immutable. So `false` is never sent, and an owner of the field means true.
+            // Without the field, a Secret isn't immutable. So `false` is never sent, and an owner of the
+            // field means true.
             immutable: (shape.immutable == Some(true)).then_some(Value::Bool(true)),
             data: Data { values: data, gone: Vec::new() },
         }
     }
 
-    /// A merge patch that takes the Secret over as it was seen: it sets our fields, removes the fields in `gone`, and
-    /// records that our fields are ours. One request does all of this, so a Secret with the right values changes once, and
-    /// only in its metadata: an immutable one can be taken over, too.
+    /// A merge patch that takes the Secret over as it was seen: it sets our fields, removes the fields in
+    /// `gone`, and records that our fields are ours. One request does all of this, so a Secret with the right
+    /// values changes once, and only in its metadata: an immutable one can be taken over, too.
     pub(super) fn taking_over(
         owner: &Owner<'a>,
         data: &'a BTreeMap<ItemName, Plaintext>,

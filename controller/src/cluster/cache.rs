@@ -1,7 +1,8 @@
-//! The metadata of all objects of a kind, kept up to date by a watch, which also tells listeners of each change.
+//! The metadata of all objects of a kind, kept up to date by a watch, which also tells listeners of each
+//! change.
 //!
-//! [`super::secret`] knows the meaning of metadata. Invariants: a listener that is told of a name finds the change in the
-//! cache; without a listener, no name is kept.
+//! [`super::secret`] knows the meaning of metadata. Invariants: a listener that is told of a name finds the
+//! change in the cache; without a listener, no name is kept.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,8 +49,8 @@ impl<K: Kept + 'static> Cache<K> {
         self.objects.wait_until_ready().await.is_ok()
     }
 
-    /// The names of the objects that are created, changed or deleted from now on. So the controller also notices a foreign
-    /// Secret that goes or permits adoption.
+    /// The names of the objects that are created, changed or deleted from now on. So the controller also
+    /// notices a foreign Secret that goes or permits adoption.
     pub(crate) fn changes(&self) -> impl Stream<Item = Name> + Send + 'static {
         let (sender, names) = unbounded_channel();
         self.listeners.add(sender);
@@ -80,14 +81,14 @@ fn log<K: Kept>(error: &watcher::Error) {
     }
 }
 
-/// How objects are listed: in small pages, because an object, even its metadata alone, may be over a megabyte, and all of a
-/// page is in memory at once.
+/// How objects are listed: in small pages, because an object, even its metadata alone, may be over a
+/// megabyte, and all of a page is in memory at once.
 pub(super) fn pages() -> watcher::Config {
     watcher::Config::default().page_size(50)
 }
 
-/// Whether the code soon passes by itself. An API server that has just started, or has new definitions, first fills its
-/// own caches, and answers 429 until then.
+/// Whether the code soon passes by itself. An API server that has just started, or has new definitions, first
+/// fills its own caches, and answers 429 until then.
 fn is_momentary(code: Option<u16>) -> bool {
     code == Some(429)
 }

@@ -1,8 +1,9 @@
-//! Waits for the definitions of our own kinds. Without them the controller can neither watch SealedSecrets nor publish a
-//! key.
+//! Waits for the definitions of our own kinds. Without them the controller can neither watch SealedSecrets
+//! nor publish a key.
 //!
-//! It doesn't wait for the definition of sealed-secrets, which a cluster may never have. Invariant: the controller waits
-//! only if the API server answers that they are missing; any other trouble shows in the first request that meets it.
+//! It doesn't wait for the definition of sealed-secrets, which a cluster may never have. Invariant: the
+//! controller waits only if the API server answers that they are missing; any other trouble shows in the
+//! first request that meets it.
 
 use std::time::Duration;
 

@@ -1,15 +1,17 @@
 //! Whether a Secret is still the one that was in sync, by its metadata.
 //!
-//! Ownership of fields shows most changes ([`super::fields`]), but not all: a server-side apply of `stringData` changes a
-//! value and owns nothing of `data`, and an apply under our own name leaves every field ours. So the status remembers the
-//! Secret as we left it ([`SecretVersion`]). A change since then is either shown to be harmless, or the Secret is applied
-//! once more: an identical apply changes nothing, and nobody reads a value.
+//! Ownership of fields shows most changes ([`super::fields`]), but not all: a server-side apply of
+//! `stringData` changes a value and owns nothing of `data`, and an apply under our own name leaves every
+//! field ours. So the status remembers the Secret as we left it ([`SecretVersion`]). A change since then is
+//! either shown to be harmless, or the Secret is applied once more: an identical apply changes nothing, and
+//! nobody reads a value.
 //!
-//! [`crate::plan`] decides whether to write. Invariants: every function depends on its arguments alone; a Secret that is
-//! no longer the remembered version counts as in sync only if its managedFields explain all that changed it.
+//! [`crate::plan`] decides whether to write. Invariants: every function depends on its arguments alone; a
+//! Secret that is no longer the remembered version counts as in sync only if its managedFields explain all
+//! that changed it.
 //!
-//! The limit: people who may change the Secret may also write managedFields that hide their change. They could as well
-//! write over our Secret all the time.
+//! The limit: people who may change the Secret may also write managedFields that hide their change. They
+//! could as well write over our Secret all the time.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -19,8 +21,9 @@ use super::fields::{FieldSet, applied_at, may_change_values};
 use crate::conditions::rfc3339;
 use crate::store::SyncState;
 
-/// How old our own apply must be before a change since then is believed to be harmless. managedFields have times in whole
-/// seconds, so a change in the second of our apply leaves our entry as it was. Clocks that differ are included.
+/// How old our own apply must be before a change since then is believed to be harmless. managedFields have
+/// times in whole seconds, so a change in the second of our apply leaves our entry as it was. Clocks that
+/// differ are included.
 const SETTLES_IN: SignedDuration = SignedDuration::from_secs(10);
 
 /// The version of a Secret, for the status to remember; `None` for metadata that no API server returns.

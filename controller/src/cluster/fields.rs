@@ -22,8 +22,9 @@ mod set;
 /// The name under which this controller owns fields.
 pub(crate) const FIELD_MANAGER: &str = "seal-controller";
 
-/// The names under which the controller of sealed-secrets owns fields. client-go takes the program's name by default:
-/// the first is its name in sealed-secrets' own image, the second its name in packages of other people.
+/// The names under which the controller of sealed-secrets owns fields. client-go takes the program's name by
+/// default: the first is its name in sealed-secrets' own image, the second its name in packages of other
+/// people.
 const SEALED_SECRETS: [&str; 2] = ["controller", "sealed-secrets-controller"];
 
 fn is_ours(entry: &ManagedFieldsEntry) -> bool {
@@ -42,12 +43,13 @@ fn is_update(entry: &ManagedFieldsEntry, manager: &str) -> bool {
 
 /// Whether our Apply entry owns exactly the expected fields, and no `Update` entry owns one of them too.
 ///
-/// The `Update` entries matter after a creation or adoption that was cut short: a field with a second owner would stay
-/// behind when its item is removed.
+/// The `Update` entries matter after a creation or adoption that was cut short: a field with a second owner
+/// would stay behind when its item is removed.
 ///
-/// Our own `Update` entry may own the digest and the owner reference instead: if one request takes a Secret over, the API
-/// server puts the fields that it changes into that entry. Both are safe there, because no apply ever leaves them out:
-/// every apply has the digest, and a reference that has to go is claimed first ([`with_owners_claimed`]).
+/// Our own `Update` entry may own the digest and the owner reference instead: if one request takes a Secret
+/// over, the API server puts the fields that it changes into that entry. Both are safe there, because no
+/// apply ever leaves them out: every apply has the digest, and a reference that has to go is claimed first
+/// ([`with_owners_claimed`]).
 pub(super) fn owns_exactly(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> bool {
     let Some(applied) = managed.iter().find(|entry| is_ours(entry)) else { return false };
     let mut owned = FieldSet::of(applied);
@@ -72,9 +74,9 @@ pub(super) fn applied_at(managed: &[ManagedFieldsEntry]) -> Option<Timestamp> {
     Some(managed.iter().find(|entry| is_ours(entry))?.time.as_ref()?.0)
 }
 
-/// Whether somebody else's entry names one of the expected fields or `stringData`. The API server writes `stringData` to
-/// `data`, and its writer owns nothing there. Our own updates may name the digest and the owner reference, as in
-/// [`owns_exactly`].
+/// Whether somebody else's entry names one of the expected fields or `stringData`. The API server writes
+/// `stringData` to `data`, and its writer owns nothing there. Our own updates may name the digest and the
+/// owner reference, as in [`owns_exactly`].
 pub(super) fn may_change_values(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> bool {
     managed.iter().filter(|entry| !is_ours(entry)).any(|entry| {
         let fields = FieldSet::of(entry);
@@ -114,8 +116,8 @@ pub(super) fn applied_by_others(managed: &[ManagedFieldsEntry]) -> FieldSet {
     others.fold(FieldSet::default(), |all, entry| all.union(FieldSet::of(entry).content()))
 }
 
-/// The content that the controller of sealed-secrets put into a Secret, without the expected fields; `None` if it has no
-/// part in the Secret. With `only_marks`, only the tracking marks of this content.
+/// The content that the controller of sealed-secrets put into a Secret, without the expected fields; `None`
+/// if it has no part in the Secret. With `only_marks`, only the tracking marks of this content.
 pub(super) fn of_sealed_secrets(
     managed: &[ManagedFieldsEntry],
     expected: &FieldSet,
@@ -130,8 +132,9 @@ pub(super) fn of_sealed_secrets(
     has_part.then(|| if only_marks { marks } else { theirs.content().without(expected) })
 }
 
-/// Other `Apply` managers of expected fields: their names, and the fields as the API server names them in a conflict
-/// (`.data.password`). If such a manager wants another value, forcing ours would start a fight between two controllers.
+/// Other `Apply` managers of expected fields: their names, and the fields as the API server names them in a
+/// conflict (`.data.password`). If such a manager wants another value, forcing ours would start a fight
+/// between two controllers.
 pub(super) fn other_appliers(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> Vec<(String, String)> {
     let others = managed.iter().filter(|entry| is_apply(entry) && !is_ours(entry));
     others
@@ -148,8 +151,8 @@ fn conflict_field(path: &[String]) -> String {
     path.iter().filter_map(|segment| segment.strip_prefix("f:")).map(|name| format!(".{name}")).collect()
 }
 
-/// managedFields with the owner references of these uids moved from `Update` entries to our Apply entry, so that
-/// the next apply, which doesn't name them, removes them; `None` if no `Update` entry has one.
+/// managedFields with the owner references of these uids moved from `Update` entries to our Apply entry, so
+/// that the next apply, which doesn't name them, removes them; `None` if no `Update` entry has one.
 ///
 /// Our entry then owns more than the expected fields, so the Secret isn't in sync until that apply.
 pub(super) fn with_owners_claimed(
@@ -166,13 +169,13 @@ pub(super) fn with_owners_claimed(
     Some(moved(managed, &applied(managed).unwrap_or_default().union(claimed)))
 }
 
-/// managedFields with the expected fields moved from `Update` entries to our Apply entry; `None` if there is nothing to
-/// move.
+/// managedFields with the expected fields moved from `Update` entries to our Apply entry; `None` if there is
+/// nothing to move.
 ///
 /// # Assumptions
 ///
-/// The values of the expected fields are ours: this follows a write of ours, under the resourceVersion that the write
-/// returned.
+/// The values of the expected fields are ours: this follows a write of ours, under the resourceVersion that
+/// the write returned.
 pub(super) fn settled(
     managed: &[ManagedFieldsEntry],
     expected: &FieldSet,

@@ -1,9 +1,10 @@
 //! A SealedSecret of either group as the watch delivers it, perhaps malformed.
 //!
-//! The type [`SealedSecret`](seal_crds::resources::SealedSecret) doesn't serve here: an object that doesn't fit it would
-//! make the whole list fail, so one malformed object would stop all others. kube's `DeserializeGuard` doesn't serve
-//! either: it keeps only metadata, and the last status is needed to see that a malformed object was reported already.
-//! Invariant: every object that the API server stores under this kind deserializes, however deep it is.
+//! The type [`SealedSecret`](seal_crds::resources::SealedSecret) doesn't serve here: an object that doesn't
+//! fit it would make the whole list fail, so one malformed object would stop all others. kube's
+//! `DeserializeGuard` doesn't serve either: it keeps only metadata, and the last status is needed to see that
+//! a malformed object was reported already. Invariant: every object that the API server stores under this
+//! kind deserializes, however deep it is.
 
 use std::borrow::Cow;
 
@@ -20,7 +21,8 @@ use super::metadata;
 
 /// Flux's request to look at an object now.
 pub(super) const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
-/// The most bytes of a status. This controller writes far shorter ones; a longer one is an attempt to fill memory.
+/// The most bytes of a status. This controller writes far shorter ones; a longer one is an attempt to fill
+/// memory.
 const MAX_STATUS: usize = 256 << 10;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -48,8 +50,8 @@ impl Object {
     }
 }
 
-/// Reads a status; one that can't be read counts as none, and is written anew. The statuses of sealed-secrets count as
-/// none, because their conditions have no reasons.
+/// Reads a status; one that can't be read counts as none, and is written anew. The statuses of sealed-secrets
+/// count as none, because their conditions have no reasons.
 fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SealedSecretStatus>, D::Error> {
     let text = Box::<RawValue>::deserialize(deserializer)?;
     Ok(Some(text.get())
@@ -104,7 +106,7 @@ mod tests {
             json!({}),
             json!({"metadata": {"name": "db"}, "spec": 7, "status": "x"}),
             json!({"metadata": {}, "spec": {"scope": []}, "status": {"conditions": [{"type": 1}]}}),
-            // As the peer leaves it.
+            // The status that the peer writes.
             json!({"status": {"observedGeneration": 1, "conditions": [
                 {"type": "Synced", "status": "True", "lastUpdateTime": "2026-01-01T00:00:00Z",
                  "lastTransitionTime": "2026-01-01T00:00:00Z"},

@@ -2,10 +2,10 @@
 //!
 //! [`crate::status`] makes the status. If the API server refuses it, the caller decides afresh.
 //!
-//! A JSON Patch (RFC 6902) does both. `add` replaces all of `/status`, so a field that another version wrote, and this one
-//! doesn't have, goes by itself; `add` also works if there is no status yet. The patch replaces the resourceVersion by the
-//! one that was seen, so the API server refuses it with 409 if the object has changed since. It needs the right to patch
-//! the status, and no other.
+//! A JSON Patch (RFC 6902) does both. `add` replaces all of `/status`, so a field that another version wrote,
+//! and this one doesn't have, goes by itself; `add` also works if there is no status yet. The patch replaces
+//! the resourceVersion by the one that was seen, so the API server refuses it with 409 if the object has
+//! changed since. It needs the right to patch the status, and no other.
 //!
 //! Invariant: a status never lands on a newer version of its object, nor on another object of its name.
 

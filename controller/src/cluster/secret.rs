@@ -1,7 +1,7 @@
 //! The meaning of a Secret's metadata: whose the Secret is, whether it is in sync, and how to write it.
 //!
-//! [`crate::plan`] decides whether to write, and [`super::body`] makes the request. Invariant: metadata alone decides
-//! whether a Secret is ours, somebody else's, or in sync.
+//! [`crate::plan`] decides whether to write, and [`super::body`] makes the request. Invariant: metadata alone
+//! decides whether a Secret is ours, somebody else's, or in sync.
 
 use std::collections::BTreeSet;
 
@@ -43,8 +43,8 @@ pub(super) struct Manner {
 impl Owner<'_> {
     /// The parts that a write of this Secret includes; `found` is `None` if the write creates it.
     ///
-    /// A Secret with the Bitnami annotation `patch` belongs to somebody else and outlives our SealedSecret, unless the
-    /// annotation `managed` also gives it to us. A Secret that we made ourselves stays ours.
+    /// A Secret with the Bitnami annotation `patch` belongs to somebody else and outlives our SealedSecret,
+    /// unless the annotation `managed` also gives it to us. A Secret that we made ourselves stays ours.
     pub(super) fn manner(&self, found: Option<&ObjectMeta>) -> Manner {
         let owned = self.sealed.shape().owned && !(self.orphans && self.sealed.format() == Format::Bitnami);
         let Some(found) = found else { return Manner { reference: owned, type_: true } };
@@ -66,8 +66,9 @@ impl Owner<'_> {
         OwnerReference { controller: Some(true), ..owner }
     }
 
-    /// The uids of the owner references that an apply has to remove. One object has one controller, and the API server
-    /// refuses a second. And if no reference is wanted, the Secret would be deleted with any owner of ours.
+    /// The uids of the owner references that an apply has to remove. One object has one controller, and the
+    /// API server refuses a second. And if no reference is wanted, the Secret would be deleted with any owner
+    /// of ours.
     pub(super) fn removed_uids<'m>(&self, found: &'m ObjectMeta) -> Vec<&'m str> {
         let wanted = self.manner(Some(found)).reference;
         let controlling = self.controlling(found);
@@ -89,17 +90,17 @@ impl Owner<'_> {
         }
     }
 
-    /// Whether a Secret is immutable and was written from something else than the object as it stands. Then its values
-    /// stay, whatever the object says.
+    /// Whether a Secret is immutable and was written from something else than the object as it stands. Then
+    /// its values stay, whatever the object says.
     ///
-    /// The threat: the API server accepts an apply to an immutable Secret if the values are the same, and refuses it if
-    /// they aren't. A person who may edit the object, but not read the Secret, would learn from each edit whether a value
-    /// is their guess, or the result of a template. So metadata decides, and nothing is opened or sent. A Secret that was
-    /// made for another format, or isn't ours, may be taken over once: a try that fails is noted on the Secret
-    /// ([`NOT_TAKEN_OVER`]), and no object makes another.
+    /// The threat: the API server accepts an apply to an immutable Secret if the values are the same, and
+    /// refuses it if they aren't. A person who may edit the object, but not read the Secret, would learn from
+    /// each edit whether a value is their guess, or the result of a template. So metadata decides, and
+    /// nothing is opened or sent. A Secret that was made for another format, or isn't ours, may be taken over
+    /// once: a try that fails is noted on the Secret ([`NOT_TAKEN_OVER`]), and no object makes another.
     ///
-    /// Another manager that owns the field `immutable` may have set it to false. Metadata doesn't show that, and the
-    /// case isn't worth a request.
+    /// Another manager that owns the field `immutable` may have set it to false. Metadata doesn't show that,
+    /// and the case isn't worth a request.
     fn must_stay(&self, found: &ObjectMeta) -> bool {
         let managed = managed_fields(found);
         if self.is_said || annotation(found, DIGEST_ANNOTATION) == Some(&self.sealed.digest().to_string()) {
@@ -150,30 +151,32 @@ impl Owner<'_> {
         }
     }
 
-    /// Whether somebody replaced all of a Secret of ours, as `kubectl replace` does. This removes the annotation and the
-    /// reference that made it ours. But the Secret still has the uid that it had when we last wrote it, and we still own
-    /// its type, which no replacement changes. If we only put items into somebody's Secret, we never owned its type, and
-    /// the Secret is theirs again.
+    /// Whether somebody replaced all of a Secret of ours, as `kubectl replace` does. This removes the
+    /// annotation and the reference that made it ours. But the Secret still has the uid that it had when we
+    /// last wrote it, and we still own its type, which no replacement changes. If we only put items into
+    /// somebody's Secret, we never owned its type, and the Secret is theirs again.
     fn is_replaced(&self, found: &ObjectMeta) -> bool {
         self.remembered.is_some_and(|remembered| is_same_secret(remembered, found))
             && applied(managed_fields(found)).is_some_and(|fields| fields.has_type())
             && annotation(found, DIGEST_ANNOTATION).is_none()
     }
 
-    /// Whether somebody has taken only the owner reference away from a Secret that we last wrote with one. Such a Secret
-    /// stays when its SealedSecret goes, and is no longer kept in sync. The garbage collector takes references away for
-    /// `--cascade=orphan`; if we put the reference back, it would delete the Secret after all. Bitnami SealedSecrets are
-    /// excepted, because an annotation and a flag add and remove their references.
+    /// Whether somebody has taken only the owner reference away from a Secret that we last wrote with one.
+    /// Such a Secret stays when its SealedSecret goes, and is no longer kept in sync. The garbage collector
+    /// takes references away for `--cascade=orphan`; if we put the reference back, it would delete the Secret
+    /// after all. Bitnami SealedSecrets are excepted, because an annotation and a flag add and remove their
+    /// references.
     fn is_detached(&self, found: &ObjectMeta) -> bool {
         self.sealed.format() == Format::Native
             && self.manner(Some(found)).reference
             && self.remembered.is_some_and(|remembered| is_same_secret(remembered, found))
     }
 
-    /// Whether the Secret permits this object to take it over. It permits that by our annotation with the object's name,
-    /// or by an annotation of sealed-secrets for any SealedSecret of the Secret's name. If sealed-secrets made the Secret
-    /// for a SealedSecret that doesn't own it, the annotation there tells sealed-secrets to set no owner, and permits
-    /// nothing by itself. Annotations get copied, so managedFields must also show that sealed-secrets wrote the Secret.
+    /// Whether the Secret permits this object to take it over. It permits that by our annotation with the
+    /// object's name, or by an annotation of sealed-secrets for any SealedSecret of the Secret's name. If
+    /// sealed-secrets made the Secret for a SealedSecret that doesn't own it, the annotation there tells
+    /// sealed-secrets to set no owner, and permits nothing by itself. Annotations get copied, so
+    /// managedFields must also show that sealed-secrets wrote the Secret.
     fn may_adopt(&self, found: &ObjectMeta) -> bool {
         annotation(found, ADOPT_ANNOTATION) == Some(self.sealed.place().name.as_str())
             || is_true(found, MANAGED)
@@ -209,9 +212,9 @@ impl Owner<'_> {
 
     /// The fields to remove when one request takes the whole Secret over; `None` if an apply does the work.
     ///
-    /// An apply removes the fields that we applied before and no longer do. So it serves if we have applied before, and
-    /// sealed-secrets hasn't written the Secret since. Otherwise it would take two requests, because an apply can neither
-    /// take fields from their makers nor remove what they put there.
+    /// An apply removes the fields that we applied before and no longer do. So it serves if we have applied
+    /// before, and sealed-secrets hasn't written the Secret since. Otherwise it would take two requests,
+    /// because an apply can neither take fields from their makers nor remove what they put there.
     pub(super) fn taken_over(&self, found: &ObjectMeta) -> Option<FieldSet> {
         let managed = managed_fields(found);
         let expected = self.fields(self.manner(Some(found)));
@@ -242,13 +245,13 @@ fn all_content(found: &ObjectMeta) -> FieldSet {
     FieldSet::of_metadata(labels, annotations).union(updated(managed_fields(found)))
 }
 
-/// All annotations that [`Owner::classify`] needs. No others are kept: kubectl's last-applied-configuration holds the
-/// values of Secrets that somebody applied in plain.
+/// All annotations that [`Owner::classify`] needs. No others are kept: kubectl's last-applied-configuration
+/// holds the values of Secrets that somebody applied in plain.
 pub(super) const ANNOTATIONS: [&str; 6] =
     [ADOPT_ANNOTATION, DIGEST_ANNOTATION, NOT_TAKEN_OVER, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
 
-/// Drops the managedFields of Secrets that aren't ours. [`Owner::classify`] doesn't need them, a cluster holds many such
-/// Secrets, and managedFields are most of their metadata.
+/// Drops the managedFields of Secrets that aren't ours. [`Owner::classify`] doesn't need them, a cluster
+/// holds many such Secrets, and managedFields are most of their metadata.
 pub(super) fn trim(metadata: &mut ObjectMeta) {
     let has_part = match controller(metadata) {
         Some(owner) => group(owner).is_some(),
@@ -260,17 +263,17 @@ pub(super) fn trim(metadata: &mut ObjectMeta) {
     }
 }
 
-/// Whether a Secret without an owner is one of ours: it has a digest, which we wrote, and either we own its type, because
-/// we made it or took all of it over, or it permits us to put items in (`patch`). Its SealedSecret didn't want to own
-/// it, or was deleted without it, or somebody took the reference away.
+/// Whether a Secret without an owner is one of ours: it has a digest, which we wrote, and either we own its
+/// type, because we made it or took all of it over, or it permits us to put items in (`patch`). Its
+/// SealedSecret didn't want to own it, or was deleted without it, or somebody took the reference away.
 ///
-/// The annotation alone isn't enough. It is text, and people and tools that make one Secret from another copy it. Then a
-/// foreign Secret would count as ours, and a SealedSecret of its name would write over it. The API server records the
-/// owner of a field, and records our name only for a client that gives our name. A client that may do so to a Secret may
-/// change the Secret anyway.
+/// The annotation alone isn't enough. It is text, and people and tools that make one Secret from another copy
+/// it. Then a foreign Secret would count as ours, and a SealedSecret of its name would write over it. The API
+/// server records the owner of a field, and records our name only for a client that gives our name. A client
+/// that may do so to a Secret may change the Secret anyway.
 ///
-/// Nor is the digest's owner enough: a Secret that somebody only lends us (`patch`) is theirs again once they remove the
-/// annotation.
+/// Nor is the digest's owner enough: a Secret that somebody only lends us (`patch`) is theirs again once they
+/// remove the annotation.
 fn is_unowned_ours(found: &ObjectMeta) -> bool {
     let ours = owned(managed_fields(found));
     annotation(found, DIGEST_ANNOTATION).is_some()
@@ -317,8 +320,8 @@ fn group(owner: &OwnerReference) -> Option<Group> {
     Group::find(&owner.api_version, &owner.kind)
 }
 
-/// Whether the owner is a SealedSecret of this name, of either format and with any uid: an object that was deleted and
-/// made again, or has moved from one format to the other, keeps its Secret.
+/// Whether the owner is a SealedSecret of this name, of either format and with any uid: an object that was
+/// deleted and made again, or has moved from one format to the other, keeps its Secret.
 fn is_ours(owner: &OwnerReference, place: &Place) -> bool {
     group(owner).is_some() && owner.name == place.name.as_str()
 }

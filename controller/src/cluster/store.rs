@@ -1,7 +1,8 @@
 //! The Kubernetes API as a store.
 //!
-//! [`super::secret`] and [`super::fields`] know the meaning of metadata, [`crate::plan`] decides, and [`super::write`]
-//! writes Secrets. Invariant: the cache of metadata, without a request, shows whether a Secret is ours and in sync.
+//! [`super::secret`] and [`super::fields`] know the meaning of metadata, [`crate::plan`] decides, and
+//! [`super::write`] writes Secrets. Invariant: the cache of metadata, without a request, shows whether a
+//! Secret is ours and in sync.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,10 +100,10 @@ impl Store for ClusterStore {
         self.overwrite(&owner, data).await
     }
 
-    /// If the object has changed meanwhile, a status that follows no write is refused, and the core decides afresh. A
-    /// status that follows a write of the Secret can't be decided afresh, because the version of the Secret that it
-    /// remembers would be lost. So it is written onto the newer object, unless that has another status by now. The change
-    /// itself wakes the object again.
+    /// If the object has changed meanwhile, a status that follows no write is refused, and the core decides
+    /// afresh. A status that follows a write of the Secret can't be decided afresh, because the version of
+    /// the Secret that it remembers would be lost. So it is written onto the newer object, unless that has
+    /// another status by now. The change itself wakes the object again.
     async fn report(&self, object: &Arc<Object>, status: &SealedSecretStatus) -> Result<Reported, Failure> {
         let place = self.place(object)?;
         let api: Api<Object> =

@@ -1,7 +1,7 @@
 //! The native object beside a Bitnami object of the same name: whether it has the Secret, or why it doesn't.
 //!
-//! [`crate::plan::precedence`] decides from that. Invariant: a Bitnami object without a native one of its name costs no
-//! request; nor does a Bitnami object whose Secret was taken over, once both own it.
+//! [`crate::plan::precedence`] decides from that. Invariant: a Bitnami object without a native one of its
+//! name costs no request; nor does a Bitnami object whose Secret was taken over, once both own it.
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -21,12 +21,12 @@ use crate::failure::Failure;
 use crate::store::Successor;
 
 impl ClusterStore {
-    /// The state of the native object of this name; `None` if there is none, or it is being deleted and takes its Secret
-    /// along.
+    /// The state of the native object of this name; `None` if there is none, or it is being deleted and takes
+    /// its Secret along.
     ///
-    /// The native object's condition is read from the API server. The change that woke the Bitnami object came through the
-    /// cache of metadata, and a second cache may not have it yet. This costs a request only while both objects are there
-    /// and the native one doesn't own the Secret.
+    /// The native object's condition is read from the API server. The change that woke the Bitnami object
+    /// came through the cache of metadata, and a second cache may not have it yet. This costs a request only
+    /// while both objects are there and the native one doesn't own the Secret.
     pub(super) async fn native_beside(&self, place: &Place) -> Result<Option<Successor>, Failure> {
         let (namespace, name) = (place.namespace.as_str(), place.name.as_str());
         let cached = self.natives.get(&ObjectRef::new(name).within(namespace));
@@ -44,12 +44,13 @@ impl ClusterStore {
 }
 
 impl ClusterStore {
-    /// Makes both objects own the Secret, whichever controls it, so that the garbage collector takes it only when neither
-    /// is left. Then a Bitnami object that is deleted too early, by a GitOps tool that prunes, doesn't take along a Secret
-    /// that the native object couldn't take over; nor does a native object that is taken back.
+    /// Makes both objects own the Secret, whichever controls it, so that the garbage collector takes it only
+    /// when neither is left. Then a Bitnami object that is deleted too early, by a GitOps tool that prunes,
+    /// doesn't take along a Secret that the native object couldn't take over; nor does a native object that
+    /// is taken back.
     ///
-    /// If the Secret should outlive the Bitnami object, that object gets no reference, and loses one that it has: with it,
-    /// the Secret would go too.
+    /// If the Secret should outlive the Bitnami object, that object gets no reference, and loses one that it
+    /// has: with it, the Secret would go too.
     pub(super) async fn share_with_native(&self, place: &Place, object: &Object) -> Result<(), Failure> {
         let key = (place.name.as_str(), place.namespace.as_str());
         let native = self.natives.get(&ObjectRef::new(key.0).within(key.1));
@@ -106,8 +107,8 @@ pub(super) fn is_there(metadata: &ObjectMeta) -> bool {
     metadata.deletion_timestamp.is_none()
 }
 
-/// The state of a native object, by its status. `was_owned` says that an earlier native object of this name still owns the
-/// Secret; unless this one fails, it takes the Secret over at its next reconcile.
+/// The state of a native object, by its status. `was_owned` says that an earlier native object of this name
+/// still owns the Secret; unless this one fails, it takes the Secret over at its next reconcile.
 fn judge(native: &Object, was_owned: bool) -> Successor {
     let status = native.status.clone().unwrap_or_default();
     match find_condition(&status.conditions, "Ready") {
@@ -118,7 +119,8 @@ fn judge(native: &Object, was_owned: bool) -> Successor {
     }
 }
 
-/// Whether the text has the form of this controller's reasons. It is repeated in a status, and anybody may have written it.
+/// Whether the text has the form of this controller's reasons. It is repeated in a status, and anybody may
+/// have written it.
 fn is_reason(reason: &str) -> bool {
     (1..=64).contains(&reason.len()) && reason.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

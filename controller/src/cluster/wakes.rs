@@ -1,9 +1,10 @@
-//! The SealedSecrets that an event concerns, of the watch on Secrets or on native SealedSecrets: those of the same name.
+//! The SealedSecrets that an event concerns, of the watch on Secrets or on native SealedSecrets: those of the
+//! same name.
 //!
-//! The cache is kube's reflector, which has taken the event in before it comes here. Invariant: after a new list, the
-//! controller looks again at every object of the new list and of the old one, and not before the cache holds the new
-//! list. A deletion between the lists has no event of its own, and a look that comes too early would find the old state
-//! and take it for current.
+//! The cache is kube's reflector, which has taken the event in before it comes here. Invariant: after a new
+//! list, the controller looks again at every object of the new list and of the old one, and not before the
+//! cache holds the new list. A deletion between the lists has no event of its own, and a look that comes too
+//! early would find the old state and take it for current.
 
 use std::collections::HashSet;
 

@@ -1,7 +1,8 @@
-//! The work on the objects of one group: it watches them, queues them and reconciles them, until it is stopped.
+//! The work on the objects of one group: it watches them, queues them and reconciles them, until it is
+//! stopped.
 //!
-//! [`crate::reconcile`] says what a reconcile does. Each group has a queue of its own, and both share the workers.
-//! Invariant: one worker at a time reconciles an object.
+//! [`crate::reconcile`] says what a reconcile does. Each group has a queue of its own, and both share the
+//! workers. Invariant: one worker at a time reconciles an object.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +29,9 @@ pub(crate) struct Shared {
     pub(crate) slots: Arc<Semaphore>,
 }
 
-/// Reconciles the objects of one group, until `stopped`. `concerned` are the names whose objects must be looked at again.
-/// If the cluster doesn't have the definition of sealed-secrets, its group is tried again every few seconds, so the
-/// definition may be installed at any time.
+/// Reconciles the objects of one group, until `stopped`. `concerned` are the names whose objects must be
+/// looked at again. If the cluster doesn't have the definition of sealed-secrets, its group is tried again
+/// every few seconds, so the definition may be installed at any time.
 pub(crate) async fn serve_group(
     group: Group,
     objects: Api<Object>,
@@ -97,8 +98,9 @@ pub(crate) fn objects(client: &Client, namespace: Option<&Namespace>, group: Gro
     }
 }
 
-/// Ends with `stopped` if the first list of objects hasn't come by then. kube's Controller would wait for the list for
-/// ever, because it has closed the watch. Before the list, no reconcile is under way that would have to finish.
+/// Ends with `stopped` if the first list of objects hasn't come by then. kube's Controller would wait for the
+/// list for ever, because it has closed the watch. Before the list, no reconcile is under way that would have
+/// to finish.
 async fn stopped_before_work(stopped: watch::Receiver<bool>, objects: reflector::Store<Object>) {
     until(stopped).await;
     if objects.wait_until_ready().now_or_never().is_some() {

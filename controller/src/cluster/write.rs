@@ -1,7 +1,7 @@
 //! Writes a Secret: by creating it, applying it, or taking it over.
 //!
-//! [`super::secret`] says whose it is. Invariant: a Secret is created by POST, which can't overwrite, or written under the
-//! resourceVersion at which it was seen to be ours or adoptable.
+//! [`super::secret`] says whose it is. Invariant: a Secret is created by POST, which can't overwrite, or
+//! written under the resourceVersion at which it was seen to be ours or adoptable.
 
 use std::collections::BTreeMap;
 
@@ -71,8 +71,8 @@ impl ClusterStore {
         Ok(owner.written(Some(&before), &after.metadata))
     }
 
-    /// Notes on an immutable Secret that it holds other values. This comes before anybody is told, so the controller gives
-    /// that answer only once.
+    /// Notes on an immutable Secret that it holds other values. This comes before anybody is told, so the
+    /// controller gives that answer only once.
     async fn note_not_taken_over(&self, owner: &Owner<'_>, seen: &ObjectMeta) -> Result<(), Failure> {
         let place = owner.sealed.place();
         let api: Api<Secret> = Api::namespaced(self.client.clone(), place.namespace.as_str());
@@ -99,8 +99,9 @@ impl ClusterStore {
         self.apply(owner, data, live, &rivals).await
     }
 
-    /// Leaves a Secret to the native SealedSecret that controls it, as long as there is one. This asks the API server: a
-    /// cache that lags behind may not have the native object yet, and then the Secret would change hands twice.
+    /// Leaves a Secret to the native SealedSecret that controls it, as long as there is one. This asks the
+    /// API server: a cache that lags behind may not have the native object yet, and then the Secret would
+    /// change hands twice.
     async fn step_back(&self, owner: &Owner<'_>, live: &Seen) -> Result<(), Failure> {
         let place = owner.sealed.place();
         let Some(native) = native_owner(&live.metadata, place.name.as_str()) else { return Ok(()) };
@@ -149,7 +150,8 @@ impl ClusterStore {
         if let Err(error) = &result
             && let Some(fields) = conflicting_fields(error)
         {
-            // Another applier that wants another value is left alone; a value that anybody else wants is drift.
+            // Another applier that wants another value is left alone; a value that anybody else wants is
+            // drift.
             if let Some((rival, _)) = rivals.iter().find(|(_, field)| fields.contains(field)) {
                 return Err(Failure::new(
                     Reason::FieldConflict,
@@ -179,8 +181,9 @@ impl ClusterStore {
         send_secret(&self.client, Method::PATCH, owner.sealed.place(), &query, content_type, body).await
     }
 
-    /// Makes us own an owner reference that has to go, so that the next apply removes it. Somebody may have set it with an
-    /// update: a restored backup, sealed-secrets, or we ourselves when we took the Secret over.
+    /// Makes us own an owner reference that has to go, so that the next apply removes it. Somebody may have
+    /// set it with an update: a restored backup, sealed-secrets, or we ourselves when we took the Secret
+    /// over.
     async fn claim_owner(&self, owner: &Owner<'_>, live: Seen) -> Result<Seen, Failure> {
         let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
         let claimed = with_owners_claimed(managed, &owner.removed_uids(&live.metadata));

@@ -12,16 +12,16 @@ use super::Options;
 /// The HTTP endpoints of sealed-secrets, for its own command line.
 #[derive(Args)]
 pub(crate) struct CompatArgs {
-    /// Serve sealed-secrets' /v1/cert.pem here, so that kubeseal finds the certificate to seal to. Makes a first
-    /// sealing key of that kind where there is none.
+    /// Serve sealed-secrets' /v1/cert.pem here, so that kubeseal finds the certificate to seal to. Makes a
+    /// first sealing key of that kind where there is none.
     #[arg(long, env = "SEAL_CONTROLLER_COMPAT_HTTP", value_name = "ADDRESS")]
     pub(crate) compat_http: Option<SocketAddr>,
-    /// Also serve /v1/verify (kubeseal --validate). An oracle: whoever reaches it learns whether what they post
-    /// would open, without any right in the cluster.
+    /// Also serve /v1/verify (kubeseal --validate). An oracle: whoever reaches it learns whether what they
+    /// post would open, without any right in the cluster.
     #[arg(long, requires = "compat_http")]
     pub(crate) compat_verify: bool,
-    /// Also serve /v1/rotate (kubeseal --re-encrypt). An oracle like /v1/verify: what is posted is opened, and
-    /// sealed again to the newest key.
+    /// Also serve /v1/rotate (kubeseal --re-encrypt). An oracle like /v1/verify: what is posted is opened,
+    /// and sealed again to the newest key.
     #[arg(long, requires = "compat_http")]
     pub(crate) compat_rotate: bool,
     /// How many requests a second may open something, for each address they come from.

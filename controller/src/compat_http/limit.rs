@@ -1,8 +1,9 @@
 //! A token bucket for each client: how often one client may have something done.
 //!
-//! Not the amount of work at once: that is bounded for all clients together. If all clients shared one bucket, any of
-//! them could shut out the others. Invariants: in any `n` seconds at most `1 + burst + n * rate` requests of a client
-//! are let through; at most [`CLIENTS`] clients have a bucket of their own, and all others share one.
+//! Not the amount of work at once: that is bounded for all clients together. If all clients shared one
+//! bucket, any of them could shut out the others. Invariants: in any `n` seconds at most `1 + burst + n *
+//! rate` requests of a client are let through; at most [`CLIENTS`] clients have a bucket of their own, and
+//! all others share one.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -29,7 +30,8 @@ struct Bucket {
 }
 
 impl Limit {
-    /// A limit of `rate` requests a second (0 counts as 1); after a rest, `burst` more than one may come at once.
+    /// A limit of `rate` requests a second (0 counts as 1); after a rest, `burst` more than one may come at
+    /// once.
     pub(super) fn new(rate: u32, burst: u32) -> Self {
         let capacity = 1.0 + f64::from(burst);
         Self { rate: f64::from(rate.max(1)), capacity, buckets: Mutex::default() }

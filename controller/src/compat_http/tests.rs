@@ -224,8 +224,8 @@ async fn one_client_takes_nothing_from_another() {
     assert_eq!(statuses.await, [200, 200, 429, 200]);
 }
 
-/// Talks to a server that lets two requests through at once, and then one a second. If the machine stands still
-/// for a second, a token comes back in between, so the conversation is tried again with a new server.
+/// Talks to a server that lets two requests through at once, and then one a second. If the machine stands
+/// still for a second, a token comes back in between, so the conversation is tried again with a new server.
 async fn within_a_second<T>(talk: impl AsyncFn(&Server) -> T) -> T {
     for _ in 0..20 {
         let server = start(&Options { rate: 1, burst: 1, ..options() }, true).await;
@@ -238,8 +238,8 @@ async fn within_a_second<T>(talk: impl AsyncFn(&Server) -> T) -> T {
     panic!("a few requests never came within a second");
 }
 
-/// A client that sends a request and leaves holds nothing: neither one of the [`AT_ONCE`] objects at work nor a
-/// place in the queue.
+/// A client that sends a request and leaves holds nothing: neither one of the [`AT_ONCE`] objects at work nor
+/// a place in the queue.
 #[tokio::test]
 async fn a_client_that_has_gone_holds_up_nobody() {
     let server = start(&options(), true).await;
@@ -252,8 +252,8 @@ async fn a_client_that_has_gone_holds_up_nobody() {
         drop(stream.write_all(body.as_bytes()));
     }
     let mut status = 503;
-    // On a machine that is busy with something else, the objects at work may take longer than a client is kept
-    // waiting.
+    // On a machine that is busy with something else, the objects at work may take longer than a client is
+    // kept waiting.
     for _ in 0..10 {
         if status == 503 {
             status = server.post("/v1/verify", &sealed("prod")).await.0;
@@ -274,8 +274,9 @@ fn a_client_that_has_gone_is_noticed() {
 }
 
 /// The sum holds the largest body for every connection. For each object at work it also holds the heaviest
-/// values of a body with the tree they are read from, and ten copies of its text: the most there are on the way to an answer (decoded, opened,
-/// sealed and printed). `tests/cluster/endpoints.rs` measures a real process.
+/// values of a body with the tree they are read from, and ten copies of its text: the most there are on the
+/// way to an answer (decoded, opened, sealed and printed). `tests/cluster/endpoints.rs` measures a real
+/// process.
 #[test]
 fn bodies_fit_into_half_of_what_the_deployment_gives() {
     let deployment = include_str!("../../deploy/deployment.yaml");

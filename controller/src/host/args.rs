@@ -1,7 +1,7 @@
 //! The flags of `seal-controller host`.
 //!
-//! Not their meaning; [`run`](super::run) decides that. Invariant: only flags say who may read the files, which
-//! namespaces are served and which scopes are opened; a manifest never does.
+//! Not their meaning; [`run`](super::run) decides that. Invariant: only flags say who may read the files,
+//! which namespaces are served and which scopes are opened; a manifest never does.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,8 +25,8 @@ pub(crate) struct HostArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) secrets: Option<PathBuf>,
 
-    /// Identity file to open SealedSecrets with: identities, an RSA key in PEM, or a backup of sealed-secrets'
-    /// keys; may be repeated. Read again when it changes
+    /// Identity file to open SealedSecrets with: identities, an RSA key in PEM, or a backup of
+    /// sealed-secrets' keys; may be repeated. Read again when it changes
     #[arg(long = "identity", value_name = "FILE", required = true)]
     pub(crate) identities: Vec<PathBuf>,
 

@@ -1,10 +1,10 @@
 //! Paths beneath an open directory, resolved without following links.
 //!
-//! Not a general file API: only what host mode needs, one directory level at a time. Invariant: no call in here
-//! leaves the directory it is given. Every path part is a [`Component`], which can't hold a separator or `..`.
-//! No call follows a symbolic link, except [`Dir::leads_to_file`], which opens nothing. So neither a name from
-//! Git nor a link planted in the output or in the checkout can lead anywhere else. The checks hold on
-//! descriptors, not on names, so swapping a directory for a link between two calls gains nothing.
+//! Not a general file API: only what host mode needs, one directory level at a time. Invariant: no call in
+//! here leaves the directory it is given. Every path part is a [`Component`], which can't hold a separator or
+//! `..`. No call follows a symbolic link, except [`Dir::leads_to_file`], which opens nothing. So neither a
+//! name from Git nor a link planted in the output or in the checkout can lead anywhere else. The checks hold
+//! on descriptors, not on names, so swapping a directory for a link between two calls gains nothing.
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use super::fault;
 
-/// The deepest tree that [`Dir::remove_tree`] removes, in levels. Our trees are two levels deep, and a planted
-/// tree must not use up the stack or the descriptors.
+/// The deepest tree that [`Dir::remove_tree`] removes, in levels. Our trees are two levels deep, and a
+/// planted tree must not use up the stack or the descriptors.
 const MAX_DEPTH: usize = 32;
 
 /// One part of a path: not empty, no `/`, no NUL, neither `.` nor `..`.
@@ -29,8 +29,8 @@ const MAX_DEPTH: usize = 32;
 pub(crate) struct Component(CString);
 
 impl Component {
-    /// A component from a file name that this program chose, or that it is about to check itself. `None` if the
-    /// name isn't one plain path component.
+    /// A component from a file name that this program chose, or that it is about to check itself. `None` if
+    /// the name isn't one plain path component.
     pub(crate) fn new(name: impl Into<Vec<u8>>) -> Option<Self> {
         let name = CString::new(name).ok()?;
         let bytes = name.as_bytes();
@@ -83,8 +83,9 @@ macro_rules! component_from {
 }
 component_from!(Namespace, Name, ItemName);
 
-/// The identity of a directory, whatever its name: the inode number and, where the file system knows it, the time of
-/// birth, because inode numbers are used again. The device number is left out, because it may differ after a reboot.
+/// The identity of a directory, whatever its name: the inode number and, where the file system knows it, the
+/// time of birth, because inode numbers are used again. The device number is left out, because it may differ
+/// after a reboot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Identity {
@@ -107,8 +108,8 @@ pub(crate) struct Dir(OwnedFd);
 const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Dir {
-    /// Opens a directory that a flag names. Links in this path are followed: the person who sets the flags may
-    /// put a link there (`current -> releases/42`).
+    /// Opens a directory that a flag names. Links in this path are followed: the person who sets the flags
+    /// may put a link there (`current -> releases/42`).
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(fs::open(path, DIR, Mode::empty())?))
     }
@@ -234,7 +235,8 @@ impl Dir {
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
     }
 
-    /// All entries, sorted by name. More than `limit` is an error, so that a planted crowd can't use up memory.
+    /// All entries, sorted by name. More than `limit` is an error, so that a planted crowd can't use up
+    /// memory.
     pub(crate) fn entries(&self, limit: usize) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for entry in fs::Dir::read_from(&self.0)? {
@@ -323,9 +325,11 @@ impl Dir {
         &self.0
     }
 
-    /// Replaces the file `name` in one step: a reader sees the old bytes or the new ones. The file is 0600 and ours.
+    /// Replaces the file `name` in one step: a reader sees the old bytes or the new ones. The file is 0600
+    /// and ours.
     ///
-    /// If a crash left a file beside it, that is replaced. A failure leaves the old file and nothing beside it.
+    /// If a crash left a file beside it, that is replaced. A failure leaves the old file and nothing beside
+    /// it.
     pub(crate) fn replace_file(&self, name: &Component, bytes: &[u8]) -> io::Result<()> {
         use io::Write as _;
         let beside = name.beside();

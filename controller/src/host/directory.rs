@@ -1,7 +1,7 @@
 //! The store of host mode: Secrets as directories of files.
 //!
-//! Thin on purpose: [`volume`](super::volume) knows what is on disk, [`state`](super::state) what is ours; here
-//! they meet. Decisions about SealedSecrets are the reconcile core's.
+//! Thin on purpose: [`volume`](super::volume) knows what is on disk, [`state`](super::state) what is ours;
+//! here they meet. Decisions about SealedSecrets are the reconcile core's.
 //!
 //! Invariants: only the state file makes a directory ours; the file is read again before anything is removed;
 //! the lock on the output is held as long as the store lives.
@@ -61,7 +61,8 @@ pub(crate) struct DirectoryStore {
 }
 
 impl DirectoryStore {
-    /// Opens the output that `lock` holds, with the state file at the path `state`, and removes what crashes left.
+    /// Opens the output that `lock` holds, with the state file at the path `state`, and removes what crashes
+    /// left.
     ///
     /// If an existing output has no state that can be believed, also returns the reason. Then nothing that is
     /// there now will be pruned.
@@ -110,8 +111,8 @@ impl DirectoryStore {
         })
     }
 
-    /// Writes a Secret: all of it or, on any error, nothing that a reader would see. `false` if readers already
-    /// saw exactly this.
+    /// Writes a Secret: all of it or, on any error, nothing that a reader would see. `false` if readers
+    /// already saw exactly this.
     pub(crate) async fn write(
         &self,
         place: &Place,
@@ -134,8 +135,8 @@ impl DirectoryStore {
 
     /// Removes a Secret that is ours.
     ///
-    /// Guarantees: files that somebody else put into its directory stay, and so does a directory that isn't the
-    /// recorded one. Either way the place isn't ours afterwards.
+    /// Guarantees: files that somebody else put into its directory stay, and so does a directory that isn't
+    /// the recorded one. Either way the place isn't ours afterwards.
     pub(crate) fn prune(&self, place: &Place) -> Result<Removed, PruneError> {
         let mut state = self.state();
         state.check().map_err(PruneError::State)?;
@@ -152,8 +153,8 @@ impl DirectoryStore {
         state
             .update(|state| {
                 state.remove(place);
-                // That was the last Secret of the namespace: its directory holds nothing of ours any more, even if
-                // it can't be removed now.
+                // That was the last Secret of the namespace: its directory holds nothing of ours any more,
+                // even if it can't be removed now.
                 if !state.uses(namespace) {
                     state.namespaces.remove(namespace);
                 }
@@ -165,7 +166,8 @@ impl DirectoryStore {
         Ok(removed?)
     }
 
-    /// Ends recovery after a complete checkout was settled: from here on only the state file says what is ours.
+    /// Ends recovery after a complete checkout was settled: from here on only the state file says what is
+    /// ours.
     pub(crate) fn settled(&self) -> io::Result<()> {
         self.state().update(|state| state.recovering = false)
     }

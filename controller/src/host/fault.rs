@@ -1,8 +1,8 @@
 //! Points at which a test may let the disk fill up or the machine die.
 //!
-//! Not a simulation: outside of tests [`point`] is an empty inline function. Every step that changes what is on
-//! disk calls it first. So tests can go through the steps one by one without naming them, and a new step is
-//! covered the day it is written.
+//! Not a simulation: outside of tests [`point`] is an empty inline function. Every step that changes what is
+//! on disk calls it first. So tests can go through the steps one by one without naming them, and a new step
+//! is covered the day it is written.
 
 #[cfg(not(test))]
 use std::io;

@@ -1,8 +1,8 @@
 //! One agent at a time on one output.
 //!
 //! Two agents with different checkouts or keys on the same output would prune each other's Secrets and swap
-//! directories under each other's hands. The lock is on the open directory itself: a crash leaves no lock file
-//! behind, and the kernel lets go when the process ends, however it ends.
+//! directories under each other's hands. The lock is on the open directory itself: a crash leaves no lock
+//! file behind, and the kernel lets go when the process ends, however it ends.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,8 +60,8 @@ impl Lock {
     }
 }
 
-/// Lets go at once. Closing the directory would let go too, but not while a process that was just forked still
-/// has it open.
+/// Lets go at once. Closing the directory would let go too, but not while a process that was just forked
+/// still has it open.
 impl Drop for Lock {
     fn drop(&mut self) {
         // No caller is left to hear of a failure, and closing follows at once.

@@ -1,8 +1,10 @@
-//! One pass over the whole checkout: every object is reconciled, and the Secrets of removed manifests are pruned.
+//! One pass over the whole checkout: every object is reconciled, and the Secrets of removed manifests are
+//! pruned.
 //!
-//! Not its timing; [`run`](super::run) decides that. Invariant: a Secret is pruned only when its manifest was gone
-//! from two complete readings of the checkout, some time apart, and the checkout wasn't empty. A checkout doesn't
-//! change in one step: Git removes files and writes them again, and a pass that falls in between must do no harm.
+//! Not its timing; [`run`](super::run) decides that. Invariant: a Secret is pruned only when its manifest was
+//! gone from two complete readings of the checkout, some time apart, and the checkout wasn't empty. A
+//! checkout doesn't change in one step: Git removes files and writes them again, and a pass that falls in
+//! between must do no harm.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -32,7 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) objects: usize,
     /// How many of them have their Secret in place.
     pub(crate) ready: usize,
-    /// How many other things went wrong: parts of the checkout that couldn't be read, Secrets that couldn't be pruned.
+    /// How many other things went wrong: parts of the checkout that couldn't be read, Secrets that couldn't
+    /// be pruned.
     pub(crate) problems: usize,
     /// When the next pass is due even if nothing changes; `None` if only a change can help.
     pub(crate) again: Option<Instant>,
@@ -45,7 +48,8 @@ impl Outcome {
     }
 }
 
-/// An object that failed. Passes leave it out until its manifest or the keys change, or until the time `until`.
+/// An object that failed. Passes leave it out until its manifest or the keys change, or until the time
+/// `until`.
 struct Waiting {
     revision: String,
     keys: Arc<Keyring>,
@@ -164,7 +168,8 @@ impl Agent {
         self.waiting.insert(object.place().clone(), waiting);
     }
 
-    /// Prunes Secrets whose manifests have been gone for long enough, if the checkout can be trusted to show that.
+    /// Prunes Secrets whose manifests have been gone for long enough, if the checkout can be trusted to show
+    /// that.
     fn prune(
         &mut self,
         checkout: &Checkout,

@@ -31,7 +31,8 @@ use crate::reconcile::Context;
 /// The default directory for Secrets, if `/run` is in memory.
 const DEFAULT_SECRETS: &str = "/run/seal/secrets";
 
-/// `TMPFS_MAGIC` and `RAMFS_MAGIC` of linux/magic.h: file systems whose files are never on a disk (except as swap).
+/// `TMPFS_MAGIC` and `RAMFS_MAGIC` of linux/magic.h: file systems whose files are never on a disk (except as
+/// swap).
 const IN_MEMORY: [i128; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// Why host mode can't start, or can't go on.
@@ -59,8 +60,8 @@ pub(crate) enum HostError {
         /// The operating system's error.
         source: io::Error,
     },
-    /// One directory lies in the other: the output would be committed with the manifests, or the manifests read
-    /// from the output.
+    /// One directory lies in the other: the output would be committed with the manifests, or the manifests
+    /// read from the output.
     #[error("--manifests and --secrets lie one within the other ({} and {})", .0.display(), .1.display())]
     Nested(PathBuf, PathBuf),
     /// Other users can write to the output, and so put anything there.
@@ -113,7 +114,8 @@ pub(crate) async fn run(args: HostArgs) -> Result<ExitCode, HostError> {
     Ok(if done.is_none_or(|outcome| outcome.is_complete()) { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Runs until `stop` turns true. With `--once`, runs until everything has been looked at, and returns the outcome.
+/// Runs until `stop` turns true. With `--once`, runs until everything has been looked at, and returns the
+/// outcome.
 pub(crate) async fn run_until(
     args: HostArgs,
     mut stop: watch::Receiver<bool>,
@@ -215,8 +217,8 @@ pub(super) fn start(args: &HostArgs, secrets: &Path, identities: &IdentityFiles)
     Ok(Agent::new(context, args.manifests.clone(), args.allow_empty, args.prune_after))
 }
 
-/// Whether one directory lies within the other, after all links are followed. This is judged before the output
-/// is made, by the part of its path that is there already.
+/// Whether one directory lies within the other, after all links are followed. This is judged before the
+/// output is made, by the part of its path that is there already.
 fn one_holds_the_other(manifests: &Path, secrets: &Path) -> io::Result<bool> {
     let manifests = manifests.canonicalize()?;
     let absolute = std::path::absolute(secrets)?;

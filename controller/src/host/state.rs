@@ -1,12 +1,12 @@
 //! The state file: which Secrets' directories are ours, and how their files looked when we wrote them.
 //!
-//! Not a cache that may be dropped: without it nothing is pruned, and directories that are already there count
-//! as somebody else's. It holds names, ciphertext digests, inode numbers and times. It holds nothing derived
-//! from plaintext, because it may lie on a disk while the Secrets lie in memory.
+//! Not a cache that may be dropped: without it nothing is pruned, and directories that are already there
+//! count as somebody else's. It holds names, ciphertext digests, inode numbers and times. It holds nothing
+//! derived from plaintext, because it may lie on a disk while the Secrets lie in memory.
 //!
 //! Invariants: only we write it; owner and mode are checked before it is believed, because anybody who could
-//! write it could have any directory of the output pruned. It is replaced in one step. It is written *before* a
-//! directory gets its name and *after* one is removed. So a crash in between leaves a record without a
+//! write it could have any directory of the output pruned. It is replaced in one step. It is written *before*
+//! a directory gets its name and *after* one is removed. So a crash in between leaves a record without a
 //! directory, which is harmless, and never a directory of ours without a record.
 
 use std::collections::BTreeMap;
@@ -22,8 +22,8 @@ use super::beneath::{Component, Dir, Identity};
 /// The only version of the file's format.
 const VERSION: u32 = 1;
 
-/// The largest state file, in bytes: far above what ten thousand Secrets need, and a bound so that a wrong file
-/// can't use up memory.
+/// The largest state file, in bytes: far above what ten thousand Secrets need, and a bound so that a wrong
+/// file can't use up memory.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// The record of all directories that are ours.
@@ -216,8 +216,8 @@ pub(crate) struct StateFile {
 impl StateFile {
     /// Opens the state file at `path`.
     ///
-    /// If the file is missing or isn't believed, the state is empty and `recovering`, and the reason comes with
-    /// it. Nothing is written yet.
+    /// If the file is missing or isn't believed, the state is empty and `recovering`, and the reason comes
+    /// with it. Nothing is written yet.
     ///
     /// # Errors
     /// Only if no state could ever be kept there: the directory is missing, or others may write to it and so

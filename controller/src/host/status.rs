@@ -1,9 +1,9 @@
 //! The status of each object, as a file: `<status>/<namespace>/<name>/status.json`.
 //!
-//! Not the record of what is ours, which is the state file ([`state`](super::state)): an object whose status is
-//! lost is opened once more and gets a new one. Each object has a directory, because a name may be as long as a
-//! file name can be. Invariants: a file is replaced in one step, and only when it would differ, so that a
-//! watcher wakes only for news. Only files that we wrote are ever removed, and directories that this leaves
+//! Not the record of what is ours, which is the state file ([`state`](super::state)): an object whose status
+//! is lost is opened once more and gets a new one. Each object has a directory, because a name may be as long
+//! as a file name can be. Invariants: a file is replaced in one step, and only when it would differ, so that
+//! a watcher wakes only for news. Only files that we wrote are ever removed, and directories that this leaves
 //! empty: the directory that `--status` names may hold others.
 
 use std::collections::BTreeSet;
@@ -66,8 +66,8 @@ impl StatusFiles {
 
     /// Removes the status of every object that isn't among `live`.
     ///
-    /// Guarantees: an object's directory is touched only if its file reads as a `T`, and a directory goes only
-    /// if that emptied it. `staging/db/status.json` may be anybody's, and so may empty directories.
+    /// Guarantees: an object's directory is touched only if its file reads as a `T`, and a directory goes
+    /// only if that emptied it. `staging/db/status.json` may be anybody's, and so may empty directories.
     pub(crate) fn retain<T: DeserializeOwned>(&self, live: &BTreeSet<Place>) -> io::Result<()> {
         for (namespace, dir) in directories::<Namespace>(&self.dir)? {
             let mut removed = false;

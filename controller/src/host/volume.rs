@@ -10,10 +10,11 @@
 //! ```
 //!
 //! # Why metadata decides
-//! `lstat`, `readlink` and the listing alone tell whether a directory is in sync, without reading a byte or opening an
-//! envelope. The state file holds each file's inode, size and times as they were when we wrote it. The kernel sets the
-//! time of change (ctime) on every write, link, rename, chmod and chown, and no call sets it to a chosen value. So
-//! equal stamps mean equal bytes, with two gaps: the first is closed, the second accepted.
+//! `lstat`, `readlink` and the listing alone tell whether a directory is in sync, without reading a byte or
+//! opening an envelope. The state file holds each file's inode, size and times as they were when we wrote it.
+//! The kernel sets the time of change (ctime) on every write, link, rename, chmod and chown, and no call sets
+//! it to a chosen value. So equal stamps mean equal bytes, with two gaps: the first is closed, the second
+//! accepted.
 //! - Time moves in ticks, so a change within the tick of our own write would leave the same stamp. A file
 //!   therefore gets its name only a tick after its last change ([`TICK`]).
 //! - tmpfs doesn't move the times of a file that is changed through a shared writable mapping. Only root or the
@@ -161,8 +162,8 @@ pub(crate) enum OnDisk {
     Foreign {
         /// Why it isn't ours.
         why: Foreign,
-        /// The directory, if it has our layout and only we can write to it: if a state file was lost, it may be
-        /// taken over.
+        /// The directory, if it has our layout and only we can write to it: if a state file was lost, it may
+        /// be taken over.
         our_layout: Option<Dir>,
     },
     /// A directory of ours.
@@ -251,7 +252,8 @@ impl Volume<'_> {
         }
     }
 
-    /// The first difference between a directory of ours and the record, from metadata alone; `None` if there is none.
+    /// The first difference between a directory of ours and the record, from metadata alone; `None` if there
+    /// is none.
     pub(crate) fn drift(&self, dir: &Dir, record: &Record) -> io::Result<Option<Drift>> {
         let current = Component::from(&record.generation);
         let points_there = dir.read_link(&data_link())?.is_some_and(|t| t == current.as_bytes());
@@ -313,7 +315,8 @@ fn is_item_link(dir: &Dir, item: &ItemName) -> io::Result<bool> {
     Ok(dir.read_link(&item.into())?.is_some_and(|target| target == item_target(item).as_bytes()))
 }
 
-/// Whether only we can write to the directory, and its `..data` points to a directory with a name that only we give.
+/// Whether only we can write to the directory, and its `..data` points to a directory with a name that only
+/// we give.
 fn has_our_layout(dir: &Dir) -> io::Result<bool> {
     let ours = only_we_write(&dir.stat_self()?);
     Ok(ours && dir.read_link(&data_link())?.is_some_and(|target| Generation::parse(&target).is_some()))

@@ -1,8 +1,8 @@
 //! Wakes the loop on changes of the checkout, of the output and of the identity files.
 //!
-//! Doesn't say what changed: every pass looks at everything, and decides from metadata alone that most of it is
-//! in sync. Invariant: nothing depends on an event arriving. If watching fails (too many directories, a network
-//! file system), the resync finds the change, later.
+//! Doesn't say what changed: every pass looks at everything, and decides from metadata alone that most of it
+//! is in sync. Invariant: nothing depends on an event arriving. If watching fails (too many directories, a
+//! network file system), the resync finds the change, later.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

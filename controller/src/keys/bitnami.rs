@@ -1,13 +1,13 @@
 //! The sealing keys of sealed-secrets: its TLS Secrets, loaded as they are.
 //!
-//! The controller neither renews them nor publishes them as SealingKeys; `--compat-http` serves the certificate of the
-//! primary. The same Secrets count as in sealed-secrets: those with the label
-//! `sealedsecrets.bitnami.com/sealed-secrets-key=active`, and the oldest form, one Secret of a fixed name without a label.
-//! Any other value of the label, such as `compromised`, marks a key that no longer counts. The primary is the key with
-//! the newest certificate, by its notBefore.
+//! The controller neither renews them nor publishes them as SealingKeys; `--compat-http` serves the
+//! certificate of the primary. The same Secrets count as in sealed-secrets: those with the label
+//! `sealedsecrets.bitnami.com/sealed-secrets-key=active`, and the oldest form, one Secret of a fixed name
+//! without a label. Any other value of the label, such as `compromised`, marks a key that no longer counts.
+//! The primary is the key with the newest certificate, by its notBefore.
 //!
-//! Invariant: a Secret that a SealedSecret made is never a key, since everybody can make such Secrets. A Secret that can't
-//! be read as a key is passed over; sealed-secrets itself would end.
+//! Invariant: a Secret that a SealedSecret made is never a key, since everybody can make such Secrets. A
+//! Secret that can't be read as a key is passed over; sealed-secrets itself would end.
 
 use std::cmp::Reverse;
 
@@ -121,8 +121,8 @@ async fn load(store: &impl KeyStore) -> Result<(Vec<Result<BitnamiKey, NoKey>>, 
     read.map_err(|_| Failure::new(Reason::Interrupted, "reading sealed-secrets' keys was interrupted"))
 }
 
-/// Sorts the keys, the primary first. The fingerprint decides between certificates of the same second, so that every start
-/// decides alike.
+/// Sorts the keys, the primary first. The fingerprint decides between certificates of the same second, so
+/// that every start decides alike.
 fn newest_first(mut keys: Vec<BitnamiKey>) -> Vec<BitnamiKey> {
     keys.sort_by_key(|key| {
         Reverse((key.certificate.as_ref().map(Certificate::not_before), key.key.fingerprint()))

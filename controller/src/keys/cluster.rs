@@ -1,10 +1,11 @@
 //! The Kubernetes API as the store of keys: requests, and nothing else.
 //!
-//! The private half of a key is in a Secret in the controller's namespace, and its public half in a SealingKey beside it.
+//! The private half of a key is in a Secret in the controller's namespace, and its public half in a
+//! SealingKey beside it.
 //!
-//! Invariants: the answer to a request with a private half is metadata only. An answer with private halves is wiped, and it
-//! is parsed here: the client would log the text of one that doesn't fit, and a parser's message may quote it. (The HTTP
-//! client's own buffers are out of reach.)
+//! Invariants: the answer to a request with a private half is metadata only. An answer with private halves is
+//! wiped, and it is parsed here: the client would log the text of one that doesn't fit, and a parser's
+//! message may quote it. (The HTTP client's own buffers are out of reach.)
 
 use http::{Method, Request};
 use k8s_openapi::api::core::v1::Secret;

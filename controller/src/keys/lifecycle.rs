@@ -1,14 +1,15 @@
 //! The life cycle of sealing keys: decides the next step, and the state of each key.
 //!
-//! The decision is a function of the loaded keys, the SealingKeys, the time and the settings; [`super`] carries it out.
-//! After each [`Step`], [`super`] reads everything again and asks for the next decision. So a controller that ended between
-//! two steps, or another controller beside it, goes on at the right step. [`facts`] has the keys and the claims that
-//! SealingKeys make about them; [`verdict`] judges each SealingKey.
+//! The decision is a function of the loaded keys, the SealingKeys, the time and the settings; [`super`]
+//! carries it out. After each [`Step`], [`super`] reads everything again and asks for the next decision. So a
+//! controller that ended between two steps, or another controller beside it, goes on at the right step.
+//! [`facts`] has the keys and the claims that SealingKeys make about them; [`verdict`] judges each
+//! SealingKey.
 //!
-//! Invariants. A key is its fingerprint: Secrets and SealingKeys belong to a key by its fingerprint, whatever their names.
-//! A key's state only rises. At most one key may be sealed to, and never an older one in place of a newer one: every key
-//! that is older than an Active one, or one that was Active, is Retiring. A SealingKey that somebody else wrote can raise
-//! the state of a key, and do nothing else.
+//! Invariants. A key is its fingerprint: Secrets and SealingKeys belong to a key by its fingerprint, whatever
+//! their names. A key's state only rises. At most one key may be sealed to, and never an older one in place
+//! of a newer one: every key that is older than an Active one, or one that was Active, is Retiring. A
+//! SealingKey that somebody else wrote can raise the state of a key, and do nothing else.
 
 use jiff::Timestamp;
 use seal_crds::Reason;
@@ -28,7 +29,8 @@ mod facts;
 mod tests;
 pub(super) mod verdict;
 
-/// The name of the first key. It is fixed, so only one controller can create it. Later names carry the key's sequence.
+/// The name of the first key. It is fixed, so only one controller can create it. Later names carry the key's
+/// sequence.
 const FIRST_KEY: &str = "sealing-key-first";
 
 /// The decision of one look.
@@ -78,8 +80,8 @@ pub(crate) struct Raise {
 pub(super) struct Publish {
     pub(super) key: SealingKey,
     pub(super) fingerprint: Fingerprint,
-    /// The notice to people if the controller didn't make the key. A person who may create Secrets beside the keys can add
-    /// a key, and then open every SealedSecret for it; so this never happens in silence.
+    /// The notice to people if the controller didn't make the key. A person who may create Secrets beside the
+    /// keys can add a key, and then open every SealedSecret for it; so this never happens in silence.
     pub(super) notice: Option<Notice>,
 }
 
@@ -123,19 +125,21 @@ fn next(facts: &Facts<'_>, now: Timestamp) -> Step {
     Step::Say
 }
 
-/// Whether no controller has ever kept keys here; only then the first key is made. A key that was restored from a backup
-/// before the controller started isn't a trace of a controller, nor is a SealingKey that somebody wrote. A key that the
-/// controller made is a trace, even without a note: the first version of the controller wrote none.
+/// Whether no controller has ever kept keys here; only then the first key is made. A key that was restored
+/// from a backup before the controller started isn't a trace of a controller, nor is a SealingKey that
+/// somebody wrote. A key that the controller made is a trace, even without a note: the first version of the
+/// controller wrote none.
 ///
-/// If there is a trace, no key is made, even if none is Active: a key that is lost or revoked isn't replaced in silence.
+/// If there is a trace, no key is made, even if none is Active: a key that is lost or revoked isn't replaced
+/// in silence.
 fn leaves_no_trace(facts: &Facts<'_>) -> bool {
     facts.later.is_empty()
         && !facts.holders.iter().any(|holder| holder.is_noted_by_us || holder.is_made_by_us)
         && !facts.claims.iter().any(|claim| claim.is_recorded)
 }
 
-/// The key to make: its sequence follows the highest one below the maximum. A restored key may have the maximum, and must
-/// not keep the next key from being made. `None` if all names are taken.
+/// The key to make: its sequence follows the highest one below the maximum. A restored key may have the
+/// maximum, and must not keep the next key from being made. `None` if all names are taken.
 fn make(facts: &Facts<'_>, created_at: Timestamp) -> Option<Make> {
     let sequences = facts.holders.iter().map(|holder| holder.sequence);
     let last = sequences.filter(|sequence| *sequence < MAX_SEQUENCE).max().unwrap_or_default();
@@ -148,8 +152,8 @@ fn make(facts: &Facts<'_>, created_at: Timestamp) -> Option<Make> {
     free.next().map(|sequence| Make { name: name(sequence), sequence, created_at })
 }
 
-/// The missing notes, those of older keys first: if writing them is cut short, an older key must not be the newest Active
-/// one.
+/// The missing notes, those of older keys first: if writing them is cut short, an older key must not be the
+/// newest Active one.
 fn raise(keys: &[Key<'_>]) -> Vec<Raise> {
     // A note that can't be read is left to its writer.
     let readable = keys.iter().filter(|key| key.unreadable.is_none());
@@ -164,8 +168,8 @@ fn raise(keys: &[Key<'_>]) -> Vec<Raise> {
         .collect()
 }
 
-/// The keys without a SealingKey, as SealingKeys to create. If somebody has taken a key's name for another recipient, the
-/// key is published under its second name.
+/// The keys without a SealingKey, as SealingKeys to create. If somebody has taken a key's name for another
+/// recipient, the key is published under its second name.
 fn publish(facts: &Facts<'_>) -> Vec<Publish> {
     let is_free = |name: &String| facts.claims.iter().all(|claim| claim.name != name);
     let publish = |key: &Key<'_>| {

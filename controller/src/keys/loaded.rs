@@ -1,9 +1,10 @@
 //! The loaded keys: the private halves, and the public facts about the Secrets that hold them.
 //!
-//! The contract reads a Secret ([`seal_crds::keys::stored`]); this file adds the writer of each part, from the API server's
-//! managedFields. [`super::lifecycle`] decides on the keys' states.
+//! The contract reads a Secret ([`seal_crds::keys::stored`]); this file adds the writer of each part, from
+//! the API server's managedFields. [`super::lifecycle`] decides on the keys' states.
 //!
-//! Invariant: a Secret that isn't a sealing key is passed over with the reason, and keeps no other from being loaded.
+//! Invariant: a Secret that isn't a sealing key is passed over with the reason, and keeps no other from being
+//! loaded.
 
 use std::cmp::Reverse;
 
@@ -22,8 +23,8 @@ pub(crate) struct Loaded {
     pub(super) identities: Vec<Identity>,
     /// The Secrets that hold the private halves.
     pub(super) holders: Vec<Holder>,
-    /// The Secrets that a later version of the controller made, by the fingerprint of their recipient if they have one. Their
-    /// keys aren't loaded, but don't count as lost.
+    /// The Secrets that a later version of the controller made, by the fingerprint of their recipient if they
+    /// have one. Their keys aren't loaded, but don't count as lost.
     pub(super) later: Vec<Option<Fingerprint>>,
     /// The Secrets with the label of sealing keys that hold none, by name.
     pub(super) problems: Vec<(String, NotAKey)>,

@@ -1,11 +1,11 @@
 //! The SealingKeys that the controller keeps, of all that the API server lists.
 //!
-//! The threat: a person who may write SealingKeys can make any number of them, of any size. [`super::lifecycle`] decides
-//! on their meaning.
+//! The threat: a person who may write SealingKeys can make any number of them, of any size.
+//! [`super::lifecycle`] decides on their meaning.
 //!
-//! Invariant: a SealingKey is always kept if the controller recorded it, if it is about a loaded key, or if it has a name
-//! that a loaded key is published under. Of the others only [`MAX_PLANTED`] are kept, and of each SealingKey only the parts
-//! that the controller reads.
+//! Invariant: a SealingKey is always kept if the controller recorded it, if it is about a loaded key, or if
+//! it has a name that a loaded key is published under. Of the others only [`MAX_PLANTED`] are kept, and of
+//! each SealingKey only the parts that the controller reads.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Complaints about keys, each logged when it begins and not at every look.
 //!
-//! A complaint that ends is forgotten, so it is logged again if it comes again. Invariant: complaints hold names and fixed
-//! words only.
+//! A complaint that ends is forgotten, so it is logged again if it comes again. Invariant: complaints hold
+//! names and fixed words only.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;

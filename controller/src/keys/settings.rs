@@ -1,7 +1,7 @@
 //! The flags about keys.
 //!
-//! Invariant: they come from the command line, and never from the API, so nobody who writes to the API changes whom the
-//! cluster seals to.
+//! Invariant: they come from the command line, and never from the API, so nobody who writes to the API
+//! changes whom the cluster seals to.
 
 use seal_crds::keys::Recipient;
 

@@ -1,9 +1,10 @@
 //! The status of a SealingKey, for the programs that seal and for people.
 //!
-//! [`super::lifecycle`] has judged the key; the functions here turn a verdict into words, and depend on their arguments
-//! alone.
+//! [`super::lifecycle`] has judged the key; the functions here turn a verdict into words, and depend on their
+//! arguments alone.
 //!
-//! Invariant: a recorded fingerprint and floor are never cleared, because they tell a lost key from a planted one.
+//! Invariant: a recorded fingerprint and floor are never cleared, because they tell a lost key from a planted
+//! one.
 
 use jiff::Timestamp;
 use seal_crds::Reason;
@@ -35,7 +36,8 @@ impl<'a> Statement<'a> {
         self.key.status.as_ref() != Some(&self.status)
     }
 
-    /// The reason and message if the SealingKey can't be used as it stands, unless its last status had that reason.
+    /// The reason and message if the SealingKey can't be used as it stands, unless its last status had that
+    /// reason.
     pub(super) fn newly_stalled(&self) -> Option<(&str, &str)> {
         let stalled = |status: &'a SealingKeyStatus| find_condition(&status.conditions, "Stalled");
         let before = self.key.status.as_ref().and_then(stalled);
@@ -65,7 +67,8 @@ pub(super) fn next_status(
     let fingerprint = (object.is_recorded() || is_held).then(|| object.fingerprint().to_string());
     SealingKeyStatus {
         state: state(verdict, said.state),
-        // Fingerprint and floor go together: a fingerprint alone would look like a record of the first version.
+        // Fingerprint and floor go together: a fingerprint alone would look like a record of the first
+        // version.
         floor: verdict.floor.filter(|_| fingerprint.is_some()),
         fingerprint,
         conditions,

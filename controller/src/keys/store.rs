@@ -1,8 +1,8 @@
 //! The seam between the keys and where they are kept.
 //!
-//! The Kubernetes API implements it ([`super::cluster`]), and memory in tests. A store reads and writes as it is told, and
-//! decides nothing. Invariants: a Secret is created by a POST, which can't overwrite one; a note and a status are written
-//! only onto the version that they were decided on.
+//! The Kubernetes API implements it ([`super::cluster`]), and memory in tests. A store reads and writes as it
+//! is told, and decides nothing. Invariants: a Secret is created by a POST, which can't overwrite one; a note
+//! and a status are written only onto the version that they were decided on.
 
 use std::future::Future;
 
@@ -26,13 +26,15 @@ pub(crate) trait KeyStore: Send + Sync + 'static {
     /// Loads the private halves.
     fn load(&self) -> impl Future<Output = Result<Loaded, Failure>> + Send;
 
-    /// Lists the SealingKeys. These Secrets hold the private halves, and so decide which SealingKeys are kept.
+    /// Lists the SealingKeys. These Secrets hold the private halves, and so decide which SealingKeys are
+    /// kept.
     fn published(&self, holders: &[Holder]) -> impl Future<Output = Result<Published, Failure>> + Send;
 
     /// Creates the Secret of this name for a new key, with the state Active noted on it.
     fn create(&self, name: &str, key: &StoredKey) -> impl Future<Output = Result<Tried, Failure>> + Send;
 
-    /// Notes a state beside a private half. There it stays, even if somebody deletes or changes the SealingKey.
+    /// Notes a state beside a private half. There it stays, even if somebody deletes or changes the
+    /// SealingKey.
     fn note(&self, raise: &Raise) -> impl Future<Output = Result<Tried, Failure>> + Send;
 
     /// Creates a SealingKey, and returns it as it was created; `None` if its name is taken.
@@ -61,9 +63,9 @@ pub(crate) trait KeyStore: Send + Sync + 'static {
 /// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tried {
-    /// It is done.
+    /// The write is done.
     Done,
-    /// Somebody was quicker: the name is taken, or the object has changed or is gone. The next step decides on the present
-    /// state.
+    /// Somebody was quicker: the name is taken, or the object has changed or is gone. The next step decides
+    /// on the present state.
     Overtaken,
 }

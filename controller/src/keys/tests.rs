@@ -1,9 +1,9 @@
-//! The keys of a controller over a store in memory: what is done, in which order, and what comes of requests that fail or
-//! come too late.
+//! The keys of a controller over a store in memory: the effects, their order, and the results of requests
+//! that fail or come too late.
 //!
-//! Not what is decided, which has its own stories ([`super::lifecycle`]). The memory keeps Secrets as JSON and takes each
-//! write as the API server would: only under the version that it was decided on. Invariant: every look that got through
-//! is followed by one that writes nothing.
+//! The decisions have their own stories ([`super::lifecycle`]). The memory keeps Secrets as JSON and takes
+//! each write as the API server would: only under the version that it was decided on. Invariant: every
+//! successful look is followed by one that writes nothing.
 
 use std::sync::Mutex;
 
@@ -24,10 +24,10 @@ use crate::store::Notice;
 
 const FIRST: &str = "sealing-key-first";
 
-/// What somebody else does in the middle of a look.
+/// Another client's act in the middle of a look.
 type Interruption = Box<dyn FnOnce(&mut World) + Send>;
 
-/// The namespace of the keys.
+/// The content of the namespace of the keys.
 #[derive(Default)]
 struct World {
     secrets: Vec<Value>,
@@ -40,7 +40,7 @@ struct World {
     fails: Vec<&'static str>,
     /// A SealingKey that changes before each of its statuses is written.
     unrest: Option<&'static str>,
-    /// Comes before the first request that begins with this.
+    /// Acts of another client, each before the first request that begins with its text.
     interruptions: Vec<(&'static str, Interruption)>,
 }
 
@@ -68,7 +68,7 @@ impl Memory {
         self.0.lock().unwrap()
     }
 
-    /// What was done since it was asked last.
+    /// The writes and Events since the last call.
     fn did(&self) -> Vec<String> {
         std::mem::take(&mut self.world().did)
     }
@@ -282,7 +282,7 @@ async fn the_first_key_is_made_published_said_and_at_hand() {
 async fn two_controllers_started_together_have_one_key() {
     let store = Memory::default();
     let (one, other) = (keys(&store), keys(&store));
-    // Both have seen that there is no key, and the other one is quicker.
+    // Both controllers have seen that there is no key, and the other one is quicker.
     store.before("create", |world| {
         world.add(FIRST, 1, KeyState::Active, "seal-controller");
     });
@@ -327,7 +327,7 @@ async fn a_sealing_key_whose_status_cannot_be_written_keeps_nothing_from_being_s
     assert!(failure.message.starts_with("say a-full-one"), "{failure}");
     assert_eq!(store.world().primaries(), [FIRST]);
     assert_eq!(store.world().state("b-planted"), Some(PublishedState::Planted));
-    // That the primary isn't one any more is said, too.
+    // The status also tells when the primary isn't the primary any more.
     store.world().ask(FIRST, KeyState::Revoked);
     keys.sync().await.unwrap_err();
     assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
@@ -356,7 +356,8 @@ async fn a_state_that_was_decided_on_an_older_secret_is_not_noted_and_what_follo
     let (store, keys) = started().await;
     store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
     store.world().add("sealing-key-3", 3, KeyState::Active, "seal-controller");
-    // Somebody revokes the older one beside its private half, a moment before it is noted as Retiring.
+    // Somebody revokes the older key beside its private half, a moment before the controller notes Retiring
+    // there.
     store.before("note sealing-key-first", |world| {
         let version = world.next_version();
         let secret = world.secret(FIRST).unwrap();
@@ -374,7 +375,7 @@ async fn a_state_that_was_decided_on_an_older_secret_is_not_noted_and_what_follo
 async fn no_key_is_called_the_primary_while_another_may_still_be_said_to_be() {
     let (store, keys) = started().await;
     store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
-    // The first, which is said to be the primary, changes again and again.
+    // The first SealingKey, whose status calls it the primary, changes again and again.
     store.world().unrest = Some(FIRST);
     assert_eq!(keys.sync().await.unwrap_err().reason, Reason::Conflict);
     let did = store.did();
@@ -409,7 +410,7 @@ async fn what_has_the_first_keys_name_and_is_no_key_is_said_with_what_is_wrong()
 #[tokio::test]
 async fn a_key_that_is_made_while_a_look_reads_is_not_taken_for_a_lost_one() {
     let (store, keys) = started().await;
-    // After the Secrets were read, another controller makes a key, publishes it and says so.
+    // After the Secrets were read, another controller makes a key, publishes it and writes its status.
     store.before("list", |world| {
         world.add("sealing-key-2", 2, KeyState::Active, "seal-controller");
         let list = json!({ "items": world.secrets });
@@ -450,13 +451,13 @@ async fn identities_do_not_wait_for_the_keys_of_sealed_secrets() {
     store.world().fails.clear();
     settle(&keys).await;
     assert_eq!((keys.keyring.borrow().len(), keys.keyring.borrow().rsa_keys().len()), (1, 1));
-    // Once they are at hand, a failure takes them from nobody.
+    // Once they are loaded, they stay loaded after a failure.
     store.world().fails = vec!["load_bitnami"];
     keys.sync().await.unwrap_err();
     assert_eq!(keys.keyring.borrow().rsa_keys().len(), 1);
 }
 
-/// In base64.
+/// The text in base64.
 fn encode(text: &str) -> String {
     use base64::Engine as _;
     let encoded = base64::engine::general_purpose::STANDARD.encode(text);

@@ -1,7 +1,7 @@
 //! Starts a look at the keys after each change of a private half or a SealingKey, and every few minutes.
 //!
-//! [`Keys::sync`] is the look. Invariant: no decision depends on the content of a watch's event, because a look reads
-//! everything anew; so the watches ask for metadata alone.
+//! [`Keys::sync`] is the look. Invariant: no decision depends on the content of a watch's event, because a
+//! look reads everything anew; so the watches ask for metadata alone.
 
 use std::time::Duration;
 
@@ -30,7 +30,8 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// The wait after a look that failed: the first and the longest.
 const BACKOFF: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
-/// The most objects of one page of a watch's list. One may be over a megabyte, and all of a page is in memory at once.
+/// The most objects of one page of a watch's list. One may be over a megabyte, and all of a page is in memory
+/// at once.
 const PAGE: u32 = 50;
 
 type Changes = SelectAll<BoxStream<'static, watcher::Result<()>>>;

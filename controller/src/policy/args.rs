@@ -1,7 +1,7 @@
 //! The flags that are policy: the same in the cluster and on a host.
 //!
-//! Not what they mean ([`Policy`]). Invariant: what is opened beyond the defaults is opened because somebody who starts
-//! the program typed so.
+//! Not what they mean ([`Policy`]). Invariant: what is opened beyond the defaults is opened because somebody
+//! who starts the program typed so.
 
 use clap::Args;
 use seal_crds::Scope;
@@ -30,8 +30,8 @@ pub(crate) struct PolicyArgs {
         value_name = "SCOPE,…"
     )]
     pub(crate) bitnami_allowed_scopes: Vec<Scope>,
-    /// Let templates of Bitnami's format branch on values (if, range, with). Whoever may edit a template and see
-    /// whether it renders then learns about a value bit by bit.
+    /// Let templates of Bitnami's format branch on values (if, range, with). Whoever may edit a template and
+    /// see whether it renders then learns about a value bit by bit.
     #[arg(long, env = "SEAL_CONTROLLER_ALLOW_TEMPLATE_BRANCHING")]
     pub(crate) allow_template_branching: bool,
     /// Allow a Secret type that is refused otherwise, because the control plane acts on it.

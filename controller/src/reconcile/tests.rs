@@ -1,7 +1,7 @@
-//! The core over a store in memory: which effects, in which order, and when it is looked at again.
+//! The core over a store in memory: the effects, their order, and the time of the next look.
 //!
-//! Not the decisions, which have tests of their own, and not a store's behaviour. Each test scripts what the
-//! store finds and answers, and reads what was done to it.
+//! The decisions and the real stores have tests of their own. Each test scripts the state and the answers of
+//! the store, and reads the effects on it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, mpsc};
@@ -15,16 +15,16 @@ use seal_crds::Unsealed;
 use super::*;
 use crate::store::{SecretState, Successor, SyncState, Write, Written};
 
-/// An object, and what opening it gives.
+/// An object, and the result of opening it.
 #[derive(Clone, Default)]
 struct Object {
     generation: i64,
     requested_at: Option<String>,
     opens: Opens,
     successor: Option<Successor>,
-    /// Whether its shape is sealed in.
+    /// The object's shape is sealed in.
     hidden: bool,
-    /// What has to come before it is decoded.
+    /// The event that decoding waits for.
     awaits: Option<Arc<Mutex<mpsc::Receiver<()>>>>,
 }
 
@@ -52,19 +52,19 @@ impl Object {
     }
 }
 
-/// A store that remembers what was done, and does what it is told.
+/// A store that records the effects, and answers as it is told.
 struct Memory {
     state: Mutex<SecretState>,
     status: Mutex<Option<SealedSecretStatus>>,
-    /// Answers of the next calls of `observe`, `write` and `report`; then they succeed.
+    /// The failures of the next calls by method; after them, calls succeed.
     failures: Mutex<VecDeque<(&'static str, Failure)>>,
-    /// How many of the next reports come too late.
+    /// The number of the next reports that come too late.
     stale: Mutex<u32>,
-    /// Whether a write finds something to write.
+    /// A write finds something to write.
     writes: bool,
     /// Items that somebody put into the Secret.
     extra: Mutex<Vec<&'static str>>,
-    /// The Secret as a write leaves it.
+    /// The version of the Secret after a write.
     version: Mutex<Option<SecretVersion>>,
     done: Mutex<Vec<String>>,
 }
@@ -277,7 +277,7 @@ async fn ready_is_said_only_after_the_secret_is_written() {
     assert_eq!((count(&context, "unseals"), count(&context, "heals")), (1, 0));
 }
 
-/// This test has one thread for everything that is async.
+/// This test has a single thread for all async work.
 #[tokio::test]
 async fn others_are_answered_while_an_object_is_decoded() {
     let context = context(Memory::with(SecretState::Absent));
@@ -312,7 +312,7 @@ async fn a_healing_is_told_and_counted_and_the_status_stays() {
     assert_eq!(count(&context, "heals"), 2);
 }
 
-/// The cache said so, but a look at the Secret itself found it right.
+/// The cache showed no Secret, but the store's second look found it in sync.
 #[tokio::test]
 async fn a_write_that_found_nothing_to_do_is_no_healing() {
     let mut store = Memory::with(SecretState::Absent);
@@ -371,7 +371,7 @@ async fn the_version_that_a_write_left_is_remembered_until_the_next_also_through
     *context.store.version.lock().unwrap() = version("1");
     reconcile(&context, &Object::test()).await;
     assert_eq!(remembered(), version("1"));
-    // Opened and not written, then refused: neither is a reason to believe another version.
+    // The object is opened without a write, and then refused. In both cases the remembered version stays.
     *context.store.version.lock().unwrap() = version("2");
     reconcile(&context, &Object { generation: 2, ..Object::test() }).await;
     reconcile(&context, &Object { generation: 3, ..Object::test().that_opens(Opens::Badly) }).await;
@@ -513,7 +513,7 @@ async fn an_object_whose_successor_is_not_ready_makes_the_secret_and_says_why_wi
     assert_eq!(message(), "the Secret is what this SealedSecret says");
     assert_eq!(count(&context, "unseals"), 1);
 
-    // Whether there is one isn't known: nothing is done until it is.
+    // If the store can't tell whether there is a native object, nothing is done.
     let failing = self::context(
         Memory::with(SecretState::Absent).failing("successor", Failure::new(Reason::ApiUnavailable, "x")),
     );

@@ -1,8 +1,8 @@
 //! The work of the leader alone: it reconciles the SealedSecrets of both groups into Secrets.
 //!
-//! [`crate::cluster::work`] brings the objects of one group to a worker; every replica keeps the sealing keys up to date
-//! ([`super::replica`]). Invariants: the work begins with a complete replica, so a start over unchanged objects writes
-//! nothing; no Secret is written before the work begins, nor after it ends.
+//! [`crate::cluster::work`] brings the objects of one group to a worker; every replica keeps the sealing keys
+//! up to date ([`super::replica`]). Invariants: the work begins with a complete replica, so a start over
+//! unchanged objects writes nothing; no Secret is written before the work begins, nor after it ends.
 
 use std::sync::Arc;
 
@@ -40,8 +40,8 @@ pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::R
     };
     let objects = |group| objects(&replica.clients.watches, options.watch.as_ref(), group);
     let (workers, secrets) = (options.workers, &replica.secrets);
-    // A change of a Secret concerns the SealedSecrets of its name. A change of a native SealedSecret also concerns the
-    // Bitnami SealedSecret of its name.
+    // A change of a Secret concerns the SealedSecrets of its name. A change of a native SealedSecret also
+    // concerns the Bitnami SealedSecret of its name.
     let native = secrets.changes();
     let bitnami = select(secrets.changes(), replica.natives.changes());
     tokio::join!(

@@ -1,9 +1,9 @@
-//! The work of every replica, whether or not it leads: it keeps the keys and the caches up to date, and serves the
-//! endpoints of sealed-secrets.
+//! The work of every replica, whether or not it leads: it keeps the keys and the caches up to date, and
+//! serves the endpoints of sealed-secrets.
 //!
-//! The leader alone reconciles ([`super::lead`]). A replica may make the first key; replicas that try at the same time
-//! make one key together ([`crate::keys`]). Invariant: a complete replica can lead at once, because its keys are loaded
-//! and its caches hold every object.
+//! The leader alone reconciles ([`super::lead`]). A replica may make the first key; replicas that try at the
+//! same time make one key together ([`crate::keys`]). Invariant: a complete replica can lead at once, because
+//! its keys are loaded and its caches hold every object.
 
 use std::sync::Arc;
 
@@ -103,7 +103,8 @@ impl Replica {
         Ok(Self { clients, metrics, events, keys, secrets, natives, _tasks: tasks })
     }
 
-    /// Waits until the keys are loaded and the caches hold every object; `false` if the work for that has ended.
+    /// Waits until the keys are loaded and the caches hold every object; `false` if the work for that has
+    /// ended.
     pub(super) async fn is_complete(&self) -> bool {
         let mut keys = self.keys.clone();
         let is_loaded = keys.wait_for(|keys| !keys.is_empty()).await.is_ok();

@@ -1,8 +1,8 @@
-//! A set of fields, in the encoding `FieldsV1` of structured-merge-diff: nested objects, whose keys are path segments. The
-//! segment `.` means the container itself, and is ignored here.
+//! A set of fields, in the encoding `FieldsV1` of structured-merge-diff: nested objects, whose keys are path
+//! segments. The segment `.` means the container itself, and is ignored here.
 //!
-//! [`super`] says who owns the fields. Invariant: a set holds leaves only, and a set that is read from an entry and
-//! written back stays the same.
+//! [`super`] says who owns the fields. Invariant: a set holds leaves only, and a set that is read from an
+//! entry and written back stays the same.
 
 use std::collections::BTreeSet;
 
@@ -22,8 +22,8 @@ pub(super) const OWNERS: [&str; 2] = ["f:metadata", "f:ownerReferences"];
 pub(crate) struct FieldSet(pub(super) BTreeSet<Vec<String>>);
 
 impl FieldSet {
-    /// The fields that we apply to a Secret of this shape. `owner_uid` is the SealedSecret's uid if it owns the Secret;
-    /// `type_` says whether we set the Secret's type.
+    /// The fields that we apply to a Secret of this shape. `owner_uid` is the SealedSecret's uid if it owns
+    /// the Secret; `type_` says whether we set the Secret's type.
     pub(crate) fn expected(shape: &Shape, owner_uid: Option<&str>, type_: bool) -> Self {
         let mut set = Self::default();
         shape.keys.iter().for_each(|key| set.add(&DATA, &format!("f:{key}")));
@@ -89,7 +89,8 @@ impl FieldSet {
         Self(self.0.into_iter().filter(kept).collect())
     }
 
-    /// The labels and annotations by which tools recognize their own objects, or in which they keep a copy of them.
+    /// The labels and annotations by which tools recognize their own objects, or in which they keep a copy of
+    /// them.
     pub(super) fn tracking_marks(&self) -> Self {
         let marks = |key: &&str| Mark::of(key).is_some_and(|mark| mark != Mark::Controller);
         let labels: Vec<String> = self.labels().filter(marks).map(str::to_owned).collect();

@@ -1,6 +1,6 @@
 //! Field sets as kube-apiserver 1.36 writes them.
 //!
-//! Not the apiserver's merging; `tests/cluster` sees that.
+//! `tests/cluster` tests the API server's merging.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
 use seal_crds::Shape;
@@ -29,7 +29,7 @@ fn entry(manager: &str, operation: &str, fields: Value) -> ManagedFieldsEntry {
     }
 }
 
-/// As kube-apiserver 1.36 writes it after an apply.
+/// managedFields as kube-apiserver 1.36 writes them after an apply.
 fn ours() -> ManagedFieldsEntry {
     entry(
         FIELD_MANAGER,
@@ -128,7 +128,8 @@ fn another_applier_of_our_field_is_named() {
     assert_eq!(other_appliers(&[ours(), elsewhere], &expected()), []);
 }
 
-/// As the apiserver writes down a take-over in one request: what it changed is an update's.
+/// managedFields as the API server writes them after a take-over in one request: the changed fields are an
+/// update's.
 fn taken_over() -> [ManagedFieldsEntry; 2] {
     let mut applied = ours();
     let fields = &mut applied.fields_v1.as_mut().unwrap().0["f:metadata"];

@@ -1,6 +1,6 @@
 //! Metadata as the API server writes it into a list and into the event of a watch.
 //!
-//! Not what it means. Each text is read by the types with which the client reads it.
+//! Each text is read by the types with which the client reads it.
 
 use kube::core::{ObjectList, WatchEvent};
 use seal_crds::resources::Group;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::object::Object;
 use super::*;
 
-/// As the API server writes a list, and as the client reads it.
+/// Reads a list as the API server writes it, with the client's types.
 fn listed<T: DeserializeOwned + Clone>(items: &[String]) -> Vec<T> {
     let list = format!(
         r#"{{"kind":"List","apiVersion":"v1","metadata":{{"resourceVersion":"9"}},"items":[{}]}}"#,
@@ -18,7 +18,7 @@ fn listed<T: DeserializeOwned + Clone>(items: &[String]) -> Vec<T> {
     serde_json::from_str::<ObjectList<T>>(&list).unwrap().items
 }
 
-/// As the API server writes an event of a watch, and as the client reads it.
+/// Reads an event of a watch as the API server writes it, with the client's types.
 fn watched<T: DeserializeOwned>(object: &str) -> T {
     let event = format!(r#"{{"type":"MODIFIED","object":{object}}}"#);
     match serde_json::from_str(&event).unwrap() {

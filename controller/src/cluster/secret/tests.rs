@@ -1,6 +1,6 @@
-//! Whose a Secret is, in all the ways that metadata can say it.
+//! The state of a Secret, in all the ways that metadata can show it.
 //!
-//! Not what is done then. Each case is metadata as the API server returns it.
+//! Each case is metadata as the API server returns it.
 
 use std::collections::BTreeMap;
 
@@ -56,12 +56,12 @@ fn of(fake: &Fake) -> Owner<'_> {
     owner_of(fake)
 }
 
-/// The SealedSecret that nothing is remembered of.
+/// The SealedSecret, with a status that remembers no Secret.
 pub(in crate::cluster) fn owner_of(sealed: &dyn Sealed) -> Owner<'_> {
     Owner { sealed, uid: "u-1", orphans: false, remembered: None, is_said: false, now: Timestamp::MAX }
 }
 
-/// The metadata the apiserver returns for what we apply.
+/// The metadata that the API server returns for a Secret that we applied.
 fn applied(owner: &Owner<'_>) -> ObjectMeta {
     let empty = BTreeMap::<ItemName, Plaintext>::new();
     let manner = owner.manner(None);
@@ -103,7 +103,7 @@ fn somebody_elses_secret_is_foreign() {
     assert_eq!(owner.classify(Some(&found)), adoptable(true));
     found.annotations = Some([(ADOPT_ANNOTATION.to_owned(), "cache".to_owned())].into());
     assert_eq!(owner.classify(Some(&found)), adoptable(false));
-    // Controlled by somebody else, a permission means nothing; nor does another object's Secret count.
+    // A permission means nothing if somebody else, or a SealedSecret of another name, controls the Secret.
     let changes: [fn(&mut OwnerReference); 3] = [
         |owner| owner.kind = "Certificate".into(),
         |owner| owner.name = "cache".into(),
@@ -150,10 +150,10 @@ fn a_secret_of_ours_without_an_owner_is_known_by_who_wrote_its_digest() {
     let mut trimmed = found.clone();
     trim(&mut trimmed);
     assert_eq!(of(&fake).classify(Some(&trimmed)), SecretState::Ours(SyncState::InSync));
-    // The same text on a Secret that somebody else made.
+    // The same annotations on a Secret that somebody else made.
     let copied = ObjectMeta { managed_fields: None, ..found.clone() };
     assert_eq!(of(&fake).classify(Some(&copied)), SecretState::Foreign { adoptable: false });
-    // Lent, and no longer so.
+    // The Secret was lent to us by `patch`, and no longer is.
     let mut lent = found.clone();
     let fields = lent.managed_fields.as_mut().unwrap()[0].fields_v1.as_mut().unwrap();
     fields.0.as_object_mut().unwrap().remove("f:type");
@@ -189,7 +189,8 @@ fn the_peers_annotations_permit_taking_over() {
         assert!(adoptable(&fake, &annotated(&[(key, "true")])), "{key}");
         assert!(!adoptable(&fake, &annotated(&[(key, "yes")])), "{key}");
     }
-    // The peer made it for an object that owns no Secret; the API server's record says so, not the annotation.
+    // The peer made it for an object that owns no Secret; the API server's record says so, not the
+    // annotation.
     let mut made = annotated(&[(SKIP_SET_OWNER_REFERENCES, "true")]);
     assert!(!adoptable(&unowned, &made), "a copied text takes nobody's Secret");
     for (manager, by_peer) in [("kubectl-create", false), ("controller", true)] {
@@ -208,7 +209,7 @@ fn the_peers_annotations_permit_taking_over() {
     assert!(!adoptable(&fake, &made), "who owns its Secret made no such Secret");
 }
 
-/// As the apiserver returns it a while after it was written, and as the status remembers it.
+/// A Secret as the API server returns it a while after our write, and its version as the status remembers it.
 fn remembered(owner: &Owner<'_>) -> (ObjectMeta, SecretVersion) {
     let mut found = applied(owner);
     (found.uid, found.resource_version) = (Some("s-1".into()), Some("7".into()));
@@ -228,11 +229,11 @@ fn what_is_remembered_is_asked_where_ownership_shows_nothing() {
     assert_eq!(state(&touched), SecretState::Ours(SyncState::Touched));
     let restored = ObjectMeta { uid: Some("s-2".into()), ..found.clone() };
     assert_eq!(state(&restored), SecretState::Ours(SyncState::Drifted));
-    // What ownership shows isn't outweighed by a version.
+    // Ownership of fields counts more than the version.
     let mut stripped = found.clone();
     stripped.managed_fields = None;
     assert_eq!(state(&stripped), SecretState::Ours(SyncState::Drifted));
-    // Without a memory it is as it always was.
+    // Without a remembered version, ownership alone decides.
     for found in [&found, &touched, &restored] {
         assert_eq!(of(&fake).classify(Some(found)), SecretState::Ours(SyncState::InSync));
     }
@@ -255,7 +256,8 @@ fn a_secret_of_ours_that_was_replaced_as_a_whole_is_ours_while_it_is_remembered(
                 "unremembered"
             );
         }
-        // Somebody's, under another uid or without anything that we applied; or a controller's.
+        // A Secret with another uid, one without anything that we applied, and one that somebody else
+        // controls.
         let others = [
             ObjectMeta { uid: Some("s-2".into()), ..found.clone() },
             ObjectMeta { managed_fields: None, ..found.clone() },
@@ -283,15 +285,15 @@ fn a_native_secret_whose_owner_reference_alone_is_gone_was_let_go() {
     assert_eq!(owner.classify(Some(&found)), SecretState::Foreign { adoptable: false });
     found.annotations.as_mut().unwrap().insert(ADOPT_ANNOTATION.to_owned(), "db".to_owned());
     assert_eq!(owner.classify(Some(&found)), SecretState::Foreign { adoptable: true });
-    // One that its SealedSecret left behind is known again by the next, which remembers nothing.
+    // If its SealedSecret left it behind, a new one, whose status remembers nothing, takes it up again.
     assert_eq!(of(&fake).classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
-    // In the peer's format a reference comes and goes with an annotation and a flag.
+    // For a Bitnami object, an annotation and a flag add and remove the reference.
     let fake = Fake { format: Format::Bitnami, ..fake };
     let owner = Owner { remembered: Some(&version), ..of(&fake) };
     assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
 }
 
-/// What is lent to us has no reference and not our type, and is remembered like any other.
+/// A Secret that is lent to us has no reference, and not our type; the status remembers it like any other.
 #[test]
 fn a_lent_secret_is_right_without_a_reference_and_its_owners_once_it_was_replaced() {
     for format in [Format::Native, Format::Bitnami] {

@@ -1,13 +1,14 @@
 //! Clients that send a byte a second, for ever.
 //!
-//! In real time, over real sockets. Invariant: a slow client holds anything only for a bounded time, and nobody
-//! waits for it.
+//! In real time, over real sockets. Invariant: a slow client holds anything only for a bounded time, and
+//! nobody waits for it.
 
 use std::thread;
 
 use super::*;
 
-/// Sends `begin` and then a byte a second; returns the server's answer, and the time until the server ended it.
+/// Sends `begin` and then a byte a second; returns the server's answer, and the time until the server ended
+/// it.
 fn trickle(address: SocketAddr, begin: &str) -> (String, Duration) {
     let begun = Instant::now();
     let mut stream = TcpStream::connect(address).unwrap();

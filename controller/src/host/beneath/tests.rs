@@ -1,6 +1,7 @@
 //! Paths that try to leave: links, dots and mounts, at every depth.
 //!
-//! Not the store's tests. Invariant: every case also looks at the outside afterwards, and not only at the error.
+//! Not the store's tests. Invariant: every case also looks at the outside afterwards, and not only at the
+//! error.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 

@@ -5,11 +5,11 @@
 //!
 //! Invariants, at every single step and after a crash at any of them: through the items' links a reader sees
 //! the old Secret or the new one, whole. A new Secret gets its name in one rename. A changed Secret gets the
-//! links of new items first (dangling, so the item isn't there yet). Then `..data` is swapped. Last, the links
-//! of removed items go (dangling already).
+//! links of new items first (dangling, so the item isn't there yet). Then `..data` is swapped. Last, the
+//! links of removed items go (dangling already).
 //!
-//! Caveat: a reader who opens two items one after the other may see an old one and a new one, as with kubelet.
-//! A reader who opens `..data` once and reads beneath it doesn't.
+//! Caveat: a reader who opens two items one after the other may see an old one and a new one, as with
+//! kubelet. A reader who opens `..data` once and reads beneath it doesn't.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -42,8 +42,8 @@ enum Ground {
 impl<'a> Volume<'a> {
     /// Puts the items on disk where no reader looks.
     ///
-    /// `existing` is a directory that [`Volume::look`] found and that may be written to; if it is `None`, a new
-    /// one is made. Bytes that are already there aren't written again.
+    /// `existing` is a directory that [`Volume::look`] found and that may be written to; if it is `None`, a
+    /// new one is made. Bytes that are already there aren't written again.
     ///
     /// # Errors
     /// The new files are removed again as far as possible, so that a full disk doesn't stay full of them.
@@ -203,7 +203,8 @@ impl<'a> Volume<'a> {
             && self.root.remove_empty(&Component::from(&self.place.namespace)).is_ok()
     }
 
-    /// Removes the Secret; readers see it whole or not at all. Returns whether entries of others were left there.
+    /// Removes the Secret; readers see it whole or not at all. Returns whether entries of others were left
+    /// there.
     pub(crate) fn remove(&self, record: &Record) -> Result<Removed, VolumeError> {
         let doing = VolumeError::doing;
         let dir = match self.look(Some(record))? {

@@ -1,8 +1,8 @@
 //! Makes the first key of sealed-secrets' kind, if there is none and kubeseal should be able to seal.
 //!
-//! The controller neither renews it nor makes a second: a single Secret with the label, whatever it holds, keeps the
-//! controller from making a key. Invariants: the name is fixed and creating can't overwrite, so two controllers that
-//! start together make one key. The private half is in memory that is wiped.
+//! The controller neither renews it nor makes a second: a single Secret with the label, whatever it holds,
+//! keeps the controller from making a key. Invariants: the name is fixed and creating can't overwrite, so two
+//! controllers that start together make one key. The private half is in memory that is wiped.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 use crate::failure::Failure;
 use crate::keys::store::{KeyStore, Tried};
 
-/// The name of the first key. It begins like the names of sealed-secrets' own keys. It is fixed, so only one controller
-/// can create it.
+/// The name of the first key. It begins like the names of sealed-secrets' own keys. It is fixed, so only one
+/// controller can create it.
 pub(super) const NAME: &str = "sealed-secrets-key-first";
 
 /// The validity of the certificate in seconds: ten years, the default of sealed-secrets.

@@ -1,7 +1,7 @@
 //! A Secret that sealed-secrets would take for one of its keys.
 //!
-//! [`super`] decides whether it is one. Invariant: its private half is wiped on drop, and the type has no `Debug`, as
-//! [`seal_crds::keys::stored::KeySecret`] has none.
+//! [`super`] decides whether it is one. Invariant: its private half is wiped on drop, and the type has no
+//! `Debug`, as [`seal_crds::keys::stored::KeySecret`] has none.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use seal_crds::plaintext::WipedString;

@@ -1,7 +1,7 @@
 //! The loaded keys, and the claims that SealingKeys make about them.
 //!
-//! [`super`] decides what to do. Invariants: only Secrets make a key. A key's floor only rises, and a person who can write
-//! SealingKeys, but no Secrets, can't lower it.
+//! [`super`] decides what to do. Invariants: only Secrets make a key. A key's floor only rises, and a person
+//! who can write SealingKeys, but no Secrets, can't lower it.
 
 use std::collections::BTreeSet;
 
@@ -23,8 +23,8 @@ pub(super) struct Facts<'a> {
 
 /// All SealingKeys.
 ///
-/// The threat: everybody who may write SealingKeys can make any number of them. So each is visited a fixed number of
-/// times, whatever their number is; a test counts the visits.
+/// The threat: everybody who may write SealingKeys can make any number of them. So each is visited a fixed
+/// number of times, whatever their number is; a test counts the visits.
 pub(super) struct Claims<'a>(Vec<Claim<'a>>);
 
 #[cfg(test)]
@@ -45,8 +45,8 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// A SealingKey, which claims to be about a key. Whatever is computed from it is computed once, since there may be any
-/// number of them.
+/// A SealingKey, which claims to be about a key. Whatever is computed from it is computed once, since there
+/// may be any number of them.
 pub(super) struct Claim<'a> {
     pub(super) object: &'a SealingKey,
     pub(super) name: &'a str,
@@ -66,8 +66,8 @@ pub(super) struct Key<'a> {
     pub(super) unreadable: Option<&'a str>,
     /// The highest state that a SealingKey of this key asks for.
     pub(super) asked: KeyState,
-    /// The name of the SealingKey that speaks for the key: the first recorded one, or else the first. It is looked up once,
-    /// since there may be any number of SealingKeys.
+    /// The name of the SealingKey that speaks for the key: the first recorded one, or else the first. It is
+    /// looked up once, since there may be any number of SealingKeys.
     pub(super) published: Option<&'a str>,
 }
 
@@ -83,7 +83,8 @@ impl<'a> Facts<'a> {
         Self { holders, later, claims, keys }
     }
 
-    /// Whether a key is missing that the controller had: it is neither loaded nor in a Secret of a later version.
+    /// Whether a key is missing that the controller had: it is neither loaded nor in a Secret of a later
+    /// version.
     pub(super) fn misses_one(&self) -> bool {
         let held: BTreeSet<_> = self.keys.iter().map(|key| key.fingerprint).collect();
         self.claims.iter().any(|claim| {
@@ -117,11 +118,11 @@ fn held(holders: &[Holder]) -> Vec<Key<'_>> {
     keys
 }
 
-/// The lowest state that a key can have: the highest one that was noted beside the private half, or that the controller
-/// recorded on the SealingKey; without either, Retiring.
+/// The lowest state that a key can have: the highest one that was noted beside the private half, or that the
+/// controller recorded on the SealingKey; without either, Retiring.
 ///
-/// A note that raises the state counts, whoever wrote it. The note `Active` counts only if the controller wrote it: every
-/// backup has it, and a restored Secret must not become the primary by that.
+/// A note that raises the state counts, whoever wrote it. The note `Active` counts only if the controller
+/// wrote it: every backup has it, and a restored Secret must not become the primary by that.
 fn floor(holders: &[&Holder], recorded: Option<KeyState>) -> KeyState {
     let believed = |holder: &&&Holder| holder.is_noted_by_us || holder.note != Note::Says(KeyState::Active);
     let noted = holders.iter().filter(believed).filter_map(|holder| match holder.note {
@@ -133,9 +134,9 @@ fn floor(holders: &[&Holder], recorded: Option<KeyState>) -> KeyState {
 
 /// Raises floors as far as the keys' order and their SealingKeys demand.
 ///
-/// The newest Active key is the one to seal to. All older keys retire, and stay so if the newest is retired or revoked
-/// later: so nobody makes an older key the primary again. Retiring the newest key takes effect only when there is a newer
-/// one; Revoked takes effect at once.
+/// The newest Active key is the one to seal to. All older keys retire, and stay so if the newest is retired
+/// or revoked later: so nobody makes an older key the primary again. Retiring the newest key takes effect
+/// only when there is a newer one; Revoked takes effect at once.
 fn succeed(keys: &mut [Key<'_>]) {
     let mut is_succeeded = false;
     for key in keys.iter_mut().rev() {
@@ -166,8 +167,9 @@ impl<'a> Key<'a> {
         self.published = published;
     }
 
-    /// Whether a SealingKey is about this key: the controller recorded it as such, or its recipient, sequence and date are
-    /// those of the key. Otherwise somebody wrote our recipient beside a sequence or date of their own.
+    /// Whether a SealingKey is about this key: the controller recorded it as such, or its recipient, sequence
+    /// and date are those of the key. Otherwise somebody wrote our recipient beside a sequence or date of
+    /// their own.
     pub(super) fn is_meant_by(&self, claim: &Claim<'_>) -> bool {
         let spec = &claim.object.spec;
         let is_right =
@@ -190,9 +192,9 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// The floor that the controller recorded. The first version of the controller recorded neither floor nor state, and used
-    /// the state in the spec. In all other cases the spec's state is only a wish: a person who may write SealingKeys can make
-    /// one again with Active.
+    /// The floor that the controller recorded. The first version of the controller recorded neither floor nor
+    /// state, and used the state in the spec. In all other cases the spec's state is only a wish: a person
+    /// who may write SealingKeys can make one again with Active.
     fn floor(&self) -> KeyState {
         let status = self.object.status.as_ref();
         match status.map(|status| (status.floor, status.state)) {
@@ -202,7 +204,8 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// The recorded floor of a key whose Secret is missing or can't be read: then a wish for Active doesn't count at all.
+    /// The recorded floor of a key whose Secret is missing or can't be read: then a wish for Active doesn't
+    /// count at all.
     pub(super) fn floor_without_secret(&self) -> KeyState {
         let recorded = self.object.status.as_ref().and_then(|status| status.floor);
         recorded.unwrap_or_else(|| self.floor().max(KeyState::Retiring))
@@ -210,8 +213,8 @@ impl<'a> Claim<'a> {
 }
 
 impl Holder {
-    /// The value that orders keys by age. The date decides between equal sequences, and the fingerprint between equal dates,
-    /// so that every controller decides alike.
+    /// The value that orders keys by age. The date decides between equal sequences, and the fingerprint
+    /// between equal dates, so that every controller decides alike.
     pub(super) fn order(&self) -> (i64, &str, Fingerprint) {
         (self.sequence, &self.created_at, self.recipient.fingerprint())
     }

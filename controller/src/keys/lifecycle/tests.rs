@@ -1,7 +1,7 @@
-//! Stories of keys, as tables: what is there, and what comes of it.
+//! Stories of keys: the Secrets and SealingKeys of a namespace, and the judgement in the end.
 //!
-//! No cluster: a [`World`] takes each step as the API server would, until nothing is left to do. Invariant: every story
-//! ends, and takes no step twice.
+//! There is no cluster: a [`World`] takes each step as the API server would, until nothing is left to do.
+//! Invariant: every story ends, and takes no step twice.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ fn holder(secret: &str, sequence: i64, note: Note) -> Holder {
     }
 }
 
-/// As it comes from a backup: kubectl wrote everything, also the note.
+/// The Secret as it comes from a backup: kubectl wrote all of it, also the note.
 fn restored(holder: &Holder, secret: &str) -> Holder {
     Holder { secret: secret.into(), is_noted_by_us: false, is_made_by_us: false, ..holder.clone() }
 }
@@ -54,7 +54,7 @@ fn name_of(object: &SealingKey) -> &str {
     object.metadata.name.as_deref().unwrap()
 }
 
-/// What is decided, apart from what it was decided on.
+/// A decision, without borrowing the facts that it was made on.
 #[derive(Debug)]
 struct Report {
     primary: Option<Fingerprint>,
@@ -81,7 +81,7 @@ impl World {
         decide(&self.loaded, &self.published, Timestamp::UNIX_EPOCH, &Settings::default())
     }
 
-    /// Takes every step, as the controller does, and gives what is so in the end.
+    /// Takes every step, as the controller does, and returns the last decision.
     fn settle(&mut self) -> Report {
         for _ in 0..8 {
             let decision = self.decide();
@@ -128,7 +128,7 @@ impl World {
         }
     }
 
-    /// What the controller's status says afterwards, as far as it is read back.
+    /// Writes the statuses, as the controller does.
     fn record(&mut self, mut statuses: BTreeMap<String, SealingKeyStatus>) {
         for object in &mut self.published {
             let status = statuses.remove(name_of(object)).unwrap();
@@ -164,7 +164,7 @@ impl World {
     }
 }
 
-/// The name of the primary, with its state; and of the SealingKey where a renewal is due.
+/// The names of the primary and of the SealingKey whose renewal is due.
 fn said(report: &Report) -> (Option<&str>, Option<&str>) {
     let find = |is: fn(&Verdict) -> bool| {
         let mut found = report.verdicts.iter().filter(|(_, verdict)| is(verdict));
@@ -182,7 +182,7 @@ fn standing<'r>(report: &'r Report, name: &str) -> &'r Standing {
     &report.verdicts.iter().find(|(found, _)| found == name).unwrap().1.standing
 }
 
-/// A controller's own first key, and one that was made after it.
+/// A controller's own first key, and a newer one.
 fn two_keys() -> World {
     let mut world = World::default();
     world.settle();
@@ -218,7 +218,8 @@ fn a_planted_sealing_key_neither_keeps_the_first_key_from_being_made_nor_takes_i
     for name in [FIRST_KEY, "nonsense"] {
         assert_eq!(*standing(&report, name), Standing::Planted, "{name}");
     }
-    // With that name taken too there is nowhere to say it, so nothing is sealed to it, and that is said.
+    // If that name is taken too, the key can't be published, so nothing is sealed to it, and the controller
+    // says so.
     world.published.retain(|object| name_of(object) != second_name);
     world.published.push(sealing_key(&second_name, &mallory, Active));
     let report = world.settle();
@@ -240,7 +241,8 @@ fn a_sealing_key_with_our_recipient_and_a_date_of_somebody_elses_is_planted() {
 
 #[test]
 fn states_asked_for_only_ever_raise() {
-    // What somebody asks of the newest key, and of the older one; the states after that; the primary; what is due.
+    // The states that somebody asks for, of the newest key and the older one; the states after that; the
+    // primary; the key whose renewal is due.
     let cases = [
         (Active, Active, [Retiring, Active], Some("sealing-key-2"), None),
         (Retiring, Active, [Retiring, Active], Some("sealing-key-2"), Some("sealing-key-2")),
@@ -262,7 +264,8 @@ fn states_asked_for_only_ever_raise() {
                 states.map(Note::Says),
                 "{case}"
             );
-            // Deleted, and made again with another state: the floor is beside the private half.
+            // The SealingKeys are deleted and made again with other states; the floors beside the private
+            // halves stay.
             world.recreate("sealing-key-2", afterwards);
             world.recreate(FIRST_KEY, Active);
             let report = world.settle();
@@ -278,25 +281,25 @@ fn states_asked_for_only_ever_raise() {
 
 #[test]
 fn an_older_key_never_takes_the_place_of_a_newer_one() {
-    // The newest is revoked before the controller has seen either of the two.
+    // Case one: the newest is revoked before the controller has seen either of the two.
     let (older, newer) = (holder("a", 1, Note::Says(Active)), holder("b", 2, Note::Says(Active)));
     let mut world = World::with([older.clone(), newer.clone()]);
     world.published.push(sealing_key("b", &newer, Revoked));
     let report = world.settle();
     assert_eq!(said(&report), (None, Some("b")));
-    // Should the notes be cut short, it isn't the older one that is left over.
+    // If the notes are cut short, the older key must not be the one that is left Active.
     let raised: Vec<_> = world.steps.iter().filter(|step| step.starts_with("Raise")).collect();
     assert_eq!(raised.len(), 1);
     assert!(raised[0].find(r#"secret: "a""#) < raised[0].find(r#"secret: "b""#), "{raised:?}");
 
-    // It is lost.
+    // Case two: the newest is lost.
     let mut world = two_keys();
     world.lose("sealing-key-2");
     let report = world.settle();
     assert_eq!(said(&report), (None, Some("sealing-key-2")));
     assert_eq!(*standing(&report, "sealing-key-2"), Standing::Lost);
 
-    // Its note can't be read.
+    // Case three: the note of the newest can't be read.
     let mut world = two_keys();
     world.holder("sealing-key-2").note = Note::Unreadable;
     assert_eq!(said(&world.settle()), (None, Some("sealing-key-2")));
@@ -338,7 +341,8 @@ fn an_upgrade_changes_nothing() {
 fn a_restored_key_is_never_the_primary_by_itself() {
     let backup = holder(FIRST_KEY, 1, Note::Says(Active));
     let newer = holder("sealing-key-7", 7, Note::Says(Active));
-    // Before the controller's first start, under its own name, or under another one; several; with and without a note.
+    // Keys that are restored before the controller's first start: under their own name or another one, one or
+    // several, with and without a note.
     for held in [
         vec![restored(&backup, FIRST_KEY)],
         vec![restored(&backup, "restored-first")],
@@ -357,7 +361,7 @@ fn a_restored_key_is_never_the_primary_by_itself() {
             assert_eq!(found.note, Note::Says(floor));
         }
     }
-    // After it.
+    // A key that is restored after the first start.
     let mut world = World::default();
     world.settle();
     world.loaded.holders.push(restored(&newer, "restored-7"));
@@ -375,7 +379,7 @@ fn a_key_that_was_deleted_and_comes_back_is_what_it_was() {
         world.settle();
         world.lose(FIRST_KEY);
         world.settle();
-        // Whoever may write SealingKeys asks for Active again meanwhile.
+        // Meanwhile a person who may write SealingKeys asks for Active again.
         world.ask(FIRST_KEY, Active);
         world.loaded.holders.push(backup);
         assert_eq!(said(&world.settle()).0, primary, "{asked:?}");
@@ -429,7 +433,7 @@ fn a_record_without_a_floor_gives_active_only_of_a_key_of_the_first_version_whos
         (None, true, false, Active),
         (None, false, false, Retiring),
         (None, false, true, Retiring),
-        // As an earlier version recorded what was lost or couldn't be read.
+        // An earlier version recorded lost and unreadable keys like this.
         (Some(PublishedState::Revoked), true, false, Retiring),
         (Some(PublishedState::Lost), false, false, Retiring),
         (Some(PublishedState::Lost), true, false, Retiring),
@@ -448,7 +452,7 @@ fn a_record_without_a_floor_gives_active_only_of_a_key_of_the_first_version_whos
         world.settle();
         let recorded = |world: &World| world.published[0].status.as_ref().unwrap().floor;
         assert_eq!(recorded(&world), Some(floor), "{case}");
-        // It comes back.
+        // The lost key comes back.
         if !is_there {
             world.loaded.later.clear();
             world.loaded.holders.push(key);
@@ -504,7 +508,7 @@ fn a_second_sealing_key_of_one_key_is_called_a_duplicate() {
         *standing(&report, "a-copy"),
         Standing::Duplicate { of: FIRST_KEY.into(), is_recorded: false }
     );
-    // The first deleted, the other takes its place.
+    // If the first is deleted, the other takes its place.
     world.published.remove(0);
     assert_eq!(said(&world.settle()), (Some("a-copy"), None));
 }
@@ -559,7 +563,8 @@ fn the_older_is_said_before_the_primary_and_what_others_planted_after_it() {
 
 #[test]
 fn what_is_so_is_known_before_anything_is_done() {
-    // A newer key, which is neither noted nor published: what is read already opens, and nothing is sealed to the older.
+    // A newer key is neither noted nor published yet: it opens already, and nothing is sealed to the older
+    // key.
     let mut world = World::default();
     world.settle();
     let newer = holder("sealing-key-2", 2, Note::Says(Active));

@@ -1,7 +1,8 @@
 //! Judges the keys: which one is the primary, and what each SealingKey is.
 //!
-//! [`crate::keys::status`] has the words for it. Invariants: at most one key is the primary, and never an older one in
-//! place of a newer one; a key without a SealingKey is never the primary, because nobody could look it up.
+//! [`crate::keys::status`] has the words for it. Invariants: at most one key is the primary, and never an
+//! older one in place of a newer one; a key without a SealingKey is never the primary, because nobody could
+//! look it up.
 
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::{KeyState, SealingKey};
@@ -21,10 +22,10 @@ pub(super) struct Judgement<'a> {
 /// The judgement of one SealingKey.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::keys) struct Verdict {
-    /// What the SealingKey is.
+    /// The kind of SealingKey that it is.
     pub(in crate::keys) standing: Standing,
-    /// The lowest state that its key can have. It is recorded even if the key isn't loaded; `None` for a key that the
-    /// controller never had.
+    /// The lowest state that its key can have. It is recorded even if the key isn't loaded; `None` for a key
+    /// that the controller never had.
     pub(in crate::keys) floor: Option<KeyState>,
     /// Secrets are sealed to its key.
     pub(in crate::keys) is_primary: bool,
@@ -43,7 +44,7 @@ pub(in crate::keys) enum Rank {
     Planted,
 }
 
-/// What a SealingKey is.
+/// The kinds of SealingKeys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::keys) enum Standing {
     /// The public half of a key whose private half is loaded.

@@ -61,8 +61,8 @@ impl Work {
         }
     }
 
-    /// Whether readers may see this at a step in between. Healing may mend one damaged spot before another; all
-    /// other work is all or nothing.
+    /// Whether readers may see this at a step in between. Healing may mend one damaged spot before another;
+    /// all other work is all or nothing.
     fn allows(self, begin: &Items, seen: &Items) -> bool {
         let mending = || {
             seen.get("same").is_some_and(|value| value == "same")

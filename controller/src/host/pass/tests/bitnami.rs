@@ -56,8 +56,8 @@ async fn sealed_secrets_of_the_peers_format_become_files_and_native_ones_go_befo
     }
 }
 
-/// The flags refuse the native object. The Secret that the Bitnami object made stays, first with both manifests
-/// there, then with the native one alone.
+/// The flags refuse the native object. The Secret that the Bitnami object made stays, first with both
+/// manifests there, then with the native one alone.
 #[tokio::test]
 async fn a_migration_that_is_refused_on_a_host_takes_nothing_away() {
     let site = Site::new();
