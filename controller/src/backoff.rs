@@ -21,9 +21,10 @@ const CAP: Duration = Duration::from_secs(300);
 const WRITES: u32 = 30;
 const WRITE_WINDOW: Duration = Duration::from_secs(60);
 
-/// The time for which failures are remembered. An object that is still there fails again within [`CAP`], or
-/// succeeds.
-const FAILURES_WINDOW: Duration = CAP.saturating_mul(2);
+/// The time for which failures are remembered: twelve times [`CAP`]. An object that is still there fails again within
+/// [`CAP`] or succeeds, unless more objects fail than the workers get through; then its next try comes later, and must
+/// still find its count.
+const FAILURES_WINDOW: Duration = CAP.saturating_mul(12);
 
 /// For each object, its failures in a row and its recent writes.
 pub(crate) struct Backoff {

@@ -62,9 +62,15 @@ impl FieldError {
     }
 }
 
-/// Whether a key looks like one of Kubernetes. Such a key is no line of a private key, so it may be shown.
+/// Whether a key looks like one of Kubernetes, and so may be shown. A slip of the hand makes a key of a line of a private
+/// key: an age identity is known by its beginning, and base64 by letters and digits without a break.
 pub fn is_word(key: &str) -> bool {
-    key == "<<" || is_directive(key) || key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
+    const LONGEST_RUN: usize = 40;
+    const IDENTITY: &str = "AGE-SECRET-KEY-";
+    let is_identity = key.get(..IDENTITY.len()).is_some_and(|start| start.eq_ignore_ascii_case(IDENTITY));
+    let is_broken = || key.split(|c| "-._/".contains(c)).all(|run| run.len() <= LONGEST_RUN);
+    let is_plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b));
+    key == "<<" || is_directive(key) || (is_plain && !is_identity && is_broken())
 }
 
 /// A key for a message, if it looks like one.
@@ -187,6 +193,22 @@ mod tests {
         let expected = [("on", "yes"), ("null", "~"), ("1", "1"), ("a", "x\ny\n")];
         let text = "\"on\": \"yes\"\n'null': '~'\n1: !!str 1\na: |\n  x\n  y\n";
         assert_eq!(read(text).unwrap(), expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn a_line_of_a_private_key_is_never_shown_as_a_key() {
+        for line in [
+            "AGE-SECRET-KEY-PQ-1HUNTER2",
+            "age-secret-key-1hunter2",
+            "MIIEpAIBAAKCAQEAx0wbbEe51ZAfcLt6TDRrQ2yXfPqk5tbmVGmCQEuJ0VvhnM5X",
+        ] {
+            assert_eq!(shown(line), "…", "{line}");
+        }
+        for key in
+            ["password", "tls.crt", ".dockerconfigjson", "kubectl.kubernetes.io/last-applied-configuration"]
+        {
+            assert_eq!(shown(key), key);
+        }
     }
 
     #[test]
