@@ -1,10 +1,11 @@
 //! A part of an object, kept as the JSON text that the API server sent.
 //!
-//! The threat: a person who may create SealedSecrets in one namespace stops, or fills the memory of, a controller that
-//! serves all namespaces. The definition of sealed-secrets allows anything in `template.metadata`. 1.5 MiB of `{"":0}`
-//! take more than a hundred times as much memory as a tree of values, and the watch keeps every object. Brackets that
-//! nest deeper than a recursive reader may go would make the whole list fail, and with it every object of the group. So
-//! any text is kept as text. A reconcile makes a tree from it, of a bounded depth and weight.
+//! The threat: a person who may create SealedSecrets in one namespace stops, or fills the memory of, a
+//! controller that serves all namespaces. The definition of sealed-secrets allows anything in
+//! `template.metadata`. 1.5 MiB of `{"":0}` take more than a hundred times as much memory as a tree of
+//! values, and the watch keeps every object. Brackets that nest deeper than a recursive reader may go would
+//! make the whole list fail, and with it every object of the group. So any text is kept as text. A reconcile
+//! makes a tree from it, of a bounded depth and weight.
 //!
 //! Invariants: a part takes up no more memory than its text; reading it needs no stack.
 

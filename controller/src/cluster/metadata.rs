@@ -1,11 +1,13 @@
 //! The metadata of a watched object, reduced to the parts that the controller uses.
 //!
-//! The threat: a person who may write objects in one namespace stops, or fills the memory of, a controller that serves
-//! all namespaces. A list is read as one text, so metadata that can't be read would make every object of its kind fail.
-//! And labels, which only the object's size bounds, and trees of managedFields take up many times their text.
+//! The threat: a person who may write objects in one namespace stops, or fills the memory of, a controller
+//! that serves all namespaces. A list is read as one text, so metadata that can't be read would make every
+//! object of its kind fail. And labels, which only the object's size bounds, and trees of managedFields take
+//! up many times their text.
 //!
-//! [`super::secret`] knows the meaning of metadata. Invariants: every metadata that the API server stores can be read. The
-//! unused parts stay text, and are dropped as soon as the object's text is read, before the rest of its page.
+//! [`super::secret`] knows the meaning of metadata. Invariants: every metadata that the API server stores can
+//! be read. The unused parts stay text, and are dropped as soon as the object's text is read, before the rest
+//! of its page.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,7 +26,8 @@ use serde_json::value::RawValue;
 
 use super::secret;
 
-/// The most that the tree of managedFields may weigh. The tree of a Secret with as many items as fit weighs less.
+/// The most that the tree of managedFields may weigh. The tree of a Secret with as many items as fit weighs
+/// less.
 const MAX_WEIGHT: usize = 16 << 20;
 
 /// A kind of which only metadata is watched.
@@ -134,8 +137,8 @@ pub(super) fn of_object<'de, D: Deserializer<'de>>(
     Ok(Fields::of(&text).without_managed(annotations))
 }
 
-/// The fields that the controller uses; all others are skipped, however deep they are. Fields that may be large or deep
-/// are kept as text here.
+/// The fields that the controller uses; all others are skipped, however deep they are. Fields that may be
+/// large or deep are kept as text here.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Fields {

@@ -49,8 +49,8 @@ impl Object {
     }
 }
 
-/// SHA-256 of the manifest as it stands and of its file's name. A new hash counts up the generation here, as a
-/// change counts up `metadata.generation` in a cluster.
+/// SHA-256 of the manifest as it stands and of its file's name. A new hash counts up the generation here, as
+/// a change counts up `metadata.generation` in a cluster.
 fn revision(found: &manifests::Declared) -> String {
     let text = match found {
         manifests::Declared::Once(manifest) => {
@@ -160,8 +160,8 @@ impl Store for HostStore {
         _: Write,
         data: &BTreeMap<ItemName, Plaintext>,
     ) -> Result<Written, Failure> {
-        // The directory store looks again right before it writes, and so finds out by itself whether it makes,
-        // changes or takes over a directory.
+        // The directory store looks again right before it writes, and so finds out by itself whether it
+        // makes, changes or takes over a directory.
         let written = self.directory.write(&object.place, &sealed.digest().to_string(), data).await;
         let changed = written.map_err(|error| failure(&object.place, error))?;
         let Observed { extra, .. } = self.observe(object, sealed).await?;
