@@ -109,7 +109,7 @@ pub(crate) enum Successor {
     NotReady(Option<String>),
 }
 
-/// What a look at an object's Secret found.
+/// The result of a look at an object's Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Observed {
     /// Whose the Secret is, and whether it is in sync.

@@ -275,7 +275,7 @@ fn a_client_that_has_gone_is_noticed() {
 
 /// The sum holds the largest body for every connection. For each object at work it also holds the heaviest
 /// values of a body with the tree they are read from, and ten copies of its text: the most there are on the
-/// way to an answer (decoded, opened, sealed and printed). `tests/cluster/endpoints.rs` measures a real
+/// way to an answer (decoded, opened, sealed and printed). `tests/cluster/bodies.rs` measures a real
 /// process.
 #[test]
 fn bodies_fit_into_half_of_what_the_deployment_gives() {

@@ -24,7 +24,7 @@ pub(super) mod injected {
 
     use rustix::io::Errno;
 
-    /// What happens when the chosen step is reached.
+    /// The fault of the chosen step.
     #[derive(Clone, Copy, Debug)]
     pub(in super::super) enum Fault {
         /// This step fails with the error, and none after it does.

@@ -1,8 +1,8 @@
 //! Host mode as a [`Store`]: what the reconcile core sees of a checkout and an output directory.
 //!
-//! A translation and nothing else: files to objects, directories to targets, errors to failures.
-//! Invariant: a message holds fixed words, validated names, file names from the checkout, and keys of a manifest that
-//! look like keys. Of an operating system's error it holds only the kind.
+//! A translation and nothing else: files to objects, directories to targets, errors to failures. Invariant: a
+//! message holds fixed words, validated names, file names from the checkout, and keys of a manifest that look
+//! like keys. Of an operating system's error it holds only the kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

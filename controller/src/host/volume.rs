@@ -45,7 +45,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(12);
 /// The most entries that are listed of a directory: more than any Secret can have items, twice over.
 const MAX_ENTRIES: usize = 1 << 16;
 
-/// Who may read the files; from flags only.
+/// The owner, the group and the modes of the files; they come from flags only.
 ///
 /// Directories always stay ours, because the owner of one could put links in it. If an owner is given, its
 /// group may enter and list them.
@@ -200,7 +200,7 @@ pub(crate) struct Volume<'a> {
     pub(crate) root: &'a Dir,
     /// The namespace and name of the Secret.
     pub(crate) place: &'a Place,
-    /// Who may read the files.
+    /// The access that readers get.
     pub(crate) access: &'a Access,
 }
 

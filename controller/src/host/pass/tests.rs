@@ -125,7 +125,8 @@ async fn one_malformed_object_stops_no_other() {
     assert_eq!(site.condition("prod/newer").unwrap().1, "UnknownVersion");
 }
 
-/// Both stand in one file: neither the foreign document nor the malformed object stops pruning, or another object.
+/// Both stand in one file: neither the foreign document nor the malformed object stops pruning, or another
+/// object.
 #[tokio::test]
 async fn what_only_other_readers_understand_stops_no_pruning() {
     let site = Site::new();

@@ -240,10 +240,10 @@ impl<'a> Volume<'a> {
 
 const WRITE: &str = "write the items";
 
-/// What [`Volume::remove`] left behind.
+/// The entries that [`Volume::remove`] left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removed {
-    /// Nothing.
+    /// None: the directory is gone.
     Wholly,
     /// The directory, with this many entries that somebody else had put there.
     Except(usize),
