@@ -45,6 +45,7 @@ fn bodies(scene: &Scene) -> Vec<String> {
         anchors,
         honest.to_string(),
         crowded.to_string(),
+        fill("", "---\n", ""),
     ]
 }
 

@@ -6,10 +6,8 @@
 use seal_crds::keys::Keyring;
 use seal_documents::key_file::{self, BackupError, KeyFileError, UnusableKeys};
 
-use crate::{
-    files::input::Input,
-    talk::failure::{Explain, Failure, Rule},
-};
+use crate::files::input::Input;
+use crate::talk::failure::{Explain, Failure, Rule};
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0} can't be used as an identity file")]
@@ -72,7 +70,8 @@ fn explained(name: String, UnusableKeys { error, spot }: UnusableKeys) -> Failur
 
 #[cfg(test)]
 mod tests {
-    use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
     use seal_crds::keys::{Identity, RsaPrivateKey};
     use zeroize::Zeroizing;
 

@@ -1,11 +1,9 @@
 //! The errors of [`seal_documents`], ready to be printed.
 
 use seal_crds::Reason;
-use seal_documents::{
-    manifest::{DecodeError, FieldError, FindError, ManifestError, SpliceError},
-    source::Spotted,
-    yaml::tree::ParseError,
-};
+use seal_documents::manifest::{DecodeError, FieldError, FindError, ManifestError, SpliceError};
+use seal_documents::source::Spotted;
+use seal_documents::yaml::tree::ParseError;
 
 use super::failure::{Explain, Failure, Rule};
 
