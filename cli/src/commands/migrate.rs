@@ -13,7 +13,7 @@ use seal_documents::manifest::{Edits, Kind, Manifest, Object, edit};
 use crate::args::MigrateArgs;
 use crate::args::intent::{self, RecipientChoice};
 use crate::files::input::Input;
-use crate::files::output;
+use crate::files::output::{self, Replacement};
 use crate::files::repository::{self, FileFound, FilesFound, Interest, Line, Lines, Problems, on_all_cores};
 use crate::keys::identities::{self, BACKUP};
 use crate::keys::recipients;
@@ -99,9 +99,13 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     }
     problems.settle()?;
 
-    let changed: Vec<(&Path, &[u8], &[u8])> = results
+    let changed: Vec<Replacement<'_>> = results
         .iter()
-        .map(|(file, text)| (file.path, file.manifest.source.text().as_bytes(), text.as_bytes()))
+        .map(|(file, text)| Replacement {
+            path: file.path,
+            old: file.manifest.source.text().as_bytes(),
+            new: text.as_bytes(),
+        })
         .collect();
     if args.write {
         output::replace_files(&changed)?;

@@ -7,8 +7,6 @@ mod inventory;
 mod join;
 mod name;
 
-use std::path::Path;
-
 use seal_documents::manifest::{Manifest, Object, splice};
 use seal_documents::source::Source;
 use seal_documents::yaml::Syntax;
@@ -18,7 +16,7 @@ use super::choose;
 use crate::args::intent::{self, Destination};
 use crate::args::{self, SealArgs};
 use crate::files::input::Input;
-use crate::files::output::{self, Privacy};
+use crate::files::output::{self, Privacy, Replacement};
 use crate::objects::sealing::{self, Sealer};
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
@@ -85,11 +83,11 @@ fn write(
 ) -> Result<(), Failure> {
     if *destination == Destination::InPlace {
         let changed = inputs.iter().zip(manifests).zip(results);
-        let files: Vec<(&Path, &[u8], &[u8])> = changed
+        let files: Vec<Replacement<'_>> = changed
             .filter(|((_, manifest), result)| manifest.source.text() != result.as_str())
             .filter_map(|((input, manifest), result)| match input {
                 Input::File(path) => {
-                    Some((path.as_path(), manifest.source.text().as_bytes(), result.as_bytes()))
+                    Some(Replacement { path, old: manifest.source.text().as_bytes(), new: result.as_bytes() })
                 }
                 Input::Stdin => None,
             })

@@ -91,21 +91,27 @@ pub(crate) fn to_files(files: &[(&Path, &[u8])], privacy: Privacy) -> Result<(),
     Staged::new(files, privacy)?.commit()
 }
 
-/// Replaces files whose new content was made of their old content, with the guarantees of [`to_files`]. Each
-/// entry is a path, the old content and the new content.
+/// A file whose new content was made of its old content.
+pub(crate) struct Replacement<'r> {
+    pub(crate) path: &'r Path,
+    pub(crate) old: &'r [u8],
+    pub(crate) new: &'r [u8],
+}
+
+/// Replaces files whose new content was made of their old content, with the guarantees of [`to_files`].
 ///
 /// # Errors
 ///
 /// A file no longer holds the old content: somebody worked on it meanwhile, so nothing is written.
-pub(crate) fn replace_files(files: &[(&Path, &[u8], &[u8])]) -> Result<(), OutputError> {
-    let new: Vec<_> = files.iter().map(|&(path, _, new)| (path, new)).collect();
+pub(crate) fn replace_files(files: &[Replacement<'_>]) -> Result<(), OutputError> {
+    let new: Vec<_> = files.iter().map(|file| (file.path, file.new)).collect();
     let staged = Staged::new(&new, Privacy::Public)?;
     // Only regular files are compared: a pipe or device isn't replaced, and can't be read a second time.
     let is_pipe = |path: &Path| fs::metadata(path).is_ok_and(|found| !found.is_file());
-    for &(path, old, _) in files.iter().filter(|(path, ..)| !is_pipe(path)) {
-        let now = Input::File(path.to_owned()).read_bytes();
-        if !now.is_ok_and(|now| now.as_slice() == old) {
-            return Err(OutputError::Changed(path.to_owned()));
+    for file in files.iter().filter(|file| !is_pipe(file.path)) {
+        let now = Input::File(file.path.to_owned()).read_bytes();
+        if !now.is_ok_and(|now| now.as_slice() == file.old) {
+            return Err(OutputError::Changed(file.path.to_owned()));
         }
     }
     staged.commit()
@@ -259,12 +265,14 @@ mod tests {
         let (same, changed) = (directory.path().join("same"), directory.path().join("changed"));
         fs::write(&same, "old").unwrap();
         fs::write(&changed, "newer").unwrap();
-        let error = replace_files(&[(&same, b"old", b"new"), (&changed, b"older", b"new")]).unwrap_err();
+        let replacement = |path, old| Replacement { path, old, new: b"new" };
+        let both = [replacement(&same, b"old".as_slice()), replacement(&changed, b"older")];
+        let error = replace_files(&both).unwrap_err();
         assert_eq!(error.to_string(), format!("{} was changed meanwhile", changed.display()));
         assert_eq!(fs::read(&same).unwrap(), b"old");
         assert_eq!(fs::read(&changed).unwrap(), b"newer");
         assert_eq!(names(directory.path()), ["changed", "same"]);
-        replace_files(&[(&same, b"old", b"new")]).unwrap();
+        replace_files(&[replacement(&same, b"old")]).unwrap();
         assert_eq!(fs::read(&same).unwrap(), b"new");
     }
 

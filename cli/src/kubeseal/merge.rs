@@ -17,7 +17,7 @@ use super::schema::{OBJECT_META, SEALED_SECRET, SPEC, StructField, TEMPLATE, set
 use super::seal::{Overrides, claimed, seal};
 use super::{print, sealed};
 use crate::files::input::Input;
-use crate::files::output;
+use crate::files::output::{self, Replacement};
 use crate::talk::failure::Failure;
 
 /// Merges the Secret into the file, and writes the file.
@@ -57,7 +57,7 @@ pub(super) fn merge(
     set(&mut spec, &SPEC, "template", template);
     set(&mut there, &SEALED_SECRET, "spec", spec);
     let text = print::objects([&there], &options.format)?;
-    Ok(output::replace_files(&[(into, file.text().as_bytes(), text.bytes())])?)
+    Ok(output::replace_files(&[Replacement { path: into, old: file.text().as_bytes(), new: text.bytes() }])?)
 }
 
 /// Checks that both scopes are the same: an item of another scope would never open beside the others.
