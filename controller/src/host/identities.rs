@@ -14,7 +14,7 @@ use seal_documents::key_file::{self, KeyFileError};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-/// More than any file of identities; a bound, because the file is read whole.
+/// The largest file that is read, far larger than any file of identities: the file is read whole.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Why an identity file can't be used.
@@ -28,6 +28,10 @@ pub(crate) enum IdentityFileError {
         /// The operating system's error.
         source: io::Error,
     },
+    /// The file is larger than any file of identities. Its beginning alone would give some of its keys, and the loss
+    /// of the others would be silent.
+    #[error("identity file {} is larger than {} MiB", .0.display(), MAX_BYTES >> 20)]
+    TooLarge(PathBuf),
     /// The file holds something else.
     #[error("can't use identity file {}", path.display())]
     Parse {
@@ -107,10 +111,13 @@ fn read_all(paths: &[PathBuf]) -> Result<Keyring, IdentityFileError> {
 fn read(path: &Path, keys: &mut Keyring) -> Result<(), IdentityFileError> {
     let io = |source| IdentityFileError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len().min(MAX_BYTES);
+    let length = file.metadata().map_err(io)?.len().min(MAX_BYTES + 1);
     // All at once: a buffer that grows leaves copies behind, which aren't wiped.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1));
-    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(io)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(IdentityFileError::TooLarge(path.to_owned()));
+    }
     let found = key_file::read(path.display().to_string(), bytes);
     let parse = |source| IdentityFileError::Parse { path: path.to_owned(), source };
     keys.merge(found.map_err(|unusable| parse(unusable.error))?);
@@ -160,6 +167,24 @@ mod tests {
         std::fs::write(&path, list.to_string()).unwrap();
         let files = IdentityFiles::open(vec![path]).unwrap();
         assert_eq!(files.keys().borrow().rsa_keys().len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_lost_its_keys_takes_none_away() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("keys");
+        let identity = Identity::generate();
+        std::fs::write(&path, text(&identity).as_bytes()).unwrap();
+        let mut files = IdentityFiles::open(vec![path.clone()]).unwrap();
+        let keys = files.keys();
+        // The whole file is honest, and its first mebibyte would do.
+        let large = format!("{}\n{}", text(&Identity::generate()).as_str(), "#\n".repeat(1 << 19));
+        for content in [r#"{"items": []}"#, r#"{"items": []} {"items": []}"#, &large] {
+            std::fs::write(&path, content).unwrap();
+            files.refresh();
+            assert!(keys.borrow().find(&identity.fingerprint()).is_some(), "{} bytes", content.len());
+        }
+        assert!(matches!(IdentityFiles::open(vec![path]), Err(IdentityFileError::TooLarge(_))));
     }
 
     #[test]

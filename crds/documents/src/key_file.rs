@@ -170,21 +170,31 @@ fn read_backup(source: &Source) -> Result<Keyring, UnusableKeys> {
     if found { Ok(keys) } else { Err(KeyFileError::NoSecret.into()) }
 }
 
-/// The keys in a list of Secrets without an apiVersion or kind, which kubeseal takes too; `None` if the text isn't one.
+/// The keys in lists of Secrets without an apiVersion or kind, which kubeseal takes too; `None` if a document of the
+/// text is anything else. A text without a key is an error: a host would go on without the keys that it had.
 fn read_bare_list(source: &Source) -> Option<Result<Keyring, UnusableKeys>> {
-    let tree = json::parse_json(source.text())?.ok()?.into_iter().next()?;
+    let trees = json::parse_json(source.text())?.ok()?;
+    let lists = trees.iter().map(|tree| Some((tree, bare_list(tree)?))).collect::<Option<Vec<_>>>()?;
+    let mut keys = Keyring::default();
+    for (tree, item) in lists.iter().flat_map(|(tree, items)| items.iter().map(move |item| (tree, *item))) {
+        if let Err(Located { error, at }) = read_key(tree, source.text(), item, &mut keys) {
+            return Some(Err(Spotted { error, spot: Box::new(source.spot_unparsed(at)) }.into()));
+        }
+    }
+    let is_empty = lists.iter().all(|(_, items)| items.is_empty());
+    Some(if is_empty { Err(KeyFileError::NoSecret.into()) } else { Ok(keys) })
+}
+
+/// The elements of `items` in an object that doesn't say its type.
+fn bare_list<'t>(tree: &'t Tree<'_>) -> Option<&'t [NodeId]> {
     let root = tree.root?;
     if ["apiVersion", "kind"].iter().any(|key| tree.get(root, key).is_some()) {
         return None;
     }
-    let NodeKind::Sequence { items, .. } = tree.kind(tree.get(root, "items")?) else { return None };
-    let mut keys = Keyring::default();
-    let read = items.iter().try_for_each(|node| read_key(&tree, source.text(), *node, &mut keys));
-    Some(
-        read.map(|()| keys).map_err(|Located { error, at }| {
-            Spotted { error, spot: Box::new(source.spot_unparsed(at)) }.into()
-        }),
-    )
+    match tree.kind(tree.get(root, "items")?) {
+        NodeKind::Sequence { items, .. } => Some(items),
+        _ => None,
+    }
 }
 
 /// The private key in a sealing key's Secret.

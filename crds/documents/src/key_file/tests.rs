@@ -37,6 +37,22 @@ fn keys_are_read_from_pem_and_from_backups_of_every_form() {
 }
 
 #[test]
+fn every_bare_list_of_a_file_gives_its_keys_and_one_without_keys_is_no_file_of_keys() {
+    let identity = Identity::generate();
+    let own =
+        format!(r#"{{"data": {{"identity": "{}"}}}}"#, BASE64.encode(identity.to_secret_string().as_str()));
+    let both = format!(r#"{{"items": [{}]}} {{"items": [{own}]}}"#, secret(PEM));
+    let found = keys(&both).unwrap_or_else(|error| panic!("{error:?}"));
+    assert_eq!((found.rsa_keys().len(), found.len()), (1, 1));
+    for empty in [r#"{"items": []}"#, r#"{"items": []} {"items": []}"#] {
+        assert!(matches!(keys(empty), Err(KeyFileError::NoSecret)), "{empty}");
+    }
+    // A document of another kind isn't passed over.
+    let more = format!(r#"{{"items": [{own}]}} {{"other": 1}}"#);
+    assert!(keys(&more).is_err());
+}
+
+#[test]
 fn a_backup_of_our_own_keys_is_read_beside_the_peers() {
     let identity = Identity::generate();
     let own = format!(
