@@ -53,7 +53,7 @@ pub(super) fn documents(
     })?;
     let mut documents = Vec::new();
     for tree in &trees {
-        let Some(root) = tree.root.filter(|root| !is_null(tree, *root)) else { continue };
+        let Some(root) = tree.root.filter(|root| !tree.is_null(*root)) else { continue };
         let spot = source.spot_unparsed(tree.range(root).start);
         if tree.mapping(root).is_none() {
             // For an input of one word alone, kubeseal says that there is no Secret; so this does, too.
@@ -97,7 +97,7 @@ impl Reader<'_, '_> {
                 );
                 continue;
             };
-            if is_null(self.tree, found.value) && !matches!((field.name, &field.form), ("encryptedData", _)) {
+            if self.tree.is_null(found.value) && !matches!((field.name, &field.form), ("encryptedData", _)) {
                 continue;
             }
             entries.push((field.name.to_owned(), self.value(found.value, &field.form, field.name)?));
@@ -124,7 +124,7 @@ impl Reader<'_, '_> {
                 let fields = Fields::read(self.tree, id, what)?;
                 let entry = |key: &str, value| {
                     let text = match form {
-                        Form::NullableStrings if is_null(self.tree, value) => GoValue::Null,
+                        Form::NullableStrings if self.tree.is_null(value) => GoValue::Null,
                         _ => self.text(value, &format!("{what}.{}", shown(key)))?,
                     };
                     Ok((key.to_owned(), text))
@@ -159,8 +159,4 @@ impl Reader<'_, '_> {
             _ => None,
         }
     }
-}
-
-fn is_null(tree: &Tree<'_>, id: NodeId) -> bool {
-    matches!(tree.kind(id), NodeKind::Scalar { text, style: Style::Plain } if plain(text.as_str()) == Plain::Null)
 }

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Client, Resource as _, ResourceExt as _};
 use seal_crds::resources::{ConditionStatus, SealedSecret, SealedSecretStatus, find_condition};
 use seal_crds::{Format, ItemName, Place, Plaintext, Reason, Sealed};
 
-use super::api::failure;
+use super::api::{event, failure};
 use super::metadata::Metadata;
 use super::object::{Object, REQUESTED_AT};
 use super::report::report;
@@ -126,13 +126,7 @@ impl Store for ClusterStore {
     }
 
     async fn notify(&self, object: &Arc<Object>, notice: &Notice) {
-        let event = Event {
-            type_: if notice.warning { EventType::Warning } else { EventType::Normal },
-            reason: notice.reason.to_owned(),
-            note: Some(notice.message.clone()),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
+        let event = event(notice, "Reconcile");
         let regarding: ObjectReference = object.object_ref(&object.group());
         if let Err(error) = self.events.publish(&event, &regarding).await {
             let failure = failure("publishing an Event", &error);

@@ -11,7 +11,7 @@ use http::{Method, Request};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::core::PartialObjectMeta;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::Recorder;
 use kube::{Client, Resource as _};
 use seal_crds::keys::stored::{KeySecretList, StoredKey};
 use seal_crds::resources::{
@@ -28,7 +28,7 @@ use super::lifecycle::Raise;
 use super::loaded::{Holder, Loaded};
 use super::published::Published;
 use super::store::{KeyStore, Tried};
-use crate::cluster::api::{failure, is_code};
+use crate::cluster::api::{event, failure, is_code};
 use crate::cluster::fields::FIELD_MANAGER;
 use crate::cluster::report::report;
 use crate::failure::Failure;
@@ -108,14 +108,7 @@ impl KeyStore for ClusterKeys {
     }
 
     async fn announce(&self, key: &SealingKey, notice: &Notice) {
-        let event = Event {
-            type_: if notice.warning { EventType::Warning } else { EventType::Normal },
-            reason: notice.reason.to_owned(),
-            note: Some(notice.message.clone()),
-            action: "Publish".to_owned(),
-            secondary: None,
-        };
-        if self.events.publish(&event, &key.object_ref(&())).await.is_err() {
+        if self.events.publish(&event(notice, "Publish"), &key.object_ref(&())).await.is_err() {
             tracing::warn!(reason = notice.reason, "an Event about a sealing key couldn't be written");
         }
     }

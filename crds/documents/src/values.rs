@@ -19,8 +19,7 @@ use crate::limits::{Excess, OutOfBounds, check_json, check_yaml};
 use crate::manifest::{Claims, DecodeError, Decoder, FieldError, text_at};
 use crate::room::{NoRoom, Room};
 use crate::source::{AtLine, Located};
-use crate::yaml::resolve::{Plain, plain};
-use crate::yaml::tree::{NodeId, NodeKind, ParseError, Style, Tree};
+use crate::yaml::tree::{NodeId, ParseError, Tree};
 use crate::yaml::{Syntax, json as json_trees, tree};
 
 mod json;
@@ -116,11 +115,7 @@ fn check(bytes: &[u8], syntax: Syntax) -> Result<&str, Located<DocumentError>> {
 impl Document<'_> {
     /// The node of the whole document; `None` if it is empty, or a null.
     pub fn root(&self) -> Option<NodeId> {
-        let is_null = |id: &NodeId| match self.tree.kind(*id) {
-            NodeKind::Scalar { text, style: Style::Plain } => plain(text.as_str()) == Plain::Null,
-            _ => false,
-        };
-        self.tree.root.filter(|root| !is_null(root))
+        self.tree.root.filter(|root| !self.tree.is_null(*root))
     }
 
     /// The type that an object claims; `None` if the node is no mapping, and so no object.

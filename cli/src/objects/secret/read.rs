@@ -266,7 +266,7 @@ impl<'t> Reader<'t, '_> {
     /// Whether the value of an entry is written as null; remembers the first one. An entry with no text after
     /// its key isn't a removal: its value was forgotten.
     fn is_removal(&mut self, field: &Field<'_>, what: impl Fn() -> String) -> bool {
-        let is_removal = self.is_null(field.value) && !self.tree.range(field.value).is_empty();
+        let is_removal = self.tree.is_null(field.value) && !self.tree.range(field.value).is_empty();
         if is_removal && self.removal.is_none() {
             self.removal = Some(Located { error: FieldError::NoValue(what()), at: self.at(field.value) });
         }
@@ -307,7 +307,7 @@ impl<'t> Reader<'t, '_> {
     /// Reads a string. Null and the empty string give `None`, since Go's JSON doesn't tell them from a
     /// missing field.
     fn optional_text(&self, node: NodeId, what: &str) -> Reads<Option<&'t str>> {
-        if self.is_null(node) {
+        if self.tree.is_null(node) {
             return Ok(None);
         }
         let text = self.text(node, || what.to_owned())?;
@@ -321,7 +321,7 @@ impl<'t> Reader<'t, '_> {
 
     fn optional_bool(&self, node: NodeId) -> Reads<Option<bool>> {
         match self.tree.kind(node) {
-            _ if self.is_null(node) => Ok(None),
+            _ if self.tree.is_null(node) => Ok(None),
             NodeKind::Scalar { text, style: Style::Plain } => match plain(text.as_str()) {
                 Plain::Bool(value) => Ok(Some(value)),
                 _ => Err(self.not_bool(node)),
@@ -332,10 +332,6 @@ impl<'t> Reader<'t, '_> {
 
     fn not_bool(&self, node: NodeId) -> Located<ReadSecretError> {
         self.error(node, FieldError::NotBool { what: "immutable".to_owned() })
-    }
-
-    fn is_null(&self, node: NodeId) -> bool {
-        matches!(self.tree.kind(node), NodeKind::Scalar { text, style: Style::Plain } if plain(text.as_str()) == Plain::Null)
     }
 
     fn at(&self, node: NodeId) -> usize {

@@ -97,9 +97,7 @@ impl<'t> Fields<'t> {
         let error = |id: NodeId, error| Located { error, at: tree.range(id).start };
         let found = match tree.kind(id) {
             NodeKind::Mapping { entries, .. } => entries,
-            NodeKind::Scalar { text, style: Style::Plain } if plain(text.as_str()) == Plain::Null => {
-                return Ok(Self { entries: Vec::new() });
-            }
+            _ if tree.is_null(id) => return Ok(Self { entries: Vec::new() }),
             _ => return Err(error(id, FieldError::NotMapping(what.to_owned()))),
         };
         let mut entries: Vec<Field<'t>> = Vec::with_capacity(found.len());

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use seal_crds::resources::Group;
+
 use super::fields::{FieldError, Fields, is_word};
 use crate::source::Located;
 use crate::yaml::resolve::{Plain, plain};
@@ -187,7 +189,7 @@ fn type_field<'t>(
 fn list_items<'t>(tree: &'t Tree<'_>, items: NodeId) -> Result<&'t [NodeId], Located<FindError>> {
     match tree.kind(items) {
         NodeKind::Sequence { items, .. } => Ok(items),
-        NodeKind::Scalar { text, style: Style::Plain } if plain(text.as_str()) == Plain::Null => Ok(&[]),
+        _ if tree.is_null(items) => Ok(&[]),
         _ => Err(Located { error: FindError::ItemsNotSequence, at: tree.range(items).start }),
     }
 }
@@ -236,7 +238,7 @@ pub(super) fn classify(
 ) -> Result<Kind, FindError> {
     let group = api_version.and_then(|v| v.split_once('/')).map(|(group, _)| group);
     match kind {
-        Some("SealedSecret") if matches!(group, Some("sealing.dev" | "bitnami.com")) => {
+        Some(kind) if api_version.and_then(|version| Group::find(version, kind)).is_some() => {
             Ok(Kind::SealedSecret)
         }
         Some("SecretList") if api_version == Some("v1") => Err(FindError::SecretList),

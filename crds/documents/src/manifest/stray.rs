@@ -11,8 +11,7 @@
 use super::fields::shown;
 use super::find::{Kind, Object, classify, field};
 use super::look::Look;
-use crate::yaml::resolve::{Plain, plain};
-use crate::yaml::tree::{NodeId, NodeKind, Style, Tree};
+use crate::yaml::tree::{NodeId, NodeKind, Tree};
 
 /// The Secrets with values that one object has beneath it.
 pub struct Strays {
@@ -93,7 +92,7 @@ fn items<'t>(tree: &'t Tree<'_>, sequence: NodeId) -> &'t [NodeId] {
 fn holds_values(tree: &Tree<'_>, secret: NodeId, key: &str) -> bool {
     let entries = tree.get(secret, key).and_then(|values| tree.mapping(values));
     entries.unwrap_or_default().iter().any(|&(_, value)| match tree.kind(value) {
-        NodeKind::Scalar { text, style: Style::Plain } if plain(text.as_str()) == Plain::Null => false,
+        _ if tree.is_null(value) => false,
         NodeKind::Scalar { text, .. } => Look::of(text.as_str().as_bytes()).is_none(),
         // `{{ .Values.password }}` without quotes is a mapping to YAML.
         _ => false,

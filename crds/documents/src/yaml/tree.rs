@@ -23,6 +23,7 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use crate::limits::Excess;
+use crate::yaml::resolve::{Plain, plain};
 
 /// The text of a scalar.
 pub enum Text<'a> {
@@ -121,6 +122,14 @@ impl<'a> Tree<'a> {
     /// The kind of the node behind any aliases.
     pub fn kind(&self, id: NodeId) -> &NodeKind<'a> {
         &self.nodes[self.resolve(id)].kind
+    }
+
+    /// Whether kubectl reads the node as a null.
+    pub fn is_null(&self, id: NodeId) -> bool {
+        match self.kind(id) {
+            NodeKind::Scalar { text, style: Style::Plain } => plain(text.as_str()) == Plain::Null,
+            _ => false,
+        }
     }
 
     pub fn range(&self, id: NodeId) -> Range<usize> {
