@@ -109,6 +109,9 @@ pub(crate) fn next_status(
         secret: reconciled
             .and_then(|reconciled| reconciled.version.clone())
             .or_else(|| last.status.as_ref()?.secret.clone()),
+        usage: None,
+        rewrap: None,
+        exposed: Vec::new(),
     }
 }
 

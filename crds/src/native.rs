@@ -23,7 +23,7 @@ mod seal;
 mod tests;
 
 pub use object::NativeSealed;
-pub use rewrap::RewrapError;
+pub use rewrap::{RewrapError, target};
 pub use seal::{Item, NamedRecipient, SealError, seal};
 
 /// The most envelopes that an object may have.

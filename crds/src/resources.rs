@@ -18,10 +18,10 @@ pub use definitions::definitions;
 pub use from_json::SpecError;
 pub use group::Group;
 pub use sealed_secret::{
-    Envelope, RecipientHint, SealedSecret, SealedSecretSpec, SealedSecretStatus, SecretVersion, Template,
-    TemplateMetadata,
+    Envelope, RecipientHint, Rewrap, SealedSecret, SealedSecretSpec, SealedSecretStatus, SecretVersion,
+    Template, TemplateMetadata, Usage,
 };
-pub use sealing_key::{KeyState, PublishedState, SealingKey, SealingKeySpec, SealingKeyStatus};
+pub use sealing_key::{KeyState, KeyUsage, PublishedState, SealingKey, SealingKeySpec, SealingKeyStatus};
 
 /// The API group of the native format.
 pub const GROUP: &str = "sealing.dev";

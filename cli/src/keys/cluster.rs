@@ -244,6 +244,7 @@ mod tests {
             sequence,
             created_at: "2026-11-21T10:00:00Z".to_owned(),
             state: KeyState::Active,
+            loss_acknowledged: false,
         };
         let condition = Condition {
             type_: "Primary".to_owned(),

@@ -180,6 +180,7 @@ fn publish(facts: &Facts<'_>) -> Vec<Publish> {
             sequence: holder.sequence,
             created_at: holder.created_at.clone(),
             state: key.floor,
+            loss_acknowledged: false,
         };
         Some(Publish {
             key: SealingKey::new(&name, spec),

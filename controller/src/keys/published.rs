@@ -77,6 +77,7 @@ mod tests {
             sequence: 1,
             created_at: "2026-01-01T00:00:00Z".into(),
             state: KeyState::Active,
+            loss_acknowledged: false,
         };
         let mut key = SealingKey::new(name, spec);
         key.metadata.annotations = Some([("ballast".into(), "x".into())].into());

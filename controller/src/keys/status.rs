@@ -78,6 +78,9 @@ pub(super) fn next_status(
             .filter(|_| verdict.is_primary)
             .map(ToString::to_string)
             .collect(),
+        renewal: None,
+        usage: None,
+        extra_recipients: Vec::new(),
     }
 }
 
@@ -167,6 +170,7 @@ mod tests {
             sequence: 1,
             created_at: "2026-01-01T00:00:00Z".into(),
             state: KeyState::Active,
+            loss_acknowledged: false,
         };
         SealingKey { status, ..SealingKey::new("k", spec) }
     }

@@ -125,7 +125,13 @@ impl World {
     fn plant(&mut self, name: &str) {
         let recipient = Identity::generate().recipient().to_string();
         let created_at = "2026-01-01T00:00:00Z".to_owned();
-        let spec = SealingKeySpec { recipient, sequence: 9, created_at, state: KeyState::Active };
+        let spec = SealingKeySpec {
+            recipient,
+            sequence: 9,
+            created_at,
+            state: KeyState::Active,
+            loss_acknowledged: false,
+        };
         self.publish(SealingKey::new(name, spec));
     }
 
@@ -421,6 +427,7 @@ async fn a_key_that_is_made_while_a_look_reads_is_not_taken_for_a_lost_one() {
             sequence: 2,
             created_at: holder.created_at.clone(),
             state: KeyState::Active,
+            loss_acknowledged: false,
         };
         let mut key = SealingKey::new("sealing-key-2", spec);
         let fingerprint = Some(key.fingerprint().to_string());

@@ -91,6 +91,11 @@ impl NativeSealed {
         Ok(Self { place, scope: spec.scope, envelopes, items, template, shape, digest: Digest::of(spec) })
     }
 
+    /// The age files of the envelopes, in their order.
+    pub(super) fn age_files(&self) -> impl Iterator<Item = &[u8]> {
+        self.envelopes.iter().map(|envelope| envelope.file.as_slice())
+    }
+
     /// `template.data`, parsed.
     pub(super) fn template_data(&self) -> &TemplateData {
         &self.template

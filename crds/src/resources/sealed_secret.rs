@@ -158,7 +158,8 @@ pub struct SealedSecretStatus {
     #[serde(default = "never_observed")]
     #[schemars(range(min = -1))]
     pub observed_generation: i64,
-    /// The conditions of the object: `Ready`, `Reconciling`, `Stalled` and `Synced`.
+    /// The conditions of the object: `Ready`, `Reconciling`, `Stalled` and `Synced`; `Exposed` while an item was sealed
+    /// to a recipient that is revoked; `RewrapOffered` while the object isn't sealed to the current recipients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -186,6 +187,49 @@ pub struct SealedSecretStatus {
     /// The version of the Secret that the controller last wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretVersion>,
+    /// The sealing keys that the object needs, as last tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// An envelope for the current recipients, in place of the object's own: `seal rotate --from-cluster` writes it into
+    /// the file. Absent if the object is sealed to them already. Only in `sealing.dev`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrap: Option<Rewrap>,
+    /// The items whose data key a recipient has seen that is revoked: their values should change at the source. Only in
+    /// `sealing.dev`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "items_schema")]
+    pub exposed: Vec<String>,
+}
+
+/// The sealing keys that an object needs: the result of trying each key at hand on each part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// What was tried: the SHA-256 of what the object is sealed to, as 64 hex digits.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
+    pub source: String,
+    /// The keys that were tried: the SHA-256 of their sorted fingerprints, as 64 hex digits.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
+    pub keyring: String,
+    /// The fingerprints of the keys without which the object doesn't open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "fingerprints_schema")]
+    pub only: Vec<String>,
+}
+
+/// An offer to seal the object to the current recipients. It holds ciphertext only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rewrap {
+    /// The envelopes that the offer takes the place of: the SHA-256 of their age files, as 64 hex digits. A file with
+    /// these envelopes is the one that the offer is for.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
+    pub source: String,
+    /// The recipients of the offer: the SHA-256 of their sorted fingerprints, as 64 hex digits.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
+    pub target: String,
+    /// One envelope with all data keys of the object.
+    pub envelope: Envelope,
 }
 
 /// The version of a Secret that was known to be right.
@@ -219,6 +263,9 @@ impl Default for SealedSecretStatus {
             opened_by: Vec::new(),
             last_handled_reconcile_at: None,
             secret: None,
+            usage: None,
+            rewrap: None,
+            exposed: Vec::new(),
         }
     }
 }
@@ -254,6 +301,15 @@ fn fingerprints_schema(_: &mut SchemaGenerator) -> Schema {
         "type": "array",
         "maxItems": 1024,
         "items": { "type": "string", "maxLength": 64, "pattern": "^[0-9a-f]{64}$" },
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
+fn items_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 1024,
+        "items": { "type": "string", "maxLength": 253 },
         "x-kubernetes-list-type": "atomic",
     })
 }

@@ -38,6 +38,8 @@ use crate::keys::Fingerprint;
     ),
     printcolumn(name = "Sequence", type_ = "integer", json_path = ".spec.sequence"),
     printcolumn(name = "Created", type_ = "date", json_path = ".spec.createdAt"),
+    printcolumn(name = "Usage", type_ = "integer", json_path = ".status.usage.objects"),
+    printcolumn(name = "Renewal", type_ = "string", json_path = ".status.renewal"),
     printcolumn(name = "Fingerprint", type_ = "string", json_path = ".status.fingerprint", priority = 1),
     printcolumn(
         name = "Stalled",
@@ -56,6 +58,10 @@ use crate::keys::Fingerprint;
         "rule": "self.recipient == oldSelf.recipient && self.sequence == oldSelf.sequence && self.createdAt == oldSelf.createdAt",
         "message": "recipient, sequence and createdAt of a sealing key never change; a new key is a new object",
     },
+    {
+        "rule": "!has(oldSelf.lossAcknowledged) || !oldSelf.lossAcknowledged || (has(self.lossAcknowledged) && self.lossAcknowledged)",
+        "message": "lossAcknowledged is final: a key that comes back is restored as another object",
+    },
 ]))]
 pub struct SealingKeySpec {
     /// The recipient in its canonical form, `age1pq1…`. Never changes.
@@ -70,6 +76,15 @@ pub struct SealingKeySpec {
     /// The state that people ask for: `Active`, `Retiring` or `Revoked`. The state that counts is status.state, which
     /// only rises.
     pub state: KeyState,
+    /// Somebody knows that the private half is gone, so it is waited for no longer. It counts only if the controller
+    /// had the key and its Secret is missing. Never changes back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schemars(with = "Option<bool>")]
+    pub loss_acknowledged: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The state of a sealing key, which only rises: `Active` (sealed to, and opens), `Retiring` (only opens), `Revoked`
@@ -84,9 +99,10 @@ pub enum KeyState {
     Revoked,
 }
 
-/// The state of a sealing key, as the controller publishes it: a state of a key, or `Lost` (the controller had the
-/// key, and its private half is gone), or `Planted` (the controller never had the key: somebody else wrote this
-/// object).
+/// The state of a sealing key, as the controller publishes it: a state of a key, or `Deleting` (its Secret is being
+/// deleted, which waits until nothing needs the key), `Destroyed` (the private half is gone for good), `Lost` (the
+/// controller had the key, and its private half is gone), or `Planted` (the controller never had the key: somebody
+/// else wrote this object).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PublishedState {
     /// As [`KeyState::Active`].
@@ -95,6 +111,11 @@ pub enum PublishedState {
     Retiring,
     /// As [`KeyState::Revoked`].
     Revoked,
+    /// The Secret with the private half is being deleted. The key opens, isn't sealed to, and stays until nothing
+    /// needs it.
+    Deleting,
+    /// The private half was deleted after nothing needed it any more, or its loss was acknowledged. Final.
+    Destroyed,
     /// The controller had this key, and its private half is gone.
     Lost,
     /// The controller never had this key: somebody else wrote this object.
@@ -120,7 +141,8 @@ pub struct SealingKeyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub fingerprint: Option<String>,
-    /// The state that counts: `Active`, `Retiring` or `Revoked`; `Lost` if the private half is gone; `Planted` if the
+    /// The state that counts: `Active`, `Retiring` or `Revoked`; `Deleting` while the deletion of the private half
+    /// waits until nothing needs the key, then `Destroyed`; `Lost` if the private half is gone; `Planted` if the
     /// controller never had the key, because somebody else wrote this object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PublishedState")]
@@ -130,7 +152,15 @@ pub struct SealingKeyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeyState")]
     pub floor: Option<KeyState>,
-    /// The conditions of the key: `Primary`, `Stalled` and `RenewalDue`.
+    /// The time from which a newer key takes the place of this one: RFC 3339. Only the primary has it, and only if
+    /// keys are renewed at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub renewal: Option<String>,
+    /// How many objects of the cluster need this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<KeyUsage>,
+    /// The conditions of the key: `Primary`, `Stalled`, `RecoveryChanged`, `RenewalDue` and `ClockSkew`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -138,8 +168,8 @@ pub struct SealingKeyStatus {
         extend("x-kubernetes-list-map-keys" = ["type"])
     )]
     pub conditions: Vec<Condition>,
-    /// The recovery recipients that the controller was started with, in their canonical form, at most 15. Only the
-    /// primary has them, so that `seal keys fetch` prints them beside it.
+    /// The recovery recipients of the key, in their canonical form, at most 15. They are fixed when the key is made.
+    /// What is sealed to the key is sealed to them too, and the key's backup is encrypted to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 15),
@@ -147,6 +177,27 @@ pub struct SealingKeyStatus {
         extend("x-kubernetes-list-type" = "atomic")
     )]
     pub recovery_recipients: Vec<String>,
+    /// Further recipients that the controller was started with, in their canonical form, at most 15. What is sealed to
+    /// the key is sealed to them too; no backup is encrypted to them. Only the primary has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 15),
+        inner(length(min = 1, max = 4096)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub extra_recipients: Vec<String>,
+}
+
+/// How many objects need a sealing key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyUsage {
+    /// The number of SealedSecrets, of both groups, that don't open without this key.
+    #[schemars(range(min = 0))]
+    pub objects: i64,
+    /// The time of the count: RFC 3339.
+    #[schemars(length(max = 64))]
+    pub at: String,
 }
 
 impl SealingKey {
@@ -200,6 +251,7 @@ mod tests {
             sequence: 1,
             created_at: "2026-01-01T00:00:00Z".into(),
             state: KeyState::Active,
+            loss_acknowledged: false,
         };
         let status = SealingKeyStatus {
             fingerprint: Some(Fingerprint::of(&spec.recipient).to_string()),

@@ -46,6 +46,7 @@ fn sealing_key(name: &str, holder: &Holder, state: KeyState) -> SealingKey {
         sequence: holder.sequence,
         created_at: holder.created_at.clone(),
         state,
+        loss_acknowledged: false,
     };
     SealingKey::new(name, spec)
 }

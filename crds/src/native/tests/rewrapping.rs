@@ -2,9 +2,15 @@
 //!
 //! Invariant: every rewrapped object is opened again afterwards.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use sha2::Digest as _;
+
 use super::*;
 use crate::native::item::seal_item;
-use crate::native::{MAX_AGE_SIZE, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_PAST, MAX_RECIPIENTS, RewrapError};
+use crate::native::{
+    MAX_AGE_SIZE, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_PAST, MAX_RECIPIENTS, RewrapError, target,
+};
 
 fn parse(spec: &SealedSecretSpec) -> NativeSealed {
     NativeSealed::parse(place("prod/db"), spec, &BTreeSet::new()).unwrap()
@@ -135,4 +141,24 @@ fn the_largest_object_is_rewrapped_into_one_file_and_one_more_past_recipient_is_
         error.to_string(),
         "its data keys have 65 past recipients; at most 64 are remembered: seal the values again, under fresh data keys"
     );
+}
+
+#[test]
+fn the_names_of_an_offer_are_what_the_format_says() {
+    let [a, b] = [x25519(), x25519()];
+    let spec = Sealing::to(&[&a]).item("a", "1").spec();
+    // "seal/v1/source" ‖ lp(age₁), by hand.
+    let file = BASE64.decode(&spec.envelopes[0].age).unwrap();
+    let length = u32::try_from(file.len()).unwrap().to_be_bytes();
+    let covered = [b"seal/v1/source".as_slice(), &length, &file].concat();
+    assert_eq!(parse(&spec).source(), format!("{:x}", sha2::Sha256::digest(covered)));
+
+    let mut fingerprints = [a.fingerprint(), b.fingerprint()];
+    fingerprints.sort();
+    let covered =
+        [b"seal/v1/target".as_slice(), fingerprints[0].as_bytes(), fingerprints[1].as_bytes()].concat();
+    let [one, other] = fingerprints;
+    for order in [vec![one, other], vec![other, one], vec![other, one, other]] {
+        assert_eq!(target(order), format!("{:x}", sha2::Sha256::digest(&covered)));
+    }
 }
