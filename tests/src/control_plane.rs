@@ -21,9 +21,9 @@ mod apart;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ pub use apart::{GATE, POD_ADDRESS, dying_with_us};
 /// How long the audit log may lag behind an answer.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The first and only line that the supervisor writes to a piped stdout.
+/// A line that the supervisor writes to a piped stdout: the first one, and an answer to each [`Order`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Announcement {
@@ -46,6 +46,18 @@ pub enum Announcement {
     Ready(Access),
     /// The control plane didn't start: the reason, with the end of the log of the program that failed.
     Failed(String),
+    /// The order is carried out, and the control plane serves again.
+    Done,
+}
+
+/// A line that the supervisor reads from a piped stdin.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Order {
+    /// Keep a copy of etcd's data.
+    Snapshot,
+    /// Put the copy in place of etcd's data, as an administrator restores a snapshot.
+    Restore,
 }
 
 /// How to reach a control plane that serves.
@@ -67,6 +79,7 @@ pub struct ControlPlane {
     api: Api,
     /// The supervisor, whose stdin is the pipe that keeps the control plane alive.
     supervisor: Child,
+    answers: Mutex<BufReader<ChildStdout>>,
 }
 
 impl ControlPlane {
@@ -102,20 +115,48 @@ impl ControlPlane {
             .spawn()
             .map_err(|error| format!("cannot run {}: {error}", command.get_program().display()))?;
         let stdout = supervisor.stdout.take().expect("stdout was piped three lines above");
-        let mut line = String::new();
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .map_err(|error| format!("cannot read what the supervisor says: {error}"))?;
-        let why = match serde_json::from_str(&line) {
-            Ok(Announcement::Ready(access)) => {
+        let mut answers = BufReader::new(stdout);
+        let why = match answer(&mut answers)? {
+            Some(Announcement::Ready(access)) => {
                 let api = Api::new(&access.kubeconfig);
-                return Ok(Self { access, api, supervisor });
+                return Ok(Self { access, api, supervisor, answers: Mutex::new(answers) });
             }
-            Ok(Announcement::Failed(why)) => why,
-            Err(_) => "the supervisor ended without a word".to_owned(),
+            Some(Announcement::Failed(why)) => why,
+            Some(Announcement::Done) | None => "the supervisor ended without a word".to_owned(),
         };
         let _ = supervisor.wait();
         Err(why)
+    }
+
+    /// Keeps a copy of etcd's data, for [`Self::restore`]. All three programs are started again meanwhile.
+    ///
+    /// # Panics
+    /// When the control plane doesn't serve again.
+    #[track_caller]
+    pub fn snapshot(&self) {
+        self.order(&Order::Snapshot);
+    }
+
+    /// Puts the last copy of etcd's data in place of the data, as an administrator restores a snapshot: everything,
+    /// resourceVersions included, is as it was then.
+    ///
+    /// # Panics
+    /// When there is no copy, or the control plane doesn't serve again.
+    #[track_caller]
+    pub fn restore(&self) {
+        self.order(&Order::Restore);
+    }
+
+    #[track_caller]
+    fn order(&self, order: &Order) {
+        let mut stdin = self.supervisor.stdin.as_ref().expect("it is taken only in drop");
+        let line = serde_json::to_string(order).expect("plain data always serializes");
+        writeln!(stdin, "{line}").expect("the supervisor reads its stdin");
+        let answered = answer(&mut self.answers.lock().expect("nobody panics while holding it"));
+        match answered {
+            Ok(Some(Announcement::Done)) => {}
+            other => panic!("the control plane didn't serve again: {other:?}"),
+        }
     }
 
     /// The kubeconfig of a user in `system:masters`, who may do everything.
@@ -276,6 +317,14 @@ impl Drop for ControlPlane {
         drop(self.supervisor.stdin.take());
         let _ = self.supervisor.wait();
     }
+}
+
+/// The supervisor's next line; `None` if it ended without a word.
+fn answer(answers: &mut BufReader<ChildStdout>) -> Result<Option<Announcement>, String> {
+    let mut line = String::new();
+    let read = answers.read_line(&mut line);
+    read.map_err(|error| format!("cannot read what the supervisor says: {error}"))?;
+    Ok(serde_json::from_str(&line).ok())
 }
 
 /// Runs a command.

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use seal_tests::control_plane::{Access, Announcement, GATE};
+use seal_tests::control_plane::{Access, Announcement, GATE, Order};
 use seal_tests::toolchain;
 
 use failure::{Failure, tail};
@@ -48,6 +48,10 @@ const POLL: Duration = Duration::from_millis(50);
 /// it first.
 const PORT_ATTEMPTS: u32 = 5;
 const APART: &str = "--apart";
+/// The directory of etcd's data, and that of its copy, in the control plane's directory.
+const DATA: &str = "etcd";
+const SNAPSHOT: &str = "snapshot";
+const KUBECONFIG: &str = "kubeconfig";
 
 fn main() -> ExitCode {
     let mut args: Vec<_> = std::env::args_os().skip(1).collect();
@@ -83,7 +87,7 @@ fn run(crds: &[PathBuf], apart: Option<u16>, by_hand: bool) -> Result<(), Failur
         network::open_gate(&scratch.path().join(GATE), (Ipv4Addr::LOCALHOST, port).into())
             .map_err(Failure::io("open the gate of the network"))?;
     }
-    let (access, mut processes) = start(&scratch, crds, apart, &stop)?;
+    let (plane, access, mut processes) = start(&scratch, crds, apart, &stop)?;
 
     if by_hand {
         let _ = writeln!(io::stdout(), "{}", access.kubeconfig.display());
@@ -92,44 +96,81 @@ fn run(crds: &[PathBuf], apart: Option<u16>, by_hand: bool) -> Result<(), Failur
         announce(&Announcement::Ready(access)).map_err(Failure::io("say where it is"))?;
     }
     loop {
-        stop.sleep(10 * POLL)?;
+        if let Some(order) = stop.sleep(10 * POLL)? {
+            drop(processes);
+            let dir = scratch.path();
+            match order {
+                Order::Snapshot => copy(&dir.join(DATA), &dir.join(SNAPSHOT))?,
+                Order::Restore => copy(&dir.join(SNAPSHOT), &dir.join(DATA))?,
+            }
+            processes = plane.run(dir, &[], &stop)?.1;
+            announce(&Announcement::Done).map_err(Failure::io("say that it is done"))?;
+        }
         for process in &mut processes {
             process.still_running()?;
         }
     }
 }
 
-/// Starts the three programs, each when the one before it serves.
-///
-/// Expected flow: keys and tokens are new each time and are removed with the directory. etcd listens on a socket
-/// in the directory and on no port, so no other program reaches it. kube-apiserver makes its own serving
-/// certificate, which clients are told to trust. kube-controller-manager comes last, when the CRDs are served.
+/// Copies a directory of etcd's data in place of another. etcd has been killed, so the copy is what a crash leaves,
+/// which etcd reads.
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    if to.exists() {
+        fs::remove_dir_all(to).map_err(Failure::io("remove the older data"))?;
+    }
+    let copied = Command::new("cp").arg("-R").arg(from).arg(to).status().map_err(Failure::io("run cp"))?;
+    if copied.success() { Ok(()) } else { Err(Failure::io("copy the data")(io::Error::other("cp failed"))) }
+}
+
+/// What stays when the programs are started again: clients keep their kubeconfig.
+struct Plane {
+    port: Option<u16>,
+    token: String,
+}
+
+/// Starts a control plane for the first time.
 fn start(
     scratch: &Scratch,
     crds: &[PathBuf],
     port: Option<u16>,
     stop: &Stop,
-) -> Result<(Access, Vec<Process>), Failure> {
+) -> Result<(Plane, Access, Vec<Process>), Failure> {
     let dir = scratch.path();
     let token = new_token().map_err(Failure::io("make a token"))?;
     write_inputs(dir, &token).map_err(Failure::io("write keys and policies"))?;
+    let mut plane = Plane { port, token };
+    let (port, processes) = plane.run(dir, crds, stop)?;
+    plane.port = Some(port);
+    let access =
+        Access { dir: dir.to_owned(), kubeconfig: dir.join(KUBECONFIG), audit_log: dir.join("audit.log") };
+    Ok((plane, access, processes))
+}
 
-    // Processes are killed in order, controllers first, so that none complains about a missing server.
-    let etcd = Process::spawn(dir, "etcd", ETCD_ARGS.iter().map(ToString::to_string))?;
-    let (api_server, access) = start_api_server(dir, port, &token, stop)?;
-    for crd in crds {
-        let steps: [&[&str]; 2] =
-            [&["apply", "--server-side"], &["wait", "--for=condition=Established", "--timeout=60s"]];
-        for step in steps {
-            install(crd, kubectl(&access.kubeconfig)?.args(step))?;
+impl Plane {
+    /// Starts the three programs, each when the one before it serves. Returns kube-apiserver's port.
+    ///
+    /// Expected flow: keys and tokens are new for each control plane and are removed with the directory. etcd
+    /// listens on a socket in the directory and on no port, so no other program reaches it. kube-apiserver makes its
+    /// own serving certificate, which clients are told to trust. kube-controller-manager comes last, when the CRDs
+    /// are served.
+    fn run(&self, dir: &Path, crds: &[PathBuf], stop: &Stop) -> Result<(u16, Vec<Process>), Failure> {
+        // Processes are killed in order, controllers first, so that none complains about a missing server.
+        let etcd = Process::spawn(dir, "etcd", ETCD_ARGS.iter().map(ToString::to_string))?;
+        let (api_server, port) = start_api_server(dir, self.port, &self.token, stop)?;
+        for crd in crds {
+            let steps: [&[&str]; 2] =
+                [&["apply", "--server-side"], &["wait", "--for=condition=Established", "--timeout=60s"]];
+            for step in steps {
+                install(crd, kubectl(&dir.join(KUBECONFIG))?.args(step))?;
+            }
         }
+        let controllers = Process::spawn(
+            dir,
+            "kube-controller-manager",
+            CONTROLLER_MANAGER_ARGS.iter().map(ToString::to_string),
+        )?;
+        Ok((port, vec![controllers, api_server, etcd]))
     }
-    let controllers = Process::spawn(
-        dir,
-        "kube-controller-manager",
-        CONTROLLER_MANAGER_ARGS.iter().map(ToString::to_string),
-    )?;
-    Ok((access, vec![controllers, api_server, etcd]))
 }
 
 fn install(crd: &Path, kubectl: &mut Command) -> Result<(), Failure> {
@@ -148,17 +189,16 @@ fn start_api_server(
     port: Option<u16>,
     token: &str,
     stop: &Stop,
-) -> Result<(Process, Access), Failure> {
-    let access =
-        Access { dir: dir.to_owned(), kubeconfig: dir.join("kubeconfig"), audit_log: dir.join("audit.log") };
+) -> Result<(Process, u16), Failure> {
+    let kubeconfig = dir.join(KUBECONFIG);
     let mut attempt = 1;
     loop {
         let port = port.map_or_else(free_port, Ok).map_err(Failure::io("find a free port"))?;
         let args = API_SERVER_ARGS.iter().map(ToString::to_string);
         let mut api_server =
             Process::spawn(dir, "kube-apiserver", args.chain([format!("--secure-port={port}")]))?;
-        match serves(&mut api_server, dir, port, token, &access.kubeconfig, stop) {
-            Ok(()) => return Ok((api_server, access)),
+        match serves(&mut api_server, dir, port, token, &kubeconfig, stop) {
+            Ok(()) => return Ok((api_server, port)),
             Err(Failure::Died { log, .. })
                 if log.contains("address already in use") && attempt < PORT_ATTEMPTS =>
             {
