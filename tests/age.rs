@@ -10,7 +10,7 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use seal_crds::keys::{Identity, Keyring, parse_identities};
+use seal_crds::keys::{Identity, Keyring, backup, parse_identities};
 use seal_crds::native::{Item, NamedRecipient, NativeSealed, seal};
 use seal_crds::resources::{Envelope, RecipientHint, SealedSecretSpec};
 use seal_crds::{Place, Plaintext, Scope, Sealed as _};
@@ -176,4 +176,33 @@ fn age_works_with_an_identity_that_we_made() {
     let opened = file.decrypt(&BASE64.decode(&spec.envelopes[0].age).unwrap());
     let document: Value = serde_json::from_slice(&opened).unwrap();
     assert_eq!(document["name"], json!("db"));
+}
+
+#[test]
+fn age_opens_a_backup_of_a_sealing_key_as_an_identity_file() {
+    let key = Identity::generate();
+    let recovery = [["-pq"]; 2].map(|args| IdentityFile::generated(&args));
+    let set = recovery.each_ref().map(|file| file.identity.recipient().clone());
+    let date = serde_json::from_value(json!("2026-01-02T03:04:05Z")).unwrap();
+    let file = backup::encrypt(&key, 2, &date, &set).unwrap();
+    for recovery in &recovery {
+        let opened = String::from_utf8(recovery.decrypt(file.as_bytes())).unwrap();
+        let expected = format!(
+            "# seal sealing key, format 1\n# sequence: 2\n# created: 2026-01-02T03:04:05Z\n# public key: {}\n{}\n",
+            key.recipient(),
+            *key.to_secret_string()
+        );
+        assert!(opened == expected, "the plaintext is that of the specification");
+        // And a sealed object opens with what age printed.
+        let identity = IdentityFile::holding(opened.as_bytes());
+        assert_eq!(open(&sealed_by_us(&[&key], Scope::Strict), &identity.keyring()).len(), 2);
+    }
+    // A backup that age made is one too.
+    let recipient = recovery[0].identity.recipient().as_str();
+    let made = pipe(
+        Command::new(toolchain::bin("age")).args(["-a", "-r", recipient]),
+        &recovery[1].decrypt(file.as_bytes()),
+    );
+    let opened = backup::open(&made, std::iter::once(recovery[0].identity.as_age()));
+    assert_eq!(opened.unwrap_or_else(|error| panic!("{error}")).identity.fingerprint(), key.fingerprint());
 }

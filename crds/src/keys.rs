@@ -14,12 +14,13 @@
 //! The age crate implements the classic kinds. Its hybrid post-quantum kind is built here, from the inside out:
 //! `xwing` (the KEM), `mlkem768x25519` (age's recipient type over it).
 //!
-//! [`stored`] specifies the Secret that stores a sealing key. The programs read files, and the controller decides
-//! about the life of sealing keys.
+//! [`stored`] specifies the Secret that stores a sealing key, and [`backup`] the age file that backs it up. The
+//! programs read files, and the controller decides about the life of sealing keys.
 //!
 //! Invariant: only [`Identity`], [`RsaPrivateKey`] and the results of their `to_secret_…` functions hold
 //! private keys; no error of this module repeats its input.
 
+pub mod backup;
 mod encoding;
 mod fingerprint;
 mod identity;

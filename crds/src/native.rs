@@ -22,6 +22,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use envelope::check_header;
 pub use object::NativeSealed;
 pub use rewrap::{RewrapError, target};
 pub use seal::{Item, NamedRecipient, SealError, seal};

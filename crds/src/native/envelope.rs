@@ -48,7 +48,7 @@ pub(super) fn wrap(document: &[u8], recipients: &[&Recipient]) -> Result<Vec<u8>
 /// # Errors
 ///
 /// The problem, as the rest of a sentence about the file.
-pub(super) fn check_header(file: &[u8]) -> Result<(), &'static str> {
+pub(crate) fn check_header(file: &[u8]) -> Result<(), &'static str> {
     if file.len() > MAX_AGE_SIZE {
         return Err("is larger than 128 KiB");
     }
