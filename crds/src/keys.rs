@@ -14,8 +14,9 @@
 //! The age crate implements the classic kinds. Its hybrid post-quantum kind is built here, from the inside out:
 //! `xwing` (the KEM), `mlkem768x25519` (age's recipient type over it).
 //!
-//! [`stored`] specifies the Secret that stores a sealing key, and [`backup`] the age file that backs it up. The
-//! programs read files, and the controller decides about the life of sealing keys.
+//! [`stored`] specifies the Secret that stores a sealing key, [`backup`] the age file that backs it up, and [`pins`]
+//! the lines of a recipients file that remember keys which aren't sealed to any more. The programs read files, and the
+//! controller decides about the life of sealing keys.
 //!
 //! Invariant: only [`Identity`], [`RsaPrivateKey`] and the results of their `to_secret_…` functions hold
 //! private keys; no error of this module repeats its input.
@@ -26,6 +27,7 @@ mod fingerprint;
 mod identity;
 mod keyring;
 mod mlkem768x25519;
+pub mod pins;
 mod recipient;
 mod rsa;
 pub mod stored;
@@ -34,6 +36,7 @@ mod xwing;
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use identity::{IdentitiesError, Identity, IdentityError, parse_identities};
 pub use keyring::Keyring;
+pub use pins::Pins;
 pub use recipient::{Recipient, RecipientError, RecipientKind, RecipientsFileError, parse_recipients};
 pub use rsa::{
     Certificate, CertificateError, RsaKeyError, RsaPrivateKey, RsaPublicKey, RsaSealingKey,
