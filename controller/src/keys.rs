@@ -15,25 +15,28 @@
 //! loaded keys are offered to the reconcilers before anything is written, so a failed write keeps no Secret
 //! from being opened. A status that can't be written to one SealingKey holds up no other SealingKey.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use seal_crds::Reason;
 use seal_crds::keys::stored::StoredKey;
-use seal_crds::keys::{Fingerprint, Identity, Keyring, RsaPrivateKey};
+use seal_crds::keys::{Fingerprint, Identity, Keyring, Recipient, RsaPrivateKey};
+use seal_crds::native::NamedRecipient;
 use seal_crds::resources::SEALING_KEY_LABEL;
 
 use self::bitnami::BitnamiKeys;
 use self::lifecycle::verdict::Rank;
 use self::lifecycle::{Decision, Make, Publish, Raise, Step, decide};
-use self::loaded::Loaded;
+use self::loaded::{Holder, Loaded};
 use self::published::Published;
 use self::said::{Complaint, Said};
 use self::settings::Settings;
 use self::status::Statement;
 use self::store::{KeyStore, Tried};
 use crate::failure::Failure;
+use crate::recipients::{Recipients, RecordedKey};
 use crate::serve::Health;
 use crate::store::Reported;
 
@@ -66,6 +69,8 @@ pub(crate) struct Keys<S> {
     pub(crate) bitnami: BitnamiKeys,
     /// The keys that the reconcilers open with.
     pub(crate) keyring: tokio::sync::watch::Sender<Arc<Keyring>>,
+    /// The recipients of this cluster, for the reconcilers; `None` until the keys are loaded.
+    pub(crate) recipients: tokio::sync::watch::Sender<Option<Arc<Recipients>>>,
     /// Gets the reason if there is no key to seal to.
     pub(crate) health: Health,
     pub(crate) said: Said,
@@ -83,6 +88,8 @@ impl<S: KeyStore> Keys<S> {
             let (mut loaded, published) = self.load().await?;
             let identities = std::mem::take(&mut loaded.identities);
             let decision = decide(&loaded, &published.kept, Timestamp::now(), &self.settings);
+            // Before the keyring: whoever waits for keys finds the recipients too.
+            self.know(recipients(&loaded, &decision, &self.settings));
             let offered = self.offer(identities, decision.primary).await;
             match &decision.step {
                 Step::Make(key) if made.as_ref() == Some(&key.name) => {
@@ -226,6 +233,17 @@ impl<S: KeyStore> Keys<S> {
         self.said.say(problems.chain(all));
     }
 
+    /// Hands the recipients to the reconcilers if they have changed.
+    fn know(&self, recipients: Recipients) {
+        self.recipients.send_if_modified(|known| {
+            let is_new = known.as_deref() != Some(&recipients);
+            if is_new {
+                *known = Some(Arc::new(recipients));
+            }
+            is_new
+        });
+    }
+
     /// Hands the keyring to the reconcilers, with the keys of sealed-secrets.
     async fn offer(&self, identities: Vec<Identity>, primary: Option<Fingerprint>) -> Result<(), Failure> {
         match self.bitnami.sync(&self.store).await {
@@ -258,6 +276,25 @@ impl<S: KeyStore> Keys<S> {
             is_new
         });
     }
+}
+
+/// The recipients of this cluster, from the private halves and the flags.
+fn recipients(loaded: &Loaded, decision: &Decision<'_>, settings: &Settings) -> Recipients {
+    let named = |recipient: &Recipient, name: Option<&str>| NamedRecipient {
+        recipient: recipient.clone(),
+        name: name.map(str::to_owned),
+    };
+    let is_primary = |holder: &&Holder| Some(holder.recipient.fingerprint()) == decision.primary;
+    let primary = loaded.holders.iter().find(is_primary);
+    let current = primary.into_iter().flat_map(|holder| {
+        let recovery = settings.recovery.iter().map(|recipient| named(recipient, None));
+        std::iter::once(named(&holder.recipient, Some(&holder.secret))).chain(recovery)
+    });
+    let keys = loaded.holders.iter().map(|holder| RecordedKey {
+        fingerprint: holder.recipient.fingerprint(),
+        recovery: settings.recovery.iter().map(Recipient::fingerprint).collect(),
+    });
+    Recipients::new(current.collect(), &keys.collect::<Vec<_>>(), [], BTreeSet::new())
 }
 
 /// The failure if something else has the name of the first key.

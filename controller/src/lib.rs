@@ -27,6 +27,7 @@ mod log;
 mod metrics;
 mod plan;
 mod policy;
+mod recipients;
 mod reconcile;
 mod run;
 mod serve;

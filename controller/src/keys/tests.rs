@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::bitnami::tls_secret::TlsSecret;
-use super::loaded::Holder;
 use super::*;
 use crate::metrics::Metrics;
 use crate::store::Notice;
@@ -246,6 +245,7 @@ fn keys(store: &Memory) -> Keys<Memory> {
         settings: Settings::default(),
         bitnami,
         keyring: tokio::sync::watch::Sender::new(Arc::default()),
+        recipients: tokio::sync::watch::Sender::new(None),
         health: Health::default(),
         said: Said::default(),
     }

@@ -31,6 +31,7 @@ use crate::keys::{Keys, watch as key_watch};
 use crate::listen::ListenError;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
+use crate::recipients::Recipients;
 use crate::serve::Health;
 
 /// A replica's work and what it keeps at hand; the work ends when this is dropped.
@@ -40,6 +41,8 @@ pub(super) struct Replica {
     pub(super) events: Recorder,
     /// The keys that open SealedSecrets.
     pub(super) keys: watch::Receiver<Arc<Keyring>>,
+    /// The recipients that SealedSecrets should be sealed to.
+    pub(super) recipients: watch::Receiver<Option<Arc<Recipients>>>,
     /// The metadata of all Secrets.
     pub(super) secrets: Cache<Secret>,
     /// The metadata of all native SealedSecrets; Bitnami SealedSecrets of the same names step back for them.
@@ -69,6 +72,7 @@ impl Replica {
         options: &Options,
     ) -> Result<Self, ListenError> {
         let (keyring, keys) = watch::channel(Arc::new(Keyring::default()));
+        let (recipients, known_recipients) = watch::channel(None);
         let (certificate, certificates) = watch::channel(None);
         let endpoints = serve_compat(options, keys.clone(), certificates, metrics.clone()).await?;
         let reporter =
@@ -89,6 +93,7 @@ impl Replica {
                 said: Said::default(),
             },
             keyring,
+            recipients,
             health,
             said: Said::default(),
         };
@@ -100,7 +105,8 @@ impl Replica {
             Task(tokio::spawn(keep_natives)),
         ];
         tasks.extend(endpoints);
-        Ok(Self { clients, metrics, events, keys, secrets, natives, _tasks: tasks })
+        let recipients = known_recipients;
+        Ok(Self { clients, metrics, events, keys, recipients, secrets, natives, _tasks: tasks })
     }
 
     /// Waits until the keys are loaded and the caches hold every object; `false` if the work for that has
