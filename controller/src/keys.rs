@@ -1,19 +1,21 @@
 //! Keeps the keys of a cluster up to date: the keyring, the private halves, and the SealingKeys that publish
 //! them.
 //!
-//! This file is the whole work in one scroll, over any [`KeyStore`]: load → decide → offer → act → say, until
-//! nothing is left to do. [`lifecycle`] decides, [`status`] words the statuses, [`cluster`] sends the
-//! requests, and [`watch`] starts each look. [`bitnami`] has the keys of sealed-secrets, which go into the
-//! same keyring.
+//! This file is the whole work in one scroll, over any [`KeyStore`]. Every replica does load → decide → offer
+//! ([`Keys::follow`]); the leader goes on with act → say, until nothing is left to do ([`Keys::lead`]).
+//! [`lifecycle`] decides, [`status`] words the statuses, [`cluster`] sends the requests, and [`watch`] starts
+//! each look. [`bitnami`] has the keys of sealed-secrets, which go into the same keyring.
 //!
 //! SealingKeys are output. The controller reads back only that they exist, their `spec.state`, and what it
 //! wrote itself into their status. Sequence and date come from the Secret, and the recipient to seal to never
 //! comes from the API: otherwise a person who may write a SealingKey could read every Secret that is sealed
 //! afterwards.
 //!
-//! Invariants: every effect is a line of [`Keys::sync`] or of a function that it calls in this file. The
+//! Invariants: every effect is a line of [`Keys::lead`] or of a function that it calls in this file. The
 //! loaded keys are offered to the reconcilers before anything is written, so a failed write keeps no Secret
-//! from being opened. A status that can't be written to one SealingKey holds up no other SealingKey.
+//! from being opened. A status that can't be written to one SealingKey holds up no other SealingKey. A replica
+//! that doesn't lead writes nothing. Nothing depends on that: each write has its own precondition, so two
+//! leaders do what one would.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,9 +26,9 @@ use seal_crds::Reason;
 use seal_crds::keys::stored::StoredKey;
 use seal_crds::keys::{Fingerprint, Identity, Keyring, Recipient, RsaPrivateKey};
 use seal_crds::native::NamedRecipient;
-use seal_crds::resources::SEALING_KEY_LABEL;
+use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey};
 
-use self::bitnami::BitnamiKeys;
+use self::bitnami::{BitnamiKeys, MakeBitnami};
 use self::lifecycle::verdict::Rank;
 use self::lifecycle::{Decision, Make, Publish, Raise, Step, decide};
 use self::loaded::{Holder, Loaded};
@@ -36,6 +38,7 @@ use self::settings::Settings;
 use self::status::Statement;
 use self::store::{KeyStore, Tried};
 use crate::failure::Failure;
+use crate::leadership::Leadership;
 use crate::recipients::{Recipients, RecordedKey};
 use crate::serve::Health;
 use crate::store::Reported;
@@ -77,20 +80,27 @@ pub(crate) struct Keys<S> {
 }
 
 impl<S: KeyStore> Keys<S> {
-    /// Brings everything up to date. It depends only on the present state, so it is safe to repeat.
+    /// Looks at the keys: leads while `leadership` lasts, and follows otherwise.
     ///
     /// # Errors
     ///
     /// A transient failure; the keys that were loaded before stay loaded.
-    pub(crate) async fn sync(&self) -> Result<(), Failure> {
-        let mut made = None;
+    pub(crate) async fn look(&self, leadership: &Leadership) -> Result<(), Failure> {
+        match leadership.while_leading(self.lead()).await {
+            Some(result) => result,
+            None => self.follow().await,
+        }
+    }
+
+    /// Brings everything up to date, as the leader. It depends only on the present state, so it is safe to
+    /// repeat, and safe to end at any step.
+    async fn lead(&self) -> Result<(), Failure> {
+        let (mut made, mut made_bitnami) = (None, None);
         for _ in 0..MAX_STEPS {
             let (mut loaded, published) = self.load().await?;
             let identities = std::mem::take(&mut loaded.identities);
             let decision = decide(&loaded, &published.kept, Timestamp::now(), &self.settings);
-            // Before the keyring: whoever waits for keys finds the recipients too.
-            self.know(recipients(&loaded, &decision, &self.settings));
-            let offered = self.offer(identities, decision.primary).await;
+            let offered = self.offer(&loaded, identities, &decision).await;
             match &decision.step {
                 Step::Make(key) if made.as_ref() == Some(&key.name) => {
                     self.complain(&loaded, &published, None);
@@ -109,12 +119,33 @@ impl<S: KeyStore> Keys<S> {
                 }
                 Step::Say => {
                     if self.say(&loaded, &published, &decision).await? == Reported::UpToDate {
-                        return offered;
+                        match offered? {
+                            Some(key) if made_bitnami.as_ref() != Some(&key) => {
+                                self.bitnami.make(&self.store, &key).await?;
+                                made_bitnami = Some(key);
+                            }
+                            _ => return Ok(()),
+                        }
                     }
                 }
             }
         }
         Err(Failure::new(Reason::Conflict, "somebody else changes the sealing keys again and again"))
+    }
+
+    /// Offers the keys that there are, and writes nothing. The leader makes the first key, if there is none.
+    async fn follow(&self) -> Result<(), Failure> {
+        let (mut loaded, published) = self.load().await?;
+        let identities = std::mem::take(&mut loaded.identities);
+        let decision = decide(&loaded, &published.kept, Timestamp::now(), &self.settings);
+        let offered = self.offer(&loaded, identities, &decision).await;
+        self.complain(&loaded, &published, decision.keyless.as_ref());
+        // A client that reads "ready" goes on to seal, so the leader must have said whom to seal to.
+        let said = published.kept.iter().filter(|key| key.is_primary()).map(SealingKey::fingerprint);
+        if !matches!(decision.step, Step::Make(_)) && said.eq(decision.primary) {
+            self.health.set_keyless(decision.keyless);
+        }
+        offered.map(drop)
     }
 
     /// Loads the Secrets and then the SealingKeys, because the Secrets decide which SealingKeys are kept. A
@@ -233,6 +264,31 @@ impl<S: KeyStore> Keys<S> {
         self.said.say(problems.chain(all));
     }
 
+    /// Hands the recipients and the keyring, with the keys of sealed-secrets, to the reconcilers. Gives the key of
+    /// that kind that is missing.
+    async fn offer(
+        &self,
+        loaded: &Loaded,
+        identities: Vec<Identity>,
+        decision: &Decision<'_>,
+    ) -> Result<Option<MakeBitnami>, Failure> {
+        let primary = decision.primary;
+        // Before the keyring: whoever waits for keys finds the recipients too.
+        self.know(recipients(loaded, decision, &self.settings));
+        match self.bitnami.load(&self.store).await {
+            Ok((rsa_keys, missing)) => {
+                self.replace(identities, primary, rsa_keys);
+                Ok(missing)
+            }
+            // Identities don't wait for a namespace that the controller may not read.
+            Err(failure) if self.keyring.borrow().rsa_keys().is_empty() => {
+                self.replace(identities, primary, Vec::new());
+                Err(failure)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Hands the recipients to the reconcilers if they have changed.
     fn know(&self, recipients: Recipients) {
         self.recipients.send_if_modified(|known| {
@@ -242,20 +298,6 @@ impl<S: KeyStore> Keys<S> {
             }
             is_new
         });
-    }
-
-    /// Hands the keyring to the reconcilers, with the keys of sealed-secrets.
-    async fn offer(&self, identities: Vec<Identity>, primary: Option<Fingerprint>) -> Result<(), Failure> {
-        match self.bitnami.sync(&self.store).await {
-            Ok(rsa_keys) => self.replace(identities, primary, rsa_keys),
-            // Identities don't wait for a namespace that the controller may not read.
-            Err(failure) if self.keyring.borrow().rsa_keys().is_empty() => {
-                self.replace(identities, primary, Vec::new());
-                return Err(failure);
-            }
-            Err(failure) => return Err(failure),
-        }
-        Ok(())
     }
 
     /// Replaces the keyring if it has changed. The primary of each kind is its first key.

@@ -22,6 +22,7 @@ mod decode;
 mod failure;
 mod host;
 mod keys;
+mod leadership;
 mod listen;
 mod log;
 mod metrics;

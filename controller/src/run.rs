@@ -16,6 +16,7 @@ use self::replica::{Replica, Task};
 use crate::cluster::api::Clients;
 use crate::cluster::definitions;
 use crate::cluster::work::until;
+use crate::leadership::Leadership;
 use crate::listen::ListenError;
 use crate::metrics::Metrics;
 use crate::serve::{Health, serve};
@@ -55,7 +56,8 @@ pub(crate) async fn run(
         () = definitions::wait(&clients.requests) => {}
         () = until(stopped.clone()) => {}
     }
-    let replica = Replica::start(clients, metrics, health.clone(), &options).await?;
+    let leadership = Leadership::for_ever();
+    let replica = Replica::start(clients, metrics, health.clone(), &options, leadership).await?;
     tokio::select! {
         is_complete = replica.is_complete() => if is_complete { health.set_ready() },
         () = until(stopped.clone()) => {}

@@ -38,6 +38,15 @@ pub(crate) struct BitnamiKeys {
     pub(crate) certificate: watch::Sender<Option<Certificate>>,
     pub(crate) metrics: Metrics,
     pub(crate) said: Said,
+    /// The complaints about keys that can't be made.
+    pub(crate) unmade: Said,
+}
+
+/// A key to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MakeBitnami {
+    /// The name of its Secret. It is fixed, so that controllers that try at the same time make one key together.
+    name: String,
 }
 
 /// A key whose private half is at hand.
@@ -57,26 +66,20 @@ enum NoKey {
 }
 
 impl BitnamiKeys {
-    /// Loads the keys, the primary first, and hands out the primary's certificate.
+    /// Loads the keys, the primary first, and hands out the primary's certificate. Also gives the key that is
+    /// missing.
     ///
     /// # Errors
     ///
     /// A transient failure; the keys that were loaded before stay loaded.
-    pub(super) async fn sync(&self, store: &impl KeyStore) -> Result<Vec<RsaPrivateKey>, Failure> {
+    pub(super) async fn load(
+        &self,
+        store: &impl KeyStore,
+    ) -> Result<(Vec<RsaPrivateKey>, Option<MakeBitnami>), Failure> {
         let mut counts = BitnamiKeyCounts::default();
         let mut keys = Vec::new();
-        let (mut secrets, mut complaints) = load(store).await?;
-        if secrets.is_empty() && self.make_first {
-            let is_made = first::create(store).await? == Tried::Done;
-            (secrets, complaints) = load(store).await?;
-            if !is_made && secrets.is_empty() {
-                let message = format!(
-                    "a first sealing key of sealed-secrets' kind can't be made: a Secret of its name exists without the \
-                     label {SEALING_KEY_LABEL}"
-                );
-                complaints.push(Complaint { secret: first::NAME.to_owned(), message });
-            }
-        }
+        let (secrets, mut complaints) = load(store).await?;
+        let is_missing = secrets.is_empty() && self.make_first;
         for found in secrets {
             match found {
                 Ok(key) => keys.push(key),
@@ -104,7 +107,27 @@ impl BitnamiKeys {
             }
             is_new
         });
-        Ok(keys.into_iter().map(|key| key.key).collect())
+        let missing = is_missing.then(|| MakeBitnami { name: first::NAME.to_owned() });
+        Ok((keys.into_iter().map(|key| key.key).collect(), missing))
+    }
+
+    /// Makes a key.
+    ///
+    /// # Errors
+    ///
+    /// A transient failure.
+    pub(super) async fn make(&self, store: &impl KeyStore, key: &MakeBitnami) -> Result<(), Failure> {
+        let tried = first::create(store).await?;
+        // It may be the key of another controller, which the next look loads. Or it holds no key, and stays.
+        let taken = (tried == Tried::Overtaken && load(store).await?.0.is_empty()).then(|| {
+            let message = format!(
+                "a sealing key of sealed-secrets' kind can't be made: a Secret of its name exists without the label \
+                 {SEALING_KEY_LABEL}"
+            );
+            Complaint { secret: key.name.clone(), message }
+        });
+        self.unmade.say(taken);
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 //! successful look is followed by one that writes nothing.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp as StoredTimestamp;
 use seal_crds::keys::stored::KeySecretList;
@@ -18,6 +19,8 @@ use zeroize::Zeroizing;
 
 use super::bitnami::tls_secret::TlsSecret;
 use super::*;
+use crate::leadership::Standing;
+use crate::leadership::tests::TestClock;
 use crate::metrics::Metrics;
 use crate::store::Notice;
 
@@ -47,19 +50,25 @@ struct World {
 struct Memory(Arc<Mutex<World>>);
 
 impl Memory {
-    /// Begins a request.
-    fn begin(&self, request: &str) -> Result<std::sync::MutexGuard<'_, World>, Failure> {
+    /// Begins a request, which takes a moment.
+    async fn begin(&self, request: &str) -> Result<std::sync::MutexGuard<'_, World>, Failure> {
+        self.interrupt(request);
+        tokio::task::yield_now().await;
         let mut world = self.0.lock().unwrap();
-        while let Some(at) = world.interruptions.iter().position(|(before, _)| request.starts_with(before)) {
-            let (_, interrupt) = world.interruptions.remove(at);
-            interrupt(&mut world);
-        }
         if !request.starts_with("load") && !request.starts_with("list") {
             world.did.push(request.to_owned());
         }
         match world.fails.iter().any(|fails| request.starts_with(fails)) {
             true => Err(Failure::new(Reason::ApiUnavailable, format!("{request} failed"))),
             false => Ok(world),
+        }
+    }
+
+    fn interrupt(&self, request: &str) {
+        let mut world = self.0.lock().unwrap();
+        while let Some(at) = world.interruptions.iter().position(|(before, _)| request.starts_with(before)) {
+            let (_, interrupt) = world.interruptions.remove(at);
+            interrupt(&mut world);
         }
     }
 
@@ -154,18 +163,18 @@ impl World {
 
 impl KeyStore for Memory {
     async fn load(&self) -> Result<Loaded, Failure> {
-        let list = json!({ "items": self.begin("load")?.secrets });
+        let list = json!({ "items": self.begin("load").await?.secrets });
         Ok(serde_json::from_value::<KeySecretList>(list).unwrap().into())
     }
 
     async fn published(&self, holders: &[Holder]) -> Result<Published, Failure> {
         let mut published = Published::new(holders);
-        self.begin("list")?.sealing_keys.iter().for_each(|key| published.add(key.clone()));
+        self.begin("list").await?.sealing_keys.iter().for_each(|key| published.add(key.clone()));
         Ok(published)
     }
 
     async fn create(&self, name: &str, key: &StoredKey) -> Result<Tried, Failure> {
-        let mut world = self.begin(&format!("create {name}"))?;
+        let mut world = self.begin(&format!("create {name}")).await?;
         if world.secret(name).is_some() {
             return Ok(Tried::Overtaken);
         }
@@ -175,7 +184,7 @@ impl KeyStore for Memory {
     }
 
     async fn note(&self, raise: &Raise) -> Result<Tried, Failure> {
-        let mut world = self.begin(&format!("note {} {:?}", raise.secret, raise.floor))?;
+        let mut world = self.begin(&format!("note {} {:?}", raise.secret, raise.floor)).await?;
         let version = world.next_version();
         let Some(secret) = world.secret(&raise.secret) else { return Ok(Tried::Overtaken) };
         if secret["metadata"]["resourceVersion"] != raise.resource_version {
@@ -191,7 +200,7 @@ impl KeyStore for Memory {
 
     async fn publish(&self, key: &SealingKey) -> Result<Option<SealingKey>, Failure> {
         let name = key.metadata.name.clone();
-        let mut world = self.begin(&format!("publish {}", name.as_deref().unwrap()))?;
+        let mut world = self.begin(&format!("publish {}", name.as_deref().unwrap())).await?;
         if world.sealing_keys.iter().any(|found| found.metadata.name == name) {
             return Ok(None);
         }
@@ -201,7 +210,7 @@ impl KeyStore for Memory {
     async fn say(&self, key: &SealingKey, status: &SealingKeyStatus) -> Result<Reported, Failure> {
         let name = key.metadata.name.as_deref().unwrap();
         let primary = find_condition(&status.conditions, "Primary").unwrap();
-        let mut world = self.begin(&format!("say {name} {}", primary.reason))?;
+        let mut world = self.begin(&format!("say {name} {}", primary.reason)).await?;
         let version = Some(world.next_version());
         let is_unrest = world.unrest == Some(name);
         let found = world.sealing_key(name);
@@ -218,12 +227,12 @@ impl KeyStore for Memory {
     }
 
     async fn load_bitnami(&self) -> Result<Vec<TlsSecret>, Failure> {
-        let world = self.begin("load_bitnami")?;
+        let world = self.begin("load_bitnami").await?;
         Ok(serde_json::from_value(json!(world.bitnami)).unwrap())
     }
 
     async fn create_bitnami(&self, secret: Zeroizing<Vec<u8>>) -> Result<Tried, Failure> {
-        let mut world = self.begin("create_bitnami")?;
+        let mut world = self.begin("create_bitnami").await?;
         if !world.bitnami.is_empty() {
             return Ok(Tried::Overtaken);
         }
@@ -239,6 +248,7 @@ fn keys(store: &Memory) -> Keys<Memory> {
         certificate: tokio::sync::watch::Sender::new(None),
         metrics: Metrics::default(),
         said: Said::default(),
+        unmade: Said::default(),
     };
     Keys {
         store: store.clone(),
@@ -255,16 +265,16 @@ fn keys(store: &Memory) -> Keys<Memory> {
 async fn started() -> (Memory, Keys<Memory>) {
     let store = Memory::default();
     let keys = keys(&store);
-    assert_eq!(keys.sync().await, Ok(()));
+    assert_eq!(keys.lead().await, Ok(()));
     store.did();
     (store, keys)
 }
 
 /// Looks until all is done, and then once more, which does nothing.
 async fn settle(keys: &Keys<Memory>) -> Vec<String> {
-    assert_eq!(keys.sync().await, Ok(()));
+    assert_eq!(keys.lead().await, Ok(()));
     let did = keys.store.did();
-    assert_eq!(keys.sync().await, Ok(()));
+    assert_eq!(keys.lead().await, Ok(()));
     assert_eq!(keys.store.did(), [""; 0], "a second look does nothing");
     did
 }
@@ -292,11 +302,55 @@ async fn two_controllers_started_together_have_one_key() {
     store.before("create", |world| {
         world.add(FIRST, 1, KeyState::Active, "seal-controller");
     });
-    assert_eq!(one.sync().await, Ok(()));
-    assert_eq!(other.sync().await, Ok(()));
+    assert_eq!(one.lead().await, Ok(()));
+    assert_eq!(other.lead().await, Ok(()));
     assert_eq!(store.world().secrets.len(), 1);
     assert_eq!(store.world().primaries(), [FIRST]);
     assert!(one.keyring.borrow().fingerprints().eq(other.keyring.borrow().fingerprints()));
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_lead_opens_with_every_key_and_writes_nothing() {
+    let store = Memory::default();
+    let (leader, follower) = (keys(&store), keys(&store));
+    assert_eq!(follower.follow().await, Ok(()));
+    assert_eq!((follower.keyring.borrow().len(), store.did().len()), (0, 0), "it waits for the first key");
+    assert_eq!(follower.health.readiness().1, "starting\n");
+    settle(&leader).await;
+    let newer = store.world().add("restored", 2, KeyState::Active, "kubectl-create");
+    store.world().plant("planted");
+    assert_eq!(follower.follow().await, Ok(()));
+    assert_eq!(follower.keyring.borrow().len(), 2);
+    assert_eq!(
+        follower.keyring.borrow().fingerprints().next(),
+        leader.keyring.borrow().fingerprints().next()
+    );
+    assert_eq!(store.did(), [""; 0]);
+    // The primary is said, so a client may seal.
+    follower.health.set_ready();
+    assert_eq!(follower.health.readiness().1, "ok\n");
+    store.world().ask(FIRST, KeyState::Revoked);
+    assert_eq!(follower.follow().await, Ok(()));
+    assert!(follower.keyring.borrow().fingerprints().any(|fingerprint| fingerprint == newer));
+    assert!(follower.health.readiness().1.contains("it is revoked"), "{}", follower.health.readiness().1);
+    assert_eq!(store.did(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_look_leads_only_while_the_term_lasts() {
+    let store = Memory::default();
+    let keys = keys(&store);
+    let time = TestClock::default();
+    let until = time.clock().now().plus(Duration::from_secs(10));
+    let (_term, standing) = tokio::sync::watch::channel(Standing::Leads(until));
+    let leadership = Leadership::new(standing, time.clock());
+    // The process is stopped before it publishes, until long after the end of the term.
+    let stopped = time.clone();
+    store.before("publish", move |_| stopped.advance(Duration::from_secs(3600)));
+    assert_eq!(keys.look(&leadership).await, Ok(()));
+    assert_eq!(store.did(), ["create sealing-key-first"]);
+    assert_eq!(keys.keyring.borrow().len(), 1, "it goes on as a follower");
+    assert_eq!(store.world().primaries(), [""; 0]);
 }
 
 #[tokio::test]
@@ -305,7 +359,7 @@ async fn what_was_loaded_opens_also_where_nothing_can_be_written() {
     let fingerprint = store.world().add("restored", 1, KeyState::Active, "kubectl-create");
     store.world().fails = vec!["create", "note", "publish", "say"];
     let keys = keys(&store);
-    assert_eq!(keys.sync().await.unwrap_err().reason, Reason::ApiUnavailable);
+    assert_eq!(keys.lead().await.unwrap_err().reason, Reason::ApiUnavailable);
     assert!(keys.keyring.borrow().fingerprints().eq([fingerprint]));
 }
 
@@ -329,13 +383,13 @@ async fn a_sealing_key_whose_status_cannot_be_written_keeps_nothing_from_being_s
     ["a-full-one", "b-planted"].iter().for_each(|name| store.world().plant(name));
     store.world().fails = vec!["say a-full-one"];
     let keys = keys(&store);
-    let failure = keys.sync().await.unwrap_err();
+    let failure = keys.lead().await.unwrap_err();
     assert!(failure.message.starts_with("say a-full-one"), "{failure}");
     assert_eq!(store.world().primaries(), [FIRST]);
     assert_eq!(store.world().state("b-planted"), Some(PublishedState::Planted));
     // The status also tells when the primary isn't the primary any more.
     store.world().ask(FIRST, KeyState::Revoked);
-    keys.sync().await.unwrap_err();
+    keys.lead().await.unwrap_err();
     assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
     assert!(keys.health.readiness().1.contains("it is revoked"));
     assert_eq!(store.world().note(FIRST), "Revoked");
@@ -347,7 +401,7 @@ async fn a_key_that_cannot_be_published_keeps_nothing_from_being_said_of_others(
     store.world().add("restored", 7, KeyState::Active, "kubectl-create");
     store.world().fails = vec!["publish"];
     store.world().ask(FIRST, KeyState::Revoked);
-    let failure = keys.sync().await.unwrap_err();
+    let failure = keys.lead().await.unwrap_err();
     assert!(failure.message.starts_with("publish restored"), "{failure}");
     assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
     assert_eq!(keys.keyring.borrow().len(), 2);
@@ -383,7 +437,7 @@ async fn no_key_is_called_the_primary_while_another_may_still_be_said_to_be() {
     store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
     // The first SealingKey, whose status calls it the primary, changes again and again.
     store.world().unrest = Some(FIRST);
-    assert_eq!(keys.sync().await.unwrap_err().reason, Reason::Conflict);
+    assert_eq!(keys.lead().await.unwrap_err().reason, Reason::Conflict);
     let did = store.did();
     assert!(!did.iter().any(|did| did.starts_with("say sealing-key-2")), "{did:?}");
     assert_eq!(store.world().primaries(), [FIRST]);
@@ -396,7 +450,7 @@ async fn no_key_is_called_the_primary_while_another_may_still_be_said_to_be() {
 async fn one_look_writes_only_so_many_statuses_of_what_others_planted() {
     let (store, keys) = started().await;
     (0..MAX_PLANTED_WRITES + 7).for_each(|i| store.world().plant(&format!("planted-{i}")));
-    assert_eq!(keys.sync().await, Ok(()));
+    assert_eq!(keys.lead().await, Ok(()));
     assert_eq!(store.did().len(), MAX_PLANTED_WRITES);
     assert_eq!(settle(&keys).await.len(), 7, "the rest at the next look");
 }
@@ -407,7 +461,7 @@ async fn what_has_the_first_keys_name_and_is_no_key_is_said_with_what_is_wrong()
     store.world().add(FIRST, 1, KeyState::Active, "kubectl-create");
     store.world().secret(FIRST).unwrap()["data"]["identity"] = json!("bm90IGEga2V5");
     let keys = keys(&store);
-    let failure = keys.sync().await.unwrap_err();
+    let failure = keys.lead().await.unwrap_err();
     assert_eq!(failure.reason, Reason::KeyUnreadable);
     assert!(failure.message.contains("data.identity isn't an identity"), "{failure}");
     assert_eq!(store.did(), ["create sealing-key-first"], "once, and nothing is written over it");
@@ -445,7 +499,7 @@ async fn identities_do_not_wait_for_the_keys_of_sealed_secrets() {
     let store = Memory::default();
     store.world().fails = vec!["load_bitnami"];
     let keys = keys(&store);
-    let failure = keys.sync().await.unwrap_err();
+    let failure = keys.lead().await.unwrap_err();
     assert!(failure.message.starts_with("load_bitnami"), "{failure}");
     assert_eq!((keys.keyring.borrow().len(), keys.keyring.borrow().rsa_keys().len()), (1, 0));
     assert_eq!(store.world().primaries(), [FIRST]);
@@ -460,7 +514,7 @@ async fn identities_do_not_wait_for_the_keys_of_sealed_secrets() {
     assert_eq!((keys.keyring.borrow().len(), keys.keyring.borrow().rsa_keys().len()), (1, 1));
     // Once they are loaded, they stay loaded after a failure.
     store.world().fails = vec!["load_bitnami"];
-    keys.sync().await.unwrap_err();
+    keys.lead().await.unwrap_err();
     assert_eq!(keys.keyring.borrow().rsa_keys().len(), 1);
 }
 

@@ -1,6 +1,7 @@
-//! Starts a look at the keys after each change of a private half or a SealingKey, and every few minutes.
+//! Starts a look at the keys after each change of a private half or a SealingKey, when this replica becomes the
+//! leader, and every few minutes.
 //!
-//! [`Keys::sync`] is the look. Invariant: no decision depends on the content of a watch's event, because a
+//! [`Keys::look`] is the look. Invariant: no decision depends on the content of a watch's event, because a
 //! look reads everything anew; so the watches ask for metadata alone.
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use super::bitnami::UNLABELLED_KEY;
 use super::cluster::ClusterKeys;
 use crate::cluster::metadata::{Kept, Metadata};
 use crate::failure::Failure;
+use crate::leadership::Leadership;
 
 /// The time without a change after which the controller looks at the keys all the same.
 const EVERY: Duration = Duration::from_secs(300);
@@ -37,12 +39,12 @@ const PAGE: u32 = 50;
 type Changes = SelectAll<BoxStream<'static, watcher::Result<()>>>;
 
 /// Keeps the keys up to date, until it is aborted.
-pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client) {
-    let mut changes = changes(&keys.store, watches);
+pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client, leadership: Leadership) {
+    let mut changes = changes(&keys.store, watches, leadership.clone());
     let [first, longest] = BACKOFF;
     let mut backoff = first;
     loop {
-        let wait = match keys.sync().await {
+        let wait = match keys.look(&leadership).await {
             Ok(()) => {
                 backoff = first;
                 EVERY
@@ -60,7 +62,7 @@ pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client) {
     }
 }
 
-fn changes(keys: &ClusterKeys, watches: Client) -> Changes {
+fn changes(keys: &ClusterKeys, watches: Client, leadership: Leadership) -> Changes {
     let secrets: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
     let bitnami_secrets: Api<Metadata<Secret>> =
         Api::namespaced(watches.clone(), keys.bitnami_namespace.as_str());
@@ -71,6 +73,7 @@ fn changes(keys: &ClusterKeys, watches: Client) -> Changes {
         changes_of(bitnami_secrets.clone(), watcher::Config::default().labels(bitnami::SEALING_KEY_LABEL)),
         changes_of(bitnami_secrets, watcher::Config::default().fields(&unlabelled)),
         changes_of(sealing_keys, watcher::Config::default()),
+        leadership.gains().map(Ok).boxed(),
     ])
 }
 

@@ -1,9 +1,9 @@
 //! The work of every replica, whether or not it leads: it keeps the keys and the caches up to date, and
 //! serves the endpoints of sealed-secrets.
 //!
-//! The leader alone reconciles ([`super::lead`]). A replica may make the first key; replicas that try at the
-//! same time make one key together ([`crate::keys`]). Invariant: a complete replica can lead at once, because
-//! its keys are loaded and its caches hold every object.
+//! The leader alone reconciles ([`super::lead`]) and writes what concerns keys ([`crate::keys`]); a replica without
+//! keys waits for the leader's first key. Invariant: a complete replica can lead at once, because its keys are
+//! loaded and its caches hold every object.
 
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ use crate::keys::cluster::ClusterKeys;
 use crate::keys::said::Said;
 use crate::keys::settings::Settings;
 use crate::keys::{Keys, watch as key_watch};
+use crate::leadership::Leadership;
 use crate::listen::ListenError;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
@@ -70,6 +71,7 @@ impl Replica {
         metrics: Metrics,
         health: Health,
         options: &Options,
+        leadership: Leadership,
     ) -> Result<Self, ListenError> {
         let (keyring, keys) = watch::channel(Arc::new(Keyring::default()));
         let (recipients, known_recipients) = watch::channel(None);
@@ -91,6 +93,7 @@ impl Replica {
                 certificate,
                 metrics: metrics.clone(),
                 said: Said::default(),
+                unmade: Said::default(),
             },
             keyring,
             recipients,
@@ -100,7 +103,7 @@ impl Replica {
         let (secrets, keep_secrets) = Cache::new(scoped(&clients.watches, options.watch.as_ref()));
         let (natives, keep_natives) = Cache::new(scoped(&clients.watches, options.watch.as_ref()));
         let mut tasks = vec![
-            Task(tokio::spawn(key_watch::keep(loader, clients.watches.clone()))),
+            Task(tokio::spawn(key_watch::keep(loader, clients.watches.clone(), leadership))),
             Task(tokio::spawn(keep_secrets)),
             Task(tokio::spawn(keep_natives)),
         ];
