@@ -3,7 +3,7 @@
 //!
 //! | type | is | text |
 //! | --- | --- | --- |
-//! | [`Recipient`] | a public key | `age1pq1…`, `age1…`, `ssh-ed25519 …` |
+//! | [`Recipient`] | a public key | `age1pq1…`, `age1tagpq1…`, `age1…`, `ssh-ed25519 …` |
 //! | [`Identity`] | a private key | `AGE-SECRET-KEY-PQ-1…`, `AGE-SECRET-KEY-1…`, OpenSSH PEM |
 //! | [`Fingerprint`] | the name of a recipient | 64 hexadecimal digits |
 //! | [`Certificate`] | a public RSA key with dates | PEM |
@@ -11,8 +11,9 @@
 //! | [`RsaSealingKey`] | a private RSA key with its certificate | PEM, both |
 //! | [`Keyring`] | the identities and private RSA keys at hand | |
 //!
-//! The age crate implements the classic kinds. Its hybrid post-quantum kind is built here, from the inside out:
-//! `xwing` (the KEM), `mlkem768x25519` (age's recipient type over it).
+//! The age crate implements the classic kinds and the recipients of keys in hardware (`tagged`). Its hybrid
+//! post-quantum kind is built here, from the inside out: `xwing` (the KEM), `mlkem768x25519` (age's recipient type over
+//! it).
 //!
 //! [`stored`] specifies the Secret that stores a sealing key, [`backup`] the age file that backs it up, and [`pins`]
 //! the lines of a recipients file that remember keys which aren't sealed to any more. The programs read files, and the
@@ -31,6 +32,7 @@ pub mod pins;
 mod recipient;
 mod rsa;
 pub mod stored;
+mod tagged;
 mod xwing;
 
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
@@ -65,6 +67,7 @@ mod tests {
     pub(super) const X25519_RECIPIENT: &str =
         "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
     pub(super) const MLKEM768X25519: &str = include_str!("keys/testdata/mlkem768x25519.txt");
+    pub(super) const TAGGED: &str = include_str!("keys/testdata/tagged.txt");
 
     /// Made by `ssh-keygen`, comment "protects nothing".
     pub(super) const SSH: &str = include_str!("keys/testdata/ssh-ed25519");
@@ -76,6 +79,11 @@ mod tests {
 
     pub(super) fn hybrid_recipient() -> &'static str {
         records(MLKEM768X25519)[0]["recipient"]
+    }
+
+    /// The recipients of keys in hardware: the hybrid one, and the classic one.
+    pub(super) fn tagged_recipients() -> [&'static str; 2] {
+        [0, 1].map(|index| records(TAGGED)[index]["recipient"])
     }
 
     /// Reads records of `name = value` lines. Blank lines separate records; `#` begins a comment.
@@ -160,6 +168,21 @@ mod tests {
             {
                 assert!(matches!(seal(&mix), Err(age::EncryptError::IncompatibleRecipients { .. })));
             }
+        }
+    }
+
+    #[test]
+    fn a_recipient_in_hardware_shares_a_file_with_its_like_alone() {
+        let [hybrid, x25519, _] = one_of_each_kind();
+        let [tagged_hybrid, tagged]: [Recipient; 2] = tagged_recipients().map(|text| text.parse().unwrap());
+        for (identity, beside) in [(&hybrid, &tagged_hybrid), (&x25519, &tagged)] {
+            let file = seal(&[beside, identity.recipient()]).unwrap();
+            assert_eq!(open(&file, &[identity]).unwrap(), b"data key");
+        }
+        for mix in
+            [[&tagged_hybrid, x25519.recipient()], [hybrid.recipient(), &tagged], [&tagged_hybrid, &tagged]]
+        {
+            assert!(matches!(seal(&mix), Err(age::EncryptError::IncompatibleRecipients { .. })));
         }
     }
 

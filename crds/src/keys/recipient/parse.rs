@@ -9,7 +9,7 @@ use x25519_dalek as x25519;
 
 use super::{RecipientKey, RecipientKind};
 use crate::keys::encoding::{self, EncodingError};
-use crate::keys::{mlkem768x25519, xwing};
+use crate::keys::{mlkem768x25519, tagged, xwing};
 
 const X25519_HRP: Hrp = Hrp::parse_unchecked("age");
 
@@ -24,6 +24,9 @@ const OTHER_SSH_ALGORITHMS: [&str; 7] = [
     "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
+/// What may be sealed to, for messages.
+const ACCEPTED: &str = "accepted: age1pq1…, age1tagpq1…, age1…, ssh-ed25519";
+
 /// The reason why text is not a recipient. Never repeats the text. Permanent: only other text helps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -35,10 +38,10 @@ pub enum RecipientError {
     #[error("private key (identity) where a recipient belongs")]
     Identity,
     /// An SSH key that isn't ssh-ed25519; holds its algorithm.
-    #[error("{0} recipient is not supported (accepted: age1pq1…, age1…, ssh-ed25519)")]
+    #[error("{0} recipient is not supported ({ACCEPTED})")]
     UnsupportedSsh(&'static str),
-    /// A recipient of an age plugin, hardware keys included; holds the plugin's name.
-    #[error("age plugin recipient age1{0}1… is not supported (accepted: age1pq1…, age1…, ssh-ed25519)")]
+    /// A recipient of an age plugin, other than age's own types for hardware; holds the plugin's name.
+    #[error("age plugin recipient age1{0}1… is not supported ({ACCEPTED})")]
     Plugin(String),
     /// A PEM certificate: a public key of the Bitnami format, which is another type.
     #[error("PEM certificate is a key of the Bitnami format, not a recipient")]
@@ -50,7 +53,7 @@ pub enum RecipientError {
     #[error("{0} recipient is malformed")]
     Malformed(RecipientKind),
     /// The text is none of the above.
-    #[error("not a recipient (accepted: age1pq1…, age1…, ssh-ed25519)")]
+    #[error("not a recipient ({ACCEPTED})")]
     Unknown,
 }
 
@@ -73,6 +76,16 @@ pub(super) fn parse(text: &str) -> Result<RecipientKey, RecipientError> {
     match rest.split_once('1') {
         None => parse_x25519(text),
         Some((name, _)) if name.eq_ignore_ascii_case("pq") => parse_hybrid(text),
+        Some((name, _)) if name.eq_ignore_ascii_case("tagpq") => {
+            let key =
+                tagged::Recipient::parse_hybrid(text).map_err(|e| refused(e, RecipientKind::TaggedHybrid))?;
+            Ok(RecipientKey::Tagged(key))
+        }
+        Some((name, _)) if name.eq_ignore_ascii_case("tag") => {
+            let key =
+                tagged::Recipient::parse_classic(text).map_err(|e| refused(e, RecipientKind::Tagged))?;
+            Ok(RecipientKey::Tagged(key))
+        }
         Some((name, _)) if is_plugin_name(name) => Err(RecipientError::Plugin(name.to_ascii_lowercase())),
         Some(_) => Err(RecipientError::Unknown),
     }
@@ -142,7 +155,9 @@ fn is_plugin_name(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::keys::Recipient;
-    use crate::keys::tests::{SSH, SSH_RECIPIENT, X25519_RECIPIENT, from_hex, hybrid, hybrid_recipient};
+    use crate::keys::tests::{
+        SSH, SSH_RECIPIENT, X25519_RECIPIENT, from_hex, hybrid, hybrid_recipient, tagged_recipients,
+    };
 
     fn error(text: &str) -> RecipientError {
         text.parse::<Recipient>().unwrap_err()
@@ -187,8 +202,7 @@ mod tests {
         assert_eq!(error("-----BEGIN CERTIFICATE-----\nMIIE"), RecipientError::Certificate);
         for (text, name) in [
             ("age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt", "yubikey"),
-            ("age1tag1qt8lw0ual6avlwmwatk888yqnmdamm7xfd0wak53ut6elz5c4swx2yqdj4e", "tag"),
-            ("AGE1TAGPQ1M3E4WVP6", "tagpq"),
+            ("AGE1SE1QT8LW0UAL6AVLWMWATK888YQNMDAMM7XFD0", "se"),
         ] {
             assert_eq!(error(text), RecipientError::Plugin(name.to_owned()));
         }
@@ -196,7 +210,10 @@ mod tests {
             assert_eq!(error(&format!("{algorithm} AAAA me")), RecipientError::UnsupportedSsh(algorithm));
         }
         let message = error("ssh-rsa AAAA").to_string();
-        assert_eq!(message, "ssh-rsa recipient is not supported (accepted: age1pq1…, age1…, ssh-ed25519)");
+        assert_eq!(
+            message,
+            "ssh-rsa recipient is not supported (accepted: age1pq1…, age1tagpq1…, age1…, ssh-ed25519)"
+        );
     }
 
     #[test]
@@ -209,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_mistyped_recipient_has_a_wrong_checksum() {
-        for good in [X25519_RECIPIENT, hybrid_recipient()] {
+        let [tagged_hybrid, tagged] = tagged_recipients();
+        for good in [X25519_RECIPIENT, hybrid_recipient(), tagged_hybrid, tagged] {
             assert_eq!(error(&good[..good.len() - 1]), RecipientError::Checksum);
             let last = if good.ends_with('q') { "p" } else { "q" };
             assert_eq!(error(&format!("{}{last}", &good[..good.len() - 1])), RecipientError::Checksum);
@@ -222,6 +240,9 @@ mod tests {
         let hybrid = encoding::encode(Hrp::parse_unchecked("age1pq"), &[9; 32]);
         assert_eq!(error(&x25519), RecipientError::Malformed(RecipientKind::X25519));
         assert_eq!(error(&hybrid), RecipientError::Malformed(RecipientKind::Hybrid));
+        let tagged = encoding::encode(Hrp::parse_unchecked("age1tagpq"), &[9; 32]);
+        assert_eq!(error(&tagged), RecipientError::Malformed(RecipientKind::TaggedHybrid));
+        assert_eq!(error("age1tag1hello"), RecipientError::Malformed(RecipientKind::Tagged));
         assert_eq!(error("age1 hello"), RecipientError::Malformed(RecipientKind::X25519));
     }
 
