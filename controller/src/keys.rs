@@ -163,7 +163,8 @@ impl<S: KeyStore> Keys<S> {
         let Make { name, sequence, created_at } = key;
         let identity = Identity::generate();
         let fingerprint = identity.fingerprint();
-        let stored = StoredKey { identity, sequence: *sequence, created_at: Time(*created_at) };
+        let stored =
+            StoredKey { identity, sequence: *sequence, created_at: Time(*created_at), recovery: None };
         // If somebody was quicker, their key is the first one.
         if self.store.create(name, &stored).await? == Tried::Done {
             tracing::info!(key = name, %fingerprint, "made the first sealing key");

@@ -43,5 +43,10 @@ pub const NOT_TAKEN_OVER: &str = "sealing.dev/not-taken-over";
 pub const SEALING_KEY_LABEL: &str = "sealing.dev/sealing-key";
 /// The type of a Secret that holds the private half of a sealing key.
 pub const SEALING_KEY_TYPE: &str = "sealing.dev/sealing-key";
+/// Finalizer of a Secret that holds the private half of a sealing key. It makes a deletion a request, which waits
+/// until nothing needs the key.
+pub const KEY_IN_USE: &str = "sealing.dev/key-in-use";
+/// Label of a ConfigMap that publishes the backup of a sealing key, in the controller's namespace.
+pub const KEY_BACKUP_LABEL: &str = "sealing.dev/sealing-key-backup";
 /// Annotation of a Secret that holds the private half of a sealing key: the state below which the key never falls.
 pub const STATE_ANNOTATION: &str = "sealing.dev/state";

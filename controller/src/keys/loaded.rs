@@ -9,9 +9,9 @@
 use std::cmp::Reverse;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use seal_crds::keys::stored::{IDENTITY, KeySecretList, NotAKey, Note, StoredKey};
+use seal_crds::keys::stored::{IDENTITY, KeySecretList, NotAKey, Note, Recovery, StoredKey};
 use seal_crds::keys::{Fingerprint, Identity, Recipient};
-use seal_crds::resources::STATE_ANNOTATION;
+use seal_crds::resources::{KEY_IN_USE, STATE_ANNOTATION};
 
 use crate::cluster::fields::owned;
 use crate::conditions::rfc3339;
@@ -40,6 +40,14 @@ pub(crate) struct Holder {
     pub(super) sequence: i64,
     /// The creation time, as RFC 3339 in UTC with seconds, so that the order of texts is the order of time.
     pub(super) created_at: String,
+    /// The time at which the API server says that it made the Secret; the same form.
+    pub(super) stored_at: String,
+    /// The recovery set that was fixed when the key was made, with the key's backup.
+    pub(super) recovery: Option<Recovery>,
+    /// Somebody has deleted the Secret, and a finalizer holds it.
+    pub(super) is_deleting: bool,
+    /// The finalizer of sealing keys holds the Secret.
+    pub(super) is_held: bool,
     pub(super) note: Note,
     /// The controller wrote the note, by the API server's record.
     pub(super) is_noted_by_us: bool,
@@ -54,7 +62,7 @@ impl From<KeySecretList> for Loaded {
         for secret in list.items {
             let name = secret.metadata.name.clone().unwrap_or_default();
             match secret.into_key() {
-                Ok((metadata, key)) => keys.push((Holder::new(metadata, &key), key.identity)),
+                Ok((metadata, mut key)) => keys.push((Holder::new(metadata, &mut key), key.identity)),
                 Err(problem) => {
                     if let NotAKey::LaterVersion(fingerprint) = problem {
                         loaded.later.push(fingerprint);
@@ -70,11 +78,15 @@ impl From<KeySecretList> for Loaded {
 }
 
 impl Holder {
-    fn new(metadata: ObjectMeta, key: &StoredKey) -> Self {
+    fn new(metadata: ObjectMeta, key: &mut StoredKey) -> Self {
         let ours = owned(metadata.managed_fields.as_deref().unwrap_or_default());
         Self {
             note: Note::of(&metadata),
             is_noted_by_us: ours.annotations().any(|annotation| annotation == STATE_ANNOTATION),
+            is_deleting: metadata.deletion_timestamp.is_some(),
+            is_held: metadata.finalizers.iter().flatten().any(|finalizer| finalizer == KEY_IN_USE),
+            stored_at: metadata.creation_timestamp.map(|time| rfc3339(time.0)).unwrap_or_default(),
+            recovery: key.recovery.take(),
             is_made_by_us: ours.data().any(|item| item == IDENTITY),
             secret: metadata.name.unwrap_or_default(),
             resource_version: metadata.resource_version.unwrap_or_default(),
@@ -96,8 +108,8 @@ mod tests {
 
     /// A Secret as the controller makes it.
     fn secret(name: &str, sequence: i64) -> Value {
-        let key =
-            StoredKey { identity: Identity::generate(), sequence, created_at: Time(Timestamp::UNIX_EPOCH) };
+        let created_at = Time(Timestamp::UNIX_EPOCH);
+        let key = StoredKey { identity: Identity::generate(), sequence, created_at, recovery: None };
         serde_json::from_slice(&key.to_json(name, KeyState::Active)).unwrap()
     }
 
@@ -126,6 +138,19 @@ mod tests {
         assert_eq!(noted("Retiring", "seal-controller"), (Note::Says(KeyState::Retiring), true, true));
         assert_eq!(noted("Revoked", "kubectl-create"), (Note::Says(KeyState::Revoked), false, false));
         assert_eq!(noted("active", "seal-controller"), (Note::Unreadable, true, true));
+    }
+
+    #[test]
+    fn a_deletion_that_a_finalizer_holds_is_seen_and_when_the_secret_was_made() {
+        let mut held = secret("k", 1);
+        held["metadata"]["creationTimestamp"] = json!("2026-02-01T00:00:00Z");
+        let before = load(&[held.clone()]).holders.remove(0);
+        assert_eq!((before.is_deleting, before.is_held), (false, true));
+        assert_eq!(before.stored_at, "2026-02-01T00:00:00Z");
+        held["metadata"]["deletionTimestamp"] = json!("2026-02-02T00:00:00Z");
+        held["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
+        let after = load(&[held]).holders.remove(0);
+        assert_eq!((after.is_deleting, after.is_held), (true, false));
     }
 
     #[test]

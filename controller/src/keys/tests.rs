@@ -96,7 +96,8 @@ impl World {
     fn add(&mut self, name: &str, sequence: i64, state: KeyState, manager: &str) -> Fingerprint {
         let identity = Identity::generate();
         let fingerprint = identity.fingerprint();
-        let key = StoredKey { identity, sequence, created_at: Time(StoredTimestamp::UNIX_EPOCH) };
+        let created_at = Time(StoredTimestamp::UNIX_EPOCH);
+        let key = StoredKey { identity, sequence, created_at, recovery: None };
         let secret = serde_json::from_slice(&key.to_json(name, state)).unwrap();
         self.keep(secret, manager);
         fingerprint

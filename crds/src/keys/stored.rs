@@ -1,7 +1,7 @@
 //! The Secret that holds the private half of a sealing key: its form, its writer and its reader, as JSON text.
 //!
 //! Its type is `sealing.dev/sealing-key`, it has the label of that name, it is immutable, and no object owns it.
-//! Format 1 has these values in `data`:
+//! It has these values in `data`:
 //!
 //! | value | is |
 //! | --- | --- |
@@ -9,15 +9,23 @@
 //! | `recipient` | the public half, `age1pq1…` |
 //! | `sequence` | the order of the keys: a whole number from 1 to 2³¹ − 1, higher is newer |
 //! | `createdAt` | when the key was made, RFC 3339 |
-//! | `format` | absent; a later format has its number here |
+//! | `format` | `2`; absent in format 1, which has neither `recovery` nor `backup` |
+//! | `recovery` | the recovery recipients in their canonical texts, sorted by fingerprint, a line feed after each |
+//! | `backup` | the private half as an armoured age file for these recipients; absent if there are none |
 //!
-//! The annotation `sealing.dev/state` notes the key's state ([`Note`]).
+//! `recovery` and `backup` are fixed when the key is made, in immutable data. Otherwise a person who may only change
+//! the controller's flags could add a recipient of their own for a minute, and get every private half.
+//!
+//! The annotation `sealing.dev/state` notes the key's state ([`Note`]). The finalizer `sealing.dev/key-in-use` makes
+//! a deletion a request, which waits until nothing needs the key.
 //!
 //! The controller gives the state its meaning, and sees in managedFields who wrote which part of the Secret.
 //!
 //! Invariants: every type that holds a private half wipes it on drop and has no `Debug`, `Display`, `Serialize` or
 //! `Clone`, unlike the API's own Secret type. No error repeats a value. A missing or malformed value refuses its
 //! Secret and not the list around it. So a parser's error for the list, which may quote the text, is never needed.
+
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -28,13 +36,24 @@ use zeroize::Zeroizing;
 
 use super::{Fingerprint, Identity, Recipient};
 use crate::plaintext::WipedString;
-use crate::resources::{DIGEST_ANNOTATION, KeyState, SEALING_KEY_LABEL, SEALING_KEY_TYPE, STATE_ANNOTATION};
+use crate::resources::{
+    DIGEST_ANNOTATION, KEY_IN_USE, KeyState, SEALING_KEY_LABEL, SEALING_KEY_TYPE, STATE_ANNOTATION,
+};
 
 /// The highest sequence that a key can have.
 pub const MAX_SEQUENCE: i64 = (1 << 31) - 1;
 
+/// The most recovery recipients of a key: an envelope has room for as many beside the key itself.
+pub const MAX_RECOVERY: usize = crate::native::MAX_RECIPIENTS - 1;
+
 /// The item that holds the private half.
 pub const IDENTITY: &str = "identity";
+
+/// The number of the format that is written.
+const FORMAT: &str = "2";
+
+/// The first and the last line of an armoured age file.
+const ARMOUR: [&str; 2] = ["-----BEGIN AGE ENCRYPTED FILE-----\n", "-----END AGE ENCRYPTED FILE-----\n"];
 
 /// The content of the Secret of a sealing key.
 pub struct StoredKey {
@@ -44,6 +63,54 @@ pub struct StoredKey {
     pub sequence: i64,
     /// When the key was made.
     pub created_at: Time,
+    /// The recovery set that the key was made with; none in format 1.
+    pub recovery: Option<Recovery>,
+}
+
+/// The recovery set of a key, fixed when the key is made, and the key's backup for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    recipients: Vec<Recipient>,
+    backup: String,
+}
+
+impl Recovery {
+    /// The set of these recipients, with the private half as an armoured age file for them.
+    ///
+    /// `None` if there are no recipients, more than [`MAX_RECOVERY`], or if the backup isn't an armoured age file:
+    /// nothing else may be published as one.
+    pub fn new(recipients: impl IntoIterator<Item = Recipient>, backup: String) -> Option<Self> {
+        let sorted: BTreeMap<Fingerprint, Recipient> =
+            recipients.into_iter().map(|recipient| (recipient.fingerprint(), recipient)).collect();
+        let [begin, end] = ARMOUR;
+        let is_armoured = backup.starts_with(begin) && backup.ends_with(end);
+        let is_set = (1..=MAX_RECOVERY).contains(&sorted.len());
+        (is_set && is_armoured).then(|| Self { recipients: sorted.into_values().collect(), backup })
+    }
+
+    /// The recipients, sorted by fingerprint; at least one.
+    pub fn recipients(&self) -> &[Recipient] {
+        &self.recipients
+    }
+
+    /// The private half as an armoured age file for the recipients.
+    pub fn backup(&self) -> &str {
+        &self.backup
+    }
+
+    /// Reads the set; `None` in the set if both values are empty.
+    fn read(recipients: &str, backup: &str) -> Result<Option<Self>, NotAKey> {
+        if recipients.is_empty() && backup.is_empty() {
+            return Ok(None);
+        }
+        // The lines are counted before any is parsed.
+        if recipients.lines().count() > MAX_RECOVERY {
+            return Err(NotAKey::Recovery);
+        }
+        let recipients: Result<Vec<Recipient>, _> = recipients.lines().map(str::parse).collect();
+        let recovery = Self::new(recipients.map_err(|_| NotAKey::Recovery)?, backup.to_owned());
+        recovery.map(Some).ok_or(NotAKey::Recovery)
+    }
 }
 
 /// Secrets with the label of a sealing key, as the API server lists them.
@@ -75,6 +142,8 @@ struct KeyData {
     sequence: WipedString,
     created_at: WipedString,
     format: WipedString,
+    recovery: WipedString,
+    backup: WipedString,
 }
 
 /// The state that the annotation `sealing.dev/state` of a key's Secret notes.
@@ -113,6 +182,12 @@ pub enum NotAKey {
     /// The date isn't a time.
     #[error("data.createdAt isn't a time as in RFC 3339")]
     CreatedAt,
+    /// The recovery set can't be used: a key whose set isn't known must not be sealed to.
+    #[error(
+        "data.recovery isn't a list of at most {MAX_RECOVERY} recipients with a backup in data.backup, an armoured age \
+         file"
+    )]
+    Recovery,
 }
 
 impl KeySecret {
@@ -132,7 +207,8 @@ impl KeySecret {
         if !immutable {
             return Err(NotAKey::Mutable);
         }
-        if !data.format.decoded().is_empty() {
+        let format = data.format.decoded();
+        if !["", FORMAT].contains(&format.as_str()) {
             let recipient = data.recipient.decoded().parse::<Recipient>();
             return Err(NotAKey::LaterVersion(recipient.ok().map(|recipient| recipient.fingerprint())));
         }
@@ -141,7 +217,12 @@ impl KeySecret {
         let created_at = serde_json::from_value(created_at).map_err(|_| NotAKey::CreatedAt)?;
         let sequence = data.sequence.decoded().parse().ok();
         let sequence = sequence.filter(|sequence| (1..=MAX_SEQUENCE).contains(sequence));
-        Ok((metadata, StoredKey { identity, sequence: sequence.ok_or(NotAKey::Sequence)?, created_at }))
+        let sequence = sequence.ok_or(NotAKey::Sequence)?;
+        let recovery = match format.as_str() {
+            FORMAT => Recovery::read(&data.recovery.decoded(), &data.backup.decoded())?,
+            _ => None,
+        };
+        Ok((metadata, StoredKey { identity, sequence, created_at, recovery }))
     }
 }
 
@@ -172,13 +253,22 @@ impl StoredKey {
             "name": name,
             "labels": { SEALING_KEY_LABEL: "" },
             "annotations": { STATE_ANNOTATION: state },
+            "finalizers": [KEY_IN_USE],
         });
         let created_at = serde_json::to_value(&self.created_at).expect("a time is plain data");
+        let recovery = self.recovery.as_ref();
+        let lines: String =
+            recovery.iter().flat_map(|it| it.recipients()).map(|recipient| format!("{recipient}\n")).collect();
+        let backup = recovery.map_or_else(String::new, |it| {
+            format!(r#""backup":"{}","#, BASE64.encode(it.backup()))
+        });
         let public = format!(
-            r#"{{"apiVersion":"v1","kind":"Secret","type":"{SEALING_KEY_TYPE}","immutable":true,"metadata":{metadata},"data":{{"recipient":"{}","sequence":"{}","createdAt":"{}","{IDENTITY}":""#,
+            r#"{{"apiVersion":"v1","kind":"Secret","type":"{SEALING_KEY_TYPE}","immutable":true,"metadata":{metadata},"data":{{"recipient":"{}","sequence":"{}","createdAt":"{}","format":"{}","recovery":"{}",{backup}"{IDENTITY}":""#,
             BASE64.encode(self.identity.recipient().as_str()),
             BASE64.encode(self.sequence.to_string()),
             BASE64.encode(created_at.as_str().unwrap_or_default()),
+            BASE64.encode(FORMAT),
+            BASE64.encode(lines),
         );
         with_private_half(&public, &self.identity.to_secret_string())
     }
@@ -204,8 +294,14 @@ mod tests {
 
     fn key() -> StoredKey {
         let created_at = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
-        StoredKey { identity: Identity::generate(), sequence: 7, created_at }
+        StoredKey { identity: Identity::generate(), sequence: 7, created_at, recovery: None }
     }
+
+    fn recipients(count: usize) -> Vec<Recipient> {
+        (0..count).map(|_| Identity::generate().recipient().clone()).collect()
+    }
+
+    const BACKUP: &str = "-----BEGIN AGE ENCRYPTED FILE-----\neA==\n-----END AGE ENCRYPTED FILE-----\n";
 
     /// A Secret as the controller makes it, changed.
     fn read(change: impl FnOnce(&mut Value)) -> Result<(ObjectMeta, StoredKey), NotAKey> {
@@ -226,6 +322,8 @@ mod tests {
         assert_eq!((read.sequence, json!(read.created_at)), (7, json!("2026-01-01T00:00:00Z")));
         assert_eq!(Note::of(&metadata), Note::Says(KeyState::Active));
         assert_eq!(metadata.name.as_deref(), Some("sealing-key-first"));
+        assert!(read.recovery.is_none());
+        assert_eq!(metadata.finalizers, Some(vec![KEY_IN_USE.to_owned()]), "a deletion is a request");
         // The recipient in the Secret is that of the private half.
         let recipient = serde_json::from_slice::<Value>(&stored.to_json("k", KeyState::Active)).unwrap();
         let recipient = BASE64.decode(recipient["data"]["recipient"].as_str().unwrap()).unwrap();
@@ -263,6 +361,70 @@ mod tests {
         for api_version in ["sealing.dev/v1alpha1", "bitnami.com/v1alpha1", "v1"] {
             let refused = read(|secret| secret["metadata"]["ownerReferences"] = owner(api_version)).err();
             assert_eq!(refused, Some(NotAKey::Owned), "{api_version}");
+        }
+    }
+
+    #[test]
+    fn a_recovery_set_is_stored_sorted_with_its_backup() {
+        let set = recipients(3);
+        let recovery = Recovery::new(set.iter().rev().chain(&set).cloned(), BACKUP.into());
+        let stored = StoredKey { recovery, ..key() };
+        let json = stored.to_json("k", KeyState::Active);
+        let (_, read) = serde_json::from_slice::<KeySecret>(&json)
+            .unwrap()
+            .into_key()
+            .unwrap_or_else(|not| panic!("{not}"));
+        assert_eq!(read.recovery, stored.recovery);
+        let read = read.recovery.unwrap();
+        assert_eq!((read.recipients().len(), read.backup()), (3, BACKUP), "each once");
+        assert!(read.recipients().is_sorted_by_key(Recipient::fingerprint));
+        let data = serde_json::from_slice::<Value>(&json).unwrap()["data"].clone();
+        let text = BASE64.decode(data["recovery"].as_str().unwrap()).unwrap();
+        let lines: String = read.recipients().iter().map(|recipient| format!("{recipient}\n")).collect();
+        assert_eq!(String::from_utf8(text).unwrap(), lines);
+        // Without a set, there is an empty list and no backup.
+        let data = serde_json::from_slice::<Value>(&key().to_json("k", KeyState::Active)).unwrap()["data"].clone();
+        assert_eq!((&data["recovery"], &data["backup"]), (&json!(""), &Value::Null));
+    }
+
+    #[test]
+    fn a_recovery_set_that_is_half_there_or_too_large_refuses_the_key() {
+        let (one, many) = (recipients(1), recipients(MAX_RECOVERY + 1));
+        let lines = |set: &[Recipient]| set.iter().map(|it| format!("{it}\n")).collect::<String>();
+        let plain = "# seal sealing key, format 1\nAGE-SECRET-KEY-PQ-1HUNTER2\n";
+        for (set, backup) in [
+            (lines(&one), ""),
+            (String::new(), BACKUP),
+            (lines(&many), BACKUP),
+            ("age1pq1hunter2\n".to_owned(), BACKUP),
+            (lines(&one), "-----BEGIN AGE ENCRYPTED FILE-----\neA==\n"),
+            (lines(&one), plain),
+        ] {
+            let refused = read(|secret| {
+                secret["data"]["recovery"] = json!(BASE64.encode(&set));
+                secret["data"]["backup"] = json!(BASE64.encode(backup));
+            });
+            assert_eq!(refused.err(), Some(NotAKey::Recovery), "{set} {backup}");
+        }
+        assert!(Recovery::new(one, plain.into()).is_none(), "only ciphertext is ever a backup");
+    }
+
+    #[test]
+    fn format_1_has_no_recovery_set_and_only_two_formats_are_known() {
+        let format = |format: Option<&str>| {
+            let (set, backup) = (recipients(1)[0].to_string(), BACKUP);
+            read(|secret| {
+                secret["data"]["recovery"] = json!(BASE64.encode(set));
+                secret["data"]["backup"] = json!(BASE64.encode(backup));
+                secret["data"]["format"] = json!(format.map(|format| BASE64.encode(format)).unwrap_or_default());
+            })
+        };
+        let recovery = |text| format(text).unwrap_or_else(|not| panic!("{not}")).1.recovery;
+        assert!(recovery(None).is_none());
+        assert!(recovery(Some("2")).is_some());
+        for later in ["1", "3", "02", "2\n", "two"] {
+            let refused = format(Some(later)).err();
+            assert!(matches!(refused, Some(NotAKey::LaterVersion(Some(_)))), "{later:?} {refused:?}");
         }
     }
 
