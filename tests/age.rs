@@ -71,7 +71,7 @@ fn sealed_by_us(to: &[&Identity], scope: Scope) -> SealedSecretSpec {
         .iter()
         .map(|identity| NamedRecipient { recipient: identity.recipient().clone(), name: None })
         .collect();
-    let item = |value: &str, template| Item { value: Plaintext::from(value.as_bytes().to_vec()), template };
+    let item = |value: &str, template| Item::new(Plaintext::from(value.as_bytes().to_vec()), template);
     let items = BTreeMap::from([
         ("password".parse().unwrap(), item("hunter2", false)),
         ("user".parse().unwrap(), item("me", true)),

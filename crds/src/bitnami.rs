@@ -14,8 +14,8 @@
 //! an object is safer: see the table in ARCHITECTURE.md.
 //!
 //! The schema of the manifest is in [`crate::resources::bitnami`]. Invariant: sealed-secrets and
-//! [`Sealed::unseal`](crate::Sealed::unseal) open every result of the verb [`seal_item`], and only under the same
-//! label.
+//! [`Sealed::unseal`](crate::Sealed::unseal) open every result of the verbs [`seal_item`] and
+//! [`BitnamiSealed::reseal`], and only under the same label.
 
 mod claim;
 mod item;
@@ -30,5 +30,5 @@ mod whole;
 
 pub use claim::{claimed_scope, scope_annotations, scope_of_annotation};
 pub use label::Label;
-pub use object::{BitnamiSealed, Opened};
+pub use object::{BitnamiSealed, Opened, Resealed};
 pub use seal::seal_item;

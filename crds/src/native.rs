@@ -8,9 +8,10 @@
 //! The notation there: `‖` is concatenation; `lp(x)` is the length of `x` as a big-endian u32, then `x`;
 //! HKDF is RFC 5869 with SHA-256 and an empty salt, 32 bytes of output; text is UTF-8.
 //!
-//! Invariant: [`Sealed::unseal`](crate::Sealed::unseal) opens every result of the verbs [`seal`] and
-//! [`NativeSealed::rewrap`], and only at the same place.
+//! Invariant: [`Sealed::unseal`](crate::Sealed::unseal) opens every result of the verbs [`seal`],
+//! [`NativeSealed::rewrap`] and [`NativeSealed::reseal`], and only at the same place.
 
+mod accept;
 mod data_key;
 mod document;
 mod envelope;
@@ -22,9 +23,10 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
+pub use accept::OfferError;
 pub(crate) use envelope::check_header;
 pub use object::NativeSealed;
-pub use rewrap::{RewrapError, target};
+pub use rewrap::{Resealed, RewrapError, target};
 pub use seal::{Item, NamedRecipient, SealError, seal};
 
 /// The most envelopes that an object may have.

@@ -48,7 +48,7 @@ impl<'a> Sealing<'a> {
 
     fn with(mut self, name: &str, value: &[u8], template: bool) -> Self {
         let value = Plaintext::from(value.to_vec());
-        self.items.insert(name.parse().unwrap(), Item { value, template });
+        self.items.insert(name.parse().unwrap(), Item::new(value, template));
         self
     }
 

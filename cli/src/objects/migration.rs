@@ -106,7 +106,7 @@ pub(crate) fn migrate(
     let mut draft = Draft { tree, object: object.node, warnings: Vec::new() };
     draft.warn_of_scope(&annotations, opened.scope);
     draft.warn_of_fields();
-    let Opened { scope, mut items, shape, by: opened_by } = opened;
+    let Opened { scope, mut items, shape, by: opened_by, sealed_to } = opened;
     let mut template = match shape {
         None => draft.template(&spec),
         Some(shape) => draft.sealed_in_template(&spec, shape),
@@ -128,7 +128,13 @@ pub(crate) fn migrate(
         .into_iter()
         .map(|(name, value)| {
             let template = for_templates.contains(&name);
-            (name, Item { value, template })
+            // The threat: a leaked RSA key's values would look unexposed once they are native. A rendered value may have
+            // come from any item.
+            let seen = match sealed_to.get(&name).filter(|_| !rendered.contains(&name)) {
+                Some(by) => BTreeSet::from([*by]),
+                None => opened_by.iter().copied().collect(),
+            };
+            (name, Item { value, template, seen })
         })
         .collect();
     let count = items.len();

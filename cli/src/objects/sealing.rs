@@ -102,7 +102,7 @@ fn seal(secret: Secret, object_name: &ObjectName, sealer: &NativeSealer) -> Resu
         .into_iter()
         .map(|(name, value)| {
             let template = sealer.template_items.contains(&name);
-            (name, Item { value, template })
+            (name, Item::new(value, template))
         })
         .collect();
     let spec = seal_items(object_name, sealer.scope, &sealer.recipients, &items, template)?;

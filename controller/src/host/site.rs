@@ -82,7 +82,7 @@ impl Site {
             NamedRecipient { recipient: self.identity.recipient().clone(), name: Some("site".to_owned()) };
         let items = items.iter().map(|(item, value)| {
             let value = Plaintext::from(value.as_bytes().to_vec());
-            (item.parse().unwrap(), Item { value, template: false })
+            (item.parse().unwrap(), Item::new(value, false))
         });
         let place = place(at);
         let template = Template::default();

@@ -15,7 +15,7 @@ use super::trial::{MAX_FAILED_TRIALS, Trial};
 use super::whole;
 use crate::digest::Digest;
 use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
-use crate::keys::{Fingerprint, Keyring, RsaPrivateKey};
+use crate::keys::{Fingerprint, Keyring, RsaPrivateKey, RsaPublicKey};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
 use crate::resources::bitnami::{SKIP_SET_OWNER_REFERENCES, SealedSecretSpec};
@@ -65,6 +65,18 @@ pub struct Opened {
     pub shape: Option<Shape>,
     /// The fingerprints of the keys that opened an item, in the order of first use.
     pub by: Vec<Fingerprint>,
+    /// The key that each item is sealed to. In the deprecated `spec.data`, that is one key for all.
+    pub sealed_to: BTreeMap<ItemName, Fingerprint>,
+}
+
+/// The sealed values of an object, sealed again. It is ciphertext.
+pub struct Resealed {
+    /// The items that were sealed anew.
+    pub encrypted_data: BTreeMap<ItemName, String>,
+    /// The deprecated `spec.data`, if the object has it and it was sealed anew.
+    pub data: Option<String>,
+    /// The keys that the replaced values were sealed to, in the order of first use.
+    pub from: Vec<Fingerprint>,
 }
 
 impl BitnamiSealed {
@@ -199,14 +211,53 @@ impl BitnamiSealed {
         Ok(shut)
     }
 
+    /// Seals the values again, to another key: each that isn't sealed to `to`, and with `all` every one. Scope and
+    /// labels stay.
+    ///
+    /// The caller holds the object under its claimed scope to be right: a value that opens only under another is
+    /// refused, so nothing becomes wider than it was (CVE-2026-22728). This format has no place for the fact that the
+    /// owner of a former key may know a value.
+    ///
+    /// # Errors
+    ///
+    /// Any [`UnsealError`]; then nothing is sealed.
+    pub fn reseal(&self, keys: &Keyring, to: &RsaPublicKey, all: bool) -> Result<Resealed, UnsealError> {
+        let label = self.label(self.scope);
+        let mut trial = Trial::new(self.candidates(keys), MAX_FAILED_TRIALS);
+        let mut resealed = Resealed { encrypted_data: BTreeMap::new(), data: None, from: Vec::new() };
+        let is_kept = |by: &Fingerprint| !all && *by == to.fingerprint();
+        match &self.content {
+            Content::Items(sealed) => {
+                for (name, item) in sealed {
+                    let (value, by) = trial.open(&label, &format!("item {name}"), item)?;
+                    if !is_kept(&by) {
+                        resealed.encrypted_data.insert(name.clone(), label.seal_item(to, value.expose()));
+                        resealed.note(by);
+                    }
+                }
+            }
+            Content::Whole { secret, .. } => {
+                let (secret, by) = trial.open(&label, "data", secret)?;
+                whole::parse(&secret, &self.place.name, &self.allowed_types)?;
+                if !is_kept(&by) {
+                    resealed.data = Some(label.seal_item(to, secret.expose()));
+                    resealed.note(by);
+                }
+            }
+        }
+        Ok(resealed)
+    }
+
     fn open(&self, scope: Scope, trial: &mut Trial<'_>) -> Result<Opened, UnsealError> {
         let label = self.label(scope);
-        let mut opened = Opened { scope, items: BTreeMap::new(), shape: None, by: Vec::new() };
+        let (items, sealed_to) = (BTreeMap::new(), BTreeMap::new());
+        let mut opened = Opened { scope, items, shape: None, by: Vec::new(), sealed_to };
         match &self.content {
             Content::Items(sealed) => {
                 for (name, item) in sealed {
                     let (value, by) = trial.open(&label, &format!("item {name}"), item)?;
                     opened.items.insert(name.clone(), value);
+                    opened.sealed_to.insert(name.clone(), by);
                     if !opened.by.contains(&by) {
                         opened.by.push(by);
                     }
@@ -217,7 +268,8 @@ impl BitnamiSealed {
                 let (shape, items) = whole::parse(&secret, &self.place.name, &self.allowed_types)?;
                 // Here too, the template decides if the SealedSecret owns the Secret.
                 let shape = Shape { owned: self.shape.owned, ..shape };
-                opened = Opened { items, shape: Some(shape), by: vec![by], ..opened };
+                let sealed_to = items.keys().map(|name| (name.clone(), by)).collect();
+                opened = Opened { items, shape: Some(shape), by: vec![by], sealed_to, ..opened };
             }
         }
         Ok(opened)
@@ -235,6 +287,19 @@ impl BitnamiSealed {
         let first = self.first.iter().filter_map(|fingerprint| keys.find_rsa_key(fingerprint));
         let rest = keys.rsa_keys().iter().filter(|key| !self.first.contains(&key.fingerprint()));
         first.chain(rest).collect()
+    }
+}
+
+impl Resealed {
+    fn note(&mut self, by: Fingerprint) {
+        if !self.from.contains(&by) {
+            self.from.push(by);
+        }
+    }
+
+    /// `true` if every value was sealed to the key already.
+    pub fn is_empty(&self) -> bool {
+        self.encrypted_data.is_empty() && self.data.is_none()
     }
 }
 

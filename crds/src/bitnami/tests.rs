@@ -9,6 +9,7 @@ mod malformed;
 mod mutations;
 mod opening;
 mod refused;
+mod resealing;
 mod shape;
 mod template_mutations;
 mod templates;

@@ -63,7 +63,7 @@ type DataKeys = Vec<(DataKeyId, KnownKey)>;
 pub(super) struct OpenedObject {
     pub(super) data_keys: DataKeys,
     by: Vec<Fingerprint>,
-    items: BTreeMap<ItemName, Plaintext>,
+    pub(super) items: BTreeMap<ItemName, Plaintext>,
 }
 
 impl NativeSealed {
@@ -104,6 +104,58 @@ impl NativeSealed {
     /// The binding of the object, if its claims hold.
     pub(super) fn binding(&self) -> Binding {
         Binding::new(self.scope, &self.place)
+    }
+
+    /// The data keys that an item uses.
+    pub(super) fn used_keys(&self) -> BTreeSet<DataKeyId> {
+        self.items.values().map(|item| item.id).collect()
+    }
+
+    /// The data key of an item of this object.
+    pub(super) fn key_of(&self, item: &ItemName) -> DataKeyId {
+        self.items[item].id
+    }
+
+    /// The public lists of recipients, one for each envelope.
+    pub fn sealed_to(&self) -> impl Iterator<Item = &[SealedTo]> {
+        self.envelopes.iter().map(|envelope| envelope.recipients.as_slice())
+    }
+
+    /// `true` if an envelope lists a data key that no item uses.
+    pub fn has_unused_keys(&self) -> bool {
+        let used = self.used_keys();
+        self.envelopes.iter().flat_map(|envelope| &envelope.keys).any(|id| !used.contains(id))
+    }
+
+    /// Checks that these envelopes could stand in the place of the object's own, as far as that shows without a key.
+    /// Gives the recipients of each.
+    pub(super) fn check_envelopes(
+        &self,
+        envelopes: &[resources::Envelope],
+    ) -> Result<Vec<Vec<SealedTo>>, UnsealError> {
+        let envelopes = parse_envelopes(envelopes)?;
+        check_references(&envelopes, &self.items)?;
+        Ok(envelopes.into_iter().map(|envelope| envelope.recipients).collect())
+    }
+
+    /// The same object at the place that it was sealed for, as far as its scope binds one.
+    ///
+    /// For people who hold the identity and look at a file that a tool will rename on its way to a cluster. A
+    /// controller must not ask: it opens an object where it stands, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// Any [`UnsealError`] of opening the first envelope.
+    pub fn where_sealed(mut self, keys: &Keyring) -> Result<Self, UnsealError> {
+        let first = self.envelopes.first().expect("a parsed object has an envelope");
+        let sealed = envelope::open(0, &first.file, &first.recipients, keys)?.binding;
+        if let Some(namespace) = sealed.namespace() {
+            self.place.namespace = namespace.clone();
+        }
+        if let Some(name) = sealed.name() {
+            self.place.name = name.clone();
+        }
+        Ok(self)
     }
 
     /// Opens all envelopes and all items.

@@ -1,20 +1,24 @@
-//! The verb rewrap: merges all envelopes of an object into one, for the same or other recipients.
+//! The verbs rewrap and reseal: one envelope for the same or other recipients, in the place of all envelopes of an
+//! object. Rewrapping keeps the data keys; resealing makes fresh ones.
 //!
-//! The caller decides when and to whom, and puts the envelope into a manifest. Rewrapping is not revocation: with the
-//! old envelopes, every former recipient can still open the object. Invariants: data keys, their ids and their
-//! bindings stay, so no item changes. And every recipient that a data key was ever wrapped to stays on record with
-//! it, as a recipient or a past one, so that an exposure isn't forgotten.
+//! The caller decides when and to whom, and puts the result into a manifest. Neither is revocation: with the old
+//! envelopes, every former recipient can still open the object. Invariants: a rewrap keeps data keys, their ids and
+//! their bindings, so no item changes. And every recipient that a value was ever sealed to stays on record with it, as
+//! a recipient or a past one, so that an exposure isn't forgotten.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
+use super::data_key::DataKeyId;
 use super::document::KnownKey;
-use super::object::NativeSealed;
+use super::object::{NativeSealed, OpenedObject};
 use super::push_lp;
-use super::seal::{NamedRecipient, SealError, distinct, wrap};
+use super::seal::{Item, NamedRecipient, SealError, distinct, seal_items, wrap};
 use crate::format::UnsealError;
 use crate::keys::{Fingerprint, Keyring};
+use crate::names::ItemName;
+use crate::plaintext::Plaintext;
 use crate::resources::Envelope;
 
 /// The reason why an object wasn't rewrapped.
@@ -27,6 +31,14 @@ pub enum RewrapError {
     /// ([`SealError::PastFull`]).
     #[error(transparent)]
     Seal(#[from] SealError),
+}
+
+/// The parts of a spec that [`NativeSealed::reseal`] makes anew.
+pub struct Resealed {
+    /// The one envelope.
+    pub envelope: Envelope,
+    /// The lines of all items.
+    pub encrypted_data: BTreeMap<String, String>,
 }
 
 /// The name of a set of recipients, whatever their order: `hex(SHA-256("seal/v1/target" ‖ sorted raw fingerprints))`.
@@ -65,9 +77,58 @@ impl NativeSealed {
     ///
     /// Any [`RewrapError`].
     pub fn rewrap(&self, keys: &Keyring, recipients: &[NamedRecipient]) -> Result<Envelope, RewrapError> {
+        self.merge_envelopes(keys, recipients, |_| true)
+    }
+
+    /// As [`rewrap`](Self::rewrap), without the data keys that no item uses any more. For whoever has the file at hand:
+    /// in an offer, a key that is left out could be one that the file has begun to use again.
+    ///
+    /// # Errors
+    ///
+    /// Any [`RewrapError`].
+    pub fn rewrap_used(
+        &self,
+        keys: &Keyring,
+        recipients: &[NamedRecipient],
+    ) -> Result<Envelope, RewrapError> {
+        let used = self.used_keys();
+        self.merge_envelopes(keys, recipients, |id| used.contains(id))
+    }
+
+    fn merge_envelopes(
+        &self,
+        keys: &Keyring,
+        recipients: &[NamedRecipient],
+        is_kept: impl Fn(&DataKeyId) -> bool,
+    ) -> Result<Envelope, RewrapError> {
         let recipients = distinct(recipients)?;
-        let data_keys: Vec<KnownKey> =
-            self.open(keys)?.data_keys.into_iter().map(|(_, known)| known).collect();
-        Ok(wrap(&self.binding(), &recipients, &data_keys)?)
+        let data_keys = self.open(keys)?.data_keys.into_iter();
+        let kept: Vec<KnownKey> = data_keys.filter(|(id, _)| is_kept(id)).map(|(_, known)| known).collect();
+        Ok(wrap(&self.binding(), &recipients, &kept)?)
+    }
+
+    /// Seals the same values again, under fresh data keys, in one envelope.
+    ///
+    /// Whoever has a former data key has the value that it opens, and still has it afterwards. So a fresh data key
+    /// inherits what the old one remembers: sealing again washes no exposed value clean. Only a new value does that.
+    ///
+    /// # Guarantees
+    ///
+    /// As for [`rewrap`](Self::rewrap): it refuses an object that doesn't open in its place.
+    ///
+    /// # Errors
+    ///
+    /// Any [`RewrapError`].
+    pub fn reseal(&self, keys: &Keyring, recipients: &[NamedRecipient]) -> Result<Resealed, RewrapError> {
+        let recipients = distinct(recipients)?;
+        let OpenedObject { data_keys, items, .. } = self.open(keys)?;
+        let known: BTreeMap<DataKeyId, KnownKey> = data_keys.into_iter().collect();
+        let item = |(name, value): (ItemName, Plaintext)| {
+            let old = &known[&self.key_of(&name)];
+            (name, Item { value, template: old.key.template, seen: old.seen.clone() })
+        };
+        let items = items.into_iter().map(item).collect();
+        let (envelope, encrypted_data) = seal_items(&self.binding(), &recipients, &items)?;
+        Ok(Resealed { envelope, encrypted_data })
     }
 }

@@ -29,6 +29,16 @@ pub struct Item {
     /// `true` if the item may be substituted into `template.data`. Then every editor of the manifest can choose where
     /// the value appears in the Secret.
     pub template: bool,
+    /// Everybody who was ever able to open this very value: the recipients of its earlier data keys, or the RSA keys
+    /// that it was sealed to. They stay on record with the new data key. Empty for a new value.
+    pub seen: BTreeSet<Fingerprint>,
+}
+
+impl Item {
+    /// A value that was never sealed to anybody.
+    pub fn new(value: Plaintext, template: bool) -> Self {
+        Self { value, template, seen: BTreeSet::new() }
+    }
 }
 
 /// A recipient, and the name that people give it.
@@ -72,10 +82,11 @@ pub enum SealError {
     /// Every reader would refuse the result.
     #[error(transparent)]
     Refused(UnsealError),
-    /// More past recipients than an envelope remembers. Holds their number. No past recipient is dropped to make room.
+    /// More past recipients than an envelope remembers. Holds their number. No past recipient is dropped to make room,
+    /// and a fresh data key for an old value has the past of that value; so only a new value helps.
     #[error(
-        "its data keys have {0} past recipients; at most {MAX_PAST} are remembered: seal the values again, under \
-         fresh data keys"
+        "its values were sealed to {0} recipients in the past; at most {MAX_PAST} are remembered: change the values at \
+         their source, and seal the new ones"
     )]
     PastFull(usize),
     /// age couldn't encrypt to the recipients.
@@ -85,7 +96,8 @@ pub enum SealError {
 
 /// Seals values for a place: one envelope, one line for each item.
 ///
-/// A repeated recipient counts once. Items for templates get a data key of their own.
+/// A repeated recipient counts once. Items for templates get a data key of their own, and so do items that other people
+/// have seen.
 ///
 /// # Errors
 ///
@@ -110,30 +122,44 @@ pub fn seal(
     if size > MAX_SECRET_SIZE {
         return Err(SealError::TooLarge(size));
     }
-    let binding = Binding::new(scope, place);
-    let uses: BTreeSet<bool> = items.values().map(|item| item.template).collect();
-    if uses.is_empty() {
+    if items.is_empty() {
         return Err(SealError::NoItems);
     }
-    let keys: Vec<KnownKey> = uses.into_iter().map(DataKey::generate).map(KnownKey::fresh).collect();
-    let ids: Vec<_> = keys.iter().map(|known| known.key.id(&binding)).collect();
-
-    let mut encrypted_data = BTreeMap::new();
-    for (name, item) in items {
-        let index = keys.iter().position(|known| known.key.template == item.template);
-        let index = index.expect("a key was made for each use that an item has");
-        let line = seal_item(&keys[index].key, &ids[index], name, item.value.expose())
-            .expect("a value of at most 1 MiB can be padded and encrypted");
-        encrypted_data.insert(name.to_string(), line);
-    }
-    let envelopes = vec![wrap(&binding, &recipients, &keys)?];
-    let spec = SealedSecretSpec { scope, envelopes, encrypted_data, template };
+    let (envelope, encrypted_data) = seal_items(&Binding::new(scope, place), &recipients, items)?;
+    let spec = SealedSecretSpec { scope, envelopes: vec![envelope], encrypted_data, template };
     let sealed = NativeSealed::parse(place.clone(), &spec, allowed_types).map_err(SealError::Refused)?;
     let template = sealed.template_data();
     if let Some(name) = template.references().find(|name| !items[*name].template) {
         return Err(SealError::NotForTemplates(name.clone()));
     }
     Ok(spec)
+}
+
+/// Seals values under fresh data keys: one for each pair of a use in templates and the people who have seen a value. So
+/// nobody is on record with a value that they couldn't open.
+///
+/// The caller has checked that the values are at most 1 MiB together.
+pub(super) fn seal_items(
+    binding: &Binding,
+    recipients: &[&NamedRecipient],
+    items: &BTreeMap<ItemName, Item>,
+) -> Result<(Envelope, BTreeMap<String, String>), SealError> {
+    let uses: BTreeSet<(bool, &BTreeSet<Fingerprint>)> =
+        items.values().map(|item| (item.template, &item.seen)).collect();
+    let keys: Vec<KnownKey> = uses
+        .iter()
+        .map(|&(template, seen)| KnownKey { key: DataKey::generate(template), seen: seen.clone() })
+        .collect();
+    let ids: Vec<_> = keys.iter().map(|known| known.key.id(binding)).collect();
+    let indices: BTreeMap<_, usize> = uses.into_iter().zip(0..).collect();
+    let line = |(name, item): (&ItemName, &Item)| {
+        let index = indices[&(item.template, &item.seen)];
+        let line = seal_item(&keys[index].key, &ids[index], name, item.value.expose())
+            .expect("a value of at most 1 MiB can be padded and encrypted");
+        (name.to_string(), line)
+    };
+    let encrypted_data = items.iter().map(line).collect();
+    Ok((wrap(binding, recipients, &keys)?, encrypted_data))
 }
 
 /// Makes an envelope that holds these data keys.

@@ -5,10 +5,12 @@
 //! fixtures; a new test goes into the module that names its subject. Invariant: every refusal
 //! is asserted as the whole error, so that one refusal can't stand in for another.
 
+mod accepting;
 mod bounds;
 mod mutations;
 mod opening;
 mod places;
+mod resealing;
 mod rewrapping;
 mod sealing;
 mod tampering;
@@ -23,7 +25,7 @@ use super::data_key::DataKey;
 use super::document::KnownKey;
 use super::{Item, NamedRecipient, NativeSealed, SealError, envelope, seal};
 use crate::format::{Sealed, SealedTo, UnsealError, Unsealed};
-use crate::keys::{Identity, Keyring, Recipient};
+use crate::keys::{Fingerprint, Identity, Keyring, Recipient};
 use crate::plaintext::Plaintext;
 use crate::resources::{Envelope, SealedSecretSpec, Template};
 use crate::scope::{Binding, Place, Scope};
@@ -59,6 +61,7 @@ struct Sealing {
     scope: Scope,
     recipients: Vec<NamedRecipient>,
     items: BTreeMap<String, (Vec<u8>, bool)>,
+    seen: BTreeMap<String, BTreeSet<Fingerprint>>,
     template: Template,
 }
 
@@ -73,6 +76,7 @@ impl Sealing {
             scope: Scope::Strict,
             recipients: recipients.collect(),
             items: BTreeMap::new(),
+            seen: BTreeMap::new(),
             template: Template::default(),
         }
     }
@@ -98,6 +102,12 @@ impl Sealing {
         self
     }
 
+    /// An item whose value others were able to open before.
+    fn seen_item(mut self, name: &str, value: &str, by: impl IntoIterator<Item = Fingerprint>) -> Self {
+        self.seen.insert(name.to_owned(), by.into_iter().collect());
+        self.item(name, value)
+    }
+
     fn typed(mut self, type_: &str) -> Self {
         self.template.type_ = Some(type_.to_owned());
         self
@@ -111,7 +121,8 @@ impl Sealing {
     fn seal(self) -> Result<SealedSecretSpec, SealError> {
         let items = self.items.into_iter().map(|(name, (value, template))| {
             let value = Plaintext::from(value);
-            (name.parse().unwrap(), Item { value, template })
+            let seen = self.seen.get(&name).cloned().unwrap_or_default();
+            (name.parse().unwrap(), Item { value, template, seen })
         });
         seal(&self.place, self.scope, &self.recipients, &items.collect(), self.template, &BTreeSet::new())
     }
@@ -131,6 +142,16 @@ type Values = BTreeMap<String, Vec<u8>>;
 fn unseal(at: &str, spec: &SealedSecretSpec, keys: &Keyring) -> Result<Values, UnsealError> {
     let data = unseal_all(at, spec, keys)?.data;
     Ok(data.into_iter().map(|(name, value)| (name.to_string(), value.expose().to_vec())).collect())
+}
+
+/// For each data key of the first envelope, every recipient that it was ever wrapped to.
+fn seen(spec: &SealedSecretSpec, with: &Identity) -> Vec<BTreeSet<String>> {
+    let keys = data_keys(spec, 0, with);
+    keys.iter().map(|known| known.seen.iter().map(ToString::to_string).collect()).collect()
+}
+
+fn everybody<const N: usize>(identities: [&Identity; N]) -> BTreeSet<String> {
+    identities.map(|identity| identity.fingerprint().to_string()).into()
 }
 
 fn values<const N: usize>(expected: [(&str, &[u8]); N]) -> Values {

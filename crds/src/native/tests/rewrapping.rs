@@ -26,16 +26,6 @@ fn rewrapped(
     Ok(SealedSecretSpec { envelopes: vec![envelope], ..spec.clone() })
 }
 
-/// For each data key, every recipient that it was ever wrapped to.
-fn seen(spec: &SealedSecretSpec, with: &Identity) -> Vec<BTreeSet<String>> {
-    let keys = data_keys(spec, 0, with);
-    keys.iter().map(|known| known.seen.iter().map(ToString::to_string).collect()).collect()
-}
-
-fn everybody<const N: usize>(identities: [&Identity; N]) -> BTreeSet<String> {
-    identities.map(|identity| identity.fingerprint().to_string()).into()
-}
-
 #[test]
 fn all_envelopes_become_one_for_the_new_recipients_and_no_item_changes() {
     let [a, b, c] = [x25519(), ssh_ed25519(), hybrid()];
@@ -71,6 +61,52 @@ fn everybody_who_had_a_data_key_stays_on_record_with_it() {
     let same = rewrapped(&twice, &b, &[&b]).unwrap();
     assert_eq!(seen(&same, &b), seen(&twice, &b));
     assert_eq!(unseal("prod/db", &same, &ring(&[&b])), Ok(values([("a", b"1"), ("b", b"2")])));
+}
+
+#[test]
+fn a_data_key_that_no_item_uses_is_dropped_only_where_that_is_asked_for() {
+    let [a, b] = [x25519(), x25519()];
+    let mut spec = merge(
+        Sealing::to(&[&a]).item("a", "1").template_item("t", "2").spec(),
+        Sealing::to(&[&a]).item("b", "3").spec(),
+    );
+    assert!(!parse(&spec).has_unused_keys());
+    spec.encrypted_data.remove("t");
+    assert!(parse(&spec).has_unused_keys());
+    let to = Sealing::to(&[&b]).recipients;
+    assert_eq!(
+        parse(&spec).rewrap(&ring(&[&a]), &to).unwrap().keys.len(),
+        3,
+        "an offer covers what may come back"
+    );
+    let envelope = parse(&spec).rewrap_used(&ring(&[&a]), &to).unwrap();
+    assert_eq!(envelope.keys, [id_of(&spec, "a"), id_of(&spec, "b")]);
+    let rewrapped = SealedSecretSpec { envelopes: vec![envelope], ..spec };
+    assert!(!parse(&rewrapped).has_unused_keys());
+    assert_eq!(unseal("prod/db", &rewrapped, &ring(&[&b])), Ok(values([("a", b"1"), ("b", b"3")])));
+}
+
+#[test]
+fn a_file_that_a_tool_renames_later_is_rewrapped_for_where_it_was_sealed() {
+    let [a, b] = [x25519(), x25519()];
+    for (scope, found) in [
+        (Scope::Strict, "elsewhere/other"),
+        (Scope::NamespaceWide, "elsewhere/other"),
+        (Scope::ClusterWide, "prod/db"),
+    ] {
+        let spec = Sealing::to(&[&a]).scoped(scope).item("a", "1").spec();
+        let file = NativeSealed::parse(place(found), &spec, &BTreeSet::new()).unwrap();
+        let file = file.where_sealed(&ring(&[&a])).unwrap();
+        let envelope = file.rewrap_used(&ring(&[&a]), &Sealing::to(&[&b]).recipients).unwrap();
+        let spec = SealedSecretSpec { envelopes: vec![envelope], ..spec };
+        assert_eq!(unseal("prod/db", &spec, &ring(&[&b])), Ok(values([("a", b"1")])), "{scope}");
+        if scope == Scope::Strict {
+            assert!(unseal(found, &spec, &ring(&[&b])).is_err(), "the binding stays");
+        }
+    }
+    let spec = Sealing::to(&[&a]).item("a", "1").spec();
+    let error = parse(&spec).where_sealed(&ring(&[&b])).err().unwrap();
+    assert!(matches!(error, UnsealError::NoMatchingKey { envelope: 0, .. }), "{error}");
 }
 
 #[test]
@@ -139,8 +175,12 @@ fn the_largest_object_is_rewrapped_into_one_file_and_one_more_past_recipient_is_
     assert!(matches!(error, RewrapError::Seal(SealError::PastFull(65))), "{error}");
     assert_eq!(
         error.to_string(),
-        "its data keys have 65 past recipients; at most 64 are remembered: seal the values again, under fresh data keys"
+        "its values were sealed to 65 recipients in the past; at most 64 are remembered: change the values at their \
+         source, and seal the new ones"
     );
+    // Fresh data keys for the same values have the same past.
+    let error = parse(&spec).reseal(&ring(&[with]), &Sealing::to(&to).recipients).err().unwrap();
+    assert!(matches!(error, RewrapError::Seal(SealError::PastFull(65))), "{error}");
 }
 
 #[test]
