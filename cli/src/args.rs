@@ -29,7 +29,7 @@ const ABOUT: &str = "Turns Kubernetes Secrets into SealedSecrets that are safe t
 
 const EXAMPLES: &str = "\
 Examples:
-  seal keys fetch > prod.pub                      the cluster's recipients, to be committed
+  seal keys fetch -o prod.pub                     the cluster's recipients, to be committed
   seal -r prod.pub secret.yaml -o sealed.yaml     seal to them
   seal -r prod.pub -n prod < secret.yaml | kubectl apply -f -
   seal create db -n prod -r prod.pub --prompt password

@@ -49,7 +49,7 @@ impl Explain for IntentError {
                     .to_owned()
             }
             Self::UnnamedCluster => {
-                "give recipients with -r (seal keys fetch > prod.pub), or a cluster with --context".to_owned()
+                "give recipients with -r (seal keys fetch -o prod.pub), or a cluster with --context".to_owned()
             }
         })
     }

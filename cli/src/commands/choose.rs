@@ -42,7 +42,7 @@ impl Explain for ChoiceError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::CertificateForNative => {
-                "add --seal-format bitnami, or give recipients with -r (seal keys fetch > prod.pub)"
+                "add --seal-format bitnami, or give recipients with -r (seal keys fetch -o prod.pub)"
                     .to_owned()
             }
             Self::ServiceForNative => "the native format reads SealingKeys, which need no Service".to_owned(),

@@ -1,13 +1,15 @@
 //! The recipients to seal to: those of flags and files, else those of the cluster.
 //!
+//! The files of `-r` are pins ([`seal_crds::keys::pins`]), and all of them count together: a key that one file calls
+//! revoked isn't sealed to, in whichever file its recipient stands, whatever a cluster says of it.
+//!
 //! Invariant: no message repeats a private key that stands in a recipient's place.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use seal_crds::keys::{
-    Recipient, RecipientError, RecipientsFileError, parse_recipients, without_byte_order_mark,
-};
+use seal_crds::keys::pins::{Mark, MarkError, Marked, PinsError};
+use seal_crds::keys::{Fingerprint, Pins, Recipient, RecipientError, without_byte_order_mark};
 use seal_crds::native::NamedRecipient;
 use seal_documents::source::Spot;
 
@@ -28,6 +30,12 @@ enum RecipientsError {
     EmptyFile { file: String },
     #[error("{file} is a certificate, and no recipient of the native format")]
     Certificate { file: String },
+    #[error("this isn't a mark of a key")]
+    NotMark(#[source] MarkError),
+    #[error("none of the files given with -r has a recipient")]
+    MarksOnly,
+    #[error("recipient {key} is {} since {}", .marked.mark, .marked.since)]
+    Marked { key: String, marked: Marked },
 }
 
 impl Explain for RecipientsError {
@@ -37,21 +45,33 @@ impl Explain for RecipientsError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Neither { .. } | Self::Certificate { .. } => Exit::Usage,
-            Self::NotRecipient(_) | Self::EmptyFile { .. } => Exit::Failure,
+            Self::Neither { .. } | Self::Certificate { .. } | Self::MarksOnly => Exit::Usage,
+            Self::NotRecipient(_) | Self::EmptyFile { .. } | Self::NotMark(_) | Self::Marked { .. } => {
+                Exit::Failure
+            }
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Neither { .. } => {
-                "a recipient starts with age1 or ssh-ed25519; a file has one a line (seal keys fetch > prod.pub)".to_owned()
+                "a recipient starts with age1 or ssh-ed25519; a file has one a line (seal keys fetch -o prod.pub)".to_owned()
             }
-            Self::EmptyFile { .. } => "fill it: seal keys fetch > prod.pub".to_owned(),
+            Self::EmptyFile { file } => format!("fill it: seal keys fetch -o {file}"),
             Self::Certificate { .. } => {
-                "with --seal-format bitnami it is sealed to; for the native format: seal keys fetch > prod.pub".to_owned()
+                "with --seal-format bitnami it is sealed to; for the native format: seal keys fetch -o prod.pub".to_owned()
             }
             Self::NotRecipient(error) => return hint(error),
+            Self::NotMark(_) => {
+                "mend the line; skipped as a comment, it would leave a key in use that isn't to be used".to_owned()
+            }
+            Self::MarksOnly => "give the recipients to seal to as well: seal keys fetch -o prod.pub".to_owned(),
+            Self::Marked { marked: Marked { mark: Mark::Destroyed, .. }, .. } => {
+                "nothing opens what is sealed to it; seal keys fetch -o FILE brings the recipients of now".to_owned()
+            }
+            Self::Marked { .. } => {
+                "take its line out of the file; seal keys fetch -o FILE brings the recipients of now".to_owned()
+            }
         })
     }
 }
@@ -98,13 +118,7 @@ impl BadFlag {
 /// Reads the recipients to seal to; there is always at least one.
 pub(crate) fn resolve(choice: &RecipientChoice) -> Result<Vec<NamedRecipient>, Failure> {
     match choice {
-        RecipientChoice::Given(given) => {
-            let mut recipients = Vec::new();
-            for given in given {
-                recipients.extend(from_flag(given)?);
-            }
-            Ok(recipients)
-        }
+        RecipientChoice::Given(given) => load(given)?.to_seal_to(),
         RecipientChoice::Cluster(args) => {
             let fetched = cluster::fetch(args).map_err(FetchError::or_give_recipients)?;
             terminal::note(&format!("sealing to {}", fetched.summary()));
@@ -113,32 +127,111 @@ pub(crate) fn resolve(choice: &RecipientChoice) -> Result<Vec<NamedRecipient>, F
     }
 }
 
-fn from_flag(given: &str) -> Result<Vec<NamedRecipient>, Failure> {
+/// What all arguments of `-r` say together.
+#[derive(Default)]
+pub(crate) struct Given {
+    /// The recipients in the order of the arguments, each once, with the name that its file gives it.
+    pub(crate) recipients: Vec<NamedRecipient>,
+    /// The same recipients, and the marks of all files.
+    pub(crate) pins: Pins,
+}
+
+/// Reads all arguments of `-r`: recipients, and files of pins, which may have marks and no recipient.
+///
+/// No recipient is refused here for its mark ([`Given::to_seal_to`]).
+pub(crate) fn load(given: &[String]) -> Result<Given, Failure> {
+    let mut all = Given::default();
+    for given in given {
+        let Given { recipients, pins } = read(given)?;
+        for named in recipients {
+            if !all.recipients.iter().any(|known| known.recipient == named.recipient) {
+                all.recipients.push(named);
+            }
+        }
+        all.pins.extend([pins]);
+    }
+    Ok(all)
+}
+
+impl Given {
+    /// The recipients, if all may be sealed to; there is at least one. Warns of those that are retiring: on the day of
+    /// a renewal, nobody has to wait for new pins.
+    ///
+    /// # Errors
+    ///
+    /// A recipient is revoked or destroyed, or there is none.
+    pub(crate) fn to_seal_to(self) -> Result<Vec<NamedRecipient>, Failure> {
+        if self.recipients.is_empty() {
+            return Err(RecipientsError::MarksOnly.into());
+        }
+        for named in &self.recipients {
+            let fingerprint = named.recipient.fingerprint();
+            let Some(marked) = self.pins.marked(&fingerprint) else { continue };
+            let key = label(named.name.as_deref().unwrap_or(marked.name.as_str()), &fingerprint);
+            match marked.mark {
+                Mark::Retiring => terminal::warn(
+                    &format!(
+                        "recipient {key} is retiring since {}: a newer key took its place; seal keys fetch -o FILE \
+                         brings it",
+                        marked.since
+                    ),
+                    None,
+                ),
+                Mark::Destroyed | Mark::Revoked => {
+                    return Err(RecipientsError::Marked { key, marked: marked.clone() }.into());
+                }
+            }
+        }
+        Ok(self.recipients)
+    }
+}
+
+/// A key in messages: its name and the start of its fingerprint.
+pub(crate) fn label(name: &str, fingerprint: &Fingerprint) -> String {
+    format!("{name} ({})", fingerprint.short())
+}
+
+fn read(given: &str) -> Result<Given, Failure> {
     if looks_like_recipient(given) {
         let recipient: Recipient = given.parse().map_err(|error| BadFlag::new(given, error))?;
-        return Ok(vec![NamedRecipient { recipient, name: None }]);
+        let mut pins = Pins::default();
+        pins.add(recipient.clone());
+        return Ok(Given { recipients: vec![NamedRecipient { recipient, name: None }], pins });
     }
-    let input = Input::File(PathBuf::from(given));
     if !PathBuf::from(given).exists() {
         return Err(RecipientsError::Neither { given: shortened(given) }.into());
     }
+    let input = Input::File(PathBuf::from(given));
     let source = input.read()?;
-    let text = without_byte_order_mark(source.text());
-    if text.lines().any(|line| line.trim() == "-----BEGIN CERTIFICATE-----") {
-        return Err(RecipientsError::Certificate { file: input.name() }.into());
+    let pins = parse(&input.name(), source.text())?;
+    if pins.recipients().is_empty() && pins.marks().next().is_none() {
+        return Err(RecipientsError::EmptyFile { file: input.name() }.into());
     }
-    let recipients = parse_recipients(text).map_err(|error| match error {
-        RecipientsFileError::NoneFound => Failure::from(RecipientsError::EmptyFile { file: input.name() }),
-        RecipientsFileError::Line { line, source } => {
-            // The error doesn't show the line, which may be an identity that was put here by mistake.
-            Failure::from(RecipientsError::NotRecipient(source)).at(Spot::unseen(&input.name(), line, 1))
-        }
-    })?;
-    let names = names_in(text);
-    Ok(recipients
-        .into_iter()
-        .map(|recipient| NamedRecipient { name: names.get(recipient.as_str()).cloned(), recipient })
-        .collect())
+    let names = names_in(source.text());
+    let named = |recipient: &Recipient| NamedRecipient {
+        name: names.get(recipient.as_str()).cloned(),
+        recipient: recipient.clone(),
+    };
+    Ok(Given { recipients: pins.recipients().iter().map(named).collect(), pins })
+}
+
+/// Parses the text of a file of pins.
+///
+/// # Errors
+///
+/// The bad line, with its spot. The error doesn't show the line, which may be an identity that was put here by
+/// mistake.
+pub(crate) fn parse(file: &str, text: &str) -> Result<Pins, Failure> {
+    if without_byte_order_mark(text).lines().any(|line| line.trim() == "-----BEGIN CERTIFICATE-----") {
+        return Err(RecipientsError::Certificate { file: file.to_owned() }.into());
+    }
+    Pins::parse(text).map_err(|error| {
+        let (line, failure) = match error {
+            PinsError::Recipient { line, source } => (line, RecipientsError::NotRecipient(source)),
+            PinsError::Mark { line, source } => (line, RecipientsError::NotMark(source)),
+        };
+        Failure::from(failure).at(Spot::unseen(file, line, 1))
+    })
 }
 
 /// Whether an argument is meant as a recipient, and not as a file.
@@ -153,7 +246,7 @@ pub(crate) fn looks_like_recipient(given: &str) -> bool {
 fn names_in(text: &str) -> HashMap<String, String> {
     let mut names = HashMap::new();
     let mut name = None;
-    for line in text.lines().map(str::trim) {
+    for line in without_byte_order_mark(text).lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix('#') {
             let named = comment.trim().strip_prefix("name:").map(str::trim);
             name = named.filter(|n| !n.is_empty() && n.len() <= 253).map(str::to_owned).or(name);
@@ -193,7 +286,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let read = |text: String| {
             std::fs::write(file.path(), text).unwrap();
-            from_flag(file.path().to_str().unwrap())
+            load(&[file.path().to_str().unwrap().to_owned()]).map(|given| given.recipients)
         };
         let found = read(format!("\u{feff}# name: prod\r\n{recipient}\r\n")).unwrap();
         assert_eq!(found.len(), 1);
@@ -207,7 +300,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let secret = Identity::generate().to_secret_string();
         std::fs::write(file.path(), format!("# x\n{}\n", *secret)).unwrap();
-        let failure = from_flag(file.path().to_str().unwrap()).unwrap_err();
+        let failure = load(&[file.path().to_str().unwrap().to_owned()]).err().unwrap();
         assert!(failure.spot.as_ref().unwrap().label().ends_with(":2:1"));
         let said = format!("{failure:?}").to_ascii_uppercase();
         assert!(!said.contains(secret.strip_prefix("AGE-SECRET-KEY-PQ-1").unwrap()));
@@ -215,7 +308,66 @@ mod tests {
 
     #[test]
     fn what_is_neither_recipient_nor_file_is_a_usage_error() {
-        assert_eq!(from_flag("no-such-file").unwrap_err().exit, Exit::Usage);
-        assert_eq!(from_flag("age1nonsense").unwrap_err().exit, Exit::Usage);
+        for given in ["no-such-file", "age1nonsense"] {
+            assert_eq!(load(&[given.to_owned()]).err().unwrap().exit, Exit::Usage);
+        }
+    }
+
+    /// Writes each text into a file, and loads all files together.
+    fn load_files(texts: &[String]) -> Result<Given, Failure> {
+        let files: Vec<_> = texts.iter().map(|_| tempfile::NamedTempFile::new().unwrap()).collect();
+        let paths = files.iter().zip(texts).map(|(file, text)| {
+            std::fs::write(file.path(), text).unwrap();
+            file.path().to_str().unwrap().to_owned()
+        });
+        load(&paths.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_revoked_key_is_not_sealed_to_in_whichever_file_its_recipient_stands() {
+        let (leaked, good) =
+            (Identity::generate().recipient().clone(), Identity::generate().recipient().clone());
+        let mark = |mark| format!("# {mark}: {} 2026-11-27 Anna's laptop\n", leaked.fingerprint());
+        for refused in ["revoked", "destroyed"] {
+            for files in [
+                vec![format!("{leaked}\n{good}\n"), mark(refused)],
+                vec![mark(refused), format!("# name: laptop\n{leaked}\n")],
+                vec![format!("{leaked}\n{}{}", mark("retiring"), mark(refused))],
+            ] {
+                let failure = load_files(&files).unwrap().to_seal_to().unwrap_err();
+                let (short, said) = (leaked.fingerprint().short(), failure.facts.join(": "));
+                assert!(
+                    said.contains(&short) && said.contains(&format!("is {refused} since 2026-11-27")),
+                    "{said}"
+                );
+                assert_eq!(failure.exit, Exit::Failure);
+            }
+        }
+        let others = load_files(&[format!("{good}\n{}", mark("revoked"))]).unwrap().to_seal_to().unwrap();
+        assert_eq!(others.len(), 1);
+    }
+
+    #[test]
+    fn a_retiring_key_is_still_sealed_to() {
+        let key = Identity::generate().recipient().clone();
+        let text = format!("{key}\n# retiring: {} 2026-11-27 sealing-key-first\n", key.fingerprint());
+        assert_eq!(load_files(&[text]).unwrap().to_seal_to().unwrap()[0].recipient, key);
+    }
+
+    #[test]
+    fn marks_alone_are_nothing_to_seal_to_and_a_bad_mark_is_named_by_its_line() {
+        let mark = format!("# revoked: {} 2026-11-27 k\n", Identity::generate().fingerprint());
+        let failure = load_files(std::slice::from_ref(&mark)).unwrap().to_seal_to().unwrap_err();
+        assert!(failure.facts[0].contains("none of the files"), "{failure:?}");
+        let failure = load_files(&[mark.replace("2026-11-27", "today")]).err().unwrap();
+        assert!(failure.spot.as_ref().unwrap().label().ends_with(":1:1"), "{failure:?}");
+        assert!(failure.facts[1].contains("date"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_recipient_that_is_given_twice_is_sealed_to_once() {
+        let key = Identity::generate().recipient().clone();
+        let given = load(&[key.to_string(), key.to_string()]).unwrap();
+        assert_eq!(given.to_seal_to().unwrap().len(), 1);
     }
 }

@@ -225,6 +225,13 @@ impl Pins {
             || self.recipients.iter().any(|recipient| recipient.fingerprint() == *fingerprint)
     }
 
+    /// Adds a recipient, if it isn't there yet.
+    pub fn add(&mut self, recipient: Recipient) {
+        if !self.recipients.contains(&recipient) {
+            self.recipients.push(recipient);
+        }
+    }
+
     /// Gives a key this mark, if it is higher than the key's own, and says whether it was.
     pub fn mark(&mut self, fingerprint: Fingerprint, marked: Marked) -> bool {
         let rises = self.marks.get(&fingerprint).is_none_or(|known| known.mark < marked.mark);
@@ -240,9 +247,7 @@ impl Extend<Self> for Pins {
     fn extend<I: IntoIterator<Item = Self>>(&mut self, others: I) {
         for other in others {
             for recipient in other.recipients {
-                if !self.recipients.contains(&recipient) {
-                    self.recipients.push(recipient);
-                }
+                self.add(recipient);
             }
             for (fingerprint, marked) in other.marks {
                 self.mark(fingerprint, marked);

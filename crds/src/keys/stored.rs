@@ -257,11 +257,13 @@ impl StoredKey {
         });
         let created_at = serde_json::to_value(&self.created_at).expect("a time is plain data");
         let recovery = self.recovery.as_ref();
-        let lines: String =
-            recovery.iter().flat_map(|it| it.recipients()).map(|recipient| format!("{recipient}\n")).collect();
-        let backup = recovery.map_or_else(String::new, |it| {
-            format!(r#""backup":"{}","#, BASE64.encode(it.backup()))
-        });
+        let lines: String = recovery
+            .iter()
+            .flat_map(|it| it.recipients())
+            .map(|recipient| format!("{recipient}\n"))
+            .collect();
+        let backup =
+            recovery.map_or_else(String::new, |it| format!(r#""backup":"{}","#, BASE64.encode(it.backup())));
         let public = format!(
             r#"{{"apiVersion":"v1","kind":"Secret","type":"{SEALING_KEY_TYPE}","immutable":true,"metadata":{metadata},"data":{{"recipient":"{}","sequence":"{}","createdAt":"{}","format":"{}","recovery":"{}",{backup}"{IDENTITY}":""#,
             BASE64.encode(self.identity.recipient().as_str()),
@@ -383,7 +385,8 @@ mod tests {
         let lines: String = read.recipients().iter().map(|recipient| format!("{recipient}\n")).collect();
         assert_eq!(String::from_utf8(text).unwrap(), lines);
         // Without a set, there is an empty list and no backup.
-        let data = serde_json::from_slice::<Value>(&key().to_json("k", KeyState::Active)).unwrap()["data"].clone();
+        let data =
+            serde_json::from_slice::<Value>(&key().to_json("k", KeyState::Active)).unwrap()["data"].clone();
         assert_eq!((&data["recovery"], &data["backup"]), (&json!(""), &Value::Null));
     }
 
@@ -416,7 +419,8 @@ mod tests {
             read(|secret| {
                 secret["data"]["recovery"] = json!(BASE64.encode(set));
                 secret["data"]["backup"] = json!(BASE64.encode(backup));
-                secret["data"]["format"] = json!(format.map(|format| BASE64.encode(format)).unwrap_or_default());
+                secret["data"]["format"] =
+                    json!(format.map(|format| BASE64.encode(format)).unwrap_or_default());
             })
         };
         let recovery = |text| format(text).unwrap_or_else(|not| panic!("{not}")).1.recovery;
