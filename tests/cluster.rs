@@ -22,6 +22,7 @@ mod key_writers;
 mod keys;
 mod kstatus;
 mod labels;
+mod lease;
 mod outage;
 mod places;
 mod policy;

@@ -139,11 +139,13 @@ impl<S: KeyStore> Keys<S> {
         let identities = std::mem::take(&mut loaded.identities);
         let decision = decide(&loaded, &published.kept, Timestamp::now(), &self.settings);
         let offered = self.offer(&loaded, identities, &decision).await;
-        self.complain(&loaded, &published, decision.keyless.as_ref());
+        // Before the leader has made the first key, nothing is wrong.
+        let keyless = decision.keyless.filter(|_| !matches!(decision.step, Step::Make(_)));
+        self.complain(&loaded, &published, keyless.as_ref());
         // A client that reads "ready" goes on to seal, so the leader must have said whom to seal to.
         let said = published.kept.iter().filter(|key| key.is_primary()).map(SealingKey::fingerprint);
-        if !matches!(decision.step, Step::Make(_)) && said.eq(decision.primary) {
-            self.health.set_keyless(decision.keyless);
+        if said.eq(decision.primary) && (decision.primary.is_some() || keyless.is_some()) {
+            self.health.set_keyless(keyless);
         }
         offered.map(drop)
     }

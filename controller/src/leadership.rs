@@ -138,13 +138,6 @@ impl Leadership {
     }
 }
 
-impl Leadership {
-    /// A replica that leads for ever.
-    pub(crate) fn for_ever() -> Self {
-        Self::new(watch::channel(Standing::Leads(Moment(Duration::MAX))).1, Clock::since_boot())
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use std::sync::Mutex;

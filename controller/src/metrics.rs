@@ -51,6 +51,7 @@ pub(crate) struct Metrics {
     heals: Counter,
     bitnami_keys: Family<KeyLabels, Gauge>,
     compat_requests: Family<CompatLabels, Counter>,
+    leader: Gauge,
     registry: Arc<Registry>,
 }
 
@@ -83,8 +84,10 @@ impl Default for Metrics {
             "Requests that would open something over HTTP, by path and answer",
             Family::clone(&compat_requests),
         );
+        let leader = Gauge::default();
+        registry.register("leader", "Whether this replica leads: 1 or 0", leader.clone());
         let registry = Arc::new(registry);
-        Self { reconciles, unseals, writes, heals, bitnami_keys, compat_requests, registry }
+        Self { reconciles, unseals, writes, heals, bitnami_keys, compat_requests, leader, registry }
     }
 }
 
@@ -121,6 +124,11 @@ impl Metrics {
 
     pub(crate) fn compat_answered(&self, path: &'static str, answer: &'static str) {
         self.compat_requests.get_or_create(&CompatLabels { path, answer }).inc();
+    }
+
+    /// Counts whether this replica leads; gives what was counted before.
+    pub(crate) fn leads(&self, is_leader: bool) -> bool {
+        self.leader.set(is_leader.into()) != 0
     }
 
     /// The OpenMetrics text of all counters and gauges.

@@ -23,7 +23,9 @@ fn a_second_start_over_50_unchanged_objects_writes_nothing_and_opens_nothing() {
     let second = scene.start(&[]);
     let looked_at = r#"seal_controller_reconciles_total{result="ok",reason=""}"#;
     until("each was looked at", || second.metric(looked_at) >= OBJECTS as u64);
-    let requests = scene.requests().split_off(before);
+    let mut requests = scene.requests().split_off(before);
+    // The Lease is renewed whatever the objects are.
+    requests.retain(|request| request["objectRef"]["resource"] != "leases");
     let writes: Vec<&Value> =
         requests.iter().filter(|request| !["get", "list", "watch"].contains(&verb(request))).collect();
     assert_eq!(writes, [&Value::Null; 0]);

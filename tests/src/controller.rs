@@ -45,6 +45,16 @@ impl Controller {
         Self { process, address }
     }
 
+    /// Whether this replica leads.
+    ///
+    /// # Panics
+    /// When the metrics aren't served.
+    #[track_caller]
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        self.metric("seal_controller_leader") == 1
+    }
+
     /// Waits until the keys are loaded and the caches are complete.
     ///
     /// # Panics
@@ -99,6 +109,24 @@ impl Controller {
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Stops the process in whatever it does (SIGSTOP); [`Controller::resume`] lets it go on.
+    ///
+    /// # Panics
+    /// When the controller has ended.
+    #[track_caller]
+    pub fn pause(&self) {
+        self.process.stop(true);
+    }
+
+    /// Lets the process go on after [`Controller::pause`].
+    ///
+    /// # Panics
+    /// When the controller has ended.
+    #[track_caller]
+    pub fn resume(&self) {
+        self.process.stop(false);
     }
 
     /// Sends SIGTERM, as a kubelet does, and waits until the controller has ended.

@@ -71,6 +71,16 @@ impl Process {
         peak.trim_end_matches("kB").trim().parse().expect("a number of KiB")
     }
 
+    /// Stops the program where it is, or lets it go on.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[track_caller]
+    pub(crate) fn stop(&self, is_stopped: bool) {
+        let signal = if is_stopped { Signal::STOP } else { Signal::CONT };
+        kill_process(Pid::from_child(&self.child), signal).expect("our own child can be signalled");
+    }
+
     /// Sends SIGTERM, as a kubelet does, and waits until the program has ended.
     ///
     /// # Panics

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::plan::immutable;
 use crate::store::Notice;
 
-/// The two clients for the API server.
+/// The clients for the API server.
 #[derive(Clone)]
 pub(crate) struct Clients {
     /// The client for requests. It has short deadlines and no retries, because the reconcile has its own
@@ -26,6 +26,8 @@ pub(crate) struct Clients {
     pub(crate) requests: Client,
     /// The client for watches, which are quiet for minutes; the watcher has its own idle timeout.
     pub(crate) watches: Client,
+    /// The client for the Lease. Its deadlines are shorter than a term, so that one lost request doesn't end it.
+    pub(crate) lease: Client,
 }
 
 impl Clients {
@@ -33,15 +35,22 @@ impl Clients {
     /// first request.
     pub(crate) async fn infer() -> Result<Self, RouteError> {
         let route = Route::infer(&Proxies::from_env())?;
-        Ok(Self { requests: request_client(route.clone()).await?, watches: watch_client(route).await? })
+        let long = Duration::from_secs(20);
+        let short = Duration::from_secs(3);
+        Ok(Self {
+            requests: request_client(route.clone(), long).await?,
+            lease: request_client(route.clone(), short).await?,
+            watches: watch_client(route).await?,
+        })
     }
 }
 
-async fn request_client(mut route: Route) -> Result<Client, RouteError> {
+/// A client whose requests take no longer than this, beside the time to connect.
+async fn request_client(mut route: Route, deadline: Duration) -> Result<Client, RouteError> {
     let config = &mut route.config;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    config.read_timeout = Some(Duration::from_secs(20));
-    config.write_timeout = Some(Duration::from_secs(20));
+    config.connect_timeout = Some(deadline.min(Duration::from_secs(5)));
+    config.read_timeout = Some(deadline);
+    config.write_timeout = Some(deadline);
     config.reset_reader_on_write = true;
     config.default_retry = false;
     route.client().await

@@ -20,6 +20,7 @@ use super::cache::pages;
 use super::object::Object;
 use super::store::ClusterStore;
 use super::wakes::Name;
+use crate::leadership::Leadership;
 use crate::reconcile::{Context, Next, reconcile};
 
 /// The values that all reconciles of a group share.
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) context: Context<ClusterStore>,
     /// One permit for each worker; both groups share them.
     pub(crate) slots: Arc<Semaphore>,
+    pub(crate) leadership: Leadership,
 }
 
 /// Reconciles the objects of one group, until `stopped`. `concerned` are the names whose objects must be
@@ -84,9 +86,11 @@ async fn reconcile_one(object: Arc<Object>, shared: Arc<Shared>) -> Result<Actio
         return Ok(Action::await_change());
     }
     let _slot = shared.slots.acquire().await.expect("the semaphore is never closed");
-    Ok(match reconcile(&shared.context, &object).await {
-        Next::OnChange => Action::await_change(),
-        Next::After(delay) => Action::requeue(delay),
+    // A replica that no longer leads stops where it is. The next leader looks at every object.
+    let reconciled = shared.leadership.while_leading(reconcile(&shared.context, &object)).await;
+    Ok(match reconciled {
+        None | Some(Next::OnChange) => Action::await_change(),
+        Some(Next::After(delay)) => Action::requeue(delay),
     })
 }
 

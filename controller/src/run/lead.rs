@@ -2,7 +2,8 @@
 //!
 //! [`crate::cluster::work`] brings the objects of one group to a worker; every replica keeps the sealing keys
 //! up to date ([`super::replica`]). Invariants: the work begins with a complete replica, so a start over
-//! unchanged objects writes nothing; no Secret is written before the work begins, nor after it ends.
+//! unchanged objects writes nothing; no Secret is written before the work begins, nor after it ends, and it ends
+//! with the replica's term.
 
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::R
             metrics: replica.metrics.clone(),
             backoff: Backoff::default(),
         };
-        Arc::new(Shared { context, slots: slots.clone() })
+        Arc::new(Shared { context, slots: slots.clone(), leadership: replica.leadership.clone() })
     };
     let objects = |group| objects(&replica.clients.watches, options.watch.as_ref(), group);
     let (workers, secrets) = (options.workers, &replica.secrets);

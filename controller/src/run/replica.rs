@@ -48,6 +48,7 @@ pub(super) struct Replica {
     pub(super) secrets: Cache<Secret>,
     /// The metadata of all native SealedSecrets; Bitnami SealedSecrets of the same names step back for them.
     pub(super) natives: Cache<SealedSecret>,
+    pub(super) leadership: Leadership,
     _tasks: Vec<Task>,
 }
 
@@ -103,13 +104,13 @@ impl Replica {
         let (secrets, keep_secrets) = Cache::new(scoped(&clients.watches, options.watch.as_ref()));
         let (natives, keep_natives) = Cache::new(scoped(&clients.watches, options.watch.as_ref()));
         let mut tasks = vec![
-            Task(tokio::spawn(key_watch::keep(loader, clients.watches.clone(), leadership))),
+            Task(tokio::spawn(key_watch::keep(loader, clients.watches.clone(), leadership.clone()))),
             Task(tokio::spawn(keep_secrets)),
             Task(tokio::spawn(keep_natives)),
         ];
         tasks.extend(endpoints);
         let recipients = known_recipients;
-        Ok(Self { clients, metrics, events, keys, recipients, secrets, natives, _tasks: tasks })
+        Ok(Self { clients, metrics, events, keys, recipients, secrets, natives, leadership, _tasks: tasks })
     }
 
     /// Waits until the keys are loaded and the caches hold every object; `false` if the work for that has

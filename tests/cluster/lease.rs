@@ -1,0 +1,95 @@
+//! Replicas beside each other: one leads, and another takes its place when it ends, or when nothing is heard of it.
+//!
+//! The Lease only saves work, so what may never be is tested without it too ([`super::keys`], and the controller's
+//! own tests): two keys, a lower state, a second primary.
+
+use seal_tests::controller::Controller;
+use seal_tests::wait::{eventually, until};
+use serde_json::{Value, json};
+
+use super::keys::FIRST;
+use super::scene::{Scene, condition, items, path};
+
+/// Two replicas that are ready, the leader first.
+fn pair(scene: &Scene) -> [Controller; 2] {
+    let [one, other] = [scene.launch(&[]), scene.launch(&[])].map(Controller::ready);
+    until("one of them leads", || one.is_leader() != other.is_leader());
+    if one.is_leader() { [one, other] } else { [other, one] }
+}
+
+fn lease(scene: &Scene) -> Value {
+    scene.api().get(&path("/apis/coordination.k8s.io/v1", &scene.keys, "leases", "seal-controller")).unwrap()
+}
+
+#[test]
+fn one_of_two_leads_and_gives_the_lease_up_when_it_ends() {
+    let scene = Scene::new("lease");
+    let [mut leader, other] = pair(&scene);
+    assert_eq!(other.http("/readyz"), Some((200, "ok\n".to_owned())), "a replica that doesn't lead is ready");
+    scene.seal("before").item("a", "1").commit();
+    scene.until_ready("before");
+    assert_eq!(other.metric("seal_controller_secret_writes_total"), 0);
+
+    let before = lease(&scene);
+    assert_eq!(leader.terminate().code(), Some(0));
+    let given_up = lease(&scene);
+    assert_ne!(given_up["spec"]["holderIdentity"], before["spec"]["holderIdentity"]);
+    scene.seal("after").item("a", "1").commit();
+    scene.until_ready("after");
+    assert!(other.is_leader());
+    assert_eq!(other.metric("seal_controller_secret_writes_total"), 1);
+    let after = lease(&scene);
+    assert_eq!(after["spec"]["leaseTransitions"], json!(2));
+    assert_eq!(after["spec"]["leaseDurationSeconds"], json!(15));
+}
+
+/// The leader is stopped, as on a node that hangs, and goes on when another replica leads and the world is another.
+#[test]
+fn a_leader_that_was_stopped_is_succeeded_and_writes_nothing_when_it_goes_on() {
+    let scene = Scene::new("stopped");
+    let [stopped, other] = pair(&scene);
+    scene.seal("before").item("a", "1").commit();
+    scene.until_ready("before");
+    let wrote = stopped.metric("seal_controller_secret_writes_total");
+    stopped.pause();
+    // It hasn't seen any of this when it goes on.
+    let revoked = json!({"spec": {"state": "Revoked"}});
+    scene.api().merge(&scene.sealing_keys(FIRST), &revoked).unwrap();
+    scene.seal("meanwhile").item("a", "1").commit();
+    until("the other one leads", || other.is_leader());
+    scene.until_ready("meanwhile");
+    let said = eventually("the key is revoked", || {
+        let key = scene.api().get(&scene.sealing_keys(FIRST)).unwrap();
+        if key["status"]["state"] == "Revoked" { Ok(key) } else { Err(key["status"].clone()) }
+    });
+    let noted = scene.api().get(&scene.identities(FIRST)).unwrap();
+
+    stopped.resume();
+    until("it knows that it doesn't lead", || !stopped.is_leader());
+    let last = scene.nudge("before");
+    assert_eq!(condition(&last, "Ready").0, "True");
+    assert_eq!(stopped.metric("seal_controller_secret_writes_total"), wrote);
+    assert_eq!(scene.api().get(&scene.identities(FIRST)).unwrap(), noted);
+    assert_eq!(scene.api().get(&scene.sealing_keys(FIRST)).unwrap(), said);
+    until("it follows", || stopped.http("/readyz").is_some_and(|(_, page)| page.contains("it is revoked")));
+    assert!(other.is_leader());
+}
+
+#[test]
+fn without_the_right_to_the_lease_no_replica_is_ready_and_the_log_says_why() {
+    let scene = Scene::new("leaseless");
+    let roles = path("/apis/rbac.authorization.k8s.io/v1", &scene.keys, "roles", "seal-controller");
+    let mut role = scene.api().get(&roles).unwrap();
+    let as_shipped = role.clone();
+    role["rules"].as_array_mut().unwrap().retain(|rule| rule["resources"] != json!(["leases"]));
+    scene.api().replace(&roles, &role).unwrap();
+    let controller = scene.launch(&[]);
+    until("it is said", || controller.log().contains("forbids reading the Lease"));
+    assert_eq!(controller.http("/readyz"), Some((503, "starting\n".to_owned())));
+    assert!(items(&scene.api().get(&scene.sealing_keys("")).unwrap()).is_empty());
+    let mut role = scene.api().get(&roles).unwrap();
+    role["rules"] = as_shipped["rules"].clone();
+    scene.api().replace(&roles, &role).unwrap();
+    let controller = controller.ready();
+    assert!(controller.is_leader());
+}
