@@ -1,13 +1,29 @@
 //! The private keys of `-i`.
 //!
-//! [`seal_documents::key_file`] knows the format of such files; the choice among the keys is made by trial. Invariant:
-//! keys and their files live in memory that is wiped, and no message repeats a line of such a file.
+//! [`seal_documents::key_file`] knows the format of such files, which is the same on a host. Here, where a person is, a
+//! file may also be protected: behind a passphrase ([`passphrase`]), or with identities of age plugins ([`plugin`]). The
+//! choice among the keys is made by trial.
+//!
+//! An identity of a plugin doesn't say which recipient it is of, and a recipient is needed: by it the identity is tried
+//! on files of its own alone, and checked against the list in an envelope. So a comment above it says it, as plugins
+//! write it: `# public key: age1tagpq1…` (or `# recipient: …`).
+//!
+//! Invariant: keys and their files live in memory that is wiped, and no message repeats a line of such a file.
 
-use seal_crds::keys::Keyring;
+mod passphrase;
+mod plugin;
+
+use seal_crds::keys::{
+    IdentitiesError, Identity, Keyring, Recipient, RecipientError, without_byte_order_mark,
+};
 use seal_documents::key_file::{self, BackupError, KeyFileError, UnusableKeys};
+use seal_documents::source::Spot;
+use secrecy::SecretString;
 
 use crate::files::input::Input;
 use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::prompt;
+use plugin::Plugin;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0} can't be used as an identity file")]
@@ -41,6 +57,35 @@ impl Explain for BackupError {
     }
 }
 
+/// Why an identity of a plugin can't be used.
+#[derive(Debug, thiserror::Error)]
+enum PluginIdentityError {
+    #[error("this identity of an age plugin doesn't say which recipient it is of")]
+    NoRecipient,
+    #[error("the recipient above this identity of an age plugin can't be used")]
+    Recipient(#[source] RecipientError),
+    #[error("this isn't an identity of an age plugin (AGE-PLUGIN-NAME-1…)")]
+    Malformed,
+    #[error("{0} is in no absolute directory of PATH")]
+    NoProgram(String),
+}
+
+impl Explain for PluginIdentityError {
+    fn rule(&self) -> Rule {
+        Rule::BadIdentity
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoRecipient | Self::Recipient(_) => {
+                "write it above, as the plugin printed it: # public key: age1tagpq1…".to_owned()
+            }
+            Self::NoProgram(program) => format!("install {program}"),
+            Self::Malformed => return None,
+        })
+    }
+}
+
 /// How a cluster's keys get into a file that `-i` takes.
 pub(crate) const BACKUP: &str = "a backup of the keys is made by kubectl get secret -n kube-system \
                                  -l sealedsecrets.bitnami.com/sealed-secrets-key -o yaml";
@@ -54,10 +99,70 @@ const BACKUPS: &str = "a backup of the keys is made by kubectl get secret -n sea
 pub(crate) fn read(inputs: &[Input]) -> Result<Keyring, Failure> {
     let mut keys = Keyring::default();
     for input in inputs {
-        let found = key_file::read(input.name(), input.read_bytes()?);
-        keys.merge(found.map_err(|unusable| explained(input.name(), unusable))?);
+        let (name, mut bytes) = (input.name(), input.read_bytes()?);
+        if passphrase::is_encrypted(&bytes) {
+            bytes = passphrase::open(&name, &bytes, || ask(&name))?;
+        }
+        keys.merge(match identities_of_plugins(&name, &bytes)? {
+            Some(found) => found,
+            None => key_file::read(name.clone(), bytes).map_err(|unusable| explained(name, unusable))?,
+        });
     }
     Ok(keys)
+}
+
+fn ask(file: &str) -> Result<SecretString, Failure> {
+    let typed = prompt::hidden(&format!("passphrase of {file}: "))?;
+    let text =
+        std::str::from_utf8(&typed).map_err(|_| passphrase::PassphraseError::Wrong(file.to_owned()))?;
+    Ok(SecretString::from(text.to_owned()))
+}
+
+/// The identities of a file in which at least one is of a plugin; `None` if none is.
+fn identities_of_plugins(file: &str, bytes: &[u8]) -> Result<Option<Keyring>, Failure> {
+    let is_plugins =
+        |line: &str| line.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("age-plugin-"));
+    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(None) };
+    let lines = || without_byte_order_mark(text).lines().map(str::trim);
+    if !lines().any(is_plugins) {
+        return Ok(None);
+    }
+    let mut keys = Keyring::default();
+    let mut said = None;
+    for (number, line) in (1..).zip(lines()) {
+        if let Some(comment) = line.strip_prefix('#') {
+            said = recipient_in(comment).or(said);
+        } else if is_plugins(line) {
+            let identity = identity_of_plugin(line, said.take());
+            keys.insert(identity.map_err(|error| Failure::from(error).at(Spot::unseen(file, number, 1)))?);
+        } else if !line.is_empty() {
+            let identity = Identity::parse(line).map_err(|source| {
+                let error = KeyFileError::Identities(IdentitiesError::Line { line: number, source });
+                IdentityFileError(file.to_owned(), error)
+            })?;
+            keys.insert(identity);
+            said = None;
+        }
+    }
+    Ok(Some(keys))
+}
+
+fn identity_of_plugin(line: &str, said: Option<&str>) -> Result<Identity, PluginIdentityError> {
+    let name = Plugin::name_in(line).ok_or(PluginIdentityError::Malformed)?;
+    let recipient: Recipient =
+        said.ok_or(PluginIdentityError::NoRecipient)?.parse().map_err(PluginIdentityError::Recipient)?;
+    let plugin = Plugin::find(&name).map_err(PluginIdentityError::NoProgram)?;
+    Ok(plugin.identity(recipient, line))
+}
+
+/// The recipient that a comment says, as age-keygen and plugins write it.
+fn recipient_in(comment: &str) -> Option<&str> {
+    let (label, recipient) = comment.split_once(':')?;
+    let label = label.trim();
+    ["public key", "recipient"]
+        .iter()
+        .any(|known| label.eq_ignore_ascii_case(known))
+        .then(|| recipient.trim())
 }
 
 /// An error about a place in the file shows that place; an error about the whole file has its name.

@@ -1,4 +1,4 @@
-//! A value that the user types, without echo.
+//! A value that the user types, without echo: an item, a passphrase, a PIN.
 //!
 //! It reads the terminal itself (`/dev/tty`), so that it works beside a pipe. It reads one byte at a time, so
 //! that the line discipline's limit of 4 kB doesn't cut a long token off.
@@ -58,6 +58,44 @@ impl Explain for PromptError {
             Self::Interrupted | Self::Different(_) => None,
         }
     }
+}
+
+/// Why somebody couldn't be asked once.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HiddenError {
+    #[error("there is no terminal to ask at: {0}")]
+    NoTerminal(String, #[source] io::Error),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Explain for HiddenError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::NoTerminal(..) => Rule::Usage,
+            Self::Interrupted => Rule::Refused(Reason::Interrupted),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoTerminal(..) => Exit::Usage,
+            Self::Interrupted => Exit::Failure,
+        }
+    }
+}
+
+/// Asks one question, once: a wrong answer is found out at once. The question may hold words of others, so it is
+/// escaped.
+pub(crate) fn hidden(question: &str) -> Result<Zeroizing<Vec<u8>>, HiddenError> {
+    let question = seal_foreign::message(question);
+    let no_terminal = |error: io::Error| HiddenError::NoTerminal(question.trim().to_owned(), error);
+    let tty = File::options().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
+    let quiet = Quiet::new(&tty).map_err(no_terminal)?;
+    let _ = (&tty).write_all(question.as_bytes());
+    let line = read_line(quiet.tty).map_err(no_terminal)?;
+    let _ = (&tty).write_all(b"\n");
+    line.ok_or(HiddenError::Interrupted)
 }
 
 /// Asks for the value of an item, twice, because the user doesn't see the typed text.

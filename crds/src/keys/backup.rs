@@ -30,9 +30,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::stored::MAX_SEQUENCE;
+use super::stored::{MAX_RECOVERY, MAX_SEQUENCE};
 use super::{Fingerprint, Identity, Recipient};
-use crate::native::{MAX_AGE_SIZE, MAX_RECIPIENTS, check_header};
+use crate::native::{MAX_AGE_SIZE, check_header};
 
 /// The most bytes of an armoured file. The header has a bound of its own once the armour is off.
 pub const MAX_BACKUP_SIZE: usize = 2 * MAX_AGE_SIZE;
@@ -59,8 +59,8 @@ pub enum BackupError {
     /// Nobody could open the backup.
     #[error("no recovery recipient")]
     NoRecipients,
-    /// More recipients than an age file of ours may have. Holds their number.
-    #[error("{0} recovery recipients; at most {MAX_RECIPIENTS} are allowed")]
+    /// More recipients than a recovery set may have. Holds their number.
+    #[error("{0} recovery recipients; at most {MAX_RECOVERY} are allowed")]
     TooManyRecipients(usize),
     /// A quantum computer would open the backup of a key that it can't open itself. Holds the short fingerprint of the
     /// recipient.
@@ -81,9 +81,9 @@ pub enum OpenBackupError {
     /// The file is for other recipients.
     #[error("none of the identities opens it")]
     NoMatchingKey,
-    /// An identity couldn't do its part: a plugin that failed, a prompt that was refused.
+    /// The file may be for an identity that couldn't do its part: its plugin failed, and says why by itself.
     #[error("the identity could not be used")]
-    Identity(#[source] age::DecryptError),
+    Identity,
     /// Somebody changed the file.
     #[error("it was changed after it was encrypted")]
     Altered,
@@ -122,7 +122,7 @@ pub fn encrypt(
     let distinct: Vec<&Recipient> = recipients.iter().filter(|one| seen.insert(one.fingerprint())).collect();
     match distinct.len() {
         0 => return Err(BackupError::NoRecipients),
-        1..=MAX_RECIPIENTS => {}
+        1..=MAX_RECOVERY => {}
         found => return Err(BackupError::TooManyRecipients(found)),
     }
     let classic = distinct.iter().find(|recipient| !recipient.is_post_quantum());
@@ -140,6 +140,15 @@ pub fn encrypt(
     };
     let file = armoured().expect("writing to memory can't fail");
     Ok(String::from_utf8(file).expect("an armoured file is text"))
+}
+
+/// Checks a file without an identity, as far as that goes: it is an armoured age file to recipients, within its bounds.
+///
+/// # Errors
+///
+/// [`OpenBackupError::File`].
+pub fn check(file: &[u8]) -> Result<(), OpenBackupError> {
+    check_header(&without_armour(file)?).map_err(OpenBackupError::File)
 }
 
 /// Opens a backup with the first identity that fits. Each identity sees all stanzas of the file in one call, so that
@@ -160,7 +169,7 @@ pub fn open<'i>(
         age::DecryptError::DecryptionFailed
         | age::DecryptError::InvalidHeader
         | age::DecryptError::InvalidMac => OpenBackupError::Altered,
-        error => OpenBackupError::Identity(error),
+        _ => OpenBackupError::Identity,
     })?;
     // The payload is shorter than the file, so reading never moves the buffer.
     let mut plaintext = Zeroizing::new(Vec::with_capacity(binary.len()));

@@ -1,7 +1,8 @@
 //! Private keys that open envelopes.
 //!
-//! The kinds are the same three as those of recipients. Plugins, passphrases and passphrase-protected keys are
-//! refused: this crate can't ask for a passphrase, so users remove it first (`age -d`, `ssh-keygen -p`).
+//! The kinds that are read from text are age's hybrid and classic ones, and ssh-ed25519. Plugins, passphrases and
+//! passphrase-protected keys are refused: this crate can't ask for a passphrase, and runs no program. A caller who can
+//! brings the key in as an [external](Identity::external) identity.
 //!
 //! Invariant: an [`Identity`] opens what is sealed to its [`recipient`](Identity::recipient). It wipes on
 //! drop and has no `Debug`, `Display`, `Serialize` or `Clone`, and no error repeats any of its text.
@@ -10,6 +11,7 @@
 mod file;
 mod parse;
 
+use age_core::format::{FileKey, Stanza};
 use zeroize::Zeroizing;
 
 use super::{Fingerprint, Recipient, RecipientKind, mlkem768x25519};
@@ -27,6 +29,7 @@ enum IdentityKey {
     Hybrid(mlkem768x25519::Identity),
     X25519(age::x25519::Identity),
     SshEd25519 { key: age::ssh::Identity, pem: Zeroizing<String> },
+    External { key: Box<dyn age::Identity + Send + Sync>, text: Zeroizing<String> },
 }
 
 impl Identity {
@@ -52,6 +55,18 @@ impl Identity {
         parse::parse(text.trim())
     }
 
+    /// An identity whose private key is elsewhere, behind an age plugin perhaps, and the text that names it there. It
+    /// opens what is sealed to the recipient; nothing here can check that. Only stanzas that may be meant for the
+    /// recipient reach it, so that nobody is asked to touch a key for others.
+    pub fn external(
+        recipient: Recipient,
+        text: Zeroizing<String>,
+        key: impl age::Identity + Send + Sync + 'static,
+    ) -> Self {
+        let key = Box::new(Addressed { recipient: recipient.clone(), key });
+        Self { key: IdentityKey::External { key, text }, recipient }
+    }
+
     /// The public half.
     pub fn recipient(&self) -> &Recipient {
         &self.recipient
@@ -68,13 +83,15 @@ impl Identity {
     }
 
     /// The private key itself, as [`parse`](Self::parse) takes it: `AGE-SECRET-KEY-…`, or the PEM text that an
-    /// ssh key was read from; without a line end. For the one place that stores the key.
+    /// ssh key was read from; without a line end. For the one place that stores the key. Of an
+    /// [external](Self::external) identity it is the text that names it, which `parse` refuses.
     pub fn to_secret_string(&self) -> Zeroizing<String> {
         use age::secrecy::ExposeSecret;
         match &self.key {
             IdentityKey::Hybrid(key) => key.to_secret_string(),
             IdentityKey::X25519(key) => Zeroizing::new(key.to_string().expose_secret().to_owned()),
             IdentityKey::SshEd25519 { pem, .. } => pem.clone(),
+            IdentityKey::External { text, .. } => text.clone(),
         }
     }
 
@@ -84,14 +101,75 @@ impl Identity {
             IdentityKey::Hybrid(key) => key,
             IdentityKey::X25519(key) => key,
             IdentityKey::SshEd25519 { key, .. } => key,
+            IdentityKey::External { key, .. } => &**key,
         }
+    }
+}
+
+/// An identity that sees only what may be meant for it, all of it at once.
+struct Addressed<I> {
+    recipient: Recipient,
+    key: I,
+}
+
+impl<I: age::Identity> age::Identity for Addressed<I> {
+    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, age::DecryptError>> {
+        self.recipient.may_be_meant_by(stanza).then(|| self.key.unwrap_stanza(stanza))?
+    }
+
+    fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<Result<FileKey, age::DecryptError>> {
+        let copy = |stanza: &Stanza| Stanza {
+            tag: stanza.tag.clone(),
+            args: stanza.args.clone(),
+            body: stanza.body.clone(),
+        };
+        let meant = stanzas.iter().filter(|stanza| self.recipient.may_be_meant_by(stanza));
+        let meant: Vec<Stanza> = meant.map(copy).collect();
+        if meant.is_empty() { None } else { self.key.unwrap_stanzas(&meant) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
-    use crate::keys::tests::SSH;
+    use crate::keys::tests::{SSH, tagged_recipients};
+
+    /// A key that counts how often it is asked, and never opens anything.
+    struct Counted(Arc<AtomicUsize>);
+
+    impl age::Identity for Counted {
+        fn unwrap_stanza(&self, _: &Stanza) -> Option<Result<FileKey, age::DecryptError>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+
+        fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<Result<FileKey, age::DecryptError>> {
+            self.unwrap_stanza(&stanzas[0])
+        }
+    }
+
+    #[test]
+    fn an_external_identity_is_asked_once_for_a_file_of_its_recipient_and_never_for_another() {
+        let mine: Recipient = tagged_recipients()[0].parse().unwrap();
+        let others = [Identity::generate(), Identity::generate()];
+        let asked = Arc::new(AtomicUsize::new(0));
+        let text = Zeroizing::new("AGE-PLUGIN-X-1".to_owned());
+        let external = Identity::external(mine.clone(), text, Counted(asked.clone()));
+        assert_eq!(external.recipient(), &mine);
+        assert!(Identity::parse(&external.to_secret_string()).is_err());
+        let file_key = FileKey::new(Box::new([7; 16]));
+        let wrap = |recipient: &Recipient| recipient.as_age().wrap_file_key(&file_key).unwrap().0;
+        let for_others: Vec<Stanza> = others.iter().flat_map(|other| wrap(other.recipient())).collect();
+        assert!(external.as_age().unwrap_stanzas(&for_others).is_none());
+        assert!(external.as_age().unwrap_stanza(&for_others[0]).is_none());
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+        let for_all: Vec<Stanza> = [wrap(&mine), for_others, wrap(&mine)].into_iter().flatten().collect();
+        assert!(external.as_age().unwrap_stanzas(&for_all).is_none());
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
 
     #[test]
     fn a_generated_identity_is_post_quantum_and_new() {

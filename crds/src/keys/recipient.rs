@@ -106,12 +106,14 @@ impl Recipient {
         matches!(self.kind(), RecipientKind::Hybrid | RecipientKind::TaggedHybrid)
     }
 
-    /// `false` if the stanza says that it is for another recipient. Only a tagged kind can tell; for every other one,
-    /// the identity has to try.
+    /// `false` if the stanza can't be for this recipient: it is of another kind, or names another recipient. Only a tagged
+    /// kind's stanza names one; for the other kinds, the identity has to try.
     pub fn may_be_meant_by(&self, stanza: &Stanza) -> bool {
         match &self.key {
             RecipientKey::Tagged(key) => key.is_named_by(stanza),
-            RecipientKey::Hybrid(_) | RecipientKey::X25519(_) | RecipientKey::SshEd25519(_) => true,
+            RecipientKey::Hybrid(_) | RecipientKey::X25519(_) | RecipientKey::SshEd25519(_) => {
+                stanza.tag == self.kind().to_string()
+            }
         }
     }
 
