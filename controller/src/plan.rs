@@ -15,8 +15,8 @@ use crate::store::{Last, SecretState, Successor, SyncState, Write};
 pub(crate) enum Plan {
     /// Do nothing.
     Keep,
-    /// Open the object to see that it still opens; the Secret is in sync. This is the plan after a rewrap, or
-    /// if the status was lost.
+    /// Open the object to see that it still opens; the Secret is in sync. This is the plan after a rewrap, if
+    /// the status was lost, or if the object is to be examined.
     Verify,
     /// Open the object and write the Secret.
     Write {
@@ -25,6 +25,16 @@ pub(crate) enum Plan {
         /// This undoes somebody's change, because nothing but the Secret changed.
         heals: bool,
     },
+}
+
+impl Plan {
+    /// The plan for an object that is also to be examined: it is opened, and its Secret isn't written for that.
+    pub(crate) fn and_examine(self) -> Self {
+        match self {
+            Self::Keep => Self::Verify,
+            other => other,
+        }
+    }
 }
 
 /// Decides on the state of the Secret.
@@ -141,6 +151,16 @@ mod tests {
         for state in [SyncState::InSync, SyncState::Touched] {
             assert_eq!(plan(&place(), &last(2, true), SecretState::Ours(state)), Ok(Plan::Keep));
         }
+    }
+
+    #[test]
+    fn an_object_that_is_to_be_examined_is_opened_and_its_secret_is_not_written_for_that() {
+        for state in [SyncState::InSync, SyncState::Touched] {
+            let planned = plan(&place(), &last(2, true), SecretState::Ours(state)).unwrap();
+            assert_eq!(planned.and_examine(), Plan::Verify);
+        }
+        let drifted = plan(&place(), &last(2, true), SecretState::Ours(SyncState::Drifted)).unwrap();
+        assert_eq!(drifted.clone().and_examine(), drifted);
     }
 
     /// A person who can make the object unready may also have made the Secret look in sync.

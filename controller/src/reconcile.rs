@@ -13,15 +13,18 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use seal_crds::keys::Keyring;
 use seal_crds::resources::SealedSecretStatus;
-use seal_crds::{Reason, Sealed, UnsealError};
+use seal_crds::{Place, Reason, Sealed, UnsealError, Unsealed};
 use tokio::sync::watch;
 
 use crate::backoff::Backoff;
+use crate::examination::{Findings, Question, missing};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 use crate::plan::{Plan, plan, precedence};
 use crate::policy::Policy;
-use crate::status::{Reconciled, Remarks, kept_status, news, next_status, says};
+use crate::recipients::Recipients;
+use crate::status::{Look, Reconciled, Remarks, fitting, kept_status, news, next_status, says};
 use crate::store::{Last, Notice, Observed, Reported, Store};
 
 /// The values that all reconciles share.
@@ -36,6 +39,16 @@ pub(crate) struct Context<S> {
     pub(crate) metrics: Metrics,
     /// The waits of objects that keep failing.
     pub(crate) backoff: Backoff,
+    /// What examinations need; `None` on a host, where nobody renews keys.
+    pub(crate) examinations: Option<Examinations>,
+}
+
+/// What examinations of objects need, beside the keys.
+pub(crate) struct Examinations {
+    /// The recipients of the cluster; `None` until they are loaded, and then nothing is examined.
+    pub(crate) recipients: watch::Receiver<Option<Arc<Recipients>>>,
+    /// The turns of all objects, of both groups.
+    pub(crate) pace: Arc<Pace>,
 }
 
 /// The cause of the next look at the object.
@@ -43,16 +56,37 @@ pub(crate) struct Context<S> {
 pub(crate) enum Next {
     /// A change of the object, its Secret or the keys.
     OnChange,
-    /// This time has passed, or a change: something failed that may pass by itself.
+    /// This time has passed, or a change: something failed that may pass by itself, or it is the object's turn to
+    /// be examined.
     After(Duration),
 }
 
 /// The result of a successful attempt.
-enum Done {
+struct Done {
+    outcome: Outcome,
+    /// The wait until the object's turn to be examined; `None` if it isn't due for that.
+    turn: Option<Duration>,
+}
+
+enum Outcome {
     /// The Secret was in sync, so nothing was opened.
-    Kept(Remarks),
+    Kept(Remarks, Option<Look>),
     /// The object was opened; `healed` says that this undid somebody's change.
     Opened { reconciled: Reconciled, healed: bool },
+}
+
+/// What the keys of the cluster have to do with an object.
+struct Keys {
+    keyring: Arc<Keyring>,
+    /// `None` on a host, and until the recipients are loaded.
+    asked: Option<Asked>,
+}
+
+/// The question that an examination would answer, with what it takes.
+struct Asked {
+    question: Question,
+    look: Look,
+    recipients: Arc<Recipients>,
 }
 
 /// Brings one object's Secret and status up to date.
@@ -61,9 +95,11 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
     let outcome = attempt(context, object, &last).await;
     context.metrics.reconciled(outcome.as_ref().err());
 
+    let turn = outcome.as_ref().ok().and_then(|done| done.turn);
+    let outcome = outcome.map(|done| done.outcome);
     let reported = match &outcome {
-        Ok(Done::Kept(remarks)) => keep(context, object, &last, remarks).await,
-        Ok(Done::Opened { reconciled, healed }) => {
+        Ok(Outcome::Kept(remarks, look)) => keep(context, object, &last, remarks, look.as_ref()).await,
+        Ok(Outcome::Opened { reconciled, healed }) => {
             if *healed {
                 let message = "the Secret had been changed or deleted, and is what it should be again";
                 let notice =
@@ -93,7 +129,7 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
     }
     if failures.iter().all(Failure::is_permanent) {
         context.backoff.passed(place.as_ref());
-        Next::OnChange
+        turn.map_or(Next::OnChange, Next::After)
     } else {
         Next::After(context.backoff.failed(place, Instant::now()))
     }
@@ -114,17 +150,35 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
 
     let Observed { state, extra, left_out } = store.observe(object, &*sealed).await?;
     let mut remarks = Remarks { left_out, extra, successor };
-    let (write, heals) = match plan(&place, last, state)? {
-        Plan::Keep => return Ok(Done::Kept(remarks)),
+    let Keys { keyring, asked } = keys_of(context, &*sealed, last);
+    let is_due = asked.as_ref().is_some_and(|asked| asked.question.is_due(last));
+    let planned = plan(&place, last, state)?;
+    if matches!(planned, Plan::Write { .. }) && !context.backoff.may_write(&place, Instant::now()) {
+        return Err(contested());
+    }
+    // Nothing fails between here and the examination, which gives the turn back.
+    let turn = if is_due { context.begin_examination(&place, last) } else { None };
+    let waits = turn.and_then(Result::err);
+    let planned = if turn == Some(Ok(())) { planned.and_examine() } else { planned };
+    let (write, heals) = match planned {
+        Plan::Keep => {
+            let outcome = Outcome::Kept(remarks, asked.map(|asked| asked.look));
+            return Ok(Done { outcome, turn: waits });
+        }
         Plan::Verify => (None, false),
         Plan::Write { write, heals } => (Some(write), heals),
     };
-
-    if write.is_some() && !context.backoff.may_write(&place, Instant::now()) {
-        return Err(contested());
-    }
-    let opening = sealed.clone();
-    let unsealed = open(context, move |keys| opening.unseal(keys)).await?;
+    let look = asked.as_ref().map(|asked| Look { missing: Vec::new(), ..asked.look.clone() });
+    let (unsealed, findings) = match (turn, asked) {
+        (Some(Ok(())), Some(asked)) => {
+            let (unsealed, findings) = examine(context, sealed.clone(), keyring, asked, &place, last).await?;
+            (unsealed, Some(findings))
+        }
+        _ => {
+            let opening = sealed.clone();
+            (open(context, keyring, move |keys| opening.unseal(keys)).await?, None)
+        }
+    };
     let (mut healed, mut version) = (false, None);
     if let Some(write) = write {
         let written = store.write(object, &*sealed, write, &unsealed.data).await?;
@@ -135,8 +189,50 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
         }
         (remarks.extra, version) = (written.extra, written.version);
     }
-    let reconciled = Reconciled { items: unsealed.data.len(), by: unsealed.opened_by, remarks, version };
-    Ok(Done::Opened { reconciled, healed })
+    let (items, by) = (unsealed.data.len(), unsealed.opened_by);
+    let reconciled = Reconciled { items, by, remarks, version, findings, look };
+    Ok(Done { outcome: Outcome::Opened { reconciled, healed }, turn: waits })
+}
+
+/// The keys at hand, and the question about the object that they raise.
+fn keys_of<S: Store>(context: &Context<S>, sealed: &dyn Sealed, last: &Last) -> Keys {
+    let keyring = context.keys.borrow().clone();
+    let recipients = context.examinations.as_ref().and_then(|needed| needed.recipients.borrow().clone());
+    let asked = recipients.map(|recipients| {
+        let question = Question::new(sealed, &keyring, &recipients);
+        let missing = missing(last, &sealed.tried(&keyring));
+        let look = Look { standing: question.standing.clone(), missing };
+        Asked { question, look, recipients }
+    });
+    Keys { keyring, asked }
+}
+
+impl<S> Context<S> {
+    /// Begins the object's examination; `Some(Err)` is the wait until its turn, and `None` means that nothing is
+    /// examined here.
+    fn begin_examination(&self, place: &Place, last: &Last) -> Option<Result<(), Duration>> {
+        let pace = &self.examinations.as_ref()?.pace;
+        Some(pace.begin(&(last.format, place.clone()), Instant::now()))
+    }
+}
+
+/// Examines the object off the async threads, in its turn.
+async fn examine<S>(
+    context: &Context<S>,
+    sealed: Arc<dyn Sealed>,
+    keyring: Arc<Keyring>,
+    asked: Asked,
+    place: &Place,
+    last: &Last,
+) -> Result<(Unsealed, Findings), Failure> {
+    let Asked { question, recipients, .. } = asked;
+    let begun = Instant::now();
+    let answer = open(context, keyring, move |keys| question.answer(&*sealed, keys, &recipients)).await;
+    if let Some(examinations) = &context.examinations {
+        let now = Instant::now();
+        examinations.pace.end(&(last.format, place.clone()), now - begun, now);
+    }
+    answer
 }
 
 fn contested() -> Failure {
@@ -162,16 +258,17 @@ async fn reveal<S>(context: &Context<S>, sealed: Arc<dyn Sealed>) -> Result<Arc<
         return Ok(sealed);
     }
     let opening = sealed.clone();
-    let revealed = open(context, move |keys| opening.reveal(keys)).await?;
+    let keys = context.keys.borrow().clone();
+    let revealed = open(context, keys, move |keys| opening.reveal(keys)).await?;
     Ok(revealed.unwrap_or(sealed))
 }
 
 /// Opens the object off the async threads, because key operations take time.
 async fn open<S, T: Send + 'static>(
     context: &Context<S>,
+    keys: Arc<Keyring>,
     with: impl FnOnce(&Keyring) -> Result<T, UnsealError> + Send + 'static,
 ) -> Result<T, Failure> {
-    let keys = context.keys.borrow().clone();
     context.metrics.unsealed();
     Ok(apart("opening the object was interrupted", move || with(&keys)).await??)
 }
@@ -192,8 +289,10 @@ async fn keep<S: Store>(
     object: &S::Object,
     last: &Last,
     remarks: &Remarks,
+    look: Option<&Look>,
 ) -> Result<Reported, Failure> {
-    let (Some(before), Some(status)) = (&last.status, kept_status(last, remarks)) else {
+    let kept = kept_status(last, remarks, look, Timestamp::now());
+    let (Some(before), Some(status)) = (&last.status, kept) else {
         return Ok(Reported::UpToDate);
     };
     // A person who adds an item and removes it, again and again, changes the status each time. This is
@@ -205,7 +304,7 @@ async fn keep<S: Store>(
             return Err(contested());
         }
     }
-    publish(context, object, last, &status, Ok(remarks)).await
+    publish(context, object, last, status, Ok(remarks)).await
 }
 
 async fn report<S: Store>(
@@ -215,17 +314,19 @@ async fn report<S: Store>(
     outcome: Result<&Reconciled, &Failure>,
 ) -> Result<Reported, Failure> {
     let status = next_status(last, outcome, Timestamp::now());
-    publish(context, object, last, &status, outcome.map(|reconciled| &reconciled.remarks)).await
+    publish(context, object, last, status, outcome.map(|reconciled| &reconciled.remarks)).await
 }
 
-/// Writes a status that differs from the last, and tells people the news in it.
+/// Writes a status that differs from the last, as far as it fits beside the object, and tells people the news in
+/// it.
 async fn publish<S: Store>(
     context: &Context<S>,
     object: &S::Object,
     last: &Last,
-    status: &SealedSecretStatus,
+    status: SealedSecretStatus,
     outcome: Result<&Remarks, &Failure>,
 ) -> Result<Reported, Failure> {
+    let status = &fitting(status, context.store.weight(object), last, Timestamp::now());
     if last.status.as_ref() == Some(status) {
         return Ok(Reported::UpToDate);
     }

@@ -18,8 +18,13 @@ use seal_crds::secret::LeftOut;
 use seal_crds::{Format, ItemName, Reason};
 
 use crate::conditions::{Conditions, rfc3339};
+use crate::examination::Findings;
 use crate::failure::Failure;
 use crate::store::{Last, Notice};
+
+pub(crate) use findings::{Look, fitting};
+
+mod findings;
 
 /// The facts about an object that was opened and whose Secret is in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +37,10 @@ pub(crate) struct Reconciled {
     pub(crate) remarks: Remarks,
     /// The version of the Secret after a write; `None` if it wasn't written.
     pub(crate) version: Option<SecretVersion>,
+    /// What an examination found; `None` if the object was only opened.
+    pub(crate) findings: Option<Findings>,
+    /// What public text shows; `None` in a store without examinations.
+    pub(crate) look: Option<Look>,
 }
 
 /// Remarks about a Secret that is in place, if it differs from what the object says.
@@ -97,7 +106,7 @@ pub(crate) fn next_status(
         conditions.push(condition(last, type_, true, reason, message, now));
     }
     let reconciled = outcome.ok();
-    SealedSecretStatus {
+    let mut status = SealedSecretStatus {
         observed_generation: last.generation,
         conditions,
         items: reconciled.map(|reconciled| reconciled.items as i64),
@@ -112,7 +121,16 @@ pub(crate) fn next_status(
         usage: None,
         rewrap: None,
         exposed: Vec::new(),
+    };
+    let following = following(last, now);
+    match reconciled.and_then(|reconciled| reconciled.findings.as_ref()) {
+        Some(found) => findings::put(&mut status, found, &following),
+        None => findings::carry(&mut status, last),
     }
+    if let Some(look) = reconciled.and_then(|reconciled| reconciled.look.as_ref()) {
+        findings::look(&mut status, look, &following);
+    }
+    status
 }
 
 /// The reason of the condition Ready.
@@ -124,15 +142,23 @@ fn reason<T>(outcome: Result<T, &Failure>) -> Reason {
 }
 
 /// The next status of an object that wasn't opened, because it was ready and still is. `None` if its status
-/// doesn't change; it changes if there are other remarks, or if Flux has requested a look and waits for the
-/// answer.
-pub(crate) fn kept_status(last: &Last, remarks: &Remarks) -> Option<SealedSecretStatus> {
+/// doesn't change; it changes if there are other remarks, if Flux has requested a look and waits for the answer,
+/// or if a look shows something new of its keys.
+pub(crate) fn kept_status(
+    last: &Last,
+    remarks: &Remarks,
+    look: Option<&Look>,
+    now: Timestamp,
+) -> Option<SealedSecretStatus> {
     let mut status = last.status.clone()?;
     if last.requested_at.is_some() {
         status.last_handled_reconcile_at.clone_from(&last.requested_at);
     }
     let ready = status.conditions.iter_mut().find(|condition| condition.type_ == READY)?;
     ready.message = remarks.message();
+    if let Some(look) = look {
+        findings::look(&mut status, look, &following(last, now));
+    }
     (last.status.as_ref() != Some(&status)).then_some(status)
 }
 
@@ -158,7 +184,8 @@ pub(crate) fn news(
     outcome: Result<&Remarks, &Failure>,
 ) -> Vec<Notice> {
     let left_out = outcome.ok().and_then(|remarks| left_out(last, remarks));
-    transition(last, next, reason(outcome)).into_iter().chain(left_out).collect()
+    let of_keys = findings::news(last, next);
+    transition(last, next, reason(outcome)).into_iter().chain(left_out).chain(of_keys).collect()
 }
 
 /// The notice that some labels or annotations of the template aren't on the Secret; `None` if the last status
@@ -234,8 +261,13 @@ fn condition(
     message: &str,
     now: Timestamp,
 ) -> Condition {
+    following(last, now).next(type_, status, reason, message)
+}
+
+/// The conditions that follow those of the last status.
+fn following(last: &Last, now: Timestamp) -> Conditions<'_> {
     let before = last.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    Conditions { before, generation: Some(last.generation), now }.next(type_, status, reason, message)
+    Conditions { before, generation: Some(last.generation), now }
 }
 
 #[cfg(test)]
@@ -262,6 +294,8 @@ mod tests {
             by: vec!["ab".repeat(32).parse().unwrap()],
             remarks: Remarks::default(),
             version: None,
+            findings: None,
+            look: None,
         }
     }
 
@@ -295,19 +329,19 @@ mod tests {
         let first = next_status(&last(None), Ok(&opened()), at(0));
         let (nothing, and_so_on) =
             (Remarks::default(), Remarks { successor: Some("and so on".into()), ..Remarks::default() });
-        assert_eq!(kept_status(&last(Some(first.clone())), &nothing), None);
-        let remarked = kept_status(&last(Some(first.clone())), &and_so_on).unwrap();
+        assert_eq!(kept_status(&last(Some(first.clone())), &nothing, None, at(9)), None);
+        let remarked = kept_status(&last(Some(first.clone())), &and_so_on, None, at(9)).unwrap();
         let message = &of(&remarked, "Ready").unwrap().message;
         assert_eq!(message, "the Secret is what this SealedSecret says; and so on");
-        assert_eq!(kept_status(&last(Some(remarked.clone())), &and_so_on), None);
-        assert_eq!(kept_status(&last(Some(remarked.clone())), &nothing), Some(first.clone()));
+        assert_eq!(kept_status(&last(Some(remarked.clone())), &and_so_on, None, at(9)), None);
+        assert_eq!(kept_status(&last(Some(remarked.clone())), &nothing, None, at(9)), Some(first.clone()));
         let opened = Reconciled { remarks: and_so_on, ..opened() };
         assert_eq!(next_status(&last(Some(first.clone())), Ok(&opened), at(9)), remarked);
         let requested = Last { requested_at: Some("later".into()), ..last(Some(first)) };
-        let answered = kept_status(&requested, &nothing).unwrap();
+        let answered = kept_status(&requested, &nothing, None, at(9)).unwrap();
         assert_eq!(answered.last_handled_reconcile_at.as_deref(), Some("later"));
         let nothing_asked = Last { requested_at: None, ..last(Some(answered)) };
-        assert_eq!(kept_status(&nothing_asked, &nothing), None);
+        assert_eq!(kept_status(&nothing_asked, &nothing, None, at(9)), None);
     }
 
     #[test]
@@ -433,7 +467,7 @@ mod tests {
         assert_eq!(reasons(&last(Some(ready)), &noted(1, 0)), ["LeftOut"]);
         let said = next_status(&last(None), Ok(&noted(1, 0)), at(0));
         assert_eq!(reasons(&last(Some(said.clone())), &noted(1, 3)), [""; 0]);
-        let kept = kept_status(&last(Some(said.clone())), &noted(1, 0).remarks);
+        let kept = kept_status(&last(Some(said.clone())), &noted(1, 0).remarks, None, at(9));
         assert_eq!(kept, None, "what was said isn't said again");
     }
 

@@ -69,6 +69,10 @@ pub(crate) trait Store: Send + Sync + 'static {
         data: &BTreeMap<ItemName, Plaintext>,
     ) -> impl Future<Output = Result<Written, Failure>> + Send;
 
+    /// The bytes that the object has without its status. A status is bounded by what is left; zero if nothing bounds
+    /// it.
+    fn weight(&self, object: &Self::Object) -> usize;
+
     /// Publishes a status. The core calls it only with a status that differs from the last.
     ///
     /// # Guarantees

@@ -1,7 +1,8 @@
 //! The seam between formats: the questions that a reconciler, or `seal unseal`, may ask of any sealed object.
 //!
 //! The reader of a manifest sees its format and parses it with the module of that format. No later code needs to know
-//! which format it was. Invariant: every answer but those of [`Sealed::unseal`] and [`Sealed::reveal`] follows from
+//! which format it was. Invariant: every answer but those of [`Sealed::unseal`], [`Sealed::reveal`],
+//! [`Sealed::examine`] and [`Sealed::offer`] follows from
 //! public text, so a program can tell if a Secret is in sync without opening anything.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +12,10 @@ use std::sync::Arc;
 use crate::digest::Digest;
 use crate::keys::{Fingerprint, Keyring};
 use crate::names::{ItemName, NameError};
+use crate::native::{NamedRecipient, RewrapError};
 use crate::plaintext::Plaintext;
 use crate::reason::{About, Reason};
+use crate::resources::Envelope;
 use crate::scope::{Place, Scope};
 use crate::secret::{LeftOut, Metadata, SecretError};
 use crate::template::TemplateError;
@@ -77,6 +80,43 @@ pub trait Sealed: Send + Sync {
     ///
     /// Any [`UnsealError`].
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError>;
+
+    /// A name of what the object is sealed to: 64 hex digits. It stays while an examination of the object would find
+    /// the same with the same keys.
+    fn source(&self) -> String;
+
+    /// The recipients of each envelope, as its public list has them; empty in the Bitnami format, which has no
+    /// envelopes. [`Sealed::unseal`] refuses an object whose public lists aren't the sealed ones, so they are true of
+    /// an object that opened.
+    fn sealed_to(&self) -> Vec<BTreeSet<Fingerprint>> {
+        Vec::new()
+    }
+
+    /// The keys of a keyring that are tried on objects of this format.
+    fn tried(&self, keys: &Keyring) -> BTreeSet<Fingerprint>;
+
+    /// Opens the object as [`Sealed::unseal`] does, and also finds out which keys it needs and which items are exposed:
+    /// those whose data key one of `exposing` has seen.
+    ///
+    /// # Guarantees
+    ///
+    /// The needed keys are found by trying keys. No public list and no hint decides anything. `Err` if and only if
+    /// [`Sealed::unseal`] gives the same error.
+    ///
+    /// # Errors
+    ///
+    /// Any [`UnsealError`].
+    fn examine(&self, keys: &Keyring, exposing: &BTreeSet<Fingerprint>) -> Result<Examined, UnsealError>;
+
+    /// Makes one envelope that takes the place of all envelopes of the object; `None` in the Bitnami format, which has
+    /// no envelopes.
+    fn offer(
+        &self,
+        _keys: &Keyring,
+        _recipients: &[NamedRecipient],
+    ) -> Option<Result<Envelope, RewrapError>> {
+        None
+    }
 }
 
 /// The shape of a Secret: everything about it but its values.
@@ -127,6 +167,17 @@ pub struct Unsealed {
     /// The sealing keys that opened the object: one for each envelope, in their order. In the Bitnami format: each
     /// key that opened an item, once, in the order of first use.
     pub opened_by: Vec<Fingerprint>,
+}
+
+/// An object that was examined. No `Debug`: it holds plaintext.
+pub struct Examined {
+    /// The opened object.
+    pub unsealed: Unsealed,
+    /// The keys without which the object doesn't open: it opens with all others of the keyring, and not without one of
+    /// these.
+    pub only: BTreeSet<Fingerprint>,
+    /// The items whose data key a recipient in question has seen. Always empty in the Bitnami format, which can't tell.
+    pub exposed: BTreeSet<ItemName>,
 }
 
 /// The reason why a sealed object was refused, for either format.

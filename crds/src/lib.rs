@@ -40,7 +40,7 @@ pub mod template;
 mod tests;
 
 pub use digest::Digest;
-pub use format::{Format, Sealed, SealedTo, Shape, UnsealError, Unsealed};
+pub use format::{Examined, Format, Sealed, SealedTo, Shape, UnsealError, Unsealed};
 pub use names::{ItemName, Name, NameError, Namespace};
 pub use plaintext::Plaintext;
 pub use reason::Reason;

@@ -199,6 +199,25 @@ reasons! {
         "the controller stopped, or failed, in the middle of the work";
         "look for a panic in the controller's log if this stays";
 
+    Offered: SealedSecret, Notice, Object;
+        "in the condition RewrapOffered: it isn't sealed to the current recipients, and `status.rewrap` has an envelope that is";
+        "`seal rotate --from-cluster` on the repository";
+    ForeignRecipients: SealedSecret, Notice, Object;
+        "in the condition RewrapOffered: it is sealed to recipients that aren't this cluster's, so nothing is offered";
+        "start the controller with those as `--extra-recipients` or `--former-recipients`, or rotate the file with an identity";
+    OfferTooLarge: SealedSecret, Notice, Object;
+        "in the condition RewrapOffered: with an offer the object would be larger than 1 MiB";
+        "rotate the file with an identity, or split it";
+    Unsupported: SealedSecret, Notice, Object;
+        "in the condition RewrapOffered: no envelope can be made for the current recipients; the message says why";
+        "correct the recipients that the controller was started with, or seal the values again";
+    RevokedRecipient: SealedSecret, Notice, Object;
+        "in the condition Exposed: a revoked recipient has had the data key of an item";
+        "change the values of the items that the message names at the source, and seal them";
+    KeyMissing: SealedSecret, Notice, Key;
+        "in the condition of the same name: a sealing key that opened it is at hand no more; its Secret stays as it is";
+        "restore that key, or seal the values again";
+
     Ambiguous: Host, Permanent, Object;
         "several manifests are about the same Secret; the message names them";
         "keep one";

@@ -26,6 +26,11 @@ const MAX_WEIGHT: usize = 32 << 20;
 pub(super) struct JsonText(Box<RawValue>);
 
 impl JsonText {
+    /// The bytes of the text.
+    pub(super) fn len(&self) -> usize {
+        self.0.get().len()
+    }
+
     /// The value as a tree.
     ///
     /// # Errors

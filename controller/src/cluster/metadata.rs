@@ -129,12 +129,8 @@ impl<K: Kept> Resource for Metadata<K> {
 }
 
 /// Reads the metadata of a SealedSecret that is watched as a whole, and of its annotations only these.
-pub(super) fn of_object<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    annotations: &[&str],
-) -> Result<ObjectMeta, D::Error> {
-    let text = Box::<RawValue>::deserialize(deserializer)?;
-    Ok(Fields::of(&text).without_managed(annotations))
+pub(super) fn of_object(metadata: &RawValue, annotations: &[&str]) -> ObjectMeta {
+    Fields::of(metadata).without_managed(annotations)
 }
 
 /// The fields that the controller uses; all others are skipped, however deep they are. Fields that may be

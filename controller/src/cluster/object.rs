@@ -23,23 +23,32 @@ use super::metadata;
 pub(super) const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 /// The most bytes of a status. This controller writes far shorter ones; a longer one is an attempt to fill
 /// memory.
-const MAX_STATUS: usize = 256 << 10;
+const MAX_STATUS: usize = 512 << 10;
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(from = "Whole")]
 pub(crate) struct Object {
-    /// The API server writes it into every object, also into the objects of a list.
-    #[serde(default)]
     api_version: String,
-    #[serde(default)]
     kind: String,
-    #[serde(default, deserialize_with = "kept")]
     pub(super) metadata: ObjectMeta,
+    /// The bytes of the whole metadata, of which only a part is kept.
+    metadata_len: usize,
     /// Ciphertext and public text, which each reconcile decodes.
-    #[serde(default)]
     pub(super) spec: JsonText,
-    #[serde(default, deserialize_with = "readable")]
     pub(super) status: Option<SealedSecretStatus>,
+}
+
+/// An object as the API server sends it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Whole {
+    /// The API server writes it into every object, also into the objects of a list.
+    api_version: String,
+    kind: String,
+    metadata: Box<RawValue>,
+    spec: JsonText,
+    #[serde(deserialize_with = "readable")]
+    status: Option<SealedSecretStatus>,
 }
 
 impl Object {
@@ -47,6 +56,21 @@ impl Object {
     pub(super) fn group(&self) -> Group {
         // Only groups of SealedSecrets are watched.
         Group::find(&self.api_version, &self.kind).unwrap_or(Group::NATIVE)
+    }
+
+    /// The bytes of the object without its status.
+    pub(super) fn weight(&self) -> usize {
+        self.metadata_len + self.spec.len()
+    }
+}
+
+impl From<Whole> for Object {
+    /// Keeps of the annotations only those that the controller uses.
+    fn from(Whole { api_version, kind, metadata, spec, status }: Whole) -> Self {
+        let annotations: Vec<_> = scope_annotations().chain([REQUESTED_AT]).collect();
+        let metadata_len = metadata.get().len();
+        let metadata = metadata::of_object(&metadata, &annotations);
+        Self { api_version, kind, metadata, metadata_len, spec, status }
     }
 }
 
@@ -57,12 +81,6 @@ fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SealedS
     Ok(Some(text.get())
         .filter(|text| text.len() <= MAX_STATUS)
         .and_then(|text| serde_json::from_str(text).ok()))
-}
-
-/// Reads metadata, and of the annotations only those that the controller uses.
-fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
-    let annotations: Vec<_> = scope_annotations().chain([REQUESTED_AT]).collect();
-    metadata::of_object(deserializer, &annotations)
 }
 
 impl Resource for Object {

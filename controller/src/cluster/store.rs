@@ -100,6 +100,10 @@ impl Store for ClusterStore {
         self.overwrite(&owner, data).await
     }
 
+    fn weight(&self, object: &Arc<Object>) -> usize {
+        object.weight()
+    }
+
     /// If the object has changed meanwhile, a status that follows no write is refused, and the core decides
     /// afresh. A status that follows a write of the Secret can't be decided afresh, because the version of
     /// the Secret that it remembers would be lost. So it is written onto the newer object, unless that has

@@ -43,10 +43,9 @@ pub(crate) async fn serve_group(
     stopped: watch::Receiver<bool>,
 ) {
     let concerned = concerned.map(move |name| name.sealed_secret(group));
-    let keys_changed = futures::stream::unfold(shared.context.keys.clone(), |mut keys| async move {
-        keys.changed().await.ok()?;
-        Some(((), keys))
-    });
+    let keys_changed = changes(shared.context.keys.clone());
+    let recipients_changed = shared.context.examinations.as_ref().map(|needed| needed.recipients.clone());
+    let recipients_changed = futures::stream::iter(recipients_changed).flat_map(changes);
     let mut controller = Controller::new_with(objects, pages(), group);
     if group == Group::BITNAMI {
         controller = controller.trigger_backoff(Steady(Duration::from_secs(5)));
@@ -56,6 +55,7 @@ pub(crate) async fn serve_group(
         .with_config(ControllerConfig::default().concurrency(workers))
         .reconcile_on(concerned)
         .reconcile_all_on(keys_changed)
+        .reconcile_all_on(recipients_changed)
         .graceful_shutdown_on(until(stopped.clone()))
         .run(reconcile_one, |_, _, _| unreachable!("a reconcile never fails"), shared)
         .for_each(|_| std::future::ready(()));
@@ -63,6 +63,14 @@ pub(crate) async fn serve_group(
         () = work => {}
         () = stopped_before_work(stopped, objects) => {}
     }
+}
+
+/// The changes of a value, from now on.
+fn changes<T: Send + Sync + 'static>(value: watch::Receiver<T>) -> impl Stream<Item = ()> + Send {
+    futures::stream::unfold(value, |mut value| async move {
+        value.changed().await.ok()?;
+        Some(((), value))
+    })
 }
 
 /// A constant backoff: it waits for a definition to be installed, and a growing one would notice that late.

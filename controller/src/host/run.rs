@@ -213,6 +213,7 @@ pub(super) fn start(args: &HostArgs, secrets: &Path, identities: &IdentityFiles)
         keys: identities.keys(),
         metrics: Metrics::default(),
         backoff: Backoff::default(),
+        examinations: None,
     };
     Ok(Agent::new(context, args.manifests.clone(), args.allow_empty, args.prune_after))
 }

@@ -3,14 +3,15 @@
 //! The decisions and the real stores have tests of their own. Each test scripts the state and the answers of
 //! the store, and reads the effects on it.
 
+mod examinations;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, mpsc};
 
-use seal_crds::keys::Keyring;
-use seal_crds::resources::{SealedSecretSpec, SealedSecretStatus, SecretVersion, find_condition};
-use seal_crds::{Digest, ItemName, Place, Plaintext, Reason, Scope, Shape, UnsealError};
-
-use seal_crds::Unsealed;
+use seal_crds::keys::{Fingerprint, Keyring};
+use seal_crds::native::{NamedRecipient, RewrapError};
+use seal_crds::resources::{Envelope, SealedSecretSpec, SealedSecretStatus, SecretVersion, find_condition};
+use seal_crds::{Digest, Examined, ItemName, Place, Plaintext, Reason, Scope, Shape, UnsealError, Unsealed};
 
 use super::*;
 use crate::store::{SecretState, Successor, SyncState, Write, Written};
@@ -24,6 +25,10 @@ struct Object {
     successor: Option<Successor>,
     /// The object's shape is sealed in.
     hidden: bool,
+    /// The recipients of its envelope.
+    sealed_to: BTreeSet<Fingerprint>,
+    /// The bytes of the object without its status.
+    weight: usize,
     /// The event that decoding waits for.
     awaits: Option<Arc<Mutex<mpsc::Receiver<()>>>>,
 }
@@ -128,8 +133,8 @@ impl Store for Memory {
             let came = awaited.lock().unwrap().recv_timeout(Duration::from_secs(20));
             came.map_err(|_| Failure::new(Reason::Malformed, "nothing came"))?;
         }
-        let (opens, hidden) = (object.opens.clone(), object.hidden);
-        Ok(Arc::new(Fake { opens, hidden, place: place(), shape: shape() }))
+        let Object { generation, opens, hidden, sealed_to, .. } = object.clone();
+        Ok(Arc::new(Fake { generation, opens, hidden, sealed_to, place: place(), shape: shape() }))
     }
 
     fn last(&self, object: &Object) -> Last {
@@ -161,6 +166,10 @@ impl Store for Memory {
         Ok(Written { changed: self.writes, version, extra: self.extra() })
     }
 
+    fn weight(&self, object: &Object) -> usize {
+        object.weight
+    }
+
     async fn report(&self, _: &Object, status: &SealedSecretStatus) -> Result<Reported, Failure> {
         self.answer("report")?;
         let mut stale = self.stale.lock().unwrap();
@@ -178,9 +187,12 @@ impl Store for Memory {
     }
 }
 
+#[derive(Clone)]
 struct Fake {
+    generation: i64,
     opens: Opens,
     hidden: bool,
+    sealed_to: BTreeSet<Fingerprint>,
     place: Place,
     shape: Shape,
 }
@@ -217,16 +229,38 @@ impl Sealed for Fake {
 
     fn reveal(&self, keys: &Keyring) -> Result<Option<Arc<dyn Sealed>>, UnsealError> {
         self.unseal(keys)?;
-        let revealed =
-            Self { opens: self.opens.clone(), hidden: false, place: place(), shape: self.shape.clone() };
-        Ok(Some(Arc::new(revealed)))
+        Ok(Some(Arc::new(Self { hidden: false, ..self.clone() })))
     }
 
-    fn unseal(&self, _: &Keyring) -> Result<Unsealed, UnsealError> {
+    fn source(&self) -> String {
+        format!("source {}", self.generation)
+    }
+
+    fn sealed_to(&self) -> Vec<BTreeSet<Fingerprint>> {
+        vec![self.sealed_to.clone()]
+    }
+
+    fn tried(&self, keys: &Keyring) -> BTreeSet<Fingerprint> {
+        keys.fingerprints().collect()
+    }
+
+    /// Needs the first key, and every item is exposed if anybody is revoked.
+    fn examine(&self, keys: &Keyring, exposing: &BTreeSet<Fingerprint>) -> Result<Examined, UnsealError> {
+        let unsealed = self.unseal(keys)?;
+        let exposed = if exposing.is_empty() { BTreeSet::new() } else { self.shape.keys.clone() };
+        Ok(Examined { unsealed, only: keys.fingerprints().take(1).collect(), exposed })
+    }
+
+    fn offer(&self, _: &Keyring, to: &[NamedRecipient]) -> Option<Result<Envelope, RewrapError>> {
+        let age = to.iter().map(|named| named.recipient.to_string()).collect();
+        Some(Ok(Envelope { keys: Vec::new(), recipients: Vec::new(), age }))
+    }
+
+    fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
         match self.opens {
             Opens::Well => Ok(Unsealed {
                 data: [("password".parse().unwrap(), Plaintext::from(b"x".to_vec()))].into(),
-                opened_by: Vec::new(),
+                opened_by: keys.fingerprints().take(1).collect(),
             }),
             Opens::Badly => {
                 Err(UnsealError::WrongPlace { sealed: "prod/db".into(), found: "staging/db".into() })
@@ -252,6 +286,7 @@ fn context(store: Memory) -> Context<Memory> {
         keys,
         metrics: Metrics::default(),
         backoff: Backoff::default(),
+        examinations: None,
     }
 }
 

@@ -16,7 +16,8 @@ use super::replica::Replica;
 use crate::backoff::Backoff;
 use crate::cluster::store::ClusterStore;
 use crate::cluster::work::{Shared, objects, serve_group};
-use crate::reconcile::Context;
+use crate::pace::Pace;
+use crate::reconcile::{Context, Examinations};
 
 /// Reconciles until `stopped`, and then finishes the reconciles that are under way.
 pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::Receiver<bool>) {
@@ -29,6 +30,7 @@ pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::R
         orphans: options.orphan_bitnami_secrets,
     };
     let slots = Arc::new(Semaphore::new(options.workers.into()));
+    let pace = Arc::new(Pace::default());
     let shared = || {
         let context = Context {
             store: store.clone(),
@@ -36,6 +38,7 @@ pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::R
             keys: replica.keys.clone(),
             metrics: replica.metrics.clone(),
             backoff: Backoff::default(),
+            examinations: Some(Examinations { recipients: replica.recipients.clone(), pace: pace.clone() }),
         };
         Arc::new(Shared { context, slots: slots.clone(), leadership: replica.leadership.clone() })
     };

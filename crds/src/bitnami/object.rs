@@ -14,7 +14,7 @@ use super::template::TemplateData;
 use super::trial::{MAX_FAILED_TRIALS, Trial};
 use super::whole;
 use crate::digest::Digest;
-use crate::format::{Format, Sealed, Shape, UnsealError, Unsealed};
+use crate::format::{Examined, Format, Sealed, Shape, UnsealError, Unsealed};
 use crate::keys::{Fingerprint, Keyring, RsaPrivateKey, RsaPublicKey};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
@@ -343,6 +343,23 @@ impl Sealed for BitnamiSealed {
         data.retain(|name, _| !self.template.omits(name));
         data.extend(rendered);
         Ok(Unsealed { data, opened_by })
+    }
+
+    fn source(&self) -> String {
+        self.digest.to_string()
+    }
+
+    fn tried(&self, keys: &Keyring) -> BTreeSet<Fingerprint> {
+        keys.rsa_keys().iter().map(RsaPrivateKey::fingerprint).collect()
+    }
+
+    /// Every key that opened an item is needed: no RSA ciphertext opens under two keys. An author who has neither
+    /// private half would have to find a number whose roots under both have the padding of OAEP, 256 bits of which are
+    /// fixed. The format doesn't record who has seen a value, so nothing is ever exposed.
+    fn examine(&self, keys: &Keyring, _exposing: &BTreeSet<Fingerprint>) -> Result<Examined, UnsealError> {
+        let unsealed = self.unseal(keys)?;
+        let only = unsealed.opened_by.iter().copied().collect();
+        Ok(Examined { unsealed, only, exposed: BTreeSet::new() })
     }
 }
 

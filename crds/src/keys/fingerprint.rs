@@ -6,6 +6,7 @@
 //! Invariant: a [`Fingerprint`] is 32 bytes and has one text form, 64 lower-case hexadecimal digits.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -36,6 +37,13 @@ impl Fingerprint {
     /// The fingerprint of a public key whose canonical form is DER: an RSA key's SubjectPublicKeyInfo.
     pub(super) fn of_der(der: &[u8]) -> Self {
         Self(Sha256::digest(der).into())
+    }
+
+    /// The name of a set of keys, whatever their order: `hex(SHA-256(sorted raw fingerprints))`, 64 digits.
+    pub fn of_set(keys: impl IntoIterator<Item = Self>) -> String {
+        let sorted: BTreeSet<Self> = keys.into_iter().collect();
+        let hash = sorted.iter().fold(Sha256::new(), |hash, key| hash.chain_update(key.as_bytes()));
+        hex(&hash.finalize())
     }
 
     /// The 32 bytes of the hash.
@@ -134,6 +142,17 @@ mod tests {
         assert_eq!(ABC.parse(), Ok(fingerprint));
         assert_eq!(serde_json::to_value(fingerprint).unwrap(), ABC);
         assert_eq!(serde_json::from_value::<Fingerprint>(ABC.into()).unwrap(), fingerprint);
+    }
+
+    /// `(printf '%s' A B | xxd -r -p) | sha256sum`, by hand.
+    #[test]
+    fn a_set_has_one_name_in_every_order() {
+        let [a, b] = [[0x0a; 32], [0xb0; 32]].map(Fingerprint);
+        let expected = hex(&Sha256::digest([[0x0a; 32], [0xb0; 32]].concat()));
+        for order in [vec![a, b], vec![b, a], vec![a, b, a]] {
+            assert_eq!(Fingerprint::of_set(order), expected);
+        }
+        assert_ne!(Fingerprint::of_set([a]), expected);
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub(crate) fn check_header(file: &[u8]) -> Result<(), &'static str> {
 
 /// Opens an age file with the first identity that fits. Hinted identities are tried first.
 ///
+/// An identity that fits a changed file ends the search, whatever other identities there are.
+///
 /// # Errors
 ///
 /// [`UnsealError::NoMatchingKey`], [`UnsealError::EnvelopeAltered`], [`UnsealError::MalformedEnvelope`],
@@ -98,17 +100,50 @@ pub(super) fn open(
     hints: &[SealedTo],
     keys: &Keyring,
 ) -> Result<OpenedEnvelope, UnsealError> {
-    let is_hinted = |of: Fingerprint| hints.iter().any(|hint| hint.fingerprint == of);
-    let hinted = hints.iter().filter_map(|hint| keys.find(&hint.fingerprint));
-    let others = keys.iter().filter(|identity| !is_hinted(identity.fingerprint()));
     let mut tried = Vec::new();
-    for identity in hinted.chain(others).take(MAX_TRIALS) {
+    for identity in in_order(hints, keys).take(MAX_TRIALS) {
         tried.push(identity.fingerprint());
         if let Some(json) = decrypt(index, file, identity)? {
             return document::parse(index, &json, identity.fingerprint());
         }
     }
     Err(UnsealError::NoMatchingKey { envelope: index, sealed_to: hints.to_vec(), tried })
+}
+
+/// Whether an age file that `by` opened would also open without it: whether [`open`] would open it with all other
+/// identities.
+///
+/// Only trials decide: an age file doesn't say to whom it is sealed, and its author chose the hints and the list inside.
+/// The identities that [`open`] tried before `by` don't fit, so only those after it are tried here.
+pub(super) fn opens_without(
+    index: usize,
+    file: &[u8],
+    hints: &[SealedTo],
+    keys: &Keyring,
+    by: Fingerprint,
+) -> bool {
+    let before = in_order(hints, keys).position(|identity| identity.fingerprint() == by).unwrap_or_default();
+    let others = in_order(hints, keys).filter(|identity| identity.fingerprint() != by);
+    for identity in others.take(MAX_TRIALS).skip(before) {
+        match decrypt(index, file, identity) {
+            Ok(None) => {}
+            Ok(Some(json)) => return document::parse(index, &json, identity.fingerprint()).is_ok(),
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// The identities in the order in which they are tried: the hinted ones first, each once.
+fn in_order<'k>(hints: &[SealedTo], keys: &'k Keyring) -> impl Iterator<Item = &'k Identity> {
+    let hinted: Vec<Fingerprint> = hints.iter().map(|hint| hint.fingerprint).collect();
+    let mut first: Vec<&Identity> = Vec::new();
+    for identity in hinted.iter().filter_map(|hint| keys.find(hint)) {
+        if !first.iter().any(|earlier| earlier.fingerprint() == identity.fingerprint()) {
+            first.push(identity);
+        }
+    }
+    first.into_iter().chain(keys.iter().filter(move |identity| !hinted.contains(&identity.fingerprint())))
 }
 
 /// The payload; `None` if the file isn't sealed to this identity.

@@ -28,9 +28,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::data_key::DataKeyId;
 use super::document::KnownKey;
 use super::item::SealedItem;
+use super::rewrap::RewrapError;
+use super::seal::NamedRecipient;
 use super::{MAX_AGE_SIZE, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_ITEMS, MAX_RECIPIENTS, envelope};
 use crate::digest::Digest;
-use crate::format::{Format, Sealed, SealedTo, Shape, UnsealError, Unsealed};
+use crate::format::{Examined, Format, Sealed, SealedTo, Shape, UnsealError, Unsealed};
 use crate::keys::{Fingerprint, Keyring, ParseFingerprintError};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
@@ -165,6 +167,38 @@ impl NativeSealed {
         Ok(OpenedObject { data_keys, by, items })
     }
 
+    /// Renders `template.data` beside the opened items.
+    fn finish(&self, mut data: BTreeMap<ItemName, Plaintext>, opened_by: Vec<Fingerprint>) -> Unsealed {
+        let rendered = self.template.render(&data);
+        data.extend(rendered);
+        Unsealed { data, opened_by }
+    }
+
+    /// The identities without which the object doesn't open. `by` are those that opened the envelopes.
+    ///
+    /// An identity that opened no envelope isn't needed: without it, the same identities open everything. Every
+    /// identity that opens an envelope opens the same document, because age binds the whole header to one file key.
+    fn only(&self, keys: &Keyring, by: &[Fingerprint]) -> BTreeSet<Fingerprint> {
+        let is_needed = |&(index, (envelope, by)): &(usize, (&Envelope, &Fingerprint))| {
+            !envelope::opens_without(index, &envelope.file, &envelope.recipients, keys, *by)
+        };
+        self.envelopes.iter().zip(by).enumerate().filter(is_needed).map(|(_, (_, by))| *by).collect()
+    }
+
+    /// The items whose data key one of these recipients has seen.
+    fn exposed(&self, data_keys: &DataKeys, exposing: &BTreeSet<Fingerprint>) -> BTreeSet<ItemName> {
+        let exposed: BTreeSet<&DataKeyId> = data_keys
+            .iter()
+            .filter(|(_, known)| !known.seen.is_disjoint(exposing))
+            .map(|(id, _)| id)
+            .collect();
+        self.items
+            .iter()
+            .filter(|(_, item)| exposed.contains(&item.id))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
     /// Opens every envelope and checks its claims: the data keys, and the identity that opened each envelope.
     fn open_envelopes(&self, keys: &Keyring) -> Result<(DataKeys, Vec<Fingerprint>), UnsealError> {
         let expected = self.binding();
@@ -241,10 +275,36 @@ impl Sealed for NativeSealed {
     }
 
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
-        let OpenedObject { items: mut data, by: opened_by, .. } = self.open(keys)?;
-        let rendered = self.template.render(&data);
-        data.extend(rendered);
-        Ok(Unsealed { data, opened_by })
+        let OpenedObject { items, by, .. } = self.open(keys)?;
+        Ok(self.finish(items, by))
+    }
+
+    fn source(&self) -> String {
+        self.source()
+    }
+
+    fn sealed_to(&self) -> Vec<BTreeSet<Fingerprint>> {
+        let fingerprints =
+            |envelope: &Envelope| envelope.recipients.iter().map(|to| to.fingerprint).collect();
+        self.envelopes.iter().map(fingerprints).collect()
+    }
+
+    fn tried(&self, keys: &Keyring) -> BTreeSet<Fingerprint> {
+        keys.fingerprints().collect()
+    }
+
+    fn examine(&self, keys: &Keyring, exposing: &BTreeSet<Fingerprint>) -> Result<Examined, UnsealError> {
+        let OpenedObject { data_keys, items, by } = self.open(keys)?;
+        let (only, exposed) = (self.only(keys, &by), self.exposed(&data_keys, exposing));
+        Ok(Examined { unsealed: self.finish(items, by), only, exposed })
+    }
+
+    fn offer(
+        &self,
+        keys: &Keyring,
+        recipients: &[NamedRecipient],
+    ) -> Option<Result<resources::Envelope, RewrapError>> {
+        Some(self.rewrap(keys, recipients))
     }
 }
 

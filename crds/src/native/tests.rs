@@ -7,6 +7,7 @@
 
 mod accepting;
 mod bounds;
+mod examining;
 mod mutations;
 mod opening;
 mod places;

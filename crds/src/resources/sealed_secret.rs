@@ -159,7 +159,8 @@ pub struct SealedSecretStatus {
     #[schemars(range(min = -1))]
     pub observed_generation: i64,
     /// The conditions of the object: `Ready`, `Reconciling`, `Stalled` and `Synced`; `Exposed` while an item was sealed
-    /// to a recipient that is revoked; `RewrapOffered` while the object isn't sealed to the current recipients.
+    /// to a recipient that is revoked; `RewrapOffered` while the object isn't sealed to the current recipients;
+    /// `KeyMissing` while a key that opened it is at hand no more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -194,8 +195,8 @@ pub struct SealedSecretStatus {
     /// the file. Absent if the object is sealed to them already. Only in `sealing.dev`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrap: Option<Rewrap>,
-    /// The items whose data key a recipient has seen that is revoked: their values should change at the source. Only in
-    /// `sealing.dev`.
+    /// The items whose data key a recipient has seen that is revoked: their values should change at the source. The
+    /// condition `Exposed` has the number of all of them, and this the first ones. Only in `sealing.dev`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "items_schema")]
     pub exposed: Vec<String>,
@@ -215,6 +216,15 @@ pub struct Usage {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "fingerprints_schema")]
     pub only: Vec<String>,
+    /// The revoked recipients that the items were compared with: the SHA-256 of their sorted fingerprints, as 64 hex
+    /// digits. Absent if none was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
+    pub revoked: Option<String>,
+    /// The recipients to which an offer was tried, as in an offer. Absent if none was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
+    pub target: Option<String>,
 }
 
 /// An offer to seal the object to the current recipients. It holds ciphertext only.

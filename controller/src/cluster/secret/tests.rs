@@ -2,10 +2,10 @@
 //!
 //! Each case is metadata as the API server returns it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use seal_crds::keys::Keyring;
-use seal_crds::{Digest, Plaintext, Scope, Shape, UnsealError, Unsealed};
+use seal_crds::keys::{Fingerprint, Keyring};
+use seal_crds::{Digest, Examined, Plaintext, Scope, Shape, UnsealError, Unsealed};
 
 use super::super::body::Body;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -39,6 +39,18 @@ impl Sealed for Fake {
             template: Default::default(),
         })
     }
+    fn source(&self) -> String {
+        unreachable!()
+    }
+
+    fn tried(&self, _: &Keyring) -> BTreeSet<Fingerprint> {
+        unreachable!()
+    }
+
+    fn examine(&self, _: &Keyring, _: &BTreeSet<Fingerprint>) -> Result<Examined, UnsealError> {
+        unreachable!()
+    }
+
     fn unseal(&self, _: &Keyring) -> Result<Unsealed, UnsealError> {
         unreachable!("metadata decides without opening")
     }

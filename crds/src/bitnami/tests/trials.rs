@@ -100,6 +100,22 @@ fn every_trial_that_fails_counts_alike_and_over_all_scopes() {
     assert_eq!(failures(&[&large, &b], 20, &changed(100, 7), &bindings), 20);
 }
 
+/// The definition: a key is needed if the object doesn't unseal with all others.
+#[test]
+fn every_key_that_opened_an_item_is_needed_and_no_other() {
+    let object = Object::new(Scope::Strict).item("a", "1").item("b", "2").to(RSA_4096).item("c", "3");
+    let all = [RSA_3072, RSA_2048, RSA_4096];
+    let examined = object.parse().unwrap().examine(&ring(&all), &[fingerprint(RSA_2048)].into()).unwrap();
+    assert_eq!(examined.only, [fingerprint(RSA_2048), fingerprint(RSA_4096)].into());
+    for left_out in all {
+        let others: Vec<&str> = all.into_iter().filter(|pem| *pem != left_out).collect();
+        assert_eq!(examined.only.contains(&fingerprint(left_out)), object.unseal(&others).is_err());
+    }
+    assert!(examined.exposed.is_empty(), "the format doesn't record who has seen a value");
+    let foreign = object.parse().unwrap().examine(&ring(&[RSA_3072]), &BTreeSet::new());
+    assert!(foreign.is_err());
+}
+
 #[test]
 fn what_opens_costs_nothing_and_what_opened_last_is_tried_first() {
     let keys = many_keys(4);

@@ -1,0 +1,172 @@
+//! The part of a status that speaks of the keys of an object: the findings of its last examination, and keys that are
+//! gone.
+//!
+//! [`crate::examination`] has the findings. The conditions `Exposed`, `RewrapOffered` and `KeyMissing` are present only
+//! while there is something to say: an item is exposed, the object isn't sealed to the current recipients, a key that
+//! opened it is at hand no more.
+//!
+//! Invariant: what was found stays until the next examination, whatever happens in between, except that an offer goes
+//! if the object has no room for it.
+
+use jiff::Timestamp;
+use seal_crds::Reason;
+use seal_crds::keys::Fingerprint;
+use seal_crds::resources::{Condition, SealedSecretStatus, find_condition};
+
+use super::{before, following, listed};
+use crate::conditions::Conditions;
+use crate::examination::{Exposed, Findings, Offer, Standing};
+use crate::store::{Last, Notice};
+
+pub(super) const EXPOSED: &str = "Exposed";
+pub(super) const REWRAP_OFFERED: &str = "RewrapOffered";
+pub(super) const KEY_MISSING: &str = "KeyMissing";
+
+/// The most bytes of an object with an offer. etcd takes 1.5 MiB; people's tools and other writers need the rest.
+const MAX_WITH_OFFER: usize = 1 << 20;
+
+/// The most bytes of an object with the names of all exposed items.
+const MAX_WITH_NAMES: usize = 5 << 18;
+
+/// What a look at an object shows without opening it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) standing: Standing,
+    /// The keys that opened the object and are at hand no more.
+    pub(crate) missing: Vec<Fingerprint>,
+}
+
+/// Puts the findings of the last examination into the status.
+pub(super) fn carry(status: &mut SealedSecretStatus, last: &Last) {
+    let Some(said) = &last.status else { return };
+    status.usage.clone_from(&said.usage);
+    status.rewrap.clone_from(&said.rewrap);
+    status.exposed.clone_from(&said.exposed);
+    status
+        .conditions
+        .extend([EXPOSED, REWRAP_OFFERED].iter().filter_map(|type_| before(last, type_).cloned()));
+}
+
+/// Puts new findings into the status.
+pub(super) fn put(status: &mut SealedSecretStatus, findings: &Findings, following: &Conditions<'_>) {
+    let Findings { usage, exposed, offer } = findings;
+    status.usage = Some(usage.clone());
+    status.exposed.clone_from(&exposed.names);
+    status.conditions.extend(condition_of_exposed(exposed, following));
+    status.rewrap = None;
+    match offer {
+        Offer::NotDue => {}
+        Offer::Foreign(strangers) => status.conditions.push(foreign(strangers.iter(), following)),
+        Offer::Made(rewrap) => {
+            status.rewrap = Some((**rewrap).clone());
+            let message = "status.rewrap seals it to the current recipients; `seal rotate --from-cluster` writes that \
+                           into the file";
+            status.conditions.push(following.next(REWRAP_OFFERED, true, Reason::Offered, message));
+        }
+        Offer::Unsupported(why) => {
+            let message = format!("no envelope can be made for the current recipients: {why}");
+            let message = seal_foreign::message(&message);
+            status.conditions.push(following.next(REWRAP_OFFERED, false, Reason::Unsupported, &message));
+        }
+    }
+}
+
+/// Brings the status in line with what a look shows, without opening the object.
+pub(super) fn look(status: &mut SealedSecretStatus, look: &Look, following: &Conditions<'_>) {
+    let is_examined = status.usage.is_some();
+    match &look.standing {
+        Standing::Current if is_examined => withdraw(status),
+        Standing::Foreign(strangers) if is_examined => {
+            withdraw(status);
+            status.conditions.push(foreign(strangers.iter(), following));
+        }
+        Standing::Current | Standing::Foreign(_) | Standing::Unknown | Standing::Behind { .. } => {}
+    }
+    status.conditions.retain(|condition| condition.type_ != KEY_MISSING);
+    if !look.missing.is_empty() {
+        let keys: Vec<String> = look.missing.iter().map(Fingerprint::short).collect();
+        let message = format!(
+            "a sealing key that opened it is at hand no more: {}; the Secret stays as it is; restore the key with `seal \
+             keys restore`, or seal the values again",
+            listed(&keys)
+        );
+        status.conditions.push(following.next(KEY_MISSING, true, Reason::KeyMissing, &message));
+    }
+}
+
+fn withdraw(status: &mut SealedSecretStatus) {
+    status.rewrap = None;
+    if let Some(usage) = &mut status.usage {
+        usage.target = None;
+    }
+    status.conditions.retain(|condition| condition.type_ != REWRAP_OFFERED);
+}
+
+fn condition_of_exposed(exposed: &Exposed, following: &Conditions<'_>) -> Option<Condition> {
+    if exposed.count == 0 {
+        return None;
+    }
+    let message = format!(
+        "a revoked recipient has had the data key of at least these items, {} in all: {}; change their values at the \
+         source, and seal them",
+        exposed.count,
+        listed(&exposed.names)
+    );
+    Some(following.next(EXPOSED, true, Reason::RevokedRecipient, &message))
+}
+
+fn foreign<'a>(
+    strangers: impl ExactSizeIterator<Item = &'a Fingerprint>,
+    following: &Conditions<'_>,
+) -> Condition {
+    let strangers: Vec<String> = strangers.map(Fingerprint::short).collect();
+    let message = format!(
+        "it is sealed to recipients that aren't this cluster's ({}), so it is left alone; name them with \
+         --extra-recipients or --former-recipients, or rotate the file with an identity",
+        listed(&strangers)
+    );
+    following.next(REWRAP_OFFERED, false, Reason::ForeignRecipients, &message)
+}
+
+/// The status in a form that fits beside the rest of the object, which has `weight` bytes: without the offer, and if
+/// need be without the names of exposed items, of which the condition has the number.
+pub(crate) fn fitting(
+    mut status: SealedSecretStatus,
+    weight: usize,
+    last: &Last,
+    now: Timestamp,
+) -> SealedSecretStatus {
+    let size = |status: &SealedSecretStatus| {
+        weight + serde_json::to_vec(status).expect("plain data always serializes").len()
+    };
+    if status.rewrap.is_some() && size(&status) > MAX_WITH_OFFER {
+        status.rewrap = None;
+        if let Some(offered) = status.conditions.iter_mut().find(|it| it.type_ == REWRAP_OFFERED) {
+            let message = "with an offer the object would be larger than 1 MiB; rotate the file with an identity, or \
+                           split it";
+            *offered = following(last, now).next(REWRAP_OFFERED, false, Reason::OfferTooLarge, message);
+        }
+    }
+    if !status.exposed.is_empty() && size(&status) > MAX_WITH_NAMES {
+        status.exposed.clear();
+    }
+    status
+}
+
+/// The notices about what wasn't so before.
+pub(super) fn news(last: &Last, next: &SealedSecretStatus) -> impl Iterator<Item = Notice> {
+    [(EXPOSED, Reason::RevokedRecipient), (KEY_MISSING, Reason::KeyMissing)].into_iter().filter_map(
+        |(type_, reason)| {
+            let now = find_condition(&next.conditions, type_)?;
+            let is_said = before(last, type_).is_some();
+            (!is_said).then(|| Notice {
+                warning: true,
+                reason: reason.as_str(),
+                message: now.message.clone(),
+            })
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests;
