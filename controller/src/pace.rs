@@ -14,6 +14,9 @@ use seal_crds::{Format, Place};
 /// The time after an examination in which the object isn't examined again.
 const REST: Duration = Duration::from_secs(60);
 
+/// The same after an examination whose findings couldn't be published, because the object had changed meanwhile.
+const SHORT_REST: Duration = Duration::from_secs(5);
+
 /// The time between the turns of two objects, at least.
 const SPACING: Duration = Duration::from_millis(20);
 
@@ -84,6 +87,11 @@ impl Pace {
         turns.cost = (turns.cost * 3 + took) / 4;
         turns.paid = Some(now + took * (SHARE - 1));
         turns.of.insert(object.clone(), Turn::Rests(now + REST));
+    }
+
+    /// Says that the findings of the object's examination are lost, so it is due again.
+    pub(crate) fn lost(&self, object: &Object, now: Instant) {
+        self.lock().of.insert(object.clone(), Turn::Rests(now + SHORT_REST));
     }
 
     fn lock(&self) -> MutexGuard<'_, Turns> {
@@ -169,6 +177,16 @@ mod tests {
             may
         });
         assert_eq!(seconds.collect::<Vec<_>>(), [0, 60, 120, 180, 240, 300, 360, 420, 480, 540]);
+    }
+
+    #[test]
+    fn an_object_whose_findings_are_lost_comes_again_soon_but_not_at_once() {
+        let (pace, start) = (Pace::default(), Instant::now());
+        assert_eq!(pace.begin(&object(0), start), Ok(()));
+        pace.end(&object(0), Duration::ZERO, start);
+        pace.lost(&object(0), start);
+        assert_eq!(pace.begin(&object(0), start), Err(SHORT_REST));
+        assert_eq!(pace.begin(&object(0), start + SHORT_REST), Ok(()));
     }
 
     #[test]

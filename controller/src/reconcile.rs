@@ -112,6 +112,12 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
         Err(failure) => report(context, object, &last, Err(failure)).await,
     };
     let place = context.store.place(object).ok();
+    if reported != Ok(Reported::UpToDate)
+        && let Ok(Outcome::Opened { reconciled: Reconciled { findings: Some(_), .. }, .. }) = &outcome
+        && let (Some(examinations), Some(place)) = (&context.examinations, &place)
+    {
+        examinations.pace.lost(&(last.format, place.clone()), Instant::now());
+    }
     if reported == Ok(Reported::Stale) {
         // The change wakes the object sooner than this wait ends, and then it is decided afresh. No status
         // was written, so nothing is logged.

@@ -29,7 +29,7 @@ fn keep_all_of_the_status(plane: &ControlPlane) {
 
 /// What another version has said.
 fn further() -> Value {
-    json!({"status": {"further": "x", "items": 7, "rewrap": {"envelope": {"keys": ["k"]}}}})
+    json!({"status": {"further": "x", "items": 7, "later": {"envelope": {"keys": ["k"]}}}})
 }
 
 #[test]
@@ -47,10 +47,11 @@ fn a_field_that_only_another_version_knows_goes_with_the_next_status() {
     scene.until_ready("native");
     peers.until_ready("peer");
     for path in [scene.sealed_secrets("native"), peers.path("peer")] {
+        until("it is examined", || api.get(&path).unwrap()["status"]["usage"].is_object());
         let before = api.get(&path).unwrap()["status"].clone();
         until("the definition keeps it", || {
             let written = api.merge(&format!("{path}/status"), &further()).unwrap();
-            written["status"]["further"] == "x" && written["status"]["rewrap"].is_object()
+            written["status"]["further"] == "x" && written["status"]["later"].is_object()
         });
         let request = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}}});
         api.merge(&path, &request).unwrap();

@@ -127,6 +127,17 @@ async fn whoever_changes_an_object_all_the_time_has_it_opened_but_not_examined()
 }
 
 #[tokio::test]
+async fn findings_that_could_not_be_published_are_found_again_soon() {
+    let key = Identity::generate();
+    let context = Cluster::with(&[&key]).start(Memory::with(SecretState::Absent));
+    *context.store.stale.lock().unwrap() = 1;
+    reconcile(&context, &sealed_to(&[&key])).await;
+    let Next::After(wait) = reconcile(&context, &sealed_to(&[&key])).await else { panic!("it is due") };
+    assert!(wait <= Duration::from_secs(5), "{wait:?}");
+    assert_eq!(status(&context).usage, None);
+}
+
+#[tokio::test]
 async fn an_object_that_may_be_another_clusters_too_is_left_alone_until_its_recipients_are_known() {
     let [key, theirs] = [Identity::generate(), Identity::generate()];
     let cluster = Cluster::with(&[&key]);
