@@ -6,14 +6,10 @@
 
 mod render;
 
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
-use seal_crds::bitnami::BitnamiSealed;
 use seal_crds::keys::Keyring;
-use seal_crds::native::NativeSealed;
-use seal_crds::{Format, ItemName, Namespace, Place, Plaintext, Sealed, Shape, UnsealError, Unsealed};
+use seal_crds::{ItemName, Namespace, Place, Plaintext, Shape, Unsealed};
 use seal_documents::manifest::{Kind, Manifest, Object};
 use seal_documents::source::Source;
 use seal_documents::yaml::Syntax;
@@ -23,7 +19,7 @@ use crate::args::intent::{self, Destination, IntentError};
 use crate::files::input::Input;
 use crate::files::output::{self, Privacy};
 use crate::keys::identities;
-use crate::objects::sealed::{self, OpenError};
+use crate::objects::sealed::{Opened, Parsed};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 use crate::talk::terminal;
@@ -127,48 +123,17 @@ fn open(
     keys: &Keyring,
 ) -> Result<OpenedSecret, Failure> {
     let spot = || manifest.spot(manifest.tree(object).range(object.node).start);
-    let mut bitnami = None;
-    let (object_name, templates, sealed): (_, BTreeSet<String>, Arc<dyn Sealed>) =
-        match sealed::format(manifest, object)? {
-            Format::Native => {
-                let spec = manifest.spec(object)?;
-                let is_open = !spec.scope.binds_namespace();
-                let object_name = sealed::read_name(manifest, object, args.namespace.as_ref(), is_open)?;
-                // A controller's policy says which types it may make. Here the user holds the key, and may
-                // see the values of every type.
-                let allowed: BTreeSet<String> = seal_crds::secret::REFUSED_TYPES.map(str::to_owned).into();
-                let sealed =
-                    NativeSealed::parse(object_name.to_place(), &spec, &allowed).map_err(|source| {
-                        Failure::from(OpenError::new(&object_name.to_place(), source)).at(spot())
-                    })?;
-                (object_name, spec.template.data.into_keys().collect(), Arc::new(sealed))
-            }
-            Format::Bitnami => {
-                let found = sealed::public_parts(manifest, object, args.namespace.as_ref())?;
-                let sealed = found.parse().map_err(|error| Failure::from(error).at(spot()))?;
-                bitnami = Some(sealed.clone());
-                (found.object_name, found.spec.template.data.into_keys().collect(), Arc::new(sealed))
-            }
-        };
-    let place = object_name.to_place();
-    let failure = |source: UnsealError| {
-        let hint = bitnami.as_ref().filter(|_| source.may_pass_with_other_keys());
-        let hint = hint.and_then(|bitnami| other_scope(bitnami, keys));
-        Failure::from(OpenError::with_hint(&place, source, hint)).at(spot())
-    };
-    // In the deprecated Bitnami form, which seals everything as one, the template makes nothing.
-    let has_template = sealed.is_revealed();
-    let sealed = sealed.reveal(keys).map_err(failure)?.unwrap_or(sealed);
-    let unsealed = sealed.unseal(keys).map_err(failure)?;
-    let made = |item: &&ItemName| has_template && templates.contains(item.as_str());
+    let parsed = Parsed::new(manifest, object, args.namespace.as_ref())?;
+    let Opened { sealed, unsealed } = parsed.open(keys).map_err(|error| Failure::from(error).at(spot()))?;
+    let made = |item: &&ItemName| parsed.has_template() && parsed.templates.contains(item.as_str());
     let rendered = unsealed.data.keys().filter(made).cloned().collect();
     Ok(OpenedSecret {
-        namespace: object_name.namespace,
+        place: parsed.place(),
+        namespace: parsed.object_name.namespace,
         shape: sealed.shape().clone(),
         unsealed,
         rendered,
         syntax: manifest.syntax,
-        place,
     })
 }
 
@@ -186,16 +151,6 @@ fn warn_of_rendered(opened: &OpenedSecret) {
          template is gone"
     );
     terminal::warn(&warning, None);
-}
-
-/// The hint for a bitnami.com object that opens under another scope than its annotations claim.
-fn other_scope(sealed: &BitnamiSealed, keys: &Keyring) -> Option<String> {
-    let scope = sealed.open_under(sealed.scopes().skip(1), keys).ok()?.scope;
-    let change = match scope.bitnami_annotation() {
-        Some(annotation) => format!("set {annotation}: \"true\" in its annotations"),
-        None => "remove the annotation that says another".to_owned(),
-    };
-    Some(format!("it was sealed with scope {scope}: {change}"))
 }
 
 fn find_item<'o>(opened: &'o [OpenedSecret], item: &ItemName) -> Result<&'o Plaintext, UnsealCommandError> {

@@ -5,6 +5,7 @@
 //! and never guessed at.
 
 mod name;
+mod parsed;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 
 pub(crate) use name::read as read_name;
+pub(crate) use parsed::{Opened, Parsed};
 
 #[derive(Debug, thiserror::Error)]
 enum FormatError {
