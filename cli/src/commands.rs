@@ -3,8 +3,11 @@
 
 mod choose;
 mod create;
+mod keys_backup;
+mod keys_drill;
 mod keys_fetch;
 mod keys_new;
+mod keys_restore;
 mod migrate;
 mod seal;
 mod unseal;
@@ -26,6 +29,9 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Migrate(args)) => migrate::run(args),
         Some(Command::Keys(KeysCommand::New(args))) => keys_new::run(&args),
         Some(Command::Keys(KeysCommand::Fetch(args))) => keys_fetch::run(&args),
+        Some(Command::Keys(KeysCommand::Backup(args))) => keys_backup::run(&args),
+        Some(Command::Keys(KeysCommand::Restore(args))) => keys_restore::run(&args),
+        Some(Command::Keys(KeysCommand::Drill(args))) => keys_drill::run(&args),
         Some(Command::Kubeseal) => unreachable!("it is recognized before clap sees the arguments"),
     }
 }

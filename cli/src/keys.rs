@@ -4,6 +4,7 @@
 //! or its controller. Sealing itself is in [`crate::objects`]. Invariant: no error and no message repeats a
 //! private key.
 
+pub(crate) mod backups;
 pub(crate) mod certificate;
 pub(crate) mod cluster;
 pub(crate) mod identities;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::ClusterArgs;
+use super::{BackupArgs, ClusterArgs, DrillArgs, RestoreArgs};
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
@@ -12,6 +12,12 @@ pub(crate) enum KeysCommand {
     New(NewArgs),
     /// Print the recipients of a cluster: its sealing key, and for recovery
     Fetch(FetchArgs),
+    /// Copy the backups of a cluster's keys into files, to be committed
+    Backup(BackupArgs),
+    /// Give a cluster its keys back, from backups or saved Secrets
+    Restore(RestoreArgs),
+    /// Try if the backups open everything in the repository
+    Drill(DrillArgs),
 }
 
 #[derive(Args)]

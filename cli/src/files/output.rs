@@ -57,7 +57,7 @@ impl Explain for OutputError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Exists(_) => {
-                Some("an identity is never overwritten; choose another file, or move this one".to_owned())
+                Some("it is never overwritten; choose another file, or move this one".to_owned())
             }
             Self::Changed(_) => Some("nothing was written; run it again".to_owned()),
             Self::Unwritable(path, error) if error.kind() == io::ErrorKind::NotFound => {
@@ -119,9 +119,18 @@ pub(crate) fn replace_files(files: &[Replacement<'_>]) -> Result<(), OutputError
 
 /// Creates a private file that must not exist yet.
 pub(crate) fn to_new_private_file(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    to_new_file(path, bytes, 0o600)
+}
+
+/// Creates a file that must not exist yet, with the mode that the umask leaves.
+pub(crate) fn to_new_public_file(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    to_new_file(path, bytes, 0o666 & !umask())
+}
+
+fn to_new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), OutputError> {
     let unwritable = |error| OutputError::Unwritable(path.to_owned(), error);
     let held = Held::new();
-    let file = write_beside(path, bytes, 0o600).map_err(unwritable)?;
+    let file = write_beside(path, bytes, mode).map_err(unwritable)?;
     if held.is_caught() {
         return Err(OutputError::Interrupted);
     }

@@ -7,6 +7,7 @@
 mod access;
 mod connect;
 mod error;
+mod recovery;
 mod service;
 
 use kube::Api;
@@ -20,6 +21,9 @@ use crate::talk::failure::{Explain, Failure, Rule};
 
 pub(crate) use access::{Access, Login, Server};
 pub(crate) use error::ConnectError;
+#[cfg(test)]
+pub(crate) use recovery::HeldKey;
+pub(crate) use recovery::{ClusterKeys, Created, KeyNamespace};
 pub(crate) use service::{Controller, Service, ServiceError};
 
 #[derive(Debug, thiserror::Error)]

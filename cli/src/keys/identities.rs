@@ -166,7 +166,7 @@ fn recipient_in(comment: &str) -> Option<&str> {
 }
 
 /// An error about a place in the file shows that place; an error about the whole file has its name.
-fn explained(name: String, UnusableKeys { error, spot }: UnusableKeys) -> Failure {
+pub(crate) fn explained(name: String, UnusableKeys { error, spot }: UnusableKeys) -> Failure {
     match (error, spot) {
         (KeyFileError::Backup(error), Some(spot)) => Failure::from(error).at(*spot),
         (error, _) => IdentityFileError(name, error).into(),

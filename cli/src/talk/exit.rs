@@ -7,8 +7,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// The command did what the user asked for.
     Done = 0,
-    /// The command found what the user asked it to look for. Reserved: no command looks for anything yet, and
-    /// no command may use the number for another outcome.
+    /// The command did its work, and found something that the user has to look at.
     Findings = 1,
     /// The arguments make no sense; the command did nothing.
     Usage = 2,
@@ -23,7 +22,7 @@ impl Exit {
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Findings => "reserved for findings; no command ends with it yet",
+            Self::Findings => "findings: it was done, and there is something to look at",
             Self::Usage => "usage: the command makes no sense as typed",
             Self::Failure => "failure: it could not be done, and nothing was written",
         }

@@ -32,6 +32,8 @@ pub(crate) enum Rule {
     BadCertificate,
     /// A file contains no usable identity.
     BadIdentity,
+    /// A file isn't a backup of a key that may be restored.
+    BadBackup,
     /// A cluster, or a controller in it, can't be asked.
     NoCluster,
     /// A cluster has no key to seal to.
@@ -60,6 +62,7 @@ impl Rule {
             Self::BadRecipient => "bad-recipient",
             Self::BadCertificate => "bad-certificate",
             Self::BadIdentity => "bad-identity",
+            Self::BadBackup => "bad-backup",
             Self::NoCluster => "no-cluster",
             Self::NoSealingKey => "no-sealing-key",
             Self::UntranslatableTemplate => "untranslatable-template",
@@ -94,7 +97,7 @@ mod tests {
     use crate::talk::failure::Failure;
 
     /// Other people's programs match on these names. The contract's own tests hold the names of its reasons.
-    const NAMES: [(Rule, &str); 15] = [
+    const NAMES: [(Rule, &str); 16] = [
         (Rule::Usage, "usage"),
         (Rule::Unreadable, "unreadable"),
         (Rule::Unwritable, "unwritable"),
@@ -105,6 +108,7 @@ mod tests {
         (Rule::BadRecipient, "bad-recipient"),
         (Rule::BadCertificate, "bad-certificate"),
         (Rule::BadIdentity, "bad-identity"),
+        (Rule::BadBackup, "bad-backup"),
         (Rule::NoCluster, "no-cluster"),
         (Rule::NoSealingKey, "no-sealing-key"),
         (Rule::UntranslatableTemplate, "untranslatable-template"),

@@ -7,11 +7,12 @@
 //! built.
 
 use seal_crds::Plaintext;
-use seal_crds::keys::stored::IDENTITY;
+use seal_crds::keys::stored::{IDENTITY, KeySecret, SecretParts};
 use seal_crds::keys::{
     IdentitiesError, Identity, IdentityError, Keyring, RsaKeyError, RsaPrivateKey, RsaSealingKey,
     parse_identities, without_byte_order_mark,
 };
+use seal_crds::resources::{DIGEST_ANNOTATION, STATE_ANNOTATION};
 use zeroize::Zeroizing;
 
 use crate::data::decode;
@@ -120,14 +121,42 @@ pub fn read(name: String, mut bytes: Zeroizing<Vec<u8>>) -> Result<Keyring, Unus
     }
 }
 
+/// The Secrets of our sealing keys in a file of Secrets, as they were saved: with their sequence, date and state.
+///
+/// # Errors
+///
+/// The file isn't one of Secrets, or has none with a sealing key of ours.
+pub fn stored(name: String, mut bytes: Zeroizing<Vec<u8>>) -> Result<Vec<KeySecret>, UnusableKeys> {
+    let text = match String::from_utf8(std::mem::take(&mut *bytes)) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            return Err(KeyFileError::NoSecret.into());
+        }
+    };
+    let source = Source::new(name, text);
+    let mut secrets = Vec::new();
+    let mut visit = |tree: &Tree<'_>, text: &str, node| {
+        secrets.extend(key_secret(tree, text, node)?);
+        Ok(())
+    };
+    match each_of_bare_list(&source, &mut visit) {
+        Some(done) => done?,
+        None => each_of_manifest(&source, &mut visit)?,
+    }
+    if secrets.is_empty() { Err(KeyFileError::NoSecret.into()) } else { Ok(secrets) }
+}
+
 fn read_text(source: &Source) -> Result<Keyring, UnusableKeys> {
     let text = source.text();
     let has_block = |label: &str| text.lines().any(|line| line.trim() == format!("-----BEGIN {label}-----"));
-    if let Some(done) = read_bare_list(source) {
-        return done;
+    let mut keys = Keyring::default();
+    let mut visit = |tree: &Tree<'_>, text: &str, node| read_key(tree, text, node, &mut keys);
+    if let Some(done) = each_of_bare_list(source, &mut visit) {
+        return done.map(|()| keys);
     }
     if is_manifest(text) {
-        return read_backup(source);
+        return each_of_manifest(source, &mut visit).map(|()| keys);
     }
     let found = RsaPrivateKey::all_from_pem(text).map_err(KeyFileError::Rsa)?;
     if !found.is_empty() {
@@ -158,31 +187,32 @@ fn read_identities(bytes: &[u8]) -> Result<Keyring, UnusableKeys> {
     Ok(keys)
 }
 
-fn read_backup(source: &Source) -> Result<Keyring, UnusableKeys> {
+/// What is done with each Secret of a file.
+type Visit<'v> = dyn FnMut(&Tree<'_>, &str, NodeId) -> Result<(), Located<BackupError>> + 'v;
+
+/// Visits the Secrets of a manifest; there has to be one.
+fn each_of_manifest(source: &Source, visit: &mut Visit<'_>) -> Result<(), UnusableKeys> {
     let manifest = Manifest::parse(source)?;
-    let mut keys = Keyring::default();
     let mut found = false;
     for object in manifest.objects.iter().filter(|object| object.kind == Kind::Secret) {
         found = true;
-        read_key(manifest.tree(object), source.text(), object.node, &mut keys)
-            .map_err(|error| manifest.locate(error))?;
+        visit(manifest.tree(object), source.text(), object.node).map_err(|error| manifest.locate(error))?;
     }
-    if found { Ok(keys) } else { Err(KeyFileError::NoSecret.into()) }
+    if found { Ok(()) } else { Err(KeyFileError::NoSecret.into()) }
 }
 
-/// The keys in lists of Secrets without an apiVersion or kind, which kubeseal takes too; `None` if a document of the
+/// Visits the Secrets of lists without an apiVersion or kind, which kubeseal takes too; `None` if a document of the
 /// text is anything else. A text without a key is an error: a host would go on without the keys that it had.
-fn read_bare_list(source: &Source) -> Option<Result<Keyring, UnusableKeys>> {
+fn each_of_bare_list(source: &Source, visit: &mut Visit<'_>) -> Option<Result<(), UnusableKeys>> {
     let trees = json::parse_json(source.text())?.ok()?;
     let lists = trees.iter().map(|tree| Some((tree, bare_list(tree)?))).collect::<Option<Vec<_>>>()?;
-    let mut keys = Keyring::default();
     for (tree, item) in lists.iter().flat_map(|(tree, items)| items.iter().map(move |item| (tree, *item))) {
-        if let Err(Located { error, at }) = read_key(tree, source.text(), item, &mut keys) {
+        if let Err(Located { error, at }) = visit(tree, source.text(), item) {
             return Some(Err(Spotted { error, spot: Box::new(source.spot_unparsed(at)) }.into()));
         }
     }
     let is_empty = lists.iter().all(|(_, items)| items.is_empty());
-    Some(if is_empty { Err(KeyFileError::NoSecret.into()) } else { Ok(keys) })
+    Some(if is_empty { Err(KeyFileError::NoSecret.into()) } else { Ok(()) })
 }
 
 /// The elements of `items` in an object that doesn't say its type.
@@ -219,6 +249,56 @@ fn read_key(
         return Err(here(BackupError::NoKey));
     }
     Ok(())
+}
+
+/// A Secret with a private half of ours, as it was saved; `None` if it has none under `data`.
+fn key_secret(
+    tree: &Tree<'_>,
+    source: &str,
+    node: NodeId,
+) -> Result<Option<KeySecret>, Located<BackupError>> {
+    let fields =
+        |node, what: &str| Fields::read(tree, node, what).map_err(|error| error.map(BackupError::from));
+    let text = |node, what: &str| {
+        text_of(tree, source, node, || what.to_owned()).map_err(|error| error.map(BackupError::from))
+    };
+    let secret = fields(node, "the Secret")?;
+    if secret.get("sops").is_some() {
+        return Err(Located { error: BackupError::Sops, at: tree.range(node).start });
+    }
+    let Some(data) = secret.get("data") else { return Ok(None) };
+    let data = fields(data, "data")?;
+    if data.get(IDENTITY).is_none() {
+        return Ok(None);
+    }
+    let mut parts = SecretParts {
+        type_: secret.get("type").map(|node| text(node, "type")).transpose()?.unwrap_or_default().to_owned(),
+        is_immutable: secret.get("immutable").and_then(|node| tree.scalar(node)) == Some("true"),
+        ..SecretParts::default()
+    };
+    for field in data.iter() {
+        let value = text(field.value, "an item under data")?;
+        parts.data.insert(field.key.to_string(), value.to_owned().into());
+    }
+    let metadata = secret.get("metadata").map(|node| fields(node, "metadata")).transpose()?;
+    if let Some(metadata) = metadata {
+        parts.name =
+            metadata.get("name").map(|node| text(node, "metadata.name").map(str::to_owned)).transpose()?;
+        parts.is_owned = metadata.get("ownerReferences").is_some_and(|node| match tree.kind(node) {
+            NodeKind::Sequence { items, .. } => !items.is_empty(),
+            _ => true,
+        });
+        if let Some(annotations) = metadata.get("annotations") {
+            let annotations = fields(annotations, "metadata.annotations")?;
+            for annotation in [STATE_ANNOTATION, DIGEST_ANNOTATION] {
+                if let Some(node) = annotations.get(annotation) {
+                    let value = text(node, "an annotation")?.to_owned();
+                    parts.annotations.insert(annotation.to_owned(), value);
+                }
+            }
+        }
+    }
+    Ok(Some(parts.into()))
 }
 
 /// One value of a Secret, as the API server would store it: `stringData` is text, and wins over `data`.

@@ -26,12 +26,13 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age_core::format::Stanza;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::stored::{MAX_RECOVERY, MAX_SEQUENCE};
-use super::{Fingerprint, Identity, Recipient};
+use super::{Fingerprint, Identity, Recipient, RecipientKind};
 use crate::native::{MAX_AGE_SIZE, check_header};
 
 /// The most bytes of an armoured file. The header has a bound of its own once the armour is off.
@@ -149,6 +150,28 @@ pub fn encrypt(
 /// [`OpenBackupError::File`].
 pub fn check(file: &[u8]) -> Result<(), OpenBackupError> {
     check_header(&without_armour(file)?).map_err(OpenBackupError::File)
+}
+
+/// `true` if a backup can be for exactly these recipients, as far as that shows without an identity: for each kind it has
+/// as many stanzas as there are recipients, and one for each recipient whose stanza names it.
+pub fn may_be_for(file: &[u8], recipients: &[Recipient]) -> bool {
+    let Ok(binary) = without_armour(file) else { return false };
+    if check_header(&binary).is_err() {
+        return false;
+    }
+    let lines = binary.split(|&byte| byte == b'\n').take_while(|line| !line.starts_with(b"---"));
+    let stanzas: Vec<Stanza> = lines.filter_map(first_line).collect();
+    RecipientKind::ALL.iter().all(|kind| {
+        let tag = kind.to_string();
+        let of_kind = stanzas.iter().filter(|stanza| stanza.tag == tag).count();
+        of_kind == recipients.iter().filter(|recipient| recipient.kind() == *kind).count()
+    }) && recipients.iter().all(|recipient| stanzas.iter().any(|stanza| recipient.may_be_meant_by(stanza)))
+}
+
+/// The stanza that begins with this line, without its body.
+fn first_line(line: &[u8]) -> Option<Stanza> {
+    let mut words = std::str::from_utf8(line).ok()?.strip_prefix("-> ")?.split(' ').map(str::to_owned);
+    Some(Stanza { tag: words.next()?, args: words.collect(), body: Vec::new() })
 }
 
 /// Opens a backup with the first identity that fits. Each identity sees all stanzas of the file in one call, so that

@@ -76,6 +76,11 @@ impl Keyring {
         self.rsa_keys.iter().find(|key| key.fingerprint() == *fingerprint)
     }
 
+    /// The RSA keys alone, in the order of insertion.
+    pub fn into_rsa_keys(self) -> Vec<RsaPrivateKey> {
+        self.rsa_keys
+    }
+
     /// All RSA keys, in the order of insertion.
     pub fn rsa_keys(&self) -> &[RsaPrivateKey] {
         &self.rsa_keys

@@ -202,6 +202,12 @@ impl JsonSchema for Recipient {
     }
 }
 
+impl RecipientKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] =
+        [Self::Hybrid, Self::X25519, Self::SshEd25519, Self::TaggedHybrid, Self::Tagged];
+}
+
 impl fmt::Display for RecipientKind {
     /// The name of the kind in age's stanzas.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -45,6 +45,9 @@ pub const MAX_SEQUENCE: i64 = (1 << 31) - 1;
 
 /// The most recovery recipients of a key: an envelope has room for as many beside the key itself.
 pub const MAX_RECOVERY: usize = crate::native::MAX_RECIPIENTS - 1;
+
+/// The name under which `seal keys restore` writes a Secret, in the API server's record of who wrote which part.
+pub const RESTORE_MANAGER: &str = "seal-restore";
 
 /// The item that holds the private half.
 pub const IDENTITY: &str = "identity";
@@ -131,6 +134,43 @@ pub struct KeySecret {
     immutable: bool,
     #[serde(default)]
     data: KeyData,
+}
+
+/// The parts of a Secret that make it a sealing key, for readers of other forms than the API server's JSON.
+#[derive(Default)]
+pub struct SecretParts {
+    /// `metadata.name`.
+    pub name: Option<String>,
+    /// `metadata.annotations`, or some of them.
+    pub annotations: BTreeMap<String, String>,
+    /// `metadata.ownerReferences` isn't empty.
+    pub is_owned: bool,
+    /// `type`.
+    pub type_: String,
+    /// `immutable` is true.
+    pub is_immutable: bool,
+    /// `data`, in base64.
+    pub data: BTreeMap<String, WipedString>,
+}
+
+impl From<SecretParts> for KeySecret {
+    fn from(parts: SecretParts) -> Self {
+        let SecretParts { name, annotations, is_owned, type_, is_immutable, mut data } = parts;
+        let owner_references = is_owned.then(|| vec![OwnerReference::default()]);
+        let metadata =
+            ObjectMeta { name, annotations: Some(annotations), owner_references, ..ObjectMeta::default() };
+        let mut item = |name: &str| data.remove(name).unwrap_or_default();
+        let data = KeyData {
+            identity: item(IDENTITY),
+            recipient: item("recipient"),
+            sequence: item("sequence"),
+            created_at: item("createdAt"),
+            format: item("format"),
+            recovery: item("recovery"),
+            backup: item("backup"),
+        };
+        Self { metadata, type_, immutable: is_immutable, data }
+    }
 }
 
 /// The values of `data`, in base64. An absent value is empty, which its parser refuses.

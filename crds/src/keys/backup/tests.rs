@@ -5,7 +5,7 @@ use std::error::Error as _;
 use serde_json::json;
 
 use super::*;
-use crate::keys::tests::{X25519, hybrid, hybrid_recipient};
+use crate::keys::tests::{X25519, hybrid, hybrid_recipient, tagged_recipients};
 
 fn date() -> Time {
     serde_json::from_value(json!("2026-01-02T03:04:05Z")).unwrap()
@@ -181,4 +181,23 @@ fn a_backup_is_named_after_its_key() {
     for other in ["", "a091dd7e.age", &name.to_uppercase(), &name[..64], "sealing-keys.age"] {
         assert_eq!(named(other), None, "{other}");
     }
+}
+
+#[test]
+fn whom_a_backup_can_be_for_shows_in_its_stanzas() {
+    let [one, two, three] = [(); 3].map(|()| Identity::generate().recipient().clone());
+    let tagged: Recipient = tagged_recipients()[0].parse().unwrap();
+    let set = [one.clone(), tagged.clone()];
+    let file = encrypt(&key(), 2, &date(), &set).unwrap();
+    assert!(may_be_for(file.as_bytes(), &set));
+    // The stanza of an untagged recipient names nobody.
+    assert!(may_be_for(file.as_bytes(), &[tagged.clone(), two.clone()]));
+    for other in
+        [&[][..], &[one.clone()], &[one.clone(), two.clone()], &[tagged.clone()], &[tagged, two, three]]
+    {
+        assert!(!may_be_for(file.as_bytes(), other), "{other:?}");
+    }
+    assert!(!may_be_for(b"hello", &set));
+    let untagged = encrypt(&key(), 2, &date(), &[one.clone(), one.clone()]).unwrap();
+    assert!(may_be_for(untagged.as_bytes(), &[one]), "a repeated recipient counts once");
 }
