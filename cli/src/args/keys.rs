@@ -1,16 +1,19 @@
 //! `seal keys …`
 
+mod fetch;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
 use super::{BackupArgs, ClusterArgs, DrillArgs, RestoreArgs};
+pub(crate) use fetch::FetchArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
     /// Make an identity, such as one for recovery, and print its recipient
     New(NewArgs),
-    /// Print the recipients of a cluster: its sealing key, and for recovery
+    /// Get the recipients of a cluster, and bring a file of them up to date
     Fetch(FetchArgs),
     /// Copy the backups of a cluster's keys into files, to be committed
     Backup(BackupArgs),
@@ -32,14 +35,4 @@ pub(crate) struct NewArgs {
     /// Print the identity to a terminal
     #[arg(long)]
     pub(crate) show: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct FetchArgs {
-    /// Write to this file, whole or not at all
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) output: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
 }

@@ -1,5 +1,5 @@
-//! The recipients of a cluster: its SealingKeys, read through the Kubernetes API with the user's kubeconfig.
-//! Beside them, a controller behind a Service ([`service`]).
+//! A cluster, reached through the Kubernetes API with the user's kubeconfig: the SealingKeys of our controller
+//! ([`own`]), the recipients to seal to ([`fetched`]), and beside them a controller behind a Service ([`service`]).
 //!
 //! Timeouts are short and there are no retries, because a person is waiting. Invariant: errors use fixed
 //! words, since the text of a server or a parser may quote a credential.
@@ -8,12 +8,10 @@ mod access;
 mod connect;
 mod error;
 mod recovery;
+mod fetched;
+mod own;
 mod service;
 
-use kube::Api;
-use kube::api::ListParams;
-use seal_crds::keys::Recipient;
-use seal_crds::native::NamedRecipient;
 use seal_crds::resources::{KeyState, PublishedState, SealingKey, find_condition};
 
 use crate::args::ClusterArgs;
@@ -24,6 +22,8 @@ pub(crate) use error::ConnectError;
 #[cfg(test)]
 pub(crate) use recovery::HeldKey;
 pub(crate) use recovery::{ClusterKeys, Created, KeyNamespace};
+pub(crate) use fetched::Fetched;
+pub(crate) use own::Cluster;
 pub(crate) use service::{Controller, Service, ServiceError};
 
 #[derive(Debug, thiserror::Error)]
@@ -65,16 +65,6 @@ impl Explain for KeyError {
             Self::BadRecipient(_) => "is this seal older than the controller?".to_owned(),
         })
     }
-}
-
-/// The recipients of a cluster, and their origin.
-pub(crate) struct Fetched {
-    context: String,
-    server: String,
-    key: NamedRecipient,
-    key_name: String,
-    created_at: String,
-    recovery: Vec<Recipient>,
 }
 
 /// An error of getting recipients from a cluster.
@@ -119,27 +109,14 @@ impl From<KeyError> for FetchError {
 
 /// Asks the cluster for its recipients.
 pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, FetchError> {
-    let connection = connect::connect(Access::from(args))?;
-    let namespace = args.own_namespace();
-    let api: Api<SealingKey> = Api::namespaced(connection.client.clone(), namespace);
-    let keys = connection.run(namespace, async { api.list(&ListParams::default()).await })?.items;
+    let cluster = Cluster::connect(args)?;
+    let keys = cluster.sealing_keys()?;
     if keys.is_empty() {
-        let (server, namespace) = (connection.server, namespace.to_owned());
+        let (server, namespace) = (cluster.server().to_owned(), cluster.namespace().to_owned());
         return Err(KeyError::NoKeys { server, namespace }.into());
     }
-    let key = primary(&keys, namespace)?;
-    let key_name = name_of(key);
-    let recipient = |text: &str| text.parse().map_err(|_| KeyError::BadRecipient(key_name.clone()));
-    let status = key.status.as_ref();
-    let recovery = status.map(|status| status.recovery_recipients.as_slice()).unwrap_or_default();
-    Ok(Fetched {
-        context: connection.context,
-        server: connection.server,
-        key: NamedRecipient { recipient: recipient(&key.spec.recipient)?, name: Some(key_name.clone()) },
-        created_at: key.spec.created_at.clone(),
-        recovery: recovery.iter().map(|text| recipient(text)).collect::<Result<_, _>>()?,
-        key_name,
-    })
+    let key = primary(&keys, cluster.namespace())?;
+    Ok(Fetched::new(&cluster, key, &keys)?)
 }
 
 /// The key to seal to: the one that the controller calls primary in the status, which only the controller can
@@ -147,7 +124,7 @@ pub(crate) fn fetch(args: &ClusterArgs) -> Result<Fetched, FetchError> {
 ///
 /// The threat: an attacker who may write SealingKeys could otherwise have others seal to a key of the
 /// attacker's. No key is better than a wrong one.
-fn primary<'k>(keys: &'k [SealingKey], namespace: &str) -> Result<&'k SealingKey, KeyError> {
+pub(crate) fn primary<'k>(keys: &'k [SealingKey], namespace: &str) -> Result<&'k SealingKey, KeyError> {
     let namespace = namespace.to_owned();
     let mut primaries = keys.iter().filter(|key| key.is_primary());
     match (primaries.next(), primaries.next()) {
@@ -183,62 +160,14 @@ fn why_not(keys: &[SealingKey]) -> String {
 }
 
 /// The name of a key; empty if the API server gave none.
-fn name_of(key: &SealingKey) -> String {
+pub(crate) fn name_of(key: &SealingKey) -> String {
     key.metadata.name.clone().unwrap_or_default()
-}
-
-impl Fetched {
-    /// The recipients to seal to: the sealing key's, then those for recovery.
-    pub(crate) fn recipients(&self) -> Vec<NamedRecipient> {
-        let recovery = self.recovery.iter().map(|recipient| NamedRecipient {
-            recipient: recipient.clone(),
-            name: Some("recovery".to_owned()),
-        });
-        std::iter::once(self.key.clone()).chain(recovery).collect()
-    }
-
-    /// One line that names the cluster and the keys.
-    pub(crate) fn summary(&self) -> String {
-        let recovery = match self.recovery.len() {
-            0 => String::new(),
-            _ => {
-                let short: Vec<_> =
-                    self.recovery.iter().map(|r| r.fingerprint().short().to_string()).collect();
-                format!(", for recovery {}", short.join(", "))
-            }
-        };
-        format!(
-            "context {} ({}): {} {}{recovery}",
-            self.context,
-            self.server,
-            self.key_name,
-            self.key.recipient.fingerprint().short()
-        )
-    }
-
-    /// The text of a file for `-r`, which users commit.
-    pub(crate) fn to_file(&self) -> String {
-        let one_line = |text: &str| seal_foreign::message(text);
-        let mut text =
-            format!("# context: {}\n# server: {}\n", one_line(&self.context), one_line(&self.server));
-        text += &format!(
-            "\n# name: {}\n# created: {}\n# fingerprint: {}\n{}\n",
-            one_line(&self.key_name),
-            one_line(&self.created_at),
-            self.key.recipient.fingerprint(),
-            self.key.recipient
-        );
-        for recipient in &self.recovery {
-            text += &format!("\n# name: recovery\n# fingerprint: {}\n{recipient}\n", recipient.fingerprint());
-        }
-        text
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seal_crds::keys::{Identity, parse_recipients};
+    use seal_crds::keys::Identity;
     use seal_crds::resources::{Condition, SealingKeySpec, SealingKeyStatus};
 
     /// A key with a status that the controller wrote.
@@ -303,20 +232,5 @@ mod tests {
         let mut revoked = first;
         revoked.spec.state = KeyState::Revoked;
         assert!(chosen(&[revoked]).unwrap_err().ends_with("first is revoked"));
-    }
-
-    #[test]
-    fn a_fetched_file_reads_back_as_the_same_recipients() {
-        let recipient = |_| Identity::generate().recipient().clone();
-        let fetched = Fetched {
-            context: "prod\nage1evil".to_owned(),
-            server: "https://example".to_owned(),
-            key: NamedRecipient { recipient: recipient(0), name: Some("k".to_owned()) },
-            key_name: "k".to_owned(),
-            created_at: "x".to_owned(),
-            recovery: vec![recipient(1), recipient(2)],
-        };
-        let expected: Vec<_> = fetched.recipients().into_iter().map(|named| named.recipient).collect();
-        assert_eq!(parse_recipients(&fetched.to_file()).unwrap(), expected);
     }
 }

@@ -81,6 +81,30 @@ impl Connection {
         }
     }
 
+    /// As [`Connection::run`], for a request whose refusal the caller may have an answer to: a status 404, 409 or 422
+    /// is returned as a number. `doing` is what the user may not be allowed to do, for the message.
+    pub(super) fn attempt<T>(
+        &self,
+        doing: &str,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<Result<T, u16>, ConnectError> {
+        let answer = async {
+            match request.await {
+                Ok(answer) => Ok(Ok(answer)),
+                Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404 | 409 | 422) => {
+                    Ok(Err(status.code))
+                }
+                Err(error) => Err(error),
+            }
+        };
+        match self.run("", answer)? {
+            Err(403) => {
+                Err(ConnectError::NotAllowed { server: self.server.clone(), doing: doing.to_owned() })
+            }
+            answer => Ok(answer),
+        }
+    }
+
     /// Sends a request as it is, and returns the status and the body of the answer, which may have up to
     /// `limit` bytes.
     ///

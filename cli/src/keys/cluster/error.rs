@@ -27,6 +27,12 @@ pub(crate) enum ConnectError {
     Unauthenticated { server: String, context: String },
     #[error("{server} doesn't let you list sealing keys in namespace {namespace} (403)")]
     Forbidden { server: String, namespace: String },
+    #[error("{server} doesn't let you {doing} (403)")]
+    NotAllowed { server: String, doing: String },
+    #[error("{what} is gone: somebody deleted it meanwhile, or made it anew")]
+    Gone { what: String },
+    #[error("somebody else changes {what} again and again")]
+    Contended { what: String },
     #[error("{server} has no SealingKeys: the controller isn't installed there")]
     NotInstalled { server: String },
     #[error("{server} is busy (status {code})")]
@@ -73,8 +79,12 @@ impl Explain for ConnectError {
                 "the controller's manifests let every authenticated user read them; ask for that role"
                     .to_owned()
             }
+            Self::NotAllowed { .. } => {
+                "it is for those who administer the cluster; ask one of them".to_owned()
+            }
             Self::NotInstalled { .. } => "is this the right --context?".to_owned(),
-            Self::Busy { .. } => "try again in a moment".to_owned(),
+            Self::Gone { .. } => "run it again".to_owned(),
+            Self::Busy { .. } | Self::Contended { .. } => "try again in a moment".to_owned(),
             Self::Unexpected { .. } => return None,
         })
     }

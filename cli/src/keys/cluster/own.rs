@@ -1,0 +1,114 @@
+//! Our controller in a cluster: its SealingKeys, as people who look after them read and change them.
+//!
+//! A SealingKey is changed under the resourceVersion that the change was decided on, so that two people, or a person
+//! and the controller, never undo each other's work. Invariant: a state only rises.
+
+use kube::Api;
+use kube::api::{ListParams, Patch, PatchParams};
+use seal_crds::resources::{KeyState, SealingKey};
+use serde_json::{Value, json};
+
+use super::access::Access;
+use super::connect::{Connection, connect};
+use super::error::ConnectError;
+use super::name_of;
+use crate::args::ClusterArgs;
+
+/// The name under which the API server records changes of this program.
+const FIELD_MANAGER: &str = "seal";
+
+/// How often a change is decided afresh because somebody else was quicker.
+const MAX_TRIES: usize = 5;
+
+/// A cluster, and the namespace of our controller in it.
+pub(crate) struct Cluster {
+    pub(super) connection: Connection,
+    namespace: String,
+}
+
+/// The outcome of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// The object was changed.
+    Now,
+    /// It was like that already.
+    Already,
+}
+
+impl Cluster {
+    /// Connects to the cluster.
+    pub(crate) fn connect(args: &ClusterArgs) -> Result<Self, ConnectError> {
+        let connection = connect(Access::from(args))?;
+        Ok(Self { connection, namespace: args.own_namespace().to_owned() })
+    }
+
+    /// The namespace of the controller.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The context of the kubeconfig.
+    pub(crate) fn context(&self) -> &str {
+        &self.connection.context
+    }
+
+    /// The URL of the API server.
+    pub(crate) fn server(&self) -> &str {
+        &self.connection.server
+    }
+
+    /// All SealingKeys in the controller's namespace, also those that others planted there.
+    pub(crate) fn sealing_keys(&self) -> Result<Vec<SealingKey>, ConnectError> {
+        let list = async { self.api().list(&ListParams::default()).await };
+        Ok(self.connection.run(&self.namespace, list)?.items)
+    }
+
+    /// The SealingKey of this name; `None` if there is none.
+    pub(crate) fn sealing_key(&self, name: &str) -> Result<Option<SealingKey>, ConnectError> {
+        self.connection.run(&self.namespace, async { self.api().get_opt(name).await })
+    }
+
+    /// Asks for a state of a key, unless a state as high is asked for already.
+    pub(crate) fn ask_state(&self, key: &SealingKey, state: KeyState) -> Result<Changed, ConnectError> {
+        self.change(key, |key| (key.spec.state < state).then(|| json!({ "state": state })))
+    }
+
+    /// Says that the private half of a key is gone, and that somebody knows.
+    pub(crate) fn acknowledge_loss(&self, key: &SealingKey) -> Result<Changed, ConnectError> {
+        self.change(key, |key| (!key.spec.loss_acknowledged).then(|| json!({ "lossAcknowledged": true })))
+    }
+
+    /// Merges into the spec of a SealingKey what `decide` says. If somebody was quicker, it decides again on what is
+    /// there now.
+    fn change(
+        &self,
+        key: &SealingKey,
+        decide: impl Fn(&SealingKey) -> Option<Value>,
+    ) -> Result<Changed, ConnectError> {
+        let name = name_of(key);
+        let mut key = key.clone();
+        for _ in 0..MAX_TRIES {
+            let Some(spec) = decide(&key) else { return Ok(Changed::Already) };
+            let patch =
+                json!({ "metadata": { "resourceVersion": key.metadata.resource_version }, "spec": spec });
+            let params =
+                PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+            let doing = format!("change SealingKey {name} in namespace {}", self.namespace);
+            let patched = async { self.api().patch(&name, &params, &Patch::Merge(&patch)).await };
+            match self.connection.attempt(&doing, patched)? {
+                Ok(_) => return Ok(Changed::Now),
+                Err(409) => {}
+                Err(_) => return Err(ConnectError::Gone { what: format!("SealingKey {name}") }),
+            }
+            match self.sealing_key(&name)? {
+                Some(now) if now.spec.recipient == key.spec.recipient => key = now,
+                _ => return Err(ConnectError::Gone { what: format!("SealingKey {name}") }),
+            }
+        }
+        Err(ConnectError::Contended { what: format!("SealingKey {name}") })
+    }
+
+    fn api(&self) -> Api<SealingKey> {
+        Api::namespaced(self.connection.client.clone(), &self.namespace)
+    }
+}
