@@ -14,7 +14,9 @@ mod unknown;
 mod unseal;
 
 pub(crate) use create::CreateArgs;
-pub(crate) use keys::{FetchArgs, KeysCommand, NewArgs};
+pub(crate) use keys::{
+    DeleteArgs, FetchArgs, KeysCommand, NewArgs, RenewArgs, RetireArgs, RevokeArgs, StatusArgs, StatusFormat,
+};
 pub(crate) use migrate::MigrateArgs;
 pub(crate) use recovery::{BackupArgs, DrillArgs, RestoreArgs};
 pub(crate) use seal::SealArgs;
@@ -66,7 +68,7 @@ pub(crate) enum Command {
     Unseal(UnsealArgs),
     /// Turn SealedSecrets of bitnami.com into those of sealing.dev, in place
     Migrate(MigrateArgs),
-    /// Make identities and get the recipients of a cluster
+    /// Look after keys: make identities, get recipients, renew, revoke and delete sealing keys
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Take kubeseal's flags and give its output; also under a link of that name

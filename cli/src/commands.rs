@@ -4,10 +4,14 @@
 mod choose;
 mod create;
 mod keys_backup;
+mod keys_delete;
 mod keys_drill;
 mod keys_fetch;
 mod keys_new;
 mod keys_restore;
+mod keys_revoke;
+mod keys_state;
+mod keys_status;
 mod migrate;
 mod seal;
 mod unseal;
@@ -32,6 +36,11 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Keys(KeysCommand::Backup(args))) => keys_backup::run(&args),
         Some(Command::Keys(KeysCommand::Restore(args))) => keys_restore::run(&args),
         Some(Command::Keys(KeysCommand::Drill(args))) => keys_drill::run(&args),
+        Some(Command::Keys(KeysCommand::Status(args))) => keys_status::run(&args),
+        Some(Command::Keys(KeysCommand::Renew(args))) => keys_state::renew(&args),
+        Some(Command::Keys(KeysCommand::Retire(args))) => keys_state::retire(&args),
+        Some(Command::Keys(KeysCommand::Revoke(args))) => keys_revoke::run(&args),
+        Some(Command::Keys(KeysCommand::Delete(args))) => keys_delete::run(&args),
         Some(Command::Kubeseal) => unreachable!("it is recognized before clap sees the arguments"),
     }
 }

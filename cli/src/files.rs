@@ -1,8 +1,10 @@
-//! Files: input that is read into wiped buffers, and output that appears whole or not at all.
+//! Files: input that is read into wiped buffers, output that appears whole or not at all, and revisions of a Git
+//! repository.
 //!
 //! Invariant: a command that fails leaves every file as it was.
 
 pub(crate) mod env_file;
+pub(crate) mod git;
 pub(crate) mod input;
 pub(crate) mod output;
 pub(crate) mod repository;

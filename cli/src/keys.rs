@@ -9,5 +9,6 @@ pub(crate) mod certificate;
 pub(crate) mod cluster;
 pub(crate) mod identities;
 pub(crate) mod recipients;
+pub(crate) mod reference;
 mod request;
 pub(crate) mod url;

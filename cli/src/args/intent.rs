@@ -24,6 +24,10 @@ pub(crate) enum IntentError {
     UnnamedCluster,
     #[error("without a terminal to ask at, the cluster has to be named")]
     UnnamedFetch,
+    #[error("without a terminal to ask at, the cluster has to be named")]
+    UnnamedRevocation,
+    #[error("there is nothing to count: neither a cluster, nor a path, nor a revision is named")]
+    NothingToCount,
     #[error("without --cert, and without a terminal to ask at, the cluster has to be named")]
     UnnamedController,
 }
@@ -44,6 +48,13 @@ impl Explain for IntentError {
             Self::StdinTwice => "give - once".to_owned(),
             Self::FileTwice(_) => return None,
             Self::UnnamedFetch => "give it with --context".to_owned(),
+            Self::NothingToCount => {
+                "seal keys status . counts the files here, --rev those of a revision, --context the objects of a cluster"
+                    .to_owned()
+            }
+            Self::UnnamedRevocation => {
+                "give it with --context; or add --offline to mark the key in the files of -r alone".to_owned()
+            }
             Self::UnnamedController => {
                 "give the certificate with --cert (kubeseal --fetch-cert > cert.pem), or a cluster with --context"
                     .to_owned()

@@ -1,13 +1,17 @@
 //! `seal keys …`
 
 mod fetch;
+mod life;
+mod status;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::{BackupArgs, ClusterArgs, DrillArgs, RestoreArgs};
+use super::{BackupArgs, DrillArgs, RestoreArgs};
 pub(crate) use fetch::FetchArgs;
+pub(crate) use life::{DeleteArgs, RenewArgs, RetireArgs, RevokeArgs};
+pub(crate) use status::{StatusArgs, StatusFormat};
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
@@ -21,6 +25,16 @@ pub(crate) enum KeysCommand {
     Restore(RestoreArgs),
     /// Try if the backups open everything in the repository
     Drill(DrillArgs),
+    /// Show the keys, and what needs each: in the cluster, in files and in revisions
+    Status(StatusArgs),
+    /// Have the controller make a new key in place of the one that is sealed to
+    Renew(RenewArgs),
+    /// Have a key not sealed to any more; it still opens
+    Retire(RetireArgs),
+    /// Never seal to a leaked key again, and list the values to change at the source
+    Revoke(RevokeArgs),
+    /// Delete a key once nothing needs it
+    Delete(DeleteArgs),
 }
 
 #[derive(Args)]

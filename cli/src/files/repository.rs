@@ -12,5 +12,5 @@ mod work;
 
 pub(crate) use problems::Problems;
 pub(crate) use report::{Line, Lines};
-pub(crate) use walk::{FileFound, FilesFound, Interest, files};
+pub(crate) use walk::{FileFound, FilesFound, Interest, files, is_manifest};
 pub(crate) use work::on_all_cores;

@@ -9,6 +9,7 @@ mod connect;
 mod error;
 mod recovery;
 mod fetched;
+mod key_secrets;
 mod own;
 mod service;
 
@@ -23,7 +24,7 @@ pub(crate) use error::ConnectError;
 pub(crate) use recovery::HeldKey;
 pub(crate) use recovery::{ClusterKeys, Created, KeyNamespace};
 pub(crate) use fetched::Fetched;
-pub(crate) use own::Cluster;
+pub(crate) use own::{Changed, Cluster, Listed};
 pub(crate) use service::{Controller, Service, ServiceError};
 
 #[derive(Debug, thiserror::Error)]

@@ -207,12 +207,17 @@ fn read(given: &str) -> Result<Given, Failure> {
     if pins.recipients().is_empty() && pins.marks().next().is_none() {
         return Err(RecipientsError::EmptyFile { file: input.name() }.into());
     }
-    let names = names_in(source.text());
+    Ok(Given { recipients: named(&pins, source.text()), pins })
+}
+
+/// The recipients of a file of pins with the names that its text gives them.
+pub(crate) fn named(pins: &Pins, text: &str) -> Vec<NamedRecipient> {
+    let names = names_in(text);
     let named = |recipient: &Recipient| NamedRecipient {
         name: names.get(recipient.as_str()).cloned(),
         recipient: recipient.clone(),
     };
-    Ok(Given { recipients: pins.recipients().iter().map(named).collect(), pins })
+    pins.recipients().iter().map(named).collect()
 }
 
 /// Parses the text of a file of pins.

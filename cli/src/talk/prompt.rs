@@ -1,4 +1,4 @@
-//! A value that the user types, without echo: an item, a passphrase, a PIN.
+//! What the user types at the terminal: a value, without echo (an item, a passphrase, a PIN), or a yes.
 //!
 //! It reads the terminal itself (`/dev/tty`), so that it works beside a pipe. It reads one byte at a time, so
 //! that the line discipline's limit of 4 kB doesn't cut a long token off.
@@ -32,20 +32,24 @@ pub(crate) enum PromptError {
     Different(ItemName),
     #[error("item {0} is longer than {MAX_TYPED} bytes")]
     TooLong(ItemName),
+    #[error("there is no terminal to ask at")]
+    NobodyToAsk(#[source] io::Error),
+    #[error("nothing was done: the answer wasn't yes")]
+    Declined,
 }
 
 impl Explain for PromptError {
     fn rule(&self) -> Rule {
         match self {
-            Self::NoTerminal(..) | Self::Different(_) => Rule::Usage,
+            Self::NoTerminal(..) | Self::Different(_) | Self::NobodyToAsk(_) => Rule::Usage,
             Self::TooLong(_) => Rule::Refused(Reason::SecretTooLarge),
-            Self::Interrupted => Rule::Refused(Reason::Interrupted),
+            Self::Interrupted | Self::Declined => Rule::Refused(Reason::Interrupted),
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::NoTerminal(..) => Exit::Usage,
+            Self::NoTerminal(..) | Self::NobodyToAsk(_) => Exit::Usage,
             _ => Exit::Failure,
         }
     }
@@ -55,7 +59,8 @@ impl Explain for PromptError {
             Self::NoTerminal(item, _) | Self::TooLong(item) => {
                 Some(format!("give it with --file {item}=PATH, or {item}=- for standard input"))
             }
-            Self::Interrupted | Self::Different(_) => None,
+            Self::NobodyToAsk(_) => Some("with --yes it is done without a question".to_owned()),
+            Self::Interrupted | Self::Different(_) | Self::Declined => None,
         }
     }
 }
@@ -118,6 +123,23 @@ pub(crate) fn ask(item: &ItemName) -> Result<Plaintext, PromptError> {
         Err(PromptError::TooLong(item.clone()))
     } else {
         Ok(Plaintext::from(first))
+    }
+}
+
+/// Asks a question whose answer has to be `yes`, typed in full, because what follows can't be taken back.
+///
+/// # Errors
+///
+/// The user answers something else, or there is no terminal.
+pub(crate) fn confirm(question: &str) -> Result<(), PromptError> {
+    let mut tty =
+        File::options().read(true).write(true).open("/dev/tty").map_err(PromptError::NobodyToAsk)?;
+    let question = seal_foreign::lines(question, seal_foreign::MAX_LINES);
+    let asked = write!(tty, "{question}\nType yes to go on: ").and_then(|()| tty.flush());
+    let answer = asked.and_then(|()| read_line(&tty)).map_err(PromptError::NobodyToAsk)?;
+    match answer {
+        Some(answer) if answer.trim_ascii() == b"yes" => Ok(()),
+        _ => Err(PromptError::Declined),
     }
 }
 

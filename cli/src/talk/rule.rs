@@ -16,6 +16,8 @@ pub(crate) enum Rule {
     Usage,
     /// A file or standard input can't be read.
     Unreadable,
+    /// A revision of a Git repository can't be read.
+    UnreadableRevision,
     /// A result can't be written: to its file, to standard output, or in the requested form.
     Unwritable,
     /// A text is neither YAML nor JSON.
@@ -38,6 +40,8 @@ pub(crate) enum Rule {
     NoCluster,
     /// A cluster has no key to seal to.
     NoSealingKey,
+    /// A sealing key is still needed: objects don't open without it, or Secrets are sealed to it.
+    KeyNeeded,
     /// A Go template has no counterpart in the native format.
     UntranslatableTemplate,
     /// The controller refuses a request over HTTP.
@@ -54,6 +58,7 @@ impl Rule {
             Self::Refused(reason) => return kebab(reason.as_str()),
             Self::Usage => "usage",
             Self::Unreadable => "unreadable",
+            Self::UnreadableRevision => "unreadable-revision",
             Self::Unwritable => "unwritable",
             Self::NotYaml => "not-yaml",
             Self::UnknownLayout => "unknown-layout",
@@ -65,6 +70,7 @@ impl Rule {
             Self::BadBackup => "bad-backup",
             Self::NoCluster => "no-cluster",
             Self::NoSealingKey => "no-sealing-key",
+            Self::KeyNeeded => "key-needed",
             Self::UntranslatableTemplate => "untranslatable-template",
             Self::ControllerRefused => "controller-refused",
             Self::SeveralProblems => "several-problems",
@@ -97,9 +103,10 @@ mod tests {
     use crate::talk::failure::Failure;
 
     /// Other people's programs match on these names. The contract's own tests hold the names of its reasons.
-    const NAMES: [(Rule, &str); 16] = [
+    const NAMES: [(Rule, &str); 18] = [
         (Rule::Usage, "usage"),
         (Rule::Unreadable, "unreadable"),
+        (Rule::UnreadableRevision, "unreadable-revision"),
         (Rule::Unwritable, "unwritable"),
         (Rule::NotYaml, "not-yaml"),
         (Rule::UnknownLayout, "unknown-layout"),
@@ -111,6 +118,7 @@ mod tests {
         (Rule::BadBackup, "bad-backup"),
         (Rule::NoCluster, "no-cluster"),
         (Rule::NoSealingKey, "no-sealing-key"),
+        (Rule::KeyNeeded, "key-needed"),
         (Rule::UntranslatableTemplate, "untranslatable-template"),
         (Rule::ControllerRefused, "controller-refused"),
         (Rule::SeveralProblems, "several-problems"),

@@ -96,6 +96,11 @@ fn read(
     Ok((interest != Interest::None).then_some(FileFound { path, source, must_be_read }))
 }
 
+/// Whether a file may be a manifest by its name.
+pub(crate) fn is_manifest(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| ["yaml", "yml", "json"].iter().any(|known| kind == *known))
+}
+
 /// Collects the files beneath a directory that may be manifests by their names, in the order of names.
 fn walk(
     directory: &Path,
@@ -113,13 +118,12 @@ fn walk(
         }
         // A file `./a.yaml` is shown as `a.yaml`.
         let path = if directory == Path::new(".") { PathBuf::from(&name) } else { entry.path() };
-        let is_manifest =
-            path.extension().is_some_and(|kind| ["yaml", "yml", "json"].iter().any(|known| kind == *known));
+        let may_be_read = is_manifest(&path);
         if kind.is_dir() {
             walk(&path, files, links)?;
-        } else if is_manifest && kind.is_symlink() {
+        } else if may_be_read && kind.is_symlink() {
             links.push(path);
-        } else if is_manifest && kind.is_file() {
+        } else if may_be_read && kind.is_file() {
             files.push((path, false));
         }
     }

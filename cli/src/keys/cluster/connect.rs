@@ -81,23 +81,30 @@ impl Connection {
         }
     }
 
-    /// As [`Connection::run`], for a request whose refusal the caller may have an answer to: a status 404, 409 or 422
-    /// is returned as a number. `doing` is what the user may not be allowed to do, for the message.
+    /// As [`Connection::run`], for a request whose refusal the caller may have an answer to: a status 403, 404, 409,
+    /// 410 or 422 is returned as a number.
+    pub(super) fn attempt_any<T>(
+        &self,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<Result<T, u16>, ConnectError> {
+        self.run("", async {
+            match request.await {
+                Ok(answer) => Ok(Ok(answer)),
+                Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404 | 409 | 410 | 422) => {
+                    Ok(Err(status.code))
+                }
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// As [`Connection::attempt_any`], but a status 403 is an error: the user may not do what `doing` says.
     pub(super) fn attempt<T>(
         &self,
         doing: &str,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<Result<T, u16>, ConnectError> {
-        let answer = async {
-            match request.await {
-                Ok(answer) => Ok(Ok(answer)),
-                Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404 | 409 | 422) => {
-                    Ok(Err(status.code))
-                }
-                Err(error) => Err(error),
-            }
-        };
-        match self.run("", answer)? {
+        match self.attempt_any(request)? {
             Err(403) => {
                 Err(ConnectError::NotAllowed { server: self.server.clone(), doing: doing.to_owned() })
             }
@@ -144,10 +151,9 @@ impl Connection {
                 code @ (429 | 502..=504) => ConnectError::Busy { server, code },
                 code => ConnectError::Unexpected { server, what: format!("status {code}") },
             },
-            kube::Error::SerdeError(_) => ConnectError::Unexpected {
-                server,
-                what: "something that isn't a list of SealingKeys".to_owned(),
-            },
+            kube::Error::SerdeError(_) => {
+                ConnectError::Unexpected { server, what: "something else than it was asked for".to_owned() }
+            }
             other => {
                 let root = root_cause(&other);
                 if is_timeout(root) {

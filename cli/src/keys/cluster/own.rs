@@ -5,7 +5,8 @@
 
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
-use seal_crds::resources::{KeyState, SealingKey};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use seal_crds::resources::{Group, KeyState, SealingKey};
 use serde_json::{Value, json};
 
 use super::access::Access;
@@ -20,6 +21,9 @@ const FIELD_MANAGER: &str = "seal";
 /// How often a change is decided afresh because somebody else was quicker.
 const MAX_TRIES: usize = 5;
 
+/// How many objects the API server is asked for at once. A SealedSecret may have more than a megabyte.
+const PAGE: u32 = 100;
+
 /// A cluster, and the namespace of our controller in it.
 pub(crate) struct Cluster {
     pub(super) connection: Connection,
@@ -33,6 +37,16 @@ pub(crate) enum Changed {
     Now,
     /// It was like that already.
     Already,
+}
+
+/// The outcome of listing objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listed {
+    All,
+    /// The cluster has no such kind.
+    NotDefined,
+    /// The user may not list them.
+    NotAllowed,
 }
 
 impl Cluster {
@@ -66,6 +80,34 @@ impl Cluster {
     /// The SealingKey of this name; `None` if there is none.
     pub(crate) fn sealing_key(&self, name: &str) -> Result<Option<SealingKey>, ConnectError> {
         self.connection.run(&self.namespace, async { self.api().get_opt(name).await })
+    }
+
+    /// Hands every SealedSecret of a group, in all namespaces, to `each`. They are listed as plain JSON, so that one
+    /// that has another form than this program knows stops no list.
+    pub(crate) fn each_sealed_secret(
+        &self,
+        group: Group,
+        mut each: impl FnMut(DynamicObject),
+    ) -> Result<Listed, ConnectError> {
+        let kind = GroupVersionKind::gvk(group.name, group.version, group.kind);
+        let resource = ApiResource::from_gvk_with_plural(&kind, group.plural);
+        let api: Api<DynamicObject> = Api::all_with(self.connection.client.clone(), &resource);
+        let mut params = ListParams::default().limit(PAGE);
+        loop {
+            let page = match self.connection.attempt_any(async { api.list(&params).await })? {
+                Ok(page) => page,
+                Err(403) => return Ok(Listed::NotAllowed),
+                Err(404) => return Ok(Listed::NotDefined),
+                Err(_) => {
+                    return Err(ConnectError::Contended { what: "the list of SealedSecrets".to_owned() });
+                }
+            };
+            page.items.into_iter().for_each(&mut each);
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(Listed::All),
+            }
+        }
     }
 
     /// Asks for a state of a key, unless a state as high is asked for already.

@@ -1,0 +1,240 @@
+//! `seal keys delete`: the private half of a key goes for good, once nothing needs it.
+//!
+//! The command asks; the controller proves. It tries every object with all other keys, and only then lets the Secret go.
+//! Before it asks, the command looks at what the controller has said of each object: a deletion can't be taken back, so
+//! it isn't asked for if it is known to be in vain. With `--force` people decide in the controller's place, and are told
+//! what they lose. Invariant: without `--force` no finalizer is touched.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use seal_crds::keys::Fingerprint;
+use seal_crds::resources::{PublishedState, SealingKey};
+
+use super::keys_state::{connect, named};
+use crate::args::DeleteArgs;
+use crate::files::output;
+use crate::keys::cluster::{Cluster, name_of};
+use crate::keys::reference::KeyReference;
+use crate::objects::live::{self, LiveObjects, Need};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::{prompt, terminal};
+
+/// How often the controller's word is looked for.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many objects a message names.
+const NAMED: usize = 20;
+
+#[derive(Debug, thiserror::Error)]
+enum DeleteError {
+    #[error("{key} is the key that Secrets are sealed to")]
+    Primary { key: String },
+    #[error("{key} is needed by {needing}")]
+    Needed { key: String, needing: String },
+    #[error("no Secret in namespace {namespace} holds the private half of {key}")]
+    NoSecret { key: String, namespace: String },
+}
+
+impl Explain for DeleteError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::Primary { .. } | Self::Needed { .. } => Rule::KeyNeeded,
+            Self::NoSecret { .. } => Rule::NoSealingKey,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Primary { .. } => "make a new key first: seal keys renew".to_owned(),
+            Self::Needed { .. } => {
+                "seal them to the new key first: seal rotate --from-cluster; --force loses them".to_owned()
+            }
+            Self::NoSecret { .. } => {
+                "restore it from its backup; or add --force if it is lost for good, so that the controller waits for it \
+                 no longer"
+                    .to_owned()
+            }
+        })
+    }
+}
+
+pub(super) fn run(args: &DeleteArgs) -> Result<Exit, Failure> {
+    let given: KeyReference = args.key.parse()?;
+    let cluster = connect(&args.cluster)?;
+    let keys = cluster.sealing_keys()?;
+    let key = given.find(&keys)?;
+    let name = named(key);
+    if state(key) == Some(PublishedState::Destroyed) {
+        terminal::note(&format!("{name} was deleted before; nothing to do"));
+        return Ok(Exit::Done);
+    }
+    let live = live::list(&cluster)?;
+    let use_of = Use::of(&key.fingerprint(), &live);
+    if !args.force {
+        if key.is_primary() {
+            return Err(DeleteError::Primary { key: name }.into());
+        }
+        if !use_of.needing.is_empty() {
+            return Err(DeleteError::Needed { key: name, needing: listed(&use_of.needing) }.into());
+        }
+    }
+    let secrets = cluster.secrets_of(key)?;
+    if secrets.is_empty() && !args.force {
+        let namespace = cluster.namespace().to_owned();
+        return Err(DeleteError::NoSecret { key: name, namespace }.into());
+    }
+    if !args.yes {
+        prompt::confirm(&question(args, key, &use_of))?;
+    } else if args.force {
+        terminal::warn(&use_of.loss(), None);
+    }
+    if args.force {
+        // Before the Secret goes, so that the controller never takes the key for lost by accident.
+        cluster.acknowledge_loss(key)?;
+    }
+    for secret in &secrets {
+        cluster.delete_secret(secret)?;
+        if args.force {
+            cluster.let_go(secret)?;
+        }
+        terminal::note(&format!("asked for the deletion of Secret {}", secret.name));
+    }
+    let after = wait(&cluster, &name_of(key), Duration::from_secs(args.wait))?;
+    report(&cluster, &name, key, after)
+}
+
+/// Whether, and by what, a key is used.
+struct Use {
+    needing: BTreeSet<String>,
+    /// Objects of which the controller hasn't said which keys they need.
+    unsaid: BTreeSet<String>,
+    gaps: Vec<String>,
+}
+
+impl Use {
+    fn of(key: &Fingerprint, live: &LiveObjects) -> Self {
+        let with = |need| {
+            let objects = live.objects.iter().filter(|object| object.need(key) == need);
+            objects.map(|object| object.claimed.object.clone()).collect()
+        };
+        Self { needing: with(Need::Needs), unsaid: with(Need::Unsaid), gaps: live.gaps.clone() }
+    }
+
+    /// What is lost with the key, as far as it is known.
+    fn loss(&self) -> String {
+        let mut lost = Vec::new();
+        if !self.needing.is_empty() {
+            lost.push(format!("these need the key and are lost with it: {}", listed(&self.needing)));
+        }
+        if !self.unsaid.is_empty() {
+            lost.push(format!("these may need it, the controller hasn't said: {}", listed(&self.unsaid)));
+        }
+        lost.extend(self.gaps.iter().map(|gap| format!("not looked at: {gap}")));
+        lost.push(
+            "files and their former revisions weren't looked at: what only they have, and what nobody applied, is lost, \
+             unless a backup of the key opens it (seal keys status PATH --rev REV counts them)"
+                .to_owned(),
+        );
+        lost.join("\n")
+    }
+}
+
+fn question(args: &DeleteArgs, key: &SealingKey, use_of: &Use) -> String {
+    let name = named(key);
+    if args.force {
+        return format!("Delete {name} without the controller's proof?\n{}", use_of.loss());
+    }
+    let mut question = format!(
+        "Delete {name}? The controller lets it go once every object in the cluster opens without it.\nFiles that nobody \
+         applied and former revisions open no more then, except with a backup of the key."
+    );
+    if !use_of.unsaid.is_empty() {
+        question +=
+            &format!("\nThe controller hasn't said yet which keys these need: {}", listed(&use_of.unsaid));
+    }
+    question
+}
+
+/// The first objects by name, and the number of the others.
+fn listed(objects: &BTreeSet<String>) -> String {
+    let mut names: Vec<String> = objects.iter().take(NAMED).cloned().collect();
+    if objects.len() > NAMED {
+        names.push(format!("{} more", objects.len() - NAMED));
+    }
+    names.join(", ")
+}
+
+fn state(key: &SealingKey) -> Option<PublishedState> {
+    key.status.as_ref().and_then(|status| status.state)
+}
+
+/// The SealingKey, as soon as the controller says that the key is destroyed, or as it is after the time to wait; `None`
+/// if somebody deleted it.
+fn wait(cluster: &Cluster, name: &str, time: Duration) -> Result<Option<SealingKey>, Failure> {
+    let started = Instant::now();
+    loop {
+        let key = cluster.sealing_key(name)?;
+        let is_over = key.as_ref().is_none_or(|key| state(key) == Some(PublishedState::Destroyed));
+        if is_over || started.elapsed() >= time {
+            return Ok(key);
+        }
+        thread::sleep(INTERVAL.min(time.saturating_sub(started.elapsed())));
+    }
+}
+
+/// Says how far the deletion came. A deletion that waits is a finding: what it waits for goes to standard output.
+fn report(
+    cluster: &Cluster,
+    name: &str,
+    key: &SealingKey,
+    after: Option<SealingKey>,
+) -> Result<Exit, Failure> {
+    if after.as_ref().is_none_or(|after| state(after) == Some(PublishedState::Destroyed)) {
+        terminal::note(&format!("{name} is destroyed"));
+        return Ok(Exit::Done);
+    }
+    let use_of = Use::of(&key.fingerprint(), &live::list(cluster)?);
+    let conditions = after.iter().flat_map(|after| after.status.iter().flat_map(|status| &status.conditions));
+    let words: Vec<String> = conditions
+        .filter(|condition| condition.type_ != "Primary" && !condition.message.is_empty())
+        .map(|condition| format!("{}: {}", condition.reason, condition.message))
+        .collect();
+    let mut text = format!("{name} still waits for the controller's proof\n");
+    for (what, objects) in [("needed by", &use_of.needing), ("not tried yet", &use_of.unsaid)] {
+        text.extend(objects.iter().map(|object| format!("{what}: {object}\n")));
+    }
+    text.extend(words.iter().map(|words| format!("the controller says: {words}\n")));
+    output::to_stdout(seal_foreign::lines(&text, usize::MAX).as_bytes())?;
+    terminal::note("the key opens until then, and isn't sealed to; kubectl get sealingkeys shows its state");
+    Ok(Exit::Findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_some_objects_and_counts_the_others() {
+        let objects: BTreeSet<String> = (10..40).map(|n| format!("prod/o{n}")).collect();
+        let said = listed(&objects);
+        assert!(said.starts_with("prod/o10, prod/o11, ") && said.ends_with("prod/o29, 10 more"), "{said}");
+    }
+
+    #[test]
+    fn a_forced_deletion_says_what_is_lost_and_what_was_not_looked_at() {
+        let use_of = Use {
+            needing: BTreeSet::from(["prod/db".to_owned()]),
+            unsaid: BTreeSet::from(["prod/new".to_owned()]),
+            gaps: vec!["SealedSecrets of bitnami.com in the cluster: you may not list them".to_owned()],
+        };
+        let said = use_of.loss();
+        for expected in
+            ["lost with it: prod/db", "hasn't said: prod/new", "not looked at: SealedSecrets of", "revisions"]
+        {
+            assert!(said.contains(expected), "{expected}: {said}");
+        }
+    }
+}

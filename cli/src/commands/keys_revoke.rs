@@ -1,0 +1,220 @@
+//! `seal keys revoke`: a key whose private half leaked isn't sealed to again, and what was sealed to it has to be changed.
+//!
+//! The revocation stands in two places. The controller knows it in the cluster; the pins know it in the repository, where
+//! no restored cluster can forget it. Any recipient can be revoked. The list of values that follows is made from what is
+//! public ([`checklist`]). Invariants: everything that is needed for the revocation is read before anything is written;
+//! once it is done, nothing about the list fails any more: what can't be looked at is named, and the command then ends
+//! with [`Exit::Findings`].
+
+mod checklist;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use seal_crds::keys::pins::{Mark, Marked, PinName, raise};
+use seal_crds::keys::{Fingerprint, Pins, Recipient};
+use seal_crds::resources::{KeyState, SealingKey};
+use seal_documents::source::Source;
+
+use super::keys_fetch::today;
+use super::keys_state::connect;
+use crate::args::RevokeArgs;
+use crate::args::intent::{self, IntentError};
+use crate::files::git::{Commit, Repository};
+use crate::files::input::Input;
+use crate::files::output::{self, Replacement};
+use crate::keys::cluster::{Changed, Cluster, name_of};
+use crate::keys::recipients::{self, label};
+use crate::keys::reference::{KeyReference, ReferenceError};
+use crate::objects::live;
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
+use crate::talk::{prompt, terminal};
+use checklist::Checklist;
+
+/// A file of pins that is to be marked.
+struct PinsFile {
+    path: PathBuf,
+    source: Source,
+    pins: Pins,
+}
+
+/// The key to revoke, and what is known of it.
+struct Target {
+    fingerprint: Fingerprint,
+    name: PinName,
+    /// Its SealingKey, if it is a key of the controller.
+    sealing_key: Option<SealingKey>,
+    /// The sealing keys whose backup it opens, because it is in their recovery set.
+    opens_backups_of: BTreeMap<Fingerprint, String>,
+}
+
+pub(super) fn run(args: &RevokeArgs) -> Result<Exit, Failure> {
+    let given: KeyReference = args.key.parse()?;
+    let files = args.pins.iter().map(|path| read(path)).collect::<Result<Vec<_>, Failure>>()?;
+    if !args.offline && args.cluster.context.is_none() && !intent::is_watched() {
+        return Err(IntentError::UnnamedRevocation.into());
+    }
+    let cluster = if args.offline { None } else { Some(connect(&args.cluster)?) };
+    let keys = cluster.as_ref().map(Cluster::sealing_keys).transpose()?.unwrap_or_default();
+    let target = Target::find(args, &given, &files, &keys)?;
+    let history = History::find(&args.revisions)?;
+    let key = label(target.name.as_str(), &target.fingerprint);
+    if !args.yes {
+        prompt::confirm(&target.question(&key, cluster.as_ref(), &files))?;
+    }
+
+    revoke(&key, &target, cluster.as_ref(), &files)?;
+    let mut list = Checklist::new(&target);
+    match cluster.as_ref().map(live::list) {
+        Some(Ok(live)) => list.add_cluster(live),
+        Some(Err(error)) => list.miss(format!("the SealedSecrets in the cluster: {error}")),
+        None => list.miss("the cluster".to_owned()),
+    }
+    match &history {
+        Some(history) => list.add_history(&history.repository, &history.tips),
+        None => list.miss("revisions: there is no Git repository here".to_owned()),
+    }
+    output::to_stdout(seal_foreign::lines(&list.to_text(), usize::MAX).as_bytes())?;
+    Ok(if list.is_complete() { Exit::Done } else { Exit::Findings })
+}
+
+fn read(path: &Path) -> Result<PinsFile, Failure> {
+    let source = Input::File(path.to_owned()).read()?;
+    let pins = recipients::parse(&source.name, source.text())?;
+    Ok(PinsFile { path: path.to_owned(), source, pins })
+}
+
+/// The revisions whose history is looked at.
+struct History {
+    repository: Repository,
+    tips: Vec<Commit>,
+}
+
+impl History {
+    /// The named revisions, or all of the repository here; `None` if there is no repository and none is named.
+    fn find(revisions: &[String]) -> Result<Option<Self>, Failure> {
+        let repository = match Repository::around(Path::new(".")) {
+            Err(_) if revisions.is_empty() => return Ok(None),
+            repository => repository?,
+        };
+        let tips = if revisions.is_empty() {
+            repository.all_tips()?
+        } else {
+            revisions.iter().map(|revision| repository.commit(revision)).collect::<Result<_, _>>()?
+        };
+        Ok(Some(Self { repository, tips }))
+    }
+}
+
+impl Target {
+    fn find(
+        args: &RevokeArgs,
+        given: &KeyReference,
+        files: &[PinsFile],
+        keys: &[SealingKey],
+    ) -> Result<Self, Failure> {
+        let recorded: Vec<&SealingKey> = keys.iter().filter(|key| key.is_recorded()).collect();
+        let mut known: Vec<(Fingerprint, String)> =
+            recorded.iter().map(|key| (key.fingerprint(), name_of(key))).collect();
+        for file in files {
+            known.extend(file.pins.marks().map(|(key, marked)| (*key, marked.name.to_string())));
+            let named = recipients::named(&file.pins, file.source.text()).into_iter();
+            known.extend(named.map(|named| (named.recipient.fingerprint(), named.name.unwrap_or_default())));
+        }
+        for key in &recorded {
+            known.extend(recovery_of(key).map(|fingerprint| (fingerprint, "recovery".to_owned())));
+        }
+        let found = given.among(known.iter().map(|(fingerprint, name)| (*fingerprint, name.as_str())))?;
+        let fingerprint = match (found, given) {
+            (Some(fingerprint), _) => fingerprint,
+            (None, KeyReference::Whole(fingerprint)) => *fingerprint,
+            (None, KeyReference::Name(_)) => return Err(ReferenceError::Unknown(given.to_string()).into()),
+        };
+        let own_name = known.iter().find(|(key, name)| *key == fingerprint && !name.is_empty());
+        let name = args.name.as_deref().or(own_name.map(|(_, name)| name.as_str())).unwrap_or("unnamed");
+        let backed_up =
+            recorded.iter().filter(|key| recovery_of(key).any(|recovery| recovery == fingerprint));
+        Ok(Self {
+            fingerprint,
+            name: PinName::shortened(name),
+            sealing_key: KeyReference::Whole(fingerprint).find(keys).ok().cloned(),
+            opens_backups_of: backed_up.map(|key| (key.fingerprint(), name_of(key))).collect(),
+        })
+    }
+
+    fn question(&self, key: &str, cluster: Option<&Cluster>, files: &[PinsFile]) -> String {
+        let mut places: Vec<String> = files.iter().map(|file| file.source.name.clone()).collect();
+        if let (Some(cluster), Some(_)) = (cluster, &self.sealing_key) {
+            places.insert(0, format!("context {} ({})", cluster.context(), cluster.server()));
+        }
+        let places =
+            if places.is_empty() { "no place: only the list is made".to_owned() } else { places.join(", ") };
+        format!("Revoke {key} for ever in {places}?")
+    }
+}
+
+/// The recovery recipients of a key, as the controller says.
+fn recovery_of(key: &SealingKey) -> impl Iterator<Item = Fingerprint> {
+    let recipients = key.status.iter().flat_map(|status| &status.recovery_recipients);
+    recipients.filter_map(|text| text.parse::<Recipient>().ok()).map(|recipient| recipient.fingerprint())
+}
+
+/// Revokes the key in the cluster and in the files.
+fn revoke(key: &str, target: &Target, cluster: Option<&Cluster>, files: &[PinsFile]) -> Result<(), Failure> {
+    let marked = Marked { mark: Mark::Revoked, since: today(), name: target.name.clone() };
+    let marks = BTreeMap::from([(target.fingerprint, marked.clone())]);
+    let texts: Vec<String> = files
+        .iter()
+        .map(|file| raise(file.source.text(), &marks).expect("the file was read as pins"))
+        .collect();
+    match (cluster, &target.sealing_key) {
+        (Some(cluster), Some(sealing_key)) => match cluster.ask_state(sealing_key, KeyState::Revoked)? {
+            Changed::Now => terminal::note(&format!("{key} is revoked in the cluster")),
+            Changed::Already => terminal::note(&format!("{key} was revoked in the cluster before")),
+        },
+        (Some(_), None) => terminal::note(&format!(
+            "{key} is no sealing key of this cluster: add {} to the file of the controller's --revoked-recipients, so \
+             that the controller names what is exposed and seals to it no more",
+            target.fingerprint
+        )),
+        (None, _) => {}
+    }
+    let changed: Vec<Replacement<'_>> = files
+        .iter()
+        .zip(&texts)
+        .filter(|(file, text)| file.source.text() != text.as_str())
+        .map(|(file, text)| Replacement {
+            path: &file.path,
+            old: file.source.text().as_bytes(),
+            new: text.as_bytes(),
+        })
+        .collect();
+    output::replace_files(&changed)?;
+    let written: BTreeSet<&Path> = changed.iter().map(|file| file.path).collect();
+    for file in files {
+        let was = if written.contains(file.path.as_path()) { "is" } else { "was" };
+        terminal::note(&format!("{key} {was} marked as revoked in {}: commit it", file.source.name));
+    }
+    if files.is_empty() {
+        terminal::warn(
+            &format!(
+                "no file of recipients was given with -r, so a restored cluster can bring {key} back; the line to add \
+                 is: {}",
+                marked.line(&target.fingerprint)
+            ),
+            None,
+        );
+    }
+    for (fingerprint, name) in &target.opens_backups_of {
+        terminal::warn(
+            &format!(
+                "{key} is a recovery recipient of {}: whoever holds it and the backup opens all that was ever sealed to \
+                 that key; renew it",
+                label(name, fingerprint)
+            ),
+            None,
+        );
+    }
+    Ok(())
+}

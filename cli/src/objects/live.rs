@@ -1,0 +1,152 @@
+//! The SealedSecrets of a cluster: whom they claim they are sealed to, and what the controller said of them in status.
+//!
+//! Everybody who may edit an object can write its claims; only the controller writes its status. Invariant: an object that
+//! can't be read is counted, and never passed over.
+
+use std::collections::BTreeSet;
+
+use kube::core::DynamicObject;
+use seal_crds::Format;
+use seal_crds::keys::Fingerprint;
+use seal_crds::resources::{Group, SealedSecretSpec};
+use serde_json::Value;
+
+use crate::keys::cluster::{Cluster, ConnectError, Listed};
+use crate::objects::claimed::Claimed;
+
+/// A SealedSecret in a cluster.
+pub(crate) struct Live {
+    pub(crate) claimed: Claimed,
+    /// The keys without which it doesn't open, as the controller tried; `None` if it hasn't tried the object as it is
+    /// now.
+    pub(crate) only: Option<BTreeSet<Fingerprint>>,
+    /// The keys that opened it.
+    pub(crate) opened_by: BTreeSet<Fingerprint>,
+    /// The items that a revoked recipient has seen, as the controller says.
+    pub(crate) exposed: BTreeSet<String>,
+}
+
+/// Whether an object needs a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    Needs,
+    DoesNot,
+    /// The controller hasn't said so yet.
+    Unsaid,
+}
+
+/// The SealedSecrets of both groups.
+#[derive(Default)]
+pub(crate) struct LiveObjects {
+    pub(crate) objects: Vec<Live>,
+    /// What could not be looked at, as sentences.
+    pub(crate) gaps: Vec<String>,
+}
+
+/// Lists the SealedSecrets of both groups in all namespaces.
+pub(crate) fn list(cluster: &Cluster) -> Result<LiveObjects, ConnectError> {
+    let mut found = LiveObjects::default();
+    for group in Group::ALL {
+        let mut unread = 0;
+        let listed = cluster.each_sealed_secret(group, |object| match Live::read(group.format, &object) {
+            Some(live) => found.objects.push(live),
+            None => unread += 1,
+        })?;
+        match listed {
+            // A cluster without a definition has no objects of it.
+            Listed::All | Listed::NotDefined => {}
+            Listed::NotAllowed => found.gaps.push(format!(
+                "SealedSecrets of {} in the cluster: you may not list them in all namespaces",
+                group.name
+            )),
+        }
+        if unread > 0 {
+            found
+                .gaps
+                .push(format!("{unread} SealedSecrets of {} in the cluster that can't be read", group.name));
+        }
+    }
+    found.objects.sort_by(|one, other| one.claimed.object.cmp(&other.claimed.object));
+    Ok(found)
+}
+
+impl Live {
+    fn read(format: Format, object: &DynamicObject) -> Option<Self> {
+        let metadata = &object.metadata;
+        let name = format!("{}/{}", metadata.namespace.as_deref()?, metadata.name.as_deref()?);
+        let (spec, status) = (&object.data["spec"], &object.data["status"]);
+        let claimed = match format {
+            Format::Native => {
+                Claimed::native(name, &serde_json::from_value::<SealedSecretSpec>(spec.clone()).ok()?)
+            }
+            Format::Bitnami => {
+                let items = spec["encryptedData"].as_object().into_iter().flatten();
+                Claimed::bitnami(name, items.map(|(item, _)| item.clone()).collect())
+            }
+        };
+        // What was said of another generation may be wrong by now.
+        let is_current = status["observedGeneration"].as_i64() == metadata.generation;
+        let only = status["usage"].is_object().then(|| fingerprints(&status["usage"]["only"]));
+        Some(Self {
+            claimed,
+            only: only.filter(|_| is_current),
+            opened_by: fingerprints(&status["openedBy"]),
+            exposed: texts(&status["exposed"]).map(str::to_owned).collect(),
+        })
+    }
+
+    /// Whether the object needs a key.
+    pub(crate) fn need(&self, key: &Fingerprint) -> Need {
+        match &self.only {
+            Some(only) if only.contains(key) => Need::Needs,
+            Some(_) => Need::DoesNot,
+            None => Need::Unsaid,
+        }
+    }
+}
+
+fn texts(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn fingerprints(list: &Value) -> BTreeSet<Fingerprint> {
+    texts(list).filter_map(|text| text.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn live(observed: i64, status: Value) -> Live {
+        let (key, id) = ("aa".repeat(32), "A".repeat(43));
+        let mut object = json!({
+            "metadata": {"name": "db", "namespace": "prod", "generation": 2},
+            "spec": {
+                "scope": "strict",
+                "envelopes": [{"keys": [id], "recipients": [{"fingerprint": key}], "age": "AAAA"}],
+                "encryptedData": {"password": format!("{id}.AAAA")},
+            },
+            "status": status,
+        });
+        object["status"]["observedGeneration"] = json!(observed);
+        Live::read(Format::Native, &serde_json::from_value(object).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_object_needs_the_keys_that_the_controller_found_it_needs() {
+        let key = |digits: &str| digits.repeat(32).parse::<Fingerprint>().unwrap();
+        let usage = json!({"usage": {"source": "s", "keyring": "k", "only": ["aa".repeat(32)]}});
+        let object = live(2, usage.clone());
+        assert_eq!((object.need(&key("aa")), object.need(&key("bb"))), (Need::Needs, Need::DoesNot));
+        assert_eq!(live(1, usage).need(&key("bb")), Need::Unsaid, "it was said of another generation");
+        assert_eq!(live(2, json!({"openedBy": ["aa".repeat(32)]})).need(&key("aa")), Need::Unsaid);
+        assert_eq!(live(2, json!({"usage": {}})).need(&key("aa")), Need::DoesNot, "two keys open it");
+    }
+
+    #[test]
+    fn an_object_of_another_form_is_not_read() {
+        let object = json!({"metadata": {"name": "db", "namespace": "prod"}, "spec": {"scope": "wide"}});
+        assert!(Live::read(Format::Native, &serde_json::from_value(object).unwrap()).is_none());
+    }
+}
