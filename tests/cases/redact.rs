@@ -1,11 +1,12 @@
 //! Replaces everything that differs from run to run by a word for it: ciphertext (of both formats), ids of data
-//! keys, new keys, times, paths.
+//! keys, new keys, times, the present day, paths.
 //!
 //! Equal values stay recognisable as equal: data keys are numbered in order of appearance, so a case shows which
 //! items share one. The length of an item's ciphertext stays, since padding makes it a promise. Invariant: only
 //! text of exactly the expected form is replaced; anything else shows in the case.
 
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
@@ -72,7 +73,36 @@ fn replacement<'t>(word: &'t str, keys: &mut Vec<&'t str>) -> Option<String> {
     if word.strip_prefix("AGE-SECRET-KEY-PQ-1").is_some_and(|key| key.len() == IDENTITY) {
         return Some("<identity>".to_owned());
     }
+    if is_today(word) {
+        return Some("<today>".to_owned());
+    }
     is_time(word).then(|| "<time>".to_owned())
+}
+
+/// Whether the word is the present day in UTC, or the one before: midnight may come between a run and this look.
+fn is_today(word: &str) -> bool {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    [0, 1].iter().any(|ago| day(seconds / 86_400 - ago) == word)
+}
+
+/// The date of a day after 1970-01-01.
+fn day(since_1970: u64) -> String {
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let (mut year, mut left) = (1970, since_1970);
+    while left >= 365 + u64::from(is_leap(year)) {
+        left -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let months = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 1;
+    for days in months {
+        if left < days {
+            break;
+        }
+        left -= days;
+        month += 1;
+    }
+    format!("{year}-{month:02}-{:02}", left + 1)
 }
 
 fn is_key_id(word: &str) -> bool {
@@ -98,5 +128,8 @@ fn only_what_has_the_form_of_something_random_is_replaced() {
     assert_eq!(redact(&BASE64.encode("age-encryption.org/v1\n-> x"), dir), "<age file>");
     for same in [&one[..42], "AGE-SECRET-KEY-PQ-1AAAA", "age1pq1qqq", "host/…", "ZAwA"] {
         assert_eq!(redact(same, dir), same);
+    }
+    for (since_1970, expected) in [(0, "1970-01-01"), (11_016, "2000-02-29"), (20_819, "2027-01-01")] {
+        assert_eq!(day(since_1970), expected);
     }
 }
