@@ -193,8 +193,22 @@ fn revoke(key: &str, target: &Target, cluster: Option<&Cluster>, files: &[PinsFi
     output::replace_files(&changed)?;
     let written: BTreeSet<&Path> = changed.iter().map(|file| file.path).collect();
     for file in files {
-        let was = if written.contains(file.path.as_path()) { "is" } else { "was" };
-        terminal::note(&format!("{key} {was} marked as revoked in {}: commit it", file.source.name));
+        let name = &file.source.name;
+        let said = if written.contains(file.path.as_path()) {
+            format!("{key} is marked as revoked in {name}: commit it")
+        } else {
+            format!("{key} was marked as revoked in {name} before")
+        };
+        terminal::note(&said);
+        if file.pins.recipients().iter().any(|recipient| recipient.fingerprint() == target.fingerprint) {
+            terminal::warn(
+                &format!(
+                    "{name} still has the recipient of {key}, so nothing can be sealed with it: seal keys fetch -o \
+                     {name} takes out a sealing key that has a successor; take any other out by hand"
+                ),
+                None,
+            );
+        }
     }
     if files.is_empty() {
         terminal::warn(
