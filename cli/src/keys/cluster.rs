@@ -7,10 +7,10 @@
 mod access;
 mod connect;
 mod error;
-mod recovery;
 mod fetched;
 mod key_secrets;
 mod own;
+mod recovery;
 mod service;
 
 use seal_crds::resources::{KeyState, PublishedState, SealingKey, find_condition};
@@ -20,11 +20,11 @@ use crate::talk::failure::{Explain, Failure, Rule};
 
 pub(crate) use access::{Access, Login, Server};
 pub(crate) use error::ConnectError;
+pub(crate) use fetched::Fetched;
+pub(crate) use own::{Changed, Cluster, Listed};
 #[cfg(test)]
 pub(crate) use recovery::HeldKey;
 pub(crate) use recovery::{ClusterKeys, Created, KeyNamespace};
-pub(crate) use fetched::Fetched;
-pub(crate) use own::{Changed, Cluster, Listed};
 pub(crate) use service::{Controller, Service, ServiceError};
 
 #[derive(Debug, thiserror::Error)]
