@@ -18,6 +18,7 @@ mod drift;
 mod evidence;
 mod key_backup;
 mod key_states;
+mod key_verbs;
 mod key_writers;
 mod keys;
 mod kstatus;

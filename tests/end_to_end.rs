@@ -170,7 +170,7 @@ pub(crate) fn publish(scene: &Scene) {
             published += 1;
         }
     }
-    assert_eq!(published, 2, "a Role and a RoleBinding");
+    assert_eq!(published, 3, "two Roles and a RoleBinding");
 }
 
 /// The kubeconfig of a user without any rights of their own.

@@ -1,0 +1,412 @@
+//! What people do to sealing keys with `seal keys …`, on a real API server.
+//!
+//! No controller runs here: each test plays it, and writes the statuses that a controller writes. So a test decides what
+//! the controller has said so far. Invariant: the users of these tests have no right to read a Secret of the controller's
+//! namespace beyond what their command needs.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use seal_crds::keys::{Identity, Pins, pins::Mark};
+use seal_tests::api::Api;
+use seal_tests::control_plane::ControlPlane;
+use seal_tests::wait::until;
+use serde_json::{Value, json};
+
+use super::keys::{FIRST, identity_secret, planted, recipient_of};
+use super::scene::{Scene, items};
+use crate::end_to_end::seal;
+use crate::sandbox::{CANARY, Run, Sandbox, holds, run};
+
+/// The finalizer by which the controller holds up the deletion of a key.
+const KEY_IN_USE: &str = "sealing.dev/key-in-use";
+
+/// A scene in which the test plays the controller, and an administrator types.
+struct Stage {
+    scene: Scene<'static>,
+    sandbox: Sandbox,
+}
+
+impl Stage {
+    fn new(prefix: &str) -> Self {
+        Self { scene: Scene::new(prefix), sandbox: Sandbox::new() }
+    }
+
+    /// Publishes a key in the place of the controller.
+    fn publish(&self, name: &str, identity: &Identity, sequence: u32) {
+        self.scene.api().create(&self.scene.sealing_keys(""), &planted(name, identity, sequence)).unwrap();
+    }
+
+    /// Says the state of a key in the place of the controller.
+    fn say(&self, name: &str, identity: &Identity, state: &str, is_primary: bool) {
+        let status = if is_primary { "True" } else { "False" };
+        let status = json!({"status": {
+            "fingerprint": identity.fingerprint().to_string(), "state": state, "floor": "Active",
+            "conditions": [{
+                "type": "Primary", "status": status, "reason": "Said", "message": "said by a test",
+                "lastTransitionTime": "2026-02-03T04:05:06Z",
+            }],
+        }});
+        self.scene.api().merge(&format!("{}/status", self.scene.sealing_keys(name)), &status).unwrap();
+    }
+
+    fn key(&self, name: &str) -> Value {
+        self.scene.api().get(&self.scene.sealing_keys(name)).unwrap()
+    }
+
+    /// Runs `seal` as the administrator.
+    fn run(&self, args: &[&str]) -> Run {
+        seal(&self.sandbox, &self.scene, ControlPlane::shared().kubeconfig(), args, b"")
+    }
+
+    #[track_caller]
+    fn done(&self, args: &[&str]) -> Run {
+        let run = self.run(args);
+        assert_eq!(run.code, 0, "{args:?}: {}", run.stderr);
+        run
+    }
+
+    fn pins(&self, file: &str) -> Pins {
+        Pins::parse(&String::from_utf8(self.sandbox.read(file)).unwrap()).unwrap()
+    }
+
+    /// Commits a SealedSecret to a key, with the status that a controller gives it.
+    fn commit(&self, name: &str, identity: &Identity, status: &Value) {
+        let manifest = self.scene.seal(name).item("password", CANARY).to(&recipient_of(identity)).commit();
+        self.write(&format!("{name}.json"), manifest);
+        let generation = self.scene.sealed(name)["metadata"]["generation"].clone();
+        let mut status = json!({ "status": status });
+        status["status"]["observedGeneration"] = generation;
+        self.scene.api().merge(&format!("{}/status", self.scene.sealed_secrets(name)), &status).unwrap();
+    }
+
+    /// Writes a manifest with its namespace into the work tree.
+    fn write(&self, file: &str, mut manifest: Value) {
+        manifest["metadata"]["namespace"] = json!(self.scene.namespace);
+        self.sandbox.write(file, manifest.to_string());
+    }
+
+    fn git(&self, args: &[&str]) {
+        let mut git = Command::new("git");
+        self.sandbox.confine(&mut git);
+        git.args(["-c", "user.name=x", "-c", "user.email=x@example.com"]).args(args);
+        let run = run(&mut git, b"");
+        assert_eq!(run.code, 0, "{args:?}: {}", run.stderr);
+    }
+}
+
+/// What a controller says of an object that needs these keys.
+fn needs(only: &[&Identity]) -> Value {
+    let only: Vec<String> = only.iter().map(|identity| identity.fingerprint().to_string()).collect();
+    json!({"openedBy": only, "usage": {"source": "0".repeat(64), "keyring": "0".repeat(64), "only": only}})
+}
+
+#[test]
+fn a_renewal_is_asked_for_and_reaches_the_repository() {
+    let stage = Stage::new("verbs-renew");
+    let (old, new) = (Identity::generate(), Identity::generate());
+    stage.publish(FIRST, &old, 1);
+    stage.say(FIRST, &old, "Active", true);
+    stage.done(&["keys", "fetch", "-o", "cluster.pub"]);
+    let check = stage.done(&["keys", "fetch", "--check", "cluster.pub"]);
+    assert!(check.stderr.contains("cluster.pub is up to date"), "{}", check.stderr);
+
+    let renewed = stage.done(&["keys", "renew"]);
+    assert!(renewed.stderr.contains(&format!("renewing {FIRST}")), "{}", renewed.stderr);
+    assert_eq!(stage.key(FIRST)["spec"]["state"], "Retiring");
+    let version = stage.key(FIRST)["metadata"]["resourceVersion"].clone();
+    stage.done(&["keys", "renew", FIRST]);
+    assert_eq!(stage.key(FIRST)["metadata"]["resourceVersion"], version, "the second time changes nothing");
+
+    // The controller has made the new key.
+    stage.publish("sealing-key-2", &new, 2);
+    stage.say(FIRST, &old, "Retiring", false);
+    stage.say("sealing-key-2", &new, "Active", true);
+    let again = stage.done(&["keys", "renew", &old.fingerprint().to_string()[..16]]);
+    assert!(again.stderr.contains("was renewed before"), "{}", again.stderr);
+    assert_eq!(stage.key("sealing-key-2")["spec"]["state"], "Active", "the successor isn't renewed");
+
+    let behind = stage.run(&["keys", "fetch", "--check", "cluster.pub"]);
+    assert_eq!(behind.code, 1, "{}", behind.stderr);
+    let said = String::from_utf8(behind.stdout).unwrap();
+    assert!(
+        said.contains("cluster.pub lacks sealing-key-2") && said.contains(&format!("doesn't mark {FIRST}")),
+        "{said}"
+    );
+    stage.done(&["keys", "fetch", "-o", "cluster.pub"]);
+    stage.done(&["keys", "fetch", "--check", "cluster.pub"]);
+    let pins = stage.pins("cluster.pub");
+    assert_eq!(pins.recipients(), [new.recipient().clone()]);
+    let marked = pins.marked(&old.fingerprint()).unwrap();
+    assert_eq!((marked.mark, marked.since.to_string().as_str()), (Mark::Retiring, "2026-02-03"));
+}
+
+#[test]
+fn a_key_that_retires_is_named_by_name_or_fingerprint_and_a_planted_one_is_refused() {
+    let stage = Stage::new("verbs-retire");
+    let (key, evil) = (Identity::generate(), Identity::generate());
+    stage.publish(FIRST, &key, 1);
+    stage.say(FIRST, &key, "Active", true);
+    stage.publish("evil", &evil, 9);
+    for given in ["evil", &evil.fingerprint().to_string()] {
+        let refused = stage.run(&["keys", "retire", given]);
+        assert_eq!(refused.code, 3);
+        assert!(refused.stderr.contains("evil is no key of the controller"), "{}", refused.stderr);
+    }
+    assert_eq!(stage.run(&["keys", "retire", "1"]).code, 2, "a number names no key");
+    stage.done(&["keys", "retire", &key.fingerprint().short()]);
+    assert_eq!(stage.key(FIRST)["spec"]["state"], "Retiring");
+    assert_eq!(stage.key("evil")["spec"]["state"], "Active");
+    // Who may only read keys is told so.
+    crate::end_to_end::publish(&stage.scene);
+    let reader = crate::end_to_end::somebody(&stage.scene.keys);
+    until("the reader may list keys", || {
+        let run = seal(&stage.sandbox, &stage.scene, &reader, &["keys", "fetch"], b"");
+        !run.stderr.contains("(403)")
+    });
+    stage.say(FIRST, &key, "Active", true);
+    let revoke = ["keys", "revoke", FIRST, "--yes"];
+    let refused = seal(&stage.sandbox, &stage.scene, &reader, &revoke, b"");
+    assert_eq!(refused.code, 3);
+    assert!(
+        refused.stderr.contains(&format!("doesn't let you change SealingKey {FIRST}")),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_revocation_stands_in_cluster_and_pins_and_lists_what_the_key_opens() {
+    let stage = Stage::new("verbs-revoke");
+    let (leaked, new) = (Identity::generate(), Identity::generate());
+    stage.publish(FIRST, &leaked, 1);
+    stage.say(FIRST, &leaked, "Active", true);
+    stage.done(&["keys", "fetch", "-o", "cluster.pub"]);
+    stage.commit("live", &leaked, &needs(&[&leaked]));
+    stage.commit("rewrapped", &new, &json!({"exposed": ["password"]}));
+    stage.commit("other", &new, &needs(&[&new]));
+    // A Secret that was removed from the repository long ago.
+    stage.git(&["init", "-q", "-b", "main"]);
+    let old = stage.scene.seal("removed").item("token", CANARY).to(&recipient_of(&leaked)).manifest();
+    stage.write("old.json", old);
+    stage.git(&["add", "-A"]);
+    stage.git(&["commit", "-q", "-m", "x"]);
+    stage.git(&["rm", "-q", "-f", "old.json"]);
+    stage.git(&["commit", "-q", "-m", "y"]);
+
+    let revoked = stage.run(&["keys", "revoke", FIRST, "--yes", "-r", "cluster.pub"]);
+    assert!([0, 1].contains(&revoked.code), "{}", revoked.stderr);
+    assert_eq!(stage.key(FIRST)["spec"]["state"], "Revoked");
+    assert_eq!(stage.pins("cluster.pub").marked(&leaked.fingerprint()).unwrap().mark, Mark::Revoked);
+    let list = String::from_utf8(revoked.stdout).unwrap();
+    let namespace = &stage.scene.namespace;
+    for expected in [
+        format!("{namespace}/live: password (cluster, live.json)\n"),
+        format!("{namespace}/rewrapped: password (cluster)\n"),
+        format!("{namespace}/removed: token (old.json)\n"),
+    ] {
+        assert!(list.contains(&expected), "{expected}: {list}");
+    }
+    assert!(
+        !list.contains("/other:") && list.lines().last().unwrap().starts_with("at least these: "),
+        "{list}"
+    );
+
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "prod"},
+        "stringData": {"password": CANARY},
+    });
+    let sealed = stage.sandbox.run(["-r", "cluster.pub"], secret.to_string());
+    assert_eq!(sealed.code, 3);
+    assert!(sealed.stderr.contains("is revoked since"), "{}", sealed.stderr);
+    // A second time, and before the controller has made a new key, everything stays.
+    let version = stage.key(FIRST)["metadata"]["resourceVersion"].clone();
+    let before = stage.sandbox.read("cluster.pub");
+    stage.run(&["keys", "revoke", FIRST, "--yes", "-r", "cluster.pub"]);
+    assert_eq!(
+        (stage.key(FIRST)["metadata"]["resourceVersion"].clone(), stage.sandbox.read("cluster.pub")),
+        (version, before)
+    );
+    // etcd is restored to a time before the revocation, and the controller seals to the key again.
+    stage.scene.api().delete(&stage.scene.sealing_keys(FIRST)).unwrap();
+    stage.publish(FIRST, &leaked, 1);
+    stage.say(FIRST, &leaked, "Active", true);
+    let fetched = stage.run(&["keys", "fetch", "-o", "cluster.pub"]);
+    assert_eq!(fetched.code, 3);
+    assert!(fetched.stderr.contains("which cluster.pub calls revoked"), "{}", fetched.stderr);
+}
+
+#[test]
+fn a_recipient_without_a_sealing_key_is_revoked_with_the_keys_whose_backups_it_opens() {
+    let stage = Stage::new("verbs-recovery");
+    let (key, recovery) = (Identity::generate(), Identity::generate());
+    stage.publish(FIRST, &key, 1);
+    stage.say(FIRST, &key, "Active", true);
+    let set = json!({"status": {"recoveryRecipients": [recovery.recipient().as_str()]}});
+    stage.scene.api().merge(&format!("{}/status", stage.scene.sealing_keys(FIRST)), &set).unwrap();
+    stage.done(&["keys", "fetch", "-o", "cluster.pub"]);
+    // It names the sealing key alone, but whoever opens the backup of that key opens it.
+    stage.commit("db", &key, &needs(&[&key]));
+    let short = &recovery.fingerprint().to_string()[..16];
+    let revoked = stage.run(&["keys", "revoke", short, "--yes", "-r", "cluster.pub"]);
+    assert!([0, 1].contains(&revoked.code), "{}", revoked.stderr);
+    for said in ["--revoked-recipients", &format!("is a recovery recipient of {FIRST}")] {
+        assert!(revoked.stderr.contains(said), "{said}: {}", revoked.stderr);
+    }
+    let list = String::from_utf8(revoked.stdout).unwrap();
+    assert!(list.contains(&format!("{}/db: password (cluster)\n", stage.scene.namespace)), "{list}");
+    assert_eq!(stage.key(FIRST)["spec"]["state"], "Active", "the sealing key itself isn't revoked");
+    let pins = stage.pins("cluster.pub");
+    assert_eq!(pins.marked(&recovery.fingerprint()).map(|it| it.name.as_str()), Some("recovery"));
+    // The next fetch leaves it out, so that people can seal.
+    stage.done(&["keys", "fetch", "-o", "cluster.pub"]);
+    assert_eq!(stage.pins("cluster.pub").recipients(), [key.recipient().clone()]);
+}
+
+/// The kubeconfig of a user who may look after keys, and can't read a Secret: the API server takes `list` for a right to
+/// read, so the audit log has to show that nothing was read.
+fn keeper(scene: &Scene) -> PathBuf {
+    let kubeconfig = scene.plane.service_account(&scene.keys, "keeper");
+    let rbac = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}", scene.keys);
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "keeper"},
+        "rules": [
+            {"apiGroups": ["sealing.dev"], "resources": ["sealingkeys"], "verbs": ["get", "list", "patch"]},
+            {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "patch", "delete"]},
+        ],
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "keeper"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "keeper"},
+        "subjects": [{"kind": "ServiceAccount", "name": "keeper", "namespace": scene.keys}],
+    });
+    scene.api().create(&format!("{rbac}/roles"), &role).unwrap();
+    scene.api().create(&format!("{rbac}/rolebindings"), &binding).unwrap();
+    let api = Api::new(&kubeconfig);
+    let path = scene.identities("nothing");
+    until("the role is in force", || api.delete(&path).err().map(|no| no.code) != Some(403));
+    kubeconfig
+}
+
+#[test]
+fn a_needed_key_is_not_asked_to_go_and_another_waits_for_the_controllers_proof() {
+    let stage = Stage::new("verbs-delete");
+    let scene = &stage.scene;
+    let (old, new) = (Identity::generate(), Identity::generate());
+    stage.publish(FIRST, &old, 1);
+    stage.say(FIRST, &old, "Retiring", false);
+    stage.publish("sealing-key-2", &new, 2);
+    stage.say("sealing-key-2", &new, "Active", true);
+    // The Secret of the old key has another name than its SealingKey, and that name belongs to the new one.
+    for (name, identity) in [("restored", &old), (FIRST, &new)] {
+        let mut secret = identity_secret(name, identity, 1);
+        secret["metadata"]["finalizers"] = json!([KEY_IN_USE]);
+        scene.api().create(&scene.identities(""), &secret).unwrap();
+    }
+    stage.commit("db", &old, &needs(&[&old]));
+    let delete = |more: &[&str]| stage.run(&[&["keys", "delete", FIRST, "--yes", "--wait=0"], more].concat());
+
+    let primary = stage.run(&["keys", "delete", "sealing-key-2", "--yes"]);
+    assert_eq!(primary.code, 3);
+    assert!(primary.stderr.contains("is the key that Secrets are sealed to"), "{}", primary.stderr);
+    let needed = delete(&[]);
+    assert_eq!(needed.code, 3);
+    assert!(needed.stderr.contains(&format!("is needed by {}/db", scene.namespace)), "{}", needed.stderr);
+    let is_deleting = |name: &str| {
+        let secret = scene.api().get(&scene.identities(name));
+        secret.map(|secret| !secret["metadata"]["deletionTimestamp"].is_null())
+    };
+    assert_eq!((is_deleting("restored"), is_deleting(FIRST)), (Some(false), Some(false)));
+
+    // The object was sealed to the new key meanwhile.
+    let status = json!({"status": needs(&[&new])});
+    scene.api().merge(&format!("{}/status", scene.sealed_secrets("db")), &status).unwrap();
+    let keeper = keeper(scene);
+    let args = ["keys", "delete", FIRST, "--yes", "--wait=0"];
+    let waits = seal(&stage.sandbox, scene, &keeper, &args, b"");
+    assert_eq!(waits.code, 1, "{}", waits.stderr);
+    assert!(String::from_utf8_lossy(&waits.stdout).contains("still waits for the controller's proof"));
+    assert_eq!(
+        (is_deleting("restored"), is_deleting(FIRST)),
+        (Some(true), Some(false)),
+        "the finalizer holds it"
+    );
+    // The controller's proof.
+    stage.say(FIRST, &old, "Destroyed", false);
+    let done = seal(&stage.sandbox, scene, &keeper, &args, b"");
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stderr.contains("was deleted before"), "{}", done.stderr);
+    // Nothing but metadata was asked for.
+    let user = format!("system:serviceaccount:{}:keeper", scene.keys);
+    let requests = scene.plane.audit_events(|event| event["user"]["username"] == user.as_str());
+    let about_secrets = requests.iter().filter(|request| request["objectRef"]["resource"] == "secrets");
+    assert!(
+        about_secrets.clone().count() > 2 && about_secrets.clone().all(|request| request["verb"] != "get")
+    );
+}
+
+#[test]
+fn a_forced_deletion_says_what_is_lost_and_lets_the_secret_go() {
+    let stage = Stage::new("verbs-force");
+    let scene = &stage.scene;
+    let (old, new) = (Identity::generate(), Identity::generate());
+    stage.publish(FIRST, &old, 1);
+    stage.say(FIRST, &old, "Retiring", false);
+    stage.publish("sealing-key-2", &new, 2);
+    stage.say("sealing-key-2", &new, "Active", true);
+    let mut secret = identity_secret(FIRST, &old, 1);
+    secret["metadata"]["finalizers"] = json!(["example.com/other", KEY_IN_USE]);
+    scene.api().create(&scene.identities(""), &secret).unwrap();
+    stage.commit("db", &old, &needs(&[&old]));
+    let forced = stage.run(&["keys", "delete", FIRST, "--yes", "--force", "--wait=0"]);
+    assert!(forced.stderr.contains(&format!("lost with it: {}/db", scene.namespace)), "{}", forced.stderr);
+    assert_eq!(stage.key(FIRST)["spec"]["lossAcknowledged"], true);
+    let left = scene.api().get(&scene.identities(FIRST)).unwrap();
+    assert_eq!(left["metadata"]["finalizers"], json!(["example.com/other"]), "a finalizer of others stays");
+    assert!(!holds(forced.stderr.as_bytes(), CANARY));
+    // A key without a Secret has only its loss to be acknowledged.
+    let gone = stage.run(&["keys", "delete", "sealing-key-2", "--yes", "--wait=0"]);
+    assert_eq!(gone.code, 3, "{}", gone.stderr);
+    stage.say("sealing-key-2", &new, "Lost", false);
+    let gone = stage.run(&["keys", "delete", "sealing-key-2", "--yes", "--wait=0"]);
+    assert!(gone.stderr.contains("no Secret in namespace"), "{}", gone.stderr);
+    stage.run(&["keys", "delete", "sealing-key-2", "--yes", "--force", "--wait=0"]);
+    assert_eq!(stage.key("sealing-key-2")["spec"]["lossAcknowledged"], true);
+}
+
+#[test]
+fn the_status_counts_cluster_work_tree_and_revisions() {
+    let stage = Stage::new("verbs-status");
+    let (old, new) = (Identity::generate(), Identity::generate());
+    stage.publish(FIRST, &old, 1);
+    stage.say(FIRST, &old, "Retiring", false);
+    stage.publish("sealing-key-2", &new, 2);
+    stage.say("sealing-key-2", &new, "Active", true);
+    stage.publish("evil", &Identity::generate(), 9);
+    stage.git(&["init", "-q", "-b", "main"]);
+    stage.commit("a", &old, &needs(&[&old]));
+    stage.commit("b", &old, &needs(&[&old]));
+    stage.git(&["add", "-A"]);
+    stage.git(&["commit", "-q", "-m", "x"]);
+    stage.git(&["tag", "v1"]);
+    let moved = stage.scene.seal("b").item("password", CANARY).to(&recipient_of(&new)).manifest();
+    stage.write("b.json", moved);
+
+    let found = stage.done(&["keys", "status", ".", "--rev", "v1", "--format=json"]);
+    let found: Value = serde_json::from_slice(&found.stdout).unwrap();
+    let counts = |name: &str| {
+        let key = found["keys"].as_array().unwrap().iter().find(|key| key["name"] == name).unwrap();
+        (
+            key["state"].clone(),
+            key["primary"].clone(),
+            key["claimed"]["files"].clone(),
+            key["claimed"]["v1"].clone(),
+        )
+    };
+    assert_eq!(counts(FIRST), (json!("Retiring"), json!(false), json!(1), json!(2)));
+    assert_eq!(counts("sealing-key-2"), (json!("Active"), json!(true), json!(1), json!(0)));
+    assert!(!found.to_string().contains("\"evil\""), "{found}");
+    let text = String::from_utf8(stage.done(&["keys", "status", "--rev", "v1"]).stdout).unwrap();
+    assert!(text.contains("Active, primary") && text.contains("not looked at: files"), "{text}");
+    assert!(items(&stage.scene.api().get(&stage.scene.sealing_keys("")).unwrap()).len() == 3);
+}
