@@ -23,6 +23,9 @@ use crate::leadership::Standing;
 use crate::leadership::tests::TestClock;
 use crate::metrics::Metrics;
 use crate::store::Notice;
+use stopped::Stop;
+
+mod stopped;
 
 const FIRST: &str = "sealing-key-first";
 
@@ -47,14 +50,21 @@ struct World {
 }
 
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<World>>);
+struct Memory {
+    world: Arc<Mutex<World>>,
+    /// Stops the controller that has this clone.
+    stop: Option<Arc<Stop>>,
+}
 
 impl Memory {
     /// Begins a request, which takes a moment.
     async fn begin(&self, request: &str) -> Result<std::sync::MutexGuard<'_, World>, Failure> {
         self.interrupt(request);
         tokio::task::yield_now().await;
-        let mut world = self.0.lock().unwrap();
+        if let Some(stop) = &self.stop {
+            stop.at(request).await;
+        }
+        let mut world = self.world.lock().unwrap();
         if !request.starts_with("load") && !request.starts_with("list") {
             world.did.push(request.to_owned());
         }
@@ -65,7 +75,7 @@ impl Memory {
     }
 
     fn interrupt(&self, request: &str) {
-        let mut world = self.0.lock().unwrap();
+        let mut world = self.world.lock().unwrap();
         while let Some(at) = world.interruptions.iter().position(|(before, _)| request.starts_with(before)) {
             let (_, interrupt) = world.interruptions.remove(at);
             interrupt(&mut world);
@@ -73,7 +83,7 @@ impl Memory {
     }
 
     fn world(&self) -> std::sync::MutexGuard<'_, World> {
-        self.0.lock().unwrap()
+        self.world.lock().unwrap()
     }
 
     /// The writes and Events since the last call.

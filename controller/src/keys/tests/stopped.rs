@@ -1,0 +1,180 @@
+//! A leader that is stopped before one of its requests, as by SIGSTOP or on a node that hangs, and goes on when
+//! another replica has led meanwhile and people have changed things.
+//!
+//! The Lease would tell it that it no longer leads. Here nothing does: safety is in the preconditions of each request.
+//! Invariants, at every moment: no floor is lowered, at most one SealingKey is called the primary. In the end there
+//! is no other key than the one that the other replica alone would have made.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+use super::*;
+
+/// Stops a controller before one of its requests.
+pub(super) struct Stop {
+    /// How many requests go through first.
+    left: AtomicUsize,
+    /// The request that it is stopped before.
+    before: Mutex<Option<String>>,
+    is_reached: Notify,
+    goes_on: Notify,
+}
+
+impl Stop {
+    fn after(requests: usize) -> Arc<Self> {
+        let (is_reached, goes_on) = (Notify::new(), Notify::new());
+        Arc::new(Self { left: requests.into(), before: Mutex::default(), is_reached, goes_on })
+    }
+
+    pub(super) async fn at(&self, request: &str) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            *self.before.lock().unwrap() = Some(request.to_owned());
+            self.is_reached.notify_one();
+            self.goes_on.notified().await;
+        }
+    }
+}
+
+/// What people, or another replica, do while the leader is stopped.
+type Act = fn(&mut World);
+
+/// The state of the world before the leader looks.
+const BEGINNINGS: [(&str, Act); 4] = [
+    ("an empty namespace", |_| ()),
+    ("a newer key", |world| {
+        world.start();
+        world.add("sealing-key-2", 2, KeyState::Active, "seal-controller");
+    }),
+    ("a key to retire", |world| {
+        world.start();
+        world.ask(FIRST, KeyState::Retiring);
+    }),
+    ("a key that is revoked", |world| {
+        world.start();
+        world.ask(FIRST, KeyState::Revoked);
+    }),
+];
+
+const MEANWHILE: [(&str, Act); 8] = [
+    ("nothing", |_| ()),
+    ("the other replica looks", |_| ()),
+    ("somebody retires all", |world| world.ask_all(KeyState::Retiring)),
+    ("somebody revokes all", |world| world.ask_all(KeyState::Revoked)),
+    ("somebody revokes beside the private half", |world| world.note_all("Revoked")),
+    ("somebody restores an old key", |world| {
+        // Beside a key that is there: the first key's name depends on what was restored before it.
+        if !world.secrets.is_empty() {
+            world.add("restored", 1, KeyState::Active, "kubectl-create");
+        }
+    }),
+    ("a SealingKey is deleted", |world| drop(world.sealing_keys.pop())),
+    ("the newest Secret is deleted", |world| drop(world.secrets.pop())),
+];
+
+impl World {
+    /// A first key, with everything done.
+    fn start(&mut self) {
+        let fingerprint = self.add(FIRST, 1, KeyState::Active, "seal-controller");
+        let list = json!({ "items": self.secrets });
+        let loaded = Loaded::from(serde_json::from_value::<KeySecretList>(list).unwrap());
+        let spec = SealingKeySpec {
+            recipient: loaded.holders[0].recipient.to_string(),
+            sequence: 1,
+            created_at: loaded.holders[0].created_at.clone(),
+            state: KeyState::Active,
+            loss_acknowledged: false,
+        };
+        let mut key = SealingKey::new(FIRST, spec);
+        key.status = Some(SealingKeyStatus {
+            fingerprint: Some(fingerprint.to_string()),
+            floor: Some(KeyState::Active),
+            ..SealingKeyStatus::default()
+        });
+        self.publish(key);
+    }
+
+    fn ask_all(&mut self, state: KeyState) {
+        let names: Vec<_> = self.sealing_keys.iter().filter_map(|key| key.metadata.name.clone()).collect();
+        names.iter().for_each(|name| self.ask(name, state));
+    }
+
+    fn note_all(&mut self, note: &str) {
+        let version = self.next_version();
+        for secret in &mut self.secrets {
+            secret["metadata"]["annotations"][STATE_ANNOTATION] = json!(note);
+            secret["metadata"]["resourceVersion"] = json!(version);
+        }
+    }
+
+    /// The floor of each Secret of a key, by name.
+    fn floors(&self) -> BTreeMap<String, KeyState> {
+        let floor = |secret: &Value| {
+            let note = &secret["metadata"]["annotations"][STATE_ANNOTATION];
+            let name = secret["metadata"]["name"].as_str().unwrap().to_owned();
+            (name, serde_json::from_value(note.clone()).unwrap())
+        };
+        self.secrets.iter().map(floor).collect()
+    }
+
+    /// Holds what may never be after a write; `before` is what held before it.
+    fn assert_sound(&self, before: &BTreeMap<String, KeyState>, what: &str) {
+        for (name, floor) in self.floors() {
+            assert!(
+                before.get(&name).is_none_or(|before| *before <= floor),
+                "{what}: the floor of {name} sinks"
+            );
+        }
+        assert!(self.primaries().len() <= 1, "{what}: {:?}", self.primaries());
+    }
+}
+
+/// Looks until nothing is left to do. A failure, such as a key that is lost, stays one.
+async fn finish(keys: &Keys<Memory>) {
+    let one = keys.lead().await;
+    keys.store.did();
+    assert_eq!(keys.lead().await.is_ok(), one.is_ok());
+    assert_eq!(keys.store.did(), [""; 0], "a second look does nothing");
+}
+
+#[tokio::test]
+async fn a_leader_that_is_stopped_before_any_request_and_goes_on_later_lowers_nothing_and_makes_no_second_key()
+ {
+    let mut tried = 0;
+    for (beginning, begin) in BEGINNINGS {
+        for (event, act) in MEANWHILE {
+            for requests in 0.. {
+                let store = Memory::default();
+                begin(&mut store.world());
+                let stop = Stop::after(requests);
+                let stopped = keys(&Memory { stop: Some(stop.clone()), ..store.clone() });
+                let mut look = std::pin::pin!(stopped.lead());
+                tokio::select! {
+                    _ = &mut look => break,
+                    () = stop.is_reached.notified() => {}
+                }
+                let request = stop.before.lock().unwrap().clone().unwrap_or_default();
+                let what = format!("{beginning}, stopped before \"{request}\", {event}");
+                act(&mut store.world());
+                let other = keys(&store);
+                if event != "nothing" {
+                    finish(&other).await;
+                }
+                let floors = store.world().floors();
+                store.world().assert_sound(&floors, &what);
+                stop.goes_on.notify_one();
+                // It may say that somebody else was quicker; it goes on at its next look.
+                drop(look.await);
+                store.world().assert_sound(&floors, &what);
+                finish(&other).await;
+                store.world().assert_sound(&floors, &what);
+                if event != "nothing" {
+                    assert!(store.world().floors().keys().eq(floors.keys()), "{what}");
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 200, "{tried}");
+}
