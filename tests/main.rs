@@ -18,6 +18,7 @@
 //! - [`kubeseal`]: the command line of kubeseal, ours beside the real one
 //! - [`many_keys`]: the peer's objects that would take too much work to open
 //! - [`migrate`]: whole repositories from the peer's format to the native one
+//! - [`protected`]: identities under protection, beside the real age: passphrases, plugins, keys in hardware
 //! - [`readme`]: README's commands, one after the other
 //! - [`repository`]: what must hold of the repository itself
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
@@ -50,6 +51,7 @@ mod gotemplate;
 mod kubeseal;
 mod many_keys;
 mod migrate;
+mod protected;
 mod readme;
 mod repository;
 mod round_trip;

@@ -12,5 +12,6 @@ pub mod proxy;
 pub mod scalars;
 pub mod tls;
 pub mod toolchain;
+pub mod touch;
 pub mod tunnel;
 pub mod wait;
