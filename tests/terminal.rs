@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
-use seal_tests::toolchain;
+use seal_tests::{toolchain, touch};
 
 use crate::sandbox::{CANARY, Sandbox};
 
@@ -339,5 +339,48 @@ fn an_interrupted_question_gives_the_terminal_back() {
         let (code, screen, output) = session.end();
         assert_eq!((code, output.as_str()), (3, ""));
         assert!(screen.contains("interrupted") && !screen.contains(CANARY), "{screen}");
+    }
+}
+
+/// `given/protected.key` is `prod.key`, encrypted by the real `age -p` behind "correct horse".
+#[test]
+fn the_passphrase_of_an_identity_file_is_asked_for_once_and_never_shown() {
+    let sandbox = Sandbox::new();
+    sealed(&sandbox);
+    let unseal = ["unseal", "-i", "protected.key", "sealed.yaml", "--item", "password"];
+    for (typed, code, piped) in [("correct horse", 0, CANARY), ("wrong horse", 3, "")] {
+        let mut session = Session::start(&sandbox, "ie", &unseal);
+        session.answer("passphrase of protected.key: ", &format!("{typed}\n"));
+        let (found, screen, output) = session.end();
+        assert_eq!((found, output.as_str()), (code, piped), "{screen}");
+        assert!(!screen.contains("horse"), "{screen}");
+        assert_eq!(screen.contains("the passphrase of protected.key is wrong"), code == 3, "{screen}");
+    }
+    let mut session = Session::start(&sandbox, "ie", &unseal);
+    session.answer("passphrase of protected.key: ", INTERRUPT);
+    let (code, screen, output) = session.end();
+    assert_eq!((code, output.as_str()), (3, ""));
+    assert!(screen.contains("interrupted"), "{screen}");
+}
+
+/// A plugin has no terminal of its own, so what it asks is asked in its name.
+#[test]
+fn the_pin_of_a_key_in_hardware_is_asked_for_in_the_name_of_its_plugin() {
+    let sandbox = Sandbox::new();
+    sandbox.write("touch.key", touch::identity_file());
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: db, namespace: prod}}\nstringData: {{password: {CANARY}}}\n"
+    );
+    sandbox.succeed(["-r", touch::recipient(), "-o", "sealed.yaml"], secret);
+    let unseal = ["unseal", "-i", "touch.key", "sealed.yaml", "--item", "password"];
+    let path = touch::path();
+    for (typed, code, piped) in [("1234", 0, CANARY), ("4321", 3, "")] {
+        let env = [("PATH", path.as_str()), (touch::PIN, "1234")];
+        let mut session = Session::with_environment(&sandbox, "ie", &unseal, &env);
+        session.answer("age-plugin-touch: PIN of the test key: ", &format!("{typed}\n"));
+        let (found, screen, output) = session.end();
+        assert_eq!((found, output.as_str()), (code, piped), "{screen}");
+        assert!(!screen.contains(typed), "{screen}");
+        assert_eq!(screen.contains("age-plugin-touch failed: the PIN is wrong"), code == 3, "{screen}");
     }
 }
