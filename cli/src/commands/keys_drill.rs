@@ -110,7 +110,7 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     let failed = report.len();
     report.extend(backups.iter().map(|key| {
         format!(
-            "{}: opens, and so do {}",
+            "{}: opens; {} opened with it",
             key.short(),
             sealed_secrets(used.get(key).copied().unwrap_or_default())
         )
@@ -121,7 +121,7 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
         terminal::note(&format!("{} and {opened} open", backups_word(backups.len())));
         return Ok(Exit::Done);
     }
-    terminal::note(&format!("{} and {opened} open; {} don't", backups_word(backups.len()), failed));
+    terminal::note(&format!("{} and {opened} open; {}", backups_word(backups.len()), problems_word(failed)));
     Ok(Exit::Findings)
 }
 
@@ -171,6 +171,10 @@ fn print(report: &[String]) -> Result<(), Failure> {
 
 fn sealed_secrets(count: usize) -> String {
     if count == 1 { "1 SealedSecret".to_owned() } else { format!("{count} SealedSecrets") }
+}
+
+fn problems_word(count: usize) -> String {
+    if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
 }
 
 fn backups_word(count: usize) -> String {

@@ -100,8 +100,13 @@ pub(super) fn extra_items(managed: &[ManagedFieldsEntry], expected: &FieldSet) -
 
 /// The fields that we own, by an apply or an update.
 pub(crate) fn owned(managed: &[ManagedFieldsEntry]) -> FieldSet {
-    let updates = managed.iter().filter(|entry| is_update(entry, FIELD_MANAGER)).map(FieldSet::of);
-    updates.fold(applied(managed).unwrap_or_default(), FieldSet::union)
+    updated_by(managed, FIELD_MANAGER).union(applied(managed).unwrap_or_default())
+}
+
+/// The fields that the manager of this name owns by an update.
+pub(crate) fn updated_by(managed: &[ManagedFieldsEntry], manager: &str) -> FieldSet {
+    let updates = managed.iter().filter(|entry| is_update(entry, manager)).map(FieldSet::of);
+    updates.fold(FieldSet::default(), FieldSet::union)
 }
 
 /// Values, labels and annotations that anybody set by an update.

@@ -9,11 +9,11 @@
 use std::cmp::Reverse;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use seal_crds::keys::stored::{IDENTITY, KeySecretList, NotAKey, Note, Recovery, StoredKey};
+use seal_crds::keys::stored::{IDENTITY, KeySecretList, NotAKey, Note, RESTORE_MANAGER, Recovery, StoredKey};
 use seal_crds::keys::{Fingerprint, Identity, Recipient};
-use seal_crds::resources::{KEY_IN_USE, STATE_ANNOTATION};
+use seal_crds::resources::{KEY_IN_USE, KeyState, STATE_ANNOTATION};
 
-use crate::cluster::fields::owned;
+use crate::cluster::fields::{FieldSet, owned, updated_by};
 use crate::conditions::rfc3339;
 
 /// The keys of the controller's namespace, the newest first.
@@ -49,7 +49,12 @@ pub(crate) struct Holder {
     /// The finalizer of sealing keys holds the Secret.
     pub(super) is_held: bool,
     pub(super) note: Note,
-    /// The controller wrote the note, by the API server's record.
+    /// The controller wrote the note, by the API server's record; or the note is Active, and `seal keys restore` wrote
+    /// it, which does that only for --keep-primary.
+    ///
+    /// The threat is a mistake: every saved Secret carries the note Active of its time, and must not become the primary
+    /// because somebody creates it again. It isn't a person who creates Secrets here: he could plant a primary under any
+    /// name of a manager.
     pub(super) is_noted_by_us: bool,
     /// The controller made the Secret, by the API server's record.
     pub(super) is_made_by_us: bool,
@@ -79,10 +84,14 @@ impl From<KeySecretList> for Loaded {
 
 impl Holder {
     fn new(metadata: ObjectMeta, key: &mut StoredKey) -> Self {
-        let ours = owned(metadata.managed_fields.as_deref().unwrap_or_default());
+        let managed = metadata.managed_fields.as_deref().unwrap_or_default();
+        let ours = owned(managed);
+        let note = Note::of(&metadata);
+        let notes = |fields: &FieldSet| fields.annotations().any(|annotation| annotation == STATE_ANNOTATION);
+        let is_kept = note == Note::Says(KeyState::Active) && notes(&updated_by(managed, RESTORE_MANAGER));
         Self {
-            note: Note::of(&metadata),
-            is_noted_by_us: ours.annotations().any(|annotation| annotation == STATE_ANNOTATION),
+            note,
+            is_noted_by_us: is_kept || notes(&ours),
             is_deleting: metadata.deletion_timestamp.is_some(),
             is_held: metadata.finalizers.iter().flatten().any(|finalizer| finalizer == KEY_IN_USE),
             stored_at: metadata.creation_timestamp.map(|time| rfc3339(time.0)).unwrap_or_default(),
@@ -101,7 +110,6 @@ impl Holder {
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use k8s_openapi::jiff::Timestamp;
-    use seal_crds::resources::KeyState;
     use serde_json::{Value, json};
 
     use super::*;
@@ -137,6 +145,10 @@ mod tests {
         };
         assert_eq!(noted("Retiring", "seal-controller"), (Note::Says(KeyState::Retiring), true, true));
         assert_eq!(noted("Revoked", "kubectl-create"), (Note::Says(KeyState::Revoked), false, false));
+        // Only --keep-primary notes Active under this name. A saved Secret says Active too, under another.
+        assert_eq!(noted("Active", "kubectl-create"), (Note::Says(KeyState::Active), false, false));
+        assert_eq!(noted("Active", RESTORE_MANAGER), (Note::Says(KeyState::Active), true, false));
+        assert_eq!(noted("Retiring", RESTORE_MANAGER), (Note::Says(KeyState::Retiring), false, false));
         assert_eq!(noted("active", "seal-controller"), (Note::Unreadable, true, true));
     }
 

@@ -72,11 +72,11 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
         0 => String::new(),
         count => format!("; {} of bitnami.com name no key, and were left out", super::sealed_secrets(count)),
     };
-    let findings = if report.is_empty() { String::new() } else { format!(", {} findings", report.len()) };
     terminal::note(&format!(
-        "{} by what they name: {}{findings}{beside}; without an identity nothing was opened",
-        super::sealed_secrets(native),
+        "{} and {}, by their names alone: {}{beside}; without an identity nothing was opened",
         super::backups_word(backed_up.len()),
+        super::sealed_secrets(native),
+        super::problems_word(report.len()),
     ));
     Ok(if report.is_empty() { Exit::Done } else { Exit::Findings })
 }
