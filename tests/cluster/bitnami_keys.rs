@@ -28,7 +28,7 @@ macro_rules! key {
     };
 }
 
-const OLDER: Key = key!("older");
+pub(super) const OLDER: Key = key!("older");
 pub(super) const NEWER: Key = key!("newer");
 pub(super) const LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key";
 pub(super) const COMPAT: &str = "--compat-http=127.0.0.1:0";

@@ -9,12 +9,13 @@ use std::process::Command;
 
 use seal_crds::keys::{Identity, Pins, pins::Mark};
 use seal_tests::api::Api;
-use seal_tests::control_plane::ControlPlane;
+use seal_tests::control_plane::{ControlPlane, definitions};
 use seal_tests::wait::until;
 use serde_json::{Value, json};
 
+use super::bitnami_keys::{LABEL, NEWER, OLDER};
 use super::keys::{FIRST, identity_secret, planted, recipient_of};
-use super::scene::{Scene, items};
+use super::scene::{Scene, items, path};
 use crate::end_to_end::seal;
 use crate::sandbox::{CANARY, Run, Sandbox, holds, run};
 
@@ -409,4 +410,43 @@ fn the_status_counts_cluster_work_tree_and_revisions() {
     let text = String::from_utf8(stage.done(&["keys", "status", "--rev", "v1"]).stdout).unwrap();
     assert!(text.contains("Active, primary") && text.contains("not looked at: files"), "{text}");
     assert!(items(&stage.scene.api().get(&stage.scene.sealing_keys("")).unwrap()).len() == 3);
+}
+
+/// On a control plane of its own, because every object of a cluster is tried.
+#[test]
+fn a_key_of_sealed_secrets_goes_only_after_every_object_opened_without_it() {
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    let (namespace, keys) = (plane.namespace("apps"), plane.namespace("peer"));
+    let scene = Scene::on(&plane, namespace, keys);
+    let sandbox = Sandbox::new();
+    let delete = |key: &str, more: &[&str]| {
+        let args = [&["keys", "delete", key, "--bitnami", "--yes"], more].concat();
+        seal(&sandbox, &scene, plane.kubeconfig(), &args, b"")
+    };
+    for (name, key, label) in
+        [("old", &OLDER, "active"), ("new", &NEWER, "active"), ("leaked", &OLDER, "compromised")]
+    {
+        scene.api().create(&scene.identities(""), &key.secret(name, &json!({LABEL: label}))).unwrap();
+    }
+    let objects = |name: &str| path("/apis/bitnami.com/v1alpha1", &scene.namespace, "sealedsecrets", name);
+    scene.api().create(&objects(""), &OLDER.seal(&scene)).unwrap();
+    let needed = delete("old", &[]);
+    assert_eq!(needed.code, 3);
+    assert!(needed.stderr.contains(&format!("is needed by {}/db", scene.namespace)), "{}", needed.stderr);
+
+    scene.api().delete(&objects("db")).unwrap();
+    scene.api().create(&objects(""), &NEWER.seal(&scene)).unwrap();
+    let done = delete("old", &[]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stderr.contains("1 SealedSecret of bitnami.com opened without it"), "{}", done.stderr);
+    for gone in ["old", "leaked"] {
+        assert!(scene.api().get(&scene.identities(gone)).is_none(), "every Secret of the key goes: {gone}");
+    }
+    let last = delete("new", &[]);
+    assert_eq!(last.code, 3);
+    assert!(last.stderr.contains("is the only active key"), "{}", last.stderr);
+    let forced = delete("new", &["--force"]);
+    assert_eq!(forced.code, 0, "{}", forced.stderr);
+    assert!(forced.stderr.contains(&format!("lost with it: {}/db", scene.namespace)), "{}", forced.stderr);
+    assert!(scene.api().get(&scene.identities("new")).is_none());
 }

@@ -75,6 +75,11 @@ pub(crate) struct ClusterArgs {
 }
 
 impl ClusterArgs {
+    /// The namespace of sealed-secrets' keys, `kube-system` by default.
+    pub(crate) fn bitnami_namespace(&self) -> &str {
+        self.controller_namespace.as_ref().map_or("kube-system", Namespace::as_str)
+    }
+
     /// The namespace of our own controller, `seal-system` by default.
     pub(crate) fn own_namespace(&self) -> &str {
         self.controller_namespace.as_ref().map_or("seal-system", Namespace::as_str)

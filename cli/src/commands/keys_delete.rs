@@ -3,7 +3,9 @@
 //! The command asks; the controller proves. It tries every object with all other keys, and only then lets the Secret go.
 //! Before it asks, the command looks at what the controller has said of each object: a deletion can't be taken back, so
 //! it isn't asked for if it is known to be in vain. With `--force` people decide in the controller's place, and are told
-//! what they lose. Invariant: without `--force` no finalizer is touched.
+//! what they lose. The keys of sealed-secrets are in [`bitnami`]. Invariant: without `--force` no finalizer is touched.
+
+mod bitnami;
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -62,6 +64,9 @@ impl Explain for DeleteError {
 }
 
 pub(super) fn run(args: &DeleteArgs) -> Result<Exit, Failure> {
+    if args.bitnami {
+        return bitnami::run(args);
+    }
     let given: KeyReference = args.key.parse()?;
     let cluster = connect(&args.cluster)?;
     let keys = cluster.sealing_keys()?;

@@ -86,10 +86,15 @@ pub(super) fn retire(args: &RetireArgs) -> Result<Exit, Failure> {
 
 /// Connects to the cluster that the flags name, or that a watching person sees.
 pub(super) fn connect(args: &ClusterArgs) -> Result<Cluster, Failure> {
+    connect_for(args, args.own_namespace())
+}
+
+/// As [`connect`], for another namespace than the controller's.
+pub(super) fn connect_for(args: &ClusterArgs, namespace: &str) -> Result<Cluster, Failure> {
     if args.context.is_none() && !intent::is_watched() {
         return Err(IntentError::UnnamedFetch.into());
     }
-    let cluster = Cluster::connect(args)?;
+    let cluster = Cluster::connect_for(args, namespace)?;
     terminal::note(&format!("asking context {} ({})", cluster.context(), cluster.server()));
     Ok(cluster)
 }

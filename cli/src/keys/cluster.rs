@@ -11,6 +11,7 @@ mod fetched;
 mod key_secrets;
 mod own;
 mod recovery;
+mod rsa_keys;
 mod service;
 
 use seal_crds::resources::{KeyState, PublishedState, SealingKey, find_condition};
@@ -25,6 +26,7 @@ pub(crate) use own::{Changed, Cluster, Listed};
 #[cfg(test)]
 pub(crate) use recovery::HeldKey;
 pub(crate) use recovery::{ClusterKeys, Created, KeyNamespace};
+pub(crate) use rsa_keys::RsaSecret;
 pub(crate) use service::{Controller, Service, ServiceError};
 
 #[derive(Debug, thiserror::Error)]

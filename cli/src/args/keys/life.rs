@@ -81,6 +81,12 @@ pub(crate) struct DeleteArgs {
     #[arg(value_name = "KEY")]
     pub(crate) key: String,
 
+    /// The key is one of sealed-secrets: a Secret in kube-system, or in
+    /// --controller-namespace. Nobody but this command tries the objects without
+    /// it, so its user has to be able to read all these keys
+    #[arg(long)]
+    pub(crate) bitnami: bool,
+
     /// Delete the key even though objects need it, and let the controller know
     /// that its private half is gone
     #[arg(long)]

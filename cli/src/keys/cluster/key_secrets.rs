@@ -65,12 +65,7 @@ impl Cluster {
         let options = json!({
             "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": { "uid": secret.uid },
         });
-        let doing = format!("delete Secret {} in namespace {}", secret.name, self.namespace());
-        match self.send(Method::DELETE, secret, "", "application/json", &options)? {
-            StatusCode::OK | StatusCode::ACCEPTED | StatusCode::NOT_FOUND => Ok(()),
-            StatusCode::CONFLICT => Err(ConnectError::Gone { what: format!("Secret {}", secret.name) }),
-            status => Err(self.refused(status, doing)),
-        }
+        self.delete_metadata_only(&secret.name, &options)
     }
 
     /// Takes the controller's finalizer off a Secret whose deletion was asked for, so that it goes.
@@ -100,10 +95,9 @@ impl Cluster {
             json!({ "op": "test", "path": "/data/recipient", "value": secret.recipient }),
         ];
         all.extend(operations.as_array().cloned().unwrap_or_default());
-        let status =
-            self.send(Method::PATCH, secret, query, "application/json-patch+json", &Value::from(all))?;
-        match status {
-            StatusCode::FORBIDDEN => {
+        let kind = "application/json-patch+json";
+        match self.ask_metadata_only(Method::PATCH, &secret.name, query, kind, &Value::from(all))? {
+            status @ StatusCode::FORBIDDEN => {
                 let doing = format!("patch Secrets in namespace {}", self.namespace());
                 Err(self.refused(status, doing))
             }
@@ -111,17 +105,18 @@ impl Cluster {
         }
     }
 
-    fn send(
+    /// Sends a request about a Secret, and asks for metadata alone in the answer.
+    pub(super) fn ask_metadata_only(
         &self,
         method: Method,
-        secret: &KeySecret,
+        name: &str,
         query: &str,
         content_type: &str,
         body: &Value,
     ) -> Result<StatusCode, ConnectError> {
         let request = Request::builder()
             .method(method)
-            .uri(format!("/api/v1/namespaces/{}/secrets/{}{query}", self.namespace(), secret.name))
+            .uri(format!("/api/v1/namespaces/{}/secrets/{name}{query}", self.namespace()))
             .header(header::ACCEPT, METADATA_ONLY)
             .header(header::CONTENT_TYPE, content_type)
             .body(Body::from(body.to_string().into_bytes()))
@@ -129,7 +124,7 @@ impl Cluster {
         self.connection.send(request, MAX_ANSWER).map(|(status, _)| status)
     }
 
-    fn refused(&self, status: StatusCode, doing: String) -> ConnectError {
+    pub(super) fn refused(&self, status: StatusCode, doing: String) -> ConnectError {
         let server = self.server().to_owned();
         match status {
             StatusCode::FORBIDDEN => ConnectError::NotAllowed { server, doing },

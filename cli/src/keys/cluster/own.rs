@@ -50,10 +50,14 @@ pub(crate) enum Listed {
 }
 
 impl Cluster {
-    /// Connects to the cluster.
+    /// Connects to the cluster, for our controller's namespace.
     pub(crate) fn connect(args: &ClusterArgs) -> Result<Self, ConnectError> {
-        let connection = connect(Access::from(args))?;
-        Ok(Self { connection, namespace: args.own_namespace().to_owned() })
+        Self::connect_for(args, args.own_namespace())
+    }
+
+    /// Connects to the cluster, for another namespace.
+    pub(crate) fn connect_for(args: &ClusterArgs, namespace: &str) -> Result<Self, ConnectError> {
+        Ok(Self { connection: connect(Access::from(args))?, namespace: namespace.to_owned() })
     }
 
     /// The namespace of the controller.
