@@ -102,6 +102,22 @@ fn an_item_of_a_list_is_edited_where_it_stands() {
 }
 
 #[test]
+fn a_sequence_is_replaced_from_its_first_dash_wherever_that_stands() {
+    for indent in ["  ", "    "] {
+        let old = format!(
+            "spec:\n  envelopes: # e\n  # about them\n{indent}- age: old\n{indent}  keys: [a]\n{indent}- age: older\n  items:\n    a: nu\n    b: bb\n"
+        );
+        let new = format!(
+            "spec:\n  scope: strict\n  envelopes: # e\n  # about them\n{indent}- age: x\n  items:\n    a: nu\n    b: bb\n  template:\n    type: Opaque\n"
+        );
+        for line_break in ["\n", "\r\n"] {
+            let old = format!("{HEAD}{old}").replace('\n', line_break);
+            assert_eq!(text(&old), format!("{HEAD}{new}").replace('\n', line_break));
+        }
+    }
+}
+
+#[test]
 fn an_anchor_that_is_used_elsewhere_is_refused() {
     let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: a/v1\n  kind: K\n  spec: {items: {a: &a z}}\n\
                 - {apiVersion: v1, kind: X, data: {a: *a}}\n";

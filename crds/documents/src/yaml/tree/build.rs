@@ -174,7 +174,9 @@ impl<'a> Documents<'a> {
             }
             Event::SequenceStart(style, anchor, tag) => {
                 let flow = style == StructureStyle::Flow;
+                let dash = if flow { None } else { open.dash(self.text, range.start) };
                 open.leaf_end = range.end;
+                let range = dash.unwrap_or(range.start)..range.end;
                 let is_tagged = tag.is_some_and(|tag| tag.core_suffix() != Some("seq"));
                 let kind = NodeKind::Sequence { items: Vec::new(), flow };
                 open.start(kind, shift(range, self.base), anchor, is_tagged);
@@ -207,6 +209,26 @@ impl<'a> Open<'a> {
             self.tree.tagged.insert(id);
         }
         self.stack.push(OpenCollection { id, anchor, key: None });
+    }
+
+    /// The first dash of a block sequence that isn't indented below its key. For these, the parser's start is what comes
+    /// after the dash.
+    fn dash(&self, text: &str, start: usize) -> Option<usize> {
+        self.stack.last()?.key?;
+        let mut line = self.leaf_end;
+        // No dash can stand on the line of the key.
+        while let Some(end) = text[line..start].find('\n') {
+            line += end + 1;
+            let rest = text[line..].trim_start_matches(' ');
+            if rest
+                .strip_prefix('-')
+                .is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n']) || rest.is_empty())
+            {
+                let dash = text.len() - rest.len();
+                return (dash < start).then_some(dash);
+            }
+        }
+        None
     }
 
     fn end(&mut self, end: usize, text: &str, base: usize) {

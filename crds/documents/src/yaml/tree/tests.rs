@@ -96,3 +96,28 @@ fn a_message_never_quotes_the_input() {
         }
     }
 }
+
+#[test]
+fn a_block_sequence_begins_with_its_first_dash() {
+    for (text, sequences) in [
+        ("a:\n  - b\n  - c\nd: e\n", &["- b\n  - c"][..]),
+        ("a:\n- b\n- c\nd: e\n", &["- b\n- c"]),
+        ("x:\n  a:\n  - k: v\n    l: w\n", &["- k: v\n    l: w"]),
+        ("a: # c - d\n# - e\n- b\n", &["- b"]),
+        ("a:\n- # x\n  b\n", &["- # x\n  b"]),
+        ("a: &s !!seq\n- &x b\n", &["- &x b"]),
+        ("a:\n- - b\n", &["- - b", "- b"]),
+        ("a:\n-\n  b: c\n", &["-\n  b: c"]),
+        ("a:\n-\n- k\n", &["-\n- k"]),
+        ("a:\r\n- b\r\n", &["- b"]),
+        ("- - - a\n", &["- - - a", "- - a", "- a"]),
+        ("? - a\n: - b\n", &["- a", "- b"]),
+        ("a: x - y\nb:\n- c\n", &["- c"]),
+        ("a: |\n  - x\nb:\n- c\n", &["- c"]),
+    ] {
+        let tree = &parse(text, 0).unwrap()[0];
+        let sequences_of = tree.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Sequence { .. }));
+        let found: Vec<_> = sequences_of.map(|node| &text[node.range.clone()]).collect();
+        assert_eq!(found, sequences, "{text:?}");
+    }
+}
