@@ -21,6 +21,7 @@
 //! - [`protected`]: identities under protection, beside the real age: passphrases, plugins, keys in hardware
 //! - [`readme`]: README's commands, one after the other
 //! - [`repository`]: what must hold of the repository itself
+//! - [`rotate`]: whole repositories to other recipients
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
 //! - [`terminal`]: `seal` before a person
 //! - [`unhelpful_cluster`]: clusters that don't give `seal` a recipient
@@ -54,6 +55,7 @@ mod migrate;
 mod protected;
 mod readme;
 mod repository;
+mod rotate;
 mod round_trip;
 mod sandbox;
 mod terminal;

@@ -3,11 +3,13 @@
 //! Words become types here; [`intent`] decides what they mean together.
 
 mod create;
+pub(crate) mod duration;
 pub(crate) mod intent;
 mod keys;
 mod migrate;
 mod recovery;
 mod refusal;
+mod rotate;
 mod seal;
 mod shared;
 mod unknown;
@@ -19,6 +21,7 @@ pub(crate) use keys::{
 };
 pub(crate) use migrate::MigrateArgs;
 pub(crate) use recovery::{BackupArgs, DrillArgs, RestoreArgs};
+pub(crate) use rotate::RotateArgs;
 pub(crate) use seal::SealArgs;
 pub(crate) use shared::{ClusterArgs, SealFormat, SealingArgs};
 pub(crate) use unseal::UnsealArgs;
@@ -38,7 +41,8 @@ Examples:
   seal -r prod.pub -n prod < secret.yaml | kubectl apply -f -
   seal create db -n prod -r prod.pub --prompt password
   seal unseal sealed.yaml -i recovery.key --item password | xclip
-  seal migrate deploy -i backup.yaml -r prod.pub  SealedSecrets of bitnami.com to sealing.dev";
+  seal migrate deploy -i backup.yaml -r prod.pub  SealedSecrets of bitnami.com to sealing.dev
+  seal rotate deploy --from-cluster -r prod.pub   seal all again to new recipients, without a key";
 
 /// The arguments as they were typed.
 #[derive(Parser)]
@@ -68,6 +72,8 @@ pub(crate) enum Command {
     Unseal(UnsealArgs),
     /// Turn SealedSecrets of bitnami.com into those of sealing.dev, in place
     Migrate(MigrateArgs),
+    /// Seal a repository to other recipients, in place: only what needs it
+    Rotate(Box<RotateArgs>),
     /// Look after keys: make identities, get recipients, renew, revoke and delete sealing keys
     #[command(subcommand)]
     Keys(KeysCommand),

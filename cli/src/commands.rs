@@ -13,6 +13,7 @@ mod keys_revoke;
 mod keys_state;
 mod keys_status;
 mod migrate;
+mod rotate;
 mod seal;
 mod unseal;
 
@@ -31,6 +32,7 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Create(args)) => create::run(*args),
         Some(Command::Unseal(args)) => unseal::run(&args),
         Some(Command::Migrate(args)) => migrate::run(args),
+        Some(Command::Rotate(args)) => rotate::run(*args),
         Some(Command::Keys(KeysCommand::New(args))) => keys_new::run(&args),
         Some(Command::Keys(KeysCommand::Fetch(args))) => keys_fetch::run(&args),
         Some(Command::Keys(KeysCommand::Backup(args))) => keys_backup::run(&args),
@@ -54,6 +56,11 @@ fn list<'i>(items: impl IntoIterator<Item = &'i ItemName>) -> String {
         names.push(format!("{} more", items.len() - SHOWN));
     }
     names.join(", ")
+}
+
+/// A number with its noun: `1 file`, `2 files`.
+fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 #[cfg(test)]

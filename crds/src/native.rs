@@ -26,7 +26,7 @@ mod tests;
 pub use accept::OfferError;
 pub(crate) use envelope::check_header;
 pub use object::NativeSealed;
-pub use rewrap::{Resealed, RewrapError, target};
+pub use rewrap::{Resealed, RewrapError, source, target};
 pub use seal::{Item, NamedRecipient, SealError, seal};
 
 /// The most envelopes that an object may have.

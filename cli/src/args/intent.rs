@@ -28,6 +28,8 @@ pub(crate) enum IntentError {
     UnnamedRevocation,
     #[error("there is nothing to count: neither a cluster, nor a path, nor a revision is named")]
     NothingToCount,
+    #[error("none of -i, --from-cluster and --verify is given")]
+    NoWay,
     #[error("without --cert, and without a terminal to ask at, the cluster has to be named")]
     UnnamedController,
 }
@@ -47,6 +49,7 @@ impl Explain for IntentError {
             Self::WriteWithoutFile => "name the files, or write to one with -o".to_owned(),
             Self::StdinTwice => "give - once".to_owned(),
             Self::FileTwice(_) => return None,
+            Self::NoWay => "rotate with an identity at hand (-i FILE), or with what a cluster offers (--from-cluster)".to_owned(),
             Self::UnnamedFetch => "give it with --context".to_owned(),
             Self::NothingToCount => {
                 "seal keys status . counts the files here, --rev those of a revision, --context the objects of a cluster"

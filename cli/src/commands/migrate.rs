@@ -3,18 +3,19 @@
 //! A run reads, opens and seals everything before it writes anything. A dry run does the same, so that it
 //! prints what `--write` does. Invariant: one object that can't be migrated leaves every file as it was.
 
-use std::path::Path;
-
 use seal_crds::keys::{Fingerprint, Keyring};
 use seal_crds::resources::bitnami;
 use seal_crds::{Format, Scope};
-use seal_documents::manifest::{Edits, Kind, Manifest, Object, edit};
+use seal_documents::manifest::{Edits, Kind, Object, edit};
 
 use crate::args::MigrateArgs;
 use crate::args::intent::{self, RecipientChoice};
+use crate::commands::counted;
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
-use crate::files::repository::{self, FileFound, FilesFound, Interest, Line, Lines, Problems, on_all_cores};
+use crate::files::repository::{
+    self, FilesFound, Interest, Line, Lines, ManifestFile, NothingSealed, Problems, on_all_cores,
+};
 use crate::keys::identities::{self, BACKUP};
 use crate::keys::recipients;
 use crate::objects::migration::{self, Migrated, Settings, Summary};
@@ -24,40 +25,21 @@ use crate::talk::failure::{Explain, Failure, Rule};
 use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
-enum MigrateCommandError {
-    #[error("none of the files given with -i has an RSA key")]
-    NoKey,
-    #[error("there is no SealedSecret in {0}")]
-    NothingSealed(String),
-}
+#[error("none of the files given with -i has an RSA key")]
+struct NoRsaKey;
 
-impl Explain for MigrateCommandError {
+impl Explain for NoRsaKey {
     fn rule(&self) -> Rule {
-        match self {
-            Self::NoKey => Rule::BadIdentity,
-            Self::NothingSealed(_) => Rule::NothingToDo,
-        }
+        Rule::BadIdentity
     }
 
     fn exit(&self) -> Exit {
-        match self {
-            Self::NoKey => Exit::Usage,
-            Self::NothingSealed(_) => Exit::Failure,
-        }
+        Exit::Usage
     }
 
     fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NoKey => format!("SealedSecrets of bitnami.com are opened by one; {BACKUP}"),
-            Self::NothingSealed(_) => "name the files or directories that have some".to_owned(),
-        })
+        Some(format!("SealedSecrets of bitnami.com are opened by one; {BACKUP}"))
     }
-}
-
-/// A file and the manifest that was read from it.
-struct ManifestFile<'s> {
-    path: &'s Path,
-    manifest: Manifest<'s>,
 }
 
 /// A SealedSecret of bitnami.com to migrate.
@@ -73,7 +55,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     let mut problems = Problems::default();
     let FilesFound { files: found, failures } = repository::files(&args.paths, interest)?;
     problems.extend(failures);
-    let files = parse(&found, &mut problems);
+    let files = repository::manifests(&found, &mut problems);
     let (jobs, native) = jobs(&args, &files, &mut problems);
     if jobs.is_empty() && problems.is_empty() {
         return nothing_to_do(&args, native.len());
@@ -128,7 +110,7 @@ fn read_keys(args: &MigrateArgs) -> Result<Keyring, Failure> {
         return Err(intent::IntentError::StdinTwice.into());
     }
     let keys = identities::read(&inputs)?;
-    if keys.rsa_keys().is_empty() { Err(MigrateCommandError::NoKey.into()) } else { Ok(keys) }
+    if keys.rsa_keys().is_empty() { Err(NoRsaKey.into()) } else { Ok(keys) }
 }
 
 /// The interest of this command in a file: it may have objects to migrate, or only objects that are native
@@ -142,18 +124,6 @@ fn interest(text: &str) -> Interest {
     } else {
         Interest::None
     }
-}
-
-fn parse<'s>(found: &'s [FileFound], problems: &mut Problems) -> Vec<ManifestFile<'s>> {
-    let mut files = Vec::new();
-    for FileFound { path, source, must_be_read } in found {
-        match Manifest::parse(source) {
-            Ok(manifest) => files.push(ManifestFile { path, manifest }),
-            Err(error) if *must_be_read => problems.push(error.into()),
-            Err(_) => {}
-        }
-    }
-    files
 }
 
 /// The objects to migrate, and the report's lines about objects that need no migration.
@@ -183,9 +153,7 @@ fn jobs<'w>(
 
 fn nothing_to_do(args: &MigrateArgs, native: usize) -> Result<Exit, Failure> {
     if native == 0 {
-        let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
-        let searched = if paths.is_empty() { "the current directory".to_owned() } else { paths.join(", ") };
-        return Err(MigrateCommandError::NothingSealed(searched).into());
+        return Err(NothingSealed::in_paths(&args.paths).into());
     }
     terminal::note(&format!(
         "nothing to migrate: {} native already",
@@ -246,17 +214,17 @@ fn describe(summary: &Summary) -> String {
     let rendered: Vec<String> = summary.rendered.iter().map(ToString::to_string).collect();
     let rendered =
         if rendered.is_empty() { String::new() } else { format!(", rendered: {}", rendered.join(", ")) };
-    let items = if summary.items == 1 { "1 item".to_owned() } else { format!("{} items", summary.items) };
+    let items = counted(summary.items, "item");
     format!("{}: {items}, {}{opened}{rendered}", summary.object_name, summary.scope)
 }
 
 fn count(count: usize, noun: &str, is: &str, are: &str) -> String {
-    if count == 1 { format!("1 {noun} {is}") } else { format!("{count} {noun}s {are}") }
+    format!("{} {}", counted(count, noun), if count == 1 { is } else { are })
 }
 
 /// The note that ends a run: the numbers of objects and files.
 fn closing_note(objects: usize, files: usize, native: usize, written: bool) -> String {
-    let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    let files = counted(files, "file");
     let native = match native {
         0 => String::new(),
         native => format!(", {native} native already"),
@@ -264,8 +232,7 @@ fn closing_note(objects: usize, files: usize, native: usize, written: bool) -> S
     if written {
         format!("{} migrated in {files}{native}", count(objects, "SealedSecret", "was", "were"))
     } else {
-        let objects =
-            if objects == 1 { "1 SealedSecret".to_owned() } else { format!("{objects} SealedSecrets") };
+        let objects = counted(objects, "SealedSecret");
         format!("{objects} can be migrated in {files}{native}; nothing was written: --write does it")
     }
 }

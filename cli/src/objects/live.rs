@@ -48,10 +48,11 @@ pub(crate) fn list(cluster: &Cluster) -> Result<LiveObjects, ConnectError> {
     let mut found = LiveObjects::default();
     for group in Group::ALL {
         let mut unread = 0;
-        let listed = cluster.each_sealed_secret(group, |object| match Live::read(group.format, &object) {
-            Some(live) => found.objects.push(live),
-            None => unread += 1,
-        })?;
+        let listed =
+            cluster.each_sealed_secret(group, None, |object| match Live::read(group.format, &object) {
+                Some(live) => found.objects.push(live),
+                None => unread += 1,
+            })?;
         match listed {
             // A cluster without a definition has no objects of it.
             Listed::All | Listed::NotDefined => {}

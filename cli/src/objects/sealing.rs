@@ -55,6 +55,12 @@ pub(crate) struct SealingError {
     source: Box<SealError>,
 }
 
+impl SealingError {
+    pub(crate) fn new(object_name: &ObjectName, source: SealError) -> Self {
+        Self { object_name: object_name.to_string(), source: Box::new(source) }
+    }
+}
+
 impl Explain for SealingError {
     fn rule(&self) -> Rule {
         match &*self.source {
@@ -118,7 +124,7 @@ pub(crate) fn seal_items(
     template: Template,
 ) -> Result<SealedSecretSpec, SealingError> {
     let spec = native::seal(&object_name.to_place(), scope, recipients, items, template, &BTreeSet::new());
-    spec.map_err(|source| SealingError { object_name: object_name.to_string(), source: Box::new(source) })
+    spec.map_err(|source| SealingError::new(object_name, source))
 }
 
 /// Whether the object is too large for client-side `kubectl apply`.
@@ -144,10 +150,15 @@ pub(crate) fn spec_value(spec: &SealedSecretSpec) -> Written {
     let template = (!spec.template.is_default()).then(|| ("template", template_value(&spec.template)));
     mapping([
         Some(("scope", Written::text(spec.scope.as_str()))),
-        Some(("envelopes", Written::Sequence(spec.envelopes.iter().map(envelope_value).collect()))),
+        Some(("envelopes", envelopes_value(&spec.envelopes))),
         Some(("encryptedData", Written::strings(&spec.encrypted_data))),
         template,
     ])
+}
+
+/// The envelopes of a spec.
+pub(crate) fn envelopes_value(envelopes: &[Envelope]) -> Written {
+    Written::Sequence(envelopes.iter().map(envelope_value).collect())
 }
 
 fn envelope_value(envelope: &Envelope) -> Written {

@@ -35,7 +35,10 @@ impl Progress {
 
     /// Counts one more job as done.
     pub(crate) fn step(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.show(self.done.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+
+    fn show(&self, done: usize) {
         if !self.is_watched {
             return;
         }
@@ -45,6 +48,12 @@ impl Progress {
             terminal::status_line(&self.line(done));
             *shown = (Instant::now(), true);
         }
+    }
+
+    /// Says how many jobs are done now. They may have become fewer.
+    pub(crate) fn set(&self, done: usize) {
+        self.done.store(done, Ordering::Relaxed);
+        self.show(done);
     }
 
     fn line(&self, done: usize) -> String {

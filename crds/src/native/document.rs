@@ -53,6 +53,7 @@ pub(super) struct KnownKey {
 
 impl KnownKey {
     /// A new data key, which no recipient has seen.
+    #[cfg(test)]
     pub(super) fn fresh(key: DataKey) -> Self {
         Self { key, seen: BTreeSet::new() }
     }

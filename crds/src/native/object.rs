@@ -123,6 +123,11 @@ impl NativeSealed {
         self.envelopes.iter().map(|envelope| envelope.recipients.as_slice())
     }
 
+    /// The number of data keys in all envelopes.
+    pub fn data_key_count(&self) -> usize {
+        self.envelopes.iter().map(|envelope| envelope.keys.len()).sum()
+    }
+
     /// `true` if an envelope lists a data key that no item uses.
     pub fn has_unused_keys(&self) -> bool {
         let used = self.used_keys();

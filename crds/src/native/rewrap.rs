@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest as _, Sha256};
 
 use super::data_key::DataKeyId;
@@ -54,14 +56,26 @@ fn hex(hash: impl IntoIterator<Item = u8>) -> String {
     hash.into_iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The source ([`NativeSealed::source`]) of envelopes that weren't checked in any other way; `None` if an age file isn't
+/// base64. For finding the one object among many.
+pub fn source(envelopes: &[Envelope]) -> Option<String> {
+    let files = envelopes.iter().map(|envelope| BASE64.decode(&envelope.age).ok());
+    let files: Vec<Vec<u8>> = files.collect::<Option<_>>()?;
+    Some(source_of(files.iter().map(Vec::as_slice)))
+}
+
+fn source_of<'f>(age_files: impl Iterator<Item = &'f [u8]>) -> String {
+    let mut covered = b"seal/v1/source".to_vec();
+    age_files.for_each(|file| push_lp(&mut covered, file));
+    hex(Sha256::digest(covered))
+}
+
 impl NativeSealed {
     /// The name of the envelopes of this object: `hex(SHA-256("seal/v1/source" ‖ lp(age₁) ‖ lp(age₂) ‖ …))` over the raw
     /// age files, in their order. It finds the file that an offer is for, even if a tool renamed the object or
     /// changed its template.
     pub fn source(&self) -> String {
-        let mut covered = b"seal/v1/source".to_vec();
-        self.age_files().for_each(|file| push_lp(&mut covered, file));
-        hex(Sha256::digest(covered))
+        source_of(self.age_files())
     }
 
     /// Makes one envelope that replaces all envelopes of this object, sealed to these recipients alone.

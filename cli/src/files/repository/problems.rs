@@ -1,6 +1,6 @@
 //! The failures of a command that looks at many objects.
 //!
-//! Invariant: each failure is printed once, and the command then fails with their number.
+//! Invariant: each failure is printed once, and the command then tells their number.
 
 use crate::talk::failure::{Explain, Failure, Rule};
 use crate::talk::terminal;
@@ -46,8 +46,13 @@ impl Problems {
         if self.is_empty() {
             return Ok(());
         }
+        Err(ProblemsError(self.print()).into())
+    }
+
+    /// Prints every failure, and returns their number: for a command that does the rest all the same.
+    pub(crate) fn print(&self) -> usize {
         self.0.iter().for_each(terminal::print_failure);
-        Err(ProblemsError(self.0.len()).into())
+        self.0.len()
     }
 }
 

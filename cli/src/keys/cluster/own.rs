@@ -6,6 +6,7 @@
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use seal_crds::Namespace;
 use seal_crds::resources::{Group, KeyState, SealingKey};
 use serde_json::{Value, json};
 
@@ -23,6 +24,9 @@ const MAX_TRIES: usize = 5;
 
 /// How many objects the API server is asked for at once. A SealedSecret may have more than a megabyte.
 const PAGE: u32 = 100;
+
+/// The most pages of a list: an end for a server that always names one more.
+const MAX_PAGES: usize = 10_000;
 
 /// A cluster, and the namespace of our controller in it.
 pub(crate) struct Cluster {
@@ -86,18 +90,23 @@ impl Cluster {
         self.connection.run(&self.namespace, async { self.api().get_opt(name).await })
     }
 
-    /// Hands every SealedSecret of a group, in all namespaces, to `each`. They are listed as plain JSON, so that one
-    /// that has another form than this program knows stops no list.
+    /// Hands every SealedSecret of a group to `each`: those of a namespace, or of all. They are listed as plain JSON, so
+    /// that one that has another form than this program knows stops no list.
     pub(crate) fn each_sealed_secret(
         &self,
         group: Group,
+        namespace: Option<&Namespace>,
         mut each: impl FnMut(DynamicObject),
     ) -> Result<Listed, ConnectError> {
         let kind = GroupVersionKind::gvk(group.name, group.version, group.kind);
         let resource = ApiResource::from_gvk_with_plural(&kind, group.plural);
-        let api: Api<DynamicObject> = Api::all_with(self.connection.client.clone(), &resource);
+        let client = self.connection.client.clone();
+        let api: Api<DynamicObject> = match namespace {
+            None => Api::all_with(client, &resource),
+            Some(namespace) => Api::namespaced_with(client, namespace.as_str(), &resource),
+        };
         let mut params = ListParams::default().limit(PAGE);
-        loop {
+        for _ in 0..MAX_PAGES {
             let page = match self.connection.attempt_any(async { api.list(&params).await })? {
                 Ok(page) => page,
                 Err(403) => return Ok(Listed::NotAllowed),
@@ -112,6 +121,7 @@ impl Cluster {
                 None => return Ok(Listed::All),
             }
         }
+        Err(ConnectError::Contended { what: "the list of SealedSecrets".to_owned() })
     }
 
     /// Asks for a state of a key, unless a state as high is asked for already.

@@ -91,7 +91,7 @@ impl Parsed {
 }
 
 /// The hint for a bitnami.com object that opens under another scope than its annotations claim.
-fn other_scope(sealed: &BitnamiSealed, keys: &Keyring) -> Option<String> {
+pub(crate) fn other_scope(sealed: &BitnamiSealed, keys: &Keyring) -> Option<String> {
     let scope = sealed.open_under(sealed.scopes().skip(1), keys).ok()?.scope;
     let change = match scope.bitnami_annotation() {
         Some(annotation) => format!("set {annotation}: \"true\" in its annotations"),

@@ -9,7 +9,7 @@ use sha2::Digest as _;
 use super::*;
 use crate::native::item::seal_item;
 use crate::native::{
-    MAX_AGE_SIZE, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_PAST, MAX_RECIPIENTS, RewrapError, target,
+    MAX_AGE_SIZE, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_PAST, MAX_RECIPIENTS, RewrapError, source, target,
 };
 
 fn parse(spec: &SealedSecretSpec) -> NativeSealed {
@@ -192,6 +192,9 @@ fn the_names_of_an_offer_are_what_the_format_says() {
     let length = u32::try_from(file.len()).unwrap().to_be_bytes();
     let covered = [b"seal/v1/source".as_slice(), &length, &file].concat();
     assert_eq!(parse(&spec).source(), format!("{:x}", sha2::Sha256::digest(covered)));
+    assert_eq!(source(&spec.envelopes), Some(parse(&spec).source()));
+    let broken = Envelope { age: "no base64".to_owned(), ..spec.envelopes[0].clone() };
+    assert_eq!(source(&[broken]), None);
 
     let mut fingerprints = [a.fingerprint(), b.fingerprint()];
     fingerprints.sort();

@@ -1,0 +1,107 @@
+//! `seal rotate --from-cluster -r PINS`: the envelopes that the cluster's controller offers, without a private key.
+//!
+//! A file finds its offer by the envelopes that it has. Invariants: a file is only ever sealed to pinned recipients; a
+//! run ends with 0 only if every native object of the files is sealed to them, as far as it says so itself. Objects of
+//! bitnami.com stay as they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use seal_crds::{Format, Namespace};
+use seal_documents::manifest::Object;
+
+use super::{Outcome, interest, report, rotate_files, sealed_secrets};
+use crate::args::RotateArgs;
+use crate::args::intent::{self, IntentError};
+use crate::files::repository::{self, FilesFound, Problems};
+use crate::keys::cluster::Cluster;
+use crate::keys::recipients;
+use crate::objects::rotation::{self, Decision, FoundNative, LiveObject, SealedAs};
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
+
+/// A native object, and where it stands.
+struct Candidate<'m> {
+    object: &'m Object,
+    found: FoundNative,
+    source: String,
+}
+
+pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
+    if args.cluster.context.is_none() && !intent::is_watched() {
+        return Err(IntentError::UnnamedFetch.into());
+    }
+    let pinned = recipients::load(&args.recipients)?.to_seal_to()?;
+    let mut problems = Problems::default();
+    let FilesFound { files: found, failures } = repository::files(&args.paths, interest)?;
+    problems.extend(failures);
+    let files = repository::manifests(&found, &mut problems);
+    let mut bitnami = 0;
+    let mut candidates: Vec<Vec<Candidate<'_>>> = Vec::new();
+    for file in &files {
+        let mut here = Vec::new();
+        for (object, format) in sealed_secrets(file, &mut problems) {
+            if format == Format::Bitnami {
+                bitnami += 1;
+                continue;
+            }
+            let found = problems.keep(rotation::read_native(&file.manifest, object)).flatten();
+            here.extend(found.map(|found| Candidate { object, source: found.sealed.source(), found }));
+        }
+        candidates.push(here);
+    }
+    let all = || candidates.iter().flatten();
+    let stays = match bitnami {
+        0 => String::new(),
+        1 => "; 1 SealedSecret of bitnami.com stays, since there are no offers for it".to_owned(),
+        some => format!("; {some} SealedSecrets of bitnami.com stay, since there are no offers for them"),
+    };
+    if all().next().is_none() {
+        return report(&args, super::Done::default(), &problems, &stays);
+    }
+
+    let wanted: BTreeSet<&str> = all().map(|candidate| candidate.source.as_str()).collect();
+    let namespaces = all().filter_map(|candidate| candidate.found.object_name.namespace.clone());
+    let namespaces: BTreeSet<Namespace> = namespaces.chain(args.namespace.clone()).collect();
+    let cluster = Cluster::connect(&args.cluster)?;
+    terminal::note(&format!("taking offers from {}", super::name(&cluster)));
+    let live = rotation::list(&cluster, &[Format::Native].into(), &namespaces, |live| {
+        sources(live).any(|source| wanted.contains(source))
+    })?;
+    let mut by_source: BTreeMap<&str, Vec<&LiveObject>> = BTreeMap::new();
+    for object in &live.objects {
+        for source in sources(object).collect::<BTreeSet<_>>() {
+            by_source.entry(source).or_default().push(object);
+        }
+    }
+    let look = |index: usize| {
+        let mut outcome = Outcome::default();
+        for Candidate { object, found, source } in &candidates[index] {
+            let manifest = &files[index].manifest;
+            let namespace = found.object_name.namespace.as_ref().or(args.namespace.as_ref());
+            let there = by_source.get(source.as_str()).map(Vec::as_slice).unwrap_or_default();
+            match rotation::decide(found, there, live.covers(namespace), &pinned) {
+                Decision::Current => outcome.current += 1,
+                Decision::Take(envelope) => {
+                    outcome.rotated.push(found.with_envelope(manifest, object, envelope));
+                }
+                Decision::Left(why) => {
+                    let at = manifest.tree(object).range(object.node).start;
+                    outcome.left.push((at, format!("{}: left: {why}", found.object_name)));
+                }
+            }
+        }
+        outcome
+    };
+    let done = rotate_files(&files, args.dry_run, &mut problems, look);
+    report(&args, done, &problems, &stays)
+}
+
+/// The sources that an object of the cluster answers to: that of its own envelopes, and that of its offer.
+fn sources(live: &LiveObject) -> impl Iterator<Item = &str> {
+    let own = match &live.sealed_as {
+        Some(SealedAs::Native(source)) => Some(source.as_str()),
+        _ => None,
+    };
+    own.into_iter().chain(live.rewrap.as_ref().map(|offer| offer.source.as_str()))
+}

@@ -1,0 +1,230 @@
+//! `seal rotate --verify`: waits until the cluster has every SealedSecret of these files as it stands there, and says that
+//! it is Ready.
+//!
+//! It changes nothing. Only after it ends with 0 may an old key go: an envelope that was forged, or that the cluster can't
+//! open, shows here. Invariant: an object counts only with exactly the sealed content of the file, and Ready at its present
+//! generation; if the cluster has that content several times, each has to be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use seal_crds::keys::Fingerprint;
+use seal_crds::native::NamedRecipient;
+use seal_crds::{Format, Namespace, SealedTo};
+use seal_documents::manifest::Object;
+
+use super::{interest, print_lines, sealed_secrets};
+use crate::args::RotateArgs;
+use crate::args::intent::{self, IntentError};
+use crate::commands::counted;
+use crate::files::repository::{self, FilesFound, Lines, ManifestFile, NothingSealed, Problems};
+use crate::keys::cluster::{Cluster, ConnectError};
+use crate::keys::recipients;
+use crate::objects::name::ObjectName;
+use crate::objects::rotation::{self, Listing, LiveObject, SealedAs, State};
+use crate::objects::sealed;
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
+use crate::talk::progress::Progress;
+use crate::talk::terminal;
+
+/// The time between two looks. A list of a large cluster takes a second.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// An object of a file that the cluster has to have.
+struct Expected {
+    /// The index of its file.
+    file: usize,
+    /// The byte offset in the file.
+    at: usize,
+    object_name: ObjectName,
+    sealed_as: SealedAs,
+    /// The recipients in the file that aren't pinned.
+    not_pinned: Vec<SealedTo>,
+}
+
+/// What the cluster says of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    Ready,
+    /// The file itself is wrong, so there is nothing to wait for.
+    NotPinned,
+    NotThere,
+    NotListed,
+    /// The place in the cluster, and its state.
+    Not(String, State),
+}
+
+impl Standing {
+    /// Whether waiting changes nothing.
+    fn is_settled(&self) -> bool {
+        matches!(self, Self::Ready | Self::NotPinned | Self::NotListed | Self::Not(_, State::Stalled(_)))
+    }
+
+    fn describe(&self, expected: &Expected) -> String {
+        match self {
+            Self::Ready => "is Ready".to_owned(),
+            Self::NotPinned => {
+                let recipients: Vec<String> = expected.not_pinned.iter().map(ToString::to_string).collect();
+                format!("isn't rotated: it is sealed to {}, not given with -r", recipients.join(", "))
+            }
+            Self::NotThere => "no object of the cluster is sealed like this; is the file applied?".to_owned(),
+            Self::NotListed => "you may not list the SealedSecrets of its namespace".to_owned(),
+            Self::Not(place, State::Stalled(reason)) => {
+                format!(
+                    "{place} is not Ready and won't be: {reason}; kubectl describe says more, and Git has the old one"
+                )
+            }
+            Self::Not(place, State::Pending(Some(reason))) => format!("{place} is not Ready: {reason}"),
+            Self::Not(place, _) => {
+                format!("the controller says nothing of {place} as it is now; is it running?")
+            }
+        }
+    }
+}
+
+pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
+    if args.cluster.context.is_none() && !intent::is_watched() {
+        return Err(IntentError::UnnamedFetch.into());
+    }
+    let pinned = match args.recipients.as_slice() {
+        [] => None,
+        given => Some(recipients::load(given)?.to_seal_to()?),
+    };
+    let mut problems = Problems::default();
+    let FilesFound { files: found, failures } = repository::files(&args.paths, interest)?;
+    problems.extend(failures);
+    let files = repository::manifests(&found, &mut problems);
+    let mut expected = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        for (object, format) in sealed_secrets(file, &mut problems) {
+            let one = expect(index, file, object, format, pinned.as_deref());
+            expected.extend(problems.keep(one).flatten());
+        }
+    }
+    if expected.is_empty() && problems.is_empty() {
+        return Err(NothingSealed::in_paths(&args.paths).into());
+    }
+    let cluster = Cluster::connect(&args.cluster)?;
+    terminal::note(&format!("asking {}", super::name(&cluster)));
+    let standings = wait(&args, &cluster, &expected)?;
+
+    let findings = expected.iter().zip(&standings).filter(|(_, standing)| **standing != Standing::Ready);
+    let mut lines: Vec<_> = findings
+        .map(|(expected, standing)| {
+            let text = format!("{}: {}", expected.object_name, standing.describe(expected));
+            Lines::new(files[expected.file].manifest.source).line(expected.at, &text)
+        })
+        .collect();
+    lines.sort();
+    print_lines(&lines)?;
+    let failed = problems.print();
+    let ready = standings.len() - lines.len();
+    let mut closing = format!(
+        "{} {} Ready as {} in these files",
+        counted(ready, "SealedSecret"),
+        if ready == 1 { "is" } else { "are" },
+        if ready == 1 { "it stands" } else { "they stand" }
+    );
+    match lines.len() + failed {
+        0 => {}
+        1 => closing += "; 1 isn't, as said above",
+        others => closing += &format!("; {others} aren't, as said above"),
+    }
+    terminal::note(&closing);
+    Ok(if lines.is_empty() && failed == 0 { Exit::Done } else { Exit::Findings })
+}
+
+/// The object that a cluster has to have; `None` for a patch.
+fn expect(
+    index: usize,
+    file: &ManifestFile<'_>,
+    object: &Object,
+    format: Format,
+    pinned: Option<&[NamedRecipient]>,
+) -> Result<Option<Expected>, Failure> {
+    let manifest = &file.manifest;
+    let at = manifest.tree(object).range(object.node).start;
+    let expected = |object_name, sealed_as, not_pinned| {
+        Some(Expected { file: index, at, object_name, sealed_as, not_pinned })
+    };
+    match format {
+        Format::Native => {
+            let Some(found) = rotation::read_native(manifest, object)? else { return Ok(None) };
+            let pins: Option<BTreeSet<Fingerprint>> =
+                pinned.map(|pins| pins.iter().map(|pin| pin.recipient.fingerprint()).collect());
+            let is_foreign =
+                |to: &SealedTo| pins.as_ref().is_some_and(|pins| !pins.contains(&to.fingerprint));
+            let not_pinned = found.recipients().into_values().filter(is_foreign).collect();
+            let sealed_as = SealedAs::Native(found.sealed.source());
+            Ok(expected(found.object_name, sealed_as, not_pinned))
+        }
+        Format::Bitnami => {
+            let spec = manifest.bitnami_spec(object)?;
+            if spec.encrypted_data.is_empty() && spec.data.is_none() {
+                return Ok(None);
+            }
+            let object_name = sealed::read_name(manifest, object, None, true)?;
+            Ok(expected(object_name, SealedAs::Bitnami(spec.encrypted_data, spec.data), Vec::new()))
+        }
+    }
+}
+
+/// Looks again and again, until waiting changes nothing or the time is up. The result has the order of `expected`.
+fn wait(args: &RotateArgs, cluster: &Cluster, expected: &[Expected]) -> Result<Vec<Standing>, ConnectError> {
+    let formats = expected.iter().map(|expected| match expected.sealed_as {
+        SealedAs::Native(_) => Format::Native,
+        SealedAs::Bitnami(..) => Format::Bitnami,
+    });
+    let formats: BTreeSet<Format> = formats.collect();
+    let namespaces = expected.iter().filter_map(|expected| expected.object_name.namespace.clone());
+    let namespaces: BTreeSet<Namespace> = namespaces.chain(args.namespace.clone()).collect();
+    let wanted: BTreeSet<&SealedAs> = expected.iter().map(|expected| &expected.sealed_as).collect();
+    let is_wanted = |live: &LiveObject| live.sealed_as.as_ref().is_some_and(|it| wanted.contains(it));
+    let progress = Progress::new("waiting until all are Ready", expected.len());
+    let end = Instant::now() + args.timeout;
+    let mut standings: Option<Vec<Standing>> = None;
+    loop {
+        match rotation::list(cluster, &formats, &namespaces, is_wanted) {
+            Ok(live) => standings = Some(judge(expected, &live, args.namespace.as_ref())),
+            // A cluster that answered once may be restarting.
+            Err(error) if standings.is_none() || Instant::now() >= end => return Err(error),
+            Err(_) => {}
+        }
+        let now = standings.as_deref().unwrap_or_default();
+        progress.set(now.iter().filter(|standing| **standing == Standing::Ready).count());
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || (now.len() == expected.len() && now.iter().all(Standing::is_settled)) {
+            return Ok(standings.unwrap_or_default());
+        }
+        thread::sleep(left.min(INTERVAL));
+    }
+}
+
+/// The standing of every object.
+fn judge(expected: &[Expected], live: &Listing, namespace: Option<&Namespace>) -> Vec<Standing> {
+    let mut found: BTreeMap<&SealedAs, Vec<&LiveObject>> = BTreeMap::new();
+    for object in &live.objects {
+        if let Some(sealed_as) = &object.sealed_as {
+            found.entry(sealed_as).or_default().push(object);
+        }
+    }
+    let judge = |expected: &Expected| {
+        if !expected.not_pinned.is_empty() {
+            return Standing::NotPinned;
+        }
+        let there = found.get(&expected.sealed_as).map(Vec::as_slice).unwrap_or_default();
+        let not = |live: &&LiveObject| match live.state() {
+            State::Ready => None,
+            state => Some(Standing::Not(live.place.clone(), state)),
+        };
+        match there.iter().find_map(not) {
+            Some(standing) => standing,
+            None if !there.is_empty() => Standing::Ready,
+            None if live.covers(expected.object_name.namespace.as_ref().or(namespace)) => Standing::NotThere,
+            None => Standing::NotListed,
+        }
+    };
+    expected.iter().map(judge).collect()
+}

@@ -1,0 +1,273 @@
+//! The SealedSecrets of a cluster, as far as a rotation asks about them: what each is sealed as, whether it is Ready, and
+//! the envelope that the controller offers.
+//!
+//! The callers say which objects they look for; all others are dropped page by page, so a large cluster costs no more
+//! memory than a page. Invariants: an object that can't be read is none that anybody looks for, and holds up no other;
+//! what a status says is a claim of whoever may write one, and the callers treat it as such.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::core::DynamicObject;
+use seal_crds::native;
+use seal_crds::resources::{Envelope, Group, Rewrap};
+use seal_crds::{Format, Namespace};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::keys::cluster::{Cluster, ConnectError, Listed};
+
+/// The sealed content of an object, by which a file finds its object in a cluster. A tool may have changed the names and
+/// the template on the way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum SealedAs {
+    /// The source of the envelopes.
+    Native(String),
+    /// The sealed items, and the deprecated `data`.
+    Bitnami(BTreeMap<String, String>, Option<String>),
+}
+
+/// A SealedSecret in a cluster.
+#[derive(Debug)]
+pub(crate) struct LiveObject {
+    /// The namespace and name, for messages.
+    pub(crate) place: String,
+    pub(crate) sealed_as: Option<SealedAs>,
+    pub(crate) rewrap: Option<Rewrap>,
+    conditions: Vec<ConditionRead>,
+    /// Whether the status is about the present generation.
+    is_observed: bool,
+}
+
+/// What a controller says of an object as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Ready,
+    /// It waits for a change of something. Holds the reason.
+    Stalled(String),
+    /// There is no word about this generation yet, or it isn't Ready yet. Holds the reason, if there is one.
+    Pending(Option<String>),
+}
+
+/// The objects that were looked for, and what couldn't be looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) objects: Vec<LiveObject>,
+    /// The namespaces that were listed; `None` if all were.
+    listed: Option<BTreeSet<Namespace>>,
+}
+
+/// Lists the SealedSecrets of these formats in all namespaces. A user who may not do that gets those of `namespaces` that
+/// they may list.
+///
+/// # Errors
+///
+/// The cluster can't be asked, or has no SealedSecrets of the native format. sealed-secrets' definition may be missing.
+pub(crate) fn list(
+    cluster: &Cluster,
+    formats: &BTreeSet<Format>,
+    namespaces: &BTreeSet<Namespace>,
+    is_wanted: impl Fn(&LiveObject) -> bool,
+) -> Result<Listing, ConnectError> {
+    let mut listing = Listing::default();
+    for format in formats {
+        let mut list_in = |namespace: Option<&Namespace>| {
+            let listed = cluster.each_sealed_secret(Group::of(*format), namespace, |object| {
+                listing.objects.extend(LiveObject::read(*format, &object).filter(&is_wanted));
+            })?;
+            match (listed, format) {
+                (Listed::All, _) | (Listed::NotDefined, Format::Bitnami) => Ok(true),
+                (Listed::NotAllowed, _) => Ok(false),
+                (Listed::NotDefined, Format::Native) => {
+                    Err(ConnectError::NotInstalled { server: cluster.server().to_owned() })
+                }
+            }
+        };
+        if list_in(None)? {
+            continue;
+        }
+        let mut listed = BTreeSet::new();
+        for namespace in namespaces {
+            if list_in(Some(namespace))? {
+                listed.insert(namespace.clone());
+            }
+        }
+        // A namespace counts as listed if it was for every format.
+        listing.listed = Some(match listing.listed.take() {
+            None => listed,
+            Some(before) => before.intersection(&listed).cloned().collect(),
+        });
+    }
+    Ok(listing)
+}
+
+impl Listing {
+    /// Whether an object of a file could have been found: its namespace was listed.
+    pub(crate) fn covers(&self, namespace: Option<&Namespace>) -> bool {
+        match (&self.listed, namespace) {
+            (None, _) => true,
+            (Some(listed), Some(namespace)) => listed.contains(namespace),
+            (Some(_), None) => false,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SpecRead {
+    #[serde(default)]
+    envelopes: Vec<Envelope>,
+    #[serde(default)]
+    encrypted_data: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    data: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusRead {
+    #[serde(default)]
+    observed_generation: Option<i64>,
+    #[serde(default)]
+    conditions: Vec<ConditionRead>,
+    #[serde(default)]
+    rewrap: Option<Value>,
+}
+
+/// A condition; sealed-secrets' own have neither reason nor message.
+#[derive(Debug, Deserialize)]
+struct ConditionRead {
+    #[serde(rename = "type")]
+    type_: String,
+    status: String,
+    #[serde(default)]
+    reason: String,
+}
+
+impl LiveObject {
+    fn read(format: Format, object: &DynamicObject) -> Option<Self> {
+        // A part that isn't there is null in JSON.
+        let part = |name: &str| Some(object.data.get(name)?).filter(|part| !part.is_null());
+        let spec = part("spec").map(SpecRead::deserialize).transpose().ok()?.unwrap_or_default();
+        let status = part("status").map(StatusRead::deserialize).transpose().ok()?.unwrap_or_default();
+        let sealed_as = match format {
+            Format::Native => native::source(&spec.envelopes).map(SealedAs::Native),
+            Format::Bitnami => Some(SealedAs::Bitnami(spec.encrypted_data.unwrap_or_default(), spec.data)),
+        };
+        let name = |part: &Option<String>| part.clone().unwrap_or_default();
+        let rewrap = status.rewrap.filter(|_| format == Format::Native);
+        Some(Self {
+            place: format!("{}/{}", name(&object.metadata.namespace), name(&object.metadata.name)),
+            sealed_as,
+            // Only our format has offers, whatever a status says.
+            rewrap: rewrap.and_then(|offer| serde_json::from_value(offer).ok()),
+            is_observed: status.observed_generation.is_some()
+                && status.observed_generation == object.metadata.generation,
+            conditions: status.conditions,
+        })
+    }
+
+    /// What the controller says of the object as it is now. An object of sealed-secrets' own controller has `Synced`
+    /// alone.
+    pub(crate) fn state(&self) -> State {
+        let is_true = |type_: &str| self.condition(type_).is_some_and(|condition| condition.status == "True");
+        let main = self.condition("Ready").or_else(|| self.condition("Synced"));
+        let Some(main) = main.filter(|_| self.is_observed) else {
+            return State::Pending(None);
+        };
+        if main.status == "True" {
+            State::Ready
+        } else if is_true("Stalled") {
+            State::Stalled(word(&main.reason))
+        } else {
+            State::Pending(Some(word(&main.reason)))
+        }
+    }
+
+    /// The reason of the condition `RewrapOffered`, if the controller has one for the object as it is now.
+    pub(crate) fn offer_reason(&self) -> Option<&str> {
+        let condition = self.condition("RewrapOffered").filter(|_| self.is_observed)?;
+        Some(&condition.reason)
+    }
+
+    fn condition(&self, type_: &str) -> Option<&ConditionRead> {
+        self.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+}
+
+/// A reason, if it is a word as reasons are.
+pub(crate) fn word(reason: &str) -> String {
+    let is_word = (1..=64).contains(&reason.len()) && reason.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_word { reason.to_owned() } else { "no reason given".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn condition(type_: &str, status: &str, reason: &str) -> Value {
+        json!({"type": type_, "status": status, "reason": reason, "message": "",
+            "lastTransitionTime": "2026-11-21T10:00:00Z"})
+    }
+
+    fn read(value: Value) -> Option<LiveObject> {
+        LiveObject::read(Format::Native, &serde_json::from_value(value).unwrap())
+    }
+
+    fn object(observed: i64, conditions: &[Value]) -> LiveObject {
+        let value = json!({"metadata": {"name": "db", "namespace": "prod", "generation": 2}, "spec": {"envelopes": []},
+            "status": {"observedGeneration": observed, "conditions": conditions}});
+        read(value).unwrap()
+    }
+
+    #[test]
+    fn an_object_is_ready_only_as_it_is_now() {
+        let ready = [condition("Ready", "True", "Unsealed")];
+        assert_eq!(object(2, &ready).state(), State::Ready);
+        assert_eq!(object(1, &ready).state(), State::Pending(None), "that was the generation before");
+        assert_eq!(object(2, &[]).state(), State::Pending(None));
+        let failed = condition("Ready", "False", "NoMatchingKey");
+        assert_eq!(
+            object(2, std::slice::from_ref(&failed)).state(),
+            State::Pending(Some("NoMatchingKey".to_owned()))
+        );
+        let stalled = [failed, condition("Stalled", "True", "NoMatchingKey")];
+        assert_eq!(object(2, &stalled).state(), State::Stalled("NoMatchingKey".to_owned()));
+        assert_eq!(object(2, &[condition("Synced", "True", "")]).state(), State::Ready, "the peer's own");
+    }
+
+    #[test]
+    fn a_word_about_an_older_generation_is_none() {
+        let offered = [condition("RewrapOffered", "False", "ForeignRecipients")];
+        assert_eq!(object(2, &offered).offer_reason(), Some("ForeignRecipients"));
+        assert_eq!(object(1, &offered).offer_reason(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_object_and_text_of_others_is_not_repeated() {
+        let metadata = json!({"name": "x", "namespace": "prod"});
+        for wrong in
+            [json!({"spec": 1}), json!({"spec": {"envelopes": 1}}), json!({"status": {"conditions": {}}})]
+        {
+            let mut value = wrong.clone();
+            value["metadata"] = metadata.clone();
+            assert!(read(value).is_none(), "{wrong}");
+        }
+        let bare =
+            read(json!({"metadata": metadata, "spec": null, "status": {"rewrap": {"source": 1}}})).unwrap();
+        assert!(bare.rewrap.is_none() && bare.place == "prod/x");
+        assert_eq!(bare.state(), State::Pending(None));
+        let shown = object(2, &[condition("Ready", "False", "\u{1b}[2J")]).state();
+        assert_eq!(shown, State::Pending(Some("no reason given".to_owned())));
+    }
+
+    #[test]
+    fn a_namespace_that_was_not_listed_is_not_covered() {
+        let (prod, dev): (Namespace, Namespace) = ("prod".parse().unwrap(), "dev".parse().unwrap());
+        let whole = Listing::default();
+        assert!(whole.covers(None) && whole.covers(Some(&prod)));
+        let part = Listing { listed: Some([prod.clone()].into()), ..Listing::default() };
+        assert!(part.covers(Some(&prod)) && !part.covers(Some(&dev)) && !part.covers(None));
+    }
+}

@@ -1,0 +1,120 @@
+//! What becomes of an object in a file, by what the cluster says of its like: take the offered envelope, nothing to do, or
+//! left as it is.
+//!
+//! The cluster's objects were found by the file's envelopes, since kustomize may rename an object and patch its template.
+//! Pure. The threat is a forged status: the contract ([`NativeSealed::accept`]) says which offers are refused. A status
+//! can't make a file count as done either: what isn't sealed to pinned recipients alone is left, and named.
+//!
+//! [`NativeSealed::accept`]: seal_crds::native::NativeSealed::accept
+
+use std::collections::BTreeSet;
+
+use seal_crds::SealedTo;
+use seal_crds::keys::Fingerprint;
+use seal_crds::native::{NamedRecipient, OfferError};
+use seal_crds::resources::Envelope;
+
+use super::FoundNative;
+use super::live::{LiveObject, SealedAs, word};
+
+/// The decision about an object.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Take(Envelope),
+    Current,
+    Left(Left),
+}
+
+/// The reason why an object stays as it is, though it may need a rotation.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Left {
+    #[error("no object of the cluster has these envelopes; is the file applied, and to this cluster?")]
+    NotThere,
+    #[error(
+        "you may not list the SealedSecrets of its namespace; an object without one needs the right for all, or -n"
+    )]
+    NotListed,
+    #[error("{0} has no offer yet; try again in a moment")]
+    NoneYet(String),
+    #[error(
+        "{0} is sealed to recipients that this cluster doesn't know, so there is no offer; start the controller with \
+         --extra-recipients or --former-recipients, or rotate with -i"
+    )]
+    Foreign(String),
+    #[error("{0} would be too large with an offer, so there is none; rotate it with -i")]
+    TooLarge(String),
+    #[error("{place} has no offer: {reason}; kubectl describe says more")]
+    Other { place: String, reason: String },
+    #[error("the offer of {place} can't be taken: {error}{}", try_pins(.error))]
+    Refused { place: String, error: OfferError },
+    #[error("{place} counts as sealed to the current recipients, and isn't: not pinned are {}", listed(.recipients))]
+    NotPinned { place: String, recipients: Vec<SealedTo> },
+}
+
+fn try_pins(error: &OfferError) -> &'static str {
+    match error {
+        OfferError::NotPinned(_) => "; if they are right, bring the pins up to date: seal keys fetch -o FILE",
+        _ => "; nobody but the cluster's controller should write a status",
+    }
+}
+
+fn listed(recipients: &[SealedTo]) -> String {
+    recipients.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Decides about an object. `found` are the objects of the cluster with its envelopes, or with an offer for them.
+/// `is_covered` says that none can have been overlooked.
+pub(crate) fn decide(
+    native: &FoundNative,
+    found: &[&LiveObject],
+    is_covered: bool,
+    pinned: &[NamedRecipient],
+) -> Decision {
+    let source = native.sealed.source();
+    let mut refused = None;
+    for live in found {
+        let Some(offer) = live.rewrap.as_ref().filter(|offer| offer.source == source) else { continue };
+        match native.sealed.accept(offer, pinned) {
+            Ok(envelope) => return Decision::Take(envelope),
+            Err(error) => refused = Some(Left::Refused { place: live.place.clone(), error }),
+        }
+    }
+    if let Some(refused) = refused {
+        return Decision::Left(refused);
+    }
+    let same = SealedAs::Native(source);
+    let Some(live) = found.iter().find(|live| live.sealed_as.as_ref() == Some(&same)) else {
+        // A file that was rotated before, and isn't applied yet.
+        return match (native.is_sealed_to(pinned), is_covered) {
+            (true, _) => Decision::Current,
+            (false, true) => Decision::Left(Left::NotThere),
+            (false, false) => Decision::Left(Left::NotListed),
+        };
+    };
+    without_offer(native, live, pinned)
+}
+
+/// Decides about an object that the cluster has, and makes no offer for.
+fn without_offer(native: &FoundNative, live: &LiveObject, pinned: &[NamedRecipient]) -> Decision {
+    let place = live.place.clone();
+    if native.is_sealed_to(pinned) {
+        return Decision::Current;
+    }
+    Decision::Left(match live.offer_reason() {
+        None => Left::NoneYet(place),
+        Some("Current") => {
+            let pins: BTreeSet<Fingerprint> = pinned.iter().map(|pin| pin.recipient.fingerprint()).collect();
+            let is_foreign = |to: &&SealedTo| !pins.contains(&to.fingerprint);
+            let recipients: Vec<_> = native.recipients().values().filter(is_foreign).cloned().collect();
+            if recipients.is_empty() {
+                return Decision::Current;
+            }
+            Left::NotPinned { place, recipients }
+        }
+        // Offered, and the offer is for other envelopes: the controller hasn't seen these yet.
+        Some("Offered") => Left::NoneYet(place),
+        Some("ForeignRecipients") => Left::Foreign(place),
+        Some("OfferTooLarge") => Left::TooLarge(place),
+        Some(reason) => Left::Other { place, reason: word(reason) },
+    })
+}
