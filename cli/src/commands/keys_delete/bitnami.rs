@@ -140,7 +140,7 @@ fn prove(
         kept.merge(secret.keys);
     }
     let mut objects: Vec<(String, Option<BitnamiSealed>)> = Vec::new();
-    let found = cluster.each_sealed_secret(Group::BITNAMI, |object| objects.push(read(&object)))?;
+    let found = cluster.each_sealed_secret(Group::BITNAMI, None, |object| objects.push(read(&object)))?;
     if found == Listed::NotAllowed {
         return Ok(None);
     }
