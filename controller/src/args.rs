@@ -3,15 +3,16 @@
 //! Invariant: secrets never come as arguments or environment variables, only as files or through the API.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use seal_crds::Namespace;
-use seal_crds::keys::{Recipient, RecipientsFileError, parse_recipients};
 
+use self::key_flags::{KeyArgs, KeyArgsError};
 use crate::compat_http::args::CompatArgs;
 use crate::host::args::HostArgs;
 use crate::policy::PolicyArgs;
+
+mod key_flags;
 
 /// Reconciles SealedSecrets into Secrets.
 #[derive(Parser)]
@@ -75,9 +76,8 @@ pub(crate) struct RunArgs {
     /// tool that deletes the old object before it creates the new one.
     #[arg(long, env = "SEAL_CONTROLLER_ORPHAN_BITNAMI_SECRETS")]
     pub(crate) orphan_bitnami_secrets: bool,
-    /// A file of recovery recipients, published beside the primary for everybody to seal to.
-    #[arg(long, env = "SEAL_CONTROLLER_RECOVERY_RECIPIENTS", value_name = "FILE")]
-    pub(crate) recovery_recipients: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
     /// How many objects are reconciled at once.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: u16,
@@ -88,47 +88,30 @@ pub(crate) struct RunArgs {
     pub(crate) compat: CompatArgs,
 }
 
-/// Why flags that parse can't be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ArgsError {
-    /// A file couldn't be read.
-    #[error("can't read {}", .0.display())]
-    Read(PathBuf, #[source] std::io::Error),
-    /// A file isn't a file of recipients.
-    #[error("{} is not a file of recipients", .0.display())]
-    Recipients(PathBuf, #[source] RecipientsFileError),
-}
-
 impl RunArgs {
     /// The options of the controller.
     ///
     /// # Errors
     ///
-    /// If the file of recovery recipients can't be used.
-    pub(crate) fn to_options(&self) -> Result<crate::run::Options, ArgsError> {
+    /// If the files of recipients can't be used.
+    pub(crate) fn to_options(&self) -> Result<crate::run::Options, KeyArgsError> {
         let mut policy = self.policy.to_policy();
         let bitnami_keys = self.bitnami_key_namespace.as_ref().unwrap_or(&self.namespace);
         if !self.allow_own_namespace {
             policy.refused_namespaces = [self.namespace.clone(), bitnami_keys.clone()].into();
         }
-        let recovery = self.recovery_recipients.as_ref().map(read_recipients).transpose()?;
         Ok(crate::run::Options {
             namespace: self.namespace.clone(),
             bitnami_keys: bitnami_keys.clone(),
             watch: self.watch_namespace.clone(),
             policy,
             orphan_bitnami_secrets: self.orphan_bitnami_secrets,
-            recovery: recovery.unwrap_or_default(),
+            keys: self.keys.to_settings()?,
             workers: self.workers,
             listen: self.listen,
             compat: self.compat.to_options(),
         })
     }
-}
-
-fn read_recipients(path: &PathBuf) -> Result<Vec<Recipient>, ArgsError> {
-    let text = std::fs::read_to_string(path).map_err(|error| ArgsError::Read(path.clone(), error))?;
-    parse_recipients(&text).map_err(|error| ArgsError::Recipients(path.clone(), error))
 }
 
 #[cfg(test)]

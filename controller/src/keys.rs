@@ -20,14 +20,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use seal_crds::Reason;
-use seal_crds::keys::stored::StoredKey;
-use seal_crds::keys::{Fingerprint, Identity, Keyring, Recipient, RsaPrivateKey};
+use seal_crds::keys::stored::{Recovery, StoredKey};
+use seal_crds::keys::{Fingerprint, Identity, Keyring, Recipient, RsaPrivateKey, backup};
 use seal_crds::native::NamedRecipient;
 use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey};
 
+use self::backups::PublishBackup;
 use self::bitnami::{BitnamiKeys, MakeBitnami};
 use self::lifecycle::verdict::Rank;
 use self::lifecycle::{Decision, Make, Publish, Raise, Step, decide};
@@ -39,11 +39,14 @@ use self::status::Statement;
 use self::store::{KeyStore, Tried};
 use crate::failure::Failure;
 use crate::leadership::Leadership;
-use crate::recipients::{Recipients, RecordedKey};
+use crate::metrics::Metrics;
+use crate::recipients::Recipients;
 use crate::serve::Health;
 use crate::store::Reported;
 
+mod backups;
 pub(crate) mod bitnami;
+mod clock;
 pub(crate) mod cluster;
 mod lifecycle;
 mod loaded;
@@ -58,7 +61,10 @@ pub(crate) mod watch;
 
 /// The most steps of one look: making, noting, publishing and saying, and some more in case somebody else
 /// writes at the same time.
-const MAX_STEPS: usize = 8;
+const MAX_STEPS: usize = 10;
+
+/// The most times that one look lists the SealingKeys anew because a key appeared meanwhile.
+const MAX_LISTS: usize = 3;
 
 /// The most statuses that one look writes to SealingKeys that others planted: there may be any number of
 /// these.
@@ -76,6 +82,7 @@ pub(crate) struct Keys<S> {
     pub(crate) recipients: tokio::sync::watch::Sender<Option<Arc<Recipients>>>,
     /// Gets the reason if there is no key to seal to.
     pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
     pub(crate) said: Said,
 }
 
@@ -99,7 +106,7 @@ impl<S: KeyStore> Keys<S> {
         for _ in 0..MAX_STEPS {
             let (mut loaded, published) = self.load().await?;
             let identities = std::mem::take(&mut loaded.identities);
-            let decision = decide(&loaded, &published.kept, Timestamp::now(), &self.settings);
+            let decision = decide(&loaded, &published.kept, &self.settings);
             let offered = self.offer(&loaded, identities, &decision).await;
             match &decision.step {
                 Step::Make(key) if made.as_ref() == Some(&key.name) => {
@@ -107,13 +114,16 @@ impl<S: KeyStore> Keys<S> {
                     return Err(unreadable(&key.name, &loaded));
                 }
                 Step::Make(key) => {
-                    self.make(key).await?;
+                    if let Err(failure) = self.make(key).await {
+                        // A key that can't be made, for a quota perhaps, holds up no status of another.
+                        return self.say(&loaded, &published, &decision).await.and(Err(failure));
+                    }
                     made = Some(key.name.clone());
                 }
                 Step::Raise(raises) => self.raise(raises).await?,
-                Step::Publish(keys) => {
-                    if let Err(failure) = self.publish(keys).await {
-                        // A key that can't be published, for a quota perhaps, holds up no status of another.
+                Step::Publish(backups, keys) => {
+                    if let Err(failure) = self.publish(backups, keys).await {
+                        // Nor does one that can't be published.
                         return self.say(&loaded, &published, &decision).await.and(Err(failure));
                     }
                 }
@@ -130,14 +140,14 @@ impl<S: KeyStore> Keys<S> {
                 }
             }
         }
-        Err(Failure::new(Reason::Conflict, "somebody else changes the sealing keys again and again"))
+        Err(changes_again_and_again())
     }
 
     /// Offers the keys that there are, and writes nothing. The leader makes the first key, if there is none.
     async fn follow(&self) -> Result<(), Failure> {
         let (mut loaded, published) = self.load().await?;
         let identities = std::mem::take(&mut loaded.identities);
-        let decision = decide(&loaded, &published.kept, Timestamp::now(), &self.settings);
+        let decision = decide(&loaded, &published.kept, &self.settings);
         let offered = self.offer(&loaded, identities, &decision).await;
         // Before the leader has made the first key, nothing is wrong.
         let keyless = decision.keyless.filter(|_| !matches!(decision.step, Step::Make(_)));
@@ -150,26 +160,42 @@ impl<S: KeyStore> Keys<S> {
         offered.map(drop)
     }
 
-    /// Loads the Secrets and then the SealingKeys, because the Secrets decide which SealingKeys are kept. A
-    /// key that is made in between seems lost, because its Secret is missing; so if a key seems lost, this
-    /// loads the Secrets again.
+    /// Lists the SealingKeys, and then loads the Secrets, so that no key seems lost that is only new, and the record of a
+    /// key that was deleted in between isn't overwritten: it was written after the list, and a status lands only on the
+    /// version that was listed.
+    ///
+    /// The Secrets decide which SealingKeys are kept, so they are loaded before, too; and if a key appeared meanwhile,
+    /// all begins again.
     async fn load(&self) -> Result<(Loaded, Published), Failure> {
-        let loaded = self.store.load().await?;
-        let published = self.store.published(&loaded.holders).await?;
-        let misses_one = lifecycle::misses_one(&loaded, &published.kept);
-        let loaded = if misses_one { self.store.load().await? } else { loaded };
-        Ok((loaded, published))
+        let mut loaded = self.store.load().await?;
+        for _ in 0..MAX_LISTS {
+            let published = self.store.published(&loaded.holders).await?;
+            loaded = self.store.load().await?;
+            if !published.covers(&loaded.holders) {
+                continue;
+            }
+            return match self.store.backups(&loaded.holders).await {
+                Ok(backups) => Ok((Loaded { backups, ..loaded }, published)),
+                // Who opens doesn't wait for a backup. The primary stays what it was.
+                Err(failure) => {
+                    let primary = self.keyring.borrow().fingerprints().next();
+                    self.offer_keyring(loaded.identities, primary).await.and(Err(failure))
+                }
+            };
+        }
+        Err(changes_again_and_again())
     }
 
+    /// Makes a key with its backup, in one request.
     async fn make(&self, key: &Make) -> Result<(), Failure> {
-        let Make { name, sequence, created_at } = key;
-        let identity = Identity::generate();
+        let Make { name, sequence, created_at, recovery } = key;
+        let (identity, created_at) = (Identity::generate(), Time(*created_at));
         let fingerprint = identity.fingerprint();
-        let stored =
-            StoredKey { identity, sequence: *sequence, created_at: Time(*created_at), recovery: None };
-        // If somebody was quicker, their key is the first one.
+        let recovery = backed_up(&identity, *sequence, &created_at, recovery)?;
+        let stored = StoredKey { identity, sequence: *sequence, created_at, recovery };
+        // If somebody was quicker, their key is the one of this name.
         if self.store.create(name, &stored).await? == Tried::Done {
-            tracing::info!(key = name, %fingerprint, "made the first sealing key");
+            tracing::info!(key = name, %fingerprint, "made a sealing key");
         }
         Ok(())
     }
@@ -185,13 +211,25 @@ impl<S: KeyStore> Keys<S> {
         Ok(())
     }
 
-    /// Publishes the keys. A key that can't be published holds up no other.
+    /// Publishes the backups, and then the keys: once a key is published, its name isn't secret, and somebody could take
+    /// that of its backup. One that can't be published holds up no other.
     ///
     /// # Errors
     ///
     /// The first failure.
-    async fn publish(&self, keys: &[Publish]) -> Result<(), Failure> {
+    async fn publish(&self, backups: &[PublishBackup], keys: &[Publish]) -> Result<(), Failure> {
         let mut failed = None;
+        for backup in backups {
+            match self.store.publish_backup(backup).await {
+                Ok(Tried::Done) => {
+                    let fingerprint = backup.fingerprint;
+                    tracing::info!(config_map = backup.config_map.metadata.name, %fingerprint, "published a backup");
+                }
+                // The next step looks at what is there.
+                Ok(Tried::Overtaken) => {}
+                Err(failure) => drop(failed.get_or_insert(failure)),
+            }
+        }
         for Publish { key, fingerprint, notice } in keys {
             match self.store.publish(key).await {
                 Ok(Some(created)) => {
@@ -232,7 +270,12 @@ impl<S: KeyStore> Keys<S> {
 
     async fn say_all(&self, statements: &[Statement<'_>]) -> Result<Reported, Failure> {
         let (mut all, mut failed, mut planted) = (Reported::UpToDate, None, 0);
+        let mut is_former_said = true;
         for statement in statements.iter().filter(|statement| statement.is_news()) {
+            // With two keys that are called the primary, nobody could seal.
+            if statement.verdict.is_primary && !is_former_said {
+                continue;
+            }
             let is_planted = statement.verdict.rank() == Rank::Planted;
             planted += usize::from(is_planted);
             if planted > MAX_PLANTED_WRITES {
@@ -242,7 +285,12 @@ impl<S: KeyStore> Keys<S> {
                 tracing::warn!(key = statement.key.metadata.name, reason, "{message}");
             }
             match self.store.say(statement.key, &statement.status).await {
-                Ok(Reported::UpToDate) => {}
+                Ok(Reported::UpToDate) => {
+                    if let Some(notice) = statement.announcement() {
+                        tracing::info!(key = statement.key.metadata.name, "{}", notice.message);
+                        self.store.announce(statement.key, &notice).await;
+                    }
+                }
                 // The change that made it stale causes another look anyway.
                 Ok(Reported::Stale) if is_planted => {}
                 // Its status may still call it the primary, so no other key may be called that now.
@@ -250,7 +298,10 @@ impl<S: KeyStore> Keys<S> {
                     return failed.map_or(Ok(Reported::Stale), Err);
                 }
                 Ok(Reported::Stale) => all = Reported::Stale,
-                Err(failure) => drop(failed.get_or_insert(failure)),
+                Err(failure) => {
+                    is_former_said &= !statement.key.is_primary();
+                    failed.get_or_insert(failure);
+                }
             }
         }
         failed.map_or(Ok(all), Err)
@@ -275,9 +326,18 @@ impl<S: KeyStore> Keys<S> {
         identities: Vec<Identity>,
         decision: &Decision<'_>,
     ) -> Result<Option<MakeBitnami>, Failure> {
-        let primary = decision.primary;
+        self.metrics.key_renewal(decision.renewal_at);
         // Before the keyring: whoever waits for keys finds the recipients too.
         self.know(recipients(loaded, decision, &self.settings));
+        self.offer_keyring(identities, decision.primary).await
+    }
+
+    /// Hands the keyring to the reconcilers.
+    async fn offer_keyring(
+        &self,
+        identities: Vec<Identity>,
+        primary: Option<Fingerprint>,
+    ) -> Result<Option<MakeBitnami>, Failure> {
         match self.bitnami.load(&self.store).await {
             Ok((rsa_keys, missing)) => {
                 self.replace(identities, primary, rsa_keys);
@@ -324,25 +384,53 @@ impl<S: KeyStore> Keys<S> {
 }
 
 /// The recipients of this cluster, from the private halves and the flags.
+///
+/// While the states of older keys aren't noted, nobody is sealed to: a key that takes their place is the primary only
+/// afterwards.
 fn recipients(loaded: &Loaded, decision: &Decision<'_>, settings: &Settings) -> Recipients {
     let named = |recipient: &Recipient, name: Option<&str>| NamedRecipient {
         recipient: recipient.clone(),
         name: name.map(str::to_owned),
     };
-    let is_primary = |holder: &&Holder| Some(holder.recipient.fingerprint()) == decision.primary;
+    let is_noted = !matches!(decision.step, Step::Raise(_));
+    let is_primary = |holder: &&Holder| Some(holder.recipient.fingerprint()) == decision.primary && is_noted;
     let primary = loaded.holders.iter().find(is_primary);
     let current = primary.into_iter().flat_map(|holder| {
-        let recovery = settings.recovery.iter().map(|recipient| named(recipient, None));
-        std::iter::once(named(&holder.recipient, Some(&holder.secret))).chain(recovery)
+        let recovery = holder.recovery.iter().flat_map(Recovery::recipients);
+        let others = recovery.chain(settings.extra()).map(|recipient| named(recipient, None));
+        std::iter::once(named(&holder.recipient, Some(&holder.secret))).chain(others)
     });
-    let keys = loaded.holders.iter().map(|holder| RecordedKey {
-        fingerprint: holder.recipient.fingerprint(),
-        recovery: settings.recovery.iter().map(Recipient::fingerprint).collect(),
-    });
-    Recipients::new(current.collect(), &keys.collect::<Vec<_>>(), [], BTreeSet::new())
+    let revoked: BTreeSet<Fingerprint> =
+        settings.revoked.iter().copied().chain(decision.revoked.iter().copied()).collect();
+    let others = settings.extra().map(Recipient::fingerprint).chain(settings.former.iter().copied());
+    let known = others.chain(settings.revoked.iter().copied());
+    Recipients::new(current.collect(), &decision.recorded, known, revoked)
 }
 
-/// The failure if something else has the name of the first key.
+/// The recovery set of a new key with the key's backup; `None` if the set is empty.
+fn backed_up(
+    identity: &Identity,
+    sequence: i64,
+    created_at: &Time,
+    recipients: &[Recipient],
+) -> Result<Option<Recovery>, Failure> {
+    if recipients.is_empty() {
+        return Ok(None);
+    }
+    let failed = |why: String| {
+        Failure::new(Reason::BackupFailed, format!("a new sealing key can't be backed up: {why}"))
+    };
+    let backup = backup::encrypt(identity, sequence, created_at, recipients);
+    let backup = backup.map_err(|error| failed(error.to_string()))?;
+    let recovery = Recovery::new(recipients.iter().cloned(), backup);
+    recovery.map(Some).ok_or_else(|| failed("there are too many recovery recipients".to_owned()))
+}
+
+fn changes_again_and_again() -> Failure {
+    Failure::new(Reason::Conflict, "somebody else changes the sealing keys again and again")
+}
+
+/// The failure if something else has the name of the key to make.
 fn unreadable(name: &str, loaded: &Loaded) -> Failure {
     let problem = match loaded.problems.iter().find(|(secret, _)| secret == name) {
         Some((_, problem)) => problem.to_string(),

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -50,6 +51,7 @@ pub(crate) struct Metrics {
     writes: Counter,
     heals: Counter,
     bitnami_keys: Family<KeyLabels, Gauge>,
+    key_renewal: Gauge,
     compat_requests: Family<CompatLabels, Counter>,
     leader: Gauge,
     registry: Arc<Registry>,
@@ -78,6 +80,12 @@ impl Default for Metrics {
             "Secrets with a sealing key of sealed-secrets, by what became of them",
             Family::clone(&bitnami_keys),
         );
+        let key_renewal = Gauge::default();
+        registry.register(
+            "key_renewal_timestamp_seconds",
+            "When a newer sealing key takes the place of the primary, as Unix time; 0 if never by age",
+            key_renewal.clone(),
+        );
         let compat_requests = Family::default();
         registry.register(
             "compat_requests",
@@ -87,7 +95,17 @@ impl Default for Metrics {
         let leader = Gauge::default();
         registry.register("leader", "Whether this replica leads: 1 or 0", leader.clone());
         let registry = Arc::new(registry);
-        Self { reconciles, unseals, writes, heals, bitnami_keys, compat_requests, leader, registry }
+        Self {
+            reconciles,
+            unseals,
+            writes,
+            heals,
+            bitnami_keys,
+            key_renewal,
+            compat_requests,
+            leader,
+            registry,
+        }
     }
 }
 
@@ -122,6 +140,10 @@ impl Metrics {
         }
     }
 
+    pub(crate) fn key_renewal(&self, at: Option<Timestamp>) {
+        self.key_renewal.set(at.map_or(0, Timestamp::as_second));
+    }
+
     pub(crate) fn compat_answered(&self, path: &'static str, answer: &'static str) {
         self.compat_requests.get_or_create(&CompatLabels { path, answer }).inc();
     }
@@ -151,10 +173,12 @@ mod tests {
         let metrics = Metrics::default();
         metrics.reconciled(Some(&Failure::new(Reason::WrongPlace, "x")));
         metrics.healed();
+        metrics.key_renewal(Timestamp::from_second(1_800_000_000).ok());
         let text = metrics.to_text();
         for line in [
             "seal_controller_reconciles_total{result=\"permanent\",reason=\"WrongPlace\"} 1",
             "seal_controller_heals_total 1",
+            "seal_controller_key_renewal_timestamp_seconds 1800000000",
             "seal_controller_secret_writes_total 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

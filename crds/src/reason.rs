@@ -238,8 +238,35 @@ reasons! {
         "Secrets are not sealed to this key";
         "nothing";
     Retiring: SealingKey, Notice, Key;
-        "the key is to retire, and Secrets are sealed to it until there is a newer one";
-        "add a newer key";
+        "the key is to retire, and Secrets are sealed to it until a newer one is the primary";
+        "nothing; the controller makes a newer key";
+    KeyAge: SealingKey, Notice, Key;
+        "the key is as old as `--key-renewal` lets it become, and Secrets are sealed to it until a newer one is the primary";
+        "nothing; the controller makes a newer key";
+    RenewalSoon: SealingKey, Notice, Key;
+        "within 30 days, a newer key takes the place of this one";
+        "plan to commit the new recipients";
+    RecoveryChanged: SealingKey, Notice, Key;
+        "`--recovery-recipients` names another set than the key was made with; the message says who is added and removed";
+        "`seal keys renew`, if the set is to be used now";
+    Unpublished: SealingKey, Transient, Key;
+        "a newer key was made, and can't be published yet, or its backup can't";
+        "look at the controller's log if this stays";
+    KeyDeleted: SealingKey, Notice, Key;
+        "somebody deleted the Secret of the newest key, so a newer one takes its place";
+        "nothing; the controller makes a newer key";
+    TooManyKeys: SealingKey, Permanent, Key;
+        "a newer key is due, and there are 32 already";
+        "delete keys that nothing needs: `seal keys status`";
+    TooManyRecentKeys: SealingKey, Permanent, Key;
+        "a newer key is due, and 8 keys are less than a day old";
+        "find out who asks for new keys";
+    ClockDiffers: SealingKey, Permanent, Controller;
+        "the clocks of the controller and the API server differ by more than five minutes, or the answers have no date, so no key is renewed";
+        "correct the clocks";
+    CreatedInFuture: SealingKey, Notice, Key;
+        "`createdAt` of the key is still to come, so its age counts from the creation of its Secret";
+        "find out which clock was wrong";
     Revoked: SealingKey, Notice, Key;
         "the key is revoked: Secrets are never sealed to it again";
         "seal again what was sealed to it, with new values";
@@ -276,8 +303,12 @@ reasons! {
         "make sure that somebody you trust added it";
 
     KeyUnreadable: Log, Transient, Key;
-        "the Secret with the name of the first sealing key is no sealing key";
+        "the Secret with the name of the next sealing key is no sealing key";
         "restore it from the backup, or give it another name";
+
+    BackupFailed: Log, Transient, Key;
+        "the backup of a new sealing key can't be encrypted, so the key isn't made";
+        "check `--recovery-recipients`";
 
     NamespaceMissing: Answer, Permanent, Object;
         "what was posted has no namespace, and its scope is tied to one";

@@ -15,7 +15,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use seal_crds::resources::{SealedSecret, SealingKey};
@@ -55,6 +55,13 @@ impl Kept for SealedSecret {
 
 /// The watch only tells that the object changed; the controller then reads it anew.
 impl Kept for SealingKey {
+    fn keep(metadata: &RawValue) -> ObjectMeta {
+        SealedSecret::keep(metadata)
+    }
+}
+
+/// As for a SealingKey.
+impl Kept for ConfigMap {
     fn keep(metadata: &RawValue) -> ObjectMeta {
         SealedSecret::keep(metadata)
     }

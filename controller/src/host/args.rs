@@ -6,9 +6,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use seal_crds::Namespace;
 
+use crate::duration;
 use crate::policy::PolicyArgs;
 
 /// Keeps a directory of files in step with the SealedSecrets of a checkout.
@@ -62,11 +62,11 @@ pub(crate) struct HostArgs {
     pub(crate) allow_empty: bool,
 
     /// How long a manifest has to be gone before its Secret is pruned
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::parse)]
     pub(crate) prune_after: Duration,
 
     /// How often everything is looked at, should a change have gone unnoticed
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
     pub(crate) resync: Duration,
 }
 
@@ -88,12 +88,6 @@ fn parse_owner(text: &str) -> Result<(u32, u32), String> {
     text.split_once(':')
         .and_then(|(uid, gid)| Some((number(uid)?, number(gid)?)))
         .ok_or_else(|| "not UID:GID, two numbers such as 1000:1000".into())
-}
-
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let hint = || "not a duration such as 30s or 5m".to_owned();
-    let duration = text.parse::<SignedDuration>().map_err(|_| hint())?;
-    Duration::try_from(duration).map_err(|_| hint())
 }
 
 #[cfg(test)]

@@ -8,22 +8,28 @@
 //! message may quote it. (The HTTP client's own buffers are out of reach.)
 
 use http::{Method, Request};
-use k8s_openapi::api::core::v1::Secret;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::client::Body;
 use kube::core::PartialObjectMeta;
+use kube::core::response::Status;
 use kube::runtime::events::Recorder;
 use kube::{Client, Resource as _};
 use seal_crds::keys::stored::{KeySecretList, StoredKey};
 use seal_crds::resources::{
-    KeyState, SEALING_KEY_LABEL, STATE_ANNOTATION, SealingKey, SealingKeyStatus, bitnami,
+    KEY_BACKUP_LABEL, KEY_IN_USE, KeyState, SEALING_KEY_LABEL, STATE_ANNOTATION, SealingKey,
+    SealingKeyStatus, bitnami,
 };
 use seal_crds::{Namespace, Reason};
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::backups::{Backups, PublishBackup};
 use super::bitnami::UNLABELLED_KEY;
 use super::bitnami::tls_secret::TlsSecret;
+use super::clock::Clock;
 use super::lifecycle::Raise;
 use super::loaded::{Holder, Loaded};
 use super::published::Published;
@@ -34,7 +40,7 @@ use crate::cluster::report::report;
 use crate::failure::Failure;
 use crate::store::{Notice, Reported};
 
-/// The most SealingKeys of one page: one can be as large as the API server allows.
+/// The most SealingKeys or ConfigMaps of one page: one can be as large as the API server allows.
 const PAGE: u32 = 50;
 
 pub(crate) struct ClusterKeys {
@@ -49,10 +55,63 @@ pub(crate) struct ClusterKeys {
 impl KeyStore for ClusterKeys {
     async fn load(&self) -> Result<Loaded, Failure> {
         let query = format!("labelSelector={SEALING_KEY_LABEL}");
-        let text = self.secrets(&self.namespace, &query, "loading the sealing keys").await?;
+        let (text, clock) = self.secrets(&self.namespace, &query, "loading the sealing keys").await?;
         let list: KeySecretList =
-            serde_json::from_str(&text).map_err(|_| unreadable("the API server's list of sealing keys"))?;
-        Ok(list.into())
+            serde_json::from_slice(&text).map_err(|_| unreadable("the API server's list of sealing keys"))?;
+        Ok(Loaded { clock, ..list.into() })
+    }
+
+    async fn backups(&self, holders: &[Holder]) -> Result<Backups, Failure> {
+        let mut backups = Backups::new(holders);
+        let mut params = ListParams::default().labels(KEY_BACKUP_LABEL).limit(PAGE);
+        while !backups.is_empty() {
+            let page = self.config_maps().list(&params).await;
+            let page =
+                page.map_err(|error| failure("listing the published backups of sealing keys", &error))?;
+            page.items.iter().for_each(|found| backups.add(found));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => break,
+            }
+        }
+        Ok(backups)
+    }
+
+    /// A ConfigMap that is there is replaced in one request, on the version that was found, so that nothing else is left
+    /// in it. One that lost its label, or never had it, isn't found; it gets the label first, and is found then.
+    async fn publish_backup(&self, backup: &PublishBackup) -> Result<Tried, Failure> {
+        let PublishBackup { config_map, over, .. } = backup;
+        let name = config_map.metadata.name.as_deref().unwrap_or_default();
+        let tried = match over {
+            Some(over) => {
+                let replaced = json!([
+                    { "op": "replace", "path": "/metadata/resourceVersion", "value": over },
+                    { "op": "add", "path": "/data", "value": config_map.data },
+                    { "op": "add", "path": "/binaryData", "value": {} },
+                ]);
+                let replaced = serde_json::from_value(replaced).expect("the operations are RFC 6902's");
+                self.config_maps().patch(name, &ours(), &Patch::<()>::Json(replaced)).await
+            }
+            None => self.config_maps().create(&posted(), config_map).await,
+        };
+        let is_there = over.is_none();
+        match tried {
+            Ok(_) => Ok(Tried::Done),
+            Err(error) if is_code(&error, 409) && is_there => {
+                let label = json!({"metadata": {"labels": {KEY_BACKUP_LABEL: ""}}});
+                let labelled = self.config_maps().patch_metadata(name, &ours(), &Patch::Merge(&label)).await;
+                match labelled {
+                    Err(error) if !is_code(&error, 404) => {
+                        Err(failure("labelling a published backup", &error))
+                    }
+                    _ => Ok(Tried::Overtaken),
+                }
+            }
+            Err(error) if is_code(&error, 409) || is_code(&error, 404) && !is_there => Ok(Tried::Overtaken),
+            Err(error) => {
+                Err(failure(&format!("publishing the backup of a sealing key in ConfigMap {name}"), &error))
+            }
+        }
     }
 
     async fn published(&self, holders: &[Holder]) -> Result<Published, Failure> {
@@ -71,19 +130,24 @@ impl KeyStore for ClusterKeys {
 
     async fn create(&self, name: &str, key: &StoredKey) -> Result<Tried, Failure> {
         let secret = key.to_json(name, KeyState::Active);
-        self.create_secret(&self.namespace, secret, "creating the first sealing key").await
+        self.create_secret(&self.namespace, secret, "creating a sealing key").await
     }
 
     /// Writes the note by an apply, which makes the note ours even if somebody else wrote the same text.
     async fn note(&self, raise: &Raise) -> Result<Tried, Failure> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace.as_str());
-        let note = json!({
+        let mut note = json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": {
                 "name": raise.secret, "resourceVersion": raise.resource_version,
                 "annotations": { STATE_ANNOTATION: raise.floor },
             },
         });
+        // An apply removes what it said before and leaves out now, so the finalizer is in each: without it, the API
+        // server would delete a Secret that is being deleted.
+        if raise.is_held {
+            note["metadata"]["finalizers"] = json!([KEY_IN_USE]);
+        }
         let params = PatchParams::apply(FIELD_MANAGER).force();
         match api.patch_metadata(&raise.secret, &params, &Patch::Apply(&note)).await {
             Ok(_) => Ok(Tried::Done),
@@ -93,8 +157,7 @@ impl KeyStore for ClusterKeys {
     }
 
     async fn publish(&self, key: &SealingKey) -> Result<Option<SealingKey>, Failure> {
-        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
-        match self.sealing_keys().create(&params, key).await {
+        match self.sealing_keys().create(&posted(), key).await {
             Ok(created) => Ok(Some(created)),
             Err(error) if is_code(&error, 409) => Ok(None),
             Err(error) => Err(failure("publishing a SealingKey", &error)),
@@ -128,7 +191,21 @@ impl KeyStore for ClusterKeys {
     }
 }
 
+/// The parameters of a creation by this controller.
+fn posted() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+/// The parameters of a patch by this controller.
+fn ours() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
+}
+
 impl ClusterKeys {
+    fn config_maps(&self) -> Api<ConfigMap> {
+        Api::namespaced(self.client.clone(), self.namespace.as_str())
+    }
+
     fn sealing_keys(&self) -> Api<SealingKey> {
         Api::namespaced(self.client.clone(), self.namespace.as_str())
     }
@@ -138,23 +215,33 @@ impl ClusterKeys {
         struct TlsSecretList {
             items: Vec<TlsSecret>,
         }
-        let text = self.secrets(&self.bitnami_namespace, query, "loading sealed-secrets' keys").await?;
-        let list: TlsSecretList = serde_json::from_str(&text)
+        let (text, _) = self.secrets(&self.bitnami_namespace, query, "loading sealed-secrets' keys").await?;
+        let list: TlsSecretList = serde_json::from_slice(&text)
             .map_err(|_| unreadable("the API server's list of sealed-secrets' keys"))?;
         Ok(list.items)
     }
 
-    /// Requests a list of Secrets, and returns its text.
+    /// Requests a list of Secrets, and returns its text, and the time by the API server's clock.
     async fn secrets(
         &self,
         namespace: &Namespace,
         query: &str,
         doing: &str,
-    ) -> Result<Zeroizing<String>, Failure> {
+    ) -> Result<(Zeroizing<Vec<u8>>, Clock), Failure> {
         let uri = format!("/api/v1/namespaces/{namespace}/secrets?{query}");
-        let request = Request::get(uri).body(Vec::new()).expect("a validated namespace is a URL segment");
-        let answer = self.client.request_text(request).await;
-        Ok(Zeroizing::new(answer.map_err(|error| failure(doing, &error))?))
+        let request = Request::get(uri).body(Body::empty()).expect("a validated namespace is a URL segment");
+        let failure = |error| failure(doing, &error);
+        let answer = self.client.send(request).await.map_err(failure)?;
+        let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
+        let clock = Clock::of_answer(date, Timestamp::now());
+        let code = answer.status();
+        let text = Zeroizing::new(Vec::from(answer.into_body().collect_bytes().await.map_err(failure)?));
+        if !code.is_success() {
+            // Only the code: the text may quote what was sent.
+            let status = Status::failure("", "").with_code(code.as_u16());
+            return Err(failure(kube::Error::Api(status.boxed())));
+        }
+        Ok((text, clock))
     }
 
     async fn create_secret(

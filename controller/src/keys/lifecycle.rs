@@ -3,30 +3,35 @@
 //! The decision is a function of the loaded keys, the SealingKeys, the time and the settings; [`super`]
 //! carries it out. After each [`Step`], [`super`] reads everything again and asks for the next decision. So a
 //! controller that ended between two steps, or another controller beside it, goes on at the right step.
-//! [`facts`] has the keys and the claims that SealingKeys make about them; [`verdict`] judges each
-//! SealingKey.
+//! [`facts`] has the keys and the claims that SealingKeys make about them; [`renewal`] says whether a newer key is
+//! due; [`verdict`] judges each SealingKey.
 //!
 //! Invariants. A key is its fingerprint: Secrets and SealingKeys belong to a key by its fingerprint, whatever
 //! their names. A key's state only rises. At most one key may be sealed to, and never an older one in place
-//! of a newer one: every key that is older than an Active one, or one that was Active, is Retiring. A
-//! SealingKey that somebody else wrote can raise the state of a key, and do nothing else.
+//! of a newer one: before a key is sealed to, every older one is noted as Retiring. A key is made together with
+//! its backup, and isn't sealed to before it can be looked up and its backup is published. A SealingKey that
+//! somebody else wrote can raise the state of a key, and do nothing else.
 
 use jiff::Timestamp;
 use seal_crds::Reason;
-use seal_crds::keys::Fingerprint;
 use seal_crds::keys::stored::{MAX_SEQUENCE, Note};
+use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{KeyState, SealingKey, SealingKeySpec};
 
+use super::backups::PublishBackup;
 use super::loaded::{Holder, Loaded};
 use super::settings::Settings;
 use super::status::Statement;
+use crate::recipients::RecordedKey;
 use crate::store::Notice;
 use facts::{Facts, Key};
+use renewal::{Outlook, Renewal};
 use verdict::judge;
 
 mod facts;
+pub(super) mod renewal;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 pub(super) mod verdict;
 
 /// The name of the first key. It is fixed, so only one controller can create it. Later names carry the key's
@@ -41,6 +46,12 @@ pub(super) struct Decision<'a> {
     pub(super) primary: Option<Fingerprint>,
     /// Why there is no such key, as a sentence for people.
     pub(super) keyless: Option<String>,
+    /// The time of the primary's renewal by age.
+    pub(super) renewal_at: Option<Timestamp>,
+    /// All keys that are loaded or recorded, with their recovery sets.
+    pub(super) recorded: Vec<RecordedKey>,
+    /// The keys among them that are revoked.
+    pub(super) revoked: Vec<Fingerprint>,
     /// The status of each SealingKey, in the order in which to write them ([`Rank`](verdict::Rank)).
     pub(super) statements: Vec<Statement<'a>>,
 }
@@ -52,8 +63,8 @@ pub(super) enum Step {
     Make(Make),
     /// Note states beside private halves, in this order.
     Raise(Vec<Raise>),
-    /// Publish keys.
-    Publish(Vec<Publish>),
+    /// Publish backups, and then keys.
+    Publish(Vec<PublishBackup>, Vec<Publish>),
     /// Write the statuses, because nothing else is missing.
     Say,
 }
@@ -65,6 +76,8 @@ pub(super) struct Make {
     pub(super) name: String,
     pub(super) sequence: i64,
     pub(super) created_at: Timestamp,
+    /// The recovery set, fixed from now on.
+    pub(super) recovery: Vec<Recipient>,
 }
 
 /// A state to note on a Secret, if that still has the version that the decision was made on.
@@ -73,6 +86,8 @@ pub(crate) struct Raise {
     pub(super) secret: String,
     pub(super) resource_version: String,
     pub(super) floor: KeyState,
+    /// The Secret has the finalizer of sealing keys, or may still get it. One that is being deleted takes no new one.
+    pub(super) is_held: bool,
 }
 
 /// A SealingKey to create.
@@ -89,28 +104,25 @@ pub(super) struct Publish {
 pub(super) fn decide<'a>(
     loaded: &'a Loaded,
     published: &'a [SealingKey],
-    now: Timestamp,
     settings: &Settings,
 ) -> Decision<'a> {
-    let facts = Facts::new(loaded, published);
-    let judgement = judge(&facts);
-    let say = |(key, verdict)| Statement::new(key, verdict, settings, now);
+    let facts = Facts::new(loaded, published, settings);
+    let judgement = judge(&facts, settings);
+    let say = |(key, verdict)| Statement::new(key, verdict, settings, loaded.clock.now());
     Decision {
-        step: next(&facts, now),
+        step: next(&facts, loaded, &judgement.outlook, settings),
         primary: judgement.primary,
         keyless: judgement.keyless,
+        renewal_at: judgement.outlook.at,
+        recorded: recorded(&facts),
+        revoked: revoked(&facts),
         statements: judgement.verdicts.into_iter().map(say).collect(),
     }
 }
 
-/// Whether a key is missing that the controller had: it is neither loaded nor in a Secret of a later version.
-pub(super) fn misses_one(loaded: &Loaded, published: &[SealingKey]) -> bool {
-    Facts::new(loaded, published).misses_one()
-}
-
-fn next(facts: &Facts<'_>, now: Timestamp) -> Step {
+fn next(facts: &Facts<'_>, loaded: &Loaded, outlook: &Outlook, settings: &Settings) -> Step {
     if leaves_no_trace(facts)
-        && let Some(key) = make(facts, now)
+        && let Some(key) = make(facts, settings)
     {
         return Step::Make(key);
     }
@@ -118,30 +130,65 @@ fn next(facts: &Facts<'_>, now: Timestamp) -> Step {
     if !raised.is_empty() {
         return Step::Raise(raised);
     }
-    let unpublished = publish(facts);
-    if !unpublished.is_empty() {
-        return Step::Publish(unpublished);
+    if outlook.renewal.and_then(Renewal::due_now).is_some()
+        && let Some(key) = make(facts, settings)
+    {
+        return Step::Make(key);
+    }
+    let (backups, keys) = (loaded.backups.missing(), publish(facts));
+    if !(backups.is_empty() && keys.is_empty()) {
+        return Step::Publish(backups, keys);
     }
     Step::Say
 }
 
-/// Whether no controller has ever kept keys here; only then the first key is made. A key that was restored
-/// from a backup before the controller started isn't a trace of a controller, nor is a SealingKey that
-/// somebody wrote. A key that the controller made is a trace, even without a note: the first version of the
-/// controller wrote none.
-///
-/// If there is a trace, no key is made, even if none is Active: a key that is lost or revoked isn't replaced
-/// in silence.
+/// All keys that are loaded or recorded. A planted SealingKey adds no key, and no recipient to one.
+fn recorded(facts: &Facts<'_>) -> Vec<RecordedKey> {
+    let held = facts.keys.iter().map(|key| RecordedKey {
+        fingerprint: key.fingerprint,
+        recovery: key.recovery.iter().flat_map(|it| it.recipients()).map(Recipient::fingerprint).collect(),
+    });
+    let others = facts.claims.iter().filter(|claim| is_gone(facts, claim)).map(|claim| RecordedKey {
+        fingerprint: claim.fingerprint,
+        recovery: claim.recorded_recovery().map(|recipient| recipient.fingerprint()).collect(),
+    });
+    held.chain(others).collect()
+}
+
+/// The keys that are revoked. One whose note can't be read isn't among them: a slip of the pen must not mark everything
+/// that was ever sealed to it as exposed.
+fn revoked(facts: &Facts<'_>) -> Vec<Fingerprint> {
+    let held = facts.keys.iter().filter(|key| key.floor == KeyState::Revoked).map(|key| key.fingerprint);
+    let is_revoked = |claim: &&facts::Claim<'_>| claim.floor_without_secret() == KeyState::Revoked;
+    let gone = facts.claims.iter().filter(|claim| is_gone(facts, claim)).filter(is_revoked);
+    held.chain(gone.map(|claim| claim.fingerprint)).collect()
+}
+
+/// Whether the controller recorded this key, and its private half isn't loaded.
+fn is_gone(facts: &Facts<'_>, claim: &facts::Claim<'_>) -> bool {
+    claim.is_recorded && !facts.keys.iter().any(|key| key.fingerprint == claim.fingerprint)
+}
+
+/// Whether no controller has ever kept keys here. Then the first key is made, and none of the limits on renewals
+/// counts: people can't wait for a clock to be corrected to seal at all. A key that was restored from a backup before the
+/// controller started isn't a trace of a controller, nor is a SealingKey that somebody wrote. A key that the controller
+/// made is a trace, even without a note: the first version of the controller wrote none.
 fn leaves_no_trace(facts: &Facts<'_>) -> bool {
     facts.later.is_empty()
         && !facts.holders.iter().any(|holder| holder.is_noted_by_us || holder.is_made_by_us)
         && !facts.claims.iter().any(|claim| claim.is_recorded)
 }
 
-/// The key to make: its sequence follows the highest one below the maximum. A restored key may have the
-/// maximum, and must not keep the next key from being made. `None` if all names are taken.
-fn make(facts: &Facts<'_>, created_at: Timestamp) -> Option<Make> {
-    let sequences = facts.holders.iter().map(|holder| holder.sequence);
+/// The key to make: its sequence follows the highest one of any key that there is or was, below the maximum. A
+/// restored key may have the maximum, and must not keep the next key from being made. `None` if all names are
+/// taken.
+///
+/// The name follows from the sequence, and a Secret is only ever created. So of several controllers that renew at
+/// the same time, one makes the key.
+fn make(facts: &Facts<'_>, settings: &Settings) -> Option<Make> {
+    let held = facts.holders.iter().map(|holder| holder.sequence);
+    let recorded = facts.claims.iter().filter(|claim| claim.is_recorded);
+    let sequences = held.chain(recorded.map(|claim| claim.object.spec.sequence));
     let last = sequences.filter(|sequence| *sequence < MAX_SEQUENCE).max().unwrap_or_default();
     let name = |sequence| match sequence {
         1 => FIRST_KEY.to_owned(),
@@ -149,21 +196,31 @@ fn make(facts: &Facts<'_>, created_at: Timestamp) -> Option<Make> {
     };
     let is_free = |name: &String| facts.holders.iter().all(|holder| holder.secret != *name);
     let mut free = (last + 1..=MAX_SEQUENCE).filter(|sequence| is_free(&name(*sequence)));
-    free.next().map(|sequence| Make { name: name(sequence), sequence, created_at })
+    free.next().map(|sequence| Make {
+        name: name(sequence),
+        sequence,
+        created_at: facts.clock.now(),
+        recovery: settings.recovery().cloned().collect(),
+    })
 }
 
-/// The missing notes, those of older keys first: if writing them is cut short, an older key must not be the
+/// The missing notes and finalizers, those of older keys first: if writing them is cut short, an older key must not be the
 /// newest Active one.
 fn raise(keys: &[Key<'_>]) -> Vec<Raise> {
     // A note that can't be read is left to its writer.
     let readable = keys.iter().filter(|key| key.unreadable.is_none());
     let holders = readable.flat_map(|key| key.holders.iter().map(|holder| (key.floor, *holder)));
+    let is_held = |holder: &Holder| holder.is_held || !holder.is_deleting;
     holders
-        .filter(|(floor, holder)| holder.note != Note::Says(*floor) || !holder.is_noted_by_us)
+        .filter(|(floor, holder)| {
+            let is_noted = holder.note == Note::Says(*floor) && holder.is_noted_by_us;
+            !is_noted || is_held(holder) != holder.is_held
+        })
         .map(|(floor, holder)| Raise {
             secret: holder.secret.clone(),
             resource_version: holder.resource_version.clone(),
             floor,
+            is_held: is_held(holder),
         })
         .collect()
 }

@@ -13,6 +13,8 @@ use seal_crds::keys::stored::{IDENTITY, KeySecretList, NotAKey, Note, RESTORE_MA
 use seal_crds::keys::{Fingerprint, Identity, Recipient};
 use seal_crds::resources::{KEY_IN_USE, KeyState, STATE_ANNOTATION};
 
+use super::backups::Backups;
+use super::clock::Clock;
 use crate::cluster::fields::{FieldSet, owned, updated_by};
 use crate::conditions::rfc3339;
 
@@ -28,6 +30,10 @@ pub(crate) struct Loaded {
     pub(super) later: Vec<Option<Fingerprint>>,
     /// The Secrets with the label of sealing keys that hold none, by name.
     pub(super) problems: Vec<(String, NotAKey)>,
+    /// The time at which they were loaded.
+    pub(super) clock: Clock,
+    /// The backups of the keys, and which of them are published.
+    pub(super) backups: Backups,
 }
 
 /// The public facts about a Secret that holds a private half.

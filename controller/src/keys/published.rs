@@ -34,6 +34,15 @@ impl Published {
         Self { held, names: holders.iter().flat_map(names).collect(), planted: 0, kept: Vec::new() }
     }
 
+    /// Whether every SealingKey that counts for these keys was kept: they, and their names, were known when the
+    /// SealingKeys were listed.
+    pub(super) fn covers(&self, holders: &[Holder]) -> bool {
+        let is_known = |holder: &Holder| self.held.contains(&holder.recipient.fingerprint());
+        holders
+            .iter()
+            .all(|holder| is_known(holder) && names(holder).iter().all(|it| self.names.contains(it)))
+    }
+
     pub(super) fn add(&mut self, object: SealingKey) {
         let counts = object.is_recorded()
             || self.held.contains(&object.fingerprint())

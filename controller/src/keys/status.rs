@@ -8,13 +8,17 @@
 
 use jiff::Timestamp;
 use seal_crds::Reason;
+use seal_crds::keys::Recipient;
 use seal_crds::resources::{
     KeyState, PublishedState, STATE_ANNOTATION, SealingKey, SealingKeyStatus, find_condition,
 };
 
-use super::lifecycle::verdict::{Standing, Verdict};
+use super::clock::ClockFault;
+use super::lifecycle::renewal::{Obstacle, Renewal, Why};
+use super::lifecycle::verdict::{DateFault, Standing, Verdict, hindrance};
 use super::settings::Settings;
-use crate::conditions::Conditions;
+use crate::conditions::{Conditions, rfc3339};
+use crate::store::Notice;
 
 /// A SealingKey with the status that it should have.
 pub(super) struct Statement<'a> {
@@ -36,6 +40,18 @@ impl<'a> Statement<'a> {
         self.key.status.as_ref() != Some(&self.status)
     }
 
+    /// The notice to people if the renewal of the key is newly announced.
+    pub(super) fn announcement(&self) -> Option<Notice> {
+        let announced = |status: &SealingKeyStatus| {
+            let due = find_condition(&status.conditions, "RenewalDue");
+            due.filter(|due| due.reason == Reason::RenewalSoon.as_str()).map(|due| due.message.clone())
+        };
+        let message = announced(&self.status)?;
+        let is_said = self.key.status.as_ref().and_then(announced).is_some();
+        let reason = Reason::RenewalSoon.as_str();
+        (!is_said).then_some(Notice { warning: false, reason, message })
+    }
+
     /// The reason and message if the SealingKey can't be used as it stands, unless its last status had that
     /// reason.
     pub(super) fn newly_stalled(&self) -> Option<(&str, &str)> {
@@ -55,32 +71,45 @@ pub(super) fn next_status(
     now: Timestamp,
 ) -> SealingKeyStatus {
     let said = object.status.clone().unwrap_or_default();
-    let is_held = matches!(verdict.standing, Standing::Held(_) | Standing::Unreadable { .. });
+    let is_held =
+        matches!(verdict.standing, Standing::Held(_) | Standing::Unreadable { .. } | Standing::Deleting);
     let before = &said.conditions;
     let following = Conditions { before, generation: object.metadata.generation, now };
     let (is_primary, reason, message) = primary(verdict);
     let mut conditions = vec![following.next("Primary", is_primary, reason, message)];
-    // These conditions are present only while they hold.
-    for (type_, why) in [("Stalled", stalled(verdict)), ("RenewalDue", renewal_due(verdict))] {
-        conditions.extend(why.map(|(reason, message)| following.next(type_, true, reason, &message)));
+    // These conditions are present only while there is something to say.
+    let present = [
+        ("Stalled", stalled(verdict)),
+        ("RecoveryChanged", recovery_changed(verdict, settings)),
+        ("RenewalDue", renewal_due(verdict)),
+        ("ClockSkew", clock_skew(verdict)),
+    ];
+    for (type_, why) in present {
+        conditions.extend(why.map(|(reason, message)| {
+            // The announcement of a renewal says that none is due yet.
+            following.next(type_, reason != Reason::RenewalSoon, reason, &message)
+        }));
     }
     let fingerprint = (object.is_recorded() || is_held).then(|| object.fingerprint().to_string());
+    let texts =
+        |recipients: &mut dyn Iterator<Item = &Recipient>| recipients.map(ToString::to_string).collect();
     SealingKeyStatus {
         state: state(verdict, said.state),
         // Fingerprint and floor go together: a fingerprint alone would look like a record of the first
         // version.
         floor: verdict.floor.filter(|_| fingerprint.is_some()),
+        recovery_recipients: match &verdict.recovery {
+            // What is sealed now isn't sealed to a revoked recipient. Of an older key the whole set stays on record: it
+            // says what the revoked recipient opens.
+            Some(set) => texts(&mut set.iter().filter(|it| !(is_primary && settings.is_revoked(it)))),
+            None if fingerprint.is_some() => said.recovery_recipients,
+            None => Vec::new(),
+        },
+        extra_recipients: texts(&mut settings.extra().filter(|_| is_primary)),
+        renewal: verdict.renewal_at.map(rfc3339),
+        usage: said.usage.filter(|_| fingerprint.is_some()),
         fingerprint,
         conditions,
-        recovery_recipients: settings
-            .recovery
-            .iter()
-            .filter(|_| verdict.is_primary)
-            .map(ToString::to_string)
-            .collect(),
-        renewal: None,
-        usage: None,
-        extra_recipients: Vec::new(),
     }
 }
 
@@ -88,6 +117,8 @@ fn state(verdict: &Verdict, said: Option<PublishedState>) -> Option<PublishedSta
     match &verdict.standing {
         Standing::Held(state) => Some((*state).into()),
         Standing::Unreadable { .. } => Some(PublishedState::Revoked),
+        Standing::Deleting => Some(PublishedState::Deleting),
+        Standing::Destroyed => Some(PublishedState::Destroyed),
         Standing::Lost => Some(PublishedState::Lost),
         Standing::Planted => Some(PublishedState::Planted),
         Standing::LaterVersion => said,
@@ -109,7 +140,7 @@ fn primary(verdict: &Verdict) -> (bool, Reason, &'static str) {
 /// The reason and message if a SealingKey can't be used as it stands.
 fn stalled(verdict: &Verdict) -> Option<(Reason, String)> {
     Some(match &verdict.standing {
-        Standing::Held(_) => return None,
+        Standing::Held(_) | Standing::Deleting | Standing::Destroyed => return None,
         Standing::Unreadable { secret } => (
             Reason::StateUnreadable,
             format!(
@@ -139,22 +170,80 @@ fn stalled(verdict: &Verdict) -> Option<(Reason, String)> {
 }
 
 fn renewal_due(verdict: &Verdict) -> Option<(Reason, String)> {
-    let reason = match &verdict.standing {
-        _ if !verdict.is_renewal_due => return None,
-        Standing::Held(_) if verdict.is_primary => {
-            let message = "this key is to retire, which takes effect when a newer key is the primary; until then Secrets \
-                           are sealed to it";
-            return Some((Reason::Retiring, message.to_owned()));
+    let (why, obstacle) = match verdict.renewal? {
+        Renewal::Due { why, obstacle } => (why, obstacle),
+        Renewal::Soon => {
+            let at = verdict.renewal_at.map(rfc3339).unwrap_or_default();
+            let message = format!(
+                "a newer key takes the place of this one from {at}; commit the new recipients when it does (seal keys \
+                 fetch -o)"
+            );
+            return Some((Reason::RenewalSoon, message));
         }
-        Standing::Lost => Reason::IdentityMissing,
-        Standing::Unreadable { .. } => Reason::StateUnreadable,
-        Standing::LaterVersion => Reason::LaterVersion,
-        _ => Reason::Revoked,
     };
-    Some((
-        reason,
-        "Secrets are sealed to no key until there is a newer one; older keys don't take its place".to_owned(),
-    ))
+    let reason = match (obstacle, why) {
+        (Some(Obstacle::LaterVersion), _) => Reason::LaterVersion,
+        (Some(Obstacle::Clock(_)), _) => Reason::ClockDiffers,
+        (Some(Obstacle::TooManyKeys), _) => Reason::TooManyKeys,
+        (Some(Obstacle::TooManyRecent), _) => Reason::TooManyRecentKeys,
+        (Some(Obstacle::Unfinished), _) | (_, Why::Unpublished) => Reason::Unpublished,
+        (_, Why::Lost) | (Some(Obstacle::Loss), _) => Reason::IdentityMissing,
+        (None, Why::Age) => Reason::KeyAge,
+        (None, Why::Asked | Why::NoneActive) => Reason::Retiring,
+        (None, Why::Revoked) => Reason::Revoked,
+        (None, Why::Deleted) => Reason::KeyDeleted,
+        (None, Why::Unreadable) => Reason::StateUnreadable,
+    };
+    let what = match why {
+        Why::Age => {
+            "this key is as old as --key-renewal lets it become; until a newer key is the primary, Secrets are sealed to it"
+        }
+        Why::Asked => {
+            "this key is to retire, which takes effect when a newer key is the primary; until then Secrets are sealed to it"
+        }
+        _ => "Secrets are sealed to no key until there is a newer one; older keys don't take its place",
+    };
+    Some((reason, format!("{what}{}", hindrance(obstacle))))
+}
+
+/// The reason and message if the flag names another recovery set than the primary has.
+fn recovery_changed(verdict: &Verdict, settings: &Settings) -> Option<(Reason, String)> {
+    let had = verdict.recovery.as_deref().filter(|_| verdict.is_primary)?;
+    let wanted: Vec<&Recipient> = settings.recovery().collect();
+    let short = |recipient: &Recipient| recipient.fingerprint().short();
+    let mut added: Vec<_> = wanted.iter().filter(|it| !had.contains(it)).map(|it| short(it)).collect();
+    let mut removed: Vec<_> = had.iter().filter(|it| !wanted.contains(it)).map(short).collect();
+    if added.is_empty() && removed.is_empty() {
+        return None;
+    }
+    added.sort();
+    removed.sort();
+    let list = |names: Vec<String>| if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+    let message = format!(
+        "--recovery-recipients adds {} and removes {}, which takes effect with the next key (seal keys renew)",
+        list(added),
+        list(removed)
+    );
+    Some((Reason::RecoveryChanged, message))
+}
+
+fn clock_skew(verdict: &Verdict) -> Option<(Reason, String)> {
+    Some(match verdict.dates? {
+        DateFault::Clock(ClockFault::Differs) => (
+            Reason::ClockDiffers,
+            "the clocks of the controller and the API server differ by more than five minutes, so no key is renewed; \
+             correct them"
+                .to_owned(),
+        ),
+        DateFault::Clock(ClockFault::NoDate) => (
+            Reason::ClockDiffers,
+            "the API server's answers have no date, so no key is renewed; find out what drops the header".to_owned(),
+        ),
+        DateFault::Ahead => (
+            Reason::CreatedInFuture,
+            "createdAt of this key is still to come, so its age counts from the creation of its Secret".to_owned(),
+        ),
+    })
 }
 
 #[cfg(test)]
@@ -162,6 +251,7 @@ mod tests {
     use seal_crds::keys::Identity;
     use seal_crds::resources::SealingKeySpec;
 
+    use super::super::settings::RecipientFlags;
     use super::*;
 
     fn object(status: Option<SealingKeyStatus>) -> SealingKey {
@@ -177,7 +267,8 @@ mod tests {
 
     fn verdict(standing: Standing) -> Verdict {
         let floor = (standing != Standing::Planted).then_some(KeyState::Retiring);
-        Verdict { standing, floor, is_primary: false, is_renewal_due: false }
+        let (renewal, renewal_at, recovery, dates) = Default::default();
+        Verdict { standing, floor, is_primary: false, renewal, renewal_at, recovery, dates }
     }
 
     fn said(object: &SealingKey, verdict: &Verdict) -> SealingKeyStatus {
@@ -196,6 +287,8 @@ mod tests {
             verdict(Standing::Held(KeyState::Revoked)),
             verdict(Standing::Unreadable { secret: "s".into() }),
             verdict(Standing::LaterVersion),
+            verdict(Standing::Deleting),
+            verdict(Standing::Destroyed),
             verdict(Standing::Lost),
             verdict(Standing::Planted),
             verdict(Standing::Duplicate { of: "d".into(), is_recorded: true }),
@@ -231,18 +324,104 @@ mod tests {
 
     #[test]
     fn a_renewal_that_is_due_is_said_with_what_it_means_for_sealing() {
-        let due = |standing, is_primary| {
-            let status =
-                said(&object(None), &Verdict { is_primary, is_renewal_due: true, ..verdict(standing) });
+        let due = |standing, is_primary, why, obstacle| {
+            let renewal = Some(Renewal::Due { why, obstacle });
+            let status = said(&object(None), &Verdict { is_primary, renewal, ..verdict(standing) });
             let condition = find_condition(&status.conditions, "RenewalDue").cloned().unwrap();
             (condition.reason, condition.message)
         };
-        let (reason, message) = due(Standing::Held(KeyState::Active), true);
+        let (reason, message) = due(Standing::Held(KeyState::Active), true, Why::Asked, None);
         assert_eq!(reason, "Retiring");
         assert!(message.contains("until then Secrets are sealed to it"), "{message}");
-        let (reason, message) = due(Standing::Held(KeyState::Revoked), false);
+        let (reason, message) = due(Standing::Held(KeyState::Revoked), false, Why::Revoked, None);
         assert_eq!(reason, "Revoked");
         assert!(message.contains("sealed to no key"), "{message}");
-        assert_eq!(due(Standing::Lost, false).0, "IdentityMissing");
+        assert_eq!(due(Standing::Lost, false, Why::Lost, Some(Obstacle::Loss)).0, "IdentityMissing");
+        // The obstacle is what somebody has to do something about.
+        let (reason, message) =
+            due(Standing::Held(KeyState::Active), true, Why::Age, Some(Obstacle::TooManyKeys));
+        assert_eq!(reason, "TooManyKeys");
+        assert!(message.contains("delete keys that nothing needs"), "{message}");
+    }
+
+    #[test]
+    fn a_renewal_is_announced_once_and_is_not_due_by_that() {
+        let at = Timestamp::from_second(1_802_000_000).ok();
+        let soon = Verdict {
+            is_primary: true,
+            renewal: Some(Renewal::Soon),
+            renewal_at: at,
+            ..verdict(Standing::Held(KeyState::Active))
+        };
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let mut key = object(None);
+        let statement = Statement::new(&key, soon.clone(), &Settings::default(), now);
+        assert_eq!(statement.announcement().unwrap().reason, "RenewalSoon");
+        let status = statement.status;
+        assert_eq!(status.renewal.as_deref(), Some("2027-02-07T11:33:20Z"));
+        let due = find_condition(&status.conditions, "RenewalDue").unwrap();
+        assert_eq!(
+            (due.status, due.reason.as_str()),
+            (seal_crds::resources::ConditionStatus::False, "RenewalSoon")
+        );
+        key.status = Some(status);
+        assert!(key.is_primary());
+        let again = Statement::new(&key, soon, &Settings::default(), now);
+        assert!(again.announcement().is_none() && !again.is_news());
+    }
+
+    #[test]
+    fn a_changed_recovery_set_is_said_of_the_primary_and_published_for_none() {
+        let [kept, gone, new, leaked] = std::array::from_fn(|_| Identity::generate().recipient().clone());
+        let flags = RecipientFlags {
+            recovery: vec![kept.clone(), new.clone(), leaked.clone()],
+            extra: vec![new.clone()],
+            revoked: [leaked.fingerprint()].into(),
+            ..RecipientFlags::default()
+        };
+        let settings = Settings::new(jiff::SignedDuration::ZERO, flags).unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let recovery = Some(vec![kept.clone(), gone.clone(), leaked.clone()]);
+        let status = |is_primary| {
+            let verdict = Verdict {
+                is_primary,
+                recovery: recovery.clone(),
+                ..verdict(Standing::Held(KeyState::Active))
+            };
+            next_status(&object(None), &verdict, &settings, now)
+        };
+        let primary = status(true);
+        assert_eq!(
+            primary.recovery_recipients,
+            [kept.to_string(), gone.to_string()],
+            "nobody seals to the leaked one"
+        );
+        assert_eq!(primary.extra_recipients, [new.to_string()]);
+        let changed = find_condition(&primary.conditions, "RecoveryChanged").unwrap();
+        let mut removed = [gone.fingerprint().short(), leaked.fingerprint().short()];
+        removed.sort();
+        let said = format!("adds {} and removes {},", new.fingerprint().short(), removed.join(", "));
+        assert!(changed.message.contains(&said), "{}", changed.message);
+        let older = status(false);
+        assert_eq!(older.recovery_recipients.len(), 3, "the whole set stays on record");
+        assert!(
+            older.extra_recipients.is_empty()
+                && find_condition(&older.conditions, "RecoveryChanged").is_none()
+        );
+    }
+
+    #[test]
+    fn a_recorded_set_outlives_the_private_half() {
+        let recipient = Identity::generate().recipient().to_string();
+        let mut key = object(None);
+        let mut status = said(&key, &verdict(Standing::Held(KeyState::Retiring)));
+        status.recovery_recipients = vec![recipient.clone()];
+        key.status = Some(status);
+        for standing in [Standing::Lost, Standing::Destroyed, Standing::LaterVersion] {
+            assert_eq!(said(&key, &verdict(standing)).recovery_recipients, [recipient.clone()]);
+        }
+        let mut planted = object(key.status.clone());
+        planted.status.as_mut().unwrap().fingerprint = None;
+        assert!(said(&planted, &verdict(Standing::Planted)).recovery_recipients.is_empty());
     }
 }

@@ -10,6 +10,7 @@ use seal_crds::keys::stored::StoredKey;
 use seal_crds::resources::{SealingKey, SealingKeyStatus};
 use zeroize::Zeroizing;
 
+use super::backups::{Backups, PublishBackup};
 use super::bitnami::tls_secret::TlsSecret;
 use super::lifecycle::Raise;
 use super::loaded::{Holder, Loaded};
@@ -23,8 +24,14 @@ use crate::store::{Notice, Reported};
 ///
 /// Every request fails with a transient failure.
 pub(crate) trait KeyStore: Send + Sync + 'static {
-    /// Loads the private halves.
+    /// Loads the private halves, and takes the time from the same answer. The backups aren't looked at.
     fn load(&self) -> impl Future<Output = Result<Loaded, Failure>> + Send;
+
+    /// Tells which backups are published. Makes no request if there are none to publish.
+    fn backups(&self, holders: &[Holder]) -> impl Future<Output = Result<Backups, Failure>> + Send;
+
+    /// Creates the ConfigMap of a backup, or corrects the one that was found.
+    fn publish_backup(&self, backup: &PublishBackup) -> impl Future<Output = Result<Tried, Failure>> + Send;
 
     /// Lists the SealingKeys. These Secrets hold the private halves, and so decide which SealingKeys are
     /// kept.
@@ -33,8 +40,8 @@ pub(crate) trait KeyStore: Send + Sync + 'static {
     /// Creates the Secret of this name for a new key, with the state Active noted on it.
     fn create(&self, name: &str, key: &StoredKey) -> impl Future<Output = Result<Tried, Failure>> + Send;
 
-    /// Notes a state beside a private half. There it stays, even if somebody deletes or changes the
-    /// SealingKey.
+    /// Notes a state beside a private half, and holds the Secret by the finalizer of sealing keys. There the note stays,
+    /// even if somebody deletes or changes the SealingKey.
     fn note(&self, raise: &Raise) -> impl Future<Output = Result<Tried, Failure>> + Send;
 
     /// Creates a SealingKey, and returns it as it was created; `None` if its name is taken.

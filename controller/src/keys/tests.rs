@@ -8,7 +8,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp as StoredTimestamp;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
 use seal_crds::keys::stored::KeySecretList;
 use seal_crds::plaintext::WipedString;
 use seal_crds::resources::{
@@ -17,7 +18,10 @@ use seal_crds::resources::{
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::backups::Backups;
 use super::bitnami::tls_secret::TlsSecret;
+use super::clock::Clock;
+use super::settings::RecipientFlags;
 use super::*;
 use crate::leadership::Standing;
 use crate::leadership::tests::TestClock;
@@ -38,6 +42,9 @@ struct World {
     secrets: Vec<Value>,
     sealing_keys: Vec<SealingKey>,
     bitnami: Vec<Value>,
+    config_maps: Vec<ConfigMap>,
+    /// The time, by both clocks.
+    now: Timestamp,
     version: u64,
     /// Writes that were tried, and Events.
     did: Vec<String>,
@@ -106,7 +113,7 @@ impl World {
     fn add(&mut self, name: &str, sequence: i64, state: KeyState, manager: &str) -> Fingerprint {
         let identity = Identity::generate();
         let fingerprint = identity.fingerprint();
-        let created_at = Time(StoredTimestamp::UNIX_EPOCH);
+        let created_at = Time(Timestamp::UNIX_EPOCH);
         let key = StoredKey { identity, sequence, created_at, recovery: None };
         let secret = serde_json::from_slice(&key.to_json(name, state)).unwrap();
         self.keep(secret, manager);
@@ -174,8 +181,33 @@ impl World {
 
 impl KeyStore for Memory {
     async fn load(&self) -> Result<Loaded, Failure> {
-        let list = json!({ "items": self.begin("load").await?.secrets });
-        Ok(serde_json::from_value::<KeySecretList>(list).unwrap().into())
+        let world = self.begin("load").await?;
+        let list = json!({ "items": world.secrets });
+        let loaded: Loaded = serde_json::from_value::<KeySecretList>(list).unwrap().into();
+        Ok(Loaded { clock: Clock::new(Some(world.now), world.now), ..loaded })
+    }
+
+    async fn backups(&self, holders: &[Holder]) -> Result<Backups, Failure> {
+        let mut backups = Backups::new(holders);
+        self.begin("list backups").await?.config_maps.iter().for_each(|found| backups.add(found));
+        Ok(backups)
+    }
+
+    async fn publish_backup(&self, backup: &PublishBackup) -> Result<Tried, Failure> {
+        let name = backup.config_map.metadata.name.clone();
+        let mut world = self.begin(&format!("back up {}", name.as_deref().unwrap())).await?;
+        let version = world.next_version();
+        let found = world.config_maps.iter().position(|found| found.metadata.name == name);
+        let is_as_found = |at: usize| world.config_maps[at].metadata.resource_version == backup.over;
+        match found {
+            Some(at) if backup.over.is_some() && is_as_found(at) => drop(world.config_maps.remove(at)),
+            None if backup.over.is_none() => {}
+            _ => return Ok(Tried::Overtaken),
+        }
+        let mut config_map = backup.config_map.clone();
+        config_map.metadata.resource_version = Some(version);
+        world.config_maps.push(config_map);
+        Ok(Tried::Done)
     }
 
     async fn published(&self, holders: &[Holder]) -> Result<Published, Failure> {
@@ -268,6 +300,7 @@ fn keys(store: &Memory) -> Keys<Memory> {
         keyring: tokio::sync::watch::Sender::new(Arc::default()),
         recipients: tokio::sync::watch::Sender::new(None),
         health: Health::default(),
+        metrics: Metrics::default(),
         said: Said::default(),
     }
 }
@@ -402,7 +435,7 @@ async fn a_sealing_key_whose_status_cannot_be_written_keeps_nothing_from_being_s
     store.world().ask(FIRST, KeyState::Revoked);
     keys.lead().await.unwrap_err();
     assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
-    assert!(keys.health.readiness().1.contains("it is revoked"));
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
     assert_eq!(store.world().note(FIRST), "Revoked");
 }
 
@@ -415,11 +448,14 @@ async fn a_key_that_cannot_be_published_keeps_nothing_from_being_said_of_others(
     let failure = keys.lead().await.unwrap_err();
     assert!(failure.message.starts_with("publish restored"), "{failure}");
     assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
-    assert_eq!(keys.keyring.borrow().len(), 2);
+    assert_eq!(keys.keyring.borrow().len(), 3, "the new key, in place of the revoked one, opens too");
+    assert_eq!(store.world().primaries(), [""; 0]);
     store.world().fails.clear();
     store.did();
-    let did = settle(&keys).await;
+    let mut did = settle(&keys).await;
+    did.retain(|did| did.contains("restored"));
     assert_eq!(did, ["publish restored", "announce restored KeyAdded", "say restored NotNewestActive"]);
+    assert_eq!(store.world().primaries(), ["sealing-key-8"]);
 }
 
 #[tokio::test]
@@ -437,7 +473,7 @@ async fn a_state_that_was_decided_on_an_older_secret_is_not_noted_and_what_follo
     });
     let did = settle(&keys).await;
     let tried = ["note sealing-key-first Retiring", "note sealing-key-2 Retiring"];
-    assert_eq!(did[..2], tried, "{did:?}");
+    assert_eq!(did[2..4], tried, "{did:?}");
     assert_eq!(store.world().note(FIRST), "Revoked");
     assert_eq!(store.world().primaries(), ["sealing-key-3"]);
 }
@@ -535,4 +571,164 @@ fn encode(text: &str) -> String {
     let encoded = base64::engine::general_purpose::STANDARD.encode(text);
     assert_eq!(*WipedString::from(encoded.clone()).decoded(), text);
     encoded
+}
+
+/// A controller with its first key, made with a recovery set, and these flags for the next one.
+async fn started_with_recovery(next: &[Recipient]) -> (Memory, Keys<Memory>, Recipient) {
+    let store = Memory::default();
+    let recovery = Identity::generate().recipient().clone();
+    let mut keys = keys(&store);
+    keys.settings = settings(std::slice::from_ref(&recovery));
+    settle(&keys).await;
+    keys.settings = settings(next);
+    (store, keys, recovery)
+}
+
+fn settings(recovery: &[Recipient]) -> Settings {
+    let flags = RecipientFlags { recovery: recovery.to_vec(), ..RecipientFlags::default() };
+    Settings::new(jiff::SignedDuration::from_hours(24 * 365), flags).unwrap()
+}
+
+/// The texts of the published backups.
+fn published_backups(store: &Memory) -> Vec<String> {
+    let world = store.world();
+    world.config_maps.iter().flat_map(|map| map.data.clone().unwrap().into_values()).collect()
+}
+
+#[tokio::test]
+async fn a_recovery_set_that_is_swapped_and_swapped_back_gives_the_intruder_nothing() {
+    let intruder = Identity::generate();
+    let (store, mut keys, recovery) = started_with_recovery(&[intruder.recipient().clone()]).await;
+    let before = published_backups(&store);
+    assert_eq!(before.len(), 1);
+    let set = |keys: &Keys<Memory>| {
+        let recipients = keys.recipients.borrow().clone().unwrap();
+        recipients.current().iter().map(|named| named.recipient.clone()).collect::<Vec<_>>()
+    };
+    let mut did = settle(&keys).await;
+    assert_eq!(did, ["say sealing-key-first NewestActive"], "only that the set has changed");
+    assert!(!set(&keys).contains(intruder.recipient()) && set(&keys).contains(&recovery));
+    keys.settings = settings(&[recovery]);
+    did.extend(settle(&keys).await);
+    assert_eq!(did.len(), 2);
+    assert_eq!(published_backups(&store), before);
+    let status = store.world().sealing_key(FIRST).status.clone().unwrap();
+    assert!(!format!("{status:?}").contains(intruder.recipient().as_str()));
+    assert_eq!(find_condition(&status.conditions, "RecoveryChanged"), None);
+}
+
+#[tokio::test]
+async fn a_renewal_that_is_cut_short_before_any_request_is_finished_by_the_next_look() {
+    let requests = [
+        "create sealing-key-2",
+        "back up",
+        "publish sealing-key-2",
+        "note sealing-key-first Retiring",
+        "say sealing-key-first",
+        "say sealing-key-2",
+    ];
+    for cut in requests {
+        let (store, first, _) = started_with_recovery(&[Identity::generate().recipient().clone()]).await;
+        store.did();
+        store.world().ask(FIRST, KeyState::Retiring);
+        store.world().fails = vec![cut];
+        let failure = first.lead().await.unwrap_err();
+        assert!(failure.message.starts_with(cut), "{failure}");
+        // What is said to be the primary has everything that it needs.
+        let primaries = store.world().primaries().into_iter().map(str::to_owned).collect::<Vec<_>>();
+        assert!(primaries.len() <= 1, "{cut}: {primaries:?}");
+        if primaries == ["sealing-key-2"] {
+            assert_eq!(store.world().note(FIRST), "Retiring");
+            assert_eq!(published_backups(&store).len(), 2);
+        }
+        store.world().fails.clear();
+        // Another controller goes on, which knows nothing of the first.
+        let settings = first.settings.clone();
+        let next = Keys { settings, ..keys(&store) };
+        settle(&next).await;
+        assert_eq!(store.world().primaries(), ["sealing-key-2"], "{cut}");
+        assert_eq!(store.world().secrets.len(), 2, "{cut}: no third key");
+        assert_eq!(store.world().note(FIRST), "Retiring", "{cut}");
+        assert_eq!(store.world().note("sealing-key-2"), "Active", "{cut}");
+        assert_eq!(published_backups(&store).len(), 2, "{cut}");
+    }
+}
+
+#[tokio::test]
+async fn two_leaders_that_renew_at_the_same_time_make_one_key() {
+    let (store, keys, _) = started_with_recovery(&[]).await;
+    store.world().ask(FIRST, KeyState::Retiring);
+    // The other one is quicker, and its key is the one.
+    store.before("create sealing-key-2", |world| {
+        world.add("sealing-key-2", 2, KeyState::Active, "seal-controller");
+    });
+    settle(&keys).await;
+    assert_eq!(store.world().secrets.len(), 2);
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
+}
+
+#[tokio::test]
+async fn a_leader_with_old_data_lowers_no_state_and_overwrites_no_record_of_a_deleted_key() {
+    let (store, keys) = started().await;
+    store.world().ask(FIRST, KeyState::Retiring);
+    settle(&keys).await;
+    // The leader has listed the SealingKeys. Meanwhile another one has seen that nothing needs the first key, wrote
+    // that down, and let its Secret go.
+    store.world().ask(FIRST, KeyState::Revoked);
+    store.before("list", |_| {});
+    store.before("load", |_| {});
+    store.before("load", |world| {
+        let version = Some(world.next_version());
+        let key = world.sealing_key(FIRST);
+        key.status.as_mut().unwrap().state = Some(PublishedState::Destroyed);
+        key.metadata.resource_version = version;
+        world.secrets.retain(|secret| secret["metadata"]["name"] != FIRST);
+    });
+    settle(&keys).await;
+    assert_eq!(store.world().state(FIRST), Some(PublishedState::Destroyed));
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
+}
+
+#[tokio::test]
+async fn a_published_backup_is_healed_and_who_changes_it_meanwhile_is_not_overwritten_blindly() {
+    let (store, keys, recovery) = started_with_recovery(&[]).await;
+    keys.store.did();
+    let before = published_backups(&store);
+    let tamper = |world: &mut World, text: &str| {
+        let version = Some(world.next_version());
+        let map = &mut world.config_maps[0];
+        map.data.as_mut().unwrap().insert("stolen".into(), text.into());
+        map.metadata.resource_version = version;
+    };
+    tamper(&mut store.world(), "x");
+    store.before("back up", move |world| tamper(world, "y"));
+    let did = settle(&keys).await;
+    assert_eq!(did.iter().filter(|did| did.starts_with("back up")).count(), 2, "{did:?}");
+    assert_eq!(published_backups(&store), before);
+    store.world().config_maps.clear();
+    settle(&keys).await;
+    assert_eq!(published_backups(&store), before);
+    drop(recovery);
+}
+
+#[tokio::test]
+async fn who_opens_does_not_wait_for_the_right_to_read_backups() {
+    let (store, _, _) = started_with_recovery(&[]).await;
+    store.world().fails = vec!["list backups"];
+    let keys = keys(&store);
+    let failure = keys.lead().await.unwrap_err();
+    assert!(failure.message.starts_with("list backups"), "{failure}");
+    assert_eq!(keys.keyring.borrow().len(), 1);
+    assert_eq!(store.world().primaries(), [FIRST], "nothing is said that isn't known");
+}
+
+#[tokio::test]
+async fn a_renewal_is_announced_in_one_event() {
+    let (store, keys, recovery) = started_with_recovery(&[]).await;
+    let keys = Keys { settings: settings(&[recovery]), ..keys };
+    settle(&keys).await;
+    assert!(keys.metrics.to_text().contains("seal_controller_key_renewal_timestamp_seconds 31536000"));
+    store.world().now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 340);
+    let did = settle(&keys).await;
+    assert_eq!(did, ["say sealing-key-first NewestActive", "announce sealing-key-first RenewalSoon"]);
 }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures::stream::{BoxStream, SelectAll, select_all};
 use futures::{StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 use kube::api::Api;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use seal_crds::Reason;
-use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey, bitnami};
+use seal_crds::resources::{KEY_BACKUP_LABEL, SEALING_KEY_LABEL, SealingKey, bitnami};
 
 use super::Keys;
 use super::bitnami::UNLABELLED_KEY;
@@ -66,13 +66,15 @@ fn changes(keys: &ClusterKeys, watches: Client, leadership: Leadership) -> Chang
     let secrets: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
     let bitnami_secrets: Api<Metadata<Secret>> =
         Api::namespaced(watches.clone(), keys.bitnami_namespace.as_str());
-    let sealing_keys: Api<Metadata<SealingKey>> = Api::namespaced(watches, keys.namespace.as_str());
+    let sealing_keys: Api<Metadata<SealingKey>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
+    let backups: Api<Metadata<ConfigMap>> = Api::namespaced(watches, keys.namespace.as_str());
     let unlabelled = format!("metadata.name={UNLABELLED_KEY}");
     select_all([
         changes_of(secrets, watcher::Config::default().labels(SEALING_KEY_LABEL)),
         changes_of(bitnami_secrets.clone(), watcher::Config::default().labels(bitnami::SEALING_KEY_LABEL)),
         changes_of(bitnami_secrets, watcher::Config::default().fields(&unlabelled)),
         changes_of(sealing_keys, watcher::Config::default()),
+        changes_of(backups, watcher::Config::default().labels(KEY_BACKUP_LABEL)),
         leadership.gains().map(Ok).boxed(),
     ])
 }

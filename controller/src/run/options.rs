@@ -5,9 +5,9 @@
 use std::net::SocketAddr;
 
 use seal_crds::Namespace;
-use seal_crds::keys::Recipient;
 
 use crate::compat_http;
+use crate::keys::settings::Settings;
 use crate::policy::Policy;
 
 /// The options of `run`.
@@ -22,8 +22,8 @@ pub(crate) struct Options {
     pub(crate) policy: Policy,
     /// Secrets of Bitnami SealedSecrets get no owner, so they outlive their SealedSecrets.
     pub(crate) orphan_bitnami_secrets: bool,
-    /// Offline recipients, which are published beside the primary.
-    pub(crate) recovery: Vec<Recipient>,
+    /// The flags about keys.
+    pub(crate) keys: Settings,
     /// How many objects are reconciled at once.
     pub(crate) workers: u16,
     /// The address that serves health and metrics.

@@ -26,7 +26,6 @@ use crate::compat_http;
 use crate::keys::bitnami::BitnamiKeys;
 use crate::keys::cluster::ClusterKeys;
 use crate::keys::said::Said;
-use crate::keys::settings::Settings;
 use crate::keys::{Keys, watch as key_watch};
 use crate::leadership::Leadership;
 use crate::listen::ListenError;
@@ -88,7 +87,7 @@ impl Replica {
                 bitnami_namespace: options.bitnami_keys.clone(),
                 events: events.clone(),
             },
-            settings: Settings { recovery: options.recovery.clone() },
+            settings: options.keys.clone(),
             bitnami: BitnamiKeys {
                 make_first: options.compat.is_some(),
                 certificate,
@@ -99,6 +98,7 @@ impl Replica {
             keyring,
             recipients,
             health,
+            metrics: metrics.clone(),
             said: Said::default(),
         };
         let (secrets, keep_secrets) = Cache::new(scoped(&clients.watches, options.watch.as_ref()));

@@ -3,19 +3,21 @@
 //! [`super`] decides what to do. Invariants: only Secrets make a key. A key's floor only rises, and a person
 //! who can write SealingKeys, but no Secrets, can't lower it.
 
-use std::collections::BTreeSet;
+use jiff::Timestamp;
+use seal_crds::keys::stored::{Note, Recovery};
+use seal_crds::keys::{Fingerprint, Recipient};
+use seal_crds::resources::{KeyState, PublishedState, SealingKey};
 
-use seal_crds::keys::Fingerprint;
-use seal_crds::keys::stored::Note;
-use seal_crds::resources::{KeyState, SealingKey};
-
+use crate::keys::clock::Clock;
 use crate::keys::loaded::{Holder, Loaded};
+use crate::keys::settings::Settings;
 
 /// The facts to decide on.
 pub(super) struct Facts<'a> {
     pub(super) holders: &'a [Holder],
     /// As [`Loaded::later`].
     pub(super) later: &'a [Option<Fingerprint>],
+    pub(super) clock: &'a Clock,
     pub(super) claims: Claims<'a>,
     /// The keys whose private halves are loaded, the oldest first.
     pub(super) keys: Vec<Key<'a>>,
@@ -69,49 +71,72 @@ pub(super) struct Key<'a> {
     /// The name of the SealingKey that speaks for the key: the first recorded one, or else the first. It is
     /// looked up once, since there may be any number of SealingKeys.
     pub(super) published: Option<&'a str>,
+    /// The recovery set that the key was made with.
+    pub(super) recovery: Option<&'a Recovery>,
+    /// The key has no recovery set, or its backup is published.
+    pub(super) is_backed_up: bool,
+    /// Somebody has deleted every Secret of the key; finalizers hold them.
+    pub(super) is_deleting: bool,
+    /// When the key was made: its own date, or the API server's if that is still to come.
+    pub(super) made_at: Timestamp,
+    /// The key's own date is still to come.
+    pub(super) is_dated_ahead: bool,
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn new(loaded: &'a Loaded, published: &'a [SealingKey]) -> Self {
-        let Loaded { holders, later, .. } = loaded;
+    pub(super) fn new(loaded: &'a Loaded, published: &'a [SealingKey], settings: &Settings) -> Self {
+        let Loaded { holders, later, clock, backups, .. } = loaded;
         let claims = Claims(published.iter().map(Claim::new).collect());
-        let mut keys = held(holders);
+        let mut keys = held(holders, clock);
         for key in &mut keys {
             key.hear(&claims);
+            key.is_backed_up = key.recovery.is_none() || backups.is_published(&key.fingerprint);
+            if settings.revoked.contains(&key.fingerprint) {
+                key.asked = KeyState::Revoked;
+            }
         }
         succeed(&mut keys);
-        Self { holders, later, claims, keys }
+        Self { holders, later, clock, claims, keys }
     }
 
-    /// Whether a key is missing that the controller had: it is neither loaded nor in a Secret of a later
-    /// version.
-    pub(super) fn misses_one(&self) -> bool {
-        let held: BTreeSet<_> = self.keys.iter().map(|key| key.fingerprint).collect();
-        self.claims.iter().any(|claim| {
-            claim.is_recorded
-                && !held.contains(&claim.fingerprint)
-                && !self.later.contains(&Some(claim.fingerprint))
-        })
+    /// Whether the claim is about a key that the controller had, and whose private half is gone: it is neither loaded
+    /// nor in a Secret of a later version.
+    pub(super) fn is_lost(&self, claim: &Claim<'_>) -> bool {
+        claim.is_recorded
+            && !self.keys.iter().any(|key| key.fingerprint == claim.fingerprint)
+            && !self.later.contains(&Some(claim.fingerprint))
     }
 }
 
 /// The keys that these Secrets hold, the oldest first.
-fn held(holders: &[Holder]) -> Vec<Key<'_>> {
+fn held<'a>(holders: &'a [Holder], clock: &Clock) -> Vec<Key<'a>> {
     let mut keys: Vec<Key<'_>> = Vec::new();
     let mut holders: Vec<&Holder> = holders.iter().collect();
     holders.sort_by(|one, other| other.order().cmp(&one.order()).then_with(|| one.secret.cmp(&other.secret)));
     for holder in holders {
         let fingerprint = holder.recipient.fingerprint();
         match keys.iter_mut().find(|key| key.fingerprint == fingerprint) {
-            Some(key) => key.holders.push(holder),
-            None => keys.push(Key {
-                fingerprint,
-                holders: vec![holder],
-                floor: KeyState::Retiring,
-                unreadable: None,
-                asked: KeyState::Active,
-                published: None,
-            }),
+            Some(key) => {
+                key.holders.push(holder);
+                key.recovery = key.recovery.or(holder.recovery.as_ref());
+                key.is_deleting &= holder.is_deleting;
+            }
+            None => {
+                let (made_at, is_dated_ahead) = holder.made_at(clock);
+                keys.push(Key {
+                    fingerprint,
+                    holders: vec![holder],
+                    floor: KeyState::Retiring,
+                    unreadable: None,
+                    asked: KeyState::Active,
+                    published: None,
+                    recovery: holder.recovery.as_ref(),
+                    is_backed_up: false,
+                    is_deleting: holder.is_deleting,
+                    made_at,
+                    is_dated_ahead,
+                });
+            }
         }
     }
     keys.reverse();
@@ -134,9 +159,10 @@ fn floor(holders: &[&Holder], recorded: Option<KeyState>) -> KeyState {
 
 /// Raises floors as far as the keys' order and their SealingKeys demand.
 ///
-/// The newest Active key is the one to seal to. All older keys retire, and stay so if the newest is retired
-/// or revoked later: so nobody makes an older key the primary again. Retiring the newest key takes effect
-/// only when there is a newer one; Revoked takes effect at once.
+/// The newest Active key that is complete is the one to seal to. All older keys retire, and stay so if the newest is
+/// retired, revoked, deleted or lost later: so nobody makes an older key the primary again. A newer key that isn't
+/// published yet, or whose backup isn't, retires no other: whatever keeps it from being published must not stop those
+/// who seal. Retiring the newest key takes effect only when there is a newer one; Revoked takes effect at once.
 fn succeed(keys: &mut [Key<'_>]) {
     let mut is_succeeded = false;
     for key in keys.iter_mut().rev() {
@@ -145,7 +171,7 @@ fn succeed(keys: &mut [Key<'_>]) {
             if is_succeeded {
                 key.floor = KeyState::Retiring;
             }
-            is_succeeded = true;
+            is_succeeded |= key.is_complete();
         }
         if key.asked == KeyState::Revoked {
             key.floor = KeyState::Revoked;
@@ -177,8 +203,25 @@ impl<'a> Key<'a> {
         claim.fingerprint == self.fingerprint && (claim.is_recorded || self.holders.iter().any(is_right))
     }
 
-    pub(super) fn is_active(&self) -> bool {
-        self.floor == KeyState::Active && self.unreadable.is_none()
+    /// Whether everything that a primary needs is there: the Secret, a SealingKey, and a backup if it has a recovery
+    /// set.
+    pub(super) fn is_complete(&self) -> bool {
+        self.published.is_some() && self.is_backed_up
+    }
+
+    /// Whether nothing speaks against sealing to this key, once it is complete and the newest.
+    fn is_usable(&self) -> bool {
+        self.floor == KeyState::Active && self.unreadable.is_none() && !self.is_deleting
+    }
+
+    /// Whether the key is sealed to, if it is the newest of its kind.
+    pub(super) fn is_sealed_to(&self) -> bool {
+        self.is_usable() && self.is_complete()
+    }
+
+    /// Whether the key is a new one that isn't published yet.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.is_usable() && !self.is_complete()
     }
 }
 
@@ -204,6 +247,20 @@ impl<'a> Claim<'a> {
         }
     }
 
+    /// Whether the loss of the key is no loss: it was deleted after nothing needed it, or somebody has acknowledged that
+    /// it is gone. It means something only of a recorded key without a Secret.
+    pub(super) fn is_destroyed(&self) -> bool {
+        let said = self.object.status.as_ref().and_then(|status| status.state);
+        said == Some(PublishedState::Destroyed) || self.object.spec.loss_acknowledged
+    }
+
+    /// The recovery set that the controller recorded of the key. A text that isn't a recipient is dropped: nothing is
+    /// sealed to this set.
+    pub(super) fn recorded_recovery(&self) -> impl Iterator<Item = Recipient> {
+        let texts = self.object.status.iter().flat_map(|status| &status.recovery_recipients);
+        texts.filter_map(|text| text.parse().ok())
+    }
+
     /// The recorded floor of a key whose Secret is missing or can't be read: then a wish for Active doesn't
     /// count at all.
     pub(super) fn floor_without_secret(&self) -> KeyState {
@@ -217,5 +274,15 @@ impl Holder {
     /// between equal dates, so that every controller decides alike.
     pub(super) fn order(&self) -> (i64, &str, Fingerprint) {
         (self.sequence, &self.created_at, self.recipient.fingerprint())
+    }
+
+    /// When the key was made, and whether its own date is still to come. Then the API server's date of the Secret
+    /// counts: otherwise a key with a wrong date would never be renewed.
+    fn made_at(&self, clock: &Clock) -> (Timestamp, bool) {
+        let own: Option<Timestamp> = self.created_at.parse().ok();
+        match own.filter(|own| !clock.is_ahead(*own)) {
+            Some(own) => (own, false),
+            None => (self.stored_at.parse().unwrap_or(clock.now()), true),
+        }
     }
 }

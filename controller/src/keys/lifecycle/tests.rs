@@ -5,24 +5,37 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::ConfigMap;
 use seal_crds::keys::Identity;
+use seal_crds::keys::stored::Recovery;
 use seal_crds::resources::{PublishedState, SealingKeyStatus};
 
+use super::super::backups::Backups;
+use super::super::clock::{Clock, ClockFault};
+use super::super::settings::RecipientFlags;
 use super::facts::VISITS_LEFT;
-use super::verdict::{Rank, Standing, Verdict};
+use super::renewal::{MAX_KEYS, MAX_RECENT, Obstacle, Why};
+use super::verdict::{DateFault, Rank, Standing, Verdict};
 use super::*;
+use crate::conditions::rfc3339;
 use KeyState::{Active, Retiring, Revoked};
 
 /// The Secrets and SealingKeys of a namespace.
-#[derive(Default)]
 struct World {
     loaded: Loaded,
     published: Vec<SealingKey>,
+    /// The ConfigMaps with backups.
+    backups: Vec<ConfigMap>,
+    settings: Settings,
     /// The steps that were taken.
     steps: Vec<String>,
 }
 
-fn holder(secret: &str, sequence: i64, note: Note) -> Holder {
+/// The time of the stories, half a year after the first key.
+const NOW: &str = "2026-07-01T00:00:00Z";
+
+pub(in crate::keys) fn holder(secret: &str, sequence: i64, note: Note) -> Holder {
     Holder {
         secret: secret.into(),
         resource_version: "1".into(),
@@ -37,6 +50,12 @@ fn holder(secret: &str, sequence: i64, note: Note) -> Holder {
         is_noted_by_us: note != Note::Absent,
         is_made_by_us: true,
     }
+}
+
+/// The same key, made with a recovery set.
+pub(in crate::keys) fn backed_up(holder: Holder) -> Holder {
+    let backup = "-----BEGIN AGE ENCRYPTED FILE-----\neA==\n-----END AGE ENCRYPTED FILE-----\n";
+    Holder { recovery: Recovery::new([Identity::generate().recipient().clone()], backup.into()), ..holder }
 }
 
 /// The Secret as it comes from a backup: kubectl wrote all of it, also the note.
@@ -75,7 +94,40 @@ impl From<&Decision<'_>> for Report {
     }
 }
 
+impl Default for World {
+    fn default() -> Self {
+        let mut world = Self {
+            loaded: Loaded::default(),
+            published: Vec::new(),
+            backups: Vec::new(),
+            settings: Settings::default(),
+            steps: Vec::new(),
+        };
+        world.at(NOW);
+        world
+    }
+}
+
 impl World {
+    /// Sets the clocks, which agree.
+    fn at(&mut self, now: &str) {
+        let now = now.parse().unwrap();
+        self.loaded.clock = Clock::new(Some(now), now);
+    }
+
+    /// A world in which nothing is renewed, because the clocks differ. So it shows what becomes of the keys that there
+    /// are.
+    fn without_renewal() -> Self {
+        let mut world = Self::default();
+        world.set_clocks_apart();
+        world
+    }
+
+    fn set_clocks_apart(&mut self) {
+        let now: Timestamp = NOW.parse().unwrap();
+        self.loaded.clock = Clock::new(Some(now), now + SignedDuration::from_mins(6));
+    }
+
     fn with(holders: impl IntoIterator<Item = Holder>) -> Self {
         let mut world = Self::default();
         world.loaded.holders.extend(holders);
@@ -83,12 +135,20 @@ impl World {
     }
 
     fn decide(&self) -> Decision<'_> {
-        decide(&self.loaded, &self.published, Timestamp::UNIX_EPOCH, &Settings::default())
+        decide(&self.loaded, &self.published, &self.settings)
+    }
+
+    /// Looks which backups are published.
+    fn look(&mut self) {
+        let mut backups = Backups::new(&self.loaded.holders);
+        self.backups.iter().for_each(|found| backups.add(found));
+        self.loaded.backups = backups;
     }
 
     /// Takes every step, as the controller does, and returns the last decision.
     fn settle(&mut self) -> Report {
-        for _ in 0..8 {
+        for _ in 0..10 {
+            self.look();
             let decision = self.decide();
             if let Step::Say = decision.step {
                 let report = Report::from(&decision);
@@ -106,19 +166,30 @@ impl World {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Make(Make { name, sequence, created_at }) => {
+            Step::Make(Make { name, sequence, created_at, recovery }) => {
                 assert!(self.loaded.holders.iter().all(|holder| holder.secret != name), "{name} is taken");
-                assert_eq!(created_at, Timestamp::UNIX_EPOCH, "the time that was given");
-                self.loaded.holders.push(holder(&name, sequence, Note::Says(Active)));
+                let mut made = holder(&name, sequence, Note::Says(Active));
+                (made.created_at, made.stored_at) = (rfc3339(created_at), rfc3339(created_at));
+                if !recovery.is_empty() {
+                    let backup = backed_up(made.clone()).recovery.unwrap().backup().to_owned();
+                    made.recovery = Recovery::new(recovery, backup);
+                }
+                self.loaded.holders.push(made);
             }
             Step::Raise(raised) => {
-                for Raise { secret, floor, .. } in raised {
+                for Raise { secret, floor, is_held, .. } in raised {
                     let holder = self.holder(&secret);
-                    holder.note = Note::Says(floor);
+                    assert!(is_held || !holder.is_held, "a note lets no Secret go");
+                    assert!(!(is_held && holder.is_deleting) || holder.is_held, "it takes no new finalizer");
+                    (holder.note, holder.is_held) = (Note::Says(floor), is_held);
                     holder.is_noted_by_us = true;
                 }
             }
-            Step::Publish(keys) => {
+            Step::Publish(backups, keys) => {
+                for PublishBackup { config_map, .. } in backups {
+                    self.backups.retain(|found| found.metadata.name != config_map.metadata.name);
+                    self.backups.push(config_map);
+                }
                 for Publish { key, fingerprint, notice } in keys {
                     let name = name_of(&key);
                     assert!(self.published.iter().all(|object| name_of(object) != name), "{name} is taken");
@@ -177,7 +248,10 @@ fn said(report: &Report) -> (Option<&str>, Option<&str>) {
         assert_eq!(found.next(), None, "there is one at most");
         first
     };
-    let (primary, due) = (find(|verdict| verdict.is_primary), find(|verdict| verdict.is_renewal_due));
+    let (primary, due) = (
+        find(|verdict| verdict.is_primary),
+        find(|verdict| matches!(verdict.renewal, Some(Renewal::Due { .. }))),
+    );
     assert_eq!(primary.is_none(), report.keyless.is_some(), "{report:?}");
     assert_eq!(primary.is_some(), report.primary.is_some());
     (primary, due)
@@ -187,9 +261,9 @@ fn standing<'r>(report: &'r Report, name: &str) -> &'r Standing {
     &report.verdicts.iter().find(|(found, _)| found == name).unwrap().1.standing
 }
 
-/// A controller's own first key, and a newer one.
+/// A controller's own first key, and a newer one; nothing is renewed.
 fn two_keys() -> World {
-    let mut world = World::default();
+    let mut world = World::without_renewal();
     world.settle();
     world.loaded.holders.push(holder("sealing-key-2", 2, Note::Says(Active)));
     world.settle();
@@ -289,6 +363,7 @@ fn an_older_key_never_takes_the_place_of_a_newer_one() {
     // Case one: the newest is revoked before the controller has seen either of the two.
     let (older, newer) = (holder("a", 1, Note::Says(Active)), holder("b", 2, Note::Says(Active)));
     let mut world = World::with([older.clone(), newer.clone()]);
+    world.set_clocks_apart();
     world.published.push(sealing_key("b", &newer, Revoked));
     let report = world.settle();
     assert_eq!(said(&report), (None, Some("b")));
@@ -311,13 +386,13 @@ fn an_older_key_never_takes_the_place_of_a_newer_one() {
 }
 
 #[test]
-fn a_lost_or_revoked_key_is_never_replaced_in_silence() {
+fn while_nothing_is_renewed_no_key_is_sealed_to_in_place_of_a_lost_or_revoked_one() {
     for story in [
         |world: &mut World| drop(world.lose(FIRST_KEY)),
         |world: &mut World| world.ask(FIRST_KEY, Revoked),
         |world: &mut World| world.holder(FIRST_KEY).note = Note::Unreadable,
     ] {
-        let mut world = World::default();
+        let mut world = World::without_renewal();
         world.settle();
         story(&mut world);
         let (held, report) = (world.loaded.holders.len(), world.settle());
@@ -332,6 +407,7 @@ fn an_upgrade_changes_nothing() {
     for (state, primary) in [(Active, Some("a")), (Retiring, None), (Revoked, None)] {
         let key = holder("a", 1, Note::Absent);
         let mut world = World::with([key.clone()]);
+        world.set_clocks_apart();
         let mut published = sealing_key("a", &key, state);
         // The first version recorded fingerprints only.
         let fingerprint = Some(key.recipient.fingerprint().to_string());
@@ -377,7 +453,7 @@ fn a_restored_key_is_never_the_primary_by_itself() {
 #[test]
 fn a_key_that_was_deleted_and_comes_back_is_what_it_was() {
     for (asked, primary) in [(Active, Some(FIRST_KEY)), (Revoked, None)] {
-        let mut world = World::default();
+        let mut world = World::without_renewal();
         world.settle();
         let backup = restored(&world.loaded.holders[0], "restored-first");
         world.ask(FIRST_KEY, asked);
@@ -394,7 +470,7 @@ fn a_key_that_was_deleted_and_comes_back_is_what_it_was() {
 
 #[test]
 fn secrets_of_one_fingerprint_are_one_key_with_the_highest_floor() {
-    let mut world = World::default();
+    let mut world = World::without_renewal();
     world.settle();
     let copy = Holder { note: Note::Says(Revoked), ..restored(&world.loaded.holders[0], "copy") };
     world.loaded.holders.push(copy);
@@ -406,7 +482,7 @@ fn secrets_of_one_fingerprint_are_one_key_with_the_highest_floor() {
 
 #[test]
 fn a_note_that_cannot_be_read_is_treated_as_revoked_and_never_written_back() {
-    let mut world = World::default();
+    let mut world = World::without_renewal();
     world.settle();
     world.holder(FIRST_KEY).note = Note::Unreadable;
     let report = world.settle();
@@ -418,7 +494,7 @@ fn a_note_that_cannot_be_read_is_treated_as_revoked_and_never_written_back() {
 
 #[test]
 fn no_wish_for_active_counts_once_a_note_could_not_be_read_whatever_becomes_of_the_sealing_key() {
-    let mut world = World::default();
+    let mut world = World::without_renewal();
     world.settle();
     world.holder(FIRST_KEY).note = Note::Unreadable;
     world.settle();
@@ -445,6 +521,7 @@ fn a_record_without_a_floor_gives_active_only_of_a_key_of_the_first_version_whos
     ] {
         let key = holder("a", 1, Note::Absent);
         let mut world = World::with([key.clone()]);
+        world.set_clocks_apart();
         let mut published = sealing_key("a", &key, Active);
         let status = SealingKeyStatus { fingerprint: fingerprint(&key), state, ..Default::default() };
         published.status = Some(status);
@@ -473,7 +550,7 @@ fn a_record_without_a_floor_gives_active_only_of_a_key_of_the_first_version_whos
 
 #[test]
 fn an_older_key_whose_note_is_corrected_does_not_take_the_place_of_a_newer_one() {
-    let mut world = World::default();
+    let mut world = World::without_renewal();
     world.settle();
     world.holder(FIRST_KEY).note = Note::Unreadable;
     world.settle();
@@ -568,17 +645,24 @@ fn the_older_is_said_before_the_primary_and_what_others_planted_after_it() {
 
 #[test]
 fn what_is_so_is_known_before_anything_is_done() {
-    // A newer key is neither noted nor published yet: it opens already, and nothing is sealed to the older
-    // key.
+    // A newer key isn't published yet: it opens already, and people go on to seal to the older key, whatever keeps the
+    // newer one from being published.
     let mut world = World::default();
     world.settle();
-    let newer = holder("sealing-key-2", 2, Note::Says(Active));
-    world.loaded.holders.push(newer.clone());
+    world.loaded.holders.push(holder("sealing-key-2", 2, Note::Says(Active)));
+    let decision = world.decide();
+    assert!(matches!(decision.step, Step::Publish(..)));
+    assert_eq!(said(&Report::from(&decision)), (Some(FIRST_KEY), None));
+    // Once it is published, the older one isn't the primary any more, before that is noted.
+    world.published.push(sealing_key("sealing-key-2", &world.loaded.holders[1], Active));
     let decision = world.decide();
     assert!(matches!(decision.step, Step::Raise(_)));
-    let report = Report::from(&decision);
-    assert_eq!(said(&report), (None, None), "there is no SealingKey to say it of");
-    assert!(report.keyless.unwrap().contains("isn't published"));
+    assert_eq!(said(&Report::from(&decision)), (Some("sealing-key-2"), None));
+    // Without an older key, nobody is sealed to meanwhile.
+    let mut world = World::with([holder("sealing-key-2", 2, Note::Says(Active))]);
+    let decision = world.decide();
+    assert!(Report::from(&decision).keyless.unwrap().contains("isn't published"));
+    assert_eq!(said(&world.settle()).0, Some("sealing-key-2"));
 }
 
 #[test]
@@ -617,7 +701,371 @@ fn after_a_restored_key_with_the_highest_sequence_another_is_made() {
 fn a_key_that_the_controller_made_is_a_trace_of_it_also_without_a_note() {
     // The first version wrote no note; the SealingKeys were deleted while no controller ran.
     let mut world = World::with([holder(FIRST_KEY, 1, Note::Absent)]);
+    world.set_clocks_apart();
     let report = world.settle();
     assert_eq!((world.loaded.holders.len(), said(&report)), (1, (None, None)));
     assert_eq!(world.loaded.holders[0].note, Note::Says(Retiring));
+}
+
+/// A controller's own first key, made half a year ago with a recovery set, under a period of renewal.
+fn with_period(days: i64) -> World {
+    let mut world = World::default();
+    world.recover(1);
+    world.at("2026-01-01T00:00:00Z");
+    world.settle();
+    world.settings = Settings::new(SignedDuration::from_hours(24 * days), world.flags()).unwrap();
+    world.at(NOW);
+    world.steps.clear();
+    world
+}
+
+impl World {
+    /// Starts the controller with a recovery set of so many recipients.
+    fn recover(&mut self, count: usize) -> Vec<Recipient> {
+        let recovery: Vec<_> = (0..count).map(|_| Identity::generate().recipient().clone()).collect();
+        let flags = RecipientFlags { recovery: recovery.clone(), ..RecipientFlags::default() };
+        let renewal = self.settings.renewal.unwrap_or_default();
+        self.settings = Settings::new(renewal, flags).unwrap();
+        recovery
+    }
+
+    fn flags(&self) -> RecipientFlags {
+        RecipientFlags { recovery: self.settings.recovery().cloned().collect(), ..RecipientFlags::default() }
+    }
+
+    /// The kinds of the steps that were taken.
+    fn kinds(&self) -> Vec<&str> {
+        self.steps.iter().map(|step| step.split([' ', '(']).next().unwrap()).collect()
+    }
+
+    /// The renewal of the newest key, as it is said.
+    fn renewal(&mut self) -> Option<Renewal> {
+        self.look();
+        let decision = self.decide();
+        let mut found = decision.statements.iter().filter_map(|it| it.verdict.renewal);
+        found.next()
+    }
+
+    fn obstacle(&mut self) -> Option<Obstacle> {
+        match self.renewal() {
+            Some(Renewal::Due { obstacle, .. }) => obstacle,
+            other => panic!("none is due: {other:?}"),
+        }
+    }
+
+    /// Somebody deletes the Secret, and the finalizer holds it.
+    fn delete(&mut self, secret: &str) {
+        self.holder(secret).is_deleting = true;
+    }
+}
+
+#[test]
+fn a_renewal_makes_the_key_with_its_backup_publishes_both_retires_the_older_and_only_then_seals_to_it() {
+    let mut world = with_period(365);
+    world.ask(FIRST_KEY, Retiring);
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        world.look();
+        let decision = world.decide();
+        let kind = format!("{:?}", decision.step).split([' ', '(']).next().unwrap().to_owned();
+        let primary = said(&Report::from(&decision)).0.map(str::to_owned);
+        seen.push((kind, primary));
+        let Step::Say = decision.step else {
+            let step = decision.step;
+            world.take(step);
+            continue;
+        };
+        break;
+    }
+    let seen: Vec<_> = seen.iter().map(|(kind, primary)| (kind.as_str(), primary.as_deref())).collect();
+    let second = Some("sealing-key-2");
+    // The note is written before the status says who is the primary.
+    let first = Some(FIRST_KEY);
+    assert_eq!(seen, [("Make", first), ("Publish", first), ("Raise", second), ("Say", second)]);
+    let report = world.settle();
+    assert_eq!(said(&report), (second, None));
+    assert_eq!(world.holder(FIRST_KEY).note, Note::Says(Retiring));
+    let made = world.holder("sealing-key-2").clone();
+    assert_eq!((made.sequence, made.created_at.as_str()), (2, NOW), "by the API server's clock");
+    assert!(world.settings.recovery().eq(made.recovery.unwrap().recipients()));
+    assert_eq!(world.backups.len(), 2);
+}
+
+#[test]
+fn a_key_is_renewed_by_age_and_announced_a_month_before() {
+    // The key is 181 days old.
+    for (days, renewal) in [
+        (181, Some(Renewal::Due { why: Why::Age, obstacle: None })),
+        (182, Some(Renewal::Soon)),
+        (211, Some(Renewal::Soon)),
+        (212, None),
+        (0, None),
+    ] {
+        let mut world = with_period(days);
+        assert_eq!(world.renewal(), renewal, "{days}");
+        let report = world.settle();
+        let is_due = days == 181;
+        assert_eq!(said(&report), (Some(if is_due { "sealing-key-2" } else { FIRST_KEY }), None), "{days}");
+        let said: Vec<_> = world.published.iter().map(|it| it.status.clone().unwrap().renewal).collect();
+        let expected = match days {
+            0 => vec![None],
+            181 => vec![None, Some("2026-12-29T00:00:00Z".to_owned())],
+            182 => vec![Some("2026-07-02T00:00:00Z".to_owned())],
+            211 => vec![Some("2026-07-31T00:00:00Z".to_owned())],
+            _ => vec![Some("2026-08-01T00:00:00Z".to_owned())],
+        };
+        assert_eq!(said, expected, "{days}");
+    }
+}
+
+#[test]
+fn three_renewals_leave_one_primary_and_every_older_key_retiring() {
+    let mut world = with_period(30);
+    for (now, name) in [
+        ("2026-07-01T00:00:00Z", "sealing-key-2"),
+        ("2026-08-01T00:00:00Z", "sealing-key-3"),
+        ("2026-09-01T00:00:00Z", "sealing-key-4"),
+    ] {
+        world.at(now);
+        assert_eq!(said(&world.settle()), (Some(name), None));
+        assert_eq!(said(&world.settle()), (Some(name), None), "a second look does nothing");
+    }
+    assert_eq!(world.kinds(), ["Make", "Publish", "Raise"].repeat(3));
+    let notes: Vec<_> = world.loaded.holders.iter().map(|holder| holder.note).collect();
+    assert_eq!(notes, [Retiring, Retiring, Retiring, Active].map(Note::Says));
+}
+
+#[test]
+fn each_fence_keeps_a_key_from_being_made_and_is_said_and_no_other_limit_does() {
+    let old = |count: i64| {
+        (2..2 + count).map(|i| Holder {
+            created_at: "2026-01-02T00:00:00Z".into(),
+            ..holder(&format!("k-{i}"), i, Note::Says(Retiring))
+        })
+    };
+    let recent = |count: i64| {
+        (2..2 + count).map(|i| Holder {
+            created_at: "2026-06-30T00:00:01Z".into(),
+            ..holder(&format!("k-{i}"), i, Note::Says(Retiring))
+        })
+    };
+    type Change<'a> = Box<dyn Fn(&mut World) + 'a>;
+    let cases: [(Option<Obstacle>, Change<'_>); 9] = [
+        (None, Box::new(|_| {})),
+        (None, Box::new(|world| world.loaded.holders.extend(old(30)))),
+        (Some(Obstacle::TooManyKeys), Box::new(|world| world.loaded.holders.extend(old(31)))),
+        (None, Box::new(|world| world.loaded.holders.extend(recent(7)))),
+        (Some(Obstacle::TooManyRecent), Box::new(|world| world.loaded.holders.extend(recent(8)))),
+        (Some(Obstacle::LaterVersion), Box::new(|world| world.loaded.later.push(None))),
+        (Some(Obstacle::Clock(ClockFault::Differs)), Box::new(World::set_clocks_apart)),
+        (
+            Some(Obstacle::Clock(ClockFault::NoDate)),
+            Box::new(|world| world.loaded.clock = Clock::new(None, NOW.parse().unwrap())),
+        ),
+        // A lost key that isn't the primary keeps nothing from being made.
+        (
+            None,
+            Box::new(|world| {
+                world.loaded.holders.extend(old(1));
+                world.settle();
+                world.lose("k-2");
+            }),
+        ),
+    ];
+    assert_eq!((MAX_KEYS, MAX_RECENT), (32, 8));
+    for (i, (obstacle, change)) in cases.into_iter().enumerate() {
+        let mut world = with_period(0);
+        change(&mut world);
+        world.settle();
+        world.ask(FIRST_KEY, Retiring);
+        assert_eq!(world.obstacle(), obstacle, "{i}");
+        let before = world.loaded.holders.len();
+        let report = world.settle();
+        let made = world.loaded.holders.len() - before;
+        assert_eq!(made, usize::from(obstacle.is_none()), "{i}");
+        if obstacle.is_some() {
+            assert_eq!(said(&report), (Some(FIRST_KEY), Some(FIRST_KEY)), "{i}: it is still sealed to");
+        }
+    }
+}
+
+#[test]
+fn a_revoked_unreadable_or_deleted_primary_is_renewed_and_no_older_key_takes_its_place() {
+    for (i, story) in [
+        |world: &mut World| world.ask("sealing-key-2", Revoked),
+        |world: &mut World| world.holder("sealing-key-2").note = Note::Unreadable,
+        |world: &mut World| world.delete("sealing-key-2"),
+        |world: &mut World| {
+            let revoked = [world.holder("sealing-key-2").recipient.fingerprint()].into();
+            let flags = RecipientFlags { revoked, ..world.flags() };
+            world.settings = Settings::new(SignedDuration::ZERO, flags).unwrap();
+        },
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut world = two_keys();
+        story(&mut world);
+        assert_eq!(said(&world.settle()), (None, Some("sealing-key-2")), "{i}: while nothing is renewed");
+        world.at(NOW);
+        assert_eq!(said(&world.settle()), (Some("sealing-key-3"), None), "{i}");
+        assert_eq!(world.holder(FIRST_KEY).note, Note::Says(Retiring), "{i}");
+        // A note that is corrected, or a flag that is forgotten, makes no older key the primary again.
+        world.settings = Settings::default();
+        world.holder("sealing-key-2").note = Note::Says(Active);
+        assert_eq!(said(&world.settle()).0, Some("sealing-key-3"), "{i}");
+    }
+}
+
+#[test]
+fn a_deleted_secret_still_opens_and_is_called_deleting_until_a_copy_of_it_is_loaded() {
+    let mut world = two_keys();
+    world.delete(FIRST_KEY);
+    let report = world.settle();
+    assert_eq!(*standing(&report, FIRST_KEY), Standing::Deleting);
+    assert_eq!(said(&report), (Some("sealing-key-2"), None));
+    let state = |world: &World| world.published[0].status.clone().unwrap();
+    assert_eq!((state(&world).state, state(&world).floor), (Some(PublishedState::Deleting), Some(Retiring)));
+    // The finalizer is put on no Secret that is being deleted, and taken from none.
+    world.holder(FIRST_KEY).is_held = false;
+    world.ask(FIRST_KEY, Revoked);
+    world.settle();
+    assert_eq!((world.holder(FIRST_KEY).is_held, state(&world).floor), (false, Some(Revoked)));
+    let copy = restored(&Holder { is_deleting: false, ..world.holder(FIRST_KEY).clone() }, "restored-first");
+    world.loaded.holders.push(copy);
+    assert_eq!(*standing(&world.settle(), FIRST_KEY), Standing::Held(Revoked));
+    assert!(world.holder("restored-first").is_held, "a restored key gets the finalizer");
+}
+
+#[test]
+fn a_lost_primary_is_waited_for_until_somebody_acknowledges_the_loss() {
+    let mut world = with_period(30);
+    let lost = world.lose(FIRST_KEY);
+    let report = world.settle();
+    assert_eq!(said(&report), (None, Some(FIRST_KEY)));
+    assert_eq!(world.obstacle(), Some(Obstacle::Loss));
+    assert!(report.keyless.unwrap().contains("restored from a backup, or the loss is acknowledged"));
+    // An acknowledgement of a key that is there means nothing.
+    world.loaded.holders.push(lost.clone());
+    world.published[0].spec.loss_acknowledged = true;
+    world.settings = Settings::default();
+    let report = world.settle();
+    assert_eq!(
+        (said(&report), standing(&report, FIRST_KEY)),
+        ((Some(FIRST_KEY), None), &Standing::Held(Active))
+    );
+    world.lose(FIRST_KEY);
+    let report = world.settle();
+    assert_eq!(*standing(&report, FIRST_KEY), Standing::Destroyed);
+    assert_eq!(said(&report), (Some("sealing-key-2"), None), "the next number, although the Secret is gone");
+    // If its Secret comes back after all, it only opens.
+    world.loaded.holders.push(restored(&lost, FIRST_KEY));
+    let report = world.settle();
+    assert_eq!(
+        (said(&report).0, standing(&report, FIRST_KEY)),
+        (Some("sealing-key-2"), &Standing::Held(Retiring))
+    );
+}
+
+#[test]
+fn a_planted_sealing_key_blocks_no_renewal_gets_no_number_and_adds_no_recipient() {
+    let mut world = with_period(30);
+    let mallory = holder("none", 999, Note::Absent);
+    let mut planted = sealing_key("sealing-key-2", &mallory, Active);
+    planted.spec.created_at = "2026-06-01T00:00:00Z".into();
+    planted.spec.loss_acknowledged = true;
+    let status = SealingKeyStatus {
+        state: Some(PublishedState::Lost),
+        floor: Some(Active),
+        recovery_recipients: vec![mallory.recipient.to_string()],
+        ..SealingKeyStatus::default()
+    };
+    planted.status = Some(status);
+    world.published.push(planted);
+    let report = world.settle();
+    let made = world.loaded.holders.last().unwrap().clone();
+    assert_eq!((made.secret.as_str(), made.sequence), ("sealing-key-2", 2));
+    assert_eq!(report.primary, Some(made.recipient.fingerprint()));
+    assert_eq!(*standing(&report, "sealing-key-2"), Standing::Planted);
+    let decision = world.decide();
+    let recorded: Vec<_> = decision.recorded.iter().map(|key| key.fingerprint).collect();
+    assert!(!recorded.contains(&mallory.recipient.fingerprint()));
+    assert!(decision.recorded.iter().all(|key| !key.recovery.contains(&mallory.recipient.fingerprint())));
+}
+
+#[test]
+fn the_recovery_set_of_a_key_is_the_one_it_was_made_with_whatever_the_flag_says_later() {
+    let mut world = with_period(0);
+    let [before, intruder] = [world.flags().recovery, world.recover(1)];
+    let report = world.settle();
+    assert_eq!(said(&report), (Some(FIRST_KEY), None), "a changed flag renews nothing");
+    assert_eq!(world.kinds(), [""; 0], "and publishes nothing");
+    let status = world.published[0].status.clone().unwrap();
+    assert_eq!(status.recovery_recipients, [before[0].to_string()]);
+    assert!(status.conditions.iter().any(|it| it.type_ == "RecoveryChanged"));
+    // It takes effect with the next key.
+    world.ask(FIRST_KEY, Retiring);
+    world.settle();
+    let made = world.holder("sealing-key-2").recovery.clone().unwrap();
+    assert_eq!(made.recipients(), intruder);
+    let status = world.published[1].status.clone().unwrap();
+    assert!(status.conditions.iter().all(|it| it.type_ != "RecoveryChanged"));
+}
+
+#[test]
+fn a_key_whose_backup_is_not_published_is_not_sealed_to() {
+    let mut world = with_period(0);
+    world.ask(FIRST_KEY, Retiring);
+    world.take(world.decide().step);
+    // Its SealingKey is there before its backup.
+    world.published.push(sealing_key("sealing-key-2", world.loaded.holders.last().unwrap(), Active));
+    world.look();
+    let decision = world.decide();
+    assert!(matches!(&decision.step, Step::Publish(backups, keys) if backups.len() == 1 && keys.is_empty()));
+    assert_eq!(said(&Report::from(&decision)), (Some(FIRST_KEY), Some(FIRST_KEY)), "the older one still is");
+    assert_eq!(world.obstacle(), Some(Obstacle::Unfinished), "no third key is made");
+    assert_eq!(said(&world.settle()).0, Some("sealing-key-2"));
+    // A published backup that somebody deletes is published again, and no older key is sealed to meanwhile.
+    world.backups.clear();
+    world.look();
+    assert_eq!(said(&Report::from(&world.decide())).0, None);
+    assert_eq!(said(&world.settle()).0, Some("sealing-key-2"));
+    assert_eq!(world.backups.len(), 2);
+}
+
+#[test]
+fn a_key_dated_ahead_is_as_old_as_its_secret() {
+    let mut ahead = holder("sealing-key-2", 2, Note::Says(Active));
+    ahead.created_at = "2036-01-01T00:00:00Z".into();
+    ahead.stored_at = "2026-05-01T00:00:00Z".into();
+    let mut world = World::with([ahead]);
+    world.settle();
+    let verdict = |world: &mut World| world.decide().statements[0].verdict.clone();
+    assert_eq!(verdict(&mut world).dates, Some(DateFault::Ahead));
+    world.settings = Settings::new(SignedDuration::from_hours(24 * 365), RecipientFlags::default()).unwrap();
+    assert_eq!(verdict(&mut world).renewal_at, "2027-05-01T00:00:00Z".parse().ok());
+    // It counts among the keys of the last day by that, too.
+    world.holder("sealing-key-2").stored_at = "2026-06-30T12:00:00Z".into();
+    let recent = |i: i64| Holder {
+        created_at: "2026-06-30T12:00:00Z".into(),
+        ..holder(&format!("k-{i}"), i, Note::Says(Retiring))
+    };
+    world.loaded.holders.extend((3..10).map(recent));
+    world.ask("sealing-key-2", Retiring);
+    assert_eq!(world.obstacle(), Some(Obstacle::TooManyRecent));
+}
+
+#[test]
+fn recorded_are_the_sets_of_all_keys_that_the_controller_had_and_revoked_the_keys_that_are() {
+    let mut world = with_period(0);
+    let set = world.flags().recovery[0].fingerprint();
+    world.ask(FIRST_KEY, Retiring);
+    world.settle();
+    world.ask(FIRST_KEY, Revoked);
+    world.settle();
+    let first = world.lose(FIRST_KEY).recipient.fingerprint();
+    world.settle();
+    let decision = world.decide();
+    assert_eq!((decision.recorded.len(), &decision.revoked[..]), (2, &[first][..]));
+    assert!(decision.recorded.iter().all(|key| key.recovery == [set].into()));
 }

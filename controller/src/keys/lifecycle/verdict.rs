@@ -4,10 +4,14 @@
 //! older one in place of a newer one; a key without a SealingKey is never the primary, because nobody could
 //! look it up.
 
-use seal_crds::keys::Fingerprint;
+use jiff::Timestamp;
+use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{KeyState, SealingKey};
 
-use super::facts::{Claim, Facts};
+use super::facts::{Claim, Facts, Key};
+use super::renewal::{Obstacle, Outlook, Renewal, Why, outlook};
+use crate::keys::clock::ClockFault;
+use crate::keys::settings::Settings;
 
 /// The judgement of all keys.
 pub(super) struct Judgement<'a> {
@@ -15,6 +19,8 @@ pub(super) struct Judgement<'a> {
     pub(super) primary: Option<Fingerprint>,
     /// Why there is no such key, as a sentence for people.
     pub(super) keyless: Option<String>,
+    /// What is to come of the newest key.
+    pub(super) outlook: Outlook,
     /// The verdict on each SealingKey, in the order in which to write the statuses ([`Rank`]).
     pub(super) verdicts: Vec<(&'a SealingKey, Verdict)>,
 }
@@ -29,8 +35,23 @@ pub(in crate::keys) struct Verdict {
     pub(in crate::keys) floor: Option<KeyState>,
     /// Secrets are sealed to its key.
     pub(in crate::keys) is_primary: bool,
-    /// A newer key is due in place of this one.
-    pub(in crate::keys) is_renewal_due: bool,
+    /// The renewal of this key, if it is the newest.
+    pub(in crate::keys) renewal: Option<Renewal>,
+    /// The time of the primary's renewal by age.
+    pub(in crate::keys) renewal_at: Option<Timestamp>,
+    /// The recovery set that the key was made with, sorted; `None` if the private half isn't loaded.
+    pub(in crate::keys) recovery: Option<Vec<Recipient>>,
+    /// The dates can't be relied on.
+    pub(in crate::keys) dates: Option<DateFault>,
+}
+
+/// What is wrong with the dates of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::keys) enum DateFault {
+    /// The time isn't known, so the newest key isn't renewed.
+    Clock(ClockFault),
+    /// The key's own date is still to come.
+    Ahead,
 }
 
 /// The order in which statuses are written.
@@ -51,10 +72,15 @@ pub(in crate::keys) enum Standing {
     Held(KeyState),
     /// The private half is loaded, but the note of its state can't be read; the key is treated as Revoked.
     Unreadable { secret: String },
+    /// Somebody has deleted the Secret with the private half, and a finalizer holds it.
+    Deleting,
     /// The private half is in a Secret of a later version.
     LaterVersion,
     /// The controller had the private half, and it is gone.
     Lost,
+    /// The controller had the private half, and it is gone for good: nothing needed it, or somebody has acknowledged the
+    /// loss.
+    Destroyed,
     /// The controller never had the private half.
     Planted,
     /// There is another SealingKey of the same key.
@@ -72,74 +98,102 @@ impl Verdict {
 }
 
 /// Judges the keys as they are, before the next step.
-pub(super) fn judge<'a>(facts: &Facts<'a>) -> Judgement<'a> {
-    let due = due(facts);
-    let primary = facts.keys.iter().rfind(|key| key.is_active()).filter(|key| key.published.is_some());
-    let renewed = match primary {
-        Some(key) => Some(key.fingerprint).filter(|_| key.asked == KeyState::Retiring),
-        None => due.as_ref().map(|due| due.fingerprint),
-    };
+pub(super) fn judge<'a>(facts: &Facts<'a>, settings: &Settings) -> Judgement<'a> {
+    let primary = facts.keys.iter().rfind(|key| key.is_sealed_to());
+    let outlook = outlook(facts, primary, settings);
     let verdict = |claim: &Claim<'a>| {
         let standing = standing(facts, claim);
         let is_own = !matches!(standing, Standing::Duplicate { .. } | Standing::Planted);
-        let is = |fingerprint: Option<Fingerprint>| is_own && fingerprint == Some(claim.fingerprint);
-        let (is_primary, is_renewal_due) = (is(primary.map(|key| key.fingerprint)), is(renewed));
+        let key = facts.keys.iter().find(|key| key.fingerprint == claim.fingerprint);
+        let is_head = is_own && outlook.head.as_ref().is_some_and(|it| it.fingerprint == claim.fingerprint);
+        let is_primary = is_own && primary.is_some_and(|key| key.fingerprint == claim.fingerprint);
         let floor = match standing {
             Standing::Planted => None,
-            Standing::Lost | Standing::LaterVersion => Some(claim.floor_without_secret()),
-            _ => facts.keys.iter().find(|key| key.fingerprint == claim.fingerprint).map(|key| key.floor),
+            Standing::Lost | Standing::Destroyed | Standing::LaterVersion => {
+                Some(claim.floor_without_secret())
+            }
+            _ => key.map(|key| key.floor),
         };
-        (claim.object, Verdict { standing, floor, is_primary, is_renewal_due })
+        let verdict = Verdict {
+            floor,
+            is_primary,
+            renewal: outlook.renewal.filter(|_| is_head),
+            renewal_at: outlook.at.filter(|_| is_primary),
+            recovery: key.filter(|_| is_own).map(recovery),
+            dates: dates(facts, key.filter(|_| is_own), is_head),
+            standing,
+        };
+        (claim.object, verdict)
     };
     let mut verdicts: Vec<_> = facts.claims.iter().map(verdict).collect();
     verdicts.sort_by_key(|(_, verdict)| verdict.rank());
-    let keyless = primary.is_none().then(|| keyless(due));
-    Judgement { primary: primary.map(|key| key.fingerprint), keyless, verdicts }
+    let keyless = primary.is_none().then(|| keyless(&outlook));
+    Judgement { primary: primary.map(|key| key.fingerprint), keyless, outlook, verdicts }
 }
 
-/// The key in whose place a newer one is due, if there is no primary.
-struct Due {
-    fingerprint: Fingerprint,
-    name: String,
-    why: &'static str,
+fn recovery(key: &Key<'_>) -> Vec<Recipient> {
+    key.recovery.map(|recovery| recovery.recipients().to_vec()).unwrap_or_default()
 }
 
-/// Finds the newest key that isn't Retiring: it was the primary, or would be.
-fn due(facts: &Facts<'_>) -> Option<Due> {
-    let is_candidate = |floor| floor != KeyState::Retiring;
-    let held = facts.keys.iter().filter(|key| is_candidate(key.floor) || key.unreadable.is_some());
-    let held = held.map(|key| {
-        let why = match key.floor {
-            _ if key.unreadable.is_some() => "what is noted of its state can't be read",
-            KeyState::Revoked => "it is revoked",
-            KeyState::Active | KeyState::Retiring => {
-                "it isn't published: other SealingKeys have its names, or the API server refuses it"
-            }
-        };
-        let due = Due { fingerprint: key.fingerprint, name: key.holders[0].secret.clone(), why };
-        (key.holders[0].order(), due)
-    });
-    let lost = facts.claims.iter().filter(|claim| {
-        standing(facts, claim) == Standing::Lost && is_candidate(claim.floor_without_secret())
-    });
-    let lost = lost.map(|Claim { object, name, fingerprint, .. }| {
-        let order = (object.spec.sequence, object.spec.created_at.as_str(), *fingerprint);
-        let (name, why) = ((*name).to_owned(), "its private half is missing");
-        (order, Due { fingerprint: *fingerprint, name, why })
-    });
-    held.chain(lost).max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, due)| due)
+fn dates(facts: &Facts<'_>, key: Option<&Key<'_>>, is_head: bool) -> Option<DateFault> {
+    let clock = facts.clock.fault().filter(|_| is_head).map(DateFault::Clock);
+    clock.or_else(|| key.filter(|key| key.is_dated_ahead).map(|_| DateFault::Ahead))
 }
 
-fn keyless(due: Option<Due>) -> String {
-    match due {
-        Some(Due { name, why, .. }) => {
-            format!(
-                "Secrets are sealed to no key: the newest is {name}, and {why}; no other key takes its place"
-            )
+/// Why Secrets are sealed to no key, and what has to happen.
+fn keyless(outlook: &Outlook) -> String {
+    let (why, obstacle) = match outlook.renewal {
+        Some(Renewal::Due { why, obstacle }) => (why, obstacle),
+        Some(Renewal::Soon) | None => (Why::NoneActive, None),
+    };
+    let newest = outlook.head.as_ref().map(|head| head.name.as_str()).unwrap_or_default();
+    let why = match why {
+        Why::Unreadable => "what is noted of its state can't be read",
+        Why::Revoked => "it is revoked",
+        Why::Deleted => "somebody has deleted its Secret",
+        Why::Lost => "its private half is missing",
+        Why::Unpublished => {
+            "it isn't published with its backup: other SealingKeys have its names, or the API server refuses it"
         }
-        None => "Secrets are sealed to no key: all that there are are retiring, lost, or of a later version"
-            .to_owned(),
-    }
+        Why::Age | Why::Asked | Why::NoneActive => {
+            let none =
+                "Secrets are sealed to no key: all that there are are retiring, lost, or of a later version";
+            return format!("{none}{}", hindrance(obstacle));
+        }
+    };
+    format!(
+        "Secrets are sealed to no key: the newest is {newest}, and {why}; no older key takes its place{}",
+        hindrance(obstacle)
+    )
+}
+
+/// What keeps a newer key from being made, as the end of a sentence.
+pub(in crate::keys) fn hindrance(obstacle: Option<Obstacle>) -> String {
+    let Some(obstacle) = obstacle else { return String::new() };
+    let what = match obstacle {
+        Obstacle::Unfinished => "; a newer key takes its place as soon as it is published",
+        Obstacle::LaterVersion => {
+            "; no newer key is made, because a Secret is of a later version: update the controller"
+        }
+        Obstacle::Loss => {
+            "; no newer key is made before the Secret is restored from a backup, or the loss is acknowledged (seal keys \
+             delete --force)"
+        }
+        Obstacle::Clock(ClockFault::Differs) => {
+            "; no newer key is made, because the clocks of the controller and the API server differ by more than five \
+             minutes: correct them"
+        }
+        Obstacle::Clock(ClockFault::NoDate) => {
+            "; no newer key is made, because the API server's answers have no date: find out what drops the header"
+        }
+        Obstacle::TooManyKeys => {
+            "; no newer key is made, because there are 32: delete keys that nothing needs"
+        }
+        Obstacle::TooManyRecent => {
+            "; no newer key is made, because 8 are less than a day old: find out who asks for new ones"
+        }
+    };
+    what.to_owned()
 }
 
 fn standing(facts: &Facts<'_>, claim: &Claim<'_>) -> Standing {
@@ -148,6 +202,7 @@ fn standing(facts: &Facts<'_>, claim: &Claim<'_>) -> Standing {
             (Some(first), _) if first != claim.name => {
                 Standing::Duplicate { of: first.to_owned(), is_recorded: claim.is_recorded }
             }
+            _ if key.is_deleting => Standing::Deleting,
             (_, Some(secret)) => Standing::Unreadable { secret: secret.to_owned() },
             (_, None) => Standing::Held(key.floor),
         };
@@ -156,6 +211,8 @@ fn standing(facts: &Facts<'_>, claim: &Claim<'_>) -> Standing {
         Standing::Planted
     } else if facts.later.contains(&Some(claim.fingerprint)) {
         Standing::LaterVersion
+    } else if claim.is_destroyed() {
+        Standing::Destroyed
     } else {
         Standing::Lost
     }

@@ -3,7 +3,8 @@
 //!
 //! The Lease would tell it that it no longer leads. Here nothing does: safety is in the preconditions of each request.
 //! Invariants, at every moment: no floor is lowered, at most one SealingKey is called the primary. In the end there
-//! is no other key than the one that the other replica alone would have made.
+//! is no other key than the one that the other replica alone would have made, except if what the leader decided on is
+//! gone meanwhile: then there may be one more.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -169,9 +170,14 @@ async fn a_leader_that_is_stopped_before_any_request_and_goes_on_later_lowers_no
                 store.world().assert_sound(&floors, &what);
                 finish(&other).await;
                 store.world().assert_sound(&floors, &what);
-                if event != "nothing" {
-                    assert!(store.world().floors().keys().eq(floors.keys()), "{what}");
-                }
+                let now = store.world().floors();
+                assert!(event == "nothing" || floors.keys().all(|name| now.contains_key(name)), "{what}");
+                // The leader may have retired the older key for one that is gone by then. That stays, and without a
+                // primary there is a newer key. And a wish that it read may be gone with its SealingKey: a key that
+                // was wished for is made.
+                let is_gone = ["the newest Secret is deleted", "a SealingKey is deleted"].contains(&event);
+                let may_be_more = usize::from(is_gone);
+                assert!(event == "nothing" || now.len() <= floors.len() + may_be_more, "{what}");
                 tried += 1;
             }
         }
