@@ -384,3 +384,24 @@ fn the_pin_of_a_key_in_hardware_is_asked_for_in_the_name_of_its_plugin() {
         assert_eq!(screen.contains("age-plugin-touch failed: the PIN is wrong"), code == 3, "{screen}");
     }
 }
+
+#[test]
+fn what_cannot_be_taken_back_is_done_only_after_a_yes() {
+    let sandbox = Sandbox::new();
+    let before = sandbox.read("prod.pub");
+    let revoke = ["keys", "revoke", "prod-2026", "--offline", "-r", "prod.pub"];
+    for answer in ["no\n", "y\n", "\n", "\u{4}"] {
+        let mut session = Session::start(&sandbox, "ioe", &revoke);
+        session.answer("Type yes to go on: ", answer);
+        let (code, screen, _) = session.end();
+        assert_eq!(code, 3, "{screen}");
+        assert!(screen.contains("Revoke prod-2026 (7507ada810f7332c) for ever in prod.pub?"), "{screen}");
+        assert!(screen.contains("nothing was done: the answer wasn't yes"), "{screen}");
+        assert_eq!(sandbox.read("prod.pub"), before);
+    }
+    let mut session = Session::start(&sandbox, "ioe", &revoke);
+    session.answer("Type yes to go on: ", "yes\n");
+    let (code, screen, _) = session.end();
+    assert_eq!(code, 1, "{screen}");
+    assert!(String::from_utf8(sandbox.read("prod.pub")).unwrap().contains("\n# revoked: 7507ada8"));
+}

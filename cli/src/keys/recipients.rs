@@ -118,7 +118,7 @@ impl BadFlag {
 /// Reads the recipients to seal to; there is always at least one.
 pub(crate) fn resolve(choice: &RecipientChoice) -> Result<Vec<NamedRecipient>, Failure> {
     match choice {
-        RecipientChoice::Given(given) => load(given)?.to_seal_to(),
+        RecipientChoice::Given(given) => load(given)?.into_usable(),
         RecipientChoice::Cluster(args) => {
             let fetched = cluster::fetch(args).map_err(FetchError::or_give_recipients)?;
             terminal::note(&format!("sealing to {}", fetched.summary()));
@@ -138,7 +138,7 @@ pub(crate) struct Given {
 
 /// Reads all arguments of `-r`: recipients, and files of pins, which may have marks and no recipient.
 ///
-/// No recipient is refused here for its mark ([`Given::to_seal_to`]).
+/// No recipient is refused here for its mark ([`Given::into_usable`]).
 pub(crate) fn load(given: &[String]) -> Result<Given, Failure> {
     let mut all = Given::default();
     for given in given {
@@ -160,7 +160,7 @@ impl Given {
     /// # Errors
     ///
     /// A recipient is revoked or destroyed, or there is none.
-    pub(crate) fn to_seal_to(self) -> Result<Vec<NamedRecipient>, Failure> {
+    pub(crate) fn into_usable(self) -> Result<Vec<NamedRecipient>, Failure> {
         if self.recipients.is_empty() {
             return Err(RecipientsError::MarksOnly.into());
         }
@@ -339,7 +339,7 @@ mod tests {
                 vec![mark(refused), format!("# name: laptop\n{leaked}\n")],
                 vec![format!("{leaked}\n{}{}", mark("retiring"), mark(refused))],
             ] {
-                let failure = load_files(&files).unwrap().to_seal_to().unwrap_err();
+                let failure = load_files(&files).unwrap().into_usable().unwrap_err();
                 let (short, said) = (leaked.fingerprint().short(), failure.facts.join(": "));
                 assert!(
                     said.contains(&short) && said.contains(&format!("is {refused} since 2026-11-27")),
@@ -348,7 +348,7 @@ mod tests {
                 assert_eq!(failure.exit, Exit::Failure);
             }
         }
-        let others = load_files(&[format!("{good}\n{}", mark("revoked"))]).unwrap().to_seal_to().unwrap();
+        let others = load_files(&[format!("{good}\n{}", mark("revoked"))]).unwrap().into_usable().unwrap();
         assert_eq!(others.len(), 1);
     }
 
@@ -356,13 +356,13 @@ mod tests {
     fn a_retiring_key_is_still_sealed_to() {
         let key = Identity::generate().recipient().clone();
         let text = format!("{key}\n# retiring: {} 2026-11-27 sealing-key-first\n", key.fingerprint());
-        assert_eq!(load_files(&[text]).unwrap().to_seal_to().unwrap()[0].recipient, key);
+        assert_eq!(load_files(&[text]).unwrap().into_usable().unwrap()[0].recipient, key);
     }
 
     #[test]
     fn marks_alone_are_nothing_to_seal_to_and_a_bad_mark_is_named_by_its_line() {
         let mark = format!("# revoked: {} 2026-11-27 k\n", Identity::generate().fingerprint());
-        let failure = load_files(std::slice::from_ref(&mark)).unwrap().to_seal_to().unwrap_err();
+        let failure = load_files(std::slice::from_ref(&mark)).unwrap().into_usable().unwrap_err();
         assert!(failure.facts[0].contains("none of the files"), "{failure:?}");
         let failure = load_files(&[mark.replace("2026-11-27", "today")]).err().unwrap();
         assert!(failure.spot.as_ref().unwrap().label().ends_with(":1:1"), "{failure:?}");
@@ -373,6 +373,6 @@ mod tests {
     fn a_recipient_that_is_given_twice_is_sealed_to_once() {
         let key = Identity::generate().recipient().clone();
         let given = load(&[key.to_string(), key.to_string()]).unwrap();
-        assert_eq!(given.to_seal_to().unwrap().len(), 1);
+        assert_eq!(given.into_usable().unwrap().len(), 1);
     }
 }

@@ -152,7 +152,7 @@ fn prove(
         Trial { opened: tried.iter().filter(|(.., is_open)| *is_open).count(), ..Trial::default() };
     going.for_each(|keys| kept.merge(keys));
     for (name, object, _) in tried.into_iter().filter(|(.., is_open)| !is_open) {
-        if !object.is_some_and(|object| object.unseal(&kept).is_ok()) {
+        if object.is_none_or(|object| object.unseal(&kept).is_err()) {
             trial.shut.insert(name.clone());
         }
         trial.needing.insert(name);

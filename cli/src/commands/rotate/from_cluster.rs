@@ -31,7 +31,7 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     if args.cluster.context.is_none() && !intent::is_watched() {
         return Err(IntentError::UnnamedFetch.into());
     }
-    let pinned = recipients::load(&args.recipients)?.to_seal_to()?;
+    let pinned = recipients::load(&args.recipients)?.into_usable()?;
     let mut problems = Problems::default();
     let FilesFound { files: found, failures } = repository::files(&args.paths, interest)?;
     problems.extend(failures);

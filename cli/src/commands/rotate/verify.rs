@@ -90,7 +90,7 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     }
     let pinned = match args.recipients.as_slice() {
         [] => None,
-        given => Some(recipients::load(given)?.to_seal_to()?),
+        given => Some(recipients::load(given)?.into_usable()?),
     };
     let mut problems = Problems::default();
     let FilesFound { files: found, failures } = repository::files(&args.paths, interest)?;

@@ -143,7 +143,7 @@ fn marks_go_to_the_end_sorted_and_keep_every_other_byte() {
     for (text, expected) in [
         (String::new(), format!("{two}\n{seven}\n")),
         ("# ours\n".to_owned(), format!("# ours\n\n{two}\n{seven}\n")),
-        (format!("{X25519_RECIPIENT}"), format!("{X25519_RECIPIENT}\n\n{two}\n{seven}\n")),
+        (X25519_RECIPIENT.to_owned(), format!("{X25519_RECIPIENT}\n\n{two}\n{seven}\n")),
         (format!("{X25519_RECIPIENT}\n\n"), format!("{X25519_RECIPIENT}\n\n{two}\n{seven}\n")),
         (
             format!("\u{feff}{X25519_RECIPIENT}\r\n"),
