@@ -62,11 +62,12 @@ impl KeyArgs {
     ///
     /// Any [`KeyArgsError`].
     pub(crate) fn to_settings(&self) -> Result<Settings, KeyArgsError> {
-        let recipients = |path: &Option<PathBuf>| path.as_deref().map(|path| read(path, parse_recipients));
+        let recovery = self.recovery_recipients.as_deref().map(|path| read(path, parse_recipients));
+        let extra = self.extra_recipients.as_deref().map(|path| read(path, parse_extra));
         let named = |path: &Option<PathBuf>| path.as_deref().map(|path| read(path, parse_fingerprints));
         let flags = RecipientFlags {
-            recovery: recipients(&self.recovery_recipients).transpose()?.unwrap_or_default(),
-            extra: recipients(&self.extra_recipients).transpose()?.unwrap_or_default(),
+            recovery: recovery.transpose()?.unwrap_or_default(),
+            extra: extra.transpose()?.unwrap_or_default(),
             former: named(&self.former_recipients).transpose()?.unwrap_or_default(),
             revoked: named(&self.revoked_recipients).transpose()?.unwrap_or_default(),
         };
@@ -81,6 +82,15 @@ fn read<T>(
 ) -> Result<T, KeyArgsError> {
     let text = std::fs::read_to_string(path).map_err(|error| KeyArgsError::Read(path.to_owned(), error))?;
     parse(&text).map_err(|error| KeyArgsError::Recipients(path.to_owned(), error))
+}
+
+/// Reads recipients. A file without any is a list of nobody, so the flag can stay while the file is empty. For recovery
+/// recipients that would be a mistake that nobody notices.
+fn parse_extra(text: &str) -> Result<Vec<Recipient>, RecipientsFileError> {
+    match parse_recipients(text) {
+        Err(RecipientsFileError::NoneFound) => Ok(Vec::new()),
+        result => result,
+    }
 }
 
 /// Reads recipients or fingerprints, one a line. Blank lines and lines that begin with `#` are dropped. A file without
@@ -103,6 +113,14 @@ mod tests {
     use seal_crds::keys::Identity;
 
     use super::*;
+
+    #[test]
+    fn a_file_of_extra_recipients_may_name_nobody_yet() {
+        let extra = Identity::generate().recipient().clone();
+        assert_eq!(parse_extra("# none\n"), Ok(Vec::new()));
+        assert_eq!(parse_extra(&format!("# the new cluster\n{extra}\n")), Ok(vec![extra]));
+        assert!(parse_extra("# none\nage1pq1\n").is_err());
+    }
 
     #[test]
     fn revoked_and_former_recipients_are_named_by_text_or_fingerprint() {
