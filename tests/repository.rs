@@ -142,8 +142,9 @@ fn the_contract_and_what_is_below_it_do_no_input_or_output() {
 
 #[test]
 fn what_is_decided_about_keys_has_no_clock_and_makes_no_request() {
-    let mut sources =
-        vec![root().join("controller/src/keys/lifecycle.rs"), root().join("controller/src/keys/status.rs")];
+    let mut sources = ["lifecycle", "status", "deletion"]
+        .map(|name| root().join(format!("controller/src/keys/{name}.rs")))
+        .to_vec();
     files(&root().join("controller/src/keys/lifecycle"), ".rs", &mut sources);
     assert!(sources.len() > 3, "{sources:?}");
     for path in sources {
@@ -245,6 +246,7 @@ fn what_holds_plaintext_or_private_keys_cannot_be_printed_copied_or_serialized()
     lacks!(seal_crds::plaintext::WipedString: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_crds::keys::stored::KeySecret: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_crds::keys::stored::StoredKey: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
+    lacks!(seal_crds::Examined: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_crds::Unsealed: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_crds::bitnami::Opened: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);
     lacks!(seal_go::Buffer: std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize);

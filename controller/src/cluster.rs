@@ -4,8 +4,8 @@
 //! `work` (a group's queue), `object`, `json_text` and `metadata` (the watched objects), `store` (the API as
 //! a store), `secret`, `fields` and `evidence` (the meaning of metadata), `successor` (one name in both
 //! groups), `write`, `body` and `report` (the requests), `cache` and `wakes` (the objects that a change
-//! concerns), `definitions` (the kinds that must be there), `lease` (which replica leads), `api` (clients and
-//! errors).
+//! concerns), `definitions` (the kinds that must be there), `lease` (which replica leads), `usage` and `proof`
+//! (which objects need a sealing key, for people and for its deletion), `api` (clients and errors).
 //!
 //! Invariants: Secrets are watched and read as metadata only. This room knows neither the sealing keys nor
 //! the HTTP endpoints of sealed-secrets; the sealing keys are the only Secrets whose values the controller
@@ -21,10 +21,12 @@ mod json_text;
 pub(crate) mod lease;
 pub(crate) mod metadata;
 mod object;
+pub(crate) mod proof;
 pub(crate) mod report;
 mod secret;
 pub(crate) mod store;
 mod successor;
+mod usage;
 mod wakes;
 pub(crate) mod work;
 mod write;

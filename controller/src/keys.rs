@@ -4,7 +4,8 @@
 //! This file is the whole work in one scroll, over any [`KeyStore`]. Every replica does load → decide → offer
 //! ([`Keys::follow`]); the leader goes on with act → say, until nothing is left to do ([`Keys::lead`]).
 //! [`lifecycle`] decides, [`status`] words the statuses, [`cluster`] sends the requests, and [`watch`] starts
-//! each look. [`bitnami`] has the keys of sealed-secrets, which go into the same keyring.
+//! each look. [`deletion`] says which Secrets of deleted keys may go, and [`bitnami`] has the keys of
+//! sealed-secrets, which go into the same keyring.
 //!
 //! SealingKeys are output. The controller reads back only that they exist, their `spec.state`, and what it
 //! wrote itself into their status. Sequence and date come from the Secret, and the recipient to seal to never
@@ -19,7 +20,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use seal_crds::Reason;
 use seal_crds::keys::stored::{Recovery, StoredKey};
@@ -29,6 +32,7 @@ use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey};
 
 use self::backups::PublishBackup;
 use self::bitnami::{BitnamiKeys, MakeBitnami};
+use self::deletion::{Deletions, Proven, Release};
 use self::lifecycle::verdict::Rank;
 use self::lifecycle::{Decision, Make, Publish, Raise, Step, decide};
 use self::loaded::{Holder, Loaded};
@@ -40,14 +44,17 @@ use self::store::{KeyStore, Tried};
 use crate::failure::Failure;
 use crate::leadership::Leadership;
 use crate::metrics::Metrics;
+use crate::proof::{Needing, Proof};
 use crate::recipients::Recipients;
 use crate::serve::Health;
 use crate::store::Reported;
+use crate::usage::Counted;
 
 mod backups;
 pub(crate) mod bitnami;
 mod clock;
 pub(crate) mod cluster;
+mod deletion;
 mod lifecycle;
 mod loaded;
 mod published;
@@ -61,7 +68,7 @@ pub(crate) mod watch;
 
 /// The most steps of one look: making, noting, publishing and saying, and some more in case somebody else
 /// writes at the same time.
-const MAX_STEPS: usize = 10;
+const MAX_STEPS: usize = 16;
 
 /// The most times that one look lists the SealingKeys anew because a key appeared meanwhile.
 const MAX_LISTS: usize = 3;
@@ -69,6 +76,9 @@ const MAX_LISTS: usize = 3;
 /// The most statuses that one look writes to SealingKeys that others planted: there may be any number of
 /// these.
 const MAX_PLANTED_WRITES: usize = 50;
+
+/// The time that a proof may take. Meanwhile nothing else is done about keys.
+const PROOF_LIMIT: Duration = Duration::from_secs(300);
 
 /// Keeps the keyring and the SealingKeys up to date with the private halves.
 pub(crate) struct Keys<S> {
@@ -80,6 +90,10 @@ pub(crate) struct Keys<S> {
     pub(crate) keyring: tokio::sync::watch::Sender<Arc<Keyring>>,
     /// The recipients of this cluster, for the reconcilers; `None` until the keys are loaded.
     pub(crate) recipients: tokio::sync::watch::Sender<Option<Arc<Recipients>>>,
+    /// Shows that nothing needs a key that is being deleted.
+    pub(crate) proof: Arc<dyn Proof>,
+    /// The number of objects that need each key; `None` until they are counted.
+    pub(crate) counted: tokio::sync::watch::Receiver<Option<Arc<Counted>>>,
     /// Gets the reason if there is no key to seal to.
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
@@ -102,12 +116,15 @@ impl<S: KeyStore> Keys<S> {
     /// Brings everything up to date, as the leader. It depends only on the present state, so it is safe to
     /// repeat, and safe to end at any step.
     async fn lead(&self) -> Result<(), Failure> {
-        let (mut made, mut made_bitnami) = (None, None);
+        let (mut made, mut made_bitnami, mut proven) = (None, None, None);
         for _ in 0..MAX_STEPS {
             let (mut loaded, published) = self.load().await?;
             let identities = std::mem::take(&mut loaded.identities);
-            let decision = decide(&loaded, &published.kept, &self.settings);
+            let mut decision = decide(&loaded, &published.kept, &self.settings);
             let offered = self.offer(&loaded, identities, &decision).await;
+            proven = proven.filter(|proven: &Proven| proven.counts(&loaded.holders));
+            deletion::word(&mut decision.statements, proven.as_ref(), Timestamp::now());
+            self.count(&mut decision.statements);
             match &decision.step {
                 Step::Make(key) if made.as_ref() == Some(&key.name) => {
                     self.complain(&loaded, &published, None);
@@ -128,19 +145,69 @@ impl<S: KeyStore> Keys<S> {
                     }
                 }
                 Step::Say => {
-                    if self.say(&loaded, &published, &decision).await? == Reported::UpToDate {
-                        match offered? {
-                            Some(key) if made_bitnami.as_ref() != Some(&key) => {
-                                self.bitnami.make(&self.store, &key).await?;
-                                made_bitnami = Some(key);
-                            }
-                            _ => return Ok(()),
+                    if self.say(&loaded, &published, &decision).await? == Reported::Stale {
+                        continue;
+                    }
+                    match offered? {
+                        Some(key) if made_bitnami.as_ref() != Some(&key) => {
+                            self.bitnami.make(&self.store, &key).await?;
+                            made_bitnami = Some(key);
+                            continue;
                         }
+                        _ => {}
+                    }
+                    let deletions = Deletions::of(&loaded.holders);
+                    if self.release(&deletions.copied).await? {
+                        continue;
+                    }
+                    match &proven {
+                        _ if deletions.only.is_empty() => return Ok(()),
+                        None => proven = Some(self.prove().await?),
+                        Some(Proven { needing: Needing::Nobody, .. }) => {
+                            let told = deletion::told(&deletions.only, &decision.statements);
+                            if !self.release(told).await? {
+                                return Ok(());
+                            }
+                        }
+                        Some(_) => return Ok(()),
                     }
                 }
             }
         }
         Err(changes_again_and_again())
+    }
+
+    /// Opens every object with the keys that stay. The keys are loaded anew, because a private half is never copied.
+    async fn prove(&self) -> Result<Proven, Failure> {
+        let loaded = self.store.load().await?;
+        let Some((keyring, survivors)) = deletion::rest(loaded) else { return Ok(Proven::nothing_left()) };
+        let asked = self.proof.needing(Arc::new(keyring));
+        let needing = tokio::time::timeout(PROOF_LIMIT, asked).await;
+        let needing = needing.map_err(|_| {
+            let message = "opening all SealedSecrets without a deleted key takes too long; it is tried again";
+            Failure::new(Reason::Interrupted, message)
+        })??;
+        Ok(Proven::new(needing, survivors))
+    }
+
+    /// Lets Secrets go; returns whether one went.
+    async fn release<'r>(&self, releases: impl IntoIterator<Item = &'r Release>) -> Result<bool, Failure> {
+        let mut is_released = false;
+        for release in releases {
+            if self.store.release(release).await? == Tried::Done {
+                let Release { secret, fingerprint, .. } = release;
+                tracing::warn!(secret, %fingerprint, "let the Secret of a deleted sealing key go");
+                is_released = true;
+            }
+        }
+        Ok(is_released)
+    }
+
+    /// Adds to the statements how many objects need each key.
+    fn count(&self, statements: &mut [Statement<'_>]) {
+        if let Some(counted) = self.counted.borrow().as_deref() {
+            statements.iter_mut().for_each(|statement| statement.count(counted));
+        }
     }
 
     /// Offers the keys that there are, and writes nothing. The leader makes the first key, if there is none.
@@ -286,7 +353,7 @@ impl<S: KeyStore> Keys<S> {
             }
             match self.store.say(statement.key, &statement.status).await {
                 Ok(Reported::UpToDate) => {
-                    if let Some(notice) = statement.announcement() {
+                    for notice in statement.announcement().into_iter().chain(deletion::news(statement)) {
                         tracing::info!(key = statement.key.metadata.name, "{}", notice.message);
                         self.store.announce(statement.key, &notice).await;
                     }

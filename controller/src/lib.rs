@@ -31,12 +31,14 @@ mod metrics;
 mod pace;
 mod plan;
 mod policy;
+mod proof;
 mod recipients;
 mod reconcile;
 mod run;
 mod serve;
 mod status;
 mod store;
+mod usage;
 
 /// Exit code: the command line is wrong.
 const USAGE: u8 = 2;

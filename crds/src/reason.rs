@@ -279,6 +279,15 @@ reasons! {
     LaterVersion: SealingKey, Permanent, Key;
         "a later version of the controller made the Secret with the private half";
         "update the controller";
+    KeyInUse: SealingKey, Notice, Key;
+        "the key is being deleted, and SealedSecrets don't open without it; the message names them";
+        "`seal rotate` and apply what the message names; or `seal keys restore` to keep the key";
+    NotProven: SealingKey, Notice, Key;
+        "the key is being deleted, and the controller can't tell whether anything needs it; the message says why";
+        "`seal keys delete --force` if you know that nothing does; or `seal keys restore` to keep the key";
+    NothingNeedsIt: SealingKey, Notice, Key;
+        "the key is being deleted, and every SealedSecret opens without it";
+        "nothing";
     Planted: SealingKey, Permanent, Key;
         "the controller never had the private half of this recipient, and seals nothing to it";
         "find out who wrote the SealingKey, and delete it";

@@ -58,6 +58,12 @@ impl Object {
         Group::find(&self.api_version, &self.kind).unwrap_or(Group::NATIVE)
     }
 
+    /// Namespace and name, for people. The API server has validated them.
+    pub(super) fn name(&self) -> String {
+        let part = |text: &Option<String>| text.clone().unwrap_or_default();
+        format!("{}/{}", part(&self.metadata.namespace), part(&self.metadata.name))
+    }
+
     /// The bytes of the object without its status.
     pub(super) fn weight(&self) -> usize {
         self.metadata_len + self.spec.len()

@@ -12,16 +12,18 @@ use kube::api::Api;
 use kube::runtime::controller::{Action, Config as ControllerConfig};
 use kube::runtime::{Controller, reflector};
 use kube::{Client, Resource as _};
-use seal_crds::Namespace;
 use seal_crds::resources::Group;
+use seal_crds::{Format, Namespace};
 use tokio::sync::{Semaphore, watch};
 
 use super::cache::pages;
 use super::object::Object;
 use super::store::ClusterStore;
+use super::usage::count;
 use super::wakes::Name;
 use crate::leadership::Leadership;
 use crate::reconcile::{Context, Next, reconcile};
+use crate::usage::Counted;
 
 /// The values that all reconciles of a group share.
 pub(crate) struct Shared {
@@ -29,6 +31,8 @@ pub(crate) struct Shared {
     /// One permit for each worker; both groups share them.
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) leadership: Leadership,
+    /// Gets the number of objects that need each sealing key.
+    pub(crate) counted: watch::Sender<Option<Arc<Counted>>>,
 }
 
 /// Reconciles the objects of one group, until `stopped`. `concerned` are the names whose objects must be
@@ -51,6 +55,10 @@ pub(crate) async fn serve_group(
         controller = controller.trigger_backoff(Steady(Duration::from_secs(5)));
     }
     let objects = controller.store();
+    let counting = match group.format {
+        Format::Native => count(objects.clone(), shared.counted.clone()).boxed(),
+        Format::Bitnami => std::future::pending().boxed(),
+    };
     let work = controller
         .with_config(ControllerConfig::default().concurrency(workers))
         .reconcile_on(concerned)
@@ -61,6 +69,7 @@ pub(crate) async fn serve_group(
         .for_each(|_| std::future::ready(()));
     tokio::select! {
         () = work => {}
+        () = counting => {}
         () = stopped_before_work(stopped, objects) => {}
     }
 }

@@ -30,6 +30,7 @@ use super::backups::{Backups, PublishBackup};
 use super::bitnami::UNLABELLED_KEY;
 use super::bitnami::tls_secret::TlsSecret;
 use super::clock::Clock;
+use super::deletion::Release;
 use super::lifecycle::Raise;
 use super::loaded::{Holder, Loaded};
 use super::published::Published;
@@ -153,6 +154,20 @@ impl KeyStore for ClusterKeys {
             Ok(_) => Ok(Tried::Done),
             Err(error) if is_code(&error, 409) || is_code(&error, 404) => Ok(Tried::Overtaken),
             Err(error) => Err(failure("noting a sealing key's state", &error)),
+        }
+    }
+
+    async fn release(&self, release: &Release) -> Result<Tried, Failure> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace.as_str());
+        // The directive of strategic merge patches that takes one value from a list, whoever else changes the list.
+        let patch = json!({"metadata": {
+            "resourceVersion": release.resource_version,
+            "$deleteFromPrimitiveList/finalizers": [KEY_IN_USE],
+        }});
+        match api.patch_metadata(&release.secret, &ours(), &Patch::Strategic(&patch)).await {
+            Ok(_) => Ok(Tried::Done),
+            Err(error) if is_code(&error, 409) || is_code(&error, 404) => Ok(Tried::Overtaken),
+            Err(error) => Err(failure("letting a deleted sealing key go", &error)),
         }
     }
 

@@ -19,6 +19,7 @@ use super::lifecycle::verdict::{DateFault, Standing, Verdict, hindrance};
 use super::settings::Settings;
 use crate::conditions::{Conditions, rfc3339};
 use crate::store::Notice;
+use crate::usage::Counted;
 
 /// A SealingKey with the status that it should have.
 pub(super) struct Statement<'a> {
@@ -33,6 +34,14 @@ impl<'a> Statement<'a> {
     pub(super) fn new(key: &'a SealingKey, verdict: Verdict, settings: &Settings, now: Timestamp) -> Self {
         let status = next_status(key, &verdict, settings, now);
         Self { key, verdict, status }
+    }
+
+    /// Adds how many objects need the key. Of a key that is gone for good, nobody asks.
+    pub(super) fn count(&mut self, counted: &Counted) {
+        let said = self.key.status.as_ref().and_then(|status| status.usage.as_ref());
+        let is_asked = self.status.fingerprint.is_some()
+            && !matches!(self.verdict.standing, Standing::Destroyed | Standing::Duplicate { .. });
+        self.status.usage = is_asked.then(|| counted.usage(&self.key.fingerprint(), said));
     }
 
     /// Whether the SealingKey doesn't have this status yet.

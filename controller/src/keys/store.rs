@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::backups::{Backups, PublishBackup};
 use super::bitnami::tls_secret::TlsSecret;
+use super::deletion::Release;
 use super::lifecycle::Raise;
 use super::loaded::{Holder, Loaded};
 use super::published::Published;
@@ -43,6 +44,9 @@ pub(crate) trait KeyStore: Send + Sync + 'static {
     /// Notes a state beside a private half, and holds the Secret by the finalizer of sealing keys. There the note stays,
     /// even if somebody deletes or changes the SealingKey.
     fn note(&self, raise: &Raise) -> impl Future<Output = Result<Tried, Failure>> + Send;
+
+    /// Takes the finalizer of sealing keys from a Secret that is being deleted, so that it goes.
+    fn release(&self, release: &Release) -> impl Future<Output = Result<Tried, Failure>> + Send;
 
     /// Creates a SealingKey, and returns it as it was created; `None` if its name is taken.
     fn publish(&self, key: &SealingKey) -> impl Future<Output = Result<Option<SealingKey>, Failure>> + Send;

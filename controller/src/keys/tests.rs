@@ -5,9 +5,14 @@
 //! each write as the API server would: only under the version that it was decided on. Invariant: every
 //! successful look is followed by one that writes nothing.
 
+mod deletion;
+
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use seal_crds::keys::stored::KeySecretList;
@@ -43,6 +48,8 @@ struct World {
     sealing_keys: Vec<SealingKey>,
     bitnami: Vec<Value>,
     config_maps: Vec<ConfigMap>,
+    /// The objects, by name, with the keys of which each opens it.
+    objects: BTreeMap<&'static str, Vec<Fingerprint>>,
     /// The time, by both clocks.
     now: Timestamp,
     version: u64,
@@ -72,7 +79,7 @@ impl Memory {
             stop.at(request).await;
         }
         let mut world = self.world.lock().unwrap();
-        if !request.starts_with("load") && !request.starts_with("list") {
+        if !["load", "list", "prove"].iter().any(|read| request.starts_with(read)) {
             world.did.push(request.to_owned());
         }
         match world.fails.iter().any(|fails| request.starts_with(fails)) {
@@ -241,6 +248,16 @@ impl KeyStore for Memory {
         Ok(Tried::Done)
     }
 
+    async fn release(&self, release: &Release) -> Result<Tried, Failure> {
+        let mut world = self.begin(&format!("release {}", release.secret)).await?;
+        let Some(secret) = world.secret(&release.secret) else { return Ok(Tried::Overtaken) };
+        if secret["metadata"]["resourceVersion"] != release.resource_version {
+            return Ok(Tried::Overtaken);
+        }
+        world.let_go(&release.secret);
+        Ok(Tried::Done)
+    }
+
     async fn publish(&self, key: &SealingKey) -> Result<Option<SealingKey>, Failure> {
         let name = key.metadata.name.clone();
         let mut world = self.begin(&format!("publish {}", name.as_deref().unwrap())).await?;
@@ -256,6 +273,10 @@ impl KeyStore for Memory {
         let mut world = self.begin(&format!("say {name} {}", primary.reason)).await?;
         let version = Some(world.next_version());
         let is_unrest = world.unrest == Some(name);
+        let is_there = world.sealing_keys.iter().any(|found| found.metadata.name == key.metadata.name);
+        if !is_there {
+            return Ok(Reported::Stale);
+        }
         let found = world.sealing_key(name);
         if is_unrest || found.metadata.resource_version != key.metadata.resource_version {
             return Ok(Reported::Stale);
@@ -284,6 +305,18 @@ impl KeyStore for Memory {
     }
 }
 
+impl Proof for Memory {
+    fn needing(&self, keys: Arc<Keyring>) -> BoxFuture<'_, Result<Needing, Failure>> {
+        let answer = async move {
+            let world = self.begin("prove").await?;
+            let is_shut = |openers: &Vec<Fingerprint>| openers.iter().all(|key| keys.find(key).is_none());
+            let shut = world.objects.iter().filter(|(_, openers)| is_shut(openers));
+            Ok(Needing::of(shut.map(|(name, _)| (*name).to_owned()).collect()))
+        };
+        answer.boxed()
+    }
+}
+
 /// A controller over this memory.
 fn keys(store: &Memory) -> Keys<Memory> {
     let bitnami = BitnamiKeys {
@@ -299,6 +332,8 @@ fn keys(store: &Memory) -> Keys<Memory> {
         bitnami,
         keyring: tokio::sync::watch::Sender::new(Arc::default()),
         recipients: tokio::sync::watch::Sender::new(None),
+        proof: Arc::new(store.clone()),
+        counted: tokio::sync::watch::Sender::new(None).subscribe(),
         health: Health::default(),
         metrics: Metrics::default(),
         said: Said::default(),

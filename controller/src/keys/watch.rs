@@ -4,17 +4,19 @@
 //! [`Keys::look`] is the look. Invariant: no decision depends on the content of a watch's event, because a
 //! look reads everything anew; so the watches ask for metadata alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::stream::{BoxStream, SelectAll, select_all};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 use kube::api::Api;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use seal_crds::Reason;
 use seal_crds::resources::{KEY_BACKUP_LABEL, SEALING_KEY_LABEL, SealingKey, bitnami};
+use tokio::sync::watch::Receiver;
 
 use super::Keys;
 use super::bitnami::UNLABELLED_KEY;
@@ -22,6 +24,7 @@ use super::cluster::ClusterKeys;
 use crate::cluster::metadata::{Kept, Metadata};
 use crate::failure::Failure;
 use crate::leadership::Leadership;
+use crate::usage::Counted;
 
 /// The time without a change after which the controller looks at the keys all the same.
 const EVERY: Duration = Duration::from_secs(300);
@@ -40,7 +43,7 @@ type Changes = SelectAll<BoxStream<'static, watcher::Result<()>>>;
 
 /// Keeps the keys up to date, until it is aborted.
 pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client, leadership: Leadership) {
-    let mut changes = changes(&keys.store, watches, leadership.clone());
+    let mut changes = changes(&keys.store, watches, leadership.clone(), keys.counted.clone());
     let [first, longest] = BACKOFF;
     let mut backoff = first;
     loop {
@@ -62,7 +65,12 @@ pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client, leadership: L
     }
 }
 
-fn changes(keys: &ClusterKeys, watches: Client, leadership: Leadership) -> Changes {
+fn changes(
+    keys: &ClusterKeys,
+    watches: Client,
+    leadership: Leadership,
+    counted: Receiver<Option<Arc<Counted>>>,
+) -> Changes {
     let secrets: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
     let bitnami_secrets: Api<Metadata<Secret>> =
         Api::namespaced(watches.clone(), keys.bitnami_namespace.as_str());
@@ -76,7 +84,16 @@ fn changes(keys: &ClusterKeys, watches: Client, leadership: Leadership) -> Chang
         changes_of(sealing_keys, watcher::Config::default()),
         changes_of(backups, watcher::Config::default().labels(KEY_BACKUP_LABEL)),
         leadership.gains().map(Ok).boxed(),
+        counts(counted).map(Ok).boxed(),
     ])
+}
+
+/// The new counts of the objects that need each key. A key that is being deleted is asked about again, because fewer may need it now.
+fn counts(counted: Receiver<Option<Arc<Counted>>>) -> impl Stream<Item = ()> + Send + 'static {
+    futures::stream::unfold(counted, |mut counted| async move {
+        counted.changed().await.ok()?;
+        Some(((), counted))
+    })
 }
 
 fn changes_of<K: Kept + 'static>(

@@ -40,7 +40,8 @@ pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::R
             backoff: Backoff::default(),
             examinations: Some(Examinations { recipients: replica.recipients.clone(), pace: pace.clone() }),
         };
-        Arc::new(Shared { context, slots: slots.clone(), leadership: replica.leadership.clone() })
+        let (leadership, counted) = (replica.leadership.clone(), replica.counted.clone());
+        Arc::new(Shared { context, slots: slots.clone(), leadership, counted })
     };
     let objects = |group| objects(&replica.clients.watches, options.watch.as_ref(), group);
     let (workers, secrets) = (options.workers, &replica.secrets);

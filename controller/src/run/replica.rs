@@ -22,6 +22,7 @@ use super::options::Options;
 use crate::cluster::api::Clients;
 use crate::cluster::cache::Cache;
 use crate::cluster::fields::FIELD_MANAGER;
+use crate::cluster::proof::ClusterProof;
 use crate::compat_http;
 use crate::keys::bitnami::BitnamiKeys;
 use crate::keys::cluster::ClusterKeys;
@@ -33,6 +34,7 @@ use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::recipients::Recipients;
 use crate::serve::Health;
+use crate::usage::Counted;
 
 /// A replica's work and what it keeps at hand; the work ends when this is dropped.
 pub(super) struct Replica {
@@ -43,6 +45,8 @@ pub(super) struct Replica {
     pub(super) keys: watch::Receiver<Arc<Keyring>>,
     /// The recipients that SealedSecrets should be sealed to.
     pub(super) recipients: watch::Receiver<Option<Arc<Recipients>>>,
+    /// Gets the number of objects that need each sealing key.
+    pub(super) counted: watch::Sender<Option<Arc<Counted>>>,
     /// The metadata of all Secrets.
     pub(super) secrets: Cache<Secret>,
     /// The metadata of all native SealedSecrets; Bitnami SealedSecrets of the same names step back for them.
@@ -75,6 +79,7 @@ impl Replica {
     ) -> Result<Self, ListenError> {
         let (keyring, keys) = watch::channel(Arc::new(Keyring::default()));
         let (recipients, known_recipients) = watch::channel(None);
+        let (counted, counts) = watch::channel(None);
         let (certificate, certificates) = watch::channel(None);
         let endpoints = serve_compat(options, keys.clone(), certificates, metrics.clone()).await?;
         let reporter =
@@ -97,6 +102,12 @@ impl Replica {
             },
             keyring,
             recipients,
+            proof: Arc::new(ClusterProof {
+                client: clients.requests.clone(),
+                watch: options.watch.clone(),
+                policy: options.policy.clone(),
+            }),
+            counted: counts,
             health,
             metrics: metrics.clone(),
             said: Said::default(),
@@ -110,7 +121,18 @@ impl Replica {
         ];
         tasks.extend(endpoints);
         let recipients = known_recipients;
-        Ok(Self { clients, metrics, events, keys, recipients, secrets, natives, leadership, _tasks: tasks })
+        Ok(Self {
+            clients,
+            metrics,
+            events,
+            keys,
+            recipients,
+            counted,
+            secrets,
+            natives,
+            leadership,
+            _tasks: tasks,
+        })
     }
 
     /// Waits until the keys are loaded and the caches hold every object; `false` if the work for that has

@@ -9,6 +9,7 @@ use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{KeyState, PublishedState, SealingKey};
 
 use crate::keys::clock::Clock;
+use crate::keys::deletion;
 use crate::keys::loaded::{Holder, Loaded};
 use crate::keys::settings::Settings;
 
@@ -251,7 +252,9 @@ impl<'a> Claim<'a> {
     /// it is gone. It means something only of a recorded key without a Secret.
     pub(super) fn is_destroyed(&self) -> bool {
         let said = self.object.status.as_ref().and_then(|status| status.state);
-        said == Some(PublishedState::Destroyed) || self.object.spec.loss_acknowledged
+        said == Some(PublishedState::Destroyed)
+            || self.object.status.as_ref().is_some_and(deletion::is_let_go)
+            || self.object.spec.loss_acknowledged
     }
 
     /// The recovery set that the controller recorded of the key. A text that isn't a recipient is dropped: nothing is

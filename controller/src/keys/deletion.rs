@@ -1,0 +1,168 @@
+//! The deletion of a key: which Secrets are to go, which keys would be left, and what is said of it.
+//!
+//! A finalizer holds the Secret of a key that somebody deletes. The controller takes it away once a
+//! [`Proof`](crate::proof::Proof) has shown that every object opens without the key: [`super::Keys::lead`] asks, and
+//! writes the answer into the key's status first, so that whoever finds the Secret gone knows why. Everything here is a
+//! pure function.
+//!
+//! Invariants: a proof counts only while the keys that it relied on are there, and not themselves being deleted; so of
+//! two keys that are deleted at once, none stands in for the other. A key of which another Secret holds a copy needs no
+//! proof. If no key would be left, nothing is let go: a namespace that is being deleted looks like that.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use seal_crds::Reason;
+use seal_crds::keys::{Fingerprint, Identity, Keyring};
+use seal_crds::resources::{Condition, ConditionStatus, PublishedState, SealingKeyStatus, find_condition};
+
+use super::lifecycle::verdict::Standing;
+use super::loaded::{Holder, Loaded};
+use super::status::Statement;
+use crate::conditions::Conditions;
+use crate::proof::Needing;
+use crate::store::Notice;
+
+/// The condition of a key that is being deleted: whether nothing needs it.
+const DELETABLE: &str = "Deletable";
+
+/// A Secret whose finalizer goes, if it still has the version that the decision was made on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Release {
+    pub(super) secret: String,
+    pub(super) resource_version: String,
+    pub(super) fingerprint: Fingerprint,
+}
+
+/// The Secrets that are to go.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Deletions {
+    /// Those of keys that another Secret holds too.
+    pub(super) copied: Vec<Release>,
+    /// Those that hold the only copy of a key.
+    pub(super) only: Vec<Release>,
+}
+
+/// The answer to a proof, and what it relied on.
+pub(super) struct Proven {
+    pub(super) needing: Needing,
+    /// The keys that every object was opened with.
+    survivors: BTreeSet<Fingerprint>,
+}
+
+impl Deletions {
+    pub(super) fn of(holders: &[Holder]) -> Self {
+        let survivors = survivors(holders);
+        let mut deletions = Self::default();
+        for holder in holders.iter().filter(|holder| holder.is_deleting && holder.is_held) {
+            let fingerprint = holder.recipient.fingerprint();
+            let (secret, resource_version) = (holder.secret.clone(), holder.resource_version.clone());
+            let release = Release { secret, resource_version, fingerprint };
+            match survivors.contains(&fingerprint) {
+                true => deletions.copied.push(release),
+                false => deletions.only.push(release),
+            }
+        }
+        deletions
+    }
+}
+
+/// The keys that stay if everything that is being deleted goes.
+fn survivors(holders: &[Holder]) -> BTreeSet<Fingerprint> {
+    holders.iter().filter(|holder| !holder.is_deleting).map(|holder| holder.recipient.fingerprint()).collect()
+}
+
+/// The keyring of the keys that stay, to prove with; `None` if no key would be left.
+pub(super) fn rest(loaded: Loaded) -> Option<(Keyring, BTreeSet<Fingerprint>)> {
+    let survivors = survivors(&loaded.holders);
+    let stays = |identity: &Identity| survivors.contains(&identity.fingerprint());
+    let keyring: Keyring = loaded.identities.into_iter().filter(stays).collect();
+    (!keyring.is_empty()).then_some((keyring, survivors))
+}
+
+impl Proven {
+    pub(super) fn new(needing: Needing, survivors: BTreeSet<Fingerprint>) -> Self {
+        Self { needing, survivors }
+    }
+
+    /// The answer if no key would be left.
+    pub(super) fn nothing_left() -> Self {
+        let why = "no other key would be left, as if the namespace were being deleted; restore this key, or remove the \
+                   finalizer if all keys are to go";
+        Self::new(Needing::Unknown(why.to_owned()), BTreeSet::new())
+    }
+
+    /// Whether the answer still counts: every key that it relied on is there and stays.
+    pub(super) fn counts(&self, holders: &[Holder]) -> bool {
+        self.survivors.is_subset(&survivors(holders))
+    }
+}
+
+/// Adds to each statement about a key that is being deleted what a proof has shown. Without one, what was said before
+/// stays.
+pub(super) fn word(statements: &mut [Statement<'_>], proven: Option<&Proven>, now: Timestamp) {
+    for statement in
+        statements.iter_mut().filter(|statement| statement.verdict.standing == Standing::Deleting)
+    {
+        let before =
+            statement.key.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let following = Conditions { before, generation: statement.key.metadata.generation, now };
+        let condition = match proven {
+            Some(proven) => Some(condition(&proven.needing, &following)),
+            None => find_condition(before, DELETABLE).cloned(),
+        };
+        statement.status.conditions.extend(condition);
+    }
+}
+
+fn condition(needing: &Needing, following: &Conditions<'_>) -> Condition {
+    let (holds, reason, then) = match needing {
+        Needing::Nobody => (true, Reason::NothingNeedsIt, "its Secret goes"),
+        Needing::Objects(_) => (
+            false,
+            Reason::KeyInUse,
+            "its Secret stays until they are sealed to other keys; to take the deletion back, restore the key (seal keys \
+             restore)",
+        ),
+        Needing::Unknown(_) => (false, Reason::NotProven, "its Secret stays"),
+    };
+    following.next(DELETABLE, holds, reason, &format!("{needing}; {then}"))
+}
+
+/// The Secrets of these that may go, once these statements are said: those whose SealingKeys say why. Otherwise nobody
+/// could tell a key that was let go from one that is lost.
+pub(super) fn told<'a>(
+    only: &'a [Release],
+    statements: &'a [Statement<'_>],
+) -> impl Iterator<Item = &'a Release> {
+    only.iter().filter(|release| {
+        let is_about = |it: &&Statement<'_>| it.key.fingerprint() == release.fingerprint;
+        statements.iter().filter(is_about).any(|it| is_let_go(&it.status))
+    })
+}
+
+/// Whether the controller has let the key's Secret go, or is about to: nothing needed it.
+pub(super) fn is_let_go(status: &SealingKeyStatus) -> bool {
+    status.state == Some(PublishedState::Deleting)
+        && find_condition(&status.conditions, DELETABLE)
+            .is_some_and(|deletable| deletable.status == ConditionStatus::True)
+}
+
+/// The notice to people if something new keeps a key from being deleted.
+pub(super) fn news(statement: &Statement<'_>) -> Option<Notice> {
+    let now = find_condition(&statement.status.conditions, DELETABLE)?;
+    let before =
+        statement.key.status.as_ref().and_then(|status| find_condition(&status.conditions, DELETABLE));
+    let is_said = before.is_some_and(|before| before.reason == now.reason);
+    let reason = [Reason::KeyInUse, Reason::NotProven, Reason::NothingNeedsIt]
+        .into_iter()
+        .find(|reason| reason.as_str() == now.reason)?;
+    (!is_said).then(|| Notice {
+        warning: reason != Reason::NothingNeedsIt,
+        reason: reason.as_str(),
+        message: now.message.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

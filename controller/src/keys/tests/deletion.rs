@@ -1,0 +1,276 @@
+//! Deletions of keys over a store in memory: what goes, what stays, and who interrupts.
+//!
+//! The real proof is [`crate::cluster::proof`]. Invariant: every story ends with a world in which each object opens that
+//! nobody applied after the proof.
+
+use seal_crds::resources::{Condition, ConditionStatus, KeyUsage};
+
+use super::*;
+
+const SECOND: &str = "sealing-key-2";
+
+impl World {
+    /// What `kubectl delete secret` does: the Secret goes, unless a finalizer holds it.
+    fn delete(&mut self, name: &str) {
+        let version = self.next_version();
+        let Some(secret) = self.secret(name) else { return };
+        if secret["metadata"]["deletionTimestamp"].is_null() {
+            secret["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            secret["metadata"]["resourceVersion"] = version.into();
+        }
+        if secret["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty) {
+            self.secrets.retain(|secret| secret["metadata"]["name"] != name);
+        }
+    }
+
+    /// Takes the finalizers away; a Secret that is being deleted is gone then.
+    pub(super) fn let_go(&mut self, name: &str) {
+        let version = self.next_version();
+        let Some(secret) = self.secret(name) else { return };
+        secret["metadata"]["finalizers"] = json!([]);
+        secret["metadata"]["resourceVersion"] = version.into();
+        if !secret["metadata"]["deletionTimestamp"].is_null() {
+            self.secrets.retain(|secret| secret["metadata"]["name"] != name);
+        }
+    }
+
+    /// Another Secret with the same key, as a restore makes it.
+    fn restore(&mut self, name: &str, copy: &str) {
+        let mut secret = self.secret(name).unwrap().clone();
+        let metadata = secret["metadata"].as_object_mut().unwrap();
+        metadata.remove("deletionTimestamp");
+        metadata.insert("name".to_owned(), json!(copy));
+        self.keep(secret, "seal");
+    }
+
+    /// The keys whose Secrets are there, whether or not they are being deleted.
+    fn held(&self) -> Vec<Fingerprint> {
+        let list = json!({ "items": self.secrets });
+        let loaded: Loaded = serde_json::from_value::<KeySecretList>(list).unwrap().into();
+        loaded.holders.iter().map(|holder| holder.recipient.fingerprint()).collect()
+    }
+
+    /// The objects that no key opens any more.
+    fn shut(&self) -> Vec<&'static str> {
+        let held = self.held();
+        let shut = self.objects.iter().filter(|(_, openers)| !openers.iter().any(|key| held.contains(key)));
+        shut.map(|(name, _)| *name).collect()
+    }
+
+    fn deletable(&self, name: &str) -> Option<Condition> {
+        let key = self.sealing_keys.iter().find(|key| key.metadata.name.as_deref() == Some(name))?;
+        find_condition(&key.status.as_ref()?.conditions, "Deletable").cloned()
+    }
+}
+
+/// A controller with two keys, the first of which is Retiring.
+async fn renewed() -> (Memory, Keys<Memory>, [Fingerprint; 2]) {
+    let (store, keys) = started().await;
+    store.world().add(SECOND, 2, KeyState::Active, "seal-controller");
+    settle(&keys).await;
+    let held = store.world().held();
+    assert_eq!(held.len(), 2);
+    assert_eq!(store.world().primaries(), [SECOND]);
+    (store, keys, [held[1], held[0]])
+}
+
+#[tokio::test]
+async fn a_key_that_nothing_needs_goes_after_the_proof_and_leaves_a_tombstone() {
+    let (store, keys, [first, second]) = renewed().await;
+    store.world().objects = [("prod/db", vec![second]), ("prod/both", vec![first, second])].into();
+    store.world().ask(FIRST, KeyState::Revoked);
+    settle(&keys).await;
+    store.world().delete(FIRST);
+    let did = settle(&keys).await;
+    let said = "say sealing-key-first NotNewestActive";
+    let told = "announce sealing-key-first NothingNeedsIt";
+    assert_eq!(did, [said, said, told, "release sealing-key-first", said]);
+    assert_eq!(store.world().held(), [second]);
+    assert_eq!(store.world().shut(), [""; 0]);
+    assert!(keys.keyring.borrow().fingerprints().eq([second]));
+    let status = store.world().sealing_key(FIRST).status.clone().unwrap();
+    assert_eq!((status.state, status.floor), (Some(PublishedState::Destroyed), Some(KeyState::Revoked)));
+    // Whoever deletes the tombstone loses the display, and nothing comes back.
+    store.world().sealing_keys.retain(|key| key.metadata.name.as_deref() != Some(FIRST));
+    assert_eq!(settle(&keys).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_key_that_an_object_needs_stays_and_opens_until_nothing_needs_it() {
+    let (store, keys, [first, second]) = renewed().await;
+    store.world().objects = [("prod/old", vec![first]), ("prod/new", vec![second])].into();
+    store.world().delete(FIRST);
+    let did = settle(&keys).await;
+    assert_eq!(did.last().unwrap(), "announce sealing-key-first KeyInUse");
+    assert!(keys.keyring.borrow().find(&first).is_some(), "it opens");
+    let blocked = store.world().deletable(FIRST).unwrap();
+    assert_eq!((blocked.status, blocked.reason.as_str()), (ConditionStatus::False, "KeyInUse"));
+    assert!(
+        blocked.message.starts_with("1 SealedSecrets don't open without it: prod/old; "),
+        "{}",
+        blocked.message
+    );
+    assert_eq!(store.world().state(FIRST), Some(PublishedState::Deleting));
+
+    store.world().objects.insert("prod/old", vec![second]);
+    settle(&keys).await;
+    assert_eq!(store.world().held(), [second]);
+    assert_eq!(store.world().state(FIRST), Some(PublishedState::Destroyed));
+}
+
+#[tokio::test]
+async fn a_restored_copy_takes_the_deletion_back_without_a_proof() {
+    let (store, keys, [first, second]) = renewed().await;
+    store.world().objects = [("prod/old", vec![first])].into();
+    store.world().delete(FIRST);
+    settle(&keys).await;
+    store.world().restore(FIRST, "sealing-key-restored");
+    store.world().fails = vec!["prove"];
+    let did = settle(&keys).await;
+    assert!(did.contains(&"release sealing-key-first".to_owned()), "{did:?}");
+    let mut held = store.world().held();
+    held.sort();
+    let mut expected = vec![first, second];
+    expected.sort();
+    assert_eq!(held, expected);
+    assert_eq!(store.world().secrets.len(), 2);
+    assert_eq!(store.world().state(FIRST), Some(PublishedState::Retiring));
+    assert_eq!(store.world().deletable(FIRST), None);
+    assert_eq!(store.world().shut(), [""; 0]);
+}
+
+/// Each proof would count on the key that the other one lets go.
+#[tokio::test]
+async fn of_two_keys_that_are_deleted_at_once_none_stands_in_for_the_other() {
+    let (store, keys, [first, second]) = renewed().await;
+    let third = store.world().add("sealing-key-3", 3, KeyState::Active, "seal-controller");
+    settle(&keys).await;
+    store.world().objects = [("prod/both", vec![first, second]), ("prod/new", vec![third])].into();
+    store.world().delete(FIRST);
+    // The second one is deleted while the first is proven.
+    store.before("prove", |world| world.delete(SECOND));
+    settle(&keys).await;
+    assert_eq!(store.world().held().len(), 3);
+    assert_eq!(store.world().shut(), [""; 0]);
+    for key in [FIRST, SECOND] {
+        assert_eq!(store.world().deletable(key).unwrap().reason, "KeyInUse");
+    }
+}
+
+/// `kubectl delete ns` deletes the Secrets of all keys, in any order, while the controller runs.
+#[tokio::test]
+async fn if_no_key_would_be_left_none_goes_whatever_objects_there_are() {
+    let (store, keys, [first, _]) = renewed().await;
+    for objects in [vec![], vec![("prod/db", vec![first])]] {
+        store.world().objects = objects.into_iter().collect();
+        store.world().delete(FIRST);
+        store.world().delete(SECOND);
+        store.world().fails = vec!["create"];
+        assert!(keys.lead().await.is_err(), "nothing can be made in such a namespace");
+        assert!(keys.lead().await.is_err());
+        assert_eq!(store.world().held().len(), 2);
+        assert_eq!(store.world().shut(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_finalizer_that_somebody_removes_makes_a_lost_key_unless_they_acknowledged_it() {
+    for (is_acknowledged, state) in [(false, PublishedState::Lost), (true, PublishedState::Destroyed)] {
+        let (store, keys, [first, _]) = renewed().await;
+        store.world().objects = [("prod/old", vec![first])].into();
+        store.world().delete(FIRST);
+        settle(&keys).await;
+        store.world().sealing_key(FIRST).spec.loss_acknowledged = is_acknowledged;
+        store.world().let_go(FIRST);
+        settle(&keys).await;
+        assert_eq!(store.world().state(FIRST), Some(state));
+    }
+}
+
+/// Somebody acts before each request of the controller's round, or the request fails; then the controller starts anew.
+#[tokio::test]
+async fn whatever_happens_at_whatever_moment_no_needed_key_goes_and_nothing_comes_back() {
+    type Act = fn(&mut World);
+    let acts: [(&str, Act); 6] = [
+        ("nothing", |_| {}),
+        ("the other key is deleted", |world| world.delete(SECOND)),
+        ("all keys are deleted", |world| {
+            world.delete(SECOND);
+            world.delete("sealing-key-3");
+        }),
+        ("the SealingKey is deleted", |world| {
+            world.sealing_keys.retain(|key| key.metadata.name.as_deref() != Some(FIRST));
+        }),
+        ("the key is revoked", |world| {
+            if world.sealing_keys.iter().any(|key| key.metadata.name.as_deref() == Some(FIRST)) {
+                world.ask(FIRST, KeyState::Revoked);
+            }
+        }),
+        ("the deletion is taken back", |world| {
+            if world.secret(FIRST).is_some() {
+                world.restore(FIRST, "sealing-key-restored");
+            }
+        }),
+    ];
+    let moments = ["load", "list", "prove", "say sealing-key-first", "release"];
+    for moment in moments {
+        for (what, act) in acts {
+            for is_needed in [false, true] {
+                for fails in [false, true] {
+                    let case = format!("{moment}, {what}, needed: {is_needed}, fails: {fails}");
+                    let (store, keys, [first, second]) = renewed().await;
+                    store.world().add("sealing-key-3", 3, KeyState::Active, "seal-controller");
+                    settle(&keys).await;
+                    let openers = if is_needed { vec![first] } else { vec![first, second] };
+                    store.world().objects = [("prod/db", openers)].into();
+                    store.world().delete(FIRST);
+                    store.before(moment, act);
+                    if fails {
+                        store.world().fails = vec![moment];
+                    }
+                    drop(keys.lead().await);
+                    store.world().fails.clear();
+                    // Another controller goes on, which knows nothing of the first.
+                    let next = super::keys(&store);
+                    drop(next.lead().await);
+                    drop(next.lead().await);
+                    let world = store.world();
+                    assert_eq!(world.shut(), [""; 0], "{case}");
+                    let held = world.held();
+                    for key in &world.sealing_keys {
+                        let state = key.status.as_ref().and_then(|status| status.state);
+                        let is_gone = !held.contains(&key.fingerprint());
+                        assert_eq!(is_gone, state == Some(PublishedState::Destroyed), "{case}: {state:?}");
+                    }
+                    if !is_needed && what == "nothing" {
+                        assert!(!held.contains(&first), "{case}");
+                    }
+                    if is_needed {
+                        assert!(held.contains(&first), "{case}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_number_of_objects_that_need_a_key_is_said_once() {
+    let (store, keys, [first, _]) = renewed().await;
+    let (counted, receiver) = tokio::sync::watch::channel(None);
+    let keys = Keys { counted: receiver, ..keys };
+    assert_eq!(settle(&keys).await, [""; 0], "nothing is counted yet");
+    let count = |objects, second| Counted {
+        objects: [(first, objects)].into(),
+        at: Timestamp::from_second(second).unwrap(),
+    };
+    counted.send_replace(Some(Arc::new(count(7, 0))));
+    settle(&keys).await;
+    let usage = |name: &str| store.world().sealing_key(name).status.as_ref().unwrap().usage.clone().unwrap();
+    assert_eq!([FIRST, SECOND].map(|key| usage(key).objects), [7, 0]);
+    counted.send_replace(Some(Arc::new(count(7, 60))));
+    assert_eq!(settle(&keys).await, [""; 0]);
+    counted.send_replace(Some(Arc::new(count(6, 120))));
+    assert_eq!(settle(&keys).await.len(), 1);
+    assert_eq!(usage(FIRST), KeyUsage { objects: 6, at: "1970-01-01T00:02:00Z".into() });
+}
