@@ -64,6 +64,7 @@ impl<'s> Operator<'s> {
 
 /// Empties the controller's namespace of keys, like that of a rebuilt cluster.
 fn rebuild(scene: &Scene) {
+    scene.lose_key(FIRST);
     for list in [scene.identities(""), scene.sealing_keys("")] {
         scene.api().delete(&list).unwrap();
         until("they are gone", || items(&scene.api().get(&list).unwrap()).is_empty());
@@ -104,7 +105,7 @@ fn in_a_rebuilt_cluster_the_restored_key_opens_and_the_new_one_is_sealed_to() {
 }
 
 #[test]
-fn a_key_that_was_deleted_by_mistake_is_what_it_was_when_it_is_restored() {
+fn a_key_that_was_deleted_by_mistake_opens_on_and_is_held_by_its_copy_when_it_is_restored() {
     let (scene, _controller) = Scene::with_controller("mistake");
     until_primary(&scene, FIRST);
     let operator = Operator::new(&scene);
@@ -117,13 +118,14 @@ fn a_key_that_was_deleted_by_mistake_is_what_it_was_when_it_is_restored() {
     let applied = operator.bash("kubectl apply -f seal-keys.yaml");
     assert!(applied.code != 0 && applied.stderr.contains(&private), "{}", applied.stderr);
 
+    let recipient = scene.recipient();
     scene.api().delete(&scene.identities(FIRST)).unwrap();
-    until_said(&scene, FIRST, |key| key["status"]["state"] == "Lost");
+    until_said(&scene, FIRST, |key| key["status"]["state"] == "Deleting");
+    until_primary(&scene, "sealing-key-2");
     operator.restore();
-    until_primary(&scene, FIRST);
-    let key = until_said(&scene, FIRST, |key| key["status"]["state"] == "Active");
+    let key = until_said(&scene, FIRST, |key| key["status"]["state"] == "Retiring");
     assert_eq!(condition(&key, "Stalled").0, "");
-    scene.seal("db").item("a", "1").commit();
+    scene.seal("db").item("a", "1").to(&recipient).commit();
     scene.until_ready("db");
 }
 

@@ -6,10 +6,10 @@
 
 use seal_crds::keys::{Identity, parse_recipients};
 use seal_tests::api::Api;
-use seal_tests::wait::until;
+use seal_tests::wait::{eventually, until};
 use serde_json::{Value, json};
 
-use super::keys::{FIRST, planted, until_primary, until_said};
+use super::keys::{FIRST, hold_up_renewals, planted, until_primary, until_said};
 use super::scene::{Scene, condition, items};
 use crate::end_to_end::{publish, seal, somebody};
 use crate::sandbox::{CANARY, Run, Sandbox};
@@ -104,9 +104,8 @@ fn people_seal_to_the_controllers_key_whatever_a_writer_of_sealing_keys_does() {
     let sealers = Sealers::new(&scene);
     sealers.seal_to(recipient.as_str());
 
-    // The writer sets the real key to retire, and adds a newer Active key of their own.
+    // The writer adds a newer Active key of their own.
     let mallory = Identity::generate();
-    ask(&writer, &scene, FIRST, "Retiring");
     let mut newer = planted("sealing-key-2", &mallory, 2);
     newer["status"] = json!({
         "fingerprint": mallory.fingerprint().to_string(), "state": "Active",
@@ -115,7 +114,6 @@ fn people_seal_to_the_controllers_key_whatever_a_writer_of_sealing_keys_does() {
     });
     writer.create(&scene.sealing_keys(""), &newer).unwrap();
     sealers.seal_to(recipient.as_str());
-    until_said(&scene, FIRST, |key| condition(key, "RenewalDue").1 == "Retiring");
     let planted = until_said(&scene, "sealing-key-2", |key| key["status"]["state"] == "Planted");
     assert_eq!(condition(&planted, "Stalled").1, "Planted");
     until_primary(&scene, FIRST);
@@ -135,6 +133,18 @@ fn people_seal_to_the_controllers_key_whatever_a_writer_of_sealing_keys_does() {
     let second_name = format!("sealing-key-{}", recipient.fingerprint().short());
     until_said(&scene, &second_name, |key| condition(key, "Primary").0 == "True");
     sealers.seal_to(recipient.as_str());
+
+    // The writer sets the real key to retire: the controller's own next key takes its place, although the name that it
+    // would have is the writer's.
+    ask(&writer, &scene, &second_name, "Retiring");
+    let next = eventually("the next key is the primary", || {
+        let keys = scene.api().get(&scene.sealing_keys("")).unwrap();
+        let primary = items(&keys).iter().find(|key| condition(key, "Primary").0 == "True");
+        let next = primary.map(|key| key["spec"]["recipient"].as_str().unwrap().to_owned());
+        next.filter(|next| next != recipient.as_str()).ok_or(keys)
+    });
+    assert_ne!(next, mallory.recipient().as_str());
+    sealers.seal_to(&next);
 }
 
 #[test]
@@ -232,12 +242,14 @@ fn when_the_key_is_revoked_nobody_seals_and_everybody_is_told_what_to_do() {
     ask(scene.api(), &scene, FIRST, "Revoked");
     sealers.refuse("sealing-key-first is revoked");
 
+    hold_up_renewals(&scene);
     let controller = scene.launch(&[]);
     until_said(&scene, FIRST, |key| key["status"]["state"] == "Revoked");
     sealers.refuse("seals to no key now: sealing-key-first is revoked");
     let key = until_said(&scene, FIRST, |key| condition(key, "RenewalDue").0 == "True");
     assert_eq!(condition(&key, "Primary").0, "False");
-    let said = "Secrets are sealed to no key: the newest is sealing-key-first, and it is revoked; no other key takes its place";
+    let said = "Secrets are sealed to no key: the newest is sealing-key-first, and it is revoked; no older key takes its place; \
+                no newer key is made, because a Secret is of a later version: update the controller";
     until("readiness says it", || {
         controller.http("/readyz").is_some_and(|(status, text)| status == 503 && text == format!("{said}\n"))
     });
@@ -245,4 +257,10 @@ fn when_the_key_is_revoked_nobody_seals_and_everybody_is_told_what_to_do() {
     // Sealed objects still open: a revocation doesn't undo the leak, and without the values services would stop.
     scene.seal("db").item("a", "1").to(&recipient).commit();
     scene.until_ready("db");
+    // As soon as nothing is in the way, there is a newer key.
+    scene.api().delete(&scene.identities("of-a-later-version")).unwrap();
+    until_primary(&scene, "sealing-key-2");
+    until("it is ready again", || controller.http("/readyz").map(|(status, _)| status) == Some(200));
+    let keys = scene.api().get(&scene.sealing_keys("sealing-key-2")).unwrap();
+    sealers.seal_to(keys["spec"]["recipient"].as_str().unwrap());
 }

@@ -1,7 +1,10 @@
 //! Sealing keys: made once, published, loaded while the controller runs, never replaced in silence.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use k8s_openapi::jiff::Timestamp;
 use seal_crds::keys::Identity;
 use seal_crds::native::NamedRecipient;
 use seal_tests::controller::Controller;
@@ -12,12 +15,31 @@ use super::scene::{Scene, condition, items};
 
 pub(super) const FIRST: &str = "sealing-key-first";
 
+/// The date of the keys that tests make: yesterday, so that none is old enough to be renewed.
+pub(super) fn yesterday() -> String {
+    days_ago(1)
+}
+
+/// A date as keys have it.
+pub(super) fn days_ago(days: i64) -> String {
+    static NOW: LazyLock<Timestamp> = LazyLock::new(Timestamp::now);
+    let seconds = NOW.as_second() - days * 24 * 60 * 60;
+    Timestamp::from_second(seconds).unwrap().to_string()
+}
+
+/// Keeps the controller from making another key: it waits for the update that reads this Secret.
+pub(super) fn hold_up_renewals(scene: &Scene) {
+    let mut later = identity_secret("of-a-later-version", &Identity::generate(), 1);
+    later["data"]["format"] = json!(BASE64.encode("3"));
+    scene.api().create(&scene.identities(""), &later).unwrap();
+}
+
 /// A SealingKey as a user who may write SealingKeys could plant it.
 pub(super) fn planted(name: &str, identity: &Identity, sequence: u32) -> Value {
     json!({
         "apiVersion": "sealing.dev/v1alpha1", "kind": "SealingKey", "metadata": {"name": name},
         "spec": {"recipient": identity.recipient().as_str(), "sequence": sequence,
-                 "createdAt": "2026-01-01T00:00:00Z", "state": "Active"},
+                 "createdAt": yesterday(), "state": "Active"},
     })
 }
 
@@ -27,7 +49,7 @@ pub(super) fn identity_secret(name: &str, identity: &Identity, sequence: u32) ->
         ("identity", identity.to_secret_string().to_string()),
         ("recipient", identity.recipient().to_string()),
         ("sequence", sequence.to_string()),
-        ("createdAt", "2026-01-01T00:00:00Z".to_owned()),
+        ("createdAt", yesterday()),
     ];
     let data: serde_json::Map<_, _> =
         values.into_iter().map(|(key, value)| (key.to_owned(), json!(BASE64.encode(value)))).collect();
@@ -102,7 +124,7 @@ fn a_recorded_key_whose_private_half_is_gone_is_stalled_and_never_replaced() {
     let (scene, mut controller) = Scene::with_controller("missing");
     let recipient = scene.recipient();
     let mut saved = scene.api().get(&scene.identities(FIRST)).unwrap();
-    scene.api().delete(&scene.identities(FIRST)).unwrap();
+    scene.lose_key(FIRST);
     until("the loss shows", || {
         let key = scene.api().get(&scene.sealing_keys(FIRST)).unwrap();
         let (stalled, reason, _) = condition(&key, "Stalled");
@@ -118,11 +140,12 @@ fn a_recorded_key_whose_private_half_is_gone_is_stalled_and_never_replaced() {
         scene.requests()[before..].iter().any(|request| request["objectRef"]["resource"] == "sealingkeys")
     });
     let said =
-        format!("the newest is {FIRST}, and its private half is missing; no other key takes its place");
+        format!("the newest is {FIRST}, and its private half is missing; no older key takes its place");
     until("it isn't ready, and says why", || {
         controller.http("/readyz").is_some_and(|(status, text)| status == 503 && text.contains(&said))
     });
     assert!(controller.log().contains(&said), "{}", controller.log());
+    assert!(controller.log().contains("the loss is acknowledged (seal keys delete --force)"));
     let created =
         |request: &&Value| request["verb"] == "create" && request["objectRef"]["resource"] == "secrets";
     assert_eq!(scene.requests()[before..].iter().find(created), None);

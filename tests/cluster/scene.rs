@@ -159,6 +159,14 @@ impl<'p> Scene<'p> {
         path("/api/v1", &self.keys, "secrets", name)
     }
 
+    /// Deletes the Secret of a key although its finalizer holds it: the key is lost.
+    #[track_caller]
+    pub(crate) fn lose_key(&self, name: &str) {
+        self.api().delete(&self.identities(name)).unwrap();
+        self.api().merge(&self.identities(name), &json!({"metadata": {"finalizers": null}})).unwrap();
+        until("the Secret is gone", || self.api().get(&self.identities(name)).is_none());
+    }
+
     /// The recipient that the controller publishes as primary.
     pub(crate) fn recipient(&self) -> NamedRecipient {
         let fetch = || {
