@@ -28,6 +28,7 @@ mod outage;
 mod places;
 mod policy;
 mod process;
+mod recovery;
 mod restart;
 mod round_trip;
 pub(crate) mod scene;

@@ -1,0 +1,380 @@
+//! Backups of sealing keys, and the way back from them: `seal keys backup` and `seal keys restore` on a real API server,
+//! beside a real controller.
+//!
+//! The drill is in [`protected`](crate::protected) and the cases, because it asks no cluster. Invariant: nothing that
+//! these commands print, and no file of theirs but the backups, has a private half in it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use seal_crds::keys::{Fingerprint, Identity, backup};
+use seal_tests::control_plane::ControlPlane;
+use seal_tests::wait::until;
+use serde_json::{Value, json};
+
+use super::keys::{FIRST, identity_secret, until_primary, until_said};
+use super::scene::{Scene, condition, items, path};
+use crate::end_to_end::seal;
+use crate::sandbox::{Run, Sandbox};
+
+/// A cluster, and somebody on call with the repository and a recovery identity.
+struct OnCall {
+    scene: Scene<'static>,
+    sandbox: Sandbox,
+}
+
+impl OnCall {
+    fn new(prefix: &str) -> Self {
+        let on_call = Self { scene: Scene::new(prefix), sandbox: Sandbox::new() };
+        let made = on_call.sandbox.run(["keys", "new", "-o", "recovery.key"], b"");
+        on_call.sandbox.write("recovery.pub", made.stdout);
+        on_call
+    }
+
+    fn recovery(&self) -> Identity {
+        let file = self.sandbox.read("recovery.key");
+        seal_crds::keys::parse_identities(file).unwrap().remove(0)
+    }
+
+    /// The flag that gives every new key a backup.
+    fn flag(&self) -> String {
+        format!("--recovery-recipients={}", self.sandbox.path("recovery.pub").display())
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        seal(&self.sandbox, &self.scene, ControlPlane::shared().kubeconfig(), args, b"")
+    }
+
+    #[track_caller]
+    fn done(&self, args: &[&str]) -> String {
+        let run = self.run(args);
+        assert_eq!(run.code, 0, "{args:?}: {}{}", String::from_utf8_lossy(&run.stdout), run.stderr);
+        String::from_utf8(run.stdout).unwrap()
+    }
+
+    /// Restores with the repository's pins, and further flags.
+    fn restore(&self, flags: &[&str]) -> Run {
+        let args = ["keys", "restore", "backups", "-i", "recovery.key", "-r", "prod.pub"];
+        self.run(&[&args[..], flags].concat())
+    }
+
+    /// Writes a backup of this key, for the recovery recipient, into the directory of the backups.
+    fn back_up(&self, key: &Identity, sequence: i64) -> String {
+        self.back_up_as(key, sequence, key.fingerprint())
+    }
+
+    /// The same under another key's name.
+    fn back_up_as(&self, key: &Identity, sequence: i64, name: Fingerprint) -> String {
+        let date = serde_json::from_value(json!("2026-01-02T03:04:05Z")).unwrap();
+        let set = [self.recovery().recipient().clone()];
+        let name = format!("backups/{}", backup::file_name(&name));
+        self.sandbox.write(&name, backup::encrypt(key, sequence, &date, &set).unwrap());
+        name
+    }
+
+    /// The Secrets with keys, by name; without those whose deletion was asked for.
+    fn held(&self) -> BTreeMap<String, Value> {
+        let list = format!("{}?labelSelector=sealing.dev/sealing-key", self.scene.identities(""));
+        let list = self.scene.api().get(&list).unwrap();
+        let kept = items(&list).iter().filter(|secret| secret["metadata"]["deletionTimestamp"].is_null());
+        kept.map(|secret| (secret["metadata"]["name"].as_str().unwrap().to_owned(), secret.clone())).collect()
+    }
+
+    /// Empties both namespaces, so that they are those of a new cluster. Finalizers go first: nobody is there to lift
+    /// them.
+    fn lose_the_cluster(&self) {
+        let scene = &self.scene;
+        for name in self.held().keys() {
+            let no_finalizers = json!({"metadata": {"finalizers": null}});
+            scene.api().merge(&scene.identities(name), &no_finalizers).unwrap();
+        }
+        let config_maps = format!("{}?fieldSelector=metadata.name!=kube-root-ca.crt", self.config_maps());
+        let lists = [
+            scene.identities(""),
+            scene.sealing_keys(""),
+            config_maps,
+            scene.sealed_secrets(""),
+            scene.secrets(""),
+        ];
+        for list in lists {
+            scene.api().delete(&list).unwrap();
+            until("they are gone", || items(&scene.api().get(&list).unwrap()).is_empty());
+        }
+    }
+
+    fn config_maps(&self) -> String {
+        path("/api/v1", &self.scene.keys, "configmaps", "")
+    }
+}
+
+fn name_of(key: &Identity) -> String {
+    format!("sealing-key-{}", key.fingerprint().short())
+}
+
+/// Checks that no private half of these keys is in the output of a run.
+#[track_caller]
+fn assert_discreet(run: &Run, keys: &[&Identity]) {
+    let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), run.stderr);
+    assert!(!said.contains("AGE-SECRET-KEY"), "{said}");
+    for key in keys {
+        assert!(!crate::sandbox::holds(said.as_bytes(), &key.to_secret_string()), "{said}");
+    }
+}
+
+#[test]
+fn a_lost_cluster_comes_back_from_git_and_the_recovery_identity_and_nothing_has_to_be_committed() {
+    for before_the_start in [false, true] {
+        let on_call = OnCall::new("lost");
+        let scene = &on_call.scene;
+        let mut controller = scene.start(&[&on_call.flag()]);
+        until_primary(scene, FIRST);
+        // What is in Git: the pins, the backup, and the SealedSecrets.
+        on_call.done(&["keys", "fetch", "-o", "prod.pub"]);
+        let backed_up = on_call.done(&["keys", "backup", "-o", "backups"]);
+        assert!(backed_up.ends_with(".age: added\n"), "{backed_up}");
+        let again = on_call.done(&["keys", "backup", "-o", "backups"]);
+        assert!(again.ends_with(".age: there already\n"), "{again}");
+        let names = ["db", "mail", "cache"];
+        let mut committed = Vec::new();
+        for name in names {
+            let secret = json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {"name": name, "namespace": scene.namespace},
+                "stringData": {"password": format!("of {name}")},
+            });
+            let sealed = on_call.sandbox.run(["-r", "prod.pub"], secret.to_string());
+            let manifest: Value = serde_json::from_slice(&sealed.stdout).unwrap();
+            scene.commit(&manifest).unwrap();
+            committed.push(manifest);
+            scene.until_ready(name);
+        }
+        let before: Vec<_> = names.iter().map(|name| scene.data(name)).collect();
+        let opened_by = scene.sealed("db")["status"]["openedBy"].clone();
+
+        assert!(controller.terminate().success());
+        on_call.lose_the_cluster();
+        let started = (!before_the_start).then(|| {
+            let controller = scene.start(&[&on_call.flag()]);
+            until_primary(scene, FIRST);
+            controller
+        });
+        let restored = on_call.restore(&["--keep-primary"]);
+        let said = String::from_utf8_lossy(&restored.stdout).into_owned();
+        assert_eq!(restored.code, 0, "{said}{}", restored.stderr);
+        assert_discreet(&restored, &[&on_call.recovery()]);
+        let sequence = if before_the_start { 1 } else { 2 };
+        assert!(said.ends_with(&format!(", sequence {sequence}, Active\n")), "{said}");
+        let _controller = started.unwrap_or_else(|| scene.start(&[&on_call.flag()]));
+
+        let name = on_call.held().into_keys().find(|name| name != FIRST).unwrap();
+        until_primary(scene, &name);
+        for manifest in &committed {
+            scene.commit(manifest).unwrap();
+        }
+        for (name, values) in names.iter().zip(&before) {
+            scene.until_ready(name);
+            assert_eq!(&scene.data(name), values);
+        }
+        assert_eq!(scene.sealed("db")["status"]["openedBy"], opened_by);
+        // The set and the backup came along, and people seal as before with the pins that they have.
+        let key = until_said(scene, &name, |key| condition(key, "Primary").0 == "True");
+        assert_eq!(key["status"]["recoveryRecipients"], json!([on_call.recovery().recipient().to_string()]));
+        let same = on_call.done(&["keys", "backup", "-o", "backups"]);
+        assert!(same.contains(".age: there already\n"), "{same}");
+        // A second run, as after one that was cut off, finds everything there.
+        let again = on_call.restore(&["--keep-primary"]);
+        assert_eq!(again.code, 0, "{}", again.stderr);
+        assert!(String::from_utf8_lossy(&again.stdout).contains("there already"));
+    }
+}
+
+#[test]
+fn a_backup_that_nobody_pinned_or_that_holds_another_key_is_refused_with_the_reason() {
+    let on_call = OnCall::new("forged");
+    let [ours, forged, unlisted] = [(); 3].map(|()| Identity::generate());
+    on_call.sandbox.write("prod.pub", format!("{}\n", ours.recipient()));
+    // Anybody can make both: they take nothing but the recovery recipient, which is public.
+    let planted = on_call.back_up_as(&forged, 9, ours.fingerprint());
+    let foreign = on_call.back_up(&unlisted, 9);
+    let refused = on_call.restore(&["--keep-primary"]);
+    assert_eq!((refused.code, refused.stdout.len()), (3, 0));
+    assert!(
+        refused.stderr.contains(&format!("{planted} holds another key than its name says")),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains(&format!("{foreign} holds key {}", unlisted.fingerprint())),
+        "{}",
+        refused.stderr
+    );
+    assert_discreet(&refused, &[&ours, &forged, &unlisted, &on_call.recovery()]);
+    assert!(on_call.held().is_empty());
+    // The real one beside them is restored, and the exit code says that there is something to look at.
+    on_call.back_up(&ours, 3);
+    let some = on_call.restore(&[]);
+    assert_eq!(some.code, 1, "{}", some.stderr);
+    assert_eq!(on_call.held().into_keys().collect::<Vec<_>>(), [name_of(&ours)]);
+    // A fingerprint that somebody knows, and types, is a list too.
+    let typed = unlisted.fingerprint().to_string();
+    let accepted = on_call.run(&["keys", "restore", &foreign, "-i", "recovery.key", "--accept", &typed]);
+    assert_eq!(accepted.code, 0, "{}", accepted.stderr);
+    assert_eq!(
+        on_call.held()[&name_of(&unlisted)]["metadata"]["annotations"]["sealing.dev/state"],
+        "Retiring"
+    );
+}
+
+#[test]
+fn a_restored_key_has_the_state_that_the_repository_gives_it() {
+    let on_call = OnCall::new("states");
+    let scene = &on_call.scene;
+    let _controller = scene.start(&[]);
+    until_primary(scene, FIRST);
+    let [old, leaked, new] = [(); 3].map(|()| Identity::generate());
+    let mark = |word: &str, key: &Identity| format!("# {word}: {} 2026-01-02 old\n", key.fingerprint());
+    let marks = mark("retiring", &old) + &mark("revoked", &leaked);
+    on_call.sandbox.write("prod.pub", format!("{}\n{marks}", new.recipient()));
+    for (sequence, key) in (1..).zip([&old, &leaked, &new]) {
+        on_call.back_up(key, sequence);
+    }
+    let restored = on_call.restore(&[]);
+    assert_eq!(restored.code, 0, "{}", restored.stderr);
+    // Without --keep-primary the cluster goes on with its own key.
+    for (key, state) in [(&old, "Retiring"), (&leaked, "Revoked"), (&new, "Retiring")] {
+        until_said(scene, &name_of(key), |said| said["status"]["state"] == state);
+    }
+    until_primary(scene, FIRST);
+    // A state only rises, so it is too late to keep the primary now, and the command says so.
+    let late = on_call.restore(&["--keep-primary"]);
+    assert_eq!(late.code, 1);
+    assert!(late.stderr.contains("is there already, Retiring"), "{}", late.stderr);
+}
+
+#[test]
+fn saved_secrets_are_restored_as_backups_are_and_a_note_in_them_makes_no_primary() {
+    let on_call = OnCall::new("saved");
+    let scene = &on_call.scene;
+    let mut controller = scene.start(&[]);
+    until_primary(scene, FIRST);
+    on_call.done(&["keys", "fetch", "-o", "prod.pub"]);
+    scene.seal("db").item("a", "1").commit();
+    let opened_by = scene.until_ready("db")["status"]["openedBy"].clone();
+    let saved = ControlPlane::shared().object([
+        "secrets",
+        "-n",
+        &scene.keys,
+        "-l",
+        "sealing.dev/sealing-key",
+        "--show-managed-fields",
+    ]);
+    on_call.sandbox.write("saved.yaml", serde_yaml::to_string(&saved).unwrap());
+    assert!(controller.terminate().success());
+    on_call.lose_the_cluster();
+
+    let restore = ["keys", "restore", "saved.yaml", "-r", "prod.pub"];
+    let restored = on_call.run(&restore);
+    assert_eq!(restored.code, 0, "{}", restored.stderr);
+    assert_discreet(&restored, &[]);
+    let _controller = scene.start(&[]);
+    let name = on_call.held().into_keys().find(|name| name.len() > "sealing-key-first".len()).unwrap();
+    // The Secret that was saved says Active, and what is restored doesn't.
+    until_said(scene, &name, |key| key["status"]["state"] == "Retiring");
+    until("the cluster seals to a key of its own", || {
+        let keys = scene.api().get(&scene.sealing_keys("")).unwrap();
+        items(&keys)
+            .iter()
+            .any(|key| condition(key, "Primary").0 == "True" && key["metadata"]["name"] != *name)
+    });
+    scene.seal("again").item("a", "1").commit();
+    scene.until_ready("again");
+    assert_ne!(scene.sealed("again")["status"]["openedBy"], opened_by);
+}
+
+#[test]
+fn a_deletion_that_was_asked_for_is_taken_back_by_restoring_the_key() {
+    let on_call = OnCall::new("takeback");
+    let key = Identity::generate();
+    on_call.sandbox.write("prod.pub", format!("{}\n", key.recipient()));
+    on_call.back_up(&key, 1);
+    let mut secret = identity_secret(&name_of(&key), &key, 1);
+    secret["metadata"]["finalizers"] = json!(["sealing.dev/key-in-use"]);
+    on_call.scene.api().create(&on_call.scene.identities(""), &secret).unwrap();
+    on_call.scene.api().delete(&on_call.scene.identities(&name_of(&key))).unwrap();
+    // The Secret that waits for its end still has the name.
+    let restored = on_call.restore(&[]);
+    assert_eq!(restored.code, 0, "{}", restored.stderr);
+    assert_eq!(on_call.held().into_keys().collect::<Vec<_>>(), [format!("{}-2", name_of(&key))]);
+    let no_finalizers = json!({"metadata": {"finalizers": null}});
+    on_call.scene.api().merge(&on_call.scene.identities(&name_of(&key)), &no_finalizers).unwrap();
+}
+
+/// A user with the shipped Role for backups, and nothing else.
+fn backup_reader(on_call: &OnCall) -> PathBuf {
+    let scene = &on_call.scene;
+    let user = ControlPlane::shared().service_account(&scene.keys, "backups");
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let file =
+        std::fs::read_to_string(seal_tests::toolchain::repository().join("controller/deploy/users.yaml"));
+    let file = file.unwrap();
+    let documents = serde_yaml::Deserializer::from_str(&file);
+    let mut roles = documents.map(|it| <Value as serde::Deserialize>::deserialize(it).unwrap());
+    let mut role = roles.find(|role| role["metadata"]["name"] == "sealing-key-backup-reader").unwrap();
+    role["metadata"]["namespace"] = json!(scene.keys);
+    scene.api().create(&path(rbac, &scene.keys, "roles", ""), &role).unwrap();
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "backups"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "sealing-key-backup-reader"},
+        "subjects": [{"kind": "ServiceAccount", "name": "backups", "namespace": scene.keys}],
+    });
+    scene.api().create(&path(rbac, &scene.keys, "rolebindings", ""), &binding).unwrap();
+    user
+}
+
+#[test]
+fn the_shipped_role_copies_backups_and_a_file_that_is_there_is_kept() {
+    let on_call = OnCall::new("copies");
+    let scene = &on_call.scene;
+    let nobody = crate::end_to_end::somebody(&scene.keys);
+    let back_up = |user: &std::path::Path| {
+        seal(&on_call.sandbox, scene, user, &["keys", "backup", "-o", "backups"], b"")
+    };
+    let refused = back_up(&nobody);
+    assert_eq!(refused.code, 3);
+    assert!(
+        refused.stderr.contains("(403)") && refused.stderr.contains("sealing-key-backup-reader"),
+        "{}",
+        refused.stderr
+    );
+
+    let user = backup_reader(&on_call);
+    until("the role is in force", || !back_up(&user).stderr.contains("(403)"));
+    let none = back_up(&user);
+    assert_eq!(none.code, 3);
+    assert!(none.stderr.contains("publishes no backup of a key"), "{}", none.stderr);
+
+    let [kept, added] = [(); 2].map(|()| Identity::generate());
+    let publish = |key: &Identity, text: &str| {
+        let name = backup::config_map_name(&key.fingerprint());
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name},
+            "data": {backup::file_name(&key.fingerprint()): text},
+        });
+        scene.api().create(&on_call.config_maps(), &map).unwrap();
+    };
+    let file = on_call.back_up(&kept, 1);
+    let original = on_call.sandbox.read(&file);
+    let other = on_call.back_up(&added, 2);
+    let text = String::from_utf8(on_call.sandbox.read(&other)).unwrap();
+    std::fs::remove_file(on_call.sandbox.path(&other)).unwrap();
+    publish(&added, &text);
+    // Somebody who may write ConfigMaps publishes something else under the first key's name.
+    publish(&kept, &text);
+    let run = back_up(&user);
+    let said = String::from_utf8(run.stdout).unwrap();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(said.contains(&format!("{other}: added\n")), "{said}");
+    assert!(said.contains(&format!("{file}: kept, and differs from the cluster's\n")), "{said}");
+    assert_eq!(on_call.sandbox.read(&file), original);
+    assert_eq!(on_call.sandbox.read(&other), text.as_bytes());
+}
