@@ -11,13 +11,14 @@ mod plan;
 
 use seal_crds::keys::Fingerprint;
 use seal_crds::keys::stored::{Note, StoredKey};
+use seal_crds::native::NamedRecipient;
 use seal_crds::resources::KeyState;
 
 use crate::args::RestoreArgs;
 use crate::args::intent::{self, IntentError};
 use crate::files::input::Input;
 use crate::files::output;
-use crate::keys::cluster::{Created, KeyNamespace};
+use crate::keys::cluster::{Created, KeyNamespace, RECOVERY};
 use crate::keys::{identities, recipients};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
@@ -92,8 +93,10 @@ pub(super) fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     if inputs.iter().filter(|input| **input == Input::Stdin).count() > 1 {
         return Err(IntentError::StdinTwice.into());
     }
-    let pins = recipients::load(&args.recipients)?.pins;
-    let trusted = Trusted { pins, accepted: args.accept.iter().copied().collect() };
+    let given = recipients::load(&args.recipients)?;
+    let is_recovery = |named: &NamedRecipient| named.name.as_deref() == Some(RECOVERY);
+    let recovery = given.recipients.into_iter().filter(is_recovery).map(|named| named.recipient).collect();
+    let trusted = Trusted { pins: given.pins, recovery, accepted: args.accept.iter().copied().collect() };
     let identities = identities::read(&inputs)?;
     let (keys, problems) = found::read(&args.sources, &identities, &trusted)?;
     problems

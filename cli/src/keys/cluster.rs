@@ -22,6 +22,7 @@ use crate::talk::failure::{Explain, Failure, Rule};
 pub(crate) use access::{Access, Login, Server};
 pub(crate) use error::ConnectError;
 pub(crate) use fetched::Fetched;
+pub(crate) use fetched::RECOVERY;
 pub(crate) use own::{Changed, Cluster, Listed};
 #[cfg(test)]
 pub(crate) use recovery::HeldKey;

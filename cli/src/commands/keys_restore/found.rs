@@ -5,9 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use seal_crds::keys::Keyring;
 use seal_crds::keys::backup::{self, BackedUpKey};
 use seal_crds::keys::stored::{Note, Recovery, StoredKey};
+use seal_crds::keys::{Keyring, Recipient};
 use seal_crds::resources::KeyState;
 use seal_documents::key_file;
 
@@ -53,8 +53,8 @@ impl FoundKey {
     }
 
     /// The key's recovery set: that of its Secret. A backup doesn't say whom it is for, so only of the key to seal to the
-    /// set is taken from the pins, whose other recipients are its recovery recipients, and only if the backup can be
-    /// for exactly these. Without a set the key opens all the same, and Secrets are sealed to it alone.
+    /// set is taken from the pins, which name its recovery recipients, and only if the backup can be for exactly these.
+    /// Without a set the key opens all the same, and Secrets are sealed to it alone.
     ///
     /// The threat: a set that is recorded with a recipient too few hides from a later revocation what that recipient
     /// could read. So nothing is guessed of an older key, whose set may have been another one.
@@ -62,10 +62,8 @@ impl FoundKey {
         if self.stored.recovery.is_some() || state != KeyState::Active {
             return self.stored.recovery.clone();
         }
-        let own = self.stored.identity.fingerprint();
-        let is_other = |fingerprint| fingerprint != own && trusted.pins.marked(&fingerprint).is_none();
-        let pinned = trusted.pins.recipients().iter();
-        let set: Vec<_> = pinned.filter(|recipient| is_other(recipient.fingerprint())).cloned().collect();
+        let is_unmarked = |recipient: &&Recipient| trusted.pins.marked(&recipient.fingerprint()).is_none();
+        let set: Vec<_> = trusted.recovery.iter().filter(is_unmarked).cloned().collect();
         let file = self.backup.as_ref()?;
         if backup::may_be_for(&file.content, &set) { Recovery::new(set, file.text()) } else { None }
     }

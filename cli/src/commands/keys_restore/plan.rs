@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use seal_crds::keys::Fingerprint;
 use seal_crds::keys::pins::{Mark, Pins};
 use seal_crds::keys::stored::{MAX_SEQUENCE, Note};
+use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::KeyState;
 
 use crate::keys::cluster::ClusterKeys;
@@ -16,6 +16,8 @@ use crate::keys::cluster::ClusterKeys;
 #[derive(Default)]
 pub(super) struct Trusted {
     pub(super) pins: Pins,
+    /// The recipients that the pins call recovery recipients, as `seal keys fetch` does.
+    pub(super) recovery: Vec<Recipient>,
     /// The fingerprints that were typed.
     pub(super) accepted: BTreeSet<Fingerprint>,
 }
@@ -148,7 +150,6 @@ fn sequence(key: &Found, is_primary: bool, found: &[Found], trusted: &Trusted, c
 
 #[cfg(test)]
 mod tests {
-    use seal_crds::keys::Recipient;
     use seal_crds::keys::pins::Marked;
 
     use super::*;
@@ -171,7 +172,7 @@ mod tests {
                 Marked { mark: *mark, since: "2026-01-02".parse().unwrap(), name: "k".parse().unwrap() };
             pins.mark(recipient.fingerprint(), marked);
         }
-        Trusted { pins, accepted: BTreeSet::new() }
+        Trusted { pins, ..Trusted::default() }
     }
 
     fn held(recipient: &Recipient, sequence: i64, note: KeyState) -> HeldKey {

@@ -18,7 +18,7 @@ use crate::keys::recipients::{self, label};
 use crate::talk::failure::{Explain, Failure, Rule};
 
 /// The names that a file gives to recipients without a SealingKey.
-const RECOVERY: &str = "recovery";
+pub(crate) const RECOVERY: &str = "recovery";
 const EXTRA: &str = "extra";
 
 /// The recipients of a cluster, its keys of before, and their origin.
