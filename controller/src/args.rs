@@ -109,7 +109,6 @@ impl RunArgs {
             keys: self.keys.to_settings()?,
             workers: self.workers,
             listen: self.listen,
-            bitnami_making: self.compat.to_making(),
             compat: self.compat.to_options(),
         })
     }

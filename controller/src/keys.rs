@@ -32,7 +32,6 @@ use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey};
 
 use self::backups::PublishBackup;
 use self::bitnami::{BitnamiKeys, MakeBitnami};
-use self::clock::Clock;
 use self::deletion::{Deletions, Proven, Release};
 use self::lifecycle::verdict::Rank;
 use self::lifecycle::{Decision, Make, Publish, Raise, Step, decide};
@@ -151,7 +150,7 @@ impl<S: KeyStore> Keys<S> {
                     }
                     match offered? {
                         Some(key) if made_bitnami.as_ref() != Some(&key) => {
-                            self.bitnami.make(&self.store, &key, &loaded.clock).await?;
+                            self.bitnami.make(&self.store, &key).await?;
                             made_bitnami = Some(key);
                             continue;
                         }
@@ -247,7 +246,7 @@ impl<S: KeyStore> Keys<S> {
                 // Who opens doesn't wait for a backup. The primary stays what it was.
                 Err(failure) => {
                     let primary = self.keyring.borrow().fingerprints().next();
-                    self.offer_keyring(loaded.identities, primary, &loaded.clock).await.and(Err(failure))
+                    self.offer_keyring(loaded.identities, primary).await.and(Err(failure))
                 }
             };
         }
@@ -397,7 +396,7 @@ impl<S: KeyStore> Keys<S> {
         self.metrics.key_renewal(decision.renewal_at);
         // Before the keyring: whoever waits for keys finds the recipients too.
         self.know(recipients(loaded, decision, &self.settings));
-        self.offer_keyring(identities, decision.primary, &loaded.clock).await
+        self.offer_keyring(identities, decision.primary).await
     }
 
     /// Hands the keyring to the reconcilers.
@@ -405,9 +404,8 @@ impl<S: KeyStore> Keys<S> {
         &self,
         identities: Vec<Identity>,
         primary: Option<Fingerprint>,
-        clock: &Clock,
     ) -> Result<Option<MakeBitnami>, Failure> {
-        match self.bitnami.load(&self.store, clock).await {
+        match self.bitnami.load(&self.store).await {
             Ok((rsa_keys, missing)) => {
                 self.replace(identities, primary, rsa_keys);
                 Ok(missing)

@@ -94,8 +94,7 @@ impl Replica {
             },
             settings: options.keys.clone(),
             bitnami: BitnamiKeys {
-                namespace: options.bitnami_keys.clone(),
-                making: options.bitnami_making,
+                make_first: options.compat.is_some(),
                 certificate,
                 metrics: metrics.clone(),
                 said: Said::default(),

@@ -1,6 +1,6 @@
 //! Deletions of keys over a store in memory: what goes, what stays, and who interrupts.
 //!
-//! The real proof is [`crate::cluster::proof`]. Invariant: every story ends with a world in which each object opens that
+//! The real proof is that of a cluster, and has a test on one. Invariant: every story ends with a world in which each object opens that
 //! nobody applied after the proof.
 
 use seal_crds::resources::{Condition, ConditionStatus, KeyUsage};

@@ -1,0 +1,99 @@
+//! Deletions of sealing keys: a key goes once nothing needs it, and no sooner.
+//!
+//! A proof needs a controller that watches every namespace, so there is a control plane for that. Invariant:
+//! at the end of each story every Secret is there.
+
+use seal_crds::keys::Identity;
+use seal_crds::native::NamedRecipient;
+use seal_tests::control_plane::{ControlPlane, definitions, succeed};
+use seal_tests::toolchain;
+use seal_tests::wait::{eventually, until};
+use serde_json::{Value, json};
+
+use super::keys::{FIRST, until_primary, until_said};
+use super::offers::{fingerprint, renew};
+use super::scene::{Scene, condition};
+
+/// The SealingKey, once its condition Deletable has this reason.
+#[track_caller]
+fn until_deletable(scene: &Scene, key: &str, reason: &str) -> String {
+    eventually(&format!("{key} is {reason}"), || {
+        let object = scene.api().get(&scene.sealing_keys(key)).unwrap();
+        let (_, found, message) = condition(&object, "Deletable");
+        if found == reason { Ok(message) } else { Err(object["status"].clone()) }
+    })
+}
+
+/// Has the controller look at its keys again and again until this state is said.
+#[track_caller]
+fn until_state(scene: &Scene, key: &str, state: &str) {
+    let mut looks = 0;
+    until(&format!("{key} is {state}"), || {
+        looks += 1;
+        let annotation = json!({"metadata": {"annotations": {"look": looks.to_string()}}});
+        scene.api().merge(&scene.sealing_keys(key), &annotation).unwrap();
+        scene.api().get(&scene.sealing_keys(key)).unwrap()["status"]["state"] == state
+    });
+}
+
+#[test]
+fn a_key_stays_while_an_object_needs_it_and_goes_when_none_does() {
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    succeed(plane.kubectl(["create", "namespace", "seal-system"]).arg("--output=name"));
+    let roles = toolchain::repository().join("controller/deploy/rbac.yaml");
+    succeed(plane.kubectl(["apply", "--server-side", "-f"]).arg(roles));
+    let scene = Scene::on(&plane, plane.namespace("deletion"), "seal-system".to_owned());
+    let _controller = scene.start_as_shipped();
+    until_primary(&scene, FIRST);
+    let first = fingerprint(&scene, FIRST);
+    let old = scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+    // What opens with no key at all may be somebody's last copy of a value, so it holds every key.
+    let nobody = NamedRecipient { recipient: Identity::generate().recipient().clone(), name: None };
+    scene.seal("theirs").to(&nobody).item("a", "1").commit();
+    let mut saved = scene.api().get(&scene.identities(FIRST)).unwrap();
+    let second = renew(&scene);
+
+    scene.api().delete(&scene.identities(FIRST)).unwrap();
+    let message = until_deletable(&scene, FIRST, "KeyInUse");
+    for name in ["db", "theirs"] {
+        assert!(message.contains(&format!("{}/{name}", scene.namespace)), "{message}");
+    }
+    scene.api().delete(&scene.sealed_secrets("theirs")).unwrap();
+    let held = scene.api().get(&scene.identities(FIRST)).unwrap();
+    assert!(held["metadata"]["deletionTimestamp"].is_string());
+    // It opens.
+    scene.api().delete(&scene.secrets("db")).unwrap();
+    until("the Secret is back", || scene.secret("db").is_some());
+    let before = scene.secret("db").unwrap()["metadata"]["uid"].clone();
+
+    // The values are sealed again, to the new key; then nothing needs the old one.
+    let recipient =
+        scene.api().get(&scene.sealing_keys("sealing-key-2")).unwrap()["spec"]["recipient"].clone();
+    let recipient = NamedRecipient { recipient: recipient.as_str().unwrap().parse().unwrap(), name: None };
+    scene.seal("db").to(&recipient).item("a", "1").commit();
+    until("the new key opens it", || scene.until_ready("db")["status"]["openedBy"] == json!([second]));
+    until_state(&scene, FIRST, "Destroyed");
+    assert_eq!(scene.api().get(&scene.identities(FIRST)), None);
+
+    // An old revision says that it doesn't open, and the Secret stays. The key comes back from a backup.
+    scene.commit(&old).unwrap();
+    let message = scene.until_stalled("db", "NoMatchingKey");
+    assert!(message.contains(&first.short()), "{message}");
+    assert_eq!(scene.secret("db").unwrap()["metadata"]["uid"], before);
+    saved["metadata"] = json!({"name": "restored", "labels": saved["metadata"]["labels"]});
+    scene.api().create(&scene.identities(""), &saved).unwrap();
+    until("it opens again", || condition(&scene.sealed("db"), "Ready").0 == "True");
+    until_said(&scene, FIRST, |key| key["status"]["state"] == "Retiring");
+}
+
+#[test]
+fn a_controller_that_does_not_see_every_object_proves_nothing() {
+    let (scene, _controller) = Scene::with_controller("unproven");
+    until_primary(&scene, FIRST);
+    renew(&scene);
+    scene.api().delete(&scene.identities(FIRST)).unwrap();
+    let message = until_deletable(&scene, FIRST, "NotProven");
+    assert!(message.contains("--watch-namespace"), "{message}");
+    assert!(matches!(scene.api().get(&scene.identities(FIRST)), Some(Value::Object(_))));
+}
