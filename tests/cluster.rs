@@ -32,6 +32,7 @@ mod policy;
 mod process;
 mod recovery;
 mod restart;
+mod rotation;
 mod round_trip;
 pub(crate) mod scene;
 mod schema;

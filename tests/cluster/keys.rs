@@ -59,6 +59,12 @@ pub(super) fn identity_secret(name: &str, identity: &Identity, sequence: u32) ->
     })
 }
 
+/// A value of a Secret, as text.
+pub(super) fn value_of(secret: &Value, item: &str) -> String {
+    let value = BASE64.decode(secret["data"][item].as_str().unwrap()).unwrap();
+    String::from_utf8(value).unwrap()
+}
+
 pub(super) fn recipient_of(identity: &Identity) -> NamedRecipient {
     NamedRecipient { recipient: identity.recipient().clone(), name: None }
 }

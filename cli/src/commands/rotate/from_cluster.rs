@@ -80,7 +80,7 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
             let manifest = &files[index].manifest;
             let namespace = found.object_name.namespace.as_ref().or(args.namespace.as_ref());
             let there = by_source.get(source.as_str()).map(Vec::as_slice).unwrap_or_default();
-            match rotation::decide(found, there, live.covers(namespace), &pinned) {
+            match rotation::decide(found, there, &live, live.covers(namespace), &pinned) {
                 Decision::Current => outcome.current += 1,
                 Decision::Take(envelope) => {
                     outcome.rotated.push(found.with_envelope(manifest, object, envelope));

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube::core::DynamicObject;
+use seal_crds::keys::Fingerprint;
 use seal_crds::native;
 use seal_crds::resources::{Envelope, Group, Rewrap};
 use seal_crds::{Format, Namespace};
@@ -33,6 +34,8 @@ pub(crate) struct LiveObject {
     pub(crate) place: String,
     pub(crate) sealed_as: Option<SealedAs>,
     pub(crate) rewrap: Option<Rewrap>,
+    /// The source that the controller examined last.
+    examined: Option<String>,
     conditions: Vec<ConditionRead>,
     /// Whether the status is about the present generation.
     is_observed: bool,
@@ -52,6 +55,8 @@ pub(crate) enum State {
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     pub(crate) objects: Vec<LiveObject>,
+    /// The targets of all offers in the cluster, also of those for other objects.
+    targets: BTreeSet<String>,
     /// The namespaces that were listed; `None` if all were.
     listed: Option<BTreeSet<Namespace>>,
 }
@@ -72,7 +77,9 @@ pub(crate) fn list(
     for format in formats {
         let mut list_in = |namespace: Option<&Namespace>| {
             let listed = cluster.each_sealed_secret(Group::of(*format), namespace, |object| {
-                listing.objects.extend(LiveObject::read(*format, &object).filter(&is_wanted));
+                let Some(live) = LiveObject::read(*format, &object) else { return };
+                listing.targets.extend(live.rewrap.as_ref().map(|offer| offer.target.clone()));
+                listing.objects.extend(Some(live).filter(&is_wanted));
             })?;
             match (listed, format) {
                 (Listed::All, _) | (Listed::NotDefined, Format::Bitnami) => Ok(true),
@@ -101,6 +108,16 @@ pub(crate) fn list(
 }
 
 impl Listing {
+    /// Whether the cluster offers some object an envelope for exactly these recipients.
+    pub(crate) fn offers_to(&self, recipients: impl IntoIterator<Item = Fingerprint>) -> bool {
+        self.targets.contains(&native::target(recipients))
+    }
+
+    #[cfg(test)]
+    pub(super) fn offering(targets: &[String]) -> Self {
+        Self { targets: targets.iter().cloned().collect(), ..Self::default() }
+    }
+
     /// Whether an object of a file could have been found: its namespace was listed.
     pub(crate) fn covers(&self, namespace: Option<&Namespace>) -> bool {
         match (&self.listed, namespace) {
@@ -131,6 +148,13 @@ struct StatusRead {
     conditions: Vec<ConditionRead>,
     #[serde(default)]
     rewrap: Option<Value>,
+    #[serde(default)]
+    usage: Option<UsageRead>,
+}
+
+#[derive(Deserialize)]
+struct UsageRead {
+    source: String,
 }
 
 /// A condition; sealed-secrets' own have neither reason nor message.
@@ -144,7 +168,7 @@ struct ConditionRead {
 }
 
 impl LiveObject {
-    fn read(format: Format, object: &DynamicObject) -> Option<Self> {
+    pub(super) fn read(format: Format, object: &DynamicObject) -> Option<Self> {
         // A part that isn't there is null in JSON.
         let part = |name: &str| Some(object.data.get(name)?).filter(|part| !part.is_null());
         let spec = part("spec").map(SpecRead::deserialize).transpose().ok()?.unwrap_or_default();
@@ -162,6 +186,7 @@ impl LiveObject {
             rewrap: rewrap.and_then(|offer| serde_json::from_value(offer).ok()),
             is_observed: status.observed_generation.is_some()
                 && status.observed_generation == object.metadata.generation,
+            examined: status.usage.map(|usage| usage.source),
             conditions: status.conditions,
         })
     }
@@ -187,6 +212,12 @@ impl LiveObject {
     pub(crate) fn offer_reason(&self) -> Option<&str> {
         let condition = self.condition("RewrapOffered").filter(|_| self.is_observed)?;
         Some(&condition.reason)
+    }
+
+    /// Whether the controller has examined the object with this source, so that it would say if something stood against
+    /// its recipients.
+    pub(crate) fn is_examined(&self, source: &str) -> bool {
+        self.is_observed && self.examined.as_deref() == Some(source)
     }
 
     fn condition(&self, type_: &str) -> Option<&ConditionRead> {

@@ -9,13 +9,13 @@
 
 use std::collections::BTreeSet;
 
-use seal_crds::SealedTo;
 use seal_crds::keys::Fingerprint;
 use seal_crds::native::{NamedRecipient, OfferError};
 use seal_crds::resources::Envelope;
+use seal_crds::{Reason, SealedTo};
 
 use super::FoundNative;
-use super::live::{LiveObject, SealedAs, word};
+use super::live::{Listing, LiveObject, SealedAs, word};
 
 /// The decision about an object.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,11 +62,12 @@ fn listed(recipients: &[SealedTo]) -> String {
     recipients.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Decides about an object. `found` are the objects of the cluster with its envelopes, or with an offer for them.
+/// Decides about an object. `found` are the objects of the listing with its envelopes, or with an offer for them.
 /// `is_covered` says that none can have been overlooked.
 pub(crate) fn decide(
     native: &FoundNative,
     found: &[&LiveObject],
+    listing: &Listing,
     is_covered: bool,
     pinned: &[NamedRecipient],
 ) -> Decision {
@@ -82,39 +83,55 @@ pub(crate) fn decide(
     if let Some(refused) = refused {
         return Decision::Left(refused);
     }
-    let same = SealedAs::Native(source);
-    let Some(live) = found.iter().find(|live| live.sealed_as.as_ref() == Some(&same)) else {
-        // A file that was rotated before, and isn't applied yet.
-        return match (native.is_sealed_to(pinned), is_covered) {
-            (true, _) => Decision::Current,
-            (false, true) => Decision::Left(Left::NotThere),
-            (false, false) => Decision::Left(Left::NotListed),
-        };
-    };
-    without_offer(native, live, pinned)
+    let same = SealedAs::Native(source.clone());
+    match found.iter().find(|live| live.sealed_as.as_ref() == Some(&same)) {
+        Some(live) => without_offer(native, live, &source, pinned),
+        None if is_rotated(native, listing, pinned) => Decision::Current,
+        None if is_covered => Decision::Left(Left::NotThere),
+        None => Decision::Left(Left::NotListed),
+    }
+}
+
+/// Whether a file that the cluster doesn't have was rotated before, and only isn't applied yet: it is sealed to the pins,
+/// or to those of them that the cluster offers others.
+fn is_rotated(native: &FoundNative, listing: &Listing, pinned: &[NamedRecipient]) -> bool {
+    let is_one = native.sealed.sealed_to().count() == 1;
+    let as_offered = || listing.offers_to(native.recipients().into_keys());
+    native.is_sealed_to(pinned) || (is_one && not_pinned(native, pinned).is_empty() && as_offered())
+}
+
+/// The recipients of an object that aren't pinned.
+fn not_pinned(native: &FoundNative, pinned: &[NamedRecipient]) -> Vec<SealedTo> {
+    let pins: BTreeSet<Fingerprint> = pinned.iter().map(|pin| pin.recipient.fingerprint()).collect();
+    native.recipients().into_values().filter(|to| !pins.contains(&to.fingerprint)).collect()
 }
 
 /// Decides about an object that the cluster has, and makes no offer for.
-fn without_offer(native: &FoundNative, live: &LiveObject, pinned: &[NamedRecipient]) -> Decision {
-    let place = live.place.clone();
+fn without_offer(
+    native: &FoundNative,
+    live: &LiveObject,
+    source: &str,
+    pinned: &[NamedRecipient],
+) -> Decision {
     if native.is_sealed_to(pinned) {
         return Decision::Current;
     }
-    Decision::Left(match live.offer_reason() {
-        None => Left::NoneYet(place),
-        Some("Current") => {
-            let pins: BTreeSet<Fingerprint> = pinned.iter().map(|pin| pin.recipient.fingerprint()).collect();
-            let is_foreign = |to: &&SealedTo| !pins.contains(&to.fingerprint);
-            let recipients: Vec<_> = native.recipients().values().filter(is_foreign).cloned().collect();
-            if recipients.is_empty() {
-                return Decision::Current;
-            }
-            Left::NotPinned { place, recipients }
-        }
-        // Offered, and the offer is for other envelopes: the controller hasn't seen these yet.
-        Some("Offered") => Left::NoneYet(place),
-        Some("ForeignRecipients") => Left::Foreign(place),
-        Some("OfferTooLarge") => Left::TooLarge(place),
+    let place = live.place.clone();
+    let left = match live.offer_reason() {
+        Some(reason) if reason == Reason::ForeignRecipients.as_str() => Left::Foreign(place),
+        Some(reason) if reason == Reason::OfferTooLarge.as_str() => Left::TooLarge(place),
+        // The offer is for envelopes that the object had before.
+        Some(reason) if reason == Reason::Offered.as_str() => Left::NoneYet(place),
         Some(reason) => Left::Other { place, reason: word(reason) },
-    })
+        None if !live.is_examined(source) => Left::NoneYet(place),
+        // The controller has nothing to say against the recipients.
+        None => match not_pinned(native, pinned) {
+            recipients if recipients.is_empty() => return Decision::Current,
+            recipients => Left::NotPinned { place, recipients },
+        },
+    };
+    Decision::Left(left)
 }
+
+#[cfg(test)]
+mod tests;
