@@ -33,7 +33,9 @@ impl<'s> Operator<'s> {
         let mut commands =
             readme.lines().filter_map(|line| line.strip_prefix("$ ")).filter(|it| it.contains(part));
         let command = commands.next().unwrap_or_else(|| panic!("README has no command with {part}"));
-        self.bash(&command.replace("seal-system", &self.scene.keys))
+        self.bash(
+            &command.replace("seal-system", &self.scene.keys).replace("--context prod", "--context test"),
+        )
     }
 
     fn bash(&self, command: &str) -> Run {
@@ -41,24 +43,33 @@ impl<'s> Operator<'s> {
         bash.args(["-o", "pipefail", "-c", command]);
         self.sandbox.confine(&mut bash);
         let kubectl = toolchain::bin("kubectl");
-        bash.env("PATH", format!("{}:/usr/bin:/bin", kubectl.parent().unwrap().display()));
+        let bin = self.sandbox.path("bin");
+        if !bin.exists() {
+            fs::create_dir(&bin).unwrap();
+            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_test-seal"), bin.join("seal")).unwrap();
+        }
+        bash.env("PATH", format!("{}:{}:/usr/bin:/bin", bin.display(), kubectl.parent().unwrap().display()));
+        bash.env("SEAL_CONTROLLER_NAMESPACE", &self.scene.keys);
         run(bash.env("KUBECONFIG", ControlPlane::shared().kubeconfig()), b"")
     }
 
-    /// Saves the keys, and returns the private half of the first, in base64.
+    /// Saves the keys beside the pins, and returns the private half of the first, in base64.
     fn back_up(&self) -> String {
+        let fetched = self.bash("mkdir -p keys && seal keys fetch --context test -o keys/prod.pub");
+        assert_eq!(fetched.code, 0, "{}", fetched.stderr);
         let saved = self.follow("> seal-keys.yaml");
         assert_eq!((saved.code, saved.stderr.as_str(), saved.stdout.len()), (0, "", 0));
         let secret = self.scene.api().get(&self.scene.identities(FIRST)).unwrap();
         secret["data"]["identity"].as_str().unwrap().to_owned()
     }
 
-    /// Restores the keys, without unneeded output.
-    fn restore(&self) {
-        let restored = self.follow("| kubectl create -f -");
+    /// Restores the keys, and returns the name of the Secret.
+    fn restore(&self) -> String {
+        let restored = self.follow("seal keys restore");
         let said = String::from_utf8(restored.stdout).unwrap();
-        assert_eq!((restored.code, restored.stderr.as_str()), (0, ""));
-        assert_eq!(said, "secret/restored-first created\n");
+        assert_eq!(restored.code, 0, "{}", restored.stderr);
+        let name = said.strip_prefix("seal-keys.yaml: sealing-key-first: restored as ").unwrap();
+        name.strip_suffix(", sequence 1, Retiring\n").unwrap().to_owned()
     }
 }
 
@@ -84,20 +95,20 @@ fn in_a_rebuilt_cluster_the_restored_key_opens_and_the_new_one_is_sealed_to() {
         scene.api().delete(&scene.sealed_secrets("db")).unwrap();
 
         let mut controller = None;
-        if before_the_start {
-            operator.restore();
+        let restored = if before_the_start {
+            operator.restore()
         } else {
             controller = Some(scene.start(&[]));
             until_primary(&scene, FIRST);
             // A restore under the old name meets the new key's Secret, and the error shows nobody the content.
             let refused = operator.bash("kubectl create -f seal-keys.yaml");
             assert!(refused.code != 0 && !refused.stderr.contains(&private), "{}", refused.stderr);
-            operator.restore();
-        }
+            operator.restore()
+        };
         let controller = controller.unwrap_or_else(|| scene.start(&[]));
         let primary = if before_the_start { "sealing-key-2" } else { FIRST };
         until_primary(&scene, primary);
-        until_said(&scene, "restored-first", |key| key["status"]["state"] == "Retiring");
+        until_said(&scene, &restored, |key| key["status"]["state"] == "Retiring");
         scene.seal("db").item("a", "1").commit();
         assert_eq!(scene.until_ready("db")["status"]["openedBy"], opened_by);
         assert!(!controller.log().contains(&private));
