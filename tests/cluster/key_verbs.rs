@@ -1,7 +1,7 @@
 //! What people do to sealing keys with `seal keys …`, on a real API server.
 //!
-//! No controller runs here: each test plays it, and writes the statuses that a controller writes. So a test decides what
-//! the controller has said so far. Invariant: the users of these tests have no right to read a Secret of the controller's
+//! Most tests play the controller themselves, and write the statuses that it writes: so a test decides what the controller
+//! has said so far. The first one has a real controller. Invariant: the users of these tests have no right to read a Secret of the controller's
 //! namespace beyond what their command needs.
 
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use seal_tests::wait::until;
 use serde_json::{Value, json};
 
 use super::bitnami_keys::{LABEL, NEWER, OLDER};
-use super::keys::{FIRST, identity_secret, planted, recipient_of};
+use super::keys::{FIRST, identity_secret, planted, recipient_of, until_primary, until_said};
 use super::scene::{Scene, items, path};
 use crate::end_to_end::seal;
 use crate::sandbox::{CANARY, Run, Sandbox, holds, run};
@@ -100,6 +100,41 @@ impl Stage {
 fn needs(only: &[&Identity]) -> Value {
     let only: Vec<String> = only.iter().map(|identity| identity.fingerprint().to_string()).collect();
     json!({"openedBy": only, "usage": {"source": "0".repeat(64), "keyring": "0".repeat(64), "only": only}})
+}
+
+#[test]
+fn the_controller_does_what_the_commands_ask_for() {
+    let (scene, _controller) = Scene::with_controller("verbs-real");
+    let stage = Stage { scene, sandbox: Sandbox::new() };
+    until_primary(&stage.scene, FIRST);
+    stage.done(&["keys", "fetch", "-o", "cluster.pub"]);
+    let first = stage.pins("cluster.pub").recipients()[0].fingerprint();
+
+    stage.done(&["keys", "renew", FIRST]);
+    until_primary(&stage.scene, "sealing-key-2");
+    assert_eq!(stage.run(&["keys", "fetch", "--check", "cluster.pub"]).code, 1);
+    // A file that nobody has brought up to date yet still seals, with a warning only once it is.
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "db", "namespace": stage.scene.namespace}, "stringData": {"password": CANARY},
+    });
+    let late = stage.sandbox.run(["-r", "cluster.pub"], secret.to_string());
+    assert_eq!((late.code, late.stderr.as_str()), (0, ""));
+    stage.scene.commit(&serde_yaml::from_slice(&late.stdout).unwrap()).unwrap();
+    stage.scene.until_ready("db");
+    stage.done(&["keys", "fetch", "-o", "cluster.pub"]);
+    stage.done(&["keys", "fetch", "--check", "cluster.pub"]);
+    assert_eq!(stage.pins("cluster.pub").marked(&first).unwrap().mark, Mark::Retiring);
+    let status = String::from_utf8(stage.done(&["keys", "status"]).stdout).unwrap();
+    assert!(status.contains("Active, primary") && status.contains("Retiring"), "{status}");
+
+    let revoked = stage.run(&["keys", "revoke", FIRST, "--yes", "-r", "cluster.pub"]);
+    assert!([0, 1].contains(&revoked.code), "{}", revoked.stderr);
+    let listed = format!("{}/db: password (cluster)\n", stage.scene.namespace);
+    assert!(String::from_utf8_lossy(&revoked.stdout).contains(&listed));
+    until_said(&stage.scene, FIRST, |key| key["status"]["state"] == "Revoked");
+    assert_eq!(stage.pins("cluster.pub").marked(&first).unwrap().mark, Mark::Revoked);
+    stage.done(&["keys", "fetch", "--check", "cluster.pub"]);
 }
 
 #[test]
