@@ -180,6 +180,9 @@ fn state(key: &SealingKey) -> Option<PublishedState> {
 /// if somebody deleted it.
 fn wait(cluster: &Cluster, name: &str, time: Duration) -> Result<Option<SealingKey>, Failure> {
     let started = Instant::now();
+    if !time.is_zero() {
+        terminal::note("waiting for the controller");
+    }
     loop {
         let key = cluster.sealing_key(name)?;
         let is_over = key.as_ref().is_none_or(|key| state(key) == Some(PublishedState::Destroyed));

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use seal_crds::keys::pins::{Mark, Marked, PinName, raise};
 use seal_crds::keys::{Fingerprint, Pins, Recipient};
-use seal_crds::resources::{KeyState, SealingKey};
+use seal_crds::resources::{KeyState, SealingKey, bitnami};
 use seal_documents::source::Source;
 
 use super::keys_fetch::today;
-use super::keys_state::connect;
+use super::keys_state::{connect, say_next};
 use crate::args::RevokeArgs;
 use crate::args::intent::{self, IntentError};
 use crate::files::git::{Commit, Repository};
@@ -74,6 +74,19 @@ pub(super) fn run(args: &RevokeArgs) -> Result<Exit, Failure> {
     match &history {
         Some(history) => list.add_history(&history.repository, &history.tips),
         None => list.miss("revisions: there is no Git repository here".to_owned()),
+    }
+    if list.is_bitnami() {
+        terminal::warn(
+            &format!(
+                "{key} is a key of sealed-secrets, whose format has no place for a revocation: kubectl label secret NAME \
+                 {}=compromised --overwrite takes it out of use, and its objects say nothing of it afterwards",
+                bitnami::SEALING_KEY_LABEL
+            ),
+            None,
+        );
+    }
+    if target.sealing_key.as_ref().is_some_and(SealingKey::is_primary) {
+        say_next();
     }
     output::to_stdout(seal_foreign::lines(&list.to_text(), usize::MAX).as_bytes())?;
     Ok(if list.is_complete() { Exit::Done } else { Exit::Findings })

@@ -110,7 +110,8 @@ fn is_past(key: &SealingKey) -> bool {
     !matches!(state, None | Some(PublishedState::Active))
 }
 
-fn say_next() {
+/// What people do once there is a new key.
+pub(super) fn say_next() {
     terminal::note(
         "next: seal keys fetch -o FILE brings the new key into the repository, and seal rotate --from-cluster seals its \
          objects to it; the old key opens until it is deleted",

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::args::intent::{self, IntentError};
 use crate::args::{StatusArgs, StatusFormat};
-use crate::files::git::{Content, Repository};
+use crate::files::git::{Blob, Content, Repository, SUBMODULES};
 use crate::files::output;
 use crate::files::repository::{self, Interest};
 use crate::keys::cluster::{Cluster, ConnectError};
@@ -117,12 +117,14 @@ fn files(paths: &[PathBuf]) -> Result<Scan, Failure> {
 fn revision(repository: &Repository, name: &str, within: &[PathBuf]) -> Result<Scan, Failure> {
     let commit = repository.commit(name)?;
     let mut blobs = repository.files_of(&commit)?;
+    let has_submodules = blobs.iter().any(Blob::names_submodules);
     blobs.retain(|blob| {
         let path = Path::new(&blob.path);
         let is_within = within.is_empty() || within.iter().any(|parent| path.starts_with(parent));
         is_within && repository::is_manifest(path)
     });
-    let mut scan = Scan { name: name.to_owned(), objects: Vec::new(), gaps: Vec::new() };
+    let gaps = if has_submodules { vec![format!("{name}: {SUBMODULES}")] } else { Vec::new() };
+    let mut scan = Scan { name: name.to_owned(), objects: Vec::new(), gaps };
     repository.read(&blobs, |blob, content| {
         let label = format!("{name}:{}", blob.path);
         match content {

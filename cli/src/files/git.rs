@@ -97,6 +97,16 @@ pub(crate) struct Blob {
     is_missing: bool,
 }
 
+/// What a repository with submodules isn't: whole.
+pub(crate) const SUBMODULES: &str = "submodules: run it in each of them";
+
+impl Blob {
+    /// Whether it is the file in which a repository names its submodules.
+    pub(crate) fn names_submodules(&self) -> bool {
+        self.path == ".gitmodules"
+    }
+}
+
 /// The content of a file of a revision.
 pub(crate) enum Content {
     Bytes(Vec<u8>),

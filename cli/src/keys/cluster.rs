@@ -153,6 +153,8 @@ fn why_not(keys: &[SealingKey]) -> String {
             _ if key.spec.state == KeyState::Revoked => "is revoked".to_owned(),
             Some(PublishedState::Revoked) if stalled.is_none() => "is revoked".to_owned(),
             Some(PublishedState::Retiring) => "is retiring".to_owned(),
+            Some(PublishedState::Deleting) => "is being deleted".to_owned(),
+            Some(PublishedState::Destroyed) => "was deleted".to_owned(),
             _ => match stalled {
                 Some(stalled) => format!("is stalled ({})", stalled.reason),
                 None => "isn't the primary".to_owned(),
@@ -212,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_key_to_seal_to_is_the_one_that_the_controller_calls_primary() {
-        use PublishedState::{Active, Lost, Retiring, Revoked};
+        use PublishedState::{Active, Deleting, Destroyed, Lost, Retiring, Revoked};
         let first = key("first", 1, Active, true);
         for other in [planted(2), key("second", 2, Active, false), key("second", 2, Revoked, false)] {
             assert_eq!(chosen(&[first.clone(), other]), Ok("first".to_owned()));
@@ -223,6 +225,10 @@ mod tests {
             (
                 vec![key("a", 1, Retiring, false), key("b", 2, Lost, false)],
                 "seals to no key now: b has lost its private half, a is retiring",
+            ),
+            (
+                vec![key("a", 1, Destroyed, false), key("b", 2, Deleting, false)],
+                "seals to no key now: b is being deleted, a was deleted",
             ),
             (
                 vec![key("a", 1, Active, true), key("b", 2, Active, true)],

@@ -17,7 +17,7 @@ use seal_documents::source::Source;
 use zeroize::Zeroizing;
 
 use super::Target;
-use crate::files::git::{Commit, Content, GitError, Repository};
+use crate::files::git::{Blob, Commit, Content, GitError, Repository, SUBMODULES};
 use crate::objects::claimed::{self, Claimed};
 use crate::objects::live::LiveObjects;
 
@@ -50,6 +50,11 @@ impl Checklist {
     /// Notes something that isn't looked at.
     pub(super) fn miss(&mut self, what: String) {
         self.gaps.push(what);
+    }
+
+    /// Whether the key opened objects of bitnami.com.
+    pub(super) fn is_bitnami(&self) -> bool {
+        self.is_bitnami
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -90,6 +95,9 @@ impl Checklist {
 
     fn read_history(&mut self, repository: &Repository, tips: &[Commit]) -> Result<(), GitError> {
         let history = repository.history(tips)?;
+        if history.blobs.iter().any(Blob::names_submodules) {
+            self.miss(SUBMODULES.to_owned());
+        }
         if history.missing > 0 {
             self.miss(format!("{} objects that the repository lacks", history.missing));
         }
