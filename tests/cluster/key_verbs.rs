@@ -7,7 +7,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use seal_crds::keys::{Identity, Pins, pins::Mark};
+use seal_crds::keys::pins::Mark;
+use seal_crds::keys::{Identity, Pins};
+use seal_crds::native::NamedRecipient;
 use seal_tests::api::Api;
 use seal_tests::control_plane::{ControlPlane, definitions};
 use seal_tests::wait::until;
@@ -445,6 +447,42 @@ fn the_status_counts_cluster_work_tree_and_revisions() {
     let text = String::from_utf8(stage.done(&["keys", "status", "--rev", "v1"]).stdout).unwrap();
     assert!(text.contains("Active, primary") && text.contains("not looked at: files"), "{text}");
     assert!(items(&stage.scene.api().get(&stage.scene.sealing_keys("")).unwrap()).len() == 3);
+}
+
+/// On a control plane of its own, because the controller proves a deletion only if it sees every object of a cluster.
+#[test]
+fn a_key_that_nothing_needs_any_more_is_deleted_and_stays_on_the_list() {
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    plane.deploy();
+    let scene = Scene::on(&plane, plane.namespace("apps"), "seal-system".to_owned());
+    let sandbox = Sandbox::new();
+    let keys = |args: &[&str]| seal(&sandbox, &scene, plane.kubeconfig(), &[&["keys"], args].concat(), b"");
+    let _controller = scene.start_as_shipped();
+    until_primary(&scene, FIRST);
+    assert_eq!(keys(&["fetch", "-o", "cluster.pub"]).code, 0);
+    let first = scene.recipient();
+    scene.seal("db").item("password", CANARY).to(&first).commit();
+    scene.until_ready("db");
+    assert_eq!(keys(&["renew", FIRST]).code, 0);
+    until_primary(&scene, "sealing-key-2");
+    let needs = |fingerprint: &str| scene.sealed("db")["status"]["usage"]["only"] == json!([fingerprint]);
+    until("the controller says what db needs", || needs(&first.recipient.fingerprint().to_string()));
+    let needed = keys(&["delete", FIRST, "--yes"]);
+    assert_eq!(needed.code, 3);
+    assert!(needed.stderr.contains(&format!("is needed by {}/db", scene.namespace)), "{}", needed.stderr);
+
+    assert_eq!(keys(&["fetch", "-o", "cluster.pub"]).code, 0);
+    let pins = Pins::parse(&String::from_utf8(sandbox.read("cluster.pub")).unwrap()).unwrap();
+    let second = NamedRecipient { recipient: pins.recipients()[0].clone(), name: None };
+    scene.seal("db").item("password", CANARY).to(&second).commit();
+    until("db needs the new key alone", || needs(&second.recipient.fingerprint().to_string()));
+    let deleted = keys(&["delete", FIRST, "--yes"]);
+    assert_eq!(deleted.code, 0, "{}{}", String::from_utf8_lossy(&deleted.stdout), deleted.stderr);
+    assert!(deleted.stderr.contains("is destroyed"), "{}", deleted.stderr);
+    assert!(scene.api().get(&scene.identities(FIRST)).is_none());
+    assert_eq!(keys(&["fetch", "-o", "cluster.pub"]).code, 0);
+    let pins = Pins::parse(&String::from_utf8(sandbox.read("cluster.pub")).unwrap()).unwrap();
+    assert_eq!(pins.marked(&first.recipient.fingerprint()).unwrap().mark, Mark::Destroyed);
 }
 
 /// On a control plane of its own, because every object of a cluster is tried.

@@ -55,7 +55,6 @@ const WORDS_OF_OTHERS: [(&[&str], &str); 7] = [
             "list",
             "man",
             "rm",
-            "rotate",
             "set",
             "update",
             "validate",
