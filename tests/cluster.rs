@@ -31,6 +31,7 @@ mod places;
 mod policy;
 mod process;
 mod recovery;
+mod renewal;
 mod restart;
 mod rotation;
 mod round_trip;

@@ -45,11 +45,16 @@ pub(super) fn planted(name: &str, identity: &Identity, sequence: u32) -> Value {
 
 /// The Secret with a private half, as the controller writes it.
 pub(super) fn identity_secret(name: &str, identity: &Identity, sequence: u32) -> Value {
+    dated_secret(name, identity, sequence, &yesterday())
+}
+
+/// The same, of a key that was made at this time.
+pub(super) fn dated_secret(name: &str, identity: &Identity, sequence: u32, created_at: &str) -> Value {
     let values = [
         ("identity", identity.to_secret_string().to_string()),
         ("recipient", identity.recipient().to_string()),
         ("sequence", sequence.to_string()),
-        ("createdAt", yesterday()),
+        ("createdAt", created_at.to_owned()),
     ];
     let data: serde_json::Map<_, _> =
         values.into_iter().map(|(key, value)| (key.to_owned(), json!(BASE64.encode(value)))).collect();

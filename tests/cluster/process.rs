@@ -1,11 +1,14 @@
 //! The controller as a process: its pages, requests to look again, and its end.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use seal_tests::toolchain;
 use seal_tests::wait::until;
 use serde_json::json;
 
 use super::scene::{Scene, condition};
+use crate::sandbox::{Sandbox, run};
 
 #[test]
 fn it_answers_whether_it_lives_whether_it_is_ready_and_what_it_counted() {
@@ -95,4 +98,17 @@ fn what_is_published_is_what_the_flags_say() {
     let object = scene.until_ready("db");
     assert_eq!(object["status"]["openedBy"].as_array().unwrap().len(), 1);
     assert_eq!(condition(&object, "Ready").1, "InSync");
+}
+
+#[test]
+fn recipients_that_nothing_could_be_sealed_to_stop_the_start_with_the_flag() {
+    let sandbox = Sandbox::new();
+    sandbox.write("classic", "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj\n");
+    for flag in ["recovery-recipients", "extra-recipients"] {
+        let mut controller = Command::new(toolchain::own("test-seal-controller"));
+        sandbox.confine(&mut controller);
+        let refused = run(controller.args(["run", &format!("--{flag}=classic")]), b"");
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(refused.stderr.contains(&format!("--{flag}: recipient 6a804773982840fa isn't post-quantum")));
+    }
 }

@@ -13,7 +13,7 @@
 
 use kube::CustomResource;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Condition, ConditionStatus, find_condition};
 use crate::keys::Fingerprint;
@@ -144,12 +144,12 @@ pub struct SealingKeyStatus {
     /// The state that counts: `Active`, `Retiring` or `Revoked`; `Deleting` while the deletion of the private half
     /// waits until nothing needs the key, then `Destroyed`; `Lost` if the private half is gone; `Planted` if the
     /// controller never had the key, because somebody else wrote this object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known_state")]
     #[schemars(with = "PublishedState")]
     pub state: Option<PublishedState>,
     /// The lowest state that the key can have, as last noted beside its private half. It is kept if the private half is
     /// lost, so that a private half that comes back isn't Active again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known_floor")]
     #[schemars(with = "KeyState")]
     pub floor: Option<KeyState>,
     /// The time from which a newer key takes the place of this one: RFC 3339. Only the primary has it, and only if
@@ -187,6 +187,20 @@ pub struct SealingKeyStatus {
         extend("x-kubernetes-list-type" = "atomic")
     )]
     pub extra_recipients: Vec<String>,
+}
+
+/// Reads a state. A word that a later version wrote is none: a list of SealingKeys that couldn't be read because of one
+/// would stop a controller that was rolled back.
+fn known_state<'de, D: Deserializer<'de>>(state: D) -> Result<Option<PublishedState>, D::Error> {
+    let word = Option::<String>::deserialize(state)?;
+    Ok(word.and_then(|word| serde_json::from_value(word.into()).ok()))
+}
+
+/// Reads a floor. A word that a later version wrote counts as Retiring: nothing is sealed to such a key, and nothing is
+/// said of it that can't be taken back.
+fn known_floor<'de, D: Deserializer<'de>>(floor: D) -> Result<Option<KeyState>, D::Error> {
+    let word = Option::<String>::deserialize(floor)?;
+    Ok(word.map(|word| serde_json::from_value(word.into()).unwrap_or(KeyState::Retiring)))
 }
 
 /// How many objects need a sealing key.
@@ -301,6 +315,16 @@ mod tests {
         let asked = |state| SealingKey { spec: SealingKeySpec { state, ..primary().spec }, ..primary() };
         assert!(asked(KeyState::Retiring).is_primary());
         assert!(!asked(KeyState::Revoked).is_primary());
+    }
+
+    #[test]
+    fn a_word_of_a_later_version_in_a_status_stops_no_list_and_makes_no_primary() {
+        let read = |status: serde_json::Value| serde_json::from_value::<SealingKeyStatus>(status).unwrap();
+        let status = read(serde_json::json!({"state": "Suspended", "floor": "Suspended"}));
+        assert_eq!((status.state, status.floor), (None, Some(KeyState::Retiring)));
+        let status = read(serde_json::json!({"state": "Destroyed", "floor": "Revoked"}));
+        assert_eq!((status.state, status.floor), (Some(PublishedState::Destroyed), Some(KeyState::Revoked)));
+        assert_eq!(read(serde_json::json!({"state": null, "floor": null})), SealingKeyStatus::default());
     }
 
     #[test]

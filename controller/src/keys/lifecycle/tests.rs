@@ -1069,3 +1069,26 @@ fn recorded_are_the_sets_of_all_keys_that_the_controller_had_and_revoked_the_key
     assert_eq!((decision.recorded.len(), &decision.revoked[..]), (2, &[first][..]));
     assert!(decision.recorded.iter().all(|key| key.recovery == [set].into()));
 }
+
+#[test]
+fn after_an_older_version_that_could_not_read_the_new_keys_everything_is_as_it_was() {
+    let mut world = with_period(0);
+    world.ask(FIRST_KEY, Retiring);
+    world.settle();
+    // The older version takes the Secrets for those of a later one. It writes whole statuses, without the fields that it
+    // doesn't know, and without recovery recipients for a key that isn't the primary.
+    for object in &mut world.published {
+        let status = object.status.as_mut().unwrap();
+        (status.renewal, status.usage) = (None, None);
+        (status.recovery_recipients, status.extra_recipients) = (Vec::new(), Vec::new());
+        status.conditions.retain(|condition| condition.type_ == "Primary");
+        status.conditions[0].status = seal_crds::resources::ConditionStatus::False;
+    }
+    let before = world.loaded.holders.len();
+    assert_eq!(said(&world.settle()), (Some("sealing-key-2"), None));
+    assert_eq!(world.loaded.holders.len(), before);
+    let notes: Vec<_> = world.loaded.holders.iter().map(|holder| holder.note).collect();
+    assert_eq!(notes, [Retiring, Active].map(Note::Says));
+    let sets = world.published.iter().map(|object| object.status.as_ref().unwrap().recovery_recipients.len());
+    assert!(sets.eq([1, 1]), "the sets are in the Secrets");
+}
