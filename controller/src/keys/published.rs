@@ -66,10 +66,10 @@ impl Published {
     }
 }
 
-/// Drops labels, annotations and the like, which can be a megabyte.
+/// Drops labels, annotations and the like, which can be a megabyte. Namespace and UID are for Events.
 fn trim(metadata: ObjectMeta) -> ObjectMeta {
-    let ObjectMeta { name, resource_version, generation, .. } = metadata;
-    ObjectMeta { name, resource_version, generation, ..ObjectMeta::default() }
+    let ObjectMeta { name, namespace, uid, resource_version, generation, .. } = metadata;
+    ObjectMeta { name, namespace, uid, resource_version, generation, ..ObjectMeta::default() }
 }
 
 #[cfg(test)]
