@@ -18,7 +18,7 @@ fn noted(scene: &Scene, secret: &str) -> Value {
 }
 
 /// Adds a key beside the controller's first one, as if a controller had made it and noted its state.
-pub(super) fn add_active_key(scene: &Scene, name: &str, identity: &Identity, sequence: u32) {
+fn add_active_key(scene: &Scene, name: &str, identity: &Identity, sequence: u32) {
     let mut secret = identity_secret(name, identity, sequence);
     secret["metadata"]["annotations"] = json!({"sealing.dev/state": "Active"});
     let path = format!("{}?fieldManager=seal-controller", scene.identities(""));

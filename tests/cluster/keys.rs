@@ -64,12 +64,6 @@ pub(super) fn dated_secret(name: &str, identity: &Identity, sequence: u32, creat
     })
 }
 
-/// A value of a Secret, as text.
-pub(super) fn value_of(secret: &Value, item: &str) -> String {
-    let value = BASE64.decode(secret["data"][item].as_str().unwrap()).unwrap();
-    String::from_utf8(value).unwrap()
-}
-
 pub(super) fn recipient_of(identity: &Identity) -> NamedRecipient {
     NamedRecipient { recipient: identity.recipient().clone(), name: None }
 }

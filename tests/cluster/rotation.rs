@@ -1,24 +1,28 @@
-//! A repository follows the sealing keys of its cluster: the controller offers, `seal rotate` takes the offers, a GitOps
-//! tool applies the files, and the old keys aren't needed any more.
+//! A repository follows the sealing keys of its cluster: keys are renewed, the controller offers, `seal rotate` takes the
+//! offers, a GitOps tool applies the files, and the old keys go.
 //!
 //! What a forged offer does is tested in `rotate/offers.rs`, where the statuses are the test's own. Invariant: nobody but
 //! the controller has a private key here.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use seal_crds::Scope;
-use seal_crds::keys::Identity;
-use seal_tests::control_plane::ControlPlane;
-use seal_tests::wait::{eventually, until};
+use seal_crds::keys::Recipient;
+use seal_crds::native::NamedRecipient;
+use seal_tests::control_plane::{ControlPlane, definitions};
+use seal_tests::wait::until;
 use serde_json::{Value, json};
 
-use super::key_states::add_active_key;
-use super::keys::{FIRST, recipient_of, until_primary, value_of};
-use super::scene::{Scene, condition};
+use super::keys::{FIRST, until_primary};
+use super::scene::{Scene, condition, items};
 use crate::end_to_end::seal;
 use crate::sandbox::{CANARY, Run, Sandbox};
 
-const OBJECTS: usize = 40;
+const OBJECTS: usize = 300;
+
+/// The objects are examined one after the other, on a quarter of a core.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// An object of the repository: the name in its file, and the name in the cluster.
 struct Tracked {
@@ -27,25 +31,36 @@ struct Tracked {
 }
 
 /// A repository, and the cluster that it is applied to.
-struct Stage {
-    scene: Scene<'static>,
+struct Stage<'p> {
+    scene: Scene<'p>,
     sandbox: Sandbox,
     objects: Vec<Tracked>,
 }
 
-impl Stage {
+impl Stage<'_> {
     fn run(&self, args: &[&str]) -> Run {
-        seal(&self.sandbox, &self.scene, ControlPlane::shared().kubeconfig(), args, b"")
+        seal(&self.sandbox, &self.scene, self.scene.plane.kubeconfig(), args, b"")
+    }
+
+    #[track_caller]
+    fn done(&self, args: &[&str]) -> Run {
+        let run = self.run(args);
+        assert_eq!(run.code, 0, "{args:?}: {}{}", String::from_utf8_lossy(&run.stdout), run.stderr);
+        run
+    }
+
+    fn rotate(&self, args: &[&str]) -> Run {
+        self.run(&[&["rotate", "-r", "prod.pub", "deploy"], args].concat())
     }
 
     /// Writes the file of an object. Every other one is a base that an overlay renames and patches.
-    fn track(&mut self, index: usize, identity: &Identity) {
+    fn track(&mut self, index: usize, to: &NamedRecipient) {
         let file = format!("s{index}");
         let is_base = index.is_multiple_of(2);
         let name = if is_base { format!("prod-{file}") } else { file.clone() };
         let scope = if is_base { Scope::NamespaceWide } else { Scope::Strict };
         let sealing = self.scene.seal(&name).scope(scope).item("password", format!("{CANARY} {index}"));
-        let spec = serde_yaml::to_string(&sealing.to(&recipient_of(identity)).spec()).unwrap();
+        let spec = serde_yaml::to_string(&sealing.to(to).spec()).unwrap();
         let namespace =
             if is_base { String::new() } else { format!(", namespace: {}", self.scene.namespace) };
         let text = format!(
@@ -59,8 +74,7 @@ impl Stage {
     /// Applies every file, as kustomize and a GitOps tool do.
     fn apply(&self) {
         for Tracked { file, name } in &self.objects {
-            let text = String::from_utf8(self.sandbox.read(format!("deploy/{file}.yaml"))).unwrap();
-            let mut object: Value = serde_yaml::from_str(&text).unwrap();
+            let mut object: Value = serde_yaml::from_str(&self.text(file)).unwrap();
             object["metadata"] = json!({"name": name});
             if file != name {
                 object["spec"]["template"] = json!({"metadata": {"labels": {"overlay": "prod"}}});
@@ -69,83 +83,109 @@ impl Stage {
         }
     }
 
-    /// The version and the data of every Secret.
-    fn secrets(&self) -> BTreeMap<String, (Value, Value)> {
-        let secret = |Tracked { name, .. }: &Tracked| {
-            let secret = self.scene.secret(name).unwrap();
-            (name.clone(), (secret["metadata"]["resourceVersion"].clone(), secret["data"].clone()))
+    fn text(&self, file: &str) -> String {
+        String::from_utf8(self.sandbox.read(format!("deploy/{file}.yaml"))).unwrap()
+    }
+
+    /// Version, identity and data of every Secret. A Secret that was ever absent has another uid.
+    fn secrets(&self) -> BTreeMap<String, [Value; 3]> {
+        let secrets = self.scene.api().get(&self.scene.secrets("")).unwrap();
+        let metadata = |secret: &Value, field: &str| secret["metadata"][field].clone();
+        let facts = |secret: &Value| {
+            let name = secret["metadata"]["name"].as_str().unwrap().to_owned();
+            let facts =
+                [metadata(secret, "resourceVersion"), metadata(secret, "uid"), secret["data"].clone()];
+            (name, facts)
         };
-        self.objects.iter().map(secret).collect()
+        items(&secrets).iter().map(facts).collect()
+    }
+
+    /// Waits until all objects have something.
+    #[track_caller]
+    fn until_all(&self, what: &str, has: impl Fn(&Value) -> bool) {
+        patiently(what, || {
+            let objects = self.scene.api().get(&self.scene.sealed_secrets("")).unwrap();
+            let missing = OBJECTS - items(&objects).iter().filter(|object| has(object)).count();
+            if missing == 0 { Ok(()) } else { Err(format!("{missing} objects haven't")) }
+        });
     }
 }
 
-#[test]
-fn a_repository_under_four_keys_follows_the_newest_by_offers_alone_and_no_secret_is_written() {
-    let (scene, controller) = Scene::with_controller("follows");
-    until_primary(&scene, FIRST);
-    let first = scene.api().get(&scene.identities(FIRST)).unwrap();
-    let keys: Vec<Identity> = (2..=4).map(|_| Identity::generate()).collect();
-    for (sequence, key) in (2..).zip(&keys) {
-        let name = format!("sealing-key-{sequence}");
-        add_active_key(&scene, &name, key, sequence);
-        until_primary(&scene, &name);
+/// Tries again for as long as the controller may take over all objects.
+#[track_caller]
+fn patiently<T>(what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> T {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Ok(value) => return value,
+            Err(why) if start.elapsed() > PATIENCE => panic!("{what}: {why}"),
+            Err(_) => std::thread::sleep(Duration::from_secs(1)),
+        }
     }
+}
+
+/// On a control plane of its own, because a controller proves that a key isn't needed only if it sees every object.
+#[test]
+fn three_hundred_objects_under_four_keys_follow_the_newest_by_offers_alone_and_the_old_keys_go() {
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    plane.deploy();
+    let scene = Scene::on(&plane, plane.namespace("apps"), "seal-system".to_owned());
+    let controller = scene.start_as_shipped();
     let mut stage = Stage { scene, sandbox: Sandbox::new(), objects: Vec::new() };
-    let first = Identity::parse(&value_of(&first, "identity")).unwrap();
-    let all: Vec<&Identity> = std::iter::once(&first).chain(&keys).collect();
-    for index in 0..OBJECTS {
-        stage.track(index, all[index % all.len()]);
+    let names = [FIRST, "sealing-key-2", "sealing-key-3", "sealing-key-4"];
+    let mut newest = String::new();
+    for (index, name) in names.into_iter().enumerate() {
+        until_primary(&stage.scene, name);
+        let key = stage.scene.api().get(&stage.scene.sealing_keys(name)).unwrap();
+        let recipient: Recipient = key["spec"]["recipient"].as_str().unwrap().parse().unwrap();
+        newest = key["status"]["fingerprint"].as_str().unwrap().to_owned();
+        for object in (index..OBJECTS).step_by(names.len()) {
+            stage.track(object, &NamedRecipient { recipient: recipient.clone(), name: None });
+        }
+        if index + 1 < names.len() {
+            stage.done(&["keys", "renew", name]);
+        }
     }
     stage.apply();
-    for Tracked { name, .. } in &stage.objects {
-        stage.scene.until_ready(name);
-    }
+    stage.until_all("is Ready", |object| condition(object, "Ready").0 == "True");
     let before = stage.secrets();
+    assert_eq!(before.len(), OBJECTS);
 
-    // The file has a recipient that isn't the cluster's: a person's own, which stays in the pins and in no offer.
-    let fetched = stage.run(&["keys", "fetch", "-o", "prod.pub"]);
-    assert_eq!(fetched.code, 0, "{}", fetched.stderr);
-    let rotate = |args: &[&str]| stage.run(&[&["rotate", "-r", "prod.pub", "deploy"], args].concat());
-    // Offers are made one after the other. Whatever is there is taken, and the rest is named.
-    let taken = eventually("every object has its offer", || {
-        let run = rotate(&["--from-cluster"]);
-        if run.code == 0 { Ok(run) } else { Err(String::from_utf8(run.stdout).unwrap() + &run.stderr) }
+    // The file has a recipient that isn't the cluster's: a person's own, which stays in the pins and is in no offer.
+    stage.done(&["keys", "fetch", "-o", "prod.pub"]);
+    // Whatever is offered is taken, and the rest is named.
+    patiently("every object has its offer", || {
+        let run = stage.rotate(&["--from-cluster"]);
+        if run.code == 0 { Ok(()) } else { Err(String::from_utf8(run.stdout).unwrap() + &run.stderr) }
     });
-    assert!(
-        taken.stderr.contains(" don't need it\n") || taken.stderr.contains("40 SealedSecrets were rotated")
-    );
-    let newest = keys[2].fingerprint().to_string();
     for Tracked { file, .. } in &stage.objects {
-        let text = String::from_utf8(stage.sandbox.read(format!("deploy/{file}.yaml"))).unwrap();
+        let text = stage.text(file);
         assert_eq!(text.matches("fingerprint:").count(), 1, "{text}");
         assert!(text.starts_with("# ") && text.contains(&newest), "{text}");
     }
     // Before the files are applied, the cluster isn't what they say.
-    let early = rotate(&["--verify", "--timeout=0"]);
-    assert_eq!(early.code, 1);
+    assert_eq!(stage.rotate(&["--verify", "--timeout=0"]).code, 1);
     stage.apply();
-    let verified = rotate(&["--verify"]);
+    let verified = stage.rotate(&["--verify"]);
     assert_eq!((verified.code, verified.stdout.len()), (0, 0), "{}", verified.stderr);
-    assert!(
-        verified
-            .stderr
-            .ends_with(&format!("{OBJECTS} SealedSecrets are Ready as they stand in these files\n"))
-    );
+    let said = format!("{OBJECTS} SealedSecrets are Ready as they stand in these files\n");
+    assert!(verified.stderr.ends_with(&said), "{}", verified.stderr);
     assert_eq!(stage.secrets(), before, "a Secret was written");
 
-    // The old keys are gone, and every object opens.
+    // A controller that has just started has examined none, so nothing has to rest.
     let mut controller = controller;
     assert!(controller.terminate().success());
-    for name in [FIRST, "sealing-key-2", "sealing-key-3"] {
-        let (api, path) = (stage.scene.api(), stage.scene.identities(name));
-        let _ = api.merge(&path, &json!({"metadata": {"finalizers": null}}));
-        let _ = api.delete(&path);
-        until("the old key is gone", || api.get(&path).is_none());
+    let _controller = stage.scene.start_as_shipped();
+    stage.until_all("needs the newest key alone", |object| {
+        object["status"]["usage"]["only"] == json!([newest])
+    });
+    for name in &names[..3] {
+        stage.done(&["keys", "delete", name, "--yes", "--wait", "120"]);
+        until("the old key is gone", || stage.scene.api().get(&stage.scene.identities(name)).is_none());
     }
-    let _controller = stage.scene.start(&[]);
-    for Tracked { name, .. } in &stage.objects {
-        let object = stage.scene.nudge(name);
-        assert_eq!(condition(&object, "Ready").0, "True", "{name}: {}", object["status"]);
+    for Tracked { name, .. } in &stage.objects[..4] {
+        assert_eq!(condition(&stage.scene.nudge(name), "Ready").0, "True", "{name}");
     }
+    stage.until_all("is Ready", |object| condition(object, "Ready").0 == "True");
     assert_eq!(stage.secrets(), before, "a Secret was written");
 }
