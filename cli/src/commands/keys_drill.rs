@@ -149,7 +149,7 @@ fn try_all(file: &FileFound, args: &DrillArgs, keys: &Keyring) -> Tried {
     for object in manifest.objects.iter().filter(|object| object.kind == Kind::SealedSecret) {
         let at = manifest.tree(object).range(object.node).start;
         let opened = Parsed::new(&manifest, object, args.namespace.as_ref())
-            .and_then(|parsed| Ok(parsed.open(keys).map_err(Failure::from)?));
+            .and_then(|parsed| parsed.open(keys).map_err(Failure::from));
         match opened {
             Ok(opened) => tried.opened.push(opened.unsealed.opened_by),
             Err(failure) => tried.failures.push(lines.line(at, &failure.facts.join(": "))),

@@ -192,9 +192,9 @@ fn whom_a_backup_can_be_for_shows_in_its_stanzas() {
     assert!(may_be_for(file.as_bytes(), &set));
     // The stanza of an untagged recipient names nobody.
     assert!(may_be_for(file.as_bytes(), &[tagged.clone(), two.clone()]));
-    for other in
-        [&[][..], &[one.clone()], &[one.clone(), two.clone()], &[tagged.clone()], &[tagged, two, three]]
-    {
+    let of_one_kind = [one.clone(), two.clone()];
+    let too_many = [tagged.clone(), two, three];
+    for other in [&[][..], &set[..1], &set[1..], &of_one_kind, &too_many] {
         assert!(!may_be_for(file.as_bytes(), other), "{other:?}");
     }
     assert!(!may_be_for(b"hello", &set));
