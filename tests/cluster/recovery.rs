@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use seal_crds::keys::{Fingerprint, Identity, backup};
-use seal_tests::control_plane::ControlPlane;
+use seal_tests::control_plane::{ControlPlane, definitions};
 use seal_tests::wait::until;
 use serde_json::{Value, json};
 
@@ -18,14 +18,20 @@ use crate::end_to_end::seal;
 use crate::sandbox::{Run, Sandbox};
 
 /// A cluster, and somebody on call with the repository and a recovery identity.
-struct OnCall {
-    scene: Scene<'static>,
+struct OnCall<'p> {
+    scene: Scene<'p>,
     sandbox: Sandbox,
 }
 
-impl OnCall {
+impl OnCall<'static> {
     fn new(prefix: &str) -> Self {
-        let on_call = Self { scene: Scene::new(prefix), sandbox: Sandbox::new() };
+        Self::at(Scene::new(prefix))
+    }
+}
+
+impl<'p> OnCall<'p> {
+    fn at(scene: Scene<'p>) -> Self {
+        let on_call = Self { scene, sandbox: Sandbox::new() };
         let made = on_call.sandbox.run(["keys", "new", "-o", "recovery.key"], b"");
         on_call.sandbox.write("recovery.pub", made.stdout);
         on_call
@@ -42,7 +48,7 @@ impl OnCall {
     }
 
     fn run(&self, args: &[&str]) -> Run {
-        seal(&self.sandbox, &self.scene, ControlPlane::shared().kubeconfig(), args, b"")
+        seal(&self.sandbox, &self.scene, self.scene.plane.kubeconfig(), args, b"")
     }
 
     #[track_caller]
@@ -137,15 +143,7 @@ fn a_lost_cluster_comes_back_from_git_and_the_recovery_identity_and_nothing_has_
         let names = ["db", "mail", "cache"];
         let mut committed = Vec::new();
         for name in names {
-            let secret = json!({
-                "apiVersion": "v1", "kind": "Secret",
-                "metadata": {"name": name, "namespace": scene.namespace},
-                "stringData": {"password": format!("of {name}")},
-            });
-            let sealed = on_call.sandbox.run(["-r", "prod.pub"], secret.to_string());
-            let manifest: Value = serde_json::from_slice(&sealed.stdout).unwrap();
-            scene.commit(&manifest).unwrap();
-            committed.push(manifest);
+            committed.push(commit(&on_call, name));
             scene.until_ready(name);
         }
         let before: Vec<_> = names.iter().map(|name| scene.data(name)).collect();
@@ -186,6 +184,68 @@ fn a_lost_cluster_comes_back_from_git_and_the_recovery_identity_and_nothing_has_
         let same = on_call.done(&["keys", "backup", "-o", "backups"]);
         assert!(same.contains(".age: there already\n"), "{same}");
     }
+}
+
+/// Seals a Secret to the pins, and commits it.
+fn commit(on_call: &OnCall<'_>, name: &str) -> Value {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": name, "namespace": on_call.scene.namespace},
+        "stringData": {"password": format!("of {name}")},
+    });
+    let sealed = on_call.sandbox.run(["-r", "prod.pub"], secret.to_string());
+    let manifest: Value = serde_json::from_slice(&sealed.stdout).unwrap();
+    on_call.scene.commit(&manifest).unwrap();
+    manifest
+}
+
+#[test]
+fn an_etcd_that_is_restored_to_before_a_renewal_gets_its_lost_key_back_and_keeps_all_backups() {
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    plane.deploy();
+    let on_call = OnCall::at(Scene::on(&plane, plane.namespace("etcd"), "seal-system".to_owned()));
+    let scene = &on_call.scene;
+    let start = || scene.start(&[&on_call.flag()]);
+    // A pins file of its own: people's other recipients aren't at issue here.
+    std::fs::remove_file(on_call.sandbox.path("prod.pub")).unwrap();
+    let mut controller = start();
+    until_primary(scene, FIRST);
+    on_call.done(&["keys", "fetch", "-o", "prod.pub"]);
+    on_call.done(&["keys", "backup", "-o", "backups"]);
+    assert!(controller.terminate().success());
+    plane.snapshot();
+
+    // A renewal that the snapshot doesn't have, and a Secret that is sealed after it.
+    let renewed = |count: usize| {
+        on_call.done(&["keys", "renew"]);
+        until_primary(scene, "sealing-key-2");
+        until("the backup is published", || {
+            on_call.done(&["keys", "backup", "-o", "backups"]);
+            std::fs::read_dir(on_call.sandbox.path("backups")).unwrap().count() == count
+        });
+    };
+    let mut controller = start();
+    renewed(2);
+    on_call.done(&["keys", "fetch", "-o", "prod.pub"]);
+    let after = commit(&on_call, "after");
+    let opened_by = scene.until_ready("after")["status"]["openedBy"].clone();
+    assert!(controller.terminate().success());
+    plane.restore();
+
+    // The cluster has forgotten the key, and makes another one of the same name and number.
+    let _controller = start();
+    until_primary(scene, FIRST);
+    renewed(3);
+    scene.commit(&after).unwrap();
+    scene.until_stalled("after", "NoMatchingKey");
+    let restored = on_call.restore(&[]);
+    // The other key of the same number isn't pinned, and is named.
+    assert_eq!(restored.code, 1, "{}", restored.stderr);
+    assert_discreet(&restored, &[&on_call.recovery()]);
+    assert_eq!(scene.until_ready("after")["status"]["openedBy"], opened_by);
+    let name = format!("sealing-key-{}", &opened_by[0].as_str().unwrap()[..16]);
+    until_said(scene, &name, |key| key["status"]["state"] == "Retiring");
+    until_primary(scene, "sealing-key-2");
 }
 
 #[test]
@@ -238,8 +298,12 @@ fn a_restored_key_has_the_state_that_the_repository_gives_it() {
     for (sequence, key) in (1..).zip([&old, &leaked, &new]) {
         on_call.back_up(key, sequence);
     }
+    // A run that was cut off after the first key.
+    let first = format!("backups/{}", backup::file_name(&old.fingerprint()));
+    on_call.done(&["keys", "restore", &first, "-i", "recovery.key", "-r", "prod.pub"]);
     let restored = on_call.restore(&[]);
     assert_eq!(restored.code, 0, "{}", restored.stderr);
+    assert!(String::from_utf8_lossy(&restored.stdout).contains(&format!("{first}: there already")));
     // Without --keep-primary the cluster goes on with its own key.
     for (key, state) in [(&old, "Retiring"), (&leaked, "Revoked"), (&new, "Retiring")] {
         until_said(scene, &name_of(key), |said| said["status"]["state"] == state);
@@ -311,7 +375,7 @@ fn a_deletion_that_was_asked_for_is_taken_back_by_restoring_the_key() {
 }
 
 /// A user with the shipped Role for backups, and nothing else.
-fn backup_reader(on_call: &OnCall) -> PathBuf {
+fn backup_reader(on_call: &OnCall<'_>) -> PathBuf {
     let scene = &on_call.scene;
     let user = ControlPlane::shared().service_account(&scene.keys, "backups");
     let rbac = "/apis/rbac.authorization.k8s.io/v1";
