@@ -20,7 +20,7 @@ use super::keys_fetch::today;
 use super::keys_state::{connect, say_next};
 use crate::args::RevokeArgs;
 use crate::args::intent::{self, IntentError};
-use crate::files::git::{Commit, Repository};
+use crate::files::git::{Commit, GitError, Repository};
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
 use crate::keys::cluster::{Changed, Cluster, name_of};
@@ -72,8 +72,8 @@ pub(super) fn run(args: &RevokeArgs) -> Result<Exit, Failure> {
         None => list.miss("the cluster".to_owned()),
     }
     match &history {
-        Some(history) => list.add_history(&history.repository, &history.tips),
-        None => list.miss("revisions: there is no Git repository here".to_owned()),
+        Ok(history) => list.add_history(&history.repository, &history.tips),
+        Err(error) => list.miss(format!("revisions: {error}")),
     }
     if list.is_bitnami() {
         terminal::warn(
@@ -105,10 +105,11 @@ struct History {
 }
 
 impl History {
-    /// The named revisions, or all of the repository here; `None` if there is no repository and none is named.
-    fn find(revisions: &[String]) -> Result<Option<Self>, Failure> {
+    /// The named revisions, or all of the repository here. If none is named, and none can be read here, that is no
+    /// error, and the reason is returned.
+    fn find(revisions: &[String]) -> Result<Result<Self, GitError>, Failure> {
         let repository = match Repository::around(Path::new(".")) {
-            Err(_) if revisions.is_empty() => return Ok(None),
+            Err(error) if revisions.is_empty() => return Ok(Err(error)),
             repository => repository?,
         };
         let tips = if revisions.is_empty() {
@@ -116,7 +117,7 @@ impl History {
         } else {
             revisions.iter().map(|revision| repository.commit(revision)).collect::<Result<_, _>>()?
         };
-        Ok(Some(Self { repository, tips }))
+        Ok(Ok(Self { repository, tips }))
     }
 }
 

@@ -167,11 +167,12 @@ impl Repository {
         }
     }
 
-    /// The commits of all branches, local and remote, of all tags, and of HEAD.
+    /// The commits of all branches, local and remote, of all tags, and of HEAD. None in a new repository.
     pub(crate) fn all_tips(&self) -> Result<Vec<Commit>, GitError> {
-        let refs = self.answer("rev-parse", &["--revs-only", "--all", "HEAD"])?;
-        let ids = String::from_utf8(refs).map_err(|_| GitError::Unexpected("rev-parse"))?;
-        Ok(ids.lines().filter(|id| is_id(id)).map(|id| Commit(id.to_owned())).collect())
+        let refs = self.answer("for-each-ref", &["--format=%(objectname)"])?;
+        let ids = String::from_utf8(refs).map_err(|_| GitError::Unexpected("for-each-ref"))?;
+        let refs = ids.lines().filter(|id| is_id(id)).map(|id| Commit(id.to_owned()));
+        Ok(refs.chain(self.commit("HEAD").ok()).collect())
     }
 
     /// The path of a file or directory beneath the top of the repository.
@@ -229,9 +230,7 @@ impl Repository {
         if tips.is_empty() {
             return Ok(History { blobs: Vec::new(), missing: 0 });
         }
-        let mut args = vec!["--objects", "--missing=print"];
-        args.extend(tips.iter().map(|tip| tip.0.as_str()));
-        let listing = self.answer("rev-list", &args)?;
+        let listing = self.rev_list(tips)?;
         let mut objects = Vec::new();
         let mut missing = 0;
         for line in listing.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -315,6 +314,25 @@ impl Repository {
         if told.is_ok() && is_done { Ok(()) } else { Err(GitError::Unexpected("cat-file")) }
     }
 
+    /// All objects of some commits. There may be more commits than arguments may have bytes, so git reads them from its
+    /// standard input, and only then writes.
+    fn rev_list(&self, tips: &[Commit]) -> Result<Vec<u8>, GitError> {
+        const COMMAND: &str = "rev-list";
+        let args = [COMMAND, "--objects", "--missing=print", "--stdin"];
+        let mut child =
+            git(&self.top).args(args).stdin(Stdio::piped()).spawn().map_err(GitError::NotStarted)?;
+        let mut questions = child.stdin.take().expect("stdin is piped");
+        // If git ended early, its exit code says so.
+        tips.iter().try_for_each(|tip| writeln!(questions, "{}", tip.0)).unwrap_or_default();
+        drop(questions);
+        let output = Output::from(child.wait_with_output().map_err(GitError::NotStarted)?);
+        if output.is_done {
+            Ok(output.bytes)
+        } else {
+            Err(GitError::Failed { command: COMMAND, words: output.words })
+        }
+    }
+
     fn answer(&self, command: &'static str, args: &[&str]) -> Result<Vec<u8>, GitError> {
         let output = output(git(&self.top).arg(command).args(args))?;
         if output.is_done { Ok(output.bytes) } else { Err(GitError::Failed { command, words: output.words }) }
@@ -374,15 +392,17 @@ struct Output {
 }
 
 fn output(command: &mut Command) -> Result<Output, GitError> {
-    let output = command.output().map_err(GitError::NotStarted)?;
-    let words = String::from_utf8_lossy(&output.stderr);
-    let words = words.lines().next().unwrap_or_default().trim_start_matches("fatal: ");
-    let words = if words.is_empty() { "without a word" } else { words };
-    Ok(Output {
-        is_done: output.status.success(),
-        bytes: output.stdout,
-        words: seal_foreign::lines(words, MAX_WORDS),
-    })
+    command.output().map(Output::from).map_err(GitError::NotStarted)
+}
+
+impl From<std::process::Output> for Output {
+    fn from(output: std::process::Output) -> Self {
+        let words = String::from_utf8_lossy(&output.stderr);
+        let words = words.lines().next().unwrap_or_default().trim_start_matches("fatal: ");
+        let words = if words.is_empty() { "without a word" } else { words };
+        let words = seal_foreign::lines(words, MAX_WORDS);
+        Self { is_done: output.status.success(), bytes: output.stdout, words }
+    }
 }
 
 #[cfg(test)]
