@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use seal_crds::Scope;
 use seal_crds::keys::Recipient;
 use seal_crds::native::NamedRecipient;
-use seal_tests::control_plane::{ControlPlane, definitions};
+use seal_tests::control_plane::{ControlPlane, definitions, succeed};
 use seal_tests::wait::until;
 use serde_json::{Value, json};
 
+use super::bitnami_keys::{LABEL, NEWER, OLDER};
 use super::keys::{FIRST, until_primary};
 use super::scene::{Scene, condition, items};
 use crate::end_to_end::seal;
@@ -188,4 +189,85 @@ fn three_hundred_objects_under_four_keys_follow_the_newest_by_offers_alone_and_t
     }
     stage.until_all("is Ready", |object| condition(object, "Ready").0 == "True");
     assert_eq!(stage.secrets(), before, "a Secret was written");
+}
+
+/// Half of the repository is Bitnami's: nobody offers anything for it, so whoever holds a backup of its keys rotates it.
+#[test]
+fn a_repository_in_both_formats_is_rotated_by_offers_and_by_a_backup_and_verified_as_one() {
+    const EACH: usize = 10;
+    let scene = Scene::new("mixed");
+    let label = json!({LABEL: "active"});
+    scene.api().create(&scene.identities(""), &OLDER.secret("older", &label)).unwrap();
+    let controller = scene.start(&[]);
+    until_primary(&scene, FIRST);
+    let stage = Stage { scene, sandbox: Sandbox::new(), objects: Vec::new() };
+    let (plane, namespace) = (stage.scene.plane, &stage.scene.namespace);
+    stage.sandbox.write("older.crt", OLDER.certificate);
+    stage.sandbox.write("newer.crt", NEWER.certificate);
+    stage.done(&["keys", "fetch", "-o", "keys.pub"]);
+    let files: Vec<String> =
+        (0..EACH).flat_map(|n| [format!("native-{n}"), format!("bitnami-{n}")]).collect();
+    for name in &files {
+        let format: &[&str] = if name.starts_with("native") {
+            &["-r", "keys.pub"]
+        } else {
+            &["--seal-format", "bitnami", "--cert", "older.crt"]
+        };
+        let secret = format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{a: {CANARY}-{name}}}\n"
+        );
+        let sealed = stage.sandbox.succeed([format, &["-n", namespace]].concat(), secret);
+        stage.sandbox.write(format!("deploy/{name}.yaml"), sealed);
+    }
+    let apply = || {
+        let apply = ["apply", "--server-side", "--filename=deploy"];
+        succeed(plane.kubectl(apply).current_dir(stage.sandbox.dir()));
+    };
+    let verify = || stage.run(&["rotate", "--verify", "-r", "keys.pub", "deploy"]);
+    apply();
+    assert_eq!(verify().code, 0, "{}", verify().stderr);
+    let values = || -> Vec<_> { files.iter().map(|name| stage.scene.data(name)).collect() };
+    let before = values();
+
+    stage.done(&["keys", "renew", FIRST]);
+    until_primary(&stage.scene, "sealing-key-2");
+    stage.scene.api().create(&stage.scene.identities(""), &NEWER.secret("newer", &label)).unwrap();
+    stage.done(&["keys", "fetch", "-o", "keys.pub"]);
+    // A controller that has just started has examined none, so nothing has to rest.
+    let _controller = stage.scene.restart(controller);
+    let backup = ["get", "secret", "-n", &stage.scene.keys, "-l", LABEL, "--output=yaml"];
+    stage.sandbox.write("backup.yaml", succeed(&mut plane.kubectl(backup)).stdout);
+    patiently("every native object has its offer", || {
+        let run = stage.run(&["rotate", "--from-cluster", "-r", "keys.pub", "deploy"]);
+        assert!(run.stderr.contains(&format!("{EACH} SealedSecrets of bitnami.com stay")), "{}", run.stderr);
+        if run.code == 0 { Ok(()) } else { Err(run.stderr) }
+    });
+    let run = stage.done(&["rotate", "-i", "backup.yaml", "--cert", "newer.crt", "deploy"]);
+    assert!(
+        run.stderr.starts_with(&format!(
+            "{EACH} SealedSecrets were rotated in {EACH} files; {EACH} SealedSecrets stay"
+        )),
+        "{}",
+        run.stderr
+    );
+
+    let early = stage.run(&["rotate", "--verify", "-r", "keys.pub", "--timeout=0", "deploy"]);
+    assert_eq!((early.code, String::from_utf8(early.stdout).unwrap().lines().count()), (1, 2 * EACH));
+    apply();
+    let verified = verify();
+    assert_eq!(verified.code, 0, "{}{}", String::from_utf8_lossy(&verified.stdout), verified.stderr);
+    assert!(
+        verified
+            .stderr
+            .ends_with(&format!("{} SealedSecrets are Ready as they stand in these files\n", 2 * EACH))
+    );
+    assert_eq!(values(), before);
+
+    // The old RSA key isn't needed any more.
+    stage.sandbox.write("newer.yaml", NEWER.secret("newer", &label).to_string());
+    for name in files.iter().filter(|name| name.starts_with("bitnami")) {
+        let file = format!("deploy/{name}.yaml");
+        let args = ["unseal", "-i", "newer.yaml", "-n", namespace, "--item", "a", &file];
+        assert_eq!(stage.sandbox.succeed(args, ""), format!("{CANARY}-{name}").as_bytes());
+    }
 }
