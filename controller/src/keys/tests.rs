@@ -240,6 +240,14 @@ impl KeyStore for Memory {
         if secret["metadata"]["resourceVersion"] != raise.resource_version {
             return Ok(Tried::Overtaken);
         }
+        let said = &secret["metadata"]["annotations"][STATE_ANNOTATION];
+        let before = serde_json::from_value::<KeyState>(said.clone()).unwrap_or(KeyState::Active);
+        assert!(
+            before <= raise.floor,
+            "the floor of {} sinks from {before:?} to {:?}",
+            raise.secret,
+            raise.floor
+        );
         secret["metadata"]["annotations"][STATE_ANNOTATION] = json!(raise.floor);
         secret["metadata"]["resourceVersion"] = version.into();
         let fields = json!({"f:metadata": {"f:annotations": {"f:sealing.dev/state": {}}}});
@@ -282,6 +290,7 @@ impl KeyStore for Memory {
             return Ok(Reported::Stale);
         }
         (found.status, found.metadata.resource_version) = (Some(status.clone()), version);
+        assert!(world.primaries().len() <= 1, "{:?}", world.primaries());
         Ok(Reported::UpToDate)
     }
 
