@@ -77,6 +77,52 @@ fn a_leader_that_was_stopped_is_succeeded_and_writes_nothing_when_it_goes_on() {
     assert!(other.is_leader());
 }
 
+/// Each leader is stopped during a renewal, at another step, and the other one finishes it. What the next
+/// leader does is undone by none that goes on. (The controller's own tests stop it before every single request.)
+#[test]
+fn a_renewal_whose_leader_is_stopped_is_finished_once() {
+    let scene = Scene::new("mid-renewal");
+    let pair = pair(&scene);
+    let object = |path: &str| scene.api().get(path);
+    let state = |name: &str| object(&scene.sealing_keys(name)).unwrap_or_default()["status"]["state"].clone();
+    let (primary, second, third) = (FIRST, "sealing-key-2", "sealing-key-3");
+    let steps: [(&str, &str, &dyn Fn() -> bool); 2] = [
+        (primary, second, &|| object(&scene.identities(second)).is_some()),
+        (second, third, &|| object(&scene.sealing_keys(third)).is_some()),
+    ];
+    for (old, new, is_reached) in steps {
+        let (leader, other) = if pair[0].is_leader() { (&pair[0], &pair[1]) } else { (&pair[1], &pair[0]) };
+        scene.api().merge(&scene.sealing_keys(old), &json!({"spec": {"state": "Retiring"}})).unwrap();
+        until("the renewal is under way", is_reached);
+        leader.pause();
+        until("the other one leads", || other.is_leader());
+        until("it finishes the renewal", || {
+            let key = object(&scene.sealing_keys(new)).unwrap_or_default();
+            condition(&key, "Primary").0 == "True" && state(old) == "Retiring"
+        });
+        // The leader that goes on has seen none of this.
+        scene.api().merge(&scene.sealing_keys(old), &json!({"spec": {"state": "Revoked"}})).unwrap();
+        until("the old key is revoked", || state(old) == "Revoked");
+        leader.resume();
+        until("it knows that it doesn't lead", || !leader.is_leader());
+        scene.seal(new).item("a", "1").commit();
+        scene.until_ready(new);
+        assert!(other.is_leader());
+    }
+    let labelled = format!("{}?labelSelector=sealing.dev/sealing-key", scene.identities(""));
+    let note = |secret: &Value| secret["metadata"]["annotations"]["sealing.dev/state"].clone();
+    let mut notes: Vec<_> = items(&object(&labelled).unwrap())
+        .iter()
+        .map(|secret| (secret["metadata"]["name"].as_str().unwrap().to_owned(), note(secret)))
+        .collect();
+    notes.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [(second, "Revoked"), (third, "Active"), (primary, "Revoked")];
+    assert_eq!(notes, expected.map(|(name, state)| (name.to_owned(), json!(state))));
+    let keys = object(&scene.sealing_keys("")).unwrap();
+    let primaries = items(&keys).iter().filter(|key| condition(key, "Primary").0 == "True").count();
+    assert_eq!((items(&keys).len(), primaries), (3, 1));
+}
+
 #[test]
 fn without_the_right_to_the_lease_no_replica_is_ready_and_the_log_says_why() {
     let scene = Scene::new("leaseless");
