@@ -3,11 +3,14 @@
 //! The Lease only saves work, so what may never be is tested without it too ([`super::keys`], and the controller's
 //! own tests): two keys, a lower state, a second primary.
 
+use std::fs;
+
 use seal_tests::controller::Controller;
 use seal_tests::wait::{eventually, until};
 use serde_json::{Value, json};
 
 use super::keys::{FIRST, hold_up_renewals};
+use super::outage::wire;
 use super::scene::{Scene, condition, items, path};
 
 /// Two replicas that are ready, the leader first.
@@ -72,9 +75,38 @@ fn a_leader_that_was_stopped_is_succeeded_and_writes_nothing_when_it_goes_on() {
     assert_eq!(condition(&last, "Ready").0, "True");
     assert_eq!(stopped.metric("seal_controller_secret_writes_total"), wrote);
     assert_eq!(scene.api().get(&scene.identities(FIRST)).unwrap(), noted);
-    assert_eq!(scene.api().get(&scene.sealing_keys(FIRST)).unwrap(), said);
+    // The usage of the key may be told meanwhile, by the other one.
+    let now = scene.api().get(&scene.sealing_keys(FIRST)).unwrap();
+    assert_eq!(now["spec"], said["spec"]);
+    for field in ["state", "conditions", "fingerprint"] {
+        assert_eq!(now["status"][field], said["status"][field], "{field}");
+    }
     until("it follows", || stopped.http("/readyz").is_some_and(|(_, page)| page.contains("it is revoked")));
     assert!(other.is_leader());
+}
+
+/// As in a network that is cut: the leader runs on, and nobody hears of it.
+#[test]
+fn a_leader_that_reaches_no_api_server_stops_leading_and_follows_when_it_does_again() {
+    let mut scene = Scene::new("cut-off");
+    let direct = fs::read(&scene.kubeconfig).unwrap();
+    let proxy = wire(&mut scene);
+    let leader = scene.start(&[]);
+    until("it leads", || leader.is_leader());
+    fs::write(&scene.kubeconfig, direct).unwrap();
+    let other = scene.start(&[]);
+    assert!(!other.is_leader());
+
+    proxy.cut();
+    until("its term ends", || !leader.is_leader());
+    until("the other one leads", || other.is_leader());
+    scene.seal("meanwhile").item("a", "1").commit();
+    scene.until_ready("meanwhile");
+    proxy.mend();
+    scene.api().merge(&scene.sealing_keys(FIRST), &json!({"spec": {"state": "Retiring"}})).unwrap();
+    until("it follows", || leader.log().matches("loaded the sealing keys").count() > 1);
+    assert!(other.is_leader() && !leader.is_leader());
+    assert_eq!(leader.metric("seal_controller_secret_writes_total"), 0);
 }
 
 /// Each leader is stopped during a renewal, at another step, and the other one finishes it. What the next

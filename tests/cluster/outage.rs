@@ -12,7 +12,7 @@ use super::scene::Scene;
 const ATTEMPTS: usize = 4;
 
 /// Puts a proxy between the scene's controllers and the API server.
-fn wire(scene: &mut Scene<'_>) -> Proxy {
+pub(super) fn wire(scene: &mut Scene<'_>) -> Proxy {
     let mut kubeconfig: Value = serde_json::from_slice(&fs::read(&scene.kubeconfig).unwrap()).unwrap();
     let server = &mut kubeconfig["clusters"][0]["cluster"]["server"];
     let address = server.as_str().unwrap().trim_start_matches("https://").parse().unwrap();
