@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use seal_crds::keys::pins::Mark;
 use seal_crds::keys::{Identity, Pins};
@@ -301,6 +302,33 @@ fn a_recipient_without_a_sealing_key_is_revoked_with_the_keys_whose_backups_it_o
     assert_eq!(stage.pins("cluster.pub").recipients(), [key.recipient().clone()]);
 }
 
+#[test]
+fn a_wish_is_decided_afresh_if_somebody_else_writes_meanwhile() {
+    let stage = Stage::new("verbs-race");
+    let key = Identity::generate();
+    stage.publish(FIRST, &key, 1);
+    stage.say(FIRST, &key, "Active", true);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0.. {
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
+                let patch = json!({"metadata": {"annotations": {"example.com/n": n.to_string()}}});
+                stage.scene.api().merge(&stage.scene.sealing_keys(FIRST), &patch).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(200));
+            }
+        });
+        let run = stage.run(&["keys", "retire", FIRST]);
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    });
+    let after = stage.key(FIRST);
+    assert_eq!(after["spec"]["state"], "Retiring");
+    assert!(after["metadata"]["annotations"]["example.com/n"].is_string(), "what somebody else wrote stays");
+}
+
 /// The kubeconfig of a user who may look after keys, and can't read a Secret: the API server takes `list` for a right to
 /// read, so the audit log has to show that nothing was read.
 fn keeper(scene: &Scene) -> PathBuf {
@@ -447,6 +475,50 @@ fn the_status_counts_cluster_work_tree_and_revisions() {
     let text = String::from_utf8(stage.done(&["keys", "status", "--rev", "v1"]).stdout).unwrap();
     assert!(text.contains("Active, primary") && text.contains("not looked at: files"), "{text}");
     assert!(items(&stage.scene.api().get(&stage.scene.sealing_keys("")).unwrap()).len() == 3);
+}
+
+/// On a control plane of its own, whose etcd is restored.
+#[test]
+fn a_revocation_outlives_an_etcd_that_was_restored_to_before_it() {
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    plane.deploy();
+    let scene = Scene::on(&plane, plane.namespace("apps"), "seal-system".to_owned());
+    let sandbox = Sandbox::new();
+    let keys = |args: &[&str]| seal(&sandbox, &scene, plane.kubeconfig(), &[&["keys"], args].concat(), b"");
+    let mut controller = scene.start(&[]);
+    until_primary(&scene, FIRST);
+    assert_eq!(keys(&["fetch", "-o", "cluster.pub"]).code, 0);
+    assert!(controller.terminate().success());
+    plane.snapshot();
+    let mut controller = scene.start(&[]);
+    let revoked = keys(&["revoke", FIRST, "--yes", "-r", "cluster.pub"]);
+    assert!([0, 1].contains(&revoked.code), "{}", revoked.stderr);
+    until_said(&scene, FIRST, |key| key["status"]["state"] == "Revoked");
+    until_primary(&scene, "sealing-key-2");
+    assert!(controller.terminate().success());
+    plane.restore();
+
+    // The cluster seals to the leaked key again, and nobody with the pins does.
+    let _controller = scene.start(&[]);
+    until_primary(&scene, FIRST);
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "prod"},
+        "stringData": {"password": CANARY},
+    });
+    let sealed = sandbox.run(["-r", "cluster.pub"], secret.to_string());
+    assert_eq!(sealed.code, 3);
+    assert!(sealed.stderr.contains("is revoked since"), "{}", sealed.stderr);
+    for fetch in [&["fetch", "-o", "cluster.pub"], &["fetch", "--check", "cluster.pub"]] {
+        let refused = keys(fetch);
+        assert_eq!(refused.code, 3);
+        assert!(refused.stderr.contains("which cluster.pub calls revoked"), "{}", refused.stderr);
+    }
+    // The way back that the hint names.
+    assert!([0, 1].contains(&keys(&["revoke", FIRST, "--yes", "-r", "cluster.pub"]).code));
+    until_primary(&scene, "sealing-key-2");
+    assert_eq!(keys(&["fetch", "-o", "cluster.pub"]).code, 0);
+    let sealed = sandbox.run(["-r", "cluster.pub"], secret.to_string());
+    assert_eq!(sealed.code, 0, "{}", sealed.stderr);
 }
 
 /// On a control plane of its own, because the controller proves a deletion only if it sees every object of a cluster.
