@@ -31,7 +31,7 @@ const MAX_EXPOSED: usize = 64 << 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
     /// As [`Usage::source`].
-    source: String,
+    pub(crate) source: String,
     /// As [`Usage::keyring`].
     keyring: String,
     /// As [`Usage::revoked`].

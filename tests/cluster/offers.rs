@@ -54,10 +54,8 @@ fn after_a_renewal_an_object_gets_an_offer_and_applying_it_changes_no_secret() {
     let usage = &object["status"]["usage"];
     assert_eq!(usage["only"], json!([fingerprint(&scene, FIRST)]));
     assert_eq!(usage["source"], json!(source(&scene, "db", &manifest)));
-    assert_eq!(
-        (&object["status"]["rewrap"], condition(&object, "RewrapOffered").0),
-        (&Value::Null, String::new())
-    );
+    assert_eq!(object["status"]["rewrap"], Value::Null);
+    assert_eq!(condition(&object, "RewrapOffered").1, "");
 
     let second = renew(&scene);
     let mut controller = scene.restart(controller);
@@ -73,10 +71,8 @@ fn after_a_renewal_an_object_gets_an_offer_and_applying_it_changes_no_secret() {
     scene.commit(&rotated).unwrap();
     let object = scene.until_ready("db");
     assert_eq!(object["status"]["openedBy"], json!([second]));
-    assert_eq!(
-        (&object["status"]["rewrap"], condition(&object, "RewrapOffered").0),
-        (&Value::Null, String::new())
-    );
+    assert_eq!(object["status"]["rewrap"], Value::Null);
+    assert_eq!(condition(&object, "RewrapOffered").1, "");
     assert_eq!(scene.secret("db").unwrap()["metadata"]["resourceVersion"], before);
     assert!(controller.terminate().success());
 

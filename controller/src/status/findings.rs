@@ -1,9 +1,9 @@
 //! The part of a status that speaks of the keys of an object: the findings of its last examination, and keys that are
 //! gone.
 //!
-//! [`crate::examination`] has the findings. The conditions `Exposed`, `RewrapOffered` and `KeyMissing` are present only
-//! while there is something to say: an item is exposed, the object isn't sealed to the current recipients, a key that
-//! opened it is at hand no more.
+//! [`crate::examination`] has the findings. The conditions are present only while there is something to say: `Exposed` while
+//! an item is, `RewrapOffered` while the object isn't sealed to the current recipients, and once it was examined,
+//! `KeyMissing` while a key that opened it is at hand no more.
 //!
 //! Invariant: what was found stays until the next examination, whatever happens in between, except that an offer goes
 //! if the object has no room for it.
@@ -31,6 +31,8 @@ const MAX_WITH_NAMES: usize = 5 << 18;
 /// What a look at an object shows without opening it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Look {
+    /// As [`Usage::source`](seal_crds::resources::Usage::source).
+    pub(crate) source: String,
     pub(crate) standing: Standing,
     /// The keys that opened the object and are at hand no more.
     pub(crate) missing: Vec<Fingerprint>,
@@ -73,14 +75,19 @@ pub(super) fn put(status: &mut SealedSecretStatus, findings: &Findings, followin
 
 /// Brings the status in line with what a look shows, without opening the object.
 pub(super) fn look(status: &mut SealedSecretStatus, look: &Look, following: &Conditions<'_>) {
-    let is_examined = status.usage.is_some();
-    match &look.standing {
-        Standing::Current if is_examined => withdraw(status),
-        Standing::Foreign(strangers) if is_examined => {
-            withdraw(status);
-            status.conditions.push(foreign(strangers.iter(), following));
+    if let Some(usage) = &status.usage {
+        let is_of_these = usage.source == look.source;
+        match &look.standing {
+            Standing::Unknown => {}
+            Standing::Current => withdraw(status),
+            Standing::Foreign(strangers) => {
+                withdraw(status);
+                status.conditions.push(foreign(strangers.iter(), following));
+            }
+            Standing::Behind { .. } if is_of_these => {}
+            // The condition is about envelopes that the object had before. An offer says itself what it is for.
+            Standing::Behind { .. } => status.conditions.retain(|it| it.type_ != REWRAP_OFFERED),
         }
-        Standing::Current | Standing::Foreign(_) | Standing::Unknown | Standing::Behind { .. } => {}
     }
     status.conditions.retain(|condition| condition.type_ != KEY_MISSING);
     if !look.missing.is_empty() {

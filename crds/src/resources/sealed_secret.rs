@@ -159,8 +159,8 @@ pub struct SealedSecretStatus {
     #[schemars(range(min = -1))]
     pub observed_generation: i64,
     /// The conditions of the object: `Ready`, `Reconciling`, `Stalled` and `Synced`; `Exposed` while an item was sealed
-    /// to a recipient that is revoked; `RewrapOffered` while the object isn't sealed to the current recipients;
-    /// `KeyMissing` while a key that opened it is at hand no more.
+    /// to a recipient that is revoked; `RewrapOffered` while the object isn't sealed to the current recipients, which says
+    /// whether there is an offer and, if not, why; `KeyMissing` while a key that opened it is at hand no more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),

@@ -106,7 +106,8 @@ async fn a_new_key_has_every_object_examined_without_a_write_and_only_once_a_min
     let applied = Object { generation: 2, ..sealed_to(&[&new]) };
     assert!(matches!(reconcile(&later, &applied).await, Next::After(_)), "examined, but not within a minute");
     assert_eq!(done(&later), ["report InSync"]);
-    assert_eq!((status(&later).rewrap, condition(&later, "RewrapOffered")), (None, None));
+    assert_eq!(status(&later).rewrap, None);
+    assert_eq!(condition(&later, "RewrapOffered"), None);
     let last = cluster.start(later.store);
     assert_eq!(reconcile(&last, &applied).await, Next::OnChange);
     assert_eq!(status(&last).usage.unwrap().source, "source 2");
