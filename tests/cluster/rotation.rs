@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use seal_crds::Scope;
 use seal_crds::keys::Recipient;
-use seal_crds::native::NamedRecipient;
+use seal_crds::native::{NamedRecipient, source, target};
+use seal_crds::resources::{Envelope, Rewrap, SealedSecretSpec};
 use seal_tests::control_plane::{ControlPlane, definitions, succeed};
 use seal_tests::wait::until;
 use serde_json::{Value, json};
@@ -270,4 +271,73 @@ fn a_repository_in_both_formats_is_rotated_by_offers_and_by_a_backup_and_verifie
         let args = ["unseal", "-i", "newer.yaml", "-n", namespace, "--item", "a", &file];
         assert_eq!(stage.sandbox.succeed(args, ""), format!("{CANARY}-{name}").as_bytes());
     }
+}
+
+/// Whoever may write statuses forges an offer for every object: sealed to pinned recipients, with a data key for every
+/// item in its list, and something else inside. That can't be seen without the key, so the files take it.
+#[test]
+fn forged_offers_are_named_by_verify_keep_the_old_key_and_are_undone_from_git() {
+    const FORGED: usize = 30;
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    plane.deploy();
+    let scene = Scene::on(&plane, plane.namespace("apps"), "seal-system".to_owned());
+    let mut controller = scene.start_as_shipped();
+    let mut stage = Stage { scene, sandbox: Sandbox::new(), objects: Vec::new() };
+    let recipient_of = |scene: &Scene<'_>, name: &str| {
+        until_primary(scene, name);
+        let key = scene.api().get(&scene.sealing_keys(name)).unwrap();
+        let recipient: Recipient = key["spec"]["recipient"].as_str().unwrap().parse().unwrap();
+        NamedRecipient { recipient, name: None }
+    };
+    let first = recipient_of(&stage.scene, FIRST);
+    for index in 0..FORGED {
+        stage.track(index, &first);
+    }
+    stage.apply();
+    for Tracked { name, .. } in &stage.objects {
+        stage.scene.until_ready(name);
+    }
+    let secrets = stage.secrets();
+    stage.done(&["keys", "renew", FIRST]);
+    let second = recipient_of(&stage.scene, "sealing-key-2");
+    stage.done(&["keys", "fetch", "-o", "prod.pub"]);
+    assert!(controller.terminate().success());
+    let git = stage.sandbox.files();
+
+    let decoy = stage.scene.seal("decoy").item("a", "1").to(&second).spec();
+    for Tracked { name, .. } in &stage.objects {
+        let spec: SealedSecretSpec =
+            serde_json::from_value(stage.scene.sealed(name)["spec"].clone()).unwrap();
+        let keys = spec.envelopes[0].keys.clone();
+        let forged = Rewrap {
+            source: source(&spec.envelopes).unwrap(),
+            target: target([second.recipient.fingerprint()]),
+            envelope: Envelope { keys, ..decoy.envelopes[0].clone() },
+        };
+        let path = format!("{}/status", stage.scene.sealed_secrets(name));
+        stage.scene.api().merge(&path, &json!({"status": {"rewrap": forged}})).unwrap();
+    }
+    let taken = stage.rotate(&["--from-cluster"]);
+    assert_eq!(taken.code, 0, "{}", taken.stderr);
+    stage.apply();
+    let _controller = stage.scene.start_as_shipped();
+    let run = stage.rotate(&["--verify", "--timeout=60s"]);
+    let named = String::from_utf8(run.stdout).unwrap();
+    assert_eq!((run.code, named.lines().count()), (1, FORGED), "{named}{}", run.stderr);
+    for Tracked { name, .. } in &stage.objects {
+        let place = format!("{}/{name} is not Ready and won't be", stage.scene.namespace);
+        assert!(named.contains(&place), "{named}");
+    }
+    // What doesn't open counts as needing every key.
+    let refused = stage.run(&["keys", "delete", FIRST, "--yes", "--wait", "5"]);
+    assert_ne!(refused.code, 0, "{}", refused.stderr);
+    assert!(stage.scene.api().get(&stage.scene.identities(FIRST)).is_some());
+
+    for (path, text) in git {
+        stage.sandbox.write(path, text);
+    }
+    stage.apply();
+    let run = stage.run(&["rotate", "--verify", "deploy"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(stage.secrets(), secrets, "a Secret was written");
 }

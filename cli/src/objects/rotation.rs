@@ -79,6 +79,11 @@ pub(crate) fn read_native(manifest: &Manifest<'_>, object: &Object) -> Result<Op
 }
 
 impl FoundNative {
+    /// What the object is sealed as, for finding it in a cluster.
+    pub(crate) fn sealed_as(&self) -> SealedAs {
+        SealedAs::Native { source: self.sealed.source(), data_keys: self.sealed.data_keys() }
+    }
+
     /// The recipients that the object says it is sealed to.
     pub(crate) fn recipients(&self) -> BTreeMap<Fingerprint, SealedTo> {
         self.sealed.sealed_to().flatten().map(|to| (to.fingerprint, to.clone())).collect()
@@ -151,7 +156,7 @@ impl Before {
                 recipients.push(to.clone());
             }
         }
-        Self { recipients, envelopes: sealed.sealed_to().count(), data_keys: sealed.data_key_count() }
+        Self { recipients, envelopes: sealed.sealed_to().count(), data_keys: sealed.data_keys().len() }
     }
 
     /// The difference in words.

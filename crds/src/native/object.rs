@@ -123,9 +123,9 @@ impl NativeSealed {
         self.envelopes.iter().map(|envelope| envelope.recipients.as_slice())
     }
 
-    /// The number of data keys in all envelopes.
-    pub fn data_key_count(&self) -> usize {
-        self.envelopes.iter().map(|envelope| envelope.keys.len()).sum()
+    /// The ids of the data keys in all envelopes, in their order.
+    pub fn data_keys(&self) -> Vec<String> {
+        self.envelopes.iter().flat_map(|envelope| &envelope.keys).map(ToString::to_string).collect()
     }
 
     /// `true` if an envelope lists a data key that no item uses.

@@ -15,7 +15,7 @@ use crate::args::intent::{self, IntentError};
 use crate::files::repository::{self, FilesFound, Problems};
 use crate::keys::cluster::Cluster;
 use crate::keys::recipients;
-use crate::objects::rotation::{self, Decision, FoundNative, LiveObject, SealedAs};
+use crate::objects::rotation::{self, Decision, FoundNative, LiveObject};
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
@@ -99,9 +99,5 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
 
 /// The sources that an object of the cluster answers to: that of its own envelopes, and that of its offer.
 fn sources(live: &LiveObject) -> impl Iterator<Item = &str> {
-    let own = match &live.sealed_as {
-        Some(SealedAs::Native(source)) => Some(source.as_str()),
-        _ => None,
-    };
-    own.into_iter().chain(live.rewrap.as_ref().map(|offer| offer.source.as_str()))
+    live.source().into_iter().chain(live.rewrap.as_ref().map(|offer| offer.source.as_str()))
 }

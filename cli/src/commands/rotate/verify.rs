@@ -157,7 +157,7 @@ fn expect(
             let is_foreign =
                 |to: &SealedTo| pins.as_ref().is_some_and(|pins| !pins.contains(&to.fingerprint));
             let not_pinned = found.recipients().into_values().filter(is_foreign).collect();
-            let sealed_as = SealedAs::Native(found.sealed.source());
+            let sealed_as = found.sealed_as();
             Ok(expected(found.object_name, sealed_as, not_pinned))
         }
         Format::Bitnami => {
@@ -174,7 +174,7 @@ fn expect(
 /// Looks again and again, until waiting changes nothing or the time is up. The result has the order of `expected`.
 fn wait(args: &RotateArgs, cluster: &Cluster, expected: &[Expected]) -> Result<Vec<Standing>, ConnectError> {
     let formats = expected.iter().map(|expected| match expected.sealed_as {
-        SealedAs::Native(_) => Format::Native,
+        SealedAs::Native { .. } => Format::Native,
         SealedAs::Bitnami(..) => Format::Bitnami,
     });
     let formats: BTreeSet<Format> = formats.collect();

@@ -21,8 +21,9 @@ use crate::keys::cluster::{Cluster, ConnectError, Listed};
 /// the template on the way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SealedAs {
-    /// The source of the envelopes.
-    Native(String),
+    /// The source of the envelopes, and the data key ids that they list: somebody may give objects the same age file,
+    /// but each has ids of its own.
+    Native { source: String, data_keys: Vec<String> },
     /// The sealed items, and the deprecated `data`.
     Bitnami(BTreeMap<String, String>, Option<String>),
 }
@@ -174,7 +175,10 @@ impl LiveObject {
         let spec = part("spec").map(SpecRead::deserialize).transpose().ok()?.unwrap_or_default();
         let status = part("status").map(StatusRead::deserialize).transpose().ok()?.unwrap_or_default();
         let sealed_as = match format {
-            Format::Native => native::source(&spec.envelopes).map(SealedAs::Native),
+            Format::Native => native::source(&spec.envelopes).map(|source| {
+                let data_keys = spec.envelopes.into_iter().flat_map(|envelope| envelope.keys).collect();
+                SealedAs::Native { source, data_keys }
+            }),
             Format::Bitnami => Some(SealedAs::Bitnami(spec.encrypted_data.unwrap_or_default(), spec.data)),
         };
         let name = |part: &Option<String>| part.clone().unwrap_or_default();
@@ -212,6 +216,14 @@ impl LiveObject {
     pub(crate) fn offer_reason(&self) -> Option<&str> {
         let condition = self.condition("RewrapOffered").filter(|_| self.is_observed)?;
         Some(&condition.reason)
+    }
+
+    /// The source of the object's own envelopes.
+    pub(crate) fn source(&self) -> Option<&str> {
+        match &self.sealed_as {
+            Some(SealedAs::Native { source, .. }) => Some(source),
+            _ => None,
+        }
     }
 
     /// Whether the controller has examined the object with this source, so that it would say if something stood against

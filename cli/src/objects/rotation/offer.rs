@@ -15,7 +15,7 @@ use seal_crds::resources::Envelope;
 use seal_crds::{Reason, SealedTo};
 
 use super::FoundNative;
-use super::live::{Listing, LiveObject, SealedAs, word};
+use super::live::{Listing, LiveObject, word};
 
 /// The decision about an object.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,8 +83,7 @@ pub(crate) fn decide(
     if let Some(refused) = refused {
         return Decision::Left(refused);
     }
-    let same = SealedAs::Native(source.clone());
-    match found.iter().find(|live| live.sealed_as.as_ref() == Some(&same)) {
+    match found.iter().find(|live| live.source() == Some(&source)) {
         Some(live) => without_offer(native, live, &source, pinned),
         None if is_rotated(native, listing, pinned) => Decision::Current,
         None if is_covered => Decision::Left(Left::NotThere),
