@@ -13,9 +13,10 @@ pub(crate) struct UnsealArgs {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
 
-    /// A file of identities, as seal keys new or age-keygen makes them; for
-    /// SealedSecrets of bitnami.com an RSA key in PEM, or a backup of the keys
-    /// (kubectl get secret -o yaml); - is standard input. Repeatable
+    /// A file of identities, as seal keys new or age-keygen makes them, also
+    /// behind a passphrase or of age plugins; for SealedSecrets of bitnami.com
+    /// an RSA key in PEM, or a backup of the keys (kubectl get secret -o yaml);
+    /// - is standard input. Repeatable
     #[arg(short, long = "identity", value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub(crate) identities: Vec<PathBuf>,
 

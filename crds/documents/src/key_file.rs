@@ -107,17 +107,25 @@ impl From<KeyFileError> for UnusableKeys {
 /// # Errors
 ///
 /// The first thing that makes it no file of keys.
-pub fn read(name: String, mut bytes: Zeroizing<Vec<u8>>) -> Result<Keyring, UnusableKeys> {
+pub fn read(name: String, bytes: Zeroizing<Vec<u8>>) -> Result<Keyring, UnusableKeys> {
+    match into_text(bytes) {
+        Ok(text) => read_text(&Source::new(name, text)),
+        // age's own files are bytes.
+        Err(bytes) => read_identities(&bytes),
+    }
+}
+
+/// The file as text, without a byte order mark; the bytes again if they aren't text.
+fn into_text(mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Zeroizing<Vec<u8>>> {
     match String::from_utf8(std::mem::take(&mut *bytes)) {
         Ok(text) => {
             let mut text = Zeroizing::new(text);
             // In place: a copy would be one more to wipe.
             let mark = text.len() - without_byte_order_mark(&text).len();
             text.drain(..mark);
-            read_text(&Source::new(name, text))
+            Ok(text)
         }
-        // age's own files are bytes.
-        Err(error) => read_identities(&Zeroizing::new(error.into_bytes())),
+        Err(error) => Err(Zeroizing::new(error.into_bytes())),
     }
 }
 
@@ -126,14 +134,8 @@ pub fn read(name: String, mut bytes: Zeroizing<Vec<u8>>) -> Result<Keyring, Unus
 /// # Errors
 ///
 /// The file isn't one of Secrets, or has none with a sealing key of ours.
-pub fn stored(name: String, mut bytes: Zeroizing<Vec<u8>>) -> Result<Vec<KeySecret>, UnusableKeys> {
-    let text = match String::from_utf8(std::mem::take(&mut *bytes)) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) => {
-            drop(Zeroizing::new(error.into_bytes()));
-            return Err(KeyFileError::NoSecret.into());
-        }
-    };
+pub fn stored(name: String, bytes: Zeroizing<Vec<u8>>) -> Result<Vec<KeySecret>, UnusableKeys> {
+    let text = into_text(bytes).map_err(|_| KeyFileError::NoSecret)?;
     let source = Source::new(name, text);
     let mut secrets = Vec::new();
     let mut visit = |tree: &Tree<'_>, text: &str, node| {

@@ -3,6 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use seal_crds::keys::backup;
+use seal_crds::keys::stored::{NotAKey, Note, Recovery, StoredKey};
+use seal_crds::resources::KeyState;
+
 use super::*;
 
 fn keys(text: &str) -> Result<Keyring, KeyFileError> {
@@ -119,4 +123,49 @@ fn a_secret_of_keys_is_read_as_the_api_server_would_store_it() {
 fn a_file_of_keys_that_is_out_of_bounds_is_refused() {
     let deep = format!("apiVersion: v1\nkind: Secret\ndata: {}", "[".repeat(100_000));
     assert_eq!(keys(&deep).err().unwrap().to_string(), "this nests deeper than 127 levels");
+}
+
+#[test]
+fn saved_secrets_of_ours_are_read_as_they_were_saved_and_what_is_no_key_says_why() {
+    let stored_in = |text: &str| stored("f".to_owned(), Zeroizing::new(text.as_bytes().to_vec()));
+    let identity = Identity::generate();
+    let date = serde_json::from_value("2026-01-02T03:04:05Z".into()).unwrap();
+    let recipient = Identity::generate().recipient().clone();
+    let backup = backup::encrypt(&identity, 7, &date, std::slice::from_ref(&recipient)).unwrap();
+    let recovery = Recovery::new([recipient.clone()], backup.clone());
+    let key = StoredKey { identity, sequence: 7, created_at: date.clone(), recovery };
+    let json = String::from_utf8(key.to_json("sealing-key-7", KeyState::Revoked).to_vec()).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let yaml = serde_yaml::to_string(&value).unwrap();
+    let list = format!(r#"{{"apiVersion": "v1", "kind": "List", "items": [{json}, {}]}}"#, secret(PEM));
+    for text in [&json, &yaml, &format!("\u{feff}{yaml}"), &list, &format!(r#"{{"items": [{json}]}}"#)] {
+        let mut secrets = stored_in(text).unwrap_or_else(|unusable| panic!("{:?}: {text}", unusable.error));
+        // The key of sealed-secrets beside it isn't one of ours.
+        assert_eq!(secrets.len(), 1);
+        let (metadata, found) = secrets.remove(0).into_key().unwrap_or_else(|not| panic!("{not}"));
+        assert_eq!(metadata.name.as_deref(), Some("sealing-key-7"));
+        assert_eq!(Note::of(&metadata), Note::Says(KeyState::Revoked));
+        assert_eq!(found.identity.fingerprint(), key.identity.fingerprint());
+        assert_eq!((found.sequence, &found.created_at), (7, &date));
+        let recovery = found.recovery.unwrap();
+        assert_eq!((recovery.recipients(), recovery.backup()), (&[recipient.clone()][..], backup.as_str()));
+    }
+    let not = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut changed = value.clone();
+        change(&mut changed);
+        stored_in(&changed.to_string()).ok().unwrap().remove(0).into_key().err().unwrap()
+    };
+    assert_eq!(not(&|secret| secret["type"] = "Opaque".into()), NotAKey::Type);
+    assert_eq!(not(&|secret| secret["immutable"] = false.into()), NotAKey::Mutable);
+    let owner = serde_json::json!([{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1"}]);
+    assert_eq!(not(&|secret| secret["metadata"]["ownerReferences"] = owner.clone()), NotAKey::Owned);
+    let digest =
+        |secret: &mut serde_json::Value| secret["metadata"]["annotations"][DIGEST_ANNOTATION] = "".into();
+    assert_eq!(not(&digest), NotAKey::Owned);
+    for text in ["", "hello", &secret(PEM), "apiVersion: v1\nkind: ConfigMap\n", "AGE-SECRET-KEY-1\n"] {
+        assert!(stored_in(text).is_err(), "{text}");
+    }
+    let sops = json.replace(r#""type""#, r#""sops":{},"type""#);
+    let error = stored_in(&sops).err().unwrap().error;
+    assert!(matches!(error, KeyFileError::Backup(BackupError::Sops)), "{error}");
 }
