@@ -109,6 +109,7 @@ impl RunArgs {
             keys: self.keys.to_settings()?,
             workers: self.workers,
             listen: self.listen,
+            bitnami_making: self.compat.to_making(),
             compat: self.compat.to_options(),
         })
     }

@@ -32,6 +32,7 @@ use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey};
 
 use self::backups::PublishBackup;
 use self::bitnami::{BitnamiKeys, MakeBitnami};
+use self::clock::Clock;
 use self::deletion::{Deletions, Proven, Release};
 use self::lifecycle::verdict::Rank;
 use self::lifecycle::{Decision, Make, Publish, Raise, Step, decide};
@@ -150,7 +151,7 @@ impl<S: KeyStore> Keys<S> {
                     }
                     match offered? {
                         Some(key) if made_bitnami.as_ref() != Some(&key) => {
-                            self.bitnami.make(&self.store, &key).await?;
+                            self.bitnami.make(&self.store, &key, &loaded.clock).await?;
                             made_bitnami = Some(key);
                             continue;
                         }
@@ -246,7 +247,7 @@ impl<S: KeyStore> Keys<S> {
                 // Who opens doesn't wait for a backup. The primary stays what it was.
                 Err(failure) => {
                     let primary = self.keyring.borrow().fingerprints().next();
-                    self.offer_keyring(loaded.identities, primary).await.and(Err(failure))
+                    self.offer_keyring(loaded.identities, primary, &loaded.clock).await.and(Err(failure))
                 }
             };
         }
@@ -396,7 +397,7 @@ impl<S: KeyStore> Keys<S> {
         self.metrics.key_renewal(decision.renewal_at);
         // Before the keyring: whoever waits for keys finds the recipients too.
         self.know(recipients(loaded, decision, &self.settings));
-        self.offer_keyring(identities, decision.primary).await
+        self.offer_keyring(identities, decision.primary, &loaded.clock).await
     }
 
     /// Hands the keyring to the reconcilers.
@@ -404,8 +405,9 @@ impl<S: KeyStore> Keys<S> {
         &self,
         identities: Vec<Identity>,
         primary: Option<Fingerprint>,
+        clock: &Clock,
     ) -> Result<Option<MakeBitnami>, Failure> {
-        match self.bitnami.load(&self.store).await {
+        match self.bitnami.load(&self.store, clock).await {
             Ok((rsa_keys, missing)) => {
                 self.replace(identities, primary, rsa_keys);
                 Ok(missing)

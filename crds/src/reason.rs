@@ -310,6 +310,9 @@ reasons! {
     KeyAdded: Event, Notice, Key;
         "there is a sealing key that the controller didn't make: it was restored, or somebody added it";
         "make sure that somebody you trust added it";
+    BitnamiKeyMade: Event, Notice, Key;
+        "the controller made a sealing key of sealed-secrets' kind, which has no published backup";
+        "back the key up as the message says";
 
     KeyUnreadable: Log, Transient, Key;
         "the Secret with the name of the next sealing key is no sealing key";

@@ -32,6 +32,8 @@ pub(super) const OLDER: Key = key!("older");
 pub(super) const NEWER: Key = key!("newer");
 pub(super) const LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key";
 pub(super) const COMPAT: &str = "--compat-http=127.0.0.1:0";
+/// For tests with keys of long ago, which would be renewed at once.
+pub(super) const NO_RENEWAL: &str = "--bitnami-key-renewal=0";
 
 pub(super) struct Key {
     pem: &'static str,
@@ -135,7 +137,7 @@ fn keys_come_and_go_without_a_restart_and_a_bad_one_stops_no_other() {
     let scene = Scene::new("peers-keys");
     // The peer's oldest form of a key, which has no label.
     scene.api().create(&scene.identities(""), &OLDER.secret("sealed-secrets-key", &json!({}))).unwrap();
-    let flags = [COMPAT, "--compat-verify", "--compat-rate-limit=1000"];
+    let flags = [COMPAT, NO_RENEWAL, "--compat-verify", "--compat-rate-limit=1000"];
     let controller = scene.start(&flags);
     let endpoints = Endpoints::of(&controller);
     endpoints.until_primary(&OLDER);
@@ -224,6 +226,54 @@ fn two_controllers_make_one_key_that_kubeseal_seals_to_and_recovers_with() {
     }
 }
 
+/// Who sealed to the old key goes on, and whoever keeps backups is told.
+#[test]
+fn an_old_key_is_renewed_once_by_two_replicas_and_an_event_says_to_back_the_new_one_up() {
+    let scene = Scene::new("peers-renewed");
+    let old = NEWER.secret("sealed-secrets-keyx7k2p", &json!({LABEL: "active"}));
+    scene.api().create(&scene.identities(""), &old).unwrap();
+    let flags = [COMPAT, "--compat-verify", "--compat-rate-limit=1000"];
+    let pair = [scene.launch(&flags), scene.launch(&flags)].map(Controller::ready);
+    let [one, other] = [Endpoints::of(&pair[0]), Endpoints::of(&pair[1])];
+    let certificate =
+        eventually("a new certificate is served", || match one.send("GET", "/v1/cert.pem", "") {
+            (200, certificate) if certificate != NEWER.certificate => Ok(certificate),
+            other => Err(format!("{other:?}")),
+        });
+    until("both serve it", || other.send("GET", "/v1/cert.pem", "").1 == certificate);
+    assert!(one.opens(&NEWER.seal(&scene)) && other.opens(&NEWER.seal(&scene)));
+
+    let labelled = format!("{}?labelSelector={LABEL}=active", scene.identities(""));
+    let keys = scene.api().get(&labelled).unwrap();
+    let mut names: Vec<_> =
+        items(&keys).iter().map(|key| key["metadata"]["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    let [made, "sealed-secrets-keyx7k2p"] = names[..] else { panic!("{names:?}") };
+    let events = format!("/apis/events.k8s.io/v1/namespaces/{}/events", scene.keys);
+    let told = eventually("an Event says so", || {
+        let events = scene.api().get(&events).unwrap();
+        let found: Vec<_> =
+            items(&events).iter().filter(|event| event["reason"] == "BitnamiKeyMade").cloned().collect();
+        if found.is_empty() { Err(events) } else { Ok(found) }
+    });
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["regarding"]["name"], made);
+    let note = told[0]["note"].as_str().unwrap();
+    assert!(note.contains(&format!("kubectl get secrets -n {} -l {LABEL}", scene.keys)), "{note}");
+    assert!(note.contains("age -R recovery.pub"), "{note}");
+
+    // Of the keys, the next start makes no other.
+    for mut controller in pair {
+        assert!(controller.terminate().success());
+    }
+    let controller = scene.start(&flags);
+    let endpoints = Endpoints::of(&controller);
+    until("it serves the new one", || endpoints.send("GET", "/v1/cert.pem", "").1 == certificate);
+    scene.seal("later").item("a", "1").commit();
+    scene.until_ready("later");
+    assert_eq!(items(&scene.api().get(&labelled).unwrap()).len(), 2);
+}
+
 #[test]
 fn keys_in_a_namespace_of_their_own_are_loaded_as_soon_as_a_role_is_granted() {
     let scene = Scene::new("peers-apart");
@@ -233,7 +283,7 @@ fn keys_in_a_namespace_of_their_own_are_loaded_as_soon_as_a_role_is_granted() {
         .api()
         .create(&secrets, &NEWER.secret("sealed-secrets-keyx7k2p", &json!({LABEL: "active"})))
         .unwrap();
-    let flags = [COMPAT, "--compat-verify", &format!("--bitnami-key-namespace={theirs}")];
+    let flags = [COMPAT, NO_RENEWAL, "--compat-verify", &format!("--bitnami-key-namespace={theirs}")];
     // The controller is ready without these keys: the identities are loaded.
     let controller = scene.start(&flags);
     let endpoints = Endpoints::of(&controller);

@@ -13,7 +13,7 @@ use seal_crds::{Binding, Place, Scope};
 use seal_tests::wait::until;
 use serde_json::{Value, json};
 
-use super::bitnami_keys::{COMPAT, Endpoints, LABEL, NEWER};
+use super::bitnami_keys::{COMPAT, Endpoints, LABEL, NEWER, NO_RENEWAL};
 use super::scene::{Scene, condition};
 
 /// The size of the largest body that the controller takes, in bytes.
@@ -54,7 +54,8 @@ fn bodies_of_the_worst_kind_fit_into_half_of_the_memory_that_the_deployment_give
     let scene = Scene::new("bodies");
     let secret = NEWER.secret("sealed-secrets-keyx7k2p", &json!({LABEL: "active"}));
     scene.api().create(&scene.identities(""), &secret).unwrap();
-    let controller = scene.start(&[COMPAT, "--compat-verify", "--compat-rotate", "--compat-rate-limit=1000"]);
+    let controller =
+        scene.start(&[COMPAT, NO_RENEWAL, "--compat-verify", "--compat-rotate", "--compat-rate-limit=1000"]);
     let endpoints = Endpoints::of(&controller);
     endpoints.until_primary(&NEWER);
     let before = controller.peak_memory();

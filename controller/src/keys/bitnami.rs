@@ -1,39 +1,46 @@
 //! The sealing keys of sealed-secrets: its TLS Secrets, loaded as they are.
 //!
-//! The controller neither renews them nor publishes them as SealingKeys; `--compat-http` serves the
-//! certificate of the primary. The same Secrets count as in sealed-secrets: those with the label
-//! `sealedsecrets.bitnami.com/sealed-secrets-key=active`, and the oldest form, one Secret of a fixed name
-//! without a label. Any other value of the label, such as `compromised`, marks a key that no longer counts.
-//! The primary is the key with the newest certificate, by its notBefore.
+//! The controller doesn't publish them as SealingKeys; with `--compat-http` it serves the certificate of the primary,
+//! and makes new keys as sealed-secrets does ([`renewal`]). The same Secrets count as in sealed-secrets: those with the
+//! label `sealedsecrets.bitnami.com/sealed-secrets-key=active`, and the oldest form, one Secret of a fixed name without a
+//! label. Any other value of the label, such as `compromised`, marks a key that no longer counts. The primary is the
+//! key with the newest certificate, by its notBefore, unless that is still to come.
 //!
 //! Invariant: a Secret that a SealedSecret made is never a key, since everybody can make such Secrets. A
 //! Secret that can't be read as a key is passed over; sealed-secrets itself would end.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use seal_crds::Reason;
 use seal_crds::keys::{Certificate, RsaPrivateKey};
 use seal_crds::resources::bitnami::SEALING_KEY_LABEL;
 use seal_crds::resources::{DIGEST_ANNOTATION, Group};
+use seal_crds::{Namespace, Reason};
 use tokio::sync::watch;
 
+use super::clock::Clock;
 use super::said::{Complaint, Said};
 use super::store::{KeyStore, Tried};
 use crate::failure::Failure;
 use crate::metrics::{BitnamiKeyCounts, Metrics};
+use crate::store::Notice;
+use renewal::Dated;
 use tls_secret::TlsSecret;
 
 /// The name of the Secret in which sealed-secrets kept its key before it labelled them.
 pub(super) const UNLABELLED_KEY: &str = "sealed-secrets-key";
 
-mod first;
+mod make;
+mod renewal;
 pub(super) mod tls_secret;
 
-/// Loads the keys of sealed-secrets, and makes a first one if it should.
+/// Loads the keys of sealed-secrets, and makes them where it serves kubeseal.
 pub(crate) struct BitnamiKeys {
-    /// Create a first key if there is none.
-    pub(crate) make_first: bool,
+    /// The namespace of the keys.
+    pub(crate) namespace: Namespace,
+    /// The keys to make; `None` makes none.
+    pub(crate) making: Option<Making>,
     /// Gets the primary's certificate, which the HTTP endpoints serve.
     pub(crate) certificate: watch::Sender<Option<Certificate>>,
     pub(crate) metrics: Metrics,
@@ -42,10 +49,17 @@ pub(crate) struct BitnamiKeys {
     pub(crate) unmade: Said,
 }
 
+/// The keys to make: a first one where there is none, and a newer one after this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Making {
+    /// The age of the newest key at which a newer one is made; `None` makes the first one only.
+    pub(crate) renewal: Option<Duration>,
+}
+
 /// A key to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MakeBitnami {
-    /// The name of its Secret. It is fixed, so that controllers that try at the same time make one key together.
+    /// The name of its Secret.
     name: String,
 }
 
@@ -59,8 +73,8 @@ struct BitnamiKey {
 /// Why a Secret gives no key.
 #[derive(Debug, PartialEq, Eq)]
 enum NoKey {
-    /// The label says that the key no longer counts.
-    Inactive,
+    /// The label says that the key no longer counts; its certificate still has a date.
+    Inactive(Option<Dated>),
     /// The Secret isn't what its label says.
     Unusable,
 }
@@ -75,22 +89,34 @@ impl BitnamiKeys {
     pub(super) async fn load(
         &self,
         store: &impl KeyStore,
+        clock: &Clock,
     ) -> Result<(Vec<RsaPrivateKey>, Option<MakeBitnami>), Failure> {
         let mut counts = BitnamiKeyCounts::default();
-        let mut keys = Vec::new();
+        let (mut keys, mut dates) = (Vec::new(), Vec::new());
         let (secrets, mut complaints) = load(store).await?;
-        let is_missing = secrets.is_empty() && self.make_first;
+        let is_first = secrets.is_empty();
         for found in secrets {
             match found {
-                Ok(key) => keys.push(key),
-                Err(NoKey::Inactive) => counts.inactive += 1,
+                Ok(key) => {
+                    dates.push(key.dated());
+                    keys.push(key);
+                }
+                Err(NoKey::Inactive(dated)) => {
+                    dates.extend(dated);
+                    counts.inactive += 1;
+                }
                 Err(NoKey::Unusable) => counts.unusable += 1,
             }
         }
         counts.loaded = keys.len();
         self.metrics.bitnami_keys(counts);
-        let secrets = counts.inactive + counts.unusable;
-        if self.make_first && keys.is_empty() && secrets > 0 {
+        let missing = self.making.and_then(|making| match making.renewal {
+            _ if is_first => Some(renewal::FIRST.to_owned()),
+            Some(period) => renewal::due(&dates, period, clock),
+            None => None,
+        });
+        if self.making.is_some() && keys.is_empty() && missing.is_none() {
+            let secrets = counts.inactive + counts.unusable;
             let message = format!(
                 "there are Secrets for sealing keys of sealed-secrets ({secrets}), but none holds an active key; none \
                  is made, and kubeseal gets no certificate, until one of them does or all of them are gone"
@@ -98,37 +124,59 @@ impl BitnamiKeys {
             complaints.push(Complaint { secret: String::new(), message });
         }
         self.said.say(complaints);
-        let keys = newest_first(keys);
+        let keys = newest_first(keys, clock);
         self.certificate.send_if_modified(|current| {
-            let primary = keys.first().and_then(|key| key.certificate.clone());
+            let primary = keys.first().filter(|key| key.dated().may_be_primary(clock));
+            let primary = primary.and_then(|key| key.certificate.clone());
             let is_new = *current != primary;
             if is_new {
                 *current = primary;
             }
             is_new
         });
-        let missing = is_missing.then(|| MakeBitnami { name: first::NAME.to_owned() });
+        let missing = missing.map(|name| MakeBitnami { name });
         Ok((keys.into_iter().map(|key| key.key).collect(), missing))
     }
 
-    /// Makes a key.
+    /// Makes a key, and tells people to back it up: this kind has no published backup.
     ///
     /// # Errors
     ///
     /// A transient failure.
-    pub(super) async fn make(&self, store: &impl KeyStore, key: &MakeBitnami) -> Result<(), Failure> {
-        let tried = first::create(store).await?;
-        // It may be the key of another controller, which the next look loads. Or it holds no key, and stays.
-        let taken = (tried == Tried::Overtaken && load(store).await?.0.is_empty()).then(|| {
+    pub(super) async fn make(
+        &self,
+        store: &impl KeyStore,
+        key: &MakeBitnami,
+        clock: &Clock,
+    ) -> Result<(), Failure> {
+        let MakeBitnami { name } = key;
+        let tried = make::create(store, name, clock.now()).await?;
+        // The Secret of this name may be the key of another controller, which the next look loads. Or it has no label of
+        // a key, and stays.
+        let is_taken =
+            tried == Tried::Overtaken && !store.load_bitnami().await?.iter().any(|it| it.is_named(name));
+        let complaint = is_taken.then(|| {
             let message = format!(
                 "a sealing key of sealed-secrets' kind can't be made: a Secret of its name exists without the label \
                  {SEALING_KEY_LABEL}"
             );
-            Complaint { secret: key.name.clone(), message }
+            Complaint { secret: name.clone(), message }
         });
-        self.unmade.say(taken);
+        self.unmade.say(complaint);
+        if tried == Tried::Done {
+            store.announce_bitnami(name, &back_up(name, &self.namespace)).await;
+        }
         Ok(())
     }
+}
+
+/// Tells people to back a new key up.
+fn back_up(name: &str, namespace: &Namespace) -> Notice {
+    let message = format!(
+        "Secret {name} holds a new sealing key of sealed-secrets' kind, and no backup has it yet: kubectl get secrets -n \
+         {namespace} -l {SEALING_KEY_LABEL} -o yaml | age -R recovery.pub -a -o bitnami-keys.age"
+    );
+    Notice { warning: true, reason: Reason::BitnamiKeyMade.as_str(), message }
 }
 
 /// Loads the Secrets; returns the key of each, or why it gives none, and all complaints.
@@ -146,9 +194,10 @@ async fn load(store: &impl KeyStore) -> Result<(Vec<Result<BitnamiKey, NoKey>>, 
 
 /// Sorts the keys, the primary first. The fingerprint decides between certificates of the same second, so
 /// that every start decides alike.
-fn newest_first(mut keys: Vec<BitnamiKey>) -> Vec<BitnamiKey> {
+fn newest_first(mut keys: Vec<BitnamiKey>, clock: &Clock) -> Vec<BitnamiKey> {
     keys.sort_by_key(|key| {
-        Reverse((key.certificate.as_ref().map(Certificate::not_before), key.key.fingerprint()))
+        let dated = key.dated();
+        Reverse((dated.may_be_primary(clock), dated.not_before, dated.fingerprint))
     });
     keys
 }
@@ -156,7 +205,7 @@ fn newest_first(mut keys: Vec<BitnamiKey>) -> Vec<BitnamiKey> {
 impl BitnamiKey {
     fn from_secret(secret: TlsSecret, complaints: &mut Vec<Complaint>) -> Result<Self, NoKey> {
         if secret.label().is_some_and(|value| value != "active") {
-            return Err(NoKey::Inactive);
+            return Err(NoKey::Inactive(secret.dated()));
         }
         let TlsSecret { metadata, data } = secret;
         let is_planted = is_from_sealed_secret(&metadata);
@@ -186,6 +235,33 @@ impl BitnamiKey {
             ));
         }
         Ok(Self { key, certificate })
+    }
+
+    fn dated(&self) -> Dated {
+        Dated {
+            fingerprint: self.key.fingerprint(),
+            not_before: self.certificate.as_ref().map(Certificate::not_before),
+            is_active: true,
+        }
+    }
+}
+
+impl TlsSecret {
+    /// The date of a key that no longer counts, by its certificate.
+    fn dated(&self) -> Option<Dated> {
+        if is_from_sealed_secret(&self.metadata) {
+            return None;
+        }
+        let certificate = Certificate::from_pem(self.data.certificate.decoded().as_str()).ok()?;
+        Some(Dated {
+            fingerprint: certificate.public_key().fingerprint(),
+            not_before: Some(certificate.not_before()),
+            is_active: false,
+        })
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        self.metadata.name.as_deref() == Some(name)
     }
 }
 

@@ -9,7 +9,7 @@
 
 use http::{Method, Request};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Secret};
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use kube::core::PartialObjectMeta;
@@ -186,9 +186,7 @@ impl KeyStore for ClusterKeys {
     }
 
     async fn announce(&self, key: &SealingKey, notice: &Notice) {
-        if self.events.publish(&event(notice, "Publish"), &key.object_ref(&())).await.is_err() {
-            tracing::warn!(reason = notice.reason, "an Event about a sealing key couldn't be written");
-        }
+        self.tell(&key.object_ref(&()), notice, "Publish").await;
     }
 
     async fn load_bitnami(&self) -> Result<Vec<TlsSecret>, Failure> {
@@ -204,6 +202,17 @@ impl KeyStore for ClusterKeys {
         let doing = "creating a sealing key of sealed-secrets' kind";
         self.create_secret(&self.bitnami_namespace, secret, doing).await
     }
+
+    async fn announce_bitnami(&self, name: &str, notice: &Notice) {
+        let secret = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Secret".to_owned()),
+            name: Some(name.to_owned()),
+            namespace: Some(self.bitnami_namespace.to_string()),
+            ..ObjectReference::default()
+        };
+        self.tell(&secret, notice, "Create").await;
+    }
 }
 
 /// The parameters of a creation by this controller.
@@ -217,6 +226,12 @@ fn ours() -> PatchParams {
 }
 
 impl ClusterKeys {
+    async fn tell(&self, about: &ObjectReference, notice: &Notice, action: &str) {
+        if self.events.publish(&event(notice, action), about).await.is_err() {
+            tracing::warn!(reason = notice.reason, "an Event about a sealing key couldn't be written");
+        }
+    }
+
     fn config_maps(&self) -> Api<ConfigMap> {
         Api::namespaced(self.client.clone(), self.namespace.as_str())
     }

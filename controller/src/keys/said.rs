@@ -40,6 +40,14 @@ impl Said {
 }
 
 #[cfg(test)]
+impl Said {
+    /// Whether the last look complained of this Secret.
+    pub(super) fn is_said(&self, secret: &str) -> bool {
+        self.0.lock().unwrap().iter().any(|complaint| complaint.secret == secret)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -69,6 +69,9 @@ pub(crate) trait KeyStore: Send + Sync + 'static {
         &self,
         secret: Zeroizing<Vec<u8>>,
     ) -> impl Future<Output = Result<Tried, Failure>> + Send;
+
+    /// Tells people of the Secret of a key of sealed-secrets' kind. The notice may be lost.
+    fn announce_bitnami(&self, name: &str, notice: &Notice) -> impl Future<Output = ()> + Send;
 }
 
 /// The result of a write.

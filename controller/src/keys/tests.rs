@@ -34,6 +34,7 @@ use crate::metrics::Metrics;
 use crate::store::Notice;
 use stopped::Stop;
 
+mod bitnami_renewal;
 mod stopped;
 
 const FIRST: &str = "sealing-key-first";
@@ -47,6 +48,8 @@ struct World {
     secrets: Vec<Value>,
     sealing_keys: Vec<SealingKey>,
     bitnami: Vec<Value>,
+    /// The name of a Secret that the list of sealed-secrets' keys doesn't show.
+    hidden_bitnami: Option<String>,
     config_maps: Vec<ConfigMap>,
     /// The objects, by name, with the keys of which each opens it.
     objects: BTreeMap<&'static str, Vec<Fingerprint>>,
@@ -305,12 +308,19 @@ impl KeyStore for Memory {
     }
 
     async fn create_bitnami(&self, secret: Zeroizing<Vec<u8>>) -> Result<Tried, Failure> {
-        let mut world = self.begin("create_bitnami").await?;
-        if !world.bitnami.is_empty() {
+        let secret: Value = serde_json::from_slice(&secret).unwrap();
+        let name = secret["metadata"]["name"].clone();
+        let mut world = self.begin(&format!("create_bitnami {}", name.as_str().unwrap())).await?;
+        let is_hidden = world.hidden_bitnami.as_deref() == name.as_str();
+        if is_hidden || world.bitnami.iter().any(|found| found["metadata"]["name"] == name) {
             return Ok(Tried::Overtaken);
         }
-        world.bitnami.push(serde_json::from_slice(&secret).unwrap());
+        world.bitnami.push(secret);
         Ok(Tried::Done)
+    }
+
+    async fn announce_bitnami(&self, name: &str, notice: &Notice) {
+        self.world().did.push(format!("announce {name} {}", notice.reason));
     }
 }
 
@@ -329,7 +339,8 @@ impl Proof for Memory {
 /// A controller over this memory.
 fn keys(store: &Memory) -> Keys<Memory> {
     let bitnami = BitnamiKeys {
-        make_first: false,
+        namespace: "keys".parse().unwrap(),
+        making: None,
         certificate: tokio::sync::watch::Sender::new(None),
         metrics: Metrics::default(),
         said: Said::default(),

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use seal_crds::Namespace;
 
 use crate::compat_http;
+use crate::keys::bitnami::Making;
 use crate::keys::settings::Settings;
 use crate::policy::Policy;
 
@@ -16,6 +17,8 @@ pub(crate) struct Options {
     pub(crate) namespace: Namespace,
     /// The namespace that holds the keys of sealed-secrets.
     pub(crate) bitnami_keys: Namespace,
+    /// The keys of sealed-secrets' kind to make; `None` makes none.
+    pub(crate) bitnami_making: Option<Making>,
     /// The only namespace to watch; `None` watches all of them.
     pub(crate) watch: Option<Namespace>,
     /// The objects that may be opened at all.

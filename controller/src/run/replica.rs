@@ -94,7 +94,8 @@ impl Replica {
             },
             settings: options.keys.clone(),
             bitnami: BitnamiKeys {
-                make_first: options.compat.is_some(),
+                namespace: options.bitnami_keys.clone(),
+                making: options.bitnami_making,
                 certificate,
                 metrics: metrics.clone(),
                 said: Said::default(),

@@ -18,6 +18,16 @@ fn secret(key: &str, certificate: &str) -> Value {
     })
 }
 
+/// A time after both certificates.
+fn clock() -> Clock {
+    at("2026-01-01T00:00:00Z")
+}
+
+fn at(time: &str) -> Clock {
+    let time = time.parse().unwrap();
+    Clock::new(Some(time), time)
+}
+
 fn read(secret: &Value) -> Result<BitnamiKey, NoKey> {
     BitnamiKey::from_secret(serde_json::from_value(secret.clone()).unwrap(), &mut Vec::new())
 }
@@ -37,10 +47,19 @@ fn the_primary_is_the_key_with_the_newest_certificate_whatever_the_order_of_the_
     let keys = || vec![key(&secret(OLDER.0, OLDER.1)), key(&secret(NEWER.0, NEWER.1))];
     let mut reversed = keys();
     reversed.reverse();
-    for keys in [newest_first(keys()), newest_first(reversed)] {
+    for keys in [newest_first(keys(), &clock()), newest_first(reversed, &clock())] {
         let dates: Vec<_> = keys.iter().map(|key| key.certificate.as_ref().unwrap().not_before()).collect();
         assert_eq!(dates, [1_704_067_200, 1_577_836_800]);
     }
+}
+
+#[test]
+fn a_key_whose_certificate_is_not_valid_yet_opens_and_is_not_the_primary_until_it_is() {
+    let keys = || vec![key(&secret(OLDER.0, OLDER.1)), key(&secret(NEWER.0, NEWER.1))];
+    let first = |clock: &Clock| newest_first(keys(), clock)[0].dated().not_before;
+    assert_eq!(first(&at("2023-12-31T23:00:00Z")), Some(1_577_836_800));
+    assert_eq!(first(&at("2024-01-01T00:00:00Z")), Some(1_704_067_200));
+    assert_eq!(newest_first(keys(), &at("2010-01-01T00:00:00Z")).len(), 2);
 }
 
 #[test]
@@ -48,7 +67,7 @@ fn a_key_without_its_certificate_opens_but_is_never_the_primary() {
     for certificate in ["", "-----BEGIN CERTIFICATE-----", OLDER.1] {
         let lone = key(&secret(NEWER.0, certificate));
         assert!(lone.certificate.is_none());
-        let keys = newest_first(vec![lone, key(&secret(OLDER.0, OLDER.1))]);
+        let keys = newest_first(vec![lone, key(&secret(OLDER.0, OLDER.1))], &clock());
         assert!(keys[0].certificate.is_some());
         assert_eq!(keys.len(), 2);
     }
@@ -59,7 +78,10 @@ fn only_the_label_active_counts() {
     for value in ["compromised", "", "Active", "true"] {
         let mut secret = secret(NEWER.0, NEWER.1);
         secret["metadata"]["labels"][SEALING_KEY_LABEL] = json!(value);
-        assert_no_key(&secret, NoKey::Inactive);
+        let Err(NoKey::Inactive(Some(dated))) = read(&secret) else { panic!("{value}") };
+        // Its certificate still says from when it is, and of which key.
+        let certified = key(&self::secret(NEWER.0, NEWER.1)).dated();
+        assert_eq!(dated, Dated { is_active: false, ..certified });
     }
     // The oldest form; the list of such Secrets is asked for by name.
     let mut unlabelled = secret(NEWER.0, NEWER.1);

@@ -3,8 +3,8 @@
 //!
 //! The Lease would tell it that it no longer leads. Here nothing does: safety is in the preconditions of each request.
 //! Invariants, at every moment: no floor is lowered, at most one SealingKey is called the primary. In the end there
-//! is no other key than the one that the other replica alone would have made, except if what the leader decided on is
-//! gone meanwhile: then there may be one more.
+//! is no key that neither of them would have made alone, except if what the leader decided on is gone meanwhile: then
+//! there may be one more.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,9 +13,11 @@ use tokio::sync::Notify;
 
 use super::*;
 
-/// Stops a controller before one of its requests.
+/// Stops a controller once, before one of its requests.
 pub(super) struct Stop {
-    /// How many requests go through first.
+    /// The beginning of the request.
+    beginning: &'static str,
+    /// How many such requests go through first.
     left: AtomicUsize,
     /// The request that it is stopped before.
     before: Mutex<Option<String>>,
@@ -24,13 +26,33 @@ pub(super) struct Stop {
 }
 
 impl Stop {
+    /// Stops after this many requests.
     fn after(requests: usize) -> Arc<Self> {
         let (is_reached, goes_on) = (Notify::new(), Notify::new());
-        Arc::new(Self { left: requests.into(), before: Mutex::default(), is_reached, goes_on })
+        Arc::new(Self { beginning: "", left: requests.into(), before: Mutex::default(), is_reached, goes_on })
+    }
+
+    /// Stops before the first request that begins like this.
+    pub(super) fn before(beginning: &'static str) -> Arc<Self> {
+        let stop = Self::after(0);
+        Arc::new(Self { beginning, ..Arc::into_inner(stop).expect("nobody else has it") })
+    }
+
+    /// Waits until the controller is stopped.
+    pub(super) async fn is_reached(&self) {
+        self.is_reached.notified().await;
+    }
+
+    pub(super) fn go_on(&self) {
+        self.goes_on.notify_one();
     }
 
     pub(super) async fn at(&self, request: &str) {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+        // To be stopped before these is to be stopped before the next one.
+        if ["load", "load_bitnami", "list backups"].contains(&request) {
+            return;
+        }
+        if request.starts_with(self.beginning) && self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
             *self.before.lock().unwrap() = Some(request.to_owned());
             self.is_reached.notify_one();
             self.goes_on.notified().await;
@@ -58,8 +80,7 @@ const BEGINNINGS: [(&str, Act); 4] = [
     }),
 ];
 
-const MEANWHILE: [(&str, Act); 8] = [
-    ("nothing", |_| ()),
+const MEANWHILE: [(&str, Act); 7] = [
     ("the other replica looks", |_| ()),
     ("somebody retires all", |world| world.ask_all(KeyState::Retiring)),
     ("somebody revokes all", |world| world.ask_all(KeyState::Revoked)),
@@ -144,6 +165,10 @@ async fn a_leader_that_is_stopped_before_any_request_and_goes_on_later_lowers_no
  {
     let mut tried = 0;
     for (beginning, begin) in BEGINNINGS {
+        let alone = Memory::default();
+        begin(&mut alone.world());
+        finish(&keys(&alone)).await;
+        let alone: BTreeSet<String> = alone.world().floors().into_keys().collect();
         for (event, act) in MEANWHILE {
             for requests in 0.. {
                 let store = Memory::default();
@@ -153,31 +178,29 @@ async fn a_leader_that_is_stopped_before_any_request_and_goes_on_later_lowers_no
                 let mut look = std::pin::pin!(stopped.lead());
                 tokio::select! {
                     _ = &mut look => break,
-                    () = stop.is_reached.notified() => {}
+                    () = stop.is_reached() => {}
                 }
                 let request = stop.before.lock().unwrap().clone().unwrap_or_default();
                 let what = format!("{beginning}, stopped before \"{request}\", {event}");
                 act(&mut store.world());
                 let other = keys(&store);
-                if event != "nothing" {
-                    finish(&other).await;
-                }
+                finish(&other).await;
                 let floors = store.world().floors();
                 store.world().assert_sound(&floors, &what);
-                stop.goes_on.notify_one();
+                stop.go_on();
                 // It may say that somebody else was quicker; it goes on at its next look.
                 drop(look.await);
                 store.world().assert_sound(&floors, &what);
                 finish(&other).await;
                 store.world().assert_sound(&floors, &what);
+                // No key is lost, and none is there that neither made alone. But the leader may have retired the older key
+                // for one that is gone by then. That stays, and without a primary there is a newer key.
                 let now = store.world().floors();
-                assert!(event == "nothing" || floors.keys().all(|name| now.contains_key(name)), "{what}");
-                // The leader may have retired the older key for one that is gone by then. That stays, and without a
-                // primary there is a newer key. And a wish that it read may be gone with its SealingKey: a key that
-                // was wished for is made.
-                let is_gone = ["the newest Secret is deleted", "a SealingKey is deleted"].contains(&event);
-                let may_be_more = usize::from(is_gone);
-                assert!(event == "nothing" || now.len() <= floors.len() + may_be_more, "{what}");
+                let is_expected = |name: &&String| alone.contains(*name) || floors.contains_key(*name);
+                let more = now.keys().filter(|name| !is_expected(name)).count();
+                let may_be_more = usize::from(event == "the newest Secret is deleted");
+                assert!(more <= may_be_more, "{what}: {floors:?}, then {now:?}");
+                assert!(floors.keys().all(|name| now.contains_key(name)), "{what}");
                 tried += 1;
             }
         }

@@ -1,8 +1,8 @@
-//! Makes the first key of sealed-secrets' kind, if there is none and kubeseal should be able to seal.
+//! Makes a key of sealed-secrets' kind: the first one, or the successor of another.
 //!
-//! The controller neither renews it nor makes a second: a single Secret with the label, whatever it holds,
-//! keeps the controller from making a key. Invariants: the name is fixed and creating can't overwrite, so two
-//! controllers that start together make one key. The private half is in memory that is wiped.
+//! [`super::renewal`] decides whether one is missing. Invariants: the name follows from the predecessor, and creating
+//! can't overwrite, so controllers that decide alike make one key together. The private half is in memory that is
+//! wiped.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,41 +17,36 @@ use zeroize::Zeroizing;
 use crate::failure::Failure;
 use crate::keys::store::{KeyStore, Tried};
 
-/// The name of the first key. It begins like the names of sealed-secrets' own keys. It is fixed, so only one
-/// controller can create it.
-pub(super) const NAME: &str = "sealed-secrets-key-first";
-
 /// The validity of the certificate in seconds: ten years, the default of sealed-secrets.
 const VALID_FOR: u64 = 10 * 365 * 24 * 60 * 60;
 
-/// Creates the key, unless a Secret has its name.
+/// Creates a key that counts from `now`, unless a Secret has its name.
 ///
 /// # Errors
 ///
 /// A transient failure.
-pub(super) async fn create(store: &impl KeyStore) -> Result<Tried, Failure> {
-    let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+pub(super) async fn create(store: &impl KeyStore, name: &str, now: Timestamp) -> Result<Tried, Failure> {
+    let (owned, now) = (name.to_owned(), u64::try_from(now.as_second()).unwrap_or_default());
     // Off the async threads: finding two primes takes a second, and longer with bad luck.
-    let (fingerprint, secret) = tokio::task::spawn_blocking(move || generate(now))
+    let (fingerprint, secret) = tokio::task::spawn_blocking(move || generate(&owned, now))
         .await
         .map_err(|_| Failure::new(Reason::Interrupted, "making a key was interrupted"))?;
-    // If a Secret has the name already, the caller loads it next: another controller's key, or no key at all.
     let tried = store.create_bitnami(secret).await?;
     if tried == Tried::Done {
-        tracing::info!(secret = NAME, %fingerprint, "made the first sealing key of sealed-secrets' kind");
+        tracing::info!(secret = name, %fingerprint, "made a sealing key of sealed-secrets' kind");
     }
     Ok(tried)
 }
 
-fn generate(now: u64) -> (Fingerprint, Zeroizing<Vec<u8>>) {
+fn generate(name: &str, now: u64) -> (Fingerprint, Zeroizing<Vec<u8>>) {
     let key = RsaPrivateKey::generate();
     let certificate = Certificate::self_signed(&key, now, now.saturating_add(VALID_FOR));
-    (key.fingerprint(), to_json(&key, &certificate))
+    (key.fingerprint(), to_json(name, &key, &certificate))
 }
 
 /// The Secret that stores a key, in sealed-secrets' form.
-fn to_json(key: &RsaPrivateKey, certificate: &Certificate) -> Zeroizing<Vec<u8>> {
-    let metadata = json!({ "name": NAME, "labels": { SEALING_KEY_LABEL: "active" } });
+fn to_json(name: &str, key: &RsaPrivateKey, certificate: &Certificate) -> Zeroizing<Vec<u8>> {
+    let metadata = json!({ "name": name, "labels": { SEALING_KEY_LABEL: "active" } });
     let public = format!(
         r#"{{"apiVersion":"v1","kind":"Secret","type":"kubernetes.io/tls","metadata":{metadata},"data":{{"tls.crt":"{}","tls.key":""#,
         BASE64.encode(certificate.to_pem()),
@@ -67,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_is_made_is_read_back_as_a_key_of_ten_years() {
-        let (fingerprint, body) = generate(1_800_000_000);
+        let (fingerprint, body) = generate("k", 1_800_000_000);
         let secret: TlsSecret = serde_json::from_slice(&body).unwrap();
         assert_eq!(secret.label(), Some("active"));
         let key =
