@@ -128,8 +128,8 @@ impl<S: KeyStore> Keys<S> {
             self.count(&mut decision.statements);
             match &decision.step {
                 Step::Make(key) if made.as_ref() == Some(&key.name) => {
-                    self.complain(&loaded, &published, None);
-                    return Err(unreadable(&key.name, &loaded));
+                    let failure = unreadable(&key.name, &loaded);
+                    return self.say(&loaded, &published, &decision).await.and(Err(failure));
                 }
                 Step::Make(key) => {
                     if let Err(failure) = self.make(key).await {

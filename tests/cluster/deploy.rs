@@ -63,6 +63,9 @@ fn the_shipped_roles_grant_the_controller_no_more_than_it_needs() {
         &["create", "sealingkeys.sealing.dev", "-n", "default"],
         &["patch", "sealingkeys.sealing.dev", "-n", SYSTEM],
         &["delete", "sealingkeys.sealing.dev", "-n", SYSTEM],
+        &["get", "configmaps", "-n", "default"],
+        &["create", "configmaps", "-n", "default"],
+        &["delete", "configmaps", "-n", SYSTEM],
         &["create", "pods", "-n", SYSTEM],
         &["create", "tokenreviews.authentication.k8s.io"],
     ] {

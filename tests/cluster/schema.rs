@@ -123,8 +123,13 @@ fn kubectl_prints_what_people_want_to_know() {
 
     let keys = said(&mut ControlPlane::shared().kubectl(["get", "slk", "--namespace", &scene.keys]));
     let rows: Vec<Vec<&str>> = keys.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["NAME", "STATE", "PRIMARY", "SEQUENCE", "CREATED"]);
+    assert_eq!(rows[0], ["NAME", "STATE", "PRIMARY", "SEQUENCE", "CREATED", "USAGE", "RENEWAL"]);
     assert_eq!(rows[1][..4], ["sealing-key-first", "Active", "True", "1"]);
+    let renewal = rows[1].last().unwrap();
+    assert!(
+        renewal.ends_with('Z') && renewal.contains('T'),
+        "kubectl prints a date to come as a text: {keys}"
+    );
     for (namespace, name) in [(&scene.namespace, "good"), (&scene.keys, "sealing-key-first")] {
         let all = said(&mut ControlPlane::shared().kubectl(["get", "sealed", "--namespace", namespace]));
         assert!(all.contains(name), "{all}");

@@ -567,6 +567,16 @@ async fn what_has_the_first_keys_name_and_is_no_key_is_said_with_what_is_wrong()
     assert_eq!(failure.reason, Reason::KeyUnreadable);
     assert!(failure.message.contains("data.identity isn't an identity"), "{failure}");
     assert_eq!(store.did(), ["create sealing-key-first"], "once, and nothing is written over it");
+
+    // Nor does one with the next key's name keep anything from being said.
+    let (store, keys) = started().await;
+    store.world().add("sealing-key-2", 2, KeyState::Active, "kubectl-create");
+    store.world().secret("sealing-key-2").unwrap()["data"]["identity"] = json!("bm90IGEga2V5");
+    store.world().ask(FIRST, KeyState::Revoked);
+    let failure = keys.lead().await.unwrap_err();
+    assert!(failure.message.contains("Secret sealing-key-2 exists"), "{failure}");
+    assert_eq!(store.world().primaries(), [""; 0]);
+    assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
 }
 
 #[tokio::test]
