@@ -19,8 +19,8 @@
 //! [`raise`] puts the lines after the recipients, sorted by fingerprint. A marked key needs no recipient line, and if a
 //! fingerprint has several marked lines, the [highest](Mark) counts.
 //!
-//! The reader refuses a comment that begins with one of the three words and a colon, in upper or lower case and with any
-//! white space, if it isn't such a line. The threat is a typing mistake: skipped as a comment, it would leave a revoked
+//! The reader refuses a comment that begins with one of the three words, in upper or lower case and with any white space,
+//! and goes on with a colon or has a fingerprint in it, if it isn't such a line. The threat is a typing mistake: skipped as a comment, it would leave a revoked
 //! key in use without a word.
 //!
 //! Invariants: a mark only rises; no error repeats a line, which may be an identity that was put here by mistake.
@@ -270,12 +270,18 @@ fn parse_line(line: &str) -> Result<Option<(Fingerprint, Marked)>, MarkError> {
     Ok(Some((fingerprint, Marked { mark, since, name: name.parse()? })))
 }
 
-/// The mark that a comment seems to give: its first word, in upper or lower case, before a colon.
+/// The mark that a comment seems to give: its first word, in upper or lower case, before a colon or a fingerprint.
 fn claimed_mark(line: &str) -> Option<Mark> {
     let comment = line.trim_start().strip_prefix('#')?;
-    let (word, _) = comment.split_once(':')?;
-    let word = word.trim_matches(|c: char| c == '#' || c.is_whitespace());
-    Mark::ALL.into_iter().find(|mark| word.eq_ignore_ascii_case(mark.as_str()))
+    let comment = comment.trim_start_matches(|c: char| c == '#' || c.is_whitespace());
+    let rest = |mark: Mark| {
+        let (word, rest) = comment.split_at_checked(mark.as_str().len())?;
+        word.eq_ignore_ascii_case(mark.as_str()).then_some(rest)
+    };
+    let (mark, rest) = Mark::ALL.into_iter().find_map(|mark| Some((mark, rest(mark)?)))?;
+    let is_fingerprint = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_claim = rest.trim_start().starts_with(':') || rest.split_whitespace().any(is_fingerprint);
+    is_claim.then_some(mark)
 }
 
 #[cfg(test)]

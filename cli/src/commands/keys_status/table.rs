@@ -118,6 +118,9 @@ impl Report {
         };
         if let Some(cluster) = cluster {
             gaps.extend(cluster.live.gaps.iter().cloned());
+            if live.clone().any(|object| is_bitnami(object.claimed.format)) {
+                gaps.push("keys of sealed-secrets that open nothing: their Secrets aren't read".to_owned());
+            }
             let unsaid = live.filter(|object| object.only.is_none()).count();
             if unsaid > 0 {
                 gaps.push(format!(

@@ -1,5 +1,7 @@
 //! Tests with the real git: what is found in a history, what a clone lacks, and that a hostile repository starts nothing.
 
+use std::process::Command;
+
 use super::*;
 
 /// A repository in a temporary directory.

@@ -75,6 +75,8 @@ fn a_comment_that_begins_as_a_mark_and_is_none_is_refused() {
         (format!("# revoked : {key} 2026-11-27 k"), form(Mark::Revoked)),
         (format!("#\u{a0}revoked: {key} 2026-11-27 k"), form(Mark::Revoked)),
         (format!("# revoked:{key} 2026-11-27 k"), form(Mark::Revoked)),
+        (format!("# revoked {key} 2026-11-27 k"), form(Mark::Revoked)),
+        (format!("#REVOKED - {} k", key.to_string().to_uppercase()), form(Mark::Revoked)),
         (format!("# retiring: {key}"), form(Mark::Retiring)),
         (format!("# retiring: {key} 2026-11-27"), form(Mark::Retiring)),
         ("# destroyed: see the wiki".to_owned(), Err(MarkError::Fingerprint)),
