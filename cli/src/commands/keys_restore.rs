@@ -116,11 +116,11 @@ pub(super) fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     let mut work: Vec<_> = keys.into_iter().zip(decisions).collect();
     // The key to seal to comes last: once it is there, so is everything that it replaces.
     work.sort_by_key(|(_, decision)| matches!(decision, Decision::Restore { state: KeyState::Active, .. }));
-    let mut report = String::new();
     for (key, decision) in work {
-        report += &act(&cluster, key, &decision, &trusted)?;
+        // Each line at once: whatever ends the run, what was done is said.
+        let line = act(&cluster, key, &decision, &trusted)?;
+        output::to_stdout(seal_foreign::lines(&line, usize::MAX).as_bytes())?;
     }
-    output::to_stdout(seal_foreign::lines(&report, usize::MAX).as_bytes())?;
     Ok(if is_complete { Exit::Done } else { Exit::Findings })
 }
 
