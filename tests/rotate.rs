@@ -190,7 +190,7 @@ fn a_migration_remembers_the_rsa_key_that_had_each_value() {
     sandbox.write("db.yaml", sealed);
     let run = sandbox.run(["migrate", "-i", "rsa.key", "-r", "classic.pub", "-w", "db.yaml"], "");
     assert_eq!(run.code, 0, "{}", run.stderr);
-    let rsa = RsaPrivateKey::from_pem(&String::from_utf8(sandbox.read("rsa.key")).unwrap()).unwrap();
+    let rsa = RsaPrivateKey::from_pem(String::from_utf8(sandbox.read("rsa.key")).unwrap()).unwrap();
     let past = |key: &str| {
         let object: serde_json::Value = serde_yaml::from_slice(&sandbox.read("db.yaml")).unwrap();
         let age = BASE64.decode(object["spec"]["envelopes"][0]["age"].as_str().unwrap()).unwrap();
