@@ -5,7 +5,6 @@
 //! Invariants: the answer comes from the objects that the API server has at the time of the question, and never from a
 //! status, which others may write. An object that doesn't open, for whatever reason, needs every key.
 
-use std::fmt;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -48,22 +47,19 @@ impl Needing {
     pub(crate) fn is_enough(objects: &[String]) -> bool {
         objects.len() > NAMED
     }
-}
 
-impl fmt::Display for Needing {
-    /// A sentence for people, of validated names and fixed words.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The answer as a sentence for people, of validated names and fixed words. `keys` are those that weren't tried.
+    pub(crate) fn sentence(&self, keys: &str) -> String {
         match self {
-            Self::Nobody => f.write_str("every SealedSecret opens without it"),
-            Self::Objects(objects) if Self::is_enough(objects) => write!(
-                f,
-                "more than {NAMED} SealedSecrets don't open without it: {} and more",
-                objects[..NAMED].join(", ")
-            ),
-            Self::Objects(objects) => {
-                write!(f, "{} SealedSecrets don't open without it: {}", objects.len(), objects.join(", "))
+            Self::Nobody => format!("every SealedSecret opens without {keys}"),
+            Self::Objects(objects) if Self::is_enough(objects) => {
+                let named = objects[..NAMED].join(", ");
+                format!("more than {NAMED} SealedSecrets don't open without {keys}: {named} and more")
             }
-            Self::Unknown(why) => f.write_str(why),
+            Self::Objects(objects) => {
+                format!("{} SealedSecrets don't open without {keys}: {}", objects.len(), objects.join(", "))
+            }
+            Self::Unknown(why) => why.clone(),
         }
     }
 }
@@ -76,9 +72,10 @@ mod tests {
     fn only_so_many_objects_are_named() {
         let of = |count: usize| Needing::of((0..count).map(|n| format!("prod/db-{n}")).collect());
         assert_eq!(of(0), Needing::Nobody);
-        assert_eq!(of(2).to_string(), "2 SealedSecrets don't open without it: prod/db-0, prod/db-1");
-        assert!(of(10).to_string().ends_with("prod/db-9"));
+        let said = |count| of(count).sentence("it");
+        assert_eq!(said(2), "2 SealedSecrets don't open without it: prod/db-0, prod/db-1");
+        assert!(said(10).ends_with("prod/db-9"));
         assert_eq!(of(11), of(5000));
-        assert!(of(11).to_string().ends_with("prod/db-9 and more"), "{}", of(11));
+        assert!(said(11).ends_with("prod/db-9 and more"), "{}", said(11));
     }
 }

@@ -1,7 +1,7 @@
 //! One object, from manifest to Secret.
 //!
 //! The whole controller in one scroll, the same for both stores and both formats: guard → decode → observe →
-//! plan → unseal → write → status. [`crate::store`] reads and writes, [`crate::plan`] decides, and
+//! plan → unseal or examine → write → status. [`crate::store`] reads and writes, [`crate::plan`] decides, and
 //! [`crate::status`] words the status.
 //!
 //! Invariant: every effect of a reconcile is a line of [`reconcile`] or [`attempt`]; plaintext lives from
@@ -68,11 +68,12 @@ struct Done {
     turn: Option<Duration>,
 }
 
+/// What an attempt did.
 enum Outcome {
     /// The Secret was in sync, so nothing was opened.
     Kept(Remarks, Option<Look>),
     /// The object was opened; `healed` says that this undid somebody's change.
-    Opened { reconciled: Reconciled, healed: bool },
+    Opened { reconciled: Box<Reconciled>, healed: bool },
 }
 
 /// What the keys of the cluster have to do with an object.
@@ -113,7 +114,8 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
     };
     let place = context.store.place(object).ok();
     if reported != Ok(Reported::UpToDate)
-        && let Ok(Outcome::Opened { reconciled: Reconciled { findings: Some(_), .. }, .. }) = &outcome
+        && let Ok(Outcome::Opened { reconciled, .. }) = &outcome
+        && reconciled.findings.is_some()
         && let (Some(examinations), Some(place)) = (&context.examinations, &place)
     {
         examinations.pace.lost(&(last.format, place.clone()), Instant::now());
@@ -196,7 +198,7 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
         (remarks.extra, version) = (written.extra, written.version);
     }
     let (items, by) = (unsealed.data.len(), unsealed.opened_by);
-    let reconciled = Reconciled { items, by, remarks, version, findings, look };
+    let reconciled = Box::new(Reconciled { items, by, remarks, version, findings, look });
     Ok(Done { outcome: Outcome::Opened { reconciled, healed }, turn: waits })
 }
 

@@ -101,21 +101,24 @@ impl Proven {
 /// Adds to each statement about a key that is being deleted what a proof has shown. Without one, what was said before
 /// stays.
 pub(super) fn word(statements: &mut [Statement<'_>], proven: Option<&Proven>, now: Timestamp) {
-    for statement in
-        statements.iter_mut().filter(|statement| statement.verdict.standing == Standing::Deleting)
-    {
+    let is_deleting = |statement: &Statement<'_>| statement.verdict.standing == Standing::Deleting;
+    let keys = match statements.iter().filter(|statement| is_deleting(statement)).count() {
+        ..=1 => "it",
+        _ => "it and the other keys that are being deleted",
+    };
+    for statement in statements.iter_mut().filter(|statement| is_deleting(statement)) {
         let before =
             statement.key.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let following = Conditions { before, generation: statement.key.metadata.generation, now };
         let condition = match proven {
-            Some(proven) => Some(condition(&proven.needing, &following)),
+            Some(proven) => Some(condition(&proven.needing, keys, &following)),
             None => find_condition(before, DELETABLE).cloned(),
         };
         statement.status.conditions.extend(condition);
     }
 }
 
-fn condition(needing: &Needing, following: &Conditions<'_>) -> Condition {
+fn condition(needing: &Needing, keys: &str, following: &Conditions<'_>) -> Condition {
     let (holds, reason, then) = match needing {
         Needing::Nobody => (true, Reason::NothingNeedsIt, "its Secret goes"),
         Needing::Objects(_) => (
@@ -126,7 +129,7 @@ fn condition(needing: &Needing, following: &Conditions<'_>) -> Condition {
         ),
         Needing::Unknown(_) => (false, Reason::NotProven, "its Secret stays"),
     };
-    following.next(DELETABLE, holds, reason, &format!("{needing}; {then}"))
+    following.next(DELETABLE, holds, reason, &format!("{}; {then}", needing.sentence(keys)))
 }
 
 /// The Secrets of these that may go, once these statements are said: those whose SealingKeys say why. Otherwise nobody

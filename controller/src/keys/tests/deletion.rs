@@ -153,7 +153,11 @@ async fn of_two_keys_that_are_deleted_at_once_none_stands_in_for_the_other() {
     assert_eq!(store.world().held().len(), 3);
     assert_eq!(store.world().shut(), [""; 0]);
     for key in [FIRST, SECOND] {
-        assert_eq!(store.world().deletable(key).unwrap().reason, "KeyInUse");
+        let blocked = store.world().deletable(key).unwrap();
+        assert_eq!(blocked.reason, "KeyInUse");
+        let said =
+            "1 SealedSecrets don't open without it and the other keys that are being deleted: prod/both; ";
+        assert!(blocked.message.starts_with(said), "{}", blocked.message);
     }
 }
 
