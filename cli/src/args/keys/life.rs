@@ -47,7 +47,7 @@ pub(crate) struct RevokeArgs {
 
     /// Mark the key as revoked in this file of recipients, which seal, check,
     /// rotate and restore obey whatever a cluster says. Repeatable
-    #[arg(short = 'r', long = "recipients", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(short = 'r', long = "recipient", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) pins: Vec<PathBuf>,
 
     /// Call the key by this name in the files [default: the name that the
