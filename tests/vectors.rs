@@ -195,7 +195,9 @@ fn every_reason_has_a_vector() {
     // This reason is about the Secret, but the formats give it too: they bound the Secret's size from sealed lengths.
     let is_of_a_format = |reason: &Reason| {
         let is_about_sealing = matches!(reason.about(), About::Object | About::Key);
-        reason.shown() == Shown::SealedSecret && (is_about_sealing || *reason == Reason::SecretTooLarge)
+        // What isn't a failure refuses nothing: an offer, or a key that is gone.
+        let is_refusal = reason.shown() == Shown::SealedSecret && reason.is_failure();
+        is_refusal && (is_about_sealing || *reason == Reason::SecretTooLarge)
     };
     // An object that takes too many trials is too large for a file; `many_keys` makes one.
     let has_none = [Reason::TooManyTrials];
