@@ -427,7 +427,7 @@ mod tests {
         status.recovery_recipients = vec![recipient.clone()];
         key.status = Some(status);
         for standing in [Standing::Lost, Standing::Destroyed, Standing::LaterVersion] {
-            assert_eq!(said(&key, &verdict(standing)).recovery_recipients, [recipient.clone()]);
+            assert_eq!(said(&key, &verdict(standing)).recovery_recipients, [recipient.as_str()]);
         }
         let mut planted = object(key.status.clone());
         planted.status.as_mut().unwrap().fingerprint = None;
