@@ -24,7 +24,7 @@ const SYSTEM: &str = "seal-system";
 /// Commands that aren't run here, and the tests that run them.
 const ELSEWHERE: [(&str, &str); 4] = [
     (
-        "seal keys restore seal-keys.yaml --context prod -r keys/prod.pub",
+        "seal keys restore seal-keys.yaml --context prod -r keys/prod.pub --yes",
         "cluster/key_backup, in a cluster that has lost its keys",
     ),
     ("make demo", "demo.rs"),

@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
+use seal_crds::keys::{Identity, backup};
 use seal_tests::{toolchain, touch};
 
+use crate::cluster::scene::{Scene, items};
 use crate::sandbox::{CANARY, Sandbox};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -404,4 +406,30 @@ fn what_cannot_be_taken_back_is_done_only_after_a_yes() {
     let (code, screen, _) = session.end();
     assert_eq!(code, 1, "{screen}");
     assert!(String::from_utf8(sandbox.read("prod.pub")).unwrap().contains("\n# revoked: 7507ada8"));
+}
+
+#[test]
+fn a_private_half_goes_to_a_cluster_only_after_a_yes_to_its_name() {
+    let (scene, sandbox) = (Scene::new("asked"), Sandbox::new());
+    let [key, recovery] = [(); 2].map(|()| Identity::generate());
+    let date = serde_json::from_value("2026-01-02T03:04:05Z".into()).unwrap();
+    let file = backup::encrypt(&key, 1, &date, std::slice::from_ref(recovery.recipient())).unwrap();
+    sandbox.write(&format!("backups/{}", backup::file_name(&key.fingerprint())), file);
+    sandbox.write("recovery.key", recovery.to_secret_string().as_bytes());
+    sandbox.write("own.pub", format!("{}\n", key.recipient()));
+    let kubeconfig = scene.plane.kubeconfig().display().to_string();
+    // The context is the current one, which somebody may have forgotten to change.
+    let restore = ["keys", "restore", "backups", "-i", "recovery.key", "-r", "own.pub"];
+    let restore =
+        [&restore[..], &["--kubeconfig", &kubeconfig, "--controller-namespace", &scene.keys]].concat();
+    let held = || items(&scene.api().get(&scene.identities("")).unwrap()).len();
+    for (answer, code, count) in [("y\n", 3, 0), ("yes\n", 0, 1)] {
+        let mut session = Session::start(&sandbox, "ioe", &restore);
+        session.answer("Type yes to go on: ", answer);
+        let (found, screen, _) = session.end();
+        assert_eq!((found, held()), (code, count), "{screen}");
+        let question = "Restore 1 key, with the private half, to context test (https://";
+        assert!(screen.contains(question), "{screen}");
+        assert!(screen.contains(&format!("), namespace {}?", scene.keys)), "{screen}");
+    }
 }

@@ -60,7 +60,7 @@ impl<'p> OnCall<'p> {
 
     /// Restores with the repository's pins, and further flags.
     fn restore(&self, flags: &[&str]) -> Run {
-        let args = ["keys", "restore", "backups", "-i", "recovery.key", "-r", "prod.pub"];
+        let args = ["keys", "restore", "backups", "-i", "recovery.key", "-r", "prod.pub", "--yes"];
         self.run(&[&args[..], flags].concat())
     }
 
@@ -274,10 +274,12 @@ fn a_backup_that_nobody_pinned_or_that_holds_another_key_is_refused_with_the_rea
     on_call.back_up(&ours, 3);
     let some = on_call.restore(&[]);
     assert_eq!(some.code, 1, "{}", some.stderr);
+    assert!(some.stderr.ends_with("\n1 restored, 0 there already, 1 skipped\n"), "{}", some.stderr);
     assert_eq!(on_call.held().into_keys().collect::<Vec<_>>(), [name_of(&ours)]);
     // A fingerprint that somebody knows, and types, is a list too.
     let typed = unlisted.fingerprint().to_string();
-    let accepted = on_call.run(&["keys", "restore", &foreign, "-i", "recovery.key", "--accept", &typed]);
+    let accept = ["keys", "restore", &foreign, "-i", "recovery.key", "--accept", &typed, "--yes"];
+    let accepted = on_call.run(&accept);
     assert_eq!(accepted.code, 0, "{}", accepted.stderr);
     assert_eq!(
         on_call.held()[&name_of(&unlisted)]["metadata"]["annotations"]["sealing.dev/state"],
@@ -294,16 +296,21 @@ fn a_restored_key_has_the_state_that_the_repository_gives_it() {
     let [old, leaked, new] = [(); 3].map(|()| Identity::generate());
     let mark = |word: &str, key: &Identity| format!("# {word}: {} 2026-01-02 old\n", key.fingerprint());
     let marks = mark("retiring", &old) + &mark("revoked", &leaked);
-    on_call.sandbox.write("prod.pub", format!("{}\n{marks}", new.recipient()));
+    let (recipient, fingerprint) = (new.recipient(), new.fingerprint());
+    let pins = format!(
+        "# name: new\n# created: 2026-01-02T03:04:05Z\n# fingerprint: {fingerprint}\n{recipient}\n{marks}"
+    );
+    on_call.sandbox.write("prod.pub", pins);
     for (sequence, key) in (1..).zip([&old, &leaked, &new]) {
         on_call.back_up(key, sequence);
     }
     // A run that was cut off after the first key.
     let first = format!("backups/{}", backup::file_name(&old.fingerprint()));
-    on_call.done(&["keys", "restore", &first, "-i", "recovery.key", "-r", "prod.pub"]);
+    on_call.done(&["keys", "restore", &first, "-i", "recovery.key", "-r", "prod.pub", "--yes"]);
     let restored = on_call.restore(&[]);
     assert_eq!(restored.code, 0, "{}", restored.stderr);
     assert!(String::from_utf8_lossy(&restored.stdout).contains(&format!("{first}: there already")));
+    assert!(restored.stderr.ends_with("\n2 restored, 1 there already, 0 skipped\n"), "{}", restored.stderr);
     // Without --keep-primary the cluster goes on with its own key.
     for (key, state) in [(&old, "Retiring"), (&leaked, "Revoked"), (&new, "Retiring")] {
         until_said(scene, &name_of(key), |said| said["status"]["state"] == state);
@@ -313,6 +320,91 @@ fn a_restored_key_has_the_state_that_the_repository_gives_it() {
     let late = on_call.restore(&["--keep-primary"]);
     assert_eq!(late.code, 1);
     assert!(late.stderr.contains("is there already, Retiring"), "{}", late.stderr);
+}
+
+#[test]
+fn a_key_that_is_restored_from_its_backup_has_its_recovery_set_and_its_published_backup_again() {
+    let on_call = OnCall::new("recorded");
+    let scene = &on_call.scene;
+    let mut controller = scene.start(&[&on_call.flag()]);
+    until_primary(scene, FIRST);
+    let key = until_said(scene, FIRST, |key| key["status"]["recoveryRecipients"].is_array());
+    let set = json!([on_call.recovery().recipient().to_string()]);
+    assert_eq!(key["status"]["recoveryRecipients"], set);
+    on_call.done(&["keys", "fetch", "-o", "prod.pub"]);
+    on_call.done(&["keys", "backup", "-o", "backups"]);
+    let fingerprint: Fingerprint = key["status"]["fingerprint"].as_str().unwrap().parse().unwrap();
+    let map = path("/api/v1", &scene.keys, "configmaps", &backup::config_map_name(&fingerprint));
+    let published = scene.api().get(&map).unwrap()["data"].clone();
+    scene.lose_key(FIRST);
+    until_said(scene, FIRST, |key| key["status"]["state"] == "Lost");
+    scene.api().delete(&map).unwrap();
+
+    // It comes back to open. Whose leak would expose what is sealed to it is still on record.
+    let restored = on_call.restore(&[]);
+    assert_eq!(restored.code, 0, "{}", restored.stderr);
+    let key = until_said(scene, FIRST, |key| key["status"]["state"] == "Retiring");
+    assert_eq!(key["status"]["recoveryRecipients"], set);
+    until("the backup is published again", || {
+        scene.api().get(&map).is_some_and(|map| map["data"] == published)
+    });
+    assert!(controller.terminate().success());
+
+    // A Secret without the set, as an earlier version restored it, takes nothing off the record.
+    let name = format!("sealing-key-{}", fingerprint.short());
+    let mut secret = scene.api().get(&scene.identities(&name)).unwrap();
+    let data = secret["data"].as_object_mut().unwrap();
+    data.retain(|value, _| !["format", "recovery", "backup"].contains(&value.as_str()));
+    secret["metadata"] = json!({"name": "without", "labels": secret["metadata"]["labels"]});
+    scene.lose_key(&name);
+    scene.api().create(&scene.identities(""), &secret).unwrap();
+    let _controller = scene.start(&[&on_call.flag()]);
+    until("the controller has it, and makes its successor", || {
+        let noted = scene.api().get(&scene.identities("without")).unwrap();
+        noted["metadata"]["annotations"]["sealing.dev/state"] == "Retiring"
+    });
+    until_primary(scene, "sealing-key-2");
+    let key = until_said(scene, FIRST, |key| key["status"]["state"] == "Retiring");
+    assert_eq!(key["status"]["recoveryRecipients"], set);
+}
+
+#[test]
+fn without_somebody_to_ask_no_private_half_goes_anywhere_unless_the_cluster_is_named() {
+    let on_call = OnCall::new("unasked");
+    let key = Identity::generate();
+    on_call.sandbox.write("prod.pub", format!("{}\n", key.recipient()));
+    on_call.back_up(&key, 1);
+    let restore = |flags: &[&str]| {
+        // A session of its own has no terminal, wherever the tests were started.
+        let mut setsid = std::process::Command::new("setsid");
+        on_call.sandbox.confine(&mut setsid);
+        setsid.args([
+            "-w",
+            env!("CARGO_BIN_EXE_test-seal"),
+            "keys",
+            "restore",
+            "backups",
+            "-i",
+            "recovery.key",
+        ]);
+        setsid.args(["-r", "prod.pub", "--controller-namespace", &on_call.scene.keys]).args(flags);
+        crate::sandbox::run(setsid.env("KUBECONFIG", on_call.scene.plane.kubeconfig()), b"")
+    };
+    for (flags, reason) in [
+        (&[][..], "the cluster that gets the keys has to be named"),
+        (&["--yes"][..], "the cluster that gets the keys has to be named"),
+        (&["--context=test"][..], "there is no terminal to ask at"),
+    ] {
+        let refused = restore(flags);
+        assert_eq!((refused.code, refused.stdout.len()), (2, 0), "{flags:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(reason), "{flags:?}: {}", refused.stderr);
+        assert!(on_call.held().is_empty(), "{flags:?}");
+    }
+    let done = restore(&["--context=test", "--yes"]);
+    assert_eq!((done.code, on_call.held().len()), (0, 1), "{}", done.stderr);
+    // Where nothing is sent, nothing is asked.
+    let again = restore(&["--context=test"]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
 }
 
 #[test]
@@ -336,7 +428,7 @@ fn saved_secrets_are_restored_as_backups_are_and_a_note_in_them_makes_no_primary
     assert!(controller.terminate().success());
     on_call.lose_the_cluster();
 
-    let restore = ["keys", "restore", "saved.yaml", "-r", "prod.pub"];
+    let restore = ["keys", "restore", "saved.yaml", "-r", "prod.pub", "--yes"];
     let restored = on_call.run(&restore);
     assert_eq!(restored.code, 0, "{}", restored.stderr);
     assert_discreet(&restored, &[]);

@@ -26,6 +26,8 @@ pub(crate) enum IntentError {
     UnnamedFetch,
     #[error("without a terminal to ask at, the cluster has to be named")]
     UnnamedRevocation,
+    #[error("where nobody is asked, the cluster that gets the keys has to be named")]
+    UnnamedRestore,
     #[error("there is nothing to count: neither a cluster, nor a path, nor a revision is named")]
     NothingToCount,
     #[error("none of -i, --from-cluster and --verify is given")]
@@ -50,7 +52,7 @@ impl Explain for IntentError {
             Self::StdinTwice => "give - once".to_owned(),
             Self::FileTwice(_) => return None,
             Self::NoWay => "rotate with an identity at hand (-i FILE), or with what a cluster offers (--from-cluster)".to_owned(),
-            Self::UnnamedFetch => "give it with --context".to_owned(),
+            Self::UnnamedFetch | Self::UnnamedRestore => "give it with --context".to_owned(),
             Self::NothingToCount => {
                 "seal keys status . counts the files here, --rev those of a revision, --context the objects of a cluster"
                     .to_owned()

@@ -28,8 +28,9 @@ pub(crate) struct BackupArgs {
 A key is restored only if its fingerprint is one of the pins of -r, or the one that \
 --accept names: anybody can encrypt a key to a recovery recipient. It opens what was \
 sealed to it and isn't sealed to, unless --keep-primary says so; what the pins call \
-revoked stays revoked. No private half is printed. Exit code 1: something was \
-skipped.")]
+revoked stays revoked. It asks before it sends a private half anywhere; where nobody \
+is asked, --context and --yes say what to do. No private half is printed. Exit code \
+1: something was skipped.")]
 pub(crate) struct RestoreArgs {
     /// Backups, directories of backups, or files of the keys' Secrets (kubectl
     /// get secret -o yaml)
@@ -51,9 +52,14 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_name = "FINGERPRINT")]
     pub(crate) accept: Vec<Fingerprint>,
 
-    /// Seal to the key that the pins seal to: for a cluster that was rebuilt
+    /// Seal to the key that seal keys fetch wrote into the pins as the sealing key:
+    /// for a cluster that was rebuilt
     #[arg(long)]
     pub(crate) keep_primary: bool,
+
+    /// Don't ask before it is done; --context names the cluster
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,

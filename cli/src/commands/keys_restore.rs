@@ -4,6 +4,7 @@
 //! may have started or not.
 //!
 //! Invariants: nothing is printed of a private half, and none is in an argument, a temporary file or the environment.
+//! None goes to a cluster that the user hasn't named, or seen in a question and answered with yes.
 //! A Secret that is there is never changed. A run that was cut off is finished by the next one.
 
 mod found;
@@ -18,11 +19,11 @@ use crate::args::RestoreArgs;
 use crate::args::intent::{self, IntentError};
 use crate::files::input::Input;
 use crate::files::output;
-use crate::keys::cluster::{Created, KeyNamespace, RECOVERY};
+use crate::keys::cluster::{ClusterKeys, Created, KeyNamespace, RECOVERY, name_of_restored};
 use crate::keys::{identities, recipients};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
-use crate::talk::terminal;
+use crate::talk::{prompt, terminal};
 use found::FoundKey;
 use plan::{Decision, NoPrimary, Trusted, decide, primary};
 
@@ -66,13 +67,18 @@ impl Explain for RestoreError {
             }
             Self::NoPins => "give them with -r FILE".to_owned(),
             Self::NothingToRestore => "the warnings above say what is wrong with each file".to_owned(),
-            Self::NoPrimary(NoPrimary::None) => {
-                "its backup is missing, or the pins are of another cluster; without --keep-primary the keys are restored \
-                 to open, and the cluster seals to a new one"
+            Self::NoPrimary(NoPrimary::Unnamed) => {
+                "a sealing key is one that seal keys fetch wrote, below # created and # fingerprint; without --keep-primary \
+                 the keys are restored to open, and the cluster seals to a new one"
+                    .to_owned()
+            }
+            Self::NoPrimary(NoPrimary::NotFound(_)) => {
+                "its backup is missing or was skipped, or the pins are of another cluster; without --keep-primary the keys \
+                 are restored to open, and the cluster seals to a new one"
                     .to_owned()
             }
             Self::NoPrimary(NoPrimary::Several(_)) => {
-                "the pins don't say which of them are retiring: leave --keep-primary out, or name the files of one".to_owned()
+                "give the pins of one cluster alone, or leave --keep-primary out".to_owned()
             }
             Self::NoName(_) => "kubectl get secrets -l sealing.dev/sealing-key shows them".to_owned(),
         })
@@ -86,8 +92,9 @@ pub(super) fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     if args.recipients.is_empty() && args.keep_primary {
         return Err(RestoreError::NoPins.into());
     }
-    if args.cluster.context.is_none() && !intent::is_watched() {
-        return Err(IntentError::UnnamedFetch.into());
+    // A private half goes to no cluster that nobody has named or seen.
+    if args.cluster.context.is_none() && (args.yes || !intent::is_watched()) {
+        return Err(IntentError::UnnamedRestore.into());
     }
     let inputs: Vec<Input> = args.identities.iter().map(|path| Input::from_arg(path)).collect();
     if inputs.iter().filter(|input| **input == Input::Stdin).count() > 1 {
@@ -96,31 +103,47 @@ pub(super) fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     let given = recipients::load(&args.recipients)?;
     let is_recovery = |named: &NamedRecipient| named.name.as_deref() == Some(RECOVERY);
     let recovery = given.recipients.into_iter().filter(is_recovery).map(|named| named.recipient).collect();
-    let trusted = Trusted { pins: given.pins, recovery, accepted: args.accept.iter().copied().collect() };
+    let accepted = args.accept.iter().copied().collect();
+    let trusted = Trusted { pins: given.pins, sealing_keys: given.sealing_keys, recovery, accepted };
     let identities = identities::read(&inputs)?;
-    let (keys, problems) = found::read(&args.sources, &identities, &trusted)?;
+    let (mut keys, problems) = found::read(&args.sources, &identities, &trusted)?;
     problems
         .iter()
         .for_each(|problem| terminal::warn(&format!("skipped: {}", problem.facts.join(": ")), None));
     if keys.is_empty() {
         return Err(RestoreError::NothingToRestore.into());
     }
+    keys.sort_by_key(FoundKey::ignorance);
     let facts: Vec<plan::Found> = keys.iter().map(FoundKey::facts).collect();
     let primary = args.keep_primary.then(|| primary(&facts, &trusted));
     let primary = primary.transpose().map_err(RestoreError::NoPrimary)?;
 
     let cluster = KeyNamespace::connect(&args.cluster)?;
-    let decisions = decide(&facts, &trusted, primary, &cluster.keys()?);
-    terminal::note(&format!("restoring to {}", cluster.summary()));
+    let there = cluster.keys()?;
+    let decisions = decide(&facts, &trusted, primary, &there);
+    let count = |is: fn(&Decision) -> bool| decisions.iter().filter(|decision| is(decision)).count();
+    let to_restore = count(|decision| matches!(decision, Decision::Restore { .. }));
+    let to_keep = count(|decision| matches!(decision, Decision::There | Decision::ThereInAnotherState(_)));
+    let to_skip = problems.len() + count(|decision| *decision == Decision::Untrusted);
+    if to_restore > 0 && !args.yes {
+        let what = match to_restore {
+            1 => "1 key, with the private half".to_owned(),
+            several => format!("{several} keys, with the private halves"),
+        };
+        prompt::confirm(&format!("Restore {what}, to {}?", cluster.summary()))?;
+    } else {
+        terminal::note(&format!("restoring to {}", cluster.summary()));
+    }
     let is_complete = problems.is_empty() && decisions.iter().all(Decision::is_clean);
     let mut work: Vec<_> = keys.into_iter().zip(decisions).collect();
     // The key to seal to comes last: once it is there, so is everything that it replaces.
     work.sort_by_key(|(_, decision)| matches!(decision, Decision::Restore { state: KeyState::Active, .. }));
     for (key, decision) in work {
         // Each line at once: whatever ends the run, what was done is said.
-        let line = act(&cluster, key, &decision, &trusted)?;
+        let line = act(&cluster, key, &decision, &trusted, &there)?;
         output::to_stdout(seal_foreign::lines(&line, usize::MAX).as_bytes())?;
     }
+    terminal::note(&format!("{to_restore} restored, {to_keep} there already, {to_skip} skipped"));
     Ok(if is_complete { Exit::Done } else { Exit::Findings })
 }
 
@@ -137,12 +160,14 @@ fn act(
     key: FoundKey,
     decision: &Decision,
     trusted: &Trusted,
+    there: &ClusterKeys,
 ) -> Result<String, Failure> {
     let (file, short) = (key.file.clone(), key.stored.identity.fingerprint().short());
     Ok(match decision {
         Decision::Restore { sequence, state } => {
             let fingerprint = key.stored.identity.fingerprint();
-            let recovery = key.recovery(*state, trusted);
+            let recorded = there.recorded.get(&fingerprint).map(|recorded| &recorded.recovery[..]);
+            let recovery = key.recovery(*state, trusted, recorded.unwrap_or_default());
             let stored = StoredKey { sequence: *sequence, recovery, ..key.stored };
             let name = create(cluster, &stored, *state, &fingerprint)?;
             format!("{file}: restored as {name}, sequence {sequence}, {}\n", word(*state))
@@ -182,7 +207,7 @@ fn create(
     state: KeyState,
     fingerprint: &Fingerprint,
 ) -> Result<String, Failure> {
-    let base = format!("sealing-key-{}", fingerprint.short());
+    let base = name_of_restored(fingerprint);
     let others = (2..=MAX_NAMES).map(|number| format!("{base}-{number}"));
     for name in std::iter::once(base.clone()).chain(others) {
         if cluster.create(&stored.to_json(&name, state))? == Created::Done {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use seal_crds::keys::pins::{Mark, Marked, PinName, raise};
-use seal_crds::keys::{Fingerprint, Pins, Recipient};
+use seal_crds::keys::{Fingerprint, Pins};
 use seal_crds::resources::{KeyState, SealingKey, bitnami};
 use seal_documents::source::Source;
 
@@ -23,7 +23,7 @@ use crate::args::intent::{self, IntentError};
 use crate::files::git::{Commit, GitError, Repository};
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
-use crate::keys::cluster::{Changed, Cluster, name_of};
+use crate::keys::cluster::{Changed, Cluster, RECOVERY, name_of, name_of_restored, recovery_of};
 use crate::keys::recipients::{self, label};
 use crate::keys::reference::{KeyReference, ReferenceError};
 use crate::objects::live;
@@ -47,6 +47,9 @@ struct Target {
     sealing_key: Option<SealingKey>,
     /// The sealing keys whose backup it opens, because it is in their recovery set.
     opens_backups_of: BTreeMap<Fingerprint, String>,
+    /// The sealing keys whose backup it may open: nobody has said whose recovery set they have. Empty for a sealing key,
+    /// which is in no set.
+    may_open_backups_of: Vec<String>,
 }
 
 pub(super) fn run(args: &RevokeArgs) -> Result<Exit, Failure> {
@@ -66,6 +69,11 @@ pub(super) fn run(args: &RevokeArgs) -> Result<Exit, Failure> {
 
     revoke(&key, &target, cluster.as_ref(), &files)?;
     let mut list = Checklist::new(&target);
+    for other in &target.may_open_backups_of {
+        list.miss(format!(
+            "what is sealed to {other}: the key was restored without its recovery set, and {key} may be in that"
+        ));
+    }
     match cluster.as_ref().map(live::list) {
         Some(Ok(live)) => list.add_cluster(live),
         Some(Err(error)) => list.miss(format!("the SealedSecrets in the cluster: {error}")),
@@ -137,7 +145,7 @@ impl Target {
             known.extend(named.map(|named| (named.recipient.fingerprint(), named.name.unwrap_or_default())));
         }
         for key in &recorded {
-            known.extend(recovery_of(key).map(|fingerprint| (fingerprint, "recovery".to_owned())));
+            known.extend(recovery_of(key).map(|it| (it.fingerprint(), RECOVERY.to_owned())));
         }
         let found = given.among(known.iter().map(|(fingerprint, name)| (*fingerprint, name.as_str())))?;
         let fingerprint = match (found, given) {
@@ -148,12 +156,15 @@ impl Target {
         let own_name = known.iter().find(|(key, name)| *key == fingerprint && !name.is_empty());
         let name = args.name.as_deref().or(own_name.map(|(_, name)| name.as_str())).unwrap_or("unnamed");
         let backed_up =
-            recorded.iter().filter(|key| recovery_of(key).any(|recovery| recovery == fingerprint));
+            recorded.iter().filter(|key| recovery_of(key).any(|it| it.fingerprint() == fingerprint));
+        let is_ours = recorded.iter().any(|key| key.fingerprint() == fingerprint);
+        let may_open = recorded.iter().filter(|key| !is_ours && has_unknown_set(key));
         Ok(Self {
             fingerprint,
             name: PinName::shortened(name),
             sealing_key: KeyReference::Whole(fingerprint).find(keys).ok().cloned(),
             opens_backups_of: backed_up.map(|key| (key.fingerprint(), name_of(key))).collect(),
+            may_open_backups_of: may_open.map(|key| label(&name_of(key), &key.fingerprint())).collect(),
         })
     }
 
@@ -168,10 +179,10 @@ impl Target {
     }
 }
 
-/// The recovery recipients of a key, as the controller says.
-fn recovery_of(key: &SealingKey) -> impl Iterator<Item = Fingerprint> {
-    let recipients = key.status.iter().flat_map(|status| &status.recovery_recipients);
-    recipients.filter_map(|text| text.parse::<Recipient>().ok()).map(|recipient| recipient.fingerprint())
+/// Whether a key was restored and has no recovery set on record. Its backup doesn't say whom it is for, so any recipient
+/// may be one of them.
+fn has_unknown_set(key: &SealingKey) -> bool {
+    recovery_of(key).next().is_none() && name_of(key).starts_with(&name_of_restored(&key.fingerprint()))
 }
 
 /// Revokes the key in the cluster and in the files.

@@ -21,12 +21,11 @@ use crate::talk::failure::{Explain, Failure, Rule};
 
 pub(crate) use access::{Access, Login, Server};
 pub(crate) use error::ConnectError;
-pub(crate) use fetched::Fetched;
-pub(crate) use fetched::RECOVERY;
+pub(crate) use fetched::{Fetched, RECOVERY, sealing_keys};
 pub(crate) use own::{Changed, Cluster, Listed};
+pub(crate) use recovery::{ClusterKeys, Created, KeyNamespace, name_of_restored, recovery_of};
 #[cfg(test)]
-pub(crate) use recovery::HeldKey;
-pub(crate) use recovery::{ClusterKeys, Created, KeyNamespace};
+pub(crate) use recovery::{HeldKey, RecordedKey};
 pub(crate) use rsa_keys::RsaSecret;
 pub(crate) use service::{Controller, Service, ServiceError};
 

@@ -5,7 +5,7 @@
 //!
 //! Invariant: no message repeats a private key that stands in a recipient's place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use seal_crds::keys::pins::{Mark, MarkError, Marked, PinsError};
@@ -134,6 +134,8 @@ pub(crate) struct Given {
     pub(crate) recipients: Vec<NamedRecipient>,
     /// The same recipients, and the marks of all files.
     pub(crate) pins: Pins,
+    /// Those among them that a fetch wrote as sealing keys of a cluster.
+    pub(crate) sealing_keys: BTreeSet<Fingerprint>,
 }
 
 /// Reads all arguments of `-r`: recipients, and files of pins, which may have marks and no recipient.
@@ -142,13 +144,14 @@ pub(crate) struct Given {
 pub(crate) fn load(given: &[String]) -> Result<Given, Failure> {
     let mut all = Given::default();
     for given in given {
-        let Given { recipients, pins } = read(given)?;
+        let Given { recipients, pins, sealing_keys } = read(given)?;
         for named in recipients {
             if !all.recipients.iter().any(|known| known.recipient == named.recipient) {
                 all.recipients.push(named);
             }
         }
         all.pins.extend([pins]);
+        all.sealing_keys.extend(sealing_keys);
     }
     Ok(all)
 }
@@ -196,7 +199,8 @@ fn read(given: &str) -> Result<Given, Failure> {
         let recipient: Recipient = given.parse().map_err(|error| BadFlag::new(given, error))?;
         let mut pins = Pins::default();
         pins.add(recipient.clone());
-        return Ok(Given { recipients: vec![NamedRecipient { recipient, name: None }], pins });
+        let recipients = vec![NamedRecipient { recipient, name: None }];
+        return Ok(Given { recipients, pins, ..Given::default() });
     }
     if !PathBuf::from(given).exists() {
         return Err(RecipientsError::Neither { given: shortened(given) }.into());
@@ -207,7 +211,8 @@ fn read(given: &str) -> Result<Given, Failure> {
     if pins.recipients().is_empty() && pins.marks().next().is_none() {
         return Err(RecipientsError::EmptyFile { file: input.name() }.into());
     }
-    Ok(Given { recipients: named(&pins, source.text()), pins })
+    let sealing_keys = cluster::sealing_keys(source.text());
+    Ok(Given { recipients: named(&pins, source.text()), pins, sealing_keys })
 }
 
 /// The recipients of a file of pins with the names that its text gives them.

@@ -143,10 +143,14 @@ fn next(facts: &Facts<'_>, loaded: &Loaded, outlook: &Outlook, settings: &Settin
 }
 
 /// All keys that are loaded or recorded. A planted SealingKey adds no key, and no recipient to one.
+///
+/// The threat: a recovery recipient leaked, and the key that it opens is deleted and restored from a backup, without its
+/// set. What was sealed to that key is still exposed, so what was recorded of the key counts on.
 fn recorded(facts: &Facts<'_>) -> Vec<RecordedKey> {
-    let held = facts.keys.iter().map(|key| RecordedKey {
-        fingerprint: key.fingerprint,
-        recovery: key.recovery.iter().flat_map(|it| it.recipients()).map(Recipient::fingerprint).collect(),
+    let held = facts.keys.iter().map(|key| {
+        let own = key.recovery.iter().flat_map(|it| it.recipients()).map(Recipient::fingerprint);
+        let recovery = own.chain(key.recorded_recovery.iter().copied()).collect();
+        RecordedKey { fingerprint: key.fingerprint, recovery }
     });
     let others = facts.claims.iter().filter(|claim| is_gone(facts, claim)).map(|claim| RecordedKey {
         fingerprint: claim.fingerprint,

@@ -3,8 +3,8 @@
 //! [`super::lifecycle`] has judged the key; the functions here turn a verdict into words, and depend on their
 //! arguments alone.
 //!
-//! Invariant: a recorded fingerprint and floor are never cleared, because they tell a lost key from a planted
-//! one.
+//! Invariants: a recorded fingerprint and floor are never cleared, because they tell a lost key from a planted
+//! one. A recorded recovery set is never cleared, because it says whose leak exposes what was sealed to the key.
 
 use jiff::Timestamp;
 use seal_crds::Reason;
@@ -110,9 +110,12 @@ pub(super) fn next_status(
         recovery_recipients: match &verdict.recovery {
             // What is sealed now isn't sealed to a revoked recipient. Of an older key the whole set stays on record: it
             // says what the revoked recipient opens.
-            Some(set) => texts(&mut set.iter().filter(|it| !(is_primary && settings.is_revoked(it)))),
-            None if fingerprint.is_some() => said.recovery_recipients,
-            None => Vec::new(),
+            Some(set) if !set.is_empty() => {
+                texts(&mut set.iter().filter(|it| !(is_primary && settings.is_revoked(it))))
+            }
+            // A Secret that was restored from a backup may lack the set, which then is on record here alone.
+            _ if object.is_recorded() => said.recovery_recipients,
+            _ => Vec::new(),
         },
         extra_recipients: texts(&mut settings.extra().filter(|_| is_primary)),
         renewal: verdict.renewal_at.map(rfc3339),
@@ -420,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_set_outlives_the_private_half() {
+    fn a_recorded_set_outlives_the_private_half_and_a_secret_without_it() {
         let recipient = Identity::generate().recipient().to_string();
         let mut key = object(None);
         let mut status = said(&key, &verdict(Standing::Held(KeyState::Retiring)));
@@ -429,8 +432,12 @@ mod tests {
         for standing in [Standing::Lost, Standing::Destroyed, Standing::LaterVersion] {
             assert_eq!(said(&key, &verdict(standing)).recovery_recipients, [recipient.as_str()]);
         }
+        let restored = Verdict { recovery: Some(Vec::new()), ..verdict(Standing::Held(KeyState::Retiring)) };
+        assert_eq!(said(&key, &restored).recovery_recipients, [recipient.as_str()]);
         let mut planted = object(key.status.clone());
         planted.status.as_mut().unwrap().fingerprint = None;
-        assert!(said(&planted, &verdict(Standing::Planted)).recovery_recipients.is_empty());
+        for verdict in [verdict(Standing::Planted), restored] {
+            assert!(said(&planted, &verdict).recovery_recipients.is_empty());
+        }
     }
 }

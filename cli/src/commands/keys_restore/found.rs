@@ -52,20 +52,38 @@ impl FoundKey {
         }
     }
 
-    /// The key's recovery set: that of its Secret. A backup doesn't say whom it is for, so only of the key to seal to the
-    /// set is taken from the pins, which name its recovery recipients, and only if the backup can be for exactly these.
-    /// Without a set the key opens all the same, and Secrets are sealed to it alone.
+    /// The key's recovery set: that of its Secret. A backup doesn't say whom it is for, so it is what the cluster has
+    /// recorded of the key; else, only of the key to seal to, what the pins call its recovery recipients. Either counts
+    /// only if the backup can be for exactly these, and the backup is then published again. Without a set the key opens
+    /// all the same, and Secrets are sealed to it alone.
     ///
     /// The threat: a set that is recorded with a recipient too few hides from a later revocation what that recipient
     /// could read. So nothing is guessed of an older key, whose set may have been another one.
-    pub(super) fn recovery(&self, state: KeyState, trusted: &Trusted) -> Option<Recovery> {
-        if self.stored.recovery.is_some() || state != KeyState::Active {
+    pub(super) fn recovery(
+        &self,
+        state: KeyState,
+        trusted: &Trusted,
+        recorded: &[Recipient],
+    ) -> Option<Recovery> {
+        if self.stored.recovery.is_some() {
             return self.stored.recovery.clone();
         }
         let is_unmarked = |recipient: &&Recipient| trusted.pins.marked(&recipient.fingerprint()).is_none();
-        let set: Vec<_> = trusted.recovery.iter().filter(is_unmarked).cloned().collect();
+        let pinned = trusted.recovery.iter().filter(|_| state == KeyState::Active).filter(is_unmarked);
         let file = self.backup.as_ref()?;
-        if backup::may_be_for(&file.content, &set) { Recovery::new(set, file.text()) } else { None }
+        let mut sets = [recorded.to_vec(), pinned.cloned().collect()].into_iter();
+        let set = sets.find(|set| backup::may_be_for(&file.content, set))?;
+        Recovery::new(set, file.text())
+    }
+
+    /// How little is known of the key's recovery set. Of a key that is found more than once, the copy counts of which
+    /// most is known.
+    pub(super) fn ignorance(&self) -> u8 {
+        match (&self.stored.recovery, &self.backup) {
+            (Some(_), _) => 0,
+            (None, Some(_)) => 1,
+            (None, None) => 2,
+        }
     }
 }
 

@@ -16,6 +16,8 @@ use crate::keys::cluster::ClusterKeys;
 #[derive(Default)]
 pub(super) struct Trusted {
     pub(super) pins: Pins,
+    /// The keys that `seal keys fetch` wrote into the pins as the ones to seal to.
+    pub(super) sealing_keys: BTreeSet<Fingerprint>,
     /// The recipients that the pins call recovery recipients, as `seal keys fetch` does.
     pub(super) recovery: Vec<Recipient>,
     /// The fingerprints that were typed.
@@ -47,12 +49,14 @@ pub(super) enum Decision {
     Untrusted,
 }
 
-/// Why the pins name no key to seal to.
+/// Why there is no key to seal to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoPrimary {
-    #[error("none of the keys is one that the pins seal to")]
-    None,
-    #[error("the pins seal to several of the keys: {}", .0.join(", "))]
+    #[error("the pins name no sealing key that is still sealed to")]
+    Unnamed,
+    #[error("key {0}, which the pins seal to, isn't among those that can be restored")]
+    NotFound(String),
+    #[error("the pins seal to several sealing keys: {}", .0.join(", "))]
     Several(Vec<String>),
 }
 
@@ -61,28 +65,32 @@ impl Trusted {
         self.pins.lists(fingerprint) || self.accepted.contains(fingerprint)
     }
 
-    /// Whether the pins seal to the key: it has a recipient line and no mark.
-    fn seals_to(&self, fingerprint: &Fingerprint) -> bool {
-        self.pins.lists(fingerprint) && self.pins.marked(fingerprint).is_none()
-    }
-
     fn has_revoked(&self, fingerprint: &Fingerprint) -> bool {
         self.pins.marked(fingerprint).is_some_and(|marked| marked.mark == Mark::Revoked)
     }
 }
 
-/// The key to seal to from now on: the only one among these that the pins seal to.
+/// The key to seal to from now on: the only sealing key that the pins name without a mark. It has to be among those that
+/// were found.
 ///
-/// The threat: an older key in the place of a newer one, because the newer one's backup is missing. The pins mark the
-/// older one, so then there is none.
+/// The threats: an older key in the place of a newer one, because the newer one's backup is missing or can't be opened;
+/// the key of a person in the place of a sealing key. The pins list a person's recipient as they list sealing keys, and
+/// anybody can make a backup of their own key. So a key that is missing is replaced by none, and of the recipients only
+/// those count that a fetch wrote as sealing keys.
 pub(super) fn primary(found: &[Found], trusted: &Trusted) -> Result<Fingerprint, NoPrimary> {
-    let sealed_to = found.iter().filter(|key| trusted.seals_to(&key.fingerprint) && !key.is_revoked);
-    let sealed_to: BTreeSet<Fingerprint> = sealed_to.map(|key| key.fingerprint).collect();
-    match sealed_to.iter().collect::<Vec<_>>()[..] {
-        [one] => Ok(*one),
-        [] => Err(NoPrimary::None),
-        _ => Err(NoPrimary::Several(sealed_to.iter().map(Fingerprint::short).collect())),
+    let revoked = noted_as_revoked(found);
+    let is_current = |key: &&Fingerprint| trusted.pins.marked(key).is_none() && !revoked.contains(key);
+    match trusted.sealing_keys.iter().filter(is_current).collect::<Vec<_>>()[..] {
+        [one] if found.iter().any(|key| key.fingerprint == *one) => Ok(*one),
+        [one] => Err(NoPrimary::NotFound(one.short())),
+        [] => Err(NoPrimary::Unnamed),
+        ref several => Err(NoPrimary::Several(several.iter().map(|key| key.short()).collect())),
     }
+}
+
+/// The keys that any Secret notes as revoked: the same key may be found elsewhere without the note.
+fn noted_as_revoked(found: &[Found]) -> BTreeSet<Fingerprint> {
+    found.iter().filter(|key| key.is_revoked).map(|key| key.fingerprint).collect()
 }
 
 /// Decides on each key that was found, in the order of `found`.
@@ -92,6 +100,7 @@ pub(super) fn decide(
     primary: Option<Fingerprint>,
     cluster: &ClusterKeys,
 ) -> Vec<Decision> {
+    let revoked = noted_as_revoked(found);
     let mut seen = BTreeSet::new();
     let decide = |key: &Found| {
         if !trusted.names(&key.fingerprint) {
@@ -100,7 +109,7 @@ pub(super) fn decide(
         if !seen.insert(key.fingerprint) {
             return Decision::Again;
         }
-        let state = if trusted.has_revoked(&key.fingerprint) || key.is_revoked {
+        let state = if trusted.has_revoked(&key.fingerprint) || revoked.contains(&key.fingerprint) {
             KeyState::Revoked
         } else if primary == Some(key.fingerprint) {
             KeyState::Active
@@ -134,13 +143,13 @@ fn is_as_asked(note: Note, state: KeyState) -> bool {
 /// others.
 fn sequence(key: &Found, is_primary: bool, found: &[Found], trusted: &Trusted, cluster: &ClusterKeys) -> i64 {
     if let Some(recorded) = cluster.recorded.get(&key.fingerprint) {
-        return *recorded;
+        return recorded.sequence;
     }
     if !is_primary {
         return key.sequence;
     }
     let held = cluster.held.iter().map(|held| (held.fingerprint, held.sequence));
-    let recorded = cluster.recorded.iter().map(|(fingerprint, sequence)| (*fingerprint, *sequence));
+    let recorded = cluster.recorded.iter().map(|(fingerprint, key)| (*fingerprint, key.sequence));
     let beside = found.iter().filter(|other| trusted.names(&other.fingerprint));
     let beside = beside.map(|other| (other.fingerprint, other.sequence));
     let others = held.chain(recorded).chain(beside).filter(|(other, _)| *other != key.fingerprint);
@@ -153,7 +162,7 @@ mod tests {
     use seal_crds::keys::pins::Marked;
 
     use super::*;
-    use crate::keys::cluster::HeldKey;
+    use crate::keys::cluster::{HeldKey, RecordedKey, sealing_keys};
 
     fn recipients<const N: usize>() -> [Recipient; N] {
         std::array::from_fn(|_| seal_crds::keys::Identity::generate().recipient().clone())
@@ -163,16 +172,20 @@ mod tests {
         Found { fingerprint: recipient.fingerprint(), sequence, is_revoked: false }
     }
 
-    /// Pins with these recipients, of which some are marked.
+    /// Pins with these sealing keys, as a fetch writes them, of which some are marked.
     fn trusted(recipients: &[&Recipient], marks: &[(&Recipient, Mark)]) -> Trusted {
-        let text: String = recipients.iter().map(|recipient| format!("{recipient}\n")).collect();
+        let pinned = |recipient: &&Recipient| {
+            let fingerprint = recipient.fingerprint();
+            format!("# name: k\n# created: 2026-01-02\n# fingerprint: {fingerprint}\n{recipient}\n")
+        };
+        let text: String = recipients.iter().map(pinned).collect();
         let mut pins = Pins::parse(&text).unwrap();
         for (recipient, mark) in marks {
             let marked =
                 Marked { mark: *mark, since: "2026-01-02".parse().unwrap(), name: "k".parse().unwrap() };
             pins.mark(recipient.fingerprint(), marked);
         }
-        Trusted { pins, ..Trusted::default() }
+        Trusted { pins, sealing_keys: sealing_keys(&text), ..Trusted::default() }
     }
 
     fn held(recipient: &Recipient, sequence: i64, note: KeyState) -> HeldKey {
@@ -222,24 +235,36 @@ mod tests {
         let states = [KeyState::Retiring, KeyState::Revoked, KeyState::Retiring, KeyState::Revoked];
         let expected: Vec<_> = (1..).zip(states).map(|(sequence, state)| restore(sequence, state)).collect();
         assert_eq!(decided, expected);
-        assert_eq!(primary(&all, &trusted), Err(NoPrimary::None));
+        assert_eq!(primary(&all, &trusted), Err(NoPrimary::Unnamed));
+        // A backup of the same key, found before the Secret, doesn't say that it is revoked.
+        let backup_first = [Found { is_revoked: false, ..noted.clone() }, noted];
+        let decided = decide(&backup_first, &trusted, Some(backup_first[0].fingerprint), &cluster(vec![]));
+        assert_eq!(decided, [restore(4, KeyState::Revoked), Decision::Again]);
+        assert_eq!(primary(&backup_first, &trusted), Err(NoPrimary::Unnamed));
     }
 
     #[test]
     fn the_key_to_seal_to_is_the_one_that_the_pins_seal_to_and_never_an_older_one() {
-        let [old, new, other] = recipients();
+        let [old, new, person] = recipients();
         let marked = trusted(&[&new, &old], &[(&old, Mark::Retiring)]);
         let both = [found(&old, 1), found(&new, 2)];
         assert_eq!(primary(&both, &marked), Ok(new.fingerprint()));
         // The newer one's backup is missing.
-        assert_eq!(primary(&both[..1], &marked), Err(NoPrimary::None));
-        // A recovery recipient is listed too, and is none of the keys.
-        assert_eq!(primary(&both, &trusted(&[&new, &other], &[])), Ok(new.fingerprint()));
+        assert_eq!(primary(&both[..1], &marked), Err(NoPrimary::NotFound(new.fingerprint().short())));
         let unmarked = trusted(&[&new, &old], &[]);
         assert!(matches!(primary(&both, &unmarked), Err(NoPrimary::Several(_))));
         // A typed fingerprint makes no primary.
         let typed = Trusted { accepted: [new.fingerprint()].into(), ..Trusted::default() };
-        assert_eq!(primary(&both, &typed), Err(NoPrimary::None));
+        assert_eq!(primary(&both, &typed), Err(NoPrimary::Unnamed));
+        // A person's recipient is pinned too, and the person has made a backup of the key: it is never sealed to, though
+        // the sealing key's own backup is missing.
+        let mut with_person = marked;
+        with_person.pins.add(person.clone());
+        let theirs = [found(&old, 1), found(&person, 9)];
+        assert!(with_person.names(&person.fingerprint()));
+        assert!(matches!(primary(&theirs, &with_person), Err(NoPrimary::NotFound(_))));
+        with_person.sealing_keys.clear();
+        assert_eq!(primary(&theirs, &with_person), Err(NoPrimary::Unnamed));
     }
 
     #[test]
@@ -259,7 +284,7 @@ mod tests {
         assert_eq!(decided(&full)[1], restore(2, KeyState::Active));
         // The cluster knows the key, and has lost it.
         let mut lost = started;
-        lost.recorded.insert(new.fingerprint(), 5);
+        lost.recorded.insert(new.fingerprint(), RecordedKey { sequence: 5, ..RecordedKey::default() });
         assert_eq!(decided(&lost)[1], restore(5, KeyState::Active));
     }
 

@@ -188,6 +188,7 @@ mod tests {
             name: PinName::shortened("leaked"),
             sealing_key: None,
             opens_backups_of: BTreeMap::from([(key("bb"), "sealing-key-first".to_owned())]),
+            may_open_backups_of: Vec::new(),
         })
     }
 

@@ -291,6 +291,14 @@ fn former(key: &SealingKey) -> Option<(Fingerprint, Former)> {
     Some((key.fingerprint(), Former { name: PinName::shortened(&name_of(key)), mark, since }))
 }
 
+/// The keys that a fetch wrote into a file of pins as the ones to seal to: usually one. The recovery and extra recipients
+/// that it wrote, and all recipients that somebody else put there, aren't among them.
+pub(crate) fn sealing_keys(text: &str) -> BTreeSet<Fingerprint> {
+    let fetched = Split::of(text, |_| false).fetched.into_iter();
+    let is_key = |it: &FetchedBefore| it.is_sealing_key && ![RECOVERY, EXTRA].contains(&it.name.as_str());
+    fetched.filter(is_key).map(|it| it.recipient.fingerprint()).collect()
+}
+
 /// The text of a file of pins, without what a former fetch wrote.
 struct Split {
     /// The recipients that a former fetch wrote.

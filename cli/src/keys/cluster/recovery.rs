@@ -10,8 +10,8 @@ use http::{Request, StatusCode, header};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectList;
 use kube::client::Body;
-use seal_crds::keys::Fingerprint;
 use seal_crds::keys::stored::{KeySecretList, Note, RESTORE_MANAGER};
+use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{GROUP, SEALING_KEY_LABEL, SealingKey, VERSION};
 use zeroize::Zeroizing;
 
@@ -90,8 +90,16 @@ pub(crate) struct HeldKey {
 #[derive(Default)]
 pub(crate) struct ClusterKeys {
     pub(crate) held: Vec<HeldKey>,
-    /// The sequences of the keys that the controller has recorded.
-    pub(crate) recorded: BTreeMap<Fingerprint, i64>,
+    /// What the controller has recorded of its keys.
+    pub(crate) recorded: BTreeMap<Fingerprint, RecordedKey>,
+}
+
+/// What the controller has recorded of a key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RecordedKey {
+    pub(crate) sequence: i64,
+    /// The recovery set that the key was made with.
+    pub(crate) recovery: Vec<Recipient>,
 }
 
 /// What came of a Secret to create.
@@ -148,8 +156,7 @@ impl KeyNamespace {
             StatusCode::OK => {
                 let list: ObjectList<SealingKey> =
                     parsed(&body).ok_or_else(|| self.not_a_list("SealingKeys"))?;
-                let recorded = list.items.iter().filter(|key| key.is_recorded());
-                recorded.map(|key| (key.fingerprint(), key.spec.sequence)).collect()
+                recorded(&list.items)
             }
             status => return Err(self.refused("list", "sealingkeys", status)),
         };
@@ -204,6 +211,31 @@ impl KeyNamespace {
     fn not_a_list(&self, what: &'static str) -> RecoveryError {
         RecoveryError::NotAList { server: self.connection.server.clone(), what }
     }
+}
+
+/// What these SealingKeys record of keys. Of two that are about one key, the one with a recovery set says it.
+fn recorded(keys: &[SealingKey]) -> BTreeMap<Fingerprint, RecordedKey> {
+    let mut all: BTreeMap<Fingerprint, RecordedKey> = BTreeMap::new();
+    for key in keys.iter().filter(|key| key.is_recorded()) {
+        let recorded = all.entry(key.fingerprint()).or_default();
+        recorded.sequence = key.spec.sequence;
+        if recorded.recovery.is_empty() {
+            recorded.recovery = recovery_of(key).collect();
+        }
+    }
+    all
+}
+
+/// The recovery recipients of a key, as the controller says. A text that is none is dropped: nothing is sealed to them.
+pub(crate) fn recovery_of(key: &SealingKey) -> impl Iterator<Item = Recipient> {
+    let recipients = key.status.iter().flat_map(|status| &status.recovery_recipients);
+    recipients.filter_map(|text| text.parse().ok())
+}
+
+/// The name of a Secret with a key that is restored, which its SealingKey gets too. Keys that the controller makes have
+/// other names.
+pub(crate) fn name_of_restored(key: &Fingerprint) -> String {
+    format!("sealing-key-{}", key.short())
 }
 
 /// Parses an answer. The parser's error may quote it, so it goes no further.

@@ -3,6 +3,8 @@
 //! [`super`] decides what to do. Invariants: only Secrets make a key. A key's floor only rises, and a person
 //! who can write SealingKeys, but no Secrets, can't lower it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use seal_crds::keys::stored::{Note, Recovery};
 use seal_crds::keys::{Fingerprint, Recipient};
@@ -72,8 +74,11 @@ pub(super) struct Key<'a> {
     /// The name of the SealingKey that speaks for the key: the first recorded one, or else the first. It is
     /// looked up once, since there may be any number of SealingKeys.
     pub(super) published: Option<&'a str>,
-    /// The recovery set that the key was made with.
+    /// The recovery set that the key was made with, if one of its Secrets has it.
     pub(super) recovery: Option<&'a Recovery>,
+    /// The recovery recipients that the controller recorded of the key. A Secret that comes from a backup has no set, and
+    /// whoever has one of these recipients opens that backup all the same.
+    pub(super) recorded_recovery: BTreeSet<Fingerprint>,
     /// The key has no recovery set, or its backup is published.
     pub(super) is_backed_up: bool,
     /// Somebody has deleted every Secret of the key; finalizers hold them.
@@ -132,6 +137,7 @@ fn held<'a>(holders: &'a [Holder], clock: &Clock) -> Vec<Key<'a>> {
                     asked: KeyState::Active,
                     published: None,
                     recovery: holder.recovery.as_ref(),
+                    recorded_recovery: BTreeSet::new(),
                     is_backed_up: false,
                     is_deleting: holder.is_deleting,
                     made_at,
@@ -186,10 +192,13 @@ impl<'a> Key<'a> {
         let unreadable = self.holders.iter().find(|holder| holder.note == Note::Unreadable);
         self.unreadable = unreadable.map(|holder| holder.secret.as_str());
         let about = || claims.iter().filter(|claim| self.is_meant_by(claim));
-        let recorded = about().filter(|claim| claim.is_recorded).map(Claim::floor).max();
+        let recorded: Vec<&Claim<'_>> = about().filter(|claim| claim.is_recorded).collect();
+        let recovery = recorded.iter().flat_map(|claim| claim.recorded_recovery());
+        let recovery = recovery.map(|recipient| recipient.fingerprint()).collect();
         let asked = about().map(|claim| claim.object.spec.state).max();
         let published = about().min_by_key(|claim| (!claim.is_recorded, claim.name)).map(|claim| claim.name);
-        self.floor = floor(&self.holders, recorded);
+        self.floor = floor(&self.holders, recorded.iter().map(|claim| claim.floor()).max());
+        self.recorded_recovery = recovery;
         self.asked = asked.unwrap_or(KeyState::Active);
         self.published = published;
     }

@@ -1071,6 +1071,38 @@ fn recorded_are_the_sets_of_all_keys_that_the_controller_had_and_revoked_the_key
 }
 
 #[test]
+fn a_key_that_is_restored_without_its_recovery_set_keeps_what_was_recorded_of_it() {
+    let mut world = with_period(0);
+    let set = world.flags().recovery.remove(0);
+    world.ask(FIRST_KEY, Retiring);
+    world.settle();
+    let lost = world.lose(FIRST_KEY);
+    world.settle();
+    // Its backup has the private half, and not the set.
+    world.loaded.holders.push(Holder { recovery: None, ..restored(&lost, "sealing-key-0123456789abcdef") });
+    for _ in 0..2 {
+        world.settle();
+        let recorded = world.decide().recorded;
+        let key = recorded.iter().find(|key| key.fingerprint == lost.recipient.fingerprint()).unwrap();
+        assert_eq!(key.recovery, [set.fingerprint()].into(), "a leak of the recipient exposes the key");
+        let status = world.published[0].status.as_ref().unwrap();
+        assert_eq!(
+            (status.state, &status.recovery_recipients[..]),
+            (Some(PublishedState::Retiring), &[set.to_string()][..])
+        );
+    }
+    // What somebody else wrote beside the key adds nobody.
+    let stranger = Identity::generate().recipient().to_string();
+    let mut planted = sealing_key("planted", &lost, Retiring);
+    let status =
+        SealingKeyStatus { recovery_recipients: vec![stranger.clone()], ..SealingKeyStatus::default() };
+    planted.status = Some(status);
+    world.published.push(planted);
+    let stranger = stranger.parse::<Recipient>().unwrap().fingerprint();
+    assert!(world.decide().recorded.iter().all(|key| !key.recovery.contains(&stranger)));
+}
+
+#[test]
 fn after_an_older_version_that_could_not_read_the_new_keys_everything_is_as_it_was() {
     let mut world = with_period(0);
     world.ask(FIRST_KEY, Retiring);

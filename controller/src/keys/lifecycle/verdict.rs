@@ -39,7 +39,7 @@ pub(in crate::keys) struct Verdict {
     pub(in crate::keys) renewal: Option<Renewal>,
     /// The time of the primary's renewal by age.
     pub(in crate::keys) renewal_at: Option<Timestamp>,
-    /// The recovery set that the key was made with, sorted; `None` if the private half isn't loaded.
+    /// The recovery set in the key's Secrets, sorted, empty if they have none; `None` if the private half isn't loaded.
     pub(in crate::keys) recovery: Option<Vec<Recipient>>,
     /// The dates can't be relied on.
     pub(in crate::keys) dates: Option<DateFault>,

@@ -64,6 +64,20 @@ fn a_new_file_reads_back_as_the_same_recipients() {
 }
 
 #[test]
+fn a_sealing_key_is_what_a_fetch_wrote_as_one_and_no_other_recipient() {
+    let (key, recovery, person, copied) = (recipient(), recipient(), recipient(), recipient());
+    let theirs = format!(
+        "# name: anna\n# created: 2026-01-02\n{person}\n# name: x\n# created: 2026-01-02\n# fingerprint: {}\n{copied}\n",
+        key.fingerprint()
+    );
+    let extra =
+        format!("# name: extra\n# created: 2026-01-02\n# fingerprint: {}\n{copied}\n", copied.fingerprint());
+    let text = fetched("first", &key, &[&recovery]).merged(&format!("{theirs}{extra}"));
+    assert_eq!(sealing_keys(&text), [key.fingerprint()].into());
+    assert!(sealing_keys(&format!("{key}\n")).is_empty(), "nobody says what it is");
+}
+
+#[test]
 fn a_renewal_puts_the_new_key_in_place_of_the_old_one_and_remembers_that() {
     let (old, new, recovery) = (recipient(), recipient(), recipient());
     let before = fetched("sealing-key-first", &old, &[&recovery]).merged("");
