@@ -23,7 +23,7 @@ pub(crate) struct Settings {
 }
 
 /// The recipients of the flags.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct RecipientFlags {
     pub(crate) recovery: Vec<Recipient>,
     pub(crate) extra: Vec<Recipient>,

@@ -35,6 +35,7 @@ use crate::store::Notice;
 use stopped::Stop;
 
 mod bitnami_renewal;
+mod recipients;
 mod stopped;
 
 const FIRST: &str = "sealing-key-first";
