@@ -2,7 +2,7 @@
 //! revoked.
 //!
 //! [`crate::keys`] makes this value from the loaded private halves and the flags alone, and hands it to the reconcilers
-//! beside the keyring. [`crate::offer`] decides with it what to offer. Nothing in it comes from a SealingKey that
+//! beside the keyring. [`crate::examination`] decides with it what to offer. Nothing in it comes from a SealingKey that
 //! somebody else may have written, so nobody who writes SealingKeys adds a recipient to an offer.
 //!
 //! Invariants: a current recipient is never revoked, and always known; without a primary, nobody is current, so

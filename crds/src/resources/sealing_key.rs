@@ -207,7 +207,8 @@ fn known_floor<'de, D: Deserializer<'de>>(floor: D) -> Result<Option<KeyState>, 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyUsage {
-    /// The number of SealedSecrets, of both groups, that don't open without this key.
+    /// The number of SealedSecrets of `sealing.dev` that don't open without this key. Those of `bitnami.com` are sealed
+    /// to keys that have no SealingKey.
     #[schemars(range(min = 0))]
     pub objects: i64,
     /// The time of the count: RFC 3339.
