@@ -72,6 +72,21 @@ fn the_contract_has_no_client_no_runtime_and_no_clock() {
 }
 
 #[test]
+fn the_keys_of_the_contract_know_no_format() {
+    let mut sources = vec![root().join("crds/src/keys.rs"), root().join("crds/src/age_file.rs")];
+    files(&root().join("crds/src/keys"), ".rs", &mut sources);
+    assert!(sources.len() > 10, "the keys are elsewhere");
+    for path in sources {
+        let text = fs::read_to_string(&path).unwrap();
+        for format in ["crate::native", "crate::bitnami", "crate::format"] {
+            let knows =
+                text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(format));
+            assert!(!knows, "{} knows {format}", path.display());
+        }
+    }
+}
+
+#[test]
 fn what_go_would_print_needs_no_kubernetes_no_runtime_no_clock_and_no_yaml() {
     let allowed = ["aws-lc-rs", "base64", "memchr", "seal-foreign", "seal-random", "thiserror", "zeroize"];
     let crates = dependencies("seal-go").into_iter().filter(|name| !name.contains('/'));

@@ -24,6 +24,7 @@
 
 #![warn(missing_docs)]
 
+mod age_file;
 pub mod bitnami;
 pub mod digest;
 pub mod format;

@@ -24,25 +24,18 @@ mod seal;
 mod tests;
 
 pub use accept::OfferError;
-pub(crate) use envelope::check_header;
 pub use object::NativeSealed;
 pub use rewrap::{Resealed, RewrapError, source, target};
 pub use seal::{Item, NamedRecipient, SealError, seal};
+
+pub use crate::age_file::{MAX_AGE_SIZE, MAX_RECIPIENTS, MAX_STANZAS};
 
 /// The most envelopes that an object may have.
 pub const MAX_ENVELOPES: usize = 16;
 /// The most data keys that an object may have.
 pub const MAX_DATA_KEYS: usize = 256;
-/// The most recipients that an envelope may have.
-pub const MAX_RECIPIENTS: usize = 16;
-/// The most stanzas that an age header may have: one for each recipient, and some that an implementation adds as
-/// grease.
-pub const MAX_STANZAS: usize = 20;
 /// The most past recipients that an envelope remembers.
 pub const MAX_PAST: usize = 64;
-/// The most bytes that all age files of an object may have together. A single file may use all of it: the largest
-/// envelopes, merged into one, take about 111 kB.
-pub const MAX_AGE_SIZE: usize = 128 * 1024;
 /// The most items that an object may have.
 pub const MAX_ITEMS: usize = 1024;
 

@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 
 use super::stored::{MAX_RECOVERY, MAX_SEQUENCE};
 use super::{Fingerprint, Identity, Recipient, RecipientKind};
-use crate::native::{MAX_AGE_SIZE, check_header};
+use crate::age_file::{MAX_AGE_SIZE, check_header};
 
 /// The most bytes of an armoured file. The header has a bound of its own once the armour is off.
 pub const MAX_BACKUP_SIZE: usize = 2 * MAX_AGE_SIZE;

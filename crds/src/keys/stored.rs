@@ -44,7 +44,7 @@ use crate::resources::{
 pub const MAX_SEQUENCE: i64 = (1 << 31) - 1;
 
 /// The most recovery recipients of a key: an envelope has room for as many beside the key itself.
-pub const MAX_RECOVERY: usize = crate::native::MAX_RECIPIENTS - 1;
+pub const MAX_RECOVERY: usize = crate::age_file::MAX_RECIPIENTS - 1;
 
 /// The name under which `seal keys restore` writes a Secret, in the API server's record of who wrote which part.
 pub const RESTORE_MANAGER: &str = "seal-restore";

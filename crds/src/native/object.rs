@@ -31,6 +31,7 @@ use super::item::SealedItem;
 use super::rewrap::RewrapError;
 use super::seal::NamedRecipient;
 use super::{MAX_AGE_SIZE, MAX_DATA_KEYS, MAX_ENVELOPES, MAX_ITEMS, MAX_RECIPIENTS, envelope};
+use crate::age_file::check_header;
 use crate::digest::Digest;
 use crate::format::{Examined, Format, Sealed, SealedTo, Shape, UnsealError, Unsealed};
 use crate::keys::{Fingerprint, Keyring, ParseFingerprintError};
@@ -354,7 +355,7 @@ fn parse_envelope(index: usize, envelope: &resources::Envelope) -> Result<Envelo
         .collect::<Result<_, ParseFingerprintError>>()
         .map_err(|_| malformed(path("recipients"), "has a fingerprint that is not 64 hex digits"))?;
     let file = BASE64.decode(&envelope.age).map_err(|_| malformed(path("age"), "is not canonical base64"))?;
-    envelope::check_header(&file).map_err(|problem| malformed(path("age"), problem))?;
+    check_header(&file).map_err(|problem| malformed(path("age"), problem))?;
     Ok(Envelope { keys, recipients, file })
 }
 
