@@ -1,15 +1,19 @@
-//! A length of time as it is typed: seconds, or a duration of Go's without fractions (`90s`, `1h30m`, `500ms`).
+//! A length of time as it is typed: seconds, a duration of Go's without fractions (`90s`, `1h30m`, `500ms`), or a whole
+//! number of days (`2d`), which the flags of seal-controller take too and Go doesn't.
 //!
 //! The callers say what zero means. Invariant: a text that overflows is refused and never wraps.
 
 use std::time::Duration;
 
-/// Reads a length of time.
+/// Reads a length of time. A day has 24 hours.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    read(text).ok_or_else(|| "it is a number of seconds, or a duration such as 90s or 1h30m".to_owned())
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
+    days.map(|days| Duration::from_secs(24 * 3600 * u64::from(days)))
+        .or_else(|| read(text))
+        .ok_or_else(|| "it is a number of seconds, or a duration such as 90s, 1h30m or 2d".to_owned())
 }
 
-/// As [`parse`]; `None` for any other text.
+/// As [`parse`] without days, which kubeseal doesn't take; `None` for any other text.
 pub(crate) fn read(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
@@ -38,7 +42,16 @@ mod tests {
         {
             assert_eq!(read(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["x", "1d", "s", "-1s", "1.5h", "99999999999999999999s", "18446744073709551615h"] {
+        for text in ["x", "1d1h", "d", "s", "-1s", "1.5h", "99999999999999999999s", "18446744073709551615h"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_counts_except_for_kubeseal() {
+        assert_eq!(parse("2d"), Ok(Duration::from_secs(172_800)));
+        assert_eq!(read("2d"), None);
+        for text in ["-1d", "1.5d", "4294967296d"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }
