@@ -37,12 +37,12 @@ pub(crate) struct Question {
     /// As [`Usage::revoked`].
     revoked: Option<String>,
     /// Whether an offer is due.
-    pub(crate) standing: Standing,
+    pub(crate) comparison: Comparison,
 }
 
 /// An object's own recipients beside the current ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Comparison {
     /// There is no primary, so nobody knows what the object should be sealed to; or the format has no envelopes.
     Unknown,
     /// Every envelope is sealed to exactly the current recipients.
@@ -90,7 +90,7 @@ impl Question {
             source: sealed.source(),
             keyring: Fingerprint::of_set(sealed.tried(keys)),
             revoked: (!exposing.is_empty()).then(|| Fingerprint::of_set(exposing.iter().copied())),
-            standing: Standing::new(&sealed.sealed_to(), recipients),
+            comparison: Comparison::new(&sealed.sealed_to(), recipients),
         }
     }
 
@@ -103,10 +103,10 @@ impl Question {
         let Some(usage) = last.status.as_ref().and_then(|status| status.usage.as_ref()) else { return true };
         let is_answered =
             (&usage.source, &usage.keyring, &usage.revoked) == (&self.source, &self.keyring, &self.revoked);
-        let is_offered = match &self.standing {
-            Standing::Behind { target } => usage.target.as_ref() == Some(target),
+        let is_offered = match &self.comparison {
+            Comparison::Behind { target } => usage.target.as_ref() == Some(target),
             // Public text answers it.
-            Standing::Unknown | Standing::Current | Standing::Foreign(_) => true,
+            Comparison::Unknown | Comparison::Current | Comparison::Foreign(_) => true,
         };
         !(is_answered && is_offered)
     }
@@ -122,12 +122,12 @@ impl Question {
         keys: &Keyring,
         recipients: &Recipients,
     ) -> Result<(Unsealed, Findings), UnsealError> {
-        let Self { source, keyring, revoked, standing } = self;
+        let Self { source, keyring, revoked, comparison } = self;
         let examined = sealed.examine(keys, recipients.exposing())?;
-        let (target, offer) = match standing {
-            Standing::Unknown | Standing::Current => (None, Offer::NotDue),
-            Standing::Foreign(strangers) => (None, Offer::Foreign(strangers)),
-            Standing::Behind { target } => {
+        let (target, offer) = match comparison {
+            Comparison::Unknown | Comparison::Current => (None, Offer::NotDue),
+            Comparison::Foreign(strangers) => (None, Offer::Foreign(strangers)),
+            Comparison::Behind { target } => {
                 let offer = match sealed.offer(keys, recipients.current()) {
                     None => Offer::NotDue,
                     Some(Ok(envelope)) => Offer::Made(Box::new(Rewrap {
@@ -151,7 +151,7 @@ impl Question {
     }
 }
 
-impl Standing {
+impl Comparison {
     fn new(sealed_to: &[BTreeSet<Fingerprint>], recipients: &Recipients) -> Self {
         let (Some(target), false) = (recipients.target(), sealed_to.is_empty()) else { return Self::Unknown };
         let strangers = sealed_to.iter().flatten().filter(|recipient| !recipients.is_known(recipient));

@@ -209,7 +209,7 @@ fn keys_of<S: Store>(context: &Context<S>, sealed: &dyn Sealed, last: &Last) -> 
     let asked = recipients.map(|recipients| {
         let question = Question::new(sealed, &keyring, &recipients);
         let missing = missing(last, &sealed.tried(&keyring));
-        let look = Look { source: question.source.clone(), standing: question.standing.clone(), missing };
+        let look = Look { source: question.source.clone(), comparison: question.comparison.clone(), missing };
         Asked { question, look, recipients }
     });
     Keys { keyring, asked }

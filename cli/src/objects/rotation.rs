@@ -4,7 +4,7 @@
 //! `spec.encryptedData` if the values are sealed again; in the Bitnami format only sealed values. Whoever has seen a
 //! value stays on record with it, as far as the format can say so.
 
-mod live;
+mod counterpart;
 mod offer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ use crate::objects::sealed::{self, OpenError, PublicParts};
 use crate::objects::sealing::{self, SealingError};
 use crate::talk::failure::Failure;
 
-pub(crate) use live::{Listing, LiveObject, SealedAs, State, list};
+pub(crate) use counterpart::{Counterpart, Listing, SealedAs, State, list};
 pub(crate) use offer::{Decision, decide};
 
 /// A native SealedSecret as it stands in a file.

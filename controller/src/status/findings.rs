@@ -15,7 +15,7 @@ use seal_crds::resources::{Condition, SealedSecretStatus, find_condition};
 
 use super::{before, following, listed};
 use crate::conditions::Conditions;
-use crate::examination::{Exposed, Findings, Offer, Standing};
+use crate::examination::{Comparison, Exposed, Findings, Offer};
 use crate::store::{Last, Notice};
 
 pub(super) const EXPOSED: &str = "Exposed";
@@ -33,7 +33,7 @@ const MAX_WITH_NAMES: usize = 5 << 18;
 pub(crate) struct Look {
     /// As [`Usage::source`](seal_crds::resources::Usage::source).
     pub(crate) source: String,
-    pub(crate) standing: Standing,
+    pub(crate) comparison: Comparison,
     /// The keys that opened the object and are at hand no more.
     pub(crate) missing: Vec<Fingerprint>,
 }
@@ -77,16 +77,16 @@ pub(super) fn put(status: &mut SealedSecretStatus, findings: &Findings, followin
 pub(super) fn look(status: &mut SealedSecretStatus, look: &Look, following: &Conditions<'_>) {
     if let Some(usage) = &status.usage {
         let is_of_these = usage.source == look.source;
-        match &look.standing {
-            Standing::Unknown => {}
-            Standing::Current => withdraw(status),
-            Standing::Foreign(strangers) => {
+        match &look.comparison {
+            Comparison::Unknown => {}
+            Comparison::Current => withdraw(status),
+            Comparison::Foreign(strangers) => {
                 withdraw(status);
                 status.conditions.push(foreign(strangers.iter(), following));
             }
-            Standing::Behind { .. } if is_of_these => {}
+            Comparison::Behind { .. } if is_of_these => {}
             // The condition is about envelopes that the object had before. An offer says itself what it is for.
-            Standing::Behind { .. } => status.conditions.retain(|it| it.type_ != REWRAP_OFFERED),
+            Comparison::Behind { .. } => status.conditions.retain(|it| it.type_ != REWRAP_OFFERED),
         }
     }
     status.conditions.retain(|condition| condition.type_ != KEY_MISSING);

@@ -15,7 +15,7 @@ use crate::args::intent::{self, IntentError};
 use crate::files::repository::{self, FilesFound, Problems};
 use crate::keys::cluster::Cluster;
 use crate::keys::recipients;
-use crate::objects::rotation::{self, Decision, FoundNative, LiveObject};
+use crate::objects::rotation::{self, Counterpart, Decision, FoundNative};
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
@@ -68,7 +68,7 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     let live = rotation::list(&cluster, &[Format::Native].into(), &namespaces, |live| {
         sources(live).any(|source| wanted.contains(source))
     })?;
-    let mut by_source: BTreeMap<&str, Vec<&LiveObject>> = BTreeMap::new();
+    let mut by_source: BTreeMap<&str, Vec<&Counterpart>> = BTreeMap::new();
     for object in &live.objects {
         for source in sources(object).collect::<BTreeSet<_>>() {
             by_source.entry(source).or_default().push(object);
@@ -98,6 +98,6 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
 }
 
 /// The sources that an object of the cluster answers to: that of its own envelopes, and that of its offer.
-fn sources(live: &LiveObject) -> impl Iterator<Item = &str> {
+fn sources(live: &Counterpart) -> impl Iterator<Item = &str> {
     live.source().into_iter().chain(live.rewrap.as_ref().map(|offer| offer.source.as_str()))
 }

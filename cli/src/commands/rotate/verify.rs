@@ -22,7 +22,7 @@ use crate::files::repository::{self, FilesFound, Lines, ManifestFile, NothingSea
 use crate::keys::cluster::{Cluster, ConnectError};
 use crate::keys::recipients;
 use crate::objects::name::ObjectName;
-use crate::objects::rotation::{self, Listing, LiveObject, SealedAs, State};
+use crate::objects::rotation::{self, Counterpart, Listing, SealedAs, State};
 use crate::objects::sealed;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
@@ -46,7 +46,7 @@ struct Expected {
 
 /// What the cluster says of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
+enum Answer {
     Ready,
     /// The file itself is wrong, so there is nothing to wait for.
     NotPinned,
@@ -56,7 +56,7 @@ enum Standing {
     Not(String, State),
 }
 
-impl Standing {
+impl Answer {
     /// Whether waiting changes nothing.
     fn is_settled(&self) -> bool {
         matches!(self, Self::Ready | Self::NotPinned | Self::NotListed | Self::Not(_, State::Stalled(_)))
@@ -108,19 +108,19 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     }
     let cluster = Cluster::connect(&args.cluster)?;
     terminal::note(&format!("asking {}", super::name(&cluster)));
-    let standings = wait(&args, &cluster, &expected)?;
+    let answers = wait(&args, &cluster, &expected)?;
 
-    let findings = expected.iter().zip(&standings).filter(|(_, standing)| **standing != Standing::Ready);
+    let findings = expected.iter().zip(&answers).filter(|(_, answer)| **answer != Answer::Ready);
     let mut lines: Vec<_> = findings
-        .map(|(expected, standing)| {
-            let text = format!("{}: {}", expected.object_name, standing.describe(expected));
+        .map(|(expected, answer)| {
+            let text = format!("{}: {}", expected.object_name, answer.describe(expected));
             Lines::new(files[expected.file].manifest.source).line(expected.at, &text)
         })
         .collect();
     lines.sort();
     print_lines(&lines)?;
     let failed = problems.print();
-    let ready = standings.len() - lines.len();
+    let ready = answers.len() - lines.len();
     let mut closing = format!(
         "{} {} Ready as {} in these files",
         counted(ready, "SealedSecret"),
@@ -172,7 +172,7 @@ fn expect(
 }
 
 /// Looks again and again, until waiting changes nothing or the time is up. The result has the order of `expected`.
-fn wait(args: &RotateArgs, cluster: &Cluster, expected: &[Expected]) -> Result<Vec<Standing>, ConnectError> {
+fn wait(args: &RotateArgs, cluster: &Cluster, expected: &[Expected]) -> Result<Vec<Answer>, ConnectError> {
     let formats = expected.iter().map(|expected| match expected.sealed_as {
         SealedAs::Native { .. } => Format::Native,
         SealedAs::Bitnami(..) => Format::Bitnami,
@@ -181,30 +181,30 @@ fn wait(args: &RotateArgs, cluster: &Cluster, expected: &[Expected]) -> Result<V
     let namespaces = expected.iter().filter_map(|expected| expected.object_name.namespace.clone());
     let namespaces: BTreeSet<Namespace> = namespaces.chain(args.namespace.clone()).collect();
     let wanted: BTreeSet<&SealedAs> = expected.iter().map(|expected| &expected.sealed_as).collect();
-    let is_wanted = |live: &LiveObject| live.sealed_as.as_ref().is_some_and(|it| wanted.contains(it));
+    let is_wanted = |live: &Counterpart| live.sealed_as.as_ref().is_some_and(|it| wanted.contains(it));
     let progress = Progress::new("waiting until all are Ready", expected.len());
     let end = Instant::now() + args.timeout;
-    let mut standings: Option<Vec<Standing>> = None;
+    let mut answers: Option<Vec<Answer>> = None;
     loop {
         match rotation::list(cluster, &formats, &namespaces, is_wanted) {
-            Ok(live) => standings = Some(judge(expected, &live, args.namespace.as_ref())),
+            Ok(live) => answers = Some(judge(expected, &live, args.namespace.as_ref())),
             // A cluster that answered once may be restarting.
-            Err(error) if standings.is_none() || Instant::now() >= end => return Err(error),
+            Err(error) if answers.is_none() || Instant::now() >= end => return Err(error),
             Err(_) => {}
         }
-        let now = standings.as_deref().unwrap_or_default();
-        progress.set(now.iter().filter(|standing| **standing == Standing::Ready).count());
+        let now = answers.as_deref().unwrap_or_default();
+        progress.set(now.iter().filter(|answer| **answer == Answer::Ready).count());
         let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() || (now.len() == expected.len() && now.iter().all(Standing::is_settled)) {
-            return Ok(standings.unwrap_or_default());
+        if left.is_zero() || (now.len() == expected.len() && now.iter().all(Answer::is_settled)) {
+            return Ok(answers.unwrap_or_default());
         }
         thread::sleep(left.min(INTERVAL));
     }
 }
 
-/// The standing of every object.
-fn judge(expected: &[Expected], live: &Listing, namespace: Option<&Namespace>) -> Vec<Standing> {
-    let mut found: BTreeMap<&SealedAs, Vec<&LiveObject>> = BTreeMap::new();
+/// The answer about every object.
+fn judge(expected: &[Expected], live: &Listing, namespace: Option<&Namespace>) -> Vec<Answer> {
+    let mut found: BTreeMap<&SealedAs, Vec<&Counterpart>> = BTreeMap::new();
     for object in &live.objects {
         if let Some(sealed_as) = &object.sealed_as {
             found.entry(sealed_as).or_default().push(object);
@@ -212,18 +212,18 @@ fn judge(expected: &[Expected], live: &Listing, namespace: Option<&Namespace>) -
     }
     let judge = |expected: &Expected| {
         if !expected.not_pinned.is_empty() {
-            return Standing::NotPinned;
+            return Answer::NotPinned;
         }
         let there = found.get(&expected.sealed_as).map(Vec::as_slice).unwrap_or_default();
-        let not = |live: &&LiveObject| match live.state() {
+        let not = |live: &&Counterpart| match live.state() {
             State::Ready => None,
-            state => Some(Standing::Not(live.place.clone(), state)),
+            state => Some(Answer::Not(live.place.clone(), state)),
         };
         match there.iter().find_map(not) {
-            Some(standing) => standing,
-            None if !there.is_empty() => Standing::Ready,
-            None if live.covers(expected.object_name.namespace.as_ref().or(namespace)) => Standing::NotThere,
-            None => Standing::NotListed,
+            Some(answer) => answer,
+            None if !there.is_empty() => Answer::Ready,
+            None if live.covers(expected.object_name.namespace.as_ref().or(namespace)) => Answer::NotThere,
+            None => Answer::NotListed,
         }
     };
     expected.iter().map(judge).collect()

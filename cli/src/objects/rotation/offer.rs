@@ -15,7 +15,7 @@ use seal_crds::resources::Envelope;
 use seal_crds::{Reason, SealedTo};
 
 use super::FoundNative;
-use super::live::{Listing, LiveObject, word};
+use super::counterpart::{Counterpart, Listing, word};
 
 /// The decision about an object.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ fn listed(recipients: &[SealedTo]) -> String {
 /// `is_covered` says that none can have been overlooked.
 pub(crate) fn decide(
     native: &FoundNative,
-    found: &[&LiveObject],
+    found: &[&Counterpart],
     listing: &Listing,
     is_covered: bool,
     pinned: &[NamedRecipient],
@@ -108,7 +108,7 @@ fn not_pinned(native: &FoundNative, pinned: &[NamedRecipient]) -> Vec<SealedTo> 
 /// Decides about an object that the cluster has, and makes no offer for.
 fn without_offer(
     native: &FoundNative,
-    live: &LiveObject,
+    live: &Counterpart,
     source: &str,
     pinned: &[NamedRecipient],
 ) -> Decision {

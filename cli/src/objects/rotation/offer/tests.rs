@@ -53,17 +53,17 @@ impl Scene {
     }
 
     /// The object in the cluster, with this status beside its generation.
-    fn live(&self, status: &Value) -> LiveObject {
+    fn live(&self, status: &Value) -> Counterpart {
         let mut object =
             json!({"metadata": {"name": "db", "namespace": "live", "generation": 1}, "spec": self.spec});
         object["status"] = json!({"observedGeneration": 1});
         for (key, value) in status.as_object().unwrap() {
             object["status"][key] = value.clone();
         }
-        LiveObject::read(Format::Native, &serde_json::from_value(object).unwrap()).unwrap()
+        Counterpart::read(Format::Native, &serde_json::from_value(object).unwrap()).unwrap()
     }
 
-    fn decide(&self, found: &[LiveObject], is_covered: bool, pins: &[&Identity]) -> Decision {
+    fn decide(&self, found: &[Counterpart], is_covered: bool, pins: &[&Identity]) -> Decision {
         let pins: Vec<NamedRecipient> = pins.iter().map(|pin| named(pin)).collect();
         decide(&self.native(), &found.iter().collect::<Vec<_>>(), &Listing::default(), is_covered, &pins)
     }

@@ -28,9 +28,9 @@ pub(crate) enum SealedAs {
     Bitnami(BTreeMap<String, String>, Option<String>),
 }
 
-/// A SealedSecret in a cluster.
+/// A SealedSecret in a cluster, which an object of a file may have become.
 #[derive(Debug)]
-pub(crate) struct LiveObject {
+pub(crate) struct Counterpart {
     /// The namespace and name, for messages.
     pub(crate) place: String,
     pub(crate) sealed_as: Option<SealedAs>,
@@ -55,7 +55,7 @@ pub(crate) enum State {
 /// The objects that were looked for, and what couldn't be looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    pub(crate) objects: Vec<LiveObject>,
+    pub(crate) objects: Vec<Counterpart>,
     /// The targets of all offers in the cluster, also of those for other objects.
     targets: BTreeSet<String>,
     /// The namespaces that were listed; `None` if all were.
@@ -72,13 +72,13 @@ pub(crate) fn list(
     cluster: &Cluster,
     formats: &BTreeSet<Format>,
     namespaces: &BTreeSet<Namespace>,
-    is_wanted: impl Fn(&LiveObject) -> bool,
+    is_wanted: impl Fn(&Counterpart) -> bool,
 ) -> Result<Listing, ConnectError> {
     let mut listing = Listing::default();
     for format in formats {
         let mut list_in = |namespace: Option<&Namespace>| {
             let listed = cluster.each_sealed_secret(Group::of(*format), namespace, |object| {
-                let Some(live) = LiveObject::read(*format, &object) else { return };
+                let Some(live) = Counterpart::read(*format, &object) else { return };
                 listing.targets.extend(live.rewrap.as_ref().map(|offer| offer.target.clone()));
                 listing.objects.extend(Some(live).filter(&is_wanted));
             })?;
@@ -168,7 +168,7 @@ struct ConditionRead {
     reason: String,
 }
 
-impl LiveObject {
+impl Counterpart {
     pub(super) fn read(format: Format, object: &DynamicObject) -> Option<Self> {
         // A part that isn't there is null in JSON.
         let part = |name: &str| Some(object.data.get(name)?).filter(|part| !part.is_null());
@@ -254,11 +254,11 @@ mod tests {
             "lastTransitionTime": "2026-11-21T10:00:00Z"})
     }
 
-    fn read(value: Value) -> Option<LiveObject> {
-        LiveObject::read(Format::Native, &serde_json::from_value(value).unwrap())
+    fn read(value: Value) -> Option<Counterpart> {
+        Counterpart::read(Format::Native, &serde_json::from_value(value).unwrap())
     }
 
-    fn object(observed: i64, conditions: &[Value]) -> LiveObject {
+    fn object(observed: i64, conditions: &[Value]) -> Counterpart {
         let value = json!({"metadata": {"name": "db", "namespace": "prod", "generation": 2}, "spec": {"envelopes": []},
             "status": {"observedGeneration": observed, "conditions": conditions}});
         read(value).unwrap()
