@@ -361,13 +361,14 @@ impl<S: KeyStore> Keys<S> {
                 }
                 // The change that made it stale causes another look anyway.
                 Ok(Reported::Stale) if is_planted => {}
-                // Its status may still call it the primary, so no other key may be called that now.
-                Ok(Reported::Stale) if statement.key.is_primary() => {
+                // Its status may still call it the primary, or let it come back as one, so no other key may be called that
+                // now.
+                Ok(Reported::Stale) if statement.goes_before_primary() => {
                     return failed.map_or(Ok(Reported::Stale), Err);
                 }
                 Ok(Reported::Stale) => all = Reported::Stale,
                 Err(failure) => {
-                    is_former_said &= !statement.key.is_primary();
+                    is_former_said &= !statement.goes_before_primary();
                     failed.get_or_insert(failure);
                 }
             }

@@ -49,6 +49,14 @@ impl<'a> Statement<'a> {
         self.key.status.as_ref() != Some(&self.status)
     }
 
+    /// Whether the status must be written before that of the primary: it takes that name from this key, or raises the
+    /// floor of a key that is gone, which is noted nowhere else.
+    pub(super) fn goes_before_primary(&self) -> bool {
+        let recorded = self.key.status.as_ref().and_then(|status| status.floor);
+        let is_gone = matches!(self.verdict.standing, Standing::Lost | Standing::Destroyed);
+        self.key.is_primary() || is_gone && recorded < self.status.floor
+    }
+
     /// The notice to people if the renewal of the key is newly announced.
     pub(super) fn announcement(&self) -> Option<Notice> {
         let announced = |status: &SealingKeyStatus| {

@@ -550,6 +550,23 @@ async fn no_key_is_called_the_primary_while_another_may_still_be_said_to_be() {
 }
 
 #[tokio::test]
+async fn no_key_is_called_the_primary_before_a_lost_one_is_recorded_as_retiring() {
+    let (store, keys) = started().await;
+    store.world().secrets.clear();
+    settle(&keys).await;
+    store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
+    let floor = |store: &Memory| store.world().sealing_key(FIRST).status.clone().unwrap().floor;
+    store.world().fails = vec!["say sealing-key-first"];
+    keys.lead().await.unwrap_err();
+    assert_eq!(floor(&store), Some(KeyState::Active));
+    assert_eq!(store.world().primaries(), [""; 0]);
+    store.world().fails.clear();
+    settle(&keys).await;
+    assert_eq!(floor(&store), Some(KeyState::Retiring));
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
+}
+
+#[tokio::test]
 async fn one_look_writes_only_so_many_statuses_of_what_others_planted() {
     let (store, keys) = started().await;
     (0..MAX_PLANTED_WRITES + 7).for_each(|i| store.world().plant(&format!("planted-{i}")));

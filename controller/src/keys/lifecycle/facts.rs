@@ -58,6 +58,8 @@ pub(super) struct Claim<'a> {
     pub(super) fingerprint: Fingerprint,
     /// The controller had the private half and recorded that.
     pub(super) is_recorded: bool,
+    /// The spec or the flag says that the key is Revoked.
+    is_revoked: bool,
 }
 
 /// A key whose private half is loaded.
@@ -92,7 +94,7 @@ pub(super) struct Key<'a> {
 impl<'a> Facts<'a> {
     pub(super) fn new(loaded: &'a Loaded, published: &'a [SealingKey], settings: &Settings) -> Self {
         let Loaded { holders, later, clock, backups, .. } = loaded;
-        let claims = Claims(published.iter().map(Claim::new).collect());
+        let claims = Claims(published.iter().map(|object| Claim::new(object, settings)).collect());
         let mut keys = held(holders, clock);
         for key in &mut keys {
             key.hear(&claims);
@@ -236,12 +238,14 @@ impl<'a> Key<'a> {
 }
 
 impl<'a> Claim<'a> {
-    fn new(object: &'a SealingKey) -> Self {
+    fn new(object: &'a SealingKey, settings: &Settings) -> Self {
+        let fingerprint = object.fingerprint();
         Self {
             object,
             name: object.metadata.name.as_deref().unwrap_or_default(),
-            fingerprint: object.fingerprint(),
+            fingerprint,
             is_recorded: object.is_recorded(),
+            is_revoked: object.spec.state == KeyState::Revoked || settings.revoked.contains(&fingerprint),
         }
     }
 
@@ -273,9 +277,13 @@ impl<'a> Claim<'a> {
         texts.filter_map(|text| text.parse().ok())
     }
 
-    /// The recorded floor of a key whose Secret is missing or can't be read: then a wish for Active doesn't
-    /// count at all.
+    /// The floor of a recorded key whose Secret is missing or can't be read: the recorded one, since a wish for Active
+    /// doesn't count at all. A revocation does: a copy of the private half may be in wrong hands, in a snapshot of etcd
+    /// for one, whatever became of the Secret.
     pub(super) fn floor_without_secret(&self) -> KeyState {
+        if self.is_revoked {
+            return KeyState::Revoked;
+        }
         let recorded = self.object.status.as_ref().and_then(|status| status.floor);
         recorded.unwrap_or_else(|| self.floor().max(KeyState::Retiring))
     }

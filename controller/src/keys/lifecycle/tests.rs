@@ -1124,3 +1124,71 @@ fn after_an_older_version_that_could_not_read_the_new_keys_everything_is_as_it_w
     let sets = world.published.iter().map(|object| object.status.as_ref().unwrap().recovery_recipients.len());
     assert!(sets.eq([1, 1]), "the sets are in the Secrets");
 }
+
+#[test]
+fn a_key_whose_secret_is_gone_is_revoked_like_any_other_and_keeps_no_newer_one_from_being_made() {
+    let flag = |world: &mut World, fingerprint: Fingerprint| {
+        let flags = RecipientFlags { revoked: [fingerprint].into(), ..RecipientFlags::default() };
+        world.settings = Settings::new(SignedDuration::ZERO, flags).unwrap();
+    };
+    for (is_flag, is_revoked_first, is_acknowledged) in (0..8).map(|i| (i & 1 == 1, i & 2 == 2, i & 4 == 4)) {
+        let case = format!("{is_flag} {is_revoked_first} {is_acknowledged}");
+        let mut world = World::default();
+        world.settle();
+        let fingerprint = world.loaded.holders[0].recipient.fingerprint();
+        let revoke = |world: &mut World| match is_flag {
+            true => flag(world, fingerprint),
+            false => world.ask(FIRST_KEY, Revoked),
+        };
+        // No look comes between a revocation and a loss.
+        if is_revoked_first {
+            revoke(&mut world);
+        }
+        let stolen = world.lose(FIRST_KEY);
+        world.published[0].spec.loss_acknowledged = is_acknowledged;
+        if !is_revoked_first {
+            world.settle();
+            revoke(&mut world);
+        }
+        assert_eq!(world.decide().revoked, [fingerprint], "{case}: it exposes what was sealed to it");
+        assert_eq!(said(&world.settle()), (Some("sealing-key-2"), None), "{case}: the loss isn't waited for");
+        let first = world.published[0].status.clone().unwrap();
+        assert_eq!(first.floor, Some(Revoked), "{case}");
+        // The flag is forgotten, the wish is taken back, and the private half comes back.
+        world.settings = Settings::default();
+        world.ask(FIRST_KEY, Active);
+        world.loaded.holders.push(restored(&stolen, FIRST_KEY));
+        world.settle();
+        assert_eq!(
+            (world.decide().revoked, world.holder(FIRST_KEY).note),
+            (vec![fingerprint], Note::Says(Revoked))
+        );
+    }
+}
+
+#[test]
+fn a_key_that_was_lost_never_comes_back_in_place_of_the_one_that_took_its_place() {
+    for is_acknowledged in [false, true] {
+        for is_newer_lost in [false, true] {
+            let case = format!("{is_acknowledged} {is_newer_lost}");
+            let mut world = World::without_renewal();
+            world.settle();
+            let lost = world.lose(FIRST_KEY);
+            world.published[0].spec.loss_acknowledged = is_acknowledged;
+            world.settle();
+            world.loaded.holders.push(holder("sealing-key-2", 2, Note::Says(Active)));
+            assert_eq!(said(&world.settle()).0, Some("sealing-key-2"), "{case}");
+            assert_eq!(world.published[0].status.clone().unwrap().floor, Some(Retiring), "{case}");
+            if is_newer_lost {
+                world.lose("sealing-key-2");
+            } else {
+                world.ask("sealing-key-2", Revoked);
+            }
+            world.settle();
+            // With the note that the controller wrote, as if the Secret had never gone.
+            world.loaded.holders.push(lost);
+            assert_eq!(said(&world.settle()).0, None, "{case}");
+            assert_eq!(world.holder(FIRST_KEY).note, Note::Says(Retiring), "{case}");
+        }
+    }
+}

@@ -109,9 +109,12 @@ pub(super) fn judge<'a>(facts: &Facts<'a>, settings: &Settings) -> Judgement<'a>
         let is_primary = is_own && primary.is_some_and(|key| key.fingerprint == claim.fingerprint);
         let floor = match standing {
             Standing::Planted => None,
-            Standing::Lost | Standing::Destroyed | Standing::LaterVersion => {
-                Some(claim.floor_without_secret())
-            }
+            // Whoever brings the private half back, when the key that took its place is revoked or lost in turn, must not
+            // make an older key the primary again. Nothing else could say so then: the key isn't loaded, so no floor is
+            // noted beside it.
+            Standing::Destroyed => Some(claim.floor_without_secret().max(KeyState::Retiring)),
+            Standing::Lost if primary.is_some() => Some(claim.floor_without_secret().max(KeyState::Retiring)),
+            Standing::Lost | Standing::LaterVersion => Some(claim.floor_without_secret()),
             _ => key.map(|key| key.floor),
         };
         let verdict = Verdict {
