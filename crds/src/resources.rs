@@ -21,7 +21,9 @@ pub use sealed_secret::{
     Envelope, RecipientHint, Rewrap, SealedSecret, SealedSecretSpec, SealedSecretStatus, SecretVersion,
     Template, TemplateMetadata, Usage,
 };
-pub use sealing_key::{KeyState, KeyUsage, PublishedState, SealingKey, SealingKeySpec, SealingKeyStatus};
+pub use sealing_key::{
+    KeyState, KeyUsage, MAX_BACKUP_ONLY, PublishedState, SealingKey, SealingKeySpec, SealingKeyStatus,
+};
 
 /// The API group of the native format.
 pub const GROUP: &str = "sealing.dev";

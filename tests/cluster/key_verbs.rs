@@ -300,6 +300,12 @@ fn a_recipient_without_a_sealing_key_is_revoked_with_the_keys_whose_backups_it_o
     // The next fetch leaves it out, so that people can seal.
     stage.done(&["keys", "fetch", "-o", "cluster.pub"]);
     assert_eq!(stage.pins("cluster.pub").recipients(), [key.recipient().clone()]);
+    // Nor does the controller have others seal to it, once the flag names it. The list is the same on that day.
+    let set = json!({"status": {"recoveryRecipients": null, "backupOnlyRecipients": [recovery.recipient().as_str()]}});
+    stage.scene.api().merge(&format!("{}/status", stage.scene.sealing_keys(FIRST)), &set).unwrap();
+    let again = stage.run(&["keys", "revoke", short, "--yes"]);
+    let list = String::from_utf8(again.stdout).unwrap();
+    assert!(list.contains(&format!("{}/db: password (cluster)\n", stage.scene.namespace)), "{list}");
 }
 
 #[test]

@@ -6,11 +6,13 @@
 //! Invariants: a recorded fingerprint and floor are never cleared, because they tell a lost key from a planted
 //! one. A recorded recovery set is never cleared, because it says whose leak exposes what was sealed to the key.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use seal_crds::Reason;
 use seal_crds::keys::Recipient;
 use seal_crds::resources::{
-    KeyState, PublishedState, STATE_ANNOTATION, SealingKey, SealingKeyStatus, find_condition,
+    KeyState, MAX_BACKUP_ONLY, PublishedState, STATE_ANNOTATION, SealingKey, SealingKeyStatus, find_condition,
 };
 
 use super::clock::ClockFault;
@@ -108,29 +110,42 @@ pub(super) fn next_status(
         }));
     }
     let fingerprint = (object.is_recorded() || is_held).then(|| object.fingerprint().to_string());
-    let texts =
-        |recipients: &mut dyn Iterator<Item = &Recipient>| recipients.map(ToString::to_string).collect();
+    let recorded = if object.is_recorded() { said.clone() } else { SealingKeyStatus::default() };
+    let (recovery_recipients, backup_only_recipients) = recovery(verdict, recorded, settings);
     SealingKeyStatus {
         state: state(verdict, said.state),
         // Fingerprint and floor go together: a fingerprint alone would look like a record of the first
         // version.
         floor: verdict.floor.filter(|_| fingerprint.is_some()),
-        recovery_recipients: match &verdict.recovery {
-            // What is sealed now isn't sealed to a revoked recipient. Of an older key the whole set stays on record: it
-            // says what the revoked recipient opens.
-            Some(set) if !set.is_empty() => {
-                texts(&mut set.iter().filter(|it| !(is_primary && settings.is_revoked(it))))
-            }
-            // A Secret that was restored from a backup may lack the set, which then is on record here alone.
-            _ if object.is_recorded() => said.recovery_recipients,
-            _ => Vec::new(),
-        },
-        extra_recipients: texts(&mut settings.extra().filter(|_| is_primary)),
+        recovery_recipients,
+        backup_only_recipients,
+        extra_recipients: settings.extra().filter(|_| is_primary).map(ToString::to_string).collect(),
         renewal: verdict.renewal_at.map(rfc3339),
         usage: said.usage.filter(|_| fingerprint.is_some()),
         fingerprint,
         conditions,
     }
+}
+
+/// The key's recovery set, and what else is on record as a recipient of its backup.
+///
+/// What is sealed to the primary is sealed to its set, so that has no revoked recipient, and none that only the record
+/// names: a Secret that was restored from a backup may lack the set. These stay on record beside it, because the backup
+/// is still encrypted to them.
+fn recovery(
+    verdict: &Verdict,
+    recorded: SealingKeyStatus,
+    settings: &Settings,
+) -> (Vec<String>, Vec<String>) {
+    let own = verdict.recovery.as_deref().unwrap_or_default();
+    let sealed_to = own.iter().filter(|it| !(verdict.is_primary && settings.is_revoked(it)));
+    let sealed_to: Vec<String> = sealed_to.map(ToString::to_string).collect();
+    let set =
+        if own.is_empty() && !verdict.is_primary { recorded.recovery_recipients.clone() } else { sealed_to };
+    let all = own.iter().map(ToString::to_string).chain(recorded.recovery_recipients);
+    let all: BTreeSet<String> = all.chain(recorded.backup_only_recipients).collect();
+    let others = all.into_iter().filter(|it| !set.contains(it)).take(MAX_BACKUP_ONLY).collect();
+    (set, others)
 }
 
 fn state(verdict: &Verdict, said: Option<PublishedState>) -> Option<PublishedState> {
@@ -416,6 +431,11 @@ mod tests {
             [kept.to_string(), gone.to_string()],
             "nobody seals to the leaked one"
         );
+        assert_eq!(
+            primary.backup_only_recipients,
+            [leaked.to_string()],
+            "which opens the backup all the same"
+        );
         assert_eq!(primary.extra_recipients, [new.to_string()]);
         let changed = find_condition(&primary.conditions, "RecoveryChanged").unwrap();
         let mut removed = [gone.fingerprint().short(), leaked.fingerprint().short()];
@@ -424,6 +444,7 @@ mod tests {
         assert!(changed.message.contains(&said), "{}", changed.message);
         let older = status(false);
         assert_eq!(older.recovery_recipients.len(), 3, "the whole set stays on record");
+        assert!(older.backup_only_recipients.is_empty());
         assert!(
             older.extra_recipients.is_empty()
                 && find_condition(&older.conditions, "RecoveryChanged").is_none()
@@ -442,10 +463,19 @@ mod tests {
         }
         let restored = Verdict { recovery: Some(Vec::new()), ..verdict(Standing::Held(KeyState::Retiring)) };
         assert_eq!(said(&key, &restored).recovery_recipients, [recipient.as_str()]);
+        // As the primary it alone is sealed to, and the backup is still encrypted to whom it was.
+        let primary = Verdict { is_primary: true, ..restored.clone() };
+        for verdict in [primary, restored.clone(), verdict(Standing::Lost)] {
+            let status = said(&key, &verdict);
+            assert!(status.recovery_recipients.is_empty(), "{verdict:?}");
+            let all: Vec<_> = status.backup_recipients().map(|it| it.to_string()).collect();
+            assert_eq!(all, [recipient.as_str()]);
+            key.status = Some(status);
+        }
         let mut planted = object(key.status.clone());
         planted.status.as_mut().unwrap().fingerprint = None;
         for verdict in [verdict(Standing::Planted), restored] {
-            assert!(said(&planted, &verdict).recovery_recipients.is_empty());
+            assert_eq!(said(&planted, &verdict).backup_recipients().count(), 0);
         }
     }
 }

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Condition, ConditionStatus, find_condition};
-use crate::keys::Fingerprint;
+use crate::keys::{Fingerprint, Recipient};
 
 /// The public half of a sealing key, with its order and its state.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -178,6 +178,16 @@ pub struct SealingKeyStatus {
         extend("x-kubernetes-list-type" = "atomic")
     )]
     pub recovery_recipients: Vec<String>,
+    /// Further recipients that a backup of the key is encrypted to, in their canonical form. Nothing is sealed to them
+    /// now: they are revoked, or the key was restored without its recovery set. Whoever has one of their identities and
+    /// the backup opens what was sealed to the key, so a recipient stays on record here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 4096)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub backup_only_recipients: Vec<String>,
     /// Further recipients that the controller was started with, in their canonical form, at most 15. What is sealed to
     /// the key is sealed to them too; no backup is encrypted to them. Only the primary has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -187,6 +197,18 @@ pub struct SealingKeyStatus {
         extend("x-kubernetes-list-type" = "atomic")
     )]
     pub extra_recipients: Vec<String>,
+}
+
+/// The most [`SealingKeyStatus::backup_only_recipients`].
+pub const MAX_BACKUP_ONLY: usize = 64;
+
+impl SealingKeyStatus {
+    /// All recipients that a backup of the key is encrypted to, as far as is on record. A text that isn't a recipient is
+    /// dropped: nothing is sealed to this set.
+    pub fn backup_recipients(&self) -> impl Iterator<Item = Recipient> {
+        let texts = self.recovery_recipients.iter().chain(&self.backup_only_recipients);
+        texts.filter_map(|text| text.parse().ok())
+    }
 }
 
 /// Reads a state. A word that a later version wrote is none: a list of SealingKeys that couldn't be read because of one

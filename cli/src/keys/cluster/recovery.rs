@@ -12,7 +12,7 @@ use kube::api::ObjectList;
 use kube::client::Body;
 use seal_crds::keys::stored::{KeySecretList, Note, RESTORE_MANAGER};
 use seal_crds::keys::{Fingerprint, Recipient};
-use seal_crds::resources::{GROUP, SEALING_KEY_LABEL, SealingKey, VERSION};
+use seal_crds::resources::{GROUP, SEALING_KEY_LABEL, SealingKey, SealingKeyStatus, VERSION};
 use zeroize::Zeroizing;
 
 use super::access::Access;
@@ -226,10 +226,9 @@ fn recorded(keys: &[SealingKey]) -> BTreeMap<Fingerprint, RecordedKey> {
     all
 }
 
-/// The recovery recipients of a key, as the controller says. A text that is none is dropped: nothing is sealed to them.
+/// The recipients that a backup of the key is encrypted to, as the controller says, also those that are revoked.
 pub(crate) fn recovery_of(key: &SealingKey) -> impl Iterator<Item = Recipient> {
-    let recipients = key.status.iter().flat_map(|status| &status.recovery_recipients);
-    recipients.filter_map(|text| text.parse().ok())
+    key.status.iter().flat_map(SealingKeyStatus::backup_recipients)
 }
 
 /// The name of a Secret with a key that is restored, which its SealingKey gets too. Keys that the controller makes have

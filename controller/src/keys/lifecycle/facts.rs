@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use seal_crds::keys::stored::{Note, Recovery};
 use seal_crds::keys::{Fingerprint, Recipient};
-use seal_crds::resources::{KeyState, PublishedState, SealingKey};
+use seal_crds::resources::{KeyState, PublishedState, SealingKey, SealingKeyStatus};
 
 use crate::keys::clock::Clock;
 use crate::keys::deletion;
@@ -270,11 +270,9 @@ impl<'a> Claim<'a> {
             || self.object.spec.loss_acknowledged
     }
 
-    /// The recovery set that the controller recorded of the key. A text that isn't a recipient is dropped: nothing is
-    /// sealed to this set.
+    /// The recipients that the controller recorded a backup of the key to be encrypted to.
     pub(super) fn recorded_recovery(&self) -> impl Iterator<Item = Recipient> {
-        let texts = self.object.status.iter().flat_map(|status| &status.recovery_recipients);
-        texts.filter_map(|text| text.parse().ok())
+        self.object.status.iter().flat_map(SealingKeyStatus::backup_recipients)
     }
 
     /// The floor of a recorded key whose Secret is missing or can't be read: the recorded one, since a wish for Active

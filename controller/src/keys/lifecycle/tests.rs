@@ -1103,6 +1103,28 @@ fn a_key_that_is_restored_without_its_recovery_set_keeps_what_was_recorded_of_it
 }
 
 #[test]
+fn a_revoked_recovery_recipient_of_the_primary_stays_on_record_when_the_primary_is_lost() {
+    let mut world = with_period(0);
+    let flags = world.flags();
+    let leaked = flags.recovery[0].clone();
+    let revoked = [leaked.fingerprint()].into();
+    world.settings = Settings::new(SignedDuration::ZERO, RecipientFlags { revoked, ..flags }).unwrap();
+    world.settle();
+    let status = world.published[0].status.clone().unwrap();
+    assert!(status.recovery_recipients.is_empty(), "nobody seals to it");
+    let lost = world.lose(FIRST_KEY);
+    let sets =
+        |world: &World| -> Vec<_> { world.decide().recorded.into_iter().map(|key| key.recovery).collect() };
+    // Lost, and then restored without the set: what was sealed to the key is exposed by the leak.
+    for holder in [None, Some(Holder { recovery: None, ..restored(&lost, "restored") })] {
+        world.loaded.holders.extend(holder);
+        world.settle();
+        world.settle();
+        assert_eq!(sets(&world)[0], [leaked.fingerprint()].into());
+    }
+}
+
+#[test]
 fn after_an_older_version_that_could_not_read_the_new_keys_everything_is_as_it_was() {
     let mut world = with_period(0);
     world.ask(FIRST_KEY, Retiring);
