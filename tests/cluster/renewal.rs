@@ -3,11 +3,14 @@
 //! No clock is moved: the keys that tests make have old dates. Invariants: at every moment at most one SealingKey is
 //! called the primary, and everything that was ever sealed opens.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use seal_crds::keys::{Fingerprint, Identity, Recipient, backup};
+use seal_crds::native::NativeSealed;
+use seal_crds::{Place, Sealed as _, UnsealError};
 use seal_tests::controller::Controller;
 use seal_tests::wait::{eventually, until};
 use serde_json::{Value, json};
@@ -17,6 +20,8 @@ use super::keys::{
     FIRST, dated_secret, days_ago, hold_up_renewals, planted, recipient_of, until_primary, until_said,
 };
 use super::scene::{Scene, condition, items, path};
+use crate::end_to_end::seal;
+use crate::sandbox::Sandbox;
 
 /// Adds a key of this age, as if a controller had made it and noted its state.
 fn add_aged_key(scene: &Scene, name: &str, sequence: u32, days: i64) -> Identity {
@@ -34,7 +39,7 @@ fn config_maps(scene: &Scene, name: &str) -> String {
 }
 
 /// Writes a file of recipients.
-fn recipients_file(scene: &Scene, name: &str, recipients: &[&Recipient]) -> PathBuf {
+pub(super) fn recipients_file(scene: &Scene, name: &str, recipients: &[&Recipient]) -> PathBuf {
     let file = scene.kubeconfig.with_extension(name);
     let lines: String = recipients.iter().map(|recipient| format!("{recipient}\n")).collect();
     std::fs::write(&file, lines).unwrap();
@@ -48,7 +53,7 @@ fn started_with(scene: &Scene, recovery: &[&Recipient]) -> Controller {
 
 /// The published backup of a key, once it is there.
 #[track_caller]
-fn published_backup(scene: &Scene, fingerprint: &Fingerprint) -> String {
+pub(super) fn published_backup(scene: &Scene, fingerprint: &Fingerprint) -> String {
     let map = config_maps(scene, &format!("sealing-key-backup-{}", fingerprint.short()));
     eventually("the backup is published", || {
         let found = scene.api().get(&map).unwrap_or_default();
@@ -167,7 +172,7 @@ fn a_recovery_set_that_is_swapped_and_swapped_back_gives_the_intruder_nothing() 
 }
 
 #[test]
-fn a_removed_recovery_recipient_opens_nothing_that_is_backed_up_after_a_renewal() {
+fn a_removed_recovery_recipient_opens_nothing_that_is_backed_up_or_sealed_after_a_renewal() {
     let scene = Scene::new("removed");
     let (leaver, stays) = (Identity::generate(), Identity::generate());
     let mut controller = started_with(&scene, &[leaver.recipient(), stays.recipient()]);
@@ -181,6 +186,23 @@ fn a_removed_recovery_recipient_opens_nothing_that_is_backed_up_after_a_renewal(
     assert!(backup::open(backup.as_bytes(), std::iter::once(stays.as_age())).is_ok());
     let key = scene.api().get(&scene.sealing_keys("sealing-key-2")).unwrap();
     assert_eq!(key["status"]["recoveryRecipients"], json!([stays.recipient().as_str()]));
+    // Nor what people seal to the recipients that they fetch now.
+    let sandbox = Sandbox::new();
+    let fetch = ["keys", "fetch", "-o", "now.pub"];
+    assert_eq!(seal(&sandbox, &scene, scene.plane.kubeconfig(), &fetch, b"").code, 0);
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: db, namespace: {}}}\nstringData: {{a: '1'}}\n",
+        scene.namespace
+    );
+    let sealed: Value = serde_yaml::from_slice(&sandbox.succeed(["-r", "now.pub"], secret)).unwrap();
+    let spec = serde_json::from_value(sealed["spec"].clone()).unwrap();
+    let place = Place { namespace: scene.namespace.parse().unwrap(), name: "db".parse().unwrap() };
+    let object = NativeSealed::parse(place, &spec, &BTreeSet::new()).unwrap();
+    let opens = |identity: Identity| object.unseal(&[identity].into_iter().collect());
+    assert!(opens(stays).is_ok());
+    assert!(matches!(opens(leaver), Err(UnsealError::NoMatchingKey { .. })));
+    scene.commit(&sealed).unwrap();
+    scene.until_ready("db");
     // The older key's set stays on record, and with it what the leaver opens.
     let older = until_said(&scene, FIRST, |key| condition(key, "Primary").0 == "False");
     assert_eq!(older["status"]["recoveryRecipients"].as_array().unwrap().len(), 2);
