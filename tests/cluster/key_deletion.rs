@@ -6,6 +6,7 @@
 use seal_crds::keys::Identity;
 use seal_crds::native::NamedRecipient;
 use seal_tests::control_plane::{ControlPlane, definitions, succeed};
+use seal_tests::controller::Controller;
 use seal_tests::toolchain;
 use seal_tests::wait::{eventually, until};
 use serde_json::{Value, json};
@@ -13,10 +14,12 @@ use serde_json::{Value, json};
 use super::keys::{FIRST, until_primary, until_said};
 use super::offers::{fingerprint, renew};
 use super::scene::{Scene, condition};
+use crate::end_to_end::seal;
+use crate::sandbox::Sandbox;
 
 /// The SealingKey, once its condition Deletable has this reason.
 #[track_caller]
-fn until_deletable(scene: &Scene, key: &str, reason: &str) -> String {
+pub(super) fn until_deletable(scene: &Scene, key: &str, reason: &str) -> String {
     eventually(&format!("{key} is {reason}"), || {
         let object = scene.api().get(&scene.sealing_keys(key)).unwrap();
         let (_, found, message) = condition(&object, "Deletable");
@@ -43,15 +46,21 @@ fn a_key_stays_while_an_object_needs_it_and_goes_when_none_does() {
     let roles = toolchain::repository().join("controller/deploy/rbac.yaml");
     succeed(plane.kubectl(["apply", "--server-side", "-f"]).arg(roles));
     let scene = Scene::on(&plane, plane.namespace("deletion"), "seal-system".to_owned());
-    let _controller = scene.start_as_shipped();
+    let sandbox = Sandbox::new();
+    let run = |args: &[&str]| seal(&sandbox, &scene, plane.kubeconfig(), args, b"");
+    let recovery = sandbox.run(["keys", "new", "-o", "recovery.key"], "");
+    sandbox.write("recovery.pub", recovery.stdout);
+    // As shipped, it watches every namespace.
+    let flag = format!("--recovery-recipients={}", sandbox.path("recovery.pub").display());
+    let _controller = Controller::start(&scene.kubeconfig, plane.dir(), &[flag]).ready();
     until_primary(&scene, FIRST);
     let first = fingerprint(&scene, FIRST);
+    until("the backup is there", || run(&["keys", "backup", "-o", "backups"]).code == 0);
     let old = scene.seal("db").item("a", "1").commit();
     scene.until_ready("db");
     // What opens with no key at all may be somebody's last copy of a value, so it holds every key.
     let nobody = NamedRecipient { recipient: Identity::generate().recipient().clone(), name: None };
     scene.seal("theirs").to(&nobody).item("a", "1").commit();
-    let mut saved = scene.api().get(&scene.identities(FIRST)).unwrap();
     let second = renew(&scene);
 
     scene.api().delete(&scene.identities(FIRST)).unwrap();
@@ -81,10 +90,18 @@ fn a_key_stays_while_an_object_needs_it_and_goes_when_none_does() {
     let message = scene.until_stalled("db", "NoMatchingKey");
     assert!(message.contains(&first.short()), "{message}");
     assert_eq!(scene.secret("db").unwrap()["metadata"]["uid"], before);
-    saved["metadata"] = json!({"name": "restored", "labels": saved["metadata"]["labels"]});
-    scene.api().create(&scene.identities(""), &saved).unwrap();
+    let fetched = run(&["keys", "fetch", "-o", "pins.pub"]);
+    assert_eq!(fetched.code, 0, "{}", fetched.stderr);
+    let pins = String::from_utf8(sandbox.read("pins.pub")).unwrap();
+    assert!(pins.contains(&format!("# destroyed: {first} ")), "{pins}");
+    let restored = run(&["keys", "restore", "backups", "-i", "recovery.key", "-r", "pins.pub", "--yes"]);
+    let said = String::from_utf8_lossy(&restored.stdout);
+    assert_eq!(restored.code, 0, "{said}{}", restored.stderr);
+    assert!(said.ends_with(", sequence 1, Retiring\n"), "{said}");
     until("it opens again", || condition(&scene.sealed("db"), "Ready").0 == "True");
     until_said(&scene, FIRST, |key| key["status"]["state"] == "Retiring");
+    until_primary(&scene, "sealing-key-2");
+    assert_eq!(scene.secret("db").unwrap()["metadata"]["uid"], before);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use seal_tests::wait::until;
 use serde_json::{Value, json};
 
 use super::bitnami_keys::{LABEL, NEWER, OLDER};
+use super::key_deletion::until_deletable;
 use super::keys::{FIRST, until_primary};
 use super::scene::{Scene, condition, items};
 use crate::end_to_end::seal;
@@ -196,13 +197,16 @@ fn three_hundred_objects_under_four_keys_follow_the_newest_by_offers_alone_and_t
 #[test]
 fn a_repository_in_both_formats_is_rotated_by_offers_and_by_a_backup_and_verified_as_one() {
     const EACH: usize = 10;
-    let scene = Scene::new("mixed");
+    // On a control plane of its own, because a controller that sees every object is the one that deletes keys.
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    plane.deploy();
+    let scene = Scene::on(&plane, plane.namespace("mixed"), "seal-system".to_owned());
     let label = json!({LABEL: "active"});
     scene.api().create(&scene.identities(""), &OLDER.secret("older", &label)).unwrap();
-    let controller = scene.start(&[]);
+    let mut controller = scene.start_as_shipped();
     until_primary(&scene, FIRST);
     let stage = Stage { scene, sandbox: Sandbox::new(), objects: Vec::new() };
-    let (plane, namespace) = (stage.scene.plane, &stage.scene.namespace);
+    let namespace = &stage.scene.namespace;
     stage.sandbox.write("older.crt", OLDER.certificate);
     stage.sandbox.write("newer.crt", NEWER.certificate);
     stage.done(&["keys", "fetch", "-o", "keys.pub"]);
@@ -227,15 +231,27 @@ fn a_repository_in_both_formats_is_rotated_by_offers_and_by_a_backup_and_verifie
     let verify = || stage.run(&["rotate", "--verify", "-r", "keys.pub", "deploy"]);
     apply();
     assert_eq!(verify().code, 0, "{}", verify().stderr);
-    let values = || -> Vec<_> { files.iter().map(|name| stage.scene.data(name)).collect() };
-    let before = values();
+    let before = stage.secrets();
+    assert_eq!(before.len(), 2 * EACH);
+    // The uid of each Secret and its values, and the version of those whose object has our format.
+    let assert_kept = || {
+        for (name, [version, uid, data]) in stage.secrets() {
+            let [old_version, old_uid, old_data] = &before[&name];
+            assert_eq!((&uid, &data), (old_uid, old_data), "{name}");
+            if name.starts_with("native") {
+                assert_eq!(version, *old_version, "{name} was written");
+            }
+        }
+        assert!(stage.secrets().keys().eq(before.keys()));
+    };
 
     stage.done(&["keys", "renew", FIRST]);
     until_primary(&stage.scene, "sealing-key-2");
     stage.scene.api().create(&stage.scene.identities(""), &NEWER.secret("newer", &label)).unwrap();
     stage.done(&["keys", "fetch", "-o", "keys.pub"]);
     // A controller that has just started has examined none, so nothing has to rest.
-    let _controller = stage.scene.restart(controller);
+    assert!(controller.terminate().success());
+    let mut controller = stage.scene.start_as_shipped();
     let backup = ["get", "secret", "-n", &stage.scene.keys, "-l", LABEL, "--output=yaml"];
     stage.sandbox.write("backup.yaml", succeed(&mut plane.kubectl(backup)).stdout);
     patiently("every native object has its offer", || {
@@ -262,7 +278,7 @@ fn a_repository_in_both_formats_is_rotated_by_offers_and_by_a_backup_and_verifie
             .stderr
             .ends_with(&format!("{} SealedSecrets are Ready as they stand in these files\n", 2 * EACH))
     );
-    assert_eq!(values(), before);
+    assert_kept();
 
     // The old RSA key isn't needed any more.
     stage.sandbox.write("newer.yaml", NEWER.secret("newer", &label).to_string());
@@ -271,13 +287,35 @@ fn a_repository_in_both_formats_is_rotated_by_offers_and_by_a_backup_and_verifie
         let args = ["unseal", "-i", "newer.yaml", "-n", namespace, "--item", "a", &file];
         assert_eq!(stage.sandbox.succeed(args, ""), format!("{CANARY}-{name}").as_bytes());
     }
+    // So the old keys of both kinds go, and everything still opens.
+    assert!(controller.terminate().success());
+    let mut controller = stage.scene.start_as_shipped();
+    for name in files.iter().filter(|name| name.starts_with("native")) {
+        until("it needs the newest key alone", || {
+            let status = stage.scene.sealed(name)["status"].clone();
+            status["usage"]["only"] == status["openedBy"]
+                && condition(&json!({ "status": status }), "RewrapOffered").1.is_empty()
+        });
+    }
+    stage.done(&["keys", "delete", "older", "--bitnami", "--yes"]);
+    stage.done(&["keys", "delete", FIRST, "--yes", "--wait", "120"]);
+    for gone in ["older", FIRST] {
+        until("the old key is gone", || stage.scene.api().get(&stage.scene.identities(gone)).is_none());
+    }
+    assert!(controller.terminate().success());
+    let _controller = stage.scene.start_as_shipped();
+    assert_eq!(verify().code, 0, "{}", verify().stderr);
+    for name in files.iter().filter(|name| name.starts_with("native")) {
+        assert_eq!(condition(&stage.scene.nudge(name), "Ready").0, "True", "{name}");
+    }
+    assert_kept();
 }
 
 /// Whoever may write statuses forges an offer for every object: sealed to pinned recipients, with a data key for every
 /// item in its list, and something else inside. That can't be seen without the key, so the files take it.
 #[test]
 fn forged_offers_are_named_by_verify_keep_the_old_key_and_are_undone_from_git() {
-    const FORGED: usize = 30;
+    const FORGED: usize = 300;
     let plane = ControlPlane::start(&definitions()).unwrap();
     plane.deploy();
     let scene = Scene::on(&plane, plane.namespace("apps"), "seal-system".to_owned());
@@ -331,7 +369,10 @@ fn forged_offers_are_named_by_verify_keep_the_old_key_and_are_undone_from_git() 
     // What doesn't open counts as needing every key.
     let refused = stage.run(&["keys", "delete", FIRST, "--yes", "--wait", "5"]);
     assert_ne!(refused.code, 0, "{}", refused.stderr);
-    assert!(stage.scene.api().get(&stage.scene.identities(FIRST)).is_some());
+    // Nor does it go if somebody deletes its Secret: the finalizer holds it.
+    stage.scene.api().delete(&stage.scene.identities(FIRST)).unwrap();
+    let message = until_deletable(&stage.scene, FIRST, "KeyInUse");
+    assert!(message.starts_with("more than 10 SealedSecrets don't open without it: "), "{message}");
 
     for (path, text) in git {
         stage.sandbox.write(path, text);
@@ -340,4 +381,6 @@ fn forged_offers_are_named_by_verify_keep_the_old_key_and_are_undone_from_git() 
     let run = stage.run(&["rotate", "--verify", "deploy"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert_eq!(stage.secrets(), secrets, "a Secret was written");
+    let held = stage.scene.api().get(&stage.scene.identities(FIRST)).unwrap();
+    assert!(held["metadata"]["deletionTimestamp"].is_string() && held["data"]["identity"].is_string());
 }
