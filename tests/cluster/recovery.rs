@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 
 use seal_crds::keys::{Fingerprint, Identity, backup};
 use seal_tests::control_plane::{ControlPlane, definitions};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use super::keys::{FIRST, identity_secret, until_primary, until_said};
 use super::scene::{Scene, condition, items, path};
 use crate::end_to_end::seal;
-use crate::sandbox::{Run, Sandbox};
+use crate::sandbox::{Run, Sandbox, run};
 
 /// A cluster, and somebody on call with the repository and a recovery identity.
 struct OnCall<'p> {
@@ -376,7 +377,7 @@ fn without_somebody_to_ask_no_private_half_goes_anywhere_unless_the_cluster_is_n
     on_call.back_up(&key, 1);
     let restore = |flags: &[&str]| {
         // A session of its own has no terminal, wherever the tests were started.
-        let mut setsid = std::process::Command::new("setsid");
+        let mut setsid = Command::new("setsid");
         on_call.sandbox.confine(&mut setsid);
         setsid.args([
             "-w",
@@ -388,7 +389,7 @@ fn without_somebody_to_ask_no_private_half_goes_anywhere_unless_the_cluster_is_n
             "recovery.key",
         ]);
         setsid.args(["-r", "prod.pub", "--controller-namespace", &on_call.scene.keys]).args(flags);
-        crate::sandbox::run(setsid.env("KUBECONFIG", on_call.scene.plane.kubeconfig()), b"")
+        run(setsid.env("KUBECONFIG", on_call.scene.plane.kubeconfig()), b"")
     };
     for (flags, reason) in [
         (&[][..], "the cluster that gets the keys has to be named"),
@@ -405,6 +406,55 @@ fn without_somebody_to_ask_no_private_half_goes_anywhere_unless_the_cluster_is_n
     // Where nothing is sent, nothing is asked.
     let again = restore(&["--context=test"]);
     assert_eq!(again.code, 0, "{}", again.stderr);
+}
+
+/// The report goes to a file that may not grow beyond 1 kB, and most of that is full: so the line about a key that was just
+/// created kills the program, whichever key it is.
+#[test]
+fn a_restore_that_is_killed_after_any_of_its_keys_is_finished_by_the_next_run() {
+    const REPORT: usize = 1024;
+    const LINE: usize = 141;
+    let on_call = OnCall::new("killed");
+    let keys: Vec<Identity> = (0..4).map(|_| Identity::generate()).collect();
+    let mark = |word: &str, key: &Identity| format!("# {word}: {} 2026-01-02 old\n", key.fingerprint());
+    let marks = mark("revoked", &keys[0]) + &mark("retiring", &keys[1]) + &mark("retiring", &keys[2]);
+    let (newest, recipient) = (keys[3].fingerprint(), keys[3].recipient());
+    let fetched = format!("# name: newest\n# created: x\n# fingerprint: {newest}\n{recipient}\n");
+    on_call.sandbox.write("prod.pub", fetched + &marks);
+    for (sequence, key) in (1..).zip(&keys) {
+        on_call.back_up(key, sequence);
+    }
+    let restored = || -> BTreeMap<String, [Value; 2]> {
+        let held = on_call.held().into_iter();
+        let facts =
+            |secret: Value| [secret["data"]["sequence"].clone(), secret["metadata"]["annotations"].clone()];
+        held.map(|(name, secret)| (name, facts(secret))).collect()
+    };
+    let whole = on_call.restore(&["--keep-primary"]);
+    assert_eq!(whole.code, 0, "{}", whole.stderr);
+    let expected = restored();
+    assert_eq!(expected.len(), keys.len());
+    for lines in 0..keys.len() {
+        on_call.lose_the_cluster();
+        on_call.sandbox.write("report", vec![b'\n'; REPORT - lines * LINE - LINE / 2]);
+        let mut shell = Command::new("/bin/sh");
+        on_call.sandbox.confine(&mut shell);
+        // Two blocks of 512 bytes.
+        shell.args(["-c", "ulimit -f 2; exec \"$@\" >> report", "sh", env!("CARGO_BIN_EXE_test-seal")]);
+        shell.args(["keys", "restore", "backups", "-i", "recovery.key", "-r", "prod.pub", "--yes"]);
+        shell.args(["--keep-primary", "--context=test", "--controller-namespace", &on_call.scene.keys]);
+        let killed = run(shell.arg("--kubeconfig").arg(on_call.scene.plane.kubeconfig()), b"");
+        assert_eq!(killed.code, -1, "it wasn't killed: {}", killed.stderr);
+        let there = restored();
+        assert_eq!(there.len(), lines + 1, "{}", killed.stderr);
+        let is_primary = |[_, notes]: &[Value; 2]| notes["sealing.dev/state"] == "Active";
+        // Nobody seals to the key while what it replaces isn't there.
+        assert!(there.len() == keys.len() || !there.values().any(is_primary));
+        let next = on_call.restore(&["--keep-primary"]);
+        assert_eq!(next.code, 0, "{}", next.stderr);
+        assert_eq!(restored(), expected, "killed with {lines} lines said");
+        assert!(expected.values().any(is_primary));
+    }
 }
 
 #[test]

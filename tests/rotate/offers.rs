@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::process::Command;
 
 use seal_crds::keys::{Identity, Keyring};
 use seal_crds::native::{Item, NamedRecipient, NativeSealed, seal, target};
@@ -236,6 +237,52 @@ fn offers_are_taken_where_they_are_honest_and_every_other_file_is_named_with_the
     let refused = stage.rotate(&nobody, &["--from-cluster"]);
     assert_eq!(refused.code, 1);
     assert!(Stage::lines(&refused)["absent"].contains("you may not list the SealedSecrets of its namespace"));
+}
+
+/// One file is longer than any file may grow, so writing that one kills the program.
+#[test]
+fn killed_while_it_writes_any_file_it_leaves_whole_files_and_the_next_run_takes_the_other_offers() {
+    let stage = Stage::new("killed");
+    let names: Vec<String> = (10..22).map(|index| format!("s{index}")).collect();
+    let new = std::slice::from_ref(&stage.new);
+    for name in &names {
+        let spec = stage.sealed(name);
+        stage.write(name, &spec);
+        stage.apply(name, &spec);
+        let offer = stage.offer(name, &spec, new);
+        stage.say(name, &[("Ready", "True", "Unsealed"), ("RewrapOffered", "True", "Offered")], Some(&offer));
+    }
+    let reader = stage.user(true);
+    let text = |name: &str| String::from_utf8(stage.sandbox.read(format!("{name}.yaml"))).unwrap();
+    let before: BTreeMap<&String, String> = names.iter().map(|name| (name, text(name))).collect();
+    let long = "# x\n".repeat(8 << 10);
+    let (old, target) = (stage.old.fingerprint().to_string(), stage.new.recipient.fingerprint().to_string());
+    for last in [&names[0], &names[6], &names[11]] {
+        let given =
+            |name: &String| if name == last { before[name].clone() + &long } else { before[name].clone() };
+        for name in &names {
+            stage.sandbox.write(format!("{name}.yaml"), given(name));
+        }
+        let mut shell = Command::new("/bin/sh");
+        stage.sandbox.confine(&mut shell);
+        // 32 blocks of 512 bytes.
+        shell.args(["-c", "ulimit -f 32; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_test-seal")]);
+        shell.args(["rotate", "--from-cluster", "-r", "new.pub", "-n", &stage.namespace, "--context=test"]);
+        let killed = run(shell.arg("--kubeconfig").arg(&reader), b"");
+        assert_eq!(killed.code, -1, "it wasn't killed: {}", killed.stderr);
+        for name in &names {
+            let (text, given) = (text(name), given(name));
+            assert!(text == given || text.contains(&target) && !text.contains(&old), "{name}: {text}");
+            assert_eq!(super::outside(&text), super::outside(&given), "{name}");
+        }
+        assert_eq!(text(last), given(last));
+        let next = stage.rotate(&reader, &["--from-cluster"]);
+        assert_eq!(next.code, 0, "{}{}", String::from_utf8_lossy(&next.stdout), next.stderr);
+        for name in &names {
+            let text = text(name);
+            assert!(text.contains(&target) && !text.contains(&old), "{name}: {text}");
+        }
+    }
 }
 
 #[test]
