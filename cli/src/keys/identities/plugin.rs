@@ -329,12 +329,16 @@ mod tests {
         let read_all = "while read -r line; do case \"$line\" in '-> done') break; esac; done; read -r line;";
         for (text, expected) in [
             ("exit 0", "ended before it was done"),
-            ("echo hello", "doesn't speak the protocol of age plugins"),
-            ("head -c 100000 /dev/zero", "doesn't speak the protocol of age plugins"),
+            // They go on reading, so that what they say is seen, and not that they have ended.
+            ("echo hello; cat >/dev/null", "doesn't speak the protocol of age plugins"),
+            ("head -c 100000 /dev/zero; cat >/dev/null", "doesn't speak the protocol of age plugins"),
             ("while :; do printf -- '-> x\\n\\n'; done", "doesn't speak the protocol of age plugins"),
-            ("printf -- '-> file-key 0\\nQUFB\\n'", "doesn't speak the protocol of age plugins"),
             (
-                "printf -- '-> file-key 1\\nAAAAAAAAAAAAAAAAAAAAAA\\n'",
+                "printf -- '-> file-key 0\\nQUFB\\n'; cat >/dev/null",
+                "doesn't speak the protocol of age plugins",
+            ),
+            (
+                "printf -- '-> file-key 1\\nAAAAAAAAAAAAAAAAAAAAAA\\n'; cat >/dev/null",
                 "doesn't speak the protocol of age plugins",
             ),
             (
