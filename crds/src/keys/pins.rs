@@ -20,8 +20,10 @@
 //! fingerprint has several marked lines, the [highest](Mark) counts.
 //!
 //! The reader refuses a comment that begins with one of the three words, in upper or lower case and with any white space,
-//! and goes on with a colon or has a fingerprint in it, if it isn't such a line. The threat is a typing mistake: skipped as a comment, it would leave a revoked
-//! key in use without a word.
+//! and goes on with a colon, if it isn't such a line. The threat is a typing mistake: skipped as a comment, it would leave
+//! a revoked key in use without a word. It also refuses every other line with a fingerprint in it, but for
+//! `# fingerprint: <fingerprint>` and the like, as `seal keys fetch` writes them. The threat is a line that a review takes for a mark, and that is none: behind a carriage
+//! return, after a character that nobody sees, or with a letter of another script in the word.
 //!
 //! Invariants: a mark only rises; no error repeats a line, which may be an identity that was put here by mistake.
 
@@ -41,6 +43,12 @@ pub use text::raise;
 
 /// The most characters of a name.
 const MAX_NAME: usize = 80;
+
+/// The digits of a fingerprint.
+const FINGERPRINT_DIGITS: usize = 64;
+
+/// The comments of `seal keys fetch`. Their word may be a fingerprint, or have one in it.
+const FETCHED: [&str; 4] = ["# fingerprint: ", "# name: ", "# context: ", "# server: "];
 
 /// The reason why a key isn't sealed to any more, from low to high.
 ///
@@ -147,6 +155,11 @@ pub enum MarkError {
     /// The date isn't a day.
     #[error("its date isn't a day, written YYYY-MM-DD")]
     Date,
+    /// The line has a fingerprint, and is neither a marked line nor `# fingerprint: <fingerprint>`.
+    #[error(
+        "it has a fingerprint in it, and is neither `# retiring:`, `# revoked:`, `# destroyed:` nor `# fingerprint:`"
+    )]
+    Unmarked,
     /// The name is too long, not printable, or has white space at an end.
     #[error("its name isn't 1 to {MAX_NAME} printable characters without a space at either end")]
     Name,
@@ -258,7 +271,9 @@ impl Extend<Self> for Pins {
 
 /// Reads a line: `None` if it is no marked line, and doesn't begin as one.
 fn parse_line(line: &str) -> Result<Option<(Fingerprint, Marked)>, MarkError> {
-    let Some(mark) = claimed_mark(line) else { return Ok(None) };
+    let Some(mark) = claimed_mark(line) else {
+        return if is_like_a_mark(line) { Err(MarkError::Unmarked) } else { Ok(None) };
+    };
     let rest = line.strip_prefix("# ").and_then(|rest| rest.strip_prefix(mark.as_str()));
     let rest = rest.and_then(|rest| rest.strip_prefix(": ")).ok_or(MarkError::Form(mark))?;
     let mut parts = rest.splitn(3, ' ');
@@ -270,6 +285,17 @@ fn parse_line(line: &str) -> Result<Option<(Fingerprint, Marked)>, MarkError> {
     Ok(Some((fingerprint, Marked { mark, since, name: name.parse()? })))
 }
 
+/// Whether a line that doesn't begin as a marked one has a fingerprint all the same, which no recipient has. What nobody
+/// sees counts for nothing.
+fn is_like_a_mark(line: &str) -> bool {
+    let one_word = FETCHED.iter().find_map(|start| line.strip_prefix(start));
+    let is_fetched = one_word
+        .is_some_and(|word| !word.contains(|c: char| c.is_whitespace() || seal_foreign::is_unprintable(c)));
+    let seen: String = line.chars().filter(|c| !seal_foreign::is_unprintable(*c)).collect();
+    let mut words = seen.split(|c: char| !c.is_ascii_hexdigit());
+    !is_fetched && words.any(|word| word.len() >= FINGERPRINT_DIGITS)
+}
+
 /// The mark that a comment seems to give: its first word, in upper or lower case, before a colon or a fingerprint.
 fn claimed_mark(line: &str) -> Option<Mark> {
     let comment = line.trim_start().strip_prefix('#')?;
@@ -279,7 +305,8 @@ fn claimed_mark(line: &str) -> Option<Mark> {
         word.eq_ignore_ascii_case(mark.as_str()).then_some(rest)
     };
     let (mark, rest) = Mark::ALL.into_iter().find_map(|mark| Some((mark, rest(mark)?)))?;
-    let is_fingerprint = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_fingerprint =
+        |word: &str| word.len() == FINGERPRINT_DIGITS && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_claim = rest.trim_start().starts_with(':') || rest.split_whitespace().any(is_fingerprint);
     is_claim.then_some(mark)
 }

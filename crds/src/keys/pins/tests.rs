@@ -100,6 +100,47 @@ fn a_comment_that_begins_as_a_mark_and_is_none_is_refused() {
     }
 }
 
+/// Each of these looks like a mark in some program.
+#[test]
+fn a_line_with_a_fingerprint_that_is_no_mark_is_refused() {
+    let key = fingerprint(1);
+    let digits = key.to_string();
+    let (one, other) = digits.split_at(32);
+    for line in [
+        format!("# note\r# revoked: {key} 2026-11-27 k"),
+        format!("{}\r# revoked: {key} 2026-11-27 k", SSH_RECIPIENT.trim_end()),
+        format!("# \u{200b}revoked: {key} 2026-11-27 k"),
+        format!("# \u{200b}revoked: {one}\u{200b}{other} 2026-11-27 k"),
+        format!("# rev\u{43e}ked: {key} 2026-11-27 k"),
+        format!("# rev\u{43e}ked:{}0 2026-11-27 k", key.to_string().to_uppercase()),
+        format!("# formerly revoked: {key}"),
+        format!("# fingerprint: {key} # revoked: {key} 2026-11-27 k"),
+        format!("# fingerprint: {key}\r"),
+        key.to_string(),
+    ] {
+        assert_eq!(parse_line(&line), Err(MarkError::Unmarked), "{line:?}");
+        let text = format!("{X25519_RECIPIENT}\n{line}\n#\n");
+        let error = PinsError::Mark { line: 2, source: MarkError::Unmarked };
+        if !line.ends_with('\r') {
+            assert_eq!(Pins::parse(&text), Err(error.clone()), "{line:?}");
+            assert_eq!(raise(&text, &BTreeMap::new()), Err(error), "what isn't understood isn't edited");
+        }
+    }
+}
+
+#[test]
+fn what_other_programs_write_into_such_a_file_is_read() {
+    let key = Fingerprint::of(X25519_RECIPIENT);
+    let commit = "7e".repeat(20);
+    let text = format!(
+        "# context: {key}\n# server: https://{key}.example.com\r\n\n# name: prod\n# created: 2026-11-27T10:00:00Z\n# fingerprint: \
+         {key}\r\n{X25519_RECIPIENT}\n# public key: {}\n# as of commit {commit}\n# {SSH_RECIPIENT}\n{}\n",
+        hybrid_recipient(),
+        hybrid_recipient()
+    );
+    assert_eq!(Pins::parse(&text).unwrap().recipients().len(), 2);
+}
+
 #[test]
 fn other_comments_stay_comments() {
     for line in [
