@@ -75,7 +75,7 @@ pub(super) fn run(args: &BackupArgs) -> Result<Exit, Failure> {
     let directory = &args.output;
     fs::create_dir_all(directory).map_err(|error| OutputError::Unwritable(directory.clone(), error))?;
     let mut exit = Exit::Done;
-    let mut report = String::new();
+    let mut report = Vec::new();
     for map in &published {
         let (fingerprint, text) = match backup_in(map) {
             Ok(backup) => backup,
@@ -104,9 +104,9 @@ pub(super) fn run(args: &BackupArgs) -> Result<Exit, Failure> {
             );
             terminal::warn(&warning, None);
         }
-        report += &format!("{}: {what}\n", path.display());
+        report.push(format!("{}: {what}", path.display()));
     }
-    output::to_stdout(seal_foreign::lines(&report, usize::MAX).as_bytes())?;
+    output::report(report)?;
     Ok(exit)
 }
 

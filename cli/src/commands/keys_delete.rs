@@ -3,7 +3,8 @@
 //! The command asks; the controller proves. It tries every object with all other keys, and only then lets the Secret go.
 //! Before it asks, the command looks at what the controller has said of each object: a deletion can't be taken back, so
 //! it isn't asked for if it is known to be in vain. With `--force` people decide in the controller's place, and are told
-//! what they lose. The keys of sealed-secrets are in [`bitnami`]. Invariant: without `--force` no finalizer is touched.
+//! what they lose. The keys of sealed-secrets are in [`bitnami`]. Invariants: without `--force` no finalizer is touched; a
+//! key counts as destroyed only if the controller says so, or if neither its SealingKey nor its Secret is there.
 
 mod bitnami;
 
@@ -107,7 +108,7 @@ pub(super) fn run(args: &DeleteArgs) -> Result<Exit, Failure> {
         }
         terminal::note(&format!("asked for the deletion of Secret {}", secret.name));
     }
-    let after = wait(&cluster, &name_of(key), Duration::from_secs(args.wait))?;
+    let after = wait(&cluster, key, Duration::from_secs(args.wait))?;
     report(&cluster, &name, key, after)
 }
 
@@ -176,46 +177,62 @@ fn state(key: &SealingKey) -> Option<PublishedState> {
     key.status.as_ref().and_then(|status| status.state)
 }
 
-/// The SealingKey, as soon as the controller says that the key is destroyed, or as it is after the time to wait; `None`
-/// if somebody deleted it.
-fn wait(cluster: &Cluster, name: &str, time: Duration) -> Result<Option<SealingKey>, Failure> {
+/// How far a deletion came.
+enum After {
+    Destroyed,
+    /// The SealingKey; `None` if somebody deleted it, which deletes no Secret. The controller makes it again.
+    Waits(Option<SealingKey>),
+}
+
+impl After {
+    /// What the cluster says now.
+    fn see(cluster: &Cluster, key: &SealingKey) -> Result<Self, Failure> {
+        let now = cluster.sealing_key(&name_of(key))?;
+        // Another key may have the name by now.
+        let now = now.filter(|now| now.fingerprint() == key.fingerprint());
+        let is_destroyed = match &now {
+            Some(now) => state(now) == Some(PublishedState::Destroyed),
+            None => cluster.secrets_of(key)?.is_empty(),
+        };
+        Ok(if is_destroyed { Self::Destroyed } else { Self::Waits(now) })
+    }
+}
+
+/// What became of the key, as soon as it is destroyed, or after the time to wait.
+fn wait(cluster: &Cluster, key: &SealingKey, time: Duration) -> Result<After, Failure> {
     let started = Instant::now();
     if !time.is_zero() {
         terminal::note("waiting for the controller");
     }
     loop {
-        let key = cluster.sealing_key(name)?;
-        let is_over = key.as_ref().is_none_or(|key| state(key) == Some(PublishedState::Destroyed));
-        if is_over || started.elapsed() >= time {
-            return Ok(key);
+        let after = After::see(cluster, key)?;
+        if matches!(after, After::Destroyed) || started.elapsed() >= time {
+            return Ok(after);
         }
         thread::sleep(INTERVAL.min(time.saturating_sub(started.elapsed())));
     }
 }
 
 /// Says how far the deletion came. A deletion that waits is a finding: what it waits for goes to standard output.
-fn report(
-    cluster: &Cluster,
-    name: &str,
-    key: &SealingKey,
-    after: Option<SealingKey>,
-) -> Result<Exit, Failure> {
-    if after.as_ref().is_none_or(|after| state(after) == Some(PublishedState::Destroyed)) {
+fn report(cluster: &Cluster, name: &str, key: &SealingKey, after: After) -> Result<Exit, Failure> {
+    let After::Waits(after) = after else {
         terminal::note(&format!("{name} is destroyed"));
         return Ok(Exit::Done);
-    }
+    };
     let use_of = Use::of(&key.fingerprint(), &live::list(cluster)?);
     let conditions = after.iter().flat_map(|after| after.status.iter().flat_map(|status| &status.conditions));
-    let words: Vec<String> = conditions
+    let words = conditions
         .filter(|condition| condition.type_ != "Primary" && !condition.message.is_empty())
-        .map(|condition| format!("{}: {}", condition.reason, condition.message))
-        .collect();
-    let mut text = format!("{name} still waits for the controller's proof\n");
+        .map(|condition| format!("the controller says: {}: {}", condition.reason, condition.message));
+    let mut lines = vec![format!("{name} still waits for the controller's proof")];
     for (what, objects) in [("needed by", &use_of.needing), ("not tried yet", &use_of.unsaid)] {
-        text.extend(objects.iter().map(|object| format!("{what}: {object}\n")));
+        lines.extend(objects.iter().map(|object| format!("{what}: {object}")));
     }
-    text.extend(words.iter().map(|words| format!("the controller says: {words}\n")));
-    output::to_stdout(seal_foreign::lines(&text, usize::MAX).as_bytes())?;
+    if after.is_none() {
+        lines.push("its SealingKey is gone, and its Secret is not".to_owned());
+    }
+    lines.extend(words);
+    output::report(lines)?;
     terminal::note("the key opens until then, and isn't sealed to; kubectl get sealingkeys shows its state");
     Ok(Exit::Findings)
 }

@@ -16,7 +16,9 @@ use crate::args::DrillArgs;
 use crate::args::intent::IntentError;
 use crate::files::input::Input;
 use crate::files::output;
-use crate::files::repository::{self, FileFound, FilesFound, Interest, Line, Lines, on_all_cores};
+use crate::files::repository::{
+    self, FileFound, FilesFound, Interest, Line, Lines, NothingSealed, on_all_cores,
+};
 use crate::keys::backups::{self, BackupFile};
 use crate::keys::{identities, recipients};
 use crate::objects::sealed::Parsed;
@@ -108,6 +110,9 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     lines.sort();
     report.extend(lines.into_iter().map(|line| line.text));
     let failed = report.len();
+    if failed + opened == 0 {
+        return Err(NothingSealed::in_paths(&args.paths).into());
+    }
     report.extend(backups.iter().map(|key| {
         format!(
             "{}: opens; {} opened with it",
@@ -115,7 +120,7 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
             sealed_secrets(used.get(key).copied().unwrap_or_default())
         )
     }));
-    print(&report)?;
+    output::report(&report)?;
     let opened = sealed_secrets(opened);
     if failed == 0 {
         terminal::note(&format!("{} and {opened} open", backups_word(backups.len())));
@@ -162,11 +167,6 @@ fn try_all(file: &FileFound, args: &DrillArgs, keys: &Keyring) -> Tried {
 fn said(file: &str, failure: &Failure) -> String {
     let facts = failure.facts.join(": ");
     if facts.starts_with(file) { facts } else { format!("{file}: {facts}") }
-}
-
-fn print(report: &[String]) -> Result<(), Failure> {
-    let text: String = report.iter().map(|line| format!("{line}\n")).collect();
-    output::to_stdout(seal_foreign::lines(&text, usize::MAX).as_bytes())
 }
 
 fn sealed_secrets(count: usize) -> String {

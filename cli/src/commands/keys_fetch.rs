@@ -46,9 +46,7 @@ fn check(args: &FetchArgs, path: &Path) -> Result<Exit, Failure> {
         terminal::note(&format!("{} is up to date", source.name));
         return Ok(Exit::Done);
     }
-    let report: String =
-        merge.changes.iter().map(|change| format!("{} {}\n", source.name, change.due())).collect();
-    output::to_stdout(seal_foreign::lines(&report, usize::MAX).as_bytes())?;
+    output::report(merge.changes.iter().map(|change| format!("{} {}", source.name, change.due())))?;
     terminal::note(&format!("{0} is behind: seal keys fetch -o {0} brings it up to date", source.name));
     Ok(Exit::Findings)
 }

@@ -78,11 +78,10 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         }
     };
     let report = Report::new(cluster.as_ref(), &scans, gaps);
-    let text = match args.format {
-        StatusFormat::Text => seal_foreign::lines(&report.to_text(), usize::MAX),
-        StatusFormat::Json => report.to_json(),
-    };
-    output::to_stdout(text.as_bytes())?;
+    match args.format {
+        StatusFormat::Text => output::report(report.to_lines())?,
+        StatusFormat::Json => output::to_stdout(report.to_json().as_bytes())?,
+    }
     Ok(Exit::Done)
 }
 

@@ -98,8 +98,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     let closing = closing_note(lines.len(), changed.len(), native.len(), args.write);
     lines.extend(native);
     lines.sort();
-    let report: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
-    output::to_stdout(seal_foreign::lines(&report, usize::MAX).as_bytes())?;
+    output::report(lines.iter().map(|line| &line.text))?;
     terminal::note(&closing);
     Ok(Exit::Done)
 }

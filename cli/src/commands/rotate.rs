@@ -175,8 +175,7 @@ fn rotate_files(
 
 /// Prints the lines of a report.
 fn print_lines(lines: &[Line]) -> Result<(), Failure> {
-    let report: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
-    output::to_stdout(seal_foreign::lines(&report, usize::MAX).as_bytes())
+    output::report(lines.iter().map(|line| &line.text))
 }
 
 /// Prints the report of a run that may have written files, and decides how it ends. `stays` says what was passed over on

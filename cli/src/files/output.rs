@@ -80,6 +80,18 @@ pub(crate) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| Failure::stdout(&error))
 }
 
+/// Writes a report to standard output. Each line is escaped by itself.
+///
+/// The threat is a word of a manifest, or a file's name, with a line break in it: it would add lines of its author's to a
+/// list that people go by.
+pub(crate) fn report(lines: impl IntoIterator<Item = impl AsRef<str>>) -> Result<(), Failure> {
+    to_stdout(report_text(lines).as_bytes())
+}
+
+fn report_text(lines: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    lines.into_iter().map(|line| seal_foreign::line(line.as_ref(), usize::MAX) + "\n").collect()
+}
+
 /// Replaces every file by its new content, or none of them if a failure shows before the first rename.
 ///
 /// # Guarantees
@@ -220,6 +232,14 @@ fn umask() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_word_adds_a_line_to_a_report() {
+        let lines = ["a.yaml:1: x\nb.yaml:1: done", "c.yaml\r\u{2028}\u{1b}[2K:1: y"];
+        assert_eq!(report_text(lines), "a.yaml:1: x\\nb.yaml:1: done\nc.yaml\\r\\u{2028}\\u{1b}[2K:1: y\n");
+        let long = "x".repeat(100_000);
+        assert_eq!(report_text([&long]).len(), long.len() + 1, "nothing is left out");
+    }
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777

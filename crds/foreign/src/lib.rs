@@ -52,7 +52,12 @@ pub fn path(path: &Path) -> String {
 
 /// A whole message: escaped, and cut.
 pub fn message(text: &str) -> String {
-    shown(text.chars(), MAX_MESSAGE, is_unprintable).collect()
+    line(text, MAX_MESSAGE)
+}
+
+/// A line of a report, of at most `max` bytes: escaped, line ends too, and cut.
+pub fn line(text: &str, max: usize) -> String {
+    shown(text.chars(), max, is_unprintable).collect()
 }
 
 /// A text of several lines, of at most `max` bytes: escaped except for the line ends, and cut.

@@ -15,7 +15,8 @@ use seal_crds::keys::pins::Pins;
 use seal_documents::manifest::{Kind, Manifest, Object};
 
 use crate::args::DrillArgs;
-use crate::files::repository::{self, FilesFound, Line, Lines};
+use crate::files::output;
+use crate::files::repository::{self, FilesFound, Line, Lines, NothingSealed};
 use crate::keys::backups::{self, BackupFile};
 use crate::keys::recipients;
 use crate::objects::sealed;
@@ -67,7 +68,10 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     }
     lines.sort();
     report.extend(lines.into_iter().map(|line| line.text));
-    super::print(&report)?;
+    if report.len() + native + bitnami == 0 {
+        return Err(NothingSealed::in_paths(&args.paths).into());
+    }
+    output::report(&report)?;
     let beside = match bitnami {
         0 => String::new(),
         count => format!("; {} of bitnami.com name no key, and were left out", super::sealed_secrets(count)),

@@ -149,7 +149,7 @@ impl Report {
         text
     }
 
-    pub(super) fn to_text(&self) -> String {
+    pub(super) fn to_lines(&self) -> Vec<String> {
         let scans = &self.scans;
         let mut table =
             vec![vec!["KEY".to_owned(), "FINGERPRINT".to_owned(), "STATE".to_owned(), "CREATED".to_owned()]];
@@ -183,19 +183,17 @@ impl Report {
             }));
             table.push(cells);
         }
-        let mut text = aligned(&table);
+        let mut lines = aligned(&table);
         for (scan, count) in self.bitnami.may_need.iter().filter(|(_, count)| **count > 0) {
-            text += &format!(
-                "{scan}: {count} of bitnami.com, each of which may need any key of sealed-secrets\n"
-            );
+            lines.push(format!(
+                "{scan}: {count} of bitnami.com, each of which may need any key of sealed-secrets"
+            ));
         }
         if !scans.is_empty() {
-            text += "files and revisions are counted by what they claim\n";
+            lines.push("files and revisions are counted by what they claim".to_owned());
         }
-        for gap in &self.not_looked_at {
-            text += &format!("not looked at: {gap}\n");
-        }
-        text
+        lines.extend(self.not_looked_at.iter().map(|gap| format!("not looked at: {gap}")));
+        lines
     }
 }
 
@@ -237,7 +235,7 @@ fn recorded(keys: &[SealingKey]) -> Vec<&SealingKey> {
 }
 
 /// The table with its columns under one another, two blanks apart.
-fn aligned(table: &[Vec<String>]) -> String {
+fn aligned(table: &[Vec<String>]) -> Vec<String> {
     let columns = table.first().map_or(0, Vec::len);
     let width = |column: usize| {
         table.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -245,7 +243,7 @@ fn aligned(table: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     table.iter().map(line).collect()
 }

@@ -87,7 +87,7 @@ fn each_key_is_counted_in_the_cluster_in_files_and_in_revisions() {
         ),
         scan("files", vec![claimed("prod/a", &[(two, "x")])]),
     ];
-    let text = Report::new(Some(&facts), &scans, Vec::new()).to_text();
+    let text = Report::new(Some(&facts), &scans, Vec::new()).to_lines().join("\n");
     let head = "KEY                FINGERPRINT       STATE     CREATED     NEEDED BY  main  FILES";
     assert_eq!(text.lines().next(), Some(head));
     assert!(text.find("sealing-key-2") < text.find("sealing-key-first"), "the newest comes first: {text}");
@@ -103,7 +103,7 @@ fn an_object_of_bitnami_may_need_any_key_of_its_group_and_no_other() {
     let rsa = Identity::generate().fingerprint();
     let facts = facts(vec![native], vec![live(bitnami("prod/old"), Some(&[rsa]))]);
     let scans = [scan("files", vec![bitnami("prod/old"), bitnami("prod/older")])];
-    let text = Report::new(Some(&facts), &scans, Vec::new()).to_text();
+    let text = Report::new(Some(&facts), &scans, Vec::new()).to_lines().join("\n");
     assert_eq!(row(&text, "(of sealed-secrets)")[4..], ["1", "0-2"]);
     assert_eq!(row(&text, "sealing-key-first")[4..], ["0", "0"]);
     assert!(
@@ -120,7 +120,7 @@ fn what_was_not_looked_at_is_said_and_gives_no_number() {
     let mut facts = facts(vec![status], vec![live(claimed("prod/a", &[]), None)]);
     facts.live.gaps.push("SealedSecrets of sealing.dev in the cluster: you may not list them".to_owned());
     let report = Report::new(Some(&facts), &[], vec!["files: name a PATH".to_owned()]);
-    let text = report.to_text();
+    let text = report.to_lines().join("\n");
     assert_eq!(
         row(&text, "sealing-key-first").last().map(String::as_str),
         Some("7"),
