@@ -7,4 +7,5 @@ pub(crate) mod env_file;
 pub(crate) mod git;
 pub(crate) mod input;
 pub(crate) mod output;
+pub(crate) mod program;
 pub(crate) mod repository;

@@ -91,12 +91,16 @@ impl Stage {
     }
 
     fn git(&self, args: &[&str]) {
-        let mut git = Command::new("git");
-        self.sandbox.confine(&mut git);
-        git.args(["-c", "user.name=x", "-c", "user.email=x@example.com"]).args(args);
-        let run = run(&mut git, b"");
-        assert_eq!(run.code, 0, "{args:?}: {}", run.stderr);
+        git(&self.sandbox, args);
     }
+}
+
+fn git(sandbox: &Sandbox, args: &[&str]) {
+    let mut git = Command::new("git");
+    sandbox.confine(&mut git);
+    git.args(["-c", "user.name=x", "-c", "user.email=x@example.com"]).args(args);
+    let run = run(&mut git, b"");
+    assert_eq!(run.code, 0, "{args:?}: {}", run.stderr);
 }
 
 /// What a controller says of an object that needs these keys.
@@ -468,6 +472,77 @@ fn a_forced_deletion_says_what_is_lost_and_lets_the_secret_go() {
     assert!(gone.stderr.contains("no Secret in namespace"), "{}", gone.stderr);
     stage.run(&["keys", "delete", "sealing-key-2", "--yes", "--force", "--wait=0"]);
     assert_eq!(stage.key("sealing-key-2")["spec"]["lossAcknowledged"], true);
+}
+
+#[test]
+fn a_key_is_not_called_destroyed_while_only_its_sealing_key_is_gone() {
+    let stage = Stage::new("verbs-pruned");
+    let scene = &stage.scene;
+    let (old, new) = (Identity::generate(), Identity::generate());
+    stage.publish("sealing-key-2", &new, 2);
+    stage.say("sealing-key-2", &new, "Active", true);
+    let mut secret = identity_secret(FIRST, &old, 1);
+    secret["metadata"]["finalizers"] = json!([KEY_IN_USE]);
+    scene.api().create(&scene.identities(""), &secret).unwrap();
+    // Somebody prunes the SealingKey as soon as the Secret is as this says.
+    let delete = |more: &[&str], is_asked: &(dyn Fn() -> bool + Sync)| {
+        stage.publish(FIRST, &old, 1);
+        stage.say(FIRST, &old, "Retiring", false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                until("the deletion is asked for", is_asked);
+                scene.api().delete(&scene.sealing_keys(FIRST)).unwrap();
+            });
+            stage.run(&[&["keys", "delete", FIRST, "--yes"], more].concat())
+        })
+    };
+    let secret = || scene.api().get(&scene.identities(FIRST));
+    let waits = delete(&["--wait=4"], &|| !secret().unwrap()["metadata"]["deletionTimestamp"].is_null());
+    let said = String::from_utf8(waits.stdout).unwrap();
+    assert_eq!(waits.code, 1, "{said}{}", waits.stderr);
+    assert!(said.contains("still waits") && said.contains("its SealingKey is gone, and its Secret is not"));
+    assert!(!waits.stderr.contains("is destroyed"), "{}", waits.stderr);
+
+    let gone = delete(&["--wait=30", "--force"], &|| secret().is_none());
+    assert_eq!(gone.code, 0, "{}", gone.stderr);
+    assert!(gone.stderr.contains("is destroyed"), "{}", gone.stderr);
+}
+
+#[test]
+fn no_repository_stops_a_revocation_and_what_may_be_sealed_to_a_key_of_unknown_sort_is_listed() {
+    let sandbox = Sandbox::new();
+    git(&sandbox, &["init", "-q", "-b", "main"]);
+    sandbox.write(
+        "old.yaml",
+        "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: db, namespace: prod}\n\
+         spec: {encryptedData: {token: AAAA}}\n",
+    );
+    git(&sandbox, &["add", "-A"]);
+    git(&sandbox, &["commit", "-q", "-m", "x"]);
+    git(&sandbox, &["rm", "-q", "old.yaml"]);
+    git(&sandbox, &["commit", "-q", "-m", "y"]);
+    let key = Identity::generate();
+    let revoke = |key: &str| {
+        let run = sandbox.run(["keys", "revoke", key, "--offline", "--yes", "-r", "prod.pub"], b"");
+        (run.code, String::from_utf8(run.stdout).unwrap())
+    };
+    // The mark that the first run makes tells nothing of the key's sort.
+    for _ in 0..2 {
+        let (code, list) = revoke(&key.fingerprint().to_string());
+        assert_eq!(code, 1, "{list}");
+        assert!(list.contains("may be: prod/db: token (old.yaml)\n"), "{list}");
+        assert!(list.contains("incomplete, not known: whether the key is one of sealed-secrets"), "{list}");
+    }
+    let (_, list) = revoke(key.recipient().as_str());
+    assert!(!list.contains("may be"), "a recipient is none of sealed-secrets: {list}");
+
+    let other = Identity::generate().fingerprint();
+    sandbox.write(".git/packed-refs", "nonsense\n");
+    let (code, list) = revoke(&other.to_string());
+    assert_eq!(code, 1, "{list}");
+    assert!(list.contains("incomplete, not looked at: revisions: git for-each-ref failed"), "{list}");
+    let pins = Pins::parse(&String::from_utf8(sandbox.read("prod.pub")).unwrap()).unwrap();
+    assert_eq!(pins.marked(&other).unwrap().mark, Mark::Revoked);
 }
 
 #[test]

@@ -20,11 +20,11 @@ use super::keys_fetch::today;
 use super::keys_state::{connect, say_next};
 use crate::args::RevokeArgs;
 use crate::args::intent::{self, IntentError};
-use crate::files::git::{Commit, GitError, Repository};
+use crate::files::git::{GitError, Repository, Tips};
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
 use crate::keys::cluster::{Changed, Cluster, RECOVERY, name_of, name_of_restored, recovery_of};
-use crate::keys::recipients::{self, label};
+use crate::keys::recipients::{self, label, looks_like_recipient};
 use crate::keys::reference::{KeyReference, ReferenceError};
 use crate::objects::live;
 use crate::talk::exit::Exit;
@@ -39,6 +39,14 @@ struct PinsFile {
     pins: Pins,
 }
 
+impl PinsFile {
+    /// Whether the file has this key's recipient, or a mark of it that only our keys get.
+    fn calls_native(&self, key: &Fingerprint) -> bool {
+        let marked = self.pins.marked(key).is_some_and(|marked| marked.mark != Mark::Revoked);
+        marked || self.pins.recipients().iter().any(|recipient| recipient.fingerprint() == *key)
+    }
+}
+
 /// The key to revoke, and what is known of it.
 struct Target {
     fingerprint: Fingerprint,
@@ -50,6 +58,8 @@ struct Target {
     /// The sealing keys whose backup it may open: nobody has said whose recovery set they have. Empty for a sealing key,
     /// which is in no set.
     may_open_backups_of: Vec<String>,
+    /// It is known to be no key of sealed-secrets. A fingerprint alone, marked as revoked or not, may be of either sort.
+    is_native: bool,
 }
 
 pub(super) fn run(args: &RevokeArgs) -> Result<Exit, Failure> {
@@ -80,7 +90,11 @@ pub(super) fn run(args: &RevokeArgs) -> Result<Exit, Failure> {
         None => list.miss("the cluster".to_owned()),
     }
     match &history {
-        Ok(history) => list.add_history(&history.repository, &history.tips),
+        Ok(history) => {
+            let unread = history.tips.unread.iter();
+            unread.for_each(|words| list.miss(format!("all branches and tags: {words}")));
+            list.add_history(&history.repository, &history.tips.commits);
+        }
         Err(error) => list.miss(format!("revisions: {error}")),
     }
     if list.is_bitnami() {
@@ -96,7 +110,7 @@ pub(super) fn run(args: &RevokeArgs) -> Result<Exit, Failure> {
     if target.sealing_key.as_ref().is_some_and(SealingKey::is_primary) {
         say_next();
     }
-    output::to_stdout(seal_foreign::lines(&list.to_text(), usize::MAX).as_bytes())?;
+    output::report(list.to_lines())?;
     Ok(if list.is_complete() { Exit::Done } else { Exit::Findings })
 }
 
@@ -109,23 +123,25 @@ fn read(path: &Path) -> Result<PinsFile, Failure> {
 /// The revisions whose history is looked at.
 struct History {
     repository: Repository,
-    tips: Vec<Commit>,
+    tips: Tips,
 }
 
 impl History {
-    /// The named revisions, or all of the repository here. If none is named, and none can be read here, that is no
-    /// error, and the reason is returned.
+    /// The named revisions, or all of the repository here. If none is named, and they can't be read here, that is no
+    /// error, and the reason is returned: a broken repository stops no revocation.
     fn find(revisions: &[String]) -> Result<Result<Self, GitError>, Failure> {
-        let repository = match Repository::around(Path::new(".")) {
-            Err(error) if revisions.is_empty() => return Ok(Err(error)),
-            repository => repository?,
-        };
-        let tips = if revisions.is_empty() {
-            repository.all_tips()?
-        } else {
-            revisions.iter().map(|revision| repository.commit(revision)).collect::<Result<_, _>>()?
-        };
+        if revisions.is_empty() {
+            return Ok(Self::all());
+        }
+        let repository = Repository::around(Path::new("."))?;
+        let commits = revisions.iter().map(|revision| repository.commit(revision));
+        let tips = Tips { commits: commits.collect::<Result<_, _>>()?, unread: None };
         Ok(Ok(Self { repository, tips }))
+    }
+
+    fn all() -> Result<Self, GitError> {
+        let repository = Repository::around(Path::new("."))?;
+        Ok(Self { tips: repository.all_tips()?, repository })
     }
 }
 
@@ -157,13 +173,20 @@ impl Target {
         let name = args.name.as_deref().or(own_name.map(|(_, name)| name.as_str())).unwrap_or("unnamed");
         let backed_up =
             recorded.iter().filter(|key| recovery_of(key).any(|it| it.fingerprint() == fingerprint));
+        let opens_backups_of: BTreeMap<_, _> =
+            backed_up.map(|key| (key.fingerprint(), name_of(key))).collect();
         let is_ours = recorded.iter().any(|key| key.fingerprint() == fingerprint);
         let may_open = recorded.iter().filter(|key| !is_ours && has_unknown_set(key));
+        let is_native = is_ours
+            || looks_like_recipient(&args.key)
+            || !opens_backups_of.is_empty()
+            || files.iter().any(|file| file.calls_native(&fingerprint));
         Ok(Self {
             fingerprint,
             name: PinName::shortened(name),
             sealing_key: KeyReference::Whole(fingerprint).find(keys).ok().cloned(),
-            opens_backups_of: backed_up.map(|key| (key.fingerprint(), name_of(key))).collect(),
+            opens_backups_of,
+            is_native,
             may_open_backups_of: may_open.map(|key| label(&name_of(key), &key.fingerprint())).collect(),
         })
     }

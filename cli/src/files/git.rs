@@ -4,7 +4,7 @@
 //! pager, hooks, a transport that fetches missing objects). So only plumbing runs here that reads objects, with
 //! everything switched off that could start a program or a connection; revisions are resolved to object ids first, and
 //! nothing but an id is passed on. Replacements and grafts, by which a repository shows another history than it has, are
-//! ignored. Invariants: nothing is written; of an object at most [`MAX_BLOB`] bytes are held in memory, one at a time.
+//! ignored, and so is the work tree that the configuration names: git runs where the user is. Invariants: nothing is written; of an object at most [`MAX_BLOB`] bytes are held in memory, one at a time.
 
 mod process;
 
@@ -18,7 +18,7 @@ use std::thread;
 
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Rule};
-use process::{Header, Output, git, is_id, output, spawn};
+use process::{Git, Header, Output, is_id, output, spawn};
 
 /// The most bytes of a file that is read, as of a file in the work tree.
 pub(crate) const MAX_BLOB: u64 = 64 * 1024 * 1024;
@@ -68,6 +68,9 @@ impl Explain for GitError {
 
 /// A repository on this machine.
 pub(crate) struct Repository {
+    git: Git,
+    /// The top of its work tree, for paths alone: the repository may name any directory, which may have a repository of
+    /// its own.
     top: PathBuf,
 }
 
@@ -78,7 +81,7 @@ pub(crate) struct Commit(String);
 /// A file of a commit, or of any commit.
 pub(crate) struct Blob {
     id: String,
-    /// The path under which the file was found first, for messages.
+    /// The path under which the file was found first, up to a line break, for messages.
     pub(crate) path: String,
     /// The repository is known to lack the content.
     is_missing: bool,
@@ -120,6 +123,13 @@ impl Gap {
     }
 }
 
+/// The commits at the tips of a repository.
+pub(crate) struct Tips {
+    pub(crate) commits: Vec<Commit>,
+    /// What git says of branches or tags that it can't read.
+    pub(crate) unread: Option<String>,
+}
+
 /// The files of all commits behind some revisions.
 pub(crate) struct History {
     pub(crate) blobs: Vec<Blob>,
@@ -130,7 +140,8 @@ pub(crate) struct History {
 impl Repository {
     /// The repository around a directory.
     pub(crate) fn around(dir: &Path) -> Result<Self, GitError> {
-        let output = output(git(dir).args(["rev-parse", "--show-toplevel"]))?;
+        let git = Git::in_dir(dir)?;
+        let output = output(git.command().args(["rev-parse", "--show-toplevel"]))?;
         if !output.is_done {
             return Err(GitError::NoRepository { dir: dir.to_owned(), words: output.words });
         }
@@ -138,14 +149,14 @@ impl Repository {
         if top.last() == Some(&b'\n') {
             top.pop();
         }
-        Ok(Self { top: PathBuf::from(OsString::from_vec(top)) })
+        Ok(Self { git, top: PathBuf::from(OsString::from_vec(top)) })
     }
 
     /// The commit of a revision as people name it.
     pub(crate) fn commit(&self, revision: &str) -> Result<Commit, GitError> {
         let name = format!("{revision}^{{commit}}");
         let args = ["rev-parse", "--verify", "--quiet", "--end-of-options", &name];
-        let output = output(git(&self.top).args(args))?;
+        let output = output(self.git.command().args(args))?;
         let id = String::from_utf8(output.bytes).unwrap_or_default().trim_end().to_owned();
         if output.is_done && is_id(&id) {
             Ok(Commit(id))
@@ -155,11 +166,17 @@ impl Repository {
     }
 
     /// The commits of all branches, local and remote, of all tags, and of HEAD. None in a new repository.
-    pub(crate) fn all_tips(&self) -> Result<Vec<Commit>, GitError> {
-        let refs = self.answer("for-each-ref", &["--format=%(objectname)"])?;
-        let ids = String::from_utf8(refs).map_err(|_| GitError::Unexpected("for-each-ref"))?;
+    pub(crate) fn all_tips(&self) -> Result<Tips, GitError> {
+        const COMMAND: &str = "for-each-ref";
+        let output = output(self.git.command().args([COMMAND, "--format=%(objectname)"]))?;
+        if !output.is_done {
+            return Err(GitError::Failed { command: COMMAND, words: output.words });
+        }
+        let ids = String::from_utf8(output.bytes).map_err(|_| GitError::Unexpected(COMMAND))?;
         let refs = ids.lines().filter(|id| is_id(id)).map(|id| Commit(id.to_owned()));
-        Ok(refs.chain(self.commit("HEAD").ok()).collect())
+        let commits = refs.chain(self.commit("HEAD").ok()).collect();
+        // git passes over a broken one with a warning.
+        Ok(Tips { commits, unread: output.has_words.then_some(output.words) })
     }
 
     /// The path of a file or directory beneath the top of the repository.
@@ -177,7 +194,7 @@ impl Repository {
         }
         let settings = r"^(extensions\.partialclone|remote\..*\.(promisor|partialclonefilter))$";
         // The exit code says whether there is such a setting.
-        let output = output(git(&self.top).args(["config", "--get-regexp", settings]))?;
+        let output = output(self.git.command().args(["config", "--get-regexp", settings]))?;
         Ok(output.is_done.then_some(Gap::Partial))
     }
 
@@ -217,7 +234,7 @@ impl Repository {
         if tips.is_empty() {
             return Ok(History { blobs: Vec::new(), missing: 0 });
         }
-        let listing = self.rev_list(tips)?;
+        let listing = self.rev_list(tips, &["--objects", "--missing=print"], &[])?;
         let mut objects = Vec::new();
         let mut missing = 0;
         for line in listing.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -226,10 +243,12 @@ impl Repository {
                 continue;
             }
             let text = String::from_utf8_lossy(line);
-            let (id, path) = text.split_once(' ').unwrap_or((&text, ""));
-            // A commit, or the tree of a commit, has no path. A file always has one.
-            if is_id(id) && !path.is_empty() {
-                objects.push(Blob { id: id.to_owned(), path: path.to_owned(), is_missing: false });
+            // Of a path, only what stands before a line break is here, which may be nothing. A commit has no path, and no
+            // blank either.
+            let Some((id, path)) = text.split_once(' ') else { continue };
+            if is_id(id) {
+                let path = if path.is_empty() { format!("file {id}") } else { path.to_owned() };
+                objects.push(Blob { id: id.to_owned(), path, is_missing: false });
             }
         }
         let mut kinds = Vec::with_capacity(objects.len());
@@ -240,6 +259,17 @@ impl Repository {
         let blobs =
             objects.into_iter().zip(kinds).filter(|(_, is_blob)| *is_blob).map(|(blob, _)| blob).collect();
         Ok(History { blobs, missing })
+    }
+
+    /// Whether any commit that can be reached from some commits names submodules. The paths in a [`History`] don't tell:
+    /// each content has one path there, which may be that of a copy.
+    pub(crate) fn names_submodules(&self, tips: &[Commit]) -> Result<bool, GitError> {
+        if tips.is_empty() {
+            return Ok(false);
+        }
+        let found =
+            self.rev_list(tips, &["--full-history", "--max-count=1"], &["--", ":(top).gitmodules"])?;
+        Ok(!found.is_empty())
     }
 
     /// Reads files, and hands each content to `each`.
@@ -277,7 +307,7 @@ impl Repository {
         if blobs.is_empty() {
             return Ok(());
         }
-        let mut child = spawn(git(&self.top).args(["cat-file", "--buffer", how]).stdin(Stdio::piped()))?;
+        let mut child = spawn(self.git.command().args(["cat-file", "--buffer", how]).stdin(Stdio::piped()))?;
         let mut questions = child.stdin.take().expect("stdin is piped");
         let mut answers = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let told = thread::scope(|scope| {
@@ -301,13 +331,13 @@ impl Repository {
         if told.is_ok() && is_done { Ok(()) } else { Err(GitError::Unexpected("cat-file")) }
     }
 
-    /// All objects of some commits. There may be more commits than arguments may have bytes, so git reads them from its
+    /// What `git rev-list` says of some commits. There may be more commits than arguments may have bytes, so git reads them from its
     /// standard input, and only then writes.
-    fn rev_list(&self, tips: &[Commit]) -> Result<Vec<u8>, GitError> {
+    fn rev_list(&self, tips: &[Commit], options: &[&str], paths: &[&str]) -> Result<Vec<u8>, GitError> {
         const COMMAND: &str = "rev-list";
-        let args = [COMMAND, "--objects", "--missing=print", "--stdin"];
+        let args = [&[COMMAND, "--stdin"], options, paths].concat();
         let mut child =
-            git(&self.top).args(args).stdin(Stdio::piped()).spawn().map_err(GitError::NotStarted)?;
+            self.git.command().args(args).stdin(Stdio::piped()).spawn().map_err(GitError::NotStarted)?;
         let mut questions = child.stdin.take().expect("stdin is piped");
         // If git ended early, its exit code says so.
         tips.iter().try_for_each(|tip| writeln!(questions, "{}", tip.0)).unwrap_or_default();
@@ -321,7 +351,7 @@ impl Repository {
     }
 
     fn answer(&self, command: &'static str, args: &[&str]) -> Result<Vec<u8>, GitError> {
-        let output = output(git(&self.top).arg(command).args(args))?;
+        let output = output(self.git.command().arg(command).args(args))?;
         if output.is_done { Ok(output.bytes) } else { Err(GitError::Failed { command, words: output.words }) }
     }
 }

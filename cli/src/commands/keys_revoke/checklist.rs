@@ -5,33 +5,50 @@
 //! | the cluster | the items of envelopes that name the key, and `status.exposed`, which the controller read inside of them |
 //! | files of all given revisions | the items of envelopes that name the key |
 //! | bitnami.com | every item of every object that the key opened; in files every object, because none names its key |
+//! | bitnami.com, while nothing says whether the key is one of sealed-secrets | the same, as what may be sealed to it |
 //!
-//! A key that could have been taken out of the text is not in it, so the list says "at least these". Invariant: what
-//! wasn't looked at is named, and the list then counts as incomplete.
+//! A key that could have been taken out of the text is not in it, so the list says "at least these". Invariants: what
+//! wasn't looked at is named, and the list then counts as incomplete; that an object claims to be sealed to the key takes
+//! no other one off the list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::Format;
 use seal_crds::keys::Fingerprint;
+use seal_crds::resources::bitnami;
 use seal_documents::source::Source;
 use zeroize::Zeroizing;
 
 use super::Target;
-use crate::files::git::{Blob, Commit, Content, GitError, Repository, SUBMODULES};
+use crate::commands::counted;
+use crate::files::git::{Commit, Content, GitError, Repository, SUBMODULES};
 use crate::objects::claimed::{self, Claimed};
-use crate::objects::live::LiveObjects;
+use crate::objects::live::{Live, LiveObjects};
 
 /// How many places of an object are named.
 const MAX_PLACES: usize = 3;
+
+/// The place of what is in the cluster.
+const CLUSTER: &str = "cluster";
 
 /// The list, as it grows.
 pub(super) struct Checklist {
     /// The key, and the keys whose backups it opens.
     keys: BTreeSet<Fingerprint>,
-    /// Whether the key is known to be one of sealed-secrets.
-    is_bitnami: bool,
+    sort: Sort,
     values: BTreeMap<String, Values>,
+    /// Of bitnami.com, while the sort of the key isn't known.
+    may_be: BTreeMap<String, Values>,
     gaps: Vec<String>,
+}
+
+/// The sort of the key: one of sealed-secrets may open any object of bitnami.com.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Native,
+    Bitnami,
+    /// Its fingerprint is all that is known, as it is once no object in the cluster is sealed to a key of sealed-secrets.
+    Unknown,
 }
 
 /// The values of one SealedSecret.
@@ -44,7 +61,9 @@ struct Values {
 impl Checklist {
     pub(super) fn new(target: &Target) -> Self {
         let keys = std::iter::once(target.fingerprint).chain(target.opens_backups_of.keys().copied());
-        Self { keys: keys.collect(), is_bitnami: false, values: BTreeMap::new(), gaps: Vec::new() }
+        let sort = if target.is_native { Sort::Native } else { Sort::Unknown };
+        let (values, may_be) = (BTreeMap::new(), BTreeMap::new());
+        Self { keys: keys.collect(), sort, values, may_be, gaps: Vec::new() }
     }
 
     /// Notes something that isn't looked at.
@@ -54,31 +73,45 @@ impl Checklist {
 
     /// Whether the key opened objects of bitnami.com.
     pub(super) fn is_bitnami(&self) -> bool {
-        self.is_bitnami
+        self.sort == Sort::Bitnami
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.gaps.is_empty()
+        self.gaps.is_empty() && self.may_be.is_empty()
     }
 
     /// Adds the objects of the cluster.
     pub(super) fn add_cluster(&mut self, live: LiveObjects) {
         self.gaps.extend(live.gaps);
-        for object in live.objects {
-            let opened = object.only.iter().flatten().chain(&object.opened_by);
-            let is_opened = opened.copied().any(|key| self.keys.contains(&key));
-            let items = match object.claimed.format {
-                Format::Native => {
-                    self.claimed_items(&object.claimed).chain(&object.exposed).cloned().collect()
+        for object in &live.objects {
+            match object.claimed.format {
+                Format::Bitnami if self.opens(object) => self.sort = Sort::Bitnami,
+                Format::Native if self.opens(object) && self.sort == Sort::Unknown => {
+                    self.sort = Sort::Native;
                 }
-                Format::Bitnami if is_opened => {
-                    self.is_bitnami = true;
-                    object.claimed.items
-                }
-                Format::Bitnami => BTreeSet::new(),
-            };
-            self.add(object.claimed.object, items, "cluster");
+                _ => {}
+            }
         }
+        for object in live.objects {
+            let is_opened = self.opens(&object);
+            // Nobody has said of it what opens it.
+            let is_unsaid = object.only.is_none() && object.opened_by.is_empty();
+            let Claimed { object: name, format, items, .. } = &object.claimed;
+            match format {
+                Format::Native => {
+                    let items = self.claimed_items(&object.claimed).chain(&object.exposed).cloned().collect();
+                    add(&mut self.values, name, items, CLUSTER);
+                }
+                Format::Bitnami if is_opened || is_unsaid => self.add_bitnami(name, items, CLUSTER),
+                Format::Bitnami => {}
+            }
+        }
+    }
+
+    /// Whether the controller says that one of the keys opens an object.
+    fn opens(&self, object: &Live) -> bool {
+        let opened = object.only.iter().flatten().chain(&object.opened_by);
+        opened.copied().any(|key| self.keys.contains(&key))
     }
 
     /// Adds the files of all commits behind these.
@@ -95,8 +128,10 @@ impl Checklist {
 
     fn read_history(&mut self, repository: &Repository, tips: &[Commit]) -> Result<(), GitError> {
         let history = repository.history(tips)?;
-        if history.blobs.iter().any(Blob::names_submodules) {
-            self.miss(SUBMODULES.to_owned());
+        match repository.names_submodules(tips) {
+            Ok(false) => {}
+            Ok(true) => self.miss(SUBMODULES.to_owned()),
+            Err(error) => self.miss(format!("submodules: {error}")),
         }
         if history.missing > 0 {
             self.miss(format!("{} objects that the repository lacks", history.missing));
@@ -114,7 +149,8 @@ impl Checklist {
         let Ok(text) = String::from_utf8(bytes) else { return };
         let source = Source::new(path.to_owned(), Zeroizing::new(text));
         let names_one = self.keys.iter().any(|key| source.text().contains(&key.to_string()));
-        if !names_one && !self.is_bitnami {
+        let may_count = self.sort != Sort::Native && source.text().contains(bitnami::GROUP);
+        if !names_one && !may_count {
             return;
         }
         let found = claimed::read(&source);
@@ -124,12 +160,13 @@ impl Checklist {
             ));
         }
         for object in found.objects {
-            let items = match object.format {
-                Format::Native => self.claimed_items(&object).cloned().collect(),
-                Format::Bitnami if self.is_bitnami => object.items,
-                Format::Bitnami => BTreeSet::new(),
-            };
-            self.add(object.object, items, path);
+            match object.format {
+                Format::Native => {
+                    let items = self.claimed_items(&object).cloned().collect();
+                    add(&mut self.values, &object.object, items, path);
+                }
+                Format::Bitnami => self.add_bitnami(&object.object, &object.items, path),
+            }
         }
     }
 
@@ -138,52 +175,74 @@ impl Checklist {
         named.flat_map(|(_, sealed)| &sealed.items)
     }
 
-    fn add(&mut self, object: String, items: BTreeSet<String>, place: &str) {
-        if !items.is_empty() {
-            let values = self.values.entry(object).or_default();
-            values.items.extend(items);
-            values.places.insert(place.to_owned());
-        }
+    /// Adds an object of bitnami.com that the key opens, if it is one of sealed-secrets.
+    fn add_bitnami(&mut self, object: &str, items: &BTreeSet<String>, place: &str) {
+        let list = match self.sort {
+            Sort::Native => return,
+            Sort::Bitnami => &mut self.values,
+            Sort::Unknown => &mut self.may_be,
+        };
+        add(list, object, items.clone(), place);
     }
 
     /// The list, a line for each SealedSecret. The last line says that it is never complete.
-    pub(super) fn to_text(&self) -> String {
-        let mut text = String::new();
-        for (object, values) in &self.values {
-            let items: Vec<&str> = values.items.iter().map(String::as_str).collect();
-            let mut places: Vec<String> = values.places.iter().take(MAX_PLACES).cloned().collect();
-            if values.places.len() > MAX_PLACES {
-                places.push(format!("{} more", values.places.len() - MAX_PLACES));
-            }
-            text += &format!("{object}: {} ({})\n", items.join(", "), places.join(", "));
-        }
-        for gap in &self.gaps {
-            text += &format!("incomplete, not looked at: {gap}\n");
+    pub(super) fn to_lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.values.iter().map(|(object, values)| values.line(object)).collect();
+        lines.extend(self.may_be.iter().map(|(object, values)| format!("may be: {}", values.line(object))));
+        lines.extend(self.gaps.iter().map(|gap| format!("incomplete, not looked at: {gap}")));
+        if !self.may_be.is_empty() {
+            lines.push(
+                "incomplete, not known: whether the key is one of sealed-secrets, which opens those that may be; they \
+                 name no key"
+                    .to_owned(),
+            );
         }
         let items: usize = self.values.values().map(|values| values.items.len()).sum();
-        let count = |count: usize, noun: &str| {
-            if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-        };
-        text + &format!(
-            "at least these: {} of {} to change at the source\n",
-            count(items, "value"),
-            count(self.values.len(), "SealedSecret")
-        )
+        lines.push(format!(
+            "at least these: {} of {} to change at the source",
+            counted(items, "value"),
+            counted(self.values.len(), "SealedSecret")
+        ));
+        lines
+    }
+}
+
+fn add(list: &mut BTreeMap<String, Values>, object: &str, items: BTreeSet<String>, place: &str) {
+    if !items.is_empty() {
+        let values = list.entry(object.to_owned()).or_default();
+        values.items.extend(items);
+        values.places.insert(place.to_owned());
+    }
+}
+
+impl Values {
+    fn line(&self, object: &str) -> String {
+        let items: Vec<&str> = self.items.iter().map(String::as_str).collect();
+        let mut places: Vec<String> = self.places.iter().take(MAX_PLACES).cloned().collect();
+        if self.places.len() > MAX_PLACES {
+            places.push(format!("{} more", self.places.len() - MAX_PLACES));
+        }
+        format!("{object}: {} ({})", items.join(", "), places.join(", "))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::live::Live;
     use seal_crds::keys::pins::PinName;
 
     fn key(digits: &str) -> Fingerprint {
         digits.repeat(32).parse().unwrap()
     }
 
+    /// The list of a key of which the cluster or the pins say that it isn't one of sealed-secrets.
     fn list() -> Checklist {
+        of_sort(true)
+    }
+
+    fn of_sort(is_native: bool) -> Checklist {
         Checklist::new(&Target {
+            is_native,
             fingerprint: key("aa"),
             name: PinName::shortened("leaked"),
             sealing_key: None,
@@ -202,7 +261,7 @@ mod tests {
         )
     }
 
-    fn bitnami(name: &str) -> String {
+    fn bitnami_object(name: &str) -> String {
         format!(
             "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {{name: {name}, namespace: prod}}\n\
              spec: {{encryptedData: {{token: AAAA}}}}\n"
@@ -216,7 +275,7 @@ mod tests {
             ("a.yaml", native("direct", "aa")),
             ("b.yaml", native("by-backup", "bb")),
             ("c.yaml", native("other", "cc")),
-            ("d.yaml", bitnami("unknown")),
+            ("d.yaml", bitnami_object("unknown")),
             ("old/a.yaml", native("direct", "aa")),
             ("prod.pub", format!("# revoked: {} 2026-11-27 k\n", key("aa"))),
         ] {
@@ -224,9 +283,12 @@ mod tests {
         }
         list.add_file("image.png", vec![0xff; 10]);
         assert_eq!(
-            list.to_text(),
-            "prod/by-backup: password (b.yaml)\nprod/direct: password (a.yaml, old/a.yaml)\n\
-             at least these: 2 values of 2 SealedSecrets to change at the source\n"
+            list.to_lines(),
+            [
+                "prod/by-backup: password (b.yaml)",
+                "prod/direct: password (a.yaml, old/a.yaml)",
+                "at least these: 2 values of 2 SealedSecrets to change at the source",
+            ]
         );
         assert!(list.is_complete());
     }
@@ -236,36 +298,84 @@ mod tests {
         let mut list = list();
         list.add_file("chart.yaml", format!("{{{{ if .x }}}}\n{}", native("db", "aa")).into_bytes());
         assert!(!list.is_complete());
-        assert!(list.to_text().contains("not looked at: chart.yaml in some commit"), "{}", list.to_text());
+        let said = list.to_lines().join("\n");
+        assert!(said.contains("not looked at: chart.yaml in some commit"), "{said}");
+    }
+
+    fn live(text: &str, opened_by: &[&str], exposed: &[&str]) -> Live {
+        let source = Source::new("x".to_owned(), Zeroizing::new(text.to_owned()));
+        Live {
+            claimed: claimed::read(&source).objects.remove(0),
+            only: None,
+            opened_by: opened_by.iter().map(|digits| key(digits)).collect(),
+            exposed: exposed.iter().map(|item| (*item).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn what_may_be_sealed_to_a_key_of_unknown_sort_is_listed_as_such_whatever_other_objects_claim() {
+        let fill = |list: &mut Checklist| {
+            list.add_cluster(LiveObjects {
+                // The object was sealed to a newer key; of the second one nobody says what opens it.
+                objects: vec![
+                    live(&bitnami_object("moved"), &["cc"], &[]),
+                    live(&bitnami_object("new"), &[], &[]),
+                ],
+                gaps: Vec::new(),
+            });
+            list.add_file("claims.yaml", native("claims", "aa").into_bytes());
+            list.add_file("old.yaml", bitnami_object("moved").into_bytes());
+        };
+        let mut unknown = of_sort(false);
+        fill(&mut unknown);
+        assert!(!unknown.is_complete() && !unknown.is_bitnami());
+        let lines = unknown.to_lines();
+        assert_eq!(
+            lines[..3],
+            [
+                "prod/claims: password (claims.yaml)",
+                "may be: prod/moved: token (old.yaml)",
+                "may be: prod/new: token (cluster)",
+            ]
+        );
+        assert!(
+            lines[3].starts_with("incomplete, not known: whether the key is one of sealed-secrets"),
+            "{lines:?}"
+        );
+        assert_eq!(lines[4], "at least these: 1 value of 1 SealedSecret to change at the source");
+        let mut native = list();
+        fill(&mut native);
+        assert!(native.is_complete() && native.to_lines().len() == 2);
+        // That the controller opens a native object with the key says its sort.
+        let mut opens = of_sort(false);
+        opens.add_cluster(LiveObjects {
+            objects: vec![
+                live(&bitnami_object("new"), &[], &[]),
+                live(&self::native("db", "aa"), &["aa"], &[]),
+            ],
+            gaps: Vec::new(),
+        });
+        assert!(opens.is_complete());
     }
 
     #[test]
     fn the_clusters_objects_count_by_what_they_claim_and_by_what_the_controller_says() {
-        let live = |text: &str, opened_by: &[&str], exposed: &[&str]| {
-            let source = Source::new("x".to_owned(), Zeroizing::new(text.to_owned()));
-            Live {
-                claimed: claimed::read(&source).objects.remove(0),
-                only: None,
-                opened_by: opened_by.iter().map(|digits| key(digits)).collect(),
-                exposed: exposed.iter().map(|item| (*item).to_owned()).collect(),
-            }
-        };
-        let mut list = list();
+        let mut list = of_sort(false);
         list.add_cluster(LiveObjects {
             objects: vec![
                 live(&native("claims", "aa"), &[], &[]),
                 live(&native("rewrapped", "cc"), &["cc"], &["password"]),
                 live(&native("other", "cc"), &["cc"], &[]),
-                live(&bitnami("opened"), &["aa"], &[]),
-                live(&bitnami("another"), &["cc"], &[]),
+                live(&bitnami_object("opened"), &["aa"], &[]),
+                live(&bitnami_object("another"), &["cc"], &[]),
             ],
             gaps: Vec::new(),
         });
         // Now it is known that the key is one of sealed-secrets.
-        list.add_file("old.yaml", bitnami("old").into_bytes());
-        let text = list.to_text();
+        list.add_file("old.yaml", bitnami_object("old").into_bytes());
+        let lines = list.to_lines();
         let objects: Vec<&str> =
-            text.lines().filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
+            lines.iter().filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
         assert_eq!(objects, ["prod/claims", "prod/old", "prod/opened", "prod/rewrapped", "at least these"]);
     }
 }

@@ -1,17 +1,22 @@
 //! The process `git`: how it is started, and what it answers.
 //!
-//! Invariant: everything is switched off by which a repository could have git start a program or a connection.
+//! Invariants: git itself comes from no repository, and everything is switched off by which a repository could have it
+//! start a program or a connection.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::GitError;
+use crate::files::program;
 
 /// The most bytes of git's own words that are shown.
 const MAX_WORDS: usize = 1024;
 
-/// The configuration under which git runs, over that of the repository and the user.
-const SETTINGS: [&str; 3] = ["core.fsmonitor=false", "core.hooksPath=/dev/null", "core.pager=cat"];
+/// The configuration under which git runs, over that of the repository and the user. The commit-graph is a second record
+/// of who a commit's parents are, which git believes without a look at the commits.
+const SETTINGS: [&str; 4] =
+    ["core.commitGraph=false", "core.fsmonitor=false", "core.hooksPath=/dev/null", "core.pager=cat"];
 
 /// The environment under which git runs. The list of allowed transports goes over `protocol.<name>.allow` of the
 /// repository, which would go over a general `protocol.allow`.
@@ -49,17 +54,31 @@ pub(super) fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// git in a directory, with everything switched off that starts programs or connections.
-pub(super) fn git(dir: &Path) -> Command {
-    let mut git = Command::new("git");
-    git.current_dir(dir)
-        .args(["--no-pager", "--no-replace-objects", "--no-optional-locks"])
-        .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
-        .envs(ENVIRONMENT)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    git
+/// git in a directory.
+pub(super) struct Git {
+    program: PathBuf,
+    dir: PathBuf,
+}
+
+impl Git {
+    pub(super) fn in_dir(dir: &Path) -> Result<Self, GitError> {
+        let program =
+            program::find("git").ok_or_else(|| GitError::NotStarted(io::ErrorKind::NotFound.into()))?;
+        Ok(Self { program, dir: dir.to_owned() })
+    }
+
+    /// A run of git, with everything switched off that starts programs or connections.
+    pub(super) fn command(&self) -> Command {
+        let mut git = Command::new(&self.program);
+        git.current_dir(&self.dir)
+            .args(["--no-pager", "--no-replace-objects", "--no-optional-locks"])
+            .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
+            .envs(ENVIRONMENT)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        git
+    }
 }
 
 pub(super) fn spawn(command: &mut Command) -> Result<Child, GitError> {
@@ -73,6 +92,8 @@ pub(super) struct Output {
     pub(super) bytes: Vec<u8>,
     /// The first words on its standard error.
     pub(super) words: String,
+    /// There were some.
+    pub(super) has_words: bool,
 }
 
 pub(super) fn output(command: &mut Command) -> Result<Output, GitError> {
@@ -83,8 +104,9 @@ impl From<std::process::Output> for Output {
     fn from(output: std::process::Output) -> Self {
         let words = String::from_utf8_lossy(&output.stderr);
         let words = words.lines().next().unwrap_or_default().trim_start_matches("fatal: ");
-        let words = if words.is_empty() { "without a word" } else { words };
-        let words = seal_foreign::lines(words, MAX_WORDS);
-        Self { is_done: output.status.success(), bytes: output.stdout, words }
+        let has_words = !words.is_empty();
+        let words = if has_words { words } else { "without a word" };
+        let words = seal_foreign::line(words, MAX_WORDS);
+        Self { is_done: output.status.success(), bytes: output.stdout, words, has_words }
     }
 }

@@ -88,7 +88,7 @@ fn a_revision_has_its_files_and_the_history_has_all_that_ever_were() {
     let main = repository.history(&[repository.commit("main").unwrap()]).unwrap();
     let expected = [("a.yaml", "one\n"), ("a.yaml", "three\n"), ("dir/b ü.yaml", "two"), ("empty", "")];
     assert_eq!((contents(&repository, &main.blobs), main.missing), (pairs(&expected), 0));
-    let all = repository.history(&repository.all_tips().unwrap()).unwrap();
+    let all = repository.history(&repository.all_tips().unwrap().commits).unwrap();
     assert!(contents(&repository, &all.blobs).contains(&("c.yaml".to_owned(), "four".to_owned())));
     let side = repository.files_of(&repository.commit("side").unwrap()).unwrap();
     assert!(!side.iter().any(|blob| blob.path == "link"), "a link is no file");
@@ -111,7 +111,7 @@ fn a_revision_is_a_name_and_never_an_option() {
 fn an_empty_repository_has_an_empty_history() {
     let fixture = Fixture::new();
     let repository = fixture.repository();
-    assert_eq!(repository.all_tips().unwrap(), []);
+    assert_eq!(repository.all_tips().unwrap().commits, []);
     assert!(repository.history(&[]).unwrap().blobs.is_empty());
 }
 
@@ -130,10 +130,17 @@ fn a_shallow_clone_and_a_partial_one_are_known_as_such() {
     let partial = Repository::around(&clones.path().join("partial")).unwrap();
     assert_eq!(partial.gap().unwrap(), Some(Gap::Partial));
     // Its files aren't fetched behind the user's back.
-    let history = partial.history(&partial.all_tips().unwrap()).unwrap();
+    let history = partial.history(&partial.all_tips().unwrap().commits).unwrap();
     assert_eq!((history.blobs.len(), history.missing), (0, 2));
     let files = partial.files_of(&partial.commit("HEAD").unwrap()).unwrap();
     assert_eq!(contents(&partial, &files), pairs(&[("a.yaml", "missing")]));
+}
+
+#[test]
+fn git_itself_comes_from_no_directory_that_depends_on_where_the_user_is() {
+    let fixture = Fixture::new();
+    let git = fixture.repository().git.command();
+    assert!(Path::new(git.get_program()).is_absolute(), "a relative entry of PATH would mean the repository");
 }
 
 #[test]
@@ -165,7 +172,7 @@ fn a_hostile_repository_starts_no_program() {
     let files = repository.files_of(&repository.commit("HEAD").unwrap()).unwrap();
     let found = contents(&repository, &files);
     assert!(found.contains(&("a.yaml".to_owned(), "missing".to_owned())), "{found:?}");
-    let history = repository.history(&repository.all_tips().unwrap());
+    let history = repository.history(&repository.all_tips().unwrap().commits);
     assert!(history.is_err() || history.unwrap().missing > 0);
     assert_eq!(repository.gap().unwrap(), Some(Gap::Partial));
     assert!(!trap.exists(), "a program ran");
@@ -207,6 +214,92 @@ fn a_replaced_object_is_read_as_it_was_committed() {
     let repository = fixture.repository();
     let files = repository.files_of(&repository.commit("HEAD").unwrap()).unwrap();
     assert_eq!(contents(&repository, &files), pairs(&[("a.yaml", "leaked")]));
+}
+
+#[test]
+fn no_name_of_a_file_hides_it_from_the_history() {
+    let fixture = Fixture::new();
+    fixture.commit(&[("\nhidden.yaml", "one"), ("dir/\nhidden.yaml", "two"), ("a.yaml", "three")]);
+    let repository = fixture.repository();
+    let history = repository.history(&repository.all_tips().unwrap().commits).unwrap();
+    let texts: HashSet<String> =
+        contents(&repository, &history.blobs).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["one", "two", "three"].map(str::to_owned).into());
+    assert!(history.blobs.iter().all(|blob| !blob.path.is_empty()), "each has a name for messages");
+}
+
+#[test]
+fn submodules_are_found_in_any_commit_and_behind_a_copy_of_their_list() {
+    let fixture = Fixture::new();
+    let names = |fixture: &Fixture| {
+        let repository = fixture.repository();
+        repository.names_submodules(&repository.all_tips().unwrap().commits).unwrap()
+    };
+    fixture.commit(&[("dir/.gitmodules", "another\n"), ("a.yaml", "x")]);
+    assert!(!names(&fixture));
+    // A side branch had them, and the merge threw them away.
+    fixture.git(&["checkout", "-q", "-b", "side"]);
+    fixture.commit(&[("-copy", "list\n"), (".gitmodules", "list\n")]);
+    fixture.git(&["checkout", "-q", "main"]);
+    fixture.git(&["merge", "-q", "-s", "ours", "-m", "x", "side"]);
+    fixture.git(&["branch", "-q", "-D", "side"]);
+    assert!(names(&fixture));
+    let within = Repository::around(&fixture.path().join("dir")).unwrap();
+    assert!(within.names_submodules(&within.all_tips().unwrap().commits).unwrap());
+}
+
+#[test]
+fn the_repository_is_the_one_around_the_user_whatever_work_tree_it_names() {
+    let (fixture, other) = (Fixture::new(), Fixture::new());
+    fixture.commit(&[("a.yaml", "here")]);
+    other.commit(&[("a.yaml", "elsewhere")]);
+    fixture.git(&["config", "core.worktree", other.path().to_str().unwrap()]);
+    let repository = fixture.repository();
+    let history = repository.history(&repository.all_tips().unwrap().commits).unwrap();
+    assert_eq!(contents(&repository, &history.blobs), pairs(&[("a.yaml", "here")]));
+}
+
+#[test]
+fn a_commit_graph_that_lies_hides_no_commit() {
+    let fixture = Fixture::new();
+    fixture.commit(&[("a.yaml", "leaked")]);
+    fixture.commit(&[("a.yaml", "new")]);
+    fixture.git(&["commit-graph", "write", "--reachable"]);
+    let path = fixture.path().join(".git/objects/info/commit-graph");
+    let mut graph = std::fs::read(&path).unwrap();
+    // A header of 8 bytes, then a row of 12 for each chunk: its name and where it starts.
+    let chunk = |name: &[u8]| {
+        let row = graph[8..].chunks(12).find(|row| row.starts_with(name)).unwrap();
+        usize::try_from(u64::from_be_bytes(row[4..12].try_into().unwrap())).unwrap()
+    };
+    let head = fixture.git(&["rev-parse", "HEAD"]);
+    let ids = &graph[chunk(b"OIDL")..][..40];
+    let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let index = ids.chunks(20).position(|id| hex(id) == head).unwrap();
+    // 36 bytes for each commit: after the tree, the first parent. This value says that there is none.
+    let parent = chunk(b"CDAT") + 36 * index + 20;
+    graph[parent..parent + 4].copy_from_slice(&0x7000_0000_u32.to_be_bytes());
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, graph).unwrap();
+    let listed = fixture.git(&["rev-list", "HEAD"]);
+    assert_eq!(listed, head, "without the precautions git believes it");
+    let repository = fixture.repository();
+    let history = repository.history(&repository.all_tips().unwrap().commits).unwrap();
+    let expected = [("a.yaml", "leaked"), ("a.yaml", "new")];
+    assert_eq!(contents(&repository, &history.blobs), pairs(&expected));
+}
+
+#[test]
+fn a_branch_that_can_not_be_read_is_told_of() {
+    let fixture = Fixture::new();
+    fixture.commit(&[("a.yaml", "x")]);
+    assert!(fixture.repository().all_tips().unwrap().unread.is_none());
+    std::fs::write(fixture.path().join(".git/refs/heads/broken"), "nonsense\n").unwrap();
+    let tips = fixture.repository().all_tips().unwrap();
+    assert!(tips.unread.unwrap().contains("refs/heads/broken"));
+    assert!(!tips.commits.is_empty());
+    std::fs::write(fixture.path().join(".git/packed-refs"), "nonsense\n").unwrap();
+    assert!(matches!(fixture.repository().all_tips(), Err(GitError::Failed { .. })));
 }
 
 #[test]

@@ -12,14 +12,13 @@
 
 mod messages;
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use std::{env, io, thread};
+use std::{io, thread};
 
 use age::DecryptError;
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
@@ -27,6 +26,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use seal_crds::keys::{Identity, Recipient};
 use zeroize::Zeroizing;
 
+use crate::files::program;
 use crate::talk::{prompt, terminal};
 use messages::{Conversation, Message};
 
@@ -80,17 +80,11 @@ impl Plugin {
 
     /// Finds the program; `Err` has its name.
     pub(super) fn find(name: &str) -> Result<Self, String> {
-        Self::find_in(name, &env::var_os("PATH").unwrap_or_default())
-    }
-
-    fn find_in(name: &str, path: &std::ffi::OsStr) -> Result<Self, String> {
         let name = format!("{PREFIX}{name}");
-        let is_program = |path: &PathBuf| {
-            path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-        };
-        let directories = env::split_paths(path).filter(|directory| directory.is_absolute());
-        let program = directories.map(|directory| directory.join(&name)).find(is_program);
-        program.map(|program| Self { name: name.clone(), program }).ok_or(name)
+        match program::find(&name) {
+            Some(program) => Ok(Self { name, program }),
+            None => Err(name),
+        }
     }
 
     /// The identity that this text is to the plugin, which opens what is sealed to the recipient.
@@ -270,6 +264,7 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
     use std::time::Instant;
 
     use super::*;
@@ -307,20 +302,6 @@ mod tests {
             assert_eq!(Plugin::name_in(identity).as_deref(), name, "{identity}");
         }
         assert_eq!(Plugin::name_in(&format!("AGE-PLUGIN-{}-1QQ", "X".repeat(33))), None);
-    }
-
-    #[test]
-    fn a_plugin_is_found_in_absolute_directories_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        script(directory.path(), "exit 1");
-        let found = |path: &str| Plugin::find_in("x", path.as_ref()).map(|plugin| plugin.program);
-        let absolute = directory.path().to_str().unwrap();
-        assert_eq!(found(&format!(".::relative:{absolute}")), Ok(directory.path().join("age-plugin-x")));
-        let missing = "age-plugin-x".to_owned();
-        assert_eq!(found("."), Err(missing.clone()));
-        fs::set_permissions(directory.path().join("age-plugin-x"), fs::Permissions::from_mode(0o644))
-            .unwrap();
-        assert_eq!(found(absolute), Err(missing));
     }
 
     #[test]
