@@ -498,6 +498,55 @@ fn saved_secrets_are_restored_as_backups_are_and_a_note_in_them_makes_no_primary
     assert_eq!(scene.sealed("again")["status"]["openedBy"], opened_by);
 }
 
+/// `kubectl delete namespace` ends the controller before it could prove anything.
+#[test]
+fn a_namespace_that_was_deleted_by_mistake_gives_its_keys_back_from_the_secrets_that_the_finalizer_holds() {
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    plane.deploy();
+    let on_call = OnCall::at(Scene::on(&plane, plane.namespace("apps"), "seal-system".to_owned()));
+    let scene = &on_call.scene;
+    let mut controller = scene.start_as_shipped();
+    until_primary(scene, FIRST);
+    // A pins file of its own: people's other recipients aren't at issue here.
+    std::fs::remove_file(on_call.sandbox.path("prod.pub")).unwrap();
+    on_call.done(&["keys", "fetch", "-o", "prod.pub"]);
+    commit(&on_call, "db");
+    let opened_by = scene.until_ready("db")["status"]["openedBy"].clone();
+    let before = scene.secret("db").unwrap();
+    assert!(controller.terminate().success());
+
+    let namespace = format!("/api/v1/namespaces/{}", scene.keys);
+    scene.api().delete(&namespace).unwrap();
+    until("all but the private halves is gone", || {
+        let phase = scene.api().get(&namespace).unwrap()["status"]["phase"].clone();
+        let keys = scene.api().get(&scene.sealing_keys("")).unwrap();
+        phase == "Terminating" && items(&keys).is_empty()
+    });
+    let saved = plane.object(["secrets", "-n", &scene.keys, "-l", "sealing.dev/sealing-key"]);
+    assert!(saved["items"][0]["metadata"]["deletionTimestamp"].is_string());
+    assert!(saved["items"][0]["data"]["identity"].is_string());
+    on_call.sandbox.write("saved.yaml", serde_yaml::to_string(&saved).unwrap());
+    let no_finalizers = json!({"metadata": {"finalizers": null}});
+    scene.api().merge(&scene.identities(FIRST), &no_finalizers).unwrap();
+    until("the namespace is gone", || scene.api().get(&namespace).is_none());
+
+    plane.deploy();
+    let restore = ["keys", "restore", "saved.yaml", "-r", "prod.pub", "--keep-primary", "--yes"];
+    let restored = on_call.run(&restore);
+    assert_eq!(restored.code, 0, "{}", restored.stderr);
+    assert!(String::from_utf8_lossy(&restored.stdout).ends_with(", Active\n"));
+    // The new service account has another token.
+    let again = Scene::on(&plane, scene.namespace.clone(), scene.keys.clone());
+    let _controller = again.start_as_shipped();
+    let name = on_call.held().into_keys().find(|name| name != FIRST).unwrap();
+    until_primary(scene, &name);
+    assert_eq!(scene.nudge("db")["status"]["openedBy"], opened_by);
+    assert_eq!(scene.secret("db").unwrap(), before);
+    // People seal as before with the pins that they have.
+    commit(&on_call, "mail");
+    assert_eq!(scene.until_ready("mail")["status"]["openedBy"], opened_by);
+}
+
 #[test]
 fn a_deletion_that_was_asked_for_is_taken_back_by_restoring_the_key() {
     let on_call = OnCall::new("takeback");
