@@ -20,8 +20,14 @@ pub(crate) struct Conditions<'a> {
 
 impl Conditions<'_> {
     /// The next condition of this type.
-    pub(crate) fn next(&self, type_: &str, holds: bool, reason: Reason, message: &str) -> Condition {
-        let status = ConditionStatus::from(holds);
+    pub(crate) fn next(
+        &self,
+        type_: &str,
+        holds: impl Into<ConditionStatus>,
+        reason: Reason,
+        message: &str,
+    ) -> Condition {
+        let status = holds.into();
         let unchanged = find_condition(self.before, type_).filter(|before| before.status == status);
         Condition {
             type_: type_.to_owned(),

@@ -280,8 +280,11 @@ reasons! {
         "a later version of the controller made the Secret with the private half";
         "update the controller";
     KeyInUse: SealingKey, Notice, Key;
-        "the key is being deleted, and SealedSecrets don't open without it; the message names them";
-        "`seal rotate` and apply what the message names; or `seal keys restore` to keep the key";
+        "the key is being deleted, and SealedSecrets don't open without it; its Event names them";
+        "`seal rotate` and apply what the Event or `seal keys delete` names; or `seal keys restore` to keep the key";
+    NotNeededNow: SealingKey, Notice, Key;
+        "the key is being deleted, and every SealedSecret opens without it now; something needed it before, or nobody could tell";
+        "nothing; the Secret goes once that has held for ten minutes; or `seal keys restore` to keep the key";
     NotProven: SealingKey, Notice, Key;
         "the key is being deleted, and the controller can't tell whether anything needs it; the message says why";
         "`seal keys delete --force` if you know that nothing does; or `seal keys restore` to keep the key";

@@ -372,7 +372,7 @@ fn forged_offers_are_named_by_verify_keep_the_old_key_and_are_undone_from_git() 
     // Nor does it go if somebody deletes its Secret: the finalizer holds it.
     stage.scene.api().delete(&stage.scene.identities(FIRST)).unwrap();
     let message = until_deletable(&stage.scene, FIRST, "KeyInUse");
-    assert!(message.starts_with("more than 10 SealedSecrets don't open without it: "), "{message}");
+    assert!(message.starts_with("more than 10 SealedSecrets don't open without it; "), "{message}");
 
     for (path, text) in git {
         stage.sandbox.write(path, text);

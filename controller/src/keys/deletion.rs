@@ -5,26 +5,38 @@
 //! writes the answer into the key's status first, so that whoever finds the Secret gone knows why. Everything here is a
 //! pure function.
 //!
+//! The threat is also a mistake: a deletion that waits, because the key is needed, and objects that go for a moment,
+//! because a GitOps tool or a definition deletes them and makes them anew. So a key goes at the first proof only if the
+//! deletion is young and no proof has failed; else a proof must hold again after [`SETTLING`]. The age of the deletion
+//! counts, because what a SealingKey says goes with it, and with the definition.
+//!
 //! Invariants: a proof counts only while the keys that it relied on are there, and not themselves being deleted; so of
 //! two keys that are deleted at once, none stands in for the other. A key of which another Secret holds a copy needs no
-//! proof. If no key would be left, nothing is let go: a namespace that is being deleted looks like that.
+//! proof. If no key would be left, nothing is let go: a namespace that is being deleted looks like that. No key goes in
+//! the moment in which its last object does.
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use seal_crds::Reason;
 use seal_crds::keys::{Fingerprint, Identity, Keyring};
-use seal_crds::resources::{Condition, ConditionStatus, PublishedState, SealingKeyStatus, find_condition};
+use seal_crds::resources::{
+    Condition, ConditionStatus, PublishedState, SealingKey, SealingKeyStatus, find_condition,
+};
 
 use super::lifecycle::verdict::Standing;
 use super::loaded::{Holder, Loaded};
 use super::status::Statement;
 use crate::conditions::Conditions;
-use crate::proof::Needing;
+use crate::proof::{Needing, Opened};
 use crate::store::Notice;
 
 /// The condition of a key that is being deleted: whether nothing needs it.
 const DELETABLE: &str = "Deletable";
+
+/// The time for which nothing may need a key before it goes, if something needed it or the deletion has waited. Whoever
+/// deletes objects and makes them anew is done by then.
+const SETTLING: SignedDuration = SignedDuration::from_mins(10);
 
 /// A Secret whose finalizer goes, if it still has the version that the decision was made on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +66,7 @@ impl Deletions {
     pub(super) fn of(holders: &[Holder]) -> Self {
         let survivors = survivors(holders);
         let mut deletions = Self::default();
-        for holder in holders.iter().filter(|holder| holder.is_deleting && holder.is_held) {
+        for holder in holders.iter().filter(|holder| holder.is_deleting() && holder.is_held) {
             let fingerprint = holder.recipient.fingerprint();
             let (secret, resource_version) = (holder.secret.clone(), holder.resource_version.clone());
             let release = Release { secret, resource_version, fingerprint };
@@ -69,7 +81,11 @@ impl Deletions {
 
 /// The keys that stay if everything that is being deleted goes.
 fn survivors(holders: &[Holder]) -> BTreeSet<Fingerprint> {
-    holders.iter().filter(|holder| !holder.is_deleting).map(|holder| holder.recipient.fingerprint()).collect()
+    holders
+        .iter()
+        .filter(|holder| !holder.is_deleting())
+        .map(|holder| holder.recipient.fingerprint())
+        .collect()
 }
 
 /// The keyring of the keys that stay, to prove with; `None` if no key would be left.
@@ -83,6 +99,14 @@ pub(super) fn rest(loaded: Loaded) -> Option<(Keyring, BTreeSet<Fingerprint>)> {
 impl Proven {
     pub(super) fn new(needing: Needing, survivors: BTreeSet<Fingerprint>) -> Self {
         Self { needing, survivors }
+    }
+
+    /// The objects that opened.
+    pub(super) fn into_opened(self) -> Opened {
+        match self.needing {
+            Needing::Nobody(opened) => opened,
+            Needing::Objects(_) | Needing::Unknown(_) => Opened::default(),
+        }
     }
 
     /// The answer if no key would be left.
@@ -100,7 +124,12 @@ impl Proven {
 
 /// Adds to each statement about a key that is being deleted what a proof has shown. Without one, what was said before
 /// stays.
-pub(super) fn word(statements: &mut [Statement<'_>], proven: Option<&Proven>, now: Timestamp) {
+pub(super) fn word(
+    statements: &mut [Statement<'_>],
+    proven: Option<&Proven>,
+    holders: &[Holder],
+    now: Timestamp,
+) {
     let is_deleting = |statement: &Statement<'_>| statement.verdict.standing == Standing::Deleting;
     let keys = match statements.iter().filter(|statement| is_deleting(statement)).count() {
         ..=1 => "it",
@@ -111,25 +140,54 @@ pub(super) fn word(statements: &mut [Statement<'_>], proven: Option<&Proven>, no
             statement.key.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let following = Conditions { before, generation: statement.key.metadata.generation, now };
         let condition = match proven {
-            Some(proven) => Some(condition(&proven.needing, keys, &following)),
+            Some(proven) => {
+                statement.needing = proven.needing.names();
+                let settled = is_settled(statement.key, holders, now);
+                Some(condition(&proven.needing, keys, settled, &following))
+            }
             None => find_condition(before, DELETABLE).cloned(),
         };
         statement.status.conditions.extend(condition);
     }
 }
 
-fn condition(needing: &Needing, keys: &str, following: &Conditions<'_>) -> Condition {
-    let (holds, reason, then) = match needing {
-        Needing::Nobody => (true, Reason::NothingNeedsIt, "its Secret goes"),
+/// Whether the key may go as soon as a proof holds.
+pub(super) fn is_settled(key: &SealingKey, holders: &[Holder], now: Timestamp) -> bool {
+    let is_young = |since: Timestamp| now.duration_since(since) < SETTLING;
+    let said = key.status.as_ref().and_then(|status| find_condition(&status.conditions, DELETABLE));
+    let Some(said) = said else {
+        let of_key = holders.iter().filter(|holder| holder.recipient.fingerprint() == key.fingerprint());
+        return of_key.filter_map(|holder| holder.deleted_at).all(is_young);
+    };
+    let since: Option<Timestamp> = said.last_transition_time.parse().ok();
+    match said.status {
+        ConditionStatus::False => false,
+        ConditionStatus::Unknown => since.is_some_and(|since| !is_young(since)),
+        // It was to go, and still can't have been let go.
+        ConditionStatus::True => since.is_some_and(is_young),
+    }
+}
+
+fn condition(needing: &Needing, keys: &str, is_settled: bool, following: &Conditions<'_>) -> Condition {
+    let (status, reason, then) = match needing {
+        Needing::Nobody(_) if is_settled => {
+            (ConditionStatus::True, Reason::NothingNeedsIt, "its Secret goes")
+        }
+        Needing::Nobody(_) => (
+            ConditionStatus::Unknown,
+            Reason::NotNeededNow,
+            "its Secret goes once that has held for ten minutes; to take the deletion back, restore the key (seal keys \
+             restore)",
+        ),
         Needing::Objects(_) => (
-            false,
+            ConditionStatus::False,
             Reason::KeyInUse,
             "its Secret stays until they are sealed to other keys; to take the deletion back, restore the key (seal keys \
              restore)",
         ),
-        Needing::Unknown(_) => (false, Reason::NotProven, "its Secret stays"),
+        Needing::Unknown(_) => (ConditionStatus::False, Reason::NotProven, "its Secret stays"),
     };
-    following.next(DELETABLE, holds, reason, &format!("{}; {then}", needing.sentence(keys)))
+    following.next(DELETABLE, status, reason, &format!("{}; {then}", needing.sentence(keys)))
 }
 
 /// The Secrets of these that may go, once these statements are said: those whose SealingKeys say why. Otherwise nobody
@@ -157,13 +215,14 @@ pub(super) fn news(statement: &Statement<'_>) -> Option<Notice> {
     let before =
         statement.key.status.as_ref().and_then(|status| find_condition(&status.conditions, DELETABLE));
     let is_said = before.is_some_and(|before| before.reason == now.reason);
-    let reason = [Reason::KeyInUse, Reason::NotProven, Reason::NothingNeedsIt]
+    let reason = [Reason::KeyInUse, Reason::NotProven, Reason::NotNeededNow, Reason::NothingNeedsIt]
         .into_iter()
         .find(|reason| reason.as_str() == now.reason)?;
+    let they_are = if statement.needing.is_empty() { "" } else { "; they are: " };
     (!is_said).then(|| Notice {
-        warning: reason != Reason::NothingNeedsIt,
+        warning: !matches!(reason, Reason::NothingNeedsIt | Reason::NotNeededNow),
         reason: reason.as_str(),
-        message: now.message.clone(),
+        message: format!("{}{they_are}{}", now.message, statement.needing),
     })
 }
 

@@ -214,7 +214,7 @@ fn raise(keys: &[Key<'_>]) -> Vec<Raise> {
     // A note that can't be read is left to its writer.
     let readable = keys.iter().filter(|key| key.unreadable.is_none());
     let holders = readable.flat_map(|key| key.holders.iter().map(|holder| (key.floor, *holder)));
-    let is_held = |holder: &Holder| holder.is_held || !holder.is_deleting;
+    let is_held = |holder: &Holder| holder.is_held || !holder.is_deleting();
     holders
         .filter(|(floor, holder)| {
             let is_noted = holder.note == Note::Says(*floor) && holder.is_noted_by_us;

@@ -8,6 +8,7 @@
 
 use std::cmp::Reverse;
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use seal_crds::keys::stored::{IDENTITY, KeySecretList, NotAKey, Note, RESTORE_MANAGER, Recovery, StoredKey};
 use seal_crds::keys::{Fingerprint, Identity, Recipient};
@@ -50,8 +51,8 @@ pub(crate) struct Holder {
     pub(super) stored_at: String,
     /// The recovery set that was fixed when the key was made, with the key's backup.
     pub(super) recovery: Option<Recovery>,
-    /// Somebody has deleted the Secret, and a finalizer holds it.
-    pub(super) is_deleting: bool,
+    /// When somebody deleted the Secret, by the API server's clock; a finalizer holds it.
+    pub(super) deleted_at: Option<Timestamp>,
     /// The finalizer of sealing keys holds the Secret.
     pub(super) is_held: bool,
     pub(super) note: Note,
@@ -89,6 +90,11 @@ impl From<KeySecretList> for Loaded {
 }
 
 impl Holder {
+    /// Whether somebody has deleted the Secret.
+    pub(super) fn is_deleting(&self) -> bool {
+        self.deleted_at.is_some()
+    }
+
     fn new(metadata: ObjectMeta, key: &mut StoredKey) -> Self {
         let managed = metadata.managed_fields.as_deref().unwrap_or_default();
         let ours = owned(managed);
@@ -98,7 +104,7 @@ impl Holder {
         Self {
             note,
             is_noted_by_us: is_kept || notes(&ours),
-            is_deleting: metadata.deletion_timestamp.is_some(),
+            deleted_at: metadata.deletion_timestamp.map(|time| time.0),
             is_held: metadata.finalizers.iter().flatten().any(|finalizer| finalizer == KEY_IN_USE),
             stored_at: metadata.creation_timestamp.map(|time| rfc3339(time.0)).unwrap_or_default(),
             recovery: key.recovery.take(),
@@ -163,12 +169,13 @@ mod tests {
         let mut held = secret("k", 1);
         held["metadata"]["creationTimestamp"] = json!("2026-02-01T00:00:00Z");
         let before = load(&[held.clone()]).holders.remove(0);
-        assert_eq!((before.is_deleting, before.is_held), (false, true));
+        assert_eq!((before.deleted_at, before.is_held), (None, true));
         assert_eq!(before.stored_at, "2026-02-01T00:00:00Z");
         held["metadata"]["deletionTimestamp"] = json!("2026-02-02T00:00:00Z");
         held["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
         let after = load(&[held]).holders.remove(0);
-        assert_eq!((after.is_deleting, after.is_held), (true, false));
+        let deleted_at = "2026-02-02T00:00:00Z".parse().ok();
+        assert_eq!((after.deleted_at, after.is_held), (deleted_at, false));
     }
 
     #[test]

@@ -104,7 +104,7 @@ mod tests {
             created_at: "2026-01-01T00:00:00Z".into(),
             stored_at: "2026-01-01T00:00:00Z".into(),
             recovery: None,
-            is_deleting: false,
+            deleted_at: None,
             is_held: true,
             note: Note::Absent,
             is_noted_by_us: false,

@@ -30,12 +30,15 @@ pub(super) struct Statement<'a> {
     pub(super) verdict: Verdict,
     /// The status that it should have.
     pub(super) status: SealingKeyStatus,
+    /// The objects that keep the key from being deleted, by name: for those who may read Events of this namespace. The
+    /// status is for everybody.
+    pub(super) needing: String,
 }
 
 impl<'a> Statement<'a> {
     pub(super) fn new(key: &'a SealingKey, verdict: Verdict, settings: &Settings, now: Timestamp) -> Self {
         let status = next_status(key, &verdict, settings, now);
-        Self { key, verdict, status }
+        Self { key, verdict, status, needing: String::new() }
     }
 
     /// Adds how many objects need the key. Of a key that is gone for good, nobody asks.

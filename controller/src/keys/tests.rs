@@ -31,6 +31,7 @@ use super::*;
 use crate::leadership::Standing;
 use crate::leadership::tests::TestClock;
 use crate::metrics::Metrics;
+use crate::proof::Opened;
 use crate::store::Notice;
 use stopped::Stop;
 
@@ -54,6 +55,8 @@ struct World {
     config_maps: Vec<ConfigMap>,
     /// The objects, by name, with the keys of which each opens it.
     objects: BTreeMap<&'static str, Vec<Fingerprint>>,
+    /// How many objects proofs have opened.
+    opened: usize,
     /// The time, by both clocks.
     now: Timestamp,
     version: u64,
@@ -326,15 +329,37 @@ impl KeyStore for Memory {
 }
 
 impl Proof for Memory {
-    fn needing(&self, keys: Arc<Keyring>) -> BoxFuture<'_, Result<Needing, Failure>> {
+    fn needing(&self, keys: Arc<Keyring>, known: Opened) -> BoxFuture<'_, Result<Needing, Failure>> {
         let answer = async move {
-            let world = self.begin("prove").await?;
-            let is_shut = |openers: &Vec<Fingerprint>| openers.iter().all(|key| keys.find(key).is_none());
-            let shut = world.objects.iter().filter(|(_, openers)| is_shut(openers));
-            Ok(Needing::of(shut.map(|(name, _)| (*name).to_owned()).collect()))
+            let mut world = self.begin("prove").await?;
+            let (mut shut, mut opened) = (Vec::new(), Opened::default());
+            for (name, openers) in world.objects.clone() {
+                let is_known = known.has(&id(name, &openers));
+                world.opened += usize::from(!is_known);
+                match is_known || openers.iter().any(|key| keys.find(key).is_some()) {
+                    true => opened.insert(id(name, &openers)),
+                    false => shut.push(name.to_owned()),
+                }
+            }
+            Ok(Needing::of(shut, opened))
         };
         answer.boxed()
     }
+
+    fn is_all<'a>(&'a self, opened: &'a Opened) -> BoxFuture<'a, Result<bool, Failure>> {
+        let answer = async move {
+            let world = self.begin("list objects").await?;
+            let ids = world.objects.iter().map(|(name, openers)| Some(id(name, openers)));
+            Ok(opened.is_all_of(&ids.collect::<Vec<_>>()))
+        };
+        answer.boxed()
+    }
+}
+
+/// An object of this name that these keys open: a change of them is one of its spec.
+fn id(name: &str, openers: &[Fingerprint]) -> (String, i64) {
+    let spec: String = openers.iter().map(ToString::to_string).collect();
+    (format!("{name} {spec}"), 1)
 }
 
 /// A controller over this memory.

@@ -7,19 +7,23 @@ use seal_crds::resources::KeyState;
 
 use super::*;
 use crate::keys::lifecycle::tests;
+use crate::proof::Opened;
 
 fn holder(secret: &str, sequence: i64) -> Holder {
     tests::holder(secret, sequence, Note::Says(KeyState::Retiring))
 }
 
 fn deleted(secret: &str, sequence: i64) -> Holder {
-    Holder { is_deleting: true, is_held: true, ..holder(secret, sequence) }
+    Holder { deleted_at: Some(Timestamp::UNIX_EPOCH), is_held: true, ..holder(secret, sequence) }
 }
 
 #[test]
 fn a_secret_goes_without_a_proof_only_if_a_copy_stays() {
     let first = deleted("first", 1);
-    let copy = |secret: &str, is_deleting| Holder { secret: secret.into(), is_deleting, ..first.clone() };
+    let copy = |secret: &str, is_deleting: bool| {
+        let deleted_at = first.deleted_at.filter(|_| is_deleting);
+        Holder { secret: secret.into(), deleted_at, ..first.clone() }
+    };
     let names = |releases: &[Release]| releases.iter().map(|it| it.secret.clone()).collect::<Vec<_>>();
     for (holders, copied, only) in [
         (vec![first.clone(), copy("copy", false)], vec!["first"], vec![]),
@@ -40,9 +44,9 @@ fn a_secret_goes_without_a_proof_only_if_a_copy_stays() {
 fn an_answer_counts_while_every_key_that_it_relied_on_stays() {
     let (kept, also, gone) = (holder("kept", 2), holder("also", 3), deleted("gone", 1));
     let holders = [kept.clone(), also.clone(), gone];
-    let proven = Proven::new(Needing::Nobody, survivors(&holders));
+    let proven = Proven::new(Needing::Nobody(Opened::default()), survivors(&holders));
     assert!(proven.counts(&holders));
     assert!(proven.counts(&[kept.clone(), also.clone(), holder("newer", 4)]), "more keys open no less");
     assert!(!proven.counts(std::slice::from_ref(&kept)));
-    assert!(!proven.counts(&[kept, Holder { is_deleting: true, ..also }]));
+    assert!(!proven.counts(&[kept, Holder { deleted_at: Some(Timestamp::UNIX_EPOCH), ..also }]));
 }

@@ -127,7 +127,7 @@ fn held<'a>(holders: &'a [Holder], clock: &Clock) -> Vec<Key<'a>> {
             Some(key) => {
                 key.holders.push(holder);
                 key.recovery = key.recovery.or(holder.recovery.as_ref());
-                key.is_deleting &= holder.is_deleting;
+                key.is_deleting &= holder.is_deleting();
             }
             None => {
                 let (made_at, is_dated_ahead) = holder.made_at(clock);
@@ -141,7 +141,7 @@ fn held<'a>(holders: &'a [Holder], clock: &Clock) -> Vec<Key<'a>> {
                     recovery: holder.recovery.as_ref(),
                     recorded_recovery: BTreeSet::new(),
                     is_backed_up: false,
-                    is_deleting: holder.is_deleting,
+                    is_deleting: holder.is_deleting(),
                     made_at,
                     is_dated_ahead,
                 });

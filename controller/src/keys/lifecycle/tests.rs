@@ -44,7 +44,7 @@ pub(in crate::keys) fn holder(secret: &str, sequence: i64, note: Note) -> Holder
         created_at: format!("2026-01-0{sequence}T00:00:00Z"),
         stored_at: "2026-01-01T00:00:00Z".into(),
         recovery: None,
-        is_deleting: false,
+        deleted_at: None,
         is_held: true,
         note,
         is_noted_by_us: note != Note::Absent,
@@ -180,7 +180,10 @@ impl World {
                 for Raise { secret, floor, is_held, .. } in raised {
                     let holder = self.holder(&secret);
                     assert!(is_held || !holder.is_held, "a note lets no Secret go");
-                    assert!(!(is_held && holder.is_deleting) || holder.is_held, "it takes no new finalizer");
+                    assert!(
+                        !(is_held && holder.is_deleting()) || holder.is_held,
+                        "it takes no new finalizer"
+                    );
                     (holder.note, holder.is_held) = (Note::Says(floor), is_held);
                     holder.is_noted_by_us = true;
                 }
@@ -755,7 +758,7 @@ impl World {
 
     /// Somebody deletes the Secret, and the finalizer holds it.
     fn delete(&mut self, secret: &str) {
-        self.holder(secret).is_deleting = true;
+        self.holder(secret).deleted_at = Some(Timestamp::UNIX_EPOCH);
     }
 }
 
@@ -931,7 +934,7 @@ fn a_deleted_secret_still_opens_and_is_called_deleting_until_a_copy_of_it_is_loa
     world.ask(FIRST_KEY, Revoked);
     world.settle();
     assert_eq!((world.holder(FIRST_KEY).is_held, state(&world).floor), (false, Some(Revoked)));
-    let copy = restored(&Holder { is_deleting: false, ..world.holder(FIRST_KEY).clone() }, "restored-first");
+    let copy = restored(&Holder { deleted_at: None, ..world.holder(FIRST_KEY).clone() }, "restored-first");
     world.loaded.holders.push(copy);
     assert_eq!(*standing(&world.settle(), FIRST_KEY), Standing::Held(Revoked));
     assert!(world.holder("restored-first").is_held, "a restored key gets the finalizer");
