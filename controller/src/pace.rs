@@ -3,7 +3,8 @@
 //! An examination tries every key at hand, so it costs many times an opening, and a new key makes every object of the
 //! cluster due for one at the same moment. [`crate::reconcile`] asks for a turn before each. Invariants: one
 //! examination runs at a time; together they take at most a quarter of one core; one object is examined at most once a
-//! minute; what is kept of an object goes by itself.
+//! minute; what is kept of an object goes by itself. Nobody waits longer than [`AHEAD`] for a turn that is then free:
+//! a person who makes objects and deletes them leaves turns that nobody takes, and these put off nobody's examination.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,9 @@ const SPACING: Duration = Duration::from_millis(20);
 
 /// The time from one examination's begin to the next one's, as a multiple of what the first took.
 const SHARE: u32 = 4;
+
+/// The longest wait for a turn. Who comes when so many have one comes again then.
+const AHEAD: Duration = Duration::from_secs(600);
 
 /// The time after which a turn that nobody took is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(600);
@@ -103,9 +107,12 @@ impl Pace {
 impl Turns {
     /// Gives the object the first free turn, and returns its time.
     fn reserve(&mut self, object: &Object, now: Instant) -> Instant {
-        let at = self.free.into_iter().chain(self.paid).fold(now, Instant::max);
-        // Turns are a little further apart than needed: one that comes a moment too early is lost.
-        self.free = Some(at + SPACING.max(self.cost * (SHARE + 1)));
+        let (first, last) = (self.free.into_iter().chain(self.paid).fold(now, Instant::max), now + AHEAD);
+        if first <= last {
+            // Turns are a little further apart than needed: one that comes a moment too early is lost.
+            self.free = Some(first + SPACING.max(self.cost * (SHARE + 1)));
+        }
+        let at = first.min(last);
         self.of.insert(object.clone(), Turn::At(at));
         at
     }
@@ -187,6 +194,22 @@ mod tests {
         pace.lost(&object(0), start);
         assert_eq!(pace.begin(&object(0), start), Err(SHORT_REST));
         assert_eq!(pace.begin(&object(0), start + SHORT_REST), Ok(()));
+    }
+
+    #[test]
+    fn turns_that_nobody_takes_put_off_nobody_for_longer_than_the_bound() {
+        let (pace, start) = (Pace::default(), Instant::now());
+        pace.begin(&object(0), start).unwrap();
+        let mut now = start + Duration::from_secs(1);
+        pace.end(&object(0), Duration::from_secs(1), now);
+        (1..20_000).for_each(|gone| assert!(pace.begin(&object(gone), now).is_err()));
+        let mine = object(20_000);
+        let wait = pace.begin(&mine, now).unwrap_err();
+        assert!(wait <= AHEAD, "{wait:?}");
+        now += wait;
+        // More of them come all the time, and mine doesn't have to begin anew.
+        (20_001..40_000).for_each(|gone| _ = pace.begin(&object(gone), now - Duration::from_millis(1)));
+        assert_eq!(pace.begin(&mine, now), Ok(()));
     }
 
     #[test]
