@@ -414,7 +414,7 @@ fn a_private_half_goes_to_a_cluster_only_after_a_yes_to_its_name() {
     let [key, recovery] = [(); 2].map(|()| Identity::generate());
     let date = serde_json::from_value("2026-01-02T03:04:05Z".into()).unwrap();
     let file = backup::encrypt(&key, 1, &date, std::slice::from_ref(recovery.recipient())).unwrap();
-    sandbox.write(&format!("backups/{}", backup::file_name(&key.fingerprint())), file);
+    sandbox.write(format!("backups/{}", backup::file_name(&key.fingerprint())), file);
     sandbox.write("recovery.key", recovery.to_secret_string().as_bytes());
     sandbox.write("own.pub", format!("{}\n", key.recipient()));
     let kubeconfig = scene.plane.kubeconfig().display().to_string();
