@@ -181,7 +181,7 @@ fn state(key: &SealingKey) -> Option<PublishedState> {
 enum After {
     Destroyed,
     /// The SealingKey; `None` if somebody deleted it, which deletes no Secret. The controller makes it again.
-    Waits(Option<SealingKey>),
+    Waits(Option<Box<SealingKey>>),
 }
 
 impl After {
@@ -194,7 +194,7 @@ impl After {
             Some(now) => state(now) == Some(PublishedState::Destroyed),
             None => cluster.secrets_of(key)?.is_empty(),
         };
-        Ok(if is_destroyed { Self::Destroyed } else { Self::Waits(now) })
+        Ok(if is_destroyed { Self::Destroyed } else { Self::Waits(now.map(Box::new)) })
     }
 }
 
