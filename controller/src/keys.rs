@@ -39,7 +39,7 @@ use self::loaded::{Holder, Loaded};
 use self::published::Published;
 use self::said::{Complaint, Said};
 use self::settings::Settings;
-use self::status::Statement;
+use self::status::{Statement, newcomers};
 use self::store::{KeyStore, Tried};
 use crate::failure::Failure;
 use crate::leadership::Leadership;
@@ -126,26 +126,15 @@ impl<S: KeyStore> Keys<S> {
             let now = loaded.clock.now();
             deletion::word(&mut decision.statements, proven.as_ref(), &loaded.holders, now);
             self.count(&mut decision.statements);
-            match &decision.step {
-                Step::Make(key) if made.as_ref() == Some(&key.name) => {
-                    let failure = unreadable(&key.name, &loaded);
-                    return self.say(&loaded, &published, &decision).await.and(Err(failure));
-                }
-                Step::Make(key) => {
-                    if let Err(failure) = self.make(key).await {
-                        // A key that can't be made, for a quota perhaps, holds up no status of another.
-                        return self.say(&loaded, &published, &decision).await.and(Err(failure));
-                    }
-                    made = Some(key.name.clone());
-                }
-                Step::Raise(raises) => self.raise(raises).await?,
-                Step::Publish(backups, keys) => {
-                    if let Err(failure) = self.publish(backups, keys).await {
-                        // Nor does one that can't be published.
-                        return self.say(&loaded, &published, &decision).await.and(Err(failure));
-                    }
-                }
-                Step::Say => {
+            if let Step::Raise(raises) = &decision.step {
+                self.raise(raises).await?;
+                continue;
+            }
+            match self.act(&decision.step, &mut made, &loaded).await {
+                Ok(true) => {}
+                // A key or a backup that can't be made or published, for a quota perhaps, holds up nothing else.
+                stuck => {
+                    let stuck = stuck.map(drop);
                     if self.say(&loaded, &published, &decision).await? == Reported::Stale {
                         continue;
                     }
@@ -162,27 +151,41 @@ impl<S: KeyStore> Keys<S> {
                         continue;
                     }
                     match &proven {
-                        _ if deletions.only.is_empty() => return Ok(()),
+                        _ if deletions.only.is_empty() => return stuck,
                         None => proven = Some(self.prove(outdated.take()).await?),
                         Some(Proven { needing: Needing::Nobody(opened), .. }) => {
                             let told: Vec<_> =
                                 deletion::told(&deletions.only, &decision.statements).collect();
                             if told.is_empty() {
-                                return Ok(());
+                                return stuck;
                             }
                             // Somebody may have applied an object since the proof began, and only that is opened then.
                             if !self.proof.is_all(opened).await? {
                                 outdated = proven.take();
                             } else if !self.release(told).await? {
-                                return Ok(());
+                                return stuck;
                             }
                         }
-                        Some(_) => return Ok(()),
+                        Some(_) => return stuck,
                     }
                 }
             }
         }
         Err(changes_again_and_again())
+    }
+
+    /// Makes or publishes what this step says; `false` if it says nothing of the kind.
+    async fn act(&self, step: &Step, made: &mut Option<String>, loaded: &Loaded) -> Result<bool, Failure> {
+        match step {
+            Step::Make(key) if made.as_ref() == Some(&key.name) => Err(unreadable(&key.name, loaded)),
+            Step::Make(key) => {
+                self.make(key).await?;
+                *made = Some(key.name.clone());
+                Ok(true)
+            }
+            Step::Publish(backups, keys) => self.publish(backups, keys).await.map(|()| true),
+            Step::Raise(_) | Step::Say => Ok(false),
+        }
     }
 
     /// Opens every object with the keys that stay, but those that an outdated proof has opened. The keys are loaded
@@ -310,7 +313,7 @@ impl<S: KeyStore> Keys<S> {
         for Publish { key, fingerprint, notice } in keys {
             match self.store.publish(key).await {
                 Ok(Some(created)) => {
-                    tracing::info!(key = key.metadata.name, %fingerprint, "published the sealing key");
+                    tracing::info!(key = created.metadata.name, %fingerprint, "published the sealing key");
                     if let Some(notice) = notice {
                         tracing::warn!(reason = notice.reason, "{}", notice.message);
                         self.store.announce(&created, notice).await;
@@ -339,6 +342,11 @@ impl<S: KeyStore> Keys<S> {
         decision: &Decision<'_>,
     ) -> Result<Reported, Failure> {
         self.complain(loaded, published, decision.keyless.as_ref());
+        // Before the statuses: once they have the new recipients, nobody would be told any more.
+        if let Some((key, notice)) = newcomers(&decision.statements) {
+            tracing::warn!(reason = notice.reason, "{}", notice.message);
+            self.store.announce(key, &notice).await;
+        }
         let said = self.say_all(&decision.statements).await;
         // Only after the statuses: a client that reads "ready" goes on to seal.
         self.health.set_keyless(decision.keyless.clone());

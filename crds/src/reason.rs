@@ -249,6 +249,9 @@ reasons! {
     RecoveryChanged: SealingKey, Notice, Key;
         "`--recovery-recipients` names another set than the key was made with; the message says who is added and removed";
         "`seal keys renew`, if the set is to be used now";
+    BackupUnpublished: SealingKey, Transient, Key;
+        "the ConfigMap that the message names doesn't hold the key's backup, and can't be corrected";
+        "delete that ConfigMap if it is immutable";
     Unpublished: SealingKey, Transient, Key;
         "a newer key was made, and can't be published yet, or its backup can't";
         "look at the controller's log if this stays";
@@ -313,6 +316,9 @@ reasons! {
     KeyAdded: Event, Notice, Key;
         "there is a sealing key that the controller didn't make: it was restored, or somebody added it";
         "make sure that somebody you trust added it";
+    RecipientsAdded: Event, Notice, Key;
+        "Secrets are sealed, and what the controller opens is offered, to recipients that weren't there before; the message names them";
+        "make sure that somebody you trust added them";
     BitnamiKeyMade: Event, Notice, Key;
         "the controller made a sealing key of sealed-secrets' kind, which has no published backup";
         "back the key up as the message says";

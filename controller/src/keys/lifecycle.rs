@@ -13,6 +13,7 @@
 //! somebody else wrote can raise the state of a key, and do nothing else.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use seal_crds::Reason;
 use seal_crds::keys::stored::{MAX_SEQUENCE, Note};
 use seal_crds::keys::{Fingerprint, Recipient};
@@ -230,12 +231,14 @@ fn raise(keys: &[Key<'_>]) -> Vec<Raise> {
 }
 
 /// The keys without a SealingKey, as SealingKeys to create. If somebody has taken a key's name for another
-/// recipient, the key is published under its second name.
+/// recipient, the key is published under its second name; and if that is taken too, under one that nobody can take, since
+/// the API server chooses its end.
 fn publish(facts: &Facts<'_>) -> Vec<Publish> {
     let is_free = |name: &String| facts.claims.iter().all(|claim| claim.name != name);
     let publish = |key: &Key<'_>| {
         let holder = key.holders[0];
-        let name = names(holder).into_iter().find(is_free)?;
+        let name = names(holder).into_iter().find(is_free);
+        let generated = || Some(format!("sealing-key-{}-", key.fingerprint.short()));
         let spec = SealingKeySpec {
             recipient: holder.recipient.to_string(),
             sequence: holder.sequence,
@@ -243,16 +246,21 @@ fn publish(facts: &Facts<'_>) -> Vec<Publish> {
             state: key.floor,
             loss_acknowledged: false,
         };
-        Some(Publish {
-            key: SealingKey::new(&name, spec),
+        let metadata = ObjectMeta {
+            generate_name: if name.is_none() { generated() } else { None },
+            name,
+            ..ObjectMeta::default()
+        };
+        Publish {
+            key: SealingKey { metadata, spec, status: None },
             fingerprint: key.fingerprint,
             notice: (!holder.is_made_by_us).then(|| added(&holder.secret)),
-        })
+        }
     };
-    facts.keys.iter().filter(|key| key.published.is_none()).filter_map(publish).collect()
+    facts.keys.iter().filter(|key| key.published.is_none()).map(publish).collect()
 }
 
-/// The two names that a key may be published under; it takes the first that is free.
+/// The two names that a key is published under; it takes the first that is free.
 pub(super) fn names(holder: &Holder) -> [String; 2] {
     [holder.secret.clone(), format!("sealing-key-{}", holder.recipient.fingerprint().short())]
 }

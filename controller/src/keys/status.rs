@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use seal_crds::Reason;
-use seal_crds::keys::Recipient;
+use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{
-    KeyState, MAX_BACKUP_ONLY, PublishedState, STATE_ANNOTATION, SealingKey, SealingKeyStatus, find_condition,
+    ConditionStatus, KeyState, MAX_BACKUP_ONLY, PublishedState, STATE_ANNOTATION, SealingKey,
+    SealingKeyStatus, find_condition,
 };
 
 use super::clock::ClockFault;
@@ -85,6 +86,34 @@ impl<'a> Statement<'a> {
     }
 }
 
+/// The notice to people if Secrets are sealed to recipients beside the primary that the last published status of a
+/// primary didn't have, with the SealingKey that it is about. The first primary has none before it.
+///
+/// The threat: whoever sets the controller's files of recipients reads what is sealed from then on, and, by its offer,
+/// every object that the cluster opens. This must not happen in silence.
+pub(super) fn newcomers<'a>(statements: &[Statement<'a>]) -> Option<(&'a SealingKey, Notice)> {
+    let recipients = |status: &SealingKeyStatus| -> BTreeSet<String> {
+        status.recovery_recipients.iter().chain(&status.extra_recipients).cloned().collect()
+    };
+    let said = statements.iter().filter(|it| it.key.is_recorded()).filter_map(|it| it.key.status.as_ref());
+    let is_primary = |status: &&SealingKeyStatus| {
+        let primary = find_condition(&status.conditions, "Primary");
+        primary.is_some_and(|primary| primary.status == ConditionStatus::True)
+    };
+    let before = said.filter(is_primary).map(recipients).next().unwrap_or_default();
+    let primary = statements.iter().find(|statement| statement.verdict.is_primary)?;
+    let now = recipients(&primary.status);
+    let new: Vec<String> = now.difference(&before).map(|text| Fingerprint::of(text).short()).collect();
+    let message = format!(
+        "Secrets are sealed to recipients that are new beside the sealing key, and every SealedSecret that the controller \
+         opens is offered to them: {}; if you don't know them, correct the controller's files of recipients, and treat \
+         every value as leaked",
+        new.join(", ")
+    );
+    let notice = Notice { warning: true, reason: Reason::RecipientsAdded.as_str(), message };
+    (!new.is_empty()).then_some((primary.key, notice))
+}
+
 /// Turns a verdict into the next status.
 pub(super) fn next_status(
     object: &SealingKey,
@@ -103,6 +132,7 @@ pub(super) fn next_status(
     let present = [
         ("Stalled", stalled(verdict)),
         ("RecoveryChanged", recovery_changed(verdict, settings)),
+        ("BackupMissing", backup_missing(verdict)),
         ("RenewalDue", renewal_due(verdict)),
         ("ClockSkew", clock_skew(verdict)),
     ];
@@ -265,6 +295,15 @@ fn recovery_changed(verdict: &Verdict, settings: &Settings) -> Option<(Reason, S
     Some((Reason::RecoveryChanged, message))
 }
 
+fn backup_missing(verdict: &Verdict) -> Option<(Reason, String)> {
+    let name = verdict.missing_backup.as_ref()?;
+    let message = format!(
+        "ConfigMap {name} is missing or doesn't hold the backup of this key, and the controller couldn't correct that; \
+         delete it if it is immutable"
+    );
+    Some((Reason::BackupUnpublished, message))
+}
+
 fn clock_skew(verdict: &Verdict) -> Option<(Reason, String)> {
     Some(match verdict.dates? {
         DateFault::Clock(ClockFault::Differs) => (
@@ -305,8 +344,8 @@ mod tests {
 
     fn verdict(standing: Standing) -> Verdict {
         let floor = (standing != Standing::Planted).then_some(KeyState::Retiring);
-        let (renewal, renewal_at, recovery, dates) = Default::default();
-        Verdict { standing, floor, is_primary: false, renewal, renewal_at, recovery, dates }
+        let (renewal, renewal_at, recovery, missing_backup, dates) = Default::default();
+        Verdict { standing, floor, is_primary: false, renewal, renewal_at, recovery, missing_backup, dates }
     }
 
     fn said(object: &SealingKey, verdict: &Verdict) -> SealingKeyStatus {
@@ -398,10 +437,7 @@ mod tests {
         let status = statement.status;
         assert_eq!(status.renewal.as_deref(), Some("2027-02-07T11:33:20Z"));
         let due = find_condition(&status.conditions, "RenewalDue").unwrap();
-        assert_eq!(
-            (due.status, due.reason.as_str()),
-            (seal_crds::resources::ConditionStatus::False, "RenewalSoon")
-        );
+        assert_eq!((due.status, due.reason.as_str()), (ConditionStatus::False, "RenewalSoon"));
         key.status = Some(status);
         assert!(key.is_primary());
         let again = Statement::new(&key, soon, &Settings::default(), now);

@@ -274,12 +274,15 @@ impl KeyStore for Memory {
     }
 
     async fn publish(&self, key: &SealingKey) -> Result<Option<SealingKey>, Failure> {
+        let mut key = key.clone();
+        let generated = key.metadata.generate_name.take().map(|start| start + "x");
+        key.metadata.name = key.metadata.name.or(generated);
         let name = key.metadata.name.clone();
         let mut world = self.begin(&format!("publish {}", name.as_deref().unwrap())).await?;
         if world.sealing_keys.iter().any(|found| found.metadata.name == name) {
             return Ok(None);
         }
-        Ok(Some(world.publish(key.clone())))
+        Ok(Some(world.publish(key)))
     }
 
     async fn say(&self, key: &SealingKey, status: &SealingKeyStatus) -> Result<Reported, Failure> {
@@ -839,4 +842,84 @@ async fn a_renewal_is_announced_in_one_event() {
     store.world().now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 340);
     let did = settle(&keys).await;
     assert_eq!(did, ["say sealing-key-first NewestActive", "announce sealing-key-first RenewalSoon"]);
+}
+
+#[tokio::test]
+async fn an_immutable_config_map_in_place_of_a_backup_stops_neither_sealing_nor_what_else_is_to_do() {
+    let (store, keys, _) = started_with_recovery(&[Identity::generate().recipient().clone()]).await;
+    store.world().ask(FIRST, KeyState::Retiring);
+    settle(&keys).await;
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
+    let second = keys.keyring.borrow().fingerprints().next().unwrap();
+    let name = backup::config_map_name(&second);
+    {
+        let mut world = store.world();
+        let map = world.config_maps.iter_mut().find(|map| map.metadata.name.as_ref() == Some(&name));
+        map.unwrap().data = None;
+        // The API server corrects no immutable ConfigMap.
+        world.fails = vec!["back up"];
+        world.objects = [("prod/db", vec![second])].into();
+        let secret = world.secret(FIRST).unwrap();
+        secret["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    }
+    let failure = keys.lead().await.unwrap_err();
+    assert!(failure.message.starts_with("back up"), "{failure}");
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
+    assert!(store.world().secret(FIRST).is_none(), "the deleted key goes");
+    let missing = |store: &Memory| {
+        let status = store.world().sealing_key("sealing-key-2").status.clone().unwrap();
+        find_condition(&status.conditions, "BackupMissing").map(|missing| missing.message.clone())
+    };
+    assert!(missing(&store).unwrap().contains(&name));
+    // A newer key is made and published all the same.
+    store.world().fails = vec![Box::leak(format!("back up {name}").into_boxed_str())];
+    store.world().ask("sealing-key-2", KeyState::Revoked);
+    for _ in 0..3 {
+        keys.lead().await.unwrap_err();
+    }
+    assert_eq!(store.world().primaries(), ["sealing-key-3"]);
+    store.world().fails.clear();
+    settle(&keys).await;
+    assert_eq!(missing(&store), None);
+}
+
+#[tokio::test]
+async fn a_recipient_that_the_files_add_is_announced_whichever_way_it_comes() {
+    let intruder = || Identity::generate().recipient().clone();
+    let (store, mut keys, recovery) = started_with_recovery(&[]).await;
+    let flags = |recovery: &[Recipient], extra: &[Recipient], revoked: &[Fingerprint]| {
+        let (recovery, extra) = (recovery.to_vec(), extra.to_vec());
+        let revoked = revoked.iter().copied().collect();
+        let flags = RecipientFlags { recovery, extra, revoked, ..RecipientFlags::default() };
+        Settings::new(jiff::SignedDuration::ZERO, flags).unwrap()
+    };
+    let announced =
+        |did: Vec<String>| did.into_iter().filter(|did| did.ends_with("RecipientsAdded")).collect::<Vec<_>>();
+    let kept = [recovery];
+    // As an extra recipient; again once it was away; and beside one that is known.
+    let extra = [intruder(), intruder()];
+    for (extra, is_new) in [
+        (&extra[..0], false),
+        (&extra[..1], true),
+        (&extra[..0], false),
+        (&extra[..1], true),
+        (&extra[..], true),
+    ] {
+        keys.settings = flags(&kept, extra, &[]);
+        let expected = if is_new { vec!["announce sealing-key-first RecipientsAdded"] } else { vec![] };
+        assert_eq!(announced(settle(&keys).await), expected);
+        assert_eq!(announced(settle(&keys).await), [""; 0]);
+    }
+    // In the recovery set of a new key, while the file of revoked recipients names the primary.
+    let first = keys.keyring.borrow().fingerprints().next().unwrap();
+    keys.settings = flags(&[intruder()], &extra, &[first]);
+    assert_eq!(announced(settle(&keys).await), ["announce sealing-key-2 RecipientsAdded"]);
+    // The same when there was no primary in between.
+    store.world().ask("sealing-key-2", KeyState::Revoked);
+    store.world().fails = vec!["create"];
+    keys.lead().await.unwrap_err();
+    assert_eq!(store.world().primaries(), [""; 0]);
+    store.world().fails.clear();
+    keys.settings = flags(&[intruder()], &extra, &[first]);
+    assert_eq!(announced(settle(&keys).await), ["announce sealing-key-3 RecipientsAdded"]);
 }

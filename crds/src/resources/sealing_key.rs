@@ -160,8 +160,8 @@ pub struct SealingKeyStatus {
     /// How many objects of the cluster need this key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<KeyUsage>,
-    /// The conditions of the key: `Primary`, `Stalled`, `RecoveryChanged`, `RenewalDue` and `ClockSkew`; `Deletable` while
-    /// its Secret is being deleted.
+    /// The conditions of the key: `Primary`, `Stalled`, `RecoveryChanged`, `BackupMissing`, `RenewalDue` and `ClockSkew`;
+    /// `Deletable` while its Secret is being deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),

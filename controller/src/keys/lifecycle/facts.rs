@@ -83,6 +83,8 @@ pub(super) struct Key<'a> {
     pub(super) recorded_recovery: BTreeSet<Fingerprint>,
     /// The key has no recovery set, or its backup is published.
     pub(super) is_backed_up: bool,
+    /// The controller has said that Secrets are sealed to the key.
+    was_primary: bool,
     /// Somebody has deleted every Secret of the key; finalizers hold them.
     pub(super) is_deleting: bool,
     /// When the key was made: its own date, or the API server's if that is still to come.
@@ -141,6 +143,7 @@ fn held<'a>(holders: &'a [Holder], clock: &Clock) -> Vec<Key<'a>> {
                     recovery: holder.recovery.as_ref(),
                     recorded_recovery: BTreeSet::new(),
                     is_backed_up: false,
+                    was_primary: false,
                     is_deleting: holder.is_deleting(),
                     made_at,
                     is_dated_ahead,
@@ -198,11 +201,12 @@ impl<'a> Key<'a> {
         let recovery = recorded.iter().flat_map(|claim| claim.recorded_recovery());
         let recovery = recovery.map(|recipient| recipient.fingerprint()).collect();
         let asked = about().map(|claim| claim.object.spec.state).max();
-        let published = about().min_by_key(|claim| (!claim.is_recorded, claim.name)).map(|claim| claim.name);
+        let speaker = about().min_by_key(|claim| (!claim.is_recorded, claim.name));
         self.floor = floor(&self.holders, recorded.iter().map(|claim| claim.floor()).max());
         self.recorded_recovery = recovery;
         self.asked = asked.unwrap_or(KeyState::Active);
-        self.published = published;
+        self.published = speaker.map(|claim| claim.name);
+        self.was_primary = speaker.is_some_and(|claim| claim.object.is_primary());
     }
 
     /// Whether a SealingKey is about this key: the controller recorded it as such, or its recipient, sequence
@@ -215,10 +219,11 @@ impl<'a> Key<'a> {
         claim.fingerprint == self.fingerprint && (claim.is_recorded || self.holders.iter().any(is_right))
     }
 
-    /// Whether everything that a primary needs is there: the Secret, a SealingKey, and a backup if it has a recovery
-    /// set.
+    /// Whether everything that a primary needs is there: the Secret, a SealingKey, and, to become the primary, a backup
+    /// if it has a recovery set. The threat to one that is the primary already: whoever may write ConfigMaps puts an
+    /// immutable one in the place of its backup, and nobody could seal until somebody deletes that.
     pub(super) fn is_complete(&self) -> bool {
-        self.published.is_some() && self.is_backed_up
+        self.published.is_some() && (self.is_backed_up || self.was_primary)
     }
 
     /// Whether nothing speaks against sealing to this key, once it is complete and the newest.

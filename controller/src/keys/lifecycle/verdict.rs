@@ -5,7 +5,7 @@
 //! look it up.
 
 use jiff::Timestamp;
-use seal_crds::keys::{Fingerprint, Recipient};
+use seal_crds::keys::{Fingerprint, Recipient, backup};
 use seal_crds::resources::{KeyState, SealingKey};
 
 use super::facts::{Claim, Facts, Key};
@@ -41,6 +41,8 @@ pub(in crate::keys) struct Verdict {
     pub(in crate::keys) renewal_at: Option<Timestamp>,
     /// The recovery set in the key's Secrets, sorted, empty if they have none; `None` if the private half isn't loaded.
     pub(in crate::keys) recovery: Option<Vec<Recipient>>,
+    /// The ConfigMap that should hold the backup, and doesn't.
+    pub(in crate::keys) missing_backup: Option<String>,
     /// The dates can't be relied on.
     pub(in crate::keys) dates: Option<DateFault>,
 }
@@ -123,6 +125,7 @@ pub(super) fn judge<'a>(facts: &Facts<'a>, settings: &Settings) -> Judgement<'a>
             renewal: outlook.renewal.filter(|_| is_head),
             renewal_at: outlook.at.filter(|_| is_primary),
             recovery: key.filter(|_| is_own).map(recovery),
+            missing_backup: key.filter(|key| is_own && !key.is_backed_up).map(config_map_name),
             dates: dates(facts, key.filter(|_| is_own), is_head),
             standing,
         };
@@ -132,6 +135,10 @@ pub(super) fn judge<'a>(facts: &Facts<'a>, settings: &Settings) -> Judgement<'a>
     verdicts.sort_by_key(|(_, verdict)| verdict.rank());
     let keyless = primary.is_none().then(|| keyless(&outlook));
     Judgement { primary: primary.map(|key| key.fingerprint), keyless, outlook, verdicts }
+}
+
+fn config_map_name(key: &Key<'_>) -> String {
+    backup::config_map_name(&key.fingerprint)
 }
 
 fn recovery(key: &Key<'_>) -> Vec<Recipient> {
@@ -156,7 +163,7 @@ fn keyless(outlook: &Outlook) -> String {
         Why::Deleted => "somebody has deleted its Secret",
         Why::Lost => "its private half is missing",
         Why::Unpublished => {
-            "it isn't published with its backup: other SealingKeys have its names, or the API server refuses it"
+            "it isn't published with its backup: the API server refuses it, or an immutable ConfigMap has its backup's name"
         }
         Why::Age | Why::Asked | Why::NoneActive => {
             let none =
