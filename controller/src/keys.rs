@@ -18,7 +18,9 @@
 //! that doesn't lead writes nothing. Nothing depends on that: each write has its own precondition, so two
 //! leaders do what one would.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +34,7 @@ use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey};
 use self::backups::PublishBackup;
 use self::bitnami::{BitnamiKeys, MakeBitnami};
 use self::clock::Clock;
-use self::deletion::{Deletions, Proven, Release};
+use self::deletion::{Asked, Deletions, Proven, Release, Rest};
 use self::lifecycle::verdict::Rank;
 use self::lifecycle::{Decision, Make, Publish, Raise, Step, decide};
 use self::loaded::{Holder, Loaded};
@@ -54,7 +56,7 @@ mod backups;
 pub(crate) mod bitnami;
 mod clock;
 pub(crate) mod cluster;
-mod deletion;
+pub(crate) mod deletion;
 mod lifecycle;
 mod loaded;
 mod published;
@@ -77,7 +79,7 @@ const MAX_LISTS: usize = 3;
 /// these.
 const MAX_PLANTED_WRITES: usize = 50;
 
-/// The time that a proof may take. Meanwhile nothing else is done about keys.
+/// The time that a proof may take. A change of the keys ends it sooner, because nothing else is done about keys meanwhile.
 const PROOF_LIMIT: Duration = Duration::from_secs(300);
 
 /// Keeps the keyring and the SealingKeys up to date with the private halves.
@@ -92,6 +94,8 @@ pub(crate) struct Keys<S> {
     pub(crate) recipients: tokio::sync::watch::Sender<Option<Arc<Recipients>>>,
     /// Shows that nothing needs a key that is being deleted.
     pub(crate) proof: Arc<dyn Proof>,
+    /// Keeps proofs that let no key go apart.
+    pub(crate) rest: Rest,
     /// The number of objects that need each key; `None` until they are counted.
     pub(crate) counted: tokio::sync::watch::Receiver<Option<Arc<Counted>>>,
     /// Gets the reason if there is no key to seal to.
@@ -101,13 +105,18 @@ pub(crate) struct Keys<S> {
 }
 
 impl<S: KeyStore> Keys<S> {
-    /// Looks at the keys: leads while `leadership` lasts, and follows otherwise.
+    /// Looks at the keys: leads while `leadership` lasts, and follows otherwise. Once `changed` is over, a proof that is
+    /// under way is dropped, and the next look is due.
     ///
     /// # Errors
     ///
     /// A transient failure; the keys that were loaded before stay loaded.
-    pub(crate) async fn look(&self, leadership: &Leadership) -> Result<(), Failure> {
-        match leadership.while_leading(self.lead()).await {
+    pub(crate) async fn look(
+        &self,
+        leadership: &Leadership,
+        changed: impl Future<Output = ()>,
+    ) -> Result<(), Failure> {
+        match leadership.while_leading(self.lead(changed)).await {
             Some(result) => result,
             None => self.follow().await,
         }
@@ -115,7 +124,8 @@ impl<S: KeyStore> Keys<S> {
 
     /// Brings everything up to date, as the leader. It depends only on the present state, so it is safe to
     /// repeat, and safe to end at any step.
-    async fn lead(&self) -> Result<(), Failure> {
+    async fn lead(&self, changed: impl Future<Output = ()>) -> Result<(), Failure> {
+        let mut changed = pin!(changed);
         let (mut made, mut made_bitnami, mut proven, mut outdated) = (None, None, None, None);
         for _ in 0..MAX_STEPS {
             let (mut loaded, published) = self.load().await?;
@@ -150,13 +160,23 @@ impl<S: KeyStore> Keys<S> {
                     if self.release(&deletions.copied).await? {
                         continue;
                     }
+                    let asked = Asked::new(&loaded.holders, &decision.statements, self.objects(), now);
                     match &proven {
                         _ if deletions.only.is_empty() => return stuck,
-                        None => proven = Some(self.prove(outdated.take()).await?),
+                        None if self.rest.lasts(&asked, now) => return stuck,
+                        None => {
+                            proven = tokio::select! {
+                                biased;
+                                // A revocation doesn't wait for minutes.
+                                () = changed.as_mut() => return stuck,
+                                proven = self.prove(outdated.take()) => Some(proven?),
+                            }
+                        }
                         Some(Proven { needing: Needing::Nobody(opened), .. }) => {
                             let told: Vec<_> =
                                 deletion::told(&deletions.only, &decision.statements).collect();
                             if told.is_empty() {
+                                self.rest.begin(asked, now);
                                 return stuck;
                             }
                             // Somebody may have applied an object since the proof began, and only that is opened then.
@@ -166,7 +186,10 @@ impl<S: KeyStore> Keys<S> {
                                 return stuck;
                             }
                         }
-                        Some(_) => return stuck,
+                        Some(_) => {
+                            self.rest.begin(asked, now);
+                            return stuck;
+                        }
                     }
                 }
             }
@@ -214,6 +237,11 @@ impl<S: KeyStore> Keys<S> {
             }
         }
         Ok(is_released)
+    }
+
+    /// How many objects need each key.
+    fn objects(&self) -> BTreeMap<Fingerprint, i64> {
+        self.counted.borrow().as_deref().map(|counted| counted.objects.clone()).unwrap_or_default()
     }
 
     /// Adds to the statements how many objects need each key.

@@ -15,7 +15,8 @@
 //! proof. If no key would be left, nothing is let go: a namespace that is being deleted looks like that. No key goes in
 //! the moment in which its last object does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use seal_crds::Reason;
@@ -37,6 +38,9 @@ const DELETABLE: &str = "Deletable";
 /// The time for which nothing may need a key before it goes, if something needed it or the deletion has waited. Whoever
 /// deletes objects and makes them anew is done by then.
 const SETTLING: SignedDuration = SignedDuration::from_mins(10);
+
+/// The time after a proof that let no key go in which the same isn't asked again: it opens every object.
+const REST: SignedDuration = SignedDuration::from_mins(4);
 
 /// A Secret whose finalizer goes, if it still has the version that the decision was made on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +64,51 @@ pub(super) struct Proven {
     pub(super) needing: Needing,
     /// The keys that every object was opened with.
     survivors: BTreeSet<Fingerprint>,
+}
+
+/// What a proof is asked about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    survivors: BTreeSet<Fingerprint>,
+    deleted: BTreeSet<Fingerprint>,
+    /// The keys that may go as soon as a proof holds.
+    settled: BTreeSet<Fingerprint>,
+    /// The number of objects that need each key, as their statuses say: a hint that the answer may be another one.
+    objects: BTreeMap<Fingerprint, i64>,
+}
+
+/// The last proof that let no key go, and its time.
+#[derive(Default)]
+pub(crate) struct Rest(Mutex<Option<(Asked, Timestamp)>>);
+
+impl Asked {
+    pub(super) fn new(
+        holders: &[Holder],
+        statements: &[Statement<'_>],
+        objects: BTreeMap<Fingerprint, i64>,
+        now: Timestamp,
+    ) -> Self {
+        let deleted: BTreeSet<Fingerprint> =
+            Deletions::of(holders).only.into_iter().map(|release| release.fingerprint).collect();
+        // What is said at the end of this look: the next one begins with it.
+        let has_waited = |statement: &&Statement<'_>| {
+            find_condition(&statement.status.conditions, DELETABLE).is_some_and(|said| has_settled(said, now))
+        };
+        let settled = statements.iter().filter(has_waited).map(|it| it.key.fingerprint()).collect();
+        Self { survivors: survivors(holders), deleted, settled, objects }
+    }
+}
+
+impl Rest {
+    /// Whether this was asked a short while ago.
+    pub(super) fn lasts(&self, asked: &Asked, now: Timestamp) -> bool {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().is_some_and(|(last, at)| last == asked && now.duration_since(*at).abs() < REST)
+    }
+
+    pub(super) fn begin(&self, asked: Asked, now: Timestamp) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((asked, now));
+    }
 }
 
 impl Deletions {
@@ -152,20 +201,28 @@ pub(super) fn word(
 }
 
 /// Whether the key may go as soon as a proof holds.
-pub(super) fn is_settled(key: &SealingKey, holders: &[Holder], now: Timestamp) -> bool {
-    let is_young = |since: Timestamp| now.duration_since(since) < SETTLING;
+fn is_settled(key: &SealingKey, holders: &[Holder], now: Timestamp) -> bool {
     let said = key.status.as_ref().and_then(|status| find_condition(&status.conditions, DELETABLE));
     let Some(said) = said else {
         let of_key = holders.iter().filter(|holder| holder.recipient.fingerprint() == key.fingerprint());
-        return of_key.filter_map(|holder| holder.deleted_at).all(is_young);
+        return of_key.filter_map(|holder| holder.deleted_at).all(|since| is_young(since, now));
     };
+    has_settled(said, now)
+}
+
+/// Whether the key of which this was said may go as soon as a proof holds.
+fn has_settled(said: &Condition, now: Timestamp) -> bool {
     let since: Option<Timestamp> = said.last_transition_time.parse().ok();
     match said.status {
         ConditionStatus::False => false,
-        ConditionStatus::Unknown => since.is_some_and(|since| !is_young(since)),
+        ConditionStatus::Unknown => since.is_some_and(|since| !is_young(since, now)),
         // It was to go, and still can't have been let go.
-        ConditionStatus::True => since.is_some_and(is_young),
+        ConditionStatus::True => since.is_some_and(|since| is_young(since, now)),
     }
+}
+
+fn is_young(since: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(since) < SETTLING
 }
 
 fn condition(needing: &Needing, keys: &str, is_settled: bool, following: &Conditions<'_>) -> Condition {

@@ -7,7 +7,7 @@
 
 mod deletion;
 
-use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -382,6 +382,7 @@ fn keys(store: &Memory) -> Keys<Memory> {
         keyring: tokio::sync::watch::Sender::new(Arc::default()),
         recipients: tokio::sync::watch::Sender::new(None),
         proof: Arc::new(store.clone()),
+        rest: Rest::default(),
         counted: tokio::sync::watch::Sender::new(None).subscribe(),
         health: Health::default(),
         metrics: Metrics::default(),
@@ -393,16 +394,16 @@ fn keys(store: &Memory) -> Keys<Memory> {
 async fn started() -> (Memory, Keys<Memory>) {
     let store = Memory::default();
     let keys = keys(&store);
-    assert_eq!(keys.lead().await, Ok(()));
+    assert_eq!(keys.lead(pending()).await, Ok(()));
     store.did();
     (store, keys)
 }
 
 /// Looks until all is done, and then once more, which does nothing.
 async fn settle(keys: &Keys<Memory>) -> Vec<String> {
-    assert_eq!(keys.lead().await, Ok(()));
+    assert_eq!(keys.lead(pending()).await, Ok(()));
     let did = keys.store.did();
-    assert_eq!(keys.lead().await, Ok(()));
+    assert_eq!(keys.lead(pending()).await, Ok(()));
     assert_eq!(keys.store.did(), [""; 0], "a second look does nothing");
     did
 }
@@ -430,8 +431,8 @@ async fn two_controllers_started_together_have_one_key() {
     store.before("create", |world| {
         world.add(FIRST, 1, KeyState::Active, "seal-controller");
     });
-    assert_eq!(one.lead().await, Ok(()));
-    assert_eq!(other.lead().await, Ok(()));
+    assert_eq!(one.lead(pending()).await, Ok(()));
+    assert_eq!(other.lead(pending()).await, Ok(()));
     assert_eq!(store.world().secrets.len(), 1);
     assert_eq!(store.world().primaries(), [FIRST]);
     assert!(one.keyring.borrow().fingerprints().eq(other.keyring.borrow().fingerprints()));
@@ -475,7 +476,7 @@ async fn a_look_leads_only_while_the_term_lasts() {
     // The process is stopped before it publishes, until long after the end of the term.
     let stopped = time.clone();
     store.before("publish", move |_| stopped.advance(Duration::from_secs(3600)));
-    assert_eq!(keys.look(&leadership).await, Ok(()));
+    assert_eq!(keys.look(&leadership, pending()).await, Ok(()));
     assert_eq!(store.did(), ["create sealing-key-first"]);
     assert_eq!(keys.keyring.borrow().len(), 1, "it goes on as a follower");
     assert_eq!(store.world().primaries(), [""; 0]);
@@ -487,7 +488,7 @@ async fn what_was_loaded_opens_also_where_nothing_can_be_written() {
     let fingerprint = store.world().add("restored", 1, KeyState::Active, "kubectl-create");
     store.world().fails = vec!["create", "note", "publish", "say"];
     let keys = keys(&store);
-    assert_eq!(keys.lead().await.unwrap_err().reason, Reason::ApiUnavailable);
+    assert_eq!(keys.lead(pending()).await.unwrap_err().reason, Reason::ApiUnavailable);
     assert!(keys.keyring.borrow().fingerprints().eq([fingerprint]));
 }
 
@@ -511,13 +512,13 @@ async fn a_sealing_key_whose_status_cannot_be_written_keeps_nothing_from_being_s
     ["a-full-one", "b-planted"].iter().for_each(|name| store.world().plant(name));
     store.world().fails = vec!["say a-full-one"];
     let keys = keys(&store);
-    let failure = keys.lead().await.unwrap_err();
+    let failure = keys.lead(pending()).await.unwrap_err();
     assert!(failure.message.starts_with("say a-full-one"), "{failure}");
     assert_eq!(store.world().primaries(), [FIRST]);
     assert_eq!(store.world().state("b-planted"), Some(PublishedState::Planted));
     // The status also tells when the primary isn't the primary any more.
     store.world().ask(FIRST, KeyState::Revoked);
-    keys.lead().await.unwrap_err();
+    keys.lead(pending()).await.unwrap_err();
     assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
     assert_eq!(store.world().primaries(), ["sealing-key-2"]);
     assert_eq!(store.world().note(FIRST), "Revoked");
@@ -529,7 +530,7 @@ async fn a_key_that_cannot_be_published_keeps_nothing_from_being_said_of_others(
     store.world().add("restored", 7, KeyState::Active, "kubectl-create");
     store.world().fails = vec!["publish"];
     store.world().ask(FIRST, KeyState::Revoked);
-    let failure = keys.lead().await.unwrap_err();
+    let failure = keys.lead(pending()).await.unwrap_err();
     assert!(failure.message.starts_with("publish restored"), "{failure}");
     assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
     assert_eq!(keys.keyring.borrow().len(), 3, "the new key, in place of the revoked one, opens too");
@@ -568,7 +569,7 @@ async fn no_key_is_called_the_primary_while_another_may_still_be_said_to_be() {
     store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
     // The first SealingKey, whose status calls it the primary, changes again and again.
     store.world().unrest = Some(FIRST);
-    assert_eq!(keys.lead().await.unwrap_err().reason, Reason::Conflict);
+    assert_eq!(keys.lead(pending()).await.unwrap_err().reason, Reason::Conflict);
     let did = store.did();
     assert!(!did.iter().any(|did| did.starts_with("say sealing-key-2")), "{did:?}");
     assert_eq!(store.world().primaries(), [FIRST]);
@@ -585,7 +586,7 @@ async fn no_key_is_called_the_primary_before_a_lost_one_is_recorded_as_retiring(
     store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
     let floor = |store: &Memory| store.world().sealing_key(FIRST).status.clone().unwrap().floor;
     store.world().fails = vec!["say sealing-key-first"];
-    keys.lead().await.unwrap_err();
+    keys.lead(pending()).await.unwrap_err();
     assert_eq!(floor(&store), Some(KeyState::Active));
     assert_eq!(store.world().primaries(), [""; 0]);
     store.world().fails.clear();
@@ -598,7 +599,7 @@ async fn no_key_is_called_the_primary_before_a_lost_one_is_recorded_as_retiring(
 async fn one_look_writes_only_so_many_statuses_of_what_others_planted() {
     let (store, keys) = started().await;
     (0..MAX_PLANTED_WRITES + 7).for_each(|i| store.world().plant(&format!("planted-{i}")));
-    assert_eq!(keys.lead().await, Ok(()));
+    assert_eq!(keys.lead(pending()).await, Ok(()));
     assert_eq!(store.did().len(), MAX_PLANTED_WRITES);
     assert_eq!(settle(&keys).await.len(), 7, "the rest at the next look");
 }
@@ -609,7 +610,7 @@ async fn what_has_the_first_keys_name_and_is_no_key_is_said_with_what_is_wrong()
     store.world().add(FIRST, 1, KeyState::Active, "kubectl-create");
     store.world().secret(FIRST).unwrap()["data"]["identity"] = json!("bm90IGEga2V5");
     let keys = keys(&store);
-    let failure = keys.lead().await.unwrap_err();
+    let failure = keys.lead(pending()).await.unwrap_err();
     assert_eq!(failure.reason, Reason::KeyUnreadable);
     assert!(failure.message.contains("data.identity isn't an identity"), "{failure}");
     assert_eq!(store.did(), ["create sealing-key-first"], "once, and nothing is written over it");
@@ -619,7 +620,7 @@ async fn what_has_the_first_keys_name_and_is_no_key_is_said_with_what_is_wrong()
     store.world().add("sealing-key-2", 2, KeyState::Active, "kubectl-create");
     store.world().secret("sealing-key-2").unwrap()["data"]["identity"] = json!("bm90IGEga2V5");
     store.world().ask(FIRST, KeyState::Revoked);
-    let failure = keys.lead().await.unwrap_err();
+    let failure = keys.lead(pending()).await.unwrap_err();
     assert!(failure.message.contains("Secret sealing-key-2 exists"), "{failure}");
     assert_eq!(store.world().primaries(), [""; 0]);
     assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
@@ -657,7 +658,7 @@ async fn identities_do_not_wait_for_the_keys_of_sealed_secrets() {
     let store = Memory::default();
     store.world().fails = vec!["load_bitnami"];
     let keys = keys(&store);
-    let failure = keys.lead().await.unwrap_err();
+    let failure = keys.lead(pending()).await.unwrap_err();
     assert!(failure.message.starts_with("load_bitnami"), "{failure}");
     assert_eq!((keys.keyring.borrow().len(), keys.keyring.borrow().rsa_keys().len()), (1, 0));
     assert_eq!(store.world().primaries(), [FIRST]);
@@ -672,7 +673,7 @@ async fn identities_do_not_wait_for_the_keys_of_sealed_secrets() {
     assert_eq!((keys.keyring.borrow().len(), keys.keyring.borrow().rsa_keys().len()), (1, 1));
     // Once they are loaded, they stay loaded after a failure.
     store.world().fails = vec!["load_bitnami"];
-    keys.lead().await.unwrap_err();
+    keys.lead(pending()).await.unwrap_err();
     assert_eq!(keys.keyring.borrow().rsa_keys().len(), 1);
 }
 
@@ -743,7 +744,7 @@ async fn a_renewal_that_is_cut_short_before_any_request_is_finished_by_the_next_
         store.did();
         store.world().ask(FIRST, KeyState::Retiring);
         store.world().fails = vec![cut];
-        let failure = first.lead().await.unwrap_err();
+        let failure = first.lead(pending()).await.unwrap_err();
         assert!(failure.message.starts_with(cut), "{failure}");
         // What is said to be the primary has everything that it needs.
         let primaries = store.world().primaries().into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -827,7 +828,7 @@ async fn who_opens_does_not_wait_for_the_right_to_read_backups() {
     let (store, _, _) = started_with_recovery(&[]).await;
     store.world().fails = vec!["list backups"];
     let keys = keys(&store);
-    let failure = keys.lead().await.unwrap_err();
+    let failure = keys.lead(pending()).await.unwrap_err();
     assert!(failure.message.starts_with("list backups"), "{failure}");
     assert_eq!(keys.keyring.borrow().len(), 1);
     assert_eq!(store.world().primaries(), [FIRST], "nothing is said that isn't known");
@@ -862,7 +863,7 @@ async fn an_immutable_config_map_in_place_of_a_backup_stops_neither_sealing_nor_
         let secret = world.secret(FIRST).unwrap();
         secret["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     }
-    let failure = keys.lead().await.unwrap_err();
+    let failure = keys.lead(pending()).await.unwrap_err();
     assert!(failure.message.starts_with("back up"), "{failure}");
     assert_eq!(store.world().primaries(), ["sealing-key-2"]);
     assert!(store.world().secret(FIRST).is_none(), "the deleted key goes");
@@ -875,7 +876,7 @@ async fn an_immutable_config_map_in_place_of_a_backup_stops_neither_sealing_nor_
     store.world().fails = vec![Box::leak(format!("back up {name}").into_boxed_str())];
     store.world().ask("sealing-key-2", KeyState::Revoked);
     for _ in 0..3 {
-        keys.lead().await.unwrap_err();
+        keys.lead(pending()).await.unwrap_err();
     }
     assert_eq!(store.world().primaries(), ["sealing-key-3"]);
     store.world().fails.clear();
@@ -917,7 +918,7 @@ async fn a_recipient_that_the_files_add_is_announced_whichever_way_it_comes() {
     // The same when there was no primary in between.
     store.world().ask("sealing-key-2", KeyState::Revoked);
     store.world().fails = vec!["create"];
-    keys.lead().await.unwrap_err();
+    keys.lead(pending()).await.unwrap_err();
     assert_eq!(store.world().primaries(), [""; 0]);
     store.world().fails.clear();
     keys.settings = flags(&[intruder()], &extra, &[first]);

@@ -43,11 +43,18 @@ type Changes = SelectAll<BoxStream<'static, watcher::Result<()>>>;
 
 /// Keeps the keys up to date, until it is aborted.
 pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client, leadership: Leadership) {
-    let mut changes = changes(&keys.store, watches, leadership.clone(), keys.counted.clone());
+    let mut changes = changes(&keys.store, watches, leadership.clone());
+    let mut counts = std::pin::pin!(counts(keys.counted.clone()));
     let [first, longest] = BACKOFF;
     let mut backoff = first;
     loop {
-        let wait = match keys.look(&leadership).await {
+        let mut is_changed = false;
+        let change = async {
+            changes.next().await;
+            is_changed = true;
+        };
+        let looked = keys.look(&leadership, change).await;
+        let wait = match looked {
             Ok(()) => {
                 backoff = first;
                 EVERY
@@ -59,18 +66,14 @@ pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client, leadership: L
                 wait
             }
         };
-        if tokio::time::timeout(wait, changes.next()).await.is_ok() {
+        let next = select(changes.next(), counts.next());
+        if is_changed || tokio::time::timeout(wait, next).await.is_ok() {
             settle(&mut changes).await;
         }
     }
 }
 
-fn changes(
-    keys: &ClusterKeys,
-    watches: Client,
-    leadership: Leadership,
-    counted: Receiver<Option<Arc<Counted>>>,
-) -> Changes {
+fn changes(keys: &ClusterKeys, watches: Client, leadership: Leadership) -> Changes {
     let secrets: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
     let bitnami_secrets: Api<Metadata<Secret>> =
         Api::namespaced(watches.clone(), keys.bitnami_namespace.as_str());
@@ -84,16 +87,17 @@ fn changes(
         changes_of(sealing_keys, watcher::Config::default()),
         changes_of(backups, watcher::Config::default().labels(KEY_BACKUP_LABEL)),
         leadership.gains().map(Ok).boxed(),
-        counts(counted).map(Ok).boxed(),
     ])
 }
 
-/// The new counts of the objects that need each key. A key that is being deleted is asked about again, because fewer may need it now.
+/// The new counts of the objects that need each key. A key that is being deleted is asked about again, because fewer may
+/// need it now. They aren't among the changes, which end a proof: objects change all the time.
 fn counts(counted: Receiver<Option<Arc<Counted>>>) -> impl Stream<Item = ()> + Send + 'static {
     futures::stream::unfold(counted, |mut counted| async move {
         counted.changed().await.ok()?;
         Some(((), counted))
     })
+    .chain(futures::stream::pending())
 }
 
 fn changes_of<K: Kept + 'static>(

@@ -26,6 +26,7 @@ use crate::cluster::proof::ClusterProof;
 use crate::compat_http;
 use crate::keys::bitnami::BitnamiKeys;
 use crate::keys::cluster::ClusterKeys;
+use crate::keys::deletion::Rest;
 use crate::keys::said::Said;
 use crate::keys::{Keys, watch as key_watch};
 use crate::leadership::Leadership;
@@ -108,6 +109,7 @@ impl Replica {
                 watch: options.watch.clone(),
                 policy: options.policy.clone(),
             }),
+            rest: Rest::default(),
             counted: counts,
             health,
             metrics: metrics.clone(),

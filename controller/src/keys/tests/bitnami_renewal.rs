@@ -45,7 +45,7 @@ async fn an_old_key_gets_one_successor_from_two_leaders_at_once_and_people_are_t
     let stop = Stop::before("create_bitnami");
     let stopped = serving(&Memory { stop: Some(stop.clone()), ..store.clone() }, 30);
     let other = serving(&store, 30);
-    let mut look = std::pin::pin!(stopped.lead());
+    let mut look = std::pin::pin!(stopped.lead(pending()));
     tokio::select! {
         _ = &mut look => panic!("it makes a key"),
         () = stop.is_reached() => {}
@@ -95,7 +95,7 @@ async fn what_has_the_name_of_the_next_key_and_is_none_stays_and_is_said() {
     let name = names(&store)[1].clone();
     store.world().bitnami.remove(1);
     store.world().hidden_bitnami = Some(name.clone());
-    assert_eq!(keys.lead().await, Ok(()));
+    assert_eq!(keys.lead(pending()).await, Ok(()));
     assert_eq!(store.did(), [format!("create_bitnami {name}")], "once a look");
     assert!(keys.bitnami.unmade.is_said(&name));
 }

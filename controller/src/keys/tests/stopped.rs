@@ -154,9 +154,9 @@ impl World {
 
 /// Looks until nothing is left to do. A failure, such as a key that is lost, stays one.
 async fn finish(keys: &Keys<Memory>) {
-    let one = keys.lead().await;
+    let one = keys.lead(pending()).await;
     keys.store.did();
-    assert_eq!(keys.lead().await.is_ok(), one.is_ok());
+    assert_eq!(keys.lead(pending()).await.is_ok(), one.is_ok());
     assert_eq!(keys.store.did(), [""; 0], "a second look does nothing");
 }
 
@@ -175,7 +175,7 @@ async fn a_leader_that_is_stopped_before_any_request_and_goes_on_later_lowers_no
                 begin(&mut store.world());
                 let stop = Stop::after(requests);
                 let stopped = keys(&Memory { stop: Some(stop.clone()), ..store.clone() });
-                let mut look = std::pin::pin!(stopped.lead());
+                let mut look = std::pin::pin!(stopped.lead(pending()));
                 tokio::select! {
                     _ = &mut look => break,
                     () = stop.is_reached() => {}
