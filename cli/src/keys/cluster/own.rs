@@ -3,11 +3,16 @@
 //! A SealingKey is changed under the resourceVersion that the change was decided on, so that two people, or a person
 //! and the controller, never undo each other's work. Invariant: a state only rises.
 
-use kube::Api;
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta};
 use kube::api::{ListParams, Patch, PatchParams};
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, Request};
+use kube::{Api, Resource as _};
 use seal_crds::Namespace;
 use seal_crds::resources::{Group, KeyState, SealingKey};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::access::Access;
@@ -53,6 +58,43 @@ pub(crate) enum Listed {
     NotAllowed,
 }
 
+/// A page of a list of SealedSecrets.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: ListMeta,
+    items: Vec<Item>,
+}
+
+/// A SealedSecret of a list. Its parts are kept as text: the definition of `bitnami.com` allows values that nest without
+/// end, so whoever may create objects in one namespace would stop every list.
+#[derive(Deserialize)]
+struct Item {
+    metadata: ItemMetadata,
+    spec: Option<Box<RawValue>>,
+    status: Option<Box<RawValue>>,
+}
+
+/// The metadata that commands read. The rest is passed over: managedFields nest as deep as the spec.
+#[derive(Deserialize)]
+struct ItemMetadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    generation: Option<i64>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+impl From<Item> for DynamicObject {
+    fn from(Item { metadata, spec, status }: Item) -> Self {
+        let value = |text: Option<Box<RawValue>>| -> Value {
+            text.and_then(|text| serde_json::from_str(text.get()).ok()).unwrap_or_default()
+        };
+        let ItemMetadata { name, namespace, generation, annotations } = metadata;
+        let metadata = ObjectMeta { name, namespace, generation, annotations, ..ObjectMeta::default() };
+        Self { types: None, metadata, data: json!({ "spec": value(spec), "status": value(status) }) }
+    }
+}
+
 impl Cluster {
     /// Connects to the cluster, for our controller's namespace.
     pub(crate) fn connect(args: &ClusterArgs) -> Result<Self, ConnectError> {
@@ -91,7 +133,8 @@ impl Cluster {
     }
 
     /// Hands every SealedSecret of a group to `each`: those of a namespace, or of all. They are listed as plain JSON, so
-    /// that one that has another form than this program knows stops no list.
+    /// that one that has another form than this program knows stops no list. A spec or status that nests too deep to be
+    /// read is handed over as absent.
     pub(crate) fn each_sealed_secret(
         &self,
         group: Group,
@@ -100,14 +143,10 @@ impl Cluster {
     ) -> Result<Listed, ConnectError> {
         let kind = GroupVersionKind::gvk(group.name, group.version, group.kind);
         let resource = ApiResource::from_gvk_with_plural(&kind, group.plural);
-        let client = self.connection.client.clone();
-        let api: Api<DynamicObject> = match namespace {
-            None => Api::all_with(client, &resource),
-            Some(namespace) => Api::namespaced_with(client, namespace.as_str(), &resource),
-        };
+        let url = DynamicObject::url_path(&resource, namespace.map(Namespace::as_str));
         let mut params = ListParams::default().limit(PAGE);
         for _ in 0..MAX_PAGES {
-            let page = match self.connection.attempt_any(async { api.list(&params).await })? {
+            let page = match self.connection.attempt_any(self.page(&url, &params))? {
                 Ok(page) => page,
                 Err(403) => return Ok(Listed::NotAllowed),
                 Err(404) => return Ok(Listed::NotDefined),
@@ -115,13 +154,19 @@ impl Cluster {
                     return Err(ConnectError::Contended { what: "the list of SealedSecrets".to_owned() });
                 }
             };
-            page.items.into_iter().for_each(&mut each);
+            page.items.into_iter().map(DynamicObject::from).for_each(&mut each);
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params = params.continue_token(&token),
                 None => return Ok(Listed::All),
             }
         }
         Err(ConnectError::Contended { what: "the list of SealedSecrets".to_owned() })
+    }
+
+    async fn page(&self, url: &str, params: &ListParams) -> kube::Result<Page> {
+        let request = Request::new(url).list(params).map_err(kube::Error::BuildRequest)?;
+        let text = self.connection.client.request_text(request).await?;
+        serde_json::from_str(&text).map_err(kube::Error::SerdeError)
     }
 
     /// Asks for a state of a key, unless a state as high is asked for already.
@@ -166,5 +211,24 @@ impl Cluster {
 
     fn api(&self) -> Api<SealingKey> {
         Api::namespaced(self.connection.client.clone(), &self.namespace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_nests_too_deep_stops_no_list() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let text = format!(
+            r#"{{"metadata":{{"continue":"more"}},"items":[{{"metadata":{{"name":"deep","managedFields":{deep}}},"spec":{deep},"status":{{"a":1}}}},{{"metadata":{{"name":"db"}},"spec":{{"b":2}}}}]}}"#
+        );
+        let page: Page = serde_json::from_str(&text).unwrap();
+        assert_eq!(page.metadata.continue_.as_deref(), Some("more"));
+        let objects: Vec<DynamicObject> = page.items.into_iter().map(Into::into).collect();
+        let parts = |object: &DynamicObject| (object.metadata.name.clone().unwrap(), object.data.clone());
+        assert_eq!(parts(&objects[0]), ("deep".to_owned(), json!({"spec": null, "status": {"a": 1}})));
+        assert_eq!(parts(&objects[1]), ("db".to_owned(), json!({"spec": {"b": 2}, "status": null})));
     }
 }
