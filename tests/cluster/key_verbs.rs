@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use seal_crds::keys::pins::Mark;
 use seal_crds::keys::{Identity, Pins};
-use seal_crds::native::NamedRecipient;
+use seal_crds::native::{NamedRecipient, source};
+use seal_crds::resources::Envelope;
 use seal_tests::api::Api;
 use seal_tests::control_plane::{ControlPlane, definitions};
 use seal_tests::wait::until;
@@ -78,9 +79,14 @@ impl Stage {
     fn commit(&self, name: &str, identity: &Identity, status: &Value) {
         let manifest = self.scene.seal(name).item("password", CANARY).to(&recipient_of(identity)).commit();
         self.write(&format!("{name}.json"), manifest);
-        let generation = self.scene.sealed(name)["metadata"]["generation"].clone();
+        let sealed = self.scene.sealed(name);
         let mut status = json!({ "status": status });
-        status["status"]["observedGeneration"] = generation;
+        status["status"]["observedGeneration"] = sealed["metadata"]["generation"].clone();
+        if status["status"]["usage"].is_object() {
+            let envelopes: Vec<Envelope> =
+                serde_json::from_value(sealed["spec"]["envelopes"].clone()).unwrap();
+            status["status"]["usage"]["source"] = json!(source(&envelopes));
+        }
         self.scene.api().merge(&format!("{}/status", self.scene.sealed_secrets(name)), &status).unwrap();
     }
 
@@ -106,7 +112,7 @@ fn git(sandbox: &Sandbox, args: &[&str]) {
 /// What a controller says of an object that needs these keys.
 fn needs(only: &[&Identity]) -> Value {
     let only: Vec<String> = only.iter().map(|identity| identity.fingerprint().to_string()).collect();
-    json!({"openedBy": only, "usage": {"source": "0".repeat(64), "keyring": "0".repeat(64), "only": only}})
+    json!({"openedBy": only, "usage": {"keyring": "0".repeat(64), "only": only}})
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use kube::core::DynamicObject;
 use seal_crds::Format;
 use seal_crds::keys::Fingerprint;
+use seal_crds::native::source;
 use seal_crds::resources::{Group, SealedSecretSpec};
 use serde_json::Value;
 
@@ -76,17 +77,21 @@ impl Live {
         let metadata = &object.metadata;
         let name = format!("{}/{}", metadata.namespace.as_deref()?, metadata.name.as_deref()?);
         let (spec, status) = (&object.data["spec"], &object.data["status"]);
+        // What was said of other envelopes or another generation may be wrong by now: the controller tries an object
+        // that has changed within a minute, and keeps its older words until then.
+        let mut is_current = status["observedGeneration"].as_i64() == metadata.generation;
         let claimed = match format {
             Format::Native => {
-                Claimed::native(name, &serde_json::from_value::<SealedSecretSpec>(spec.clone()).ok()?)
+                let spec: SealedSecretSpec = serde_json::from_value(spec.clone()).ok()?;
+                let source = source(&spec.envelopes);
+                is_current &= source.is_some() && source.as_deref() == status["usage"]["source"].as_str();
+                Claimed::native(name, &spec)
             }
             Format::Bitnami => {
                 let items = spec["encryptedData"].as_object().into_iter().flatten();
                 Claimed::bitnami(name, items.map(|(item, _)| item.clone()).collect())
             }
         };
-        // What was said of another generation may be wrong by now.
-        let is_current = status["observedGeneration"].as_i64() == metadata.generation;
         let only = status["usage"].is_object().then(|| fingerprints(&status["usage"]["only"]));
         Some(Self {
             claimed,
@@ -117,6 +122,7 @@ fn fingerprints(list: &Value) -> BTreeSet<Fingerprint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seal_crds::resources::Envelope;
     use serde_json::json;
 
     fn live(observed: i64, status: Value) -> Live {
@@ -137,12 +143,25 @@ mod tests {
     #[test]
     fn an_object_needs_the_keys_that_the_controller_found_it_needs() {
         let key = |digits: &str| digits.repeat(32).parse::<Fingerprint>().unwrap();
-        let usage = json!({"usage": {"source": "s", "keyring": "k", "only": ["aa".repeat(32)]}});
+        let tried = |age: &str| {
+            let envelope = Envelope { keys: Vec::new(), recipients: Vec::new(), age: age.to_owned() };
+            source(&[envelope]).unwrap()
+        };
+        let usage =
+            |only: &[String]| json!({"usage": {"source": tried("AAAA"), "keyring": "k", "only": only}});
+        let (none, usage) = (usage(&[]), usage(&["aa".repeat(32)]));
         let object = live(2, usage.clone());
         assert_eq!((object.need(&key("aa")), object.need(&key("bb"))), (Need::Needs, Need::DoesNot));
-        assert_eq!(live(1, usage).need(&key("bb")), Need::Unsaid, "it was said of another generation");
+        assert_eq!(
+            live(1, usage.clone()).need(&key("bb")),
+            Need::Unsaid,
+            "it was said of another generation"
+        );
         assert_eq!(live(2, json!({"openedBy": ["aa".repeat(32)]})).need(&key("aa")), Need::Unsaid);
-        assert_eq!(live(2, json!({"usage": {}})).need(&key("aa")), Need::DoesNot, "two keys open it");
+        assert_eq!(live(2, none).need(&key("aa")), Need::DoesNot, "two keys open it");
+        let mut other = usage;
+        other["usage"]["source"] = json!(tried("BBBB"));
+        assert_eq!(live(2, other).need(&key("aa")), Need::Unsaid, "it was said of other envelopes");
     }
 
     #[test]
