@@ -34,6 +34,7 @@ mod process;
 mod recovery;
 mod renewal;
 mod restart;
+mod rolled_back;
 mod rotation;
 mod round_trip;
 pub(crate) mod scene;

@@ -84,6 +84,14 @@ impl Api {
         self.send(Method::PATCH, path, "application/merge-patch+json", to_bytes(patch))
     }
 
+    /// Sends a JSON Patch (RFC 6902).
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub fn json_patch(&self, path: &str, operations: &Value) -> Result<Value, Refused> {
+        self.send(Method::PATCH, path, "application/json-patch+json", to_bytes(operations))
+    }
+
     /// Replaces the object at `path`, as `kubectl replace` and `kubectl edit` do.
     ///
     /// # Errors
