@@ -23,14 +23,15 @@
 //! - [`repository`]: what must hold of the repository itself
 //! - [`rotate`]: whole repositories to other recipients
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
+//! - [`runbook`]: the commands of `keys-example/ROTATION.md`, one after the other
 //! - [`terminal`]: `seal` before a person
 //! - [`unhelpful_cluster`]: clusters that don't give `seal` a recipient
 //! - [`unquoted`]: what an unquoted word of YAML means, beside the real kubectl
 //! - [`way`]: the way to a cluster, which is kubectl's
 //!
 //! Not here: fixtures and the support of the tests (`src/`), except for [`by_hand`], which is a second
-//! implementation of the format and must stay apart from the first, and [`sandbox`], which needs a path that
-//! Cargo tells integration tests only. Invariant: no test depends on another, nor on the order they run in.
+//! implementation of the format and must stay apart from the first, and [`sandbox`], [`follow`] and [`kubelet`], which
+//! need paths that Cargo tells integration tests only. Invariant: no test depends on another, nor on the order they run in.
 
 #![allow(
     clippy::unwrap_used,
@@ -48,7 +49,9 @@ mod demo;
 mod end_to_end;
 mod endless;
 mod files;
+mod follow;
 mod gotemplate;
+mod kubelet;
 mod kubeseal;
 mod many_keys;
 mod migrate;
@@ -57,6 +60,7 @@ mod readme;
 mod repository;
 mod rotate;
 mod round_trip;
+mod runbook;
 mod sandbox;
 mod terminal;
 mod unhelpful_cluster;
