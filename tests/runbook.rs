@@ -76,7 +76,6 @@ impl Rehearsal {
         match comment {
             "etcd is copied" => self.snapshot_etcd(),
             "etcd is put back to the copy" => self.plane.restore(),
-            "the controller is killed" => self.kubelet.kill(),
             "the cluster is gone, and a new one is there" => {
                 let plane = Rc::new(ControlPlane::start(&[]).unwrap());
                 self.kubelet = Kubelet::new(plane.clone());
