@@ -3,11 +3,9 @@
 //! Words become types here; [`intent`] decides what they mean together.
 
 mod create;
-pub(crate) mod duration;
 pub(crate) mod intent;
 mod keys;
 mod migrate;
-mod recovery;
 mod refusal;
 mod rotate;
 mod seal;
@@ -17,10 +15,10 @@ mod unseal;
 
 pub(crate) use create::CreateArgs;
 pub(crate) use keys::{
-    DeleteArgs, FetchArgs, KeysCommand, NewArgs, RenewArgs, RetireArgs, RevokeArgs, StatusArgs, StatusFormat,
+    BackupArgs, DeleteArgs, DrillArgs, FetchArgs, KeysCommand, NewArgs, RenewArgs, RestoreArgs, RetireArgs,
+    RevokeArgs, StatusArgs, StatusFormat,
 };
 pub(crate) use migrate::MigrateArgs;
-pub(crate) use recovery::{BackupArgs, DrillArgs, RestoreArgs};
 pub(crate) use rotate::RotateArgs;
 pub(crate) use seal::SealArgs;
 pub(crate) use shared::{ClusterArgs, SealFormat, SealingArgs};

@@ -3,15 +3,7 @@
 
 mod choose;
 mod create;
-mod keys_backup;
-mod keys_delete;
-mod keys_drill;
-mod keys_fetch;
-mod keys_new;
-mod keys_restore;
-mod keys_revoke;
-mod keys_state;
-mod keys_status;
+mod keys;
 mod migrate;
 mod rotate;
 mod seal;
@@ -21,7 +13,7 @@ use std::collections::BTreeSet;
 
 use seal_crds::ItemName;
 
-use crate::args::{Command, KeysCommand, LowArgs};
+use crate::args::{Command, LowArgs};
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 
@@ -33,16 +25,7 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Unseal(args)) => unseal::run(&args),
         Some(Command::Migrate(args)) => migrate::run(args),
         Some(Command::Rotate(args)) => rotate::run(*args),
-        Some(Command::Keys(KeysCommand::New(args))) => keys_new::run(&args),
-        Some(Command::Keys(KeysCommand::Fetch(args))) => keys_fetch::run(&args),
-        Some(Command::Keys(KeysCommand::Backup(args))) => keys_backup::run(&args),
-        Some(Command::Keys(KeysCommand::Restore(args))) => keys_restore::run(&args),
-        Some(Command::Keys(KeysCommand::Drill(args))) => keys_drill::run(&args),
-        Some(Command::Keys(KeysCommand::Status(args))) => keys_status::run(&args),
-        Some(Command::Keys(KeysCommand::Renew(args))) => keys_state::renew(&args),
-        Some(Command::Keys(KeysCommand::Retire(args))) => keys_state::retire(&args),
-        Some(Command::Keys(KeysCommand::Revoke(args))) => keys_revoke::run(&args),
-        Some(Command::Keys(KeysCommand::Delete(args))) => keys_delete::run(&args),
+        Some(Command::Keys(command)) => keys::run(&command),
         Some(Command::Kubeseal) => unreachable!("it is recognized before clap sees the arguments"),
     }
 }

@@ -19,7 +19,6 @@ mod cluster;
 mod compat_http;
 mod conditions;
 mod decode;
-mod duration;
 mod examination;
 mod failure;
 mod host;

@@ -18,6 +18,7 @@
 //! 5. [`native`]: the format `sealing.dev/v1alpha1`, byte for byte, with the templates of [`template`].
 //! 6. [`bitnami`]: the format of sealed-secrets, byte for byte, with Go's templates.
 //! 7. [`secret`]: the rules of Kubernetes for the Secret that comes out. [`digest`]: the proof that it is up to date.
+//! 8. [`duration`](mod@duration): lengths of time as people type them.
 //!
 //! Two crates stand below: [`seal_go`] renders Go's templates and prints Go's YAML, and `seal_foreign` escapes words of
 //! others for messages. The crate `seal-documents` stands above, and reads YAML into the types of this crate.
@@ -27,6 +28,7 @@
 mod age_file;
 pub mod bitnami;
 pub mod digest;
+pub mod duration;
 pub mod format;
 pub mod keys;
 pub mod names;

@@ -183,7 +183,7 @@ fn three_hundred_objects_under_four_keys_follow_the_newest_by_offers_alone_and_t
         object["status"]["usage"]["only"] == json!([newest])
     });
     for name in &names[..3] {
-        stage.done(&["keys", "delete", name, "--yes", "--wait", "120"]);
+        stage.done(&["keys", "delete", name, "--yes", "--wait", "2m"]);
         until("the old key is gone", || stage.scene.api().get(&stage.scene.identities(name)).is_none());
     }
     for Tracked { name, .. } in &stage.objects[..4] {
@@ -298,7 +298,7 @@ fn a_repository_in_both_formats_is_rotated_by_offers_and_by_a_backup_and_verifie
         });
     }
     stage.done(&["keys", "delete", "older", "--bitnami", "--yes"]);
-    stage.done(&["keys", "delete", FIRST, "--yes", "--wait", "120"]);
+    stage.done(&["keys", "delete", FIRST, "--yes", "--wait", "2m"]);
     for gone in ["older", FIRST] {
         until("the old key is gone", || stage.scene.api().get(&stage.scene.identities(gone)).is_none());
     }
@@ -367,7 +367,7 @@ fn forged_offers_are_named_by_verify_keep_the_old_key_and_are_undone_from_git() 
         assert!(named.contains(&place), "{named}");
     }
     // What doesn't open counts as needing every key.
-    let refused = stage.run(&["keys", "delete", FIRST, "--yes", "--wait", "5"]);
+    let refused = stage.run(&["keys", "delete", FIRST, "--yes", "--wait", "5s"]);
     assert_ne!(refused.code, 0, "{}", refused.stderr);
     // Nor does it go if somebody deletes its Secret: the finalizer holds it.
     stage.scene.api().delete(&stage.scene.identities(FIRST)).unwrap();

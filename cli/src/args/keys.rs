@@ -2,15 +2,16 @@
 
 mod fetch;
 mod life;
+mod recovery;
 mod status;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::{BackupArgs, DrillArgs, RestoreArgs};
 pub(crate) use fetch::FetchArgs;
 pub(crate) use life::{DeleteArgs, RenewArgs, RetireArgs, RevokeArgs};
+pub(crate) use recovery::{BackupArgs, DrillArgs, RestoreArgs};
 pub(crate) use status::{StatusArgs, StatusFormat};
 
 #[derive(Subcommand)]

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueHint};
-use seal_crds::Namespace;
+use seal_crds::{Namespace, duration};
 
-use super::{ClusterArgs, duration};
+use super::ClusterArgs;
 
 #[derive(Args)]
 #[command(

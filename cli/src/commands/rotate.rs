@@ -23,7 +23,6 @@ use crate::args::intent::IntentError;
 use crate::commands::counted;
 use crate::files::output::{self, Replacement};
 use crate::files::repository::{Interest, Line, Lines, ManifestFile, NothingSealed, Problems, as_they_come};
-use crate::keys::cluster::Cluster;
 use crate::objects::rotation::{Rotated, Rotation};
 use crate::objects::sealed;
 use crate::talk::exit::Exit;
@@ -40,11 +39,6 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     } else {
         offline::run(args)
     }
-}
-
-/// The name of a cluster, for people.
-fn name(cluster: &Cluster) -> String {
-    format!("context {} ({})", cluster.context(), cluster.server())
 }
 
 /// The interest of this command in a file: it may have SealedSecrets of either format.

@@ -23,7 +23,7 @@ pub(crate) use access::{Access, Login, Server};
 pub(crate) use error::ConnectError;
 pub(crate) use fetched::{Fetched, RECOVERY, sealing_keys};
 pub(crate) use own::{Changed, Cluster, Listed};
-pub(crate) use recovery::{ClusterKeys, Created, KeyNamespace, name_of_restored, recovery_of};
+pub(crate) use recovery::{ClusterKeys, Created, name_of_restored, recovery_of};
 #[cfg(test)]
 pub(crate) use recovery::{HeldKey, RecordedKey};
 pub(crate) use rsa_keys::RsaSecret;

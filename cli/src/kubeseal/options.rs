@@ -6,12 +6,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use seal_crds::Scope;
+use seal_crds::{Scope, duration};
 use secrecy::SecretString;
 
 use super::failure::KubesealError;
 use super::flags::FlagValues;
-use crate::args::duration;
+
 use crate::keys::cluster::{Access, Login, Server, Service};
 
 /// The options of one run. It has no `Debug`, since it may hold a token.
@@ -116,9 +116,13 @@ fn access(values: &FlagValues) -> Result<Access, KubesealError> {
     })
 }
 
-/// Parses a timeout. Zero gives `None`, so that the defaults apply.
+/// Parses a timeout as kubectl does: a number of seconds, or a duration of Go's. Zero gives `None`, so that the defaults
+/// apply.
 fn timeout(text: &str) -> Result<Option<Duration>, KubesealError> {
-    let timeout = duration::read(text).ok_or_else(|| KubesealError::Timeout(text.to_owned()))?;
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    let timeout = seconds
+        .or_else(|| duration::parse_go(text))
+        .ok_or_else(|| KubesealError::Timeout(text.to_owned()))?;
     Ok((timeout > Duration::ZERO).then_some(timeout))
 }
 
@@ -129,6 +133,8 @@ mod tests {
     #[test]
     fn a_timeout_of_zero_is_the_default_one() {
         assert_eq!(timeout("0s").ok(), Some(None));
+        assert_eq!(timeout("0").ok(), Some(None));
+        assert_eq!(timeout("30").ok(), Some(Some(Duration::from_secs(30))));
         assert_eq!(timeout("1m").ok(), Some(Some(Duration::from_secs(60))));
         assert!(timeout("1d").is_err());
     }

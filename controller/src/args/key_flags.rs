@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::SignedDuration;
+use seal_crds::duration;
 use seal_crds::keys::{
     Fingerprint, Recipient, RecipientError, RecipientsFileError, parse_recipients, without_byte_order_mark,
 };
 
-use crate::duration;
 use crate::keys::settings::{RecipientFlags, Settings, SettingsError};
 
 /// Flags about keys.

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
+use seal_crds::duration;
 
 use super::Options;
-use crate::duration;
 use crate::keys::bitnami::Making;
 
 /// The HTTP endpoints of sealed-secrets, for its own command line.

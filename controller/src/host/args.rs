@@ -6,9 +6,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use seal_crds::Namespace;
+use seal_crds::{Namespace, duration};
 
-use crate::duration;
 use crate::policy::PolicyArgs;
 
 /// Keeps a directory of files in step with the SealedSecrets of a checkout.

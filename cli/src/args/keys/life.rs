@@ -1,8 +1,10 @@
 //! `seal keys renew`, `retire`, `revoke` and `delete`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
+use seal_crds::duration;
 
 use crate::args::ClusterArgs;
 
@@ -92,9 +94,9 @@ pub(crate) struct DeleteArgs {
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// How many seconds to wait for the controller
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub(crate) wait: u64,
+    /// How long to wait for the controller, such as 90s or 10m
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration::parse)]
+    pub(crate) wait: Duration,
 
     /// Don't ask before it is done
     #[arg(short, long)]

@@ -64,7 +64,7 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     let namespaces = all().filter_map(|candidate| candidate.found.object_name.namespace.clone());
     let namespaces: BTreeSet<Namespace> = namespaces.chain(args.namespace.clone()).collect();
     let cluster = Cluster::connect(&args.cluster)?;
-    terminal::note(&format!("taking offers from {}", super::name(&cluster)));
+    terminal::note(&format!("taking offers from {}", cluster.summary()));
     let live = rotation::list(&cluster, &[Format::Native].into(), &namespaces, |live| {
         sources(live).any(|source| wanted.contains(source))
     })?;

@@ -107,7 +107,7 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
         return Err(NothingSealed::in_paths(&args.paths).into());
     }
     let cluster = Cluster::connect(&args.cluster)?;
-    terminal::note(&format!("asking {}", super::name(&cluster)));
+    terminal::note(&format!("asking {}", cluster.summary()));
     let answers = wait(&args, &cluster, &expected)?;
 
     let findings = expected.iter().zip(&answers).filter(|(_, answer)| **answer != Answer::Ready);

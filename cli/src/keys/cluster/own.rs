@@ -121,6 +121,16 @@ impl Cluster {
         &self.connection.server
     }
 
+    /// The cluster, for messages.
+    pub(crate) fn summary(&self) -> String {
+        format!("context {} ({})", self.context(), self.server())
+    }
+
+    /// The cluster and the namespace, for messages.
+    pub(crate) fn summary_of_namespace(&self) -> String {
+        format!("{}, namespace {}", self.summary(), self.namespace)
+    }
+
     /// All SealingKeys in the controller's namespace, also those that others planted there.
     pub(crate) fn sealing_keys(&self) -> Result<Vec<SealingKey>, ConnectError> {
         let list = async { self.api().list(&ListParams::default()).await };

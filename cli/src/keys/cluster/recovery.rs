@@ -15,10 +15,8 @@ use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{GROUP, SEALING_KEY_LABEL, SealingKey, SealingKeyStatus, VERSION};
 use zeroize::Zeroizing;
 
-use super::access::Access;
-use super::connect::{Connection, connect};
 use super::error::ConnectError;
-use crate::args::ClusterArgs;
+use super::own::Cluster;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Rule};
 
@@ -70,12 +68,6 @@ impl Explain for RecoveryError {
     }
 }
 
-/// The controller's namespace of a cluster.
-pub(crate) struct KeyNamespace {
-    connection: Connection,
-    namespace: String,
-}
-
 /// A Secret that holds a key, without the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeldKey {
@@ -110,25 +102,11 @@ pub(crate) enum Created {
     NameTaken,
 }
 
-impl KeyNamespace {
-    /// Connects to the cluster that the flags name.
-    pub(crate) fn connect(args: &ClusterArgs) -> Result<Self, RecoveryError> {
-        let connection = connect(Access::from(args))?;
-        Ok(Self { connection, namespace: args.own_namespace().to_owned() })
-    }
-
-    /// The cluster and the namespace, for messages.
-    pub(crate) fn summary(&self) -> String {
-        format!(
-            "context {} ({}), namespace {}",
-            self.connection.context, self.connection.server, self.namespace
-        )
-    }
-
+impl Cluster {
     /// The ConfigMaps whose names are those of published backups.
     pub(crate) fn published_backups(&self) -> Result<Vec<ConfigMap>, RecoveryError> {
-        let path = format!("/api/v1/namespaces/{}/configmaps", self.namespace);
-        let list = self.get(&path, "configmaps")?;
+        let path = format!("/api/v1/namespaces/{}/configmaps", self.namespace());
+        let list = self.list_whole(&path, "configmaps")?;
         let list: ObjectList<ConfigMap> = parsed(&list).ok_or_else(|| self.not_a_list("ConfigMaps"))?;
         let is_backup = |map: &ConfigMap| {
             map.metadata.name.as_deref().is_some_and(|name| name.starts_with("sealing-key-backup-"))
@@ -137,9 +115,10 @@ impl KeyNamespace {
     }
 
     /// The keys that there are. Without the definitions, which a new cluster may not have yet, none is recorded.
-    pub(crate) fn keys(&self) -> Result<ClusterKeys, RecoveryError> {
-        let path = format!("/api/v1/namespaces/{}/secrets?labelSelector={SEALING_KEY_LABEL}", self.namespace);
-        let secrets = self.get(&path, "secrets")?;
+    pub(crate) fn held_keys(&self) -> Result<ClusterKeys, RecoveryError> {
+        let path =
+            format!("/api/v1/namespaces/{}/secrets?labelSelector={SEALING_KEY_LABEL}", self.namespace());
+        let secrets = self.list_whole(&path, "secrets")?;
         let secrets: KeySecretList = parsed(&secrets).ok_or_else(|| self.not_a_list("Secrets"))?;
         let held = secrets.items.into_iter().filter_map(|secret| secret.into_key().ok());
         let held = held.map(|(metadata, key)| HeldKey {
@@ -149,8 +128,8 @@ impl KeyNamespace {
             is_deleting: metadata.deletion_timestamp.is_some(),
             secret: metadata.name.unwrap_or_default(),
         });
-        let path = format!("/apis/{GROUP}/{VERSION}/namespaces/{}/sealingkeys", self.namespace);
-        let (status, body) = self.send(Request::get(path), Vec::new())?;
+        let path = format!("/apis/{GROUP}/{VERSION}/namespaces/{}/sealingkeys", self.namespace());
+        let (status, body) = self.send_wiped(Request::get(path), Vec::new())?;
         let recorded = match status {
             StatusCode::NOT_FOUND => BTreeMap::new(),
             StatusCode::OK => {
@@ -158,31 +137,31 @@ impl KeyNamespace {
                     parsed(&body).ok_or_else(|| self.not_a_list("SealingKeys"))?;
                 recorded(&list.items)
             }
-            status => return Err(self.refused("list", "sealingkeys", status)),
+            status => return Err(self.refused_to("list", "sealingkeys", status)),
         };
         Ok(ClusterKeys { held: held.collect(), recorded })
     }
 
     /// Creates a Secret from its JSON. The API server records who wrote it under a name of its own: by that the
     /// controller tells the note of this command from the one that every backup carries.
-    pub(crate) fn create(&self, secret: &Zeroizing<Vec<u8>>) -> Result<Created, RecoveryError> {
-        let path = format!("/api/v1/namespaces/{}/secrets?fieldManager={RESTORE_MANAGER}", self.namespace);
+    pub(crate) fn create_secret(&self, secret: &Zeroizing<Vec<u8>>) -> Result<Created, RecoveryError> {
+        let path = format!("/api/v1/namespaces/{}/secrets?fieldManager={RESTORE_MANAGER}", self.namespace());
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
-        match self.send(request, secret.to_vec())?.0 {
+        match self.send_wiped(request, secret.to_vec())?.0 {
             StatusCode::CREATED | StatusCode::OK => Ok(Created::Done),
             StatusCode::CONFLICT => Ok(Created::NameTaken),
-            status => Err(self.refused("create", "secrets", status)),
+            status => Err(self.refused_to("create", "secrets", status)),
         }
     }
 
-    fn get(&self, path: &str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, RecoveryError> {
-        match self.send(Request::get(path), Vec::new())? {
+    fn list_whole(&self, path: &str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, RecoveryError> {
+        match self.send_wiped(Request::get(path), Vec::new())? {
             (StatusCode::OK, body) => Ok(body),
-            (status, _) => Err(self.refused("list", what, status)),
+            (status, _) => Err(self.refused_to("list", what, status)),
         }
     }
 
-    fn send(
+    fn send_wiped(
         &self,
         request: http::request::Builder,
         body: Vec<u8>,
@@ -192,15 +171,15 @@ impl KeyNamespace {
         let (status, body) = self.connection.send(request, MAX_LIST)?;
         match status {
             StatusCode::UNAUTHORIZED => {
-                let (server, context) = (self.connection.server.clone(), self.connection.context.clone());
+                let (server, context) = (self.server().to_owned(), self.context().to_owned());
                 Err(ConnectError::Unauthenticated { server, context }.into())
             }
             status => Ok((status, Zeroizing::new(body))),
         }
     }
 
-    fn refused(&self, verb: &'static str, what: &'static str, status: StatusCode) -> RecoveryError {
-        let (server, namespace) = (self.connection.server.clone(), self.namespace.clone());
+    fn refused_to(&self, verb: &'static str, what: &'static str, status: StatusCode) -> RecoveryError {
+        let (server, namespace) = (self.server().to_owned(), self.namespace().to_owned());
         match status {
             StatusCode::FORBIDDEN => RecoveryError::Forbidden { server, verb, what, namespace },
             StatusCode::NOT_FOUND => RecoveryError::NoNamespace { server, namespace },
@@ -209,7 +188,7 @@ impl KeyNamespace {
     }
 
     fn not_a_list(&self, what: &'static str) -> RecoveryError {
-        RecoveryError::NotAList { server: self.connection.server.clone(), what }
+        RecoveryError::NotAList { server: self.server().to_owned(), what }
     }
 }
 

@@ -16,8 +16,8 @@ use seal_crds::keys::{Fingerprint, Pins};
 use seal_crds::resources::{KeyState, SealingKey, bitnami};
 use seal_documents::source::Source;
 
-use super::keys_fetch::today;
-use super::keys_state::{connect, say_next};
+use super::state::say_next;
+use super::{connect, today};
 use crate::args::RevokeArgs;
 use crate::args::intent::{self, IntentError};
 use crate::files::git::{GitError, Repository, Tips};
@@ -194,7 +194,7 @@ impl Target {
     fn question(&self, key: &str, cluster: Option<&Cluster>, files: &[PinsFile]) -> String {
         let mut places: Vec<String> = files.iter().map(|file| file.source.name.clone()).collect();
         if let (Some(cluster), Some(_)) = (cluster, &self.sealing_key) {
-            places.insert(0, format!("context {} ({})", cluster.context(), cluster.server()));
+            places.insert(0, cluster.summary());
         }
         let places =
             if places.is_empty() { "no place: only the list is made".to_owned() } else { places.join(", ") };

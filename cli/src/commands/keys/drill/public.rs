@@ -15,6 +15,7 @@ use seal_crds::keys::pins::Pins;
 use seal_documents::manifest::{Kind, Manifest, Object};
 
 use crate::args::DrillArgs;
+use crate::commands::counted;
 use crate::files::output;
 use crate::files::repository::{self, FilesFound, Line, Lines, NothingSealed};
 use crate::keys::backups::{self, BackupFile};
@@ -74,13 +75,15 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     output::report(&report)?;
     let beside = match bitnami {
         0 => String::new(),
-        count => format!("; {} of bitnami.com name no key, and were left out", super::sealed_secrets(count)),
+        count => {
+            format!("; {} of bitnami.com name no key, and were left out", counted(count, "SealedSecret"))
+        }
     };
     terminal::note(&format!(
         "{} and {}, by their names alone: {}{beside}; without an identity nothing was opened",
-        super::backups_word(backed_up.len()),
-        super::sealed_secrets(native),
-        super::problems_word(report.len()),
+        counted(backed_up.len(), "backup"),
+        counted(native, "SealedSecret"),
+        counted(report.len(), "problem"),
     ));
     Ok(if report.is_empty() { Exit::Done } else { Exit::Findings })
 }

@@ -5,10 +5,9 @@
 
 use seal_crds::resources::{KeyState, PublishedState, SealingKey};
 
-use crate::args::intent::{self, IntentError};
-use crate::args::{ClusterArgs, RenewArgs, RetireArgs};
-use crate::keys::cluster::{self, Changed, Cluster};
-use crate::keys::recipients::label;
+use super::{connect, named};
+use crate::args::{RenewArgs, RetireArgs};
+use crate::keys::cluster::{self, Changed};
 use crate::keys::reference::KeyReference;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
@@ -82,26 +81,6 @@ pub(super) fn retire(args: &RetireArgs) -> Result<Exit, Failure> {
         say_next();
     }
     Ok(Exit::Done)
-}
-
-/// Connects to the cluster that the flags name, or that a watching person sees.
-pub(super) fn connect(args: &ClusterArgs) -> Result<Cluster, Failure> {
-    connect_for(args, args.own_namespace())
-}
-
-/// As [`connect`], for another namespace than the controller's.
-pub(super) fn connect_for(args: &ClusterArgs, namespace: &str) -> Result<Cluster, Failure> {
-    if args.context.is_none() && !intent::is_watched() {
-        return Err(IntentError::UnnamedFetch.into());
-    }
-    let cluster = Cluster::connect_for(args, namespace)?;
-    terminal::note(&format!("asking context {} ({})", cluster.context(), cluster.server()));
-    Ok(cluster)
-}
-
-/// The name of a SealingKey and the start of its fingerprint.
-pub(super) fn named(key: &SealingKey) -> String {
-    label(&cluster::name_of(key), &key.fingerprint())
 }
 
 /// Whether the controller says that the key isn't sealed to any more.

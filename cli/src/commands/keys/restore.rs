@@ -19,7 +19,7 @@ use crate::args::RestoreArgs;
 use crate::args::intent::{self, IntentError};
 use crate::files::input::Input;
 use crate::files::output;
-use crate::keys::cluster::{ClusterKeys, Created, KeyNamespace, RECOVERY, name_of_restored};
+use crate::keys::cluster::{Cluster, ClusterKeys, Created, RECOVERY, name_of_restored};
 use crate::keys::{identities, recipients};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
@@ -118,8 +118,8 @@ pub(super) fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     let primary = args.keep_primary.then(|| primary(&facts, &trusted));
     let primary = primary.transpose().map_err(RestoreError::NoPrimary)?;
 
-    let cluster = KeyNamespace::connect(&args.cluster)?;
-    let there = cluster.keys()?;
+    let cluster = Cluster::connect(&args.cluster)?;
+    let there = cluster.held_keys()?;
     let decisions = decide(&facts, &trusted, primary, &there);
     let count = |is: fn(&Decision) -> bool| decisions.iter().filter(|decision| is(decision)).count();
     let to_restore = count(|decision| matches!(decision, Decision::Restore { .. }));
@@ -130,9 +130,9 @@ pub(super) fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
             1 => "1 key, with the private half".to_owned(),
             several => format!("{several} keys, with the private halves"),
         };
-        prompt::confirm(&format!("Restore {what}, to {}?", cluster.summary()))?;
+        prompt::confirm(&format!("Restore {what}, to {}?", cluster.summary_of_namespace()))?;
     } else {
-        terminal::note(&format!("restoring to {}", cluster.summary()));
+        terminal::note(&format!("restoring to {}", cluster.summary_of_namespace()));
     }
     let is_complete = problems.is_empty() && decisions.iter().all(Decision::is_clean);
     let mut work: Vec<_> = keys.into_iter().zip(decisions).collect();
@@ -140,8 +140,7 @@ pub(super) fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     work.sort_by_key(|(_, decision)| matches!(decision, Decision::Restore { state: KeyState::Active, .. }));
     for (key, decision) in work {
         // Each line at once: whatever ends the run, what was done is said.
-        let line = act(&cluster, key, &decision, &trusted, &there)?;
-        output::to_stdout(seal_foreign::lines(&line, usize::MAX).as_bytes())?;
+        output::report(act(&cluster, key, &decision, &trusted, &there)?)?;
     }
     terminal::note(&format!("{to_restore} restored, {to_keep} there already, {to_skip} skipped"));
     Ok(if is_complete { Exit::Done } else { Exit::Findings })
@@ -154,26 +153,26 @@ impl Decision {
     }
 }
 
-/// Does what was decided about a key, and gives the report's line about it.
+/// Does what was decided about a key, and gives the report's line about it, if there is one.
 fn act(
-    cluster: &KeyNamespace,
+    cluster: &Cluster,
     key: FoundKey,
     decision: &Decision,
     trusted: &Trusted,
     there: &ClusterKeys,
-) -> Result<String, Failure> {
+) -> Result<Option<String>, Failure> {
     let (file, short) = (key.file.clone(), key.stored.identity.fingerprint().short());
-    Ok(match decision {
+    let line = match decision {
         Decision::Restore { sequence, state } => {
             let fingerprint = key.stored.identity.fingerprint();
             let recorded = there.recorded.get(&fingerprint).map(|recorded| &recorded.recovery[..]);
             let recovery = key.recovery(*state, trusted, recorded.unwrap_or_default());
             let stored = StoredKey { sequence: *sequence, recovery, ..key.stored };
             let name = create(cluster, &stored, *state, &fingerprint)?;
-            format!("{file}: restored as {name}, sequence {sequence}, {}\n", word(*state))
+            format!("{file}: restored as {name}, sequence {sequence}, {}", word(*state))
         }
-        Decision::There => format!("{file}: there already ({short})\n"),
-        Decision::Again => String::new(),
+        Decision::There => format!("{file}: there already ({short})"),
+        Decision::Again => return Ok(None),
         Decision::ThereInAnotherState(note) => {
             let state = match note {
                 Note::Says(state) => word(*state),
@@ -183,13 +182,14 @@ fn act(
                 &format!("key {short} is there already, {state}: restoring changes no key that is there"),
                 None,
             );
-            format!("{file}: there already ({short}), {state}\n")
+            format!("{file}: there already ({short}), {state}")
         }
         Decision::Untrusted => {
             terminal::warn(&not_listed(&file, &key.stored.identity.fingerprint()), None);
-            format!("{file}: skipped\n")
+            format!("{file}: skipped")
         }
-    })
+    };
+    Ok(Some(line))
 }
 
 /// The reason why a key is skipped that nobody says is theirs.
@@ -202,7 +202,7 @@ fn not_listed(file: &str, fingerprint: &Fingerprint) -> String {
 
 /// Creates the Secret under the first free name of the key. A Secret whose deletion was asked for still has its name.
 fn create(
-    cluster: &KeyNamespace,
+    cluster: &Cluster,
     stored: &StoredKey,
     state: KeyState,
     fingerprint: &Fingerprint,
@@ -210,7 +210,7 @@ fn create(
     let base = name_of_restored(fingerprint);
     let others = (2..=MAX_NAMES).map(|number| format!("{base}-{number}"));
     for name in std::iter::once(base.clone()).chain(others) {
-        if cluster.create(&stored.to_json(&name, state))? == Created::Done {
+        if cluster.create_secret(&stored.to_json(&name, state))? == Created::Done {
             return Ok(name);
         }
     }

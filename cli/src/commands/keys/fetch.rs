@@ -5,9 +5,7 @@
 
 use std::path::Path;
 
-use jiff::{Timestamp, tz::TimeZone};
-use seal_crds::keys::pins::Day;
-
+use super::today;
 use crate::args::FetchArgs;
 use crate::args::intent::{self, Destination, IntentError};
 use crate::files::input::Input;
@@ -71,10 +69,4 @@ fn update(args: &FetchArgs, path: &Path) -> Result<Exit, Failure> {
         merge.changes.iter().for_each(|change| terminal::note(&format!("{name} {}", change.done())));
     }
     Ok(Exit::Done)
-}
-
-/// The present day, in UTC.
-pub(super) fn today() -> Day {
-    let now = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    now.to_string().parse().expect("a date of this era is written YYYY-MM-DD")
 }

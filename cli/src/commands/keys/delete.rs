@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::{PublishedState, SealingKey};
 
-use super::keys_state::{connect, named};
+use super::{connect, named};
 use crate::args::DeleteArgs;
 use crate::files::output;
 use crate::keys::cluster::{Cluster, name_of};
@@ -108,7 +108,7 @@ pub(super) fn run(args: &DeleteArgs) -> Result<Exit, Failure> {
         }
         terminal::note(&format!("asked for the deletion of Secret {}", secret.name));
     }
-    let after = wait(&cluster, key, Duration::from_secs(args.wait))?;
+    let after = wait(&cluster, key, args.wait)?;
     report(&cluster, &name, key, after)
 }
 

@@ -14,6 +14,7 @@ use seal_documents::manifest::{Kind, Manifest};
 
 use crate::args::DrillArgs;
 use crate::args::intent::IntentError;
+use crate::commands::counted;
 use crate::files::input::Input;
 use crate::files::output;
 use crate::files::repository::{
@@ -117,16 +118,20 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
         format!(
             "{}: opens; {} opened with it",
             key.short(),
-            sealed_secrets(used.get(key).copied().unwrap_or_default())
+            counted(used.get(key).copied().unwrap_or_default(), "SealedSecret")
         )
     }));
     output::report(&report)?;
-    let opened = sealed_secrets(opened);
+    let opened = counted(opened, "SealedSecret");
     if failed == 0 {
-        terminal::note(&format!("{} and {opened} open", backups_word(backups.len())));
+        terminal::note(&format!("{} and {opened} open", counted(backups.len(), "backup")));
         return Ok(Exit::Done);
     }
-    terminal::note(&format!("{} and {opened} open; {}", backups_word(backups.len()), problems_word(failed)));
+    terminal::note(&format!(
+        "{} and {opened} open; {}",
+        counted(backups.len(), "backup"),
+        counted(failed, "problem")
+    ));
     Ok(Exit::Findings)
 }
 
@@ -167,16 +172,4 @@ fn try_all(file: &FileFound, args: &DrillArgs, keys: &Keyring) -> Tried {
 fn said(file: &str, failure: &Failure) -> String {
     let facts = failure.facts.join(": ");
     if facts.starts_with(file) { facts } else { format!("{file}: {facts}") }
-}
-
-fn sealed_secrets(count: usize) -> String {
-    if count == 1 { "1 SealedSecret".to_owned() } else { format!("{count} SealedSecrets") }
-}
-
-fn problems_word(count: usize) -> String {
-    if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
-}
-
-fn backups_word(count: usize) -> String {
-    if count == 1 { "1 backup".to_owned() } else { format!("{count} backups") }
 }

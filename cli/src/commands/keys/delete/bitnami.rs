@@ -15,7 +15,8 @@ use seal_crds::{Name, Namespace, Sealed};
 
 use super::{DeleteError, listed};
 use crate::args::DeleteArgs;
-use crate::commands::keys_state::connect_for;
+use crate::commands::counted;
+use crate::commands::keys::connect_for;
 use crate::files::repository::on_all_cores;
 use crate::keys::cluster::{Cluster, Listed, RsaSecret};
 use crate::keys::recipients::label;
@@ -96,7 +97,11 @@ pub(super) fn run(args: &DeleteArgs) -> Result<Exit, Failure> {
         terminal::note(&format!("deleted Secret {} with {key}", secret.name));
     }
     if let Some(trial) = &trial {
-        terminal::note(&format!("{} of {} opened without it", count(trial.opened), Group::BITNAMI.name));
+        terminal::note(&format!(
+            "{} of {} opened without it",
+            counted(trial.opened, "SealedSecret"),
+            Group::BITNAMI.name
+        ));
     }
     terminal::note(
         "not looked at: files that nobody applied, former revisions, hosts, and what was applied since (seal keys status \
@@ -114,7 +119,7 @@ fn question(key: &str, trial: Option<&Trial>) -> String {
     let found = match trial {
         None => "No object was tried without it.".to_owned(),
         Some(trial) if trial.needing.is_empty() => {
-            format!("{} of {} opened without it.", count(trial.opened), Group::BITNAMI.name)
+            format!("{} of {} opened without it.", counted(trial.opened, "SealedSecret"), Group::BITNAMI.name)
         }
         Some(trial) => format!("These need the key and are lost with it: {}", listed(&trial.needing)),
     };
@@ -122,10 +127,6 @@ fn question(key: &str, trial: Option<&Trial>) -> String {
         "Delete {key}? There is no way back but a backup of its Secret.\n{found}\nNot looked at: files that nobody \
          applied, former revisions, and hosts."
     )
-}
-
-fn count(objects: usize) -> String {
-    if objects == 1 { "1 SealedSecret".to_owned() } else { format!("{objects} SealedSecrets") }
 }
 
 /// Opens every object with the keys that stay; `None` if the user may not list all objects.

@@ -11,11 +11,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use seal_crds::keys::Fingerprint;
 use seal_crds::keys::backup::{self, OpenBackupError};
 
+use super::connect;
 use crate::args::BackupArgs;
-use crate::args::intent::{self, IntentError};
 use crate::files::input::Input;
 use crate::files::output::{self, OutputError};
-use crate::keys::cluster::KeyNamespace;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 use crate::talk::terminal;
@@ -64,13 +63,10 @@ enum Verdict {
 }
 
 pub(super) fn run(args: &BackupArgs) -> Result<Exit, Failure> {
-    if args.cluster.context.is_none() && !intent::is_watched() {
-        return Err(IntentError::UnnamedFetch.into());
-    }
-    let cluster = KeyNamespace::connect(&args.cluster)?;
+    let cluster = connect(&args.cluster)?;
     let published = cluster.published_backups()?;
     if published.is_empty() {
-        return Err(BackupCommandError::NonePublished(cluster.summary()).into());
+        return Err(BackupCommandError::NonePublished(cluster.summary_of_namespace()).into());
     }
     let directory = &args.output;
     fs::create_dir_all(directory).map_err(|error| OutputError::Unwritable(directory.clone(), error))?;

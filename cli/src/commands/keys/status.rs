@@ -87,7 +87,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
 
 fn ask(args: &StatusArgs) -> Result<ClusterFacts, ConnectError> {
     let cluster = Cluster::connect(&args.cluster)?;
-    terminal::note(&format!("asking context {} ({})", cluster.context(), cluster.server()));
+    terminal::note(&format!("asking {}", cluster.summary()));
     Ok(ClusterFacts {
         context: cluster.context().to_owned(),
         server: cluster.server().to_owned(),

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use seal_crds::Namespace;
 use seal_crds::keys::Fingerprint;
 
-use super::ClusterArgs;
+use crate::args::ClusterArgs;
 
 #[derive(Args)]
 #[command(after_help = "\
