@@ -9,9 +9,10 @@
 //! HKDF is RFC 5869 with SHA-256 and an empty salt, 32 bytes of output; text is UTF-8.
 //!
 //! Invariant: [`Sealed::unseal`](crate::Sealed::unseal) opens every result of the verbs [`seal`],
-//! [`NativeSealed::rewrap`] and [`NativeSealed::reseal`], and only at the same place.
+//! [`put_items`], [`remove_items`], [`NativeSealed::rewrap`] and [`NativeSealed::reseal`], and only at the same place.
 
 mod accept;
+mod change;
 mod data_key;
 mod document;
 mod envelope;
@@ -24,6 +25,9 @@ mod seal;
 mod tests;
 
 pub use accept::OfferError;
+pub use change::{
+    ChangeError, CoverError, cover, data_key_of, drop_unused_envelopes, put_items, remove_items,
+};
 pub use object::NativeSealed;
 pub use rewrap::{Resealed, RewrapError, source, target};
 pub use seal::{Item, NamedRecipient, SealError, seal};

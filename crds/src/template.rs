@@ -12,7 +12,7 @@
 //!
 //! Invariant: public text alone decides if a template parses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
@@ -90,6 +90,21 @@ enum Segment {
 
 /// `template.data`, parsed; it holds no plaintext.
 pub struct TemplateData(BTreeMap<ItemName, Vec<Segment>>);
+
+/// The items that one text of `template.data` uses.
+///
+/// # Errors
+///
+/// [`TemplateError::MalformedReference`] and [`TemplateError::UnknownEncoder`]: the text alone is looked at.
+pub fn items_in(key: &ItemName, text: &str) -> Result<BTreeSet<ItemName>, TemplateError> {
+    let segments = parse_text(key, text)?.into_iter();
+    Ok(segments
+        .filter_map(|segment| match segment {
+            Segment::Reference { item, .. } => Some(item),
+            Segment::Literal(_) => None,
+        })
+        .collect())
+}
 
 impl TemplateData {
     /// Parses every value and checks every reference against the object's items.

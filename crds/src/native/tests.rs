@@ -7,6 +7,7 @@
 
 mod accepting;
 mod bounds;
+mod changing;
 mod examining;
 mod mutations;
 mod opening;
