@@ -8,6 +8,7 @@ pub(crate) mod claimed;
 pub(crate) mod live;
 pub(crate) mod migration;
 pub(crate) mod name;
+pub(crate) mod outline;
 pub(crate) mod rotation;
 pub(crate) mod sealed;
 pub(crate) mod sealing;

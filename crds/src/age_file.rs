@@ -69,9 +69,29 @@ pub(crate) fn check_header(file: &[u8]) -> Result<(), &'static str> {
     Err("is cut short")
 }
 
+/// The number of recipients that an age file is sealed to: its stanzas without grease. `None` if the file doesn't pass
+/// [`check_header`].
+///
+/// An implementation may add stanzas whose type ends with `-grease`, which no identity opens. Everybody can give a stanza
+/// such a type; then it is one that age's own identities don't open either.
+pub(crate) fn count_stanzas(file: &[u8]) -> Option<usize> {
+    check_header(file).ok()?;
+    let header = file.split(|&byte| byte == b'\n').take_while(|line| !line.starts_with(b"---"));
+    let types = header.filter_map(|line| line.strip_prefix(b"-> ")?.split(|&byte| byte == b' ').next());
+    Some(types.filter(|kind| !kind.ends_with(b"-grease")).count())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn grease_is_no_recipient() {
+        let file =
+            b"age-encryption.org/v1\n-> X25519 a\nb\n-> x}-grease c\n\n-> ssh-rsa d\ne\n--- mac\n-> f\n";
+        assert_eq!(count_stanzas(file), Some(2));
+        assert_eq!(count_stanzas(b"hello"), None);
+    }
 
     #[test]
     fn headers_are_bounded_before_any_key_is_tried() {

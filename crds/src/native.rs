@@ -28,6 +28,7 @@ pub use accept::OfferError;
 pub use change::{
     ChangeError, CoverError, cover, data_key_of, drop_unused_envelopes, put_items, remove_items,
 };
+pub use envelope::count_stanzas;
 pub use object::NativeSealed;
 pub use rewrap::{Resealed, RewrapError, source, target};
 pub use seal::{Item, NamedRecipient, SealError, seal};

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::Format;
 use seal_crds::keys::Fingerprint;
-use seal_crds::resources::{self, SealedSecretSpec, bitnami};
+use seal_crds::resources::{SealedSecretSpec, bitnami};
 use seal_documents::manifest::{Kind, Manifest};
 use seal_documents::source::Source;
 
+use crate::objects::outline::mentions_sealed_secret;
 use crate::objects::sealed;
 
 /// The claims of one SealedSecret.
@@ -41,13 +42,6 @@ pub(crate) struct Found {
     pub(crate) objects: Vec<Claimed>,
     /// Part of the text looks like a SealedSecret and can't be read as one.
     pub(crate) is_unread: bool,
-}
-
-/// Whether a text may have a SealedSecret of either group, by its words. A text without them has none, and isn't
-/// parsed.
-pub(crate) fn mentions_sealed_secret(text: &str) -> bool {
-    text.contains(resources::SEALED_SECRET)
-        && [resources::GROUP, bitnami::GROUP].iter().any(|api| text.contains(api))
 }
 
 /// Reads the claims of all SealedSecrets in a text.

@@ -8,9 +8,12 @@
 
 use std::io::{Read, Write};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
 use super::document::{self, OpenedEnvelope};
+use crate::age_file;
 use crate::format::{SealedTo, UnsealError};
 use crate::keys::{Fingerprint, Identity, Keyring, Recipient};
 
@@ -32,6 +35,12 @@ pub(super) fn wrap(document: &[u8], recipients: &[&Recipient]) -> Result<Vec<u8>
     writer.write_all(document)?;
     writer.finish()?;
     Ok(file)
+}
+
+/// The number of recipients that an envelope's age file is sealed to, without grease: for comparison with the list that the
+/// envelope shows. `None` if the text isn't canonical base64 of an age file within the bounds.
+pub fn count_stanzas(age: &str) -> Option<usize> {
+    age_file::count_stanzas(&BASE64.decode(age).ok()?)
 }
 
 /// Opens an age file with the first identity that fits. Hinted identities are tried first.

@@ -19,6 +19,7 @@ use crate::files::repository::{self, Interest};
 use crate::keys::cluster::{Cluster, ConnectError};
 use crate::objects::claimed::{self, Claimed};
 use crate::objects::live::{self, LiveObjects};
+use crate::objects::outline;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
@@ -100,7 +101,7 @@ fn ask(args: &StatusArgs) -> Result<ClusterFacts, ConnectError> {
 /// Counts the files in the work tree.
 fn files(paths: &[PathBuf]) -> Result<Scan, Failure> {
     let interest =
-        |text: &str| if claimed::mentions_sealed_secret(text) { Interest::Mentioned } else { Interest::None };
+        |text: &str| if outline::mentions_sealed_secret(text) { Interest::Mentioned } else { Interest::None };
     let found = repository::files(paths, interest)?;
     if let Some(failure) = found.failures.into_iter().next() {
         return Err(failure);
