@@ -4,21 +4,37 @@
 //! pager, hooks, a transport that fetches missing objects). So only plumbing runs here that reads objects, with
 //! everything switched off that could start a program or a connection; revisions are resolved to object ids first, and
 //! nothing but an id is passed on. Replacements and grafts, by which a repository shows another history than it has, are
-//! ignored, and so is the work tree that the configuration names: git runs where the user is. Invariants: nothing is written; of an object at most [`MAX_BLOB`] bytes are held in memory, one at a time.
+//! ignored, and so is the work tree that the configuration names: git runs where the user is.
+//!
+//! | file | reads |
+//! | --- | --- |
+//! | [`entries`] | the files of a commit, of the index, and those that git doesn't know yet |
+//! | [`revisions`] | names of revisions and ranges; what is upstream |
+//! | [`past`] | what a range introduces, who changed a file last, when a word was first committed |
+//!
+//! Invariants: nothing is written; of an object at most [`MAX_BLOB`] bytes are held in memory, one at a time.
 
+mod entries;
+mod past;
 mod process;
+mod revisions;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::OnceLock;
 use std::thread;
 
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Rule};
 use process::{Git, Header, Output, is_id, output, spawn};
+
+pub(crate) use entries::{Entry, EntryKind, Index};
+pub(crate) use past::{Change, Introduced};
+pub(crate) use revisions::{Range, Upstream};
 
 /// The most bytes of a file that is read, as of a file in the work tree.
 pub(crate) const MAX_BLOB: u64 = 64 * 1024 * 1024;
@@ -32,6 +48,10 @@ pub(crate) enum GitError {
     NoRepository { dir: PathBuf, words: String },
     #[error("there is no revision {0}")]
     NoRevision(String),
+    #[error("{0} isn't a range of revisions")]
+    NoRange(String),
+    #[error("this repository has no work tree")]
+    NoWorkTree,
     #[error("{path} isn't in the Git repository of {}", .dir.display())]
     Outside { path: String, dir: PathBuf },
     #[error("git {command} failed: {words}")]
@@ -43,14 +63,14 @@ pub(crate) enum GitError {
 impl Explain for GitError {
     fn rule(&self) -> Rule {
         match self {
-            Self::NoRevision(_) | Self::Outside { .. } => Rule::Usage,
+            Self::NoRevision(_) | Self::NoRange(_) | Self::Outside { .. } => Rule::Usage,
             _ => Rule::UnreadableRevision,
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::NoRevision(_) | Self::Outside { .. } => Exit::Usage,
+            Self::NoRevision(_) | Self::NoRange(_) | Self::Outside { .. } => Exit::Usage,
             _ => Exit::Failure,
         }
     }
@@ -59,7 +79,9 @@ impl Explain for GitError {
         match self {
             Self::NotStarted(_) => Some("revisions are read by git; install it".to_owned()),
             Self::NoRepository { .. } => Some("run it in the repository".to_owned()),
-            Self::NoRevision(_) => Some("git branch --all and git tag list the names".to_owned()),
+            Self::NoRevision(_) => Some("git branch --all and git tag list the names; a shallow clone lacks older commits (fetch-depth: 0)".to_owned()),
+            Self::NoRange(_) => Some("write OLD..NEW, such as origin/main..HEAD".to_owned()),
+            Self::NoWorkTree => Some("run it in a work tree, or name a range: OLD..NEW".to_owned()),
             Self::Outside { .. } => Some("run it in that repository".to_owned()),
             Self::Failed { .. } | Self::Unexpected(_) => None,
         }
@@ -70,13 +92,22 @@ impl Explain for GitError {
 pub(crate) struct Repository {
     git: Git,
     /// The top of its work tree, for paths alone: the repository may name any directory, which may have a repository of
-    /// its own.
-    top: PathBuf,
+    /// its own. `None` in a bare repository, and inside of `.git`.
+    top: Option<PathBuf>,
+    /// Found when it is first asked for.
+    gap: OnceLock<Option<Gap>>,
 }
 
 /// The id of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Commit(String);
+
+impl Commit {
+    /// The first digits of the id, for messages.
+    pub(crate) fn short(&self) -> &str {
+        &self.0[..8]
+    }
+}
 
 /// A file of a commit, or of any commit.
 pub(crate) struct Blob {
@@ -138,18 +169,45 @@ pub(crate) struct History {
 }
 
 impl Repository {
-    /// The repository around a directory.
+    /// The repository around a directory: with a work tree (the main one, a linked one, a submodule's) or bare.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or git doesn't trust it.
     pub(crate) fn around(dir: &Path) -> Result<Self, GitError> {
         let git = Git::in_dir(dir)?;
-        let output = output(git.command().args(["rev-parse", "--show-toplevel"]))?;
-        if !output.is_done {
-            return Err(GitError::NoRepository { dir: dir.to_owned(), words: output.words });
+        let top = output(git.command().args(["rev-parse", "--show-toplevel"]))?;
+        if !top.is_done {
+            let dir_of_git = output(git.command().args(["rev-parse", "--git-dir"]))?;
+            if !dir_of_git.is_done {
+                return Err(GitError::NoRepository { dir: dir.to_owned(), words: dir_of_git.words });
+            }
+            return Ok(Self { git, top: None, gap: OnceLock::new() });
         }
-        let mut top = output.bytes;
-        if top.last() == Some(&b'\n') {
-            top.pop();
+        let mut path = top.bytes;
+        if path.last() == Some(&b'\n') {
+            path.pop();
         }
-        Ok(Self { git, top: PathBuf::from(OsString::from_vec(top)) })
+        Ok(Self { git, top: Some(PathBuf::from(OsString::from_vec(path))), gap: OnceLock::new() })
+    }
+
+    /// The repository around a directory; `None` if the directory is in none.
+    ///
+    /// # Errors
+    ///
+    /// There is one that can't be read: it is broken, git isn't installed, or doesn't trust its owner. So nobody takes it
+    /// for a directory without a repository.
+    pub(crate) fn find(dir: &Path) -> Result<Option<Self>, GitError> {
+        match Self::around(dir) {
+            Ok(repository) => Ok(Some(repository)),
+            Err(GitError::NoRepository { .. } | GitError::NotStarted(_)) if !is_beneath_git(dir) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The top of the work tree; `None` in a bare repository.
+    pub(crate) fn top(&self) -> Option<&Path> {
+        self.top.as_deref()
     }
 
     /// The commit of a revision as people name it.
@@ -181,14 +239,23 @@ impl Repository {
 
     /// The path of a file or directory beneath the top of the repository.
     pub(crate) fn path_within(&self, path: &Path) -> Result<PathBuf, GitError> {
-        let outside = || GitError::Outside { path: path.display().to_string(), dir: self.top.clone() };
+        let top = self.top.as_ref().ok_or(GitError::NoWorkTree)?;
+        let outside = || GitError::Outside { path: path.display().to_string(), dir: top.clone() };
         let whole = std::fs::canonicalize(path).map_err(|_| outside())?;
-        let top = std::fs::canonicalize(&self.top).map_err(|_| outside())?;
+        let top = std::fs::canonicalize(top).map_err(|_| outside())?;
         whole.strip_prefix(top).map(Path::to_owned).map_err(|_| outside())
     }
 
     /// Why the clone doesn't have all of its history; `None` if it has, as far as it knows itself.
     pub(crate) fn gap(&self) -> Result<Option<Gap>, GitError> {
+        if let Some(gap) = self.gap.get() {
+            return Ok(*gap);
+        }
+        let gap = self.find_gap()?;
+        Ok(*self.gap.get_or_init(|| gap))
+    }
+
+    fn find_gap(&self) -> Result<Option<Gap>, GitError> {
         if self.answer("rev-parse", &["--is-shallow-repository"])?.starts_with(b"true") {
             return Ok(Some(Gap::Shallow));
         }
@@ -200,22 +267,13 @@ impl Repository {
 
     /// The files of a commit, in the order of paths. Links and submodules are no files.
     pub(crate) fn files_of(&self, commit: &Commit) -> Result<Vec<Blob>, GitError> {
-        let listing = self.answer("ls-tree", &["-r", "-z", "--full-tree", &commit.0])?;
         let missing = self.missing_of(commit)?;
-        let entries = listing.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
-        let mut blobs = Vec::new();
-        for entry in entries {
-            // `<mode> <type> <id>\t<path>`
-            let text = String::from_utf8_lossy(entry);
-            let (facts, path) = text.split_once('\t').ok_or(GitError::Unexpected("ls-tree"))?;
-            let facts: Vec<&str> = facts.split(' ').collect();
-            let [mode, kind, id] = facts[..] else { return Err(GitError::Unexpected("ls-tree")) };
-            if kind == "blob" && mode != "120000" && is_id(id) {
-                let is_missing = missing.contains(id);
-                blobs.push(Blob { id: id.to_owned(), path: path.to_owned(), is_missing });
-            }
-        }
-        Ok(blobs)
+        let files = self.entries_of(commit)?.into_iter().filter(|entry| entry.kind == EntryKind::File);
+        let to_blob = |entry: Entry| {
+            let path = entry.path.to_string_lossy().into_owned();
+            Blob { is_missing: missing.contains(&entry.id), id: entry.id, path }
+        };
+        Ok(files.map(to_blob).collect())
     }
 
     /// The ids of the objects of a commit that a partial clone lacks. To ask for one of these makes git fetch it, which
@@ -252,7 +310,8 @@ impl Repository {
             }
         }
         let mut kinds = Vec::with_capacity(objects.len());
-        self.batch("--batch-check", &objects.iter().collect::<Vec<_>>(), |_, header, _| {
+        let ids: Vec<&str> = objects.iter().map(|object| object.id.as_str()).collect();
+        self.batch("--batch-check", &ids, |_, header, _| {
             kinds.push(header.kind == Some("blob"));
             Ok(())
         })?;
@@ -276,7 +335,13 @@ impl Repository {
     pub(crate) fn read(&self, blobs: &[Blob], mut each: impl FnMut(&Blob, Content)) -> Result<(), GitError> {
         let (missing, present): (Vec<&Blob>, Vec<&Blob>) = blobs.iter().partition(|blob| blob.is_missing);
         missing.into_iter().for_each(|blob| each(blob, Content::Missing));
-        self.batch("--batch", &present, |blob, header, output| {
+        let ids: Vec<&str> = present.iter().map(|blob| blob.id.as_str()).collect();
+        self.contents(&ids, |index, content| each(present[index], content))
+    }
+
+    /// Reads objects by their ids, and hands each content to `each` with the index of its id.
+    fn contents(&self, ids: &[&str], mut each: impl FnMut(usize, Content)) -> Result<(), GitError> {
+        self.batch("--batch", ids, |index, header, output| {
             let content = match header.size {
                 None => Content::Missing,
                 Some(size) if size > MAX_BLOB => {
@@ -292,7 +357,7 @@ impl Repository {
             if header.size.is_some() {
                 output.read_exact(&mut [0])?;
             }
-            each(blob, content);
+            each(index, content);
             Ok(())
         })
     }
@@ -301,27 +366,28 @@ impl Repository {
     fn batch(
         &self,
         how: &str,
-        blobs: &[&Blob],
-        mut each: impl FnMut(&Blob, &Header<'_>, &mut dyn BufRead) -> io::Result<()>,
+        ids: &[&str],
+        mut each: impl FnMut(usize, &Header<'_>, &mut dyn BufRead) -> io::Result<()>,
     ) -> Result<(), GitError> {
-        if blobs.is_empty() {
+        if ids.is_empty() {
             return Ok(());
         }
         let mut child = spawn(self.git.command().args(["cat-file", "--buffer", how]).stdin(Stdio::piped()))?;
-        let mut questions = child.stdin.take().expect("stdin is piped");
+        let questions = child.stdin.take().expect("stdin is piped");
         let mut answers = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let told = thread::scope(|scope| {
             // Questions and answers go at the same time, so that no full pipe holds up both.
             scope.spawn(move || {
-                let lines = blobs.iter().try_for_each(|blob| writeln!(questions, "{}", blob.id));
+                let mut questions = BufWriter::new(questions);
+                let lines = ids.iter().try_for_each(|id| writeln!(questions, "{id}"));
                 // If git ended early, its answers say so.
                 lines.and_then(|()| questions.flush()).unwrap_or_default();
             });
-            let told = blobs.iter().try_for_each(|blob| {
+            let told = ids.iter().enumerate().try_for_each(|(index, id)| {
                 let mut line = String::new();
                 (&mut answers).take(1024).read_line(&mut line)?;
-                let header = Header::parse(&line, &blob.id).ok_or(io::ErrorKind::InvalidData)?;
-                each(blob, &header, &mut answers)
+                let header = Header::parse(&line, id).ok_or(io::ErrorKind::InvalidData)?;
+                each(index, &header, &mut answers)
             });
             // What is left is thrown away, so that git and the thread can end.
             let drained = io::copy(&mut answers, &mut io::sink());
@@ -331,29 +397,47 @@ impl Repository {
         if told.is_ok() && is_done { Ok(()) } else { Err(GitError::Unexpected("cat-file")) }
     }
 
-    /// What `git rev-list` says of some commits. There may be more commits than arguments may have bytes, so git reads them from its
-    /// standard input, and only then writes.
+    /// What `git rev-list` says of some commits.
     fn rev_list(&self, tips: &[Commit], options: &[&str], paths: &[&str]) -> Result<Vec<u8>, GitError> {
-        const COMMAND: &str = "rev-list";
-        let args = [&[COMMAND, "--stdin"], options, paths].concat();
-        let mut child =
-            self.git.command().args(args).stdin(Stdio::piped()).spawn().map_err(GitError::NotStarted)?;
-        let mut questions = child.stdin.take().expect("stdin is piped");
-        // If git ended early, its exit code says so.
-        tips.iter().try_for_each(|tip| writeln!(questions, "{}", tip.0)).unwrap_or_default();
-        drop(questions);
-        let output = Output::from(child.wait_with_output().map_err(GitError::NotStarted)?);
-        if output.is_done {
-            Ok(output.bytes)
-        } else {
-            Err(GitError::Failed { command: COMMAND, words: output.words })
-        }
+        let lines: Vec<&str> = tips.iter().map(|tip| tip.0.as_str()).collect();
+        self.told("rev-list", &[&["--stdin"], options, paths].concat(), &lines)
+    }
+
+    /// What a command of git says of some lines. There may be more than arguments may have bytes, so git reads them from
+    /// its standard input while it writes.
+    fn told(&self, command: &'static str, args: &[&str], lines: &[&str]) -> Result<Vec<u8>, GitError> {
+        let mut child = self
+            .git
+            .command()
+            .arg(command)
+            .args(args)
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(GitError::NotStarted)?;
+        let questions = child.stdin.take().expect("stdin is piped");
+        let output = thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut questions = BufWriter::new(questions);
+                // If git ended early, its exit code says so.
+                let told = lines.iter().try_for_each(|line| writeln!(questions, "{line}"));
+                told.and_then(|()| questions.flush()).unwrap_or_default();
+            });
+            child.wait_with_output()
+        });
+        let output = Output::from(output.map_err(GitError::NotStarted)?);
+        if output.is_done { Ok(output.bytes) } else { Err(GitError::Failed { command, words: output.words }) }
     }
 
     fn answer(&self, command: &'static str, args: &[&str]) -> Result<Vec<u8>, GitError> {
         let output = output(self.git.command().arg(command).args(args))?;
         if output.is_done { Ok(output.bytes) } else { Err(GitError::Failed { command, words: output.words }) }
     }
+}
+
+/// Whether a directory, or one around it, has a `.git`.
+fn is_beneath_git(dir: &Path) -> bool {
+    let whole = std::fs::canonicalize(dir);
+    whole.is_ok_and(|whole| whole.ancestors().any(|dir| dir.join(".git").symlink_metadata().is_ok()))
 }
 
 #[cfg(test)]

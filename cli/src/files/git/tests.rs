@@ -1,5 +1,7 @@
 //! Tests with the real git: what is found in a history, what a clone lacks, and that a hostile repository starts nothing.
 
+mod changes;
+
 use std::process::Command;
 
 use super::*;
@@ -105,6 +107,7 @@ fn a_revision_is_a_name_and_never_an_option() {
     }
     assert!(repository.commit("HEAD").is_ok() && repository.commit("main~0").is_ok());
     assert!(matches!(Repository::around(Path::new("/")), Err(GitError::NoRepository { .. })));
+    assert!(Repository::find(Path::new("/")).unwrap().is_none());
 }
 
 #[test]
