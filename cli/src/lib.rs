@@ -3,6 +3,7 @@
 //! ```text
 //! commands   kubeseal   the programs `seal` and `kubeseal`: a file for each command
 //! objects               a Secret, a SealedSecret, and the ways from one to the other
+//! rules                 what `.seal.yaml` says of a path: whom to seal to, and how
 //! keys                  the recipients to seal to, and the private keys that open
 //! args                  what was typed, as types; what it means together
 //! files                 input in wiped buffers; output that appears whole or not at all
@@ -31,6 +32,7 @@ mod files;
 mod keys;
 mod kubeseal;
 mod objects;
+mod rules;
 mod talk;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@
 pub(crate) mod documents;
 pub(crate) mod exit;
 pub(crate) mod failure;
+pub(crate) mod meant;
 pub(crate) mod progress;
 pub(crate) mod prompt;
 pub(crate) mod rule;

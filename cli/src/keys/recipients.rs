@@ -127,8 +127,8 @@ pub(crate) fn resolve(choice: &RecipientChoice) -> Result<Vec<NamedRecipient>, F
     }
 }
 
-/// What all arguments of `-r` say together.
-#[derive(Default)]
+/// What all arguments of `-r`, or the files of several recipients, say together.
+#[derive(Clone, Default)]
 pub(crate) struct Given {
     /// The recipients in the order of the arguments, each once, with the name that its file gives it.
     pub(crate) recipients: Vec<NamedRecipient>,
@@ -206,13 +206,21 @@ fn read(given: &str) -> Result<Given, Failure> {
         return Err(RecipientsError::Neither { given: shortened(given) }.into());
     }
     let input = Input::File(PathBuf::from(given));
-    let source = input.read()?;
-    let pins = parse(&input.name(), source.text())?;
+    from_text(&input.name(), input.read()?.text())
+}
+
+/// The recipients and marks in the text of a file of pins; `file` is its name in messages.
+///
+/// # Errors
+///
+/// The bad line, with its spot; or there is neither a recipient nor a mark.
+pub(crate) fn from_text(file: &str, text: &str) -> Result<Given, Failure> {
+    let pins = parse(file, text)?;
     if pins.recipients().is_empty() && pins.marks().next().is_none() {
-        return Err(RecipientsError::EmptyFile { file: input.name() }.into());
+        return Err(RecipientsError::EmptyFile { file: file.to_owned() }.into());
     }
-    let sealing_keys = cluster::sealing_keys(source.text());
-    Ok(Given { recipients: named(&pins, source.text()), pins, sealing_keys })
+    let sealing_keys = cluster::sealing_keys(text);
+    Ok(Given { recipients: named(&pins, text), pins, sealing_keys })
 }
 
 /// The recipients of a file of pins with the names that its text gives them.

@@ -18,6 +18,12 @@ pub(crate) enum Rule {
     Unreadable,
     /// A revision of a Git repository can't be read.
     UnreadableRevision,
+    /// A rules file, or what it names, isn't understood.
+    BadRules,
+    /// The rules of a repository forbid what was asked for.
+    AgainstRules,
+    /// A recipient isn't one of the upstream's, and nobody has accepted it.
+    NotAccepted,
     /// A result can't be written: to its file, to standard output, or in the requested form.
     Unwritable,
     /// A text is neither YAML nor JSON.
@@ -59,6 +65,9 @@ impl Rule {
             Self::Usage => "usage",
             Self::Unreadable => "unreadable",
             Self::UnreadableRevision => "unreadable-revision",
+            Self::BadRules => "bad-rules",
+            Self::AgainstRules => "against-rules",
+            Self::NotAccepted => "not-accepted",
             Self::Unwritable => "unwritable",
             Self::NotYaml => "not-yaml",
             Self::UnknownLayout => "unknown-layout",
@@ -103,10 +112,13 @@ mod tests {
     use crate::talk::failure::Failure;
 
     /// Other people's programs match on these names. The contract's own tests hold the names of its reasons.
-    const NAMES: [(Rule, &str); 18] = [
+    const NAMES: [(Rule, &str); 21] = [
         (Rule::Usage, "usage"),
         (Rule::Unreadable, "unreadable"),
         (Rule::UnreadableRevision, "unreadable-revision"),
+        (Rule::BadRules, "bad-rules"),
+        (Rule::AgainstRules, "against-rules"),
+        (Rule::NotAccepted, "not-accepted"),
         (Rule::Unwritable, "unwritable"),
         (Rule::NotYaml, "not-yaml"),
         (Rule::UnknownLayout, "unknown-layout"),

@@ -1,0 +1,420 @@
+//! The pattern of a path in the rules file: `clusters/prod/{namespace}/**`.
+//!
+//! | segment | stands for |
+//! | --- | --- |
+//! | `**` | any number of segments; as the last one, at least one |
+//! | `*` | any one segment |
+//! | `{namespace}` | one segment, the namespace of the objects in the file |
+//! | `db-*.yaml` | one segment, each `*` for any characters |
+//! | any other | itself |
+//!
+//! The threat is a repository that somebody else made: a regular expression, or a glob that goes back to every star,
+//! takes exponential time on a path that is made for it. Here only the last star is gone back to, so a match takes at most
+//! the product of both lengths, and a pattern has at most [`MAX_LENGTH`] bytes.
+//!
+//! Invariant: a path has at most one namespace under a pattern. So `{namespace}` stands in a pattern once, and never
+//! behind `**`: there, the author of a path could choose which of its directories is meant.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The most bytes of a pattern.
+const MAX_LENGTH: usize = 1024;
+
+const NAMESPACE: &str = "{namespace}";
+
+/// Reasons why a text is no pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PatternError {
+    #[error("a path has at least one character")]
+    Empty,
+    #[error("a path has at most {MAX_LENGTH} bytes")]
+    TooLong,
+    #[error("a path starts at the rules file, and not at /")]
+    Absolute,
+    #[error("a path has no empty segment, and no / at its end")]
+    EmptySegment,
+    #[error("a path has no . and no .. in it")]
+    Dots,
+    #[error("{0:?} means nothing in a path here")]
+    Special(char),
+    #[error("** is a whole segment")]
+    PartOfDeep,
+    #[error("{NAMESPACE} is a whole segment")]
+    PartOfNamespace,
+    #[error("{NAMESPACE} stands in a path once")]
+    NamespaceTwice,
+    #[error("behind **, {NAMESPACE} could be any directory")]
+    NamespaceBehindDeep,
+    #[error("{NAMESPACE} is a directory, and no file")]
+    NamespaceLast,
+}
+
+impl PatternError {
+    /// A way out, for the user.
+    pub(crate) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Empty => "\"**\" stands for every file".to_owned(),
+            Self::TooLong => return None,
+            Self::Absolute => "write it as it is seen from the rules file: clusters/prod/**".to_owned(),
+            Self::EmptySegment => "every file beneath a directory is DIRECTORY/**".to_owned(),
+            Self::Dots => "a rule reaches no file above the rules file".to_owned(),
+            Self::Special(_) => {
+                format!("there are * for a part of a name, ** for any directories, and {NAMESPACE}")
+            }
+            Self::PartOfDeep => "write a/**/b, or a* for a part of a name".to_owned(),
+            Self::PartOfNamespace => format!("name directories after namespaces: apps/{NAMESPACE}/**"),
+            Self::NamespaceTwice => "use * for the other one".to_owned(),
+            Self::NamespaceBehindDeep => format!("write * for each directory before it: */*/{NAMESPACE}/**"),
+            Self::NamespaceLast => format!("write {NAMESPACE}/**"),
+        })
+    }
+}
+
+/// A pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    text: String,
+    /// A `**` at the end is here as `**` and `*`, so that it stands for at least one segment.
+    segments: Vec<Segment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    /// A name with one star or more, and something else.
+    Glob(String),
+    Any,
+    Namespace,
+    /// `**`
+    Deep,
+}
+
+/// A path that matches a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Matched<'p> {
+    /// The segment that `{namespace}` stands for. It may be no valid namespace; then no object fits the rule.
+    pub(crate) namespace: Option<&'p str>,
+}
+
+impl Pattern {
+    /// Matches a path, whose segments are separated by `/`.
+    pub(crate) fn matches<'p>(&self, path: &'p str) -> Option<Matched<'p>> {
+        let segments: Vec<&str> = path.split('/').collect();
+        run(&self.segments, &segments, |segment, name| segment.is_name(name))
+            .then(|| Matched { namespace: self.namespace_index().map(|index| segments[index]) })
+    }
+
+    /// Whether the pattern has `{namespace}`.
+    pub(crate) fn binds_namespace(&self) -> bool {
+        self.namespace_index().is_some()
+    }
+
+    /// Whether every path that matches `other` matches this pattern. `false` if that isn't certain.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        run(&self.segments, &other.segments, Segment::covers)
+    }
+
+    /// Every file beneath a directory, which is no pattern itself.
+    pub(crate) fn beneath(directory: &str) -> Self {
+        let names = directory.split('/').map(|name| Segment::Literal(name.to_owned()));
+        Self {
+            text: format!("{directory}/**"),
+            segments: names.chain([Segment::Deep, Segment::Any]).collect(),
+        }
+    }
+
+    /// The index of `{namespace}`, which is the same in the pattern and in a path, because no `**` stands before it.
+    fn namespace_index(&self) -> Option<usize> {
+        self.segments.iter().position(|segment| *segment == Segment::Namespace)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        if text.is_empty() {
+            return Err(PatternError::Empty);
+        }
+        if text.len() > MAX_LENGTH {
+            return Err(PatternError::TooLong);
+        }
+        if text.starts_with('/') {
+            return Err(PatternError::Absolute);
+        }
+        let mut segments: Vec<Segment> = Vec::new();
+        for segment in text.split('/') {
+            let segment = segment.parse()?;
+            let is_deep = |segment: Option<&Segment>| segment == Some(&Segment::Deep);
+            match segment {
+                Segment::Namespace if segments.contains(&segment) => {
+                    return Err(PatternError::NamespaceTwice);
+                }
+                Segment::Namespace if segments.contains(&Segment::Deep) => {
+                    return Err(PatternError::NamespaceBehindDeep);
+                }
+                Segment::Deep if is_deep(segments.last()) => {}
+                segment => segments.push(segment),
+            }
+        }
+        match segments.last() {
+            Some(Segment::Namespace) => return Err(PatternError::NamespaceLast),
+            Some(Segment::Deep) => segments.push(Segment::Any),
+            _ => {}
+        }
+        Ok(Self { text: text.to_owned(), segments })
+    }
+}
+
+impl FromStr for Segment {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        match text {
+            "" => return Err(PatternError::EmptySegment),
+            "." | ".." => return Err(PatternError::Dots),
+            "**" => return Ok(Self::Deep),
+            "*" => return Ok(Self::Any),
+            NAMESPACE => return Ok(Self::Namespace),
+            _ => {}
+        }
+        if text.contains("**") {
+            return Err(PatternError::PartOfDeep);
+        }
+        if text.contains(NAMESPACE) {
+            return Err(PatternError::PartOfNamespace);
+        }
+        let means_something_elsewhere = |c: char| "?[]{}!\\".contains(c) || seal_foreign::is_unprintable(c);
+        match text.chars().find(|c| means_something_elsewhere(*c)) {
+            Some(special) => Err(PatternError::Special(special)),
+            None if text.contains('*') => Ok(Self::Glob(text.to_owned())),
+            None => Ok(Self::Literal(text.to_owned())),
+        }
+    }
+}
+
+impl Segment {
+    /// Whether a name is one that this segment stands for. `**` is decided by [`run`].
+    fn is_name(&self, name: &&str) -> bool {
+        match self {
+            Self::Literal(literal) => literal == name,
+            Self::Glob(glob) => is_like(glob.as_bytes(), name.as_bytes()),
+            Self::Any | Self::Namespace => true,
+            Self::Deep => false,
+        }
+    }
+
+    /// Whether every name that `other` stands for is one of this segment's.
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Deep, _) | (_, Self::Deep) => false,
+            (Self::Any | Self::Namespace, _) => true,
+            (Self::Literal(one), Self::Literal(other)) | (Self::Glob(one), Self::Glob(other)) => one == other,
+            (Self::Glob(glob), Self::Literal(name)) => is_like(glob.as_bytes(), name.as_bytes()),
+            (Self::Literal(_) | Self::Glob(_), _) => false,
+        }
+    }
+}
+
+/// Whether segments stand for a row of symbols. `**` stands for any of them.
+fn run<S>(segments: &[Segment], symbols: &[S], is_one: impl Fn(&Segment, &S) -> bool) -> bool {
+    let (mut at, mut next) = (0, 0);
+    // The last `**`, and the symbol behind those that it stands for.
+    let mut deep: Option<(usize, usize)> = None;
+    while next < symbols.len() {
+        if segments.get(at) == Some(&Segment::Deep) {
+            deep = Some((at, next));
+            at += 1;
+        } else if segments.get(at).is_some_and(|segment| is_one(segment, &symbols[next])) {
+            (at, next) = (at + 1, next + 1);
+        } else if let Some((star, end)) = deep {
+            deep = Some((star, end + 1));
+            (at, next) = (star + 1, end + 1);
+        } else {
+            return false;
+        }
+    }
+    segments[at..].iter().all(|segment| *segment == Segment::Deep)
+}
+
+/// Whether a name is like a glob, in which each star stands for any bytes.
+fn is_like(glob: &[u8], name: &[u8]) -> bool {
+    let (mut at, mut next) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while next < name.len() {
+        if glob.get(at) == Some(&b'*') {
+            star = Some((at, next));
+            at += 1;
+        } else if glob.get(at) == Some(&name[next]) {
+            (at, next) = (at + 1, next + 1);
+        } else if let Some((before, end)) = star {
+            star = Some((before, end + 1));
+            (at, next) = (before + 1, end + 1);
+        } else {
+            return false;
+        }
+    }
+    glob[at..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    fn matches(text: &str, path: &str) -> bool {
+        pattern(text).matches(path).is_some()
+    }
+
+    #[test]
+    fn a_pattern_matches_whole_paths_by_their_segments() {
+        for (text, path) in [
+            ("**", "a"),
+            ("**", "a/b/c.yaml"),
+            ("a/**", "a/b"),
+            ("a/**/b", "a/b"),
+            ("a/**/b", "a/x/y/b"),
+            ("**/b/*.yaml", "b/x.yaml"),
+            ("**/b/*.yaml", "a/b/c/b/x.yaml"),
+            ("a/*/c", "a/b/c"),
+            ("db-*.yaml", "db-.yaml"),
+            ("*-*-*", "a-b-c-d"),
+            ("a/**/**/b", "a/b"),
+            ("ü/*", "ü/é\u{301}"),
+        ] {
+            assert!(matches(text, path), "{text} {path}");
+        }
+        for (text, path) in [
+            ("a/**", "a"),
+            ("a/**", "ab/c"),
+            ("a", "a/b"),
+            ("a/*", "a/b/c"),
+            ("*.yaml", "a/b.yaml"),
+            ("a/**/b", "a/x/b/y"),
+            ("db-*.yaml", "db.yaml"),
+            ("A", "a"),
+            ("**/b", "a/xb"),
+        ] {
+            assert!(!matches(text, path), "{text} {path}");
+        }
+    }
+
+    #[test]
+    fn the_namespace_is_the_directory_in_its_place() {
+        let prod = pattern("clusters/prod/{namespace}/**");
+        let namespace = |path| prod.matches(path).map(|matched| matched.namespace.unwrap());
+        assert_eq!(namespace("clusters/prod/shop/db.yaml"), Some("shop"));
+        assert_eq!(namespace("clusters/prod/shop/dev/db.yaml"), Some("shop"));
+        // A file directly beneath `prod` is in no namespace.
+        assert_eq!(namespace("clusters/prod/db.yaml"), None);
+        assert_eq!(pattern("**").matches("a").unwrap().namespace, None);
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        let refused = |text: &str| text.parse::<Pattern>().unwrap_err();
+        assert_eq!(refused(""), PatternError::Empty);
+        assert_eq!(refused("/a"), PatternError::Absolute);
+        for text in ["a//b", "a/"] {
+            assert_eq!(refused(text), PatternError::EmptySegment);
+        }
+        for text in ["./a", "a/../b"] {
+            assert_eq!(refused(text), PatternError::Dots);
+        }
+        for (text, special) in
+            [("a?", '?'), ("[ab]", '['), ("{a,b}", '{'), ("!a", '!'), ("a\\b", '\\'), ("a\nb", '\n')]
+        {
+            assert_eq!(refused(text), PatternError::Special(special), "{text}");
+        }
+        assert_eq!(refused("a**"), PatternError::PartOfDeep);
+        assert_eq!(refused("ns-{namespace}/**"), PatternError::PartOfNamespace);
+        assert_eq!(refused("{namespace}/{namespace}/**"), PatternError::NamespaceTwice);
+        assert_eq!(refused("**/{namespace}/**"), PatternError::NamespaceBehindDeep);
+        assert_eq!(refused("a/{namespace}"), PatternError::NamespaceLast);
+        assert_eq!(refused(&"a".repeat(MAX_LENGTH + 1)), PatternError::TooLong);
+    }
+
+    #[test]
+    fn one_pattern_covers_another_only_if_that_is_certain() {
+        for (one, other) in [
+            ("**", "a/{namespace}/**"),
+            ("a/**", "a/b/*.yaml"),
+            ("a/**", "a/{namespace}/**"),
+            ("a/{namespace}/**", "a/*/b/**"),
+            ("**/x", "a/**/x"),
+            ("*.yaml", "db.yaml"),
+            ("*", "*.yaml"),
+            ("a/**/b", "a/b"),
+        ] {
+            assert!(pattern(one).covers(&pattern(other)), "{one} {other}");
+        }
+        for (one, other) in [
+            ("a/{namespace}/**", "a/**"),
+            ("a/*", "a/**"),
+            ("*.yaml", "*"),
+            ("a/b/**", "a/**"),
+            ("**/x", "**"),
+            ("db.yaml", "*.yaml"),
+        ] {
+            assert!(!pattern(one).covers(&pattern(other)), "{one} {other}");
+        }
+        assert!(Pattern::beneath("teams/a").covers(&pattern("teams/a/x/**")));
+        assert!(!Pattern::beneath("teams/a").covers(&pattern("teams/**")));
+    }
+
+    /// What [`Pattern::covers`] says is held against every short path.
+    #[test]
+    fn no_path_escapes_a_pattern_that_covers_its_own() {
+        let names = ["a", "b", "ab"];
+        let mut paths: Vec<String> = names.map(str::to_owned).to_vec();
+        for _ in 0..3 {
+            let longer = paths.iter().flat_map(|path| names.map(|name| format!("{path}/{name}")));
+            paths = longer.chain(names.map(str::to_owned)).collect();
+        }
+        let segments = ["a", "*", "**", "a*", "*b"];
+        let mut texts: Vec<String> = segments.map(str::to_owned).to_vec();
+        for _ in 0..2 {
+            let longer = texts.iter().flat_map(|text| segments.map(|segment| format!("{text}/{segment}")));
+            texts = longer.chain(segments.map(str::to_owned)).collect();
+        }
+        let patterns: Vec<(Pattern, Vec<bool>)> = texts
+            .iter()
+            .map(|text| pattern(text))
+            .map(|pattern| {
+                let matched = paths.iter().map(|path| pattern.matches(path).is_some()).collect();
+                (pattern, matched)
+            })
+            .collect();
+        let mut covered = 0;
+        for (one, by_one) in &patterns {
+            for (other, by_other) in patterns.iter().filter(|(other, _)| one.covers(other)) {
+                covered += 1;
+                let escaped = by_one.iter().zip(by_other).position(|(one, other)| *other && !one);
+                assert_eq!(escaped.map(|path| &paths[path]), None, "{one} {other}");
+            }
+        }
+        assert!(covered > patterns.len(), "{covered}");
+    }
+
+    #[test]
+    fn a_path_that_is_made_to_be_slow_is_not() {
+        let deep = pattern(&format!("{}x", "**/a/".repeat(200)));
+        let glob = pattern(&format!("{}x", "*a".repeat(500)));
+        let start = Instant::now();
+        assert_eq!(deep.matches(&"a/".repeat(2_000)), None);
+        assert_eq!(glob.matches(&"a".repeat(4_000)), None);
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+}
