@@ -17,7 +17,7 @@ pub(super) enum RulesError {
     SeveralDocuments,
     #[error("the rules file can't be read: {0}")]
     Unread(ParseError),
-    #[error("{0}")]
+    #[error(transparent)]
     Field(#[from] FieldError),
     #[error("{field} isn't a field of {of}{}", meant.map(|meant| format!(", did you mean {meant}?")).unwrap_or_default())]
     UnknownField {
