@@ -276,6 +276,9 @@ reasons! {
     IdentityMissing: SealingKey, Permanent, Key;
         "the Secret with the private half is missing or can't be read";
         "restore it from the backup";
+    AcknowledgedBefore: SealingKey, Notice, Key;
+        "the loss of the key was acknowledged while the controller had the private half, so that counts for no later loss";
+        "nothing; once the key is lost for good, `seal keys delete --force` acknowledges that anew";
     StateUnreadable: SealingKey, Permanent, Key;
         "the Secret with the private half notes a state that isn't one, so the key is treated as revoked";
         "correct the annotation that the message names";

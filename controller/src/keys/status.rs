@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use seal_crds::Reason;
 use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{
-    ConditionStatus, KeyState, MAX_BACKUP_ONLY, PublishedState, STATE_ANNOTATION, SealingKey,
+    ACKNOWLEDGEMENT_VOID, ConditionStatus, KeyState, MAX_BACKUP_ONLY, PublishedState, STATE_ANNOTATION, SealingKey,
     SealingKeyStatus, find_condition,
 };
 
@@ -135,6 +135,7 @@ pub(super) fn next_status(
         ("BackupMissing", backup_missing(verdict)),
         ("RenewalDue", renewal_due(verdict)),
         ("ClockSkew", clock_skew(verdict)),
+        (ACKNOWLEDGEMENT_VOID, acknowledgement_void(verdict)),
     ];
     for (type_, why) in present {
         conditions.extend(why.map(|(reason, message)| {
@@ -304,6 +305,12 @@ fn backup_missing(verdict: &Verdict) -> Option<(Reason, String)> {
     Some((Reason::BackupUnpublished, message))
 }
 
+fn acknowledgement_void(verdict: &Verdict) -> Option<(Reason, String)> {
+    let message = "the loss of this key was acknowledged while the controller had its private half, so that counts for no \
+                   later loss; once the key is lost for good, seal keys delete --force acknowledges that anew";
+    verdict.is_acknowledgement_void.then(|| (Reason::AcknowledgedBefore, message.to_owned()))
+}
+
 fn clock_skew(verdict: &Verdict) -> Option<(Reason, String)> {
     Some(match verdict.dates? {
         DateFault::Clock(ClockFault::Differs) => (
@@ -344,8 +351,17 @@ mod tests {
 
     fn verdict(standing: Standing) -> Verdict {
         let floor = (standing != Standing::Planted).then_some(KeyState::Retiring);
-        let (renewal, renewal_at, recovery, missing_backup, dates) = Default::default();
-        Verdict { standing, floor, is_primary: false, renewal, renewal_at, recovery, missing_backup, dates }
+        Verdict {
+            standing,
+            floor,
+            is_primary: false,
+            renewal: None,
+            renewal_at: None,
+            recovery: None,
+            missing_backup: None,
+            dates: None,
+            is_acknowledgement_void: false,
+        }
     }
 
     fn said(object: &SealingKey, verdict: &Verdict) -> SealingKeyStatus {

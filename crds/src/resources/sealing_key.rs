@@ -30,6 +30,13 @@ use crate::keys::{Fingerprint, Recipient};
     category = "sealed",
     derive = "PartialEq",
     doc = "The public half of a sealing key. Counts only in the controller's namespace.",
+    validation = Rule::new(
+        "!has(oldSelf.spec.lossAcknowledged) || !oldSelf.spec.lossAcknowledged || \
+         (has(self.spec.lossAcknowledged) && self.spec.lossAcknowledged) || \
+         (has(self.status) && has(self.status.conditions) && \
+         self.status.conditions.exists(said, said.type == 'AcknowledgementVoid'))"
+    )
+    .message("lossAcknowledged is taken back only while the condition AcknowledgementVoid says that it doesn't count"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(
         name = "Primary",
@@ -58,10 +65,6 @@ use crate::keys::{Fingerprint, Recipient};
         "rule": "self.recipient == oldSelf.recipient && self.sequence == oldSelf.sequence && self.createdAt == oldSelf.createdAt",
         "message": "recipient, sequence and createdAt of a sealing key never change; a new key is a new object",
     },
-    {
-        "rule": "!has(oldSelf.lossAcknowledged) || !oldSelf.lossAcknowledged || (has(self.lossAcknowledged) && self.lossAcknowledged)",
-        "message": "lossAcknowledged is final: a key that comes back is restored as another object",
-    },
 ]))]
 pub struct SealingKeySpec {
     /// The recipient in its canonical form, `age1pq1…`. Never changes.
@@ -77,7 +80,8 @@ pub struct SealingKeySpec {
     /// only rises.
     pub state: KeyState,
     /// Somebody knows that the private half is gone, so it is waited for no longer. It counts only if the controller
-    /// had the key and its Secret is missing. Never changes back.
+    /// had the key, its Secret is missing, and this was written after that. If it was written before, the condition
+    /// AcknowledgementVoid says so; only then may it be taken back, to be written anew.
     #[serde(default, skip_serializing_if = "is_false")]
     #[schemars(with = "Option<bool>")]
     pub loss_acknowledged: bool,
@@ -160,8 +164,8 @@ pub struct SealingKeyStatus {
     /// How many objects of the cluster need this key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<KeyUsage>,
-    /// The conditions of the key: `Primary`, `Stalled`, `RecoveryChanged`, `BackupMissing`, `RenewalDue` and `ClockSkew`;
-    /// `Deletable` while its Secret is being deleted.
+    /// The conditions of the key: `Primary`, `Stalled`, `RecoveryChanged`, `BackupMissing`, `RenewalDue`, `ClockSkew` and
+    /// `AcknowledgementVoid`; `Deletable` while its Secret is being deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -198,6 +202,9 @@ pub struct SealingKeyStatus {
     )]
     pub extra_recipients: Vec<String>,
 }
+
+/// The condition of a key whose loss was acknowledged before there was one; it is there only while that is so.
+pub const ACKNOWLEDGEMENT_VOID: &str = "AcknowledgementVoid";
 
 /// The most [`SealingKeyStatus::backup_only_recipients`].
 pub const MAX_BACKUP_ONLY: usize = 64;
@@ -250,6 +257,13 @@ impl SealingKey {
     pub fn is_recorded(&self) -> bool {
         let said = self.status.as_ref().and_then(|status| status.fingerprint.as_deref());
         said.is_some_and(|said| said == self.fingerprint().to_string())
+    }
+
+    /// `true` if the controller says that the loss of this key was acknowledged while it had the private half. Such a word
+    /// says nothing of a later loss.
+    pub fn is_acknowledgement_void(&self) -> bool {
+        let conditions = self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        find_condition(conditions, ACKNOWLEDGEMENT_VOID).is_some()
     }
 
     /// `true` if the controller says that Secrets are sealed to this key now.

@@ -3,8 +3,10 @@
 //! The command asks; the controller proves. It tries every object with all other keys, and only then lets the Secret go.
 //! Before it asks, the command looks at what the controller has said of each object: a deletion can't be taken back, so
 //! it isn't asked for if it is known to be in vain. With `--force` people decide in the controller's place, and are told
-//! what they lose. The keys of sealed-secrets are in [`bitnami`]. Invariants: without `--force` no finalizer is touched; a
-//! key counts as destroyed only if the controller says so, or if neither its SealingKey nor its Secret is there.
+//! what they lose; the loss is acknowledged once no Secret holds the key, because an acknowledgement that came before a
+//! loss counts for none. The keys of sealed-secrets are in [`bitnami`]. Invariants: without `--force` no finalizer is
+//! touched; a key counts as destroyed only if the controller says so, or if neither its SealingKey nor its Secret is
+//! there; a run that was killed anywhere is finished by the next one.
 
 mod bitnami;
 
@@ -97,10 +99,6 @@ pub(super) fn run(args: &DeleteArgs) -> Result<Exit, Failure> {
     } else if args.force {
         terminal::warn(&use_of.loss(), None);
     }
-    if args.force {
-        // Before the Secret goes, so that the controller never takes the key for lost by accident.
-        cluster.acknowledge_loss(key)?;
-    }
     for secret in &secrets {
         cluster.delete_secret(secret)?;
         if args.force {
@@ -108,8 +106,8 @@ pub(super) fn run(args: &DeleteArgs) -> Result<Exit, Failure> {
         }
         terminal::note(&format!("asked for the deletion of Secret {}", secret.name));
     }
-    let after = wait(&cluster, key, args.wait)?;
-    report(&cluster, &name, key, after)
+    let after = wait(&cluster, key, args)?;
+    report(&cluster, &name, key, after, args.force)
 }
 
 /// Whether, and by what, a key is used.
@@ -198,14 +196,20 @@ impl After {
     }
 }
 
-/// What became of the key, as soon as it is destroyed, or after the time to wait.
-fn wait(cluster: &Cluster, key: &SealingKey, time: Duration) -> Result<After, Failure> {
-    let started = Instant::now();
+/// What became of the key, as soon as it is destroyed, or after the time to wait. With `--force`, its loss is acknowledged
+/// meanwhile.
+fn wait(cluster: &Cluster, key: &SealingKey, args: &DeleteArgs) -> Result<After, Failure> {
+    let (started, time) = (Instant::now(), args.wait);
     if !time.is_zero() {
         terminal::note("waiting for the controller");
     }
     loop {
         let after = After::see(cluster, key)?;
+        if let (After::Waits(Some(now)), true) = (&after, args.force)
+            && cluster.secrets_of(key)?.is_empty()
+        {
+            cluster.acknowledge_loss(now)?;
+        }
         if matches!(after, After::Destroyed) || started.elapsed() >= time {
             return Ok(after);
         }
@@ -214,7 +218,13 @@ fn wait(cluster: &Cluster, key: &SealingKey, time: Duration) -> Result<After, Fa
 }
 
 /// Says how far the deletion came. A deletion that waits is a finding: what it waits for goes to standard output.
-fn report(cluster: &Cluster, name: &str, key: &SealingKey, after: After) -> Result<Exit, Failure> {
+fn report(
+    cluster: &Cluster,
+    name: &str,
+    key: &SealingKey,
+    after: After,
+    is_forced: bool,
+) -> Result<Exit, Failure> {
     let After::Waits(after) = after else {
         terminal::note(&format!("{name} is destroyed"));
         return Ok(Exit::Done);
@@ -224,7 +234,10 @@ fn report(cluster: &Cluster, name: &str, key: &SealingKey, after: After) -> Resu
     let words = conditions
         .filter(|condition| condition.type_ != "Primary" && !condition.message.is_empty())
         .map(|condition| format!("the controller says: {}: {}", condition.reason, condition.message));
-    let mut lines = vec![format!("{name} still waits for the controller's proof")];
+    let left = if is_forced { cluster.secrets_of(key)? } else { Vec::new() };
+    let waits_for = if is_forced { "the controller to see that it is gone" } else { "the controller's proof" };
+    let mut lines = vec![format!("{name} still waits for {waits_for}")];
+    lines.extend(left.iter().map(|secret| format!("another finalizer holds Secret {}", secret.name)));
     for (what, objects) in [("needed by", &use_of.needing), ("not tried yet", &use_of.unsaid)] {
         lines.extend(objects.iter().map(|object| format!("{what}: {object}")));
     }

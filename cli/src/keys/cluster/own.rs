@@ -184,9 +184,13 @@ impl Cluster {
         self.change(key, |key| (key.spec.state < state).then(|| json!({ "state": state })))
     }
 
-    /// Says that the private half of a key is gone, and that somebody knows.
+    /// Says that the private half of a key is gone, and that somebody knows. An acknowledgement that came before the loss is
+    /// taken back instead; once the controller has seen that, it is time to say it anew.
     pub(crate) fn acknowledge_loss(&self, key: &SealingKey) -> Result<Changed, ConnectError> {
-        self.change(key, |key| (!key.spec.loss_acknowledged).then(|| json!({ "lossAcknowledged": true })))
+        self.change(key, |key| {
+            let counts = !key.is_acknowledgement_void();
+            (key.spec.loss_acknowledged != counts).then(|| json!({ "lossAcknowledged": counts }))
+        })
     }
 
     /// Merges into the spec of a SealingKey what `decide` says. If somebody was quicker, it decides again on what is

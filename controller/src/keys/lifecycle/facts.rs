@@ -268,11 +268,14 @@ impl<'a> Claim<'a> {
 
     /// Whether the loss of the key is no loss: it was deleted after nothing needed it, or somebody has acknowledged that
     /// it is gone. It means something only of a recorded key without a Secret.
+    ///
+    /// The threat is a mistake: a key was lost, its loss acknowledged, the key restored after all, and lost again a year
+    /// later. The old acknowledgement says nothing of that loss, which nobody may have noticed.
     pub(super) fn is_destroyed(&self) -> bool {
         let said = self.object.status.as_ref().and_then(|status| status.state);
         said == Some(PublishedState::Destroyed)
             || self.object.status.as_ref().is_some_and(deletion::is_let_go)
-            || self.object.spec.loss_acknowledged
+            || (self.object.spec.loss_acknowledged && !self.object.is_acknowledgement_void())
     }
 
     /// The recipients that the controller recorded a backup of the key to be encrypted to.

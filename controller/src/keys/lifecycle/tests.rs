@@ -948,16 +948,7 @@ fn a_lost_primary_is_waited_for_until_somebody_acknowledges_the_loss() {
     assert_eq!(said(&report), (None, Some(FIRST_KEY)));
     assert_eq!(world.obstacle(), Some(Obstacle::Loss));
     assert!(report.keyless.unwrap().contains("restored from a backup, or the loss is acknowledged"));
-    // An acknowledgement of a key that is there means nothing.
-    world.loaded.holders.push(lost.clone());
     world.published[0].spec.loss_acknowledged = true;
-    world.settings = Settings::default();
-    let report = world.settle();
-    assert_eq!(
-        (said(&report), standing(&report, FIRST_KEY)),
-        ((Some(FIRST_KEY), None), &Standing::Held(Active))
-    );
-    world.lose(FIRST_KEY);
     let report = world.settle();
     assert_eq!(*standing(&report, FIRST_KEY), Standing::Destroyed);
     assert_eq!(said(&report), (Some("sealing-key-2"), None), "the next number, although the Secret is gone");
@@ -968,6 +959,60 @@ fn a_lost_primary_is_waited_for_until_somebody_acknowledges_the_loss() {
         (said(&report).0, standing(&report, FIRST_KEY)),
         (Some("sealing-key-2"), &Standing::Held(Retiring))
     );
+}
+
+#[test]
+fn an_acknowledgement_counts_only_for_a_loss_that_came_before_it() {
+    let mut world = World::without_renewal();
+    world.settle();
+    let is_void = |world: &World| world.published[0].is_acknowledgement_void();
+    world.published[0].spec.loss_acknowledged = true;
+    let report = world.settle();
+    assert_eq!(
+        (said(&report), standing(&report, FIRST_KEY), is_void(&world)),
+        ((Some(FIRST_KEY), None), &Standing::Held(Active), true),
+        "of a key that is there it means nothing"
+    );
+    // The key is lost, once with a deletion that waited for a while, and once without.
+    for is_deleted_first in [true, false] {
+        if is_deleted_first {
+            world.delete(FIRST_KEY);
+            assert_eq!(*standing(&world.settle(), FIRST_KEY), Standing::Deleting);
+            world.holder(FIRST_KEY).deleted_at = None;
+        }
+        let lost = world.lose(FIRST_KEY);
+        for look in 0..3 {
+            let report = world.settle();
+            assert_eq!(*standing(&report, FIRST_KEY), Standing::Lost, "look {look}");
+            assert_eq!((said(&report), is_void(&world)), ((None, Some(FIRST_KEY)), true), "look {look}");
+        }
+        world.loaded.holders.push(lost);
+        assert_eq!(said(&world.settle()).0, Some(FIRST_KEY), "it is back, as what it was");
+    }
+    // Taken back and written anew it counts, whatever the controller saw between.
+    world.lose(FIRST_KEY);
+    world.settle();
+    world.published[0].spec.loss_acknowledged = false;
+    assert_eq!(*standing(&world.settle(), FIRST_KEY), Standing::Lost);
+    assert!(!is_void(&world));
+    world.published[0].spec.loss_acknowledged = true;
+    let report = world.settle();
+    assert_eq!((standing(&report, FIRST_KEY), is_void(&world)), (&Standing::Destroyed, false));
+}
+
+#[test]
+fn a_loss_that_is_acknowledged_a_second_time_is_a_loss_like_the_first() {
+    let mut world = World::without_renewal();
+    world.settle();
+    let lost = world.lose(FIRST_KEY);
+    world.settle();
+    world.published[0].spec.loss_acknowledged = true;
+    world.settle();
+    assert_eq!(world.published[0].status.as_ref().unwrap().state, Some(PublishedState::Destroyed));
+    world.loaded.holders.push(restored(&lost, "restored"));
+    assert_eq!(*standing(&world.settle(), FIRST_KEY), Standing::Held(Retiring));
+    world.lose("restored");
+    assert_eq!(*standing(&world.settle(), FIRST_KEY), Standing::Lost, "nobody has said that it is gone again");
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub(in crate::keys) struct Verdict {
     pub(in crate::keys) missing_backup: Option<String>,
     /// The dates can't be relied on.
     pub(in crate::keys) dates: Option<DateFault>,
+    /// The loss of the key was acknowledged while the controller had it, so that counts for no loss.
+    pub(in crate::keys) is_acknowledgement_void: bool,
 }
 
 /// What is wrong with the dates of a key.
@@ -127,6 +129,7 @@ pub(super) fn judge<'a>(facts: &Facts<'a>, settings: &Settings) -> Judgement<'a>
             recovery: key.filter(|_| is_own).map(recovery),
             missing_backup: key.filter(|key| is_own && !key.is_backed_up).map(config_map_name),
             dates: dates(facts, key.filter(|_| is_own), is_head),
+            is_acknowledgement_void: is_acknowledgement_void(claim.object, &standing),
             standing,
         };
         (claim.object, verdict)
@@ -135,6 +138,20 @@ pub(super) fn judge<'a>(facts: &Facts<'a>, settings: &Settings) -> Judgement<'a>
     verdicts.sort_by_key(|(_, verdict)| verdict.rank());
     let keyless = primary.is_none().then(|| keyless(&outlook));
     Judgement { primary: primary.map(|key| key.fingerprint), keyless, outlook, verdicts }
+}
+
+/// Whether the acknowledgement of a loss, if there is one, came before any loss. The private half shows that, and once it
+/// is gone, the condition that was written while it was there. An acknowledgement that is taken back is forgotten, so the
+/// next one counts.
+fn is_acknowledgement_void(object: &SealingKey, standing: &Standing) -> bool {
+    let is_void = match standing {
+        Standing::Held(_) | Standing::Unreadable { .. } | Standing::LaterVersion => true,
+        Standing::Duplicate { is_recorded, .. } => *is_recorded,
+        // A deletion that waits is no loss yet. But somebody has asked for it, so people may acknowledge it meanwhile.
+        Standing::Deleting | Standing::Lost => object.is_acknowledgement_void(),
+        Standing::Destroyed | Standing::Planted => false,
+    };
+    is_void && object.spec.loss_acknowledged
 }
 
 fn config_map_name(key: &Key<'_>) -> String {
