@@ -1,16 +1,25 @@
 //! The pace of examinations: when an object may be examined next.
 //!
 //! An examination tries every key at hand, so it costs many times an opening, and a new key makes every object of the
-//! cluster due for one at the same moment. [`crate::reconcile`] asks for a turn before each. Invariants: one
-//! examination runs at a time; together they take at most a quarter of one core; one object is examined at most once a
-//! minute; what is kept of an object goes by itself. Nobody waits longer than [`AHEAD`] for a turn that is then free:
-//! a person who makes objects and deletes them leaves turns that nobody takes, and these put off nobody's examination.
+//! cluster due for one at the same moment. [`crate::reconcile`] asks for a turn before each, and an object comes again
+//! when it was told to: nobody is woken. The objects that wait are called one after the other, a namespace at a time
+//! ([`line`]). An object that was called and comes too late, or while another is examined, is called again.
+//!
+//! Invariants: one examination runs at a time; together they take at most a quarter of one core; one object is examined
+//! at most once a minute. Namespaces take turns, so none waits for the number of objects in another. The threat is a
+//! person who makes objects and deletes them, which leaves turns that nobody takes: they cost other namespaces no more
+//! than the person's share, and put off those of his own namespace for ten minutes. What is kept of an object goes by
+//! itself, and of one namespace there is never more than [`MAX_WAITING`].
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use seal_crds::{Format, Place};
+use seal_crds::{Format, Namespace, Place};
+
+use self::line::{Called, Line, Ticket};
+
+mod line;
 
 /// The time after an examination in which the object isn't examined again.
 const REST: Duration = Duration::from_secs(60);
@@ -18,17 +27,20 @@ const REST: Duration = Duration::from_secs(60);
 /// The same after an examination whose findings couldn't be published, because the object had changed meanwhile.
 const SHORT_REST: Duration = Duration::from_secs(5);
 
-/// The time between the turns of two objects, at least.
+/// The time between the calls of two objects, at least.
 const SPACING: Duration = Duration::from_millis(20);
 
 /// The time from one examination's begin to the next one's, as a multiple of what the first took.
 const SHARE: u32 = 4;
 
-/// The longest wait for a turn. Who comes when so many have one comes again then.
-const AHEAD: Duration = Duration::from_secs(600);
+/// The longest wait that an object is told. By then, the line may be shorter or longer than it was.
+const AHEAD: Duration = Duration::from_secs(300);
 
-/// The time after which a turn that nobody took is forgotten.
-const FORGOTTEN: Duration = Duration::from_secs(600);
+/// The time after which an object that didn't come is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(300);
+
+/// The most objects of one namespace that wait: some megabytes.
+const MAX_WAITING: usize = 50_000;
 
 /// An object of either group: two of one name may stand beside each other.
 type Object = (Format, Place);
@@ -37,26 +49,44 @@ type Object = (Format, Place);
 #[derive(Default)]
 pub(crate) struct Pace(Mutex<Turns>);
 
-#[derive(Default)]
 struct Turns {
+    line: Line<Namespace, Object>,
     of: HashMap<Object, Turn>,
-    /// The time of the first turn that nobody has.
-    free: Option<Instant>,
+    /// The time of the next call.
+    next: Option<Instant>,
     /// What an examination took of late.
     cost: Duration,
-    is_running: bool,
+    /// The beginning of the examination that is under way.
+    running: Option<Instant>,
     /// The time until which the last examination is paid for.
     paid: Option<Instant>,
     /// The time at which old turns were last removed.
     swept: Option<Instant>,
 }
 
+/// Where an object stands.
 #[derive(Clone, Copy)]
 enum Turn {
-    /// The object may be examined from this time on.
-    At(Instant),
+    /// The object waits in the line, and was told to come at this time.
+    Waits(Ticket, Instant),
+    /// The object was called, and may be examined as soon as no other is. It was told to come at this time, or will at once.
+    Called(Instant),
     /// The object was examined, and rests until this time.
     Rests(Instant),
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            line: Line::new(MAX_WAITING),
+            of: HashMap::new(),
+            next: None,
+            cost: Duration::ZERO,
+            running: None,
+            paid: None,
+            swept: None,
+        }
+    }
 }
 
 impl Pace {
@@ -64,30 +94,34 @@ impl Pace {
     ///
     /// # Errors
     ///
-    /// The wait until its turn.
+    /// The wait until its turn, which isn't zero.
     pub(crate) fn begin(&self, object: &Object, now: Instant) -> Result<(), Duration> {
         let mut turns = self.lock();
         turns.sweep(now);
-        let at = match turns.of.get(object) {
+        turns.call(now);
+        let ticket = match turns.of.get(object) {
             Some(Turn::Rests(until)) if *until > now => return Err(*until - now),
-            Some(Turn::At(at)) => *at,
-            Some(Turn::Rests(_)) | None => turns.reserve(object, now),
+            Some(Turn::Rests(_)) | None => turns.join(object, now)?,
+            Some(Turn::Waits(ticket, _)) => Some(*ticket),
+            Some(Turn::Called(_)) => None,
         };
-        if at > now {
-            return Err(at - now);
+        match ticket {
+            Some(ticket) => Err(turns.wait(object, ticket, now)),
+            None if turns.is_busy(now) => {
+                let ticket = turns.line.rejoin(&object.1.namespace, object.clone());
+                Err(turns.wait(object, ticket, now))
+            }
+            None => {
+                turns.running = Some(now);
+                Ok(())
+            }
         }
-        if turns.is_running || turns.paid.is_some_and(|paid| paid > now) {
-            // It goes to the end of the queue, whose turns are as far apart as the last examinations took.
-            return Err(turns.reserve(object, now + SPACING).saturating_duration_since(now));
-        }
-        turns.is_running = true;
-        Ok(())
     }
 
     /// Ends the object's examination, which took this long.
     pub(crate) fn end(&self, object: &Object, took: Duration, now: Instant) {
         let mut turns = self.lock();
-        turns.is_running = false;
+        turns.running = None;
         turns.cost = (turns.cost * 3 + took) / 4;
         turns.paid = Some(now + took * (SHARE - 1));
         turns.of.insert(object.clone(), Turn::Rests(now + REST));
@@ -105,25 +139,82 @@ impl Pace {
 }
 
 impl Turns {
-    /// Gives the object the first free turn, and returns its time.
-    fn reserve(&mut self, object: &Object, now: Instant) -> Instant {
-        let (first, last) = (self.free.into_iter().chain(self.paid).fold(now, Instant::max), now + AHEAD);
-        if first <= last {
-            // Turns are a little further apart than needed: one that comes a moment too early is lost.
-            self.free = Some(first + SPACING.max(self.cost * (SHARE + 1)));
+    /// Lets the object wait in the line; `None` if it is called at once.
+    ///
+    /// # Errors
+    ///
+    /// The wait, if the line has no room for it.
+    fn join(&mut self, object: &Object, now: Instant) -> Result<Option<Ticket>, Duration> {
+        if self.line.is_empty() {
+            // The time in which nobody waited saves nothing up.
+            self.next = Some(self.next.map_or(now, |next| next.max(now)));
         }
-        let at = first.min(last);
-        self.of.insert(object.clone(), Turn::At(at));
-        at
+        let ticket = self.line.join(&object.1.namespace, object.clone()).ok_or(AHEAD)?;
+        self.of.insert(object.clone(), Turn::Waits(ticket, now));
+        self.call(now);
+        let is_called = matches!(self.of.get(object), Some(Turn::Called(_)));
+        Ok(Some(ticket).filter(|_| !is_called))
     }
 
+    /// Calls all whose time has come.
+    fn call(&mut self, now: Instant) {
+        while self.running.is_none() && self.next_call(now) <= now {
+            let at = self.next_call(now);
+            let Some(Called { who, ticket }) = self.line.call() else { return };
+            // One that was forgotten costs no time, nor the place of one that joined anew.
+            if let Some(Turn::Waits(waits, told)) = self.of.get(&who).copied()
+                && waits == ticket
+            {
+                self.of.insert(who, Turn::Called(told.max(now)));
+                self.next = Some(at + self.spacing());
+            }
+        }
+    }
+
+    /// The time of the next call, if no examination is under way.
+    fn next_call(&self, now: Instant) -> Instant {
+        self.next.into_iter().chain(self.paid).max().unwrap_or(now)
+    }
+
+    /// The time between two calls: a little more than an examination may take, because one that comes a moment too early
+    /// is called in vain.
+    fn spacing(&self) -> Duration {
+        SPACING.max(self.cost * (SHARE + 1))
+    }
+
+    /// The object's wait for its call.
+    fn wait(&mut self, object: &Object, ticket: Ticket, now: Instant) -> Duration {
+        let ahead = self.line.ahead(&object.1.namespace, ticket).try_into().unwrap_or(u32::MAX);
+        let until_next = self.next_call(now).saturating_duration_since(now).max(self.until_paid(now));
+        let wait = until_next.saturating_add(self.spacing().saturating_mul(ahead)).clamp(SPACING, AHEAD);
+        self.of.insert(object.clone(), Turn::Waits(ticket, now + wait));
+        wait
+    }
+
+    /// The time until the examination under way is paid for, at least: it takes as long as it did so far, or as the others.
+    fn until_paid(&self, now: Instant) -> Duration {
+        let Some(begun) = self.running else { return Duration::ZERO };
+        let so_far = now.saturating_duration_since(begun);
+        (so_far.max(self.cost) * SHARE).saturating_sub(so_far)
+    }
+
+    /// Whether another examination is under way, or the last one isn't paid for.
+    fn is_busy(&self, now: Instant) -> bool {
+        self.running.is_some() || self.paid.is_some_and(|paid| paid > now)
+    }
+
+    /// Forgets what is over, and who didn't come. An examination that never ended, because its reconcile was dropped, holds
+    /// up the others no longer than [`FORGOTTEN`].
     fn sweep(&mut self, now: Instant) {
-        if self.swept.is_some_and(|swept| now.duration_since(swept) < REST) {
+        if self.running.is_some_and(|begun| now.saturating_duration_since(begun) >= FORGOTTEN) {
+            self.running = None;
+        }
+        if self.swept.is_some_and(|swept| now.saturating_duration_since(swept) < REST) {
             return;
         }
         self.swept = Some(now);
         self.of.retain(|_, turn| match turn {
-            Turn::At(at) => now.saturating_duration_since(*at) < FORGOTTEN,
+            Turn::Waits(_, at) | Turn::Called(at) => now.saturating_duration_since(*at) < FORGOTTEN,
             Turn::Rests(until) => *until > now,
         });
     }
@@ -136,8 +227,12 @@ mod tests {
     use super::*;
 
     fn object(name: usize) -> Object {
+        in_namespace("prod", name)
+    }
+
+    fn in_namespace(namespace: &str, name: usize) -> Object {
         let name = format!("db-{name}").parse().unwrap();
-        (Format::Native, Place { namespace: "prod".parse().unwrap(), name })
+        (Format::Native, Place { namespace: namespace.parse().unwrap(), name })
     }
 
     /// Lets all objects ask at once and come back when they are told to. Returns the time that passed until the last
@@ -196,20 +291,101 @@ mod tests {
         assert_eq!(pace.begin(&object(0), start + SHORT_REST), Ok(()));
     }
 
+    /// Lets an object come whenever it is told to, until it is examined. Returns how long that took.
+    fn examined(
+        pace: &Pace,
+        object: &Object,
+        mut meanwhile: impl FnMut(Instant),
+        start: Instant,
+    ) -> Duration {
+        let mut now = start;
+        for _ in 0..1000 {
+            meanwhile(now);
+            match pace.begin(object, now) {
+                Ok(()) => return now - start,
+                Err(wait) => now += wait,
+            }
+        }
+        panic!("it isn't examined")
+    }
+
     #[test]
-    fn turns_that_nobody_takes_put_off_nobody_for_longer_than_the_bound() {
+    fn an_object_waits_for_no_more_than_a_turn_of_each_other_namespace() {
+        let (pace, took) = (Pace::default(), Duration::from_millis(100));
+        let start = Instant::now();
+        // All objects of a large namespace come, and one of each of ten others a moment later.
+        let large = (0..5000).map(|n| ((start, in_namespace("large", n).1), ()));
+        let mut queue: BTreeMap<(Instant, Place), ()> = large.collect();
+        let late = start + Duration::from_secs(20);
+        let small: Vec<Place> = (0..10).map(|n| in_namespace(&format!("small-{n}"), 0).1).collect();
+        queue.extend(small.iter().map(|place| ((late, place.clone()), ())));
+        let mut left = small.len();
+        let (mut large, mut now) = (0, start);
+        while left > 0 {
+            let ((at, place), ()) = queue.pop_first().unwrap();
+            now = at;
+            match pace.begin(&(Format::Native, place.clone()), now) {
+                Ok(()) => {
+                    pace.end(&(Format::Native, place.clone()), took, now + took);
+                    left -= usize::from(small.contains(&place));
+                    large += usize::from(!small.contains(&place));
+                }
+                Err(wait) => drop(queue.insert((now + wait, place), ())),
+            }
+        }
+        let waited = now - late;
+        assert!(waited < took * 5 * 25, "{waited:?} and {large} of the large one");
+    }
+
+    #[test]
+    fn turns_that_nobody_takes_put_off_others_by_a_turn_and_their_own_namespace_by_minutes() {
+        let (pace, start, second) = (Pace::default(), Instant::now(), Duration::from_secs(1));
+        pace.begin(&object(0), start).unwrap();
+        pace.end(&object(0), second, start + second);
+        let start = start + second;
+        (1..20_000).for_each(|gone| assert!(pace.begin(&object(gone), start).is_err()));
+        // More of them come all the time.
+        let mut gone = 30_000;
+        let mut more = |now| {
+            (gone..gone + 100).map(object).for_each(|it| {
+                if pace.begin(&it, now).is_ok() {
+                    pace.end(&it, Duration::ZERO, now);
+                }
+            });
+            gone += 100;
+        };
+        let other = examined(&pace, &in_namespace("other", 0), &mut more, start);
+        assert!(other < second * 5 * 3, "{other:?}");
+        pace.end(&in_namespace("other", 0), second, start + other);
+        let mine = examined(&pace, &object(20_000), &mut more, start + other);
+        assert!(mine < AHEAD + FORGOTTEN + REST * 2, "{mine:?}");
+    }
+
+    #[test]
+    fn turns_that_nobody_takes_cost_another_namespace_no_more_than_the_share_of_theirs() {
+        let (pace, start, took) = (Pace::default(), Instant::now(), Duration::from_millis(50));
+        (0..5000).for_each(|gone| _ = pace.begin(&in_namespace("gone", gone), start));
+        pace.end(&in_namespace("gone", 0), took, start);
+        let (passed, _) = examine(&pace, 200, took, start);
+        assert!(passed < took * 5 * 200 * 5 / 2, "{passed:?}");
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_namespace() {
+        let (pace, start) = (Pace::default(), Instant::now());
+        (0..MAX_WAITING + 100).for_each(|n| _ = pace.begin(&object(n), start));
+        let kept = pace.lock().of.len();
+        assert!((MAX_WAITING..=MAX_WAITING + 1).contains(&kept), "{kept}");
+        assert_eq!(pace.begin(&object(MAX_WAITING + 200), start), Err(AHEAD));
+        assert!(pace.begin(&in_namespace("other", 0), start).unwrap_err() < SPACING * 3);
+    }
+
+    #[test]
+    fn an_examination_that_never_ends_holds_up_the_others_for_a_while_only() {
         let (pace, start) = (Pace::default(), Instant::now());
         pace.begin(&object(0), start).unwrap();
-        let mut now = start + Duration::from_secs(1);
-        pace.end(&object(0), Duration::from_secs(1), now);
-        (1..20_000).for_each(|gone| assert!(pace.begin(&object(gone), now).is_err()));
-        let mine = object(20_000);
-        let wait = pace.begin(&mine, now).unwrap_err();
-        assert!(wait <= AHEAD, "{wait:?}");
-        now += wait;
-        // More of them come all the time, and mine doesn't have to begin anew.
-        (20_001..40_000).for_each(|gone| _ = pace.begin(&object(gone), now - Duration::from_millis(1)));
-        assert_eq!(pace.begin(&mine, now), Ok(()));
+        assert!(pace.begin(&object(1), start + REST).is_err());
+        assert_eq!(pace.begin(&object(1), start + REST + FORGOTTEN), Ok(()));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use seal_crds::Reason;
 use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{
-    ACKNOWLEDGEMENT_VOID, ConditionStatus, KeyState, MAX_BACKUP_ONLY, PublishedState, STATE_ANNOTATION, SealingKey,
-    SealingKeyStatus, find_condition,
+    ACKNOWLEDGEMENT_VOID, ConditionStatus, KeyState, MAX_BACKUP_ONLY, PublishedState, STATE_ANNOTATION,
+    SealingKey, SealingKeyStatus, find_condition,
 };
 
 use super::clock::ClockFault;

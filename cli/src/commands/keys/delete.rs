@@ -235,7 +235,8 @@ fn report(
         .filter(|condition| condition.type_ != "Primary" && !condition.message.is_empty())
         .map(|condition| format!("the controller says: {}: {}", condition.reason, condition.message));
     let left = if is_forced { cluster.secrets_of(key)? } else { Vec::new() };
-    let waits_for = if is_forced { "the controller to see that it is gone" } else { "the controller's proof" };
+    let waits_for =
+        if is_forced { "the controller to see that it is gone" } else { "the controller's proof" };
     let mut lines = vec![format!("{name} still waits for {waits_for}")];
     lines.extend(left.iter().map(|secret| format!("another finalizer holds Secret {}", secret.name)));
     for (what, objects) in [("needed by", &use_of.needing), ("not tried yet", &use_of.unsaid)] {

@@ -1012,7 +1012,11 @@ fn a_loss_that_is_acknowledged_a_second_time_is_a_loss_like_the_first() {
     world.loaded.holders.push(restored(&lost, "restored"));
     assert_eq!(*standing(&world.settle(), FIRST_KEY), Standing::Held(Retiring));
     world.lose("restored");
-    assert_eq!(*standing(&world.settle(), FIRST_KEY), Standing::Lost, "nobody has said that it is gone again");
+    assert_eq!(
+        *standing(&world.settle(), FIRST_KEY),
+        Standing::Lost,
+        "nobody has said that it is gone again"
+    );
 }
 
 #[test]
