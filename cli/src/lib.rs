@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! commands   kubeseal   the programs `seal` and `kubeseal`: a file for each command
+//! check                 what is wrong in a repository, seen without a key
 //! objects               a Secret, a SealedSecret, and the ways from one to the other
 //! rules                 what `.seal.yaml` says of a path: whom to seal to, and how
 //! keys                  the recipients to seal to, and the private keys that open
@@ -27,6 +28,7 @@
 //! * A manifest means what kubectl would make of it.
 
 mod args;
+mod check;
 mod commands;
 mod files;
 mod keys;

@@ -93,7 +93,7 @@ pub(super) fn objects(documents: &[Tree<'_>]) -> Result<Vec<Object>, Located<Fin
     Ok(objects)
 }
 
-fn walk(
+pub(super) fn walk(
     tree: &Tree<'_>,
     document: usize,
     node: NodeId,

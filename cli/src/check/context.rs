@@ -1,0 +1,44 @@
+//! What lints that look at more than one file see.
+//!
+//! Invariant: everything here was read before the first lint runs, and no lint reads a file.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::scanned::{Origin, Scanned};
+
+/// A tree of files, and what it is compared with.
+pub(crate) struct Context<'s> {
+    /// The files of interest, in the order of their paths; then what came from standard input.
+    pub(crate) files: Vec<Scanned<'s>>,
+    /// The paths of all files that a commit of the tree would have: those that Git tracks, and those that it doesn't know
+    /// and doesn't ignore. Outside of Git, all files. No directories, links or submodules.
+    pub(crate) paths: BTreeSet<String>,
+    /// The files of interest of the revision that the tree is compared with (`--policy`, else what is upstream), for lints
+    /// about what changed. `None` outside of Git, and where there is no such revision.
+    pub(crate) before: Option<Vec<Scanned<'s>>>,
+    /// The present, in seconds since 1970.
+    pub(crate) now: i64,
+    by_path: HashMap<&'s str, usize>,
+}
+
+impl<'s> Context<'s> {
+    pub(crate) fn new(files: Vec<Scanned<'s>>, paths: BTreeSet<String>, now: i64) -> Self {
+        let by_path = files.iter().enumerate().map(|(index, file)| (file.path, index)).collect();
+        Self { files, paths, before: None, now, by_path }
+    }
+
+    /// The file of a path, if it is of interest.
+    pub(crate) fn file(&self, path: &str) -> Option<&Scanned<'s>> {
+        self.by_path.get(path).map(|index| &self.files[*index])
+    }
+
+    /// The files of the tree itself.
+    pub(crate) fn tree(&self) -> impl Iterator<Item = &Scanned<'s>> {
+        self.files.iter().filter(|file| file.origin == Origin::Tree)
+    }
+
+    /// The text of a file of the tree, if it is of interest.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        self.file(path).map(|file| file.source.text())
+    }
+}
