@@ -3,8 +3,10 @@
 //! Invariant: everything here was read before the first lint runs, and no lint reads a file.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::scanned::{Origin, Scanned};
+use crate::rules::book::Rules;
 
 /// A tree of files, and what it is compared with.
 pub(crate) struct Context<'s> {
@@ -16,15 +18,50 @@ pub(crate) struct Context<'s> {
     /// The files of interest of the revision that the tree is compared with (`--policy`, else what is upstream), for lints
     /// about what changed. `None` outside of Git, and where there is no such revision.
     pub(crate) before: Option<Vec<Scanned<'s>>>,
+    /// Every rules file that counts in the tree, in the order of paths.
+    pub(crate) rules: Vec<Arc<Rules>>,
+    /// The rules files of the tree that count for nothing, by their paths.
+    pub(crate) unlisted_rules: Vec<String>,
+    /// The rules that the tree is held against, with `--policy`.
+    pub(crate) policy: Option<Policy>,
+    /// When each ciphertext of the tree was first committed, in seconds since 1970. It has only those of rules with a
+    /// maximum age. `None` if it isn't known, as in a shallow clone.
+    pub(crate) first_committed: Option<HashMap<String, i64>>,
     /// The present, in seconds since 1970.
     pub(crate) now: i64,
     by_path: HashMap<&'s str, usize>,
 }
 
+/// The rules of another revision, which judge the tree.
+pub(crate) struct Policy {
+    /// The revision as it was typed.
+    pub(crate) revision: String,
+    /// Every rules file that counts in either, in the order of paths: as it was, and as it is in the tree.
+    pub(crate) changes: Vec<PolicyChange>,
+}
+
+/// A rules file with its files of pins, in two states. They may be equal.
+pub(crate) struct PolicyChange {
+    /// The path of the rules file.
+    pub(crate) path: String,
+    pub(crate) before: Option<Arc<Rules>>,
+    pub(crate) after: Option<Arc<Rules>>,
+}
+
 impl<'s> Context<'s> {
     pub(crate) fn new(files: Vec<Scanned<'s>>, paths: BTreeSet<String>, now: i64) -> Self {
         let by_path = files.iter().enumerate().map(|(index, file)| (file.path, index)).collect();
-        Self { files, paths, before: None, now, by_path }
+        Self {
+            files,
+            paths,
+            before: None,
+            rules: Vec::new(),
+            unlisted_rules: Vec::new(),
+            policy: None,
+            first_committed: None,
+            now,
+            by_path,
+        }
     }
 
     /// The file of a path, if it is of interest.

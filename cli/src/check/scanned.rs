@@ -11,6 +11,7 @@ use seal_documents::source::Source;
 use super::finding::{Finding, Position};
 use super::lint::Lint;
 use crate::objects::outline::{self, Outline};
+use crate::rules::book::Governing;
 
 /// A file that was read.
 pub(crate) struct Scanned<'s> {
@@ -23,6 +24,8 @@ pub(crate) struct Scanned<'s> {
     pub(crate) manifest: Option<Lenient<'s>>,
     /// The outlines of its SealedSecrets, in their order.
     pub(crate) outlines: Vec<Outline>,
+    /// The rules that count for the file: those of `--policy`, else those of the tree. None for rendered objects.
+    pub(crate) governing: Governing,
     lines: OnceLock<Vec<usize>>,
 }
 
@@ -44,12 +47,14 @@ impl<'s> Scanned<'s> {
     pub(crate) fn manifest(path: &'s str, source: &'s Source, origin: Origin) -> Self {
         let manifest = Lenient::read(source);
         let outlines = outline::read_all(&manifest.manifest);
-        Self { path, source, origin, manifest: Some(manifest), outlines, lines: OnceLock::new() }
+        let governing = Governing::default();
+        Self { path, source, origin, manifest: Some(manifest), outlines, governing, lines: OnceLock::new() }
     }
 
     /// A text that by its name is no manifest.
     pub(crate) fn text(path: &'s str, source: &'s Source, origin: Origin) -> Self {
-        Self { path, source, origin, manifest: None, outlines: Vec::new(), lines: OnceLock::new() }
+        let (outlines, governing) = (Vec::new(), Governing::default());
+        Self { path, source, origin, manifest: None, outlines, governing, lines: OnceLock::new() }
     }
 
     /// A finding about a byte of this file.
