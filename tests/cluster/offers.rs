@@ -9,11 +9,14 @@ use seal_crds::keys::{Fingerprint, Identity};
 use seal_crds::native::{NamedRecipient, NativeSealed, target};
 use seal_crds::resources::SealedSecretSpec;
 use seal_crds::{Place, Scope};
+use seal_tests::control_plane::succeed;
 use seal_tests::wait::{eventually, until};
 use serde_json::{Value, json};
 
 use super::keys::{FIRST, until_primary};
 use super::scene::{Scene, condition};
+use crate::end_to_end::seal;
+use crate::sandbox::Sandbox;
 
 const SECOND: &str = "sealing-key-2";
 
@@ -86,21 +89,46 @@ fn after_a_renewal_an_object_gets_an_offer_and_applying_it_changes_no_secret() {
     assert_eq!(scene.secret("db").unwrap()["metadata"]["resourceVersion"], before);
 }
 
-/// As a kustomize overlay does: another name, and another template than the file's.
+/// The overlay gives the object another name and another template than the file has; no file has a namespace.
 #[test]
-fn the_offer_for_an_object_that_a_tool_changed_finds_the_file() {
+fn a_base_that_a_kustomize_overlay_renames_and_patches_is_rotated_by_the_offer() {
     let (scene, controller) = Scene::with_controller("overlay");
     until_primary(&scene, FIRST);
+    let sandbox = Sandbox::new();
     let file = scene.seal("db").scope(Scope::NamespaceWide).item("a", "1").manifest();
-    let mut applied = file.clone();
-    applied["metadata"]["name"] = json!("blue-db");
-    applied["spec"]["template"] = json!({"metadata": {"labels": {"team": "blue"}}});
-    scene.commit(&applied).unwrap();
+    sandbox.write("base/db.yaml", format!("# the team's\n{}", serde_yaml::to_string(&file).unwrap()));
+    sandbox.write("base/kustomization.yaml", "resources: [db.yaml]\n");
+    let overlay = json!({
+        "resources": ["../base"], "namePrefix": "blue-", "namespace": scene.namespace,
+        "patches": [{
+            "target": {"kind": "SealedSecret"},
+            "patch": r#"[{"op": "add", "path": "/spec/template", "value": {"metadata": {"labels": {"team": "blue"}}}}]"#,
+        }],
+    });
+    sandbox.write("blue/kustomization.yaml", overlay.to_string());
+    let apply = || {
+        let built = succeed(scene.plane.kubectl(["kustomize"]).arg(sandbox.path("blue"))).stdout;
+        scene.commit(&serde_yaml::from_slice(&built).unwrap()).unwrap();
+    };
+    apply();
     scene.until_ready("blue-db");
-    renew(&scene);
+    let before = scene.secret("blue-db").unwrap();
+    assert_eq!(before["metadata"]["labels"]["team"], "blue");
+
+    let second = renew(&scene);
     let _controller = scene.restart(controller);
     let object = until_status(&scene, "blue-db", "an offer is made", |status| status["rewrap"].is_object());
     assert_eq!(object["status"]["rewrap"]["source"], json!(source(&scene, "db", &file)));
+    let run = |args: &[&str]| seal(&sandbox, &scene, scene.plane.kubeconfig(), args, b"");
+    let fetched = run(&["keys", "fetch", "-o", "prod.pub"]);
+    assert_eq!(fetched.code, 0, "{}", fetched.stderr);
+    let rotated = run(&["rotate", "-r", "prod.pub", "--from-cluster", "base"]);
+    assert_eq!(rotated.code, 0, "{}{}", String::from_utf8_lossy(&rotated.stdout), rotated.stderr);
+    let text = String::from_utf8(sandbox.read("base/db.yaml")).unwrap();
+    assert!(text.starts_with("# the team's\n") && text.contains(&second.to_string()), "{text}");
+    apply();
+    assert_eq!(scene.until_ready("blue-db")["status"]["openedBy"], json!([second]));
+    assert_eq!(scene.secret("blue-db").unwrap(), before, "the Secret was written");
 }
 
 #[test]

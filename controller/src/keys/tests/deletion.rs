@@ -9,11 +9,11 @@ use seal_crds::resources::{Condition, ConditionStatus, KeyUsage};
 use super::*;
 use crate::conditions::rfc3339;
 
-const SECOND: &str = "sealing-key-2";
+pub(super) const SECOND: &str = "sealing-key-2";
 
 impl World {
     /// What `kubectl delete secret` does: the Secret goes, unless a finalizer holds it.
-    fn delete(&mut self, name: &str) {
+    pub(super) fn delete(&mut self, name: &str) {
         let (version, now) = (self.next_version(), rfc3339(self.now));
         let Some(secret) = self.secret(name) else { return };
         if secret["metadata"]["deletionTimestamp"].is_null() {
@@ -37,7 +37,7 @@ impl World {
     }
 
     /// Another Secret with the same key, as a restore makes it.
-    fn restore(&mut self, name: &str, copy: &str) {
+    pub(super) fn restore(&mut self, name: &str, copy: &str) {
         let mut secret = self.secret(name).unwrap().clone();
         let metadata = secret["metadata"].as_object_mut().unwrap();
         metadata.remove("deletionTimestamp");
@@ -46,14 +46,14 @@ impl World {
     }
 
     /// The keys whose Secrets are there, whether or not they are being deleted.
-    fn held(&self) -> Vec<Fingerprint> {
+    pub(super) fn held(&self) -> Vec<Fingerprint> {
         let list = json!({ "items": self.secrets });
         let loaded: Loaded = serde_json::from_value::<KeySecretList>(list).unwrap().into();
         loaded.holders.iter().map(|holder| holder.recipient.fingerprint()).collect()
     }
 
     /// The objects that no key opens any more.
-    fn shut(&self) -> Vec<&'static str> {
+    pub(super) fn shut(&self) -> Vec<&'static str> {
         let held = self.held();
         let shut = self.objects.iter().filter(|(_, openers)| !openers.iter().any(|key| held.contains(key)));
         shut.map(|(name, _)| *name).collect()
@@ -66,7 +66,7 @@ impl World {
 }
 
 /// A controller with two keys, the first of which is Retiring.
-async fn renewed() -> (Memory, Keys<Memory>, [Fingerprint; 2]) {
+pub(super) async fn renewed() -> (Memory, Keys<Memory>, [Fingerprint; 2]) {
     let (store, keys) = started().await;
     store.world().add(SECOND, 2, KeyState::Active, "seal-controller");
     settle(&keys).await;
@@ -366,6 +366,39 @@ async fn whatever_happens_at_whatever_moment_no_needed_key_goes_and_nothing_come
                     }
                 }
             }
+        }
+    }
+}
+
+/// The finalizer holds the private halves in the Terminating namespace until somebody has saved them. What the controller
+/// has let go before is a key that nothing needed.
+#[tokio::test]
+async fn a_namespace_that_is_deleted_at_any_moment_keeps_every_private_half_that_is_left() {
+    let moments = ["load", "list", "prove", "list objects", "say sealing-key-first", "release"];
+    for is_key_deleted in [false, true] {
+        // Where no key is being deleted, nothing is proven and nothing is said.
+        for moment in moments.into_iter().take(if is_key_deleted { 6 } else { 2 }) {
+            let case = format!("{moment}, a key is being deleted: {is_key_deleted}");
+            let (store, keys, [first, second]) = renewed().await;
+            store.world().objects = [("prod/db", vec![first, second]), ("prod/new", vec![second])].into();
+            if is_key_deleted {
+                store.world().delete(FIRST);
+            }
+            // The Secrets come in the order of their names; somewhere between, the controller looks.
+            store.before(moment, |world| {
+                world.delete(SECOND);
+                world.sealing_keys.clear();
+                world.fails = vec!["create", "publish"];
+            });
+            drop(keys.lead(pending()).await);
+            store.world().delete(FIRST);
+            for controller in [&keys, &super::keys(&store), &super::keys(&store)] {
+                assert!(controller.lead(pending()).await.is_err(), "{case}: nothing can be made there");
+            }
+            let world = store.world();
+            assert_eq!(world.shut(), [""; 0], "{case}");
+            let held = world.held();
+            assert!(held.contains(&second) && (is_key_deleted || held.contains(&first)), "{case}");
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use super::deletion::{SECOND, renewed};
 use super::*;
 
 /// Stops a controller once, before one of its requests.
@@ -206,4 +207,79 @@ async fn a_leader_that_is_stopped_before_any_request_and_goes_on_later_lowers_no
         }
     }
     assert!(tried > 150, "{tried}");
+}
+
+/// A leader that is stopped in the middle of a deletion decided on what is gone by the time it goes on.
+#[tokio::test]
+async fn a_leader_that_is_stopped_in_the_middle_of_a_deletion_lets_no_key_go_that_an_object_needs() {
+    let acts: [(&str, Act); 6] = [
+        ("the other replica looks", |_| ()),
+        ("the other key is deleted", |world| world.delete(SECOND)),
+        ("all keys are deleted", |world| {
+            world.delete(SECOND);
+            world.delete("sealing-key-3");
+        }),
+        ("the key is revoked", |world| {
+            if world.state(FIRST).is_some() {
+                world.ask(FIRST, KeyState::Revoked);
+            }
+        }),
+        ("the deletion is taken back", |world| {
+            if world.secret(FIRST).is_some() {
+                world.restore(FIRST, "sealing-key-restored");
+            }
+        }),
+        ("the newest key is to retire", |world| world.ask("sealing-key-3", KeyState::Retiring)),
+    ];
+    let mut tried = 0;
+    for (event, act) in acts {
+        for is_needed in [false, true] {
+            for requests in 0.. {
+                let (store, _, [first, second]) = renewed().await;
+                store.world().add("sealing-key-3", 3, KeyState::Active, "seal-controller");
+                finish(&keys(&store)).await;
+                let openers = if is_needed { vec![first] } else { vec![first, second] };
+                store.world().objects = [("prod/db", openers)].into();
+                store.world().delete(FIRST);
+                let stop = Stop::after(requests);
+                let stopped = keys(&Memory { stop: Some(stop.clone()), ..store.clone() });
+                let mut look = std::pin::pin!(stopped.lead(pending()));
+                tokio::select! {
+                    _ = &mut look => break,
+                    () = stop.is_reached() => {}
+                }
+                let request = stop.before.lock().unwrap().clone().unwrap_or_default();
+                let what = format!("needed: {is_needed}, stopped before \"{request}\", {event}");
+                act(&mut store.world());
+                let other = keys(&store);
+                drop(other.lead(pending()).await);
+                let floors = store.world().floors();
+                store.world().assert_sound(&floors, &what);
+                stop.go_on();
+                drop(look.await);
+                for _ in 0..2 {
+                    drop(other.lead(pending()).await);
+                }
+                let mut world = store.world();
+                world.assert_sound(&floors, &what);
+                assert_eq!(world.shut(), [""; 0], "{what}");
+                assert!(
+                    !is_needed || world.secret(FIRST).is_some() || event.contains("taken back"),
+                    "{what}"
+                );
+                for key in &world.sealing_keys {
+                    let state = key.status.as_ref().and_then(|status| status.state);
+                    if !world.held().contains(&key.fingerprint()) {
+                        // The other replica may have said meanwhile that the key stays. Then it is called lost.
+                        let is_lost = state == Some(PublishedState::Lost) && event.contains("deleted");
+                        assert!(is_lost || state == Some(PublishedState::Destroyed), "{what}: {state:?}");
+                    } else {
+                        assert_ne!(state, Some(PublishedState::Destroyed), "{what}");
+                    }
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 50, "{tried}");
 }
