@@ -1,17 +1,17 @@
 //! Changes parts of objects in a file, and nothing else.
 //!
 //! A value replaces only the parts that differ from it: in a mapping, equal entries stay as they are written, and a new
-//! entry stands before the entry that follows it. Comments stay unless they stand in a replaced part; the caller gets
-//! the places of those that go.
+//! entry stands before the entry that follows it. A sequence changes item by item ([`sequence`]), and a scalar keeps its
+//! quotes ([`scalar`]). Comments stay unless they stand in a replaced part; the caller gets the places of those that go.
 //!
 //! No part of an object with plaintext may stay, so those go through [`super::splice()`]. Invariant: the result is read
 //! again, and is the old file with exactly these changes. If it isn't, the answer is an error and not a guess.
 
 mod check;
+mod scalar;
+mod sequence;
 
 use std::ops::Range;
-
-use seal_foreign::is_unprintable;
 
 use super::splice::{SpliceError, column, flow_text, indent_of_line};
 use super::{Manifest, Syntax};
@@ -74,9 +74,12 @@ impl Patches<'_> {
         if value.is_read_from(tree, node) {
             return Ok(());
         }
-        let (NodeKind::Mapping { entries, .. }, Written::Mapping(wanted)) = (&tree.node(node).kind, value)
-        else {
-            return self.replace(tree, node, value);
+        let (entries, wanted) = match (&tree.node(node).kind, value) {
+            (NodeKind::Mapping { entries, .. }, Written::Mapping(wanted)) => (entries, wanted),
+            (NodeKind::Sequence { items, .. }, Written::Sequence(wanted)) => {
+                return self.reshape_sequence(tree, node, items, wanted);
+            }
+            _ => return self.replace(tree, node, value),
         };
         let find = |key: NodeId| wanted.iter().position(|(name, _)| tree.scalar(key) == Some(name));
         let kept: Vec<(NodeId, NodeId, usize)> =
@@ -120,7 +123,7 @@ impl Patches<'_> {
         if !is_outside || self.syntax == Syntax::Json || wanted.1.is_read_from(tree, node) {
             return self.reshape(tree, node, &wanted.1);
         }
-        if let Some(block) = self.block(mark, range.start, &wanted.1) {
+        if let Some(block) = scalar::block(self.source, mark, range.start, &wanted.1) {
             self.found.push((range.start..range.start + self.source[range].trim_end().len(), block));
             return Ok(());
         }
@@ -132,26 +135,6 @@ impl Patches<'_> {
         Ok(())
     }
 
-    /// The text as lines of the present block scalar, if such lines can hold it.
-    fn block(&self, mark: &str, start: usize, value: &Written) -> Option<String> {
-        let Written::Text(text) = value else { return None };
-        let header = mark.split('#').next().unwrap_or_default().trim_end();
-        let lines = match header {
-            "|" => text.strip_suffix('\n')?,
-            "|-" => text,
-            _ => return None,
-        };
-        let is_plain =
-            |line: &str| !line.chars().any(is_unprintable) && (line.is_empty() || !line.trim().is_empty());
-        let starts_well = lines.starts_with(|c: char| !c.is_whitespace()) && !lines.ends_with('\n');
-        let indent = format!("\n{}", " ".repeat(column(self.source, start)));
-        let indented = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{indent}{line}") };
-        (starts_well && lines.split('\n').all(is_plain)).then(|| {
-            let block: String = lines.split('\n').map(indented).collect();
-            block[indent.len()..].to_owned()
-        })
-    }
-
     fn replace(&mut self, tree: &Tree<'_>, node: NodeId, value: &Written) -> Patched {
         let range = tree.range(node);
         let text = match (&tree.node(node).kind, value) {
@@ -159,7 +142,8 @@ impl Patches<'_> {
                 flow_text(tree, node, self.source, value)
             }
             _ if self.syntax == Syntax::Json => value.to_compact_json().to_string(),
-            (_, Written::Text(_) | Written::Bool(_)) => value.to_yaml(0).trim_end().to_owned(),
+            (_, Written::Text(text)) => scalar::quoted_alike(&self.source[range.clone()], text),
+            (_, Written::Bool(_)) => value.to_yaml(0).trim_end().to_owned(),
             (NodeKind::Mapping { .. } | NodeKind::Sequence { .. }, _) => {
                 value.to_yaml(column(self.source, range.start)).trim_end().to_owned()
             }

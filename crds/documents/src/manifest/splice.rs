@@ -119,7 +119,7 @@ pub(super) fn flow_text(tree: &Tree<'_>, node: NodeId, source: &str, value: &Wri
 }
 
 /// The `-` that opens the item at `start`, if only blanks are between them.
-fn dash_before(source: &str, start: usize) -> Option<usize> {
+pub(super) fn dash_before(source: &str, start: usize) -> Option<usize> {
     let before = source[..start].trim_end_matches([' ', '\n', '\r']);
     before.ends_with('-').then(|| before.len() - 1)
 }

@@ -38,7 +38,7 @@ impl Written {
     }
 
     /// This is no `Clone`, so that a copy of plaintext is made on purpose only.
-    fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         match self {
             Self::Text(text) => Self::text(text.as_str()),
             Self::Bool(value) => Self::Bool(*value),

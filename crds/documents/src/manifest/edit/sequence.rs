@@ -1,0 +1,165 @@
+//! Sequences, item by item: equal items stay as they are written, an item in the place of another takes over its layout,
+//! and the others come and go with their lines.
+//!
+//! Invariant: as in all of [`super`], nothing here is believed before the result was read again.
+
+use std::ops::Range;
+
+use super::{Patched, Patches, column};
+use crate::manifest::splice::{SpliceError, dash_before, indent_of_line};
+use crate::source::Located;
+use crate::yaml::tree::{NodeId, NodeKind, Tree};
+use crate::yaml::written::Written;
+
+/// Items that stand between two equal ones, and those that belong there.
+struct Gap<'w> {
+    old: Vec<NodeId>,
+    new: Vec<&'w Written>,
+    /// The equal item after the gap.
+    next: Option<NodeId>,
+}
+
+impl Patches<'_> {
+    /// Makes the items of a sequence say the values.
+    pub(super) fn reshape_sequence(
+        &mut self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        items: &[NodeId],
+        wanted: &[Written],
+    ) -> Patched {
+        if items.is_empty() || wanted.is_empty() {
+            return self.replace(tree, node, &Written::Sequence(wanted.iter().map(Written::copy).collect()));
+        }
+        let mut removed = Vec::new();
+        let mut before = None;
+        for Gap { old, new, next } in gaps(tree, items, wanted) {
+            let pairs = old.len().min(new.len());
+            for (item, value) in old.iter().zip(&new) {
+                self.reshape(tree, *item, value)?;
+            }
+            removed.extend_from_slice(&old[pairs..]);
+            let before_new = old[..pairs].last().copied().or(before);
+            match (before_new, next) {
+                _ if new.len() == pairs => {}
+                (Some(item), _) => self.insert_items(tree, node, item, &new[pairs..], false)?,
+                (None, Some(item)) => self.insert_items(tree, node, item, &new[pairs..], true)?,
+                // There is an old item, and it is in no pair only if there is no new one.
+                (None, None) => {}
+            }
+            before = next.or(before_new);
+        }
+        self.remove_items(tree, node, items, &removed)
+    }
+
+    /// Puts items before or after one that is there.
+    fn insert_items(
+        &mut self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        beside: NodeId,
+        new: &[&Written],
+        before: bool,
+    ) -> Patched {
+        let range = self.trimmed(tree, beside);
+        let is_flow = matches!(tree.node(node).kind, NodeKind::Sequence { flow: true, .. });
+        if is_flow {
+            let line = range.start - column(self.source, range.start);
+            let indent = &self.source[line..range.start];
+            let is_alone = indent.trim().is_empty();
+            let step =
+                indent.len().saturating_sub(indent_of_line(self.source, tree.range(node).start)).clamp(1, 8);
+            for value in new {
+                let text =
+                    if is_alone { value.to_json(indent.len(), step) } else { value.to_compact_json() };
+                let separator = if is_alone { format!(",\n{indent}") } else { ", ".to_owned() };
+                self.found.push(if before {
+                    (range.start..range.start, format!("{}{separator}", *text))
+                } else {
+                    (range.end..range.end, format!("{separator}{}", *text))
+                });
+            }
+            return Ok(());
+        }
+        let dash = self.dash(range.start)?;
+        let indent = column(self.source, dash);
+        let item = |value: &&Written| {
+            format!("{:indent$}- {}", "", value.to_yaml(indent + 2).trim_end_matches('\n'))
+        };
+        let text: Vec<String> = new.iter().map(item).collect();
+        if before {
+            let line = self.above_comments(dash - indent, indent);
+            self.found.push((line..line, format!("{}\n", text.join("\n"))));
+        } else {
+            let end = self.source[range.end..].find('\n').map_or(self.source.len(), |i| range.end + i);
+            let end = self.source[..end].strip_suffix('\r').map_or(end, str::len);
+            self.found.push((end..end, format!("\n{}", text.join("\n"))));
+        }
+        Ok(())
+    }
+
+    /// Takes items out, with their lines.
+    fn remove_items(
+        &mut self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        items: &[NodeId],
+        removed: &[NodeId],
+    ) -> Patched {
+        let is_flow = matches!(tree.node(node).kind, NodeKind::Sequence { flow: true, .. });
+        for (index, item) in items.iter().enumerate().filter(|(_, item)| removed.contains(item)) {
+            let range = self.trimmed(tree, *item);
+            if !is_flow {
+                let dash = self.dash(range.start)?;
+                let unknown = || Located { error: SpliceError::UnknownLayout, at: dash };
+                let lines = self.lines(dash..range.end).ok_or_else(unknown)?;
+                self.found.push((lines, String::new()));
+            } else if items[index..].iter().all(|item| removed.contains(item)) {
+                // The tail goes as one, with the comma before it.
+                let start = index.checked_sub(1).map_or(range.start, |i| self.trimmed(tree, items[i]).end);
+                let last = *items.last().expect("there is this one");
+                self.found.push((start..self.trimmed(tree, last).end, String::new()));
+                return Ok(());
+            } else {
+                self.found.push((range.start..tree.range(items[index + 1]).start, String::new()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of a node, without the blank lines over which a block scalar reaches.
+    fn trimmed(&self, tree: &Tree<'_>, node: NodeId) -> Range<usize> {
+        let range = tree.range(node);
+        range.start..range.start + self.source[range.clone()].trim_end().len()
+    }
+
+    /// The dash of an item that starts at this byte. It has to be the first sign on its line: otherwise the line is
+    /// another item's, too.
+    fn dash(&self, start: usize) -> Result<usize, Located<SpliceError>> {
+        let dash = dash_before(self.source, start);
+        let is_first =
+            |dash: &usize| self.source[dash - column(self.source, *dash)..*dash].trim().is_empty();
+        dash.filter(is_first).ok_or(Located { error: SpliceError::UnknownLayout, at: start })
+    }
+}
+
+/// The gaps between equal items: the first one ends with the first equal item, and the last one with the sequence.
+fn gaps<'w>(tree: &Tree<'_>, items: &[NodeId], wanted: &'w [Written]) -> Vec<Gap<'w>> {
+    let mut gaps = Vec::new();
+    let (mut old, mut new) = (Vec::new(), Vec::new());
+    let mut left = items;
+    for value in wanted {
+        match left.iter().position(|item| value.is_read_from(tree, *item)) {
+            Some(index) => {
+                old.extend_from_slice(&left[..index]);
+                let next = Some(left[index]);
+                gaps.push(Gap { old: std::mem::take(&mut old), new: std::mem::take(&mut new), next });
+                left = &left[index + 1..];
+            }
+            None => new.push(value),
+        }
+    }
+    old.extend_from_slice(left);
+    gaps.push(Gap { old, new, next: None });
+    gaps
+}
