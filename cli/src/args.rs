@@ -3,15 +3,20 @@
 //! Words become types here; [`intent`] decides what they mean together.
 
 mod create;
+mod generate;
 pub(crate) mod intent;
 mod keys;
 mod migrate;
 mod refusal;
+mod rm;
 mod rotate;
 mod seal;
+mod set;
 mod shared;
+mod tidy;
 mod unknown;
 mod unseal;
+mod values;
 
 pub(crate) use create::CreateArgs;
 pub(crate) use keys::{
@@ -19,10 +24,14 @@ pub(crate) use keys::{
     RevokeArgs, StatusArgs, StatusFormat,
 };
 pub(crate) use migrate::MigrateArgs;
+pub(crate) use rm::RmArgs;
 pub(crate) use rotate::RotateArgs;
 pub(crate) use seal::SealArgs;
+pub(crate) use set::SetArgs;
 pub(crate) use shared::{ClusterArgs, SealFormat, SealingArgs};
+pub(crate) use tidy::TidyArgs;
 pub(crate) use unseal::UnsealArgs;
+pub(crate) use values::ValueArgs;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -38,6 +47,7 @@ Examples:
   seal -r prod.pub secret.yaml -o sealed.yaml     seal to them
   seal -r prod.pub -n prod < secret.yaml | kubectl apply -f -
   seal create db -n prod -r prod.pub --prompt password
+  seal set sealed.yaml password -r prod.pub       one item anew, without a key; asks for the value
   seal unseal sealed.yaml -i recovery.key --item password | xclip
   seal migrate deploy -i backup.yaml -r prod.pub  SealedSecrets of bitnami.com to sealing.dev
   seal rotate deploy --from-cluster -r prod.pub   seal all again to new recipients, without a key";
@@ -66,6 +76,12 @@ pub(crate) struct LowArgs {
 pub(crate) enum Command {
     /// Make a SealedSecret without a Secret manifest in between
     Create(Box<CreateArgs>),
+    /// Seal items anew, or add some, in a SealedSecret's file
+    Set(Box<SetArgs>),
+    /// Remove items from a SealedSecret's file
+    Rm(RmArgs),
+    /// Drop from SealedSecrets what no item needs
+    Tidy(TidyArgs),
     /// Turn SealedSecrets back into Secrets, with an identity at hand
     Unseal(UnsealArgs),
     /// Turn SealedSecrets of bitnami.com into those of sealing.dev, in place

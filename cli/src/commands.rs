@@ -5,9 +5,13 @@ mod choose;
 mod create;
 mod keys;
 mod migrate;
+mod rm;
 mod rotate;
 mod seal;
+mod set;
+mod tidy;
 mod unseal;
+mod values;
 
 use std::collections::BTreeSet;
 
@@ -22,6 +26,9 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
     match args.command {
         None => seal::run(args.seal),
         Some(Command::Create(args)) => create::run(*args),
+        Some(Command::Set(args)) => set::run(*args),
+        Some(Command::Rm(args)) => rm::run(&args),
+        Some(Command::Tidy(args)) => tidy::run(&args),
         Some(Command::Unseal(args)) => unseal::run(&args),
         Some(Command::Migrate(args)) => migrate::run(args),
         Some(Command::Rotate(args)) => rotate::run(*args),

@@ -4,6 +4,7 @@
 //! [`seal_documents`] finds the objects in a manifest, and the caller writes the text that comes out.
 //! Invariant: values live in memory that is wiped.
 
+pub(crate) mod change;
 pub(crate) mod claimed;
 pub(crate) mod live;
 pub(crate) mod migration;

@@ -27,6 +27,7 @@ mod tests;
 pub use accept::OfferError;
 pub use change::{
     ChangeError, CoverError, cover, data_key_of, drop_unused_envelopes, put_items, remove_items,
+    tidy_envelopes, users_of,
 };
 pub use envelope::count_stanzas;
 pub use object::NativeSealed;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use seal_crds::{ItemName, Name};
+use seal_crds::Name;
 
-use super::SealingArgs;
+use super::{SealingArgs, ValueArgs};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -20,18 +20,8 @@ pub(crate) struct CreateArgs {
     #[arg(long = "literal", visible_alias = "from-literal", value_name = "ITEM=VALUE")]
     pub(crate) literals: Vec<String>,
 
-    /// An item from a file, named after it unless said; a directory gives one
-    /// item for each of its files; - is standard input
-    #[arg(long = "file", visible_alias = "from-file", value_name = "[ITEM=]PATH", value_hint = ValueHint::FilePath)]
-    pub(crate) files: Vec<String>,
-
-    /// Items from lines KEY=VALUE, taken literally, as kubectl does
-    #[arg(long = "env-file", visible_alias = "from-env-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) env_files: Vec<PathBuf>,
-
-    /// An item asked for on the terminal, without echo
-    #[arg(long = "prompt", value_name = "ITEM")]
-    pub(crate) prompts: Vec<ItemName>,
+    #[command(flatten)]
+    pub(crate) values: ValueArgs,
 
     /// The type of the Secret, such as kubernetes.io/tls
     #[arg(long = "type", value_name = "TYPE", default_value = "Opaque")]

@@ -54,8 +54,6 @@ const WORDS_OF_OTHERS: [(&[&str], &str); 7] = [
             "lint",
             "list",
             "man",
-            "rm",
-            "set",
             "update",
             "validate",
             "view",

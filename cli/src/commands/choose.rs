@@ -3,7 +3,8 @@
 //! Recipients and certificates are read in [`crate::keys`]. Invariant: flags that make no sense in the chosen
 //! format are refused before anything is read.
 
-use seal_crds::keys::Certificate;
+use seal_crds::keys::{Certificate, RsaPublicKey};
+use seal_crds::native::NamedRecipient;
 
 use crate::args::intent::{self, IntentError, RecipientChoice};
 use crate::args::{ClusterArgs, SealFormat, SealingArgs};
@@ -82,19 +83,34 @@ pub(super) fn sealer(args: SealingArgs) -> Result<Sealer, Failure> {
     let scope = args.scope;
     match args.seal_format {
         SealFormat::Native => {
-            let choice = RecipientChoice::new(args.recipients, args.cluster, intent::is_watched())?;
-            let recipients = recipients::resolve(&choice)?;
+            let recipients = recipients(args.recipients, args.cluster)?;
             let template_items = args.template_items.into_iter().collect();
             Ok(Sealer::Native(NativeSealer { recipients, scope, template_items }))
         }
         SealFormat::Bitnami => {
-            let certificate = match args.cert.as_ref().or(args.recipients.first()) {
-                Some(location) => certificate::for_sealing(&certificate::load(location)?, location)?,
-                None => from_cluster(&args.cluster, args.controller_name)?,
-            };
-            Ok(Sealer::Bitnami(BitnamiSealer { key: certificate.public_key().clone(), scope }))
+            let location = args.cert.as_ref().or(args.recipients.first());
+            let key = rsa_key(location, &args.cluster, args.controller_name)?;
+            Ok(Sealer::Bitnami(BitnamiSealer { key, scope }))
         }
     }
+}
+
+/// The recipients of `-r`, else those of the cluster.
+pub(super) fn recipients(given: Vec<String>, cluster: ClusterArgs) -> Result<Vec<NamedRecipient>, Failure> {
+    recipients::resolve(&RecipientChoice::new(given, cluster, intent::is_watched())?)
+}
+
+/// The key of the certificate of `--cert`, else of the one that the cluster's controller gives. It hasn't expired.
+pub(super) fn rsa_key(
+    cert: Option<&String>,
+    cluster: &ClusterArgs,
+    controller_name: Option<String>,
+) -> Result<RsaPublicKey, Failure> {
+    let certificate = match cert {
+        Some(location) => certificate::for_sealing(&certificate::load(location)?, location)?,
+        None => from_cluster(cluster, controller_name)?,
+    };
+    Ok(certificate.public_key().clone())
 }
 
 /// The certificate that a cluster's controller gives out.

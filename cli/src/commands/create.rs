@@ -1,13 +1,13 @@
 //! `seal create NAME …`: makes a SealedSecret from values, without a Secret manifest in between.
 
-mod collect;
+mod metadata;
 
 use std::collections::BTreeMap;
 
 use seal_crds::secret::OPAQUE;
 use seal_documents::manifest::Look;
 
-use super::choose;
+use super::{choose, values};
 use crate::args::CreateArgs;
 use crate::args::intent::Destination;
 use crate::files::output::{self, Privacy};
@@ -51,7 +51,10 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     if args.sealing.namespace.is_none() && args.sealing.scope.binds_namespace() {
         return Err(CreateError::WithoutNamespace.into());
     }
-    let (labels, annotations) = collect::metadata(&args)?;
+    let mut items = values::literals(&args.literals)?;
+    let (labels, annotations) = metadata::read(&args)?;
+    values::read(&args.values, &mut items)?;
+    values::generate(&args.values, &mut items)?;
     let secret = Secret {
         namespace: args.sealing.namespace.clone(),
         name: Some(args.name.clone()),
@@ -60,7 +63,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
         labels,
         annotations,
         bitnami_annotations: BTreeMap::new(),
-        items: collect::items(&args)?,
+        items,
     };
     if secret.items.is_empty() {
         return Err(CreateError::Empty.into());

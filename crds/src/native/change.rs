@@ -112,6 +112,14 @@ pub fn drop_unused_envelopes(spec: &mut SealedSecretSpec) -> usize {
     before - spec.envelopes.len()
 }
 
+/// As [`drop_unused_envelopes`], and drops second copies of an envelope, which text merges leave.
+pub fn tidy_envelopes(spec: &mut SealedSecretSpec) -> usize {
+    let before = spec.envelopes.len();
+    let mut seen = BTreeSet::new();
+    spec.envelopes.retain(|envelope| seen.insert((envelope.keys.clone(), envelope.age.clone())));
+    before - spec.envelopes.len() + drop_unused_envelopes(spec)
+}
+
 /// Seals items into an object: new ones, and new values of those that are there. All of them share one new envelope,
 /// which comes last; envelopes that no item uses any more go.
 ///
@@ -167,7 +175,7 @@ pub fn remove_items(
 }
 
 /// The keys of `template.data` that use an item. A text that isn't a template uses none.
-fn users_of(item: &ItemName, template: &Template) -> impl Iterator<Item = ItemName> {
+pub fn users_of(item: &ItemName, template: &Template) -> impl Iterator<Item = ItemName> {
     let uses = move |(key, text): (&String, &String)| {
         let key: ItemName = key.parse().ok()?;
         template::items_in(&key, text).ok()?.contains(item).then_some(key)

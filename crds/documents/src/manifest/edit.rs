@@ -69,11 +69,20 @@ struct Patches<'s> {
 type Patched = Result<(), Located<SpliceError>>;
 
 impl Patches<'_> {
-    /// Makes the node say the value, with as few changes as possible.
+    /// Makes the node say the value, with as few changes as possible. A collection in whose layout the parts can't be
+    /// changed one by one is replaced as a whole.
     fn reshape(&mut self, tree: &Tree<'_>, node: NodeId, value: &Written) -> Patched {
         if value.is_read_from(tree, node) {
             return Ok(());
         }
+        let before = self.found.len();
+        self.reshape_parts(tree, node, value).or_else(|_| {
+            self.found.truncate(before);
+            self.replace(tree, node, value)
+        })
+    }
+
+    fn reshape_parts(&mut self, tree: &Tree<'_>, node: NodeId, value: &Written) -> Patched {
         let (entries, wanted) = match (&tree.node(node).kind, value) {
             (NodeKind::Mapping { entries, .. }, Written::Mapping(wanted)) => (entries, wanted),
             (NodeKind::Sequence { items, .. }, Written::Sequence(wanted)) => {
@@ -159,10 +168,19 @@ impl Patches<'_> {
     fn remove(&mut self, tree: &Tree<'_>, node: NodeId, goes: &dyn Fn(NodeId) -> bool) -> Patched {
         let unknown = |key: NodeId| Located { error: SpliceError::UnknownLayout, at: tree.range(key).start };
         let NodeKind::Mapping { entries, flow } = &tree.node(node).kind else { return Err(unknown(node)) };
+        let mut gone_to = 0;
         for (index, &(key, value)) in entries.iter().enumerate().filter(|(_, (key, _))| goes(*key)) {
             let range = tree.range(key).start..end_of(tree, self.source, key, value);
+            let after_dash = || {
+                let (next, _) = entries[index + 1..].iter().find(|(key, _)| !goes(*key))?;
+                self.is_after_dash(range.start).then(|| range.start..tree.range(*next).start)
+            };
             let patch = if !flow {
-                self.lines(range).ok_or_else(|| unknown(key))?
+                // After the first entry went from the line of its dash, up to the next one that stays.
+                if gone_to > range.start {
+                    continue;
+                }
+                self.lines(range.clone()).or_else(after_dash).ok_or_else(|| unknown(key))?
             } else if entries[index..].iter().all(|(key, _)| goes(*key)) {
                 // The tail goes as one, with the comma before it.
                 let before = index.checked_sub(1).map(|index| entries[index]);
@@ -173,6 +191,7 @@ impl Patches<'_> {
             } else {
                 range.start..tree.range(entries[index + 1].0).start
             };
+            gone_to = patch.end;
             self.found.push((patch, String::new()));
         }
         Ok(())
@@ -226,9 +245,12 @@ impl Patches<'_> {
             }
             return Ok(());
         }
-        if !is_alone {
+        let is_after_dash = self.is_after_dash(start);
+        if !is_alone && !is_after_dash {
             return Err(Located { error: SpliceError::UnknownLayout, at: start });
         }
+        // An item's first entry stands on the line of its dash, and the others below it.
+        let indent = " ".repeat(indent.len());
         let text: String = new
             .into_iter()
             .map(|(key, value)| {
@@ -236,7 +258,9 @@ impl Patches<'_> {
                 format!("{indent}{}", *entry)
             })
             .collect();
-        if before {
+        if before && is_after_dash {
+            self.found.push((start..start, format!("{}{indent}", &text[indent.len()..])));
+        } else if before {
             let line = self.above_comments(line, indent.len());
             self.found.push((line..line, text));
         } else {
@@ -245,6 +269,12 @@ impl Patches<'_> {
             self.found.push((end..end, format!("\n{}", text.trim_end())));
         }
         Ok(())
+    }
+
+    /// Whether only dashes and blanks stand before this byte on its line.
+    fn is_after_dash(&self, at: usize) -> bool {
+        let before = &self.source[at - column(self.source, at)..at];
+        before.contains('-') && before.chars().all(|c| matches!(c, ' ' | '-'))
     }
 
     /// The start of the comment lines right above a line: they are about what follows them.

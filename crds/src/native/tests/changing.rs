@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::names::ItemName;
-use crate::native::{ChangeError, CoverError, cover, drop_unused_envelopes, put_items, remove_items};
+use crate::native::{
+    ChangeError, CoverError, cover, drop_unused_envelopes, put_items, remove_items, tidy_envelopes,
+};
 
 fn named(identity: &Identity) -> Vec<NamedRecipient> {
     vec![NamedRecipient { recipient: identity.recipient().clone(), name: None }]
@@ -101,6 +103,9 @@ fn a_change_mends_an_unused_envelope_and_a_missing_data_key_of_what_it_changes()
     assert_eq!(unseal("prod/db", &changed, &ring(&[&identity])).unwrap().len(), 2);
     assert_eq!(drop_unused_envelopes(&mut unused), 1);
     assert_eq!(unused, spec);
+    let mut twice = spec.clone();
+    twice.envelopes.extend(spec.envelopes.clone());
+    assert_eq!((tidy_envelopes(&mut twice), twice), (1, spec.clone()));
     let mut missing = spec.clone();
     missing.encrypted_data.extend(other.encrypted_data);
     let refused = put(&missing, &identity, &new([("a", "3")])).unwrap_err();

@@ -1,5 +1,7 @@
-//! Sequences, item by item: equal items stay as they are written, an item in the place of another takes over its layout,
-//! and the others come and go with their lines.
+//! Sequences, item by item: equal items stay as they are written, an item in the place of one that it shares a part with
+//! takes over its layout, and the others come and go with their lines.
+//!
+//! Where nothing is shared, the sequence is replaced as a whole: a comment about one thing must not stay beside another.
 //!
 //! Invariant: as in all of [`super`], nothing here is believed before the result was read again.
 
@@ -28,15 +30,22 @@ impl Patches<'_> {
         items: &[NodeId],
         wanted: &[Written],
     ) -> Patched {
-        if items.is_empty() || wanted.is_empty() {
+        let gaps = gaps(tree, items, wanted);
+        let mut pairs = gaps.iter().flat_map(|gap| gap.old.iter().zip(&gap.new));
+        let is_kept = gaps.len() > 1 || pairs.any(|(item, value)| is_alike(tree, *item, value));
+        if wanted.is_empty() || !is_kept {
             return self.replace(tree, node, &Written::Sequence(wanted.iter().map(Written::copy).collect()));
         }
         let mut removed = Vec::new();
         let mut before = None;
-        for Gap { old, new, next } in gaps(tree, items, wanted) {
+        for Gap { old, new, next } in gaps {
             let pairs = old.len().min(new.len());
             for (item, value) in old.iter().zip(&new) {
-                self.reshape(tree, *item, value)?;
+                if is_alike(tree, *item, value) {
+                    self.reshape(tree, *item, value)?;
+                } else {
+                    self.replace(tree, *item, value)?;
+                }
             }
             removed.extend_from_slice(&old[pairs..]);
             let before_new = old[..pairs].last().copied().or(before);
@@ -70,8 +79,7 @@ impl Patches<'_> {
             let step =
                 indent.len().saturating_sub(indent_of_line(self.source, tree.range(node).start)).clamp(1, 8);
             for value in new {
-                let text =
-                    if is_alone { value.to_json(indent.len(), step) } else { value.to_compact_json() };
+                let text = if is_alone { value.to_json(indent.len(), step) } else { value.to_compact_json() };
                 let separator = if is_alone { format!(",\n{indent}") } else { ", ".to_owned() };
                 self.found.push(if before {
                     (range.start..range.start, format!("{}{separator}", *text))
@@ -137,9 +145,24 @@ impl Patches<'_> {
     /// another item's, too.
     fn dash(&self, start: usize) -> Result<usize, Located<SpliceError>> {
         let dash = dash_before(self.source, start);
-        let is_first =
-            |dash: &usize| self.source[dash - column(self.source, *dash)..*dash].trim().is_empty();
+        let is_first = |dash: &usize| self.source[dash - column(self.source, *dash)..*dash].trim().is_empty();
         dash.filter(is_first).ok_or(Located { error: SpliceError::UnknownLayout, at: start })
+    }
+}
+
+/// Whether an item is a later form of another: both are scalars, or mappings with an entry in common.
+fn is_alike(tree: &Tree<'_>, item: NodeId, value: &Written) -> bool {
+    match (&tree.node(item).kind, value) {
+        (NodeKind::Scalar { .. }, Written::Text(_)) => true,
+        (NodeKind::Mapping { entries, .. }, Written::Mapping(wanted)) => {
+            entries.iter().any(|(key, there)| {
+                let is_it = |(name, value): &(String, Written)| {
+                    tree.scalar(*key) == Some(name) && value.is_read_from(tree, *there)
+                };
+                wanted.iter().any(is_it)
+            })
+        }
+        _ => false,
     }
 }
 

@@ -172,3 +172,110 @@ fn text_in_a_block_stays_in_one_where_it_can() {
         assert_eq!(edit_a(old, new), *Written::text(new).to_yaml(0).trim_end(), "{old:?} {new:?}");
     }
 }
+
+/// Gives the sequence `spec.envelopes` these envelopes: the keys, the recipients and the age file of each.
+fn with_envelopes(text: &str, envelopes: &[(&str, &[&str], &str)]) -> Result<Edited, SpliceError> {
+    let source = Source::new("f".to_owned(), Zeroizing::new(format!("{HEAD}spec:\n{text}")));
+    let manifest = Manifest::parse(&source).unwrap();
+    let tree = manifest.tree(&manifest.objects[0]);
+    let spec = tree.get(manifest.objects[0].node, "spec").unwrap();
+    let sequence =
+        |values: &[&str]| Written::Sequence(values.iter().map(|value| Written::text(*value)).collect());
+    let envelope = |(key, recipients, age): &(&str, &[&str], &str)| {
+        Written::Mapping(vec![
+            ("keys".to_owned(), sequence(&[key])),
+            ("recipients".to_owned(), sequence(recipients)),
+            ("age".to_owned(), Written::text(*age)),
+        ])
+    };
+    let value = Written::Sequence(envelopes.iter().map(envelope).collect());
+    let replaced = vec![(tree.get(spec, "envelopes").unwrap(), value)];
+    let edited = edit(&manifest, &[Edits { document: 0, replaced, removed: Vec::new() }]);
+    edited.map_err(|error| error.error)
+}
+
+#[track_caller]
+fn envelopes(text: &str, envelopes: &[(&str, &[&str], &str)]) -> (String, usize) {
+    let edited = with_envelopes(text, envelopes).unwrap();
+    let text = edited.text.strip_prefix(&format!("{HEAD}spec:\n")).unwrap().to_owned();
+    (text, edited.lost_comments.len())
+}
+
+const TWO: &str = "  envelopes: # e\n  # about a\n  - keys: ['a'] # k\n    recipients:   [x] # r\n    age: \"one\" # a\n\n  \
+                   # about b\n  - {keys: [b], recipients: [w], age: two} # b\n  other: c\n";
+
+#[test]
+fn an_item_that_comes_or_goes_leaves_the_others_as_they_are_written() {
+    let (text, lost) = envelopes(TWO, &[("a", &["x"], "one"), ("b", &["w"], "two"), ("c", &["x"], "three")]);
+    let new = "  - keys:\n      - c\n    recipients:\n      - x\n    age: three\n";
+    assert_eq!((text, lost), (TWO.replace("  other", &format!("{new}  other")), 0));
+    let (text, lost) = envelopes(TWO, &[("a", &["x"], "one")]);
+    assert_eq!((text, lost), (TWO.replace("  - {keys: [b], recipients: [w], age: two} # b\n", ""), 1));
+    let (text, lost) = envelopes(TWO, &[("b", &["w"], "two"), ("c", &["z"], "three")]);
+    let gone = "  - keys: ['a'] # k\n    recipients:   [x] # r\n    age: \"one\" # a\n";
+    let new = new.replace("x\n", "z\n");
+    assert_eq!((text, lost), (TWO.replace(gone, "").replace("  other", &format!("{new}  other")), 3));
+}
+
+#[test]
+fn an_item_in_the_place_of_one_like_it_takes_over_its_layout() {
+    let (text, lost) = envelopes(TWO, &[("new", &["x"], "new"), ("b", &["w"], "two")]);
+    assert_eq!((text, lost), (TWO.replace("'a'", "'new'").replace("\"one\"", "\"new\""), 0));
+    // Nothing is shared, so no comment about the one stays at the other.
+    let (text, lost) = envelopes(
+        "  envelopes:\n  - age: x # a\n    keys: [k]\n    recipients: [x]\n",
+        &[("a", &["w"], "z")],
+    );
+    assert_eq!(
+        (&*text, lost),
+        ("  envelopes:\n  - keys:\n      - a\n    recipients:\n      - w\n    age: z\n", 1)
+    );
+}
+
+#[test]
+fn the_first_entry_of_an_item_comes_and_goes_on_the_line_of_its_dash() {
+    let (text, lost) =
+        envelopes("  envelopes:\n  - recipients: [x] # r\n    age: w\n", &[("k", &["x"], "w")]);
+    assert_eq!(
+        (&*text, lost),
+        ("  envelopes:\n  - keys:\n      - k\n    recipients: [x] # r\n    age: w\n", 0)
+    );
+    let old = "  envelopes:\n  - more: 1\n    and: 2\n    keys: [k]\n    recipients: [x]\n    age: w\n";
+    let (text, _) = envelopes(old, &[("k", &["x"], "w")]);
+    assert_eq!(text, "  envelopes:\n  - keys: [k]\n    recipients: [x]\n    age: w\n");
+}
+
+#[test]
+fn items_of_a_flow_sequence_come_and_go_with_their_commas() {
+    let old =
+        "  envelopes: [{keys: [a], recipients: [x], age: one}, {keys: [b], recipients: [w], age: two}]\n";
+    let (text, _) = envelopes(old, &[("b", &["w"], "two")]);
+    assert_eq!(text, "  envelopes: [{keys: [b], recipients: [w], age: two}]\n");
+    let (text, _) = envelopes(old, &[("a", &["x"], "one")]);
+    assert_eq!(text, "  envelopes: [{keys: [a], recipients: [x], age: one}]\n");
+    let (text, _) = envelopes(old, &[("a", &["x"], "one"), ("b", &["w"], "two"), ("c", &["z"], "t")]);
+    assert_eq!(text, old.replace("}]", "}, {\"keys\":[\"c\"],\"recipients\":[\"z\"],\"age\":\"t\"}]"));
+}
+
+#[test]
+fn a_scalar_keeps_its_quotes_where_they_can_hold_the_new_text() {
+    let edit_a = |old: &str, new: &str| {
+        let source = Source::new("f".to_owned(), Zeroizing::new(format!("{HEAD}a: {old} # c\n")));
+        let manifest = Manifest::parse(&source).unwrap();
+        let tree = manifest.tree(&manifest.objects[0]);
+        let replaced = vec![(tree.get(manifest.objects[0].node, "a").unwrap(), Written::text(new))];
+        let text = edit(&manifest, &[Edits { document: 0, replaced, removed: Vec::new() }]).unwrap().text;
+        text.strip_prefix(&format!("{HEAD}a: ")).unwrap().strip_suffix(" # c\n").unwrap().to_owned()
+    };
+    for (old, new, written) in [
+        ("'x'", "it's new", "'it''s new'"),
+        ("'x'", "a\nb", "\"a\\nb\""),
+        ("\"x\"", "new", "\"new\""),
+        ("x", "new", "new"),
+        ("x", "on", "\"on\""),
+        ("!!str 1", "2", "!!str \"2\""),
+        ("&a x", "new", "&a new"),
+    ] {
+        assert_eq!(edit_a(old, new), written, "{old}");
+    }
+}

@@ -1,4 +1,4 @@
-//! The items and the metadata of `seal create`, from flags, files and prompts.
+//! The values of items, from flags, files, prompts and chance: for `seal create` and `seal set`.
 //!
 //! Each item comes from one place only. Invariant: a message names a flag's item at most, and never repeats
 //! its value.
@@ -7,31 +7,24 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use seal_crds::secret::{Mark, SecretError, check_annotations, check_label};
 use seal_crds::{ItemName, NameError, Plaintext};
 use seal_documents::source::Visible;
 
-use crate::args::CreateArgs;
+use crate::args::ValueArgs;
 use crate::files::env_file;
 use crate::files::input::{Input, InputError};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
-use crate::talk::terminal;
+use crate::talk::{prompt, terminal};
 
 #[derive(Debug, thiserror::Error)]
-enum CollectError {
+enum ValueError {
     #[error("{0} wants ITEM=VALUE")]
     NoValue(&'static str),
-    #[error("{0} wants KEY=VALUE")]
-    NoPair(&'static str),
     #[error("{0} isn't a Secret key (a-z, A-Z, 0-9, '-', '_' and '.')")]
     BadItem(&'static str),
     #[error(transparent)]
     Name(#[from] NameError),
-    #[error(transparent)]
-    Metadata(#[from] SecretError),
-    #[error("{0} {1} doesn't go on a Secret: {2}")]
-    Marked(&'static str, String, Mark),
     #[error("item {0} is given twice")]
     Duplicate(ItemName),
     #[error("standard input can't be read twice")]
@@ -40,7 +33,7 @@ enum CollectError {
     UnnamedStdin,
 }
 
-impl Explain for CollectError {
+impl Explain for ValueError {
     fn rule(&self) -> Rule {
         Rule::Usage
     }
@@ -58,24 +51,29 @@ impl Explain for CollectError {
     }
 }
 
-type Items = BTreeMap<ItemName, Plaintext>;
+pub(super) type Items = BTreeMap<ItemName, Plaintext>;
 
-/// Reads every item that the arguments name.
-pub(super) fn items(args: &CreateArgs) -> Result<Items, Failure> {
+/// Reads every item of `--literal`.
+pub(super) fn literals(literals: &[String]) -> Result<Items, Failure> {
     let mut items = Items::new();
-    for literal in &args.literals {
-        let (key, value) = literal.split_once('=').ok_or(CollectError::NoValue("--literal"))?;
+    for literal in literals {
+        let (key, value) = literal.split_once('=').ok_or(ValueError::NoValue("--literal"))?;
         // The error doesn't repeat the key: if the name was forgotten, the value stands in its place.
-        let item = key.parse().map_err(|_| CollectError::BadItem("the name in --literal"))?;
+        let item = key.parse().map_err(|_| ValueError::BadItem("the name in --literal"))?;
         add(&mut items, item, Plaintext::from(value.as_bytes().to_vec()))?;
     }
+    Ok(items)
+}
+
+/// Adds every item that a person or a file gives. Those of `--generate` come from [`generate`].
+pub(super) fn read(args: &ValueArgs, items: &mut Items) -> Result<(), Failure> {
     let stdin = args.files.iter().filter(|file| *file == "-" || file.ends_with("=-")).count()
         + args.env_files.iter().filter(|file| file.as_os_str() == "-").count();
     if stdin > 1 {
-        return Err(CollectError::StdinTwice.into());
+        return Err(ValueError::StdinTwice.into());
     }
     for file in &args.files {
-        add_file(&mut items, file)?;
+        add_file(items, file, args.chomp)?;
     }
     for file in &args.env_files {
         let source = Input::from_arg(file).read()?;
@@ -87,20 +85,28 @@ pub(super) fn items(args: &CreateArgs) -> Result<Items, Failure> {
                     format!("the quotes around {} in {} are part of its value", env.item, source.name);
                 terminal::warn(&warning, None);
             }
-            add(&mut items, env.item, env.value)?;
+            add(items, env.item, env.value)?;
         }
     }
     for item in &args.prompts {
-        add(&mut items, item.clone(), crate::talk::prompt::ask(item)?)?;
+        add(items, item.clone(), prompt::ask(item)?)?;
     }
-    Ok(items)
+    Ok(())
+}
+
+/// Adds a fresh value for each `--generate`.
+pub(super) fn generate(args: &ValueArgs, items: &mut Items) -> Result<(), Failure> {
+    for generate in &args.generates {
+        add(items, generate.item.clone(), generate.value())?;
+    }
+    Ok(())
 }
 
 /// Adds the items of `[ITEM=]PATH`. As with kubectl, a directory without a name gives one item for each of
 /// its files.
-fn add_file(items: &mut Items, argument: &str) -> Result<(), Failure> {
+fn add_file(items: &mut Items, argument: &str, chomp: bool) -> Result<(), Failure> {
     let (item, path) = match argument.split_once('=') {
-        Some((item, path)) => (Some(item.parse::<ItemName>().map_err(CollectError::from)?), path),
+        Some((item, path)) => (Some(item.parse::<ItemName>().map_err(ValueError::from)?), path),
         None => (None, argument),
     };
     let input = Input::from_arg(Path::new(path));
@@ -116,53 +122,41 @@ fn add_file(items: &mut Items, argument: &str) -> Result<(), Failure> {
         files.sort();
         for file in files {
             let item = item_of(&file)?;
-            add(items, item, Input::File(file).read_bytes()?.into())?;
+            add(items, item, from_input(&Input::File(file), chomp)?)?;
         }
         return Ok(());
     }
     let item = match (item, &input) {
         (Some(item), _) => item,
-        (None, Input::Stdin) => return Err(CollectError::UnnamedStdin.into()),
+        (None, Input::Stdin) => return Err(ValueError::UnnamedStdin.into()),
         (None, Input::File(path)) => item_of(path)?,
     };
-    add(items, item, input.read_bytes()?.into())
+    add(items, item, from_input(&input, chomp)?)
 }
 
-fn item_of(path: &Path) -> Result<ItemName, CollectError> {
+/// The bytes of an input; with `chomp`, without one line break at their end.
+pub(super) fn from_input(input: &Input, chomp: bool) -> Result<Plaintext, InputError> {
+    let mut bytes = input.read_bytes()?;
+    if chomp && bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    Ok(bytes.into())
+}
+
+fn item_of(path: &Path) -> Result<ItemName, ValueError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Ok(name.parse()?)
 }
 
 fn add(items: &mut Items, item: ItemName, value: Plaintext) -> Result<(), Failure> {
     if items.contains_key(&item) {
-        return Err(CollectError::Duplicate(item).into());
+        return Err(ValueError::Duplicate(item).into());
     }
     items.insert(item, value);
     Ok(())
-}
-
-type Strings = BTreeMap<String, String>;
-
-/// Labels and annotations. One that a Secret wouldn't get is refused here, because the user asked for it by
-/// name.
-pub(super) fn metadata(args: &CreateArgs) -> Result<(Strings, Strings), Failure> {
-    let (labels, annotations) = (pairs(&args.labels, "--label")?, pairs(&args.annotations, "--annotation")?);
-    for (key, value) in &labels {
-        check_label(key, value).map_err(CollectError::from)?;
-    }
-    check_annotations(&annotations).map_err(CollectError::from)?;
-    for (what, strings) in [("label", &labels), ("annotation", &annotations)] {
-        let marked = strings.keys().find_map(|key| Some((key, Mark::of(key)?)));
-        if let Some((key, mark)) = marked {
-            return Err(CollectError::Marked(what, key.clone(), mark).into());
-        }
-    }
-    Ok((labels, annotations))
-}
-
-fn pairs(given: &[String], flag: &'static str) -> Result<Strings, CollectError> {
-    let pair = |text: &String| text.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
-    given.iter().map(|text| pair(text).ok_or(CollectError::NoPair(flag))).collect()
 }
 
 #[cfg(test)]
@@ -176,9 +170,21 @@ mod tests {
         fs::write(directory.path().join("tls.key"), [0, 255]).unwrap();
         fs::create_dir(directory.path().join("sub")).unwrap();
         let mut items = Items::new();
-        add_file(&mut items, directory.path().to_str().unwrap()).unwrap();
+        add_file(&mut items, directory.path().to_str().unwrap(), false).unwrap();
         let found: Vec<_> = items.iter().map(|(k, v)| (k.as_str(), v.expose())).collect();
         assert_eq!(found, [("tls.crt", &b"c"[..]), ("tls.key", &[0, 255])]);
+    }
+
+    #[test]
+    fn one_line_break_is_left_out_if_that_is_asked_for() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (text, chomped) in
+            [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a"), ("", ""), ("\n", "")]
+        {
+            fs::write(file.path(), text).unwrap();
+            let read = |chomp| from_input(&Input::File(file.path().to_owned()), chomp).unwrap();
+            assert_eq!((read(false).expose(), read(true).expose()), (text.as_bytes(), chomped.as_bytes()));
+        }
     }
 
     #[test]

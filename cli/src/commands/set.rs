@@ -1,0 +1,227 @@
+//! `seal set FILE ITEM`: items sealed anew, or added, in the file of a SealedSecret; no private key is needed.
+//!
+//! Invariants: the command reads and checks all files before it asks for a value or a cluster, and seals everything
+//! before it writes anything; so all files are changed or none. A word that may be a value is never repeated.
+
+mod plan;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use seal_crds::keys::RsaPublicKey;
+use seal_crds::native::NamedRecipient;
+use seal_crds::{Format, ItemName, Plaintext};
+use seal_documents::manifest::{Look, Manifest, Object, edit};
+use seal_documents::source::Source;
+
+use super::{choose, list, values};
+use crate::args::SetArgs;
+use crate::files::input::Input;
+use crate::files::output::{self, Replacement};
+use crate::objects::change::{self, Changeable, NewItem, SealTo};
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
+
+use plan::{Plan, SetError};
+use values::Items;
+
+/// One file, and the SealedSecret in it that changes.
+struct FileToChange<'m> {
+    path: &'m Path,
+    manifest: &'m Manifest<'m>,
+    object: &'m Object,
+    sealed: Changeable,
+}
+
+/// Whom to seal to, in each format that occurs.
+struct Targets {
+    recipients: Option<Vec<NamedRecipient>>,
+    certificate: Option<RsaPublicKey>,
+}
+
+/// A file's new text, and what the report says of it.
+struct Changed<'m> {
+    path: &'m Path,
+    manifest: &'m Manifest<'m>,
+    text: String,
+    line: String,
+}
+
+pub(super) fn run(mut args: SetArgs) -> Result<Exit, Failure> {
+    let plan = Plan::of(&args)?;
+    let inputs = plan.files.iter().map(|path| Input::File(path.clone()));
+    let sources = inputs.map(|input| input.read()).collect::<Result<Vec<Source>, Failure>>()?;
+    let manifests = sources.iter().map(Manifest::parse).collect::<Result<Vec<_>, _>>()?;
+    let files = plan.files.iter().zip(&manifests).map(|(path, manifest)| {
+        let object = change::find(manifest, args.object.as_deref())?;
+        let sealed = Changeable::read(manifest, object, args.namespace.as_ref())?;
+        Ok(FileToChange { path, manifest, object, sealed })
+    });
+    let files = files.collect::<Result<Vec<_>, Failure>>()?;
+    plan::check_formats(&args, files.iter().map(|file| file.sealed.format()))?;
+    let named: Vec<ItemName> = plan.item.iter().chain(args.values.named()).cloned().collect();
+    for file in &files {
+        file.sealed.check_template(named.iter().cloned(), &args.template_items)?;
+    }
+
+    let given = collect(&plan, &args)?;
+    let targets = resolve(&mut args, &files)?;
+    let same = args.same.then(|| generate(&args)).transpose()?;
+    let mut changed = Vec::new();
+    for file in files {
+        let fresh = if same.is_none() { generate(&args)? } else { Items::new() };
+        let items = given.iter().chain(same.iter().flatten()).chain(&fresh);
+        changed.push(seal(file, items, &args, &targets)?);
+    }
+    let replacements: Vec<Replacement<'_>> = changed
+        .iter()
+        .map(|Changed { path, manifest, text, .. }| Replacement {
+            path,
+            old: manifest.source.text().as_bytes(),
+            new: text.as_bytes(),
+        })
+        .collect();
+    output::replace_files(&replacements)?;
+    output::report(changed.iter().map(|changed| &changed.line))?;
+    Ok(Exit::Done)
+}
+
+/// The values that a person or a file gives, checked against the flags.
+fn collect(plan: &Plan, args: &SetArgs) -> Result<Items, Failure> {
+    let mut items = Items::new();
+    if let Some(item) = &plan.item {
+        items.insert(item.clone(), plan::one_value(item, args.values.chomp)?);
+    }
+    values::read(&args.values, &mut items)?;
+    let made_up = args.values.generates.iter().map(|generate| &generate.item);
+    if let Some(twice) = made_up.clone().find(|item| items.contains_key(item)) {
+        return Err(SetError::Twice(twice.clone()).into());
+    }
+    let all: BTreeSet<&ItemName> = items.keys().chain(made_up).collect();
+    if all.is_empty() {
+        return Err(SetError::NoItems.into());
+    }
+    if let Some(other) = args.template_items.iter().find(|item| !all.contains(item)) {
+        return Err(SetError::NotSet(other.clone(), list(all)).into());
+    }
+    for (item, value) in &items {
+        if let Some(look) = Look::of(value.expose()) {
+            terminal::warn(&format!("item {item} {look}"), None);
+        }
+        if is_one_line_with_break(value.expose()) {
+            terminal::warn(&format!("item {item} ends with a line break; --chomp leaves it out"), None);
+        }
+    }
+    Ok(items)
+}
+
+/// A text of one line with its break: what `echo` and editors make of a password, which then doesn't match.
+fn is_one_line_with_break(value: &[u8]) -> bool {
+    value.iter().position(|byte| *byte == b'\n').is_some_and(|at| at + 1 == value.len())
+}
+
+fn generate(args: &SetArgs) -> Result<Items, Failure> {
+    let mut items = Items::new();
+    values::generate(&args.values, &mut items)?;
+    Ok(items)
+}
+
+fn resolve(args: &mut SetArgs, files: &[FileToChange<'_>]) -> Result<Targets, Failure> {
+    let has = |format| files.iter().any(|file| file.sealed.format() == format);
+    let (native, bitnami) = (has(Format::Native), has(Format::Bitnami));
+    let mut recipients = std::mem::take(&mut args.recipients);
+    let certificate = args.cert.take().or_else(|| if native { None } else { recipients.pop() });
+    let certificate = if bitnami {
+        Some(choose::rsa_key(certificate.as_ref(), &args.cluster, args.controller_name.take())?)
+    } else {
+        None
+    };
+    let recipients = if native { Some(choose::recipients(recipients, args.cluster.clone())?) } else { None };
+    Ok(Targets { recipients, certificate })
+}
+
+fn seal<'m, 'i>(
+    file: FileToChange<'m>,
+    items: impl Iterator<Item = (&'i ItemName, &'i Plaintext)>,
+    args: &SetArgs,
+    targets: &Targets,
+) -> Result<Changed<'m>, Failure> {
+    let FileToChange { path, manifest, object, sealed } = file;
+    let items: BTreeMap<ItemName, NewItem> = items
+        .map(|(name, value)| {
+            // A copy in memory that is wiped: each file seals its own.
+            let value = Plaintext::from(value.expose().to_vec());
+            (name.clone(), NewItem { value, template: args.template_items.contains(name) })
+        })
+        .collect();
+    let to = match (sealed.format(), targets) {
+        (Format::Native, Targets { recipients: Some(recipients), .. }) => SealTo::Recipients(recipients),
+        (Format::Bitnami, Targets { certificate: Some(key), .. }) => SealTo::Certificate(key),
+        _ => unreachable!("there is a target for each format that occurs"),
+    };
+    let is_known = |name: &&ItemName| sealed.lines().contains_key(name.as_str());
+    let (again, added): (Vec<&ItemName>, Vec<&ItemName>) = items.keys().partition(is_known);
+    let mut what = Vec::new();
+    for (items, verb) in [(again, "sealed again"), (added, "added")] {
+        if !items.is_empty() {
+            what.push(format!("{} {verb}", list(items)));
+        }
+    }
+    let line = format!("{}: {} for {}", path.display(), what.join(", "), names(&to));
+    warn_of_others(&sealed, &items, &to);
+    let change = sealed.put(manifest, object, &to, items)?;
+    let edited = edit(manifest, &[change.edits]).map_err(|error| manifest.locate(error))?;
+    for at in edited.lost_comments {
+        terminal::warn("a comment is left out with what it stood at", Some(&manifest.spot(at)));
+    }
+    Ok(Changed { path, manifest, text: edited.text, line })
+}
+
+/// Warns of recipients who open the other items of the object and won't open these: a recovery recipient that was
+/// forgotten is missed only on the day of the recovery.
+fn warn_of_others(sealed: &Changeable, items: &BTreeMap<ItemName, NewItem>, to: &SealTo<'_>) {
+    let SealTo::Recipients(recipients) = to else { return };
+    let names = items.keys().map(ItemName::as_str).collect();
+    let now: BTreeSet<_> = recipients.iter().map(|named| named.recipient.fingerprint()).collect();
+    let others = sealed.recipients_beside(&names).into_iter().filter(|(key, _)| !now.contains(key));
+    let others: Vec<String> = others
+        .map(|(key, name)| name.map_or_else(|| key.short(), |name| format!("{name} ({})", key.short())))
+        .collect();
+    if !others.is_empty() {
+        let (object_name, items) = (&sealed.object_name, list(items.keys()));
+        let warning = format!(
+            "the other items of {object_name} are also sealed to {}; {items} won't be",
+            others.join(", ")
+        );
+        terminal::warn(&warning, None);
+    }
+}
+
+/// The names of those who will open the items.
+fn names(to: &SealTo<'_>) -> String {
+    match to {
+        SealTo::Certificate(key) => key.fingerprint().short(),
+        SealTo::Recipients(recipients) => {
+            let name = |named: &NamedRecipient| {
+                named.name.clone().unwrap_or_else(|| named.recipient.fingerprint().short())
+            };
+            recipients.iter().map(name).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_line_with_its_break_looks_like_a_slip() {
+        for value in [&b"hunter2\n"[..], b"hunter2\r\n", b"\n"] {
+            assert!(is_one_line_with_break(value));
+        }
+        for value in [&b"hunter2"[..], b"", b"-----BEGIN\nx\n", b"a\nb"] {
+            assert!(!is_one_line_with_break(value));
+        }
+    }
+}

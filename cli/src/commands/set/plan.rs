@@ -1,0 +1,132 @@
+//! The meaning of the words of `seal set`: which are files, which is the item, and where its value comes from.
+//!
+//! Invariant: a value is never taken from the command line, where others see it, and a word that may be one is never
+//! repeated.
+
+use std::path::PathBuf;
+
+use seal_crds::{Format, ItemName, Plaintext};
+
+use crate::args::SetArgs;
+use crate::args::intent;
+use crate::commands::values;
+use crate::files::input::Input;
+use crate::keys::recipients::looks_like_recipient;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::{prompt, terminal};
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SetError {
+    #[error("a file is missing")]
+    NoFile,
+    #[error("an item is missing")]
+    NoItem,
+    #[error("there are more words than FILE and ITEM")]
+    TooManyWords,
+    #[error("a value isn't taken from the command line, where others see it")]
+    TypedValue,
+    #[error("the second word is the item, and it {0}")]
+    BadItem(&'static str),
+    #[error("standard input can't be changed in place")]
+    StdinFile,
+    #[error("nothing came in on standard input")]
+    NothingCameIn(ItemName),
+    #[error("item {0} is given twice")]
+    Twice(ItemName),
+    #[error("--template-item {0} isn't one of the items that are set")]
+    NotSet(ItemName, String),
+    #[error("the files of values have no item")]
+    NoItems,
+    #[error("{0} is for SealedSecrets of bitnami.com, and these are native")]
+    ForBitnami(&'static str),
+    #[error("{0} is for native SealedSecrets, and one of these is of bitnami.com")]
+    ForNative(&'static str),
+}
+
+impl Explain for SetError {
+    fn rule(&self) -> Rule {
+        Rule::Usage
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        let in_general = "seal set FILE ITEM reads it from standard input, or asks for it; several come by --prompt, \
+                          --file, --env-file and --generate";
+        Some(match self {
+            Self::NoFile | Self::NoItem | Self::TooManyWords | Self::TypedValue => in_general.to_owned(),
+            Self::NothingCameIn(item) => format!("if it is meant to be empty: --file {item}=/dev/null"),
+            Self::NotSet(_, items) => format!("the items are: {items}"),
+            Self::ForNative("-r") => "give the certificate with --cert".to_owned(),
+            Self::ForNative(_) => "in that of bitnami.com templates may use every item".to_owned(),
+            Self::BadItem(_) | Self::StdinFile | Self::Twice(_) | Self::NoItems | Self::ForBitnami(_) => {
+                return None;
+            }
+        })
+    }
+}
+
+/// The words, understood.
+pub(super) struct Plan {
+    pub(super) files: Vec<PathBuf>,
+    /// The one item that comes from standard input or a prompt; `None` if flags give the values.
+    pub(super) item: Option<ItemName>,
+}
+
+impl Plan {
+    pub(super) fn of(args: &SetArgs) -> Result<Self, Failure> {
+        let (files, item) = match &args.words[..] {
+            [] => return Err(SetError::NoFile.into()),
+            words if args.values.is_given() => (words, None),
+            [_] => return Err(SetError::NoItem.into()),
+            [file, item] => (std::slice::from_ref(file), Some(item)),
+            _ => return Err(SetError::TooManyWords.into()),
+        };
+        let may_be_value = |word: &PathBuf| word.to_string_lossy().contains('=') && !word.exists();
+        if files.iter().chain(item).any(may_be_value) {
+            return Err(SetError::TypedValue.into());
+        }
+        let inputs = intent::inputs(files)?;
+        if inputs.contains(&Input::Stdin) {
+            return Err(SetError::StdinFile.into());
+        }
+        let item = item.map(|item| item.to_string_lossy().parse::<ItemName>());
+        let item = item.transpose().map_err(|error| SetError::BadItem(error.rule))?;
+        Ok(Self { files: files.to_vec(), item })
+    }
+}
+
+/// Refuses flags that none of the files can use.
+pub(super) fn check_formats(
+    args: &SetArgs,
+    formats: impl Iterator<Item = Format> + Clone,
+) -> Result<(), SetError> {
+    let has = |wanted| formats.clone().any(|format| format == wanted);
+    let (native, bitnami) = (has(Format::Native), has(Format::Bitnami));
+    if bitnami && !args.template_items.is_empty() {
+        return Err(SetError::ForNative("--template-item"));
+    }
+    if bitnami && !native && args.recipients.iter().any(|given| looks_like_recipient(given)) {
+        return Err(SetError::ForNative("-r"));
+    }
+    if !bitnami && args.cert.is_some() {
+        return Err(SetError::ForBitnami("--cert"));
+    }
+    if !bitnami && args.controller_name.is_some() {
+        return Err(SetError::ForBitnami("--controller-name"));
+    }
+    Ok(())
+}
+
+/// The value of the one item: typed without echo, or everything that comes in on standard input.
+pub(super) fn one_value(item: &ItemName, chomp: bool) -> Result<Plaintext, Failure> {
+    if terminal::stdin_is_terminal() {
+        return Ok(prompt::ask(item)?);
+    }
+    let value = values::from_input(&Input::Stdin, chomp)?;
+    // `pass show db | seal set …` shouldn't seal nothing because `pass` failed.
+    if value.is_empty() { Err(SetError::NothingCameIn(item.clone()).into()) } else { Ok(value) }
+}
