@@ -277,11 +277,13 @@ fn in_order_of_file(tree: &Tree<'_>, node: NodeId, lines: &BTreeMap<String, Stri
 /// Whether a Go template may use an item: by `.item`, or by its name as a constant. It errs to that side, because the
 /// Secret would silently get other content.
 fn may_use(text: &str, item: &str) -> bool {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let mentions = |(at, _): (usize, &str)| {
-        let is_open = !text[at + item.len()..].starts_with(is_name);
-        let before = text[..at].chars().next_back();
-        is_open && matches!(before, Some('.' | '"' | '`'))
+        let after = text[at + item.len()..].chars().next();
+        match text[..at].chars().next_back() {
+            Some('.') => !after.is_some_and(|c| c.is_alphanumeric() || c == '_'),
+            Some(quote @ ('"' | '`')) => after == Some(quote),
+            _ => false,
+        }
     };
     text.contains("{{") && text.match_indices(item).any(mentions)
 }

@@ -227,7 +227,8 @@ mod tests {
         assert_eq!((faults, unread), (vec![0], vec![]));
         let list = "apiVersion: v1\nkind: List\nitems:\n- {kind: secret, apiVersion: v1}\n- {apiVersion: v1, kind: Secret}\n";
         assert_eq!(read(list), (vec![Kind::Other, Kind::Secret], vec![0], vec![]));
-        let list = "apiVersion: v1\nkind: SecretList\nitems:\n- {apiVersion: v1, kind: Secret}\n- {data: {}}\n";
+        let list =
+            "apiVersion: v1\nkind: SecretList\nitems:\n- {apiVersion: v1, kind: Secret}\n- {data: {}}\n";
         assert_eq!(read(list), (vec![Kind::Secret, Kind::Secret], vec![], vec![]));
     }
 
