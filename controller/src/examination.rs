@@ -13,12 +13,12 @@
 //! Invariant: an offer is built from loaded identities and flags only; nothing that a person wrote into the API adds a
 //! recipient.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::keys::{Fingerprint, Keyring};
 use seal_crds::native::RewrapError;
 use seal_crds::resources::{Rewrap, Usage};
-use seal_crds::{Sealed, UnsealError, Unsealed};
+use seal_crds::{ItemName, Sealed, UnsealError, Unsealed};
 
 use crate::plan::is_ready;
 use crate::recipients::Recipients;
@@ -26,6 +26,9 @@ use crate::store::Last;
 
 /// The most bytes of the names of exposed items in a status.
 const MAX_EXPOSED: usize = 64 << 10;
+
+/// The most recipients in a status that have seen exposed items.
+const MAX_EXPOSED_TO: usize = 32;
 
 /// The question that an examination answers: what is examined, and with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub(crate) struct Exposed {
     pub(crate) count: usize,
     /// The names of the first ones, as many as there is room for.
     pub(crate) names: Vec<String>,
+    /// The first of the recipients that have seen their data keys.
+    pub(crate) to: Vec<Fingerprint>,
 }
 
 /// What an examination found about an offer.
@@ -144,7 +149,7 @@ impl Question {
         let only = examined.only.iter().map(ToString::to_string).collect();
         let findings = Findings {
             usage: Usage { source, keyring, only, revoked, target },
-            exposed: Exposed::new(examined.exposed.iter().map(ToString::to_string)),
+            exposed: Exposed::new(&examined.exposed),
             offer,
         };
         Ok((examined.unsealed, findings))
@@ -168,13 +173,17 @@ impl Comparison {
 }
 
 impl Exposed {
-    fn new(names: impl ExactSizeIterator<Item = String>) -> Self {
-        let count = names.len();
-        let fits = |used: &mut usize, name: String| {
-            *used += name.len();
-            (*used <= MAX_EXPOSED).then_some(name)
+    fn new(exposed: &BTreeMap<ItemName, BTreeSet<Fingerprint>>) -> Self {
+        let fits = |used: &mut usize, name: &ItemName| {
+            *used += name.as_str().len();
+            (*used <= MAX_EXPOSED).then(|| name.to_string())
         };
-        Self { count, names: names.scan(0, fits).collect() }
+        let to: BTreeSet<Fingerprint> = exposed.values().flatten().copied().collect();
+        Self {
+            count: exposed.len(),
+            names: exposed.keys().scan(0, fits).collect(),
+            to: to.into_iter().take(MAX_EXPOSED_TO).collect(),
+        }
     }
 }
 

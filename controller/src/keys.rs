@@ -136,6 +136,7 @@ impl<S: KeyStore> Keys<S> {
             let now = loaded.clock.now();
             deletion::word(&mut decision.statements, proven.as_ref(), &loaded.holders, now);
             self.count(&mut decision.statements);
+            self.compare(&mut decision.statements);
             if let Step::Raise(raises) = &decision.step {
                 self.raise(raises).await?;
                 continue;
@@ -248,6 +249,14 @@ impl<S: KeyStore> Keys<S> {
     fn count(&self, statements: &mut [Statement<'_>]) {
         if let Some(counted) = self.counted.borrow().as_deref() {
             statements.iter_mut().for_each(|statement| statement.count(counted));
+        }
+    }
+
+    /// Adds to the statement about the primary whom the items of objects are compared with. Objects that are examined
+    /// after it was written are compared with these: the reconcilers have them already.
+    fn compare(&self, statements: &mut [Statement<'_>]) {
+        if let Some(recipients) = self.recipients.borrow().as_deref() {
+            statements.iter_mut().for_each(|statement| statement.compare(recipients.exposing()));
         }
     }
 

@@ -121,10 +121,11 @@ pub(crate) fn next_status(
         usage: None,
         rewrap: None,
         exposed: Vec::new(),
+        exposed_to: Vec::new(),
     };
     let following = following(last, now);
     match reconciled.and_then(|reconciled| reconciled.findings.as_ref()) {
-        Some(found) => findings::put(&mut status, found, &following),
+        Some(found) => findings::put(&mut status, found, last, &following),
         None => findings::carry(&mut status, last),
     }
     if let Some(look) = reconciled.and_then(|reconciled| reconciled.look.as_ref()) {

@@ -176,8 +176,9 @@ pub struct Examined {
     /// The keys without which the object doesn't open: it opens with all others of the keyring, and not without one of
     /// these.
     pub only: BTreeSet<Fingerprint>,
-    /// The items whose data key a recipient in question has seen. Always empty in the Bitnami format, which can't tell.
-    pub exposed: BTreeSet<ItemName>,
+    /// The items whose data key a recipient in question has seen, with the recipients that have. Always empty in the
+    /// Bitnami format, which can't tell.
+    pub exposed: BTreeMap<ItemName, BTreeSet<Fingerprint>>,
 }
 
 /// The reason why a sealed object was refused, for either format.

@@ -214,6 +214,9 @@ reasons! {
     RevokedRecipient: SealedSecret, Notice, Object;
         "in the condition Exposed: a revoked recipient has had the data key of an item";
         "change the values of the items that the message names at the source, and seal them";
+    SealedAfresh: SealedSecret, Notice, Object;
+        "in the condition Exposed, as False: what a revoked recipient has had the data key of was sealed afresh";
+        "nothing, if the values were changed at their source; sealing alone makes no value new";
     KeyMissing: SealedSecret, Notice, Key;
         "in the condition of the same name: a sealing key that opened it is at hand no more; its Secret stays as it is";
         "restore that key, or seal the values again";

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::bitnami_keys::{LABEL, NEWER, OLDER};
 use super::keys::{FIRST, identity_secret, planted, recipient_of, until_primary, until_said};
-use super::scene::{Scene, items, path};
+use super::scene::{Scene, condition, items, path};
 use crate::end_to_end::seal;
 use crate::sandbox::{CANARY, Run, Sandbox, holds, run};
 
@@ -141,9 +141,10 @@ fn the_controller_does_what_the_commands_ask_for() {
     let status = String::from_utf8(stage.done(&["keys", "status"]).stdout).unwrap();
     assert!(status.contains("Active, primary") && status.contains("Retiring"), "{status}");
 
-    let revoked = stage.run(&["keys", "revoke", FIRST, "--yes", "-r", "cluster.pub"]);
-    assert!([0, 1].contains(&revoked.code), "{}", revoked.stderr);
-    let listed = format!("{}/db: password (cluster)\n", stage.scene.namespace);
+    let revoked = stage.run(&["keys", "revoke", FIRST, "--yes", "-r", "cluster.pub", "--wait=0"]);
+    assert_eq!(revoked.code, 1, "{}", revoked.stderr);
+    let label = format!("{FIRST} ({})", first.short());
+    let listed = format!("{}/db: password (cluster), exposed to {label}\n", stage.scene.namespace);
     assert!(String::from_utf8_lossy(&revoked.stdout).contains(&listed));
     until_said(&stage.scene, FIRST, |key| key["status"]["state"] == "Revoked");
     assert_eq!(stage.pins("cluster.pub").marked(&first).unwrap().mark, Mark::Revoked);
@@ -214,7 +215,7 @@ fn a_key_that_retires_is_named_by_name_or_fingerprint_and_a_planted_one_is_refus
         !run.stderr.contains("(403)")
     });
     stage.say(FIRST, &key, "Active", true);
-    let revoke = ["keys", "revoke", FIRST, "--yes"];
+    let revoke = ["keys", "revoke", FIRST, "--yes", "--wait=0"];
     let refused = seal(&stage.sandbox, &stage.scene, &reader, &revoke, b"");
     assert_eq!(refused.code, 3);
     assert!(
@@ -232,7 +233,8 @@ fn a_revocation_stands_in_cluster_and_pins_and_lists_what_the_key_opens() {
     stage.say(FIRST, &leaked, "Active", true);
     stage.done(&["keys", "fetch", "-o", "cluster.pub"]);
     stage.commit("live", &leaked, &needs(&[&leaked]));
-    stage.commit("rewrapped", &new, &json!({"exposed": ["password"]}));
+    let to = [leaked.fingerprint().to_string()];
+    stage.commit("rewrapped", &new, &json!({"exposed": ["password"], "exposedTo": to}));
     stage.commit("other", &new, &needs(&[&new]));
     // A Secret that was removed from the repository long ago.
     stage.git(&["init", "-q", "-b", "main"]);
@@ -243,16 +245,18 @@ fn a_revocation_stands_in_cluster_and_pins_and_lists_what_the_key_opens() {
     stage.git(&["rm", "-q", "-f", "old.json"]);
     stage.git(&["commit", "-q", "-m", "y"]);
 
-    let revoked = stage.run(&["keys", "revoke", FIRST, "--yes", "-r", "cluster.pub"]);
+    let revoked = stage.run(&["keys", "revoke", FIRST, "--yes", "-r", "cluster.pub", "--wait=0"]);
     assert!([0, 1].contains(&revoked.code), "{}", revoked.stderr);
     assert_eq!(stage.key(FIRST)["spec"]["state"], "Revoked");
     assert_eq!(stage.pins("cluster.pub").marked(&leaked.fingerprint()).unwrap().mark, Mark::Revoked);
     let list = String::from_utf8(revoked.stdout).unwrap();
     let namespace = &stage.scene.namespace;
+    let key = format!("exposed to {FIRST} ({})", leaked.fingerprint().short());
     for expected in [
-        format!("{namespace}/live: password (cluster, live.json)\n"),
-        format!("{namespace}/rewrapped: password (cluster)\n"),
-        format!("{namespace}/removed: token (old.json)\n"),
+        format!("{namespace}/live: password (cluster, live.json), {key}\n"),
+        format!("{namespace}/rewrapped: password (cluster), {key}\n"),
+        format!("{namespace}/removed: token (old.json), {key}\n"),
+        "has seen inside of the envelopes in the cluster: the controller hasn't said whom".to_owned(),
     ] {
         assert!(list.contains(&expected), "{expected}: {list}");
     }
@@ -271,7 +275,7 @@ fn a_revocation_stands_in_cluster_and_pins_and_lists_what_the_key_opens() {
     // A second time, and before the controller has made a new key, everything stays.
     let version = stage.key(FIRST)["metadata"]["resourceVersion"].clone();
     let before = stage.sandbox.read("cluster.pub");
-    stage.run(&["keys", "revoke", FIRST, "--yes", "-r", "cluster.pub"]);
+    stage.run(&["keys", "revoke", FIRST, "--yes", "-r", "cluster.pub", "--wait=0"]);
     assert_eq!(
         (stage.key(FIRST)["metadata"]["resourceVersion"].clone(), stage.sandbox.read("cluster.pub")),
         (version, before)
@@ -297,13 +301,14 @@ fn a_recipient_without_a_sealing_key_is_revoked_with_the_keys_whose_backups_it_o
     // It names the sealing key alone, but whoever opens the backup of that key opens it.
     stage.commit("db", &key, &needs(&[&key]));
     let short = &recovery.fingerprint().to_string()[..16];
-    let revoked = stage.run(&["keys", "revoke", short, "--yes", "-r", "cluster.pub"]);
+    let revoked = stage.run(&["keys", "revoke", short, "--yes", "-r", "cluster.pub", "--wait=0"]);
     assert!([0, 1].contains(&revoked.code), "{}", revoked.stderr);
     for said in ["--revoked-recipients", &format!("is a recovery recipient of {FIRST}")] {
         assert!(revoked.stderr.contains(said), "{said}: {}", revoked.stderr);
     }
     let list = String::from_utf8(revoked.stdout).unwrap();
-    assert!(list.contains(&format!("{}/db: password (cluster)\n", stage.scene.namespace)), "{list}");
+    let db = format!("{}/db: password (cluster), exposed to {FIRST} (", stage.scene.namespace);
+    assert!(list.contains(&db), "{list}");
     assert_eq!(stage.key(FIRST)["spec"]["state"], "Active", "the sealing key itself isn't revoked");
     let pins = stage.pins("cluster.pub");
     assert_eq!(pins.marked(&recovery.fingerprint()).map(|it| it.name.as_str()), Some("recovery"));
@@ -313,9 +318,10 @@ fn a_recipient_without_a_sealing_key_is_revoked_with_the_keys_whose_backups_it_o
     // Nor does the controller have others seal to it, once the flag names it. The list is the same on that day.
     let set = json!({"status": {"recoveryRecipients": null, "backupOnlyRecipients": [recovery.recipient().as_str()]}});
     stage.scene.api().merge(&format!("{}/status", stage.scene.sealing_keys(FIRST)), &set).unwrap();
-    let again = stage.run(&["keys", "revoke", short, "--yes"]);
+    let again = stage.run(&["keys", "revoke", short, "--yes", "--wait=0"]);
     let list = String::from_utf8(again.stdout).unwrap();
-    assert!(list.contains(&format!("{}/db: password (cluster)\n", stage.scene.namespace)), "{list}");
+    let db = format!("{}/db: password (cluster), exposed to {FIRST} (", stage.scene.namespace);
+    assert!(list.contains(&db), "{list}");
 }
 
 #[test]
@@ -328,7 +334,7 @@ fn a_key_that_was_restored_without_its_recovery_set_is_a_gap_in_what_a_revoked_r
         stage.say(name, key, state, state == "Active");
     }
     let revoke = |key: &str| {
-        let revoked = stage.run(&["keys", "revoke", key, "--yes"]);
+        let revoked = stage.run(&["keys", "revoke", key, "--yes", "--wait=0"]);
         (revoked.code, String::from_utf8(revoked.stdout).unwrap())
     };
     let (code, list) = revoke(recovery.recipient().as_str());
@@ -521,13 +527,13 @@ fn a_key_is_not_called_destroyed_while_only_its_sealing_key_is_gone() {
         })
     };
     let secret = || scene.api().get(&scene.identities(FIRST));
-    let waits = delete(&["--wait=4"], &|| !secret().unwrap()["metadata"]["deletionTimestamp"].is_null());
+    let waits = delete(&["--wait=4s"], &|| !secret().unwrap()["metadata"]["deletionTimestamp"].is_null());
     let said = String::from_utf8(waits.stdout).unwrap();
     assert_eq!(waits.code, 1, "{said}{}", waits.stderr);
     assert!(said.contains("still waits") && said.contains("its SealingKey is gone, and its Secret is not"));
     assert!(!waits.stderr.contains("is destroyed"), "{}", waits.stderr);
 
-    let gone = delete(&["--wait=30", "--force"], &|| secret().is_none());
+    let gone = delete(&["--wait=30s", "--force"], &|| secret().is_none());
     assert_eq!(gone.code, 0, "{}", gone.stderr);
     assert!(gone.stderr.contains("is destroyed"), "{}", gone.stderr);
 }
@@ -554,7 +560,7 @@ fn no_repository_stops_a_revocation_and_what_may_be_sealed_to_a_key_of_unknown_s
     for _ in 0..2 {
         let (code, list) = revoke(&key.fingerprint().to_string());
         assert_eq!(code, 1, "{list}");
-        assert!(list.contains("may be: prod/db: token (old.yaml)\n"), "{list}");
+        assert!(list.contains("may be: prod/db: token (old.yaml), exposed to"), "{list}");
         assert!(list.contains("incomplete, not known: whether the key is one of sealed-secrets"), "{list}");
     }
     let (_, list) = revoke(key.recipient().as_str());
@@ -606,6 +612,60 @@ fn the_status_counts_cluster_work_tree_and_revisions() {
     assert!(items(&stage.scene.api().get(&stage.scene.sealing_keys("")).unwrap()).len() == 3);
 }
 
+/// On a control plane of its own, because the list takes in every object of a cluster. The rewrapped object names the
+/// leaked key no more, so only the controller knows, once it has compared the object.
+#[test]
+fn a_revocation_waits_until_the_controller_has_compared_every_object_and_names_those_that_it_cannot() {
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    plane.deploy();
+    let scene = Scene::on(&plane, plane.namespace("apps"), "seal-system".to_owned());
+    let sandbox = Sandbox::new();
+    git(&sandbox, &["init", "-q", "-b", "main"]);
+    git(&sandbox, &["commit", "-q", "--allow-empty", "-m", "x"]);
+    let keys = |args: &[&str]| seal(&sandbox, &scene, plane.kubeconfig(), &[&["keys"], args].concat(), b"");
+    let _controller = scene.start_as_shipped();
+    until_primary(&scene, FIRST);
+    let first = scene.recipient();
+    let mut manifest = scene.seal("db").item("password", CANARY).to(&first).commit();
+    scene.until_ready("db");
+    assert_eq!(keys(&["renew", FIRST]).code, 0);
+    until_primary(&scene, "sealing-key-2");
+    until("there is an offer", || scene.sealed("db")["status"]["rewrap"].is_object());
+    manifest["metadata"] = json!({"name": "db"});
+    manifest["spec"]["envelopes"] = json!([scene.sealed("db")["status"]["rewrap"]["envelope"]]);
+    scene.commit(&manifest).unwrap();
+    scene.until_ready("db");
+
+    let revoke = |more: &[&str]| {
+        let run = keys(&[&["revoke", FIRST, "--yes"], more].concat());
+        (run.code, String::from_utf8(run.stdout).unwrap() + &run.stderr)
+    };
+    let (code, said) = revoke(&[]);
+    let db = format!(
+        "{}/db: password (cluster), exposed to {FIRST} ({})\n",
+        scene.namespace,
+        first.recipient.fingerprint().short()
+    );
+    assert!(code == 0 && said.contains(&db) && said.contains("waiting for the controller"), "{said}");
+    let exposed = scene.sealed("db")["status"].clone();
+    assert_eq!(exposed["exposedTo"], json!([first.recipient.fingerprint().to_string()]));
+    // One that doesn't open is named, and not waited for.
+    let stranger = Identity::generate();
+    scene.seal("shut").item("a", "1").to(&recipient_of(&stranger)).commit();
+    scene.until_stalled("shut", "NoMatchingKey");
+    let (code, said) = revoke(&["--wait=10m"]);
+    assert!(code == 1 && said.contains(&db), "{said}");
+    let gap =
+        format!("inside of the envelopes in the cluster of {}/shut: the controller hasn't", scene.namespace);
+    assert!(said.contains(&gap) && !said.contains("waiting for the controller"), "{said}");
+    // The same value once more, to the new key alone: the mark goes, and nothing says that the value is safe.
+    let second = Scene::on(&plane, scene.namespace.clone(), scene.keys.clone()).recipient();
+    scene.seal("db").item("password", CANARY).to(&second).commit();
+    until("the mark is gone", || scene.sealed("db")["status"]["exposed"].is_null());
+    let said = condition(&scene.sealed("db"), "Exposed");
+    assert_eq!((said.0.as_str(), said.1.as_str()), ("False", "SealedAfresh"));
+}
+
 /// On a control plane of its own, whose etcd is restored.
 #[test]
 fn a_revocation_outlives_an_etcd_that_was_restored_to_before_it() {
@@ -620,7 +680,7 @@ fn a_revocation_outlives_an_etcd_that_was_restored_to_before_it() {
     assert!(controller.terminate().success());
     plane.snapshot();
     let mut controller = scene.start(&[]);
-    let revoked = keys(&["revoke", FIRST, "--yes", "-r", "cluster.pub"]);
+    let revoked = keys(&["revoke", FIRST, "--yes", "-r", "cluster.pub", "--wait=0"]);
     assert!([0, 1].contains(&revoked.code), "{}", revoked.stderr);
     until_said(&scene, FIRST, |key| key["status"]["state"] == "Revoked");
     until_primary(&scene, "sealing-key-2");
@@ -643,7 +703,7 @@ fn a_revocation_outlives_an_etcd_that_was_restored_to_before_it() {
         assert!(refused.stderr.contains("which cluster.pub calls revoked"), "{}", refused.stderr);
     }
     // The way back that the hint names.
-    assert!([0, 1].contains(&keys(&["revoke", FIRST, "--yes", "-r", "cluster.pub"]).code));
+    assert!([0, 1].contains(&keys(&["revoke", FIRST, "--yes", "-r", "cluster.pub", "--wait=0"]).code));
     until_primary(&scene, "sealing-key-2");
     assert_eq!(keys(&["fetch", "-o", "cluster.pub"]).code, 0);
     let sealed = sandbox.run(["-r", "cluster.pub"], secret.to_string());

@@ -13,6 +13,8 @@ mod revoke;
 mod state;
 mod status;
 
+use std::collections::BTreeSet;
+
 use jiff::{Timestamp, tz::TimeZone};
 use seal_crds::keys::pins::Day;
 use seal_crds::resources::SealingKey;
@@ -24,6 +26,9 @@ use crate::keys::recipients::label;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
+
+/// How many objects a message names.
+const NAMED: usize = 20;
 
 pub(super) fn run(command: &KeysCommand) -> Result<Exit, Failure> {
     match command {
@@ -64,4 +69,25 @@ fn named(key: &SealingKey) -> String {
 fn today() -> Day {
     let now = Timestamp::now().to_zoned(TimeZone::UTC).date();
     now.to_string().parse().expect("a date of this era is written YYYY-MM-DD")
+}
+
+/// The first objects by name, and the number of the others.
+fn listed(objects: &BTreeSet<String>) -> String {
+    let mut names: Vec<String> = objects.iter().take(NAMED).cloned().collect();
+    if objects.len() > NAMED {
+        names.push(format!("{} more", objects.len() - NAMED));
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_some_objects_and_counts_the_others() {
+        let objects: BTreeSet<String> = (10..40).map(|n| format!("prod/o{n}")).collect();
+        let said = listed(&objects);
+        assert!(said.starts_with("prod/o10, prod/o11, ") && said.ends_with("prod/o29, 10 more"), "{said}");
+    }
 }

@@ -25,6 +25,12 @@ pub(crate) struct Live {
     pub(crate) opened_by: BTreeSet<Fingerprint>,
     /// The items that a revoked recipient has seen, as the controller says.
     pub(crate) exposed: BTreeSet<String>,
+    /// The recipients that have seen them, as far as the controller names them.
+    pub(crate) exposed_to: BTreeSet<Fingerprint>,
+    /// The revoked recipients that the object as it is now was compared with, by the name of their set.
+    pub(crate) compared: Option<String>,
+    /// The controller waits for a change of the object as it is now, so it says nothing new of it.
+    pub(crate) is_stalled: bool,
 }
 
 /// Whether an object needs a key.
@@ -79,7 +85,8 @@ impl Live {
         let (spec, status) = (&object.data["spec"], &object.data["status"]);
         // What was said of other envelopes or another generation may be wrong by now: the controller tries an object
         // that has changed within a minute, and keeps its older words until then.
-        let mut is_current = status["observedGeneration"].as_i64() == metadata.generation;
+        let is_observed = status["observedGeneration"].as_i64() == metadata.generation;
+        let mut is_current = is_observed;
         let claimed = match format {
             Format::Native => {
                 let spec: SealedSecretSpec = serde_json::from_value(spec.clone()).ok()?;
@@ -93,12 +100,33 @@ impl Live {
             }
         };
         let only = status["usage"].is_object().then(|| fingerprints(&status["usage"]["only"]));
+        let compared = status["usage"]["revoked"].as_str().map(str::to_owned);
+        let is_stalled = |condition: &Value| {
+            condition["type"] == "Stalled" && condition["status"] == "True" && is_observed
+        };
         Some(Self {
             claimed,
             only: only.filter(|_| is_current),
             opened_by: fingerprints(&status["openedBy"]),
             exposed: texts(&status["exposed"]).map(str::to_owned).collect(),
+            exposed_to: fingerprints(&status["exposedTo"]),
+            compared: compared.filter(|_| is_current),
+            is_stalled: status["conditions"].as_array().into_iter().flatten().any(is_stalled),
         })
+    }
+
+    /// An object of which the controller has said nothing.
+    #[cfg(test)]
+    pub(crate) fn unsaid(claimed: Claimed) -> Self {
+        Self {
+            claimed,
+            only: None,
+            opened_by: BTreeSet::new(),
+            exposed: BTreeSet::new(),
+            exposed_to: BTreeSet::new(),
+            compared: None,
+            is_stalled: false,
+        }
     }
 
     /// Whether the object needs a key.
@@ -160,8 +188,13 @@ mod tests {
         assert_eq!(live(2, json!({"openedBy": ["aa".repeat(32)]})).need(&key("aa")), Need::Unsaid);
         assert_eq!(live(2, none).need(&key("aa")), Need::DoesNot, "two keys open it");
         let mut other = usage;
+        other["usage"]["revoked"] = json!("r");
+        assert_eq!(live(2, other.clone()).compared.as_deref(), Some("r"));
+        assert_eq!(live(1, other.clone()).compared, None, "it was said of another generation");
         other["usage"]["source"] = json!(tried("BBBB"));
-        assert_eq!(live(2, other).need(&key("aa")), Need::Unsaid, "it was said of other envelopes");
+        let object = live(2, other);
+        assert_eq!(object.need(&key("aa")), Need::Unsaid, "it was said of other envelopes");
+        assert_eq!(object.compared, None);
     }
 
     #[test]

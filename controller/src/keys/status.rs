@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use seal_crds::Reason;
 use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{
-    ACKNOWLEDGEMENT_VOID, ConditionStatus, KeyState, MAX_BACKUP_ONLY, PublishedState, STATE_ANNOTATION,
-    SealingKey, SealingKeyStatus, find_condition,
+    ACKNOWLEDGEMENT_VOID, ConditionStatus, KeyState, MAX_BACKUP_ONLY, MAX_REVOKED, PublishedState,
+    STATE_ANNOTATION, SealingKey, SealingKeyStatus, find_condition,
 };
 
 use super::clock::ClockFault;
@@ -48,6 +48,13 @@ impl<'a> Statement<'a> {
         let is_asked = self.status.fingerprint.is_some()
             && !matches!(self.verdict.standing, Standing::Destroyed | Standing::Duplicate { .. });
         self.status.usage = is_asked.then(|| counted.usage(&self.key.fingerprint(), said));
+    }
+
+    /// Adds whom the items of objects are compared with, to the statement about the primary.
+    pub(super) fn compare(&mut self, exposing: &BTreeSet<Fingerprint>) {
+        let is_said = self.verdict.is_primary && exposing.len() <= MAX_REVOKED;
+        let listed = exposing.iter().filter(|_| is_said);
+        self.status.revoked_recipients = listed.map(ToString::to_string).collect();
     }
 
     /// Whether the SealingKey doesn't have this status yet.
@@ -154,6 +161,8 @@ pub(super) fn next_status(
         recovery_recipients,
         backup_only_recipients,
         extra_recipients: settings.extra().filter(|_| is_primary).map(ToString::to_string).collect(),
+        // Known only to the caller, see `Statement::compare`.
+        revoked_recipients: Vec::new(),
         renewal: verdict.renewal_at.map(rfc3339),
         usage: said.usage.filter(|_| fingerprint.is_some()),
         fingerprint,

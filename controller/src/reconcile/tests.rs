@@ -247,7 +247,8 @@ impl Sealed for Fake {
     /// Needs the first key, and every item is exposed if anybody is revoked.
     fn examine(&self, keys: &Keyring, exposing: &BTreeSet<Fingerprint>) -> Result<Examined, UnsealError> {
         let unsealed = self.unseal(keys)?;
-        let exposed = if exposing.is_empty() { BTreeSet::new() } else { self.shape.keys.clone() };
+        let items = self.shape.keys.iter().filter(|_| !exposing.is_empty());
+        let exposed = items.map(|item| (item.clone(), exposing.clone())).collect();
         Ok(Examined { unsealed, only: keys.fingerprints().take(1).collect(), exposed })
     }
 

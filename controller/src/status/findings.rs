@@ -2,7 +2,7 @@
 //! gone.
 //!
 //! [`crate::examination`] has the findings. The conditions are present only while there is something to say: `Exposed` while
-//! an item is, `RewrapOffered` while the object isn't sealed to the current recipients, and once it was examined,
+//! an item is, and afterwards, as False, that the items were sealed afresh; `RewrapOffered` while the object isn't sealed to the current recipients, and once it was examined,
 //! `KeyMissing` while a key that opened it is at hand no more.
 //!
 //! Invariant: what was found stays until the next examination, whatever happens in between, except that an offer goes
@@ -11,11 +11,11 @@
 use jiff::Timestamp;
 use seal_crds::Reason;
 use seal_crds::keys::Fingerprint;
-use seal_crds::resources::{Condition, SealedSecretStatus, find_condition};
+use seal_crds::resources::{Condition, ConditionStatus, SealedSecretStatus, find_condition};
 
 use super::{before, following, listed};
 use crate::conditions::Conditions;
-use crate::examination::{Comparison, Exposed, Findings, Offer};
+use crate::examination::{Comparison, Findings, Offer};
 use crate::store::{Last, Notice};
 
 pub(super) const EXPOSED: &str = "Exposed";
@@ -44,17 +44,24 @@ pub(super) fn carry(status: &mut SealedSecretStatus, last: &Last) {
     status.usage.clone_from(&said.usage);
     status.rewrap.clone_from(&said.rewrap);
     status.exposed.clone_from(&said.exposed);
+    status.exposed_to.clone_from(&said.exposed_to);
     status
         .conditions
         .extend([EXPOSED, REWRAP_OFFERED].iter().filter_map(|type_| before(last, type_).cloned()));
 }
 
 /// Puts new findings into the status.
-pub(super) fn put(status: &mut SealedSecretStatus, findings: &Findings, following: &Conditions<'_>) {
+pub(super) fn put(
+    status: &mut SealedSecretStatus,
+    findings: &Findings,
+    last: &Last,
+    following: &Conditions<'_>,
+) {
     let Findings { usage, exposed, offer } = findings;
     status.usage = Some(usage.clone());
     status.exposed.clone_from(&exposed.names);
-    status.conditions.extend(condition_of_exposed(exposed, following));
+    status.exposed_to = exposed.to.iter().map(ToString::to_string).collect();
+    status.conditions.extend(condition_of_exposed(findings, last, following));
     status.rewrap = None;
     match offer {
         Offer::NotDue => {}
@@ -109,13 +116,27 @@ fn withdraw(status: &mut SealedSecretStatus) {
     status.conditions.retain(|condition| condition.type_ != REWRAP_OFFERED);
 }
 
-fn condition_of_exposed(exposed: &Exposed, following: &Conditions<'_>) -> Option<Condition> {
+/// The condition `Exposed`: True while an item is exposed. A mark that is gone leaves the condition behind as False, and it
+/// says that the items were sealed afresh. It never says that they are safe: somebody may have sealed the old values.
+fn condition_of_exposed(
+    Findings { usage, exposed, .. }: &Findings,
+    last: &Last,
+    following: &Conditions<'_>,
+) -> Option<Condition> {
     if exposed.count == 0 {
-        return None;
+        let before = before(last, EXPOSED)?;
+        let source = last.status.as_ref().and_then(|status| status.usage.as_ref()).map(|usage| &usage.source);
+        // With the same envelopes, the flag that revoked the recipient is gone, and nothing was sealed.
+        let is_other = source != Some(&usage.source);
+        let is_afresh = usage.revoked.is_some() && (is_other || before.status == ConditionStatus::False);
+        let message = "what a revoked recipient has had the data key of was sealed afresh; only whoever changed the \
+                       values at their source knows if they are new";
+        return is_afresh.then(|| following.next(EXPOSED, false, Reason::SealedAfresh, message));
     }
     let message = format!(
-        "a revoked recipient has had the data key of at least these items, {} in all: {}; change their values at the \
+        "a revoked recipient ({}) has had the data key of at least these items, {} in all: {}; change their values at the \
          source, and seal them",
+        listed(exposed.to.iter().map(Fingerprint::short)),
         exposed.count,
         listed(&exposed.names)
     );
@@ -164,8 +185,9 @@ pub(crate) fn fitting(
 pub(super) fn news(last: &Last, next: &SealedSecretStatus) -> impl Iterator<Item = Notice> {
     [(EXPOSED, Reason::RevokedRecipient), (KEY_MISSING, Reason::KeyMissing)].into_iter().filter_map(
         |(type_, reason)| {
-            let now = find_condition(&next.conditions, type_)?;
-            let is_said = before(last, type_).is_some();
+            let is_so = |condition: &&Condition| condition.status == ConditionStatus::True;
+            let now = find_condition(&next.conditions, type_).filter(is_so)?;
+            let is_said = before(last, type_).filter(is_so).is_some();
             (!is_said).then(|| Notice {
                 warning: true,
                 reason: reason.as_str(),

@@ -359,7 +359,7 @@ impl Sealed for BitnamiSealed {
     fn examine(&self, keys: &Keyring, _exposing: &BTreeSet<Fingerprint>) -> Result<Examined, UnsealError> {
         let unsealed = self.unseal(keys)?;
         let only = unsealed.opened_by.iter().copied().collect();
-        Ok(Examined { unsealed, only, exposed: BTreeSet::new() })
+        Ok(Examined { unsealed, only, exposed: BTreeMap::new() })
     }
 }
 

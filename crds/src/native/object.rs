@@ -191,18 +191,20 @@ impl NativeSealed {
         self.envelopes.iter().zip(by).enumerate().filter(is_needed).map(|(_, (_, by))| *by).collect()
     }
 
-    /// The items whose data key one of these recipients has seen.
-    fn exposed(&self, data_keys: &DataKeys, exposing: &BTreeSet<Fingerprint>) -> BTreeSet<ItemName> {
-        let exposed: BTreeSet<&DataKeyId> = data_keys
+    /// The items whose data key one of these recipients has seen, with those that have.
+    fn exposed(
+        &self,
+        data_keys: &DataKeys,
+        exposing: &BTreeSet<Fingerprint>,
+    ) -> BTreeMap<ItemName, BTreeSet<Fingerprint>> {
+        let exposed: BTreeMap<&DataKeyId, BTreeSet<Fingerprint>> = data_keys
             .iter()
-            .filter(|(_, known)| !known.seen.is_disjoint(exposing))
-            .map(|(id, _)| id)
+            .map(|(id, known)| (id, known.seen.intersection(exposing).copied().collect::<BTreeSet<_>>()))
+            .filter(|(_, by)| !by.is_empty())
             .collect();
-        self.items
-            .iter()
-            .filter(|(_, item)| exposed.contains(&item.id))
-            .map(|(name, _)| name.clone())
-            .collect()
+        let by =
+            |(name, item): (&ItemName, &SealedItem)| Some((name.clone(), exposed.get(&item.id)?.clone()));
+        self.items.iter().filter_map(by).collect()
     }
 
     /// Opens every envelope and checks its claims: the data keys, and the identity that opened each envelope.

@@ -159,8 +159,9 @@ pub struct SealedSecretStatus {
     #[schemars(range(min = -1))]
     pub observed_generation: i64,
     /// The conditions of the object: `Ready`, `Reconciling`, `Stalled` and `Synced`; `Exposed` while an item was sealed
-    /// to a recipient that is revoked; `RewrapOffered` while the object isn't sealed to the current recipients, which says
-    /// whether there is an offer and, if not, why; `KeyMissing` while a key that opened it is at hand no more.
+    /// to a recipient that is revoked, and as False once the items were sealed afresh; `RewrapOffered` while the object
+    /// isn't sealed to the current recipients, which says whether there is an offer and, if not, why; `KeyMissing` while
+    /// a key that opened it is at hand no more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -200,6 +201,11 @@ pub struct SealedSecretStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "items_schema")]
     pub exposed: Vec<String>,
+    /// The fingerprints of the revoked recipients that have seen those data keys, and of keys whose backup a revoked
+    /// recipient opens; the first ones. Only in `sealing.dev`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "fingerprints_schema")]
+    pub exposed_to: Vec<String>,
 }
 
 /// The sealing keys that an object needs: the result of trying each key at hand on each part.
@@ -217,7 +223,7 @@ pub struct Usage {
     #[schemars(schema_with = "fingerprints_schema")]
     pub only: Vec<String>,
     /// The revoked recipients that the items were compared with: the SHA-256 of their sorted fingerprints, as 64 hex
-    /// digits. Absent if none was revoked.
+    /// digits. Absent if none was revoked. The SealingKey that is the primary lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
     pub revoked: Option<String>,
@@ -276,6 +282,7 @@ impl Default for SealedSecretStatus {
             usage: None,
             rewrap: None,
             exposed: Vec::new(),
+            exposed_to: Vec::new(),
         }
     }
 }

@@ -201,10 +201,23 @@ pub struct SealingKeyStatus {
         extend("x-kubernetes-list-type" = "atomic")
     )]
     pub extra_recipients: Vec<String>,
+    /// The fingerprints of the recipients that the controller takes for compromised, sorted: those that are revoked, and
+    /// keys whose backup a revoked recipient opens. `usage.revoked` of a SealedSecret is the SHA-256 of the list that its
+    /// items were compared with. Only the primary has it, and not if it has more than 512 entries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 512),
+        inner(length(min = 64, max = 64)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub revoked_recipients: Vec<String>,
 }
 
 /// The condition of a key whose loss was acknowledged before there was one; it is there only while that is so.
 pub const ACKNOWLEDGEMENT_VOID: &str = "AcknowledgementVoid";
+
+/// The most [`SealingKeyStatus::revoked_recipients`].
+pub const MAX_REVOKED: usize = 512;
 
 /// The most [`SealingKeyStatus::backup_only_recipients`].
 pub const MAX_BACKUP_ONLY: usize = 64;

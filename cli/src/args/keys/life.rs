@@ -38,9 +38,10 @@ pub(crate) struct RetireArgs {
 #[derive(Args)]
 #[command(after_help = "\
 For a key whose private half leaked. It is final. What was sealed to the key has \
-to be changed at its source; the command lists it, and the list is never \
-complete: it has what is in the cluster, and what files of the given revisions \
-claim. Exit code 1 says that it couldn't look everywhere.")]
+to be changed at its source; the command lists it, with the keys that it is \
+exposed to, and the list is never complete: it has what is in the cluster, and what \
+files of the given revisions claim. Exit code 1 says that it couldn't look \
+everywhere, or that the controller hadn't yet.")]
 pub(crate) struct RevokeArgs {
     /// The key: the name of a SealingKey, a fingerprint, or a recipient. Any
     /// recipient can be revoked: a laptop's or one for recovery, too
@@ -61,6 +62,11 @@ pub(crate) struct RevokeArgs {
     /// Repeatable [default: all branches and tags of the repository here]
     #[arg(long = "rev", value_name = "REV")]
     pub(crate) revisions: Vec<String>,
+
+    /// How long to wait until the controller has compared every SealedSecret with
+    /// the key, such as 90s or 10m. It compares each at most once a minute
+    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = duration::parse)]
+    pub(crate) wait: Duration,
 
     /// Don't ask the cluster, and don't revoke the key in it
     #[arg(long, conflicts_with_all = ["context", "kubeconfig", "controller_namespace"])]

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::{PublishedState, SealingKey};
 
-use super::{connect, named};
+use super::{connect, listed, named};
 use crate::args::DeleteArgs;
 use crate::files::output;
 use crate::keys::cluster::{Cluster, name_of};
@@ -29,9 +29,6 @@ use crate::talk::{prompt, terminal};
 
 /// How often the controller's word is looked for.
 const INTERVAL: Duration = Duration::from_secs(1);
-
-/// How many objects a message names.
-const NAMED: usize = 20;
 
 #[derive(Debug, thiserror::Error)]
 enum DeleteError {
@@ -162,15 +159,6 @@ fn question(args: &DeleteArgs, key: &SealingKey, use_of: &Use) -> String {
     question
 }
 
-/// The first objects by name, and the number of the others.
-fn listed(objects: &BTreeSet<String>) -> String {
-    let mut names: Vec<String> = objects.iter().take(NAMED).cloned().collect();
-    if objects.len() > NAMED {
-        names.push(format!("{} more", objects.len() - NAMED));
-    }
-    names.join(", ")
-}
-
 fn state(key: &SealingKey) -> Option<PublishedState> {
     key.status.as_ref().and_then(|status| status.state)
 }
@@ -254,13 +242,6 @@ fn report(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_message_names_some_objects_and_counts_the_others() {
-        let objects: BTreeSet<String> = (10..40).map(|n| format!("prod/o{n}")).collect();
-        let said = listed(&objects);
-        assert!(said.starts_with("prod/o10, prod/o11, ") && said.ends_with("prod/o29, 10 more"), "{said}");
-    }
 
     #[test]
     fn a_forced_deletion_says_what_is_lost_and_what_was_not_looked_at() {

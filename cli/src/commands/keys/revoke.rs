@@ -2,11 +2,12 @@
 //!
 //! The revocation stands in two places. The controller knows it in the cluster; the pins know it in the repository, where
 //! no restored cluster can forget it. Any recipient can be revoked. The list of values that follows is made from what is
-//! public ([`checklist`]). Invariants: everything that is needed for the revocation is read before anything is written;
+//! public ([`checklist`]), once the controller has said its part ([`controller`]). Invariants: everything that is needed for the revocation is read before anything is written;
 //! once it is done, nothing about the list fails any more: what can't be looked at is named, and the command then ends
 //! with [`Exit::Findings`].
 
 mod checklist;
+mod controller;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,11 +27,11 @@ use crate::files::output::{self, Replacement};
 use crate::keys::cluster::{Changed, Cluster, RECOVERY, name_of, name_of_restored, recovery_of};
 use crate::keys::recipients::{self, label, looks_like_recipient};
 use crate::keys::reference::{KeyReference, ReferenceError};
-use crate::objects::live;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::{prompt, terminal};
 use checklist::Checklist;
+use controller::Revoked;
 
 /// A file of pins that is to be marked.
 struct PinsFile {
@@ -84,8 +85,13 @@ pub(super) fn run(args: &RevokeArgs) -> Result<Exit, Failure> {
             "what is sealed to {other}: the key was restored without its recovery set, and {key} may be in that"
         ));
     }
-    match cluster.as_ref().map(live::list) {
-        Some(Ok(live)) => list.add_cluster(live),
+    let revoked =
+        Revoked { key: target.fingerprint, label: &key, is_sealing_key: target.sealing_key.is_some() };
+    match cluster.as_ref().map(|cluster| controller::listen(cluster, &revoked, args.wait)) {
+        Some(Ok(heard)) => {
+            list.add_cluster(heard.live);
+            heard.word.gap(&revoked).into_iter().for_each(|gap| list.miss(gap));
+        }
         Some(Err(error)) => list.miss(format!("the SealedSecrets in the cluster: {error}")),
         None => list.miss("the cluster".to_owned()),
     }

@@ -157,3 +157,29 @@ async fn an_object_of_two_clusters_is_offered_by_both_if_each_seals_to_the_other
         }
     }
 }
+
+#[tokio::test]
+async fn the_primary_says_whom_objects_are_compared_with_as_the_controller_compares_them() {
+    let mut cluster = Cluster::start(RecipientFlags::default()).await;
+    let first = cluster.primary();
+    let said = |cluster: &Cluster, name: &str| {
+        cluster.keys.store.world().sealing_key(name).status.clone().unwrap().revoked_recipients
+    };
+    assert_eq!(said(&cluster, "sealing-key-first"), [""; 0], "nobody is revoked");
+    let laptop = Identity::generate();
+    cluster.flags.revoked = [laptop.fingerprint(), first.fingerprint()].into();
+    cluster.renew().await;
+    let revoked: BTreeSet<String> = cluster
+        .keys
+        .recipients
+        .borrow()
+        .as_ref()
+        .unwrap()
+        .exposing()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(revoked.contains(&laptop.fingerprint().to_string()), "{revoked:?}");
+    assert_eq!(said(&cluster, "sealing-key-2"), revoked.into_iter().collect::<Vec<_>>());
+    assert_eq!(said(&cluster, "sealing-key-first"), [""; 0], "only the primary says it");
+}

@@ -180,6 +180,7 @@ async fn a_revoked_recipient_exposes_and_this_is_found_once_and_told() {
         assert_eq!(done(&context), expected);
     }
     assert_eq!(status(&context).exposed, ["password"]);
+    assert_eq!(status(&context).exposed_to, [leaked.fingerprint().to_string()]);
     assert_eq!(condition(&context, "Exposed").unwrap().reason, "RevokedRecipient");
     cluster.set(&[&key], &[], &[]);
     let context = cluster.start(context.store);

@@ -2,9 +2,10 @@
 //!
 //! [`crate::reconcile`] tests when they are said.
 
-use seal_crds::resources::{ConditionStatus, Envelope, Rewrap, Usage};
+use seal_crds::resources::{Envelope, Rewrap, Usage};
 
 use super::*;
+use crate::examination::Exposed;
 use crate::status::{READY, Reconciled, Remarks, next_status};
 
 fn usage() -> Usage {
@@ -12,10 +13,13 @@ fn usage() -> Usage {
 }
 
 fn said(exposed: Exposed, offer: Offer) -> SealedSecretStatus {
-    let findings = Some(Findings { usage: usage(), exposed, offer });
-    let (remarks, by) = (Remarks::default(), Vec::new());
+    next(&Last::default(), Findings { usage: usage(), exposed, offer })
+}
+
+fn next(last: &Last, findings: Findings) -> SealedSecretStatus {
+    let (remarks, by, findings) = (Remarks::default(), Vec::new(), Some(findings));
     let reconciled = Reconciled { items: 1, by, remarks, version: None, findings, look: None };
-    next_status(&Last::default(), Ok(&reconciled), Timestamp::UNIX_EPOCH)
+    next_status(last, Ok(&reconciled), Timestamp::UNIX_EPOCH)
 }
 
 fn offer(size: usize) -> Offer {
@@ -24,7 +28,11 @@ fn offer(size: usize) -> Offer {
 }
 
 fn exposed(count: usize) -> Exposed {
-    Exposed { count, names: (0..count).map(|n| format!("item-{n}")).collect() }
+    Exposed {
+        count,
+        names: (0..count).map(|n| format!("item-{n}")).collect(),
+        to: vec!["ab".repeat(32).parse().unwrap()],
+    }
 }
 
 #[test]
@@ -40,7 +48,9 @@ fn an_offer_goes_where_there_is_no_room_and_nothing_else_does() {
     assert_eq!(without.conditions.len(), status.conditions.len());
     let bare = fits(MAX_WITH_NAMES);
     assert!(bare.exposed.is_empty());
+    assert_eq!(bare.exposed_to, ["ab".repeat(32)]);
     let message = &find_condition(&bare.conditions, EXPOSED).unwrap().message;
+    assert!(message.starts_with("a revoked recipient (abababababababab) has had"), "{message}");
     assert!(message.contains("3 in all: item-0, item-1, item-2;"), "{message}");
 }
 
@@ -58,4 +68,47 @@ fn there_are_conditions_only_for_what_is_to_be_said() {
         (all.conditions[2].status, all.conditions[2].reason.as_str()),
         (ConditionStatus::False, "Unsupported")
     );
+}
+
+#[test]
+fn a_mark_that_is_gone_says_sealed_afresh_and_never_that_anything_is_safe() {
+    let findings = |source: &str, count, is_anybody_revoked: bool| Findings {
+        usage: Usage {
+            source: source.to_owned(),
+            revoked: is_anybody_revoked.then(|| "r".to_owned()),
+            ..usage()
+        },
+        exposed: if count == 0 { Exposed::default() } else { exposed(count) },
+        offer: Offer::NotDue,
+    };
+    let after = |before: &SealedSecretStatus, findings| {
+        let last = Last { status: Some(before.clone()), ..Last::default() };
+        let status = next(&last, findings);
+        assert_eq!(news(&last, &status).count(), 0, "people were told when it began");
+        status
+    };
+    let condition = |status: &SealedSecretStatus| find_condition(&status.conditions, EXPOSED).cloned();
+    let marked = next(&Last::default(), findings("old", 2, true));
+    let rewrapped = after(&marked, findings("rewrapped", 2, true));
+    assert_eq!(condition(&rewrapped).unwrap().status, ConditionStatus::True, "a rewrap seals nothing afresh");
+    let mut afresh = after(&marked, findings("new", 0, true));
+    for _ in 0..2 {
+        let said = condition(&afresh).unwrap();
+        assert_eq!((said.status, said.reason.as_str()), (ConditionStatus::False, "SealedAfresh"));
+        assert!(
+            said.message.contains("was sealed afresh") && !said.message.contains("safe"),
+            "{}",
+            said.message
+        );
+        afresh = after(&afresh, findings("new", 0, true));
+    }
+    for (source, is_anybody_revoked) in [("old", true), ("new", false)] {
+        let status = after(&marked, findings(source, 0, is_anybody_revoked));
+        assert_eq!(condition(&status), None, "another is revoked now, or nobody");
+    }
+    let never = next(&Last::default(), findings("new", 0, true));
+    assert_eq!(condition(&never), None);
+    let again = Last { status: Some(afresh), ..Last::default() };
+    let marked = next(&again, findings("third", 1, true));
+    assert_eq!(news(&again, &marked).count(), 1, "another recipient was revoked since");
 }

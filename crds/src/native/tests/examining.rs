@@ -249,7 +249,7 @@ fn an_item_is_exposed_if_its_data_key_was_ever_wrapped_to_one_of_these() {
         let exposing = exposing.iter().map(|identity| identity.fingerprint()).collect();
         let sealed = NativeSealed::parse(place("prod/db"), spec, &BTreeSet::new()).unwrap();
         let examined = sealed.examine(keys, &exposing).unwrap();
-        examined.exposed.into_iter().map(|item| item.to_string()).collect::<Vec<_>>()
+        examined.exposed.into_keys().map(|item| item.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(exposed(&spec, &ring(&[&kept]), &[&leaked]), ["a", "b"]);
     assert_eq!(exposed(&spec, &ring(&[&kept]), &[&leaked, &kept]), ["a", "b", "c"]);

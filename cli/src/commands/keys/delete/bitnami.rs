@@ -13,10 +13,10 @@ use seal_crds::keys::{Fingerprint, Keyring};
 use seal_crds::resources::{Group, bitnami};
 use seal_crds::{Name, Namespace, Sealed};
 
-use super::{DeleteError, listed};
+use super::DeleteError;
 use crate::args::DeleteArgs;
 use crate::commands::counted;
-use crate::commands::keys::connect_for;
+use crate::commands::keys::{connect_for, listed};
 use crate::files::repository::on_all_cores;
 use crate::keys::cluster::{Cluster, Listed, RsaSecret};
 use crate::keys::recipients::label;

@@ -40,7 +40,7 @@ fn bitnami(object: &str) -> Claimed {
 
 fn live(claimed: Claimed, only: Option<&[Fingerprint]>) -> Live {
     let only: Option<BTreeSet<Fingerprint>> = only.map(|only| only.iter().copied().collect());
-    Live { claimed, opened_by: only.clone().unwrap_or_default(), only, exposed: BTreeSet::new() }
+    Live { opened_by: only.clone().unwrap_or_default(), only, ..Live::unsaid(claimed) }
 }
 
 fn facts(keys: Vec<SealingKey>, objects: Vec<Live>) -> ClusterFacts {
