@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::bitnami_keys::{LABEL, NEWER, OLDER};
 use super::keys::{FIRST, identity_secret, planted, recipient_of, until_primary, until_said};
-use super::scene::{Scene, condition, items, path};
+use super::scene::{Scene, items, path};
 use crate::end_to_end::seal;
 use crate::sandbox::{CANARY, Run, Sandbox, holds, run};
 
@@ -658,12 +658,6 @@ fn a_revocation_waits_until_the_controller_has_compared_every_object_and_names_t
     let gap =
         format!("inside of the envelopes in the cluster of {}/shut: the controller hasn't", scene.namespace);
     assert!(said.contains(&gap) && !said.contains("waiting for the controller"), "{said}");
-    // The same value once more, to the new key alone: the mark goes, and nothing says that the value is safe.
-    let second = Scene::on(&plane, scene.namespace.clone(), scene.keys.clone()).recipient();
-    scene.seal("db").item("password", CANARY).to(&second).commit();
-    until("the mark is gone", || scene.sealed("db")["status"]["exposed"].is_null());
-    let said = condition(&scene.sealed("db"), "Exposed");
-    assert_eq!((said.0.as_str(), said.1.as_str()), ("False", "SealedAfresh"));
 }
 
 /// On a control plane of its own, whose etcd is restored.
