@@ -28,7 +28,7 @@ pub(crate) use rm::RmArgs;
 pub(crate) use rotate::RotateArgs;
 pub(crate) use seal::SealArgs;
 pub(crate) use set::SetArgs;
-pub(crate) use shared::{ClusterArgs, SealFormat, SealingArgs};
+pub(crate) use shared::{AcceptArgs, ClusterArgs, SealFormat, SealingArgs};
 pub(crate) use tidy::TidyArgs;
 pub(crate) use unseal::UnsealArgs;
 pub(crate) use values::ValueArgs;

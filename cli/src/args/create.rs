@@ -47,6 +47,11 @@ pub(crate) struct CreateArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
+    /// Take the rule of .seal.yaml for this file, which isn't written. Without
+    /// it, the rule is that for the file of -o
+    #[arg(long = "for", value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) destined: Option<PathBuf>,
+
     // This field is the last one: its help heading also covers every field behind it.
     #[command(flatten)]
     pub(crate) sealing: SealingArgs,

@@ -32,6 +32,10 @@ pub(crate) enum IntentError {
     NothingToCount,
     #[error("none of -i, --from-cluster and --verify is given")]
     NoWay,
+    #[error(
+        "--from-cluster needs to know which recipients an offer may have: -r isn't given, and no rule is for {0}"
+    )]
+    Unpinned(String),
     #[error("without --cert, and without a terminal to ask at, the cluster has to be named")]
     UnnamedController,
 }
@@ -51,6 +55,7 @@ impl Explain for IntentError {
             Self::WriteWithoutFile => "name the files, or write to one with -o".to_owned(),
             Self::StdinTwice => "give - once".to_owned(),
             Self::FileTwice(_) => return None,
+            Self::Unpinned(_) => "give them with -r, or write a rule in .seal.yaml".to_owned(),
             Self::NoWay => "rotate with an identity at hand (-i FILE), or with what a cluster offers (--from-cluster)".to_owned(),
             Self::UnnamedFetch | Self::UnnamedRestore => "give it with --context".to_owned(),
             Self::NothingToCount => {

@@ -6,12 +6,11 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, ValueHint};
 use seal_crds::{Namespace, duration};
 
-use super::ClusterArgs;
+use super::{AcceptArgs, ClusterArgs};
 
 #[derive(Args)]
 #[command(
-    override_usage = "seal rotate -i FILE [OPTIONS] [PATH]...\n       seal rotate --from-cluster -r FILE [OPTIONS] \
-                      [PATH]...\n       seal rotate --verify [OPTIONS] [PATH]...",
+    override_usage = "seal rotate -i FILE [OPTIONS] [PATH]...\n       seal rotate --from-cluster [OPTIONS] [PATH]...\n       seal rotate --verify [OPTIONS] [PATH]...",
     group = ArgGroup::new("way").args(["identities", "from_cluster", "verify"]),
     after_help = "\
 Only SealedSecrets that need it are changed. Each file is written whole or not at all, and one \
@@ -38,7 +37,7 @@ pub(crate) struct RotateArgs {
 
     /// Take the envelopes that the cluster's controller offers. No private key
     /// is needed. SealedSecrets of bitnami.com stay as they are
-    #[arg(long, requires = "recipients")]
+    #[arg(long)]
     pub(crate) from_cluster: bool,
 
     /// Change nothing, and wait until the cluster has every SealedSecret of
@@ -47,9 +46,10 @@ pub(crate) struct RotateArgs {
     pub(crate) verify: bool,
 
     /// The recipients: age1…, 'ssh-ed25519 …', or a file of recipients (one a
-    /// line). Repeatable. With -i, the new recipients; without -r, the
-    /// cluster's. With --from-cluster, those that an offer may have; with
-    /// --verify, those that a SealedSecret may have
+    /// line). Repeatable. With -i, the new recipients; with --from-cluster,
+    /// those that an offer may have; with --verify, those that a SealedSecret
+    /// may have. Without -r, those of the rule in .seal.yaml for each file;
+    /// with -i and without a rule, the cluster's
     #[arg(short, long = "recipient", value_name = "RECIPIENT|FILE")]
     pub(crate) recipients: Vec<String>,
 
@@ -73,6 +73,9 @@ pub(crate) struct RotateArgs {
     /// With --verify: how long to wait, such as 90s or 10m
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     pub(crate) timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
 
     // This field is the last one: its help heading also covers every field behind it.
     #[command(flatten)]

@@ -22,6 +22,11 @@ pub(crate) struct SealArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
+    /// Take the rule of .seal.yaml for this file, which isn't written. Without
+    /// it, the rule is that for the file of -o, else for each FILE
+    #[arg(long = "for", value_name = "PATH", value_hint = ValueHint::FilePath, conflicts_with = "write")]
+    pub(crate) destined: Option<PathBuf>,
+
     /// Replace each FILE by its result; what is sealed already stays as it is
     #[arg(short, long, conflicts_with = "output")]
     pub(crate) write: bool,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use seal_crds::{ItemName, Namespace};
 
-use super::{ClusterArgs, ValueArgs};
+use super::{AcceptArgs, ClusterArgs, ValueArgs};
 
 #[derive(Args)]
 #[command(
@@ -45,12 +45,14 @@ pub(crate) struct SetArgs {
     pub(crate) template_items: Vec<ItemName>,
 
     /// Seal to this recipient: age1…, 'ssh-ed25519 …', or a file of recipients
-    /// (one a line). Repeatable; without it, to the cluster's sealing key
+    /// (one a line). Repeatable; without it, to those of the rule in .seal.yaml
+    /// for the file, else to the cluster's sealing key
     #[arg(short, long = "recipient", value_name = "RECIPIENT|FILE")]
     pub(crate) recipients: Vec<String>,
 
     /// For SealedSecrets of bitnami.com: the certificate to seal to, in PEM;
-    /// without it, the one that the cluster's controller gives
+    /// without it, that of the rule in .seal.yaml, else the one that the
+    /// cluster's controller gives
     #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::AnyPath)]
     pub(crate) cert: Option<String>,
 
@@ -62,6 +64,9 @@ pub(crate) struct SetArgs {
     /// sealed-secrets-controller]
     #[arg(long, value_name = "NAME")]
     pub(crate) controller_name: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
 
     // This field is the last one: its help heading also covers every field behind it.
     #[command(flatten)]

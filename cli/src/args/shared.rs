@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
+use seal_crds::keys::Fingerprint;
 use seal_crds::{ItemName, Namespace, Scope};
 
 /// The flags that say to whom, and how, to seal.
 #[derive(Args)]
 pub(crate) struct SealingArgs {
     /// Seal to this recipient: age1…, 'ssh-ed25519 …', or a file of recipients
-    /// (one a line). Repeatable; without it, to the cluster's sealing key
+    /// (one a line). Repeatable; without it, to those of the rule in .seal.yaml
+    /// for the file, else to the cluster's sealing key
     #[arg(short, long = "recipient", value_name = "RECIPIENT|FILE")]
     pub(crate) recipients: Vec<String>,
 
@@ -25,9 +27,9 @@ pub(crate) struct SealingArgs {
     pub(crate) namespace: Option<Namespace>,
 
     /// What the result is tied to: its namespace and name, its namespace, or
-    /// nothing at all
-    #[arg(long, default_value = "strict", value_parser = scope_parser())]
-    pub(crate) scope: Scope,
+    /// nothing at all [default: that of the rule in .seal.yaml, else strict]
+    #[arg(long, value_parser = scope_parser())]
+    pub(crate) scope: Option<Scope>,
 
     /// Let template.data use this item. Whoever may edit the SealedSecret then
     /// decides where in the Secret its value appears. Repeatable
@@ -39,12 +41,24 @@ pub(crate) struct SealingArgs {
     pub(crate) seal_format: SealFormat,
 
     #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
+
+    #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 
     /// With --seal-format bitnami: the Service of the controller [default:
     /// sealed-secrets-controller]
     #[arg(long, value_name = "NAME")]
     pub(crate) controller_name: Option<String>,
+}
+
+/// The flag that accepts keys of the rules.
+#[derive(Args, Clone, Default)]
+pub(crate) struct AcceptArgs {
+    /// Seal to this key of .seal.yaml's, although it isn't upstream yet: its
+    /// whole fingerprint, compared with what its owner says. Repeatable
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(crate) accept: Vec<Fingerprint>,
 }
 
 /// The formats of sealed objects.

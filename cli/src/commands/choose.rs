@@ -1,21 +1,22 @@
-//! The choice of format and recipients, from the flags together.
+//! The choice of format and recipients, from flags and rules together.
 //!
-//! Recipients and certificates are read in [`crate::keys`]. Invariant: flags that make no sense in the chosen
-//! format are refused before anything is read.
+//! Recipients and certificates are read in [`crate::keys`], rules in [`crate::rules`]. Invariants: flags that make no sense
+//! in the chosen format are refused before anything is read; a command seals into a file only to what this room chose for
+//! that file.
 
-use seal_crds::keys::{Certificate, RsaPublicKey};
-use seal_crds::native::NamedRecipient;
+mod chooser;
+mod ruled;
+mod upstream;
 
-use crate::args::intent::{self, IntentError, RecipientChoice};
-use crate::args::{ClusterArgs, SealFormat, SealingArgs};
-use crate::keys::certificate;
-use crate::keys::cluster::{Access, Service};
-use crate::keys::recipients::{self, looks_like_recipient, shortened};
-use crate::objects::sealing::bitnami::BitnamiSealer;
-use crate::objects::sealing::{NativeSealer, Sealer};
+use seal_crds::ItemName;
+
+use crate::args::{SealFormat, SealingArgs};
+use crate::keys::recipients::{looks_like_recipient, shortened};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
-use crate::talk::terminal;
+
+pub(super) use chooser::Chooser;
+pub(super) use ruled::Ruled;
 
 #[derive(Debug, thiserror::Error)]
 enum ChoiceError {
@@ -55,7 +56,7 @@ impl Explain for ChoiceError {
 }
 
 /// Checks that the flags make sense together.
-pub(super) fn check(args: &SealingArgs) -> Result<(), Failure> {
+fn check(args: &SealingArgs) -> Result<(), Failure> {
     let certificates = args.cert.iter().chain(&args.recipients);
     match args.seal_format {
         SealFormat::Native if args.cert.is_some() => Err(ChoiceError::CertificateForNative),
@@ -77,64 +78,46 @@ pub(super) fn check(args: &SealingArgs) -> Result<(), Failure> {
     .map_err(Failure::from)
 }
 
-/// The sealer of the chosen format, with recipients, or with a certificate that hasn't expired.
-pub(super) fn sealer(args: SealingArgs) -> Result<Sealer, Failure> {
-    check(&args)?;
-    let scope = args.scope;
-    match args.seal_format {
-        SealFormat::Native => {
-            let recipients = recipients(args.recipients, args.cluster)?;
-            let template_items = args.template_items.into_iter().collect();
-            Ok(Sealer::Native(NativeSealer { recipients, scope, template_items }))
-        }
-        SealFormat::Bitnami => {
-            let location = args.cert.as_ref().or(args.recipients.first());
-            let key = rsa_key(location, &args.cluster, args.controller_name)?;
-            Ok(Sealer::Bitnami(BitnamiSealer { key, scope }))
-        }
+/// The flags about the sealer that aren't about recipients of the native format.
+pub(super) struct SealerFlags {
+    format: SealFormat,
+    template_items: Vec<ItemName>,
+    bitnami: BitnamiFlags,
+}
+
+/// The flags about the format of bitnami.com.
+pub(super) struct BitnamiFlags {
+    pub(super) certificate: Option<CertificateFlag>,
+    pub(super) controller_name: Option<String>,
+}
+
+/// A certificate as it was typed: a file or a URL.
+pub(super) struct CertificateFlag {
+    pub(super) location: String,
+    /// The flag that it was given with.
+    pub(super) flag: &'static str,
+}
+
+impl CertificateFlag {
+    /// The certificate of `--cert`, else of `-r`.
+    pub(super) fn of(cert: Option<&String>, recipient: Option<&String>) -> Option<Self> {
+        let of = |location: &String, flag| Self { location: location.clone(), flag };
+        cert.map(|location| of(location, "--cert")).or_else(|| recipient.map(|location| of(location, "-r")))
     }
 }
 
-/// The recipients of `-r`, else those of the cluster.
-pub(super) fn recipients(given: Vec<String>, cluster: ClusterArgs) -> Result<Vec<NamedRecipient>, Failure> {
-    recipients::resolve(&RecipientChoice::new(given, cluster, intent::is_watched())?)
-}
-
-/// The key of the certificate of `--cert`, else of the one that the cluster's controller gives. It hasn't expired.
-pub(super) fn rsa_key(
-    cert: Option<&String>,
-    cluster: &ClusterArgs,
-    controller_name: Option<String>,
-) -> Result<RsaPublicKey, Failure> {
-    let certificate = match cert {
-        Some(location) => certificate::for_sealing(&certificate::load(location)?, location)?,
-        None => from_cluster(cluster, controller_name)?,
-    };
-    Ok(certificate.public_key().clone())
-}
-
-/// The certificate that a cluster's controller gives out.
+/// The chooser of a command that seals, and its flags about the sealer.
 ///
 /// # Errors
 ///
-/// [`IntentError::UnnamedController`], if no flag names the cluster and no person is there to see which one
-/// it is; and every error of asking it.
-fn from_cluster(args: &ClusterArgs, name: Option<String>) -> Result<Certificate, Failure> {
-    if args.context.is_none() && !intent::is_watched() {
-        return Err(IntentError::UnnamedController.into());
-    }
-    let default = Service::default();
-    let service = Service {
-        namespace: args.controller_namespace.as_ref().map_or(default.namespace, ToString::to_string),
-        name: name.unwrap_or(default.name),
+/// The flags make no sense together.
+pub(super) fn chooser(args: &SealingArgs) -> Result<(Chooser, SealerFlags), Failure> {
+    check(args)?;
+    let certificate = CertificateFlag::of(args.cert.as_ref(), args.recipients.first());
+    let flags = SealerFlags {
+        format: args.seal_format,
+        template_items: args.template_items.clone(),
+        bitnami: BitnamiFlags { certificate, controller_name: args.controller_name.clone() },
     };
-    let access = Access::from(args);
-    let context = match &args.context {
-        Some(context) => context.clone(),
-        None => access.read()?.current_context.unwrap_or_default(),
-    };
-    let from = format!("context {context}, Service {}/{}", service.namespace, service.name);
-    let certificate = certificate::for_sealing(&certificate::fetch(access, &service)?, &from)?;
-    terminal::note(&format!("sealing to {from}: {}", certificate.public_key().fingerprint().short()));
-    Ok(certificate)
+    Ok((Chooser::new(args.recipients.clone(), args.cluster.clone(), args.accept.clone()), flags))
 }

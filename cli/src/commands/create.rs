@@ -47,8 +47,15 @@ impl Explain for CreateError {
 }
 
 pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
-    choose::check(&args.sealing)?;
-    if args.sealing.namespace.is_none() && args.sealing.scope.binds_namespace() {
+    let (mut chooser, flags) = choose::chooser(&args.sealing)?;
+    let destination = Destination::from_output(args.output.clone());
+    let ruled = chooser.ruled(match (&args.destined, &destination) {
+        (Some(path), _) | (None, Destination::File(path)) => Some(path),
+        (None, Destination::Stdout | Destination::InPlace) => None,
+    })?;
+    let scope = ruled.scope(args.sealing.scope)?;
+    let namespace = ruled.namespace(args.sealing.namespace.as_ref())?;
+    if namespace.is_none() && scope.binds_namespace() {
         return Err(CreateError::WithoutNamespace.into());
     }
     let mut items = values::literals(&args.literals)?;
@@ -56,7 +63,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     values::read(&args.values, &mut items)?;
     values::generate(&args.values, &mut items)?;
     let secret = Secret {
-        namespace: args.sealing.namespace.clone(),
+        namespace: namespace.clone(),
         name: Some(args.name.clone()),
         type_: if args.type_.is_empty() { OPAQUE.to_owned() } else { args.type_.clone() },
         immutable: args.immutable.then_some(true),
@@ -77,9 +84,11 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
         }
     }
     check::check(&secret)?;
+    ruled.check_type(&secret.type_)?;
 
-    let object_name = ObjectName { namespace: args.sealing.namespace.clone(), name: args.name };
-    let value = choose::sealer(args.sealing)?.seal(secret, &object_name)?;
+    let object_name = ObjectName { namespace, name: args.name };
+    let sealer = chooser.sealers(&flags, &[(&ruled, scope)])?.pop().expect("there is one for each file");
+    let value = sealer.seal(secret, &object_name)?;
     if sealing::is_too_large_to_apply(&value) {
         terminal::warn(
             &format!("{object_name} is too large for kubectl apply; use kubectl apply --server-side"),
@@ -90,7 +99,7 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     if args.json {
         text.push('\n');
     }
-    match Destination::from_output(args.output) {
+    match destination {
         Destination::File(path) => output::to_files(&[(&path, text.as_bytes())], Privacy::Public)?,
         Destination::Stdout | Destination::InPlace => output::to_stdout(text.as_bytes())?,
     }

@@ -7,12 +7,15 @@ mod inventory;
 mod join;
 mod name;
 
+use std::path::PathBuf;
+
+use seal_crds::Scope;
 use seal_documents::manifest::{Manifest, Object, splice};
 use seal_documents::source::Source;
 use seal_documents::yaml::Syntax;
 use seal_documents::yaml::written::Written;
 
-use super::choose;
+use super::choose::{self, Chooser, Ruled};
 use crate::args::intent::{self, Destination};
 use crate::args::{self, SealArgs};
 use crate::files::input::Input;
@@ -29,22 +32,58 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     }
     let inputs = intent::inputs(&args.files)?;
     let destination = intent::destination(&args, &inputs)?;
-    choose::check(&args.sealing)?;
+    let (mut chooser, flags) = choose::chooser(&args.sealing)?;
 
     let sources = inputs.iter().map(Input::read).collect::<Result<Vec<Source>, Failure>>()?;
     let manifests = sources.iter().map(Manifest::parse).collect::<Result<Vec<_>, _>>()?;
-    let mut inventory = Inventory::find(&args, &manifests)?;
+    let targets = targets(&args, &inputs, &destination, &mut chooser)?;
+    let mut inventory = Inventory::find(&args, &manifests, &targets)?;
     let results = if inventory.settle(&args)? {
-        let sealer = choose::sealer(args.sealing)?;
+        // A file without a Secret needs no recipients, and its rule may forbid to seal.
+        let sealed = targets.iter().zip(&inventory.to_seal).filter(|(_, to_seal)| !to_seal.is_empty());
+        let sealed: Vec<_> = sealed.map(|(target, _)| (&target.ruled, target.scope)).collect();
+        let mut sealers = chooser.sealers(&flags, &sealed)?.into_iter();
         let files = manifests.iter().zip(inventory.to_seal);
         files
-            .map(|(manifest, to_seal)| seal_manifest(manifest, to_seal, &sealer))
+            .map(|(manifest, to_seal)| {
+                if to_seal.is_empty() {
+                    return Ok(manifest.source.text().to_owned());
+                }
+                let sealer = sealers.next().expect("there is one for each file with a Secret");
+                seal_manifest(manifest, to_seal, &sealer)
+            })
             .collect::<Result<Vec<_>, Failure>>()?
     } else {
         sources.iter().map(|source| source.text().to_owned()).collect()
     };
     write(&destination, &inputs, &manifests, &results)?;
     Ok(Exit::Done)
+}
+
+/// Where the Secrets of an input go, by the rules.
+struct Target {
+    ruled: Ruled,
+    scope: Scope,
+}
+
+/// The target of each input: the file of `--for`, else that of `-o`, else the input itself.
+fn targets(
+    args: &SealArgs,
+    inputs: &[Input],
+    destination: &Destination,
+    chooser: &mut Chooser,
+) -> Result<Vec<Target>, Failure> {
+    let target = |input: &Input| {
+        let path = match (&args.destined, destination, input) {
+            (Some(path), _, _) | (None, Destination::File(path), _) => Some(path),
+            (None, _, Input::File(path)) => Some(path),
+            (None, _, Input::Stdin) => None,
+        };
+        let ruled = chooser.ruled(path.map(PathBuf::as_path))?;
+        let scope = ruled.scope(args.sealing.scope)?;
+        Ok(Target { ruled, scope })
+    };
+    inputs.iter().map(target).collect()
 }
 
 fn seal_manifest(

@@ -7,6 +7,7 @@ mod plan;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use seal_crds::keys::RsaPublicKey;
 use seal_crds::native::NamedRecipient;
@@ -14,7 +15,8 @@ use seal_crds::{Format, ItemName, Plaintext};
 use seal_documents::manifest::{Look, Manifest, Object, edit};
 use seal_documents::source::Source;
 
-use super::{choose, list, values};
+use super::choose::{BitnamiFlags, CertificateFlag, Chooser};
+use super::{list, values};
 use crate::args::SetArgs;
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
@@ -34,10 +36,10 @@ struct FileToChange<'m> {
     sealed: Changeable,
 }
 
-/// Whom to seal to, in each format that occurs.
-struct Targets {
-    recipients: Option<Vec<NamedRecipient>>,
-    certificate: Option<RsaPublicKey>,
+/// Whom one file is sealed to, in its format.
+enum Target {
+    Recipients(Arc<[NamedRecipient]>),
+    Certificate(RsaPublicKey),
 }
 
 /// A file's new text, and what the report says of it.
@@ -69,10 +71,10 @@ pub(super) fn run(mut args: SetArgs) -> Result<Exit, Failure> {
     let targets = resolve(&mut args, &files)?;
     let same = args.same.then(|| generate(&args)).transpose()?;
     let mut changed = Vec::new();
-    for file in files {
+    for (file, target) in files.into_iter().zip(&targets) {
         let fresh = if same.is_none() { generate(&args)? } else { Items::new() };
         let items = given.iter().chain(same.iter().flatten()).chain(&fresh);
-        changed.push(seal(file, items, &args, &targets)?);
+        changed.push(seal(file, items, &args, target)?);
     }
     let replacements: Vec<Replacement<'_>> = changed
         .iter()
@@ -127,25 +129,42 @@ fn generate(args: &SetArgs) -> Result<Items, Failure> {
     Ok(items)
 }
 
-fn resolve(args: &mut SetArgs, files: &[FileToChange<'_>]) -> Result<Targets, Failure> {
-    let has = |format| files.iter().any(|file| file.sealed.format() == format);
-    let (native, bitnami) = (has(Format::Native), has(Format::Bitnami));
+/// Whom to seal to, file by file. What the rule for a file doesn't allow is refused.
+fn resolve(args: &mut SetArgs, files: &[FileToChange<'_>]) -> Result<Vec<Target>, Failure> {
+    let is_native = |file: &FileToChange<'_>| file.sealed.format() == Format::Native;
     let mut recipients = std::mem::take(&mut args.recipients);
-    let certificate = args.cert.take().or_else(|| if native { None } else { recipients.pop() });
-    let certificate = if bitnami {
-        Some(choose::rsa_key(certificate.as_ref(), &args.cluster, args.controller_name.take())?)
-    } else {
-        None
+    let given = if files.iter().any(is_native) { None } else { recipients.pop() };
+    let certificate = CertificateFlag::of(args.cert.as_ref(), given.as_ref());
+    let flags = BitnamiFlags { certificate, controller_name: args.controller_name.take() };
+    let mut chooser = Chooser::new(recipients, args.cluster.clone(), args.accept.clone());
+    let ruled =
+        files.iter().map(|file| chooser.ruled(Some(file.path))).collect::<Result<Vec<_>, Failure>>()?;
+    for (file, ruled) in files.iter().zip(&ruled) {
+        ruled.namespace(file.sealed.object_name.namespace.as_ref())?;
+        ruled.scope(Some(file.sealed.scope()))?;
+    }
+    let of = |native: bool| {
+        let files = files.iter().zip(&ruled).filter(move |(file, _)| is_native(file) == native);
+        files.map(|(_, ruled)| ruled).collect::<Vec<_>>()
     };
-    let recipients = if native { Some(choose::recipients(recipients, args.cluster.clone())?) } else { None };
-    Ok(Targets { recipients, certificate })
+    let mut recipients = chooser.recipients(&of(true))?.into_iter();
+    let mut keys = chooser.bitnami_keys(&flags, &of(false))?.into_iter();
+    const EACH: &str = "there is one for each file of the format";
+    let target = |file: &FileToChange<'_>| {
+        Ok(if is_native(file) {
+            Target::Recipients(recipients.next().expect(EACH)?)
+        } else {
+            Target::Certificate(keys.next().expect(EACH))
+        })
+    };
+    files.iter().map(target).collect()
 }
 
 fn seal<'m, 'i>(
     file: FileToChange<'m>,
     items: impl Iterator<Item = (&'i ItemName, &'i Plaintext)>,
     args: &SetArgs,
-    targets: &Targets,
+    target: &Target,
 ) -> Result<Changed<'m>, Failure> {
     let FileToChange { path, manifest, object, sealed } = file;
     let items: BTreeMap<ItemName, NewItem> = items
@@ -155,10 +174,9 @@ fn seal<'m, 'i>(
             (name.clone(), NewItem { value, template: args.template_items.contains(name) })
         })
         .collect();
-    let to = match (sealed.format(), targets) {
-        (Format::Native, Targets { recipients: Some(recipients), .. }) => SealTo::Recipients(recipients),
-        (Format::Bitnami, Targets { certificate: Some(key), .. }) => SealTo::Certificate(key),
-        _ => unreachable!("there is a target for each format that occurs"),
+    let to = match target {
+        Target::Recipients(recipients) => SealTo::Recipients(recipients),
+        Target::Certificate(key) => SealTo::Certificate(key),
     };
     let is_known = |name: &&ItemName| sealed.lines().contains_key(name.as_str());
     let (again, added): (Vec<&ItemName>, Vec<&ItemName>) = items.keys().partition(is_known);

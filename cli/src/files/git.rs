@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | [`entries`] | the files of a commit, of the index, and those that git doesn't know yet |
 //! | [`revisions`] | names of revisions and ranges; what is upstream |
+//! | [`questions`] | one object after another |
 //! | [`past`] | what a range introduces, who changed a file last, when a word was first committed |
 //!
 //! Invariants: nothing is written; of an object at most [`MAX_BLOB`] bytes are held in memory, one at a time.
@@ -17,6 +18,7 @@
 mod entries;
 mod past;
 mod process;
+mod questions;
 mod revisions;
 
 use std::collections::HashSet;
@@ -34,6 +36,7 @@ use process::{Git, Header, Output, is_id, output, spawn};
 
 pub(crate) use entries::{Entry, EntryKind, Index};
 pub(crate) use past::{Change, Introduced};
+pub(crate) use questions::Questions;
 pub(crate) use revisions::{Range, Upstream};
 
 /// The most bytes of a file that is read, as of a file in the work tree.

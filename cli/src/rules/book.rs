@@ -268,6 +268,14 @@ impl Ruling {
         }
     }
 
+    /// The names of the recipients that have age recipients.
+    pub(crate) fn names_with_recipients(&self) -> Vec<&str> {
+        let has_some = |name: &&String| {
+            self.rules.pins.get(*name).is_some_and(|pin| matches!(pin.keys, PinnedKeys::Recipients(_)))
+        };
+        self.names().iter().filter(has_some).map(String::as_str).collect()
+    }
+
     /// The age recipients of the rule, with the marks of all files of pins.
     pub(crate) fn given(&self) -> Given {
         self.rules.given(self.names())

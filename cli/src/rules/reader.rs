@@ -4,6 +4,8 @@
 //! Invariant: no reader follows a symbolic link, in any part of a path. The threat is a repository in which
 //! `keys/prod.pub`, or `keys`, leads to a file that somebody else may change without a review.
 
+mod git_tree;
+
 use std::cell::OnceCell;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -15,6 +17,8 @@ use rustix::io::Errno;
 
 use crate::files::input::InputError;
 use crate::talk::failure::Failure;
+
+pub(crate) use git_tree::GitTree;
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,14 +5,17 @@
 //! bitnami.com stay as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use seal_crds::native::NamedRecipient;
 use seal_crds::{Format, Namespace};
 use seal_documents::manifest::Object;
 
 use super::{Outcome, interest, report, rotate_files, sealed_secrets};
 use crate::args::RotateArgs;
 use crate::args::intent::{self, IntentError};
-use crate::files::repository::{self, FilesFound, Problems};
+use crate::commands::choose::Chooser;
+use crate::files::repository::{self, FilesFound, ManifestFile, Problems};
 use crate::keys::cluster::Cluster;
 use crate::keys::recipients;
 use crate::objects::rotation::{self, Counterpart, Decision, FoundNative};
@@ -31,7 +34,11 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     if args.cluster.context.is_none() && !intent::is_watched() {
         return Err(IntentError::UnnamedFetch.into());
     }
-    let pinned = recipients::load(&args.recipients)?.into_usable()?;
+    let mut chooser = Chooser::new(args.recipients.clone(), args.cluster.clone(), args.accept.clone());
+    if !args.recipients.is_empty() {
+        // Bad pins are found before anything else is read.
+        recipients::load(&args.recipients)?;
+    }
     let mut problems = Problems::default();
     let FilesFound { files: found, failures } = repository::files(&args.paths, interest)?;
     problems.extend(failures);
@@ -60,6 +67,7 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
         return report(&args, super::Done::default(), &problems, &stays);
     }
 
+    let pinned = pins(&mut chooser, &files, &candidates, &mut problems)?;
     let wanted: BTreeSet<&str> = all().map(|candidate| candidate.source.as_str()).collect();
     let namespaces = all().filter_map(|candidate| candidate.found.object_name.namespace.clone());
     let namespaces: BTreeSet<Namespace> = namespaces.chain(args.namespace.clone()).collect();
@@ -76,11 +84,12 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     }
     let look = |index: usize| {
         let mut outcome = Outcome::default();
+        let Some(pinned) = &pinned[index] else { return outcome };
         for Candidate { object, found, source } in &candidates[index] {
             let manifest = &files[index].manifest;
             let namespace = found.object_name.namespace.as_ref().or(args.namespace.as_ref());
             let there = by_source.get(source.as_str()).map(Vec::as_slice).unwrap_or_default();
-            match rotation::decide(found, there, &live, live.covers(namespace), &pinned) {
+            match rotation::decide(found, there, &live, live.covers(namespace), pinned) {
                 Decision::Current => outcome.current += 1,
                 Decision::Take(envelope) => {
                     outcome.rotated.push(found.with_envelope(manifest, object, envelope));
@@ -95,6 +104,31 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     };
     let done = rotate_files(&files, args.dry_run, &mut problems, look);
     report(&args, done, &problems, &stays)
+}
+
+/// The recipients that an offer for each file may have; `None` for a file without candidates, and for one into which nothing
+/// may be sealed, which is a problem.
+///
+/// # Errors
+///
+/// A file has neither a rule nor the recipients of `-r`: a cluster doesn't pin its own offers.
+fn pins(
+    chooser: &mut Chooser,
+    files: &[ManifestFile<'_>],
+    candidates: &[Vec<Candidate<'_>>],
+    problems: &mut Problems,
+) -> Result<Vec<Option<Arc<[NamedRecipient]>>>, Failure> {
+    let mut ruled = Vec::new();
+    for (index, file) in files.iter().enumerate().filter(|(index, _)| !candidates[*index].is_empty()) {
+        ruled.push((index, chooser.ruled(Some(file.path))?));
+    }
+    let chosen = chooser.accepted_pins(&ruled.iter().map(|(_, ruled)| ruled).collect::<Vec<_>>())?;
+    let mut pins = vec![None; files.len()];
+    for ((index, _), chosen) in ruled.iter().zip(chosen) {
+        let unpinned = || IntentError::Unpinned(seal_foreign::path(files[*index].path));
+        pins[*index] = problems.keep(chosen.ok_or_else(unpinned)?);
+    }
+    Ok(pins)
 }
 
 /// The sources that an object of the cluster answers to: that of its own envelopes, and that of its offer.

@@ -4,6 +4,8 @@
 //! bitnami.com. Objects of the other format stay, and are counted. Invariant: nothing is opened before it is clear to whom
 //! everything is sealed.
 
+use std::sync::Arc;
+
 use seal_crds::Format;
 use seal_crds::keys::{Keyring, RsaPublicKey};
 use seal_crds::native::NamedRecipient;
@@ -11,11 +13,12 @@ use seal_documents::manifest::{Manifest, Object};
 
 use super::{Outcome, interest, report, rotate_files, sealed_secrets};
 use crate::args::RotateArgs;
-use crate::args::intent::{self, IntentError, RecipientChoice};
+use crate::args::intent::IntentError;
+use crate::commands::choose::Chooser;
 use crate::commands::counted;
 use crate::files::input::Input;
-use crate::files::repository::{self, FilesFound, Problems};
-use crate::keys::{certificate, identities, recipients};
+use crate::files::repository::{self, FilesFound, ManifestFile, Problems};
+use crate::keys::{certificate, identities};
 use crate::objects::rotation::{self, Rotation, Settings};
 use crate::objects::sealed;
 use crate::talk::exit::Exit;
@@ -52,7 +55,8 @@ impl Explain for OfflineError {
 
 /// What objects are sealed to. A format without it stays as it is.
 struct Targets {
-    recipients: Option<Vec<NamedRecipient>>,
+    /// The recipients for each file, by its index; `None` for a file without native objects.
+    recipients: Option<Vec<Option<Arc<[NamedRecipient]>>>>,
     certificate: Option<RsaPublicKey>,
 }
 
@@ -70,14 +74,18 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     let (native, bitnami) = (of(Format::Native), of(Format::Bitnami));
 
     let targets = Targets {
-        recipients: resolve_recipients(&args, &keys, native)?,
+        recipients: if native == 0 || keys.is_empty() {
+            None
+        } else {
+            Some(resolve_recipients(&args, &files, &objects, &mut problems)?)
+        },
         certificate: resolve_certificate(&args, &keys, bitnami)?,
     };
     let settings = Settings { keys: &keys, reseal: args.reseal };
     let look = |index: usize| {
         let mut outcome = Outcome::default();
         for (object, format) in &objects[index] {
-            outcome.add(rotate(&args, &files[index].manifest, object, *format, &targets, &settings));
+            outcome.add(rotate(&args, &files[index].manifest, index, object, *format, &targets, &settings));
         }
         outcome
     };
@@ -109,17 +117,26 @@ fn read_keys(args: &RotateArgs) -> Result<Keyring, Failure> {
     identities::read(&inputs)
 }
 
-/// The recipients of native objects; `None` if there is none of them, or no identity for them.
+/// The recipients of each file with native objects. A file into which nothing may be sealed is a problem.
 fn resolve_recipients(
     args: &RotateArgs,
-    keys: &Keyring,
-    objects: usize,
-) -> Result<Option<Vec<NamedRecipient>>, Failure> {
-    if objects == 0 || keys.is_empty() {
-        return Ok(None);
+    files: &[ManifestFile<'_>],
+    objects: &[Vec<(&Object, Format)>],
+    problems: &mut Problems,
+) -> Result<Vec<Option<Arc<[NamedRecipient]>>>, Failure> {
+    let mut chooser = Chooser::new(args.recipients.clone(), args.cluster.clone(), args.accept.clone());
+    let is_native =
+        |objects: &[(&Object, Format)]| objects.iter().any(|(_, format)| *format == Format::Native);
+    let mut ruled = Vec::new();
+    for (index, file) in files.iter().enumerate().filter(|(index, _)| is_native(&objects[*index])) {
+        ruled.push((index, chooser.ruled(Some(file.path))?));
     }
-    let choice = RecipientChoice::new(args.recipients.clone(), args.cluster.clone(), intent::is_watched())?;
-    recipients::resolve(&choice).map(Some)
+    let chosen = chooser.recipients(&ruled.iter().map(|(_, ruled)| ruled).collect::<Vec<_>>())?;
+    let mut recipients = vec![None; files.len()];
+    for ((index, _), chosen) in ruled.iter().zip(chosen) {
+        recipients[*index] = problems.keep(chosen);
+    }
+    Ok(recipients)
 }
 
 /// The key of bitnami.com objects; `None` if there is none of them, or no RSA key for them.
@@ -142,6 +159,7 @@ fn resolve_certificate(
 fn rotate(
     args: &RotateArgs,
     manifest: &Manifest<'_>,
+    index: usize,
     object: &Object,
     format: Format,
     targets: &Targets,
@@ -149,7 +167,7 @@ fn rotate(
 ) -> Option<Result<Rotation, Failure>> {
     match format {
         Format::Native => {
-            let recipients = targets.recipients.as_ref()?;
+            let recipients = targets.recipients.as_ref()?[index].as_ref()?;
             Some(rotation::read_native(manifest, object).and_then(|found| match found {
                 None => Ok(Rotation::Patch),
                 Some(found) => found.rotate(manifest, object, recipients, settings),

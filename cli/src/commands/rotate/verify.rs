@@ -17,6 +17,7 @@ use seal_documents::manifest::Object;
 use super::{interest, print_lines, sealed_secrets};
 use crate::args::RotateArgs;
 use crate::args::intent::{self, IntentError};
+use crate::commands::choose::Chooser;
 use crate::commands::counted;
 use crate::files::repository::{self, FilesFound, Lines, ManifestFile, NothingSealed, Problems};
 use crate::keys::cluster::{Cluster, ConnectError};
@@ -88,17 +89,27 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     if args.cluster.context.is_none() && !intent::is_watched() {
         return Err(IntentError::UnnamedFetch.into());
     }
-    let pinned = match args.recipients.as_slice() {
-        [] => None,
-        given => Some(recipients::load(given)?.into_usable()?),
-    };
+    let mut chooser = Chooser::new(args.recipients.clone(), args.cluster.clone(), args.accept.clone());
+    if !args.recipients.is_empty() {
+        // Bad pins are found before anything else is read.
+        recipients::load(&args.recipients)?;
+    }
     let mut problems = Problems::default();
     let FilesFound { files: found, failures } = repository::files(&args.paths, interest)?;
     problems.extend(failures);
     let files = repository::manifests(&found, &mut problems);
     let mut expected = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        for (object, format) in sealed_secrets(file, &mut problems) {
+        let sealed = sealed_secrets(file, &mut problems);
+        let ruled = chooser.ruled(Some(file.path))?;
+        let pinned = match chooser.pinned(&[&ruled])?.pop().flatten() {
+            Some(pinned) => match problems.keep(pinned) {
+                Some(pinned) => Some(pinned),
+                None => continue,
+            },
+            None => None,
+        };
+        for (object, format) in sealed {
             let one = expect(index, file, object, format, pinned.as_deref());
             expected.extend(problems.keep(one).flatten());
         }

@@ -11,7 +11,8 @@ use seal_crds::ItemName;
 use seal_documents::manifest::{Kind, Manifest, Object, Strays};
 use seal_documents::source::Spot;
 
-use super::name;
+use super::Target;
+use super::name::{self, NameFlags};
 use crate::args::{SealArgs, SealFormat};
 use crate::commands::list;
 use crate::objects::name::ObjectName;
@@ -108,14 +109,18 @@ impl Explain for NoSuchItem {
 impl<'m> Inventory<'m> {
     /// Reads every Secret and finds its namespace and name, manifest by manifest. Prints warnings about what
     /// it reads.
-    pub(super) fn find(args: &SealArgs, manifests: &'m [Manifest<'_>]) -> Result<Self, Failure> {
+    pub(super) fn find(
+        args: &SealArgs,
+        manifests: &'m [Manifest<'_>],
+        targets: &[Target],
+    ) -> Result<Self, Failure> {
         let mut inventory = Self::default();
-        for manifest in manifests {
+        for (manifest, target) in manifests.iter().zip(targets) {
             inventory.to_seal.push(Vec::new());
             for object in &manifest.objects {
                 inventory.first.get_or_insert_with(|| spot(manifest, object));
                 let passes = match object.kind {
-                    Kind::Secret => inventory.add_secret(args, manifest, object)?,
+                    Kind::Secret => inventory.add_secret(args, target, manifest, object)?,
                     Kind::SealedSecret => {
                         inventory.sealed += 1;
                         true
@@ -140,6 +145,7 @@ impl<'m> Inventory<'m> {
     fn add_secret(
         &mut self,
         args: &SealArgs,
+        target: &Target,
         manifest: &'m Manifest<'_>,
         object: &'m Object,
     ) -> Result<bool, Failure> {
@@ -155,7 +161,18 @@ impl<'m> Inventory<'m> {
             return Ok(true);
         }
         warn(args, manifest, &reading);
-        let object_name = name_flags(args).resolve(&reading).map_err(|error| manifest.locate(error))?;
+        let (flag, own) = (args.sealing.namespace.as_ref(), reading.secret.namespace.as_ref());
+        let by_rule = target
+            .ruled
+            .namespace(own.or(flag))
+            .map_err(|failure| failure.at(manifest.spot(reading.offsets.namespace)))?;
+        target
+            .ruled
+            .check_type(&reading.secret.type_)
+            .map_err(|failure| failure.at(manifest.spot(reading.offsets.whole)))?;
+        let flags =
+            NameFlags { namespace: flag.or(by_rule.as_ref()), name: args.name.as_ref(), scope: target.scope };
+        let object_name = flags.resolve(&reading).map_err(|error| manifest.locate(error))?;
         let here = self.to_seal.last_mut().expect("one was pushed for this manifest");
         here.push(SecretToSeal { object, secret: reading.secret, object_name });
         Ok(false)
@@ -164,7 +181,7 @@ impl<'m> Inventory<'m> {
     /// Checks the flags against the Secrets to seal.
     fn check_flags(&self, args: &SealArgs) -> Result<(), Failure> {
         let count = self.secrets().count();
-        name_flags(args).check_count(count)?;
+        name::check_count(args.name.as_ref(), count)?;
         let has = |item: &&ItemName| self.secrets().any(|p| p.secret.items.contains_key(*item));
         match args.sealing.template_items.iter().find(|item| !has(item)).filter(|_| count > 0) {
             None => Ok(()),
@@ -250,14 +267,6 @@ fn is_sops(manifest: &Manifest<'_>, object: &Object) -> bool {
     let tree = manifest.tree(object);
     let kind = tree.get(object.node, "kind").and_then(|kind| tree.scalar(kind));
     kind.is_some_and(|kind| kind.starts_with("ENC["))
-}
-
-fn name_flags(args: &SealArgs) -> name::NameFlags<'_> {
-    name::NameFlags {
-        namespace: args.sealing.namespace.as_ref(),
-        name: args.name.as_ref(),
-        scope: args.sealing.scope,
-    }
 }
 
 /// Prints the warnings about a Secret to seal: parts that are left out, and values that look odd.

@@ -53,19 +53,19 @@ impl Explain for NameChoiceError {
     }
 }
 
-/// The flags about namespace and name.
+/// The flags about namespace and name. The namespace may be that of the rule for the file.
 pub(super) struct NameFlags<'a> {
     pub(super) namespace: Option<&'a Namespace>,
     pub(super) name: Option<&'a Name>,
     pub(super) scope: Scope,
 }
 
-impl NameFlags<'_> {
-    /// Refuses `--name` for more than one Secret.
-    pub(super) fn check_count(&self, secrets: usize) -> Result<(), NameChoiceError> {
-        if self.name.is_some() && secrets > 1 { Err(NameChoiceError::NameForMany(secrets)) } else { Ok(()) }
-    }
+/// Refuses `--name` for more than one Secret.
+pub(super) fn check_count(name: Option<&Name>, secrets: usize) -> Result<(), NameChoiceError> {
+    if name.is_some() && secrets > 1 { Err(NameChoiceError::NameForMany(secrets)) } else { Ok(()) }
+}
 
+impl NameFlags<'_> {
     /// The namespace and name of a Secret.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(error.exit(), Exit::Usage);
         let error = resolve("{name: web, namespace: prod}", &flags).unwrap_err();
         assert_eq!(error.to_string(), "--name says db, the manifest says web");
-        assert!(matches!(flags.check_count(2), Err(NameChoiceError::NameForMany(2))));
+        assert!(matches!(check_count(Some(&db), 2), Err(NameChoiceError::NameForMany(2))));
     }
 
     #[test]
