@@ -2,6 +2,7 @@
 //!
 //! Words become types here; [`intent`] decides what they mean together.
 
+mod check;
 mod create;
 mod generate;
 pub(crate) mod intent;
@@ -18,6 +19,7 @@ mod unknown;
 mod unseal;
 mod values;
 
+pub(crate) use check::{CheckArgs, CheckFormat};
 pub(crate) use create::CreateArgs;
 pub(crate) use keys::{
     BackupArgs, DeleteArgs, DrillArgs, FetchArgs, KeysCommand, NewArgs, RenewArgs, RestoreArgs, RetireArgs,
@@ -50,7 +52,8 @@ Examples:
   seal set sealed.yaml password -r prod.pub       one item anew, without a key; asks for the value
   seal unseal sealed.yaml -i recovery.key --item password | xclip
   seal migrate deploy -i backup.yaml -r prod.pub  SealedSecrets of bitnami.com to sealing.dev
-  seal rotate deploy --from-cluster -r prod.pub   seal all again to new recipients, without a key";
+  seal rotate deploy --from-cluster -r prod.pub   seal all again to new recipients, without a key
+  seal check                                      what is wrong in this repository";
 
 /// The arguments as they were typed.
 #[derive(Parser)]
@@ -88,6 +91,8 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// Seal a repository to other recipients, in place: only what needs it
     Rotate(Box<RotateArgs>),
+    /// Find what is wrong in a repository, with public keys only
+    Check(CheckArgs),
     /// Look after keys: make identities, get recipients, renew, revoke and delete sealing keys
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -13,10 +13,17 @@
 //! Invariants: no finding holds a value. Each finding has a [`Lint`](lint::Lint). Findings come in the order of files and
 //! of places in them, however many cores there are.
 
-#![allow(dead_code, reason = "the command is about to use it")]
-
+pub(crate) mod allow;
+pub(crate) mod baseline;
 pub(crate) mod context;
+pub(crate) mod examine;
 pub(crate) mod finding;
+mod interest;
 pub(crate) mod lint;
 pub(crate) mod lints;
+mod rendered;
+pub(crate) mod report;
+pub(crate) mod scan;
 pub(crate) mod scanned;
+mod silence;
+pub(crate) mod tree;

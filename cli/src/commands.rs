@@ -1,6 +1,7 @@
 //! The commands, one to a file. Each file tells its command step by step: read, decide, do, write. The rooms
 //! below do the steps.
 
+mod check;
 mod choose;
 mod create;
 mod keys;
@@ -32,6 +33,7 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Unseal(args)) => unseal::run(&args),
         Some(Command::Migrate(args)) => migrate::run(args),
         Some(Command::Rotate(args)) => rotate::run(*args),
+        Some(Command::Check(args)) => check::run(&args),
         Some(Command::Keys(command)) => keys::run(&command),
         Some(Command::Kubeseal) => unreachable!("it is recognized before clap sees the arguments"),
     }

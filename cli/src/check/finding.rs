@@ -72,6 +72,12 @@ impl Finding {
         self
     }
 
+    /// The line and column that it is about, where the file isn't one of the scanned ones, such as a rules file.
+    pub(crate) fn at_line(mut self, line: usize, column: usize) -> Self {
+        self.position = Some(Position { line, column });
+        self
+    }
+
     /// The object that it is about: `namespace/name`, or the name alone.
     pub(crate) fn of(mut self, place: impl Into<String>) -> Self {
         self.place = Some(place.into());
@@ -111,7 +117,7 @@ impl Finding {
 
     /// The order of reports: by file, then by position, then by rule.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
-        let parts = |finding: &Self| (finding.at, finding.lint);
+        let parts = |finding: &Self| (finding.position, finding.at, finding.lint);
         (self.path.cmp(&other.path))
             .then_with(|| self.commit.cmp(&other.commit))
             .then_with(|| parts(self).cmp(&parts(other)))

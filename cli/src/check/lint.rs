@@ -7,6 +7,8 @@ mod table;
 
 use table::TABLE;
 
+use crate::talk::meant::meant;
+
 /// How much a finding matters. Greater is more severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
@@ -94,10 +96,7 @@ impl Lint {
 
     /// The lint whose name is nearest to a misspelt one.
     pub(crate) fn nearest(name: &str) -> Option<Self> {
-        // A longer text is no slip, and would cost what it is long.
-        let distance = |row: &Row| strsim::damerau_levenshtein(row.name, name);
-        let nearest = TABLE.iter().filter(|_| name.len() < 64).min_by_key(|row| distance(row))?;
-        (distance(nearest) <= 3).then_some(nearest.lint)
+        meant(name, TABLE.iter().map(|row| row.name)).and_then(Self::named)
     }
 
     pub(crate) fn row(self) -> &'static Row {

@@ -20,6 +20,8 @@ pub(crate) struct Scanned<'s> {
     /// A file that isn't UTF-8 has U+FFFD for its wrong bytes.
     pub(crate) source: &'s Source,
     pub(crate) origin: Origin,
+    /// The commit that brought the file in, for [`Origin::Past`].
+    pub(crate) commit: Option<&'s str>,
     /// The objects of the file, read as far as it goes; `None` for a file that by its name is no manifest.
     pub(crate) manifest: Option<Lenient<'s>>,
     /// The outlines of its SealedSecrets, in their order.
@@ -48,13 +50,31 @@ impl<'s> Scanned<'s> {
         let manifest = Lenient::read(source);
         let outlines = outline::read_all(&manifest.manifest);
         let governing = Governing::default();
-        Self { path, source, origin, manifest: Some(manifest), outlines, governing, lines: OnceLock::new() }
+        Self {
+            path,
+            source,
+            origin,
+            commit: None,
+            manifest: Some(manifest),
+            outlines,
+            governing,
+            lines: OnceLock::new(),
+        }
     }
 
     /// A text that by its name is no manifest.
     pub(crate) fn text(path: &'s str, source: &'s Source, origin: Origin) -> Self {
         let (outlines, governing) = (Vec::new(), Governing::default());
-        Self { path, source, origin, manifest: None, outlines, governing, lines: OnceLock::new() }
+        Self {
+            path,
+            source,
+            origin,
+            commit: None,
+            manifest: None,
+            outlines,
+            governing,
+            lines: OnceLock::new(),
+        }
     }
 
     /// A finding about a byte of this file.

@@ -66,7 +66,7 @@ fn named(key: &SealingKey) -> String {
 }
 
 /// The present day, in UTC.
-fn today() -> Day {
+pub(super) fn today() -> Day {
     let now = Timestamp::now().to_zoned(TimeZone::UTC).date();
     now.to_string().parse().expect("a date of this era is written YYYY-MM-DD")
 }

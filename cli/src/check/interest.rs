@@ -1,0 +1,157 @@
+//! Which files are worth reading closely, by their names and their bytes.
+//!
+//! Most files of a repository have nothing to do with Secrets, and parsing YAML costs a hundred times what a look at the
+//! bytes does. Invariant: a manifest that could be a Secret or a SealedSecret to kubectl is of interest, however its type
+//! is written: with escapes, tags, in other letters.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interest {
+    /// Not at all.
+    None,
+    /// As text, which may hold a private key.
+    Text,
+    /// As a manifest.
+    Manifest,
+}
+
+/// Words of which a manifest of interest has at least one. The first two are a Secret and a SealedSecret, also with a slip
+/// of the hand in it; others are what changes them, or speaks of them to this program.
+const WORDS: [&str; 9] = [
+    "ecret",
+    "ECRET",
+    "stringData",
+    "kustomiz",
+    "Kustomiz",
+    "argoproj.io",
+    "seal: allow",
+    "SECRET-KEY-",
+    "secret-key-",
+];
+
+/// Signs of a type that isn't written as it reads: an escape, a tag, a directive that changes tags. They are looked for in
+/// YAML and JSON alike, because each may be the other by its name.
+const DISGUISES: [&str; 8] = ["\\x", "\\u00", "\\U00", "\\\n", "\\\r", "!!", "%TAG", "tag:yaml.org"];
+
+/// Words by which any text may hold a private key that opens SealedSecrets.
+const KEYS: [&str; 4] =
+    ["AGE-SECRET-KEY-", "age-secret-key-", "sealed-secrets-key", "sealing.dev/sealing-key"];
+
+/// git and grep take a file for binary that has a NUL among its first bytes.
+const BINARY_LOOK: usize = 8000;
+
+static MANIFEST_WORDS: LazyLock<Vec<Finder<'static>>> =
+    LazyLock::new(|| WORDS.iter().chain(&DISGUISES).map(Finder::new).collect());
+static KEY_WORDS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| KEYS.iter().map(Finder::new).collect());
+
+/// The interest in a file.
+pub(crate) fn interest(path: &str, bytes: &[u8]) -> Interest {
+    let has = |words: &[Finder<'_>]| words.iter().any(|word| word.find(bytes).is_some());
+    if is_manifest(path) {
+        if is_kustomization(path) || has(&MANIFEST_WORDS) { Interest::Manifest } else { Interest::None }
+    } else if bytes[..bytes.len().min(BINARY_LOOK)].contains(&0) {
+        Interest::None
+    } else if has(&KEY_WORDS) {
+        Interest::Text
+    } else {
+        Interest::None
+    }
+}
+
+/// Whether a file is a manifest by its name: also `secret.yaml.bak` and `db.yaml.tmpl`, which get committed with what they
+/// were copied from.
+pub(crate) fn is_manifest(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let kinds = [".yaml", ".yml", ".json"];
+    is_kustomization(path)
+        || kinds.iter().any(|kind| name.ends_with(kind))
+        || kinds.iter().any(|kind| name.contains(&format!("{kind}.")) || name.ends_with(&format!("{kind}~")))
+}
+
+fn is_kustomization(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
+}
+
+/// Whether a text that can't be read names a Secret or a SealedSecret as the kind of an object. It needn't be valid in any
+/// other way.
+pub(crate) fn names_a_secret(text: &str) -> bool {
+    let is_mark = |c: char| matches!(c, '"' | '\'' | ' ' | '\t');
+    text.match_indices("Secret").any(|(at, word)| {
+        let after = &text[at + word.len()..];
+        let after = after.strip_prefix("List").unwrap_or(after);
+        let before = text[..at].strip_suffix("Sealed").unwrap_or(&text[..at]);
+        // A key is looked for right before, so that the search is linear.
+        let before =
+            before[before.floor_char_boundary(before.len().saturating_sub(64))..].trim_end_matches(is_mark);
+        let is_kind =
+            before.strip_suffix(':').is_some_and(|key| key.trim_end_matches(is_mark).ends_with("kind"));
+        is_kind && !after.starts_with(|c: char| c.is_alphanumeric())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_of_a_secret_is_of_interest_however_it_is_written() {
+        for text in [
+            "kind: Secret",
+            "kind: secret",
+            "kind: SealedSecret",
+            "KIND: SECRET",
+            "stringData: {a: b}",
+            r#"{"kind": "\u0053\u0065cr\u0065t"}"#,
+            "kind: \"S\\x65cr\\\n  et\"",
+            "kind: !!binary U2VjcmV0",
+            "%TAG ! tag:yaml.org,2002:\n---\nkind: !binary U2VjcmV0",
+            "# seal: allow plaintext -- x",
+        ] {
+            assert_eq!(interest("a/b.yaml", text.as_bytes()), Interest::Manifest, "{text}");
+        }
+        for text in ["kind: ConfigMap", "", "a: b"] {
+            assert_eq!(interest("a/b.yaml", text.as_bytes()), Interest::None, "{text}");
+        }
+        assert_eq!(interest("a/kustomization.yaml", b"resources: []"), Interest::Manifest);
+    }
+
+    #[test]
+    fn any_text_may_hold_a_private_key_and_only_manifests_hold_objects() {
+        assert_eq!(interest("main.key", b"AGE-SECRET-KEY-1X"), Interest::Text);
+        assert_eq!(interest("main.key", b"\0AGE-SECRET-KEY-1X"), Interest::None);
+        assert_eq!(interest("doc.md", b"kind: Secret"), Interest::None);
+    }
+
+    #[test]
+    fn copies_and_templates_of_manifests_are_manifests() {
+        for path in
+            ["a.yaml", "A.YML", "x.json", "secret.yaml.bak", "db.yaml.tmpl", "db.yml~", "a/Kustomization"]
+        {
+            assert!(is_manifest(path), "{path}");
+        }
+        for path in ["yaml", "a.yamllint", "x.jsonl", "readme.md", "a.yaml/b.txt"] {
+            assert!(!is_manifest(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_named_as_a_kind() {
+        for text in ["kind: Secret", "\"kind\" : \"SealedSecret\"", "kind: SecretList\n", "'kind':Secret"] {
+            assert!(names_a_secret(text), "{text}");
+        }
+        for text in [
+            "kind: SecretStore",
+            "kind: ExternalSecret",
+            "secretName: x",
+            "# Secret",
+            "kind: X\nname: Secret",
+        ] {
+            assert!(!names_a_secret(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The files that are looked at: of the disk, of the index, or of a commit.
+//!
+//! In a work tree these are the files that a commit of everything would have: those that Git tracks, and those that it
+//! doesn't know and doesn't ignore. Outside of Git they are all files beneath the root.
+//!
+//! The threat is a repository with a symbolic link to `/etc`, a pipe that nobody writes to, or a file without an end.
+//! Invariants: no symbolic link is followed, in any part of a path; nothing but a regular file is opened; of a file at most
+//! [`MAX_BLOB`] bytes are read.
+
+mod disk;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use crate::files::git::{Commit, Content, Entry, EntryKind, GitError, MAX_BLOB, Repository};
+use crate::files::input::InputError;
+use crate::files::repository::on_all_cores;
+use crate::rules::reader::{self, ReadFiles};
+use crate::talk::failure::Failure;
+
+/// The files of a root.
+pub(crate) struct Tree<'r> {
+    place: Place<'r>,
+    /// In the order of paths.
+    files: Vec<TreeFile>,
+    pub(crate) gaps: Gaps,
+}
+
+/// Where contents are read from.
+enum Place<'r> {
+    /// The disk, beneath this directory.
+    Disk(PathBuf),
+    /// Objects of a repository.
+    Objects(&'r Repository),
+}
+
+/// One file.
+struct TreeFile {
+    /// From the root, with `/`. A name that isn't UTF-8 has U+FFFD in it.
+    path: String,
+    at: At,
+}
+
+enum At {
+    /// The path beneath the root.
+    Disk(PathBuf),
+    Object(Entry),
+}
+
+/// What isn't looked at, by number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gaps {
+    /// Submodules, and other repositories inside of this one.
+    pub(crate) repositories: usize,
+    /// Directories that can't be read.
+    pub(crate) directories: usize,
+}
+
+/// The content of a file.
+pub(crate) enum FileContent {
+    Bytes(Vec<u8>),
+    TooLarge,
+    /// It can't be read; the system's words.
+    Unread(String),
+    /// It is gone, or is no regular file.
+    Gone,
+}
+
+impl From<Content> for FileContent {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Bytes(bytes) => Self::Bytes(bytes),
+            Content::TooLarge => Self::TooLarge,
+            Content::Missing => Self::Unread("the clone lacks it".to_owned()),
+        }
+    }
+}
+
+impl<'r> Tree<'r> {
+    /// All files beneath a directory that is in no repository.
+    pub(crate) fn of_directory(root: &Path) -> Result<Self, Failure> {
+        let mut gaps = Gaps::default();
+        let found = disk::walk(root, &mut gaps)
+            .map_err(|error| InputError::Unreadable(root.display().to_string(), error))?;
+        Ok(Self::on_disk(root, found, gaps))
+    }
+
+    /// The files of a work tree that Git tracks, and those that it doesn't know and doesn't ignore.
+    pub(crate) fn of_work_tree(repository: &'r Repository, root: &Path) -> Result<Self, GitError> {
+        let mut gaps = Gaps::default();
+        let mut paths = BTreeSet::new();
+        for entry in repository.index()?.entries {
+            match entry.kind {
+                EntryKind::Submodule => gaps.repositories += 1,
+                EntryKind::File | EntryKind::Link => drop(paths.insert(entry.path)),
+            }
+        }
+        for path in repository.untracked()? {
+            // git gives a repository of its own as a directory.
+            if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+                gaps.repositories += 1;
+            } else {
+                paths.insert(path);
+            }
+        }
+        let paths = disk::without_links(root, paths);
+        Ok(Self::on_disk(root, paths, gaps))
+    }
+
+    fn on_disk(root: &Path, paths: impl IntoIterator<Item = PathBuf>, gaps: Gaps) -> Self {
+        let file = |path: PathBuf| TreeFile { path: path.to_string_lossy().into_owned(), at: At::Disk(path) };
+        Self { place: Place::Disk(root.to_owned()), files: sorted(paths.into_iter().map(file)), gaps }
+    }
+
+    /// The files of the index.
+    pub(crate) fn of_index(repository: &'r Repository) -> Result<Self, GitError> {
+        Ok(Self::of_entries(repository, repository.index()?.entries))
+    }
+
+    /// The files of a commit.
+    pub(crate) fn of_commit(repository: &'r Repository, commit: &Commit) -> Result<Self, GitError> {
+        Ok(Self::of_entries(repository, repository.entries_of(commit)?))
+    }
+
+    /// Some entries of a repository.
+    pub(crate) fn of_entries(repository: &'r Repository, entries: Vec<Entry>) -> Self {
+        let repositories = entries.iter().filter(|entry| entry.kind == EntryKind::Submodule).count();
+        let files = entries.into_iter().filter(|entry| entry.kind == EntryKind::File);
+        let file = |entry: Entry| TreeFile {
+            path: entry.path.to_string_lossy().into_owned(),
+            at: At::Object(entry),
+        };
+        let gaps = Gaps { repositories, ..Gaps::default() };
+        Self { place: Place::Objects(repository), files: sorted(files.map(file)), gaps }
+    }
+
+    /// Adds a file that the user named, though Git ignores it.
+    pub(crate) fn add_named(&mut self, path: &Path) {
+        let shown = path.to_string_lossy().into_owned();
+        if let Err(index) = self.files.binary_search_by(|file| file.path.as_str().cmp(&shown)) {
+            self.files.insert(index, TreeFile { path: shown, at: At::Disk(path.to_owned()) });
+        }
+    }
+
+    pub(crate) fn paths(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.files.iter().map(|file| file.path.as_str())
+    }
+
+    /// Path and object of each file that is one.
+    pub(crate) fn ids(&self) -> BTreeSet<(&Path, &str)> {
+        self.files
+            .iter()
+            .filter_map(TreeFile::entry)
+            .map(|entry| (entry.path.as_path(), entry.id()))
+            .collect()
+    }
+
+    /// Only the files of some paths.
+    pub(crate) fn retain(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        self.files.retain(|file| is_wanted(&file.path));
+    }
+
+    /// Reads every file, and makes something of its path and content, in the order of paths. `work` runs on many threads.
+    pub(crate) fn read<T: Send>(
+        &self,
+        what: &'static str,
+        work: impl Fn(&str, FileContent) -> T + Sync,
+    ) -> Result<Vec<T>, GitError> {
+        match &self.place {
+            Place::Disk(root) => Ok(on_all_cores(what, self.files.iter().collect(), |file| {
+                let content = match &file.at {
+                    At::Disk(path) => disk::read(&root.join(path)),
+                    At::Object(_) => FileContent::Gone,
+                };
+                work(&file.path, content)
+            })),
+            Place::Objects(repository) => {
+                let entries: Vec<&Entry> = self.files.iter().filter_map(TreeFile::entry).collect();
+                let mut made = Vec::with_capacity(entries.len());
+                repository.read_entries(&entries, |index, content| {
+                    made.push(work(&self.files[index].path, content.into()));
+                })?;
+                Ok(made)
+            }
+        }
+    }
+
+    /// A reader of rules for this tree.
+    pub(crate) fn rules_reader(&self) -> RulesReader<'r> {
+        match &self.place {
+            Place::Disk(root) => RulesReader::Disk(reader::Disk::beneath(root)),
+            Place::Objects(repository) => RulesReader::Objects(Objects {
+                repository,
+                entries: self
+                    .files
+                    .iter()
+                    .filter_map(TreeFile::entry)
+                    .map(|entry| (entry.path.to_string_lossy().into_owned(), entry.clone()))
+                    .collect(),
+                revision: String::new(),
+            }),
+        }
+    }
+}
+
+impl TreeFile {
+    fn entry(&self) -> Option<&Entry> {
+        match &self.at {
+            At::Disk(_) => None,
+            At::Object(entry) => Some(entry),
+        }
+    }
+}
+
+fn sorted(files: impl Iterator<Item = TreeFile>) -> Vec<TreeFile> {
+    let mut files: Vec<TreeFile> = files.collect();
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    // Two names that aren't UTF-8 may look the same; each is a file of its own, and keeps its content.
+    files
+}
+
+/// The files of a tree, as the rules read them.
+pub(crate) enum RulesReader<'r> {
+    Disk(reader::Disk),
+    Objects(Objects<'r>),
+}
+
+/// The entries of a commit or of the index, listed once: most paths that rules ask for aren't there.
+pub(crate) struct Objects<'r> {
+    repository: &'r Repository,
+    entries: HashMap<String, Entry>,
+    /// What stands before a path in messages, such as `origin/main:`.
+    revision: String,
+}
+
+impl<'r> Objects<'r> {
+    /// The files of a commit, under the name of a revision.
+    pub(crate) fn of_commit(
+        repository: &'r Repository,
+        commit: &Commit,
+        revision: &str,
+    ) -> Result<Self, GitError> {
+        let entries = repository.entries_of(commit)?.into_iter();
+        let entries = entries.map(|entry| (entry.path.to_string_lossy().into_owned(), entry)).collect();
+        Ok(Self { repository, entries, revision: format!("{revision}:") })
+    }
+}
+
+impl ReadFiles for Objects<'_> {
+    fn read(&self, path: &str, max: u64) -> Result<reader::Entry, Failure> {
+        let is_link = |path: &str| self.entries.get(path).is_some_and(|entry| entry.kind == EntryKind::Link);
+        if path.match_indices('/').any(|(at, _)| is_link(&path[..at])) {
+            return Ok(reader::Entry::Link);
+        }
+        let Some(entry) = self.entries.get(path) else { return Ok(reader::Entry::Absent) };
+        match entry.kind {
+            EntryKind::Link => return Ok(reader::Entry::Link),
+            EntryKind::Submodule => return Ok(reader::Entry::NoFile),
+            EntryKind::File => {}
+        }
+        let mut found = reader::Entry::Absent;
+        self.repository.read_entries(&[entry], |_, content| {
+            found = match content {
+                Content::Bytes(bytes) if bytes.len() as u64 <= max => reader::Entry::File(bytes),
+                Content::Bytes(_) | Content::TooLarge => reader::Entry::TooLarge,
+                Content::Missing => reader::Entry::Absent,
+            };
+        })?;
+        Ok(found)
+    }
+
+    fn name(&self, path: &str) -> String {
+        format!("{}{path}", self.revision)
+    }
+}
+
+impl ReadFiles for RulesReader<'_> {
+    fn read(&self, path: &str, max: u64) -> Result<reader::Entry, Failure> {
+        match self {
+            Self::Disk(disk) => disk.read(path, max),
+            Self::Objects(objects) => objects.read(path, max),
+        }
+    }
+
+    fn name(&self, path: &str) -> String {
+        match self {
+            Self::Disk(disk) => disk.name(path),
+            Self::Objects(objects) => objects.name(path),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
