@@ -1,14 +1,155 @@
 //! The lints themselves, in two sorts: those that need nothing but a file, and those that need the whole tree.
 //!
-//! Invariant: a lint reads no file, and what it finds depends on its arguments alone.
+//! ```text
+//! of a file    plaintext  private_key  faults (what a controller would refuse)  template
+//! of the tree  ruled, recipients (against .seal.yaml)  policy (the rules themselves)
+//!              ids (copied, moved, superseded)  kustomize (transformed)  generator
+//! ```
+//!
+//! Nothing here reads a file, asks Git or prints: the engine ([`super`]) hands over what it read, and reports. Invariants: a
+//! lint reads no file, and what it finds depends on its arguments alone; no message holds a value of a Secret, and words of
+//! files in a message are escaped; the time that a lint takes grows with what it is given, and not with its square.
+
+mod faults;
+mod generator;
+mod ids;
+mod kustomize;
+mod plaintext;
+mod policy;
+mod private_key;
+mod recipients;
+mod ruled;
+#[cfg(test)]
+mod samples;
+mod template;
 
 use super::context::Context;
 use super::finding::Finding;
-use super::scanned::Scanned;
+use super::lint::Lint;
+use super::scanned::{Origin, Scanned};
+use crate::objects::outline::Outline;
 
 /// What is wrong with one file, whatever else is in the repository. It runs on many threads, for each file of interest and
 /// for each content that a range brought in.
-pub(crate) fn of_file(_file: &Scanned<'_>, _found: &mut Vec<Finding>) {}
+pub(crate) fn of_file(file: &Scanned<'_>, found: &mut Vec<Finding>) {
+    let text = file.source.text();
+    found.extend(private_key::private_keys(file.path, text));
+    let Some(manifest) = &file.manifest else { return };
+    found.extend(plaintext::in_documents(file.path, &manifest.manifest.documents));
+    for part in &manifest.unread {
+        let values = plaintext::in_text(file.path, &text[part.range.clone()]);
+        found.extend(values.into_iter().map(|finding| {
+            let at = finding.at.map_or(part.range.start, |at| part.range.start + at);
+            finding.at(at)
+        }));
+    }
+    // Markers make some part of a file unreadable.
+    if !manifest.unread.is_empty() {
+        found.extend(faults::conflict_marker(file.path, text));
+    }
+    let objects: Vec<Sealed<'_>> = sealed(file).collect();
+    found.extend(faults::faults(&manifest.manifest, &objects));
+    found.extend(objects.iter().flat_map(template::plain_values));
+}
 
 /// What is wrong with the files together.
-pub(crate) fn of_tree(_context: &Context<'_>, _found: &mut Vec<Finding>) {}
+pub(crate) fn of_tree(context: &Context<'_>, found: &mut Vec<Finding>) {
+    let objects: Vec<Sealed<'_>> = context.tree().flat_map(sealed).collect();
+    let rendered: Vec<Sealed<'_>> =
+        context.files.iter().filter(|file| file.origin == Origin::Rendered).flat_map(sealed).collect();
+    let before: Vec<Sealed<'_>> = context.before.iter().flatten().flat_map(sealed).collect();
+    found.extend(ids::copied(&objects, &before));
+    found.extend(ids::superseded(&objects));
+    found.extend(ids::rendered(&rendered, &objects));
+    found.extend(template::shown_since(&objects, &before));
+    against_rules(context, found);
+    against_policy(context, found);
+    found.extend(kustomize::follow(context, &objects).findings);
+    for file in context.tree().filter(|file| kustomize::is_kustomization(file.path)) {
+        for tree in file.manifest.iter().flat_map(|manifest| &manifest.manifest.documents) {
+            found.extend(generator::in_kustomization(file.path, tree, &|path| load(context, path)));
+        }
+    }
+}
+
+/// What the kustomizations of a tree have that isn't followed, each with its file: remote bases, charts, plugins,
+/// directories of other repositories.
+pub(crate) fn unfollowed(context: &Context<'_>) -> Vec<String> {
+    kustomize::follow(context, &[]).unfollowed.into_iter().collect()
+}
+
+/// Each object against the rule for its path.
+fn against_rules(context: &Context<'_>, found: &mut Vec<Finding>) {
+    const DAY: i64 = 24 * 60 * 60;
+    let age = |ciphertext: &str| {
+        let first = context.first_committed.as_ref()?.get(ciphertext)?;
+        u32::try_from((context.now - first) / DAY).ok()
+    };
+    for file in context.tree() {
+        for object in sealed(file) {
+            found.extend(ruled::against_rules(&object, &file.governing));
+            found.extend(recipients::recipients(&object, &file.governing));
+            found.extend(ruled::too_old(&object, &file.governing, age));
+        }
+    }
+    for rules in &context.rules {
+        found.extend(ruled::unreachable_rules(rules));
+    }
+}
+
+/// The rules themselves against those of the revision that counts.
+fn against_policy(context: &Context<'_>, found: &mut Vec<Finding>) {
+    for change in context.policy.iter().flat_map(|policy| &policy.changes) {
+        let revision = context.policy.as_ref().map_or("", |policy| policy.revision.as_str());
+        found.extend(policy::changed(change, revision));
+    }
+    found.extend(context.unlisted_rules.iter().map(|path| policy::unlisted(path)));
+}
+
+/// A file that another file names.
+enum Loaded<'a> {
+    /// No commit of the tree would have it.
+    Absent,
+    /// It is there, and has no word that is of interest to any lint.
+    Unread,
+    Text(&'a str),
+}
+
+/// A way to the files that a file names.
+type Load<'f, 'a> = &'f dyn Fn(&str) -> Loaded<'a>;
+
+fn load<'a>(context: &'a Context<'_>, path: &str) -> Loaded<'a> {
+    match context.text(path) {
+        Some(text) => Loaded::Text(text),
+        None if context.paths.contains(path) => Loaded::Unread,
+        None => Loaded::Absent,
+    }
+}
+
+/// A SealedSecret and the file that it stands in.
+#[derive(Clone, Copy)]
+struct Sealed<'a> {
+    /// The path of the file from the top of the repository.
+    path: &'a str,
+    outline: &'a Outline,
+}
+
+/// The SealedSecrets of a file.
+fn sealed<'f>(file: &'f Scanned<'_>) -> impl Iterator<Item = Sealed<'f>> {
+    file.outlines.iter().map(|outline| Sealed { path: file.path, outline })
+}
+
+impl Sealed<'_> {
+    /// A finding about the object.
+    fn finding(&self, lint: Lint, message: impl Into<String>) -> Finding {
+        Finding::new(lint, self.path, message).at(self.outline.at).of(self.outline.object_name.to_string())
+    }
+
+    /// The place of the object for a message.
+    fn name(&self) -> String {
+        seal_foreign::word(&self.outline.object_name.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;

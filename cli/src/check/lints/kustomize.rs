@@ -1,0 +1,329 @@
+//! kustomize, Flux and Argo CD, read without running them: whether a SealedSecret gets another place on its way to the
+//! cluster than the one that it was sealed for, and whether workloads still name the Secret that comes of it.
+//!
+//! ```text
+//! paths          the files of the repository
+//! kustomization  one kustomization: what it takes in, and its change
+//! deployed       objects of Flux and Argo CD, and the directories that they deploy
+//! render         from all of these to the files of each deployment
+//! consumers      fields that name Secrets
+//! ```
+//!
+//! Charts, plugins, remote bases and other repositories aren't followed; they are counted. Invariant: a finding with the
+//! severity of its rule is certain from the files alone; a change that may be another is a note.
+
+mod change;
+mod consumers;
+mod deployed;
+mod kustomization;
+mod paths;
+mod render;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use seal_documents::manifest::Kind;
+use seal_foreign::word;
+
+use super::Sealed;
+use crate::check::context::Context;
+use crate::check::finding::Finding;
+use crate::check::lint::{Lint, Severity};
+use crate::check::scanned::Scanned;
+use change::Change;
+use deployed::Candidates;
+use kustomization::Kustomization;
+use paths::Paths;
+use render::{Deployment, Rendered};
+
+pub(super) use kustomization::items;
+pub(super) use paths::{is_kustomization, join};
+
+/// What came of following them.
+#[derive(Default)]
+pub(super) struct Followed {
+    pub(super) findings: Vec<Finding>,
+    /// What couldn't be followed, each with its file.
+    pub(super) unfollowed: BTreeSet<String>,
+}
+
+/// Follows all kustomizations of a tree, for these objects of it.
+pub(super) fn follow(context: &Context<'_>, objects: &[Sealed<'_>]) -> Followed {
+    let paths: Paths<'_> = context.paths.iter().map(String::as_str).collect();
+    let load = |path: &str| super::load(context, path);
+    let mut kustomizations = BTreeMap::new();
+    let mut candidates = Candidates::default();
+    for file in context.tree() {
+        if is_kustomization(file.path) {
+            let kustomization = Kustomization::read(file.path, file.source.text(), &load);
+            kustomizations.insert(kustomization.directory.clone(), kustomization);
+        } else if let Some(manifest) = &file.manifest {
+            candidates.add_all(file.path, &manifest.manifest);
+        }
+    }
+    let (deployed, elsewhere) = candidates.settle();
+    let mut rendered = render::render(&paths, &kustomizations, &deployed);
+    rendered.unfollowed.extend(elsewhere);
+    let mut by_file: HashMap<&str, Vec<&Sealed<'_>>> = HashMap::new();
+    for sealed in objects.iter().filter(|sealed| !sealed.outline.is_patch()) {
+        by_file.entry(sealed.path).or_default().push(sealed);
+    }
+    let mut findings = transformed(&rendered, &by_file);
+    let generated = kustomizations.values().flat_map(|found| &found.generated).map(String::as_str).collect();
+    let mut consumers = Reading { context, read: HashMap::new() };
+    findings.extend(Stale { by_file: &by_file, generated }.find(&rendered, &mut consumers));
+    Followed { findings, unfollowed: rendered.unfollowed }
+}
+
+/// The ways of one object to a cluster.
+#[derive(Default)]
+struct Ways<'r> {
+    /// The first change of a bound part.
+    broken: Option<&'r Change>,
+    doubtful: Option<&'r Change>,
+    /// The namespaces that an object without one gets, each with what says so.
+    namespaces: BTreeMap<&'r str, String>,
+}
+
+/// Objects whose place changes.
+fn transformed(rendered: &Rendered, by_file: &HashMap<&str, Vec<&Sealed<'_>>>) -> Vec<Finding> {
+    // By path and byte, so that the order of findings doesn't depend on a hash.
+    let mut ways: BTreeMap<(&str, usize), (&Sealed<'_>, Ways<'_>)> = BTreeMap::new();
+    for deployment in &rendered.deployments {
+        for deploys in &deployment.files {
+            for sealed in by_file.get(deploys.file.as_str()).into_iter().flatten() {
+                let entry = ways.entry((sealed.path, sealed.outline.at));
+                let (_, ways) = entry.or_insert_with(|| (sealed, Ways::default()));
+                ways.add(sealed, &deploys.change, deployment);
+            }
+        }
+    }
+    ways.into_values().filter_map(|(sealed, ways)| ways.finding(sealed)).collect()
+}
+
+impl<'r> Ways<'r> {
+    fn add(&mut self, sealed: &Sealed<'_>, change: &'r Change, deployment: &'r Deployment) {
+        let scope = sealed.outline.scope.unwrap_or_default();
+        if change.is_none() && deployment.default_namespace.is_none() {
+            return;
+        }
+        if !change.is_certain {
+            if scope.binds_name() || scope.binds_namespace() {
+                self.doubtful.get_or_insert(change);
+            }
+            return;
+        }
+        let name = &sealed.outline.object_name;
+        let is_renamed = scope.binds_name() && change.renames();
+        let is_moved = match (&name.namespace, &change.namespace) {
+            (Some(is), Some(becomes)) => is != becomes,
+            _ => false,
+        };
+        if is_renamed || (is_moved && scope.binds_namespace()) {
+            self.broken.get_or_insert(change);
+        }
+        if name.namespace.is_none() && scope.binds_namespace() {
+            let default = deployment.default_namespace.as_ref();
+            let namespace = match &change.namespace {
+                Some(namespace) => Some((namespace.as_str(), change.by.join(", "))),
+                None => default.map(|said| (said.text.as_str(), said.by.clone())),
+            };
+            if let Some((namespace, by)) = namespace {
+                self.namespaces.entry(namespace).or_insert(by);
+            }
+        }
+    }
+
+    fn finding(self, sealed: &Sealed<'_>) -> Option<Finding> {
+        let name = sealed.name();
+        if let Some(change) = self.broken {
+            let object = &sealed.outline.object_name;
+            let namespace = change.namespace.as_deref().or(object.namespace.as_deref());
+            let becomes = change.name(object.name.as_deref().unwrap_or_default());
+            let becomes = namespace.map_or(becomes.clone(), |namespace| format!("{namespace}/{becomes}"));
+            let message = format!(
+                "{name} becomes {} ({}), and opens as {name} only",
+                word(&becomes),
+                lines(&change.by)
+            );
+            let hint =
+                "take it out of that kustomization, or seal one for each place: seal move FILE -n NAMESPACE";
+            return Some(files(sealed.finding(Lint::Transformed, message), &change.by).hint(hint));
+        }
+        if self.namespaces.len() > 1 {
+            let all: Vec<String> = self
+                .namespaces
+                .iter()
+                .take(3)
+                .map(|(namespace, by)| format!("{} ({by})", word(namespace)))
+                .collect();
+            let message =
+                format!("{name} is deployed to {}, and opens in one namespace only", all.join(" and "));
+            let hint = "seal one for each namespace, beside its kustomization";
+            return Some(sealed.finding(Lint::Transformed, message).hint(hint));
+        }
+        let change = self.doubtful?;
+        let by = if change.by.is_empty() { String::new() } else { format!(" ({})", lines(&change.by)) };
+        let message = format!("{name} is in a kustomization that isn't followed completely{by}");
+        Some(files(sealed.finding(Lint::Transformed, message), &change.by).only(Severity::Note))
+    }
+}
+
+/// The finding with the files of `file:line`s.
+fn files(finding: Finding, by: &[String]) -> Finding {
+    let files: BTreeSet<&str> = by.iter().filter_map(|line| Some(line.rsplit_once(':')?.0)).collect();
+    files.into_iter().fold(finding, |finding, file| finding.with(file))
+}
+
+fn lines(by: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = by.iter().take(SHOWN).map(|line| word(line)).collect();
+    let more = if by.len() > SHOWN { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// Search for references that a renamed Secret leaves behind.
+struct Stale<'s> {
+    by_file: &'s HashMap<&'s str, Vec<&'s Sealed<'s>>>,
+    /// Names of Secrets that kustomize generates: their references follow.
+    generated: HashSet<&'s str>,
+}
+
+/// What was read of files, of each once for all deployments.
+struct Reading<'c, 's> {
+    context: &'c Context<'s>,
+    read: HashMap<String, Consumers>,
+}
+
+/// The references and the plain Secrets of one file.
+#[derive(Default)]
+struct Consumers {
+    references: Vec<Named>,
+    secrets: BTreeSet<String>,
+}
+
+/// A reference with its object.
+#[derive(Clone)]
+struct Named {
+    name: String,
+    at: usize,
+    kind: String,
+    namespace: Option<String>,
+    /// `namespace/name` of the object.
+    place: String,
+}
+
+impl Stale<'_> {
+    fn find(&self, rendered: &Rendered, consumers: &mut Reading<'_, '_>) -> Vec<Finding> {
+        let mut found: BTreeMap<(String, usize), Finding> = BTreeMap::new();
+        for deployment in &rendered.deployments {
+            let (renamed, kept) = self.names(deployment);
+            if renamed.is_empty() {
+                continue;
+            }
+            let mut secrets: BTreeSet<String> = BTreeSet::new();
+            for deploys in &deployment.files {
+                secrets.extend(consumers.of(&deploys.file).secrets.iter().cloned());
+            }
+            for deploys in deployment.files.iter().filter(|deploys| deploys.change.is_certain) {
+                for reference in &consumers.of(&deploys.file).references {
+                    let Some((sealed, change)) = renamed.get(reference.name.as_str()) else { continue };
+                    let is_found = kept.contains(&reference.name) || secrets.contains(&reference.name);
+                    let namespace = |own: &Option<String>, change: &Change| {
+                        change.namespace.clone().or_else(|| own.clone())
+                    };
+                    let consumer = namespace(&reference.namespace, &deploys.change);
+                    let secret = namespace(&sealed.outline.object_name.namespace, change);
+                    let is_elsewhere = consumer.is_some() && secret.is_some() && consumer != secret;
+                    if is_found || is_elsewhere {
+                        continue;
+                    }
+                    let key = (deploys.file.clone(), reference.at);
+                    found.entry(key).or_insert_with(|| stale(&deploys.file, reference, sealed, change));
+                }
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// The SealedSecrets of a deployment by the names that they lose, and the names that some get or keep.
+    fn names<'d>(
+        &self,
+        deployment: &'d Deployment,
+    ) -> (HashMap<String, (Sealed<'_>, &'d Change)>, HashSet<String>) {
+        let (mut renamed, mut kept) = (HashMap::new(), HashSet::new());
+        for deploys in &deployment.files {
+            for sealed in self.by_file.get(deploys.file.as_str()).into_iter().flatten() {
+                let Some(name) = &sealed.outline.object_name.name else { continue };
+                let change = &deploys.change;
+                kept.insert(change.name(name));
+                let is_stale = change.is_certain && change.renames() && !change.keeps_references;
+                if is_stale && !self.generated.contains(name.as_str()) {
+                    renamed.insert(name.clone(), (**sealed, change));
+                } else if !is_stale {
+                    kept.insert(name.clone());
+                }
+            }
+        }
+        (renamed, kept)
+    }
+}
+
+impl Reading<'_, '_> {
+    fn of(&mut self, file: &str) -> &Consumers {
+        if !self.read.contains_key(file) {
+            let read = self.context.file(file).map(Consumers::read).unwrap_or_default();
+            self.read.insert(file.to_owned(), read);
+        }
+        &self.read[file]
+    }
+}
+
+impl Consumers {
+    fn read(file: &Scanned<'_>) -> Self {
+        let Some(manifest) = file.manifest.as_ref().map(|manifest| &manifest.manifest) else {
+            return Self::default();
+        };
+        let mut consumers = Self::default();
+        for object in &manifest.objects {
+            let tree = manifest.tree(object);
+            let text = |path: &[&str]| {
+                let node = path.iter().try_fold(object.node, |node, key| tree.get(node, key))?;
+                tree.scalar(node).map(str::to_owned)
+            };
+            let (namespace, name) =
+                (text(&["metadata", "namespace"]), text(&["metadata", "name"]).unwrap_or_default());
+            if object.kind == Kind::Secret {
+                consumers.secrets.insert(name);
+                continue;
+            }
+            let place = namespace.as_ref().map_or(name.clone(), |namespace| format!("{namespace}/{name}"));
+            let references = consumers::references(manifest, object).into_iter().map(|reference| Named {
+                name: reference.name.to_owned(),
+                at: reference.at,
+                kind: text(&["kind"]).unwrap_or_default(),
+                namespace: namespace.clone(),
+                place: place.clone(),
+            });
+            consumers.references.extend(references);
+        }
+        consumers
+    }
+}
+
+fn stale(file: &str, reference: &Named, sealed: &Sealed<'_>, change: &Change) -> Finding {
+    let message = format!(
+        "{} {} names Secret {}, which becomes {} ({})",
+        word(&reference.kind),
+        word(&reference.place),
+        word(&reference.name),
+        word(&change.name(&reference.name)),
+        lines(&change.by)
+    );
+    let hint = "kustomize doesn't know that a SealedSecret becomes a Secret: add a nameReference for it to \
+                configurations, or drop the prefix";
+    let finding = Finding::new(Lint::StaleReference, file, message).at(reference.at).of(&reference.place);
+    files(finding.with(sealed.path), &change.by).item(word(&reference.name)).hint(hint)
+}
+
+#[cfg(test)]
+mod tests;

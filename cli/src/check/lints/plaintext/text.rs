@@ -1,0 +1,103 @@
+//! Secrets in a text that isn't YAML: a Helm template, a file with conflict markers, a slip of the indentation.
+//!
+//! The text is read line by line. It is a guess, and it leans to silence: a value counts if it stands behind a key, under
+//! `data` or `stringData`, in a document with the line `kind: Secret`, and has no placeholder in it. Invariant: each line
+//! is looked at once.
+
+use seal_documents::manifest::Look;
+
+use super::{Value, ValueKind};
+
+/// The values of all Secrets of a text.
+pub(super) fn values(text: &str) -> Vec<Value> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for document in text.split_inclusive("\n---") {
+        if document.lines().any(|line| entry(line).is_some_and(|entry| entry.is("kind", "Secret"))) {
+            values_of(document, start, &mut found);
+        }
+        start += document.len();
+    }
+    found
+}
+
+/// A line with a key.
+struct Entry<'t> {
+    indent: usize,
+    key: &'t str,
+    value: &'t str,
+}
+
+impl Entry<'_> {
+    fn is(&self, key: &str, value: &str) -> bool {
+        self.key == key && self.value == value
+    }
+}
+
+fn entry(line: &str) -> Option<Entry<'_>> {
+    let rest = line.trim_start_matches([' ', '-']);
+    let (key, value) = rest.split_once(':')?;
+    let is_quote = |c: char| c == '"' || c == '\'';
+    let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(is_quote);
+    let key = key.trim().trim_matches(is_quote);
+    let is_key = !key.is_empty() && !key.contains(char::is_whitespace) && !key.starts_with('#');
+    is_key.then_some(Entry { indent: line.len() - rest.len(), key, value })
+}
+
+fn values_of(document: &str, start: usize, found: &mut Vec<Value>) {
+    let name =
+        document.lines().filter_map(entry).find(|entry| entry.key == "name" && !entry.value.is_empty());
+    let secret = name.map_or_else(|| "(no name)".to_owned(), |entry| entry.value.to_owned());
+    // The indentation of the `data` that the lines are in, and the item whose block of text they are.
+    let mut list: Option<usize> = None;
+    let mut block: Option<(usize, usize, &str)> = None;
+    let mut at = start;
+    for line in document.split_inclusive('\n') {
+        let line_start = at;
+        at += line.len();
+        let indent = line.len() - line.trim_start_matches([' ', '-']).len();
+        let is_blank = line.trim().is_empty() || line.trim_start().starts_with(['#', '{']);
+        if is_blank {
+            continue;
+        }
+        if let Some((outer, item_at, item)) = block {
+            if indent > outer {
+                if is_value(line) {
+                    found.push(plain(item_at, &secret, item));
+                    block = None;
+                }
+                continue;
+            }
+            block = None;
+        }
+        let Some(entry) = entry(line) else { continue };
+        if list.is_some_and(|outer| entry.indent <= outer) {
+            list = None;
+        }
+        match list {
+            None if matches!(entry.key, "data" | "stringData") && entry.value.is_empty() => {
+                list = Some(entry.indent);
+            }
+            None => {}
+            Some(_) if entry.value.starts_with(['|', '>']) => {
+                block = Some((entry.indent, line_start + entry.indent, entry.key));
+            }
+            Some(_) if is_value(entry.value) => {
+                found.push(plain(line_start + entry.indent, &secret, entry.key));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn plain(at: usize, secret: &str, item: &str) -> Value {
+    Value { at, secret: secret.to_owned(), item: item.to_owned(), kind: ValueKind::Plain }
+}
+
+fn is_value(text: &str) -> bool {
+    let text = text.trim();
+    let is_word = !text.is_empty() && !matches!(text, "null" | "~" | "{}");
+    let is_filled_in =
+        text.contains("{{") || text.contains("${") || text.starts_with(['*', '&', '!', '{', '[']);
+    is_word && !is_filled_in && Look::of(text.as_bytes()).is_none()
+}
