@@ -33,7 +33,7 @@ test: toolchain ## Everything, against a real control plane, the real age and se
 
 .PHONY: fuzz
 fuzz: ## Try 100,000 random manifests and templates of both formats (some 5 minutes)
-	SEAL_FUZZ_COUNT=$${SEAL_FUZZ_COUNT:-100000} cargo test --locked --quiet -p seal-crds -p seal-go --lib mutations
+	SEAL_FUZZ_COUNT=$${SEAL_FUZZ_COUNT:-100000} cargo test --locked --quiet -p seal-crds -p seal-go -p seal --lib mutations
 
 .PHONY: toolchain
 toolchain: ## Build the real control plane, age and sealed-secrets that tests run

@@ -3,6 +3,8 @@
 //! No test draws from the operating system: seeds are fixed, so every run of the same length is the same run. Programs
 //! don't depend on this crate. Invariant: the numbers follow from the seed alone.
 
+pub mod shapes;
+
 /// The number of rounds that a test should make: 2,000, or the number in `SEAL_FUZZ_COUNT`, which `make fuzz` sets.
 pub fn rounds() -> usize {
     std::env::var("SEAL_FUZZ_COUNT")

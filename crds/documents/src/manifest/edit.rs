@@ -69,20 +69,11 @@ struct Patches<'s> {
 type Patched = Result<(), Located<SpliceError>>;
 
 impl Patches<'_> {
-    /// Makes the node say the value, with as few changes as possible. A collection in whose layout the parts can't be
-    /// changed one by one is replaced as a whole.
+    /// Makes the node say the value, with as few changes as possible.
     fn reshape(&mut self, tree: &Tree<'_>, node: NodeId, value: &Written) -> Patched {
         if value.is_read_from(tree, node) {
             return Ok(());
         }
-        let before = self.found.len();
-        self.reshape_parts(tree, node, value).or_else(|_| {
-            self.found.truncate(before);
-            self.replace(tree, node, value)
-        })
-    }
-
-    fn reshape_parts(&mut self, tree: &Tree<'_>, node: NodeId, value: &Written) -> Patched {
         let (entries, wanted) = match (&tree.node(node).kind, value) {
             (NodeKind::Mapping { entries, .. }, Written::Mapping(wanted)) => (entries, wanted),
             (NodeKind::Sequence { items, .. }, Written::Sequence(wanted)) => {

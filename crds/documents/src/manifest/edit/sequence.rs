@@ -41,9 +41,10 @@ impl Patches<'_> {
         for Gap { old, new, next } in gaps {
             let pairs = old.len().min(new.len());
             for (item, value) in old.iter().zip(&new) {
-                if is_alike(tree, *item, value) {
-                    self.reshape(tree, *item, value)?;
-                } else {
+                let before = self.found.len();
+                // The item changes as a whole where its layout lets no part change by itself.
+                if !is_alike(tree, *item, value) || self.reshape(tree, *item, value).is_err() {
+                    self.found.truncate(before);
                     self.replace(tree, *item, value)?;
                 }
             }
