@@ -148,7 +148,7 @@ fn the_contract_and_what_is_below_it_do_no_input_or_output() {
     for path in sources {
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let is_test = path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("tests"));
+        let is_test = is_test_file(&path);
         for absent in ["std::fs", "std::net", "std::env", "std::process", "SystemTime", "Instant::now"] {
             assert!(is_test || !code.contains(absent), "{}: {absent}", path.display());
         }
@@ -166,9 +166,23 @@ fn what_is_decided_about_keys_has_no_clock_and_makes_no_request() {
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         for absent in ["Timestamp::now", "SystemTime", "async ", ".await", "kube::", "generate()"] {
-            assert!(path.ends_with("tests.rs") || !code.contains(absent), "{}: {absent}", path.display());
+            assert!(is_test_file(&path) || !code.contains(absent), "{}: {absent}", path.display());
         }
     }
+}
+
+/// The life cycle judges, the words of a status come of a verdict, and a deletion is said in a status.
+#[test]
+fn the_life_cycle_of_keys_knows_neither_their_statuses_nor_their_deletions() {
+    for (path, text) in room("keys/lifecycle") {
+        for absent in ["super::status", "keys::status", "super::deletion", "keys::deletion"] {
+            assert!(is_test_file(&path) || !text.contains(absent), "{}: {absent}", path.display());
+        }
+    }
+}
+
+fn is_test_file(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("tests"))
 }
 
 #[test]
@@ -346,7 +360,7 @@ fn nobody_asks_which_scope_it_is_but_what_it_binds() {
     for path in sources {
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let is_test = path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("tests"));
+        let is_test = is_test_file(&path);
         for scope in Scope::ALL {
             for comparison in ["== ", "!= "] {
                 let asks = format!("{comparison}Scope::{scope:?}");

@@ -3,8 +3,8 @@
 //!
 //! This file is the whole work in one scroll, over any [`KeyStore`]. Every replica does load → decide → offer
 //! ([`Keys::follow`]); the leader goes on with act → say, until nothing is left to do ([`Keys::lead`]).
-//! [`lifecycle`] decides, [`status`] words the statuses, [`cluster`] sends the requests, and [`watch`] starts
-//! each look. [`deletion`] says which Secrets of deleted keys may go, and [`bitnami`] has the keys of
+//! [`lifecycle`] decides, and [`status`] words the statuses; [`offer`], [`act`] and [`say`] carry out what this file
+//! says; [`cluster`] sends the requests, and [`watch`] starts each look. [`deletion`] says which Secrets of deleted keys may go, and [`bitnami`] has the keys of
 //! sealed-secrets, which go into the same keyring.
 //!
 //! SealingKeys are output. The controller reads back only that they exist, their `spec.state`, and what it
@@ -12,36 +12,31 @@
 //! comes from the API: otherwise a person who may write a SealingKey could read every Secret that is sealed
 //! afterwards.
 //!
-//! Invariants: every effect is a line of [`Keys::lead`] or of a function that it calls in this file. The
+//! Invariants: every effect is a line of [`Keys::lead`] or of a method that it calls. The
 //! loaded keys are offered to the reconcilers before anything is written, so a failed write keeps no Secret
 //! from being opened. A status that can't be written to one SealingKey holds up no other SealingKey. A replica
 //! that doesn't lead writes nothing. Nothing depends on that: each write has its own precondition, so two
 //! leaders do what one would.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use seal_crds::Reason;
-use seal_crds::keys::stored::{Recovery, StoredKey};
-use seal_crds::keys::{Fingerprint, Identity, Keyring, Recipient, RsaPrivateKey, backup};
-use seal_crds::native::NamedRecipient;
-use seal_crds::resources::{SEALING_KEY_LABEL, SealingKey};
+use seal_crds::keys::{Fingerprint, Keyring};
+use seal_crds::resources::SealingKey;
 
-use self::backups::PublishBackup;
-use self::bitnami::{BitnamiKeys, MakeBitnami};
-use self::clock::Clock;
+use self::bitnami::BitnamiKeys;
 use self::deletion::{Asked, Deletions, Proven, Release, Rest};
-use self::lifecycle::verdict::Rank;
-use self::lifecycle::{Decision, Make, Publish, Raise, Step, decide};
-use self::loaded::{Holder, Loaded};
+use self::lifecycle::verdict::Judged;
+use self::lifecycle::{Step, decide};
+use self::loaded::Loaded;
 use self::published::Published;
-use self::said::{Complaint, Said};
+use self::said::Said;
 use self::settings::Settings;
-use self::status::{Statement, newcomers};
+use self::status::Statement;
 use self::store::{KeyStore, Tried};
 use crate::failure::Failure;
 use crate::leadership::Leadership;
@@ -52,15 +47,19 @@ use crate::serve::Health;
 use crate::store::Reported;
 use crate::usage::Counted;
 
+mod act;
 mod backups;
 pub(crate) mod bitnami;
-mod clock;
 pub(crate) mod cluster;
 pub(crate) mod deletion;
+mod holder;
 mod lifecycle;
 mod loaded;
+mod offer;
 mod published;
 pub(crate) mod said;
+mod say;
+mod server_time;
 pub(crate) mod settings;
 mod status;
 mod store;
@@ -74,10 +73,6 @@ const MAX_STEPS: usize = 16;
 
 /// The most times that one look lists the SealingKeys anew because a key appeared meanwhile.
 const MAX_LISTS: usize = 3;
-
-/// The most statuses that one look writes to SealingKeys that others planted: there may be any number of
-/// these.
-const MAX_PLANTED_WRITES: usize = 50;
 
 /// The time that a proof may take. A change of the keys ends it sooner, because nothing else is done about keys meanwhile.
 const PROOF_LIMIT: Duration = Duration::from_secs(300);
@@ -133,10 +128,8 @@ impl<S: KeyStore> Keys<S> {
             let mut decision = decide(&loaded, &published.kept, &self.settings);
             let offered = self.offer(&loaded, identities, &decision).await;
             proven = proven.filter(|proven: &Proven| proven.counts(&loaded.holders));
-            let now = loaded.clock.now();
-            deletion::word(&mut decision.statements, proven.as_ref(), &loaded.holders, now);
-            self.count(&mut decision.statements);
-            self.compare(&mut decision.statements);
+            let now = loaded.time.now();
+            let statements = self.state(std::mem::take(&mut decision.verdicts), &loaded, proven.as_ref());
             if let Step::Raise(raises) = &decision.step {
                 self.raise(raises).await?;
                 continue;
@@ -146,12 +139,13 @@ impl<S: KeyStore> Keys<S> {
                 // A key or a backup that can't be made or published, for a quota perhaps, holds up nothing else.
                 stuck => {
                     let stuck = stuck.map(drop);
-                    if self.say(&loaded, &published, &decision).await? == Reported::Stale {
+                    if self.say(&loaded, &published, decision.keyless, &statements).await? == Reported::Stale
+                    {
                         continue;
                     }
                     match offered? {
                         Some(key) if made_bitnami.as_ref() != Some(&key) => {
-                            self.bitnami.make(&self.store, &key, &loaded.clock).await?;
+                            self.bitnami.make(&self.store, &key, &loaded.time).await?;
                             made_bitnami = Some(key);
                             continue;
                         }
@@ -161,7 +155,7 @@ impl<S: KeyStore> Keys<S> {
                     if self.release(&deletions.copied).await? {
                         continue;
                     }
-                    let asked = Asked::new(&loaded.holders, &decision.statements, self.objects(), now);
+                    let asked = Asked::new(&loaded.holders, &statements, self.objects(), now);
                     match &proven {
                         _ if deletions.only.is_empty() => return stuck,
                         None if self.rest.lasts(&asked, now) => return stuck,
@@ -174,8 +168,7 @@ impl<S: KeyStore> Keys<S> {
                             }
                         }
                         Some(Proven { needing: Needing::Nobody(opened), .. }) => {
-                            let told: Vec<_> =
-                                deletion::told(&deletions.only, &decision.statements).collect();
+                            let told: Vec<_> = deletion::told(&deletions.only, &statements).collect();
                             if told.is_empty() {
                                 self.rest.begin(asked, now);
                                 return stuck;
@@ -196,20 +189,6 @@ impl<S: KeyStore> Keys<S> {
             }
         }
         Err(changes_again_and_again())
-    }
-
-    /// Makes or publishes what this step says; `false` if it says nothing of the kind.
-    async fn act(&self, step: &Step, made: &mut Option<String>, loaded: &Loaded) -> Result<bool, Failure> {
-        match step {
-            Step::Make(key) if made.as_ref() == Some(&key.name) => Err(unreadable(&key.name, loaded)),
-            Step::Make(key) => {
-                self.make(key).await?;
-                *made = Some(key.name.clone());
-                Ok(true)
-            }
-            Step::Publish(backups, keys) => self.publish(backups, keys).await.map(|()| true),
-            Step::Raise(_) | Step::Say => Ok(false),
-        }
     }
 
     /// Opens every object with the keys that stay, but those that an outdated proof has opened. The keys are loaded
@@ -245,19 +224,26 @@ impl<S: KeyStore> Keys<S> {
         self.counted.borrow().as_deref().map(|counted| counted.objects.clone()).unwrap_or_default()
     }
 
-    /// Adds to the statements how many objects need each key.
-    fn count(&self, statements: &mut [Statement<'_>]) {
+    /// The statuses that the SealingKeys should have by these verdicts, with what a proof has shown, how many objects need
+    /// each key, and whom the items of objects are compared with.
+    fn state<'a>(
+        &self,
+        verdicts: Vec<Judged<'a>>,
+        loaded: &Loaded,
+        proven: Option<&Proven>,
+    ) -> Vec<Statement<'a>> {
+        let now = loaded.time.now();
+        let say = |Judged { key, verdict }| Statement::new(key, verdict, &self.settings, now);
+        let mut statements: Vec<_> = verdicts.into_iter().map(say).collect();
+        deletion::word(&mut statements, proven, &loaded.holders, now);
         if let Some(counted) = self.counted.borrow().as_deref() {
             statements.iter_mut().for_each(|statement| statement.count(counted));
         }
-    }
-
-    /// Adds to the statement about the primary whom the items of objects are compared with. Objects that are examined
-    /// after it was written are compared with these: the reconcilers have them already.
-    fn compare(&self, statements: &mut [Statement<'_>]) {
+        // Objects that are examined after this was written are compared with these: the reconcilers have them already.
         if let Some(recipients) = self.recipients.borrow().as_deref() {
             statements.iter_mut().for_each(|statement| statement.compare(recipients.exposing()));
         }
+        statements
     }
 
     /// Offers the keys that there are, and writes nothing. The leader makes the first key, if there is none.
@@ -296,281 +282,14 @@ impl<S: KeyStore> Keys<S> {
                 // Who opens doesn't wait for a backup. The primary stays what it was.
                 Err(failure) => {
                     let primary = self.keyring.borrow().fingerprints().next();
-                    self.offer_keyring(loaded.identities, primary, &loaded.clock).await.and(Err(failure))
+                    self.offer_keyring(loaded.identities, primary, &loaded.time).await.and(Err(failure))
                 }
             };
         }
         Err(changes_again_and_again())
     }
-
-    /// Makes a key with its backup, in one request.
-    async fn make(&self, key: &Make) -> Result<(), Failure> {
-        let Make { name, sequence, created_at, recovery } = key;
-        let (identity, created_at) = (Identity::generate(), Time(*created_at));
-        let fingerprint = identity.fingerprint();
-        let recovery = backed_up(&identity, *sequence, &created_at, recovery)?;
-        let stored = StoredKey { identity, sequence: *sequence, created_at, recovery };
-        // If somebody was quicker, their key is the one of this name.
-        if self.store.create(name, &stored).await? == Tried::Done {
-            tracing::info!(key = name, %fingerprint, "made a sealing key");
-        }
-        Ok(())
-    }
-
-    async fn raise(&self, raises: &[Raise]) -> Result<(), Failure> {
-        for raise in raises {
-            // The notes have an order, so a note that wasn't written stops the later ones.
-            if self.store.note(raise).await? == Tried::Overtaken {
-                return Ok(());
-            }
-            tracing::info!(secret = raise.secret, state = ?raise.floor, "noted the state of a sealing key");
-        }
-        Ok(())
-    }
-
-    /// Publishes the backups, and then the keys: once a key is published, its name isn't secret, and somebody could take
-    /// that of its backup. One that can't be published holds up no other.
-    ///
-    /// # Errors
-    ///
-    /// The first failure.
-    async fn publish(&self, backups: &[PublishBackup], keys: &[Publish]) -> Result<(), Failure> {
-        let mut failed = None;
-        for backup in backups {
-            match self.store.publish_backup(backup).await {
-                Ok(Tried::Done) => {
-                    let fingerprint = backup.fingerprint;
-                    tracing::info!(config_map = backup.config_map.metadata.name, %fingerprint, "published a backup");
-                }
-                // The next step looks at what is there.
-                Ok(Tried::Overtaken) => {}
-                Err(failure) => drop(failed.get_or_insert(failure)),
-            }
-        }
-        for Publish { key, fingerprint, notice } in keys {
-            match self.store.publish(key).await {
-                Ok(Some(created)) => {
-                    tracing::info!(key = created.metadata.name, %fingerprint, "published the sealing key");
-                    if let Some(notice) = notice {
-                        tracing::warn!(reason = notice.reason, "{}", notice.message);
-                        self.store.announce(&created, notice).await;
-                    }
-                }
-                // Somebody has taken the name; the next step looks at their SealingKey.
-                Ok(None) => {}
-                Err(failure) => drop(failed.get_or_insert(failure)),
-            }
-        }
-        failed.map_or(Ok(()), Err)
-    }
-
-    /// Writes the statuses, the logs and the readiness. [`Reported::Stale`] means that one of the
-    /// controller's own SealingKeys has changed meanwhile, so the step must be decided afresh. Of the
-    /// SealingKeys that others planted, only the first [`MAX_PLANTED_WRITES`] get a status.
-    ///
-    /// # Errors
-    ///
-    /// The first failure, after all other statuses are written: somebody can plant an object so large that
-    /// its status can't be written.
-    async fn say(
-        &self,
-        loaded: &Loaded,
-        published: &Published,
-        decision: &Decision<'_>,
-    ) -> Result<Reported, Failure> {
-        self.complain(loaded, published, decision.keyless.as_ref());
-        // Before the statuses: once they have the new recipients, nobody would be told any more.
-        if let Some((key, notice)) = newcomers(&decision.statements) {
-            tracing::warn!(reason = notice.reason, "{}", notice.message);
-            self.store.announce(key, &notice).await;
-        }
-        let said = self.say_all(&decision.statements).await;
-        // Only after the statuses: a client that reads "ready" goes on to seal.
-        self.health.set_keyless(decision.keyless.clone());
-        said
-    }
-
-    async fn say_all(&self, statements: &[Statement<'_>]) -> Result<Reported, Failure> {
-        let (mut all, mut failed, mut planted) = (Reported::UpToDate, None, 0);
-        let mut is_former_said = true;
-        for statement in statements.iter().filter(|statement| statement.is_news()) {
-            // With two keys that are called the primary, nobody could seal.
-            if statement.verdict.is_primary && !is_former_said {
-                continue;
-            }
-            let is_planted = statement.verdict.rank() == Rank::Planted;
-            planted += usize::from(is_planted);
-            if planted > MAX_PLANTED_WRITES {
-                break;
-            }
-            if let Some((reason, message)) = statement.newly_stalled() {
-                tracing::warn!(key = statement.key.metadata.name, reason, "{message}");
-            }
-            match self.store.say(statement.key, &statement.status).await {
-                Ok(Reported::UpToDate) => {
-                    for notice in statement.announcement().into_iter().chain(deletion::news(statement)) {
-                        tracing::info!(key = statement.key.metadata.name, "{}", notice.message);
-                        self.store.announce(statement.key, &notice).await;
-                    }
-                }
-                // The change that made it stale causes another look anyway.
-                Ok(Reported::Stale) if is_planted => {}
-                // Its status may still call it the primary, or let it come back as one, so no other key may be called that
-                // now.
-                Ok(Reported::Stale) if statement.goes_before_primary() => {
-                    return failed.map_or(Ok(Reported::Stale), Err);
-                }
-                Ok(Reported::Stale) => all = Reported::Stale,
-                Err(failure) => {
-                    is_former_said &= !statement.goes_before_primary();
-                    failed.get_or_insert(failure);
-                }
-            }
-        }
-        failed.map_or(Ok(all), Err)
-    }
-
-    /// Logs every fault once.
-    fn complain(&self, loaded: &Loaded, published: &Published, keyless: Option<&String>) {
-        let all = keyless.cloned().into_iter().chain(published.complaint());
-        let all = all.map(|message| Complaint { secret: String::new(), message });
-        let problems = loaded.problems.iter().map(|(secret, problem)| Complaint {
-            secret: secret.clone(),
-            message: format!("a Secret labelled as a sealing key isn't used as one: {problem}"),
-        });
-        self.said.say(problems.chain(all));
-    }
-
-    /// Hands the recipients and the keyring, with the keys of sealed-secrets, to the reconcilers. Gives the key of
-    /// that kind that is missing.
-    async fn offer(
-        &self,
-        loaded: &Loaded,
-        identities: Vec<Identity>,
-        decision: &Decision<'_>,
-    ) -> Result<Option<MakeBitnami>, Failure> {
-        self.metrics.key_renewal(decision.renewal_at);
-        // Before the keyring: whoever waits for keys finds the recipients too.
-        self.know(recipients(loaded, decision, &self.settings));
-        self.offer_keyring(identities, decision.primary, &loaded.clock).await
-    }
-
-    /// Hands the keyring to the reconcilers.
-    async fn offer_keyring(
-        &self,
-        identities: Vec<Identity>,
-        primary: Option<Fingerprint>,
-        clock: &Clock,
-    ) -> Result<Option<MakeBitnami>, Failure> {
-        match self.bitnami.load(&self.store, clock).await {
-            Ok((rsa_keys, missing)) => {
-                self.replace(identities, primary, rsa_keys);
-                Ok(missing)
-            }
-            // Identities don't wait for a namespace that the controller may not read.
-            Err(failure) if self.keyring.borrow().rsa_keys().is_empty() => {
-                self.replace(identities, primary, Vec::new());
-                Err(failure)
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// Hands the recipients to the reconcilers if they have changed.
-    fn know(&self, recipients: Recipients) {
-        self.recipients.send_if_modified(|known| {
-            let is_new = known.as_deref() != Some(&recipients);
-            if is_new {
-                *known = Some(Arc::new(recipients));
-            }
-            is_new
-        });
-    }
-
-    /// Replaces the keyring if it has changed. The primary of each kind is its first key.
-    fn replace(&self, identities: Vec<Identity>, primary: Option<Fingerprint>, rsa_keys: Vec<RsaPrivateKey>) {
-        let (first, rest): (Vec<_>, Vec<_>) =
-            identities.into_iter().partition(|identity| Some(identity.fingerprint()) == primary);
-        let mut keyring: Keyring = first.into_iter().chain(rest).collect();
-        for key in rsa_keys {
-            keyring.insert_rsa_key(key);
-        }
-        self.keyring.send_if_modified(|current| {
-            let is_new = !has_same_keys(current, &keyring);
-            if is_new {
-                let (keys, rsa_keys) = (keyring.len(), keyring.rsa_keys().len());
-                tracing::info!(keys, rsa_keys, "loaded the sealing keys");
-                *current = Arc::new(keyring);
-            }
-            is_new
-        });
-    }
-}
-
-/// The recipients of this cluster, from the private halves and the flags.
-///
-/// While the states of older keys aren't noted, nobody is sealed to: a key that takes their place is the primary only
-/// afterwards.
-fn recipients(loaded: &Loaded, decision: &Decision<'_>, settings: &Settings) -> Recipients {
-    let named = |recipient: &Recipient, name: Option<&str>| NamedRecipient {
-        recipient: recipient.clone(),
-        name: name.map(str::to_owned),
-    };
-    let is_noted = !matches!(decision.step, Step::Raise(_));
-    let is_primary = |holder: &&Holder| Some(holder.recipient.fingerprint()) == decision.primary && is_noted;
-    let primary = loaded.holders.iter().find(is_primary);
-    let current = primary.into_iter().flat_map(|holder| {
-        let recovery = holder.recovery.iter().flat_map(Recovery::recipients);
-        let others = recovery.chain(settings.extra()).map(|recipient| named(recipient, None));
-        std::iter::once(named(&holder.recipient, Some(&holder.secret))).chain(others)
-    });
-    let revoked: BTreeSet<Fingerprint> =
-        settings.revoked.iter().copied().chain(decision.revoked.iter().copied()).collect();
-    let others = settings.extra().map(Recipient::fingerprint).chain(settings.former.iter().copied());
-    let known = others.chain(settings.revoked.iter().copied());
-    Recipients::new(current.collect(), &decision.recorded, known, revoked)
-}
-
-/// The recovery set of a new key with the key's backup; `None` if the set is empty.
-fn backed_up(
-    identity: &Identity,
-    sequence: i64,
-    created_at: &Time,
-    recipients: &[Recipient],
-) -> Result<Option<Recovery>, Failure> {
-    if recipients.is_empty() {
-        return Ok(None);
-    }
-    let failed = |why: String| {
-        Failure::new(Reason::BackupFailed, format!("a new sealing key can't be backed up: {why}"))
-    };
-    let backup = backup::encrypt(identity, sequence, created_at, recipients);
-    let backup = backup.map_err(|error| failed(error.to_string()))?;
-    let recovery = Recovery::new(recipients.iter().cloned(), backup);
-    recovery.map(Some).ok_or_else(|| failed("there are too many recovery recipients".to_owned()))
 }
 
 fn changes_again_and_again() -> Failure {
     Failure::new(Reason::Conflict, "somebody else changes the sealing keys again and again")
-}
-
-/// The failure if something else has the name of the key to make.
-fn unreadable(name: &str, loaded: &Loaded) -> Failure {
-    let problem = match loaded.problems.iter().find(|(secret, _)| secret == name) {
-        Some((_, problem)) => problem.to_string(),
-        None => format!("it has no label {SEALING_KEY_LABEL}"),
-    };
-    Failure::new(
-        Reason::KeyUnreadable,
-        format!(
-            "Secret {name} exists, but isn't a sealing key: {problem}; restore it from the backup, or give it another name"
-        ),
-    )
-}
-
-/// Whether both hold the same keys of either kind in the same order.
-fn has_same_keys(one: &Keyring, other: &Keyring) -> bool {
-    let rsa =
-        |keyring: &Keyring| keyring.rsa_keys().iter().map(RsaPrivateKey::fingerprint).collect::<Vec<_>>();
-    one.fingerprints().eq(other.fingerprints()) && rsa(one) == rsa(other)
 }

@@ -25,9 +25,9 @@ pub(crate) struct Moment(Duration);
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<dyn Fn() -> Moment + Send + Sync>);
 
-/// The standing of this replica.
+/// The part of this replica in the election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Part {
     /// The Lease hasn't been read yet.
     Unknown,
     /// Another replica leads, or none does.
@@ -39,7 +39,7 @@ pub(crate) enum Standing {
 /// Tells whether this replica leads.
 #[derive(Clone)]
 pub(crate) struct Leadership {
-    standing: watch::Receiver<Standing>,
+    part: watch::Receiver<Part>,
     clock: Clock,
 }
 
@@ -71,18 +71,18 @@ impl Clock {
 }
 
 impl Leadership {
-    pub(crate) fn new(standing: watch::Receiver<Standing>, clock: Clock) -> Self {
-        Self { standing, clock }
+    pub(crate) fn new(part: watch::Receiver<Part>, clock: Clock) -> Self {
+        Self { part, clock }
     }
 
     /// Waits until the Lease has been read, and so somebody leads or may lead.
     pub(crate) async fn is_known(&self) {
-        self.wait_for(|standing| standing != Standing::Unknown).await;
+        self.wait_for(|part| part != Part::Unknown).await;
     }
 
     /// Waits until this replica leads.
     pub(crate) async fn is_gained(&self) {
-        self.wait_for(|standing| self.left(standing).is_some()).await;
+        self.wait_for(|part| self.left(part).is_some()).await;
     }
 
     /// The moments at which this replica becomes the leader, from now on.
@@ -102,7 +102,7 @@ impl Leadership {
         let (mut work, mut lost) = (pin!(work), pin!(self.is_lost()));
         poll_fn(|cx| {
             // A timer may be late after the process was stopped, so the clock is asked before every step.
-            if self.left(*self.standing.borrow()).is_none() || lost.as_mut().poll(cx).is_ready() {
+            if self.left(*self.part.borrow()).is_none() || lost.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(None);
             }
             work.as_mut().poll(cx).map(Some)
@@ -112,26 +112,26 @@ impl Leadership {
 
     /// Waits for the end of the term, which each renewal of the Lease puts off.
     async fn is_lost(&self) {
-        let mut standing = self.standing.clone();
+        let mut part = self.part.clone();
         loop {
-            let now = *standing.borrow_and_update();
+            let now = *part.borrow_and_update();
             let Some(left) = self.left(now) else { return };
             tokio::select! {
                 () = tokio::time::sleep(left) => {}
-                changed = standing.changed() => if changed.is_err() { tokio::time::sleep(left).await }
+                changed = part.changed() => if changed.is_err() { tokio::time::sleep(left).await }
             }
         }
     }
 
     /// The time that is left of the term.
-    fn left(&self, standing: Standing) -> Option<Duration> {
-        let Standing::Leads(until) = standing else { return None };
+    fn left(&self, part: Part) -> Option<Duration> {
+        let Part::Leads(until) = part else { return None };
         Some(until.since(self.clock.now())).filter(|left| !left.is_zero())
     }
 
-    async fn wait_for(&self, is_right: impl Fn(Standing) -> bool) {
-        let mut standing = self.standing.clone();
-        if standing.wait_for(|standing| is_right(*standing)).await.is_err() {
+    async fn wait_for(&self, is_right: impl Fn(Part) -> bool) {
+        let mut part = self.part.clone();
+        if part.wait_for(|part| is_right(*part)).await.is_err() {
             // Whoever takes part in the election is gone, and the program ends.
             std::future::pending().await
         }
@@ -165,8 +165,8 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn work_begins_nothing_after_the_end_of_the_term_though_no_timer_has_told_it() {
         let time = TestClock::default();
-        let (lead, standing) = watch::channel(Standing::Leads(Moment::default().plus(10 * SECOND)));
-        let leadership = Leadership::new(standing, time.clock());
+        let (lead, part) = watch::channel(Part::Leads(Moment::default().plus(10 * SECOND)));
+        let leadership = Leadership::new(part, time.clock());
         let done = Mutex::new(Vec::new());
         let work = async {
             for step in 1..=3 {
@@ -180,18 +180,18 @@ pub(crate) mod tests {
         assert_eq!(*done.lock().unwrap(), [1, 2]);
         assert_eq!(leadership.while_leading(async { unreachable!("it doesn't lead") }).await, None::<()>);
 
-        lead.send_replace(Standing::Leads(time.clock().now().plus(SECOND)));
+        lead.send_replace(Part::Leads(time.clock().now().plus(SECOND)));
         assert_eq!(leadership.while_leading(async { "done" }).await, Some("done"));
-        lead.send_replace(Standing::Follows);
+        lead.send_replace(Part::Follows);
         assert_eq!(leadership.while_leading(async { "done" }).await, None);
     }
 
     #[tokio::test]
     async fn a_renewal_puts_off_the_end_of_the_term_and_a_loss_ends_it_at_once() {
         let time = TestClock::default();
-        let (lead, standing) = watch::channel(Standing::Unknown);
-        let leadership = Leadership::new(standing, time.clock());
-        let term = |seconds| Standing::Leads(time.clock().now().plus(seconds * SECOND));
+        let (lead, part) = watch::channel(Part::Unknown);
+        let leadership = Leadership::new(part, time.clock());
+        let term = |seconds| Part::Leads(time.clock().now().plus(seconds * SECOND));
         lead.send_replace(term(10));
         leadership.is_known().await;
         leadership.is_gained().await;
@@ -201,7 +201,7 @@ pub(crate) mod tests {
             tokio::task::yield_now().await;
             time.advance(9 * SECOND);
             tokio::task::yield_now().await;
-            lead.send_replace(Standing::Follows);
+            lead.send_replace(Part::Follows);
             std::future::pending::<()>().await;
         };
         assert_eq!(leadership.while_leading(work).await, None);

@@ -22,8 +22,8 @@ pub use sealed_secret::{
     Template, TemplateMetadata, Usage,
 };
 pub use sealing_key::{
-    ACKNOWLEDGEMENT_VOID, KeyState, KeyUsage, MAX_BACKUP_ONLY, MAX_REVOKED, PublishedState, SealingKey,
-    SealingKeySpec, SealingKeyStatus,
+    ACKNOWLEDGEMENT_VOID, DELETABLE, KeyState, KeyUsage, MAX_BACKUP_ONLY, MAX_REVOKED, PublishedState,
+    SealingKey, SealingKeySpec, SealingKeyStatus,
 };
 
 /// The API group of the native format.

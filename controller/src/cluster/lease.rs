@@ -27,7 +27,7 @@ use super::api::{failure, is_code};
 use super::fields::FIELD_MANAGER;
 use super::work::until;
 use crate::failure::Failure;
-use crate::leadership::{Clock, Leadership, Moment, Standing};
+use crate::leadership::{Clock, Leadership, Moment, Part};
 use crate::metrics::Metrics;
 
 /// The name of the Lease.
@@ -125,28 +125,28 @@ pub(crate) struct Election<S> {
     store: S,
     candidate: Candidate,
     clock: Clock,
-    standing: watch::Sender<Standing>,
+    part: watch::Sender<Part>,
     metrics: Metrics,
     /// The reason of the last failure, which is logged once.
     said: Option<Reason>,
 }
 
 impl<S: LeaseStore> Election<S> {
-    /// A candidate, and the standing that it keeps up to date. `name` is the name of the Pod.
+    /// A candidate, and the leadership that it keeps up to date. `name` is the name of the Pod.
     pub(crate) fn new(store: S, name: &str, clock: Clock, metrics: Metrics) -> (Self, Leadership) {
-        let (standing, standings) = watch::channel(Standing::Unknown);
+        let (part, parts) = watch::channel(Part::Unknown);
         // The container of a Pod may be started again while the old process is only stopped.
         let name = format!("{name}_{:016x}", OsRng.next_u64());
         let candidate = Candidate { name, seen: None };
-        let election = Self { store, candidate, clock: clock.clone(), standing, metrics, said: None };
-        (election, Leadership::new(standings, clock))
+        let election = Self { store, candidate, clock: clock.clone(), part, metrics, said: None };
+        (election, Leadership::new(parts, clock))
     }
 
     /// Takes part until `over`, and then gives the Lease up, so that another replica needn't wait.
     pub(crate) async fn campaign(mut self, over: watch::Receiver<bool>) {
         while !*over.borrow() {
-            let standing = self.round().await;
-            self.stand(standing);
+            let part = self.round().await;
+            self.stand(part);
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
                 () = until(over.clone()) => {}
@@ -156,24 +156,24 @@ impl<S: LeaseStore> Election<S> {
     }
 
     /// Looks at the Lease once, and takes or renews it if this replica may.
-    async fn round(&mut self) -> Result<Standing, Failure> {
+    async fn round(&mut self) -> Result<Part, Failure> {
         let sent = self.clock.now();
         let found = self.store.read().await?;
         let Some(lease) = self.candidate.decide(found, self.clock.now(), Timestamp::now()) else {
-            return Ok(Standing::Follows);
+            return Ok(Part::Follows);
         };
         if self.store.write(&lease).await? {
-            return Ok(Standing::Leads(sent.plus(TERM)));
+            return Ok(Part::Leads(sent.plus(TERM)));
         }
         // Somebody else wrote, who isn't known to hold the Lease now. So the term that is left stays.
-        Ok(match *self.standing.borrow() {
-            Standing::Unknown => Standing::Follows,
-            standing => standing,
+        Ok(match *self.part.borrow() {
+            Part::Unknown => Part::Follows,
+            part => part,
         })
     }
 
     /// Makes the result of a round known. After a failure the term that is left stays.
-    fn stand(&mut self, result: Result<Standing, Failure>) {
+    fn stand(&mut self, result: Result<Part, Failure>) {
         let reason = result.as_ref().err().map(|failure| failure.reason);
         if let Err(failure) = &result
             && self.said != reason
@@ -181,10 +181,10 @@ impl<S: LeaseStore> Election<S> {
             tracing::warn!(reason = failure.reason.as_str(), %failure, "the Lease can't be kept");
         }
         self.said = reason;
-        let standing = result.unwrap_or(*self.standing.borrow());
-        let leads = |standing, now| matches!(standing, Standing::Leads(until) if until > now);
+        let part = result.unwrap_or(*self.part.borrow());
+        let leads = |part, now| matches!(part, Part::Leads(until) if until > now);
         let now = self.clock.now();
-        let is_leader = leads(standing, now);
+        let is_leader = leads(part, now);
         if self.metrics.leads(is_leader) != is_leader {
             tracing::info!(
                 candidate = self.candidate.name,
@@ -192,11 +192,11 @@ impl<S: LeaseStore> Election<S> {
                 "this replica's part has changed"
             );
         }
-        self.standing.send_replace(standing);
+        self.part.send_replace(part);
     }
 
     async fn resign(&mut self) {
-        self.stand(Ok(Standing::Follows));
+        self.stand(Ok(Part::Follows));
         let given_up = async {
             let Some(lease) = self.store.read().await? else { return Ok(true) };
             match self.candidate.release(lease, Timestamp::now()) {

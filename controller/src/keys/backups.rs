@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use seal_crds::keys::{Fingerprint, backup};
 use seal_crds::resources::KEY_BACKUP_LABEL;
 
-use super::loaded::Holder;
+use super::holder::Holder;
 
 /// The backups of the loaded keys, and which of them are published.
 #[derive(Default)]

@@ -19,8 +19,8 @@ use seal_crds::resources::{DIGEST_ANNOTATION, Group};
 use seal_crds::{Namespace, Reason};
 use tokio::sync::watch;
 
-use super::clock::Clock;
 use super::said::{Complaint, Said};
+use super::server_time::ServerTime;
 use super::store::{KeyStore, Tried};
 use crate::failure::Failure;
 use crate::metrics::{BitnamiKeyCounts, Metrics};
@@ -89,7 +89,7 @@ impl BitnamiKeys {
     pub(super) async fn load(
         &self,
         store: &impl KeyStore,
-        clock: &Clock,
+        time: &ServerTime,
     ) -> Result<(Vec<RsaPrivateKey>, Option<MakeBitnami>), Failure> {
         let mut counts = BitnamiKeyCounts::default();
         let (mut keys, mut dates) = (Vec::new(), Vec::new());
@@ -112,7 +112,7 @@ impl BitnamiKeys {
         self.metrics.bitnami_keys(counts);
         let missing = self.making.and_then(|making| match making.renewal {
             _ if is_first => Some(renewal::FIRST.to_owned()),
-            Some(period) => renewal::due(&dates, period, clock),
+            Some(period) => renewal::due(&dates, period, time),
             None => None,
         });
         if self.making.is_some() && keys.is_empty() && missing.is_none() {
@@ -124,9 +124,9 @@ impl BitnamiKeys {
             complaints.push(Complaint { secret: String::new(), message });
         }
         self.said.say(complaints);
-        let keys = newest_first(keys, clock);
+        let keys = newest_first(keys, time);
         self.certificate.send_if_modified(|current| {
-            let primary = keys.first().filter(|key| key.dated().may_be_primary(clock));
+            let primary = keys.first().filter(|key| key.dated().may_be_primary(time));
             let primary = primary.and_then(|key| key.certificate.clone());
             let is_new = *current != primary;
             if is_new {
@@ -147,10 +147,10 @@ impl BitnamiKeys {
         &self,
         store: &impl KeyStore,
         key: &MakeBitnami,
-        clock: &Clock,
+        time: &ServerTime,
     ) -> Result<(), Failure> {
         let MakeBitnami { name } = key;
-        let tried = make::create(store, name, clock.now()).await?;
+        let tried = make::create(store, name, time.now()).await?;
         // The Secret of this name may be the key of another controller, which the next look loads. Or it has no label of
         // a key, and stays.
         let is_taken =
@@ -194,10 +194,10 @@ async fn load(store: &impl KeyStore) -> Result<(Vec<Result<BitnamiKey, NoKey>>, 
 
 /// Sorts the keys, the primary first. The fingerprint decides between certificates of the same second, so
 /// that every start decides alike.
-fn newest_first(mut keys: Vec<BitnamiKey>, clock: &Clock) -> Vec<BitnamiKey> {
+fn newest_first(mut keys: Vec<BitnamiKey>, time: &ServerTime) -> Vec<BitnamiKey> {
     keys.sort_by_key(|key| {
         let dated = key.dated();
-        Reverse((dated.may_be_primary(clock), dated.not_before, dated.fingerprint))
+        Reverse((dated.may_be_primary(time), dated.not_before, dated.fingerprint))
     });
     keys
 }

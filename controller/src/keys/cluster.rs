@@ -29,11 +29,12 @@ use zeroize::Zeroizing;
 use super::backups::{Backups, PublishBackup};
 use super::bitnami::UNLABELLED_KEY;
 use super::bitnami::tls_secret::TlsSecret;
-use super::clock::Clock;
 use super::deletion::Release;
+use super::holder::Holder;
 use super::lifecycle::Raise;
-use super::loaded::{Holder, Loaded};
+use super::loaded::Loaded;
 use super::published::Published;
+use super::server_time::ServerTime;
 use super::store::{KeyStore, Tried};
 use crate::cluster::api::{event, failure, is_code};
 use crate::cluster::fields::FIELD_MANAGER;
@@ -56,10 +57,10 @@ pub(crate) struct ClusterKeys {
 impl KeyStore for ClusterKeys {
     async fn load(&self) -> Result<Loaded, Failure> {
         let query = format!("labelSelector={SEALING_KEY_LABEL}");
-        let (text, clock) = self.secrets(&self.namespace, &query, "loading the sealing keys").await?;
+        let (text, time) = self.secrets(&self.namespace, &query, "loading the sealing keys").await?;
         let list: KeySecretList =
             serde_json::from_slice(&text).map_err(|_| unreadable("the API server's list of sealing keys"))?;
-        Ok(Loaded { clock, ..list.into() })
+        Ok(Loaded { time, ..list.into() })
     }
 
     async fn backups(&self, holders: &[Holder]) -> Result<Backups, Failure> {
@@ -257,13 +258,13 @@ impl ClusterKeys {
         namespace: &Namespace,
         query: &str,
         doing: &str,
-    ) -> Result<(Zeroizing<Vec<u8>>, Clock), Failure> {
+    ) -> Result<(Zeroizing<Vec<u8>>, ServerTime), Failure> {
         let uri = format!("/api/v1/namespaces/{namespace}/secrets?{query}");
         let request = Request::get(uri).body(Body::empty()).expect("a validated namespace is a URL segment");
         let failure = |error| failure(doing, &error);
         let answer = self.client.send(request).await.map_err(failure)?;
         let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
-        let clock = Clock::of_answer(date, Timestamp::now());
+        let time = ServerTime::of_answer(date, Timestamp::now());
         let code = answer.status();
         let text = Zeroizing::new(Vec::from(answer.into_body().collect_bytes().await.map_err(failure)?));
         if !code.is_success() {
@@ -271,7 +272,7 @@ impl ClusterKeys {
             let status = Status::failure("", "").with_code(code.as_u16());
             return Err(failure(kube::Error::Api(status.boxed())));
         }
-        Ok((text, clock))
+        Ok((text, time))
     }
 
     async fn create_secret(

@@ -21,19 +21,15 @@ use std::sync::{Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use seal_crds::Reason;
 use seal_crds::keys::{Fingerprint, Identity, Keyring};
-use seal_crds::resources::{
-    Condition, ConditionStatus, PublishedState, SealingKey, SealingKeyStatus, find_condition,
-};
+use seal_crds::resources::{Condition, ConditionStatus, DELETABLE, SealingKey, find_condition};
 
+use super::holder::Holder;
 use super::lifecycle::verdict::Standing;
-use super::loaded::{Holder, Loaded};
+use super::loaded::Loaded;
 use super::status::Statement;
 use crate::conditions::Conditions;
 use crate::proof::{Needing, Opened};
 use crate::store::Notice;
-
-/// The condition of a key that is being deleted: whether nothing needs it.
-const DELETABLE: &str = "Deletable";
 
 /// The time for which nothing may need a key before it goes, if something needed it or the deletion has waited. Whoever
 /// deletes objects and makes them anew is done by then.
@@ -119,10 +115,9 @@ impl Deletions {
             let fingerprint = holder.recipient.fingerprint();
             let (secret, resource_version) = (holder.secret.clone(), holder.resource_version.clone());
             let release = Release { secret, resource_version, fingerprint };
-            match survivors.contains(&fingerprint) {
-                true => deletions.copied.push(release),
-                false => deletions.only.push(release),
-            }
+            let is_copied = survivors.contains(&fingerprint);
+            let deletions = if is_copied { &mut deletions.copied } else { &mut deletions.only };
+            deletions.push(release);
         }
         deletions
     }
@@ -255,15 +250,8 @@ pub(super) fn told<'a>(
 ) -> impl Iterator<Item = &'a Release> {
     only.iter().filter(|release| {
         let is_about = |it: &&Statement<'_>| it.key.fingerprint() == release.fingerprint;
-        statements.iter().filter(is_about).any(|it| is_let_go(&it.status))
+        statements.iter().filter(is_about).any(|it| it.status.is_let_go())
     })
-}
-
-/// Whether the controller has let the key's Secret go, or is about to: nothing needed it.
-pub(super) fn is_let_go(status: &SealingKeyStatus) -> bool {
-    status.state == Some(PublishedState::Deleting)
-        && find_condition(&status.conditions, DELETABLE)
-            .is_some_and(|deletable| deletable.status == ConditionStatus::True)
 }
 
 /// The notice to people if something new keeps a key from being deleted.

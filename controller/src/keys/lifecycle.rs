@@ -10,7 +10,7 @@
 //! their names. A key's state only rises. At most one key may be sealed to, and never an older one in place
 //! of a newer one: before a key is sealed to, every older one is noted as Retiring. A key is made together with
 //! its backup, and isn't sealed to before it can be looked up and its backup is published. A SealingKey that
-//! somebody else wrote can raise the state of a key, and do nothing else.
+//! somebody else wrote can raise the state of a key, and do nothing else. Nothing here knows the words of a status.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -20,14 +20,14 @@ use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{KeyState, SealingKey, SealingKeySpec};
 
 use super::backups::PublishBackup;
-use super::loaded::{Holder, Loaded};
+use super::holder::Holder;
+use super::loaded::Loaded;
 use super::settings::Settings;
-use super::status::Statement;
 use crate::recipients::RecordedKey;
 use crate::store::Notice;
 use facts::{Facts, Key};
 use renewal::{Outlook, Renewal};
-use verdict::judge;
+use verdict::{Judged, judge};
 
 mod facts;
 pub(super) mod renewal;
@@ -53,8 +53,8 @@ pub(super) struct Decision<'a> {
     pub(super) recorded: Vec<RecordedKey>,
     /// The keys among them that are revoked.
     pub(super) revoked: Vec<Fingerprint>,
-    /// The status of each SealingKey, in the order in which to write them ([`Rank`](verdict::Rank)).
-    pub(super) statements: Vec<Statement<'a>>,
+    /// The verdict on each SealingKey, in the order in which to write the statuses ([`Rank`](verdict::Rank)).
+    pub(super) verdicts: Vec<Judged<'a>>,
 }
 
 /// The next step.
@@ -109,7 +109,6 @@ pub(super) fn decide<'a>(
 ) -> Decision<'a> {
     let facts = Facts::new(loaded, published, settings);
     let judgement = judge(&facts, settings);
-    let say = |(key, verdict)| Statement::new(key, verdict, settings, loaded.clock.now());
     Decision {
         step: next(&facts, loaded, &judgement.outlook, settings),
         primary: judgement.primary,
@@ -117,7 +116,7 @@ pub(super) fn decide<'a>(
         renewal_at: judgement.outlook.at,
         recorded: recorded(&facts),
         revoked: revoked(&facts),
-        statements: judgement.verdicts.into_iter().map(say).collect(),
+        verdicts: judgement.verdicts,
     }
 }
 
@@ -204,7 +203,7 @@ fn make(facts: &Facts<'_>, settings: &Settings) -> Option<Make> {
     free.next().map(|sequence| Make {
         name: name(sequence),
         sequence,
-        created_at: facts.clock.now(),
+        created_at: facts.time.now(),
         recovery: settings.recovery().cloned().collect(),
     })
 }

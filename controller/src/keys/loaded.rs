@@ -1,23 +1,18 @@
-//! The loaded keys: the private halves, and the public facts about the Secrets that hold them.
+//! The loaded keys: the private halves, and the public facts about the Secrets that hold them ([`Holder`]).
 //!
-//! The contract reads a Secret ([`seal_crds::keys::stored`]); this file adds the writer of each part, from
-//! the API server's managedFields. [`super::lifecycle`] decides on the keys' states.
+//! [`super::lifecycle`] decides on the keys' states.
 //!
 //! Invariant: a Secret that isn't a sealing key is passed over with the reason, and keeps no other from being
 //! loaded.
 
 use std::cmp::Reverse;
 
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use seal_crds::keys::stored::{IDENTITY, KeySecretList, NotAKey, Note, RESTORE_MANAGER, Recovery, StoredKey};
-use seal_crds::keys::{Fingerprint, Identity, Recipient};
-use seal_crds::resources::{KEY_IN_USE, KeyState, STATE_ANNOTATION};
+use seal_crds::keys::stored::{KeySecretList, NotAKey};
+use seal_crds::keys::{Fingerprint, Identity};
 
 use super::backups::Backups;
-use super::clock::Clock;
-use crate::cluster::fields::{FieldSet, owned, updated_by};
-use crate::conditions::rfc3339;
+use super::holder::Holder;
+use super::server_time::ServerTime;
 
 /// The keys of the controller's namespace, the newest first.
 #[derive(Default)]
@@ -32,39 +27,9 @@ pub(crate) struct Loaded {
     /// The Secrets with the label of sealing keys that hold none, by name.
     pub(super) problems: Vec<(String, NotAKey)>,
     /// The time at which they were loaded.
-    pub(super) clock: Clock,
+    pub(super) time: ServerTime,
     /// The backups of the keys, and which of them are published.
     pub(super) backups: Backups,
-}
-
-/// The public facts about a Secret that holds a private half.
-#[derive(Clone, Debug)]
-pub(crate) struct Holder {
-    /// The Secret's name.
-    pub(super) secret: String,
-    pub(super) resource_version: String,
-    pub(super) recipient: Recipient,
-    pub(super) sequence: i64,
-    /// The creation time, as RFC 3339 in UTC with seconds, so that the order of texts is the order of time.
-    pub(super) created_at: String,
-    /// The time at which the API server says that it made the Secret; the same form.
-    pub(super) stored_at: String,
-    /// The recovery set that was fixed when the key was made, with the key's backup.
-    pub(super) recovery: Option<Recovery>,
-    /// When somebody deleted the Secret, by the API server's clock; a finalizer holds it.
-    pub(super) deleted_at: Option<Timestamp>,
-    /// The finalizer of sealing keys holds the Secret.
-    pub(super) is_held: bool,
-    pub(super) note: Note,
-    /// The controller wrote the note, by the API server's record; or the note is Active, and `seal keys restore` wrote
-    /// it, which does that only for --keep-primary.
-    ///
-    /// The threat is a mistake: every saved Secret carries the note Active of its time, and must not become the primary
-    /// because somebody creates it again. It isn't a person who creates Secrets here: he could plant a primary under any
-    /// name of a manager.
-    pub(super) is_noted_by_us: bool,
-    /// The controller made the Secret, by the API server's record.
-    pub(super) is_made_by_us: bool,
 }
 
 impl From<KeySecretList> for Loaded {
@@ -89,39 +54,12 @@ impl From<KeySecretList> for Loaded {
     }
 }
 
-impl Holder {
-    /// Whether somebody has deleted the Secret.
-    pub(super) fn is_deleting(&self) -> bool {
-        self.deleted_at.is_some()
-    }
-
-    fn new(metadata: ObjectMeta, key: &mut StoredKey) -> Self {
-        let managed = metadata.managed_fields.as_deref().unwrap_or_default();
-        let ours = owned(managed);
-        let note = Note::of(&metadata);
-        let notes = |fields: &FieldSet| fields.annotations().any(|annotation| annotation == STATE_ANNOTATION);
-        let is_kept = note == Note::Says(KeyState::Active) && notes(&updated_by(managed, RESTORE_MANAGER));
-        Self {
-            note,
-            is_noted_by_us: is_kept || notes(&ours),
-            deleted_at: metadata.deletion_timestamp.map(|time| time.0),
-            is_held: metadata.finalizers.iter().flatten().any(|finalizer| finalizer == KEY_IN_USE),
-            stored_at: metadata.creation_timestamp.map(|time| rfc3339(time.0)).unwrap_or_default(),
-            recovery: key.recovery.take(),
-            is_made_by_us: ours.data().any(|item| item == IDENTITY),
-            secret: metadata.name.unwrap_or_default(),
-            resource_version: metadata.resource_version.unwrap_or_default(),
-            recipient: key.identity.recipient().clone(),
-            sequence: key.sequence,
-            created_at: rfc3339(key.created_at.0),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use k8s_openapi::jiff::Timestamp;
+    use seal_crds::keys::stored::{Note, RESTORE_MANAGER, StoredKey};
+    use seal_crds::resources::{KeyState, STATE_ANNOTATION};
     use serde_json::{Value, json};
 
     use super::*;

@@ -13,8 +13,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::{KeyState, SealingKey};
 
+use super::holder::Holder;
 use super::lifecycle::names;
-use super::loaded::Holder;
 
 /// The most SealingKeys that are kept although others planted them.
 const MAX_PLANTED: usize = 256;

@@ -13,7 +13,8 @@ use seal_crds::Reason;
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::{Condition, ConditionStatus, SealedSecretStatus, find_condition};
 
-use super::{before, following, listed};
+use super::remarks::listed;
+use super::{before, following};
 use crate::conditions::Conditions;
 use crate::examination::{Comparison, Findings, Offer};
 use crate::store::{Last, Notice};

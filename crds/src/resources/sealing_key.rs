@@ -213,6 +213,9 @@ pub struct SealingKeyStatus {
     pub revoked_recipients: Vec<String>,
 }
 
+/// The condition of a key that is being deleted: whether nothing needs it.
+pub const DELETABLE: &str = "Deletable";
+
 /// The condition of a key whose loss was acknowledged before there was one; it is there only while that is so.
 pub const ACKNOWLEDGEMENT_VOID: &str = "AcknowledgementVoid";
 
@@ -228,6 +231,13 @@ impl SealingKeyStatus {
     pub fn backup_recipients(&self) -> impl Iterator<Item = Recipient> {
         let texts = self.recovery_recipients.iter().chain(&self.backup_only_recipients);
         texts.filter_map(|text| text.parse().ok())
+    }
+
+    /// Whether the controller has let the key's Secret go, or is about to: nothing needed it.
+    pub fn is_let_go(&self) -> bool {
+        let deletable = find_condition(&self.conditions, DELETABLE);
+        self.state == Some(PublishedState::Deleting)
+            && deletable.is_some_and(|deletable| deletable.status == ConditionStatus::True)
     }
 }
 

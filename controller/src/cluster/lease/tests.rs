@@ -74,8 +74,8 @@ impl Replica {
     }
 
     async fn round(&mut self) {
-        let standing = self.election.round().await;
-        self.election.stand(standing);
+        let part = self.election.round().await;
+        self.election.stand(part);
     }
 
     async fn leads(&self) -> bool {

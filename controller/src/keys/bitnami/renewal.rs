@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use seal_crds::keys::Fingerprint;
 
-use crate::keys::clock::Clock;
+use crate::keys::server_time::ServerTime;
 
 /// The name of the first key. It begins like the names of sealed-secrets' own keys.
 pub(super) const FIRST: &str = "sealed-secrets-key-first";
@@ -38,21 +38,21 @@ impl Dated {
     }
 
     /// Whether Secrets may be sealed to the key: it counts, and its certificate is valid by now.
-    pub(super) fn may_be_primary(&self, clock: &Clock) -> bool {
-        self.is_active && self.not_before.is_some() && !clock.is_ahead(self.date())
+    pub(super) fn may_be_primary(&self, time: &ServerTime) -> bool {
+        self.is_active && self.not_before.is_some() && !time.is_ahead(self.date())
     }
 }
 
 /// The name of the key to make after these, if none that counts is younger than the period. `None` also if there is no
 /// key at all.
-pub(super) fn due(keys: &[Dated], period: Duration, clock: &Clock) -> Option<String> {
-    if clock.fault().is_some() {
+pub(super) fn due(keys: &[Dated], period: Duration, time: &ServerTime) -> Option<String> {
+    if time.fault().is_some() {
         return None;
     }
     let period = SignedDuration::try_from(period).unwrap_or(SignedDuration::MAX);
-    let is_younger = |key: &&Dated, age: SignedDuration| clock.now().duration_since(key.date()) < age;
-    let present = || keys.iter().filter(|key| !clock.is_ahead(key.date()));
-    let is_young = present().any(|key| key.may_be_primary(clock) && is_younger(&key, period));
+    let is_younger = |key: &&Dated, age: SignedDuration| time.now().duration_since(key.date()) < age;
+    let present = || keys.iter().filter(|key| !time.is_ahead(key.date()));
+    let is_young = present().any(|key| key.may_be_primary(time) && is_younger(&key, period));
     let today = present().filter(|key| is_younger(key, SignedDuration::from_hours(24))).count();
     if is_young || today >= MAX_A_DAY {
         return None;
@@ -72,9 +72,9 @@ mod tests {
     const DAY: i64 = 86_400;
     const PERIOD: Duration = Duration::from_secs(30 * 86_400);
 
-    fn clock() -> Clock {
+    fn time() -> ServerTime {
         let now = Timestamp::from_second(NOW).unwrap();
-        Clock::new(Some(now), now)
+        ServerTime::new(Some(now), now)
     }
 
     fn fingerprint(number: u8) -> Fingerprint {
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_key_is_due_when_none_that_counts_is_younger_than_the_period_and_is_named_after_the_newest() {
-        let due = |keys: &[Dated]| due(keys, PERIOD, &clock());
+        let due = |keys: &[Dated]| due(keys, PERIOD, &time());
         assert_eq!(due(&[]), None, "the first one has a name of its own");
         assert_eq!(due(&[key(1, 29)]), None);
         assert_eq!(due(&[key(1, 30)]), after(1));
@@ -113,25 +113,25 @@ mod tests {
     #[test]
     fn a_key_whose_time_is_still_to_come_is_no_primary_and_keeps_none_from_being_made() {
         let early = key(7, -1);
-        assert!(!early.may_be_primary(&clock()));
-        assert_eq!(due(&[early], PERIOD, &clock()), after(7));
-        assert_eq!(due(&[early, key(1, 31)], PERIOD, &clock()), after(1));
-        assert_eq!(due(&[early, key(1, 2)], PERIOD, &clock()), None);
+        assert!(!early.may_be_primary(&time()));
+        assert_eq!(due(&[early], PERIOD, &time()), after(7));
+        assert_eq!(due(&[early, key(1, 31)], PERIOD, &time()), after(1));
+        assert_eq!(due(&[early, key(1, 2)], PERIOD, &time()), None);
         // Clocks differ by a little.
         let soon = Dated { not_before: Some(u64::try_from(NOW).unwrap() + 60), ..key(8, 0) };
-        assert!(soon.may_be_primary(&clock()));
-        assert_eq!(due(&[soon], PERIOD, &clock()), None);
+        assert!(soon.may_be_primary(&time()));
+        assert_eq!(due(&[soon], PERIOD, &time()), None);
         // A date beyond all dates.
-        assert!(!Dated { not_before: Some(u64::MAX), ..key(9, 0) }.may_be_primary(&clock()));
+        assert!(!Dated { not_before: Some(u64::MAX), ..key(9, 0) }.may_be_primary(&time()));
     }
 
     #[test]
     fn nothing_is_made_by_a_clock_that_is_wrong_nor_again_and_again() {
         let now = Timestamp::from_second(NOW).unwrap();
-        let wrong = Clock::new(Some(now), now + SignedDuration::from_hours(24 * 365));
+        let wrong = ServerTime::new(Some(now), now + SignedDuration::from_hours(24 * 365));
         assert_eq!(due(&[key(1, 90)], PERIOD, &wrong), None);
         let marked: Vec<Dated> = (1..=8).map(|n| Dated { is_active: false, ..key(n, 0) }).collect();
-        assert!(due(&marked[1..], PERIOD, &clock()).is_some());
-        assert_eq!(due(&marked, PERIOD, &clock()), None);
+        assert!(due(&marked[1..], PERIOD, &time()).is_some());
+        assert_eq!(due(&marked, PERIOD, &time()), None);
     }
 }

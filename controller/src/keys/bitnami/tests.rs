@@ -19,13 +19,13 @@ fn secret(key: &str, certificate: &str) -> Value {
 }
 
 /// A time after both certificates.
-fn clock() -> Clock {
+fn time() -> ServerTime {
     at("2026-01-01T00:00:00Z")
 }
 
-fn at(time: &str) -> Clock {
+fn at(time: &str) -> ServerTime {
     let time = time.parse().unwrap();
-    Clock::new(Some(time), time)
+    ServerTime::new(Some(time), time)
 }
 
 fn read(secret: &Value) -> Result<BitnamiKey, NoKey> {
@@ -47,7 +47,7 @@ fn the_primary_is_the_key_with_the_newest_certificate_whatever_the_order_of_the_
     let keys = || vec![key(&secret(OLDER.0, OLDER.1)), key(&secret(NEWER.0, NEWER.1))];
     let mut reversed = keys();
     reversed.reverse();
-    for keys in [newest_first(keys(), &clock()), newest_first(reversed, &clock())] {
+    for keys in [newest_first(keys(), &time()), newest_first(reversed, &time())] {
         let dates: Vec<_> = keys.iter().map(|key| key.certificate.as_ref().unwrap().not_before()).collect();
         assert_eq!(dates, [1_704_067_200, 1_577_836_800]);
     }
@@ -56,7 +56,7 @@ fn the_primary_is_the_key_with_the_newest_certificate_whatever_the_order_of_the_
 #[test]
 fn a_key_whose_certificate_is_not_valid_yet_opens_and_is_not_the_primary_until_it_is() {
     let keys = || vec![key(&secret(OLDER.0, OLDER.1)), key(&secret(NEWER.0, NEWER.1))];
-    let first = |clock: &Clock| newest_first(keys(), clock)[0].dated().not_before;
+    let first = |time: &ServerTime| newest_first(keys(), time)[0].dated().not_before;
     assert_eq!(first(&at("2023-12-31T23:00:00Z")), Some(1_577_836_800));
     assert_eq!(first(&at("2024-01-01T00:00:00Z")), Some(1_704_067_200));
     assert_eq!(newest_first(keys(), &at("2010-01-01T00:00:00Z")).len(), 2);
@@ -67,7 +67,7 @@ fn a_key_without_its_certificate_opens_but_is_never_the_primary() {
     for certificate in ["", "-----BEGIN CERTIFICATE-----", OLDER.1] {
         let lone = key(&secret(NEWER.0, certificate));
         assert!(lone.certificate.is_none());
-        let keys = newest_first(vec![lone, key(&secret(OLDER.0, OLDER.1))], &clock());
+        let keys = newest_first(vec![lone, key(&secret(OLDER.0, OLDER.1))], &time());
         assert!(keys[0].certificate.is_some());
         assert_eq!(keys.len(), 2);
     }

@@ -10,9 +10,9 @@ use seal_crds::keys::stored::{Note, Recovery};
 use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{KeyState, PublishedState, SealingKey, SealingKeyStatus};
 
-use crate::keys::clock::Clock;
-use crate::keys::deletion;
-use crate::keys::loaded::{Holder, Loaded};
+use crate::keys::holder::Holder;
+use crate::keys::loaded::Loaded;
+use crate::keys::server_time::ServerTime;
 use crate::keys::settings::Settings;
 
 /// The facts to decide on.
@@ -20,7 +20,7 @@ pub(super) struct Facts<'a> {
     pub(super) holders: &'a [Holder],
     /// As [`Loaded::later`].
     pub(super) later: &'a [Option<Fingerprint>],
-    pub(super) clock: &'a Clock,
+    pub(super) time: &'a ServerTime,
     pub(super) claims: Claims<'a>,
     /// The keys whose private halves are loaded, the oldest first.
     pub(super) keys: Vec<Key<'a>>,
@@ -95,9 +95,9 @@ pub(super) struct Key<'a> {
 
 impl<'a> Facts<'a> {
     pub(super) fn new(loaded: &'a Loaded, published: &'a [SealingKey], settings: &Settings) -> Self {
-        let Loaded { holders, later, clock, backups, .. } = loaded;
+        let Loaded { holders, later, time, backups, .. } = loaded;
         let claims = Claims(published.iter().map(|object| Claim::new(object, settings)).collect());
-        let mut keys = held(holders, clock);
+        let mut keys = held(holders, time);
         for key in &mut keys {
             key.hear(&claims);
             key.is_backed_up = key.recovery.is_none() || backups.is_published(&key.fingerprint);
@@ -106,7 +106,7 @@ impl<'a> Facts<'a> {
             }
         }
         succeed(&mut keys);
-        Self { holders, later, clock, claims, keys }
+        Self { holders, later, time, claims, keys }
     }
 
     /// Whether the claim is about a key that the controller had, and whose private half is gone: it is neither loaded
@@ -119,7 +119,7 @@ impl<'a> Facts<'a> {
 }
 
 /// The keys that these Secrets hold, the oldest first.
-fn held<'a>(holders: &'a [Holder], clock: &Clock) -> Vec<Key<'a>> {
+fn held<'a>(holders: &'a [Holder], time: &ServerTime) -> Vec<Key<'a>> {
     let mut keys: Vec<Key<'_>> = Vec::new();
     let mut holders: Vec<&Holder> = holders.iter().collect();
     holders.sort_by(|one, other| other.order().cmp(&one.order()).then_with(|| one.secret.cmp(&other.secret)));
@@ -132,7 +132,7 @@ fn held<'a>(holders: &'a [Holder], clock: &Clock) -> Vec<Key<'a>> {
                 key.is_deleting &= holder.is_deleting();
             }
             None => {
-                let (made_at, is_dated_ahead) = holder.made_at(clock);
+                let (made_at, is_dated_ahead) = holder.made_at(time);
                 keys.push(Key {
                     fingerprint,
                     holders: vec![holder],
@@ -274,7 +274,7 @@ impl<'a> Claim<'a> {
     pub(super) fn is_destroyed(&self) -> bool {
         let said = self.object.status.as_ref().and_then(|status| status.state);
         said == Some(PublishedState::Destroyed)
-            || self.object.status.as_ref().is_some_and(deletion::is_let_go)
+            || self.object.status.as_ref().is_some_and(SealingKeyStatus::is_let_go)
             || (self.object.spec.loss_acknowledged && !self.object.is_acknowledgement_void())
     }
 
@@ -304,11 +304,11 @@ impl Holder {
 
     /// When the key was made, and whether its own date is still to come. Then the API server's date of the Secret
     /// counts: otherwise a key with a wrong date would never be renewed.
-    fn made_at(&self, clock: &Clock) -> (Timestamp, bool) {
+    fn made_at(&self, time: &ServerTime) -> (Timestamp, bool) {
         let own: Option<Timestamp> = self.created_at.parse().ok();
-        match own.filter(|own| !clock.is_ahead(*own)) {
+        match own.filter(|own| !time.is_ahead(*own)) {
             Some(own) => (own, false),
-            None => (self.stored_at.parse().unwrap_or(clock.now()), true),
+            None => (self.stored_at.parse().unwrap_or(time.now()), true),
         }
     }
 }

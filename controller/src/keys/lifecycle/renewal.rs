@@ -9,7 +9,7 @@ use seal_crds::keys::Fingerprint;
 use seal_crds::resources::KeyState;
 
 use super::facts::{Claim, Facts, Key};
-use crate::keys::clock::ClockFault;
+use crate::keys::server_time::ClockFault;
 use crate::keys::settings::Settings;
 
 /// The most loaded keys with which another one is made.
@@ -97,7 +97,7 @@ impl Renewal {
 
 pub(super) fn outlook(facts: &Facts<'_>, primary: Option<&Key<'_>>, settings: &Settings) -> Outlook {
     let due = |why| Renewal::Due { why, obstacle: obstacle(facts, primary, why) };
-    let now = facts.clock.now();
+    let now = facts.time.now();
     let Some(key) = primary else {
         let newest = newest(facts);
         let why = newest.as_ref().map_or(Why::NoneActive, |newest| newest.why);
@@ -150,14 +150,14 @@ fn is_lost_primary(facts: &Facts<'_>, claim: &Claim<'_>) -> bool {
 fn obstacle(facts: &Facts<'_>, primary: Option<&Key<'_>>, why: Why) -> Option<Obstacle> {
     let newest_first = facts.keys.iter().rev();
     let mut newer = newest_first.take_while(|key| primary.is_none_or(|it| it.fingerprint != key.fingerprint));
-    let is_recent = |key: &&Key<'_>| facts.clock.now().duration_since(key.made_at) < RECENT;
+    let is_recent = |key: &&Key<'_>| facts.time.now().duration_since(key.made_at) < RECENT;
     if newer.any(Key::is_unfinished) {
         Some(Obstacle::Unfinished)
     } else if !facts.later.is_empty() {
         Some(Obstacle::LaterVersion)
     } else if why == Why::Lost {
         Some(Obstacle::Loss)
-    } else if let Some(fault) = facts.clock.fault() {
+    } else if let Some(fault) = facts.time.fault() {
         Some(Obstacle::Clock(fault))
     } else if facts.keys.len() >= MAX_KEYS {
         Some(Obstacle::TooManyKeys)

@@ -10,7 +10,7 @@ use seal_crds::resources::{KeyState, SealingKey};
 
 use super::facts::{Claim, Facts, Key};
 use super::renewal::{Obstacle, Outlook, Renewal, Why, outlook};
-use crate::keys::clock::ClockFault;
+use crate::keys::server_time::ClockFault;
 use crate::keys::settings::Settings;
 
 /// The judgement of all keys.
@@ -22,7 +22,13 @@ pub(super) struct Judgement<'a> {
     /// What is to come of the newest key.
     pub(super) outlook: Outlook,
     /// The verdict on each SealingKey, in the order in which to write the statuses ([`Rank`]).
-    pub(super) verdicts: Vec<(&'a SealingKey, Verdict)>,
+    pub(super) verdicts: Vec<Judged<'a>>,
+}
+
+/// A SealingKey, as it was read, and the judgement of it.
+pub(in crate::keys) struct Judged<'a> {
+    pub(in crate::keys) key: &'a SealingKey,
+    pub(in crate::keys) verdict: Verdict,
 }
 
 /// The judgement of one SealingKey.
@@ -132,10 +138,10 @@ pub(super) fn judge<'a>(facts: &Facts<'a>, settings: &Settings) -> Judgement<'a>
             is_acknowledgement_void: is_acknowledgement_void(claim.object, &standing),
             standing,
         };
-        (claim.object, verdict)
+        Judged { key: claim.object, verdict }
     };
     let mut verdicts: Vec<_> = facts.claims.iter().map(verdict).collect();
-    verdicts.sort_by_key(|(_, verdict)| verdict.rank());
+    verdicts.sort_by_key(|judged| judged.verdict.rank());
     let keyless = primary.is_none().then(|| keyless(&outlook));
     Judgement { primary: primary.map(|key| key.fingerprint), keyless, outlook, verdicts }
 }
@@ -163,7 +169,7 @@ fn recovery(key: &Key<'_>) -> Vec<Recipient> {
 }
 
 fn dates(facts: &Facts<'_>, key: Option<&Key<'_>>, is_head: bool) -> Option<DateFault> {
-    let clock = facts.clock.fault().filter(|_| is_head).map(DateFault::Clock);
+    let clock = facts.time.fault().filter(|_| is_head).map(DateFault::Clock);
     clock.or_else(|| key.filter(|key| key.is_dated_ahead).map(|_| DateFault::Ahead))
 }
 

@@ -7,6 +7,7 @@ use seal_crds::native::{Item, NativeSealed, seal, target};
 use seal_crds::resources::{SealedSecretSpec, Template};
 use seal_crds::{Place, Plaintext, Sealed as _};
 
+use super::renewal::published_backups;
 use super::*;
 use crate::examination::{Offer, Question};
 

@@ -10,9 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 /// The most that two clocks may differ and still count as one.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// The time of a look.
+/// The time of a look, by the API server's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Clock {
+pub(crate) struct ServerTime {
     now: Timestamp,
     fault: Option<ClockFault>,
 }
@@ -26,7 +26,7 @@ pub(crate) enum ClockFault {
     NoDate,
 }
 
-impl Clock {
+impl ServerTime {
     /// The time by the header `Date` of an answer, and the controller's own time when the answer came.
     pub(super) fn of_answer(date: Option<&str>, own: Timestamp) -> Self {
         Self::new(date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok()), own)
@@ -61,11 +61,11 @@ mod tests {
     #[test]
     fn the_date_of_an_answer_is_read_as_http_writes_it() {
         let own = Timestamp::from_second(1_793_932_032).unwrap();
-        let clock = |date| Clock::of_answer(date, own);
-        let read = clock(Some("Fri, 06 Nov 2026 02:27:44 GMT"));
+        let time = |date| ServerTime::of_answer(date, own);
+        let read = time(Some("Fri, 06 Nov 2026 02:27:44 GMT"));
         assert_eq!((read.now(), read.fault()), (own + SignedDuration::from_secs(32), None));
         for bad in [None, Some(""), Some("yesterday"), Some("2026-11-05T22:27:12Z")] {
-            assert_eq!(clock(bad).fault(), Some(ClockFault::NoDate), "{bad:?}");
+            assert_eq!(time(bad).fault(), Some(ClockFault::NoDate), "{bad:?}");
         }
     }
 
@@ -79,10 +79,10 @@ mod tests {
             (Some(at(0)), at(-301), at(0), Some(ClockFault::Differs)),
             (None, at(7), at(7), Some(ClockFault::NoDate)),
         ] {
-            let clock = Clock::new(server, own);
-            assert_eq!((clock.now(), clock.fault()), (now, fault));
+            let time = ServerTime::new(server, own);
+            assert_eq!((time.now(), time.fault()), (now, fault));
         }
-        let clock = Clock::new(Some(at(0)), at(0));
-        assert!(!clock.is_ahead(at(300)) && clock.is_ahead(at(301)));
+        let time = ServerTime::new(Some(at(0)), at(0));
+        assert!(!time.is_ahead(at(300)) && time.is_ahead(at(301)));
     }
 }

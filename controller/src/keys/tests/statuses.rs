@@ -1,0 +1,104 @@
+//! What is said of keys where a write fails, comes too late, or is one of too many.
+//!
+//! The words have their own tests ([`crate::keys::status`]). Invariant: at every moment at most one SealingKey is called the
+//! primary.
+
+use super::*;
+
+#[tokio::test]
+async fn a_sealing_key_whose_status_cannot_be_written_keeps_nothing_from_being_said_of_others() {
+    let store = Memory::default();
+    ["a-full-one", "b-planted"].iter().for_each(|name| store.world().plant(name));
+    store.world().fails = vec!["say a-full-one"];
+    let keys = keys(&store);
+    let failure = keys.lead(pending()).await.unwrap_err();
+    assert!(failure.message.starts_with("say a-full-one"), "{failure}");
+    assert_eq!(store.world().primaries(), [FIRST]);
+    assert_eq!(store.world().state("b-planted"), Some(PublishedState::Planted));
+    // The status also tells when the primary isn't the primary any more.
+    store.world().ask(FIRST, KeyState::Revoked);
+    keys.lead(pending()).await.unwrap_err();
+    assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
+    assert_eq!(store.world().note(FIRST), "Revoked");
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_published_keeps_nothing_from_being_said_of_others() {
+    let (store, keys) = started().await;
+    store.world().add("restored", 7, KeyState::Active, "kubectl-create");
+    store.world().fails = vec!["publish"];
+    store.world().ask(FIRST, KeyState::Revoked);
+    let failure = keys.lead(pending()).await.unwrap_err();
+    assert!(failure.message.starts_with("publish restored"), "{failure}");
+    assert_eq!(store.world().state(FIRST), Some(PublishedState::Revoked));
+    assert_eq!(keys.keyring.borrow().len(), 3, "the new key, in place of the revoked one, opens too");
+    assert_eq!(store.world().primaries(), [""; 0]);
+    store.world().fails.clear();
+    store.did();
+    let mut did = settle(&keys).await;
+    did.retain(|did| did.contains("restored"));
+    assert_eq!(did, ["publish restored", "announce restored KeyAdded", "say restored NotNewestActive"]);
+    assert_eq!(store.world().primaries(), ["sealing-key-8"]);
+}
+
+#[tokio::test]
+async fn a_state_that_was_decided_on_an_older_secret_is_not_noted_and_what_follows_is_decided_afresh() {
+    let (store, keys) = started().await;
+    store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
+    store.world().add("sealing-key-3", 3, KeyState::Active, "seal-controller");
+    // Somebody revokes the older key beside its private half, a moment before the controller notes Retiring
+    // there.
+    store.before("note sealing-key-first", |world| {
+        let version = world.next_version();
+        let secret = world.secret(FIRST).unwrap();
+        secret["metadata"]["annotations"][STATE_ANNOTATION] = json!("Revoked");
+        secret["metadata"]["resourceVersion"] = version.into();
+    });
+    let did = settle(&keys).await;
+    let tried = ["note sealing-key-first Retiring", "note sealing-key-2 Retiring"];
+    assert_eq!(did[2..4], tried, "{did:?}");
+    assert_eq!(store.world().note(FIRST), "Revoked");
+    assert_eq!(store.world().primaries(), ["sealing-key-3"]);
+}
+
+#[tokio::test]
+async fn no_key_is_called_the_primary_while_another_may_still_be_said_to_be() {
+    let (store, keys) = started().await;
+    store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
+    // The first SealingKey, whose status calls it the primary, changes again and again.
+    store.world().unrest = Some(FIRST);
+    assert_eq!(keys.lead(pending()).await.unwrap_err().reason, Reason::Conflict);
+    let did = store.did();
+    assert!(!did.iter().any(|did| did.starts_with("say sealing-key-2")), "{did:?}");
+    assert_eq!(store.world().primaries(), [FIRST]);
+    store.world().unrest = None;
+    settle(&keys).await;
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
+}
+
+#[tokio::test]
+async fn no_key_is_called_the_primary_before_a_lost_one_is_recorded_as_retiring() {
+    let (store, keys) = started().await;
+    store.world().secrets.clear();
+    settle(&keys).await;
+    store.world().add("sealing-key-2", 2, KeyState::Active, "seal-controller");
+    let floor = |store: &Memory| store.world().sealing_key(FIRST).status.clone().unwrap().floor;
+    store.world().fails = vec!["say sealing-key-first"];
+    keys.lead(pending()).await.unwrap_err();
+    assert_eq!(floor(&store), Some(KeyState::Active));
+    assert_eq!(store.world().primaries(), [""; 0]);
+    store.world().fails.clear();
+    settle(&keys).await;
+    assert_eq!(floor(&store), Some(KeyState::Retiring));
+    assert_eq!(store.world().primaries(), ["sealing-key-2"]);
+}
+
+#[tokio::test]
+async fn one_look_writes_only_so_many_statuses_of_what_others_planted() {
+    let (store, keys) = started().await;
+    (0..MAX_PLANTED_WRITES + 7).for_each(|i| store.world().plant(&format!("planted-{i}")));
+    assert_eq!(keys.lead(pending()).await, Ok(()));
+    assert_eq!(store.did().len(), MAX_PLANTED_WRITES);
+    assert_eq!(settle(&keys).await.len(), 7, "the rest at the next look");
+}
