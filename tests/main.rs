@@ -23,6 +23,7 @@
 //! - [`repository`]: what must hold of the repository itself
 //! - [`rotate`]: whole repositories to other recipients
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
+//! - [`rules`]: `.seal.yaml` in real Git
 //! - [`runbook`]: the commands of `keys-example/ROTATION.md`, one after the other
 //! - [`terminal`]: `seal` before a person
 //! - [`unhelpful_cluster`]: clusters that don't give `seal` a recipient
@@ -60,6 +61,7 @@ mod readme;
 mod repository;
 mod rotate;
 mod round_trip;
+mod rules;
 mod runbook;
 mod sandbox;
 mod terminal;

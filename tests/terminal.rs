@@ -433,3 +433,32 @@ fn a_private_half_goes_to_a_cluster_only_after_a_yes_to_its_name() {
         assert!(screen.contains(&format!("), namespace {}?", scene.keys)), "{screen}");
     }
 }
+
+#[test]
+fn a_key_that_upstream_does_not_have_takes_a_yes() {
+    let sandbox = Sandbox::new();
+    let rules = "version: 1\nrecipients: {prod: {file: prod.pub}}\nrules: [{path: '**', to: [prod]}]\n";
+    sandbox.write(".seal.yaml", rules);
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        sandbox.confine(&mut git);
+        git.env("PATH", std::env::var_os("PATH").unwrap()).env("GIT_CONFIG_NOSYSTEM", "1");
+        let config = ["-c", "user.name=x", "-c", "user.email=x@example.com"];
+        assert!(git.args(config).args(args).status().unwrap().success());
+    };
+    git(&["init", "-q"]);
+    git(&["add", ".seal.yaml", "prod.pub"]);
+    git(&["commit", "-q", "-m", "x"]);
+    let identity = Identity::generate();
+    let pins = format!("{}{}\n", String::from_utf8(sandbox.read("prod.pub")).unwrap(), identity.recipient());
+    sandbox.write("prod.pub", pins);
+    for (typed, expected) in [("no\r", 3), ("yes\r", 0)] {
+        let args = ["create", "db", "-n", "a", "--literal", "a=opensesame", "-o", "db.yaml"];
+        let mut session = Session::start(&sandbox, "ioe", &args);
+        session.answer("Type yes to go on: ", typed);
+        let (code, screen, _) = session.end();
+        assert_eq!(code, expected, "{screen}");
+        assert!(screen.contains(&identity.recipient().fingerprint().to_string()), "{screen}");
+        assert_eq!(sandbox.path("db.yaml").exists(), code == 0);
+    }
+}
