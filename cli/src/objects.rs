@@ -6,7 +6,9 @@
 
 pub(crate) mod change;
 pub(crate) mod claimed;
+pub(crate) mod conflict;
 pub(crate) mod live;
+pub(crate) mod merge;
 pub(crate) mod migration;
 pub(crate) mod name;
 pub(crate) mod outline;

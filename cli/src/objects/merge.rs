@@ -1,0 +1,182 @@
+//! Merges three versions of a file that holds SealedSecrets, without a key.
+//!
+//! ```text
+//! base, ours, theirs ──► pair the objects ──► merge each, item by item ([`object`])
+//!                    ──► write what was agreed into all three texts ([`text`])
+//!                    ──► text merge, which is left with comments, other documents and true conflicts
+//!                    ──► read the result, and compare it with what was agreed ([`proof`])
+//! ```
+//!
+//! A text merge alone is wrong here: it is clean where two sides each remove one of two items of an envelope, and the
+//! result is refused; and it conflicts where each adds an item. The caller reads the files, runs `git merge-file`, and
+//! writes. Invariants: a text that is called clean was parsed, and each of its SealedSecrets is the one that was agreed on
+//! or that of one side; an envelope is taken whole or not at all; where no rule decides, the answer is a conflict.
+
+mod object;
+mod pairs;
+mod proof;
+mod text;
+mod three_way;
+mod version;
+
+use seal_documents::manifest::Manifest;
+use seal_documents::source::Source;
+
+use crate::objects::conflict::{self, Labels, Side};
+use crate::objects::outline::{self, Outline};
+use pairs::Pair;
+
+pub(crate) use object::Unmergeable;
+
+/// The three versions of a file.
+pub(crate) struct Versions<'s> {
+    pub(crate) base: &'s Source,
+    pub(crate) ours: &'s Source,
+    pub(crate) theirs: &'s Source,
+}
+
+/// Three texts to be merged line by line.
+pub(crate) struct Texts<'t> {
+    pub(crate) base: &'t str,
+    pub(crate) ours: &'t str,
+    pub(crate) theirs: &'t str,
+}
+
+/// The result of a line-by-line merge.
+pub(crate) struct TextMerge {
+    pub(crate) text: String,
+    pub(crate) is_clean: bool,
+}
+
+/// What the caller brings along.
+pub(crate) trait Help {
+    type Error;
+
+    /// Merges line by line, as `git merge-file` does, with the same labels and length of markers.
+    fn merge_lines(&self, texts: &Texts<'_>) -> Result<TextMerge, Self::Error>;
+
+    /// Whether an item has the same value on both sides. `false` if nobody at hand can tell.
+    fn is_same_value(&self, ours: &Found<'_>, theirs: &Found<'_>, item: &str) -> bool;
+}
+
+/// A SealedSecret in the manifest that it stands in.
+pub(crate) struct Found<'f> {
+    pub(crate) manifest: &'f Manifest<'f>,
+    pub(crate) outline: &'f Outline,
+}
+
+/// The outcome of a merge.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    pub(crate) text: String,
+    /// Empty if the merge is clean. One line for each SealedSecret that needs a person, in the order of the file.
+    pub(crate) conflicts: Vec<String>,
+    pub(crate) is_clean: bool,
+}
+
+/// One version of the file, read.
+struct Read<'s> {
+    manifest: Manifest<'s>,
+    outlines: Vec<Outline>,
+}
+
+impl<'s> Read<'s> {
+    fn new(source: &'s Source) -> Option<Self> {
+        let manifest = Manifest::parse(source).ok()?;
+        let outlines = outline::read_all(&manifest);
+        Some(Self { manifest, outlines })
+    }
+
+    fn found(&'s self, index: usize) -> Found<'s> {
+        Found { manifest: &self.manifest, outline: &self.outlines[index] }
+    }
+}
+
+/// Merges a file.
+///
+/// # Errors
+///
+/// The text merge couldn't be run.
+pub(crate) fn merge<H: Help>(versions: &Versions<'_>, labels: &Labels, help: &H) -> Result<Merged, H::Error> {
+    let originals =
+        Texts { base: versions.base.text(), ours: versions.ours.text(), theirs: versions.theirs.text() };
+    let read = (Read::new(versions.base), Read::new(versions.ours), Read::new(versions.theirs));
+    let (Some(base), Some(ours), Some(theirs)) = &read else { return plainly(&originals, help) };
+    if ours.outlines.is_empty() || theirs.outlines.is_empty() {
+        return plainly(&originals, help);
+    }
+    let mut conflicts = Vec::new();
+    let mut agreed = Vec::new();
+    for pair in pairs::pairs(&base.outlines, &ours.outlines, &theirs.outlines) {
+        let name = ours.outlines[pair.ours].object_name.to_string();
+        let is_same =
+            |item: &str| help.is_same_value(&ours.found(pair.ours), &theirs.found(pair.theirs), item);
+        match pairs::merge(&pair, base, ours, theirs, is_same) {
+            Ok(Some(merged)) => {
+                conflicts.extend(merged.describe().map(|what| format!("{name}: {what}")));
+                agreed.push(Agreed { pair, merged });
+            }
+            Ok(None) => {}
+            Err(reason) => {
+                conflicts.push(format!("{name}: {reason}"));
+                return whole(&originals, labels, conflicts, help);
+            }
+        }
+    }
+    let Some(written) = text::write(base, ours, theirs, &agreed) else {
+        conflicts.push("the file is laid out in a way that can't be edited".to_owned());
+        return whole(&originals, labels, conflicts, help);
+    };
+    let [base_text, ours_text, theirs_text] = &written;
+    let texts = Texts { base: base_text, ours: ours_text, theirs: theirs_text };
+    let TextMerge { text, is_clean } = help.merge_lines(&texts)?;
+    if is_clean {
+        return match proof::check(&text, &agreed, ours, theirs) {
+            Ok(()) if conflicts.is_empty() => Ok(Merged { text, conflicts, is_clean }),
+            Ok(()) => whole(&originals, labels, conflicts, help),
+            Err(wrong) => {
+                conflicts.push(wrong);
+                whole(&originals, labels, conflicts, help)
+            }
+        };
+    }
+    // Either choice has to be an object that opens, or the markers stand in the wrong place.
+    let choices = [Side::Ours, Side::Theirs].map(|side| conflict::take(&text, labels.size, side));
+    for (choice, side) in choices.iter().zip([Side::Ours, Side::Theirs]) {
+        let right = choice.as_deref().is_some_and(|text| proof::check_choice(text, &agreed, side));
+        if !right {
+            return whole(&originals, labels, conflicts, help);
+        }
+    }
+    Ok(Merged { text, conflicts, is_clean })
+}
+
+/// What was agreed on for one pair of objects.
+struct Agreed {
+    pair: Pair,
+    merged: object::MergedObject,
+}
+
+/// Exactly what a text merge makes of it.
+fn plainly<H: Help>(texts: &Texts<'_>, help: &H) -> Result<Merged, H::Error> {
+    let TextMerge { text, is_clean } = help.merge_lines(texts)?;
+    Ok(Merged { text, conflicts: Vec::new(), is_clean })
+}
+
+/// A conflict that no text merge may hide: the text merge's own markers if it has some, else both whole texts between
+/// markers.
+///
+/// The file can't stay as one of the sides, because then `git add` would lose the other without a word.
+fn whole<H: Help>(
+    texts: &Texts<'_>,
+    labels: &Labels,
+    conflicts: Vec<String>,
+    help: &H,
+) -> Result<Merged, H::Error> {
+    let merged = help.merge_lines(texts)?;
+    let text = if merged.is_clean { conflict::around(texts.ours, texts.theirs, labels) } else { merged.text };
+    Ok(Merged { text, conflicts, is_clean: false })
+}
+
+#[cfg(test)]
+mod tests;

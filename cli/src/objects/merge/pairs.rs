@@ -1,0 +1,76 @@
+//! Which objects of three versions of a file are one object: those of one group, namespace and name.
+//!
+//! An object that was renamed on one side has no pair, and is left to the text merge; [`super::proof`] then takes it only
+//! as it stands on that side.
+
+use std::collections::BTreeMap;
+
+use seal_crds::Format;
+
+use super::Read;
+use super::object::{self, MergedObject, Unmergeable};
+use super::version::Version;
+use crate::objects::outline::{Outline, OutlineName};
+
+/// The name by which objects of different versions are one object.
+pub(super) type Key<'o> = (Format, &'o OutlineName);
+
+/// The indices of one object among the outlines of each version.
+pub(super) struct Pair {
+    pub(super) base: Option<usize>,
+    pub(super) ours: usize,
+    pub(super) theirs: usize,
+    is_ambiguous: bool,
+}
+
+pub(super) fn key(outline: &Outline) -> Key<'_> {
+    (outline.format, &outline.object_name)
+}
+
+/// The objects that stand on both sides, in the order of our side.
+pub(super) fn pairs(base: &[Outline], ours: &[Outline], theirs: &[Outline]) -> Vec<Pair> {
+    let (in_base, in_ours, in_theirs) = (by_key(base), by_key(ours), by_key(theirs));
+    let mut pairs: Vec<Pair> = in_ours
+        .iter()
+        .filter_map(|(key, of_ours)| {
+            let of_theirs = in_theirs.get(key)?;
+            let of_base = in_base.get(key).map(Vec::as_slice).unwrap_or_default();
+            Some(Pair {
+                base: of_base.first().copied(),
+                ours: of_ours[0],
+                theirs: of_theirs[0],
+                is_ambiguous: of_base.len() > 1 || of_ours.len() > 1 || of_theirs.len() > 1,
+            })
+        })
+        .collect();
+    pairs.sort_by_key(|pair| pair.ours);
+    pairs
+}
+
+fn by_key(outlines: &[Outline]) -> BTreeMap<Key<'_>, Vec<usize>> {
+    let mut found: BTreeMap<Key<'_>, Vec<usize>> = BTreeMap::new();
+    for (index, outline) in outlines.iter().enumerate() {
+        found.entry(key(outline)).or_default().push(index);
+    }
+    found
+}
+
+/// Merges a pair; `None` if it is left to the text merge, because an object on a side is refused or is a patch.
+pub(super) fn merge(
+    pair: &Pair,
+    base: &Read<'_>,
+    ours: &Read<'_>,
+    theirs: &Read<'_>,
+    is_same: impl Fn(&str) -> bool,
+) -> Result<Option<MergedObject>, Unmergeable> {
+    if pair.is_ambiguous {
+        return Err(Unmergeable::Ambiguous);
+    }
+    let (ours, theirs) = (&ours.outlines[pair.ours], &theirs.outlines[pair.theirs]);
+    let is_whole = |outline: &Outline| outline.fault.is_none() && !outline.is_patch();
+    if !is_whole(ours) || !is_whole(theirs) {
+        return Ok(None);
+    }
+    let base = pair.base.map(|index| Version::of(&base.outlines[index]));
+    object::merge(base.as_ref(), &Version::of(ours), &Version::of(theirs), is_same).map(Some)
+}

@@ -1,0 +1,75 @@
+//! Writes what was agreed into the three texts of a file, so that a text merge finds no difference there.
+//!
+//! Only the parts that differ are written, and as the file writes them. Invariant: each text is read again by the editor,
+//! and is the old one with exactly these changes.
+
+use seal_crds::Format;
+use seal_crds::resources::SealedSecretSpec;
+use seal_documents::manifest::{Edits, Manifest, edit};
+use seal_documents::yaml::tree::NodeId;
+use seal_documents::yaml::written::Written;
+
+use super::version::Version;
+use super::{Agreed, Read};
+use crate::objects::outline::Outline;
+use crate::objects::sealing;
+
+/// The texts of base, ours and theirs; `None` if one of them can't be edited.
+pub(super) fn write(
+    base: &Read<'_>,
+    ours: &Read<'_>,
+    theirs: &Read<'_>,
+    agreed: &[Agreed],
+) -> Option<[String; 3]> {
+    let of_base = agreed.iter().filter_map(|agreed| Some((agreed.pair.base?, agreed.merged.base.as_ref()?)));
+    let of_ours = agreed.iter().map(|agreed| (agreed.pair.ours, &agreed.merged.ours));
+    let of_theirs = agreed.iter().map(|agreed| (agreed.pair.theirs, &agreed.merged.theirs));
+    Some([edited(base, of_base)?, edited(ours, of_ours)?, edited(theirs, of_theirs)?])
+}
+
+fn edited<'v>(read: &Read<'_>, versions: impl Iterator<Item = (usize, &'v Version)>) -> Option<String> {
+    let edits: Vec<Edits> = versions
+        .filter_map(|(index, version)| edits(&read.manifest, &read.outlines[index], version))
+        .collect();
+    if edits.is_empty() {
+        return Some(read.manifest.source.text().to_owned());
+    }
+    edit(&read.manifest, &edits).ok().map(|edited| edited.text)
+}
+
+/// The changes that make an object say a version; `None` if it does.
+fn edits(manifest: &Manifest<'_>, outline: &Outline, version: &Version) -> Option<Edits> {
+    let now = Version::of(outline);
+    if now == *version {
+        return None;
+    }
+    let object = &manifest.objects[outline.object];
+    let tree = manifest.tree(object);
+    let node = |path: &[&str]| path.iter().try_fold(object.node, |node, key| tree.get(node, key));
+    let mut replaced: Vec<(NodeId, Written)> = Vec::new();
+    match (outline.format, version.scope) {
+        // A field that isn't there yet can only be written with the mapping around it.
+        (Format::Native, Some(scope)) if now.template != version.template => {
+            let spec = SealedSecretSpec {
+                scope,
+                envelopes: version.envelopes.clone(),
+                encrypted_data: version.items.clone(),
+                template: version.template.clone(),
+            };
+            replaced.extend(node(&["spec"]).map(|node| (node, sealing::spec_value(&spec))));
+        }
+        (format, scope) => {
+            let items = node(&["spec", "encryptedData"]);
+            replaced.extend(items.map(|node| (node, Written::strings(&version.items))));
+            let whole = node(&["spec", "data"]).zip(version.whole.clone());
+            replaced.extend(whole.map(|(node, text)| (node, Written::text(text))));
+            if format == Format::Native {
+                let scope = node(&["spec", "scope"]).zip(scope);
+                replaced.extend(scope.map(|(node, scope)| (node, Written::text(scope.as_str()))));
+                let envelopes = node(&["spec", "envelopes"]);
+                replaced.extend(envelopes.map(|node| (node, sealing::envelopes_value(&version.envelopes))));
+            }
+        }
+    }
+    Some(Edits { document: object.document, replaced, removed: Vec::new() })
+}
