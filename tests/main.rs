@@ -14,6 +14,7 @@
 //! - [`end_to_end`]: the main job, by everything real
 //! - [`endless`]: templates that never end, before the command line
 //! - [`files`]: what `seal` does to files and streams
+//! - [`git`]: merges, diffs and conflicts, by the real git
 //! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
 //! - [`kubeseal`]: the command line of kubeseal, ours beside the real one
 //! - [`many_keys`]: the peer's objects that would take too much work to open
@@ -51,6 +52,7 @@ mod end_to_end;
 mod endless;
 mod files;
 mod follow;
+mod git;
 mod gotemplate;
 mod kubelet;
 mod kubeseal;

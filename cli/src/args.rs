@@ -4,11 +4,14 @@
 
 mod check;
 mod create;
+mod diff;
 mod generate;
+mod git;
 pub(crate) mod intent;
 mod keys;
 mod migrate;
 mod refusal;
+mod resolve;
 mod rm;
 mod rotate;
 mod seal;
@@ -21,11 +24,14 @@ mod values;
 
 pub(crate) use check::{CheckArgs, CheckFormat};
 pub(crate) use create::CreateArgs;
+pub(crate) use diff::{DiffArgs, DiffFormat};
+pub(crate) use git::{ExternalDiffArgs, GitCommand, MergeArgs, TextconvArgs};
 pub(crate) use keys::{
     BackupArgs, DeleteArgs, DrillArgs, FetchArgs, KeysCommand, NewArgs, RenewArgs, RestoreArgs, RetireArgs,
     RevokeArgs, StatusArgs, StatusFormat,
 };
 pub(crate) use migrate::MigrateArgs;
+pub(crate) use resolve::ResolveArgs;
 pub(crate) use rm::RmArgs;
 pub(crate) use rotate::RotateArgs;
 pub(crate) use seal::SealArgs;
@@ -93,6 +99,13 @@ pub(crate) enum Command {
     Rotate(Box<RotateArgs>),
     /// Find what is wrong in a repository, with public keys only
     Check(CheckArgs),
+    /// Say in words what changed, or what one of two files lacks
+    Diff(DiffArgs),
+    /// Settle a merge conflict: keep one side of it, and the envelopes that it needs
+    Resolve(ResolveArgs),
+    /// Be git's merge driver, textconv and external diff
+    #[command(subcommand)]
+    Git(GitCommand),
     /// Look after keys: make identities, get recipients, renew, revoke and delete sealing keys
     #[command(subcommand)]
     Keys(KeysCommand),

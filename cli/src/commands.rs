@@ -4,8 +4,11 @@
 mod check;
 mod choose;
 mod create;
+mod diff;
+mod git;
 mod keys;
 mod migrate;
+mod resolve;
 mod rm;
 mod rotate;
 mod seal;
@@ -34,6 +37,9 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Migrate(args)) => migrate::run(args),
         Some(Command::Rotate(args)) => rotate::run(*args),
         Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Diff(args)) => diff::run(&args),
+        Some(Command::Resolve(args)) => resolve::run(&args),
+        Some(Command::Git(command)) => git::run(&command),
         Some(Command::Keys(command)) => keys::run(&command),
         Some(Command::Kubeseal) => unreachable!("it is recognized before clap sees the arguments"),
     }

@@ -7,12 +7,15 @@
 pub(crate) mod change;
 pub(crate) mod claimed;
 pub(crate) mod conflict;
+pub(crate) mod difference;
 pub(crate) mod live;
 pub(crate) mod merge;
 pub(crate) mod migration;
 pub(crate) mod name;
 pub(crate) mod outline;
+pub(crate) mod resolve;
 pub(crate) mod rotation;
 pub(crate) mod sealed;
 pub(crate) mod sealing;
 pub(crate) mod secret;
+pub(crate) mod short;

@@ -9,6 +9,7 @@
 //! | file | reads |
 //! | --- | --- |
 //! | [`entries`] | the files of a commit, of the index, and those that git doesn't know yet |
+//! | [`merge_file`] | three versions of a file, merged line by line; what git is doing at the moment |
 //! | [`revisions`] | names of revisions and ranges; what is upstream |
 //! | [`questions`] | one object after another |
 //! | [`past`] | what a range introduces, who changed a file last, when a word was first committed |
@@ -16,6 +17,7 @@
 //! Invariants: nothing is written; of an object at most [`MAX_BLOB`] bytes are held in memory, one at a time.
 
 mod entries;
+mod merge_file;
 mod past;
 mod process;
 mod questions;
@@ -35,6 +37,7 @@ use crate::talk::failure::{Explain, Rule};
 use process::{Git, Header, Output, is_id, output, spawn};
 
 pub(crate) use entries::{Entry, EntryKind, Index};
+pub(crate) use merge_file::{MergeFile, MergedFile, Operation, diff_lines, merge_file};
 pub(crate) use past::{Change, Introduced};
 pub(crate) use questions::Questions;
 pub(crate) use revisions::{Range, Upstream};

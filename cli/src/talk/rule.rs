@@ -52,6 +52,8 @@ pub(crate) enum Rule {
     UntranslatableTemplate,
     /// The controller refuses a request over HTTP.
     ControllerRefused,
+    /// A conflict of a merge can't be settled as asked for.
+    Unresolved,
     /// Several objects failed; each failure was printed.
     SeveralProblems,
 }
@@ -82,6 +84,7 @@ impl Rule {
             Self::KeyNeeded => "key-needed",
             Self::UntranslatableTemplate => "untranslatable-template",
             Self::ControllerRefused => "controller-refused",
+            Self::Unresolved => "unresolved",
             Self::SeveralProblems => "several-problems",
         };
         name.to_owned()
@@ -112,7 +115,7 @@ mod tests {
     use crate::talk::failure::Failure;
 
     /// Other people's programs match on these names. The contract's own tests hold the names of its reasons.
-    const NAMES: [(Rule, &str); 21] = [
+    const NAMES: [(Rule, &str); 22] = [
         (Rule::Usage, "usage"),
         (Rule::Unreadable, "unreadable"),
         (Rule::UnreadableRevision, "unreadable-revision"),
@@ -133,6 +136,7 @@ mod tests {
         (Rule::KeyNeeded, "key-needed"),
         (Rule::UntranslatableTemplate, "untranslatable-template"),
         (Rule::ControllerRefused, "controller-refused"),
+        (Rule::Unresolved, "unresolved"),
         (Rule::SeveralProblems, "several-problems"),
     ];
 

@@ -57,7 +57,7 @@ pub(super) fn is_id(text: &str) -> bool {
 /// git in a directory.
 pub(super) struct Git {
     program: PathBuf,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
 }
 
 impl Git {

@@ -1,0 +1,131 @@
+//! What the words of `seal diff` mean: revisions or paths, as git reads them.
+//!
+//! Invariant: a word that could be both is refused, and never guessed at.
+
+use std::path::{Path, PathBuf};
+
+use crate::args::DiffArgs;
+use crate::files::git::{Commit, GitError, Range, Repository};
+use crate::rules::site::Site;
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+
+#[derive(Debug, thiserror::Error)]
+enum MeaningError {
+    #[error("{0} is a revision and a path")]
+    Both(String),
+    #[error("{one} and {other} have no commit in common")]
+    NoMergeBase { one: String, other: String },
+    #[error("this repository has no commit yet")]
+    NoCommit,
+}
+
+impl Explain for MeaningError {
+    fn rule(&self) -> Rule {
+        Rule::Usage
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Both(word) => format!("for the path write -- {word}, for the revision {word} --"),
+            Self::NoMergeBase { .. } => {
+                "a shallow clone lacks older commits: fetch-depth: 0, or git fetch --unshallow".to_owned()
+            }
+            Self::NoCommit => "commit something first".to_owned(),
+        })
+    }
+}
+
+/// A state of the repository.
+pub(super) enum State {
+    Commit(Commit),
+    /// Nothing: what a branch has that is new altogether is compared with it.
+    Empty,
+    Disk,
+}
+
+/// What is compared.
+pub(super) enum Meaning {
+    Files {
+        one: PathBuf,
+        other: PathBuf,
+    },
+    States {
+        repository: Box<Repository>,
+        old: State,
+        new: State,
+        /// From the top of the repository; empty for all.
+        paths: Vec<PathBuf>,
+    },
+}
+
+impl Meaning {
+    pub(super) fn of(args: &DiffArgs) -> Result<Self, Failure> {
+        let is_file = |word: &String| Path::new(word).is_file();
+        if let ([one, other], []) = (&args.words[..], &args.paths[..])
+            && is_file(one)
+            && is_file(other)
+        {
+            return Ok(Self::Files { one: one.into(), other: other.into() });
+        }
+        let repository = Box::new(Repository::around(Path::new("."))?);
+        let mut words = args.words.iter();
+        let mut paths: Vec<PathBuf> = Vec::new();
+        let states = match words.next() {
+            None => None,
+            Some(word) => {
+                let states = states(&repository, word, !args.paths.is_empty())?;
+                if states.is_none() {
+                    paths.push(word.into());
+                }
+                states
+            }
+        };
+        let head = || repository.head().map(State::Commit).ok_or(MeaningError::NoCommit);
+        let (old, new) = match states {
+            Some(states) => states,
+            None => (head()?, State::Disk),
+        };
+        paths.extend(words.map(PathBuf::from));
+        paths.extend(args.paths.iter().cloned());
+        let paths = paths.iter().map(|path| within(&repository, path)).collect::<Result<_, Failure>>()?;
+        Ok(Self::States { repository, old, new, paths })
+    }
+}
+
+/// The states that a word names; `None` for a path.
+fn states(repository: &Repository, word: &str, has_paths: bool) -> Result<Option<(State, State)>, Failure> {
+    let is_path = Path::new(word).symlink_metadata().is_ok() && !has_paths;
+    let commit = |revision: &str| repository.commit(if revision.is_empty() { "HEAD" } else { revision });
+    if let Some((one, other)) = word.split_once("...").filter(|_| !is_path) {
+        let (old, new) = (commit(one)?, commit(other)?);
+        let (one, other) = (one.to_owned(), other.to_owned());
+        let base = repository.merge_base(&old, &new)?.ok_or(MeaningError::NoMergeBase { one, other })?;
+        return Ok(Some((State::Commit(base), State::Commit(new))));
+    }
+    if word.contains("..") && !is_path {
+        return Ok(Some(match repository.range(word)? {
+            Range::Since { old, new } => (State::Commit(old), State::Commit(new)),
+            Range::Unknown { new } => (State::Empty, State::Commit(new)),
+            Range::Nothing => (State::Empty, State::Empty),
+        }));
+    }
+    match (repository.commit(word), is_path) {
+        (Ok(_), true) => Err(MeaningError::Both(word.to_owned()).into()),
+        (Ok(commit), false) => Ok(Some((State::Commit(commit), State::Disk))),
+        (Err(GitError::NoRevision(_)), true) => Ok(None),
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// A path from the top of the repository, which needn't be there any more.
+fn within(repository: &Repository, path: &Path) -> Result<PathBuf, Failure> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(repository.path_within(path)?);
+    }
+    Ok(Site::of(path)?.path.into())
+}

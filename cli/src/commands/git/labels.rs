@@ -1,0 +1,83 @@
+//! The names of the sides of a merge: git's own if it passes them, else from what it is doing.
+//!
+//! A rebase swaps the sides: "ours" is the branch that the commits go onto. Invariant: a label is one line, and has no
+//! character that a terminal would obey.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use crate::args::MergeArgs;
+use crate::files::git::{Operation, Repository};
+use crate::objects::conflict::{Labels, MARKER_SIZE};
+
+/// The most bytes of a label.
+const MAX_LABEL: usize = 120;
+
+/// The longest marker that is written. Git's attribute `conflict-marker-size` says the length.
+const MAX_SIZE: usize = 1000;
+
+/// The variables in which `git merge` tells its children the names of the commits that it merges.
+const NAMES: &str = "GITHEAD_";
+
+/// The labels of a merge.
+pub(super) fn of(args: &MergeArgs) -> Labels {
+    let size = passed(args.size.as_deref()).and_then(|size| size.parse().ok());
+    let size = size.filter(|size| (1..=MAX_SIZE).contains(size)).unwrap_or(MARKER_SIZE);
+    let [base, ours, theirs] =
+        [&args.base_label, &args.ours_label, &args.theirs_label].map(|label| passed(label.as_deref()));
+    let base = base.unwrap_or_else(|| "base".to_owned());
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) => Labels { base, ours, theirs, size },
+        (ours, theirs) => {
+            let found = guess(&merged_names());
+            Labels { base, ours: ours.unwrap_or(found.ours), theirs: theirs.unwrap_or(found.theirs), size }
+        }
+    }
+}
+
+/// An argument, unless it is one of git's placeholders that an older git passes as it stands.
+fn passed(argument: Option<&OsStr>) -> Option<String> {
+    let text = argument?.to_string_lossy();
+    let is_placeholder = text.len() == 2 && text.starts_with('%');
+    (!text.is_empty() && !is_placeholder).then(|| seal_foreign::line(&text, MAX_LABEL))
+}
+
+struct Sides {
+    ours: String,
+    theirs: String,
+}
+
+/// The sides as far as git's notes tell them.
+fn guess(names: &[String]) -> Sides {
+    let operation = Repository::around(Path::new(".")).map(|repository| repository.operation());
+    let theirs = match names {
+        [name] => name.clone(),
+        _ => "theirs".to_owned(),
+    };
+    match operation {
+        Ok(Operation::Rebase { onto, commit }) => Sides { ours: format!("onto {onto}"), theirs: commit },
+        Ok(Operation::Other { branch }) => Sides { ours: branch, theirs },
+        Err(_) => Sides { ours: "ours".to_owned(), theirs },
+    }
+}
+
+/// The names of the commits that `git merge` merges into HEAD.
+fn merged_names() -> Vec<String> {
+    let variables = env::vars_os().filter(|(variable, _)| variable.to_string_lossy().starts_with(NAMES));
+    variables.map(|(_, name)| seal_foreign::line(&name.to_string_lossy(), MAX_LABEL)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_placeholder_that_an_older_git_passes_is_no_label() {
+        assert_eq!(passed(Some(OsStr::new("%S"))), None);
+        assert_eq!(passed(Some(OsStr::new(""))), None);
+        assert_eq!(passed(None), None);
+        assert_eq!(passed(Some(OsStr::new("feature"))).unwrap(), "feature");
+        assert_eq!(passed(Some(OsStr::new("a\u{1b}[2J\nb"))).unwrap(), "a\\u{1b}[2J\\nb");
+    }
+}

@@ -1,0 +1,176 @@
+//! `seal git merge`: git's merge driver for files of SealedSecrets.
+//!
+//! [`objects::merge`](crate::objects::merge) decides. Invariants: the result is written whole or not at all; a conflict
+//! ends with 1, as git expects it, and the file then has markers, so that no side is lost unnoticed.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use seal_crds::keys::Keyring;
+use seal_documents::source::Source;
+use zeroize::Zeroizing;
+
+use super::labels;
+use crate::args::MergeArgs;
+use crate::files::git::{GitError, MergeFile, MergedFile, merge_file};
+use crate::files::input::Input;
+use crate::files::output::{self, Replacement};
+use crate::keys::identities;
+use crate::objects::conflict::Labels;
+use crate::objects::merge::{self, Found, Help, Merged, TextMerge, Texts, Versions};
+use crate::objects::sealed::{Opened, Parsed};
+use crate::talk::exit::Exit;
+use crate::talk::failure::Failure;
+use crate::talk::terminal;
+
+pub(super) fn run(args: &MergeArgs) -> Result<Exit, Failure> {
+    let read = |path: &Path| Input::File(path.to_owned()).read_bytes();
+    let (base, ours, theirs) = (read(&args.base)?, read(&args.ours)?, read(&args.theirs)?);
+    let labels = labels::of(args);
+    let source = |name: &str, bytes: &[u8]| {
+        let text = std::str::from_utf8(bytes).ok()?;
+        Some(Source::new(name.to_owned(), Zeroizing::new(text.to_owned())))
+    };
+    let sources = (source("base", &base), source("ours", &ours), source("theirs", &theirs));
+    let (new, conflicts, is_clean) = match &sources {
+        (Some(base), Some(ours), Some(theirs)) => {
+            let help = Helper::new(&labels, &args.identities);
+            let versions = Versions { base, ours, theirs };
+            let Merged { text, conflicts, is_clean } = merge::merge(&versions, &labels, &help)?;
+            (text.into_bytes(), conflicts, is_clean)
+        }
+        // What isn't text is no manifest.
+        _ => {
+            let MergedFile { bytes, is_clean } = merge_bytes(&base, &ours, &theirs, &labels)?;
+            (bytes, Vec::new(), is_clean)
+        }
+    };
+    output::replace_files(&[Replacement { path: &args.ours, old: &ours, new: &new }])?;
+    if is_clean {
+        return Ok(Exit::Done);
+    }
+    explain(args, &labels, &conflicts);
+    Ok(Exit::Findings)
+}
+
+/// Says what the conflict is, which side is whose, and what to try.
+fn explain(args: &MergeArgs, labels: &Labels, conflicts: &[String]) {
+    let path = args.path.as_ref().map_or(args.ours.as_path(), Path::new).display();
+    for conflict in conflicts {
+        terminal::note(&format!("{path}: {conflict}"));
+    }
+    let Labels { ours, theirs, .. } = labels;
+    terminal::note(&format!("{path}: conflict between {ours} (ours) and {theirs} (theirs)"));
+    if !conflicts.is_empty() {
+        let word = theirs.split(' ').next().unwrap_or(theirs);
+        let path = quoted(&path.to_string());
+        terminal::note(&format!("to keep one: seal resolve {path} --take {}", quoted(word)));
+    }
+}
+
+/// A word for a command line that people paste. The threat is the name of a branch or a file with `;` or `$(…)` in it.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/@+".contains(&byte);
+    if !word.is_empty() && !word.starts_with('-') && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+fn merge_bytes(base: &[u8], ours: &[u8], theirs: &[u8], labels: &Labels) -> Result<MergedFile, GitError> {
+    merge_file(&MergeFile {
+        base,
+        ours,
+        theirs,
+        base_label: &labels.base,
+        ours_label: &labels.ours,
+        theirs_label: &labels.theirs,
+        marker_size: labels.size,
+    })
+}
+
+/// git for lines, and the identities at hand for values.
+struct Helper<'h> {
+    labels: &'h Labels,
+    identities: &'h [PathBuf],
+    /// Read when a value is first in question: most merges need no key, and a passphrase may stand before one.
+    keys: OnceCell<Option<Keyring>>,
+    /// The objects that were opened, by side and index.
+    opened: RefCell<HashMap<(String, usize), Option<Opened>>>,
+}
+
+impl<'h> Helper<'h> {
+    fn new(labels: &'h Labels, identities: &'h [PathBuf]) -> Self {
+        Self { labels, identities, keys: OnceCell::new(), opened: RefCell::default() }
+    }
+
+    fn keys(&self) -> Option<&Keyring> {
+        let read = || {
+            let inputs: Vec<Input> = self.identities.iter().map(|path| Input::from_arg(path)).collect();
+            if inputs.is_empty() {
+                return None;
+            }
+            match identities::read(&inputs) {
+                Ok(keys) => Some(keys),
+                // A merge without a key is a good merge too.
+                Err(failure) => {
+                    terminal::print_failure(&failure);
+                    None
+                }
+            }
+        };
+        self.keys.get_or_init(read).as_ref()
+    }
+
+    fn open(&self, found: &Found<'_>) -> Option<()> {
+        let key = (found.manifest.source.name.clone(), found.outline.object);
+        let mut opened = self.opened.borrow_mut();
+        let open = || {
+            let object = &found.manifest.objects[found.outline.object];
+            Parsed::new(found.manifest, object, None).ok()?.open(self.keys()?).ok()
+        };
+        opened.entry(key).or_insert_with(open).as_ref().map(drop)
+    }
+}
+
+impl Help for Helper<'_> {
+    type Error = GitError;
+
+    fn merge_lines(&self, texts: &Texts<'_>) -> Result<TextMerge, GitError> {
+        let (base, ours, theirs) = (texts.base.as_bytes(), texts.ours.as_bytes(), texts.theirs.as_bytes());
+        let MergedFile { bytes, is_clean } = merge_bytes(base, ours, theirs, self.labels)?;
+        // The lines of three texts are text.
+        let text = String::from_utf8(bytes).map_err(|_| GitError::Unexpected("merge-file"))?;
+        Ok(TextMerge { text, is_clean })
+    }
+
+    fn is_same_value(&self, ours: &Found<'_>, theirs: &Found<'_>, item: &str) -> bool {
+        if self.open(ours).is_none() || self.open(theirs).is_none() {
+            return false;
+        }
+        let opened = self.opened.borrow();
+        let value = |found: &Found<'_>| {
+            let key = (found.manifest.source.name.clone(), found.outline.object);
+            let opened = opened.get(&key)?.as_ref()?;
+            opened.unsealed.data.iter().find(|(name, _)| name.as_str() == item).map(|(_, value)| value)
+        };
+        match (value(ours), value(theirs)) {
+            (Some(one), Some(other)) => one.expose() == other.expose(),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_for_a_command_line_is_one_word_to_a_shell() {
+        assert_eq!(quoted("feature/db-2"), "feature/db-2");
+        assert_eq!(quoted("x;rm"), "'x;rm'");
+        assert_eq!(quoted("it's $(x)"), "'it'\\''s $(x)'");
+        assert_eq!(quoted("-x"), "'-x'");
+    }
+}

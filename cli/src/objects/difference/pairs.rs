@@ -1,0 +1,216 @@
+//! Which object of one state is which object of the other.
+//!
+//! First those of the same file and name, then those of the same name in another file, then those that hold the same data
+//! keys: an id commits to its place, so a file that was copied or renamed without sealing shows it. Invariant: every object
+//! of either state is in exactly one pair, or came, or went.
+
+use std::collections::BTreeSet;
+
+use seal_crds::{Format, Scope};
+use seal_foreign::word;
+
+use super::object::{changes, reason};
+use super::snapshot::{Seen, Snapshot};
+use super::{Change, Mark, ObjectChange};
+use crate::objects::outline::{Outline, OutlineName};
+
+/// An object and its file.
+#[derive(Clone, Copy)]
+struct Here<'s> {
+    path: &'s str,
+    seen: &'s Seen,
+}
+
+/// The changes from one state of some files to the next, in the order of paths. `unchanged` are files that stay as they are,
+/// and may be what a new object was copied from.
+pub(crate) fn differences(
+    before: &[Snapshot],
+    after: &[Snapshot],
+    unchanged: &[Snapshot],
+) -> Vec<ObjectChange> {
+    let mut told: Vec<ObjectChange> = files(before, after).collect();
+    let mut old: Vec<Here<'_>> = all(before);
+    let mut new: Vec<Here<'_>> = all(after);
+    let everything_before = [all(before), all(unchanged)].concat();
+    let mut pair = |is_pair: &dyn Fn(&Here<'_>, &Here<'_>) -> bool| {
+        let mut pairs = Vec::new();
+        new.retain(|is| match old.iter().position(|was| is_pair(was, is)) {
+            Some(at) => {
+                pairs.push((old.remove(at), *is));
+                false
+            }
+            None => true,
+        });
+        pairs
+    };
+    let is_same_kind = |was: &Here<'_>, is: &Here<'_>| group(was.seen) == group(is.seen);
+    let is_same_name = |was: &Here<'_>, is: &Here<'_>| was.seen.object_name() == is.seen.object_name();
+    let mut pairs = pair(&|was, is| was.path == is.path && is_same_kind(was, is) && is_same_name(was, is));
+    pairs.extend(pair(&|was, is| is_same_kind(was, is) && is_same_name(was, is)));
+    pairs.extend(pair(&|was, is| is_same_name(was, is)));
+    pairs.extend(pair(&|was, is| shares_keys(was.seen, is.seen)));
+    let changed = pairs.into_iter().map(|(was, is)| change(was, is));
+    told.extend(changed);
+    told.extend(new.into_iter().map(|is| came(is, &everything_before)));
+    told.extend(old.into_iter().map(went));
+    told.retain(|object| !object.changes.is_empty());
+    told.sort_by(|one, other| (&one.path, &one.object).cmp(&(&other.path, &other.object)));
+    told
+}
+
+fn all(snapshots: &[Snapshot]) -> Vec<Here<'_>> {
+    snapshots
+        .iter()
+        .flat_map(|snapshot| snapshot.objects.iter().map(|seen| Here { path: &snapshot.path, seen }))
+        .collect()
+}
+
+/// The group of a SealedSecret; `None` for a Secret.
+fn group(seen: &Seen) -> Option<Format> {
+    seen.sealed().map(|outline| outline.format)
+}
+
+fn shares_keys(was: &Seen, is: &Seen) -> bool {
+    match (was.sealed(), is.sealed()) {
+        (Some(was), Some(is)) => !was.used_keys().is_disjoint(&is.used_keys()),
+        _ => false,
+    }
+}
+
+fn object_change(here: Here<'_>, changes: Vec<Change>) -> ObjectChange {
+    let object = seal_foreign::line(&here.seen.object_name().to_string(), seal_foreign::MAX_WORD);
+    ObjectChange { path: here.path.to_owned(), object, changes }
+}
+
+fn change(was: Here<'_>, is: Here<'_>) -> ObjectChange {
+    let mut found = Vec::new();
+    match (was.seen, is.seen) {
+        (Seen::Plain { .. }, Seen::Sealed { outline, .. }) => {
+            let words = "plaintext → sealed (the old text stays in history)";
+            found.push(Change::new(Mark::Changed, "sealed", "", words));
+            found.extend(sealed_to(outline));
+        }
+        (Seen::Sealed { .. }, Seen::Plain { .. }) => {
+            found.push(Change::new(
+                Mark::Alarm,
+                "plaintext",
+                "",
+                "sealed → plaintext: everybody who reads the repository reads it",
+            ));
+        }
+        (Seen::Sealed { outline: old, .. }, Seen::Sealed { outline: new, .. }) => {
+            if was.path != is.path {
+                let words = format!("file {} → {}", seal_foreign::line(was.path, usize::MAX), is.path);
+                found.push(Change::new(Mark::Kept, "renamed", "", words));
+            }
+            if old.format == new.format {
+                found.extend(changes(was.seen, is.seen));
+            } else {
+                let name = |format: Format| match format {
+                    Format::Native => "sealing.dev",
+                    Format::Bitnami => "bitnami.com",
+                };
+                let words = format!("{} → {}", name(old.format), name(new.format));
+                found.push(Change::new(Mark::Changed, "migrated", "", words));
+                found.extend(sealed_to(new));
+            }
+            found.extend(moved(old, new));
+        }
+        (Seen::Plain { .. }, Seen::Plain { .. }) => {}
+    }
+    object_change(is, found)
+}
+
+/// A place that changed while data keys stayed.
+fn moved(old: &Outline, new: &Outline) -> Option<Change> {
+    if old.object_name == new.object_name || old.used_keys().is_disjoint(&new.used_keys()) {
+        return None;
+    }
+    let from_to = from_to(&old.object_name, &new.object_name);
+    if binds_apart(new.scope, &old.object_name, &new.object_name) {
+        let words = format!("{from_to} without sealing again: will not open");
+        return Some(Change::new(Mark::Alarm, "moved", "moved", words));
+    }
+    Some(Change::new(Mark::Changed, "moved", "moved", format!("{from_to}, as its scope allows")))
+}
+
+fn from_to(old: &OutlineName, new: &OutlineName) -> String {
+    let name = |name: &OutlineName| seal_foreign::line(&name.to_string(), seal_foreign::MAX_WORD);
+    format!("{} → {}", name(old), name(new))
+}
+
+/// Whether a scope ties an object to one of two places alone. An unreadable scope may.
+fn binds_apart(scope: Option<Scope>, one: &OutlineName, other: &OutlineName) -> bool {
+    let scope = scope.unwrap_or_default();
+    (scope.binds_namespace() && one.namespace != other.namespace)
+        || (scope.binds_name() && one.name != other.name)
+}
+
+fn came(is: Here<'_>, before: &[Here<'_>]) -> ObjectChange {
+    let Some(outline) = is.seen.sealed() else {
+        let words = "a Secret in plaintext is new";
+        return object_change(is, vec![Change::new(Mark::Alarm, "plaintext", "", words)]);
+    };
+    let mut found = vec![Change::new(Mark::Added, "new", "", format!("new, with {}", count(outline)))];
+    found.extend(sealed_to(outline));
+    if let Some(original) = before.iter().find(|was| shares_keys(was.seen, is.seen)) {
+        let from = original.seen.object_name();
+        if binds_apart(outline.scope, from, &outline.object_name) {
+            let from = seal_foreign::line(&from.to_string(), seal_foreign::MAX_WORD);
+            let words = format!("from {from} without sealing again: will not open");
+            found.push(Change::new(Mark::Alarm, "copied", "copied", words));
+        }
+    }
+    if let Some(fault) = &outline.fault {
+        let words = format!("refused: {}", seal_foreign::message(&reason(fault)));
+        found.push(Change::new(Mark::Alarm, "refused", "", words));
+    }
+    object_change(is, found)
+}
+
+fn went(was: Here<'_>) -> ObjectChange {
+    let words = match was.seen.sealed() {
+        Some(outline) => format!("removed, with {}", count(outline)),
+        None => "the Secret in plaintext is gone (the text stays in history)".to_owned(),
+    };
+    object_change(was, vec![Change::new(Mark::Removed, "gone", "", words)])
+}
+
+fn count(outline: &Outline) -> String {
+    match outline.items.len() {
+        1 => "1 item".to_owned(),
+        items => format!("{items} items"),
+    }
+}
+
+/// Whom an object that wasn't there before is sealed to.
+fn sealed_to(outline: &Outline) -> Option<Change> {
+    let recipients = outline.recipients();
+    let told = recipients.iter().map(|(key, name)| match name {
+        Some(name) => format!("{} {}", word(name), key.short()),
+        None => key.short(),
+    });
+    let told: BTreeSet<String> = told.collect();
+    let words = told.into_iter().collect::<Vec<_>>().join(", ");
+    (!words.is_empty()).then(|| Change::new(Mark::Changed, "recipients", "sealed to", words))
+}
+
+/// The changes of files as such: comments that allow findings, and files that can't be read.
+fn files<'s>(before: &'s [Snapshot], after: &'s [Snapshot]) -> impl Iterator<Item = ObjectChange> + 's {
+    after.iter().map(move |is| {
+        let was = before.iter().find(|was| was.path == is.path);
+        let mut found = Vec::new();
+        for (what, count) in &is.allowed {
+            let before = was.and_then(|was| was.allowed.get(what)).copied().unwrap_or_default();
+            if *count > before {
+                let words = seal_foreign::line(what, seal_foreign::MAX_PATH);
+                found.push(Change::new(Mark::Alarm, "allowed", "allow", words));
+            }
+        }
+        if is.is_unread && !was.is_some_and(|was| was.is_unread) {
+            let words = "looks like a file of Secrets, and can't be read as one";
+            found.push(Change::new(Mark::Alarm, "unread", "", words));
+        }
+        ObjectChange { path: is.path.clone(), object: String::new(), changes: found }
+    })
+}

@@ -1,0 +1,144 @@
+//! What stands in one state of a file, as far as a diff speaks of it.
+//!
+//! Invariant: nothing of a value of a Secret in plaintext is kept, only the names of its items.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use seal_documents::manifest::{Kind, Manifest, Object, shown};
+use seal_documents::source::Source;
+
+use crate::objects::outline::{self, Outline, OutlineName};
+use crate::objects::sealed::Opened;
+
+/// Opens an object for whoever has the keys; `None` if it doesn't open.
+pub(crate) type Open<'o> = dyn Fn(&Manifest<'_>, &Object) -> Option<Opened> + 'o;
+
+/// One state of a file.
+#[derive(Default)]
+pub(crate) struct Snapshot {
+    pub(crate) path: String,
+    pub(crate) objects: Vec<Seen>,
+    /// How often each comment stands there that allows a finding: `plaintext -- a fixture`.
+    pub(crate) allowed: BTreeMap<String, usize>,
+    /// It looks like a file of Secrets, and can't be read.
+    pub(crate) is_unread: bool,
+}
+
+/// An object of a file.
+pub(crate) enum Seen {
+    Sealed {
+        outline: Box<Outline>,
+        opened: Option<Opened>,
+    },
+    /// A Secret in plaintext.
+    Plain {
+        object_name: OutlineName,
+        items: BTreeSet<String>,
+    },
+}
+
+impl Snapshot {
+    /// Reads a state of a file. Of a file without a Secret or a SealedSecret, nothing is seen.
+    pub(crate) fn read(path: &str, source: &Source, open: &Open<'_>) -> Self {
+        let text = source.text();
+        let mut snapshot = Self { path: path.to_owned(), ..Self::default() };
+        if !may_have_secrets(text) {
+            return snapshot;
+        }
+        snapshot.allowed = allowed(text);
+        let Ok(manifest) = Manifest::parse(source) else {
+            snapshot.is_unread = true;
+            return snapshot;
+        };
+        for (index, object) in manifest.objects.iter().enumerate() {
+            match object.kind {
+                Kind::SealedSecret => {
+                    let outline = outline::read(&manifest, index);
+                    let opened = open(&manifest, object);
+                    snapshot.objects.push(Seen::Sealed { outline: Box::new(outline), opened });
+                }
+                Kind::Secret => snapshot.objects.push(plain(&manifest, object)),
+                Kind::Other => {}
+            }
+        }
+        snapshot
+    }
+}
+
+impl Seen {
+    pub(crate) fn object_name(&self) -> &OutlineName {
+        match self {
+            Self::Sealed { outline, .. } => &outline.object_name,
+            Self::Plain { object_name, .. } => object_name,
+        }
+    }
+
+    pub(crate) fn items(&self) -> BTreeSet<&str> {
+        match self {
+            Self::Sealed { outline, .. } => outline.items.keys().map(String::as_str).collect(),
+            Self::Plain { items, .. } => items.iter().map(String::as_str).collect(),
+        }
+    }
+
+    pub(crate) fn sealed(&self) -> Option<&Outline> {
+        match self {
+            Self::Sealed { outline, .. } => Some(outline),
+            Self::Plain { .. } => None,
+        }
+    }
+
+    pub(crate) fn opened(&self) -> Option<&Opened> {
+        match self {
+            Self::Sealed { opened, .. } => opened.as_ref(),
+            Self::Plain { .. } => None,
+        }
+    }
+}
+
+/// Whether two opened objects have the same value of an item; `None` if that can't be told.
+pub(super) fn is_same_value(old: &Seen, new: &Seen, item: &str) -> Option<bool> {
+    let value = |seen: &'_ Seen| {
+        let data = &seen.opened()?.unsealed.data;
+        data.iter().find(|(name, _)| name.as_str() == item).map(|(_, value)| value.expose().to_vec().into())
+    };
+    let (old, new): (Option<zeroize::Zeroizing<Vec<u8>>>, Option<zeroize::Zeroizing<Vec<u8>>>) =
+        (value(old), value(new));
+    Some(*old? == *new?)
+}
+
+fn may_have_secrets(text: &str) -> bool {
+    text.contains("Secret") && text.contains("apiVersion")
+}
+
+fn plain(manifest: &Manifest<'_>, object: &Object) -> Seen {
+    let tree = manifest.tree(object);
+    let text = |path: &[&str]| {
+        let node = path.iter().try_fold(object.node, |node, key| tree.get(node, key))?;
+        tree.scalar(node).filter(|_| !tree.is_null(node)).map(str::to_owned)
+    };
+    let keys = |field: &str| {
+        let entries = tree.get(object.node, field).and_then(|node| tree.mapping(node)).unwrap_or_default();
+        // A slip of the hand can make a key of a value.
+        entries.iter().filter_map(|(key, _)| tree.scalar(*key).map(shown)).collect::<Vec<_>>()
+    };
+    Seen::Plain {
+        object_name: OutlineName {
+            namespace: text(&["metadata", "namespace"]),
+            name: text(&["metadata", "name"]),
+        },
+        items: keys("data").into_iter().chain(keys("stringData")).collect(),
+    }
+}
+
+/// The comments that allow a finding of `seal check`.
+fn allowed(text: &str) -> BTreeMap<String, usize> {
+    let mut found = BTreeMap::new();
+    for line in text.lines() {
+        let Some((_, comment)) = line.split_once('#') else { continue };
+        let Some(rest) = comment.trim_start().strip_prefix("seal:") else { continue };
+        if let Some(what) = rest.trim_start().strip_prefix("allow ") {
+            *found.entry(what.trim().to_owned()).or_default() += 1;
+        }
+    }
+    found
+}

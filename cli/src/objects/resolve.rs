@@ -1,0 +1,269 @@
+//! Settles conflicts in a file of SealedSecrets by the choice of a side, for all items or for some.
+//!
+//! A conflict of several items is taken apart, item by item, where each side is nothing but entries of a mapping. The text
+//! that comes out is only text; the caller reads it. Invariant: no line of either side is lost unless a side was chosen for
+//! it.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use crate::objects::conflict::{self, Conflict, Labels, MARKER_SIZE, Side, StrayMarker};
+
+/// Why nothing was settled.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ResolveError {
+    #[error(transparent)]
+    Stray(#[from] StrayMarker),
+    #[error("there is no conflict in it")]
+    NoConflict,
+    #[error("no side of a conflict is labelled {0}")]
+    NoSuchLabel(String),
+    #[error("both sides of a conflict are labelled {0}")]
+    SameLabel(String),
+    #[error("no conflict is about {0}")]
+    NoSuchItem(String),
+    #[error("a conflict is about more than items, so it can't be settled item by item")]
+    NotItems,
+}
+
+/// A text with some conflicts settled.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    pub(crate) text: String,
+    /// The items that the settled conflicts were about, as far as they are items.
+    pub(crate) items: BTreeSet<String>,
+    /// How many conflicts are left.
+    pub(crate) left: usize,
+}
+
+/// The length of the markers of a text: that of its first line that is one.
+pub(crate) fn marker_size(text: &str) -> usize {
+    let length = |line: &str| {
+        let size = line.len() - line.trim_start_matches('<').len();
+        let is_marker = size >= MARKER_SIZE && matches!(line.as_bytes().get(size), None | Some(b' ' | b'\r'));
+        is_marker.then_some(size)
+    };
+    text.lines().find_map(length).unwrap_or(MARKER_SIZE)
+}
+
+/// The labels of all conflicts, each once, in their order.
+pub(crate) fn labels(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for conflict in conflict::find(text, marker_size(text)).unwrap_or_default() {
+        for label in [conflict.ours_label, conflict.theirs_label] {
+            if !found.iter().any(|known| known == label) {
+                found.push(label.to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Keeps the side with this label, for these items, or for all conflicts if there is none.
+pub(crate) fn resolve(text: &str, take: &str, items: &[String]) -> Result<Resolved, ResolveError> {
+    let size = marker_size(text);
+    let conflicts = conflict::find(text, size)?;
+    if conflicts.is_empty() {
+        return Err(ResolveError::NoConflict);
+    }
+    let wanted: BTreeSet<&str> = items.iter().map(String::as_str).collect();
+    let mut resolved = Resolved { text: String::new(), items: BTreeSet::new(), left: 0 };
+    let mut replaced: Vec<(Range<usize>, String)> = Vec::new();
+    for conflict in &conflicts {
+        let settled = settle(conflict, take, &wanted, size, &mut resolved)?;
+        replaced.extend(settled.map(|text| (conflict.range.clone(), text)));
+    }
+    if let Some(missing) = wanted.iter().find(|item| !resolved.items.contains(**item)) {
+        return Err(ResolveError::NoSuchItem((*missing).to_owned()));
+    }
+    resolved.text =
+        conflict::replace(text, replaced.iter().map(|(range, new)| (range.clone(), new.as_str())));
+    Ok(resolved)
+}
+
+/// What stands in the place of a conflict; `None` if it stays as it is.
+fn settle(
+    conflict: &Conflict<'_>,
+    take: &str,
+    wanted: &BTreeSet<&str>,
+    size: usize,
+    resolved: &mut Resolved,
+) -> Result<Option<String>, ResolveError> {
+    let sides = entries(conflict.ours).zip(entries(conflict.theirs));
+    let Some((ours, theirs)) = sides else {
+        if !wanted.is_empty() {
+            // Only if an item of it is wanted does it matter that it can't be taken apart.
+            let names = |line: &str| key(line).is_some_and(|key| wanted.contains(key));
+            if conflict.ours.lines().chain(conflict.theirs.lines()).any(names) {
+                return Err(ResolveError::NotItems);
+            }
+            resolved.left += 1;
+            return Ok(None);
+        }
+        return Ok(Some(conflict.side(side(conflict, take)?).to_owned()));
+    };
+    let names: BTreeSet<&str> = ours.iter().chain(&theirs).map(|entry| entry.name).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.contains(name);
+    let taken: BTreeSet<&str> = names.iter().copied().filter(|name| is_wanted(name)).collect();
+    if taken.is_empty() && !names.is_empty() {
+        resolved.left += 1;
+        return Ok(None);
+    }
+    let side = side(conflict, take)?;
+    resolved.items.extend(taken.iter().map(|name| (*name).to_owned()));
+    if taken == names {
+        return Ok(Some(conflict.side(side).to_owned()));
+    }
+    let text = |entries: &[Entry<'_>], name: &str| {
+        entries.iter().find(|entry| entry.name == name).map(|entry| entry.text).unwrap_or_default().to_owned()
+    };
+    let labels = Labels {
+        base: String::new(),
+        ours: conflict.ours_label.to_owned(),
+        theirs: conflict.theirs_label.to_owned(),
+        size,
+    };
+    let mut out = String::new();
+    for name in &names {
+        let (of_ours, of_theirs) = (text(&ours, name), text(&theirs, name));
+        if !taken.contains(name) {
+            resolved.left += 1;
+            out += &conflict::around(&of_ours, &of_theirs, &labels);
+        } else if side == Side::Ours {
+            out += &of_ours;
+        } else {
+            out += &of_theirs;
+        }
+    }
+    Ok(Some(out))
+}
+
+/// The side with this label: the whole label, or its first word.
+fn side(conflict: &Conflict<'_>, take: &str) -> Result<Side, ResolveError> {
+    let is = |side: Side, exact: bool| {
+        let label = conflict.label(side);
+        if exact { label == take } else { label.split(' ').next() == Some(take) }
+    };
+    for exact in [true, false] {
+        match (is(Side::Ours, exact), is(Side::Theirs, exact)) {
+            (true, true) => return Err(ResolveError::SameLabel(take.to_owned())),
+            (true, false) => return Ok(Side::Ours),
+            (false, true) => return Ok(Side::Theirs),
+            (false, false) => {}
+        }
+    }
+    Err(ResolveError::NoSuchLabel(take.to_owned()))
+}
+
+/// An entry of a mapping: its key, and its lines.
+struct Entry<'t> {
+    name: &'t str,
+    text: &'t str,
+}
+
+/// The entries of one side, each name once; `None` if it is anything else.
+fn entries(side: &str) -> Option<Vec<Entry<'_>>> {
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let first = side.lines().find(|line| !line.trim().is_empty()).map(indent);
+    let mut found: Vec<(&str, Range<usize>)> = Vec::new();
+    let mut at = 0;
+    for line in side.split_inclusive('\n') {
+        let range = at..at + line.len();
+        at = range.end;
+        let is_start = !line.trim().is_empty() && Some(indent(line)) == first;
+        match (is_start, found.last_mut()) {
+            (true, _) => {
+                let name = key(line)?;
+                if found.iter().any(|(known, _)| *known == name) {
+                    return None;
+                }
+                found.push((name, range));
+            }
+            // A line further in belongs to the entry above it.
+            (false, Some(last)) if line.trim().is_empty() || Some(indent(line)) > first => {
+                last.1.end = range.end
+            }
+            (false, _) => return None,
+        }
+    }
+    Some(found.into_iter().map(|(name, range)| Entry { name, text: &side[range] }).collect())
+}
+
+/// The key of a line `key: value`, with or without quotes.
+fn key(line: &str) -> Option<&str> {
+    let (key, rest) = line.trim_start().split_once(':')?;
+    let key = key.trim_end();
+    let bare =
+        ['"', '\''].iter().find_map(|quote| key.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(key);
+    let is_key =
+        !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    (is_key && (rest.is_empty() || rest.starts_with([' ', '\r', '\n']))).then_some(bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "spec:\n  encryptedData:\n<<<<<<< main\n    a: k1.a\n    b: k1.b\n=======\n    a: k2.a\n    \
+                        b: >-\n      k2.b\n>>>>>>> 0123456 (set a)\n    c: k3.c\n<<<<<<< main\n=======\n    d: k2.d\n\
+                        >>>>>>> 0123456 (set a)\n";
+
+    fn wanted(items: &[&str]) -> Vec<String> {
+        items.iter().map(|item| (*item).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_side_is_kept_everywhere_by_its_label_or_the_first_word_of_it() {
+        let ours = resolve(TEXT, "main", &[]).unwrap();
+        assert_eq!(ours.text, "spec:\n  encryptedData:\n    a: k1.a\n    b: k1.b\n    c: k3.c\n");
+        assert_eq!((ours.left, ours.items.len()), (0, 3));
+        for label in ["0123456", "0123456 (set a)"] {
+            let theirs = resolve(TEXT, label, &[]).unwrap();
+            assert!(
+                theirs.text.ends_with("    b: >-\n      k2.b\n    c: k3.c\n    d: k2.d\n"),
+                "{}",
+                theirs.text
+            );
+        }
+    }
+
+    #[test]
+    fn items_are_settled_one_by_one_and_the_others_stay_in_conflict() {
+        let one = resolve(TEXT, "main", &wanted(&["b"])).unwrap();
+        assert_eq!((one.left, one.items), (2, BTreeSet::from(["b".to_owned()])));
+        assert_eq!(
+            one.text,
+            "spec:\n  encryptedData:\n<<<<<<< main\n    a: k1.a\n=======\n    a: k2.a\n>>>>>>> 0123456 (set a)\n    b: k1.b\n    \
+             c: k3.c\n<<<<<<< main\n=======\n    d: k2.d\n>>>>>>> 0123456 (set a)\n"
+        );
+        let all = resolve(&one.text, "0123456", &[]).unwrap();
+        assert_eq!(all.text, "spec:\n  encryptedData:\n    a: k2.a\n    b: k1.b\n    c: k3.c\n    d: k2.d\n");
+    }
+
+    #[test]
+    fn what_cannot_be_settled_is_refused() {
+        let refused =
+            |text: &str, take: &str, items: &[&str]| resolve(text, take, &wanted(items)).unwrap_err();
+        assert_eq!(refused("a: b\n", "main", &[]), ResolveError::NoConflict);
+        assert_eq!(refused(TEXT, "other", &[]), ResolveError::NoSuchLabel("other".to_owned()));
+        assert_eq!(refused(TEXT, "main", &["x"]), ResolveError::NoSuchItem("x".to_owned()));
+        assert_eq!(refused("<<<<<<< a\n", "a", &[]), ResolveError::Stray(StrayMarker { at: 0 }));
+        let same = "<<<<<<< x y\na: 1\n=======\na: 2\n>>>>>>> x z\n";
+        assert_eq!(refused(same, "x", &[]), ResolveError::SameLabel("x".to_owned()));
+        assert!(resolve(same, "x z", &[]).is_ok());
+        let more = "<<<<<<< x\n- a\na: 1\n=======\na: 2\n>>>>>>> y\n";
+        assert_eq!(refused(more, "x", &["a"]), ResolveError::NotItems);
+        assert_eq!(resolve(more, "x", &[]).unwrap().text, "- a\na: 1\n");
+    }
+
+    #[test]
+    fn longer_markers_are_found_by_themselves() {
+        let text = TEXT
+            .replace("<<<<<<<", "<<<<<<<<<")
+            .replace("=======", "=========")
+            .replace(">>>>>>>", ">>>>>>>>>");
+        assert_eq!(marker_size(&text), 9);
+        assert_eq!(resolve(&text, "main", &[]).unwrap().left, 0);
+        assert_eq!(labels(&text), ["main", "0123456 (set a)"]);
+    }
+}

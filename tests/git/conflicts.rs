@@ -1,0 +1,118 @@
+//! Conflicts: what stands in the file, what is said, and how they are settled.
+
+use super::repo::{FILE, Repo};
+
+/// Two branches that set one item to different values, and one of them another item too. `two` is checked out.
+fn apart() -> Repo {
+    let repo = Repo::new();
+    repo.create(FILE, &["user", "password"]);
+    repo.commit("seal");
+    repo.branch("one", |repo| {
+        repo.set(FILE, "password", "from one");
+        repo.set(FILE, "token", "from one");
+    });
+    repo.branch("two", |repo| repo.set(FILE, "password", "from two"));
+    repo
+}
+
+#[test]
+fn a_conflict_stands_round_one_line_and_either_choice_opens() {
+    for (take, value) in [("one", "from one"), ("two", "from two")] {
+        let repo = apart();
+        let merge = repo.try_git(["merge", "one"]);
+        assert_eq!(merge.code, 1);
+        let said = format!("{}{}", String::from_utf8_lossy(&merge.stdout), merge.stderr);
+        for part in [
+            "prod/db.yaml: prod/db: password changed on both sides",
+            "prod/db.yaml: conflict between two (ours) and one (theirs)",
+            "to keep one: seal resolve prod/db.yaml --take one",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+        let text = repo.text(FILE);
+        let inside: Vec<&str> = text
+            .lines()
+            .skip_while(|line| *line != "<<<<<<< two")
+            .take_while(|line| !line.starts_with(">>>>>>> one"))
+            .collect();
+        assert_eq!(inside.len(), 4, "{text}");
+        assert!(inside[1].starts_with("    password: ") && inside[2] == "=======", "{text}");
+
+        let resolved = repo.sandbox.run(["resolve", FILE, "--take", take], "");
+        assert_eq!((resolved.code, resolved.stderr.as_str()), (0, ""));
+        let told = String::from_utf8(resolved.stdout).unwrap();
+        assert!(told.starts_with(&format!("prod/db.yaml: password as in {take}\n")), "{told}");
+        assert!(told.contains("prod/db.yaml: dropped the envelope of 1 data key "), "{told}");
+        assert_eq!([repo.value(FILE, "password"), repo.value(FILE, "token")], [value, "from one"]);
+        repo.commit("merge");
+        assert_eq!(repo.git(["status", "--porcelain"]), "");
+    }
+}
+
+#[test]
+fn an_item_that_one_side_removed_and_the_other_changed_is_a_conflict() {
+    let repo = Repo::new();
+    repo.create(FILE, &["user", "password"]);
+    repo.commit("seal");
+    repo.branch("removed", |repo| repo.rm(FILE, "password"));
+    repo.branch("changed", |repo| repo.set(FILE, "password", "new"));
+    assert_eq!(repo.try_git(["merge", "removed"]).code, 1);
+    let resolved = repo.sandbox.run(["resolve", FILE, "--take", "removed", "password"], "");
+    assert_eq!(resolved.code, 0, "{}", resolved.stderr);
+    assert_eq!(repo.value(FILE, "user"), "first-user");
+    assert!(!repo.text(FILE).contains("password") && repo.text(FILE).matches("age: ").count() == 1);
+}
+
+#[test]
+fn a_rebase_names_the_branch_below_and_the_commit_that_goes_onto_it() {
+    let repo = apart();
+    let rebase = repo.try_git(["rebase", "one"]);
+    assert_eq!(rebase.code, 1);
+    let text = repo.text(FILE);
+    let onto = repo.git(["rev-parse", "one"]);
+    let commit = repo.git(["rev-parse", "two"]);
+    assert!(text.contains(&format!("<<<<<<< onto {}\n", &onto[..7])), "{text}");
+    assert!(text.contains(&format!(">>>>>>> {} (change on two)\n", &commit[..7])), "{text}");
+    let resolved = repo.sandbox.run(["resolve", FILE, "--take", &commit[..7]], "");
+    assert_eq!(resolved.code, 0, "{}", resolved.stderr);
+    repo.git(["add", FILE]);
+    repo.git(["rebase", "--continue"]);
+    assert_eq!(repo.value(FILE, "password"), "from two", "theirs is the commit that is rebased");
+}
+
+#[test]
+fn both_sides_that_rewrapped_to_different_recipients_conflict_and_neither_is_guessed() {
+    let repo = Repo::new();
+    repo.create(FILE, &["user"]);
+    repo.commit("seal");
+    repo.branch("one", |repo| repo.rotate(&["prod.pub", "backup.pub"]));
+    repo.branch("two", |repo| repo.set(FILE, "x", "y"));
+    repo.git(["switch", "--quiet", "--create", "three", "main"]);
+    let run = repo.sandbox.run(["rotate", FILE, "-i", "prod.key", "-r", "backup.pub"], "");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    repo.commit("to the backup alone");
+    let merge = repo.try_git(["merge", "one"]);
+    assert_eq!(merge.code, 1);
+    let said = format!("{}{}", String::from_utf8_lossy(&merge.stdout), merge.stderr);
+    assert!(said.contains("both sides sealed the same data keys again, to other recipients"), "{said}");
+    assert!(repo.text(FILE).contains("<<<<<<< three"), "{}", repo.text(FILE));
+}
+
+#[test]
+fn some_items_are_settled_and_the_others_stay() {
+    let repo = Repo::new();
+    repo.create(FILE, &["a", "b", "user"]);
+    repo.commit("seal");
+    for branch in ["one", "two"] {
+        repo.branch(branch, |repo| {
+            repo.set(FILE, "a", branch);
+            repo.set(FILE, "b", branch);
+        });
+    }
+    assert_eq!(repo.try_git(["merge", "one"]).code, 1);
+    let first = repo.sandbox.run(["resolve", FILE, "--take", "one", "a"], "");
+    assert_eq!((first.code, first.stderr.as_str()), (1, "1 conflict is left in prod/db.yaml\n"));
+    let second = repo.sandbox.run(["resolve", FILE, "--take", "two"], "");
+    assert_eq!((second.code, second.stderr.as_str()), (0, ""));
+    assert_eq!([repo.value(FILE, "a"), repo.value(FILE, "b")], ["one", "two"]);
+}
