@@ -9,6 +9,7 @@
 //! - [`bounds`]: what hostile text may cost either program, and what a crash of one leaves behind
 //! - [`cases`]: the command line, held by the files in `cli/`
 //! - [`certificate_url`]: the peer's certificate from a URL, over TLS and through proxies
+//! - [`check`]: `seal check` in repositories of the real git
 //! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`conformance`]: the real sealed-secrets beside our programs, and in their place
 //! - [`end_to_end`]: the main job, by everything real
@@ -45,6 +46,7 @@ mod bounds;
 mod by_hand;
 mod cases;
 mod certificate_url;
+mod check;
 mod cluster;
 mod conformance;
 mod demo;

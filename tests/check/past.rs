@@ -1,0 +1,95 @@
+//! A range of commits: everything that any of them brings in, on a server too.
+
+use std::fs;
+
+use super::{BROKEN, FINE, Repo, found};
+use crate::sandbox::run;
+
+#[test]
+fn a_range_is_every_file_that_it_brings_in_and_not_only_its_tip() {
+    let repo = Repo::new();
+    repo.commit(&[("a.yaml", FINE), ("old.yaml", BROKEN)]);
+    repo.git(["tag", "base"]);
+    repo.commit(&[("b.yaml", BROKEN)]);
+    repo.git(["rm", "-q", "b.yaml"]);
+    repo.commit(&[("c.yaml", BROKEN)]);
+    repo.write("disk.yaml", BROKEN);
+    let expected = found(&["b.yaml:3:17 unreadable past", "c.yaml:3:17 unreadable"]);
+    assert_eq!(repo.found(["base..HEAD"]), expected);
+    assert_eq!(repo.found(["base.."]), expected);
+    assert_eq!(repo.found(["base..HEAD", "old.yaml"]), found(&[]));
+    assert_eq!(repo.found(["HEAD..base"]), found(&[]));
+    for (args, code) in [
+        (vec!["base..none"], 2),
+        (vec!["base..HEAD", "--staged"], 2),
+        (vec!["base..HEAD", "HEAD..base"], 2),
+        (vec!["base...HEAD"], 2),
+        (vec!["base..HEAD", "--write-baseline"], 2),
+    ] {
+        let run = repo.check(&args);
+        assert_eq!((run.code, run.stdout.as_slice()), (code, b"".as_slice()), "{args:?} {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_server_refuses_a_push_that_brings_a_fault_in_at_any_commit() {
+    let repo = Repo::new();
+    repo.commit(&[("a.yaml", FINE)]);
+    let bare = repo.beside("bare.git");
+    repo.git(["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
+    repo.git(["remote", "add", "origin", bare.to_str().unwrap()]);
+    // What comes in waits in a quarantine, which git's environment names.
+    Repo::hook(
+        &bare.join("hooks"),
+        "pre-receive",
+        "while read old new ref; do seal check --strict \"$old..$new\" || exit 1; done",
+    );
+    let push = |args: &[&str]| repo.try_git([&["push", "-q", "origin"], args].concat());
+    repo.commit(&[("fine.yaml", FINE)]);
+    let fine = push(&["main"]);
+    assert_eq!(fine.code, 0, "{}", fine.stderr);
+    repo.git(["checkout", "-q", "-b", "side"]);
+    repo.commit(&[("leaked.yaml", BROKEN)]);
+    repo.git(["rm", "-q", "leaked.yaml"]);
+    repo.commit(&[]);
+    // The tip is fine, and the branch is new to the server.
+    let leaked = push(&["side"]);
+    assert_ne!(leaked.code, 0);
+    assert!(leaked.stderr.contains("leaked.yaml:3:17 warning unreadable"), "{}", leaked.stderr);
+    assert_ne!(push(&["side:main"]).code, 0);
+    repo.git(["checkout", "-q", "-b", "other", "main"]);
+    repo.commit(&[("other.yaml", FINE)]);
+    let new = push(&["other"]);
+    assert_eq!(new.code, 0, "{}", new.stderr);
+    let gone = push(&["--delete", "other"]);
+    assert_eq!(gone.code, 0, "{}", gone.stderr);
+    // Without a range there is nothing to look at in a bare repository.
+    let mut seal = repo.command(env!("CARGO_BIN_EXE_test-seal"));
+    assert_eq!(run(seal.arg("check").current_dir(&bare), b"").code, 3);
+}
+
+#[test]
+fn a_shallow_clone_says_what_it_lacks() {
+    let origin = Repo::new();
+    origin.commit(&[("a.yaml", FINE)]);
+    origin.git(["tag", "base"]);
+    origin.commit(&[("b.yaml", BROKEN)]);
+    let repo = Repo::without_git();
+    fs::remove_dir(repo.dir()).unwrap();
+    let url = format!("file://{}", origin.dir().display());
+    let mut clone = repo.command("git");
+    clone.current_dir(repo.beside(".")).args([
+        "-c",
+        "protocol.file.allow=always",
+        "clone",
+        "-q",
+        "--depth=1",
+        &url,
+        "work",
+    ]);
+    assert_eq!(run(&mut clone, b"").code, 0);
+    assert_eq!(repo.found::<&str>([]), found(&["b.yaml:3:17 unreadable"]));
+    let run = repo.check(["base..HEAD"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("fetch-depth: 0"), "{}", run.stderr);
+}
