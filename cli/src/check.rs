@@ -21,7 +21,6 @@ pub(crate) mod finding;
 mod interest;
 pub(crate) mod lint;
 pub(crate) mod lints;
-mod rendered;
 pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod scanned;

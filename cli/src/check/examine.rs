@@ -11,7 +11,7 @@ use super::context::{Context, Policy, PolicyChange};
 use super::finding::Finding;
 use super::scan::Texts;
 use super::scanned::{Origin, Scanned};
-use super::{lints, rendered, silence};
+use super::{lints, silence};
 use crate::files::git::{Commit, GitError, Repository};
 use crate::rules;
 use crate::rules::book::{Book, Rules};
@@ -47,6 +47,8 @@ pub(crate) struct Examined {
     /// How many were allowed or ignored.
     pub(crate) silenced: usize,
     pub(crate) templates: usize,
+    /// What kustomizations have that can't be followed without running kustomize or fetching something.
+    pub(crate) unfollowed: usize,
 }
 
 /// The rules files of a tree.
@@ -91,8 +93,7 @@ impl<J: ReadFiles, T: ReadFiles> Examination<'_, J, T> {
             history.and_then(|(repository, tip)| ages(&context, repository, tip).transpose()).transpose()?;
 
         let mut found = Vec::new();
-        lints::of_tree(&context, &mut found);
-        rendered::compare(&context, &mut found);
+        let unfollowed = lints::of_tree(&context, &mut found);
         for finding in &mut found {
             let file = context.file(&finding.path);
             finding.position = finding.position.or_else(|| Some(file?.position(finding.at?)));
@@ -110,7 +111,7 @@ impl<J: ReadFiles, T: ReadFiles> Examination<'_, J, T> {
         findings.sort_by(Finding::order);
         findings.dedup();
         let silenced = by_comments.number + by_rules.number;
-        Ok(Examined { findings, silenced, templates: files.templates })
+        Ok(Examined { findings, silenced, templates: files.templates, unfollowed })
     }
 }
 
@@ -130,7 +131,7 @@ pub(crate) fn examine_past<J: ReadFiles>(
     findings.sort_by(Finding::order);
     findings.dedup();
     let silenced = by_comments.number + by_rules.number;
-    Ok(Examined { findings, silenced, templates: files.templates })
+    Ok(Examined { findings, silenced, templates: files.templates, unfollowed: 0 })
 }
 
 /// The rules files of a tree, as a book has them: those that count for any file, and those that count for none.

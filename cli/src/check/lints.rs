@@ -52,8 +52,9 @@ pub(crate) fn of_file(file: &Scanned<'_>, found: &mut Vec<Finding>) {
     found.extend(objects.iter().flat_map(template::plain_values));
 }
 
-/// What is wrong with the files together.
-pub(crate) fn of_tree(context: &Context<'_>, found: &mut Vec<Finding>) {
+/// What is wrong with the files together. It returns how many things kustomizations have that aren't followed: remote bases,
+/// charts, plugins, directories of other repositories.
+pub(crate) fn of_tree(context: &Context<'_>, found: &mut Vec<Finding>) -> usize {
     let objects: Vec<Sealed<'_>> = context.tree().flat_map(sealed).collect();
     let rendered: Vec<Sealed<'_>> =
         context.files.iter().filter(|file| file.origin == Origin::Rendered).flat_map(sealed).collect();
@@ -64,18 +65,14 @@ pub(crate) fn of_tree(context: &Context<'_>, found: &mut Vec<Finding>) {
     found.extend(template::shown_since(&objects, &before));
     against_rules(context, found);
     against_policy(context, found);
-    found.extend(kustomize::follow(context, &objects).findings);
+    let followed = kustomize::follow(context, &objects);
+    found.extend(followed.findings);
     for file in context.tree().filter(|file| kustomize::is_kustomization(file.path)) {
         for tree in file.manifest.iter().flat_map(|manifest| &manifest.manifest.documents) {
             found.extend(generator::in_kustomization(file.path, tree, &|path| load(context, path)));
         }
     }
-}
-
-/// What the kustomizations of a tree have that isn't followed, each with its file: remote bases, charts, plugins,
-/// directories of other repositories.
-pub(crate) fn unfollowed(context: &Context<'_>) -> Vec<String> {
-    kustomize::follow(context, &[]).unfollowed.into_iter().collect()
+    followed.unfollowed.len()
 }
 
 /// Each object against the rule for its path.

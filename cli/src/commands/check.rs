@@ -104,6 +104,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let mut report = Report { files: texts.files, silenced: examined.silenced, ..Report::default() };
     let mut templates = examined.templates;
     let mut findings = examined.findings;
+    let unfollowed = examined.unfollowed;
     if args.write_baseline {
         return write_baseline(&subject, &findings);
     }
@@ -128,7 +129,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     if subject.has_stdin {
         gaps = Gaps::default();
     }
-    report.not_looked_at = not_looked_at(gaps, templates);
+    report.not_looked_at = not_looked_at(gaps, templates, unfollowed);
     finish(args, &subject, report)
 }
 
@@ -210,10 +211,15 @@ fn write_baseline(subject: &Subject, findings: &[Finding]) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-fn not_looked_at(gaps: Gaps, templates: usize) -> Vec<NotLookedAt> {
+fn not_looked_at(gaps: Gaps, templates: usize, unfollowed: usize) -> Vec<NotLookedAt> {
     let gap = |number, what, hint| NotLookedAt { number, what, hint };
     let all = [
         gap(templates, "Helm template", TEMPLATES),
+        gap(
+            unfollowed,
+            "entry of a kustomization",
+            "check what comes of it: kustomize build … | seal check -",
+        ),
         gap(
             gaps.repositories,
             "repository",

@@ -36,11 +36,11 @@ use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Rule};
 use process::{Git, Header, Output, is_id, output, spawn};
 
-pub(crate) use entries::{Entry, EntryKind, Index};
+pub(crate) use entries::{Entry, EntryKind};
 pub(crate) use merge_file::{MergeFile, MergedFile, Operation, diff_lines, merge_file};
-pub(crate) use past::{Change, Introduced};
+pub(crate) use past::Introduced;
 pub(crate) use questions::Questions;
-pub(crate) use revisions::{Range, Upstream};
+pub(crate) use revisions::Range;
 
 /// The most bytes of a file that is read, as of a file in the work tree.
 pub(crate) const MAX_BLOB: u64 = 64 * 1024 * 1024;
