@@ -24,7 +24,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
-pub use accept::OfferError;
+pub use accept::{Difference, OfferError, OfferPins};
 pub use change::{
     ChangeError, CoverError, cover, data_key_of, drop_unused_envelopes, put_items, remove_items,
     tidy_envelopes, users_of,

@@ -378,3 +378,61 @@ fn verify_waits_for_every_object_as_it_stands_in_the_files_and_names_those_that_
         "it wrote"
     );
 }
+
+/// The threat: whoever reads the repository applies its objects in a namespace of their own, where they never open, and
+/// forges an offer there.
+#[test]
+fn a_copy_in_a_tenants_namespace_holds_up_neither_a_rotation_nor_its_check() {
+    let (stage, tenant) = (Stage::new("copied"), Stage::new("tenant"));
+    let spec = stage.sealed("db");
+    let envelope = stage.offer("db", &spec, std::slice::from_ref(&stage.new)).envelope;
+    let rotated = SealedSecretSpec { envelopes: vec![envelope], ..spec.clone() };
+    stage.write("db", &rotated);
+    let intruder = NamedRecipient { recipient: Identity::generate().recipient().clone(), name: None };
+    let mut forged = stage.offer("db", &spec, &[intruder]);
+    forged.source = NativeSealed::parse(stage.place("db"), &rotated, &BTreeSet::new()).unwrap().source();
+    let stalled = [("Ready", "False", "NoMatchingKey"), ("Stalled", "True", "NoMatchingKey")];
+    tenant.apply("db", &rotated);
+    tenant.say("db", &stalled, Some(&forged));
+    let admin = ControlPlane::shared().kubeconfig().to_owned();
+    let both = || ["--from-cluster", "--verify"].map(|way| stage.rotate(&admin, &[way]));
+    // As long as the copy is all that there is, it may be what a tool made of the file.
+    let [offers, verify] = both();
+    assert_eq!((offers.code, verify.code), (1, 1), "{}{}", offers.stderr, verify.stderr);
+    let copy = format!("{}/db", tenant.namespace);
+    assert!(Stage::lines(&offers)["db"].contains(&format!("the offer of {copy} can't be taken")));
+    assert!(Stage::lines(&verify)["db"].contains(&format!("{copy} is not Ready and won't be")));
+
+    stage.apply("db", &rotated);
+    stage.say("db", &[("Ready", "True", "Unsealed")], None);
+    let [offers, verify] = both();
+    assert_eq!((offers.code, verify.code), (0, 0), "{}{}", offers.stderr, verify.stderr);
+}
+
+/// The threat: whoever configures the controller takes the recovery recipient out, and the rotation takes it out of Git.
+#[test]
+fn a_recovery_recipient_that_the_repository_pins_is_never_rotated_away() {
+    let stage = Stage::new("dropped");
+    let recovery = Identity::generate();
+    let pins = String::from_utf8(stage.sandbox.read("new.pub")).unwrap();
+    stage.sandbox.write("new.pub", format!("{pins}# name: recovery\n{}\n", recovery.recipient()));
+    let spec = stage.sealed("db");
+    stage.write("db", &spec);
+    stage.apply("db", &spec);
+    let offer = stage.offer("db", &spec, std::slice::from_ref(&stage.new));
+    stage.say("db", &[("Ready", "True", "Unsealed"), ("RewrapOffered", "True", "Offered")], Some(&offer));
+    let reader = stage.user(true);
+    let before = stage.sandbox.files();
+    let run = stage.rotate(&reader, &["--from-cluster"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let lacking = format!("isn't sealed to pinned recipients: {} (recovery)", recovery.fingerprint().short());
+    assert!(Stage::lines(&run)["db"].contains(&lacking), "{:?}", Stage::lines(&run));
+    assert!(stage.sandbox.files() == before, "it wrote");
+    // Nor does the check that comes before the old key goes pass over it.
+    let rotated = SealedSecretSpec { envelopes: vec![offer.envelope], ..spec };
+    stage.write("db", &rotated);
+    let run = stage.rotate(&reader, &["--verify", "--timeout=10m"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let said = format!("isn't rotated: it isn't sealed to {} (recovery)", recovery.fingerprint().short());
+    assert!(Stage::lines(&run)["db"].contains(&said), "{:?}", Stage::lines(&run));
+}

@@ -46,9 +46,9 @@ pub(crate) struct RotateArgs {
     pub(crate) verify: bool,
 
     /// The recipients: age1…, 'ssh-ed25519 …', or a file of recipients (one a
-    /// line). Repeatable. With -i, the new recipients; with --from-cluster,
-    /// those that an offer may have; with --verify, those that a SealedSecret
-    /// may have. Without -r, those of the rule in .seal.yaml for each file;
+    /// line). Repeatable. With -i, the new recipients; with --from-cluster and
+    /// --verify, those that an offer or a SealedSecret has to have, and no
+    /// others; those that retire may be missing. Without -r, those of the rule in .seal.yaml for each file;
     /// with -i and without a rule, the cluster's
     #[arg(short, long = "recipient", value_name = "RECIPIENT|FILE")]
     pub(crate) recipients: Vec<String>,

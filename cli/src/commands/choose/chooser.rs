@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use seal_crds::Scope;
-use seal_crds::keys::{Certificate, Fingerprint, RsaPublicKey};
-use seal_crds::native::NamedRecipient;
+use seal_crds::keys::pins::Mark;
+use seal_crds::keys::{Certificate, Fingerprint, Pins, RsaPublicKey};
+use seal_crds::native::{NamedRecipient, OfferPins};
 
 use super::ruled::{Books, Ruled, RuledError};
 use super::upstream::{self, Destined};
@@ -40,6 +41,8 @@ pub(in crate::commands) struct Chooser {
     books: Books,
     /// The recipients of `-r`.
     given: Option<Arc<[NamedRecipient]>>,
+    /// The keys that the files of `-r` mark as retiring.
+    given_retiring: BTreeSet<Fingerprint>,
     /// The recipients of the cluster.
     fetched: Option<Arc<[NamedRecipient]>>,
     /// The rules that a note or warning was printed about.
@@ -58,6 +61,7 @@ impl Chooser {
             accepted: accept.accept.into_iter().collect(),
             books: Books::default(),
             given: None,
+            given_retiring: BTreeSet::new(),
             fetched: None,
             told: BTreeSet::new(),
         }
@@ -123,6 +127,17 @@ impl Chooser {
         Ok(chosen)
     }
 
+    /// As [`Self::pinned`], in the form that offers are held against.
+    pub(in crate::commands) fn offer_pins(&self, file: &Ruled, chosen: &[NamedRecipient]) -> OfferPins {
+        let retiring = match &file.ruling {
+            Some(ruling) if self.recipients.is_empty() => retiring(&ruling.given().pins),
+            _ => self.given_retiring.clone(),
+        };
+        let is_optional = |named: &NamedRecipient| retiring.contains(&named.recipient.fingerprint());
+        let (optional, required) = chosen.iter().cloned().partition(is_optional);
+        OfferPins { required, optional }
+    }
+
     /// Has somebody accept the keys of rules that upstream doesn't seal to.
     fn accept(&mut self, files: &[&Ruled], chosen: &[Option<Chosen>]) -> Result<(), Failure> {
         if !self.recipients.is_empty() {
@@ -139,7 +154,11 @@ impl Chooser {
     fn given(&mut self, file: &Ruled) -> Result<Arc<[NamedRecipient]>, Failure> {
         let given = match &self.given {
             Some(given) => Arc::clone(given),
-            None => Arc::clone(self.given.insert(recipients::load(&self.recipients)?.into_usable()?.into())),
+            None => {
+                let given = recipients::load(&self.recipients)?;
+                self.given_retiring = retiring(&given.pins);
+                Arc::clone(self.given.insert(given.into_usable()?.into()))
+            }
         };
         let by_rule = file.ruling.as_ref().map(|ruling| keys(&ruling.given().recipients));
         self.goes_over(file, "-r", keys(&given), by_rule);
@@ -297,6 +316,12 @@ impl Chooser {
 
 fn keys(recipients: &[NamedRecipient]) -> BTreeSet<Fingerprint> {
     recipients.iter().map(|named| named.recipient.fingerprint()).collect()
+}
+
+/// The keys that are marked as retiring.
+fn retiring(pins: &Pins) -> BTreeSet<Fingerprint> {
+    let retiring = pins.marks().filter(|(_, marked)| marked.mark == Mark::Retiring);
+    retiring.map(|(key, _)| *key).collect()
 }
 
 /// The recipients of a rule.

@@ -1,13 +1,13 @@
 //! `seal rotate --from-cluster -r PINS`: the envelopes that the cluster's controller offers, without a private key.
 //!
-//! A file finds its offer by the envelopes that it has. Invariants: a file is only ever sealed to pinned recipients; a
-//! run ends with 0 only if every native object of the files is sealed to them, as far as it says so itself. Objects of
-//! bitnami.com stay as they are.
+//! A file finds its offer by the envelopes that it has, in its own namespace if it has one. Invariants: a file is only ever
+//! sealed to the pinned recipients, and to all of them that don't retire; a run ends with 0 only if every native object of
+//! the files is, as far as it says so itself. Objects of bitnami.com stay as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use seal_crds::native::NamedRecipient;
+use seal_crds::native::{NamedRecipient, OfferPins};
 use seal_crds::{Format, Namespace};
 use seal_documents::manifest::Object;
 
@@ -89,7 +89,8 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
             let manifest = &files[index].manifest;
             let namespace = found.object_name.namespace.as_ref().or(args.namespace.as_ref());
             let there = by_source.get(source.as_str()).map(Vec::as_slice).unwrap_or_default();
-            match rotation::decide(found, there, &live, live.covers(namespace), pinned) {
+            let there = rotation::at_home(there, namespace);
+            match rotation::decide(found, &there, &live, live.covers(namespace), pinned) {
                 Decision::Current => outcome.current += 1,
                 Decision::Take(envelope) => {
                     outcome.rotated.push(found.with_envelope(manifest, object, envelope));
@@ -106,7 +107,7 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
     report(&args, done, &problems, &stays)
 }
 
-/// The recipients that an offer for each file may have; `None` for a file without candidates, and for one into which nothing
+/// The recipients that an offer for each file has to have, and may have; `None` for a file without candidates, and for one into which nothing
 /// may be sealed, which is a problem.
 ///
 /// # Errors
@@ -117,16 +118,24 @@ fn pins(
     files: &[ManifestFile<'_>],
     candidates: &[Vec<Candidate<'_>>],
     problems: &mut Problems,
-) -> Result<Vec<Option<Arc<[NamedRecipient]>>>, Failure> {
+) -> Result<Vec<Option<Arc<OfferPins>>>, Failure> {
     let mut ruled = Vec::new();
     for (index, file) in files.iter().enumerate().filter(|(index, _)| !candidates[*index].is_empty()) {
         ruled.push((index, chooser.ruled(Some(file.path))?));
     }
     let chosen = chooser.accepted_pins(&ruled.iter().map(|(_, ruled)| ruled).collect::<Vec<_>>())?;
     let mut pins = vec![None; files.len()];
-    for ((index, _), chosen) in ruled.iter().zip(chosen) {
+    // The files of one rule have the same recipients.
+    let mut last: Option<(Arc<[NamedRecipient]>, Arc<OfferPins>)> = None;
+    for ((index, ruled), chosen) in ruled.iter().zip(chosen) {
         let unpinned = || IntentError::Unpinned(seal_foreign::path(files[*index].path));
-        pins[*index] = problems.keep(chosen.ok_or_else(unpinned)?);
+        let Some(chosen) = problems.keep(chosen.ok_or_else(unpinned)?) else { continue };
+        let here = match last.take() {
+            Some((before, pins)) if Arc::ptr_eq(&before, &chosen) => pins,
+            _ => Arc::new(chooser.offer_pins(ruled, &chosen)),
+        };
+        pins[*index] = Some(Arc::clone(&here));
+        last = Some((chosen, here));
     }
     Ok(pins)
 }

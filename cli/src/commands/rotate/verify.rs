@@ -3,14 +3,14 @@
 //!
 //! It changes nothing. Only after it ends with 0 may an old key go: an envelope that was forged, or that the cluster can't
 //! open, shows here. Invariant: an object counts only with exactly the sealed content of the file, and Ready at its present
-//! generation; if the cluster has that content several times, each has to be.
+//! generation. If the cluster has that content several times, only the one in the object's namespace counts: whoever reads
+//! the repository can apply a copy elsewhere, which never opens. Where no namespace is known, each has to be Ready.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use seal_crds::keys::Fingerprint;
-use seal_crds::native::NamedRecipient;
+use seal_crds::native::{Difference, OfferPins};
 use seal_crds::{Format, Namespace, SealedTo};
 use seal_documents::manifest::Object;
 
@@ -41,8 +41,8 @@ struct Expected {
     at: usize,
     object_name: ObjectName,
     sealed_as: SealedAs,
-    /// The recipients in the file that aren't pinned.
-    not_pinned: Vec<SealedTo>,
+    /// How the recipients in the file differ from the pins.
+    difference: Difference,
 }
 
 /// What the cluster says of an object.
@@ -67,8 +67,15 @@ impl Answer {
         match self {
             Self::Ready => "is Ready".to_owned(),
             Self::NotPinned => {
-                let recipients: Vec<String> = expected.not_pinned.iter().map(ToString::to_string).collect();
-                format!("isn't rotated: it is sealed to {}, not given with -r", recipients.join(", "))
+                let listed =
+                    |all: &[SealedTo]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let Difference { not_pinned, lacking } = &expected.difference;
+                let not_pinned = (!not_pinned.is_empty())
+                    .then(|| format!("it is sealed to {}, not given with -r", listed(not_pinned)));
+                let lacking =
+                    (!lacking.is_empty()).then(|| format!("it isn't sealed to {}", listed(lacking)));
+                let why: Vec<String> = not_pinned.into_iter().chain(lacking).collect();
+                format!("isn't rotated: {}", why.join("; "))
             }
             Self::NotThere => "no object of the cluster is sealed like this; is the file applied?".to_owned(),
             Self::NotListed => "you may not list the SealedSecrets of its namespace".to_owned(),
@@ -104,13 +111,13 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
         let ruled = chooser.ruled(Some(file.path))?;
         let pinned = match chooser.pinned(&[&ruled])?.pop().flatten() {
             Some(pinned) => match problems.keep(pinned) {
-                Some(pinned) => Some(pinned),
+                Some(pinned) => Some(chooser.offer_pins(&ruled, &pinned)),
                 None => continue,
             },
             None => None,
         };
         for (object, format) in sealed {
-            let one = expect(index, file, object, format, pinned.as_deref());
+            let one = expect(index, file, object, format, pinned.as_ref());
             expected.extend(problems.keep(one).flatten());
         }
     }
@@ -153,23 +160,19 @@ fn expect(
     file: &ManifestFile<'_>,
     object: &Object,
     format: Format,
-    pinned: Option<&[NamedRecipient]>,
+    pinned: Option<&OfferPins>,
 ) -> Result<Option<Expected>, Failure> {
     let manifest = &file.manifest;
     let at = manifest.tree(object).range(object.node).start;
-    let expected = |object_name, sealed_as, not_pinned| {
-        Some(Expected { file: index, at, object_name, sealed_as, not_pinned })
+    let expected = |object_name, sealed_as, difference| {
+        Some(Expected { file: index, at, object_name, sealed_as, difference })
     };
     match format {
         Format::Native => {
             let Some(found) = rotation::read_native(manifest, object)? else { return Ok(None) };
-            let pins: Option<BTreeSet<Fingerprint>> =
-                pinned.map(|pins| pins.iter().map(|pin| pin.recipient.fingerprint()).collect());
-            let is_foreign =
-                |to: &SealedTo| pins.as_ref().is_some_and(|pins| !pins.contains(&to.fingerprint));
-            let not_pinned = found.recipients().into_values().filter(is_foreign).collect();
+            let difference = pinned.map(|pins| pins.compare(found.sealed.sealed_to())).unwrap_or_default();
             let sealed_as = found.sealed_as();
-            Ok(expected(found.object_name, sealed_as, not_pinned))
+            Ok(expected(found.object_name, sealed_as, difference))
         }
         Format::Bitnami => {
             let spec = manifest.bitnami_spec(object)?;
@@ -177,7 +180,11 @@ fn expect(
                 return Ok(None);
             }
             let object_name = sealed::read_name(manifest, object, None, true)?;
-            Ok(expected(object_name, SealedAs::Bitnami(spec.encrypted_data, spec.data), Vec::new()))
+            Ok(expected(
+                object_name,
+                SealedAs::Bitnami(spec.encrypted_data, spec.data),
+                Difference::default(),
+            ))
         }
     }
 }
@@ -222,10 +229,12 @@ fn judge(expected: &[Expected], live: &Listing, namespace: Option<&Namespace>) -
         }
     }
     let judge = |expected: &Expected| {
-        if !expected.not_pinned.is_empty() {
+        if !expected.difference.is_none() {
             return Answer::NotPinned;
         }
         let there = found.get(&expected.sealed_as).map(Vec::as_slice).unwrap_or_default();
+        let namespace = expected.object_name.namespace.as_ref().or(namespace);
+        let there = rotation::at_home(there, namespace);
         let not = |live: &&Counterpart| match live.state() {
             State::Ready => None,
             state => Some(Answer::Not(live.place.clone(), state)),
@@ -233,7 +242,7 @@ fn judge(expected: &[Expected], live: &Listing, namespace: Option<&Namespace>) -
         match there.iter().find_map(not) {
             Some(answer) => answer,
             None if !there.is_empty() => Answer::Ready,
-            None if live.covers(expected.object_name.namespace.as_ref().or(namespace)) => Answer::NotThere,
+            None if live.covers(namespace) => Answer::NotThere,
             None => Answer::NotListed,
         }
     };

@@ -33,6 +33,7 @@ pub(crate) enum SealedAs {
 pub(crate) struct Counterpart {
     /// The namespace and name, for messages.
     pub(crate) place: String,
+    namespace: Option<String>,
     pub(crate) sealed_as: Option<SealedAs>,
     pub(crate) rewrap: Option<Rewrap>,
     /// The source that the controller examined last.
@@ -184,6 +185,7 @@ impl Counterpart {
         let name = |part: &Option<String>| part.clone().unwrap_or_default();
         let rewrap = status.rewrap.filter(|_| format == Format::Native);
         Some(Self {
+            namespace: object.metadata.namespace.clone(),
             place: format!("{}/{}", name(&object.metadata.namespace), name(&object.metadata.name)),
             sealed_as,
             // Only our format has offers, whatever a status says.
@@ -235,6 +237,18 @@ impl Counterpart {
     fn condition(&self, type_: &str) -> Option<&ConditionRead> {
         self.conditions.iter().find(|condition| condition.type_ == type_)
     }
+}
+
+/// Those of the objects that a file may have become: the ones in the namespace that the file has, or if there are none
+/// there, or no namespace is known, all.
+///
+/// The threat: whoever reads the repository applies a copy of an object in a namespace of their own. It never opens there,
+/// and would hold up a rotation for ever. A tool on the way may set another namespace than the file's.
+pub(crate) fn at_home<'c>(found: &[&'c Counterpart], namespace: Option<&Namespace>) -> Vec<&'c Counterpart> {
+    let is_home =
+        |live: &&&Counterpart| namespace.is_some_and(|it| live.namespace.as_deref() == Some(it.as_str()));
+    let home: Vec<_> = found.iter().filter(is_home).copied().collect();
+    if home.is_empty() { found.to_vec() } else { home }
 }
 
 /// A reason, if it is a word as reasons are.
@@ -303,6 +317,22 @@ mod tests {
         assert_eq!(bare.state(), State::Pending(None));
         let shown = object(2, &[condition("Ready", "False", "\u{1b}[2J")]).state();
         assert_eq!(shown, State::Pending(Some("no reason given".to_owned())));
+    }
+
+    #[test]
+    fn a_copy_in_another_namespace_counts_only_if_the_object_is_nowhere_else() {
+        let in_namespace = |namespace: &str| {
+            read(json!({"metadata": {"name": "db", "namespace": namespace}, "spec": {"envelopes": []}}))
+                .unwrap()
+        };
+        let (own, copy) = (in_namespace("prod"), in_namespace("tenant"));
+        let prod: Namespace = "prod".parse().unwrap();
+        let places = |found: &[&Counterpart], namespace: Option<&Namespace>| -> Vec<String> {
+            at_home(found, namespace).iter().map(|live| live.place.clone()).collect()
+        };
+        assert_eq!(places(&[&copy, &own], Some(&prod)), ["prod/db"]);
+        assert_eq!(places(&[&copy], Some(&prod)), ["tenant/db"], "a tool may have set it");
+        assert_eq!(places(&[&copy, &own], None), ["tenant/db", "prod/db"]);
     }
 
     #[test]

@@ -3,14 +3,11 @@
 //!
 //! The cluster's objects were found by the file's envelopes, since kustomize may rename an object and patch its template.
 //! Pure. The threat is a forged status: the contract ([`NativeSealed::accept`]) says which offers are refused. A status
-//! can't make a file count as done either: what isn't sealed to pinned recipients alone is left, and named.
+//! can't make a file count as done either: what isn't sealed to the pinned recipients, and to them alone, is left, and named.
 //!
 //! [`NativeSealed::accept`]: seal_crds::native::NativeSealed::accept
 
-use std::collections::BTreeSet;
-
-use seal_crds::keys::Fingerprint;
-use seal_crds::native::{NamedRecipient, OfferError};
+use seal_crds::native::{Difference, OfferError, OfferPins};
 use seal_crds::resources::Envelope;
 use seal_crds::{Reason, SealedTo};
 
@@ -49,10 +46,20 @@ pub(crate) enum Left {
     Refused { place: String, error: OfferError },
     #[error("{place} counts as sealed to the current recipients, and isn't: not pinned are {}", listed(.recipients))]
     NotPinned { place: String, recipients: Vec<SealedTo> },
+    #[error(
+        "{place} counts as sealed to the current recipients, and isn't sealed to {}, which are pinned{}", listed(.recipients),
+        TRY_LACKING
+    )]
+    Lacking { place: String, recipients: Vec<SealedTo> },
 }
+
+/// What to try if a pinned recipient is missing.
+const TRY_LACKING: &str =
+    "; start the controller with them, or take them out of the pins if nothing is to be sealed to them";
 
 fn try_pins(error: &OfferError) -> &'static str {
     match error {
+        OfferError::Lacking(_) => TRY_LACKING,
         OfferError::NotPinned(_) => "; if they are right, bring the pins up to date: seal keys fetch -o FILE",
         _ => "; nobody but the cluster's controller should write a status",
     }
@@ -69,13 +76,13 @@ pub(crate) fn decide(
     found: &[&Counterpart],
     listing: &Listing,
     is_covered: bool,
-    pinned: &[NamedRecipient],
+    pins: &OfferPins,
 ) -> Decision {
     let source = native.sealed.source();
     let mut refused = None;
     for live in found {
         let Some(offer) = live.rewrap.as_ref().filter(|offer| offer.source == source) else { continue };
-        match native.sealed.accept(offer, pinned) {
+        match native.sealed.accept(offer, pins) {
             Ok(envelope) => return Decision::Take(envelope),
             Err(error) => refused = Some(Left::Refused { place: live.place.clone(), error }),
         }
@@ -84,8 +91,8 @@ pub(crate) fn decide(
         return Decision::Left(refused);
     }
     match found.iter().find(|live| live.source() == Some(&source)) {
-        Some(live) => without_offer(native, live, &source, pinned),
-        None if is_rotated(native, listing, pinned) => Decision::Current,
+        Some(live) => without_offer(native, live, &source, pins),
+        None if is_rotated(native, listing, pins) => Decision::Current,
         None if is_covered => Decision::Left(Left::NotThere),
         None => Decision::Left(Left::NotListed),
     }
@@ -93,28 +100,22 @@ pub(crate) fn decide(
 
 /// Whether a file that the cluster doesn't have was rotated before, and only isn't applied yet: it is sealed to the pins,
 /// or to those of them that the cluster offers others.
-fn is_rotated(native: &FoundNative, listing: &Listing, pinned: &[NamedRecipient]) -> bool {
+fn is_rotated(native: &FoundNative, listing: &Listing, pins: &OfferPins) -> bool {
     let is_one = native.sealed.sealed_to().count() == 1;
     let as_offered = || listing.offers_to(native.recipients().into_keys());
-    native.is_sealed_to(pinned) || (is_one && not_pinned(native, pinned).is_empty() && as_offered())
+    native.is_sealed_to(&pins.required) || (is_one && compare(native, pins).is_none() && as_offered())
 }
 
-/// The recipients of an object that aren't pinned.
-fn not_pinned(native: &FoundNative, pinned: &[NamedRecipient]) -> Vec<SealedTo> {
-    let pins: BTreeSet<Fingerprint> = pinned.iter().map(|pin| pin.recipient.fingerprint()).collect();
-    native.recipients().into_values().filter(|to| !pins.contains(&to.fingerprint)).collect()
+fn compare(native: &FoundNative, pins: &OfferPins) -> Difference {
+    pins.compare(native.sealed.sealed_to())
 }
 
 /// Decides about an object that the cluster has, and makes no offer for.
-fn without_offer(
-    native: &FoundNative,
-    live: &Counterpart,
-    source: &str,
-    pinned: &[NamedRecipient],
-) -> Decision {
-    if native.is_sealed_to(pinned) {
+fn without_offer(native: &FoundNative, live: &Counterpart, source: &str, pins: &OfferPins) -> Decision {
+    if native.is_sealed_to(&pins.required) {
         return Decision::Current;
     }
+    let Difference { not_pinned, lacking } = compare(native, pins);
     let place = live.place.clone();
     let left = match live.offer_reason() {
         Some(reason) if reason == Reason::ForeignRecipients.as_str() => Left::Foreign(place),
@@ -124,10 +125,9 @@ fn without_offer(
         Some(reason) => Left::Other { place, reason: word(reason) },
         None if !live.is_examined(source) => Left::NoneYet(place),
         // The controller has nothing to say against the recipients.
-        None => match not_pinned(native, pinned) {
-            recipients if recipients.is_empty() => return Decision::Current,
-            recipients => Left::NotPinned { place, recipients },
-        },
+        None if !not_pinned.is_empty() => Left::NotPinned { place, recipients: not_pinned },
+        None if !lacking.is_empty() => Left::Lacking { place, recipients: lacking },
+        None => return Decision::Current,
     };
     Decision::Left(left)
 }

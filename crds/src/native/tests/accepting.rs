@@ -3,7 +3,7 @@
 //! Invariant: whoever accepts has no identity, so nothing is opened here but to prove what an honest offer does.
 
 use super::*;
-use crate::native::{OfferError, target};
+use crate::native::{OfferError, OfferPins, target};
 use crate::resources::Rewrap;
 
 fn parse(spec: &SealedSecretSpec) -> NativeSealed {
@@ -20,10 +20,10 @@ fn offer(spec: &SealedSecretSpec, with: &Identity, to: &[&Identity]) -> Rewrap {
 }
 
 /// Pins with names of the user's own.
-fn pins(identities: &[&Identity]) -> Vec<NamedRecipient> {
-    let mut pins = Sealing::to(identities).recipients;
-    pins.iter_mut().for_each(|pin| pin.name = Some("pinned".to_owned()));
-    pins
+fn pins(identities: &[&Identity]) -> OfferPins {
+    let mut required = Sealing::to(identities).recipients;
+    required.iter_mut().for_each(|pin| pin.name = Some("pinned".to_owned()));
+    OfferPins { required, optional: Vec::new() }
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn an_honest_offer_is_accepted_and_opens_with_the_new_identity_alone() {
     let spec = merge(Sealing::to(&[&a]).item("a", "1").spec(), Sealing::to(&[&a]).item("b", "2").spec());
     let mut offer = offer(&spec, &a, &[&b]);
     offer.envelope.recipients[0].name = Some("whatever the status says".to_owned());
-    let envelope = parse(&spec).accept(&offer, &pins(&[&b, &hybrid()])).unwrap();
+    let envelope = parse(&spec).accept(&offer, &pins(&[&b])).unwrap();
     assert_eq!(envelope.recipients[0].name.as_deref(), Some("pinned"));
     let spec = SealedSecretSpec { envelopes: vec![envelope], ..spec };
     assert_eq!(unseal("prod/db", &spec, &ring(&[&b])), Ok(values([("a", b"1"), ("b", b"2")])));
@@ -52,7 +52,7 @@ fn an_offer_to_anybody_who_is_not_pinned_is_not_accepted() {
     let [a, b, intruder] = [x25519(), x25519(), x25519()];
     let spec = Sealing::to(&[&a]).item("a", "1").spec();
     let offer = offer(&spec, &a, &[&b, &intruder]);
-    let error = parse(&spec).accept(&offer, &pins(&[&a, &b])).unwrap_err();
+    let error = parse(&spec).accept(&offer, &pins(&[&b])).unwrap_err();
     assert_eq!(error, OfferError::NotPinned(sealed_to(&intruder)));
     assert_eq!(
         error.to_string(),
@@ -64,7 +64,24 @@ fn an_offer_to_anybody_who_is_not_pinned_is_not_accepted() {
     // The list leaves the intruder out, but not the target: the two have to agree.
     let mut liar = offer;
     liar.envelope.recipients.pop();
-    assert_eq!(parse(&spec).accept(&liar, &pins(&[&a, &b])), Err(OfferError::WrongTarget));
+    assert_eq!(parse(&spec).accept(&liar, &pins(&[&b])), Err(OfferError::WrongTarget));
+}
+
+/// The threat: whoever configures the controller takes the recovery recipient out of it, and rotation takes it out of Git.
+#[test]
+fn an_offer_that_drops_a_pinned_recipient_is_not_accepted_unless_that_one_retires() {
+    let [old, new, recovery] = [x25519(), x25519(), x25519()];
+    let spec = Sealing::to(&[&old, &recovery]).item("a", "1").spec();
+    let offer = offer(&spec, &old, &[&new]);
+    let mut pinned = pins(&[&new, &recovery]);
+    let accept =
+        |pins: &OfferPins| parse(&spec).accept(&offer, pins).map(|envelope| envelope.recipients.len());
+    let Err(OfferError::Lacking(lacking)) = accept(&pinned) else { panic!("{:?}", accept(&pinned)) };
+    assert_eq!(lacking.iter().map(|to| to.fingerprint).collect::<Vec<_>>(), [recovery.fingerprint()]);
+    assert_eq!(lacking[0].to_string(), format!("{} (pinned)", recovery.fingerprint().short()));
+    pinned.required.pop();
+    pinned.optional = pins(&[&old]).required;
+    assert_eq!(accept(&pinned), Ok(1), "a key that retires is pinned, and not needed");
 }
 
 #[test]

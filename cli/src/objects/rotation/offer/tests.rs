@@ -1,9 +1,9 @@
 //! What becomes of an object for everything that a status may say of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::keys::{Identity, Keyring};
-use seal_crds::native::{Item, NativeSealed, seal, target};
+use seal_crds::native::{Item, NamedRecipient, NativeSealed, seal, target};
 use seal_crds::resources::{Rewrap, Template};
 use seal_crds::{Format, Plaintext, Scope};
 use serde_json::{Value, json};
@@ -13,6 +13,10 @@ use crate::objects::name::ObjectName;
 
 fn named(identity: &Identity) -> NamedRecipient {
     NamedRecipient { recipient: identity.recipient().clone(), name: None }
+}
+
+fn required(pins: &[NamedRecipient]) -> OfferPins {
+    OfferPins { required: pins.to_vec(), optional: Vec::new() }
 }
 
 struct Scene {
@@ -64,7 +68,7 @@ impl Scene {
     }
 
     fn decide(&self, found: &[Counterpart], is_covered: bool, pins: &[&Identity]) -> Decision {
-        let pins: Vec<NamedRecipient> = pins.iter().map(|pin| named(pin)).collect();
+        let pins = required(&pins.iter().map(|pin| named(pin)).collect::<Vec<_>>());
         decide(&self.native(), &found.iter().collect::<Vec<_>>(), &Listing::default(), is_covered, &pins)
     }
 
@@ -88,6 +92,14 @@ fn an_offer_is_taken_from_whichever_object_has_an_honest_one() {
     assert_eq!(envelope.age, honest.envelope.age);
     let refused = scene.decide(&[live(&forged)], true, &[&scene.new]);
     assert!(matches!(refused, Decision::Left(Left::Refused { .. })), "{refused:?}");
+    // An honest one to fewer than are pinned is refused with what to try.
+    let recovery = Identity::generate();
+    let fewer = scene.decide(&[live(&honest)], true, &[&scene.new, &recovery]);
+    let Decision::Left(left) = fewer else { panic!("{fewer:?}") };
+    let said = left.to_string();
+    let short = recovery.fingerprint().short();
+    assert!(said.contains("isn't sealed to pinned recipients: ") && said.contains(&short), "{said}");
+    assert!(said.ends_with("take them out of the pins if nothing is to be sealed to them"), "{said}");
 }
 
 #[test]
@@ -130,29 +142,38 @@ fn an_object_is_current_if_it_is_sealed_to_exactly_the_pins_or_the_controller_ag
             vec![old, new],
             Decision::Left(Left::NoneYet("live/db".to_owned())),
         ),
-        (vec![examined], true, vec![old, new], Decision::Current),
+        (
+            vec![examined],
+            true,
+            vec![old, new],
+            Decision::Left(Left::Lacking {
+                place: "live/db".to_owned(),
+                recipients: vec![SealedTo::new(new.fingerprint(), None)],
+            }),
+        ),
     ] {
         assert_eq!(scene.decide(&found, is_covered, &pins), expected);
     }
 }
 
 #[test]
-fn a_file_that_took_an_offer_is_done_before_it_is_applied_also_if_there_are_more_pins_than_the_cluster_knows()
-{
+fn a_file_that_took_an_offer_is_done_before_it_is_applied_also_if_a_pinned_key_retires() {
     let mut scene = Scene::new();
     let own = named(&Identity::generate());
     let envelope = scene.offer(&[named(&scene.new)]).envelope;
     scene.spec.envelopes = vec![envelope];
-    let pins = [named(&scene.new), own.clone()];
-    let decide = |targets: &[String], pins: &[NamedRecipient]| {
+    let pins = OfferPins { required: vec![named(&scene.new)], optional: vec![own.clone()] };
+    let decide = |targets: &[String], pins: &OfferPins| {
         let listing = Listing::offering(targets);
         decide(&scene.native(), &[], &listing, true, pins)
     };
     let target_of =
         |recipients: &[&NamedRecipient]| target(recipients.iter().map(|to| to.recipient.fingerprint()));
-    assert_eq!(decide(&[target_of(&[&pins[0]])], &pins), Decision::Current);
-    // Nobody else is offered an envelope for these alone, or they aren't pinned.
-    assert_eq!(decide(&[target_of(&[&pins[0], &own])], &pins), Decision::Left(Left::NotThere));
-    assert_eq!(decide(&[], &pins), Decision::Left(Left::NotThere));
-    assert_eq!(decide(&[target_of(&[&pins[0]])], &[own]), Decision::Left(Left::NotThere));
+    assert_eq!(decide(&[target_of(&[&pins.required[0]])], &pins), Decision::Current);
+    assert_eq!(decide(&[], &pins), Decision::Current);
+    // A pin is missing, or the recipient isn't pinned.
+    let both = required(&[named(&scene.new), own.clone()]);
+    for pins in [both, required(&[own])] {
+        assert_eq!(decide(&[target_of(&[&named(&scene.new)])], &pins), Decision::Left(Left::NotThere));
+    }
 }
