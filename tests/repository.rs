@@ -175,8 +175,10 @@ fn what_is_decided_about_keys_has_no_clock_and_makes_no_request() {
 #[test]
 fn the_life_cycle_of_keys_knows_neither_their_statuses_nor_their_deletions() {
     for (path, text) in room("keys/lifecycle") {
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for absent in ["super::status", "keys::status", "super::deletion", "keys::deletion"] {
-            assert!(is_test_file(&path) || !text.contains(absent), "{}: {absent}", path.display());
+            let knows = code.iter().any(|line| line.contains(absent));
+            assert!(is_test_file(&path) || !knows, "{}: {absent}", path.display());
         }
     }
 }
