@@ -10,6 +10,7 @@
 //! - [`cases`]: the command line, held by the files in `cli/`
 //! - [`certificate_url`]: the peer's certificate from a URL, over TLS and through proxies
 //! - [`check`]: `seal check` in repositories of the real git
+//! - [`check_repository`]: `seal check` over whole repositories, and a hostile pull request
 //! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`conformance`]: the real sealed-secrets beside our programs, and in their place
 //! - [`end_to_end`]: the main job, by everything real
@@ -47,6 +48,7 @@ mod by_hand;
 mod cases;
 mod certificate_url;
 mod check;
+mod check_repository;
 mod cluster;
 mod conformance;
 mod demo;

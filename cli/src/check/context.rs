@@ -18,6 +18,8 @@ pub(crate) struct Context<'s> {
     /// The files of interest of the revision that the tree is compared with (`--policy`, else what is upstream), for lints
     /// about what changed. `None` outside of Git, and where there is no such revision.
     pub(crate) before: Option<Vec<Scanned<'s>>>,
+    /// The paths of files that this revision has in the same way, and that aren't among those.
+    pub(crate) unchanged: BTreeSet<String>,
     /// Every rules file that counts in the tree, in the order of paths.
     pub(crate) rules: Vec<Arc<Rules>>,
     /// The rules files of the tree that count for nothing, by their paths.
@@ -55,6 +57,7 @@ impl<'s> Context<'s> {
             files,
             paths,
             before: None,
+            unchanged: BTreeSet::new(),
             rules: Vec::new(),
             unlisted_rules: Vec::new(),
             policy: None,

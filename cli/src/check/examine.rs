@@ -75,6 +75,7 @@ impl<J: ReadFiles, T: ReadFiles> Examination<'_, J, T> {
 
         let mut context = Context::new(files.files, texts.paths.clone(), now.seconds);
         context.before = before.map(Texts::scanned);
+        context.unchanged = before.map(|before| before.unchanged.clone()).unwrap_or_default();
         match policy {
             None => {
                 context.rules.clone_from(&names);

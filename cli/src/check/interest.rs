@@ -21,13 +21,18 @@ pub(crate) enum Interest {
 
 /// Words of which a manifest of interest has at least one. The first two are a Secret and a SealedSecret, also with a slip
 /// of the hand in it; others are what changes them, or speaks of them to this program.
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 13] = [
     "ecret",
     "ECRET",
     "stringData",
     "kustomiz",
     "Kustomiz",
     "argoproj.io",
+    // What a kustomization's files can do to a name or a namespace.
+    "Transformer",
+    "fieldSpec",
+    "nameReference",
+    "/metadata/name",
     "seal: allow",
     "SECRET-KEY-",
     "secret-key-",

@@ -58,7 +58,8 @@ pub(crate) fn of_tree(context: &Context<'_>, found: &mut Vec<Finding>) -> usize 
     let objects: Vec<Sealed<'_>> = context.tree().flat_map(sealed).collect();
     let rendered: Vec<Sealed<'_>> =
         context.files.iter().filter(|file| file.origin == Origin::Rendered).flat_map(sealed).collect();
-    let before: Vec<Sealed<'_>> = context.before.iter().flatten().flat_map(sealed).collect();
+    let unchanged = context.tree().filter(|file| context.unchanged.contains(file.path));
+    let before: Vec<Sealed<'_>> = context.before.iter().flatten().chain(unchanged).flat_map(sealed).collect();
     found.extend(ids::copied(&objects, &before));
     found.extend(ids::superseded(&objects));
     found.extend(ids::rendered(&rendered, &objects));

@@ -45,6 +45,8 @@ pub(crate) struct Texts {
     findings: Vec<Finding>,
     /// All paths of the tree.
     pub(crate) paths: BTreeSet<String>,
+    /// The paths of texts that were left out, since another tree has the same ones.
+    pub(crate) unchanged: BTreeSet<String>,
     pub(crate) files: usize,
     /// How many bytes of texts are kept.
     kept: AtomicUsize,
@@ -144,7 +146,12 @@ impl Texts {
     pub(crate) fn without(mut self, other: &Self) -> Self {
         let theirs: HashMap<&str, &str> =
             other.texts.iter().map(|text| (text.path.as_str(), text.source.text())).collect();
-        self.texts.retain(|text| theirs.get(text.path.as_str()) != Some(&text.source.text()));
+        let (same, other): (Vec<_>, Vec<_>) = self
+            .texts
+            .into_iter()
+            .partition(|text| theirs.get(text.path.as_str()) == Some(&text.source.text()));
+        self.unchanged = same.into_iter().map(|text| text.path).collect();
+        self.texts = other;
         self
     }
 
@@ -216,6 +223,10 @@ fn unread(text: &Text, file: &Scanned<'_>, findings: &mut Vec<Finding>) -> bool 
         }
         return false;
     };
+    // Markers of a conflict say better why it can't be read.
+    if findings.iter().any(|finding| finding.lint == Lint::ConflictMarker) {
+        return false;
+    }
     let mut has_templates = false;
     for part in &manifest.unread {
         if !names_a_secret(&text.source.text()[part.range.clone()]) {

@@ -103,8 +103,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
 
     let mut report = Report { files: texts.files, silenced: examined.silenced, ..Report::default() };
     let mut templates = examined.templates;
-    let mut findings = examined.findings;
     let unfollowed = examined.unfollowed;
+    let mut findings = examined.findings;
     if args.write_baseline {
         return write_baseline(&subject, &findings);
     }
@@ -211,15 +211,14 @@ fn write_baseline(subject: &Subject, findings: &[Finding]) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
+/// The hint for charts, plugins, and directories of other repositories.
+const RENDERS: &str = "check what comes of them: kustomize build DIRECTORY | seal check -";
+
 fn not_looked_at(gaps: Gaps, templates: usize, unfollowed: usize) -> Vec<NotLookedAt> {
     let gap = |number, what, hint| NotLookedAt { number, what, hint };
     let all = [
         gap(templates, "Helm template", TEMPLATES),
-        gap(
-            unfollowed,
-            "entry of a kustomization",
-            "check what comes of it: kustomize build … | seal check -",
-        ),
+        gap(unfollowed, "kustomization entry", RENDERS),
         gap(
             gaps.repositories,
             "repository",

@@ -250,11 +250,5 @@ pub(super) fn short(id: &str) -> String {
     word(&id.chars().take(8).collect::<String>())
 }
 
-/// The lints that this file has findings of.
-#[cfg(test)]
-pub(super) fn names(found: &[Finding]) -> std::collections::BTreeSet<&'static str> {
-    found.iter().map(|finding| finding.lint.name()).collect()
-}
-
 #[cfg(test)]
 mod tests;

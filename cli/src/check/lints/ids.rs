@@ -96,18 +96,16 @@ struct Bound<'a> {
     namespace: Option<&'a str>,
     name: Option<&'a str>,
     path: &'a str,
-    at: usize,
 }
 
 impl<'a> Bound<'a> {
     fn of(sealed: &Sealed<'a>) -> Self {
-        let Outline { scope, object_name, at, .. } = sealed.outline;
+        let Outline { scope, object_name, .. } = sealed.outline;
         Self {
             scope: *scope,
             namespace: object_name.namespace.as_deref(),
             name: object_name.name.as_deref(),
             path: sealed.path,
-            at: *at,
         }
     }
 

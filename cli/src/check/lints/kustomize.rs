@@ -79,7 +79,7 @@ pub(super) fn follow(context: &Context<'_>, objects: &[Sealed<'_>]) -> Followed 
 struct Ways<'r> {
     /// The first change of a bound part.
     broken: Option<&'r Change>,
-    doubtful: Option<&'r Change>,
+    doubtful: Option<&'r Deployment>,
     /// The namespaces that an object without one gets, each with what says so.
     namespaces: BTreeMap<&'r str, String>,
 }
@@ -108,7 +108,7 @@ impl<'r> Ways<'r> {
         }
         if !change.is_certain {
             if scope.binds_name() || scope.binds_namespace() {
-                self.doubtful.get_or_insert(change);
+                self.doubtful.get_or_insert(deployment);
             }
             return;
         }
@@ -161,10 +161,10 @@ impl<'r> Ways<'r> {
             let hint = "seal one for each namespace, beside its kustomization";
             return Some(sealed.finding(Lint::Transformed, message).hint(hint));
         }
-        let change = self.doubtful?;
-        let by = if change.by.is_empty() { String::new() } else { format!(" ({})", lines(&change.by)) };
-        let message = format!("{name} is in a kustomization that isn't followed completely{by}");
-        Some(files(sealed.finding(Lint::Transformed, message), &change.by).only(Severity::Note))
+        let by = word(&self.doubtful?.by);
+        let message =
+            format!("{name} is part of {by}, which isn't followed completely: its place may change");
+        Some(sealed.finding(Lint::Transformed, message).only(Severity::Note))
     }
 }
 

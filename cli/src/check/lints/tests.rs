@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::check::lints::samples::strict;
+use crate::check::scanned::Origin;
 
 fn run(files: &[(&str, &str)]) -> Vec<String> {
     let sources: Vec<Source> = files

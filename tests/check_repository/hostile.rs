@@ -1,0 +1,170 @@
+//! A pull request by somebody who wants to read what will be sealed, or to break what is deployed, and to have it merged.
+//!
+//! Each step is done by itself, so that no other finding covers for a rule that looks away. Invariant: `check --policy` of the
+//! branch that is merged into finds each of them, whatever the pull request does to its own rules.
+
+use seal_crds::Scope;
+
+use super::sealed::{Keys, manifest, native, spec};
+use super::{Fault, commit, findings, git, seal};
+use crate::sandbox::{Run, Sandbox};
+
+const RULES: &str = "\
+version: 1
+recipients:
+  prod: {file: keys/prod.pub}
+  recovery: {file: keys/recovery.pub, recovery: true}
+rules:
+  - path: \"clusters/{namespace}/**\"
+    to: [prod, recovery]
+";
+
+/// A repository in which nothing is wrong, with all of it committed on `main`.
+struct Scene {
+    sandbox: Sandbox,
+    keys: Keys,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let (sandbox, keys) = (Sandbox::new(), Keys::new());
+        git(&sandbox, &["init", "-q", "-b", "main"]);
+        sandbox.write(".gitignore", "/*.key\n/keys-backup.yaml\n");
+        sandbox.write(".seal.yaml", RULES);
+        sandbox.write("keys/prod.pub", format!("{}\n", keys.prod));
+        sandbox.write("keys/recovery.pub", format!("{}\n", keys.recovery));
+        sandbox.write("clusters/shop/db.yaml", native("shop/db", &keys.both()));
+        sandbox.write("clusters/shop/app.yaml", native("shop/app", &keys.both()));
+        commit(&sandbox, "main");
+        git(&sandbox, &["checkout", "-q", "-b", "topic"]);
+        Self { sandbox, keys }
+    }
+
+    fn text(&self, path: &str) -> String {
+        String::from_utf8(self.sandbox.read(path)).unwrap()
+    }
+
+    fn check(&self) -> Run {
+        commit(&self.sandbox, "topic");
+        seal(&self.sandbox, &["check", "--policy", "main", "--strict"])
+    }
+
+    /// The pull request is stopped by these findings among others.
+    #[track_caller]
+    fn assert_stopped_by(&self, expected: &[(&str, &str)]) {
+        let run = self.check();
+        let found = findings(&run);
+        for (rule, path) in expected {
+            let fault = Fault::new(rule, path);
+            assert!(found.contains(&fault), "{fault:?} in {found:?}\n{}", run.stderr);
+        }
+        assert_eq!(run.code, 1, "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_pull_request_without_malice_passes() {
+    let scene = Scene::new();
+    scene.sandbox.write("clusters/shop/new.yaml", native("shop/new", &scene.keys.both()));
+    let run = scene.check();
+    assert_eq!((run.code, run.stdout.as_slice()), (0, b"".as_slice()), "{}", run.stderr);
+}
+
+#[test]
+fn a_recipient_that_is_added_to_a_pin_file_is_found() {
+    let scene = Scene::new();
+    scene.sandbox.write("keys/prod.pub", format!("{}\n{}\n", scene.keys.prod, scene.keys.stranger));
+    scene.assert_stopped_by(&[("pins-changed", ".seal.yaml")]);
+    // And what is sealed to it already.
+    let keys = &scene.keys;
+    scene
+        .sandbox
+        .write("clusters/shop/db.yaml", native("shop/db", &[&keys.prod, &keys.recovery, &keys.stranger]));
+    scene.assert_stopped_by(&[("pins-changed", ".seal.yaml"), ("recipients-extra", "clusters/shop/db.yaml")]);
+}
+
+#[test]
+fn rules_of_its_own_in_a_directory_are_found_and_not_obeyed() {
+    let scene = Scene::new();
+    let own = "version: 1\nrecipients: {me: {file: me.pub}}\nrules: [{path: '**', to: [me]}]\nignore: [{rule: recipients-extra, \
+               path: '**', reason: x}]\n";
+    scene.sandbox.write("clusters/shop/.seal.yaml", own);
+    scene.sandbox.write("clusters/shop/me.pub", format!("{}\n", scene.keys.stranger));
+    scene.sandbox.write("clusters/shop/db.yaml", native("shop/db", &[&scene.keys.stranger]));
+    let expected = [
+        ("nested-rules", "clusters/shop/.seal.yaml"),
+        ("recipients-extra", "clusters/shop/db.yaml"),
+        ("recipients-missing", "clusters/shop/db.yaml"),
+    ];
+    scene.assert_stopped_by(&expected);
+    scene.sandbox.write(".seal.yaml", format!("{RULES}nested: [clusters/shop]\n"));
+    scene.assert_stopped_by(&expected);
+    scene.assert_stopped_by(&[("pins-changed", ".seal.yaml")]);
+}
+
+#[test]
+fn a_pin_file_that_leads_outside_stops_it() {
+    let scene = Scene::new();
+    std::fs::remove_file(scene.sandbox.path("keys/prod.pub")).unwrap();
+    std::os::unix::fs::symlink("../../outside.pub", scene.sandbox.path("keys/prod.pub")).unwrap();
+    let run = scene.check();
+    // Rules that can't be understood are no findings: they are worse.
+    let told = format!("{}{}", run.stderr, String::from_utf8_lossy(&run.stdout));
+    assert!(
+        run.code != 0 && told.contains("keys/prod.pub") && told.contains("symbolic link"),
+        "{} {told}",
+        run.code
+    );
+}
+
+#[test]
+fn a_recipient_that_is_hidden_in_an_envelope_is_found() {
+    let scene = Scene::new();
+    let keys = &scene.keys;
+    let mut hidden = spec("shop/db", Scope::Strict, &[&keys.prod, &keys.recovery, &keys.stranger]);
+    hidden.envelopes[0].recipients.pop();
+    scene.sandbox.write("clusters/shop/db.yaml", manifest("shop/db", &hidden));
+    scene.assert_stopped_by(&[("hidden-recipient", "clusters/shop/db.yaml")]);
+}
+
+#[test]
+fn a_file_that_is_moved_to_another_namespace_is_found() {
+    let scene = Scene::new();
+    let moved = scene.text("clusters/shop/db.yaml").replace("namespace: shop", "namespace: mallory");
+    std::fs::remove_file(scene.sandbox.path("clusters/shop/db.yaml")).unwrap();
+    scene.sandbox.write("clusters/mallory/db.yaml", &moved);
+    scene.assert_stopped_by(&[("moved", "clusters/mallory/db.yaml")]);
+    let copied = scene.text("clusters/shop/app.yaml").replace("namespace: shop", "namespace: mallory");
+    scene.sandbox.write("clusters/mallory/app.yaml", copied);
+    scene.assert_stopped_by(&[("copied", "clusters/mallory/app.yaml")]);
+}
+
+#[test]
+fn a_template_that_shows_an_item_is_found() {
+    let scene = Scene::new();
+    let text = scene.text("clusters/shop/db.yaml");
+    assert!(!text.contains("template:"), "{text}");
+    scene
+        .sandbox
+        .write("clusters/shop/db.yaml", format!("{text}  template:\n    data:\n      url: $(password)\n"));
+    scene.assert_stopped_by(&[("plaintext-template", "clusters/shop/db.yaml")]);
+}
+
+#[test]
+fn a_pull_request_does_not_bring_its_own_permission_along() {
+    let scene = Scene::new();
+    let comment = "# seal: allow recipients-extra, hidden-recipient -- trust me\n";
+    let extra = native("shop/db", &[&scene.keys.prod, &scene.keys.recovery, &scene.keys.stranger]);
+    scene.sandbox.write("clusters/shop/db.yaml", format!("{comment}{extra}"));
+    scene
+        .sandbox
+        .write(".seal.yaml", format!("{RULES}ignore: [{{rule: recipients-extra, path: '**', reason: x}}]\n"));
+    scene
+        .sandbox
+        .write(".seal-baseline", "# seal baseline v1\nrecipients-extra\tclusters/shop/db.yaml\tshop/db\t\n");
+    scene.assert_stopped_by(&[
+        ("recipients-extra", "clusters/shop/db.yaml"),
+        ("unused-allow", "clusters/shop/db.yaml"),
+        ("pins-changed", ".seal.yaml"),
+    ]);
+}
