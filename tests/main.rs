@@ -21,6 +21,7 @@
 //! - [`kubeseal`]: the command line of kubeseal, ours beside the real one
 //! - [`many_keys`]: the peer's objects that would take too much work to open
 //! - [`migrate`]: whole repositories from the peer's format to the native one
+//! - [`plugin`]: kubectl's plugin, completions and manual pages, beside the real kubectl, bash and groff
 //! - [`protected`]: identities under protection, beside the real age: passphrases, plugins, keys in hardware
 //! - [`readme`]: README's commands, one after the other
 //! - [`repository`]: what must hold of the repository itself
@@ -29,6 +30,7 @@
 //! - [`rules`]: `.seal.yaml` in real Git
 //! - [`runbook`]: the commands of `keys-example/ROTATION.md`, one after the other
 //! - [`terminal`]: `seal` before a person
+//! - [`unchanged`]: sealing again without a change, beside the real Git
 //! - [`unhelpful_cluster`]: clusters that don't give `seal` a recipient
 //! - [`unquoted`]: what an unquoted word of YAML means, beside the real kubectl
 //! - [`way`]: the way to a cluster, which is kubectl's
@@ -62,6 +64,7 @@ mod kubelet;
 mod kubeseal;
 mod many_keys;
 mod migrate;
+mod plugin;
 mod protected;
 mod readme;
 mod repository;
@@ -71,6 +74,7 @@ mod rules;
 mod runbook;
 mod sandbox;
 mod terminal;
+mod unchanged;
 mod unhelpful_cluster;
 mod unquoted;
 mod vectors;

@@ -1,6 +1,7 @@
 //! The program's arguments as clap sees them, and `--help`.
 //!
-//! Words become types here; [`intent`] decides what they mean together.
+//! Words become types here; [`intent`] decides what they mean together. [`reference`] makes completions and manual
+//! pages from the same table.
 
 mod check;
 mod create;
@@ -10,6 +11,8 @@ mod git;
 pub(crate) mod intent;
 mod keys;
 mod migrate;
+mod program;
+pub(crate) mod reference;
 mod refusal;
 mod resolve;
 mod rm;
@@ -17,6 +20,7 @@ mod rotate;
 mod seal;
 mod set;
 mod shared;
+mod show;
 mod tidy;
 mod unknown;
 mod unseal;
@@ -31,19 +35,20 @@ pub(crate) use keys::{
     RevokeArgs, StatusArgs, StatusFormat,
 };
 pub(crate) use migrate::MigrateArgs;
+pub(crate) use reference::{CompletionsArgs, HelpArgs, ManArgs};
 pub(crate) use resolve::ResolveArgs;
 pub(crate) use rm::RmArgs;
 pub(crate) use rotate::RotateArgs;
 pub(crate) use seal::SealArgs;
 pub(crate) use set::SetArgs;
-pub(crate) use shared::{AcceptArgs, ClusterArgs, SealFormat, SealingArgs};
+pub(crate) use shared::{AcceptArgs, ClusterArgs, KeepArgs, SealFormat, SealingArgs};
+pub(crate) use show::{ShowArgs, ShowFormat};
 pub(crate) use tidy::TidyArgs;
 pub(crate) use unseal::UnsealArgs;
 pub(crate) use values::ValueArgs;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::files::output;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 
@@ -65,8 +70,6 @@ Examples:
 #[derive(Parser)]
 #[command(
     name = "seal",
-    // The help says `seal` even if the program was started under another name.
-    bin_name = "seal",
     version,
     about = ABOUT,
     args_conflicts_with_subcommands = true,
@@ -93,6 +96,8 @@ pub(crate) enum Command {
     Tidy(TidyArgs),
     /// Turn SealedSecrets back into Secrets, with an identity at hand
     Unseal(UnsealArgs),
+    /// Show what SealedSecrets say without a key: place, scope, who opens them, items
+    Show(ShowArgs),
     /// Turn SealedSecrets of bitnami.com into those of sealing.dev, in place
     Migrate(MigrateArgs),
     /// Seal a repository to other recipients, in place: only what needs it
@@ -109,6 +114,12 @@ pub(crate) enum Command {
     /// Look after keys: make identities, get recipients, renew, revoke and delete sealing keys
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Print the help of a command
+    Help(HelpArgs),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page of a command, or write all of them into a directory
+    Man(ManArgs),
     /// Take kubeseal's flags and give its output; also under a link of that name
     #[command(disable_help_flag = true)]
     Kubeseal,
@@ -116,7 +127,7 @@ pub(crate) enum Command {
 
 /// Reads the arguments of the process.
 ///
-/// This function answers `--help` and `--version` and ends the process with [`Exit::Done`]. An argument that
+/// This function answers `--help` and `--version` and ends the process. An argument that
 /// clap refuses is an error like every other.
 pub(crate) fn parse() -> Result<LowArgs, Failure> {
     let args = LowArgs::from_arg_matches(&command().try_get_matches().map_err(refuse)?).map_err(refuse)?;
@@ -128,26 +139,17 @@ pub(crate) fn parse() -> Result<LowArgs, Failure> {
 
 fn refuse(error: clap::Error) -> Failure {
     if !error.use_stderr() {
-        error.exit();
+        reference::answer(&error);
     }
     let typed: Vec<String> =
         std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     refusal::explain(&error, &mut command(), &typed).into()
 }
 
-/// Prints what `seal --help` prints.
-pub(crate) fn print_help() -> Result<Exit, Failure> {
-    let help = command().render_long_help();
-    let text =
-        if crate::talk::terminal::stdout_is_terminal() { help.ansi().to_string() } else { help.to_string() };
-    output::to_stdout(anstream::adapter::strip_str(&text).to_string().as_bytes())?;
-    Ok(Exit::Done)
-}
-
 fn command() -> clap::Command {
     let codes: Vec<String> =
         Exit::ALL.iter().map(|exit| format!("  {}  {}", *exit as u8, exit.meaning())).collect();
-    LowArgs::command().after_help(format!(
+    LowArgs::command().bin_name(program::name()).after_help(format!(
         "Without FILE, seal reads standard input.\n\n{EXAMPLES}\n\nExit codes:\n{}",
         codes.join("\n")
     ))

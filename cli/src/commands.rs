@@ -1,6 +1,7 @@
 //! The commands, one to a file. Each file tells its command step by step: read, decide, do, write. The rooms
 //! below do the steps.
 
+mod again;
 mod check;
 mod choose;
 mod create;
@@ -8,11 +9,13 @@ mod diff;
 mod git;
 mod keys;
 mod migrate;
+mod reference;
 mod resolve;
 mod rm;
 mod rotate;
 mod seal;
 mod set;
+mod show;
 mod tidy;
 mod unseal;
 mod values;
@@ -34,6 +37,10 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Rm(args)) => rm::run(&args),
         Some(Command::Tidy(args)) => tidy::run(&args),
         Some(Command::Unseal(args)) => unseal::run(&args),
+        Some(Command::Show(args)) => show::run(&args),
+        Some(Command::Help(args)) => reference::help(&args),
+        Some(Command::Completions(args)) => reference::completions(&args),
+        Some(Command::Man(args)) => reference::man(&args),
         Some(Command::Migrate(args)) => migrate::run(args),
         Some(Command::Rotate(args)) => rotate::run(*args),
         Some(Command::Check(args)) => check::run(&args),

@@ -3,6 +3,7 @@
 //!
 //! Invariant: a command that fails leaves every file as it was.
 
+pub(crate) mod dotenv;
 pub(crate) mod env_file;
 #[allow(dead_code, reason = "the commands that live in Git begin to use it")]
 pub(crate) mod git;

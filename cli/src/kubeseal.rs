@@ -55,6 +55,11 @@ pub(crate) fn called(program: Option<&OsString>) -> Option<String> {
     is_it.then(|| seal_foreign::path(Path::new(program)))
 }
 
+/// The list of flags, as `--help` prints it.
+pub(crate) fn help(program: &str) -> String {
+    flags::help(program)
+}
+
 /// Runs kubeseal with these arguments, which don't include the program's name.
 pub(crate) fn main(program: &str, args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = args.into_iter().map(|arg| arg.into_string().map_err(|_| FlagError::NotText));

@@ -16,7 +16,8 @@
 //! it).
 //!
 //! [`stored`] specifies the Secret that stores a sealing key, [`backup`] the age file that backs it up, and [`pins`]
-//! the lines of a recipients file that remember keys which aren't sealed to any more. The programs read files, and the
+//! the lines of a recipients file that remember keys which aren't sealed to any more. `tls_pair` looks at a pair that people
+//! seal, and is no key of ours. The programs read files, and the
 //! controller decides about the life of sealing keys.
 //!
 //! Invariant: only [`Identity`], [`RsaPrivateKey`] and the results of their `to_secret_…` functions hold
@@ -33,6 +34,7 @@ mod recipient;
 mod rsa;
 pub mod stored;
 mod tagged;
+mod tls_pair;
 mod xwing;
 
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
@@ -44,6 +46,7 @@ pub use rsa::{
     Certificate, CertificateError, RsaKeyError, RsaPrivateKey, RsaPublicKey, RsaSealingKey,
     RsaSealingKeyError,
 };
+pub use tls_pair::{Fit, TlsPair, TlsPairError};
 
 /// The text without the byte order mark (U+FEFF) that some editors put before UTF-8. The mark is no part of the
 /// first line.

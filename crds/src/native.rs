@@ -26,7 +26,7 @@ mod tests;
 
 pub use accept::{Difference, OfferError, OfferPins};
 pub use change::{
-    ChangeError, CoverError, cover, data_key_of, drop_unused_envelopes, put_items, remove_items,
+    ChangeError, CoverError, cover, data_key_of, drop_unused_envelopes, put_items, remove_items, set_items,
     tidy_envelopes, users_of,
 };
 pub use envelope::count_stanzas;

@@ -5,13 +5,18 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use seal_crds::Name;
 
-use super::{SealingArgs, ValueArgs};
+use super::{KeepArgs, SealingArgs, ValueArgs};
 
 #[derive(Args)]
 #[command(after_help = "\
 A value in --literal can be seen by others in the list of processes and stays in \
 the shell's history. Better: --prompt password, or --file password=- to read it \
-from standard input.")]
+from standard input.
+
+Examples:
+  seal create db -n prod -r prod.pub --prompt password -o db.yaml
+  seal create app -n prod -r prod.pub --dotenv .env -o app.yaml
+  seal create tls -n prod -r prod.pub --type kubernetes.io/tls --file tls.crt --file tls.key")]
 pub(crate) struct CreateArgs {
     /// The name of the Secret
     pub(crate) name: Name,
@@ -51,6 +56,9 @@ pub(crate) struct CreateArgs {
     /// it, the rule is that for the file of -o
     #[arg(long = "for", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) destined: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
 
     // This field is the last one: its help heading also covers every field behind it.
     #[command(flatten)]

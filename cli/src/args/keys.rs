@@ -41,7 +41,10 @@ pub(crate) enum KeysCommand {
 #[derive(Args)]
 #[command(after_help = "\
 With -o the identity goes into the file and its recipient to standard output; \
-without, the identity goes to standard output.")]
+without, the identity goes to standard output.
+
+Example:
+  seal keys new -o recovery.key")]
 pub(crate) struct NewArgs {
     /// Write the identity to this file, which must not exist
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]

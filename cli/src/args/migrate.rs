@@ -11,7 +11,10 @@ use super::ClusterArgs;
 #[command(after_help = "\
 Without --write nothing is written: what would be done is printed, and everything \
 that stands against it. The scope of an object is that under which it opens, \
-whatever its annotations say.")]
+whatever its annotations say.
+
+Example:
+  seal migrate deploy -i backup.yaml -r prod.pub --write")]
 pub(crate) struct MigrateArgs {
     /// Manifests, or directories in which all of *.yaml, *.yml and *.json are
     /// looked at; without any, the current directory

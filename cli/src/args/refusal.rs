@@ -77,7 +77,7 @@ fn hint(error: &clap::Error, command: &Typed<'_>, arg: &str) -> String {
             None => format!("{path} --help lists the options"),
         },
         ErrorKind::UnknownArgument if command.takes_values() => {
-            "a value is given by --prompt, --file, --env-file or --literal".to_owned()
+            "a value is given by --prompt, --file, --env-file, --dotenv or --literal".to_owned()
         }
         ErrorKind::InvalidSubcommand => format!("{path} --help lists the commands"),
         ErrorKind::InvalidValue if !all(error, ContextKind::ValidValue).is_empty() => {
@@ -157,7 +157,8 @@ struct Typed<'c> {
 
 impl<'c> Typed<'c> {
     fn find(program: &'c Command, words: &'c [String]) -> Self {
-        let mut found = Self { path: program.get_name().to_owned(), command: program, words };
+        let mut found =
+            Self { path: program.get_bin_name().unwrap_or("seal").to_owned(), command: program, words };
         for word in words {
             let Some(next) = found.command.find_subcommand(word) else { break };
             found = Self { path: format!("{} {word}", found.path), command: next, words };
@@ -259,6 +260,6 @@ mod tests {
         assert_eq!(fact, "unknown option --literal");
         assert_eq!(hint, "seal create has it, and options go after the command");
         assert!(refusal(&["--from-literal", "a=b"]).1.starts_with("seal create has it"));
-        assert!(refusal(&["-i", "prod.key", "sealed.yaml"]).1.starts_with("seal unseal has it"));
+        assert!(refusal(&["--item", "password", "sealed.yaml"]).1.starts_with("seal unseal has it"));
     }
 }

@@ -21,7 +21,12 @@ history; and an item stays marked with everybody who has seen its value, with --
 SealedSecrets of bitnami.com have no place for such marks. Only a value that is changed at its \
 source is new.
 
-Exit code 1 means that some SealedSecrets are left; each is named."
+Exit code 1 means that some SealedSecrets are left; each is named.
+
+Examples:
+  seal rotate deploy -i prod.key -r next.pub       with an identity at hand
+  seal rotate deploy --from-cluster -r prod.pub    with what the cluster offers, without a key
+  seal rotate deploy --verify --context prod       the cluster has it all, and it is Ready"
 )]
 pub(crate) struct RotateArgs {
     /// Manifests, or directories in which all of *.yaml, *.yml and *.json are

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use seal_crds::Name;
 
-use super::SealingArgs;
+use super::{KeepArgs, SealingArgs};
 
 #[derive(Args)]
 pub(crate) struct SealArgs {
@@ -34,6 +34,9 @@ pub(crate) struct SealArgs {
     /// Let a Secret without values pass through where it is all there is, and say nothing of others
     #[arg(long)]
     pub(crate) allow_empty_data: bool,
+
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
 
     // This field is the last one: its help heading also covers every field behind it.
     #[command(flatten)]

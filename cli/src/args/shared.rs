@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{FalseyValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use seal_crds::keys::Fingerprint;
 use seal_crds::{ItemName, Namespace, Scope};
@@ -59,6 +59,20 @@ pub(crate) struct AcceptArgs {
     /// whole fingerprint, compared with what its owner says. Repeatable
     #[arg(long, value_name = "FINGERPRINT")]
     pub(crate) accept: Vec<Fingerprint>,
+}
+
+/// The flags by which a value is known to be sealed already, and stays as it is.
+#[derive(Args)]
+pub(crate) struct KeepArgs {
+    /// Open what the destination has already with the identities in this file,
+    /// and leave each unchanged value as it is; - is standard input. Repeatable
+    #[arg(short, long = "identity", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) identities: Vec<PathBuf>,
+
+    /// Remember fingerprints of the values on this machine, so that an
+    /// unchanged value stays as it is without an identity, too
+    #[arg(long, env = "SEAL_REMEMBER", value_parser = FalseyValueParser::new())]
+    pub(crate) remember: bool,
 }
 
 /// The formats of sealed objects.

@@ -34,30 +34,14 @@ impl Explain for WordError {
 
 /// Words that are commands of other programs, and so are meant as a command here, each with the hint to
 /// print.
-const WORDS_OF_OTHERS: [(&[&str], &str); 7] = [
-    (&["help"], "seal --help lists the commands; seal COMMAND --help says what one takes"),
+const WORDS_OF_OTHERS: [(&[&str], &str); 6] = [
     (&["version"], "seal --version prints the version"),
     (&["encrypt", "seal"], "without a command, Secrets are sealed: seal secret.yaml"),
     (&["decrypt", "open"], "seal unseal turns SealedSecrets back into Secrets"),
     (&["fetch", "fetch-cert"], "seal keys fetch prints the recipients of a cluster"),
     (&["keygen"], "seal keys new makes an identity"),
     (
-        &[
-            "check",
-            "completion",
-            "completions",
-            "diff",
-            "edit",
-            "get",
-            "hook",
-            "init",
-            "lint",
-            "list",
-            "man",
-            "update",
-            "validate",
-            "view",
-        ],
+        &["completion", "diff", "edit", "get", "hook", "init", "lint", "list", "update", "validate", "view"],
         "seal --help lists the commands",
     ),
 ];

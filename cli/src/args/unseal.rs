@@ -7,7 +7,11 @@ use seal_crds::{ItemName, Namespace};
 
 #[derive(Args)]
 #[command(after_help = "\
-The result holds plaintext, so it isn't written to a terminal unless --show is given.")]
+The result holds plaintext, so it isn't written to a terminal unless --show is given.
+
+Examples:
+  seal unseal sealed.yaml -i recovery.key --item password | xclip
+  seal unseal deploy -i recovery.key -o secrets.yaml")]
 pub(crate) struct UnsealArgs {
     /// Manifests with SealedSecrets; - (or none) is standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]

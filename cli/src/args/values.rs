@@ -18,6 +18,11 @@ pub(crate) struct ValueArgs {
     #[arg(long = "env-file", visible_alias = "from-env-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) env_files: Vec<PathBuf>,
 
+    /// Items from a file of the dotenv dialect: export, quotes, escapes,
+    /// comments, values over several lines; no variable is expanded
+    #[arg(long = "dotenv", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) dotenv_files: Vec<PathBuf>,
+
     /// An item asked for on the terminal, without echo
     #[arg(long = "prompt", value_name = "ITEM")]
     pub(crate) prompts: Vec<ItemName>,
@@ -38,8 +43,17 @@ impl ValueArgs {
     pub(crate) fn is_given(&self) -> bool {
         !self.files.is_empty()
             || !self.env_files.is_empty()
+            || !self.dotenv_files.is_empty()
             || !self.prompts.is_empty()
             || !self.generates.is_empty()
+    }
+
+    /// How many of the flags read standard input.
+    pub(crate) fn stdin_uses(&self) -> usize {
+        let files = self.files.iter().filter(|file| *file == "-" || file.ends_with("=-"));
+        let env_files =
+            self.env_files.iter().chain(&self.dotenv_files).filter(|file| file.as_os_str() == "-");
+        files.count() + env_files.count()
     }
 
     /// The items whose names stand in the flags themselves, and not in a file.

@@ -5,15 +5,19 @@ mod metadata;
 use std::collections::BTreeMap;
 
 use seal_crds::secret::OPAQUE;
-use seal_documents::manifest::Look;
+use seal_documents::manifest::Manifest;
+use seal_documents::yaml::Syntax;
+use seal_documents::yaml::written::Written;
 
+use super::again::{self, Part};
 use super::{choose, values};
 use crate::args::CreateArgs;
 use crate::args::intent::Destination;
 use crate::files::output::{self, Privacy};
+use crate::objects::keeping::{Current, Keeper};
 use crate::objects::name::ObjectName;
-use crate::objects::sealing;
-use crate::objects::secret::{Secret, check};
+use crate::objects::sealing::{self, NativeSealer, Sealer};
+use crate::objects::secret::{Secret, check, content};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 use crate::talk::terminal;
@@ -40,7 +44,9 @@ impl Explain for CreateError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::WithoutNamespace => Some("give it with -n".to_owned()),
-            Self::Empty => Some("give items with --prompt, --file, --env-file or --literal".to_owned()),
+            Self::Empty => {
+                Some("give items with --prompt, --file, --env-file, --dotenv or --literal".to_owned())
+            }
             Self::UnknownItem(_, there) => Some(format!("the items are: {there}")),
         }
     }
@@ -49,6 +55,7 @@ impl Explain for CreateError {
 pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     let (mut chooser, flags) = choose::chooser(&args.sealing)?;
     let destination = Destination::from_output(args.output.clone());
+    again::check(&args.keep, args.sealing.seal_format, &destination, args.values.stdin_uses())?;
     let ruled = chooser.ruled(match (&args.destined, &destination) {
         (Some(path), _) | (None, Destination::File(path)) => Some(path),
         (None, Destination::Stdout | Destination::InPlace) => None,
@@ -78,30 +85,63 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     if let Some(missing) = args.sealing.template_items.iter().find(|item| !secret.items.contains_key(item)) {
         return Err(CreateError::UnknownItem(missing.clone(), super::list(secret.items.keys())).into());
     }
-    for (item, value) in &secret.items {
-        if let Some(look) = Look::of(value.expose()) {
-            terminal::warn(&format!("item {item} {look}"), None);
-        }
+    for doubt in content::doubts(&secret.items) {
+        terminal::warn(&doubt.words, None);
     }
     check::check(&secret)?;
     ruled.check_type(&secret.type_)?;
 
     let object_name = ObjectName { namespace, name: args.name };
+    let keeper = again::keeper(&args.keep, args.sealing.seal_format)?;
     let sealer = chooser.sealers(&flags, &[(&ruled, scope)])?.pop().expect("there is one for each file");
-    let value = sealer.seal(secret, &object_name)?;
-    if sealing::is_too_large_to_apply(&value) {
-        terminal::warn(
-            &format!("{object_name} is too large for kubectl apply; use kubectl apply --server-side"),
-            None,
-        );
-    }
-    let mut text = if args.json { value.to_json(0, 2) } else { value.to_yaml(0) };
-    if args.json {
-        text.push('\n');
-    }
+    let text = match (keeper, &sealer) {
+        (Some(keeper), Sealer::Native(sealer)) => {
+            seal_again(secret, &object_name, sealer, &keeper, &destination, args.json)?
+        }
+        _ => print(&object_name, &sealer.seal(secret, &object_name)?, args.json),
+    };
     match destination {
+        Destination::File(path) if again::in_file(&path).is_some_and(|there| there.text() == text) => {}
         Destination::File(path) => output::to_files(&[(&path, text.as_bytes())], Privacy::Public)?,
         Destination::Stdout | Destination::InPlace => output::to_stdout(text.as_bytes())?,
     }
     Ok(Exit::Done)
+}
+
+/// Seals a Secret that the destination may have already. If it is all that the file has, the file is edited where it
+/// stands.
+fn seal_again(
+    secret: Secret,
+    object_name: &ObjectName,
+    sealer: &NativeSealer,
+    keeper: &Keeper,
+    destination: &Destination,
+    json: bool,
+) -> Result<String, Failure> {
+    let present = match destination {
+        Destination::File(path) => again::in_file(path),
+        Destination::Stdout | Destination::InPlace => None,
+    };
+    let present = present.as_ref().and_then(|source| Manifest::parse(source).ok());
+    let current = present.as_ref().and_then(|present| Current::find(present, object_name));
+    let sealed = keeper.seal(secret, object_name, sealer, current)?;
+    if current.is_some() {
+        terminal::note(&format!("{object_name}: {}", sealed.summary()));
+    }
+    let is_of_this_syntax = |present: &&Manifest<'_>| (present.syntax == Syntax::Json) == json;
+    let edited = present
+        .as_ref()
+        .filter(is_of_this_syntax)
+        .and_then(|present| again::edited(&[Part::Sealed(current, &sealed)], present));
+    Ok(edited.unwrap_or_else(|| print(object_name, &sealing::object(object_name, &sealed.spec), json)))
+}
+
+/// The text of a SealedSecret.
+fn print(object_name: &ObjectName, value: &Written, json: bool) -> String {
+    if sealing::is_too_large_to_apply(value) {
+        let warning =
+            format!("{object_name} is too large for kubectl apply; use kubectl apply --server-side");
+        terminal::warn(&warning, None);
+    }
+    if json { format!("{}\n", *value.to_json(0, 2)) } else { value.to_yaml(0).to_string() }
 }

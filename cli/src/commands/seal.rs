@@ -3,11 +3,14 @@
 //! Invariant: the command reads and checks all input before it asks a cluster for recipients, and seals
 //! everything before it writes anything.
 
+mod directories;
+mod history;
 mod inventory;
 mod join;
 mod name;
+mod unchanged;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use seal_crds::Scope;
 use seal_documents::manifest::{Manifest, Object, splice};
@@ -15,48 +18,68 @@ use seal_documents::source::Source;
 use seal_documents::yaml::Syntax;
 use seal_documents::yaml::written::Written;
 
+use super::again;
 use super::choose::{self, Chooser, Ruled};
 use crate::args::intent::{self, Destination};
 use crate::args::{self, SealArgs};
 use crate::files::input::Input;
 use crate::files::output::{self, Privacy, Replacement};
+use crate::objects::name::ObjectName;
 use crate::objects::sealing::{self, Sealer};
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
 use inventory::{Inventory, SecretToSeal};
 
+/// The text that goes to the destination.
+enum Results {
+    /// One text for each input.
+    Files(Vec<String>),
+    /// One text for all inputs: the file of `-o` with its changes.
+    Whole(String),
+}
+
 pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     if args.files.is_empty() && terminal::stdin_is_terminal() && terminal::stdout_is_terminal() {
-        return args::print_help();
+        args::reference::help(&[])?;
+        return Ok(Exit::Done);
     }
-    let inputs = intent::inputs(&args.files)?;
+    let inputs = intent::inputs(&directories::expand(&args.files)?)?;
     let destination = intent::destination(&args, &inputs)?;
     let (mut chooser, flags) = choose::chooser(&args.sealing)?;
+    let stdin = inputs.iter().filter(|input| **input == Input::Stdin).count();
+    again::check(&args.keep, args.sealing.seal_format, &destination, stdin)?;
 
     let sources = inputs.iter().map(Input::read).collect::<Result<Vec<Source>, Failure>>()?;
     let manifests = sources.iter().map(Manifest::parse).collect::<Result<Vec<_>, _>>()?;
     let targets = targets(&args, &inputs, &destination, &mut chooser)?;
     let mut inventory = Inventory::find(&args, &manifests, &targets)?;
     let results = if inventory.settle(&args)? {
+        let keeper = again::keeper(&args.keep, args.sealing.seal_format)?;
         // A file without a Secret needs no recipients, and its rule may forbid to seal.
         let sealed = targets.iter().zip(&inventory.to_seal).filter(|(_, to_seal)| !to_seal.is_empty());
         let sealed: Vec<_> = sealed.map(|(target, _)| (&target.ruled, target.scope)).collect();
         let mut sealers = chooser.sealers(&flags, &sealed)?.into_iter();
-        let files = manifests.iter().zip(inventory.to_seal);
-        files
-            .map(|(manifest, to_seal)| {
-                if to_seal.is_empty() {
-                    return Ok(manifest.source.text().to_owned());
-                }
-                let sealer = sealers.next().expect("there is one for each file with a Secret");
-                seal_manifest(manifest, to_seal, &sealer)
-            })
-            .collect::<Result<Vec<_>, Failure>>()?
+        let sealers =
+            inventory.to_seal.iter().map(|to_seal| if to_seal.is_empty() { None } else { sealers.next() });
+        let sealers: Vec<Option<Sealer>> = sealers.collect();
+        match keeper {
+            Some(keeper) => {
+                unchanged::seal(&destination, &inputs, &manifests, inventory.to_seal, &sealers, &keeper)?
+            }
+            None => {
+                let files = manifests.iter().zip(inventory.to_seal).zip(&sealers);
+                let sealed = files.map(|((manifest, to_seal), sealer)| match sealer {
+                    Some(sealer) => seal_manifest(manifest, to_seal, sealer),
+                    None => Ok(manifest.source.text().to_owned()),
+                });
+                Results::Files(sealed.collect::<Result<_, Failure>>()?)
+            }
+        }
     } else {
-        sources.iter().map(|source| source.text().to_owned()).collect()
+        Results::Files(sources.iter().map(|source| source.text().to_owned()).collect())
     };
-    write(&destination, &inputs, &manifests, &results)?;
+    write(&destination, &inputs, &manifests, results)?;
     Ok(Exit::Done)
 }
 
@@ -94,14 +117,26 @@ fn seal_manifest(
     let mut sealed: Vec<(&Object, Written)> = Vec::new();
     for SecretToSeal { object, secret, object_name } in to_seal {
         let value = sealer.seal(secret, &object_name)?;
-        if sealing::is_too_large_to_apply(&value) {
-            let warning =
-                format!("{object_name} is too large for kubectl apply; use kubectl apply --server-side");
-            terminal::warn(&warning, None);
-        }
+        warn_of_size(&object_name, &value);
         sealed.push((object, value));
     }
-    let replacements: Vec<_> = sealed.iter().map(|(object, value)| (*object, value)).collect();
+    replace(manifest, sealed.iter().map(|(object, value)| (*object, value)))
+}
+
+fn warn_of_size(object_name: &ObjectName, value: &Written) {
+    if sealing::is_too_large_to_apply(value) {
+        let warning =
+            format!("{object_name} is too large for kubectl apply; use kubectl apply --server-side");
+        terminal::warn(&warning, None);
+    }
+}
+
+/// The manifest with each Secret replaced by its SealedSecret.
+fn replace<'o>(
+    manifest: &Manifest<'_>,
+    sealed: impl Iterator<Item = (&'o Object, &'o Written)>,
+) -> Result<String, Failure> {
+    let replacements: Vec<_> = sealed.collect();
     let spliced = splice(manifest, &replacements).map_err(|error| manifest.locate(error))?;
     if spliced.dropped_comments > 0 {
         let (count, name) = (spliced.dropped_comments, &manifest.source.name);
@@ -118,10 +153,14 @@ fn write(
     destination: &Destination,
     inputs: &[Input],
     manifests: &[Manifest<'_>],
-    results: &[String],
+    results: Results,
 ) -> Result<(), Failure> {
+    let results = match results {
+        Results::Files(results) => results,
+        Results::Whole(text) => return write_whole(destination, &text),
+    };
     if *destination == Destination::InPlace {
-        let changed = inputs.iter().zip(manifests).zip(results);
+        let changed = inputs.iter().zip(manifests).zip(&results);
         let files: Vec<Replacement<'_>> = changed
             .filter(|((_, manifest), result)| manifest.source.text() != result.as_str())
             .filter_map(|((input, manifest), result)| match input {
@@ -131,11 +170,19 @@ fn write(
                 Input::Stdin => None,
             })
             .collect();
-        return Ok(output::replace_files(&files)?);
+        output::replace_files(&files)?;
+        let sealed: Vec<&Path> = files.iter().map(|file| file.path).collect();
+        history::warn(&sealed);
+        return Ok(());
     }
     let syntaxes: Vec<Syntax> = manifests.iter().map(|manifest| manifest.syntax).collect();
-    let text = join::join(results.iter().map(String::as_str).zip(syntaxes));
+    write_whole(destination, &join::join(results.iter().map(String::as_str).zip(syntaxes)))
+}
+
+/// Writes one text. A file that has it already isn't touched, so that it stays as new as it is to make and its kind.
+fn write_whole(destination: &Destination, text: &str) -> Result<(), Failure> {
     match destination {
+        Destination::File(path) if again::in_file(path).is_some_and(|there| there.text() == text) => Ok(()),
         Destination::File(path) => Ok(output::to_files(&[(path, text.as_bytes())], Privacy::Public)?),
         Destination::Stdout | Destination::InPlace => output::to_stdout(text.as_bytes()),
     }

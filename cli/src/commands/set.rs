@@ -12,7 +12,7 @@ use std::sync::Arc;
 use seal_crds::keys::RsaPublicKey;
 use seal_crds::native::NamedRecipient;
 use seal_crds::{Format, ItemName, Plaintext};
-use seal_documents::manifest::{Look, Manifest, Object, edit};
+use seal_documents::manifest::{Manifest, Object, edit};
 use seal_documents::source::Source;
 
 use super::choose::{BitnamiFlags, CertificateFlag, Chooser};
@@ -21,6 +21,7 @@ use crate::args::SetArgs;
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
 use crate::objects::change::{self, Changeable, NewItem, SealTo};
+use crate::objects::secret::content;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
@@ -107,20 +108,10 @@ fn collect(plan: &Plan, args: &SetArgs) -> Result<Items, Failure> {
     if let Some(other) = args.template_items.iter().find(|item| !all.contains(item)) {
         return Err(SetError::NotSet(other.clone(), list(all)).into());
     }
-    for (item, value) in &items {
-        if let Some(look) = Look::of(value.expose()) {
-            terminal::warn(&format!("item {item} {look}"), None);
-        }
-        if is_one_line_with_break(value.expose()) {
-            terminal::warn(&format!("item {item} ends with a line break; --chomp leaves it out"), None);
-        }
+    for doubt in content::doubts(&items) {
+        terminal::warn(&doubt.words, None);
     }
     Ok(items)
-}
-
-/// A text of one line with its break: what `echo` and editors make of a password, which then doesn't match.
-fn is_one_line_with_break(value: &[u8]) -> bool {
-    value.iter().position(|byte| *byte == b'\n').is_some_and(|at| at + 1 == value.len())
 }
 
 fn generate(args: &SetArgs) -> Result<Items, Failure> {
@@ -225,21 +216,6 @@ fn names(to: &SealTo<'_>) -> String {
                 named.name.clone().unwrap_or_else(|| named.recipient.fingerprint().short())
             };
             recipients.iter().map(name).collect::<Vec<_>>().join(", ")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_one_line_with_its_break_looks_like_a_slip() {
-        for value in [&b"hunter2\n"[..], b"hunter2\r\n", b"\n"] {
-            assert!(is_one_line_with_break(value));
-        }
-        for value in [&b"hunter2"[..], b"", b"-----BEGIN\nx\n", b"a\nb"] {
-            assert!(!is_one_line_with_break(value));
         }
     }
 }

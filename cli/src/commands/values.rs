@@ -11,6 +11,7 @@ use seal_crds::{ItemName, NameError, Plaintext};
 use seal_documents::source::Visible;
 
 use crate::args::ValueArgs;
+use crate::files::dotenv::{self, DotenvItem};
 use crate::files::env_file;
 use crate::files::input::{Input, InputError};
 use crate::talk::exit::Exit;
@@ -67,9 +68,7 @@ pub(super) fn literals(literals: &[String]) -> Result<Items, Failure> {
 
 /// Adds every item that a person or a file gives. Those of `--generate` come from [`generate`].
 pub(super) fn read(args: &ValueArgs, items: &mut Items) -> Result<(), Failure> {
-    let stdin = args.files.iter().filter(|file| *file == "-" || file.ends_with("=-")).count()
-        + args.env_files.iter().filter(|file| file.as_os_str() == "-").count();
-    if stdin > 1 {
+    if args.stdin_uses() > 1 {
         return Err(ValueError::StdinTwice.into());
     }
     for file in &args.files {
@@ -86,6 +85,19 @@ pub(super) fn read(args: &ValueArgs, items: &mut Items) -> Result<(), Failure> {
                 terminal::warn(&warning, None);
             }
             add(items, env.item, env.value)?;
+        }
+    }
+    for file in &args.dotenv_files {
+        let source = Input::from_arg(file).read()?;
+        let found = dotenv::parse(source.text())
+            .map_err(|(error, at)| Failure::from(error).at(source.spot(at, &Visible::default())))?;
+        for DotenvItem { item, value, has_variable } in found {
+            if has_variable {
+                let warning =
+                    format!("the $ in {item} in {} stays as it is: no variable is expanded", source.name);
+                terminal::warn(&warning, None);
+            }
+            add(items, item, value)?;
         }
     }
     for item in &args.prompts {

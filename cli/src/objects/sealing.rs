@@ -8,6 +8,7 @@ pub(crate) mod bitnami;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use seal_crds::keys::Fingerprint;
 use seal_crds::native::{self, Item, NamedRecipient, SealError};
 use seal_crds::resources::{
     API_VERSION, Envelope, SEALED_SECRET, SealedSecretSpec, Template, TemplateMetadata,
@@ -48,6 +49,13 @@ pub(crate) struct NativeSealer {
     pub(crate) template_items: BTreeSet<ItemName>,
 }
 
+impl NativeSealer {
+    /// The fingerprints of the recipients.
+    pub(crate) fn fingerprints(&self) -> BTreeSet<Fingerprint> {
+        self.recipients.iter().map(|named| named.recipient.fingerprint()).collect()
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("{object_name} can't be sealed")]
 pub(crate) struct SealingError {
@@ -84,7 +92,10 @@ impl Explain for SealingError {
     }
 
     fn hint(&self) -> Option<String> {
-        match *self.source {
+        match &*self.source {
+            SealError::NotForTemplates(item) => Some(format!(
+                "if you trust the template with its value, say --template-item {item}; else take it out of the template"
+            )),
             SealError::MixedRecipients { .. } => Some(
                 "an age file holds one sort or the other; post-quantum recipients start with age1pq1 \
                  (seal keys new makes an identity for one)"
@@ -97,12 +108,7 @@ impl Explain for SealingError {
 
 /// Seals a Secret in the native format, and consumes it.
 fn seal(secret: Secret, object_name: &ObjectName, sealer: &NativeSealer) -> Result<Written, SealingError> {
-    let template = Template {
-        type_: Some(secret.type_),
-        immutable: secret.immutable,
-        metadata: TemplateMetadata { labels: secret.labels, annotations: secret.annotations },
-        data: BTreeMap::new(),
-    };
+    let template = template(secret.type_, secret.immutable, secret.labels, secret.annotations);
     let items: BTreeMap<ItemName, Item> = secret
         .items
         .into_iter()
@@ -113,6 +119,17 @@ fn seal(secret: Secret, object_name: &ObjectName, sealer: &NativeSealer) -> Resu
         .collect();
     let spec = seal_items(object_name, sealer.scope, &sealer.recipients, &items, template)?;
     Ok(object(object_name, &spec))
+}
+
+/// The template for a Secret of this shape.
+pub(crate) fn template(
+    type_: String,
+    immutable: Option<bool>,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+) -> Template {
+    let metadata = TemplateMetadata { labels, annotations };
+    Template { type_: Some(type_), immutable, metadata, data: BTreeMap::new() }
 }
 
 /// Seals items into a spec.
@@ -134,7 +151,8 @@ pub(crate) fn is_too_large_to_apply(object: &Written) -> bool {
     object.to_compact_json().len() + added + LAST_APPLIED.len() > MAX_ANNOTATIONS
 }
 
-fn object(object_name: &ObjectName, spec: &SealedSecretSpec) -> Written {
+/// A SealedSecret with its fields in their fixed order.
+pub(crate) fn object(object_name: &ObjectName, spec: &SealedSecretSpec) -> Written {
     let namespace =
         object_name.namespace.as_ref().map(|namespace| ("namespace", Written::text(namespace.as_str())));
     mapping([

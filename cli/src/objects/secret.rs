@@ -1,11 +1,12 @@
 //! A Secret as its author wrote it, before it is sealed.
 //!
 //! [`read`] takes it out of a manifest. [`check`] refuses what kube-apiserver would refuse later, when the
-//! developer is no longer there to fix it.
+//! developer is no longer there to fix it. [`content`] doubts what kube-apiserver would take, and was hardly meant.
 //!
 //! Invariant: values live in [`Plaintext`] alone.
 
 pub(crate) mod check;
+pub(crate) mod content;
 pub(crate) mod read;
 
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@
 //! one object cost seconds.
 
 mod certificate;
-mod pem;
+pub(super) mod pem;
 mod private;
 mod sealing_key;
 #[cfg(test)]

@@ -147,6 +147,38 @@ pub fn put_items(
     checked(place, changed, allowed_types)
 }
 
+/// Makes an object of exactly these items: those of `kept` stay as they are, line and envelope, and `items` are sealed
+/// under one new envelope. Every other item goes, and so does every envelope that no item uses any more. The template
+/// becomes this one.
+///
+/// It is for a person who has the values of the whole Secret, and knows which of them an object holds already.
+///
+/// # Errors
+///
+/// Any [`ChangeError`] but those about a removal. On [`ChangeError::NoRoom`] the caller, who has all values, can seal the
+/// whole object anew.
+pub fn set_items(
+    place: &Place,
+    spec: &SealedSecretSpec,
+    recipients: &[NamedRecipient],
+    kept: &BTreeSet<ItemName>,
+    items: &BTreeMap<ItemName, Item>,
+    template: Template,
+    allowed_types: &BTreeSet<String>,
+) -> Result<SealedSecretSpec, ChangeError> {
+    let mut changed = spec.clone();
+    changed.encrypted_data.retain(|name, _| kept.iter().any(|kept| kept.as_str() == name));
+    changed.template = template;
+    if let Some(missing) = kept.iter().find(|name| !changed.encrypted_data.contains_key(name.as_str())) {
+        return Err(ChangeError::NoSuchItem(missing.clone()));
+    }
+    if items.is_empty() {
+        drop_unused_envelopes(&mut changed);
+        return checked(place, changed, allowed_types);
+    }
+    put_items(place, &changed, recipients, items, allowed_types)
+}
+
 /// Removes items from an object, and the envelopes that no item uses any more.
 ///
 /// # Errors

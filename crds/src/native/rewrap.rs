@@ -121,6 +121,22 @@ impl NativeSealed {
         Ok(wrap(&self.binding(), &recipients, &kept)?)
     }
 
+    /// Opens the object, and gives its items as they were sealed, each with its use in templates and the recipients who
+    /// have seen it; without the keys that `template.data` makes.
+    ///
+    /// # Errors
+    ///
+    /// Any [`UnsealError`] of unsealing.
+    pub fn items(&self, keys: &Keyring) -> Result<BTreeMap<ItemName, Item>, UnsealError> {
+        let OpenedObject { data_keys, items, .. } = self.open(keys)?;
+        let known: BTreeMap<DataKeyId, KnownKey> = data_keys.into_iter().collect();
+        let item = |(name, value): (ItemName, Plaintext)| {
+            let old = &known[&self.key_of(&name)];
+            (name, Item { value, template: old.key.template, seen: old.seen.clone() })
+        };
+        Ok(items.into_iter().map(item).collect())
+    }
+
     /// Seals the same values again, under fresh data keys, in one envelope.
     ///
     /// Whoever has a former data key has the value that it opens, and still has it afterwards. So a fresh data key
@@ -135,13 +151,7 @@ impl NativeSealed {
     /// Any [`RewrapError`].
     pub fn reseal(&self, keys: &Keyring, recipients: &[NamedRecipient]) -> Result<Resealed, RewrapError> {
         let recipients = distinct(recipients)?;
-        let OpenedObject { data_keys, items, .. } = self.open(keys)?;
-        let known: BTreeMap<DataKeyId, KnownKey> = data_keys.into_iter().collect();
-        let item = |(name, value): (ItemName, Plaintext)| {
-            let old = &known[&self.key_of(&name)];
-            (name, Item { value, template: old.key.template, seen: old.seen.clone() })
-        };
-        let items = items.into_iter().map(item).collect();
+        let items = self.items(keys)?;
         let (envelope, encrypted_data) = seal_items(&self.binding(), &recipients, &items)?;
         Ok(Resealed { envelope, encrypted_data })
     }

@@ -11,7 +11,10 @@ use crate::args::ClusterArgs;
 With -o an existing file is brought up to date: recipients that the cluster no \
 longer has leave it, recipients that people put there stay, and so does every \
 line that marks a key as retiring, revoked or destroyed. Without -o the whole \
-file goes to standard output.")]
+file goes to standard output.
+
+Example:
+  seal keys fetch --context prod -o prod.pub")]
 pub(crate) struct FetchArgs {
     /// Bring this file up to date, or make it
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -11,7 +11,10 @@ use crate::args::ClusterArgs;
 #[derive(Args)]
 #[command(after_help = "\
 The controller makes a new key, and seals to it from then on. The old key stays \
-and opens. The command is safe to repeat with the name of the key.")]
+and opens. The command is safe to repeat with the name of the key.
+
+Example:
+  seal keys renew --context prod")]
 pub(crate) struct RenewArgs {
     /// The key to renew, by its name or fingerprint [default: the one that is
     /// sealed to]. If another key has taken its place, nothing is done
@@ -25,7 +28,10 @@ pub(crate) struct RenewArgs {
 #[derive(Args)]
 #[command(after_help = "\
 A retiring key opens, and isn't sealed to. If it is the one that is sealed to \
-now, it is renewed first.")]
+now, it is renewed first.
+
+Example:
+  seal keys retire sealing-key-2025-11 --context prod")]
 pub(crate) struct RetireArgs {
     /// The key, by its name or at least 16 digits of its fingerprint
     #[arg(value_name = "KEY")]
@@ -41,7 +47,10 @@ For a key whose private half leaked. It is final. What was sealed to the key has
 to be changed at its source; the command lists it, with the keys that it is \
 exposed to, and the list is never complete: it has what is in the cluster, and what \
 files of the given revisions claim. Exit code 1 says that it couldn't look \
-everywhere, or that the controller hadn't yet.")]
+everywhere, or that the controller hadn't yet.
+
+Example:
+  seal keys revoke sealing-key-2025-11 --context prod -r prod.pub")]
 pub(crate) struct RevokeArgs {
     /// The key: the name of a SealingKey, a fingerprint, or a recipient. Any
     /// recipient can be revoked: a laptop's or one for recovery, too
@@ -83,7 +92,10 @@ pub(crate) struct RevokeArgs {
 #[derive(Args)]
 #[command(after_help = "\
 The controller holds the deletion up until no object in the cluster needs the \
-key. With --force it doesn't wait, and what needs the key is lost.")]
+key. With --force it doesn't wait, and what needs the key is lost.
+
+Example:
+  seal keys delete sealing-key-2025-11 --context prod")]
 pub(crate) struct DeleteArgs {
     /// The key, by its name or at least 16 digits of its fingerprint
     #[arg(value_name = "KEY")]

@@ -12,7 +12,10 @@ use crate::args::ClusterArgs;
 #[command(after_help = "\
 A backup is a key's private half, encrypted to the key's recovery recipients, so it \
 may be committed. Files that are there stay as they are. Exit code 1: a backup of \
-the cluster differs from its file, or can't be used.")]
+the cluster differs from its file, or can't be used.
+
+Example:
+  seal keys backup --context prod -o backups")]
 pub(crate) struct BackupArgs {
     /// The directory for the backups, one file a key; it is made if it isn't
     /// there
@@ -30,7 +33,10 @@ A key is restored only if its fingerprint is one of the pins of -r, or the one t
 sealed to it and isn't sealed to, unless --keep-primary says so; what the pins call \
 revoked stays revoked. It asks before it sends a private half anywhere; where nobody \
 is asked, --context and --yes say what to do. No private half is printed. Exit code \
-1: something was skipped.")]
+1: something was skipped.
+
+Example:
+  seal keys restore backups -i recovery.key -r prod.pub --context prod --yes")]
 pub(crate) struct RestoreArgs {
     /// Backups, directories of backups, or files of the keys' Secrets (kubectl
     /// get secret -o yaml)
@@ -69,7 +75,11 @@ pub(crate) struct RestoreArgs {
 #[command(after_help = "\
 Nothing is written, and no cluster is asked. Exit code 1: a backup or a SealedSecret \
 doesn't open. With --public nothing is opened: every recipient that the SealedSecrets \
-name has to be listed in the pins, and the keys among them need a backup.")]
+name has to be listed in the pins, and the keys among them need a backup.
+
+Examples:
+  seal keys drill backups deploy -i recovery.key
+  seal keys drill backups deploy --public -r prod.pub")]
 pub(crate) struct DrillArgs {
     /// The directory of the backups
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]

@@ -10,7 +10,11 @@ use crate::args::ClusterArgs;
 #[command(after_help = "\
 The cluster is asked if --context names it, or if a person is watching. Files and \
 revisions are counted by what their envelopes claim. Objects of bitnami.com claim \
-no key, so each of them may need any key of sealed-secrets.")]
+no key, so each of them may need any key of sealed-secrets.
+
+Examples:
+  seal keys status . --context prod
+  seal keys status --rev origin/main --offline")]
 pub(crate) struct StatusArgs {
     /// Count the SealedSecrets in these files, and beneath these directories
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]

@@ -24,8 +24,8 @@ use seal_documents::source::Located;
 use seal_documents::yaml::resolve::{Plain, plain};
 use seal_documents::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
-use super::Secret;
 use super::check::check;
+use super::{Secret, content};
 
 pub(crate) use error::ReadSecretError;
 
@@ -122,9 +122,6 @@ impl<'t> Reader<'t, '_> {
                     self.error(field.key_id, ReadSecretError::NotItem { under: key, rule: error.rule })
                 })?;
                 let value = self.value(key, &item, field.value)?;
-                if let Some(look) = Look::of(value.expose()) {
-                    self.warn(field.value, format!("item {item} {look}"));
-                }
                 item_at.insert(item.clone(), self.at(field.value));
                 secret.items.insert(item, value);
             }
@@ -137,6 +134,11 @@ impl<'t> Reader<'t, '_> {
                 Located { at: item.or(about_type).unwrap_or(at), error: error.into() }
             })?;
         }
+        let doubts = content::doubts(&secret.items).into_iter();
+        let mut doubts: Vec<Located<String>> =
+            doubts.map(|doubt| Located { at: item_at[&doubt.item], error: doubt.words }).collect();
+        doubts.sort_by_key(|doubt| doubt.at);
+        self.warnings.extend(doubts);
         Ok(Reading {
             secret,
             is_patch,

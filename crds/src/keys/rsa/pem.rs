@@ -8,16 +8,16 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
 /// One block.
-pub(super) struct Block<'a> {
+pub(in crate::keys) struct Block<'a> {
     /// The text after `BEGIN`.
-    pub(super) label: &'a str,
+    pub(in crate::keys) label: &'a str,
     /// The text between the two lines; `None` if the last one is missing.
     body: Option<&'a str>,
 }
 
 impl Block<'_> {
     /// The bytes of the block; `None` if they are cut off or aren't base64.
-    pub(super) fn decode(&self) -> Option<Zeroizing<Vec<u8>>> {
+    pub(in crate::keys) fn decode(&self) -> Option<Zeroizing<Vec<u8>>> {
         let body = self.body?;
         let mut compact = Zeroizing::new(Vec::with_capacity(body.len()));
         compact.extend(body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
@@ -28,13 +28,13 @@ impl Block<'_> {
     }
 
     /// `true` if the block has header lines (RFC 1421). They say only that the block is encrypted, and how.
-    pub(super) fn has_headers(&self) -> bool {
+    pub(in crate::keys) fn has_headers(&self) -> bool {
         self.body.is_some_and(|body| body.contains(':'))
     }
 }
 
 /// All blocks of the text, in order.
-pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
+pub(in crate::keys) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
     const BEGIN: &str = "-----BEGIN ";
     const DASHES: &str = "-----";
     let mut rest = text;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::names::ItemName;
 use crate::native::{
-    ChangeError, CoverError, cover, drop_unused_envelopes, put_items, remove_items, tidy_envelopes,
+    ChangeError, CoverError, cover, drop_unused_envelopes, put_items, remove_items, set_items, tidy_envelopes,
 };
 
 fn named(identity: &Identity) -> Vec<NamedRecipient> {
@@ -201,4 +201,46 @@ fn values_that_no_secret_holds_are_refused_before_they_are_sealed() {
         .collect();
     let refused = put(&spec, &identity, &many).unwrap_err();
     assert_eq!(refused.to_string(), "encryptedData has 1025 items; at most 1024 are allowed");
+}
+
+#[test]
+fn an_object_gets_exactly_these_items_and_what_is_kept_stays_to_the_byte() {
+    let identity = x25519();
+    let spec = Sealing::to(&[&identity]).item("a", "1").item("b", "2").item("c", "3").spec();
+    let set = |kept: &[&str], items: &BTreeMap<ItemName, Item>, template: &Template| {
+        let kept = kept.iter().map(|item| item.parse().unwrap()).collect();
+        let to = named(&identity);
+        set_items(&place("prod/db"), &spec, &to, &kept, items, template.clone(), &BTreeSet::new())
+    };
+    let none = BTreeMap::new();
+    assert_eq!(set(&["a", "b", "c"], &none, &spec.template).unwrap(), spec, "nothing changed");
+    let changed = set(&["a"], &new([("b", "new"), ("d", "4")]), &spec.template).unwrap();
+    assert_eq!(changed.encrypted_data["a"], spec.encrypted_data["a"]);
+    assert_eq!((&changed.envelopes[0], changed.envelopes.len()), (&spec.envelopes[0], 2));
+    let opened = unseal("prod/db", &changed, &ring(&[&identity])).unwrap();
+    assert_eq!(opened, values([("a", b"1"), ("b", b"new"), ("d", b"4")]));
+    let anew = set(&[], &new([("a", "1")]), &spec.template).unwrap();
+    assert_ne!(anew.envelopes, spec.envelopes, "no item needs the old envelope");
+    assert_eq!(anew.envelopes.len(), 1);
+    let type_ = Some("example.com/x".to_owned());
+    let template = Template { type_, ..spec.template.clone() };
+    assert_eq!(set(&["a", "b", "c"], &none, &template).unwrap().template, template);
+    assert_eq!(set(&["x"], &none, &template).unwrap_err().to_string(), "there is no item x");
+}
+
+#[test]
+fn the_items_of_an_object_come_with_their_use_in_templates_and_without_what_a_template_makes() {
+    let identity = x25519();
+    let spec = Sealing::to(&[&identity])
+        .template_item("a", "1")
+        .item("b", "2")
+        .template_data("url", "x://$(a)")
+        .spec();
+    let sealed = NativeSealed::parse(place("prod/db"), &spec, &BTreeSet::new()).unwrap();
+    let items = sealed.items(&ring(&[&identity])).unwrap();
+    let found: Vec<_> =
+        items.iter().map(|(name, item)| (name.as_str(), item.value.expose(), item.template)).collect();
+    assert_eq!(found, [("a", &b"1"[..], true), ("b", &b"2"[..], false)]);
+    assert!(items.values().all(|item| item.seen == [identity.recipient().fingerprint()].into()));
+    assert!(sealed.items(&ring(&[&x25519()])).is_err());
 }

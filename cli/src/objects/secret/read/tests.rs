@@ -125,7 +125,7 @@ fn a_value_that_is_not_there_yet_is_warned_of_by_its_item_alone() {
         reading("stringData: {a: \"{{ .Values.hunter2 }}\", b: hunter2}\ndata: {c: JHtodW50ZXIyfQ==}");
     let warnings: Vec<_> = reading.ok().unwrap().warnings.into_iter().map(|w| w.error).collect();
     let look = "looks like a placeholder that wasn't filled in ({{ … }} or ${…})";
-    assert_eq!(warnings, [format!("item c {look}"), format!("item a {look}")]);
+    assert_eq!(warnings, [format!("item a {look}"), format!("item c {look}")]);
     assert!(refusal("data: {a: \"${X}\"}").ends_with("isn't base64"));
 }
 
