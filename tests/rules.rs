@@ -346,3 +346,64 @@ fn rules_that_are_made_to_be_slow_are_not() {
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
+
+#[test]
+fn a_repository_of_500_files_gets_the_rules_that_its_files_follow() {
+    let sandbox = clone();
+    fs::remove_file(sandbox.path("repo/.seal.yaml")).unwrap();
+    let sealed = |pins: &str| {
+        let args = ["create", "db", "-n", "namespace0", "-r", pins, "--literal", "password=opensesame"];
+        String::from_utf8(sandbox.succeed(args, "")).unwrap()
+    };
+    let (prod, dev) = (sealed("prod.pub"), sealed("classic.pub"));
+    for index in 0..100 {
+        let namespace = format!("team{index}");
+        let write = |file: String, text: &str| {
+            sandbox.write(format!("repo/{file}"), text.replace("namespace0", &namespace));
+        };
+        write(format!("clusters/prod/{namespace}/db.yaml"), &prod);
+        write(format!("clusters/prod/{namespace}/deep/web.yaml"), &prod);
+        write(format!("clusters/dev/{namespace}/db.yaml"), &dev);
+        write(format!("clusters/dev/{namespace}/deployment.yaml"), "apiVersion: apps/v1\nkind: Deployment\n");
+        write(
+            format!("apps/{namespace}/overlays/prod/db.yaml"),
+            &prod.replace("  namespace: namespace0\n", ""),
+        );
+    }
+    let args = ["init", "-r", "keys/prod.pub", "-r", "keys/dev.pub", "--recovery", "cold=../ssh.pub"];
+    let run = seal_in(&sandbox, "repo", &args);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let report = String::from_utf8(run.stdout).unwrap();
+    let expected = "found keys/prod.pub: prod-2026 7507ada810f7332c\n";
+    assert!(report.starts_with(expected), "{report}");
+    assert!(report.contains("wrote .seal.yaml: 4 rules, for 400 SealedSecrets and 0 Secrets\n"), "{report}");
+    assert!(report.contains("/keys/cold.pub @OWNERS\n"), "{report}");
+    let rules = String::from_utf8(sandbox.read("repo/.seal.yaml")).unwrap();
+    let rules = rules.split("rules:\n").nth(1).unwrap();
+    let expected = "  - path: \"apps/*/overlays/prod/**\"\n    to: [prod, cold]\n    scopes: [strict]\n  \
+                    - path: \"clusters/dev/{namespace}/**\"\n    to: [dev, cold]\n    scopes: [strict]\n  \
+                    - path: \"clusters/prod/{namespace}/**\"\n    to: [prod, cold]\n    scopes: [strict]\n  \
+                    - path: \"**\"\n    to: none\n";
+    assert_eq!(rules, expected);
+    // Nothing is written a second time, and nothing of what is there was changed.
+    let again = seal_in(&sandbox, "repo/clusters", &args);
+    assert_eq!(again.code, 3);
+    assert!(again.stderr.contains("../.seal.yaml is there already"), "{}", again.stderr);
+}
+
+#[test]
+fn a_first_rules_file_is_written_with_all_of_its_keys_or_not_at_all() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("repo")).unwrap();
+    fs::set_permissions(sandbox.path("repo"), fs::Permissions::from_mode(0o755)).unwrap();
+    // `keys` is a link to a directory of somebody else's.
+    fs::create_dir(sandbox.path("elsewhere")).unwrap();
+    symlink("../elsewhere", sandbox.path("repo/keys")).unwrap();
+    let run = seal_in(&sandbox, "repo", &["init", "-r", "../prod.pub"]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(fs::read_dir(sandbox.path("elsewhere")).unwrap().next().is_none());
+    assert!(!sandbox.path("repo/.seal.yaml").exists());
+    fs::remove_file(sandbox.path("repo/keys")).unwrap();
+    assert_eq!(seal_in(&sandbox, "repo", &["init", "-r", "../prod.pub"]).code, 0);
+    assert_eq!(sandbox.read("repo/keys/prod.pub"), sandbox.read("prod.pub"));
+}

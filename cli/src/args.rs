@@ -8,6 +8,7 @@ mod create;
 mod diff;
 mod generate;
 mod git;
+mod init;
 pub(crate) mod intent;
 mod keys;
 mod migrate;
@@ -30,6 +31,7 @@ pub(crate) use check::{CheckArgs, CheckFormat};
 pub(crate) use create::CreateArgs;
 pub(crate) use diff::{DiffArgs, DiffFormat};
 pub(crate) use git::{ExternalDiffArgs, GitCommand, MergeArgs, TextconvArgs};
+pub(crate) use init::InitArgs;
 pub(crate) use keys::{
     BackupArgs, DeleteArgs, DrillArgs, FetchArgs, KeysCommand, NewArgs, RenewArgs, RestoreArgs, RetireArgs,
     RevokeArgs, StatusArgs, StatusFormat,
@@ -111,6 +113,8 @@ pub(crate) enum Command {
     /// Be git's merge driver, textconv and external diff
     #[command(subcommand)]
     Git(GitCommand),
+    /// Write a first .seal.yaml: whom a repository's Secrets are sealed to
+    Init(Box<InitArgs>),
     /// Look after keys: make identities, get recipients, renew, revoke and delete sealing keys
     #[command(subcommand)]
     Keys(KeysCommand),

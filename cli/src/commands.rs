@@ -7,6 +7,7 @@ mod choose;
 mod create;
 mod diff;
 mod git;
+mod init;
 mod keys;
 mod migrate;
 mod reference;
@@ -47,6 +48,7 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Resolve(args)) => resolve::run(&args),
         Some(Command::Git(command)) => git::run(&command),
+        Some(Command::Init(args)) => init::run(&args),
         Some(Command::Keys(command)) => keys::run(&command),
         Some(Command::Kubeseal) => unreachable!("it is recognized before clap sees the arguments"),
     }

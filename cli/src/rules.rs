@@ -24,7 +24,7 @@
 pub(crate) mod book;
 pub(crate) mod differences;
 pub(crate) mod file;
-mod pattern;
+pub(crate) mod pattern;
 pub(crate) mod pins;
 pub(crate) mod reader;
 pub(crate) mod site;

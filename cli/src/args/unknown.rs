@@ -41,7 +41,7 @@ const WORDS_OF_OTHERS: [(&[&str], &str); 6] = [
     (&["fetch", "fetch-cert"], "seal keys fetch prints the recipients of a cluster"),
     (&["keygen"], "seal keys new makes an identity"),
     (
-        &["completion", "diff", "edit", "get", "hook", "init", "lint", "list", "update", "validate", "view"],
+        &["completion", "edit", "get", "hook", "lint", "list", "update", "validate", "view"],
         "seal --help lists the commands",
     ),
 ];

@@ -139,6 +139,61 @@ pub(crate) fn to_new_public_file(path: &Path, bytes: &[u8]) -> Result<(), Output
     to_new_file(path, bytes, 0o666 & !umask())
 }
 
+/// Creates files that must not exist yet, and the directories around them; all of them or none.
+pub(crate) fn to_new_public_files(files: &[(&Path, &[u8])]) -> Result<(), OutputError> {
+    let held = Held::new();
+    let unwritable = |path: &Path, error| OutputError::Unwritable(path.to_owned(), error);
+    let mut made = Made::default();
+    let mut waiting = Vec::new();
+    for (path, bytes) in files {
+        made.directories_of(path).map_err(|error| unwritable(path, error))?;
+        let file = write_beside(path, bytes, 0o666 & !umask()).map_err(|error| unwritable(path, error))?;
+        waiting.push((path, file));
+    }
+    if held.is_caught() {
+        return Err(OutputError::Interrupted);
+    }
+    for (path, file) in waiting {
+        file.persist_noclobber(path).map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => OutputError::Exists(path.to_path_buf()),
+            _ => unwritable(path, error.error),
+        })?;
+        made.paths.push(path.to_path_buf());
+    }
+    made.paths.clear();
+    Ok(())
+}
+
+/// Files and directories that were made, in their order. What is left here when it is dropped is removed again.
+#[derive(Default)]
+struct Made {
+    paths: Vec<PathBuf>,
+}
+
+impl Made {
+    /// Makes the directories around a file that aren't there.
+    fn directories_of(&mut self, path: &Path) -> io::Result<()> {
+        let missing = path
+            .ancestors()
+            .skip(1)
+            .take_while(|above| !above.as_os_str().is_empty() && above.symlink_metadata().is_err());
+        for directory in missing.collect::<Vec<_>>().into_iter().rev() {
+            fs::create_dir(directory)?;
+            self.paths.push(directory.to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in self.paths.iter().rev() {
+            // A directory that somebody has put a file into stays.
+            let _ = fs::remove_dir(path).or_else(|_| fs::remove_file(path));
+        }
+    }
+}
+
 fn to_new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), OutputError> {
     let unwritable = |error| OutputError::Unwritable(path.to_owned(), error);
     let held = Held::new();

@@ -7,6 +7,8 @@
 mod error;
 mod parse;
 
+pub(crate) use parse::is_name;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

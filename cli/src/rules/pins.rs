@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use seal_crds::keys::{Certificate, CertificateError, Fingerprint, without_byte_order_mark};
+use seal_crds::keys::{Certificate, Fingerprint, without_byte_order_mark};
 use seal_foreign::word;
 
 use super::file::{RecipientEntry, RulesFile};
 use super::reader::{Entry, ReadFiles};
+use crate::keys::certificate::ReadCertificateError;
 use crate::keys::recipients::{self, Given};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
@@ -44,8 +45,6 @@ enum PinProblem {
     TooLarge,
     #[error("isn't text in UTF-8")]
     NotText,
-    #[error("can't be used: {0}")]
-    Certificate(CertificateError),
 }
 
 impl Explain for PinError {
@@ -65,9 +64,6 @@ impl Explain for PinError {
             PinProblem::Absent => format!("fill it: seal keys fetch -o {}", word(&self.file)),
             PinProblem::Link => {
                 "commit the file itself: what a link leads to can be changed without a review".to_owned()
-            }
-            PinProblem::Certificate(_) => {
-                "kubeseal --fetch-cert prints the certificate of a cluster's controller".to_owned()
             }
             PinProblem::NoFile | PinProblem::TooLarge | PinProblem::NotText => return None,
         })
@@ -90,6 +86,23 @@ pub(crate) enum PinnedKeys {
     Recipients(Given),
     /// A certificate, for the format of bitnami.com. It may have expired.
     Certificate { pem: Vec<u8>, fingerprint: Fingerprint },
+}
+
+impl PinnedKeys {
+    /// Reads the text of a file of pins, or of a certificate; `name` is the file's name for people.
+    ///
+    /// # Errors
+    ///
+    /// The text is neither.
+    pub(crate) fn read(name: &str, text: &str) -> Result<Self, Failure> {
+        if !is_certificate(text) {
+            return recipients::from_text(name, text).map(Self::Recipients);
+        }
+        let certificate = Certificate::from_pem(text.as_bytes())
+            .map_err(|source| ReadCertificateError::Malformed { from: name.to_owned(), source })?;
+        let fingerprint = certificate.public_key().fingerprint();
+        Ok(Self::Certificate { pem: text.as_bytes().to_vec(), fingerprint })
+    }
 }
 
 impl PinFile {
@@ -149,16 +162,7 @@ fn read(
     };
     *left = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     let text = String::from_utf8(bytes).map_err(|_| refuse(&path, PinProblem::NotText))?;
-    let keys = if is_certificate(&text) {
-        let certificate = Certificate::from_pem(text.as_bytes())
-            .map_err(|error| refuse(&path, PinProblem::Certificate(error)))?;
-        PinnedKeys::Certificate {
-            fingerprint: certificate.public_key().fingerprint(),
-            pem: text.into_bytes(),
-        }
-    } else {
-        PinnedKeys::Recipients(recipients::from_text(&reader.name(&path), &text)?)
-    };
+    let keys = PinnedKeys::read(&reader.name(&path), &text)?;
     Ok(PinFile { path, is_recovery: entry.is_recovery, keys })
 }
 

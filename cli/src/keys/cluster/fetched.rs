@@ -139,6 +139,11 @@ impl Fetched {
         self.recipients.clone()
     }
 
+    /// The context that the cluster was found by.
+    pub(crate) fn context(&self) -> &str {
+        &self.context
+    }
+
     fn primary(&self) -> &Recipient {
         &self.recipients[0].recipient
     }

@@ -24,10 +24,10 @@ use crate::talk::meant::meant;
 /// The version of the rules that is known.
 const VERSION: &str = "1";
 
-const TOP: [&str; 6] = ["version", "require-recovery", "recipients", "nested", "rules", "ignore"];
-const RECIPIENT: [&str; 2] = ["file", "recovery"];
-const RULE: [&str; 5] = ["path", "to", "scopes", "types", "max-age"];
-const IGNORE: [&str; 4] = ["rule", "path", "reason", "until"];
+pub(super) const TOP: [&str; 6] = ["version", "require-recovery", "recipients", "nested", "rules", "ignore"];
+pub(super) const RECIPIENT: [&str; 2] = ["file", "recovery"];
+pub(super) const RULE: [&str; 5] = ["path", "to", "scopes", "types", "max-age"];
+pub(super) const IGNORE: [&str; 4] = ["rule", "path", "reason", "until"];
 
 /// The most entries of each list.
 const MOST: usize = 1000;
@@ -120,7 +120,7 @@ impl<'t> Reader<'t, '_> {
             Fields::read(self.tree, node, "recipients").map_err(|error| error.map(RulesError::from))?;
         let mut recipients = BTreeMap::new();
         for Field { key, key_id, value } in named.iter() {
-            if !is_name(key) || *key == "none" {
+            if !is_name(key) {
                 return Err(self.here(*key_id, RulesError::RecipientName(shown(key))));
             }
             if recipients.len() == MOST {
@@ -400,8 +400,9 @@ impl<'t> Reader<'t, '_> {
 }
 
 /// The name of a recipient: it stands in messages, in `to` and on the command line.
-fn is_name(name: &str) -> bool {
-    (1..=63).contains(&name.len())
+pub(crate) fn is_name(name: &str) -> bool {
+    name != "none"
+        && (1..=63).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
 }

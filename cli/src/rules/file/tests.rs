@@ -1,5 +1,7 @@
 //! Rules files, right and wrong.
 
+mod schema;
+
 use super::*;
 use crate::talk::exit::Exit;
 

@@ -1,0 +1,239 @@
+//! `seal init`: a first `.seal.yaml`, with the keys that it names, for the repository that is there.
+//!
+//! [`propose`] finds the rules that fit, [`recipients`] the keys, [`write`](mod@write) their text. Invariants: only new files
+//! are written, all or none; what is written was read back as rules before, and every object that is there has one.
+
+mod propose;
+mod recipients;
+mod write;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use seal_documents::manifest::{Kind, Manifest, Object};
+
+use super::counted;
+use crate::args::InitArgs;
+use crate::files::output;
+use crate::files::repository::{self, FilesFound, Interest};
+use crate::objects::outline;
+use crate::rules::book::Book;
+use crate::rules::reader::{Disk, Entry, ReadFiles};
+use crate::rules::site::Site;
+use crate::rules::{FILE_NAME, file::MAX_FILE};
+use crate::talk::exit::Exit;
+use crate::talk::failure::{Explain, Failure, Rule};
+use propose::{Proposed, Seen};
+use recipients::Planned;
+
+/// The JSON Schema of a rules file, for editors.
+const SCHEMA: &str = include_str!("../../seal.schema.json");
+
+#[derive(Debug, thiserror::Error)]
+enum InitError {
+    #[error("{0} is there already")]
+    Exists(String),
+    #[error("{0} isn't a directory")]
+    NoDirectory(String),
+}
+
+impl Explain for InitError {
+    fn rule(&self) -> Rule {
+        match self {
+            Self::Exists(_) => Rule::Unwritable,
+            Self::NoDirectory(_) => Rule::Usage,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Exists(_) => Exit::Failure,
+            Self::NoDirectory(_) => Exit::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists(name) => {
+                Some(format!("it is never overwritten; edit {name}, or move it away first"))
+            }
+            Self::NoDirectory(_) => None,
+        }
+    }
+}
+
+/// The files that are there, with new ones over them.
+struct Overlay<'d> {
+    disk: &'d Disk,
+    new: &'d [NewFile],
+}
+
+/// A file to write.
+struct NewFile {
+    /// The path from the top.
+    path: String,
+    text: String,
+}
+
+impl ReadFiles for Overlay<'_> {
+    fn read(&self, path: &str, max: u64) -> Result<Entry, Failure> {
+        match self.new.iter().find(|file| file.path == path) {
+            Some(file) => Ok(Entry::File(file.text.as_bytes().to_vec())),
+            None => self.disk.read(path, max),
+        }
+    }
+
+    fn name(&self, path: &str) -> String {
+        self.disk.name(path)
+    }
+}
+
+pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
+    if args.schema {
+        output::to_stdout(SCHEMA.as_bytes())?;
+        return Ok(Exit::Done);
+    }
+    let top = top(args.directory.as_deref().unwrap_or(Path::new(".")))?;
+    let disk = Disk::beneath(&top);
+    if disk.read(FILE_NAME, MAX_FILE)? != Entry::Absent {
+        return Err(InitError::Exists(disk.name(FILE_NAME)).into());
+    }
+    let planned = recipients::plan(args, &top, &disk)?;
+    let seen = look(&top)?;
+    let known: Vec<_> = planned.iter().map(Planned::known).collect();
+    let rules = propose::propose(&seen, &known);
+
+    let mut new: Vec<NewFile> = planned
+        .iter()
+        .filter_map(|planned| Some(NewFile { path: planned.path.clone(), text: planned.new_text.clone()? }))
+        .collect();
+    new.push(NewFile { path: FILE_NAME.to_owned(), text: write::text(&planned, &rules) });
+    let fit = read_back(&disk, &new, &seen)?;
+    if !args.dry_run {
+        let paths: Vec<PathBuf> = new.iter().map(|file| top.join(&file.path)).collect();
+        let files: Vec<(&Path, &[u8])> =
+            paths.iter().zip(&new).map(|(path, file)| (path.as_path(), file.text.as_bytes())).collect();
+        output::to_new_public_files(&files)?;
+    }
+    report(args, &disk, &planned, &new, &rules, &fit)?;
+    Ok(Exit::Done)
+}
+
+/// The directory that gets the rules: the top of the repository around a directory, else the directory itself.
+fn top(directory: &Path) -> Result<PathBuf, Failure> {
+    let site = Site::of(&directory.join(FILE_NAME))?;
+    if site.is_in_git {
+        return Ok(site.top);
+    }
+    match directory.canonicalize() {
+        Ok(whole) if whole.is_dir() => Ok(whole),
+        _ => Err(InitError::NoDirectory(seal_foreign::path(directory)).into()),
+    }
+}
+
+/// The Secrets and SealedSecrets beneath a directory. Files that can't be read as manifests have none.
+fn look(top: &Path) -> Result<Vec<Seen>, Failure> {
+    let interest = |text: &str| if text.contains("Secret") { Interest::Mentioned } else { Interest::None };
+    let FilesFound { files, .. } = repository::files(&[top.to_owned()], interest)?;
+    let mut seen = Vec::new();
+    for file in &files {
+        let Ok(manifest) = Manifest::parse(&file.source) else { continue };
+        let Ok(path) = file.path.strip_prefix(top) else { continue };
+        let path: Vec<_> = path.components().map(|name| name.as_os_str().to_string_lossy()).collect();
+        let path = path.join("/");
+        let secrets = manifest.objects.iter().filter(|object| object.kind == Kind::Secret);
+        seen.extend(secrets.map(|secret| Seen {
+            path: path.clone(),
+            namespace: namespace(&manifest, secret),
+            keys: BTreeSet::new(),
+            scope: None,
+        }));
+        let outlines = outline::read_all(&manifest).into_iter().filter(|outline| !outline.is_patch());
+        seen.extend(outlines.map(|outline| Seen {
+            path: path.clone(),
+            namespace: outline.object_name.namespace.clone(),
+            keys: outline.envelopes.iter().flat_map(outline::OutlineEnvelope::fingerprints).collect(),
+            scope: Some(outline.scope.unwrap_or_default()),
+        }));
+    }
+    Ok(seen)
+}
+
+fn namespace(manifest: &Manifest<'_>, object: &Object) -> Option<String> {
+    let tree = manifest.tree(object);
+    let metadata = tree.get(object.node, "metadata")?;
+    tree.scalar(tree.get(metadata, "namespace")?).map(str::to_owned)
+}
+
+/// How the objects that are there fit the new rules.
+#[derive(Default)]
+struct Fit {
+    sealed: usize,
+    /// SealedSecrets whose recipients aren't exactly those of their rule.
+    others: usize,
+    secrets: usize,
+}
+
+/// Reads the new files back as rules, and holds every object against them.
+fn read_back(disk: &Disk, new: &[NewFile], seen: &[Seen]) -> Result<Fit, Failure> {
+    let mut book = Book::new(Overlay { disk, new });
+    book.around(FILE_NAME)?;
+    let mut fit = Fit::default();
+    for object in seen {
+        let ruling = book.around(&object.path)?.ruling(&object.path);
+        let keys = ruling.map(|ruling| ruling.rules.keys_of(ruling.rule())).unwrap_or_default();
+        match object.scope {
+            None => fit.secrets += 1,
+            Some(_) => {
+                fit.sealed += 1;
+                fit.others += usize::from(!object.keys.is_empty() && keys != object.keys);
+            }
+        }
+    }
+    Ok(fit)
+}
+
+/// Says what was done, and what is left to do.
+fn report(
+    args: &InitArgs,
+    disk: &Disk,
+    planned: &[Planned],
+    new: &[NewFile],
+    rules: &[Proposed],
+    fit: &Fit,
+) -> Result<(), Failure> {
+    let verb = if args.dry_run { "would write" } else { "wrote" };
+    let mut lines = Vec::new();
+    for planned in planned {
+        let verb = if planned.new_text.is_some() { verb } else { "found" };
+        lines.push(format!("{verb} {}: {}", disk.name(&planned.path), planned.told()));
+    }
+    let (sealed, secrets) = (counted(fit.sealed, "SealedSecret"), counted(fit.secrets, "Secret"));
+    let rules = counted(rules.len(), "rule");
+    lines.push(format!("{verb} {}: {rules}, for {sealed} and {secrets}", disk.name(FILE_NAME)));
+    if args.dry_run {
+        for file in new {
+            lines.push(format!("# {}", disk.name(&file.path)));
+            lines.extend(file.text.lines().map(str::to_owned));
+        }
+    }
+    if fit.secrets > 0 {
+        lines.push(format!(
+            "{secrets} in plaintext: seal -w FILE seals where it stands; change the value too"
+        ));
+    }
+    if fit.others > 0 {
+        let others = counted(fit.others, "SealedSecret");
+        lines.push(format!("{others} sealed to others than its rule says: seal rotate brings it up to date"));
+    }
+    let files: Vec<String> = planned
+        .iter()
+        .map(|planned| planned.path.as_str())
+        .chain([FILE_NAME])
+        .map(|path| path.replace(' ', "\\ "))
+        .collect();
+    lines.push(format!("to do: look at the rules, and commit them: git add {}", files.join(" ")));
+    lines.push("to do: lines for CODEOWNERS, so that no key comes in without a review:".to_owned());
+    lines.extend(files.iter().map(|path| format!("/{path} @OWNERS")));
+    output::report(&lines)
+}
