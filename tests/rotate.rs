@@ -5,6 +5,7 @@
 //! keys; and every byte of a file outside of its envelopes is compared.
 
 mod offers;
+mod patches;
 mod repository;
 
 use std::fs;

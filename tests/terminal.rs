@@ -287,22 +287,81 @@ fn a_migration_shows_how_far_it_is_and_leaves_nothing_of_that() {
     sandbox.write("bad.yaml", sealed.replace("name: s799\n", "name: moved\n"));
     for (file, code) in [("good.yaml", 0), ("bad.yaml", 3)] {
         let args = ["migrate", "-i", "rsa.key", "-r", "prod.pub", file];
-        let piped = sandbox.run(args, "");
-        let piped = [String::from_utf8(piped.stdout).unwrap(), piped.stderr].concat();
-        assert!(!piped.contains("opening and sealing"), "{piped}");
-        for env in [("TERM", "xterm"), ("TERM", "dumb"), ("NO_COLOR", "1")] {
-            let (exit, screen, _) = Session::with_environment(&sandbox, "oe", &args, &[env]).end();
-            assert_eq!(exit, code, "{screen}");
-            let shown: Vec<&str> = screen.split("opening and sealing: ").skip(1).collect();
-            assert!(!shown.is_empty(), "{env:?}: {screen:?}");
-            for line in shown {
-                let (done, rest) = line.split_once(' ').unwrap();
-                assert!((1..=OBJECTS).contains(&done.parse().unwrap()), "{line:?}");
-                assert!(rest.starts_with("of 800\r"), "{line:?}");
-            }
-            assert_eq!(rows(&screen), rows(&piped), "{env:?}");
-        }
+        assert_shows_progress(&sandbox, &args, code, "opening and sealing", OBJECTS);
     }
+}
+
+/// Checks that a run of this many jobs shows at a terminal how far it is, and leaves nothing of that: the rows are those
+/// that it prints elsewhere.
+#[track_caller]
+fn assert_shows_progress(sandbox: &Sandbox, args: &[&str], code: i32, what: &str, jobs: usize) {
+    let piped = sandbox.run(args, "");
+    assert_eq!(piped.code, code, "{}", piped.stderr);
+    let piped = [String::from_utf8(piped.stdout).unwrap(), piped.stderr].concat();
+    assert!(!piped.contains(what), "{piped}");
+    // Two streams come together in another order on a terminal.
+    let sorted = |text: &str| {
+        let mut rows = rows(text);
+        rows.sort();
+        rows
+    };
+    for env in [("TERM", "xterm"), ("TERM", "dumb"), ("NO_COLOR", "1")] {
+        let (exit, screen, _) = Session::with_environment(sandbox, "oe", args, &[env]).end();
+        assert_eq!(exit, code, "{screen}");
+        let shown: Vec<&str> = screen.split(&format!("{what}: ")).skip(1).collect();
+        assert!(!shown.is_empty(), "{env:?}: {screen:?}");
+        for line in shown {
+            let (done, rest) = line.split_once(' ').unwrap();
+            assert!(done.parse::<usize>().unwrap() <= jobs, "{line:?}");
+            assert!(rest.starts_with(&format!("of {jobs}\r")), "{line:?}");
+        }
+        assert_eq!(sorted(&screen), sorted(&piped), "{env:?}");
+    }
+}
+
+/// Files with post-quantum SealedSecrets, enough that opening all takes a while.
+fn many(sandbox: &Sandbox, key: &Identity) -> usize {
+    const FILES: usize = 30;
+    sandbox.write("own.key", key.to_secret_string().as_bytes());
+    sandbox.write("own.pub", format!("{}\n", key.recipient()));
+    let secrets: String = (0..40)
+        .map(|n| format!("---\nkind: Secret\napiVersion: v1\nmetadata: {{name: s{n}, namespace: prod}}\nstringData: {{a: b}}\n"))
+        .collect();
+    let sealed = sandbox.succeed(["-r", "own.pub"], secrets);
+    for file in 0..FILES {
+        sandbox.write(format!("deploy/{file}.yaml"), &sealed);
+    }
+    FILES
+}
+
+#[test]
+fn a_rotation_shows_how_far_it_is_and_leaves_nothing_of_that() {
+    let (sandbox, key) = (Sandbox::new(), Identity::generate());
+    let files = many(&sandbox, &key);
+    let args = ["rotate", "-i", "own.key", "-r", "own.pub", "-r", "prod.pub", "--dry-run", "deploy"];
+    assert_shows_progress(&sandbox, &args, 0, "rotating", files);
+}
+
+#[test]
+fn a_drill_shows_how_far_it_is_and_leaves_nothing_of_that() {
+    let (sandbox, [key, recovery]) = (Sandbox::new(), [(); 2].map(|()| Identity::generate()));
+    let files = many(&sandbox, &key);
+    let date = serde_json::from_value("2026-01-02T03:04:05Z".into()).unwrap();
+    let file = backup::encrypt(&key, 1, &date, std::slice::from_ref(recovery.recipient())).unwrap();
+    sandbox.write(format!("backups/{}", backup::file_name(&key.fingerprint())), file);
+    sandbox.write("recovery.key", recovery.to_secret_string().as_bytes());
+    let args = ["keys", "drill", "backups", "-i", "recovery.key", "-r", "own.pub", "deploy"];
+    assert_shows_progress(&sandbox, &args, 0, "opening SealedSecrets", files);
+}
+
+#[test]
+fn a_check_of_the_cluster_shows_how_many_are_ready_and_leaves_nothing_of_that() {
+    let (scene, sandbox) = (Scene::new("watched"), Sandbox::new());
+    sealed(&sandbox);
+    let kubeconfig = scene.plane.kubeconfig().display().to_string();
+    let args =
+        ["rotate", "--verify", "--timeout=3s", "--context=test", "--kubeconfig", &kubeconfig, "sealed.yaml"];
+    assert_shows_progress(&sandbox, &args, 1, "waiting until all are Ready", 1);
 }
 
 const CREATE: [&str; 8] = ["create", "db", "-n", "prod", "-r", "prod.pub", "--prompt", "password"];

@@ -11,6 +11,7 @@
 
 mod from_cluster;
 mod offline;
+mod patches;
 mod verify;
 
 use seal_crds::Format;
@@ -128,6 +129,14 @@ struct Done {
     left: Vec<Line>,
     files: usize,
     current: usize,
+}
+
+impl Done {
+    /// Adds lines about objects that stay as they are.
+    fn leave(&mut self, lines: Vec<Line>) {
+        self.left.extend(lines);
+        self.left.sort();
+    }
 }
 
 /// Looks at every file on all cores, and writes each that changes as soon as its text is there.

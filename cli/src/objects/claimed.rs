@@ -13,7 +13,7 @@ use seal_documents::manifest::{Kind, Manifest};
 use seal_documents::source::Source;
 
 use crate::objects::outline::mentions_sealed_secret;
-use crate::objects::sealed;
+use crate::objects::sealed::{self, Extent};
 
 /// The claims of one SealedSecret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,12 @@ pub(crate) fn read(source: &Source) -> Found {
     };
     for object in manifest.objects.iter().filter(|object| object.kind == Kind::SealedSecret) {
         let name = sealed::read_name(&manifest, object, None, true).map(|name| name.to_string());
-        let claimed = match (name, sealed::format(&manifest, object)) {
+        let format = sealed::format(&manifest, object);
+        // A patch without anything sealed claims nothing. One with items leaves it open whom they are sealed to.
+        if format.as_ref().is_ok_and(|format| sealed::extent(&manifest, object, *format) == Extent::Patch) {
+            continue;
+        }
+        let claimed = match (name, format) {
             (Ok(name), Ok(Format::Native)) => {
                 manifest.spec(object).ok().map(|spec| Claimed::native(name, &spec))
             }
@@ -162,6 +167,17 @@ mod tests {
         ] {
             assert!(found(&unread).is_unread, "{unread}");
         }
+        let (object, patch) = (
+            native(&[(&"aa".repeat(32), "prod")]),
+            "kind: SealedSecret\napiVersion: sealing.dev/v1alpha1\n\
+            metadata: {name: db}\nspec: {template: {type: Opaque}}\n",
+        );
+        assert_eq!(found(patch), Found::default(), "a patch of kustomize");
+        assert_eq!(found(&format!("{object}---\n{patch}")).objects.len(), 1);
+        assert!(
+            found(&patch.replace("template", "encryptedData")).is_unread,
+            "its items are sealed to somebody"
+        );
         for unrelated in ["a: [", "kind: Secret\n", "kind: SealedSecret\napiVersion: example.com/v1\n"] {
             assert_eq!(found(unrelated), Found::default(), "{unrelated}");
         }

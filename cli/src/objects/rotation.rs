@@ -9,20 +9,20 @@ mod offer;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seal_crds::bitnami;
 use seal_crds::format::SealedTo;
 use seal_crds::keys::{Fingerprint, Keyring, RsaPublicKey};
-use seal_crds::native::{NamedRecipient, NativeSealed, RewrapError};
+use seal_crds::native::{NamedRecipient, NativeSealed, OfferPins, RewrapError};
 use seal_crds::resources::Envelope;
 use seal_crds::secret::REFUSED_TYPES;
+use seal_crds::{Format, bitnami};
 use seal_documents::manifest::{Edits, Manifest, Object};
 use seal_documents::yaml::tree::NodeId;
 use seal_documents::yaml::written::Written;
 
 use crate::objects::name::ObjectName;
-use crate::objects::sealed::{self, OpenError, PublicParts};
+use crate::objects::sealed::{self, Extent, OpenError, PublicParts};
 use crate::objects::sealing::{self, SealingError};
-use crate::talk::failure::Failure;
+use crate::talk::failure::{Explain, Failure, Rule};
 
 pub(crate) use counterpart::{Counterpart, Listing, SealedAs, State, at_home, list};
 pub(crate) use offer::{Decision, decide};
@@ -40,6 +40,22 @@ pub(crate) struct Settings<'h> {
     pub(crate) keys: &'h Keyring,
     /// Whether all values are sealed again.
     pub(crate) reseal: bool,
+    /// The data keys that items of patches are sealed under, so that the objects that are patched have to keep them.
+    pub(crate) patched: BTreeSet<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is patched: items of a patch are sealed under its data keys, which --reseal would take away")]
+struct PatchedElsewhere(String);
+
+impl Explain for PatchedElsewhere {
+    fn rule(&self) -> Rule {
+        Rule::PatchedElsewhere
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("put the items into the object itself, or rotate without --reseal".to_owned())
+    }
 }
 
 /// The outcome of looking at one object.
@@ -48,7 +64,7 @@ pub(crate) enum Rotation {
     Rotated(Rotated),
     /// It doesn't need it.
     Current,
-    /// It is a patch without anything sealed, which kustomize merges into a whole object.
+    /// It is a patch, which kustomize merges into a whole object.
     Patch,
 }
 
@@ -62,10 +78,10 @@ pub(crate) struct Rotated {
     pub(crate) summary: String,
 }
 
-/// Reads a native object; `None` for a patch, which has no envelopes.
+/// Reads a native object; `None` for a patch, whether it has items or not.
 pub(crate) fn read_native(manifest: &Manifest<'_>, object: &Object) -> Result<Option<FoundNative>, Failure> {
     let at = manifest.tree(object).range(object.node).start;
-    if node(manifest, object, &["spec", "envelopes"]).is_none() {
+    if sealed::extent(manifest, object, Format::Native) != Extent::Whole {
         return Ok(None);
     }
     let spec = manifest.spec(object)?;
@@ -98,6 +114,12 @@ impl FoundNative {
         is_one && self.recipients().into_keys().eq(wanted) && !self.sealed.has_unused_keys()
     }
 
+    /// As [`Self::is_sealed_to`], for an object that keeps data keys for a patch.
+    fn is_patched_and_sealed_to(&self, recipients: &[NamedRecipient]) -> bool {
+        let pins = OfferPins { required: recipients.to_vec(), optional: Vec::new() };
+        self.sealed.sealed_to().count() == 1 && pins.compare(self.sealed.sealed_to()).is_none()
+    }
+
     /// Rotates the object with the identities at hand.
     pub(crate) fn rotate(
         self,
@@ -106,7 +128,13 @@ impl FoundNative {
         recipients: &[NamedRecipient],
         settings: &Settings<'_>,
     ) -> Result<Rotation, Failure> {
-        if !settings.reseal && self.is_sealed_to(recipients) {
+        let is_patched = self.sealed.data_keys().iter().any(|id| settings.patched.contains(id));
+        let is_current = if is_patched {
+            self.is_patched_and_sealed_to(recipients)
+        } else {
+            self.is_sealed_to(recipients)
+        };
+        if !settings.reseal && is_current {
             return Ok(Rotation::Current);
         }
         let place = self.object_name.to_place();
@@ -118,13 +146,21 @@ impl FoundNative {
         let before = Before::of(&self.sealed);
         let located =
             |failure: Failure| failure.at(manifest.spot(manifest.tree(object).range(object.node).start));
+        if is_patched && settings.reseal {
+            return Err(located(PatchedElsewhere(self.object_name.to_string()).into()));
+        }
         let sealed =
             self.sealed.where_sealed(settings.keys).map_err(|source| located(cannot_open(source)))?;
         let (envelope, items) = if settings.reseal {
             let again = sealed.reseal(settings.keys, recipients).map_err(|error| located(cannot(error)))?;
             (again.envelope, Some(again.encrypted_data))
         } else {
-            let envelope = sealed.rewrap_used(settings.keys, recipients);
+            // A patch may use any of the data keys, also those that no item here does.
+            let envelope = if is_patched {
+                sealed.rewrap(settings.keys, recipients)
+            } else {
+                sealed.rewrap_used(settings.keys, recipients)
+            };
             (envelope.map_err(|error| located(cannot(error)))?, None)
         };
         Ok(Rotation::Rotated(replace(manifest, object, &self.object_name, &before, envelope, items)))

@@ -107,6 +107,30 @@ pub(crate) fn format(manifest: &Manifest<'_>, object: &Object) -> Result<Format,
     }
 }
 
+/// How much of a SealedSecret an object of a manifest is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// It has everything that is sealed.
+    Whole,
+    /// A patch without anything sealed, which kustomize merges into a whole object.
+    Patch,
+    /// A patch with items and without envelopes: the items are sealed under data keys of the object that it patches.
+    PatchWithItems,
+}
+
+/// How much of a SealedSecret an object is. Nothing is checked.
+pub(crate) fn extent(manifest: &Manifest<'_>, object: &Object, format: Format) -> Extent {
+    let tree = manifest.tree(object);
+    let spec = tree.get(object.node, "spec");
+    let has = |field: &str| spec.and_then(|spec| tree.get(spec, field)).is_some();
+    match format {
+        Format::Native if has("envelopes") => Extent::Whole,
+        Format::Native if has("encryptedData") => Extent::PatchWithItems,
+        Format::Bitnami if has("encryptedData") || has("data") => Extent::Whole,
+        Format::Native | Format::Bitnami => Extent::Patch,
+    }
+}
+
 /// The parts of a bitnami.com SealedSecret that are readable without a key.
 pub(crate) struct PublicParts {
     pub(crate) object_name: ObjectName,

@@ -48,6 +48,8 @@ pub(crate) enum Rule {
     NoSealingKey,
     /// A sealing key is still needed: objects don't open without it, or Secrets are sealed to it.
     KeyNeeded,
+    /// A patch in another place has items that would lose their data key.
+    PatchedElsewhere,
     /// A Go template has no counterpart in the native format.
     UntranslatableTemplate,
     /// The controller refuses a request over HTTP.
@@ -82,6 +84,7 @@ impl Rule {
             Self::NoCluster => "no-cluster",
             Self::NoSealingKey => "no-sealing-key",
             Self::KeyNeeded => "key-needed",
+            Self::PatchedElsewhere => "patched-elsewhere",
             Self::UntranslatableTemplate => "untranslatable-template",
             Self::ControllerRefused => "controller-refused",
             Self::Unresolved => "unresolved",
@@ -115,7 +118,7 @@ mod tests {
     use crate::talk::failure::Failure;
 
     /// Other people's programs match on these names. The contract's own tests hold the names of its reasons.
-    const NAMES: [(Rule, &str); 22] = [
+    const NAMES: [(Rule, &str); 23] = [
         (Rule::Usage, "usage"),
         (Rule::Unreadable, "unreadable"),
         (Rule::UnreadableRevision, "unreadable-revision"),
@@ -134,6 +137,7 @@ mod tests {
         (Rule::NoCluster, "no-cluster"),
         (Rule::NoSealingKey, "no-sealing-key"),
         (Rule::KeyNeeded, "key-needed"),
+        (Rule::PatchedElsewhere, "patched-elsewhere"),
         (Rule::UntranslatableTemplate, "untranslatable-template"),
         (Rule::ControllerRefused, "controller-refused"),
         (Rule::Unresolved, "unresolved"),

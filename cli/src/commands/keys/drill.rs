@@ -22,7 +22,7 @@ use crate::files::repository::{
 };
 use crate::keys::backups::{self, BackupFile};
 use crate::keys::{identities, recipients};
-use crate::objects::sealed::Parsed;
+use crate::objects::sealed::{self, Extent, Parsed};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 use crate::talk::progress::Progress;
@@ -135,6 +135,10 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     Ok(Exit::Findings)
 }
 
+/// The line about a patch with items. No file has the whole object.
+const PATCH_WITH_ITEMS: &str =
+    "not opened: it is a patch with items, which open only in the object that it patches";
+
 /// The interest of this command in a file: it may have SealedSecrets of either format.
 fn interest(text: &str) -> Interest {
     let is_sealed = text.contains("SealedSecret");
@@ -158,6 +162,14 @@ fn try_all(file: &FileFound, args: &DrillArgs, keys: &Keyring) -> Tried {
     };
     for object in manifest.objects.iter().filter(|object| object.kind == Kind::SealedSecret) {
         let at = manifest.tree(object).range(object.node).start;
+        match sealed::format(&manifest, object).map(|format| sealed::extent(&manifest, object, format)) {
+            Ok(Extent::Patch) => continue,
+            Ok(Extent::PatchWithItems) => {
+                tried.failures.push(lines.line(at, PATCH_WITH_ITEMS));
+                continue;
+            }
+            Ok(Extent::Whole) | Err(_) => {}
+        }
         let opened = Parsed::new(&manifest, object, args.namespace.as_ref())
             .and_then(|parsed| parsed.open(keys).map_err(Failure::from));
         match opened {

@@ -54,6 +54,8 @@ struct Target {
     name: PinName,
     /// Its SealingKey, if it is a key of the controller.
     sealing_key: Option<SealingKey>,
+    /// The controller takes it for revoked by a flag or a note of its own.
+    is_revoked_there: bool,
     /// The sealing keys whose backup it opens, because it is in their recovery set.
     opens_backups_of: BTreeMap<Fingerprint, String>,
     /// The sealing keys whose backup it may open: nobody has said whose recovery set they have. Empty for a sealing key,
@@ -191,6 +193,7 @@ impl Target {
             fingerprint,
             name: PinName::shortened(name),
             sealing_key: KeyReference::Whole(fingerprint).find(keys).ok().cloned(),
+            is_revoked_there: controller::revoked(keys).contains(&fingerprint),
             opens_backups_of,
             is_native,
             may_open_backups_of: may_open.map(|key| label(&name_of(key), &key.fingerprint())).collect(),
@@ -227,6 +230,9 @@ fn revoke(key: &str, target: &Target, cluster: Option<&Cluster>, files: &[PinsFi
             Changed::Now => terminal::note(&format!("{key} is revoked in the cluster")),
             Changed::Already => terminal::note(&format!("{key} was revoked in the cluster before")),
         },
+        (Some(_), None) if target.is_revoked_there => {
+            terminal::note(&format!("{key} is revoked in the cluster by --revoked-recipients"));
+        }
         (Some(_), None) => terminal::note(&format!(
             "{key} is no sealing key of this cluster: add {} to the file of the controller's --revoked-recipients, so \
              that the controller names what is exposed and seals to it no more",

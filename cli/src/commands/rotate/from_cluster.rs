@@ -11,6 +11,7 @@ use seal_crds::native::{NamedRecipient, OfferPins};
 use seal_crds::{Format, Namespace};
 use seal_documents::manifest::Object;
 
+use super::patches::Patches;
 use super::{Outcome, interest, report, rotate_files, sealed_secrets};
 use crate::args::RotateArgs;
 use crate::args::intent::{self, IntentError};
@@ -63,8 +64,11 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
         1 => "; 1 SealedSecret of bitnami.com stays, since there are no offers for it".to_owned(),
         some => format!("; {some} SealedSecrets of bitnami.com stay, since there are no offers for them"),
     };
+    let lost = Patches::of(&files).lost(&files);
     if all().next().is_none() {
-        return report(&args, super::Done::default(), &problems, &stays);
+        let mut done = super::Done::default();
+        done.leave(lost);
+        return report(&args, done, &problems, &stays);
     }
 
     let pinned = pins(&mut chooser, &files, &candidates, &mut problems)?;
@@ -103,7 +107,8 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
         }
         outcome
     };
-    let done = rotate_files(&files, args.dry_run, &mut problems, look);
+    let mut done = rotate_files(&files, args.dry_run, &mut problems, look);
+    done.leave(lost);
     report(&args, done, &problems, &stays)
 }
 

@@ -11,6 +11,7 @@ use seal_crds::keys::{Keyring, RsaPublicKey};
 use seal_crds::native::NamedRecipient;
 use seal_documents::manifest::{Manifest, Object};
 
+use super::patches::Patches;
 use super::{Outcome, interest, report, rotate_files, sealed_secrets};
 use crate::args::RotateArgs;
 use crate::args::intent::IntentError;
@@ -81,7 +82,8 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
         },
         certificate: resolve_certificate(&args, &keys, bitnami)?,
     };
-    let settings = Settings { keys: &keys, reseal: args.reseal };
+    let patches = Patches::of(&files);
+    let settings = Settings { keys: &keys, reseal: args.reseal, patched: patches.used.clone() };
     let look = |index: usize| {
         let mut outcome = Outcome::default();
         for (object, format) in &objects[index] {
@@ -89,7 +91,8 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
         }
         outcome
     };
-    let done = rotate_files(&files, args.dry_run, &mut problems, look);
+    let mut done = rotate_files(&files, args.dry_run, &mut problems, look);
+    done.leave(patches.lost(&files));
     let mut stays = String::new();
     if targets.recipients.is_none() {
         stays += &stay(native, "", "there is no identity for them in the files given with -i");

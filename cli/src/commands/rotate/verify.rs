@@ -14,6 +14,7 @@ use seal_crds::native::{Difference, OfferPins};
 use seal_crds::{Format, Namespace, SealedTo};
 use seal_documents::manifest::Object;
 
+use super::patches::Patches;
 use super::{interest, print_lines, sealed_secrets};
 use crate::args::RotateArgs;
 use crate::args::intent::{self, IntentError};
@@ -121,7 +122,8 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
             expected.extend(problems.keep(one).flatten());
         }
     }
-    if expected.is_empty() && problems.is_empty() {
+    let lost = Patches::of(&files).lost(&files);
+    if expected.is_empty() && problems.is_empty() && lost.is_empty() {
         return Err(NothingSealed::in_paths(&args.paths).into());
     }
     let cluster = Cluster::connect(&args.cluster)?;
@@ -135,10 +137,11 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
             Lines::new(files[expected.file].manifest.source).line(expected.at, &text)
         })
         .collect();
+    let ready = answers.len() - lines.len();
+    lines.extend(lost);
     lines.sort();
     print_lines(&lines)?;
     let failed = problems.print();
-    let ready = answers.len() - lines.len();
     let mut closing = format!(
         "{} {} Ready as {} in these files",
         counted(ready, "SealedSecret"),

@@ -20,7 +20,7 @@ use crate::files::output;
 use crate::files::repository::{self, FilesFound, Line, Lines, NothingSealed};
 use crate::keys::backups::{self, BackupFile};
 use crate::keys::recipients;
-use crate::objects::sealed;
+use crate::objects::sealed::{self, Extent};
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
@@ -53,16 +53,23 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
         };
         for object in manifest.objects.iter().filter(|object| object.kind == Kind::SealedSecret) {
             let at = manifest.tree(object).range(object.node).start;
-            match sealed::format(&manifest, object).and_then(|format| match format {
-                Format::Native => named(&manifest, object).map(Some),
-                Format::Bitnami => Ok(None),
-            }) {
-                Ok(Some(named)) => {
+            let looked = sealed::format(&manifest, object).and_then(|format| {
+                Ok(match (sealed::extent(&manifest, object, format), format) {
+                    (Extent::Patch, _) => Look::Nothing,
+                    (Extent::PatchWithItems, _) => Look::PatchWithItems,
+                    (Extent::Whole, Format::Native) => Look::Native(named(&manifest, object)?),
+                    (Extent::Whole, Format::Bitnami) => Look::Bitnami,
+                })
+            });
+            match looked {
+                Ok(Look::Nothing) => {}
+                Ok(Look::PatchWithItems) => lines.push(at_line.line(at, super::PATCH_WITH_ITEMS)),
+                Ok(Look::Native(named)) => {
                     native += 1;
                     let problems = problems(&named, &pins, &backed_up);
                     lines.extend(problems.iter().map(|problem| at_line.line(at, problem)));
                 }
-                Ok(None) => bitnami += 1,
+                Ok(Look::Bitnami) => bitnami += 1,
                 Err(failure) => lines.push(at_line.line(at, &failure.facts.join(": "))),
             }
         }
@@ -86,6 +93,16 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
         counted(report.len(), "problem"),
     ));
     Ok(if report.is_empty() { Exit::Done } else { Exit::Findings })
+}
+
+/// What there is to look at in an object.
+enum Look {
+    /// It is a patch without anything sealed.
+    Nothing,
+    PatchWithItems,
+    /// The recipients that a whole object of the native format names.
+    Native(BTreeSet<String>),
+    Bitnami,
 }
 
 /// The recipients that the envelopes of an object name.

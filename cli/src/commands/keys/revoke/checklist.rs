@@ -250,9 +250,9 @@ impl Values {
         if self.places.len() > MAX_PLACES {
             places.push(format!("{} more", self.places.len() - MAX_PLACES));
         }
-        let exposed_to =
-            self.exposed_to.iter().map(|key| label(names.get(key).map_or("", String::as_str), key));
-        let exposed_to: Vec<String> = exposed_to.collect();
+        let exposed_to = self.exposed_to.iter().filter_map(|key| Some(label(names.get(key)?, key)));
+        // By name: people know those.
+        let exposed_to: Vec<String> = exposed_to.collect::<BTreeSet<_>>().into_iter().collect();
         let to = if exposed_to.is_empty() { "a revoked recipient".to_owned() } else { exposed_to.join(", ") };
         format!("{object}: {} ({}), exposed to {to}", items.join(", "), places.join(", "))
     }

@@ -90,6 +90,16 @@ pub(super) fn listen(
     Ok(heard)
 }
 
+/// The recipients that the controller takes for compromised, as far as it says so.
+pub(super) fn revoked(keys: &[SealingKey]) -> BTreeSet<Fingerprint> {
+    keys.iter().find(|key| key.is_primary()).map(revoked_by).unwrap_or_default()
+}
+
+fn revoked_by(primary: &SealingKey) -> BTreeSet<Fingerprint> {
+    let revoked = primary.status.iter().flat_map(|status| &status.revoked_recipients);
+    revoked.filter_map(|text| text.parse().ok()).collect()
+}
+
 impl Heard {
     /// The keys come first: an object that is compared with what they say afterwards is only more up to date.
     fn now(cluster: &Cluster, revoked: &Revoked<'_>) -> Result<Self, ConnectError> {
@@ -121,9 +131,8 @@ impl Heard {
 
 impl Word {
     fn of(primary: Option<&SealingKey>, key: &Fingerprint, live: &LiveObjects) -> Self {
-        let Some(status) = primary.and_then(|primary| primary.status.as_ref()) else { return Self::Unsaid };
-        let revoked: BTreeSet<Fingerprint> =
-            status.revoked_recipients.iter().filter_map(|text| text.parse().ok()).collect();
+        let Some(primary) = primary else { return Self::Unsaid };
+        let revoked = revoked_by(primary);
         if !revoked.contains(key) {
             return Self::Unaware;
         }

@@ -18,6 +18,7 @@ fn of_sort(is_native: bool) -> Checklist {
         fingerprint: key("aa"),
         name: PinName::shortened("leaked"),
         sealing_key: None,
+        is_revoked_there: false,
         opens_backups_of: BTreeMap::from([(key("bb"), "sealing-key-first".to_owned())]),
         may_open_backups_of: Vec::new(),
     })
