@@ -45,7 +45,7 @@ pub(crate) struct CheckArgs {
     pub(crate) new_since: Option<String>,
 
     /// Write what is found to .seal-baseline, and report it no more
-    #[arg(long, conflicts_with_all = ["staged", "new_since", "policy"])]
+    #[arg(long, conflicts_with_all = ["staged", "new_since", "policy", "paths"])]
     pub(crate) write_baseline: bool,
 
     /// Fail for warnings too
@@ -57,7 +57,7 @@ pub(crate) struct CheckArgs {
     pub(crate) format: CheckFormat,
 
     /// Say what a rule is about and what to do; without RULE, list all
-    #[arg(long, value_name = "RULE", num_args = 0..=1, default_missing_value = "", exclusive = true)]
+    #[arg(long, value_name = "RULE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["paths", "staged", "policy", "new_since", "write_baseline", "strict", "format"])]
     pub(crate) explain: Option<String>,
 }
 

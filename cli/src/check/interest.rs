@@ -21,7 +21,7 @@ pub(crate) enum Interest {
 
 /// Words of which a manifest of interest has at least one. The first two are a Secret and a SealedSecret, also with a slip
 /// of the hand in it; others are what changes them, or speaks of them to this program.
-const WORDS: [&str; 13] = [
+const WORDS: [&str; 11] = [
     "ecret",
     "ECRET",
     "stringData",
@@ -34,8 +34,6 @@ const WORDS: [&str; 13] = [
     "nameReference",
     "/metadata/name",
     "seal: allow",
-    "SECRET-KEY-",
-    "secret-key-",
 ];
 
 /// Signs of a type that isn't written as it reads: an escape, a tag, a directive that changes tags. They are looked for in
@@ -50,7 +48,7 @@ const KEYS: [&str; 4] =
 const BINARY_LOOK: usize = 8000;
 
 static MANIFEST_WORDS: LazyLock<Vec<Finder<'static>>> =
-    LazyLock::new(|| WORDS.iter().chain(&DISGUISES).map(Finder::new).collect());
+    LazyLock::new(|| WORDS.iter().chain(&DISGUISES).chain(&KEYS).map(Finder::new).collect());
 static KEY_WORDS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| KEYS.iter().map(Finder::new).collect());
 
 /// The interest in a file.

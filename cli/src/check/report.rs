@@ -80,10 +80,9 @@ impl NotLookedAt {
     /// `3 Helm templates weren't looked at; check what comes of them: …`
     pub(crate) fn line(&self) -> String {
         let Self { number, what, hint } = self;
-        let (noun, of) = what.find(" of ").map_or((*what, ""), |at| what.split_at(at));
-        let plural = match noun.strip_suffix('y') {
-            Some(stem) => format!("{stem}ies{of}"),
-            None => format!("{noun}s{of}"),
+        let plural = match what.strip_suffix('y') {
+            Some(stem) => format!("{stem}ies"),
+            None => format!("{what}s"),
         };
         if *number == 1 {
             format!("1 {what} wasn't looked at; {hint}")
@@ -119,7 +118,7 @@ pub(crate) mod tests {
             silenced: 4,
             not_looked_at: vec![
                 NotLookedAt { number: 3, what: "Helm template", hint: "render them" },
-                NotLookedAt { number: 2, what: "entry of a kustomization", hint: "build it" },
+                NotLookedAt { number: 2, what: "repository", hint: "check each" },
             ],
         }
     }
@@ -153,7 +152,7 @@ pub(crate) mod tests {
             lines,
             [
                 "3 Helm templates weren't looked at; render them",
-                "2 entries of a kustomization weren't looked at; build it"
+                "2 repositories weren't looked at; check each"
             ]
         );
     }

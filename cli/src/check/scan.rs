@@ -25,7 +25,7 @@ use crate::files::repository::on_all_cores;
 const MAX_KEPT: usize = 512 * 1024 * 1024;
 
 /// The hint for templates.
-pub(crate) const TEMPLATES: &str = "check what comes of them: helm template … | seal check -";
+pub(crate) const TEMPLATES: &str = "check the result: helm template … | seal check -";
 
 /// A text of interest.
 pub(crate) struct Text {
@@ -47,7 +47,6 @@ pub(crate) struct Texts {
     pub(crate) paths: BTreeSet<String>,
     /// The paths of texts that were left out, since another tree has the same ones.
     pub(crate) unchanged: BTreeSet<String>,
-    pub(crate) files: usize,
     /// How many bytes of texts are kept.
     kept: AtomicUsize,
 }
@@ -108,11 +107,7 @@ impl Texts {
         let kept = AtomicUsize::new(0);
         let looks = tree
             .read("reading", |path, content| look(path, content, origin, must_read.contains(path), &kept))?;
-        let mut texts = Self {
-            paths: tree.paths().map(str::to_owned).collect(),
-            files: tree.paths().len(),
-            ..Self::default()
-        };
+        let mut texts = Self { paths: tree.paths().map(str::to_owned).collect(), ..Self::default() };
         looks.into_iter().for_each(|look| texts.add(look, None));
         Ok(texts)
     }
@@ -168,6 +163,9 @@ impl Texts {
             lints::of_file(&file, &mut findings);
             let has_templates = unread(text, &file, &mut findings);
             for finding in &mut findings {
+                if text.origin == Origin::Rendered && finding.lint == Lint::Plaintext {
+                    finding.hint = Some("seal it in the file that it is rendered from".to_owned());
+                }
                 finding.commit.clone_from(&text.commit);
                 finding.position = finding.at.map(|at| file.position(at));
             }

@@ -101,7 +101,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     };
     let judges = policy.as_mut().map_or(&mut own, |(_, book)| book);
 
-    let mut report = Report { files: texts.files, silenced: examined.silenced, ..Report::default() };
+    let files = tree.paths().filter(|path| subject.covers(path)).count() + usize::from(subject.has_stdin);
+    let mut report = Report { files, silenced: examined.silenced, ..Report::default() };
     let mut templates = examined.templates;
     let unfollowed = examined.unfollowed;
     let mut findings = examined.findings;
@@ -212,7 +213,7 @@ fn write_baseline(subject: &Subject, findings: &[Finding]) -> Result<Exit, Failu
 }
 
 /// The hint for charts, plugins, and directories of other repositories.
-const RENDERS: &str = "check what comes of them: kustomize build DIRECTORY | seal check -";
+const RENDERS: &str = "check the result: kustomize build DIRECTORY | seal check -";
 
 fn not_looked_at(gaps: Gaps, templates: usize, unfollowed: usize) -> Vec<NotLookedAt> {
     let gap = |number, what, hint| NotLookedAt { number, what, hint };

@@ -16,7 +16,8 @@ pub(super) fn line(finding: &Finding, path: &str) -> String {
     let (severity, lint) = (finding.severity.as_str(), finding.lint.name());
     let mut line = format!("{path}{position} {severity} {lint}: {}", message(finding));
     if let Some(hint) = &finding.hint {
-        line += &format!("; {hint}");
+        // A command is pasted where the user is.
+        line += &format!("; {}", hint.replace(&finding.path, path));
     }
     seal_foreign::line(&line, usize::MAX)
 }
@@ -31,6 +32,8 @@ pub(super) fn message(finding: &Finding) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::check::lint::Lint;
+
     use super::super::tests::hostile;
     use super::*;
 
@@ -43,5 +46,15 @@ mod tests {
             "x/k/kustomization.yaml note transformed: it isn't known (in commit 1a2b3c4d)",
         ];
         assert_eq!(lines(&hostile(), |path| format!("x/{path}")), expected);
+    }
+
+    #[test]
+    fn a_command_in_a_hint_can_be_pasted_where_the_user_is() {
+        let finding =
+            Finding::new(Lint::Plaintext, "prod/db.yaml", "x").hint("seal it: seal -w prod/db.yaml");
+        assert_eq!(
+            line(&finding, "../db.yaml"),
+            "../db.yaml error plaintext: x; seal it: seal -w ../db.yaml"
+        );
     }
 }

@@ -25,8 +25,6 @@ enum SubjectError {
     RangeAndStaged,
     #[error("only one range of commits can be checked at once")]
     TwoRanges,
-    #[error("a range of commits is checked as it is, without --write-baseline")]
-    RangeAndBaseline,
 }
 
 impl Explain for SubjectError {
@@ -41,7 +39,7 @@ impl Explain for SubjectError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Elsewhere(..) => Some("check each repository by itself".to_owned()),
-            Self::RangeAndStaged | Self::TwoRanges | Self::RangeAndBaseline => None,
+            Self::RangeAndStaged | Self::TwoRanges => None,
         }
     }
 }
@@ -108,10 +106,6 @@ impl Subject {
             ([], false) => {}
             ([], true) => subject.look_at_index()?,
             ([_], true) => return Err(SubjectError::RangeAndStaged.into()),
-            ([range], false) if args.write_baseline => {
-                let _ = range;
-                return Err(SubjectError::RangeAndBaseline.into());
-            }
             ([range], false) => subject.look_at_range(&range.to_string_lossy())?,
             _ => return Err(SubjectError::TwoRanges.into()),
         }
@@ -197,19 +191,24 @@ impl Subject {
 
     /// Whether a finding is about what the user asked for: itself, or another file that has a part in it.
     pub(super) fn is_reported(&self, finding: &Finding) -> bool {
-        let paths = || std::iter::once(&finding.path).chain(&finding.related);
-        let is_named = |path: &String| {
-            let beneath = |named: &String| {
-                named.is_empty()
-                    || path == named
-                    || path.strip_prefix(named.as_str()).is_some_and(|rest| rest.starts_with('/'))
-            };
-            self.named.iter().any(beneath) || (self.has_stdin && path == STDIN)
+        let mut paths = std::iter::once(&finding.path).chain(&finding.related);
+        paths.any(|path| self.covers(path) || (finding.commit.is_some() && self.is_named(path)))
+    }
+
+    /// Whether the user asked for a file.
+    pub(super) fn covers(&self, path: &str) -> bool {
+        self.is_named(path) && self.changed.as_ref().is_none_or(|changed| changed.contains(path))
+    }
+
+    /// Whether a file is named, or beneath a directory that is. Everything is if nothing is named.
+    fn is_named(&self, path: &str) -> bool {
+        let beneath = |named: &String| {
+            let rest = path.strip_prefix(named.as_str());
+            named.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let is_all = self.named.is_empty() && !self.has_stdin;
-        let is_changed = |changed: &BTreeSet<String>| paths().any(|path| changed.contains(path));
-        (is_all || paths().any(is_named))
-            && (finding.commit.is_some() || self.changed.as_ref().is_none_or(is_changed))
+        (self.named.is_empty() && !self.has_stdin)
+            || self.named.iter().any(beneath)
+            || (self.has_stdin && path == STDIN)
     }
 
     /// The path of a file from where the user is.
