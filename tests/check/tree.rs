@@ -119,7 +119,7 @@ fn files_of_any_size_and_form_are_no_end() {
     assert_eq!((code, files), (1, vec!["deep.yaml", "large.yaml", "latin1.yaml"]));
     let run = repo.check::<&str>([]);
     assert!(
-        run.stderr.contains("1 Helm template wasn't looked at; check what comes of them: helm template"),
+        run.stderr.contains("1 Helm template wasn't looked at; check the result: helm template"),
         "{}",
         run.stderr
     );

@@ -11,11 +11,11 @@ use super::context::{Context, Policy, PolicyChange};
 use super::finding::Finding;
 use super::scan::Texts;
 use super::scanned::{Origin, Scanned};
+use super::tree::RulesReader;
 use super::{lints, silence};
 use crate::files::git::{Commit, GitError, Repository};
 use crate::rules;
 use crate::rules::book::{Book, Rules};
-use crate::rules::reader::ReadFiles;
 use crate::talk::failure::Failure;
 
 /// The present.
@@ -27,14 +27,14 @@ pub(crate) struct Now {
 }
 
 /// What a tree is examined with.
-pub(crate) struct Examination<'e, J, T> {
+pub(crate) struct Examination<'e, 'r> {
     pub(crate) texts: &'e Texts,
     /// The texts of the revision that it is compared with.
     pub(crate) before: Option<&'e Texts>,
     /// The rules that judge.
-    pub(crate) judges: &'e mut Book<J>,
+    pub(crate) judges: &'e mut Book<RulesReader<'r>>,
     /// With `--policy`: the revision as it was typed, and the rules of the tree itself.
-    pub(crate) policy: Option<(&'e str, &'e mut Book<T>)>,
+    pub(crate) policy: Option<(&'e str, &'e mut Book<RulesReader<'r>>)>,
     /// The history in which ciphertexts have their age.
     pub(crate) history: Option<(&'e Repository, &'e Commit)>,
     pub(crate) now: Now,
@@ -44,11 +44,21 @@ pub(crate) struct Examination<'e, J, T> {
 #[derive(Default)]
 pub(crate) struct Examined {
     pub(crate) findings: Vec<Finding>,
-    /// How many were allowed or ignored.
-    pub(crate) silenced: usize,
+    /// What was found, and is allowed or ignored.
+    pub(crate) silenced: Vec<Finding>,
     pub(crate) templates: usize,
     /// What kustomizations have that can't be followed without running kustomize or fetching something.
     pub(crate) unfollowed: usize,
+}
+
+impl Examined {
+    /// Adds what was found elsewhere.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+        self.silenced.extend(other.silenced);
+        self.templates += other.templates;
+        self.unfollowed += other.unfollowed;
+    }
 }
 
 /// The rules files of a tree.
@@ -57,7 +67,7 @@ struct RulesOfTree {
     unlisted: Vec<String>,
 }
 
-impl<J: ReadFiles, T: ReadFiles> Examination<'_, J, T> {
+impl Examination<'_, '_> {
     /// Examines the tree.
     ///
     /// # Errors
@@ -111,7 +121,7 @@ impl<J: ReadFiles, T: ReadFiles> Examination<'_, J, T> {
         let mut findings = by_rules.left;
         findings.sort_by(Finding::order);
         findings.dedup();
-        let silenced = by_comments.number + by_rules.number;
+        let silenced = [by_comments.taken_out, by_rules.taken_out].concat();
         Ok(Examined { findings, silenced, templates: files.templates, unfollowed })
     }
 }
@@ -120,9 +130,9 @@ impl<J: ReadFiles, T: ReadFiles> Examination<'_, J, T> {
 pub(crate) const STDIN: &str = "<stdin>";
 
 /// What is wrong with files of the past, each by itself.
-pub(crate) fn examine_past<J: ReadFiles>(
+pub(crate) fn examine_past(
     texts: &Texts,
-    judges: &mut Book<J>,
+    judges: &mut Book<RulesReader<'_>>,
     day: Day,
 ) -> Result<Examined, Failure> {
     let files = texts.parse();
@@ -131,12 +141,12 @@ pub(crate) fn examine_past<J: ReadFiles>(
     let mut findings = by_rules.left;
     findings.sort_by(Finding::order);
     findings.dedup();
-    let silenced = by_comments.number + by_rules.number;
+    let silenced = [by_comments.taken_out, by_rules.taken_out].concat();
     Ok(Examined { findings, silenced, templates: files.templates, unfollowed: 0 })
 }
 
 /// The rules files of a tree, as a book has them: those that count for any file, and those that count for none.
-fn rules_of<R: ReadFiles>(book: &mut Book<R>, texts: &Texts) -> Result<RulesOfTree, Failure> {
+fn rules_of(book: &mut Book<RulesReader<'_>>, texts: &Texts) -> Result<RulesOfTree, Failure> {
     let mut found = RulesOfTree { counting: BTreeMap::new(), unlisted: Vec::new() };
     let is_rules = |path: &&str| path.rsplit('/').next() == Some(rules::FILE_NAME);
     let here = texts.paths.iter().map(String::as_str).filter(is_rules);

@@ -18,11 +18,11 @@ use crate::rules::file::Ignore;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 
-/// Findings that are left, and how many aren't.
+/// Findings that are left, and those that aren't.
 #[derive(Debug, Default)]
 pub(crate) struct Silenced {
     pub(crate) left: Vec<Finding>,
-    pub(crate) number: usize,
+    pub(crate) taken_out: Vec<Finding>,
 }
 
 /// An entry of `ignore` names no rule.
@@ -66,7 +66,7 @@ pub(crate) fn by_comments(files: &[Scanned<'_>], findings: Vec<Finding>) -> Sile
         match allow {
             Some((_, is_used)) => {
                 *is_used = true;
-                silenced.number += 1;
+                silenced.taken_out.push(finding);
             }
             None => silenced.left.push(finding),
         }
@@ -123,7 +123,7 @@ pub(crate) fn by_rules(
         match entry {
             Some(entry) => {
                 used.insert(entry);
-                silenced.number += 1;
+                silenced.taken_out.push(finding);
             }
             None => silenced.left.push(finding),
         }

@@ -41,7 +41,6 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     }
     let tree = subject.tree()?;
     let mut texts = Texts::of(&tree, Origin::Tree, &subject.named_files())?;
-    let mut gaps = tree.gaps;
     if subject.has_stdin {
         let mut bytes = Input::Stdin.read_bytes()?;
         texts.push(Text::new(STDIN, std::mem::take(&mut *bytes), Origin::Rendered, None));
@@ -49,89 +48,68 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let now = Now { seconds: Timestamp::now().as_second(), day: super::keys::today() };
 
     let mut own = Book::new(tree.rules_reader());
-    let mut policy = match (&args.policy, &subject.repository) {
-        (None, _) => None,
-        (Some(revision), Some(repository)) => {
-            let commit = repository.commit(revision)?;
-            let objects = Objects::of_commit(repository, &commit, revision)?;
-            Some((commit, Book::new(RulesReader::Objects(objects))))
-        }
-        (Some(_), None) => return Err(subject.no_repository().into()),
-    };
-    let since = match (&args.new_since, &subject.repository) {
-        (None, _) => None,
-        (Some(revision), Some(repository)) => Some(repository.commit(revision)?),
-        (Some(_), None) => return Err(subject.no_repository().into()),
-    };
-    let compared = policy
-        .as_ref()
-        .map(|(commit, _)| commit.clone())
-        .or_else(|| since.clone())
-        .or_else(|| subject.base());
-    let before = match (&subject.repository, &compared) {
-        (Some(repository), Some(commit)) => Some(before(repository, commit, &texts)?),
+    let mut policy = policy(args, &subject)?;
+    let since = args.new_since.as_deref().map(|revision| subject.in_git()?.commit(revision)).transpose()?;
+    let named = policy.as_ref().map(|(commit, _)| commit).or(since.as_ref()).cloned();
+    let before = match (&subject.repository, named.or_else(|| subject.base())) {
+        (Some(repository), Some(commit)) => Some(before(repository, &commit, &texts)?),
         _ => None,
     };
+    let (judges, policy) = match &mut policy {
+        Some((_, judges)) => (judges, Some((args.policy.as_deref().unwrap_or_default(), &mut own))),
+        None => (&mut own, None),
+    };
     let history = subject.repository.as_ref().zip(subject.tip.as_ref());
-
-    let stored = match &policy {
-        Some((_, book)) => read_baseline(book.reader())?,
-        None => read_baseline(own.reader())?,
-    };
-    let revision = args.policy.as_deref().unwrap_or_default();
-    let examined = match &mut policy {
-        Some((_, judges)) => Examination {
-            texts: &texts,
-            before: before.as_ref(),
-            judges,
-            policy: Some((revision, &mut own)),
-            history,
-            now,
-        }
-        .run()?,
-        None => Examination::<_, RulesReader<'_>> {
-            texts: &texts,
-            before: before.as_ref(),
-            judges: &mut own,
-            policy: None,
-            history,
-            now,
-        }
-        .run()?,
-    };
-    let judges = policy.as_mut().map_or(&mut own, |(_, book)| book);
-
-    let files = tree.paths().filter(|path| subject.covers(path)).count() + usize::from(subject.has_stdin);
-    let mut report = Report { files, silenced: examined.silenced, ..Report::default() };
-    let mut templates = examined.templates;
-    let unfollowed = examined.unfollowed;
-    let mut findings = examined.findings;
+    let examination =
+        Examination { texts: &texts, before: before.as_ref(), judges: &mut *judges, policy, history, now };
+    let mut examined = examination.run()?;
     if args.write_baseline {
-        return write_baseline(&subject, &findings);
+        return write_baseline(&subject, &examined.findings);
     }
     let old = match (&since, &subject.repository) {
         (Some(commit), Some(repository)) => keys_of(repository, commit, judges, now)?,
         _ => BTreeSet::new(),
     };
     if let (View::Range(range), Some(repository)) = (&subject.view, &subject.repository) {
-        let past = past(repository, range, &tree, judges, now)?;
-        findings.extend(past.findings);
-        report.silenced += past.silenced;
-        templates += past.templates;
+        examined.extend(past(repository, range, &tree, judges, now)?);
     }
-    let stale = stale(&stored, &findings);
-    let total = findings.len();
-    findings.retain(|finding| !stored.covers(&finding.key()) && !old.contains(&finding.key()));
-    report.silenced += total - findings.len();
+    let baseline = read_baseline(judges.reader())?;
+    // A render is about what it renders.
+    let gaps = if subject.has_stdin { Gaps::default() } else { tree.gaps };
+    let not_looked_at = not_looked_at(gaps, examined.templates, examined.unfollowed);
+    let files = tree.paths().filter(|path| subject.covers(path)).count() + usize::from(subject.has_stdin);
+    let (findings, silenced) = settle(examined, &baseline, &old, &subject);
+    finish(args, &subject, Report { findings, files, silenced, not_looked_at })
+}
+
+/// The revision of `--policy` with its rules.
+fn policy<'s>(
+    args: &CheckArgs,
+    subject: &'s Subject,
+) -> Result<Option<(Commit, Book<RulesReader<'s>>)>, Failure> {
+    let Some(revision) = &args.policy else { return Ok(None) };
+    let repository = subject.in_git()?;
+    let commit = repository.commit(revision)?;
+    let objects = Objects::of_commit(repository, &commit, revision)?;
+    Ok(Some((commit, Book::new(RulesReader::Objects(objects)))))
+}
+
+/// The findings to report, in their order, and the number of those that aren't because they are allowed, ignored or old.
+fn settle(
+    examined: Examined,
+    baseline: &Baseline,
+    old: &BTreeSet<Key>,
+    subject: &Subject,
+) -> (Vec<Finding>, usize) {
+    let Examined { mut findings, mut silenced, .. } = examined;
+    let stale = stale(baseline, &findings);
+    let is_old = |finding: &Finding| baseline.covers(&finding.key()) || old.contains(&finding.key());
+    silenced.extend(findings.extract_if(.., |finding| is_old(finding)));
     findings.extend(stale);
     findings.retain(|finding| subject.is_reported(finding));
     findings.sort_by(Finding::order);
-    report.findings = findings;
-    if subject.has_stdin {
-        gaps = Gaps::default();
-    }
-    report.not_looked_at = not_looked_at(gaps, templates, unfollowed);
-    finish(args, &subject, report)
+    let silenced = silenced.iter().filter(|finding| subject.is_reported(finding)).count();
+    (findings, silenced)
 }
 
 /// The texts of a revision that the tree doesn't have in the same way: of its files of interest, and of files that are gone.
@@ -143,30 +121,23 @@ fn before(repository: &Repository, commit: &Commit, now: &Texts) -> Result<Texts
 }
 
 /// What is found in a revision, by the rules of now: a change of the rules is no reason to look away from what it finds.
-fn keys_of<R: ReadFiles>(
+fn keys_of(
     repository: &Repository,
     commit: &Commit,
-    judges: &mut Book<R>,
+    judges: &mut Book<RulesReader<'_>>,
     now: Now,
 ) -> Result<BTreeSet<Key>, Failure> {
     let texts = Texts::of(&Tree::of_commit(repository, commit)?, Origin::Tree, &BTreeSet::new())?;
-    let examination = Examination::<_, RulesReader<'_>> {
-        texts: &texts,
-        before: None,
-        judges,
-        policy: None,
-        history: None,
-        now,
-    };
+    let examination = Examination { texts: &texts, before: None, judges, policy: None, history: None, now };
     Ok(examination.run()?.findings.iter().map(Finding::key).collect())
 }
 
 /// What the commits of a range brought in, and its last commit doesn't have.
-fn past<R: ReadFiles>(
+fn past(
     repository: &Repository,
     range: &Range,
     tip: &Tree<'_>,
-    judges: &mut Book<R>,
+    judges: &mut Book<RulesReader<'_>>,
     now: Now,
 ) -> Result<Examined, Failure> {
     let mut files = repository.introduced(range)?;

@@ -113,11 +113,12 @@ impl Subject {
     }
 
     /// The failure that something needs a repository.
-    pub(super) fn no_repository(&self) -> GitError {
+    fn no_repository(&self) -> GitError {
         GitError::NoRepository { dir: self.root.clone(), words: "there is no .git".to_owned() }
     }
 
-    fn in_git(&self) -> Result<&Repository, GitError> {
+    /// The repository.
+    pub(super) fn in_git(&self) -> Result<&Repository, GitError> {
         self.repository.as_ref().ok_or_else(|| self.no_repository())
     }
 
