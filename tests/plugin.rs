@@ -84,7 +84,7 @@ fn groff_takes_every_manual_page() {
     for page in pages {
         let mut groff = Command::new("/usr/bin/groff");
         sandbox.confine(&mut groff);
-        let shown = run(groff.args(["-man", "-Tascii", "-ww"]).arg(&page), b"");
+        let shown = run(groff.args(["-man", "-Tascii", "-P-cbou"]).arg(&page), b"");
         let text = String::from_utf8_lossy(&shown.stdout).into_owned();
         assert_eq!(shown.code, 0, "{}", page.display());
         assert!(text.contains("SYNOPSIS") || text.contains("NAME"), "{}: {text}", page.display());

@@ -15,6 +15,7 @@ mod resolve;
 mod rm;
 mod rotate;
 mod seal;
+mod sealed_files;
 mod set;
 mod show;
 mod tidy;

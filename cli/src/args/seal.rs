@@ -9,9 +9,9 @@ use super::{KeepArgs, SealingArgs};
 
 #[derive(Args)]
 pub(crate) struct SealArgs {
-    /// Manifests, YAML or JSON; - is standard input. Secrets in them are
-    /// sealed, everything else passes through untouched
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Manifests, YAML or JSON, or directories of some; - is standard input.
+    /// Secrets in them are sealed, everything else passes through untouched
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<PathBuf>,
 
     /// The name of the one Secret in the input, where it has none

@@ -65,7 +65,8 @@ pub(crate) struct AcceptArgs {
 #[derive(Args)]
 pub(crate) struct KeepArgs {
     /// Open what the destination has already with the identities in this file,
-    /// and leave each unchanged value as it is; - is standard input. Repeatable
+    /// and leave each unchanged value as it is. With -w, that is the version of
+    /// the file in Git. - is standard input. Repeatable
     #[arg(short, long = "identity", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) identities: Vec<PathBuf>,
 

@@ -11,10 +11,11 @@ The result holds plaintext, so it isn't written to a terminal unless --show is g
 
 Examples:
   seal unseal sealed.yaml -i recovery.key --item password | xclip
-  seal unseal deploy -i recovery.key -o secrets.yaml")]
+  seal unseal ./deploy -i recovery.key -o secrets.yaml")]
 pub(crate) struct UnsealArgs {
-    /// Manifests with SealedSecrets; - (or none) is standard input
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Manifests with SealedSecrets, or directories of some; - (or none) is
+    /// standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<PathBuf>,
 
     /// A file of identities, as seal keys new or age-keygen makes them, also

@@ -10,12 +10,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use seal_documents::manifest::Manifest;
-use seal_documents::source::Source;
 
+use super::sealed_files::{self, SealedFile};
 use crate::args::{ShowArgs, ShowFormat};
-use crate::files::input::Input;
 use crate::files::output;
-use crate::files::repository::{self, Interest, NothingSealed, Problems};
+use crate::files::repository::{NothingSealed, Problems};
 use crate::objects::outline::{self, Outline};
 use crate::rules::book::{Book, Rules, Ruling};
 use crate::rules::reader::Disk;
@@ -36,10 +35,11 @@ struct Found {
 
 pub(super) fn run(args: &ShowArgs) -> Result<Exit, Failure> {
     let mut problems = Problems::default();
-    let sources = sources(args, &mut problems)?;
+    let found = sealed_files::read(&args.paths)?;
+    problems.extend(found.failures);
     let mut books = Books::default();
     let mut shown = Vec::new();
-    for (path, source) in &sources {
+    for SealedFile { path, source } in &found.files {
         let Some(manifest) = problems.keep(Manifest::parse(source).map_err(Failure::from)) else { continue };
         let outlines = outline::read_all(&manifest);
         if outlines.is_empty() {
@@ -57,29 +57,6 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, Failure> {
         ShowFormat::Json => output::to_stdout(print::json(&shown).as_bytes())?,
     }
     Ok(if problems.print() == 0 { Exit::Done } else { Exit::Failure })
-}
-
-/// The texts to look at, each with its path if it has one.
-fn sources(args: &ShowArgs, problems: &mut Problems) -> Result<Vec<(Option<PathBuf>, Source)>, Failure> {
-    let (streams, paths): (Vec<PathBuf>, Vec<PathBuf>) =
-        args.paths.iter().cloned().partition(|path| path == Path::new("-"));
-    let mut sources = Vec::new();
-    if !streams.is_empty() {
-        sources.push((None, Input::Stdin.read()?));
-    }
-    if !paths.is_empty() || streams.is_empty() {
-        let interest = |text: &str| {
-            if outline::mentions_sealed_secret(text) { Interest::Mentioned } else { Interest::None }
-        };
-        let found = repository::files(&paths, interest)?;
-        problems.extend(found.failures);
-        // What only mentions a SealedSecret, such as a chart, isn't shown.
-        let is_shown =
-            |file: &repository::FileFound| file.must_be_read || Manifest::parse(&file.source).is_ok();
-        let files = found.files.into_iter().filter(is_shown);
-        sources.extend(files.map(|file| (Some(file.path), file.source)));
-    }
-    Ok(sources)
 }
 
 impl Books {

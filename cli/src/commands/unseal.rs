@@ -14,6 +14,7 @@ use seal_documents::manifest::{Kind, Manifest, Object};
 use seal_documents::source::Source;
 use seal_documents::yaml::Syntax;
 
+use super::sealed_files::{self, SealedFiles};
 use crate::args::UnsealArgs;
 use crate::args::intent::{self, Destination, IntentError};
 use crate::files::input::Input;
@@ -80,13 +81,22 @@ pub(super) fn run(args: &UnsealArgs) -> Result<Exit, Failure> {
         return Err(UnsealCommandError::ToTerminal.into());
     }
     let inputs = intent::inputs(&args.files)?;
+    let has_directory = args.files.iter().any(|path| path.is_dir());
     let identities: Vec<Input> = args.identities.iter().map(|path| Input::from_arg(path)).collect();
     if inputs.iter().chain(&identities).filter(|input| **input == Input::Stdin).count() > 1 {
         return Err(IntentError::StdinTwice.into());
     }
     let keys = identities::read(&identities)?;
 
-    let sources = inputs.iter().map(Input::read).collect::<Result<Vec<Source>, Failure>>()?;
+    let sources = if has_directory {
+        let SealedFiles { files, failures } = sealed_files::read(&args.files)?;
+        if let Some(failure) = failures.into_iter().next() {
+            return Err(failure);
+        }
+        files.into_iter().map(|file| file.source).collect()
+    } else {
+        inputs.iter().map(Input::read).collect::<Result<Vec<Source>, Failure>>()?
+    };
     let mut opened = Vec::new();
     for source in &sources {
         let manifest = Manifest::parse(source)?;

@@ -81,12 +81,14 @@ fn encoded_twice(value: &Plaintext) -> Option<String> {
     const SHORTEST: usize = 12;
     /// Longer values are looked at by their start alone.
     const LONGEST: usize = 4096;
-    let text = value.expose().trim_ascii();
-    if text.len() < SHORTEST || !text.len().is_multiple_of(4) {
+    // Tools wrap base64 in lines.
+    let text = || value.expose().iter().filter(|byte| !byte.is_ascii_whitespace());
+    let length = text().count();
+    if length < SHORTEST || !length.is_multiple_of(4) {
         return None;
     }
     let mut start = Zeroizing::new(Vec::with_capacity(LONGEST));
-    start.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()).take(LONGEST));
+    start.extend(text().take(LONGEST));
     let mut decoded = Zeroizing::new(vec![0; base64::decoded_len_estimate(start.len())]);
     let length = BASE64.decode_slice(&*start, &mut decoded).ok()?;
     let is_printable = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
