@@ -32,7 +32,7 @@ test: toolchain ## Everything, against a real control plane, the real age and se
 	cargo test --locked --workspace
 
 .PHONY: fuzz
-fuzz: ## Try 100,000 random manifests and templates of both formats (some 5 minutes)
+fuzz: ## Try 100,000 random manifests, templates and edits (some 20 minutes)
 	SEAL_FUZZ_COUNT=$${SEAL_FUZZ_COUNT:-100000} cargo test --locked --quiet -p seal-crds -p seal-go -p seal --lib mutations
 
 .PHONY: toolchain

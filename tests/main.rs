@@ -13,6 +13,7 @@
 //! - [`check_repository`]: `seal check` over whole repositories, and a hostile pull request
 //! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`conformance`]: the real sealed-secrets beside our programs, and in their place
+//! - [`edit`]: items in the user's editor, and what an editor leaves behind
 //! - [`end_to_end`]: the main job, by everything real
 //! - [`endless`]: templates that never end, before the command line
 //! - [`files`]: what `seal` does to files and streams
@@ -25,6 +26,7 @@
 //! - [`protected`]: identities under protection, beside the real age: passphrases, plugins, keys in hardware
 //! - [`readme`]: README's commands, one after the other
 //! - [`repository`]: what must hold of the repository itself
+//! - [`set`]: items changed in their files, without a key
 //! - [`rotate`]: whole repositories to other recipients
 //! - [`round_trip`]: through `seal` and back, with the real kubectl as a second reader
 //! - [`rules`]: `.seal.yaml` in real Git
@@ -54,6 +56,7 @@ mod check_repository;
 mod cluster;
 mod conformance;
 mod demo;
+mod edit;
 mod end_to_end;
 mod endless;
 mod files;
@@ -73,6 +76,7 @@ mod round_trip;
 mod rules;
 mod runbook;
 mod sandbox;
+mod set;
 mod terminal;
 mod unchanged;
 mod unhelpful_cluster;

@@ -380,6 +380,21 @@ fn a_value_is_asked_for_twice_and_never_shown() {
 }
 
 #[test]
+fn a_new_value_of_an_item_is_asked_for_if_none_comes_in() {
+    let sandbox = Sandbox::new();
+    sealed(&sandbox);
+    let mut session = Session::start(&sandbox, "ioe", &["set", "sealed.yaml", "password", "-r", "prod.pub"]);
+    session.answer("password: ", &format!("{CANARY} two\n"));
+    session.answer("password again: ", &format!("{CANARY} two\n"));
+    let (code, screen, _) = session.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.ends_with("sealed.yaml: password sealed again for prod-2026\n"), "{screen}");
+    assert!(!screen.contains(CANARY), "{screen}");
+    let value = sandbox.succeed(["unseal", "sealed.yaml", "-i", "prod.key", "--item", "password"], "");
+    assert_eq!(value, format!("{CANARY} two").as_bytes());
+}
+
+#[test]
 fn two_different_answers_seal_nothing() {
     let sandbox = Sandbox::new();
     let mut session = Session::start(&sandbox, "ie", &CREATE);

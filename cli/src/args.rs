@@ -6,6 +6,7 @@
 mod check;
 mod create;
 mod diff;
+mod edit;
 mod generate;
 mod git;
 mod init;
@@ -15,6 +16,7 @@ mod migrate;
 mod program;
 pub(crate) mod reference;
 mod refusal;
+mod relocate;
 mod resolve;
 mod rm;
 mod rotate;
@@ -22,6 +24,7 @@ mod seal;
 mod set;
 mod shared;
 mod show;
+mod target;
 mod tidy;
 mod unknown;
 mod unseal;
@@ -30,6 +33,7 @@ mod values;
 pub(crate) use check::{CheckArgs, CheckFormat};
 pub(crate) use create::CreateArgs;
 pub(crate) use diff::{DiffArgs, DiffFormat};
+pub(crate) use edit::EditArgs;
 pub(crate) use git::{ExternalDiffArgs, GitCommand, MergeArgs, TextconvArgs};
 pub(crate) use init::InitArgs;
 pub(crate) use keys::{
@@ -38,6 +42,7 @@ pub(crate) use keys::{
 };
 pub(crate) use migrate::MigrateArgs;
 pub(crate) use reference::{CompletionsArgs, HelpArgs, ManArgs};
+pub(crate) use relocate::{MoveArgs, Renaming};
 pub(crate) use resolve::ResolveArgs;
 pub(crate) use rm::RmArgs;
 pub(crate) use rotate::RotateArgs;
@@ -45,6 +50,7 @@ pub(crate) use seal::SealArgs;
 pub(crate) use set::SetArgs;
 pub(crate) use shared::{AcceptArgs, ClusterArgs, KeepArgs, SealFormat, SealingArgs};
 pub(crate) use show::{ShowArgs, ShowFormat};
+pub(crate) use target::TargetArgs;
 pub(crate) use tidy::TidyArgs;
 pub(crate) use unseal::UnsealArgs;
 pub(crate) use values::ValueArgs;
@@ -100,6 +106,11 @@ pub(crate) enum Command {
     Unseal(UnsealArgs),
     /// Show what SealedSecrets say without a key: place, scope, who opens them, items
     Show(ShowArgs),
+    /// Change the items of a SealedSecret in an editor, with or without an
+    /// identity
+    Edit(Box<EditArgs>),
+    /// Give items, or a SealedSecret, another name or namespace
+    Move(Box<MoveArgs>),
     /// Turn SealedSecrets of bitnami.com into those of sealing.dev, in place
     Migrate(MigrateArgs),
     /// Seal a repository to other recipients, in place: only what needs it

@@ -6,11 +6,13 @@ mod check;
 mod choose;
 mod create;
 mod diff;
+mod edit;
 mod git;
 mod init;
 mod keys;
 mod migrate;
 mod reference;
+mod relocate;
 mod resolve;
 mod rm;
 mod rotate;
@@ -18,6 +20,7 @@ mod seal;
 mod sealed_files;
 mod set;
 mod show;
+mod target;
 mod tidy;
 mod unseal;
 mod values;
@@ -37,6 +40,8 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Create(args)) => create::run(*args),
         Some(Command::Set(args)) => set::run(*args),
         Some(Command::Rm(args)) => rm::run(&args),
+        Some(Command::Edit(args)) => edit::run(*args),
+        Some(Command::Move(args)) => relocate::run(*args),
         Some(Command::Tidy(args)) => tidy::run(&args),
         Some(Command::Unseal(args)) => unseal::run(&args),
         Some(Command::Show(args)) => show::run(&args),

@@ -4,6 +4,7 @@
 //! Invariant: a command that fails leaves every file as it was.
 
 pub(crate) mod dotenv;
+pub(crate) mod editor;
 pub(crate) mod env_file;
 #[allow(dead_code, reason = "the commands that live in Git begin to use it")]
 pub(crate) mod git;
@@ -11,3 +12,4 @@ pub(crate) mod input;
 pub(crate) mod output;
 pub(crate) mod program;
 pub(crate) mod repository;
+pub(crate) mod scratch;

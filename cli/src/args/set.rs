@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use seal_crds::{ItemName, Namespace};
 
-use super::{AcceptArgs, ClusterArgs, ValueArgs};
+use super::{TargetArgs, ValueArgs};
 
 #[derive(Args)]
 #[command(
@@ -27,10 +27,6 @@ pub(crate) struct SetArgs {
     #[arg(value_name = "FILE ITEM", value_hint = ValueHint::FilePath)]
     pub(crate) words: Vec<PathBuf>,
 
-    /// The SealedSecret to change, if a file has several
-    #[arg(long, value_name = "NAMESPACE/NAME")]
-    pub(crate) object: Option<String>,
-
     #[command(flatten)]
     pub(crate) values: ValueArgs,
 
@@ -38,37 +34,17 @@ pub(crate) struct SetArgs {
     #[arg(long, requires = "generates")]
     pub(crate) same: bool,
 
-    /// Let template.data use this item, one that is set. Whoever may edit the
-    /// SealedSecret then decides where in the Secret its value appears.
+    /// Let template.data use this item, one that is sealed anew. Whoever may edit
+    /// the SealedSecret then decides where in the Secret its value appears.
     /// Repeatable
     #[arg(long = "template-item", value_name = "ITEM")]
     pub(crate) template_items: Vec<ItemName>,
-
-    /// Seal to this recipient: age1…, 'ssh-ed25519 …', or a file of recipients
-    /// (one a line). Repeatable; without it, to those of the rule in .seal.yaml
-    /// for the file, else to the cluster's sealing key
-    #[arg(short, long = "recipient", value_name = "RECIPIENT|FILE")]
-    pub(crate) recipients: Vec<String>,
-
-    /// For SealedSecrets of bitnami.com: the certificate to seal to, in PEM;
-    /// without it, that of the rule in .seal.yaml, else the one that the
-    /// cluster's controller gives
-    #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::AnyPath)]
-    pub(crate) cert: Option<String>,
 
     /// The namespace of SealedSecrets that don't name one
     #[arg(short, long)]
     pub(crate) namespace: Option<Namespace>,
 
-    /// For SealedSecrets of bitnami.com: the Service of the controller [default:
-    /// sealed-secrets-controller]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) controller_name: Option<String>,
-
-    #[command(flatten)]
-    pub(crate) accept: AcceptArgs,
-
     // This field is the last one: its help heading also covers every field behind it.
     #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
+    pub(crate) target: TargetArgs,
 }

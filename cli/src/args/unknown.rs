@@ -42,7 +42,7 @@ const WORDS_OF_OTHERS: [(&[&str], &str); 7] = [
     (&["get", "list", "view"], "seal show says what SealedSecrets hold, without a key"),
     (&["keygen"], "seal keys new makes an identity"),
     (
-        &["completion", "edit", "get", "hook", "lint", "list", "update", "validate", "view"],
+        &["completion", "get", "hook", "lint", "list", "update", "validate", "view"],
         "seal --help lists the commands",
     ),
 ];

@@ -102,12 +102,11 @@ fn tidy(name: &str, text: String) -> Result<(String, Vec<String>), Failure> {
     for outline in outline::read_all(&manifest).iter().filter(|outline| outline.format == Format::Native) {
         let object = &manifest.objects[outline.object];
         // An object that can't be read has a fault, which is said below.
-        let (Ok(spec), Ok(Some((_, change)))) = (manifest.spec(object), change::tidy(&manifest, object))
-        else {
+        let (Ok(spec), Ok(Some(tidied))) = (manifest.spec(object), change::tidy(&manifest, object)) else {
             continue;
         };
         dropped.extend(unused(outline, &spec).map(|what| format!("{name}: dropped the envelope {what}")));
-        edits.push(change.edits);
+        edits.push(tidied.change.edits);
     }
     let text = if edits.is_empty() {
         source.text().to_owned()

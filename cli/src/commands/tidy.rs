@@ -34,11 +34,12 @@ pub(super) fn run(args: &TidyArgs) -> Result<Exit, Failure> {
                 Ok(Format::Bitnami) => Ok(None),
                 Err(failure) => Err(failure),
             };
-            let Some(Some((name, change))) = problems.keep(change) else { continue };
+            let Some(Some(tidied)) = problems.keep(change) else { continue };
             let at = manifest.tree(object).range(object.node).start;
-            let what = format!("{name}: {} dropped", counted(change.dropped, "unused envelope"));
+            let what =
+                format!("{}: {} dropped", tidied.object_name, counted(tidied.dropped, "unused envelope"));
             lines.push(numbers.line(at, &what));
-            edits.push(change.edits);
+            edits.push(tidied.change.edits);
         }
         if edits.is_empty() {
             continue;

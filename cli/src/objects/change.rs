@@ -1,12 +1,13 @@
 //! Changes one SealedSecret where it stands in a file, without a key: items sealed anew, added or removed.
 //!
 //! Of the native format [`seal_crds::native`] decides what becomes of items and envelopes; in that of bitnami.com each
-//! item stands by itself, sealed under the scope that the annotations claim, as kubeseal does when it merges. Invariant:
-//! the edits touch `spec.encryptedData` and `spec.envelopes` alone, and lead to an object that every reader accepts
+//! item stands by itself, sealed under the scope that the annotations claim, as kubeseal does when it merges. Another
+//! place or name for what is sealed is [`relocate`]'s part. Invariant: the edits touch `spec.encryptedData` and `spec.envelopes` alone, and lead to an object that every reader accepts
 //! without a key.
 
 mod error;
 mod find;
+mod relocate;
 mod tidy;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ use crate::talk::failure::Failure;
 
 use error::ChangeFailed;
 pub(crate) use find::find;
+pub(crate) use relocate::{Renamings, binds_item_names, is_bound, metadata_edits};
 pub(crate) use tidy::tidy;
 
 /// A SealedSecret that is to be changed.
@@ -47,18 +49,56 @@ pub(crate) enum SealTo<'t> {
     Certificate(&'t RsaPublicKey),
 }
 
+impl<'t> SealTo<'t> {
+    fn recipients(&self) -> &'t [NamedRecipient] {
+        match self {
+            Self::Recipients(recipients) => recipients,
+            Self::Certificate(_) => unreachable!("the caller asks for the format"),
+        }
+    }
+
+    fn certificate(&self) -> &'t RsaPublicKey {
+        match self {
+            Self::Certificate(key) => key,
+            Self::Recipients(_) => unreachable!("the caller asks for the format"),
+        }
+    }
+}
+
 /// A value to put into an object. No `Debug`: it holds plaintext.
 pub(crate) struct NewItem {
     pub(crate) value: Plaintext,
     /// Whether templates may use it. In the Bitnami format they always may.
-    pub(crate) template: bool,
+    template: bool,
+    /// Everybody who was ever able to open this very value. Empty for a new value.
+    seen: BTreeSet<Fingerprint>,
+}
+
+impl NewItem {
+    /// A value that was never sealed.
+    pub(crate) fn new(value: Plaintext, template: bool) -> Self {
+        Self { value, template, seen: BTreeSet::new() }
+    }
+
+    /// Everybody who was ever able to open this very value.
+    pub(crate) fn seen(&self) -> &BTreeSet<Fingerprint> {
+        &self.seen
+    }
+
+    fn into_native(self) -> Item {
+        let Self { value, template, seen } = self;
+        Item { value, template, seen }
+    }
+
+    /// A value that was sealed before. Whoever has seen it stays on record.
+    pub(crate) fn seen_by(self, seen: BTreeSet<Fingerprint>) -> Self {
+        Self { seen, ..self }
+    }
 }
 
 /// The edits that change an object in its file.
 pub(crate) struct Change {
     pub(crate) edits: Edits,
-    /// The envelopes that went, because no item uses them any more.
-    pub(crate) dropped: usize,
 }
 
 impl Changeable {
@@ -137,38 +177,14 @@ impl Changeable {
     }
 
     /// Seals items into the object.
-    ///
-    /// # Panics
-    ///
-    /// Recipients for an object of bitnami.com, or a certificate for a native one.
     pub(crate) fn put(
-        self,
+        &self,
         manifest: &Manifest<'_>,
         object: &Object,
         to: &SealTo<'_>,
         items: BTreeMap<ItemName, NewItem>,
     ) -> Result<Change, Failure> {
-        match (&self.parts, to) {
-            (Parts::Native(spec), SealTo::Recipients(recipients)) => {
-                let items = items
-                    .into_iter()
-                    .map(|(name, NewItem { value, template })| (name, Item::new(value, template)));
-                let (place, allowed) = (self.object_name.to_place(), allowed());
-                let new = native::put_items(&place, spec, recipients, &items.collect(), &allowed);
-                let new = new.map_err(|error| self.failed(error))?;
-                Ok(native_change(manifest, object, spec, &new))
-            }
-            (Parts::Bitnami(public), SealTo::Certificate(key)) => {
-                let binding = Binding::new(self.scope(), &self.object_name.to_place());
-                let mut lines = public.spec.encrypted_data.clone();
-                let new = items.iter().map(|(name, NewItem { value, .. })| {
-                    (name.to_string(), seal_item(key, &binding, value.expose()))
-                });
-                lines.extend(new);
-                bitnami_change(manifest, object, public, lines)
-            }
-            _ => unreachable!("the caller asks for the format"),
-        }
+        self.change(manifest, object, to, items, &BTreeSet::new())
     }
 
     /// Removes items from the object.
@@ -178,21 +194,42 @@ impl Changeable {
         object: &Object,
         items: &BTreeSet<ItemName>,
     ) -> Result<Change, Failure> {
+        self.change(manifest, object, &SealTo::Recipients(&[]), BTreeMap::new(), items)
+    }
+
+    /// Seals items into the object, and removes others.
+    ///
+    /// # Panics
+    ///
+    /// There are items to seal, and recipients for an object of bitnami.com, or a certificate for a native one.
+    pub(crate) fn change(
+        &self,
+        manifest: &Manifest<'_>,
+        object: &Object,
+        to: &SealTo<'_>,
+        put: BTreeMap<ItemName, NewItem>,
+        remove: &BTreeSet<ItemName>,
+    ) -> Result<Change, Failure> {
         match &self.parts {
             Parts::Native(spec) => {
-                let new = native::remove_items(&self.object_name.to_place(), spec, items, &allowed());
-                let new = new.map_err(|error| self.failed(error))?;
+                let (place, allowed) = (self.object_name.to_place(), allowed());
+                let mut new = spec.clone();
+                if !put.is_empty() {
+                    let items = put.into_iter().map(|(name, item)| (name, item.into_native())).collect();
+                    new = native::put_items(&place, &new, to.recipients(), &items, &allowed)
+                        .map_err(|error| self.failed(error))?;
+                }
+                if !remove.is_empty() {
+                    new = native::remove_items(&place, &new, remove, &allowed)
+                        .map_err(|error| self.failed(error))?;
+                }
                 Ok(native_change(manifest, object, spec, &new))
             }
             Parts::Bitnami(public) => {
                 let mut lines = public.spec.encrypted_data.clone();
-                for item in items {
-                    let mut texts = public.spec.template.data.iter();
-                    let user = texts
-                        .find(|(_, text)| text.as_deref().is_some_and(|text| may_use(text, item.as_str())));
-                    if let Some((key, _)) = user.filter(|_| lines.contains_key(item.as_str())) {
-                        return Err(ChangeFailed::in_go_template(&self.object_name, item, key).into());
-                    }
+                lines.extend(put.iter().map(|(name, item)| (name.to_string(), self.bitnami_line(to, item))));
+                for item in remove {
+                    self.check_go_templates(public, item)?;
                     if lines.remove(item.as_str()).is_none() {
                         return Err(self.failed(native::ChangeError::NoSuchItem(item.clone())));
                     }
@@ -200,8 +237,23 @@ impl Changeable {
                 if lines.is_empty() {
                     return Err(self.failed(native::ChangeError::LastItem));
                 }
-                bitnami_change(manifest, object, public, lines)
+                bitnami_change(manifest, object, &self.object_name, public, lines)
             }
+        }
+    }
+
+    fn bitnami_line(&self, to: &SealTo<'_>, item: &NewItem) -> String {
+        let binding = Binding::new(self.scope(), &self.object_name.to_place());
+        seal_item(to.certificate(), &binding, item.value.expose())
+    }
+
+    /// Refuses an item that a Go template may use: without it, the Secret would silently get other content.
+    fn check_go_templates(&self, public: &PublicParts, item: &ItemName) -> Result<(), Failure> {
+        let mut texts = public.spec.template.data.iter();
+        let user = texts.find(|(_, text)| text.as_deref().is_some_and(|text| may_use(text, item.as_str())));
+        match user.filter(|_| self.lines().contains_key(item.as_str())) {
+            Some((key, _)) => Err(ChangeFailed::in_go_template(&self.object_name, item, key).into()),
+            None => Ok(()),
         }
     }
 
@@ -224,36 +276,33 @@ pub(crate) fn native_change(
 ) -> Change {
     let tree = manifest.tree(object);
     let node = |field| field_of_spec(tree, object, field);
-    let items = node("encryptedData").map(|node| (node, in_order_of_file(tree, node, &new.encrypted_data)));
+    let items = node("encryptedData").filter(|_| old.encrypted_data != new.encrypted_data);
+    let items = items.map(|node| (node, in_order_of_file(tree, node, &new.encrypted_data)));
     let envelopes = node("envelopes").map(|node| (node, sealing::envelopes_value(&new.envelopes)));
-    let is_kept = |envelope: &&seal_crds::resources::Envelope| new.envelopes.contains(envelope);
-    let dropped = old.envelopes.len() - old.envelopes.iter().filter(is_kept).count();
     let replaced = envelopes.into_iter().chain(items).collect();
-    Change { edits: Edits { document: object.document, replaced, removed: Vec::new() }, dropped }
+    Change { edits: Edits { document: object.document, replaced, removed: Vec::new() } }
 }
 
 fn bitnami_change(
     manifest: &Manifest<'_>,
     object: &Object,
+    object_name: &ObjectName,
     public: &PublicParts,
     lines: BTreeMap<String, String>,
 ) -> Result<Change, Failure> {
     let tree = manifest.tree(object);
     let Some(node) = field_of_spec(tree, object, "encryptedData") else {
-        return Err(ChangeFailed::whole(&public.object_name).into());
+        return Err(ChangeFailed::whole(object_name).into());
     };
     let value = in_order_of_file(tree, node, &lines);
     let mut spec = public.spec.clone();
     spec.encrypted_data = lines;
-    let changed = PublicParts {
-        object_name: public.object_name.clone(),
-        annotations: public.annotations.clone(),
-        spec,
-    };
+    let changed =
+        PublicParts { object_name: object_name.clone(), annotations: public.annotations.clone(), spec };
     changed.parse().map_err(|error| Failure::from(error).at(manifest.spot(tree.range(object.node).start)))?;
     let replaced = vec![(node, value)];
     let edits = Edits { document: object.document, replaced, removed: Vec::new() };
-    Ok(Change { edits, dropped: 0 })
+    Ok(Change { edits })
 }
 
 fn field_of_spec(tree: &Tree<'_>, object: &Object, field: &str) -> Option<NodeId> {

@@ -56,6 +56,8 @@ pub(crate) enum Rule {
     ControllerRefused,
     /// A conflict of a merge can't be settled as asked for.
     Unresolved,
+    /// The user's editor can't be run, or failed.
+    Editor,
     /// Several objects failed; each failure was printed.
     SeveralProblems,
 }
@@ -88,6 +90,7 @@ impl Rule {
             Self::UntranslatableTemplate => "untranslatable-template",
             Self::ControllerRefused => "controller-refused",
             Self::Unresolved => "unresolved",
+            Self::Editor => "editor",
             Self::SeveralProblems => "several-problems",
         };
         name.to_owned()
@@ -118,7 +121,7 @@ mod tests {
     use crate::talk::failure::Failure;
 
     /// Other people's programs match on these names. The contract's own tests hold the names of its reasons.
-    const NAMES: [(Rule, &str); 23] = [
+    const NAMES: [(Rule, &str); 24] = [
         (Rule::Usage, "usage"),
         (Rule::Unreadable, "unreadable"),
         (Rule::UnreadableRevision, "unreadable-revision"),
@@ -141,6 +144,7 @@ mod tests {
         (Rule::UntranslatableTemplate, "untranslatable-template"),
         (Rule::ControllerRefused, "controller-refused"),
         (Rule::Unresolved, "unresolved"),
+        (Rule::Editor, "editor"),
         (Rule::SeveralProblems, "several-problems"),
     ];
 

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -21,8 +21,17 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn new() -> Self {
+        Self::of(&[SIGINT, SIGTERM, SIGHUP])
+    }
+
+    /// As [`Held::new`], and `SIGQUIT` too: for a wait that a person ends in another program.
+    pub(crate) fn with_quit() -> Self {
+        Self::of(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT])
+    }
+
+    fn of(signals: &[i32]) -> Self {
         let held = Self { caught: Arc::default(), released: Arc::default() };
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for &signal in signals {
             // The default action that a handler replaced doesn't come back by itself. This handler takes it
             // once released.
             flag::register_conditional_default(signal, Arc::clone(&held.released))
@@ -35,6 +44,19 @@ impl Held {
     /// Whether a signal arrived, so that the caller should stop before it renames a file.
     pub(crate) fn is_caught(&self) -> bool {
         self.caught.load(Ordering::SeqCst) != 0
+    }
+
+    /// Whether a signal arrived other than these.
+    pub(crate) fn is_caught_but(&self, signals: &[i32]) -> bool {
+        let caught = self.caught.load(Ordering::SeqCst);
+        caught != 0 && !signals.iter().any(|signal| *signal as usize == caught)
+    }
+
+    /// Forgets these signals, which were meant for another program of the same terminal.
+    pub(crate) fn forget(&self, signals: &[i32]) {
+        for &signal in signals {
+            let _ = self.caught.compare_exchange(signal as usize, 0, Ordering::SeqCst, Ordering::SeqCst);
+        }
     }
 }
 

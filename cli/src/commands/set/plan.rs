@@ -5,13 +5,12 @@
 
 use std::path::PathBuf;
 
-use seal_crds::{Format, ItemName, Plaintext};
+use seal_crds::{ItemName, Plaintext};
 
 use crate::args::SetArgs;
 use crate::args::intent;
 use crate::commands::values;
 use crate::files::input::Input;
-use crate::keys::recipients::looks_like_recipient;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 use crate::talk::{prompt, terminal};
@@ -38,10 +37,6 @@ pub(super) enum SetError {
     NotSet(ItemName, String),
     #[error("the files of values have no item")]
     NoItems,
-    #[error("{0} is for SealedSecrets of bitnami.com, and these are native")]
-    ForBitnami(&'static str),
-    #[error("{0} is for native SealedSecrets, and one of these is of bitnami.com")]
-    ForNative(&'static str),
 }
 
 impl Explain for SetError {
@@ -60,9 +55,7 @@ impl Explain for SetError {
             Self::NoFile | Self::NoItem | Self::TooManyWords | Self::TypedValue => in_general.to_owned(),
             Self::NothingCameIn(item) => format!("if it is meant to be empty: --file {item}=/dev/null"),
             Self::NotSet(_, items) => format!("the items are: {items}"),
-            Self::ForNative("-r") => "give the certificate with --cert".to_owned(),
-            Self::ForNative(_) => "in that of bitnami.com templates may use every item".to_owned(),
-            Self::BadItem(_) | Self::StdinFile | Self::Twice(_) | Self::NoItems | Self::ForBitnami(_) => {
+            Self::BadItem(_) | Self::StdinFile | Self::Twice(_) | Self::NoItems => {
                 return None;
             }
         })
@@ -97,28 +90,6 @@ impl Plan {
         let item = item.transpose().map_err(|error| SetError::BadItem(error.rule))?;
         Ok(Self { files: files.to_vec(), item })
     }
-}
-
-/// Refuses flags that none of the files can use.
-pub(super) fn check_formats(
-    args: &SetArgs,
-    formats: impl Iterator<Item = Format> + Clone,
-) -> Result<(), SetError> {
-    let has = |wanted| formats.clone().any(|format| format == wanted);
-    let (native, bitnami) = (has(Format::Native), has(Format::Bitnami));
-    if bitnami && !args.template_items.is_empty() {
-        return Err(SetError::ForNative("--template-item"));
-    }
-    if bitnami && !native && args.recipients.iter().any(|given| looks_like_recipient(given)) {
-        return Err(SetError::ForNative("-r"));
-    }
-    if !bitnami && args.cert.is_some() {
-        return Err(SetError::ForBitnami("--cert"));
-    }
-    if !bitnami && args.controller_name.is_some() {
-        return Err(SetError::ForBitnami("--controller-name"));
-    }
-    Ok(())
 }
 
 /// The value of the one item: typed without echo, or everything that comes in on standard input.

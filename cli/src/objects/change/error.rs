@@ -83,6 +83,16 @@ impl ChangeFailed {
         }
     }
 
+    /// A name that another item has.
+    pub(super) fn there_already(object_name: &ObjectName, item: &ItemName) -> Self {
+        Self {
+            object_name: object_name.to_string(),
+            problem: format!("there is an item {item} already"),
+            rule: Rule::NothingToDo,
+            hint: Some(format!("remove it first, if it isn't needed: seal rm FILE {item}")),
+        }
+    }
+
     /// An item that a Go template may use.
     pub(super) fn in_go_template(object_name: &ObjectName, item: &ItemName, key: &str) -> Self {
         let key = seal_foreign::word(key);

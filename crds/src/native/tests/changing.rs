@@ -82,6 +82,18 @@ fn an_item_that_a_template_uses_has_to_be_allowed_there_again() {
 }
 
 #[test]
+fn a_value_that_comes_under_another_name_keeps_whoever_has_seen_it_on_record() {
+    let (old, other) = (x25519(), x25519());
+    let spec = Sealing::to(&[&old, &other]).item("a", "1").item("b", "2").spec();
+    let sealed = NativeSealed::parse(place("prod/db"), &spec, &BTreeSet::new()).unwrap();
+    let item = sealed.items(&ring(&[&old])).unwrap().remove(&"a".parse().unwrap()).unwrap();
+    let changed = put(&spec, &old, &[("c".parse().unwrap(), item)].into()).unwrap();
+    let known = data_keys(&changed, 1, &old);
+    assert_eq!(known[0].seen, [old.fingerprint(), other.fingerprint()].into());
+    assert_eq!(unseal("prod/db", &changed, &ring(&[&old])).unwrap()["c"], b"1");
+}
+
+#[test]
 fn removing_an_item_takes_its_envelope_along_only_if_no_other_item_needs_it() {
     let (one, two) = (x25519(), x25519());
     let spec = Sealing::to(&[&one]).item("a", "1").item("b", "2").spec();

@@ -168,7 +168,7 @@ impl Gone {
 fn changed(manifest: &Manifest<'_>, task: &Task, says: &Says, stock: &Stock) -> Option<String> {
     let object = find(manifest, None).unwrap();
     let new_item = |name: &str| {
-        let item = NewItem { value: value("new"), template: false };
+        let item = NewItem::new(value("new"), false);
         (name.parse().unwrap(), item)
     };
     let to = SealTo::Recipients(&stock.recipients);
@@ -183,7 +183,7 @@ fn changed(manifest: &Manifest<'_>, task: &Task, says: &Says, stock: &Stock) -> 
             let items = [says.items[*index].0.parse().unwrap()].into();
             changeable().remove(manifest, object, &items).unwrap()
         }
-        Task::Tidy => tidy(manifest, object).unwrap().unwrap().1,
+        Task::Tidy => tidy(manifest, object).unwrap().unwrap().change,
     };
     edit(manifest, &[change.edits]).ok().map(|edited| edited.text)
 }

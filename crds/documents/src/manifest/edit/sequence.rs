@@ -5,6 +5,7 @@
 //!
 //! Invariant: as in all of [`super`], nothing here is believed before the result was read again.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::{Patched, Patches, column};
@@ -116,6 +117,8 @@ impl Patches<'_> {
         removed: &[NodeId],
     ) -> Patched {
         let is_flow = matches!(tree.node(node).kind, NodeKind::Sequence { flow: true, .. });
+        let removed: HashSet<NodeId> = removed.iter().copied().collect();
+        let tail = items.iter().rposition(|item| !removed.contains(item)).map_or(0, |last| last + 1);
         for (index, item) in items.iter().enumerate().filter(|(_, item)| removed.contains(item)) {
             let range = self.trimmed(tree, *item);
             if !is_flow {
@@ -123,7 +126,7 @@ impl Patches<'_> {
                 let unknown = || Located { error: SpliceError::UnknownLayout, at: dash };
                 let lines = self.lines(dash..range.end).ok_or_else(unknown)?;
                 self.found.push((lines, String::new()));
-            } else if items[index..].iter().all(|item| removed.contains(item)) {
+            } else if index >= tail {
                 // The tail goes as one, with the comma before it.
                 let start = index.checked_sub(1).map_or(range.start, |i| self.trimmed(tree, items[i]).end);
                 let last = *items.last().expect("there is this one");
