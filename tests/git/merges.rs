@@ -2,16 +2,22 @@
 
 use super::repo::{FILE, Repo};
 
-#[test]
-fn two_branches_that_add_different_items_merge_and_open() {
+/// Two branches that each add an item; `two` is checked out.
+fn apart() -> Repo {
     let repo = Repo::new();
     repo.create(FILE, &["user"]);
     repo.commit("seal");
-    repo.branch("one", |repo| repo.set(FILE, "password", "from one"));
-    repo.branch("two", |repo| repo.set(FILE, "token", "from two"));
+    repo.branch("one", |repo| repo.set(FILE, "password", "one"));
+    repo.branch("two", |repo| repo.set(FILE, "token", "two"));
+    repo
+}
+
+#[test]
+fn two_branches_that_add_different_items_merge_and_open() {
+    let repo = apart();
     repo.git(["merge", "--quiet", "one"]);
     let value = |item| repo.value(FILE, item);
-    assert_eq!([value("user"), value("password"), value("token")], ["first-user", "from one", "from two"]);
+    assert_eq!([value("user"), value("password"), value("token")], ["first-user", "one", "two"]);
     assert_eq!(repo.git(["status", "--porcelain"]), "");
 }
 
@@ -103,29 +109,30 @@ fn a_rebase_a_cherry_pick_and_a_revert_merge_items_too() {
 }
 
 #[test]
-fn a_linked_work_tree_has_the_driver_and_another_clone_such_as_a_submodule_needs_its_own() {
-    let repo = Repo::new();
-    repo.create(FILE, &["user"]);
-    repo.commit("seal");
-    repo.branch("one", |repo| repo.set(FILE, "password", "one"));
-    repo.branch("two", |repo| repo.set(FILE, "token", "two"));
-    repo.git(["clone", "--quiet", ".git", "outer/module"]);
+fn a_linked_work_tree_has_the_driver() {
+    let repo = apart();
     repo.git(["worktree", "add", "--quiet", "linked", "one"]);
     repo.git(["-C", "linked", "merge", "--quiet", "two"]);
     assert_eq!(repo.value("linked/prod/db.yaml", "token"), "two");
+}
 
-    let module = ["-C", "outer/module"];
+#[test]
+fn a_submodule_has_the_attributes_and_needs_a_configuration_of_its_own() {
+    let repo = apart();
+    let url = repo.sandbox.dir().join(".git").display().to_string();
+    repo.git(["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "module"]);
     let merge = |repo: &Repo| {
-        repo.git([module[0], module[1], "switch", "--quiet", "--detach", "origin/one"]);
-        repo.try_git([module[0], module[1], "merge", "origin/two"])
+        repo.git(["-C", "module", "switch", "--quiet", "--detach", "origin/one"]);
+        repo.try_git(["-C", "module", "merge", "origin/two"])
     };
-    assert_eq!(merge(&repo).code, 1, "a clone has the attributes alone");
-    repo.git([module[0], module[1], "merge", "--abort"]);
-    let config = [repo.sandbox.read("outer/module/.git/config"), repo.sandbox.succeed(["git", "config"], "")];
-    repo.sandbox.write("outer/module/.git/config", config.concat());
+    assert_eq!(merge(&repo).code, 1, "git merges lines");
+    repo.git(["-C", "module", "merge", "--abort"]);
+    let config = ".git/modules/module/config";
+    let both = [repo.sandbox.read(config), repo.sandbox.succeed(["git", "config"], "")];
+    repo.sandbox.write(config, both.concat());
     let merged = merge(&repo);
     assert_eq!(merged.code, 0, "{}", merged.stderr);
-    assert_eq!(repo.value("outer/module/prod/db.yaml", "token"), "two");
+    assert_eq!(repo.value("module/prod/db.yaml", "token"), "two");
 }
 
 #[test]
@@ -146,11 +153,7 @@ fn an_item_that_both_sides_set_to_one_value_is_no_conflict_to_whoever_has_the_ke
 
 #[test]
 fn a_merged_file_becomes_a_secret_on_a_host() {
-    let repo = Repo::new();
-    repo.create(FILE, &["user"]);
-    repo.commit("seal");
-    repo.branch("one", |repo| repo.set(FILE, "password", "from one"));
-    repo.branch("two", |repo| repo.set(FILE, "token", "from two"));
+    let repo = apart();
     repo.git(["merge", "--quiet", "one"]);
     let mut host = std::process::Command::new(env!("CARGO_BIN_EXE_test-seal-controller"));
     repo.sandbox.confine(&mut host);
@@ -158,5 +161,22 @@ fn a_merged_file_becomes_a_secret_on_a_host() {
     let run = crate::sandbox::run(&mut host, b"");
     assert_eq!(run.code, 0, "{}", run.stderr);
     let item = |item: &str| repo.text(&format!("secrets/prod/db/{item}"));
-    assert_eq!([item("user"), item("password"), item("token")], ["first-user", "from one", "from two"]);
+    assert_eq!([item("user"), item("password"), item("token")], ["first-user", "one", "two"]);
+}
+
+#[test]
+fn a_kustomization_keeps_the_data_keys_and_changes_the_place_that_they_are_bound_to() {
+    let repo = apart();
+    repo.sandbox
+        .write("prod/kustomization.yaml", "resources: [db.yaml]\nnamespace: staging\nnamePrefix: dev-\n");
+    let built = std::process::Command::new(seal_tests::toolchain::bin("kubectl"))
+        .arg("kustomize")
+        .arg(repo.sandbox.path("prod"))
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    repo.sandbox.write("built.yaml", built.stdout);
+    assert!(repo.refusal("built.yaml").contains("sealed for prod/db, found in staging/dev-db"));
+    let diff = repo.sandbox.run(["diff", FILE, "built.yaml", "-i", "prod.key"], "");
+    assert_eq!(diff.stdout, b"same: token, user\n", "{}", diff.stderr);
 }

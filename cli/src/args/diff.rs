@@ -29,7 +29,7 @@ pub(crate) struct DiffArgs {
 
     /// Open with the identities in this file, to say which values changed.
     /// Repeatable
-    #[arg(short, long = "identity", value_name = "FILE", env = "SEAL_IDENTITY", value_hint = ValueHint::FilePath)]
+    #[arg(short, long = "identity", value_name = "FILE", env = "SEAL_IDENTITY", hide_env_values = true, value_hint = ValueHint::FilePath)]
     pub(crate) identities: Vec<PathBuf>,
 
     /// End with exit code 1 if there are changes

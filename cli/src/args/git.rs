@@ -37,7 +37,7 @@ git passes as they stand, such as %S, count as absent.
 Exit code 1 means that there is a conflict: markers stand in OURS, and seal resolve settles them.
 
 Example:
-  git config merge.seal.driver 'seal git merge %O %A %B %L %P %S %X %Y'")]
+  seal git config >> .git/config")]
 pub(crate) struct MergeArgs {
     /// The version of the common ancestor (%O)
     #[arg(value_name = "BASE", value_hint = ValueHint::FilePath)]
@@ -73,7 +73,7 @@ pub(crate) struct MergeArgs {
 
     /// An identity to compare values with: an item that both sides set to the
     /// same value is no conflict. Repeatable
-    #[arg(short, long = "identity", value_name = "FILE", env = "SEAL_IDENTITY", value_hint = ValueHint::FilePath)]
+    #[arg(short, long = "identity", value_name = "FILE", env = "SEAL_IDENTITY", hide_env_values = true, value_hint = ValueHint::FilePath)]
     pub(crate) identities: Vec<PathBuf>,
 }
 

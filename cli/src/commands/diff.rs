@@ -18,7 +18,7 @@ use crate::files::input::Input;
 use crate::files::output;
 use crate::keys::identities;
 use crate::objects::difference::{Beside, ObjectChange, Open, Seen, Snapshot, beside, differences};
-use crate::objects::sealed::{Opened, Parsed};
+use crate::objects::sealed::open_wherever;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
@@ -43,7 +43,7 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let meaning = Meaning::of(args)?;
     let inputs: Vec<Input> = args.identities.iter().map(|path| Input::from_arg(path)).collect();
     let keys = if inputs.is_empty() { None } else { Some(identities::read(&inputs)?) };
-    let open = |manifest: &Manifest<'_>, object: &Object| opened(keys.as_ref(), manifest, object);
+    let open = |manifest: &Manifest<'_>, object: &Object| open_wherever(manifest, object, keys.as_ref()?);
     let is_different = match meaning {
         Meaning::Files { one, other } => {
             let (one, other) = (Input::File(one).read()?, Input::File(other).read()?);
@@ -61,11 +61,6 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         }
     };
     Ok(if args.exit_code && is_different { Exit::Findings } else { Exit::Done })
-}
-
-fn opened(keys: Option<&Keyring>, manifest: &Manifest<'_>, object: &Object) -> Option<Opened> {
-    let keys = keys?;
-    Parsed::new(manifest, object, None).ok()?.open(keys).ok()
 }
 
 /// A file that is named has to be one of Secrets.

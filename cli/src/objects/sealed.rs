@@ -21,7 +21,7 @@ use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 
 pub(crate) use name::read as read_name;
-pub(crate) use parsed::{Opened, Parsed, other_scope};
+pub(crate) use parsed::{Opened, Parsed, open_wherever, other_scope};
 
 #[derive(Debug, thiserror::Error)]
 enum FormatError {

@@ -7,6 +7,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use seal_crds::Unsealed;
 use seal_crds::keys::Keyring;
 use seal_documents::source::Source;
 use zeroize::Zeroizing;
@@ -19,7 +20,7 @@ use crate::files::output::{self, Replacement};
 use crate::keys::identities;
 use crate::objects::conflict::Labels;
 use crate::objects::merge::{self, Found, Help, Merged, TextMerge, Texts, Versions};
-use crate::objects::sealed::{Opened, Parsed};
+use crate::objects::sealed::open_wherever;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
@@ -97,7 +98,7 @@ struct Helper<'h> {
     /// Read when a value is first in question: most merges need no key, and a passphrase may stand before one.
     keys: OnceCell<Option<Keyring>>,
     /// The objects that were opened, by side and index.
-    opened: RefCell<HashMap<(String, usize), Option<Opened>>>,
+    opened: RefCell<HashMap<(String, usize), Option<Unsealed>>>,
 }
 
 impl<'h> Helper<'h> {
@@ -128,7 +129,7 @@ impl<'h> Helper<'h> {
         let mut opened = self.opened.borrow_mut();
         let open = || {
             let object = &found.manifest.objects[found.outline.object];
-            Parsed::new(found.manifest, object, None).ok()?.open(self.keys()?).ok()
+            open_wherever(found.manifest, object, self.keys()?)
         };
         opened.entry(key).or_insert_with(open).as_ref().map(drop)
     }
@@ -153,7 +154,7 @@ impl Help for Helper<'_> {
         let value = |found: &Found<'_>| {
             let key = (found.manifest.source.name.clone(), found.outline.object);
             let opened = opened.get(&key)?.as_ref()?;
-            opened.unsealed.data.iter().find(|(name, _)| name.as_str() == item).map(|(_, value)| value)
+            opened.data.iter().find(|(name, _)| name.as_str() == item).map(|(_, value)| value)
         };
         match (value(ours), value(theirs)) {
             (Some(one), Some(other)) => one.expose() == other.expose(),

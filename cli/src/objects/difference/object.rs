@@ -125,9 +125,8 @@ fn rewrapped(before: &Outline, after: &Outline) -> Option<Change> {
     }
     let count = if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) };
     let words = format!("{count} rewrapped: {}; no value changed", parts.join(", "));
-    let mark = if came.is_empty() { Mark::Kept } else { Mark::Alarm };
-    // A rewrap that lets nobody in is routine; one that does is what a review is for.
-    let mark = if came.len() <= gone.len() && mark == Mark::Alarm { Mark::Kept } else { mark };
+    // A rewrap that takes one key for another is routine; one that lets somebody in is what a review is for.
+    let mark = if came.len() > gone.len() { Mark::Alarm } else { Mark::Kept };
     Some(Change::new(mark, "rewrapped", "", words))
 }
 

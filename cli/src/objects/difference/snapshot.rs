@@ -4,14 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use seal_crds::Unsealed;
 use seal_documents::manifest::{Kind, Manifest, Object, shown};
 use seal_documents::source::Source;
 
 use crate::objects::outline::{self, Outline, OutlineName};
-use crate::objects::sealed::Opened;
 
 /// Opens an object for whoever has the keys; `None` if it doesn't open.
-pub(crate) type Open<'o> = dyn Fn(&Manifest<'_>, &Object) -> Option<Opened> + 'o;
+pub(crate) type Open<'o> = dyn Fn(&Manifest<'_>, &Object) -> Option<Unsealed> + 'o;
 
 /// One state of a file.
 #[derive(Default)]
@@ -28,7 +28,7 @@ pub(crate) struct Snapshot {
 pub(crate) enum Seen {
     Sealed {
         outline: Box<Outline>,
-        opened: Option<Opened>,
+        opened: Option<Unsealed>,
     },
     /// A Secret in plaintext.
     Plain {
@@ -87,7 +87,7 @@ impl Seen {
         }
     }
 
-    pub(crate) fn opened(&self) -> Option<&Opened> {
+    pub(crate) fn opened(&self) -> Option<&Unsealed> {
         match self {
             Self::Sealed { opened, .. } => opened.as_ref(),
             Self::Plain { .. } => None,
@@ -98,7 +98,7 @@ impl Seen {
 /// Whether two opened objects have the same value of an item; `None` if that can't be told.
 pub(super) fn is_same_value(old: &Seen, new: &Seen, item: &str) -> Option<bool> {
     let value = |seen: &'_ Seen| {
-        let data = &seen.opened()?.unsealed.data;
+        let data = &seen.opened()?.data;
         data.iter().find(|(name, _)| name.as_str() == item).map(|(_, value)| value.expose().to_vec().into())
     };
     let (old, new): (Option<zeroize::Zeroizing<Vec<u8>>>, Option<zeroize::Zeroizing<Vec<u8>>>) =

@@ -146,27 +146,25 @@ fn merge_envelopes(
     let lines = [&merged.ours, &merged.theirs].into_iter().flat_map(|version| version.items.values());
     let ids: BTreeSet<&str> = lines.filter_map(|line| data_key_of(line)).collect();
     check_rewraps(&ids, before, ours, theirs)?;
-    let is_new = |envelope: &&Envelope| !before.envelopes.contains(envelope);
     let is_in = |version: &Version, envelope: &Envelope| version.envelopes.contains(envelope);
-    let new = |version: &'_ Version| version.envelopes.iter().filter(is_new).cloned().collect::<Vec<_>>();
-    let kept = |version: &'_ Version, other: &Version| {
-        let is_kept = |envelope: &&Envelope| !is_new(envelope) && is_in(other, envelope);
-        version.envelopes.iter().filter(is_kept).cloned().collect::<Vec<_>>()
+    let select = |version: &Version, is_wanted: &dyn Fn(&Envelope) -> bool| {
+        version.envelopes.iter().filter(|envelope| is_wanted(envelope)).cloned().collect::<Vec<_>>()
     };
+    let new = |version: &Version| select(version, &|envelope| !is_in(before, envelope));
+    let kept = select(ours, &|envelope| is_in(before, envelope) && is_in(theirs, envelope));
     // One that stands on one side alone was replaced or dropped on the other, and so comes last: it may be sealed to
     // somebody who was taken out.
-    let old = |version: &'_ Version, other: &Version| {
-        let is_old = |envelope: &&Envelope| !is_new(envelope) && !is_in(other, envelope);
-        version.envelopes.iter().filter(is_old).cloned().collect::<Vec<_>>()
+    let old = |version: &Version, other: &Version| {
+        select(version, &|envelope| is_in(before, envelope) && !is_in(other, envelope))
     };
     let choose = |first: &Version, second: &Version| {
         let candidates =
-            [new(first), new(second), kept(ours, theirs), old(first, second), old(second, first)].concat();
-        let chosen = cover(&ids, &candidates).map(|kept| kept.into_iter().cloned().collect::<Vec<_>>());
-        chosen.map(|chosen| in_order(chosen, ours, theirs))
+            [new(first), new(second), kept.clone(), old(first, second), old(second, first)].concat();
+        let chosen = cover(&ids, &candidates)?;
+        Ok(in_order(chosen.into_iter().cloned().collect(), ours, theirs))
     };
     // Either side's rewrap may be the one that holds more.
-    choose(ours, theirs).or_else(|_| choose(theirs, ours)).map_err(Unmergeable::Envelopes)
+    choose(ours, theirs).or_else(|_: CoverError| choose(theirs, ours)).map_err(Unmergeable::Envelopes)
 }
 
 /// Refuses data keys that both sides wrapped anew, to different recipients. To choose one would add somebody whom the other
@@ -177,16 +175,18 @@ fn check_rewraps(
     ours: &Version,
     theirs: &Version,
 ) -> Result<(), Unmergeable> {
+    let is_new = |envelope: &Envelope| !before.envelopes.contains(envelope);
     for id in ids {
-        let holder =
-            |version: &'_ Version| version.envelopes.iter().find(|envelope| holds(envelope, id)).cloned();
-        let (Some(one), Some(other)) = (holder(ours), holder(theirs)) else { continue };
-        let is_new = |envelope: &Envelope| !before.envelopes.contains(envelope);
-        if is_new(&one) && is_new(&other) && fingerprints(&one) != fingerprints(&other) {
+        let (Some(one), Some(other)) = (holder(ours, id), holder(theirs, id)) else { continue };
+        if is_new(one) && is_new(other) && fingerprints(one) != fingerprints(other) {
             return Err(Unmergeable::RewrappedTwice);
         }
     }
     Ok(())
+}
+
+fn holder<'v>(version: &'v Version, id: &str) -> Option<&'v Envelope> {
+    version.envelopes.iter().find(|envelope| holds(envelope, id))
 }
 
 fn holds(envelope: &Envelope, id: &str) -> bool {

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use seal_crds::Format;
+use seal_crds::{Format, UnsealError};
 
 use super::Read;
 use super::object::{self, MergedObject, Unmergeable};
 use super::version::Version;
-use crate::objects::outline::{Outline, OutlineName};
+use crate::objects::outline::{Fault, Outline, OutlineName};
 
 /// The name by which objects of different versions are one object.
 pub(super) type Key<'o> = (Format, &'o OutlineName);
@@ -67,10 +67,19 @@ pub(super) fn merge(
         return Err(Unmergeable::Ambiguous);
     }
     let (ours, theirs) = (&ours.outlines[pair.ours], &theirs.outlines[pair.theirs]);
-    let is_whole = |outline: &Outline| outline.fault.is_none() && !outline.is_patch();
-    if !is_whole(ours) || !is_whole(theirs) {
+    if !may_be_merged(ours) || !may_be_merged(theirs) {
         return Ok(None);
     }
     let base = pair.base.map(|index| Version::of(&base.outlines[index]));
     object::merge(base.as_ref(), &Version::of(ours), &Version::of(theirs), is_same).map(Some)
+}
+
+/// Whether an object can be merged item by item. An envelope too many is what a text merge leaves behind, and this merge
+/// drops it.
+fn may_be_merged(outline: &Outline) -> bool {
+    let is_right = match &outline.fault {
+        None | Some(Fault::Refused(UnsealError::UnusedEnvelope { .. })) => true,
+        Some(_) => false,
+    };
+    is_right && !outline.is_patch()
 }

@@ -1,5 +1,7 @@
 //! Whole files, with a line merge by the program git.
 
+mod random;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fs;
@@ -226,4 +228,16 @@ fn layouts_that_differ_and_crlf_still_merge() {
     let merged = merge_texts(&json(&base), &json(&ours), &json(&theirs));
     assert!(merged.is_clean, "{}", merged.text);
     assert_eq!(read(&merged.text).items.len(), 3);
+}
+
+#[test]
+fn what_a_text_merge_left_behind_is_mended() {
+    let base = set(&sealed(&["a", "b"]), &["c"]);
+    let mut broken = base.clone();
+    broken.encrypted_data.remove("a");
+    broken.encrypted_data.remove("b");
+    let merged = merge_texts(&document(&base), &document(&broken), &document(&set(&base, &["d"])));
+    assert!(merged.is_clean, "{}", merged.text);
+    let outline = read(&merged.text);
+    assert!(outline.fault.is_none() && outline.items.len() == 2 && outline.envelopes.len() == 2);
 }

@@ -90,6 +90,18 @@ impl Parsed {
     }
 }
 
+/// Opens an object wherever it was sealed for, for whoever compares values: the file may be a base that a tool gives its
+/// namespace later. `None` if it doesn't open.
+pub(crate) fn open_wherever(manifest: &Manifest<'_>, object: &Object, keys: &Keyring) -> Option<Unsealed> {
+    if format(manifest, object).ok()? != Format::Native {
+        return Parsed::new(manifest, object, None).ok()?.open(keys).ok().map(|opened| opened.unsealed);
+    }
+    let place = read_name(manifest, object, None, true).ok()?.to_place();
+    let allowed = REFUSED_TYPES.map(str::to_owned).into();
+    let sealed = NativeSealed::parse(place, &manifest.spec(object).ok()?, &allowed).ok()?;
+    sealed.where_sealed(keys).ok()?.unseal(keys).ok()
+}
+
 /// The hint for a bitnami.com object that opens under another scope than its annotations claim.
 pub(crate) fn other_scope(sealed: &BitnamiSealed, keys: &Keyring) -> Option<String> {
     let scope = sealed.open_under(sealed.scopes().skip(1), keys).ok()?.scope;
