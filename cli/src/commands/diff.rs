@@ -53,7 +53,8 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
             // First whom is sealed to from now on, then what was sealed.
             let told = rules::changes(&repository, &old, &new)?;
             let states = files::read(&repository, &old, &new, &paths, &open)?;
-            let States { before, after, unchanged, unread } = states;
+            let States { mut before, mut after, unchanged, unread } = states;
+            rules::name_recipients(&repository, &old, &new, &mut [&mut before, &mut after])?;
             unread.iter().for_each(|what| terminal::warn(what, None));
             let is_told = print_changes(args, &[told, differences(&before, &after, &unchanged)].concat())?;
             warn_of_unopened(keys.as_ref(), &before, &after);

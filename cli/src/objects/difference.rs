@@ -3,7 +3,8 @@
 //! ```text
 //! snapshot   what stands in a file: outlines, Secrets in plaintext, comments that allow findings
 //! pairs      which object of one state is which of the other
-//! object     the changes of one object      beside   two objects that should have the same items
+//! object     the changes of one object: items, recipients, template
+//! beside     two objects that should have the same items
 //! ```
 //! Everything is read without a key. With one, the caller opens the objects, and a change says whether a value changed.
 //! Invariants: a file that was only laid out anew has no changes; no value stands in any words; whatever changes in the
@@ -12,7 +13,9 @@
 mod beside;
 mod object;
 mod pairs;
+mod recipients;
 mod snapshot;
+mod template;
 
 use std::fmt::Write as _;
 

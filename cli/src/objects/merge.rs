@@ -143,7 +143,7 @@ pub(crate) fn merge<H: Help>(versions: &Versions<'_>, labels: &Labels, help: &H)
     // Either choice has to be an object that opens, or the markers stand in the wrong place.
     let choices = [Side::Ours, Side::Theirs].map(|side| conflict::take(&text, labels.size, side));
     for (choice, side) in choices.iter().zip([Side::Ours, Side::Theirs]) {
-        let right = choice.as_deref().is_some_and(|text| proof::check_choice(text, &agreed, side));
+        let right = choice.as_deref().is_some_and(|text| proof::check_choice(text, &agreed, ours, side));
         if !right {
             return whole(&originals, labels, conflicts, help);
         }

@@ -3,15 +3,15 @@
 //! [`rules::differences`](crate::rules::differences) finds the words. Invariant: rules that can't be understood in one of
 //! the states are told, and never passed over as unchanged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::meaning::State;
 use crate::files::git::Repository;
-use crate::objects::difference::{Change, Mark, ObjectChange};
+use crate::objects::difference::{Change, Mark, ObjectChange, Snapshot};
 use crate::rules::FILE_NAME;
-use crate::rules::book::{Book, Rules};
+use crate::rules::book::{Book, Governing, Rules};
 use crate::rules::differences::{Concern, differences};
 use crate::rules::reader::{Disk, GitTree, ReadFiles};
 use crate::talk::failure::Failure;
@@ -35,7 +35,9 @@ pub(super) fn changes(
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let (before, after) = (read(repository, old, &names)?, read(repository, new, &names)?);
+    // A rules file that another one doesn't name counts for nothing.
+    let own = |governing: Governing, path: &str| governing.rules.filter(|rules| rules.path == path);
+    let (before, after) = (read(repository, old, &names, own)?, read(repository, new, &names, own)?);
     let told = names.into_iter().zip(before.into_iter().zip(after)).map(|(path, (before, after))| {
         let changes = match (&before, &after) {
             (Read::Unclear(_), Read::Unclear(_)) => Vec::new(),
@@ -58,6 +60,48 @@ fn words(before: Option<&Rules>, after: Option<&Rules>) -> Vec<Change> {
     differences(before, after).iter().map(|found| change(found.concern, &found.words)).collect()
 }
 
+/// Calls recipients by the names of the rules for each file: those of the new state, and for a key that isn't pinned there any
+/// more those of the old one.
+pub(super) fn name_recipients(
+    repository: &Repository,
+    old: &State,
+    new: &State,
+    snapshots: &mut [&mut Vec<Snapshot>],
+) -> Result<(), Failure> {
+    let paths: BTreeSet<String> = snapshots
+        .iter()
+        .flat_map(|snapshots| snapshots.iter().map(|snapshot| snapshot.path.clone()))
+        .collect();
+    if names(repository, old)?.is_empty() && names(repository, new)?.is_empty() {
+        return Ok(());
+    }
+    let (was, is) = (pinned(repository, old, &paths)?, pinned(repository, new, &paths)?);
+    for snapshot in snapshots.iter_mut().flat_map(|snapshots| snapshots.iter_mut()) {
+        let of = |state: &BTreeMap<String, Arc<Rules>>| state.get(&snapshot.path).map(Arc::clone);
+        let mut names = BTreeMap::new();
+        for rules in [of(&is), of(&was)].into_iter().flatten() {
+            for (name, pin) in &rules.pins {
+                for (key, _) in pin.keys() {
+                    names.entry(key).or_insert_with(|| name.clone());
+                }
+            }
+        }
+        snapshot.name_recipients(&names);
+    }
+    Ok(())
+}
+
+/// The rules for some files. Rules that can't be understood name nobody, and are told elsewhere.
+fn pinned(
+    repository: &Repository,
+    state: &State,
+    paths: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Arc<Rules>>, Failure> {
+    let read = read(repository, state, paths, |governing, _| governing.rules)?;
+    let rules = |read: Read| if let Read::Rules(rules) = read { rules } else { None };
+    Ok(paths.iter().cloned().zip(read).filter_map(|(path, read)| Some((path, rules(read)?))).collect())
+}
+
 /// The paths of the rules files of a state.
 fn names(repository: &Repository, state: &State) -> Result<BTreeSet<String>, Failure> {
     let paths = match state {
@@ -73,25 +117,35 @@ fn names(repository: &Repository, state: &State) -> Result<BTreeSet<String>, Fai
     Ok(paths.filter_map(|path| path.to_str().map(str::to_owned)).collect())
 }
 
-fn read(repository: &Repository, state: &State, names: &BTreeSet<String>) -> Result<Vec<Read>, Failure> {
+/// Asks the rules of a state about some paths.
+fn read(
+    repository: &Repository,
+    state: &State,
+    paths: &BTreeSet<String>,
+    which: impl Fn(Governing, &str) -> Option<Arc<Rules>>,
+) -> Result<Vec<Read>, Failure> {
     let questions = repository.questions();
     Ok(match state {
-        State::Empty => names.iter().map(|_| Read::Rules(None)).collect(),
+        State::Empty => paths.iter().map(|_| Read::Rules(None)).collect(),
         State::Commit(commit) => {
             let tree = GitTree::new(repository.entries_of(commit)?, &questions, commit.short());
-            read_all(&mut Book::new(tree), names)
+            read_all(&mut Book::new(tree), paths, which)
         }
         State::Disk => {
             let top = repository.top().and_then(|top| top.canonicalize().ok()).unwrap_or_default();
-            read_all(&mut Book::new(Disk::beneath(&top)), names)
+            read_all(&mut Book::new(Disk::beneath(&top)), paths, which)
         }
     })
 }
 
-fn read_all(book: &mut Book<impl ReadFiles>, names: &BTreeSet<String>) -> Vec<Read> {
-    let read = |name: &String| match book.around(name) {
-        Ok(governing) => Read::Rules(governing.rules.filter(|rules| rules.path == *name)),
+fn read_all(
+    book: &mut Book<impl ReadFiles>,
+    paths: &BTreeSet<String>,
+    which: impl Fn(Governing, &str) -> Option<Arc<Rules>>,
+) -> Vec<Read> {
+    let read = |path: &String| match book.around(path) {
+        Ok(governing) => Read::Rules(which(governing, path)),
         Err(failure) => Read::Unclear(seal_foreign::message(&failure.facts.join(": "))),
     };
-    names.iter().map(read).collect()
+    paths.iter().map(read).collect()
 }

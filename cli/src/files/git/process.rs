@@ -15,8 +15,14 @@ const MAX_WORDS: usize = 1024;
 
 /// The configuration under which git runs, over that of the repository and the user. The commit-graph is a second record
 /// of who a commit's parents are, which git believes without a look at the commits.
-const SETTINGS: [&str; 4] =
-    ["core.commitGraph=false", "core.fsmonitor=false", "core.hooksPath=/dev/null", "core.pager=cat"];
+const SETTINGS: [&str; 5] = [
+    // git says something of the file of grafts below, which would be taken for an error.
+    "advice.graftFileDeprecated=false",
+    "core.commitGraph=false",
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.pager=cat",
+];
 
 /// The environment under which git runs. The list of allowed transports goes over `protocol.<name>.allow` of the
 /// repository, which would go over a general `protocol.allow`.

@@ -2,6 +2,8 @@
 //!
 //! Invariant: only names are shown; of values only whether they are the same, and only to whoever opens both.
 
+use std::collections::BTreeMap;
+
 use seal_foreign::{line, word};
 
 use super::snapshot::{Seen, Snapshot, is_same_value};
@@ -20,7 +22,12 @@ pub(crate) fn beside(one: &Snapshot, other: &Snapshot) -> Beside {
     let (left, right) = names(&one.path, &other.path);
     let mut found = Beside { lines: Vec::new(), is_different: false };
     let is_single = one.objects.len() == 1 && other.objects.len() == 1;
-    let is_pair = |was: &Seen, is: &Seen| is_single || was.object_name().name == is.object_name().name;
+    let name = |seen: &'_ Seen| if is_single { None } else { seen.object_name().name.clone() };
+    let by_name = |snapshot: &'_ Snapshot| -> BTreeMap<Option<String>, usize> {
+        let names = snapshot.objects.iter().enumerate().rev();
+        names.map(|(index, seen)| (name(seen), index)).collect()
+    };
+    let (in_one, in_other) = (by_name(one), by_name(other));
     let prefix = |seen: &Seen| {
         if is_single { String::new() } else { format!("{}: ", line(&seen.object_name().to_string(), 256)) }
     };
@@ -28,13 +35,13 @@ pub(crate) fn beside(one: &Snapshot, other: &Snapshot) -> Beside {
         format!("missing in {side}: {}", line(&seen.object_name().to_string(), 256))
     };
     for was in &one.objects {
-        match other.objects.iter().find(|is| is_pair(was, is)) {
-            Some(is) => found.compare(was, is, &left, &right, &prefix(was)),
+        match in_other.get(&name(was)) {
+            Some(is) => found.compare(was, &other.objects[*is], &left, &right, &prefix(was)),
             None => found.differ(missing(&right, was)),
         }
     }
     for is in &other.objects {
-        if !one.objects.iter().any(|was| is_pair(was, is)) {
+        if !in_one.contains_key(&name(is)) {
             found.differ(missing(&left, is));
         }
     }

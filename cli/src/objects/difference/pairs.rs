@@ -4,12 +4,12 @@
 //! keys: an id commits to its place, so a file that was copied or renamed without sealing shows it. Invariant: every object
 //! of either state is in exactly one pair, or came, or went.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use seal_crds::{Format, Scope};
-use seal_foreign::word;
 
 use super::object::{changes, reason};
+use super::recipients::full;
 use super::snapshot::{Seen, Snapshot};
 use super::{Change, Mark, ObjectChange};
 use crate::objects::outline::{Outline, OutlineName};
@@ -21,6 +21,12 @@ struct Here<'s> {
     seen: &'s Seen,
 }
 
+/// An object of the earlier state and the same one in the later.
+struct Pair<'s> {
+    was: Here<'s>,
+    is: Here<'s>,
+}
+
 /// The changes from one state of some files to the next, in the order of paths. `unchanged` are files that stay as they are,
 /// and may be what a new object was copied from.
 pub(crate) fn differences(
@@ -28,34 +34,71 @@ pub(crate) fn differences(
     after: &[Snapshot],
     unchanged: &[Snapshot],
 ) -> Vec<ObjectChange> {
-    let mut told: Vec<ObjectChange> = files(before, after).collect();
-    let mut old: Vec<Here<'_>> = all(before);
-    let mut new: Vec<Here<'_>> = all(after);
-    let everything_before = [all(before), all(unchanged)].concat();
-    let mut pair = |is_pair: &dyn Fn(&Here<'_>, &Here<'_>) -> bool| {
+    let mut told: Vec<ObjectChange> = files(before, after);
+    let mut left = Left { old: all(before), new: all(after) };
+    let mut pairs = left.pair(|here| Some((here.path, group(here.seen), here.seen.object_name())));
+    pairs.extend(left.pair(|here| Some((group(here.seen), here.seen.object_name()))));
+    pairs.extend(left.pair(|here| Some(here.seen.object_name())));
+    pairs.extend(left.pair_by_keys());
+    let originals = by_keys(&[all(before), all(unchanged)].concat());
+    told.extend(pairs.into_iter().map(change));
+    told.extend(left.new.into_iter().map(|is| came(is, &originals)));
+    told.extend(left.old.into_iter().map(went));
+    told.retain(|object| !object.changes.is_empty());
+    told.sort_by(|one, other| (&one.path, &one.object).cmp(&(&other.path, &other.object)));
+    told
+}
+
+/// The objects that have no pair yet. They are found by maps: a hostile file may have a million of them.
+struct Left<'s> {
+    old: Vec<Here<'s>>,
+    new: Vec<Here<'s>>,
+}
+
+impl<'s> Left<'s> {
+    /// Pairs objects of equal keys, in their order.
+    fn pair<K: Ord>(&mut self, key: impl Fn(&Here<'s>) -> Option<K>) -> Vec<Pair<'s>> {
+        let mut by_key: BTreeMap<K, VecDeque<usize>> = BTreeMap::new();
+        for (index, was) in self.old.iter().enumerate() {
+            if let Some(key) = key(was) {
+                by_key.entry(key).or_default().push_back(index);
+            }
+        }
+        self.take(|is| by_key.get_mut(&key(is)?)?.pop_front())
+    }
+
+    /// Pairs SealedSecrets that share a data key.
+    fn pair_by_keys(&mut self) -> Vec<Pair<'s>> {
+        let mut by_id: BTreeMap<&'s str, usize> = BTreeMap::new();
+        for (index, was) in self.old.iter().enumerate() {
+            for id in used_keys(was) {
+                by_id.entry(id).or_insert(index);
+            }
+        }
+        let mut taken = BTreeSet::new();
+        self.take(|is| {
+            let found = used_keys(is).into_iter().find_map(|id| by_id.get(id).copied());
+            found.filter(|index| taken.insert(*index))
+        })
+    }
+
+    /// Takes out the pairs that `find` finds: for a new object, the index of the old one.
+    fn take(&mut self, mut find: impl FnMut(&Here<'s>) -> Option<usize>) -> Vec<Pair<'s>> {
         let mut pairs = Vec::new();
-        new.retain(|is| match old.iter().position(|was| is_pair(was, is)) {
-            Some(at) => {
-                pairs.push((old.remove(at), *is));
+        let mut gone = BTreeSet::new();
+        let old = &self.old;
+        self.new.retain(|is| match find(is) {
+            Some(index) => {
+                gone.insert(index);
+                pairs.push(Pair { was: old[index], is: *is });
                 false
             }
             None => true,
         });
+        let mut index = 0..;
+        self.old.retain(|_| index.next().is_none_or(|index| !gone.contains(&index)));
         pairs
-    };
-    let is_same_kind = |was: &Here<'_>, is: &Here<'_>| group(was.seen) == group(is.seen);
-    let is_same_name = |was: &Here<'_>, is: &Here<'_>| was.seen.object_name() == is.seen.object_name();
-    let mut pairs = pair(&|was, is| was.path == is.path && is_same_kind(was, is) && is_same_name(was, is));
-    pairs.extend(pair(&|was, is| is_same_kind(was, is) && is_same_name(was, is)));
-    pairs.extend(pair(&|was, is| is_same_name(was, is)));
-    pairs.extend(pair(&|was, is| shares_keys(was.seen, is.seen)));
-    let changed = pairs.into_iter().map(|(was, is)| change(was, is));
-    told.extend(changed);
-    told.extend(new.into_iter().map(|is| came(is, &everything_before)));
-    told.extend(old.into_iter().map(went));
-    told.retain(|object| !object.changes.is_empty());
-    told.sort_by(|one, other| (&one.path, &one.object).cmp(&(&other.path, &other.object)));
-    told
+    }
 }
 
 fn all(snapshots: &[Snapshot]) -> Vec<Here<'_>> {
@@ -65,16 +108,25 @@ fn all(snapshots: &[Snapshot]) -> Vec<Here<'_>> {
         .collect()
 }
 
+/// The data keys that the items of a SealedSecret name.
+fn used_keys<'s>(here: &Here<'s>) -> BTreeSet<&'s str> {
+    here.seen.sealed().map(Outline::used_keys).unwrap_or_default()
+}
+
+/// The first object that has each data key.
+fn by_keys<'s>(objects: &[Here<'s>]) -> BTreeMap<&'s str, Here<'s>> {
+    let mut found = BTreeMap::new();
+    for here in objects {
+        for id in used_keys(here) {
+            found.entry(id).or_insert(*here);
+        }
+    }
+    found
+}
+
 /// The group of a SealedSecret; `None` for a Secret.
 fn group(seen: &Seen) -> Option<Format> {
     seen.sealed().map(|outline| outline.format)
-}
-
-fn shares_keys(was: &Seen, is: &Seen) -> bool {
-    match (was.sealed(), is.sealed()) {
-        (Some(was), Some(is)) => !was.used_keys().is_disjoint(&is.used_keys()),
-        _ => false,
-    }
 }
 
 fn object_change(here: Here<'_>, changes: Vec<Change>) -> ObjectChange {
@@ -82,7 +134,7 @@ fn object_change(here: Here<'_>, changes: Vec<Change>) -> ObjectChange {
     ObjectChange { path: here.path.to_owned(), object, changes }
 }
 
-fn change(was: Here<'_>, is: Here<'_>) -> ObjectChange {
+fn change(Pair { was, is }: Pair<'_>) -> ObjectChange {
     let mut found = Vec::new();
     match (was.seen, is.seen) {
         (Seen::Plain { .. }, Seen::Sealed { outline, .. }) => {
@@ -146,14 +198,14 @@ fn binds_apart(scope: Option<Scope>, one: &OutlineName, other: &OutlineName) -> 
         || (scope.binds_name() && one.name != other.name)
 }
 
-fn came(is: Here<'_>, before: &[Here<'_>]) -> ObjectChange {
+fn came(is: Here<'_>, originals: &BTreeMap<&str, Here<'_>>) -> ObjectChange {
     let Some(outline) = is.seen.sealed() else {
         let words = "a Secret in plaintext is new";
         return object_change(is, vec![Change::new(Mark::Alarm, "plaintext", "", words)]);
     };
     let mut found = vec![Change::new(Mark::Added, "new", "", format!("new, with {}", count(outline)))];
     found.extend(sealed_to(outline));
-    if let Some(original) = before.iter().find(|was| shares_keys(was.seen, is.seen)) {
+    if let Some(original) = used_keys(&is).into_iter().find_map(|id| originals.get(id)) {
         let from = original.seen.object_name();
         if binds_apart(outline.scope, from, &outline.object_name) {
             let from = seal_foreign::line(&from.to_string(), seal_foreign::MAX_WORD);
@@ -186,19 +238,17 @@ fn count(outline: &Outline) -> String {
 /// Whom an object that wasn't there before is sealed to.
 fn sealed_to(outline: &Outline) -> Option<Change> {
     let recipients = outline.recipients();
-    let told = recipients.iter().map(|(key, name)| match name {
-        Some(name) => format!("{} {}", word(name), key.short()),
-        None => key.short(),
-    });
+    let told = recipients.iter().map(|(key, name)| full(key, *name));
     let told: BTreeSet<String> = told.collect();
     let words = told.into_iter().collect::<Vec<_>>().join(", ");
     (!words.is_empty()).then(|| Change::new(Mark::Changed, "recipients", "sealed to", words))
 }
 
 /// The changes of files as such: comments that allow findings, and files that can't be read.
-fn files<'s>(before: &'s [Snapshot], after: &'s [Snapshot]) -> impl Iterator<Item = ObjectChange> + 's {
-    after.iter().map(move |is| {
-        let was = before.iter().find(|was| was.path == is.path);
+fn files(before: &[Snapshot], after: &[Snapshot]) -> Vec<ObjectChange> {
+    let by_path: BTreeMap<&str, &Snapshot> = before.iter().map(|was| (was.path.as_str(), was)).collect();
+    let change = |is: &Snapshot| {
+        let was = by_path.get(is.path.as_str());
         let mut found = Vec::new();
         for (what, count) in &is.allowed {
             let before = was.and_then(|was| was.allowed.get(what)).copied().unwrap_or_default();
@@ -212,5 +262,6 @@ fn files<'s>(before: &'s [Snapshot], after: &'s [Snapshot]) -> impl Iterator<Ite
             found.push(Change::new(Mark::Alarm, "unread", "", words));
         }
         ObjectChange { path: is.path.clone(), object: String::new(), changes: found }
-    })
+    };
+    after.iter().map(change).collect()
 }

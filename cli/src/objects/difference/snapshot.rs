@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::Unsealed;
+use seal_crds::keys::Fingerprint;
 use seal_documents::manifest::{Kind, Manifest, Object, shown};
 use seal_documents::source::Source;
 
@@ -62,6 +63,28 @@ impl Snapshot {
             }
         }
         snapshot
+    }
+}
+
+impl Snapshot {
+    /// Gives recipients the names by which a repository pins them, in the place of those that envelopes claim.
+    ///
+    /// The threat is a key that claims the name of another: such a name is shown as what it is.
+    pub(crate) fn name_recipients(&mut self, pinned: &BTreeMap<Fingerprint, String>) {
+        let outlines = self.objects.iter_mut().filter_map(|seen| match seen {
+            Seen::Sealed { outline, .. } => Some(outline),
+            Seen::Plain { .. } => None,
+        });
+        let recipients = outlines.flat_map(|outline| &mut outline.envelopes);
+        for recipient in recipients.flat_map(|envelope| &mut envelope.recipients) {
+            match (pinned.get(&recipient.fingerprint), &recipient.name) {
+                (Some(name), _) => recipient.name = Some(name.clone()),
+                (None, Some(claimed)) if pinned.values().any(|name| name == claimed) => {
+                    recipient.name = Some(format!("{claimed} (not the pinned one)"));
+                }
+                (None, _) => {}
+            }
+        }
     }
 }
 

@@ -250,3 +250,25 @@ fn two_files_side_by_side_show_what_one_lacks() {
     let found = beside(&snapshot("prod/db.yaml", &two), &snapshot("staging/db.yaml", &other));
     assert_eq!(found.lines, ["shop/db: missing in prod: smtp-pass", "missing in staging: shop/cache"]);
 }
+
+#[test]
+fn recipients_have_the_names_of_the_pins_and_whoever_takes_one_of_these_is_told() {
+    let [prod, mallory] = [(); 2].map(|()| Identity::generate().recipient().clone());
+    let old = sealed(&["password"], &[to(&prod, "whatever")]);
+    let new = set(&old, &["token"], &[to(&prod, "whatever"), to(&mallory, "prod")]);
+    let pinned = [(prod.fingerprint(), "prod".to_owned())].into();
+    let states = [&old, &new].map(|spec| {
+        let mut snapshot = snapshot("a.yaml", &at("shop/db", spec));
+        snapshot.name_recipients(&pinned);
+        [snapshot]
+    });
+    let told = differences(&states[0], &states[1], &[]);
+    let short = mallory.fingerprint().short();
+    assert_eq!(
+        told[0].lines()[1..],
+        [
+            "  + token        added".to_owned(),
+            format!("  ! recipients   now also to prod (not the pinned one) {short} (token)"),
+        ]
+    );
+}

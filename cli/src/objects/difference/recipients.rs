@@ -1,0 +1,177 @@
+//! Who came and who went: the recipients of an object, by whichever envelope.
+//!
+//! An envelope's list is a claim. Whoever comes newly is shown with the fingerprint, because anybody can call a key by any
+//! name. Invariants: a recipient who comes or goes is in the words; so is a list that was edited without its age file, and an
+//! age file with more recipients than names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use seal_crds::keys::Fingerprint;
+use seal_foreign::word;
+
+use super::{Change, Mark};
+use crate::objects::outline::{Outline, OutlineEnvelope, OutlineItem};
+
+/// The words for whoever comes newly.
+pub(super) fn full(fingerprint: &Fingerprint, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("{} {}", word(name), fingerprint.short()),
+        None => fingerprint.short(),
+    }
+}
+
+/// The words for whoever was there before.
+fn known(fingerprint: &Fingerprint, name: Option<&str>) -> String {
+    name.map_or_else(|| fingerprint.short(), word)
+}
+
+type Recipients<'o> = BTreeMap<Fingerprint, Option<&'o str>>;
+
+/// The recipients of the envelopes of some items.
+fn recipients_of<'o>(outline: &'o Outline, items: &BTreeSet<&str>) -> Recipients<'o> {
+    let mut found = Recipients::new();
+    for name in items {
+        let key = outline.items.get(*name).and_then(|item| item.data_key.as_deref());
+        let Some(envelope) = key.and_then(|key| outline.envelope_of(key)) else { continue };
+        for recipient in &envelope.recipients {
+            let name = found.entry(recipient.fingerprint).or_default();
+            *name = name.or(recipient.name.as_deref());
+        }
+    }
+    found
+}
+
+/// The items of which nothing but the envelope changed.
+fn rewrapped_items<'o>(before: &'o Outline, after: &'o Outline) -> BTreeSet<&'o str> {
+    let is_rewrapped = |(name, is): &(&String, &OutlineItem)| {
+        let Some(was) = before.items.get(*name).filter(|was| was.line == is.line) else { return false };
+        let age = |outline: &'_ Outline, item: &OutlineItem| {
+            item.data_key
+                .as_deref()
+                .and_then(|key| outline.envelope_of(key))
+                .map(|envelope| envelope.age.clone())
+        };
+        age(before, was) != age(after, is)
+    };
+    after.items.iter().filter(is_rewrapped).map(|(name, _)| name.as_str()).collect()
+}
+
+pub(super) fn rewrapped(before: &Outline, after: &Outline) -> Option<Change> {
+    let items = rewrapped_items(before, after);
+    if items.is_empty() {
+        return None;
+    }
+    let (was, is) = (recipients_of(before, &items), recipients_of(after, &items));
+    let came: Vec<String> =
+        is.iter().filter(|(key, _)| !was.contains_key(key)).map(|(key, name)| full(key, *name)).collect();
+    let gone: Vec<String> =
+        was.iter().filter(|(key, _)| !is.contains_key(key)).map(|(key, name)| known(key, *name)).collect();
+    let kept: Vec<String> =
+        is.iter().filter(|(key, _)| was.contains_key(key)).map(|(key, name)| known(key, *name)).collect();
+    let mut parts = Vec::new();
+    match (gone.is_empty(), came.is_empty()) {
+        (true, true) => {}
+        (false, false) => parts.push(format!("{} → {}", gone.join(", "), came.join(", "))),
+        (true, false) => parts.push(format!("now also to {}", came.join(", "))),
+        (false, true) => parts.push(format!("no longer to {}", gone.join(", "))),
+    }
+    if !kept.is_empty() {
+        parts.push(format!("{} kept", kept.join(", ")));
+    }
+    let count = if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) };
+    let words = format!("{count} rewrapped: {}; no value changed", parts.join(", "));
+    // A rewrap that takes one key for another is routine; one that lets somebody in is what a review is for.
+    let mark = if came.len() > gone.len() { Mark::Alarm } else { Mark::Kept };
+    Some(Change::new(mark, "rewrapped", "", words))
+}
+
+/// Whoever came or went otherwise than by the rewrap of unchanged items.
+pub(super) fn recipients(before: &Outline, after: &Outline) -> Vec<Change> {
+    let rewrapped = rewrapped_items(before, after);
+    let told = recipients_of(after, &rewrapped);
+    let gone_told = recipients_of(before, &rewrapped);
+    let (was, is) = (before.recipients(), after.recipients());
+    let mut changes = Vec::new();
+    let came: Vec<String> = is
+        .iter()
+        .filter(|(key, _)| !was.contains_key(key) && !told.contains_key(key))
+        .map(|(key, name)| {
+            let items = after.items.iter().filter(|(_, item)| {
+                let envelope = item.data_key.as_deref().and_then(|id| after.envelope_of(id));
+                envelope.is_some_and(|envelope| envelope.fingerprints().contains(key))
+            });
+            let items: Vec<String> = items.map(|(item, _)| word(item)).collect();
+            let of = if items.is_empty() { String::new() } else { format!(" ({})", items.join(", ")) };
+            format!("{}{of}", full(key, *name))
+        })
+        .collect();
+    if !came.is_empty() {
+        let words = format!("now also to {}", came.join(", "));
+        changes.push(Change::new(Mark::Alarm, "recipients", "recipients", words));
+    }
+    let gone: Vec<String> = was
+        .iter()
+        .filter(|(key, _)| !is.contains_key(key) && !gone_told.contains_key(key))
+        .map(|(key, name)| known(key, *name))
+        .collect();
+    if !gone.is_empty() {
+        let words = format!("no longer to {}", gone.join(", "));
+        changes.push(Change::new(Mark::Changed, "recipients", "recipients", words));
+    }
+    changes.extend(edited_lists(before, after));
+    changes.extend(hidden(before, after));
+    changes.extend(unnamed(before, after));
+    changes
+}
+
+/// Envelopes whose age file is the same, and whose public text isn't: somebody edited it by hand.
+fn edited_lists(before: &Outline, after: &Outline) -> Option<Change> {
+    let edited = after.envelopes.iter().find_map(|envelope| {
+        let was = before.envelopes.iter().find(|was| was.age == envelope.age)?;
+        let is_other = was.fingerprints() != envelope.fingerprints() || was.keys != envelope.keys;
+        is_other.then_some(())
+    });
+    edited.map(|()| {
+        let words = "the list of an envelope was edited, and its age file wasn't: it will not open";
+        Change::new(Mark::Alarm, "edited-list", "recipients", words)
+    })
+}
+
+/// An age file that is sealed to more people than are listed.
+fn hidden(before: &Outline, after: &Outline) -> Option<Change> {
+    let more = |outline: &Outline| {
+        let hides = |envelope: &&OutlineEnvelope| {
+            envelope.stanzas().is_some_and(|stanzas| stanzas > envelope.recipients.len())
+        };
+        outline.envelopes.iter().find(hides).map(|envelope| (envelope.stanzas(), envelope.recipients.len()))
+    };
+    let (stanzas, listed) = more(after).filter(|_| more(before).is_none())?;
+    let words = format!("an age file is sealed to {}, and lists {listed}", stanzas.unwrap_or_default());
+    Some(Change::new(Mark::Alarm, "hidden-recipient", "recipients", words))
+}
+
+/// The public parts of envelopes that no other change speaks of: names, order, data keys that nothing uses.
+fn unnamed(before: &Outline, after: &Outline) -> Option<Change> {
+    let changed = before.envelopes != after.envelopes
+        && before
+            .items
+            .iter()
+            .map(|(name, item)| (name, &item.line))
+            .eq(after.items.iter().map(|(name, item)| (name, &item.line)))
+        && rewrapped_items(before, after).is_empty()
+        && before.recipients().keys().eq(after.recipients().keys())
+        && edited_lists(before, after).is_none();
+    let is_same = |outline: &Outline| {
+        let mut found: Vec<_> = outline
+            .envelopes
+            .iter()
+            .map(|envelope| (envelope.age.clone(), envelope.keys.clone(), envelope.recipients.clone()))
+            .collect();
+        found.sort();
+        found
+    };
+    (changed && is_same(before) != is_same(after)).then(|| {
+        let words = "names of recipients or unused envelopes changed; no value and no recipient did";
+        Change::new(Mark::Kept, "envelopes", "envelopes", words)
+    })
+}
