@@ -155,10 +155,10 @@ fn whom_is_sealed_to_from_now_on_comes_first() {
     repo.sandbox.write(".seal.yaml", rules("prod, mallory"));
     repo.rm(FILE, "user");
     let told = words(&repo, &["--exit-code"]);
-    let expected = ".seal.yaml\n  ! PINS: prod/** now also seals to mallory 5f8f3b456fdcceef (keys/mallory.pin)\nprod/db.yaml";
+    let expected = "! .seal.yaml  PINS: prod/** now also seals to mallory 5f8f3b456fdcceef (keys/mallory.pin)\nprod/db.yaml";
     assert!(told.starts_with(expected), "{told}");
     repo.commit("mallory");
     assert!(words(&repo, &["HEAD~1..HEAD"]).starts_with(expected));
     repo.sandbox.write(".seal.yaml", "version: 9\n");
-    assert!(words(&repo, &[]).starts_with(".seal.yaml\n  ! can't be understood: "));
+    assert!(words(&repo, &[]).starts_with("! .seal.yaml  can't be understood: "));
 }

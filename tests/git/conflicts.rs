@@ -21,10 +21,11 @@ fn a_conflict_stands_round_one_line_and_either_choice_opens() {
         let repo = apart();
         let merge = repo.try_git(["merge", "one"]);
         assert_eq!(merge.code, 1);
+        let named = |branch: &str| format!("{branch} {}", &repo.git(["rev-parse", branch])[..7]);
         let said = format!("{}{}", String::from_utf8_lossy(&merge.stdout), merge.stderr);
         for part in [
             "prod/db.yaml: prod/db: password changed on both sides",
-            "prod/db.yaml: conflict between two (ours) and one (theirs)",
+            &format!("prod/db.yaml: conflict between {} (ours) and {} (theirs)", named("two"), named("one")),
             "to keep one: seal resolve prod/db.yaml --take one",
         ] {
             assert!(said.contains(part), "{said}");
@@ -115,4 +116,41 @@ fn some_items_are_settled_and_the_others_stay() {
     let second = repo.sandbox.run(["resolve", FILE, "--take", "two"], "");
     assert_eq!((second.code, second.stderr.as_str()), (0, ""));
     assert_eq!([repo.value(FILE, "a"), repo.value(FILE, "b")], ["one", "two"]);
+}
+
+#[test]
+fn a_conflict_that_shows_the_base_too_is_settled_alike() {
+    let repo = apart();
+    repo.git(["config", "merge.conflictStyle", "diff3"]);
+    assert_eq!(repo.try_git(["merge", "one"]).code, 1);
+    assert!(repo.text(FILE).contains("||||||| base"), "{}", repo.text(FILE));
+    let resolved = repo.sandbox.run(["resolve", FILE, "--take", "one", "password"], "");
+    assert_eq!((resolved.code, resolved.stderr.as_str()), (0, ""));
+    assert_eq!([repo.value(FILE, "password"), repo.value(FILE, "token")], ["from one", "from one"]);
+}
+
+#[test]
+fn branches_that_were_merged_into_each_other_before_never_mix_what_is_sealed() {
+    let repo = Repo::new();
+    repo.create(FILE, &["user", "password"]);
+    repo.commit("seal");
+    for branch in ["one", "two"] {
+        repo.branch(branch, |repo| repo.set(FILE, "password", branch));
+    }
+    // Each takes the other in, and settles it for itself: the base of the next merge has a conflict in it.
+    let one = repo.git(["rev-parse", "one"]);
+    let two = repo.git(["rev-parse", "two"]);
+    for (branch, other) in [("one", &two), ("two", &one)] {
+        repo.git(["switch", "--quiet", branch]);
+        assert_eq!(repo.try_git(["merge", other.trim()]).code, 1);
+        let text = repo.text(FILE);
+        let ours = text.lines().find_map(|line| line.strip_prefix("<<<<<<< ")).unwrap();
+        let run = repo.sandbox.run(["resolve", FILE, "--take", ours], "");
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        repo.set(FILE, branch, "mine");
+        repo.commit("settled");
+    }
+    let merge = repo.try_git(["merge", "one"]);
+    assert_eq!(merge.code, 1, "{}", merge.stderr);
+    assert!(repo.text(FILE).contains("<<<<<<< "), "{}", repo.text(FILE));
 }

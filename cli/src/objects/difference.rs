@@ -91,11 +91,15 @@ pub(crate) struct ChangeJson<'c> {
 }
 
 impl ObjectChange {
-    /// The lines for people: the object, and under it each change.
+    /// The lines for people: the object, and under it each change. A change of the file itself is one line.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let mut head = self.path.clone();
-        if !self.object.is_empty() {
-            head += &format!("  {}", self.object);
+        if self.object.is_empty() {
+            let line = |change: &Change| {
+                let Change { mark, subject, words, .. } = change;
+                let gap = if subject.is_empty() { "" } else { " " };
+                format!("{} {}  {subject}{gap}{words}", mark.character(), self.path)
+            };
+            return self.changes.iter().map(line).collect();
         }
         let width =
             self.changes.iter().map(|change| change.subject.chars().count()).max().unwrap_or_default();
@@ -107,6 +111,7 @@ impl ObjectChange {
             }
             line + &change.words
         };
+        let head = format!("{}  {}", self.path, self.object);
         std::iter::once(head).chain(self.changes.iter().map(line)).collect()
     }
 

@@ -26,8 +26,6 @@ use crate::objects::conflict::{self, Labels, Side};
 use crate::objects::outline::{self, Outline};
 use pairs::Pair;
 
-pub(crate) use object::Unmergeable;
-
 /// The three versions of a file.
 pub(crate) struct Versions<'s> {
     pub(crate) base: &'s Source,
@@ -69,9 +67,11 @@ pub(crate) struct Found<'f> {
 #[derive(Debug)]
 pub(crate) struct Merged {
     pub(crate) text: String,
-    /// Empty if the merge is clean. One line for each SealedSecret that needs a person, in the order of the file.
+    /// One line for each SealedSecret that needs a person, in the order of the file.
     pub(crate) conflicts: Vec<String>,
     pub(crate) is_clean: bool,
+    /// How many comments went with an envelope that they stood in.
+    pub(crate) lost_comments: usize,
 }
 
 /// One version of the file, read.
@@ -101,10 +101,12 @@ pub(crate) fn merge<H: Help>(versions: &Versions<'_>, labels: &Labels, help: &H)
     let originals =
         Texts { base: versions.base.text(), ours: versions.ours.text(), theirs: versions.theirs.text() };
     let read = (Read::new(versions.base), Read::new(versions.ours), Read::new(versions.theirs));
-    let (Some(base), Some(ours), Some(theirs)) = &read else { return plainly(&originals, help) };
+    let (base, Some(ours), Some(theirs)) = &read else { return plainly(&originals, help) };
     if ours.outlines.is_empty() || theirs.outlines.is_empty() {
         return plainly(&originals, help);
     }
+    // Where branches were merged into each other before, git makes the base by a merge, and its conflicts stand in it.
+    let Some(base) = base else { return unlike_either(&originals, labels, ours, theirs, help) };
     let mut conflicts = Vec::new();
     let mut agreed = Vec::new();
     for pair in pairs::pairs(&base.outlines, &ours.outlines, &theirs.outlines) {
@@ -123,16 +125,16 @@ pub(crate) fn merge<H: Help>(versions: &Versions<'_>, labels: &Labels, help: &H)
             }
         }
     }
-    let Some(written) = text::write(base, ours, theirs, &agreed) else {
+    let Some(prepared) = text::prepare(base, ours, theirs, &agreed) else {
         conflicts.push("the file is laid out in a way that can't be edited".to_owned());
         return whole(&originals, labels, conflicts, help);
     };
-    let [base_text, ours_text, theirs_text] = &written;
-    let texts = Texts { base: base_text, ours: ours_text, theirs: theirs_text };
+    let lost_comments = prepared.lost_comments;
+    let texts = Texts { base: &prepared.base, ours: &prepared.ours, theirs: &prepared.theirs };
     let TextMerge { text, is_clean } = help.merge_lines(&texts)?;
     if is_clean {
         return match proof::check(&text, &agreed, ours, theirs) {
-            Ok(()) if conflicts.is_empty() => Ok(Merged { text, conflicts, is_clean }),
+            Ok(()) if conflicts.is_empty() => Ok(Merged { text, conflicts, is_clean, lost_comments }),
             Ok(()) => whole(&originals, labels, conflicts, help),
             Err(wrong) => {
                 conflicts.push(wrong);
@@ -148,7 +150,7 @@ pub(crate) fn merge<H: Help>(versions: &Versions<'_>, labels: &Labels, help: &H)
             return whole(&originals, labels, conflicts, help);
         }
     }
-    Ok(Merged { text, conflicts, is_clean })
+    Ok(Merged { text, conflicts, is_clean, lost_comments })
 }
 
 /// What was agreed on for one pair of objects.
@@ -160,7 +162,25 @@ struct Agreed {
 /// Exactly what a text merge makes of it.
 fn plainly<H: Help>(texts: &Texts<'_>, help: &H) -> Result<Merged, H::Error> {
     let TextMerge { text, is_clean } = help.merge_lines(texts)?;
-    Ok(Merged { text, conflicts: Vec::new(), is_clean })
+    Ok(Merged { text, conflicts: Vec::new(), is_clean, lost_comments: 0 })
+}
+
+/// A text merge that may choose between the sides for each object, and not mix them: nobody knows what they have in common.
+fn unlike_either<H: Help>(
+    texts: &Texts<'_>,
+    labels: &Labels,
+    ours: &Read<'_>,
+    theirs: &Read<'_>,
+    help: &H,
+) -> Result<Merged, H::Error> {
+    let merged = plainly(texts, help)?;
+    if !merged.is_clean {
+        return Ok(merged);
+    }
+    match proof::check(&merged.text, &[], ours, theirs) {
+        Ok(()) => Ok(merged),
+        Err(wrong) => whole(texts, labels, vec![wrong], help),
+    }
 }
 
 /// A conflict that no text merge may hide: the text merge's own markers if it has some, else both whole texts between
@@ -175,7 +195,7 @@ fn whole<H: Help>(
 ) -> Result<Merged, H::Error> {
     let merged = help.merge_lines(texts)?;
     let text = if merged.is_clean { conflict::around(texts.ours, texts.theirs, labels) } else { merged.text };
-    Ok(Merged { text, conflicts, is_clean: false })
+    Ok(Merged { text, conflicts, is_clean: false, lost_comments: 0 })
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 //! character that a terminal would obey.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::args::MergeArgs;
-use crate::files::git::{Operation, Repository};
+use crate::files::git::{Commit, Operation, Repository};
 use crate::objects::conflict::{Labels, MARKER_SIZE};
 
 /// The most bytes of a label.
@@ -18,7 +18,7 @@ const MAX_LABEL: usize = 120;
 const MAX_SIZE: usize = 1000;
 
 /// The variables in which `git merge` tells its children the names of the commits that it merges.
-const NAMES: &str = "GITHEAD_";
+const HEADS: &str = "GITHEAD_";
 
 /// The labels of a merge.
 pub(super) fn of(args: &MergeArgs) -> Labels {
@@ -30,7 +30,7 @@ pub(super) fn of(args: &MergeArgs) -> Labels {
     match (ours, theirs) {
         (Some(ours), Some(theirs)) => Labels { base, ours, theirs, size },
         (ours, theirs) => {
-            let found = guess(&merged_names());
+            let found = guess(&merged_heads());
             Labels { base, ours: ours.unwrap_or(found.ours), theirs: theirs.unwrap_or(found.theirs), size }
         }
     }
@@ -43,16 +43,29 @@ fn passed(argument: Option<&OsStr>) -> Option<String> {
     (!text.is_empty() && !is_placeholder).then(|| seal_foreign::line(&text, MAX_LABEL))
 }
 
-struct Sides {
-    ours: String,
-    theirs: String,
+/// The sides of a merge, in words.
+pub(super) struct Sides {
+    pub(super) ours: String,
+    pub(super) theirs: String,
+}
+
+/// The labels with the ids of the commits that they stand for, as far as git tells: a branch moves on, and an id doesn't.
+pub(super) fn with_commits(labels: &Labels) -> Sides {
+    let with = |label: &str, id: Option<&str>| match id {
+        Some(id) if !label.contains(&id[..7]) => format!("{label} {}", &id[..7]),
+        _ => label.to_owned(),
+    };
+    let head = Repository::around(Path::new(".")).ok().and_then(|repository| repository.head());
+    let merged = merged_heads();
+    let theirs = merged.iter().find(|merged| merged.name == labels.theirs).map(|merged| merged.id.as_str());
+    Sides { ours: with(&labels.ours, head.as_ref().map(Commit::short)), theirs: with(&labels.theirs, theirs) }
 }
 
 /// The sides as far as git's notes tell them.
-fn guess(names: &[String]) -> Sides {
+fn guess(merged: &[MergedHead]) -> Sides {
     let operation = Repository::around(Path::new(".")).map(|repository| repository.operation());
-    let theirs = match names {
-        [name] => name.clone(),
+    let theirs = match merged {
+        [merged] => merged.name.clone(),
         _ => "theirs".to_owned(),
     };
     match operation {
@@ -62,10 +75,20 @@ fn guess(names: &[String]) -> Sides {
     }
 }
 
-/// The names of the commits that `git merge` merges into HEAD.
-fn merged_names() -> Vec<String> {
-    let variables = env::vars_os().filter(|(variable, _)| variable.to_string_lossy().starts_with(NAMES));
-    variables.map(|(_, name)| seal_foreign::line(&name.to_string_lossy(), MAX_LABEL)).collect()
+/// A commit that `git merge` merges into HEAD.
+struct MergedHead {
+    id: String,
+    name: String,
+}
+
+/// The commits that `git merge` merges into HEAD.
+fn merged_heads() -> Vec<MergedHead> {
+    let head = |(variable, name): (OsString, OsString)| {
+        let id = variable.to_str()?.strip_prefix(HEADS)?.to_owned();
+        let is_id = id.len() >= 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_id.then(|| MergedHead { id, name: seal_foreign::line(&name.to_string_lossy(), MAX_LABEL) })
+    };
+    env::vars_os().filter_map(head).collect()
 }
 
 #[cfg(test)]

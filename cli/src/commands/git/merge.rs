@@ -12,8 +12,9 @@ use seal_crds::keys::Keyring;
 use seal_documents::source::Source;
 use zeroize::Zeroizing;
 
-use super::labels;
+use super::labels::{self, Sides};
 use crate::args::MergeArgs;
+use crate::commands::counted;
 use crate::files::git::{GitError, MergeFile, MergedFile, merge_file};
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
@@ -38,7 +39,15 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, Failure> {
         (Some(base), Some(ours), Some(theirs)) => {
             let help = Helper::new(&labels, &args.identities);
             let versions = Versions { base, ours, theirs };
-            let Merged { text, conflicts, is_clean } = merge::merge(&versions, &labels, &help)?;
+            let Merged { text, conflicts, is_clean, lost_comments } =
+                merge::merge(&versions, &labels, &help)?;
+            if lost_comments > 0 {
+                let comments = counted(lost_comments, "comment");
+                terminal::warn(
+                    &format!("{}: {comments} of envelopes left out", path_of(args).display()),
+                    None,
+                );
+            }
             (text.into_bytes(), conflicts, is_clean)
         }
         // What isn't text is no manifest.
@@ -55,16 +64,21 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     Ok(Exit::Findings)
 }
 
+/// The path of the file, for messages.
+fn path_of(args: &MergeArgs) -> &Path {
+    args.path.as_ref().map_or(args.ours.as_path(), Path::new)
+}
+
 /// Says what the conflict is, which side is whose, and what to try.
 fn explain(args: &MergeArgs, labels: &Labels, conflicts: &[String]) {
-    let path = args.path.as_ref().map_or(args.ours.as_path(), Path::new).display();
+    let path = path_of(args).display();
     for conflict in conflicts {
         terminal::note(&format!("{path}: {conflict}"));
     }
-    let Labels { ours, theirs, .. } = labels;
+    let Sides { ours, theirs } = labels::with_commits(labels);
     terminal::note(&format!("{path}: conflict between {ours} (ours) and {theirs} (theirs)"));
     if !conflicts.is_empty() {
-        let word = theirs.split(' ').next().unwrap_or(theirs);
+        let word = labels.theirs.split(' ').next().unwrap_or(&labels.theirs);
         let path = quoted(&path.to_string());
         terminal::note(&format!("to keep one: seal resolve {path} --take {}", quoted(word)));
     }

@@ -1,3 +1,5 @@
+//! Real objects, changed as people change them, and the words for it.
+
 use std::collections::BTreeSet;
 
 use seal_crds::keys::{Identity, Recipient};
@@ -210,11 +212,11 @@ fn objects_that_come_and_go_allowances_and_files_that_cannot_be_read_are_told() 
     let allowed = format!("# seal: allow unused-envelope -- until the next rotation\n{text}");
     assert_eq!(
         lines(&[("a.yaml", &text)], &[("a.yaml", &allowed)]),
-        ["a.yaml", "  ! allow        unused-envelope -- until the next rotation"]
+        ["! a.yaml  allow unused-envelope -- until the next rotation"]
     );
     let broken = format!("<<<<<<< a\n{text}");
     let told = lines(&[("a.yaml", &text)], &[("a.yaml", &broken)]);
-    assert_eq!(told[..2], ["a.yaml", "  ! looks like a file of Secrets, and can't be read as one"]);
+    assert_eq!(told[0], "! a.yaml  looks like a file of Secrets, and can't be read as one");
 }
 
 #[test]

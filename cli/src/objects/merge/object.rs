@@ -14,7 +14,7 @@ use super::version::Version;
 
 /// Why an object can't be merged. The words are the rest of a sentence about the object.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unmergeable {
+pub(super) enum Unmergeable {
     #[error(
         "both sides sealed the same data keys again, to other recipients; take one side, then seal rotate to all who \
          should open it"

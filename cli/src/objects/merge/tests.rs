@@ -241,3 +241,15 @@ fn what_a_text_merge_left_behind_is_mended() {
     let outline = read(&merged.text);
     assert!(outline.fault.is_none() && outline.items.len() == 2 && outline.envelopes.len() == 2);
 }
+
+#[test]
+fn sides_of_a_base_that_cannot_be_read_are_not_mixed() {
+    let base = set(&sealed(&["a", "b"]), &["c"]);
+    let unreadable = format!("{{{{ x\n{}", document(&base));
+    let (ours, theirs) = (document(&without(&base, "a")), document(&without(&base, "b")));
+    let merged = merge_texts(&unreadable, &ours, &theirs);
+    assert!(!merged.is_clean, "{}", merged.text);
+    assert_eq!(conflict::take(&merged.text, MARKER_SIZE, Side::Theirs).unwrap(), theirs);
+    let one_side = merge_texts(&unreadable, &ours, &document(&base));
+    assert!(one_side.is_clean && one_side.text == ours, "{}", one_side.text);
+}

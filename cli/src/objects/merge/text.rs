@@ -5,7 +5,7 @@
 
 use seal_crds::Format;
 use seal_crds::resources::SealedSecretSpec;
-use seal_documents::manifest::{Edits, Manifest, edit};
+use seal_documents::manifest::{Edited, Edits, Manifest, edit};
 use seal_documents::yaml::tree::NodeId;
 use seal_documents::yaml::written::Written;
 
@@ -14,27 +14,38 @@ use super::{Agreed, Read};
 use crate::objects::outline::Outline;
 use crate::objects::sealing;
 
+/// The three texts as they are merged line by line.
+pub(super) struct Prepared {
+    pub(super) base: String,
+    pub(super) ours: String,
+    pub(super) theirs: String,
+    /// How many comments of our or their text went with a part that is written anew.
+    pub(super) lost_comments: usize,
+}
+
 /// The texts of base, ours and theirs; `None` if one of them can't be edited.
-pub(super) fn write(
+pub(super) fn prepare(
     base: &Read<'_>,
     ours: &Read<'_>,
     theirs: &Read<'_>,
     agreed: &[Agreed],
-) -> Option<[String; 3]> {
+) -> Option<Prepared> {
     let of_base = agreed.iter().filter_map(|agreed| Some((agreed.pair.base?, agreed.merged.base.as_ref()?)));
     let of_ours = agreed.iter().map(|agreed| (agreed.pair.ours, &agreed.merged.ours));
     let of_theirs = agreed.iter().map(|agreed| (agreed.pair.theirs, &agreed.merged.theirs));
-    Some([edited(base, of_base)?, edited(ours, of_ours)?, edited(theirs, of_theirs)?])
+    let (base, ours, theirs) = (edited(base, of_base)?, edited(ours, of_ours)?, edited(theirs, of_theirs)?);
+    let lost_comments = ours.lost_comments.len().max(theirs.lost_comments.len());
+    Some(Prepared { base: base.text, ours: ours.text, theirs: theirs.text, lost_comments })
 }
 
-fn edited<'v>(read: &Read<'_>, versions: impl Iterator<Item = (usize, &'v Version)>) -> Option<String> {
+fn edited<'v>(read: &Read<'_>, versions: impl Iterator<Item = (usize, &'v Version)>) -> Option<Edited> {
     let edits: Vec<Edits> = versions
         .filter_map(|(index, version)| edits(&read.manifest, &read.outlines[index], version))
         .collect();
     if edits.is_empty() {
-        return Some(read.manifest.source.text().to_owned());
+        return Some(Edited { text: read.manifest.source.text().to_owned(), lost_comments: Vec::new() });
     }
-    edit(&read.manifest, &edits).ok().map(|edited| edited.text)
+    edit(&read.manifest, &edits).ok()
 }
 
 /// The changes that make an object say a version; `None` if it does.

@@ -1,3 +1,5 @@
+//! Real objects, and broken ones.
+
 use zeroize::Zeroizing;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Objects whose envelopes are named by what they hold, so that each merge can be read.
+
 use super::*;
 use seal_crds::Scope;
 use seal_crds::resources::RecipientHint;
