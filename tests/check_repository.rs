@@ -5,6 +5,7 @@
 //! and rule by rule; so a rule that finds too much fails here, and one that finds nothing too.
 
 mod hostile;
+mod kustomize;
 mod planted;
 mod repository;
 mod sealed;

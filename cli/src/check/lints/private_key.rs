@@ -6,7 +6,7 @@
 //!
 //! Invariant: no part of a key is in a message, and what is decoded on the way is wiped.
 
-use seal_crds::keys::Identity;
+use seal_crds::keys::{Identity, RsaPrivateKey};
 use seal_crds::resources::{SEALING_KEY_LABEL, bitnami};
 
 use crate::check::finding::Finding;
@@ -18,68 +18,91 @@ const IDENTITY: [&str; 2] = ["AGE-SECRET-KEY-", "age-secret-key-"];
 /// The same in base64, as a Secret's `data` has it: 15 bytes are 20 characters, whatever follows.
 const ENCODED: &str = "QUdFLVNFQ1JFVC1LRVkt";
 
-/// Private keys in PEM, in base64.
-const ENCODED_PEM: [&str; 3] = [
-    "LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVkt",
-    "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0t",
-    "LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0",
-];
+/// The item of a Secret in which sealed-secrets keeps a private key.
+const RSA_ITEM: &str = "tls.key";
 
 /// More characters than any identity has, in base64 too: a hybrid one takes some 80.
 const LONGEST: usize = 512;
 
+/// More characters than any RSA key has in base64, with a certificate or a comment before it.
+const LONGEST_RSA: usize = 64 * 1024;
+
 /// The most keys that are told of one file: more tell nobody anything, and each costs a key operation.
 const MOST: usize = 100;
 
-/// The private keys of a text.
+/// The private keys of a text. A finding is of one key: its fingerprint, which is public, stands in the place of an item,
+/// so that a baseline that bears with one key bears with no other.
 pub(super) fn private_keys(path: &str, text: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     for start in IDENTITY {
-        let keys = text.match_indices(start).map(|(at, _)| at).filter(|at| is_identity(word_at(text, *at)));
-        found.extend(keys.take(MOST).map(|at| finding(path, at, "an age identity stands here in the clear")));
+        let keys = text.match_indices(start);
+        let keys = keys.filter_map(|(at, _)| Some((at, identity(word_at(text, at, LONGEST))?)));
+        let message = "an age identity stands here in the clear";
+        found.extend(keys.take(MOST).map(|(at, key)| finding(path, at, message, &key)));
     }
     let what =
         if text.contains(SEALING_KEY_LABEL) { "the saved key of a cluster" } else { "an age identity" };
-    let is_encoded = |at: &usize| {
-        let decoded = seal_documents::data::decode(word_at(text, *at)).ok();
-        decoded.is_some_and(|bytes| std::str::from_utf8(bytes.expose()).is_ok_and(is_identity))
-    };
-    let encoded = text.match_indices(ENCODED).map(|(at, _)| at).filter(is_encoded).take(MOST);
-    found.extend(encoded.map(|at| finding(path, at, &format!("{what} stands here in the clear, in base64"))));
-    if let Some(at) = saved_rsa_key(text) {
-        found.push(finding(path, at, "a saved key of sealed-secrets stands here in the clear"));
-    }
+    let encoded = text.match_indices(ENCODED).filter_map(|(at, _)| {
+        let decoded = seal_documents::data::decode(word_at(text, at, LONGEST)).ok()?;
+        Some((at, identity(std::str::from_utf8(decoded.expose()).ok()?)?))
+    });
+    let message = format!("{what} stands here in the clear, in base64");
+    found.extend(encoded.take(MOST).map(|(at, key)| finding(path, at, &message, &key)));
+    let message = "a saved key of sealed-secrets stands here in the clear";
+    found.extend(saved_rsa_keys(text).into_iter().map(|(at, key)| finding(path, at, message, &key)));
     found
 }
 
-fn finding(path: &str, at: usize, message: &str) -> Finding {
+fn finding(path: &str, at: usize, message: &str, key: &str) -> Finding {
     let hint = "treat it as leaked: seal keys revoke, then rotate, and change the values at their source";
-    Finding::new(Lint::PrivateKey, path, message).at(at).hint(hint)
+    Finding::new(Lint::PrivateKey, path, message).at(at).item(key).hint(hint)
 }
 
-fn is_identity(text: &str) -> bool {
-    Identity::parse(text).is_ok()
+/// The fingerprint of an identity; `None` if the text is none.
+fn identity(text: &str) -> Option<String> {
+    Some(Identity::parse(text).ok()?.fingerprint().to_string())
 }
 
 /// The text from `at` to the next character that neither bech32 nor base64 has.
-fn word_at(text: &str, at: usize) -> &str {
+fn word_at(text: &str, at: usize, longest: usize) -> &str {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'/' | b'=');
-    let length = text.as_bytes()[at..].iter().take(LONGEST).take_while(|byte| is_part(byte)).count();
+    let length = text.as_bytes()[at..].iter().take(longest).take_while(|byte| is_part(byte)).count();
     &text[at..at + length]
 }
 
-/// The private key of a Secret with the label that sealed-secrets finds its keys by: in base64, or as text.
-fn saved_rsa_key(text: &str) -> Option<usize> {
+/// The private keys of Secrets with the label that sealed-secrets finds its keys by: in base64, or as text. Each with its
+/// fingerprint, or with a word for one that can't be read.
+fn saved_rsa_keys(text: &str) -> Vec<(usize, String)> {
     if !text.contains(bitnami::SEALING_KEY_LABEL) {
-        return None;
+        return Vec::new();
     }
-    let encoded = ENCODED_PEM.iter().filter_map(|start| text.find(start));
-    let plain = text.match_indices("PRIVATE KEY-----").map(|(at, _)| at).find(|at| {
-        let line = &text[text[..*at].rfind('\n').map_or(0, |end| end + 1)..*at];
-        let kind = line.trim_start().strip_prefix("-----BEGIN ");
-        kind.is_some_and(|kind| !kind.contains("ENCRYPTED"))
-    });
-    encoded.chain(plain).min()
+    let mut found = Vec::new();
+    for (at, item) in text.match_indices(RSA_ITEM).take(MOST) {
+        let gap = |c: char| matches!(c, '"' | '\'' | ':' | ' ');
+        let start = text.len() - text[at + item.len()..].trim_start_matches(gap).len();
+        let Ok(decoded) = seal_documents::data::decode(word_at(text, start, LONGEST_RSA)) else { continue };
+        let decoded = std::str::from_utf8(decoded.expose()).unwrap_or_default();
+        if pem_at(decoded).next().is_some() {
+            found.push((at, fingerprint_of_pem(decoded)));
+        }
+    }
+    found.extend(pem_at(text).take(MOST).map(|at| (at, "PEM".to_owned())));
+    found
+}
+
+/// The private keys in PEM that aren't encrypted, by their first bytes.
+fn pem_at(text: &str) -> impl Iterator<Item = usize> {
+    text.match_indices("-----BEGIN ").map(|(at, _)| at).filter(|at| {
+        // A line may be as long as the text; its first characters are enough.
+        let start = &text[*at..text.floor_char_boundary((*at + 64).min(text.len()))];
+        let line = start.lines().next().unwrap_or_default();
+        line.contains("PRIVATE KEY-----") && !line.contains("ENCRYPTED")
+    })
+}
+
+fn fingerprint_of_pem(text: &str) -> String {
+    let keys = RsaPrivateKey::all_from_pem(text).unwrap_or_default();
+    keys.first().map_or_else(|| RSA_ITEM.to_owned(), |key| key.fingerprint().to_string())
 }
 
 #[cfg(test)]
@@ -132,6 +155,16 @@ mod tests {
         let label = "labels: {sealedsecrets.bitnami.com/sealed-secrets-key: active}\n";
         assert_eq!(lines(&format!("{label}data:\n  tls.key: {}\n", BASE64.encode(pem))), [3]);
         assert_eq!(lines(&format!("{label}stringData:\n  tls.key: |\n    {pem}")), [4]);
+        // A comment before the key moves all of its base64.
+        let key = RsaPrivateKey::generate();
+        let commented = BASE64.encode(format!("made by hand\n{}", *key.to_secret_pem()));
+        let list = format!(
+            "{label}a: {{\"tls.key\": \"{commented}\"}}\n{label}b: {{tls.key: {}}}\n",
+            BASE64.encode(pem)
+        );
+        assert_eq!(lines(&list), [2, 4]);
+        let fingerprint = key.fingerprint().to_string();
+        assert_eq!(private_keys("f", &list)[0].item.as_deref(), Some(fingerprint.as_str()));
     }
 
     /// Starts that are no keys cost no more than their number.
