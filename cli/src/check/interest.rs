@@ -41,8 +41,11 @@ const WORDS: [&str; 11] = [
 const DISGUISES: [&str; 8] = ["\\x", "\\u00", "\\U00", "\\\n", "\\\r", "!!", "%TAG", "tag:yaml.org"];
 
 /// Words by which any text may hold a private key that opens SealedSecrets.
-const KEYS: [&str; 4] =
-    ["AGE-SECRET-KEY-", "age-secret-key-", "sealed-secrets-key", "sealing.dev/sealing-key"];
+const KEYS: [&str; 5] =
+    ["AGE-SECRET-KEY-", "age-secret-key-", "sealed-secrets-key", "sealing.dev/sealing-key", ENCODED_KEY];
+
+/// `AGE-SECRET-KEY-` in base64.
+const ENCODED_KEY: &str = "QUdFLVNFQ1JFVC1LRVkt";
 
 /// git and grep take a file for binary that has a NUL among its first bytes.
 const BINARY_LOOK: usize = 8000;
@@ -126,6 +129,7 @@ mod tests {
     #[test]
     fn any_text_may_hold_a_private_key_and_only_manifests_hold_objects() {
         assert_eq!(interest("main.key", b"AGE-SECRET-KEY-1X"), Interest::Text);
+        assert_eq!(interest("main.key", b"key: QUdFLVNFQ1JFVC1LRVktMQ=="), Interest::Text);
         assert_eq!(interest("main.key", b"\0AGE-SECRET-KEY-1X"), Interest::None);
         assert_eq!(interest("doc.md", b"kind: Secret"), Interest::None);
     }

@@ -132,12 +132,32 @@ struct Sealed<'a> {
     outline: &'a Outline,
 }
 
+/// Whether a name, or a part of it, is filled in by a tool later.
+fn is_placeholder(name: &str) -> bool {
+    ["${", "$(", "{{"].iter().any(|mark| name.contains(mark))
+}
+
+/// A name as far as the file says it.
+fn known(name: Option<&String>) -> Option<&str> {
+    name.map(String::as_str).filter(|name| !is_placeholder(name))
+}
+
 /// The SealedSecrets of a file.
 fn sealed<'f>(file: &'f Scanned<'_>) -> impl Iterator<Item = Sealed<'f>> {
     file.outlines.iter().map(|outline| Sealed { path: file.path, outline })
 }
 
-impl Sealed<'_> {
+impl<'a> Sealed<'a> {
+    /// The namespace of the object; `None` if the file doesn't say it, or if it is filled in later.
+    fn namespace(&self) -> Option<&'a str> {
+        known(self.outline.object_name.namespace.as_ref())
+    }
+
+    /// The name of the object; `None` as for the namespace.
+    fn object(&self) -> Option<&'a str> {
+        known(self.outline.object_name.name.as_ref())
+    }
+
     /// A finding about the object.
     fn finding(&self, lint: Lint, message: impl Into<String>) -> Finding {
         Finding::new(lint, self.path, message).at(self.outline.at).of(self.outline.object_name.to_string())

@@ -12,7 +12,7 @@ use seal_documents::manifest::{Manifest, shown};
 use seal_documents::yaml::tree::NodeKind;
 use seal_foreign::{message, word};
 
-use super::Sealed;
+use super::{Sealed, is_placeholder};
 use crate::check::finding::Finding;
 use crate::check::lint::Lint;
 use crate::objects::outline::Fault;
@@ -87,7 +87,6 @@ fn templated_name(sealed: &Sealed<'_>) -> Option<Finding> {
         ("name", &outline.object_name.name, scope.binds_name()),
         ("namespace", &outline.object_name.namespace, scope.binds_namespace()),
     ];
-    let is_placeholder = |text: &str| text.contains("${") || text.contains("{{") || text.contains("$(");
     let (field, text) = parts
         .iter()
         .filter(|(_, _, is_bound)| *is_bound)

@@ -100,11 +100,10 @@ struct Bound<'a> {
 
 impl<'a> Bound<'a> {
     fn of(sealed: &Sealed<'a>) -> Self {
-        let Outline { scope, object_name, .. } = sealed.outline;
         Self {
-            scope: *scope,
-            namespace: object_name.namespace.as_deref(),
-            name: object_name.name.as_deref(),
+            scope: sealed.outline.scope,
+            namespace: sealed.namespace(),
+            name: sealed.object(),
             path: sealed.path,
         }
     }

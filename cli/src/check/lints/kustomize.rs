@@ -112,16 +112,15 @@ impl<'r> Ways<'r> {
             }
             return;
         }
-        let name = &sealed.outline.object_name;
-        let is_renamed = scope.binds_name() && change.renames();
-        let is_moved = match (&name.namespace, &change.namespace) {
+        let is_renamed = scope.binds_name() && change.renames() && sealed.object().is_some();
+        let is_moved = match (sealed.namespace(), &change.namespace) {
             (Some(is), Some(becomes)) => is != becomes,
             _ => false,
         };
         if is_renamed || (is_moved && scope.binds_namespace()) {
             self.broken.get_or_insert(change);
         }
-        if name.namespace.is_none() && scope.binds_namespace() {
+        if sealed.namespace().is_none() && scope.binds_namespace() {
             let default = deployment.default_namespace.as_ref();
             let namespace = match &change.namespace {
                 Some(namespace) => Some((namespace.as_str(), change.by.join(", "))),
@@ -136,9 +135,8 @@ impl<'r> Ways<'r> {
     fn finding(self, sealed: &Sealed<'_>) -> Option<Finding> {
         let name = sealed.name();
         if let Some(change) = self.broken {
-            let object = &sealed.outline.object_name;
-            let namespace = change.namespace.as_deref().or(object.namespace.as_deref());
-            let becomes = change.name(object.name.as_deref().unwrap_or_default());
+            let namespace = change.namespace.as_deref().or(sealed.namespace());
+            let becomes = change.name(sealed.object().unwrap_or_default());
             let becomes = namespace.map_or(becomes.clone(), |namespace| format!("{namespace}/{becomes}"));
             let message = format!(
                 "{name} becomes {} ({}), and opens as {name} only",

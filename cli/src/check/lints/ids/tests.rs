@@ -31,6 +31,8 @@ fn the_same_place_twice_and_places_that_a_scope_leaves_open_are_right() {
     assert!(found(&[File::new("a.yaml", &dev), File::new("b.yaml", &dev)], &[]).is_empty());
     let unknown = dev.replace(", namespace: dev", "");
     assert!(found(&[File::new("a.yaml", &dev), File::new("b.yaml", &unknown)], &[]).is_empty());
+    let later = dev.replace("namespace: dev", "namespace: \"${NAMESPACE}\"");
+    assert!(found(&[File::new("a.yaml", &dev), File::new("b.yaml", &later)], &[]).is_empty());
     for (scope, right, wrong) in [
         (Scope::NamespaceWide, vec!["dev/other"], vec!["prod/db"]),
         (Scope::ClusterWide, vec!["dev/other", "prod/x"], vec![]),

@@ -68,11 +68,13 @@ fn what_changes_no_bound_part_is_no_finding() {
     let wide = |scope| manifest("{name: db, namespace: prod}", &spec("prod/db", scope, &[&recipient()]));
     let (namespaced, cluster) = (wide(Scope::NamespaceWide), wide(Scope::ClusterWide));
     let open = db.replace(", namespace: prod", "");
+    let later = db.replace("{name: db, namespace: prod}", "{name: \"${x}\", namespace: \"${y}\"}");
     for (object, kustomization) in [
         (&db, "resources: [db.yaml]\nnamespace: prod\n"),
         (&db, "resources: [db.yaml]\nlabels: []\nimages: []\n"),
         (&db, "resources: []\nnamespace: staging\n"),
         (&open, "resources: [db.yaml]\nnamespace: staging\n"),
+        (&later, "resources: [db.yaml]\nnamespace: staging\nnamePrefix: dev-\n"),
         (&namespaced, "resources: [db.yaml]\nnamePrefix: dev-\n"),
         (&cluster, "resources: [db.yaml]\nnamespace: staging\nnamePrefix: dev-\n"),
     ] {
