@@ -82,14 +82,10 @@ impl<S: KeyStore> Keys<S> {
                 Err(failure) => drop(failed.get_or_insert(failure)),
             }
         }
-        for Publish { key, fingerprint, notice } in keys {
+        for Publish { key, fingerprint } in keys {
             match self.store.publish(key).await {
                 Ok(Some(created)) => {
                     tracing::info!(key = created.metadata.name, %fingerprint, "published the sealing key");
-                    if let Some(notice) = notice {
-                        tracing::warn!(reason = notice.reason, "{}", notice.message);
-                        self.store.announce(&created, notice).await;
-                    }
                 }
                 // Somebody has taken the name; the next step looks at their SealingKey.
                 Ok(None) => {}

@@ -14,7 +14,6 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use seal_crds::Reason;
 use seal_crds::keys::stored::{MAX_SEQUENCE, Note};
 use seal_crds::keys::{Fingerprint, Recipient};
 use seal_crds::resources::{KeyState, SealingKey, SealingKeySpec};
@@ -24,7 +23,6 @@ use super::holder::Holder;
 use super::loaded::Loaded;
 use super::settings::Settings;
 use crate::recipients::RecordedKey;
-use crate::store::Notice;
 use facts::{Facts, Key};
 use renewal::{Outlook, Renewal};
 use verdict::{Judged, judge};
@@ -96,9 +94,6 @@ pub(crate) struct Raise {
 pub(super) struct Publish {
     pub(super) key: SealingKey,
     pub(super) fingerprint: Fingerprint,
-    /// The notice to people if the controller didn't make the key. A person who may create Secrets beside the
-    /// keys can add a key, and then open every SealedSecret for it; so this never happens in silence.
-    pub(super) notice: Option<Notice>,
 }
 
 /// Decides on the loaded keys and the SealingKeys.
@@ -250,11 +245,7 @@ fn publish(facts: &Facts<'_>) -> Vec<Publish> {
             name,
             ..ObjectMeta::default()
         };
-        Publish {
-            key: SealingKey { metadata, spec, status: None },
-            fingerprint: key.fingerprint,
-            notice: (!holder.is_made_by_us).then(|| added(&holder.secret)),
-        }
+        Publish { key: SealingKey { metadata, spec, status: None }, fingerprint: key.fingerprint }
     };
     facts.keys.iter().filter(|key| key.published.is_none()).map(publish).collect()
 }
@@ -262,11 +253,4 @@ fn publish(facts: &Facts<'_>) -> Vec<Publish> {
 /// The two names that a key is published under; it takes the first that is free.
 pub(super) fn names(holder: &Holder) -> [String; 2] {
     [holder.secret.clone(), format!("sealing-key-{}", holder.recipient.fingerprint().short())]
-}
-
-fn added(secret: &str) -> Notice {
-    let message = format!(
-        "Secret {secret} holds a private half that this controller didn't make: it was restored, or somebody added it"
-    );
-    Notice { warning: true, reason: Reason::KeyAdded.as_str(), message }
 }

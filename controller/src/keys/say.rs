@@ -36,8 +36,9 @@ impl<S: KeyStore> Keys<S> {
         statements: &[Statement<'_>],
     ) -> Result<Reported, Failure> {
         self.complain(loaded, published, keyless.as_ref());
-        // Before the statuses: once they have the new recipients, nobody would be told any more.
-        if let Some((key, notice)) = newcomers(statements) {
+        // Before the statuses: once they have the new keys and recipients, nobody would be told any more.
+        let arrivals = statements.iter().filter_map(|it| it.arrival().map(|notice| (it.key, notice)));
+        for (key, notice) in arrivals.chain(newcomers(statements)) {
             tracing::warn!(reason = notice.reason, "{}", notice.message);
             self.store.announce(key, &notice).await;
         }

@@ -71,6 +71,22 @@ impl<'a> Statement<'a> {
         self.key.is_primary() || is_gone && recorded < self.status.floor
     }
 
+    /// The notice to people if there is a key that the controller didn't make, and that it doesn't have on record, or as one
+    /// that was gone.
+    ///
+    /// The threat: whoever may create Secrets beside the keys can add a key, and then open every SealedSecret for it. This
+    /// must not happen in silence, nor may it if the same person has written the key's SealingKey before.
+    pub(super) fn arrival(&self) -> Option<Notice> {
+        let secret = self.verdict.brought.as_ref()?;
+        let state = self.key.status.as_ref().and_then(|status| status.state);
+        let is_gone = matches!(state, Some(PublishedState::Lost | PublishedState::Destroyed));
+        let message = format!(
+            "Secret {secret} holds a private half that this controller didn't make: it was restored, or somebody added it"
+        );
+        let notice = || Notice { warning: true, reason: Reason::KeyAdded.as_str(), message };
+        (is_gone || !self.key.is_recorded()).then(notice)
+    }
+
     /// The notice to people if the renewal of the key is newly announced.
     pub(super) fn announcement(&self) -> Option<Notice> {
         let announced = |status: &SealingKeyStatus| {

@@ -160,6 +160,7 @@ impl World {
             let decision = self.decide();
             if let Step::Say = decision.step {
                 let report = Report::from(&decision);
+                self.assert_nobody_adds_a_key_in_silence(&decision);
                 let now = self.loaded.time.now();
                 let status = |it: Judged<'_>| next_status(it.key, &it.verdict, &self.settings, now);
                 let status = |it: Judged<'_>| (name_of(it.key).to_owned(), status(it));
@@ -172,6 +173,18 @@ impl World {
             self.take(step);
         }
         panic!("no end: {:#?}", self.steps)
+    }
+
+    fn assert_nobody_adds_a_key_in_silence(&self, decision: &Decision<'_>) {
+        for Judged { key, verdict } in &decision.verdicts {
+            let is_own = matches!(verdict.standing, Standing::Held(_) | Standing::Deleting);
+            let holders = self.loaded.holders.iter();
+            let mut holders = holders.filter(|it| it.recipient.fingerprint() == key.fingerprint());
+            assert!(
+                !is_own || verdict.brought.is_none() == holders.any(|it| it.is_made_by_us),
+                "{verdict:?}"
+            );
+        }
     }
 
     fn take(&mut self, step: Step) {
@@ -203,15 +216,11 @@ impl World {
                     self.backups.retain(|found| found.metadata.name != config_map.metadata.name);
                     self.backups.push(config_map);
                 }
-                for Publish { mut key, fingerprint, notice } in keys {
+                for Publish { mut key, .. } in keys {
                     let generated = key.metadata.generate_name.take().map(|start| start + "x");
                     key.metadata.name = key.metadata.name.or(generated);
                     let name = name_of(&key);
                     assert!(self.published.iter().all(|object| name_of(object) != name), "{name} is taken");
-                    let held = self.loaded.holders.iter();
-                    let holder = held.filter(|holder| holder.recipient.fingerprint() == fingerprint);
-                    let is_made_by_us = holder.max_by_key(|holder| holder.order()).unwrap().is_made_by_us;
-                    assert_eq!(notice.is_none(), is_made_by_us, "nobody adds a key in silence");
                     self.published.push(key);
                 }
             }

@@ -102,3 +102,33 @@ async fn one_look_writes_only_so_many_statuses_of_what_others_planted() {
     assert_eq!(store.did().len(), MAX_PLANTED_WRITES);
     assert_eq!(settle(&keys).await.len(), 7, "the rest at the next look");
 }
+
+#[tokio::test]
+async fn nobody_adds_a_key_in_silence_whether_or_not_it_has_a_sealing_key_already() {
+    let (store, keys) = started().await;
+    let announced =
+        |did: Vec<String>| did.into_iter().filter(|did| did.ends_with("KeyAdded")).collect::<Vec<_>>();
+    store.world().add("theirs", 2, KeyState::Active, "kubectl-create");
+    assert_eq!(announced(settle(&keys).await), ["announce theirs KeyAdded"]);
+    // Somebody writes the SealingKey before the Secret, so that the controller has nothing to publish.
+    store.world().add("planted", 3, KeyState::Active, "kubectl-create");
+    let secret = store.world().secrets.pop().unwrap();
+    let list = json!({ "items": [secret] });
+    let loaded = Loaded::from(serde_json::from_value::<KeySecretList>(list).unwrap());
+    let spec = SealingKeySpec {
+        recipient: loaded.holders[0].recipient.to_string(),
+        sequence: 3,
+        created_at: loaded.holders[0].created_at.clone(),
+        state: KeyState::Active,
+        loss_acknowledged: false,
+    };
+    store.world().publish(SealingKey::new("planted", spec));
+    assert_eq!(announced(settle(&keys).await), [""; 0]);
+    store.world().secrets.push(secret.clone());
+    assert_eq!(announced(settle(&keys).await), ["announce planted KeyAdded"]);
+    // A key that was gone and is back.
+    store.world().secrets.pop();
+    assert_eq!(announced(settle(&keys).await), [""; 0]);
+    store.world().secrets.push(secret);
+    assert_eq!(announced(settle(&keys).await), ["announce planted KeyAdded"]);
+}
