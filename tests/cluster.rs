@@ -37,6 +37,7 @@ mod restart;
 mod rolled_back;
 mod rotation;
 mod round_trip;
+mod rules;
 pub(crate) mod scene;
 mod schema;
 mod sealing;

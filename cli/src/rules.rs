@@ -19,8 +19,6 @@
 //! Invariants: a rules file that isn't understood completely is refused, and says nothing; there is one meaning of a rules
 //! file, in whichever tree it stands.
 
-#![allow(dead_code, reason = "check, diff and show are about to use it")]
-
 pub(crate) mod book;
 pub(crate) mod differences;
 pub(crate) mod file;

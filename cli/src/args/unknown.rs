@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::meant::meant;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum WordError {
@@ -75,9 +76,7 @@ fn is_word(first: &Path) -> Option<&str> {
 }
 
 fn unknown(command: &clap::Command, word: &str) -> WordError {
-    let likeness = |name: &str| strsim::damerau_levenshtein(name, &word.to_lowercase());
-    let names = command.get_subcommands().map(clap::Command::get_name);
-    let meant = names.min_by_key(|name| likeness(name)).filter(|name| likeness(name) <= 2);
+    let meant = meant(word, command.get_subcommands().map(clap::Command::get_name));
     WordError::Unknown { word: word.to_owned(), meant: meant.map(str::to_owned) }
 }
 

@@ -198,16 +198,9 @@ impl Rules {
         Ok(Self { path, directory: directory.to_owned(), name, file, pins, marks })
     }
 
-    /// The first rule that matches a path from the top, and the namespace that the path says.
-    pub(crate) fn matching<'r, 'p>(&'r self, path: &'p str) -> Option<(&'r PathRule, Option<&'p str>)> {
-        self.find(path).map(|(index, namespace)| (&self.file.rules[index], namespace))
-    }
-
+    /// The index of the first rule that matches a path from the top, and the namespace that the path says.
     fn find<'p>(&self, path: &'p str) -> Option<(usize, Option<&'p str>)> {
-        let path = self.within(path)?;
-        let rules = self.file.rules.iter().enumerate();
-        let mut matched = rules.filter_map(|(index, rule)| Some((index, rule.path.matches(path)?.namespace)));
-        matched.next()
+        self.file.matching(self.within(path)?).map(|(index, matched)| (index, matched.namespace))
     }
 
     /// A path from the top as a path from the rules file; `None` if it isn't beneath the rules file's directory.

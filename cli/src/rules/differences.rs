@@ -53,11 +53,6 @@ pub(crate) fn differences(before: Option<&Rules>, after: Option<&Rules>) -> Vec<
 }
 
 impl Rules {
-    /// The differences from an earlier state of the same rules.
-    pub(crate) fn differences(&self, before: &Self) -> Vec<Difference> {
-        differences(Some(before), Some(self))
-    }
-
     /// A key for people: the name of its recipient, its short fingerprint and its file, and whether the file is new.
     fn told(&self, fingerprint: &Fingerprint, before: Option<&Self>) -> String {
         let holds = |rules: &Self, path: &str| rules.pins.values().any(|pin| pin.path == path);

@@ -109,9 +109,10 @@ impl RulesFile {
         parse::parse(name, text)
     }
 
-    /// The first rule that matches a path, which is relative to the rules file.
-    pub(crate) fn matching<'r, 'p>(&'r self, path: &'p str) -> Option<(&'r PathRule, Matched<'p>)> {
-        self.rules.iter().find_map(|rule| Some((rule, rule.path.matches(path)?)))
+    /// The index of the first rule that matches a path, which is relative to the rules file.
+    pub(crate) fn matching<'p>(&self, path: &'p str) -> Option<(usize, Matched<'p>)> {
+        let mut rules = self.rules.iter().enumerate();
+        rules.find_map(|(index, rule)| Some((index, rule.path.matches(path)?)))
     }
 }
 

@@ -75,7 +75,6 @@ impl Explain for PinError {
 pub(crate) struct PinFile {
     /// The path from the top of the repository.
     pub(crate) path: String,
-    pub(crate) is_recovery: bool,
     pub(crate) keys: PinnedKeys,
 }
 
@@ -163,7 +162,7 @@ fn read(
     *left = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     let text = String::from_utf8(bytes).map_err(|_| refuse(&path, PinProblem::NotText))?;
     let keys = PinnedKeys::read(&reader.name(&path), &text)?;
-    Ok(PinFile { path, is_recovery: entry.is_recovery, keys })
+    Ok(PinFile { path, keys })
 }
 
 fn is_certificate(text: &str) -> bool {

@@ -59,10 +59,11 @@ pub(crate) struct Disk {
 impl Disk {
     /// The files beneath a directory, whose path is absolute and has no symbolic link in it.
     pub(crate) fn beneath(top: &Path) -> Self {
-        let here = std::env::current_dir().and_then(|here| here.canonicalize());
-        let shown = match here.as_deref().map(|here| here.strip_prefix(top)) {
-            Ok(Ok(below)) => below.components().map(|_| "..").collect(),
-            Ok(Err(_)) | Err(_) => top.to_owned(),
+        let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+        let shown = match (here.strip_prefix(top), top.strip_prefix(&here)) {
+            (Ok(below), _) => below.components().map(|_| "..").collect(),
+            (_, Ok(below)) => below.to_owned(),
+            _ => top.to_owned(),
         };
         Self { top: top.to_owned(), shown, opened: OnceCell::new() }
     }

@@ -91,7 +91,7 @@ impl Planned {
 
     fn keys(&self) -> Vec<(Fingerprint, Option<String>)> {
         let (path, keys) = (self.path.clone(), self.keys.clone());
-        let pin = PinFile { path, is_recovery: self.is_recovery, keys };
+        let pin = PinFile { path, keys };
         pin.keys().into_iter().map(|(key, name)| (key, name.map(str::to_owned))).collect()
     }
 }

@@ -38,7 +38,7 @@ fn rules(tree: Memory) -> std::sync::Arc<Rules> {
 }
 
 fn words(before: Memory, after: Memory) -> Vec<String> {
-    rules(after).differences(&rules(before)).into_iter().map(|it| it.words).collect()
+    differences(Some(&rules(before)), Some(&rules(after))).into_iter().map(|it| it.words).collect()
 }
 
 /// The words for one text in place of another.

@@ -56,16 +56,17 @@ fn a_rules_file_says_whom_to_seal_to_for_each_path() {
     assert_eq!(file.recipients["staging"].at, At { line: 6, column: 3 });
     assert_eq!(file.nested[0].directory, "teams/payments");
     let (prod, matched) = file.matching("clusters/prod/shop/db.yaml").unwrap();
+    let prod = &file.rules[prod];
     assert_eq!(matched.namespace, Some("shop"));
     assert_eq!(prod.to, To::Recipients(vec!["prod".to_owned(), "recovery".to_owned()]));
     assert_eq!((prod.default_scope(), prod.max_age), (Scope::Strict, Some(365)));
     assert!(prod.allows_scope(Scope::NamespaceWide) && !prod.allows_scope(Scope::ClusterWide));
     assert!(prod.allows_type("Opaque") && !prod.allows_type("kubernetes.io/basic-auth"));
     assert_eq!(prod.at, At { line: 10, column: 5 });
-    let (dev, _) = file.matching("dev/db.yaml").unwrap();
+    let dev = &file.rules[file.matching("dev/db.yaml").unwrap().0];
     assert_eq!(dev.to, To::Recipients(vec!["staging".to_owned(), "recovery".to_owned()]));
     assert!(dev.allows_scope(Scope::ClusterWide) && dev.allows_type("x"));
-    assert_eq!(file.matching("README.md").unwrap().0.to, To::Nobody);
+    assert_eq!(file.rules[file.matching("README.md").unwrap().0].to, To::Nobody);
     assert_eq!(file.ignore[0].until.unwrap().to_string(), "2027-01-31");
 }
 
