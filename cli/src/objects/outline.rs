@@ -15,7 +15,7 @@ use std::fmt;
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::{self, bitnami};
 use seal_crds::template::items_in;
-use seal_crds::{Format, Place, Scope, UnsealError, native};
+use seal_crds::{Format, Scope, UnsealError, native};
 use seal_documents::manifest::{Kind, Manifest};
 
 use crate::talk::failure::Failure;
@@ -153,16 +153,6 @@ impl Outline {
         let texts =
             self.template.data.iter().filter_map(|(key, text)| Some((key.as_str(), text.text.as_deref()?)));
         texts.filter(|(key, text)| uses(key, text)).map(|(key, _)| key).collect()
-    }
-}
-
-impl OutlineName {
-    /// The place, if namespace and name are there and valid.
-    pub(crate) fn place(&self) -> Option<Place> {
-        Some(Place {
-            namespace: self.namespace.as_ref()?.parse().ok()?,
-            name: self.name.as_ref()?.parse().ok()?,
-        })
     }
 }
 

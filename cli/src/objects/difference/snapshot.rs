@@ -120,13 +120,12 @@ impl Seen {
 
 /// Whether two opened objects have the same value of an item; `None` if that can't be told.
 pub(super) fn is_same_value(old: &Seen, new: &Seen, item: &str) -> Option<bool> {
-    let value = |seen: &'_ Seen| {
-        let data = &seen.opened()?.data;
-        data.iter().find(|(name, _)| name.as_str() == item).map(|(_, value)| value.expose().to_vec().into())
-    };
-    let (old, new): (Option<zeroize::Zeroizing<Vec<u8>>>, Option<zeroize::Zeroizing<Vec<u8>>>) =
-        (value(old), value(new));
-    Some(*old? == *new?)
+    Some(value(old, item)? == value(new, item)?)
+}
+
+fn value<'s>(seen: &'s Seen, item: &str) -> Option<&'s [u8]> {
+    let found = seen.opened()?.data.iter().find(|(name, _)| name.as_str() == item);
+    found.map(|(_, value)| value.expose())
 }
 
 fn may_have_secrets(text: &str) -> bool {

@@ -1,3 +1,5 @@
+//! Objects that are broken on purpose, and the fault that each is told for.
+
 use seal_crds::Scope;
 
 use super::*;
