@@ -9,8 +9,6 @@
 //! right of its own. So a program that seals to a key must ask [`SealingKey::is_primary`], which reads the controller's
 //! words.
 
-#![expect(clippy::duplicated_attributes, reason = "every printcolumn has a name and a type_")]
-
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
