@@ -37,9 +37,15 @@ pub(super) fn copied(now: &[Sealed<'_>], before: &[Sealed<'_>]) -> Vec<Finding> 
             // Of two in this state, the first is taken for the original, unless the earlier state knows better.
             let places = present.places(id);
             let own = places.iter().position(|place| place.is_same(&bound)).unwrap_or(places.len());
-            let is_older = |place: &&Bound<'_>| !is_earlier || earlier.has(id, place);
-            let original = places[..own].iter().filter(is_older).find(|place| place.contradicts(&bound))?;
-            Some(copy_of(sealed, id, *original))
+            let is_older = |place: &Bound<'_>| !is_earlier || earlier.has(id, place);
+            let before_it = places[..own].iter().enumerate().filter(|(_, place)| is_older(place));
+            // A copy of what may be this very object isn't its original.
+            let is_copy = |index: usize, place: &Bound<'_>| {
+                places[..index].iter().any(|first| first.contradicts(place) && !first.contradicts(&bound))
+            };
+            let mut originals =
+                before_it.filter(|(index, place)| place.contradicts(&bound) && !is_copy(*index, place));
+            Some(copy_of(sealed, id, *originals.next()?.1))
         })
     };
     now.iter().copied().filter_map(finding).collect()
@@ -54,7 +60,8 @@ pub(super) fn rendered(rendered: &[Sealed<'_>], files: &[Sealed<'_>]) -> Vec<Fin
             .filter(|id| !known.has(id, &bound))
             .find_map(|id| Some((id, known.contradiction(id, &bound)?)))?;
         let message = format!(
-            "{bound} holds data key {} of {} ({}): the render gave it another place, where it doesn't open",
+            "{} holds data key {} of {} ({}): the render gave it another place, where it doesn't open",
+            sealed.name(),
             short(id),
             original,
             word(original.path)
@@ -184,14 +191,14 @@ fn against_earlier(sealed: &Sealed<'_>, id: &str, original: Bound<'_>, present: 
     if present.has(id, &original) {
         return copy_of(sealed, id, original);
     }
-    let bound = Bound::of(sealed);
+    let (bound, name) = (Bound::of(sealed), sealed.name());
     let message = if bound.has_other_scope_only(&original) {
         let scope = |scope: Option<Scope>| scope.map_or("unknown", Scope::as_str);
         let (was, is) = (scope(original.scope), scope(bound.scope));
-        format!("{bound} was {was} before, and is {is} now: it doesn't open without sealing again")
+        format!("{name} was {was} before, and is {is} now: it doesn't open without sealing again")
     } else {
         let path = word(original.path);
-        format!("{bound} was {original} before ({path}): it doesn't open without sealing again")
+        format!("{name} was {original} before ({path}): it doesn't open without sealing again")
     };
     sealed.finding(Lint::Moved, message).with(original.path).hint(seal_again(sealed))
 }
@@ -207,7 +214,7 @@ fn copy_of(sealed: &Sealed<'_>, id: &str, original: Bound<'_>) -> Finding {
     } else {
         original.to_string()
     };
-    let message = format!("{bound} holds {id} of {other} ({})", word(original.path));
+    let message = format!("{} holds {id} of {other} ({})", sealed.name(), word(original.path));
     sealed.finding(Lint::Copied, message).with(original.path).hint(seal_again(sealed))
 }
 

@@ -57,6 +57,13 @@ fn the_original_isnt_blamed_for_its_copies() {
     // The earlier state knows which one is the original, whatever the order of paths.
     let now = [File::new("a.yaml", &at(&dev, "x/db")), File::new("b.yaml", &dev)];
     assert_eq!(found(&now, &[File::new("b.yaml", &dev)]), ["copied a.yaml"]);
+    // What may be the original isn't a copy of its copy.
+    let files = [
+        File::new("a.yaml", &dev),
+        File::new("b.yaml", &at(&dev, "x/db")),
+        File::new("c.yaml", &dev.replace("name: db", "name: \"${NAME}\"")),
+    ];
+    assert_eq!(found(&files, &[]), ["copied b.yaml"]);
     // An unknown namespace stands between nobody.
     let files = [
         File::new("a.yaml", &dev.replace(", namespace: dev", "")),
