@@ -6,7 +6,6 @@
 pub(crate) mod dotenv;
 pub(crate) mod editor;
 pub(crate) mod env_file;
-#[allow(dead_code, reason = "the commands that live in Git begin to use it")]
 pub(crate) mod git;
 pub(crate) mod input;
 pub(crate) mod output;

@@ -27,6 +27,20 @@ fn a_baseline_covers_what_was_there_and_nothing_that_comes_later() {
 }
 
 #[test]
+fn a_baseline_that_is_a_link_is_neither_read_nor_written_through() {
+    let repo = Repo::new();
+    fs::write(repo.beside("profile"), "# seal baseline v1\nunreadable\ta.yaml\t\t\n").unwrap();
+    std::os::unix::fs::symlink("../profile", repo.dir().join(".seal-baseline")).unwrap();
+    repo.commit(&[("a.yaml", BROKEN)]);
+    let before = fs::read(repo.beside("profile")).unwrap();
+    for args in [&["--write-baseline"][..], &[], &["--staged"]] {
+        let run = repo.check(args);
+        assert_eq!((run.code, run.stdout.as_slice()), (2, b"".as_slice()), "{args:?} {}", run.stderr);
+    }
+    assert_eq!(fs::read(repo.beside("profile")).unwrap(), before);
+}
+
+#[test]
 fn what_a_revision_had_is_not_new() {
     let repo = Repo::new();
     repo.commit(&[("old.yaml", BROKEN)]);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use seal_tests::toolchain;
+
 use super::{BROKEN, FINE, Repo, found};
 
 #[test]
@@ -86,6 +88,14 @@ fn a_change_of_the_rules_is_about_every_file() {
     let repo = Repo::new();
     repo.commit(&[("a.yaml", BROKEN)]);
     repo.write(".seal.yaml", "version: 1\nrules: []\n");
+    repo.git(["add", "-A"]);
+    assert_eq!(repo.found(["--staged"]), found(&["a.yaml:3:17 unreadable"]));
+    // So is a change of a file of pins, whatever its name is.
+    let rules = "version: 1\nrecipients: {prod: {file: keys/prod}}\nrules: [{path: \"x/**\", to: [prod]}]\n";
+    let pin = fs::read_to_string(toolchain::repository().join("tests/cli/given/prod.pub")).unwrap();
+    repo.commit(&[(".seal.yaml", rules), ("keys/prod", &pin)]);
+    assert_eq!(repo.found(["--staged"]), found(&[]));
+    repo.write("keys/prod", format!("{pin}# a comment\n"));
     repo.git(["add", "-A"]);
     assert_eq!(repo.found(["--staged"]), found(&["a.yaml:3:17 unreadable"]));
 }

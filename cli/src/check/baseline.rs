@@ -48,6 +48,8 @@ pub(crate) enum BaselineError {
     NotForBaseline { line: usize, lint: Lint },
     #[error("{FILE_NAME} isn't a file of text of at most 64 MiB")]
     NotText,
+    #[error("{FILE_NAME} is a symbolic link")]
+    Link,
 }
 
 impl Explain for BaselineError {
@@ -61,6 +63,7 @@ impl Explain for BaselineError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Link => Some("remove the link, and write it again: seal check --write-baseline".to_owned()),
             Self::NotForBaseline { .. } => Some("list it under ignore in .seal.yaml".to_owned()),
             _ => Some("write it again: seal check --write-baseline".to_owned()),
         }

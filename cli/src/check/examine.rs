@@ -12,7 +12,7 @@ use super::finding::Finding;
 use super::scan::Texts;
 use super::scanned::{Origin, Scanned};
 use super::tree::RulesReader;
-use super::{lints, silence};
+use super::{baseline, lints, silence};
 use crate::files::git::{Commit, GitError, Repository};
 use crate::rules;
 use crate::rules::book::{Book, Rules};
@@ -49,6 +49,8 @@ pub(crate) struct Examined {
     pub(crate) templates: usize,
     /// What kustomizations have that can't be followed without running kustomize or fetching something.
     pub(crate) unfollowed: usize,
+    /// The files that decide what is found in others: rules, files of pins, the baseline.
+    pub(crate) policy_paths: BTreeSet<String>,
 }
 
 impl Examined {
@@ -122,7 +124,8 @@ impl Examination<'_, '_> {
         findings.sort_by(Finding::order);
         findings.dedup();
         let silenced = [by_comments.taken_out, by_rules.taken_out].concat();
-        Ok(Examined { findings, silenced, templates: files.templates, unfollowed })
+        let policy_paths = policy_paths(names.iter().chain(&context.rules));
+        Ok(Examined { findings, silenced, templates: files.templates, unfollowed, policy_paths })
     }
 }
 
@@ -142,7 +145,7 @@ pub(crate) fn examine_past(
     findings.sort_by(Finding::order);
     findings.dedup();
     let silenced = [by_comments.taken_out, by_rules.taken_out].concat();
-    Ok(Examined { findings, silenced, templates: files.templates, unfollowed: 0 })
+    Ok(Examined { findings, silenced, templates: files.templates, ..Examined::default() })
 }
 
 /// The rules files of a tree, as a book has them: those that count for any file, and those that count for none.
@@ -162,6 +165,14 @@ fn rules_of(book: &mut Book<RulesReader<'_>>, texts: &Texts) -> Result<RulesOfTr
     // A new file at the top has no rules above it in the policy; that is a change of the rules, and no nested file.
     found.unlisted.retain(|path| found.counting.values().any(|rules| rules.within(path).is_some()));
     Ok(found)
+}
+
+fn policy_paths<'r>(rules: impl Iterator<Item = &'r Arc<Rules>>) -> BTreeSet<String> {
+    let of_rules = |rules: &Arc<Rules>| {
+        let pins: Vec<String> = rules.pins.values().map(|pin| pin.path.clone()).collect();
+        [vec![rules.path.clone()], pins].concat()
+    };
+    rules.flat_map(of_rules).chain([baseline::FILE_NAME.to_owned()]).collect()
 }
 
 /// Pairs the rules files of two trees.

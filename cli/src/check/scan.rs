@@ -21,8 +21,8 @@ use crate::files::git::{Content, GitError, Introduced};
 use crate::files::repository::on_all_cores;
 
 /// The most bytes of texts of one tree that are kept. The threat is a repository of a hundred files of 60 MB that all
-/// mention a Secret.
-const MAX_KEPT: usize = 512 * 1024 * 1024;
+/// mention a Secret: parsed, a text takes three to fifteen times its length, and all are kept to be compared.
+const MAX_KEPT: usize = 256 * 1024 * 1024;
 
 /// The hint for templates.
 pub(crate) const TEMPLATES: &str = "check the result: helm template … | seal check -";
@@ -202,7 +202,7 @@ fn look(path: &str, content: FileContent, origin: Origin, is_named: bool, kept: 
     }
     if kept.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len() > MAX_KEPT {
         return unreadable(
-            "the files that speak of Secrets are larger than 512 MiB together; this one wasn't looked at",
+            "the files that speak of Secrets are larger than 256 MiB together; this one wasn't looked at",
         );
     }
     let (source, is_utf8) = source(path, bytes);

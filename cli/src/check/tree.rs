@@ -23,6 +23,8 @@ pub(crate) struct Tree<'r> {
     place: Place<'r>,
     /// In the order of paths.
     files: Vec<TreeFile>,
+    /// Links and submodules among objects, which the reader of rules has to know.
+    others: Vec<Entry>,
     pub(crate) gaps: Gaps,
 }
 
@@ -109,7 +111,8 @@ impl<'r> Tree<'r> {
 
     fn on_disk(root: &Path, paths: impl IntoIterator<Item = PathBuf>, gaps: Gaps) -> Self {
         let file = |path: PathBuf| TreeFile { path: path.to_string_lossy().into_owned(), at: At::Disk(path) };
-        Self { place: Place::Disk(root.to_owned()), files: sorted(paths.into_iter().map(file)), gaps }
+        let files = sorted(paths.into_iter().map(file));
+        Self { place: Place::Disk(root.to_owned()), files, others: Vec::new(), gaps }
     }
 
     /// The files of the index.
@@ -124,14 +127,16 @@ impl<'r> Tree<'r> {
 
     /// Some entries of a repository.
     pub(crate) fn of_entries(repository: &'r Repository, entries: Vec<Entry>) -> Self {
-        let repositories = entries.iter().filter(|entry| entry.kind == EntryKind::Submodule).count();
-        let files = entries.into_iter().filter(|entry| entry.kind == EntryKind::File);
+        let (files, others): (Vec<Entry>, Vec<Entry>) =
+            entries.into_iter().partition(|entry| entry.kind == EntryKind::File);
+        let repositories = others.iter().filter(|entry| entry.kind == EntryKind::Submodule).count();
         let file = |entry: Entry| TreeFile {
             path: entry.path.to_string_lossy().into_owned(),
             at: At::Object(entry),
         };
         let gaps = Gaps { repositories, ..Gaps::default() };
-        Self { place: Place::Objects(repository), files: sorted(files.map(file)), gaps }
+        let files = sorted(files.into_iter().map(file));
+        Self { place: Place::Objects(repository), files, others, gaps }
     }
 
     /// Adds a file that the user named, though Git ignores it.
@@ -195,6 +200,7 @@ impl<'r> Tree<'r> {
                     .files
                     .iter()
                     .filter_map(TreeFile::entry)
+                    .chain(&self.others)
                     .map(|entry| (entry.path.to_string_lossy().into_owned(), entry.clone()))
                     .collect(),
                 revision: String::new(),

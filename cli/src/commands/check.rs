@@ -28,7 +28,7 @@ use crate::rules::reader::{Entry, ReadFiles};
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
-use subject::{Subject, View};
+use subject::{Scope, Subject, View};
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     if let Some(rule) = &args.explain {
@@ -63,6 +63,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let examination =
         Examination { texts: &texts, before: before.as_ref(), judges: &mut *judges, policy, history, now };
     let mut examined = examination.run()?;
+    let policy_paths = std::mem::take(&mut examined.policy_paths);
     if args.write_baseline {
         return write_baseline(&subject, &examined.findings);
     }
@@ -77,8 +78,9 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     // A render is about what it renders.
     let gaps = if subject.has_stdin { Gaps::default() } else { tree.gaps };
     let not_looked_at = not_looked_at(gaps, examined.templates, examined.unfollowed);
-    let files = tree.paths().filter(|path| subject.covers(path)).count() + usize::from(subject.has_stdin);
-    let (findings, silenced) = settle(examined, &baseline, &old, &subject);
+    let scope = subject.scope(&policy_paths);
+    let files = tree.paths().filter(|path| scope.covers(path)).count() + usize::from(subject.has_stdin);
+    let (findings, silenced) = settle(examined, &baseline, &old, &scope);
     finish(args, &subject, Report { findings, files, silenced, not_looked_at })
 }
 
@@ -99,16 +101,16 @@ fn settle(
     examined: Examined,
     baseline: &Baseline,
     old: &BTreeSet<Key>,
-    subject: &Subject,
+    scope: &Scope<'_>,
 ) -> (Vec<Finding>, usize) {
     let Examined { mut findings, mut silenced, .. } = examined;
     let stale = stale(baseline, &findings);
     let is_old = |finding: &Finding| baseline.covers(&finding.key()) || old.contains(&finding.key());
     silenced.extend(findings.extract_if(.., |finding| is_old(finding)));
     findings.extend(stale);
-    findings.retain(|finding| subject.is_reported(finding));
+    findings.retain(|finding| scope.is_reported(finding));
     findings.sort_by(Finding::order);
-    let silenced = silenced.iter().filter(|finding| subject.is_reported(finding)).count();
+    let silenced = silenced.iter().filter(|finding| scope.is_reported(finding)).count();
     (findings, silenced)
 }
 
@@ -155,7 +157,8 @@ fn read_baseline(reader: &impl ReadFiles) -> Result<Baseline, Failure> {
         Entry::Absent => Ok(Baseline::default()),
         Entry::File(bytes) => Ok(Baseline::parse(&bytes)?),
         // A link would lead to lines that nobody reviewed.
-        Entry::Link | Entry::NoFile | Entry::TooLarge => Err(BaselineError::NotText.into()),
+        Entry::Link => Err(BaselineError::Link.into()),
+        Entry::NoFile | Entry::TooLarge => Err(BaselineError::NotText.into()),
     }
 }
 
@@ -177,6 +180,10 @@ fn stale(baseline: &Baseline, findings: &[Finding]) -> Vec<Finding> {
 fn write_baseline(subject: &Subject, findings: &[Finding]) -> Result<Exit, Failure> {
     let baseline = Baseline::of(findings);
     let path = subject.root.join(baseline::FILE_NAME);
+    // The repository may be somebody else's, and have a link there to a file of the user's.
+    if path.is_symlink() {
+        return Err(BaselineError::Link.into());
+    }
     output::to_files(&[(&path, baseline.to_text().as_bytes())], output::Privacy::Public)?;
     let number = super::counted(baseline.len(), "finding");
     terminal::note(&format!("{}: {number}; commit it", subject.shown(baseline::FILE_NAME)));

@@ -16,8 +16,10 @@ pub(super) fn line(finding: &Finding, path: &str) -> String {
     let (severity, lint) = (finding.severity.as_str(), finding.lint.name());
     let mut line = format!("{path}{position} {severity} {lint}: {}", message(finding));
     if let Some(hint) = &finding.hint {
-        // A command is pasted where the user is.
-        line += &format!("; {}", hint.replace(&finding.path, path));
+        // A command is pasted where the user is. Only whole words are paths: a file may be called `a`.
+        let words: Vec<&str> =
+            hint.split(' ').map(|word| if word == finding.path { path } else { word }).collect();
+        line += &format!("; {}", words.join(" "));
     }
     seal_foreign::line(&line, usize::MAX)
 }

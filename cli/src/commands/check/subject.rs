@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use crate::args::CheckArgs;
-use crate::check::baseline;
 use crate::check::examine::STDIN;
 use crate::check::finding::Finding;
 use crate::check::tree::Tree;
@@ -126,7 +125,7 @@ impl Subject {
         let repository = self.in_git()?;
         let changed = repository.staged_paths(repository.head().as_ref())?;
         self.view = View::Staged;
-        self.report_on(changed.iter().map(|path| path.to_string_lossy().into_owned()).collect());
+        self.changed = Some(changed.iter().map(|path| path.to_string_lossy().into_owned()).collect());
         Ok(())
     }
 
@@ -137,17 +136,16 @@ impl Subject {
         let changed = introduced.iter().map(|file| file.entry.path.to_string_lossy().into_owned()).collect();
         self.tip = range.tip().cloned();
         self.view = View::Range(range);
-        self.report_on(changed);
+        self.changed = Some(changed);
         Ok(())
     }
 
-    /// Reports on what changed. Rules and baselines are about all files, so a change of these is too.
-    fn report_on(&mut self, changed: BTreeSet<String>) {
-        let is_policy = |path: &String| {
-            let name = path.rsplit('/').next().unwrap_or(path);
-            name == rules::FILE_NAME || path == baseline::FILE_NAME || name.ends_with(".pub")
-        };
-        self.changed = (!changed.iter().any(is_policy)).then_some(changed);
+    /// What to report on. If rules, pins or the baseline changed, it is every file, since they decide what is found in others.
+    pub(super) fn scope(&self, policy: &BTreeSet<String>) -> Scope<'_> {
+        let is_rules = |path: &str| path.rsplit('/').next() == Some(rules::FILE_NAME);
+        let decides = |path: &String| is_rules(path) || policy.contains(path);
+        let changed = self.changed.as_ref().filter(|changed| !changed.iter().any(decides));
+        Scope { subject: self, changed }
     }
 
     /// The commit that the files are compared with, if the user names none.
@@ -190,17 +188,6 @@ impl Subject {
         self.named.iter().filter(|path| self.root.join(path).is_file()).cloned().collect()
     }
 
-    /// Whether a finding is about what the user asked for: itself, or another file that has a part in it.
-    pub(super) fn is_reported(&self, finding: &Finding) -> bool {
-        let mut paths = std::iter::once(&finding.path).chain(&finding.related);
-        paths.any(|path| self.covers(path) || (finding.commit.is_some() && self.is_named(path)))
-    }
-
-    /// Whether the user asked for a file.
-    pub(super) fn covers(&self, path: &str) -> bool {
-        self.is_named(path) && self.changed.as_ref().is_none_or(|changed| changed.contains(path))
-    }
-
     /// Whether a file is named, or beneath a directory that is. Everything is if nothing is named.
     fn is_named(&self, path: &str) -> bool {
         let beneath = |named: &String| {
@@ -239,6 +226,27 @@ impl Subject {
         let elsewhere = || SubjectError::Elsewhere(path.display().to_string(), self.root.clone());
         let beneath = whole.strip_prefix(&self.root).map_err(|_| elsewhere())?;
         Ok(beneath.to_string_lossy().into_owned())
+    }
+}
+
+/// What the user asked to be told about.
+pub(super) struct Scope<'s> {
+    subject: &'s Subject,
+    /// The paths that differ, where only these are reported on.
+    changed: Option<&'s BTreeSet<String>>,
+}
+
+impl Scope<'_> {
+    /// Whether a finding is about what the user asked for: itself, or another file that has a part in it.
+    pub(super) fn is_reported(&self, finding: &Finding) -> bool {
+        let is_past = finding.commit.is_some();
+        let mut paths = std::iter::once(&finding.path).chain(&finding.related);
+        paths.any(|path| self.covers(path) || (is_past && self.subject.is_named(path)))
+    }
+
+    /// Whether the user asked for a file.
+    pub(super) fn covers(&self, path: &str) -> bool {
+        self.subject.is_named(path) && self.changed.is_none_or(|changed| changed.contains(path))
     }
 }
 

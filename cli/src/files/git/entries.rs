@@ -149,13 +149,6 @@ impl Repository {
         Ok(nul_ended(&listing).map(to_path).collect())
     }
 
-    /// Whether a path, from the top of the repository, is in the index: so a commit of it exists or is about to.
-    pub(crate) fn is_tracked(&self, path: &Path) -> Result<bool, GitError> {
-        let mut command = self.top_command()?;
-        command.args(["ls-files", "-z", "--"]).arg(literal(path));
-        Ok(!Self::done("ls-files", &mut command)?.is_empty())
-    }
-
     /// The paths by which the index differs from a commit, or all of the index if there is no commit. A renamed file is
     /// there under both names.
     pub(crate) fn staged_paths(&self, head: Option<&Commit>) -> Result<BTreeSet<PathBuf>, GitError> {
@@ -164,12 +157,6 @@ impl Repository {
         };
         let args = ["diff-index", "--cached", "--name-only", "--no-renames", "-z", &head.0, "--"];
         Ok(nul_ended(&self.in_work_tree(&args)?).map(to_path).collect())
-    }
-
-    /// The paths by which two commits differ. A renamed file is there under both names.
-    pub(crate) fn changed_paths(&self, old: &Commit, new: &Commit) -> Result<BTreeSet<PathBuf>, GitError> {
-        let args = ["-r", "--name-only", "--no-renames", "-z", &old.0, &new.0, "--"];
-        Ok(nul_ended(&self.answer("diff-tree", &args)?).map(to_path).collect())
     }
 
     /// A run of git at the top of the work tree, so that it lists all paths, from there.
