@@ -178,7 +178,7 @@ impl<'a> Known<'a> {
 
 /// The texts of an object that commit to its place: the ids of its items' data keys, or its ciphertexts in the format of
 /// bitnami.com.
-fn ids<'a>(outline: &'a Outline) -> impl Iterator<Item = &'a str> {
+fn ids(outline: &Outline) -> impl Iterator<Item = &str> {
     let items = outline.items.values().map(|item| match outline.format {
         Format::Native => item.data_key.as_deref().unwrap_or_default(),
         Format::Bitnami => item.line.as_str(),

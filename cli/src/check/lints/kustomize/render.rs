@@ -213,7 +213,7 @@ impl Walk<'_, '_> {
             }
         }
         let several = kustomization.components.len() > 1;
-        if several && !(all.namespace.is_none() && !all.renames()) {
+        if several && (all.namespace.is_some() || all.renames()) {
             all.is_certain = false;
         }
         all
@@ -316,7 +316,10 @@ mod tests {
             ("apps/kustomization.yaml", "resources: [db.yaml]\nnamespace: own\nnamePrefix: own-"),
             ("apps/db.yaml", ""),
         ];
-        assert_eq!(lines(&render_of(&files, &[deployed.clone()])), ["flux.yaml:1: apps/db.yaml target/f-db"]);
+        assert_eq!(
+            lines(&render_of(&files, std::slice::from_ref(&deployed))),
+            ["flux.yaml:1: apps/db.yaml target/f-db"]
+        );
         let plain = [
             ("apps/db.yaml", ""),
             ("apps/x/y.yaml", ""),
@@ -326,7 +329,7 @@ mod tests {
         ];
         let expected = ["apps/db.yaml", "apps/k/z.yaml", "apps/x/y.yaml"]
             .map(|file| format!("flux.yaml:1: {file} target/f-db"));
-        assert_eq!(lines(&render_of(&plain, &[deployed.clone()])), expected);
+        assert_eq!(lines(&render_of(&plain, std::slice::from_ref(&deployed))), expected);
         let shallow = Deployed { is_deep: false, ..deployed.clone() };
         let alone = ["flux.yaml:1: apps/db.yaml target/f-db", "apps/k: apps/k/z.yaml -/db"];
         assert_eq!(lines(&render_of(&plain, &[shallow])), alone);
