@@ -175,3 +175,19 @@ fn a_file_that_is_the_same_is_not_written() {
     assert_eq!(again.code, 0);
     assert_eq!(std::fs::metadata(sandbox.path("out.yaml")).unwrap().modified().unwrap(), before);
 }
+
+#[test]
+fn a_secret_that_comes_leaves_the_others_with_their_comments() {
+    let (sandbox, sealed) = with_sealed_file(&["-i", "prod.key"]);
+    let other = secret("three").replace("name: db", "name: web");
+    for both in [format!("{}---\n{other}", secret("one")), format!("{other}---\n{}", secret("one"))] {
+        sandbox.write("db.yaml", &both);
+        let run = seal(&sandbox, &["-w", "-r", "prod.pub", "-i", "prod.key", "db.yaml"]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, "prod/db: 2 items unchanged\n"));
+        let now = text(&sandbox, "db.yaml");
+        assert!(now.contains(&sealed), "{now}");
+        assert_eq!(now.matches("kind: SealedSecret").count(), 2);
+        let opened = sandbox.succeed(["unseal", "-i", "prod.key", "db.yaml"], "");
+        assert_eq!(String::from_utf8(opened).unwrap().matches("kind: Secret").count(), 2);
+    }
+}

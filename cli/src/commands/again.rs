@@ -168,8 +168,9 @@ pub(super) fn in_git(inputs: &[Input]) -> Vec<Option<Source>> {
 /// `results` are the objects of the input: a Secret that was sealed, with the object that it is there, or an object that
 /// passes through, which has to stand there word for word.
 pub(super) fn agrees(results: &[Part<'_>], present: &Manifest<'_>) -> bool {
+    // Git may have changed the line ends.
     let text = |manifest: &Manifest<'_>, object: &Object| {
-        manifest.source.text()[manifest.tree(object).range(object.node)].trim_end().to_owned()
+        manifest.source.text()[manifest.tree(object).range(object.node)].trim_end().replace("\r\n", "\n")
     };
     results.len() == present.objects.len()
         && results.iter().zip(&present.objects).all(|(part, there)| match part {

@@ -8,6 +8,7 @@ mod history;
 mod inventory;
 mod join;
 mod name;
+mod pieced;
 mod unchanged;
 
 use std::path::{Path, PathBuf};

@@ -124,7 +124,7 @@ mod tests {
         write("template.yaml", "kind: Secret\nmetadata: {name: {{ .Release.Name }}-x}\n");
         write("other.yaml", "apiVersion: v1\nkind: ConfigMap\ndata: {x: Secret}\n");
         let all = directory.path().to_owned();
-        assert_eq!(expand(&[all.clone()]).unwrap(), [one.clone(), two.clone()]);
+        assert_eq!(expand(std::slice::from_ref(&all)).unwrap(), [one.clone(), two.clone()]);
         assert_eq!(
             expand(&[named.clone(), all.clone(), one.clone()]).unwrap(),
             [named.clone(), one.clone(), two]

@@ -7,7 +7,7 @@ use seal_documents::manifest::{Manifest, Object};
 use seal_documents::source::Source;
 
 use super::inventory::SecretToSeal;
-use super::{Results, replace, warn_of_size};
+use super::{Results, pieced, replace, warn_of_size};
 use crate::args::intent::Destination;
 use crate::commands::again::{self, Part};
 use crate::files::input::Input;
@@ -17,11 +17,11 @@ use crate::talk::failure::Failure;
 use crate::talk::terminal;
 
 /// A Secret that was sealed.
-struct Sealed<'m> {
-    object: &'m Object,
+pub(super) struct Sealed<'m> {
+    pub(super) object: &'m Object,
     /// The object that it is in the destination.
-    current: Option<Current<'m>>,
-    again: Again,
+    pub(super) current: Option<Current<'m>>,
+    pub(super) again: Again,
     value: seal_documents::yaml::written::Written,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn seal(
         let texts = manifests.iter().zip(&sealed).enumerate().map(|(index, (manifest, sealed))| {
             let edited =
                 present_of(index).and_then(|present| again::edited(&parts(manifest, sealed), present));
-            edited.map_or_else(|| anew(manifest, sealed), Ok)
+            edited.map_or_else(|| anew(manifest, sealed, present_of(index)), Ok)
         });
         return Ok(Results::Files(texts.collect::<Result<_, Failure>>()?));
     }
@@ -69,7 +69,7 @@ pub(super) fn seal(
     if let Some(text) = present_of(0).and_then(|present| again::edited(&all, present)) {
         return Ok(Results::Whole(text));
     }
-    let texts = manifests.iter().zip(&sealed).map(|(manifest, sealed)| anew(manifest, sealed));
+    let texts = manifests.iter().zip(&sealed).map(|(manifest, sealed)| anew(manifest, sealed, present_of(0)));
     Ok(Results::Files(texts.collect::<Result<_, Failure>>()?))
 }
 
@@ -99,7 +99,13 @@ fn parts<'m>(manifest: &'m Manifest<'m>, sealed: &'m [Sealed<'m>]) -> Vec<Part<'
     manifest.objects.iter().map(part).collect()
 }
 
-/// The manifest with each Secret replaced. Values that are unchanged keep their lines and envelopes in it, too.
-fn anew(manifest: &Manifest<'_>, sealed: &[Sealed<'_>]) -> Result<String, Failure> {
-    replace(manifest, sealed.iter().map(|sealed| (sealed.object, &sealed.value)))
+/// The manifest with each Secret replaced. What the destination has of them stays as it is there, if it can.
+fn anew(
+    manifest: &Manifest<'_>,
+    sealed: &[Sealed<'_>],
+    present: Option<&Manifest<'_>>,
+) -> Result<String, Failure> {
+    let text = replace(manifest, sealed.iter().map(|sealed| (sealed.object, &sealed.value)))?;
+    let pieced = present.and_then(|present| pieced::piece(&text, manifest, sealed, present));
+    Ok(pieced.unwrap_or(text))
 }
