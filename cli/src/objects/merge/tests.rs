@@ -253,3 +253,52 @@ fn sides_of_a_base_that_cannot_be_read_are_not_mixed() {
     let one_side = merge_texts(&unreadable, &ours, &document(&base));
     assert!(one_side.is_clean && one_side.text == ours, "{}", one_side.text);
 }
+
+#[test]
+fn json_on_one_line_and_lists_merge_too() {
+    let base = sealed(&["user"]);
+    let (ours, theirs) = (set(&base, &["password"]), set(&base, &["token"]));
+    let flat = |spec: &SealedSecretSpec| {
+        format!(
+            "{{\"apiVersion\":\"sealing.dev/v1alpha1\",\"kind\":\"SealedSecret\",\"metadata\":{{\"name\":\"db\",\"namespace\":\
+             \"prod\"}},\"spec\":{}}}\n",
+            *sealing::spec_value(spec).to_compact_json()
+        )
+    };
+    let merged = merge_texts(&flat(&base), &flat(&ours), &flat(&theirs));
+    assert!(merged.is_clean, "{}", merged.text);
+    assert_eq!((read(&merged.text).items.len(), merged.text.lines().count()), (3, 1));
+    let list = |spec: &SealedSecretSpec| {
+        format!("{{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{}]}}\n", flat(spec).trim_end())
+    };
+    let merged = merge_texts(&list(&base), &list(&ours), &list(&theirs));
+    assert!(merged.is_clean, "{}", merged.text);
+    assert_eq!(read(&merged.text).items.len(), 3);
+
+    let (ours, theirs) = (set(&base, &["user"]), set(&base, &["user"]));
+    let merged = merge_texts(&flat(&base), &flat(&ours), &flat(&theirs));
+    assert_eq!(merged.conflicts, ["prod/db: user changed on both sides"]);
+    for (side, spec) in [(Side::Ours, &ours), (Side::Theirs, &theirs)] {
+        let text = conflict::take(&merged.text, MARKER_SIZE, side).unwrap();
+        assert_eq!(read(&text).items["user"].line, spec.encrypted_data["user"]);
+    }
+}
+
+#[test]
+fn objects_beside_each_other_merge_each_for_itself() {
+    let base = sealed(&["user"]);
+    let other = |spec: &SealedSecretSpec| {
+        document(spec).replace("name: db", "name: cache").replace("strict", "namespace-wide")
+    };
+    let both =
+        |one: &SealedSecretSpec, two: &SealedSecretSpec| format!("{}---\n{}", document(one), other(two));
+    let (added, changed) = (set(&base, &["password"]), set(&base, &["user"]));
+    let merged = merge_texts(&both(&base, &base), &both(&added, &base), &both(&base, &changed));
+    assert!(merged.is_clean, "{}", merged.text);
+    assert_eq!(merged.text, both(&added, &changed));
+    let apart = merge_texts(&both(&base, &base), &both(&base, &added), &both(&base, &changed));
+    assert!(apart.is_clean, "{:?}", apart.conflicts);
+    let twice = format!("{}---\n{}", document(&base), document(&base));
+    let ambiguous = merge_texts(&twice, &twice.replacen("strict", "strict # x", 1), &format!("{twice}# y\n"));
+    assert_eq!(ambiguous.conflicts, ["prod/db: the file has several objects of this name"]);
+}
