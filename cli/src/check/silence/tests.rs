@@ -1,3 +1,5 @@
+//! Comments and rules that silence findings, and those that silence none.
+
 use seal_documents::source::Source;
 use zeroize::Zeroizing;
 

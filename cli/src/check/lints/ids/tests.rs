@@ -1,3 +1,5 @@
+//! Data keys at two places: copies and moves, and what is neither.
+
 use super::*;
 use crate::check::lints::samples::{File, bitnami, manifest, objects, recipient, spec, strict, told};
 

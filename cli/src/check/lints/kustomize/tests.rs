@@ -1,3 +1,5 @@
+//! Kustomizations that change what a SealedSecret is bound to, and those that do not.
+
 use std::collections::BTreeSet;
 
 use seal_crds::Scope;

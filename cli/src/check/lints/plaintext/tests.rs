@@ -1,3 +1,5 @@
+//! Secrets with values in every place that one may stand in, and what looks like one.
+
 use super::*;
 
 /// `rule severity item` of each finding.

@@ -1,3 +1,5 @@
+//! Envelopes beside the pins: who is too many, who is missing, who is revoked.
+
 use seal_crds::Scope;
 use seal_crds::keys::Recipient;
 

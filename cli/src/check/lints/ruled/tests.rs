@@ -1,3 +1,5 @@
+//! Objects beside the rules for their files: each rule of the check that compares the two.
+
 use seal_crds::Scope;
 
 use super::*;

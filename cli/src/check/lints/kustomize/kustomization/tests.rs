@@ -1,3 +1,5 @@
+//! Files of kustomize as people write them, and what is read of them.
+
 use super::*;
 
 fn read(text: &str) -> Kustomization {
