@@ -121,13 +121,13 @@ pub(crate) fn merge<H: Help>(versions: &Versions<'_>, labels: &Labels, help: &H)
             Ok(None) => {}
             Err(reason) => {
                 conflicts.push(format!("{name}: {reason}"));
-                return whole(&originals, labels, conflicts, help);
+                return whole(&originals, labels, ours, theirs, conflicts, help);
             }
         }
     }
     let Some(prepared) = text::prepare(base, ours, theirs, &agreed) else {
         conflicts.push("the file is laid out in a way that can't be edited".to_owned());
-        return whole(&originals, labels, conflicts, help);
+        return whole(&originals, labels, ours, theirs, conflicts, help);
     };
     let lost_comments = prepared.lost_comments;
     let texts = Texts { base: &prepared.base, ours: &prepared.ours, theirs: &prepared.theirs };
@@ -135,19 +135,25 @@ pub(crate) fn merge<H: Help>(versions: &Versions<'_>, labels: &Labels, help: &H)
     if is_clean {
         return match proof::check(&text, &agreed, ours, theirs) {
             Ok(()) if conflicts.is_empty() => Ok(Merged { text, conflicts, is_clean, lost_comments }),
-            Ok(()) => whole(&originals, labels, conflicts, help),
+            Ok(()) => whole(&originals, labels, ours, theirs, conflicts, help),
             Err(wrong) => {
                 conflicts.push(wrong);
-                whole(&originals, labels, conflicts, help)
+                whole(&originals, labels, ours, theirs, conflicts, help)
             }
         };
+    }
+    if conflicts.is_empty()
+        && let Some(text) = text::of_one_side(&prepared, base, ours, theirs, &agreed)
+        && proof::check(&text, &agreed, ours, theirs).is_ok()
+    {
+        return Ok(Merged { text, conflicts, is_clean: true, lost_comments });
     }
     // Either choice has to be an object that opens, or the markers stand in the wrong place.
     let choices = [Side::Ours, Side::Theirs].map(|side| conflict::take(&text, labels.size, side));
     for (choice, side) in choices.iter().zip([Side::Ours, Side::Theirs]) {
         let right = choice.as_deref().is_some_and(|text| proof::check_choice(text, &agreed, ours, side));
         if !right {
-            return whole(&originals, labels, conflicts, help);
+            return whole(&originals, labels, ours, theirs, conflicts, help);
         }
     }
     Ok(Merged { text, conflicts, is_clean, lost_comments })
@@ -179,22 +185,30 @@ fn unlike_either<H: Help>(
     }
     match proof::check(&merged.text, &[], ours, theirs) {
         Ok(()) => Ok(merged),
-        Err(wrong) => whole(texts, labels, vec![wrong], help),
+        Err(wrong) => whole(texts, labels, ours, theirs, vec![wrong], help),
     }
 }
 
-/// A conflict that no text merge may hide: the text merge's own markers if it has some, else both whole texts between
-/// markers.
+/// A conflict that no text merge may hide: its own markers if either choice leaves every object as it is on a side, else both
+/// whole texts between markers.
 ///
-/// The file can't stay as one of the sides, because then `git add` would lose the other without a word.
+/// The file can't stay as one of the sides, because then `git add` would lose the other without a word. And markers in
+/// another document must not stand for an object that the text merge mixed.
 fn whole<H: Help>(
     texts: &Texts<'_>,
     labels: &Labels,
+    ours: &Read<'_>,
+    theirs: &Read<'_>,
     conflicts: Vec<String>,
     help: &H,
 ) -> Result<Merged, H::Error> {
     let merged = help.merge_lines(texts)?;
-    let text = if merged.is_clean { conflict::around(texts.ours, texts.theirs, labels) } else { merged.text };
+    let is_of_sides = |side| {
+        let choice = conflict::take(&merged.text, labels.size, side);
+        choice.is_some_and(|text| proof::check(&text, &[], ours, theirs).is_ok())
+    };
+    let shows_it = !merged.is_clean && is_of_sides(Side::Ours) && is_of_sides(Side::Theirs);
+    let text = if shows_it { merged.text } else { conflict::around(texts.ours, texts.theirs, labels) };
     Ok(Merged { text, conflicts, is_clean: false, lost_comments: 0 })
 }
 

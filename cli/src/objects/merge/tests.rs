@@ -302,3 +302,17 @@ fn objects_beside_each_other_merge_each_for_itself() {
     let ambiguous = merge_texts(&twice, &twice.replacen("strict", "strict # x", 1), &format!("{twice}# y\n"));
     assert_eq!(ambiguous.conflicts, ["prod/db: the file has several objects of this name"]);
 }
+
+#[test]
+fn markers_in_another_document_do_not_stand_for_an_object_that_would_be_mixed() {
+    let base = sealed(&["mmm"]);
+    let mut wide = set(&base, &["mmm"]);
+    wide.scope = Scope::NamespaceWide;
+    let theirs = set(&base, &["aaa"]);
+    let other = |text: &str| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {text}}}\n");
+    let (one, two) = (document(&wide) + &other("one"), document(&theirs) + &other("two"));
+    let merged = merge_texts(&(document(&base) + &other("x")), &one, &two);
+    assert!(merged.conflicts[0].contains("its scope changed on one side"), "{:?}", merged.conflicts);
+    assert_eq!(conflict::take(&merged.text, MARKER_SIZE, Side::Ours).unwrap(), one);
+    assert_eq!(conflict::take(&merged.text, MARKER_SIZE, Side::Theirs).unwrap(), two);
+}

@@ -38,6 +38,38 @@ pub(super) fn prepare(
     Some(Prepared { base: base.text, ours: ours.text, theirs: theirs.text, lost_comments })
 }
 
+/// The whole result, if one side changed nothing but what is sealed: it is the other side with what was agreed. A text merge
+/// can't find it where a whole object stands on one line.
+pub(super) fn of_one_side(
+    prepared: &Prepared,
+    base: &Read<'_>,
+    ours: &Read<'_>,
+    theirs: &Read<'_>,
+    agreed: &[Agreed],
+) -> Option<String> {
+    if changed_only_what_is_sealed(theirs, base, agreed, |agreed| agreed.pair.theirs) {
+        return Some(prepared.ours.clone());
+    }
+    changed_only_what_is_sealed(ours, base, agreed, |agreed| agreed.pair.ours)
+        .then(|| prepared.theirs.clone())
+}
+
+/// Whether a side is the base, byte for byte, once its sealed parts are those of the base.
+fn changed_only_what_is_sealed(
+    side: &Read<'_>,
+    base: &Read<'_>,
+    agreed: &[Agreed],
+    index: impl Fn(&Agreed) -> usize,
+) -> bool {
+    let former: Option<Vec<(usize, Version)>> = agreed
+        .iter()
+        .map(|agreed| Some((index(agreed), Version::of(&base.outlines[agreed.pair.base?]))))
+        .collect();
+    let Some(former) = former else { return false };
+    let versions = former.iter().map(|(index, version)| (*index, version));
+    edited(side, versions).is_some_and(|edited| edited.text == base.manifest.source.text())
+}
+
 fn edited<'v>(read: &Read<'_>, versions: impl Iterator<Item = (usize, &'v Version)>) -> Option<Edited> {
     let edits: Vec<Edits> = versions
         .filter_map(|(index, version)| edits(&read.manifest, &read.outlines[index], version))
