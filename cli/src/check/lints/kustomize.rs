@@ -7,6 +7,7 @@
 //! deployed       objects of Flux and Argo CD, and the directories that they deploy
 //! render         from all of these to the files of each deployment
 //! consumers      fields that name Secrets
+//! stale          of these, the ones that a renamed Secret leaves behind
 //! ```
 //!
 //! Charts, plugins, remote bases and other repositories aren't followed; they are counted. Invariant: a finding with the
@@ -18,22 +19,22 @@ mod deployed;
 mod kustomization;
 mod paths;
 mod render;
+mod stale;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use seal_documents::manifest::Kind;
 use seal_foreign::word;
 
 use super::Sealed;
 use crate::check::context::Context;
 use crate::check::finding::Finding;
 use crate::check::lint::{Lint, Severity};
-use crate::check::scanned::Scanned;
 use change::Change;
 use deployed::Candidates;
 use kustomization::Kustomization;
 use paths::Paths;
 use render::{Deployment, Rendered};
+use stale::Stale;
 
 pub(super) use kustomization::items;
 pub(super) use paths::{is_kustomization, join};
@@ -69,8 +70,7 @@ pub(super) fn follow(context: &Context<'_>, objects: &[Sealed<'_>]) -> Followed 
     }
     let mut findings = transformed(&rendered, &by_file);
     let generated = kustomizations.values().flat_map(|found| &found.generated).map(String::as_str).collect();
-    let mut consumers = Reading { context, read: HashMap::new() };
-    findings.extend(Stale { by_file: &by_file, generated }.find(&rendered, &mut consumers));
+    findings.extend(Stale { by_file: &by_file, generated }.find(&rendered, context));
     Followed { findings, unfollowed: rendered.unfollowed }
 }
 
@@ -177,150 +177,6 @@ fn lines(by: &[String]) -> String {
     let shown: Vec<String> = by.iter().take(SHOWN).map(|line| word(line)).collect();
     let more = if by.len() > SHOWN { ", …" } else { "" };
     format!("{}{more}", shown.join(", "))
-}
-
-/// Search for references that a renamed Secret leaves behind.
-struct Stale<'s> {
-    by_file: &'s HashMap<&'s str, Vec<&'s Sealed<'s>>>,
-    /// Names of Secrets that kustomize generates: their references follow.
-    generated: HashSet<&'s str>,
-}
-
-/// What was read of files, of each once for all deployments.
-struct Reading<'c, 's> {
-    context: &'c Context<'s>,
-    read: HashMap<String, Consumers>,
-}
-
-/// The references and the plain Secrets of one file.
-#[derive(Default)]
-struct Consumers {
-    references: Vec<Named>,
-    secrets: BTreeSet<String>,
-}
-
-/// A reference with its object.
-#[derive(Clone)]
-struct Named {
-    name: String,
-    at: usize,
-    kind: String,
-    namespace: Option<String>,
-    /// `namespace/name` of the object.
-    place: String,
-}
-
-impl Stale<'_> {
-    fn find(&self, rendered: &Rendered, consumers: &mut Reading<'_, '_>) -> Vec<Finding> {
-        let mut found: BTreeMap<(String, usize), Finding> = BTreeMap::new();
-        for deployment in &rendered.deployments {
-            let (renamed, kept) = self.names(deployment);
-            if renamed.is_empty() {
-                continue;
-            }
-            let mut secrets: BTreeSet<String> = BTreeSet::new();
-            for deploys in &deployment.files {
-                secrets.extend(consumers.of(&deploys.file).secrets.iter().cloned());
-            }
-            for deploys in deployment.files.iter().filter(|deploys| deploys.change.is_certain) {
-                for reference in &consumers.of(&deploys.file).references {
-                    let Some((sealed, change)) = renamed.get(reference.name.as_str()) else { continue };
-                    let is_found = kept.contains(&reference.name) || secrets.contains(&reference.name);
-                    let namespace = |own: &Option<String>, change: &Change| {
-                        change.namespace.clone().or_else(|| own.clone())
-                    };
-                    let consumer = namespace(&reference.namespace, &deploys.change);
-                    let secret = namespace(&sealed.outline.object_name.namespace, change);
-                    let is_elsewhere = consumer.is_some() && secret.is_some() && consumer != secret;
-                    if is_found || is_elsewhere {
-                        continue;
-                    }
-                    let key = (deploys.file.clone(), reference.at);
-                    found.entry(key).or_insert_with(|| stale(&deploys.file, reference, sealed, change));
-                }
-            }
-        }
-        found.into_values().collect()
-    }
-
-    /// The SealedSecrets of a deployment by the names that they lose, and the names that some get or keep.
-    fn names<'d>(
-        &self,
-        deployment: &'d Deployment,
-    ) -> (HashMap<String, (Sealed<'_>, &'d Change)>, HashSet<String>) {
-        let (mut renamed, mut kept) = (HashMap::new(), HashSet::new());
-        for deploys in &deployment.files {
-            for sealed in self.by_file.get(deploys.file.as_str()).into_iter().flatten() {
-                let Some(name) = &sealed.outline.object_name.name else { continue };
-                let change = &deploys.change;
-                kept.insert(change.name(name));
-                let is_stale = change.is_certain && change.renames() && !change.keeps_references;
-                if is_stale && !self.generated.contains(name.as_str()) {
-                    renamed.insert(name.clone(), (**sealed, change));
-                } else if !is_stale {
-                    kept.insert(name.clone());
-                }
-            }
-        }
-        (renamed, kept)
-    }
-}
-
-impl Reading<'_, '_> {
-    fn of(&mut self, file: &str) -> &Consumers {
-        if !self.read.contains_key(file) {
-            let read = self.context.file(file).map(Consumers::read).unwrap_or_default();
-            self.read.insert(file.to_owned(), read);
-        }
-        &self.read[file]
-    }
-}
-
-impl Consumers {
-    fn read(file: &Scanned<'_>) -> Self {
-        let Some(manifest) = file.manifest.as_ref().map(|manifest| &manifest.manifest) else {
-            return Self::default();
-        };
-        let mut consumers = Self::default();
-        for object in &manifest.objects {
-            let tree = manifest.tree(object);
-            let text = |path: &[&str]| {
-                let node = path.iter().try_fold(object.node, |node, key| tree.get(node, key))?;
-                tree.scalar(node).map(str::to_owned)
-            };
-            let (namespace, name) =
-                (text(&["metadata", "namespace"]), text(&["metadata", "name"]).unwrap_or_default());
-            if object.kind == Kind::Secret {
-                consumers.secrets.insert(name);
-                continue;
-            }
-            let place = namespace.as_ref().map_or(name.clone(), |namespace| format!("{namespace}/{name}"));
-            let references = consumers::references(manifest, object).into_iter().map(|reference| Named {
-                name: reference.name.to_owned(),
-                at: reference.at,
-                kind: text(&["kind"]).unwrap_or_default(),
-                namespace: namespace.clone(),
-                place: place.clone(),
-            });
-            consumers.references.extend(references);
-        }
-        consumers
-    }
-}
-
-fn stale(file: &str, reference: &Named, sealed: &Sealed<'_>, change: &Change) -> Finding {
-    let message = format!(
-        "{} {} names Secret {}, which becomes {} ({})",
-        word(&reference.kind),
-        word(&reference.place),
-        word(&reference.name),
-        word(&change.name(&reference.name)),
-        lines(&change.by)
-    );
-    let hint = "kustomize doesn't know that a SealedSecret becomes a Secret: add a nameReference for it to \
-                configurations, or drop the prefix";
-    let finding = Finding::new(Lint::StaleReference, file, message).at(reference.at).of(&reference.place);
-    files(finding.with(sealed.path), &change.by).item(word(&reference.name)).hint(hint)
 }
 
 #[cfg(test)]

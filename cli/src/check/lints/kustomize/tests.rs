@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::check::lints::samples::{manifest, recipient, spec, strict};
-use crate::check::scanned::Origin;
+use crate::check::scanned::{Origin, Scanned};
 
 /// `rule severity path: message` of each finding in some files.
 fn found(files: &[(&str, &str)]) -> Vec<String> {
