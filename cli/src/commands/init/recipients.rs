@@ -15,7 +15,7 @@ use crate::args::intent::{self, IntentError};
 use crate::commands::keys::today;
 use crate::files::input::Input;
 use crate::keys::cluster;
-use crate::keys::recipients::{self, looks_like_recipient};
+use crate::keys::recipients::looks_like_recipient;
 use crate::rules::pins::{PinFile, PinnedKeys};
 use crate::rules::reader::{Disk, Entry, ReadFiles};
 use crate::rules::site::Site;
