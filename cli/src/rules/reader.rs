@@ -132,7 +132,8 @@ impl ReadFiles for Disk {
     }
 
     fn name(&self, path: &str) -> String {
-        self.shown.join(path).display().to_string()
+        // A directory may have a line break in its name, and the author of a repository chooses the names.
+        seal_foreign::path(&self.shown.join(path))
     }
 }
 
@@ -197,6 +198,7 @@ mod tests {
         }
         assert_eq!(disk.read("keys/prod.pub", 3).unwrap(), Entry::TooLarge);
         assert_eq!(disk.name("keys/prod.pub"), top.join("keys/prod.pub").display().to_string());
+        assert!(disk.name("a\nerror: b").ends_with("/a\\nerror: b"));
     }
 
     #[test]

@@ -49,6 +49,6 @@ impl ReadFiles for GitTree<'_> {
     }
 
     fn name(&self, path: &str) -> String {
-        format!("{}:{path}", self.name)
+        format!("{}:{}", self.name, seal_foreign::path(Path::new(path)))
     }
 }
