@@ -1,4 +1,4 @@
-//! What `seal check` reads out of kustomizations, beside what the real kustomize makes of them: random trees of bases,
+//! `seal check` reads kustomizations, and the real kustomize builds them: random trees of bases,
 //! overlays and components.
 //!
 //! Invariant: `transformed` is found exactly where some build gives an object another place than its scope allows, and
@@ -157,7 +157,7 @@ fn build(sandbox: &Sandbox, directory: &str) -> Option<Vec<Built>> {
     Some(built.collect())
 }
 
-/// What a person would find who looks at all builds.
+/// The findings of a person who looks at all builds.
 fn expected(tree: &Tree, builds: &BTreeMap<String, Vec<Built>>) -> BTreeSet<Fault> {
     let mut faults = BTreeSet::new();
     for sealed in &tree.sealed {

@@ -1,4 +1,4 @@
-//! What is wrong with a SealedSecret by itself: parts that don't belong together, and texts that no controller takes.
+//! The faults of a SealedSecret by itself: parts that don't belong together, and texts that no controller takes.
 //!
 //! The strict readers stop at the first fault. Here every unused envelope and every missing data key is told, because
 //! people mend a file once. Invariant: an object that the strict readers refuse has at least one finding here, and an
@@ -42,7 +42,7 @@ pub(super) fn conflict_marker(path: &str, text: &str) -> Option<Finding> {
     )
 }
 
-/// What is wrong with one object.
+/// The findings about one object.
 fn of_object(manifest: &Manifest<'_>, sealed: &Sealed<'_>) -> Vec<Finding> {
     let outline = sealed.outline;
     let mut found = Vec::new();

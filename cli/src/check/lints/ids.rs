@@ -115,7 +115,7 @@ impl<'a> Bound<'a> {
         }
     }
 
-    /// Whether one data key can't be at home in both. What isn't known contradicts nothing.
+    /// Whether one data key can't be at home in both. A part that isn't known contradicts nothing.
     fn contradicts(&self, other: &Self) -> bool {
         let differ =
             |one: Option<&str>, other: Option<&str>| matches!((one, other), (Some(a), Some(b)) if a != b);

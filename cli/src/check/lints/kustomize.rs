@@ -39,11 +39,11 @@ use stale::Stale;
 pub(super) use kustomization::items;
 pub(super) use paths::{is_kustomization, join};
 
-/// What came of following them.
+/// The result of following all kustomizations.
 #[derive(Default)]
 pub(super) struct Followed {
     pub(super) findings: Vec<Finding>,
-    /// What couldn't be followed, each with its file.
+    /// The entries that can't be followed, each with its file.
     pub(super) unfollowed: BTreeSet<String>,
 }
 

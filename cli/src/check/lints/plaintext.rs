@@ -210,7 +210,7 @@ fn values_of(tree: &Tree<'_>, secret: NodeId, at: Option<usize>, values: &mut Ve
     }
 }
 
-/// What a value is; `None` for one that says nothing.
+/// The kind of a value; `None` for one that says nothing.
 fn kind_of(text: &str, is_encoded: bool) -> Option<ValueKind> {
     // A placeholder under `data` is no base64.
     let decoded = is_encoded.then(|| decode(text).ok()).flatten();

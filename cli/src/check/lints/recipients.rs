@@ -1,4 +1,4 @@
-//! Whom a native SealedSecret says it is sealed to, against the pins of its rule.
+//! The recipients that a native SealedSecret names, against the pins of its rule.
 //!
 //! The list of an envelope is a claim; `hidden-recipient` compares it with the age file, and whoever opens it with the list
 //! inside. A rule means exactly its recipients. A key that any pin file calls retiring may still be there (a warning: time
@@ -20,7 +20,7 @@ use crate::check::lint::{Lint, Severity};
 use crate::rules::book::{Governing, Ruling};
 use crate::rules::file::To;
 
-/// What is wrong with the recipients of an object.
+/// The findings about the recipients of an object.
 pub(super) fn recipients(sealed: &Sealed<'_>, governing: &Governing) -> Vec<Finding> {
     let outline = sealed.outline;
     let Some(ruling) = governing.ruling(sealed.path) else { return Vec::new() };

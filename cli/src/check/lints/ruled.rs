@@ -15,7 +15,7 @@ use crate::rules::file::To;
 use crate::rules::pins::PinnedKeys;
 use crate::rules::unreachable::unreachable;
 
-/// What is wrong with an object by the rules for its path.
+/// The findings about an object by the rule for its path.
 pub(super) fn against_rules(sealed: &Sealed<'_>, governing: &Governing) -> Vec<Finding> {
     let Some(rules) = &governing.rules else { return Vec::new() };
     if sealed.outline.is_patch() {

@@ -89,7 +89,7 @@ pub(super) fn told(found: &[Finding]) -> Vec<String> {
     found.iter().map(|found| format!("{} {}", found.lint.name(), found.path)).collect()
 }
 
-/// What counts at the top of a repository with these rules and files of pins.
+/// The rules that count at the top of a repository with this rules file and these files of pins.
 pub(super) fn rules(text: &str, pins: &[(&str, &str)]) -> Governing {
     let memory = Memory::default().with(".seal.yaml", text);
     let memory = pins.iter().fold(memory, |memory, (path, text)| memory.with(path, text));

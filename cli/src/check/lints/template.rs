@@ -1,7 +1,7 @@
 //! Templates that make public what should be sealed, or that show an item where it wasn't shown before.
 //!
 //! The template of a SealedSecret is public and not authenticated. A constant in it is legal, and mostly a host name; only
-//! one that its key or its form calls a password is a finding. Whoever may change a template may let an item that was sealed
+//! one that its key or its form calls a password is a finding. Everybody who may change a template can let an item that was sealed
 //! for templates appear under another key of the Secret: a reviewer has to see that.
 //!
 //! Invariant: no message holds a text of a template.

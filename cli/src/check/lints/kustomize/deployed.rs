@@ -64,7 +64,7 @@ enum Tool {
     Argo,
 }
 
-/// What objects deploy.
+/// The deployments that objects of Flux and Argo CD order.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     found: Vec<Candidate>,

@@ -54,7 +54,7 @@ pub(super) struct Kustomization {
     pub(super) change: Change,
     /// The names of the Secrets that it generates.
     pub(super) generated: Vec<String>,
-    /// What isn't followed, each as `file:line: field`.
+    /// The fields that aren't followed, each as `file:line: field`.
     pub(super) unfollowed: Vec<String>,
 }
 

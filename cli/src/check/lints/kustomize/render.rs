@@ -41,7 +41,7 @@ pub(super) struct Deploys {
     pub(super) change: Change,
 }
 
-/// What the kustomizations deploy.
+/// The deployments of a repository.
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
     pub(super) deployments: Vec<Deployment>,

@@ -25,7 +25,7 @@ pub(super) struct Stale<'s> {
     pub(super) generated: HashSet<&'s str>,
 }
 
-/// What was read of files, of each once for all deployments.
+/// The references of files; each file is read once for all deployments.
 struct Reading<'c, 's> {
     context: &'c Context<'s>,
     read: HashMap<String, Consumers>,

@@ -37,7 +37,7 @@ fn followed(files: &[(&str, &str)]) -> Followed {
 const APP: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: app}\nspec:\n  template:\n    spec:\n      containers:\n      \
                    - envFrom: [{secretRef: {name: db}}]\n";
 
-/// What kustomize does to a SealedSecret, as it was tried.
+/// The changes that kustomize makes to a SealedSecret, as they were tried.
 #[test]
 fn a_namespace_and_a_prefix_change_what_is_sealed_and_leave_references_behind() {
     let db = strict("prod/db");
