@@ -6,6 +6,7 @@
 mod hostile;
 mod past;
 mod policy;
+mod rendered;
 mod silenced;
 mod staged;
 mod tree;

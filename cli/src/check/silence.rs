@@ -47,32 +47,51 @@ impl Explain for NoSuchLint {
     }
 }
 
+/// A file of the tree, or of a commit.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct FileId {
+    path: String,
+    commit: Option<String>,
+}
+
+/// A file with comments that allow findings.
+struct Commented<'f, 's> {
+    file: &'f Scanned<'s>,
+    allows: Vec<Allow>,
+    /// The indices of those that allowed one.
+    used: BTreeSet<usize>,
+}
+
 /// Takes out what comments above objects allow, and adds the comments that allow nothing.
 pub(crate) fn by_comments(files: &[Scanned<'_>], findings: Vec<Finding>) -> Silenced {
-    let mut allows: BTreeMap<(String, Option<String>), (&Scanned<'_>, Vec<(Allow, bool)>)> = BTreeMap::new();
+    let mut commented: BTreeMap<FileId, Commented<'_, '_>> = BTreeMap::new();
     for file in files {
-        let found = file.manifest.as_ref().map(Allow::all).unwrap_or_default();
-        if !found.is_empty() {
-            let found = found.into_iter().map(|allow| (allow, false)).collect();
-            allows.insert((file.path.to_owned(), file.commit.map(str::to_owned)), (file, found));
+        let allows = file.manifest.as_ref().map(Allow::all).unwrap_or_default();
+        if !allows.is_empty() {
+            let used = BTreeSet::new();
+            let id = FileId { path: file.path.to_owned(), commit: file.commit.map(str::to_owned) };
+            commented.insert(id, Commented { file, allows, used });
         }
     }
     let mut silenced = Silenced::default();
     for finding in findings {
-        let of_file = allows.get_mut(&(finding.path.clone(), finding.commit.clone()));
-        let allow = of_file.and_then(|(_, allows)| {
-            allows.iter_mut().find(|(allow, _)| allow.covers(finding.lint, finding.at))
+        let id = FileId { path: finding.path.clone(), commit: finding.commit.clone() };
+        let of_file = commented.get_mut(&id);
+        let is_allowed = of_file.is_some_and(|commented| {
+            let mut allows = commented.allows.iter();
+            let index = allows.position(|allow| allow.covers(finding.lint, finding.at));
+            commented.used.extend(index);
+            index.is_some()
         });
-        match allow {
-            Some((_, is_used)) => {
-                *is_used = true;
-                silenced.taken_out.push(finding);
-            }
-            None => silenced.left.push(finding),
+        if is_allowed {
+            silenced.taken_out.push(finding);
+        } else {
+            silenced.left.push(finding);
         }
     }
-    for (file, allows) in allows.into_values() {
-        for (allow, _) in allows.iter().filter(|(_, is_used)| !is_used) {
+    for Commented { file, allows, used } in commented.into_values() {
+        let unused = allows.iter().enumerate().filter(|(index, _)| !used.contains(index));
+        for (_, allow) in unused {
             let mut finding = allow.unused(file);
             finding.position = Some(file.position(allow.at));
             finding.commit = file.commit.map(str::to_owned);

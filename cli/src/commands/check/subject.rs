@@ -99,7 +99,7 @@ impl Subject {
             repository,
         };
         for path in paths {
-            subject.named.push(subject.from_root(path)?);
+            subject.named.push(subject.path_in_root(path)?);
         }
         match (ranges.as_slice(), args.staged) {
             ([], false) => {}
@@ -221,7 +221,7 @@ impl Subject {
     }
 
     /// A path as the user typed it, from the root.
-    fn from_root(&self, path: &Path) -> Result<String, Failure> {
+    fn path_in_root(&self, path: &Path) -> Result<String, Failure> {
         let whole = whole(path)?;
         let elsewhere = || SubjectError::Elsewhere(path.display().to_string(), self.root.clone());
         let beneath = whole.strip_prefix(&self.root).map_err(|_| elsewhere())?;
