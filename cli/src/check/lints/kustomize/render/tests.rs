@@ -1,3 +1,5 @@
+//! What a kustomization does to names and namespaces, in small repositories.
+
 use super::*;
 use crate::check::lints::Loaded;
 
