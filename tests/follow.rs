@@ -7,6 +7,7 @@
 //! Invariant: words of the output may differ only where they differ from run to run: keys, times, ages, addresses
 //! and the widths of columns.
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,8 @@ pub(crate) struct Reader {
     home: tempfile::TempDir,
     kubeconfig: PathBuf,
     path: String,
+    /// The directory of the next command, beneath the checkout; `cd` changes it.
+    dir: RefCell<PathBuf>,
 }
 
 impl Reader {
@@ -53,7 +56,8 @@ impl Reader {
         symlink(toolchain::bin("kubectl"), bin.join("kubectl")).unwrap();
         let kubeconfig = home.path().join("kubeconfig");
         let path = format!("{}:/usr/bin:/bin", bin.display());
-        let reader = Self { home, kubeconfig, path };
+        let dir = RefCell::new(PathBuf::new());
+        let reader = Self { home, kubeconfig, path, dir };
         reader.reach(&[("prod", plane)]);
         reader
     }
@@ -94,6 +98,10 @@ impl Reader {
     /// Runs the command and compares its output. A command that only looks at the cluster may run again, as a
     /// person would repeat it; so may one that the API server refuses while it is busy with new definitions.
     pub(crate) fn follow(&self, step: &Step) {
+        if let Some(dir) = step.command.strip_prefix("cd ") {
+            self.go_to(dir);
+            return;
+        }
         let attempt = || {
             let (succeeded, output) = self.run(&step.command);
             let said = output.lines().collect();
@@ -113,11 +121,18 @@ impl Reader {
         }
     }
 
+    /// Goes to a directory, for the commands after this one.
+    fn go_to(&self, dir: &str) {
+        let to = self.checkout().join(&*self.dir.borrow()).join(dir).canonicalize().unwrap();
+        let checkout = self.checkout().canonicalize().unwrap();
+        *self.dir.borrow_mut() = to.strip_prefix(checkout).expect("the document stays in the checkout").to_owned();
+    }
+
     /// Runs the command and returns both streams together, as on a terminal.
     pub(crate) fn run(&self, command: &str) -> (bool, String) {
         let output = Command::new("bash")
             .args(["-o", "pipefail", "-c", &format!("{{ {command}\n}} 2>&1")])
-            .current_dir(self.checkout())
+            .current_dir(self.checkout().join(&*self.dir.borrow()))
             .env_clear()
             .env("PATH", &self.path)
             .env("HOME", self.home.path())
