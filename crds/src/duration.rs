@@ -30,6 +30,12 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     }
 }
 
+/// The days of a length of time; `None` if it isn't of whole days.
+pub fn whole_days(length: Duration) -> Option<u32> {
+    let is_whole = length.as_secs() % DAY == 0 && length.subsec_nanos() == 0;
+    is_whole.then(|| u32::try_from(length.as_secs() / DAY).ok()).flatten()
+}
+
 /// Reads a duration as Go writes it, without a sign and without fractions; `None` for any other text. Go knows no days.
 pub fn parse_go(text: &str) -> Option<Duration> {
     const UNITS: [(&str, u64); 4] = [("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
@@ -89,6 +95,15 @@ mod tests {
             "18446744073709551615h",
         ] {
             assert_eq!(parse(text), Err(DurationError), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_may_be_of_whole_days() {
+        for (text, days) in
+            [("0", Some(0)), ("2d", Some(2)), ("48h", Some(2)), ("25h", None), ("24h1ms", None)]
+        {
+            assert_eq!(whole_days(parse(text).unwrap()), days, "{text}");
         }
     }
 

@@ -62,7 +62,7 @@ pub(super) enum RulesError {
     Type(String),
     #[error("{0} is empty: leave it out to allow every one")]
     EmptyList(&'static str),
-    #[error("max-age must be a number of days, such as 365d")]
+    #[error("max-age must be whole days, such as 365d")]
     MaxAge,
     #[error("until must be a day, written YYYY-MM-DD")]
     Until,

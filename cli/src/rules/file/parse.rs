@@ -8,8 +8,8 @@ mod fields;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seal_crds::Scope;
 use seal_crds::secret::{REFUSED_TYPES, check_type};
+use seal_crds::{Scope, duration};
 use seal_documents::manifest::{Field, Fields, shown};
 use seal_documents::source::{Located, Source, Visible};
 use seal_documents::yaml::tree::{self, NodeId, NodeKind, Tree};
@@ -263,11 +263,10 @@ impl<'t> Reader<'t, '_> {
         path.parse().map_err(|source| self.here(node, RulesError::Path { path: path.to_owned(), source }))
     }
 
-    /// A number of days, `365d`.
+    /// A length of time in whole days, as flags have it: `365d`.
     fn days(&self, node: NodeId) -> Parsed<u32> {
-        let days = self.string(node, "max-age")?.strip_suffix('d');
-        let days = days.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-        let days = days.and_then(|digits| digits.parse().ok()).filter(|days| (1..=MOST_DAYS).contains(days));
+        let length = duration::parse(self.string(node, "max-age")?).ok();
+        let days = length.and_then(duration::whole_days).filter(|days| (1..=MOST_DAYS).contains(days));
         days.ok_or_else(|| self.here(node, RulesError::MaxAge))
     }
 

@@ -71,6 +71,12 @@ fn a_rules_file_says_whom_to_seal_to_for_each_path() {
 }
 
 #[test]
+fn a_maximum_age_is_typed_as_lengths_of_time_are_in_flags() {
+    let file = parse(&with("365d", "48h")).unwrap();
+    assert_eq!(file.rules[0].max_age, Some(2));
+}
+
+#[test]
 fn the_least_rules_file_is_its_version() {
     assert_eq!(parse("version: 1\n").unwrap().rules, []);
     assert_eq!(parse("{\"version\": 1, \"rules\": []}\n").unwrap().rules, []);
@@ -106,8 +112,10 @@ fn a_slip_of_the_hand_never_means_no_rule() {
             "11:9 no recipient of this rule is a recovery recipient, and require-recovery asks for one",
         ),
         (with("365d", "365"), "14:14 max-age is a number to kubectl, which wants a string there"),
-        (with("365d", "1y"), "14:14 max-age must be a number of days, such as 365d"),
-        (with("365d", "0d"), "14:14 max-age must be a number of days, such as 365d"),
+        (with("365d", "1y"), "14:14 max-age must be whole days, such as 365d"),
+        (with("365d", "0d"), "14:14 max-age must be whole days, such as 365d"),
+        (with("365d", "36h"), "14:14 max-age must be whole days, such as 365d"),
+        (with("365d", "36526d"), "14:14 max-age must be whole days, such as 365d"),
         (
             with("[strict,", "[strcit,"),
             "12:14 scope strcit: it is one of strict, namespace-wide, cluster-wide",
