@@ -1,19 +1,20 @@
 //! Whom SealedSecrets say they are sealed to, read without a key.
 //!
 //! A native object names the recipients of each envelope; the list that counts is sealed inside, so this is a claim, and
-//! a person who edits the file can change it. An object of bitnami.com names no key at all. Invariant: a text that looks
-//! like a SealedSecret is either read or returned as unread, and never passed over.
+//! a person who edits the file can change it. An object of bitnami.com names no key at all. What is in a file comes from
+//! its [outline](super::outline). Invariant: a text that looks like a SealedSecret is either read or returned as unread,
+//! and never passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::Format;
 use seal_crds::keys::Fingerprint;
-use seal_crds::resources::{SealedSecretSpec, bitnami};
-use seal_documents::manifest::{Kind, Manifest};
+use seal_crds::resources::SealedSecretSpec;
+use seal_documents::manifest::Manifest;
 use seal_documents::source::Source;
 
-use crate::objects::outline::mentions_sealed_secret;
-use crate::objects::sealed::{self, Extent};
+use crate::objects::outline::{self, Fault, Outline, OutlineItem, mentions_sealed_secret};
+use crate::objects::sealed;
 
 /// The claims of one SealedSecret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,52 +55,70 @@ pub(crate) fn read(source: &Source) -> Found {
         found.is_unread = true;
         return found;
     };
-    for object in manifest.objects.iter().filter(|object| object.kind == Kind::SealedSecret) {
-        let name = sealed::read_name(&manifest, object, None, true).map(|name| name.to_string());
-        let format = sealed::format(&manifest, object);
-        // A patch without anything sealed claims nothing. One with items leaves it open whom they are sealed to.
-        if format.as_ref().is_ok_and(|format| sealed::extent(&manifest, object, *format) == Extent::Patch) {
-            continue;
-        }
-        let claimed = match (name, format) {
-            (Ok(name), Ok(Format::Native)) => {
-                manifest.spec(object).ok().map(|spec| Claimed::native(name, &spec))
-            }
-            (Ok(name), Ok(Format::Bitnami)) => {
-                let items = |spec: bitnami::SealedSecretSpec| spec.encrypted_data.into_keys().collect();
-                manifest.bitnami_spec(object).ok().map(|spec| Claimed::bitnami(name, items(spec)))
-            }
-            _ => None,
+    for outline in outline::read_all(&manifest) {
+        // A patch without anything sealed claims nothing, if its version is known: another one may seal in other fields.
+        // A patch with items leaves it open whom they are sealed to, and is a fault.
+        let is_unread = match &outline.fault {
+            Some(Fault::Unread(_)) => true,
+            Some(Fault::Refused(_)) => false,
+            None => sealed::format(&manifest, &manifest.objects[outline.object]).is_err(),
         };
-        found.is_unread |= claimed.is_none();
-        found.objects.extend(claimed);
+        found.is_unread |= is_unread;
+        if !is_unread && !outline.is_patch() {
+            found.objects.push(Claimed::of(&outline));
+        }
     }
     found
 }
 
 impl Claimed {
-    /// The claims of a native object.
-    pub(crate) fn native(object: String, spec: &SealedSecretSpec) -> Self {
-        let mut recipients: BTreeMap<Fingerprint, SealedItems> = BTreeMap::new();
-        for envelope in &spec.envelopes {
-            let items = spec.encrypted_data.iter().filter(|(_, sealed)| {
-                sealed.split_once('.').is_some_and(|(key, _)| envelope.keys.iter().any(|id| id == key))
-            });
-            let items: BTreeSet<String> = items.map(|(item, _)| item.clone()).collect();
-            for hint in &envelope.recipients {
-                let Ok(fingerprint) = hint.fingerprint.parse() else { continue };
-                let said = recipients.entry(fingerprint).or_default();
-                said.name = said.name.take().or_else(|| hint.name.clone());
-                said.items.extend(items.iter().cloned());
+    /// The claims of an object in a file.
+    fn of(outline: &Outline) -> Self {
+        let items = || outline.items.iter();
+        let names = items().map(|(name, _)| name.clone()).collect();
+        let mut claimed = Self::new(outline.object_name.to_string(), outline.format, names);
+        for envelope in &outline.envelopes {
+            let holds = |item: &OutlineItem| item.data_key.as_deref().is_some_and(|key| envelope.holds(key));
+            let items = items().filter(|(_, item)| holds(item)).map(|(name, _)| name);
+            for recipient in &envelope.recipients {
+                claimed.add(recipient.fingerprint, recipient.name.as_ref(), items.clone());
             }
         }
-        let items = spec.encrypted_data.keys().cloned().collect();
-        Self { object, format: Format::Native, recipients, items }
+        claimed
+    }
+
+    /// The claims of a native object in a cluster.
+    pub(crate) fn native(object: String, spec: &SealedSecretSpec) -> Self {
+        let items = || spec.encrypted_data.iter();
+        let names = items().map(|(name, _)| name.clone()).collect();
+        let mut claimed = Self::new(object, Format::Native, names);
+        for envelope in &spec.envelopes {
+            let holds = |line: &str| {
+                line.split_once('.').is_some_and(|(key, _)| envelope.keys.iter().any(|id| id == key))
+            };
+            let items = items().filter(|(_, line)| holds(line)).map(|(name, _)| name);
+            for hint in &envelope.recipients {
+                let Ok(fingerprint) = hint.fingerprint.parse() else { continue };
+                claimed.add(fingerprint, hint.name.as_ref(), items.clone());
+            }
+        }
+        claimed
     }
 
     /// The claims of an object of bitnami.com.
     pub(crate) fn bitnami(object: String, items: BTreeSet<String>) -> Self {
-        Self { object, format: Format::Bitnami, recipients: BTreeMap::new(), items }
+        Self::new(object, Format::Bitnami, items)
+    }
+
+    fn new(object: String, format: Format, items: BTreeSet<String>) -> Self {
+        Self { object, format, recipients: BTreeMap::new(), items }
+    }
+
+    /// Adds a recipient of an envelope. The first name that an envelope says for it counts.
+    fn add<'i>(&mut self, key: Fingerprint, name: Option<&String>, items: impl Iterator<Item = &'i String>) {
+        let said = self.recipients.entry(key).or_default();
+        said.name = said.name.take().or_else(|| name.cloned());
+        said.items.extend(items.cloned());
     }
 }
 
@@ -164,6 +183,8 @@ mod tests {
             object.replace("sealing.dev/v1alpha1", "bitnami.com/v9"),
             object.replace("scope: strict", "scope: strict\n  more: 1"),
             object.replace("name: db", "x: y"),
+            "kind: SealedSecret\napiVersion: bitnami.com/v9\nmetadata: {name: db}\nspec: {sealed: AAAA}\n"
+                .to_owned(),
         ] {
             assert!(found(&unread).is_unread, "{unread}");
         }
