@@ -125,7 +125,8 @@ impl Reader {
     fn go_to(&self, dir: &str) {
         let to = self.checkout().join(&*self.dir.borrow()).join(dir).canonicalize().unwrap();
         let checkout = self.checkout().canonicalize().unwrap();
-        *self.dir.borrow_mut() = to.strip_prefix(checkout).expect("the document stays in the checkout").to_owned();
+        *self.dir.borrow_mut() =
+            to.strip_prefix(checkout).expect("the document stays in the checkout").to_owned();
     }
 
     /// Runs the command and returns both streams together, as on a terminal.
