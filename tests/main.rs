@@ -19,6 +19,7 @@
 //! - [`files`]: what `seal` does to files and streams
 //! - [`git`]: merges, diffs and conflicts, by the real git
 //! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
+//! - [`hooks`]: what `seal hook` installs, run by the real git
 //! - [`kubeseal`]: the command line of kubeseal, ours beside the real one
 //! - [`many_keys`]: the peer's objects that would take too much work to open
 //! - [`migrate`]: whole repositories from the peer's format to the native one
@@ -63,6 +64,7 @@ mod files;
 mod follow;
 mod git;
 mod gotemplate;
+mod hooks;
 mod kubelet;
 mod kubeseal;
 mod many_keys;

@@ -9,6 +9,7 @@ mod diff;
 mod edit;
 mod generate;
 mod git;
+mod hook;
 mod init;
 pub(crate) mod intent;
 mod keys;
@@ -35,6 +36,7 @@ pub(crate) use create::CreateArgs;
 pub(crate) use diff::{DiffArgs, DiffFormat};
 pub(crate) use edit::EditArgs;
 pub(crate) use git::{ExternalDiffArgs, GitCommand, MergeArgs, TextconvArgs};
+pub(crate) use hook::{HookCommand, InstallArgs};
 pub(crate) use init::InitArgs;
 pub(crate) use keys::{
     BackupArgs, DeleteArgs, DrillArgs, FetchArgs, KeysCommand, NewArgs, RenewArgs, RestoreArgs, RetireArgs,
@@ -124,6 +126,9 @@ pub(crate) enum Command {
     /// Be git's merge driver, textconv and external diff
     #[command(subcommand)]
     Git(GitCommand),
+    /// Check every commit of a clone before it is made, and merge by items
+    #[command(subcommand)]
+    Hook(HookCommand),
     /// Write a first .seal.yaml: whom a repository's Secrets are sealed to
     Init(Box<InitArgs>),
     /// Look after keys: make identities, get recipients, renew, revoke and delete sealing keys

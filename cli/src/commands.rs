@@ -8,6 +8,7 @@ mod create;
 mod diff;
 mod edit;
 mod git;
+mod hook;
 mod init;
 mod keys;
 mod migrate;
@@ -54,6 +55,7 @@ pub(crate) fn run(args: LowArgs) -> Result<Exit, Failure> {
         Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Resolve(args)) => resolve::run(&args),
         Some(Command::Git(command)) => git::run(&command),
+        Some(Command::Hook(command)) => hook::run(&command),
         Some(Command::Init(args)) => init::run(&args),
         Some(Command::Keys(command)) => keys::run(&command),
         Some(Command::Kubeseal) => unreachable!("it is recognized before clap sees the arguments"),

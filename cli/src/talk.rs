@@ -7,6 +7,7 @@ pub(crate) mod documents;
 pub(crate) mod exit;
 pub(crate) mod failure;
 pub(crate) mod meant;
+pub(crate) mod pasted;
 pub(crate) mod progress;
 pub(crate) mod prompt;
 pub(crate) mod rule;

@@ -12,9 +12,10 @@
 //! | [`merge_file`] | three versions of a file, merged line by line; what git is doing at the moment |
 //! | [`revisions`] | names of revisions and ranges; what is upstream |
 //! | [`questions`] | one object after another |
+//! | [`setup`] | where hooks are, attributes in effect, and the configuration of a clone, which it also writes |
 //! | [`past`] | what a range introduces, who changed a file last, when a word was first committed |
 //!
-//! Invariants: nothing is written; of an object at most [`MAX_BLOB`] bytes are held in memory, one at a time.
+//! Invariants: nothing is written but settings of a clone, for those who ask to; of an object at most [`MAX_BLOB`] bytes are held in memory, one at a time.
 
 mod entries;
 mod merge_file;
@@ -22,6 +23,7 @@ mod past;
 mod process;
 mod questions;
 mod revisions;
+mod setup;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -41,6 +43,7 @@ pub(crate) use merge_file::{MergeFile, MergedFile, Operation, diff_lines, merge_
 pub(crate) use past::Introduced;
 pub(crate) use questions::Questions;
 pub(crate) use revisions::Range;
+pub(crate) use setup::{Attribute, HooksPlace};
 
 /// The most bytes of a file that is read, as of a file in the work tree.
 pub(crate) const MAX_BLOB: u64 = 64 * 1024 * 1024;

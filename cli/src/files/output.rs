@@ -139,6 +139,22 @@ pub(crate) fn to_new_public_file(path: &Path, bytes: &[u8]) -> Result<(), Output
     to_new_file(path, bytes, 0o666 & !umask())
 }
 
+/// Creates a program that must not exist yet, for whom the umask lets.
+pub(crate) fn to_new_program(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    to_new_file(path, bytes, 0o777 & !umask())
+}
+
+/// Puts a program in the place of whatever is there, in one step. A symbolic link is replaced, and not what it leads to.
+pub(crate) fn to_program_in_place(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    let unwritable = |error| OutputError::Unwritable(path.to_owned(), error);
+    let held = Held::new();
+    let file = write_beside(path, bytes, 0o777 & !umask()).map_err(unwritable)?;
+    if held.is_caught() {
+        return Err(OutputError::Interrupted);
+    }
+    file.persist(path).map(drop).map_err(|error| unwritable(error.error))
+}
+
 /// Creates files that must not exist yet, and the directories around them; all of them or none.
 pub(crate) fn to_new_public_files(files: &[(&Path, &[u8])]) -> Result<(), OutputError> {
     let held = Held::new();

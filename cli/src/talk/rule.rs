@@ -56,6 +56,8 @@ pub(crate) enum Rule {
     ControllerRefused,
     /// A conflict of a merge can't be settled as asked for.
     Unresolved,
+    /// Somebody else's hook or setting stands where seal would install its own.
+    InTheWay,
     /// The user's editor can't be run, or failed.
     Editor,
     /// Several objects failed; each failure was printed.
@@ -90,6 +92,7 @@ impl Rule {
             Self::UntranslatableTemplate => "untranslatable-template",
             Self::ControllerRefused => "controller-refused",
             Self::Unresolved => "unresolved",
+            Self::InTheWay => "in-the-way",
             Self::Editor => "editor",
             Self::SeveralProblems => "several-problems",
         };
@@ -121,7 +124,7 @@ mod tests {
     use crate::talk::failure::Failure;
 
     /// Other people's programs match on these names. The contract's own tests hold the names of its reasons.
-    const NAMES: [(Rule, &str); 24] = [
+    const NAMES: [(Rule, &str); 25] = [
         (Rule::Usage, "usage"),
         (Rule::Unreadable, "unreadable"),
         (Rule::UnreadableRevision, "unreadable-revision"),
@@ -144,6 +147,7 @@ mod tests {
         (Rule::UntranslatableTemplate, "untranslatable-template"),
         (Rule::ControllerRefused, "controller-refused"),
         (Rule::Unresolved, "unresolved"),
+        (Rule::InTheWay, "in-the-way"),
         (Rule::Editor, "editor"),
         (Rule::SeveralProblems, "several-problems"),
     ];

@@ -4,6 +4,7 @@
 
 use super::Report;
 use crate::check::finding::Finding;
+use crate::talk::pasted;
 
 /// The lines. `shown` makes the path of a file, from the root, one that leads there from where the user is.
 pub(crate) fn lines(report: &Report, shown: impl Fn(&str) -> String) -> Vec<String> {
@@ -16,12 +17,22 @@ pub(super) fn line(finding: &Finding, path: &str) -> String {
     let (severity, lint) = (finding.severity.as_str(), finding.lint.name());
     let mut line = format!("{path}{position} {severity} {lint}: {}", message(finding));
     if let Some(hint) = &finding.hint {
-        // A command is pasted where the user is. Only whole words are paths: a file may be called `a`.
-        let words: Vec<&str> =
-            hint.split(' ').map(|word| if word == finding.path { path } else { word }).collect();
-        line += &format!("; {}", words.join(" "));
+        line += &format!("; {}", from_here(hint, &finding.path, path));
     }
     seal_foreign::line(&line, usize::MAX)
+}
+
+/// A hint whose command is pasted where the user is: the path of the file, from the root, becomes one that leads there.
+fn from_here(hint: &str, path: &str, shown: &str) -> String {
+    let shown = pasted::word(shown);
+    // A path with blanks is several words of the hint. A command that has one ends with it.
+    if let Some(command) = hint.strip_suffix(path).filter(|command| command.ends_with(' ')) {
+        return format!("{command}{shown}");
+    }
+    // Only whole words are paths: a file may be called `a`.
+    let words: Vec<&str> =
+        hint.split(' ').map(|word| if word == path { shown.as_ref() } else { word }).collect();
+    words.join(" ")
 }
 
 /// What is wrong, with the commit that has it if that isn't plain.

@@ -93,7 +93,7 @@ impl Subject {
             tip: repository.as_ref().and_then(Repository::head),
             has_stdin,
             named: Vec::new(),
-            here: std::env::current_dir().ok().map(|dir| whole_or_self(&dir)),
+            here: here_of_the_user(&root),
             changed: None,
             root,
             repository,
@@ -248,6 +248,15 @@ impl Scope<'_> {
     pub(super) fn covers(&self, path: &str) -> bool {
         self.subject.is_named(path) && self.changed.is_none_or(|changed| changed.contains(path))
     }
+}
+
+/// The directory that the user is in. Git runs hooks, and commands behind an alias, at the top of the work tree, and says in
+/// a variable where it was itself. It is for showing paths alone.
+fn here_of_the_user(root: &Path) -> Option<PathBuf> {
+    let here = whole_or_self(&std::env::current_dir().ok()?);
+    let prefix = std::env::var_os("GIT_PREFIX").filter(|_| here == root);
+    let there = prefix.map(|prefix| whole_or_self(&here.join(prefix)));
+    Some(there.filter(|there| there.starts_with(root)).unwrap_or(here))
 }
 
 /// Whether an argument is a range of commits, and no path.

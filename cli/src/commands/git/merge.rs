@@ -24,6 +24,7 @@ use crate::objects::merge::{self, Found, Help, Merged, TextMerge, Texts, Version
 use crate::objects::sealed::open_wherever;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
+use crate::talk::pasted;
 use crate::talk::terminal;
 
 pub(super) fn run(args: &MergeArgs) -> Result<Exit, Failure> {
@@ -79,18 +80,10 @@ fn explain(args: &MergeArgs, labels: &Labels, conflicts: &[String]) {
     terminal::note(&format!("{path}: conflict between {ours} (ours) and {theirs} (theirs)"));
     if !conflicts.is_empty() {
         let word = labels.theirs.split(' ').next().unwrap_or(&labels.theirs);
-        let path = quoted(&path.to_string());
-        terminal::note(&format!("to keep one: seal resolve {path} --take {}", quoted(word)));
+        let path = path.to_string();
+        let path = pasted::word(&path);
+        terminal::note(&format!("to keep one: seal resolve {path} --take {}", pasted::word(word)));
     }
-}
-
-/// A word for a command line that people paste. The threat is the name of a branch or a file with `;` or `$(…)` in it.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/@+".contains(&byte);
-    if !word.is_empty() && !word.starts_with('-') && word.bytes().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 fn merge_bytes(base: &[u8], ours: &[u8], theirs: &[u8], labels: &Labels) -> Result<MergedFile, GitError> {
@@ -174,18 +167,5 @@ impl Help for Helper<'_> {
             (Some(one), Some(other)) => one.expose() == other.expose(),
             _ => false,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_word_for_a_command_line_is_one_word_to_a_shell() {
-        assert_eq!(quoted("feature/db-2"), "feature/db-2");
-        assert_eq!(quoted("x;rm"), "'x;rm'");
-        assert_eq!(quoted("it's $(x)"), "'it'\\''s $(x)'");
-        assert_eq!(quoted("-x"), "'-x'");
     }
 }

@@ -75,10 +75,19 @@ impl Git {
 
     /// A run of git, with everything switched off that starts programs or connections.
     pub(super) fn command(&self) -> Command {
+        self.command_under(|_| true)
+    }
+
+    /// A run of git that only says where the hooks of a repository are. No command that runs hooks may be given to it.
+    pub(super) fn command_that_sees_hooks(&self) -> Command {
+        self.command_under(|setting| !setting.starts_with("core.hooksPath="))
+    }
+
+    fn command_under(&self, is_set: impl Fn(&str) -> bool) -> Command {
         let mut git = Command::new(&self.program);
         git.current_dir(&self.dir)
             .args(["--no-pager", "--no-replace-objects", "--no-optional-locks"])
-            .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
+            .args(SETTINGS.iter().filter(|setting| is_set(setting)).flat_map(|setting| ["-c", setting]))
             .envs(ENVIRONMENT)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
