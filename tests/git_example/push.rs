@@ -1,0 +1,66 @@
+//! The hook of a server, by a real `git push` to a bare repository.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::read;
+use crate::check::{FINE, Repo};
+
+const PLAIN: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {a: opensesame}\n";
+
+/// A repository with the hook, and a clone that pushes to it.
+fn server() -> Repo {
+    let repo = Repo::new();
+    let bare = repo.beside("server.git");
+    repo.git(["init", "-q", "--bare", bare.to_str().unwrap()]);
+    let hook = bare.join("hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, read("git-example/pre-receive")).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    repo.git(["remote", "add", "origin", bare.to_str().unwrap()]);
+    repo
+}
+
+#[test]
+fn a_push_is_refused_for_a_secret_that_a_later_commit_removed() {
+    let repo = server();
+    repo.commit(&[("fine.yaml", FINE)]);
+    repo.git(["push", "-q", "origin", "main"]);
+    repo.commit(&[("db.yaml", PLAIN)]);
+    repo.git(["rm", "-q", "db.yaml"]);
+    repo.commit(&[]);
+    let refused = repo.try_git(["push", "-q", "origin", "main"]);
+    assert_ne!(refused.code, 0);
+    assert!(
+        refused.stderr.contains("error plaintext: item a of Secret db is in plaintext (in commit "),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("refused: refs/heads/main"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("opensesame"), "{}", refused.stderr);
+    // The same on a branch that is new; and nothing of it is left on the server.
+    let plain = repo.git(["rev-parse", "HEAD~1:db.yaml"]);
+    assert_ne!(repo.try_git(["push", "-q", "origin", "HEAD:refs/heads/other"]).code, 0);
+    let server = repo.beside("server.git");
+    assert_ne!(repo.try_git(["-C", server.to_str().unwrap(), "cat-file", "-e", &plain]).code, 0);
+}
+
+#[test]
+fn branches_come_and_go() {
+    let repo = server();
+    repo.commit(&[("fine.yaml", FINE)]);
+    repo.git(["push", "-q", "origin", "main", "main:refs/heads/other", "main:refs/tags/v1"]);
+    repo.git(["push", "-q", "origin", ":other"]);
+    repo.commit(&[("more.yaml", FINE)]);
+    repo.git(["push", "-q", "origin", "main"]);
+}
+
+#[test]
+fn a_server_without_the_program_takes_nothing() {
+    let repo = server();
+    repo.commit(&[("fine.yaml", FINE)]);
+    fs::remove_file(repo.beside("bin/seal")).unwrap();
+    let refused = repo.try_git(["push", "-q", "origin", "main"]);
+    assert_ne!(refused.code, 0);
+    assert!(refused.stderr.contains("this server has no seal"), "{}", refused.stderr);
+}
