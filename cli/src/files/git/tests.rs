@@ -2,6 +2,7 @@
 
 mod changes;
 
+use std::collections::HashSet;
 use std::process::Command;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! Tests with the real git of what is about to be committed, what a range brings in, and when a word was first committed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::*;
 
