@@ -128,9 +128,16 @@ fn a_key_that_upstream_does_not_have_is_named_and_needs_its_fingerprint() {
     let sealed = String::from_utf8(sandbox.read("repo/prod/shop/db.yaml")).unwrap();
     assert!(sealed.contains(&mallory.fingerprint));
 
-    // Upstream has it now.
+    // The branch's own upstream says nothing of a review: it may be the branch of whoever brings the key in.
     git(&sandbox, "repo", &["push", "-q", "origin", "HEAD:refs/heads/new"]);
     git(&sandbox, "repo", &["branch", "-q", "--set-upstream-to=origin/new"]);
+    let refused = create(&sandbox, "prod/shop/db.yaml", &[]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("a key that origin/HEAD doesn't have there"), "{}", refused.stderr);
+
+    // Upstream has it now.
+    git(&sandbox, "origin", &["config", "receive.denyCurrentBranch", "ignore"]);
+    git(&sandbox, "repo", &["push", "-q", "origin", "HEAD:refs/heads/main"]);
     assert_eq!(create(&sandbox, "prod/shop/db.yaml", &[]).code, 0);
 }
 

@@ -35,3 +35,24 @@ fn rules_that_are_not_understood_are_no_findings_but_an_end() {
     assert_eq!((run.code, run.stdout.as_slice()), (2, b"".as_slice()));
     assert!(run.stderr.contains("did you mean rules?"), "{}", run.stderr);
 }
+
+#[test]
+fn neither_a_file_nor_a_tag_takes_the_place_of_the_range_or_revision_that_is_asked_for() {
+    let repo = Repo::new();
+    repo.commit(&[(".seal.yaml", RULES)]);
+    repo.git(["update-ref", "refs/remotes/origin/main", "HEAD"]);
+    repo.commit(&[("a.yaml", BROKEN), ("origin/main..HEAD", "x"), ("x..y", "x")]);
+    let run = repo.check(["origin/main..HEAD"]);
+    assert_eq!((run.code, run.stdout.as_slice()), (2, b"".as_slice()), "{}", run.stderr);
+    assert!(run.stderr.contains("for the file write ./origin/main..HEAD"), "{}", run.stderr);
+    assert_eq!(repo.check(["./origin/main..HEAD"]).code, 0);
+    assert_eq!(repo.check(["x..y"]).code, 0, "no revisions have these names");
+
+    repo.git(["rm", "-q", "--", "origin/main..HEAD"]);
+    repo.git(["tag", "origin/main", "HEAD"]);
+    for args in [["--policy", "origin/main"].as_slice(), &["origin/main..HEAD"]] {
+        let run = repo.check(args);
+        assert_eq!(run.code, 2, "{}", run.stderr);
+        assert!(run.stderr.contains("refs/remotes/origin/main"), "{}", run.stderr);
+    }
+}

@@ -25,7 +25,7 @@ pub(crate) const FILE_NAME: &str = ".seal-baseline";
 const FIRST_LINE: &str = "# seal baseline v1";
 
 /// The most bytes of a baseline.
-pub(crate) const MAX_FILE: u64 = 64 * 1024 * 1024;
+pub(crate) const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// Findings that aren't reported.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(crate) enum BaselineError {
     NoRule { line: usize, name: String, meant: Option<Lint> },
     #[error("{FILE_NAME}:{line}: {} can't be in a baseline", lint.name())]
     NotForBaseline { line: usize, lint: Lint },
-    #[error("{FILE_NAME} isn't a file of text of at most 64 MiB")]
+    #[error("{FILE_NAME} isn't a file of text of at most 4 MiB")]
     NotText,
     #[error("{FILE_NAME} is a symbolic link")]
     Link,

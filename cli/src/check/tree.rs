@@ -9,6 +9,7 @@
 
 mod disk;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -204,6 +205,7 @@ impl<'r> Tree<'r> {
                     .map(|entry| (entry.path.to_string_lossy().into_owned(), entry.clone()))
                     .collect(),
                 revision: String::new(),
+                links: OnceCell::new(),
             }),
         }
     }
@@ -237,6 +239,8 @@ pub(crate) struct Objects<'r> {
     entries: HashMap<String, Entry>,
     /// What stands before a path in messages, such as `origin/main:`.
     revision: String,
+    /// The symbolic links, each with a slash behind it, without those beneath another. Found when they are first asked for.
+    links: OnceCell<BTreeSet<String>>,
 }
 
 impl<'r> Objects<'r> {
@@ -248,14 +252,32 @@ impl<'r> Objects<'r> {
     ) -> Result<Self, GitError> {
         let entries = repository.entries_of(commit)?.into_iter();
         let entries = entries.map(|entry| (entry.path.to_string_lossy().into_owned(), entry)).collect();
-        Ok(Self { repository, entries, revision: format!("{revision}:") })
+        Ok(Self { repository, entries, revision: format!("{revision}:"), links: OnceCell::new() })
+    }
+
+    /// Whether a path leads through a symbolic link. None of the links begins with another, so the last one that sorts
+    /// before the path is the only candidate: a path of thousands of directories costs one look-up.
+    fn is_behind_link(&self, path: &str) -> bool {
+        let links = self.links.get_or_init(|| {
+            let is_link = |entry: &&Entry| entry.kind == EntryKind::Link;
+            let links = self.entries.values().filter(is_link);
+            let links: BTreeSet<String> =
+                links.map(|entry| format!("{}/", entry.path.to_string_lossy())).collect();
+            let mut outermost: Vec<String> = Vec::new();
+            for link in links {
+                if outermost.last().is_none_or(|last| !link.starts_with(last.as_str())) {
+                    outermost.push(link);
+                }
+            }
+            outermost.into_iter().collect()
+        });
+        links.range(..=path.to_owned()).next_back().is_some_and(|link| path.starts_with(link.as_str()))
     }
 }
 
 impl ReadFiles for Objects<'_> {
     fn read(&self, path: &str, max: u64) -> Result<reader::Entry, Failure> {
-        let is_link = |path: &str| self.entries.get(path).is_some_and(|entry| entry.kind == EntryKind::Link);
-        if path.match_indices('/').any(|(at, _)| is_link(&path[..at])) {
+        if self.is_behind_link(path) {
             return Ok(reader::Entry::Link);
         }
         let Some(entry) = self.entries.get(path) else { return Ok(reader::Entry::Absent) };

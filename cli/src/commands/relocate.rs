@@ -17,7 +17,7 @@ use crate::objects::change::{self, Change, Changeable, NewItem, Renamings};
 use crate::objects::name::ObjectName;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
-use crate::talk::terminal;
+use crate::talk::{pasted, terminal};
 
 #[derive(Debug, thiserror::Error)]
 enum MoveError {
@@ -147,7 +147,8 @@ fn renamed(items: BTreeMap<ItemName, NewItem>, renamings: &Renamings) -> BTreeMa
 
 /// What to do without a key.
 fn recipe(args: &MoveArgs, is_bound: bool, renamings: &Renamings, new: &ObjectName) -> String {
-    let file = args.file.display();
+    let file = args.file.to_string_lossy();
+    let file = pasted::path(&file);
     match renamings.iter().next() {
         Some((new, old)) if !is_bound => format!("seal set {file} {new}, then seal rm {file} {old}"),
         _ => {

@@ -50,7 +50,7 @@ pub(crate) use history::{Blob, SUBMODULES, Tips};
 pub(crate) use merge_file::{MergeFile, MergedFile, Operation, diff_lines, merge_file};
 pub(crate) use past::Introduced;
 pub(crate) use questions::Questions;
-pub(crate) use revisions::Range;
+pub(crate) use revisions::{Range, Upstream};
 pub(crate) use setup::{Attribute, HooksPlace};
 
 /// A repository on this machine.
@@ -123,6 +123,7 @@ impl Repository {
         let output = output(self.git.command().args(args))?;
         let id = String::from_utf8(output.bytes).unwrap_or_default().trim_end().to_owned();
         if output.is_done && is_id(&id) {
+            self.check_is_one(revision)?;
             Ok(Commit(id))
         } else {
             Err(GitError::NoRevision(revision.to_owned()))

@@ -10,13 +10,16 @@
 //!
 //! The threat is a repository that somebody else made: a regular expression, or a glob that goes back to every star,
 //! takes exponential time on a path that is made for it. Here only the last star is gone back to, so a match takes at most
-//! the product of both lengths, and a pattern has at most [`MAX_LENGTH`] bytes.
+//! the product of both lengths, and a pattern has at most [`MAX_LENGTH`] bytes and [`MAX_SEGMENTS`] segments.
 //!
 //! Invariant: a path has at most one namespace under a pattern. So `{namespace}` stands in a pattern once, and never
 //! behind `**`: there, the author of a path could choose which of its directories is meant.
 
 use std::fmt;
 use std::str::FromStr;
+
+/// The most segments of a pattern. Each rule is compared with those before it, which takes the product of both lengths.
+const MAX_SEGMENTS: usize = 32;
 
 /// The most bytes of a pattern.
 const MAX_LENGTH: usize = 1024;
@@ -30,6 +33,8 @@ pub(crate) enum PatternError {
     Empty,
     #[error("a path has at most {MAX_LENGTH} bytes")]
     TooLong,
+    #[error("a path has at most {MAX_SEGMENTS} segments")]
+    TooDeep,
     #[error("a path starts at the rules file, and not at /")]
     Absolute,
     #[error("a path has no empty segment, and no / at its end")]
@@ -56,6 +61,7 @@ impl PatternError {
         Some(match self {
             Self::Empty => "\"**\" stands for every file".to_owned(),
             Self::TooLong => return None,
+            Self::TooDeep => "** stands for any number of segments".to_owned(),
             Self::Absolute => "write it as it is seen from the rules file: clusters/prod/**".to_owned(),
             Self::EmptySegment => "every file beneath a directory is DIRECTORY/**".to_owned(),
             Self::Dots => "a rule reaches no file above the rules file".to_owned(),
@@ -148,6 +154,9 @@ impl FromStr for Pattern {
         }
         if text.starts_with('/') {
             return Err(PatternError::Absolute);
+        }
+        if text.split('/').count() > MAX_SEGMENTS {
+            return Err(PatternError::TooDeep);
         }
         let mut segments: Vec<Segment> = Vec::new();
         for segment in text.split('/') {

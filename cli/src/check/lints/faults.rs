@@ -16,6 +16,7 @@ use super::{Sealed, is_placeholder};
 use crate::check::finding::Finding;
 use crate::check::lint::Lint;
 use crate::objects::outline::Fault;
+use crate::talk::pasted;
 
 /// The faults of the objects of one file.
 pub(super) fn faults(manifest: &Manifest<'_>, objects: &[Sealed<'_>]) -> Vec<Finding> {
@@ -38,7 +39,7 @@ pub(super) fn conflict_marker(path: &str, text: &str) -> Option<Finding> {
     Some(
         finding
             .at(ours)
-            .hint(format!("seal resolve {} --take LABEL, as it stands behind a marker", word(path))),
+            .hint(format!("seal resolve {} --take LABEL, as it stands behind a marker", pasted::path(path))),
     )
 }
 
@@ -201,7 +202,7 @@ fn unused_envelopes(sealed: &Sealed<'_>) -> Vec<Finding> {
     });
     let finding = |(index, envelope): (usize, &crate::objects::outline::OutlineEnvelope)| {
         let message = format!("envelopes[{index}] of {} holds no data key that an item needs", sealed.name());
-        let hint = format!("drop it, which needs no key: seal tidy {}", word(sealed.path));
+        let hint = format!("drop it, which needs no key: seal tidy {}", pasted::path(sealed.path));
         sealed.finding(Lint::UnusedEnvelope, message).at(envelope.at).hint(hint)
     };
     unused.map(finding).collect()

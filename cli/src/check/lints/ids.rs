@@ -17,6 +17,7 @@ use super::faults::short;
 use crate::check::finding::Finding;
 use crate::check::lint::Lint;
 use crate::objects::outline::Outline;
+use crate::talk::pasted;
 
 /// The most places of one id that others are compared with. Two that contradict each other are enough for a finding.
 const MAX_PLACES: usize = 4;
@@ -219,10 +220,10 @@ fn copy_of(sealed: &Sealed<'_>, id: &str, original: Bound<'_>) -> Finding {
 }
 
 fn seal_again(sealed: &Sealed<'_>) -> String {
-    let namespace = sealed.outline.object_name.namespace.as_deref().map(word);
+    let namespace = sealed.outline.object_name.namespace.as_deref().map(pasted::word);
     format!(
         "seal it again: seal move {} -n {} -i IDENTITY",
-        word(sealed.path),
+        pasted::path(sealed.path),
         namespace.as_deref().unwrap_or("NAMESPACE")
     )
 }

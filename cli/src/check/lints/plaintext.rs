@@ -19,6 +19,7 @@ use seal_foreign::word;
 
 use crate::check::finding::Finding;
 use crate::check::lint::{Lint, Severity};
+use crate::talk::pasted;
 
 /// The annotation in which kubectl keeps the object that it applied.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -126,7 +127,7 @@ fn finding(path: &str, lint: Lint, value: &Value, outer: Option<&Outer>) -> Find
         (Lint::PlaintextAnnotation, _) => {
             finding.hint("remove the annotation, and change the value at its source")
         }
-        (_, None) => finding.hint(format!("seal it where it stands: seal -w {}", word(path))),
+        (_, None) => finding.hint(format!("seal it where it stands: seal -w {}", pasted::path(path))),
         (_, Some(_)) => finding.hint("make a Secret of it that is a document of its own, and seal that"),
     }
 }

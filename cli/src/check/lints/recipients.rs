@@ -19,6 +19,7 @@ use crate::check::finding::Finding;
 use crate::check::lint::{Lint, Severity};
 use crate::rules::book::{Governing, Ruling};
 use crate::rules::file::To;
+use crate::talk::pasted;
 
 /// The findings about the recipients of an object.
 pub(super) fn recipients(sealed: &Sealed<'_>, governing: &Governing) -> Vec<Finding> {
@@ -90,7 +91,7 @@ pub(super) fn recipients(sealed: &Sealed<'_>, governing: &Governing) -> Vec<Find
 }
 
 fn rotate(sealed: &Sealed<'_>) -> String {
-    format!("seal it to the recipients of the rule: seal rotate {} -i IDENTITY", word(sealed.path))
+    format!("seal it to the recipients of the rule: seal rotate {} -i IDENTITY", pasted::path(sealed.path))
 }
 
 /// A key for people. The name in the rules counts for more than the one that the object claims.

@@ -14,6 +14,7 @@ use crate::rules::book::{Governing, Rules, Ruling};
 use crate::rules::file::To;
 use crate::rules::pins::PinnedKeys;
 use crate::rules::unreachable::unreachable;
+use crate::talk::pasted;
 
 /// The findings about an object by the rule for its path.
 pub(super) fn against_rules(sealed: &Sealed<'_>, governing: &Governing) -> Vec<Finding> {
@@ -69,7 +70,8 @@ pub(super) fn too_old(
             sealed.name(),
             ruling.location()
         );
-        let hint = format!("change the value at its source, and: seal set {} {name}", word(sealed.path));
+        let hint =
+            format!("change the value at its source, and: seal set {} {name}", pasted::path(sealed.path));
         Some(sealed.finding(Lint::TooOld, message).at(item.at).item(name).hint(hint))
     });
     old.collect()

@@ -59,7 +59,7 @@ fn result(finding: &Finding) -> Value {
         "ruleId": finding.lint.name(),
         "ruleIndex": finding.lint as usize,
         "level": level(finding.severity),
-        "message": {"text": seal_foreign::line(&said, usize::MAX)},
+        "message": {"text": plain(&seal_foreign::line(&said, usize::MAX))},
         "locations": [{
             "physicalLocation": {
                 "artifactLocation": {"uri": uri(&finding.path), "uriBaseId": "%SRCROOT%"},
@@ -68,6 +68,11 @@ fn result(finding: &Finding) -> Value {
         }],
         "partialFingerprints": {"seal/v1": baseline::line(&finding.key())},
     })
+}
+
+/// A message without links: SARIF 2.1.0 (3.11.6) reads `[text](target)` as one, and the name of an object may say that.
+fn plain(message: &str) -> String {
+    message.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]")
 }
 
 /// A path as a relative reference of RFC 3986. A colon is encoded too: in the first segment it would end a scheme.

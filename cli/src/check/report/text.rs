@@ -8,7 +8,12 @@ use crate::talk::pasted;
 
 /// The lines. `shown` makes the path of a file, from the root, one that leads there from where the user is.
 pub(crate) fn lines(report: &Report, shown: impl Fn(&str) -> String) -> Vec<String> {
-    report.findings.iter().map(|finding| line(finding, &shown(&finding.path))).collect()
+    report.findings.iter().map(|finding| line(finding, &no_command(shown(&finding.path)))).collect()
+}
+
+/// The path for the beginning of a line. A log of a CI system takes a line that begins with `::` for a command.
+fn no_command(path: String) -> String {
+    if ["::", "##["].iter().any(|command| path.starts_with(command)) { format!("./{path}") } else { path }
 }
 
 /// The line of a finding, escaped.
@@ -17,22 +22,27 @@ pub(super) fn line(finding: &Finding, path: &str) -> String {
     let (severity, lint) = (finding.severity.as_str(), finding.lint.name());
     let mut line = format!("{path}{position} {severity} {lint}: {}", message(finding));
     if let Some(hint) = &finding.hint {
-        line += &format!("; {}", from_here(hint, &finding.path, path));
+        // A command is pasted where the user is.
+        line += &format!("; {}", replace_word(hint, &pasted::path(&finding.path), &pasted::path(path)));
     }
     seal_foreign::line(&line, usize::MAX)
 }
 
-/// A hint whose command is pasted where the user is: the path of the file, from the root, becomes one that leads there.
-fn from_here(hint: &str, path: &str, shown: &str) -> String {
-    let shown = pasted::word(shown);
-    // A path with blanks is several words of the hint. A command that has one ends with it.
-    if let Some(command) = hint.strip_suffix(path).filter(|command| command.ends_with(' ')) {
-        return format!("{command}{shown}");
+/// The text with one word in the place of another. A part of a word isn't meant: a file may be called `a`.
+fn replace_word(text: &str, old: &str, new: &str) -> String {
+    let mut result = String::new();
+    let mut done = 0;
+    for (at, _) in text.match_indices(old) {
+        let end = at + old.len();
+        let is_word =
+            (at == 0 || text[..at].ends_with(' ')) && (end == text.len() || text[end..].starts_with(' '));
+        if is_word && at >= done {
+            result += &text[done..at];
+            result += new;
+            done = end;
+        }
     }
-    // Only whole words are paths: a file may be called `a`.
-    let words: Vec<&str> =
-        hint.split(' ').map(|word| if word == path { shown.as_ref() } else { word }).collect();
-    words.join(" ")
+    result + &text[done..]
 }
 
 /// What is wrong, with the commit that has it if that isn't plain.
@@ -59,6 +69,21 @@ mod tests {
             "x/k/kustomization.yaml note transformed: it isn't known (in commit 1a2b3c4d)",
         ];
         assert_eq!(lines(&hostile(), |path| format!("x/{path}")), expected);
+    }
+
+    #[test]
+    fn a_name_of_a_file_is_no_command_of_a_log() {
+        let lines = lines(&hostile(), str::to_owned);
+        assert!(lines[0].starts_with("./::warning:: warning unreadable"), "{lines:?}");
+        assert_eq!(no_command("##[error]y".to_owned()), "./##[error]y");
+    }
+
+    #[test]
+    fn a_name_of_a_file_is_one_word_of_a_command() {
+        let path = "x;touch y;.yaml";
+        let hint = format!("seal it: seal -w {}", pasted::path(path));
+        let said = line(&Finding::new(Lint::Plaintext, path, "x").hint(hint), "../x;touch y;.yaml");
+        assert!(said.ends_with("seal -w '../x;touch y;.yaml'"), "{said}");
     }
 
     #[test]

@@ -24,6 +24,9 @@ enum SubjectError {
     RangeAndStaged,
     #[error("only one range of commits can be checked at once")]
     TwoRanges,
+    /// The threat is a file with the name of the range that CI asks for: checked in its place, it hides the commits.
+    #[error("{0} is a file, and could be a range of commits")]
+    RangeAndFile(String),
 }
 
 impl Explain for SubjectError {
@@ -38,6 +41,7 @@ impl Explain for SubjectError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Elsewhere(..) => Some("check each repository by itself".to_owned()),
+            Self::RangeAndFile(path) => Some(format!("for the file write ./{path}")),
             Self::RangeAndStaged | Self::TwoRanges => None,
         }
     }
@@ -74,12 +78,21 @@ impl Subject {
         let here = PathBuf::from(".");
         let is_stdin = |path: &&PathBuf| path.as_os_str() == "-";
         let has_stdin = args.paths.iter().any(|path| is_stdin(&path));
-        let (ranges, paths): (Vec<&PathBuf>, Vec<&PathBuf>) =
-            args.paths.iter().filter(|path| !is_stdin(path)).partition(|path| is_range(path));
+        let (ranges, paths): (Vec<&PathBuf>, Vec<&PathBuf>) = args
+            .paths
+            .iter()
+            .filter(|path| !is_stdin(path))
+            .partition(|path| is_range(path) && path.symlink_metadata().is_err());
         let first = paths.first().map_or(here.as_path(), |path| path.as_path());
         let around = if first.is_dir() { first } else { first.parent().unwrap_or(first) };
         let around = if around.as_os_str().is_empty() { here.as_path() } else { around };
         let repository = Repository::find(around)?;
+        for path in paths.iter().filter(|path| is_range(path)) {
+            let text = path.to_string_lossy();
+            if repository.as_ref().is_some_and(|repository| repository.range(&text).is_ok()) {
+                return Err(SubjectError::RangeAndFile(text.into_owned()).into());
+            }
+        }
         let top = repository.as_ref().and_then(Repository::top);
         let whole = whole(around)?;
         let root = match top.map(whole_or_self) {
@@ -259,12 +272,10 @@ fn here_of_the_user(root: &Path) -> Option<PathBuf> {
     Some(there.filter(|there| there.starts_with(root)).unwrap_or(here))
 }
 
-/// Whether an argument is a range of commits, and no path.
+/// Whether an argument is written like a range of commits. `./a..b` is a path.
 fn is_range(path: &Path) -> bool {
-    let is_dots = |part: Component<'_>| part == Component::ParentDir;
-    path.to_string_lossy().contains("..")
-        && !path.components().any(is_dots)
-        && path.symlink_metadata().is_err()
+    let is_path = |part: Component<'_>| !matches!(part, Component::Normal(_));
+    path.to_string_lossy().contains("..") && !path.components().any(is_path)
 }
 
 /// The absolute path without symbolic links. A file that is gone may still be staged, so only its directory has to be there.

@@ -15,7 +15,7 @@ use seal_crds::keys::Fingerprint;
 use seal_foreign::word;
 
 use super::ruled::Ruled;
-use crate::files::git::{Commit, Questions, Repository};
+use crate::files::git::{Commit, Questions, Repository, Upstream};
 use crate::rules::book::{Book, Rules};
 use crate::rules::reader::GitTree;
 use crate::talk::exit::Exit;
@@ -102,17 +102,32 @@ pub(super) fn check(
     Ok(())
 }
 
-/// The keys of the files of one repository that its upstream doesn't have for them; each once.
+/// The keys of the files of one repository that its upstream, or one of two, doesn't have for them; each once.
 fn new_keys(
     top: &Path,
     destined: &[&Destined<'_>],
     accepted: &BTreeSet<Fingerprint>,
 ) -> Result<Vec<NewKey>, Failure> {
     let repository = Repository::around(top)?;
-    let Some(upstream) = repository.upstream() else { return Ok(Vec::new()) };
     let questions = repository.questions();
-    let mut book = book(&repository, &questions, &upstream.commit, upstream.name)?;
     let mut known: BTreeSet<Fingerprint> = accepted.clone();
+    let mut new = Vec::new();
+    for upstream in repository.upstream() {
+        let found = new_for(&repository, &questions, &upstream, destined, &mut known)?;
+        new.extend(found);
+    }
+    Ok(new)
+}
+
+/// The keys that one upstream doesn't have, without those that are known; they are known from then on.
+fn new_for(
+    repository: &Repository,
+    questions: &Questions<'_>,
+    upstream: &Upstream,
+    destined: &[&Destined<'_>],
+    known: &mut BTreeSet<Fingerprint>,
+) -> Result<Vec<NewKey>, Failure> {
+    let mut book = book(repository, questions, &upstream.commit, upstream.name)?;
     let mut new = Vec::new();
     let mut is_unread = false;
     let mut origins = None;
@@ -140,7 +155,7 @@ fn new_keys(
                 let told = told(&ruling.rules, key);
                 let origins = match &mut origins {
                     Some(origins) => origins,
-                    none => none.insert(Origins::new(&repository, &questions)?),
+                    none => none.insert(Origins::new(repository, questions)?),
                 };
                 let origin = origins.of(&site.path, &ruling.rules, key)?;
                 let (rule, upstream) = (ruling.location(), upstream.name.to_owned());

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a word that could be both is refused, and never guessed at.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::args::DiffArgs;
 use crate::files::git::{Commit, GitError, Range, Repository};
@@ -101,6 +101,11 @@ impl Meaning {
 fn states(repository: &Repository, word: &str, has_paths: bool) -> Result<Option<(State, State)>, Failure> {
     let is_path = Path::new(word).symlink_metadata().is_ok() && !has_paths;
     let commit = |revision: &str| repository.commit(if revision.is_empty() { "HEAD" } else { revision });
+    // The threat is a file with the name of the range that somebody reviews: compared in its place, it hides the commits.
+    let is_normal = |part: Component<'_>| matches!(part, Component::Normal(_));
+    if is_path && Path::new(word).components().all(is_normal) && repository.range(word).is_ok() {
+        return Err(MeaningError::Both(word.to_owned()).into());
+    }
     if let Some((one, other)) = word.split_once("...").filter(|_| !is_path) {
         let (old, new) = (commit(one)?, commit(other)?);
         let (one, other) = (one.to_owned(), other.to_owned());

@@ -24,8 +24,7 @@ use crate::objects::merge::{self, Found, Help, Merged, TextMerge, Texts, Version
 use crate::objects::sealed::open_wherever;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
-use crate::talk::pasted;
-use crate::talk::terminal;
+use crate::talk::{pasted, terminal};
 
 pub(super) fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     let read = |path: &Path| Input::File(path.to_owned()).read_bytes();
@@ -81,7 +80,7 @@ fn explain(args: &MergeArgs, labels: &Labels, conflicts: &[String]) {
     if !conflicts.is_empty() {
         let word = labels.theirs.split(' ').next().unwrap_or(&labels.theirs);
         let path = path.to_string();
-        let path = pasted::word(&path);
+        let path = pasted::path(&path);
         terminal::note(&format!("to keep one: seal resolve {path} --take {}", pasted::word(word)));
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum GitError {
     NoRepository { dir: PathBuf, words: String },
     #[error("there is no revision {0}")]
     NoRevision(String),
+    #[error("{revision} is ambiguous: {}", .names.join(", "))]
+    Ambiguous { revision: String, names: Vec<String> },
     #[error("{0} isn't a range of revisions")]
     NoRange(String),
     #[error("this repository has no work tree")]
@@ -32,14 +34,18 @@ pub(crate) enum GitError {
 impl Explain for GitError {
     fn rule(&self) -> Rule {
         match self {
-            Self::NoRevision(_) | Self::NoRange(_) | Self::Outside { .. } => Rule::Usage,
+            Self::NoRevision(_) | Self::Ambiguous { .. } | Self::NoRange(_) | Self::Outside { .. } => {
+                Rule::Usage
+            }
             _ => Rule::UnreadableRevision,
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::NoRevision(_) | Self::NoRange(_) | Self::Outside { .. } => Exit::Usage,
+            Self::NoRevision(_) | Self::Ambiguous { .. } | Self::NoRange(_) | Self::Outside { .. } => {
+                Exit::Usage
+            }
             _ => Exit::Failure,
         }
     }
@@ -49,6 +55,7 @@ impl Explain for GitError {
             Self::NotStarted(_) => Some("revisions are read by git; install it".to_owned()),
             Self::NoRepository { .. } => Some("run it in the repository".to_owned()),
             Self::NoRevision(_) => Some("git branch --all and git tag list the names; a shallow clone lacks older commits (fetch-depth: 0)".to_owned()),
+            Self::Ambiguous { .. } => Some("write the whole name of the one that is meant".to_owned()),
             Self::NoRange(_) => Some("write OLD..NEW, such as origin/main..HEAD".to_owned()),
             Self::NoWorkTree => Some("run it in a work tree, or name a range: OLD..NEW".to_owned()),
             Self::Outside { .. } => Some("run it in that repository".to_owned()),

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a name is never an option of git, and only ids go further.
 
+use std::collections::BTreeSet;
+
 use super::{Commit, GitError, Repository};
 use crate::files::git::process::output;
 
@@ -35,14 +37,57 @@ impl Range {
 }
 
 impl Repository {
-    /// What others have: the upstream of the branch, else that of `origin`, else HEAD. `None` in a repository without
-    /// commits.
-    pub(crate) fn upstream(&self) -> Option<Upstream> {
-        // A branch may have the name `origin/HEAD`, so the last two are whole names.
-        let names =
-            [("@{upstream}", "@{upstream}"), ("refs/remotes/origin/HEAD", "origin/HEAD"), ("HEAD", "HEAD")];
+    /// What others have: the upstream of the branch, and the main branch of `origin`; HEAD if there is neither. Empty in a
+    /// repository without commits.
+    ///
+    /// The threat is a branch with somebody else's key, checked out to be tried: its upstream is that same branch, so its
+    /// upstream alone says nothing of what was reviewed.
+    pub(crate) fn upstream(&self) -> Vec<Upstream> {
         let find = |(revision, name)| Some(Upstream { commit: self.commit(revision).ok()?, name });
-        names.into_iter().find_map(find)
+        // A branch may have the name `origin/HEAD`, so these are whole names. A clone that was fetched has no HEAD of its
+        // remote.
+        let main = [
+            ("refs/remotes/origin/HEAD", "origin/HEAD"),
+            ("refs/remotes/origin/main", "origin/main"),
+            ("refs/remotes/origin/master", "origin/master"),
+        ];
+        let found = [find(("@{upstream}", "@{upstream}")), main.into_iter().find_map(find)];
+        let mut found: Vec<Upstream> = found.into_iter().flatten().collect();
+        found.dedup_by(|one, other| one.commit == other.commit);
+        if found.is_empty() { find(("HEAD", "HEAD")).into_iter().collect() } else { found }
+    }
+
+    /// Refuses the name of several references.
+    ///
+    /// The threat is somebody who may push a tag, and calls it `origin/main`: git prefers the tag to the branch that the
+    /// user means.
+    pub(super) fn check_is_one(&self, revision: &str) -> Result<(), GitError> {
+        let name =
+            revision.split("@{").next().unwrap_or_default().split(['~', '^', ':']).next().unwrap_or_default();
+        if name.is_empty() || name == "HEAD" || name == "@" || name.starts_with("refs/") || super::is_id(name)
+        {
+            return Ok(());
+        }
+        let meant = ["refs/tags", "refs/heads", "refs/remotes"].map(|kind| format!("{kind}/{name}"));
+        let mut command = self.git.command();
+        command.args(["for-each-ref", "--format=%(refname) %(objectname) %(*objectname)"]).args(&meant);
+        let found = output(&mut command)?;
+        let text = String::from_utf8_lossy(&found.bytes);
+        let mut names = Vec::new();
+        let mut ids = BTreeSet::new();
+        for line in text.lines() {
+            let mut words = line.split(' ');
+            let Some(name) = words.next().filter(|name| meant.iter().any(|meant| meant == name)) else {
+                continue;
+            };
+            names.push(name.to_owned());
+            // A tag with a message is an object of its own; what it names comes last.
+            ids.extend(words.filter(|word| !word.is_empty()).next_back());
+        }
+        if ids.len() > 1 {
+            return Err(GitError::Ambiguous { revision: name.to_owned(), names });
+        }
+        Ok(())
     }
 
     /// The commit of HEAD; `None` before the first commit.

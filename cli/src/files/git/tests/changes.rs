@@ -137,30 +137,75 @@ fn what_is_no_range_is_refused() {
 }
 
 #[test]
-fn upstream_is_the_branchs_then_the_remotes_then_head() {
+fn upstream_is_the_branchs_and_the_remotes_or_head() {
     let origin = Fixture::new();
-    assert!(origin.repository().upstream().is_none());
+    let names = |repository: Repository| {
+        repository.upstream().iter().map(|upstream| upstream.name).collect::<Vec<_>>()
+    };
+    assert!(names(origin.repository()).is_empty());
     origin.commit(&[("a", "x")]);
-    assert_eq!(origin.repository().upstream().unwrap().name, "HEAD");
+    assert_eq!(names(origin.repository()), ["HEAD"]);
     let clones = Fixture::new();
     clones.git(&["clone", "-q", origin.path().to_str().unwrap(), "clone"]);
     let clone = clones.path().join("clone");
     let git = |args: &[&str]| clones.git(&[&["-C", clone.to_str().unwrap()], args].concat());
-    let name = || Repository::around(&clone).unwrap().upstream().unwrap().name;
-    assert_eq!(name(), "@{upstream}");
+    let here = || names(Repository::around(&clone).unwrap());
+    assert_eq!(here(), ["@{upstream}"], "which is the main branch of origin, too");
+    git(&["commit", "-q", "--allow-empty", "-m", "x"]);
+    git(&["push", "-q", "origin", "HEAD:refs/heads/feature"]);
+    git(&["checkout", "-q", "-b", "feature", "origin/feature"]);
+    assert_eq!(here(), ["@{upstream}", "origin/HEAD"]);
+    git(&["remote", "set-head", "origin", "--delete"]);
+    let main = here()[1];
+    assert!(["origin/main", "origin/master"].contains(&main), "{main}");
+    git(&["remote", "set-head", "origin", main.strip_prefix("origin/").unwrap()]);
+    git(&["reset", "-q", "--hard", main]);
     git(&["checkout", "-q", "--no-track", "-b", "side"]);
     // A local branch of that name isn't the remote's.
     git(&["branch", "-q", "origin/HEAD"]);
     git(&["commit", "-q", "--allow-empty", "-m", "x"]);
     let repository = Repository::around(&clone).unwrap();
-    let upstream = repository.upstream().unwrap();
+    let [upstream] = &repository.upstream()[..] else { panic!() };
     assert_eq!((upstream.name, &upstream.commit), ("origin/HEAD", &repository.commit("HEAD~1").unwrap()));
     let base = repository.merge_base(&upstream.commit, &repository.head().unwrap()).unwrap();
-    assert_eq!(base, Some(upstream.commit));
+    assert_eq!(base.as_ref(), Some(&upstream.commit));
     git(&["checkout", "-q", "--orphan", "other"]);
     git(&["commit", "-q", "-m", "other"]);
     let head = repository.head().unwrap();
     assert_eq!(repository.merge_base(&head, &repository.commit("side").unwrap()).unwrap(), None);
+}
+
+#[test]
+fn a_name_of_two_references_is_refused() {
+    let fixture = Fixture::new();
+    fixture.commit(&[("a", "x")]);
+    fixture.git(&["branch", "-q", "one"]);
+    fixture.git(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
+    fixture.git(&["tag", "one"]);
+    let repository = fixture.repository();
+    let old = repository.commit("HEAD").unwrap();
+    assert_eq!(repository.commit("one").unwrap(), old, "both name one commit");
+    fixture.commit(&[("a", "y")]);
+    fixture.git(&[
+        "-c",
+        "user.name=x",
+        "-c",
+        "user.email=x@example.com",
+        "tag",
+        "-a",
+        "-m",
+        "x",
+        "origin/main",
+    ]);
+    for revision in ["origin/main", "origin/main~0", "origin/main^{tree}"] {
+        let error = repository.commit(revision).unwrap_err();
+        assert!(
+            matches!(error, GitError::Ambiguous { .. }) || revision.contains("tree"),
+            "{revision}: {error}"
+        );
+    }
+    assert!(matches!(repository.range("origin/main..HEAD"), Err(GitError::Ambiguous { .. })));
+    assert_eq!(repository.commit("refs/remotes/origin/main").unwrap(), old);
 }
 
 #[test]
