@@ -23,7 +23,7 @@ fn text_has_one_line_for_it() {
     let text = report("text");
     assert_eq!(text.lines().count(), 1);
     assert!(
-        text.starts_with("::error::x\\n##[error]\\u{1b}[2J, %0A.yaml:3:17 warning unreadable: "),
+        text.starts_with("./::error::x\\n##[error]\\u{1b}[2J, %0A.yaml:3:17 warning unreadable: "),
         "{text}"
     );
 }
