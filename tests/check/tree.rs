@@ -125,3 +125,27 @@ fn files_of_any_size_and_form_are_no_end() {
     );
     assert!(run.stderr.ends_with("3 warnings in 7 files\n"), "{}", run.stderr);
 }
+
+#[test]
+fn a_file_that_a_sparse_checkout_leaves_out_is_read_from_the_index_with_its_rules() {
+    let repo = Repo::new();
+    repo.commit(&[("apps/here.yaml", FINE), ("left/out.yaml", BROKEN), ("left/there.yaml", FINE)]);
+    repo.git(["sparse-checkout", "set", "apps"]);
+    assert!(!repo.dir().join("left").exists());
+    assert_eq!(repo.found::<&str>([]), found(&["left/out.yaml:3:17 unreadable"]));
+    // One that stands on the disk all the same is read there.
+    repo.write("left/there.yaml", BROKEN);
+    let both = ["left/out.yaml:3:17 unreadable", "left/there.yaml:3:17 unreadable"];
+    assert_eq!(repo.found::<&str>([]), found(&both));
+    repo.write("left/out.yaml", FINE);
+    repo.write("left/there.yaml", FINE);
+    assert_eq!(repo.found::<&str>([]), found(&[]));
+    // Rules that are left out count, too.
+    repo.git(["sparse-checkout", "disable"]);
+    repo.commit(&[
+        ("left/.seal.yaml", "version: 1\nignore:\n- {rule: unreadable, path: '*.yaml', reason: broken}\n"),
+        ("left/out.yaml", BROKEN),
+    ]);
+    repo.git(["sparse-checkout", "set", "apps"]);
+    assert_eq!(repo.found::<&str>([]), found(&[]));
+}

@@ -1,7 +1,8 @@
 //! The files that are looked at: of the disk, of the index, or of a commit.
 //!
 //! In a work tree these are the files that a commit of everything would have: those that Git tracks, and those that it
-//! doesn't know and doesn't ignore. Outside of Git they are all files beneath the root.
+//! doesn't know and doesn't ignore. A file that a sparse checkout leaves out is read as the index has it. Outside of Git
+//! they are all files beneath the root.
 //!
 //! The threat is a repository with a symbolic link to `/etc`, a pipe that nobody writes to, or a file without an end.
 //! Invariants: no symbolic link is followed, in any part of a path; nothing but a regular file is opened; of a file at most
@@ -21,20 +22,15 @@ use crate::talk::failure::Failure;
 
 /// The files of a root.
 pub(crate) struct Tree<'r> {
-    place: Place<'r>,
+    /// The directory beneath which the files of the disk are. `None` if all are objects.
+    root: Option<PathBuf>,
+    /// The repository of the objects. `None` if all are files of the disk.
+    repository: Option<&'r Repository>,
     /// In the order of paths.
     files: Vec<TreeFile>,
     /// Links and submodules among objects, which the reader of rules has to know.
     others: Vec<Entry>,
     pub(crate) gaps: Gaps,
-}
-
-/// Where contents are read from.
-enum Place<'r> {
-    /// The disk, beneath this directory.
-    Disk(PathBuf),
-    /// Objects of a repository.
-    Objects(&'r Repository),
 }
 
 /// One file.
@@ -85,16 +81,19 @@ impl<'r> Tree<'r> {
         let mut gaps = Gaps::default();
         let found = disk::walk(root, &mut gaps)
             .map_err(|error| InputError::Unreadable(root.display().to_string(), error))?;
-        Ok(Self::on_disk(root, found, gaps))
+        let files = sorted(on_disk(found));
+        Ok(Self { root: Some(root.to_owned()), repository: None, files, others: Vec::new(), gaps })
     }
 
     /// The files of a work tree that Git tracks, and those that it doesn't know and doesn't ignore.
     pub(crate) fn of_work_tree(repository: &'r Repository, root: &Path) -> Result<Self, GitError> {
         let mut gaps = Gaps::default();
-        let mut paths = BTreeSet::new();
-        for entry in repository.index()?.entries {
+        let (mut paths, mut left_out) = (BTreeSet::new(), Vec::new());
+        let index = repository.index()?;
+        for entry in index.entries {
             match entry.kind {
                 EntryKind::Submodule => gaps.repositories += 1,
+                _ if index.left_out.contains(&entry.path) => left_out.push(entry),
                 EntryKind::File | EntryKind::Link => drop(paths.insert(entry.path)),
             }
         }
@@ -106,14 +105,14 @@ impl<'r> Tree<'r> {
                 paths.insert(path);
             }
         }
+        // One that stands on the disk all the same is read there: the user works on it.
+        let there = disk::present(root, left_out.iter().map(|entry| entry.path.clone()).collect());
+        left_out.retain(|entry| !there.contains(&entry.path));
+        paths.extend(there);
         let paths = disk::without_links(root, paths);
-        Ok(Self::on_disk(root, paths, gaps))
-    }
-
-    fn on_disk(root: &Path, paths: impl IntoIterator<Item = PathBuf>, gaps: Gaps) -> Self {
-        let file = |path: PathBuf| TreeFile { path: path.to_string_lossy().into_owned(), at: At::Disk(path) };
-        let files = sorted(paths.into_iter().map(file));
-        Self { place: Place::Disk(root.to_owned()), files, others: Vec::new(), gaps }
+        let mut tree = Self::of_entries(repository, left_out);
+        tree.files = sorted(tree.files.into_iter().chain(on_disk(paths)));
+        Ok(Self { root: Some(root.to_owned()), gaps, ..tree })
     }
 
     /// The files of the index.
@@ -137,7 +136,7 @@ impl<'r> Tree<'r> {
         };
         let gaps = Gaps { repositories, ..Gaps::default() };
         let files = sorted(files.into_iter().map(file));
-        Self { place: Place::Objects(repository), files, others, gaps }
+        Self { root: None, repository: Some(repository), files, others, gaps }
     }
 
     /// Adds a file that the user named, though Git ignores it.
@@ -172,42 +171,41 @@ impl<'r> Tree<'r> {
         what: &'static str,
         work: impl Fn(&str, FileContent) -> T + Sync,
     ) -> Result<Vec<T>, GitError> {
-        match &self.place {
-            Place::Disk(root) => Ok(on_all_cores(what, self.files.iter().collect(), |file| {
-                let content = match &file.at {
-                    At::Disk(path) => disk::read(&root.join(path)),
-                    At::Object(_) => FileContent::Gone,
-                };
-                work(&file.path, content)
-            })),
-            Place::Objects(repository) => {
-                let entries: Vec<&Entry> = self.files.iter().filter_map(TreeFile::entry).collect();
-                let mut made = Vec::with_capacity(entries.len());
-                repository.read_entries(&entries, |index, content| {
-                    made.push(work(&self.files[index].path, content.into()));
-                })?;
-                Ok(made)
-            }
+        let paths: Vec<(&str, &Path)> = self.files.iter().filter_map(TreeFile::on_disk).collect();
+        let root = self.root.as_deref().unwrap_or(Path::new(""));
+        let mut from_disk =
+            on_all_cores(what, paths, |(path, at)| work(path, disk::read(&root.join(at)))).into_iter();
+        let objects: Vec<&TreeFile> = self.files.iter().filter(|file| file.entry().is_some()).collect();
+        let entries: Vec<&Entry> = objects.iter().filter_map(|file| file.entry()).collect();
+        let mut made = Vec::with_capacity(entries.len());
+        if let Some(repository) = self.repository {
+            repository.read_entries(&entries, |index, content| {
+                made.push(work(&objects[index].path, content.into()));
+            })?;
         }
+        let mut from_objects = made.into_iter();
+        let all = self.files.iter().map(|file| match file.at {
+            At::Disk(_) => from_disk.next().expect("each file of the disk is read once"),
+            At::Object(_) => from_objects.next().expect("each object is read once"),
+        });
+        Ok(all.collect())
     }
 
     /// A reader of rules for this tree.
     pub(crate) fn rules_reader(&self) -> RulesReader<'r> {
-        match &self.place {
-            Place::Disk(root) => RulesReader::Disk(reader::Disk::beneath(root)),
-            Place::Objects(repository) => RulesReader::Objects(Objects {
-                repository,
-                entries: self
-                    .files
-                    .iter()
-                    .filter_map(TreeFile::entry)
-                    .chain(&self.others)
-                    .map(|entry| (entry.path.to_string_lossy().into_owned(), entry.clone()))
-                    .collect(),
-                revision: String::new(),
-                links: OnceCell::new(),
-            }),
-        }
+        let objects = self.repository.map(|repository| Objects {
+            repository,
+            entries: self
+                .files
+                .iter()
+                .filter_map(TreeFile::entry)
+                .chain(&self.others)
+                .map(|entry| (entry.path.to_string_lossy().into_owned(), entry.clone()))
+                .collect(),
+            revision: String::new(),
+            links: OnceCell::new(),
+        });
+        RulesReader { disk: self.root.as_deref().map(reader::Disk::beneath), objects }
     }
 }
 
@@ -218,6 +216,18 @@ impl TreeFile {
             At::Object(entry) => Some(entry),
         }
     }
+
+    /// The name of a file of the disk, and its path beneath the root.
+    fn on_disk(&self) -> Option<(&str, &Path)> {
+        match &self.at {
+            At::Disk(path) => Some((&self.path, path)),
+            At::Object(_) => None,
+        }
+    }
+}
+
+fn on_disk(paths: Vec<PathBuf>) -> impl Iterator<Item = TreeFile> {
+    paths.into_iter().map(|path| TreeFile { path: path.to_string_lossy().into_owned(), at: At::Disk(path) })
 }
 
 fn sorted(files: impl Iterator<Item = TreeFile>) -> Vec<TreeFile> {
@@ -228,9 +238,16 @@ fn sorted(files: impl Iterator<Item = TreeFile>) -> Vec<TreeFile> {
 }
 
 /// The files of a tree, as the rules read them.
-pub(crate) enum RulesReader<'r> {
-    Disk(reader::Disk),
-    Objects(Objects<'r>),
+pub(crate) struct RulesReader<'r> {
+    disk: Option<reader::Disk>,
+    /// Asked where the disk has nothing: in a sparse checkout, the pins may be left out.
+    objects: Option<Objects<'r>>,
+}
+
+impl<'r> From<Objects<'r>> for RulesReader<'r> {
+    fn from(objects: Objects<'r>) -> Self {
+        Self { disk: None, objects: Some(objects) }
+    }
 }
 
 /// The entries of a commit or of the index, listed once: most paths that rules ask for aren't there.
@@ -304,16 +321,18 @@ impl ReadFiles for Objects<'_> {
 
 impl ReadFiles for RulesReader<'_> {
     fn read(&self, path: &str, max: u64) -> Result<reader::Entry, Failure> {
-        match self {
-            Self::Disk(disk) => disk.read(path, max),
-            Self::Objects(objects) => objects.read(path, max),
+        let found = self.disk.as_ref().map(|disk| disk.read(path, max)).transpose()?;
+        match (found, &self.objects) {
+            (None | Some(reader::Entry::Absent), Some(objects)) => objects.read(path, max),
+            (found, _) => Ok(found.unwrap_or(reader::Entry::Absent)),
         }
     }
 
     fn name(&self, path: &str) -> String {
-        match self {
-            Self::Disk(disk) => disk.name(path),
-            Self::Objects(objects) => objects.name(path),
+        match (&self.disk, &self.objects) {
+            (Some(disk), _) => disk.name(path),
+            (None, Some(objects)) => objects.name(path),
+            (None, None) => path.to_owned(),
         }
     }
 }

@@ -93,7 +93,7 @@ fn policy<'s>(
     let repository = subject.in_git()?;
     let commit = repository.commit(revision)?;
     let objects = Objects::of_commit(repository, &commit, revision)?;
-    Ok(Some((commit, Book::new(RulesReader::Objects(objects)))))
+    Ok(Some((commit, Book::new(RulesReader::from(objects)))))
 }
 
 /// The findings to report, in their order, and the number of those that aren't because they are allowed, ignored or old.

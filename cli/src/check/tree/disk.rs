@@ -70,6 +70,12 @@ pub(super) fn without_links(root: &Path, paths: BTreeSet<PathBuf>) -> Vec<PathBu
     paths.into_iter().filter(|path| is_direct(path)).collect()
 }
 
+/// The paths at which something stands, that lead through no symbolic link.
+pub(super) fn present(root: &Path, paths: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    let direct = without_links(root, paths).into_iter();
+    direct.filter(|path| root.join(path).symlink_metadata().is_ok()).collect()
+}
+
 /// Reads a file.
 pub(super) fn read(path: &Path) -> FileContent {
     // A pipe would wait for a writer, and a terminal become this process's own.

@@ -38,6 +38,8 @@ pub(crate) struct Index {
     pub(crate) entries: Vec<Entry>,
     /// The paths in conflict.
     pub(crate) unmerged: BTreeSet<PathBuf>,
+    /// The paths that git doesn't want on the disk, as those that a sparse checkout leaves out. The next commit has them.
+    pub(crate) left_out: BTreeSet<PathBuf>,
 }
 
 impl Entry {
@@ -121,16 +123,19 @@ impl Repository {
     /// The index, or the one that `GIT_INDEX_FILE` names, as git has it in its hooks.
     pub(crate) fn index(&self) -> Result<Index, GitError> {
         const COMMAND: &str = "ls-files";
-        let listing = self.in_work_tree(&[COMMAND, "--stage", "-z"])?;
+        let listing = self.in_work_tree(&[COMMAND, "-t", "--stage", "-z"])?;
         let mut index = Index::default();
         for line in nul_ended(&listing) {
-            // `<mode> <id> <stage>\t<path>`
+            // `<tag> <mode> <id> <stage>\t<path>`
             let parts = line.iter().position(|byte| *byte == b'\t').map(|at| (&line[..at], &line[at + 1..]));
             let (facts, path) = parts.ok_or(GitError::Unexpected(COMMAND))?;
             let facts = String::from_utf8_lossy(facts);
             let facts: Vec<&str> = facts.split(' ').collect();
-            let [mode, id, stage] = facts[..] else { return Err(GitError::Unexpected(COMMAND)) };
+            let [tag, mode, id, stage] = facts[..] else { return Err(GitError::Unexpected(COMMAND)) };
             let Some(entry) = Entry::new(mode, id, path) else { continue };
+            if tag == "S" {
+                index.left_out.insert(entry.path.clone());
+            }
             if stage != "0" {
                 index.unmerged.insert(entry.path.clone());
             }
