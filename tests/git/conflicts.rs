@@ -154,3 +154,32 @@ fn branches_that_were_merged_into_each_other_before_never_mix_what_is_sealed() {
     assert_eq!(merge.code, 1, "{}", merge.stderr);
     assert!(repo.text(FILE).contains("<<<<<<< "), "{}", repo.text(FILE));
 }
+
+#[test]
+fn a_commit_that_is_picked_reverted_or_merged_again_is_named() {
+    let short = |repo: &Repo, revision: &str| repo.git(["rev-parse", revision])[..7].to_owned();
+    let assert_label = |repo: &Repo, label: &str| {
+        let text = repo.text(FILE);
+        assert!(text.contains(&format!(">>>>>>> {label}\n")), "{label}: {text}");
+    };
+    // The first of several that are picked; a git before 2.45 doesn't tell its drivers.
+    let repo = apart();
+    let one = format!("{} (change on one)", short(&repo, "one"));
+    assert_eq!(repo.try_git(["cherry-pick", "one", "main"]).code, 1);
+    // By now the commit is noted, and the file is merged again.
+    repo.git(["checkout", "--quiet", "--merge", FILE]);
+    assert_label(&repo, &one);
+    repo.git(["cherry-pick", "--abort"]);
+
+    assert_eq!(repo.try_git(["merge", "one"]).code, 1);
+    repo.git(["checkout", "--quiet", "--merge", FILE]);
+    assert_label(&repo, &one);
+    repo.git(["merge", "--abort"]);
+
+    repo.set(FILE, "password", "later");
+    repo.commit("later");
+    let two = format!("parent of {} (change on two)", short(&repo, "HEAD~1"));
+    assert_eq!(repo.try_git(["revert", "--no-edit", "HEAD~1"]).code, 1);
+    repo.git(["checkout", "--quiet", "--merge", FILE]);
+    assert_label(&repo, &two);
+}

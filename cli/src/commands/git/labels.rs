@@ -64,14 +64,17 @@ pub(super) fn with_commits(labels: &Labels) -> Sides {
 /// The sides as far as git's notes tell them.
 fn guess(merged: &[MergedHead]) -> Sides {
     let operation = Repository::around(Path::new(".")).map(|repository| repository.operation());
-    let theirs = match merged {
-        [merged] => merged.name.clone(),
-        _ => "theirs".to_owned(),
+    let merged = match merged {
+        [merged] => Some(merged.name.clone()),
+        _ => None,
     };
+    let or_theirs = |theirs: Option<String>| theirs.unwrap_or_else(|| "theirs".to_owned());
     match operation {
         Ok(Operation::Rebase { onto, commit }) => Sides { ours: format!("onto {onto}"), theirs: commit },
-        Ok(Operation::Other { branch }) => Sides { ours: branch, theirs },
-        Err(_) => Sides { ours: "ours".to_owned(), theirs },
+        Ok(Operation::Other { branch, theirs }) => {
+            Sides { ours: branch, theirs: or_theirs(merged.or(theirs)) }
+        }
+        Err(_) => Sides { ours: "ours".to_owned(), theirs: or_theirs(merged) },
     }
 }
 

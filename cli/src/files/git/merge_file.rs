@@ -9,8 +9,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use super::process::{Git, output};
-use super::{GitError, Repository};
+use super::process::{Git, is_id, output};
+use super::{Content, GitError, Repository};
 
 /// The most bytes that are read of a file in which git notes what it does.
 const MAX_NOTE: u64 = 16 * 1024;
@@ -104,6 +104,8 @@ pub(crate) enum Operation {
     Other {
         /// The branch that is checked out; `HEAD` if there is none.
         branch: String,
+        /// The short id and the subject of the commit that comes in, if git has noted one.
+        theirs: Option<String>,
     },
 }
 
@@ -120,7 +122,44 @@ impl Repository {
             let name = String::from_utf8_lossy(&branch.bytes).trim_end().to_owned();
             seal_foreign::line(&name, MAX_SUBJECT)
         });
-        Operation::Other { branch: branch.unwrap_or_else(|| "HEAD".to_owned()) }
+        Operation::Other { branch: branch.unwrap_or_else(|| "HEAD".to_owned()), theirs: self.incoming() }
+    }
+
+    /// The commit that comes in. git notes it once there is a conflict, so that `git checkout --merge` finds it, and before
+    /// each commit if it picks or reverts several.
+    fn incoming(&self) -> Option<String> {
+        let head = |name: &str| {
+            let note = self.note(name)?;
+            let id = note.trim_end();
+            is_id(id).then(|| self.named(id))
+        };
+        if let Some(commit) = head("MERGE_HEAD").or_else(|| head("CHERRY_PICK_HEAD")) {
+            return Some(commit);
+        }
+        if let Some(commit) = head("REVERT_HEAD") {
+            return Some(format!("parent of {commit}"));
+        }
+        let todo = self.note("sequencer/todo")?;
+        let line = todo.lines().next()?;
+        let commit = picked(line)?;
+        Some(if line.starts_with("revert ") { format!("parent of {commit}") } else { commit })
+    }
+
+    /// A commit by its short id and its subject.
+    fn named(&self, id: &str) -> String {
+        let mut subject = String::new();
+        let read = self.contents(&[id], |_, content| {
+            if let Content::Bytes(bytes) = content {
+                let text = String::from_utf8_lossy(&bytes);
+                let message = text.split_once("\n\n").map_or("", |(_, message)| message);
+                subject = seal_foreign::line(message.lines().next().unwrap_or_default(), MAX_SUBJECT);
+            }
+        });
+        if read.is_ok() && !subject.is_empty() {
+            format!("{} ({subject})", &id[..7])
+        } else {
+            id[..7].to_owned()
+        }
     }
 
     /// The end of a file in which git notes what it does; `None` if there is none.
