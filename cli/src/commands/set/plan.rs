@@ -29,6 +29,8 @@ pub(super) enum SetError {
     BadItem(&'static str),
     #[error("standard input can't be changed in place")]
     StdinFile,
+    #[error("{0} is a directory, and a value is set only in files that are named")]
+    Directory(String),
     #[error("nothing came in on standard input")]
     NothingCameIn(ItemName),
     #[error("item {0} is given twice")]
@@ -55,7 +57,11 @@ impl Explain for SetError {
             Self::NoFile | Self::NoItem | Self::TooManyWords | Self::TypedValue => in_general.to_owned(),
             Self::NothingCameIn(item) => format!("if it is meant to be empty: --file {item}=/dev/null"),
             Self::NotSet(_, items) => format!("the items are: {items}"),
-            Self::BadItem(_) | Self::StdinFile | Self::Twice(_) | Self::NoItems => {
+            Self::StdinFile => "name the file; what comes in on standard input is the value".to_owned(),
+            Self::Directory(name) => {
+                format!("name the files, such as {}/*.yaml", name.trim_end_matches('/'))
+            }
+            Self::BadItem(_) | Self::Twice(_) | Self::NoItems => {
                 return None;
             }
         })
@@ -85,6 +91,10 @@ impl Plan {
         let inputs = intent::inputs(files)?;
         if inputs.contains(&Input::Stdin) {
             return Err(SetError::StdinFile.into());
+        }
+        // Of all the SealedSecrets beneath a directory, few want the same value, and a wrong one is lost for good.
+        if let Some(directory) = files.iter().find(|file| file.is_dir()) {
+            return Err(SetError::Directory(directory.display().to_string()).into());
         }
         let item = item.map(|item| item.to_string_lossy().parse::<ItemName>());
         let item = item.transpose().map_err(|error| SetError::BadItem(error.rule))?;
