@@ -109,16 +109,24 @@ pub(super) fn run(args: &InstallArgs, repository: &Repository) -> Result<Exit, F
 fn plan<'s>(setup: &'s Setup, args: &InstallArgs) -> Result<Plan<'s>, InTheWay> {
     let mut hooks = Vec::new();
     if !args.no_hooks {
-        if let Some(path) = &setup.place.elsewhere {
-            return Err(InTheWay::HooksPath { path: path.clone(), manager: managers::of_path(path) });
-        }
-        // The directory may be a link into the repository, or to anywhere.
-        if setup.place.dir.is_symlink() {
-            return Err(InTheWay::Link(setup.shown(&setup.place.dir)));
-        }
-        for hook in &setup.hooks {
-            if has_to_be_written(hook, setup)? {
-                hooks.push(hook);
+        match &setup.place.elsewhere {
+            Some(_) if setup.is_run_elsewhere => {}
+            Some(path) => {
+                return Err(InTheWay::HooksPath {
+                    path: setup.shown(path),
+                    manager: managers::of_path(path, &setup.top),
+                });
+            }
+            // The directory may be a link into the repository, or to anywhere.
+            None if setup.place.own.is_symlink() => {
+                return Err(InTheWay::Link(setup.shown(&setup.place.own)));
+            }
+            None => {
+                for hook in &setup.hooks {
+                    if has_to_be_written(hook, setup)? {
+                        hooks.push(hook);
+                    }
+                }
             }
         }
     }
@@ -135,6 +143,7 @@ fn has_to_be_written(hook: &Hook, setup: &Setup) -> Result<bool, InTheWay> {
         HookKind::Ours => Ok(!hook.is_executable),
         HookKind::Checks => Ok(false),
         HookKind::Changed => Err(InTheWay::Changed(shown)),
+        HookKind::Managed(manager) if manager.runs_seal(&setup.top) => Ok(false),
         HookKind::Managed(manager) => Err(InTheWay::Managed { hook: shown, manager }),
         HookKind::Foreign if hook.has_before => Err(InTheWay::Taken(shown)),
         HookKind::Foreign => Ok(true),

@@ -37,7 +37,9 @@ pub(super) fn of_hook(text: &[u8]) -> Option<&'static HookManager> {
 }
 
 /// The program that `core.hooksPath` belongs to, as far as the name tells.
-pub(super) fn of_path(path: &str) -> Option<&'static HookManager> {
+pub(super) fn of_path(dir: &Path, top: &Path) -> Option<&'static HookManager> {
+    // Above the work tree a user may have any name.
+    let path = dir.strip_prefix(top).unwrap_or(dir).to_string_lossy();
     ALL.iter().find(|manager| path.contains(manager.mark))
 }
 

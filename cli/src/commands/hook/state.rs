@@ -19,6 +19,8 @@ use crate::talk::failure::Failure;
 pub(super) struct Setup {
     pub(super) top: PathBuf,
     pub(super) place: HooksPlace,
+    /// The hooks that `core.hooksPath` leads to name our check.
+    pub(super) is_run_elsewhere: bool,
     pub(super) hooks: Vec<Hook>,
     pub(super) attributes: Attributes,
     pub(super) settings: Vec<Configured>,
@@ -75,7 +77,7 @@ impl Setup {
     pub(super) fn of(repository: &Repository) -> Result<Self, Failure> {
         let place = repository.hooks()?;
         let top = repository.top().expect("where hooks are, there is a work tree").to_owned();
-        let hooks = NAMES.iter().map(|name| Hook::of(name, &place.dir)).collect();
+        let hooks = NAMES.iter().map(|name| Hook::of(name, &place.own)).collect();
         let configured = |setting: &'static Setting| -> Result<Configured, Failure> {
             Ok(Configured {
                 setting,
@@ -85,7 +87,16 @@ impl Setup {
         };
         let settings = SETTINGS.iter().map(configured).collect::<Result<_, _>>()?;
         let attributes = Attributes::of(repository, &top)?;
-        Ok(Self { attributes, top, place, hooks, settings, has_program: program::find("seal").is_some() })
+        let is_run_elsewhere = place.elsewhere.as_deref().is_some_and(|dir| is_run(dir, &top));
+        Ok(Self {
+            is_run_elsewhere,
+            attributes,
+            top,
+            place,
+            hooks,
+            settings,
+            has_program: program::find("seal").is_some(),
+        })
     }
 
     /// A path as people know it: from the top of the work tree, if it is beneath.
@@ -154,6 +165,14 @@ impl Configured {
     pub(super) fn is_ours(&self) -> bool {
         self.value.as_deref() == Some(self.setting.value)
     }
+}
+
+/// Whether hooks elsewhere name our check.
+fn is_run(dir: &Path, top: &Path) -> bool {
+    // husky keeps what people write one directory above what git runs.
+    let hooks = [Some(dir), dir.parent()].into_iter().flatten().map(|dir| dir.join("pre-commit"));
+    hooks.into_iter().any(|hook| managers::names_check(&bytes_of(&hook)))
+        || managers::of_path(dir, top).is_some_and(|manager| manager.runs_seal(top))
 }
 
 /// The name that a hook gets which was there before.

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::attributes::FILE_NAME;
 use super::managers;
 use super::script::BEFORE;
-use super::state::{Hook, HookKind, Setup, bytes_of};
+use super::state::{Hook, HookKind, Setup};
 use crate::files::git::Repository;
 use crate::files::output;
 use crate::talk::exit::Exit;
@@ -44,7 +44,7 @@ pub(super) fn run(repository: &Repository) -> Result<Exit, Failure> {
 
 fn report(setup: &Setup) -> Vec<Line> {
     let mut lines = match &setup.place.elsewhere {
-        Some(path) => vec![elsewhere(path, setup)],
+        Some(dir) => vec![elsewhere(dir, setup)],
         None => setup.hooks.iter().map(|hook| hook_line(hook, setup)).collect(),
     };
     lines.push(attributes_line(setup));
@@ -58,17 +58,13 @@ fn report(setup: &Setup) -> Vec<Line> {
 }
 
 /// The line about hooks that `core.hooksPath` has elsewhere.
-fn elsewhere(path: &str, setup: &Setup) -> Line {
-    let manager = managers::of_path(path);
-    let hook = setup.place.dir.join("pre-commit");
-    // husky keeps what people write one directory above what git runs.
-    let above = setup.place.dir.parent().unwrap_or(Path::new("/")).join("pre-commit");
-    let is_run = [hook, above].iter().any(|hook| managers::names_check(&bytes_of(hook)))
-        || manager.is_some_and(|manager| manager.runs_seal(&setup.top));
-    if is_run {
+fn elsewhere(dir: &Path, setup: &Setup) -> Line {
+    let path = setup.shown(dir);
+    if setup.is_run_elsewhere {
         return Line::fine(path, "core.hooksPath has hooks there, and they name seal check");
     }
-    let file = manager.map_or_else(|| format!("{path}/pre-commit"), |manager| manager.file().to_owned());
+    let file = managers::of_path(dir, &setup.top)
+        .map_or_else(|| format!("{path}/pre-commit"), |manager| manager.file().to_owned());
     Line::problem(
         path,
         format!(

@@ -14,9 +14,10 @@ use super::{GitError, Repository};
 /// Where git looks for hooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HooksPlace {
-    pub(crate) dir: PathBuf,
-    /// `core.hooksPath`, if it leads away from the directory of the clone itself.
-    pub(crate) elsewhere: Option<String>,
+    /// The directory of the clone itself.
+    pub(crate) own: PathBuf,
+    /// The directory that `core.hooksPath` names, if it is another one. Then git doesn't look into its own.
+    pub(crate) elsewhere: Option<PathBuf>,
 }
 
 /// An attribute of a path, as all of the files of attributes say together.
@@ -42,11 +43,8 @@ impl Repository {
         };
         let dir = path(&["--git-path", "hooks"])?;
         let own = path(&["--git-common-dir"])?.join("hooks");
-        if is_same(&dir, &own) {
-            return Ok(HooksPlace { dir: own, elsewhere: None });
-        }
-        let named = dir.strip_prefix(top).unwrap_or(&dir).display().to_string();
-        Ok(HooksPlace { dir, elsewhere: Some(named) })
+        let elsewhere = (!is_same(&dir, &own)).then_some(dir);
+        Ok(HooksPlace { own, elsewhere })
     }
 
     /// The value of a setting, wherever it is set; `None` if it isn't.
