@@ -1,9 +1,11 @@
 //! The lists of what secret scanners pass over: all of a SealedSecret's ciphertext, and nothing else.
 //!
-//! Both files have the same patterns, in the part of regular expressions that RE2, Python and `grep -P` read alike; grep runs
-//! them here, line by line as the scanners do.
+//! Both files have the same patterns, in the part of regular expressions that RE2, Python and `grep -P` read alike. The real
+//! gitleaks reads its file here; grep stands in for detect-secrets, line by line.
 
 use std::collections::BTreeSet;
+
+use seal_tests::toolchain;
 
 use super::{read, yaml};
 use crate::sandbox::{Sandbox, run};
@@ -80,4 +82,40 @@ fn what_is_no_ciphertext_is_left() {
         format!("AGE-SECRET-KEY-1{}", "Q".repeat(58)),
     ];
     assert_eq!(left(&sandbox, &lines.join("\n")), lines);
+}
+
+/// The lines of a file on which the real gitleaks finds something.
+#[track_caller]
+fn gitleaks(sandbox: &Sandbox, flags: &[&str], file: &str) -> Vec<u64> {
+    let mut gitleaks = std::process::Command::new(toolchain::bin("gitleaks"));
+    sandbox.confine(&mut gitleaks);
+    gitleaks.args(["dir", "--no-banner", "--log-level=error", "--report-format=json", "--report-path=-"]);
+    let run = run(gitleaks.args(flags).arg(file), b"");
+    let found: serde_json::Value = serde_json::from_slice(&run.stdout).expect(&run.stderr);
+    let lines: Vec<u64> =
+        found.as_array().unwrap().iter().map(|finding| finding["StartLine"].as_u64().unwrap()).collect();
+    assert_eq!(run.code, i32::from(!lines.is_empty()), "{}", run.stderr);
+    lines
+}
+
+#[test]
+fn the_real_gitleaks_is_quiet_about_ciphertext_and_finds_a_token_beside_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("gitleaks.toml", read("git-example/gitleaks.toml"));
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: prod}\nstringData: {password: x, api-key: why}\n";
+    let sealed = |flags: &[&str]| {
+        let run = sandbox.run(flags, secret);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        run.stdout
+    };
+    let bitnami = sealed(&["--seal-format", "bitnami", "--cert", "rsa.crt"]);
+    sandbox.write("bitnami.yaml", &bitnami);
+    assert!(!gitleaks(&sandbox, &[], "bitnami.yaml").is_empty(), "by itself it takes ciphertext for a key");
+    sandbox.write("sealed.yaml", [bitnami, b"---\n".to_vec(), sealed(&["-r", "prod.pub"])].concat());
+    assert_eq!(gitleaks(&sandbox, &["-c", "gitleaks.toml"], "sealed.yaml"), [0; 0]);
+    let mut text = String::from_utf8(sandbox.read("sealed.yaml")).unwrap();
+    let line = text.lines().count() as u64 + 1;
+    text += &format!("# ghp_{}\n", "Zx81mQpL0vRt7KcWn3YbHs6DfJg2UaEiOe94");
+    sandbox.write("sealed.yaml", text);
+    assert_eq!(gitleaks(&sandbox, &["-c", "gitleaks.toml"], "sealed.yaml"), [line]);
 }
