@@ -27,6 +27,7 @@
 //! - [`plugin`]: kubectl's plugin, completions and manual pages, beside the real kubectl, bash and groff
 //! - [`protected`]: identities under protection, beside the real age: passphrases, plugins, keys in hardware
 //! - [`readme`]: README's commands, one after the other
+//! - [`reformatted`]: items changed in files that yq, kustomize, kubectl or prettier wrote
 //! - [`repository`]: what must hold of the repository itself
 //! - [`set`]: items changed in their files, without a key
 //! - [`rotate`]: whole repositories to other recipients
@@ -74,6 +75,7 @@ mod migrate;
 mod plugin;
 mod protected;
 mod readme;
+mod reformatted;
 mod repository;
 mod rotate;
 mod round_trip;

@@ -3,13 +3,17 @@
 //!
 //! A shape is a list of pieces, and each piece knows which part of the object it is. So a test can say which pieces an
 //! edit may touch, and hold all others to the byte. This crate seals nothing and parses nothing: the caller gives what
-//! the object says, and reads the text. Invariant: the text of a shape means the same whatever its layout, and the layout
+//! the object says, and reads the text. A text that another program wrote gets its pieces by [`Shape::find`]. Invariant: the text of a shape means the same whatever its layout, and the layout
 //! follows from the random numbers alone.
 
 mod block;
 mod flow;
+mod found;
+mod task;
 
 use crate::Random;
+
+pub use task::{Gone, Task};
 
 /// What a SealedSecret of the native format says.
 pub struct Says {
@@ -21,6 +25,7 @@ pub struct Says {
 }
 
 /// One envelope.
+#[derive(Clone)]
 pub struct Envelope {
     pub keys: Vec<String>,
     /// Names, which may be missing, and fingerprints.
@@ -159,11 +164,11 @@ impl Writer<'_> {
 mod tests {
     use super::*;
 
-    fn says() -> Says {
+    pub(super) fn says() -> Says {
         let envelope = |key: &str| Envelope {
             keys: vec![key.to_owned()],
             recipients: vec![(Some("prod".to_owned()), "a".repeat(64)), (None, "b".repeat(64))],
-            age: "YWdl".to_owned(),
+            age: format!("YWdl{key}"),
         };
         Says {
             scope: "strict".to_owned(),

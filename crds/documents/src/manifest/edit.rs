@@ -13,7 +13,7 @@ mod sequence;
 
 use std::ops::Range;
 
-use super::splice::{SpliceError, column, flow_text, indent_of_line};
+use super::splice::{SpliceError, column, flow_text, indent_of_line, with_line_ends};
 use super::{Manifest, Syntax};
 use crate::source::Located;
 use crate::yaml::tree::{NodeId, NodeKind, Tree};
@@ -282,21 +282,16 @@ impl Patches<'_> {
     }
 
     fn apply(mut self) -> Result<String, Located<SpliceError>> {
-        let crlf = self.source.find('\n').is_some_and(|i| self.source[..i].ends_with('\r'));
         // At one place, new text comes before the text that goes.
         self.found.sort_by_key(|(range, _)| (range.start, range.end));
         let mut out = String::with_capacity(self.source.len());
         let mut at = 0;
-        for (range, text) in &self.found {
+        for (range, text) in self.found {
             if range.start < at {
                 return Err(Located { error: SpliceError::UnknownLayout, at: range.start });
             }
             out.push_str(&self.source[at..range.start]);
-            if crlf {
-                out.push_str(&text.replace('\n', "\r\n"))
-            } else {
-                out.push_str(text)
-            }
+            out.push_str(&with_line_ends(self.source, range.start, text));
             at = range.end;
         }
         out.push_str(&self.source[at..]);

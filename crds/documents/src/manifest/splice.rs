@@ -97,10 +97,18 @@ fn patch(manifest: &Manifest<'_>, object: &Object, value: &Written) -> Result<Pa
             Patch { text, range: range.start..end }
         }
     };
-    if source.find('\n').is_some_and(|i| source[..i].ends_with('\r')) {
-        patch.text = patch.text.replace('\n', "\r\n");
-    }
+    patch.text = with_line_ends(source, patch.range.start, patch.text);
     Ok(patch)
+}
+
+/// A text with the line ends of the line that it comes to. Tools leave both kinds in one file: yq writes the lines of
+/// Windows anew, but not its comments.
+pub(super) fn with_line_ends(source: &str, at: usize, text: String) -> String {
+    let line = source[at..].find('\n').map(|i| at + i).or_else(|| source[..at].rfind('\n'));
+    match line {
+        Some(line) if source[..line].ends_with('\r') => text.replace('\n', "\r\n"),
+        _ => text,
+    }
 }
 
 /// JSON, laid out as the object was.

@@ -5,7 +5,7 @@
 //! readers, says that nothing else got another meaning. `make fuzz` runs more. Invariant: no result is wrong, and fewer
 //! than 1.5 % are refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use seal_crds::keys::{Identity, Keyring};
 use seal_crds::native::{self, Item, NativeSealed, seal};
@@ -13,24 +13,13 @@ use seal_crds::resources::{SealedSecretSpec, Template};
 use seal_crds::{Place, Sealed as _};
 use seal_documents::manifest::{Manifest, edit};
 use seal_documents::source::Source;
-use seal_random::shapes::{Envelope, Part, Says, Shape};
+use seal_random::shapes::{Envelope, Gone, Says, Shape, Task};
 use seal_random::{Random, rounds};
 use serde::Deserialize as _;
 use serde_yaml::Value;
 use zeroize::Zeroizing;
 
 use super::*;
-
-/// What a round does.
-#[derive(Debug)]
-enum Task {
-    /// A new value for these items, by their indices.
-    Set(Vec<usize>),
-    /// An item that isn't there.
-    Add(&'static str),
-    Remove(usize),
-    Tidy,
-}
 
 /// Objects to draw layouts of, and whom they are sealed to.
 struct Stock {
@@ -120,48 +109,6 @@ fn take_spec(documents: &mut [Value]) -> Value {
         value.get_mut("items")?.as_sequence_mut()?.iter_mut().find_map(find)
     }
     documents.iter_mut().find_map(find).map(std::mem::take).expect("there is a SealedSecret")
-}
-
-/// The items and envelopes that a task takes from an object.
-struct Gone {
-    items: BTreeSet<usize>,
-    values: BTreeSet<usize>,
-    envelopes: BTreeSet<usize>,
-    all_envelopes: bool,
-}
-
-impl Gone {
-    fn of(task: &Task, says: &Says) -> Self {
-        let (items, values): (BTreeSet<usize>, BTreeSet<usize>) = match task {
-            Task::Set(items) => (BTreeSet::new(), items.iter().copied().collect()),
-            Task::Remove(item) => ([*item].into(), [*item].into()),
-            Task::Add(_) | Task::Tidy => Default::default(),
-        };
-        let stays = |(index, _): &(usize, &(String, String))| !values.contains(index);
-        let used: BTreeSet<&str> = says
-            .items
-            .iter()
-            .enumerate()
-            .filter(stays)
-            .filter_map(|(_, (_, line))| native::data_key_of(line))
-            .collect();
-        let is_unused =
-            |(_, envelope): &(usize, &Envelope)| !envelope.keys.iter().any(|key| used.contains(key.as_str()));
-        let envelopes: BTreeSet<usize> =
-            says.envelopes.iter().enumerate().filter(is_unused).map(|(index, _)| index).collect();
-        Self { items, values, all_envelopes: envelopes.len() == says.envelopes.len(), envelopes }
-    }
-
-    fn may_go(&self, part: Part) -> bool {
-        match part {
-            Part::Item(index) => self.items.contains(&index),
-            Part::Value(index) => self.values.contains(&index),
-            Part::Envelope(index) => self.envelopes.contains(&index),
-            Part::Between => self.all_envelopes,
-            Part::Separator => !self.items.is_empty() || !self.envelopes.is_empty(),
-            Part::Fixed | Part::Joint => false,
-        }
-    }
 }
 
 /// Makes the change; `None` if it was refused for the layout.

@@ -63,6 +63,19 @@ fn what_is_equal_stays_as_it_is_written_and_comments_with_it() {
 }
 
 #[test]
+fn new_lines_end_as_the_line_does_that_they_come_to() {
+    let old = format!("{HEAD}spec:\n  template:\n    type: Opaque\n  data: xyz\n");
+    let new = format!(
+        "{HEAD}spec:\n  scope: strict\n  envelopes:\n    - age: x\n  items:\n    a: nu\n    b: bb\n  template:\n    \
+         type: Opaque\n"
+    );
+    for (above, line_break) in [("# yq left this\r\n\r\n", "\n"), ("# x\n", "\r\n")] {
+        let file = |text: &str| format!("{above}{}", text.replace('\n', line_break));
+        assert_eq!(text(&file(&old)), file(&new));
+    }
+}
+
+#[test]
 fn what_is_new_stands_where_it_belongs() {
     let old = "spec:\n  template:\n    type: Opaque\n  data: xyz\n";
     let new = "spec:\n  scope: strict\n  envelopes:\n    - age: x\n  items:\n    a: nu\n    b: bb\n  template:\n    \
