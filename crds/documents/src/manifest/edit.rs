@@ -8,6 +8,7 @@
 //! again, and is the old file with exactly these changes. If it isn't, the answer is an error and not a guess.
 
 mod check;
+mod flow;
 mod scalar;
 mod sequence;
 
@@ -173,14 +174,15 @@ impl Patches<'_> {
                 }
                 self.lines(range.clone()).or_else(after_dash).ok_or_else(|| unknown(key))?
             } else if entries[index..].iter().all(|(key, _)| goes(*key)) {
-                // The tail goes as one, with the comma before it.
-                let before = index.checked_sub(1).map(|index| entries[index]);
-                let (last_key, last) = *entries.last().expect("there is this one");
-                let start = before.map_or(range.start, |(key, value)| end_of(tree, self.source, key, value));
-                self.found.push((start..end_of(tree, self.source, last_key, last), String::new()));
+                let end_of = |&(key, value): &(NodeId, NodeId)| end_of(tree, self.source, key, value);
+                let before = index.checked_sub(1).map(|index| end_of(&entries[index]));
+                let tail = &entries[index..];
+                let tail = tail.iter().map(|entry| tree.range(entry.0).start..end_of(entry)).collect();
+                self.remove_tail(before, tail);
                 return Ok(());
             } else {
-                range.start..tree.range(entries[index + 1].0).start
+                self.flow_lines(range.clone())
+                    .unwrap_or_else(|| self.up_to(range, tree.range(entries[index + 1].0).start))
             };
             gone_to = patch.end;
             self.found.push((patch, String::new()));
@@ -220,19 +222,20 @@ impl Patches<'_> {
         if *flow {
             let step =
                 indent.len().saturating_sub(indent_of_line(self.source, tree.range(node).start)).clamp(1, 8);
-            for (key, value) in new {
-                let (key, text, gap) = if is_alone {
-                    (Written::text(key.as_str()).to_compact_json(), value.to_json(indent.len(), step), ": ")
+            let separator = if is_alone { format!(",\n{indent}") } else { ",".to_owned() };
+            let text = |(key, value): &(String, Written)| {
+                let key = Written::text(key.as_str()).to_compact_json();
+                if is_alone {
+                    format!("{}: {}", *key, *value.to_json(indent.len(), step))
                 } else {
-                    (Written::text(key.as_str()).to_compact_json(), value.to_compact_json(), ":")
-                };
-                let entry = format!("{}{gap}{}", *key, *text);
-                let separator = if is_alone { format!(",\n{indent}") } else { ",".to_owned() };
-                self.found.push(if before {
-                    (start..start, entry + &separator)
-                } else {
-                    (end..end, separator + &entry)
-                });
+                    format!("{}:{}", *key, *value.to_compact_json())
+                }
+            };
+            let new = new.into_iter().map(text);
+            if before {
+                self.insert_above(start, is_alone.then_some(indent), &separator, new.collect());
+            } else {
+                self.insert_behind(end, is_alone.then_some(indent), &separator, new.collect());
             }
             return Ok(());
         }

@@ -102,13 +102,15 @@ impl Collection {
         let mut after = self.start;
         let mut on_line = own_line;
         let joint = |at: usize| Span { at: at..at, part: Part::Joint };
+        // What is new comes behind the comment of an entry, not before it.
+        let has_comment = |at: usize| self.is_flow && text[at..].starts_with(", #");
         for entry in &*entries {
-            spans.push(joint(after));
+            spans.extend((!has_comment(after)).then(|| joint(after)));
             add_gap(text, after..entry.at.start, self.is_flow, on_line, own_line, spans);
             spans.push(joint(entry.at.start));
             (after, on_line) = (entry.at.end, entry.part);
         }
-        spans.push(joint(after));
+        spans.extend((!has_comment(after)).then(|| joint(after)));
         if self.is_flow {
             let mut end = after;
             for line in text[after..].split_inclusive('\n') {
@@ -149,9 +151,17 @@ fn add_gap(
         if rest[..length].contains('\n') && !is_comment {
             part = own_line;
         }
-        spans.push(Span { at: span.clone(), part: if is_comment { part } else { Part::Separator } });
+        // New entries come after a comment, or on a line of their own.
         if is_comment {
+            spans.push(Span { at: span.clone(), part });
             spans.push(Span { at: span.end..span.end, part: Part::Joint });
+        } else {
+            let mut line = start;
+            for text in rest[..length].split_inclusive('\n') {
+                spans.push(Span { at: line..line + text.len(), part: Part::Separator });
+                line += text.len();
+                spans.extend(text.ends_with('\n').then(|| Span { at: line..line, part: Part::Joint }));
+            }
         }
         start = span.end;
     }

@@ -80,14 +80,16 @@ impl Patches<'_> {
             let is_alone = indent.trim().is_empty();
             let step =
                 indent.len().saturating_sub(indent_of_line(self.source, tree.range(node).start)).clamp(1, 8);
-            for value in new {
+            let separator = if is_alone { format!(",\n{indent}") } else { ", ".to_owned() };
+            let text = |value: &&Written| {
                 let text = if is_alone { value.to_json(indent.len(), step) } else { value.to_compact_json() };
-                let separator = if is_alone { format!(",\n{indent}") } else { ", ".to_owned() };
-                self.found.push(if before {
-                    (range.start..range.start, format!("{}{separator}", *text))
-                } else {
-                    (range.end..range.end, format!("{separator}{}", *text))
-                });
+                text.to_string()
+            };
+            let new = new.iter().map(text);
+            if before {
+                self.insert_above(range.start, is_alone.then_some(indent), &separator, new.collect());
+            } else {
+                self.insert_behind(range.end, is_alone.then_some(indent), &separator, new.collect());
             }
             return Ok(());
         }
@@ -127,13 +129,16 @@ impl Patches<'_> {
                 let lines = self.lines(dash..range.end).ok_or_else(unknown)?;
                 self.found.push((lines, String::new()));
             } else if index >= tail {
-                // The tail goes as one, with the comma before it.
-                let start = index.checked_sub(1).map_or(range.start, |i| self.trimmed(tree, items[i]).end);
-                let last = *items.last().expect("there is this one");
-                self.found.push((start..self.trimmed(tree, last).end, String::new()));
+                let before = index.checked_sub(1).map(|index| self.trimmed(tree, items[index]).end);
+                self.remove_tail(
+                    before,
+                    items[index..].iter().map(|item| self.trimmed(tree, *item)).collect(),
+                );
                 return Ok(());
             } else {
-                self.found.push((range.start..tree.range(items[index + 1]).start, String::new()));
+                let next = tree.range(items[index + 1]).start;
+                let lines = self.flow_lines(range.clone());
+                self.found.push((lines.unwrap_or_else(|| self.up_to(range, next)), String::new()));
             }
         }
         Ok(())

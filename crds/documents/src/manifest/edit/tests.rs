@@ -292,3 +292,48 @@ fn a_scalar_keeps_its_quotes_where_they_can_hold_the_new_text() {
         assert_eq!(edit_a(old, new), written, "{old}");
     }
 }
+
+#[test]
+fn comments_between_entries_in_braces_stay_when_a_neighbour_goes() {
+    let entry = |name: &str| format!("    {name}: \"x\",");
+    let cases = [
+        // The items `a` and `b` stay, and get the values `nu` and `bb`.
+        (
+            format!("{} # about c\n    # about a\n{} # a\n", entry("c"), entry("a")),
+            "    # about a\n    a: \"nu\", # a\n".to_owned(),
+        ),
+        (
+            format!("{} # a\n    # below\n{} # c\n", entry("a"), entry("c")),
+            "    a: \"nu\", # a\n    # below\n".to_owned(),
+        ),
+        (
+            "    a: \"x\", # a\n    # below\n    c: \"x\"\n".to_owned(),
+            "    a: \"nu\" # a\n    # below\n".to_owned(),
+        ),
+    ];
+    let head = format!("{HEAD}spec: {{\n  scope: \"strict\",\n  envelopes: [{{age: x}}],\n");
+    let tail = "  template: {type: Opaque},\n}\n";
+    for line_break in ["\n", "\r\n"] {
+        for (old, new) in &cases {
+            let old =
+                format!("{head}  items: {{\n    b: \"bb\",\n{old}  }},\n{tail}").replace('\n', line_break);
+            let new =
+                format!("{head}  items: {{\n    b: \"bb\",\n{new}  }},\n{tail}").replace('\n', line_break);
+            assert_eq!(text(&old), new);
+        }
+    }
+}
+
+#[test]
+fn a_new_entry_in_braces_comes_between_the_comments_of_its_neighbours() {
+    let head = format!("{HEAD}spec: {{\n  scope: \"strict\",\n  envelopes: [{{age: x}}],\n  items: {{\n");
+    let tail = "  },\n  template: {type: Opaque},\n}\n";
+    for (old, new) in [
+        ("    a: \"nu\", # about a\n", "    a: \"nu\", # about a\n    \"b\": \"bb\",\n"),
+        ("    a: \"nu\" # about a\n", "    a: \"nu\", # about a\n    \"b\": \"bb\"\n"),
+        ("    a: \"nu\",\n", "    a: \"nu\",\n    \"b\": \"bb\",\n"),
+        ("    # about b\n    b: \"bb\",\n", "    \"a\": \"nu\",\n    # about b\n    b: \"bb\",\n"),
+    ] {
+        assert_eq!(text(&format!("{head}{old}{tail}")), format!("{head}{new}{tail}"));
+    }
+}
