@@ -32,7 +32,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
 
 /// The days of a length of time; `None` if it isn't of whole days.
 pub fn whole_days(length: Duration) -> Option<u32> {
-    let is_whole = length.as_secs() % DAY == 0 && length.subsec_nanos() == 0;
+    let is_whole = length.as_secs().is_multiple_of(DAY) && length.subsec_nanos() == 0;
     is_whole.then(|| u32::try_from(length.as_secs() / DAY).ok()).flatten()
 }
 

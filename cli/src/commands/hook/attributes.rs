@@ -23,7 +23,7 @@ pub(super) fn samples() -> Vec<String> {
 
 /// The file with the lines; `None` if it has some already.
 pub(super) fn with_lines(old: &[u8]) -> Option<Vec<u8>> {
-    if lines(old).any(|line| is_about_us(line)) {
+    if lines(old).any(is_about_us) {
         return None;
     }
     let mut new = old.to_vec();
