@@ -6,7 +6,8 @@
 //! else of the object follows the Secret, except for `template.data`, which no Secret has.
 //!
 //! Invariants: an item that isn't known to be the same is sealed anew. So a missing store or a wrong key costs a
-//! difference in Git, and never a wrong value.
+//! difference in Git, and never a wrong value. A value that an identity found in the object is never new: wherever it is
+//! sealed anew, it stays marked with everybody who has seen it.
 
 mod known;
 #[cfg(test)]
@@ -125,7 +126,7 @@ impl Keeper {
         let (same, new): (BTreeMap<ItemName, Plaintext>, BTreeMap<ItemName, Plaintext>) =
             items.into_iter().partition(|(item, _)| kept.contains(item));
         let new: BTreeMap<ItemName, Item> =
-            new.into_iter().map(|(item, value)| to_item(sealer, item, value)).collect();
+            new.into_iter().map(|(item, value)| to_item(sealer, known.as_ref(), item, value)).collect();
         let again = match &known {
             Some(known) => known.seal(&same, &new, template.clone())?,
             None => None,
@@ -135,10 +136,10 @@ impl Keeper {
                 self.remember(object_name, sealer, &again.spec, &same, &new);
                 again
             }
-            // There is no object to go on from, or it has no room for one more envelope.
+            // There is no object to go on from, its scope is another, or it has no room for one more envelope.
             None => {
-                let all =
-                    same.into_iter().map(|(item, value)| to_item(sealer, item, value)).chain(new).collect();
+                let same = same.into_iter().map(|(item, value)| to_item(sealer, known.as_ref(), item, value));
+                let all = same.chain(new).collect();
                 let spec =
                     sealing::seal_items(object_name, sealer.scope, &sealer.recipients, &all, template)?;
                 self.remember(object_name, sealer, &spec, &BTreeMap::new(), &all);
@@ -180,7 +181,13 @@ impl Keeper {
     }
 }
 
-fn to_item(sealer: &NativeSealer, item: ItemName, value: Plaintext) -> (ItemName, Item) {
+fn to_item(
+    sealer: &NativeSealer,
+    known: Option<&Known<'_>>,
+    item: ItemName,
+    value: Plaintext,
+) -> (ItemName, Item) {
     let template = sealer.template_items.contains(&item);
-    (item, Item::new(value, template))
+    let seen = known.map(|known| known.seen(&value)).unwrap_or_default();
+    (item, Item { value, template, seen })
 }

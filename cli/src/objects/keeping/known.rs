@@ -2,7 +2,7 @@
 //!
 //! An identity opens the whole object, and then decides alone. Without one, or if it opens nothing, the store of
 //! fingerprints decides item by item. Invariant: an item is the same only if its envelope names exactly the recipients
-//! of now.
+//! of now, and its scope is that of now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +52,7 @@ impl Uses {
 }
 
 impl<'k> Known<'k> {
-    /// `None` if nothing of the object can stay: another scope is asked for, or every reader refuses the object.
+    /// `None` if every reader refuses the object, so that nothing of it can stay.
     pub(super) fn new(
         keeper: &'k Keeper,
         current: Current<'_>,
@@ -63,9 +63,6 @@ impl<'k> Known<'k> {
         let place = object_name.to_place();
         // A type that a controller refuses was refused when the Secret was read.
         let sealed = NativeSealed::parse(place.clone(), &spec, &BTreeSet::new()).ok()?;
-        if spec.scope != sealer.scope {
-            return None;
-        }
         let opened = keeper.keys.as_ref().and_then(|keys| {
             let open = || -> Result<OpenedNow, UnsealError> {
                 Ok(OpenedNow { items: sealed.items(keys)?, data: sealed.unseal(keys)?.data })
@@ -89,8 +86,20 @@ impl<'k> Known<'k> {
         self.spec.encrypted_data.keys()
     }
 
-    /// The items whose value, recipients and use in templates are the same.
+    /// Everybody who has seen this very value, under any name: a value that was renamed in the Secret isn't new. Only an
+    /// identity tells; without one nobody is named.
+    pub(super) fn seen(&self, value: &Plaintext) -> BTreeSet<Fingerprint> {
+        let items = self.opened.iter().flat_map(|opened| opened.items.values());
+        let same = items.filter(|item| item.value.expose() == value.expose());
+        same.flat_map(|item| &item.seen).copied().collect()
+    }
+
+    /// The items whose value, scope, recipients and use in templates are the same.
     pub(super) fn same(&self, items: &BTreeMap<ItemName, Plaintext>) -> BTreeSet<ItemName> {
+        // The scope is sealed into every item.
+        if self.spec.scope != self.sealer.scope {
+            return BTreeSet::new();
+        }
         let uses = Uses::of(&self.spec.template, self.sealer);
         let candidates = items.iter().filter_map(|(item, value)| {
             let line = self.spec.encrypted_data.get(item.as_str())?;
@@ -164,13 +173,16 @@ impl<'k> Known<'k> {
         }
     }
 
-    /// The object with exactly these items; `None` if it has no room for one more envelope.
+    /// The object with exactly these items; `None` if its scope is another, or it has no room for one more envelope.
     pub(super) fn seal(
         &self,
         same: &BTreeMap<ItemName, Plaintext>,
         new: &BTreeMap<ItemName, Item>,
         template: Template,
     ) -> Result<Option<Again>, SealingError> {
+        if self.spec.scope != self.sealer.scope {
+            return Ok(None);
+        }
         let kept: BTreeSet<ItemName> = same.keys().cloned().collect();
         let (place, to) = (self.object_name.to_place(), &self.sealer.recipients);
         let spec = match native::set_items(&place, &self.spec, to, &kept, new, template, &BTreeSet::new()) {

@@ -2,8 +2,8 @@
 
 use super::*;
 use seal_crds::Scope;
-use seal_crds::keys::{Identity, Keyring};
-use seal_crds::native::NamedRecipient;
+use seal_crds::keys::{Fingerprint, Identity, Keyring};
+use seal_crds::native::{NamedRecipient, NativeSealed};
 use seal_documents::manifest::edit;
 use seal_documents::source::Source;
 use zeroize::Zeroizing;
@@ -93,6 +93,19 @@ impl Scene {
     }
 }
 
+impl Scene {
+    /// The items of the object in this text that somebody has seen.
+    fn exposed(&self, text: &str, to: Fingerprint) -> Vec<String> {
+        let source = Source::new("x.yaml".to_owned(), Zeroizing::new(text.to_owned()));
+        let manifest = Manifest::parse(&source).unwrap();
+        let spec = manifest.spec(&manifest.objects[0]).unwrap();
+        let object_name = sealed::read_name(&manifest, &manifest.objects[0], None, true).unwrap();
+        let sealed = NativeSealed::parse(object_name.to_place(), &spec, &BTreeSet::new()).unwrap();
+        let items = sealed.items(self.by_identity().keys.as_ref().unwrap()).unwrap();
+        items.iter().filter(|(_, item)| item.seen.contains(&to)).map(|(name, _)| name.to_string()).collect()
+    }
+}
+
 /// A scene, and a way to know that nothing changed.
 fn each_way(test: impl Fn(&mut Scene, &dyn Fn(&Scene) -> Keeper)) {
     test(&mut scene(), &Scene::by_identity);
@@ -160,6 +173,46 @@ fn other_recipients_or_another_scope_seal_everything_again() {
         let wide = scene.seal(&keeper(scene), &items, Some(&narrower.text)).unwrap();
         assert_eq!((names(&wide.again.sealed), wide.again.spec.scope), (vec!["a"], Scope::NamespaceWide));
     });
+}
+
+#[test]
+fn a_value_that_is_sealed_anew_stays_marked_with_everybody_who_has_seen_it() {
+    let mut scene = scene();
+    let items = [("a", "1"), ("b", "2")];
+    let leaked = Identity::generate().recipient().clone();
+    let ours = scene.recipients.clone();
+    scene.recipients.push(NamedRecipient { recipient: leaked.clone(), name: None });
+    let first = scene.seal(&scene.by_identity(), &items, None).unwrap();
+    scene.recipients = ours;
+    let exposed = |scene: &Scene, text: &str| scene.exposed(text, leaked.fingerprint());
+
+    let narrower = scene.seal(&scene.by_identity(), &items, Some(&first.text)).unwrap();
+    assert_eq!(names(&narrower.again.sealed), ["a", "b"]);
+    assert_eq!(exposed(&scene, &narrower.text), ["a", "b"], "other recipients");
+
+    let renamed = [("a", "new"), ("c", "2")];
+    let renamed = scene.seal(&scene.by_identity(), &renamed, Some(&narrower.text)).unwrap();
+    assert_eq!(exposed(&scene, &renamed.text), ["c"], "a has a new value; c has that of b");
+
+    scene.template_items = BTreeSet::from(["a".parse().unwrap()]);
+    let open = scene.seal(&scene.by_identity(), &items, Some(&narrower.text)).unwrap();
+    assert_eq!(names(&open.again.sealed), ["a"]);
+    assert_eq!(exposed(&scene, &open.text), ["a", "b"], "another use in templates");
+    scene.template_items.clear();
+
+    scene.scope = Scope::NamespaceWide;
+    let wide = scene.seal(&scene.by_identity(), &items, Some(&narrower.text)).unwrap();
+    assert_eq!(exposed(&scene, &wide.text), ["a", "b"], "another scope");
+    scene.scope = Scope::Strict;
+
+    let (mut text, mut items) = (narrower.text, vec![("a".to_owned(), "1".to_owned())]);
+    for number in 0..seal_crds::native::MAX_ENVELOPES + 1 {
+        items.push((format!("i{number:02}"), format!("value {number}")));
+        let borrowed: Vec<(&str, &str)> = items.iter().map(|(item, value)| (&**item, &**value)).collect();
+        let ran = scene.seal(&scene.by_identity(), &borrowed, Some(&text)).unwrap();
+        assert_eq!(exposed(&scene, &ran.text), ["a"], "with and without room for one more envelope");
+        text = ran.text;
+    }
 }
 
 #[test]
