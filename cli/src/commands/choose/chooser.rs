@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use seal_crds::Scope;
 use seal_crds::keys::pins::Mark;
-use seal_crds::keys::{Certificate, Fingerprint, Pins, RsaPublicKey};
+use seal_crds::keys::{Certificate, Fingerprint, RsaPublicKey};
 use seal_crds::native::{NamedRecipient, OfferPins};
 
 use super::ruled::{Books, Ruled, RuledError};
@@ -17,6 +17,7 @@ use super::{BitnamiFlags, CertificateFlag, SealerFlags};
 use crate::args::intent::{self, IntentError, RecipientChoice};
 use crate::args::{AcceptArgs, ClusterArgs, SealFormat};
 use crate::keys::cluster::{Access, Service};
+use crate::keys::recipients::Given;
 use crate::keys::{certificate, recipients};
 use crate::objects::sealing::bitnami::BitnamiSealer;
 use crate::objects::sealing::{NativeSealer, Sealer};
@@ -130,7 +131,7 @@ impl Chooser {
     /// As [`Self::pinned`], in the form that offers are held against.
     pub(in crate::commands) fn offer_pins(&self, file: &Ruled, chosen: &[NamedRecipient]) -> OfferPins {
         let retiring = match &file.ruling {
-            Some(ruling) if self.recipients.is_empty() => retiring(&ruling.given().pins),
+            Some(ruling) if self.recipients.is_empty() => retiring(&ruling.given()),
             _ => self.given_retiring.clone(),
         };
         let is_optional = |named: &NamedRecipient| retiring.contains(&named.recipient.fingerprint());
@@ -156,7 +157,7 @@ impl Chooser {
             Some(given) => Arc::clone(given),
             None => {
                 let given = recipients::load(&self.recipients)?;
-                self.given_retiring = retiring(&given.pins);
+                self.given_retiring = retiring(&given);
                 Arc::clone(self.given.insert(given.into_usable()?.into()))
             }
         };
@@ -318,10 +319,38 @@ fn keys(recipients: &[NamedRecipient]) -> BTreeSet<Fingerprint> {
     recipients.iter().map(|named| named.recipient.fingerprint()).collect()
 }
 
-/// The keys that are marked as retiring.
-fn retiring(pins: &Pins) -> BTreeSet<Fingerprint> {
-    let retiring = pins.marks().filter(|(_, marked)| marked.mark == Mark::Retiring);
-    retiring.map(|(key, _)| *key).collect()
+/// The keys that are marked as retiring and have a successor. One that a fetch wrote as the key to seal to has none, though
+/// it may have a mark from the time before it was restored.
+fn retiring(given: &Given) -> BTreeSet<Fingerprint> {
+    let retiring = given.pins.marks().filter(|(_, marked)| marked.mark == Mark::Retiring);
+    retiring.map(|(key, _)| *key).filter(|key| !given.sealing_keys.contains(key)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seal_crds::keys::Identity;
+
+    #[test]
+    fn a_restored_key_that_is_sealed_to_again_is_required_whatever_its_mark() {
+        let directory = tempfile::tempdir().unwrap();
+        let (key, recovery) = (Identity::generate(), Identity::generate());
+        let (key, recovery) = (key.recipient(), recovery.recipient());
+        let mark = format!("# retiring: {} 2026-11-27 sealing-key-first\n", key.fingerprint());
+        let fetched = format!(
+            "# name: k\n# created: 2026-01-02T03:04:05Z\n# fingerprint: {}\n{key}\n{recovery}\n{mark}",
+            key.fingerprint()
+        );
+        for (text, expected) in [
+            (fetched, BTreeSet::new()),
+            (format!("{key}\n{recovery}\n{mark}"), BTreeSet::from([key.fingerprint()])),
+        ] {
+            let file = directory.path().join("prod.pub");
+            std::fs::write(&file, text).unwrap();
+            let given = recipients::load(&[file.to_str().unwrap().to_owned()]).unwrap();
+            assert_eq!(retiring(&given), expected);
+        }
+    }
 }
 
 /// The recipients of a rule.
