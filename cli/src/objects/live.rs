@@ -15,6 +15,9 @@ use serde_json::Value;
 use crate::keys::cluster::{Cluster, ConnectError, Listed};
 use crate::objects::claimed::Claimed;
 
+/// The most recipients that the controller names in `exposedTo`: where there are so many, there may be more.
+const MAX_EXPOSED_TO: usize = 32;
+
 /// A SealedSecret in a cluster.
 pub(crate) struct Live {
     pub(crate) claimed: Claimed,
@@ -23,10 +26,13 @@ pub(crate) struct Live {
     pub(crate) only: Option<BTreeSet<Fingerprint>>,
     /// The keys that opened it.
     pub(crate) opened_by: BTreeSet<Fingerprint>,
-    /// The items that a revoked recipient has seen, as the controller says.
+    /// The items that a revoked recipient has seen, as the controller says. All items, if it names fewer than it counts.
     pub(crate) exposed: BTreeSet<String>,
     /// The recipients that have seen them, as far as the controller names them.
     pub(crate) exposed_to: BTreeSet<Fingerprint>,
+    /// There may be recipients that it doesn't name. The threat: whoever seals an object chooses whom it remembers, and can
+    /// make them so many that one isn't named.
+    pub(crate) is_exposed_to_more: bool,
     /// The revoked recipients that the object as it is now was compared with, by the name of their set.
     pub(crate) compared: Option<String>,
     /// The controller waits for a change of the object as it is now, so it says nothing new of it.
@@ -101,17 +107,26 @@ impl Live {
         };
         let only = status["usage"].is_object().then(|| fingerprints(&status["usage"]["only"]));
         let compared = status["usage"]["revoked"].as_str().map(str::to_owned);
-        let is_stalled = |condition: &Value| {
-            condition["type"] == "Stalled" && condition["status"] == "True" && is_observed
+        let is_true = |type_: &str| {
+            let conditions = status["conditions"].as_array().into_iter().flatten();
+            conditions.into_iter().any(|one| one["type"] == type_ && one["status"] == "True")
         };
+        let mut exposed: BTreeSet<String> = texts(&status["exposed"]).map(str::to_owned).collect();
+        // In an object without room for the names, the controller leaves them out. An older one doesn't count them.
+        let count = status["exposedCount"].as_u64().unwrap_or_else(|| u64::from(is_true("Exposed")));
+        if usize::try_from(count).is_ok_and(|count| exposed.len() < count) {
+            exposed.extend(claimed.items.iter().cloned());
+        }
+        let exposed_to = fingerprints(&status["exposedTo"]);
         Some(Self {
             claimed,
             only: only.filter(|_| is_current),
             opened_by: fingerprints(&status["openedBy"]),
-            exposed: texts(&status["exposed"]).map(str::to_owned).collect(),
-            exposed_to: fingerprints(&status["exposedTo"]),
+            exposed,
+            is_exposed_to_more: exposed_to.len() >= MAX_EXPOSED_TO,
+            exposed_to,
             compared: compared.filter(|_| is_current),
-            is_stalled: status["conditions"].as_array().into_iter().flatten().any(is_stalled),
+            is_stalled: is_observed && is_true("Stalled"),
         })
     }
 
@@ -124,6 +139,7 @@ impl Live {
             opened_by: BTreeSet::new(),
             exposed: BTreeSet::new(),
             exposed_to: BTreeSet::new(),
+            is_exposed_to_more: false,
             compared: None,
             is_stalled: false,
         }
@@ -195,6 +211,25 @@ mod tests {
         let object = live(2, other);
         assert_eq!(object.need(&key("aa")), Need::Unsaid, "it was said of other envelopes");
         assert_eq!(object.compared, None);
+    }
+
+    #[test]
+    fn names_that_the_controller_left_out_are_not_taken_for_absent() {
+        let exposed = |status: Value| live(2, status).exposed.into_iter().collect::<Vec<_>>();
+        let condition = json!([{"type": "Exposed", "status": "True"}]);
+        assert!(exposed(json!({})).is_empty());
+        assert_eq!(
+            exposed(json!({"exposed": ["gone"], "exposedCount": 1, "conditions": condition})),
+            ["gone"]
+        );
+        assert_eq!(exposed(json!({"exposed": ["a"], "exposedCount": 2})), ["a", "password"]);
+        assert_eq!(exposed(json!({"exposedCount": 1})), ["password"]);
+        assert_eq!(exposed(json!({"conditions": condition})), ["password"], "an older controller");
+        let to = |many: usize| {
+            let to: Vec<String> = (0..many).map(|n| format!("{n:064x}")).collect();
+            live(2, json!({"exposed": ["a"], "exposedTo": to})).is_exposed_to_more
+        };
+        assert!(!to(MAX_EXPOSED_TO - 1) && to(MAX_EXPOSED_TO));
     }
 
     #[test]

@@ -117,8 +117,9 @@ impl Checklist {
                     let mut finding = self.claimed(&object.claimed, CLUSTER);
                     let said = object.exposed_to.iter().filter(|key| self.keys.contains_key(key));
                     finding.exposed_to.extend(said);
-                    // An older controller doesn't say to whom they are exposed.
+                    // An older controller doesn't say to whom they are exposed, and none names all if they are many.
                     let is_ours = object.exposed_to.is_empty()
+                        || object.is_exposed_to_more
                         || object.exposed_to.iter().any(|key| self.keys.contains_key(key));
                     finding.items.extend(object.exposed.iter().filter(|_| is_ours).cloned());
                     add(&mut self.values, finding);

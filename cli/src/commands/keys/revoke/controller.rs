@@ -13,7 +13,6 @@ use seal_crds::Format;
 use seal_crds::keys::Fingerprint;
 use seal_crds::resources::SealingKey;
 
-use crate::commands::keys::listed;
 use crate::keys::cluster::{Cluster, ConnectError, primary};
 use crate::objects::live::{self, LiveObjects};
 use crate::talk::progress::Progress;
@@ -163,8 +162,10 @@ impl Word {
             }
             Self::Behind(behind) => format!(
                 "{inside} of {}: the controller hasn't compared them yet; type this again in a minute, and look at what \
-                 isn't Ready",
-                listed(&behind.objects)
+                 isn't Ready; \
+                 a controller with --watch-namespace compares no others",
+                // All of them: whoever fills the list with objects of their own would hide one that matters.
+                behind.objects.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
             ),
         })
     }
