@@ -31,6 +31,8 @@ pub(crate) enum ConnectError {
     NotAllowed { server: String, doing: String },
     #[error("{what} is gone: somebody deleted it meanwhile, or made it anew")]
     Gone { what: String },
+    #[error("the API server refuses this change of {what} as invalid (422)")]
+    Refused { what: String },
     #[error("somebody else changes {what} again and again")]
     Contended { what: String },
     #[error("{server} has no SealingKeys: the controller isn't installed there")]
@@ -83,6 +85,10 @@ impl Explain for ConnectError {
                 "it is for those who administer the cluster; ask one of them".to_owned()
             }
             Self::NotInstalled { .. } => "is this the right --context?".to_owned(),
+            Self::Refused { .. } => {
+                "are the definitions of the cluster as new as this program? Apply those of its version"
+                    .to_owned()
+            }
             Self::Gone { .. } => "run it again".to_owned(),
             Self::Busy { .. } | Self::Contended { .. } => "try again in a moment".to_owned(),
             Self::Unexpected { .. } => return None,

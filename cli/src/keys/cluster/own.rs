@@ -213,6 +213,8 @@ impl Cluster {
             match self.connection.attempt(&doing, patched)? {
                 Ok(_) => return Ok(Changed::Now),
                 Err(409) => {}
+                // A definition of before may call final what this program takes back.
+                Err(422) => return Err(ConnectError::Refused { what: format!("SealingKey {name}") }),
                 Err(_) => return Err(ConnectError::Gone { what: format!("SealingKey {name}") }),
             }
             match self.sealing_key(&name)? {
