@@ -28,6 +28,7 @@ use seal_crds::Reason;
 use seal_crds::keys::{Fingerprint, Keyring};
 use seal_crds::resources::SealingKey;
 
+use self::arrivals::Arrivals;
 use self::bitnami::BitnamiKeys;
 use self::deletion::{Asked, Deletions, Proven, Release, Rest};
 use self::lifecycle::verdict::Judged;
@@ -48,6 +49,7 @@ use crate::store::Reported;
 use crate::usage::Counted;
 
 mod act;
+pub(crate) mod arrivals;
 mod backups;
 pub(crate) mod bitnami;
 pub(crate) mod cluster;
@@ -97,6 +99,7 @@ pub(crate) struct Keys<S> {
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) said: Said,
+    pub(crate) arrivals: Arrivals,
 }
 
 impl<S: KeyStore> Keys<S> {
@@ -248,6 +251,7 @@ impl<S: KeyStore> Keys<S> {
 
     /// Offers the keys that there are, and writes nothing. The leader makes the first key, if there is none.
     async fn follow(&self) -> Result<(), Failure> {
+        self.arrivals.forget();
         let (mut loaded, published) = self.load().await?;
         let identities = std::mem::take(&mut loaded.identities);
         let decision = decide(&loaded, &published.kept, &self.settings);

@@ -45,6 +45,8 @@ impl<S: KeyStore> Keys<S> {
         let fingerprint = identity.fingerprint();
         let recovery = backed_up(&identity, *sequence, &created_at, recovery)?;
         let stored = StoredKey { identity, sequence: *sequence, created_at, recovery };
+        // Before the request: it may succeed although its answer is lost.
+        self.arrivals.make(fingerprint);
         // If somebody was quicker, their key is the one of this name.
         if self.store.create(name, &stored).await? == Tried::Done {
             tracing::info!(key = name, %fingerprint, "made a sealing key");

@@ -39,7 +39,7 @@ pub(crate) struct Holder {
     /// because somebody creates it again. It isn't a person who creates Secrets here: he could plant a primary under any
     /// name of a manager.
     pub(super) is_noted_by_us: bool,
-    /// The controller made the Secret, by the API server's record.
+    /// The controller made the Secret, by the API server's record, which whoever creates Secrets can have say so.
     pub(super) is_made_by_us: bool,
 }
 

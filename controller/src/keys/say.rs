@@ -37,10 +37,14 @@ impl<S: KeyStore> Keys<S> {
     ) -> Result<Reported, Failure> {
         self.complain(loaded, published, keyless.as_ref());
         // Before the statuses: once they have the new keys and recipients, nobody would be told any more.
-        let arrivals = statements.iter().filter_map(|it| it.arrival().map(|notice| (it.key, notice)));
-        for (key, notice) in arrivals.chain(newcomers(statements)) {
+        let is_made_here = |fingerprint: &_| self.arrivals.is_made_here(fingerprint);
+        let arrivals =
+            statements.iter().filter_map(|it| it.arrival(is_made_here).map(|notice| (it.key, notice)));
+        let notices: Vec<_> = arrivals.chain(newcomers(statements)).collect();
+        let news = self.arrivals.are_news(notices.iter().map(|(key, notice)| (key.fingerprint(), notice)));
+        for ((key, notice), _) in notices.iter().zip(news).filter(|(_, is_news)| *is_news) {
             tracing::warn!(reason = notice.reason, "{}", notice.message);
-            self.store.announce(key, &notice).await;
+            self.store.announce(key, notice).await;
         }
         let said = self.say_all(statements).await;
         // Only after the statuses: a client that reads "ready" goes on to seal.

@@ -71,20 +71,22 @@ impl<'a> Statement<'a> {
         self.key.is_primary() || is_gone && recorded < self.status.floor
     }
 
-    /// The notice to people if there is a key that the controller didn't make, and that it doesn't have on record, or as one
+    /// The notice to people if there is a key that isn't on record, unless this process made it, or that is on record as one
     /// that was gone.
     ///
     /// The threat: whoever may create Secrets beside the keys can add a key, and then open every SealedSecret for it. This
-    /// must not happen in silence, nor may it if the same person has written the key's SealingKey before.
-    pub(super) fn arrival(&self) -> Option<Notice> {
-        let secret = self.verdict.brought.as_ref()?;
+    /// must not happen in silence, nor may it if the same person has written the key's SealingKey before, or has created
+    /// the Secret under the controller's name.
+    pub(super) fn arrival(&self, is_made_here: impl Fn(&Fingerprint) -> bool) -> Option<Notice> {
+        let secret = self.verdict.secret.as_ref()?;
         let state = self.key.status.as_ref().and_then(|status| status.state);
         let is_gone = matches!(state, Some(PublishedState::Lost | PublishedState::Destroyed));
+        let is_new = !self.key.is_recorded() && !is_made_here(&self.key.fingerprint());
         let message = format!(
-            "Secret {secret} holds a private half that this controller didn't make: it was restored, or somebody added it"
+            "Secret {secret} holds a private half that isn't on record: it was restored, or somebody added it; a key that \
+             was there before is told of too if its SealingKey was deleted"
         );
-        let notice = || Notice { warning: true, reason: Reason::KeyAdded.as_str(), message };
-        (is_gone || !self.key.is_recorded()).then(notice)
+        (is_gone || is_new).then(|| Notice { warning: true, reason: Reason::KeyAdded.as_str(), message })
     }
 
     /// The notice to people if the renewal of the key is newly announced.

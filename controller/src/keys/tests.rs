@@ -71,6 +71,7 @@ fn keys(store: &Memory) -> Keys<Memory> {
         health: Health::default(),
         metrics: Metrics::default(),
         said: Said::default(),
+        arrivals: Arrivals::default(),
     }
 }
 

@@ -27,6 +27,7 @@ use crate::compat_http;
 use crate::keys::bitnami::BitnamiKeys;
 use crate::keys::cluster::ClusterKeys;
 use crate::keys::deletion::Rest;
+use crate::keys::arrivals::Arrivals;
 use crate::keys::said::Said;
 use crate::keys::{Keys, watch as key_watch};
 use crate::leadership::Leadership;
@@ -114,6 +115,7 @@ impl Replica {
             health,
             metrics: metrics.clone(),
             said: Said::default(),
+            arrivals: Arrivals::default(),
         };
         let (secrets, keep_secrets) = Cache::new(scoped(&clients.watches, options.watch.as_ref()));
         let (natives, keep_natives) = Cache::new(scoped(&clients.watches, options.watch.as_ref()));

@@ -49,8 +49,8 @@ pub(in crate::keys) struct Verdict {
     pub(in crate::keys) recovery: Option<Vec<Recipient>>,
     /// The ConfigMap that should hold the backup, and doesn't.
     pub(in crate::keys) missing_backup: Option<String>,
-    /// The Secret of a key that the controller didn't make; `None` if it did, or if the private half isn't loaded.
-    pub(in crate::keys) brought: Option<String>,
+    /// The Secret with the private half; `None` if that isn't loaded.
+    pub(in crate::keys) secret: Option<String>,
     /// The dates can't be relied on.
     pub(in crate::keys) dates: Option<DateFault>,
     /// The loss of the key was acknowledged while the controller had it, so that counts for no loss.
@@ -136,7 +136,7 @@ pub(super) fn judge<'a>(facts: &Facts<'a>, settings: &Settings) -> Judgement<'a>
             renewal_at: outlook.at.filter(|_| is_primary),
             recovery: key.filter(|_| is_own).map(recovery),
             missing_backup: key.filter(|key| is_own && !key.is_backed_up).map(config_map_name),
-            brought: key.filter(|_| is_own).and_then(brought),
+            secret: key.filter(|_| is_own).map(|key| key.holders[0].secret.clone()),
             dates: dates(facts, key.filter(|_| is_own), is_head),
             is_acknowledgement_void: is_acknowledgement_void(claim.object, &standing),
             standing,
@@ -169,11 +169,6 @@ fn config_map_name(key: &Key<'_>) -> String {
 
 fn recovery(key: &Key<'_>) -> Vec<Recipient> {
     key.recovery.map(|recovery| recovery.recipients().to_vec()).unwrap_or_default()
-}
-
-fn brought(key: &Key<'_>) -> Option<String> {
-    let is_ours = key.holders.iter().any(|holder| holder.is_made_by_us);
-    (!is_ours).then(|| key.holders[0].secret.clone())
 }
 
 fn dates(facts: &Facts<'_>, key: Option<&Key<'_>>, is_head: bool) -> Option<DateFault> {

@@ -28,7 +28,7 @@ fn verdict(standing: Standing) -> Verdict {
         renewal_at: None,
         recovery: None,
         missing_backup: None,
-        brought: None,
+        secret: None,
         dates: None,
         is_acknowledgement_void: false,
     }

@@ -110,6 +110,9 @@ async fn nobody_adds_a_key_in_silence_whether_or_not_it_has_a_sealing_key_alread
         |did: Vec<String>| did.into_iter().filter(|did| did.ends_with("KeyAdded")).collect::<Vec<_>>();
     store.world().add("theirs", 2, KeyState::Active, "kubectl-create");
     assert_eq!(announced(settle(&keys).await), ["announce theirs KeyAdded"]);
+    // Whoever creates a Secret chooses the manager that the API server names.
+    store.world().add("disguised", 4, KeyState::Active, "seal-controller");
+    assert_eq!(announced(settle(&keys).await), ["announce disguised KeyAdded"]);
     // Somebody writes the SealingKey before the Secret, so that the controller has nothing to publish.
     store.world().add("planted", 3, KeyState::Active, "kubectl-create");
     let secret = store.world().secrets.pop().unwrap();
@@ -131,4 +134,11 @@ async fn nobody_adds_a_key_in_silence_whether_or_not_it_has_a_sealing_key_alread
     assert_eq!(announced(settle(&keys).await), [""; 0]);
     store.world().secrets.push(secret);
     assert_eq!(announced(settle(&keys).await), ["announce planted KeyAdded"]);
+    // A SealingKey that changes all the time has the same said of it at each step, and told once.
+    store.world().add("restless", 5, KeyState::Active, "kubectl-create");
+    store.world().unrest = Some("restless");
+    assert!(keys.lead(pending()).await.is_err());
+    assert_eq!(announced(store.did()), ["announce restless KeyAdded"]);
+    store.world().unrest = None;
+    assert_eq!(announced(settle(&keys).await), [""; 0]);
 }
