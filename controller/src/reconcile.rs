@@ -20,7 +20,7 @@ use crate::backoff::Backoff;
 use crate::examination::{Findings, Question, missing};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
-use crate::pace::Pace;
+use crate::pace::{Pace, Running};
 use crate::plan::{Plan, plan, precedence};
 use crate::policy::Policy;
 use crate::recipients::Recipients;
@@ -164,10 +164,12 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     if matches!(planned, Plan::Write { .. }) && !context.backoff.may_write(&place, Instant::now()) {
         return Err(contested());
     }
-    // Nothing fails between here and the examination, which gives the turn back.
     let turn = if is_due { context.begin_examination(&place, last) } else { None };
-    let waits = turn.and_then(Result::err);
-    let planned = if turn == Some(Ok(())) { planned.and_examine() } else { planned };
+    let (running, waits) = match turn.transpose() {
+        Ok(running) => (running, None),
+        Err(wait) => (None, Some(wait)),
+    };
+    let planned = if running.is_some() { planned.and_examine() } else { planned };
     let (write, heals) = match planned {
         Plan::Keep => {
             let outcome = Outcome::Kept(remarks, asked.map(|asked| asked.look));
@@ -177,9 +179,9 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
         Plan::Write { write, heals } => (Some(write), heals),
     };
     let look = asked.as_ref().map(|asked| Look { missing: Vec::new(), ..asked.look.clone() });
-    let (unsealed, findings) = match (turn, asked) {
-        (Some(Ok(())), Some(asked)) => {
-            let (unsealed, findings) = examine(context, sealed.clone(), keyring, asked, &place, last).await?;
+    let (unsealed, findings) = match (running, asked) {
+        (Some(running), Some(asked)) => {
+            let (unsealed, findings) = examine(context, sealed.clone(), keyring, asked, running).await?;
             (unsealed, Some(findings))
         }
         _ => {
@@ -218,29 +220,26 @@ fn keys_of<S: Store>(context: &Context<S>, sealed: &dyn Sealed, last: &Last) -> 
 impl<S> Context<S> {
     /// Begins the object's examination; `Some(Err)` is the wait until its turn, and `None` means that nothing is
     /// examined here.
-    fn begin_examination(&self, place: &Place, last: &Last) -> Option<Result<(), Duration>> {
+    fn begin_examination(&self, place: &Place, last: &Last) -> Option<Result<Running, Duration>> {
         let pace = &self.examinations.as_ref()?.pace;
-        Some(pace.begin(&(last.format, place.clone()), Instant::now()))
+        Some(pace.run((last.format, place.clone())))
     }
 }
 
-/// Examines the object off the async threads, in its turn.
+/// Examines the object off the async threads, in its turn, which ends with the work.
 async fn examine<S>(
     context: &Context<S>,
     sealed: Arc<dyn Sealed>,
     keyring: Arc<Keyring>,
     asked: Asked,
-    place: &Place,
-    last: &Last,
+    running: Running,
 ) -> Result<(Unsealed, Findings), Failure> {
     let Asked { question, recipients, .. } = asked;
-    let begun = Instant::now();
-    let answer = open(context, keyring, move |keys| question.answer(&*sealed, keys, &recipients)).await;
-    if let Some(examinations) = &context.examinations {
-        let now = Instant::now();
-        examinations.pace.end(&(last.format, place.clone()), now - begun, now);
-    }
-    answer
+    open(context, keyring, move |keys| {
+        let _running = running;
+        question.answer(&*sealed, keys, &recipients)
+    })
+    .await
 }
 
 fn contested() -> Failure {
