@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::keys::{Fingerprint, Keyring};
 use seal_crds::native::RewrapError;
-use seal_crds::resources::{Rewrap, Usage};
+use seal_crds::resources::{MAX_EXPOSED_TO, Rewrap, Usage};
 use seal_crds::{ItemName, Sealed, UnsealError, Unsealed};
 
 use crate::plan::is_ready;
@@ -27,14 +27,13 @@ use crate::store::Last;
 /// The most bytes of the names of exposed items in a status.
 const MAX_EXPOSED: usize = 64 << 10;
 
-/// The most recipients in a status that have seen exposed items.
-const MAX_EXPOSED_TO: usize = 32;
-
 /// The question that an examination answers: what is examined, and with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
     /// As [`Usage::source`].
     pub(crate) source: String,
+    /// As [`Usage::items`].
+    items: Option<String>,
     /// As [`Usage::keyring`].
     keyring: String,
     /// As [`Usage::revoked`].
@@ -61,6 +60,8 @@ pub(crate) enum Comparison {
 pub(crate) struct Findings {
     pub(crate) usage: Usage,
     pub(crate) exposed: Exposed,
+    /// Whom the items were compared with.
+    pub(crate) exposing: BTreeSet<Fingerprint>,
     pub(crate) offer: Offer,
 }
 
@@ -93,6 +94,7 @@ impl Question {
         let exposing = recipients.exposing();
         Self {
             source: sealed.source(),
+            items: sealed.assignment(),
             keyring: Fingerprint::of_set(sealed.tried(keys)),
             revoked: (!exposing.is_empty()).then(|| Fingerprint::of_set(exposing.iter().copied())),
             comparison: Comparison::new(&sealed.sealed_to(), recipients),
@@ -106,8 +108,8 @@ impl Question {
             return false;
         }
         let Some(usage) = last.status.as_ref().and_then(|status| status.usage.as_ref()) else { return true };
-        let is_answered =
-            (&usage.source, &usage.keyring, &usage.revoked) == (&self.source, &self.keyring, &self.revoked);
+        let is_of_these = (&usage.source, &usage.items) == (&self.source, &self.items);
+        let is_answered = is_of_these && (&usage.keyring, &usage.revoked) == (&self.keyring, &self.revoked);
         let is_offered = match &self.comparison {
             Comparison::Behind { target } => usage.target.as_ref() == Some(target),
             // Public text answers it.
@@ -127,7 +129,7 @@ impl Question {
         keys: &Keyring,
         recipients: &Recipients,
     ) -> Result<(Unsealed, Findings), UnsealError> {
-        let Self { source, keyring, revoked, comparison } = self;
+        let Self { source, items, keyring, revoked, comparison } = self;
         let examined = sealed.examine(keys, recipients.exposing())?;
         let (target, offer) = match comparison {
             Comparison::Unknown | Comparison::Current => (None, Offer::NotDue),
@@ -148,8 +150,9 @@ impl Question {
         };
         let only = examined.only.iter().map(ToString::to_string).collect();
         let findings = Findings {
-            usage: Usage { source, keyring, only, revoked, target },
+            usage: Usage { source, items, keyring, only, revoked, target },
             exposed: Exposed::new(&examined.exposed),
+            exposing: recipients.exposing().clone(),
             offer,
         };
         Ok((examined.unsealed, findings))

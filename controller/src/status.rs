@@ -79,6 +79,7 @@ pub(crate) fn next_status(
         usage: None,
         rewrap: None,
         exposed: Vec::new(),
+        exposed_count: None,
         exposed_to: Vec::new(),
     };
     let following = following(last, now);

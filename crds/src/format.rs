@@ -81,9 +81,14 @@ pub trait Sealed: Send + Sync {
     /// Any [`UnsealError`].
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError>;
 
-    /// A name of what the object is sealed to: 64 hex digits. It stays while an examination of the object would find
-    /// the same with the same keys.
+    /// A name of what the object is sealed to: 64 hex digits. While it and [`Sealed::assignment`] stay, an examination of the
+    /// object finds the same with the same keys.
     fn source(&self) -> String;
+
+    /// A name of which data key each item uses: 64 hex digits; `None` in the Bitnami format, which has none.
+    fn assignment(&self) -> Option<String> {
+        None
+    }
 
     /// The recipients of each envelope, as its public list has them; empty in the Bitnami format, which has no
     /// envelopes. [`Sealed::unseal`] refuses an object whose public lists aren't the sealed ones, so they are true of

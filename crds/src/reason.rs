@@ -215,7 +215,7 @@ reasons! {
         "in the condition Exposed: a revoked recipient has had the data key of an item";
         "change the values of the items that the message names at the source, and seal them";
     SealedAfresh: SealedSecret, Notice, Object;
-        "in the condition Exposed, as False: what a revoked recipient has had the data key of was sealed afresh";
+        "in the condition Exposed, as False: no data key of now was seen by a revoked recipient; what one had seen was sealed afresh";
         "nothing, if the values were changed at their source; sealing alone makes no value new";
     KeyMissing: SealedSecret, Notice, Key;
         "in the condition of the same name: a sealing key that opened it is at hand no more; its Secret stays as it is";
@@ -320,8 +320,8 @@ reasons! {
         "the template has labels or annotations that the Secret doesn't get";
         "remove those that the message names from the template";
     KeyAdded: Event, Notice, Key;
-        "there is a sealing key that the controller didn't make: it was restored, or somebody added it";
-        "make sure that somebody you trust added it";
+        "there is a sealing key that isn't on record: it was restored, or somebody added it";
+        "make sure that somebody you trust added it, or that its SealingKey was deleted";
     RecipientsAdded: Event, Notice, Key;
         "Secrets are sealed, and what the controller opens is offered, to recipients that weren't there before; the message names them";
         "make sure that somebody you trust added them";

@@ -18,8 +18,8 @@ pub use definitions::definitions;
 pub use from_json::SpecError;
 pub use group::Group;
 pub use sealed_secret::{
-    Envelope, RecipientHint, Rewrap, SealedSecret, SealedSecretSpec, SealedSecretStatus, SecretVersion,
-    Template, TemplateMetadata, Usage,
+    Envelope, MAX_EXPOSED_TO, RecipientHint, Rewrap, SealedSecret, SealedSecretSpec, SealedSecretStatus,
+    SecretVersion, Template, TemplateMetadata, Usage,
 };
 pub use sealing_key::{
     ACKNOWLEDGEMENT_VOID, DELETABLE, KeyState, KeyUsage, MAX_BACKUP_ONLY, MAX_REVOKED, PublishedState,

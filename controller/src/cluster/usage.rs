@@ -58,8 +58,14 @@ mod tests {
         let [a, b] = ["a", "b"].map(Fingerprint::of);
         let status = |only: &[Fingerprint]| {
             let only = only.iter().map(ToString::to_string).collect();
-            let usage =
-                Usage { source: String::new(), keyring: String::new(), only, revoked: None, target: None };
+            let usage = Usage {
+                source: String::new(),
+                items: None,
+                keyring: String::new(),
+                only,
+                revoked: None,
+                target: None,
+            };
             SealedSecretStatus { usage: Some(usage), ..SealedSecretStatus::default() }
         };
         let all = [status(&[a]), status(&[a, b]), status(&[]), SealedSecretStatus::default()];

@@ -27,6 +27,8 @@ struct Object {
     hidden: bool,
     /// The recipients of its envelope.
     sealed_to: BTreeSet<Fingerprint>,
+    /// Which data key each item uses.
+    assignment: Option<String>,
     /// The bytes of the object without its status.
     weight: usize,
     /// The event that decoding waits for.
@@ -133,8 +135,16 @@ impl Store for Memory {
             let came = awaited.lock().unwrap().recv_timeout(Duration::from_secs(20));
             came.map_err(|_| Failure::new(Reason::Malformed, "nothing came"))?;
         }
-        let Object { generation, opens, hidden, sealed_to, .. } = object.clone();
-        Ok(Arc::new(Fake { generation, opens, hidden, sealed_to, place: place(), shape: shape() }))
+        let Object { generation, opens, hidden, sealed_to, assignment, .. } = object.clone();
+        Ok(Arc::new(Fake {
+            generation,
+            opens,
+            hidden,
+            sealed_to,
+            assignment,
+            place: place(),
+            shape: shape(),
+        }))
     }
 
     fn last(&self, object: &Object) -> Last {
@@ -192,6 +202,7 @@ struct Fake {
     generation: i64,
     opens: Opens,
     hidden: bool,
+    assignment: Option<String>,
     sealed_to: BTreeSet<Fingerprint>,
     place: Place,
     shape: Shape,
@@ -234,6 +245,10 @@ impl Sealed for Fake {
 
     fn source(&self) -> String {
         format!("source {}", self.generation)
+    }
+
+    fn assignment(&self) -> Option<String> {
+        self.assignment.clone()
     }
 
     fn sealed_to(&self) -> Vec<BTreeSet<Fingerprint>> {

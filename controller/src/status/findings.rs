@@ -45,6 +45,7 @@ pub(super) fn carry(status: &mut SealedSecretStatus, last: &Last) {
     status.usage.clone_from(&said.usage);
     status.rewrap.clone_from(&said.rewrap);
     status.exposed.clone_from(&said.exposed);
+    status.exposed_count = said.exposed_count;
     status.exposed_to.clone_from(&said.exposed_to);
     status
         .conditions
@@ -58,9 +59,10 @@ pub(super) fn put(
     last: &Last,
     following: &Conditions<'_>,
 ) {
-    let Findings { usage, exposed, offer } = findings;
+    let Findings { usage, exposed, offer, .. } = findings;
     status.usage = Some(usage.clone());
     status.exposed.clone_from(&exposed.names);
+    status.exposed_count = Some(exposed.count as i64).filter(|count| *count > 0);
     status.exposed_to = exposed.to.iter().map(ToString::to_string).collect();
     status.conditions.extend(condition_of_exposed(findings, last, following));
     status.rewrap = None;
@@ -119,19 +121,25 @@ fn withdraw(status: &mut SealedSecretStatus) {
 
 /// The condition `Exposed`: True while an item is exposed. A mark that is gone leaves the condition behind as False, and it
 /// says that the items were sealed afresh. It never says that they are safe: somebody may have sealed the old values.
+///
+/// The threat is a mistake: a recipient is lost from the controller's list of revoked ones. Then its mark is gone although
+/// nothing was sealed, and so is the condition.
 fn condition_of_exposed(
-    Findings { usage, exposed, .. }: &Findings,
+    Findings { usage, exposed, exposing, .. }: &Findings,
     last: &Last,
     following: &Conditions<'_>,
 ) -> Option<Condition> {
     if exposed.count == 0 {
         let before = before(last, EXPOSED)?;
-        let source = last.status.as_ref().and_then(|status| status.usage.as_ref()).map(|usage| &usage.source);
-        // With the same envelopes, the flag that revoked the recipient is gone, and nothing was sealed.
-        let is_other = source != Some(&usage.source);
-        let is_afresh = usage.revoked.is_some() && (is_other || before.status == ConditionStatus::False);
-        let message = "what a revoked recipient has had the data key of was sealed afresh; only whoever changed the \
-                       values at their source knows if they are new";
+        let had = last.status.as_ref().map(|status| status.exposed_to.as_slice()).unwrap_or_default();
+        let is_still_exposing = |had: &String| had.parse().is_ok_and(|had| exposing.contains(&had));
+        let is_afresh = match before.status {
+            // A controller that didn't say to whom leaves it open.
+            ConditionStatus::True => !had.is_empty() && had.iter().all(is_still_exposing),
+            _ => usage.revoked.is_some(),
+        };
+        let message = "no data key of now was seen by a revoked recipient: what one had seen was sealed afresh, or is gone; \
+                       only whoever changed the values at their source knows if they are new";
         return is_afresh.then(|| following.next(EXPOSED, false, Reason::SealedAfresh, message));
     }
     let message = format!(
@@ -158,7 +166,7 @@ fn foreign<'a>(
 }
 
 /// The status in a form that fits beside the rest of the object, which has `weight` bytes: without the offer, and if
-/// need be without the names of exposed items, of which the condition has the number.
+/// need be without the names of exposed items, whose number stays.
 pub(crate) fn fitting(
     mut status: SealedSecretStatus,
     weight: usize,

@@ -114,6 +114,11 @@ impl NativeSealed {
         self.items.values().map(|item| item.id).collect()
     }
 
+    /// Each item, with the data key that it uses.
+    pub(super) fn assignments(&self) -> impl Iterator<Item = (&ItemName, &DataKeyId)> {
+        self.items.iter().map(|(name, item)| (name, &item.id))
+    }
+
     /// The data key of an item of this object.
     pub(super) fn key_of(&self, item: &ItemName) -> DataKeyId {
         self.items[item].id
@@ -289,6 +294,10 @@ impl Sealed for NativeSealed {
 
     fn source(&self) -> String {
         self.source()
+    }
+
+    fn assignment(&self) -> Option<String> {
+        Some(self.assignment())
     }
 
     fn sealed_to(&self) -> Vec<BTreeSet<Fingerprint>> {

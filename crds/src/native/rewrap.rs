@@ -78,6 +78,20 @@ impl NativeSealed {
         source_of(self.age_files())
     }
 
+    /// The name of which data key each item uses: `hex(SHA-256("seal/v1/assignment" ‖ lp(item₁) ‖ id₁ ‖ …))`, in the order of
+    /// the items' names.
+    ///
+    /// The threat: an item that comes under the envelopes that were there, by a patch perhaps, may use a data key that a
+    /// revoked recipient has seen. The envelopes alone don't show it.
+    pub(super) fn assignment(&self) -> String {
+        let mut covered = b"seal/v1/assignment".to_vec();
+        for (item, id) in self.assignments() {
+            push_lp(&mut covered, item.as_str().as_bytes());
+            covered.extend_from_slice(id.as_bytes());
+        }
+        hex(Sha256::digest(covered))
+    }
+
     /// Makes one envelope that replaces all envelopes of this object, sealed to these recipients alone.
     ///
     /// It has every data key, in the order of the old envelopes, also the keys that no item uses any more.

@@ -196,17 +196,25 @@ pub struct SealedSecretStatus {
     /// the file. Absent if the object is sealed to them already. Only in `sealing.dev`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrap: Option<Rewrap>,
-    /// The items whose data key a recipient has seen that is revoked: their values should change at the source. The
-    /// condition `Exposed` has the number of all of them, and this the first ones. Only in `sealing.dev`.
+    /// The items whose data key a recipient has seen that is revoked: their values should change at the source. These are
+    /// the first ones, and `exposedCount` is the number of all. Only in `sealing.dev`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "items_schema")]
     pub exposed: Vec<String>,
+    /// The number of all exposed items: `exposed` names fewer of them if there is no room for more. Absent if there are
+    /// none. Only in `sealing.dev`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub exposed_count: Option<i64>,
     /// The fingerprints of the revoked recipients that have seen those data keys, and of keys whose backup a revoked
-    /// recipient opens; the first ones. Only in `sealing.dev`.
+    /// recipient opens; the first 32. Only in `sealing.dev`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "fingerprints_schema")]
     pub exposed_to: Vec<String>,
 }
+
+/// The most [`SealedSecretStatus::exposed_to`]. Where there are so many, there may be more.
+pub const MAX_EXPOSED_TO: usize = 32;
 
 /// The sealing keys that an object needs: the result of trying each key at hand on each part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -215,6 +223,11 @@ pub struct Usage {
     /// What was tried: the SHA-256 of what the object is sealed to, as 64 hex digits.
     #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
     pub source: String,
+    /// Which data key each item uses: the SHA-256 of that, as 64 hex digits. Items may come and go under the same envelopes,
+    /// and one under an exposed data key is exposed. Only in `sealing.dev`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
+    pub items: Option<String>,
     /// The keys that were tried: the SHA-256 of their sorted fingerprints, as 64 hex digits.
     #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
     pub keyring: String,
@@ -282,6 +295,7 @@ impl Default for SealedSecretStatus {
             usage: None,
             rewrap: None,
             exposed: Vec::new(),
+            exposed_count: None,
             exposed_to: Vec::new(),
         }
     }

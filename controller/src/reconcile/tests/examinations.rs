@@ -114,6 +114,22 @@ async fn a_new_key_has_every_object_examined_without_a_write_and_only_once_a_min
 }
 
 #[tokio::test]
+async fn an_item_that_comes_under_the_same_envelopes_has_the_object_examined_again() {
+    let key = Identity::generate();
+    let cluster = Cluster::with(&[&key]);
+    let first = cluster.start(Memory::with(SecretState::Absent));
+    reconcile(&first, &sealed_to(&[&key])).await;
+    done(&first);
+    let patched = Object { assignment: Some("another".into()), ..sealed_to(&[&key]) };
+    let second = cluster.start(first.store);
+    assert_eq!(reconcile(&second, &patched).await, Next::OnChange);
+    assert_eq!((done(&second), count(&second, "unseals")), (vec!["report InSync".into()], 1));
+    let third = cluster.start(second.store);
+    assert_eq!(reconcile(&third, &patched).await, Next::OnChange);
+    assert_eq!(count(&third, "unseals"), 0);
+}
+
+#[tokio::test]
 async fn whoever_changes_an_object_all_the_time_has_it_opened_but_not_examined() {
     let key = Identity::generate();
     let context = Cluster::with(&[&key]).start(Memory::with(SecretState::Absent));

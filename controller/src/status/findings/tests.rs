@@ -2,18 +2,30 @@
 //!
 //! [`crate::reconcile`] tests when they are said.
 
+use std::collections::BTreeSet;
+
 use seal_crds::resources::{Envelope, Rewrap, Usage};
 
 use super::*;
 use crate::examination::Exposed;
 use crate::status::{READY, Reconciled, Remarks, next_status};
 
+/// The recipient that is revoked first.
+const LEAKED: &str = "abababababababababababababababababababababababababababababababab";
+
 fn usage() -> Usage {
-    Usage { source: "s".into(), keyring: "k".into(), only: Vec::new(), revoked: None, target: None }
+    Usage {
+        source: "s".into(),
+        items: None,
+        keyring: "k".into(),
+        only: Vec::new(),
+        revoked: None,
+        target: None,
+    }
 }
 
 fn said(exposed: Exposed, offer: Offer) -> SealedSecretStatus {
-    next(&Last::default(), Findings { usage: usage(), exposed, offer })
+    next(&Last::default(), Findings { usage: usage(), exposed, exposing: BTreeSet::new(), offer })
 }
 
 fn next(last: &Last, findings: Findings) -> SealedSecretStatus {
@@ -31,7 +43,7 @@ fn exposed(count: usize) -> Exposed {
     Exposed {
         count,
         names: (0..count).map(|n| format!("item-{n}")).collect(),
-        to: vec!["ab".repeat(32).parse().unwrap()],
+        to: vec![LEAKED.parse().unwrap()],
     }
 }
 
@@ -48,7 +60,8 @@ fn an_offer_goes_where_there_is_no_room_and_nothing_else_does() {
     assert_eq!(without.conditions.len(), status.conditions.len());
     let bare = fits(MAX_WITH_NAMES);
     assert!(bare.exposed.is_empty());
-    assert_eq!(bare.exposed_to, ["ab".repeat(32)]);
+    assert_eq!(bare.exposed_count, Some(3), "whoever reads it knows that names are missing");
+    assert_eq!(bare.exposed_to, [LEAKED]);
     let message = &find_condition(&bare.conditions, EXPOSED).unwrap().message;
     assert!(message.starts_with("a revoked recipient (abababababababab) has had"), "{message}");
     assert!(message.contains("3 in all: item-0, item-1, item-2;"), "{message}");
@@ -72,13 +85,15 @@ fn there_are_conditions_only_for_what_is_to_be_said() {
 
 #[test]
 fn a_mark_that_is_gone_says_sealed_afresh_and_never_that_anything_is_safe() {
-    let findings = |source: &str, count, is_anybody_revoked: bool| Findings {
+    let other = "cd".repeat(32);
+    let findings = |source: &str, count, revoked: &[&str]| Findings {
         usage: Usage {
             source: source.to_owned(),
-            revoked: is_anybody_revoked.then(|| "r".to_owned()),
+            revoked: (!revoked.is_empty()).then(|| "r".to_owned()),
             ..usage()
         },
         exposed: if count == 0 { Exposed::default() } else { exposed(count) },
+        exposing: revoked.iter().map(|revoked| revoked.parse().unwrap()).collect(),
         offer: Offer::NotDue,
     };
     let after = |before: &SealedSecretStatus, findings| {
@@ -88,10 +103,10 @@ fn a_mark_that_is_gone_says_sealed_afresh_and_never_that_anything_is_safe() {
         status
     };
     let condition = |status: &SealedSecretStatus| find_condition(&status.conditions, EXPOSED).cloned();
-    let marked = next(&Last::default(), findings("old", 2, true));
-    let rewrapped = after(&marked, findings("rewrapped", 2, true));
+    let marked = next(&Last::default(), findings("old", 2, &[LEAKED]));
+    let rewrapped = after(&marked, findings("rewrapped", 2, &[LEAKED]));
     assert_eq!(condition(&rewrapped).unwrap().status, ConditionStatus::True, "a rewrap seals nothing afresh");
-    let mut afresh = after(&marked, findings("new", 0, true));
+    let mut afresh = after(&marked, findings("new", 0, &[LEAKED, &other]));
     for _ in 0..2 {
         let said = condition(&afresh).unwrap();
         assert_eq!((said.status, said.reason.as_str()), (ConditionStatus::False, "SealedAfresh"));
@@ -100,15 +115,28 @@ fn a_mark_that_is_gone_says_sealed_afresh_and_never_that_anything_is_safe() {
             "{}",
             said.message
         );
-        afresh = after(&afresh, findings("new", 0, true));
+        afresh = after(&afresh, findings("new", 0, &[LEAKED, &other]));
     }
-    for (source, is_anybody_revoked) in [("old", true), ("new", false)] {
-        let status = after(&marked, findings(source, 0, is_anybody_revoked));
-        assert_eq!(condition(&status), None, "another is revoked now, or nobody");
+    for (source, revoked) in [("old", &[other.as_str()][..]), ("rewrapped", &[other.as_str()]), ("new", &[])]
+    {
+        let status = after(&marked, findings(source, 0, revoked));
+        assert_eq!(condition(&status), None, "{source}: another is revoked now, or nobody");
     }
-    let never = next(&Last::default(), findings("new", 0, true));
+    let removed = after(&marked, findings("old", 0, &[LEAKED]));
+    assert_eq!(
+        condition(&removed).unwrap().reason,
+        "SealedAfresh",
+        "the items went, under the same envelopes"
+    );
+    let unsaid = SealedSecretStatus { exposed_to: Vec::new(), ..marked.clone() };
+    assert_eq!(
+        condition(&after(&unsaid, findings("new", 0, &[LEAKED]))),
+        None,
+        "nobody knows whose mark it was"
+    );
+    let never = next(&Last::default(), findings("new", 0, &[LEAKED, &other]));
     assert_eq!(condition(&never), None);
     let again = Last { status: Some(afresh), ..Last::default() };
-    let marked = next(&again, findings("third", 1, true));
+    let marked = next(&again, findings("third", 1, &[LEAKED, &other]));
     assert_eq!(news(&again, &marked).count(), 1, "another recipient was revoked since");
 }

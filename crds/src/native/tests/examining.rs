@@ -260,3 +260,25 @@ fn an_item_is_exposed_if_its_data_key_was_ever_wrapped_to_one_of_these() {
     let rewrapped = SealedSecretSpec { envelopes: vec![offered], ..spec };
     assert_eq!(exposed(&rewrapped, &ring(&[&new]), &[&leaked]), ["a", "b"]);
 }
+
+/// The threat: an item comes under envelopes that were examined, and its data key is exposed.
+#[test]
+fn items_that_come_and_go_under_the_same_envelopes_are_another_question() {
+    let key = x25519();
+    let spec = Sealing::to(&[&key]).item("a", "1").item("b", "2").spec();
+    let parsed = |spec: &SealedSecretSpec| {
+        NativeSealed::parse(place("prod/db"), spec, &BTreeSet::new()).map_err(drop).ok().unwrap()
+    };
+    let mut fewer = spec.clone();
+    fewer.encrypted_data.remove("b");
+    assert_eq!(parsed(&fewer).source(), parsed(&spec).source());
+    assert_ne!(parsed(&fewer).assignment(), parsed(&spec).assignment());
+    let mut swapped = spec.clone();
+    let b = swapped.encrypted_data["b"].clone();
+    swapped.encrypted_data.insert("a".into(), b);
+    assert_eq!(
+        parsed(&swapped).assignment(),
+        parsed(&spec).assignment(),
+        "a value says nothing of data keys"
+    );
+}
