@@ -39,7 +39,7 @@ fn an_external_diff_says_it_in_words_and_shows_other_files_as_git_does() {
     repo.set(FILE, "password", "new");
     repo.sandbox.write("values.yaml", "a: 2\n");
     let mut diff = repo.command(["diff"]);
-    let run = crate::sandbox::run(diff.env("GIT_EXTERNAL_DIFF", "seal git diff"), b"");
+    let run = crate::sandbox::run(diff.env("GIT_EXTERNAL_DIFF", "seal git diff --"), b"");
     assert_eq!(run.code, 0, "{}", run.stderr);
     let text = String::from_utf8(run.stdout).unwrap();
     assert!(text.contains("prod/db.yaml  prod/db\n  ~ password     sealed again; new data key\n"), "{text}");

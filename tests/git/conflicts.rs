@@ -183,3 +183,44 @@ fn a_commit_that_is_picked_reverted_or_merged_again_is_named() {
     repo.git(["checkout", "--quiet", "--merge", FILE]);
     assert_label(&repo, &two);
 }
+
+#[test]
+fn an_object_that_moved_on_one_side_opens_by_either_choice() {
+    for take in ["moved", "changed"] {
+        let repo = Repo::new();
+        repo.create(FILE, &["a", "m"]);
+        repo.commit("seal");
+        repo.branch("changed", |repo| repo.set(FILE, "b", "new"));
+        repo.branch("moved", |repo| {
+            let run = repo.sandbox.run(["move", FILE, "-n", "stage", "-i", "prod.key", "-r", "prod.pub"], "");
+            assert_eq!(run.code, 0, "{}", run.stderr);
+        });
+        let sides =
+            ["moved", "changed"].map(|branch| (branch, repo.git(["show", &format!("{branch}:{FILE}")])));
+        let merge = repo.try_git(["merge", "changed"]);
+        assert_eq!(merge.code, 1);
+        let said = format!("{}{}", String::from_utf8_lossy(&merge.stdout), merge.stderr);
+        assert!(said.contains("to keep one: seal resolve prod/db.yaml --take changed"), "{said}");
+        let resolved = repo.sandbox.run(["resolve", FILE, "--take", take], "");
+        assert_eq!(resolved.code, 0, "{}", resolved.stderr);
+        let expected = sides.iter().find(|(branch, _)| *branch == take).unwrap();
+        assert_eq!(repo.text(FILE), expected.1);
+        assert_eq!(repo.value(FILE, "m"), "first-m");
+    }
+}
+
+#[test]
+fn a_choice_after_which_an_object_would_not_open_ends_with_findings() {
+    let repo = apart();
+    let text = repo.text(FILE);
+    let (head, rest) = text.split_once("    password: ").unwrap();
+    let (line, tail) = rest.split_once('\n').unwrap();
+    let (other, line) = (format!("{}.x", "A".repeat(43)), format!("    password: {line}"));
+    let marked = format!("{head}<<<<<<< a\n{line}\n=======\n    password: {other}\n>>>>>>> b\n{tail}");
+    for (take, code) in [("a", 0), ("b", 1)] {
+        repo.sandbox.write(FILE, &marked);
+        let run = repo.sandbox.run(["resolve", FILE, "--take", take], "");
+        assert_eq!(run.code, code, "{}", run.stderr);
+        assert_eq!(run.stderr.contains("will not open"), code == 1, "{}", run.stderr);
+    }
+}

@@ -152,6 +152,69 @@ fn an_item_that_both_sides_set_to_one_value_is_no_conflict_to_whoever_has_the_ke
 }
 
 #[test]
+fn an_equal_value_for_other_people_or_for_templates_is_a_conflict_even_to_whoever_has_the_key() {
+    let template = |repo: &Repo| {
+        let run = repo
+            .sandbox
+            .run(["set", FILE, "password", "-r", "prod.pub", "--template-item", "password"], "same");
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    };
+    let widened = |repo: &Repo| {
+        let run = repo.sandbox.run(["set", FILE, "password", "-r", "prod.pub", "-r", "backup.pub"], "same");
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    };
+    for ours in [&template as &dyn Fn(&Repo), &widened] {
+        let repo = Repo::new();
+        repo.create(FILE, &["user", "password"]);
+        repo.commit("seal");
+        repo.branch("one", |repo| repo.set(FILE, "password", "same"));
+        repo.branch("two", ours);
+        let mut merge = repo.command(["merge", "--quiet", "one"]);
+        let run = crate::sandbox::run(merge.env("SEAL_IDENTITY", repo.sandbox.path("prod.key")), b"");
+        assert_eq!(run.code, 1, "{}", run.stderr);
+    }
+}
+
+#[test]
+fn an_item_that_is_sealed_anew_to_somebody_whom_the_other_side_took_out_is_told() {
+    let repo = Repo::new();
+    repo.create(FILE, &["user", "password"]);
+    repo.rotate(&["prod.pub", "backup.pub"]);
+    repo.commit("seal");
+    repo.branch("narrowed", |repo| repo.rotate(&["prod.pub"]));
+    repo.branch("set", |repo| {
+        let run = repo.sandbox.run(["set", FILE, "password", "-r", "prod.pub", "-r", "backup.pub"], "new");
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    });
+    let merge = repo.try_git(["merge", "--quiet", "narrowed"]);
+    assert_eq!(merge.code, 0, "{}", merge.stderr);
+    let told = "prod/db.yaml: prod/db: password is sealed to 5f8f3b456fdcceef, whom the other side took out";
+    assert!(merge.stderr.contains(told), "{}", merge.stderr);
+    assert!(!merge.stderr.contains("user is sealed"), "{}", merge.stderr);
+}
+
+#[test]
+fn a_file_whose_name_is_an_option_is_merged_and_shown_as_any_other() {
+    for file in ["--x.yaml", "-iprod.key.yaml", "-i.yaml"] {
+        let path = format!("./{file}");
+        let mut repo = Repo::new();
+        repo.create(&path, &["a-first", "m-stays", "z-last"]);
+        repo.set(&path, "m-stays", "of another envelope");
+        repo.commit("seal");
+        repo.branch("one", |repo| repo.rm(&path, "a-first"));
+        repo.branch("two", |repo| repo.rm(&path, "z-last"));
+        let merge = repo.try_git(["merge", "one"]);
+        assert_eq!((merge.code, merge.stderr.as_str()), (0, ""), "{file}");
+        assert_eq!(repo.value(&path, "m-stays"), "of another envelope");
+        repo.set(&path, "m-stays", "new");
+        let short = repo.git(["diff"]);
+        assert!(short.contains("m-stays") && short.len() < 2_000, "{short}");
+        repo.uninstall();
+        assert!(repo.git(["diff"]).contains("m-stays"), "{file}");
+    }
+}
+
+#[test]
 fn a_merged_file_becomes_a_secret_on_a_host() {
     let repo = apart();
     repo.git(["merge", "--quiet", "one"]);

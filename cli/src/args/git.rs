@@ -72,7 +72,7 @@ pub(crate) struct MergeArgs {
     pub(crate) theirs_label: Option<OsString>,
 
     /// An identity to compare values with: an item that both sides set to the
-    /// same value is no conflict. Repeatable
+    /// same value, for the same recipients, is no conflict. Repeatable
     #[arg(short, long = "identity", value_name = "FILE", env = "SEAL_IDENTITY", hide_env_values = true, value_hint = ValueHint::FilePath)]
     pub(crate) identities: Vec<PathBuf>,
 }
@@ -96,7 +96,7 @@ Git passes these arguments (GIT_EXTERNAL_DIFF, or diff.<driver>.command): path, 
 object, old mode, new file, new object, new mode, and for a renamed file its new name.
 
 Example:
-  GIT_EXTERNAL_DIFF='seal git diff' git diff HEAD~1 -- prod/db.yaml")]
+  GIT_EXTERNAL_DIFF='seal git diff --' git diff HEAD~1 -- prod/db.yaml")]
 pub(crate) struct ExternalDiffArgs {
     /// What git passes
     #[arg(value_name = "ARGUMENT", required = true, allow_hyphen_values = true)]

@@ -11,7 +11,7 @@ keeps one line, and drops the envelopes that no item needs then. No key is neede
 
 In a rebase, git calls the branch that the commits go onto ours, and your commit theirs.
 
-Exit code 1 means that conflicts are left.
+Exit code 1 means that conflicts are left, or that an object wouldn't open.
 
 Example:
   seal resolve prod/db.yaml --take feature password && git add prod/db.yaml")]

@@ -1,7 +1,8 @@
 //! `seal resolve FILE --take LABEL [ITEM…]`: settles conflicts of SealedSecrets, and drops the envelopes that go with it.
 //!
-//! [`objects::resolve`](crate::objects::resolve) decides about the text. Invariant: the file is written only if what comes
-//! out can be read, or still has markers; everything else in it stays byte for byte.
+//! [`objects::resolve`](crate::objects::resolve) decides about the text. Invariants: the file is written only if what
+//! comes out can be read, or still has markers; everything else in it stays byte for byte. The exit code is 0 only if every
+//! object opens, as far as it shows without a key.
 
 use seal_crds::Format;
 use seal_crds::native::data_key_of;
@@ -71,7 +72,8 @@ pub(super) fn run(args: &ResolveArgs) -> Result<Exit, Failure> {
         }
     })?;
     let Resolved { text, items, left } = resolved;
-    let (text, dropped) = if left == 0 { tidy(&name, text)? } else { (text, Vec::new()) };
+    let Tidied { text, dropped, is_right } =
+        if left == 0 { tidy(&name, text)? } else { Tidied { text, dropped: Vec::new(), is_right: false } };
     let (old, new) = (source.text().as_bytes(), text.as_bytes());
     output::replace_files(&[Replacement { path: &args.file, old, new }])?;
     let what = if items.is_empty() {
@@ -81,7 +83,7 @@ pub(super) fn run(args: &ResolveArgs) -> Result<Exit, Failure> {
     };
     output::report(std::iter::once(format!("{name}: {what} as in {}", args.take)).chain(dropped))?;
     if left == 0 {
-        return Ok(Exit::Done);
+        return Ok(if is_right { Exit::Done } else { Exit::Findings });
     }
     terminal::note(&format!(
         "{} left in {name}",
@@ -90,11 +92,20 @@ pub(super) fn run(args: &ResolveArgs) -> Result<Exit, Failure> {
     Ok(Exit::Findings)
 }
 
+/// A file without conflicts.
+struct Tidied {
+    text: String,
+    /// The envelopes that went, in words.
+    dropped: Vec<String>,
+    /// Nothing shows that an object wouldn't open.
+    is_right: bool,
+}
+
 /// Drops the envelopes that no item needs, and says which.
-fn tidy(name: &str, text: String) -> Result<(String, Vec<String>), Failure> {
+fn tidy(name: &str, text: String) -> Result<Tidied, Failure> {
     let source = Source::new(name.to_owned(), Zeroizing::new(text));
     if !outline::mentions_sealed_secret(source.text()) {
-        return Ok((source.text().to_owned(), Vec::new()));
+        return Ok(Tidied { text: source.text().to_owned(), dropped: Vec::new(), is_right: true });
     }
     let manifest = Manifest::parse(&source)?;
     let mut edits = Vec::new();
@@ -113,8 +124,8 @@ fn tidy(name: &str, text: String) -> Result<(String, Vec<String>), Failure> {
     } else {
         edit(&manifest, &edits).map_err(|error| Failure::from(manifest.locate(error)))?.text
     };
-    warn_of_faults(name, &text);
-    Ok((text, dropped))
+    let is_right = !warn_of_faults(name, &text);
+    Ok(Tidied { text, dropped, is_right })
 }
 
 /// The envelopes without an item, in words.
@@ -132,10 +143,12 @@ fn unused<'o>(outline: &'o Outline, spec: &'o SealedSecretSpec) -> impl Iterator
     })
 }
 
-/// An object that would not open is written all the same: the conflict may have been about something else.
-fn warn_of_faults(name: &str, text: &str) {
+/// Warns of objects that would not open, and says whether there are any. They are written all the same: the conflict may have
+/// been about something else.
+fn warn_of_faults(name: &str, text: &str) -> bool {
     let source = Source::new(name.to_owned(), Zeroizing::new(text.to_owned()));
-    let Ok(manifest) = Manifest::parse(&source) else { return };
+    let Ok(manifest) = Manifest::parse(&source) else { return true };
+    let mut found = false;
     for outline in outline::read_all(&manifest) {
         let why = match &outline.fault {
             None => continue,
@@ -144,5 +157,7 @@ fn warn_of_faults(name: &str, text: &str) {
         };
         let warning = format!("{} will not open: {why}", outline.object_name);
         terminal::warn(&warning, Some(&manifest.spot(outline.at)));
+        found = true;
     }
+    found
 }

@@ -10,11 +10,13 @@
 //! A text merge alone is wrong here: it is clean where two sides each remove one of two items of an envelope, and the
 //! result is refused; and it conflicts where each adds an item. The caller reads the files, runs `git merge-file`, and
 //! writes. Invariants: a text that is called clean was parsed, and each of its SealedSecrets is the one that was agreed on
-//! or that of one side; an envelope is taken whole or not at all; where no rule decides, the answer is a conflict.
+//! or that of one side; the same holds for what either choice makes of a text with markers; an envelope is taken whole or not
+//! at all; where no rule decides, the answer is a conflict.
 
 mod object;
 mod pairs;
 mod proof;
+mod reopened;
 mod text;
 mod three_way;
 mod version;
@@ -25,6 +27,7 @@ use seal_documents::source::Source;
 use crate::objects::conflict::{self, Labels, Side};
 use crate::objects::outline::{self, Outline};
 use pairs::Pair;
+use text::OneSide;
 
 /// The three versions of a file.
 pub(crate) struct Versions<'s> {
@@ -53,8 +56,9 @@ pub(crate) trait Help {
     /// Merges line by line, as `git merge-file` does, with the same labels and length of markers.
     fn merge_lines(&self, texts: &Texts<'_>) -> Result<TextMerge, Self::Error>;
 
-    /// Whether an item has the same value on both sides. `false` if nobody at hand can tell.
-    fn is_same_value(&self, ours: &Found<'_>, theirs: &Found<'_>, item: &str) -> bool;
+    /// Whether either line of an item may stand for the other: the value is the same, its use in templates, and everybody
+    /// who can read it or ever could. `false` if nobody at hand can tell.
+    fn is_same_item(&self, ours: &Found<'_>, theirs: &Found<'_>, item: &str) -> bool;
 }
 
 /// A SealedSecret in the manifest that it stands in.
@@ -72,6 +76,8 @@ pub(crate) struct Merged {
     pub(crate) is_clean: bool,
     /// How many comments went with an envelope that they stood in.
     pub(crate) lost_comments: usize,
+    /// What is merged by the rules, and a person may not expect.
+    pub(crate) notes: Vec<String>,
 }
 
 /// One version of the file, read.
@@ -92,6 +98,15 @@ impl<'s> Read<'s> {
     }
 }
 
+/// The versions of a file, read.
+#[derive(Clone, Copy)]
+struct Reads<'r, 's> {
+    /// `None` if it can't be read.
+    base: Option<&'r Read<'s>>,
+    ours: &'r Read<'s>,
+    theirs: &'r Read<'s>,
+}
+
 /// Merges a file.
 ///
 /// # Errors
@@ -106,57 +121,76 @@ pub(crate) fn merge<H: Help>(versions: &Versions<'_>, labels: &Labels, help: &H)
         return plainly(&originals, help);
     }
     // Where branches were merged into each other before, git makes the base by a merge, and its conflicts stand in it.
-    let Some(base) = base else { return unlike_either(&originals, labels, ours, theirs, help) };
+    let reads = Reads { base: base.as_ref(), ours, theirs };
+    let Some(base) = base else { return unlike_either(&originals, labels, &reads, help) };
     let mut conflicts = Vec::new();
     let mut agreed = Vec::new();
+    let mut notes = Vec::new();
     for pair in pairs::pairs(&base.outlines, &ours.outlines, &theirs.outlines) {
         let name = ours.outlines[pair.ours].object_name.to_string();
         let is_same =
-            |item: &str| help.is_same_value(&ours.found(pair.ours), &theirs.found(pair.theirs), item);
+            |item: &str| help.is_same_item(&ours.found(pair.ours), &theirs.found(pair.theirs), item);
         match pairs::merge(&pair, base, ours, theirs, is_same) {
             Ok(Some(merged)) => {
                 conflicts.extend(merged.describe().map(|what| format!("{name}: {what}")));
+                let sides = [&ours.outlines[pair.ours], &theirs.outlines[pair.theirs]];
+                let before = pair.base.map(|index| &base.outlines[index]);
+                let reopened = before.into_iter().flat_map(|before| reopened::reopened(before, sides));
+                notes.extend(reopened.map(|what| format!("{name}: {what}")));
                 agreed.push(Agreed { pair, merged });
             }
             Ok(None) => {}
             Err(reason) => {
                 conflicts.push(format!("{name}: {reason}"));
-                return whole(&originals, labels, ours, theirs, conflicts, help);
+                return whole(&originals, labels, &reads, conflicts, help);
             }
         }
     }
     let Some(prepared) = text::prepare(base, ours, theirs, &agreed) else {
         conflicts.push("the file is laid out in a way that can't be edited".to_owned());
-        return whole(&originals, labels, ours, theirs, conflicts, help);
+        return whole(&originals, labels, &reads, conflicts, help);
     };
     let lost_comments = prepared.lost_comments;
     let texts = Texts { base: &prepared.base, ours: &prepared.ours, theirs: &prepared.theirs };
     let TextMerge { text, is_clean } = help.merge_lines(&texts)?;
     if is_clean {
-        return match proof::check(&text, &agreed, ours, theirs) {
-            Ok(()) if conflicts.is_empty() => Ok(Merged { text, conflicts, is_clean, lost_comments }),
-            Ok(()) => whole(&originals, labels, ours, theirs, conflicts, help),
+        return match proof::check(&text, &agreed, &reads) {
+            Ok(()) if conflicts.is_empty() => Ok(Merged { text, conflicts, is_clean, lost_comments, notes }),
+            Ok(()) => whole(&originals, labels, &reads, conflicts, help),
             Err(wrong) => {
                 conflicts.push(wrong);
-                whole(&originals, labels, ours, theirs, conflicts, help)
+                whole(&originals, labels, &reads, conflicts, help)
             }
         };
     }
     if conflicts.is_empty()
-        && let Some(text) = text::of_one_side(&prepared, base, ours, theirs, &agreed)
-        && proof::check(&text, &agreed, ours, theirs).is_ok()
+        && let Some(OneSide { text, lost_comments }) =
+            text::of_one_side(&prepared, base, ours, theirs, &agreed)
+        && proof::check(&text, &agreed, &reads).is_ok()
     {
-        return Ok(Merged { text, conflicts, is_clean: true, lost_comments });
+        return Ok(Merged { text, conflicts, is_clean: true, lost_comments, notes });
     }
-    // Either choice has to be an object that opens, or the markers stand in the wrong place.
-    let choices = [Side::Ours, Side::Theirs].map(|side| conflict::take(&text, labels.size, side));
-    for (choice, side) in choices.iter().zip([Side::Ours, Side::Theirs]) {
-        let right = choice.as_deref().is_some_and(|text| proof::check_choice(text, &agreed, ours, side));
-        if !right {
-            return whole(&originals, labels, ours, theirs, conflicts, help);
-        }
+    // Either choice has to be objects that open, or the markers stand in the wrong place.
+    if let Err(wrong) = check_choices(&text, labels, &agreed, &reads) {
+        conflicts.push(wrong);
+        return whole(&originals, labels, &reads, conflicts, help);
     }
-    Ok(Merged { text, conflicts, is_clean, lost_comments })
+    Ok(Merged { text, conflicts, is_clean, lost_comments, notes })
+}
+
+/// Checks what a person gets by either choice in a text with markers.
+fn check_choices(
+    text: &str,
+    labels: &Labels,
+    agreed: &[Agreed],
+    reads: &Reads<'_, '_>,
+) -> Result<(), String> {
+    for side in [Side::Ours, Side::Theirs] {
+        let choice = conflict::take(text, labels.size, side);
+        let choice = choice.ok_or("the markers of the text merge don't belong together")?;
+        proof::check_choice(&choice, agreed, reads, side)?;
+    }
+    Ok(())
 }
 
 /// What was agreed on for one pair of objects.
@@ -168,24 +202,25 @@ struct Agreed {
 /// Exactly what a text merge makes of it.
 fn plainly<H: Help>(texts: &Texts<'_>, help: &H) -> Result<Merged, H::Error> {
     let TextMerge { text, is_clean } = help.merge_lines(texts)?;
-    Ok(Merged { text, conflicts: Vec::new(), is_clean, lost_comments: 0 })
+    Ok(Merged { text, conflicts: Vec::new(), is_clean, lost_comments: 0, notes: Vec::new() })
 }
 
 /// A text merge that may choose between the sides for each object, and not mix them: nobody knows what they have in common.
 fn unlike_either<H: Help>(
     texts: &Texts<'_>,
     labels: &Labels,
-    ours: &Read<'_>,
-    theirs: &Read<'_>,
+    reads: &Reads<'_, '_>,
     help: &H,
 ) -> Result<Merged, H::Error> {
     let merged = plainly(texts, help)?;
-    if !merged.is_clean {
-        return Ok(merged);
-    }
-    match proof::check(&merged.text, &[], ours, theirs) {
+    let proof = if merged.is_clean {
+        proof::check(&merged.text, &[], reads)
+    } else {
+        check_choices(&merged.text, labels, &[], reads)
+    };
+    match proof {
         Ok(()) => Ok(merged),
-        Err(wrong) => whole(texts, labels, ours, theirs, vec![wrong], help),
+        Err(wrong) => whole(texts, labels, reads, vec![wrong], help),
     }
 }
 
@@ -197,19 +232,14 @@ fn unlike_either<H: Help>(
 fn whole<H: Help>(
     texts: &Texts<'_>,
     labels: &Labels,
-    ours: &Read<'_>,
-    theirs: &Read<'_>,
+    reads: &Reads<'_, '_>,
     conflicts: Vec<String>,
     help: &H,
 ) -> Result<Merged, H::Error> {
     let merged = help.merge_lines(texts)?;
-    let is_of_sides = |side| {
-        let choice = conflict::take(&merged.text, labels.size, side);
-        choice.is_some_and(|text| proof::check(&text, &[], ours, theirs).is_ok())
-    };
-    let shows_it = !merged.is_clean && is_of_sides(Side::Ours) && is_of_sides(Side::Theirs);
+    let shows_it = !merged.is_clean && check_choices(&merged.text, labels, &[], reads).is_ok();
     let text = if shows_it { merged.text } else { conflict::around(texts.ours, texts.theirs, labels) };
-    Ok(Merged { text, conflicts, is_clean: false, lost_comments: 0 })
+    Ok(Merged { text, conflicts, is_clean: false, lost_comments: 0, notes: Vec::new() })
 }
 
 #[cfg(test)]

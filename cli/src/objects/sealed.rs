@@ -21,7 +21,7 @@ use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 
 pub(crate) use name::read as read_name;
-pub(crate) use parsed::{Opened, Parsed, open_wherever, other_scope};
+pub(crate) use parsed::{Opened, Parsed, items_wherever, open_wherever, other_scope};
 
 #[derive(Debug, thiserror::Error)]
 enum FormatError {
@@ -97,8 +97,8 @@ pub(crate) fn format(manifest: &Manifest<'_>, object: &Object) -> Result<Format,
     let tree = manifest.tree(object);
     let version = tree.get(object.node, "apiVersion");
     match version.and_then(|id| tree.scalar(id)).unwrap_or_default() {
-        // Any version of the native group counts; reading its spec checks the version.
-        found if found.split('/').next() == Some(resources::GROUP) => Ok(Format::Native),
+        // Another version may mean something else by the same fields.
+        resources::API_VERSION => Ok(Format::Native),
         bitnami::API_VERSION => Ok(Format::Bitnami),
         other => {
             let at = tree.range(version.unwrap_or(object.node)).start;

@@ -19,6 +19,8 @@ use super::unreachable::unreachable;
 pub(crate) enum Concern {
     /// Whom is sealed to: somebody new can read, or somebody can't any more.
     Pins,
+    /// The rules allow more: a wider scope, a longer time, a finding that nobody sees.
+    Loosened,
     /// Anything else that the rules say.
     Rules,
 }
@@ -48,7 +50,7 @@ pub(crate) fn differences(before: Option<&Rules>, after: Option<&Rules>) -> Vec<
         (Some(before), Some(after)) => found.compare(before, after),
     }
     let mut found = found.0;
-    found.sort_by_key(|difference| difference.concern);
+    found.sort_by_key(|difference| difference.concern != Concern::Pins);
     found
 }
 
@@ -158,15 +160,19 @@ impl Found {
                 }
             }
         }
-        self.values(&path, "scopes", &list(&was.scopes), &list(&is.scopes), is.at);
-        self.values(&path, "types", &list(&was.types), &list(&is.types), is.at);
+        let concern = |loosens: bool| if loosens { Concern::Loosened } else { Concern::Rules };
+        let scopes = concern(allows_more(&was.scopes, &is.scopes));
+        self.values(&path, "scopes", [list(&was.scopes), list(&is.scopes)], scopes, is.at);
+        let types = concern(allows_more(&was.types, &is.types));
+        self.values(&path, "types", [list(&was.types), list(&is.types)], types, is.at);
+        let age = concern(was.max_age.is_some_and(|was| is.max_age.is_none_or(|is| is > was)));
         let days = |days: Option<u32>| days.map_or("none".to_owned(), |days| format!("{days}d"));
-        self.values(&path, "max-age", &days(was.max_age), &days(is.max_age), is.at);
+        self.values(&path, "max-age", [days(was.max_age), days(is.max_age)], age, is.at);
     }
 
-    fn values(&mut self, path: &str, what: &str, was: &str, is: &str, at: At) {
+    fn values(&mut self, path: &str, what: &str, [was, is]: [String; 2], concern: Concern, at: At) {
         if was != is {
-            self.add(Concern::Rules, Some(at), format!("{path}: {what} was {was}, is {is}"));
+            self.add(concern, Some(at), format!("{path}: {what} was {was}, is {is}"));
         }
     }
 
@@ -213,7 +219,7 @@ impl Found {
     fn recovery(&mut self, before: &Rules, after: &Rules) {
         match (before.file.requires_recovery, after.file.requires_recovery) {
             (true, false) => {
-                self.add(Concern::Rules, None, "a recovery recipient isn't required any more".to_owned());
+                self.add(Concern::Loosened, None, "a recovery recipient isn't required any more".to_owned());
             }
             (false, true) => {
                 self.add(Concern::Rules, None, "a recovery recipient is required now".to_owned())
@@ -241,7 +247,7 @@ impl Found {
         };
         let (old, new): (BTreeSet<_>, BTreeSet<_>) =
             (before.iter().map(words).collect(), after.iter().map(words).collect());
-        self.listed_strings("are ignored now", "aren't ignored any more", &old, &new);
+        self.listed_findings("are ignored now", "aren't ignored any more", &old, &new);
     }
 
     fn listed(
@@ -260,14 +266,19 @@ impl Found {
         }
     }
 
-    fn listed_strings(&mut self, now: &str, no_more: &str, old: &BTreeSet<String>, new: &BTreeSet<String>) {
+    fn listed_findings(&mut self, now: &str, no_more: &str, old: &BTreeSet<String>, new: &BTreeSet<String>) {
         for entry in new.difference(old) {
-            self.add(Concern::Rules, None, format!("{entry} {now}"));
+            self.add(Concern::Loosened, None, format!("{entry} {now}"));
         }
         for entry in old.difference(new) {
             self.add(Concern::Rules, None, format!("{entry} {no_more}"));
         }
     }
+}
+
+/// Whether a list of what is allowed allows something new. An empty one allows everything.
+fn allows_more<T: PartialEq>(was: &[T], is: &[T]) -> bool {
+    !was.is_empty() && (is.is_empty() || is.iter().any(|entry| !was.contains(entry)))
 }
 
 fn list(entries: &[impl Display]) -> String {

@@ -55,6 +55,7 @@ pub(super) fn changes(
 fn words(before: Option<&Rules>, after: Option<&Rules>) -> Vec<Change> {
     let change = |concern, words: &str| match concern {
         Concern::Pins => Change::new(Mark::Alarm, "pins", "", format!("PINS: {words}")),
+        Concern::Loosened => Change::new(Mark::Alarm, "rules", "", words),
         Concern::Rules => Change::new(Mark::Changed, "rules", "", words),
     };
     differences(before, after).iter().map(|found| change(found.concern, &found.words)).collect()

@@ -4,11 +4,12 @@
 //! ends with 1, as git expects it, and the file then has markers, so that no side is lost unnoticed.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use seal_crds::Unsealed;
+use seal_crds::ItemName;
 use seal_crds::keys::Keyring;
+use seal_crds::native::Item;
 use seal_documents::source::Source;
 use zeroize::Zeroizing;
 
@@ -21,7 +22,8 @@ use crate::files::output::{self, Replacement};
 use crate::keys::identities;
 use crate::objects::conflict::Labels;
 use crate::objects::merge::{self, Found, Help, Merged, TextMerge, Texts, Versions};
-use crate::objects::sealed::open_wherever;
+use crate::objects::outline;
+use crate::objects::sealed::items_wherever;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::{pasted, terminal};
@@ -39,8 +41,14 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, Failure> {
         (Some(base), Some(ours), Some(theirs)) => {
             let help = Helper::new(&labels, &args.identities);
             let versions = Versions { base, ours, theirs };
-            let Merged { text, conflicts, is_clean, lost_comments } =
+            let Merged { text, conflicts, is_clean, lost_comments, notes } =
                 merge::merge(&versions, &labels, &help)?;
+            for note in notes {
+                terminal::warn(
+                    &format!("{}: {note}; seal rotate can mend it", path_of(args).display()),
+                    None,
+                );
+            }
             if lost_comments > 0 {
                 let comments = counted(lost_comments, "comment");
                 terminal::warn(
@@ -60,7 +68,8 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     if is_clean {
         return Ok(Exit::Done);
     }
-    explain(args, &labels, &conflicts);
+    let is_sealed = std::str::from_utf8(&new).is_ok_and(outline::mentions_sealed_secret);
+    explain(args, &labels, &conflicts, is_sealed);
     Ok(Exit::Findings)
 }
 
@@ -69,15 +78,15 @@ fn path_of(args: &MergeArgs) -> &Path {
     args.path.as_ref().map_or(args.ours.as_path(), Path::new)
 }
 
-/// Says what the conflict is, which side is whose, and what to try.
-fn explain(args: &MergeArgs, labels: &Labels, conflicts: &[String]) {
+/// Says what the conflict is, which side is whose, and what to try with SealedSecrets.
+fn explain(args: &MergeArgs, labels: &Labels, conflicts: &[String], is_sealed: bool) {
     let path = path_of(args).display();
     for conflict in conflicts {
         terminal::note(&format!("{path}: {conflict}"));
     }
     let Sides { ours, theirs } = labels::with_commits(labels);
     terminal::note(&format!("{path}: conflict between {ours} (ours) and {theirs} (theirs)"));
-    if !conflicts.is_empty() {
+    if is_sealed {
         let word = labels.theirs.split(' ').next().unwrap_or(&labels.theirs);
         let path = path.to_string();
         let path = pasted::path(&path);
@@ -103,8 +112,8 @@ struct Helper<'h> {
     identities: &'h [PathBuf],
     /// Read when a value is first in question: most merges need no key, and a passphrase may stand before one.
     keys: OnceCell<Option<Keyring>>,
-    /// The objects that were opened, by side and index.
-    opened: RefCell<HashMap<(String, usize), Option<Unsealed>>>,
+    /// The items of the objects that were opened, by side and index.
+    opened: RefCell<HashMap<(String, usize), Option<BTreeMap<ItemName, Item>>>>,
 }
 
 impl<'h> Helper<'h> {
@@ -135,7 +144,7 @@ impl<'h> Helper<'h> {
         let mut opened = self.opened.borrow_mut();
         let open = || {
             let object = &found.manifest.objects[found.outline.object];
-            open_wherever(found.manifest, object, self.keys()?)
+            items_wherever(found.manifest, object, self.keys()?)
         };
         opened.entry(key).or_insert_with(open).as_ref().map(drop)
     }
@@ -152,18 +161,28 @@ impl Help for Helper<'_> {
         Ok(TextMerge { text, is_clean })
     }
 
-    fn is_same_value(&self, ours: &Found<'_>, theirs: &Found<'_>, item: &str) -> bool {
+    fn is_same_item(&self, ours: &Found<'_>, theirs: &Found<'_>, item: &str) -> bool {
         if self.open(ours).is_none() || self.open(theirs).is_none() {
             return false;
         }
         let opened = self.opened.borrow();
-        let value = |found: &Found<'_>| {
+        let sealed = |found: &Found<'_>| {
             let key = (found.manifest.source.name.clone(), found.outline.object);
             let opened = opened.get(&key)?.as_ref()?;
-            opened.data.iter().find(|(name, _)| name.as_str() == item).map(|(_, value)| value)
+            opened.iter().find(|(name, _)| name.as_str() == item).map(|(_, item)| item)
         };
-        match (value(ours), value(theirs)) {
-            (Some(one), Some(other)) => one.expose() == other.expose(),
+        // The lists of recipients are true: both objects were opened.
+        let recipients = |found: &Found<'_>| {
+            let data_key = found.outline.items.get(item)?.data_key.as_deref()?;
+            Some(found.outline.envelope_of(data_key)?.fingerprints())
+        };
+        match (sealed(ours), sealed(theirs)) {
+            (Some(one), Some(other)) => {
+                one.value.expose() == other.value.expose()
+                    && one.template == other.template
+                    && one.seen == other.seen
+                    && recipients(ours) == recipients(theirs)
+            }
             _ => false,
         }
     }

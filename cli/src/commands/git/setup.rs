@@ -3,7 +3,8 @@
 //! Git never takes a command from a file that is committed, so both are needed. They stand here alone; `seal git config`
 //! prints them, and whoever installs hooks writes them. Invariant: where seal isn't installed, is too old or crashes, git
 //! merges and shows the files as text, and no side of a merge is lost. With a driver that can't be started, git leaves our
-//! side without markers, and `git add` would lose the other.
+//! side without markers, and `git add` would lose the other. No name of a file is taken for an option: the threat is a file
+//! called `-ikeys/x.yaml`, which would become an identity, or `--x.yaml`, which would turn the driver off.
 
 /// The name of the merge driver and of the diff driver.
 pub(crate) const DRIVER: &str = "seal";
@@ -29,12 +30,12 @@ pub(crate) const SETTINGS: [Setting; 3] = [
     Setting { name: "merge.seal.name", value: "SealedSecrets item by item" },
     Setting {
         name: "merge.seal.driver",
-        value: "{ command -v seal >/dev/null 2>&1 && { seal git merge %O %A %B %L %P %S %X %Y; code=$?; \
+        value: "{ command -v seal >/dev/null 2>&1 && { seal git merge -- %O %A %B %L %P %S %X %Y; code=$?; \
                 test $code -le 1 && exit $code; }; git merge-file --marker-size=%L -L ours -L base -L theirs %A %O %B; }",
     },
     Setting {
         name: "diff.seal.textconv",
-        value: "f() { command -v seal >/dev/null 2>&1 && seal git textconv \"$1\" || cat \"$1\"; }; f",
+        value: "f() { command -v seal >/dev/null 2>&1 && seal git textconv -- \"$1\" || cat -- \"$1\"; }; f",
     },
 ];
 

@@ -21,7 +21,7 @@ pub(super) fn changes(old: &Seen, new: &Seen) -> Vec<Change> {
     if before.whole != after.whole {
         changes.push(Change::new(Mark::Changed, "sealed-again", "data", "sealed again"));
     }
-    changes.extend(rewrapped(before, after));
+    changes.extend(rewrapped(before, after, new.pinned()));
     changes.extend(recipients(before, after));
     changes.extend(scope(before, after));
     changes.extend(template(before, after));

@@ -168,9 +168,25 @@ fn change(Pair { was, is }: Pair<'_>) -> ObjectChange {
             }
             found.extend(moved(old, new));
         }
-        (Seen::Plain { .. }, Seen::Plain { .. }) => {}
+        (Seen::Plain { items: old, .. }, Seen::Plain { items: new, .. }) => {
+            found.extend(plain_changed(old, new));
+        }
     }
     object_change(is, found)
+}
+
+/// A Secret that is in plaintext still, with other items or values.
+fn plain_changed(old: &BTreeMap<String, u64>, new: &BTreeMap<String, u64>) -> Option<Change> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let change = |name: &String| match (old.get(name), new.get(name)) {
+        (Some(was), Some(is)) if was == is => None,
+        (Some(_), Some(_)) => Some(format!("~ {}", seal_foreign::word(name))),
+        (None, _) => Some(format!("+ {}", seal_foreign::word(name))),
+        (_, None) => Some(format!("- {}", seal_foreign::word(name))),
+    };
+    let changed: Vec<String> = names.into_iter().filter_map(change).collect();
+    let words = format!("a Secret in plaintext changed: {}", changed.join(", "));
+    (!changed.is_empty()).then(|| Change::new(Mark::Alarm, "plaintext", "", words))
 }
 
 /// A place that changed while data keys stayed.

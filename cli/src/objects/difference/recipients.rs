@@ -25,6 +25,10 @@ fn known(fingerprint: &Fingerprint, name: Option<&str>) -> String {
     name.map_or_else(|| fingerprint.short(), word)
 }
 
+fn list(items: BTreeSet<&str>) -> String {
+    items.into_iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
 type Recipients<'o> = BTreeMap<Fingerprint, Option<&'o str>>;
 
 /// The recipients of the envelopes of some items.
@@ -56,18 +60,46 @@ fn rewrapped_items<'o>(before: &'o Outline, after: &'o Outline) -> BTreeSet<&'o 
     after.items.iter().filter(is_rewrapped).map(|(name, _)| name.as_str()).collect()
 }
 
-pub(super) fn rewrapped(before: &Outline, after: &Outline) -> Option<Change> {
+/// Whether an item is sealed to a recipient.
+fn is_open_to(outline: &Outline, item: &OutlineItem, key: &Fingerprint) -> bool {
+    let envelope = item.data_key.as_deref().and_then(|id| outline.envelope_of(id));
+    envelope.is_some_and(|envelope| envelope.recipients.iter().any(|recipient| recipient.fingerprint == *key))
+}
+
+/// The items that were there before, and are sealed to this recipient only now. Who opens another item of the object doesn't
+/// matter: each is a value of its own.
+fn widened<'o>(before: &Outline, after: &'o Outline, key: &Fingerprint) -> BTreeSet<&'o str> {
+    let is_widened = |(name, is): &(&String, &OutlineItem)| {
+        let was = before.items.get(*name);
+        is_open_to(after, is, key) && was.is_some_and(|was| !is_open_to(before, was, key))
+    };
+    after.items.iter().filter(is_widened).map(|(name, _)| name.as_str()).collect()
+}
+
+/// The rewrap of items whose values stay. `pinned` are the keys that the rules of the repository name.
+pub(super) fn rewrapped(before: &Outline, after: &Outline, pinned: &BTreeSet<Fingerprint>) -> Option<Change> {
     let items = rewrapped_items(before, after);
     if items.is_empty() {
         return None;
     }
     let (was, is) = (recipients_of(before, &items), recipients_of(after, &items));
-    let came: Vec<String> =
-        is.iter().filter(|(key, _)| !was.contains_key(key)).map(|(key, name)| full(key, *name)).collect();
+    let mut came = Vec::new();
+    let mut kept = Vec::new();
+    let mut is_unpinned = false;
+    for (key, name) in &is {
+        let of_key = &widened(before, after, key) & &items;
+        if !was.contains_key(key) {
+            came.push(full(key, *name));
+        } else if !of_key.is_empty() {
+            came.push(format!("{} ({})", full(key, *name), list(of_key)));
+        } else {
+            kept.push(known(key, *name));
+            continue;
+        }
+        is_unpinned |= !pinned.contains(key);
+    }
     let gone: Vec<String> =
         was.iter().filter(|(key, _)| !is.contains_key(key)).map(|(key, name)| known(key, *name)).collect();
-    let kept: Vec<String> =
-        is.iter().filter(|(key, _)| was.contains_key(key)).map(|(key, name)| known(key, *name)).collect();
     let mut parts = Vec::new();
     match (gone.is_empty(), came.is_empty()) {
         (true, true) => {}
@@ -80,8 +112,9 @@ pub(super) fn rewrapped(before: &Outline, after: &Outline) -> Option<Change> {
     }
     let count = if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) };
     let words = format!("{count} rewrapped: {}; no value changed", parts.join(", "));
-    // A rewrap that takes one key for another is routine; one that lets somebody in is what a review is for.
-    let mark = if came.len() > gone.len() { Mark::Alarm } else { Mark::Kept };
+    // A rewrap that takes one pinned key for another is routine; one that lets somebody in is what a review is for. The names
+    // don't tell these apart: anybody can call a key by any.
+    let mark = if is_unpinned || came.len() > gone.len() { Mark::Alarm } else { Mark::Kept };
     Some(Change::new(mark, "rewrapped", "", words))
 }
 
@@ -92,19 +125,22 @@ pub(super) fn recipients(before: &Outline, after: &Outline) -> Vec<Change> {
     let gone_told = recipients_of(before, &rewrapped);
     let (was, is) = (before.recipients(), after.recipients());
     let mut changes = Vec::new();
-    let came: Vec<String> = is
-        .iter()
-        .filter(|(key, _)| !was.contains_key(key) && !told.contains_key(key))
-        .map(|(key, name)| {
-            let items = after.items.iter().filter(|(_, item)| {
-                let envelope = item.data_key.as_deref().and_then(|id| after.envelope_of(id));
-                envelope.is_some_and(|envelope| envelope.fingerprints().contains(key))
-            });
-            let items: Vec<String> = items.map(|(item, _)| word(item)).collect();
-            let of = if items.is_empty() { String::new() } else { format!(" ({})", items.join(", ")) };
-            format!("{}{of}", full(key, *name))
-        })
-        .collect();
+    let mut came = Vec::new();
+    for (key, name) in &is {
+        let is_new = !was.contains_key(key);
+        let of_key: BTreeSet<&str> = if is_new {
+            let items = after.items.iter().filter(|(_, item)| is_open_to(after, item, key));
+            items.map(|(item, _)| item.as_str()).collect()
+        } else {
+            widened(before, after, key)
+        };
+        let items = &of_key - &rewrapped;
+        if !items.is_empty() {
+            came.push(format!("{} ({})", full(key, *name), list(items)));
+        } else if is_new && !told.contains_key(key) {
+            came.push(full(key, *name));
+        }
+    }
     if !came.is_empty() {
         let words = format!("now also to {}", came.join(", "));
         changes.push(Change::new(Mark::Alarm, "recipients", "recipients", words));
@@ -137,16 +173,17 @@ fn edited_lists(before: &Outline, after: &Outline) -> Option<Change> {
     })
 }
 
-/// An age file that is sealed to more people than are listed.
+/// An age file that is sealed to more people than are listed. One that was there before hides none that comes now.
 fn hidden(before: &Outline, after: &Outline) -> Option<Change> {
-    let more = |outline: &Outline| {
-        let hides = |envelope: &&OutlineEnvelope| {
-            envelope.stanzas().is_some_and(|stanzas| stanzas > envelope.recipients.len())
-        };
-        outline.envelopes.iter().find(hides).map(|envelope| (envelope.stanzas(), envelope.recipients.len()))
+    let hides = |envelope: &&OutlineEnvelope| {
+        envelope.stanzas().is_some_and(|stanzas| stanzas > envelope.recipients.len())
     };
-    let (stanzas, listed) = more(after).filter(|_| more(before).is_none())?;
-    let words = format!("an age file is sealed to {}, and lists {listed}", stanzas.unwrap_or_default());
+    let told: BTreeSet<&str> =
+        before.envelopes.iter().filter(hides).map(|envelope| envelope.age.as_str()).collect();
+    let mut new = after.envelopes.iter().filter(hides);
+    let new = new.find(|envelope| !told.contains(envelope.age.as_str()))?;
+    let (stanzas, listed) = (new.stanzas().unwrap_or_default(), new.recipients.len());
+    let words = format!("an age file is sealed to {stanzas}, and lists {listed}");
     Some(Change::new(Mark::Alarm, "hidden-recipient", "recipients", words))
 }
 

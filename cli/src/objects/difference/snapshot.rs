@@ -1,13 +1,17 @@
 //! What stands in one state of a file, as far as a diff speaks of it.
 //!
-//! Invariant: nothing of a value of a Secret in plaintext is kept, only the names of its items.
+//! Invariant: nothing of a value of a Secret in plaintext is kept, only the names of its items, and hashes that tell nothing
+//! after the run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
 
 use seal_crds::Unsealed;
 use seal_crds::keys::Fingerprint;
 use seal_documents::manifest::{Kind, Manifest, Object, shown};
 use seal_documents::source::Source;
+use seal_documents::yaml::tree::NodeId;
 
 use crate::objects::outline::{self, Outline, OutlineName};
 
@@ -30,11 +34,14 @@ pub(crate) enum Seen {
     Sealed {
         outline: Box<Outline>,
         opened: Option<Unsealed>,
+        /// The keys that the rules of the repository name for the file.
+        pinned: BTreeSet<Fingerprint>,
     },
     /// A Secret in plaintext.
     Plain {
         object_name: OutlineName,
-        items: BTreeSet<String>,
+        /// A hash of each value by the item's name, under a key of this run.
+        items: BTreeMap<String, u64>,
     },
 }
 
@@ -56,7 +63,8 @@ impl Snapshot {
                 Kind::SealedSecret => {
                     let outline = outline::read(&manifest, index);
                     let opened = open(&manifest, object);
-                    snapshot.objects.push(Seen::Sealed { outline: Box::new(outline), opened });
+                    let pinned = BTreeSet::new();
+                    snapshot.objects.push(Seen::Sealed { outline: Box::new(outline), opened, pinned });
                 }
                 Kind::Secret => snapshot.objects.push(plain(&manifest, object)),
                 Kind::Other => {}
@@ -72,7 +80,10 @@ impl Snapshot {
     /// The threat is a key that claims the name of another: such a name is shown as what it is.
     pub(crate) fn name_recipients(&mut self, pinned: &BTreeMap<Fingerprint, String>) {
         let outlines = self.objects.iter_mut().filter_map(|seen| match seen {
-            Seen::Sealed { outline, .. } => Some(outline),
+            Seen::Sealed { outline, pinned: of_object, .. } => {
+                *of_object = pinned.keys().copied().collect();
+                Some(outline)
+            }
             Seen::Plain { .. } => None,
         });
         let recipients = outlines.flat_map(|outline| &mut outline.envelopes);
@@ -99,7 +110,7 @@ impl Seen {
     pub(crate) fn items(&self) -> BTreeSet<&str> {
         match self {
             Self::Sealed { outline, .. } => outline.items.keys().map(String::as_str).collect(),
-            Self::Plain { items, .. } => items.iter().map(String::as_str).collect(),
+            Self::Plain { items, .. } => items.keys().map(String::as_str).collect(),
         }
     }
 
@@ -107,6 +118,14 @@ impl Seen {
         match self {
             Self::Sealed { outline, .. } => Some(outline),
             Self::Plain { .. } => None,
+        }
+    }
+
+    pub(super) fn pinned(&self) -> &BTreeSet<Fingerprint> {
+        static NOBODY: BTreeSet<Fingerprint> = BTreeSet::new();
+        match self {
+            Self::Sealed { pinned, .. } => pinned,
+            Self::Plain { .. } => &NOBODY,
         }
     }
 
@@ -132,6 +151,9 @@ fn may_have_secrets(text: &str) -> bool {
     text.contains("Secret") && text.contains("apiVersion")
 }
 
+/// The key of this run for hashes of values.
+static RUN: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
 fn plain(manifest: &Manifest<'_>, object: &Object) -> Seen {
     let tree = manifest.tree(object);
     let text = |path: &[&str]| {
@@ -141,7 +163,10 @@ fn plain(manifest: &Manifest<'_>, object: &Object) -> Seen {
     let keys = |field: &str| {
         let entries = tree.get(object.node, field).and_then(|node| tree.mapping(node)).unwrap_or_default();
         // A slip of the hand can make a key of a value.
-        entries.iter().filter_map(|(key, _)| tree.scalar(*key).map(shown)).collect::<Vec<_>>()
+        let item = |(key, value): &(NodeId, NodeId)| {
+            Some((shown(tree.scalar(*key)?), RUN.hash_one((field, tree.scalar(*value)))))
+        };
+        entries.iter().filter_map(item).collect::<Vec<_>>()
     };
     Seen::Plain {
         object_name: OutlineName {

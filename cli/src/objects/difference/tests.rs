@@ -110,6 +110,18 @@ fn whoever_comes_and_goes_is_told_by_whichever_envelope() {
     rotated.envelopes = vec![parsed.rewrap(&keys, &[to(&next, "prod-2026")]).unwrap()];
     assert_eq!(
         of_one(&at("shop/db", &old), &at("shop/db", &rotated)),
+        [format!("  ! 2 items rewrapped: prod-2025 → prod-2026 {short}; no value changed")],
+        "anybody can call a key by this name"
+    );
+    let pinned =
+        [(prod.fingerprint(), "prod-2025".to_owned()), (next.fingerprint(), "prod-2026".to_owned())].into();
+    let states = [&old, &rotated].map(|spec| {
+        let mut snapshot = snapshot("a.yaml", &at("shop/db", spec));
+        snapshot.name_recipients(&pinned);
+        [snapshot]
+    });
+    assert_eq!(
+        differences(&states[0], &states[1], &[])[0].lines()[1..],
         [format!("  = 2 items rewrapped: prod-2025 → prod-2026 {short}; no value changed")]
     );
     let set = set(&old, &["password"], &[to(&prod, "prod-2025"), to(&mallory, "prod-2025")]);
@@ -121,6 +133,41 @@ fn whoever_comes_and_goes_is_told_by_whichever_envelope() {
             format!("  ! recipients   now also to prod-2025 {short} (password)"),
         ]
     );
+}
+
+#[test]
+fn whoever_opens_another_item_already_and_comes_to_this_one_is_told() {
+    let [a, b] = [(); 2].map(|()| Identity::generate());
+    let [prod, mallory] = [&a, &b].map(|identity| to(identity.recipient(), "x"));
+    let both = [prod.clone(), mallory];
+    let old = set(&sealed(&["password"], &[prod]), &["debug"], &both);
+    let short = b.recipient().fingerprint().short();
+    assert_eq!(
+        of_one(&at("shop/db", &old), &at("shop/db", &set(&old, &["password"], &both))),
+        [
+            "  ~ password     sealed again; new data key".to_owned(),
+            format!("  ! recipients   now also to x {short} (password)"),
+        ]
+    );
+    let keys: seal_crds::keys::Keyring = [a].into_iter().collect();
+    let parsed = seal_crds::native::NativeSealed::parse(place(), &old, &BTreeSet::new()).unwrap();
+    let mut rotated = old.clone();
+    rotated.envelopes = vec![parsed.rewrap(&keys, &both).unwrap()];
+    assert_eq!(
+        of_one(&at("shop/db", &old), &at("shop/db", &rotated)),
+        [format!("  ! 2 items rewrapped: now also to x {short} (password), x kept; no value changed")]
+    );
+}
+
+#[test]
+fn a_list_that_lied_before_hides_none_that_comes_now() {
+    let both = [(); 2].map(|()| to(Identity::generate().recipient(), "x"));
+    let mut old = sealed(&["a", "b"], &both);
+    old.envelopes[0].recipients.pop();
+    let mut new = set(&old, &["b"], &both);
+    new.envelopes.iter_mut().for_each(|envelope| envelope.recipients.truncate(1));
+    let told = of_one(&at("shop/db", &old), &at("shop/db", &new));
+    assert_eq!(told[1..], ["  ! recipients   an age file is sealed to 2, and lists 1"]);
 }
 
 #[test]
@@ -193,6 +240,21 @@ fn plaintext_that_is_sealed_or_the_other_way_round_is_told() {
     let back = of_one(&sealed, plain);
     assert_eq!(back, ["  ! sealed → plaintext: everybody who reads the repository reads it"]);
     assert!(told.iter().chain(&back).all(|line| !line.contains("hunter2")));
+}
+
+#[test]
+fn plaintext_that_changes_is_told_without_its_values() {
+    let plain = |data: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: db, namespace: shop}}\nstringData: {{{data}}}\n"
+        )
+    };
+    let old = plain("a: hunter1, b: hunter2, c: hunter3");
+    assert_eq!(of_one(&old, &plain("c: 'hunter3', b: \"hunter2\", a: hunter1")), Vec::<String>::new());
+    assert_eq!(
+        of_one(&old, &plain("b: hunter2, c: hunter4, d: hunter5")),
+        ["  ! a Secret in plaintext changed: - a, ~ c, + d"]
+    );
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl MergedObject {
     }
 }
 
-/// Merges an object. `is_same` says whether an item has the same value on both sides.
+/// Merges an object. `is_same` says whether either side's line of an item may stand for the other's.
 pub(super) fn merge(
     base: Option<&Version>,
     ours: &Version,

@@ -1,5 +1,6 @@
 //! Whole files, with a line merge by the program git.
 
+mod choices;
 mod random;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use seal_crds::resources::{SealedSecretSpec, Template};
 use seal_crds::{Place, Plaintext, Scope};
 use zeroize::Zeroizing;
 
+use super::version::Version;
 use super::*;
 use crate::objects::conflict::MARKER_SIZE;
 use crate::objects::sealing;
@@ -39,7 +41,7 @@ impl Help for ByGit {
         Ok(TextMerge { text: String::from_utf8(output.stdout).unwrap(), is_clean })
     }
 
-    fn is_same_value(&self, _: &Found<'_>, _: &Found<'_>, _: &str) -> bool {
+    fn is_same_item(&self, _: &Found<'_>, _: &Found<'_>, _: &str) -> bool {
         false
     }
 }

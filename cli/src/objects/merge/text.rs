@@ -38,6 +38,13 @@ pub(super) fn prepare(
     Some(Prepared { base: base.text, ours: ours.text, theirs: theirs.text, lost_comments })
 }
 
+/// One side's text as the whole result.
+pub(super) struct OneSide {
+    pub(super) text: String,
+    /// How many comments went with what was agreed, on either side.
+    pub(super) lost_comments: usize,
+}
+
 /// The whole result, if one side changed nothing but what is sealed: it is the other side with what was agreed. A text merge
 /// can't find it where a whole object stands on one line.
 pub(super) fn of_one_side(
@@ -46,28 +53,35 @@ pub(super) fn of_one_side(
     ours: &Read<'_>,
     theirs: &Read<'_>,
     agreed: &[Agreed],
-) -> Option<String> {
-    if changed_only_what_is_sealed(theirs, base, agreed, |agreed| agreed.pair.theirs) {
-        return Some(prepared.ours.clone());
+) -> Option<OneSide> {
+    let one_side = |text: &String, comments: usize| OneSide {
+        text: text.clone(),
+        lost_comments: prepared.lost_comments.max(comments),
+    };
+    let comments = comments_beside_what_is_sealed(theirs, base, agreed, |agreed| agreed.pair.theirs);
+    if let Some(comments) = comments {
+        return Some(one_side(&prepared.ours, comments));
     }
-    changed_only_what_is_sealed(ours, base, agreed, |agreed| agreed.pair.ours)
-        .then(|| prepared.theirs.clone())
+    comments_beside_what_is_sealed(ours, base, agreed, |agreed| agreed.pair.ours)
+        .map(|comments| one_side(&prepared.theirs, comments))
 }
 
-/// Whether a side is the base, byte for byte, once its sealed parts are those of the base.
-fn changed_only_what_is_sealed(
+/// How many comments a side has more, if it is the base once its sealed parts are those of the base, byte for byte. They
+/// stand in the sealed parts.
+fn comments_beside_what_is_sealed(
     side: &Read<'_>,
     base: &Read<'_>,
     agreed: &[Agreed],
     index: impl Fn(&Agreed) -> usize,
-) -> bool {
+) -> Option<usize> {
     let former: Option<Vec<(usize, Version)>> = agreed
         .iter()
         .map(|agreed| Some((index(agreed), Version::of(&base.outlines[agreed.pair.base?]))))
         .collect();
-    let Some(former) = former else { return false };
+    let former = former?;
     let versions = former.iter().map(|(index, version)| (*index, version));
-    edited(side, versions).is_some_and(|edited| edited.text == base.manifest.source.text())
+    let Edited { text, lost_comments } = edited(side, versions)?;
+    (text == base.manifest.source.text()).then_some(lost_comments.len())
 }
 
 fn edited<'v>(read: &Read<'_>, versions: impl Iterator<Item = (usize, &'v Version)>) -> Option<Edited> {

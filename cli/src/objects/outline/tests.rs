@@ -143,3 +143,12 @@ fn every_object_of_a_file_is_outlined_also_in_lists() {
         outlines(&text).iter().map(|outline| (outline.object, outline.object_name.to_string())).collect();
     assert_eq!(found, [(0, "a".to_owned()), (2, "b".to_owned()), (3, "c".to_owned())]);
 }
+
+#[test]
+fn an_object_of_a_version_that_nobody_knows_is_refused() {
+    let text = manifest("{name: db, namespace: prod}", &sealed()).replace("v1alpha1", "v1alpha2");
+    let outline = outline(&text);
+    let Some(Fault::Unread(failure)) = &outline.fault else { panic!("{:?}", outline.fault) };
+    assert!(failure.facts[0].contains("sealing.dev/v1alpha2, which this version doesn't know"));
+    assert_eq!((outline.format, outline.items.len()), (Format::Native, 2));
+}

@@ -2,14 +2,14 @@
 //!
 //! Invariant: whoever holds the keys may see every value, so no policy of a controller refuses a type here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use seal_crds::bitnami::BitnamiSealed;
 use seal_crds::keys::Keyring;
-use seal_crds::native::NativeSealed;
+use seal_crds::native::{Item, NativeSealed};
 use seal_crds::secret::REFUSED_TYPES;
-use seal_crds::{Format, Namespace, Place, Sealed, UnsealError, Unsealed};
+use seal_crds::{Format, ItemName, Namespace, Place, Sealed, UnsealError, Unsealed};
 use seal_documents::manifest::{Manifest, Object};
 
 use super::{OpenError, format, public_parts, read_name};
@@ -96,10 +96,28 @@ pub(crate) fn open_wherever(manifest: &Manifest<'_>, object: &Object, keys: &Key
     if format(manifest, object).ok()? != Format::Native {
         return Parsed::new(manifest, object, None).ok()?.open(keys).ok().map(|opened| opened.unsealed);
     }
+    native_wherever(manifest, object, keys)?.unseal(keys).ok()
+}
+
+/// As [`open_wherever`], the items as they were sealed, without what the template makes. In the Bitnami format, nobody knows
+/// who has seen one.
+pub(crate) fn items_wherever(
+    manifest: &Manifest<'_>,
+    object: &Object,
+    keys: &Keyring,
+) -> Option<BTreeMap<ItemName, Item>> {
+    if format(manifest, object).ok()? == Format::Native {
+        return native_wherever(manifest, object, keys)?.items(keys).ok();
+    }
+    let Unsealed { data, .. } = open_wherever(manifest, object, keys)?;
+    Some(data.into_iter().map(|(name, value)| (name, Item::new(value, false))).collect())
+}
+
+fn native_wherever(manifest: &Manifest<'_>, object: &Object, keys: &Keyring) -> Option<NativeSealed> {
     let place = read_name(manifest, object, None, true).ok()?.to_place();
     let allowed = REFUSED_TYPES.map(str::to_owned).into();
     let sealed = NativeSealed::parse(place, &manifest.spec(object).ok()?, &allowed).ok()?;
-    sealed.where_sealed(keys).ok()?.unseal(keys).ok()
+    sealed.where_sealed(keys).ok()
 }
 
 /// The hint for a bitnami.com object that opens under another scope than its annotations claim.

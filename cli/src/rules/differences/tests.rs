@@ -159,3 +159,22 @@ fn rules_come_and_go() {
     assert_eq!(differences(Some(&after), None)[0].words, ".seal.yaml is gone");
     assert!(differences(None, None).is_empty());
 }
+
+#[test]
+fn rules_that_allow_more_are_a_concern_of_their_own() {
+    let keys = Keys::new();
+    let is_loosened = |before: &str, after: &str| {
+        let found = differences(Some(&rules(keys.tree(before))), Some(&rules(keys.tree(after))));
+        found.iter().any(|difference| difference.concern == Concern::Loosened)
+    };
+    for (old, new) in [
+        ("scopes: [strict]", "scopes: [strict, cluster-wide]"),
+        (", scopes: [strict]", ""),
+        ("require-recovery: true\n", ""),
+        ("ignore:\n", "ignore:\n- {rule: recipients-extra, path: '**', reason: later}\n"),
+    ] {
+        let other = RULES.replacen(old, new, 1);
+        assert!(is_loosened(RULES, &other), "{old} -> {new}");
+        assert!(!is_loosened(&other, RULES), "{new} -> {old}");
+    }
+}
