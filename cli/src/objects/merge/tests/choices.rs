@@ -49,17 +49,3 @@ fn an_object_that_one_side_deleted_near_a_new_one_does_not_lend_it_its_items() {
     let merged = merge_texts(&before, &ours, &theirs);
     assert_eq!(choices(&merged), [ours, theirs]);
 }
-
-#[test]
-fn a_comment_that_goes_with_the_layout_of_one_side_is_counted() {
-    let base = sealed(&["user"]);
-    let flat = format!(
-        "{{\"apiVersion\":\"sealing.dev/v1alpha1\",\"kind\":\"SealedSecret\",\"metadata\":{{\"name\":\"db\",\"namespace\":\
-         \"prod\"}},\"spec\":{}}}\n",
-        *sealing::spec_value(&base).to_compact_json()
-    );
-    let theirs = document(&set(&base, &["token"])).replace("\n    user: ", "\n    # of the mail\n    user: ");
-    let merged = merge_texts(&document(&base), &flat, &theirs);
-    assert!(merged.is_clean, "{}", merged.text);
-    assert_eq!((read(&merged.text).items.len(), merged.lost_comments), (2, 1), "{}", merged.text);
-}
