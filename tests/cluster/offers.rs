@@ -120,9 +120,9 @@ fn a_base_that_a_kustomize_overlay_renames_and_patches_is_rotated_by_the_offer()
     let object = until_status(&scene, "blue-db", "an offer is made", |status| status["rewrap"].is_object());
     assert_eq!(object["status"]["rewrap"]["source"], json!(source(&scene, "db", &file)));
     let run = |args: &[&str]| seal(&sandbox, &scene, scene.plane.kubeconfig(), args, b"");
-    let fetched = run(&["keys", "fetch", "-o", "prod.pub"]);
+    let fetched = run(&["keys", "fetch", "-o", "pins.pub"]);
     assert_eq!(fetched.code, 0, "{}", fetched.stderr);
-    let rotated = run(&["rotate", "-r", "prod.pub", "--from-cluster", "base"]);
+    let rotated = run(&["rotate", "-r", "pins.pub", "--from-cluster", "base"]);
     assert_eq!(rotated.code, 0, "{}{}", String::from_utf8_lossy(&rotated.stdout), rotated.stderr);
     let text = String::from_utf8(sandbox.read("base/db.yaml")).unwrap();
     assert!(text.starts_with("# the team's\n") && text.contains(&second.to_string()), "{text}");

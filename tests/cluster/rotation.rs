@@ -53,7 +53,7 @@ impl Stage<'_> {
     }
 
     fn rotate(&self, args: &[&str]) -> Run {
-        self.run(&[&["rotate", "-r", "prod.pub", "deploy"], args].concat())
+        self.run(&[&["rotate", "-r", "pins.pub", "deploy"], args].concat())
     }
 
     /// Writes the file of an object. Every other one is a base that an overlay renames and patches.
@@ -154,8 +154,18 @@ fn three_hundred_objects_under_four_keys_follow_the_newest_by_offers_alone_and_t
     let before = stage.secrets();
     assert_eq!(before.len(), OBJECTS);
 
-    // The file has a recipient that isn't the cluster's: a person's own, which stays in the pins and is in no offer.
-    stage.done(&["keys", "fetch", "-o", "prod.pub"]);
+    // A recipient in the pins that the cluster doesn't seal to is missed in every offer, so none is taken.
+    let stray = seal_crds::keys::Identity::generate().recipient().to_string();
+    stage.sandbox.write("pins.pub", format!("{stray}\n"));
+    stage.done(&["keys", "fetch", "-o", "pins.pub"]);
+    stage.until_all("has its offer", |object| {
+        object["status"]["rewrap"].is_object() || object["status"]["openedBy"] == json!([newest])
+    });
+    let run = stage.rotate(&["--from-cluster"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("nothing was rotated"), "{}", run.stderr);
+    std::fs::remove_file(stage.sandbox.path("pins.pub")).unwrap();
+    stage.done(&["keys", "fetch", "-o", "pins.pub"]);
     // Whatever is offered is taken, and the rest is named.
     patiently("every object has its offer", || {
         let run = stage.rotate(&["--from-cluster"]);
@@ -338,7 +348,7 @@ fn forged_offers_are_named_by_verify_keep_the_old_key_and_are_undone_from_git() 
     let secrets = stage.secrets();
     stage.done(&["keys", "renew", FIRST]);
     let second = recipient_of(&stage.scene, "sealing-key-2");
-    stage.done(&["keys", "fetch", "-o", "prod.pub"]);
+    stage.done(&["keys", "fetch", "-o", "pins.pub"]);
     assert!(controller.terminate().success());
     let git = stage.sandbox.files();
 
