@@ -395,17 +395,19 @@ fn a_copy_in_a_tenants_namespace_holds_up_neither_a_rotation_nor_its_check() {
     tenant.apply("db", &rotated);
     tenant.say("db", &stalled, Some(&forged));
     let admin = ControlPlane::shared().kubeconfig().to_owned();
-    let both = || ["--from-cluster", "--verify"].map(|way| stage.rotate(&admin, &[way]));
-    // As long as the copy is all that there is, it may be what a tool made of the file.
-    let [offers, verify] = both();
+    let both = |time| [&["--from-cluster"][..], &["--verify", time]].map(|way| stage.rotate(&admin, way));
+    // As long as the copy is all that there is, it may be what a tool made of the file, and the object may still come.
+    let before = std::time::Instant::now();
+    let [offers, verify] = both("--timeout=4s");
+    assert!(before.elapsed().as_secs() >= 4, "it didn't wait for the object itself");
     assert_eq!((offers.code, verify.code), (1, 1), "{}{}", offers.stderr, verify.stderr);
     let copy = format!("{}/db", tenant.namespace);
     assert!(Stage::lines(&offers)["db"].contains(&format!("the offer of {copy} can't be taken")));
-    assert!(Stage::lines(&verify)["db"].contains(&format!("{copy} is not Ready and won't be")));
+    assert!(Stage::lines(&verify)["db"].contains(&format!("only {copy} is sealed like this")));
 
     stage.apply("db", &rotated);
     stage.say("db", &[("Ready", "True", "Unsealed")], None);
-    let [offers, verify] = both();
+    let [offers, verify] = both("--timeout=5m");
     assert_eq!((offers.code, verify.code), (0, 0), "{}{}", offers.stderr, verify.stderr);
 }
 

@@ -24,7 +24,7 @@ use crate::objects::sealed::{self, Extent, OpenError, PublicParts};
 use crate::objects::sealing::{self, SealingError};
 use crate::talk::failure::{Explain, Failure, Rule};
 
-pub(crate) use counterpart::{Counterpart, Listing, SealedAs, State, at_home, list};
+pub(crate) use counterpart::{Counterpart, Listing, SealedAs, State, at_home, is_at_home, list};
 pub(crate) use offer::{Decision, decide};
 
 /// A native SealedSecret as it stands in a file.

@@ -56,6 +56,9 @@ enum Answer {
     NotListed,
     /// The place in the cluster, and its state.
     Not(String, State),
+    /// It is somewhere else than where the file says, and waits for a change there. Holds the place and the reason. It may
+    /// be somebody's copy, while the object itself is still on its way.
+    Elsewhere(String, String),
 }
 
 impl Answer {
@@ -85,6 +88,10 @@ impl Answer {
                     "{place} is not Ready and won't be: {reason}; kubectl describe says more, and Git has the old one"
                 )
             }
+            Self::Elsewhere(place, reason) => format!(
+                "only {place} is sealed like this, and it is not Ready: {reason}; if it is a copy, is the file applied? Its \
+                 namespace can be given with -n"
+            ),
             Self::Not(place, State::Pending(Some(reason))) => format!("{place} is not Ready: {reason}"),
             Self::Not(place, _) => {
                 format!("the controller says nothing of {place} as it is now; is it running?")
@@ -240,6 +247,9 @@ fn judge(expected: &[Expected], live: &Listing, namespace: Option<&Namespace>) -
         let there = rotation::at_home(there, namespace);
         let not = |live: &&Counterpart| match live.state() {
             State::Ready => None,
+            State::Stalled(reason) if !rotation::is_at_home(live, namespace) => {
+                Some(Answer::Elsewhere(live.place.clone(), reason))
+            }
             state => Some(Answer::Not(live.place.clone(), state)),
         };
         match there.iter().find_map(not) {

@@ -239,15 +239,18 @@ impl Counterpart {
     }
 }
 
+/// Whether an object is in the namespace that the file has.
+pub(crate) fn is_at_home(live: &Counterpart, namespace: Option<&Namespace>) -> bool {
+    namespace.is_some_and(|it| live.namespace.as_deref() == Some(it.as_str()))
+}
+
 /// Those of the objects that a file may have become: the ones in the namespace that the file has, or if there are none
 /// there, or no namespace is known, all.
 ///
 /// The threat: whoever reads the repository applies a copy of an object in a namespace of their own. It never opens there,
 /// and would hold up a rotation for ever. A tool on the way may set another namespace than the file's.
 pub(crate) fn at_home<'c>(found: &[&'c Counterpart], namespace: Option<&Namespace>) -> Vec<&'c Counterpart> {
-    let is_home =
-        |live: &&&Counterpart| namespace.is_some_and(|it| live.namespace.as_deref() == Some(it.as_str()));
-    let home: Vec<_> = found.iter().filter(is_home).copied().collect();
+    let home: Vec<_> = found.iter().filter(|live| is_at_home(live, namespace)).copied().collect();
     if home.is_empty() { found.to_vec() } else { home }
 }
 
