@@ -165,7 +165,9 @@ impl Keeper {
         let recipients = sealer.fingerprints();
         let place = |item: &ItemName, template: bool| {
             let line = spec.encrypted_data.get(item.as_str())?;
-            let sealed = SealedLine { binding: &binding, item, template, line, recipients: &recipients };
+            let envelope = known::envelope_of(spec, line)?;
+            let sealed =
+                SealedLine { binding: &binding, item, template, line, envelope, recipients: &recipients };
             Some(store.place(&sealed))
         };
         let expected = known::Uses::of(&spec.template, sealer);

@@ -4,15 +4,17 @@
 //! $XDG_STATE_HOME/seal/fingerprints/   0700, the user's own, no symbolic link
 //!   key    32 random bytes, 0600
 //!   v1     the newest 10,000 lines: where, 64 hex digits ‖ " " ‖ print, unpadded base64url ‖ LF
-//! where = HMAC-SHA-256(key, lp(scope) ‖ lp(namespace) ‖ lp(name) ‖ lp(item) ‖ lp(line) ‖ lp(fingerprint)…)
+//! where = HMAC-SHA-256(key, lp(scope) ‖ lp(namespace) ‖ lp(name) ‖ lp(item) ‖ lp(line) ‖ lp(age) ‖ lp(ids)
+//!                      ‖ lp(fingerprint)…)
 //! print = scrypt(HMAC-SHA-256(key, lp("value") ‖ value), salt = where, N = 2^14, r = 8, p = 1), 32 bytes
 //! ```
 //! lp(x) is the length of x as a big-endian u32, then x. Namespace and name are empty unless the scope binds them, line is
-//! the item's line of `encryptedData`, and the fingerprints are those of the recipients, 64 hex digits each, sorted. An
-//! item that templates may use has ` template` behind its name, which no name of an item can have: its line doesn't say
+//! the item's line of `encryptedData`, age and ids are the age file of its envelope and the ids of its data keys, joined by
+//! spaces, and the fingerprints are those of the recipients, 64 hex digits each, sorted. An item that templates may use has ` template` behind its name, which no name of an item can have: its line doesn't say
 //! so, and sealing it again without the flag has to change it.
 //!
-//! `where` names the very line, so a print says of a line in a file that it holds this value, and of no other. A reader of
+//! `where` names the very line and its very envelope, so a print says of them that they hold this value, and of no other.
+//! Without the envelope, a line whose data key a hand or a merge has destroyed would count as unchanged. A reader of
 //! both files can try guesses of a value, at the price of one scrypt each (SECURITY.md). [`store`] holds the files.
 //! Invariant: no value and no data key is stored, and a store that can't be trusted is not used.
 
@@ -20,6 +22,7 @@ mod store;
 
 use hmac::{Hmac, Mac as _};
 use seal_crds::keys::Fingerprint;
+use seal_crds::resources::Envelope;
 use seal_crds::{Binding, ItemName, Plaintext};
 use sha2::Sha256;
 use std::collections::BTreeSet;
@@ -46,19 +49,30 @@ pub(crate) struct SealedLine<'s> {
     pub(crate) template: bool,
     /// The line of `encryptedData`.
     pub(crate) line: &'s str,
+    /// The envelope that says it has the line's data key.
+    pub(crate) envelope: &'s Envelope,
     pub(crate) recipients: &'s BTreeSet<Fingerprint>,
 }
 
 impl Where {
     fn new(key: &Key, sealed: &SealedLine<'_>) -> Self {
-        let SealedLine { binding, item, template, line, recipients } = sealed;
+        let SealedLine { binding, item, template, line, envelope, recipients } = sealed;
         let item = if *template { format!("{item} template") } else { item.to_string() };
         // The set is sorted by the bytes of the fingerprints, and hex digits sort as the bytes do.
         let recipients: Vec<String> = recipients.iter().map(ToString::to_string).collect();
         let mut mac = mac(key);
         let namespace = binding.namespace().map_or("", |namespace| namespace.as_str());
         let name = binding.name().map_or("", |name| name.as_str());
-        let parts = [binding.scope().as_str(), namespace, name, item.as_str(), line];
+        let ids = envelope.keys.join(" ");
+        let parts = [
+            binding.scope().as_str(),
+            namespace,
+            name,
+            item.as_str(),
+            line,
+            envelope.age.as_str(),
+            ids.as_str(),
+        ];
         for part in parts.into_iter().chain(recipients.iter().map(String::as_str)) {
             push_lp(&mut mac, part.as_bytes());
         }
@@ -102,22 +116,32 @@ mod tests {
         Where::new(&Zeroizing::new([7; 32]), line)
     }
 
+    fn envelope(age: &str, keys: &[&str]) -> Envelope {
+        Envelope {
+            keys: keys.iter().map(|id| (*id).to_owned()).collect(),
+            recipients: Vec::new(),
+            age: age.to_owned(),
+        }
+    }
+
     /// Both values were computed by Python's hmac and hashlib.
     #[test]
     fn the_format_is_the_one_of_the_header() {
         let (binding, item) = (place(Scope::Strict, "prod", "db"), "password".parse().unwrap());
         let recipients = BTreeSet::from(["aa".repeat(32).parse().unwrap(), "0b".repeat(32).parse().unwrap()]);
+        let envelope = envelope("QUdF", &["id", "other"]);
         let sealed = SealedLine {
             binding: &binding,
             item: &item,
             template: false,
             line: "id.line",
+            envelope: &envelope,
             recipients: &recipients,
         };
         let found = line(&sealed);
-        assert_eq!(store::hex(&found.0), "e0a4c1336721c1347645e0085eae83f52798919f0b59130fec0ef3d88a9ca1f2");
+        assert_eq!(store::hex(&found.0), "f55f83061a10f676e265b34f3157a801598f1d5595f514a6f3fe8d5de4a0529b");
         let print = Print::new(&Zeroizing::new([7; 32]), &found, &Plaintext::from(b"hunter2".to_vec()));
-        assert_eq!(store::hex(&print.0), "0eee1c7ffca676bcbc416f38347a41e22f4b8920aeeba5330861413bad4de60e");
+        assert_eq!(store::hex(&print.0), "80ca668ea10f4606c0f46af20a9915ff2555c0b12de5344bfe37d24ca98f6a18");
     }
 
     #[test]
@@ -127,11 +151,14 @@ mod tests {
         let strict = place(Scope::Strict, "prod", "db");
         let one = BTreeSet::from(["aa".repeat(32).parse().unwrap()]);
         let two = BTreeSet::from(["aa".repeat(32).parse().unwrap(), "bb".repeat(32).parse().unwrap()]);
+        let whole = envelope("QUdF", &["a"]);
+        let (tampered, relabelled) = (envelope("QUdG", &["a"]), envelope("QUdF", &["a", "b"]));
         let sealed = |binding, item, template, line, recipients| SealedLine {
             binding,
             item,
             template,
             line,
+            envelope: &whole,
             recipients,
         };
         let (wide, elsewhere) =
@@ -144,6 +171,8 @@ mod tests {
             sealed(&strict, &item, false, "a.b", &two),
             sealed(&wide, &item, false, "a.b", &one),
             sealed(&elsewhere, &item, false, "a.b", &one),
+            SealedLine { envelope: &tampered, ..sealed(&strict, &item, false, "a.b", &one) },
+            SealedLine { envelope: &relabelled, ..sealed(&strict, &item, false, "a.b", &one) },
         ];
         let found: std::collections::HashSet<Where> = all.iter().map(line).collect();
         assert_eq!(found.len(), all.len());

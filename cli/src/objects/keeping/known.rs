@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use seal_crds::keys::Fingerprint;
 use seal_crds::native::{self, ChangeError, Item, NativeSealed, SealError};
-use seal_crds::resources::{SealedSecretSpec, Template};
+use seal_crds::resources::{Envelope, SealedSecretSpec, Template};
 use seal_crds::secret::OPAQUE;
 use seal_crds::template::items_in;
 use seal_crds::{Binding, ItemName, Plaintext, Sealed as _, UnsealError};
@@ -103,10 +103,11 @@ impl<'k> Known<'k> {
         let uses = Uses::of(&self.spec.template, self.sealer);
         let candidates = items.iter().filter_map(|(item, value)| {
             let line = self.spec.encrypted_data.get(item.as_str())?;
-            self.is_sealed_to_all(line).then_some((item, value, line))
+            let envelope = envelope_of(&self.spec, line)?;
+            self.is_sealed_to_all(envelope).then_some((item, value, line, envelope))
         });
         if let Some(opened) = &self.opened {
-            let is_same = |(item, value, _): &(&ItemName, &Plaintext, &String)| {
+            let is_same = |(item, value, ..): &(&ItemName, &Plaintext, &String, &Envelope)| {
                 opened.items.get(*item).is_some_and(|now| {
                     now.value.expose() == value.expose() && now.template == uses.in_templates(item)
                 })
@@ -114,17 +115,18 @@ impl<'k> Known<'k> {
             return candidates.filter(is_same).map(|(item, ..)| item.clone()).collect();
         }
         let Some(store) = &self.keeper.store else { return BTreeSet::new() };
-        let place = |item: &ItemName, line: &String| -> Where {
+        let place = |item: &ItemName, line: &String, envelope: &Envelope| -> Where {
             store.place(&SealedLine {
                 binding: &self.binding,
                 item,
                 template: uses.in_templates(item),
                 line,
+                envelope,
                 recipients: &self.recipients,
             })
         };
         let remembered: Vec<(&ItemName, Where, &Plaintext)> = candidates
-            .map(|(item, value, line)| (item, place(item, line), value))
+            .map(|(item, value, line, envelope)| (item, place(item, line, envelope), value))
             .filter(|(_, place, _)| store.has(place))
             .collect();
         let known = store.knows(remembered.iter().map(|(_, place, value)| (*place, *value)).collect());
@@ -136,15 +138,10 @@ impl<'k> Known<'k> {
             .collect()
     }
 
-    /// Whether the envelope of a line names exactly the recipients of now.
-    fn is_sealed_to_all(&self, line: &str) -> bool {
-        let id = native::data_key_of(line);
-        let envelope =
-            self.spec.envelopes.iter().find(|envelope| envelope.keys.iter().any(|key| Some(&**key) == id));
-        envelope.is_some_and(|envelope| {
-            let named = envelope.recipients.iter().map(|hint| hint.fingerprint.parse().ok());
-            named.collect::<Option<BTreeSet<Fingerprint>>>().is_some_and(|named| named == self.recipients)
-        })
+    /// Whether an envelope names exactly the recipients of now.
+    fn is_sealed_to_all(&self, envelope: &Envelope) -> bool {
+        let named = envelope.recipients.iter().map(|hint| hint.fingerprint.parse().ok());
+        named.collect::<Option<BTreeSet<Fingerprint>>>().is_some_and(|named| named == self.recipients)
     }
 
     /// Completes the template of the Secret by what only the object says.
@@ -199,6 +196,12 @@ impl<'k> Known<'k> {
         let removed = self.items().filter(|item| !spec.encrypted_data.contains_key(*item)).cloned().collect();
         Ok(Some(Again { kept, sealed: new.keys().cloned().collect(), removed, spec }))
     }
+}
+
+/// The envelope that says it has the data key of a line.
+pub(super) fn envelope_of<'s>(spec: &'s SealedSecretSpec, line: &str) -> Option<&'s Envelope> {
+    let id = native::data_key_of(line)?;
+    spec.envelopes.iter().find(|envelope| envelope.keys.iter().any(|key| key == id))
 }
 
 /// A template with the type that a missing one means, so that two can be compared.
