@@ -191,3 +191,32 @@ fn a_secret_that_comes_leaves_the_others_with_their_comments() {
         assert_eq!(String::from_utf8(opened).unwrap().matches("kind: Secret").count(), 2);
     }
 }
+
+#[test]
+fn a_comment_that_was_typed_since_stays_and_only_what_changed_is_sealed_again() {
+    for flags in [&["-i", "prod.key"][..], &["--remember"]] {
+        let (sandbox, _) = with_sealed_file(flags);
+        let config = |comment: &str| {
+            format!(
+                "---\n# {comment}\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c, namespace: prod}}\n"
+            )
+        };
+        let seal = || seal(&sandbox, &[&["-w", "-r", "prod.pub"], flags, &["db.yaml"]].concat());
+        sandbox.write("db.yaml", secret("one") + &config("old"));
+        assert_eq!(seal().code, 0);
+        git(&sandbox, &["commit", "-qam", "sealed"]);
+        let sealed = text(&sandbox, "db.yaml");
+        // A comment of the config, and one above the Secret.
+        for (lead, comment) in [("", "new"), ("# typed\n", "old")] {
+            sandbox.write("db.yaml", format!("{lead}{}{}", secret("two"), config(comment)));
+            let again = seal();
+            let said = "prod/db: password sealed again; 1 item unchanged\n";
+            assert_eq!((again.code, again.stderr.as_str()), (0, said), "{flags:?}");
+            let now = text(&sandbox, "db.yaml");
+            assert!(now.starts_with(lead) && now.contains(&config(comment)), "{flags:?}: {now}");
+            let user = sealed.lines().find(|line| line.starts_with("    user: ")).unwrap();
+            assert!(now.contains(user), "{flags:?}: {now}");
+        }
+        assert_eq!(text(&sandbox, "db.yaml").matches("# old").count(), 1);
+    }
+}

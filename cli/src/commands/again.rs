@@ -3,10 +3,12 @@
 //! The destination is the file of `-o`, or, for `-w`, the version of each file in Git: its plaintext has just replaced the
 //! sealed file there, so the index, else HEAD, has what was sealed last. Standard output has nothing to compare with. If
 //! the destination has the same objects in the same order, it is edited where it stands: comments, order and layout stay.
-//! Else the result is written anew, and unchanged items in it are still those of the destination.
+//! Else the result is written anew, and unchanged items in it are still those of the destination. For `-w`, so it is too if
+//! the input has a comment that Git doesn't have: the input is the user's own text, and nothing typed there is lost.
 //!
 //! Invariant: a destination that can't be read as a manifest is no error; it is replaced, as it is without these flags.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use seal_documents::manifest::{Kind, Manifest, Object, edit};
@@ -17,6 +19,7 @@ use crate::args::intent::{Destination, IntentError};
 use crate::args::{KeepArgs, SealFormat};
 use crate::files::git::{Content, Repository};
 use crate::files::input::Input;
+use crate::files::output::{self, Privacy, Replacement};
 use crate::keys::identities;
 use crate::objects::keeping::{Again, Current, Keeper};
 use crate::objects::outline::mentions_sealed_secret;
@@ -116,6 +119,22 @@ pub(super) fn in_file(path: &Path) -> Option<Source> {
     Input::File(path.to_owned()).read().ok().filter(|source| mentions_sealed_secret(source.text()))
 }
 
+/// Writes one text. A file that has it already isn't touched, so that it stays as new as it is to make and its kind.
+///
+/// `there` is what the file had when the text was made of it; if it has something else by now, it stays as it is.
+pub(super) fn write(destination: &Destination, text: &str, there: Option<&Source>) -> Result<(), Failure> {
+    let Destination::File(path) = destination else { return output::to_stdout(text.as_bytes()) };
+    match there {
+        None if in_file(path).is_some_and(|now| now.text() == text) => Ok(()),
+        None => Ok(output::to_files(&[(path, text.as_bytes())], Privacy::Public)?),
+        Some(there) if there.text() == text => Ok(()),
+        Some(there) => {
+            let (old, new) = (there.text().as_bytes(), text.as_bytes());
+            Ok(output::replace_files(&[Replacement { path, old, new }])?)
+        }
+    }
+}
+
 /// For each input, its version in Git with SealedSecrets: that of the index, else that of HEAD. Git is asked about all
 /// files at once.
 pub(super) fn in_git(inputs: &[Input]) -> Vec<Option<Source>> {
@@ -180,6 +199,47 @@ pub(super) fn agrees(results: &[Part<'_>], present: &Manifest<'_>) -> bool {
                 there.kind != Kind::Secret && text(manifest, object) == text(present, there)
             }
         })
+}
+
+/// Whether Git's text has every comment that stands outside of the objects of an input, and no other round the objects that
+/// pass through; so that no comment is lost that was typed since. Comments round a Secret may be more: the plaintext comes
+/// from somewhere else as a rule, without them.
+pub(super) fn has_comments(results: &[Part<'_>], input: &Manifest<'_>, present: &Manifest<'_>) -> bool {
+    let all = |manifest: &Manifest<'_>| comments(manifest, 0..manifest.source.text().len());
+    let is_passed = |part: &Part<'_>| matches!(part, Part::Passed(..));
+    is_within(&all(input), &all(present))
+        && results.iter().zip(&input.objects).zip(&present.objects).all(|((part, object), there)| {
+            !is_passed(part) || comments_of(input, object) == comments_of(present, there)
+        })
+}
+
+/// The comments of the document of an object, outside of objects.
+pub(super) fn comments_of(manifest: &Manifest<'_>, object: &Object) -> Vec<String> {
+    comments(manifest, manifest.tree(object).body.clone())
+}
+
+/// Whether all of these comments stand among the others, in their order.
+pub(super) fn is_within(comments: &[String], others: &[String]) -> bool {
+    let mut others = others.iter();
+    comments.iter().all(|comment| others.any(|other| other == comment))
+}
+
+/// The comments of a part of a manifest, outside of objects. JSON has none.
+fn comments(manifest: &Manifest<'_>, part: Range<usize>) -> Vec<String> {
+    let text = manifest.source.text();
+    let objects = manifest.objects.iter().map(|object| manifest.tree(object).range(object.node));
+    let mut objects: Vec<Range<usize>> =
+        objects.filter(|range| range.start >= part.start && range.end <= part.end).collect();
+    objects.sort_by_key(|range| range.start);
+    objects.push(part.end..part.end);
+    let (mut found, mut from) = (Vec::new(), part.start);
+    for object in objects {
+        let outside = text.get(from..object.start).unwrap_or_default();
+        found
+            .extend(outside.lines().filter_map(|line| line.find('#').map(|at| line[at..].trim().to_owned())));
+        from = from.max(object.end);
+    }
+    found
 }
 
 /// One object of a result.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use seal_crds::secret::OPAQUE;
 use seal_documents::manifest::Manifest;
+use seal_documents::source::Source;
 use seal_documents::yaml::Syntax;
 use seal_documents::yaml::written::Written;
 
@@ -13,7 +14,6 @@ use super::again::{self, Part};
 use super::{choose, values};
 use crate::args::CreateArgs;
 use crate::args::intent::Destination;
-use crate::files::output::{self, Privacy};
 use crate::objects::keeping::{Current, Keeper};
 use crate::objects::name::ObjectName;
 use crate::objects::sealing::{self, NativeSealer, Sealer};
@@ -94,17 +94,17 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     let object_name = ObjectName { namespace, name: args.name };
     let keeper = again::keeper(&args.keep, args.sealing.seal_format)?;
     let sealer = chooser.sealers(&flags, &[(&ruled, scope)])?.pop().expect("there is one for each file");
-    let text = match (keeper, &sealer) {
+    let there = match (&keeper, &destination) {
+        (Some(_), Destination::File(path)) => again::in_file(path),
+        _ => None,
+    };
+    let text = match (&keeper, &sealer) {
         (Some(keeper), Sealer::Native(sealer)) => {
-            seal_again(secret, &object_name, sealer, &keeper, &destination, args.json)?
+            seal_again(secret, &object_name, sealer, keeper, there.as_ref(), args.json)?
         }
         _ => print(&object_name, &sealer.seal(secret, &object_name)?, args.json),
     };
-    match destination {
-        Destination::File(path) if again::in_file(&path).is_some_and(|there| there.text() == text) => {}
-        Destination::File(path) => output::to_files(&[(&path, text.as_bytes())], Privacy::Public)?,
-        Destination::Stdout | Destination::InPlace => output::to_stdout(text.as_bytes())?,
-    }
+    again::write(&destination, &text, there.as_ref())?;
     Ok(Exit::Done)
 }
 
@@ -115,14 +115,10 @@ fn seal_again(
     object_name: &ObjectName,
     sealer: &NativeSealer,
     keeper: &Keeper,
-    destination: &Destination,
+    there: Option<&Source>,
     json: bool,
 ) -> Result<String, Failure> {
-    let present = match destination {
-        Destination::File(path) => again::in_file(path),
-        Destination::Stdout | Destination::InPlace => None,
-    };
-    let present = present.as_ref().and_then(|source| Manifest::parse(source).ok());
+    let present = there.and_then(|source| Manifest::parse(source).ok());
     let current = present.as_ref().and_then(|present| Current::find(present, object_name));
     let sealed = keeper.seal(secret, object_name, sealer, current)?;
     if current.is_some() {

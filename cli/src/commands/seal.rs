@@ -24,7 +24,7 @@ use super::choose::{self, Chooser, Ruled};
 use crate::args::intent::{self, Destination};
 use crate::args::{self, SealArgs};
 use crate::files::input::Input;
-use crate::files::output::{self, Privacy, Replacement};
+use crate::files::output::{self, Replacement};
 use crate::objects::name::ObjectName;
 use crate::objects::sealing::{self, Sealer};
 use crate::talk::exit::Exit;
@@ -36,8 +36,10 @@ use inventory::{Inventory, SecretToSeal};
 enum Results {
     /// One text for each input.
     Files(Vec<String>),
-    /// One text for all inputs: the file of `-o` with its changes.
-    Whole(String),
+    /// One text for each input, which go to the file of `-o` together, with what that file had.
+    Joined { texts: Vec<String>, there: Option<Source> },
+    /// One text for all inputs: the file of `-o` with its changes, and what it had.
+    Whole { text: String, there: Option<Source> },
 }
 
 pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
@@ -156,9 +158,10 @@ fn write(
     manifests: &[Manifest<'_>],
     results: Results,
 ) -> Result<(), Failure> {
-    let results = match results {
-        Results::Files(results) => results,
-        Results::Whole(text) => return write_whole(destination, &text),
+    let (results, there) = match results {
+        Results::Files(results) => (results, None),
+        Results::Joined { texts, there } => (texts, there),
+        Results::Whole { text, there } => return again::write(destination, &text, there.as_ref()),
     };
     if *destination == Destination::InPlace {
         let changed = inputs.iter().zip(manifests).zip(&results);
@@ -177,14 +180,6 @@ fn write(
         return Ok(());
     }
     let syntaxes: Vec<Syntax> = manifests.iter().map(|manifest| manifest.syntax).collect();
-    write_whole(destination, &join::join(results.iter().map(String::as_str).zip(syntaxes)))
-}
-
-/// Writes one text. A file that has it already isn't touched, so that it stays as new as it is to make and its kind.
-fn write_whole(destination: &Destination, text: &str) -> Result<(), Failure> {
-    match destination {
-        Destination::File(path) if again::in_file(path).is_some_and(|there| there.text() == text) => Ok(()),
-        Destination::File(path) => Ok(output::to_files(&[(path, text.as_bytes())], Privacy::Public)?),
-        Destination::Stdout | Destination::InPlace => output::to_stdout(text.as_bytes()),
-    }
+    let text = join::join(results.iter().map(String::as_str).zip(syntaxes));
+    again::write(destination, &text, there.as_ref())
 }

@@ -4,12 +4,17 @@
 //! first is renamed, so that the likely failures (a full disk, a read-only directory) happen before any file
 //! changes. A file that waits beside its place may hold plaintext, so signals are held back until it is
 //! renamed or removed.
+//!
+//! Of two runs that change one file at a time, one has to see what the other wrote. So a file that was made of its old
+//! content is compared and renamed under a lock on its directory.
+
+mod turns;
 
 use seal_crds::Reason;
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
@@ -19,6 +24,8 @@ use crate::files::input::Input;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 use crate::talk::signals::Held;
+use crate::talk::terminal;
+use turns::Turn;
 
 /// The readers of a file that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +125,8 @@ pub(crate) struct Replacement<'r> {
 pub(crate) fn replace_files(files: &[Replacement<'_>]) -> Result<(), OutputError> {
     let new: Vec<_> = files.iter().map(|file| (file.path, file.new)).collect();
     let staged = Staged::new(&new, Privacy::Public)?;
+    // Nobody else renames between the comparison and our renames. The lock is dropped after them.
+    let _turn = Turn::of(staged.files.iter().map(|(_, path)| directory_of(path)));
     // Only regular files are compared: a pipe or device isn't replaced, and can't be read a second time.
     let is_pipe = |path: &Path| fs::metadata(path).is_ok_and(|found| !found.is_file());
     for file in files.iter().filter(|file| !is_pipe(file.path)) {
@@ -247,8 +256,21 @@ impl Staged {
         if self.held.as_ref().is_some_and(Held::is_caught) {
             return Err(OutputError::Interrupted);
         }
+        let mut parted = Vec::new();
         for (file, path) in self.files {
-            file.persist(&path).map_err(|error| OutputError::Unwritable(path, error.error))?;
+            let has_other_names = fs::metadata(&path).is_ok_and(|found| found.nlink() > 1);
+            file.persist(&path).map_err(|error| OutputError::Unwritable(path.clone(), error.error))?;
+            if has_other_names {
+                parted.push(path);
+            }
+        }
+        // A rename can't keep them together, and a write in place could end half-way.
+        for path in parted {
+            let path = seal_foreign::path(&path);
+            terminal::warn(
+                &format!("{path} had another name (a hard link), which keeps the old content"),
+                None,
+            );
         }
         Ok(())
     }
@@ -282,15 +304,18 @@ fn stage(
 }
 
 fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new().prefix(".seal-").tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new().prefix(".seal-").tempfile_in(directory_of(path))?;
     file.write_all(bytes)?;
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// The umask. A process can read it only by setting it; no other thread runs meanwhile.
@@ -357,6 +382,31 @@ mod tests {
         };
         assert_eq!(hint("dir/db.yaml"), "ls -ld dir says who may write to the directory");
         assert_eq!(hint("db.yaml"), "ls -ld . says who may write to the directory");
+    }
+
+    #[test]
+    fn of_writers_at_a_time_all_but_one_see_that_the_file_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        for round in 0..50 {
+            fs::write(&file, "old").unwrap();
+            let barrier = std::sync::Barrier::new(4);
+            let write = |new: usize| {
+                let new = format!("{round}-{new}");
+                barrier.wait();
+                replace_files(&[Replacement { path: &file, old: b"old", new: new.as_bytes() }]).is_ok()
+            };
+            let written = std::thread::scope(|scope| {
+                let write = &write;
+                let writers: Vec<_> = (0..4).map(|new| scope.spawn(move || write(new))).collect();
+                writers
+                    .into_iter()
+                    .map(|writer| writer.join().unwrap())
+                    .filter(|is_written| *is_written)
+                    .count()
+            });
+            assert_eq!(written, 1, "in round {round} a change was lost");
+        }
     }
 
     #[test]

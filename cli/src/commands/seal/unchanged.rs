@@ -58,19 +58,31 @@ pub(super) fn seal(
     }
     if *destination == Destination::InPlace {
         let texts = manifests.iter().zip(&sealed).enumerate().map(|(index, (manifest, sealed))| {
-            let edited =
-                present_of(index).and_then(|present| again::edited(&parts(manifest, sealed), present));
-            edited.map_or_else(|| anew(manifest, sealed, present_of(index)), Ok)
+            let parts = parts(manifest, sealed);
+            let present = present_of(index);
+            let edited = present
+                .filter(|present| again::has_comments(&parts, manifest, present))
+                .and_then(|present| again::edited(&parts, present));
+            edited.map_or_else(|| anew(manifest, sealed, present, destination), Ok)
         });
         return Ok(Results::Files(texts.collect::<Result<_, Failure>>()?));
     }
     let all: Vec<Part<'_>> =
         manifests.iter().zip(&sealed).flat_map(|(manifest, sealed)| parts(manifest, sealed)).collect();
     if let Some(text) = present_of(0).and_then(|present| again::edited(&all, present)) {
-        return Ok(Results::Whole(text));
+        return Ok(Results::Whole { text, there: there(sources) });
     }
-    let texts = manifests.iter().zip(&sealed).map(|(manifest, sealed)| anew(manifest, sealed, present_of(0)));
-    Ok(Results::Files(texts.collect::<Result<_, Failure>>()?))
+    let texts = manifests
+        .iter()
+        .zip(&sealed)
+        .map(|(manifest, sealed)| anew(manifest, sealed, present_of(0), destination));
+    let texts = texts.collect::<Result<_, Failure>>()?;
+    Ok(Results::Joined { texts, there: there(sources) })
+}
+
+/// What the file of `-o` had.
+fn there(sources: Vec<Option<Source>>) -> Option<Source> {
+    sources.into_iter().next().flatten()
 }
 
 fn seal_one<'m>(
@@ -104,8 +116,9 @@ fn anew(
     manifest: &Manifest<'_>,
     sealed: &[Sealed<'_>],
     present: Option<&Manifest<'_>>,
+    destination: &Destination,
 ) -> Result<String, Failure> {
     let text = replace(manifest, sealed.iter().map(|sealed| (sealed.object, &sealed.value)))?;
-    let pieced = present.and_then(|present| pieced::piece(&text, manifest, sealed, present));
+    let pieced = present.and_then(|present| pieced::piece(&text, manifest, sealed, present, destination));
     Ok(pieced.unwrap_or(text))
 }
