@@ -155,15 +155,39 @@ fn an_editor_that_renames_and_leaves_copies_is_cleaned_up_after() {
 }
 
 #[test]
-fn a_file_that_changed_meanwhile_stays_and_what_was_typed_is_shown_again() {
+fn what_was_typed_is_put_into_a_file_that_changed_elsewhere_meanwhile() {
     let sandbox = sandbox();
-    let script = "if grep -q '^#! error' \"$1\"; then cp \"$1\" again; else echo '# more' >> db.yaml
+    let script = "echo '# more' >> db.yaml; sed -i 's/^password: .*/password: new/' \"$1\"";
+    let done = run(&sandbox, script, &[]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, UNKNOWN));
+    assert_eq!(value(&sandbox, "password"), "new");
+    assert!(sandbox.read("db.yaml").ends_with(b"# more\n"));
+}
+
+#[test]
+fn an_object_that_changed_meanwhile_stays_and_what_was_typed_is_shown_again() {
+    let sandbox = sandbox();
+    let script = "if grep -q '^#! error' \"$1\"; then cp \"$1\" again; else sed -i '/^    user: /d' db.yaml
         sed -i 's/^password: .*/password: new/' \"$1\"; fi";
     let done = run(&sandbox, script, &[]);
     assert_eq!(done.code, 3, "{}", done.stderr);
     assert!(done.stderr.contains("db.yaml was changed meanwhile"), "{}", done.stderr);
     assert!(String::from_utf8(sandbox.read("again")).unwrap().contains("\npassword: new\n"));
-    assert!(sandbox.read("db.yaml").ends_with(b"# more\n"));
+    assert!(!String::from_utf8(sandbox.read("db.yaml")).unwrap().contains("    user: "));
+}
+
+#[test]
+fn with_an_identity_an_item_stays_open_to_templates() {
+    let sandbox = sandbox();
+    sandbox.run(["set", "db.yaml", "password", "--template-item", "password", "-r", "prod.pub"], "old");
+    let text = String::from_utf8(sandbox.read("db.yaml")).unwrap();
+    sandbox.write(
+        "db.yaml",
+        text.replace("  template:\n", "  template:\n    data:\n      url: x://$(password)\n"),
+    );
+    let done = run(&sandbox, "sed -i 's/^password: .*/password: new/' \"$1\"", &["-i", "prod.key"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, UNKNOWN));
+    assert_eq!(value(&sandbox, "url"), "x://new");
 }
 
 #[test]

@@ -64,6 +64,21 @@ fn a_link_stays_and_the_file_that_it_points_at_changes_with_its_mode() {
 }
 
 #[test]
+fn another_name_of_the_file_keeps_the_old_content_and_is_told_of() {
+    let sandbox = sandbox();
+    fs::hard_link(sandbox.path("db.yaml"), sandbox.path("other.yaml")).unwrap();
+    let done = sandbox.run(["set", "db.yaml", "password", "-r", "prod.pub"], "new");
+    let path = sandbox.path("db.yaml").canonicalize().unwrap();
+    let warning =
+        format!("warning: {} had another name (a hard link), which keeps the old content\n", path.display());
+    assert_eq!((done.code, done.stderr), (0, warning));
+    assert_eq!(
+        (value(&sandbox, "db.yaml"), value(&sandbox, "other.yaml")),
+        (b"new".to_vec(), b"old".to_vec())
+    );
+}
+
+#[test]
 fn a_file_that_is_not_text_or_too_large_is_refused() {
     let sandbox = sandbox();
     sandbox.write("bad.yaml", b"apiVersion: \xff\n");
@@ -85,6 +100,43 @@ fn a_file_that_is_not_text_or_too_large_is_refused() {
     let done = sandbox.run(["set", "db.yaml", "password", "-r", "prod.pub"], vec![b'x'; 2 << 20]);
     assert!(done.code == 3 && done.stderr.contains("bytes together"), "{}", done.stderr);
     assert_eq!(sandbox.read("db.yaml"), before);
+}
+
+#[test]
+fn a_word_where_a_path_belongs_is_not_repeated_if_no_file_is_there() {
+    let sandbox = sandbox();
+    let before = sandbox.files();
+    for flag in ["--file", "--env-file", "--dotenv"] {
+        let word = format!("password={CANARY}");
+        let done = sandbox.run(["set", "db.yaml", flag, &word, "-r", "prod.pub"], "");
+        assert_eq!(done.code, 3, "{flag}: {}", done.stderr);
+        assert!(!done.stderr.contains(CANARY), "{flag}: {}", done.stderr);
+        assert!(done.stderr.contains(flag) && done.stderr.contains("isn't there"), "{}", done.stderr);
+    }
+    assert_eq!(sandbox.files(), before);
+}
+
+#[test]
+fn a_namespace_from_outside_is_warned_of_where_other_items_may_have_another() {
+    let sandbox = sandbox();
+    let text = String::from_utf8(sandbox.read("db.yaml")).unwrap();
+    sandbox.write("db.yaml", text.replace("  namespace: prod\n", ""));
+    let set = |items: &[&str]| {
+        let args = ["set", "db.yaml", "-n", "prod", "-r", "prod.pub"];
+        let made_up = items.iter().flat_map(|item| ["--generate", item]);
+        sandbox.run(args.into_iter().chain(made_up), "").stderr
+    };
+    let warning = "warning: db.yaml names no namespace, so that of -n is taken for prod/db; if the other items were sealed \
+                   for another one, it opens nowhere\n";
+    assert_eq!(set(&["more=32"]), warning);
+    assert_eq!(set(&["more=32", "user=32", "password=32"]), "", "all of them are sealed for this place");
+    let rules =
+        "version: 1\nrecipients: {prod: {file: prod.pub}}\nrules: [{path: \"{namespace}/**\", to: [prod]}]\n";
+    sandbox.write(".seal.yaml", rules);
+    sandbox.write("prod/db.yaml", sandbox.read("db.yaml"));
+    let done =
+        sandbox.run(["set", "prod/db.yaml", "-n", "prod", "-r", "prod.pub", "--generate", "more=32"], "");
+    assert!(done.code == 0 && !done.stderr.contains("names no namespace"), "{}", done.stderr);
 }
 
 #[test]
@@ -127,6 +179,23 @@ fn several_files_get_a_made_up_value_each_or_the_same() {
     assert_ne!(value(&sandbox, "db.yaml"), value(&sandbox, "b.yaml"));
     sandbox.succeed(both.iter().copied().chain(["--same"]), "");
     assert_eq!(value(&sandbox, "db.yaml"), value(&sandbox, "b.yaml"));
+}
+
+#[test]
+fn a_first_rules_file_says_that_its_keys_would_stand_behind_a_link() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("elsewhere")).unwrap();
+    symlink("elsewhere", sandbox.path("keys")).unwrap();
+    let key = String::from_utf8(sandbox.read("prod.pub")).unwrap();
+    let key = key.lines().find(|line| line.starts_with("age1")).unwrap();
+    let done = sandbox.run(["init", "-r", key], "");
+    assert_eq!(done.code, 3);
+    assert!(
+        done.stderr.contains("keys/recipient.pub is a symbolic link, or stands behind one"),
+        "{}",
+        done.stderr
+    );
+    assert!(!done.stderr.contains("there already"), "{}", done.stderr);
 }
 
 #[test]

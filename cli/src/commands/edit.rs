@@ -21,7 +21,7 @@ use crate::args::EditArgs;
 use crate::args::intent::IntentError;
 use crate::files::editor::Editor;
 use crate::files::input::Input;
-use crate::files::output::{self, Replacement};
+use crate::files::output::{self, OutputError, Replacement};
 use crate::files::scratch::Scratch;
 use crate::keys::identities;
 use crate::objects::change::{self, Changeable, NewItem};
@@ -49,12 +49,10 @@ impl Explain for GivenUp {
     }
 }
 
-/// The file, its object, and what is needed to change it.
+/// The file as it was shown, its object, and what is needed to change it.
 struct Session<'a> {
     args: &'a EditArgs,
     source: &'a Source,
-    manifest: &'a Manifest<'a>,
-    object: &'a Object,
     sealed: &'a Changeable,
     target: &'a Target,
     /// The items with their values and marks; empty without an identity.
@@ -81,15 +79,7 @@ pub(super) fn run(args: EditArgs) -> Result<Exit, Failure> {
         let name = editor.name();
         terminal::warn(&format!("seal doesn't know whether {name} keeps copies of what it edits"), None);
     }
-    let session = Session {
-        args: &args,
-        source: &source,
-        manifest: &manifest,
-        object,
-        sealed: &sealed,
-        target: &target,
-        opened: &opened,
-    };
+    let session = Session { args: &args, source: &source, sealed: &sealed, target: &target, opened: &opened };
     let rendered = text::render(&session.head(), &shown);
     let mut given = Zeroizing::new(rendered.as_bytes().to_vec());
     let mut problem: Option<GivenUp> = None;
@@ -197,10 +187,21 @@ impl Session<'_> {
     }
 
     fn write(&self, Wanted { put, removed }: Wanted) -> Result<String, Failure> {
-        let Self { args, sealed, manifest, .. } = self;
+        let Self { args, sealed, .. } = self;
+        // The editor may have been open for long: what was typed is put into the file as it is by now, if the object in
+        // it is still the one that was shown.
+        let again = self.read_again()?;
+        let source = again.as_ref().unwrap_or(self.source);
+        let manifest = &Manifest::parse(source)?;
+        let object = change::find(manifest, args.target.object.as_deref())?;
+        if !Changeable::read(manifest, object, args.namespace.as_ref())?.is_same_as(sealed) {
+            return Err(OutputError::Changed(args.file.clone()).into());
+        }
         let named: Vec<ItemName> = put.keys().cloned().collect();
         let doubts = content::doubts(&put);
-        sealed.check_template(named.iter().cloned(), &args.template_items)?;
+        let for_templates: Vec<ItemName> =
+            named.iter().filter(|name| self.is_for_templates(name)).cloned().collect();
+        sealed.check_template(named.iter().cloned(), &for_templates)?;
         let to = self.target.seal_to();
         let mut what = Vec::new();
         if !named.is_empty() {
@@ -210,23 +211,40 @@ impl Session<'_> {
             what.push(format!("{} removed", list(&removed)));
         }
         let items = put.into_iter().map(|(name, value)| {
-            let template = args.template_items.contains(&name);
+            let template = for_templates.contains(&name);
             let seen = self.seen(&value);
             (name, NewItem::new(value, template).seen_by(seen))
         });
         let items: BTreeMap<ItemName, NewItem> = items.collect();
-        let change = sealed.change(manifest, self.object, &to, items, &removed)?;
+        let change = sealed.change(manifest, object, &to, items, &removed)?;
         let edited = edit(manifest, &[change.edits]).map_err(|error| manifest.locate(error))?;
-        let (old, new) = (self.source.text().as_bytes(), edited.text.as_bytes());
+        let (old, new) = (source.text().as_bytes(), edited.text.as_bytes());
         output::replace_files(&[Replacement { path: &args.file, old, new }])?;
         for doubt in doubts {
             terminal::warn(&doubt.words, None);
         }
         target::warn_of_others(sealed, named.iter().chain(&removed), &to);
+        // With an identity, the items opened at this place.
+        if self.opened.is_empty() && !named.is_empty() {
+            target::warn_of_place(&args.target, &args.file, sealed, named.iter().chain(&removed))?;
+        }
         for at in edited.lost_comments {
             terminal::warn("a comment is left out with what it stood at", Some(&manifest.spot(at)));
         }
         Ok(format!("{}: {}", args.file.display(), what.join("; ")))
+    }
+
+    /// The file as it is by now; `None` if it is none that can be read twice.
+    fn read_again(&self) -> Result<Option<Source>, Failure> {
+        let is_file = std::fs::metadata(&self.args.file).is_ok_and(|found| found.is_file());
+        is_file.then(|| Input::File(self.args.file.clone()).read()).transpose()
+    }
+
+    /// Whether templates may use an item: by the flag, or by the mark that was opened. The mark is authentic, because it is
+    /// part of what is sealed.
+    fn is_for_templates(&self, name: &ItemName) -> bool {
+        self.args.template_items.contains(name)
+            || self.opened.get(name).is_some_and(NewItem::is_for_templates)
     }
 
     /// Whoever has seen this very value under another item's name: a value that was moved in the editor isn't new.

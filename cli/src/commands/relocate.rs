@@ -99,6 +99,7 @@ pub(super) fn run(args: MoveArgs) -> Result<Exit, Failure> {
             sealed.change(&manifest, object, &to, items, &gone)?
         }
     } else {
+        target::check_namespace(&args.target, &args.file, &sealed)?;
         let nothing = Edits { document: object.document, replaced: Vec::new(), removed: Vec::new() };
         match sealed.rename(&manifest, object, &renamings).filter(|_| is_renamed) {
             Some(change) => change?,

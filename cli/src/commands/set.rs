@@ -130,6 +130,7 @@ fn seal<'m, 'i>(
     let what = target::describe(&sealed, items.keys(), &to);
     let line = format!("{}: {what}", path.display());
     target::warn_of_others(&sealed, items.keys(), &to);
+    target::warn_of_place(&args.target, path, &sealed, items.keys())?;
     let change = sealed.put(manifest, object, &to, items)?;
     let edited = edit(manifest, &[change.edits]).map_err(|error| manifest.locate(error))?;
     for at in edited.lost_comments {

@@ -114,6 +114,38 @@ pub(super) fn resolve(args: &TargetArgs, files: &[(&Path, &Changeable)]) -> Resu
     files.iter().map(target).collect()
 }
 
+/// Refuses a namespace that isn't that of the rule for a file. For a change that seals nothing: it asks for no recipients.
+pub(super) fn check_namespace(args: &TargetArgs, file: &Path, sealed: &Changeable) -> Result<(), Failure> {
+    let mut chooser = Chooser::new(Vec::new(), args.cluster.clone(), args.accept.clone());
+    chooser.ruled(Some(file))?.namespace(sealed.object_name.namespace.as_ref()).map(|_| ())
+}
+
+/// Warns where items join others in an object that names no namespace. Nobody can tell without a key whether the one that was
+/// given is that of the others; if it isn't, the object opens nowhere. A rule that gives the namespace has been obeyed.
+pub(super) fn warn_of_place<'i>(
+    args: &TargetArgs,
+    file: &Path,
+    sealed: &Changeable,
+    items: impl Iterator<Item = &'i ItemName>,
+) -> Result<(), Failure> {
+    let items: BTreeSet<&str> = items.map(ItemName::as_str).collect();
+    let is_alone = sealed.lines().keys().all(|name| items.contains(name.as_str()));
+    if !sealed.is_place_unproven() || is_alone {
+        return Ok(());
+    }
+    let mut chooser = Chooser::new(Vec::new(), args.cluster.clone(), args.accept.clone());
+    if chooser.ruled(Some(file))?.namespace(None)?.is_some() {
+        return Ok(());
+    }
+    let warning = format!(
+        "{} names no namespace, so that of -n is taken for {}; if the other items were sealed for another one, it opens nowhere",
+        seal_foreign::path(file),
+        sealed.object_name
+    );
+    terminal::warn(&warning, None);
+    Ok(())
+}
+
 /// What becomes of items, in words: `password sealed again, token added for prod, recovery`.
 pub(super) fn describe<'i>(
     sealed: &Changeable,

@@ -1,7 +1,7 @@
 //! The values of items, from flags, files, prompts and chance: for `seal create` and `seal set`.
 //!
 //! Each item comes from one place only. Invariant: a message names a flag's item at most, and never repeats
-//! its value.
+//! its value; nor a word that stands where a path belongs and leads to no file, because it may be a value.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,19 +32,38 @@ enum ValueError {
     StdinTwice,
     #[error("--file - needs a name for the item")]
     UnnamedStdin,
+    #[error("--file {0}=… names a file that isn't there")]
+    NoFile(ItemName),
+    #[error("{0} names a file that isn't there, with = in its name")]
+    NoFileOfItems(&'static str),
 }
 
 impl Explain for ValueError {
     fn rule(&self) -> Rule {
-        Rule::Usage
+        match self {
+            Self::NoFile(_) | Self::NoFileOfItems(_) => Rule::Unreadable,
+            _ => Rule::Usage,
+        }
     }
 
     fn exit(&self) -> Exit {
-        Exit::Usage
+        match self {
+            Self::NoFile(_) | Self::NoFileOfItems(_) => Exit::Failure,
+            _ => Exit::Usage,
+        }
     }
 
     fn hint(&self) -> Option<String> {
+        let here = || std::env::current_dir().unwrap_or_default();
         match self {
+            Self::NoFile(item) => Some(format!(
+                "check the path; a relative one starts at {}; --prompt {item} asks for a value",
+                here().display()
+            )),
+            Self::NoFileOfItems(flag) => Some(format!(
+                "{flag} takes a path alone; a relative one starts at {}; --prompt ITEM asks for a value",
+                here().display()
+            )),
             Self::Name(_) => Some("give the item a name of its own: --file NAME=PATH".to_owned()),
             Self::UnnamedStdin => Some("--file NAME=-".to_owned()),
             _ => None,
@@ -75,6 +94,7 @@ pub(super) fn read(args: &ValueArgs, items: &mut Items) -> Result<(), Failure> {
         add_file(items, file, args.chomp)?;
     }
     for file in &args.env_files {
+        check_path("--env-file", file)?;
         let source = Input::from_arg(file).read()?;
         let found = env_file::parse(source.text())
             .map_err(|(error, at)| Failure::from(error).at(source.spot(at, &Visible::default())))?;
@@ -88,6 +108,7 @@ pub(super) fn read(args: &ValueArgs, items: &mut Items) -> Result<(), Failure> {
         }
     }
     for file in &args.dotenv_files {
+        check_path("--dotenv", file)?;
         let source = Input::from_arg(file).read()?;
         let found = dotenv::parse(source.text())
             .map_err(|(error, at)| Failure::from(error).at(source.spot(at, &Visible::default())))?;
@@ -118,10 +139,19 @@ pub(super) fn generate(args: &ValueArgs, items: &mut Items) -> Result<(), Failur
 /// its files.
 fn add_file(items: &mut Items, argument: &str, chomp: bool) -> Result<(), Failure> {
     let (item, path) = match argument.split_once('=') {
-        Some((item, path)) => (Some(item.parse::<ItemName>().map_err(ValueError::from)?), path),
+        // Neither side is repeated before it is known to be a name or a path.
+        Some((item, path)) => {
+            let item = item.parse::<ItemName>().map_err(|_| ValueError::BadItem("the name in --file"))?;
+            (Some(item), path)
+        }
         None => (None, argument),
     };
     let input = Input::from_arg(Path::new(path));
+    if let (Some(item), Input::File(path)) = (&item, &input)
+        && !is_there(path)
+    {
+        return Err(ValueError::NoFile(item.clone()).into());
+    }
     if item.is_none() && Path::new(path).is_dir() {
         let unreadable = |error| InputError::Unreadable(path.to_owned(), error);
         let mut files = Vec::new();
@@ -144,6 +174,17 @@ fn add_file(items: &mut Items, argument: &str, chomp: bool) -> Result<(), Failur
         (None, Input::File(path)) => item_of(path)?,
     };
     add(items, item, from_input(&input, chomp)?)
+}
+
+/// Refuses ITEM=VALUE where a path belongs, without repeating it.
+fn check_path(flag: &'static str, argument: &Path) -> Result<(), ValueError> {
+    let is_assignment = argument.as_os_str().as_encoded_bytes().contains(&b'=');
+    if is_assignment && !is_there(argument) { Err(ValueError::NoFileOfItems(flag)) } else { Ok(()) }
+}
+
+/// Whether something stands at a path, so that the word is one. What can't be looked at may as well be a value.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// The bytes of an input; with `chomp`, without one line break at their end.

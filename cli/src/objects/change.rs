@@ -35,6 +35,8 @@ pub(crate) use tidy::tidy;
 /// A SealedSecret that is to be changed.
 pub(crate) struct Changeable {
     pub(crate) object_name: ObjectName,
+    /// Whether the object names no namespace, so that the one of `object_name` was given for it.
+    is_placed_from_outside: bool,
     parts: Parts,
 }
 
@@ -80,6 +82,11 @@ impl NewItem {
         Self { value, template, seen: BTreeSet::new() }
     }
 
+    /// Whether templates may use it.
+    pub(crate) fn is_for_templates(&self) -> bool {
+        self.template
+    }
+
     /// Everybody who was ever able to open this very value.
     pub(crate) fn seen(&self) -> &BTreeSet<Fingerprint> {
         &self.seen
@@ -108,12 +115,15 @@ impl Changeable {
         object: &Object,
         namespace: Option<&seal_crds::Namespace>,
     ) -> Result<Self, Failure> {
+        let tree = manifest.tree(object);
+        let own = tree.get(object.node, "metadata").and_then(|metadata| tree.get(metadata, "namespace"));
+        let is_placed_from_outside = own.is_none() && namespace.is_some();
         match sealed::format(manifest, object)? {
             Format::Native => {
                 let spec = manifest.spec(object)?;
                 let is_open = !spec.scope.binds_namespace();
                 let object_name = sealed::read_name(manifest, object, namespace, is_open)?;
-                Ok(Self { object_name, parts: Parts::Native(spec) })
+                Ok(Self { object_name, is_placed_from_outside, parts: Parts::Native(spec) })
             }
             Format::Bitnami => {
                 let public = sealed::public_parts(manifest, object, namespace)?;
@@ -121,7 +131,7 @@ impl Changeable {
                 if public.spec.data.is_some() {
                     return Err(ChangeFailed::whole(&object_name).into());
                 }
-                Ok(Self { object_name, parts: Parts::Bitnami(Box::new(public)) })
+                Ok(Self { object_name, is_placed_from_outside, parts: Parts::Bitnami(Box::new(public)) })
             }
         }
     }
@@ -131,6 +141,25 @@ impl Changeable {
             Parts::Native(_) => Format::Native,
             Parts::Bitnami(_) => Format::Bitnami,
         }
+    }
+
+    /// Whether the place of an item is only what the caller said, although it is part of the seal.
+    pub(crate) fn is_place_unproven(&self) -> bool {
+        self.is_placed_from_outside && self.scope().binds_namespace()
+    }
+
+    /// Whether another reading of the object says the same in all that a change goes on from.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        let is_same_place = self.object_name.namespace == other.object_name.namespace
+            && self.object_name.name == other.object_name.name;
+        is_same_place
+            && match (&self.parts, &other.parts) {
+                (Parts::Native(spec), Parts::Native(other)) => spec == other,
+                (Parts::Bitnami(_), Parts::Bitnami(_)) => {
+                    self.scope() == other.scope() && self.lines() == other.lines()
+                }
+                _ => false,
+            }
     }
 
     /// The lines of `encryptedData`.

@@ -34,6 +34,8 @@ enum RecipientError {
     SameName(String),
     #[error("{} is there already", word(.0))]
     Exists(String),
+    #[error("{} is a symbolic link, or stands behind one, and rules read no key through a link", word(.0))]
+    Link(String),
     #[error("this isn't a recipient")]
     NotRecipient(#[source] seal_crds::keys::RecipientError),
 }
@@ -42,14 +44,14 @@ impl Explain for RecipientError {
     fn rule(&self) -> Rule {
         match self {
             Self::NotRecipient(_) => Rule::BadRecipient,
-            Self::Exists(_) => Rule::Unwritable,
+            Self::Exists(_) | Self::Link(_) => Rule::Unwritable,
             Self::Name(_) | Self::SameName(_) => Rule::Usage,
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Exists(_) => Exit::Failure,
+            Self::Exists(_) | Self::Link(_) => Exit::Failure,
             _ => Exit::Usage,
         }
     }
@@ -59,6 +61,9 @@ impl Explain for RecipientError {
             Self::Name(_) => "a name is 1 to 63 letters, digits, - and .: -r NAME=FILE".to_owned(),
             Self::SameName(_) => "name them: -r NAME=FILE".to_owned(),
             Self::Exists(path) => format!("give it with -r {}, or choose another name", word(path)),
+            Self::Link(_) => {
+                "put a directory in place of the link, or give a file of the repository with -r".to_owned()
+            }
             Self::NotRecipient(_) => "a recipient starts with age1 or ssh-ed25519".to_owned(),
         })
     }
@@ -159,8 +164,12 @@ fn given_one(given: &str, is_recovery: bool, top: &Path, disk: &Disk) -> Result<
 /// A recipient whose file is new.
 fn new(disk: &Disk, name: String, text: String, is_recovery: bool) -> Result<Planned, Failure> {
     let path = format!("keys/{name}.pub");
-    if disk.read(&path, MAX_FILE)? != Entry::Absent {
-        return Err(RecipientError::Exists(disk.name(&path)).into());
+    match disk.read(&path, MAX_FILE)? {
+        Entry::Absent => {}
+        Entry::Link => return Err(RecipientError::Link(disk.name(&path)).into()),
+        Entry::File(_) | Entry::NoFile | Entry::TooLarge => {
+            return Err(RecipientError::Exists(disk.name(&path)).into());
+        }
     }
     let keys = PinnedKeys::read(&disk.name(&path), &text)?;
     Ok(Planned { name, path, new_text: Some(text), is_recovery, keys })
