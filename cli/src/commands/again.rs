@@ -214,12 +214,12 @@ pub(super) fn has_comments(results: &[Part<'_>], input: &Manifest<'_>, present: 
 }
 
 /// The comments of the document of an object, outside of objects.
-pub(super) fn comments_of(manifest: &Manifest<'_>, object: &Object) -> Vec<String> {
+fn comments_of(manifest: &Manifest<'_>, object: &Object) -> Vec<String> {
     comments(manifest, manifest.tree(object).body.clone())
 }
 
 /// Whether all of these comments stand among the others, in their order.
-pub(super) fn is_within(comments: &[String], others: &[String]) -> bool {
+fn is_within(comments: &[String], others: &[String]) -> bool {
     let mut others = others.iter();
     comments.iter().all(|comment| others.any(|other| other == comment))
 }

@@ -10,8 +10,6 @@ use seal_documents::yaml::Syntax;
 use zeroize::Zeroizing;
 
 use super::unchanged::Sealed;
-use crate::args::intent::Destination;
-use crate::commands::again;
 
 /// The result with the documents of the destination; `None` if none can be taken.
 ///
@@ -21,7 +19,6 @@ pub(super) fn piece(
     input: &Manifest<'_>,
     sealed: &[Sealed<'_>],
     present: &Manifest<'_>,
-    destination: &Destination,
 ) -> Option<String> {
     let is_crlf = |text: &str| text.contains("\r\n");
     let is_yaml = input.syntax == Syntax::Yaml && present.syntax == Syntax::Yaml;
@@ -45,11 +42,6 @@ pub(super) fn piece(
         let index = present.objects.iter().position(|there| std::ptr::eq(there, current.object))?;
         let there = &edited.objects[index];
         if written.slot != Slot::Document || there.slot != Slot::Document {
-            continue;
-        }
-        // The input of -w is the user's own text: a comment that Git doesn't have stays.
-        let (typed, known) = (again::comments_of(&anew, written), again::comments_of(&edited, there));
-        if *destination == Destination::InPlace && !again::is_within(&typed, &known) {
             continue;
         }
         let range = anew.tree(written).body.clone();

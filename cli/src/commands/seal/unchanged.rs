@@ -63,7 +63,7 @@ pub(super) fn seal(
             let edited = present
                 .filter(|present| again::has_comments(&parts, manifest, present))
                 .and_then(|present| again::edited(&parts, present));
-            edited.map_or_else(|| anew(manifest, sealed, present, destination), Ok)
+            edited.map_or_else(|| anew(manifest, sealed, present), Ok)
         });
         return Ok(Results::Files(texts.collect::<Result<_, Failure>>()?));
     }
@@ -72,10 +72,7 @@ pub(super) fn seal(
     if let Some(text) = present_of(0).and_then(|present| again::edited(&all, present)) {
         return Ok(Results::Whole { text, there: there(sources) });
     }
-    let texts = manifests
-        .iter()
-        .zip(&sealed)
-        .map(|(manifest, sealed)| anew(manifest, sealed, present_of(0), destination));
+    let texts = manifests.iter().zip(&sealed).map(|(manifest, sealed)| anew(manifest, sealed, present_of(0)));
     let texts = texts.collect::<Result<_, Failure>>()?;
     Ok(Results::Joined { texts, there: there(sources) })
 }
@@ -116,9 +113,8 @@ fn anew(
     manifest: &Manifest<'_>,
     sealed: &[Sealed<'_>],
     present: Option<&Manifest<'_>>,
-    destination: &Destination,
 ) -> Result<String, Failure> {
     let text = replace(manifest, sealed.iter().map(|sealed| (sealed.object, &sealed.value)))?;
-    let pieced = present.and_then(|present| pieced::piece(&text, manifest, sealed, present, destination));
+    let pieced = present.and_then(|present| pieced::piece(&text, manifest, sealed, present));
     Ok(pieced.unwrap_or(text))
 }
