@@ -23,7 +23,7 @@ fn text_has_one_line_for_it() {
     let text = report("text");
     assert_eq!(text.lines().count(), 1);
     assert!(
-        text.starts_with("./::error::x\\n##[error]\\u{1b}[2J, %0A.yaml:3:17 warning unreadable: "),
+        text.starts_with("./::error::x\\n##[error]\\u{1b}[2J, %0A.yaml:3:17 error unreadable: "),
         "{text}"
     );
 }
@@ -33,7 +33,7 @@ fn github_has_no_command_but_ours() {
     let text = report("github");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 2, "{text}");
-    let expected = "::warning file=%3A%3Aerror%3A%3Ax%0A##%5Berror]\\u{1b}[2J%2C %250A.yaml,line=3,col=17,title=unreadable::";
+    let expected = "::error file=%3A%3Aerror%3A%3Ax%0A##%5Berror]\\u{1b}[2J%2C %250A.yaml,line=3,col=17,title=unreadable::";
     assert!(lines[0].starts_with(expected), "{text}");
     assert!(lines[1].starts_with("- ::error::x\\n##\\[error]"), "{text}");
 }

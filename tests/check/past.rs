@@ -55,7 +55,7 @@ fn a_server_refuses_a_push_that_brings_a_fault_in_at_any_commit() {
     // The tip is fine, and the branch is new to the server.
     let leaked = push(&["side"]);
     assert_ne!(leaked.code, 0);
-    assert!(leaked.stderr.contains("leaked.yaml:3:17 warning unreadable"), "{}", leaked.stderr);
+    assert!(leaked.stderr.contains("leaked.yaml:3:17 error unreadable"), "{}", leaked.stderr);
     assert_ne!(push(&["side:main"]).code, 0);
     repo.git(["checkout", "-q", "-b", "other", "main"]);
     repo.commit(&[("other.yaml", FINE)]);

@@ -28,10 +28,7 @@ fn a_renamed_file_is_checked_under_its_new_name_and_a_removed_one_no_more() {
     repo.git(["rm", "-q", "gone.yaml"]);
     let run = repo.check(["--staged", "--strict"]);
     let text = String::from_utf8(run.stdout).unwrap();
-    assert!(
-        text.starts_with("new name.yaml:3:17 warning unreadable: ") && text.lines().count() == 1,
-        "{text}"
-    );
+    assert!(text.starts_with("new name.yaml:3:17 error unreadable: ") && text.lines().count() == 1, "{text}");
 }
 
 #[test]

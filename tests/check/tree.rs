@@ -40,10 +40,10 @@ fn a_work_tree_is_what_a_commit_of_everything_would_have() {
     let below = run(seal.args(["check"]).current_dir(repo.dir().join("dir")), b"");
     let text = String::from_utf8(below.stdout).unwrap();
     assert!(
-        text.contains("\nuntracked.yml:3:17 warning") && text.contains("\n../tracked.yaml:3:17 warning"),
+        text.contains("\nuntracked.yml:3:17 error") && text.contains("\n../tracked.yaml:3:17 error"),
         "{text}"
     );
-    assert_eq!(below.code, 0, "a warning is none without --strict");
+    assert_eq!(below.code, 1);
 }
 
 #[test]
@@ -116,14 +116,15 @@ fn files_of_any_size_and_form_are_no_end() {
     fs::File::create(repo.dir().join("large.iso")).unwrap().set_len(100 * 1024 * 1024).unwrap();
     let (code, lines) = repo.found::<&str>([]);
     let files: Vec<&str> = lines.iter().map(|line| line.split([' ', ':']).next().unwrap()).collect();
-    assert_eq!((code, files), (1, vec!["deep.yaml", "large.yaml", "latin1.yaml"]));
+    assert_eq!((code, files), (1, vec!["deep.yaml", "large.iso", "large.yaml", "latin1.yaml", "utf16.yaml"]));
     let run = repo.check::<&str>([]);
     assert!(
         run.stderr.contains("1 Helm template wasn't looked at; check the result: helm template"),
         "{}",
         run.stderr
     );
-    assert!(run.stderr.ends_with("3 warnings in 7 files\n"), "{}", run.stderr);
+    assert!(run.stderr.ends_with("2 errors, 2 warnings, 1 note in 7 files\n"), "{}", run.stderr);
+    assert_eq!(repo.check(["latin1.yaml"]).code, 0, "a warning is none without --strict");
 }
 
 #[test]

@@ -132,13 +132,21 @@ impl Examination<'_, '_> {
 /// The name of standard input, as a path.
 pub(crate) const STDIN: &str = "<stdin>";
 
-/// What is wrong with files of the past, each by itself.
+/// What is wrong with files of the past, each by itself, and whom they are sealed to.
 pub(crate) fn examine_past(
     texts: &Texts,
     judges: &mut Book<RulesReader<'_>>,
     day: Day,
 ) -> Result<Examined, Failure> {
-    let files = texts.parse();
+    let mut files = texts.parse();
+    for file in &mut files.files {
+        file.governing = judges.around(file.path)?;
+        files.findings.extend(lints::of_past(file).into_iter().map(|finding| Finding {
+            commit: file.commit.map(str::to_owned),
+            position: finding.at.map(|at| file.position(at)),
+            ..finding
+        }));
+    }
     let by_comments = silence::by_comments(&files.files, files.findings);
     let by_rules = silence::by_rules(&[], |path| Ok(judges.around(path)?.rules), by_comments.left, day)?;
     let mut findings = by_rules.left;

@@ -100,6 +100,12 @@ impl Finding {
         self
     }
 
+    /// The same finding as an error.
+    pub(crate) fn raised(mut self) -> Self {
+        self.severity = Severity::Error;
+        self
+    }
+
     /// Another file that has a part in it.
     pub(crate) fn with(mut self, path: &str) -> Self {
         self.related.push(path.to_owned());

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
+use super::lints;
+
 /// How a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interest {
@@ -41,26 +43,22 @@ const WORDS: [&str; 11] = [
 const DISGUISES: [&str; 8] = ["\\x", "\\u00", "\\U00", "\\\n", "\\\r", "!!", "%TAG", "tag:yaml.org"];
 
 /// Words by which any text may hold a private key that opens SealedSecrets.
-const KEYS: [&str; 5] =
-    ["AGE-SECRET-KEY-", "age-secret-key-", "sealed-secrets-key", "sealing.dev/sealing-key", ENCODED_KEY];
-
-/// `AGE-SECRET-KEY-` in base64.
-const ENCODED_KEY: &str = "QUdFLVNFQ1JFVC1LRVkt";
-
-/// git and grep take a file for binary that has a NUL among its first bytes.
-const BINARY_LOOK: usize = 8000;
+const KEYS: [&str; 4] =
+    ["AGE-SECRET-KEY-", "age-secret-key-", "sealed-secrets-key", "sealing.dev/sealing-key"];
 
 static MANIFEST_WORDS: LazyLock<Vec<Finder<'static>>> =
-    LazyLock::new(|| WORDS.iter().chain(&DISGUISES).chain(&KEYS).map(Finder::new).collect());
-static KEY_WORDS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| KEYS.iter().map(Finder::new).collect());
+    LazyLock::new(|| WORDS.iter().chain(&DISGUISES).map(Finder::new).collect());
+static KEY_WORDS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| {
+    let encoded = lints::encoded_keys();
+    KEYS.into_iter().chain(encoded).map(Finder::new).collect()
+});
 
 /// The interest in a file.
 pub(crate) fn interest(path: &str, bytes: &[u8]) -> Interest {
     let has = |words: &[Finder<'_>]| words.iter().any(|word| word.find(bytes).is_some());
     if is_manifest(path) {
-        if is_kustomization(path) || has(&MANIFEST_WORDS) { Interest::Manifest } else { Interest::None }
-    } else if bytes[..bytes.len().min(BINARY_LOOK)].contains(&0) {
-        Interest::None
+        let is_of_interest = is_kustomization(path) || has(&MANIFEST_WORDS) || has(&KEY_WORDS);
+        if is_of_interest { Interest::Manifest } else { Interest::None }
     } else if has(&KEY_WORDS) {
         Interest::Text
     } else {
@@ -68,14 +66,16 @@ pub(crate) fn interest(path: &str, bytes: &[u8]) -> Interest {
     }
 }
 
-/// Whether a file is a manifest by its name: also `secret.yaml.bak` and `db.yaml.tmpl`, which get committed with what they
-/// were copied from.
+/// Whether a file is a manifest by its name: also `secret.yaml.bak`, `#secret.yaml#` and `secret.yaml-e`, which get
+/// committed with what they were copied from. `x.jsonnet` is no manifest.
 pub(crate) fn is_manifest(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let kinds = [".yaml", ".yml", ".json"];
     is_kustomization(path)
-        || kinds.iter().any(|kind| name.ends_with(kind))
-        || kinds.iter().any(|kind| name.contains(&format!("{kind}.")) || name.ends_with(&format!("{kind}~")))
+        || kinds.iter().any(|kind| {
+            let mut after = name.match_indices(kind).map(|(at, kind)| &name[at + kind.len()..]);
+            after.any(|after| !after.starts_with(char::is_alphabetic))
+        })
 }
 
 fn is_kustomization(path: &str) -> bool {
@@ -83,9 +83,13 @@ fn is_kustomization(path: &str) -> bool {
     matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
 }
 
-/// Whether a text that can't be read names a Secret or a SealedSecret as the kind of an object. It needn't be valid in any
-/// other way.
+/// Whether a text that can't be read names a Secret or a SealedSecret as the kind of an object, or may do so in disguise.
+/// It needn't be valid in any other way.
 pub(crate) fn names_a_secret(text: &str) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&DISGUISES) && has(&["kind", "apiVersion", "stringData"]) {
+        return true;
+    }
     let is_mark = |c: char| matches!(c, '"' | '\'' | ' ' | '\t');
     text.match_indices("Secret").any(|(at, word)| {
         let after = &text[at + word.len()..];
@@ -130,15 +134,26 @@ mod tests {
     fn any_text_may_hold_a_private_key_and_only_manifests_hold_objects() {
         assert_eq!(interest("main.key", b"AGE-SECRET-KEY-1X"), Interest::Text);
         assert_eq!(interest("main.key", b"key: QUdFLVNFQ1JFVC1LRVktMQ=="), Interest::Text);
-        assert_eq!(interest("main.key", b"\0AGE-SECRET-KEY-1X"), Interest::None);
+        assert_eq!(interest("main.key", b"key: QUdFLVNF\nQ1JFVC1LRVktMQ=="), Interest::Text);
+        assert_eq!(interest("backup.tar", b"\0AGE-SECRET-KEY-1X"), Interest::Text);
         assert_eq!(interest("doc.md", b"kind: Secret"), Interest::None);
     }
 
     #[test]
     fn copies_and_templates_of_manifests_are_manifests() {
-        for path in
-            ["a.yaml", "A.YML", "x.json", "secret.yaml.bak", "db.yaml.tmpl", "db.yml~", "a/Kustomization"]
-        {
+        for path in [
+            "a.yaml",
+            "A.YML",
+            "x.json",
+            "secret.yaml.bak",
+            "db.yaml.tmpl",
+            "db.yml~",
+            "a/Kustomization",
+            "a/#secret.yaml#",
+            "secret.yaml-e",
+            "secret.yaml_bak",
+            "secret.yaml2",
+        ] {
             assert!(is_manifest(path), "{path}");
         }
         for path in ["yaml", "a.yamllint", "x.jsonl", "readme.md", "a.yaml/b.txt"] {
@@ -148,7 +163,14 @@ mod tests {
 
     #[test]
     fn a_secret_is_named_as_a_kind() {
-        for text in ["kind: Secret", "\"kind\" : \"SealedSecret\"", "kind: SecretList\n", "'kind':Secret"] {
+        for text in [
+            "kind: Secret",
+            "\"kind\" : \"SealedSecret\"",
+            "kind: SecretList\n",
+            "'kind':Secret",
+            "kind: \"\\x53ecret\"",
+            "kind: !!binary U2VjcmV0",
+        ] {
             assert!(names_a_secret(text), "{text}");
         }
         for text in [

@@ -25,22 +25,28 @@ mod template;
 
 use super::context::Context;
 use super::finding::Finding;
-use super::lint::Lint;
+use super::lint::{Lint, Severity};
 use super::scanned::{Origin, Scanned};
 use crate::objects::outline::Outline;
+
+pub(crate) use kustomize::{files_of_kustomization, path_from};
+pub(crate) use private_key::{encoded_keys, private_keys};
 
 /// What is wrong with one file, whatever else is in the repository. It runs on many threads, for each file of interest and
 /// for each content that a range brought in.
 pub(crate) fn of_file(file: &Scanned<'_>, found: &mut Vec<Finding>) {
     let text = file.source.text();
-    found.extend(private_key::private_keys(file.path, text));
+    found.extend(private_keys(file.path, text));
     let Some(manifest) = &file.manifest else { return };
     found.extend(plaintext::in_documents(file.path, &manifest.manifest.documents));
     for part in &manifest.unread {
         let values = plaintext::in_text(file.path, &text[part.range.clone()]);
         found.extend(values.into_iter().map(|finding| {
             let at = finding.at.map_or(part.range.start, |at| part.range.start + at);
-            finding.at(at)
+            let finding = finding.at(at);
+            // A chart can't be sealed where it stands, and its lines are a guess.
+            let hint = "take the value from a Secret that the chart is given by name, and seal that";
+            if part.is_template { finding.only(Severity::Warning).hint(hint) } else { finding }
         }));
     }
     // Markers make some part of a file unreadable.
@@ -49,6 +55,7 @@ pub(crate) fn of_file(file: &Scanned<'_>, found: &mut Vec<Finding>) {
     }
     let objects: Vec<Sealed<'_>> = sealed(file).collect();
     found.extend(faults::faults(&manifest.manifest, &objects));
+    found.extend(faults::veiled(file, manifest));
     found.extend(objects.iter().flat_map(template::plain_values));
 }
 
@@ -68,12 +75,23 @@ pub(crate) fn of_tree(context: &Context<'_>, found: &mut Vec<Finding>) -> usize 
     against_policy(context, found);
     let followed = kustomize::follow(context, &objects);
     found.extend(followed.findings);
-    for file in context.tree().filter(|file| kustomize::is_kustomization(file.path)) {
+    for file in context.tree() {
+        let is_kustomization = kustomize::is_kustomization(file.path);
         for tree in file.manifest.iter().flat_map(|manifest| &manifest.manifest.documents) {
-            found.extend(generator::in_kustomization(file.path, tree, &|path| load(context, path)));
+            let load: Load<'_, '_> = &|path| load(context, path);
+            if is_kustomization {
+                found.extend(generator::in_kustomization(file.path, tree, load));
+            } else {
+                found.extend(generator::as_object(file.path, tree, load));
+            }
         }
     }
     followed.unfollowed.len()
+}
+
+/// What is wrong with a file of the past: a later commit takes nothing back that others have read.
+pub(crate) fn of_past(file: &Scanned<'_>) -> Vec<Finding> {
+    sealed(file).flat_map(|object| recipients::recipients(&object, &file.governing)).collect()
 }
 
 /// Each object against the rule for its path.

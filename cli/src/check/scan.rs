@@ -2,7 +2,8 @@
 //!
 //! Two passes on all cores: the first reads every file and keeps the texts of interest, the second parses them and runs the
 //! lints that need one file. Invariants: at most [`MAX_KEPT`] bytes of texts are kept; a file that isn't looked at and might
-//! have had a Secret in it is a finding.
+//! have had a Secret in it is a finding, and an error where a bound is why; only manifests are kept, so that no number of
+//! other files keeps a private key from being found.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::finding::Finding;
 use super::interest::{Interest, interest, is_manifest, names_a_secret};
-use super::lint::Lint;
+use super::lint::{Lint, Severity};
 use super::lints;
 use super::scanned::{Origin, Scanned};
 use super::tree::{FileContent, Tree};
@@ -31,10 +32,20 @@ pub(crate) const TEMPLATES: &str = "check the result: helm template … | seal c
 pub(crate) struct Text {
     path: String,
     source: Source,
+    encoding: Encoding,
     origin: Origin,
-    is_manifest: bool,
     /// The commit that brought it in, for [`Origin::Past`].
     commit: Option<String>,
+}
+
+/// How the bytes of a file are text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Utf8,
+    /// With a mark at its start, as PowerShell's `>` writes it. kubectl reads it.
+    Utf16,
+    /// Wrong bytes are U+FFFD.
+    Other,
 }
 
 /// The texts of interest of a tree, and what is known of its other files.
@@ -63,38 +74,47 @@ pub(crate) struct Files<'t> {
 enum Look {
     Nothing,
     Kept(Text),
-    Finding(Finding),
+    Findings(Vec<Finding>),
 }
 
 impl Text {
     /// A text from elsewhere than a tree.
     pub(crate) fn new(path: &str, bytes: Vec<u8>, origin: Origin, commit: Option<String>) -> Self {
-        let (source, is_utf8) = source(path, bytes);
-        // Objects on standard input are objects whatever their name is.
-        let is_manifest = is_utf8 && (origin == Origin::Rendered || is_manifest(path));
-        Self { path: path.to_owned(), source, origin, is_manifest, commit }
+        let (bytes, encoding) = decoded(bytes);
+        Self { path: path.to_owned(), source: source(path, bytes), encoding, origin, commit }
     }
-}
 
-impl Text {
     fn scanned(&self) -> Scanned<'_> {
-        let mut file = if self.is_manifest {
-            Scanned::manifest(&self.path, &self.source, self.origin)
-        } else {
-            Scanned::text(&self.path, &self.source, self.origin)
-        };
+        let mut file = Scanned::manifest(&self.path, &self.source, self.origin);
         file.commit = self.commit.as_deref();
         file
     }
 }
 
-/// The text of a file. Wrong bytes are U+FFFD, and then it isn't UTF-8.
-fn source(path: &str, bytes: Vec<u8>) -> (Source, bool) {
-    let (text, is_utf8) = match String::from_utf8(bytes) {
-        Ok(text) => (text, true),
-        Err(error) => (String::from_utf8_lossy(&Zeroizing::new(error.into_bytes())).into_owned(), false),
+/// The bytes of a file in UTF-8, and how they were text. Bytes that are no text are as they were.
+fn decoded(bytes: Vec<u8>) -> (Vec<u8>, Encoding) {
+    let unit = match bytes.get(..2) {
+        Some([0xff, 0xfe]) => u16::from_le_bytes,
+        Some([0xfe, 0xff]) => u16::from_be_bytes,
+        _ => {
+            let encoding = if std::str::from_utf8(&bytes).is_ok() { Encoding::Utf8 } else { Encoding::Other };
+            return (bytes, encoding);
+        }
     };
-    (Source::new(path.to_owned(), Zeroizing::new(text)), is_utf8)
+    let bytes = Zeroizing::new(bytes);
+    // No unit takes more than three bytes, so that no text is left behind by growing.
+    let mut text = String::with_capacity(bytes.len() / 2 * 3);
+    let units = bytes[2..].chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    (text.into_bytes(), Encoding::Utf16)
+}
+
+fn source(path: &str, bytes: Vec<u8>) -> Source {
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(&Zeroizing::new(error.into_bytes())).into_owned(),
+    };
+    Source::new(path.to_owned(), Zeroizing::new(text))
 }
 
 impl Texts {
@@ -107,9 +127,32 @@ impl Texts {
         let kept = AtomicUsize::new(0);
         let looks = tree
             .read("reading", |path, content| look(path, content, origin, must_read.contains(path), &kept))?;
-        let mut texts = Self { paths: tree.paths().map(str::to_owned).collect(), ..Self::default() };
+        // A link isn't read, and is a file that a commit has.
+        let paths = tree.paths().map(str::to_owned).chain(tree.link_paths()).collect();
+        let mut texts = Self { paths, ..Self::default() };
         looks.into_iter().for_each(|look| texts.add(look, None));
+
+        let is_new = |path: &String| !is_manifest(path) && !must_read.contains(path);
+        let links = tree.links(is_manifest)?.into_iter();
+        let targets = links.filter_map(|link| lints::path_from(&link.path, &link.target));
+        let named: BTreeSet<String> =
+            texts.named_by_kustomizations().into_iter().chain(targets).filter(is_new).collect();
+        if !named.is_empty() {
+            let looks = tree.read_only(
+                "reading",
+                |path| named.contains(path),
+                |path, content| look(path, content, origin, true, &kept),
+            )?;
+            looks.into_iter().for_each(|look| texts.add(look, None));
+            texts.texts.sort_by(|one, other| one.path.cmp(&other.path));
+        }
         Ok(texts)
+    }
+
+    /// The files that kustomizations take for manifests, whatever their names are.
+    fn named_by_kustomizations(&self) -> Vec<String> {
+        let named = |text: &Text| lints::files_of_kustomization(&text.path, text.source.text());
+        self.texts.iter().flat_map(named).collect()
     }
 
     /// Adds a text from elsewhere, behind all others.
@@ -128,7 +171,10 @@ impl Texts {
         match look {
             Look::Nothing => {}
             Look::Kept(text) => self.texts.push(Text { commit, ..text }),
-            Look::Finding(finding) => self.findings.push(Finding { commit, ..finding }),
+            Look::Findings(findings) => {
+                let of_commit = |finding| Finding { commit: commit.clone(), ..finding };
+                self.findings.extend(findings.into_iter().map(of_commit));
+            }
         }
     }
 
@@ -182,45 +228,65 @@ impl Texts {
 }
 
 fn look(path: &str, content: FileContent, origin: Origin, is_named: bool, kept: &AtomicUsize) -> Look {
-    let unreadable = |why: &str| {
-        if is_named || is_manifest(path) {
-            let hint = "if it has no Secrets, list it under ignore in .seal.yaml";
-            Look::Finding(Finding::new(Lint::Unreadable, path, why).hint(hint))
-        } else {
-            Look::Nothing
-        }
+    let is_manifest = is_named || is_manifest(path);
+    let unread = |why: &str| {
+        let hint = "if it has no Secrets, list it under ignore in .seal.yaml";
+        Finding::new(Lint::Unreadable, path, why).hint(hint)
     };
     let bytes = match content {
         FileContent::Bytes(bytes) => bytes,
         FileContent::Gone => return Look::Nothing,
-        FileContent::TooLarge => return unreadable("this is larger than 64 MiB, and wasn't looked at"),
-        FileContent::Unread(why) => return unreadable(&format!("this can't be read: {}", word(&why))),
+        FileContent::TooLarge => {
+            let finding = unread("this is larger than 64 MiB, and wasn't looked at");
+            // A film or a model is as large, and no tool takes it for an object.
+            let finding = if is_manifest { finding.raised() } else { finding.only(Severity::Note) };
+            return Look::Findings(vec![finding]);
+        }
+        FileContent::Unread(why) if is_manifest => {
+            return Look::Findings(vec![unread(&format!("this can't be read: {}", word(&why)))]);
+        }
+        FileContent::Unread(_) => return Look::Nothing,
     };
+    let (bytes, encoding) = decoded(bytes);
     let interest = interest(path, &bytes);
     if interest == Interest::None && !is_named {
         return Look::Nothing;
     }
-    if kept.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len() > MAX_KEPT {
-        return unreadable(
-            "the files that speak of Secrets are larger than 256 MiB together; this one wasn't looked at",
-        );
+    let length = bytes.len();
+    let source = source(path, bytes);
+    if !is_manifest {
+        return Look::Findings(keys_of(path, &source, origin));
     }
-    let (source, is_utf8) = source(path, bytes);
-    let is_manifest = is_utf8 && (is_manifest(path) || is_named);
-    Look::Kept(Text { path: path.to_owned(), source, origin, is_manifest, commit: None })
+    if kept.fetch_add(length, Ordering::Relaxed) + length > MAX_KEPT {
+        let why =
+            "the files that speak of Secrets are larger than 256 MiB together; this one wasn't looked at";
+        return Look::Findings([vec![unread(why).raised()], keys_of(path, &source, origin)].concat());
+    }
+    Look::Kept(Text { path: path.to_owned(), source, encoding, origin, commit: None })
+}
+
+/// The private keys of a text that isn't kept.
+fn keys_of(path: &str, source: &Source, origin: Origin) -> Vec<Finding> {
+    let file = Scanned::text(path, source, origin);
+    let mut findings = lints::private_keys(path, source.text());
+    for finding in &mut findings {
+        finding.position = finding.at.map(|at| file.position(at));
+    }
+    findings
 }
 
 /// Finds what couldn't be read and names a Secret. Returns whether there are templates that weren't rendered: they aren't
 /// wrong, and are counted.
 fn unread(text: &Text, file: &Scanned<'_>, findings: &mut Vec<Finding>) -> bool {
-    let Some(manifest) = &file.manifest else {
-        if is_manifest(&text.path) && names_a_secret(text.source.text()) {
-            let finding =
-                Finding::new(Lint::Unreadable, file.path, "this names a Secret and isn't text in UTF-8");
-            findings.push(finding.hint("write it in UTF-8, as kubectl needs it"));
-        }
-        return false;
+    let encoding = match text.encoding {
+        Encoding::Utf8 => None,
+        Encoding::Utf16 => Some("this is text in UTF-16"),
+        Encoding::Other => Some("this names a Secret and isn't text in UTF-8"),
     };
+    if let Some(what) = encoding.filter(|_| names_a_secret(text.source.text())) {
+        findings.push(Finding::new(Lint::Unreadable, file.path, what).hint("write it in UTF-8"));
+    }
+    let Some(manifest) = &file.manifest else { return false };
     // Markers of a conflict say better why it can't be read.
     if findings.iter().any(|finding| finding.lint == Lint::ConflictMarker) {
         return false;
@@ -234,8 +300,9 @@ fn unread(text: &Text, file: &Scanned<'_>, findings: &mut Vec<Finding>) -> bool 
             has_templates = true;
             continue;
         }
+        // A reader with other bounds, or none for a comment, may take it for what it names.
         let message = format!("this names a Secret and can't be read: {}", part.error);
-        let finding = file.finding(Lint::Unreadable, part.at, message);
+        let finding = file.finding(Lint::Unreadable, part.at, message).raised();
         findings.push(match part.error.hint() {
             Some(hint) => finding.hint(hint),
             None => finding,
@@ -266,16 +333,60 @@ mod tests {
         assert!(found[0].starts_with("this names a Secret and can't be read: this isn't YAML"), "{found:?}");
         let (found, _) = look_at("a.yaml", bytes(b"kind: Secret\nstringData: {a: \xff}\n"));
         assert_eq!(found, ["this names a Secret and isn't text in UTF-8"]);
+        let (found, _) = look_at("a.json", bytes(b"{\"kind\": \"Secret\", \"data\": {}}}\n"));
+        assert_eq!(found.len(), 1);
+        // A bound is none of a template.
+        let deep = format!("kind: \"\\x53ecret\" # {{{{ x }}}}\nx: {}{}\n", "[".repeat(200), "]".repeat(200));
+        assert_eq!(look_at("a.yaml", bytes(deep.as_bytes())).0.len(), 1);
         assert_eq!(look_at("a.yaml", FileContent::TooLarge).0.len(), 1);
         assert_eq!(look_at("a.yaml", FileContent::Unread("permission denied".to_owned())).0.len(), 1);
         for (path, content) in [
             ("a.yaml", bytes(b"# Secret\na: [}\n")),
-            ("a.png", FileContent::TooLarge),
             ("a.md", bytes(b"kind: Secret\nstringData: {a: [}\n")),
             ("a.yaml", FileContent::Gone),
         ] {
             assert_eq!(look_at(path, content), (vec![], false), "{path}");
         }
+    }
+
+    /// The rule and severity of each finding.
+    fn told(path: &str, content: FileContent, kept: usize) -> Vec<String> {
+        let mut texts = Texts::default();
+        texts.add(look(path, content, Origin::Tree, false, &AtomicUsize::new(kept)), None);
+        let told = |finding: &Finding| format!("{} {}", finding.lint.name(), finding.severity.as_str());
+        texts.parse().findings.iter().map(told).collect()
+    }
+
+    const SECRET: &str = "apiVersion: v1\nkind: Secret\nstringData: {a: x}\n";
+
+    #[test]
+    fn a_text_in_utf_16_is_read_as_kubectl_reads_it() {
+        let identity = seal_crds::keys::Identity::generate();
+        let little = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        let big = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_be_bytes).collect() };
+        for text in [[vec![0xff, 0xfe], little(SECRET)].concat(), [vec![0xfe, 0xff], big(SECRET)].concat()] {
+            assert_eq!(told("a.yaml", bytes(&text), 0), ["plaintext error", "unreadable warning"]);
+        }
+        let key = [vec![0xff, 0xfe], little(&identity.to_secret_string())].concat();
+        assert_eq!(told("key.txt", bytes(&key), 0), ["private-key error"]);
+    }
+
+    #[test]
+    fn wrong_bytes_hide_nothing() {
+        let text = [b"# caf\xe9\n", SECRET.as_bytes()].concat();
+        assert_eq!(told("a.yaml", bytes(&text), 0), ["plaintext error", "unreadable warning"]);
+        let key = seal_crds::keys::Identity::generate().to_secret_string();
+        let text = [b"\0\xff\n", key.as_bytes()].concat();
+        assert_eq!(told("backup.tar", bytes(&text), 0), ["private-key error"]);
+    }
+
+    #[test]
+    fn a_passed_bound_is_an_error_and_hides_no_key() {
+        let key = seal_crds::keys::Identity::generate().to_secret_string();
+        assert_eq!(told("key.txt", bytes(key.as_bytes()), MAX_KEPT), ["private-key error"]);
+        assert_eq!(told("a.yaml", bytes(SECRET.as_bytes()), MAX_KEPT), ["unreadable error"]);
+        assert_eq!(told("a.yaml", FileContent::TooLarge, 0), ["unreadable error"]);
+        assert_eq!(told("a.mp4", FileContent::TooLarge, 0), ["unreadable note"]);
     }
 
     #[test]
@@ -289,6 +400,6 @@ mod tests {
     fn texts_are_kept_up_to_a_bound() {
         let kept = AtomicUsize::new(MAX_KEPT);
         let look = look("a.yaml", bytes(b"kind: Secret"), Origin::Tree, false, &kept);
-        assert!(matches!(look, Look::Finding(_)));
+        assert!(matches!(look, Look::Findings(_)));
     }
 }

@@ -33,6 +33,13 @@ pub(crate) struct Tree<'r> {
     pub(crate) gaps: Gaps,
 }
 
+/// A symbolic link.
+pub(crate) struct Link {
+    pub(crate) path: String,
+    /// The text that it holds.
+    pub(crate) target: String,
+}
+
 /// One file.
 struct TreeFile {
     /// From the root, with `/`. A name that isn't UTF-8 has U+FFFD in it.
@@ -151,6 +158,35 @@ impl<'r> Tree<'r> {
         self.files.iter().map(|file| file.path.as_str())
     }
 
+    /// The symbolic links whose paths are wanted.
+    pub(crate) fn links(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Link>, GitError> {
+        let mut found = Vec::new();
+        let root = self.root.as_deref().unwrap_or(Path::new(""));
+        for (path, at) in self.files.iter().filter_map(TreeFile::on_disk).filter(|(path, _)| is_wanted(path))
+        {
+            // It fails for anything but a link.
+            let Ok(target) = std::fs::read_link(root.join(at)) else { continue };
+            found.push(Link { path: path.to_owned(), target: target.to_string_lossy().into_owned() });
+        }
+        let is_link =
+            |entry: &&Entry| entry.kind == EntryKind::Link && is_wanted(&entry.path.to_string_lossy());
+        let links: Vec<&Entry> = self.others.iter().filter(is_link).collect();
+        if let Some(repository) = self.repository.filter(|_| !links.is_empty()) {
+            repository.read_entries(&links, |index, content| {
+                let Content::Bytes(target) = content else { return };
+                let path = links[index].path.to_string_lossy().into_owned();
+                found.push(Link { path, target: String::from_utf8_lossy(&target).into_owned() });
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// The paths of links among objects; those on a disk are among the files, and nothing is read of them.
+    pub(crate) fn link_paths(&self) -> impl Iterator<Item = String> {
+        let links = self.others.iter().filter(|entry| entry.kind == EntryKind::Link);
+        links.map(|entry| entry.path.to_string_lossy().into_owned())
+    }
+
     /// Path and object of each file that is one.
     pub(crate) fn ids(&self) -> BTreeSet<(&Path, &str)> {
         self.files
@@ -171,11 +207,22 @@ impl<'r> Tree<'r> {
         what: &'static str,
         work: impl Fn(&str, FileContent) -> T + Sync,
     ) -> Result<Vec<T>, GitError> {
-        let paths: Vec<(&str, &Path)> = self.files.iter().filter_map(TreeFile::on_disk).collect();
+        self.read_only(what, |_| true, work)
+    }
+
+    /// As [`Self::read`], for some of the files.
+    pub(crate) fn read_only<T: Send>(
+        &self,
+        what: &'static str,
+        is_wanted: impl Fn(&str) -> bool,
+        work: impl Fn(&str, FileContent) -> T + Sync,
+    ) -> Result<Vec<T>, GitError> {
+        let files: Vec<&TreeFile> = self.files.iter().filter(|file| is_wanted(&file.path)).collect();
+        let paths: Vec<(&str, &Path)> = files.iter().filter_map(|file| file.on_disk()).collect();
         let root = self.root.as_deref().unwrap_or(Path::new(""));
         let mut from_disk =
             on_all_cores(what, paths, |(path, at)| work(path, disk::read(&root.join(at)))).into_iter();
-        let objects: Vec<&TreeFile> = self.files.iter().filter(|file| file.entry().is_some()).collect();
+        let objects: Vec<&TreeFile> = files.iter().copied().filter(|file| file.entry().is_some()).collect();
         let entries: Vec<&Entry> = objects.iter().filter_map(|file| file.entry()).collect();
         let mut made = Vec::with_capacity(entries.len());
         if let Some(repository) = self.repository {
@@ -184,7 +231,7 @@ impl<'r> Tree<'r> {
             })?;
         }
         let mut from_objects = made.into_iter();
-        let all = self.files.iter().map(|file| match file.at {
+        let all = files.iter().map(|file| match file.at {
             At::Disk(_) => from_disk.next().expect("each file of the disk is read once"),
             At::Object(_) => from_objects.next().expect("each object is read once"),
         });

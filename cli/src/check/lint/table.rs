@@ -13,7 +13,7 @@ pub(super) const TABLE: [Row; 33] = [
         finds: "a Secret with values in plaintext",
         why: "Everybody who can read the repository, or ever gets a copy of it, can read these values. Git keeps them in \
               its history, also after the file was sealed. A value that is only ${NAME}, which a deployment fills in, is \
-              a note; values that SOPS encrypted and patches that delete are no finding.",
+              a note; values that SOPS encrypted are no finding.",
         fix: "Seal it where it stands: seal -w FILE. If it was ever pushed, change the value at its source too.",
     },
     Row {
@@ -270,7 +270,8 @@ pub(super) const TABLE: [Row; 33] = [
         name: "unreadable",
         severity: Warning,
         finds: "a file that names a Secret and can't be read",
-        why: "Nobody can tell whether it holds plaintext, or whether its SealedSecrets open.",
+        why: "Nobody can tell whether it holds plaintext, or whether its SealedSecrets open. It is an error if a bound was \
+              passed, or if a part that names a Secret can't be parsed: a cluster may read it all the same.",
         fix: "Mend the file. A Helm template is checked as it is rendered: helm template … | seal check -.",
     },
     Row {

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use seal_crds::template::{TemplateError, items_in};
 use seal_crds::{Format, ItemName, UnsealError};
-use seal_documents::manifest::{Manifest, shown};
-use seal_documents::yaml::tree::NodeKind;
+use seal_documents::manifest::{Fault as ManifestFault, Kind, Lenient, Manifest, shown};
+use seal_documents::yaml::tree::{NodeId, NodeKind, Style};
 use seal_foreign::{message, word};
 
 use super::{Sealed, is_placeholder};
 use crate::check::finding::Finding;
 use crate::check::lint::Lint;
+use crate::check::scanned::Scanned;
 use crate::objects::outline::Fault;
 use crate::talk::pasted;
 
@@ -23,6 +24,43 @@ pub(super) fn faults(manifest: &Manifest<'_>, objects: &[Sealed<'_>]) -> Vec<Fin
     let mut found: Vec<Finding> = objects.iter().flat_map(|sealed| of_object(manifest, sealed)).collect();
     found.extend(twice(objects));
     found
+}
+
+/// Objects that may be SealedSecrets, and have no outline or a wrong one: kubectl looks behind a tag
+/// (`kind: !!binary U2VhbGVkU2VjcmV0`), and no lint does.
+pub(super) fn veiled(file: &Scanned<'_>, manifest: &Lenient<'_>) -> Vec<Finding> {
+    let is_told = |object: usize| {
+        file.outlines.iter().any(|outline| outline.object == object && outline.fault.is_some())
+    };
+    let is_ours = |fault: &ManifestFault| {
+        fault.is_veiled || manifest.manifest.objects[fault.object].kind == Kind::SealedSecret
+    };
+    let faults = manifest.faults.iter().filter(|fault| is_ours(fault) && !is_told(fault.object));
+    let finding = |fault: &ManifestFault| {
+        let what = "this may be a SealedSecret to the cluster, and can't be read as one";
+        file.finding(Lint::Malformed, fault.at, format!("{what}: {}", message(&fault.error.to_string())))
+    };
+    faults.map(finding).collect()
+}
+
+/// A doubt whether something that looks like a patch is one: a key behind a tag, a merge key, or a key that is there twice may
+/// bring in what is sealed.
+fn doubted_patch(manifest: &Manifest<'_>, sealed: &Sealed<'_>) -> Option<Finding> {
+    let object = &manifest.objects[sealed.outline.object];
+    let tree = manifest.tree(object);
+    let mut nodes = std::iter::once(tree.resolve(object.node)).chain(tree.beneath(tree.resolve(object.node)));
+    let at = nodes.find_map(|node| {
+        let NodeKind::Mapping { entries, .. } = &tree.node(node).kind else { return None };
+        let mut seen = HashSet::new();
+        let mut is_doubtful = |key: NodeId| match tree.kind(key) {
+            NodeKind::Scalar { style: Style::Tagged, .. } => true,
+            NodeKind::Scalar { text, .. } => text.as_str() == "<<" || !seen.insert(text.as_str()),
+            _ => true,
+        };
+        entries.iter().map(|(key, _)| *key).find(|key| is_doubtful(*key)).map(|key| tree.range(key).start)
+    })?;
+    let message = format!("{}: readers can differ on this key, and so on what is sealed here", sealed.name());
+    Some(sealed.finding(Lint::Malformed, message).at(at))
 }
 
 /// The first conflict marker of a text, if Git or `seal git merge` left some: all three kinds, in their order, each at the
@@ -50,6 +88,7 @@ fn of_object(manifest: &Manifest<'_>, sealed: &Sealed<'_>) -> Vec<Finding> {
     found.extend(templated_name(sealed));
     let is_templated = !found.is_empty();
     if outline.is_patch() {
+        found.extend(doubted_patch(manifest, sealed));
         return found;
     }
     found.extend(hidden_recipients(sealed));

@@ -4,23 +4,44 @@
 //! without its key, or a literal that is a placeholder. Of a file that nobody read, only the name tells. Invariant: a
 //! finding is of one literal or one file.
 
-use seal_documents::manifest::{Look, shown};
-use seal_documents::yaml::tree::{NodeId, Tree};
+use seal_documents::manifest::shown;
+use seal_documents::yaml::tree::{NodeId, Tree, parse};
 use seal_foreign::word;
 
 use super::kustomize::{items, join};
-use super::{Load, Loaded};
+use super::{Load, Loaded, plaintext};
 use crate::check::finding::Finding;
 use crate::check::lint::Lint;
 
 /// The values of the generators of one kustomization.
 pub(super) fn in_kustomization(path: &str, tree: &Tree<'_>, load: Load<'_, '_>) -> Vec<Finding> {
-    let generators = tree.root.and_then(|root| tree.get(root, "secretGenerator"));
-    let generators = generators.map(|generators| items(tree, generators)).unwrap_or_default();
-    generators
-        .iter()
+    let list = |key: &str| {
+        let list = tree.root.and_then(|root| tree.get(root, key));
+        list.map(|list| items(tree, list)).unwrap_or_default()
+    };
+    let generators = list("secretGenerator").iter();
+    let mut found: Vec<Finding> = generators
         .flat_map(|generator| Generator { path, tree, node: *generator, load }.findings())
-        .collect()
+        .collect();
+    // Generators that are objects stand in files, or in place.
+    for &inline in list("generators") {
+        let Some(text) = tree.scalar(inline).filter(|text| text.contains('\n')) else { continue };
+        for inner in parse(text, 0).unwrap_or_default() {
+            let at = tree.range(inline).start;
+            found.extend(as_object(path, &inner, load).into_iter().map(|finding| finding.at(at)));
+        }
+    }
+    found
+}
+
+/// The values of a document that is a SecretGenerator, which a kustomization may name among its `generators`.
+pub(super) fn as_object(path: &str, tree: &Tree<'_>, load: Load<'_, '_>) -> Vec<Finding> {
+    let field = |root: NodeId, key: &str| tree.get(root, key).and_then(|value| tree.scalar(value));
+    let is_generator = |root: &NodeId| {
+        field(*root, "apiVersion") == Some("builtin") && field(*root, "kind") == Some("SecretGenerator")
+    };
+    let root = tree.root.filter(is_generator);
+    root.map(|node| Generator { path, tree, node, load }.findings()).unwrap_or_default()
 }
 
 struct Generator<'t, 'a, 'l> {
@@ -37,7 +58,7 @@ impl Generator<'_, '_, '_> {
             let text = self.tree.scalar(literal).unwrap_or_default();
             let Some((key, value)) = text.split_once('=') else { continue };
             let value = value.trim_matches(['"', '\'']);
-            if !value.trim().is_empty() && Look::of(value.as_bytes()).is_none() {
+            if plaintext::is_value(value) {
                 let message = format!("literal {} of {} is in plaintext", shown(key), self.name());
                 found.push(self.finding(literal, message, shown(key)));
             }
@@ -83,7 +104,9 @@ impl Generator<'_, '_, '_> {
     }
 
     fn plain_name(&self) -> String {
-        let text = |key: &str| self.tree.get(self.node, key).and_then(|value| self.tree.scalar(value));
+        // An object has its name in its metadata.
+        let metadata = self.tree.get(self.node, "metadata").unwrap_or(self.node);
+        let text = |key: &str| self.tree.get(metadata, key).and_then(|value| self.tree.scalar(value));
         let name = word(text("name").unwrap_or("(no name)"));
         text("namespace").map_or(name.clone(), |namespace| format!("{}/{name}", word(namespace)))
     }
@@ -102,8 +125,7 @@ fn is_plain(content: &str) -> bool {
     let lines = content.lines().map(str::trim);
     let is_empty = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).all(|line| {
         // `NAME=` in an env file, and `NAME=${NAME}`.
-        line.split_once('=')
-            .is_some_and(|(_, value)| value.is_empty() || Look::of(value.as_bytes()).is_some())
+        line.split_once('=').is_some_and(|(_, value)| !plaintext::is_value(value.trim_matches(['"', '\''])))
     });
     !is_encrypted && !is_certificate && !is_empty
 }
@@ -111,15 +133,15 @@ fn is_plain(content: &str) -> bool {
 /// Whether a file's name says that it is a certificate, or encrypted.
 fn is_public_by_name(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-    let kinds = [".crt", ".cer", ".age", ".gpg", ".asc", ".pub"];
+    let kinds = [".crt", ".cer", ".age", ".gpg", ".asc", ".pub", ".enc", ".sops"];
     kinds.iter().any(|kind| name.ends_with(kind))
-        || [".enc", ".sops", "ca.pem"].iter().any(|mark| name.contains(mark))
+        || [".enc.", ".sops."].iter().any(|mark| name.contains(mark))
+        || name == "ca.pem"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seal_documents::yaml::tree::parse;
 
     fn found(text: &str) -> Vec<String> {
         let load = |path: &str| {
@@ -130,7 +152,10 @@ mod tests {
                 "a/sops.env" => "PASSWORD=ENC[AES256_GCM,data:x]\n",
                 "a/tls.crt" => "-----BEGIN CERTIFICATE-----\nMIIB\n",
                 "a/tls.key" => "-----BEGIN PRIVATE KEY-----\nMIIB\n",
-                "a/unread.txt" | "a/unread.crt" | "a/.enc.env" => return Loaded::Unread,
+                "a/unread.txt" | "a/unread.crt" | "a/.enc.env" | "a/p.encoded" | "a/mica.pem"
+                | "a/ca.pem" => {
+                    return Loaded::Unread;
+                }
                 _ => return Loaded::Absent,
             };
             Loaded::Text(text)
@@ -158,6 +183,23 @@ mod tests {
             "old .env",
         ];
         assert_eq!(found(text), expected);
+    }
+
+    #[test]
+    fn a_generator_that_is_an_object_is_one() {
+        let object =
+            "apiVersion: builtin\nkind: SecretGenerator\nmetadata: {name: db}\nliterals: [p=hunter2]\n";
+        let text = format!("generators:\n- |\n  {}\n", object.replace('\n', "\n  "));
+        assert_eq!(found(&text), ["db p"]);
+        let trees = parse(object, 0).unwrap();
+        assert_eq!(as_object("a/gen.yaml", &trees[0], &|_| Loaded::Absent).len(), 1);
+    }
+
+    #[test]
+    fn a_placeholder_in_a_value_and_a_name_that_is_only_alike_hide_nothing() {
+        let text = "secretGenerator: [{name: a, literals: ['dsn=postgres://u:hunter2@${HOST}/x'], files: [p.encoded, mica.pem, \
+                    ca.pem]}]";
+        assert_eq!(found(text), ["a dsn", "a p.encoded", "a mica.pem"]);
     }
 
     #[test]

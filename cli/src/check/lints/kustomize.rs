@@ -37,6 +37,7 @@ use render::{Deployment, Rendered};
 use stale::Stale;
 
 pub(super) use kustomization::items;
+pub(crate) use kustomization::{files_of_kustomization, path_from};
 pub(super) use paths::{is_kustomization, join};
 
 /// The result of following all kustomizations.

@@ -2,14 +2,16 @@
 //! file that can't be read as a manifest.
 //!
 //! A reader of manifests refuses what isn't quite a Secret (`kind: secret`); here that is read leniently, because a value
-//! is public however its Secret is misspelt. Not meant are values that SOPS encrypted, patches that delete, and empty
-//! values; a value that is nothing but a placeholder is a note.
+//! is public however its Secret is misspelt. Not meant are values that SOPS encrypted, and empty values; a value that is
+//! nothing but a placeholder is a note.
 //!
 //! Invariants: each finding is of one item, so a baseline never covers an item that comes later; no message has a value.
 
+mod public;
 mod text;
 
-use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Range;
 
 use seal_crds::resources::SEALED_SECRET;
 use seal_documents::data::decode;
@@ -43,6 +45,8 @@ enum ValueKind {
     /// A placeholder with something around it: a password may be the smaller part of it.
     Mixed,
     Placeholder,
+    /// SOPS leaves it in plaintext, because its name says so.
+    Unencrypted,
 }
 
 /// The values in the documents of a text that was read.
@@ -50,8 +54,9 @@ pub(super) fn in_documents(path: &str, documents: &[Tree<'_>]) -> Vec<Finding> {
     let mut found = Vec::new();
     for tree in documents {
         let Some(root) = tree.root else { continue };
+        let secrets = Secrets::of(tree);
         for object in objects(tree, root) {
-            found.extend(in_object(path, tree, object));
+            found.extend(in_object(path, &secrets, object));
         }
     }
     found
@@ -72,10 +77,11 @@ fn objects(tree: &Tree<'_>, root: NodeId) -> Vec<NodeId> {
     }
 }
 
-fn in_object(path: &str, tree: &Tree<'_>, object: NodeId) -> Vec<Finding> {
+fn in_object(path: &str, secrets: &Secrets<'_, '_>, object: NodeId) -> Vec<Finding> {
+    let tree = secrets.tree;
     let mut values = Vec::new();
     let mut found = Vec::new();
-    if is_secret(tree, object) {
+    if secrets.has(object) {
         values_of(tree, object, None, &mut values);
         found.extend(values.iter().map(|value| finding(path, Lint::Plaintext, value, None)));
         // An annotation repeats the values.
@@ -86,10 +92,16 @@ fn in_object(path: &str, tree: &Tree<'_>, object: NodeId) -> Vec<Finding> {
     let kind = field(tree, object, "kind").unwrap_or("object");
     let outer = Outer { kind: shown(kind), place: place(tree, object) };
     let annotations = annotations(tree, object);
+    let shapes = shapes(tree, object);
     for node in tree.beneath(object) {
         values.clear();
-        if node != object && is_secret(tree, node) {
+        if is_within(&shapes, tree.range(node).start) {
+            continue;
+        }
+        if node != object && secrets.has(node) {
             values_of(tree, node, None, &mut values);
+        } else if let Some(patched) = patched(tree, node) {
+            patch_values(tree, patched, None, &mut values);
         } else if let NodeKind::Scalar { text, .. } = &tree.node(node).kind {
             values_in_scalar(text.as_str(), tree.range(node).start, 0, &mut values);
         }
@@ -98,6 +110,39 @@ fn in_object(path: &str, tree: &Tree<'_>, object: NodeId) -> Vec<Finding> {
         found.extend(values.iter().map(|value| finding(path, lint, value, Some(&outer))));
     }
     found
+}
+
+/// The parts of an object that say what other objects look like: the schema of a CustomResourceDefinition with its examples,
+/// a pattern of Kyverno's.
+fn shapes(tree: &Tree<'_>, object: NodeId) -> Vec<Range<usize>> {
+    let names: &[&str] = match (field(tree, object, "apiVersion"), field(tree, object, "kind")) {
+        (Some(version), Some("CustomResourceDefinition")) if version.starts_with("apiextensions.k8s.io/") => {
+            &["openAPIV3Schema"]
+        }
+        (Some(version), Some("ClusterPolicy" | "Policy")) if version.starts_with("kyverno.io/") => {
+            &["pattern", "anyPattern"]
+        }
+        _ => return Vec::new(),
+    };
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for node in tree.beneath(object) {
+        let NodeKind::Mapping { entries, .. } = &tree.node(node).kind else { continue };
+        for &(key, value) in entries {
+            let range = tree.range(value);
+            // Only the outermost ones: they come first.
+            let is_inside = found.last().is_some_and(|outer| outer.contains(&range.start));
+            if !is_inside && tree.scalar(key).is_some_and(|key| names.contains(&key)) {
+                found.push(range);
+            }
+        }
+    }
+    found
+}
+
+/// Whether a byte is in one of some ranges that are in their order.
+fn is_within(ranges: &[Range<usize>], at: usize) -> bool {
+    let before = ranges.partition_point(|range| range.start <= at);
+    before.checked_sub(1).is_some_and(|index| ranges[index].contains(&at))
 }
 
 /// The object that a Secret is a part of.
@@ -117,8 +162,9 @@ fn finding(path: &str, lint: Lint, value: &Value, outer: Option<&Outer>) -> Find
     };
     let (what, severity) = match value.kind {
         ValueKind::Plain => ("is in plaintext", Severity::Error),
-        ValueKind::Mixed => ("is in plaintext around a placeholder", Severity::Warning),
+        ValueKind::Mixed => ("is in plaintext around a placeholder", Severity::Error),
         ValueKind::Placeholder => ("is a placeholder that is filled in later", Severity::Note),
+        ValueKind::Unencrypted => ("is left in plaintext by SOPS, as its name says", Severity::Note),
     };
     let message = format!("item {item} of Secret {secret} {what}{inside}");
     let place = outer.map_or(&value.secret, |outer| &outer.place);
@@ -132,26 +178,60 @@ fn finding(path: &str, lint: Lint, value: &Value, outer: Option<&Outer>) -> Find
     }
 }
 
-/// Whether a mapping is a Secret, or a slip away from one. A Secret of another group is another thing.
-fn is_secret(tree: &Tree<'_>, node: NodeId) -> bool {
+/// The Secrets of a tree.
+struct Secrets<'t, 'a> {
+    tree: &'t Tree<'a>,
+    /// Items of a SecretList without a kind. kubectl gives them the one of their list.
+    listed: HashSet<NodeId>,
+}
+
+impl<'t, 'a> Secrets<'t, 'a> {
+    fn of(tree: &'t Tree<'a>) -> Self {
+        let mut listed = HashSet::new();
+        for node in tree.root.iter().flat_map(|root| std::iter::once(*root).chain(tree.beneath(*root))) {
+            if !is_of_kind(tree, node, "SecretList") {
+                continue;
+            }
+            for items in Entries::of(tree, node).under("items") {
+                let NodeKind::Sequence { items, .. } = tree.kind(items) else { continue };
+                let untyped = items.iter().map(|item| tree.resolve(*item));
+                listed.extend(untyped.filter(|item| Entries::of(tree, *item).under("kind").next().is_none()));
+            }
+        }
+        Self { tree, listed }
+    }
+
+    /// Whether a mapping is a Secret, or a slip away from one.
+    fn has(&self, node: NodeId) -> bool {
+        self.listed.contains(&node) || is_of_kind(self.tree, node, "Secret")
+    }
+}
+
+/// Whether a mapping is of a kind of the group of v1, in any case of letters. A kind of another group is another thing; of
+/// several versions, a reader may take any.
+fn is_of_kind(tree: &Tree<'_>, node: NodeId, kind: &str) -> bool {
     if !matches!(tree.node(node).kind, NodeKind::Mapping { .. }) {
         return false;
     }
     let entries = Entries::of(tree, node);
-    let is_named = entries
-        .under("kind")
-        .any(|kind| type_text(tree, kind).is_some_and(|kind| kind.trim().eq_ignore_ascii_case("secret")));
-    let mut versions = entries.under("apiVersion").filter_map(|version| tree.scalar(version));
-    let group = versions.next().and_then(|version| version.split_once('/'));
-    is_named && group.is_none_or(|(group, _)| matches!(group, "" | "core"))
+    let is_named =
+        entries.under("kind").any(|found| says(tree, found, &|text| text.trim().eq_ignore_ascii_case(kind)));
+    let is_ours = |text: &str| text.split_once('/').is_none_or(|(group, _)| matches!(group, "" | "core"));
+    let mut versions =
+        entries.under("apiVersion").filter(|version| tree.scalar(*version).is_some()).peekable();
+    is_named && (versions.peek().is_none() || versions.any(|version| says(tree, version, &is_ours)))
 }
 
-/// The text of a type, also of one in base64: `kind: !!binary U2VjcmV0` is a Secret to kubectl.
-fn type_text<'t>(tree: &'t Tree<'_>, node: NodeId) -> Option<Cow<'t, str>> {
-    let NodeKind::Scalar { text, style } = tree.kind(node) else { return None };
-    let decoded = (*style == Style::Tagged).then(|| decode(text.as_str()).ok()).flatten();
-    let decoded = decoded.and_then(|bytes| std::str::from_utf8(bytes.expose()).ok().map(str::to_owned));
-    Some(decoded.map_or(Cow::Borrowed(text.as_str()), Cow::Owned))
+/// Whether a scalar has a text, as it is written or, behind a tag, in base64: `kind: !!binary U2VjcmV0` is a Secret to
+/// kubectl, and so is `!!binary a2luZA==: Secret`.
+fn says(tree: &Tree<'_>, node: NodeId, has: &dyn Fn(&str) -> bool) -> bool {
+    let NodeKind::Scalar { text, style } = tree.kind(node) else { return false };
+    let decoded = || {
+        let bytes = decode(text.as_str()).ok()?;
+        std::str::from_utf8(bytes.expose()).ok().map(has)
+    };
+    let is_tagged = *style == Style::Tagged;
+    (is_tagged && decoded() == Some(true)) || has(text.as_str())
 }
 
 /// The entries of a mapping with those that merge keys bring along: a reader of YAML sees them all.
@@ -184,17 +264,17 @@ impl<'t, 'a> Entries<'t, 'a> {
     }
 
     fn under(&self, name: &'t str) -> impl Iterator<Item = NodeId> {
-        let named = self.all.iter().filter(move |(key, _)| self.tree.scalar(*key) == Some(name));
+        let named = self.all.iter().filter(move |(key, _)| says(self.tree, *key, &|text| text == name));
         named.map(|(_, value)| *value)
     }
 }
 
 /// The values of a Secret. Those of a text in another text stand where that text does.
 fn values_of(tree: &Tree<'_>, secret: NodeId, at: Option<usize>, values: &mut Vec<Value>) {
-    if field(tree, secret, "$patch") == Some("delete") {
-        return;
-    }
+    // A large Secret has a name that is far to look for: once.
+    let place = place(tree, secret);
     let entries = Entries::of(tree, secret);
+    let has_sops = entries.under("sops").any(|sops| tree.mapping(sops).is_some());
     for (list, is_encoded) in [("data", true), ("stringData", false)] {
         for list in entries.under(list) {
             for (key, value) in Entries::of(tree, list).all {
@@ -204,11 +284,51 @@ fn values_of(tree: &Tree<'_>, secret: NodeId, at: Option<usize>, values: &mut Ve
                 }
                 let Some(kind) = kind_of(text.as_str(), is_encoded) else { continue };
                 let item = tree.scalar(key).unwrap_or("?").to_owned();
+                let is_unencrypted = has_sops && item.ends_with("_unencrypted");
+                let kind = if is_unencrypted { ValueKind::Unencrypted } else { kind };
                 let at = at.unwrap_or_else(|| tree.range(key).start);
-                values.push(Value { at, secret: place(tree, secret), item, kind });
+                values.push(Value { at, secret: place.clone(), item, kind });
             }
         }
     }
+}
+
+/// What an operation of a JSON patch puts into a Secret: no other kind has `stringData`. `data` may be that of a ConfigMap.
+struct Patched<'t> {
+    path: &'t str,
+    value: NodeId,
+}
+
+fn patched<'t>(tree: &'t Tree<'_>, node: NodeId) -> Option<Patched<'t>> {
+    let NodeKind::Mapping { .. } = tree.node(node).kind else { return None };
+    let path = field(tree, node, "path")?.strip_prefix("/stringData")?;
+    let is_operation = matches!(field(tree, node, "op"), Some("add" | "replace"));
+    let value =
+        tree.get(node, "value").filter(|_| is_operation && (path.is_empty() || path.starts_with('/')))?;
+    Some(Patched { path: path.trim_start_matches('/'), value })
+}
+
+fn patch_values(tree: &Tree<'_>, patched: Patched<'_>, at: Option<usize>, values: &mut Vec<Value>) {
+    let mut add = |node: NodeId, item: &str| {
+        let Some(kind) =
+            tree.scalar(node).filter(|_| !tree.is_null(node)).and_then(|text| kind_of(text, false))
+        else {
+            return;
+        };
+        let at = at.unwrap_or_else(|| tree.range(node).start);
+        values.push(Value { at, secret: "(of a patch)".to_owned(), item: item.to_owned(), kind });
+    };
+    match tree.mapping(patched.value) {
+        Some(entries) => {
+            entries.iter().for_each(|(key, value)| add(*value, tree.scalar(*key).unwrap_or("?")));
+        }
+        None => add(patched.value, patched.path),
+    }
+}
+
+/// Whether a text that isn't encoded is a value, or has one in it.
+pub(super) fn is_value(text: &str) -> bool {
+    matches!(kind_of(text, false), Some(ValueKind::Plain | ValueKind::Mixed))
 }
 
 /// The kind of a value; `None` for one that says nothing.
@@ -216,36 +336,49 @@ fn kind_of(text: &str, is_encoded: bool) -> Option<ValueKind> {
     // A placeholder under `data` is no base64.
     let decoded = is_encoded.then(|| decode(text).ok()).flatten();
     let bytes = decoded.as_ref().map_or(text.as_bytes(), |decoded| decoded.expose());
-    if bytes.trim_ascii().is_empty() {
+    let bytes = bytes.trim_ascii();
+    if bytes.is_empty() || public::is_public(bytes) {
         return None;
+    }
+    if public::is_reference(bytes) {
+        return Some(ValueKind::Placeholder);
     }
     match Look::of(bytes) {
         None => Some(ValueKind::Plain),
         Some(Look::Sops) => None,
-        Some(Look::Unrendered) => Some(if is_only_placeholder(bytes.trim_ascii()) {
-            ValueKind::Placeholder
-        } else {
-            ValueKind::Mixed
-        }),
+        Some(Look::Unrendered) => {
+            Some(if is_only_placeholder(bytes) { ValueKind::Placeholder } else { ValueKind::Mixed })
+        }
     }
 }
 
 /// Whether a text is one placeholder, from its first byte to its last.
 fn is_only_placeholder(text: &[u8]) -> bool {
-    let between = |open: &[u8], close: &[u8]| {
-        let inner = text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
-        inner.is_some_and(|inner| !inner.windows(close.len()).any(|window| window == close))
-    };
-    // A default is a value: `${PASSWORD:-hunter2}`.
-    let has_default = text.windows(2).any(|window| matches!(window, b":-" | b":="));
-    (between(b"${", b"}") && !has_default) || between(b"{{", b"}}")
+    let between =
+        |open: &[u8], close: &[u8]| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    // A default is a value: `${PASSWORD:-hunter2}`, `${PASSWORD-hunter2}`.
+    let is_name = |inner: &[u8]| inner.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    between(b"${", b"}").is_some_and(is_name)
+        || between(b"{{", b"}}")
+            .is_some_and(|inner| !inner.windows(2).any(|two| two == b"}}") && is_asked(inner))
+}
+
+/// Whether an action of a template asks for a value, and has none itself: `.Values.password`, and no
+/// `.Values.password | default "hunter2"`. A quoted text is a name to few functions.
+fn is_asked(action: &[u8]) -> bool {
+    const BY_NAME: [&str; 8] = ["include", "index", "lookup", "required", "env", "secret", "key", "op"];
+    let Ok(action) = std::str::from_utf8(action) else { return false };
+    let function = action.trim_matches(['-', ' ']).split([' ', '(']).next().unwrap_or_default();
+    let is_quote = |c: char| matches!(c, '"' | '\'' | '`');
+    !action.contains(is_quote) || (BY_NAME.contains(&function) && !action.contains("default"))
 }
 
 /// A manifest in the text of a scalar.
 fn values_in_scalar(text: &str, at: usize, depth: usize, values: &mut Vec<Value>) {
     let has = |words: [&str; 2]| words.iter().any(|word| text.contains(word));
     // A look at bytes first: almost every scalar is done with it.
-    if depth >= MAX_DEPTH || !has(["ecret", "ECRET"]) || !has(["data", "stringData"]) {
+    let may_have = (has(["ecret", "ECRET"]) && text.contains("data")) || text.contains("stringData");
+    if depth >= MAX_DEPTH || !may_have {
         return;
     }
     let Ok(trees) = tree::parse(text, 0) else {
@@ -254,9 +387,12 @@ fn values_in_scalar(text: &str, at: usize, depth: usize, values: &mut Vec<Value>
     };
     for tree in &trees {
         let Some(root) = tree.root else { continue };
+        let secrets = Secrets::of(tree);
         for node in std::iter::once(root).chain(tree.beneath(root).filter(|node| *node != root)) {
-            if is_secret(tree, node) {
+            if secrets.has(node) {
                 values_of(tree, node, Some(at), values);
+            } else if let Some(patched) = patched(tree, node) {
+                patch_values(tree, patched, Some(at), values);
             } else if let NodeKind::Scalar { text: inner, .. } = &tree.node(node).kind {
                 // A text that is one scalar would be read again and again.
                 if inner.as_str().len() < text.len() {

@@ -4,11 +4,14 @@
 //! only looks has to see the other objects too: so a wrong object is here with its fault, and where a document of YAML
 //! can't be read, the documents around it are.
 //!
-//! Invariants: what [`Manifest::parse`] finds is found here, in the same order; every part of a text is in a tree, or in a
+//! Invariants: what [`Manifest::parse`] finds is found here, in the same order, and SealedSecrets in lists of any type
+//! besides, since kubectl takes whatever has `items` for a list; every part of a text is in a tree, or in a
 //! part that is unread. The time is linear in the length of the text.
 
 use std::ops::Range;
 use std::sync::OnceLock;
+
+use seal_crds::resources::Group;
 
 use super::claims::Claims;
 use super::find::{self, FindError, Kind, Object, Slot};
@@ -38,6 +41,8 @@ pub struct Fault {
     pub error: FindError,
     /// The byte that the error is about.
     pub at: usize,
+    /// A tag hides a key or the type, so that it may be an object of any type.
+    pub is_veiled: bool,
 }
 
 /// A part of the text that can't be read.
@@ -102,9 +107,16 @@ impl<'a> Lenient<'a> {
 
 impl Unread {
     fn new(text: &str, range: Range<usize>, error: Located<ParseError>) -> Self {
-        let is_template = text[range.clone()].contains("{{");
+        let is_template = matches!(error.error, ParseError::NotYaml(_) | ParseError::NotJson)
+            && text[range.clone()].lines().any(has_action);
         Self { range, at: error.at, error: error.error, is_template }
     }
+}
+
+/// Whether a line has an action of a template. One in a comment is what anybody writes beside anything.
+fn has_action(line: &str) -> bool {
+    line.split_once("{{")
+        .is_some_and(|(before, _)| !before.trim_start().starts_with('#') && !before.contains(" #"))
 }
 
 /// Reads all documents at once; if one of them can't be read, each by itself.
@@ -149,7 +161,12 @@ fn walk(
 ) {
     let mut found = Vec::new();
     let Err(Located { error, at }) = find::walk(tree, document, node, slot, depth, &mut found) else {
-        return objects.extend(found);
+        for object in found {
+            let inside = sealed_inside(tree, &object, depth);
+            objects.push(object);
+            objects.extend(inside);
+        }
+        return;
     };
     let claims = Claims::of(tree, node);
     let is_list =
@@ -169,19 +186,54 @@ fn walk(
         }
         return;
     }
+    let is_veiled = claims.as_ref().is_some_and(|claims| claims.is_veiled);
     let kind = claims.map_or(Kind::Other, |claims| claimed_kind(&claims));
     objects.push(Object { document, node, kind, slot });
     // Values of charts, configurations and workflows are no Kubernetes objects, and nothing is wrong with them.
     if !matches!(error, FindError::NotObject | FindError::Untyped(_)) {
-        faults.push(Fault { object: objects.len() - 1, error, at });
+        faults.push(Fault { object: objects.len() - 1, error, at, is_veiled });
     }
+}
+
+/// The SealedSecrets among the items of an object that is no List of v1. Items without a kind have that of their list.
+fn sealed_inside(tree: &Tree<'_>, object: &Object, depth: usize) -> Vec<Object> {
+    let items = tree.get(object.node, "items").map(|items| tree.kind(items));
+    let (Kind::Other, Some(NodeKind::Sequence { items, .. })) = (object.kind, items) else {
+        return Vec::new();
+    };
+    if depth >= MAX_DEPTH {
+        return Vec::new();
+    }
+    let text = |node: NodeId, key: &str| tree.get(node, key).and_then(|value| tree.scalar(value));
+    let list = (
+        text(object.node, "apiVersion"),
+        text(object.node, "kind").and_then(|kind| kind.strip_suffix("List")),
+    );
+    let is_sealed = |version: Option<&str>, kind: Option<&str>| {
+        version.zip(kind).is_some_and(|(version, kind)| Group::find(version, kind).is_some())
+    };
+    let mut found = Vec::new();
+    for &item in items {
+        let kind = text(item, "kind");
+        if is_sealed(text(item, "apiVersion"), kind) || (kind.is_none() && is_sealed(list.0, list.1)) {
+            found.push(Object {
+                document: object.document,
+                node: item,
+                kind: Kind::SealedSecret,
+                slot: Slot::Item,
+            });
+        } else {
+            let other = Object { document: object.document, node: item, kind: Kind::Other, slot: Slot::Item };
+            found.extend(sealed_inside(tree, &other, depth + 1));
+        }
+    }
+    found
 }
 
 /// The kind of an object that is wrong: one of ours if any reader could take it for that.
 fn claimed_kind(claims: &Claims<'_>) -> Kind {
-    let is_sealed = |kind: &&str| {
-        claims.api_versions.iter().any(|version| seal_crds::resources::Group::find(version, kind).is_some())
-    };
+    let is_sealed =
+        |kind: &&str| claims.api_versions.iter().any(|version| Group::find(version, kind).is_some());
     if claims.kinds.iter().any(is_sealed) {
         Kind::SealedSecret
     } else if claims.kinds.contains(&"Secret") && claims.api_versions.contains(&"v1") {
@@ -233,6 +285,18 @@ mod tests {
     }
 
     #[test]
+    fn sealed_secrets_in_lists_of_any_type_are_found() {
+        let sealed = "{apiVersion: sealing.dev/v1alpha1, kind: SealedSecret}";
+        for list in [
+            "apiVersion: sealing.dev/v1alpha1\nkind: SealedSecretList\nitems: [{spec: {}}]\n".to_owned(),
+            format!("apiVersion: v2\nkind: List\nitems: [{sealed}]\n"),
+            format!("apiVersion: a/v1\nkind: A\nitems: [{sealed}]\n"),
+        ] {
+            assert_eq!(read(&list), (vec![Kind::Other, Kind::SealedSecret], vec![], vec![]), "{list}");
+        }
+    }
+
+    #[test]
     fn an_object_that_readers_take_for_different_ones_is_one_of_ours() {
         let text = format!(
             "{SEALED}kind: ConfigMap\n---\n{SECRET}<<: {{}}\n---\nkind: A\napiVersion: v1\n<<: {{kind: Secret}}\n"
@@ -250,6 +314,10 @@ mod tests {
         let source = Source::new("f".to_owned(), Zeroizing::new(text.clone()));
         let found = Lenient::read(&source);
         assert!(found.unread[0].is_template);
+        for other in ["a: [ # {{ x }}\n".to_owned(), format!("a: {}\n{{{{ x }}}}: b\n", "[".repeat(2000))] {
+            let source = Source::new("f".to_owned(), Zeroizing::new(other));
+            assert!(!Lenient::read(&source).unread[0].is_template);
+        }
         let object = &found.manifest.objects[1];
         let start = found.manifest.tree(object).range(object.node).start;
         assert!(text[start..].starts_with(SEALED));

@@ -11,7 +11,7 @@ use seal_documents::yaml::tree::{self, NodeId, NodeKind, Tree};
 
 use super::super::{Load, Loaded};
 use super::change::Change;
-use super::paths::{directory, join};
+use super::paths::{directory, is_kustomization, join};
 
 /// The fields of a kustomization that never change the place of an object of another file.
 const HARMLESS: [&str; 24] = [
@@ -240,6 +240,39 @@ impl Reader<'_, '_, '_> {
     fn word(&self, node: NodeId) -> Option<&str> {
         self.tree.scalar(node).filter(|text| !text.is_empty() && !self.tree.is_null(node))
     }
+}
+
+/// The files that a kustomization reads as manifests: its resources and patches, its generators and transformers. Nothing
+/// for a file of another name.
+pub(crate) fn files_of_kustomization(path: &str, text: &str) -> Vec<String> {
+    const LISTS: [&str; 7] = [
+        "resources",
+        "bases",
+        "patches",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "generators",
+        "transformers",
+    ];
+    if !is_kustomization(path) {
+        return Vec::new();
+    }
+    let trees = tree::parse(text, 0).unwrap_or_default();
+    let mut found = Vec::new();
+    for tree in &trees {
+        let lists = LISTS.iter().filter_map(|list| tree.get(tree.root?, list));
+        let entries = lists.flat_map(|list| items(tree, list));
+        // A patch names its file under `path`.
+        let names = entries
+            .filter_map(|entry| tree.scalar(*entry).or_else(|| tree.scalar(tree.get(*entry, "path")?)));
+        found.extend(names.filter_map(|name| path_from(path, name)));
+    }
+    found
+}
+
+/// The path that a file names from where it stands; `None` if that leads out of the repository.
+pub(crate) fn path_from(path: &str, name: &str) -> Option<String> {
+    if name.starts_with('/') { None } else { join(directory(path), name) }
 }
 
 /// The elements of a sequence; nothing for any other node.

@@ -47,6 +47,16 @@ fn a_secret_is_found_wherever_it_stands_and_however_it_is_misspelt() {
         "apiVersion: v1\nkind: !!binary U2VjcmV0\nstringData: {a: x}\n".to_owned(),
         "apiVersion: v1\n<<: [{kind: Secret}, {stringData: {a: x}}]\n".to_owned(),
         "apiVersion: v1\nkind: Secret\nstringData:\n  <<: {a: x}\n".to_owned(),
+        // The history has the value, whatever the patch does.
+        "apiVersion: v1\nkind: Secret\n$patch: delete\nstringData: {a: x}\n".to_owned(),
+        // A reader may take any of two versions.
+        "<<: {apiVersion: example.com/v1}\napiVersion: v1\nkind: Secret\nstringData: {a: x}\n".to_owned(),
+        "apiVersion: example.com/v1\napiVersion: v1\nkind: Secret\nstringData: {a: x}\n".to_owned(),
+        "{\"apiVersion\": \"a.b/v1\", \"apiVersion\": \"v1\", \"kind\": \"Secret\", \"stringData\": {\"a\": \"x\"}}".to_owned(),
+        "apiVersion: v1\n!!binary a2luZA==: Secret\nstringData: {a: x}\n".to_owned(),
+        "apiVersion: v1\nkind: Secret\n!!binary c3RyaW5nRGF0YQ==: {a: x}\n".to_owned(),
+        // kubectl gives items of a list their kind.
+        "apiVersion: v1\nkind: SecretList\nitems: [{metadata: {name: db}, stringData: {a: x}}]\n".to_owned(),
         // Two texts deep.
         format!("apiVersion: a/v1\nkind: A\nx: |\n  kind: ConfigMap\n  data:\n    y: |\n      {SECRET}\n"),
     ] {
@@ -60,7 +70,7 @@ fn what_is_no_value_is_no_finding() {
         "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n",
         "apiVersion: v1\nkind: Secret\ndata: {}\nstringData:\n",
         "apiVersion: v1\nkind: Secret\nstringData: {a: '', b: null, c: }\n",
-        "apiVersion: v1\nkind: Secret\n$patch: delete\nstringData: {a: x}\n",
+        "apiVersion: v1\nkind: Secret\n$patch: delete\nmetadata: {name: db}\n",
         "apiVersion: v1\nkind: Secret\nstringData: {a: 'ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]'}\nsops: {}\n",
         "apiVersion: vault.dev/v1\nkind: Secret\nstringData: {a: x}\n",
         "apiVersion: v1\nkind: ConfigMap\ndata: {kind: Secret, stringData: x}\n",
@@ -72,15 +82,62 @@ fn what_is_no_value_is_no_finding() {
 }
 
 #[test]
-fn a_placeholder_alone_is_a_note_and_one_with_something_around_it_a_warning() {
+fn a_placeholder_alone_is_a_note_and_one_with_something_around_it_or_in_it_an_error() {
     let secret = |value: &str| format!("apiVersion: v1\nkind: Secret\nstringData: {{a: \"{value}\"}}\n");
     assert_eq!(found(&secret("${PASSWORD}")), ["plaintext note a"]);
     assert_eq!(found(&secret("{{ .Values.password }}")), ["plaintext note a"]);
+    assert_eq!(found(&secret("{{ include 'db.password' . }}")), ["plaintext note a"]);
     assert_eq!(found("kind: Secret\ndata: {a: JHtQQVNTV09SRH0=}"), ["plaintext note a"]);
-    for mixed in
-        ["postgres://app:${PASSWORD}@db", "hunter2${SUFFIX}", "${A}hunter2${B}", "${PASSWORD:-hunter2}"]
-    {
-        assert_eq!(found(&secret(mixed)), ["plaintext warning a"], "{mixed}");
+    for mixed in [
+        "postgres://app:${PASSWORD}@db",
+        "hunter2${SUFFIX}",
+        "${A}hunter2${B}",
+        "${PASSWORD:-hunter2}",
+        "${PASSWORD-hunter2}",
+        "${PASSWORD=hunter2}",
+        "{{ .P | default 'hunter2' }}",
+        "{{ include 'x' . | default 'hunter2' }}",
+        "{{ 'hunter2' }}",
+        "{{ .a }}hunter2{{ .b }}",
+    ] {
+        assert_eq!(found(&secret(mixed)), ["plaintext error a"], "{mixed}");
+    }
+}
+
+#[test]
+fn references_and_public_values_are_no_errors() {
+    let secret = |value: &str| format!("apiVersion: v1\nkind: Secret\nstringData: {{a: \"{value}\"}}\n");
+    assert_eq!(found(&secret("<path:secret/data/x#p>")), ["plaintext note a"]);
+    assert!(found(&secret("-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n")).is_empty());
+    let sops = "apiVersion: v1\nkind: Secret\nstringData: {a_unencrypted: x, b: y}\nsops: {mac: z}\n";
+    assert_eq!(found(sops), ["plaintext note a_unencrypted", "plaintext error b"]);
+    for (version, kind, shape) in [
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "openAPIV3Schema"),
+        ("kyverno.io/v1", "ClusterPolicy", "pattern"),
+    ] {
+        let text = |field: &str| {
+            format!("apiVersion: {version}\nkind: {kind}\nspec: {{a: [{{{field}: {SECRET}}}]}}\n")
+        };
+        assert!(found(&text(shape)).is_empty(), "{kind}");
+        assert_eq!(found(&text("data")), ["plaintext error a"], "{kind}");
+    }
+}
+
+#[test]
+fn a_json_patch_of_a_secret_has_its_values() {
+    for text in [
+        "- {op: add, path: /stringData, value: {a: hunter2}}\n",
+        "- {op: replace, path: /stringData/a, value: hunter2}\n",
+        "patches:\n- patch: |\n    - op: add\n      path: /stringData/a\n      value: hunter2\n",
+    ] {
+        assert_eq!(found(text), ["plaintext error a"], "{text}");
+    }
+    for harmless in [
+        "- {op: remove, path: /stringData/a}\n",
+        "- {op: add, path: /data/a, value: x}\n",
+        "- {op: add, path: /stringData/a, value: '${A}'}\n",
+    ] {
+        assert!(found(harmless).iter().all(|found| found.contains("note")), "{harmless}");
     }
 }
 
@@ -113,6 +170,8 @@ fn a_text_that_cannot_be_read_is_looked_at_by_its_lines() {
                     a: {{ .Values.a | b64enc }}\n  b: \"aHVudGVyMg==\"\nstringData:\n  c: |\n    hunter2\n  d: |\n    {{ .x }}\n  \
                     e: \"\"\ntype: Opaque\n{{- end }}\n";
     assert_eq!(found(template), ["plaintext error b", "plaintext error c"]);
+    let braces = "{{ if x }}\nkind: Secret\nstringData: {a: x, b: '{{ .y }}'}\ndata:\n  \"my pw\": eA==\n";
+    assert_eq!(found(braces), ["plaintext error a", "plaintext error my pw"]);
     let conflict =
         "kind: Secret\nstringData:\n<<<<<<< HEAD\n  a: x\n=======\n  a: y\n>>>>>>> other\n  b: [\n";
     assert_eq!(found(conflict), ["plaintext error a", "plaintext error a"]);
@@ -133,5 +192,11 @@ fn a_hostile_text_is_looked_at_once() {
     let nested = (0..12).fold("kind: Secret data".to_owned(), |text, _| format!("{text:?}"));
     found(&format!("a: {nested}\n"));
     found(&format!("{{{{\n{}", "kind: Secret\ndata:\n".repeat(20_000)));
+    let many: String = (0..20_000).map(|n| format!("k{n}: 1\n")).collect();
+    let items: String = (0..20_000).map(|n| format!("  k{n}: x\n")).collect();
+    assert_eq!(
+        found(&format!("{many}kind: Secret\nmetadata: {{name: a}}\nstringData:\n{items}")).len(),
+        20_000
+    );
     assert!(before.elapsed().as_secs() < 10, "{:?}", before.elapsed());
 }

@@ -1,10 +1,11 @@
 //! Secrets in a text that isn't YAML: a Helm template, a file with conflict markers, a slip of the indentation.
 //!
 //! The text is read line by line. It is a guess, and it leans to silence: a value counts if it stands behind a key, under
-//! `data` or `stringData`, in a document with the line `kind: Secret`, and has no placeholder in it. Invariant: each line
-//! is looked at once.
+//! `data` or `stringData` or in braces behind it, in a document with the line `kind: Secret`, and has no placeholder in it.
+//! Invariant: each line is looked at once.
 
 use seal_documents::manifest::Look;
+use seal_documents::yaml::tree;
 
 use super::{Value, ValueKind};
 
@@ -39,8 +40,10 @@ fn entry(line: &str) -> Option<Entry<'_>> {
     let (key, value) = rest.split_once(':')?;
     let is_quote = |c: char| c == '"' || c == '\'';
     let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(is_quote);
-    let key = key.trim().trim_matches(is_quote);
-    let is_key = !key.is_empty() && !key.contains(char::is_whitespace) && !key.starts_with('#');
+    let written = key.trim();
+    let key = written.trim_matches(is_quote);
+    let is_one_word = written.starts_with(is_quote) || !key.contains(char::is_whitespace);
+    let is_key = !key.is_empty() && is_one_word && !key.starts_with('#');
     is_key.then_some(Entry { indent: line.len() - rest.len(), key, value })
 }
 
@@ -78,6 +81,10 @@ fn values_of(document: &str, start: usize, found: &mut Vec<Value>) {
             None if matches!(entry.key, "data" | "stringData") && entry.value.is_empty() => {
                 list = Some(entry.indent);
             }
+            None if matches!(entry.key, "data" | "stringData") => {
+                let at = line_start + entry.indent;
+                found.extend(in_braces(line).into_iter().map(|item| plain(at, &secret, &item)));
+            }
             None => {}
             Some(_) if entry.value.starts_with(['|', '>']) => {
                 block = Some((entry.indent, line_start + entry.indent, entry.key));
@@ -88,6 +95,19 @@ fn values_of(document: &str, start: usize, found: &mut Vec<Value>) {
             Some(_) => {}
         }
     }
+}
+
+/// The items in braces behind `data:`, all of them on its line.
+fn in_braces(line: &str) -> Vec<String> {
+    let value = line.split_once(':').map_or("", |(_, value)| value).trim();
+    let is_mapping = value.starts_with('{') && !value.starts_with("{{");
+    let Some(Ok(trees)) = is_mapping.then(|| tree::parse(value, 0)) else { return Vec::new() };
+    let Some((tree, root)) = trees.first().and_then(|tree| Some((tree, tree.root?))) else {
+        return Vec::new();
+    };
+    let entries = tree.mapping(root).unwrap_or_default().iter();
+    let items = entries.filter_map(|(key, value)| Some((tree.scalar(*key)?, tree.scalar(*value)?)));
+    items.filter(|(_, value)| is_value(value)).map(|(key, _)| key.to_owned()).collect()
 }
 
 fn plain(at: usize, secret: &str, item: &str) -> Value {
