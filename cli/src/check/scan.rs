@@ -253,6 +253,7 @@ fn look(path: &str, content: FileContent, origin: Origin, is_named: bool, kept: 
         return Look::Nothing;
     }
     let length = bytes.len();
+    let bytes = if is_manifest || encoding != Encoding::Other { bytes } else { in_ascii(bytes) };
     let source = source(path, bytes);
     if !is_manifest {
         return Look::Findings(keys_of(path, &source, origin));
@@ -263,6 +264,13 @@ fn look(path: &str, content: FileContent, origin: Origin, is_named: bool, kept: 
         return Look::Findings([vec![unread(why).raised()], keys_of(path, &source, origin)].concat());
     }
     Look::Kept(Text { path: path.to_owned(), source, encoding, origin, commit: None })
+}
+
+/// Other bytes than those of ASCII as question marks: U+FFFD would make three bytes of each, in as many files as there are
+/// cores. No key has one.
+fn in_ascii(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
+    bytes
 }
 
 /// The private keys of a text that isn't kept.

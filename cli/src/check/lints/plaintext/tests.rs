@@ -171,7 +171,7 @@ fn a_text_that_cannot_be_read_is_looked_at_by_its_lines() {
                     e: \"\"\ntype: Opaque\n{{- end }}\n";
     assert_eq!(found(template), ["plaintext error b", "plaintext error c"]);
     let braces = "{{ if x }}\nkind: Secret\nstringData: {a: x, b: '{{ .y }}'}\ndata:\n  \"my pw\": eA==\n";
-    assert_eq!(found(braces), ["plaintext error a", "plaintext error my pw"]);
+    assert_eq!(found(braces), ["plaintext error a", "plaintext error …"]);
     let conflict =
         "kind: Secret\nstringData:\n<<<<<<< HEAD\n  a: x\n=======\n  a: y\n>>>>>>> other\n  b: [\n";
     assert_eq!(found(conflict), ["plaintext error a", "plaintext error a"]);
