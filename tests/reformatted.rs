@@ -54,7 +54,9 @@ struct Tally {
 
 /// From one item in one envelope to five in three, by the program itself.
 fn stock(sandbox: &Sandbox) -> Vec<SealedSecretSpec> {
-    let objects: [(&str, &[&str], &[&[&str]]); 5] = [
+    /// Scope, items of the first envelope, items of each further one.
+    type Shape = (&'static str, &'static [&'static str], &'static [&'static [&'static str]]);
+    let objects: [Shape; 5] = [
         ("strict", &["password"], &[]),
         ("strict", &["user", "password", "tls.key"], &[]),
         ("namespace-wide", &["a", "b"], &[&["c"]]),
@@ -252,6 +254,7 @@ fn tally(sandbox: &Sandbox, mut cases: Vec<Case>) -> Tally {
 }
 
 impl Tally {
+    #[expect(clippy::print_stderr, reason = "people who run it with --nocapture want the numbers")]
     fn show(&self, tool: &str) {
         let Self { unread, shared, right, refused, wrong } = self;
         eprintln!(

@@ -31,7 +31,7 @@ pub use change::{
 };
 pub use envelope::count_stanzas;
 pub use object::NativeSealed;
-pub use rewrap::{Resealed, RewrapError, source, target};
+pub use rewrap::{Resealed, RewrapError, assignment, source, target};
 pub use seal::{Item, NamedRecipient, SealError, seal};
 
 pub use crate::age_file::{MAX_AGE_SIZE, MAX_RECIPIENTS, MAX_STANZAS};

@@ -8,15 +8,12 @@ use std::collections::BTreeSet;
 use kube::core::DynamicObject;
 use seal_crds::Format;
 use seal_crds::keys::Fingerprint;
-use seal_crds::native::source;
-use seal_crds::resources::{Group, SealedSecretSpec};
+use seal_crds::native::{assignment, source};
+use seal_crds::resources::{Group, MAX_EXPOSED_TO, SealedSecretSpec};
 use serde_json::Value;
 
 use crate::keys::cluster::{Cluster, ConnectError, Listed};
 use crate::objects::claimed::Claimed;
-
-/// The most recipients that the controller names in `exposedTo`: where there are so many, there may be more.
-const MAX_EXPOSED_TO: usize = 32;
 
 /// A SealedSecret in a cluster.
 pub(crate) struct Live {
@@ -98,6 +95,9 @@ impl Live {
                 let spec: SealedSecretSpec = serde_json::from_value(spec.clone()).ok()?;
                 let source = source(&spec.envelopes);
                 is_current &= source.is_some() && source.as_deref() == status["usage"]["source"].as_str();
+                // An older controller doesn't say it.
+                let said = status["usage"]["items"].as_str();
+                is_current &= said.is_none() || assignment(&spec.encrypted_data).as_deref() == said;
                 Claimed::native(name, &spec)
             }
             Format::Bitnami => {
@@ -207,6 +207,10 @@ mod tests {
         other["usage"]["revoked"] = json!("r");
         assert_eq!(live(2, other.clone()).compared.as_deref(), Some("r"));
         assert_eq!(live(1, other.clone()).compared, None, "it was said of another generation");
+        for items in [json!("0".repeat(64)), json!(null)] {
+            other["usage"]["items"] = items;
+            assert_eq!(live(2, other.clone()).compared.is_some(), other["usage"]["items"].is_null());
+        }
         other["usage"]["source"] = json!(tried("BBBB"));
         let object = live(2, other);
         assert_eq!(object.need(&key("aa")), Need::Unsaid, "it was said of other envelopes");

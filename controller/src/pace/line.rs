@@ -245,7 +245,7 @@ mod tests {
         let (mut slow, mut fast) = (0, 0);
         for _ in 0..200 {
             // One at a time, so that its group is empty in between.
-            if line.queues.get(&'f').is_none() {
+            if !line.queues.contains_key(&'f') {
                 line.join(&'f', 100).unwrap();
             }
             let called = line.call(TURN).unwrap();

@@ -64,6 +64,26 @@ pub fn source(envelopes: &[Envelope]) -> Option<String> {
     Some(source_of(files.iter().map(Vec::as_slice)))
 }
 
+/// The assignment ([`Sealed::assignment`]) of items that weren't checked in any other way; `None` if one has no id of a data
+/// key. For comparing it with what a status says.
+///
+/// [`Sealed::assignment`]: crate::format::Sealed::assignment
+pub fn assignment(items: &BTreeMap<String, String>) -> Option<String> {
+    let id = |sealed: &str| sealed.split_once('.')?.0.parse::<DataKeyId>().ok();
+    let items = items.iter().map(|(item, sealed)| Some((item.as_str(), id(sealed)?)));
+    let items: Vec<(&str, DataKeyId)> = items.collect::<Option<_>>()?;
+    Some(assignment_of(items.iter().map(|(item, id)| (*item, id))))
+}
+
+fn assignment_of<'i>(items: impl Iterator<Item = (&'i str, &'i DataKeyId)>) -> String {
+    let mut covered = b"seal/v1/assignment".to_vec();
+    for (item, id) in items {
+        push_lp(&mut covered, item.as_bytes());
+        covered.extend_from_slice(id.as_bytes());
+    }
+    hex(Sha256::digest(covered))
+}
+
 fn source_of<'f>(age_files: impl Iterator<Item = &'f [u8]>) -> String {
     let mut covered = b"seal/v1/source".to_vec();
     age_files.for_each(|file| push_lp(&mut covered, file));
@@ -84,12 +104,7 @@ impl NativeSealed {
     /// The threat: an item that comes under the envelopes that were there, by a patch perhaps, may use a data key that a
     /// revoked recipient has seen. The envelopes alone don't show it.
     pub(super) fn assignment(&self) -> String {
-        let mut covered = b"seal/v1/assignment".to_vec();
-        for (item, id) in self.assignments() {
-            push_lp(&mut covered, item.as_str().as_bytes());
-            covered.extend_from_slice(id.as_bytes());
-        }
-        hex(Sha256::digest(covered))
+        assignment_of(self.assignments().map(|(item, id)| (item.as_str(), id)))
     }
 
     /// Makes one envelope that replaces all envelopes of this object, sealed to these recipients alone.

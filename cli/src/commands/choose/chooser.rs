@@ -326,33 +326,6 @@ fn retiring(given: &Given) -> BTreeSet<Fingerprint> {
     retiring.map(|(key, _)| *key).filter(|key| !given.sealing_keys.contains(key)).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use seal_crds::keys::Identity;
-
-    #[test]
-    fn a_restored_key_that_is_sealed_to_again_is_required_whatever_its_mark() {
-        let directory = tempfile::tempdir().unwrap();
-        let (key, recovery) = (Identity::generate(), Identity::generate());
-        let (key, recovery) = (key.recipient(), recovery.recipient());
-        let mark = format!("# retiring: {} 2026-11-27 sealing-key-first\n", key.fingerprint());
-        let fetched = format!(
-            "# name: k\n# created: 2026-01-02T03:04:05Z\n# fingerprint: {}\n{key}\n{recovery}\n{mark}",
-            key.fingerprint()
-        );
-        for (text, expected) in [
-            (fetched, BTreeSet::new()),
-            (format!("{key}\n{recovery}\n{mark}"), BTreeSet::from([key.fingerprint()])),
-        ] {
-            let file = directory.path().join("prod.pub");
-            std::fs::write(&file, text).unwrap();
-            let given = recipients::load(&[file.to_str().unwrap().to_owned()]).unwrap();
-            assert_eq!(retiring(&given), expected);
-        }
-    }
-}
-
 /// The recipients of a rule.
 fn by_rule_of(file: &Ruled, ruling: &Ruling) -> Result<Vec<NamedRecipient>, Failure> {
     let (name, rule) = (file.file().to_owned(), ruling.location());
@@ -390,4 +363,31 @@ fn from_cluster(args: &ClusterArgs, name: Option<String>) -> Result<Certificate,
     let certificate = certificate::for_sealing(&certificate::fetch(access, &service)?, &from)?;
     terminal::note(&format!("sealing to {from}: {}", certificate.public_key().fingerprint().short()));
     Ok(certificate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seal_crds::keys::Identity;
+
+    #[test]
+    fn a_restored_key_that_is_sealed_to_again_is_required_whatever_its_mark() {
+        let directory = tempfile::tempdir().unwrap();
+        let (key, recovery) = (Identity::generate(), Identity::generate());
+        let (key, recovery) = (key.recipient(), recovery.recipient());
+        let mark = format!("# retiring: {} 2026-11-27 sealing-key-first\n", key.fingerprint());
+        let fetched = format!(
+            "# name: k\n# created: 2026-01-02T03:04:05Z\n# fingerprint: {}\n{key}\n{recovery}\n{mark}",
+            key.fingerprint()
+        );
+        for (text, expected) in [
+            (fetched, BTreeSet::new()),
+            (format!("{key}\n{recovery}\n{mark}"), BTreeSet::from([key.fingerprint()])),
+        ] {
+            let file = directory.path().join("prod.pub");
+            std::fs::write(&file, text).unwrap();
+            let given = recipients::load(&[file.to_str().unwrap().to_owned()]).unwrap();
+            assert_eq!(retiring(&given), expected);
+        }
+    }
 }

@@ -106,6 +106,9 @@ fn merge_bytes(base: &[u8], ours: &[u8], theirs: &[u8], labels: &Labels) -> Resu
     })
 }
 
+/// The items of an object, opened.
+type Opened = BTreeMap<ItemName, Item>;
+
 /// git for lines, and the identities at hand for values.
 struct Helper<'h> {
     labels: &'h Labels,
@@ -113,7 +116,7 @@ struct Helper<'h> {
     /// Read when a value is first in question: most merges need no key, and a passphrase may stand before one.
     keys: OnceCell<Option<Keyring>>,
     /// The items of the objects that were opened, by side and index.
-    opened: RefCell<HashMap<(String, usize), Option<BTreeMap<ItemName, Item>>>>,
+    opened: RefCell<HashMap<(String, usize), Option<Opened>>>,
 }
 
 impl<'h> Helper<'h> {

@@ -82,7 +82,7 @@ impl Repository {
             };
             names.push(name.to_owned());
             // A tag with a message is an object of its own; what it names comes last.
-            ids.extend(words.filter(|word| !word.is_empty()).next_back());
+            ids.extend(words.rfind(|word| !word.is_empty()));
         }
         if ids.len() > 1 {
             return Err(GitError::Ambiguous { revision: name.to_owned(), names });

@@ -273,6 +273,8 @@ fn items_that_come_and_go_under_the_same_envelopes_are_another_question() {
     fewer.encrypted_data.remove("b");
     assert_eq!(parsed(&fewer).source(), parsed(&spec).source());
     assert_ne!(parsed(&fewer).assignment(), parsed(&spec).assignment());
+    let unchecked = crate::native::assignment(&spec.encrypted_data);
+    assert_eq!(unchecked, Some(parsed(&spec).assignment()));
     let mut swapped = spec.clone();
     let b = swapped.encrypted_data["b"].clone();
     swapped.encrypted_data.insert("a".into(), b);

@@ -160,7 +160,7 @@ fn add_gap(
             for text in rest[..length].split_inclusive('\n') {
                 spans.push(Span { at: line..line + text.len(), part: Part::Separator });
                 line += text.len();
-                spans.extend(text.ends_with('\n').then(|| Span { at: line..line, part: Part::Joint }));
+                spans.extend(text.ends_with('\n').then_some(Span { at: line..line, part: Part::Joint }));
             }
         }
         start = span.end;
