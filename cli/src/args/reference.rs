@@ -185,8 +185,9 @@ mod tests {
     /// The lines of a help that people paste, without what stands behind them.
     fn examples(help: &str) -> Vec<String> {
         let pasted = help.lines().filter_map(|line| line.strip_prefix("  seal "));
-        let end =
-            |line: &str| ["  ", " | ", " < ", " > ", " >> "].iter().filter_map(|end| line.find(end)).min();
+        let end = |line: &str| {
+            ["  ", " | ", " || ", " < ", " > ", " >> "].iter().filter_map(|end| line.find(end)).min()
+        };
         pasted.map(|line| line[..end(line).unwrap_or(line.len())].to_owned()).collect()
     }
 

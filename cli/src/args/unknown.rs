@@ -35,7 +35,7 @@ impl Explain for WordError {
 
 /// Words that are commands of other programs, and so are meant as a command here, each with the hint to
 /// print.
-const WORDS_OF_OTHERS: [(&[&str], &str); 8] = [
+const WORDS_OF_OTHERS: [(&[&str], &str); 9] = [
     (&["version"], "seal --version prints the version"),
     (&["encrypt", "seal"], "without a command, Secrets are sealed: seal secret.yaml"),
     (&["decrypt", "open"], "seal unseal turns SealedSecrets back into Secrets"),
@@ -43,7 +43,8 @@ const WORDS_OF_OTHERS: [(&[&str], &str); 8] = [
     (&["get", "list", "view"], "seal show says what SealedSecrets hold, without a key"),
     (&["lint", "validate"], "seal check finds what is wrong in a repository"),
     (&["keygen"], "seal keys new makes an identity"),
-    (&["completion", "hook", "update"], "seal --help lists the commands"),
+    (&["completion"], "seal completions prints them for a shell"),
+    (&["update"], "seal --help lists the commands"),
 ];
 
 fn hint_for(word: &str) -> Option<String> {
