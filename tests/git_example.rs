@@ -1,4 +1,4 @@
-//! The files of `git-example/` and `.pre-commit-hooks.yaml`: what people copy, run as the programs would run it that read them.
+//! The files of `cli/git-example/` and `.pre-commit-hooks.yaml`: what people copy, run as the programs would run it that read them.
 //!
 //! GitHub and GitLab aren't here: their scripts are taken out of the files and run by a shell, with the variables that they
 //! would have. Invariant: a script runs as it stands, byte for byte.

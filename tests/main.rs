@@ -18,7 +18,7 @@
 //! - [`endless`]: templates that never end, before the command line
 //! - [`files`]: what `seal` does to files and streams
 //! - [`git`]: merges, diffs and conflicts, by the real git
-//! - [`git_example`]: the files of `git-example/` and of `.pre-commit-hooks.yaml`, run as their programs would
+//! - [`git_example`]: the files of `cli/git-example/` and of `.pre-commit-hooks.yaml`, run as their programs would
 //! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
 //! - [`hooks`]: what `seal hook` installs, run by the real git
 //! - [`kubeseal`]: the command line of kubeseal, ours beside the real one

@@ -428,7 +428,7 @@ fn links_between_documents_lead_somewhere() {
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
-        "git-example/README.md",
+        "cli/git-example/README.md",
         "keys-example/README.md",
         "keys-example/ROTATION.md",
     ] {

@@ -12,7 +12,7 @@ use crate::sandbox::{Sandbox, run};
 
 /// The patterns of detect-secrets, which are arguments.
 fn detect_secrets() -> Vec<String> {
-    let config = yaml("git-example/pre-commit.yaml");
+    let config = yaml("cli/git-example/pre-commit.yaml");
     let args = config["repos"][1]["hooks"][0]["args"].as_sequence().unwrap().clone();
     args.iter()
         .map(|arg| arg.as_str().unwrap().strip_prefix("--exclude-lines=").unwrap().to_owned())
@@ -37,7 +37,7 @@ fn left(sandbox: &Sandbox, text: &str) -> Vec<String> {
 
 #[test]
 fn both_files_have_the_same_patterns() {
-    let toml = read("git-example/gitleaks.toml");
+    let toml = read("cli/git-example/gitleaks.toml");
     let of_gitleaks: Vec<&str> =
         toml.lines().filter_map(|line| line.trim().strip_prefix("'''")?.strip_suffix("''',")).collect();
     assert_eq!(of_gitleaks, detect_secrets());
@@ -101,7 +101,7 @@ fn gitleaks(sandbox: &Sandbox, flags: &[&str], file: &str) -> Vec<u64> {
 #[test]
 fn the_real_gitleaks_is_quiet_about_ciphertext_and_finds_a_token_beside_it() {
     let sandbox = Sandbox::new();
-    sandbox.write("gitleaks.toml", read("git-example/gitleaks.toml"));
+    sandbox.write("gitleaks.toml", read("cli/git-example/gitleaks.toml"));
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: prod}\nstringData: {password: x, api-key: why}\n";
     let sealed = |flags: &[&str]| {
         let run = sandbox.run(flags, secret);

@@ -10,7 +10,7 @@ use crate::sandbox::{Run, run};
 
 /// The job of GitHub in a clone of the base in which HEAD is the merge commit of a pull request.
 fn github(repo: &Repo) -> Run {
-    let steps = yaml("git-example/github.yaml")["jobs"]["check"]["steps"].clone();
+    let steps = yaml("cli/git-example/github.yaml")["jobs"]["check"]["steps"].clone();
     let steps = steps.as_sequence().unwrap().clone();
     let scripts: Vec<_> = steps.iter().filter(|step| step.get("run").is_some()).collect();
     let [step] = scripts[..] else { panic!("{} steps have a script", scripts.len()) };
@@ -23,7 +23,7 @@ fn github(repo: &Repo) -> Run {
 
 /// The job of GitLab in a clone in which HEAD is the source branch.
 fn gitlab(repo: &Repo) -> Run {
-    let script = yaml("git-example/gitlab.yaml")["seal"]["script"].clone();
+    let script = yaml("cli/git-example/gitlab.yaml")["seal"]["script"].clone();
     let lines: Vec<&str> = script.as_sequence().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     let mut sh = repo.command("sh");
     sh.args(["-e", "-c", &lines.join("\n")]).env("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main");

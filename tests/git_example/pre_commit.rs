@@ -36,7 +36,7 @@ fn each_hook_finds_what_it_is_for() {
 fn the_configuration_to_copy_names_hooks_that_there_are() {
     let hooks = yaml(".pre-commit-hooks.yaml");
     let ids: Vec<_> = hooks.as_sequence().unwrap().iter().map(|hook| hook["id"].clone()).collect();
-    let config = yaml("git-example/pre-commit.yaml");
+    let config = yaml("cli/git-example/pre-commit.yaml");
     let used = config["repos"][0]["hooks"].as_sequence().unwrap();
     assert_eq!(used.iter().map(|hook| hook["id"].clone()).collect::<Vec<_>>(), ids);
 }

@@ -15,7 +15,7 @@ fn server() -> Repo {
     repo.git(["init", "-q", "--bare", bare.to_str().unwrap()]);
     let hook = bare.join("hooks/pre-receive");
     fs::create_dir_all(hook.parent().unwrap()).unwrap();
-    fs::write(&hook, read("git-example/pre-receive")).unwrap();
+    fs::write(&hook, read("cli/git-example/pre-receive")).unwrap();
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
     repo.git(["remote", "add", "origin", bare.to_str().unwrap()]);
     repo
