@@ -122,7 +122,7 @@ impl Encoded {
         let groups = word.len() / 4 * 4;
         let mut padded = Zeroizing::new(String::with_capacity(groups + 4));
         padded.push_str(if word.len() % 4 == 1 { &word[..groups] } else { word });
-        while padded.len() % 4 != 0 {
+        while !padded.len().is_multiple_of(4) {
             padded.push('=');
         }
         let decoded = match seal_documents::data::decode(&padded) {
