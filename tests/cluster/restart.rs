@@ -46,24 +46,84 @@ fn verb(request: &Value) -> &str {
     request["verb"].as_str().unwrap()
 }
 
-/// Creation takes two requests. Between them the fields belong to a manager that a later apply wouldn't take them from.
+/// The managers of the Secret `db`, each as name and operation.
+fn managers(scene: &Scene) -> Vec<(String, String)> {
+    let secret = scene.secret("db").unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let managed = secret["metadata"]["managedFields"].as_array().unwrap().iter();
+    managed.map(|entry| (text(&entry["manager"]), text(&entry["operation"]))).collect()
+}
+
+fn ours(operation: &str) -> [(String, String); 1] {
+    [("seal-controller".to_owned(), operation.to_owned())]
+}
+
+/// A creation is an update to the API server, and an apply removes no field of an update.
 #[test]
-fn a_creation_that_was_cut_short_is_finished_so_that_removed_items_really_go() {
+fn an_item_that_is_removed_goes_from_a_secret_that_was_only_created() {
+    let (scene, controller) = Scene::with_controller("created");
+    scene.seal("db").item("a", "1").item("b", "1").commit();
+    scene.until_ready("db");
+    assert_eq!(managers(&scene), ours("Update"));
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+    assert_eq!(scene.data("db").into_keys().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(managers(&scene), ours("Apply"), "nothing keeps a second owner");
+    assert_eq!(controller.metric("seal_controller_heals_total"), 0);
+}
+
+/// The first apply takes two requests. After the first of them our entry has fields that the object no longer has.
+#[test]
+fn a_first_apply_that_was_cut_short_is_finished() {
     let (scene, mut first) = Scene::with_controller("cut-short");
     scene.seal("db").item("a", "1").item("b", "1").commit();
     scene.until_ready("db");
     assert!(first.terminate().success());
     let mut managed = scene.secret("db").unwrap()["metadata"]["managedFields"].clone();
-    managed[0]["operation"] = json!("Update");
+    managed[0]["operation"] = json!("Apply");
     scene.api().merge(&scene.secrets("db"), &json!({"metadata": {"managedFields": managed}})).unwrap();
-
-    let _second = scene.start(&[]);
-    until("the fields are the applier's", || {
-        let secret = scene.secret("db").unwrap();
-        let managed = secret["metadata"]["managedFields"].as_array().unwrap();
-        managed.len() == 1 && managed[0]["operation"] == "Apply"
-    });
+    assert_eq!(managers(&scene), ours("Apply"));
     scene.seal("db").item("a", "1").commit();
+    let _second = scene.start(&[]);
     scene.until_ready("db");
     assert_eq!(scene.data("db").into_keys().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(managers(&scene), ours("Apply"));
+}
+
+/// The status of a creation may never have been written, whoever created the Secret.
+#[test]
+fn a_creation_without_a_status_is_only_said_to_be_right() {
+    let (scene, mut first) = Scene::with_controller("unsaid");
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+    assert!(first.terminate().success());
+    let forgotten = json!([{"op": "remove", "path": "/status"}]);
+    scene.api().json_patch(&format!("{}/status", scene.sealed_secrets("db")), &forgotten).unwrap();
+    let before = scene.secret("db");
+    let second = scene.start(&[]);
+    scene.until_ready("db");
+    assert_eq!(scene.secret("db"), before);
+    assert_eq!(second.metric("seal_controller_secret_writes_total"), 0);
+}
+
+/// An earlier version moved the ownership of fields right after the creation.
+#[test]
+fn a_secret_of_an_earlier_version_is_left_as_it_is() {
+    let (scene, mut first) = Scene::with_controller("earlier");
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+    assert!(first.terminate().success());
+    let mut managed = scene.secret("db").unwrap()["metadata"]["managedFields"].clone();
+    managed[0]["operation"] = json!("Apply");
+    let moved = json!({"metadata": {"managedFields": managed}});
+    let moved = scene.api().merge(&scene.secrets("db"), &moved).unwrap();
+    let remembered = json!({"status": {"secret": {
+        "resourceVersion": moved["metadata"]["resourceVersion"],
+        "applied": moved["metadata"]["managedFields"][0]["time"],
+    }}});
+    scene.api().merge(&format!("{}/status", scene.sealed_secrets("db")), &remembered).unwrap();
+    let second = scene.start(&[]);
+    scene.nudge("db");
+    assert_eq!(scene.secret("db").unwrap(), moved);
+    assert_eq!(second.metric("seal_controller_unseals_total"), 0);
 }

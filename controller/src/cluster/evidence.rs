@@ -2,7 +2,7 @@
 //!
 //! Ownership of fields shows most changes ([`super::fields`]), but not all: a server-side apply of
 //! `stringData` changes a value and owns nothing of `data`, and an apply under our own name leaves every
-//! field ours. So the status remembers the Secret as we left it ([`SecretVersion`]). A change since then is
+//! field ours, as does an update under our name before our first apply. So the status remembers the Secret as we left it ([`SecretVersion`]). A change since then is
 //! either shown to be harmless, or the Secret is applied once more: an identical apply changes nothing, and
 //! nobody reads a value.
 //!
@@ -17,12 +17,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use seal_crds::resources::SecretVersion;
 
-use super::fields::{FieldSet, applied_at, may_change_values};
+use super::fields::{FieldSet, held_at, may_change_values};
 use crate::conditions::rfc3339;
 use crate::store::SyncState;
 
-/// How old our own apply must be before a change since then is believed to be harmless. managedFields have
-/// times in whole seconds, so a change in the second of our apply leaves our entry as it was. Clocks that
+/// How old our own write must be before a change since then is believed to be harmless. managedFields have
+/// times in whole seconds, so a change in the second of our write leaves our entry as it was. Clocks that
 /// differ are included.
 const SETTLES_IN: SignedDuration = SignedDuration::from_secs(10);
 
@@ -32,7 +32,7 @@ pub(super) fn version(found: &ObjectMeta) -> Option<SecretVersion> {
     Some(SecretVersion {
         uid: found.uid.clone()?,
         resource_version: found.resource_version.clone()?,
-        applied: applied_at(managed).map(rfc3339),
+        applied: held_at(managed).map(rfc3339),
     })
 }
 
@@ -55,7 +55,7 @@ pub(super) fn since(
         return SyncState::InSync;
     }
     let managed = found.managed_fields.as_deref().unwrap_or_default();
-    let is_our_last = applied_at(managed).is_some_and(|at| {
+    let is_our_last = held_at(managed).is_some_and(|at| {
         remembered.applied.as_deref() == Some(&rfc3339(at)) && now.duration_since(at) >= SETTLES_IN
     });
     if is_our_last && !may_change_values(managed, expected) { SyncState::Touched } else { SyncState::Drifted }
@@ -87,6 +87,12 @@ mod tests {
         json!({"manager": FIELD_MANAGER, "operation": "Apply", "time": time, "fieldsV1": expected().to_fields_v1()})
     }
 
+    /// Our entry of a Secret that we created and never applied.
+    fn created(time: &str) -> Value {
+        let fields = expected().to_fields_v1();
+        json!({"manager": FIELD_MANAGER, "operation": "Update", "time": time, "fieldsV1": fields})
+    }
+
     fn theirs(operation: &str, manager: &str, fields: &Value) -> Value {
         json!({"manager": manager, "operation": operation, "time": "2026-01-01T00:30:00Z", "fieldsV1": fields})
     }
@@ -102,7 +108,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_is_remembered() {
-        assert_eq!(version(&found("7", &[ours(APPLIED)])), Some(remembered()));
+        for ours in [ours(APPLIED), created(APPLIED)] {
+            assert_eq!(version(&found("7", &[ours])), Some(remembered()));
+        }
         let untimed = version(&found("7", &[])).unwrap();
         assert_eq!(untimed.applied, None);
         assert_eq!(version(&ObjectMeta::default()), None);
@@ -170,6 +178,33 @@ mod tests {
                 vec![ours(APPLIED), theirs("Update", "x", &digest)],
                 SyncState::Drifted,
             ),
+            ("a creation", "7", vec![created(APPLIED)], SyncState::InSync),
+            ("a creation, stored anew", "9", vec![created(APPLIED)], SyncState::Touched),
+            (
+                "a label on a creation",
+                "9",
+                vec![created(APPLIED), theirs("Update", "kubectl", &label)],
+                SyncState::Touched,
+            ),
+            ("an update under our name", "9", vec![created("2026-01-01T00:30:00Z")], SyncState::Drifted),
+            (
+                "an apply under our name over a creation",
+                "9",
+                vec![created(APPLIED), ours(APPLIED)],
+                SyncState::Drifted,
+            ),
+            (
+                "stringData over a creation",
+                "9",
+                vec![created(APPLIED), theirs("Apply", "x", &text)],
+                SyncState::Drifted,
+            ),
+            (
+                "the same item applied over a creation",
+                "9",
+                vec![created(APPLIED), theirs("Apply", "x", &json!({"f:data": {"f:a": {}}}))],
+                SyncState::Drifted,
+            ),
         ];
         for (what, version, managed, state) in cases {
             assert_eq!(since_at(&found(version, &managed), later()), state, "{what}");
@@ -186,11 +221,14 @@ mod tests {
     /// Two writes under our name in one second leave the same managedFields, whatever the second one wrote.
     #[test]
     fn a_change_right_after_our_own_is_not_believed() {
-        let touched = found("9", &[ours(APPLIED)]);
-        let at = |seconds: i64| since_at(&touched, Timestamp::from_second(seconds + 1_767_225_600).unwrap());
-        // At -3, our clock is behind the API server's.
-        assert_eq!([at(-3), at(0), at(9)], [SyncState::Drifted; 3]);
-        assert_eq!(at(10), SyncState::Touched);
+        for ours in [ours(APPLIED), created(APPLIED)] {
+            let touched = found("9", &[ours]);
+            let at =
+                |seconds: i64| since_at(&touched, Timestamp::from_second(seconds + 1_767_225_600).unwrap());
+            // At -3, our clock is behind the API server's.
+            assert_eq!([at(-3), at(0), at(9)], [SyncState::Drifted; 3]);
+            assert_eq!(at(10), SyncState::Touched);
+        }
     }
 
     /// Otherwise a person could remove the evidence by removing the time.

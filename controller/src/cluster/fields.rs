@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use k8s_openapi::jiff::Timestamp;
 use seal_crds::ItemName;
+use seal_crds::resources::NOT_TAKEN_OVER;
 
 use set::{OWNERS, owner_segment};
 
@@ -35,28 +36,53 @@ fn is_apply(entry: &ManagedFieldsEntry) -> bool {
     entry.operation.as_deref() == Some("Apply") && entry.subresource.as_deref().unwrap_or_default().is_empty()
 }
 
+fn is_our_update(entry: &ManagedFieldsEntry) -> bool {
+    is_update(entry, FIELD_MANAGER)
+}
+
 fn is_update(entry: &ManagedFieldsEntry, manager: &str) -> bool {
     entry.operation.as_deref() == Some("Update")
         && entry.manager.as_deref() == Some(manager)
         && entry.subresource.as_deref().unwrap_or_default().is_empty()
 }
 
-/// Whether our Apply entry owns exactly the expected fields, and no `Update` entry owns one of them too.
+/// The entry by which we hold a Secret's fields: that of our applies, or before the first apply that of the
+/// creation.
 ///
-/// The `Update` entries matter after a creation or adoption that was cut short: a field with a second owner
-/// would stay behind when its item is removed.
+/// A creation is one request, and the API server records it as an `Update`. Of all updates of ours, only a
+/// creation has the type in its entry, because the type of a Secret never changes.
+fn held_by(managed: &[ManagedFieldsEntry]) -> Option<&ManagedFieldsEntry> {
+    let creates = |entry: &&ManagedFieldsEntry| is_our_update(entry) && FieldSet::of(entry).has_type();
+    managed.iter().find(|entry| is_ours(entry)).or_else(|| managed.iter().find(creates))
+}
+
+/// The fields that we hold; `None` if we neither created the Secret nor ever applied it.
+pub(super) fn held(managed: &[ManagedFieldsEntry]) -> Option<FieldSet> {
+    held_by(managed).map(FieldSet::of)
+}
+
+/// The time at which we last changed something that we hold.
+pub(super) fn held_at(managed: &[ManagedFieldsEntry]) -> Option<Timestamp> {
+    Some(held_by(managed)?.time.as_ref()?.0)
+}
+
+/// Whether we hold all expected fields, and nobody else owns one of them by an update.
 ///
-/// Our own `Update` entry may own the digest and the owner reference instead: if one request takes a Secret
-/// over, the API server puts the fields that it changes into that entry. Both are safe there, because no
-/// apply ever leaves them out: every apply has the digest, and a reference that has to go is claimed first
-/// ([`with_owners_claimed`]).
+/// Our Apply entry holds nothing else, because the next apply would remove it. The entry of a creation may:
+/// later updates of ours (a shared owner reference, a note) go into it too.
+///
+/// Other `Update` entries matter after an adoption that was cut short: a field with a second owner would stay
+/// behind when its item is removed. Beside our Apply entry, an `Update` entry of our own may own the digest and
+/// the owner reference instead: if one request takes a Secret over, the API server puts the fields that it
+/// changes into that entry. Both are safe there, because no apply ever leaves them out: every apply has the
+/// digest, and a reference that has to go is claimed first ([`claimed`]).
 pub(super) fn owns_exactly(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> bool {
-    let Some(applied) = managed.iter().find(|entry| is_ours(entry)) else { return false };
-    let mut owned = FieldSet::of(applied);
-    for entry in managed.iter().filter(|entry| !is_apply(entry)) {
-        let shared = FieldSet(FieldSet::of(entry).0.intersection(&expected.0).cloned().collect());
-        let may_be_ours = is_update(entry, FIELD_MANAGER) && shared.is_digest_or_owner();
-        if !(shared.0.is_empty() || may_be_ours) {
+    let Some(ours) = held_by(managed) else { return false };
+    let held = FieldSet::of(ours);
+    let mut owned = if is_ours(ours) { held } else { held.shared_with(expected) };
+    for entry in managed.iter().filter(|entry| !is_apply(entry) && !std::ptr::eq(*entry, ours)) {
+        let shared = FieldSet::of(entry).shared_with(expected);
+        if !(shared.0.is_empty() || may_be_updated(entry, &shared)) {
             return false;
         }
         owned = owned.union(shared);
@@ -64,26 +90,22 @@ pub(super) fn owns_exactly(managed: &[ManagedFieldsEntry], expected: &FieldSet) 
     owned == *expected
 }
 
-/// The fields that we own by an apply; `None` before our first apply.
-pub(super) fn applied(managed: &[ManagedFieldsEntry]) -> Option<FieldSet> {
-    managed.iter().find(|entry| is_ours(entry)).map(FieldSet::of)
-}
-
-/// The time at which an apply of ours last changed something.
-pub(super) fn applied_at(managed: &[ManagedFieldsEntry]) -> Option<Timestamp> {
-    Some(managed.iter().find(|entry| is_ours(entry))?.time.as_ref()?.0)
-}
-
-/// Whether somebody else's entry names one of the expected fields or `stringData`. The API server writes
-/// `stringData` to `data`, and its writer owns nothing there. Our own updates may name the digest and the
-/// owner reference, as in [`owns_exactly`].
+/// Whether an entry that isn't the one by which we hold the Secret names one of the expected fields or
+/// `stringData`. The API server writes `stringData` to `data`, and its writer owns nothing there. Our own
+/// updates may name the digest and the owner reference, as in [`owns_exactly`].
 pub(super) fn may_change_values(managed: &[ManagedFieldsEntry], expected: &FieldSet) -> bool {
-    managed.iter().filter(|entry| !is_ours(entry)).any(|entry| {
+    let ours = held_by(managed);
+    let is_other = |entry: &&ManagedFieldsEntry| ours.is_none_or(|ours| !std::ptr::eq(*entry, ours));
+    managed.iter().filter(is_other).any(|entry| {
         let fields = FieldSet::of(entry);
-        let shared = FieldSet(fields.0.intersection(&expected.0).cloned().collect());
-        let may_be_ours = is_update(entry, FIELD_MANAGER) && shared.is_digest_or_owner();
-        fields.has_string_data() || !(shared.0.is_empty() || may_be_ours)
+        let shared = fields.shared_with(expected);
+        fields.has_string_data() || !(shared.0.is_empty() || may_be_updated(entry, &shared))
     })
+}
+
+/// Whether the entry is of our own updates, and shares only what a take-over leaves there.
+fn may_be_updated(entry: &ManagedFieldsEntry, shared: &FieldSet) -> bool {
+    is_our_update(entry) && shared.is_digest_or_owner()
 }
 
 /// Whether anybody has said that the Secret is immutable. We never say that it isn't.
@@ -100,7 +122,18 @@ pub(super) fn extra_items(managed: &[ManagedFieldsEntry], expected: &FieldSet) -
 
 /// The fields that we own, by an apply or an update.
 pub(crate) fn owned(managed: &[ManagedFieldsEntry]) -> FieldSet {
-    updated_by(managed, FIELD_MANAGER).union(applied(managed).unwrap_or_default())
+    updated_by(managed, FIELD_MANAGER).union(applied(managed))
+}
+
+/// The fields that we own by an apply.
+fn applied(managed: &[ManagedFieldsEntry]) -> FieldSet {
+    managed.iter().find(|entry| is_ours(entry)).map(FieldSet::of).unwrap_or_default()
+}
+
+/// Values, labels and annotations that we put into the Secret. The note that it wasn't taken over is not
+/// included: it stays as long as the Secret.
+pub(super) fn put_by_us(managed: &[ManagedFieldsEntry]) -> FieldSet {
+    owned(managed).content().without(&FieldSet::of_metadata([], [&NOT_TAKEN_OVER.to_owned()]))
 }
 
 /// The fields that the manager of this name owns by an update.
@@ -156,22 +189,31 @@ fn conflict_field(path: &[String]) -> String {
     path.iter().filter_map(|segment| segment.strip_prefix("f:")).map(|name| format!(".{name}")).collect()
 }
 
-/// managedFields with the owner references of these uids moved from `Update` entries to our Apply entry, so
-/// that the next apply, which doesn't name them, removes them; `None` if no `Update` entry has one.
+/// managedFields in which our Apply entry has all that our next apply must be able to remove; `None` if it has
+/// that already.
 ///
-/// Our entry then owns more than the expected fields, so the Secret isn't in sync until that apply.
-pub(super) fn with_owners_claimed(
+/// An apply removes what we applied before and it leaves out, and nothing else. So it must find there what we put
+/// into the Secret when we created it, and the owner references of these uids, whoever set them: a restored
+/// backup, sealed-secrets, or we ourselves when we took the Secret over. If it left a creation's entry behind, each
+/// field would have two owners, and stay when its item is removed.
+///
+/// Our entry may then own more than the expected fields, so the Secret isn't in sync until that apply.
+pub(super) fn claimed(
     managed: &[ManagedFieldsEntry],
+    expected: &FieldSet,
     uids: &[&str],
 ) -> Option<Vec<ManagedFieldsEntry>> {
     let path = |uid: &&str| OWNERS.iter().map(ToString::to_string).chain([owner_segment(uid)]).collect();
-    let claimed = FieldSet(uids.iter().map(path).collect());
-    let has_one =
-        |entry: &ManagedFieldsEntry| !is_apply(entry) && FieldSet::of(entry).shares_a_field_with(&claimed);
-    if !managed.iter().any(has_one) {
+    let references = FieldSet(uids.iter().map(path).collect());
+    let updates = updated_by(managed, FIELD_MANAGER);
+    let put = put_by_us(managed).union(updates.shared_with(expected));
+    let is_set =
+        |entry: &ManagedFieldsEntry| !is_apply(entry) && FieldSet::of(entry).shares_a_field_with(&references);
+    let is_complete = put.clone().without(&applied(managed)).is_digest_or_owner();
+    if is_complete && !managed.iter().any(is_set) {
         return None;
     }
-    Some(moved(managed, &applied(managed).unwrap_or_default().union(claimed)))
+    Some(moved(managed, &applied(managed).union(put).union(references)))
 }
 
 /// managedFields with the expected fields moved from `Update` entries to our Apply entry; `None` if there is

@@ -13,8 +13,8 @@ use seal_crds::{Format, ItemName, Place, Sealed};
 
 use super::evidence::{is_same_secret, since, version};
 use super::fields::{
-    FieldSet, any_immutable, applied, applied_by_others, extra_items, of_sealed_secrets, owned, owns_exactly,
-    updated,
+    FieldSet, any_immutable, applied_by_others, extra_items, held, of_sealed_secrets, owned, owns_exactly,
+    put_by_us, updated,
 };
 use crate::store::{Observed, SecretState, SyncState, Written};
 
@@ -50,8 +50,8 @@ impl Owner<'_> {
         let Some(found) = found else { return Manner { reference: owned, type_: true } };
         let patch = is_true(found, PATCH);
         let lent = patch && !is_true(found, MANAGED) && self.controlling(found).is_none();
-        // If an apply left out a type that we have applied before, the API server would remove it.
-        let type_ = !patch || applied(managed_fields(found)).is_some_and(|fields| fields.has_type());
+        // If an apply left out a type that we set before, the API server would remove it.
+        let type_ = !patch || held(managed_fields(found)).is_some_and(|fields| fields.has_type());
         Manner { reference: owned && !lent, type_ }
     }
 
@@ -157,7 +157,7 @@ impl Owner<'_> {
     /// somebody's Secret, we never owned its type, and the Secret is theirs again.
     fn is_replaced(&self, found: &ObjectMeta) -> bool {
         self.remembered.is_some_and(|remembered| is_same_secret(remembered, found))
-            && applied(managed_fields(found)).is_some_and(|fields| fields.has_type())
+            && held(managed_fields(found)).is_some_and(|fields| fields.has_type())
             && annotation(found, DIGEST_ANNOTATION).is_none()
     }
 
@@ -212,9 +212,9 @@ impl Owner<'_> {
 
     /// The fields to remove when one request takes the whole Secret over; `None` if an apply does the work.
     ///
-    /// An apply removes the fields that we applied before and no longer do. So it serves if we have applied
-    /// before, and sealed-secrets hasn't written the Secret since. Otherwise it would take two requests,
-    /// because an apply can neither take fields from their makers nor remove what they put there.
+    /// An apply removes the fields that we put there before and no longer want. So it serves if we hold fields
+    /// of the Secret, and sealed-secrets hasn't written it since. Otherwise it would take two requests, because
+    /// an apply can neither take fields from their makers nor remove what they put there.
     pub(super) fn taken_over(&self, found: &ObjectMeta) -> Option<FieldSet> {
         let managed = managed_fields(found);
         let expected = self.fields(self.manner(Some(found)));
@@ -228,8 +228,8 @@ impl Owner<'_> {
         } else {
             None
         };
-        let left = left.or_else(|| applied(managed).is_none().then(FieldSet::default));
-        Some(left?.without(&applied_by_others(managed)))
+        let left = left.or_else(|| held(managed).is_none().then(FieldSet::default))?;
+        Some(left.union(put_by_us(managed).without(&expected)).without(&applied_by_others(managed)))
     }
 
     /// The reference to a SealedSecret of this name that controls the Secret.

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::api::{conflicting_fields, failure, is_code, send_secret, write_failure};
 use super::body::Body;
-use super::fields::{FIELD_MANAGER, FieldSet, other_appliers, settled, with_owners_claimed};
+use super::fields::{FIELD_MANAGER, FieldSet, claimed, other_appliers, settled};
 use super::secret::{Owner, is_immutable, native_owner};
 use super::store::ClusterStore;
 use super::successor::is_there;
@@ -30,12 +30,15 @@ type Seen = PartialObjectMeta<Secret>;
 
 impl ClusterStore {
     /// Creates the Secret; `None` if there is one already.
+    ///
+    /// The API server records an update of ours, and that may stay until we have cause to apply
+    /// ([`claimed`]): a new object costs one request for its Secret.
     pub(super) async fn create(&self, owner: &Owner<'_>, data: &Values) -> Result<Option<Seen>, Failure> {
         let place = owner.sealed.place();
         let body = Body::new(owner, owner.manner(None), data, None).to_json();
         let query = format!("fieldManager={FIELD_MANAGER}");
         match send_secret(&self.client, Method::POST, place, &query, "application/json", body).await {
-            Ok(created) => self.settle(owner, created).await.map(Some),
+            Ok(created) => Ok(Some(created)),
             Err(error) if is_code(&error, 409) => Ok(None),
             Err(error) => Err(write_failure(place, owner.sealed.shape(), &error)),
         }
@@ -61,14 +64,13 @@ impl ClusterStore {
             SecretState::Ours(_) | SecretState::Foreign { adoptable: true } | SecretState::Absent => {}
         }
         let before = live.metadata.clone();
-        let after = match self.put(owner, data, live).await {
+        match self.put(owner, data, live).await {
             Err(failure) if failure.reason == Reason::ImmutableSecret && is_immutable(&before) => {
                 self.note_not_taken_over(owner, &before).await?;
-                return Err(failure);
+                Err(failure)
             }
-            after => after?,
-        };
-        Ok(owner.written(Some(&before), &after.metadata))
+            written => written,
+        }
     }
 
     /// Notes on an immutable Secret that it holds other values. This comes before anybody is told, so the
@@ -85,8 +87,8 @@ impl ClusterStore {
         }
     }
 
-    /// Writes over the Secret `live`, and returns it as it is afterwards.
-    async fn put(&self, owner: &Owner<'_>, data: &Values, live: Seen) -> Result<Seen, Failure> {
+    /// Writes over the Secret `live`.
+    async fn put(&self, owner: &Owner<'_>, data: &Values, live: Seen) -> Result<Written, Failure> {
         self.step_back(owner, &live).await?;
         let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
         let manner = owner.manner(Some(&live.metadata));
@@ -94,9 +96,13 @@ impl ClusterStore {
         if rivals.is_empty()
             && let Some(gone) = owner.taken_over(&live.metadata)
         {
-            return self.take_over(owner, data, &live, &gone).await;
+            let after = self.take_over(owner, data, &live, &gone).await?;
+            return Ok(owner.written(Some(&live.metadata), &after.metadata));
         }
-        self.apply(owner, data, live, &rivals).await
+        // Who owns a field is no change of the Secret, and nothing was healed by that alone.
+        let live = self.claim(owner, live).await?;
+        let after = self.apply(owner, data, &live, &rivals).await?;
+        Ok(owner.written(Some(&live.metadata), &after.metadata))
     }
 
     /// Leaves a Secret to the native SealedSecret that controls it, as long as there is one. This asks the
@@ -141,12 +147,11 @@ impl ClusterStore {
         &self,
         owner: &Owner<'_>,
         data: &Values,
-        live: Seen,
+        live: &Seen,
         rivals: &[(String, String)],
     ) -> Result<Seen, Failure> {
         let place = owner.sealed.place();
-        let live = self.claim_owner(owner, live).await?;
-        let mut result = self.send_apply(owner, data, &live, rivals.is_empty()).await;
+        let mut result = self.send_apply(owner, data, live, rivals.is_empty()).await;
         if let Err(error) = &result
             && let Some(fields) = conflicting_fields(error)
         {
@@ -161,7 +166,7 @@ impl ClusterStore {
                     ),
                 ));
             }
-            result = self.send_apply(owner, data, &live, true).await;
+            result = self.send_apply(owner, data, live, true).await;
         }
         let applied = result.map_err(|error| write_failure(place, owner.sealed.shape(), &error))?;
         self.settle(owner, applied).await
@@ -181,13 +186,12 @@ impl ClusterStore {
         send_secret(&self.client, Method::PATCH, owner.sealed.place(), &query, content_type, body).await
     }
 
-    /// Makes us own an owner reference that has to go, so that the next apply removes it. Somebody may have
-    /// set it with an update: a restored backup, sealed-secrets, or we ourselves when we took the Secret
-    /// over.
-    async fn claim_owner(&self, owner: &Owner<'_>, live: Seen) -> Result<Seen, Failure> {
+    /// Makes our next apply remove what it leaves out: items of the object as it was when we created the Secret,
+    /// and an owner reference that has to go.
+    async fn claim(&self, owner: &Owner<'_>, live: Seen) -> Result<Seen, Failure> {
         let managed = live.metadata.managed_fields.as_deref().unwrap_or_default();
-        let claimed = with_owners_claimed(managed, &owner.removed_uids(&live.metadata));
-        match claimed {
+        let expected = owner.fields(owner.manner(Some(&live.metadata)));
+        match claimed(managed, &expected, &owner.removed_uids(&live.metadata)) {
             Some(claimed) => self.move_fields(owner, &live, claimed).await,
             None => Ok(live),
         }

@@ -271,8 +271,8 @@ pub struct SecretVersion {
     /// The resourceVersion of the Secret.
     #[schemars(length(max = 128))]
     pub resource_version: String,
-    /// The time when the controller's apply last changed the Secret: that of its entry in managedFields. Absent if
-    /// the entry has no time.
+    /// The time when the controller last changed the Secret: that of its entry in managedFields. Absent if the entry
+    /// has no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub applied: Option<String>,

@@ -159,6 +159,11 @@ impl FieldSet {
         FieldsV1(root)
     }
 
+    /// The fields in both sets.
+    pub(super) fn shared_with(&self, other: &Self) -> Self {
+        Self(self.0.intersection(&other.0).cloned().collect())
+    }
+
     pub(super) fn shares_a_field_with(&self, other: &Self) -> bool {
         !self.0.is_disjoint(&other.0)
     }

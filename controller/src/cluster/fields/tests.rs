@@ -2,7 +2,7 @@
 //!
 //! `tests/cluster` tests the API server's merging.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, Time};
 use seal_crds::Shape;
 use serde_json::Value;
 
@@ -69,9 +69,9 @@ fn lost_added_or_stripped_ownership_is_drift() {
     }
 }
 
-#[test]
-fn a_creation_is_settled_into_an_apply() {
-    let created = entry(
+/// managedFields as kube-apiserver 1.36 writes them after a creation.
+fn created() -> ManagedFieldsEntry {
+    entry(
         FIELD_MANAGER,
         "Update",
         serde_json::json!({
@@ -83,11 +83,98 @@ fn a_creation_is_settled_into_an_apply() {
             },
             "f:type": {},
         }),
+    )
+}
+
+fn fields_of(entry: &mut ManagedFieldsEntry) -> &mut Value {
+    &mut entry.fields_v1.as_mut().unwrap().0
+}
+
+#[test]
+fn what_we_created_is_in_sync_until_somebody_takes_a_field() {
+    assert!(owns_exactly(&[created()], &expected()));
+    let theirs = entry("kubectl-edit", "Update", serde_json::json!({"f:data": {"f:extra": {}}}));
+    assert!(owns_exactly(&[created(), theirs], &expected()), "foreign keys are not drift");
+
+    let mut lost = created();
+    fields_of(&mut lost)["f:data"] = serde_json::json!({});
+    let mut renamed = created();
+    renamed.manager = Some("kubectl-create".into());
+    let second = entry("velero", "Update", serde_json::json!({"f:data": {"f:password": {}}}));
+    for managed in [vec![lost], vec![renamed], vec![created(), second], vec![created(), ours()]] {
+        assert!(!owns_exactly(&managed, &expected()), "{managed:?}");
+    }
+}
+
+/// A creation, to which our later updates added a shared owner reference and a note.
+fn created_and_noted() -> ManagedFieldsEntry {
+    let mut entry = created();
+    let metadata = &mut fields_of(&mut entry)["f:metadata"];
+    metadata["f:ownerReferences"]["k:{\"uid\":\"peer\"}"] = serde_json::json!({});
+    metadata["f:annotations"]["f:sealing.dev/not-taken-over"] = serde_json::json!({});
+    entry
+}
+
+#[test]
+fn what_we_put_there_later_is_no_drift_of_a_creation_and_no_apply_removes_it() {
+    let managed = [created_and_noted()];
+    assert!(owns_exactly(&managed, &expected()));
+    let entries = claimed(&managed, &expected(), &[]).unwrap();
+    assert!(owns_exactly(&entries, &expected()));
+    let left = serde_json::json!({
+        "f:metadata": {
+            "f:annotations": {"f:sealing.dev/not-taken-over": {}},
+            "f:ownerReferences": {"k:{\"uid\":\"peer\"}": {}},
+        },
+    });
+    assert_eq!(entries[1].fields_v1.as_ref().unwrap().0, left);
+    let removed = claimed(&managed, &expected(), &["peer"]).unwrap();
+    assert!(
+        FieldSet::of(&removed[0]).has_owner_reference() && !FieldSet::of(&removed[1]).has_owner_reference()
     );
-    assert!(!owns_exactly(std::slice::from_ref(&created), &expected()));
-    let settled = settled(&[created], &expected()).unwrap();
-    assert_eq!(settled.len(), 1);
-    assert!(owns_exactly(&settled, &expected()));
+}
+
+#[test]
+fn an_apply_finds_as_its_own_what_a_creation_put_there() {
+    let mut old = created();
+    fields_of(&mut old)["f:data"]["f:gone"] = serde_json::json!({});
+    let label =
+        entry("kubectl-label", "Update", serde_json::json!({"f:metadata": {"f:labels": {"f:x": {}}}}));
+    let entries = claimed(&[old, label.clone()], &expected(), &[]).unwrap();
+    assert_eq!(entries.len(), 2);
+    assert_eq!((&entries[0].operation, &entries[1]), (&Some("Apply".to_owned()), &label));
+    assert_eq!(FieldSet::of(&entries[0]).data().collect::<Vec<_>>(), ["gone", "password"]);
+    assert!(!owns_exactly(&entries, &expected()), "until the apply it isn't in sync");
+    assert_eq!(claimed(&entries, &expected(), &[]), None, "an interrupted write goes on with the apply");
+    assert_eq!(
+        claimed(&taken_over(), &expected(), &[]),
+        None,
+        "no apply leaves the digest and the owner out"
+    );
+
+    // Somebody applied under our name over a creation, or a controller that didn't claim first.
+    let mut beside = created();
+    *fields_of(&mut beside) = serde_json::json!({"f:data": {"f:gone": {}}});
+    let entries = claimed(&[ours(), beside], &expected(), &[]).unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(FieldSet::of(&entries[0]).data().collect::<Vec<_>>(), ["gone", "password"]);
+}
+
+/// A type never changes, so an update that isn't a creation has none in its entry.
+#[test]
+fn only_a_creation_and_an_apply_hold_a_secret() {
+    let mut note = created();
+    *fields_of(&mut note) =
+        serde_json::json!({"f:metadata": {"f:annotations": {"f:sealing.dev/not-taken-over": {}}}});
+    assert_eq!(held(&[note]), None);
+    let at = |entry: ManagedFieldsEntry, second| ManagedFieldsEntry {
+        time: Some(Time(Timestamp::from_second(second).unwrap())),
+        ..entry
+    };
+    let second = |managed: &[ManagedFieldsEntry]| held_at(managed).map(Timestamp::as_second);
+    assert_eq!(second(&[at(created(), 7)]), Some(7));
+    assert_eq!(second(&[at(created(), 7), at(ours(), 9)]), Some(9), "an apply counts more");
+    assert_eq!(second(&[at(taken_over()[1].clone(), 7)]), None);
 }
 
 #[test]
@@ -109,12 +196,12 @@ fn an_adoption_leaves_others_only_what_is_not_ours() {
 #[test]
 fn an_owner_reference_that_an_update_made_becomes_ours_to_remove() {
     let old = serde_json::json!({"f:metadata": {"f:ownerReferences": {".": {}, "k:{\"uid\":\"u-0\"}": {}}}});
-    let claimed = with_owners_claimed(&[ours(), entry("velero", "Update", old)], &["u-0"]).unwrap();
-    assert_eq!(claimed.len(), 1, "nothing is left to the other manager");
-    assert!(!owns_exactly(&claimed, &expected()), "until the next apply it isn't in sync");
-    let fields = &claimed[0].fields_v1.as_ref().unwrap().0;
+    let entries = claimed(&[ours(), entry("velero", "Update", old)], &expected(), &["u-0"]).unwrap();
+    assert_eq!(entries.len(), 1, "nothing is left to the other manager");
+    assert!(!owns_exactly(&entries, &expected()), "until the next apply it isn't in sync");
+    let fields = &entries[0].fields_v1.as_ref().unwrap().0;
     assert!(fields["f:metadata"]["f:ownerReferences"].get("k:{\"uid\":\"u-0\"}").is_some());
-    assert_eq!(with_owners_claimed(&[ours()], &["u-1"]), None, "an apply removes its own");
+    assert_eq!(claimed(&[ours()], &expected(), &["u-1"]), None, "an apply removes its own");
 }
 
 #[test]

@@ -83,23 +83,55 @@ fn applied(owner: &Owner<'_>) -> ObjectMeta {
     metadata
 }
 
+/// The metadata that the API server returns for a Secret that we created.
+fn created(owner: &Owner<'_>) -> ObjectMeta {
+    let mut metadata = applied(owner);
+    metadata.managed_fields.as_mut().unwrap()[0].operation = Some("Update".into());
+    metadata
+}
+
+/// The two forms of a Secret that we wrote.
+const WRITTEN: [fn(&Owner<'_>) -> ObjectMeta; 2] = [applied, created];
+
 #[test]
-fn what_we_applied_is_in_sync_until_something_changes() {
+fn what_we_wrote_is_in_sync_until_something_changes() {
     let fake = fake();
     let owner = of(&fake);
-    let found = applied(&owner);
-    assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::InSync));
+    for found in WRITTEN.map(|written| written(&owner)) {
+        assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::InSync));
 
-    let changes: [fn(&mut ObjectMeta); 4] = [
-        |found| found.managed_fields = None,
-        |found| found.annotations = None,
-        |found| found.owner_references.as_mut().unwrap()[0].uid = "u-0".into(),
-        |found| found.owner_references.as_mut().unwrap()[0].api_version = "bitnami.com/v1alpha1".into(),
-    ];
-    for change in changes {
-        let mut found = found.clone();
-        change(&mut found);
-        assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
+        let changes: [fn(&mut ObjectMeta); 5] = [
+            |found| found.managed_fields = None,
+            |found| found.managed_fields.as_mut().unwrap()[0].manager = Some("kubectl".into()),
+            |found| found.annotations = None,
+            |found| found.owner_references.as_mut().unwrap()[0].uid = "u-0".into(),
+            |found| found.owner_references.as_mut().unwrap()[0].api_version = "bitnami.com/v1alpha1".into(),
+        ];
+        for change in changes {
+            let mut found = found.clone();
+            change(&mut found);
+            assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
+        }
+    }
+}
+
+#[test]
+fn an_apply_serves_for_what_we_wrote_and_a_take_over_for_what_others_did() {
+    let fake = fake();
+    let owner = of(&fake);
+    for mut found in WRITTEN.map(|written| written(&owner)) {
+        assert_eq!(owner.taken_over(&found), None);
+        // sealed-secrets wrote it too, and an item of ours is no longer wanted.
+        let managed = found.managed_fields.as_mut().unwrap();
+        managed[0].fields_v1.as_mut().unwrap().0["f:data"]["f:gone"] = serde_json::json!({});
+        let theirs = serde_json::json!({
+            "manager": "controller", "operation": "Update", "fieldsV1": {"f:data": {"f:a": {}, "f:left": {}}},
+        });
+        managed.push(serde_json::from_value(theirs).unwrap());
+        let gone = owner.taken_over(&found).unwrap();
+        assert_eq!(gone.data().collect::<Vec<_>>(), ["gone", "left"]);
+        found.managed_fields = None;
+        assert_eq!(owner.taken_over(&found), Some(FieldSet::default()));
     }
 }
 
@@ -138,7 +170,7 @@ fn trimming_changes_no_decision() {
         managed_fields: Some(vec![Default::default()]),
         ..Default::default()
     };
-    for mut found in [applied(&owner), foreign.clone()] {
+    for mut found in [applied(&owner), created(&owner), foreign.clone()] {
         let before = owner.classify(Some(&found));
         trim(&mut found);
         assert_eq!(owner.classify(Some(&found)), before);
@@ -154,27 +186,32 @@ fn annotated(entries: &[(&str, &str)]) -> ObjectMeta {
 
 #[test]
 fn a_secret_of_ours_without_an_owner_is_known_by_who_wrote_its_digest() {
-    let mut fake = fake();
-    fake.shape.owned = false;
-    let found = applied(&of(&fake));
-    assert_eq!(found.owner_references, None);
-    assert_eq!(of(&fake).classify(Some(&found)), SecretState::Ours(SyncState::InSync));
-    let mut trimmed = found.clone();
-    trim(&mut trimmed);
-    assert_eq!(of(&fake).classify(Some(&trimmed)), SecretState::Ours(SyncState::InSync));
-    // The same annotations on a Secret that somebody else made.
-    let copied = ObjectMeta { managed_fields: None, ..found.clone() };
-    assert_eq!(of(&fake).classify(Some(&copied)), SecretState::Foreign { adoptable: false });
-    // The Secret was lent to us by `patch`, and no longer is.
-    let mut lent = found.clone();
-    let fields = lent.managed_fields.as_mut().unwrap()[0].fields_v1.as_mut().unwrap();
-    fields.0.as_object_mut().unwrap().remove("f:type");
-    assert_eq!(of(&fake).classify(Some(&lent)), SecretState::Foreign { adoptable: false });
-    lent.annotations.as_mut().unwrap().insert(PATCH.to_owned(), "true".to_owned());
-    assert_eq!(of(&fake).classify(Some(&lent)), SecretState::Ours(SyncState::InSync));
-    // An object that wants to own it takes it back.
-    fake.shape.owned = true;
-    assert_eq!(of(&fake).classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
+    for written in WRITTEN {
+        let mut fake = fake();
+        fake.shape.owned = false;
+        let found = written(&of(&fake));
+        assert_eq!(found.owner_references, None);
+        assert_eq!(of(&fake).classify(Some(&found)), SecretState::Ours(SyncState::InSync));
+        let mut trimmed = found.clone();
+        trim(&mut trimmed);
+        assert_eq!(of(&fake).classify(Some(&trimmed)), SecretState::Ours(SyncState::InSync));
+        // The same annotations on a Secret that somebody else made.
+        let copied = ObjectMeta { managed_fields: None, ..found.clone() };
+        assert_eq!(of(&fake).classify(Some(&copied)), SecretState::Foreign { adoptable: false });
+        // A Secret without our type was lent to us by `patch`, and no longer is. Only an apply leaves it as it is
+        // lent: what we create has our type.
+        let mut lent = found.clone();
+        let fields = lent.managed_fields.as_mut().unwrap()[0].fields_v1.as_mut().unwrap();
+        fields.0.as_object_mut().unwrap().remove("f:type");
+        assert_eq!(of(&fake).classify(Some(&lent)), SecretState::Foreign { adoptable: false });
+        lent.annotations.as_mut().unwrap().insert(PATCH.to_owned(), "true".to_owned());
+        let is_applied = lent.managed_fields.as_ref().unwrap()[0].operation.as_deref() == Some("Apply");
+        let state = if is_applied { SyncState::InSync } else { SyncState::Drifted };
+        assert_eq!(of(&fake).classify(Some(&lent)), SecretState::Ours(state));
+        // An object that wants to own it takes it back.
+        fake.shape.owned = true;
+        assert_eq!(of(&fake).classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
+    }
 }
 
 #[test]
@@ -222,8 +259,7 @@ fn the_peers_annotations_permit_taking_over() {
 }
 
 /// A Secret as the API server returns it a while after our write, and its version as the status remembers it.
-fn remembered(owner: &Owner<'_>) -> (ObjectMeta, SecretVersion) {
-    let mut found = applied(owner);
+fn remembered(mut found: ObjectMeta) -> (ObjectMeta, SecretVersion) {
     (found.uid, found.resource_version) = (Some("s-1".into()), Some("7".into()));
     found.managed_fields.as_mut().unwrap()[0].time = Some(Time(Timestamp::UNIX_EPOCH));
     let version = version(&found).unwrap();
@@ -232,30 +268,33 @@ fn remembered(owner: &Owner<'_>) -> (ObjectMeta, SecretVersion) {
 
 #[test]
 fn what_is_remembered_is_asked_where_ownership_shows_nothing() {
-    let fake = fake();
-    let (found, version) = remembered(&of(&fake));
-    let owner = Owner { remembered: Some(&version), ..of(&fake) };
-    let state = |found: &ObjectMeta| owner.classify(Some(found));
-    assert_eq!(state(&found), SecretState::Ours(SyncState::InSync));
-    let touched = ObjectMeta { resource_version: Some("8".into()), ..found.clone() };
-    assert_eq!(state(&touched), SecretState::Ours(SyncState::Touched));
-    let restored = ObjectMeta { uid: Some("s-2".into()), ..found.clone() };
-    assert_eq!(state(&restored), SecretState::Ours(SyncState::Drifted));
-    // Ownership of fields counts more than the version.
-    let mut stripped = found.clone();
-    stripped.managed_fields = None;
-    assert_eq!(state(&stripped), SecretState::Ours(SyncState::Drifted));
-    // Without a remembered version, ownership alone decides.
-    for found in [&found, &touched, &restored] {
-        assert_eq!(of(&fake).classify(Some(found)), SecretState::Ours(SyncState::InSync));
+    for written in WRITTEN {
+        let fake = fake();
+        let (found, version) = remembered(written(&of(&fake)));
+        let owner = Owner { remembered: Some(&version), ..of(&fake) };
+        let state = |found: &ObjectMeta| owner.classify(Some(found));
+        assert_eq!(state(&found), SecretState::Ours(SyncState::InSync));
+        let touched = ObjectMeta { resource_version: Some("8".into()), ..found.clone() };
+        assert_eq!(state(&touched), SecretState::Ours(SyncState::Touched));
+        let restored = ObjectMeta { uid: Some("s-2".into()), ..found.clone() };
+        assert_eq!(state(&restored), SecretState::Ours(SyncState::Drifted));
+        // Ownership of fields counts more than the version.
+        let mut stripped = found.clone();
+        stripped.managed_fields = None;
+        assert_eq!(state(&stripped), SecretState::Ours(SyncState::Drifted));
+        // Without a remembered version, ownership alone decides.
+        for found in [&found, &touched, &restored] {
+            assert_eq!(of(&fake).classify(Some(found)), SecretState::Ours(SyncState::InSync));
+        }
     }
 }
 
 #[test]
 fn a_secret_of_ours_that_was_replaced_as_a_whole_is_ours_while_it_is_remembered() {
-    for format in [Format::Native, Format::Bitnami] {
+    let forms = [Format::Native, Format::Bitnami].map(|format| WRITTEN.map(|written| (format, written)));
+    for (format, written) in forms.into_iter().flatten() {
         let fake = Fake { format, ..fake() };
-        let (mut found, version) = remembered(&of(&fake));
+        let (mut found, version) = remembered(written(&of(&fake)));
         let owner = Owner { remembered: Some(&version), ..of(&fake) };
         (found.owner_references, found.annotations) = (None, None);
         let mut trimmed = found.clone();
@@ -290,19 +329,21 @@ fn a_secret_of_ours_that_was_replaced_as_a_whole_is_ours_while_it_is_remembered(
 
 #[test]
 fn a_native_secret_whose_owner_reference_alone_is_gone_was_let_go() {
-    let fake = fake();
-    let (mut found, version) = remembered(&of(&fake));
-    found.owner_references = None;
-    let owner = Owner { remembered: Some(&version), ..of(&fake) };
-    assert_eq!(owner.classify(Some(&found)), SecretState::Foreign { adoptable: false });
-    found.annotations.as_mut().unwrap().insert(ADOPT_ANNOTATION.to_owned(), "db".to_owned());
-    assert_eq!(owner.classify(Some(&found)), SecretState::Foreign { adoptable: true });
-    // If its SealedSecret left it behind, a new one, whose status remembers nothing, takes it up again.
-    assert_eq!(of(&fake).classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
-    // For a Bitnami object, an annotation and a flag add and remove the reference.
-    let fake = Fake { format: Format::Bitnami, ..fake };
-    let owner = Owner { remembered: Some(&version), ..of(&fake) };
-    assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
+    for written in WRITTEN {
+        let fake = fake();
+        let (mut found, version) = remembered(written(&of(&fake)));
+        found.owner_references = None;
+        let owner = Owner { remembered: Some(&version), ..of(&fake) };
+        assert_eq!(owner.classify(Some(&found)), SecretState::Foreign { adoptable: false });
+        found.annotations.as_mut().unwrap().insert(ADOPT_ANNOTATION.to_owned(), "db".to_owned());
+        assert_eq!(owner.classify(Some(&found)), SecretState::Foreign { adoptable: true });
+        // If its SealedSecret left it behind, a new one, whose status remembers nothing, takes it up again.
+        assert_eq!(of(&fake).classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
+        // For a Bitnami object, an annotation and a flag add and remove the reference.
+        let fake = Fake { format: Format::Bitnami, ..fake };
+        let owner = Owner { remembered: Some(&version), ..of(&fake) };
+        assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::Drifted));
+    }
 }
 
 /// A Secret that is lent to us has no reference, and not our type; the status remembers it like any other.
@@ -312,7 +353,7 @@ fn a_lent_secret_is_right_without_a_reference_and_its_owners_once_it_was_replace
         let fake = Fake { format, ..fake() };
         let lent = annotated(&[(PATCH, "true")]);
         let manner = of(&fake).manner(Some(&lent));
-        let (mut found, _) = remembered(&of(&fake));
+        let (mut found, _) = remembered(applied(&of(&fake)));
         found.owner_references = None;
         found.annotations.as_mut().unwrap().extend(lent.annotations.unwrap());
         let mut managed = super::super::fields::settled(&[], &of(&fake).fields(manner)).unwrap();
@@ -328,22 +369,24 @@ fn a_lent_secret_is_right_without_a_reference_and_its_owners_once_it_was_replace
 
 #[test]
 fn what_others_put_into_our_secret_is_named() {
-    let fake = fake();
-    let mut found = applied(&of(&fake));
-    let extra = |found: &ObjectMeta| {
-        let extra = of(&fake).observe(Some(found)).extra;
-        extra.iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
-    assert!(extra(&found).is_empty());
-    let theirs = serde_json::json!({
-        "manager": "kubectl-edit", "operation": "Update",
-        "fieldsV1": {"f:data": {".": {}, "f:a": {}, "f:theirs": {}, "f:\u{1b}[2J": {}, "f:..": {}}},
-    });
-    found.managed_fields.as_mut().unwrap().push(serde_json::from_value(theirs).unwrap());
-    assert_eq!(extra(&found), ["theirs"], "managedFields may hold any text; an item's name may not");
-    found.owner_references = None;
-    found.annotations = None;
-    assert!(extra(&found).is_empty(), "nothing is said of what isn't ours");
+    for written in WRITTEN {
+        let fake = fake();
+        let mut found = written(&of(&fake));
+        let extra = |found: &ObjectMeta| {
+            let extra = of(&fake).observe(Some(found)).extra;
+            extra.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert!(extra(&found).is_empty());
+        let theirs = serde_json::json!({
+            "manager": "kubectl-edit", "operation": "Update",
+            "fieldsV1": {"f:data": {".": {}, "f:a": {}, "f:theirs": {}, "f:\u{1b}[2J": {}, "f:..": {}}},
+        });
+        found.managed_fields.as_mut().unwrap().push(serde_json::from_value(theirs).unwrap());
+        assert_eq!(extra(&found), ["theirs"], "managedFields may hold any text; an item's name may not");
+        found.owner_references = None;
+        found.annotations = None;
+        assert!(extra(&found).is_empty(), "nothing is said of what isn't ours");
+    }
 }
 
 #[test]
@@ -353,9 +396,10 @@ fn a_patched_secret_keeps_its_owner_and_type_unless_it_is_managed_too() {
     assert_eq!(manner(&[(PATCH, "true")]), Manner { reference: false, type_: false });
     assert_eq!(manner(&[(PATCH, "true"), (MANAGED, "true")]), Manner { reference: true, type_: false });
     assert_eq!(manner(&[(MANAGED, "true")]), Manner { reference: true, type_: true });
-    let mut made_by_us = applied(&of(&fake));
-    made_by_us.annotations.as_mut().unwrap().insert(PATCH.to_owned(), "true".to_owned());
-    assert!(of(&fake).manner(Some(&made_by_us)).reference);
+    for mut ours in WRITTEN.map(|written| written(&of(&fake))) {
+        ours.annotations.as_mut().unwrap().insert(PATCH.to_owned(), "true".to_owned());
+        assert_eq!(of(&fake).manner(Some(&ours)), Manner { reference: true, type_: true });
+    }
 }
 
 #[test]
