@@ -64,6 +64,9 @@ async fn watch_client(mut route: Route) -> Result<Client, RouteError> {
     route.client().await
 }
 
+/// Asks for an answer that has the object's metadata only.
+pub(super) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
 /// Sends a request on a Secret. Its body may hold plaintext; its answer is metadata only.
 pub(super) async fn send_secret(
     client: &Client,
@@ -78,7 +81,7 @@ pub(super) async fn send_secret(
     let request = Request::builder()
         .method(method)
         .uri(format!("/api/v1/namespaces/{}/secrets{name}?{query}", place.namespace))
-        .header(http::header::ACCEPT, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
+        .header(http::header::ACCEPT, METADATA)
         .header(http::header::CONTENT_TYPE, content_type)
         .body(body)
         .map_err(kube::Error::HttpError)?;

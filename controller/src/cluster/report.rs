@@ -7,17 +7,20 @@
 //! the resourceVersion by the one that was seen, so the API server refuses it with 409 if the object has
 //! changed since. It needs the right to patch the status, and no other.
 //!
+//! The answer is metadata only. The object itself, which may have a megabyte of ciphertext, is of no use here.
+//!
 //! Invariant: a status never lands on a newer version of its object, nor on another object of its name.
 
-use std::fmt::Debug;
-
+use http::HeaderValue;
+use http::header::ACCEPT;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DynamicObject, Patch, PatchParams, Request};
+use kube::core::PartialObjectMeta;
+use kube::{Client, Resource};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::api::is_code;
+use super::api::{METADATA, is_code};
 use super::fields::FIELD_MANAGER;
 use crate::store::Reported;
 
@@ -32,12 +35,17 @@ pub(crate) async fn report<K>(
     status: &impl Serialize,
 ) -> Result<Reported, kube::Error>
 where
-    K: Clone + DeserializeOwned + Debug,
+    K: Resource + Clone,
 {
     let name = decided_on.name.as_deref().unwrap_or_default();
     let patch = serde_json::from_value(patch(decided_on, status)).expect("the operations are RFC 6902's");
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() };
-    match api.patch_status(name, &params, &Patch::<()>::Json(patch)).await {
+    let request = Request::new(api.resource_url());
+    let mut request = request
+        .patch_subresource("status", name, &params, &Patch::<()>::Json(patch))
+        .map_err(kube::Error::BuildRequest)?;
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
+    match Client::from(api.clone()).request::<PartialObjectMeta<DynamicObject>>(request).await {
         Ok(_) => Ok(Reported::UpToDate),
         Err(error) if is_code(&error, 404) || is_code(&error, 409) => Ok(Reported::Stale),
         Err(error) => Err(error),
