@@ -3,7 +3,7 @@
 //! The reconcile itself is [`crate::reconcile`], and [`crate::run`] starts and stops the work. Reading order:
 //! `work` (a group's queue), `object`, `json_text` and `metadata` (the watched objects), `store` (the API as
 //! a store), `secret`, `fields` and `evidence` (the meaning of metadata), `successor` (one name in both
-//! groups), `write`, `body` and `report` (the requests), `cache` and `wakes` (the objects that a change
+//! groups), `write`, `body` and `report` (the requests), `flight` (how many at a time), `events`, `cache` and `wakes` (the objects that a change
 //! concerns), `definitions` (the kinds that must be there), `lease` (which replica leads), `usage` and `proof`
 //! (which objects need a sealing key, for people and for its deletion), `api` (clients and errors).
 //!
@@ -15,8 +15,10 @@ pub(crate) mod api;
 mod body;
 pub(crate) mod cache;
 pub(crate) mod definitions;
+pub(crate) mod events;
 mod evidence;
 pub(crate) mod fields;
+pub(crate) mod flight;
 mod json_text;
 pub(crate) mod lease;
 pub(crate) mod metadata;

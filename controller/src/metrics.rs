@@ -54,6 +54,9 @@ pub(crate) struct Metrics {
     key_renewal: Gauge,
     compat_requests: Family<CompatLabels, Counter>,
     leader: Gauge,
+    requests_limit: Gauge,
+    requests_refused: Counter,
+    events_left_out: Counter,
     registry: Arc<Registry>,
 }
 
@@ -94,6 +97,24 @@ impl Default for Metrics {
         );
         let leader = Gauge::default();
         registry.register("leader", "Whether this replica leads: 1 or 0", leader.clone());
+        let requests_limit = Gauge::default();
+        registry.register(
+            "requests_limit",
+            "How many requests of reconciles may be in flight at present",
+            requests_limit.clone(),
+        );
+        let requests_refused = Counter::default();
+        registry.register(
+            "requests_refused",
+            "Requests of reconciles that the API server was too busy for",
+            requests_refused.clone(),
+        );
+        let events_left_out = Counter::default();
+        registry.register(
+            "events_left_out",
+            "Events that weren't published because too many waited; the status says the same",
+            events_left_out.clone(),
+        );
         let registry = Arc::new(registry);
         Self {
             reconciles,
@@ -104,6 +125,9 @@ impl Default for Metrics {
             key_renewal,
             compat_requests,
             leader,
+            requests_limit,
+            requests_refused,
+            events_left_out,
             registry,
         }
     }
@@ -151,6 +175,18 @@ impl Metrics {
     /// Counts whether this replica leads; gives what was counted before.
     pub(crate) fn leads(&self, is_leader: bool) -> bool {
         self.leader.set(is_leader.into()) != 0
+    }
+
+    pub(crate) fn limits_requests(&self, most: usize) {
+        self.requests_limit.set(i64::try_from(most).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn refused_request(&self) {
+        self.requests_refused.inc();
+    }
+
+    pub(crate) fn left_out_event(&self) {
+        self.events_left_out.inc();
     }
 
     /// The OpenMetrics text of all counters and gauges.

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Client, Resource as _, ResourceExt as _};
 use seal_crds::resources::{ConditionStatus, SealedSecret, SealedSecretStatus, find_condition};
 use seal_crds::{Format, ItemName, Place, Plaintext, Reason, Sealed};
 
-use super::api::{event, failure};
+use super::api::failure;
+use super::events::Events;
 use super::metadata::Metadata;
 use super::object::{Object, REQUESTED_AT};
 use super::report::report;
@@ -33,7 +33,7 @@ pub(crate) struct ClusterStore {
     pub(crate) secrets: reflector::Store<Metadata<Secret>>,
     /// The metadata of all native SealedSecrets; Bitnami SealedSecrets of the same names step back for them.
     pub(crate) natives: reflector::Store<Metadata<SealedSecret>>,
-    pub(crate) events: Recorder,
+    pub(crate) events: Arc<Events>,
     /// Secrets of Bitnami SealedSecrets outlive them.
     pub(crate) orphans: bool,
 }
@@ -130,12 +130,8 @@ impl Store for ClusterStore {
     }
 
     async fn notify(&self, object: &Arc<Object>, notice: &Notice) {
-        let event = event(notice, "Reconcile");
-        let regarding: ObjectReference = object.object_ref(&object.group());
-        if let Err(error) = self.events.publish(&event, &regarding).await {
-            let failure = failure("publishing an Event", &error);
-            tracing::debug!(reason = failure.reason.as_str(), "an Event was lost");
-        }
+        let about: ObjectReference = object.object_ref(&object.group());
+        self.events.tell(about, notice).await;
     }
 }
 

@@ -14,6 +14,8 @@ use tokio::sync::{Semaphore, watch};
 use super::options::Options;
 use super::replica::Replica;
 use crate::backoff::Backoff;
+use crate::cluster::events::Events;
+use crate::cluster::flight::Flight;
 use crate::cluster::store::ClusterStore;
 use crate::cluster::work::{Shared, objects, serve_group};
 use crate::pace::Pace;
@@ -22,11 +24,14 @@ use crate::reconcile::{Context, Examinations};
 /// Reconciles until `stopped`, and then finishes the reconciles that are under way.
 pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::Receiver<bool>) {
     tracing::info!("watching SealedSecrets");
+    let most = options.workers.into();
+    let (client, flight) = Flight::bound(&replica.clients.requests, most, replica.metrics.clone());
+    let events = Arc::new(Events::new(replica.events.clone(), replica.metrics.clone()));
     let store = ClusterStore {
-        client: replica.clients.requests.clone(),
+        client,
         secrets: replica.secrets.objects.clone(),
         natives: replica.natives.objects.clone(),
-        events: replica.events.clone(),
+        events: events.clone(),
         orphans: options.orphan_bitnami_secrets,
     };
     let slots = Arc::new(Semaphore::new(options.workers.into()));
@@ -49,8 +54,14 @@ pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::R
     // concerns the Bitnami SealedSecret of its name.
     let native = secrets.changes();
     let bitnami = select(secrets.changes(), replica.natives.changes());
-    tokio::join!(
-        serve_group(Group::NATIVE, objects(Group::NATIVE), native, shared(), workers, stopped.clone()),
-        serve_group(Group::BITNAMI, objects(Group::BITNAMI), bitnami, shared(), workers, stopped.clone()),
-    );
+    let work = async {
+        tokio::join!(
+            serve_group(Group::NATIVE, objects(Group::NATIVE), native, shared(), workers, stopped.clone()),
+            serve_group(Group::BITNAMI, objects(Group::BITNAMI), bitnami, shared(), workers, stopped.clone()),
+        )
+    };
+    tokio::select! {
+        ((), ()) = work => {}
+        () = events.tell_when_idle(&flight) => {}
+    }
 }

@@ -1,0 +1,176 @@
+//! A client whose requests in flight are bounded, by as many as make the whole shorter ([`limit`]).
+//!
+//! Reconciles use it. The Lease, the keys and watches have clients of their own, so nothing of them waits here.
+//! Invariants: no more requests are in flight than the limit says, once those that started under a higher one are
+//! over; a request that is given up gives its place back; requests start in the order in which they come.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::header::RETRY_AFTER;
+use http::{Request, Response, StatusCode};
+use kube::Client;
+use kube::client::Body;
+use tokio::sync::Semaphore;
+use tower_service::Service;
+
+use self::limit::{Kind, LEAST, Limit, Started};
+use crate::metrics::Metrics;
+
+mod limit;
+
+/// How long nothing is in flight before the client counts as idle. The requests of one reconcile follow each other
+/// sooner.
+const IDLE: Duration = Duration::from_millis(50);
+
+/// The requests in flight.
+pub(crate) struct Flight {
+    places: Semaphore,
+    state: Mutex<State>,
+    metrics: Metrics,
+}
+
+struct State {
+    limit: Limit,
+    /// The places that there are, taken or free.
+    places: usize,
+    /// The time at which the last request was over.
+    last: Instant,
+}
+
+impl Flight {
+    /// A client that sends its requests by `client`, at most `most` at a time, and what it has in flight.
+    pub(crate) fn bound(client: &Client, most: usize, metrics: Metrics) -> (Client, Arc<Self>) {
+        let now = Instant::now();
+        let limit = Limit::new(most, now);
+        let places = limit.requests(now);
+        let flight = Arc::new(Self {
+            places: Semaphore::new(places),
+            state: Mutex::new(State { limit, places, last: now }),
+            metrics,
+        });
+        let bounded = Bounded { client: client.clone(), flight: flight.clone() };
+        (Client::new(bounded, client.default_namespace()), flight)
+    }
+
+    async fn send(&self, client: &Client, request: Request<Body>) -> Result<Response<Body>, kube::Error> {
+        let kind = Kind::of(request.method());
+        let place = self.enter().await;
+        let answer = client.send(request).await;
+        if let Ok(answer) = &answer {
+            place.answered(kind, answer);
+        }
+        answer
+    }
+
+    /// Waits for a place, and for the end of a pause that the server asked for.
+    async fn enter(&self) -> Place<'_> {
+        loop {
+            let place = self.places.acquire().await.expect("the semaphore is never closed");
+            let now = Instant::now();
+            let pause = {
+                let mut state = self.state();
+                let Some(pause) = state.limit.pause(now) else {
+                    place.forget();
+                    return Place { flight: self, started: state.limit.started(now) };
+                };
+                pause
+            };
+            drop(place);
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Waits until nothing has been in flight for a moment.
+    pub(crate) async fn is_idle(&self) {
+        loop {
+            let wait = {
+                let state = self.state();
+                let idle = if state.limit.in_flight() == 0 { state.last.elapsed() } else { Duration::ZERO };
+                IDLE.saturating_sub(idle)
+            };
+            if wait.is_zero() {
+                return;
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves counts that are still counts.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The client as a service, which is what another client is made of.
+struct Bounded {
+    client: Client,
+    flight: Arc<Flight>,
+}
+
+impl Service<Request<Body>> for Bounded {
+    type Response = Response<Body>;
+    type Error = kube::Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, kube::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), kube::Error>> {
+        // A request waits for its place once it is called, so that many can wait.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (client, flight) = (self.client.clone(), self.flight.clone());
+        async move { flight.send(&client, request).await }.boxed()
+    }
+}
+
+/// The place of a request in flight, given back when this is dropped.
+struct Place<'f> {
+    flight: &'f Flight,
+    started: Started,
+}
+
+impl Place<'_> {
+    fn answered(&self, kind: Kind, answer: &Response<Body>) {
+        let now = Instant::now();
+        let limit = &mut self.flight.state().limit;
+        match answer.status() {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                limit.refused(self.started, retry_after(answer), now);
+                self.flight.metrics.refused_request();
+            }
+            _ => limit.answered(self.started, kind, now),
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let mut state = self.flight.state();
+        state.limit.over(now);
+        state.last = now;
+        let (places, wanted) = (state.places, state.limit.requests(now));
+        state.places = if wanted >= places {
+            self.flight.places.add_permits(1 + wanted - places);
+            wanted
+        } else {
+            // This place isn't given back, and free ones that are too many go too.
+            places - 1 - self.flight.places.forget_permits(places - 1 - wanted)
+        };
+        debug_assert!(state.places >= LEAST);
+        self.flight.metrics.limits_requests(wanted);
+    }
+}
+
+/// The pause that the server asks for, in whole seconds; none if it gives a date.
+fn retry_after(answer: &Response<Body>) -> Option<Duration> {
+    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests;

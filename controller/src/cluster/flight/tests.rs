@@ -1,0 +1,149 @@
+//! The bounded client over a service that answers when a test says so.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use super::*;
+
+type Answer = oneshot::Sender<Response<Body>>;
+
+/// A server whose requests wait for a test's answer.
+#[derive(Clone)]
+struct Server(UnboundedSender<Answer>);
+
+impl Service<Request<Body>> for Server {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(answer).unwrap();
+        async { Ok(answered.await.unwrap()) }.boxed()
+    }
+}
+
+fn bounded(most: usize) -> (Client, Arc<Flight>, UnboundedReceiver<Answer>) {
+    let (sender, arrived) = unbounded_channel();
+    let (client, flight) = Flight::bound(&Client::new(Server(sender), "default"), most, Metrics::default());
+    (client, flight, arrived)
+}
+
+fn answer(status: u16, retry_after: Option<&str>) -> Response<Body> {
+    let answer = Response::builder().status(status);
+    let answer = retry_after.iter().fold(answer, |answer, after| answer.header(RETRY_AFTER, *after));
+    answer.body(Body::empty()).unwrap()
+}
+
+fn get() -> Request<Body> {
+    Request::get("/").body(Body::empty()).unwrap()
+}
+
+/// Lets all tasks go on until they wait.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+#[tokio::test]
+async fn no_more_are_in_flight_than_may_be_and_each_has_its_answer() {
+    let (client, flight, mut arrived) = bounded(6);
+    let most = Arc::new(AtomicUsize::new(0));
+    let tasks: Vec<_> = (0..200)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.send(get()).await.unwrap().status() })
+        })
+        .collect();
+    let seen = most.clone();
+    let server = tokio::spawn(async move {
+        let mut waiting = Vec::new();
+        loop {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            while let Ok(answer) = arrived.try_recv() {
+                waiting.push(answer);
+            }
+            seen.fetch_max(waiting.len(), Ordering::Relaxed);
+            waiting.drain(..).for_each(|one: Answer| one.send(answer(200, None)).unwrap());
+        }
+    });
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), StatusCode::OK);
+    }
+    server.abort();
+    let most = most.load(Ordering::Relaxed);
+    assert!((LEAST..=6).contains(&most), "{most}");
+    assert_eq!(flight.state().limit.in_flight(), 0);
+    flight.is_idle().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_given_up_gives_its_place_back() {
+    let (client, flight, mut arrived) = bounded(8);
+    for _ in 0..20 {
+        let waiting = client.clone();
+        let given_up = tokio::spawn(async move { waiting.send(get()).await.map(drop) });
+        let _answer = arrived.recv().await.unwrap();
+        given_up.abort();
+        assert!(given_up.await.unwrap_err().is_cancelled());
+    }
+    settle().await;
+    assert_eq!(flight.state().limit.in_flight(), 0);
+    assert_eq!(flight.places.available_permits(), flight.state().places);
+}
+
+#[tokio::test]
+async fn while_the_server_has_its_pause_nothing_starts() {
+    let (client, flight, mut arrived) = bounded(8);
+    let busy = tokio::spawn({
+        let client = client.clone();
+        async move { client.send(get()).await.unwrap().status() }
+    });
+    arrived.recv().await.unwrap().send(answer(429, Some("1"))).unwrap();
+    assert_eq!(busy.await.unwrap(), StatusCode::TOO_MANY_REQUESTS, "its caller decides what to do");
+    let paused = Instant::now();
+    let next = tokio::spawn(async move { client.send(get()).await.unwrap().status() });
+    arrived.recv().await.unwrap().send(answer(200, None)).unwrap();
+    assert!(paused.elapsed() > Duration::from_millis(900));
+    assert_eq!(next.await.unwrap(), StatusCode::OK);
+    flight.is_idle().await;
+}
+
+#[tokio::test]
+async fn it_is_idle_only_while_nothing_is_in_flight() {
+    let (client, flight, mut arrived) = bounded(8);
+    let task = tokio::spawn(async move { client.send(get()).await.map(drop) });
+    let in_flight = arrived.recv().await.unwrap();
+    assert!(tokio::time::timeout(4 * IDLE, flight.is_idle()).await.is_err());
+    in_flight.send(answer(200, None)).unwrap();
+    task.await.unwrap().unwrap();
+    flight.is_idle().await;
+}
+
+/// What a caller tells from an error must survive.
+#[tokio::test]
+async fn an_error_comes_through_as_it_is() {
+    #[derive(Clone)]
+    struct Gone;
+    impl Service<Request<Body>> for Gone {
+        type Response = Response<Body>;
+        type Error = seal_kubeconfig::RouteError;
+        type Future = BoxFuture<'static, Result<Response<Body>, Self::Error>>;
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            async { Err(seal_kubeconfig::RouteError::SystemRoots) }.boxed()
+        }
+    }
+    let (client, flight) = Flight::bound(&Client::new(Gone, "default"), 8, Metrics::default());
+    let Err(kube::Error::Service(error)) = client.send(get()).await else { panic!("another error") };
+    assert!(error.is::<seal_kubeconfig::RouteError>());
+    assert_eq!(flight.state().limit.in_flight(), 0);
+}
