@@ -16,6 +16,10 @@ use seal_crds::Place;
 const FIRST: Duration = Duration::from_millis(500);
 const CAP: Duration = Duration::from_secs(300);
 
+/// The longest wait for an API server that is away or busy. That says nothing about the object, so it is tried soon after
+/// the API server is back. The requests in flight are bounded elsewhere, and nothing is tried while it can't be reached.
+const BRIEF: Duration = Duration::from_secs(4);
+
 /// The most writes of one Secret within [`WRITE_WINDOW`]. People and scripts change a Secret now and then;
 /// two programs that disagree change it as fast as the API allows.
 const WRITES: u32 = 30;
@@ -32,6 +36,15 @@ pub(crate) struct Backoff {
     writes: Mutex<Recent<Place>>,
 }
 
+/// Whose failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// It has to do with the object, or may have.
+    Objects,
+    /// The API server is away or busy, for every object.
+    ApiServers,
+}
+
 impl Default for Backoff {
     fn default() -> Self {
         Self {
@@ -42,12 +55,16 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Counts a failure and returns the wait: between half and all of `FIRST · 2ⁿ`, at most [`CAP`]. The
-    /// jitter keeps objects that failed together from coming back together.
-    pub(crate) fn failed(&self, key: Option<Place>, now: Instant) -> Duration {
+    /// Counts a failure and returns the wait: between half and all of `FIRST · 2ⁿ`, at most [`CAP`], or [`BRIEF`] if the
+    /// failure is the API server's alone. The jitter keeps objects that failed together from coming back together.
+    pub(crate) fn failed(&self, key: Option<Place>, whose: Whose, now: Instant) -> Duration {
+        let cap = match whose {
+            Whose::Objects => CAP,
+            Whose::ApiServers => BRIEF,
+        };
         let mut failures = lock(&self.failures);
         let Count { since, count } = failures.of(key, now);
-        let full = FIRST.saturating_mul(1 << (*count).min(20)).min(CAP);
+        let full = FIRST.saturating_mul(1 << (*count).min(20)).min(cap);
         (*since, *count) = (now, count.saturating_add(1));
         full.mul_f64(0.5 + f64::from(OsRng.next_u32()) / f64::from(u32::MAX) / 2.0)
     }
@@ -117,12 +134,20 @@ mod tests {
     fn waits_grow_to_a_cap_with_jitter() {
         let (backoff, mut now) = (Backoff::default(), Instant::now());
         for n in 0..40 {
-            let wait = backoff.failed(place("db"), now);
+            let wait = backoff.failed(place("db"), Whose::Objects, now);
             let full = FIRST.saturating_mul(1 << n.min(20)).min(CAP);
             assert!((full / 2..=full).contains(&wait), "{n}: {wait:?}");
             // The longest wait, and some more time for the reconcile.
             now += wait + CAP / 2;
         }
+    }
+
+    #[test]
+    fn after_an_outage_of_any_length_no_object_waits_for_long() {
+        let (backoff, now) = (Backoff::default(), Instant::now());
+        let waits: Vec<Duration> =
+            (0..99).map(|_| backoff.failed(place("db"), Whose::ApiServers, now)).collect();
+        assert!(waits.iter().all(|wait| *wait <= BRIEF) && waits[50..].iter().all(|wait| *wait >= BRIEF / 2));
     }
 
     #[test]
@@ -138,10 +163,10 @@ mod tests {
     #[test]
     fn a_success_forgets_and_others_are_not_delayed() {
         let (backoff, now) = (Backoff::default(), Instant::now());
-        (0..9).for_each(|_| assert!(!backoff.failed(place("db"), now).is_zero()));
-        assert!(backoff.failed(place("cache"), now) <= FIRST);
+        (0..9).for_each(|_| assert!(!backoff.failed(place("db"), Whose::Objects, now).is_zero()));
+        assert!(backoff.failed(place("cache"), Whose::Objects, now) <= FIRST);
         backoff.passed(place("db").as_ref());
-        assert!(backoff.failed(place("db"), now) <= FIRST);
+        assert!(backoff.failed(place("db"), Whose::Objects, now) <= FIRST);
     }
 
     /// A person who makes failing objects and deletes them, again and again, fills no memory.
@@ -153,12 +178,12 @@ mod tests {
         for second in 0..day {
             let (gone, now) = (place(&format!("gone-{second}")), start + Duration::from_secs(second));
             backoff.may_write(gone.as_ref().unwrap(), now);
-            backoff.failed(gone, now);
+            backoff.failed(gone, Whose::Objects, now);
         }
         let (failures, writes) = (2 * FAILURES_WINDOW.as_secs(), 2 * WRITE_WINDOW.as_secs());
         assert!(kept().0 <= failures as usize && kept().1 <= writes as usize, "{:?}", kept());
         let later = start + Duration::from_secs(day) + FAILURES_WINDOW;
-        backoff.failed(place("db"), later);
+        backoff.failed(place("db"), Whose::Objects, later);
         backoff.may_write(&place("db").unwrap(), later);
         assert_eq!(kept(), (1, 1));
     }

@@ -3,8 +3,9 @@
 //! The reconcile itself is [`crate::reconcile`], and [`crate::run`] starts and stops the work. Reading order:
 //! `work` (a group's queue), `object`, `json_text` and `metadata` (the watched objects), `store` (the API as
 //! a store), `secret`, `fields` and `evidence` (the meaning of metadata), `successor` (one name in both
-//! groups), `write`, `body` and `report` (the requests), `flight` (how many at a time), `events`, `cache` and `wakes` (the objects that a change
-//! concerns), `definitions` (the kinds that must be there), `lease` (which replica leads), `usage` and `proof`
+//! groups), `write`, `body` and `report` (the requests), `flight` (how many at a time), `events`, `watching` (how a
+//! watch is kept), `cache` and `wakes` (the objects that a change concerns), `definitions` (the kinds that must be
+//! there), `lease` (which replica leads), `usage` and `proof`
 //! (which objects need a sealing key, for people and for its deletion), `api` (clients and errors).
 //!
 //! Invariants: Secrets are watched and read as metadata only. This room knows neither the sealing keys nor
@@ -30,5 +31,6 @@ pub(crate) mod store;
 mod successor;
 mod usage;
 mod wakes;
+pub(crate) mod watching;
 pub(crate) mod work;
 mod write;

@@ -10,6 +10,8 @@ use std::fmt;
 use seal_crds::resources::SpecError;
 use seal_crds::{Reason, UnsealError};
 
+use crate::backoff::Whose;
+
 /// Why a reconcile failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -31,6 +33,14 @@ impl Failure {
     /// Whether the failure waits for somebody's change.
     pub(crate) fn is_permanent(&self) -> bool {
         self.reason.is_permanent()
+    }
+
+    /// Whether the API server alone is the cause: it is away or busy, for every object.
+    pub(crate) fn whose(&self) -> Whose {
+        match self.reason {
+            Reason::ApiUnavailable | Reason::ApiBusy => Whose::ApiServers,
+            _ => Whose::Objects,
+        }
     }
 }
 

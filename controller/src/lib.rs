@@ -18,6 +18,7 @@ mod backoff;
 mod cluster;
 mod compat_http;
 mod conditions;
+mod contact;
 mod decode;
 mod examination;
 mod failure;

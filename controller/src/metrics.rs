@@ -35,6 +35,12 @@ struct CompatLabels {
     answer: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WatchLabels {
+    /// The plural of the kind.
+    kind: &'static str,
+}
+
 /// The numbers of Secrets that should hold a Bitnami sealing key, by the state of the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BitnamiKeyCounts {
@@ -57,6 +63,9 @@ pub(crate) struct Metrics {
     requests_limit: Gauge,
     requests_refused: Counter,
     events_left_out: Counter,
+    api_contact: Gauge,
+    watch_lists: Family<WatchLabels, Counter>,
+    watch_breaks: Family<WatchLabels, Counter>,
     registry: Arc<Registry>,
 }
 
@@ -115,6 +124,23 @@ impl Default for Metrics {
             "Events that weren't published because too many waited; the status says the same",
             events_left_out.clone(),
         );
+        let api_contact = Gauge::default();
+        registry.register(
+            "api_contact_timestamp_seconds",
+            "When the API server last answered a look at the Lease, as Unix time; 0 if never",
+            api_contact.clone(),
+        );
+        let (watch_lists, watch_breaks) = (Family::default(), Family::default());
+        registry.register(
+            "watch_lists",
+            "Lists taken for a watch, at its start and when its version was gone, by kind",
+            Family::clone(&watch_lists),
+        );
+        registry.register(
+            "watch_breaks",
+            "Watches and their lists that broke and were taken up again, by kind",
+            Family::clone(&watch_breaks),
+        );
         let registry = Arc::new(registry);
         Self {
             reconciles,
@@ -128,6 +154,9 @@ impl Default for Metrics {
             requests_limit,
             requests_refused,
             events_left_out,
+            api_contact,
+            watch_lists,
+            watch_breaks,
             registry,
         }
     }
@@ -187,6 +216,18 @@ impl Metrics {
 
     pub(crate) fn left_out_event(&self) {
         self.events_left_out.inc();
+    }
+
+    pub(crate) fn contact_made(&self, at: Timestamp) {
+        self.api_contact.set(at.as_second());
+    }
+
+    pub(crate) fn list_begun(&self, kind: &'static str) {
+        self.watch_lists.get_or_create(&WatchLabels { kind }).inc();
+    }
+
+    pub(crate) fn watch_broke(&self, kind: &'static str) {
+        self.watch_breaks.get_or_create(&WatchLabels { kind }).inc();
     }
 
     /// The OpenMetrics text of all counters and gauges.

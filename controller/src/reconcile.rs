@@ -16,7 +16,7 @@ use seal_crds::resources::SealedSecretStatus;
 use seal_crds::{Place, Reason, Sealed, UnsealError, Unsealed};
 use tokio::sync::watch;
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, Whose};
 use crate::examination::{Findings, Question, missing};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
@@ -127,7 +127,7 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
             place = place.as_ref().map(tracing::field::display),
             "the object has changed meanwhile"
         );
-        return Next::After(context.backoff.failed(place, Instant::now()));
+        return Next::After(context.backoff.failed(place, Whose::Objects, Instant::now()));
     }
     // Both failures count: if the status of a refusal couldn't be written, it must be tried again.
     let failures: Vec<Failure> = outcome.err().into_iter().chain(reported.err()).collect();
@@ -139,7 +139,9 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
         context.backoff.passed(place.as_ref());
         turn.map_or(Next::OnChange, Next::After)
     } else {
-        Next::After(context.backoff.failed(place, Instant::now()))
+        let is_the_objects = failures.iter().any(|it| !it.is_permanent() && it.whose() == Whose::Objects);
+        let whose = if is_the_objects { Whose::Objects } else { Whose::ApiServers };
+        Next::After(context.backoff.failed(place, whose, Instant::now()))
     }
 }
 

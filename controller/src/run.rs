@@ -19,16 +19,21 @@ use crate::cluster::definitions;
 use crate::cluster::fields::FIELD_MANAGER;
 use crate::cluster::lease::{ClusterLease, Election};
 use crate::cluster::work::until;
+use crate::contact::Contact;
 use crate::leadership::Clock;
 use crate::listen::ListenError;
 use crate::metrics::Metrics;
-use crate::serve::{Health, serve};
+use crate::serve::{Health, Phase, serve};
 
 mod lead;
 mod options;
 mod replica;
 
 pub(crate) use options::Options;
+
+/// How long the controller finishes the reconciles that are under way when it is told to end. With [`FAREWELL`] it must
+/// fit into the grace period of the Pod.
+const DRAIN: Duration = Duration::from_secs(15);
 
 /// How long the controller tries to give the Lease up when it ends.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -44,7 +49,7 @@ pub(crate) enum RunError {
     Listen(#[from] ListenError),
 }
 
-/// Runs until `shutdown`, and then finishes the reconciles that are under way.
+/// Runs until `shutdown`, and then finishes the reconciles that are under way, in bounded time.
 ///
 /// # Errors
 ///
@@ -53,8 +58,10 @@ pub(crate) async fn run(
     options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
-    let clients = Clients::infer().await?;
-    let (metrics, health) = (Metrics::default(), Health::default());
+    let (metrics, clock) = (Metrics::default(), Clock::since_boot());
+    let contact = Contact::new(clock.clone(), metrics.clone());
+    let health = Health::new(contact.clone());
+    let clients = Clients::infer(&contact).await?;
     let _page = Task(serve(options.listen, health.clone(), metrics.clone()).await?);
     let stopped = stopped_after(shutdown);
 
@@ -64,12 +71,18 @@ pub(crate) async fn run(
     }
     let name = std::env::var("POD_NAME").unwrap_or_else(|_| FIELD_MANAGER.to_owned());
     let lease = ClusterLease::new(clients.lease.clone(), &options.namespace);
-    let (election, leadership) = Election::new(lease, &name, Clock::since_boot(), metrics.clone());
-    let replica = Replica::start(clients, metrics, health.clone(), &options, leadership).await?;
+    let (election, leadership) = Election::new(lease, &name, clock, metrics.clone(), contact.clone());
+    let replica = Replica::start(clients, metrics, health.clone(), &options, leadership, contact).await?;
     let (over, is_over) = watch::channel(false);
     let mut campaign = Task(tokio::spawn(election.campaign(is_over)));
-    tokio::join!(be_ready(&replica, &health, stopped.clone()), lead_each_term(&replica, &options, stopped));
-    health.set_unready();
+    let readiness = be_ready(&replica, &health, stopped.clone());
+    let terms = lead_each_term(&replica, &options, stopped.clone());
+    tokio::select! {
+        _ = async { tokio::join!(readiness, terms) } => {}
+        () = drained_for_too_long(stopped) => {
+            tracing::warn!("some reconciles can't be finished in time; another replica takes them up");
+        }
+    }
     // No key is written after the Lease is given up.
     drop(replica);
     over.send_replace(true);
@@ -80,16 +93,23 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// Calls the replica ready as soon as it could lead at once, whether or not it does.
+/// Says how far the replica has come: it is ready as soon as it could lead at once, whether or not it does.
 async fn be_ready(replica: &Replica, health: &Health, stopped: watch::Receiver<bool>) {
-    let is_complete = async {
+    let serving = async {
         // Without the right to the Lease, no replica would ever lead, and an update must not go on then.
+        health.set_phase(Phase::Starting("the Lease"));
         replica.leadership.is_known().await;
-        replica.is_complete().await
+        health.set_phase(Phase::Starting("the sealing keys"));
+        replica.has_keys().await;
+        health.set_phase(Phase::Starting("the caches of Secrets and SealedSecrets"));
+        if replica.is_complete().await {
+            health.set_phase(Phase::Serving);
+        }
+        std::future::pending::<()>().await;
     };
     tokio::select! {
-        is_complete = is_complete => if is_complete { health.set_ready() },
-        () = until(stopped) => {}
+        () = serving => {}
+        () = until(stopped) => health.set_phase(Phase::Stopping),
     }
 }
 
@@ -108,6 +128,12 @@ async fn lead_each_term(replica: &Replica, options: &Options, stopped: watch::Re
         };
         replica.leadership.while_leading(term).await;
     }
+}
+
+/// Waits until it was time to stop, and then as long as reconciles may take to be finished.
+async fn drained_for_too_long(stopped: watch::Receiver<bool>) {
+    until(stopped).await;
+    tokio::time::sleep(DRAIN).await;
 }
 
 /// A value that turns true when it is time to stop.

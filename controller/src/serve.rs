@@ -12,16 +12,19 @@ use axum::http::{StatusCode, header};
 use axum::routing::get;
 use tokio::task::JoinHandle;
 
+use crate::contact::Contact;
 use crate::listen::{self, ListenError};
 use crate::metrics::Metrics;
 
 /// The controller's state, as far as `/readyz` depends on it.
-#[derive(Clone, Default)]
-pub(crate) struct Health(Arc<Mutex<State>>);
+#[derive(Clone)]
+pub(crate) struct Health {
+    state: Arc<Mutex<State>>,
+    contact: Contact,
+}
 
-#[derive(Default)]
 struct State {
-    is_serving: bool,
+    phase: Phase,
     /// The controller has published which key to seal to, or has tried to. Until then `/readyz` isn't "ok":
     /// clients that read "ok" go on to seal.
     are_keys_said: bool,
@@ -30,13 +33,25 @@ struct State {
     keyless: Option<String>,
 }
 
+/// The life of a replica.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It waits for this, and then it could lead.
+    Starting(&'static str),
+    /// It could lead at once, or does.
+    Serving,
+    /// It was told to end.
+    Stopping,
+}
+
 impl Health {
-    pub(crate) fn set_ready(&self) {
-        self.state().is_serving = true;
+    pub(crate) fn new(contact: Contact) -> Self {
+        let state = State { phase: Phase::Starting("the definitions"), are_keys_said: false, keyless: None };
+        Self { state: Arc::new(Mutex::new(state)), contact }
     }
 
-    pub(crate) fn set_unready(&self) {
-        self.state().is_serving = false;
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.state().phase = phase;
     }
 
     pub(crate) fn set_keyless(&self, why: Option<String>) {
@@ -44,23 +59,39 @@ impl Health {
         (state.keyless, state.are_keys_said) = (why, true);
     }
 
+    /// Status and body of `/readyz`: "ok", or each reason why not on a line of its own.
     pub(crate) fn readiness(&self) -> (StatusCode, String) {
-        let State { is_serving, are_keys_said, keyless } = &*self.state();
-        match keyless {
-            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
-            None if *is_serving && *are_keys_said => (StatusCode::OK, "ok\n".to_owned()),
-            None => (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned()),
+        let mut reasons = self.state().reasons();
+        reasons.extend(self.contact.troubles());
+        if reasons.is_empty() {
+            (StatusCode::OK, "ok\n".to_owned())
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, reasons.iter().map(|reason| format!("{reason}\n")).collect())
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // The state is still valid after a panic elsewhere.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Serves `/healthz` (the process answers), `/readyz` (keys are loaded, one of them is there to seal to, and
-/// caches are complete) and `/metrics`.
+impl State {
+    fn reasons(&self) -> Vec<String> {
+        let phase = match self.phase {
+            Phase::Starting(what) => Some(format!("starting: waiting for {what}")),
+            Phase::Stopping => Some("stopping".to_owned()),
+            Phase::Serving if !self.are_keys_said => {
+                Some("starting: waiting for the status of the sealing keys".to_owned())
+            }
+            Phase::Serving => None,
+        };
+        phase.into_iter().chain(self.keyless.clone()).collect()
+    }
+}
+
+/// Serves `/healthz` (the process answers), `/readyz` (this replica leads or could lead at once: there is contact with the
+/// API server, keys are loaded, one of them is there to seal to, and caches are complete) and `/metrics`.
 ///
 /// # Errors
 ///
@@ -82,4 +113,39 @@ pub(crate) async fn serve(
     let (listener, address) = listen::bind(listen).await?;
     tracing::info!(%address, "serving health and metrics");
     Ok(listen::serve(listener, router))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::leadership::tests::TestClock;
+
+    #[test]
+    fn a_replica_is_ready_when_it_could_lead_and_else_says_every_reason() {
+        let time = TestClock::default();
+        let contact = Contact::new(time.clock(), Metrics::default());
+        let health = Health::new(contact.clone());
+        let said = || {
+            let (code, body) = health.readiness();
+            assert_eq!(code == StatusCode::OK, body == "ok\n");
+            body
+        };
+        assert_eq!(said(), "starting: waiting for the definitions\n");
+        health.set_phase(Phase::Serving);
+        assert_eq!(said(), "starting: waiting for the status of the sealing keys\n");
+        health.set_keyless(None);
+        contact.made();
+        assert_eq!(said(), "ok\n");
+        time.advance(Duration::from_secs(11));
+        assert_eq!(said(), "no contact with the API server for 11 s\n");
+        health.set_keyless(Some("no key".to_owned()));
+        assert_eq!(said(), "no key\nno contact with the API server for 11 s\n");
+        contact.made();
+        health.set_keyless(None);
+        assert_eq!(said(), "ok\n");
+        health.set_phase(Phase::Stopping);
+        assert_eq!(said(), "stopping\n");
+    }
 }

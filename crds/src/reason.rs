@@ -193,7 +193,7 @@ reasons! {
         "the API server answered with an error, or with something that can't be read";
         "look at the API server's log if this stays";
     ApiUnavailable: SealedSecret, Transient, Store;
-        "the API server can't be reached";
+        "the API server can't be reached, or can't serve requests";
         "check network and credentials if this stays";
     Interrupted: SealedSecret, Transient, Controller;
         "the controller stopped, or failed, in the middle of the work";

@@ -5,13 +5,15 @@
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use seal_tests::controller::Controller;
 use seal_tests::wait::{eventually, until};
 use serde_json::{Value, json};
 
 use super::keys::{FIRST, hold_up_renewals};
 use super::outage::wire;
-use super::scene::{Scene, condition, items, path};
+use super::scene::{ACCOUNT, Scene, condition, items, path};
 
 /// Two replicas that are ready, the leader first.
 fn pair(scene: &Scene) -> [Controller; 2] {
@@ -83,6 +85,81 @@ fn a_leader_that_was_stopped_is_succeeded_and_writes_nothing_when_it_goes_on() {
     }
     until("it follows", || stopped.http("/readyz").is_some_and(|(_, page)| page.contains("it is revoked")));
     assert!(other.is_leader());
+}
+
+/// The leader is stopped in the middle of its writes, and goes on when another one has its objects. The audit log says
+/// which replica sent what, because each has a token of its own.
+#[test]
+fn a_leader_that_goes_on_after_its_term_writes_nothing_though_objects_change_all_the_time() {
+    let scene = Scene::new("woken");
+    let stopped = scene.start(&[]);
+    let token = token_of(&scene);
+    until("it leads", || stopped.is_leader());
+    // With this kubeconfig the other one has another token.
+    let _ = scene.plane.service_account(&scene.keys, ACCOUNT);
+    assert_ne!(token_of(&scene), token);
+    let other = scene.start(&[]);
+    let names: Vec<String> = (0..30).map(|n| format!("db-{n}")).collect();
+    let seal_all = |value: &str| {
+        for name in &names {
+            scene.seal(name).item("a", value).commit();
+        }
+    };
+    seal_all("1");
+    until("it is in the middle", || scene.secret(&names[5]).is_some());
+    stopped.pause();
+    until("the other one leads", || other.is_leader());
+    let over = lease(&scene)["spec"]["acquireTime"].as_str().unwrap().to_owned();
+    seal_all("2");
+    stopped.resume();
+    seal_all("3");
+    until("it knows that it doesn't lead", || !stopped.is_leader());
+    for name in &names {
+        scene.until_ready(name);
+        until("the last value counts", || scene.data(name).get("a").is_some_and(|value| value == b"3"));
+    }
+    assert_eq!(stopped.http("/readyz"), Some((200, "ok\n".to_owned())));
+
+    let requests = scene.requests();
+    let of_it: Vec<&Value> = requests
+        .iter()
+        .filter(|request| request["user"]["extra"]["authentication.kubernetes.io/credential-id"][0] == token)
+        .collect();
+    let is_write = |request: &Value| !["get", "list", "watch"].contains(&request["verb"].as_str().unwrap());
+    assert!(of_it.iter().any(|request| is_write(request)), "it wrote before");
+    let late = |request: &&&Value| request["requestReceivedTimestamp"].as_str().unwrap() > over.as_str();
+    assert!(of_it.iter().filter(late).count() > 0, "it goes on");
+    // The API server refuses a Lease that is replaced too late.
+    let is_done = |request: &Value| request["responseStatus"]["code"] != 409;
+    let written: Vec<_> = of_it.iter().filter(late).filter(|it| is_write(it) && is_done(it)).collect();
+    assert!(written.is_empty(), "{written:?}");
+}
+
+/// The name of the token in the scene's kubeconfig, as the audit log has it.
+fn token_of(scene: &Scene) -> String {
+    let kubeconfig: Value = serde_json::from_slice(&fs::read(&scene.kubeconfig).unwrap()).unwrap();
+    let token = kubeconfig["users"][0]["user"]["token"].as_str().unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    format!("JTI={}", claims["jti"].as_str().unwrap())
+}
+
+/// As on a node that is gone: nobody gives the Lease up.
+#[test]
+fn a_leader_that_is_killed_is_succeeded_when_its_lease_has_run_out() {
+    let scene = Scene::new("killed");
+    let [mut leader, other] = pair(&scene);
+    scene.seal("before").item("a", "1").commit();
+    scene.until_ready("before");
+    let held = lease(&scene);
+    leader.kill();
+    scene.api().delete(&scene.secrets("before")).unwrap();
+    scene.seal("meanwhile").item("a", "1").commit();
+    scene.until_ready("meanwhile");
+    until("it is healed", || scene.secret("before").is_some());
+    assert!(other.is_leader());
+    let now = lease(&scene);
+    assert_ne!(now["spec"]["holderIdentity"], held["spec"]["holderIdentity"]);
 }
 
 /// As in a network that is cut: the leader runs on, and nobody hears of it.
@@ -165,7 +242,12 @@ fn without_the_right_to_the_lease_no_replica_is_ready_and_the_log_says_why() {
     scene.api().replace(&roles, &role).unwrap();
     let controller = scene.launch(&[]);
     until("it is said", || controller.log().contains("forbids reading the Lease"));
-    assert_eq!(controller.http("/readyz"), Some((503, "starting\n".to_owned())));
+    let page = controller.http("/readyz");
+    assert!(
+        page.as_ref()
+            .is_some_and(|(code, why)| *code == 503 && why.starts_with("starting: waiting for the Lease\n")),
+        "{page:?}"
+    );
     assert!(items(&scene.api().get(&scene.sealing_keys("")).unwrap()).is_empty());
     let mut role = scene.api().get(&roles).unwrap();
     role["rules"] = as_shipped["rules"].clone();

@@ -1,12 +1,19 @@
-//! An API server that can't be reached for a while: the controller waits for it, and catches up.
+//! An API server that can't be reached for a while: the controller waits for it, says that it isn't ready, and catches up.
+//!
+//! How soon, the benchmark measures. Here an outage of 40 s would keep kube's own watcher away for longer than a test waits.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use seal_tests::control_plane::{ControlPlane, definitions};
+use seal_tests::controller::Controller;
 
 use seal_tests::proxy::Proxy;
 use seal_tests::wait::until;
 use serde_json::{Value, json};
 
-use super::scene::Scene;
+use super::scene::{ACCOUNT, Scene};
 
 /// How many connections must fail before the watches and the keys have met the outage.
 const ATTEMPTS: usize = 4;
@@ -70,4 +77,109 @@ fn a_controller_that_starts_during_an_outage_waits_for_its_end() {
     // An outage doesn't keep the controller from ending.
     proxy.cut();
     assert_eq!(controller.terminate().code(), Some(0));
+}
+
+/// The API server is killed, and comes back without the history that the watches would go on from; or it answers, and etcd
+/// doesn't.
+#[test]
+fn after_an_outage_of_any_length_a_deletion_is_undone_and_meanwhile_no_replica_is_ready() {
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    plane.deploy();
+    let mut scene = Scene::on(&plane, plane.namespace("away"), "seal-system".to_owned());
+    let proxy = wire(&mut scene);
+    let replicas = [scene.launch(&[]), scene.launch(&[])].map(Controller::ready);
+    scene.seal("deleted").item("a", "1").commit();
+    scene.until_ready("deleted");
+    let is_said = |replica: &Controller| {
+        let page = replica.http("/readyz");
+        page.is_some_and(|(code, why)| code == 503 && why.contains("no contact with the API server for"))
+    };
+    for seconds in [8, 40] {
+        plane.stop_api_server();
+        proxy.cut();
+        thread::sleep(Duration::from_secs(seconds));
+        if seconds > 10 {
+            until("no replica is ready", || replicas.iter().all(is_said));
+            assert!(replicas.iter().all(|it| it.http("/healthz").is_some_and(|(code, _)| code == 200)));
+        }
+        plane.start_api_server();
+        scene.api().delete(&scene.secrets("deleted")).unwrap();
+        proxy.mend();
+        until("the deletion is undone", || scene.secret("deleted").is_some());
+        until("both are ready", || {
+            replicas.iter().all(|it| it.http("/readyz") == Some((200, "ok\n".to_owned())))
+        });
+    }
+
+    plane.pause_etcd();
+    until("no replica is ready", || replicas.iter().all(is_said));
+    plane.resume_etcd();
+    until("etcd answers", || scene.api().delete(&scene.secrets("deleted")).is_ok());
+    until("the deletion is undone", || scene.secret("deleted").is_some());
+    until("one leads", || replicas.iter().filter(|it| it.is_leader()).count() == 1);
+}
+
+/// As when a node or a route is gone: nobody closes the connections, and nothing comes through them any more.
+#[test]
+fn a_replica_whose_connections_are_dead_keeps_up_again_as_soon_as_new_ones_work() {
+    let mut scene = Scene::new("dead");
+    let direct = fs::read(&scene.kubeconfig).unwrap();
+    let proxy = wire(&mut scene);
+    let one = scene.start(&[]);
+    fs::write(&scene.kubeconfig, direct).unwrap();
+    let mut other = scene.start(&[]);
+    scene.seal("before").item("a", "1").commit();
+    scene.until_ready("before");
+
+    proxy.silence();
+    until("the other one leads", || other.is_leader() && !one.is_leader());
+    assert_eq!(one.http("/healthz").map(|(status, _)| status), Some(200));
+    until("it says why", || one.http("/readyz").is_some_and(|(_, why)| why.contains("no contact")));
+    scene.seal("meanwhile").item("a", "1").commit();
+    scene.until_ready("meanwhile");
+    proxy.mend();
+    until("it is ready", || one.http("/readyz") == Some((200, "ok\n".to_owned())));
+    assert!(other.terminate().success());
+    until("it leads", || one.is_leader());
+    scene.api().delete(&scene.secrets("before")).unwrap();
+    until("it has seen the deletion", || scene.secret("before").is_some());
+    assert_eq!(one.metric("seal_controller_secret_writes_total"), 2);
+}
+
+/// The token of a service account ends, and the kubelet has written another one into the file.
+#[test]
+fn a_token_that_ends_is_followed_by_the_next_one_of_the_file() {
+    let scene = Scene::new("token");
+    let file = scene.plane.dir().join(format!("{}.token", scene.keys));
+    // A token ends with the object that it is bound to.
+    let token = |secret: &str| {
+        let path = scene.identities("");
+        let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}});
+        let bound = scene.api().create(&path, &object).unwrap();
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": {"expirationSeconds": 3600, "boundObjectRef": {
+                "apiVersion": "v1", "kind": "Secret", "name": secret, "uid": bound["metadata"]["uid"],
+            }},
+        });
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{ACCOUNT}/token", scene.keys);
+        let token = scene.api().create(&path, &request).unwrap();
+        token["status"]["token"].as_str().unwrap().to_owned()
+    };
+    fs::write(&file, token("first")).unwrap();
+    let mut kubeconfig: Value = serde_json::from_slice(&fs::read(&scene.kubeconfig).unwrap()).unwrap();
+    kubeconfig["users"][0]["user"] = json!({"tokenFile": file});
+    fs::write(&scene.kubeconfig, kubeconfig.to_string()).unwrap();
+    let controller = scene.start(&[]);
+    scene.seal("before").item("a", "1").commit();
+    scene.until_ready("before");
+
+    scene.api().delete(&scene.identities("first")).unwrap();
+    until("it says why", || {
+        controller.http("/readyz").is_some_and(|(_, why)| why.contains("the API server forbids"))
+    });
+    fs::write(&file, token("second")).unwrap();
+    scene.seal("after").item("a", "1").commit();
+    scene.until_ready("after");
+    until("it is ready", || controller.http("/readyz") == Some((200, "ok\n".to_owned())));
 }

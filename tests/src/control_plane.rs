@@ -58,6 +58,14 @@ pub enum Order {
     Snapshot,
     /// Put the copy in place of etcd's data, as an administrator restores a snapshot.
     Restore,
+    /// Kill kube-apiserver, and the controllers that need it.
+    StopApiServer,
+    /// Start again what was killed.
+    StartApiServer,
+    /// Stop etcd where it is (SIGSTOP), as on a node that hangs.
+    PauseEtcd,
+    /// Let etcd go on.
+    ResumeEtcd,
 }
 
 /// How to reach a control plane that serves.
@@ -145,6 +153,42 @@ impl ControlPlane {
     #[track_caller]
     pub fn restore(&self) {
         self.order(&Order::Restore);
+    }
+
+    /// Kills the API server, as on a node that goes away. etcd and its data stay.
+    ///
+    /// # Panics
+    /// When the supervisor has ended.
+    #[track_caller]
+    pub fn stop_api_server(&self) {
+        self.order(&Order::StopApiServer);
+    }
+
+    /// Starts the API server again, on its port, and returns when it serves.
+    ///
+    /// # Panics
+    /// When it doesn't serve again.
+    #[track_caller]
+    pub fn start_api_server(&self) {
+        self.order(&Order::StartApiServer);
+    }
+
+    /// Stops etcd where it is: the API server answers, and stores nothing.
+    ///
+    /// # Panics
+    /// When the supervisor has ended.
+    #[track_caller]
+    pub fn pause_etcd(&self) {
+        self.order(&Order::PauseEtcd);
+    }
+
+    /// Lets etcd go on after [`Self::pause_etcd`].
+    ///
+    /// # Panics
+    /// When the supervisor has ended.
+    #[track_caller]
+    pub fn resume_etcd(&self) {
+        self.order(&Order::ResumeEtcd);
     }
 
     #[track_caller]

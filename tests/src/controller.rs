@@ -129,6 +129,15 @@ impl Controller {
         self.process.stop(false);
     }
 
+    /// Kills the process (SIGKILL), as when its node goes away.
+    ///
+    /// # Panics
+    /// When the controller has ended already.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// Sends SIGTERM, as a kubelet does, and waits until the controller has ended.
     ///
     /// # Panics

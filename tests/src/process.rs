@@ -81,6 +81,16 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).expect("our own child can be signalled");
     }
 
+    /// Kills the program, and waits until it has ended.
+    ///
+    /// # Panics
+    /// When it has ended already.
+    #[track_caller]
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("our own child can be killed");
+        self.child.wait().expect("our own child can be waited for");
+    }
+
     /// Sends SIGTERM, as a kubelet does, and waits until the program has ended.
     ///
     /// # Panics

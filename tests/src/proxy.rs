@@ -1,4 +1,4 @@
-//! A proxy between a program and a server, whose connections a test can cut.
+//! A proxy between a program and a server, whose connections a test can cut, or leave dead.
 //!
 //! It forwards bytes and knows no protocol, so TLS passes through it, and other clients still reach the server.
 //! Invariant: while it is cut, no connection through it lives and none begins.
@@ -81,6 +81,10 @@ pub struct Proxy {
 #[derive(Default)]
 struct State {
     cut: AtomicBool,
+    /// New connections are dead from their beginning.
+    silent: AtomicBool,
+    /// How often all connections were left dead.
+    silences: AtomicUsize,
     refused: AtomicUsize,
     streams: Mutex<Vec<TcpStream>>,
 }
@@ -118,6 +122,13 @@ impl Proxy {
         }
     }
 
+    /// Leaves all connections dead, and new ones until [`Proxy::mend`]: they stay open, and nothing comes through them any
+    /// more, as when a node or a route is gone.
+    pub fn silence(&self) {
+        self.state.silent.store(true, Ordering::SeqCst);
+        self.state.silences.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// How many connections were refused since the last cut.
     #[must_use]
     pub fn refused(&self) -> usize {
@@ -126,8 +137,38 @@ impl Proxy {
 
     /// Lets connections through again.
     pub fn mend(&self) {
+        self.state.silent.store(false, Ordering::SeqCst);
         self.state.cut.store(false, Ordering::SeqCst);
     }
+}
+
+/// Copies as [`splice`] does, until the proxy has left its connections dead once more.
+fn splice_until_silence(state: &Arc<State>, one: &TcpStream, other: &TcpStream) -> io::Result<()> {
+    let born = state.silences.load(Ordering::SeqCst);
+    let streams = [(one.try_clone()?, other.try_clone()?), (other.try_clone()?, one.try_clone()?)];
+    for (mut from, mut to) in streams {
+        let state = Arc::clone(state);
+        thread::spawn(move || {
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                let read = from.read(&mut buffer).unwrap_or(0);
+                let is_dead = state.silences.load(Ordering::SeqCst) != born;
+                match read {
+                    // Nobody hears that a dead connection ends.
+                    0 if is_dead => return,
+                    0 => break,
+                    _ if is_dead => {}
+                    read => {
+                        if to.write_all(&buffer[..read]).is_err() {
+                            break;
+                        }
+                    }
+                }
+            }
+            let _ = to.finish();
+        });
+    }
+    Ok(())
 }
 
 impl State {
@@ -135,15 +176,20 @@ impl State {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn connect(&self, client: &TcpStream, server: SocketAddr) -> io::Result<()> {
+    fn connect(self: &Arc<Self>, client: &TcpStream, server: SocketAddr) -> io::Result<()> {
         // The lock makes sure that a cut either stops this connection or finds its streams in the list.
         let mut streams = self.streams();
         if self.cut.load(Ordering::SeqCst) {
             self.refused.fetch_add(1, Ordering::SeqCst);
             return client.shutdown(Shutdown::Both);
         }
+        if self.silent.load(Ordering::SeqCst) {
+            // Kept, so that it stays open.
+            streams.push(client.try_clone()?);
+            return Ok(());
+        }
         let server = TcpStream::connect(server)?;
         streams.extend([client.try_clone()?, server.try_clone()?]);
-        splice(client, &server)
+        splice_until_silence(self, client, &server)
     }
 }

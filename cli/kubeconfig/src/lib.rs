@@ -29,4 +29,4 @@ mod url;
 pub use error::{Field, Owner, PluginError, ReadError, RouteError, ValueError};
 pub use files::read;
 pub use proxy::{Proxies, through_proxy};
-pub use route::{Route, in_cluster};
+pub use route::{Renewal, Route, in_cluster};

@@ -9,6 +9,7 @@ use std::env;
 use std::error::Error;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -37,10 +38,24 @@ const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 pub struct Route {
     /// The configuration of kube. The caller sets deadlines and retries.
     pub config: Config,
+    /// The clients of this route use new connections when this says so.
+    pub renewal: Renewal,
     login: Login,
     /// The cluster, to name in an error.
     cluster: Owner,
     user: Owner,
+}
+
+/// Makes clients leave their connections: to a client that keeps connections for later, one that is dead and that nobody
+/// closed looks like any other.
+#[derive(Clone, Default)]
+pub struct Renewal(Arc<AtomicU64>);
+
+impl Renewal {
+    /// From now on each request uses a connection that is made after this.
+    pub fn renew(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl Route {
@@ -107,7 +122,8 @@ impl Route {
         if let Some(identity) = identity {
             identity.put(&mut config.auth_info);
         }
-        Ok(Self { config, login, cluster: owner, user: Owner::User(user_name.to_owned()) })
+        let user = Owner::User(user_name.to_owned());
+        Ok(Self { config, renewal: Renewal::default(), login, cluster: owner, user })
     }
 
     /// The way to the default cluster: that of the current context, else that of the Pod that this process runs
@@ -141,7 +157,12 @@ impl Route {
     pub async fn client(self) -> Result<Client, RouteError> {
         let credentials = self.login.credentials().await?;
         let namespace = self.config.default_namespace.clone();
-        let current = (credentials.identity.clone(), self.plain_client(&credentials)?);
+        let made = self.renewal.0.load(Ordering::SeqCst);
+        let current = Current {
+            client: self.plain_client(&credentials)?,
+            identity: credentials.identity.clone(),
+            made,
+        };
         let service = Authorized { route: Arc::new(self), current: Arc::new(Mutex::new(current)) };
         Ok(Client::new(service, namespace))
     }
@@ -208,7 +229,7 @@ fn in_pod(account: &Path, host: &str, port: &str) -> Result<Route, RouteError> {
     // kube reads the file again when it changes.
     config.root_cert_file = Some(path);
     let login = Login::of_file(&account.join("token"), Field { name: "token", owner: owner.clone() });
-    Ok(Route { config, login, cluster: owner.clone(), user: owner })
+    Ok(Route { config, renewal: Renewal::default(), login, cluster: owner.clone(), user: owner })
 }
 
 fn text(value: Option<&String>) -> Option<&str> {
@@ -240,13 +261,21 @@ impl Authorities {
     }
 }
 
-/// A client that adds an `Authorization` header to each request, and opens a new connection for a new
-/// certificate.
+/// A client that adds an `Authorization` header to each request, and opens new connections for a new certificate or
+/// when it is told to.
 #[derive(Clone)]
 struct Authorized {
     route: Arc<Route>,
-    /// The client for this certificate of a login program.
-    current: Arc<Mutex<(Option<Arc<Identity>>, Client)>>,
+    current: Arc<Mutex<Current>>,
+}
+
+/// A client, and what it was made for.
+struct Current {
+    client: Client,
+    /// The certificate of a login program.
+    identity: Option<Arc<Identity>>,
+    /// How often connections had been renewed.
+    made: u64,
 }
 
 impl Authorized {
@@ -266,10 +295,12 @@ impl Authorized {
     fn client(&self, credentials: &Credentials) -> Result<Client, RouteError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let address = |identity: &Option<Arc<Identity>>| identity.as_ref().map(Arc::as_ptr);
-        if address(&current.0) != address(&credentials.identity) {
-            *current = (credentials.identity.clone(), self.route.plain_client(credentials)?);
+        let now = self.route.renewal.0.load(Ordering::SeqCst);
+        if current.made != now || address(&current.identity) != address(&credentials.identity) {
+            let client = self.route.plain_client(credentials)?;
+            *current = Current { client, identity: credentials.identity.clone(), made: now };
         }
-        Ok(current.1.clone())
+        Ok(current.client.clone())
     }
 }
 

@@ -14,6 +14,7 @@ use kube::runtime::events::{Event, EventType};
 use seal_crds::{Place, Reason, Shape};
 use seal_kubeconfig::{Proxies, Route, RouteError};
 
+use crate::contact::Contact;
 use crate::failure::Failure;
 use crate::plan::immutable;
 use crate::store::Notice;
@@ -32,9 +33,10 @@ pub(crate) struct Clients {
 
 impl Clients {
     /// Makes the clients from the kubeconfig or, in a Pod, from its service account. They connect with the
-    /// first request.
-    pub(crate) async fn infer() -> Result<Self, RouteError> {
-        let route = Route::infer(&Proxies::from_env())?;
+    /// first request, and anew when old connections are doubtful.
+    pub(crate) async fn infer(contact: &Contact) -> Result<Self, RouteError> {
+        let mut route = Route::infer(&Proxies::from_env())?;
+        route.renewal = contact.renewal();
         let long = Duration::from_secs(20);
         let short = Duration::from_secs(3);
         Ok(Self {
@@ -138,6 +140,10 @@ pub(crate) fn failure(doing: &str, error: &kube::Error) -> Failure {
             Failure::new(Reason::Conflict, format!("somebody else changed the object while {doing}"))
         }
         Some(429) => Failure::new(Reason::ApiBusy, format!("the API server is busy while {doing}")),
+        Some(code @ 502..=504) => Failure::new(
+            Reason::ApiUnavailable,
+            format!("the API server can't serve requests while {doing}: it answered {code}"),
+        ),
         Some(code) => Failure::new(Reason::ApiError, format!("the API server answered {code} while {doing}")),
         None => {
             let why = login(error).map_or_else(String::new, |login| format!(": {login}"));

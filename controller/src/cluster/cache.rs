@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::{Stream, StreamExt as _};
 use kube::api::Api;
 use kube::runtime::reflector::Store;
-use kube::runtime::{WatchStreamExt as _, reflector, watcher};
+use kube::runtime::{reflector, watcher};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use super::api::status;
 use super::metadata::{Kept, Metadata};
 use super::wakes::{Name, Wakes};
+use super::watching::{self, Which};
+use crate::contact::Contact;
 
 /// The metadata of all objects of a kind.
 pub(crate) struct Cache<K: Kept + 'static> {
@@ -28,17 +29,19 @@ struct Listeners(Arc<Mutex<Vec<UnboundedSender<Name>>>>);
 
 impl<K: Kept + 'static> Cache<K> {
     /// An empty cache, and the work that fills it and keeps it up to date.
-    pub(crate) fn new(api: Api<Metadata<K>>) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (objects, writer) = reflector::store();
+    pub(crate) fn new(
+        api: Api<Metadata<K>>,
+        which: Which,
+        contact: &Contact,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (objects, mut writer) = reflector::store();
         let listeners = Listeners::default();
         let cache = Self { objects: objects.clone(), listeners: listeners.clone() };
-        let events = watcher(api, pages()).default_backoff().reflect(writer);
+        let events = watching::events(api, which, contact);
         let mut wakes = Wakes::default();
         let work = events.for_each(move |event| {
-            match event {
-                Ok(event) => listeners.tell(&wakes.on(&event, &objects)),
-                Err(error) => log::<K>(&error),
-            }
+            writer.apply_watcher_event(&event);
+            listeners.tell(&wakes.on(&event, &objects));
             std::future::ready(())
         });
         (cache, work)
@@ -72,36 +75,10 @@ impl Listeners {
     }
 }
 
-fn log<K: Kept>(error: &watcher::Error) {
-    let (kind, code) = (K::plural(&()), watch_code(error));
-    if is_momentary(code) {
-        tracing::debug!(%kind, code, "a watch is to be taken up later");
-    } else {
-        tracing::warn!(%kind, code, "a watch broke; it is taken up again");
-    }
-}
-
 /// How objects are listed: in small pages, because an object, even its metadata alone, may be over a
 /// megabyte, and all of a page is in memory at once.
 pub(super) fn pages() -> watcher::Config {
     watcher::Config::default().page_size(50)
-}
-
-/// Whether the code soon passes by itself. An API server that has just started, or has new definitions, first
-/// fills its own caches, and answers 429 until then.
-fn is_momentary(code: Option<u16>) -> bool {
-    code == Some(429)
-}
-
-/// The API server's code in an error; `None` if there was no answer. The error's words aren't repeated.
-fn watch_code(error: &watcher::Error) -> Option<u16> {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => status(error).map(|status| status.code),
-        watcher::Error::WatchError(status) => Some(status.code),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use super::api::{failure, is_code};
 use super::fields::FIELD_MANAGER;
 use super::work::until;
+use crate::contact::Contact;
 use crate::failure::Failure;
 use crate::leadership::{Clock, Leadership, Moment, Part};
 use crate::metrics::Metrics;
@@ -39,8 +40,12 @@ const DURATION: Duration = Duration::from_secs(15);
 /// How long a term lasts without a renewal. The rest of [`DURATION`] is for clocks that don't run alike.
 const TERM: Duration = Duration::from_secs(10);
 
-/// The pause between two looks at the Lease.
+/// The pause between two looks at the Lease of a replica that leads.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// The pause of a replica that doesn't, or that reached nobody: it may lead, or has lost contact, from one moment to the
+/// next. A look is one small request.
+const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest duration that is believed: a Lease may say anything.
 const MAX_DURATION: Duration = Duration::from_secs(300);
@@ -127,18 +132,26 @@ pub(crate) struct Election<S> {
     clock: Clock,
     part: watch::Sender<Part>,
     metrics: Metrics,
+    /// Hears of each look at the Lease.
+    contact: Contact,
     /// The reason of the last failure, which is logged once.
     said: Option<Reason>,
 }
 
 impl<S: LeaseStore> Election<S> {
     /// A candidate, and the leadership that it keeps up to date. `name` is the name of the Pod.
-    pub(crate) fn new(store: S, name: &str, clock: Clock, metrics: Metrics) -> (Self, Leadership) {
+    pub(crate) fn new(
+        store: S,
+        name: &str,
+        clock: Clock,
+        metrics: Metrics,
+        contact: Contact,
+    ) -> (Self, Leadership) {
         let (part, parts) = watch::channel(Part::Unknown);
         // The container of a Pod may be started again while the old process is only stopped.
         let name = format!("{name}_{:016x}", OsRng.next_u64());
         let candidate = Candidate { name, seen: None };
-        let election = Self { store, candidate, clock: clock.clone(), part, metrics, said: None };
+        let election = Self { store, candidate, clock: clock.clone(), part, metrics, contact, said: None };
         (election, Leadership::new(parts, clock))
     }
 
@@ -146,9 +159,10 @@ impl<S: LeaseStore> Election<S> {
     pub(crate) async fn campaign(mut self, over: watch::Receiver<bool>) {
         while !*over.borrow() {
             let part = self.round().await;
+            let pause = if let Ok(Part::Leads(_)) = part { PAUSE } else { SHORT_PAUSE };
             self.stand(part);
             tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = until(over.clone()) => {}
             }
         }
@@ -174,6 +188,10 @@ impl<S: LeaseStore> Election<S> {
 
     /// Makes the result of a round known. After a failure the term that is left stays.
     fn stand(&mut self, result: Result<Part, Failure>) {
+        match &result {
+            Ok(_) => self.contact.made(),
+            Err(failure) => self.contact.failed(failure),
+        }
         let reason = result.as_ref().err().map(|failure| failure.reason);
         if let Err(failure) = &result
             && self.said != reason

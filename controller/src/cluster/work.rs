@@ -21,6 +21,7 @@ use super::object::Object;
 use super::store::ClusterStore;
 use super::usage::count;
 use super::wakes::Name;
+use crate::contact::Contact;
 use crate::leadership::Leadership;
 use crate::reconcile::{Context, Next, reconcile};
 use crate::usage::Counted;
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     /// One permit for each worker; both groups share them.
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) leadership: Leadership,
+    pub(crate) contact: Contact,
     /// Gets the number of objects that need each sealing key.
     pub(crate) counted: watch::Sender<Option<Arc<Counted>>>,
 }
@@ -102,6 +104,8 @@ async fn reconcile_one(object: Arc<Object>, shared: Arc<Shared>) -> Result<Actio
     if object.meta().deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
+    // An outage makes no object fail, and no object waits for longer than the outage.
+    shared.contact.is_there().await;
     let _slot = shared.slots.acquire().await.expect("the semaphore is never closed");
     // A replica that no longer leads stops where it is. The next leader looks at every object.
     let reconciled = shared.leadership.while_leading(reconcile(&shared.context, &object)).await;

@@ -34,9 +34,11 @@ use super::say::MAX_PLANTED_WRITES;
 use super::server_time::ServerTime;
 use super::settings::RecipientFlags;
 use super::*;
+use crate::contact::Contact;
 use crate::leadership::Part;
 use crate::leadership::tests::TestClock;
 use crate::proof::Opened;
+use crate::serve::Phase;
 use crate::store::Notice;
 
 mod bitnami_renewal;
@@ -68,7 +70,7 @@ fn keys(store: &Memory) -> Keys<Memory> {
         proof: Arc::new(store.clone()),
         rest: Rest::default(),
         counted: tokio::sync::watch::Sender::new(None).subscribe(),
-        health: Health::default(),
+        health: Health::new(Contact::new(TestClock::default().clock(), Metrics::default())),
         metrics: Metrics::default(),
         said: Said::default(),
         arrivals: Arrivals::default(),
@@ -105,7 +107,11 @@ async fn the_first_key_is_made_published_said_and_at_hand() {
     assert_eq!(store.world().primaries(), [FIRST]);
     assert_eq!(store.world().note(FIRST), "Active");
     assert_eq!(keys.keyring.borrow().len(), 1);
-    assert_eq!(keys.health.readiness().1, "starting\n", "the keys are said, and the caches aren't complete");
+    assert_eq!(
+        keys.health.readiness().1,
+        "starting: waiting for the definitions\n",
+        "the keys are said, and the caches aren't complete"
+    );
 }
 
 #[tokio::test]
@@ -129,7 +135,7 @@ async fn a_replica_that_does_not_lead_opens_with_every_key_and_writes_nothing() 
     let (leader, follower) = (keys(&store), keys(&store));
     assert_eq!(follower.follow().await, Ok(()));
     assert_eq!((follower.keyring.borrow().len(), store.did().len()), (0, 0), "it waits for the first key");
-    assert_eq!(follower.health.readiness().1, "starting\n");
+    assert_eq!(follower.health.readiness().1, "starting: waiting for the definitions\n");
     settle(&leader).await;
     let newer = store.world().add("restored", 2, KeyState::Active, "kubectl-create");
     store.world().plant("planted");
@@ -141,7 +147,7 @@ async fn a_replica_that_does_not_lead_opens_with_every_key_and_writes_nothing() 
     );
     assert_eq!(store.did(), [""; 0]);
     // The primary is said, so a client may seal.
-    follower.health.set_ready();
+    follower.health.set_phase(Phase::Serving);
     assert_eq!(follower.health.readiness().1, "ok\n");
     store.world().ask(FIRST, KeyState::Revoked);
     assert_eq!(follower.follow().await, Ok(()));

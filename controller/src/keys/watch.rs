@@ -1,5 +1,5 @@
 //! Starts a look at the keys after each change of a private half or a SealingKey, when this replica becomes the
-//! leader, and every few minutes.
+//! leader, when a long outage is over, and every few minutes.
 //!
 //! [`Keys::look`] is the look. Invariant: no decision depends on the content of a watch's event, because a
 //! look reads everything anew; so the watches ask for metadata alone.
@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::stream::{BoxStream, SelectAll, select_all};
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 use kube::api::Api;
-use kube::runtime::{WatchStreamExt as _, watcher};
 use seal_crds::Reason;
 use seal_crds::resources::{KEY_BACKUP_LABEL, SEALING_KEY_LABEL, SealingKey, bitnami};
 use tokio::sync::watch::Receiver;
@@ -22,6 +21,8 @@ use super::Keys;
 use super::bitnami::UNLABELLED_KEY;
 use super::cluster::ClusterKeys;
 use crate::cluster::metadata::{Kept, Metadata};
+use crate::cluster::watching::{self, Which};
+use crate::contact::Contact;
 use crate::failure::Failure;
 use crate::leadership::Leadership;
 use crate::usage::Counted;
@@ -35,15 +36,11 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// The wait after a look that failed: the first and the longest.
 const BACKOFF: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
-/// The most objects of one page of a watch's list. One may be over a megabyte, and all of a page is in memory
-/// at once.
-const PAGE: u32 = 50;
-
-type Changes = SelectAll<BoxStream<'static, watcher::Result<()>>>;
+type Changes = SelectAll<BoxStream<'static, ()>>;
 
 /// Keeps the keys up to date, until it is aborted.
-pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client, leadership: Leadership) {
-    let mut changes = changes(&keys.store, watches, leadership.clone());
+pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client, leadership: Leadership, contact: Contact) {
+    let mut changes = changes(&keys.store, watches, leadership.clone(), &contact);
     let mut counts = std::pin::pin!(counts(keys.counted.clone()));
     let [first, longest] = BACKOFF;
     let mut backoff = first;
@@ -73,7 +70,7 @@ pub(crate) async fn keep(keys: Keys<ClusterKeys>, watches: Client, leadership: L
     }
 }
 
-fn changes(keys: &ClusterKeys, watches: Client, leadership: Leadership) -> Changes {
+fn changes(keys: &ClusterKeys, watches: Client, leadership: Leadership, contact: &Contact) -> Changes {
     let secrets: Api<Metadata<Secret>> = Api::namespaced(watches.clone(), keys.namespace.as_str());
     let bitnami_secrets: Api<Metadata<Secret>> =
         Api::namespaced(watches.clone(), keys.bitnami_namespace.as_str());
@@ -81,12 +78,17 @@ fn changes(keys: &ClusterKeys, watches: Client, leadership: Leadership) -> Chang
     let backups: Api<Metadata<ConfigMap>> = Api::namespaced(watches, keys.namespace.as_str());
     let unlabelled = format!("metadata.name={UNLABELLED_KEY}");
     select_all([
-        changes_of(secrets, watcher::Config::default().labels(SEALING_KEY_LABEL)),
-        changes_of(bitnami_secrets.clone(), watcher::Config::default().labels(bitnami::SEALING_KEY_LABEL)),
-        changes_of(bitnami_secrets, watcher::Config::default().fields(&unlabelled)),
-        changes_of(sealing_keys, watcher::Config::default()),
-        changes_of(backups, watcher::Config::default().labels(KEY_BACKUP_LABEL)),
-        leadership.gains().map(Ok).boxed(),
+        changes_of(secrets, Which::all("secrets").labels(SEALING_KEY_LABEL), contact),
+        changes_of(
+            bitnami_secrets.clone(),
+            Which::all("secrets").labels(bitnami::SEALING_KEY_LABEL),
+            contact,
+        ),
+        changes_of(bitnami_secrets, Which::all("secrets").fields(&unlabelled), contact),
+        changes_of(sealing_keys, Which::all("sealingkeys"), contact),
+        changes_of(backups, Which::all("configmaps").labels(KEY_BACKUP_LABEL), contact),
+        leadership.gains().boxed(),
+        outages(contact).boxed(),
     ])
 }
 
@@ -102,9 +104,18 @@ fn counts(counted: Receiver<Option<Arc<Counted>>>) -> impl Stream<Item = ()> + S
 
 fn changes_of<K: Kept + 'static>(
     objects: Api<Metadata<K>>,
-    config: watcher::Config,
-) -> BoxStream<'static, watcher::Result<()>> {
-    watcher(objects, config.page_size(PAGE)).default_backoff().map_ok(drop).boxed()
+    which: Which,
+    contact: &Contact,
+) -> BoxStream<'static, ()> {
+    watching::events(objects, which, contact).map(drop).boxed()
+}
+
+/// The ends of outages. A look that failed during one may have long to wait.
+fn outages(contact: &Contact) -> impl Stream<Item = ()> + Send + use<> {
+    futures::stream::unfold(contact.doubts(), |mut doubts| async move {
+        doubts.next().await;
+        Some(((), doubts))
+    })
 }
 
 /// Takes the further changes within [`SETTLE`].

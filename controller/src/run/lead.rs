@@ -45,8 +45,9 @@ pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::R
             backoff: Backoff::default(),
             examinations: Some(Examinations { recipients: replica.recipients.clone(), pace: pace.clone() }),
         };
-        let (leadership, counted) = (replica.leadership.clone(), replica.counted.clone());
-        Arc::new(Shared { context, slots: slots.clone(), leadership, counted })
+        let (leadership, contact) = (replica.leadership.clone(), replica.contact.clone());
+        let counted = replica.counted.clone();
+        Arc::new(Shared { context, slots: slots.clone(), leadership, contact, counted })
     };
     let objects = |group| objects(&replica.clients.watches, options.watch.as_ref(), group);
     let (workers, secrets) = (options.workers, &replica.secrets);

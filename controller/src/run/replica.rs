@@ -23,7 +23,9 @@ use crate::cluster::api::Clients;
 use crate::cluster::cache::Cache;
 use crate::cluster::fields::FIELD_MANAGER;
 use crate::cluster::proof::ClusterProof;
+use crate::cluster::watching::Which;
 use crate::compat_http;
+use crate::contact::Contact;
 use crate::keys::arrivals::Arrivals;
 use crate::keys::bitnami::BitnamiKeys;
 use crate::keys::cluster::ClusterKeys;
@@ -54,6 +56,8 @@ pub(super) struct Replica {
     /// The metadata of all native SealedSecrets; Bitnami SealedSecrets of the same names step back for them.
     pub(super) natives: Cache<SealedSecret>,
     pub(super) leadership: Leadership,
+    /// Whether the API server answers.
+    pub(super) contact: Contact,
     _tasks: Vec<Task>,
 }
 
@@ -78,6 +82,7 @@ impl Replica {
         health: Health,
         options: &Options,
         leadership: Leadership,
+        contact: Contact,
     ) -> Result<Self, ListenError> {
         let (keyring, keys) = watch::channel(Arc::new(Keyring::default()));
         let (recipients, known_recipients) = watch::channel(None);
@@ -117,10 +122,23 @@ impl Replica {
             said: Said::default(),
             arrivals: Arrivals::default(),
         };
-        let (secrets, keep_secrets) = Cache::new(scoped(&clients.watches, options.watch.as_ref()));
-        let (natives, keep_natives) = Cache::new(scoped(&clients.watches, options.watch.as_ref()));
+        let (secrets, keep_secrets) = Cache::new(
+            scoped(&clients.watches, options.watch.as_ref()),
+            Which::all("secrets").of_cache(),
+            &contact,
+        );
+        let (natives, keep_natives) = Cache::new(
+            scoped(&clients.watches, options.watch.as_ref()),
+            Which::all("sealedsecrets").of_cache(),
+            &contact,
+        );
         let mut tasks = vec![
-            Task(tokio::spawn(key_watch::keep(loader, clients.watches.clone(), leadership.clone()))),
+            Task(tokio::spawn(key_watch::keep(
+                loader,
+                clients.watches.clone(),
+                leadership.clone(),
+                contact.clone(),
+            ))),
             Task(tokio::spawn(keep_secrets)),
             Task(tokio::spawn(keep_natives)),
         ];
@@ -136,16 +154,21 @@ impl Replica {
             secrets,
             natives,
             leadership,
+            contact,
             _tasks: tasks,
         })
+    }
+
+    /// Waits until a sealing key is loaded; `false` if the work for that has ended.
+    pub(super) async fn has_keys(&self) -> bool {
+        let mut keys = self.keys.clone();
+        keys.wait_for(|keys| !keys.is_empty()).await.is_ok()
     }
 
     /// Waits until the keys are loaded and the caches hold every object; `false` if the work for that has
     /// ended.
     pub(super) async fn is_complete(&self) -> bool {
-        let mut keys = self.keys.clone();
-        let is_loaded = keys.wait_for(|keys| !keys.is_empty()).await.is_ok();
-        is_loaded && self.secrets.is_complete().await && self.natives.is_complete().await
+        self.has_keys().await && self.secrets.is_complete().await && self.natives.is_complete().await
     }
 }
 

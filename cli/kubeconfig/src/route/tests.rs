@@ -307,3 +307,37 @@ fn try_everything(route: Result<Route, RouteError>) {
         });
     }
 }
+
+#[test]
+fn a_client_keeps_its_connection_until_it_is_told_to_make_a_new_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("server: 'http://{}'", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicU64::new(0));
+    let counted = connections.clone();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            thread::spawn(move || {
+                let mut asked = vec![0; 4096];
+                while stream.read(&mut asked).is_ok_and(|length| length > 0) {
+                    stream.write_all(b"HTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\n").unwrap();
+                }
+            });
+        }
+    });
+    let route = route(&server, "").unwrap();
+    let renewal = route.renewal.clone();
+    let made = block_on(async {
+        let client = route.client().await.unwrap();
+        let mut made = Vec::new();
+        for renews in [false, false, true, false] {
+            if renews {
+                renewal.renew();
+            }
+            assert_eq!(ask(&client).await.unwrap(), StatusCode::NOT_FOUND);
+            made.push(connections.load(Ordering::SeqCst));
+        }
+        made
+    });
+    assert_eq!(made, [1, 1, 2, 2]);
+}

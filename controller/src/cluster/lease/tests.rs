@@ -69,7 +69,9 @@ struct Replica {
 impl Replica {
     fn new(store: &Memory, name: &str) -> Self {
         let time = TestClock::default();
-        let (election, leadership) = Election::new(store.clone(), name, time.clock(), Metrics::default());
+        let metrics = Metrics::default();
+        let contact = Contact::new(time.clock(), metrics.clone());
+        let (election, leadership) = Election::new(store.clone(), name, time.clock(), metrics, contact);
         Self { election, leadership, time }
     }
 

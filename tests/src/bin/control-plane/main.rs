@@ -97,19 +97,45 @@ fn run(crds: &[PathBuf], apart: Option<u16>, by_hand: bool) -> Result<(), Failur
     }
     loop {
         if let Some(order) = stop.sleep(10 * POLL)? {
-            drop(processes);
-            let dir = scratch.path();
-            match order {
-                Order::Snapshot => copy(&dir.join(DATA), &dir.join(SNAPSHOT))?,
-                Order::Restore => copy(&dir.join(SNAPSHOT), &dir.join(DATA))?,
-            }
-            processes = plane.run(dir, &[], &stop)?.1;
+            obey(&order, &plane, scratch.path(), &mut processes, &stop)?;
             announce(&Announcement::Done).map_err(Failure::io("say that it is done"))?;
         }
         for process in &mut processes {
             process.still_running()?;
         }
     }
+}
+
+fn obey(
+    order: &Order,
+    plane: &Plane,
+    dir: &Path,
+    processes: &mut Vec<Process>,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let (data, snapshot) = (dir.join(DATA), dir.join(SNAPSHOT));
+    match order {
+        Order::Snapshot => {
+            processes.clear();
+            copy(&data, &snapshot)?;
+            *processes = plane.run(dir, &[], stop)?.1;
+        }
+        Order::Restore => {
+            processes.clear();
+            copy(&snapshot, &data)?;
+            *processes = plane.run(dir, &[], stop)?.1;
+        }
+        Order::StopApiServer => processes.retain(|process| process.name == "etcd"),
+        Order::StartApiServer => {
+            let etcd = processes.pop().expect("etcd is the last, and is only replaced");
+            *processes = plane.serve(dir, &[], etcd, stop)?.1;
+        }
+        Order::PauseEtcd | Order::ResumeEtcd => {
+            let etcd = processes.last().expect("etcd is the last, and is only replaced");
+            etcd.pause(matches!(order, Order::PauseEtcd))?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies a directory of etcd's data in place of another. etcd has been killed, so the copy is what a crash leaves,
@@ -156,6 +182,17 @@ impl Plane {
     fn run(&self, dir: &Path, crds: &[PathBuf], stop: &Stop) -> Result<(u16, Vec<Process>), Failure> {
         // Processes are killed in order, controllers first, so that none complains about a missing server.
         let etcd = Process::spawn(dir, "etcd", ETCD_ARGS.iter().map(ToString::to_string))?;
+        self.serve(dir, crds, etcd, stop)
+    }
+
+    /// Starts kube-apiserver and kube-controller-manager over an etcd that runs.
+    fn serve(
+        &self,
+        dir: &Path,
+        crds: &[PathBuf],
+        etcd: Process,
+        stop: &Stop,
+    ) -> Result<(u16, Vec<Process>), Failure> {
         let (api_server, port) = start_api_server(dir, self.port, &self.token, stop)?;
         for crd in crds {
             let steps: [&[&str]; 2] =

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::Signal;
 use seal_tests::toolchain;
 
 use crate::failure::{Failure, tail};
@@ -52,6 +53,15 @@ impl Process {
         Ok(Self { name, log, child })
     }
 
+    /// Stops the program where it is, or lets it go on.
+    pub(crate) fn pause(&self, is_paused: bool) -> Result<(), Failure> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = pid.expect("the child was started and isn't waited for");
+        let signal = if is_paused { Signal::STOP } else { Signal::CONT };
+        rustix::process::kill_process(pid, signal)
+            .map_err(|error| Failure::io("stop a program")(error.into()))
+    }
+
     pub(crate) fn still_running(&mut self) -> Result<(), Failure> {
         match self.child.try_wait() {
             Ok(None) => Ok(()),
@@ -79,8 +89,7 @@ pub(crate) fn die_with_parent(args: &[std::ffi::OsString]) -> io::Error {
         return io::Error::other("for internal use: --die-with-parent PID PROGRAM [ARGUMENT…]");
     };
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
-    {
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
         return error.into();
     }
     // The parent may have died before the line above, and then no signal comes.
