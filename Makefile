@@ -44,6 +44,7 @@ control-plane: toolchain ## Run the tests' control plane until Ctrl-C, to try th
 	cargo run --locked --quiet -p seal-tests --bin control-plane
 
 .PHONY: generate
-generate: ## Write the CustomResourceDefinitions and README's tables of reasons from the types
+generate: ## Write the CustomResourceDefinitions, README's tables of reasons and the statuses for kstatus from the types
 	SEAL_UPDATE=1 cargo test --locked --quiet -p seal-crds --lib -- definitions reason
+	SEAL_UPDATE=1 cargo test --locked --quiet -p seal-controller --lib -- kstatus
 	cp crds/*.yaml $(DEPLOYED_CRDS)/

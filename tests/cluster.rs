@@ -25,6 +25,7 @@ mod keys;
 mod kstatus;
 mod labels;
 mod lease;
+mod lost_keys;
 mod moving;
 mod offers;
 mod outage;

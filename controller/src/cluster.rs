@@ -21,6 +21,7 @@ mod evidence;
 pub(crate) mod fields;
 pub(crate) mod flight;
 mod json_text;
+mod key_changes;
 pub(crate) mod lease;
 pub(crate) mod metadata;
 mod object;

@@ -89,6 +89,8 @@ pub(crate) struct Keys<S> {
     pub(crate) keyring: tokio::sync::watch::Sender<Arc<Keyring>>,
     /// The recipients of this cluster, for the reconcilers; `None` until the keys are loaded.
     pub(crate) recipients: tokio::sync::watch::Sender<Option<Arc<Recipients>>>,
+    /// Turns true once the reconcilers may begin: there is a key, or there will be none before somebody acts.
+    pub(crate) is_settled: tokio::sync::watch::Sender<bool>,
     /// Shows that nothing needs a key that is being deleted.
     pub(crate) proof: Arc<dyn Proof>,
     /// Keeps proofs that let no key go apart.

@@ -51,6 +51,8 @@ pub(crate) fn plan(place: &Place, last: &Last, state: SecretState) -> Result<Pla
         SecretState::Ours(SyncState::Touched | SyncState::Drifted) => {
             Ok(Plan::Write { write: Write::Update, heals: ready })
         }
+        // An update of the controller undoes nobody's change.
+        SecretState::Ours(SyncState::Outdated) => Ok(Plan::Write { write: Write::Update, heals: false }),
         SecretState::Absent => Ok(Plan::Write { write: Write::Create, heals: ready }),
         SecretState::Foreign { adoptable: true } => Ok(Plan::Write { write: Write::Adopt, heals: false }),
         SecretState::Foreign { adoptable: false } => Err(foreign(place)),
@@ -186,6 +188,14 @@ mod tests {
         {
             assert_eq!(plan(&place(), &last(2, true), state), Ok(Plan::Write { write, heals: true }));
             assert_eq!(plan(&place(), &last(1, true), state), Ok(Plan::Write { write, heals: false }));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_another_renderer_made_is_written_and_that_is_no_healing() {
+        for last in [last(2, true), last(1, true), Last::default()] {
+            let write = Plan::Write { write: Write::Update, heals: false };
+            assert_eq!(plan(&place(), &last, SecretState::Ours(SyncState::Outdated)), Ok(write));
         }
     }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use seal_crds::keys::Keyring;
+use seal_crds::reason::About;
 use seal_crds::resources::SealedSecretStatus;
 use seal_crds::{Place, Reason, Sealed, UnsealError, Unsealed};
 use tokio::sync::watch;
@@ -24,7 +25,7 @@ use crate::pace::{Pace, Running};
 use crate::plan::{Plan, plan, precedence};
 use crate::policy::Policy;
 use crate::recipients::Recipients;
-use crate::status::{Look, Reconciled, Remarks, fitting, kept_status, news, next_status, says};
+use crate::status::{Look, Reconciled, Remarks, fitting, handled, kept_status, news, next_status, says};
 use crate::store::{Last, Notice, Observed, Reported, Store};
 
 /// The values that all reconciles share.
@@ -161,7 +162,7 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     let Observed { state, extra, left_out } = store.observe(object, &*sealed).await?;
     let mut remarks = Remarks { left_out, extra, successor };
     let Keys { keyring, asked } = keys_of(context, &*sealed, last);
-    let is_due = asked.as_ref().is_some_and(|asked| asked.question.is_due(last));
+    let is_due = asked.as_ref().is_some_and(|asked| asked.question.is_due(last) && !asked.look.is_keyless);
     let planned = plan(&place, last, state)?;
     if matches!(planned, Plan::Write { .. }) && !context.backoff.may_write(&place, Instant::now()) {
         return Err(contested());
@@ -171,6 +172,7 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
         Ok(running) => (running, None),
         Err(wait) => (None, Some(wait)),
     };
+    let is_kept = planned == Plan::Keep;
     let planned = if running.is_some() { planned.and_examine() } else { planned };
     let (write, heals) = match planned {
         Plan::Keep => {
@@ -183,8 +185,15 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     let look = asked.as_ref().map(|asked| Look { missing: Vec::new(), ..asked.look.clone() });
     let (unsealed, findings) = match (running, asked) {
         (Some(running), Some(asked)) => {
-            let (unsealed, findings) = examine(context, sealed.clone(), keyring, asked, running).await?;
-            (unsealed, Some(findings))
+            let look = asked.look.clone();
+            match examine(context, sealed.clone(), keyring, asked, running).await {
+                Ok((unsealed, findings)) => (unsealed, Some(findings)),
+                // The Secret is right all the same, and the look says that a key is gone.
+                Err(failure) if is_kept && look.is_key_missing() && failure.reason.about() == About::Key => {
+                    return Ok(Done { outcome: Outcome::Kept(remarks, Some(look)), turn: None });
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         _ => {
             let opening = sealed.clone();
@@ -212,8 +221,10 @@ fn keys_of<S: Store>(context: &Context<S>, sealed: &dyn Sealed, last: &Last) -> 
     let recipients = context.examinations.as_ref().and_then(|needed| needed.recipients.borrow().clone());
     let asked = recipients.map(|recipients| {
         let question = Question::new(sealed, &keyring, &recipients);
-        let missing = missing(last, &sealed.tried(&keyring));
-        let look = Look { source: question.source.clone(), comparison: question.comparison.clone(), missing };
+        let tried = sealed.tried(&keyring);
+        let (source, comparison) = (question.source.clone(), question.comparison.clone());
+        let missing = missing(last, &tried);
+        let look = Look { source, comparison, missing, is_keyless: tried.is_empty() };
         Asked { question, look, recipients }
     });
     Keys { keyring, asked }
@@ -306,7 +317,7 @@ async fn keep<S: Store>(
     };
     // A person who adds an item and removes it, again and again, changes the status each time. This is
     // limited like writes of the Secret.
-    let is_asked = status.last_handled_reconcile_at != before.last_handled_reconcile_at;
+    let is_asked = handled(&status) != handled(before);
     if !is_asked {
         let place = context.store.place(object)?;
         if !context.backoff.may_write(&place, Instant::now()) {

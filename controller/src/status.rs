@@ -15,7 +15,7 @@ use seal_crds::{Format, Reason};
 use crate::conditions::{Conditions, rfc3339};
 use crate::examination::Findings;
 use crate::failure::Failure;
-use crate::store::Last;
+use crate::store::{Last, Requests};
 
 pub(crate) use findings::{Look, fitting};
 pub(crate) use news::news;
@@ -71,7 +71,8 @@ pub(crate) fn next_status(
         key: reconciled.and_then(|reconciled| reconciled.by.first()).map(|by| by.short().to_string()),
         opened_by: reconciled
             .map_or_else(Vec::new, |reconciled| reconciled.by.iter().map(ToString::to_string).collect()),
-        last_handled_reconcile_at: last.requested_at.clone(),
+        last_handled_reconcile_at: last.requests.flux.clone(),
+        last_handled_request_at: last.requests.own.clone(),
         // Only a Secret that was just written is known to be in sync; otherwise the remembered version stays.
         secret: reconciled
             .and_then(|reconciled| reconciled.version.clone())
@@ -102,8 +103,11 @@ fn reason<T>(outcome: Result<T, &Failure>) -> Reason {
 }
 
 /// The next status of an object that wasn't opened, because it was ready and still is. `None` if its status
-/// doesn't change; it changes if there are other remarks, if Flux has requested a look and waits for the answer,
+/// doesn't change; it changes if there are other remarks, if somebody has requested a look and waits for the answer,
 /// or if a look shows something new of its keys.
+///
+/// The definition of sealed-secrets prunes the answers, with the number of items. Under it nobody is answered here:
+/// each look would write a status that changes nothing.
 pub(crate) fn kept_status(
     last: &Last,
     remarks: &Remarks,
@@ -111,8 +115,14 @@ pub(crate) fn kept_status(
     now: Timestamp,
 ) -> Option<SealedSecretStatus> {
     let mut status = last.status.clone()?;
-    if last.requested_at.is_some() {
-        status.last_handled_reconcile_at.clone_from(&last.requested_at);
+    if status.items.is_some() {
+        let Requests { flux, own } = &last.requests;
+        let answers =
+            [(&mut status.last_handled_reconcile_at, flux), (&mut status.last_handled_request_at, own)];
+        answers
+            .into_iter()
+            .filter(|(_, asked)| asked.is_some())
+            .for_each(|(said, asked)| said.clone_from(asked));
     }
     let ready = status.conditions.iter_mut().find(|condition| condition.type_ == READY)?;
     ready.message = remarks.message();
@@ -120,6 +130,11 @@ pub(crate) fn kept_status(
         findings::look(&mut status, look, &following(last, now));
     }
     (last.status.as_ref() != Some(&status)).then_some(status)
+}
+
+/// The requests that a status answers.
+pub(crate) fn handled(status: &SealedSecretStatus) -> [&Option<String>; 2] {
+    [&status.last_handled_reconcile_at, &status.last_handled_request_at]
 }
 
 /// Whether the last status has this failure for this generation already.

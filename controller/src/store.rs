@@ -97,8 +97,17 @@ pub(crate) struct Last {
     pub(crate) generation: i64,
     /// The object's status; `None` before the first reconcile.
     pub(crate) status: Option<SealedSecretStatus>,
-    /// The annotation `reconcile.fluxcd.io/requestedAt`, which the next status repeats.
-    pub(crate) requested_at: Option<String>,
+    /// The requests to look at the object, which the next status repeats.
+    pub(crate) requests: Requests,
+}
+
+/// The requests to look at an object now, by annotations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Requests {
+    /// Flux's.
+    pub(crate) flux: Option<String>,
+    /// Anybody's.
+    pub(crate) own: Option<String>,
 }
 
 /// The native object of the same name as a Bitnami object. A migration has both for a while.
@@ -149,6 +158,9 @@ pub(crate) enum SyncState {
     InSync,
     /// Somebody has changed the Secret since it was in sync; the metadata shows no change of our fields.
     Touched,
+    /// Nobody has changed the Secret, but another version of the renderer made it, and this one may make other
+    /// bytes.
+    Outdated,
     /// The Secret isn't what the object says, or may not be.
     Drifted,
 }

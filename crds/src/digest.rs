@@ -1,8 +1,9 @@
 //! The digest of the source of a Secret: ciphertext and template.
 //!
-//! It covers no plaintext and no envelopes, so a rewrap changes neither the digest nor the Secret. Invariant: equal
-//! digests mean that scope, items and template are equal and that the same renderer made the Secret. So the
-//! controller needn't open an object whose Secret carries its digest.
+//! It covers no plaintext and no envelopes, so a rewrap changes neither the digest nor the Secret. Its text also says
+//! which version of the renderer made the Secret: a Secret that an earlier or later version made has to be written
+//! again, and nobody has changed it. Invariant: equal digests mean that scope, items and template are equal and that
+//! the same renderer made the Secret. So the controller needn't open an object whose Secret carries its digest.
 
 use std::fmt;
 
@@ -13,12 +14,15 @@ use crate::resources::{SealedSecretSpec, bitnami};
 
 /// The version of the renderer. It changes if the same object would render to other bytes; then every Secret is written
 /// again.
-const RENDERER_VERSION: &[u8] = b"1";
+const RENDERER_VERSION: u32 = 1;
 
 /// SHA-256 of `"seal/v1/digest" ‖ renderer version ‖ canonical JSON (RFC 8785) of {scope, encryptedData,
-/// template}`, where an absent template is `{}`; written to a managed Secret as 64 hex digits.
+/// template}`, where an absent template is `{}` and the version is in decimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest([u8; 32]);
+pub struct Digest {
+    renderer: u32,
+    hash: [u8; 32],
+}
 
 impl Digest {
     /// The digest of a native SealedSecret.
@@ -32,7 +36,7 @@ impl Digest {
         }
         let covered =
             Covered { scope: spec.scope, encrypted_data: &spec.encrypted_data, template: &spec.template };
-        Self::of_covered(&covered)
+        Self::of_covered(&covered, RENDERER_VERSION)
     }
 
     /// The digest of a Bitnami SealedSecret, over `{format, scope, spec}`. `format` is the API version of the format,
@@ -44,26 +48,44 @@ impl Digest {
             scope: crate::scope::Scope,
             spec: &'a bitnami::SealedSecretSpec,
         }
-        Self::of_covered(&Covered { format: bitnami::API_VERSION, scope, spec })
+        Self::of_covered(&Covered { format: bitnami::API_VERSION, scope, spec }, RENDERER_VERSION)
     }
 
-    fn of_covered(covered: &impl Serialize) -> Self {
+    /// Whether the text is the digest of a Secret that another version of the renderer made, earlier or later.
+    pub fn is_of_another_renderer(text: &str) -> bool {
+        renderer_of(text).is_some_and(|renderer| renderer != RENDERER_VERSION)
+    }
+
+    fn of_covered(covered: &impl Serialize, renderer: u32) -> Self {
         let canonical = serde_json_canonicalizer::to_vec(covered)
             .expect("maps with string keys, strings and booleans always serialize");
         let hash = Sha256::new()
             .chain_update(b"seal/v1/digest")
-            .chain_update(RENDERER_VERSION)
+            .chain_update(renderer.to_string())
             .chain_update(canonical)
             .finalize();
-        Self(hash.into())
+        Self { renderer, hash: hash.into() }
     }
 }
 
 impl fmt::Display for Digest {
-    /// 64 lower-case hex digits.
+    /// `<renderer version>-<64 lower-case hex digits>`. The first version wrote the digits alone, and still does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        if self.renderer != 1 {
+            write!(f, "{}-", self.renderer)?;
+        }
+        self.hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
+}
+
+/// The version of the renderer that a digest names; `None` if the text is no digest.
+fn renderer_of(text: &str) -> Option<u32> {
+    let (renderer, hash) = match text.split_once('-') {
+        Some((renderer, hash)) => (renderer.parse().ok()?, hash),
+        None => (1, text),
+    };
+    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_hash.then_some(renderer)
 }
 
 #[cfg(test)]
@@ -111,6 +133,32 @@ mod tests {
             Digest::of(&spec()).to_string(),
             "933b2071fcfc72d32ed4cd376af337b50cef862f4dc1673ad2f4b39cb75d22a1"
         );
+    }
+
+    #[test]
+    fn a_digest_says_which_version_of_the_renderer_made_the_secret() {
+        let covered = serde_json::json!({"a": "x"});
+        let by = |renderer| Digest::of_covered(&covered, renderer).to_string();
+        assert_eq!(by(RENDERER_VERSION), Digest::of_covered(&covered, RENDERER_VERSION).to_string());
+        assert!(!Digest::is_of_another_renderer(&by(RENDERER_VERSION)));
+        for other in (1..=12).chain([u32::MAX]).filter(|other| *other != RENDERER_VERSION) {
+            assert!(Digest::is_of_another_renderer(&by(other)), "{}", by(other));
+            assert_ne!(by(other)[by(other).len() - 64..], by(RENDERER_VERSION), "it covers the version too");
+        }
+        // Anything else is no digest, and tells of no renderer.
+        let hash = by(1);
+        for text in [
+            "",
+            "2-",
+            "-",
+            &format!("x-{hash}"),
+            &format!("99999999999-{hash}"),
+            &format!("2-{}", hash.to_uppercase()),
+            &format!("2-{hash}0"),
+            &hash[1..],
+        ] {
+            assert!(!Digest::is_of_another_renderer(text), "{text}");
+        }
     }
 
     #[test]

@@ -185,7 +185,10 @@ reasons! {
         "check that the namespace and the definitions exist if this stays";
     Forbidden: SealedSecret, Transient, Store;
         "the API server forbids what the controller has to do";
-        "check the controller's role bindings, and whether the namespace is being deleted, if this stays";
+        "check the controller's role bindings, the quota and the policies of the namespace, and whether it is being deleted, if this stays";
+    AdmissionRefused: SealedSecret, Transient, Store;
+        "an admission policy or a webhook of the cluster refuses the Secret, whose own fields are in order";
+        "find out which, with `kubectl create --dry-run=server` of such a Secret; change the policy or what it asks for";
     ApiBusy: SealedSecret, Transient, Store;
         "the API server wants the request later: it has just started, or has too much to do";
         "look at the API server's load if this stays";
@@ -218,7 +221,7 @@ reasons! {
         "in the condition Exposed, as False: no data key of now was seen by a revoked recipient; what one had seen was sealed afresh";
         "nothing, if the values were changed at their source; sealing alone makes no value new";
     KeyMissing: SealedSecret, Notice, Key;
-        "in the condition of the same name: a sealing key that opened it is at hand no more; its Secret stays as it is";
+        "in the condition of the same name, and beside Ready while that is True: a sealing key that opened it is at hand no more; its Secret is right and stays as it is";
         "restore that key, or seal the values again";
 
     Ambiguous: Host, Permanent, Object;

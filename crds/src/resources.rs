@@ -39,6 +39,10 @@ pub const SEALED_SECRET: &str = "SealedSecret";
 pub const DIGEST_ANNOTATION: &str = "sealing.dev/digest";
 /// Annotation of a Secret that isn't managed: the name of the SealedSecret that may adopt it.
 pub const ADOPT_ANNOTATION: &str = "sealing.dev/adopt";
+/// Annotation of a SealedSecret: asks the controller to look at the object now. Any new value is a new request.
+pub const REQUEST_ANNOTATION: &str = "sealing.dev/reconcile-requested-at";
+/// Annotation of a SealedSecret by which Flux asks for the same.
+pub const FLUX_REQUEST_ANNOTATION: &str = "reconcile.fluxcd.io/requestedAt";
 /// Annotation of an immutable Secret that belongs to another object, or to none: a SealedSecret asked for other
 /// values, so none may try to take the Secret over again.
 pub const NOT_TAKEN_OVER: &str = "sealing.dev/not-taken-over";

@@ -11,14 +11,31 @@ use serde_json::{Value, json};
 
 use super::scene::{ACCOUNT, Scene, condition};
 
-/// The verdict of kstatus: `Current`, `InProgress` or `Failed`.
-fn verdict(object: &Value) -> String {
+/// The verdict of kstatus: `Current`, `InProgress`, `Failed` or `Terminating`.
+pub(crate) fn verdict(object: &Value) -> String {
     let output = succeed_with(&mut Command::new(toolchain::bin("kstatus")), &object.to_string());
     String::from_utf8(output.stdout).unwrap().lines().next().unwrap().to_owned()
 }
 
 fn stranger() -> NamedRecipient {
     NamedRecipient { recipient: Identity::generate().recipient().clone(), name: Some("stranger".into()) }
+}
+
+/// The controller's own tests hold the file: every reason, in both groups, with the verdict that the status should get.
+#[test]
+fn every_status_that_the_controller_can_write_has_the_verdict_that_it_should_have() {
+    let file = toolchain::repository().join("tests/cluster/kstatus/statuses.jsonl");
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut wrong = Vec::new();
+    for line in text.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let found = verdict(&case["object"]);
+        if case["verdict"] != found {
+            wrong.push(format!("{}: {found}", case["what"]));
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+    assert!(text.lines().count() > 100, "the file is whole");
 }
 
 #[test]

@@ -81,6 +81,32 @@ fn a_request_to_look_is_echoed_also_when_nothing_is_to_be_done() {
     assert_eq!(refusals.count(), 1, "said once, however often it is looked at");
 }
 
+/// People without Flux have an annotation of ours. An object that failed is tried at once, whatever its backoff.
+#[test]
+fn a_request_by_hand_is_answered_in_a_field_of_its_own_and_a_failed_object_is_tried_at_once() {
+    let (scene, _controller) = Scene::with_controller("by-hand");
+    let request = |name: &str, at: &str| {
+        let patch = json!({"metadata": {"annotations": {"sealing.dev/reconcile-requested-at": at}}});
+        scene.api().merge(&scene.sealed_secrets(name), &patch).unwrap();
+        until("the request is answered", || scene.sealed(name)["status"]["lastHandledRequestAt"] == at);
+    };
+    scene.seal("good").item("a", "1").commit();
+    scene.until_ready("good");
+    request("good", "1");
+    request("good", "2");
+    assert_eq!(scene.nudge("good")["status"]["lastHandledRequestAt"], "2");
+
+    scene.seal("moved").item("a", "1").found_as("bad").commit();
+    scene.until_stalled("bad", "WrongPlace");
+    request("bad", "1");
+    assert_eq!(condition(&scene.sealed("bad"), "Stalled").1, "WrongPlace");
+    // The longest text that is repeated, of characters that aren't bytes.
+    let long = "é".repeat(5000);
+    let patch = json!({"metadata": {"annotations": {"sealing.dev/reconcile-requested-at": long}}});
+    scene.api().merge(&scene.sealed_secrets("good"), &patch).unwrap();
+    until("the answer is cut", || scene.sealed("good")["status"]["lastHandledRequestAt"] == "é".repeat(253));
+}
+
 #[test]
 fn what_is_published_is_what_the_flags_say() {
     let scene = Scene::new("recovery");

@@ -50,6 +50,37 @@ fn a_changed_template_changes_the_secret_and_leaves_nothing_behind() {
     assert_eq!(scene.data("db")["y"], b"11");
 }
 
+/// As after an update of the controller, or after it was rolled back.
+#[test]
+fn a_secret_that_another_version_of_the_controller_made_is_written_anew_and_that_is_no_healing() {
+    let (scene, mut first) = Scene::with_controller("renderer");
+    scene.seal("db").item("a", "1").commit();
+    let status = scene.until_ready("db")["status"].clone();
+    assert!(first.terminate().success());
+    // What another renderer would have written and remembered: another digest, owned as ours.
+    let before = scene.secret("db").unwrap()["metadata"].clone();
+    let other = format!("7-{}", "ab".repeat(32));
+    let digest = json!({"metadata": {"annotations": {"sealing.dev/digest": other}}});
+    scene.api().merge(&scene.secrets("db"), &digest).unwrap();
+    let ours = json!({"metadata": {"managedFields": before["managedFields"]}});
+    let written = scene.api().merge(&scene.secrets("db"), &ours).unwrap();
+    let version = &written["metadata"]["resourceVersion"];
+    let remembered = json!({"status": {"secret": {"resourceVersion": version}}});
+    assert!(status["secret"].is_object());
+    scene.api().merge(&format!("{}/status", scene.sealed_secrets("db")), &remembered).unwrap();
+
+    let second = scene.start(&[]);
+    until("it is written anew", || {
+        scene.secret("db").unwrap()["metadata"]["annotations"]["sealing.dev/digest"]
+            == before["annotations"]["sealing.dev/digest"]
+    });
+    scene.nudge("db");
+    assert_eq!(second.metric("seal_controller_secret_writes_total"), 1);
+    assert_eq!(second.metric("seal_controller_heals_total"), 0);
+    assert!(scene.events("db").iter().all(|(reason, _)| reason == "Ready"), "{:?}", scene.events("db"));
+    assert!(!second.log().contains("Healed"));
+}
+
 /// Only the hints differ, so the digest and the Secret stay. The controller opens the object once, to see that it
 /// still opens.
 #[test]

@@ -132,7 +132,7 @@ pub(crate) fn failure(doing: &str, error: &kube::Error) -> Failure {
         Some(401 | 403) => Failure::new(
             Reason::Forbidden,
             format!(
-                "the API server forbids {doing}; check the controller's role bindings, and whether the namespace is being deleted"
+                "the API server forbids {doing}; check the controller's role bindings, the quota and the policies of the namespace, and whether it is being deleted"
             ),
         ),
         Some(404) => Failure::new(Reason::NotFound, format!("not found while {doing}")),
@@ -173,8 +173,14 @@ pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -
     let Some(status) = status(error).filter(|status| matches!(status.code, 400 | 422)) else {
         return failure("writing the Secret", error);
     };
-    let causes = status.details.iter().flat_map(|details| &details.causes);
-    let fields: Vec<String> = causes.filter_map(|cause| known_field(&cause.field, shape)).collect();
+    let causes = || status.details.iter().flat_map(|details| &details.causes);
+    // The validation of a Secret names a field in every cause. A policy names none, and may let the same Secret
+    // through later, without any change that would wake the object.
+    if causes().all(|cause| cause.field.is_empty()) {
+        let message = "an admission policy or a webhook refuses the Secret";
+        return Failure::new(Reason::AdmissionRefused, message);
+    }
+    let fields: Vec<String> = causes().filter_map(|cause| known_field(&cause.field, shape)).collect();
     if fields.iter().any(|field| ["type", "data", "immutable"].contains(&field.as_str())) {
         return immutable(place);
     }
@@ -248,7 +254,11 @@ mod tests {
         assert_eq!(reason(422, &["data[.dockerconfigjson]"]), Reason::SecretRefused);
         assert_eq!(reason(422, &["data"]), Reason::ImmutableSecret);
         assert_eq!(reason(422, &["type"]), Reason::ImmutableSecret);
-        assert!(write_failed(&error(422, &[])).is_permanent());
+        assert!(write_failed(&error(422, &["metadata.ownerReferences"])).is_permanent());
+        for of_a_policy in [error(422, &[]), error(400, &[]), error(422, &[""])] {
+            let failure = write_failed(&of_a_policy);
+            assert!(!failure.is_permanent() && failure.reason == Reason::AdmissionRefused, "{failure:?}");
+        }
         for (code, message) in [(413, "hunter2"), (500, "etcdserver: request is too large")] {
             let kube::Error::Api(mut status) = error(code, &[]) else { unreachable!() };
             status.message = message.to_owned();

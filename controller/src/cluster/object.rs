@@ -12,15 +12,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::DynamicResourceScope;
 use seal_crds::bitnami::scope_annotations;
-use seal_crds::resources::{Group, SealedSecretStatus};
+use seal_crds::resources::{FLUX_REQUEST_ANNOTATION, Group, REQUEST_ANNOTATION, SealedSecretStatus};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::json_text::JsonText;
 use super::metadata;
+use crate::store::Requests;
 
-/// Flux's request to look at an object now.
-pub(super) const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+/// The most characters of a request that are read: the status repeats them.
+const MAX_REQUEST: usize = 253;
 /// The most bytes of a status. This controller writes far shorter ones; a longer one is an attempt to fill
 /// memory.
 const MAX_STATUS: usize = 512 << 10;
@@ -64,6 +65,15 @@ impl Object {
         format!("{}/{}", part(&self.metadata.namespace), part(&self.metadata.name))
     }
 
+    /// The requests to look at the object now. Anybody may write any text into them.
+    pub(super) fn requests(&self) -> Requests {
+        let cut = |annotation: &str| {
+            let text = self.metadata.annotations.as_ref()?.get(annotation)?;
+            Some(text.chars().take(MAX_REQUEST).collect())
+        };
+        Requests { flux: cut(FLUX_REQUEST_ANNOTATION), own: cut(REQUEST_ANNOTATION) }
+    }
+
     /// The bytes of the object without its status.
     pub(super) fn weight(&self) -> usize {
         self.metadata_len + self.spec.len()
@@ -73,7 +83,8 @@ impl Object {
 impl From<Whole> for Object {
     /// Keeps of the annotations only those that the controller uses.
     fn from(Whole { api_version, kind, metadata, spec, status }: Whole) -> Self {
-        let annotations: Vec<_> = scope_annotations().chain([REQUESTED_AT]).collect();
+        let annotations: Vec<_> =
+            scope_annotations().chain([REQUEST_ANNOTATION, FLUX_REQUEST_ANNOTATION]).collect();
         let metadata_len = metadata.get().len();
         let metadata = metadata::of_object(&metadata, &annotations);
         Self { api_version, kind, metadata, metadata_len, spec, status }
@@ -142,6 +153,14 @@ mod tests {
         let status = json!({"status": {"observedGeneration": 4}});
         let object: Object = serde_json::from_value(status).unwrap();
         assert_eq!(object.status.unwrap().observed_generation, 4);
+    }
+
+    #[test]
+    fn a_request_of_any_length_is_read_up_to_what_a_status_repeats() {
+        let annotations = json!({"sealing.dev/reconcile-requested-at": "é".repeat(100_000), "x": "y"});
+        let object: Object =
+            serde_json::from_value(json!({"metadata": {"annotations": annotations}})).unwrap();
+        assert_eq!(object.requests(), Requests { flux: None, own: Some("é".repeat(MAX_REQUEST)) });
     }
 
     #[test]

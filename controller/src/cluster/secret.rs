@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use k8s_openapi::jiff::Timestamp;
 use seal_crds::resources::bitnami::{MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES};
 use seal_crds::resources::{ADOPT_ANNOTATION, DIGEST_ANNOTATION, Group, NOT_TAKEN_OVER, SecretVersion};
-use seal_crds::{Format, ItemName, Place, Sealed};
+use seal_crds::{Digest, Format, ItemName, Place, Sealed};
 
 use super::evidence::{is_same_secret, since, version};
 use super::fields::{
@@ -83,7 +83,8 @@ impl Owner<'_> {
     pub(super) fn classify(&self, found: Option<&ObjectMeta>) -> SecretState {
         match (self.whose(found), found) {
             (
-                SecretState::Ours(SyncState::Drifted) | SecretState::Foreign { adoptable: true },
+                SecretState::Ours(SyncState::Drifted | SyncState::Outdated)
+                | SecretState::Foreign { adoptable: true },
                 Some(found),
             ) if self.must_stay(found) => SecretState::Immutable,
             (state, _) => state,
@@ -194,14 +195,21 @@ impl Owner<'_> {
     fn sync_state(&self, found: &ObjectMeta) -> SyncState {
         let manner = self.manner(Some(found));
         let expected = self.fields(manner);
-        let is_as_written = annotation(found, DIGEST_ANNOTATION) == Some(&self.sealed.digest().to_string())
+        let digest = annotation(found, DIGEST_ANNOTATION);
+        let is_current = digest == Some(&self.sealed.digest().to_string());
+        // The digest is ours like every field, so nobody else wrote it.
+        let is_as_written = (is_current || digest.is_some_and(Digest::is_of_another_renderer))
             && controller(found).cloned() == manner.reference.then(|| self.reference())
             && self.removed_uids(found).is_empty()
             && owns_exactly(managed_fields(found), &expected);
-        match self.remembered {
+        let state = match self.remembered {
             _ if !is_as_written => SyncState::Drifted,
             Some(remembered) => since(remembered, found, &expected, self.now),
             None => SyncState::InSync,
+        };
+        match state {
+            SyncState::InSync | SyncState::Touched if !is_current => SyncState::Outdated,
+            state => state,
         }
     }
 

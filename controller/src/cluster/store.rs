@@ -18,7 +18,7 @@ use seal_crds::{Format, ItemName, Place, Plaintext, Reason, Sealed};
 use super::api::failure;
 use super::events::Events;
 use super::metadata::Metadata;
-use super::object::{Object, REQUESTED_AT};
+use super::object::Object;
 use super::report::report;
 use super::secret::Owner;
 use crate::decode::{RawObject, decode};
@@ -73,7 +73,7 @@ impl Store for ClusterStore {
             format: object.group().format,
             generation: object.meta().generation.unwrap_or_default(),
             status: object.status.clone(),
-            requested_at: object.annotations().get(REQUESTED_AT).map(|at| at.chars().take(253).collect()),
+            requests: object.requests(),
         }
     }
 

@@ -17,6 +17,7 @@ use seal_crds::{Format, Namespace};
 use tokio::sync::{Semaphore, watch};
 
 use super::cache::pages;
+use super::key_changes::key_changes;
 use super::object::Object;
 use super::store::ClusterStore;
 use super::usage::count;
@@ -49,7 +50,7 @@ pub(crate) async fn serve_group(
     stopped: watch::Receiver<bool>,
 ) {
     let concerned = concerned.map(move |name| name.sealed_secret(group));
-    let keys_changed = changes(shared.context.keys.clone());
+    let keys_changed = key_changes(shared.context.keys.clone());
     let recipients_changed = shared.context.examinations.as_ref().map(|needed| needed.recipients.clone());
     let recipients_changed = futures::stream::iter(recipients_changed).flat_map(changes);
     let mut controller = Controller::new_with(objects, pages(), group);

@@ -20,7 +20,7 @@ use crate::decode::{RawObject, decode};
 use crate::failure::Failure;
 use crate::policy::Policy;
 use crate::store::{
-    Last, Notice, Observed, Reported, SecretState, Store, Successor, SyncState, Write, Written,
+    Last, Notice, Observed, Reported, Requests, SecretState, Store, Successor, SyncState, Write, Written,
 };
 
 /// The SealedSecret of the checkout for one place, or all of them if several claim that place.
@@ -129,7 +129,7 @@ impl Store for HostStore {
         };
         let changed = i64::from(file.revision != object.revision);
         let generation = file.status.observed_generation.max(0).saturating_add(changed);
-        Last { format, generation, status: Some(file.status), requested_at: None }
+        Last { format, generation, status: Some(file.status), requests: Requests::default() }
     }
 
     async fn observe(&self, object: &Object, sealed: &dyn Sealed) -> Result<Observed, Failure> {
@@ -146,8 +146,13 @@ impl Store for HostStore {
                 if let Some(drift) = &drift {
                     tracing::warn!(%place, %drift, "the Secret isn't as it was written");
                 }
-                let is_right = current && drift.is_none();
-                (SecretState::Ours(if is_right { SyncState::InSync } else { SyncState::Drifted }), extra)
+                let state = match drift {
+                    Some(_) => SyncState::Drifted,
+                    None if current => SyncState::InSync,
+                    // It is as it was written, so there is nothing to heal.
+                    None => SyncState::Outdated,
+                };
+                (SecretState::Ours(state), extra)
             }
         };
         Ok(Observed { state, extra, left_out: Vec::new() })

@@ -34,7 +34,12 @@ impl<S: KeyStore> Keys<S> {
         self.metrics.key_renewal(decision.renewal_at);
         // Before the keyring: whoever waits for keys finds the recipients too.
         self.know(recipients(loaded, decision, &self.settings));
-        self.offer_keyring(identities, decision.primary, &loaded.time).await
+        let offered = self.offer_keyring(identities, decision.primary, &loaded.time).await;
+        // Without any private half, the objects have to say so. But before the first key is made, nothing is wrong.
+        if !matches!(decision.step, Step::Make(_)) {
+            self.settle();
+        }
+        offered
     }
 
     /// Hands the keyring to the reconcilers.
@@ -58,6 +63,11 @@ impl<S: KeyStore> Keys<S> {
         }
     }
 
+    /// Lets the reconcilers begin.
+    fn settle(&self) {
+        self.is_settled.send_if_modified(|is_settled| !std::mem::replace(is_settled, true));
+    }
+
     /// Hands the recipients to the reconcilers if they have changed.
     fn know(&self, recipients: Recipients) {
         self.recipients.send_if_modified(|known| {
@@ -77,6 +87,7 @@ impl<S: KeyStore> Keys<S> {
         for key in rsa_keys {
             keyring.insert_rsa_key(key);
         }
+        let is_empty = keyring.is_empty();
         self.keyring.send_if_modified(|current| {
             let is_new = !has_same_keys(current, &keyring);
             if is_new {
@@ -86,6 +97,9 @@ impl<S: KeyStore> Keys<S> {
             }
             is_new
         });
+        if !is_empty {
+            self.settle();
+        }
     }
 }
 

@@ -67,6 +67,7 @@ fn keys(store: &Memory) -> Keys<Memory> {
         bitnami,
         keyring: tokio::sync::watch::Sender::new(Arc::default()),
         recipients: tokio::sync::watch::Sender::new(None),
+        is_settled: tokio::sync::watch::Sender::new(false),
         proof: Arc::new(store.clone()),
         rest: Rest::default(),
         counted: tokio::sync::watch::Sender::new(None).subscribe(),
@@ -93,6 +94,28 @@ async fn settle(keys: &Keys<Memory>) -> Vec<String> {
     assert_eq!(keys.lead(pending()).await, Ok(()));
     assert_eq!(keys.store.did(), [""; 0], "a second look does nothing");
     did
+}
+
+/// Before the first key there is nothing to say of objects. Once all keys are lost, there is.
+#[tokio::test]
+async fn the_reconcile_begins_with_the_first_key_or_without_any_if_all_are_lost() {
+    let store = Memory::default();
+    let is_settled = |keys: &Keys<Memory>| *keys.is_settled.borrow();
+    let [leader, follower] = [keys(&store), keys(&store)];
+    assert_eq!(follower.follow().await, Ok(()));
+    assert!(!is_settled(&follower), "the leader makes a key in a moment");
+    assert_eq!(leader.lead(pending()).await, Ok(()));
+    assert_eq!(follower.follow().await, Ok(()));
+    assert!(is_settled(&leader) && is_settled(&follower));
+    store.world.lock().unwrap().secrets.clear();
+    let [leader, follower] = [keys(&store), keys(&store)];
+    assert_eq!(leader.lead(pending()).await, Ok(()));
+    assert_eq!(follower.follow().await, Ok(()));
+    for keys in [leader, follower] {
+        assert!(is_settled(&keys) && keys.keyring.borrow().is_empty());
+        let (status, page) = keys.health.readiness();
+        assert!(status == 503 && page.contains("its private half is missing"), "{page}");
+    }
 }
 
 #[tokio::test]

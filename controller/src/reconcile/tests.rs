@@ -14,13 +14,13 @@ use seal_crds::resources::{Envelope, SealedSecretSpec, SealedSecretStatus, Secre
 use seal_crds::{Digest, Examined, ItemName, Place, Plaintext, Reason, Scope, Shape, UnsealError, Unsealed};
 
 use super::*;
-use crate::store::{SecretState, Successor, SyncState, Write, Written};
+use crate::store::{Requests, SecretState, Successor, SyncState, Write, Written};
 
 /// An object, and the result of opening it.
 #[derive(Clone, Default)]
 struct Object {
     generation: i64,
-    requested_at: Option<String>,
+    requests: Requests,
     opens: Opens,
     successor: Option<Successor>,
     /// The object's shape is sealed in.
@@ -40,6 +40,8 @@ enum Opens {
     #[default]
     Well,
     Badly,
+    /// No key at hand opens it.
+    Never,
     Panicking,
 }
 
@@ -54,7 +56,7 @@ impl Object {
     }
 
     fn requested(mut self, at: &str) -> Self {
-        self.requested_at = Some(at.to_owned());
+        self.requests = Requests { flux: Some(at.to_owned()), own: Some(format!("{at}, by hand")) };
         self
     }
 }
@@ -151,7 +153,7 @@ impl Store for Memory {
         Last {
             generation: object.generation,
             status: self.status.lock().unwrap().clone(),
-            requested_at: object.requested_at.clone(),
+            requests: object.requests.clone(),
             ..Last::default()
         }
     }
@@ -281,6 +283,11 @@ impl Sealed for Fake {
             Opens::Badly => {
                 Err(UnsealError::WrongPlace { sealed: "prod/db".into(), found: "staging/db".into() })
             }
+            Opens::Never => Err(UnsealError::NoMatchingKey {
+                envelope: 0,
+                sealed_to: Vec::new(),
+                tried: keys.fingerprints().collect(),
+            }),
             Opens::Panicking => panic!("a bug"),
         }
     }
@@ -509,7 +516,7 @@ async fn a_request_to_look_is_answered_although_nothing_is_to_be_done() {
     reconcile(&context, &Object::test().requested("now")).await;
     assert_eq!(done(&context), ["report InSync"]);
     let status = context.store.status.lock().unwrap().clone().unwrap();
-    assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
+    assert_eq!(handled(&status).map(Option::as_deref), [Some("now"), Some("now, by hand")]);
     reconcile(&context, &Object::test().requested("now")).await;
     assert_eq!(done(&context), [""; 0]);
     assert_eq!(count(&context, "unseals"), 1);

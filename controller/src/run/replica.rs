@@ -47,6 +47,8 @@ pub(super) struct Replica {
     pub(super) events: Recorder,
     /// The keys that open SealedSecrets.
     pub(super) keys: watch::Receiver<Arc<Keyring>>,
+    /// The keys are loaded.
+    is_settled: watch::Receiver<bool>,
     /// The recipients that SealedSecrets should be sealed to.
     pub(super) recipients: watch::Receiver<Option<Arc<Recipients>>>,
     /// Gets the number of objects that need each sealing key.
@@ -86,6 +88,7 @@ impl Replica {
     ) -> Result<Self, ListenError> {
         let (keyring, keys) = watch::channel(Arc::new(Keyring::default()));
         let (recipients, known_recipients) = watch::channel(None);
+        let (settled, is_settled) = watch::channel(false);
         let (counted, counts) = watch::channel(None);
         let (certificate, certificates) = watch::channel(None);
         let endpoints = serve_compat(options, keys.clone(), certificates, metrics.clone()).await?;
@@ -110,6 +113,7 @@ impl Replica {
             },
             keyring,
             recipients,
+            is_settled: settled,
             proof: Arc::new(ClusterProof {
                 client: clients.requests.clone(),
                 watch: options.watch.clone(),
@@ -149,6 +153,7 @@ impl Replica {
             metrics,
             events,
             keys,
+            is_settled,
             recipients,
             counted,
             secrets,
@@ -159,10 +164,10 @@ impl Replica {
         })
     }
 
-    /// Waits until a sealing key is loaded; `false` if the work for that has ended.
+    /// Waits until the keys are loaded, even if all of them are lost; `false` if the work for that has ended.
     pub(super) async fn has_keys(&self) -> bool {
-        let mut keys = self.keys.clone();
-        keys.wait_for(|keys| !keys.is_empty()).await.is_ok()
+        let mut is_settled = self.is_settled.clone();
+        is_settled.wait_for(|settled| *settled).await.is_ok()
     }
 
     /// Waits until the keys are loaded and the caches hold every object; `false` if the work for that has

@@ -14,7 +14,7 @@ use seal_crds::keys::Fingerprint;
 use seal_crds::resources::{Condition, ConditionStatus, SealedSecretStatus, find_condition};
 
 use super::remarks::listed;
-use super::{before, following};
+use super::{READY, before, following};
 use crate::conditions::Conditions;
 use crate::examination::{Comparison, Findings, Offer};
 use crate::store::{Last, Notice};
@@ -37,6 +37,15 @@ pub(crate) struct Look {
     pub(crate) comparison: Comparison,
     /// The keys that opened the object and are at hand no more.
     pub(crate) missing: Vec<Fingerprint>,
+    /// No key of the object's format is at hand at all.
+    pub(crate) is_keyless: bool,
+}
+
+impl Look {
+    /// Whether a key that the object needs may be gone. Its Secret says nothing of that.
+    pub(crate) fn is_key_missing(&self) -> bool {
+        self.is_keyless || !self.missing.is_empty()
+    }
 }
 
 /// Puts the findings of the last examination into the status.
@@ -100,14 +109,22 @@ pub(super) fn look(status: &mut SealedSecretStatus, look: &Look, following: &Con
         }
     }
     status.conditions.retain(|condition| condition.type_ != KEY_MISSING);
-    if !look.missing.is_empty() {
+    if look.is_key_missing() {
         let keys: Vec<String> = look.missing.iter().map(Fingerprint::short).collect();
+        let which = match keys.as_slice() {
+            [] => "no sealing key is at hand that could open it".to_owned(),
+            keys => format!("a sealing key that opened it is at hand no more: {}", listed(keys)),
+        };
         let message = format!(
-            "a sealing key that opened it is at hand no more: {}; the Secret stays as it is; restore the key with `seal \
-             keys restore`, or seal the values again",
-            listed(&keys)
+            "{which}; the Secret stays as it is; restore the key with `seal keys restore`, or seal the values again"
         );
         status.conditions.push(following.next(KEY_MISSING, true, Reason::KeyMissing, &message));
+    }
+    // `kubectl get` shows the reason of Ready. The Secret is still what the object says, so Ready stays True.
+    let reason = if look.is_key_missing() { Reason::KeyMissing } else { Reason::InSync };
+    let ready = status.conditions.iter_mut().find(|condition| condition.type_ == READY);
+    if let Some(ready) = ready.filter(|ready| ready.status == ConditionStatus::True) {
+        reason.as_str().clone_into(&mut ready.reason);
     }
 }
 

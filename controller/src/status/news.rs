@@ -3,7 +3,7 @@
 //! Invariant: what the last status said isn't told again.
 
 use seal_crds::reason::About;
-use seal_crds::resources::{SealedSecretStatus, find_condition};
+use seal_crds::resources::{Condition, ConditionStatus, SealedSecretStatus, find_condition};
 use seal_crds::{Format, Reason};
 
 use super::remarks::{Remarks, listed};
@@ -40,7 +40,12 @@ fn left_out(last: &Last, remarks: &Remarks) -> Option<Notice> {
 pub(super) fn transition(last: &Last, next: &SealedSecretStatus, reason: Reason) -> Option<Notice> {
     let ready = find_condition(&next.conditions, READY)?;
     let before = before(last, READY);
-    if before.is_some_and(|before| before.status == ready.status && before.reason == ready.reason) {
+    // That a key is gone, or back, is news of the keys.
+    let is_same = |before: &Condition| {
+        before.status == ready.status
+            && (ready.status == ConditionStatus::True || before.reason == ready.reason)
+    };
+    if before.is_some_and(is_same) {
         return None;
     }
     let event = match last.format {

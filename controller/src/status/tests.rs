@@ -3,6 +3,8 @@
 use seal_crds::resources::ConditionStatus;
 use seal_crds::secret::LeftOut;
 
+mod kstatus;
+
 use super::news::{bitnami_event, transition};
 use super::*;
 
@@ -11,7 +13,11 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn last(status: Option<SealedSecretStatus>) -> Last {
-    Last { generation: 3, status, requested_at: Some("now".into()), ..Last::default() }
+    Last { generation: 3, status, requests: requests("now"), ..Last::default() }
+}
+
+fn requests(flux: &str) -> Requests {
+    Requests { flux: Some(flux.into()), own: Some("by hand".into()) }
 }
 
 fn last_of_peers(status: Option<SealedSecretStatus>) -> Last {
@@ -41,7 +47,7 @@ fn success_is_ready_alone() {
     assert_eq!(of(&status, "Ready").unwrap().last_transition_time, "1970-01-01T00:00:00Z");
     assert_eq!((status.observed_generation, status.items), (3, Some(2)));
     assert_eq!(status.key.as_deref(), Some("abababababababab"));
-    assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
+    assert_eq!(handled(&status).map(Option::as_deref), [Some("now"), Some("by hand")]);
 }
 
 #[test]
@@ -67,11 +73,21 @@ fn an_object_that_is_kept_says_anew_only_what_is_new() {
     assert_eq!(kept_status(&last(Some(remarked.clone())), &nothing, None, at(9)), Some(first.clone()));
     let opened = Reconciled { remarks: and_so_on, ..opened() };
     assert_eq!(next_status(&last(Some(first.clone())), Ok(&opened), at(9)), remarked);
-    let requested = Last { requested_at: Some("later".into()), ..last(Some(first)) };
+    let requested = Last { requests: requests("later"), ..last(Some(first.clone())) };
     let answered = kept_status(&requested, &nothing, None, at(9)).unwrap();
-    assert_eq!(answered.last_handled_reconcile_at.as_deref(), Some("later"));
-    let nothing_asked = Last { requested_at: None, ..last(Some(answered)) };
+    assert_eq!(handled(&answered).map(Option::as_deref), [Some("later"), Some("by hand")]);
+    let nothing_asked = Last { requests: Requests::default(), ..last(Some(answered)) };
     assert_eq!(kept_status(&nothing_asked, &nothing, None, at(9)), None);
+    let by_hand = Requests { flux: None, own: Some("again".into()) };
+    let answered =
+        kept_status(&Last { requests: by_hand, ..last(Some(first.clone())) }, &nothing, None, at(9));
+    assert_eq!(handled(&answered.unwrap()).map(Option::as_deref), [Some("now"), Some("again")]);
+    // Under sealed-secrets' definition, no answer would stay.
+    let pruned = SealedSecretStatus { items: None, ..first };
+    assert_eq!(
+        kept_status(&Last { requests: requests("later"), ..last(Some(pruned)) }, &nothing, None, at(9)),
+        None
+    );
 }
 
 #[test]
@@ -155,7 +171,7 @@ fn a_failure_to_write_is_told_from_a_failure_to_unseal_as_the_peer_tells_them() 
         .map(|reason| reason.as_str())
         .collect();
     let expected = "Superseded ForeignSecret FieldConflict ImmutableSecret SecretTooLarge SecretRefused Contested \
-                    Conflict NotFound Forbidden ApiBusy ApiError ApiUnavailable NoSpace OutputFailed StatusFailed";
+                    Conflict NotFound Forbidden AdmissionRefused ApiBusy ApiError ApiUnavailable NoSpace OutputFailed StatusFailed";
     assert_eq!(of_writing.join(" "), expected);
 }
 

@@ -186,6 +186,11 @@ pub struct SealedSecretStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub last_handled_reconcile_at: Option<String>,
+    /// The last value of the annotation `sealing.dev/reconcile-requested-at` that the controller acted on, cut after 253
+    /// characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub last_handled_request_at: Option<String>,
     /// The version of the Secret that the controller last wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretVersion>,
@@ -291,6 +296,7 @@ impl Default for SealedSecretStatus {
             key: None,
             opened_by: Vec::new(),
             last_handled_reconcile_at: None,
+            last_handled_request_at: None,
             secret: None,
             usage: None,
             rewrap: None,

@@ -327,6 +327,35 @@ fn a_secret_of_ours_that_was_replaced_as_a_whole_is_ours_while_it_is_remembered(
     }
 }
 
+/// As after an update of the controller, or after it was rolled back.
+#[test]
+fn a_secret_of_another_renderer_is_outdated_until_somebody_changes_it() {
+    let fake = fake();
+    let digest = |text: String| {
+        let (mut found, version) = remembered(&of(&fake));
+        found.annotations.as_mut().unwrap().insert(DIGEST_ANNOTATION.to_owned(), text);
+        (found, version)
+    };
+    let (found, version) = digest(format!("7-{}", "ab".repeat(32)));
+    for remembered in [None, Some(&version)] {
+        let owner = Owner { remembered, ..of(&fake) };
+        assert_eq!(owner.classify(Some(&found)), SecretState::Ours(SyncState::Outdated));
+        // It is immutable to others' guesses as before.
+        let mut immutable = found.clone();
+        immutable.annotations.as_mut().unwrap().insert(NOT_TAKEN_OVER.to_owned(), "true".to_owned());
+        assert_eq!(owner.classify(Some(&immutable)), SecretState::Immutable);
+        let mut changed = found.clone();
+        changed.managed_fields = None;
+        assert_eq!(owner.classify(Some(&changed)), SecretState::Ours(SyncState::Drifted));
+    }
+    let since = ObjectMeta { uid: Some("another".into()), ..found };
+    let owner = Owner { remembered: Some(&version), ..of(&fake) };
+    assert_eq!(owner.classify(Some(&since)), SecretState::Ours(SyncState::Drifted));
+    let (other_source, version) = digest("ab".repeat(32));
+    let owner = Owner { remembered: Some(&version), ..of(&fake) };
+    assert_eq!(owner.classify(Some(&other_source)), SecretState::Ours(SyncState::Drifted));
+}
+
 #[test]
 fn a_native_secret_whose_owner_reference_alone_is_gone_was_let_go() {
     for written in WRITTEN {

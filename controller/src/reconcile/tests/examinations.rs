@@ -214,23 +214,57 @@ async fn a_key_that_is_gone_is_said_at_once_without_opening_anything() {
     reconcile(&context, &sealed_to(&[&key])).await;
     done(&context);
     cluster.set(&[&other], &[], &[]);
-    let object = sealed_to(&[&key]).that_opens(Opens::Badly);
+    let object = sealed_to(&[&key]).that_opens(Opens::Never);
     assert!(matches!(reconcile(&context, &object).await, Next::After(_)), "its turn comes");
-    assert_eq!(done(&context), ["report InSync", "notify KeyMissing"]);
+    assert_eq!(done(&context), ["report KeyMissing", "notify KeyMissing"]);
     let missing = condition(&context, "KeyMissing").unwrap();
     assert!(missing.message.contains(&key.fingerprint().short()), "{}", missing.message);
     assert_eq!(count(&context, "unseals"), 1);
+    let ready = condition(&context, "Ready").unwrap();
+    assert_eq!((ready.status, ready.reason.as_str()), (ConditionStatus::True, "KeyMissing"));
 
-    // In its turn it is opened: it says that it doesn't open, and its Secret stays.
+    // In its turn it is tried with the keys that there are. The Secret is still right, and nothing else is said.
     let context = cluster.start(context.store);
+    assert_eq!(reconcile(&context, &object).await, Next::OnChange);
+    assert_eq!((done(&context), count(&context, "unseals")), (vec![], 1));
+    // Once there is a reason to write the Secret, it can't be written.
+    *context.store.state.lock().unwrap() = SecretState::Absent;
     reconcile(&context, &object).await;
-    assert_eq!(done(&context), ["report WrongPlace", "notify NotReady"]);
+    assert_eq!(done(&context), ["report NoMatchingKey", "notify NotReady"]);
     // The key comes back.
     cluster.set(&[&key], &[], &[]);
     let context = cluster.start(context.store);
     reconcile(&context, &sealed_to(&[&key])).await;
     assert_eq!(condition(&context, "KeyMissing"), None);
-    assert_eq!(done(&context), ["report InSync", "notify Ready"]);
+    assert_eq!(condition(&context, "Ready").unwrap().reason, "InSync");
+}
+
+/// The sealing keys may be lost while no controller runs, or for a moment.
+#[tokio::test]
+async fn without_any_key_objects_whose_secret_is_right_say_so_and_take_it_back() {
+    let key = Identity::generate();
+    let cluster = Cluster::with(&[&key]);
+    let context = cluster.start(Memory::with(SecretState::Absent));
+    reconcile(&context, &sealed_to(&[&key])).await;
+    done(&context);
+    // A definition that prunes doesn't keep which keys opened it.
+    for opened_by in [true, false] {
+        if !opened_by {
+            context.store.status.lock().unwrap().as_mut().unwrap().opened_by.clear();
+        }
+        cluster.set(&[], &[&key], &[]);
+        let object = sealed_to(&[&key]).that_opens(Opens::Never);
+        for expected in [&["report KeyMissing", "notify KeyMissing"][..], &[]] {
+            assert_eq!(reconcile(&context, &object).await, Next::OnChange);
+            assert_eq!(done(&context), expected);
+        }
+        assert_eq!(condition(&context, "Ready").unwrap().status, ConditionStatus::True);
+        cluster.set(&[&key], &[], &[]);
+        reconcile(&context, &sealed_to(&[&key])).await;
+        assert_eq!(done(&context), ["report InSync"]);
+        assert_eq!(condition(&context, "KeyMissing"), None);
+    }
+    assert_eq!(count(&context, "unseals"), 1);
 }
 
 #[tokio::test]
