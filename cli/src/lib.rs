@@ -30,6 +30,8 @@
 mod args;
 mod check;
 mod commands;
+#[cfg(test)]
+mod cost;
 mod files;
 mod keys;
 mod kubeseal;
