@@ -94,6 +94,24 @@ fn with_an_identity_values_are_shown_and_only_changed_ones_sealed_again() {
 }
 
 #[test]
+fn a_rule_says_the_namespace_and_by_what_names_it_is_sealed() {
+    let sandbox = sandbox();
+    let rules = "version: 1\nrecipients: {cluster: {file: prod.pub}}\nrules: [{path: 'apps/{namespace}/*', to: [cluster]}]\n";
+    sandbox.write(".seal.yaml", rules);
+    let open = String::from_utf8(sandbox.read("db.yaml")).unwrap().replace("  namespace: prod\n", "");
+    sandbox.write("apps/prod/db.yaml", &open);
+    let mut seal = sandbox.seal(["edit", "apps/prod/db.yaml", "--scratch", "memory"]);
+    let script = "cp \"$1\" shown; sed -i 's/^password: .*/password: new/' \"$1\"";
+    seal.env("EDITOR", format!("'{}'", editor(&sandbox, script).display())).env("PATH", "/bin:/usr/bin");
+    let done = crate::sandbox::run(&mut seal, b"");
+    let told = String::from_utf8(done.stdout).unwrap();
+    assert_eq!(told, "apps/prod/db.yaml: password sealed again for cluster\n", "{}", done.stderr);
+    assert!(sandbox.read("shown").starts_with(b"# prod/db in apps/prod/db.yaml; sealed to cluster\n"));
+    let args = ["unseal", "apps/prod/db.yaml", "-i", "prod.key", "-n", "prod", "--item", "password"];
+    assert_eq!(sandbox.succeed(args, ""), b"new");
+}
+
+#[test]
 fn what_cannot_be_taken_is_shown_again_with_the_reason_until_it_is_mended() {
     let sandbox = sandbox();
     // The first time a number without quotes, then quotes around it.

@@ -213,3 +213,37 @@ fn an_envelope_that_a_text_merge_left_is_tidied_and_nothing_else() {
     assert_eq!(tidied, format!("# kept\n{}    # kept, too\n{}", &text[..end], &text[end..]));
     assert_eq!(value(&sandbox, "deep/db.yaml"), b"old");
 }
+
+/// kustomize sets the namespace of such objects later, to that of the directory.
+#[test]
+fn a_rule_gives_the_namespace_of_an_object_that_names_none() {
+    let sandbox = Sandbox::new();
+    let rules = "version: 1\nrecipients: {cluster: {file: prod.pub}}\nrules: [{path: 'apps/{namespace}/*', to: [cluster]}]\n";
+    sandbox.write(".seal.yaml", rules);
+    let args =
+        ["create", "db", "-n", "shop", "-r", "prod.pub", "--literal", "user=app", "--literal", "old=x"];
+    let sealed = String::from_utf8(sandbox.succeed(args, "")).unwrap().replace("  namespace: shop\n", "");
+    sandbox.write("apps/shop/db.yaml", &sealed);
+    let done = |args: &[&str]| {
+        let run = sandbox.run(args, "new");
+        assert_eq!(run.code, 0, "{args:?}: {}", run.stderr);
+        assert!(!run.stderr.contains("warning"), "{args:?}: {}", run.stderr);
+        String::from_utf8(run.stdout).unwrap()
+    };
+    let set = done(&["set", "apps/shop/db.yaml", "user"]);
+    assert_eq!(set, "apps/shop/db.yaml: user sealed again for cluster\n");
+    done(&["rm", "apps/shop/db.yaml", "old"]);
+    done(&["move", "apps/shop/db.yaml", "--item", "user=login", "-i", "prod.key"]);
+    let text = String::from_utf8(sandbox.read("apps/shop/db.yaml")).unwrap();
+    assert!(!text.contains("namespace:"), "{text}");
+    let args = ["unseal", "apps/shop/db.yaml", "-i", "prod.key", "-n", "shop", "--item", "login"];
+    assert_eq!(sandbox.succeed(args, ""), b"new");
+    // A flag may say the same, and nothing else.
+    done(&["set", "apps/shop/db.yaml", "login", "-n", "shop"]);
+    let other = sandbox.run(["set", "apps/shop/db.yaml", "login", "-n", "dev"], "new");
+    assert_eq!(other.code, 2);
+    assert!(other.stderr.contains("namespace dev isn't that of apps/shop/db.yaml"), "{}", other.stderr);
+    // Where no path says it, somebody has to.
+    sandbox.write(".seal.yaml", rules.replace("{namespace}", "*"));
+    assert!(sandbox.run(["set", "apps/shop/db.yaml", "login"], "new").stderr.contains("give it with -n"));
+}

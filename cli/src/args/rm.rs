@@ -25,7 +25,8 @@ pub(crate) struct RmArgs {
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub(crate) object: Option<String>,
 
-    /// The namespace of a SealedSecret that doesn't name one
+    /// The namespace of a SealedSecret that doesn't name one, if no rule in
+    /// .seal.yaml takes it from the path
     #[arg(short, long)]
     pub(crate) namespace: Option<Namespace>,
 }

@@ -40,7 +40,8 @@ pub(crate) struct SetArgs {
     #[arg(long = "template-item", value_name = "ITEM")]
     pub(crate) template_items: Vec<ItemName>,
 
-    /// The namespace of SealedSecrets that don't name one
+    /// The namespace of SealedSecrets that don't name one, if no rule in
+    /// .seal.yaml takes it from the path
     #[arg(short, long)]
     pub(crate) namespace: Option<Namespace>,
 

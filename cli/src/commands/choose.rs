@@ -8,6 +8,8 @@ mod chooser;
 mod ruled;
 mod upstream;
 
+use std::path::Path;
+
 use seal_crds::ItemName;
 
 use crate::args::{SealFormat, SealingArgs};
@@ -104,6 +106,11 @@ impl CertificateFlag {
         let of = |location: &String, flag| Self { location: location.clone(), flag };
         cert.map(|location| of(location, "--cert")).or_else(|| recipient.map(|location| of(location, "-r")))
     }
+}
+
+/// The rule for one file, for a command that seals nothing.
+pub(super) fn rule_of(file: &Path) -> Result<Ruled, Failure> {
+    ruled::Books::default().ruled(Some(file))
 }
 
 /// The chooser of a command that seals, and its flags about the sealer.

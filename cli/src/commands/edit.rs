@@ -16,7 +16,7 @@ use seal_documents::source::Source;
 use zeroize::Zeroizing;
 
 use super::list;
-use super::target::{self, Target};
+use super::target::{self, Placed, Target};
 use crate::args::EditArgs;
 use crate::args::intent::IntentError;
 use crate::files::editor::Editor;
@@ -53,7 +53,7 @@ impl Explain for GivenUp {
 struct Session<'a> {
     args: &'a EditArgs,
     source: &'a Source,
-    sealed: &'a Changeable,
+    placed: &'a Placed<'a>,
     target: &'a Target,
     /// The items with their values and marks; empty without an identity.
     opened: &'a BTreeMap<ItemName, NewItem>,
@@ -63,11 +63,13 @@ pub(super) fn run(args: EditArgs) -> Result<Exit, Failure> {
     let source = Input::File(args.file.clone()).read()?;
     let manifest = Manifest::parse(&source)?;
     let object = change::find(&manifest, args.target.object.as_deref())?;
-    let sealed = Changeable::read(&manifest, object, args.namespace.as_ref())?;
+    let mut chooser = target::chooser(&args.target);
+    let placed = Placed::read(&mut chooser, &args.file, &manifest, object, args.namespace.as_ref())?;
+    let sealed = &placed.sealed;
     target::check_formats(&args.target, &args.template_items, std::iter::once(sealed.format()))?;
-    let opened = open(&args, &manifest, object, &sealed)?;
+    let opened = open(&args, &manifest, object, sealed)?;
     let editor = Editor::of_environment()?;
-    let target = target::resolve(&args.target, &[(&args.file, &sealed)])?.pop();
+    let target = target::resolve(&args.target, &mut chooser, &[&placed])?.pop();
     let target = target.expect("there is one for each file");
 
     let mut shown: Shown = Shown::new();
@@ -79,7 +81,7 @@ pub(super) fn run(args: EditArgs) -> Result<Exit, Failure> {
         let name = editor.name();
         terminal::warn(&format!("seal doesn't know whether {name} keeps copies of what it edits"), None);
     }
-    let session = Session { args: &args, source: &source, sealed: &sealed, target: &target, opened: &opened };
+    let session = Session { args: &args, source: &source, placed: &placed, target: &target, opened: &opened };
     let rendered = text::render(&session.head(), &shown);
     let mut given = Zeroizing::new(rendered.as_bytes().to_vec());
     let mut problem: Option<GivenUp> = None;
@@ -159,8 +161,8 @@ fn type_in(
 
 impl Session<'_> {
     fn head(&self) -> String {
-        let (name, file) = (&self.sealed.object_name, self.args.file.display());
-        let to = target::names(&self.target.seal_to());
+        let (name, file) = (&self.placed.sealed.object_name, self.args.file.display());
+        let to = self.target.names();
         let how = if self.opened.is_empty() {
             "Replace <sealed> by a new value, add lines, remove lines. What stays <sealed> isn't touched."
         } else {
@@ -187,14 +189,15 @@ impl Session<'_> {
     }
 
     fn write(&self, Wanted { put, removed }: Wanted) -> Result<String, Failure> {
-        let Self { args, sealed, .. } = self;
+        let Self { args, placed, .. } = self;
+        let sealed = &placed.sealed;
         // The editor may have been open for long: what was typed is put into the file as it is by now, if the object in
         // it is still the one that was shown.
         let again = self.read_again()?;
         let source = again.as_ref().unwrap_or(self.source);
         let manifest = &Manifest::parse(source)?;
         let object = change::find(manifest, args.target.object.as_deref())?;
-        if !Changeable::read(manifest, object, args.namespace.as_ref())?.is_same_as(sealed) {
+        if !Changeable::read(manifest, object, placed.namespace.as_ref())?.is_same_as(sealed) {
             return Err(OutputError::Changed(args.file.clone()).into());
         }
         let named: Vec<ItemName> = put.keys().cloned().collect();
@@ -205,7 +208,7 @@ impl Session<'_> {
         let to = self.target.seal_to();
         let mut what = Vec::new();
         if !named.is_empty() {
-            what.push(target::describe(sealed, named.iter(), &to));
+            what.push(target::describe(sealed, named.iter(), self.target));
         }
         if !removed.is_empty() {
             what.push(format!("{} removed", list(&removed)));
@@ -226,7 +229,7 @@ impl Session<'_> {
         target::warn_of_others(sealed, named.iter().chain(&removed), &to);
         // With an identity, the items opened at this place.
         if self.opened.is_empty() && !named.is_empty() {
-            target::warn_of_place(&args.target, &args.file, sealed, named.iter().chain(&removed))?;
+            placed.warn_of_place(named.iter().chain(&removed))?;
         }
         for at in edited.lost_comments {
             terminal::warn("a comment is left out with what it stood at", Some(&manifest.spot(at)));

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use seal_crds::ItemName;
 use seal_documents::manifest::{Edits, Manifest, edit};
 
-use super::target;
+use super::target::{self, Placed};
 use crate::args::{MoveArgs, Renaming};
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
 use crate::keys::identities;
-use crate::objects::change::{self, Change, Changeable, NewItem, Renamings};
+use crate::objects::change::{self, Change, NewItem, Renamings};
 use crate::objects::name::ObjectName;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
@@ -54,11 +54,10 @@ pub(super) fn run(args: MoveArgs) -> Result<Exit, Failure> {
     let manifest = Manifest::parse(&source)?;
     let object = change::find(&manifest, args.target.object.as_deref())?;
     // An object that names no namespace is sealed for that of -n.
-    let is_open = manifest
-        .tree(object)
-        .get(object.node, "metadata")
-        .is_none_or(|metadata| manifest.tree(object).get(metadata, "namespace").is_none());
-    let mut sealed = Changeable::read(&manifest, object, args.namespace.as_ref().filter(|_| is_open))?;
+    let flag = args.namespace.as_ref().filter(|_| !change::names_namespace(&manifest, object));
+    let mut chooser = target::chooser(&args.target);
+    let mut placed = Placed::read(&mut chooser, &args.file, &manifest, object, flag)?;
+    let sealed = &placed.sealed;
     target::check_formats(&args.target, &[], std::iter::once(sealed.format()))?;
     sealed.check_renamings(&renamings)?;
     let old = sealed.object_name.clone();
@@ -78,14 +77,15 @@ pub(super) fn run(args: MoveArgs) -> Result<Exit, Failure> {
         let recipe = recipe(&args, is_bound, &renamings, &new);
         return Err(MoveError::PartOfTheSeal { recipe }.into());
     }
-    sealed.object_name = new.clone();
+    placed.sealed.object_name = new.clone();
+    let sealed = &placed.sealed;
     let change = if takes_key {
         let inputs: Vec<Input> = args.identities.iter().map(|path| Input::from_arg(path)).collect();
         let keys = identities::read(&inputs)?;
         let items = sealed.open(&old.to_place(), &keys).map_err(|error| {
             Failure::from(error).at(manifest.spot(manifest.tree(object).range(object.node).start))
         })?;
-        let target = target::resolve(&args.target, &[(&args.file, &sealed)])?.pop();
+        let target = target::resolve(&args.target, &mut chooser, &[&placed])?.pop();
         let target = target.expect("there is one for each file");
         let to = target.seal_to();
         if is_bound {
@@ -95,11 +95,11 @@ pub(super) fn run(args: MoveArgs) -> Result<Exit, Failure> {
                 (renamings.keys().collect(), renamings.values().cloned().collect());
             let items: BTreeMap<ItemName, NewItem> =
                 renamed(items, &renamings).into_iter().filter(|(name, _)| put.contains(name)).collect();
-            target::warn_of_others(&sealed, items.keys().chain(&gone), &to);
+            target::warn_of_others(sealed, items.keys().chain(&gone), &to);
             sealed.change(&manifest, object, &to, items, &gone)?
         }
     } else {
-        target::check_namespace(&args.target, &args.file, &sealed)?;
+        placed.check_namespace()?;
         let nothing = Edits { document: object.document, replaced: Vec::new(), removed: Vec::new() };
         match sealed.rename(&manifest, object, &renamings).filter(|_| is_renamed) {
             Some(change) => change?,

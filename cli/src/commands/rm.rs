@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use seal_crds::ItemName;
 use seal_documents::manifest::{Manifest, edit};
 
-use super::list;
+use super::{choose, list};
 use crate::args::RmArgs;
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
@@ -21,7 +21,12 @@ pub(super) fn run(args: &RmArgs) -> Result<Exit, Failure> {
     let manifest = Manifest::parse(&source)?;
     let object = change::find(&manifest, args.object.as_deref())?;
     let items: BTreeSet<ItemName> = args.items.iter().cloned().collect();
-    let sealed = Changeable::read(&manifest, object, args.namespace.as_ref())?;
+    let namespace = match &args.namespace {
+        Some(flag) => Some(flag.clone()),
+        None if change::names_namespace(&manifest, object) => None,
+        None => choose::rule_of(&args.file)?.namespace(None)?,
+    };
+    let sealed = Changeable::read(&manifest, object, namespace.as_ref())?;
     let change = sealed.remove(&manifest, object, &items)?;
     let edited = edit(&manifest, &[change.edits]).map_err(|error| manifest.locate(error))?;
     let (old, new) = (source.text().as_bytes(), edited.text.as_bytes());

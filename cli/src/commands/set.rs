@@ -12,12 +12,12 @@ use seal_crds::{ItemName, Plaintext};
 use seal_documents::manifest::{Manifest, Object, edit};
 use seal_documents::source::Source;
 
-use super::target::{self, Target};
+use super::target::{self, Placed, Target};
 use super::{list, values};
 use crate::args::SetArgs;
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
-use crate::objects::change::{self, Changeable, NewItem};
+use crate::objects::change::{self, NewItem};
 use crate::objects::secret::content;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
@@ -28,10 +28,9 @@ use values::Items;
 
 /// One file, and the SealedSecret in it that changes.
 struct FileToChange<'m> {
-    path: &'m Path,
     manifest: &'m Manifest<'m>,
     object: &'m Object,
-    sealed: Changeable,
+    placed: Placed<'m>,
 }
 
 /// A file's new text, and what the report says of it.
@@ -47,21 +46,24 @@ pub(super) fn run(args: SetArgs) -> Result<Exit, Failure> {
     let inputs = plan.files.iter().map(|path| Input::File(path.clone()));
     let sources = inputs.map(|input| input.read()).collect::<Result<Vec<Source>, Failure>>()?;
     let manifests = sources.iter().map(Manifest::parse).collect::<Result<Vec<_>, _>>()?;
-    let files = plan.files.iter().zip(&manifests).map(|(path, manifest)| {
+    let mut chooser = target::chooser(&args.target);
+    let mut files = Vec::new();
+    for (path, manifest) in plan.files.iter().zip(&manifests) {
         let object = change::find(manifest, args.target.object.as_deref())?;
-        let sealed = Changeable::read(manifest, object, args.namespace.as_ref())?;
-        Ok(FileToChange { path, manifest, object, sealed })
-    });
-    let files = files.collect::<Result<Vec<_>, Failure>>()?;
-    target::check_formats(&args.target, &args.template_items, files.iter().map(|file| file.sealed.format()))?;
+        let placed = Placed::read(&mut chooser, path, manifest, object, args.namespace.as_ref())?;
+        files.push(FileToChange { manifest, object, placed });
+    }
+    let formats = files.iter().map(|file| file.placed.sealed.format());
+    target::check_formats(&args.target, &args.template_items, formats)?;
     let named: Vec<ItemName> = plan.item.iter().chain(args.values.named()).cloned().collect();
-    for file in &files {
-        file.sealed.check_template(named.iter().cloned(), &args.template_items)?;
+    for FileToChange { placed, .. } in &files {
+        placed.check_rule()?;
+        placed.sealed.check_template(named.iter().cloned(), &args.template_items)?;
     }
 
     let given = collect(&plan, &args)?;
-    let sealed: Vec<_> = files.iter().map(|file| (file.path, &file.sealed)).collect();
-    let targets = target::resolve(&args.target, &sealed)?;
+    let placed: Vec<&Placed<'_>> = files.iter().map(|file| &file.placed).collect();
+    let targets = target::resolve(&args.target, &mut chooser, &placed)?;
     let same = args.same.then(|| generate(&args)).transpose()?;
     let mut changed = Vec::new();
     for (file, target) in files.into_iter().zip(&targets) {
@@ -118,7 +120,8 @@ fn seal<'m, 'i>(
     args: &SetArgs,
     target: &Target,
 ) -> Result<Changed<'m>, Failure> {
-    let FileToChange { path, manifest, object, sealed } = file;
+    let FileToChange { manifest, object, placed } = file;
+    let (path, sealed) = (placed.file, &placed.sealed);
     let items: BTreeMap<ItemName, NewItem> = items
         .map(|(name, value)| {
             // A copy in memory that is wiped: each file seals its own.
@@ -127,10 +130,10 @@ fn seal<'m, 'i>(
         })
         .collect();
     let to = target.seal_to();
-    let what = target::describe(&sealed, items.keys(), &to);
+    let what = target::describe(sealed, items.keys(), target);
     let line = format!("{}: {what}", path.display());
-    target::warn_of_others(&sealed, items.keys(), &to);
-    target::warn_of_place(&args.target, path, &sealed, items.keys())?;
+    target::warn_of_others(sealed, items.keys(), &to);
+    placed.warn_of_place(items.keys())?;
     let change = sealed.put(manifest, object, &to, items)?;
     let edited = edit(manifest, &[change.edits]).map_err(|error| manifest.locate(error))?;
     for at in edited.lost_comments {

@@ -1,7 +1,7 @@
-//! Whom `seal set`, `seal edit` and `seal move` seal to, file by file, and what they say of it.
+//! Whom `seal set`, `seal edit` and `seal move` seal to, file by file, and for which place, and what they say of it.
 //!
-//! [`choose`](super::choose) puts rules and flags together. Invariant: flags that no file can use are refused before a value
-//! is asked for.
+//! [`choose`](super::choose) puts rules and flags together. Invariants: flags that no file can use, and places that no rule
+//! allows, are refused before a value is asked for; a path decides about the namespace as it does for `seal`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use seal_crds::keys::RsaPublicKey;
 use seal_crds::native::NamedRecipient;
-use seal_crds::{Format, ItemName};
+use seal_crds::{Format, ItemName, Namespace};
+use seal_documents::manifest::{Manifest, Object};
 
-use super::choose::{BitnamiFlags, CertificateFlag, Chooser};
+use super::choose::{BitnamiFlags, CertificateFlag, Chooser, Ruled};
 use super::list;
 use crate::args::TargetArgs;
 use crate::keys::recipients::looks_like_recipient;
-use crate::objects::change::{Changeable, SealTo};
+use crate::objects::change::{self, Changeable, SealTo};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 use crate::talk::terminal;
@@ -46,18 +47,30 @@ impl Explain for TargetError {
     }
 }
 
-/// Whom one file is sealed to, in its format.
-pub(super) enum Target {
+/// Whom one file is sealed to.
+pub(super) struct Target {
+    keys: Keys,
+    /// The names of those who will open it: a rule's names for them, else those of their keys.
+    names: Vec<String>,
+}
+
+/// The keys, in the format of the file.
+enum Keys {
     Recipients(Arc<[NamedRecipient]>),
     Certificate(RsaPublicKey),
 }
 
 impl Target {
     pub(super) fn seal_to(&self) -> SealTo<'_> {
-        match self {
-            Self::Recipients(recipients) => SealTo::Recipients(recipients),
-            Self::Certificate(key) => SealTo::Certificate(key),
+        match &self.keys {
+            Keys::Recipients(recipients) => SealTo::Recipients(recipients),
+            Keys::Certificate(key) => SealTo::Certificate(key),
         }
+    }
+
+    /// The names of those who will open the items, for a message.
+    pub(super) fn names(&self) -> String {
+        self.names.join(", ")
     }
 }
 
@@ -84,73 +97,124 @@ pub(super) fn check_formats(
     Ok(())
 }
 
+/// A SealedSecret to change, with the rule for its file.
+pub(super) struct Placed<'f> {
+    pub(super) file: &'f Path,
+    pub(super) sealed: Changeable,
+    ruled: Ruled,
+    /// The namespace for an object that names none: that of `-n`, else the one that the rule takes from the path.
+    pub(super) namespace: Option<Namespace>,
+}
+
+/// The chooser of a command that changes files.
+pub(super) fn chooser(args: &TargetArgs) -> Chooser {
+    Chooser::new(args.recipients.clone(), args.cluster.clone(), args.accept.clone())
+}
+
+impl<'f> Placed<'f> {
+    /// Reads an object. `flag` is the namespace of `-n`, for an object that names none.
+    ///
+    /// # Errors
+    ///
+    /// The rules around the file aren't understood, or the object isn't.
+    pub(super) fn read(
+        chooser: &mut Chooser,
+        file: &'f Path,
+        manifest: &Manifest<'_>,
+        object: &Object,
+        flag: Option<&Namespace>,
+    ) -> Result<Self, Failure> {
+        let ruled = chooser.ruled(Some(file))?;
+        let namespace = match flag {
+            Some(flag) => Some(flag.clone()),
+            None if change::names_namespace(manifest, object) => None,
+            None => ruled.namespace(None)?,
+        };
+        let sealed = Changeable::read(manifest, object, namespace.as_ref())?;
+        Ok(Self { file, sealed, ruled, namespace })
+    }
+
+    /// Refuses a place or a scope that the rule doesn't allow.
+    pub(super) fn check_rule(&self) -> Result<(), Failure> {
+        self.check_namespace()?;
+        self.ruled.scope(Some(self.sealed.scope())).map(drop)
+    }
+
+    /// Refuses a namespace that isn't that of the rule. For a change that seals nothing, this is all there is to check.
+    pub(super) fn check_namespace(&self) -> Result<(), Failure> {
+        self.ruled.namespace(self.sealed.object_name.namespace.as_ref()).map(drop)
+    }
+
+    /// Warns where items join others in an object that names no namespace. Nobody can tell without a key whether the one
+    /// that was given is that of the others; if it isn't, the object opens nowhere. A rule that gives the namespace has been
+    /// obeyed.
+    pub(super) fn warn_of_place<'i>(&self, items: impl Iterator<Item = &'i ItemName>) -> Result<(), Failure> {
+        let sealed = &self.sealed;
+        let items: BTreeSet<&str> = items.map(ItemName::as_str).collect();
+        let is_alone = sealed.lines().keys().all(|name| items.contains(name.as_str()));
+        if !sealed.is_place_unproven() || is_alone || self.ruled.namespace(None)?.is_some() {
+            return Ok(());
+        }
+        let warning = format!(
+            "{} names no namespace, so that of -n is taken for {}; if the other items were sealed for another one, it opens \
+             nowhere",
+            seal_foreign::path(self.file),
+            sealed.object_name
+        );
+        terminal::warn(&warning, None);
+        Ok(())
+    }
+}
+
 /// Whom to seal to, file by file. What the rule for a file doesn't allow is refused.
-pub(super) fn resolve(args: &TargetArgs, files: &[(&Path, &Changeable)]) -> Result<Vec<Target>, Failure> {
-    let is_native = |file: &(&Path, &Changeable)| file.1.format() == Format::Native;
-    let mut recipients = args.recipients.clone();
-    let given = if files.iter().any(is_native) { None } else { recipients.pop() };
+pub(super) fn resolve(
+    args: &TargetArgs,
+    chooser: &mut Chooser,
+    files: &[&Placed<'_>],
+) -> Result<Vec<Target>, Failure> {
+    let is_native = |file: &Placed<'_>| file.sealed.format() == Format::Native;
+    files.iter().try_for_each(|file| file.check_rule())?;
+    let given = if files.iter().any(|file| is_native(file)) { None } else { chooser.take_recipient() };
     let certificate = CertificateFlag::of(args.cert.as_ref(), given.as_ref());
     let flags = BitnamiFlags { certificate, controller_name: args.controller_name.clone() };
-    let mut chooser = Chooser::new(recipients, args.cluster.clone(), args.accept.clone());
-    let ruled = files.iter().map(|file| chooser.ruled(Some(file.0))).collect::<Result<Vec<_>, Failure>>()?;
-    for ((_, sealed), ruled) in files.iter().zip(&ruled) {
-        ruled.namespace(sealed.object_name.namespace.as_ref())?;
-        ruled.scope(Some(sealed.scope()))?;
-    }
     let of = |native: bool| {
-        let files = files.iter().zip(&ruled).filter(move |(file, _)| is_native(file) == native);
-        files.map(|(_, ruled)| ruled).collect::<Vec<_>>()
+        let files = files.iter().filter(move |file| is_native(file) == native);
+        files.map(|file| &file.ruled).collect::<Vec<_>>()
     };
     let mut recipients = chooser.recipients(&of(true))?.into_iter();
     let mut keys = chooser.bitnami_keys(&flags, &of(false))?.into_iter();
     const EACH: &str = "there is one for each file of the format";
-    let target = |file: &(&Path, &Changeable)| {
+    let target = |file: &&Placed<'_>| {
+        let by_rule = args.recipients.is_empty() && args.cert.is_none();
+        let rule = if by_rule { file.ruled.ruling() } else { None };
         Ok(if is_native(file) {
-            Target::Recipients(recipients.next().expect(EACH)?)
+            let recipients = recipients.next().expect(EACH)?;
+            let names = rule.map_or_else(
+                || recipients.iter().map(name_of).collect(),
+                |rule| rule.names_with_recipients().into_iter().map(str::to_owned).collect(),
+            );
+            Target { keys: Keys::Recipients(recipients), names }
         } else {
-            Target::Certificate(keys.next().expect(EACH))
+            let key = keys.next().expect(EACH);
+            let names = match rule {
+                Some(rule) => rule.certificates().iter().map(|(name, _)| (*name).to_owned()).collect(),
+                None => vec![key.fingerprint().short()],
+            };
+            Target { keys: Keys::Certificate(key), names }
         })
     };
     files.iter().map(target).collect()
 }
 
-/// Refuses a namespace that isn't that of the rule for a file. For a change that seals nothing: it asks for no recipients.
-pub(super) fn check_namespace(args: &TargetArgs, file: &Path, sealed: &Changeable) -> Result<(), Failure> {
-    let mut chooser = Chooser::new(Vec::new(), args.cluster.clone(), args.accept.clone());
-    chooser.ruled(Some(file))?.namespace(sealed.object_name.namespace.as_ref()).map(|_| ())
-}
-
-/// Warns where items join others in an object that names no namespace. Nobody can tell without a key whether the one that was
-/// given is that of the others; if it isn't, the object opens nowhere. A rule that gives the namespace has been obeyed.
-pub(super) fn warn_of_place<'i>(
-    args: &TargetArgs,
-    file: &Path,
-    sealed: &Changeable,
-    items: impl Iterator<Item = &'i ItemName>,
-) -> Result<(), Failure> {
-    let items: BTreeSet<&str> = items.map(ItemName::as_str).collect();
-    let is_alone = sealed.lines().keys().all(|name| items.contains(name.as_str()));
-    if !sealed.is_place_unproven() || is_alone {
-        return Ok(());
-    }
-    let mut chooser = Chooser::new(Vec::new(), args.cluster.clone(), args.accept.clone());
-    if chooser.ruled(Some(file))?.namespace(None)?.is_some() {
-        return Ok(());
-    }
-    let warning = format!(
-        "{} names no namespace, so that of -n is taken for {}; if the other items were sealed for another one, it opens nowhere",
-        seal_foreign::path(file),
-        sealed.object_name
-    );
-    terminal::warn(&warning, None);
-    Ok(())
+fn name_of(named: &NamedRecipient) -> String {
+    named.name.clone().unwrap_or_else(|| named.recipient.fingerprint().short())
 }
 
 /// What becomes of items, in words: `password sealed again, token added for prod, recovery`.
 pub(super) fn describe<'i>(
     sealed: &Changeable,
     items: impl Iterator<Item = &'i ItemName>,
-    to: &SealTo<'_>,
+    target: &Target,
 ) -> String {
     let is_known = |name: &&ItemName| sealed.lines().contains_key(name.as_str());
     let (again, added): (Vec<&ItemName>, Vec<&ItemName>) = items.partition(is_known);
@@ -160,7 +224,7 @@ pub(super) fn describe<'i>(
             what.push(format!("{} {verb}", list(items)));
         }
     }
-    format!("{} for {}", what.join(", "), names(to))
+    format!("{} for {}", what.join(", "), target.names())
 }
 
 /// Warns of recipients who open the other items of the object and won't open these: a recovery recipient that was
@@ -184,18 +248,5 @@ pub(super) fn warn_of_others<'i>(
             others.join(", ")
         );
         terminal::warn(&warning, None);
-    }
-}
-
-/// The names of those who will open the items.
-pub(super) fn names(to: &SealTo<'_>) -> String {
-    match to {
-        SealTo::Certificate(key) => key.fingerprint().short(),
-        SealTo::Recipients(recipients) => {
-            let name = |named: &NamedRecipient| {
-                named.name.clone().unwrap_or_else(|| named.recipient.fingerprint().short())
-            };
-            recipients.iter().map(name).collect::<Vec<_>>().join(", ")
-        }
     }
 }

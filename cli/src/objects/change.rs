@@ -115,9 +115,7 @@ impl Changeable {
         object: &Object,
         namespace: Option<&seal_crds::Namespace>,
     ) -> Result<Self, Failure> {
-        let tree = manifest.tree(object);
-        let own = tree.get(object.node, "metadata").and_then(|metadata| tree.get(metadata, "namespace"));
-        let is_placed_from_outside = own.is_none() && namespace.is_some();
+        let is_placed_from_outside = !names_namespace(manifest, object) && namespace.is_some();
         match sealed::format(manifest, object)? {
             Format::Native => {
                 let spec = manifest.spec(object)?;
@@ -289,6 +287,12 @@ impl Changeable {
     fn failed(&self, error: native::ChangeError) -> Failure {
         ChangeFailed::explain(&self.object_name, error, self.lines().keys())
     }
+}
+
+/// Whether an object says its namespace itself.
+pub(crate) fn names_namespace(manifest: &Manifest<'_>, object: &Object) -> bool {
+    let tree = manifest.tree(object);
+    tree.get(object.node, "metadata").is_some_and(|metadata| tree.get(metadata, "namespace").is_some())
 }
 
 /// Every type: a controller's policy says which types it may make, and a file may have any.

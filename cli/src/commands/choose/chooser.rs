@@ -77,6 +77,11 @@ impl Chooser {
         self.books.ruled(file)
     }
 
+    /// Takes the last argument of `-r` out. Where nothing is native, it is the certificate.
+    pub(in crate::commands) fn take_recipient(&mut self) -> Option<String> {
+        self.recipients.pop()
+    }
+
     /// The recipients for each file, in the native format, or the reason why nothing may be sealed into that file.
     ///
     /// # Errors

@@ -185,6 +185,11 @@ impl Ruled {
         }
     }
 
+    /// The rule for the file, if there is one.
+    pub(in crate::commands) fn ruling(&self) -> Option<&Ruling> {
+        self.ruling.as_ref()
+    }
+
     /// The file as it was typed, escaped.
     pub(super) fn file(&self) -> &str {
         &self.file
