@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use seal_crds::ItemName;
 use seal_crds::native::{CoverError, cover, data_key_of};
 use seal_crds::resources::{Envelope, Template};
 
@@ -26,6 +27,11 @@ pub(super) enum Unmergeable {
         "its scope changed on one side, and its items on the other; take one side, and change the items again there"
     )]
     Scope,
+    #[error(
+        "template {key} of one side uses item {item}, and the other side sealed that item again; take one side, and make the \
+         change of the other one again there"
+    )]
+    TemplateUse { key: ItemName, item: ItemName },
     #[error("the file has several objects of this name")]
     Ambiguous,
 }
@@ -73,6 +79,7 @@ pub(super) fn merge(
     let envelopes = merge_envelopes(&merged, before, ours, theirs)?;
     merged.each(|version| version.envelopes.clone_from(&envelopes));
     merge_template(&mut merged, &before.template, &ours.template, &theirs.template);
+    check_uses(&merged, &[before, ours, theirs])?;
     Ok(merged)
 }
 
@@ -219,6 +226,27 @@ fn merge_template(merged: &mut MergedObject, before: &Template, ours: &Template,
     for strings in [Strings::Labels, Strings::Annotations, Strings::Data] {
         merge_strings(merged, strings, before, ours, theirs);
     }
+}
+
+/// Refuses a template that uses an item of which no version says that it may be used.
+///
+/// The mark that allows it is sealed in with the value, and whoever seals the item anew decides about it again. Without a key
+/// there is one proof: a version whose own template uses this very line.
+fn check_uses(merged: &MergedObject, versions: &[&Version; 3]) -> Result<(), Unmergeable> {
+    for chosen in [&merged.ours, &merged.theirs] {
+        for (key, item) in chosen.template_uses() {
+            let line = chosen.items.get(item.as_str());
+            let is_proven = |version: &&Version| {
+                version.items.get(item.as_str()) == line
+                    && version.template_uses().iter().any(|(_, used)| *used == item)
+            };
+            // A template whose item is gone is refused with the whole object.
+            if line.is_some() && !versions.iter().any(is_proven) {
+                return Err(Unmergeable::TemplateUse { key, item });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A mapping of strings in a template.

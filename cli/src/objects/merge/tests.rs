@@ -1,5 +1,6 @@
 //! Whole files, with a line merge by the program git.
 
+mod bitnami;
 mod choices;
 mod random;
 

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use seal_crds::resources::{Envelope, RecipientHint, Template, TemplateMetadata};
-use seal_crds::{Format, Scope};
+use seal_crds::template::items_in;
+use seal_crds::{Format, ItemName, Scope};
 
 use crate::objects::outline::{Outline, OutlineEnvelope};
 
@@ -37,6 +38,16 @@ impl Version {
             envelopes: outline.envelopes.iter().map(envelope).collect(),
             template,
         }
+    }
+
+    /// Each use of an item in the template: the key that shows it, and the item.
+    pub(super) fn template_uses(&self) -> Vec<(ItemName, ItemName)> {
+        let uses = self.template.data.iter().filter_map(|(key, text)| {
+            let key: ItemName = key.parse().ok()?;
+            let items = items_in(&key, text).ok()?;
+            Some(items.into_iter().map(move |item| (key.clone(), item)))
+        });
+        uses.flatten().collect()
     }
 
     /// Whether everything that is sealed is the same.

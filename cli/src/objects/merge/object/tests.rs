@@ -174,3 +174,25 @@ fn a_template_is_merged_field_by_field() {
     let found = merged(&base, &with(&label("x", "1")), &with(&label("x", "2"))).unwrap();
     assert_eq!(found.describe().unwrap(), "template label x changed on both sides");
 }
+
+/// The mark of an item for templates is sealed in, and nothing shows it.
+#[test]
+fn a_new_use_in_a_template_and_a_new_line_of_its_item_come_from_one_side_or_are_a_conflict() {
+    let using = |mut version: Version, key: &str| {
+        version.template.data.insert(key.to_owned(), "x$(a)".to_owned());
+        version
+    };
+    let base = version("a=k1.a", &[envelope("k1", "p")]);
+    let set = version("a=k2.a", &[envelope("k2", "p")]);
+    let apart = Unmergeable::TemplateUse { key: "url".parse().unwrap(), item: "a".parse().unwrap() };
+    assert_eq!(merged(&base, &set, &using(base.clone(), "url")).unwrap_err(), apart);
+    assert_eq!(merged(&base, &using(base.clone(), "url"), &set).unwrap_err(), apart);
+    // With one line or the other, the object wouldn't open.
+    let both_set = using(version("a=k3.a", &[envelope("k3", "p")]), "url");
+    assert_eq!(merged(&base, &set, &both_set).unwrap_err(), apart);
+    // A side that uses the item in its own template set the mark.
+    let old = using(base.clone(), "url");
+    let found = clean(&old, &using(set.clone(), "url"), &using(old.clone(), "dsn"));
+    assert_eq!((found.items["a"].as_str(), found.template.data.len()), ("k2.a", 2));
+    assert_eq!(clean(&base, &using(set.clone(), "url"), &base).items["a"], "k2.a");
+}
