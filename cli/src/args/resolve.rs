@@ -24,6 +24,10 @@ pub(crate) struct ResolveArgs {
     #[arg(value_name = "ITEM")]
     pub(crate) items: Vec<String>,
 
+    /// The SealedSecret whose conflicts to settle, if the file has several
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub(crate) object: Option<String>,
+
     /// The side to keep: the label after its marker, or the first word of it
     #[arg(long, value_name = "LABEL", required = true)]
     pub(crate) take: String,

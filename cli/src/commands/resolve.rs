@@ -17,7 +17,7 @@ use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
 use crate::objects::change;
 use crate::objects::outline::{self, Fault, Outline};
-use crate::objects::resolve::{self, ResolveError, Resolved};
+use crate::objects::resolve::{self, Choice, ResolveError, Resolved};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
 use crate::talk::terminal;
@@ -37,7 +37,9 @@ impl Explain for UnresolvedError {
 
     fn exit(&self) -> Exit {
         match self.source {
-            ResolveError::Stray(_) | ResolveError::NotItems => Exit::Failure,
+            ResolveError::Stray(_) | ResolveError::NotItems | ResolveError::NotOneObject { .. } => {
+                Exit::Failure
+            }
             _ => Exit::Usage,
         }
     }
@@ -54,7 +56,18 @@ impl Explain for UnresolvedError {
             ResolveError::NoConflict => {
                 Some("is it another file? git diff --name-only --diff-filter=U lists them".to_owned())
             }
-            ResolveError::Stray(_) => Some("settle it in an editor".to_owned()),
+            ResolveError::SeveralObjects { owners, .. } => {
+                Some(format!("say which: --object {}", resolve::named(&owners[..1])))
+            }
+            ResolveError::NoSuchObject { owners, .. } if owners.is_empty() => {
+                Some("settle it in an editor, or without --object".to_owned())
+            }
+            ResolveError::NoSuchObject { owners, .. } => {
+                Some(format!("there are conflicts of {}", resolve::named(owners)))
+            }
+            ResolveError::Stray(_) | ResolveError::NotOneObject { .. } => {
+                Some("settle it in an editor".to_owned())
+            }
         }
     }
 }
@@ -62,7 +75,8 @@ impl Explain for UnresolvedError {
 pub(super) fn run(args: &ResolveArgs) -> Result<Exit, Failure> {
     let source = Input::File(args.file.clone()).read()?;
     let name = args.file.display().to_string();
-    let resolved = resolve::resolve(source.text(), &args.take, &args.items).map_err(|error| {
+    let choice = Choice { take: &args.take, items: &args.items, object: args.object.as_deref() };
+    let resolved = resolve::resolve(source.text(), &choice).map_err(|error| {
         let at = if let ResolveError::Stray(stray) = &error { Some(stray.at) } else { None };
         let labels = resolve::labels(source.text());
         let failure = Failure::from(UnresolvedError { file: name.clone(), source: error, labels });

@@ -1,8 +1,10 @@
 //! Settles conflicts in a file of SealedSecrets by the choice of a side, for all items or for some.
 //!
 //! A conflict of several items is taken apart, item by item, where each side is nothing but entries of a mapping. The text
-//! that comes out is only text; the caller reads it. Invariant: no line of either side is lost unless a side was chosen for
-//! it.
+//! that comes out is only text; the caller reads it. Invariants: no line of either side is lost unless a side was chosen for
+//! it; an item that is in conflict in several objects is settled in one that is named.
+
+mod owners;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -24,6 +26,30 @@ pub(crate) enum ResolveError {
     NoSuchItem(String),
     #[error("a conflict is about more than items, so it can't be settled item by item")]
     NotItems,
+    #[error("{item} is in conflict in several SealedSecrets: {}", named(owners))]
+    SeveralObjects { item: String, owners: Vec<String> },
+    #[error("no conflict is about SealedSecret {wanted}")]
+    NoSuchObject { wanted: String, owners: Vec<String> },
+    #[error("a conflict is about {wanted} and more, so it can't be settled for that one alone")]
+    NotOneObject { wanted: String },
+}
+
+/// Names of objects for a message. They are words of a file.
+pub(crate) fn named(owners: &[String]) -> String {
+    owners.iter().take(SHOWN).map(|name| seal_foreign::word(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The most names of objects in a message.
+const SHOWN: usize = 20;
+
+/// What is to be settled, and how.
+pub(crate) struct Choice<'c> {
+    /// The side that is kept, by its label.
+    pub(crate) take: &'c str,
+    /// Only these items; all conflicts if there is none.
+    pub(crate) items: &'c [String],
+    /// Only conflicts of this object, by its `NAMESPACE/NAME`.
+    pub(crate) object: Option<&'c str>,
 }
 
 /// A text with some conflicts settled.
@@ -59,18 +85,18 @@ pub(crate) fn labels(text: &str) -> Vec<String> {
     found
 }
 
-/// Keeps the side with this label, for these items, or for all conflicts if there is none.
-pub(crate) fn resolve(text: &str, take: &str, items: &[String]) -> Result<Resolved, ResolveError> {
+/// Keeps one side of some conflicts.
+pub(crate) fn resolve(text: &str, choice: &Choice<'_>) -> Result<Resolved, ResolveError> {
     let size = marker_size(text);
     let conflicts = conflict::find(text, size)?;
     if conflicts.is_empty() {
         return Err(ResolveError::NoConflict);
     }
-    let wanted: BTreeSet<&str> = items.iter().map(String::as_str).collect();
+    let wanted: BTreeSet<&str> = choice.items.iter().map(String::as_str).collect();
     let mut resolved = Resolved { text: String::new(), items: BTreeSet::new(), left: 0 };
     let mut replaced: Vec<(Range<usize>, String)> = Vec::new();
-    for conflict in &conflicts {
-        let settled = settle(conflict, take, &wanted, size, &mut resolved)?;
+    for conflict in meant(text, &conflicts, choice)? {
+        let settled = settle(conflict, choice.take, &wanted, size, &mut resolved)?;
         replaced.extend(settled.map(|text| (conflict.range.clone(), text)));
     }
     if let Some(missing) = wanted.iter().find(|item| !resolved.items.contains(**item)) {
@@ -78,7 +104,48 @@ pub(crate) fn resolve(text: &str, take: &str, items: &[String]) -> Result<Resolv
     }
     resolved.text =
         conflict::replace(text, replaced.iter().map(|(range, new)| (range.clone(), new.as_str())));
+    resolved.left = conflict::find(&resolved.text, size)?.len();
     Ok(resolved)
+}
+
+/// The conflicts of the object that is named, or of the only one that has the items; without a name and items, all.
+fn meant<'c, 't>(
+    text: &str,
+    conflicts: &'c [Conflict<'t>],
+    choice: &Choice<'_>,
+) -> Result<Vec<&'c Conflict<'t>>, ResolveError> {
+    if choice.object.is_none() && choice.items.is_empty() {
+        return Ok(conflicts.iter().collect());
+    }
+    let owners = owners::owners(text, conflicts);
+    if let Some(wanted) = choice.object {
+        let is_of = |owners: &BTreeSet<String>| owners.contains(wanted);
+        let found: Vec<_> = conflicts.iter().zip(&owners).filter(|(_, owners)| is_of(owners)).collect();
+        if found.is_empty() {
+            let owners: BTreeSet<&String> = owners.iter().flatten().collect();
+            let owners = owners.into_iter().cloned().collect();
+            return Err(ResolveError::NoSuchObject { wanted: wanted.to_owned(), owners });
+        }
+        if found.iter().any(|(_, owners)| owners.len() > 1) {
+            return Err(ResolveError::NotOneObject { wanted: wanted.to_owned() });
+        }
+        return Ok(found.into_iter().map(|(conflict, _)| conflict).collect());
+    }
+    for item in choice.items {
+        let is_about = |conflict: &Conflict<'_>| {
+            conflict.ours.lines().chain(conflict.theirs.lines()).any(|line| key(line) == Some(item.as_str()))
+        };
+        let about = conflicts.iter().zip(&owners).filter(|(conflict, _)| is_about(conflict));
+        let owners: BTreeSet<&String> = about.flat_map(|(_, owners)| owners).collect();
+        if owners.len() > 1 {
+            let owners = owners.into_iter().cloned().collect();
+            return Err(ResolveError::SeveralObjects { item: item.clone(), owners });
+        }
+    }
+    // An item of that name elsewhere, such as in a ConfigMap, isn't meant.
+    let is_owned = owners.iter().any(|owners| !owners.is_empty());
+    let meant = conflicts.iter().zip(&owners).filter(|(_, owners)| !is_owned || !owners.is_empty());
+    Ok(meant.map(|(conflict, _)| conflict).collect())
 }
 
 /// What stands in the place of a conflict; `None` if it stays as it is.
@@ -97,7 +164,6 @@ fn settle(
             if conflict.ours.lines().chain(conflict.theirs.lines()).any(names) {
                 return Err(ResolveError::NotItems);
             }
-            resolved.left += 1;
             return Ok(None);
         }
         return Ok(Some(conflict.side(side(conflict, take)?).to_owned()));
@@ -106,7 +172,6 @@ fn settle(
     let is_wanted = |name: &str| wanted.is_empty() || wanted.contains(name);
     let taken: BTreeSet<&str> = names.iter().copied().filter(|name| is_wanted(name)).collect();
     if taken.is_empty() && !names.is_empty() {
-        resolved.left += 1;
         return Ok(None);
     }
     let side = side(conflict, take)?;
@@ -127,7 +192,6 @@ fn settle(
     for name in &names {
         let (of_ours, of_theirs) = (text(&ours, name), text(&theirs, name));
         if !taken.contains(name) {
-            resolved.left += 1;
             out += &conflict::around(&of_ours, &of_theirs, &labels);
         } else if side == Side::Ours {
             out += &of_ours;
@@ -201,69 +265,4 @@ fn key(line: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEXT: &str = "spec:\n  encryptedData:\n<<<<<<< main\n    a: k1.a\n    b: k1.b\n=======\n    a: k2.a\n    \
-                        b: >-\n      k2.b\n>>>>>>> 0123456 (set a)\n    c: k3.c\n<<<<<<< main\n=======\n    d: k2.d\n\
-                        >>>>>>> 0123456 (set a)\n";
-
-    fn wanted(items: &[&str]) -> Vec<String> {
-        items.iter().map(|item| (*item).to_owned()).collect()
-    }
-
-    #[test]
-    fn a_side_is_kept_everywhere_by_its_label_or_the_first_word_of_it() {
-        let ours = resolve(TEXT, "main", &[]).unwrap();
-        assert_eq!(ours.text, "spec:\n  encryptedData:\n    a: k1.a\n    b: k1.b\n    c: k3.c\n");
-        assert_eq!((ours.left, ours.items.len()), (0, 3));
-        for label in ["0123456", "0123456 (set a)"] {
-            let theirs = resolve(TEXT, label, &[]).unwrap();
-            assert!(
-                theirs.text.ends_with("    b: >-\n      k2.b\n    c: k3.c\n    d: k2.d\n"),
-                "{}",
-                theirs.text
-            );
-        }
-    }
-
-    #[test]
-    fn items_are_settled_one_by_one_and_the_others_stay_in_conflict() {
-        let one = resolve(TEXT, "main", &wanted(&["b"])).unwrap();
-        assert_eq!((one.left, one.items), (2, BTreeSet::from(["b".to_owned()])));
-        assert_eq!(
-            one.text,
-            "spec:\n  encryptedData:\n<<<<<<< main\n    a: k1.a\n=======\n    a: k2.a\n>>>>>>> 0123456 (set a)\n    b: k1.b\n    \
-             c: k3.c\n<<<<<<< main\n=======\n    d: k2.d\n>>>>>>> 0123456 (set a)\n"
-        );
-        let all = resolve(&one.text, "0123456", &[]).unwrap();
-        assert_eq!(all.text, "spec:\n  encryptedData:\n    a: k2.a\n    b: k1.b\n    c: k3.c\n    d: k2.d\n");
-    }
-
-    #[test]
-    fn what_cannot_be_settled_is_refused() {
-        let refused =
-            |text: &str, take: &str, items: &[&str]| resolve(text, take, &wanted(items)).unwrap_err();
-        assert_eq!(refused("a: b\n", "main", &[]), ResolveError::NoConflict);
-        assert_eq!(refused(TEXT, "other", &[]), ResolveError::NoSuchLabel("other".to_owned()));
-        assert_eq!(refused(TEXT, "main", &["x"]), ResolveError::NoSuchItem("x".to_owned()));
-        assert_eq!(refused("<<<<<<< a\n", "a", &[]), ResolveError::Stray(StrayMarker { at: 0 }));
-        let same = "<<<<<<< x y\na: 1\n=======\na: 2\n>>>>>>> x z\n";
-        assert_eq!(refused(same, "x", &[]), ResolveError::SameLabel("x".to_owned()));
-        assert!(resolve(same, "x z", &[]).is_ok());
-        let more = "<<<<<<< x\n- a\na: 1\n=======\na: 2\n>>>>>>> y\n";
-        assert_eq!(refused(more, "x", &["a"]), ResolveError::NotItems);
-        assert_eq!(resolve(more, "x", &[]).unwrap().text, "- a\na: 1\n");
-    }
-
-    #[test]
-    fn longer_markers_are_found_by_themselves() {
-        let text = TEXT
-            .replace("<<<<<<<", "<<<<<<<<<")
-            .replace("=======", "=========")
-            .replace(">>>>>>>", ">>>>>>>>>");
-        assert_eq!(marker_size(&text), 9);
-        assert_eq!(resolve(&text, "main", &[]).unwrap().left, 0);
-        assert_eq!(labels(&text), ["main", "0123456 (set a)"]);
-    }
-}
+mod tests;
