@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{BROKEN, FINE, Repo, found};
-use crate::sandbox::run;
+use crate::sandbox::{Sandbox, run};
 
 #[test]
 fn a_range_is_every_file_that_it_brings_in_and_not_only_its_tip() {
@@ -92,4 +92,28 @@ fn a_shallow_clone_says_what_it_lacks() {
     let run = repo.check(["base..HEAD"]);
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("fetch-depth: 0"), "{}", run.stderr);
+}
+
+/// A value that was sealed to a stranger for one commit is a stranger's, whatever later commits say.
+#[test]
+fn whom_an_object_is_sealed_to_is_checked_in_every_commit_of_a_range() {
+    let (repo, sandbox) = (Repo::new(), Sandbox::new());
+    let text = |name: &str| String::from_utf8(sandbox.read(name)).unwrap();
+    let sealed = |recipients: &[&str]| {
+        let to = recipients.iter().flat_map(|recipient| ["-r", recipient]);
+        let args = ["create", "db", "-n", "prod", "--literal", "a=b"].into_iter().chain(to);
+        String::from_utf8(sandbox.succeed(args, "")).unwrap()
+    };
+    let rules = "version: 1\nrecipients: {prod: {file: prod.pub}}\nrules: [{path: '**', to: [prod]}]\n";
+    repo.commit(&[
+        (".seal.yaml", rules),
+        ("prod.pub", &text("prod.pub")),
+        ("db.yaml", &sealed(&["prod.pub"])),
+    ]);
+    repo.git(["tag", "base"]);
+    repo.commit(&[("db.yaml", &sealed(&["prod.pub", "backup.pub"]))]);
+    repo.commit(&[("db.yaml", &sealed(&["prod.pub"]))]);
+    assert_eq!(repo.found::<&str>([]), found(&[]));
+    assert_eq!(repo.found(["base..HEAD"]), found(&["db.yaml:9:7 recipients-extra past"]));
+    assert_eq!(repo.found(["HEAD~1..HEAD"]), found(&[]));
 }

@@ -150,3 +150,53 @@ fn a_file_that_a_sparse_checkout_leaves_out_is_read_from_the_index_with_its_rule
     repo.git(["sparse-checkout", "set", "apps"]);
     assert_eq!(repo.found::<&str>([]), found(&[]));
 }
+
+const PLAIN: &str = "apiVersion: v1\nkind: Secret\nstringData: {a: opensesame}\n";
+
+/// A file that a kustomization names is a manifest whatever it is called, and so is the file behind a link that is called one.
+#[test]
+fn files_that_kustomizations_and_links_take_for_manifests_are_read_by_whatever_name() {
+    let repo = Repo::new();
+    repo.write(
+        "app/kustomization.yaml",
+        "resources: [db.txt]\npatches: [{path: patch}]\ngenerators: [../gen]\n",
+    );
+    repo.write("app/db.txt", PLAIN);
+    repo.write("app/patch", PLAIN);
+    repo.write("app/other.txt", PLAIN);
+    repo.write(
+        "gen",
+        "apiVersion: builtin\nkind: SecretGenerator\nmetadata: {name: x}\nliterals: [a=opensesame]\n",
+    );
+    repo.write("target", PLAIN);
+    symlink("../target", repo.dir().join("app/link.yaml")).unwrap();
+    symlink("/etc/passwd", repo.dir().join("app/outside.yaml")).unwrap();
+    let expected = found(&[
+        "app/db.txt:3:14 plaintext",
+        "app/patch:3:14 plaintext",
+        "gen:4:12 plaintext-generator",
+        "target:3:14 plaintext",
+    ]);
+    assert_eq!(repo.found::<&str>([]), expected);
+    // The index and a commit have the same.
+    repo.git(["add", "-A"]);
+    assert_eq!(repo.found(["--staged"]), expected);
+}
+
+/// Nothing in such a patch says that it is about a Secret: the kustomization does.
+#[test]
+fn a_json_patch_of_a_secret_is_found_by_its_target() {
+    let repo = Repo::new();
+    let patch = "- op: replace\n  path: /data/password\n  value: b3BlbnNlc2FtZQ==\n";
+    repo.write("app/patch.yaml", patch);
+    repo.write(
+        "app/kustomization.yaml",
+        "patches: [{target: {kind: ConfigMap, name: db}, path: patch.yaml}]\n",
+    );
+    assert_eq!(repo.found::<&str>([]), found(&[]));
+    repo.write("app/kustomization.yaml", "patches: [{target: {kind: Secret, name: db}, path: patch.yaml}]\n");
+    let expected = found(&["app/patch.yaml:3:10 plaintext"]);
+    assert_eq!(repo.found::<&str>([]), expected);
+    repo.git(["add", "-A"]);
+    assert_eq!(repo.found(["--staged"]), expected);
+}

@@ -3,7 +3,7 @@
 //! ```text
 //! of a file    plaintext  private_key  faults (what a controller would refuse)  template
 //! of the tree  ruled, recipients (against .seal.yaml)  policy (the rules themselves)
-//!              ids (copied, moved, superseded)  kustomize (transformed)  generator
+//!              ids (copied, moved, superseded)  kustomize (transformed)  generator, patch (plaintext)
 //! ```
 //!
 //! Nothing here reads a file, asks Git or prints: the engine ([`super`]) hands over what it read, and reports. Invariants: a
@@ -14,6 +14,7 @@ mod faults;
 mod generator;
 mod ids;
 mod kustomize;
+mod patch;
 mod plaintext;
 mod policy;
 mod private_key;
@@ -25,11 +26,12 @@ mod template;
 
 use super::context::Context;
 use super::finding::Finding;
-use super::lint::{Lint, Severity};
+use super::lint::Lint;
 use super::scanned::{Origin, Scanned};
 use crate::objects::outline::Outline;
 
-pub(crate) use kustomize::{files_of_kustomization, path_from};
+pub(crate) use kustomize::{files_of_kustomization, is_kustomization, path_from};
+pub(crate) use patch::files_of_patches;
 pub(crate) use private_key::{encoded_keys, private_keys};
 
 /// What is wrong with one file, whatever else is in the repository. It runs on many threads, for each file of interest and
@@ -40,13 +42,15 @@ pub(crate) fn of_file(file: &Scanned<'_>, found: &mut Vec<Finding>) {
     let Some(manifest) = &file.manifest else { return };
     found.extend(plaintext::in_documents(file.path, &manifest.manifest.documents));
     for part in &manifest.unread {
-        let values = plaintext::in_text(file.path, &text[part.range.clone()]);
+        let part_text = &text[part.range.clone()];
+        let values = if part.is_template {
+            plaintext::in_template(file.path, part_text)
+        } else {
+            plaintext::in_text(file.path, part_text)
+        };
         found.extend(values.into_iter().map(|finding| {
             let at = finding.at.map_or(part.range.start, |at| part.range.start + at);
-            let finding = finding.at(at);
-            // A chart can't be sealed where it stands, and its lines are a guess.
-            let hint = "take the value from a Secret that the chart is given by name, and seal that";
-            if part.is_template { finding.only(Severity::Warning).hint(hint) } else { finding }
+            finding.at(at)
         }));
     }
     // Markers make some part of a file unreadable.
@@ -76,11 +80,12 @@ pub(crate) fn of_tree(context: &Context<'_>, found: &mut Vec<Finding>) -> usize 
     let followed = kustomize::follow(context, &objects);
     found.extend(followed.findings);
     for file in context.tree() {
-        let is_kustomization = kustomize::is_kustomization(file.path);
+        let is_kustomization = is_kustomization(file.path);
         for tree in file.manifest.iter().flat_map(|manifest| &manifest.manifest.documents) {
             let load: Load<'_, '_> = &|path| load(context, path);
             if is_kustomization {
                 found.extend(generator::in_kustomization(file.path, tree, load));
+                found.extend(patch::in_kustomization(file.path, tree, load));
             } else {
                 found.extend(generator::as_object(file.path, tree, load));
             }

@@ -135,8 +135,10 @@ impl Texts {
         let is_new = |path: &String| !is_manifest(path) && !must_read.contains(path);
         let links = tree.links(is_manifest)?.into_iter();
         let targets = links.filter_map(|link| lints::path_from(&link.path, &link.target));
-        let named: BTreeSet<String> =
+        let mut named: BTreeSet<String> =
             texts.named_by_kustomizations().into_iter().chain(targets).filter(is_new).collect();
+        // The name of such a file tells that it is a manifest, and no word in it that it is about a Secret.
+        named.extend(texts.patches_of_secrets());
         if !named.is_empty() {
             let looks = tree.read_only(
                 "reading",
@@ -153,6 +155,14 @@ impl Texts {
     fn named_by_kustomizations(&self) -> Vec<String> {
         let named = |text: &Text| lints::files_of_kustomization(&text.path, text.source.text());
         self.texts.iter().flat_map(named).collect()
+    }
+
+    /// The files with patches of Secrets that kustomizations name, and that aren't among the texts.
+    fn patches_of_secrets(&self) -> Vec<String> {
+        let kept: BTreeSet<&str> = self.kept().collect();
+        let kustomizations = self.texts.iter().filter(|text| lints::is_kustomization(&text.path));
+        let named = kustomizations.flat_map(|text| lints::files_of_patches(&text.path, text.source.text()));
+        named.filter(|path| !kept.contains(path.as_str())).collect()
     }
 
     /// Adds a text from elsewhere, behind all others.

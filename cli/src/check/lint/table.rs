@@ -13,7 +13,8 @@ pub(super) const TABLE: [Row; 33] = [
         finds: "a Secret with values in plaintext",
         why: "Everybody who can read the repository, or ever gets a copy of it, can read these values. Git keeps them in \
               its history, also after the file was sealed. A value that is only ${NAME}, which a deployment fills in, is \
-              a note; values that SOPS encrypted are no finding.",
+              a note; values that SOPS encrypted are no finding. A Helm template is read by its lines: a value that is typed \
+              there is an error, a text around {{ … }} a warning.",
         fix: "Seal it where it stands: seal -w FILE. If it was ever pushed, change the value at its source too.",
     },
     Row {

@@ -38,7 +38,8 @@ use stale::Stale;
 
 pub(super) use kustomization::items;
 pub(crate) use kustomization::{files_of_kustomization, path_from};
-pub(super) use paths::{is_kustomization, join};
+pub(crate) use paths::is_kustomization;
+pub(super) use paths::join;
 
 /// The result of following all kustomizations.
 #[derive(Default)]

@@ -7,6 +7,7 @@
 //!
 //! Invariants: each finding is of one item, so a baseline never covers an item that comes later; no message has a value.
 
+mod operation;
 mod public;
 mod text;
 
@@ -22,6 +23,9 @@ use seal_foreign::word;
 use crate::check::finding::Finding;
 use crate::check::lint::{Lint, Severity};
 use crate::talk::pasted;
+use operation::{STRING_DATA, patch_values, patched};
+
+pub(super) use operation::in_patch;
 
 /// The annotation in which kubectl keeps the object that it applied.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -62,9 +66,23 @@ pub(super) fn in_documents(path: &str, documents: &[Tree<'_>]) -> Vec<Finding> {
     found
 }
 
-/// The values in a text that can't be read, such as a Helm template: by its lines.
+/// The values in a text that can't be read: by its lines.
 pub(super) fn in_text(path: &str, text: &str) -> Vec<Finding> {
     text::values(text).iter().map(|value| finding(path, Lint::Plaintext, value, None)).collect()
+}
+
+/// The values in a template that isn't rendered, such as one of Helm: by its lines.
+///
+/// A value that is typed there is as public as in any manifest, and an error. A text that takes something in (a
+/// configuration around `{{ .Values.password }}`) is a warning: most such texts have nothing else to hide.
+pub(super) fn in_template(path: &str, text: &str) -> Vec<Finding> {
+    let hint = "take the value from a Secret that the chart is given by name, and seal that; what is no secret is listed under \
+                ignore in .seal.yaml";
+    let found = text::values(text).into_iter().map(|value| {
+        let finding = finding(path, Lint::Plaintext, &value, None).hint(hint);
+        if value.kind == ValueKind::Mixed { finding.only(Severity::Warning) } else { finding }
+    });
+    found.collect()
 }
 
 /// The objects of a document: those of a List one by one.
@@ -100,8 +118,8 @@ fn in_object(path: &str, secrets: &Secrets<'_, '_>, object: NodeId) -> Vec<Findi
         }
         if node != object && secrets.has(node) {
             values_of(tree, node, None, &mut values);
-        } else if let Some(patched) = patched(tree, node) {
-            patch_values(tree, patched, None, &mut values);
+        } else if let Some(patched) = patched(tree, node, STRING_DATA) {
+            patch_values(tree, &patched, None, &mut values);
         } else if let NodeKind::Scalar { text, .. } = &tree.node(node).kind {
             values_in_scalar(text.as_str(), tree.range(node).start, 0, &mut values);
         }
@@ -293,39 +311,6 @@ fn values_of(tree: &Tree<'_>, secret: NodeId, at: Option<usize>, values: &mut Ve
     }
 }
 
-/// What an operation of a JSON patch puts into a Secret: no other kind has `stringData`. `data` may be that of a ConfigMap.
-struct Patched<'t> {
-    path: &'t str,
-    value: NodeId,
-}
-
-fn patched<'t>(tree: &'t Tree<'_>, node: NodeId) -> Option<Patched<'t>> {
-    let NodeKind::Mapping { .. } = tree.node(node).kind else { return None };
-    let path = field(tree, node, "path")?.strip_prefix("/stringData")?;
-    let is_operation = matches!(field(tree, node, "op"), Some("add" | "replace"));
-    let value =
-        tree.get(node, "value").filter(|_| is_operation && (path.is_empty() || path.starts_with('/')))?;
-    Some(Patched { path: path.trim_start_matches('/'), value })
-}
-
-fn patch_values(tree: &Tree<'_>, patched: Patched<'_>, at: Option<usize>, values: &mut Vec<Value>) {
-    let mut add = |node: NodeId, item: &str| {
-        let Some(kind) =
-            tree.scalar(node).filter(|_| !tree.is_null(node)).and_then(|text| kind_of(text, false))
-        else {
-            return;
-        };
-        let at = at.unwrap_or_else(|| tree.range(node).start);
-        values.push(Value { at, secret: "(of a patch)".to_owned(), item: item.to_owned(), kind });
-    };
-    match tree.mapping(patched.value) {
-        Some(entries) => {
-            entries.iter().for_each(|(key, value)| add(*value, tree.scalar(*key).unwrap_or("?")));
-        }
-        None => add(patched.value, patched.path),
-    }
-}
-
 /// Whether a text that isn't encoded is a value, or has one in it.
 pub(super) fn is_value(text: &str) -> bool {
     matches!(kind_of(text, false), Some(ValueKind::Plain | ValueKind::Mixed))
@@ -391,8 +376,8 @@ fn values_in_scalar(text: &str, at: usize, depth: usize, values: &mut Vec<Value>
         for node in std::iter::once(root).chain(tree.beneath(root).filter(|node| *node != root)) {
             if secrets.has(node) {
                 values_of(tree, node, Some(at), values);
-            } else if let Some(patched) = patched(tree, node) {
-                patch_values(tree, patched, Some(at), values);
+            } else if let Some(patched) = patched(tree, node, STRING_DATA) {
+                patch_values(tree, &patched, Some(at), values);
             } else if let NodeKind::Scalar { text: inner, .. } = &tree.node(node).kind {
                 // A text that is one scalar would be read again and again.
                 if inner.as_str().len() < text.len() {

@@ -109,6 +109,8 @@ fn entry(finding: &Finding) -> Entry<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::tests::hostile;
     use super::*;
 
@@ -127,5 +129,37 @@ mod tests {
             serde_json::json!({"errors": 1, "warnings": 1, "notes": 2, "files": 312, "silenced": 4});
         assert_eq!((&value["version"], &value["summary"]), (&1.into(), &summary));
         assert_eq!(value["notLookedAt"][0]["number"], 3);
+    }
+
+    /// Programs are written by README's table.
+    #[test]
+    fn readme_has_every_field_and_no_other() {
+        let readme = include_str!("../../../../README.md");
+        let (_, table) = readme.split_once("of the JSON report, fields are only added:").unwrap();
+        let (table, _) = table.split_once("\n\nA comment").unwrap();
+        let mut told = BTreeSet::new();
+        for row in table.lines().filter(|line| line.starts_with("| `")) {
+            let mut names =
+                row.split('|').nth(1).unwrap().split(',').map(|name| name.trim().trim_matches('`'));
+            let first = names.next().unwrap();
+            let (list, _) = first.rsplit_once('.').unwrap();
+            told.insert(first.to_owned());
+            told.extend(names.map(|name| format!("{list}{name}")));
+        }
+        let value: serde_json::Value = serde_json::from_str(&text(&hostile())).unwrap();
+        let mut written = BTreeSet::new();
+        for (name, part) in value.as_object().unwrap() {
+            let entries = match part {
+                serde_json::Value::Array(entries) => {
+                    entries.iter().map(|entry| (format!("{name}[]"), entry)).collect()
+                }
+                serde_json::Value::Object(_) => vec![(name.clone(), part)],
+                _ => Vec::new(),
+            };
+            for (list, entry) in entries {
+                written.extend(entry.as_object().unwrap().keys().map(|field| format!("{list}.{field}")));
+            }
+        }
+        assert_eq!(written, told);
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use rustix::fs::Mode;
 
 use super::*;
 
@@ -59,4 +62,48 @@ fn all_files_beneath_a_directory_are_found_and_no_link_is_followed() {
     let direct = disk::without_links(top, ["b/c.yaml", "link/x.yaml", "a.yaml"].map(PathBuf::from).into());
     assert_eq!(direct, ["a.yaml", "b/c.yaml"].map(PathBuf::from));
 }
-use rustix::fs::Mode;
+
+/// A path of the rules may lead through a link in a commit, where there is no disk to ask.
+#[test]
+fn a_file_of_a_commit_behind_a_link_is_a_link_and_one_beside_it_is_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let top = dir.path();
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        git.current_dir(top).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        for who in ["AUTHOR", "COMMITTER"] {
+            git.env(format!("GIT_{who}_NAME"), "x").env(format!("GIT_{who}_EMAIL"), "x@example.com");
+        }
+        assert!(git.args(args).status().unwrap().success(), "{args:?}");
+    };
+    git(&["init", "-q"]);
+    for path in ["real/prod.pub", "real-keys/prod.pub", "a/b/prod.pub"] {
+        fs::create_dir_all(top.join(path).parent().unwrap()).unwrap();
+        fs::write(top.join(path), path).unwrap();
+    }
+    // One link beneath another can't be in a commit, but a name that goes on as a link's does can.
+    for (link, target) in [("keys", "real"), ("a/link", "../real"), ("real-keys.link", "real")] {
+        symlink(target, top.join(link)).unwrap();
+    }
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "x"]);
+    let repository = Repository::around(top).unwrap();
+    let head = repository.head().unwrap();
+    let objects = Objects::of_commit(&repository, &head, "HEAD").unwrap();
+    let read = |path: &str| objects.read(path, 100).unwrap();
+    for behind in ["keys/prod.pub", "keys", "a/link/prod.pub", "a/link", "keys/deep/er", "real-keys.link/x"] {
+        assert!(
+            objects.is_behind_link(behind) || behind.split('/').count() == 1 || behind == "a/link",
+            "{behind}"
+        );
+        assert_eq!(read(behind), reader::Entry::Link, "{behind}");
+    }
+    for beside in ["real/prod.pub", "real-keys/prod.pub", "a/b/prod.pub"] {
+        assert!(!objects.is_behind_link(beside), "{beside}");
+        assert_eq!(read(beside), reader::Entry::File(beside.as_bytes().to_vec()), "{beside}");
+    }
+    for absent in ["keys-2/prod.pub", "a/lin", "a/linked/x", "real", "key"] {
+        assert!(!objects.is_behind_link(absent), "{absent}");
+        assert_eq!(read(absent), reader::Entry::Absent, "{absent}");
+    }
+}

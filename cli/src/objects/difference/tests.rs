@@ -276,6 +276,19 @@ fn objects_that_come_and_go_allowances_and_files_that_cannot_be_read_are_told() 
         lines(&[("a.yaml", &text)], &[("a.yaml", &allowed)]),
         ["! a.yaml  allow unused-envelope -- until the next rotation"]
     );
+    // Also beside an object that is no SealedSecret, and behind one: nothing else in the file changed.
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {a: b}\n";
+    let comment = "# seal: allow plaintext -- it is public\n";
+    for (before, after) in [
+        (secret.to_owned(), format!("{comment}{secret}")),
+        (format!("{text}---\n{secret}"), format!("{text}---\n{comment}{secret}")),
+        (format!("{text}---\n{secret}"), format!("{text}{comment}---\n{secret}")),
+    ] {
+        assert_eq!(
+            lines(&[("a.yaml", &before)], &[("a.yaml", &after)]),
+            ["! a.yaml  allow plaintext -- it is public"]
+        );
+    }
     let broken = format!("<<<<<<< a\n{text}");
     let told = lines(&[("a.yaml", &text)], &[("a.yaml", &broken)]);
     assert_eq!(told[0], "! a.yaml  looks like a file of Secrets, and can't be read as one");

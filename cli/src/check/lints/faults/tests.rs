@@ -2,9 +2,13 @@
 
 use seal_crds::Scope;
 
+use seal_documents::source::Source;
+use zeroize::Zeroizing;
+
 use super::*;
 use crate::check::lint::Severity;
 use crate::check::lints::samples::{File, manifest, recipient, spec, strict};
+use crate::check::scanned::Origin;
 
 /// `rule item` of each finding.
 fn found(text: &str) -> Vec<String> {
@@ -131,5 +135,54 @@ fn a_conflict_has_all_three_markers_at_the_start_of_lines() {
         "  <<<<<<< HEAD\n  =======\n  >>>>>>> x\n",
     ] {
         assert_eq!(marker(harmless), None, "{harmless}");
+    }
+}
+
+/// The rules of a whole file, whose type may be hidden.
+fn found_in_file(text: &str) -> Vec<String> {
+    let source = Source::new("f.yaml".to_owned(), Zeroizing::new(text.to_owned()));
+    let file = Scanned::manifest("f.yaml", &source, Origin::Tree);
+    let mut found = Vec::new();
+    crate::check::lints::of_file(&file, &mut found);
+    found.iter().map(|found| found.lint.name().to_owned()).collect()
+}
+
+#[test]
+fn a_type_behind_a_tag_is_malformed_and_one_of_another_group_is_not() {
+    let text = strict("prod/db");
+    assert!(found_in_file(&text).is_empty());
+    for hidden in [
+        text.replace("kind: SealedSecret", "kind: !!binary U2VhbGVkU2VjcmV0"),
+        text.replace("apiVersion: sealing.dev/v1alpha1", "apiVersion: !!binary c2VhbGluZy5kZXYvdjFhbHBoYTE="),
+        text.replace("kind: SealedSecret", "!!binary a2luZA==: SealedSecret"),
+        // One reader takes the first of two kinds, another the second.
+        text.replace("kind: SealedSecret", "kind: ConfigMap\n<<: {kind: SealedSecret}"),
+    ] {
+        assert_eq!(found_in_file(&hidden), ["malformed"], "{hidden}");
+    }
+    for other in [
+        "apiVersion: v1\nkind: ConfigMap\n",
+        "apiVersion: a.b/v1\nkind: SealedSecret\n",
+        "a: !!binary eA==\n",
+    ] {
+        assert!(found_in_file(other).is_empty(), "{other}");
+    }
+}
+
+#[test]
+fn what_looks_like_a_patch_and_may_bring_in_sealed_parts_is_malformed() {
+    let patch = |spec: &str| {
+        format!(
+            "apiVersion: sealing.dev/v1alpha1\nkind: SealedSecret\nmetadata: {{name: db}}\nspec:\n  {spec}\n"
+        )
+    };
+    assert!(found(&patch("template: {type: x}")).is_empty());
+    for doubtful in [
+        "template: {type: x}\n  !!binary ZW5jcnlwdGVkRGF0YQ==: {a: b}",
+        "template: {type: x}\n  <<: {encryptedData: {a: b}}",
+        "template: {type: x, type: y}",
+        "template: {type: x}\n  ? [encryptedData]\n  : {a: b}",
+    ] {
+        assert_eq!(found(&patch(doubtful)), ["malformed"], "{doubtful}");
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn file_name(path: &str) -> &str {
 }
 
 /// Whether a file is a kustomization, by its name.
-pub(in super::super) fn is_kustomization(path: &str) -> bool {
+pub(crate) fn is_kustomization(path: &str) -> bool {
     KUSTOMIZATION_NAMES.contains(&file_name(path))
 }
 

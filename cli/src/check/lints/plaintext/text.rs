@@ -53,7 +53,7 @@ fn values_of(document: &str, start: usize, found: &mut Vec<Value>) {
     let secret = name.map_or_else(|| "(no name)".to_owned(), |entry| entry.value.to_owned());
     // The indentation of the `data` that the lines are in, and the item whose block of text they are.
     let mut list: Option<usize> = None;
-    let mut block: Option<(usize, usize, &str)> = None;
+    let mut block: Option<Block<'_>> = None;
     let mut at = start;
     for line in document.split_inclusive('\n') {
         let line_start = at;
@@ -61,18 +61,18 @@ fn values_of(document: &str, start: usize, found: &mut Vec<Value>) {
         let indent = line.len() - line.trim_start_matches([' ', '-']).len();
         let is_blank = line.trim().is_empty() || line.trim_start().starts_with(['#', '{']);
         if is_blank {
+            // An action further out says whether the text is there, and not what is in it.
+            if let Some(block) = block.as_mut().filter(|block| indent > block.indent) {
+                block.is_filled_in |= is_filled_in(line);
+            }
             continue;
         }
-        if let Some((outer, item_at, item)) = block {
-            if indent > outer {
-                if is_value(line) {
-                    found.push(plain(item_at, &secret, item));
-                    block = None;
-                }
-                continue;
-            }
-            block = None;
+        if let Some(block) = block.as_mut().filter(|block| indent > block.indent) {
+            block.has_value |= is_value(line);
+            block.is_filled_in |= is_filled_in(line);
+            continue;
         }
+        found.extend(block.take().and_then(|block| block.value(&secret)));
         let Some(entry) = entry(line) else { continue };
         if list.is_some_and(|outer| entry.indent <= outer) {
             list = None;
@@ -87,13 +87,38 @@ fn values_of(document: &str, start: usize, found: &mut Vec<Value>) {
             }
             None => {}
             Some(_) if entry.value.starts_with(['|', '>']) => {
-                block = Some((entry.indent, line_start + entry.indent, entry.key));
+                block = Some(Block::new(&entry, line_start + entry.indent));
             }
             Some(_) if is_value(entry.value) => {
                 found.push(plain(line_start + entry.indent, &secret, entry.key));
             }
             Some(_) => {}
         }
+    }
+    found.extend(block.and_then(|block| block.value(&secret)));
+}
+
+/// The lines of a text behind a key.
+struct Block<'t> {
+    /// The indentation of the key.
+    indent: usize,
+    /// The byte of the key.
+    at: usize,
+    item: &'t str,
+    /// Some line of it is a value.
+    has_value: bool,
+    /// Some line of it is filled in later.
+    is_filled_in: bool,
+}
+
+impl<'t> Block<'t> {
+    fn new(entry: &Entry<'t>, at: usize) -> Self {
+        Self { indent: entry.indent, at, item: entry.key, has_value: false, is_filled_in: false }
+    }
+
+    fn value(self, secret: &str) -> Option<Value> {
+        let kind = if self.is_filled_in { ValueKind::Mixed } else { ValueKind::Plain };
+        self.has_value.then(|| Value { kind, ..plain(self.at, secret, self.item) })
     }
 }
 
@@ -117,7 +142,10 @@ fn plain(at: usize, secret: &str, item: &str) -> Value {
 fn is_value(text: &str) -> bool {
     let text = text.trim();
     let is_word = !text.is_empty() && !matches!(text, "null" | "~" | "{}");
-    let is_filled_in =
-        text.contains("{{") || text.contains("${") || text.starts_with(['*', '&', '!', '{', '[']);
-    is_word && !is_filled_in && Look::of(text.as_bytes()).is_none()
+    let is_structure = text.starts_with(['*', '&', '!', '{', '[']);
+    is_word && !is_structure && !is_filled_in(text) && Look::of(text.as_bytes()).is_none()
+}
+
+fn is_filled_in(text: &str) -> bool {
+    text.contains("{{") || text.contains("${")
 }
