@@ -170,6 +170,61 @@ fn a_hook_of_ours_that_somebody_changed_stays() {
     assert_eq!(fs::read_to_string(&path).unwrap(), changed);
 }
 
+/// A hook or a driver of an older version may lack what was mended since: a file called `-iX` was once an option to the driver.
+#[test]
+fn what_another_version_wrote_is_told_of_and_brought_up_to_date() {
+    let repo = Repo::new();
+    hook_done(&repo, &["install"]);
+    let (path, now) =
+        (hooks(&repo).join("pre-commit"), fs::read_to_string(hooks(&repo).join("pre-commit")).unwrap());
+    // What the first version wrote, with the checksum of its lines.
+    let lines = "seal check --staged\n";
+    let other = format!("#!/bin/sh\n# seal hook {}\n{lines}", "9d8b3e2f34a02bb1");
+    fs::write(&path, &other).unwrap();
+    assert!(
+        problems(&repo)[0].starts_with(".git/hooks/pre-commit: changed since it was installed"),
+        "another checksum"
+    );
+    fs::write(&path, other.replace("9d8b3e2f34a02bb1", CHECKSUM)).unwrap();
+    let driver = repo.git(["config", "merge.seal.driver"]);
+    repo.git(["config", "merge.seal.driver", &driver.replace("seal git merge -- %O", "seal git merge %O")]);
+    let found = problems(&repo);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with(".git/hooks/pre-commit: of another version of seal"), "{found:?}");
+    assert!(found[1].starts_with("merge.seal.driver: of an earlier version of seal"), "{found:?}");
+    let told = hook_done(&repo, &["install"]);
+    assert!(told.contains(".git/hooks/pre-commit: was another version's, and is this one's now\n"), "{told}");
+    assert!(told.contains("merge.seal.driver: set in this clone\n"), "{told}");
+    assert_eq!(
+        (fs::read_to_string(&path).unwrap(), repo.git(["config", "merge.seal.driver"])),
+        (now, driver.clone())
+    );
+    assert_eq!(problems(&repo), [""; 0]);
+    // What is outdated is still ours to remove.
+    fs::write(&path, other.replace("9d8b3e2f34a02bb1", CHECKSUM)).unwrap();
+    repo.git(["config", "merge.seal.driver", &driver.replace("seal git merge -- %O", "seal git merge %O")]);
+    hook_done(&repo, &["uninstall"]);
+    assert!(!path.exists() && repo.try_git(["config", "merge.seal.driver"]).code == 1);
+}
+
+/// The start of the SHA-256 of `seal check --staged` and a line end.
+const CHECKSUM: &str = "98daf92b9cd6db5a";
+
+#[test]
+fn a_hook_that_only_speaks_of_the_check_is_chained_as_any_other() {
+    let repo = Repo::new();
+    Repo::hook(
+        &hooks(&repo),
+        "pre-commit",
+        "# seal check --staged comes later\necho 'remember: seal check' >> ../ran",
+    );
+    assert!(problems(&repo)[0].contains("doesn't run seal check"), "{:?}", problems(&repo));
+    hook_done(&repo, &["install"]);
+    repo.write("db.yaml", PLAIN);
+    assert_eq!(commit(&repo).code, 1);
+    assert_eq!(fs::read_to_string(repo.beside("ran")).unwrap(), "remember: seal check\n");
+}
+
 #[test]
 fn a_hook_that_is_put_under_a_taken_name_is_refused() {
     let repo = Repo::new();

@@ -5,6 +5,7 @@
 //! | [`state`] | what is there |
 //! | [`script`] | the text of the hooks |
 //! | [`attributes`] | lines in `.gitattributes`, and out of it |
+//! | [`calls`] | whether a hook, or what a hook manager is told, runs our check |
 //! | [`managers`] | hooks that a program keeps, which are never chained |
 //! | [`install`], [`status`], [`uninstall`] | the commands |
 //!
@@ -12,6 +13,7 @@
 //! installed does no harm where `seal` is missing.
 
 mod attributes;
+mod calls;
 mod install;
 mod managers;
 mod script;

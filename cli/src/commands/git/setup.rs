@@ -16,10 +16,13 @@ pub(crate) const ATTRIBUTES: &str = "\
 *.json diff=seal merge=seal
 ";
 
-/// A setting of git's configuration: a name and a value.
+/// A setting of git's configuration.
 pub(crate) struct Setting {
     pub(crate) name: &'static str,
     pub(crate) value: &'static str,
+    /// The values that earlier versions wrote. A value that is changed here moves into this list, and then whoever has it in a
+    /// clone is told, and gets the new one; any other value is somebody's own.
+    pub(crate) earlier: &'static [&'static str],
 }
 
 /// The settings. Git gives a driver to `sh`, which is why it may be more than one command.
@@ -27,15 +30,21 @@ pub(crate) struct Setting {
 /// The merge driver ends with 0 or 1 if it merged. Every other exit code means that it couldn't: 127 without seal, 2 with
 /// a seal that has no such command, 3 after a failure. Then git's own merge does it.
 pub(crate) const SETTINGS: [Setting; 3] = [
-    Setting { name: "merge.seal.name", value: "SealedSecrets item by item" },
+    Setting { name: "merge.seal.name", value: "SealedSecrets item by item", earlier: &[] },
     Setting {
         name: "merge.seal.driver",
         value: "{ command -v seal >/dev/null 2>&1 && { seal git merge -- %O %A %B %L %P %S %X %Y; code=$?; \
                 test $code -le 1 && exit $code; }; git merge-file --marker-size=%L -L ours -L base -L theirs %A %O %B; }",
+        // Takes a file called -iX for an option.
+        earlier: &[
+            "{ command -v seal >/dev/null 2>&1 && { seal git merge %O %A %B %L %P %S %X %Y; code=$?; \
+                    test $code -le 1 && exit $code; }; git merge-file --marker-size=%L -L ours -L base -L theirs %A %O %B; }",
+        ],
     },
     Setting {
         name: "diff.seal.textconv",
         value: "f() { command -v seal >/dev/null 2>&1 && seal git textconv -- \"$1\" || cat -- \"$1\"; }; f",
+        earlier: &["f() { command -v seal >/dev/null 2>&1 && seal git textconv \"$1\" || cat \"$1\"; }; f"],
     },
 ];
 
@@ -43,7 +52,7 @@ pub(crate) const SETTINGS: [Setting; 3] = [
 pub(crate) fn config() -> String {
     let mut text = String::new();
     let mut section = "";
-    for Setting { name, value } in &SETTINGS {
+    for Setting { name, value, .. } in &SETTINGS {
         let (group, key) = name.rsplit_once('.').unwrap_or((name, ""));
         if group != section {
             section = group;
@@ -67,10 +76,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("config");
         fs::write(&file, config()).unwrap();
-        for Setting { name, value } in SETTINGS {
+        for Setting { name, value, .. } in SETTINGS {
             let output =
                 Command::new("git").args(["config", "--file"]).arg(&file).arg(name).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), value);
+        }
+    }
+
+    #[test]
+    fn no_value_of_now_is_one_of_earlier() {
+        for Setting { name, value, earlier } in SETTINGS {
+            assert!(!earlier.contains(&value), "{name}");
         }
     }
 

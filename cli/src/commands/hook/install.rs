@@ -9,7 +9,7 @@ use std::io;
 use super::super::git::setup::{DRIVER, Setting};
 use super::attributes::{self, FILE_NAME};
 use super::managers::{self, HookManager};
-use super::script::{BEFORE, TEXT};
+use super::script::{self, BEFORE};
 use super::state::{Attributes, Configured, Hook, HookKind, Setup, before};
 use crate::args::InstallArgs;
 use crate::files::git::{Attribute, Repository};
@@ -25,7 +25,7 @@ enum InTheWay {
     HooksPath { path: String, manager: Option<&'static HookManager> },
     #[error("{hook} belongs to {}", .manager.name)]
     Managed { hook: String, manager: &'static HookManager },
-    #[error("{0} is a hook of seal that was changed, or that another version wrote")]
+    #[error("{0} is a hook of seal that was changed")]
     Changed(String),
     #[error("{0} is there, and so is a hook of that name with {BEFORE}")]
     Taken(String),
@@ -139,7 +139,7 @@ fn plan<'s>(setup: &'s Setup, args: &InstallArgs) -> Result<Plan<'s>, InTheWay> 
 fn has_to_be_written(hook: &Hook, setup: &Setup) -> Result<bool, InTheWay> {
     let shown = setup.shown(&hook.path);
     match hook.kind {
-        HookKind::Absent => Ok(true),
+        HookKind::Absent | HookKind::OtherVersion => Ok(true),
         HookKind::Ours => Ok(!hook.is_executable),
         HookKind::Checks => Ok(false),
         HookKind::Changed => Err(InTheWay::Changed(shown)),
@@ -164,7 +164,7 @@ fn new_attributes(found: &Attributes) -> Result<Option<Vec<u8>>, InTheWay> {
 
 /// Whether the clone has a value of somebody's own, such as a driver with an identity.
 fn is_kept(configured: &Configured) -> bool {
-    !configured.is_ours() && !configured.own.is_empty()
+    !configured.is_ours() && !configured.is_outdated() && !configured.own.is_empty()
 }
 
 /// Writes a hook, and says what became of it.
@@ -175,17 +175,21 @@ fn write_hook(hook: &Hook) -> Result<String, OutputError> {
             // A second name for the file, and then ours over the first one: whenever git looks, a hook is there. A name that
             // is taken fails.
             fs::hard_link(&hook.path, before(&hook.path)).map_err(unwritable)?;
-            output::to_program_in_place(&hook.path, TEXT.as_bytes())?;
+            output::to_program_in_place(&hook.path, script::text().as_bytes())?;
             Ok(format!("written; the hook that was there runs first, as {}{BEFORE}", hook.name))
         }
         HookKind::Ours => {
-            output::to_program_in_place(&hook.path, TEXT.as_bytes())?;
+            output::to_program_in_place(&hook.path, script::text().as_bytes())?;
             Ok("made executable".to_owned())
+        }
+        HookKind::OtherVersion => {
+            output::to_program_in_place(&hook.path, script::text().as_bytes())?;
+            Ok("was another version's, and is this one's now".to_owned())
         }
         _ => {
             let dir = hook.path.parent().ok_or_else(|| unwritable(io::ErrorKind::NotFound.into()))?;
             fs::create_dir_all(dir).map_err(unwritable)?;
-            output::to_new_program(&hook.path, TEXT.as_bytes())?;
+            output::to_new_program(&hook.path, script::text().as_bytes())?;
             Ok("written".to_owned())
         }
     }

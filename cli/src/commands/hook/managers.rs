@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use super::calls;
+
 /// A program that keeps hooks.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct HookManager {
@@ -49,15 +51,10 @@ impl HookManager {
         self.files[0]
     }
 
-    /// Whether its configuration names our check.
+    /// Whether its configuration has our check run.
     pub(super) fn runs_seal(&self, top: &Path) -> bool {
-        self.files.iter().any(|file| names_check(&super::state::bytes_of(&top.join(file))))
+        self.files.iter().any(|file| calls::in_configuration(&super::state::bytes_of(&top.join(file))))
     }
-}
-
-/// Whether a text names our check: as a command, or as a hook of `.pre-commit-hooks.yaml`.
-pub(super) fn names_check(text: &[u8]) -> bool {
-    has(text, "seal check") || has(text, "seal-check")
 }
 
 fn has(text: &[u8], word: &str) -> bool {

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::git::setup::{DRIVER, SETTINGS, Setting};
 use super::attributes::{self, FILE_NAME};
+use super::calls;
 use super::managers::{self, HookManager};
-use super::script::{BEFORE, NAMES, TEXT, is_ours};
+use super::script::{self, BEFORE, NAMES, Own};
 use crate::files::git::{Attribute, Content, HooksPlace, Repository};
 use crate::files::input::Input;
 use crate::files::program;
@@ -19,7 +20,7 @@ use crate::talk::failure::Failure;
 pub(super) struct Setup {
     pub(super) top: PathBuf,
     pub(super) place: HooksPlace,
-    /// The hooks that `core.hooksPath` leads to name our check.
+    /// The hooks that `core.hooksPath` leads to run our check.
     pub(super) is_run_elsewhere: bool,
     pub(super) hooks: Vec<Hook>,
     pub(super) attributes: Attributes,
@@ -43,7 +44,9 @@ pub(super) struct Hook {
 pub(super) enum HookKind {
     Absent,
     Ours,
-    /// Ours, and somebody changed it, or another version wrote it.
+    /// Ours, as another version of seal wrote it.
+    OtherVersion,
+    /// Ours, and somebody changed it.
     Changed,
     /// Of a program that keeps hooks.
     Managed(&'static HookManager),
@@ -123,12 +126,15 @@ impl HookKind {
     fn of(path: &Path) -> Self {
         let Ok(found) = path.symlink_metadata() else { return Self::Absent };
         let text = bytes_of(path);
-        if !found.is_symlink() && is_ours(&text) {
-            return if text == TEXT.as_bytes() { Self::Ours } else { Self::Changed };
+        match script::own(&text).filter(|_| !found.is_symlink()) {
+            Some(Own::Current) => return Self::Ours,
+            Some(Own::OtherVersion) => return Self::OtherVersion,
+            Some(Own::Changed) => return Self::Changed,
+            None => {}
         }
         match managers::of_hook(&text) {
             Some(manager) => Self::Managed(manager),
-            None if managers::names_check(&text) => Self::Checks,
+            None if calls::in_script(&text) => Self::Checks,
             None => Self::Foreign,
         }
     }
@@ -165,13 +171,19 @@ impl Configured {
     pub(super) fn is_ours(&self) -> bool {
         self.value.as_deref() == Some(self.setting.value)
     }
+
+    /// Whether the clone has a value that an earlier version of seal wrote, and no other.
+    pub(super) fn is_outdated(&self) -> bool {
+        matches!(&self.own[..], [own] if self.setting.earlier.contains(&own.as_str()))
+            && self.value.as_ref() == self.own.first()
+    }
 }
 
-/// Whether hooks elsewhere name our check.
+/// Whether hooks elsewhere run our check.
 fn is_run(dir: &Path, top: &Path) -> bool {
     // husky keeps what people write one directory above what git runs.
     let hooks = [Some(dir), dir.parent()].into_iter().flatten().map(|dir| dir.join("pre-commit"));
-    hooks.into_iter().any(|hook| managers::names_check(&bytes_of(&hook)))
+    hooks.into_iter().any(|hook| calls::in_script(&bytes_of(&hook)))
         || managers::of_path(dir, top).is_some_and(|manager| manager.runs_seal(top))
 }
 

@@ -61,7 +61,7 @@ fn report(setup: &Setup) -> Vec<Line> {
 fn elsewhere(dir: &Path, setup: &Setup) -> Line {
     let path = setup.shown(dir);
     if setup.is_run_elsewhere {
-        return Line::fine(path, "core.hooksPath has hooks there, and they name seal check");
+        return Line::fine(path, "core.hooksPath has hooks there, and they run seal check");
     }
     let file = managers::of_path(dir, &setup.top)
         .map_or_else(|| format!("{path}/pre-commit"), |manager| manager.file().to_owned());
@@ -85,7 +85,10 @@ fn hook_line(hook: &Hook, setup: &Setup) -> Line {
             Line::fine(path, format!("installed; {}{BEFORE} runs first", hook.name))
         }
         HookKind::Ours => Line::fine(path, "installed"),
-        HookKind::Changed => Line::problem(path, "changed since it was installed, or of another version"),
+        HookKind::OtherVersion => {
+            Line::problem(path, "of another version of seal; seal hook install brings it up to date")
+        }
+        HookKind::Changed => Line::problem(path, "changed since it was installed"),
         HookKind::Checks => Line::fine(path, "not ours; it runs seal check"),
         HookKind::Managed(manager) if manager.runs_seal(&setup.top) => {
             Line::fine(path, format!("{}'s, which runs seal check", manager.name))
@@ -117,6 +120,9 @@ fn setting_lines(setup: &Setup) -> Vec<Line> {
         let name = configured.setting.name;
         match &configured.value {
             Some(_) if configured.is_ours() => Line::fine(name, "set"),
+            Some(_) if configured.is_outdated() => {
+                Line::problem(name, "of an earlier version of seal; seal hook install brings it up to date")
+            }
             Some(_) => Line::fine(name, "set to something of your own"),
             None if setup.attributes.ask_for_driver() => Line::problem(
                 name,

@@ -16,11 +16,13 @@ use crate::talk::terminal;
 pub(super) fn run(repository: &Repository) -> Result<Exit, Failure> {
     let setup = Setup::of(repository)?;
     let mut lines = Vec::new();
-    for hook in setup.hooks.iter().filter(|hook| hook.kind == HookKind::Ours) {
+    let is_written = |hook: &&Hook| matches!(hook.kind, HookKind::Ours | HookKind::OtherVersion);
+    for hook in setup.hooks.iter().filter(is_written) {
         lines.push(format!("{}: {}", setup.shown(&hook.path), remove_hook(hook)?));
     }
     // A value that was set twice is somebody's own.
-    let is_installed = |configured: &&Configured| configured.own == [configured.setting.value];
+    let is_installed =
+        |configured: &&Configured| configured.own == [configured.setting.value] || configured.is_outdated();
     for configured in setup.settings.iter().filter(is_installed) {
         repository.unset(configured.setting.name)?;
         lines.push(format!("{}: unset", configured.setting.name));
