@@ -61,7 +61,7 @@ fn clone() -> Sandbox {
     git(&sandbox, "origin", &["init", "-q", "-b", "main"]);
     sandbox.write("origin/.seal.yaml", RULES);
     sandbox.write("origin/keys/prod.pub", sandbox.read("prod.pub"));
-    sandbox.write("origin/keys/dev.pub", sandbox.read("classic.pub"));
+    sandbox.write("origin/keys/dev.pub", sandbox.read("backup.pub"));
     for directory in ["prod/shop", "dev"] {
         sandbox.write(format!("origin/{directory}/README"), "");
     }
@@ -275,7 +275,7 @@ fn each_file_is_rotated_to_the_recipients_of_its_rule() {
     assert!(!sealed("repo/dev/db.yaml").contains(&mallory.fingerprint));
     assert!(sealed("repo/prod/shop/db.yaml").contains(&mallory.fingerprint));
     sandbox.succeed(["unseal", "-i", "prod.key", "repo/prod/shop/db.yaml"], "");
-    sandbox.succeed(["unseal", "-i", "classic.key", "repo/dev/db.yaml"], "");
+    sandbox.succeed(["unseal", "-i", "backup.key", "repo/dev/db.yaml"], "");
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn one_item_is_set_by_the_rule_of_its_file() {
     };
     let run = set("prod/shop/db.yaml");
     assert_eq!(run.code, 0, "{}", run.stderr);
-    assert_eq!(String::from_utf8(run.stdout).unwrap(), "prod/shop/db.yaml: token added for prod-2026\n");
+    assert_eq!(String::from_utf8(run.stdout).unwrap(), "prod/shop/db.yaml: token added for prod\n");
     fs::create_dir(sandbox.path("repo/prod/pay")).unwrap();
     fs::copy(sandbox.path("repo/prod/shop/db.yaml"), sandbox.path("repo/prod/pay/db.yaml")).unwrap();
     let run = set("prod/pay/db.yaml");
@@ -358,11 +358,12 @@ fn rules_that_are_made_to_be_slow_are_not() {
 fn a_repository_of_500_files_gets_the_rules_that_its_files_follow() {
     let sandbox = clone();
     fs::remove_file(sandbox.path("repo/.seal.yaml")).unwrap();
+    sandbox.write("cold.pub", sandbox.run(["keys", "new", "-o", "cold.key"], "").stdout);
     let sealed = |pins: &str| {
         let args = ["create", "db", "-n", "namespace0", "-r", pins, "--literal", "password=opensesame"];
         String::from_utf8(sandbox.succeed(args, "")).unwrap()
     };
-    let (prod, dev) = (sealed("prod.pub"), sealed("classic.pub"));
+    let (prod, dev) = (sealed("prod.pub"), sealed("backup.pub"));
     for index in 0..100 {
         let namespace = format!("team{index}");
         let write = |file: String, text: &str| {
@@ -377,7 +378,7 @@ fn a_repository_of_500_files_gets_the_rules_that_its_files_follow() {
             &prod.replace("  namespace: namespace0\n", ""),
         );
     }
-    let args = ["init", "-r", "keys/prod.pub", "-r", "keys/dev.pub", "--recovery", "cold=../ssh.pub"];
+    let args = ["init", "-r", "keys/prod.pub", "-r", "keys/dev.pub", "--recovery", "cold=../cold.pub"];
     let run = seal_in(&sandbox, "repo", &args);
     assert_eq!(run.code, 0, "{}", run.stderr);
     let report = String::from_utf8(run.stdout).unwrap();

@@ -26,7 +26,7 @@ fn a_repository_with_the_rules_of_its_cluster_seals_without_it_and_the_controlle
     let item = format!("password={CANARY}");
     let args = ["create", "db", "-n", &scene.namespace, "--literal", &item, "--json", "-o", &file];
     let run = sandbox.run(args, "");
-    assert_eq!((run.code, run.stderr.as_str()), (0, "sealing to main, as repo/.seal.yaml:8 says\n"));
+    assert_eq!((run.code, run.stderr.as_str()), (0, "sealing to main, as repo/.seal.yaml:9 says\n"));
     let manifest = serde_json::from_slice(&sandbox.read(&file)).unwrap();
     scene.api().create(&scene.sealed_secrets(""), &manifest).unwrap();
     scene.until_ready("db");

@@ -9,8 +9,9 @@ use super::ClusterArgs;
 #[derive(Args)]
 #[command(after_help = "\
 It looks at the Secrets and SealedSecrets that are there, proposes a rule for each directory of \
-them, and writes .seal.yaml at the top of the repository and the keys that it names beside it. Only \
-new files are written, and all of them or none.
+them, and writes .seal.yaml at the top of the repository, the keys that it names, and the schema by \
+which editors complete it and underline slips (.seal.schema.json). Only new files are written, and all \
+of them or none.
 
 Examples:
   seal init --context prod                         with the recipients of a cluster
@@ -40,7 +41,8 @@ pub(crate) struct InitArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Print the JSON Schema of .seal.yaml, for editors
+    /// Print the JSON Schema of .seal.yaml for editors, such as into a newer
+    /// .seal.schema.json
     #[arg(long)]
     pub(crate) schema: bool,
 

@@ -29,6 +29,10 @@ use recipients::Planned;
 /// The JSON Schema of a rules file, for editors.
 const SCHEMA: &str = include_str!("../../seal.schema.json");
 
+/// The file of the schema beside the rules, which name it. A URL would have to be reached whenever somebody opens the rules,
+/// and might say something else by then.
+const SCHEMA_FILE: &str = ".seal.schema.json";
+
 #[derive(Debug, thiserror::Error)]
 enum InitError {
     #[error("{0} is there already")]
@@ -107,6 +111,10 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
         .iter()
         .filter_map(|planned| Some(NewFile { path: planned.path.clone(), text: planned.new_text.clone()? }))
         .collect();
+    // One that is there may be of another version, and is somebody's choice.
+    if disk.read(SCHEMA_FILE, MAX_FILE)? == Entry::Absent {
+        new.push(NewFile { path: SCHEMA_FILE.to_owned(), text: SCHEMA.to_owned() });
+    }
     new.push(NewFile { path: FILE_NAME.to_owned(), text: write::text(&planned, &rules) });
     let fit = read_back(&disk, &new, &seen)?;
     if !args.dry_run {
@@ -208,11 +216,14 @@ fn report(
         let verb = if planned.new_text.is_some() { verb } else { "found" };
         lines.push(format!("{verb} {}: {}", disk.name(&planned.path), planned.told()));
     }
+    let has_new_schema = new.iter().any(|file| file.path == SCHEMA_FILE);
+    let schema_verb = if has_new_schema { verb } else { "found" };
+    lines.push(format!("{schema_verb} {}: what editors know of the rules", disk.name(SCHEMA_FILE)));
     let (sealed, secrets) = (counted(fit.sealed, "SealedSecret"), counted(fit.secrets, "Secret"));
     let rules = counted(rules.len(), "rule");
     lines.push(format!("{verb} {}: {rules}, for {sealed} and {secrets}", disk.name(FILE_NAME)));
     if args.dry_run {
-        for file in new {
+        for file in new.iter().filter(|file| file.path != SCHEMA_FILE) {
             lines.push(format!("# {}", disk.name(&file.path)));
             lines.extend(file.text.lines().map(str::to_owned));
         }
@@ -232,7 +243,8 @@ fn report(
         .chain([FILE_NAME])
         .map(|path| path.replace(' ', "\\ "))
         .collect();
-    lines.push(format!("to do: look at the rules, and commit them: git add {}", files.join(" ")));
+    let added = [&files[..], &[SCHEMA_FILE.to_owned()]].concat().join(" ");
+    lines.push(format!("to do: look at the rules, and commit them: git add {added}"));
     lines.push("to do: lines for CODEOWNERS, so that no key comes in without a review:".to_owned());
     lines.extend(files.iter().map(|path| format!("/{path} @OWNERS")));
     output::report(&lines)

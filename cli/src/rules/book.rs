@@ -33,6 +33,12 @@ enum BookError {
     NotText(String),
     #[error("{} is nested, and has no rules file", word(.0))]
     NoNestedRules(String),
+    #[error(
+        "recipients of this rule are post-quantum ({}), and others are classic ({}): nothing can be sealed to both",
+        word(post_quantum),
+        word(classic)
+    )]
+    Mixed { post_quantum: String, classic: String },
     #[error("{} counts for nothing: {counting} doesn't call its directory nested", word(.ignored))]
     Unlisted { ignored: String, counting: String },
 }
@@ -55,6 +61,10 @@ impl Explain for BookError {
                 "write {}, or take the directory out of nested",
                 word(&file::path_in(directory))
             )),
+            Self::Mixed { .. } => Some(
+                "whoever breaks the classic one would open it all; name recipients of one kind, or make a rule for each"
+                    .to_owned(),
+            ),
             Self::Unlisted { ignored, .. } => {
                 let directory = ignored.rsplit_once('/').map_or(".", |(directory, _)| directory);
                 Some(format!("add {} to nested there, or remove the file", word(directory)))
@@ -195,7 +205,31 @@ impl Rules {
                 marks.extend([given.pins.clone()]);
             }
         }
-        Ok(Self { path, directory: directory.to_owned(), name, file, pins, marks })
+        let rules = Self { path, directory: directory.to_owned(), name, file, pins, marks };
+        rules.check_kinds()?;
+        Ok(rules)
+    }
+
+    /// Refuses a rule whose recipients can't be sealed to together: it would be found when somebody seals, on another day.
+    fn check_kinds(&self) -> Result<(), Failure> {
+        for rule in &self.file.rules {
+            let To::Recipients(names) = &rule.to else { continue };
+            let of_kind = |is_post_quantum: bool| {
+                let has = |name: &&String| match self.pins.get(*name).map(|pin| &pin.keys) {
+                    Some(PinnedKeys::Recipients(given)) => given
+                        .recipients
+                        .iter()
+                        .any(|named| named.recipient.is_post_quantum() == is_post_quantum),
+                    _ => false,
+                };
+                names.iter().find(has)
+            };
+            if let (Some(post_quantum), Some(classic)) = (of_kind(true), of_kind(false)) {
+                let error = BookError::Mixed { post_quantum: post_quantum.clone(), classic: classic.clone() };
+                return Err(Failure::from(error).at(rule.at.spot(&self.name)));
+            }
+        }
+        Ok(())
     }
 
     /// The index of the first rule that matches a path from the top, and the namespace that the path says.

@@ -3,6 +3,7 @@
 //! Invariant: it is read back before it is written, so a name that YAML would take for something else can't change what the
 //! rules say.
 
+use super::SCHEMA_FILE;
 use super::propose::Proposed;
 use super::recipients::Planned;
 
@@ -13,7 +14,7 @@ version: 1
 ";
 
 pub(super) fn text(planned: &[Planned], rules: &[Proposed]) -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = format!("# yaml-language-server: $schema={SCHEMA_FILE}\n{HEAD}");
     if planned.iter().any(|planned| planned.is_recovery) {
         text += "require-recovery: true\n";
     }

@@ -164,3 +164,19 @@ fn every_directory_is_read_once() {
         [".seal.yaml", "keys/dev.pub", "keys/prod.pub", "prod/.seal.yaml", "prod/shop/.seal.yaml"]
     );
 }
+
+#[test]
+fn a_rule_for_recipients_of_two_kinds_is_refused_when_it_is_read() {
+    let classic = include_str!("../../../../tests/cli/given/classic.pub");
+    let memory = || repository().with("keys/dev.pub", classic);
+    // The rule for prod alone is fine, and rules that aren't understood completely say nothing.
+    let failure = refused(memory(), "prod/shop/db.yaml");
+    let expected = "recipients of this rule are post-quantum (prod), and others are classic (dev): nothing can be sealed to both";
+    assert_eq!(failure.facts, [expected]);
+    assert_eq!(
+        (failure.exit, failure.spot.as_ref().unwrap().label()),
+        (Exit::Usage, ".seal.yaml:8:3".to_owned())
+    );
+    let all_classic = memory().with("keys/prod.pub", classic);
+    assert!(Book::new(all_classic).around("x").is_ok());
+}

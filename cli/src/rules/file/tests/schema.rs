@@ -71,7 +71,9 @@ fn holds(root: &Value, schema: &Map<String, Value>, keyword: &str, argument: &Va
 fn matches(pattern: &str, text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match pattern {
-        "^[^/]" => !text.is_empty() && !text.starts_with('/'),
+        "^[^/]+(/[^/]+){0,31}$" => {
+            text.split('/').all(|segment| !segment.is_empty()) && text.split('/').count() <= 32
+        }
         "^(\\.\\./)*[^/~]" => {
             // The group may also match less, so a text of `../` alone matches by its first dot.
             !text.is_empty() && !text.starts_with(['/', '~'])
@@ -151,6 +153,24 @@ fn a_field_that_the_parser_needs_the_schema_needs() {
         let text = with(old, new);
         assert!(RulesFile::parse("f", &text).is_err(), "{old} -> {new}");
         assert!(!is_valid_text(&text), "{old} -> {new}");
+    }
+}
+
+#[test]
+fn a_path_has_as_many_segments_for_the_schema_as_for_the_parser() {
+    for (path, is_fine) in [
+        ("a/".repeat(31) + "a", true),
+        ("a/".repeat(32) + "a", false),
+        ("a//b".to_owned(), false),
+        ("a/".to_owned(), false),
+        ("/a".to_owned(), false),
+    ] {
+        let text = with("path: \"**\"", &format!("path: {path}"));
+        assert_eq!(
+            (RulesFile::parse("f", &text).is_ok(), is_valid_text(&text)),
+            (is_fine, is_fine),
+            "{path}"
+        );
     }
 }
 
