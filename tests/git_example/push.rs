@@ -56,6 +56,39 @@ fn branches_come_and_go() {
 }
 
 #[test]
+fn a_push_is_judged_by_the_rules_from_before_it() {
+    let repo = server();
+    let given = seal_tests::toolchain::repository().join("tests/cli/given");
+    let pin = |name: &str| fs::read_to_string(given.join(name)).unwrap();
+    let rules = "version: 1\nrecipients: {prod: {file: prod.pub}}\nrules: [{path: '**', to: [prod]}]\n";
+    repo.commit(&[(".seal.yaml", rules), ("prod.pub", &pin("prod.pub"))]);
+    // The first push has no rules before it.
+    repo.git(["push", "-q", "origin", "main"]);
+    // A pin of one's own, and an object that is sealed to it.
+    fs::write(repo.dir().join("prod.pub"), pin("prod.pub") + &pin("backup.pub")).unwrap();
+    let seal = |args: &[&str]| crate::sandbox::run(repo.command("seal").args(args), b"");
+    let create = ["create", "db", "-n", "a", "--generate", "p=32", "-o", "db.yaml", "-r", "prod.pub"];
+    let created = seal(&create);
+    assert_eq!(created.code, 0, "{}", created.stderr);
+    repo.commit(&[]);
+    for branch in ["main", "main:refs/heads/new"] {
+        let refused = repo.try_git(["push", "-q", "origin", branch]);
+        assert_ne!(refused.code, 0, "{branch}");
+        for rule in ["error recipients-extra: ", "error pins-changed: "] {
+            assert!(refused.stderr.contains(rule), "{branch} {rule}: {}", refused.stderr);
+        }
+    }
+    // A branch that left main before its rules changed has those that it left with.
+    let server = repo.beside("server.git");
+    repo.git(["-C", server.to_str().unwrap(), "config", "hooks.sealRulesMayChange", "true"]);
+    repo.git(["push", "-q", "origin", "main"]);
+    repo.git(["-C", server.to_str().unwrap(), "config", "--unset", "hooks.sealRulesMayChange"]);
+    repo.git(["switch", "-q", "-c", "side", "HEAD~1"]);
+    repo.commit(&[("fine.yaml", FINE)]);
+    repo.git(["push", "-q", "origin", "side"]);
+}
+
+#[test]
 fn a_server_without_the_program_takes_nothing() {
     let repo = server();
     repo.commit(&[("fine.yaml", FINE)]);
