@@ -32,8 +32,10 @@ test: toolchain ## Everything, against a real control plane, the real age and se
 	cargo test --locked --workspace
 
 .PHONY: fuzz
-fuzz: ## Try 100,000 random manifests, templates and edits (some 20 minutes)
-	SEAL_FUZZ_COUNT=$${SEAL_FUZZ_COUNT:-100000} cargo test --locked --quiet -p seal-crds -p seal-go -p seal --lib mutations
+fuzz: export SEAL_FUZZ_COUNT ?= 100000
+fuzz: toolchain ## Try 100,000 random manifests, templates and edits, and 25,000 edits after formatters (an hour)
+	cargo test --locked --quiet -p seal-crds -p seal-go -p seal --lib mutations
+	cargo test --locked --quiet -p seal-tests --test all reformatted::random_mutations
 
 .PHONY: toolchain
 toolchain: ## Build the real control plane, age and sealed-secrets that tests run
