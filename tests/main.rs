@@ -16,6 +16,7 @@
 //! - [`edit`]: items in the user's editor, and what an editor leaves behind
 //! - [`end_to_end`]: the main job, by everything real
 //! - [`endless`]: templates that never end, before the command line
+//! - [`every_command`]: every command before the same faults
 //! - [`files`]: what `seal` does to files and streams
 //! - [`git`]: merges, diffs and conflicts, by the real git
 //! - [`git_example`]: the files of `cli/git-example/` and of `.pre-commit-hooks.yaml`, run as their programs would
@@ -62,6 +63,7 @@ mod demo;
 mod edit;
 mod end_to_end;
 mod endless;
+mod every_command;
 mod files;
 mod follow;
 mod git;
