@@ -78,8 +78,9 @@ pub(crate) struct RunArgs {
     pub(crate) orphan_bitnami_secrets: bool,
     #[command(flatten)]
     pub(crate) keys: KeyArgs,
-    /// How many objects are reconciled at once.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// How many objects are in hand at once. This bounds memory: each may hold the values of one Secret. Key operations are
+    /// bounded by the cores, and requests to the API server by how fast it answers.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: u16,
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, env = "SEAL_CONTROLLER_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]

@@ -1,11 +1,11 @@
 //! The Kubernetes side: the API as a store, watches and workers.
 //!
 //! The reconcile itself is [`crate::reconcile`], and [`crate::run`] starts and stops the work. Reading order:
-//! `work` (a group's queue), `object`, `json_text` and `metadata` (the watched objects), `store` (the API as
-//! a store), `secret`, `fields` and `evidence` (the meaning of metadata), `successor` (one name in both
-//! groups), `write`, `body` and `report` (the requests), `flight` (how many at a time), `events`, `watching` (how a
-//! watch is kept), `cache` and `wakes` (the objects that a change concerns), `definitions` (the kinds that must be
-//! there), `lease` (which replica leads), `usage` and `proof`
+//! `work` (the leader's loop), `objects` and `mark` (whose turn it is), `object`, `json_text` and `metadata`
+//! (the watched objects), `store` (the API as a store), `secret`, `fields` and `evidence` (the meaning of
+//! metadata), `natives` and `successor` (one name in both groups), `write`, `body` and `report` (the requests),
+//! `flight` (how many at a time), `events`, `watching` (how a watch is kept), `cache` and `wakes` (the objects that a
+//! change concerns), `definitions` (the kinds that must be there), `lease` (which replica leads), `usage` and `proof`
 //! (which objects need a sealing key, for people and for its deletion), `api` (clients and errors).
 //!
 //! Invariants: Secrets are watched and read as metadata only. This room knows neither the sealing keys nor
@@ -23,8 +23,11 @@ pub(crate) mod flight;
 mod json_text;
 mod key_changes;
 pub(crate) mod lease;
+mod mark;
 pub(crate) mod metadata;
+pub(crate) mod natives;
 mod object;
+mod objects;
 pub(crate) mod proof;
 pub(crate) mod report;
 mod secret;

@@ -3,7 +3,7 @@
 //! An examination tries every key at hand, so it costs many times an opening, and a new key makes every object of the
 //! cluster due for one at the same moment. [`crate::reconcile`] asks for a turn before each, and an object comes again
 //! when it was told to: nobody is woken. The objects that wait are called one after the other, a namespace at a time
-//! ([`line`]). An object that was called and comes too late, or while another is examined, is called again.
+//! ([`crate::line`]). An object that was called and comes too late, or while another is examined, is called again.
 //!
 //! Invariants: one examination runs at a time; together they take at most a quarter of one core; one object is examined
 //! at most once a minute. Namespaces share the time, so none waits for the number of objects in another, nor for what they
@@ -18,9 +18,7 @@ use std::time::{Duration, Instant};
 
 use seal_crds::{Format, Namespace, Place};
 
-use self::line::{Called, Line, Ticket};
-
-mod line;
+use crate::line::{Called, Line, Ticket};
 
 /// The time after an examination in which the object isn't examined again.
 const REST: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@
 //! generation, and whose Secret is in sync, is neither opened nor written; so a restart over unchanged
 //! objects costs no key operation.
 
-use seal_crds::resources::{ConditionStatus, GROUP, find_condition};
+use seal_crds::resources::{ConditionStatus, GROUP, SealedSecretStatus, find_condition};
 use seal_crds::{Place, Reason};
 
 use crate::failure::Failure;
@@ -114,16 +114,19 @@ pub(crate) fn superseded(place: &Place) -> Failure {
 
 /// Whether the status says Ready for the current generation.
 pub(crate) fn is_ready(last: &Last) -> bool {
-    last.status.as_ref().is_some_and(|status| {
-        status.observed_generation == last.generation
-            && find_condition(&status.conditions, "Ready")
-                .is_some_and(|ready| ready.status == ConditionStatus::True)
-    })
+    last.status.as_ref().is_some_and(|status| says_ready(status, last.generation))
+}
+
+/// Whether this status says Ready for this generation.
+pub(crate) fn says_ready(status: &SealedSecretStatus, generation: i64) -> bool {
+    status.observed_generation == generation
+        && find_condition(&status.conditions, "Ready")
+            .is_some_and(|ready| ready.status == ConditionStatus::True)
 }
 
 #[cfg(test)]
 mod tests {
-    use seal_crds::resources::{Condition, SealedSecretStatus};
+    use seal_crds::resources::Condition;
 
     use super::*;
 

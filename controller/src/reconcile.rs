@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use seal_crds::keys::Keyring;
 use seal_crds::reason::About;
-use seal_crds::resources::SealedSecretStatus;
+use seal_crds::resources::{SealedSecretStatus, SecretVersion};
 use seal_crds::{Place, Reason, Sealed, UnsealError, Unsealed};
 use tokio::sync::watch;
 
 use crate::backoff::{Backoff, Whose};
+use crate::cores::{Core, Cores};
 use crate::examination::{Findings, Question, missing};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
@@ -42,6 +43,8 @@ pub(crate) struct Context<S> {
     pub(crate) backoff: Backoff,
     /// What examinations need; `None` on a host, where nobody renews keys.
     pub(crate) examinations: Option<Examinations>,
+    /// The cores for work whose length an object's content decides.
+    pub(crate) cores: Cores,
 }
 
 /// What examinations of objects need, beside the keys.
@@ -50,6 +53,22 @@ pub(crate) struct Examinations {
     pub(crate) recipients: watch::Receiver<Option<Arc<Recipients>>>,
     /// The turns of all objects, of both groups.
     pub(crate) pace: Arc<Pace>,
+}
+
+/// The result of a look at an object.
+pub(crate) struct Looked {
+    pub(crate) next: Next,
+    /// How the look left the object; `None` if that isn't known, because a request failed or came too late.
+    pub(crate) left: Option<Left>,
+}
+
+/// How a look left an object and its Secret. As long as both stay like this, and so do the keys and recipients, another
+/// look would do nothing.
+pub(crate) struct Left {
+    /// The status that the look published; `None` if the object kept its status.
+    pub(crate) status: Option<SealedSecretStatus>,
+    /// The version of the Secret that the look wrote; `None` if it wrote none, and the Secret is as it was found.
+    pub(crate) secret: Option<SecretVersion>,
 }
 
 /// The cause of the next look at the object.
@@ -74,7 +93,25 @@ enum Outcome {
     /// The Secret was in sync, so nothing was opened.
     Kept(Remarks, Option<Look>),
     /// The object was opened; `healed` says that this undid somebody's change.
-    Opened { reconciled: Box<Reconciled>, healed: bool },
+    Opened { reconciled: Box<Reconciled>, healed: bool, secret: SecretAfter },
+}
+
+/// The Secret after a look.
+enum SecretAfter {
+    /// It is as it was observed.
+    Observed,
+    /// It has this version; `None` if it is another one than was observed, and nothing was written.
+    Put(Option<SecretVersion>),
+}
+
+/// The status after a look.
+enum Published {
+    /// It is the one before the look.
+    Unchanged,
+    /// It is this one.
+    New(Box<SealedSecretStatus>),
+    /// The object has changed meanwhile, so nothing was published.
+    Stale,
 }
 
 /// What the keys of the cluster have to do with an object.
@@ -93,15 +130,20 @@ struct Asked {
 
 /// Brings one object's Secret and status up to date.
 pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object) -> Next {
+    look(context, object).await.next
+}
+
+/// As [`reconcile`], and also tells how the object was left.
+pub(crate) async fn look<S: Store>(context: &Context<S>, object: &S::Object) -> Looked {
     let last = context.store.last(object);
     let outcome = attempt(context, object, &last).await;
     context.metrics.reconciled(outcome.as_ref().err());
 
     let turn = outcome.as_ref().ok().and_then(|done| done.turn);
     let outcome = outcome.map(|done| done.outcome);
-    let reported = match &outcome {
+    let published = match &outcome {
         Ok(Outcome::Kept(remarks, look)) => keep(context, object, &last, remarks, look.as_ref()).await,
-        Ok(Outcome::Opened { reconciled, healed }) => {
+        Ok(Outcome::Opened { reconciled, healed, .. }) => {
             if *healed {
                 let message = "the Secret had been changed or deleted, and is what it should be again";
                 let notice =
@@ -114,35 +156,51 @@ pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object
         Err(failure) => report(context, object, &last, Err(failure)).await,
     };
     let place = context.store.place(object).ok();
-    if reported != Ok(Reported::UpToDate)
+    if !matches!(published, Ok(Published::Unchanged | Published::New(_)))
         && let Ok(Outcome::Opened { reconciled, .. }) = &outcome
         && reconciled.findings.is_some()
         && let (Some(examinations), Some(place)) = (&context.examinations, &place)
     {
         examinations.pace.lost(&(last.format, place.clone()), Instant::now());
     }
-    if reported == Ok(Reported::Stale) {
+    if matches!(published, Ok(Published::Stale)) {
         // The change wakes the object sooner than this wait ends, and then it is decided afresh. No status
         // was written, so nothing is logged.
         tracing::debug!(
             place = place.as_ref().map(tracing::field::display),
             "the object has changed meanwhile"
         );
-        return Next::After(context.backoff.failed(place, Whose::Objects, Instant::now()));
+        let next = Next::After(context.backoff.failed(place, Whose::Objects, Instant::now()));
+        return Looked { next, left: None };
     }
+    let left = left(&outcome, &published);
     // Both failures count: if the status of a refusal couldn't be written, it must be tried again.
-    let failures: Vec<Failure> = outcome.err().into_iter().chain(reported.err()).collect();
+    let failures: Vec<Failure> = outcome.err().into_iter().chain(published.err()).collect();
     for failure in failures.iter().filter(|failure| !says(&last, failure)) {
         let then = if failure.is_permanent() { "refused" } else { "will try again" };
         tracing::warn!(reason = failure.reason.as_str(), %failure, place = place.as_ref().map(tracing::field::display), "{then}");
     }
-    if failures.iter().all(Failure::is_permanent) {
+    let next = if failures.iter().all(Failure::is_permanent) {
         context.backoff.passed(place.as_ref());
         turn.map_or(Next::OnChange, Next::After)
     } else {
         let is_the_objects = failures.iter().any(|it| !it.is_permanent() && it.whose() == Whose::Objects);
         let whose = if is_the_objects { Whose::Objects } else { Whose::ApiServers };
         Next::After(context.backoff.failed(place, whose, Instant::now()))
+    };
+    Looked { next, left }
+}
+
+/// How a look with this outcome left the object.
+fn left(outcome: &Result<Outcome, Failure>, published: &Result<Published, Failure>) -> Option<Left> {
+    let secret = match outcome {
+        Ok(Outcome::Opened { secret: SecretAfter::Put(version), .. }) => Some(version.clone()?),
+        Ok(_) | Err(_) => None,
+    };
+    match published {
+        Ok(Published::Unchanged) => Some(Left { status: None, secret }),
+        Ok(Published::New(status)) => Some(Left { status: Some((**status).clone()), secret }),
+        Ok(Published::Stale) | Err(_) => None,
     }
 }
 
@@ -155,7 +213,7 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
         store.share(object).await?;
     }
     let successor = precedence(&place, successor)?;
-    let sealed = decode(context, object, last).await?;
+    let sealed = decode(context, object, &place, last).await?;
     context.policy.admit(&*sealed)?;
     let sealed = reveal(context, sealed).await?;
 
@@ -197,10 +255,10 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
         }
         _ => {
             let opening = sealed.clone();
-            (open(context, keyring, move |keys| opening.unseal(keys)).await?, None)
+            (open(context, &place, keyring, move |keys| opening.unseal(keys)).await?, None)
         }
     };
-    let (mut healed, mut version) = (false, None);
+    let (mut healed, mut version, mut secret) = (false, None, SecretAfter::Observed);
     if let Some(write) = write {
         let written = store.write(object, &*sealed, write, &unsealed.data).await?;
         if written.changed {
@@ -209,10 +267,11 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
             healed = heals;
         }
         (remarks.extra, version) = (written.extra, written.version);
+        secret = SecretAfter::Put(version.clone());
     }
     let (items, by) = (unsealed.data.len(), unsealed.opened_by);
     let reconciled = Box::new(Reconciled { items, by, remarks, version, findings, look });
-    Ok(Done { outcome: Outcome::Opened { reconciled, healed }, turn: waits })
+    Ok(Done { outcome: Outcome::Opened { reconciled, healed, secret }, turn: waits })
 }
 
 /// The keys at hand, and the question about the object that they raise.
@@ -248,7 +307,8 @@ async fn examine<S>(
     running: Running,
 ) -> Result<(Unsealed, Findings), Failure> {
     let Asked { question, recipients, .. } = asked;
-    open(context, keyring, move |keys| {
+    let place = sealed.place().clone();
+    open(context, &place, keyring, move |keys| {
         let _running = running;
         question.answer(&*sealed, keys, &recipients)
     })
@@ -264,10 +324,12 @@ fn contested() -> Failure {
 async fn decode<S: Store>(
     context: &Context<S>,
     object: &S::Object,
+    place: &Place,
     last: &Last,
 ) -> Result<Arc<dyn Sealed>, Failure> {
     let (object, last, policy) = (object.clone(), last.clone(), context.policy.clone());
-    apart("decoding the object was interrupted", move || S::decode(&object, &last, &policy)).await?
+    let core = context.cores.take(&place.namespace);
+    apart(core, "decoding the object was interrupted", move || S::decode(&object, &last, &policy)).await?
 }
 
 /// Returns the object with its shape known. If the shape is sealed in too, the object is opened at every
@@ -279,25 +341,34 @@ async fn reveal<S>(context: &Context<S>, sealed: Arc<dyn Sealed>) -> Result<Arc<
     }
     let opening = sealed.clone();
     let keys = context.keys.borrow().clone();
-    let revealed = open(context, keys, move |keys| opening.reveal(keys)).await?;
+    let revealed = open(context, sealed.place(), keys, move |keys| opening.reveal(keys)).await?;
     Ok(revealed.unwrap_or(sealed))
 }
 
 /// Opens the object off the async threads, because key operations take time.
 async fn open<S, T: Send + 'static>(
     context: &Context<S>,
+    place: &Place,
     keys: Arc<Keyring>,
     with: impl FnOnce(&Keyring) -> Result<T, UnsealError> + Send + 'static,
 ) -> Result<T, Failure> {
+    let core = context.cores.take(&place.namespace);
     context.metrics.unsealed();
-    Ok(apart("opening the object was interrupted", move || with(&keys)).await??)
+    Ok(apart(core, "opening the object was interrupted", move || with(&keys)).await??)
 }
 
-/// Does `work` on a thread that isn't needed for answers.
+/// Does `work` on a thread that isn't needed for answers, as soon as a core is free for it. The work keeps the core until
+/// it ends, even if nobody waits for it any more.
 async fn apart<T: Send + 'static>(
+    core: impl Future<Output = Core>,
     interrupted: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
+    let core = core.await;
+    let work = move || {
+        let _core = core;
+        work()
+    };
     let done = tokio::task::spawn_blocking(work).await;
     // The task panicked, or the runtime is going down. The panic's message stays in the task.
     done.map_err(|_| Failure::new(Reason::Interrupted, interrupted))
@@ -310,10 +381,10 @@ async fn keep<S: Store>(
     last: &Last,
     remarks: &Remarks,
     look: Option<&Look>,
-) -> Result<Reported, Failure> {
+) -> Result<Published, Failure> {
     let kept = kept_status(last, remarks, look, Timestamp::now());
     let (Some(before), Some(status)) = (&last.status, kept) else {
-        return Ok(Reported::UpToDate);
+        return Ok(Published::Unchanged);
     };
     // A person who adds an item and removes it, again and again, changes the status each time. This is
     // limited like writes of the Secret.
@@ -332,7 +403,7 @@ async fn report<S: Store>(
     object: &S::Object,
     last: &Last,
     outcome: Result<&Reconciled, &Failure>,
-) -> Result<Reported, Failure> {
+) -> Result<Published, Failure> {
     let status = next_status(last, outcome, Timestamp::now());
     publish(context, object, last, status, outcome.map(|reconciled| &reconciled.remarks)).await
 }
@@ -345,22 +416,22 @@ async fn publish<S: Store>(
     last: &Last,
     status: SealedSecretStatus,
     outcome: Result<&Remarks, &Failure>,
-) -> Result<Reported, Failure> {
-    let status = &fitting(status, context.store.weight(object), last, Timestamp::now());
-    if last.status.as_ref() == Some(status) {
-        return Ok(Reported::UpToDate);
+) -> Result<Published, Failure> {
+    let status = fitting(status, context.store.weight(object), last, Timestamp::now());
+    if last.status.as_ref() == Some(&status) {
+        return Ok(Published::Unchanged);
     }
-    if context.store.report(object, status).await? == Reported::Stale {
-        return Ok(Reported::Stale);
+    if context.store.report(object, &status).await? == Reported::Stale {
+        return Ok(Published::Stale);
     }
-    for notice in news(last, status, outcome) {
+    for notice in news(last, &status, outcome) {
         // A failure is logged by the reconcile, whether or not it could be published.
         match outcome {
             Ok(_) => tell(context, object, &notice).await,
             Err(_) => context.store.notify(object, &notice).await,
         }
     }
-    Ok(Reported::UpToDate)
+    Ok(Published::New(Box::new(status)))
 }
 
 /// Tells people of a notice; a warning also goes to the log.

@@ -281,6 +281,8 @@ fn a_new_object_costs_one_request_for_its_secret_and_one_for_its_status() {
             )
         };
         let mut requests: Vec<String> = requests.map(|request| said(&request)).collect();
+        // An object that waits for its turn to be examined is read when it comes.
+        requests.retain(|request| request != "get sealedsecrets ");
         requests.sort();
         // Each of the two Secrets was created once.
         assert_eq!(requests.iter().filter(|request| *request == "create secrets ").count(), 2);

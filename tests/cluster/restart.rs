@@ -42,6 +42,28 @@ fn a_second_start_over_50_unchanged_objects_writes_nothing_and_opens_nothing() {
     assert_eq!(second.metric("seal_controller_unseals_total"), 0);
 }
 
+#[test]
+fn a_new_object_is_looked_at_once_and_the_echoes_of_what_is_written_for_it_cost_no_look() {
+    let (scene, controller) = Scene::with_controller("echoes");
+    scene.seal("first").item("a", "1").commit();
+    scene.until_ready("first");
+    let controller = scene.restart(controller);
+    scene.nudge("first");
+    let looks = || controller.metric(r#"seal_controller_reconciles_total{result="ok",reason=""}"#);
+    let before = looks();
+    scene.seal("db").item("a", "1").commit();
+    scene.until_ready("db");
+    // A look at another object, and the echo of its status.
+    scene.nudge("first");
+    scene.nudge("first");
+    assert_eq!(looks() - before, 3);
+    assert_eq!(controller.metric("seal_controller_unseals_total"), 1);
+
+    // What somebody else changes is seen all the same.
+    scene.api().delete(&scene.secrets("db")).unwrap();
+    until("the Secret is there again", || scene.secret("db").is_some());
+}
+
 fn verb(request: &Value) -> &str {
     request["verb"].as_str().unwrap()
 }

@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{Stream, StreamExt as _};
 use kube::api::Api;
-use kube::runtime::reflector::Store;
-use kube::runtime::{reflector, watcher};
+use kube::runtime::reflector::{self, Store};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::metadata::{Kept, Metadata};
@@ -73,12 +72,6 @@ impl Listeners {
             listeners.retain(|listener| listener.send(name.clone()).is_ok());
         }
     }
-}
-
-/// How objects are listed: in small pages, because an object, even its metadata alone, may be over a
-/// megabyte, and all of a page is in memory at once.
-pub(super) fn pages() -> watcher::Config {
-    watcher::Config::default().page_size(50)
 }
 
 #[cfg(test)]

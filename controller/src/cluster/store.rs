@@ -12,12 +12,13 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Client, Resource as _, ResourceExt as _};
-use seal_crds::resources::{ConditionStatus, SealedSecret, SealedSecretStatus, find_condition};
+use seal_crds::resources::{ConditionStatus, SealedSecretStatus, find_condition};
 use seal_crds::{Format, ItemName, Place, Plaintext, Reason, Sealed};
 
 use super::api::failure;
 use super::events::Events;
 use super::metadata::Metadata;
+use super::natives::Natives;
 use super::object::Object;
 use super::report::report;
 use super::secret::Owner;
@@ -31,8 +32,8 @@ pub(crate) struct ClusterStore {
     pub(crate) client: Client,
     /// The metadata of all Secrets.
     pub(crate) secrets: reflector::Store<Metadata<Secret>>,
-    /// The metadata of all native SealedSecrets; Bitnami SealedSecrets of the same names step back for them.
-    pub(crate) natives: reflector::Store<Metadata<SealedSecret>>,
+    /// The native SealedSecrets; Bitnami ones of the same names step back for them.
+    pub(crate) natives: Natives,
     pub(crate) events: Arc<Events>,
     /// Secrets of Bitnami SealedSecrets outlive them.
     pub(crate) orphans: bool,

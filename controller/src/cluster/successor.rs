@@ -29,11 +29,10 @@ impl ClusterStore {
     /// while both objects are there and the native one doesn't own the Secret.
     pub(super) async fn native_beside(&self, place: &Place) -> Result<Option<Successor>, Failure> {
         let (namespace, name) = (place.namespace.as_str(), place.name.as_str());
-        let cached = self.natives.get(&ObjectRef::new(name).within(namespace));
-        let Some(native) = cached.filter(|native| is_there(&native.metadata)) else { return Ok(None) };
+        let Some(native) = self.natives.uid(namespace, name) else { return Ok(None) };
         let secret = self.secrets.get(&ObjectRef::new(name).within(namespace));
         let owner = secret.as_deref().and_then(|secret| native_owner(&secret.metadata, name));
-        if owner.is_some() && owner == native.metadata.uid.as_deref() {
+        if owner == Some(&*native) {
             return Ok(Some(Successor::Owns));
         }
         let api: Api<Object> = Api::namespaced_with(self.client.clone(), namespace, &Group::NATIVE);
@@ -53,19 +52,17 @@ impl ClusterStore {
     /// has: with it, the Secret would go too.
     pub(super) async fn share_with_native(&self, place: &Place, object: &Object) -> Result<(), Failure> {
         let key = (place.name.as_str(), place.namespace.as_str());
-        let native = self.natives.get(&ObjectRef::new(key.0).within(key.1));
+        let native = self.natives.uid(key.1, key.0);
         let secret = self.secrets.get(&ObjectRef::new(key.0).within(key.1));
         let (Some(native), Some(secret)) = (native, secret) else { return Ok(()) };
-        let (Some(native), Some(bitnami)) = (&native.metadata.uid, &object.metadata.uid) else {
-            return Ok(());
-        };
+        let Some(bitnami) = &object.metadata.uid else { return Ok(()) };
         let is_named = |one: &OwnerReference| one.uid == *bitnami && one.controller != Some(true);
         if self.orphans || skips_owner(object) {
             let is_owner = secret.metadata.owner_references.iter().flatten().any(is_named);
             let gone = json!([{ "$patch": "delete", "uid": bitnami }]);
             return if is_owner { self.patch_owners(place, &secret.metadata, gone).await } else { Ok(()) };
         }
-        let owners = [owner(Group::NATIVE, place, native), owner(Group::BITNAMI, place, bitnami)];
+        let owners = [owner(Group::NATIVE, place, &native), owner(Group::BITNAMI, place, bitnami)];
         let missing = missing(&secret.metadata, owners);
         if missing.is_empty() {
             return Ok(());

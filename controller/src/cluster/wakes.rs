@@ -8,29 +8,22 @@
 
 use std::collections::HashSet;
 
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::Store;
 use kube::runtime::watcher::Event;
-use seal_crds::resources::Group;
 
 use super::metadata::{Kept, Metadata};
-use super::object::Object;
 
 /// The namespace and name of an object of any kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Name {
-    namespace: String,
-    name: String,
+    pub(super) namespace: String,
+    pub(super) name: String,
 }
 
 impl Name {
     #[cfg(test)]
     pub(super) fn new(namespace: &str, name: &str) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
-    }
-
-    /// The SealedSecret of this name.
-    pub(super) fn sealed_secret(&self, group: Group) -> ObjectRef<Object> {
-        ObjectRef::new_with(&self.name, group).within(&self.namespace)
     }
 }
 
@@ -71,7 +64,7 @@ fn key<K>(found: &Metadata<K>) -> Name {
 mod tests {
     use k8s_openapi::api::core::v1::Secret;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-    use kube::runtime::reflector::store;
+    use kube::runtime::reflector::{ObjectRef, store};
 
     use super::*;
 

@@ -74,7 +74,6 @@ impl Which {
     }
 
     /// The cluster may not have the definition of the kind, or only later, and that is no trouble.
-    #[allow(dead_code, reason = "the watch of sealed-secrets' group still has a backoff of its own")]
     pub(crate) fn may_be_missing(self) -> Self {
         Self { may_be_missing: true, ..self }
     }

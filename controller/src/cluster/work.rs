@@ -1,119 +1,216 @@
-//! The work on the objects of one group: it watches them, queues them and reconciles them, until it is
-//! stopped.
+//! The work on the objects of both groups: it watches them and looks at each when it is its turn, until it is stopped.
 //!
-//! [`crate::reconcile`] says what a reconcile does. Each group has a queue of its own, and both share the
-//! workers. Invariant: one worker at a time reconciles an object.
+//! [`super::objects`] decides whose turn it is, and [`crate::reconcile`] says what a look does. One task takes in what the
+//! watches deliver and hands out the looks, each of which is a task of its own. Invariant: nothing that a watch delivers is
+//! dropped on the way; between a watch and this task are no more than [`INBOX`] objects.
 
+use std::panic::resume_unwind;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures::{FutureExt as _, Stream, StreamExt as _};
-use kube::api::Api;
-use kube::runtime::controller::{Action, Config as ControllerConfig};
-use kube::runtime::{Controller, reflector};
+use futures::StreamExt as _;
+use futures::stream::{BoxStream, select_all};
+use kube::api::{Api, GetParams};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher::Event;
 use kube::{Client, Resource as _};
 use seal_crds::resources::Group;
-use seal_crds::{Format, Namespace};
-use tokio::sync::{Semaphore, watch};
+use seal_crds::{Format, Namespace, Place};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, sleep_until};
 
-use super::cache::pages;
+use super::api::{failure, is_code};
 use super::key_changes::key_changes;
+use super::mark::Mark;
+use super::natives::Natives;
 use super::object::Object;
+use super::objects::{Ended, Key, Objects, Turn, marks};
 use super::store::ClusterStore;
-use super::usage::count;
+use super::usage;
 use super::wakes::Name;
+use super::watching::{Which, events};
 use crate::contact::Contact;
+use crate::failure::Failure;
 use crate::leadership::Leadership;
-use crate::reconcile::{Context, Next, reconcile};
+use crate::reconcile::{Context, Next, look};
 use crate::usage::Counted;
 
-/// The values that all reconciles of a group share.
+/// The most objects that a watch is ahead of this work.
+const INBOX: usize = 64;
+
+/// The values that all looks share.
 pub(crate) struct Shared {
     pub(crate) context: Context<ClusterStore>,
-    /// One permit for each worker; both groups share them.
-    pub(crate) slots: Arc<Semaphore>,
     pub(crate) leadership: Leadership,
     pub(crate) contact: Contact,
-    /// Gets the number of objects that need each sealing key.
-    pub(crate) counted: watch::Sender<Option<Arc<Counted>>>,
+    /// Turns true when no look begins any more.
+    pub(crate) stopped: watch::Receiver<bool>,
 }
 
-/// Reconciles the objects of one group, until `stopped`. `concerned` are the names whose objects must be
-/// looked at again. If the cluster doesn't have the definition of sealed-secrets, its group is tried again
-/// every few seconds, so the definition may be installed at any time.
-pub(crate) async fn serve_group(
-    group: Group,
-    objects: Api<Object>,
-    concerned: impl Stream<Item = Name> + Send + 'static,
+/// What the work is told.
+pub(crate) struct Sources {
+    /// The SealedSecrets of each group. If the cluster doesn't have the definition of sealed-secrets, its group is tried
+    /// again every few seconds, so the definition may be installed at any time.
+    pub(crate) objects: [(Group, Api<Object>); 2],
+    /// The names of Secrets that change.
+    pub(crate) secrets: BoxStream<'static, Name>,
+    /// Gets the native SealedSecrets that there are.
+    pub(crate) natives: Natives,
+}
+
+/// Reconciles all objects until it is time to stop, and then finishes the looks that are under way: at most `workers`.
+pub(crate) async fn work(
+    sources: Sources,
     shared: Arc<Shared>,
     workers: u16,
-    stopped: watch::Receiver<bool>,
+    counted: &watch::Sender<Option<Arc<Counted>>>,
 ) {
-    let concerned = concerned.map(move |name| name.sealed_secret(group));
-    let keys_changed = key_changes(shared.context.keys.clone());
-    let recipients_changed = shared.context.examinations.as_ref().map(|needed| needed.recipients.clone());
-    let recipients_changed = futures::stream::iter(recipients_changed).flat_map(changes);
-    let mut controller = Controller::new_with(objects, pages(), group);
-    if group == Group::BITNAMI {
-        controller = controller.trigger_backoff(Steady(Duration::from_secs(5)));
+    let Sources { objects: watched, mut secrets, natives } = sources;
+    let (arrived, mut arrivals) = mpsc::channel(INBOX);
+    let mut watches = JoinSet::new();
+    let _watched = Watched(&shared.contact);
+    for (group, api) in watched {
+        watches.spawn(deliver(group, api, shared.contact.clone(), arrived.clone()));
     }
-    let objects = controller.store();
-    let counting = match group.format {
-        Format::Native => count(objects.clone(), shared.counted.clone()).boxed(),
-        Format::Bitnami => std::future::pending().boxed(),
+    let recipients = shared.context.examinations.as_ref().map(|needed| changes(needed.recipients.clone()));
+    let keys = key_changes(shared.context.keys.clone()).boxed();
+    let mut changes = select_all([Some(keys), recipients].into_iter().flatten());
+    let secret = |key: &Key| secret(&shared.context.store, key);
+    let mut objects = Objects::new(workers.into(), natives);
+    let mut looks = JoinSet::new();
+    let mut count = interval(usage::EVERY);
+    let stopped = until(shared.stopped.clone());
+    tokio::pin!(stopped);
+    loop {
+        let now = Instant::now().into_std();
+        while let Some(turn) = objects.begin(now, secret) {
+            looks.spawn(look_at(turn, shared.clone()));
+        }
+        let next_time = objects.next_time();
+        tokio::select! {
+            () = &mut stopped => break,
+            Some((format, event)) = arrivals.recv() => {
+                let is_counted = format == Format::Native && matches!(event, Event::InitDone);
+                objects.take_in(format, event, secret);
+                if is_counted {
+                    count.reset_immediately();
+                }
+            }
+            Some(name) = secrets.next() => {
+                for format in [Format::Native, Format::Bitnami] {
+                    objects.touch(&Key::named(format, &name), secret);
+                }
+            }
+            Some(()) = changes.next() => objects.look_at_all(),
+            Some(ended) = looks.join_next() => objects.end(finished(ended), Instant::now().into_std(), secret),
+            () = sleep_until(next_time.unwrap_or_else(std::time::Instant::now).into()), if next_time.is_some() => {}
+            _ = count.tick() => if let Some(needs) = objects.needs() { usage::publish(needs, counted) },
+        }
+    }
+    drop(watches);
+    while let Some(ended) = looks.join_next().await {
+        finished(ended);
+    }
+}
+
+/// The result of a look's task. A panic goes on here: it is a bug, and the process ends with it.
+fn finished<T>(task: Result<T, tokio::task::JoinError>) -> T {
+    task.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
+
+/// Delivers what the watch on a group says, for ever.
+async fn deliver(
+    group: Group,
+    api: Api<Object>,
+    contact: Contact,
+    to: mpsc::Sender<(Format, Event<Object>)>,
+) {
+    let which = match group.format {
+        Format::Native => Which::all(NATIVE).of_cache(),
+        Format::Bitnami => Which::all("sealedsecrets.bitnami.com").may_be_missing(),
     };
-    let work = controller
-        .with_config(ControllerConfig::default().concurrency(workers))
-        .reconcile_on(concerned)
-        .reconcile_all_on(keys_changed)
-        .reconcile_all_on(recipients_changed)
-        .graceful_shutdown_on(until(stopped.clone()))
-        .run(reconcile_one, |_, _, _| unreachable!("a reconcile never fails"), shared)
-        .for_each(|_| std::future::ready(()));
-    tokio::select! {
-        () = work => {}
-        () = counting => {}
-        () = stopped_before_work(stopped, objects) => {}
+    let mut events = pin!(events(api, which, &contact));
+    while let Some(event) = events.next().await {
+        if to.send((group.format, event)).await.is_err() {
+            return;
+        }
     }
+}
+
+/// Native objects, in logs and metrics.
+const NATIVE: &str = "sealedsecrets";
+
+/// While the leader watches, a refusal of its watch makes it unready. A replica that leads no longer has no such watch.
+struct Watched<'c>(&'c Contact);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.0.watch_kept(NATIVE);
+    }
+}
+
+/// Looks at an object in its turn.
+async fn look_at(turn: Turn, shared: Arc<Shared>) -> Ended {
+    let (key, begun) = (turn.key.clone(), turn.begun);
+    let context = &shared.context;
+    let looked = shared.leadership.while_leading(async {
+        // An outage makes no object fail, and keeps nobody from ending.
+        tokio::select! {
+            () = shared.contact.is_there() => {}
+            () = until(shared.stopped.clone()) => return (Next::OnChange, None),
+        }
+        let object = match &turn.object {
+            Some(kept) => kept.object.clone(),
+            None => match read(&context.store.client, &turn).await {
+                Ok(Some(object)) => Arc::new(object),
+                // Another one is to arrive, or its deletion.
+                Ok(None) => return (Next::OnChange, None),
+                Err(failure) => {
+                    tracing::debug!(reason = failure.reason.as_str(), "an object can't be read now");
+                    let now = std::time::Instant::now();
+                    let wait = context.backoff.failed(place(&turn.key), failure.whose(), now);
+                    return (Next::After(wait), None);
+                }
+            },
+        };
+        let looked = look(context, &object).await;
+        (looked.next, looked.left.map(|left| marks(&object, &left)))
+    });
+    // A replica that no longer leads stops where it is. The next leader looks at every object.
+    let (next, left) = looked.await.unwrap_or((Next::OnChange, None));
+    Ended { key, begun, next, left }
+}
+
+/// Reads an object that there was no room for; `None` if it isn't what arrived, and so a later arrival is on its way. A
+/// cache of the API server that has the arrival answers.
+async fn read(client: &Client, turn: &Turn) -> Result<Option<Object>, Failure> {
+    let Key { format, namespace, name } = &turn.key;
+    let api: Api<Object> = Api::namespaced_with(client.clone(), namespace, &Group::of(*format));
+    match api.get_with(name, &GetParams::at(&turn.version)).await {
+        Ok(found) => Ok(Some(found).filter(|found| Mark::of_spec(found.meta()) == turn.spec)),
+        Err(error) if is_code(&error, 404) => Ok(None),
+        Err(error) => Err(failure("reading the object", &error)),
+    }
+}
+
+fn place(key: &Key) -> Option<Place> {
+    Some(Place { namespace: key.namespace.parse().ok()?, name: key.name.parse().ok()? })
+}
+
+/// The version of an object's Secret that the cache has.
+fn secret(store: &ClusterStore, key: &Key) -> Option<Mark> {
+    let found = store.secrets.get(&ObjectRef::new(&key.name).within(&key.namespace))?;
+    Mark::of_secret(&found.metadata)
 }
 
 /// The changes of a value, from now on.
-fn changes<T: Send + Sync + 'static>(value: watch::Receiver<T>) -> impl Stream<Item = ()> + Send {
-    futures::stream::unfold(value, |mut value| async move {
+fn changes<T: Send + Sync + 'static>(value: watch::Receiver<T>) -> BoxStream<'static, ()> {
+    let changes = futures::stream::unfold(value, |mut value| async move {
         value.changed().await.ok()?;
         Some(((), value))
-    })
-}
-
-/// A constant backoff: it waits for a definition to be installed, and a growing one would notice that late.
-struct Steady(Duration);
-
-impl Iterator for Steady {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        Some(self.0)
-    }
-}
-
-impl kube::runtime::utils::Backoff for Steady {
-    fn reset(&mut self) {}
-}
-
-async fn reconcile_one(object: Arc<Object>, shared: Arc<Shared>) -> Result<Action, std::convert::Infallible> {
-    // The garbage collector deletes the Secret of an object that is being deleted.
-    if object.meta().deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
-    }
-    // An outage makes no object fail, and no object waits for longer than the outage.
-    shared.contact.is_there().await;
-    let _slot = shared.slots.acquire().await.expect("the semaphore is never closed");
-    // A replica that no longer leads stops where it is. The next leader looks at every object.
-    let reconciled = shared.leadership.while_leading(reconcile(&shared.context, &object)).await;
-    Ok(match reconciled {
-        None | Some(Next::OnChange) => Action::await_change(),
-        Some(Next::After(delay)) => Action::requeue(delay),
-    })
+    });
+    changes.boxed()
 }
 
 /// The SealedSecrets of a group.
@@ -121,16 +218,6 @@ pub(crate) fn objects(client: &Client, namespace: Option<&Namespace>, group: Gro
     match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace.as_str(), &group),
         None => Api::all_with(client.clone(), &group),
-    }
-}
-
-/// Ends with `stopped` if the first list of objects hasn't come by then. kube's Controller would wait for the
-/// list for ever, because it has closed the watch. Before the list, no reconcile is under way that would have
-/// to finish.
-async fn stopped_before_work(stopped: watch::Receiver<bool>, objects: reflector::Store<Object>) {
-    until(stopped).await;
-    if objects.wait_until_ready().now_or_never().is_some() {
-        std::future::pending().await
     }
 }
 

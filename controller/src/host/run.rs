@@ -24,6 +24,7 @@ use super::store::HostStore;
 use super::volume::Access;
 use super::watch::Watch;
 use crate::backoff::Backoff;
+use crate::cores::Cores;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::reconcile::Context;
@@ -214,6 +215,7 @@ pub(super) fn start(args: &HostArgs, secrets: &Path, identities: &IdentityFiles)
         metrics: Metrics::default(),
         backoff: Backoff::default(),
         examinations: None,
+        cores: Cores::default(),
     };
     Ok(Agent::new(context, args.manifests.clone(), args.allow_empty, args.prune_after))
 }

@@ -310,6 +310,7 @@ fn context(store: Memory) -> Context<Memory> {
         metrics: Metrics::default(),
         backoff: Backoff::default(),
         examinations: None,
+        cores: Cores::default(),
     }
 }
 

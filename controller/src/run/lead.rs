@@ -1,24 +1,25 @@
 //! The work of the leader alone: it reconciles the SealedSecrets of both groups into Secrets.
 //!
-//! [`crate::cluster::work`] brings the objects of one group to a worker; every replica keeps the sealing keys
+//! [`crate::cluster::work`] brings the objects to the workers; every replica keeps the sealing keys
 //! up to date ([`super::replica`]). Invariants: the work begins with a complete replica, so a start over
 //! unchanged objects writes nothing; no Secret is written before the work begins, nor after it ends, and it ends
 //! with the replica's term.
 
 use std::sync::Arc;
 
-use futures::stream::select;
+use futures::StreamExt as _;
 use seal_crds::resources::Group;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::options::Options;
 use super::replica::Replica;
 use crate::backoff::Backoff;
 use crate::cluster::events::Events;
 use crate::cluster::flight::Flight;
+use crate::cluster::natives::Natives;
 use crate::cluster::store::ClusterStore;
-use crate::cluster::work::{Shared, objects, serve_group};
-use crate::pace::Pace;
+use crate::cluster::work::{Shared, Sources, objects, work};
+use crate::cores::Cores;
 use crate::reconcile::{Context, Examinations};
 
 /// Reconciles until `stopped`, and then finishes the reconciles that are under way.
@@ -27,42 +28,31 @@ pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::R
     let most = options.workers.into();
     let (client, flight) = Flight::bound(&replica.clients.requests, most, replica.metrics.clone());
     let events = Arc::new(Events::new(replica.events.clone(), replica.metrics.clone()));
+    let natives = Natives::default();
     let store = ClusterStore {
         client,
         secrets: replica.secrets.objects.clone(),
-        natives: replica.natives.objects.clone(),
+        natives: natives.clone(),
         events: events.clone(),
         orphans: options.orphan_bitnami_secrets,
     };
-    let slots = Arc::new(Semaphore::new(options.workers.into()));
-    let pace = Arc::new(Pace::default());
-    let shared = || {
-        let context = Context {
-            store: store.clone(),
-            policy: options.policy.clone(),
-            keys: replica.keys.clone(),
-            metrics: replica.metrics.clone(),
-            backoff: Backoff::default(),
-            examinations: Some(Examinations { recipients: replica.recipients.clone(), pace: pace.clone() }),
-        };
-        let (leadership, contact) = (replica.leadership.clone(), replica.contact.clone());
-        let counted = replica.counted.clone();
-        Arc::new(Shared { context, slots: slots.clone(), leadership, contact, counted })
+    let examinations = Examinations { recipients: replica.recipients.clone(), pace: Arc::default() };
+    let context = Context {
+        store,
+        policy: options.policy.clone(),
+        keys: replica.keys.clone(),
+        metrics: replica.metrics.clone(),
+        backoff: Backoff::default(),
+        examinations: Some(examinations),
+        cores: Cores::default(),
     };
-    let objects = |group| objects(&replica.clients.watches, options.watch.as_ref(), group);
-    let (workers, secrets) = (options.workers, &replica.secrets);
-    // A change of a Secret concerns the SealedSecrets of its name. A change of a native SealedSecret also
-    // concerns the Bitnami SealedSecret of its name.
-    let native = secrets.changes();
-    let bitnami = select(secrets.changes(), replica.natives.changes());
-    let work = async {
-        tokio::join!(
-            serve_group(Group::NATIVE, objects(Group::NATIVE), native, shared(), workers, stopped.clone()),
-            serve_group(Group::BITNAMI, objects(Group::BITNAMI), bitnami, shared(), workers, stopped.clone()),
-        )
-    };
+    let (leadership, contact) = (replica.leadership.clone(), replica.contact.clone());
+    let shared = Arc::new(Shared { context, leadership, contact, stopped: stopped.clone() });
+    let objects = |group| (group, objects(&replica.clients.watches, options.watch.as_ref(), group));
+    let sources =
+        Sources { objects: Group::ALL.map(objects), natives, secrets: replica.secrets.changes().boxed() };
     tokio::select! {
-        ((), ()) = work => {}
+        () = work(sources, shared, options.workers, &replica.counted) => {}
         () = events.tell_when_idle(&flight) => {}
     }
 }

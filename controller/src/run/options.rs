@@ -27,7 +27,7 @@ pub(crate) struct Options {
     pub(crate) orphan_bitnami_secrets: bool,
     /// The flags about keys.
     pub(crate) keys: Settings,
-    /// How many objects are reconciled at once.
+    /// How many objects are in hand at once.
     pub(crate) workers: u16,
     /// The address that serves health and metrics.
     pub(crate) listen: SocketAddr,

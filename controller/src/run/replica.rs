@@ -3,7 +3,7 @@
 //!
 //! The leader alone reconciles ([`super::lead`]) and writes what concerns keys ([`crate::keys`]); a replica without
 //! keys waits for the leader's first key. Invariant: a complete replica can lead at once, because its keys are
-//! loaded and its caches hold every object.
+//! loaded and its cache holds the metadata of every Secret. Only the leader knows the SealedSecrets.
 
 use std::sync::Arc;
 
@@ -14,7 +14,6 @@ use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Recorder, Reporter};
 use seal_crds::Namespace;
 use seal_crds::keys::{Certificate, Keyring};
-use seal_crds::resources::SealedSecret;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -55,8 +54,6 @@ pub(super) struct Replica {
     pub(super) counted: watch::Sender<Option<Arc<Counted>>>,
     /// The metadata of all Secrets.
     pub(super) secrets: Cache<Secret>,
-    /// The metadata of all native SealedSecrets; Bitnami SealedSecrets of the same names step back for them.
-    pub(super) natives: Cache<SealedSecret>,
     pub(super) leadership: Leadership,
     /// Whether the API server answers.
     pub(super) contact: Contact,
@@ -131,11 +128,6 @@ impl Replica {
             Which::all("secrets").of_cache(),
             &contact,
         );
-        let (natives, keep_natives) = Cache::new(
-            scoped(&clients.watches, options.watch.as_ref()),
-            Which::all("sealedsecrets").of_cache(),
-            &contact,
-        );
         let mut tasks = vec![
             Task(tokio::spawn(key_watch::keep(
                 loader,
@@ -144,7 +136,6 @@ impl Replica {
                 contact.clone(),
             ))),
             Task(tokio::spawn(keep_secrets)),
-            Task(tokio::spawn(keep_natives)),
         ];
         tasks.extend(endpoints);
         let recipients = known_recipients;
@@ -157,7 +148,6 @@ impl Replica {
             recipients,
             counted,
             secrets,
-            natives,
             leadership,
             contact,
             _tasks: tasks,
@@ -170,10 +160,9 @@ impl Replica {
         is_settled.wait_for(|settled| *settled).await.is_ok()
     }
 
-    /// Waits until the keys are loaded and the caches hold every object; `false` if the work for that has
-    /// ended.
+    /// Waits until the keys are loaded and the cache holds every Secret; `false` if the work for that has ended.
     pub(super) async fn is_complete(&self) -> bool {
-        self.has_keys().await && self.secrets.is_complete().await && self.natives.is_complete().await
+        self.has_keys().await && self.secrets.is_complete().await
     }
 }
 

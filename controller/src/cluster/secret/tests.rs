@@ -332,7 +332,7 @@ fn a_secret_of_ours_that_was_replaced_as_a_whole_is_ours_while_it_is_remembered(
 fn a_secret_of_another_renderer_is_outdated_until_somebody_changes_it() {
     let fake = fake();
     let digest = |text: String| {
-        let (mut found, version) = remembered(&of(&fake));
+        let (mut found, version) = remembered(applied(&of(&fake)));
         found.annotations.as_mut().unwrap().insert(DIGEST_ANNOTATION.to_owned(), text);
         (found, version)
     };

@@ -1,8 +1,8 @@
 //! The line of those who wait for a turn: groups take turns by the time that their turns take, and within a group the first
 //! to come is the first called.
 //!
-//! This file knows neither clocks nor objects; [`super`] says when the next one is called, and what a turn took. It keeps a
-//! mark for each group: the time that the group has used, on a scale on which one that comes anew begins at the present
+//! This file knows neither clocks nor objects; whoever keeps the line says when the next one is called, and what a turn
+//! took. It keeps a mark for each group: the time that the group has used, on a scale on which one that comes anew begins at the present
 //! ([`Line::now`]). The group with the lowest mark is called next. A call is charged what a turn is likely to take, and the
 //! difference follows once that is known; so a call that nobody takes costs its group, too.
 //!
@@ -17,7 +17,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 /// The line of those who wait, by group.
-pub(super) struct Line<G, W> {
+pub(crate) struct Line<G, W> {
     queues: HashMap<G, Queue<W>>,
     /// The groups in the order of their next calls.
     order: BTreeMap<Mark, G>,
@@ -48,18 +48,18 @@ struct Queue<W> {
 
 /// A place among those who wait in a group: the lower is called first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket(i64);
+pub(crate) struct Ticket(i64);
 
 /// Who is called, with the ticket that the call is for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Called<W> {
-    pub(super) who: W,
-    pub(super) ticket: Ticket,
+pub(crate) struct Called<W> {
+    pub(crate) who: W,
+    pub(crate) ticket: Ticket,
 }
 
 impl<G: Clone + Eq + Hash, W> Line<G, W> {
     /// An empty line; at most `bound` wait in each group.
-    pub(super) fn new(bound: usize) -> Self {
+    pub(crate) fn new(bound: usize) -> Self {
         Self {
             queues: HashMap::new(),
             order: BTreeMap::new(),
@@ -70,12 +70,12 @@ impl<G: Clone + Eq + Hash, W> Line<G, W> {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
     /// Lets one more wait at the end of its group; `None` if there is no room.
-    pub(super) fn join(&mut self, group: &G, who: W) -> Option<Ticket> {
+    pub(crate) fn join(&mut self, group: &G, who: W) -> Option<Ticket> {
         let bound = self.bound;
         let queue = self.queue(group);
         if queue.waiting.len() >= bound {
@@ -86,7 +86,7 @@ impl<G: Clone + Eq + Hash, W> Line<G, W> {
     }
 
     /// Lets one who was called in vain wait before all others of its group, which gets back what the call was charged.
-    pub(super) fn rejoin(&mut self, group: &G, who: W, charged: Duration) -> Ticket {
+    pub(crate) fn rejoin(&mut self, group: &G, who: W, charged: Duration) -> Ticket {
         self.settle(group, charged, Duration::ZERO);
         let queue = self.queue(group);
         queue.waiting.push_front(who);
@@ -95,8 +95,18 @@ impl<G: Clone + Eq + Hash, W> Line<G, W> {
     }
 
     /// Calls the next one, and charges its group this much.
-    pub(super) fn call(&mut self, charge: Duration) -> Option<Called<W>> {
-        let (mark, group) = self.order.pop_first()?;
+    pub(crate) fn call(&mut self, charge: Duration) -> Option<Called<W>> {
+        self.call_from(charge, |_| true)
+    }
+
+    /// Calls the next one of these groups, and charges its group this much.
+    pub(crate) fn call_from(
+        &mut self,
+        charge: Duration,
+        is_served: impl Fn(&G) -> bool,
+    ) -> Option<Called<W>> {
+        let mark = *self.order.iter().find(|(_, group)| is_served(group))?.0;
+        let group = self.order.remove(&mark)?;
         self.now = self.now.max(mark.used);
         let next = Mark { used: mark.used + charge, number: self.take_number() };
         let queue = self.queues.get_mut(&group)?;
@@ -113,7 +123,7 @@ impl<G: Clone + Eq + Hash, W> Line<G, W> {
     }
 
     /// Says that a turn of the group took this long, after its call was charged.
-    pub(super) fn settle(&mut self, group: &G, charged: Duration, took: Duration) {
+    pub(crate) fn settle(&mut self, group: &G, charged: Duration, took: Duration) {
         if let Some(queue) = self.queues.get_mut(group) {
             let mark = Mark { used: (queue.mark.used + took).saturating_sub(charged), ..queue.mark };
             let before = std::mem::replace(&mut queue.mark, mark);
@@ -127,7 +137,7 @@ impl<G: Clone + Eq + Hash, W> Line<G, W> {
     }
 
     /// The number of calls before the one for this ticket, if nobody else joins and a turn of each group takes this long.
-    pub(super) fn ahead(&self, group: &G, ticket: Ticket, turn: Duration) -> usize {
+    pub(crate) fn ahead(&self, group: &G, ticket: Ticket, turn: Duration) -> usize {
         let Some(own) = self.queues.get(group) else { return 0 };
         let place = usize::try_from(ticket.0 - own.first).unwrap_or_default();
         let nanos = |time: Duration| i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
