@@ -60,14 +60,14 @@ impl Kubelet {
         self.running.is_some()
     }
 
-    /// Says in the Deployment's status that its Pod is there.
+    /// Says in the Deployment's status that its Pods are there. One process stands for all of them.
     fn report(&self) {
-        let generation =
-            self.plane.object(["deployment", "-n", SYSTEM, ACCOUNT])["metadata"]["generation"].clone();
+        let deployment = self.plane.object(["deployment", "-n", SYSTEM, ACCOUNT]);
+        let replicas = &deployment["spec"]["replicas"];
         let path = format!("/apis/apps/v1/namespaces/{SYSTEM}/deployments/{ACCOUNT}/status");
         let status = json!({
-            "observedGeneration": generation,
-            "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
+            "observedGeneration": deployment["metadata"]["generation"],
+            "replicas": replicas, "updatedReplicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas,
         });
         self.plane.api().merge(&path, &json!({ "status": status })).unwrap();
     }
