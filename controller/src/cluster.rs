@@ -4,8 +4,8 @@
 //! `work` (the leader's loop), `objects` and `mark` (whose turn it is), `object`, `json_text` and `metadata`
 //! (the watched objects), `store` (the API as a store), `secret`, `fields` and `evidence` (the meaning of
 //! metadata), `natives` and `successor` (one name in both groups), `write`, `body` and `report` (the requests),
-//! `flight` (how many at a time), `events`, `watching` (how a watch is kept), `cache` and `wakes` (the objects that a
-//! change concerns), `definitions` (the kinds that must be there), `lease` (which replica leads), `usage` and `proof`
+//! `flight` (how many at a time), `events`, `watching` (how a watch is kept), `cache` and `rows` (the metadata of all
+//! Secrets), `name`, `definitions` (the kinds that must be there), `lease` (which replica leads), `usage` and `proof`
 //! (which objects need a sealing key, for people and for its deletion), `api` (clients and errors).
 //!
 //! Invariants: Secrets are watched and read as metadata only. This room knows neither the sealing keys nor
@@ -25,16 +25,17 @@ mod key_changes;
 pub(crate) mod lease;
 mod mark;
 pub(crate) mod metadata;
+mod name;
 pub(crate) mod natives;
 mod object;
 mod objects;
 pub(crate) mod proof;
 pub(crate) mod report;
+mod rows;
 mod secret;
 pub(crate) mod store;
 mod successor;
 mod usage;
-mod wakes;
 pub(crate) mod watching;
 pub(crate) mod work;
 mod write;

@@ -7,7 +7,9 @@
 //! Invariant: plaintext and private keys reach a Secret, or a file below the output directory, and
 //! nothing else: no log, Event, condition, metric, error or temporary file elsewhere.
 
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use clap::Parser as _;
 
@@ -87,8 +89,19 @@ fn leave_no_core() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
+/// The most threads that carry requests and watches. The controller waits much more than it computes, so more of them
+/// would only take up memory, on a machine with many cores.
+const MOST_ASYNC_THREADS: usize = 4;
+
+/// The threads for what blocks, beside one for each core, which work with keys takes: lookups of names, reading of
+/// files, login programs. tokio's own bound is 512, and each thread keeps memory of its own.
+const BLOCKING_THREADS: usize = 8;
+
 fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let cores = available_parallelism().map_or(1, NonZero::get);
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(MOST_ASYNC_THREADS))
+        .max_blocking_threads(cores + BLOCKING_THREADS)
         .enable_all()
         .build()
         .expect("the operating system lets a program have threads")

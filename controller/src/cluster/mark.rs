@@ -23,14 +23,14 @@ impl Mark {
         Self::of(&(&metadata.uid, metadata.generation, &metadata.annotations, status))
     }
 
-    /// The version of a Secret; `None` for metadata that no API server returns.
-    pub(super) fn of_secret(metadata: &ObjectMeta) -> Option<Self> {
-        Some(Self::of(&(metadata.uid.as_deref()?, metadata.resource_version.as_deref()?)))
+    /// A version of a Secret.
+    pub(super) fn of_secret(uid: &str, resource_version: &str) -> Self {
+        Self::of(&(uid, resource_version))
     }
 
     /// The same, of a Secret that was written.
     pub(super) fn of_version(version: &SecretVersion) -> Self {
-        Self::of(&(version.uid.as_str(), version.resource_version.as_str()))
+        Self::of_secret(&version.uid, &version.resource_version)
     }
 
     fn of(state: &impl Serialize) -> Self {
@@ -83,12 +83,9 @@ mod tests {
     #[test]
     fn a_secret_that_is_written_is_known_again_in_the_cache() {
         let version = SecretVersion { uid: "s-1".into(), resource_version: "7".into(), applied: None };
-        let found = metadata(json!({"uid": "s-1", "resourceVersion": "7"}));
-        assert_eq!(Mark::of_secret(&found), Some(Mark::of_version(&version)));
-        assert_ne!(
-            Mark::of_secret(&metadata(json!({"uid": "s-1", "resourceVersion": "8"}))),
-            Mark::of_secret(&found)
-        );
-        assert_eq!(Mark::of_secret(&ObjectMeta::default()), None);
+        assert_eq!(Mark::of_secret("s-1", "7"), Mark::of_version(&version));
+        for (uid, resource_version) in [("s-1", "8"), ("s-2", "7"), ("s-17", "")] {
+            assert_ne!(Mark::of_secret(uid, resource_version), Mark::of_version(&version));
+        }
     }
 }

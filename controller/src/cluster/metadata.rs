@@ -5,9 +5,9 @@
 //! object of its kind fail. And labels, which only the object's size bounds, and trees of managedFields take
 //! up many times their text.
 //!
-//! [`super::secret`] knows the meaning of metadata. Invariants: every metadata that the API server stores can
-//! be read. The unused parts stay text, and are dropped as soon as the object's text is read, before the rest
-//! of its page.
+//! [`super::secret`] knows the meaning of metadata, and [`super::rows`] keeps what is kept of it. Invariants: every
+//! metadata that the API server stores can be read. What is kept is text, from which a tree is made only while
+//! somebody looks at it; all else is dropped as soon as the object's text is read, before the rest of its page.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,8 +21,8 @@ use kube::Resource;
 use seal_crds::resources::{SealedSecret, SealingKey};
 use seal_documents::values;
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::secret;
 
@@ -32,56 +32,107 @@ const MAX_WEIGHT: usize = 16 << 20;
 
 /// A kind of which only metadata is watched.
 pub(crate) trait Kept: Resource<DynamicType = (), Scope = NamespaceResourceScope> {
-    /// The parts of an object's metadata that are kept.
-    fn keep(metadata: &RawValue) -> ObjectMeta;
+    /// The part of an object's metadata that is kept.
+    fn keep(found: Fields<'_>) -> Row;
 }
 
 impl Kept for Secret {
-    fn keep(metadata: &RawValue) -> ObjectMeta {
-        let fields = Fields::of(metadata);
-        let managed_fields = fields.managed_fields.as_deref().and_then(managed_fields);
-        let mut kept = ObjectMeta { managed_fields, ..fields.without_managed(&secret::ANNOTATIONS) };
-        secret::trim(&mut kept);
-        kept
+    fn keep(found: Fields<'_>) -> Row {
+        let metadata = found.without_managed(&secret::ANNOTATIONS);
+        let managed_fields = found.managed_fields.filter(|text| secret::may_have_part(&metadata, text.get()));
+        let annotations = metadata.annotations.map(|kept| to_raw_value(&kept).expect("texts are JSON"));
+        Row::of(Fields { annotations: annotations.as_deref(), managed_fields, ..found })
     }
 }
 
 /// The controller only asks whether the object is there.
 impl Kept for SealedSecret {
-    fn keep(metadata: &RawValue) -> ObjectMeta {
-        ObjectMeta { owner_references: None, ..Fields::of(metadata).without_managed(&[]) }
+    fn keep(found: Fields<'_>) -> Row {
+        Row::of(Fields { owner_references: None, annotations: None, managed_fields: None, ..found })
     }
 }
 
 /// The watch only tells that the object changed; the controller then reads it anew.
 impl Kept for SealingKey {
-    fn keep(metadata: &RawValue) -> ObjectMeta {
-        SealedSecret::keep(metadata)
+    fn keep(found: Fields<'_>) -> Row {
+        SealedSecret::keep(found)
     }
 }
 
 /// As for a SealingKey.
 impl Kept for ConfigMap {
-    fn keep(metadata: &RawValue) -> ObjectMeta {
-        SealedSecret::keep(metadata)
+    fn keep(found: Fields<'_>) -> Row {
+        SealedSecret::keep(found)
+    }
+}
+
+/// What is kept of an object's metadata: its own JSON text, without the parts that nobody looks at. It names no
+/// object, because it is kept under its name.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    text: Box<str>,
+    is_whole: bool,
+}
+
+impl Row {
+    fn of(kept: Fields<'_>) -> Self {
+        let kept = Fields { name: None, namespace: None, generation: None, ..kept };
+        let text = serde_json::to_string(&kept).expect("texts and numbers are JSON");
+        Self { text: text.into(), is_whole: true }
+    }
+
+    /// The metadata, as far as the controller looks at it; `None` if the row is cut.
+    pub(super) fn read(&self) -> Option<ObjectMeta> {
+        let fields = self.is_whole.then(|| self.fields())?;
+        let managed_fields = fields.managed_fields.and_then(managed_fields);
+        Some(ObjectMeta { managed_fields, ..fields.without_managed(&secret::ANNOTATIONS) })
+    }
+
+    /// The object's uid and resourceVersion, which a cut row has too; `None` for metadata that no API server returns.
+    pub(super) fn version(&self) -> Option<(String, String)> {
+        let Fields { uid, resource_version, .. } = self.fields();
+        Some((uid?, resource_version?))
+    }
+
+    /// The row without anything but uid and resourceVersion.
+    pub(super) fn cut(&self) -> Self {
+        let Fields { uid, resource_version, .. } = self.fields();
+        Self { is_whole: false, ..Self::of(Fields { uid, resource_version, ..Fields::default() }) }
+    }
+
+    /// The bytes of the text.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Whether both are of the same version of the same object.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        if self.is_whole && other.is_whole {
+            return self.text == other.text;
+        }
+        self.version().is_some() && self.version() == other.version()
+    }
+
+    fn fields(&self) -> Fields<'_> {
+        serde_json::from_str(&self.text).unwrap_or_default()
     }
 }
 
 /// An object of this kind by its metadata; the controller asks the API server for nothing else.
 pub(crate) struct Metadata<K> {
+    /// Names, versions and dates.
     pub(super) metadata: ObjectMeta,
+    pub(super) row: Row,
     kind: PhantomData<fn() -> K>,
-}
-
-impl<K> From<ObjectMeta> for Metadata<K> {
-    fn from(metadata: ObjectMeta) -> Self {
-        Self { metadata, kind: PhantomData }
-    }
 }
 
 impl<K> Clone for Metadata<K> {
     fn clone(&self) -> Self {
-        self.metadata.clone().into()
+        Self { metadata: self.metadata.clone(), row: self.row.clone(), kind: PhantomData }
     }
 }
 
@@ -98,7 +149,9 @@ impl<'de, K: Kept> Deserialize<'de> for Metadata<K> {
             #[serde(default)]
             metadata: Box<RawValue>,
         }
-        Whole::deserialize(deserializer).map(|whole| K::keep(&whole.metadata).into())
+        let whole = Whole::deserialize(deserializer)?;
+        let fields = Fields::of(&whole.metadata);
+        Ok(Self { metadata: fields.head(), row: K::keep(fields), kind: PhantomData })
     }
 }
 
@@ -137,31 +190,41 @@ impl<K: Kept> Resource for Metadata<K> {
 
 /// Reads the metadata of a SealedSecret that is watched as a whole, and of its annotations only these.
 pub(super) fn of_object(metadata: &RawValue, annotations: &[&str]) -> ObjectMeta {
-    Fields::of(metadata).without_managed(annotations)
+    ObjectMeta { owner_references: None, ..Fields::of(metadata).without_managed(annotations) }
 }
 
 /// The fields that the controller uses; all others are skipped, however deep they are. Fields that may be
-/// large or deep are kept as text here.
-#[derive(Default, Deserialize)]
+/// large or deep stay text here.
+#[derive(Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Fields {
+pub(crate) struct Fields<'t> {
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     resource_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     deletion_timestamp: Option<Time>,
-    owner_references: Option<Box<RawValue>>,
-    annotations: Option<Box<RawValue>>,
-    managed_fields: Option<Box<RawValue>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    owner_references: Option<&'t RawValue>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    annotations: Option<&'t RawValue>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    managed_fields: Option<&'t RawValue>,
 }
 
-impl Fields {
-    fn of(metadata: &RawValue) -> Self {
-        part(metadata).unwrap_or_default()
+impl<'t> Fields<'t> {
+    fn of(metadata: &'t RawValue) -> Self {
+        serde_json::from_str(metadata.get()).unwrap_or_default()
     }
 
-    fn without_managed(&self, annotations: &[&str]) -> ObjectMeta {
+    /// Names, versions and dates.
+    fn head(&self) -> ObjectMeta {
         ObjectMeta {
             name: self.name.clone(),
             namespace: self.namespace.clone(),
@@ -169,9 +232,15 @@ impl Fields {
             resource_version: self.resource_version.clone(),
             generation: self.generation,
             deletion_timestamp: self.deletion_timestamp.clone(),
-            owner_references: self.owner_references.as_deref().and_then(part::<Vec<OwnerReference>>),
-            annotations: self.annotations.as_deref().and_then(|text| these(annotations, text)),
             ..ObjectMeta::default()
+        }
+    }
+
+    fn without_managed(&self, annotations: &[&str]) -> ObjectMeta {
+        ObjectMeta {
+            owner_references: self.owner_references.and_then(part::<Vec<OwnerReference>>),
+            annotations: self.annotations.and_then(|text| these(annotations, text)),
+            ..self.head()
         }
     }
 }

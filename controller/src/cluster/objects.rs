@@ -21,9 +21,9 @@ use seal_crds::Format;
 use seal_crds::keys::Fingerprint;
 
 use super::mark::Mark;
+use super::name::Name;
 use super::natives::Natives;
 use super::object::Object;
-use super::wakes::Name;
 use crate::plan::says_ready;
 use crate::queue::{Queue, Queued, Urgency};
 use crate::reconcile::{Left, Next};
@@ -166,7 +166,11 @@ impl Key {
     }
 
     pub(super) fn named(format: Format, name: &Name) -> Self {
-        Self { format, namespace: name.namespace.as_str().into(), name: name.name.as_str().into() }
+        Self { format, namespace: name.namespace.clone(), name: name.name.clone() }
+    }
+
+    pub(super) fn to_name(&self) -> Name {
+        Name { namespace: self.namespace.clone(), name: self.name.clone() }
     }
 }
 

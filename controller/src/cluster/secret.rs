@@ -13,8 +13,8 @@ use seal_crds::{Digest, Format, ItemName, Place, Sealed};
 
 use super::evidence::{is_same_secret, since, version};
 use super::fields::{
-    FieldSet, any_immutable, applied_by_others, extra_items, held, of_sealed_secrets, owned, owns_exactly,
-    put_by_us, updated,
+    FIELD_MANAGER, FieldSet, any_immutable, applied_by_others, extra_items, held, of_sealed_secrets, owned,
+    owns_exactly, put_by_us, updated,
 };
 use crate::store::{Observed, SecretState, SyncState, Written};
 
@@ -258,16 +258,15 @@ fn all_content(found: &ObjectMeta) -> FieldSet {
 pub(super) const ANNOTATIONS: [&str; 6] =
     [ADOPT_ANNOTATION, DIGEST_ANNOTATION, NOT_TAKEN_OVER, MANAGED, PATCH, SKIP_SET_OWNER_REFERENCES];
 
-/// Drops the managedFields of Secrets that aren't ours. [`Owner::classify`] doesn't need them, a cluster
-/// holds many such Secrets, and managedFields are most of their metadata.
-pub(super) fn trim(metadata: &mut ObjectMeta) {
-    let has_part = match controller(metadata) {
+/// Whether a Secret may be ours, given its metadata without managedFields, and these as text. If not,
+/// [`Owner::classify`] needs no managedFields: a cluster holds many such Secrets, and managedFields are most of
+/// their metadata.
+pub(super) fn may_have_part(metadata: &ObjectMeta, managed: &str) -> bool {
+    match controller(metadata) {
         Some(owner) => group(owner).is_some(),
-        // Ours without an owner, ours before somebody replaced it, or one of sealed-secrets without an owner.
-        None => !owned(managed_fields(metadata)).is_empty() || is_true(metadata, SKIP_SET_OWNER_REFERENCES),
-    };
-    if !has_part {
-        metadata.managed_fields = None;
+        // Ours without an owner, ours before somebody replaced it, or one of sealed-secrets without an owner. The
+        // API server writes no letter of a manager's name as an escape.
+        None => managed.contains(FIELD_MANAGER) || is_true(metadata, SKIP_SET_OWNER_REFERENCES),
     }
 }
 

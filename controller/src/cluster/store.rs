@@ -10,14 +10,13 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
-use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Client, Resource as _, ResourceExt as _};
 use seal_crds::resources::{ConditionStatus, SealedSecretStatus, find_condition};
 use seal_crds::{Format, ItemName, Place, Plaintext, Reason, Sealed};
 
 use super::api::failure;
+use super::cache::Cache;
 use super::events::Events;
-use super::metadata::Metadata;
 use super::natives::Natives;
 use super::object::Object;
 use super::report::report;
@@ -31,7 +30,7 @@ use crate::store::{Last, Notice, Observed, Reported, Store, Successor, Write, Wr
 pub(crate) struct ClusterStore {
     pub(crate) client: Client,
     /// The metadata of all Secrets.
-    pub(crate) secrets: reflector::Store<Metadata<Secret>>,
+    pub(crate) secrets: Cache<Secret>,
     /// The native SealedSecrets; Bitnami ones of the same names step back for them.
     pub(crate) natives: Natives,
     pub(crate) events: Arc<Events>,
@@ -79,10 +78,8 @@ impl Store for ClusterStore {
     }
 
     async fn observe(&self, object: &Arc<Object>, sealed: &dyn Sealed) -> Result<Observed, Failure> {
-        let place = sealed.place();
-        let key = ObjectRef::new(place.name.as_str()).within(place.namespace.as_str());
-        let found = self.secrets.get(&key);
-        Ok(self.owner(object, sealed)?.observe(found.as_deref().map(|found| &found.metadata)))
+        let found = self.secrets.find(sealed.place(), &self.client).await?;
+        Ok(self.owner(object, sealed)?.observe(found.as_ref()))
     }
 
     async fn write(

@@ -6,7 +6,6 @@
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::reflector::ObjectRef;
 use seal_crds::Place;
 use seal_crds::resources::bitnami::SKIP_SET_OWNER_REFERENCES;
 use seal_crds::resources::{ConditionStatus, Group, find_condition};
@@ -30,8 +29,8 @@ impl ClusterStore {
     pub(super) async fn native_beside(&self, place: &Place) -> Result<Option<Successor>, Failure> {
         let (namespace, name) = (place.namespace.as_str(), place.name.as_str());
         let Some(native) = self.natives.uid(namespace, name) else { return Ok(None) };
-        let secret = self.secrets.get(&ObjectRef::new(name).within(namespace));
-        let owner = secret.as_deref().and_then(|secret| native_owner(&secret.metadata, name));
+        let secret = self.secrets.find(place, &self.client).await?;
+        let owner = secret.as_ref().and_then(|secret| native_owner(secret, name));
         if owner == Some(&*native) {
             return Ok(Some(Successor::Owns));
         }
@@ -51,23 +50,22 @@ impl ClusterStore {
     /// If the Secret should outlive the Bitnami object, that object gets no reference, and loses one that it
     /// has: with it, the Secret would go too.
     pub(super) async fn share_with_native(&self, place: &Place, object: &Object) -> Result<(), Failure> {
-        let key = (place.name.as_str(), place.namespace.as_str());
-        let native = self.natives.uid(key.1, key.0);
-        let secret = self.secrets.get(&ObjectRef::new(key.0).within(key.1));
+        let native = self.natives.uid(place.namespace.as_str(), place.name.as_str());
+        let secret = self.secrets.find(place, &self.client).await?;
         let (Some(native), Some(secret)) = (native, secret) else { return Ok(()) };
         let Some(bitnami) = &object.metadata.uid else { return Ok(()) };
         let is_named = |one: &OwnerReference| one.uid == *bitnami && one.controller != Some(true);
         if self.orphans || skips_owner(object) {
-            let is_owner = secret.metadata.owner_references.iter().flatten().any(is_named);
+            let is_owner = secret.owner_references.iter().flatten().any(is_named);
             let gone = json!([{ "$patch": "delete", "uid": bitnami }]);
-            return if is_owner { self.patch_owners(place, &secret.metadata, gone).await } else { Ok(()) };
+            return if is_owner { self.patch_owners(place, &secret, gone).await } else { Ok(()) };
         }
         let owners = [owner(Group::NATIVE, place, &native), owner(Group::BITNAMI, place, bitnami)];
-        let missing = missing(&secret.metadata, owners);
+        let missing = missing(&secret, owners);
         if missing.is_empty() {
             return Ok(());
         }
-        self.patch_owners(place, &secret.metadata, json!(missing)).await
+        self.patch_owners(place, &secret, json!(missing)).await
     }
 
     async fn patch_owners(&self, place: &Place, secret: &ObjectMeta, owners: Value) -> Result<(), Failure> {

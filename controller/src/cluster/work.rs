@@ -11,7 +11,6 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, select_all};
 use kube::api::{Api, GetParams};
-use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Event;
 use kube::{Client, Resource as _};
 use seal_crds::resources::Group;
@@ -23,12 +22,12 @@ use tokio::time::{Instant, interval, sleep_until};
 use super::api::{failure, is_code};
 use super::key_changes::key_changes;
 use super::mark::Mark;
+use super::name::Name;
 use super::natives::Natives;
 use super::object::Object;
 use super::objects::{Ended, Key, Objects, Turn, marks};
 use super::store::ClusterStore;
 use super::usage;
-use super::wakes::Name;
 use super::watching::{Which, events};
 use crate::contact::Contact;
 use crate::failure::Failure;
@@ -200,8 +199,8 @@ fn place(key: &Key) -> Option<Place> {
 
 /// The version of an object's Secret that the cache has.
 fn secret(store: &ClusterStore, key: &Key) -> Option<Mark> {
-    let found = store.secrets.get(&ObjectRef::new(&key.name).within(&key.namespace))?;
-    Mark::of_secret(&found.metadata)
+    let (uid, version) = store.secrets.version(&key.to_name())?;
+    Some(Mark::of_secret(&uid, &version))
 }
 
 /// The changes of a value, from now on.

@@ -31,7 +31,7 @@ pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::R
     let natives = Natives::default();
     let store = ClusterStore {
         client,
-        secrets: replica.secrets.objects.clone(),
+        secrets: replica.secrets.clone(),
         natives: natives.clone(),
         events: events.clone(),
         orphans: options.orphan_bitnami_secrets,

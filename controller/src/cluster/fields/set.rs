@@ -98,10 +98,6 @@ impl FieldSet {
         Self::of_metadata(&labels, &annotations)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn union(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self

@@ -4,7 +4,7 @@
 
 use kube::core::{ObjectList, WatchEvent};
 use seal_crds::resources::Group;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::object::Object;
 use super::*;
@@ -64,7 +64,8 @@ fn one_object_that_is_too_deep_stops_no_list_and_no_watch() {
         }
         let secret = object(&format!(r#","managedFields":[{{"fieldsV1":{deep}}}]"#), "");
         for found in both::<Metadata<Secret>>(&secret) {
-            assert_eq!((found.metadata.uid.as_deref(), found.metadata.managed_fields), (Some("u-1"), None));
+            let found = found.row.read().unwrap();
+            assert_eq!((found.uid.as_deref(), found.managed_fields), (Some("u-1"), None));
         }
         for found in both::<Metadata<SealedSecret>>(&secret) {
             assert_eq!(found.metadata.resource_version.as_deref(), Some("7"));
@@ -85,11 +86,15 @@ fn what_is_read_is_kept_and_nothing_else() {
             "reconcile.fluxcd.io/requestedAt": "now", "sealedsecrets.bitnami.com/cluster-wide": "true",
         },
     }});
-    let read =
-        |whole: &Value| serde_json::to_value(&watched::<Metadata<Secret>>(&whole.to_string()).metadata);
-    let found = read(&whole).unwrap();
+    let secret = watched::<Metadata<Secret>>(&whole.to_string());
+    let head = &secret.metadata;
+    assert_eq!(
+        (head.name.as_deref(), head.namespace.as_deref(), head.generation),
+        (Some("db"), Some("prod"), Some(2))
+    );
+    let found = serde_json::to_value(secret.row.read()).unwrap();
     let metadata = whole["metadata"].as_object_mut().unwrap();
-    for gone in ["labels", "finalizers", "creationTimestamp"] {
+    for gone in ["name", "namespace", "generation", "labels", "finalizers", "creationTimestamp"] {
         metadata.remove(gone);
     }
     metadata["annotations"] = json!({"sealing.dev/digest": "d"});
@@ -115,14 +120,30 @@ fn no_tree_is_made_of_managed_fields_that_are_too_heavy() {
         let fields: String = (0..count).map(|n| format!(r#""f:{n}":{{"f:":{{}}}},"#)).collect();
         object(&format!(r#",{owner},"managedFields":[{{"fieldsV1":{{{fields}"f:x":{{}}}}}}]"#), "")
     };
-    let kept = |count| watched::<Metadata<Secret>>(&secret(count)).metadata.managed_fields.is_some();
+    let kept =
+        |count| watched::<Metadata<Secret>>(&secret(count)).row.read().unwrap().managed_fields.is_some();
     assert!(kept(1000) && !kept(60_000));
+}
+
+/// A cluster has many more Secrets of others than ours.
+#[test]
+fn little_is_kept_of_secrets_that_are_not_ours() {
+    let managed = r#""managedFields":[{"manager":"helm","operation":"Update","fieldsV1":{"f:type":{}}}]"#;
+    let release =
+        r#""ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"x","uid":"o-1","controller":true}]"#;
+    for (text, most) in [(managed.to_owned(), 40), (format!("{managed},{release}"), 130)] {
+        let row = watched::<Metadata<Secret>>(&object(&format!(",{text}"), "")).row;
+        assert!(row.len() <= most && row.read().unwrap().managed_fields.is_none(), "{row:?}");
+        let sealed = watched::<Metadata<SealedSecret>>(&object(&format!(",{text}"), "")).row;
+        assert!(sealed.len() <= 40, "{sealed:?}");
+    }
 }
 
 #[test]
 fn metadata_of_any_shape_is_read() {
     for text in [r#"{}"#, r#"{"metadata":null}"#, r#"{"metadata":[]}"#, r#"{"metadata":{"name":7}}"#] {
-        assert_eq!(watched::<Metadata<Secret>>(text).metadata, ObjectMeta::default());
+        let found = watched::<Metadata<Secret>>(text);
+        assert_eq!((found.metadata, found.row.read()), (ObjectMeta::default(), Some(ObjectMeta::default())));
         assert_eq!(watched::<Object>(text).metadata, ObjectMeta::default());
     }
 }

@@ -4,13 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use seal_crds::keys::{Fingerprint, Keyring};
 use seal_crds::{Digest, Examined, Plaintext, Scope, Shape, UnsealError, Unsealed};
+use serde_json::json;
 
 use super::super::body::Body;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use super::super::metadata::Metadata;
 
 use super::*;
+
+mod kept;
 
 pub(in crate::cluster) struct Fake {
     format: Format,
@@ -92,6 +97,13 @@ fn created(owner: &Owner<'_>) -> ObjectMeta {
 
 /// The two forms of a Secret that we wrote.
 const WRITTEN: [fn(&Owner<'_>) -> ObjectMeta; 2] = [applied, created];
+
+/// The metadata as the cache keeps it.
+fn trim(found: &mut ObjectMeta) {
+    let whole = json!({ "metadata": found }).to_string();
+    let kept: Metadata<Secret> = serde_json::from_str(&whole).unwrap();
+    *found = kept.row.read().unwrap();
+}
 
 #[test]
 fn what_we_wrote_is_in_sync_until_something_changes() {
