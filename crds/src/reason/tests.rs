@@ -16,7 +16,10 @@ fn heading(shown: Shown) -> &'static str {
         Shown::SealedSecret => "",
         Shown::Host => "On a host also:\n\n",
         Shown::SealingKey => "Of a SealingKey (`kubectl describe sealingkeys -n seal-system`):\n\n",
-        Shown::Event => "Of Events only:\n\n",
+        Shown::Event => {
+            "Of Events only. Warnings come at once. The others say what the status says too; they wait until the controller has nothing\n\
+             else to send, and when very many come together, the oldest are left out (`seal_controller_events_left_out_total`):\n\n"
+        }
         Shown::Log => "In the controller's log only:\n\n",
         Shown::Answer => "In answers of `--compat-http` only, as the message:\n\n",
     }
