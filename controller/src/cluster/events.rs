@@ -2,10 +2,11 @@
 //!
 //! A warning is told at once, and so is a healing. All else is in the status too, so it waits until the client of
 //! the reconciles is idle: an object that is new costs no third request while others wait for their Secrets.
-//! Invariants: what waits is bounded, and what is left out for that is counted; a warning about an object takes
-//! the place of what waits about it, so nobody is told of an earlier state after a later one.
+//! Invariants: what waits is bounded, and what is left out for that is counted; what waits about an object is told
+//! before a warning about it, so nobody is told of an earlier state after a later one.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -33,11 +34,13 @@ impl Events {
         Self { recorder, metrics, waiting: Mutex::default(), arrived: Notify::new() }
     }
 
-    /// Tells of a warning, and keeps another notice for later. A notice may be lost.
+    /// Tells of a warning, after what waits about the same object, and keeps another notice for later. A notice may be
+    /// lost.
     pub(super) async fn tell(&self, about: ObjectReference, notice: &Notice) {
-        let is_of_another = |(other, _): &(ObjectReference, Notice)| other.uid != about.uid;
         if notice.warning {
-            self.waiting().retain(is_of_another);
+            for earlier in self.take(&about) {
+                self.publish(&about, &earlier).await;
+            }
             return self.publish(&about, notice).await;
         }
         let left_out = {
@@ -61,6 +64,15 @@ impl Events {
                 self.publish(&about, &notice).await;
             }
         }
+    }
+
+    /// Takes what waits about an object, oldest first.
+    fn take(&self, about: &ObjectReference) -> Vec<Notice> {
+        let mut waiting = self.waiting();
+        let all = mem::take(&mut *waiting).into_iter();
+        let (of_it, others) = all.partition::<Vec<_>, _>(|(of, _)| of.uid == about.uid);
+        *waiting = others.into();
+        of_it.into_iter().map(|(_, notice)| notice).collect()
     }
 
     fn next(&self) -> Option<(ObjectReference, Notice)> {
@@ -153,10 +165,10 @@ mod tests {
         events.tell(about("a"), &notice("Ready", false)).await;
         events.tell(about("b"), &notice("Ready", false)).await;
         events.tell(about("b"), &notice("Healed", true)).await;
-        assert_eq!(*told.lock().unwrap(), ["b Healed"], "what came before isn't told after it");
+        assert_eq!(*told.lock().unwrap(), ["b Ready", "b Healed"], "what came before is told before it");
         let (_, flight) = Flight::bound(&Client::new(Server::default(), "default"), 8, Metrics::default());
         let told_all = async {
-            while told.lock().unwrap().len() < 2 {
+            while told.lock().unwrap().len() < 3 {
                 tokio::task::yield_now().await;
             }
         };
@@ -164,7 +176,7 @@ mod tests {
             () = events.tell_when_idle(&flight) => {}
             () = told_all => {}
         }
-        assert_eq!(*told.lock().unwrap(), ["b Healed", "a Ready"]);
+        assert_eq!(*told.lock().unwrap(), ["b Ready", "b Healed", "a Ready"]);
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use seal_crds::resources::{PublishedState, SealingKey};
 use super::{connect, listed, named};
 use crate::args::DeleteArgs;
 use crate::files::output;
-use crate::keys::cluster::{Cluster, name_of};
+use crate::keys::cluster::{Cluster, ConnectError, name_of};
 use crate::keys::reference::KeyReference;
 use crate::objects::live::{self, LiveObjects, Need};
 use crate::talk::exit::Exit;
@@ -196,7 +196,11 @@ fn wait(cluster: &Cluster, key: &SealingKey, args: &DeleteArgs) -> Result<After,
         if let (After::Waits(Some(now)), true) = (&after, args.force)
             && cluster.secrets_of(key)?.is_empty()
         {
-            cluster.acknowledge_loss(now)?;
+            // A SealingKey that is gone by now has nothing to acknowledge: the next look says what that means.
+            match cluster.acknowledge_loss(now) {
+                Ok(_) | Err(ConnectError::Gone { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         if matches!(after, After::Destroyed) || started.elapsed() >= time {
             return Ok(after);
