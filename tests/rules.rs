@@ -351,7 +351,8 @@ fn rules_that_are_made_to_be_slow_are_not() {
     let run =
         sandbox.run(["create", "db", "-n", "a", "-r", "prod.pub", "--literal", "a=b", "--for", &file], "");
     assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    // The machine may be slow; tried one after another, the ways through such a path don't end at all.
+    assert!(start.elapsed().as_secs() < 120, "{:?}", start.elapsed());
 }
 
 #[test]

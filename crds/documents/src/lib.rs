@@ -12,6 +12,8 @@
 //! Invariants: this crate has no input or output and no clock. Nothing is built from a text that is out of bounds.
 //! No error repeats a value of a document, and text that may hold one is wiped.
 
+#[cfg(test)]
+mod cost;
 pub mod data;
 pub mod key_file;
 pub mod limits;
