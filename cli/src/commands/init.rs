@@ -1,29 +1,26 @@
 //! `seal init`: a first `.seal.yaml`, with the keys that it names, for the repository that is there.
 //!
-//! [`propose`] finds the rules that fit, [`recipients`] the keys, [`write`](mod@write) their text. Invariants: only new files
-//! are written, all or none; what is written was read back as rules before, and every object that is there has one.
+//! [`look`](mod@look) finds what is there, [`propose`] the rules that fit, [`recipients`] the keys, [`write`](mod@write) their
+//! text, [`report`](mod@report) what to say of it. Invariants: only new files are written, all or none; what is written was
+//! read back as rules before, and every object that is there has one.
 
+mod look;
 mod propose;
 mod recipients;
+mod report;
 mod write;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use seal_documents::manifest::{Kind, Manifest, Object};
-
-use super::counted;
 use crate::args::InitArgs;
 use crate::files::output;
-use crate::files::repository::{self, FilesFound, Interest};
-use crate::objects::outline;
 use crate::rules::book::Book;
 use crate::rules::reader::{Disk, Entry, ReadFiles};
 use crate::rules::site::Site;
 use crate::rules::{FILE_NAME, file::MAX_FILE};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
-use propose::{Proposed, Seen};
+use propose::Seen;
 use recipients::Planned;
 
 /// The JSON Schema of a rules file, for editors.
@@ -103,9 +100,9 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
         return Err(InitError::Exists(disk.name(FILE_NAME)).into());
     }
     let planned = recipients::plan(args, &top, &disk)?;
-    let seen = look(&top)?;
     let known: Vec<_> = planned.iter().map(Planned::known).collect();
-    let rules = propose::propose(&seen, &known);
+    let (seen, named) = look::look(&top, &known)?;
+    let rules = propose::propose(&seen, &named, &known);
 
     let mut new: Vec<NewFile> = planned
         .iter()
@@ -123,7 +120,7 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
             paths.iter().zip(&new).map(|(path, file)| (path.as_path(), file.text.as_bytes())).collect();
         output::to_new_public_files(&files)?;
     }
-    report(args, &disk, &planned, &new, &rules, &fit)?;
+    report::report(args, &disk, &planned, &new, &rules, &fit)?;
     Ok(Exit::Done)
 }
 
@@ -137,40 +134,6 @@ fn top(directory: &Path) -> Result<PathBuf, Failure> {
         Ok(whole) if whole.is_dir() => Ok(whole),
         _ => Err(InitError::NoDirectory(seal_foreign::path(directory)).into()),
     }
-}
-
-/// The Secrets and SealedSecrets beneath a directory. Files that can't be read as manifests have none.
-fn look(top: &Path) -> Result<Vec<Seen>, Failure> {
-    let interest = |text: &str| if text.contains("Secret") { Interest::Mentioned } else { Interest::None };
-    let FilesFound { files, .. } = repository::files(&[top.to_owned()], interest)?;
-    let mut seen = Vec::new();
-    for file in &files {
-        let Ok(manifest) = Manifest::parse(&file.source) else { continue };
-        let Ok(path) = file.path.strip_prefix(top) else { continue };
-        let path: Vec<_> = path.components().map(|name| name.as_os_str().to_string_lossy()).collect();
-        let path = path.join("/");
-        let secrets = manifest.objects.iter().filter(|object| object.kind == Kind::Secret);
-        seen.extend(secrets.map(|secret| Seen {
-            path: path.clone(),
-            namespace: namespace(&manifest, secret),
-            keys: BTreeSet::new(),
-            scope: None,
-        }));
-        let outlines = outline::read_all(&manifest).into_iter().filter(|outline| !outline.is_patch());
-        seen.extend(outlines.map(|outline| Seen {
-            path: path.clone(),
-            namespace: outline.object_name.namespace.clone(),
-            keys: outline.envelopes.iter().flat_map(outline::OutlineEnvelope::fingerprints).collect(),
-            scope: Some(outline.scope.unwrap_or_default()),
-        }));
-    }
-    Ok(seen)
-}
-
-fn namespace(manifest: &Manifest<'_>, object: &Object) -> Option<String> {
-    let tree = manifest.tree(object);
-    let metadata = tree.get(object.node, "metadata")?;
-    tree.scalar(tree.get(metadata, "namespace")?).map(str::to_owned)
 }
 
 /// How the objects that are there fit the new rules.
@@ -199,53 +162,4 @@ fn read_back(disk: &Disk, new: &[NewFile], seen: &[Seen]) -> Result<Fit, Failure
         }
     }
     Ok(fit)
-}
-
-/// Says what was done, and what is left to do.
-fn report(
-    args: &InitArgs,
-    disk: &Disk,
-    planned: &[Planned],
-    new: &[NewFile],
-    rules: &[Proposed],
-    fit: &Fit,
-) -> Result<(), Failure> {
-    let verb = if args.dry_run { "would write" } else { "wrote" };
-    let mut lines = Vec::new();
-    for planned in planned {
-        let verb = if planned.new_text.is_some() { verb } else { "found" };
-        lines.push(format!("{verb} {}: {}", disk.name(&planned.path), planned.told()));
-    }
-    let has_new_schema = new.iter().any(|file| file.path == SCHEMA_FILE);
-    let schema_verb = if has_new_schema { verb } else { "found" };
-    lines.push(format!("{schema_verb} {}: what editors know of the rules", disk.name(SCHEMA_FILE)));
-    let (sealed, secrets) = (counted(fit.sealed, "SealedSecret"), counted(fit.secrets, "Secret"));
-    let rules = counted(rules.len(), "rule");
-    lines.push(format!("{verb} {}: {rules}, for {sealed} and {secrets}", disk.name(FILE_NAME)));
-    if args.dry_run {
-        for file in new.iter().filter(|file| file.path != SCHEMA_FILE) {
-            lines.push(format!("# {}", disk.name(&file.path)));
-            lines.extend(file.text.lines().map(str::to_owned));
-        }
-    }
-    if fit.secrets > 0 {
-        lines.push(format!(
-            "{secrets} in plaintext: seal -w FILE seals where it stands; change the value too"
-        ));
-    }
-    if fit.others > 0 {
-        let others = counted(fit.others, "SealedSecret");
-        lines.push(format!("{others} sealed to others than its rule says: seal rotate brings it up to date"));
-    }
-    let files: Vec<String> = planned
-        .iter()
-        .map(|planned| planned.path.as_str())
-        .chain([FILE_NAME])
-        .map(|path| path.replace(' ', "\\ "))
-        .collect();
-    let added = [&files[..], &[SCHEMA_FILE.to_owned()]].concat().join(" ");
-    lines.push(format!("to do: look at the rules, and commit them: git add {added}"));
-    lines.push("to do: lines for CODEOWNERS, so that no key comes in without a review:".to_owned());
-    lines.extend(files.iter().map(|path| format!("/{path} @OWNERS")));
-    output::report(&lines)
 }

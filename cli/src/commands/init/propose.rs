@@ -2,8 +2,9 @@
 //!
 //! A directory that is named after the namespace of its objects becomes `{namespace}`, and directories that differ in one
 //! name and in nothing else become `*`. The recipients of a rule are those that its objects are sealed to already, as far
-//! as they are given; else all. Invariants: every object has a rule, which is the one that its own directory asked for; no
-//! rule is unreachable; the last rule forbids to seal anywhere else.
+//! as they are given; else the one that a directory of its path is named after ([`home`]); else all. Recovery recipients
+//! are in every rule. Invariants: every object has a rule, which is the one that its own directory asked for; no rule is
+//! unreachable; the last rule forbids to seal anywhere else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,13 +57,16 @@ struct Directory {
     scopes: BTreeSet<Scope>,
 }
 
+/// Directories by their names, from the top.
+type Directories<'n> = BTreeMap<Vec<&'n str>, Directory>;
+
 /// Rules by their paths, segment by segment.
 type Rules = BTreeMap<Vec<String>, Rule>;
 
-/// The rules for the objects of a repository.
-pub(super) fn propose(seen: &[Seen], known: &[Known]) -> Vec<Proposed> {
+/// The rules for the objects of a repository, and for those of its directories that are named after recipients.
+pub(super) fn propose(seen: &[Seen], named: &[String], known: &[Known]) -> Vec<Proposed> {
     let everybody = || known.iter().map(|known| known.name.clone()).collect();
-    let mut directories: BTreeMap<Vec<&str>, Directory> = BTreeMap::new();
+    let mut directories = Directories::new();
     for object in seen {
         let mut names: Vec<&str> = object.path.split('/').collect();
         names.pop();
@@ -71,9 +75,18 @@ pub(super) fn propose(seen: &[Seen], known: &[Known]) -> Vec<Proposed> {
         directory.keys.extend(&object.keys);
         directory.scopes.extend(object.scope);
     }
-    let rules = [with_namespaces, plain].into_iter().find_map(|path| fitting(&directories, known, path));
+    for path in named {
+        let names: Vec<&str> = path.split('/').collect();
+        // One that has objects has its rules by them.
+        if home(&names, known).is_some() && !directories.keys().any(|found| found.starts_with(&names)) {
+            directories.insert(names, Directory::default());
+        }
+    }
+    let paths =
+        [with_namespaces(&directories, known), at_homes(&directories, known), one_by_one(&directories)];
+    let rules = paths.iter().find_map(|paths| fitting(&directories, known, paths));
     let mut proposed: Vec<Proposed> = match rules {
-        Some(rules) if !seen.is_empty() && rules.len() <= MOST => ordered(&rules)
+        Some(rules) if !rules.is_empty() && rules.len() <= MOST => ordered(&rules)
             .into_iter()
             .map(|(path, rule)| Proposed {
                 path: path.join("/"),
@@ -88,24 +101,34 @@ pub(super) fn propose(seen: &[Seen], known: &[Known]) -> Vec<Proposed> {
     proposed
 }
 
-/// The fewest rules by which every directory gets what it asks for; `None` if they don't.
-fn fitting(
-    directories: &BTreeMap<Vec<&str>, Directory>,
-    known: &[Known],
-    path: fn(&[&str], &Directory) -> Vec<String>,
-) -> Option<Rules> {
+/// The recipient that a directory is named after, and where its name stands in the path: the last such name counts. A
+/// single recipient gets everything anyway, whatever its name.
+fn home<'k>(names: &[&str], known: &'k [Known]) -> Option<(usize, &'k Known)> {
+    known.iter().filter(|known| !known.is_recovery).nth(1)?;
+    let named = |name: &&str| known.iter().find(|known| !known.is_recovery && known.name == **name);
+    names.iter().enumerate().rev().find_map(|(at, name)| Some((at, named(name)?)))
+}
+
+/// The fewest rules by which every directory gets what it asks for; `None` if they don't. `paths` are those of the rules
+/// that the directories ask for, in their order.
+fn fitting(directories: &Directories<'_>, known: &[Known], paths: &[Vec<String>]) -> Option<Rules> {
     let mut groups: BTreeMap<Vec<String>, Directory> = BTreeMap::new();
-    for (names, directory) in directories {
-        let group = groups.entry(path(names, directory)).or_default();
+    for (path, directory) in paths.iter().zip(directories.values()) {
+        let group = groups.entry(path.clone()).or_default();
         group.keys.extend(&directory.keys);
         group.scopes.extend(&directory.scopes);
     }
-    let mut rules: Rules = groups.into_iter().map(|(path, group)| (path, Rule::of(&group, known))).collect();
+    let rule_of = |(path, group): (Vec<String>, Directory)| {
+        let rule = Rule::of(&path, &group, known);
+        (path, rule)
+    };
+    let mut rules: Rules = groups.into_iter().map(rule_of).collect();
     let wanted: Vec<(String, Rule)> = directories
-        .iter()
-        .map(|(names, directory)| {
+        .keys()
+        .zip(paths)
+        .map(|(names, path)| {
             let file: String = names.iter().flat_map(|name| [*name, "/"]).chain(["file"]).collect();
-            (file, rules[&path(names, directory)].clone())
+            (file, rules[path].clone())
         })
         .collect();
     let mut reached = reached(&rules, &wanted)?;
@@ -126,9 +149,13 @@ struct Rule {
 }
 
 impl Rule {
-    fn of(group: &Directory, known: &[Known]) -> Self {
+    fn of(path: &[String], group: &Directory, known: &[Known]) -> Self {
         let is_sealed_to = |known: &&Known| !known.is_recovery && !known.keys.is_disjoint(&group.keys);
         let mut to: Vec<String> = known.iter().filter(is_sealed_to).map(|known| known.name.clone()).collect();
+        if to.is_empty() {
+            let segments: Vec<&str> = path.iter().map(String::as_str).collect();
+            to.extend(home(&segments, known).map(|(_, known)| known.name.clone()));
+        }
         if to.is_empty() {
             to = known.iter().filter(|known| !known.is_recovery).map(|known| known.name.clone()).collect();
         }
@@ -138,28 +165,59 @@ impl Rule {
     }
 }
 
-/// The path of a rule for a directory, in which the namespace of its objects stands for any.
-fn with_namespaces(names: &[&str], directory: &Directory) -> Vec<String> {
-    let own = match directory.namespaces.iter().collect::<Vec<_>>()[..] {
-        [own] => names.iter().rposition(|name| name == own),
-        _ => None,
+/// The paths of rules for directories, in which the namespace of their objects stands for any.
+fn with_namespaces(directories: &Directories<'_>, known: &[Known]) -> Vec<Vec<String>> {
+    let own = |names: &[&str], directory: &Directory| {
+        let [own] = directory.namespaces.iter().collect::<Vec<_>>()[..] else { return None };
+        let at = names.iter().rposition(|name| name == own)?;
+        // A directory that is named after a recipient says which cluster it is for, also if a namespace has that name.
+        home(names, known).is_none_or(|(home, _)| at > home).then_some(at)
     };
-    match own {
-        None => plain(names, directory),
-        Some(at) => {
-            let mut segments: Vec<String> = names[..at].iter().copied().map(segment).collect();
-            segments.extend(["{namespace}".to_owned(), "**".to_owned()]);
-            segments
-        }
+    // The rule of a home with namespaces in it takes any name there for one, so the other directories need their own.
+    let taken: BTreeSet<&[&str]> = directories
+        .iter()
+        .filter(|(names, directory)| own(names, directory).is_some())
+        .filter_map(|(names, _)| Some(&names[..=home(names, known)?.0]))
+        .collect();
+    let path = |(names, directory): (&Vec<&str>, &Directory)| match own(names, directory) {
+        Some(at) => to_path(&names[..at], &["{namespace}", "**"]),
+        None => match home(names, known) {
+            Some((at, _)) if taken.contains(&names[..=at]) => beneath(names),
+            _ => at_home(names, directory, known),
+        },
+    };
+    directories.iter().map(path).collect()
+}
+
+/// The paths of rules for directories, of which each counts with its home.
+fn at_homes(directories: &Directories<'_>, known: &[Known]) -> Vec<Vec<String>> {
+    directories.iter().map(|(names, directory)| at_home(names, directory, known)).collect()
+}
+
+/// The paths of rules for directories as they are.
+fn one_by_one(directories: &Directories<'_>) -> Vec<Vec<String>> {
+    directories.keys().map(|names| beneath(names)).collect()
+}
+
+/// The path of a rule for the home of a directory, or for the directory alone if its objects are sealed to others.
+fn at_home(names: &[&str], directory: &Directory, known: &[Known]) -> Vec<String> {
+    let is_sealed_to_others = |named: &Known| {
+        let mut others = known.iter().filter(|known| !known.is_recovery && known.name != named.name);
+        others.any(|other| !other.keys.is_disjoint(&directory.keys))
+    };
+    match home(names, known) {
+        Some((at, named)) if !is_sealed_to_others(named) => beneath(&names[..=at]),
+        _ => beneath(names),
     }
 }
 
-/// The path of a rule for a directory as it is.
-fn plain(names: &[&str], _: &Directory) -> Vec<String> {
-    let mut segments: Vec<String> = names.iter().copied().map(segment).collect();
+fn beneath(names: &[&str]) -> Vec<String> {
     // What stands at the top says nothing of what is beneath.
-    segments.push(if segments.is_empty() { "*" } else { "**" }.to_owned());
-    segments
+    to_path(names, &[if names.is_empty() { "*" } else { "**" }])
+}
+
+fn to_path(names: &[&str], end: &[&str]) -> Vec<String> {
+    names.iter().copied().map(segment).chain(end.iter().copied().map(str::to_owned)).collect()
 }
 
 /// A name that means something in a pattern can't stand there itself.

@@ -154,6 +154,15 @@ impl Repository {
         Ok(nul_ended(&listing).map(to_path).collect())
     }
 
+    /// What git ignores in the work tree: files, and directories of which it would take nothing.
+    pub(crate) fn ignored(&self) -> Result<Vec<PathBuf>, GitError> {
+        let args = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"];
+        let listing = self.in_work_tree(&args)?;
+        // A directory ends in `/`.
+        let paths = nul_ended(&listing).map(|path| to_path(path.strip_suffix(b"/").unwrap_or(path)));
+        Ok(paths.collect())
+    }
+
     /// The paths by which the index differs from a commit, or all of the index if there is no commit. A renamed file is
     /// there under both names.
     pub(crate) fn staged_paths(&self, head: Option<&Commit>) -> Result<BTreeSet<PathBuf>, GitError> {

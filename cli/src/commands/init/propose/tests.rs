@@ -19,7 +19,10 @@ fn seen(path: &str, namespace: Option<&str>, to: Option<&Known>) -> Seen {
 }
 
 fn told(seen: &[Seen], known: &[Known]) -> Vec<String> {
-    propose(seen, known).into_iter().map(|rule| format!("{} to {}", rule.path, rule.to.join(" "))).collect()
+    propose(seen, &[], known)
+        .into_iter()
+        .map(|rule| format!("{} to {}", rule.path, rule.to.join(" ")))
+        .collect()
 }
 
 #[test]
@@ -78,9 +81,91 @@ fn the_scopes_that_are_there_are_allowed_and_the_firmest_is_the_default() {
     let prod = known("prod", false);
     let mut wide = seen("a/x.yaml", None, Some(&prod));
     wide.scope = Some(Scope::ClusterWide);
-    let rules = propose(&[wide, seen("a/y.yaml", None, Some(&prod)), seen("b/y.yaml", None, None)], &[prod]);
+    let rules =
+        propose(&[wide, seen("a/y.yaml", None, Some(&prod)), seen("b/y.yaml", None, None)], &[], &[prod]);
     assert_eq!(rules[0].scopes, [Scope::Strict, Scope::ClusterWide]);
     assert_eq!(rules[1].scopes, []);
+}
+
+fn told_with(seen: &[Seen], named: &[&str], known: &[Known]) -> Vec<String> {
+    let named: Vec<String> = named.iter().map(|path| (*path).to_owned()).collect();
+    let line = |rule: Proposed| format!("{} to {}", rule.path, rule.to.join(" "));
+    propose(seen, &named, known).into_iter().map(line).collect()
+}
+
+#[test]
+fn a_directory_that_is_named_after_a_recipient_is_sealed_to_it() {
+    let known = [known("dev", false), known("staging", false), known("prod", false), known("cold", true)];
+    let named = ["overlays/dev", "overlays/prod", "overlays/staging"];
+    let by_name = [
+        "overlays/dev/** to dev cold",
+        "overlays/prod/** to prod cold",
+        "overlays/staging/** to staging cold",
+        "** to ",
+    ];
+    assert_eq!(told_with(&[], &named, &known), by_name);
+    // With plaintext in them, deep or not, also of a namespace that has the same name.
+    let objects = [
+        seen("overlays/dev/db.yaml", Some("dev"), None),
+        seen("overlays/dev/app/db.yaml", None, None),
+        seen("overlays/staging/db.yaml", Some("staging"), None),
+    ];
+    assert_eq!(told_with(&objects, &named, &known), by_name);
+    // What stands elsewhere is for all of them.
+    let base = [seen("base/db.yaml", None, None)];
+    let rules = told_with(&base, &named, &known);
+    assert_eq!(rules.len(), 5);
+    assert!(rules.contains(&"base/** to dev staging prod cold".to_owned()), "{rules:?}");
+    // The name of a recovery recipient names no directory.
+    assert_eq!(told_with(&[], &["cold"], &known), ["** to dev staging prod cold"]);
+}
+
+#[test]
+fn a_single_recipient_gets_everything_whatever_it_is_called() {
+    let known = [known("prod", false), known("cold", true)];
+    assert_eq!(told_with(&[], &["prod"], &known), ["** to prod cold"]);
+}
+
+#[test]
+fn the_names_of_namespaces_and_of_recipients_stand_in_one_path() {
+    let known = [known("dev", false), known("prod", false)];
+    let objects = [
+        seen("clusters/prod/shop/db.yaml", Some("shop"), None),
+        seen("clusters/prod/pay/db.yaml", Some("pay"), None),
+        seen("clusters/prod/rendered/db.yaml", None, None),
+    ];
+    assert_eq!(
+        told_with(&objects, &["clusters/dev", "clusters/prod"], &known),
+        [
+            "clusters/prod/rendered/** to prod",
+            "clusters/prod/{namespace}/** to prod",
+            "clusters/dev/** to dev",
+            "** to ",
+        ]
+    );
+}
+
+#[test]
+fn whom_objects_are_sealed_to_counts_more_than_a_name() {
+    let (dev, prod) = (known("dev", false), known("prod", false));
+    let objects = [
+        seen("overlays/dev/a/db.yaml", None, Some(&dev)),
+        seen("overlays/dev/b/db.yaml", None, Some(&prod)),
+        seen("overlays/dev/c/db.yaml", None, None),
+    ];
+    let rules = ["overlays/dev/b/** to prod", "overlays/dev/** to dev", "** to "];
+    assert_eq!(told_with(&objects, &[], &[dev, prod]), rules);
+}
+
+#[test]
+fn many_applications_with_directories_of_the_same_names_share_rules() {
+    let known = [known("dev", false), known("prod", false)];
+    let named: Vec<String> = (0..40)
+        .flat_map(|index| ["dev", "prod"].map(|name| format!("apps/app{index}/overlays/{name}")))
+        .collect();
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    let rules = ["apps/*/overlays/dev/** to dev", "apps/*/overlays/prod/** to prod", "** to "];
+    assert_eq!(told_with(&[], &named, &known), rules);
 }
 
 #[test]
@@ -88,7 +173,7 @@ fn a_repository_without_any_order_gets_one_rule() {
     let keys: Vec<Known> = (0..150).map(|index| known(&format!("k{index}"), false)).collect();
     let objects: Vec<Seen> =
         keys.iter().map(|key| seen(&format!("{}/x.yaml", key.name), None, Some(key))).collect();
-    assert_eq!(propose(&objects, &keys).len(), 1);
+    assert_eq!(propose(&objects, &[], &keys).len(), 1);
 }
 
 /// Whatever a repository looks like, every object has the rule of its own directory.
@@ -112,7 +197,7 @@ fn every_object_has_a_rule_that_says_what_its_directory_asked_for() {
                 seen(&format!("{directory}f.yaml"), [None, Some("ns")][next(2)], to)
             })
             .collect();
-        let rules = propose(&objects, &known);
+        let rules = propose(&objects, &[], &known);
         rules_in_all += rules.len();
         let patterns: Vec<Pattern> = rules.iter().map(|rule| rule.path.parse().unwrap()).collect();
         for (index, pattern) in patterns.iter().enumerate() {
