@@ -21,6 +21,7 @@ pub(crate) mod finding;
 mod interest;
 pub(crate) mod lint;
 pub(crate) mod lints;
+pub(crate) mod namespace;
 pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod scanned;

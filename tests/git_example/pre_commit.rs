@@ -26,7 +26,7 @@ fn each_hook_finds_what_it_is_for() {
     repo.git(["add", "a.yaml"]);
     let refused = run_hook(&repo, "seal-check");
     assert_eq!(refused.code, 1);
-    assert!(String::from_utf8(refused.stdout).unwrap().contains("seal -w a.yaml"));
+    assert!(String::from_utf8(refused.stdout).unwrap().contains("seal -w -n NAMESPACE a.yaml"));
     repo.git(["commit", "-q", "--no-verify", "-m", "x"]);
     assert_eq!(run_hook(&repo, "seal-check").code, 0, "nothing is staged");
     assert_eq!(run_hook(&repo, "seal-check-all").code, 1);

@@ -34,6 +34,58 @@ fn a_plaintext_secret_is_not_committed_and_the_refusal_names_the_command_that_se
     assert!(repo.git(["show", "HEAD:prod/db.yaml"]).contains("kind: SealedSecret"));
 }
 
+/// A Secret of an overlay says no namespace: its kustomization does. Every command that lacks it says where it stands.
+#[test]
+fn the_command_has_the_namespace_that_a_kustomization_says() {
+    let repo = Repo::new();
+    hook_done(&repo, &["install"]);
+    let rules = "version: 1\nrecipients: {prod: {file: prod.pub}}\nrules: [{path: \"**\", to: [prod]}]\n";
+    let pin = seal_tests::toolchain::repository().join("tests/cli/given/prod.pub");
+    repo.commit(&[(".seal.yaml", rules), ("prod.pub", &fs::read_to_string(pin).unwrap())]);
+    let plain = PLAIN.replace(", namespace: prod", "");
+    repo.write("overlays/dev/kustomization.yaml", "resources: [db.yaml]\nnamespace: web-dev\n");
+    repo.write("overlays/dev/db.yaml", &plain);
+    let refused = commit(&repo);
+    let hint = "overlays/dev/kustomization.yaml:2 says web-dev; seal it where it stands: seal -w -n web-dev overlays/dev/db.yaml";
+    assert!(refused.stderr.contains(hint), "{}", refused.stderr);
+
+    let run = |line: &str| crate::sandbox::run(repo.command("sh").args(["-c", line]), b"x");
+    let hint_of = |line: &str| {
+        let run = run(line);
+        assert_eq!(run.code, 2, "{line}: {}", run.stderr);
+        run.stderr.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap_or_default().to_owned()
+    };
+    let says = "overlays/dev/kustomization.yaml:2 says web-dev";
+    let command = hint_of("seal -w overlays/dev/db.yaml");
+    assert_eq!(command, format!("{says}: seal -w -n web-dev overlays/dev/db.yaml"));
+    assert_eq!(hint_of("cd overlays/dev && seal db.yaml"), format!("{says}: seal -n web-dev db.yaml"));
+    let flag = format!("{says}: give it with -n web-dev");
+    assert_eq!(hint_of("seal -o overlays/dev/new.yaml overlays/dev/db.yaml"), flag);
+    assert_eq!(hint_of("seal create new --literal a=b -o overlays/dev/new.yaml"), flag);
+
+    // A Secret for two namespaces is one for each; and git may ignore it.
+    repo.write("overlays/prod/kustomization.yaml", "resources: [../../base]\nnamespace: web-prod\n");
+    repo.write("overlays/dev/kustomization.yaml", "resources: [db.yaml, ../../base]\nnamespace: web-dev\n");
+    repo.write("base/kustomization.yaml", "resources: [db.yaml]\n");
+    repo.write("base/db.yaml", &plain);
+    repo.write(".gitignore", "/base/db.yaml\n");
+    assert_eq!(
+        hint_of("seal -w base/db.yaml"),
+        format!(
+            "{says}, overlays/prod/kustomization.yaml:2 says web-prod: seal one for each, with -n and -o"
+        )
+    );
+
+    assert_eq!(run(command.split_once(": ").unwrap().1).code, 0);
+    assert_eq!(commit(&repo).code, 0);
+    // Without a namespace in the file, as after `kustomize edit`, the other commands lack it too.
+    let sealed = fs::read_to_string(repo.dir().join("overlays/dev/db.yaml")).unwrap();
+    repo.write("overlays/dev/db.yaml", sealed.replace("  namespace: web-dev\n", ""));
+    assert_eq!(hint_of("seal set overlays/dev/db.yaml password"), flag);
+    assert_eq!(hint_of("seal edit overlays/dev/db.yaml"), flag);
+    assert_eq!(run("seal set -n web-dev overlays/dev/db.yaml password").code, 0);
+}
+
 #[test]
 fn the_command_leads_to_the_file_from_where_the_user_commits() {
     let repo = Repo::new();

@@ -105,14 +105,12 @@ impl Examination<'_, '_> {
         context.first_committed =
             history.and_then(|(repository, tip)| ages(&context, repository, tip).transpose()).transpose()?;
 
-        let mut found = Vec::new();
-        let unfollowed = lints::of_tree(&context, &mut found);
-        for finding in &mut found {
+        let mut findings = files.findings;
+        let unfollowed = lints::of_tree(&context, &mut findings);
+        for finding in &mut findings {
             let file = context.file(&finding.path);
             finding.position = finding.position.or_else(|| Some(file?.position(finding.at?)));
         }
-        let mut findings = files.findings;
-        findings.append(&mut found);
 
         let by_comments = silence::by_comments(&context.files, findings);
         let rules_of_path = |path: &str| match path {

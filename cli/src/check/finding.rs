@@ -33,6 +33,8 @@ pub(crate) struct Finding {
     pub(crate) message: String,
     /// What to try, as a sentence without a full stop.
     pub(crate) hint: Option<String>,
+    /// Whether it is about a Secret to seal that names no namespace.
+    pub(crate) lacks_namespace: bool,
     /// Other files that have a part in it. The finding is reported if any of them is looked at.
     pub(crate) related: Vec<String>,
     /// The commit that has it, if it isn't in the files that are looked at any more.
@@ -61,6 +63,7 @@ impl Finding {
             item: None,
             message: message.into(),
             hint: None,
+            lacks_namespace: false,
             related: Vec::new(),
             commit: None,
         }

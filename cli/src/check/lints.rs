@@ -24,9 +24,12 @@ mod ruled;
 mod samples;
 mod template;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::context::Context;
 use super::finding::Finding;
 use super::lint::Lint;
+use super::namespace::Given;
 use super::scanned::{Origin, Scanned};
 use crate::objects::outline::Outline;
 
@@ -63,8 +66,8 @@ pub(crate) fn of_file(file: &Scanned<'_>, found: &mut Vec<Finding>) {
     found.extend(objects.iter().flat_map(template::plain_values));
 }
 
-/// What is wrong with the files together. It returns how many things kustomizations have that aren't followed: remote bases,
-/// charts, plugins, directories of other repositories.
+/// What is wrong with the files together; `found` is what is wrong with each. It returns how many things kustomizations have
+/// that aren't followed: remote bases, charts, plugins, directories of other repositories.
 pub(crate) fn of_tree(context: &Context<'_>, found: &mut Vec<Finding>) -> usize {
     let objects: Vec<Sealed<'_>> = context.tree().flat_map(sealed).collect();
     let rendered: Vec<Sealed<'_>> =
@@ -77,7 +80,13 @@ pub(crate) fn of_tree(context: &Context<'_>, found: &mut Vec<Finding>) -> usize 
     found.extend(template::shown_since(&objects, &before));
     against_rules(context, found);
     against_policy(context, found);
-    let followed = kustomize::follow(context, &objects);
+    let lacking: BTreeSet<String> =
+        found.iter().filter(|finding| finding.lacks_namespace).map(|finding| finding.path.clone()).collect();
+    let lacking: BTreeSet<&str> = lacking.iter().map(String::as_str).collect();
+    let followed = kustomize::follow(context, &objects, &lacking);
+    for finding in found.iter_mut().filter(|finding| finding.lacks_namespace) {
+        plaintext::complete(finding, context.file(&finding.path), followed.given.get(&finding.path));
+    }
     found.extend(followed.findings);
     for file in context.tree() {
         let is_kustomization = is_kustomization(file.path);
@@ -92,6 +101,11 @@ pub(crate) fn of_tree(context: &Context<'_>, found: &mut Vec<Finding>) -> usize 
         }
     }
     followed.unfollowed.len()
+}
+
+/// The namespaces that objects of some files get where they are deployed, if they name none.
+pub(crate) fn given(context: &Context<'_>, files: &BTreeSet<&str>) -> BTreeMap<String, Given> {
+    kustomize::given(context, files)
 }
 
 /// What is wrong with a file of the past: a later commit takes nothing back that others have read.

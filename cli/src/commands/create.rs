@@ -63,7 +63,8 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     let scope = ruled.scope(args.sealing.scope)?;
     let namespace = ruled.namespace(args.sealing.namespace.as_ref())?;
     if namespace.is_none() && scope.binds_namespace() {
-        return Err(CreateError::WithoutNamespace.into());
+        let failure = Failure::from(CreateError::WithoutNamespace);
+        return Err(failure.hinted(ruled.namespace_hint(|_| None, "create one for each")));
     }
     let mut items = values::literals(&args.literals)?;
     let (labels, annotations) = metadata::read(&args)?;

@@ -130,7 +130,13 @@ impl<'f> Placed<'f> {
             None if change::names_namespace(manifest, object) => None,
             None => ruled.namespace(None)?,
         };
-        let sealed = Changeable::read(manifest, object, namespace.as_ref())?;
+        let lacks_namespace = namespace.is_none() && !change::names_namespace(manifest, object);
+        let sealed =
+            Changeable::read(manifest, object, namespace.as_ref()).map_err(|failure| match failure.exit {
+                Exit::Usage if lacks_namespace => failure
+                    .hinted(ruled.namespace_hint(|_| None, "give the one that it was sealed for with -n")),
+                _ => failure,
+            })?;
         Ok(Self { file, sealed, ruled, namespace })
     }
 

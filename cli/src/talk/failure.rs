@@ -70,6 +70,12 @@ impl Failure {
         self
     }
 
+    /// The same failure, with a better thing to try.
+    pub(crate) fn hinted(mut self, hint: Option<String>) -> Self {
+        self.0.hint = hint.or(self.0.hint);
+        self
+    }
+
     /// The failure to write to standard output.
     pub(crate) fn stdout(error: &io::Error) -> Self {
         Self(Box::new(Details {

@@ -29,6 +29,7 @@ use super::Sealed;
 use crate::check::context::Context;
 use crate::check::finding::Finding;
 use crate::check::lint::{Lint, Severity};
+use crate::check::namespace::Given;
 use change::Change;
 use deployed::Candidates;
 use kustomization::Kustomization;
@@ -47,25 +48,77 @@ pub(super) struct Followed {
     pub(super) findings: Vec<Finding>,
     /// The entries that can't be followed, each with its file.
     pub(super) unfollowed: BTreeSet<String>,
+    /// By their paths, the namespaces that objects of files get if they name none.
+    pub(super) given: BTreeMap<String, Given>,
 }
 
-/// Follows all kustomizations of a tree, for these objects of it.
-pub(super) fn follow(context: &Context<'_>, objects: &[Sealed<'_>]) -> Followed {
-    let paths: Paths<'_> = context.paths.iter().map(String::as_str).collect();
-    let load = |path: &str| super::load(context, path);
-    let mut kustomizations = BTreeMap::new();
-    let mut candidates = Candidates::default();
-    for file in context.tree() {
-        if is_kustomization(file.path) {
-            let kustomization = Kustomization::read(file.path, file.source.text(), &load);
-            kustomizations.insert(kustomization.directory.clone(), kustomization);
-        } else if let Some(manifest) = &file.manifest {
-            candidates.add_all(file.path, &manifest.manifest);
+/// Everything that a tree deploys.
+struct Whole {
+    kustomizations: BTreeMap<String, Kustomization>,
+    rendered: Rendered,
+}
+
+impl Whole {
+    fn of(context: &Context<'_>) -> Self {
+        let paths: Paths<'_> = context.paths.iter().map(String::as_str).collect();
+        let load = |path: &str| super::load(context, path);
+        let mut kustomizations = BTreeMap::new();
+        let mut candidates = Candidates::default();
+        for file in context.tree() {
+            if is_kustomization(file.path) {
+                let kustomization = Kustomization::read(file.path, file.source.text(), &load);
+                kustomizations.insert(kustomization.directory.clone(), kustomization);
+            } else if let Some(manifest) = &file.manifest {
+                candidates.add_all(file.path, &manifest.manifest);
+            }
         }
+        let (deployed, elsewhere) = candidates.settle();
+        let mut rendered = render::render(&paths, &kustomizations, &deployed);
+        rendered.unfollowed.extend(elsewhere);
+        Self { kustomizations, rendered }
     }
-    let (deployed, elsewhere) = candidates.settle();
-    let mut rendered = render::render(&paths, &kustomizations, &deployed);
-    rendered.unfollowed.extend(elsewhere);
+
+    /// The namespaces that objects of some files get if they name none.
+    fn given(&self, files: &BTreeSet<&str>) -> BTreeMap<String, Given> {
+        let mut all: BTreeMap<String, Given> = BTreeMap::new();
+        let mut add = |file: &str, namespace: &str, by: &str| {
+            let given = all.entry(file.to_owned()).or_default();
+            given.entry(namespace.to_owned()).or_insert_with(|| by.to_owned());
+        };
+        for deployment in &self.rendered.deployments {
+            for deploys in deployment.files.iter().filter(|deploys| files.contains(deploys.file.as_str())) {
+                if let Some((namespace, by)) = deployment.namespace(&deploys.change) {
+                    add(&deploys.file, namespace, by);
+                }
+            }
+        }
+        // People seal a file first, and list it in the kustomization beside it then.
+        let is_listed = |file: &str| {
+            let mut deployed = self.rendered.deployments.iter().flat_map(|deployment| &deployment.files);
+            deployed.any(|deploys| deploys.file == file)
+        };
+        for file in files.iter().filter(|file| !is_listed(file)) {
+            let beside = self.kustomizations.get(paths::directory(file)).map(|beside| &beside.change);
+            if let Some((namespace, by)) =
+                beside.and_then(|change| change.namespace.as_ref().zip(change.namespace_by.as_ref()))
+            {
+                add(file, namespace, by);
+            }
+        }
+        all
+    }
+}
+
+/// The namespaces that objects of some files get if they name none.
+pub(super) fn given(context: &Context<'_>, files: &BTreeSet<&str>) -> BTreeMap<String, Given> {
+    Whole::of(context).given(files)
+}
+
+/// Follows all kustomizations of a tree, for these objects of it, and for these files with objects that name no namespace.
+pub(super) fn follow(context: &Context<'_>, objects: &[Sealed<'_>], files: &BTreeSet<&str>) -> Followed {
+    let whole = Whole::of(context);
+    let given = if files.is_empty() { BTreeMap::new() } else { whole.given(files) };
+    let Whole { kustomizations, rendered } = whole;
     let mut by_file: HashMap<&str, Vec<&Sealed<'_>>> = HashMap::new();
     for sealed in objects.iter().filter(|sealed| !sealed.outline.is_patch()) {
         by_file.entry(sealed.path).or_default().push(sealed);
@@ -73,7 +126,7 @@ pub(super) fn follow(context: &Context<'_>, objects: &[Sealed<'_>]) -> Followed 
     let mut findings = transformed(&rendered, &by_file);
     let generated = kustomizations.values().flat_map(|found| &found.generated).map(String::as_str).collect();
     findings.extend(Stale { by_file: &by_file, generated }.find(&rendered, context));
-    Followed { findings, unfollowed: rendered.unfollowed }
+    Followed { findings, unfollowed: rendered.unfollowed, given }
 }
 
 /// The ways of one object to a cluster.
@@ -83,7 +136,7 @@ struct Ways<'r> {
     broken: Option<&'r Change>,
     doubtful: Option<&'r Deployment>,
     /// The namespaces that an object without one gets, each with what says so.
-    namespaces: BTreeMap<&'r str, String>,
+    namespaces: BTreeMap<&'r str, &'r str>,
 }
 
 /// Objects whose place changes.
@@ -123,12 +176,7 @@ impl<'r> Ways<'r> {
             self.broken.get_or_insert(change);
         }
         if sealed.namespace().is_none() && scope.binds_namespace() {
-            let default = deployment.default_namespace.as_ref();
-            let namespace = match &change.namespace {
-                Some(namespace) => Some((namespace.as_str(), change.by.join(", "))),
-                None => default.map(|said| (said.text.as_str(), said.by.clone())),
-            };
-            if let Some((namespace, by)) = namespace {
+            if let Some((namespace, by)) = deployment.namespace(change) {
                 self.namespaces.entry(namespace).or_insert(by);
             }
         }

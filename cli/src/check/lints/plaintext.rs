@@ -22,6 +22,8 @@ use seal_foreign::word;
 
 use crate::check::finding::Finding;
 use crate::check::lint::{Lint, Severity};
+use crate::check::namespace::{self, Given};
+use crate::check::scanned::Scanned;
 use crate::talk::pasted;
 use operation::{STRING_DATA, patch_values, patched};
 
@@ -191,9 +193,37 @@ fn finding(path: &str, lint: Lint, value: &Value, outer: Option<&Outer>) -> Find
         (Lint::PlaintextAnnotation, _) => {
             finding.hint("remove the annotation, and change the value at its source")
         }
-        (_, None) => finding.hint(format!("seal it where it stands: seal -w {}", pasted::path(path))),
+        (_, None) => {
+            let lacks_namespace = !value.secret.contains('/');
+            let namespace = if lacks_namespace { "-n NAMESPACE " } else { "" };
+            let hint = format!("seal it where it stands: seal -w {namespace}{}", pasted::path(path));
+            Finding { lacks_namespace, ..finding }.hint(hint)
+        }
         (_, Some(_)) => finding.hint("make a Secret of it that is a document of its own, and seal that"),
     }
+}
+
+/// Puts the namespace into the command that seals a Secret that names none: as the rule for its file says, or what deploys
+/// the file.
+pub(super) fn complete(finding: &mut Finding, file: Option<&Scanned<'_>>, given: Option<&Given>) {
+    let path = pasted::path(&finding.path);
+    let ruling = file.and_then(|file| file.governing.ruling(file.path));
+    let is_ruled = ruling
+        .is_some_and(|ruling| ruling.namespace.is_some() || !ruling.rule().default_scope().binds_namespace());
+    let hint = match given {
+        _ if is_ruled => format!("seal it where it stands: seal -w {path}"),
+        Some(given) => match namespace::only(given) {
+            Some(only) => {
+                format!("{}; seal it where it stands: seal -w -n {only} {path}", namespace::said(given))
+            }
+            None => format!(
+                "{}; seal one for each beside it, and list that: seal -n NAMESPACE -o NEW {path}",
+                namespace::said(given)
+            ),
+        },
+        None => return,
+    };
+    finding.hint = Some(hint);
 }
 
 /// The Secrets of a tree.

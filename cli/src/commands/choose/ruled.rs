@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use seal_crds::{Namespace, Scope};
 use seal_foreign::word;
 
+use crate::check::namespace;
 use crate::rules::book::{Book, Ruling};
 use crate::rules::reader::Disk;
 use crate::rules::site::Site;
@@ -183,6 +184,27 @@ impl Ruled {
                 Err(_) => Err(RuledError::NoNamespace { segment: expected.clone(), file, rule }.into()),
             },
         }
+    }
+
+    /// What to try if the namespace of an object in the file isn't known: that of what deploys the file. `command` makes a
+    /// command of `-n NAMESPACE`, for people to paste; `several` is for several namespaces. `None` if nothing says one.
+    pub(in crate::commands) fn namespace_hint(
+        &self,
+        command: impl Fn(&str) -> Option<String>,
+        several: &str,
+    ) -> Option<String> {
+        let given = namespace::given(self.site.as_ref()?);
+        if given.is_empty() {
+            return None;
+        }
+        let said = namespace::said(&given);
+        Some(match namespace::only(&given) {
+            Some(only) => {
+                let flag = format!("-n {only}");
+                format!("{said}: {}", command(&flag).unwrap_or_else(|| format!("give it with {flag}")))
+            }
+            None => format!("{said}: {several}"),
+        })
     }
 
     /// The rule for the file, if there is one.

@@ -12,7 +12,7 @@ use seal_documents::manifest::{Kind, Manifest, Object, Strays};
 use seal_documents::source::Spot;
 
 use super::Target;
-use super::name::{self, NameFlags};
+use super::name::{self, NameChoiceError, NameFlags};
 use crate::args::{SealArgs, SealFormat};
 use crate::commands::list;
 use crate::objects::name::ObjectName;
@@ -20,6 +20,7 @@ use crate::objects::secret::Secret;
 use crate::objects::secret::read::{self, Reading};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::pasted;
 use crate::talk::terminal;
 
 /// A Secret of a manifest, with the namespace and name to seal it for.
@@ -172,7 +173,16 @@ impl<'m> Inventory<'m> {
             .map_err(|failure| failure.at(manifest.spot(reading.offsets.whole)))?;
         let flags =
             NameFlags { namespace: flag.or(by_rule.as_ref()), name: args.name.as_ref(), scope: target.scope };
-        let object_name = flags.resolve(&reading).map_err(|error| manifest.locate(error))?;
+        let object_name = flags.resolve(&reading).map_err(|error| {
+            let lacks_namespace = matches!(error.error, NameChoiceError::NoNamespace);
+            let failure = Failure::from(manifest.locate(error));
+            if lacks_namespace {
+                let several = "seal one for each, with -n and -o";
+                failure.hinted(target.ruled.namespace_hint(|flag| again(args, flag), several))
+            } else {
+                failure
+            }
+        })?;
         let here = self.to_seal.last_mut().expect("one was pushed for this manifest");
         here.push(SecretToSeal { object, secret: reading.secret, object_name });
         Ok(false)
@@ -249,6 +259,13 @@ impl<'m> Inventory<'m> {
             None => failure,
         }
     }
+}
+
+/// The command that was typed, with one more flag; `None` for one that isn't short.
+fn again(args: &SealArgs, flag: &str) -> Option<String> {
+    let [file] = args.files.as_slice() else { return None };
+    let file = file.to_str().filter(|_| args.output.is_none() && args.destined.is_none())?;
+    Some(format!("seal {}{flag} {}", if args.write { "-w " } else { "" }, pasted::path(file)))
 }
 
 impl EmptySecret {

@@ -13,6 +13,8 @@ const MAX_AFFIX: usize = 253;
 pub(super) struct Change {
     /// The namespace that every object gets.
     pub(super) namespace: Option<String>,
+    /// The `file:line` that sets it.
+    pub(super) namespace_by: Option<String>,
     pub(super) prefix: String,
     pub(super) suffix: String,
     /// `false` if some step may change places in a way that isn't followed.
@@ -28,6 +30,7 @@ impl Default for Change {
     fn default() -> Self {
         Self {
             namespace: None,
+            namespace_by: None,
             prefix: String::new(),
             suffix: String::new(),
             is_certain: true,
@@ -44,8 +47,13 @@ impl Change {
             (format!("{}{}", outer.prefix, self.prefix), format!("{}{}", self.suffix, outer.suffix));
         let is_short = prefix.len() <= MAX_AFFIX && suffix.len() <= MAX_AFFIX;
         let cut = |affix: String| if is_short { affix } else { String::new() };
+        let (namespace, namespace_by) = match outer.namespace {
+            Some(_) => (outer.namespace.clone(), outer.namespace_by.clone()),
+            None => (self.namespace.clone(), self.namespace_by.clone()),
+        };
         Self {
-            namespace: outer.namespace.clone().or_else(|| self.namespace.clone()),
+            namespace,
+            namespace_by,
             prefix: cut(prefix),
             suffix: cut(suffix),
             is_certain: self.is_certain && outer.is_certain && is_short,

@@ -127,6 +127,7 @@ impl Reader<'_, '_, '_> {
                 "namespace" => {
                     if let Some(namespace) = self.word(value) {
                         out.change.namespace = Some(namespace.to_owned());
+                        out.change.namespace_by = Some(self.line(key));
                         out.change.by.push(self.line(key));
                     }
                 }
@@ -297,7 +298,8 @@ fn transformers_of(text: &str, line: &str) -> Option<Change> {
         let step = match field(&["kind"])? {
             "NamespaceTransformer" if tree.get(root, "unsetOnly").is_none() => {
                 let namespace = field(&["metadata", "namespace"])?.to_owned();
-                Change { namespace: Some(namespace), by: by(), ..Change::default() }
+                let namespace_by = Some(line.to_owned());
+                Change { namespace: Some(namespace), namespace_by, by: by(), ..Change::default() }
             }
             "PrefixTransformer" if renames_all(tree, root) => {
                 Change { prefix: field(&["prefix"])?.to_owned(), by: by(), ..Change::default() }

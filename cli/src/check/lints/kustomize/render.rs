@@ -34,6 +34,16 @@ pub(super) struct Deployment {
     pub(super) default_namespace: Option<Said>,
 }
 
+impl Deployment {
+    /// The namespace that an object without one gets from a change or from the deployment, and what says so.
+    pub(super) fn namespace<'c>(&'c self, change: &'c Change) -> Option<(&'c str, &'c str)> {
+        match &change.namespace {
+            Some(namespace) => Some((namespace, change.namespace_by.as_deref().unwrap_or(&self.by))),
+            None => self.default_namespace.as_ref().map(|said| (said.text.as_str(), said.by.as_str())),
+        }
+    }
+}
+
 /// A file of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Deploys {
@@ -115,6 +125,7 @@ impl Walk<'_, '_> {
         let overrides = [&deployed.namespace, &deployed.prefix, &deployed.suffix];
         if let Some(said) = &deployed.namespace {
             change.namespace = Some(said.text.clone());
+            change.namespace_by = Some(said.by.clone());
         }
         for (field, said) in [(&mut change.prefix, &deployed.prefix), (&mut change.suffix, &deployed.suffix)]
         {

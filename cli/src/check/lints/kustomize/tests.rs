@@ -31,7 +31,7 @@ fn followed(files: &[(&str, &str)]) -> Followed {
     let paths: BTreeSet<String> = files.iter().map(|(path, _)| (*path).to_owned()).collect();
     let context = Context::new(scanned, paths, 0);
     let objects: Vec<Sealed<'_>> = context.tree().flat_map(crate::check::lints::sealed).collect();
-    follow(&context, &objects)
+    follow(&context, &objects, &files.iter().map(|(path, _)| *path).collect())
 }
 
 const APP: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: app}\nspec:\n  template:\n    spec:\n      containers:\n      \
@@ -158,4 +158,45 @@ fn a_reference_that_finds_a_secret_is_not_stale() {
     assert_eq!(count(configured, &[("a/names.yaml", names)]), 0);
     let plain = "resources: [db.yaml, app.yaml, s.yaml]\nnamePrefix: dev-\n";
     assert_eq!(count(plain, &[("a/s.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\n")]), 0);
+}
+
+#[test]
+fn the_namespace_of_objects_that_name_none_is_known_where_something_says_it() {
+    let files = [
+        ("base/kustomization.yaml", "resources: [db.yaml]\n"),
+        ("base/db.yaml", ""),
+        (
+            "overlays/dev/kustomization.yaml",
+            "namePrefix: dev-\nnamespace: web-dev\nresources: [../../base, own.yaml]\n",
+        ),
+        ("overlays/dev/own.yaml", ""),
+        // Not listed yet.
+        ("overlays/dev/new.yaml", ""),
+        ("overlays/prod/kustomization.yaml", "resources: [../../base]\nnamespace: web-prod\n"),
+        ("outer/kustomization.yaml", "resources: [../inner]\nnamespace: outer\n"),
+        ("inner/kustomization.yaml", "resources: [db.yaml]\nnamespace: inner\n"),
+        ("inner/db.yaml", ""),
+        ("flux.yaml", &flux_target("apps", "flux-ns")),
+        ("apps/db.yaml", ""),
+        ("loose/db.yaml", ""),
+    ];
+    let given = followed(&files).given;
+    let of = |file: &str| {
+        let given = given.get(file).cloned().unwrap_or_default();
+        given.into_iter().map(|(namespace, by)| format!("{namespace} {by}")).collect::<Vec<_>>()
+    };
+    let dev = "web-dev overlays/dev/kustomization.yaml:2";
+    assert_eq!(of("overlays/dev/own.yaml"), [dev]);
+    assert_eq!(of("overlays/dev/new.yaml"), [dev]);
+    assert_eq!(of("base/db.yaml"), [dev, "web-prod overlays/prod/kustomization.yaml:2"]);
+    assert_eq!(of("inner/db.yaml"), ["outer outer/kustomization.yaml:2"]);
+    assert_eq!(of("apps/db.yaml"), ["flux-ns flux.yaml:6"]);
+    assert_eq!(of("loose/db.yaml"), [""; 0]);
+}
+
+fn flux_target(path: &str, namespace: &str) -> String {
+    format!(
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: a, namespace: flux-system}}\n\
+         spec:\n  path: ./{path}\n  targetNamespace: {namespace}\n  sourceRef: {{kind: GitRepository, name: flux-system}}\n"
+    )
 }
