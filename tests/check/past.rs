@@ -117,3 +117,54 @@ fn whom_an_object_is_sealed_to_is_checked_in_every_commit_of_a_range() {
     assert_eq!(repo.found(["base..HEAD"]), found(&["db.yaml:9:7 recipients-extra past"]));
     assert_eq!(repo.found(["HEAD~1..HEAD"]), found(&[]));
 }
+
+/// A kustomization says that a file is a patch of a Secret, or goes into one. Either may come from another commit.
+#[test]
+fn what_kustomizations_put_into_secrets_is_checked_in_every_commit_of_a_range() {
+    const PATCH: &str = "[{op: replace, path: /data/password, value: aHVudGVyMg==}]\n";
+    let named = "patches:\n- target: {kind: Secret, name: db}\n  path: patch.yaml\nsecretGenerator: [{name: env, envs: [.env]}]\n";
+    let inline = format!(
+        "patches: [{{target: {{kind: Secret, name: db}}, patch: '{}'}}]\nsecretGenerator: [{{name: x, literals: [a=hunter2]}}]\n",
+        PATCH.trim_end()
+    );
+    let repo = Repo::new();
+    repo.commit(&[("a/kustomization.yaml", named), ("a/patch.yaml", "[]\n"), ("a/deployment.yaml", FINE)]);
+    repo.git(["tag", "base"]);
+    // The kustomization is from before the range, and gone after it.
+    repo.commit(&[
+        ("a/patch.yaml", PATCH),
+        ("a/.env", "PASSWORD=hunter2\n"),
+        ("b/kustomization.yaml", &inline),
+    ]);
+    let value = repo.git(["rev-parse", "--short=8", "HEAD"]);
+    repo.git(["rm", "-q", "a/.env", "a/kustomization.yaml", "b/kustomization.yaml"]);
+    repo.commit(&[("a/patch.yaml", "[]\n")]);
+    assert_eq!(repo.found::<&str>([]), found(&[]));
+    assert_eq!(
+        repo.found(["base..HEAD"]),
+        found(&[
+            "a/kustomization.yaml:4:38 plaintext-generator past",
+            "a/patch.yaml:1:45 plaintext past",
+            "b/kustomization.yaml:1:53 plaintext past",
+            "b/kustomization.yaml:2:40 plaintext-generator past",
+        ])
+    );
+    let run = repo.check(["base..HEAD"]);
+    let report = String::from_utf8(run.stdout).unwrap();
+    assert_eq!(report.matches(&format!("(in commit {value})")).count(), 4, "{report}");
+    assert!(!report.contains("hunter2") && !report.contains("aHVudGVyMg"), "{report}");
+
+    // The kustomization that takes the patch comes after it.
+    repo.commit(&[("c/patch.yaml", PATCH)]);
+    repo.git(["rm", "-q", "c/patch.yaml"]);
+    repo.commit(&[("c/kustomization.yaml", named)]);
+    assert_eq!(repo.found(["HEAD~2..HEAD"]), found(&["c/patch.yaml:1:45 plaintext past"]));
+    // One of another kind than Secret is no finding, nor are patches that only remove.
+    repo.commit(&[
+        ("d/kustomization.yaml", &named.replace("kind: Secret", "kind: ConfigMap")),
+        ("d/patch.yaml", PATCH),
+    ]);
+    repo.git(["rm", "-q", "d/patch.yaml"]);
+    repo.commit(&[]);
+    assert_eq!(repo.found(["HEAD~2..HEAD"]), found(&[]));
+}

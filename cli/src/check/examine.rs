@@ -9,7 +9,7 @@ use seal_crds::keys::pins::Day;
 
 use super::context::{Context, Policy, PolicyChange};
 use super::finding::Finding;
-use super::scan::Texts;
+use super::scan::{Text, Texts};
 use super::scanned::{Origin, Scanned};
 use super::tree::RulesReader;
 use super::{baseline, lints, silence};
@@ -130,9 +130,11 @@ impl Examination<'_, '_> {
 /// The name of standard input, as a path.
 pub(crate) const STDIN: &str = "<stdin>";
 
-/// What is wrong with files of the past, each by itself, and whom they are sealed to.
+/// What is wrong with files of the past: each by itself, whom they are sealed to, and what kustomizations of the past and of
+/// the trees `around` them take out of them.
 pub(crate) fn examine_past(
     texts: &Texts,
+    around: &[&Texts],
     judges: &mut Book<RulesReader<'_>>,
     day: Day,
 ) -> Result<Examined, Failure> {
@@ -145,6 +147,9 @@ pub(crate) fn examine_past(
             ..finding
         }));
     }
+    let kustomizations: Vec<Scanned<'_>> =
+        around.iter().flat_map(|texts| texts.kustomizations()).map(Text::scanned).collect();
+    files.findings.extend(lints::of_past_together(&files.files, &texts.unread, &kustomizations));
     let by_comments = silence::by_comments(&files.files, files.findings);
     let by_rules = silence::by_rules(&[], |path| Ok(judges.around(path)?.rules), by_comments.left, day)?;
     let mut findings = by_rules.left;

@@ -14,6 +14,7 @@ mod faults;
 mod generator;
 mod ids;
 mod kustomize;
+mod past;
 mod patch;
 mod plaintext;
 mod policy;
@@ -34,6 +35,7 @@ use super::scanned::{Origin, Scanned};
 use crate::objects::outline::Outline;
 
 pub(crate) use kustomize::{files_of_kustomization, is_kustomization, path_from};
+pub(crate) use past::of_past_together;
 pub(crate) use patch::files_of_patches;
 pub(crate) use private_key::{encoded_keys, private_keys};
 

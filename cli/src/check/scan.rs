@@ -58,6 +58,8 @@ pub(crate) struct Texts {
     pub(crate) paths: BTreeSet<String>,
     /// The paths of texts that were left out, since another tree has the same ones.
     pub(crate) unchanged: BTreeSet<String>,
+    /// The files that commits of a range brought in, of no interest by themselves: path and commit.
+    pub(crate) unread: Vec<(String, String)>,
     /// How many bytes of texts are kept.
     kept: AtomicUsize,
 }
@@ -84,7 +86,8 @@ impl Text {
         Self { path: path.to_owned(), source: source(path, bytes), encoding, origin, commit }
     }
 
-    fn scanned(&self) -> Scanned<'_> {
+    /// The text parsed.
+    pub(crate) fn scanned(&self) -> Scanned<'_> {
         let mut file = Scanned::manifest(&self.path, &self.source, self.origin);
         file.commit = self.commit.as_deref();
         file
@@ -160,8 +163,8 @@ impl Texts {
     /// The files with patches of Secrets that kustomizations name, and that aren't among the texts.
     fn patches_of_secrets(&self) -> Vec<String> {
         let kept: BTreeSet<&str> = self.kept().collect();
-        let kustomizations = self.texts.iter().filter(|text| lints::is_kustomization(&text.path));
-        let named = kustomizations.flat_map(|text| lints::files_of_patches(&text.path, text.source.text()));
+        let named =
+            self.kustomizations().flat_map(|text| lints::files_of_patches(&text.path, text.source.text()));
         named.filter(|path| !kept.contains(path.as_str())).collect()
     }
 
@@ -170,11 +173,30 @@ impl Texts {
         self.texts.push(text);
     }
 
-    /// Adds a file that a commit of a range brought in, if it is of interest.
-    pub(crate) fn push_past(&mut self, file: &Introduced, content: Content) {
+    /// Adds a file that a commit of a range brought in, if it is of interest by itself or named by a kustomization.
+    pub(crate) fn push_past(&mut self, file: &Introduced, content: Content, is_named: bool) {
         let path = file.entry.path.to_string_lossy();
-        let look = look(&path, FileContent::from(content), Origin::Past, false, &self.kept);
-        self.add(look, Some(file.commit.short().to_owned()));
+        let look = look(&path, FileContent::from(content), Origin::Past, is_named, &self.kept);
+        let commit = file.commit.short().to_owned();
+        if matches!(look, Look::Nothing) {
+            self.unread.push((path.into_owned(), commit));
+        } else {
+            self.add(look, Some(commit));
+        }
+    }
+
+    /// The kustomizations.
+    pub(crate) fn kustomizations(&self) -> impl Iterator<Item = &Text> {
+        self.texts.iter().filter(|text| lints::is_kustomization(&text.path))
+    }
+
+    /// The files beneath a tree that its kustomizations name as manifests or patches.
+    pub(crate) fn named(&self) -> impl Iterator<Item = String> {
+        let named = |text: &Text| {
+            let text = (text.path.as_str(), text.source.text());
+            [lints::files_of_kustomization(text.0, text.1), lints::files_of_patches(text.0, text.1)].concat()
+        };
+        self.kustomizations().flat_map(named)
     }
 
     fn add(&mut self, look: Look, commit: Option<String>) {

@@ -16,11 +16,12 @@ use crate::check::baseline::{self, Baseline, BaselineError};
 use crate::check::examine::{Examination, Examined, Now, STDIN, examine_past};
 use crate::check::finding::{Finding, Key};
 use crate::check::lint::Lint;
+use crate::check::lints;
 use crate::check::report::{NotLookedAt, Report, github, json, sarif, text};
 use crate::check::scan::{TEMPLATES, Text, Texts};
 use crate::check::scanned::Origin;
 use crate::check::tree::{Gaps, Objects, RulesReader, Tree};
-use crate::files::git::{Commit, Range, Repository};
+use crate::files::git::{Commit, Introduced, Range, Repository};
 use crate::files::input::Input;
 use crate::files::output;
 use crate::rules::book::Book;
@@ -72,7 +73,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         _ => BTreeSet::new(),
     };
     if let (View::Range(range), Some(repository)) = (&subject.view, &subject.repository) {
-        examined.extend(past(repository, range, &tree, judges, now)?);
+        let around: Vec<&Texts> = [&texts].into_iter().chain(&before).collect();
+        examined.extend(past(repository, range, &tree, &around, judges, now)?);
     }
     let baseline = read_baseline(judges.reader())?;
     // A render is about what it renders.
@@ -139,16 +141,29 @@ fn past(
     repository: &Repository,
     range: &Range,
     tip: &Tree<'_>,
+    around: &[&Texts],
     judges: &mut Book<RulesReader<'_>>,
     now: Now,
 ) -> Result<Examined, Failure> {
     let mut files = repository.introduced(range)?;
     let there = tip.ids();
     files.retain(|file| !there.contains(&(file.entry.path.as_path(), file.entry.id())));
+    // The kustomizations first: they say which of the others are manifests and patches.
+    let (kustomizations, others): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|file| lints::is_kustomization(&file.entry.path.to_string_lossy()));
     let mut texts = Texts::default();
-    let entries: Vec<_> = files.iter().map(|file| &file.entry).collect();
-    repository.read_entries(&entries, |index, content| texts.push_past(&files[index], content))?;
-    examine_past(&texts, judges, now.day)
+    let mut read = |files: &[Introduced], named: &BTreeSet<String>| {
+        let entries: Vec<_> = files.iter().map(|file| &file.entry).collect();
+        repository.read_entries(&entries, |index, content| {
+            let is_named = named.contains(&*files[index].entry.path.to_string_lossy());
+            texts.push_past(&files[index], content, is_named);
+        })?;
+        Ok::<_, Failure>(texts.named().collect())
+    };
+    let mut named: BTreeSet<String> = read(&kustomizations, &BTreeSet::new())?;
+    named.extend(around.iter().flat_map(|texts| texts.named()));
+    read(&others, &named)?;
+    examine_past(&texts, around, judges, now.day)
 }
 
 /// The baseline of a tree, or an empty one.

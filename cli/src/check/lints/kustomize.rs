@@ -175,10 +175,11 @@ impl<'r> Ways<'r> {
         if is_renamed || (is_moved && scope.binds_namespace()) {
             self.broken.get_or_insert(change);
         }
-        if sealed.namespace().is_none() && scope.binds_namespace() {
-            if let Some((namespace, by)) = deployment.namespace(change) {
-                self.namespaces.entry(namespace).or_insert(by);
-            }
+        if sealed.namespace().is_none()
+            && scope.binds_namespace()
+            && let Some((namespace, by)) = deployment.namespace(change)
+        {
+            self.namespaces.entry(namespace).or_insert(by);
         }
     }
 
