@@ -343,6 +343,22 @@ fn a_rotation_shows_how_far_it_is_and_leaves_nothing_of_that() {
 }
 
 #[test]
+fn a_check_of_a_repository_shows_how_far_it_is_and_leaves_nothing_of_that() {
+    const FILES: usize = 100;
+    let sandbox = Sandbox::new();
+    let objects =
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: secret}\ndata: {a: b}\n".repeat(100);
+    for file in 0..FILES {
+        sandbox.write(format!("deploy/{file}.yaml"), &objects);
+    }
+    let mut git = Command::new("git");
+    sandbox.confine(&mut git);
+    git.env("PATH", std::env::var_os("PATH").unwrap()).env("GIT_CONFIG_NOSYSTEM", "1");
+    assert!(git.args(["init", "-q", "deploy"]).status().unwrap().success());
+    assert_shows_progress(&sandbox, &["check", "deploy"], 0, "checking", FILES);
+}
+
+#[test]
 fn a_drill_shows_how_far_it_is_and_leaves_nothing_of_that() {
     let (sandbox, [key, recovery]) = (Sandbox::new(), [(); 2].map(|()| Identity::generate()));
     let files = many(&sandbox, &key);

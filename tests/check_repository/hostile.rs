@@ -1,7 +1,7 @@
 //! A pull request by somebody who wants to read what will be sealed, or to break what is deployed, and to have it merged.
 //!
 //! Each step is done by itself, so that no other finding covers for a rule that looks away. Invariant: `check --policy` of the
-//! branch that is merged into finds each of them, whatever the pull request does to its own rules.
+//! branch that is merged into finds each of them, and `diff` shows it, whatever the pull request does to its own rules.
 
 use seal_crds::Scope;
 
@@ -60,6 +60,17 @@ impl Scene {
         }
         assert_eq!(run.code, 1, "{}", run.stderr);
     }
+
+    /// `seal diff` tells a reviewer of it.
+    #[track_caller]
+    fn assert_shown(&self, expected: &[&str]) {
+        commit(&self.sandbox, "topic");
+        let run = seal(&self.sandbox, &["diff", "main..topic"]);
+        let shown = String::from_utf8(run.stdout).unwrap();
+        for line in expected {
+            assert!(shown.contains(line), "{line} in:\n{shown}{}", run.stderr);
+        }
+    }
 }
 
 #[test]
@@ -75,12 +86,14 @@ fn a_recipient_that_is_added_to_a_pin_file_is_found() {
     let scene = Scene::new();
     scene.sandbox.write("keys/prod.pub", format!("{}\n{}\n", scene.keys.prod, scene.keys.stranger));
     scene.assert_stopped_by(&[("pins-changed", ".seal.yaml")]);
+    scene.assert_shown(&["! .seal.yaml  PINS: clusters/{namespace}/** now also seals to "]);
     // And what is sealed to it already.
     let keys = &scene.keys;
     scene
         .sandbox
         .write("clusters/shop/db.yaml", native("shop/db", &[&keys.prod, &keys.recovery, &keys.stranger]));
     scene.assert_stopped_by(&[("pins-changed", ".seal.yaml"), ("recipients-extra", "clusters/shop/db.yaml")]);
+    scene.assert_shown(&["clusters/shop/db.yaml  shop/db"]);
 }
 
 #[test]
@@ -97,9 +110,13 @@ fn rules_of_its_own_in_a_directory_are_found_and_not_obeyed() {
         ("recipients-missing", "clusters/shop/db.yaml"),
     ];
     scene.assert_stopped_by(&expected);
+    scene.assert_shown(&[
+        "! clusters/shop/.seal.yaml  counts for nothing: no rules file above it calls its directory nested",
+    ]);
     scene.sandbox.write(".seal.yaml", format!("{RULES}nested: [clusters/shop]\n"));
     scene.assert_stopped_by(&expected);
     scene.assert_stopped_by(&[("pins-changed", ".seal.yaml")]);
+    scene.assert_shown(&["! .seal.yaml", "PINS: ", "clusters/shop/db.yaml  shop/db"]);
 }
 
 #[test]
@@ -115,6 +132,9 @@ fn a_pin_file_that_leads_outside_stops_it() {
         "{} {told}",
         run.code
     );
+    scene.assert_shown(&[
+        "! .seal.yaml  can't be understood: recipient prod: keys/prod.pub is behind a symbolic link",
+    ]);
 }
 
 #[test]
@@ -125,6 +145,7 @@ fn a_recipient_that_is_hidden_in_an_envelope_is_found() {
     hidden.envelopes[0].recipients.pop();
     scene.sandbox.write("clusters/shop/db.yaml", manifest("shop/db", &hidden));
     scene.assert_stopped_by(&[("hidden-recipient", "clusters/shop/db.yaml")]);
+    scene.assert_shown(&["! recipients   an age file is sealed to 3, and lists 2"]);
 }
 
 #[test]
@@ -134,9 +155,11 @@ fn a_file_that_is_moved_to_another_namespace_is_found() {
     std::fs::remove_file(scene.sandbox.path("clusters/shop/db.yaml")).unwrap();
     scene.sandbox.write("clusters/mallory/db.yaml", &moved);
     scene.assert_stopped_by(&[("moved", "clusters/mallory/db.yaml")]);
+    scene.assert_shown(&["! moved        shop/db → mallory/db without sealing again: will not open"]);
     let copied = scene.text("clusters/shop/app.yaml").replace("namespace: shop", "namespace: mallory");
     scene.sandbox.write("clusters/mallory/app.yaml", copied);
     scene.assert_stopped_by(&[("copied", "clusters/mallory/app.yaml")]);
+    scene.assert_shown(&["shop/app"]);
 }
 
 #[test]
@@ -148,6 +171,7 @@ fn a_template_that_shows_an_item_is_found() {
         .sandbox
         .write("clusters/shop/db.yaml", format!("{text}  template:\n    data:\n      url: $(password)\n"));
     scene.assert_stopped_by(&[("plaintext-template", "clusters/shop/db.yaml")]);
+    scene.assert_shown(&["! template     url now shows password to whoever reads key url"]);
 }
 
 #[test]

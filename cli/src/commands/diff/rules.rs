@@ -1,7 +1,8 @@
 //! The changes of the rules and pins between two states of a repository: whom is sealed to from now on.
 //!
 //! [`rules::differences`](crate::rules::differences) finds the words. Invariant: rules that can't be understood in one of
-//! the states are told, and never passed over as unchanged.
+//! the states are told, and never passed over as unchanged; so is a new rules file that counts for nothing, since whoever
+//! put it there means it to count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,8 +19,10 @@ use crate::talk::failure::Failure;
 
 /// A rules file in one state.
 enum Read {
-    /// `None` if there is none, or if it counts for nothing.
+    /// `None` if there is none.
     Rules(Option<Arc<Rules>>),
+    /// It counts for nothing: no rules file above it calls its directory nested.
+    Ignored,
     /// Why it can't be understood.
     Unclear(String),
 }
@@ -35,16 +38,22 @@ pub(super) fn changes(
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    // A rules file that another one doesn't name counts for nothing.
-    let own = |governing: Governing, path: &str| governing.rules.filter(|rules| rules.path == path);
+    let own = |governing: Governing, path: &str| match governing.unlisted {
+        Some(unlisted) if unlisted == path => Read::Ignored,
+        _ => Read::Rules(governing.rules.filter(|rules| rules.path == path)),
+    };
     let (before, after) = (read(repository, old, &names, own)?, read(repository, new, &names, own)?);
     let told = names.into_iter().zip(before.into_iter().zip(after)).map(|(path, (before, after))| {
         let changes = match (&before, &after) {
-            (Read::Unclear(_), Read::Unclear(_)) => Vec::new(),
+            (Read::Unclear(_), Read::Unclear(_)) | (Read::Ignored, Read::Ignored) => Vec::new(),
             (_, Read::Unclear(why)) => {
                 vec![Change::new(Mark::Alarm, "unclear-rules", "", format!("can't be understood: {why}"))]
             }
-            (Read::Unclear(_), Read::Rules(after)) => words(None, after.as_deref()),
+            (_, Read::Ignored) => {
+                let why = "counts for nothing: no rules file above it calls its directory nested";
+                vec![Change::new(Mark::Alarm, "nested-rules", "", why)]
+            }
+            (Read::Unclear(_) | Read::Ignored, Read::Rules(after)) => words(None, after.as_deref()),
             (Read::Rules(before), Read::Rules(after)) => words(before.as_deref(), after.as_deref()),
         };
         ObjectChange { path, object: String::new(), changes }
@@ -98,7 +107,7 @@ fn pinned(
     state: &State,
     paths: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Arc<Rules>>, Failure> {
-    let read = read(repository, state, paths, |governing, _| governing.rules)?;
+    let read = read(repository, state, paths, |governing, _| Read::Rules(governing.rules))?;
     let rules = |read: Read| if let Read::Rules(rules) = read { rules } else { None };
     Ok(paths.iter().cloned().zip(read).filter_map(|(path, read)| Some((path, rules(read)?))).collect())
 }
@@ -123,7 +132,7 @@ fn read(
     repository: &Repository,
     state: &State,
     paths: &BTreeSet<String>,
-    which: impl Fn(Governing, &str) -> Option<Arc<Rules>>,
+    which: impl Fn(Governing, &str) -> Read,
 ) -> Result<Vec<Read>, Failure> {
     let questions = repository.questions();
     Ok(match state {
@@ -142,10 +151,10 @@ fn read(
 fn read_all(
     book: &mut Book<impl ReadFiles>,
     paths: &BTreeSet<String>,
-    which: impl Fn(Governing, &str) -> Option<Arc<Rules>>,
+    which: impl Fn(Governing, &str) -> Read,
 ) -> Vec<Read> {
     let read = |path: &String| match book.around(path) {
-        Ok(governing) => Read::Rules(which(governing, path)),
+        Ok(governing) => which(governing, path),
         Err(failure) => Read::Unclear(seal_foreign::message(&failure.facts.join(": "))),
     };
     paths.iter().map(read).collect()
