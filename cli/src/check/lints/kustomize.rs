@@ -30,6 +30,7 @@ use crate::check::context::Context;
 use crate::check::finding::Finding;
 use crate::check::lint::{Lint, Severity};
 use crate::check::namespace::Given;
+use crate::talk::pasted;
 use change::Change;
 use deployed::Candidates;
 use kustomization::Kustomization;
@@ -194,8 +195,13 @@ impl<'r> Ways<'r> {
                 word(&becomes),
                 lines(&change.by)
             );
-            let hint =
-                "take it out of that kustomization, or seal one for each place: seal move FILE -n NAMESPACE";
+            let (path, namespace) = match change.namespace.as_deref().filter(|_| !change.renames()) {
+                Some(namespace) => (pasted::path(sealed.path), pasted::word(namespace)),
+                None => ("FILE".into(), "NAMESPACE".into()),
+            };
+            let hint = format!(
+                "take it out of that kustomization, or seal one for each place: seal move {path} -n {namespace} -i IDENTITY"
+            );
             return Some(files(sealed.finding(Lint::Transformed, message), &change.by).hint(hint));
         }
         if self.namespaces.len() > 1 {
