@@ -31,6 +31,10 @@ test: toolchain ## Everything, against a real control plane, the real age and se
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	cargo test --locked --workspace
 
+.PHONY: image
+image: ## Make the container image of seal-controller and its bill of materials (NAME=registry/name TAG=tag)
+	@cargo run --locked --quiet -p seal-image -- $(if $(NAME),--name '$(NAME)') $(if $(TAG),--tag '$(TAG)')
+
 .PHONY: fuzz
 fuzz: export SEAL_FUZZ_COUNT ?= 100000
 fuzz: toolchain ## Try 100,000 random manifests, templates and edits, and 25,000 edits after formatters (an hour)
