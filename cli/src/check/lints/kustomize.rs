@@ -86,19 +86,17 @@ impl Whole {
             let given = all.entry(file.to_owned()).or_default();
             given.entry(namespace.to_owned()).or_insert_with(|| by.to_owned());
         };
+        let mut listed = BTreeSet::new();
         for deployment in &self.rendered.deployments {
             for deploys in deployment.files.iter().filter(|deploys| files.contains(deploys.file.as_str())) {
+                listed.insert(deploys.file.as_str());
                 if let Some((namespace, by)) = deployment.namespace(&deploys.change) {
                     add(&deploys.file, namespace, by);
                 }
             }
         }
         // People seal a file first, and list it in the kustomization beside it then.
-        let is_listed = |file: &str| {
-            let mut deployed = self.rendered.deployments.iter().flat_map(|deployment| &deployment.files);
-            deployed.any(|deploys| deploys.file == file)
-        };
-        for file in files.iter().filter(|file| !is_listed(file)) {
+        for file in files.difference(&listed) {
             let beside = self.kustomizations.get(paths::directory(file)).map(|beside| &beside.change);
             if let Some((namespace, by)) =
                 beside.and_then(|change| change.namespace.as_ref().zip(change.namespace_by.as_ref()))

@@ -3,13 +3,18 @@
 //! A kustomization and a file that it names may come from different commits, and only one of them may have changed in the
 //! range. So each file that came in is read with each kustomization that names it: those that came in too, those of the
 //! tree, and those from before. A pair that no commit had together is rare, and what stands in its file is as public.
-//! Invariant: a finding says the commit that brought in the value.
+//! Invariants: a finding says the commit that brought in the value; the work is bounded, and what is left out is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Load, Loaded, generator, patch};
 use crate::check::finding::Finding;
+use crate::check::lint::Lint;
 use crate::check::scanned::Scanned;
+
+/// How often kustomizations are read for files of the past. The threat is a push of a thousand versions of a kustomization
+/// and a thousand of a file that it names, to a server that checks it.
+const MAX_READS: usize = 10_000;
 
 /// A file as a commit brought it in.
 #[derive(Clone, Copy)]
@@ -40,24 +45,41 @@ pub(crate) fn of_past_together(
             typed.into_iter().map(|finding| brought_in(finding, kustomization.commit, kustomization)),
         );
     }
-    let kustomizations = files.iter().chain(others).filter(|file| super::is_kustomization(file.path));
-    for kustomization in kustomizations {
-        for path in named(kustomization) {
-            for version in versions.get(path.as_str()).into_iter().flatten() {
-                let load = |other: &str| match version.file {
-                    _ if other != path => Loaded::Absent,
-                    Some(file) => Loaded::Text(file.source.text()),
-                    None => Loaded::Unread,
-                };
-                let is_of_it = |finding: &Finding| finding.path == path || finding.related.contains(&path);
-                for finding in values(kustomization, &load).into_iter().filter(is_of_it) {
-                    let file = version.file.filter(|_| finding.path == path).unwrap_or(kustomization);
-                    found.push(brought_in(finding, version.commit, file));
-                }
+    let mut reads = 0;
+    for kustomization in files.iter().chain(others).filter(|file| super::is_kustomization(file.path)) {
+        let named = named(kustomization);
+        let rounds = named.iter().filter_map(|path| versions.get(path.as_str())).map(Vec::len).max();
+        // In each round it is read with another version of every file that has so many.
+        for round in 0..rounds.unwrap_or_default() {
+            reads += 1;
+            if reads > MAX_READS {
+                found.push(too_many(kustomization));
+                return found;
+            }
+            let of = |path: &str| versions.get(path)?.get(round).copied();
+            let load = |path: &str| match of(path).map(|version| version.file) {
+                None => Loaded::Absent,
+                Some(Some(file)) => Loaded::Text(file.source.text()),
+                Some(None) => Loaded::Unread,
+            };
+            for finding in values(kustomization, &load) {
+                let is_here = finding.path == kustomization.path;
+                let path = if is_here { finding.related.first() } else { Some(&finding.path) };
+                // Without a file it is typed in the kustomization.
+                let Some(version) = path.and_then(|path| of(path)) else { continue };
+                let file = version.file.filter(|_| !is_here).unwrap_or(kustomization);
+                found.push(brought_in(finding, version.commit, file));
             }
         }
     }
     found
+}
+
+fn too_many(kustomization: &Scanned<'_>) -> Finding {
+    let message = "this names files that came in so often that not all of their versions were looked at";
+    let finding = Finding::new(Lint::Unreadable, kustomization.path, message).raised();
+    let finding = finding.hint("check the commits in smaller ranges");
+    Finding { commit: kustomization.commit.map(str::to_owned), ..finding }
 }
 
 /// The values that a kustomization takes into Secrets.
@@ -83,4 +105,28 @@ fn named(kustomization: &Scanned<'_>) -> BTreeSet<String> {
 fn brought_in(finding: Finding, commit: Option<&str>, file: &Scanned<'_>) -> Finding {
     let position = finding.at.map(|at| file.position(at));
     Finding { commit: commit.map(str::to_owned), position, ..finding }
+}
+
+#[cfg(test)]
+mod tests {
+    use seal_documents::source::Source;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::check::scanned::Origin;
+
+    #[test]
+    fn versions_that_are_too_many_to_be_read_are_an_error() {
+        let text = "patches: [{target: {kind: Secret}, path: ../patch.yaml}]\n";
+        let sources: Vec<Source> = (0..=MAX_READS / 100)
+            .map(|index| Source::new(format!("k{index}/kustomization.yaml"), Zeroizing::new(text.to_owned())))
+            .collect();
+        let files: Vec<Scanned<'_>> =
+            sources.iter().map(|source| Scanned::manifest(&source.name, source, Origin::Past)).collect();
+        let versions = |count: usize| vec![("patch.yaml".to_owned(), "1a2b3c4d".to_owned()); count];
+        assert_eq!(of_past_together(&files, &versions(90), &[]), []);
+        let found = of_past_together(&files, &versions(100), &[]);
+        let [finding] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((finding.lint, finding.path.as_str()), (Lint::Unreadable, "k100/kustomization.yaml"));
+    }
 }
