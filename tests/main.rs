@@ -13,6 +13,7 @@
 //! - [`check_repository`]: `seal check` over whole repositories, and a hostile pull request
 //! - [`cluster`]: the controller on a real kube-apiserver
 //! - [`conformance`]: the real sealed-secrets beside our programs, and in their place
+//! - [`e2e`]: the shipped Deployment and its image in a real cluster, which only `make e2e` runs
 //! - [`edit`]: items in the user's editor, and what an editor leaves behind
 //! - [`end_to_end`]: the main job, by everything real
 //! - [`endless`]: templates that never end, before the command line
@@ -60,6 +61,7 @@ mod check_repository;
 mod cluster;
 mod conformance;
 mod demo;
+mod e2e;
 mod edit;
 mod end_to_end;
 mod endless;

@@ -12,11 +12,13 @@
 //! Invariant: however this process ends, even by SIGKILL, the kernel closes that pipe, and with it go all the
 //! processes and files of the control plane. No test cleans up after itself, and none has to.
 //!
-//! [`ControlPlane::start_apart`] starts one in a network of its own, for programs that serve like a Pod.
+//! [`ControlPlane::start_apart`] starts one in a network of its own, for programs that serve like a Pod;
+//! [`ControlPlane::start_with_node`] one with a node, where Pods run.
 //!
 //! Failures here panic: the test is the only caller, and an error would fail it anyway.
 
 mod apart;
+mod node;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
@@ -34,6 +36,7 @@ use crate::api::Api;
 use crate::toolchain;
 
 pub use apart::{GATE, POD_ADDRESS, dying_with_us};
+pub use node::{NODE, PAUSE, SANDBOX_IMAGE, missing};
 
 /// How long the audit log may lag behind an answer.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(10);

@@ -111,8 +111,38 @@ pub(crate) fn read_head(stream: &mut impl Read) -> io::Result<String> {
     String::from_utf8(head).map_err(io::Error::other)
 }
 
-/// A key and a self-signed certificate for the names, good for a day.
+/// A self-signed certificate for a client of this name, such as `O=system:masters,CN=kubelet`, and its key, both in
+/// PEM.
+///
+/// # Panics
+/// When the name isn't one of RFC 4514.
+#[must_use]
+pub fn client(name: &str) -> (String, String) {
+    let (certificate, key) = certify(name.parse().expect("a name of RFC 4514"), &[]);
+    (to_pem("CERTIFICATE", &certificate), to_pem("PRIVATE KEY", &key))
+}
+
+/// The certificate of a server under the names, in PEM, and what a server needs to serve with it.
 fn identity(names: &[&str]) -> (String, Arc<ServerConfig>) {
+    let (certificate, key) = certify(Name::default(), names);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider speaks TLS")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(certificate.clone())],
+            PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key)),
+        );
+    (to_pem("CERTIFICATE", &certificate), Arc::new(config.expect("the key is the certificate's")))
+}
+
+fn to_pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+}
+
+/// A self-signed certificate, good for a day, and its key (PKCS #8), both in DER.
+fn certify(subject: Name, names: &[&str]) -> (Vec<u8>, Vec<u8>) {
     const COMPLETE: &str = "every field is within what DER can say";
     let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
     let key = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).expect("randomness");
@@ -125,26 +155,27 @@ fn identity(names: &[&str]) -> (String, Arc<ServerConfig>) {
     let day = Duration::from_secs(86_400);
     let names: Vec<_> =
         names.iter().map(|name| GeneralName::DnsName(Ia5String::new(name).expect(COMPLETE))).collect();
-    let names = SubjectAltName(names).to_der().expect(COMPLETE);
+    // An empty list of names would not be valid.
+    let extensions = (!names.is_empty()).then(|| {
+        let names = SubjectAltName(names).to_der().expect(COMPLETE);
+        let value = OctetString::new(names).expect(COMPLETE);
+        vec![Extension { extn_id: SUBJECT_ALT_NAME, critical: true, extn_value: value }]
+    });
     let signature = AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA256, parameters: None };
     let contents = TbsCertificate {
         version: x509_cert::Version::V3,
         serial_number: SerialNumber::new(&[1]).expect(COMPLETE),
         signature: signature.clone(),
-        issuer: Name::default(),
+        issuer: subject.clone(),
         validity: Validity { not_before: time(now - day), not_after: time(now + day) },
-        subject: Name::default(),
+        subject,
         subject_public_key_info: SubjectPublicKeyInfoOwned {
             algorithm: AlgorithmIdentifierOwned { oid: EC_PUBLIC_KEY, parameters: Some(Any::from(P256)) },
             subject_public_key: BitString::from_bytes(pair.public_key().as_ref()).expect(COMPLETE),
         },
         issuer_unique_id: None,
         subject_unique_id: None,
-        extensions: Some(vec![Extension {
-            extn_id: SUBJECT_ALT_NAME,
-            critical: true,
-            extn_value: OctetString::new(names).expect(COMPLETE),
-        }]),
+        extensions,
     };
     let signed = pair.sign(&SystemRandom::new(), &contents.to_der().expect(COMPLETE)).expect("randomness");
     let certificate = x509_cert::Certificate {
@@ -152,17 +183,5 @@ fn identity(names: &[&str]) -> (String, Arc<ServerConfig>) {
         signature_algorithm: signature,
         signature: BitString::from_bytes(signed.as_ref()).expect(COMPLETE),
     };
-    let der = certificate.to_der().expect(COMPLETE);
-    let body = STANDARD.encode(&der);
-    let pem = format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider speaks TLS")
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![CertificateDer::from(der)],
-            PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.as_ref().to_vec())),
-        );
-    (pem, Arc::new(config.expect("the key is the certificate's")))
+    (certificate.to_der().expect(COMPLETE), key.as_ref().to_vec())
 }

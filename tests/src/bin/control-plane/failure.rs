@@ -31,7 +31,7 @@ pub(crate) enum Failure {
         log: String,
     },
     Refused {
-        crd: PathBuf,
+        file: PathBuf,
         message: String,
     },
     Io {
@@ -55,7 +55,7 @@ impl fmt::Display for Failure {
             Self::Slow { name, log } => {
                 write!(f, "{name} isn't ready after {PATIENCE:?}; its log ends:\n{log}")
             }
-            Self::Refused { crd, message } => write!(f, "{} is refused: {message}", crd.display()),
+            Self::Refused { file, message } => write!(f, "{} is refused: {message}", file.display()),
             Self::Io { doing, error } => write!(f, "cannot {doing}: {error}"),
         }
     }

@@ -58,15 +58,19 @@ pub(crate) const CONTROLLER_MANAGER_ARGS: &[&str] = &[
     "--secure-port=0",
     "--service-account-private-key-file=service-account.key",
     "--root-ca-file=certs/apiserver.crt",
-    "--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,\
-     serviceaccount-token-controller,root-ca-certificate-publisher-controller,\
-     clusterrole-aggregation-controller",
     // Tests wait for the garbage collector, so its own limits shouldn't slow it down.
     "--kube-api-qps=500",
     "--kube-api-burst=1000",
 ];
 
-pub(crate) fn write_inputs(dir: &Path, token: &str) -> io::Result<()> {
+/// Those that matter without nodes.
+pub(crate) const FEW_CONTROLLERS: &[&str] =
+    &["--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,\
+     serviceaccount-token-controller,root-ca-certificate-publisher-controller,\
+     clusterrole-aggregation-controller"];
+
+/// Writes keys, policies and tokens; `others` are the lines of users beside the administrator.
+pub(crate) fn write_inputs(dir: &Path, token: &str, others: &str) -> io::Result<()> {
     // Kubernetes reads both halves of the key only from this form; from PKCS #8 it reads only the private one.
     let key: EcPrivateKeyRfc5915Der<'_> = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
         .and_then(|pair| pair.private_key().as_der())
@@ -76,7 +80,7 @@ pub(crate) fn write_inputs(dir: &Path, token: &str) -> io::Result<()> {
         dir.join("service-account.key"),
         format!("-----BEGIN EC PRIVATE KEY-----\n{key}\n-----END EC PRIVATE KEY-----\n"),
     )?;
-    fs::write(dir.join("tokens.csv"), format!("{token},admin,admin,\"system:masters\"\n"))?;
+    fs::write(dir.join("tokens.csv"), format!("{token},admin,admin,\"system:masters\"\n{others}"))?;
     let policy = json!({
         "apiVersion": "audit.k8s.io/v1", "kind": "Policy",
         "omitStages": ["RequestReceived"],
@@ -85,11 +89,11 @@ pub(crate) fn write_inputs(dir: &Path, token: &str) -> io::Result<()> {
     fs::write(dir.join("audit-policy.json"), policy.to_string())
 }
 
-pub(crate) fn write_kubeconfig(path: &Path, port: u16, certificate: &[u8], token: &str) -> io::Result<()> {
+pub(crate) fn write_kubeconfig(path: &Path, server: &str, certificate: &[u8], token: &str) -> io::Result<()> {
     let kubeconfig = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "test",
         "clusters": [{"name": "test", "cluster": {
-            "server": format!("https://127.0.0.1:{port}"),
+            "server": server,
             "certificate-authority-data": STANDARD.encode(certificate),
         }}],
         "users": [{"name": "test", "user": {"token": token}}],

@@ -3,10 +3,16 @@
 //!
 //! Run by `control_plane.rs` of this crate with both ends piped (one line of JSON, an [`Announcement`]), or by
 //! hand from a terminal (the path of a kubeconfig; Ctrl-C ends it). Arguments are files of CRDs to install before
-//! the controllers start. It is not a cluster: it has no nodes, no scheduler and no DNS.
+//! the controllers start. It is not a cluster: it has no nodes and no scheduler.
 //!
 //! With `--apart PORT` first, it and all its children are in a network of their own, where kube-apiserver has
 //! that port; see [`network`].
+//!
+//! With `--node PORT` first, it is the first process of a network, mounts and processes of its own, and has a node:
+//! then it is a cluster. The arguments are archives of images; see [`node`].
+//!
+//! With `--why-no-node` it only prints why this machine can't have a node, and fails; or succeeds. A part of that is
+//! `--try-node`, in namespaces as for a node.
 //!
 //! With `--die-with-parent PID PROGRAM [ARGUMENT…]` it becomes that program instead, and the kernel kills it when
 //! its parent dies. It starts its own children like this, and tests start theirs.
@@ -18,10 +24,12 @@
 mod failure;
 mod inputs;
 mod network;
+mod node;
 mod process;
 mod scratch;
 mod stop;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::net::Ipv4Addr;
@@ -34,8 +42,10 @@ use seal_tests::toolchain;
 
 use failure::{Failure, tail};
 use inputs::{
-    API_SERVER_ARGS, CONTROLLER_MANAGER_ARGS, ETCD_ARGS, free_port, new_token, write_inputs, write_kubeconfig,
+    API_SERVER_ARGS, CONTROLLER_MANAGER_ARGS, ETCD_ARGS, FEW_CONTROLLERS, free_port, new_token, write_inputs,
+    write_kubeconfig,
 };
+use node::Node;
 use process::{DIE_WITH_PARENT, Process, die_with_parent};
 use scratch::{Scratch, sweep};
 use stop::Stop;
@@ -48,6 +58,9 @@ const POLL: Duration = Duration::from_millis(50);
 /// it first.
 const PORT_ATTEMPTS: u32 = 5;
 const APART: &str = "--apart";
+const NODE: &str = "--node";
+const WHY_NO_NODE: &str = "--why-no-node";
+const TRY_NODE: &str = "--try-node";
 /// The directory of etcd's data, and that of its copy, in the control plane's directory.
 const DATA: &str = "etcd";
 const SNAPSHOT: &str = "snapshot";
@@ -60,13 +73,32 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "{error}");
         return ExitCode::FAILURE;
     }
-    let port = match args.as_slice() {
-        [apart, port, ..] if apart == APART => port.to_str().and_then(|port| port.parse().ok()),
+    if args.first().is_some_and(|arg| arg == WHY_NO_NODE) {
+        let own = std::env::current_exe().unwrap_or_default();
+        let missing = seal_tests::control_plane::missing(&own);
+        let _ = writeln!(io::stdout(), "{}", missing.as_deref().unwrap_or_default());
+        return ExitCode::from(u8::from(missing.is_some()));
+    }
+    if args.first().is_some_and(|arg| arg == TRY_NODE) {
+        return match try_node() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                let _ = writeln!(io::stderr(), "{failure}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let port = |text: &OsString| text.to_str().and_then(|port| port.parse().ok());
+    let room = match args.as_slice() {
+        [apart, text, ..] if apart == APART => port(text).map(Room::Apart),
+        [node, text, ..] if node == NODE => port(text).map(Room::Node),
         _ => None,
     };
-    let crds: Vec<_> = args.into_iter().skip(if port.is_some() { 2 } else { 0 }).map(PathBuf::from).collect();
+    let room = room.unwrap_or(Room::Machine);
+    let flags = if matches!(room, Room::Machine) { 0 } else { 2 };
+    let files: Vec<_> = args.into_iter().skip(flags).map(PathBuf::from).collect();
     let by_hand = io::stdin().is_terminal();
-    match run(&crds, port, by_hand) {
+    match run(files, room, by_hand) {
         Ok(()) | Err(Failure::Stopped) => ExitCode::SUCCESS,
         Err(failure) => {
             // A parent that piped our stdout reads one line of it; a later failure goes to stderr only.
@@ -78,16 +110,45 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(crds: &[PathBuf], apart: Option<u16>, by_hand: bool) -> Result<(), Failure> {
+/// The network that a control plane serves in, with kube-apiserver's port where it is chosen outside.
+#[derive(Clone, Copy)]
+enum Room {
+    /// The machine's own, on a free port.
+    Machine,
+    /// One of its own.
+    Apart(u16),
+    /// One of its own that a node shares.
+    Node(u16),
+}
+
+/// Makes the room of a node, and leaves it: what a kernel refuses, or the container that this runs in, it refuses here.
+fn try_node() -> Result<(), Failure> {
+    let scratch = Scratch::create_on_disk().map_err(Failure::io("create a directory"))?;
+    network::raise().map_err(Failure::io("set up a network that isn't ours alone"))?;
+    let _node = Node::prepare(scratch.path(), Vec::new())?;
+    node::try_rules().map_err(Failure::io("set rules of nftables"))
+}
+
+fn run(files: Vec<PathBuf>, room: Room, by_hand: bool) -> Result<(), Failure> {
     let stop = Stop::listen().map_err(Failure::io("listen for signals"))?;
     sweep();
-    let scratch = Scratch::create().map_err(Failure::io("create a directory"))?;
-    if let Some(port) = apart {
+    node::sweep();
+    let scratch = match room {
+        Room::Node(_) => Scratch::create_on_disk(),
+        Room::Machine | Room::Apart(_) => Scratch::create(),
+    };
+    let scratch = scratch.map_err(Failure::io("create a directory"))?;
+    if let Room::Apart(port) | Room::Node(port) = room {
         network::raise().map_err(Failure::io("set up a network that isn't ours alone"))?;
         network::open_gate(&scratch.path().join(GATE), (Ipv4Addr::LOCALHOST, port).into())
             .map_err(Failure::io("open the gate of the network"))?;
     }
-    let (plane, access, mut processes) = start(&scratch, crds, apart, &stop)?;
+    let (port, node, crds) = match room {
+        Room::Machine => (None, None, files),
+        Room::Apart(port) => (Some(port), None, files),
+        Room::Node(port) => (Some(port), Some(Node::prepare(scratch.path(), files)?), Vec::new()),
+    };
+    let (plane, access, mut processes) = start(&scratch, &crds, port, node, &stop)?;
 
     if by_hand {
         let _ = writeln!(io::stdout(), "{}", access.kubeconfig.display());
@@ -152,6 +213,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
 struct Plane {
     port: Option<u16>,
     token: String,
+    node: Option<Node>,
 }
 
 /// Starts a control plane for the first time.
@@ -159,12 +221,14 @@ fn start(
     scratch: &Scratch,
     crds: &[PathBuf],
     port: Option<u16>,
+    node: Option<Node>,
     stop: &Stop,
 ) -> Result<(Plane, Access, Vec<Process>), Failure> {
     let dir = scratch.path();
     let token = new_token().map_err(Failure::io("make a token"))?;
-    write_inputs(dir, &token).map_err(Failure::io("write keys and policies"))?;
-    let mut plane = Plane { port, token };
+    let others = node.as_ref().map(|node| node.users.tokens()).unwrap_or_default();
+    write_inputs(dir, &token, &others).map_err(Failure::io("write keys and policies"))?;
+    let mut plane = Plane { port, token, node };
     let (port, processes) = plane.run(dir, crds, stop)?;
     plane.port = Some(port);
     let access =
@@ -193,7 +257,7 @@ impl Plane {
         etcd: Process,
         stop: &Stop,
     ) -> Result<(u16, Vec<Process>), Failure> {
-        let (api_server, port) = start_api_server(dir, self.port, &self.token, stop)?;
+        let (api_server, port) = self.start_api_server(dir, stop)?;
         for crd in crds {
             let steps: [&[&str]; 2] =
                 [&["apply", "--server-side"], &["wait", "--for=condition=Established", "--timeout=60s"]];
@@ -201,12 +265,35 @@ impl Plane {
                 install(crd, kubectl(&dir.join(KUBECONFIG))?.args(step))?;
             }
         }
-        let controllers = Process::spawn(
-            dir,
-            "kube-controller-manager",
-            CONTROLLER_MANAGER_ARGS.iter().map(ToString::to_string),
-        )?;
-        Ok((port, vec![controllers, api_server, etcd]))
+        let which = if self.node.is_some() { node::CONTROLLER_MANAGER_ARGS } else { FEW_CONTROLLERS };
+        let args = CONTROLLER_MANAGER_ARGS.iter().chain(which).map(ToString::to_string);
+        let controllers = Process::spawn(dir, "kube-controller-manager", args)?;
+        let mut processes = self.node.as_ref().map_or_else(|| Ok(Vec::new()), |node| node.run(port, stop))?;
+        processes.extend([controllers, api_server, etcd]);
+        Ok((port, processes))
+    }
+
+    fn start_api_server(&self, dir: &Path, stop: &Stop) -> Result<(Process, u16), Failure> {
+        let mut attempt = 1;
+        loop {
+            let port = self.port.map_or_else(free_port, Ok).map_err(Failure::io("find a free port"))?;
+            // Of a flag that is given twice, the last counts.
+            let more = if self.node.is_some() { node::API_SERVER_ARGS } else { &[] };
+            let args = API_SERVER_ARGS.iter().chain(more).map(ToString::to_string);
+            let mut api_server =
+                Process::spawn(dir, "kube-apiserver", args.chain([format!("--secure-port={port}")]))?;
+            // Its certificate is for the addresses that it listens on; if those are all, for `localhost`.
+            let host = if self.node.is_some() { "localhost" } else { "127.0.0.1" };
+            match serves(&mut api_server, dir, &format!("https://{host}:{port}"), &self.token, stop) {
+                Ok(()) => return Ok((api_server, port)),
+                Err(Failure::Died { log, .. })
+                    if log.contains("address already in use") && attempt < PORT_ATTEMPTS =>
+                {
+                    attempt += 1;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 }
 
@@ -216,34 +303,9 @@ fn install(crd: &Path, kubectl: &mut Command) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Refused {
-        crd: crd.to_owned(),
+        file: crd.to_owned(),
         message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
-}
-
-fn start_api_server(
-    dir: &Path,
-    port: Option<u16>,
-    token: &str,
-    stop: &Stop,
-) -> Result<(Process, u16), Failure> {
-    let kubeconfig = dir.join(KUBECONFIG);
-    let mut attempt = 1;
-    loop {
-        let port = port.map_or_else(free_port, Ok).map_err(Failure::io("find a free port"))?;
-        let args = API_SERVER_ARGS.iter().map(ToString::to_string);
-        let mut api_server =
-            Process::spawn(dir, "kube-apiserver", args.chain([format!("--secure-port={port}")]))?;
-        match serves(&mut api_server, dir, port, token, &kubeconfig, stop) {
-            Ok(()) => return Ok((api_server, port)),
-            Err(Failure::Died { log, .. })
-                if log.contains("address already in use") && attempt < PORT_ATTEMPTS =>
-            {
-                attempt += 1;
-            }
-            Err(failure) => return Err(failure),
-        }
-    }
 }
 
 /// Waits until kube-apiserver is ready. Writes the kubeconfig on the way, as soon as the certificate that it
@@ -251,16 +313,16 @@ fn start_api_server(
 fn serves(
     api_server: &mut Process,
     dir: &Path,
-    port: u16,
+    server: &str,
     token: &str,
-    kubeconfig: &Path,
     stop: &Stop,
 ) -> Result<(), Failure> {
+    let kubeconfig = &dir.join(KUBECONFIG);
     let certificate = dir.join("certs/apiserver.crt");
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Ok(pem) = fs::read(&certificate) {
-            write_kubeconfig(kubeconfig, port, &pem, token).map_err(Failure::io("write the kubeconfig"))?;
+            write_kubeconfig(kubeconfig, server, &pem, token).map_err(Failure::io("write the kubeconfig"))?;
             let mut ready = kubectl(kubeconfig)?;
             ready.args(["get", "--raw", "/readyz"]).stdout(Stdio::null()).stderr(Stdio::null());
             if ready.status().map_err(Failure::io("run kubectl"))?.success() {

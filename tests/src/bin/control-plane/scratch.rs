@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// The space that a control plane needs. etcd alone allocates 128 MiB at once; many containers have 64 MiB of
 /// shared memory.
 const ROOM: u64 = 1 << 30;
-const DIR_PREFIX: &str = "seal-control-plane-";
+pub(crate) const DIR_PREFIX: &str = "seal-control-plane-";
 /// A directory younger than this may belong to a process that is about to lock it.
 const SWEEP_AGE: Duration = Duration::from_secs(60);
 
@@ -26,7 +26,16 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn create() -> io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix(DIR_PREFIX).tempdir_in(scratch_root())?;
+        Self::create_in(&scratch_root())
+    }
+
+    /// On disk: programs are run from the file systems of containers, and memory may not allow that.
+    pub(crate) fn create_on_disk() -> io::Result<Self> {
+        Self::create_in(&std::env::temp_dir())
+    }
+
+    fn create_in(root: &Path) -> io::Result<Self> {
+        let dir = tempfile::Builder::new().prefix(DIR_PREFIX).tempdir_in(root)?;
         let lock = File::open(dir.path())?;
         lock.lock()?;
         Ok(Self { dir, _lock: lock })
