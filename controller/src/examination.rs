@@ -27,6 +27,10 @@ use crate::store::Last;
 /// The most bytes of the names of exposed items in a status.
 const MAX_EXPOSED: usize = 64 << 10;
 
+/// The most tries of keys beyond those of an opening for which an examination comes along with it: they take about as long
+/// as an opening does.
+const ALONG: usize = 8;
+
 /// The question that an examination answers: what is examined, and with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
@@ -118,7 +122,13 @@ impl Question {
         !(is_answered && is_offered)
     }
 
-    /// Examines the object. Takes many key operations.
+    /// Whether an opening that happens anyway is the time to examine the object, too: that takes little more. A status
+    /// that had to be written again for the findings would cost far more.
+    pub(crate) fn comes_along(&self, sealed: &dyn Sealed, keys: &Keyring) -> bool {
+        !matches!(self.comparison, Comparison::Behind { .. }) && sealed.more_tries(keys) <= ALONG
+    }
+
+    /// Examines the object. May take many key operations.
     ///
     /// # Errors
     ///

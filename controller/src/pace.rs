@@ -1,14 +1,15 @@
 //! The pace of examinations: when an object may be examined next.
 //!
-//! An examination tries every key at hand, so it costs many times an opening, and a new key makes every object of the
-//! cluster due for one at the same moment. [`crate::reconcile`] asks for a turn before each, and an object comes again
-//! when it was told to: nobody is woken. The objects that wait are called one after the other, a namespace at a time
-//! ([`crate::line`]). An object that was called and comes too late, or while another is examined, is called again.
+//! An examination tries every key at hand, so it may cost many times an opening, and a new key makes every object of the
+//! cluster due for one at the same moment. [`crate::reconcile`] asks for a turn before each that doesn't come along with
+//! an opening for little more, and an object comes again when it was told to: nobody is woken. The objects that wait are
+//! called one after the other, a namespace at a time ([`crate::line`]). An object that was called and comes too late, or
+//! while another is examined, is called again.
 //!
-//! Invariants: one examination runs at a time; together they take at most a quarter of one core; one object is examined
-//! at most once a minute. Namespaces share the time, so none waits for the number of objects in another, nor for what they
-//! cost. One threat is a person whose objects take the longest that an object can, all the time. Another is a person who
-//! makes objects and deletes them, which leaves turns that nobody takes: they cost other namespaces no more
+//! Invariants: in their turns, one examination runs at a time, and together they take at most a quarter of one core; one
+//! object has a turn at most once a minute. Namespaces share the time, so none waits for the number of objects in another,
+//! nor for what they cost. One threat is a person whose objects take the longest that an object can, all the time. Another
+//! is a person who makes objects and deletes them, which leaves turns that nobody takes: they cost other namespaces no more
 //! than the person's share, and put off those of his own namespace for ten minutes. What is kept of an object goes by
 //! itself, and of one namespace there is never more than [`MAX_WAITING`].
 

@@ -128,6 +128,14 @@ struct Asked {
     recipients: Arc<Recipients>,
 }
 
+/// The reason why an object is examined now.
+enum Examines {
+    /// It is its turn.
+    InTurn(#[expect(dead_code, reason = "the turn ends when this is dropped")] Running),
+    /// It is opened anyway, and the rest is little.
+    Along,
+}
+
 /// Brings one object's Secret and status up to date.
 pub(crate) async fn reconcile<S: Store>(context: &Context<S>, object: &S::Object) -> Next {
     look(context, object).await.next
@@ -225,13 +233,19 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     if matches!(planned, Plan::Write { .. }) && !context.backoff.may_write(&place, Instant::now()) {
         return Err(contested());
     }
-    let turn = if is_due { context.begin_examination(&place, last) } else { None };
-    let (running, waits) = match turn.transpose() {
-        Ok(running) => (running, None),
+    let is_kept = planned == Plan::Keep;
+    let comes_along =
+        !is_kept && asked.as_ref().is_some_and(|asked| asked.question.comes_along(&*sealed, &keyring));
+    let turn = match is_due {
+        true if comes_along => Ok(Some(Examines::Along)),
+        true => context.begin_examination(&place, last).transpose(),
+        false => Ok(None),
+    };
+    let (examines, waits) = match turn {
+        Ok(examines) => (examines, None),
         Err(wait) => (None, Some(wait)),
     };
-    let is_kept = planned == Plan::Keep;
-    let planned = if running.is_some() { planned.and_examine() } else { planned };
+    let planned = if examines.is_some() { planned.and_examine() } else { planned };
     let (write, heals) = match planned {
         Plan::Keep => {
             let outcome = Outcome::Kept(remarks, asked.map(|asked| asked.look));
@@ -241,10 +255,10 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
         Plan::Write { write, heals } => (Some(write), heals),
     };
     let look = asked.as_ref().map(|asked| Look { missing: Vec::new(), ..asked.look.clone() });
-    let (unsealed, findings) = match (running, asked) {
-        (Some(running), Some(asked)) => {
+    let (unsealed, findings) = match (examines, asked) {
+        (Some(examines), Some(asked)) => {
             let look = asked.look.clone();
-            match examine(context, sealed.clone(), keyring, asked, running).await {
+            match examine(context, sealed.clone(), keyring, asked, examines).await {
                 Ok((unsealed, findings)) => (unsealed, Some(findings)),
                 // The Secret is right all the same, and the look says that a key is gone.
                 Err(failure) if is_kept && look.is_key_missing() && failure.reason.about() == About::Key => {
@@ -292,24 +306,24 @@ fn keys_of<S: Store>(context: &Context<S>, sealed: &dyn Sealed, last: &Last) -> 
 impl<S> Context<S> {
     /// Begins the object's examination; `Some(Err)` is the wait until its turn, and `None` means that nothing is
     /// examined here.
-    fn begin_examination(&self, place: &Place, last: &Last) -> Option<Result<Running, Duration>> {
+    fn begin_examination(&self, place: &Place, last: &Last) -> Option<Result<Examines, Duration>> {
         let pace = &self.examinations.as_ref()?.pace;
-        Some(pace.run((last.format, place.clone())))
+        Some(pace.run((last.format, place.clone())).map(Examines::InTurn))
     }
 }
 
-/// Examines the object off the async threads, in its turn, which ends with the work.
+/// Examines the object off the async threads. Its turn ends with the work.
 async fn examine<S>(
     context: &Context<S>,
     sealed: Arc<dyn Sealed>,
     keyring: Arc<Keyring>,
     asked: Asked,
-    running: Running,
+    examines: Examines,
 ) -> Result<(Unsealed, Findings), Failure> {
     let Asked { question, recipients, .. } = asked;
     let place = sealed.place().clone();
     open(context, &place, keyring, move |keys| {
-        let _running = running;
+        let _turn = examines;
         question.answer(&*sealed, keys, &recipients)
     })
     .await

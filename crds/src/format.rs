@@ -113,6 +113,9 @@ pub trait Sealed: Send + Sync {
     /// Any [`UnsealError`].
     fn examine(&self, keys: &Keyring, exposing: &BTreeSet<Fingerprint>) -> Result<Examined, UnsealError>;
 
+    /// How many tries of a key [`Sealed::examine`] takes beyond those of [`Sealed::unseal`], at most.
+    fn more_tries(&self, keys: &Keyring) -> usize;
+
     /// Makes one envelope that takes the place of all envelopes of the object; `None` in the Bitnami format, which has
     /// no envelopes.
     fn offer(

@@ -97,7 +97,9 @@ fn people_may_read_public_keys_and_edit_objects_but_not_what_the_controller_says
     }
     for who in ["view", "edit", "admin"] {
         for objects in groups {
-            assert!(!may(who, &["patch", objects, "--subresource=status", "-n", namespace]), "{who}");
+            for verb in ["patch", "update"] {
+                assert!(!may(who, &[verb, objects, "--subresource=status", "-n", namespace]), "{who}");
+            }
         }
         assert!(!may(who, &["create", "sealingkeys.sealing.dev", "-n", namespace]), "{who}");
         // Every authenticated user may list the keys.

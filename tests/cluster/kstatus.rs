@@ -71,7 +71,7 @@ fn a_transient_failure_is_in_progress_and_passes_by_itself() {
     let rules = json!([
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["sealing.dev"], "resources": ["sealedsecrets"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": ["sealing.dev"], "resources": ["sealedsecrets/status"], "verbs": ["patch"]},
+        {"apiGroups": ["sealing.dev"], "resources": ["sealedsecrets/status"], "verbs": ["update"]},
     ]);
     let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
         "metadata": {"name": "lame"}, "rules": rules});

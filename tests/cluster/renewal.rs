@@ -110,7 +110,7 @@ fn three_renewals_by_the_dates_of_the_keys_leave_one_primary_with_its_backup() {
                 request["verb"] == verb
                     && object["resource"] == resource
                     && (named || verb == "create")
-                    && object["subresource"].is_null() != (resource == "sealingkeys" && verb == "patch")
+                    && object["subresource"].is_null() != (resource == "sealingkeys" && verb == "update")
                     && request["responseStatus"]["code"].as_u64().is_some_and(|code| code < 300)
             };
             let requests = scene.requests().split_off(before);
@@ -121,7 +121,7 @@ fn three_renewals_by_the_dates_of_the_keys_leave_one_primary_with_its_backup() {
             position("create", "configmaps", ""),
             position("create", "sealingkeys", new),
             position("patch", "secrets", old),
-            position("patch", "sealingkeys", new),
+            position("update", "sealingkeys", new),
         ];
         assert!(order.is_sorted(), "{order:?}");
 

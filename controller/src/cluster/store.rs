@@ -113,7 +113,7 @@ impl Store for ClusterStore {
         let mut tries_left = if follows_a_write(object, status) { INSISTS } else { 0 };
         let mut newest = object.clone();
         loop {
-            let reported = report(&api, &newest.metadata, status).await;
+            let reported = report::<Object>(&self.client, &object.group(), &newest.metadata, status).await;
             let reported = reported.map_err(|error| failure("writing the status", &error))?;
             if reported == Reported::UpToDate || tries_left == 0 {
                 return Ok(reported);

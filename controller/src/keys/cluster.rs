@@ -182,7 +182,7 @@ impl KeyStore for ClusterKeys {
 
     async fn say(&self, key: &SealingKey, status: &SealingKeyStatus) -> Result<Reported, Failure> {
         let name = key.metadata.name.as_deref().unwrap_or_default();
-        let said = report(&self.sealing_keys(), &key.metadata, status).await;
+        let said = report::<SealingKey>(&self.client, &(), &key.metadata, status).await;
         said.map_err(|error| failure(&format!("writing the status of SealingKey {name}"), &error))
     }
 

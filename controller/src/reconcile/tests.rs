@@ -29,6 +29,8 @@ struct Object {
     sealed_to: BTreeSet<Fingerprint>,
     /// Which data key each item uses.
     assignment: Option<String>,
+    /// What an examination takes beyond an opening.
+    more_tries: usize,
     /// The bytes of the object without its status.
     weight: usize,
     /// The event that decoding waits for.
@@ -47,7 +49,7 @@ enum Opens {
 
 impl Object {
     fn test() -> Self {
-        Self { generation: 1, ..Self::default() }
+        Self { generation: 1, more_tries: 1000, ..Self::default() }
     }
 
     fn that_opens(mut self, opens: Opens) -> Self {
@@ -137,13 +139,14 @@ impl Store for Memory {
             let came = awaited.lock().unwrap().recv_timeout(Duration::from_secs(20));
             came.map_err(|_| Failure::new(Reason::Malformed, "nothing came"))?;
         }
-        let Object { generation, opens, hidden, sealed_to, assignment, .. } = object.clone();
+        let Object { generation, opens, hidden, sealed_to, assignment, more_tries, .. } = object.clone();
         Ok(Arc::new(Fake {
             generation,
             opens,
             hidden,
             sealed_to,
             assignment,
+            more_tries,
             place: place(),
             shape: shape(),
         }))
@@ -206,6 +209,7 @@ struct Fake {
     hidden: bool,
     assignment: Option<String>,
     sealed_to: BTreeSet<Fingerprint>,
+    more_tries: usize,
     place: Place,
     shape: Shape,
 }
@@ -267,6 +271,10 @@ impl Sealed for Fake {
         let items = self.shape.keys.iter().filter(|_| !exposing.is_empty());
         let exposed = items.map(|item| (item.clone(), exposing.clone())).collect();
         Ok(Examined { unsealed, only: keys.fingerprints().take(1).collect(), exposed })
+    }
+
+    fn more_tries(&self, _: &Keyring) -> usize {
+        self.more_tries
     }
 
     fn offer(&self, _: &Keyring, to: &[NamedRecipient]) -> Option<Result<Envelope, RewrapError>> {

@@ -144,6 +144,25 @@ async fn whoever_changes_an_object_all_the_time_has_it_opened_but_not_examined()
 }
 
 #[tokio::test]
+async fn an_object_that_is_opened_anyway_is_examined_out_of_turn_if_that_takes_little_more() {
+    let key = Identity::generate();
+    let cluster = Cluster::with(&[&key]);
+    let context = cluster.start(Memory::with(SecretState::Absent));
+    let cheap = Object { more_tries: 8, ..sealed_to(&[&key]) };
+    for generation in 1..9 {
+        let changed = Object { generation, ..cheap.clone() };
+        assert_eq!(reconcile(&context, &changed).await, Next::OnChange);
+        assert_eq!(status(&context).usage.unwrap().source, format!("source {generation}"));
+    }
+    assert_eq!(count(&context, "unseals"), 8);
+    // An offer has to be sealed, and what isn't opened waits for its turn.
+    cluster.set(&[&Identity::generate(), &key], &[], &[]);
+    let turns = [9, 10].map(|generation| Object { generation, ..cheap.clone() });
+    assert_eq!(reconcile(&context, &turns[0]).await, Next::OnChange);
+    let Next::After(_) = reconcile(&context, &turns[1]).await else { panic!("its turn is over") };
+}
+
+#[tokio::test]
 async fn findings_that_could_not_be_published_are_found_again_soon() {
     let key = Identity::generate();
     let context = Cluster::with(&[&key]).start(Memory::with(SecretState::Absent));
