@@ -26,6 +26,10 @@ mod limit;
 /// sooner.
 const IDLE: Duration = Duration::from_millis(50);
 
+/// How many objects more than requests in flight should be in hand: those whose keys are at work, and a few whose
+/// requests wait, so that no place stays free.
+const MORE: usize = 4;
+
 /// The requests in flight.
 pub(crate) struct Flight {
     places: Semaphore,
@@ -64,6 +68,12 @@ impl Flight {
             place.answered(kind, answer);
         }
         answer
+    }
+
+    /// How many objects should be in hand at present. More would only wait for a place, and an object that changes now
+    /// would have to wait behind them.
+    pub(crate) fn objects(&self) -> usize {
+        self.state().limit.requests(Instant::now()) + MORE
     }
 
     /// Waits for a place, and for the end of a pause that the server asked for.

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::api::{failure, is_code};
+use super::flight::Flight;
 use super::key_changes::key_changes;
 use super::mark::Mark;
 use super::name::Name;
@@ -42,6 +43,8 @@ const INBOX: usize = 64;
 pub(crate) struct Shared {
     pub(crate) context: Context<ClusterStore>,
     pub(crate) leadership: Leadership,
+    /// The requests of the looks, which say how many objects should be in hand.
+    pub(crate) flight: Arc<Flight>,
     pub(crate) contact: Contact,
     /// Turns true when no look begins any more.
     pub(crate) stopped: watch::Receiver<bool>,
@@ -83,10 +86,14 @@ pub(crate) async fn work(
     tokio::pin!(stopped);
     loop {
         let now = Instant::now().into_std();
-        while let Some(turn) = objects.begin(now, secret) {
+        let has_room = |looks: &JoinSet<_>| looks.len() < shared.flight.objects();
+        while has_room(&looks)
+            && let Some(turn) = objects.begin(now, secret)
+        {
             looks.spawn(look_at(turn, shared.clone()));
         }
-        let next_time = objects.next_time();
+        // Without room, the end of a look comes first.
+        let next_time = objects.next_time().filter(|_| has_room(&looks));
         tokio::select! {
             () = &mut stopped => break,
             Some((format, event)) = arrivals.recv() => {

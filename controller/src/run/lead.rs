@@ -47,7 +47,8 @@ pub(super) async fn lead(replica: &Replica, options: &Options, stopped: watch::R
         cores: Cores::default(),
     };
     let (leadership, contact) = (replica.leadership.clone(), replica.contact.clone());
-    let shared = Arc::new(Shared { context, leadership, contact, stopped: stopped.clone() });
+    let shared =
+        Arc::new(Shared { context, leadership, contact, flight: flight.clone(), stopped: stopped.clone() });
     let objects = |group| (group, objects(&replica.clients.watches, options.watch.as_ref(), group));
     let sources =
         Sources { objects: Group::ALL.map(objects), natives, secrets: replica.secrets.changes().boxed() };

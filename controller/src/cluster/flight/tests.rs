@@ -116,6 +116,12 @@ async fn while_the_server_has_its_pause_nothing_starts() {
 }
 
 #[tokio::test]
+async fn a_few_more_objects_are_in_hand_than_may_have_a_request_in_flight() {
+    let (_client, flight, _arrived) = bounded(8);
+    assert_eq!(flight.objects(), flight.state().places + MORE);
+}
+
+#[tokio::test]
 async fn it_is_idle_only_while_nothing_is_in_flight() {
     let (client, flight, mut arrived) = bounded(8);
     let task = tokio::spawn(async move { client.send(get()).await.map(drop) });
