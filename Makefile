@@ -51,6 +51,10 @@ fuzz: toolchain ## Try 100,000 random manifests, templates and edits, and 25,000
 	cargo test --locked --quiet -p seal-crds -p seal-go -p seal --lib mutations
 	cargo test --locked --quiet -p seal-tests --test all reformatted::random_mutations
 
+.PHONY: soak
+soak: toolchain ## Churn and faults for SEAL_SOAK_MINUTES (15), with a report of memory, threads and files
+	SEAL_SOAK_MINUTES=$${SEAL_SOAK_MINUTES:-15} cargo test --locked --workspace --test all faults::soak -- --nocapture
+
 .PHONY: toolchain
 toolchain: ## Build the real control plane, age and sealed-secrets that tests run
 	$(MAKE) --no-print-directory -C tests/toolchain

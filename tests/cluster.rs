@@ -16,6 +16,7 @@ mod deletion;
 mod deploy;
 mod drift;
 mod evidence;
+mod faults;
 mod key_backup;
 mod key_deletion;
 mod key_states;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::process::Process;
+pub use crate::process::Usage;
 use crate::toolchain;
 use crate::wait::eventually;
 
@@ -100,6 +101,16 @@ impl Controller {
     #[must_use]
     pub fn peak_memory(&self) -> usize {
         self.process.peak_memory()
+    }
+
+    /// What the controller uses now.
+    ///
+    /// # Panics
+    /// When the controller has ended.
+    #[track_caller]
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.process.usage()
     }
 
     /// Everything the controller wrote to stdout and stderr so far.

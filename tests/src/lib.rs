@@ -6,6 +6,7 @@
 pub mod api;
 pub mod control_plane;
 pub mod controller;
+pub mod interceptor;
 pub mod peer;
 mod process;
 pub mod proxy;

@@ -14,6 +14,17 @@ use crate::wait::eventually;
 /// How many lines of the log a failed test shows.
 const LOG_LINES: usize = 40;
 
+/// What a program uses at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Its resident memory, in KiB.
+    pub memory: usize,
+    /// Its threads.
+    pub threads: usize,
+    /// Its open files and connections.
+    pub files: usize,
+}
+
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
@@ -69,6 +80,22 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says so");
         peak.trim_end_matches("kB").trim().parse().expect("a number of KiB")
+    }
+
+    /// What the program uses now.
+    ///
+    /// # Panics
+    /// When the program has ended.
+    #[track_caller]
+    pub(crate) fn usage(&self) -> Usage {
+        let dir = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let status = fs::read_to_string(dir.join("status")).expect("it runs");
+        let number = |field: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("Linux says so");
+            line.trim_end_matches("kB").trim().parse().expect("a number")
+        };
+        let files = fs::read_dir(dir.join("fd")).expect("it runs").count();
+        Usage { memory: number("VmRSS:"), threads: number("Threads:"), files }
     }
 
     /// Stops the program where it is, or lets it go on.

@@ -16,12 +16,21 @@ const POLL: Duration = Duration::from_millis(50);
 /// # Panics
 /// When it hasn't succeeded within a minute, with its last error.
 #[track_caller]
-pub fn eventually<T, E: Display>(what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub fn eventually<T, E: Display>(what: &str, attempt: impl FnMut() -> Result<T, E>) -> T {
+    within(PATIENCE, what, attempt)
+}
+
+/// As [`eventually`], for what takes longer than a minute where many things have to happen.
+///
+/// # Panics
+/// When it hasn't succeeded by then, with its last error.
+#[track_caller]
+pub fn within<T, E: Display>(patience: Duration, what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         match attempt() {
             Ok(found) => return found,
-            Err(why) if Instant::now() > deadline => panic!("{what}: not within {PATIENCE:?}: {why}"),
+            Err(why) if Instant::now() > deadline => panic!("{what}: not within {patience:?}: {why}"),
             Err(_) => thread::sleep(POLL),
         }
     }

@@ -32,7 +32,7 @@ pub(crate) struct Live {
     pub(crate) is_exposed_to_more: bool,
     /// The revoked recipients that the object as it is now was compared with, by the name of their set.
     pub(crate) compared: Option<String>,
-    /// The controller waits for a change of the object as it is now, so it says nothing new of it.
+    /// The controller waits for a change of the object as it is now, or for a key, so it says nothing new of it.
     pub(crate) is_stalled: bool,
 }
 
@@ -126,7 +126,7 @@ impl Live {
             is_exposed_to_more: exposed_to.len() >= MAX_EXPOSED_TO,
             exposed_to,
             compared: compared.filter(|_| is_current),
-            is_stalled: is_observed && is_true("Stalled"),
+            is_stalled: is_observed && (is_true("Stalled") || is_true("KeyMissing")),
         })
     }
 

@@ -1,0 +1,83 @@
+//! Watches that break off, and watches whose place in history is gone (410).
+
+use http::request::Parts;
+use seal_tests::interceptor::{Act, Answer, Interceptor};
+use seal_tests::wait::until;
+use serde_json::json;
+
+use super::applied::Applied;
+use crate::cluster::scene::Scene;
+
+fn is_watch(head: &Parts) -> bool {
+    head.uri.query().is_some_and(|query| query.contains("watch=true"))
+}
+
+/// Changes of every kind that a controller without watches doesn't hear of.
+fn change(applied: &mut Applied<'_>, scene: &Scene<'_>, value: &str) {
+    applied.seal("changed", value);
+    applied.seal(&format!("new-{value}"), value);
+    scene.api().merge(&scene.secrets("drifted"), &json!({"data": {"a": "ZHJpZnQ="}})).unwrap();
+    scene.api().delete(&scene.secrets("deleted")).unwrap();
+    applied.delete("going");
+}
+
+fn objects(applied: &mut Applied<'_>) {
+    ["changed", "drifted", "deleted", "going"].into_iter().for_each(|name| applied.seal(name, "0"));
+    applied.until_it_is_so();
+}
+
+#[test]
+fn watches_that_break_off_again_and_again_miss_nothing() {
+    let scene = Scene::new("dropped");
+    let between = Interceptor::before(&scene.kubeconfig);
+    let _controller = scene.start(&[]);
+    let mut applied = Applied::to(&scene);
+    for round in 0..4 {
+        objects(&mut applied);
+        between.end_streams();
+        change(&mut applied, &scene, &format!("{round}"));
+        between.end_streams();
+        applied.until_it_is_so();
+    }
+}
+
+/// The first request of each watch is refused, and then the second, so the lists are taken anew while others change.
+#[test]
+fn watches_whose_history_is_gone_take_the_lists_anew_and_miss_nothing() {
+    for as_event in [true, false] {
+        let scene = Scene::new("expired");
+        let between = Interceptor::before(&scene.kubeconfig);
+        let _controller = scene.start(&[]);
+        let mut applied = Applied::to(&scene);
+        objects(&mut applied);
+        between.set(move |head| match is_watch(head) {
+            true if as_event => Act::Answer(Answer::expired()),
+            true => Act::Answer(Answer::refusal(410, "Expired")),
+            false => Act::Pass,
+        });
+        between.end_streams();
+        until("the watches are refused", || between.answered() >= 6);
+        change(&mut applied, &scene, "1");
+        between.clear();
+        applied.until_it_is_so();
+    }
+}
+
+#[test]
+fn a_watch_that_delivers_nonsense_is_begun_again() {
+    let scene = Scene::new("garbled");
+    let between = Interceptor::before(&scene.kubeconfig);
+    let _controller = scene.start(&[]);
+    let mut applied = Applied::to(&scene);
+    objects(&mut applied);
+    between.set(|head| match is_watch(head) {
+        // A refusal in the place of an event.
+        true => Act::Answer(Answer::refusal(200, "Nonsense")),
+        false => Act::Pass,
+    });
+    between.end_streams();
+    until("the watches get nonsense", || between.answered() >= 6);
+    change(&mut applied, &scene, "1");
+    between.clear();
+    applied.until_it_is_so();
+}
