@@ -59,6 +59,11 @@ soak: toolchain ## Churn and faults for SEAL_SOAK_MINUTES (15), with a report of
 toolchain: ## Build the real control plane, age and sealed-secrets that tests run
 	$(MAKE) --no-print-directory -C tests/toolchain
 
+.PHONY: bench
+bench: toolchain build ## Measure beside the peers, write BENCHMARKS.md (some 25 minutes; or ONLY=restart, SIZE=small)
+	cargo build --locked --release -p seal-tests --bin bench --bin control-plane --bin in-cluster
+	target/release/bench $(if $(ONLY),--only=$(ONLY)) $(if $(SIZE),--size=$(SIZE))
+
 .PHONY: control-plane
 control-plane: toolchain ## Run the tests' control plane until Ctrl-C, to try things by hand
 	cargo run --locked --quiet -p seal-tests --bin control-plane

@@ -7,8 +7,6 @@
 mod hostile;
 mod kustomize;
 mod planted;
-mod repository;
-mod sealed;
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -6,6 +6,7 @@
 //!
 //! - [`vectors`]: both formats, held by static files
 //! - [`age`]: envelopes, to and from the real age
+//! - [`benchmark`]: that `make bench` works, in its small size
 //! - [`bounds`]: what hostile text may cost either program, and what a crash of one leaves behind
 //! - [`cases`]: the command line, held by the files in `cli/`
 //! - [`certificate_url`]: the peer's certificate from a URL, over TLS and through proxies
@@ -52,6 +53,7 @@
 )]
 
 mod age;
+mod benchmark;
 mod bounds;
 mod by_hand;
 mod cases;

@@ -14,12 +14,9 @@ use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+pub(crate) use seal_tests::repository::sealed::CANARY;
 use seal_tests::toolchain;
 use tempfile::TempDir;
-
-/// Every value that matters begins with this text, so that a search finds it. It is so long that base64 of random
-/// bytes never contains it by chance.
-pub(crate) const CANARY: &str = "opensesame";
 
 /// The directories of one test, which are removed with the value.
 pub(crate) struct Sandbox {

@@ -4,8 +4,8 @@
 //! branch that is merged into finds each of them, and `diff` shows it, whatever the pull request does to its own rules.
 
 use seal_crds::Scope;
+use seal_tests::repository::sealed::{Keys, manifest, native, spec};
 
-use super::sealed::{Keys, manifest, native, spec};
 use super::{Fault, commit, findings, git, seal};
 use crate::sandbox::{Run, Sandbox};
 
@@ -27,7 +27,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let (sandbox, keys) = (Sandbox::new(), Keys::new());
+        let (sandbox, keys) = (Sandbox::new(), Keys::generate());
         git(&sandbox, &["init", "-q", "-b", "main"]);
         sandbox.write(".gitignore", "/*.key\n/keys-backup.yaml\n");
         sandbox.write(".seal.yaml", RULES);

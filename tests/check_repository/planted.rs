@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use seal_crds::Scope;
+use seal_tests::repository::sealed::{Keys, bitnami, manifest, native, spec};
+use seal_tests::repository::{RULES, files};
 
-use super::repository::{self, RULES};
-use super::sealed::{Keys, bitnami, manifest, native, spec};
 use super::{Fault, assert_found, commit, findings, git, git_at, seal};
 use crate::sandbox::Sandbox;
 
@@ -193,8 +193,10 @@ fn broken(plant: &mut Planted<'_>, keys: &Keys) {
 #[test]
 fn of_five_thousand_files_exactly_the_planted_faults_are_found_and_one_of_every_rule() {
     let sandbox = Sandbox::new();
-    let keys = Keys::new();
-    repository::write(&sandbox, &keys, 5000, 12);
+    let keys = Keys::generate();
+    for (path, content) in files(&keys, 5000, 12) {
+        sandbox.write(path, content);
+    }
     git(&sandbox, &["init", "-q", "-b", "main"]);
     // Private keys that every sandbox has.
     sandbox.write(".gitignore", "/*.key\n/keys-backup.yaml\n");

@@ -33,8 +33,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::toolchain;
+use crate::{cpu, toolchain};
 
+pub(crate) use apart::bound_to_us;
 pub use apart::{GATE, POD_ADDRESS, dying_with_us};
 pub use node::{NODE, PAUSE, SANDBOX_IMAGE, missing};
 
@@ -217,6 +218,22 @@ impl ControlPlane {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.access.dir
+    }
+
+    /// The audit log: one JSON event a line. Most tests want [`ControlPlane::audit_events`].
+    #[must_use]
+    pub fn audit_log(&self) -> &Path {
+        &self.access.audit_log
+    }
+
+    /// The processor time that kube-apiserver, etcd and kube-controller-manager have used so far.
+    ///
+    /// # Panics
+    /// When one of them has ended.
+    #[must_use]
+    #[track_caller]
+    pub fn cpu(&self) -> Duration {
+        cpu::children(self.supervisor.id()).into_iter().map(cpu::of).sum()
     }
 
     /// A client of the API as the administrator.

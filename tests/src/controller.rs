@@ -30,14 +30,31 @@ impl Controller {
     #[track_caller]
     #[must_use]
     pub fn start<S: AsRef<str>>(kubeconfig: &Path, dir: &Path, flags: &[S]) -> Self {
+        Self::start_program(&toolchain::own("test-seal-controller"), "trace", kubeconfig, dir, flags)
+    }
+
+    /// As [`Controller::start`], for another build of the program, which logs as much as `level` says.
+    ///
+    /// # Panics
+    /// When it ends instead, with its log.
+    #[track_caller]
+    #[must_use]
+    pub fn start_program<S: AsRef<str>>(
+        program: &Path,
+        level: &str,
+        kubeconfig: &Path,
+        dir: &Path,
+        flags: &[S],
+    ) -> Self {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let log = dir.join(format!("seal-controller-{}.log", LAST.fetch_add(1, Ordering::Relaxed)));
         let mut command = Command::new(toolchain::own("control-plane"));
         command
             .arg("--die-with-parent")
             .arg(std::process::id().to_string())
-            .arg(toolchain::own("test-seal-controller"))
-            .args(["--log=trace", "run", "--listen=127.0.0.1:0"])
+            .arg(program)
+            .arg(format!("--log={level}"))
+            .args(["run", "--listen=127.0.0.1:0"])
             .args(flags.iter().map(AsRef::as_ref))
             .env_clear()
             .env("KUBECONFIG", kubeconfig);
@@ -91,6 +108,16 @@ impl Controller {
         let (_, page) = self.http("/metrics").expect("a running controller serves its metrics");
         let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         value.map_or(0, |value| value.parse().expect("a counter is a whole number"))
+    }
+
+    /// The processor time that the controller has used so far.
+    ///
+    /// # Panics
+    /// When the controller has ended.
+    #[track_caller]
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        self.process.cpu()
     }
 
     /// The controller's peak memory so far, in KiB.

@@ -6,10 +6,12 @@
 pub mod api;
 pub mod control_plane;
 pub mod controller;
+pub mod cpu;
 pub mod interceptor;
 pub mod peer;
-mod process;
+pub mod process;
 pub mod proxy;
+pub mod repository;
 pub mod scalars;
 pub mod tls;
 pub mod toolchain;

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::control_plane::{ControlPlane, POD_ADDRESS};
+use crate::control_plane::{ControlPlane, POD_ADDRESS, bound_to_us};
 use crate::process::Process;
 use crate::toolchain;
 
@@ -116,6 +116,26 @@ impl Serving {
     pub fn terminate(mut self) {
         self.0.terminate();
     }
+}
+
+/// The real controller on a control plane that isn't apart, with its keys in `namespace`, as a command that dies with
+/// the thread that starts it. It may do everything, and has no limits but those of the flags that the caller adds.
+///
+/// # Panics
+/// When the control plane's directory isn't writable.
+#[must_use]
+pub fn beside(plane: &ControlPlane, namespace: &str) -> Command {
+    let (account, server) = service_account(plane, namespace);
+    let (host, port) = server.rsplit_once(':').expect("the supervisor names a port");
+    // It looks for a service account where a Pod has it, so it gets a mount namespace of its own.
+    let mut command = Command::new("unshare");
+    command.arg("--mount");
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command.args(bound_to_us()).arg(toolchain::own("in-cluster")).arg(account).arg(toolchain::bin(NAME));
+    command.env("KUBERNETES_SERVICE_HOST", host).env("KUBERNETES_SERVICE_PORT", port);
+    command
 }
 
 /// The certificate that a controller serves for sealing, read through kube-apiserver.

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -25,7 +26,8 @@ pub struct Usage {
     pub files: usize,
 }
 
-pub(crate) struct Process {
+/// A running program.
+pub struct Process {
     child: Child,
     log: PathBuf,
 }
@@ -35,8 +37,9 @@ impl Process {
     ///
     /// # Panics
     /// When it can't be started.
+    #[must_use]
     #[track_caller]
-    pub(crate) fn start(command: &mut Command, log: PathBuf) -> Self {
+    pub fn start(command: &mut Command, log: PathBuf) -> Self {
         let output = File::create(&log).expect("the control plane's directory is writable");
         let child = command
             .stdin(Stdio::null())
@@ -51,7 +54,8 @@ impl Process {
     ///
     /// # Panics
     /// When the log isn't UTF-8.
-    pub(crate) fn log(&self) -> String {
+    #[must_use]
+    pub fn log(&self) -> String {
         fs::read_to_string(&self.log).expect("the log is text")
     }
 
@@ -60,7 +64,7 @@ impl Process {
     /// # Panics
     /// When the program ends instead, or takes too long.
     #[track_caller]
-    pub(crate) fn until<T>(&mut self, what: &str, look: impl Fn(&str) -> Option<T>) -> T {
+    pub fn until<T>(&mut self, what: &str, look: impl Fn(&str) -> Option<T>) -> T {
         eventually(what, || {
             // The program may be writing, so the last character may be incomplete.
             let log = fs::read_to_string(&self.log).unwrap_or_default();
@@ -71,12 +75,23 @@ impl Process {
         })
     }
 
+    /// The processor time that the program has used so far.
+    ///
+    /// # Panics
+    /// When the program has ended.
+    #[must_use]
+    #[track_caller]
+    pub fn cpu(&self) -> Duration {
+        crate::cpu::of(self.child.id())
+    }
+
     /// The program's peak memory so far, in KiB.
     ///
     /// # Panics
     /// When the program has ended.
+    #[must_use]
     #[track_caller]
-    pub(crate) fn peak_memory(&self) -> usize {
+    pub fn peak_memory(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says so");
         peak.trim_end_matches("kB").trim().parse().expect("a number of KiB")
@@ -103,7 +118,7 @@ impl Process {
     /// # Panics
     /// When it has ended.
     #[track_caller]
-    pub(crate) fn stop(&self, is_stopped: bool) {
+    pub fn stop(&self, is_stopped: bool) {
         let signal = if is_stopped { Signal::STOP } else { Signal::CONT };
         kill_process(Pid::from_child(&self.child), signal).expect("our own child can be signalled");
     }
@@ -123,7 +138,7 @@ impl Process {
     /// # Panics
     /// When it doesn't end.
     #[track_caller]
-    pub(crate) fn terminate(&mut self) -> ExitStatus {
+    pub fn terminate(&mut self) -> ExitStatus {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).expect("our own child can be signalled");
         eventually("the controller ends", || match self.child.try_wait() {

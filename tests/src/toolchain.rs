@@ -35,16 +35,17 @@ pub fn find(name: &str) -> Result<PathBuf, Missing> {
         .ok_or_else(|| Missing { name: name.to_owned() })
 }
 
-/// The path of a program of this package. Cargo puts those beside the folder `deps` that tests and benchmarks run
-/// from, and builds them before it runs either.
+/// The path of a program of this package. Cargo puts those beside the folder `deps` that tests run from, and builds them
+/// before it runs a test. A program finds the others beside itself.
 ///
 /// # Panics
 /// When the operating system doesn't tell the path of this process.
 #[must_use]
 pub fn own(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the operating system knows what it runs");
-    let deps = test.parent().expect("a program is in a directory");
-    deps.parent().unwrap_or(deps).join(name)
+    let dir = test.parent().expect("a program is in a directory");
+    let dir = if dir.ends_with("deps") { dir.parent().unwrap_or(dir) } else { dir };
+    dir.join(name)
 }
 
 /// The root of the repository.

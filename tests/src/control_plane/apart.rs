@@ -118,7 +118,7 @@ pub fn dying_with_us(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// The beginning of a command line that binds the rest of it to this process: see `bin/control-plane`.
-fn bound_to_us() -> [OsString; 3] {
+pub(crate) fn bound_to_us() -> [OsString; 3] {
     let pid = std::process::id().to_string();
     [toolchain::own("control-plane").into(), "--die-with-parent".into(), pid.into()]
 }

@@ -1,16 +1,18 @@
 //! A repository of many files, as people have them: kustomize with transformers, Helm charts, custom resources, Secrets
 //! without values, SealedSecrets of both formats, SOPS, files that aren't UTF-8 or aren't YAML. Nothing in it is wrong.
 //!
+//! What `seal check` finds in it is a matter of `tests/check_repository`, and what that costs one of the benchmark.
 //! Invariant: the same seed makes the same files, except for what is sealed, which is random.
+
+pub mod sealed;
 
 use seal_crds::Scope;
 use seal_random::Random;
 
-use super::sealed::{Keys, bitnami, manifest, native, spec};
-use crate::sandbox::Sandbox;
+use sealed::{Keys, bitnami, manifest, native, spec};
 
 /// The rules of the repository.
-pub(super) const RULES: &str = "\
+pub const RULES: &str = "\
 version: 1
 require-recovery: true
 recipients:
@@ -31,18 +33,18 @@ rules:
     to: none
 ";
 
-/// Writes the rules, the pins, and this many files around them.
-pub(super) fn write(sandbox: &Sandbox, keys: &Keys, files: usize, seed: u64) {
-    sandbox.write(".seal.yaml", RULES);
+/// The rules, the pins, and this many files around them: each path beneath the root, with its content.
+pub fn files(keys: &Keys, count: usize, seed: u64) -> impl Iterator<Item = (String, Vec<u8>)> {
     let revoked = keys.revoked.fingerprint();
-    sandbox.write("keys/prod.pub", format!("# revoked: {revoked} 2026-01-01 old\n{}\n", keys.prod));
-    sandbox.write("keys/recovery.pub", format!("{}\n", keys.recovery));
-    sandbox.write("keys/peer.pem", sandbox.read("rsa.crt"));
+    let fixed = [
+        (".seal.yaml", RULES.to_owned()),
+        ("keys/prod.pub", format!("# revoked: {revoked} 2026-01-01 old\n{}\n", keys.prod)),
+        ("keys/recovery.pub", format!("{}\n", keys.recovery)),
+        ("keys/peer.pem", include_str!("../cli/given/rsa.crt").to_owned()),
+    ];
+    let fixed = fixed.map(|(path, text)| (path.to_owned(), text.into_bytes()));
     let mut random = Random(seed);
-    for index in 0..files {
-        let (path, content) = file(index, keys, &mut random);
-        sandbox.write(path, content);
-    }
+    fixed.into_iter().chain((0..count).map(move |index| file(index, keys, &mut random)))
 }
 
 fn file(index: usize, keys: &Keys, random: &mut Random) -> (String, Vec<u8>) {
