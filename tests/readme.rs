@@ -12,13 +12,14 @@ use crate::follow::{Part, Reader, parts};
 use crate::kubelet::{Kubelet, SYSTEM};
 
 /// Commands that aren't run here, and the tests that run them.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 5] = [
     (
         "seal keys restore seal-keys.yaml --context prod -r keys/prod.pub --yes",
         "cluster/key_backup, in a cluster that has lost its keys",
     ),
     ("make demo", "demo.rs"),
     ("make test", ".ci/run"),
+    ("make e2e", ".ci/run"),
     ("make build", "this build's own programs are used"),
 ];
 
