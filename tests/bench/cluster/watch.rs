@@ -1,7 +1,8 @@
 //! What becomes of objects, seen by a watch, with the time at which each event arrived.
 //!
-//! Every contender is watched by the same code, so what watching costs the API server falls on all alike. Invariant: no
-//! event is missed; a watch that ends ends the run.
+//! Every contender is watched by the same code, so what watching costs the API server falls on all alike. The API server
+//! ends a watch whose reader is too slow for it, and then another one goes on where that one was. Invariant: no event is
+//! missed.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -11,6 +12,7 @@ use futures::{AsyncBufReadExt as _, StreamExt as _};
 use seal_crds::format::Format;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::task::JoinHandle;
 
 use super::objects::everywhere;
@@ -49,6 +51,8 @@ pub(crate) struct Metadata {
     pub(crate) name: String,
     #[serde(default)]
     generation: i64,
+    #[serde(default, rename = "resourceVersion")]
+    version: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -66,10 +70,11 @@ struct Condition {
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct Event<'t> {
     #[serde(rename = "type")]
-    type_: String,
-    object: Value,
+    type_: &'t str,
+    #[serde(borrow)]
+    object: &'t RawValue,
 }
 
 impl Watch {
@@ -86,22 +91,24 @@ impl Watch {
         let client = requests::shared().clone();
         let now = requests::get(&format!("{collection}?limit=1{selector}"), requests::METADATA_LIST);
         let now = requests::block_on(client.request::<Value>(now)).expect("the collection can be listed");
-        let version = now["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        let watch = format!("{collection}?watch=1&resourceVersion={version}{selector}");
+        let mut version = now["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+        let watch = format!("{collection}?watch=1{selector}");
         let (sender, events) = mpsc::channel();
         let task = requests::runtime().spawn(async move {
-            let stream = client.request_stream(requests::get(&watch, "application/json")).await;
-            let mut lines = Box::pin(stream.expect("the collection can be watched")).lines();
-            while let Some(line) = lines.next().await {
-                let (at, line) = (Instant::now(), line.expect("the API server serves"));
-                let event: Event = serde_json::from_str(&line).expect("an event");
-                assert_ne!(event.type_, "ERROR", "{}", event.object);
-                if event.type_ == "DELETED" {
-                    continue;
-                }
-                let object = Object::deserialize(&event.object).expect("an object");
-                if sender.send(Seen { at, object }).is_err() {
-                    return;
+            loop {
+                let request =
+                    requests::get(&format!("{watch}&resourceVersion={version}"), "application/json");
+                let stream = client.request_stream(request).await;
+                let mut lines = Box::pin(stream.expect("the collection can be watched")).lines();
+                while let Some(Ok(line)) = lines.next().await {
+                    let (at, event) = (Instant::now(), serde_json::from_str::<Event<'_>>(&line));
+                    let Event { type_, object } = event.expect("an event");
+                    assert_ne!(type_, "ERROR", "{object}");
+                    let object: Object = serde_json::from_str(object.get()).expect("an object");
+                    version.clone_from(&object.metadata.version);
+                    if type_ != "DELETED" && sender.send(Seen { at, object }).is_err() {
+                        return;
+                    }
                 }
             }
         });
@@ -123,7 +130,7 @@ impl Watch {
     /// The first event that is looked for.
     ///
     /// # Panics
-    /// When there is none for so long, or the watch ends.
+    /// When there is none for so long, or the watch panicked.
     #[track_caller]
     pub(crate) fn until(&self, patience: Duration, mut is_it: impl FnMut(&Seen) -> bool) -> Seen {
         let deadline = Instant::now() + patience;
