@@ -32,6 +32,28 @@ fn further() -> Value {
     json!({"status": {"further": "x", "items": 7, "later": {"envelope": {"keys": ["k"]}}}})
 }
 
+/// The status is written without the rest of the object. What somebody applied stays, and stays theirs: what they leave out
+/// of the next apply goes.
+#[test]
+fn a_status_takes_nothing_from_whoever_applied_the_object() {
+    let (scene, _controller) = Scene::with_controller("applied");
+    let mut manifest = scene.seal("db").item("a", "1").item("b", "2").manifest();
+    let metadata = json!({"name": "db", "labels": {"stays": "x", "goes": "x"}, "annotations": {"note": "x"}});
+    manifest["metadata"] = metadata.clone();
+    scene.commit(&manifest).unwrap();
+    let ready = scene.until_ready("db");
+    for field in ["labels", "annotations"] {
+        assert_eq!(ready["metadata"][field], metadata[field]);
+    }
+    assert_eq!(ready["spec"]["encryptedData"], manifest["spec"]["encryptedData"]);
+
+    manifest["metadata"]["labels"].as_object_mut().unwrap().remove("goes");
+    manifest["spec"]["encryptedData"].as_object_mut().unwrap().remove("b");
+    let applied = scene.commit(&manifest).unwrap();
+    assert_eq!(applied["metadata"]["labels"], json!({"stays": "x"}));
+    until("the item is gone", || scene.data("db").keys().eq(["a"]));
+}
+
 #[test]
 fn a_field_that_only_another_version_knows_goes_with_the_next_status() {
     let plane = ControlPlane::start(&definitions()).unwrap();

@@ -221,6 +221,20 @@ fn each_envelope_may_need_a_key_of_its_own() {
     assert_eq!(only("three envelopes", &spec, &[&a, &b, &c]), Ok(needed.to_vec()));
 }
 
+/// Whoever decides by this when to examine an object has to know what its author can make that cost.
+#[test]
+fn an_examination_tries_every_other_key_on_every_envelope() {
+    let keys = [x25519(), x25519(), x25519()];
+    let one = Sealing::to(&[&keys[0]]).item("a", "1").spec();
+    let two = merge(one.clone(), Sealing::to(&[&keys[1]]).item("b", "2").spec());
+    let tries = |spec: &SealedSecretSpec, keys: &[&Identity]| {
+        NativeSealed::parse(place("prod/db"), spec, &BTreeSet::new()).unwrap().more_tries(&ring(keys))
+    };
+    assert_eq!(tries(&one, &[&keys[0]]), 0, "an opening tries the only key");
+    assert_eq!(tries(&one, &keys.each_ref()), 2);
+    assert_eq!(tries(&two, &keys.each_ref()), 4);
+}
+
 /// The largest keyring that is tried, with the key that is needed at every place in it.
 #[test]
 fn a_key_is_found_wherever_it_is_in_a_large_keyring() {
