@@ -112,10 +112,7 @@ fn people_may_read_public_keys_and_edit_objects_but_not_what_the_controller_says
 fn the_component_for_kubeseal_adds_what_kubeseal_looks_for_and_lets_nobody_open_anything() {
     let overlay = plane().dir().join("compat");
     fs::create_dir_all(&overlay).unwrap();
-    // kustomize takes only relative paths.
-    let up = "../".repeat(overlay.canonicalize().unwrap().components().count() - 1);
-    let repository = toolchain::repository().canonicalize().unwrap();
-    let deploy = format!("{up}{}/controller/deploy", repository.strip_prefix("/").unwrap().display());
+    let deploy = format!("{}/controller/deploy", toolchain::repository_from(&overlay));
     let kustomization = json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
         "resources": [deploy], "components": [format!("{deploy}/compat")],

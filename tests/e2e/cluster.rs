@@ -72,17 +72,14 @@ impl Cluster {
         );
         let overlay = self.dir.join("overlay");
         fs::create_dir(&overlay).unwrap();
-        // kustomize takes only relative paths.
-        let up = "../".repeat(overlay.canonicalize().unwrap().components().count() - 1);
-        let repository = toolchain::repository().canonicalize().unwrap();
-        let deploy = format!("{up}{}/controller/deploy", repository.strip_prefix("/").unwrap().display());
+        let deploy = format!("{}/controller/deploy", toolchain::repository_from(&overlay));
         let kustomization = json!({
             "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
             "resources": [deploy], "components": [format!("{deploy}/compat")],
             "images": [{"name": "seal-controller", "newName": "localhost/seal-controller", "newTag": version}],
         });
         fs::write(overlay.join("kustomization.yaml"), kustomization.to_string()).unwrap();
-        let shipped = repository.join("controller/deploy");
+        let shipped = toolchain::repository().join("controller/deploy");
         for folder in [shipped.join("crds"), shipped.join("namespace"), overlay] {
             succeed(self.kubectl(["apply", "--server-side", "--force-conflicts", "-k"]).arg(folder));
         }

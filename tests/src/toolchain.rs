@@ -54,6 +54,17 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate is a folder of the repository")
 }
 
+/// The repository as a path from a directory: kustomize takes only relative ones.
+///
+/// # Panics
+/// When the directory isn't there.
+#[must_use]
+pub fn repository_from(dir: &Path) -> String {
+    let real = |path: &Path| path.canonicalize().expect("the directory is there");
+    let up = "../".repeat(real(dir).components().count() - 1);
+    format!("{up}{}", real(repository()).strip_prefix("/").expect("it is absolute").display())
+}
+
 /// A program of the toolchain that isn't there.
 #[derive(Debug)]
 pub struct Missing {
