@@ -1,45 +1,36 @@
 //! A watch that never ends: the one way in which the controller keeps up with the objects of a kind.
 //!
-//! It lists the objects in small pages and watches from there, and gives kube's events. kube's own watcher starts a list
-//! anew for each failure in it, ends its longest wait long after the API server is back, and waits once more after a
-//! 410; [`recovery`] decides instead. Nor does it notice a dead connection while it lists.
+//! It lists the objects in small pages ([`list`]), and watches from the version of the first page on ([`changes`]), beside
+//! the pages that follow, so a change waits for no list. kube's own watcher begins to watch after the list, starts a
+//! list anew for each failure in it, ends its longest wait long after the API server is back, and waits once more after
+//! a 410; [`recovery`] decides instead. Nor does it notice a dead connection while it lists.
 //!
-//! Invariants: every object is among the events of a list or of the watch that follows it, and no event is lost in
-//! between; no request waits without end; no object stops the others; the words of an API server's error are not repeated.
+//! Invariants: every object is among the events of a list or of the watch on it, and no event is lost in between; none
+//! is followed by an older state of its object; no request waits without end; no object stops the others; the words of an
+//! API server's error are not repeated.
 
 use std::fmt::Debug;
 use std::time::Duration;
 
-use futures::stream::BoxStream;
-use futures::{Stream, StreamExt as _};
-use kube::api::{Api, ListParams, WatchEvent, WatchParams};
+use futures::Stream;
+use kube::Resource;
+use kube::api::Api;
 use kube::runtime::watcher::Event;
-use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
+use self::changes::Changes;
+use self::list::List;
 use self::recovery::{Broken, Restart, Spell, jittered};
 use super::api::status;
 use crate::contact::{Contact, Doubts};
 
+mod changes;
+mod list;
 mod recovery;
-
-/// How many objects are listed at once. An object, even its metadata alone, may be over a megabyte, and all of a page is
-/// in memory at once.
-const PAGE: u32 = 50;
 
 /// The time for the answer to a list, or to the beginning of a watch.
 const ANSWER: Duration = Duration::from_secs(20);
-
-/// The longest silence of a watch. The API server sends a bookmark about every minute, so a watch that is silent for
-/// longer has a dead connection; or there are no bookmarks, and then it is taken up again for one request.
-const SILENCE: Duration = Duration::from_secs(90);
-
-/// The seconds after which the API server ends a watch, which is then taken up again.
-const LENGTH: u32 = 290;
-
-/// A watch that ends before this time without an event has failed.
-const SHORT: Duration = Duration::from_secs(5);
 
 /// The objects of a kind to watch.
 #[derive(Clone, Debug, Default)]
@@ -79,8 +70,9 @@ impl Which {
     }
 }
 
-/// Watches these objects for ever. The order of events is kube's: `Init`, an `InitApply` for each object, `InitDone`,
-/// and then each change; after a 410 the list begins anew, perhaps in the middle of one.
+/// Watches these objects for ever. The events are kube's: `Init`, an `InitApply` for each object of a list, `InitDone`.
+/// Unlike kube's, changes come from `Init` on, and an object that has changed is no longer listed; after a 410 the list
+/// begins anew, perhaps in the middle of one.
 pub(crate) fn events<K>(
     api: Api<K>,
     which: Which,
@@ -117,26 +109,12 @@ enum Progress<K> {
     /// Nothing has been listed.
     Unlisted,
     /// A list is under way.
-    Listing {
-        /// The objects that came and aren't given yet.
-        page: std::vec::IntoIter<K>,
-        next: Next,
-    },
+    Listing(List<K>),
     /// Everything is known up to this version.
     Known { version: String },
-    /// Changes come after this version, which each of them moves on.
-    Watching { version: String, changes: Changes<K>, since: Instant },
+    /// Changes come.
+    Watching(Changes<K>),
 }
-
-/// What follows a page.
-enum Next {
-    /// The page with this token; `None` is the first.
-    Page(Option<String>),
-    /// The watch from this version.
-    Watch(String),
-}
-
-type Changes<K> = BoxStream<'static, kube::Result<WatchEvent<K>>>;
 
 impl<K> Watch<K>
 where
@@ -154,7 +132,10 @@ where
             };
             match step {
                 Ok(Step::Event(event)) => {
-                    if let Event::Apply(_) | Event::Delete(_) = event {
+                    // What comes beside a list doesn't say that the list can be ended.
+                    if let (Event::Apply(_) | Event::Delete(_), Progress::Watching(_)) =
+                        (&event, &self.progress)
+                    {
                         self.lives();
                     }
                     if let Event::Init = event {
@@ -163,8 +144,8 @@ where
                     return event;
                 }
                 Ok(Step::Begun) if self.which.is_of_cache => self.contact.watch_kept(self.which.kind),
-                Ok(Step::Begun | Step::Further) => {}
                 Ok(Step::Bookmark) => self.lives(),
+                Ok(Step::Begun | Step::Over | Step::Further) => {}
                 Err(broken) => self.recover(broken).await,
             }
         }
@@ -184,7 +165,7 @@ where
         self.say(broken);
         match restart {
             Restart::Relist => self.progress = Progress::Unlisted,
-            Restart::Resume => self.progress.drop_connection(),
+            Restart::Resume => self.progress.drop_connections(),
         }
         tokio::select! {
             () = sleep(jittered(wait)) => {}
@@ -197,7 +178,7 @@ where
         tracing::debug!(kind = self.which.kind, "a connection is doubtful after an outage");
         self.contact.metrics().watch_broke(self.which.kind);
         self.spell.ends();
-        self.progress.drop_connection();
+        self.progress.drop_connections();
     }
 
     /// Logs a refusal once. Of an outage, which every watch meets, the Lease speaks.
@@ -225,6 +206,8 @@ enum Step<K> {
     Begun,
     /// The watch lives, and there is nothing new.
     Bookmark,
+    /// The watch is over, as each is in time.
+    Over,
     /// The next step has the result.
     Further,
 }
@@ -237,113 +220,38 @@ where
     async fn step(&mut self, api: &Api<K>, which: &Which) -> Result<Step<K>, Broken> {
         match self {
             Self::Unlisted => {
-                *self = Self::Listing { page: Vec::new().into_iter(), next: Next::Page(None) };
+                *self = Self::Listing(List::default());
                 Ok(Step::Event(Event::Init))
             }
-            Self::Listing { page, next } => {
-                if let Some(object) = page.next() {
-                    return Ok(Step::Event(Event::InitApply(object)));
+            Self::Listing(list) => {
+                let step = list.step(api, which).await?;
+                if let Step::Event(Event::InitDone) = step {
+                    *self = list.end();
                 }
-                match next {
-                    Next::Page(token) => {
-                        (*page, *next) = list(api, which, token.clone()).await?;
-                        Ok(Step::Further)
-                    }
-                    Next::Watch(version) => {
-                        *self = Self::Known { version: std::mem::take(version) };
-                        Ok(Step::Event(Event::InitDone))
-                    }
-                }
+                Ok(step)
             }
             Self::Known { version } => {
-                let changes = watch(api, which, version).await?;
-                let version = std::mem::take(version);
-                *self = Self::Watching { version, changes, since: Instant::now() };
+                *self = Self::Watching(Changes::begin(api, which, version).await?);
                 Ok(Step::Begun)
             }
-            Self::Watching { version, changes, since } => {
-                let Ok(Some(change)) = timeout(SILENCE, changes.next()).await else {
-                    let is_short = since.elapsed() < SHORT;
-                    self.drop_connection();
-                    return if is_short { Err(Broken::Ended) } else { Ok(Step::Further) };
-                };
-                if change.as_ref().is_err_and(is_unreadable) {
-                    // The same would come again. No object is like that, so that none stops the others.
-                    tracing::warn!(kind = which.kind, "an event of a watch can't be read; it is passed over");
-                    return Ok(Step::Further);
+            Self::Watching(changes) => {
+                let step = changes.next().await;
+                if let Ok(Step::Over) = step {
+                    self.drop_connections();
                 }
-                match change.map_err(|error| broken(&error))? {
-                    WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                        move_on(version, object.resource_version());
-                        Ok(Step::Event(Event::Apply(object)))
-                    }
-                    WatchEvent::Deleted(object) => {
-                        move_on(version, object.resource_version());
-                        Ok(Step::Event(Event::Delete(object)))
-                    }
-                    WatchEvent::Bookmark(bookmark) => {
-                        move_on(version, Some(bookmark.metadata.resource_version));
-                        Ok(Step::Bookmark)
-                    }
-                    WatchEvent::Error(status) => Err(answered(&status)),
-                }
+                step
             }
         }
     }
 
     /// Whatever goes on uses a new request.
-    fn drop_connection(&mut self) {
-        if let Self::Watching { version, .. } = self {
-            *self = Self::Known { version: std::mem::take(version) };
+    fn drop_connections(&mut self) {
+        match self {
+            Self::Watching(changes) => *self = Self::Known { version: changes.version().to_owned() },
+            Self::Listing(list) => list.drop_connections(),
+            Self::Unlisted | Self::Known { .. } => {}
         }
     }
-}
-
-fn move_on(version: &mut String, to: Option<String>) {
-    // Every event has a version. Without one, the next watch repeats some changes, which does no harm.
-    if let Some(to) = to.filter(|to| !to.is_empty()) {
-        *version = to;
-    }
-}
-
-async fn list<K>(
-    api: &Api<K>,
-    which: &Which,
-    token: Option<String>,
-) -> Result<(std::vec::IntoIter<K>, Next), Broken>
-where
-    K: Clone + Debug + DeserializeOwned,
-{
-    let params = ListParams {
-        label_selector: which.labels.clone(),
-        field_selector: which.fields.clone(),
-        limit: Some(PAGE),
-        continue_token: token,
-        ..ListParams::default()
-    };
-    let list = answer(api.list(&params)).await?;
-    let present = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let next = match (present(list.metadata.continue_), present(list.metadata.resource_version)) {
-        (Some(token), _) => Next::Page(Some(token)),
-        (None, Some(version)) => Next::Watch(version),
-        // No API server answers so; a watch can't follow.
-        (None, None) => return Err(Broken::Ended),
-    };
-    Ok((list.items.into_iter(), next))
-}
-
-async fn watch<K>(api: &Api<K>, which: &Which, version: &str) -> Result<Changes<K>, Broken>
-where
-    K: Clone + Debug + DeserializeOwned + Send + 'static,
-{
-    let params = WatchParams {
-        label_selector: which.labels.clone(),
-        field_selector: which.fields.clone(),
-        timeout: Some(LENGTH),
-        bookmarks: true,
-        send_initial_events: false,
-    };
-    Ok(answer(api.watch(&params, version)).await?.boxed())
 }
 
 async fn answer<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, Broken> {
@@ -351,11 +259,6 @@ async fn answer<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, 
         Ok(answered) => answered.map_err(|error| broken(&error)),
         Err(_) => Err(Broken::Away),
     }
-}
-
-/// Whether a watch's event isn't one. kube takes any JSON object for a status, which then has no code.
-fn is_unreadable(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::SerdeError(_)) || status(error).is_some_and(|status| status.code == 0)
 }
 
 fn broken(error: &kube::Error) -> Broken {

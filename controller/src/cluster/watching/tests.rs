@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
-use futures::FutureExt as _;
 use futures::future::{Either, Pending, Ready, ready};
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _};
 use http::{Request, Response};
 use k8s_openapi::api::core::v1::Secret;
-use kube::Client;
+use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 use tower_service::Service;
 
@@ -154,16 +155,52 @@ async fn a_page_that_fails_is_asked_for_again_and_no_page_before_it() {
     let mut scene = Scene::new([
         Away,
         Page(&["a", "b"], Some("two")),
+        Silent(vec![]),
         Refused(503),
+        Silent(vec![]),
         Away,
+        Silent(vec![]),
         Page(&["c"], Some("three")),
         Page(&[], None),
-        Silent(vec![added("d", "11")]),
     ]);
-    assert_eq!(scene.next().await, ["init", "listed a", "listed b", "listed c", "done", "applied d"]);
-    let asked = ["", "", "continue=two", "continue=two", "continue=two", "continue=three"];
-    assert_eq!(scene.asked()[..6], asked);
-    assert_eq!(scene.asked()[6..], ["watch=true&resourceVersion=10"]);
+    assert_eq!(scene.next().await, ["init", "listed a", "listed b", "listed c", "done"]);
+    let watch = "watch=true&resourceVersion=10";
+    let two = "continue=two";
+    assert_eq!(scene.asked(), ["", "", watch, two, watch, two, watch, two, "continue=three"]);
+}
+
+#[tokio::test]
+async fn a_change_waits_for_no_list_and_nothing_older_is_listed_after_it() {
+    let changes = vec![added("d", "11"), ("MODIFIED", secret("b", "12")), ("DELETED", secret("c", "13"))];
+    let mut scene =
+        Scene::new([Page(&["a", "b"], Some("two")), Silent(changes), Page(&["c", "d", "e"], None), Never]);
+    assert_eq!(scene.next().await, ["init", "applied d", "applied b", "deleted c"]);
+    assert_eq!(scene.next().await, ["listed a", "listed e", "done"]);
+    assert!(scene.next::<1>().now_or_never().is_none());
+    assert_eq!(
+        scene.asked(),
+        ["", "watch=true&resourceVersion=10", "continue=two"],
+        "the watch goes on after the list"
+    );
+}
+
+#[tokio::test]
+async fn a_watch_that_ends_or_breaks_beside_a_list_goes_on_and_so_does_the_list() {
+    let mut scene = Scene::new([
+        Page(&["a"], Some("two")),
+        Ends(vec![added("d", "11")]),
+        Silent(vec![added("e", "12")]),
+        Page(&["d", "f"], Some("three")),
+        Refused(410),
+        Page(&["d", "e", "g"], None),
+        Silent(vec![]),
+    ]);
+    assert_eq!(scene.next().await, ["init", "applied d", "applied e", "listed a", "listed f"]);
+    // Another list is of a later version, and shows everything.
+    assert_eq!(scene.next().await, ["init", "listed d", "listed e", "listed g", "done"]);
+    let watches = ["watch=true&resourceVersion=10", "watch=true&resourceVersion=11"];
+    let [ten, eleven] = watches;
+    assert_eq!(scene.asked(), ["", ten, eleven, "continue=two", "continue=three", ""]);
 }
 
 #[tokio::test]
@@ -189,14 +226,17 @@ async fn a_watch_that_ends_or_breaks_goes_on_after_its_last_event() {
 async fn a_version_that_is_gone_makes_a_new_list_whether_the_watch_or_the_page_says_so() {
     let mut scene = Scene::new([
         Page(&["a"], Some("two")),
+        Silent(vec![]),
         Refused(410),
+        Page(&["b"], Some("two")),
+        Silent(vec![gone()]),
         Page(&["b"], None),
         Silent(vec![added("c", "11"), gone()]),
         Page(&["d"], None),
         Refused(410),
         Page(&["e"], None),
     ]);
-    assert_eq!(scene.next().await, ["init", "listed a", "init", "listed b", "done", "applied c"]);
+    assert_eq!(scene.next().await, ["init", "listed a", "init", "init", "listed b", "done", "applied c"]);
     assert_eq!(scene.next().await, ["init", "listed d", "done", "init", "listed e", "done"]);
 }
 
