@@ -333,7 +333,10 @@ fn contested() -> Failure {
     Failure::new(Reason::Contested, "somebody keeps changing the Secret back; it is left alone for a while")
 }
 
-/// Decodes the object off the async threads: its content decides how long this takes, and a busy thread
+/// The most bytes of an object that is decoded where it stands: that takes less time than handing it to another thread.
+const BRIEF: usize = 8 << 10;
+
+/// Decodes the object, a large one off the async threads: its content decides how long this takes, and a busy thread
 /// answers nobody.
 async fn decode<S: Store>(
     context: &Context<S>,
@@ -341,6 +344,9 @@ async fn decode<S: Store>(
     place: &Place,
     last: &Last,
 ) -> Result<Arc<dyn Sealed>, Failure> {
+    if (1..=BRIEF).contains(&context.store.weight(object)) {
+        return S::decode(object, last, &context.policy);
+    }
     let (object, last, policy) = (object.clone(), last.clone(), context.policy.clone());
     let core = context.cores.take(&place.namespace);
     apart(core, "decoding the object was interrupted", move || S::decode(&object, &last, &policy)).await?

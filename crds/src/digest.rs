@@ -10,6 +10,7 @@ use std::fmt;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::hex::hex;
 use crate::resources::{SealedSecretSpec, bitnami};
 
 /// The version of the renderer. It changes if the same object would render to other bytes; then every Secret is written
@@ -74,7 +75,7 @@ impl fmt::Display for Digest {
         if self.renderer != 1 {
             write!(f, "{}-", self.renderer)?;
         }
-        self.hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.hash))
     }
 }
 

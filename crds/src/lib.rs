@@ -30,6 +30,7 @@ pub mod bitnami;
 pub mod digest;
 pub mod duration;
 pub mod format;
+pub mod hex;
 pub mod keys;
 pub mod names;
 pub mod native;

@@ -106,6 +106,7 @@ fn push_lp(mac: &mut Hmac<Sha256>, part: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seal_crds::hex::hex;
     use seal_crds::{Place, Scope};
 
     fn place(scope: Scope, namespace: &str, name: &str) -> Binding {
@@ -139,9 +140,9 @@ mod tests {
             recipients: &recipients,
         };
         let found = line(&sealed);
-        assert_eq!(store::hex(&found.0), "f55f83061a10f676e265b34f3157a801598f1d5595f514a6f3fe8d5de4a0529b");
+        assert_eq!(hex(&found.0), "f55f83061a10f676e265b34f3157a801598f1d5595f514a6f3fe8d5de4a0529b");
         let print = Print::new(&Zeroizing::new([7; 32]), &found, &Plaintext::from(b"hunter2".to_vec()));
-        assert_eq!(store::hex(&print.0), "80ca668ea10f4606c0f46af20a9915ff2555c0b12de5344bfe37d24ca98f6a18");
+        assert_eq!(hex(&print.0), "80ca668ea10f4606c0f46af20a9915ff2555c0b12de5344bfe37d24ca98f6a18");
     }
 
     #[test]

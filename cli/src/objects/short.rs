@@ -11,6 +11,7 @@
 
 use std::ops::Range;
 
+use seal_crds::hex::hex;
 use seal_documents::manifest::{Kind, Manifest};
 use seal_documents::yaml::tree::{NodeId, NodeKind, Tree};
 use sha2::{Digest as _, Sha256};
@@ -77,7 +78,7 @@ fn key(id: &str) -> String {
 }
 
 fn hash(text: &str) -> String {
-    Sha256::digest(text).iter().take(HASH).map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text)[..HASH])
 }
 
 fn elements<'t>(tree: &'t Tree<'_>, node: Option<NodeId>) -> &'t [NodeId] {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use seal_crds::hex::hex;
 use seal_crds::resources::{Group, SealedSecretStatus};
 use seal_crds::{ItemName, Place, Plaintext, Reason, Sealed};
 use serde::{Deserialize, Serialize};
@@ -62,7 +63,7 @@ fn revision(found: &manifests::Declared) -> String {
         }
         manifests::Declared::Several(_, sources) => format!("{sources:?}"),
     };
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text))
 }
 
 /// The content of a status file: the status as in a cluster, and the manifest that it speaks of.

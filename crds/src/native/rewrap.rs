@@ -18,6 +18,7 @@ use super::object::{NativeSealed, OpenedObject};
 use super::push_lp;
 use super::seal::{Item, NamedRecipient, SealError, distinct, seal_items, wrap};
 use crate::format::UnsealError;
+use crate::hex::hex;
 use crate::keys::{Fingerprint, Keyring};
 use crate::names::ItemName;
 use crate::plaintext::Plaintext;
@@ -48,12 +49,7 @@ pub fn target(recipients: impl IntoIterator<Item = Fingerprint>) -> String {
     let sorted: BTreeSet<Fingerprint> = recipients.into_iter().collect();
     let hash = Sha256::new().chain_update(b"seal/v1/target");
     let hash = sorted.iter().fold(hash, |hash, fingerprint| hash.chain_update(fingerprint.as_bytes()));
-    hex(hash.finalize())
-}
-
-/// 64 lower-case digits.
-fn hex(hash: impl IntoIterator<Item = u8>) -> String {
-    hash.into_iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }
 
 /// The source ([`NativeSealed::source`]) of envelopes that weren't checked in any other way; `None` if an age file isn't
@@ -81,13 +77,13 @@ fn assignment_of<'i>(items: impl Iterator<Item = (&'i str, &'i DataKeyId)>) -> S
         push_lp(&mut covered, item.as_bytes());
         covered.extend_from_slice(id.as_bytes());
     }
-    hex(Sha256::digest(covered))
+    hex(&Sha256::digest(covered))
 }
 
 fn source_of<'f>(age_files: impl Iterator<Item = &'f [u8]>) -> String {
     let mut covered = b"seal/v1/source".to_vec();
     age_files.for_each(|file| push_lp(&mut covered, file));
-    hex(Sha256::digest(covered))
+    hex(&Sha256::digest(covered))
 }
 
 impl NativeSealed {

@@ -5,6 +5,7 @@
 //! same arguments, and its exit code counts; without `seal` the commit goes on, with a warning. A check that is missing on one
 //! machine must not stop the work there: the same check runs where commits are accepted.
 
+use seal_crds::hex::hex;
 use sha2::{Digest as _, Sha256};
 
 /// The hooks. `git merge` runs no `pre-commit`.
@@ -64,7 +65,7 @@ pub(super) fn own(text: &[u8]) -> Option<Own> {
 /// These lines as a hook of ours.
 fn written(lines: &str) -> String {
     let hash = Sha256::digest(lines.as_bytes());
-    let short: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let short = hex(&hash[..8]);
     format!("{SHELL}{MARK}{short}\n{lines}")
 }
 

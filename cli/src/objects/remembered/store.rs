@@ -18,6 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use rand_core::{OsRng, RngCore as _};
 use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use seal_crds::Plaintext;
+use seal_crds::hex::hex;
 use zeroize::Zeroizing;
 
 use super::{Key, Print, SealedLine, Where};
@@ -245,10 +246,6 @@ fn parse_line(line: &[u8]) -> Option<(Where, Print)> {
     let place: Vec<u8> = digits.collect::<Result<_, _>>().ok()?;
     let print = BASE64URL.decode(print).ok()?;
     Some((Where(place.try_into().ok()?), Print(print.try_into().ok()?)))
-}
-
-pub(super) fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes a private file beside its place, and renames it. The lock on the directory keeps other runs away, so a file
