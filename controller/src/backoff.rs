@@ -20,8 +20,9 @@ const CAP: Duration = Duration::from_secs(300);
 /// the API server is back. The requests in flight are bounded elsewhere, and nothing is tried while it can't be reached.
 const BRIEF: Duration = Duration::from_secs(4);
 
-/// The most writes of one Secret within [`WRITE_WINDOW`]. People and scripts change a Secret now and then;
-/// two programs that disagree change it as fast as the API allows.
+/// The most writes for one generation of an object within [`WRITE_WINDOW`]. People and scripts change a Secret now and
+/// then; two programs that disagree change it as fast as the API allows. The first write for a newer generation doesn't
+/// count: somebody changed the object itself and waits for that, and each such change cost them a request.
 const WRITES: u32 = 30;
 const WRITE_WINDOW: Duration = Duration::from_secs(60);
 
@@ -32,8 +33,8 @@ const FAILURES_WINDOW: Duration = CAP.saturating_mul(12);
 
 /// For each object, its failures in a row and its recent writes.
 pub(crate) struct Backoff {
-    failures: Mutex<Recent<Option<Place>>>,
-    writes: Mutex<Recent<Place>>,
+    failures: Mutex<Recent<Option<Place>, u32>>,
+    writes: Mutex<Recent<Place, Writes>>,
 }
 
 /// Whose failure it is.
@@ -63,7 +64,7 @@ impl Backoff {
             Whose::ApiServers => BRIEF,
         };
         let mut failures = lock(&self.failures);
-        let Count { since, count } = failures.of(key, now);
+        let Entry { since, of: count } = failures.of(key, now);
         let full = FIRST.saturating_mul(1 << (*count).min(20)).min(cap);
         (*since, *count) = (now, count.saturating_add(1));
         full.mul_f64(0.5 + f64::from(OsRng.next_u32()) / f64::from(u32::MAX) / 2.0)
@@ -71,49 +72,64 @@ impl Backoff {
 
     /// Forgets the object's failures.
     pub(crate) fn passed(&self, key: Option<&Place>) {
-        lock(&self.failures).counts.remove(&key.cloned());
+        lock(&self.failures).entries.remove(&key.cloned());
     }
 
-    /// Counts a write, and returns whether it may be made now.
-    pub(crate) fn may_write(&self, key: &Place, now: Instant) -> bool {
+    /// Counts a write for a generation of the object, and returns whether it may be made now.
+    pub(crate) fn may_write(&self, key: &Place, generation: i64, now: Instant) -> bool {
         let mut writes = lock(&self.writes);
-        let Count { count, .. } = writes.of(key.clone(), now);
+        let Writes { newest, count } = &mut writes.of(key.clone(), now).of;
+        if newest.is_some_and(|newest| newest < generation) {
+            *newest = Some(generation);
+            return true;
+        }
+        newest.get_or_insert(generation);
         *count = count.saturating_add(1);
         *count <= WRITES
     }
 }
 
+/// The writes for an object.
+#[derive(Default)]
+struct Writes {
+    /// The newest generation that was written for.
+    newest: Option<i64>,
+    /// The writes, without the first for each newer generation.
+    count: u32,
+}
+
 /// A count for each object, which is forgotten after a window of time.
-struct Recent<K> {
+struct Recent<K, T> {
     window: Duration,
-    counts: HashMap<K, Count>,
+    entries: HashMap<K, Entry<T>>,
     /// The time at which old counts were last removed.
     swept: Option<Instant>,
 }
 
-struct Count {
+struct Entry<T> {
     since: Instant,
-    count: u32,
+    of: T,
 }
 
-impl<K: Eq + Hash> Recent<K> {
+impl<K: Eq + Hash, T: Default> Recent<K, T> {
     fn new(window: Duration) -> Self {
-        Self { window, counts: HashMap::new(), swept: None }
+        Self { window, entries: HashMap::new(), swept: None }
     }
 
     /// The count of an object; zero if its window is past. Once a window, this also removes the counts of all
     /// objects whose window is past; so ten thousand objects that stay cost nothing.
-    fn of(&mut self, key: K, now: Instant) -> &mut Count {
+    fn of(&mut self, key: K, now: Instant) -> &mut Entry<T> {
         let is_past = |since: Instant| now.duration_since(since) >= self.window;
         if self.swept.is_none_or(is_past) {
-            self.counts.retain(|_, count| !is_past(count.since));
+            self.entries.retain(|_, entry| !is_past(entry.since));
             self.swept = Some(now);
         }
-        let count = self.counts.entry(key).or_insert(Count { since: now, count: 0 });
-        if is_past(count.since) {
-            *count = Count { since: now, count: 0 };
+        let new = || Entry { since: now, of: T::default() };
+        let entry = self.entries.entry(key).or_insert_with(new);
+        if is_past(entry.since) {
+            *entry = new();
         }
-        count
+        entry
     }
 }
 
@@ -154,10 +170,27 @@ mod tests {
     fn a_secret_that_keeps_being_changed_is_written_only_so_often() {
         let backoff = Backoff::default();
         let (db, start) = (place("db").unwrap(), Instant::now());
-        let written = (0..100).filter(|_| backoff.may_write(&db, start)).count();
+        let written = (0..100).filter(|_| backoff.may_write(&db, 1, start)).count();
         assert_eq!(written, WRITES as usize);
-        assert!(backoff.may_write(&place("cache").unwrap(), start));
-        assert!(backoff.may_write(&db, start + WRITE_WINDOW));
+        assert!(backoff.may_write(&place("cache").unwrap(), 1, start));
+        assert!(backoff.may_write(&db, 1, start + WRITE_WINDOW));
+    }
+
+    /// A script that changes an object a hundred times a minute isn't told that somebody changes its Secret back; and who
+    /// fights over the Secret gains nothing by changing the object, now and then or back and forth.
+    #[test]
+    fn a_change_of_the_object_is_always_followed_and_renews_nothing() {
+        let (backoff, start) = (Backoff::default(), Instant::now());
+        let db = place("db").unwrap();
+        assert!((1..1000).all(|generation| backoff.may_write(&db, generation, start)));
+        let fought = (0..1000).filter(|_| backoff.may_write(&db, 999, start)).count();
+        assert_eq!(fought, WRITES as usize - 1, "the first one counted too");
+        assert!(
+            !backoff.may_write(&db, 1, start),
+            "an object that was made anew begins with its first generation"
+        );
+        assert!(backoff.may_write(&db, 1000, start));
+        assert!(!backoff.may_write(&db, 1000, start));
     }
 
     #[test]
@@ -173,18 +206,18 @@ mod tests {
     #[test]
     fn objects_that_are_gone_are_forgotten() {
         let (backoff, start) = (Backoff::default(), Instant::now());
-        let kept = || (lock(&backoff.failures).counts.len(), lock(&backoff.writes).counts.len());
+        let kept = || (lock(&backoff.failures).entries.len(), lock(&backoff.writes).entries.len());
         let day = 24 * 60 * 60;
         for second in 0..day {
             let (gone, now) = (place(&format!("gone-{second}")), start + Duration::from_secs(second));
-            backoff.may_write(gone.as_ref().unwrap(), now);
+            backoff.may_write(gone.as_ref().unwrap(), 1, now);
             backoff.failed(gone, Whose::Objects, now);
         }
         let (failures, writes) = (2 * FAILURES_WINDOW.as_secs(), 2 * WRITE_WINDOW.as_secs());
         assert!(kept().0 <= failures as usize && kept().1 <= writes as usize, "{:?}", kept());
         let later = start + Duration::from_secs(day) + FAILURES_WINDOW;
         backoff.failed(place("db"), Whose::Objects, later);
-        backoff.may_write(&place("db").unwrap(), later);
+        backoff.may_write(&place("db").unwrap(), 1, later);
         assert_eq!(kept(), (1, 1));
     }
 }

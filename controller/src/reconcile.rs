@@ -230,7 +230,9 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     let Keys { keyring, asked } = keys_of(context, &*sealed, last);
     let is_due = asked.as_ref().is_some_and(|asked| asked.question.is_due(last) && !asked.look.is_keyless);
     let planned = plan(&place, last, state)?;
-    if matches!(planned, Plan::Write { .. }) && !context.backoff.may_write(&place, Instant::now()) {
+    if matches!(planned, Plan::Write { .. })
+        && !context.backoff.may_write(&place, last.generation, Instant::now())
+    {
         return Err(contested());
     }
     let is_kept = planned == Plan::Keep;
@@ -411,7 +413,7 @@ async fn keep<S: Store>(
     let is_asked = handled(&status) != handled(before);
     if !is_asked {
         let place = context.store.place(object)?;
-        if !context.backoff.may_write(&place, Instant::now()) {
+        if !context.backoff.may_write(&place, last.generation, Instant::now()) {
             return Err(contested());
         }
     }
