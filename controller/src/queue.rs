@@ -114,14 +114,14 @@ impl<K: Queued> Queue<K> {
         self.of.insert(who.clone(), State::Waits(urgency, ticket));
     }
 
-    /// Begins the next turn; `None` if nobody waits who may begin.
-    pub(crate) fn begin(&mut self, now: Instant) -> Option<K> {
+    /// Begins the next turn of those who wait with this urgency or a higher one; `None` if nobody does who may begin.
+    pub(crate) fn begin(&mut self, least: Urgency, now: Instant) -> Option<K> {
         self.wake_rested(now);
         if self.under_way >= self.hands {
             return None;
         }
         let overdue = URGENCIES.into_iter().filter(|it| self.passed_over[*it as usize] >= PASSED_OVER);
-        let order: Vec<Urgency> = overdue.chain(URGENCIES).collect();
+        let order: Vec<Urgency> = overdue.chain(URGENCIES).filter(|it| *it <= least).collect();
         order.into_iter().find_map(|urgency| self.begin_in(urgency, now))
     }
 
@@ -191,9 +191,15 @@ impl<K: Queued> Queue<K> {
         }
     }
 
+    /// The urgency of the object's turn, if it is under way.
+    pub(crate) fn turn(&self, who: &K) -> Option<Urgency> {
+        let Some(State::UnderWay(turn)) = self.of.get(who) else { return None };
+        Some(turn.urgency)
+    }
+
     /// Whether the object's turn is under way.
     pub(crate) fn is_under_way(&self, who: &K) -> bool {
-        matches!(self.of.get(who), Some(State::UnderWay(_)))
+        self.turn(who).is_some()
     }
 
     /// The end of the first rest.

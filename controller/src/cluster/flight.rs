@@ -1,8 +1,12 @@
 //! A client whose requests in flight are bounded, by as many as make the whole shorter ([`limit`]).
 //!
-//! Reconciles use it. The Lease, the keys and watches have clients of their own, so nothing of them waits here.
-//! Invariants: no more requests are in flight than the limit says, once those that started under a higher one are
-//! over; a request that is given up gives its place back; requests start in the order in which they come.
+//! Reconciles use it. The Lease, the keys and watches have clients of their own, so nothing of them waits here. What is done
+//! for an object that has changed is urgent ([`urgently`]): a few places are for that alone, so it waits neither for a
+//! place behind thousands of others nor for their requests.
+//!
+//! Invariants: no more requests are in flight than the limit says and [`URGENT`] more, once those that started under a
+//! higher one are over; a request that is given up gives its place back; requests of one kind start in the order in
+//! which they come.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -19,6 +23,7 @@ use tower_service::Service;
 
 use self::limit::{Kind, LEAST, Limit, Started};
 use crate::metrics::Metrics;
+use crate::queue::Urgency;
 
 mod limit;
 
@@ -30,9 +35,25 @@ const IDLE: Duration = Duration::from_millis(50);
 /// requests wait, so that no place stays free.
 const MORE: usize = 4;
 
+/// The places for urgent requests alone, and how many objects beyond the others may be in hand for such a reason.
+const URGENT: usize = 2;
+
+tokio::task_local! {
+    /// Whether the requests of this task are urgent. kube's types have no place to say it.
+    static IS_URGENT: bool;
+}
+
+/// Does the work, whose requests are urgent if `is_urgent`.
+pub(crate) fn urgently<W: Future>(is_urgent: bool, work: W) -> impl Future<Output = W::Output> {
+    IS_URGENT.scope(is_urgent, work)
+}
+
 /// The requests in flight.
 pub(crate) struct Flight {
+    /// For every request.
     places: Semaphore,
+    /// For urgent ones.
+    urgent: Semaphore,
     state: Mutex<State>,
     metrics: Metrics,
 }
@@ -53,6 +74,7 @@ impl Flight {
         let places = limit.requests(now);
         let flight = Arc::new(Self {
             places: Semaphore::new(places),
+            urgent: Semaphore::new(URGENT),
             state: Mutex::new(State { limit, places, last: now }),
             metrics,
         });
@@ -70,22 +92,33 @@ impl Flight {
         answer
     }
 
-    /// How many objects should be in hand at present. More would only wait for a place, and an object that changes now
-    /// would have to wait behind them.
-    pub(crate) fn objects(&self) -> usize {
-        self.state().limit.requests(Instant::now()) + MORE
+    /// The least urgency with which another object should be taken in hand beside so many; `None` if none should. More
+    /// would only wait for a place, and an object that changes now would have to wait behind them.
+    pub(crate) fn has_room(&self, in_hand: usize) -> Option<Urgency> {
+        let usual = self.state().limit.requests(Instant::now()) + MORE;
+        match in_hand {
+            _ if in_hand < usual => Some(Urgency::Again),
+            _ if in_hand < usual + URGENT => Some(Urgency::Changed),
+            _ => None,
+        }
     }
 
     /// Waits for a place, and for the end of a pause that the server asked for.
     async fn enter(&self) -> Place<'_> {
+        let is_urgent = IS_URGENT.try_with(|it| *it).unwrap_or_default();
         loop {
-            let place = self.places.acquire().await.expect("the semaphore is never closed");
+            let (place, of) = tokio::select! {
+                biased;
+                place = self.urgent.acquire(), if is_urgent => (place, Of::Urgent),
+                place = self.places.acquire() => (place, Of::All),
+            };
+            let place = place.expect("the semaphores are never closed");
             let now = Instant::now();
             let pause = {
                 let mut state = self.state();
                 let Some(pause) = state.limit.pause(now) else {
                     place.forget();
-                    return Place { flight: self, started: state.limit.started(now) };
+                    return Place { flight: self, of, started: state.limit.started(now) };
                 };
                 pause
             };
@@ -137,9 +170,17 @@ impl Service<Request<Body>> for Bounded {
     }
 }
 
+/// Whose place it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Urgent,
+    All,
+}
+
 /// The place of a request in flight, given back when this is dropped.
 struct Place<'f> {
     flight: &'f Flight,
+    of: Of,
     started: Started,
 }
 
@@ -163,6 +204,10 @@ impl Drop for Place<'_> {
         let mut state = self.flight.state();
         state.limit.over(now);
         state.last = now;
+        if self.of == Of::Urgent {
+            self.flight.urgent.add_permits(1);
+            return;
+        }
         let (places, wanted) = (state.places, state.limit.requests(now));
         state.places = if wanted >= places {
             self.flight.places.add_permits(1 + wanted - places);

@@ -124,6 +124,7 @@ impl Drop for Kept {
 /// A look that begins.
 pub(super) struct Turn {
     pub(super) key: Key,
+    pub(super) urgency: Urgency,
     /// The object; `None` if it has to be read.
     pub(super) object: Option<Kept>,
     /// Where the object was when it arrived last.
@@ -304,10 +305,16 @@ impl Objects {
         all.iter().for_each(|(key, urgency)| self.wake(key, *urgency));
     }
 
-    /// Begins the next look, if there is one to begin.
-    pub(super) fn begin(&mut self, now: Instant, secret: impl Fn(&Key) -> Option<Mark>) -> Option<Turn> {
+    /// Begins the next look of this urgency or a higher one, if there is one to begin.
+    pub(super) fn begin(
+        &mut self,
+        least: Urgency,
+        now: Instant,
+        secret: impl Fn(&Key) -> Option<Mark>,
+    ) -> Option<Turn> {
         loop {
-            let key = self.queue.begin(now)?;
+            let key = self.queue.begin(least, now)?;
+            let urgency = self.queue.turn(&key).unwrap_or(least);
             let Some(known) = self.known.get_mut(&key).filter(|known| !known.is_going) else {
                 self.queue.end(&key, now);
                 continue;
@@ -317,7 +324,7 @@ impl Objects {
                 key.format == Format::Bitnami && self.natives.uid(&key.namespace, &key.name).is_some();
             let begun = Begun { epoch: self.epoch, seen: known.seen, secret: secret(&key), native };
             let (object, version, spec) = (known.object.take(), known.version.clone(), known.spec);
-            return Some(Turn { key, object, version, spec, begun });
+            return Some(Turn { key, urgency, object, version, spec, begun });
         }
     }
 

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::api::{failure, is_code};
-use super::flight::Flight;
+use super::flight::{Flight, urgently};
 use super::key_changes::key_changes;
 use super::mark::Mark;
 use super::name::Name;
@@ -33,6 +33,7 @@ use super::watching::{Which, events};
 use crate::contact::Contact;
 use crate::failure::Failure;
 use crate::leadership::Leadership;
+use crate::queue::Urgency;
 use crate::reconcile::{Context, Next, look};
 use crate::usage::Counted;
 
@@ -86,14 +87,14 @@ pub(crate) async fn work(
     tokio::pin!(stopped);
     loop {
         let now = Instant::now().into_std();
-        let has_room = |looks: &JoinSet<_>| looks.len() < shared.flight.objects();
-        while has_room(&looks)
-            && let Some(turn) = objects.begin(now, secret)
+        while let Some(least) = shared.flight.has_room(looks.len())
+            && let Some(turn) = objects.begin(least, now, secret)
         {
-            looks.spawn(look_at(turn, shared.clone()));
+            let is_urgent = turn.urgency == Urgency::Changed;
+            looks.spawn(urgently(is_urgent, look_at(turn, shared.clone())));
         }
         // Without room, the end of a look comes first.
-        let next_time = objects.next_time().filter(|_| has_room(&looks));
+        let next_time = objects.next_time().filter(|_| shared.flight.has_room(looks.len()).is_some());
         tokio::select! {
             () = &mut stopped => break,
             Some((format, event)) = arrivals.recv() => {

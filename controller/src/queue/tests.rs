@@ -21,12 +21,26 @@ const MILLI: Duration = Duration::from_millis(1);
 /// Looks at all who wait, one after the other, and returns them in this order.
 fn turns(queue: &mut Queue<Who>, now: &mut Instant) -> Vec<Who> {
     let mut turns = Vec::new();
-    while let Some(who) = queue.begin(*now) {
+    while let Some(who) = queue.begin(Urgency::Again, *now) {
         *now += MILLI;
         queue.end(&who, *now);
         turns.push(who);
     }
     turns
+}
+
+#[test]
+fn a_turn_that_only_urgent_ones_may_have_leaves_the_others_where_they_are() {
+    let (mut queue, now) = (Queue::new(8), Instant::now());
+    for (who, urgency) in [(1, Urgency::Again), (2, Urgency::Unready), (3, Urgency::Changed)] {
+        queue.wake(&('a', who), urgency);
+    }
+    assert_eq!(queue.begin(Urgency::Changed, now), Some(('a', 3)));
+    assert_eq!((queue.turn(&('a', 3)), queue.turn(&('a', 2))), (Some(Urgency::Changed), None));
+    assert_eq!(queue.begin(Urgency::Changed, now), None);
+    assert_eq!(queue.begin(Urgency::Again, now), Some(('a', 2)));
+    assert_eq!(queue.begin(Urgency::Unready, now), None);
+    assert_eq!(queue.begin(Urgency::Again, now), Some(('a', 1)));
 }
 
 #[test]
@@ -46,10 +60,10 @@ fn one_change_waits_for_one_turn_whatever_else_waits_in_its_namespace_and_in_oth
         queue.wake(&('a', n), Urgency::Unready);
         queue.wake(&('b', n), Urgency::Again);
     }
-    let busy = queue.begin(now).unwrap();
+    let busy = queue.begin(Urgency::Again, now).unwrap();
     queue.wake(&('a', 10_000), Urgency::Changed);
     queue.end(&busy, now + MILLI);
-    assert_eq!(queue.begin(now + MILLI), Some(('a', 10_000)));
+    assert_eq!(queue.begin(Urgency::Again, now + MILLI), Some(('a', 10_000)));
 }
 
 #[test]
@@ -59,7 +73,7 @@ fn a_namespace_with_few_objects_waits_for_one_round_of_the_others() {
     queue.wake(&('b', 1), Urgency::Unready);
     let first: Vec<Who> = (0..3)
         .map(|_| {
-            let who = queue.begin(now).unwrap();
+            let who = queue.begin(Urgency::Again, now).unwrap();
             now += MILLI;
             queue.end(&who, now);
             who
@@ -76,7 +90,7 @@ fn what_is_looked_at_again_has_its_turns_while_changes_never_end() {
     let mut seen = HashSet::new();
     for n in 0..2 * (PASSED_OVER + 2) {
         queue.wake(&('a', n), Urgency::Changed);
-        let who = queue.begin(now).unwrap();
+        let who = queue.begin(Urgency::Again, now).unwrap();
         now += MILLI;
         queue.end(&who, now);
         seen.insert(who);
@@ -90,13 +104,13 @@ fn an_object_has_one_turn_at_a_time_and_another_if_it_was_woken_meanwhile() {
     let who = ('a', 1);
     queue.wake(&who, Urgency::Again);
     queue.wake(&who, Urgency::Again);
-    assert_eq!(queue.begin(now), Some(who));
+    assert_eq!(queue.begin(Urgency::Again, now), Some(who));
     queue.wake(&who, Urgency::Again);
     queue.wake(&who, Urgency::Changed);
     queue.wake(&who, Urgency::Unready);
-    assert_eq!((queue.begin(now), queue.is_under_way(&who)), (None, true));
+    assert_eq!((queue.begin(Urgency::Again, now), queue.is_under_way(&who)), (None, true));
     assert_eq!(queue.end(&who, now), Some(Urgency::Changed));
-    assert_eq!((queue.begin(now), queue.is_under_way(&who)), (None, false));
+    assert_eq!((queue.begin(Urgency::Again, now), queue.is_under_way(&who)), (None, false));
 }
 
 #[test]
@@ -113,12 +127,12 @@ fn an_object_rests_until_its_time_or_until_it_is_woken() {
     let (mut queue, now) = (Queue::new(8), Instant::now());
     queue.rest(&('a', 1), now + MILLI, Urgency::Again);
     queue.rest(&('a', 2), now + 2 * MILLI, Urgency::Again);
-    assert_eq!((queue.begin(now), queue.next_rest()), (None, Some(now + MILLI)));
+    assert_eq!((queue.begin(Urgency::Again, now), queue.next_rest()), (None, Some(now + MILLI)));
     queue.wake(&('a', 2), Urgency::Changed);
-    assert_eq!(queue.begin(now), Some(('a', 2)));
+    assert_eq!(queue.begin(Urgency::Again, now), Some(('a', 2)));
     queue.end(&('a', 2), now);
-    assert_eq!((queue.begin(now + MILLI), queue.next_rest()), (Some(('a', 1)), None));
-    assert_eq!(queue.begin(now + 3 * MILLI), None, "a rest that was broken off is over");
+    assert_eq!((queue.begin(Urgency::Again, now + MILLI), queue.next_rest()), (Some(('a', 1)), None));
+    assert_eq!(queue.begin(Urgency::Again, now + 3 * MILLI), None, "a rest that was broken off is over");
 }
 
 #[test]
@@ -127,14 +141,17 @@ fn an_object_that_is_gone_has_no_turn_and_no_rest_and_one_made_anew_has() {
     for n in 1..4 {
         queue.wake(&('a', n), Urgency::Unready);
     }
-    let first = queue.begin(now).unwrap();
+    let first = queue.begin(Urgency::Again, now).unwrap();
     queue.rest(&('a', 9), now, Urgency::Again);
     queue.wake(&first, Urgency::Changed);
     [first, ('a', 2), ('a', 9)].iter().for_each(|gone| queue.forget(gone));
-    assert_eq!((queue.begin(now), queue.begin(now), queue.next_rest()), (Some(('a', 3)), None, None));
+    assert_eq!(
+        (queue.begin(Urgency::Again, now), queue.begin(Urgency::Again, now), queue.next_rest()),
+        (Some(('a', 3)), None, None)
+    );
     assert_eq!(queue.end(&first, now), None);
     queue.wake(&('a', 2), Urgency::Unready);
-    assert_eq!((queue.begin(now), queue.begin(now)), (Some(('a', 2)), None));
+    assert_eq!((queue.begin(Urgency::Again, now), queue.begin(Urgency::Again, now)), (Some(('a', 2)), None));
 }
 
 #[test]
@@ -142,13 +159,13 @@ fn one_namespace_leaves_hands_for_the_others() {
     for (hands, most) in [(1, 1), (2, 1), (3, 2), (4, 3), (8, 6), (32, 24)] {
         let (mut queue, now) = (Queue::new(hands), Instant::now());
         (0..100).for_each(|n| queue.wake(&('a', n), Urgency::Changed));
-        let taken = std::iter::from_fn(|| queue.begin(now)).count();
+        let taken = std::iter::from_fn(|| queue.begin(Urgency::Again, now)).count();
         assert_eq!(taken, most, "of {hands}");
         (0..100).for_each(|n| queue.wake(&('b', n), Urgency::Again));
-        let taken = std::iter::from_fn(|| queue.begin(now)).count();
+        let taken = std::iter::from_fn(|| queue.begin(Urgency::Again, now)).count();
         assert_eq!(taken, hands - most, "of {hands}");
         queue.end(&('a', 0), now);
-        assert!(queue.begin(now).is_some(), "of {hands}");
+        assert!(queue.begin(Urgency::Again, now).is_some(), "of {hands}");
     }
 }
 
@@ -164,7 +181,7 @@ fn no_wake_is_lost_and_no_object_has_two_turns_whatever_happens_in_which_order()
             let is_last_part = step > 1_500;
             match pick(if is_last_part { 2 } else { 5 }) {
                 0 => {
-                    if let Some(began) = queue.begin(now) {
+                    if let Some(began) = queue.begin(Urgency::Again, now) {
                         assert!(owed.remove(&began) || resting.remove(&began), "{began:?} is owed no turn");
                         resting.remove(&began);
                         assert!(!under_way.contains(&began), "{began:?} has a turn already");
@@ -197,13 +214,13 @@ fn no_wake_is_lost_and_no_object_has_two_turns_whatever_happens_in_which_order()
             }
             now += MILLI;
         }
-        while let Some(began) = queue.begin(now).or_else(|| {
+        while let Some(began) = queue.begin(Urgency::Again, now).or_else(|| {
             let ended = under_way.pop()?;
             if let Some(woken) = queue.end(&ended, now) {
                 queue.wake(&ended, woken);
             }
             now += 9 * MILLI;
-            queue.begin(now)
+            queue.begin(Urgency::Again, now)
         }) {
             owed.remove(&began);
             resting.remove(&began);

@@ -116,9 +116,50 @@ async fn while_the_server_has_its_pause_nothing_starts() {
 }
 
 #[tokio::test]
-async fn a_few_more_objects_are_in_hand_than_may_have_a_request_in_flight() {
+async fn a_few_more_objects_are_in_hand_than_may_have_a_request_in_flight_and_then_a_few_that_changed() {
     let (_client, flight, _arrived) = bounded(8);
-    assert_eq!(flight.objects(), flight.state().places + MORE);
+    let usual = flight.state().places + MORE;
+    let room = |in_hand: usize| flight.has_room(in_hand);
+    assert_eq!([room(0), room(usual - 1)], [Some(Urgency::Again); 2]);
+    assert_eq!([room(usual), room(usual + URGENT - 1)], [Some(Urgency::Changed); 2]);
+    assert_eq!(room(usual + URGENT), None);
+}
+
+#[tokio::test]
+async fn an_urgent_request_waits_for_no_place_behind_others_and_gives_its_own_back() {
+    let (client, flight, mut arrived) = bounded(8);
+    let send = |is_urgent: bool| {
+        let client = client.clone();
+        tokio::spawn(urgently(is_urgent, async move { client.send(get()).await.unwrap().status() }))
+    };
+    let usual: Vec<_> = (0..20).map(|_| send(false)).collect();
+    let mut in_flight = Vec::new();
+    for _ in 0..LEAST {
+        in_flight.push(arrived.recv().await.unwrap());
+    }
+    settle().await;
+    assert!(arrived.try_recv().is_err(), "the others wait for a place");
+    for _ in 0..3 {
+        let urgent = [(); URGENT].map(|()| send(true));
+        for _ in 0..URGENT {
+            arrived.recv().await.unwrap().send(answer(200, None)).unwrap();
+        }
+        for urgent in urgent {
+            assert_eq!(urgent.await.unwrap(), StatusCode::OK);
+        }
+    }
+    let server = tokio::spawn(async move {
+        in_flight.drain(..).for_each(|it| it.send(answer(200, None)).unwrap());
+        while let Some(it) = arrived.recv().await {
+            it.send(answer(200, None)).unwrap();
+        }
+    });
+    for task in usual {
+        assert_eq!(task.await.unwrap(), StatusCode::OK);
+    }
+    server.abort();
+    assert_eq!(flight.urgent.available_permits(), URGENT);
+    assert_eq!(flight.places.available_permits(), flight.state().places);
 }
 
 #[tokio::test]

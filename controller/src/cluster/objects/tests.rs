@@ -72,7 +72,7 @@ impl Scene {
 
     fn begin(&mut self) -> Option<Turn> {
         let secrets = &self.secrets;
-        self.objects.begin(self.now, |key| secrets.get(key).copied())
+        self.objects.begin(Urgency::Again, self.now, |key| secrets.get(key).copied())
     }
 
     /// Ends a look that left the object like this, and the Secret in this version, if it wrote it.
