@@ -36,7 +36,8 @@ pub(crate) struct Object {
     metadata_len: usize,
     /// Ciphertext and public text, which each reconcile decodes.
     pub(super) spec: JsonText,
-    pub(super) status: Option<SealedSecretStatus>,
+    /// In a place of its own, because an object that waits to be looked at for the first time has none.
+    pub(super) status: Option<Box<SealedSecretStatus>>,
 }
 
 /// An object as the API server sends it.
@@ -87,7 +88,7 @@ impl From<Whole> for Object {
             scope_annotations().chain([REQUEST_ANNOTATION, FLUX_REQUEST_ANNOTATION]).collect();
         let metadata_len = metadata.get().len();
         let metadata = metadata::of_object(&metadata, &annotations);
-        Self { api_version, kind, metadata, metadata_len, spec, status }
+        Self { api_version, kind, metadata, metadata_len, spec, status: status.map(Box::new) }
     }
 }
 

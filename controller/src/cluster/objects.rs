@@ -177,7 +177,7 @@ impl Key {
 
 /// The marks of how a look left an object.
 pub(super) fn marks(object: &Object, left: &Left) -> (Mark, Option<Mark>) {
-    let status = left.status.as_ref().or(object.status.as_ref());
+    let status = left.status.as_ref().or(object.status.as_deref());
     (Mark::of_object(&object.metadata, status), left.secret.as_ref().map(Mark::of_version))
 }
 
@@ -240,7 +240,7 @@ impl Objects {
         let mut known = Known {
             version: metadata.resource_version.as_deref().unwrap_or_default().into(),
             spec: Mark::of_spec(metadata),
-            seen: Mark::of_object(metadata, object.status.as_ref()),
+            seen: Mark::of_object(metadata, object.status.as_deref()),
             is_ready: is_ready(object),
             is_going: metadata.deletion_timestamp.is_some(),
             needs: needs(object),

@@ -72,7 +72,7 @@ impl Store for ClusterStore {
         Last {
             format: object.group().format,
             generation: object.meta().generation.unwrap_or_default(),
-            status: object.status.clone(),
+            status: object.status.as_deref().cloned(),
             requests: object.requests(),
         }
     }

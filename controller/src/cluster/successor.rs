@@ -105,7 +105,7 @@ pub(super) fn is_there(metadata: &ObjectMeta) -> bool {
 /// The state of a native object, by its status. `was_owned` says that an earlier native object of this name
 /// still owns the Secret; unless this one fails, it takes the Secret over at its next reconcile.
 fn judge(native: &Object, was_owned: bool) -> Successor {
-    let status = native.status.clone().unwrap_or_default();
+    let status = native.status.as_deref().cloned().unwrap_or_default();
     match find_condition(&status.conditions, "Ready") {
         Some(ready) if ready.status == ConditionStatus::True => Successor::Ready,
         _ if was_owned && native.metadata.generation != Some(status.observed_generation) => Successor::Owns,

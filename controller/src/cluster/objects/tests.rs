@@ -78,7 +78,7 @@ impl Scene {
     /// Ends a look that left the object like this, and the Secret in this version, if it wrote it.
     fn end(&mut self, turn: &Turn, left: Option<(&Object, Option<u64>)>, next: Next) {
         let left =
-            left.map(|(it, wrote)| (Mark::of_object(&it.metadata, it.status.as_ref()), wrote.map(secret)));
+            left.map(|(it, wrote)| (Mark::of_object(&it.metadata, it.status.as_deref()), wrote.map(secret)));
         let ended = Ended { key: turn.key.clone(), begun: turn.begun, next, left };
         let secrets = &self.secrets;
         self.objects.end(ended, self.now, |key| secrets.get(key).copied());
