@@ -179,6 +179,6 @@ fn secrets(index: usize) -> Vec<(String, BTreeMap<String, String>)> {
     let request = requests::get(&path, "application/json");
     let text = requests::block_on(requests::shared().request_text(request)).expect("Secrets can be listed");
     let list: List = serde_json::from_str(&text).expect("a list of Secrets");
-    let all = list.items.into_iter().filter(|secret| secret.metadata.name != super::probe::NAME);
+    let all = list.items.into_iter().filter(|secret| !secret.metadata.name.starts_with(super::probe::NAME));
     all.map(|secret| (secret.metadata.name, secret.data)).collect()
 }

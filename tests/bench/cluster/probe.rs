@@ -1,8 +1,9 @@
-//! One object whose way is timed: from sending it until a watch shows its Secret with its value.
+//! Objects whose way is timed: from sending one until a watch shows its Secret with its value.
 //!
 //! Invariant: the clock starts before the request is sent and stops when the event has arrived, so it holds what a user
 //! waits for: the request itself, the controller, and the news of it.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,10 @@ use super::{Cluster, requests};
 
 /// The namespace of probes that are created.
 pub(crate) const NAMESPACE: &str = "bench-probe";
-/// The name of the probe that is changed.
+/// The name of every probe among other objects begins like this, and no other object's does.
 pub(crate) const NAME: &str = "probe";
+/// How many probes are changed in turn, so that what follows the change before is over.
+pub(crate) const SEVERAL: usize = 8;
 /// How long a Secret may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -33,16 +36,49 @@ pub(crate) struct Probe<'c> {
 /// The version of the last value that was sent, of all probes: so that no event of an earlier one looks like an answer.
 static LAST: AtomicUsize = AtomicUsize::new(0);
 
-impl<'c> Probe<'c> {
-    pub(crate) fn new(cluster: &'c Cluster, format: Format, namespace: &str) -> Self {
-        let secrets = format!("/api/v1/namespaces/{namespace}/secrets");
-        // In a namespace with many others the API server picks out the probe.
-        let selector = if namespace == NAMESPACE {
-            String::new()
-        } else {
-            format!("&fieldSelector=metadata.name={NAME}")
+/// Probes among other objects, of which each is changed in its turn.
+pub(crate) struct Probes<'c> {
+    probes: [Probe<'c>; SEVERAL],
+    next: Cell<usize>,
+}
+
+impl<'c> Probes<'c> {
+    /// Probes in a namespace that has other objects.
+    pub(crate) fn among(cluster: &'c Cluster, format: Format, namespace: &str) -> Self {
+        // The API server picks out the probe.
+        let probe = |index| {
+            let only = format!("&fieldSelector=metadata.name={}", Self::name(index));
+            Probe::watching(cluster, format, namespace, &only)
         };
-        let watch = Watch::start(&secrets, &selector);
+        Self { probes: std::array::from_fn(probe), next: Cell::new(0) }
+    }
+
+    fn name(index: usize) -> String {
+        format!("{NAME}-{index}")
+    }
+
+    /// Creates all of them.
+    pub(crate) fn create(&self) {
+        for (index, probe) in self.probes.iter().enumerate() {
+            probe.create(&Self::name(index));
+        }
+    }
+
+    /// Changes the next one, and returns the milliseconds until its Secret is seen with the new values.
+    pub(crate) fn change(&self) -> f64 {
+        let index = self.next.replace((self.next.get() + 1) % SEVERAL);
+        self.probes[index].change(&Self::name(index))
+    }
+}
+
+impl<'c> Probe<'c> {
+    /// Probes in [`NAMESPACE`], which has nothing else.
+    pub(crate) fn alone(cluster: &'c Cluster, format: Format) -> Self {
+        Self::watching(cluster, format, NAMESPACE, "")
+    }
+
+    fn watching(cluster: &'c Cluster, format: Format, namespace: &str, selector: &str) -> Self {
+        let watch = Watch::start(&format!("/api/v1/namespaces/{namespace}/secrets"), selector);
         Self { cluster, format, namespace: namespace.to_owned(), watch }
     }
 

@@ -9,7 +9,7 @@ use seal_crds::format::Format;
 
 use super::Bench;
 use crate::cluster::contender::{Limit, Who};
-use crate::cluster::probe::{NAME, NAMESPACE, Probe};
+use crate::cluster::probe::{NAME, Probe};
 use crate::figure::{Figure, PEER, Ratio, SEAL_BITNAMI, SEAL_NATIVE, Unit};
 use crate::sample::Takes;
 
@@ -40,7 +40,7 @@ pub(super) fn answer(bench: &mut Bench) -> (Vec<Figure>, Vec<Ratio>) {
             (SEAL_BITNAMI, Who::Seal, Format::Bitnami),
         ] {
             let running = cluster.run(who);
-            let probe = Probe::new(cluster, format, NAMESPACE);
+            let probe = Probe::alone(cluster, format);
             probe.create(&format!("{NAME}-{}-{block}", name.len()));
             running.until_quiet();
             for index in 0..probes {

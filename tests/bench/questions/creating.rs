@@ -2,8 +2,8 @@
 //! are looked at again after a start.
 //!
 //! Invariant: only changes that are sent while there is other work count, and the first one, which finds a controller that
-//! has just begun. The changed object is in a namespace of the others, among them; and the same object is changed while the
-//! same controller has nothing else to do, to compare.
+//! has just begun. The changed objects are in a namespace of the others, among them, and take turns; and the same objects
+//! are changed while the same controller has nothing else to do, to compare.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,7 +14,7 @@ use seal_crds::format::Format;
 use super::Bench;
 use crate::cluster::contender::{Limit, Running, Who};
 use crate::cluster::objects::Objects;
-use crate::cluster::probe::{NAME, Probe};
+use crate::cluster::probe::{Probes, SEVERAL};
 use crate::cluster::watch::Watch;
 use crate::cluster::{Cluster, namespace};
 use crate::figure::{Figure, PEER, Ratio, SEAL_IDLE, SEAL_NATIVE, Unit};
@@ -44,7 +44,7 @@ pub(super) fn answer(bench: &mut Bench) -> (Vec<Figure>, Vec<Ratio>) {
         running.until_quiet();
         while_idle(cluster, &mut again, many);
     }
-    // The probe is one more object than the next question expects.
+    // The probes are more objects than the next question expects.
     cluster.are_touched();
     peer_looks_again(cluster, &mut again, few);
     let mut ratios = again.versus(SEAL_NATIVE, PEER);
@@ -57,8 +57,8 @@ fn while_creating(cluster: &mut Cluster, figure: &mut Figure, many: usize) {
     let others = Objects::seal(&cluster.recipients, Format::Native, many, 1);
     let watch = Watch::objects(Format::Native);
     let running = cluster.run(Who::Seal);
-    let probe = Probe::new(cluster, Format::Native, &namespace(0));
-    probe.create(NAME);
+    let probes = Probes::among(cluster, Format::Native, &namespace(0));
+    probes.create();
     running.until_quiet();
     while_idle(cluster, figure, many);
     let is_done = AtomicBool::new(false);
@@ -68,7 +68,7 @@ fn while_creating(cluster: &mut Cluster, figure: &mut Figure, many: usize) {
             is_done.store(true, Ordering::SeqCst);
         });
         loop {
-            let sample = probe.change(NAME);
+            let sample = probes.change();
             figure.add(SEAL_NATIVE, many, sample);
             thread::sleep(PAUSE);
             if is_done.load(Ordering::SeqCst) {
@@ -76,20 +76,20 @@ fn while_creating(cluster: &mut Cluster, figure: &mut Figure, many: usize) {
             }
         }
     });
-    // All others and the probe, of whichever generation it is.
-    watch.until_synced(many + 1, 1);
+    // All others and the probes, of whichever generation they are.
+    watch.until_synced(many + SEVERAL, 1);
     others.verify();
     running.until_quiet();
 }
 
 fn while_looking_again(cluster: &Cluster, figure: &mut Figure, running: &Running, many: usize) {
-    let probe = Probe::new(cluster, Format::Native, &namespace(0));
+    let probes = Probes::among(cluster, Format::Native, &namespace(0));
     let looked_at = || running.counter("seal_controller_reconciles_total");
     while !running.is_leading() {
         thread::sleep(Duration::from_millis(5));
     }
     loop {
-        let sample = probe.change(NAME);
+        let sample = probes.change();
         figure.add(SEAL_NATIVE, many, sample);
         thread::sleep(PAUSE);
         if looked_at() >= many as u64 {
@@ -98,11 +98,11 @@ fn while_looking_again(cluster: &Cluster, figure: &mut Figure, running: &Running
     }
 }
 
-/// Changes the probe a few times while nothing else happens.
+/// Changes the probes a few times while nothing else happens.
 fn while_idle(cluster: &Cluster, figure: &mut Figure, many: usize) {
-    let probe = Probe::new(cluster, Format::Native, &namespace(0));
+    let probes = Probes::among(cluster, Format::Native, &namespace(0));
     for _ in 0..CHANGES {
-        let sample = probe.change(NAME);
+        let sample = probes.change();
         figure.add(SEAL_IDLE, many, sample);
         thread::sleep(PAUSE);
     }
@@ -113,10 +113,10 @@ fn peer_looks_again(cluster: &mut Cluster, figure: &mut Figure, few: usize) {
     cluster.synced_by_the_peer(few);
     let running = cluster.run(Who::Peer(Limit::Off));
     running.until_quiet();
-    let probe = Probe::new(cluster, Format::Bitnami, &namespace(0));
-    probe.create(NAME);
+    let probes = Probes::among(cluster, Format::Bitnami, &namespace(0));
+    probes.create();
     drop(running);
     let _running = cluster.run(Who::Peer(Limit::Off));
     thread::sleep(Duration::from_secs(1));
-    figure.add(PEER, few, probe.change(NAME));
+    figure.add(PEER, few, probes.change());
 }
