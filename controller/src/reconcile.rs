@@ -86,6 +86,8 @@ struct Done {
     outcome: Outcome,
     /// The wait until the object's turn to be examined; `None` if it isn't due for that.
     turn: Option<Duration>,
+    /// Whether the object was examined in a turn of its own.
+    took_turn: bool,
 }
 
 /// What an attempt did.
@@ -148,6 +150,7 @@ pub(crate) async fn look<S: Store>(context: &Context<S>, object: &S::Object) -> 
     context.metrics.reconciled(outcome.as_ref().err());
 
     let turn = outcome.as_ref().ok().and_then(|done| done.turn);
+    let took_turn = outcome.as_ref().is_ok_and(|done| done.took_turn);
     let outcome = outcome.map(|done| done.outcome);
     let published = match &outcome {
         Ok(Outcome::Kept(remarks, look)) => keep(context, object, &last, remarks, look.as_ref()).await,
@@ -164,9 +167,9 @@ pub(crate) async fn look<S: Store>(context: &Context<S>, object: &S::Object) -> 
         Err(failure) => report(context, object, &last, Err(failure)).await,
     };
     let place = context.store.place(object).ok();
-    if !matches!(published, Ok(Published::Unchanged | Published::New(_)))
-        && let Ok(Outcome::Opened { reconciled, .. }) = &outcome
-        && reconciled.findings.is_some()
+    // Findings that came along with an opening cost no turn, so losing them takes none away.
+    if took_turn
+        && !matches!(published, Ok(Published::Unchanged | Published::New(_)))
         && let (Some(examinations), Some(place)) = (&context.examinations, &place)
     {
         examinations.pace.lost(&(last.format, place.clone()), Instant::now());
@@ -251,11 +254,12 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     let (write, heals) = match planned {
         Plan::Keep => {
             let outcome = Outcome::Kept(remarks, asked.map(|asked| asked.look));
-            return Ok(Done { outcome, turn: waits });
+            return Ok(Done { outcome, turn: waits, took_turn: false });
         }
         Plan::Verify => (None, false),
         Plan::Write { write, heals } => (Some(write), heals),
     };
+    let took_turn = matches!(examines, Some(Examines::InTurn(_)));
     let look = asked.as_ref().map(|asked| Look { missing: Vec::new(), ..asked.look.clone() });
     let (unsealed, findings) = match (examines, asked) {
         (Some(examines), Some(asked)) => {
@@ -264,7 +268,7 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
                 Ok((unsealed, findings)) => (unsealed, Some(findings)),
                 // The Secret is right all the same, and the look says that a key is gone.
                 Err(failure) if is_kept && look.is_key_missing() && failure.reason.about() == About::Key => {
-                    return Ok(Done { outcome: Outcome::Kept(remarks, Some(look)), turn: None });
+                    return Ok(Done { outcome: Outcome::Kept(remarks, Some(look)), turn: None, took_turn });
                 }
                 Err(failure) => return Err(failure),
             }
@@ -287,7 +291,7 @@ async fn attempt<S: Store>(context: &Context<S>, object: &S::Object, last: &Last
     }
     let (items, by) = (unsealed.data.len(), unsealed.opened_by);
     let reconciled = Box::new(Reconciled { items, by, remarks, version, findings, look });
-    Ok(Done { outcome: Outcome::Opened { reconciled, healed, secret }, turn: waits })
+    Ok(Done { outcome: Outcome::Opened { reconciled, healed, secret }, turn: waits, took_turn })
 }
 
 /// The keys at hand, and the question about the object that they raise.

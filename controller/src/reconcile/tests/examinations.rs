@@ -173,6 +173,24 @@ async fn findings_that_could_not_be_published_are_found_again_soon() {
     assert_eq!(status(&context).usage, None);
 }
 
+/// The Secret is right by then, so the object isn't opened again but for its turn.
+#[tokio::test]
+async fn findings_that_came_along_with_an_opening_and_could_not_be_published_put_off_no_turn() {
+    let key = Identity::generate();
+    let cluster = Cluster::with(&[&key]);
+    let cheap = Object { more_tries: 8, ..sealed_to(&[&key]) };
+    let context = cluster.start(Memory::with(SecretState::Absent));
+    reconcile(&context, &cheap).await;
+    cluster.set(&[&key], &[], &[&Identity::generate()]);
+    let context = cluster.start(context.store);
+    *context.store.state.lock().unwrap() = SecretState::Absent;
+    *context.store.stale.lock().unwrap() = 1;
+    reconcile(&context, &cheap).await;
+    assert_eq!(status(&context).usage.unwrap().revoked, None, "what was found is lost");
+    assert_eq!(reconcile(&context, &cheap).await, Next::OnChange, "its turn comes at once");
+    assert!(status(&context).usage.unwrap().revoked.is_some());
+}
+
 #[tokio::test]
 async fn an_object_that_may_be_another_clusters_too_is_left_alone_until_its_recipients_are_known() {
     let [key, theirs] = [Identity::generate(), Identity::generate()];
