@@ -4,10 +4,16 @@
 //! for an object that has changed is urgent ([`urgently`]): a few places are for that alone, so it waits neither for a
 //! place behind thousands of others nor for their requests.
 //!
+//! One threat is a namespace whose admission webhook hangs: each of its requests waits for as long as the webhook may take,
+//! and the server has nothing to do meanwhile. So a request that is late gives its place back, and as long as one of a
+//! namespace is late, the others of that namespace take none. [`crate::queue`] bounds how many those are.
+//!
 //! Invariants: no more requests are in flight than the limit says and [`URGENT`] more, once those that started under a
-//! higher one are over; a request that is given up gives its place back; requests of one kind start in the order in
-//! which they come.
+//! higher one are over, but for those that are late or beside a late one; a request that is given up gives its place back;
+//! requests of one kind start in the order in which they come.
 
+use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -18,7 +24,8 @@ use http::header::RETRY_AFTER;
 use http::{Request, Response, StatusCode};
 use kube::Client;
 use kube::client::Body;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
 use tower_service::Service;
 
 use self::limit::{Kind, LEAST, Limit, Started};
@@ -48,12 +55,18 @@ pub(crate) fn urgently<W: Future>(is_urgent: bool, work: W) -> impl Future<Outpu
     IS_URGENT.scope(is_urgent, work)
 }
 
+/// A request that takes longer than this is late, and than [`LATE`] times what requests usually take.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LATE: u32 = 8;
+
 /// The requests in flight.
 pub(crate) struct Flight {
     /// For every request.
     places: Semaphore,
     /// For urgent ones.
     urgent: Semaphore,
+    /// Another object may be taken in hand, because requests of others are late.
+    room: Notify,
     state: Mutex<State>,
     metrics: Metrics,
 }
@@ -64,6 +77,9 @@ struct State {
     places: usize,
     /// The time at which the last request was over.
     last: Instant,
+    /// The requests without a place, and how many of each namespace are late.
+    aside: usize,
+    late: HashMap<String, usize>,
 }
 
 impl Flight {
@@ -75,7 +91,8 @@ impl Flight {
         let flight = Arc::new(Self {
             places: Semaphore::new(places),
             urgent: Semaphore::new(URGENT),
-            state: Mutex::new(State { limit, places, last: now }),
+            room: Notify::new(),
+            state: Mutex::new(State { limit, places, last: now, aside: 0, late: HashMap::new() }),
             metrics,
         });
         let bounded = Bounded { client: client.clone(), flight: flight.clone() };
@@ -83,24 +100,45 @@ impl Flight {
     }
 
     async fn send(&self, client: &Client, request: Request<Body>) -> Result<Response<Body>, kube::Error> {
-        let kind = Kind::of(request.method());
-        let place = self.enter().await;
-        let answer = client.send(request).await;
-        if let Ok(answer) = &answer {
-            place.answered(kind, answer);
+        let (kind, namespace) = (Kind::of(request.method()), namespace(request.uri().path()).to_owned());
+        if self.state().late.contains_key(&namespace) {
+            let _aside = Aside::take(self, None);
+            return client.send(request).await;
         }
-        answer
+        let place = self.enter().await;
+        let mut answer = pin!(client.send(request));
+        if let Ok(answer) = timeout(self.patience(), &mut answer).await {
+            if let Ok(answer) = &answer {
+                place.answered(kind, answer);
+            }
+            return answer;
+        }
+        drop(place);
+        let _late = Aside::take(self, Some(namespace));
+        answer.await
     }
 
     /// The least urgency with which another object should be taken in hand beside so many; `None` if none should. More
     /// would only wait for a place, and an object that changes now would have to wait behind them.
     pub(crate) fn has_room(&self, in_hand: usize) -> Option<Urgency> {
-        let usual = self.state().limit.requests(Instant::now()) + MORE;
+        let state = self.state();
+        let usual = state.limit.requests(Instant::now()) + MORE + state.aside;
         match in_hand {
             _ if in_hand < usual => Some(Urgency::Again),
             _ if in_hand < usual + URGENT => Some(Urgency::Changed),
             _ => None,
         }
+    }
+
+    /// Waits until more objects should be in hand, because requests of some are late.
+    pub(crate) async fn more_room(&self) {
+        self.room.notified().await;
+    }
+
+    /// The time after which a request is late.
+    fn patience(&self) -> Duration {
+        let usual = self.state().limit.longest_usual().unwrap_or_default();
+        PATIENCE.max(Duration::from_secs_f64(usual) * LATE)
     }
 
     /// Waits for a place, and for the end of a pause that the server asked for.
@@ -167,6 +205,46 @@ impl Service<Request<Body>> for Bounded {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (client, flight) = (self.client.clone(), self.flight.clone());
         async move { flight.send(&client, request).await }.boxed()
+    }
+}
+
+/// The namespace that a request is about; empty if it is about none.
+fn namespace(path: &str) -> &str {
+    let (_, rest) = path.split_once("/namespaces/").unwrap_or_default();
+    rest.split('/').next().unwrap_or_default()
+}
+
+/// A request without a place: one that is late, of this namespace, or one beside it.
+struct Aside<'f> {
+    flight: &'f Flight,
+    late: Option<String>,
+}
+
+impl<'f> Aside<'f> {
+    fn take(flight: &'f Flight, late: Option<String>) -> Self {
+        let mut state = flight.state();
+        state.aside += 1;
+        if let Some(namespace) = &late {
+            *state.late.entry(namespace.clone()).or_default() += 1;
+        }
+        drop(state);
+        flight.room.notify_one();
+        Self { flight, late }
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        let mut state = self.flight.state();
+        state.aside -= 1;
+        if let Some(namespace) = &self.late
+            && let Some(count) = state.late.get_mut(namespace)
+        {
+            *count -= 1;
+            if *count == 0 {
+                state.late.remove(namespace);
+            }
+        }
     }
 }
 

@@ -110,6 +110,7 @@ pub(crate) async fn work(
                 }
             }
             Some(()) = changes.next() => objects.look_at_all(),
+            () = shared.flight.more_room() => {}
             Some(ended) = looks.join_next() => objects.end(finished(ended), Instant::now().into_std(), secret),
             () = sleep_until(next_time.unwrap_or_else(std::time::Instant::now).into()), if next_time.is_some() => {}
             _ = count.tick() => if let Some(needs) = objects.needs() { usage::publish(needs, counted) },

@@ -131,7 +131,7 @@ impl Limit {
     }
 
     /// The longest usual time of any kind; `None` before the first answer.
-    fn longest_usual(&self) -> Option<f64> {
+    pub(super) fn longest_usual(&self) -> Option<f64> {
         self.usual.into_iter().flatten().reduce(f64::max)
     }
 

@@ -46,6 +46,11 @@ fn get() -> Request<Body> {
     Request::get("/").body(Body::empty()).unwrap()
 }
 
+fn of(namespace: &str) -> Request<Body> {
+    let path = format!("/api/v1/namespaces/{namespace}/secrets/db");
+    Request::get(path).body(Body::empty()).unwrap()
+}
+
 /// Lets all tasks go on until they wait.
 async fn settle() {
     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -167,7 +172,7 @@ async fn it_is_idle_only_while_nothing_is_in_flight() {
     let (client, flight, mut arrived) = bounded(8);
     let task = tokio::spawn(async move { client.send(get()).await.map(drop) });
     let in_flight = arrived.recv().await.unwrap();
-    assert!(tokio::time::timeout(4 * IDLE, flight.is_idle()).await.is_err());
+    assert!(timeout(4 * IDLE, flight.is_idle()).await.is_err());
     in_flight.send(answer(200, None)).unwrap();
     task.await.unwrap().unwrap();
     flight.is_idle().await;
@@ -193,4 +198,57 @@ async fn an_error_comes_through_as_it_is() {
     let Err(kube::Error::Service(error)) = client.send(get()).await else { panic!("another error") };
     assert!(error.is::<seal_kubeconfig::RouteError>());
     assert_eq!(flight.state().limit.in_flight(), 0);
+}
+
+/// As behind an admission webhook that hangs.
+#[tokio::test]
+async fn requests_of_a_namespace_that_are_late_hold_up_no_other_namespace() {
+    let (client, flight, mut arrived) = bounded(8);
+    let send = |namespace: &str| {
+        let (client, request) = (client.clone(), of(namespace));
+        tokio::spawn(async move { client.send(request).await.unwrap().status() })
+    };
+    let usual = flight.state().places + MORE;
+    let mut hang = Vec::new();
+    let mut tasks: Vec<_> = (0..LEAST).map(|_| send("hangs")).collect();
+    for _ in 0..LEAST {
+        hang.push(arrived.recv().await.unwrap());
+    }
+    flight.more_room().await;
+    settle().await;
+    assert_eq!(flight.has_room(usual + LEAST - 1), Some(Urgency::Again));
+    assert_eq!(flight.state().limit.in_flight(), 0);
+    flight.is_idle().await;
+    // The next ones of this namespace take no place either.
+    for _ in 0..20 {
+        tasks.push(send("hangs"));
+        hang.push(arrived.recv().await.unwrap());
+    }
+    assert_eq!(flight.state().limit.in_flight(), 0);
+    let other = send("other");
+    let answers = arrived.recv().await.unwrap();
+    assert_eq!(flight.state().limit.in_flight(), 1);
+    answers.send(answer(200, None)).unwrap();
+    assert_eq!(other.await.unwrap(), StatusCode::OK);
+
+    hang.into_iter().for_each(|late| late.send(answer(500, None)).unwrap());
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    assert!(flight.state().late.is_empty() && flight.state().aside == 0);
+    let _task = send("hangs");
+    let _answer = arrived.recv().await.unwrap();
+    assert_eq!(flight.state().limit.in_flight(), 1, "it has a place again");
+}
+
+#[tokio::test]
+async fn a_late_request_that_is_given_up_leaves_nothing_behind() {
+    let (client, flight, mut arrived) = bounded(8);
+    let late = tokio::spawn(async move { client.send(of("hangs")).await.map(drop) });
+    let _answer = arrived.recv().await.unwrap();
+    flight.more_room().await;
+    late.abort();
+    assert!(late.await.unwrap_err().is_cancelled());
+    assert!(flight.state().late.is_empty() && flight.state().aside == 0);
+    assert_eq!(flight.places.available_permits(), flight.state().places);
 }
