@@ -21,7 +21,7 @@ const SECRET: &str =
 /// Serves a certificate at `/cert.pem`, and faulty answers at other paths.
 fn server() -> Server {
     let certificate = std::fs::read(toolchain::repository().join("tests/cli/given/rsa.crt")).unwrap();
-    Server::start(&["localhost", "certs.example"], move |line, out| match line.split(' ').nth(1) {
+    Server::start(&["localhost", "certs.example"], move |request, out| match request.line.split(' ').nth(1) {
         Some("/cert.pem") => ok(out, &certificate),
         Some("/moved") => elsewhere(out, "/cert.pem"),
         Some("/plain") => elsewhere(out, "http://localhost:1/cert.pem"),

@@ -189,6 +189,9 @@ reasons! {
     AdmissionRefused: SealedSecret, Transient, Store;
         "an admission policy or a webhook of the cluster refuses the Secret, whose own fields are in order";
         "find out which, with `kubectl create --dry-run=server` of such a Secret; change the policy or what it asks for";
+    AdmissionUnavailable: SealedSecret, Transient, Store;
+        "an admission webhook, without whose word the cluster takes no Secret, can't be reached, is too slow or answers nonsense";
+        "look at the webhook that the message names: its Service, its Pods, its certificate and its timeout";
     ApiBusy: SealedSecret, Transient, Store;
         "the API server wants the request later: it has just started, or has too much to do";
         "look at the API server's load if this stays";

@@ -23,7 +23,8 @@ fn plane() -> &'static ControlPlane {
     })
 }
 
-fn scene(prefix: &str) -> Scene<'static> {
+/// A namespace there. Controllers that are started as shipped share one Lease.
+pub(super) fn scene(prefix: &str) -> Scene<'static> {
     Scene::on(plane(), plane().namespace(prefix), SYSTEM.to_owned())
 }
 

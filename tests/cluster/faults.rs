@@ -14,4 +14,5 @@ mod nonsense;
 mod requests;
 mod soak;
 mod watches;
+mod webhooks;
 mod writers;

@@ -18,3 +18,4 @@ pub mod toolchain;
 pub mod touch;
 pub mod tunnel;
 pub mod wait;
+pub mod webhook;

@@ -33,6 +33,15 @@ const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.84
 /// RFC 5280, 4.2.1.6.
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 
+/// A request that the server got.
+#[derive(Debug)]
+pub struct Request {
+    /// Its first line.
+    pub line: String,
+    /// Its body, if it says how long that is.
+    pub body: Vec<u8>,
+}
+
 /// A running server.
 pub struct Server {
     address: SocketAddr,
@@ -41,13 +50,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server under these names. `answer` gets the first line of each request, and writes the answer.
+    /// Starts a server under these names. `answer` gets each request, and writes the answer.
     ///
     /// # Panics
     /// When there is no free port.
     pub fn start(
         names: &[&str],
-        answer: impl Fn(&str, &mut dyn Write) -> io::Result<()> + Send + Sync + 'static,
+        answer: impl Fn(&Request, &mut dyn Write) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         let (certificate, config) = identity(names);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
@@ -87,14 +96,20 @@ fn serve(
     client: TcpStream,
     config: Arc<ServerConfig>,
     log: &Mutex<Vec<String>>,
-    answer: &dyn Fn(&str, &mut dyn Write) -> io::Result<()>,
+    answer: &dyn Fn(&Request, &mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
     let connection = ServerConnection::new(config).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(connection, client);
     let head = read_head(&mut stream)?;
-    let line = head.lines().next().unwrap_or_default();
-    log.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
-    answer(line, &mut stream)?;
+    let line = head.lines().next().unwrap_or_default().to_owned();
+    log.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
+    let length = head.lines().find_map(|field| {
+        let (name, value) = field.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    });
+    let mut body = vec![0; length.unwrap_or_default()];
+    stream.read_exact(&mut body)?;
+    answer(&Request { line, body }, &mut stream)?;
     stream.conn.send_close_notify();
     stream.flush()
 }

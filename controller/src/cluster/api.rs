@@ -1,7 +1,7 @@
 //! The clients for the API server, the requests that carry plaintext, and the errors, which carry none.
 //!
 //! Invariant: the API server's words never leave this file, because its validation quotes the values that it
-//! refuses; only codes and the paths of fields do.
+//! refuses; only codes, the paths of fields and the names of webhooks do.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use kube::core::PartialObjectMeta;
 use kube::core::response::Status;
 use kube::runtime::events::{Event, EventType};
 use seal_crds::{Place, Reason, Shape};
+use seal_foreign::word;
 use seal_kubeconfig::{Proxies, Route, RouteError};
 
 use crate::contact::Contact;
@@ -128,6 +129,9 @@ pub(super) fn conflicting_fields(error: &kube::Error) -> Option<Vec<String>> {
 
 /// The failure of a request that carries no part of a Secret.
 pub(crate) fn failure(doing: &str, error: &kube::Error) -> Failure {
+    if let Some(failure) = of_a_webhook(doing, error) {
+        return failure;
+    }
     match status(error).map(|status| status.code) {
         Some(401 | 403) => Failure::new(
             Reason::Forbidden,
@@ -149,7 +153,7 @@ pub(crate) fn failure(doing: &str, error: &kube::Error) -> Failure {
             let why = login(error).map_or_else(String::new, |login| format!(": {login}"));
             Failure::new(
                 Reason::ApiUnavailable,
-                format!("the API server can't be reached while {doing}{why}"),
+                format!("the API server can't be reached, or doesn't answer in time, while {doing}{why}"),
             )
         }
     }
@@ -165,6 +169,10 @@ fn login(error: &kube::Error) -> Option<&RouteError> {
 
 /// The failure to write a Secret.
 pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -> Failure {
+    // A webhook refuses with any code and any causes that it likes, so none of what follows is about it.
+    if let Some(failure) = of_a_webhook("writing the Secret", error) {
+        return failure;
+    }
     // Our bound on a Secret leaves room for the fields of others (`seal_crds::secret::MAX_STORED_SIZE`). If
     // they need more room, waiting doesn't help.
     if status(error).is_some_and(is_too_large) {
@@ -177,7 +185,7 @@ pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -
     // The validation of a Secret names a field in every cause. A policy names none, and may let the same Secret
     // through later, without any change that would wake the object.
     if causes().all(|cause| cause.field.is_empty()) {
-        let message = "an admission policy or a webhook refuses the Secret";
+        let message = "an admission policy refuses the Secret";
         return Failure::new(Reason::AdmissionRefused, message);
     }
     let fields: Vec<String> = causes().filter_map(|cause| known_field(&cause.field, shape)).collect();
@@ -186,6 +194,28 @@ pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -
     }
     let what = if fields.is_empty() { "a field it doesn't name".to_owned() } else { fields.join(", ") };
     Failure::new(Reason::SecretRefused, format!("the API server refuses the Secret because of {what}"))
+}
+
+/// The failure that an admission webhook is the cause of; `None` for any other error.
+///
+/// The API server begins the message with fixed words and the webhook's name, whose form it has checked; only what follows
+/// is the webhook's own.
+pub(super) fn of_a_webhook(doing: &str, error: &kube::Error) -> Option<Failure> {
+    const REFUSES: &str = "admission webhook \"";
+    const UNAVAILABLE: &str = "Internal error occurred: failed calling webhook \"";
+    let message = &status(error)?.message;
+    let named = |words| {
+        let name = message.strip_prefix(words)?.split('"').next()?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+        Some(if name.chars().all(is_plain) { word(name) } else { "without a name".to_owned() })
+    };
+    if let Some(name) = named(REFUSES) {
+        let message = format!("the admission webhook {name} refuses {doing}");
+        return Some(Failure::new(Reason::AdmissionRefused, message));
+    }
+    let message =
+        format!("the admission webhook {} doesn't answer the API server, while {doing}", named(UNAVAILABLE)?);
+    Some(Failure::new(Reason::AdmissionUnavailable, message))
 }
 
 /// Whether the object is too large for the API server or for etcd. The API server passes etcd's error on as a
@@ -243,7 +273,7 @@ mod tests {
         let said = |error: Box<dyn std::error::Error + Send + Sync>| {
             failure("listing Secrets", &kube::Error::Service(error)).message
         };
-        let gone = "the API server can't be reached while listing Secrets";
+        let gone = "the API server can't be reached, or doesn't answer in time, while listing Secrets";
         assert_eq!(said(Box::new(std::io::Error::other("hunter2"))), gone);
         assert_eq!(said(Box::new(RouteError::SystemRoots)), format!("{gone}: {}", RouteError::SystemRoots));
     }
@@ -267,6 +297,33 @@ mod tests {
         }
         for code in [401, 403, 404, 409, 429, 500, 503] {
             assert!(!write_failed(&error(code, &[])).is_permanent(), "{code}");
+        }
+    }
+
+    /// The messages are kube-apiserver's, but for the canary.
+    #[test]
+    fn a_webhook_is_told_by_its_name_whatever_it_answers_and_its_words_are_not_passed_on() {
+        let of = |code, fields: &[&str], message: &str| {
+            let kube::Error::Api(mut status) = error(code, fields) else { unreachable!() };
+            status.message = message.to_owned();
+            write_failed(&kube::Error::Api(status))
+        };
+        let refused = "admission webhook \"team.example.com\" denied the request: hunter2";
+        for code in [400, 403, 404, 409, 410, 413, 422, 429, 500, 504] {
+            let failure = of(code, &["data", "type"], refused);
+            assert_eq!(failure.reason, Reason::AdmissionRefused, "{code}");
+            assert_eq!(failure.message, "the admission webhook team.example.com refuses writing the Secret");
+        }
+        let message = "Internal error occurred: failed calling webhook \"team.example.com\": failed to call webhook: hunter2";
+        let failure = of(500, &[], message);
+        assert_eq!(failure.reason, Reason::AdmissionUnavailable);
+        assert!(
+            failure.message.contains("team.example.com") && !failure.message.contains("hunter2"),
+            "{failure}"
+        );
+        // No name that a cluster takes, and no end of one.
+        for message in ["admission webhook \"hunter2 \\\" denied", "admission webhook \"hunter2\n"] {
+            assert!(!of(400, &[], message).message.contains("hunter2"), "{message}");
         }
     }
 }

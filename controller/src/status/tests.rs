@@ -171,7 +171,7 @@ fn a_failure_to_write_is_told_from_a_failure_to_unseal_as_the_peer_tells_them() 
         .map(|reason| reason.as_str())
         .collect();
     let expected = "Superseded ForeignSecret FieldConflict ImmutableSecret SecretTooLarge SecretRefused Contested \
-                    Conflict NotFound Forbidden AdmissionRefused ApiBusy ApiError ApiUnavailable NoSpace OutputFailed StatusFailed";
+                    Conflict NotFound Forbidden AdmissionRefused AdmissionUnavailable ApiBusy ApiError ApiUnavailable NoSpace OutputFailed StatusFailed";
     assert_eq!(of_writing.join(" "), expected);
 }
 

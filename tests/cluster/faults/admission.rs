@@ -13,7 +13,7 @@ const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissio
 
 /// Waits until the object is retried for this reason, and waits in the eyes of GitOps tools.
 #[track_caller]
-fn until_retried(scene: &Scene<'_>, name: &str, reason: &str) -> String {
+pub(super) fn until_retried(scene: &Scene<'_>, name: &str, reason: &str) -> String {
     until(&format!("{name} is retried for {reason}"), || {
         condition(&scene.sealed(name), "Reconciling").1 == reason
     });
