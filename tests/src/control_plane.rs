@@ -18,6 +18,7 @@
 //! Failures here panic: the test is the only caller, and an error would fail it anyway.
 
 mod apart;
+mod history;
 mod node;
 
 use std::ffi::OsStr;

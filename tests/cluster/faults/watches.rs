@@ -1,11 +1,13 @@
 //! Watches that break off, and watches whose place in history is gone (410).
 
 use http::request::Parts;
+use seal_tests::control_plane::{ControlPlane, definitions};
 use seal_tests::interceptor::{Act, Answer, Interceptor};
 use seal_tests::wait::until;
 use serde_json::json;
 
 use super::applied::Applied;
+use crate::cluster::outage::wire;
 use crate::cluster::scene::Scene;
 
 fn is_watch(head: &Parts) -> bool {
@@ -61,6 +63,42 @@ fn watches_whose_history_is_gone_take_the_lists_anew_and_miss_nothing() {
         between.clear();
         applied.until_it_is_so();
     }
+}
+
+/// By etcd itself, and the API server that answers 410 has just started: its own memory of the last changes is gone, too.
+#[test]
+fn watches_whose_history_is_compacted_away_take_the_lists_anew_and_miss_nothing() {
+    let plane = ControlPlane::start(&definitions()).unwrap();
+    plane.deploy();
+    let mut scene = Scene::on(&plane, plane.namespace("compacted"), "seal-system".to_owned());
+    let proxy = wire(&mut scene);
+    let controller = scene.start(&[]);
+    let mut applied = Applied::to(&scene);
+    objects(&mut applied);
+    let secrets = scene.secrets("");
+    let known =
+        scene.api().get(&secrets).unwrap()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let lists = || {
+        ["secrets", "sealedsecrets"]
+            .map(|kind| controller.metric(&format!(r#"seal_controller_watch_lists_total{{kind="{kind}"}}"#)))
+    };
+    let listed = lists();
+
+    proxy.cut();
+    change(&mut applied, &scene, "1");
+    plane.compact();
+    plane.stop_api_server();
+    plane.start_api_server();
+    for question in ["watch=true&timeoutSeconds=5", "resourceVersionMatch=Exact"] {
+        let path = format!("{secrets}?resourceVersion={known}&{question}");
+        let answer = plane.kubectl(["get", "--raw", &path]).output().unwrap();
+        let said = [answer.stdout, answer.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("too old"), "{said}");
+    }
+    proxy.mend();
+    applied.until_it_is_so();
+    assert!(lists().iter().zip(listed).all(|(now, before)| *now > before), "{listed:?} {:?}", lists());
 }
 
 #[test]
