@@ -66,6 +66,7 @@ pub(crate) struct Metrics {
     api_contact: Gauge,
     watch_lists: Family<WatchLabels, Counter>,
     watch_breaks: Family<WatchLabels, Counter>,
+    tasks: Gauge,
     registry: Arc<Registry>,
 }
 
@@ -141,6 +142,8 @@ impl Default for Metrics {
             "Watches and their lists that broke and were taken up again, by kind",
             Family::clone(&watch_breaks),
         );
+        let tasks = Gauge::default();
+        registry.register("tasks", "Tasks of the asynchronous runtime that aren't over", tasks.clone());
         let registry = Arc::new(registry);
         Self {
             reconciles,
@@ -157,6 +160,7 @@ impl Default for Metrics {
             api_contact,
             watch_lists,
             watch_breaks,
+            tasks,
             registry,
         }
     }
@@ -232,6 +236,9 @@ impl Metrics {
 
     /// The OpenMetrics text of all counters and gauges.
     pub(crate) fn to_text(&self) -> String {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            self.tasks.set(runtime.metrics().num_alive_tasks().try_into().unwrap_or(i64::MAX));
+        }
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)
             .expect("writing to a string can't fail");

@@ -18,7 +18,7 @@ const LOG_LINES: usize = 40;
 /// What a program uses at a moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
-    /// Its resident memory, in KiB.
+    /// Its resident memory, in KiB, without what it shows of files, such as the program itself.
     pub memory: usize,
     /// Its threads.
     pub threads: usize,
@@ -110,7 +110,7 @@ impl Process {
             line.trim_end_matches("kB").trim().parse().expect("a number")
         };
         let files = fs::read_dir(dir.join("fd")).expect("it runs").count();
-        Usage { memory: number("VmRSS:"), threads: number("Threads:"), files }
+        Usage { memory: number("RssAnon:"), threads: number("Threads:"), files }
     }
 
     /// Stops the program where it is, or lets it go on.

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 /// How long to wait. Generous: a machine that compiles at the same time takes many times as long.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
+/// The most that one try counts. The time of a machine that sleeps, or of a process that is stopped, isn't waited away.
+const TRY: Duration = Duration::from_secs(10);
 
 /// Calls `attempt` until it succeeds, and returns what it found.
 ///
@@ -26,13 +28,15 @@ pub fn eventually<T, E: Display>(what: &str, attempt: impl FnMut() -> Result<T, 
 /// When it hasn't succeeded by then, with its last error.
 #[track_caller]
 pub fn within<T, E: Display>(patience: Duration, what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> T {
-    let deadline = Instant::now() + patience;
+    let mut waited = Duration::ZERO;
     loop {
+        let begun = Instant::now();
         match attempt() {
             Ok(found) => return found,
-            Err(why) if Instant::now() > deadline => panic!("{what}: not within {patience:?}: {why}"),
+            Err(why) if waited > patience => panic!("{what}: not within {patience:?}: {why}"),
             Err(_) => thread::sleep(POLL),
         }
+        waited += begun.elapsed().min(TRY);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: the moments are random, and the same in every run.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use seal_random::Random;
 use seal_tests::controller::Controller;
@@ -35,13 +35,16 @@ fn ten_leaders_that_are_killed_at_any_moment_lose_nothing_and_leave_nothing() {
     assert!(applied.names().len() > NAMES / 4, "{:?}", applied.names());
 }
 
-/// Kills the leader of two replicas, as soon as one leads, and starts another replica in its place.
-pub(super) fn kill_the_leader(scene: &Scene<'_>, replicas: &mut Vec<Controller>) {
+/// Kills the leader of two replicas, as soon as one leads, and starts another replica in its place. Returns the time of the
+/// kill.
+pub(super) fn kill_the_leader(scene: &Scene<'_>, replicas: &mut Vec<Controller>) -> Instant {
     let leader =
         eventually("a replica leads", || replicas.iter().position(Controller::is_leader).ok_or("none does"));
     // Dropping it kills it.
     drop(replicas.remove(leader));
+    let killed = Instant::now();
     replicas.push(scene.launch(&[]));
+    killed
 }
 
 /// Creates, changes or deletes an object, or changes or deletes a Secret behind the controller's back.
