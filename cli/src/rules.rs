@@ -5,6 +5,7 @@
 //! reader ─► files of the disk, of a commit, of the index: one trait
 //! book ───► the rules that count for a path: rules file, pins
 //!            file     what a rules file says      pattern   which paths a rule is for
+//!            kinds    which recipients go together
 //! differences, unreachable ─► what a reviewer wants to know about them
 //! ```
 //!
@@ -22,6 +23,7 @@
 pub(crate) mod book;
 pub(crate) mod differences;
 pub(crate) mod file;
+pub(crate) mod kinds;
 pub(crate) mod pattern;
 pub(crate) mod pins;
 pub(crate) mod reader;

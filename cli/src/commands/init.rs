@@ -12,15 +12,18 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use seal_foreign::word;
+
 use crate::args::InitArgs;
 use crate::files::output;
 use crate::rules::book::Book;
+use crate::rules::kinds::Mixed;
 use crate::rules::reader::{Disk, Entry, ReadFiles};
 use crate::rules::site::Site;
 use crate::rules::{FILE_NAME, file::MAX_FILE};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
-use propose::Seen;
+use propose::{Proposed, Seen};
 use recipients::Planned;
 
 /// The JSON Schema of a rules file, for editors.
@@ -36,6 +39,19 @@ enum InitError {
     Exists(String),
     #[error("{0} isn't a directory")]
     NoDirectory(String),
+    #[error("the rule for {path} would have {}", mixed.told())]
+    Mixed { path: String, mixed: Mixed, way_out: WayOut },
+}
+
+/// How recipients that a rule would mix can be kept apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum WayOut {
+    /// The file of one recipient has both kinds.
+    File(String),
+    /// This recovery recipient is in every rule, so all others have to be of its kind.
+    Recovery(String),
+    /// Directories can have a rule each.
+    Directories,
 }
 
 impl Explain for InitError {
@@ -43,13 +59,14 @@ impl Explain for InitError {
         match self {
             Self::Exists(_) => Rule::Unwritable,
             Self::NoDirectory(_) => Rule::Usage,
+            Self::Mixed { .. } => Rule::BadRules,
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::Exists(_) => Exit::Failure,
-            Self::NoDirectory(_) => Exit::Usage,
+            Self::NoDirectory(_) | Self::Mixed { .. } => Exit::Usage,
         }
     }
 
@@ -59,6 +76,18 @@ impl Explain for InitError {
                 Some(format!("it is never overwritten; edit {name}, or move it away first"))
             }
             Self::NoDirectory(_) => None,
+            Self::Mixed { way_out, .. } => Some(match way_out {
+                WayOut::File(path) => format!("leave recipients of one kind in {}", word(path)),
+                WayOut::Recovery(name) => format!(
+                    "every rule needs {}: give post-quantum recipients alone (seal keys new makes one), or classic ones alone",
+                    word(name)
+                ),
+                WayOut::Directories => {
+                    "a directory that is named after a recipient gets a rule for it alone; or give \
+                     recipients of one kind, and add a rule for the others to .seal.yaml by hand"
+                        .to_owned()
+                }
+            }),
         }
     }
 }
@@ -103,6 +132,7 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
     let known: Vec<_> = planned.iter().map(Planned::known).collect();
     let (seen, named) = look::look(&top, &known)?;
     let rules = propose::propose(&seen, &named, &known);
+    check_kinds(&planned, &rules)?;
 
     let mut new: Vec<NewFile> = planned
         .iter()
@@ -136,6 +166,24 @@ fn top(directory: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
+/// Refuses rules whose recipients can't be sealed to together. Nobody but the author knows whom to leave out.
+fn check_kinds(planned: &[Planned], rules: &[Proposed]) -> Result<(), InitError> {
+    for rule in rules {
+        let named = || planned.iter().filter(|planned| rule.to.contains(&planned.name));
+        let pins = named().map(|planned| (planned.name.as_str(), &planned.keys));
+        let Some(mixed) = Mixed::of(pins) else { continue };
+        let in_one_file = named().find(|planned| mixed.in_one_file() == Some(&planned.name));
+        let recovery = named().find(|planned| planned.is_recovery);
+        let way_out = match (in_one_file, recovery) {
+            (Some(both), _) => WayOut::File(both.path.clone()),
+            (None, Some(recovery)) => WayOut::Recovery(recovery.name.clone()),
+            (None, None) => WayOut::Directories,
+        };
+        return Err(InitError::Mixed { path: rule.path.clone(), mixed, way_out });
+    }
+    Ok(())
+}
+
 /// How the objects that are there fit the new rules.
 #[derive(Default)]
 struct Fit {
@@ -162,4 +210,43 @@ fn read_back(disk: &Disk, new: &[NewFile], seen: &[Seen]) -> Result<Fit, Failure
         }
     }
     Ok(fit)
+}
+
+#[cfg(test)]
+mod tests {
+    use seal_crds::keys::Identity;
+
+    use super::*;
+    use crate::rules::pins::PinnedKeys;
+
+    const CLASSIC: &str = include_str!("../../../tests/cli/given/classic.pub");
+
+    #[test]
+    fn a_mixture_of_kinds_says_what_the_author_can_do_about_it() {
+        let post_quantum = Identity::generate().recipient().to_string();
+        let both = format!("{post_quantum}\n{CLASSIC}");
+        let planned = |name: &str, text: &str, is_recovery: bool| Planned {
+            name: name.to_owned(),
+            path: format!("keys/{name}.pub"),
+            new_text: None,
+            is_recovery,
+            keys: PinnedKeys::read(name, text).unwrap(),
+        };
+        let way_out = |planned: &[Planned]| {
+            let to = planned.iter().map(|planned| planned.name.clone()).collect();
+            let rule = Proposed { path: "**".to_owned(), to, scopes: Vec::new() };
+            match check_kinds(planned, &[rule]) {
+                Err(InitError::Mixed { way_out, .. }) => Some(way_out),
+                Err(other) => panic!("{other}"),
+                Ok(()) => None,
+            }
+        };
+        let prod = || planned("prod", &post_quantum, false);
+        assert_eq!(way_out(&[prod(), planned("cold", &post_quantum, true)]), None);
+        assert_eq!(way_out(&[prod(), planned("dev", CLASSIC, false)]), Some(WayOut::Directories));
+        let recovery = Some(WayOut::Recovery("cold".to_owned()));
+        assert_eq!(way_out(&[prod(), planned("cold", CLASSIC, true)]), recovery);
+        let file = Some(WayOut::File("keys/all.pub".to_owned()));
+        assert_eq!(way_out(&[planned("all", &both, false), planned("cold", CLASSIC, true)]), file);
+    }
 }

@@ -14,6 +14,7 @@ use seal_crds::keys::Pins;
 use seal_foreign::word;
 
 use super::file::{self, At, MAX_FILE, PathRule, RulesFile, To};
+use super::kinds::Mixed;
 use super::pins::{self, PinFile, PinnedKeys};
 use super::reader::{Entry, ReadFiles};
 use crate::keys::recipients::Given;
@@ -33,12 +34,8 @@ enum BookError {
     NotText(String),
     #[error("{} is nested, and has no rules file", word(.0))]
     NoNestedRules(String),
-    #[error(
-        "recipients of this rule are post-quantum ({}), and others are classic ({}): nothing can be sealed to both",
-        word(post_quantum),
-        word(classic)
-    )]
-    Mixed { post_quantum: String, classic: String },
+    #[error("this rule has {}", .0.told())]
+    Mixed(Mixed),
     #[error("{} counts for nothing: {counting} doesn't call its directory nested", word(.ignored))]
     Unlisted { ignored: String, counting: String },
 }
@@ -61,7 +58,7 @@ impl Explain for BookError {
                 "write {}, or take the directory out of nested",
                 word(&file::path_in(directory))
             )),
-            Self::Mixed { .. } => Some(
+            Self::Mixed(_) => Some(
                 "whoever breaks the classic one would open it all; name recipients of one kind, or make a rule for each"
                     .to_owned(),
             ),
@@ -214,19 +211,9 @@ impl Rules {
     fn check_kinds(&self) -> Result<(), Failure> {
         for rule in &self.file.rules {
             let To::Recipients(names) = &rule.to else { continue };
-            let of_kind = |is_post_quantum: bool| {
-                let has = |name: &&String| match self.pins.get(*name).map(|pin| &pin.keys) {
-                    Some(PinnedKeys::Recipients(given)) => given
-                        .recipients
-                        .iter()
-                        .any(|named| named.recipient.is_post_quantum() == is_post_quantum),
-                    _ => false,
-                };
-                names.iter().find(has)
-            };
-            if let (Some(post_quantum), Some(classic)) = (of_kind(true), of_kind(false)) {
-                let error = BookError::Mixed { post_quantum: post_quantum.clone(), classic: classic.clone() };
-                return Err(Failure::from(error).at(rule.at.spot(&self.name)));
+            let pins = names.iter().filter_map(|name| Some((name.as_str(), &self.pins.get(name)?.keys)));
+            if let Some(mixed) = Mixed::of(pins) {
+                return Err(Failure::from(BookError::Mixed(mixed)).at(rule.at.spot(&self.name)));
             }
         }
         Ok(())

@@ -15,8 +15,9 @@ use crate::rules::pattern::Pattern;
 
 /// The fewest directories that become one with `*`.
 const ALIKE: usize = 3;
-/// The most rules that are proposed. A longer list isn't read by anybody.
-const MOST: usize = 100;
+/// The most rules that are proposed if one would do. A longer list isn't read by anybody; but where rules differ, one for
+/// all would let everybody read everything.
+const MOST_EQUAL: usize = 100;
 
 const EVERYTHING: &str = "**";
 
@@ -85,20 +86,23 @@ pub(super) fn propose(seen: &[Seen], named: &[String], known: &[Known]) -> Vec<P
     let paths =
         [with_namespaces(&directories, known), at_homes(&directories, known), one_by_one(&directories)];
     let rules = paths.iter().find_map(|paths| fitting(&directories, known, paths));
-    let mut proposed: Vec<Proposed> = match rules {
-        Some(rules) if !rules.is_empty() && rules.len() <= MOST => ordered(&rules)
-            .into_iter()
-            .map(|(path, rule)| Proposed {
-                path: path.join("/"),
-                to: rule.to.clone(),
-                scopes: rule.scopes.clone(),
-            })
-            .collect(),
-        // An empty repository, or one without any order that a few rules could say.
-        _ => return vec![Proposed { path: EVERYTHING.to_owned(), to: everybody(), scopes: Vec::new() }],
+    // An empty repository, or one whose names no rules can tell apart.
+    let Some(rules) = rules.filter(|rules| !rules.is_empty()) else {
+        return vec![Proposed { path: EVERYTHING.to_owned(), to: everybody(), scopes: Vec::new() }];
     };
+    if let Some(rule) = one_for_all(&rules) {
+        return vec![rule.at(EVERYTHING.to_owned())];
+    }
+    let mut proposed: Vec<Proposed> =
+        ordered(&rules).into_iter().map(|(path, rule)| rule.at(path.join("/"))).collect();
     proposed.push(Proposed { path: EVERYTHING.to_owned(), to: Vec::new(), scopes: Vec::new() });
     proposed
+}
+
+/// What all of many rules say, if it is the same.
+fn one_for_all(rules: &Rules) -> Option<&Rule> {
+    let first = rules.values().next()?;
+    (rules.len() > MOST_EQUAL && rules.values().all(|rule| rule == first)).then_some(first)
 }
 
 /// The recipient that a directory is named after, and where its name stands in the path: the last such name counts. A
@@ -149,6 +153,10 @@ struct Rule {
 }
 
 impl Rule {
+    fn at(&self, path: String) -> Proposed {
+        Proposed { path, to: self.to.clone(), scopes: self.scopes.clone() }
+    }
+
     fn of(path: &[String], group: &Directory, known: &[Known]) -> Self {
         let is_sealed_to = |known: &&Known| !known.is_recovery && !known.keys.is_disjoint(&group.keys);
         let mut to: Vec<String> = known.iter().filter(is_sealed_to).map(|known| known.name.clone()).collect();

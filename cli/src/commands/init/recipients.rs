@@ -77,12 +77,12 @@ pub(super) struct Planned {
     /// The text of the file, if it isn't there yet.
     pub(super) new_text: Option<String>,
     pub(super) is_recovery: bool,
-    keys: PinnedKeys,
+    pub(super) keys: PinnedKeys,
 }
 
 impl Planned {
     pub(super) fn known(&self) -> Known {
-        let keys = self.keys().into_iter().map(|(key, _)| key).collect();
+        let keys = self.named_keys().into_iter().map(|(key, _)| key).collect();
         Known { name: self.name.clone(), keys, is_recovery: self.is_recovery }
     }
 
@@ -91,10 +91,10 @@ impl Planned {
         let told = |(key, name): (Fingerprint, Option<String>)| {
             format!("{} {}", word(&name.unwrap_or_else(|| self.name.clone())), key.short())
         };
-        self.keys().into_iter().map(told).collect::<Vec<_>>().join(", ")
+        self.named_keys().into_iter().map(told).collect::<Vec<_>>().join(", ")
     }
 
-    fn keys(&self) -> Vec<(Fingerprint, Option<String>)> {
+    fn named_keys(&self) -> Vec<(Fingerprint, Option<String>)> {
         let (path, keys) = (self.path.clone(), self.keys.clone());
         let pin = PinFile { path, keys };
         pin.keys().into_iter().map(|(key, name)| (key, name.map(str::to_owned))).collect()

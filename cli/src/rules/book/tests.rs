@@ -171,7 +171,8 @@ fn a_rule_for_recipients_of_two_kinds_is_refused_when_it_is_read() {
     let memory = || repository().with("keys/dev.pub", classic);
     // The rule for prod alone is fine, and rules that aren't understood completely say nothing.
     let failure = refused(memory(), "prod/shop/db.yaml");
-    let expected = "recipients of this rule are post-quantum (prod), and others are classic (dev): nothing can be sealed to both";
+    let expected =
+        "this rule has post-quantum recipients (prod) and classic ones (dev): nothing can be sealed to both";
     assert_eq!(failure.facts, [expected]);
     assert_eq!(
         (failure.exit, failure.spot.as_ref().unwrap().label()),

@@ -169,11 +169,25 @@ fn many_applications_with_directories_of_the_same_names_share_rules() {
 }
 
 #[test]
-fn a_repository_without_any_order_gets_one_rule() {
+fn however_many_rules_it_takes_no_object_gets_the_recipients_of_another() {
     let keys: Vec<Known> = (0..150).map(|index| known(&format!("k{index}"), false)).collect();
     let objects: Vec<Seen> =
         keys.iter().map(|key| seen(&format!("{}/x.yaml", key.name), None, Some(key))).collect();
-    assert_eq!(propose(&objects, &[], &keys).len(), 1);
+    let rules = told(&objects, &keys);
+    assert_eq!(rules.len(), 151);
+    for key in &keys {
+        assert!(rules.contains(&format!("{}/** to {}", key.name, key.name)), "{}", key.name);
+    }
+}
+
+#[test]
+fn many_rules_that_all_say_the_same_become_one() {
+    // No two of them differ in one name alone.
+    let objects: Vec<Seen> =
+        (0..150).map(|index| seen(&format!("a{index}/b{index}/x.yaml"), None, None)).collect();
+    let known = [known("dev", false), known("prod", false), known("cold", true)];
+    assert_eq!(told(&objects, &known), ["** to dev prod cold"]);
+    assert_eq!(told(&objects[..100], &known).len(), 101);
 }
 
 /// Whatever a repository looks like, every object has the rule of its own directory.
