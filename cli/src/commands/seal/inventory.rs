@@ -178,7 +178,7 @@ impl<'m> Inventory<'m> {
             let failure = Failure::from(manifest.locate(error));
             if lacks_namespace {
                 let several = "seal one for each, with -n and -o";
-                failure.hinted(target.ruled.namespace_hint(|flag| again(args, flag), several))
+                failure.hinted(target.ruled.namespace_hint(|flag| again(args, &manifest.source.name, flag), several))
             } else {
                 failure
             }
@@ -261,10 +261,12 @@ impl<'m> Inventory<'m> {
     }
 }
 
-/// The command that was typed, with one more flag; `None` for one that isn't short.
-fn again(args: &SealArgs, flag: &str) -> Option<String> {
-    let [file] = args.files.as_slice() else { return None };
-    let file = file.to_str().filter(|_| args.output.is_none() && args.destined.is_none())?;
+/// The command that seals one of the files with one more flag, where it stands if that was asked for; `None` if the result
+/// goes elsewhere. The flag is for this file alone: others that were named may be for other namespaces.
+fn again(args: &SealArgs, file: &str, flag: &str) -> Option<String> {
+    if args.files.is_empty() || args.output.is_some() || args.destined.is_some() {
+        return None;
+    }
     Some(format!("seal {}{flag} {}", if args.write { "-w " } else { "" }, pasted::path(file)))
 }
 
