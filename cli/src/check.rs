@@ -18,7 +18,7 @@ pub(crate) mod baseline;
 pub(crate) mod context;
 pub(crate) mod examine;
 pub(crate) mod finding;
-mod interest;
+pub(crate) mod interest;
 pub(crate) mod lint;
 pub(crate) mod lints;
 pub(crate) mod namespace;

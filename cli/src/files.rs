@@ -12,3 +12,4 @@ pub(crate) mod output;
 pub(crate) mod program;
 pub(crate) mod repository;
 pub(crate) mod scratch;
+pub(crate) mod text;

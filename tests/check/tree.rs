@@ -159,7 +159,7 @@ fn files_that_kustomizations_and_links_take_for_manifests_are_read_by_whatever_n
     let repo = Repo::new();
     repo.write(
         "app/kustomization.yaml",
-        "resources: [db.txt]\npatches: [{path: patch}]\ngenerators: [../gen]\n",
+        "resources: [db.txt, directory/behind.txt, first.txt]\npatches: [{path: patch}]\ngenerators: [../gen]\n",
     );
     repo.write("app/db.txt", PLAIN);
     repo.write("app/patch", PLAIN);
@@ -171,10 +171,18 @@ fn files_that_kustomizations_and_links_take_for_manifests_are_read_by_whatever_n
     repo.write("target", PLAIN);
     symlink("../target", repo.dir().join("app/link.yaml")).unwrap();
     symlink("/etc/passwd", repo.dir().join("app/outside.yaml")).unwrap();
+    // kustomize goes through directories that are links, and from one link to the next.
+    repo.write("real/behind.txt", PLAIN);
+    symlink("../real", repo.dir().join("app/directory")).unwrap();
+    symlink("next.txt", repo.dir().join("app/first.txt")).unwrap();
+    symlink("../last", repo.dir().join("app/next.txt")).unwrap();
+    repo.write("last", PLAIN);
     let expected = found(&[
         "app/db.txt:3:14 plaintext",
         "app/patch:3:14 plaintext",
         "gen:4:12 plaintext-generator",
+        "last:3:14 plaintext",
+        "real/behind.txt:3:14 plaintext",
         "target:3:14 plaintext",
     ]);
     assert_eq!(repo.found::<&str>([]), expected);

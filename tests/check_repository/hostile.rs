@@ -192,3 +192,93 @@ fn a_pull_request_does_not_bring_its_own_permission_along() {
         ("pins-changed", ".seal.yaml"),
     ]);
 }
+
+/// Three characters end a line to kubectl and kustomize, and none to YAML 1.2: what stands behind one isn't a comment there.
+#[test]
+fn a_line_end_that_only_kubectl_sees_hides_nothing() {
+    for separator in ["\u{85}", "\u{2028}", "\u{2029}"] {
+        let scene = Scene::new();
+        let secret = ["# x", "apiVersion: v1", "kind: Secret", "metadata: {name: x}", "stringData: {a: b}"];
+        scene.sandbox.write("clusters/shop/x.yaml", format!("{}\n", secret.join(separator)));
+        let template = format!(" # x{separator}  template: {{metadata: {{labels: {{a: b}}}}}}\n  scope:");
+        let sealed = scene.text("clusters/shop/db.yaml").replacen("\n  scope:", &template, 1);
+        scene.sandbox.write("clusters/shop/db.yaml", sealed);
+        for (path, told) in [("x", "kind: Secret"), ("db", "a: b")] {
+            let kustomization = format!("resources: [../clusters/shop/{path}.yaml]\n");
+            scene.sandbox.write("build/kustomization.yaml", kustomization);
+            let built = std::process::Command::new(seal_tests::toolchain::bin("kubectl"))
+                .args(["kustomize", "--load-restrictor=LoadRestrictionsNone"])
+                .arg(scene.sandbox.path("build"))
+                .output()
+                .unwrap();
+            let built = String::from_utf8(built.stdout).unwrap();
+            assert!(built.contains(told), "kustomize read {path} as\n{built}");
+        }
+        let paths = ["clusters/shop/db.yaml", "clusters/shop/x.yaml"];
+        scene.assert_stopped_by(&paths.map(|path| ("unreadable", path)));
+        for path in paths {
+            scene.assert_shown(&[&format!(
+                "! {path}  looks like a file of Secrets, and can't be read as one"
+            )]);
+        }
+    }
+}
+
+#[test]
+fn a_type_or_a_text_in_disguise_is_found_and_shown() {
+    let scene = Scene::new();
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {a: b}\n";
+    let utf_16: Vec<u8> = format!("\u{feff}{secret}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    scene.sandbox.write("clusters/shop/utf-16.yaml", utf_16);
+    scene.sandbox.write("clusters/shop/tag.yaml", secret.replace("kind: Secret", "kind: !!binary U2VjcmV0"));
+    // Deeper than is read here, and not too deep for kubectl.
+    let deep =
+        format!("{}x: {}{}\n", secret.replace("kind: ", "kind:\n  "), "[".repeat(200), "]".repeat(200));
+    scene.sandbox.write("clusters/shop/deep.yaml", deep);
+    scene.assert_stopped_by(&[
+        ("plaintext", "clusters/shop/utf-16.yaml"),
+        ("plaintext", "clusters/shop/tag.yaml"),
+        ("unreadable", "clusters/shop/deep.yaml"),
+    ]);
+    for path in ["utf-16", "tag", "deep"] {
+        let told =
+            format!("! clusters/shop/{path}.yaml  looks like a file of Secrets, and can't be read as one");
+        scene.assert_shown(&[&told]);
+    }
+}
+
+#[test]
+fn a_file_that_takes_the_place_of_the_rules_in_some_clones_is_found() {
+    let scene = Scene::new();
+    scene.sandbox.write(".Seal.yaml", RULES);
+    scene.sandbox.write("clusters/.SEAL.yaml", RULES);
+    scene.sandbox.write("keys/PROD.pub", format!("{}\n", scene.keys.stranger));
+    scene.assert_stopped_by(&[
+        ("nested-rules", ".Seal.yaml"),
+        ("nested-rules", "clusters/.SEAL.yaml"),
+        ("nested-rules", "keys/PROD.pub"),
+    ]);
+}
+
+#[test]
+fn a_link_in_the_place_of_a_file_and_attributes_that_hide_it_are_shown() {
+    let scene = Scene::new();
+    let path = "clusters/shop/db.yaml";
+    std::fs::remove_file(scene.sandbox.path(path)).unwrap();
+    std::os::unix::fs::symlink("app.yaml", scene.sandbox.path(path)).unwrap();
+    scene.sandbox.write("clusters/.gitattributes", "* -diff\n");
+    scene.assert_shown(&[
+        "! clusters/.gitattributes  git shows and merges by: * -diff",
+        "! clusters/shop/db.yaml  is a symbolic link to app.yaml, and isn't followed",
+        "- removed",
+    ]);
+}
+
+#[test]
+fn a_comment_that_allows_plaintext_is_shown_wherever_it_stands() {
+    let scene = Scene::new();
+    let kustomization =
+        "# seal: allow plaintext-generator -- trust me\nsecretGenerator: [{name: x, literals: [a=b]}]\n";
+    scene.sandbox.write("clusters/shop/kustomization.yaml", kustomization);
+    scene.assert_shown(&["! clusters/shop/kustomization.yaml  allow plaintext-generator -- trust me"]);
+}

@@ -115,7 +115,29 @@ fn a_link_and_a_path_with_a_line_break_do_not_deceive() {
     let run = repo.sandbox.run(["diff", "HEAD"], "");
     let told = String::from_utf8(run.stdout).unwrap();
     assert!(told.contains("a\\nprod/db.yaml  prod\\u{1b}[2J.yaml") && !told.contains('\u{1b}'), "{told}");
-    assert!(run.stderr.contains("prod/link.yaml: it is a symbolic link"), "{}", run.stderr);
+    assert!(told.contains("! prod/link.yaml  is a symbolic link to db.yaml, and isn't followed\n"), "{told}");
+    repo.commit("link");
+    assert!(words(&repo, &["HEAD~..HEAD"]).contains("! prod/link.yaml  is a symbolic link to db.yaml"));
+    // It is told once, when it comes.
+    assert_eq!(words(&repo, &[]), "");
+}
+
+#[test]
+fn attributes_by_which_git_shows_or_merges_something_else_are_told() {
+    let repo = sealed();
+    let attributes = repo.text(".gitattributes");
+    let gone = attributes.lines().next().unwrap();
+    repo.sandbox.write(".gitattributes", attributes.replacen(gone, "*.yaml binary", 1));
+    repo.sandbox.write("prod/.gitattributes", "# a comment\n* -diff\n");
+    let expected = [
+        &format!("! .gitattributes  git no longer shows and merges by: {gone}"),
+        "! .gitattributes  git shows and merges by: *.yaml binary",
+        "! prod/.gitattributes  git shows and merges by: * -diff",
+    ];
+    let told = words(&repo, &[]);
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+    repo.commit("attributes");
+    assert_eq!(words(&repo, &["HEAD~..HEAD"]), told);
 }
 
 #[test]

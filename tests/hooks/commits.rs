@@ -59,8 +59,8 @@ fn the_command_has_the_namespace_that_a_kustomization_says() {
     let command = hint_of("seal -w overlays/dev/db.yaml");
     assert_eq!(command, format!("{says}: seal -w -n web-dev overlays/dev/db.yaml"));
     // Of a directory, the command is for the file that lacks it: others beneath may be for other namespaces.
-    assert_eq!(hint_of("seal -w overlays"), command);
-    assert_eq!(hint_of("seal overlays"), format!("{says}: seal -n web-dev overlays/dev/db.yaml"));
+    assert_eq!(hint_of("seal -w overlays/"), command);
+    assert_eq!(hint_of("seal overlays/"), format!("{says}: seal -n web-dev overlays/dev/db.yaml"));
     assert_eq!(hint_of("cd overlays/dev && seal db.yaml"), format!("{says}: seal -n web-dev db.yaml"));
     let flag = format!("{says}: give it with -n web-dev");
     assert_eq!(hint_of("seal -o overlays/dev/new.yaml overlays/dev/db.yaml"), flag);

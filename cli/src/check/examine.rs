@@ -107,6 +107,8 @@ impl Examination<'_, '_> {
 
         let mut findings = files.findings;
         let unfollowed = lints::of_tree(&context, &mut findings);
+        let policy_paths = policy_paths(names.iter().chain(&context.rules));
+        findings.extend(lints::twins(&texts.paths, &policy_paths));
         for finding in &mut findings {
             let file = context.file(&finding.path);
             finding.position = finding.position.or_else(|| Some(file?.position(finding.at?)));
@@ -122,7 +124,6 @@ impl Examination<'_, '_> {
         findings.sort_by(Finding::order);
         findings.dedup();
         let silenced = [by_comments.taken_out, by_rules.taken_out].concat();
-        let policy_paths = policy_paths(names.iter().chain(&context.rules));
         Ok(Examined { findings, silenced, templates: files.templates, unfollowed, policy_paths })
     }
 }

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use super::lints;
+use crate::files::text::DISGUISES;
 
 /// How a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +38,6 @@ const WORDS: [&str; 11] = [
     "/metadata/name",
     "seal: allow",
 ];
-
-/// Signs of a type that isn't written as it reads: an escape, a tag, a directive that changes tags. They are looked for in
-/// YAML and JSON alike, because each may be the other by its name.
-const DISGUISES: [&str; 8] = ["\\x", "\\u00", "\\U00", "\\\n", "\\\r", "!!", "%TAG", "tag:yaml.org"];
 
 /// Words by which any text may hold a private key that opens SealedSecrets.
 const KEYS: [&str; 4] =
@@ -81,27 +78,6 @@ pub(crate) fn is_manifest(path: &str) -> bool {
 fn is_kustomization(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
-}
-
-/// Whether a text that can't be read names a Secret or a SealedSecret as the kind of an object, or may do so in disguise.
-/// It needn't be valid in any other way.
-pub(crate) fn names_a_secret(text: &str) -> bool {
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if has(&DISGUISES) && has(&["kind", "apiVersion", "stringData"]) {
-        return true;
-    }
-    let is_mark = |c: char| matches!(c, '"' | '\'' | ' ' | '\t');
-    text.match_indices("Secret").any(|(at, word)| {
-        let after = &text[at + word.len()..];
-        let after = after.strip_prefix("List").unwrap_or(after);
-        let before = text[..at].strip_suffix("Sealed").unwrap_or(&text[..at]);
-        // A key is looked for right before, so that the search is linear.
-        let before =
-            before[before.floor_char_boundary(before.len().saturating_sub(64))..].trim_end_matches(is_mark);
-        let is_kind =
-            before.strip_suffix(':').is_some_and(|key| key.trim_end_matches(is_mark).ends_with("kind"));
-        is_kind && !after.starts_with(|c: char| c.is_alphanumeric())
-    })
 }
 
 #[cfg(test)]
@@ -158,29 +134,6 @@ mod tests {
         }
         for path in ["yaml", "a.yamllint", "x.jsonl", "readme.md", "a.yaml/b.txt"] {
             assert!(!is_manifest(path), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_named_as_a_kind() {
-        for text in [
-            "kind: Secret",
-            "\"kind\" : \"SealedSecret\"",
-            "kind: SecretList\n",
-            "'kind':Secret",
-            "kind: \"\\x53ecret\"",
-            "kind: !!binary U2VjcmV0",
-        ] {
-            assert!(names_a_secret(text), "{text}");
-        }
-        for text in [
-            "kind: SecretStore",
-            "kind: ExternalSecret",
-            "secretName: x",
-            "# Secret",
-            "kind: X\nname: Secret",
-        ] {
-            assert!(!names_a_secret(text), "{text}");
         }
     }
 }

@@ -37,6 +37,7 @@ use crate::objects::outline::Outline;
 pub(crate) use kustomize::{files_of_kustomization, is_kustomization, path_from};
 pub(crate) use past::of_past_together;
 pub(crate) use patch::files_of_patches;
+pub(crate) use policy::twins;
 pub(crate) use private_key::{encoded_keys, private_keys};
 
 /// What is wrong with one file, whatever else is in the repository. It runs on many threads, for each file of interest and

@@ -5,21 +5,21 @@
 //! have had a Secret in it is a finding, and an error where a bound is why; only manifests are kept, so that no number of
 //! other files keeps a private key from being found.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use seal_documents::source::Source;
 use seal_foreign::word;
-use zeroize::Zeroizing;
 
 use super::finding::Finding;
-use super::interest::{Interest, interest, is_manifest, names_a_secret};
+use super::interest::{Interest, interest, is_manifest};
 use super::lint::{Lint, Severity};
 use super::lints;
 use super::scanned::{Origin, Scanned};
 use super::tree::{FileContent, Tree};
 use crate::files::git::{Content, GitError, Introduced};
 use crate::files::repository::on_all_cores;
+use crate::files::text::{Encoding, decoded, lossy, names_a_secret};
 
 /// The most bytes of texts of one tree that are kept. The threat is a repository of a hundred files of 60 MB that all
 /// mention a Secret: parsed, a text takes three to fifteen times its length, and all are kept to be compared.
@@ -36,16 +36,6 @@ pub(crate) struct Text {
     origin: Origin,
     /// The commit that brought it in, for [`Origin::Past`].
     commit: Option<String>,
-}
-
-/// How the bytes of a file are text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Encoding {
-    Utf8,
-    /// With a mark at its start, as PowerShell's `>` writes it. kubectl reads it.
-    Utf16,
-    /// Wrong bytes are U+FFFD.
-    Other,
 }
 
 /// The texts of interest of a tree, and what is known of its other files.
@@ -94,30 +84,8 @@ impl Text {
     }
 }
 
-/// The bytes of a file in UTF-8, and how they were text. Bytes that are no text are as they were.
-fn decoded(bytes: Vec<u8>) -> (Vec<u8>, Encoding) {
-    let unit = match bytes.get(..2) {
-        Some([0xff, 0xfe]) => u16::from_le_bytes,
-        Some([0xfe, 0xff]) => u16::from_be_bytes,
-        _ => {
-            let encoding = if std::str::from_utf8(&bytes).is_ok() { Encoding::Utf8 } else { Encoding::Other };
-            return (bytes, encoding);
-        }
-    };
-    let bytes = Zeroizing::new(bytes);
-    // No unit takes more than three bytes, so that no text is left behind by growing.
-    let mut text = String::with_capacity(bytes.len() / 2 * 3);
-    let units = bytes[2..].chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-    text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
-    (text.into_bytes(), Encoding::Utf16)
-}
-
 fn source(path: &str, bytes: Vec<u8>) -> Source {
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(&Zeroizing::new(error.into_bytes())).into_owned(),
-    };
-    Source::new(path.to_owned(), Zeroizing::new(text))
+    Source::new(path.to_owned(), lossy(bytes))
 }
 
 impl Texts {
@@ -136,10 +104,10 @@ impl Texts {
         looks.into_iter().for_each(|look| texts.add(look, None));
 
         let is_new = |path: &String| !is_manifest(path) && !must_read.contains(path);
-        let links = tree.links(is_manifest)?.into_iter();
-        let targets = links.filter_map(|link| lints::path_from(&link.path, &link.target));
-        let mut named: BTreeSet<String> =
-            texts.named_by_kustomizations().into_iter().chain(targets).filter(is_new).collect();
+        let listed = texts.named_by_kustomizations();
+        let manifests = texts.paths.iter().filter(|path| is_manifest(path)).cloned();
+        let behind = behind_links(tree, manifests.chain(listed.clone()).collect())?;
+        let mut named: BTreeSet<String> = listed.into_iter().chain(behind).filter(is_new).collect();
         // The name of such a file tells that it is a manifest, and no word in it that it is about a Secret.
         named.extend(texts.patches_of_secrets());
         if !named.is_empty() {
@@ -257,6 +225,37 @@ impl Texts {
         }
         files
     }
+}
+
+/// The most links that lead from one to the next.
+const MAX_LINKS: usize = 8;
+
+/// The files to which symbolic links lead from some paths, at their ends and on the way.
+fn behind_links(tree: &Tree<'_>, paths: BTreeSet<String>) -> Result<Vec<String>, GitError> {
+    let (mut paths, mut found) = (paths, Vec::new());
+    for _ in 0..MAX_LINKS {
+        let above: HashSet<&str> = paths.iter().flat_map(|path| beginnings(path)).collect();
+        let links = tree.links(|path| above.contains(path))?;
+        let links: HashMap<&str, &str> =
+            links.iter().map(|link| (link.path.as_str(), link.target.as_str())).collect();
+        let lead = |path: &String| {
+            let (link, target) = beginnings(path).find_map(|above| Some((above, links.get(above)?)))?;
+            let whole = lints::path_from(link, target)? + &path[link.len()..];
+            // A link may lead to the top.
+            Some(whole.trim_start_matches('/').to_owned())
+        };
+        paths = paths.iter().filter_map(lead).collect();
+        if paths.is_empty() {
+            break;
+        }
+        found.extend(paths.iter().cloned());
+    }
+    Ok(found)
+}
+
+/// A path and the directories above it, from the top.
+fn beginnings(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at]).chain([path])
 }
 
 fn look(path: &str, content: FileContent, origin: Origin, is_named: bool, kept: &AtomicUsize) -> Look {

@@ -3,6 +3,7 @@
 //! [`objects::difference`](crate::objects::difference) decides. Invariants: no value is printed, with an identity neither;
 //! what can't be read is named, and never passed over as unchanged.
 
+mod appearance;
 mod files;
 mod meaning;
 mod rules;
@@ -52,11 +53,13 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         Meaning::States { repository, old, new, paths } => {
             // First whom is sealed to from now on, then what was sealed.
             let told = rules::changes(&repository, &old, &new)?;
+            let looks = appearance::changes(&repository, &old, &new, &paths)?;
             let states = files::read(&repository, &old, &new, &paths, &open)?;
             let States { mut before, mut after, unchanged, unread } = states;
             rules::name_recipients(&repository, &old, &new, &mut [&mut before, &mut after])?;
             unread.iter().for_each(|what| terminal::warn(what, None));
-            let is_told = print_changes(args, &[told, differences(&before, &after, &unchanged)].concat())?;
+            let is_told =
+                print_changes(args, &[told, looks, differences(&before, &after, &unchanged)].concat())?;
             warn_of_unopened(keys.as_ref(), &before, &after);
             is_told || !unread.is_empty()
         }

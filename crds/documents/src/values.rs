@@ -20,7 +20,7 @@ use crate::manifest::{Claims, DecodeError, Decoder, FieldError, text_at};
 use crate::room::{NoRoom, Room};
 use crate::source::{AtLine, Located};
 use crate::yaml::tree::{NodeId, ParseError, Tree};
-use crate::yaml::{Syntax, json as json_trees, tree};
+use crate::yaml::{SEPARATORS, Syntax, json as json_trees, tree};
 
 mod json;
 
@@ -52,6 +52,7 @@ impl From<ParseError> for DocumentError {
         match error {
             ParseError::NotYaml(_) => Self::NotYaml,
             ParseError::NotJson => Self::NotJson,
+            ParseError::Separator(_) => Self::Separator,
             ParseError::OutOfBounds(excess) => Self::Excess(excess),
             ParseError::NoRoom => Self::NoRoom(NoRoom),
         }
@@ -103,7 +104,7 @@ fn check(bytes: &[u8], syntax: Syntax) -> Result<&str, Located<DocumentError>> {
     match syntax {
         Syntax::Json => check_json(bytes).map_err(out_of_bounds)?,
         Syntax::Yaml => {
-            if let Some(at) = text.find(['\u{85}', '\u{2028}', '\u{2029}']) {
+            if let Some(at) = text.find(SEPARATORS) {
                 return Err(Located { error: DocumentError::Separator, at });
             }
             check_yaml(text).map_err(out_of_bounds)?;
@@ -283,8 +284,9 @@ mod tests {
                 "has a line separator that YAML libraries read in different ways at line 1, column 9"
             );
         }
-        let found = read_json("{\"a\": \"x\u{2028}y\"}".as_bytes(), usize::MAX);
-        assert!(found[0].is_ok(), "in JSON it is a character like any other");
+        let json = "{\"a\": \"x\u{2028}y\"}".as_bytes();
+        assert!(read_json(json, usize::MAX)[0].is_ok(), "in JSON it is a character like any other");
+        assert!(documents(json, Syntax::Json, Room::unlimited()).all(|document| document.is_ok()));
     }
 
     #[test]

@@ -221,8 +221,10 @@ pub(super) const TABLE: [Row; 33] = [
         lint: Lint::NestedRules,
         name: "nested-rules",
         severity: Error,
-        finds: "a rules file in a directory that the rules above don't list as nested",
-        why: "It would take the directory out of the rules that hold above it. It isn't obeyed.",
+        finds: "a rules file in a directory that the rules above don't list as nested, or a name that is like one",
+        why: "It would take the directory out of the rules that hold above it. It isn't obeyed. A file whose name differs from \
+              that of the rules, or of a file of pins, in upper and lower case alone takes its place in a clone on a Mac or \
+              under Windows.",
         fix: "List the directory under nested in the rules file above, or remove the file.",
     },
     Row {

@@ -10,8 +10,9 @@ use seal_documents::source::Source;
 use zeroize::Zeroizing;
 
 use super::meaning::State;
+use crate::check::interest::is_manifest;
 use crate::files::git::{Content, Entry, EntryKind, MAX_BLOB, Repository};
-use crate::files::repository::is_manifest;
+use crate::files::text::{Encoding, decoded, lossy};
 use crate::objects::difference::{Open, Seen, Snapshot};
 use crate::rules::reader::{self, Disk, ReadFiles as _};
 use crate::talk::failure::Failure;
@@ -36,7 +37,8 @@ pub(super) fn read(
     open: &Open<'_>,
 ) -> Result<States, Failure> {
     let is_asked = |path: &Path| {
-        is_manifest(path) && (paths.is_empty() || paths.iter().any(|beneath| path.starts_with(beneath)))
+        is_manifest(&path.to_string_lossy())
+            && (paths.is_empty() || paths.iter().any(|beneath| path.starts_with(beneath)))
     };
     let entries = |state: &State| -> Result<BTreeMap<PathBuf, Entry>, Failure> {
         let State::Commit(commit) = state else { return Ok(BTreeMap::new()) };
@@ -101,7 +103,7 @@ impl States {
                 words.into_iter().any(|word| new.contains(word))
             };
             if has_one(&bytes) {
-                found.extend(snapshot(&others[index].path, Zeroizing::new(bytes), &|_, _| None));
+                found.push(snapshot(&others[index].path, Zeroizing::new(bytes), &|_, _| None));
             }
         })?;
         self.unchanged = found;
@@ -127,8 +129,8 @@ impl States {
             };
             match disk.read(text.trim_end_matches('/'), MAX_BLOB)? {
                 reader::Entry::File(bytes) => drop(now.insert(path, Zeroizing::new(bytes))),
-                reader::Entry::Absent | reader::Entry::NoFile => {}
-                reader::Entry::Link => self.unread.push(format!("{text}: it is a symbolic link")),
+                // `appearance` tells of links.
+                reader::Entry::Absent | reader::Entry::NoFile | reader::Entry::Link => {}
                 reader::Entry::TooLarge => self.unread.push(format!("{text}: it is too large")),
             }
         }
@@ -140,13 +142,13 @@ impl States {
                 Content::Bytes(bytes) if now.get(path).is_some_and(|now| **now == bytes) => {
                     drop(now.remove(path))
                 }
-                Content::Bytes(bytes) => old.extend(snapshot(path, Zeroizing::new(bytes), open)),
+                Content::Bytes(bytes) => old.push(snapshot(path, Zeroizing::new(bytes), open)),
                 content => unread.extend(missing(path, &content)),
             }
         })?;
         self.unread.extend(unread);
         self.before = old;
-        self.after = now.into_iter().filter_map(|(path, bytes)| snapshot(path, bytes, open)).collect();
+        self.after = now.into_iter().map(|(path, bytes)| snapshot(path, bytes, open)).collect();
         Ok(())
     }
 }
@@ -162,19 +164,24 @@ fn snapshots(
     repository.read_entries(&entries, |index, content| {
         let path = &entries[index].path;
         match content {
-            Content::Bytes(bytes) => found.extend(snapshot(path, Zeroizing::new(bytes), open)),
+            Content::Bytes(bytes) => found.push(snapshot(path, Zeroizing::new(bytes), open)),
             content => unread.extend(missing(path, &content)),
         }
     })?;
     Ok(found)
 }
 
-/// What isn't text is no manifest.
-fn snapshot(path: &Path, mut bytes: Zeroizing<Vec<u8>>, open: &Open<'_>) -> Option<Snapshot> {
-    let text = String::from_utf8(std::mem::take(&mut *bytes)).ok()?;
+/// A text in another encoding is read to see whether it may be of interest, and no further: kubectl takes UTF-16, and is
+/// the only one that does.
+fn snapshot(path: &Path, mut bytes: Zeroizing<Vec<u8>>, open: &Open<'_>) -> Snapshot {
     let path = path.to_string_lossy().into_owned();
-    let source = Source::new(path.clone(), Zeroizing::new(text));
-    Some(Snapshot::read(&path, &source, open))
+    let (bytes, encoding) = decoded(std::mem::take(&mut *bytes));
+    let text = lossy(bytes);
+    if encoding != Encoding::Utf8 {
+        return Snapshot::unread(&path, &text);
+    }
+    let source = Source::new(path.clone(), text);
+    Snapshot::read(&path, &source, open)
 }
 
 fn missing(path: &Path, content: &Content) -> Option<String> {

@@ -178,7 +178,9 @@ impl<'m> Inventory<'m> {
             let failure = Failure::from(manifest.locate(error));
             if lacks_namespace {
                 let several = "seal one for each, with -n and -o";
-                failure.hinted(target.ruled.namespace_hint(|flag| again(args, &manifest.source.name, flag), several))
+                failure.hinted(
+                    target.ruled.namespace_hint(|flag| again(args, &manifest.source.name, flag), several),
+                )
             } else {
                 failure
             }

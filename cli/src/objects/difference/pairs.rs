@@ -43,7 +43,9 @@ pub(crate) fn differences(
     let originals = by_keys(&[all(before), all(unchanged)].concat());
     told.extend(pairs.into_iter().map(change));
     told.extend(left.new.into_iter().map(|is| came(is, &originals)));
-    told.extend(left.old.into_iter().map(went));
+    // What became of an object of a file that can't be read isn't known.
+    let unread: BTreeSet<&str> = after.iter().filter(|is| is.is_unread).map(|is| is.path.as_str()).collect();
+    told.extend(left.old.into_iter().filter(|was| !unread.contains(was.path)).map(went));
     told.retain(|object| !object.changes.is_empty());
     told.sort_by(|one, other| (&one.path, &one.object).cmp(&(&other.path, &other.object)));
     told
@@ -273,7 +275,8 @@ fn files(before: &[Snapshot], after: &[Snapshot]) -> Vec<ObjectChange> {
                 found.push(Change::new(Mark::Alarm, "allowed", "allow", words));
             }
         }
-        if is.is_unread && !was.is_some_and(|was| was.is_unread) {
+        // Also if it was as unreadable before: it is one of the files that differ.
+        if is.is_unread {
             let words = "looks like a file of Secrets, and can't be read as one";
             found.push(Change::new(Mark::Alarm, "unread", "", words));
         }

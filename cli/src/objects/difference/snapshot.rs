@@ -13,6 +13,7 @@ use seal_documents::manifest::{Kind, Manifest, Object, shown};
 use seal_documents::source::Source;
 use seal_documents::yaml::tree::NodeId;
 
+use crate::files::text::names_a_secret;
 use crate::objects::outline::{self, Outline, OutlineName};
 
 /// Opens an object for whoever has the keys; `None` if it doesn't open.
@@ -46,14 +47,14 @@ pub(crate) enum Seen {
 }
 
 impl Snapshot {
-    /// Reads a state of a file. Of a file without a Secret or a SealedSecret, nothing is seen.
+    /// Reads a state of a file. Of a file without a Secret or a SealedSecret, only comments are seen.
     pub(crate) fn read(path: &str, source: &Source, open: &Open<'_>) -> Self {
         let text = source.text();
-        let mut snapshot = Self { path: path.to_owned(), ..Self::default() };
-        if !may_have_secrets(text) {
+        let allowed = allowed(text);
+        let mut snapshot = Self { path: path.to_owned(), allowed, ..Self::default() };
+        if !names_a_secret(text) {
             return snapshot;
         }
-        snapshot.allowed = allowed(text);
         let Ok(manifest) = Manifest::parse(source) else {
             snapshot.is_unread = true;
             return snapshot;
@@ -71,6 +72,12 @@ impl Snapshot {
             }
         }
         snapshot
+    }
+
+    /// A file whose text is in another encoding than the one that manifests are read in.
+    pub(crate) fn unread(path: &str, text: &str) -> Self {
+        let (allowed, is_unread) = (allowed(text), names_a_secret(text));
+        Self { path: path.to_owned(), allowed, is_unread, ..Self::default() }
     }
 }
 
@@ -145,10 +152,6 @@ pub(super) fn is_same_value(old: &Seen, new: &Seen, item: &str) -> Option<bool> 
 fn value<'s>(seen: &'s Seen, item: &str) -> Option<&'s [u8]> {
     let found = seen.opened()?.data.iter().find(|(name, _)| name.as_str() == item);
     found.map(|(_, value)| value.expose())
-}
-
-fn may_have_secrets(text: &str) -> bool {
-    text.contains("Secret") && text.contains("apiVersion")
 }
 
 /// The key of this run for hashes of values.

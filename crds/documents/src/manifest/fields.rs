@@ -5,6 +5,7 @@
 
 use super::patch::is_directive;
 use crate::source::Located;
+use crate::yaml::SEPARATORS;
 use crate::yaml::resolve::{Plain, plain, plain_key};
 use crate::yaml::tree::{NodeId, NodeKind, Style, Tree};
 
@@ -164,9 +165,9 @@ pub fn text_of<'t>(
         },
         Style::Text => {}
     }
-    // To YAML 1.1, and so to kubectl, these three break lines; to YAML 1.2 they don't.
+    // A tree of YAML has none, since its reader refuses them; kustomize reads JSON as YAML too.
     let written = &source[tree.range(tree.resolve(id))];
-    match written.chars().find(|c| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')) {
+    match written.chars().find(|c| SEPARATORS.contains(c)) {
         Some(c) => error(FieldError::Separator { what: what(), code: c as u32 }),
         None => Ok(text.as_str()),
     }
@@ -175,6 +176,7 @@ pub fn text_of<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::yaml::json::parse_json;
     use crate::yaml::tree::parse;
 
     fn read(text: &str) -> Result<Vec<(String, String)>, FieldError> {
@@ -225,7 +227,16 @@ mod tests {
         assert_eq!(refused("[a]"), FieldError::NotMapping("data".to_owned()));
         assert_eq!(refused("a: x\n\"a\": y"), FieldError::DuplicateKey("a".to_owned()));
         assert_eq!(refused("x: &x {a: b}\n<<: *x"), FieldError::MergeKey);
-        assert!(matches!(refused("a: x\u{2028}y"), FieldError::Separator { code: 0x2028, .. }));
+    }
+
+    #[test]
+    fn a_line_separator_of_json_is_refused_where_a_string_is_asked_for() {
+        let text = "{\"a\": \"x\u{2028}y\"}";
+        let trees = parse_json(text).unwrap().unwrap();
+        let tree = &trees[0];
+        let value = tree.get(tree.root.unwrap(), "a").unwrap();
+        let error = text_of(tree, text, value, || "a".to_owned()).unwrap_err().error;
+        assert_eq!(error, FieldError::Separator { what: "a".to_owned(), code: 0x2028 });
     }
 
     #[test]

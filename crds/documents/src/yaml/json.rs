@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::StreamDeserializer;
 use serde_json::de::StrRead;
 
-use super::tree::{ParseError, Tree, out_of_bounds, parse};
+use super::tree::{ParseError, Tree, out_of_bounds, parse_in_bounds};
 use crate::limits::check_json;
 use crate::source::Located;
 
@@ -53,7 +53,7 @@ impl<'a> Iterator for Documents<'a> {
         }
         let document = self.from..self.json.byte_offset();
         self.from = document.end;
-        let tree = parse(&self.text[document.clone()], self.base + document.start);
+        let tree = parse_in_bounds(&self.text[document.clone()], self.base + document.start);
         tree.map(|trees| trees.into_iter().next()).transpose()
     }
 }

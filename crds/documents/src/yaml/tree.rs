@@ -14,8 +14,8 @@
 mod build;
 
 pub(crate) use build::documents;
-pub(super) use build::out_of_bounds;
 pub use build::parse;
+pub(super) use build::{out_of_bounds, parse_in_bounds};
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -87,6 +87,9 @@ pub enum ParseError {
     NotYaml(String),
     #[error("this isn't JSON")]
     NotJson,
+    /// One of `SEPARATORS`, by its code.
+    #[error("this has a line separator (U+{0:04X}) that YAML libraries read in different ways")]
+    Separator(u32),
     #[error("this {0}")]
     OutOfBounds(Excess),
     #[error("this takes up more memory than there is room for")]
@@ -96,11 +99,17 @@ pub enum ParseError {
 impl ParseError {
     /// A way out, for the user.
     pub fn hint(&self) -> Option<String> {
-        let Self::NotYaml(problem) = self else { return None };
-        Some(if problem.contains("tab") {
-            "YAML is indented with spaces only".to_owned()
-        } else {
-            "is it a manifest? A value with special characters needs quotes: password: \"…\"".to_owned()
+        Some(match self {
+            Self::NotYaml(problem) if problem.contains("tab") => {
+                "YAML is indented with spaces only".to_owned()
+            }
+            Self::NotYaml(_) => {
+                "is it a manifest? A value with special characters needs quotes: password: \"…\"".to_owned()
+            }
+            Self::Separator(code) => {
+                format!("take it out; in a value, write it as an escape in double quotes: \"\\u{code:04X}\"")
+            }
+            Self::NotJson | Self::OutOfBounds(_) | Self::NoRoom => return None,
         })
     }
 }

@@ -12,10 +12,26 @@ use zeroize::Zeroizing;
 use super::{Node, NodeId, NodeKind, ParseError, Style, Text, Tree};
 use crate::limits::{OutOfBounds, check_yaml};
 use crate::source::Located;
+use crate::yaml::SEPARATORS;
 
 /// Reads every document of a YAML stream. `base` is added to every offset, for text that was cut out of something
 /// larger.
+///
+/// # Errors
+///
+/// The first document that isn't YAML, something that readers take for different things, or a bound.
 pub fn parse(text: &str, base: usize) -> Result<Vec<Tree<'_>>, Located<ParseError>> {
+    if let Some((at, found)) = text.char_indices().find(|(_, c)| SEPARATORS.contains(c)) {
+        return Err(Located { at: base + at, error: ParseError::Separator(found.into()) });
+    }
+    parse_in_bounds(text, base)
+}
+
+/// As [`parse`], for a document of JSON, in which a separator is a character like any other.
+pub(in crate::yaml) fn parse_in_bounds(
+    text: &str,
+    base: usize,
+) -> Result<Vec<Tree<'_>>, Located<ParseError>> {
     check_yaml(text).map_err(|error| out_of_bounds(error, base))?;
     documents(text, base, usize::MAX).collect()
 }
