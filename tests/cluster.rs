@@ -27,6 +27,7 @@ mod kstatus;
 mod labels;
 mod lease;
 mod lost_keys;
+mod merged;
 mod moving;
 mod offers;
 mod outage;

@@ -9,4 +9,4 @@ mod changes;
 mod conflicts;
 mod merges;
 mod missing;
-mod repo;
+pub(crate) mod repo;

@@ -9,18 +9,18 @@ use std::process::Command;
 use crate::sandbox::{Run, Sandbox, run};
 
 /// The file of most tests.
-pub(super) const FILE: &str = "prod/db.yaml";
+pub(crate) const FILE: &str = "prod/db.yaml";
 
 /// A repository in the working directory of a sandbox.
-pub(super) struct Repo {
-    pub(super) sandbox: Sandbox,
+pub(crate) struct Repo {
+    pub(crate) sandbox: Sandbox,
     /// Directories in which programs are found, beside git's own.
     programs: Option<PathBuf>,
 }
 
 impl Repo {
     /// A repository that is set up as `seal git …` says, with one commit on `main`.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let repo = Self::bare_of_setup();
         repo.configure();
         repo.commit("set git up");
@@ -28,7 +28,7 @@ impl Repo {
     }
 
     /// A repository with the attributes, and without the configuration.
-    pub(super) fn without_config() -> Self {
+    pub(crate) fn without_config() -> Self {
         let repo = Self::bare_of_setup();
         repo.write_attributes();
         repo.commit("set git up");
@@ -48,7 +48,7 @@ impl Repo {
     }
 
     /// Writes what the program prints to where it says.
-    pub(super) fn configure(&self) {
+    pub(crate) fn configure(&self) {
         self.write_attributes();
         let config = self.sandbox.succeed(["git", "config"], "");
         let mut present = self.sandbox.read(".git/config");
@@ -62,11 +62,11 @@ impl Repo {
     }
 
     /// From now on, `seal` isn't installed.
-    pub(super) fn uninstall(&mut self) {
+    pub(crate) fn uninstall(&mut self) {
         self.programs = None;
     }
 
-    pub(super) fn command<const N: usize>(&self, args: [&str; N]) -> Command {
+    pub(crate) fn command<const N: usize>(&self, args: [&str; N]) -> Command {
         let mut git = Command::new("/usr/bin/git");
         self.sandbox.confine(&mut git);
         let programs = self.programs.iter().map(|programs| programs.display().to_string());
@@ -81,29 +81,34 @@ impl Repo {
     }
 
     /// Runs git, however it ends.
-    pub(super) fn try_git<const N: usize>(&self, args: [&str; N]) -> Run {
+    pub(crate) fn try_git<const N: usize>(&self, args: [&str; N]) -> Run {
         run(&mut self.command(args), b"")
     }
 
     /// Runs git, which has to succeed; returns its standard output.
     #[track_caller]
-    pub(super) fn git<const N: usize>(&self, args: [&str; N]) -> String {
+    pub(crate) fn git<const N: usize>(&self, args: [&str; N]) -> String {
         let run = self.try_git(args);
         assert_eq!(run.code, 0, "git {args:?}: {}{}", String::from_utf8_lossy(&run.stdout), run.stderr);
         String::from_utf8(run.stdout).unwrap()
     }
 
     #[track_caller]
-    pub(super) fn commit(&self, message: &str) {
+    pub(crate) fn commit(&self, message: &str) {
         self.git(["add", "--all"]);
         self.git(["commit", "--quiet", "--message", message]);
     }
 
-    /// Makes a SealedSecret with these items.
+    /// Makes a SealedSecret with these items in the namespace of most tests.
     #[track_caller]
-    pub(super) fn create(&self, file: &str, items: &[&str]) {
+    pub(crate) fn create(&self, file: &str, items: &[&str]) {
+        self.create_in("prod", file, items);
+    }
+
+    #[track_caller]
+    pub(crate) fn create_in(&self, namespace: &str, file: &str, items: &[&str]) {
         std::fs::create_dir_all(self.sandbox.path(file).parent().unwrap()).unwrap();
-        let mut args = vec!["create", "db", "-n", "prod", "-r", "prod.pub", "-o", file];
+        let mut args = vec!["create", "db", "-n", namespace, "-r", "prod.pub", "-o", file];
         let literals: Vec<String> = items.iter().map(|item| format!("{item}=first-{item}")).collect();
         args.extend(literals.iter().flat_map(|literal| ["--literal", literal]));
         let run = self.sandbox.run(args, "");
@@ -111,20 +116,20 @@ impl Repo {
     }
 
     #[track_caller]
-    pub(super) fn set(&self, file: &str, item: &str, value: &str) {
+    pub(crate) fn set(&self, file: &str, item: &str, value: &str) {
         let run = self.sandbox.run(["set", file, item, "-r", "prod.pub"], value);
         assert_eq!(run.code, 0, "{}", run.stderr);
     }
 
     #[track_caller]
-    pub(super) fn rm(&self, file: &str, item: &str) {
+    pub(crate) fn rm(&self, file: &str, item: &str) {
         let run = self.sandbox.run(["rm", file, item], "");
         assert_eq!(run.code, 0, "{}", run.stderr);
     }
 
     /// Rewraps everything to other recipients.
     #[track_caller]
-    pub(super) fn rotate(&self, recipients: &[&str]) {
+    pub(crate) fn rotate(&self, recipients: &[&str]) {
         let mut args = vec!["rotate", FILE, "-i", "prod.key"];
         args.extend(recipients.iter().flat_map(|recipient| ["-r", recipient]));
         let run = self.sandbox.run(args, "");
@@ -133,26 +138,26 @@ impl Repo {
 
     /// On a new branch from `main`, makes changes and commits them.
     #[track_caller]
-    pub(super) fn branch(&self, name: &str, change: impl FnOnce(&Self)) {
+    pub(crate) fn branch(&self, name: &str, change: impl FnOnce(&Self)) {
         self.git(["switch", "--quiet", "--create", name, "main"]);
         change(self);
         self.commit(&format!("change on {name}"));
     }
 
-    pub(super) fn text(&self, file: &str) -> String {
+    pub(crate) fn text(&self, file: &str) -> String {
         String::from_utf8(self.sandbox.read(file)).unwrap()
     }
 
     /// The value of an item, opened.
     #[track_caller]
-    pub(super) fn value(&self, file: &str, item: &str) -> String {
+    pub(crate) fn value(&self, file: &str, item: &str) -> String {
         let value = self.sandbox.succeed(["unseal", file, "-i", "prod.key", "--item", item], "");
         String::from_utf8(value).unwrap()
     }
 
     /// Why the file doesn't open.
     #[track_caller]
-    pub(super) fn refusal(&self, file: &str) -> String {
+    pub(crate) fn refusal(&self, file: &str) -> String {
         let run = self.sandbox.run(["unseal", file, "-i", "prod.key"], "");
         assert_eq!(run.code, 3, "{}", run.stderr);
         run.stderr
