@@ -102,6 +102,7 @@ impl Flight {
     async fn send(&self, client: &Client, request: Request<Body>) -> Result<Response<Body>, kube::Error> {
         let (kind, namespace) = (Kind::of(request.method()), namespace(request.uri().path()).to_owned());
         if self.state().late.contains_key(&namespace) {
+            self.pause_is_over().await;
             let _aside = Aside::take(self, None);
             return client.send(request).await;
         }
@@ -133,6 +134,15 @@ impl Flight {
     /// Waits until more objects should be in hand, because requests of some are late.
     pub(crate) async fn more_room(&self) {
         self.room.notified().await;
+    }
+
+    /// Waits for the end of a pause that the server asked for.
+    async fn pause_is_over(&self) {
+        loop {
+            let pause = self.state().limit.pause(Instant::now());
+            let Some(pause) = pause else { return };
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// The time after which a request is late.
