@@ -12,7 +12,8 @@ use seal_tests::wait::{eventually, until};
 use serde_json::{Value, json};
 
 use super::bitnami::scene::Peers;
-use super::scene::{Scene, condition};
+use super::kstatus::verdict;
+use super::scene::{ACCOUNT, Scene, condition, path};
 
 /// Lets the definitions keep fields of the status that this version doesn't know, as those of another version would.
 fn keep_all_of_the_status(plane: &ControlPlane) {
@@ -163,4 +164,48 @@ fn whoever_annotates_objects_all_the_time_holds_nothing_up() {
     assert_eq!(controller.metric("seal_controller_secret_writes_total"), OBJECTS as u64);
     let log = controller.log();
     assert!(!log.lines().any(|line| line.contains(" WARN ") && line.contains("db-")), "{log}");
+}
+
+/// An update whose image came before its roles: those of an earlier version grant `patch` on the status.
+#[test]
+fn a_controller_with_the_roles_of_an_earlier_version_says_what_it_may_not_do_and_catches_up_with_the_roles() {
+    let (scene, controller) = Scene::with_controller("old-roles");
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let mut earlier = scene.api().get(&format!("{rbac}/clusterroles/{ACCOUNT}")).unwrap();
+    let rules = earlier["rules"].as_array_mut().unwrap();
+    let of_statuses = rules.iter_mut().find(|rule| rule["resources"] == json!(["sealedsecrets/status"]));
+    of_statuses.unwrap()["verbs"] = json!(["patch"]);
+    let name = format!("{ACCOUNT}-{}", scene.namespace);
+    earlier["metadata"] = json!({"name": name});
+    scene.api().create(&format!("{rbac}/clusterroles"), &earlier).unwrap();
+    let bindings = path(rbac, &scene.namespace, "rolebindings", "");
+    let binding = format!("{bindings}/{ACCOUNT}-clusterrole");
+    let shipped = scene.api().get(&binding).unwrap();
+    // What a binding is to can't be changed.
+    let bind = |role: &str| {
+        scene.api().delete(&binding).unwrap();
+        let mut bound = shipped.clone();
+        bound["metadata"] = json!({"name": shipped["metadata"]["name"]});
+        bound["roleRef"]["name"] = json!(role);
+        scene.api().create(&bindings, &bound).unwrap();
+    };
+    bind(&name);
+    let user = format!("system:serviceaccount:{}:{ACCOUNT}", scene.keys);
+    let question =
+        ["auth", "can-i", "--quiet", "update", "sealedsecrets.sealing.dev", "--subresource=status"];
+    until("the earlier role is in force", || {
+        let mut asked = scene.plane.kubectl(question);
+        !asked.args(["-n", &scene.namespace, "--as", &user]).output().unwrap().status.success()
+    });
+
+    scene.seal("db").item("a", "1").commit();
+    until("the Secret is there", || scene.secret("db").is_some());
+    let said = "the API server forbids writing the status; check the controller's role bindings";
+    until("it is said", || controller.log().contains(said));
+    let secret = scene.secret("db");
+    assert_eq!(verdict(&scene.sealed("db")), "InProgress");
+
+    bind(ACCOUNT);
+    scene.until_ready("db");
+    assert_eq!(scene.secret("db"), secret, "nothing of it is done again");
 }
