@@ -49,9 +49,9 @@ pub(crate) struct Queue<K: Queued> {
     rests: BTreeMap<Rest, K>,
     /// The number of the next rest.
     next: u64,
-    /// The most turns under way, and how many there are: in all, and of each group.
+    /// The most turns under way, and how many there are: of each urgency, and of each group.
     hands: usize,
-    under_way: usize,
+    under_way: [usize; 3],
     of_group: HashMap<K::Group, usize>,
     /// What a turn took of late.
     cost: Duration,
@@ -89,7 +89,7 @@ impl<K: Queued> Queue<K> {
             rests: BTreeMap::new(),
             next: 0,
             hands,
-            under_way: 0,
+            under_way: [0; 3],
             of_group: HashMap::new(),
             cost: Duration::ZERO,
         }
@@ -117,7 +117,7 @@ impl<K: Queued> Queue<K> {
     /// Begins the next turn of those who wait with this urgency or a higher one; `None` if nobody does who may begin.
     pub(crate) fn begin(&mut self, least: Urgency, now: Instant) -> Option<K> {
         self.wake_rested(now);
-        if self.under_way >= self.hands {
+        if self.under_way(Urgency::Again) >= self.hands {
             return None;
         }
         let overdue = URGENCIES.into_iter().filter(|it| self.passed_over[*it as usize] >= PASSED_OVER);
@@ -139,7 +139,7 @@ impl<K: Queued> Queue<K> {
             }
             let turn = Turn { urgency, begun: now, charged, woken: None };
             self.of.insert(who.clone(), State::UnderWay(turn));
-            self.under_way += 1;
+            self.under_way[urgency as usize] += 1;
             *self.of_group.entry(who.group().clone()).or_default() += 1;
             self.pass_over_those_below(urgency);
             return Some(who);
@@ -155,7 +155,7 @@ impl<K: Queued> Queue<K> {
         self.lines[turn.urgency as usize].settle(who.group(), turn.charged, took);
         // One that took long says little of the next.
         self.cost = (self.cost * 7 + took.min(self.cost * 2 + Duration::from_millis(1))) / 8;
-        self.under_way -= 1;
+        self.under_way[turn.urgency as usize] -= 1;
         if let Some(count) = self.of_group.get_mut(who.group()) {
             *count -= 1;
             if *count == 0 {
@@ -189,6 +189,11 @@ impl<K: Queued> Queue<K> {
             }
             None => {}
         }
+    }
+
+    /// How many turns of this urgency, or a higher one, are under way.
+    pub(crate) fn under_way(&self, least: Urgency) -> usize {
+        self.under_way[..=least as usize].iter().sum()
     }
 
     /// The urgency of the object's turn, if it is under way.

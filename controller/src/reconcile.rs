@@ -7,6 +7,7 @@
 //! Invariant: every effect of a reconcile is a line of [`reconcile`] or [`attempt`]; plaintext lives from
 //! `unseal` to the end of `write` and is wiped there.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -342,6 +343,9 @@ fn contested() -> Failure {
 /// The most bytes of an object that is decoded where it stands: that takes less time than handing it to another thread.
 const BRIEF: usize = 8 << 10;
 
+/// What is said where a bug met one object, which is no reason to stop all others.
+const INTERRUPTED: &str = "decoding the object was interrupted";
+
 /// Decodes the object, a large one off the async threads: its content decides how long this takes, and a busy thread
 /// answers nobody.
 async fn decode<S: Store>(
@@ -351,11 +355,12 @@ async fn decode<S: Store>(
     last: &Last,
 ) -> Result<Arc<dyn Sealed>, Failure> {
     if (1..=BRIEF).contains(&context.store.weight(object)) {
-        return S::decode(object, last, &context.policy);
+        let decoded = catch_unwind(AssertUnwindSafe(|| S::decode(object, last, &context.policy)));
+        return decoded.unwrap_or_else(|_| Err(Failure::new(Reason::Interrupted, INTERRUPTED)));
     }
     let (object, last, policy) = (object.clone(), last.clone(), context.policy.clone());
     let core = context.cores.take(&place.namespace);
-    apart(core, "decoding the object was interrupted", move || S::decode(&object, &last, &policy)).await?
+    apart(core, INTERRUPTED, move || S::decode(&object, &last, &policy)).await?
 }
 
 /// Returns the object with its shape known. If the shape is sealed in too, the object is opened at every

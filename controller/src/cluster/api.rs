@@ -118,7 +118,8 @@ pub(crate) fn is_code(error: &kube::Error, code: u16) -> bool {
 /// The fields over which an apply conflicts with other managers; `None` for any other error, such as an
 /// outdated resourceVersion.
 pub(super) fn conflicting_fields(error: &kube::Error) -> Option<Vec<String>> {
-    let status = status(error).filter(|status| status.code == 409)?;
+    // A webhook may name any causes.
+    let status = status(error).filter(|status| status.code == 409 && !is_of_a_webhook(&status.message))?;
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let fields: Vec<String> = causes
         .filter(|cause| cause.reason == "FieldManagerConflict")
@@ -201,8 +202,6 @@ pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -
 /// The API server begins the message with fixed words and the webhook's name, whose form it has checked; only what follows
 /// is the webhook's own.
 pub(super) fn of_a_webhook(doing: &str, error: &kube::Error) -> Option<Failure> {
-    const REFUSES: &str = "admission webhook \"";
-    const UNAVAILABLE: &str = "Internal error occurred: failed calling webhook \"";
     let message = &status(error)?.message;
     let named = |words| {
         let name = message.strip_prefix(words)?.split('"').next()?;
@@ -216,6 +215,15 @@ pub(super) fn of_a_webhook(doing: &str, error: &kube::Error) -> Option<Failure> 
     let message =
         format!("the admission webhook {} doesn't answer the API server, while {doing}", named(UNAVAILABLE)?);
     Some(Failure::new(Reason::AdmissionUnavailable, message))
+}
+
+/// How the API server begins what it says of a webhook that refuses, and of one that it can't ask.
+const REFUSES: &str = "admission webhook \"";
+const UNAVAILABLE: &str = "Internal error occurred: failed calling webhook \"";
+
+/// Whether a message of the API server is about an admission webhook, so that the code beside it may be the webhook's.
+pub(super) fn is_of_a_webhook(message: &str) -> bool {
+    [REFUSES, UNAVAILABLE].iter().any(|words| message.starts_with(words))
 }
 
 /// Whether the object is too large for the API server or for etcd. The API server passes etcd's error on as a

@@ -24,11 +24,13 @@ use http::header::RETRY_AFTER;
 use http::{Request, Response, StatusCode};
 use kube::Client;
 use kube::client::Body;
+use kube::core::Status;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tower_service::Service;
 
 use self::limit::{Kind, LEAST, Limit, Started};
+use super::api::is_of_a_webhook;
 use crate::metrics::Metrics;
 use crate::queue::Urgency;
 
@@ -55,9 +57,11 @@ pub(crate) fn urgently<W: Future>(is_urgent: bool, work: W) -> impl Future<Outpu
     IS_URGENT.scope(is_urgent, work)
 }
 
-/// A request that takes longer than this is late, and than [`LATE`] times what requests usually take.
+/// A request that takes longer than this is late, and than [`LATE`] times what requests usually take; but a webhook has a
+/// part in what is usual, so there is an end to that.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LATE: u32 = 8;
+const LONGEST_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The requests in flight.
 pub(crate) struct Flight {
@@ -101,32 +105,52 @@ impl Flight {
 
     async fn send(&self, client: &Client, request: Request<Body>) -> Result<Response<Body>, kube::Error> {
         let (kind, namespace) = (Kind::of(request.method()), namespace(request.uri().path()).to_owned());
+        let answer = send(client, request);
         if self.state().late.contains_key(&namespace) {
             self.pause_is_over().await;
-            let _aside = Aside::take(self, None);
-            return client.send(request).await;
+            let (started, _aside) = (Started::at(Instant::now()), Aside::take(self, None));
+            return self.note(answer.await, started, None);
         }
         let place = self.enter().await;
-        let mut answer = pin!(client.send(request));
+        let (started, mut answer) = (place.started, pin!(answer));
         if let Ok(answer) = timeout(self.patience(), &mut answer).await {
-            if let Ok(answer) = &answer {
-                place.answered(kind, answer);
-            }
-            return answer;
+            return self.note(answer, started, Some(kind));
         }
         drop(place);
         let _late = Aside::take(self, Some(namespace));
-        answer.await
+        self.note(answer.await, started, None)
     }
 
-    /// The least urgency with which another object should be taken in hand beside so many; `None` if none should. More
-    /// would only wait for a place, and an object that changes now would have to wait behind them.
-    pub(crate) fn has_room(&self, in_hand: usize) -> Option<Urgency> {
+    /// Notes what an answer says of the server, and of the time that a request of this kind takes, if it had a place.
+    fn note(
+        &self,
+        answer: kube::Result<(Response<Body>, Says)>,
+        started: Started,
+        kind: Option<Kind>,
+    ) -> kube::Result<Response<Body>> {
+        let (answer, says) = answer?;
+        let now = Instant::now();
+        match (says, kind) {
+            (Says::Busy(pause), _) => {
+                self.state().limit.refused(started, pause, now);
+                self.metrics.refused_request();
+            }
+            (Says::Other, Some(kind)) => self.state().limit.answered(started, kind, now),
+            (Says::Other, None) => {}
+        }
+        Ok(answer)
+    }
+
+    /// The least urgency with which another object should be taken in hand beside so many, of which so many have changed;
+    /// `None` if none should. More would only wait for a place, and an object that changes now would have to wait behind
+    /// them. The threat: a few objects that change all the time take all the room, and no other gets its turn. So they
+    /// take up the room for changed objects first.
+    pub(crate) fn has_room(&self, in_hand: usize, changed: usize) -> Option<Urgency> {
         let state = self.state();
         let usual = state.limit.requests(Instant::now()) + MORE + state.aside;
-        match in_hand {
-            _ if in_hand < usual => Some(Urgency::Again),
-            _ if in_hand < usual + URGENT => Some(Urgency::Changed),
+        match in_hand - changed.min(URGENT) {
+            others if others < usual => Some(Urgency::Again),
+            _ if changed < URGENT => Some(Urgency::Changed),
             _ => None,
         }
     }
@@ -148,13 +172,15 @@ impl Flight {
     /// The time after which a request is late.
     fn patience(&self) -> Duration {
         let usual = self.state().limit.longest_usual().unwrap_or_default();
-        PATIENCE.max(Duration::from_secs_f64(usual) * LATE)
+        (Duration::from_secs_f64(usual) * LATE).clamp(PATIENCE, LONGEST_PATIENCE)
     }
 
     /// Waits for a place, and for the end of a pause that the server asked for.
     async fn enter(&self) -> Place<'_> {
         let is_urgent = IS_URGENT.try_with(|it| *it).unwrap_or_default();
         loop {
+            // For the moment of a measurement more requests would show nothing, and no measurement would end.
+            let is_urgent = is_urgent && !self.state().limit.is_measuring(Instant::now());
             let (place, of) = tokio::select! {
                 biased;
                 place = self.urgent.acquire(), if is_urgent => (place, Of::Urgent),
@@ -272,20 +298,6 @@ struct Place<'f> {
     started: Started,
 }
 
-impl Place<'_> {
-    fn answered(&self, kind: Kind, answer: &Response<Body>) {
-        let now = Instant::now();
-        let limit = &mut self.flight.state().limit;
-        match answer.status() {
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                limit.refused(self.started, retry_after(answer), now);
-                self.flight.metrics.refused_request();
-            }
-            _ => limit.answered(self.started, kind, now),
-        }
-    }
-}
-
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
@@ -307,6 +319,31 @@ impl Drop for Place<'_> {
         debug_assert!(state.places >= LEAST);
         self.flight.metrics.limits_requests(wanted);
     }
+}
+
+/// What an answer says of the server.
+enum Says {
+    /// It is busy, and asks for this pause.
+    Busy(Option<Duration>),
+    Other,
+}
+
+/// Sends a request, and finds what the answer says of the server.
+///
+/// The threat: an admission webhook of one namespace refuses with the code and the pause of a busy server, and holds up
+/// all namespaces. So of such an answer the message is looked at, which the API server begins with words of its own.
+async fn send(client: &Client, request: Request<Body>) -> kube::Result<(Response<Body>, Says)> {
+    let answer = client.send(request).await?;
+    if !matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return Ok((answer, Says::Other));
+    }
+    let pause = retry_after(&answer);
+    let (parts, body) = answer.into_parts();
+    let text = body.collect_bytes().await?;
+    let status: Option<Status> = serde_json::from_slice(&text).ok();
+    let is_a_webhooks = status.is_some_and(|status| is_of_a_webhook(&status.message));
+    let says = if is_a_webhooks { Says::Other } else { Says::Busy(pause) };
+    Ok((Response::from_parts(parts, Body::from(text)), says))
 }
 
 /// The pause that the server asks for, in whole seconds; none if it gives a date.

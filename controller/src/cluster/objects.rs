@@ -306,6 +306,11 @@ impl Objects {
         all.iter().for_each(|(key, urgency)| self.wake(key, *urgency));
     }
 
+    /// How many looks of this urgency, or a higher one, are under way.
+    pub(super) fn under_way(&self, least: Urgency) -> usize {
+        self.queue.under_way(least)
+    }
+
     /// Begins the next look of this urgency or a higher one, if there is one to begin.
     pub(super) fn begin(
         &mut self,

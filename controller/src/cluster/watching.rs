@@ -132,22 +132,28 @@ where
             };
             match step {
                 Ok(Step::Event(event)) => {
-                    // What comes beside a list doesn't say that the list can be ended.
-                    if let (Event::Apply(_) | Event::Delete(_), Progress::Watching(_)) =
-                        (&event, &self.progress)
-                    {
-                        self.lives();
-                    }
-                    if let Event::Init = event {
-                        self.contact.metrics().list_begun(self.which.kind);
+                    match (&event, &self.progress) {
+                        (Event::Init, _) => self.contact.metrics().list_begun(self.which.kind),
+                        (Event::InitDone, Progress::Watching(_)) => self.is_kept(),
+                        (Event::Apply(_) | Event::Delete(_), Progress::Watching(_)) => self.lives(),
+                        _ => {}
                     }
                     return event;
                 }
-                Ok(Step::Begun) if self.which.is_of_cache => self.contact.watch_kept(self.which.kind),
+                // What comes beside a list doesn't say that the list can be ended.
+                Ok(Step::Begun | Step::Bookmark) if !matches!(self.progress, Progress::Watching(_)) => {}
+                Ok(Step::Begun) => self.is_kept(),
                 Ok(Step::Bookmark) => self.lives(),
-                Ok(Step::Begun | Step::Over | Step::Further) => {}
+                Ok(Step::Over | Step::Further) => {}
                 Err(broken) => self.recover(broken).await,
             }
+        }
+    }
+
+    /// The list is complete, and the watch has begun.
+    fn is_kept(&self) {
+        if self.which.is_of_cache {
+            self.contact.watch_kept(self.which.kind);
         }
     }
 

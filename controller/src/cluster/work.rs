@@ -87,14 +87,17 @@ pub(crate) async fn work(
     tokio::pin!(stopped);
     loop {
         let now = Instant::now().into_std();
-        while let Some(least) = shared.flight.has_room(looks.len())
+        let room = |objects: &Objects| {
+            shared.flight.has_room(objects.under_way(Urgency::Again), objects.under_way(Urgency::Changed))
+        };
+        while let Some(least) = room(&objects)
             && let Some(turn) = objects.begin(least, now, secret)
         {
             let is_urgent = turn.urgency == Urgency::Changed;
             looks.spawn(urgently(is_urgent, look_at(turn, shared.clone())));
         }
         // Without room, the end of a look comes first.
-        let next_time = objects.next_time().filter(|_| shared.flight.has_room(looks.len()).is_some());
+        let next_time = objects.next_time().filter(|_| room(&objects).is_some());
         tokio::select! {
             () = &mut stopped => break,
             Some((format, event)) = arrivals.recv() => {

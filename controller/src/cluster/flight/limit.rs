@@ -61,6 +61,13 @@ impl Kind {
 #[derive(Clone, Copy)]
 pub(super) struct Started(Instant);
 
+impl Started {
+    /// One that has no place.
+    pub(super) fn at(now: Instant) -> Self {
+        Self(now)
+    }
+}
+
 pub(super) struct Limit {
     most: f64,
     limit: f64,
@@ -125,7 +132,8 @@ impl Limit {
         Some(self.paused_until?.saturating_duration_since(now)).filter(|pause| !pause.is_zero())
     }
 
-    fn is_measuring(&self, now: Instant) -> bool {
+    /// Whether few requests are let through, to see how long they take.
+    pub(super) fn is_measuring(&self, now: Instant) -> bool {
         let since = now.checked_duration_since(self.measuring_from);
         self.longest_usual().is_none() || since.is_some_and(|since| since < MEASURING)
     }

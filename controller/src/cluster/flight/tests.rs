@@ -103,6 +103,25 @@ async fn a_request_that_is_given_up_gives_its_place_back() {
     assert_eq!(flight.places.available_permits(), flight.state().places);
 }
 
+/// A webhook of one namespace would otherwise hold up all of them.
+#[tokio::test]
+async fn a_webhook_that_answers_like_a_busy_server_pauses_nobody() {
+    let (client, flight, mut arrived) = bounded(8);
+    let refused = tokio::spawn({
+        let client = client.clone();
+        async move { client.send(get()).await.unwrap() }
+    });
+    let says = serde_json::json!({"kind": "Status", "code": 429, "message": "admission webhook \"a.b.c\" denied the request: busy"});
+    let (parts, _) = answer(429, Some("10")).into_parts();
+    let of_a_webhook = Response::from_parts(parts, Body::from(says.to_string().into_bytes()));
+    arrived.recv().await.unwrap().send(of_a_webhook).unwrap();
+    let body = refused.await.unwrap().into_body().collect_bytes().await.unwrap();
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap(), says, "its caller reads it");
+    assert_eq!(flight.state().limit.pause(Instant::now()), None);
+    tokio::spawn(async move { client.send(get()).await.map(drop) });
+    arrived.recv().await.unwrap();
+}
+
 #[tokio::test]
 async fn while_the_server_has_its_pause_nothing_starts() {
     let (client, flight, mut arrived) = bounded(8);
@@ -124,10 +143,12 @@ async fn while_the_server_has_its_pause_nothing_starts() {
 async fn a_few_more_objects_are_in_hand_than_may_have_a_request_in_flight_and_then_a_few_that_changed() {
     let (_client, flight, _arrived) = bounded(8);
     let usual = flight.state().places + MORE;
-    let room = |in_hand: usize| flight.has_room(in_hand);
-    assert_eq!([room(0), room(usual - 1)], [Some(Urgency::Again); 2]);
-    assert_eq!([room(usual), room(usual + URGENT - 1)], [Some(Urgency::Changed); 2]);
-    assert_eq!(room(usual + URGENT), None);
+    let room = |in_hand: usize, changed: usize| flight.has_room(in_hand, changed);
+    assert_eq!([room(0, 0), room(usual - 1, 0)], [Some(Urgency::Again); 2]);
+    assert_eq!([room(usual, 0), room(usual + 1, 1)], [Some(Urgency::Changed); 2]);
+    assert_eq!(room(usual + URGENT, URGENT), None);
+    // Objects that change all the time leave the others their turn whenever a look ends.
+    assert_eq!(room(usual + URGENT - 1, usual + URGENT - 1), Some(Urgency::Again));
 }
 
 #[tokio::test]
@@ -137,6 +158,23 @@ async fn an_urgent_request_waits_for_no_place_behind_others_and_gives_its_own_ba
         let client = client.clone();
         tokio::spawn(urgently(is_urgent, async move { client.send(get()).await.unwrap().status() }))
     };
+    // While it is measured how long requests take, nobody passes anybody.
+    let measured: Vec<_> = (0..10).map(|n| send(n % 2 == 0)).collect();
+    let mut few = Vec::new();
+    for _ in 0..LEAST {
+        few.push(arrived.recv().await.unwrap());
+    }
+    settle().await;
+    assert!(arrived.try_recv().is_err());
+    few.drain(..).for_each(|it| it.send(answer(200, None)).unwrap());
+    for _ in LEAST..10 {
+        arrived.recv().await.unwrap().send(answer(200, None)).unwrap();
+    }
+    for task in measured {
+        task.await.unwrap();
+    }
+    assert!(!flight.state().limit.is_measuring(Instant::now()));
+
     let usual: Vec<_> = (0..20).map(|_| send(false)).collect();
     let mut in_flight = Vec::new();
     for _ in 0..LEAST {
@@ -216,7 +254,7 @@ async fn requests_of_a_namespace_that_are_late_hold_up_no_other_namespace() {
     }
     flight.more_room().await;
     settle().await;
-    assert_eq!(flight.has_room(usual + LEAST - 1), Some(Urgency::Again));
+    assert_eq!(flight.has_room(usual + LEAST - 1, 0), Some(Urgency::Again));
     assert_eq!(flight.state().limit.in_flight(), 0);
     flight.is_idle().await;
     // The next ones of this namespace take no place either.

@@ -2,8 +2,8 @@
 //!
 //! All pages show the objects at that one version (Kubernetes API concepts, "Retrieving large results sets in chunks"), so
 //! whatever the watch brings is newer than what is still to be listed. Invariants: each object is given as it was at that
-//! version or later, and never an older state after a newer one; listed objects and changes take turns, so neither
-//! waits for the end of the other.
+//! version or later, and never an older state after a newer one; a change goes before all that is still to be
+//! listed.
 
 use std::collections::HashSet;
 use std::fmt::Debug;

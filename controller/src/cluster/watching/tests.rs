@@ -260,6 +260,27 @@ async fn after_an_outage_a_watch_or_a_list_whose_connection_is_dead_begins_again
     assert_eq!(scene.asked(), ["", "", watch, watch, watch]);
 }
 
+/// Each time that the page is asked for again, the watch beside it begins.
+#[tokio::test]
+async fn a_cache_whose_list_cannot_be_ended_stays_stale_whatever_the_watch_beside_it_brings() {
+    let bookmark = || vec![("BOOKMARK", secret("", "20"))];
+    let mut scene =
+        Scene::new([Page(&["a"], Some("two")), Silent(vec![]), Refused(403), Silent(bookmark()), Never]);
+    assert_eq!(scene.next().await, ["init", "listed a"]);
+    let (server, contact, time) = (scene.server.clone(), scene.contact.clone(), scene.time.clone());
+    let judged = tokio::spawn(async move {
+        while server.asked.lock().unwrap().len() < 5 {
+            tokio::task::yield_now().await;
+        }
+        time.advance(Duration::from_secs(60));
+        assert!(contact.troubles().iter().any(|it| it.starts_with("no watch of secrets for")));
+    });
+    tokio::select! {
+        [said] = scene.next() => unreachable!("{said}"),
+        judged = judged => judged.unwrap(),
+    }
+}
+
 #[tokio::test]
 async fn a_cache_is_stale_while_its_watch_is_refused_and_until_it_has_begun() {
     let mut scene = Scene::new([Refused(403), Page(&["a"], None), Silent(vec![])]);
