@@ -340,8 +340,8 @@ fn contested() -> Failure {
     Failure::new(Reason::Contested, "somebody keeps changing the Secret back; it is left alone for a while")
 }
 
-/// The most bytes of an object that is decoded where it stands: that takes less time than handing it to another thread.
-const BRIEF: usize = 8 << 10;
+/// The most bytes of an object that is decoded where it stands: one as small keeps no thread busy for long.
+const SMALL: usize = 8 << 10;
 
 /// What is said where a bug met one object, which is no reason to stop all others.
 const INTERRUPTED: &str = "decoding the object was interrupted";
@@ -354,7 +354,7 @@ async fn decode<S: Store>(
     place: &Place,
     last: &Last,
 ) -> Result<Arc<dyn Sealed>, Failure> {
-    if (1..=BRIEF).contains(&context.store.weight(object)) {
+    if (1..=SMALL).contains(&context.store.weight(object)) {
         let decoded = catch_unwind(AssertUnwindSafe(|| S::decode(object, last, &context.policy)));
         return decoded.unwrap_or_else(|_| Err(Failure::new(Reason::Interrupted, INTERRUPTED)));
     }

@@ -3,15 +3,13 @@
 //! Commands that look at a repository of others ask this before they parse: what they pass over, nobody sees. Invariant: a
 //! text that could be a Secret or a SealedSecret to kubectl may be one here, however its type is written.
 
+use seal_documents::yaml::SEPARATORS;
 use zeroize::Zeroizing;
 
 /// Signs of a type that isn't written as it reads: an escape, a tag, a directive that changes tags. They are looked for in
 /// YAML and JSON alike, because each may be the other by its name.
 pub(crate) const DISGUISES: [&str; 8] =
     ["\\x", "\\u00", "\\U00", "\\\n", "\\\r", "!!", "%TAG", "tag:yaml.org"];
-
-/// Line ends of YAML 1.1, which kubectl reads.
-const LINE_ENDS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
 
 /// How the bytes of a file are text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +57,9 @@ pub(crate) fn names_a_secret(text: &str) -> bool {
         return true;
     }
     let is_comment = |line: &str| line.trim_start().starts_with('#');
-    text.contains("kind") && text.split(LINE_ENDS).filter(|line| !is_comment(line)).any(has_kind)
+    // As in YAML 1.1, which kubectl reads.
+    let is_line_end = |c: char| matches!(c, '\n' | '\r') || SEPARATORS.contains(&c);
+    text.contains("kind") && text.split(is_line_end).filter(|line| !is_comment(line)).any(has_kind)
 }
 
 /// Whether a line has the name of one of the kinds, as a word of its own.

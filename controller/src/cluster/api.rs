@@ -111,15 +111,17 @@ pub(super) fn status(error: &kube::Error) -> Option<&Status> {
 }
 
 /// Whether the API server answered with this code.
+///
+/// The threat: an admission webhook refuses with any code that it likes, and is taken for an object that is gone, that has
+/// changed or is there already. So the code of a webhook is none of the API server's.
 pub(crate) fn is_code(error: &kube::Error, code: u16) -> bool {
-    status(error).is_some_and(|status| status.code == code)
+    status(error).is_some_and(|status| status.code == code && !is_of_a_webhook(&status.message))
 }
 
 /// The fields over which an apply conflicts with other managers; `None` for any other error, such as an
 /// outdated resourceVersion.
 pub(super) fn conflicting_fields(error: &kube::Error) -> Option<Vec<String>> {
-    // A webhook may name any causes.
-    let status = status(error).filter(|status| status.code == 409 && !is_of_a_webhook(&status.message))?;
+    let status = status(error).filter(|_| is_code(error, 409))?;
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let fields: Vec<String> = causes
         .filter(|cause| cause.reason == "FieldManagerConflict")
@@ -201,7 +203,7 @@ pub(super) fn write_failure(place: &Place, shape: &Shape, error: &kube::Error) -
 ///
 /// The API server begins the message with fixed words and the webhook's name, whose form it has checked; only what follows
 /// is the webhook's own.
-pub(super) fn of_a_webhook(doing: &str, error: &kube::Error) -> Option<Failure> {
+fn of_a_webhook(doing: &str, error: &kube::Error) -> Option<Failure> {
     let message = &status(error)?.message;
     let named = |words| {
         let name = message.strip_prefix(words)?.split('"').next()?;
@@ -322,6 +324,18 @@ mod tests {
             assert_eq!(failure.reason, Reason::AdmissionRefused, "{code}");
             assert_eq!(failure.message, "the admission webhook team.example.com refuses writing the Secret");
         }
+        // Nor is its code taken for the API server's, or its causes.
+        let kube::Error::Api(mut status) = error(409, &["f:data"]) else { unreachable!() };
+        status.details.iter_mut().flat_map(|details| &mut details.causes).for_each(|cause| {
+            cause.reason = "FieldManagerConflict".to_owned();
+        });
+        let of_the_server = kube::Error::Api(status.clone());
+        assert!(is_code(&of_the_server, 409));
+        assert_eq!(conflicting_fields(&of_the_server), Some(vec!["f:data".to_owned()]));
+        status.message = refused.to_owned();
+        let of_a_webhook = kube::Error::Api(status);
+        assert!(!is_code(&of_a_webhook, 409));
+        assert_eq!(conflicting_fields(&of_a_webhook), None);
         let message = "Internal error occurred: failed calling webhook \"team.example.com\": failed to call webhook: hunter2";
         let failure = of(500, &[], message);
         assert_eq!(failure.reason, Reason::AdmissionUnavailable);

@@ -179,6 +179,7 @@ impl Flight {
     async fn enter(&self) -> Place<'_> {
         let is_urgent = IS_URGENT.try_with(|it| *it).unwrap_or_default();
         loop {
+            self.pause_is_over().await;
             // For the moment of a measurement more requests would show nothing, and no measurement would end.
             let is_urgent = is_urgent && !self.state().limit.is_measuring(Instant::now());
             let (place, of) = tokio::select! {
@@ -188,16 +189,12 @@ impl Flight {
             };
             let place = place.expect("the semaphores are never closed");
             let now = Instant::now();
-            let pause = {
-                let mut state = self.state();
-                let Some(pause) = state.limit.pause(now) else {
-                    place.forget();
-                    return Place { flight: self, of, started: state.limit.started(now) };
-                };
-                pause
-            };
-            drop(place);
-            tokio::time::sleep(pause).await;
+            let mut state = self.state();
+            // One may have begun meanwhile.
+            if state.limit.pause(now).is_none() {
+                place.forget();
+                return Place { flight: self, of, started: state.limit.started(now) };
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use kube::{Client, Resource};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::api::{METADATA, is_code, is_of_a_webhook, status};
+use super::api::{METADATA, is_code};
 use super::fields::FIELD_MANAGER;
 use crate::store::Reported;
 
@@ -46,15 +46,9 @@ pub(crate) async fn report<K: Resource>(
         .map_err(kube::Error::HttpError)?;
     match client.request_text(request).await {
         Ok(_) => Ok(Reported::UpToDate),
-        Err(error) if is_gone_or_changed(&error) => Ok(Reported::Stale),
+        Err(error) if is_code(&error, 404) || is_code(&error, 409) => Ok(Reported::Stale),
         Err(error) => Err(error),
     }
-}
-
-/// Whether the object is. A webhook may refuse with the same codes, and then the object still waits for its status.
-fn is_gone_or_changed(error: &kube::Error) -> bool {
-    let is_a_webhooks = status(error).is_some_and(|status| is_of_a_webhook(&status.message));
-    !is_a_webhooks && (is_code(error, 404) || is_code(error, 409))
 }
 
 fn body<K: Resource>(kind: &K::DynamicType, decided_on: &ObjectMeta, status: &impl Serialize) -> Value {

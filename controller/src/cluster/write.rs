@@ -15,7 +15,7 @@ use seal_crds::{Format, ItemName, Plaintext, Reason};
 use seal_foreign::word;
 use serde_json::json;
 
-use super::api::{conflicting_fields, failure, is_code, of_a_webhook, send_secret, write_failure};
+use super::api::{conflicting_fields, failure, is_code, send_secret, write_failure};
 use super::body::Body;
 use super::fields::{FIELD_MANAGER, FieldSet, claimed, other_appliers, settled};
 use super::secret::{Owner, is_immutable, native_owner};
@@ -39,7 +39,7 @@ impl ClusterStore {
         let query = format!("fieldManager={FIELD_MANAGER}");
         match send_secret(&self.client, Method::POST, place, &query, "application/json", body).await {
             Ok(created) => Ok(Some(created)),
-            Err(error) if is_code(&error, 409) && of_a_webhook("", &error).is_none() => Ok(None),
+            Err(error) if is_code(&error, 409) => Ok(None),
             Err(error) => Err(write_failure(place, owner.sealed.shape(), &error)),
         }
     }

@@ -13,7 +13,7 @@ pub mod written;
 
 /// Line ends to YAML 1.1, and so to kubectl and kustomize, that are none to YAML 1.2, and so to the parser here. What stands
 /// behind one is a comment to one reader and a field to the other. In JSON they are characters like any others.
-pub(crate) const SEPARATORS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+pub const SEPARATORS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 
 /// The language in which a text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
