@@ -9,7 +9,7 @@ use seal_tests::toolchain;
 use seal_tests::wait::until;
 use serde_json::{Value, json};
 
-use super::scene::{ACCOUNT, Scene, items};
+use super::scene::{ACCOUNT, Scene, items, path};
 
 const SYSTEM: &str = "seal-system";
 
@@ -107,6 +107,21 @@ fn people_may_read_public_keys_and_edit_objects_but_not_what_the_controller_says
         assert!(may(who, &["list", "sealingkeys.sealing.dev", "-n", SYSTEM]), "{who}");
         assert!(!may(who, &["get", "secrets", "-n", SYSTEM]), "{who}");
     }
+}
+
+/// README speaks of two replicas, of which one takes the other's place, and of fifteen seconds for reconciles.
+#[test]
+fn two_replicas_are_shipped_and_neither_an_update_nor_a_drain_takes_both() {
+    let find = |api: &str, plural: &str| plane().api().get(&path(api, SYSTEM, plural, ACCOUNT)).unwrap();
+    let deployment = find("/apis/apps/v1", "deployments");
+    let spec = &deployment["spec"];
+    assert_eq!(spec["replicas"], 2);
+    assert_eq!(spec["strategy"]["rollingUpdate"], json!({"maxSurge": 1, "maxUnavailable": 0}));
+    let grace = spec["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
+    assert!(grace > 15 + 5, "{grace} s: the Lease is given up after the reconciles, in five seconds");
+    let budget = find("/apis/policy/v1", "poddisruptionbudgets");
+    assert_eq!(budget["spec"]["maxUnavailable"], 1);
+    assert_eq!(budget["spec"]["selector"], spec["selector"]);
 }
 
 #[test]
