@@ -15,6 +15,11 @@ use super::keys::{FIRST, hold_up_renewals};
 use super::outage::wire;
 use super::scene::{ACCOUNT, Scene, condition, items, path};
 
+/// How often a replica has listed the objects of a kind for its watches.
+fn lists(replica: &Controller, kind: &str) -> u64 {
+    replica.metric(&format!(r#"seal_controller_watch_lists_total{{kind="{kind}"}}"#))
+}
+
 /// Two replicas that are ready, the leader first.
 fn pair(scene: &Scene) -> [Controller; 2] {
     let [one, other] = [scene.launch(&[]), scene.launch(&[])].map(Controller::ready);
@@ -26,6 +31,11 @@ fn lease(scene: &Scene) -> Value {
     scene.api().get(&path("/apis/coordination.k8s.io/v1", &scene.keys, "leases", "seal-controller")).unwrap()
 }
 
+/// The replica that holds the Lease; `None` if it is given up.
+fn holder(scene: &Scene) -> Option<String> {
+    Some(lease(scene)["spec"]["holderIdentity"].as_str()?.to_owned()).filter(|holder| !holder.is_empty())
+}
+
 #[test]
 fn one_of_two_leads_and_gives_the_lease_up_when_it_ends() {
     let scene = Scene::new("lease");
@@ -34,15 +44,18 @@ fn one_of_two_leads_and_gives_the_lease_up_when_it_ends() {
     scene.seal("before").item("a", "1").commit();
     scene.until_ready("before");
     assert_eq!(other.metric("seal_controller_secret_writes_total"), 0);
+    // All Secrets for the cache, and three times some of them for the keys.
+    until("it has the metadata of all Secrets at hand", || lists(&other, "secrets") == 4);
+    assert_eq!(lists(&other, "sealedsecrets"), 0, "the leader alone watches SealedSecrets");
 
-    let before = lease(&scene);
+    let before = holder(&scene);
     assert_eq!(leader.terminate().code(), Some(0));
-    let given_up = lease(&scene);
-    assert_ne!(given_up["spec"]["holderIdentity"], before["spec"]["holderIdentity"]);
+    assert_ne!(holder(&scene), before);
     scene.seal("after").item("a", "1").commit();
     scene.until_ready("after");
     assert!(other.is_leader());
     assert_eq!(other.metric("seal_controller_secret_writes_total"), 1);
+    assert_eq!((lists(&other, "secrets"), lists(&other, "sealedsecrets")), (4, 1), "its caches were warm");
     let after = lease(&scene);
     assert_eq!(after["spec"]["leaseTransitions"], json!(2));
     assert_eq!(after["spec"]["leaseDurationSeconds"], json!(15));
@@ -151,15 +164,14 @@ fn a_leader_that_is_killed_is_succeeded_when_its_lease_has_run_out() {
     let [mut leader, other] = pair(&scene);
     scene.seal("before").item("a", "1").commit();
     scene.until_ready("before");
-    let held = lease(&scene);
+    let held = holder(&scene);
     leader.kill();
     scene.api().delete(&scene.secrets("before")).unwrap();
     scene.seal("meanwhile").item("a", "1").commit();
     scene.until_ready("meanwhile");
     until("it is healed", || scene.secret("before").is_some());
     assert!(other.is_leader());
-    let now = lease(&scene);
-    assert_ne!(now["spec"]["holderIdentity"], held["spec"]["holderIdentity"]);
+    assert_ne!(holder(&scene), held);
 }
 
 /// As in a network that is cut: the leader runs on, and nobody hears of it.
