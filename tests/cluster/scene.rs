@@ -244,12 +244,18 @@ impl<'p> Scene<'p> {
     /// on every earlier change.
     #[track_caller]
     pub(crate) fn nudge(&self, name: &str) -> Value {
+        self.nudge_at(&self.sealed_secrets(name))
+    }
+
+    /// As [`Scene::nudge`], for the SealedSecret at this path, of either group.
+    #[track_caller]
+    pub(crate) fn nudge_at(&self, path: &str) -> Value {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let request = format!("nudge-{}", LAST.fetch_add(1, Ordering::Relaxed));
         let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": request}}});
-        self.api().merge(&self.sealed_secrets(name), &patch).unwrap();
-        eventually(&format!("{name} was looked at"), || {
-            let object = self.sealed(name);
+        self.api().merge(path, &patch).unwrap();
+        eventually(&format!("{path} was looked at"), || {
+            let object = self.api().get(path).expect("the SealedSecret exists");
             if object["status"]["lastHandledReconcileAt"] == request {
                 Ok(object)
             } else {
