@@ -6,7 +6,7 @@
 //! applied, nothing is lost, and nothing is there that nobody asked for.
 
 mod admission;
-mod applied;
+pub(crate) mod applied;
 mod credentials;
 mod kills;
 mod namespace;

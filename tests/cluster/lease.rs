@@ -11,6 +11,7 @@ use seal_tests::controller::Controller;
 use seal_tests::wait::{eventually, until};
 use serde_json::{Value, json};
 
+use super::faults::applied::Applied;
 use super::keys::{FIRST, hold_up_renewals};
 use super::outage::wire;
 use super::scene::{ACCOUNT, Scene, condition, items, path};
@@ -185,17 +186,21 @@ fn a_leader_that_reaches_no_api_server_stops_leading_and_follows_when_it_does_ag
     fs::write(&scene.kubeconfig, direct).unwrap();
     let other = scene.start(&[]);
     assert!(!other.is_leader());
+    let mut applied = Applied::to(&scene);
+    applied.begin();
+    let wrote = leader.metric("seal_controller_secret_writes_total");
 
     proxy.cut();
+    applied.change("1");
     until("its term ends", || !leader.is_leader());
     until("the other one leads", || other.is_leader());
-    scene.seal("meanwhile").item("a", "1").commit();
-    scene.until_ready("meanwhile");
+    applied.until_it_is_so();
     proxy.mend();
     scene.api().merge(&scene.sealing_keys(FIRST), &json!({"spec": {"state": "Retiring"}})).unwrap();
     until("it follows", || leader.log().matches("loaded the sealing keys").count() > 1);
     assert!(other.is_leader() && !leader.is_leader());
-    assert_eq!(leader.metric("seal_controller_secret_writes_total"), 0);
+    applied.until_it_is_so();
+    assert_eq!(leader.metric("seal_controller_secret_writes_total"), wrote);
 }
 
 /// Each leader is stopped during a renewal, at another step, and the other one finishes it. What the next

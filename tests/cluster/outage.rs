@@ -13,6 +13,7 @@ use seal_tests::proxy::Proxy;
 use seal_tests::wait::until;
 use serde_json::{Value, json};
 
+use super::faults::applied::Applied;
 use super::scene::{ACCOUNT, Scene};
 
 /// How many connections must fail before the watches and the keys have met the outage.
@@ -82,19 +83,19 @@ fn a_controller_that_starts_during_an_outage_waits_for_its_end() {
 /// The API server is killed, and comes back without the history that the watches would go on from; or it answers, and etcd
 /// doesn't.
 #[test]
-fn after_an_outage_of_any_length_a_deletion_is_undone_and_meanwhile_no_replica_is_ready() {
+fn after_an_outage_of_any_length_all_is_as_it_was_applied_and_meanwhile_no_replica_is_ready() {
     let plane = ControlPlane::start(&definitions()).unwrap();
     plane.deploy();
     let mut scene = Scene::on(&plane, plane.namespace("away"), "seal-system".to_owned());
     let proxy = wire(&mut scene);
     let replicas = [scene.launch(&[]), scene.launch(&[])].map(Controller::ready);
-    scene.seal("deleted").item("a", "1").commit();
-    scene.until_ready("deleted");
+    let mut applied = Applied::to(&scene);
     let is_said = |replica: &Controller| {
         let page = replica.http("/readyz");
         page.is_some_and(|(code, why)| code == 503 && why.contains("no contact with the API server for"))
     };
     for seconds in [8, 40] {
+        applied.begin();
         plane.stop_api_server();
         proxy.cut();
         thread::sleep(Duration::from_secs(seconds));
@@ -103,19 +104,28 @@ fn after_an_outage_of_any_length_a_deletion_is_undone_and_meanwhile_no_replica_i
             assert!(replicas.iter().all(|it| it.http("/healthz").is_some_and(|(code, _)| code == 200)));
         }
         plane.start_api_server();
-        scene.api().delete(&scene.secrets("deleted")).unwrap();
+        applied.change(&format!("{seconds}"));
         proxy.mend();
+        // Sooner than the other differences have to be gone.
         until("the deletion is undone", || scene.secret("deleted").is_some());
+        applied.until_it_is_so();
         until("both are ready", || {
             replicas.iter().all(|it| it.http("/readyz") == Some((200, "ok\n".to_owned())))
         });
     }
 
+    applied.begin();
     plane.pause_etcd();
     until("no replica is ready", || replicas.iter().all(is_said));
-    plane.resume_etcd();
-    until("etcd answers", || scene.api().delete(&scene.secrets("deleted")).is_ok());
+    thread::scope(|scope| {
+        // The first change waits in the API server, and is the first that etcd does.
+        let changing = scope.spawn(|| applied.change("paused"));
+        thread::sleep(Duration::from_secs(1));
+        assert!(!changing.is_finished(), "etcd does nothing");
+        plane.resume_etcd();
+    });
     until("the deletion is undone", || scene.secret("deleted").is_some());
+    applied.until_it_is_so();
     until("one leads", || replicas.iter().filter(|it| it.is_leader()).count() == 1);
 }
 

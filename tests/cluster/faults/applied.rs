@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use seal_tests::api::Refused;
 use seal_tests::wait::{eventually, within};
 use serde_json::{Value, json};
 
@@ -55,9 +56,36 @@ impl<'s> Applied<'s> {
     /// Deletes an object, and its Secret with it.
     pub(crate) fn delete(&mut self, name: &str) {
         self.secrets.remove(name);
-        eventually(&format!("{name} is deleted"), || {
-            self.scene.api().delete(&self.scene.sealed_secrets(name))
+        self.remove(&self.scene.sealed_secrets(name));
+    }
+
+    /// Deletes what is at a path. It may be gone if an earlier try had no answer.
+    fn remove(&self, path: &str) {
+        let mut is_first = true;
+        eventually(&format!("{path} is deleted"), || {
+            match (self.scene.api().delete(path), std::mem::replace(&mut is_first, false)) {
+                (Err(Refused { code: 404, .. }), false) => Ok(()),
+                (deleted, _) => deleted,
+            }
         });
+    }
+
+    /// Seals the objects of [`Self::change`], and waits until the cluster is as it was applied.
+    #[track_caller]
+    pub(crate) fn begin(&mut self) {
+        ["changed", "drifted", "deleted", "going"].into_iter().for_each(|name| self.seal(name, "0"));
+        self.until_it_is_so();
+    }
+
+    /// Changes of every kind, which a controller doesn't hear of at once if it has no contact or no watch: an object that
+    /// changes, one that is new, a Secret that drifts, one that is deleted, and an object that goes.
+    pub(crate) fn change(&mut self, value: &str) {
+        self.seal("changed", value);
+        self.seal(&format!("new-{value}"), value);
+        let drift = json!({"data": {"a": "ZHJpZnQ="}});
+        eventually("a Secret drifts", || self.scene.api().merge(&self.scene.secrets("drifted"), &drift));
+        self.remove(&self.scene.secrets("deleted"));
+        self.delete("going");
     }
 
     /// The names of the Secrets.

@@ -4,7 +4,6 @@ use http::request::Parts;
 use seal_tests::control_plane::{ControlPlane, definitions};
 use seal_tests::interceptor::{Act, Answer, Interceptor};
 use seal_tests::wait::until;
-use serde_json::json;
 
 use super::applied::Applied;
 use crate::cluster::outage::wire;
@@ -14,20 +13,6 @@ fn is_watch(head: &Parts) -> bool {
     head.uri.query().is_some_and(|query| query.contains("watch=true"))
 }
 
-/// Changes of every kind that a controller without watches doesn't hear of.
-fn change(applied: &mut Applied<'_>, scene: &Scene<'_>, value: &str) {
-    applied.seal("changed", value);
-    applied.seal(&format!("new-{value}"), value);
-    scene.api().merge(&scene.secrets("drifted"), &json!({"data": {"a": "ZHJpZnQ="}})).unwrap();
-    scene.api().delete(&scene.secrets("deleted")).unwrap();
-    applied.delete("going");
-}
-
-fn objects(applied: &mut Applied<'_>) {
-    ["changed", "drifted", "deleted", "going"].into_iter().for_each(|name| applied.seal(name, "0"));
-    applied.until_it_is_so();
-}
-
 #[test]
 fn watches_that_break_off_again_and_again_miss_nothing() {
     let scene = Scene::new("dropped");
@@ -35,9 +20,9 @@ fn watches_that_break_off_again_and_again_miss_nothing() {
     let _controller = scene.start(&[]);
     let mut applied = Applied::to(&scene);
     for round in 0..4 {
-        objects(&mut applied);
+        applied.begin();
         between.end_streams();
-        change(&mut applied, &scene, &format!("{round}"));
+        applied.change(&format!("{round}"));
         between.end_streams();
         applied.until_it_is_so();
     }
@@ -51,7 +36,7 @@ fn watches_whose_history_is_gone_take_the_lists_anew_and_miss_nothing() {
         let between = Interceptor::before(&scene.kubeconfig);
         let _controller = scene.start(&[]);
         let mut applied = Applied::to(&scene);
-        objects(&mut applied);
+        applied.begin();
         between.set(move |head| match is_watch(head) {
             true if as_event => Act::Answer(Answer::expired()),
             true => Act::Answer(Answer::refusal(410, "Expired")),
@@ -59,7 +44,7 @@ fn watches_whose_history_is_gone_take_the_lists_anew_and_miss_nothing() {
         });
         between.end_streams();
         until("the watches are refused", || between.answered() >= 6);
-        change(&mut applied, &scene, "1");
+        applied.change("1");
         between.clear();
         applied.until_it_is_so();
     }
@@ -74,7 +59,7 @@ fn watches_whose_history_is_compacted_away_take_the_lists_anew_and_miss_nothing(
     let proxy = wire(&mut scene);
     let controller = scene.start(&[]);
     let mut applied = Applied::to(&scene);
-    objects(&mut applied);
+    applied.begin();
     let secrets = scene.secrets("");
     let known =
         scene.api().get(&secrets).unwrap()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
@@ -85,7 +70,7 @@ fn watches_whose_history_is_compacted_away_take_the_lists_anew_and_miss_nothing(
     let listed = lists();
 
     proxy.cut();
-    change(&mut applied, &scene, "1");
+    applied.change("1");
     plane.compact();
     plane.stop_api_server();
     plane.start_api_server();
@@ -107,7 +92,7 @@ fn a_watch_that_delivers_nonsense_is_begun_again() {
     let between = Interceptor::before(&scene.kubeconfig);
     let _controller = scene.start(&[]);
     let mut applied = Applied::to(&scene);
-    objects(&mut applied);
+    applied.begin();
     between.set(|head| match is_watch(head) {
         // A refusal in the place of an event.
         true => Act::Answer(Answer::refusal(200, "Nonsense")),
@@ -115,7 +100,7 @@ fn a_watch_that_delivers_nonsense_is_begun_again() {
     });
     between.end_streams();
     until("the watches get nonsense", || between.answered() >= 6);
-    change(&mut applied, &scene, "1");
+    applied.change("1");
     between.clear();
     applied.until_it_is_so();
 }
