@@ -33,7 +33,7 @@ fn lease(scene: &Scene) -> Value {
 }
 
 /// The replica that holds the Lease; `None` if it is given up.
-fn holder(scene: &Scene) -> Option<String> {
+pub(super) fn holder(scene: &Scene) -> Option<String> {
     Some(lease(scene)["spec"]["holderIdentity"].as_str()?.to_owned()).filter(|holder| !holder.is_empty())
 }
 

@@ -176,7 +176,25 @@ impl Controller {
         self.process.kill();
     }
 
-    /// Sends SIGTERM, as a kubelet does, and waits until the controller has ended.
+    /// Sends SIGTERM, as a kubelet does; [`Controller::ended`] waits for the end.
+    ///
+    /// # Panics
+    /// When the controller has ended.
+    #[track_caller]
+    pub fn tell_to_end(&self) {
+        self.process.tell_to_end();
+    }
+
+    /// Waits until the controller has ended.
+    ///
+    /// # Panics
+    /// When it doesn't end.
+    #[track_caller]
+    pub fn ended(&mut self) -> ExitStatus {
+        self.process.ended()
+    }
+
+    /// Sends SIGTERM, and waits until the controller has ended.
     ///
     /// # Panics
     /// When it doesn't end.

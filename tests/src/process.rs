@@ -133,14 +133,32 @@ impl Process {
         self.child.wait().expect("our own child can be waited for");
     }
 
-    /// Sends SIGTERM, as a kubelet does, and waits until the program has ended.
+    /// Sends SIGTERM, as a kubelet does.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[track_caller]
+    pub fn tell_to_end(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("our own child can be signalled");
+    }
+
+    /// Sends SIGTERM, and waits until the program has ended.
     ///
     /// # Panics
     /// When it doesn't end.
     #[track_caller]
     pub fn terminate(&mut self) -> ExitStatus {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).expect("our own child can be signalled");
+        self.tell_to_end();
+        self.ended()
+    }
+
+    /// Waits until the program has ended.
+    ///
+    /// # Panics
+    /// When it doesn't end.
+    #[track_caller]
+    pub fn ended(&mut self) -> ExitStatus {
         eventually("the controller ends", || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status),
             _ => Err(self.log()),

@@ -1,8 +1,12 @@
 //! An admission webhook that refuses Secrets, is away, or doesn't answer: a real one, which the API server asks over TLS.
+//! It can hold a request, so here is also what becomes of a write under which the controller is told to end.
 //!
-//! Nothing wakes the controller when the webhook is another mind. Invariant: the webhook is asked about the Secrets of
+//! Nothing wakes the controller when the webhook is of another mind. Invariant: the webhook is asked about the Secrets of
 //! one test only, and only about those with its label.
 
+use std::time::{Duration, Instant};
+
+use seal_tests::controller::Controller;
 use seal_tests::wait::until;
 use seal_tests::webhook::{Verdict, Webhook};
 use serde_json::json;
@@ -10,6 +14,7 @@ use serde_json::json;
 use super::admission::until_retried;
 use super::applied::Applied;
 use crate::cluster::deploy;
+use crate::cluster::lease::holder;
 use crate::cluster::scene::Scene;
 
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
@@ -107,5 +112,54 @@ fn a_namespace_whose_webhook_does_not_answer_holds_up_no_other_namespace() {
     beside.until_it_is_so();
     assert_eq!(controller.http("/readyz").map(|(code, _)| code), Some(200));
     guard.webhook.set(Verdict::Permit);
+    applied.until_it_is_so();
+}
+
+/// Tells the controller to end while the webhook holds the write of an object.
+fn tell_to_end_during_a_write(guard: &Guard<'_>, applied: &mut Applied<'_>, controller: &Controller) {
+    guard.webhook.set(Verdict::Hold);
+    guard.seal(applied, "held", "1");
+    until("the write is held", || guard.webhook.asked() > 0);
+    controller.tell_to_end();
+    until("it is ending", || controller.http("/readyz").is_some_and(|(_, page)| page.contains("stopping")));
+}
+
+/// Otherwise each rollout would leave objects that wait for the next leader.
+#[test]
+fn a_write_that_is_under_way_when_the_controller_is_told_to_end_is_finished_with_its_status() {
+    let (scene, mut controller) = Scene::with_controller("drained");
+    let guard = Guard::of(&scene);
+    let mut applied = Applied::to(&scene);
+    guard.seal(&mut applied, "before", "1");
+    applied.until_it_is_so();
+    tell_to_end_during_a_write(&guard, &mut applied, &controller);
+    // Nothing new is begun.
+    scene.seal("late").item("a", "1").commit();
+    guard.webhook.set(Verdict::Permit);
+    assert_eq!(controller.ended().code(), Some(0));
+    assert_eq!(scene.secret("late"), None);
+    scene.api().delete(&scene.sealed_secrets("late")).unwrap();
+    assert_eq!(applied.differences(), [""; 0], "nobody else was there to finish it");
+    assert_eq!(holder(&scene), None);
+}
+
+/// The bound is README's. Without it the kubelet would kill the process, and another replica would wait for the Lease to run
+/// out.
+#[test]
+fn a_write_that_is_held_for_too_long_keeps_the_controller_from_ending_no_longer_than_the_bound() {
+    const BOUND: Duration = Duration::from_secs(15);
+    let (scene, mut controller) = Scene::with_controller("cut-short");
+    let guard = Guard::of(&scene);
+    let mut applied = Applied::to(&scene);
+    let told = Instant::now();
+    tell_to_end_during_a_write(&guard, &mut applied, &controller);
+    assert_eq!(controller.ended().code(), Some(0));
+    let took = told.elapsed();
+    assert!((BOUND..2 * BOUND).contains(&took), "{took:?}: the grace period of the Pod is twice the bound");
+    assert!(controller.log().contains("some reconciles can't be finished in time"));
+    assert_eq!(holder(&scene), None);
+    assert_eq!(scene.secret("held"), None);
+    guard.webhook.set(Verdict::Permit);
+    let _next = scene.start(&[]);
     applied.until_it_is_so();
 }
