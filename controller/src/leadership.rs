@@ -160,6 +160,12 @@ pub(crate) mod tests {
         }
     }
 
+    /// The clock by which a runtime with paused time sleeps, from now on.
+    pub(crate) fn runtime_clock() -> Clock {
+        let start = tokio::time::Instant::now();
+        Clock(Arc::new(move || Moment(start.elapsed())))
+    }
+
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test]

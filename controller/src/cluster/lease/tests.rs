@@ -1,12 +1,14 @@
 //! The election over a Lease in memory, with candidates whose clocks show different times.
 //!
-//! The memory takes a write as the API server would: only under the version that was read. Invariant: no test
-//! waits; the clocks go on when it says so.
+//! The memory takes a write as the API server would: only under the version that was read. How long nobody leads, and that
+//! a leader leads all the time, is in [`handover`]. Invariant: no test waits; the clocks go on when it says so.
 
 use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::leadership::tests::TestClock;
+
+mod handover;
 
 const SECOND: Duration = Duration::from_secs(1);
 
