@@ -23,9 +23,9 @@ const ATTEMPTS: usize = 4;
 pub(super) fn wire(scene: &mut Scene<'_>) -> Proxy {
     let mut kubeconfig: Value = serde_json::from_slice(&fs::read(&scene.kubeconfig).unwrap()).unwrap();
     let server = &mut kubeconfig["clusters"][0]["cluster"]["server"];
-    let address = server.as_str().unwrap().trim_start_matches("https://").parse().unwrap();
-    let proxy = Proxy::to(address).unwrap();
-    *server = json!(format!("https://{}", proxy.address()));
+    let (scheme, address) = server.as_str().unwrap().split_once("://").unwrap();
+    let proxy = Proxy::to(address.parse().unwrap()).unwrap();
+    *server = json!(format!("{scheme}://{}", proxy.address()));
     fs::write(&scene.kubeconfig, kubeconfig.to_string()).unwrap();
     proxy
 }

@@ -1,5 +1,7 @@
-//! An API server that answers late, or wants requests later.
+//! An API server that answers late, also after an outage, or wants requests later.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Method;
@@ -7,6 +9,7 @@ use seal_tests::interceptor::{Act, Answer, Interceptor};
 use seal_tests::wait::until;
 
 use super::applied::Applied;
+use crate::cluster::outage::wire;
 use crate::cluster::scene::Scene;
 
 const OBJECTS: usize = 20;
@@ -28,6 +31,33 @@ fn a_slow_api_server_makes_everything_late_and_nothing_wrong() {
     (0..OBJECTS / 2).for_each(|n| applied.seal(&format!("db-{n}"), "2"));
     applied.delete("before");
     applied.until_it_is_so();
+}
+
+/// An API server that has just started has cold caches, and everybody asks at once.
+#[test]
+fn an_api_server_that_is_slow_after_an_outage_is_caught_up_with() {
+    let mut scene = Scene::new("slow-again");
+    let between = Interceptor::before(&scene.kubeconfig);
+    let proxy = wire(&mut scene);
+    let controller = scene.start(&[]);
+    let mut applied = Applied::to(&scene);
+    applied.begin();
+    proxy.cut();
+    let late = Arc::new(AtomicUsize::new(0));
+    let counted = late.clone();
+    between.set(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Act::Delay(Duration::from_millis(700))
+    });
+    until("it says that it has no contact", || {
+        controller.http("/readyz").is_some_and(|(code, why)| code == 503 && why.contains("no contact"))
+    });
+    applied.change("1");
+    (0..OBJECTS).for_each(|n| applied.seal(&format!("db-{n}"), "1"));
+    proxy.mend();
+    applied.until_it_is_so();
+    until("it is ready", || controller.http("/readyz") == Some((200, "ok\n".to_owned())));
+    assert!(late.load(Ordering::SeqCst) > 2 * OBJECTS, "the requests of the new objects were late");
 }
 
 /// API priority and fairness answers like this.
@@ -61,12 +91,12 @@ fn writes_that_fail_now_and_then_come_right() {
     let mut applied = Applied::to(&scene);
     applied.seal("before", "1");
     applied.until_it_is_so();
-    let count = std::sync::atomic::AtomicUsize::new(0);
+    let count = AtomicUsize::new(0);
     between.set(move |head| {
         // A replica that fails to renew its Lease leads no more, and that is another test's subject.
         let is_write = matches!(head.method, Method::POST | Method::PUT | Method::PATCH)
             && !head.uri.path().contains("/leases/");
-        let turn = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let turn = count.fetch_add(1, Ordering::SeqCst);
         match turn % 10 {
             0 if is_write => Act::Answer(Answer::refusal(500, "InternalError")),
             5 if is_write => Act::Answer(Answer::refusal(504, "Timeout")),
