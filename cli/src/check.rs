@@ -19,6 +19,7 @@ pub(crate) mod context;
 pub(crate) mod examine;
 pub(crate) mod finding;
 pub(crate) mod interest;
+pub(crate) mod links;
 pub(crate) mod lint;
 pub(crate) mod lints;
 pub(crate) mod namespace;

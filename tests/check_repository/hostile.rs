@@ -274,6 +274,61 @@ fn a_link_in_the_place_of_a_file_and_attributes_that_hide_it_are_shown() {
     ]);
 }
 
+/// What the link leads to is right where it stands: there's no rule there, or one of another environment.
+#[test]
+fn a_file_behind_a_link_is_held_against_the_rule_for_the_link() {
+    let scene = Scene::new();
+    scene.sandbox.write("notes/db.yaml", native("shop/db", &[&scene.keys.stranger]));
+    std::fs::remove_file(scene.sandbox.path("clusters/shop/db.yaml")).unwrap();
+    std::os::unix::fs::symlink("../../notes/db.yaml", scene.sandbox.path("clusters/shop/db.yaml")).unwrap();
+    let expected =
+        [("recipients-extra", "clusters/shop/db.yaml"), ("recipients-missing", "clusters/shop/db.yaml")];
+    scene.assert_stopped_by(&expected);
+    scene.assert_shown(&["! clusters/shop/db.yaml  is a symbolic link to ../../notes/db.yaml"]);
+
+    // A directory, and one link to the next.
+    std::fs::remove_file(scene.sandbox.path("clusters/shop/db.yaml")).unwrap();
+    std::os::unix::fs::symlink("clusters/../other", scene.sandbox.path("link")).unwrap();
+    std::os::unix::fs::symlink("notes", scene.sandbox.path("other")).unwrap();
+    std::os::unix::fs::symlink("../../link", scene.sandbox.path("clusters/shop/more")).unwrap();
+    let expected =
+        ["recipients-extra", "recipients-missing"].map(|rule| (rule, "clusters/shop/more/db.yaml"));
+    scene.assert_stopped_by(&expected);
+    // Where only the link changes, and where only what is behind it does.
+    for changed in ["clusters/shop/more", "notes/db.yaml"] {
+        git(&scene.sandbox, &["checkout", "-q", "-B", "changed", "topic"]);
+        git(&scene.sandbox, &["rm", "-q", "--cached", changed]);
+        git(&scene.sandbox, &["commit", "-q", "-m", "before"]);
+        git(&scene.sandbox, &["add", changed]);
+        git(&scene.sandbox, &["commit", "-q", "-m", "after"]);
+        let found = findings(&seal(&scene.sandbox, &["check", "HEAD~1..HEAD"]));
+        assert!(found.contains(&Fault::new(expected[0].0, expected[0].1)), "{changed}: {found:?}");
+    }
+}
+
+/// A link may give a file a second name; what is right in both places is no finding.
+#[test]
+fn a_link_to_what_is_right_in_both_places_passes() {
+    let scene = Scene::new();
+    let keys = &scene.keys;
+    scene.sandbox.write(".seal.yaml", format!("{RULES}  - path: \"**\"\n    to: none\n"));
+    commit(&scene.sandbox, "rules");
+    git(&scene.sandbox, &["branch", "-q", "-f", "main"]);
+    scene.sandbox.write("clusters/shop/new.yaml", native("shop/new", &keys.both()));
+    std::os::unix::fs::symlink("new.yaml", scene.sandbox.path("clusters/shop/latest.yaml")).unwrap();
+    std::os::unix::fs::symlink("gone", scene.sandbox.path("clusters/broken")).unwrap();
+    std::fs::create_dir_all(scene.sandbox.path("clusters/shop/parts")).unwrap();
+    std::os::unix::fs::symlink("..", scene.sandbox.path("clusters/shop/parts/all")).unwrap();
+    let run = scene.check();
+    assert_eq!((run.code, run.stdout.as_slice()), (0, b"".as_slice()), "{}", run.stderr);
+    // A second way to all of it, where no SealedSecret is allowed, is worth one word for all of its files.
+    std::os::unix::fs::symlink("clusters", scene.sandbox.path("latest")).unwrap();
+    let run = scene.check();
+    let told = String::from_utf8(run.stdout).unwrap();
+    assert_eq!((run.code, told.lines().count()), (1, 1), "{told}");
+    assert!(told.contains("warning place") && told.contains("latest is a symbolic link, and "), "{told}");
+}
+
 #[test]
 fn a_comment_that_allows_plaintext_is_shown_wherever_it_stands() {
     let scene = Scene::new();

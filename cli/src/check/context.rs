@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::scanned::{Origin, Scanned};
-use crate::rules::book::Rules;
+use crate::rules::book::{Governing, Rules};
 
 /// A tree of files, and what it is compared with.
 pub(crate) struct Context<'s> {
@@ -29,9 +29,23 @@ pub(crate) struct Context<'s> {
     /// When each ciphertext of the tree was first committed, in seconds since 1970. It has only those of rules with a
     /// maximum age. `None` if it isn't known, as in a shallow clone.
     pub(crate) first_committed: Option<HashMap<String, i64>>,
+    /// The files with SealedSecrets as symbolic links show them elsewhere, in the order of their paths there.
+    pub(crate) linked: Vec<Linked>,
     /// The present, in seconds since 1970.
     pub(crate) now: i64,
     by_path: HashMap<&'s str, usize>,
+}
+
+/// A file under another path than its own.
+pub(crate) struct Linked {
+    /// The path there, with a link in it.
+    pub(crate) path: String,
+    /// The path of the link.
+    pub(crate) link: String,
+    /// The file's own path.
+    pub(crate) file: String,
+    /// The rules around the link.
+    pub(crate) governing: Governing,
 }
 
 /// The rules of another revision, which judge the tree.
@@ -62,6 +76,7 @@ impl<'s> Context<'s> {
             unlisted_rules: Vec::new(),
             policy: None,
             first_committed: None,
+            linked: Vec::new(),
             now,
             by_path,
         }

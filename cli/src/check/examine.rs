@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use seal_crds::keys::pins::Day;
 
-use super::context::{Context, Policy, PolicyChange};
+use super::context::{Context, Linked, Policy, PolicyChange};
 use super::finding::Finding;
+use super::links::{Links, Seen, TooMany};
 use super::scan::{Text, Texts};
 use super::scanned::{Origin, Scanned};
 use super::tree::RulesReader;
@@ -106,6 +107,10 @@ impl Examination<'_, '_> {
             history.and_then(|(repository, tip)| ages(&context, repository, tip).transpose()).transpose()?;
 
         let mut findings = files.findings;
+        match linked(&context, &texts.links, judges)? {
+            Ok(linked) => context.linked = linked,
+            Err(TooMany) => findings.push(texts.links.too_many()),
+        }
         let unfollowed = lints::of_tree(&context, &mut findings);
         let policy_paths = policy_paths(names.iter().chain(&context.rules));
         findings.extend(lints::twins(&texts.paths, &policy_paths));
@@ -177,6 +182,25 @@ fn rules_of(book: &mut Book<RulesReader<'_>>, texts: &Texts) -> Result<RulesOfTr
     // A new file at the top has no rules above it in the policy; that is a change of the rules, and no nested file.
     found.unlisted.retain(|path| found.counting.values().any(|rules| rules.within(path).is_some()));
     Ok(found)
+}
+
+/// What links show elsewhere of the files with SealedSecrets.
+fn linked(
+    context: &Context<'_>,
+    links: &Links,
+    judges: &mut Book<RulesReader<'_>>,
+) -> Result<Result<Vec<Linked>, TooMany>, Failure> {
+    let sealed = context.tree().filter(|file| !file.outlines.is_empty());
+    let shown = match links.show(sealed.map(|file| file.path)) {
+        Ok(shown) => shown,
+        Err(error) => return Ok(Err(error)),
+    };
+    // The rules of a directory behind a link are those of another place.
+    let linked = |seen: Seen<'_>| {
+        let governing = judges.around(seen.link)?;
+        Ok(Linked { path: seen.path, link: seen.link.to_owned(), file: seen.file.to_owned(), governing })
+    };
+    shown.into_iter().map(linked).collect::<Result<_, Failure>>().map(Ok)
 }
 
 fn policy_paths<'r>(rules: impl Iterator<Item = &'r Arc<Rules>>) -> BTreeSet<String> {

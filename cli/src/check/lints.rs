@@ -14,6 +14,7 @@ mod faults;
 mod generator;
 mod ids;
 mod kustomize;
+mod linked;
 mod past;
 mod patch;
 mod plaintext;
@@ -130,6 +131,7 @@ fn against_rules(context: &Context<'_>, found: &mut Vec<Finding>) {
             found.extend(ruled::too_old(&object, &file.governing, age));
         }
     }
+    found.extend(linked::against_rules(context));
     for rules in &context.rules {
         found.extend(ruled::unreachable_rules(rules));
     }

@@ -5,7 +5,7 @@
 //! have had a Secret in it is a finding, and an error where a bound is why; only manifests are kept, so that no number of
 //! other files keeps a private key from being found.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use seal_documents::source::Source;
@@ -13,6 +13,7 @@ use seal_foreign::word;
 
 use super::finding::Finding;
 use super::interest::{Interest, interest, is_manifest};
+use super::links::{Links, TooMany};
 use super::lint::{Lint, Severity};
 use super::lints;
 use super::scanned::{Origin, Scanned};
@@ -46,6 +47,7 @@ pub(crate) struct Texts {
     findings: Vec<Finding>,
     /// All paths of the tree.
     pub(crate) paths: BTreeSet<String>,
+    pub(crate) links: Links,
     /// The paths of texts that were left out, since another tree has the same ones.
     pub(crate) unchanged: BTreeSet<String>,
     /// The files that commits of a range brought in, of no interest by themselves: path and commit.
@@ -100,13 +102,16 @@ impl Texts {
             .read("reading", |path, content| look(path, content, origin, must_read.contains(path), &kept))?;
         // A link isn't read, and is a file that a commit has.
         let paths = tree.paths().map(str::to_owned).chain(tree.link_paths()).collect();
-        let mut texts = Self { paths, ..Self::default() };
+        let mut texts = Self { paths, links: Links::of(tree)?, ..Self::default() };
         looks.into_iter().for_each(|look| texts.add(look, None));
 
         let is_new = |path: &String| !is_manifest(path) && !must_read.contains(path);
         let listed = texts.named_by_kustomizations();
         let manifests = texts.paths.iter().filter(|path| is_manifest(path)).cloned();
-        let behind = behind_links(tree, manifests.chain(listed.clone()).collect())?;
+        let behind = texts.links.behind(manifests.chain(listed.clone())).unwrap_or_else(|TooMany| {
+            texts.findings.push(texts.links.too_many());
+            BTreeSet::new()
+        });
         let mut named: BTreeSet<String> = listed.into_iter().chain(behind).filter(is_new).collect();
         // The name of such a file tells that it is a manifest, and no word in it that it is about a Secret.
         named.extend(texts.patches_of_secrets());
@@ -225,37 +230,6 @@ impl Texts {
         }
         files
     }
-}
-
-/// The most links that lead from one to the next.
-const MAX_LINKS: usize = 8;
-
-/// The files to which symbolic links lead from some paths, at their ends and on the way.
-fn behind_links(tree: &Tree<'_>, paths: BTreeSet<String>) -> Result<Vec<String>, GitError> {
-    let (mut paths, mut found) = (paths, Vec::new());
-    for _ in 0..MAX_LINKS {
-        let above: HashSet<&str> = paths.iter().flat_map(|path| beginnings(path)).collect();
-        let links = tree.links(|path| above.contains(path))?;
-        let links: HashMap<&str, &str> =
-            links.iter().map(|link| (link.path.as_str(), link.target.as_str())).collect();
-        let lead = |path: &String| {
-            let (link, target) = beginnings(path).find_map(|above| Some((above, links.get(above)?)))?;
-            let whole = lints::path_from(link, target)? + &path[link.len()..];
-            // A link may lead to the top.
-            Some(whole.trim_start_matches('/').to_owned())
-        };
-        paths = paths.iter().filter_map(lead).collect();
-        if paths.is_empty() {
-            break;
-        }
-        found.extend(paths.iter().cloned());
-    }
-    Ok(found)
-}
-
-/// A path and the directories above it, from the top.
-fn beginnings(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').map(|(at, _)| &path[..at]).chain([path])
 }
 
 fn look(path: &str, content: FileContent, origin: Origin, is_named: bool, kept: &AtomicUsize) -> Look {

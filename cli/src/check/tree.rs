@@ -158,19 +158,16 @@ impl<'r> Tree<'r> {
         self.files.iter().map(|file| file.path.as_str())
     }
 
-    /// The symbolic links whose paths are wanted.
-    pub(crate) fn links(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Link>, GitError> {
-        let mut found = Vec::new();
+    /// The symbolic links.
+    pub(crate) fn links(&self) -> Result<Vec<Link>, GitError> {
         let root = self.root.as_deref().unwrap_or(Path::new(""));
-        for (path, at) in self.files.iter().filter_map(TreeFile::on_disk).filter(|(path, _)| is_wanted(path))
-        {
+        let link = |(path, at): (&str, &Path)| {
             // It fails for anything but a link.
-            let Ok(target) = std::fs::read_link(root.join(at)) else { continue };
-            found.push(Link { path: path.to_owned(), target: target.to_string_lossy().into_owned() });
-        }
-        let is_link =
-            |entry: &&Entry| entry.kind == EntryKind::Link && is_wanted(&entry.path.to_string_lossy());
-        let links: Vec<&Entry> = self.others.iter().filter(is_link).collect();
+            let target = std::fs::read_link(root.join(at)).ok()?;
+            Some(Link { path: path.to_owned(), target: target.to_string_lossy().into_owned() })
+        };
+        let mut found: Vec<Link> = self.files.iter().filter_map(TreeFile::on_disk).filter_map(link).collect();
+        let links: Vec<&Entry> = self.others.iter().filter(|entry| entry.kind == EntryKind::Link).collect();
         if let Some(repository) = self.repository.filter(|_| !links.is_empty()) {
             repository.read_entries(&links, |index, content| {
                 let Content::Bytes(target) = content else { return };

@@ -21,7 +21,7 @@ use crate::check::report::{NotLookedAt, Report, github, json, sarif, text};
 use crate::check::scan::{TEMPLATES, Text, Texts};
 use crate::check::scanned::Origin;
 use crate::check::tree::{Gaps, Objects, RulesReader, Tree};
-use crate::files::git::{Commit, Introduced, Range, Repository};
+use crate::files::git::{Commit, EntryKind, Introduced, Range, Repository};
 use crate::files::input::Input;
 use crate::files::output;
 use crate::rules::book::Book;
@@ -147,6 +147,7 @@ fn past(
 ) -> Result<Examined, Failure> {
     let mut files = repository.introduced(range)?;
     let there = tip.ids();
+    files.retain(|file| file.entry.kind == EntryKind::File);
     files.retain(|file| !there.contains(&(file.entry.path.as_path(), file.entry.id())));
     // The kustomizations first: they say which of the others are manifests and patches.
     let (kustomizations, others): (Vec<_>, Vec<_>) =

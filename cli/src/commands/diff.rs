@@ -52,11 +52,11 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         }
         Meaning::States { repository, old, new, paths } => {
             // First whom is sealed to from now on, then what was sealed.
-            let told = rules::changes(&repository, &old, &new)?;
+            let told = rules::changes(&repository, &old, &new);
             let looks = appearance::changes(&repository, &old, &new, &paths)?;
             let states = files::read(&repository, &old, &new, &paths, &open)?;
             let States { mut before, mut after, unchanged, unread } = states;
-            rules::name_recipients(&repository, &old, &new, &mut [&mut before, &mut after])?;
+            rules::name_recipients(&repository, &old, &new, &mut [&mut before, &mut after]);
             unread.iter().for_each(|what| terminal::warn(what, None));
             let is_told =
                 print_changes(args, &[told, looks, differences(&before, &after, &unchanged)].concat())?;

@@ -91,8 +91,8 @@ impl Appearance {
     fn of(repository: &Repository, state: &State) -> Result<Self, Failure> {
         match state {
             State::Empty => Ok(Self::default()),
-            State::Commit(commit) => Self::of_entries(repository, &repository.entries_of(commit)?),
-            State::Disk => Self::of_disk(repository),
+            State::Commit { entries, .. } => Self::of_entries(repository, entries),
+            State::Disk { paths } => Self::of_disk(repository, paths),
         }
     }
 
@@ -116,20 +116,19 @@ impl Appearance {
         Ok(found)
     }
 
-    fn of_disk(repository: &Repository) -> Result<Self, Failure> {
+    fn of_disk(repository: &Repository, paths: &[PathBuf]) -> Result<Self, Failure> {
         let top = repository.top().and_then(|top| top.canonicalize().ok()).unwrap_or_default();
         let disk = Disk::beneath(&top);
         let mut found = Self::default();
-        let known = repository.index()?.entries.into_iter().map(|entry| entry.path);
-        for path in known.chain(repository.untracked()?) {
+        for path in paths {
             let Some(name) = path.to_str() else { continue };
-            if is_attributes(&path) {
+            if is_attributes(path) {
                 if let reader::Entry::File(bytes) = disk.read(name, MAX_ATTRIBUTES)? {
                     let text = String::from_utf8_lossy(&bytes).into_owned();
                     found.attributes.insert(name.to_owned(), attribute_lines(&text));
                 }
-            } else if may_be_read(&path)
-                && let Ok(target) = std::fs::read_link(top.join(&path))
+            } else if may_be_read(path)
+                && let Ok(target) = std::fs::read_link(top.join(path))
             {
                 found.links.insert(name.to_owned(), target.to_string_lossy().into_owned());
             }

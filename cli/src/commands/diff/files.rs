@@ -40,23 +40,21 @@ pub(super) fn read(
         is_manifest(&path.to_string_lossy())
             && (paths.is_empty() || paths.iter().any(|beneath| path.starts_with(beneath)))
     };
-    let entries = |state: &State| -> Result<BTreeMap<PathBuf, Entry>, Failure> {
-        let State::Commit(commit) = state else { return Ok(BTreeMap::new()) };
-        let files = repository.entries_of(commit)?.into_iter();
-        let files = files.filter(|entry| entry.kind == EntryKind::File && is_asked(&entry.path));
-        Ok(files.map(|entry| (entry.path.clone(), entry)).collect())
+    let entries = |state: &State| -> BTreeMap<PathBuf, Entry> {
+        let State::Commit { entries, .. } = state else { return BTreeMap::new() };
+        let files = entries.iter().filter(|entry| entry.kind == EntryKind::File && is_asked(&entry.path));
+        files.map(|entry| (entry.path.clone(), entry.clone())).collect()
     };
     let mut states = States::default();
-    let before = entries(old)?;
+    let before = entries(old);
     match new {
-        State::Disk => {
+        State::Disk { paths } => {
             let mut names: BTreeSet<PathBuf> = before.keys().cloned().collect();
-            let index = repository.index()?.entries.into_iter().map(|entry| entry.path);
-            names.extend(index.chain(repository.untracked()?).filter(|path| is_asked(path)));
+            names.extend(paths.iter().filter(|path| is_asked(path)).cloned());
             states.with_disk(repository, &before, &names, open)?;
         }
         _ => {
-            let after = entries(new)?;
+            let after = entries(new);
             let is_changed =
                 |path: &&PathBuf| before.get(*path).map(Entry::id) != after.get(*path).map(Entry::id);
             let changed: BTreeSet<&PathBuf> = before.keys().chain(after.keys()).filter(is_changed).collect();

@@ -5,7 +5,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::args::DiffArgs;
-use crate::files::git::{Commit, GitError, Range, Repository};
+use crate::files::git::{Commit, Entry, GitError, Range, Repository};
 use crate::rules::site::Site;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
@@ -40,12 +40,26 @@ impl Explain for MeaningError {
     }
 }
 
-/// A state of the repository.
-pub(super) enum State {
+/// A state of the repository, as words name it.
+enum Named {
     Commit(Commit),
-    /// Nothing: what a branch has that is new altogether is compared with it.
     Empty,
     Disk,
+}
+
+/// A state of the repository with its files listed. They are listed once: a diff is about their rules, their looks and their
+/// contents, and git would list 50,000 files each time.
+pub(super) enum State {
+    Commit {
+        commit: Commit,
+        entries: Vec<Entry>,
+    },
+    /// Nothing: what a branch has that is new altogether is compared with it.
+    Empty,
+    /// The files that Git tracks, which may be gone, and those that it doesn't know and doesn't ignore.
+    Disk {
+        paths: Vec<PathBuf>,
+    },
 }
 
 /// What is compared.
@@ -85,11 +99,12 @@ impl Meaning {
                 states
             }
         };
-        let head = || repository.head().map(State::Commit).ok_or(MeaningError::NoCommit);
+        let head = || repository.head().map(Named::Commit).ok_or(MeaningError::NoCommit);
         let (old, new) = match states {
             Some(states) => states,
-            None => (head()?, State::Disk),
+            None => (head()?, Named::Disk),
         };
+        let (old, new) = (State::of(&repository, old)?, State::of(&repository, new)?);
         paths.extend(words.map(PathBuf::from));
         paths.extend(args.paths.iter().cloned());
         let paths = paths.iter().map(|path| within(&repository, path)).collect::<Result<_, Failure>>()?;
@@ -97,8 +112,21 @@ impl Meaning {
     }
 }
 
+impl State {
+    fn of(repository: &Repository, named: Named) -> Result<Self, GitError> {
+        Ok(match named {
+            Named::Commit(commit) => Self::Commit { entries: repository.entries_of(&commit)?, commit },
+            Named::Empty => Self::Empty,
+            Named::Disk => {
+                let known = repository.index()?.entries.into_iter().map(|entry| entry.path);
+                Self::Disk { paths: known.chain(repository.untracked()?).collect() }
+            }
+        })
+    }
+}
+
 /// The states that a word names; `None` for a path.
-fn states(repository: &Repository, word: &str, has_paths: bool) -> Result<Option<(State, State)>, Failure> {
+fn states(repository: &Repository, word: &str, has_paths: bool) -> Result<Option<(Named, Named)>, Failure> {
     let is_path = Path::new(word).symlink_metadata().is_ok() && !has_paths;
     let commit = |revision: &str| repository.commit(if revision.is_empty() { "HEAD" } else { revision });
     // The threat is a file with the name of the range that somebody reviews: compared in its place, it hides the commits.
@@ -110,18 +138,18 @@ fn states(repository: &Repository, word: &str, has_paths: bool) -> Result<Option
         let (old, new) = (commit(one)?, commit(other)?);
         let (one, other) = (one.to_owned(), other.to_owned());
         let base = repository.merge_base(&old, &new)?.ok_or(MeaningError::NoMergeBase { one, other })?;
-        return Ok(Some((State::Commit(base), State::Commit(new))));
+        return Ok(Some((Named::Commit(base), Named::Commit(new))));
     }
     if word.contains("..") && !is_path {
         return Ok(Some(match repository.range(word)? {
-            Range::Since { old, new } => (State::Commit(old), State::Commit(new)),
-            Range::Unknown { new } => (State::Empty, State::Commit(new)),
-            Range::Nothing => (State::Empty, State::Empty),
+            Range::Since { old, new } => (Named::Commit(old), Named::Commit(new)),
+            Range::Unknown { new } => (Named::Empty, Named::Commit(new)),
+            Range::Nothing => (Named::Empty, Named::Empty),
         }));
     }
     match (repository.commit(word), is_path) {
         (Ok(_), true) => Err(MeaningError::Both(word.to_owned()).into()),
-        (Ok(commit), false) => Ok(Some((State::Commit(commit), State::Disk))),
+        (Ok(commit), false) => Ok(Some((Named::Commit(commit), Named::Disk))),
         (Err(GitError::NoRevision(_)), true) => Ok(None),
         (Err(error), _) => Err(error.into()),
     }

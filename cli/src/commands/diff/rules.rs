@@ -5,7 +5,7 @@
 //! put it there means it to count.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::meaning::State;
@@ -15,7 +15,6 @@ use crate::rules::FILE_NAME;
 use crate::rules::book::{Book, Governing, Rules};
 use crate::rules::differences::{Concern, differences};
 use crate::rules::reader::{Disk, GitTree, ReadFiles};
-use crate::talk::failure::Failure;
 
 /// A rules file in one state.
 enum Read {
@@ -28,21 +27,16 @@ enum Read {
 }
 
 /// The changes of all rules files that count in one of the states.
-pub(super) fn changes(
-    repository: &Repository,
-    old: &State,
-    new: &State,
-) -> Result<Vec<ObjectChange>, Failure> {
-    let mut names = names(repository, old)?;
-    names.extend(self::names(repository, new)?);
+pub(super) fn changes(repository: &Repository, old: &State, new: &State) -> Vec<ObjectChange> {
+    let names: BTreeSet<String> = names(old).union(&names(new)).cloned().collect();
     if names.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let own = |governing: Governing, path: &str| match governing.unlisted {
         Some(unlisted) if unlisted == path => Read::Ignored,
         _ => Read::Rules(governing.rules.filter(|rules| rules.path == path)),
     };
-    let (before, after) = (read(repository, old, &names, own)?, read(repository, new, &names, own)?);
+    let (before, after) = (read(repository, old, &names, own), read(repository, new, &names, own));
     let told = names.into_iter().zip(before.into_iter().zip(after)).map(|(path, (before, after))| {
         let changes = match (&before, &after) {
             (Read::Unclear(_), Read::Unclear(_)) | (Read::Ignored, Read::Ignored) => Vec::new(),
@@ -58,7 +52,7 @@ pub(super) fn changes(
         };
         ObjectChange { path, object: String::new(), changes }
     });
-    Ok(told.filter(|told| !told.changes.is_empty()).collect())
+    told.filter(|told| !told.changes.is_empty()).collect()
 }
 
 fn words(before: Option<&Rules>, after: Option<&Rules>) -> Vec<Change> {
@@ -77,15 +71,15 @@ pub(super) fn name_recipients(
     old: &State,
     new: &State,
     snapshots: &mut [&mut Vec<Snapshot>],
-) -> Result<(), Failure> {
+) {
     let paths: BTreeSet<String> = snapshots
         .iter()
         .flat_map(|snapshots| snapshots.iter().map(|snapshot| snapshot.path.clone()))
         .collect();
-    if names(repository, old)?.is_empty() && names(repository, new)?.is_empty() {
-        return Ok(());
+    if names(old).is_empty() && names(new).is_empty() {
+        return;
     }
-    let (was, is) = (pinned(repository, old, &paths)?, pinned(repository, new, &paths)?);
+    let (was, is) = (pinned(repository, old, &paths), pinned(repository, new, &paths));
     for snapshot in snapshots.iter_mut().flat_map(|snapshots| snapshots.iter_mut()) {
         let of = |state: &BTreeMap<String, Arc<Rules>>| state.get(&snapshot.path).map(Arc::clone);
         let mut names = BTreeMap::new();
@@ -98,33 +92,28 @@ pub(super) fn name_recipients(
         }
         snapshot.name_recipients(&names);
     }
-    Ok(())
 }
 
 /// The rules for some files. Rules that can't be understood name nobody, and are told elsewhere.
-fn pinned(
-    repository: &Repository,
-    state: &State,
-    paths: &BTreeSet<String>,
-) -> Result<BTreeMap<String, Arc<Rules>>, Failure> {
-    let read = read(repository, state, paths, |governing, _| Read::Rules(governing.rules))?;
+fn pinned(repository: &Repository, state: &State, paths: &BTreeSet<String>) -> BTreeMap<String, Arc<Rules>> {
+    let read = read(repository, state, paths, |governing, _| Read::Rules(governing.rules));
     let rules = |read: Read| if let Read::Rules(rules) = read { rules } else { None };
-    Ok(paths.iter().cloned().zip(read).filter_map(|(path, read)| Some((path, rules(read)?))).collect())
+    paths.iter().cloned().zip(read).filter_map(|(path, read)| Some((path, rules(read)?))).collect()
 }
 
 /// The paths of the rules files of a state.
-fn names(repository: &Repository, state: &State) -> Result<BTreeSet<String>, Failure> {
-    let paths = match state {
-        State::Empty => Vec::new(),
-        State::Commit(commit) => repository.entries_of(commit)?.into_iter().map(|entry| entry.path).collect(),
-        State::Disk => {
-            let known = repository.index()?.entries.into_iter().map(|entry| entry.path);
-            known.chain(repository.untracked()?).collect()
+fn names(state: &State) -> BTreeSet<String> {
+    let is_rules = |path: &&Path| path.file_name().is_some_and(|name| name == FILE_NAME);
+    let name = |path: &Path| path.to_str().map(str::to_owned);
+    match state {
+        State::Empty => BTreeSet::new(),
+        State::Commit { entries, .. } => {
+            entries.iter().map(|entry| entry.path.as_path()).filter(is_rules).filter_map(name).collect()
         }
-    };
-    let is_rules = |path: &Path| path.file_name().is_some_and(|name| name == FILE_NAME);
-    let paths = paths.iter().filter(|path| is_rules(path));
-    Ok(paths.filter_map(|path| path.to_str().map(str::to_owned)).collect())
+        State::Disk { paths } => {
+            paths.iter().map(PathBuf::as_path).filter(is_rules).filter_map(name).collect()
+        }
+    }
 }
 
 /// Asks the rules of a state about some paths.
@@ -133,19 +122,19 @@ fn read(
     state: &State,
     paths: &BTreeSet<String>,
     which: impl Fn(Governing, &str) -> Read,
-) -> Result<Vec<Read>, Failure> {
+) -> Vec<Read> {
     let questions = repository.questions();
-    Ok(match state {
+    match state {
         State::Empty => paths.iter().map(|_| Read::Rules(None)).collect(),
-        State::Commit(commit) => {
-            let tree = GitTree::new(repository.entries_of(commit)?, &questions, commit.short());
+        State::Commit { commit, entries } => {
+            let tree = GitTree::new(entries.clone(), &questions, commit.short());
             read_all(&mut Book::new(tree), paths, which)
         }
-        State::Disk => {
+        State::Disk { .. } => {
             let top = repository.top().and_then(|top| top.canonicalize().ok()).unwrap_or_default();
             read_all(&mut Book::new(Disk::beneath(&top)), paths, which)
         }
-    })
+    }
 }
 
 fn read_all(

@@ -28,8 +28,8 @@ pub(crate) struct Change {
 }
 
 impl Repository {
-    /// The files that the commits of a range bring in, newest commit first; each content under each path once. Links and
-    /// submodules are no files.
+    /// The files that the commits of a range bring in, newest commit first; each content under each path once. Links
+    /// are among them, and submodules aren't.
     pub(crate) fn introduced(&self, range: &Range) -> Result<Vec<Introduced>, GitError> {
         let commits = match range {
             Range::Nothing => return Ok(Vec::new()),
@@ -71,7 +71,7 @@ impl Repository {
             let facts: Vec<&str> = facts.split(' ').collect();
             let [_, mode, _, id, _] = facts[..] else { return Err(GitError::Unexpected(COMMAND)) };
             let (path, commit) = words.next().zip(commit.as_ref()).ok_or(GitError::Unexpected(COMMAND))?;
-            let entry = Entry::new(mode, id, path).filter(|entry| entry.kind == EntryKind::File);
+            let entry = Entry::new(mode, id, path).filter(|entry| entry.kind != EntryKind::Submodule);
             found.extend(entry.map(|entry| Introduced { commit: commit.clone(), entry }));
         }
         Ok(found)
