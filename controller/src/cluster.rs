@@ -30,6 +30,7 @@ pub(crate) mod natives;
 mod object;
 mod objects;
 pub(crate) mod proof;
+pub(crate) mod recorder;
 pub(crate) mod report;
 mod rows;
 mod secret;

@@ -10,7 +10,6 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::core::PartialObjectMeta;
 use kube::core::response::Status;
-use kube::runtime::events::{Event, EventType};
 use seal_crds::{Place, Reason, Shape};
 use seal_foreign::word;
 use seal_kubeconfig::{Proxies, Route, RouteError};
@@ -18,7 +17,6 @@ use seal_kubeconfig::{Proxies, Route, RouteError};
 use crate::contact::Contact;
 use crate::failure::Failure;
 use crate::plan::immutable;
-use crate::store::Notice;
 
 /// The clients for the API server.
 #[derive(Clone)]
@@ -89,17 +87,6 @@ pub(super) async fn send_secret(
         .body(body)
         .map_err(kube::Error::HttpError)?;
     client.request(request).await
-}
-
-/// The Event for a notice about an object to which the controller did `action`.
-pub(crate) fn event(notice: &Notice, action: &str) -> Event {
-    Event {
-        type_: if notice.warning { EventType::Warning } else { EventType::Normal },
-        reason: notice.reason.to_owned(),
-        note: Some(notice.message.clone()),
-        action: action.to_owned(),
-        secondary: None,
-    }
 }
 
 /// The API server's status in an error, if it answered with one.

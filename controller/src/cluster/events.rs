@@ -10,11 +10,11 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::Recorder;
 use tokio::sync::Notify;
 
-use super::api::{event, failure};
+use super::api::failure;
 use super::flight::Flight;
+use super::recorder::Recorder;
 use crate::metrics::Metrics;
 use crate::store::Notice;
 
@@ -80,7 +80,7 @@ impl Events {
     }
 
     async fn publish(&self, about: &ObjectReference, notice: &Notice) {
-        if let Err(error) = self.recorder.publish(&event(notice, "Reconcile"), about).await {
+        if let Err(error) = self.recorder.publish(notice, "Reconcile", about).await {
             let failure = failure("publishing an Event", &error);
             tracing::debug!(reason = failure.reason.as_str(), "an Event was lost");
         }
@@ -103,7 +103,6 @@ mod tests {
     use http::{Request, Response};
     use kube::Client;
     use kube::client::Body;
-    use kube::runtime::events::Reporter;
     use tower_service::Service;
 
     use super::*;
@@ -140,8 +139,7 @@ mod tests {
 
     fn events() -> (Events, Arc<Mutex<Vec<String>>>) {
         let server = Server::default();
-        let reporter = Reporter { controller: "test".to_owned(), instance: None };
-        let recorder = Recorder::new(Client::new(server.clone(), "default"), reporter);
+        let recorder = Recorder::new(Client::new(server.clone(), "default"), "test", None);
         (Events::new(recorder, Metrics::default()), server.0)
     }
 

@@ -14,7 +14,6 @@ use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use kube::core::PartialObjectMeta;
 use kube::core::response::Status;
-use kube::runtime::events::Recorder;
 use kube::{Client, Resource as _};
 use seal_crds::keys::stored::{KeySecretList, StoredKey};
 use seal_crds::resources::{
@@ -36,8 +35,9 @@ use super::loaded::Loaded;
 use super::published::Published;
 use super::server_time::ServerTime;
 use super::store::{KeyStore, Tried};
-use crate::cluster::api::{event, failure, is_code};
+use crate::cluster::api::{failure, is_code};
 use crate::cluster::fields::FIELD_MANAGER;
+use crate::cluster::recorder::Recorder;
 use crate::cluster::report::report;
 use crate::failure::Failure;
 use crate::store::{Notice, Reported};
@@ -227,8 +227,8 @@ fn ours() -> PatchParams {
 }
 
 impl ClusterKeys {
-    async fn tell(&self, about: &ObjectReference, notice: &Notice, action: &str) {
-        if self.events.publish(&event(notice, action), about).await.is_err() {
+    async fn tell(&self, about: &ObjectReference, notice: &Notice, action: &'static str) {
+        if self.events.publish(notice, action, about).await.is_err() {
             tracing::warn!(reason = notice.reason, "an Event about a sealing key couldn't be written");
         }
     }

@@ -11,7 +11,6 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::api::Api;
 use kube::core::NamespaceResourceScope;
-use kube::runtime::events::{Recorder, Reporter};
 use seal_crds::Namespace;
 use seal_crds::keys::{Certificate, Keyring};
 use tokio::sync::watch;
@@ -22,6 +21,7 @@ use crate::cluster::api::Clients;
 use crate::cluster::cache::Cache;
 use crate::cluster::fields::FIELD_MANAGER;
 use crate::cluster::proof::ClusterProof;
+use crate::cluster::recorder::Recorder;
 use crate::cluster::watching::Which;
 use crate::compat_http;
 use crate::contact::Contact;
@@ -89,9 +89,8 @@ impl Replica {
         let (counted, counts) = watch::channel(None);
         let (certificate, certificates) = watch::channel(None);
         let endpoints = serve_compat(options, keys.clone(), certificates, metrics.clone()).await?;
-        let reporter =
-            Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("POD_NAME").ok() };
-        let events = Recorder::new(clients.requests.clone(), reporter);
+        let instance = std::env::var("POD_NAME").ok();
+        let events = Recorder::new(clients.requests.clone(), FIELD_MANAGER, instance);
         let loader = Keys {
             store: ClusterKeys {
                 client: clients.requests.clone(),
