@@ -37,7 +37,8 @@ impl Default for Cores {
 }
 
 impl Cores {
-    fn new(count: usize) -> Self {
+    /// So many cores.
+    pub(crate) fn new(count: usize) -> Self {
         Self(Arc::new(Mutex::new(State { free: count, line: Line::new(usize::MAX) })))
     }
 

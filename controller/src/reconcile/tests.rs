@@ -6,8 +6,9 @@
 mod examinations;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Condvar, Mutex, mpsc};
 
+use futures::future::join_all;
 use seal_crds::keys::{Fingerprint, Keyring};
 use seal_crds::native::{NamedRecipient, RewrapError};
 use seal_crds::resources::{Envelope, SealedSecretSpec, SealedSecretStatus, SecretVersion, find_condition};
@@ -45,6 +46,39 @@ enum Opens {
     /// No key at hand opens it.
     Never,
     Panicking,
+    /// Well, as soon as this comes.
+    After(Arc<Mutex<mpsc::Receiver<()>>>),
+    /// Well, and is counted meanwhile.
+    Counted(Arc<Openings>),
+}
+
+/// The openings that are under way.
+struct Openings {
+    /// How long each lasts, unless two are under way.
+    patience: Duration,
+    /// How many there are now, and the most that there were at once.
+    counts: Mutex<(usize, usize)>,
+    one_more: Condvar,
+}
+
+impl Openings {
+    fn new(patience: Duration) -> Self {
+        Self { patience, counts: Mutex::default(), one_more: Condvar::new() }
+    }
+
+    /// Stays until two are under way, or its time is over.
+    fn stay(&self) {
+        let mut counts = self.counts.lock().unwrap();
+        counts.0 += 1;
+        counts.1 = counts.1.max(counts.0);
+        self.one_more.notify_all();
+        let stayed = self.one_more.wait_timeout_while(counts, self.patience, |(_, most)| *most < 2);
+        stayed.unwrap().0.0 -= 1;
+    }
+
+    fn most(&self) -> usize {
+        self.counts.lock().unwrap().1
+    }
 }
 
 impl Object {
@@ -283,11 +317,23 @@ impl Sealed for Fake {
     }
 
     fn unseal(&self, keys: &Keyring) -> Result<Unsealed, UnsealError> {
-        match self.opens {
-            Opens::Well => Ok(Unsealed {
+        let well = || {
+            Ok(Unsealed {
                 data: [("password".parse().unwrap(), Plaintext::from(b"x".to_vec()))].into(),
                 opened_by: keys.fingerprints().take(1).collect(),
-            }),
+            })
+        };
+        match &self.opens {
+            Opens::Well => well(),
+            Opens::After(event) => {
+                let came = event.lock().unwrap().recv_timeout(Duration::from_secs(20));
+                came.map_err(|_| UnsealError::WrongPlace { sealed: "nothing".into(), found: "came".into() })?;
+                well()
+            }
+            Opens::Counted(openings) => {
+                openings.stay();
+                well()
+            }
             Opens::Badly => {
                 Err(UnsealError::WrongPlace { sealed: "prod/db".into(), found: "staging/db".into() })
             }
@@ -352,6 +398,35 @@ async fn others_are_answered_while_an_object_is_decoded() {
     let object = Object { awaits: Some(Arc::new(Mutex::new(awaited))), ..Object::test() };
     tokio::join!(reconcile(&context, &object), async { answer.send(()).unwrap() });
     assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
+}
+
+/// This test has a single thread for all async work.
+#[tokio::test]
+async fn others_are_answered_while_an_object_is_opened() {
+    for hidden in [false, true] {
+        let context = context(Memory::with(SecretState::Absent));
+        let (answer, awaited) = mpsc::channel();
+        let opens = Opens::After(Arc::new(Mutex::new(awaited)));
+        let object = Object { hidden, opens, ..Object::test() };
+        // A shape that is sealed in takes an opening of its own.
+        tokio::join!(reconcile(&context, &object), async {
+            answer.send(()).unwrap();
+            answer.send(()).unwrap();
+        });
+        assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"], "sealed in: {hidden}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_objects_are_opened_at_once_than_there_are_cores() {
+    // A second one must not come within a tenth of a second; where it may come, it has all the time that it needs.
+    for (cores, patience) in [(1, Duration::from_millis(100)), (2, Duration::from_secs(20))] {
+        let context = Context { cores: Cores::new(cores), ..context(Memory::with(SecretState::Absent)) };
+        let openings = Arc::new(Openings::new(patience));
+        let object = Object::test().that_opens(Opens::Counted(openings.clone()));
+        join_all((0..4).map(|_| reconcile(&context, &object))).await;
+        assert_eq!((openings.most(), count(&context, "unseals")), (cores, 4));
+    }
 }
 
 #[tokio::test]

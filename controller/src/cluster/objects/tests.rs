@@ -91,6 +91,16 @@ impl Scene {
         turns.iter().map(|turn| turn.key.name.to_string()).collect()
     }
 
+    /// All whose turn it is, in order, with the urgency of each turn.
+    fn urgencies(&mut self) -> Vec<(String, Urgency)> {
+        let all = std::iter::from_fn(|| {
+            let turn = self.begin()?;
+            self.end(&turn, None, Next::OnChange);
+            Some((turn.key.name.to_string(), turn.urgency))
+        });
+        all.collect()
+    }
+
     /// An object that was new and is ready now: its Secret has version 5. The echoes of both writes are still to come.
     fn made(name: &str) -> Self {
         let mut scene = Self::new();
@@ -253,6 +263,67 @@ fn an_object_that_failed_rests_through_the_echo_of_its_status_and_no_longer_than
     let turn = scene.begin().unwrap();
     assert!(turn.object.is_none(), "it isn't kept whole for a second");
     assert_eq!((&*turn.version, turn.spec), ("2", Mark::of_spec(&object("db", 1, 2, Value::Null).metadata)));
+}
+
+#[test]
+fn what_happened_to_an_object_says_how_urgent_its_look_is() {
+    let named = |all: &[(&str, Urgency)]| -> Vec<_> {
+        all.iter().map(|(name, urgency)| ((*name).to_owned(), *urgency)).collect()
+    };
+    let failed = json!({"observedGeneration": 1});
+    let list = |scene: &mut Scene| {
+        scene.take_in(Event::Init);
+        for listed in [
+            object("ready", 1, 1, ready(1)),
+            object("failed", 1, 2, failed.clone()),
+            object("new", 1, 3, Value::Null),
+            object("changed", 2, 4, ready(1)),
+        ] {
+            scene.take_in(Event::InitApply(listed));
+        }
+        scene.take_in(Event::InitDone);
+    };
+    let mut scene = Scene { objects: Objects::new(8, Natives::default()), ..Scene::new() };
+    let of_a_list = named(&[
+        ("changed", Urgency::Changed),
+        ("failed", Urgency::Unready),
+        ("new", Urgency::Unready),
+        ("ready", Urgency::Again),
+    ]);
+    // At the start of a term; and again after the watch was lost, when nobody knows what happened meanwhile.
+    for _ in 0..2 {
+        list(&mut scene);
+        assert_eq!(scene.urgencies(), of_a_list);
+    }
+
+    // Somebody applies each while the watch shows it: whoever did that waits, except where no Secret ever was.
+    for applied in [
+        object("ready", 2, 5, ready(1)),
+        object("failed", 2, 6, failed.clone()),
+        object("other", 1, 7, Value::Null),
+    ] {
+        scene.take_in(Event::Apply(applied));
+    }
+    let of_a_watch =
+        named(&[("ready", Urgency::Changed), ("failed", Urgency::Changed), ("other", Urgency::Unready)]);
+    assert_eq!(scene.urgencies(), of_a_watch);
+    scene.has_secret("changed", None);
+    assert_eq!(scene.urgencies(), named(&[("changed", Urgency::Changed)]), "its Secret was touched");
+
+    // New keys change nothing that anybody waits for.
+    let mut scene = Scene { objects: Objects::new(8, Natives::default()), ..Scene::new() };
+    list(&mut scene);
+    scene.urgencies();
+    scene.objects.look_at_all();
+    let mut found = scene.urgencies();
+    found.sort();
+    let of_keys = [
+        ("changed", Urgency::Unready),
+        ("failed", Urgency::Unready),
+        ("new", Urgency::Unready),
+        ("ready", Urgency::Again),
+    ];
+    assert_eq!(found, named(&of_keys));
 }
 
 #[test]

@@ -77,6 +77,18 @@ async fn a_new_object_is_examined_when_it_is_opened_for_its_secret_and_not_again
     assert_eq!((done(&second), count(&second, "unseals")), (Vec::new(), 0));
 }
 
+/// This test has a single thread for all async work.
+#[tokio::test]
+async fn others_are_answered_while_an_object_is_examined() {
+    let key = Identity::generate();
+    let context = Cluster::with(&[&key]).start(Memory::with(SecretState::Absent));
+    let (answer, awaited) = mpsc::channel();
+    let object = sealed_to(&[&key]).that_opens(Opens::After(Arc::new(Mutex::new(awaited))));
+    tokio::join!(reconcile(&context, &object), async { answer.send(()).unwrap() });
+    assert_eq!(done(&context), ["Create 1", "report InSync", "notify Ready"]);
+    assert!(status(&context).usage.is_some(), "it was examined");
+}
+
 #[tokio::test]
 async fn a_new_key_has_every_object_examined_without_a_write_and_only_once_a_minute() {
     let [old, new] = [Identity::generate(), Identity::generate()];
