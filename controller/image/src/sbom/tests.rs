@@ -17,6 +17,23 @@ fn names(list: &Value) -> Vec<&str> {
 }
 
 #[test]
+fn it_is_a_cyclonedx_document_of_the_very_program_in_the_very_image() {
+    let document = document();
+    assert_eq!((&document["bomFormat"], &document["specVersion"]), (&json!("CycloneDX"), &json!("1.6")));
+    let application = &document["metadata"]["component"];
+    assert_eq!(
+        (&application["type"], &application["name"]),
+        (&json!("application"), &json!("seal-controller"))
+    );
+    let program = Digest::of(b"program");
+    assert_eq!(application["hashes"], json!([{"alg": "SHA-256", "content": program.hex()}]));
+    let image = format!("localhost/x:1@{}", Digest::of(b"manifest"));
+    assert_eq!(application["properties"], json!([{"name": "seal:image", "value": image}]));
+    // The graph begins with it.
+    assert_eq!(document["dependencies"][0]["ref"], application["bom-ref"]);
+}
+
+#[test]
 fn a_crate_of_the_registry_has_its_licence_and_the_checksum_of_the_lock_file() {
     let document = document();
     let find = |name: &str| {
