@@ -11,13 +11,16 @@ use crate::questions::QUESTIONS;
 use crate::size::{FULL, SMALL, Size};
 
 pub(crate) const USAGE: &str = "\
-bench [--only=QUESTION,…] [--size=full|small] [--into=DIR] [--seal=FILE] [--controller=FILE] [--render]
+bench [--only=QUESTION,…] [--size=full|small] [--into=DIR] [--seal=FILE] [--controller=FILE] [--before=FILE]
+      [--render[=FILE]]
 
 Measures our programs beside their peers, and writes BENCHMARKS.md, tests/bench/results.json and charts. With --only or
---size=small the report goes to target/bench, or to --into. --render writes the report of the committed results again.
+--size=small the report goes to target/bench, or to --into. In full size it is compared with the committed results, or with
+those that --before names. --render measures nothing: it writes the report of the committed results again, or that of the
+results in its file, and compares those.
 
-Exit codes: 0 nothing is worse than in the committed run; 1 a ratio is worse by more than 20 %; 2 usage; 101 something
-couldn't be measured.";
+Exit codes: 0 nothing is worse than before; 1 a ratio is worse by more than 20 %; 2 usage; 101 something couldn't be
+measured or read.";
 
 /// What to run.
 pub(crate) struct Args {
@@ -27,7 +30,17 @@ pub(crate) struct Args {
     /// Where the report goes. `None`: to the committed files.
     pub(crate) into: Option<PathBuf>,
     pub(crate) programs: Programs,
-    pub(crate) is_render: bool,
+    /// The results to compare with. `None`: the committed ones, if there are any.
+    pub(crate) before: Option<PathBuf>,
+    /// What to report; `None` to measure.
+    pub(crate) render: Option<Render>,
+}
+
+/// Results that are reported without a measurement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Render {
+    Committed,
+    File(PathBuf),
 }
 
 impl Args {
@@ -36,7 +49,8 @@ impl Args {
     pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Self, String> {
         let programs =
             Programs { seal: toolchain::own("seal"), controller: toolchain::own("seal-controller") };
-        let mut parsed = Self { only: Vec::new(), size: &FULL, into: None, programs, is_render: false };
+        let mut parsed =
+            Self { only: Vec::new(), size: &FULL, into: None, programs, before: None, render: None };
         for arg in args {
             let (flag, value) = arg.split_once('=').unwrap_or((&arg, ""));
             match flag {
@@ -46,7 +60,9 @@ impl Args {
                 "--into" => parsed.into = Some(value.into()),
                 "--seal" => parsed.programs.seal = program(value)?,
                 "--controller" => parsed.programs.controller = program(value)?,
-                "--render" => parsed.is_render = true,
+                "--before" => parsed.before = Some(value.into()),
+                "--render" if value.is_empty() => parsed.render = Some(Render::Committed),
+                "--render" => parsed.render = Some(Render::File(value.into())),
                 _ => return Err(format!("{arg}: no such argument")),
             }
         }
@@ -54,7 +70,9 @@ impl Args {
         if let Some(unknown) = parsed.only.iter().find(|name| !names.contains(&name.as_str())) {
             return Err(format!("there is no question {unknown:?}; there are: {}", names.join(", ")));
         }
-        let is_partial = !parsed.only.is_empty() || parsed.size.name != FULL.name;
+        let is_partial = !parsed.only.is_empty()
+            || !parsed.size.is_full()
+            || matches!(parsed.render, Some(Render::File(_)));
         if is_partial && parsed.into.is_none() {
             parsed.into = Some(toolchain::repository().join("target/bench"));
         }
@@ -82,6 +100,8 @@ mod tests {
             (&["--size=full"], true),
             (&["--size=small"], false),
             (&["--only=one,keys"], false),
+            (&["--render"], true),
+            (&["--render=/x.json"], false),
         ] {
             assert_eq!(parse(args).unwrap().into.is_none(), is_committed, "{args:?}");
         }

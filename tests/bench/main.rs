@@ -33,7 +33,7 @@ use std::{fs, thread};
 
 use seal_tests::toolchain;
 
-use args::{Args, USAGE};
+use args::{Args, Render, USAGE};
 use machine::Machine;
 use questions::{Bench, QUESTIONS};
 use results::{Answer, Results};
@@ -53,11 +53,12 @@ fn main() -> ExitCode {
         }
     };
     let root = toolchain::repository();
-    let before = Results::read(&root.join(RESULTS)).ok();
-    let results = if args.is_render {
-        before.clone().unwrap_or_else(|| panic!("there is no {RESULTS} to render"))
-    } else {
-        measure(&args)
+    // Read before anything is measured: what can't be read is said now, and the committed file is about to be written.
+    let before = earlier(args.before.as_deref(), &root.join(RESULTS));
+    let results = match &args.render {
+        None => measure(&args),
+        Some(Render::Committed) => read(&root.join(RESULTS)),
+        Some(Render::File(file)) => read(file),
     };
     let written = match &args.into {
         None => write(&results, &root.join(PAGE), &root.join(RESULTS), (&root.join(CHARTS), CHARTS)),
@@ -70,11 +71,21 @@ fn main() -> ExitCode {
     for verdict in &results.verdicts {
         say(&verdict.to_string());
     }
-    let moved = compare::moved(&before.map(|before| before.ratios()).unwrap_or_default(), &results.ratios());
+    let before = before.map(|before| before.answers).unwrap_or_default();
+    let moved = compare::moved(args.size, &before, &results.answers);
     for moved in &moved {
         say(&moved.to_string());
     }
     ExitCode::from(u8::from(moved.iter().any(compare::Moved::is_worse)))
+}
+
+/// The results to compare with; `None` before the first committed run.
+fn earlier(named: Option<&Path>, committed: &Path) -> Option<Results> {
+    named.map(read).or_else(|| committed.exists().then(|| read(committed)))
+}
+
+fn read(path: &Path) -> Results {
+    Results::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Asks the questions.

@@ -46,8 +46,4 @@ impl Results {
     pub(crate) fn figures(&self) -> impl Iterator<Item = &Figure> {
         self.answers.iter().flat_map(|answer| &answer.figures)
     }
-
-    pub(crate) fn ratios(&self) -> Vec<Ratio> {
-        self.answers.iter().flat_map(|answer| answer.ratios.clone()).collect()
-    }
 }

@@ -35,6 +35,13 @@ pub(crate) struct Size {
     pub(crate) repeat: u64,
 }
 
+impl Size {
+    /// Whether the numbers of such a run say how fast something is.
+    pub(crate) fn is_full(&self) -> bool {
+        self.name == FULL.name
+    }
+}
+
 pub(crate) const FULL: Size = Size {
     name: "full",
     objects: &[500, 2000],
