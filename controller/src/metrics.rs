@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::failure::Failure;
+use crate::queue::Counts;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReconcileLabels {
@@ -41,6 +42,12 @@ struct WatchLabels {
     kind: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabels {
+    /// `waiting`, `under-way` or `resting`.
+    state: &'static str,
+}
+
 /// The numbers of Secrets that should hold a Bitnami sealing key, by the state of the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BitnamiKeyCounts {
@@ -67,6 +74,7 @@ pub(crate) struct Metrics {
     watch_lists: Family<WatchLabels, Counter>,
     watch_breaks: Family<WatchLabels, Counter>,
     tasks: Gauge,
+    queue_objects: Family<QueueLabels, Gauge>,
     registry: Arc<Registry>,
 }
 
@@ -144,6 +152,12 @@ impl Default for Metrics {
         );
         let tasks = Gauge::default();
         registry.register("tasks", "Tasks of the asynchronous runtime that aren't over", tasks.clone());
+        let queue_objects = Family::default();
+        registry.register(
+            "queue_objects",
+            "Objects that wait for a look of this leader, are looked at, or rest until their next one, by state",
+            Family::clone(&queue_objects),
+        );
         let registry = Arc::new(registry);
         Self {
             reconciles,
@@ -161,6 +175,7 @@ impl Default for Metrics {
             watch_lists,
             watch_breaks,
             tasks,
+            queue_objects,
             registry,
         }
     }
@@ -234,6 +249,15 @@ impl Metrics {
         self.watch_breaks.get_or_create(&WatchLabels { kind }).inc();
     }
 
+    pub(crate) fn in_queue(&self, counts: Counts) {
+        let Counts { waiting, under_way, resting } = counts;
+        for (state, count) in [("waiting", waiting), ("under-way", under_way), ("resting", resting)] {
+            self.queue_objects
+                .get_or_create(&QueueLabels { state })
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
     /// The OpenMetrics text of all counters and gauges.
     pub(crate) fn to_text(&self) -> String {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -257,11 +281,15 @@ mod tests {
         let metrics = Metrics::default();
         metrics.reconciled(Some(&Failure::new(Reason::WrongPlace, "x")));
         metrics.healed();
+        metrics.in_queue(Counts { waiting: 7, under_way: 2, resting: 1 });
         metrics.key_renewal(Timestamp::from_second(1_800_000_000).ok());
         let text = metrics.to_text();
         for line in [
             "seal_controller_reconciles_total{result=\"permanent\",reason=\"WrongPlace\"} 1",
             "seal_controller_heals_total 1",
+            "seal_controller_queue_objects{state=\"waiting\"} 7",
+            "seal_controller_queue_objects{state=\"under-way\"} 2",
+            "seal_controller_queue_objects{state=\"resting\"} 1",
             "seal_controller_key_renewal_timestamp_seconds 1800000000",
             "seal_controller_secret_writes_total 0",
         ] {

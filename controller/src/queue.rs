@@ -79,6 +79,17 @@ struct Turn {
     woken: Option<Urgency>,
 }
 
+/// How many objects stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Those who wait for a turn.
+    pub(crate) waiting: usize,
+    /// Those whose turn it is.
+    pub(crate) under_way: usize,
+    /// Those who rest until their next turn.
+    pub(crate) resting: usize,
+}
+
 impl<K: Queued> Queue<K> {
     /// An empty queue, with at most `hands` turns under way.
     pub(crate) fn new(hands: usize) -> Self {
@@ -194,6 +205,12 @@ impl<K: Queued> Queue<K> {
     /// How many turns of this urgency, or a higher one, are under way.
     pub(crate) fn under_way(&self, least: Urgency) -> usize {
         self.under_way[..=least as usize].iter().sum()
+    }
+
+    /// How many objects the queue knows, by where they stand. The rest of the world's objects need no turn.
+    pub(crate) fn counts(&self) -> Counts {
+        let (under_way, resting) = (self.under_way.iter().sum(), self.rests.len());
+        Counts { waiting: self.of.len() - under_way - resting, under_way, resting }
     }
 
     /// The urgency of the object's turn, if it is under way.

@@ -105,9 +105,33 @@ impl Controller {
     #[track_caller]
     #[must_use]
     pub fn metric(&self, series: &str) -> u64 {
+        self.series(series).unwrap_or_default()
+    }
+
+    /// As [`Controller::metric`]; none if the page doesn't have the series.
+    ///
+    /// # Panics
+    /// When the page isn't served.
+    #[track_caller]
+    #[must_use]
+    pub fn series(&self, series: &str) -> Option<u64> {
         let (_, page) = self.http("/metrics").expect("a running controller serves its metrics");
         let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        value.map_or(0, |value| value.parse().expect("a counter is a whole number"))
+        value.map(|value| value.parse().expect("a counter is a whole number"))
+    }
+
+    /// The sum of a metric of `/metrics` over all its labels, such as `seal_controller_reconciles_total`; 0 if the page
+    /// doesn't have it.
+    ///
+    /// # Panics
+    /// When the page isn't served.
+    #[track_caller]
+    #[must_use]
+    pub fn metric_sum(&self, name: &str) -> u64 {
+        let (_, page) = self.http("/metrics").expect("a running controller serves its metrics");
+        let series = page.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+        let values = series.filter_map(|rest| rest.rsplit_once("} "));
+        values.map(|(_, value)| value.parse::<u64>().expect("a counter is a whole number")).sum()
     }
 
     /// The processor time that the controller has used so far.

@@ -25,7 +25,7 @@ use super::name::Name;
 use super::natives::Natives;
 use super::object::Object;
 use crate::plan::says_ready;
-use crate::queue::{Queue, Queued, Urgency};
+use crate::queue::{Counts, Queue, Queued, Urgency};
 use crate::reconcile::{Left, Next};
 
 /// The bytes of all objects that are kept whole: those of some 1,000 usual ones. More would cost more memory than the
@@ -304,6 +304,11 @@ impl Objects {
         let all = self.known.iter().filter(|(_, known)| !known.is_going);
         let all: Vec<_> = all.map(|(key, known)| (key.clone(), known.urgency())).collect();
         all.iter().for_each(|(key, urgency)| self.wake(key, *urgency));
+    }
+
+    /// How many objects wait for a look, are looked at, and rest until their next one.
+    pub(super) fn counts(&self) -> Counts {
+        self.queue.counts()
     }
 
     /// How many looks of this urgency, or a higher one, are under way.

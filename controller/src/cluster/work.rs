@@ -33,7 +33,8 @@ use super::watching::{Which, events};
 use crate::contact::Contact;
 use crate::failure::Failure;
 use crate::leadership::Leadership;
-use crate::queue::Urgency;
+use crate::metrics::Metrics;
+use crate::queue::{Counts, Urgency};
 use crate::reconcile::{Context, Next, look};
 use crate::usage::Counted;
 
@@ -73,6 +74,7 @@ pub(crate) async fn work(
     let (arrived, mut arrivals) = mpsc::channel(INBOX);
     let mut watches = JoinSet::new();
     let _watched = Watched(&shared.contact);
+    let in_queue = InQueue(&shared.context.metrics);
     for (group, api) in watched {
         watches.spawn(deliver(group, api, shared.contact.clone(), arrived.clone()));
     }
@@ -96,6 +98,7 @@ pub(crate) async fn work(
             let is_urgent = turn.urgency == Urgency::Changed;
             looks.spawn(urgently(is_urgent, look_at(turn, shared.clone())));
         }
+        in_queue.0.in_queue(objects.counts());
         // Without room, the end of a look comes first.
         let next_time = objects.next_time().filter(|_| room(&objects).is_some());
         tokio::select! {
@@ -158,6 +161,15 @@ struct Watched<'c>(&'c Contact);
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
         self.0.watch_kept(NATIVE);
+    }
+}
+
+/// The metric of the queue. A replica that leads no longer has none.
+struct InQueue<'m>(&'m Metrics);
+
+impl Drop for InQueue<'_> {
+    fn drop(&mut self) {
+        self.0.in_queue(Counts::default());
     }
 }
 

@@ -136,6 +136,23 @@ fn an_object_rests_until_its_time_or_until_it_is_woken() {
 }
 
 #[test]
+fn the_counts_say_how_many_objects_stand_where() {
+    let (mut queue, now) = (Queue::new(8), Instant::now());
+    for n in 1..4 {
+        queue.wake(&('a', n), Urgency::Unready);
+    }
+    queue.rest(&('a', 9), now + MILLI, Urgency::Again);
+    let first = queue.begin(Urgency::Again, now).unwrap();
+    queue.wake(&first, Urgency::Changed);
+    assert_eq!(queue.counts(), Counts { waiting: 2, under_way: 1, resting: 1 });
+    queue.end(&first, now);
+    queue.forget(&('a', 2));
+    assert_eq!(queue.counts(), Counts { waiting: 1, under_way: 0, resting: 1 });
+    turns(&mut queue, &mut (now + MILLI));
+    assert_eq!(queue.counts(), Counts::default());
+}
+
+#[test]
 fn an_object_that_is_gone_has_no_turn_and_no_rest_and_one_made_anew_has() {
     let (mut queue, now) = (Queue::new(8), Instant::now());
     for n in 1..4 {
@@ -212,6 +229,10 @@ fn no_wake_is_lost_and_no_object_has_two_turns_whatever_happens_in_which_order()
                 }
                 _ => {}
             }
+            let Counts { waiting, under_way: turns, resting: rests } = queue.counts();
+            let in_line = owed.iter().filter(|who| !under_way.contains(who)).count();
+            // A rest that is over is still counted as one until the next turn begins.
+            assert_eq!((waiting + rests, turns), (in_line + resting.len(), under_way.len()));
             now += MILLI;
         }
         while let Some(began) = queue.begin(Urgency::Again, now).or_else(|| {

@@ -1,9 +1,12 @@
-//! Churn and faults for a long time, and a report: nothing is lost, and memory, threads, files and tasks don't grow.
+//! Churn and faults for a long time, and a report: nothing is lost, the queue drains, and memory, threads, files and tasks
+//! don't grow.
 //!
 //! `make soak` runs it for `SEAL_SOAK_MINUTES` (15 by default); without that variable, as in `make test`, it is a
-//! small version of less than a minute. Two pairs of replicas run side by side, each in namespaces of its own: one whose
-//! leaders are killed again and again, and one that lives through the whole run, with an outage in the middle.
-//! Invariant: what happens is drawn from a seed (`SEAL_SOAK_SEED`), and every draw is bounded.
+//! small version of less than a minute.
+//!
+//! Two pairs of replicas run side by side, each in namespaces of its own: one whose leaders are killed again and again, and
+//! one that lives through the whole run, with an outage in the middle. Invariant: what happens is drawn from a seed
+//! (`SEAL_SOAK_SEED`), and every draw is bounded.
 
 use std::fmt::Write as _;
 use std::thread;
@@ -146,7 +149,7 @@ fn churn(plan: Plan) -> (String, Vec<Rest>) {
             back = mended.elapsed();
         }
         applied.until_it_is_so();
-        until_at_rest(&replicas);
+        until_drained(&replicas);
         rests.push(Rest { changes, objects: applied.names().len(), peak, usage: Usage::of(&replicas) });
     }
     let mut report = format!(
@@ -180,19 +183,33 @@ fn renew(scene: &Scene<'_>, applied: &mut Applied<'_>) {
     applied.commit(&renewed, &sealing.manifest(), "1");
 }
 
-/// Waits until the controllers have nothing more to do: nothing is looked at between two looks of ours.
-fn until_at_rest(replicas: &[Controller; 2]) {
+/// Waits until the controllers have nothing more to do: nobody waits for a look or is looked at, and none ended between two
+/// looks of ours, with whatever result.
+fn until_drained(replicas: &[Controller; 2]) {
     let looked = || {
-        let all = replicas
-            .iter()
-            .map(|replica| replica.metric(r#"seal_controller_reconciles_total{result="ok",reason=""}"#));
+        let all = replicas.iter().map(|replica| replica.metric_sum("seal_controller_reconciles_total"));
         all.sum::<u64>()
     };
-    until("the controllers are at rest", || {
-        let before = looked();
+    let busy = || in_queue(replicas, "waiting") + in_queue(replicas, "under-way");
+    eventually("the queue is drained", || {
+        let before = (looked(), busy());
         thread::sleep(Duration::from_secs(2));
-        looked() == before
+        let after = (looked(), busy());
+        let is_drained = before == after && after.1 == 0;
+        if is_drained {
+            Ok(())
+        } else {
+            Err(format!("looks and objects in the queue: {before:?}, {after:?}"))
+        }
     });
+}
+
+/// How many objects are in this state in the queues of the replicas. Only a leader has one.
+fn in_queue(replicas: &[Controller; 2], state: &str) -> u64 {
+    let series = format!(r#"seal_controller_queue_objects{{state="{state}"}}"#);
+    let all: Vec<u64> = replicas.iter().filter_map(|replica| replica.series(&series)).collect();
+    assert!(!all.is_empty(), "there is no {series}");
+    all.iter().sum()
 }
 
 /// What the two replicas use, the larger of each.
