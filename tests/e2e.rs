@@ -5,15 +5,18 @@
 //! in what is shipped but the image's name.
 
 mod cluster;
+mod left;
+mod machine;
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use seal_tests::control_plane::{SANDBOX_IMAGE, succeed};
 use seal_tests::toolchain;
 use seal_tests::wait::{eventually, until};
 use serde_json::{Value, json};
 
-use crate::sandbox::{CANARY, Sandbox};
+use crate::sandbox::{CANARY, Sandbox, run};
 use cluster::{Cluster, DEPLOYMENT, SYSTEM};
 
 #[test]
@@ -76,6 +79,27 @@ fn the_pods_have_no_rights_nothing_to_write_to_and_a_log_for_machines() {
             assert_ne!(event["level"], "ERROR", "{line}");
         }
     }
+}
+
+/// make and the supervisor are real; cargo is left out, because what it would build is built.
+#[test]
+fn where_no_node_can_run_make_says_why_and_fails_only_if_it_must_run() {
+    let programs = tempfile::tempdir().unwrap();
+    for (name, program) in [("bash", "/bin/bash"), ("sh", "/bin/sh"), ("cargo", "/bin/true")] {
+        std::os::unix::fs::symlink(program, programs.path().join(name)).unwrap();
+    }
+    let make = |required: Option<&str>| {
+        let mut make = Command::new("/usr/bin/make");
+        make.args(["--no-print-directory", "e2e"]).current_dir(toolchain::repository());
+        make.env_clear().env("PATH", programs.path());
+        make.envs(required.map(|value| ("SEAL_E2E_REQUIRED", value)));
+        let run = run(&mut make, b"");
+        let said = String::from_utf8_lossy(&run.stdout).into_owned();
+        let why = said.strip_prefix("make e2e: not run: ").unwrap_or_else(|| panic!("{said}{}", run.stderr));
+        assert!(!why.trim().is_empty());
+        run.code
+    };
+    assert_eq!([None, Some(""), Some("1")].map(make), [0, 0, 2]);
 }
 
 #[test]
@@ -147,7 +171,7 @@ fn the_real_kubeseal_finds_the_certificate_through_the_service() {
         "stringData": {"password": CANARY},
     });
     sandbox.write("secret.json", secret.to_string());
-    let mut kubeseal = std::process::Command::new(toolchain::bin("kubeseal"));
+    let mut kubeseal = Command::new(toolchain::bin("kubeseal"));
     kubeseal
         .args(["--controller-namespace", SYSTEM, "--secret-file", "secret.json", "--kubeconfig"])
         .arg(cluster.kubeconfig())

@@ -27,6 +27,10 @@ use crate::sandbox::{CANARY, Sandbox, run};
 /// The namespace and the Deployment of `controller/deploy`.
 pub(crate) const SYSTEM: &str = "seal-system";
 pub(crate) const DEPLOYMENT: &str = "deployment/seal-controller";
+/// The variable that names a cluster of somebody else's.
+const CONTEXT: &str = "SEAL_E2E_CONTEXT";
+/// What images are for, in OCI's words.
+const ARCHITECTURE: &str = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
 /// How long a Deployment may take to roll: a lost leader is waited for in the middle of it.
 const ROLLOUT: &str = "--timeout=300s";
 
@@ -47,11 +51,8 @@ impl Cluster {
 
     fn start() -> Self {
         let dir = room();
-        let version = env!("CARGO_PKG_VERSION");
-        let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
-        let built = format!("target/image/seal-controller-{version}-{architecture}.tar");
-        let images = [toolchain::repository().join(built), pause(&dir, architecture)];
-        let (kubeconfig, context, own) = match env::var("SEAL_E2E_CONTEXT") {
+        let images = [built(), pause(&dir)];
+        let (kubeconfig, context, own) = match env::var(CONTEXT) {
             Ok(context) => (theirs(&dir, &context, &images), context, None),
             Err(_) => {
                 let own = ControlPlane::start_with_node(&images).unwrap_or_else(|why| panic!("{why}"));
@@ -59,7 +60,7 @@ impl Cluster {
             }
         };
         let cluster = Self { kubeconfig, context, dir, _own: own };
-        cluster.deploy(version);
+        cluster.deploy(env!("CARGO_PKG_VERSION"));
         cluster
     }
 
@@ -209,12 +210,23 @@ fn room() -> PathBuf {
     dir
 }
 
+/// Whether the cluster is one of our own.
+pub(crate) fn is_ours() -> bool {
+    env::var_os(CONTEXT).is_none()
+}
+
+/// The archive that `make image` made.
+fn built() -> PathBuf {
+    let name = format!("seal-controller-{}-{ARCHITECTURE}.tar", env!("CARGO_PKG_VERSION"));
+    toolchain::repository().join("target/image").join(name)
+}
+
 /// Makes the image that Pods of the tests use, beside the controller's.
-fn pause(dir: &Path, architecture: &str) -> PathBuf {
+pub(crate) fn pause(dir: &Path) -> PathBuf {
     let program = fs::read(toolchain::bin(PAUSE)).unwrap();
     let image = Image {
         name: SANDBOX_IMAGE,
-        architecture,
+        architecture: ARCHITECTURE,
         labels: Default::default(),
         created: jiff::Timestamp::UNIX_EPOCH,
         program: (PAUSE, &program),

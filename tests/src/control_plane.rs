@@ -196,6 +196,15 @@ impl ControlPlane {
         self.order(&Order::ResumeEtcd);
     }
 
+    /// Kills the supervisor (SIGKILL), so that nobody cleans up.
+    ///
+    /// # Panics
+    /// When it has ended already.
+    #[track_caller]
+    pub fn kill(mut self) {
+        self.supervisor.kill().expect("it was started by this process, and nobody waited for it");
+    }
+
     #[track_caller]
     fn order(&self, order: &Order) {
         let mut stdin = self.supervisor.stdin.as_ref().expect("it is taken only in drop");

@@ -11,12 +11,16 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = "/sys/fs/cgroup";
 /// The beginning of the names of groups, which is that of the supervisors' directories.
 const PREFIX: &str = crate::scratch::DIR_PREFIX;
+/// The file of version 2 with the controllers that a group passes on.
+const PASSED_ON: &str = "cgroup.subtree_control";
 /// The controllers of version 2 that a kubelet demands for its Pods, if the root has them.
 const KUBELETS: &[&str] = &["cpu", "cpuset", "memory", "hugetlb", "pids"];
 
 /// The groups of one node.
 pub(crate) struct Cgroups {
     name: String,
+    /// The controllers that the root passes on because of this node.
+    passed_on: Vec<&'static str>,
 }
 
 impl Cgroups {
@@ -25,9 +29,9 @@ impl Cgroups {
             .file_name()
             .and_then(OsStr::to_str)
             .ok_or_else(|| io::Error::other("the directory's name"))?;
-        let made = Self { name: name.to_owned() };
+        let mut made = Self { name: name.to_owned(), passed_on: Vec::new() };
         if let Ok(available) = fs::read_to_string(Path::new(ROOT).join("cgroup.controllers")) {
-            pass_on(&available)?;
+            made.pass_on(&available)?;
         }
         for hierarchy in hierarchies() {
             fs::create_dir(hierarchy.join(&made.name))?;
@@ -40,21 +44,26 @@ impl Cgroups {
         &self.name
     }
 
+    /// Removes the groups, and lets the root pass on no more than before, unless another group uses it by now.
     pub(crate) fn remove(&self) {
         remove(&self.name);
+        for controller in &self.passed_on {
+            let _ = fs::write(Path::new(ROOT).join(PASSED_ON), format!("-{controller}"));
+        }
     }
-}
 
-/// Lets groups of version 2 have the controllers that a kubelet uses where it finds them. A machine has them passed on
-/// already; in a container the kernel may refuse it, because the group has processes.
-fn pass_on(available: &str) -> io::Result<()> {
-    let file = Path::new(ROOT).join("cgroup.subtree_control");
-    let passed_on = fs::read_to_string(&file)?;
-    let has = |list: &str, controller: &str| list.split_whitespace().any(|it| it == controller);
-    for controller in KUBELETS.iter().filter(|it| has(available, it) && !has(&passed_on, it)) {
-        fs::write(&file, format!("+{controller}"))?;
+    /// Lets groups of version 2 have the controllers that a kubelet uses where it finds them. Most machines pass on some
+    /// already; in a container the kernel may refuse it, because the group has processes.
+    fn pass_on(&mut self, available: &str) -> io::Result<()> {
+        let file = Path::new(ROOT).join(PASSED_ON);
+        let before = fs::read_to_string(&file)?;
+        let has = |list: &str, controller: &str| list.split_whitespace().any(|it| it == controller);
+        for controller in KUBELETS.iter().filter(|it| has(available, it) && !has(&before, it)) {
+            fs::write(&file, format!("+{controller}"))?;
+            self.passed_on.push(controller);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Removes the groups that killed supervisors left.
