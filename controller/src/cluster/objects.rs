@@ -28,9 +28,9 @@ use crate::plan::says_ready;
 use crate::queue::{Counts, Queue, Queued, Urgency};
 use crate::reconcile::{Left, Next};
 
-/// The bytes of all objects that are kept whole: those of some 1,000 usual ones. More would cost more memory than the
+/// The bytes of all objects that are kept whole: those of some 500 usual ones. More would cost more memory than the
 /// requests for the others are worth.
-const ROOM: usize = 4 << 20;
+const ROOM: usize = 2 << 20;
 
 /// The name of a SealedSecret of either group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
