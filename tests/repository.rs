@@ -219,8 +219,8 @@ fn the_cluster_knows_neither_the_keys_nor_the_http_endpoints_and_the_keys_send_i
             assert!(!knows, "{} knows {other}", path.display());
         }
     }
-    // The keys take the cluster's clients, metadata and reports, and nothing of what becomes of SealedSecrets.
-    let allowed = ["api", "fields", "metadata", "report", "watching"];
+    // The keys take the cluster's clients, metadata, Events and reports, and nothing of what becomes of SealedSecrets.
+    let allowed = ["api", "fields", "metadata", "recorder", "report", "watching"];
     let mut taken = BTreeSet::new();
     for (path, text) in room("keys") {
         for part in text.split("crate::cluster").skip(1) {

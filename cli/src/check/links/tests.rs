@@ -1,3 +1,5 @@
+//! Links that lead to files, directories and each other, and their bounds.
+
 use super::*;
 
 fn links(of: &[(&str, &str)]) -> Links {

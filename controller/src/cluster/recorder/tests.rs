@@ -1,3 +1,5 @@
+//! What is written for Events that are new and that repeat, against a server that notes the requests.
+
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 
