@@ -16,6 +16,10 @@ use crate::files::git::GitError;
 /// The longest path, in bytes, as Linux has it. Links that lead in a circle make longer ones.
 const MAX_PATH: usize = 4096;
 
+/// The most links on the way to a file. Go follows no more (`filepath.EvalSymlinks`, which kustomize calls), and Linux 40: what
+/// is behind more of them is behind none. The threat is a chain of thousands, each step of which looks at all of them.
+const MAX_LINKS: usize = 255;
+
 /// The most paths that links lead to from others, and the most under which they show files: a link to a directory shows all
 /// of its files, and links inside of it show them again.
 const MAX_PATHS: usize = 50_000;
@@ -87,7 +91,10 @@ impl Links {
             (file.to_owned(), Seen { path: String::new(), link: file, file, taken: Vec::new() })
         };
         let mut last: BTreeMap<String, Seen<'p>> = files.map(of_tree).collect();
-        while !last.is_empty() {
+        for _ in 0..MAX_LINKS {
+            if last.is_empty() {
+                break;
+            }
             let mut next = BTreeMap::new();
             for (link, target) in &self.0 {
                 for (path, seen) in within(&last, target) {

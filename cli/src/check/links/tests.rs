@@ -52,6 +52,13 @@ fn links_lead_from_one_to_the_next() {
 }
 
 #[test]
+fn more_links_than_any_tool_follows_show_nothing() {
+    let chain: Vec<(String, String)> = (0..300).map(|n| (format!("l{n}"), format!("l{}", n + 1))).collect();
+    let chain: Vec<(&str, &str)> = chain.iter().map(|(link, to)| (link.as_str(), to.as_str())).collect();
+    assert_eq!(shown(&chain, &["l300"]).len(), MAX_LINKS);
+}
+
+#[test]
 fn circles_come_to_an_end() {
     assert_eq!(shown(&[("a/self", "a")], &["a/db.yaml"]), ["a/self/db.yaml (a/self) is a/db.yaml"]);
     let circle = [("a/x", "b"), ("b/y", "a")];
