@@ -238,6 +238,8 @@ fn kind(word: &str) -> Option<&'static str> {
         Some("<recipient>")
     } else if (20..=30).contains(&word.len()) && word.ends_with('Z') && word.as_bytes()[10] == b'T' {
         Some("<time>")
+    } else if is_day(word) {
+        Some("<day>")
     } else if has_digit && word.len() <= 6 && all(|byte| byte.is_ascii_digit() || b"smh".contains(byte)) {
         (!all(u8::is_ascii_digit)).then_some("<age>")
     } else if matches!(word.len(), 16 | 64) && all(u8::is_ascii_hexdigit) {
@@ -247,6 +249,13 @@ fn kind(word: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether it is a day, YYYY-MM-DD: a document shows the day it was written on.
+fn is_day(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([4, 2, 2])
+        && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[test]
@@ -271,6 +280,8 @@ fn a_difference_between_a_document_and_what_is_said_is_seen() {
     let named = plain("sealing-key-723550668d896f7c True");
     assert_eq!(named, plain("sealing-key-823550668d896f7c True"));
     assert_ne!(named, plain("sealing-key-2 True"));
+    assert!(matches(&["Active 2026-11-27 2"], &["Active 2027-01-02 2"]));
+    assert!(!matches(&["Active 2026-11-27 2"], &["Active - 2"]));
     assert!(matches(
         &["to: sealing-key-first 723550668d896f7c"],
         &["to: sealing-key-first 823550668d896f7c"]
