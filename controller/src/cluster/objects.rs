@@ -2,7 +2,7 @@
 //!
 //! This file decides and makes no request; [`super::work`] brings it what the watches deliver, and does the looks. The spec
 //! of an object, by far its largest part, is kept from its arrival to the end of the next look, as long as there is
-//! [`ROOM`]; without it, the look begins with a GET. At rest an object costs its name and a few marks.
+//! [`Room`]; without it, the look begins with a GET. At rest an object costs its name and a few marks.
 //!
 //! A look ends with a memo ([`Memo`]): what it went by, and how it left the object and the Secret. While both are like
 //! that, another look would do nothing, so the echoes of our own writes cost none.
@@ -13,7 +13,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use kube::runtime::watcher::Event;
@@ -24,13 +23,10 @@ use super::mark::Mark;
 use super::name::Name;
 use super::natives::Natives;
 use super::object::Object;
+use super::room::{Kept, Room};
 use crate::plan::says_ready;
 use crate::queue::{Counts, Queue, Queued, Urgency};
 use crate::reconcile::{Left, Next};
-
-/// The bytes of all objects that are kept whole: those of some 500 usual ones. More would cost more memory than the
-/// requests for the others are worth.
-const ROOM: usize = 2 << 20;
 
 /// The name of a SealedSecret of either group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +44,8 @@ pub(super) struct Objects {
     lists: [List; 2],
     /// Counts the changes of keys and recipients.
     epoch: u64,
-    kept: Arc<AtomicUsize>,
+    /// The room of each group.
+    rooms: [Arc<Room>; 2],
     natives: Natives,
 }
 
@@ -106,19 +103,6 @@ struct After<T> {
 impl<T: PartialEq> After<T> {
     fn is(&self, now: &T) -> bool {
         self.it == *now || self.before.as_ref() == Some(now)
-    }
-}
-
-/// An object that is kept whole.
-pub(super) struct Kept {
-    pub(super) object: Arc<Object>,
-    weight: usize,
-    all: Arc<AtomicUsize>,
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.all.fetch_sub(self.weight, Ordering::Relaxed);
     }
 }
 
@@ -190,9 +174,14 @@ impl Objects {
             queue: Queue::new(workers),
             lists: [List::default(); 2],
             epoch: 0,
-            kept: Arc::default(),
+            rooms: [(); 2].map(|()| Arc::default()),
             natives,
         }
+    }
+
+    /// The room for the objects of a group.
+    pub(super) fn room(&self, format: Format) -> &Arc<Room> {
+        &self.rooms[format as usize]
     }
 
     /// Takes in what the watch of a group delivers. `secret` is the version of an object's Secret in the cache.
@@ -251,7 +240,7 @@ impl Objects {
             touched: Touched { object: true, ..touched },
         };
         if self.queue.is_under_way(&key) || !known.is_settled(self.epoch, secret(&key)) {
-            known.object = Kept::within(&self.kept, object);
+            known.object = self.room(format).keep(object);
             self.wake(&key, urgency(object, is_listed));
         }
         let uid = metadata.uid.as_deref().filter(|_| !known.is_going);
@@ -286,10 +275,12 @@ impl Objects {
         }
     }
 
-    /// The Secret of this name has changed.
+    /// The Secret of this name has changed. If the last look left none, one has come. It may be gone again, and then the
+    /// marks are as they were, but whatever the look met isn't.
     pub(super) fn touch(&mut self, key: &Key, secret: impl Fn(&Key) -> Option<Mark>) {
         let Some(known) = self.known.get_mut(key) else { return };
         known.touched.secret = true;
+        known.memo.take_if(|memo| memo.secret.it.is_none());
         if let Some(memo) = &mut known.memo {
             memo.secret.before = None;
         }
@@ -350,6 +341,9 @@ impl Objects {
             object: After { it: object, before: (!touched.object).then_some(begun.seen) },
             secret: After { it: written.or(begun.secret), before: (!touched.secret).then_some(begun.secret) },
         });
+        if touched.secret {
+            known.memo.take_if(|memo| memo.secret.it.is_none());
+        }
         match woken {
             Some(urgency) if !known.is_settled(self.epoch, secret(&key)) => self.queue.wake(&key, urgency),
             _ => {
@@ -387,18 +381,6 @@ impl Known {
     /// The urgency of a look that no change causes.
     fn urgency(&self) -> Urgency {
         if self.is_ready { Urgency::Again } else { Urgency::Unready }
-    }
-}
-
-impl Kept {
-    /// Keeps the object, if there is room for it.
-    fn within(all: &Arc<AtomicUsize>, object: &Arc<Object>) -> Option<Self> {
-        let weight = object.weight();
-        if all.load(Ordering::Relaxed) + weight > ROOM {
-            return None;
-        }
-        all.fetch_add(weight, Ordering::Relaxed);
-        Some(Self { object: object.clone(), weight, all: all.clone() })
     }
 }
 

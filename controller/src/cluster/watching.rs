@@ -10,6 +10,7 @@
 //! API server's error are not repeated.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::Stream;
@@ -23,6 +24,7 @@ use self::changes::Changes;
 use self::list::List;
 use self::recovery::{Broken, Restart, Spell, jittered};
 use super::api::status;
+use super::room::Room;
 use crate::contact::{Contact, Doubts};
 
 mod changes;
@@ -33,7 +35,7 @@ mod recovery;
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// The objects of a kind to watch.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Which {
     /// The name of the kind in logs and metrics.
     kind: &'static str,
@@ -41,6 +43,7 @@ pub(crate) struct Which {
     fields: Option<String>,
     may_be_missing: bool,
     is_of_cache: bool,
+    room: Option<Arc<Room>>,
 }
 
 impl Which {
@@ -62,6 +65,11 @@ impl Which {
     /// A cache lives of this watch, so a replica isn't ready while it is refused. Each such kind is watched once.
     pub(crate) fn of_cache(self) -> Self {
         Self { is_of_cache: true, ..self }
+    }
+
+    /// They are kept in this room. A list of them pauses between its pages while it fills up.
+    pub(super) fn within(self, room: Arc<Room>) -> Self {
+        Self { room: Some(room), ..self }
     }
 
     /// The cluster may not have the definition of the kind, or only later, and that is no trouble.

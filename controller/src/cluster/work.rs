@@ -1,15 +1,16 @@
 //! The work on the objects of both groups: it watches them and looks at each when it is its turn, until it is stopped.
 //!
 //! [`super::objects`] decides whose turn it is, and [`crate::reconcile`] says what a look does. One task takes in what the
-//! watches deliver and hands out the looks, each of which is a task of its own. Invariant: nothing that a watch delivers is
+//! watches deliver and hands out the looks. A look that has to wait for anything goes on as a task of its own. Invariant: nothing that a watch delivers is
 //! dropped on the way; between a watch and this task are no more than [`INBOX`] objects.
 
+use std::future::ready;
 use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures::StreamExt as _;
 use futures::stream::{BoxStream, select_all};
+use futures::{FutureExt as _, StreamExt as _};
 use kube::api::{Api, GetParams};
 use kube::runtime::watcher::Event;
 use kube::{Client, Resource as _};
@@ -27,6 +28,7 @@ use super::name::Name;
 use super::natives::Natives;
 use super::object::Object;
 use super::objects::{Ended, Key, Objects, Turn, marks};
+use super::room::Room;
 use super::store::ClusterStore;
 use super::usage;
 use super::watching::{Which, events};
@@ -40,6 +42,9 @@ use crate::usage::Counted;
 
 /// The most objects that a watch is ahead of this work.
 const INBOX: usize = 64;
+
+/// The most looks that begin in a row before the watches have their turn.
+const AT_ONCE: usize = 16;
 
 /// The values that all looks share.
 pub(crate) struct Shared {
@@ -75,14 +80,15 @@ pub(crate) async fn work(
     let mut watches = JoinSet::new();
     let _watched = Watched(&shared.contact);
     let in_queue = InQueue(&shared.context.metrics);
-    for (group, api) in watched {
-        watches.spawn(deliver(group, api, shared.contact.clone(), arrived.clone()));
-    }
     let recipients = shared.context.examinations.as_ref().map(|needed| changes(needed.recipients.clone()));
     let keys = key_changes(shared.context.keys.clone()).boxed();
     let mut changes = select_all([Some(keys), recipients].into_iter().flatten());
     let secret = |key: &Key| secret(&shared.context.store, key);
     let mut objects = Objects::new(workers.into(), natives);
+    for (group, api) in watched {
+        let room = objects.room(group.format).clone();
+        watches.spawn(deliver(group, api, room, shared.contact.clone(), arrived.clone()));
+    }
     let mut looks = JoinSet::new();
     let mut count = interval(usage::EVERY);
     let stopped = until(shared.stopped.clone());
@@ -92,17 +98,27 @@ pub(crate) async fn work(
         let room = |objects: &Objects| {
             shared.flight.has_room(objects.under_way(Urgency::Again), objects.under_way(Urgency::Changed))
         };
-        while let Some(least) = room(&objects)
+        let mut begun = 0;
+        while begun < AT_ONCE
+            && let Some(least) = room(&objects)
             && let Some(turn) = objects.begin(least, now, secret)
         {
+            begun += 1;
             let is_urgent = turn.urgency == Urgency::Changed;
-            looks.spawn(urgently(is_urgent, look_at(turn, shared.clone())));
+            let mut look = urgently(is_urgent, look_at(turn, shared.clone())).boxed();
+            // Most looks at objects that haven't changed wait for nothing, and a task costs more than they do.
+            match look.as_mut().now_or_never() {
+                Some(ended) => objects.end(ended, now, secret),
+                None => drop(looks.spawn(look)),
+            }
         }
+        let may_begin_more = begun == AT_ONCE;
         in_queue.0.in_queue(objects.counts());
         // Without room, the end of a look comes first.
         let next_time = objects.next_time().filter(|_| room(&objects).is_some());
         tokio::select! {
             () = &mut stopped => break,
+            () = ready(()), if may_begin_more => {}
             Some((format, event)) = arrivals.recv() => {
                 let is_counted = format == Format::Native && matches!(event, Event::InitDone);
                 objects.take_in(format, event, secret);
@@ -137,6 +153,7 @@ fn finished<T>(task: Result<T, tokio::task::JoinError>) -> T {
 async fn deliver(
     group: Group,
     api: Api<Object>,
+    room: Arc<Room>,
     contact: Contact,
     to: mpsc::Sender<(Format, Event<Object>)>,
 ) {
@@ -144,7 +161,7 @@ async fn deliver(
         Format::Native => Which::all(NATIVE).of_cache(),
         Format::Bitnami => Which::all("sealedsecrets.bitnami.com").may_be_missing(),
     };
-    let mut events = pin!(events(api, which, &contact));
+    let mut events = pin!(events(api, which.within(room), &contact));
     while let Some(event) = events.next().await {
         if to.send((group.format, event)).await.is_err() {
             return;

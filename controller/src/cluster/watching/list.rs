@@ -3,10 +3,11 @@
 //! All pages show the objects at that one version (Kubernetes API concepts, "Retrieving large results sets in chunks"), so
 //! whatever the watch brings is newer than what is still to be listed. Invariants: each object is given as it was at that
 //! version or later, and never an older state after a newer one; a change goes before all that is still to be
-//! listed.
+//! listed; a list that pauses for its [`Room`](super::super::room::Room) ends while the API server knows its version.
 
 use std::collections::HashSet;
 use std::fmt::Debug;
+use std::time::Duration;
 use std::vec::IntoIter;
 
 use futures::FutureExt as _;
@@ -15,6 +16,7 @@ use kube::Resource;
 use kube::api::{Api, ListParams};
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::super::name::Name;
 use super::changes::Changes;
@@ -25,8 +27,13 @@ use super::{Progress, Step, Which, answer};
 /// in memory at once.
 const PAGE: u32 = 50;
 
+/// For how long a list may pause between its pages. Five minutes after its version, the API server may forget it, and then
+/// the list begins anew.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A list that is under way.
 pub(super) struct List<K> {
+    since: Instant,
     /// The objects that came and aren't given yet.
     page: IntoIter<K>,
     next: Next,
@@ -68,7 +75,13 @@ enum Listed<K> {
 
 impl<K> Default for List<K> {
     fn default() -> Self {
-        Self { page: Vec::new().into_iter(), next: Next::Page(None), asked: None, beside: None }
+        Self {
+            since: Instant::now(),
+            page: Vec::new().into_iter(),
+            next: Next::Page(None),
+            asked: None,
+            beside: None,
+        }
     }
 }
 
@@ -82,7 +95,8 @@ where
             *changes = Some(Changes::begin(api, which, since).await?);
             return Ok(Step::Begun);
         }
-        let Self { page, next, asked, beside } = self;
+        let may_pause = self.since.elapsed() < PATIENCE;
+        let Self { page, next, asked, beside, .. } = self;
         let listed = tokio::select! {
             // Somebody may wait for a change. Changes come far more slowly than they are taken in, so the list goes on.
             biased;
@@ -92,7 +106,7 @@ where
                 }
                 return change;
             }
-            listed = listed(page, next, asked, api, which) => listed?,
+            listed = listed(page, next, asked, api, which, may_pause) => listed?,
         };
         Ok(match listed {
             Listed::Object(object) if self.has_changed(&object) => Step::Further,
@@ -160,6 +174,7 @@ async fn listed<K>(
     asked: &mut Option<BoxFuture<'static, Result<Page<K>, Broken>>>,
     api: &Api<K>,
     which: &Which,
+    may_pause: bool,
 ) -> Result<Listed<K>, Broken>
 where
     K: Clone + Debug + DeserializeOwned + Send + 'static,
@@ -168,7 +183,18 @@ where
         return Ok(Listed::Object(object));
     }
     let Next::Page(token) = next else { return Ok(Listed::End) };
-    let request = asked.get_or_insert_with(|| ask(api.clone(), which.clone(), token.clone()).boxed());
+    let ask = || {
+        let room = which.room.clone().filter(|_| may_pause && token.is_some());
+        let request = ask(api.clone(), which.clone(), token.clone());
+        let asked = async {
+            if let Some(room) = room {
+                room.pause().await;
+            }
+            request.await
+        };
+        asked.boxed()
+    };
+    let request = asked.get_or_insert_with(ask);
     let page = request.await;
     *asked = None;
     page.map(Listed::Page)

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 use super::super::metadata::Metadata;
+use super::super::object::Object;
 use super::*;
 use crate::leadership::tests::TestClock;
 use crate::metrics::Metrics;
@@ -121,12 +122,16 @@ struct Scene {
 
 impl Scene {
     fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::of(Which::all("secrets").of_cache(), answers)
+    }
+
+    fn of(which: Which, answers: impl IntoIterator<Item = Answer>) -> Self {
         let answers = Arc::new(Mutex::new(answers.into_iter().collect()));
         let server = Server { answers, asked: Arc::default() };
         let time = TestClock::default();
         let contact = Contact::new(time.clock(), Metrics::default());
         let api: Api<Metadata<Secret>> = Api::all(Client::new(server.clone(), "default"));
-        let events = events(api, Which::all("secrets").of_cache(), &contact).boxed();
+        let events = events(api, which, &contact).boxed();
         Self { server, events, contact, time }
     }
 
@@ -182,6 +187,68 @@ async fn a_change_waits_for_no_list_and_nothing_older_is_listed_after_it() {
         ["", "watch=true&resourceVersion=10", "continue=two"],
         "the watch goes on after the list"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_too_fast_pauses_between_its_pages_and_changes_come_meanwhile() {
+    let room = Arc::<Room>::default();
+    let mut kept: Vec<_> = std::iter::from_fn(|| room.keep(&large())).collect();
+    let mut scene = Scene::of(
+        Which::all("secrets").within(room.clone()),
+        [
+            Page(&["a"], Some("two")),
+            Silent(vec![added("c", "11")]),
+            Page(&["b"], Some("three")),
+            Page(&[], None),
+        ],
+    );
+    assert_eq!(scene.next().await, ["init", "applied c", "listed a"]);
+    let begun = tokio::time::Instant::now();
+    let asked = scene.server.asked.clone();
+    let freed = async {
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(asked.lock().unwrap().len(), 2, "the second page waits");
+        kept.clear();
+    };
+    let (said, ()) = tokio::join!(scene.next(), freed);
+    assert_eq!(said, ["listed b", "done"]);
+    assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_pauses_no_longer_than_the_api_server_knows_its_version() {
+    let room = Arc::<Room>::default();
+    let kept: Vec<_> = std::iter::from_fn(|| room.keep(&large())).collect();
+    let pages = (0..500).map(|_| Page(&[], Some("next"))).chain([Page(&[], None)]);
+    let mut scene = Scene::of(
+        Which::all("secrets").within(room.clone()),
+        [Page(&[], Some("next")), Silent(vec![])].into_iter().chain(pages),
+    );
+    let begun = tokio::time::Instant::now();
+    // One object after the other is looked at, and another one arrives, so the room stays full.
+    let busy = async {
+        let mut kept = kept;
+        loop {
+            sleep(Duration::from_millis(400)).await;
+            kept.pop();
+            kept.extend(room.keep(&large()));
+        }
+    };
+    tokio::select! {
+        said = scene.next() => assert_eq!(said, ["init", "done"]),
+        () = busy => {}
+    }
+    let taken = begun.elapsed();
+    assert!((Duration::from_secs(100)..Duration::from_secs(150)).contains(&taken), "{taken:?}");
+}
+
+/// An object of which a room has room for a few.
+fn large() -> Arc<Object> {
+    let object = json!({
+        "apiVersion": "sealing.dev/v1alpha1", "kind": "SealedSecret",
+        "metadata": {"name": "db", "namespace": "prod"}, "spec": {"text": "x".repeat(100 << 10)},
+    });
+    Arc::new(serde_json::from_value(object).unwrap())
 }
 
 #[tokio::test]
