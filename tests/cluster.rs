@@ -13,7 +13,7 @@ mod canary;
 mod conflict;
 mod definitions;
 mod deletion;
-mod deploy;
+pub(crate) mod deploy;
 mod drift;
 mod evidence;
 mod faults;

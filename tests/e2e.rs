@@ -5,6 +5,7 @@
 //! in what is shipped but the image's name.
 
 mod cluster;
+mod image;
 mod left;
 mod machine;
 
@@ -16,6 +17,7 @@ use seal_tests::toolchain;
 use seal_tests::wait::{eventually, until};
 use serde_json::{Value, json};
 
+use crate::cluster::deploy::DENIED;
 use crate::sandbox::{CANARY, Sandbox, run};
 use cluster::{Cluster, DEPLOYMENT, SYSTEM};
 
@@ -78,6 +80,25 @@ fn the_pods_have_no_rights_nothing_to_write_to_and_a_log_for_machines() {
             assert!(event["level"].is_string(), "{line}");
             assert_ne!(event["level"], "ERROR", "{line}");
         }
+    }
+}
+
+/// A real cluster has other roles than a bare control plane, and aggregation adds to ours.
+#[test]
+#[ignore = "make e2e"]
+fn the_controller_may_what_it_needs_and_nothing_beyond_it() {
+    let cluster = Cluster::shared();
+    let controller = format!("system:serviceaccount:{SYSTEM}:seal-controller");
+    for what in DENIED {
+        assert!(!cluster.may(&controller, what), "{what:?}");
+    }
+    let needed: [&[&str]; 3] = [
+        &["patch", "secrets", "-n", "default"],
+        &["watch", "sealedsecrets.sealing.dev", "--all-namespaces"],
+        &["update", "leases.coordination.k8s.io/seal-controller", "-n", SYSTEM],
+    ];
+    for what in needed {
+        assert!(cluster.may(&controller, what), "{what:?}");
     }
 }
 

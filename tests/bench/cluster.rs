@@ -63,7 +63,7 @@ pub(crate) struct Cluster {
     pub(crate) plane: ControlPlane,
     programs: Programs,
     /// Our controller's, with the roles as they ship.
-    kubeconfig: PathBuf,
+    pub(crate) kubeconfig: PathBuf,
     pub(crate) recipients: Recipients,
     standing: Standing,
     examples: Vec<(Format, Example)>,

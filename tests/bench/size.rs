@@ -49,7 +49,7 @@ pub(crate) const FULL: Size = Size {
     of_many: 500,
     limited: (500, 50),
     rounds: 2,
-    in_flight: &[8, 16, 32],
+    in_flight: &[8, 32],
     probes: 200,
     runs: 40,
     files: (1000, 200),

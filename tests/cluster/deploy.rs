@@ -13,6 +13,23 @@ use super::scene::{ACCOUNT, Scene, items, path};
 
 const SYSTEM: &str = "seal-system";
 
+/// What the controller may not do, as arguments of `kubectl auth can-i`.
+pub(crate) const DENIED: &[&[&str]] = &[
+    &["delete", "secrets", "-n", "default"],
+    &["update", "secrets", "-n", "default"],
+    &["update", "sealedsecrets.sealing.dev", "-n", "default"],
+    &["patch", "sealedsecrets.sealing.dev", "-n", "default"],
+    &["patch", "sealedsecrets.bitnami.com", "-n", "default"],
+    &["create", "sealingkeys.sealing.dev", "-n", "default"],
+    &["patch", "sealingkeys.sealing.dev", "-n", SYSTEM],
+    &["delete", "sealingkeys.sealing.dev", "-n", SYSTEM],
+    &["get", "configmaps", "-n", "default"],
+    &["create", "configmaps", "-n", "default"],
+    &["delete", "configmaps", "-n", SYSTEM],
+    &["create", "pods", "-n", SYSTEM],
+    &["create", "tokenreviews.authentication.k8s.io"],
+];
+
 /// A control plane with `controller/deploy` applied, as README says.
 fn plane() -> &'static ControlPlane {
     static PLANE: OnceLock<ControlPlane> = OnceLock::new();
@@ -55,21 +72,7 @@ fn the_shipped_roles_serve_every_namespace_and_nothing_is_asked_for_beyond_them(
 fn the_shipped_roles_grant_the_controller_no_more_than_it_needs() {
     plane();
     let controller = format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}");
-    for what in [
-        &["delete", "secrets", "-n", "default"][..],
-        &["update", "secrets", "-n", "default"],
-        &["update", "sealedsecrets.sealing.dev", "-n", "default"],
-        &["patch", "sealedsecrets.sealing.dev", "-n", "default"],
-        &["patch", "sealedsecrets.bitnami.com", "-n", "default"],
-        &["create", "sealingkeys.sealing.dev", "-n", "default"],
-        &["patch", "sealingkeys.sealing.dev", "-n", SYSTEM],
-        &["delete", "sealingkeys.sealing.dev", "-n", SYSTEM],
-        &["get", "configmaps", "-n", "default"],
-        &["create", "configmaps", "-n", "default"],
-        &["delete", "configmaps", "-n", SYSTEM],
-        &["create", "pods", "-n", SYSTEM],
-        &["create", "tokenreviews.authentication.k8s.io"],
-    ] {
+    for what in DENIED {
         assert!(!may(&controller, what), "{what:?}");
     }
     assert!(may(&controller, &["patch", "secrets", "-n", "default"]), "the question is asked rightly");

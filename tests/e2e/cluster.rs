@@ -51,7 +51,7 @@ impl Cluster {
 
     fn start() -> Self {
         let dir = room();
-        let images = [built(), pause(&dir)];
+        let images = [built("tar"), pause(&dir)];
         let (kubeconfig, context, own) = match env::var(CONTEXT) {
             Ok(context) => (theirs(&dir, &context, &images), context, None),
             Err(_) => {
@@ -162,6 +162,17 @@ impl Cluster {
         });
     }
 
+    /// Whether the roles allow this, by the cluster's own word.
+    pub(crate) fn may(&self, who: &str, what: &[&str]) -> bool {
+        let args = ["auth", "can-i", "--as", who].into_iter().chain(what.iter().copied());
+        let output = self.kubectl(args).output().unwrap();
+        match output.stdout.trim_ascii() {
+            b"yes" => true,
+            b"no" => false,
+            _ => panic!("{what:?}: {}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+
     pub(crate) fn deployment(&self) -> Value {
         self.object(["-n", SYSTEM, DEPLOYMENT])
     }
@@ -215,9 +226,9 @@ pub(crate) fn is_ours() -> bool {
     env::var_os(CONTEXT).is_none()
 }
 
-/// The archive that `make image` made.
-fn built() -> PathBuf {
-    let name = format!("seal-controller-{}-{ARCHITECTURE}.tar", env!("CARGO_PKG_VERSION"));
+/// What `make image` made: the archive (`tar`), or the bill of materials (`cdx.json`).
+pub(crate) fn built(extension: &str) -> PathBuf {
+    let name = format!("seal-controller-{}-{ARCHITECTURE}.{extension}", env!("CARGO_PKG_VERSION"));
     toolchain::repository().join("target/image").join(name)
 }
 

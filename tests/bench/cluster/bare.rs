@@ -3,7 +3,7 @@
 //!
 //! It lists the objects, posts each Secret as our controller would, byte for byte but for the values, and replaces the
 //! status by what our controller would say. It opens nothing. Invariant: what it writes is what our controller wrote
-//! of the same build; so its requests aren't lighter than ours.
+//! of the same build, under the same account; so its requests aren't lighter than ours.
 
 use std::path::Path;
 use std::time::Instant;
