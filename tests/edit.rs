@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::sandbox::{CANARY, Run, Sandbox, holds};
+use crate::terminal::Session;
 
 /// What is said of an editor that seal doesn't know.
 const UNKNOWN: &str = "warning: seal doesn't know whether editor keeps copies of what it edits\n";
@@ -111,14 +112,47 @@ fn a_rule_says_the_namespace_and_by_what_names_it_is_sealed() {
     assert_eq!(sandbox.succeed(args, ""), b"new");
 }
 
+/// `seal edit` at a terminal, with a person who answers each question of whether to edit again, in turn.
+#[track_caller]
+fn attended(sandbox: &Sandbox, script: &str, answers: &[&str]) -> (i32, String) {
+    attended_until(sandbox, script, answers, |_| ())
+}
+
+/// As [`attended`]; `then` happens after the last answer.
+#[track_caller]
+fn attended_until(
+    sandbox: &Sandbox,
+    script: &str,
+    answers: &[&str],
+    then: impl FnOnce(&Session),
+) -> (i32, String) {
+    let editor = format!("'{}'", editor(sandbox, script).display());
+    let env = [("EDITOR", editor.as_str()), ("PATH", "/bin:/usr/bin"), ("NO_COLOR", "1")];
+    let args = ["edit", "db.yaml", "-r", "prod.pub", "--scratch", "memory"];
+    let mut session = Session::with_environment(sandbox, "ie", &args, &env);
+    for answer in answers {
+        session.answer("press Enter to edit again, Ctrl-C to give up: ", "");
+        // Nothing typed is on any disk while nobody looks at it.
+        assert_eq!(fs::read_dir(sandbox.path("memory")).unwrap().count(), 0);
+        session.answer("", answer);
+    }
+    then(&session);
+    let (code, screen, _) = session.end();
+    assert_eq!(fs::read_dir(sandbox.path("memory")).unwrap().count(), 0, "something is left in memory");
+    assert!(!holds(screen.as_bytes(), CANARY), "{screen}");
+    (code, screen)
+}
+
 #[test]
 fn what_cannot_be_taken_is_shown_again_with_the_reason_until_it_is_mended() {
     let sandbox = sandbox();
     // The first time a number without quotes, then quotes around it.
     let script = "if grep -q '^#! error' \"$1\"; then cp \"$1\" again; sed -i 's/^password: .*/password: \"123\"/' \"$1\"
         else sed -i 's/^password: .*/password: 123/' \"$1\"; fi";
-    let done = run(&sandbox, script, &[]);
-    assert_eq!((done.code, done.stderr.as_str()), (0, UNKNOWN));
+    let (code, screen) = attended(&sandbox, script, &["\r"]);
+    assert_eq!(code, 0, "{screen}");
+    let told = "error: item password is a number to kubectl, which wants a string there at line";
+    assert_eq!(screen.matches(told).count(), 1, "{screen}");
     assert_eq!(value(&sandbox, "password"), "123");
     let again = String::from_utf8(sandbox.read("again")).unwrap();
     assert!(
@@ -130,14 +164,30 @@ fn what_cannot_be_taken_is_shown_again_with_the_reason_until_it_is_mended() {
     assert!(again.contains("\npassword: 123\n"), "what was typed is lost: {again}");
 }
 
+/// Without a terminal nobody can mend it: an editor that is a script would make the same mistake for ever.
 #[test]
-fn whoever_leaves_a_refused_text_as_it_is_gives_up() {
+fn without_a_terminal_a_refused_text_is_an_error_at_once() {
     let sandbox = sandbox();
     let before = sandbox.read("db.yaml");
-    let done = run(&sandbox, &format!("grep -q '^#! error' \"$1\" || echo '{CANARY}: [' >> \"$1\""), &[]);
-    assert_eq!(done.code, 3);
+    let script = format!("echo run >> runs; echo '{CANARY}: [' >> \"$1\"");
+    let done = run(&sandbox, &script, &[]);
+    assert_eq!((done.code, sandbox.read("runs").as_slice()), (3, b"run\n".as_slice()), "{}", done.stderr);
     assert!(done.stderr.contains("error: nothing was changed: "), "{}", done.stderr);
     assert_eq!(sandbox.read("db.yaml"), before);
+}
+
+#[test]
+fn whoever_leaves_a_refused_text_as_it_is_or_interrupts_the_question_gives_up() {
+    let sandbox = sandbox();
+    let before = sandbox.read("db.yaml");
+    let script = format!("echo run >> runs; grep -q '^#! error' \"$1\" || echo '{CANARY}: [' >> \"$1\"");
+    for (answer, runs) in [("\r", 2), ("\x03", 1), ("\x04", 1)] {
+        let _ = fs::remove_file(sandbox.path("runs"));
+        let (code, screen) = attended(&sandbox, &script, &[answer]);
+        assert_eq!((code, sandbox.read("runs").len()), (3, 4 * runs), "{screen}");
+        assert!(screen.contains("error: nothing was changed: "), "{screen}");
+        assert_eq!(sandbox.read("db.yaml"), before);
+    }
     // Nor does a text without any item empty the object.
     let done = run(&sandbox, ": > \"$1\"", &[]);
     assert_eq!((done.code, sandbox.read("db.yaml") == before), (0, true), "{}", done.stderr);
@@ -187,9 +237,9 @@ fn an_object_that_changed_meanwhile_stays_and_what_was_typed_is_shown_again() {
     let sandbox = sandbox();
     let script = "if grep -q '^#! error' \"$1\"; then cp \"$1\" again; else sed -i '/^    user: /d' db.yaml
         sed -i 's/^password: .*/password: new/' \"$1\"; fi";
-    let done = run(&sandbox, script, &[]);
-    assert_eq!(done.code, 3, "{}", done.stderr);
-    assert!(done.stderr.contains("db.yaml was changed meanwhile"), "{}", done.stderr);
+    let (code, screen) = attended(&sandbox, script, &["\r"]);
+    assert_eq!(code, 3, "{screen}");
+    assert!(screen.contains("db.yaml was changed meanwhile"), "{screen}");
     assert!(String::from_utf8(sandbox.read("again")).unwrap().contains("\npassword: new\n"));
     assert!(!String::from_utf8(sandbox.read("db.yaml")).unwrap().contains("    user: "));
 }
@@ -231,6 +281,25 @@ fn a_signal_ends_the_editor_and_leaves_nothing() {
         assert_eq!(fs::read_dir(sandbox.path("memory")).unwrap().count(), 0);
     }
     assert_eq!(sandbox.read("db.yaml"), before);
+}
+
+/// The text stands in a second directory by then, and what held the signal for the first is gone.
+#[test]
+fn a_signal_while_a_text_is_edited_again_leaves_nothing_either() {
+    let sandbox = sandbox();
+    let before = sandbox.read("db.yaml");
+    let script = "if grep -q '^#! error' \"$1\"; then echo > started; exec sleep 60; fi
+        sed -i 's/^password: .*/password: 123/' \"$1\"";
+    let (_, screen) = attended_until(&sandbox, script, &["\r"], |session| {
+        let start = Instant::now();
+        while !sandbox.path("started").exists() {
+            assert!(start.elapsed() < Duration::from_secs(30), "the editor never started");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_ne!(fs::read_dir(sandbox.path("memory")).unwrap().count(), 0);
+        rustix::process::kill_process(session.pid(), rustix::process::Signal::TERM).unwrap();
+    });
+    assert_eq!(sandbox.read("db.yaml"), before, "{screen}");
 }
 
 #[test]

@@ -24,6 +24,7 @@
 //! - [`git_example`]: the files of `cli/git-example/` and of `.pre-commit-hooks.yaml`, run as their programs would
 //! - [`gotemplate`]: Go templates, beside Go's own engine with the peer's functions
 //! - [`hooks`]: what `seal hook` installs, run by the real git
+//! - [`interrupted`]: Ctrl-C in a run over many files
 //! - [`kubeseal`]: the command line of kubeseal, ours beside the real one
 //! - [`many_keys`]: the peer's objects that would take too much work to open
 //! - [`migrate`]: whole repositories from the peer's format to the native one
@@ -74,6 +75,7 @@ mod git;
 mod git_example;
 mod gotemplate;
 mod hooks;
+mod interrupted;
 mod kubelet;
 mod kubeseal;
 mod many_keys;

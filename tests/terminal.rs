@@ -6,13 +6,15 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::Pid;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use seal_crds::keys::{Identity, backup};
 use seal_tests::{toolchain, touch};
 
@@ -23,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const INTERRUPT: &str = "\x03";
 
 /// A running `seal`, and the person at its terminal.
-struct Session {
+pub(crate) struct Session {
     terminal: File,
     child: Child,
     /// The text on the screen, in pieces; it ends with the program.
@@ -39,7 +41,12 @@ impl Session {
         Self::with_environment(sandbox, streams, args, &[])
     }
 
-    fn with_environment(sandbox: &Sandbox, streams: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
+    pub(crate) fn with_environment(
+        sandbox: &Sandbox,
+        streams: &str,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&terminal).unwrap();
         unlockpt(&terminal).unwrap();
@@ -69,7 +76,7 @@ impl Session {
 
     /// Waits until the screen shows a text, then types.
     #[track_caller]
-    fn answer(&mut self, question: &str, typed: &str) {
+    pub(crate) fn answer(&mut self, question: &str, typed: &str) {
         while !self.seen.ends_with(question) {
             let more = self.screen.recv_timeout(PATIENCE);
             let more = more.unwrap_or_else(|_| panic!("no {question:?} after {:?}", self.seen));
@@ -78,9 +85,24 @@ impl Session {
         self.terminal.write_all(typed.as_bytes()).unwrap();
     }
 
-    /// Waits for the end, and returns the exit code, everything on the screen, and the output that went elsewhere.
+    /// Waits until the screen has shown a text anywhere, then types.
     #[track_caller]
-    fn end(mut self) -> (i32, String, String) {
+    fn interject(&mut self, text: &str, typed: &str) {
+        while !self.seen.contains(text) {
+            let more = self.screen.recv_timeout(PATIENCE);
+            let more = more.unwrap_or_else(|_| panic!("no {text:?} after {:?}", self.seen));
+            self.seen.push_str(&String::from_utf8(more).unwrap());
+        }
+        self.terminal.write_all(typed.as_bytes()).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits for the end, and returns the exit code (of a signal the one that shells show), everything on the screen, and the output that went elsewhere.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> (i32, String, String) {
         let child = self.child.wait_with_output().unwrap();
         let after = tcgetattr(&self.far_end).unwrap();
         assert!(after.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON), "the terminal is spoilt");
@@ -90,7 +112,8 @@ impl Session {
             self.seen.push_str(&String::from_utf8(more).unwrap());
         }
         let elsewhere = String::from_utf8([child.stdout, child.stderr].concat()).unwrap();
-        (child.status.code().unwrap(), self.seen.replace("\r\n", "\n"), elsewhere)
+        let code = child.status.code().or(child.status.signal().map(|signal| 128 + signal));
+        (code.unwrap(), self.seen.replace("\r\n", "\n"), elsewhere)
     }
 }
 
@@ -346,16 +369,42 @@ fn a_rotation_shows_how_far_it_is_and_leaves_nothing_of_that() {
 fn a_check_of_a_repository_shows_how_far_it_is_and_leaves_nothing_of_that() {
     const FILES: usize = 100;
     let sandbox = Sandbox::new();
+    many_for_a_check(&sandbox, FILES);
+    assert_shows_progress(&sandbox, &["check", "deploy"], 0, "checking", FILES);
+}
+
+/// A repository for [`check`](a_check_of_a_repository_shows_how_far_it_is_and_leaves_nothing_of_that) that takes a while.
+fn many_for_a_check(sandbox: &Sandbox, files: usize) {
     let objects =
         "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: secret}\ndata: {a: b}\n".repeat(100);
-    for file in 0..FILES {
+    for file in 0..files {
         sandbox.write(format!("deploy/{file}.yaml"), &objects);
     }
     let mut git = Command::new("git");
     sandbox.confine(&mut git);
     git.env("PATH", std::env::var_os("PATH").unwrap()).env("GIT_CONFIG_NOSYSTEM", "1");
     assert!(git.args(["init", "-q", "deploy"]).status().unwrap().success());
-    assert_shows_progress(&sandbox, &["check", "deploy"], 0, "checking", FILES);
+}
+
+/// In 40 columns too, where a line that doesn't fit would be left on the screen.
+#[test]
+fn an_interrupted_check_says_how_far_it_came_and_leaves_nothing_else_on_the_screen() {
+    const FILES: usize = 300;
+    let sandbox = Sandbox::new();
+    many_for_a_check(&sandbox, FILES);
+    for columns in [0, 40, 16] {
+        let mut session = Session::start(&sandbox, "ioe", &["check", "deploy"]);
+        let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&session.terminal, size).unwrap();
+        session.interject(&format!(" of {FILES}"), INTERRUPT);
+        let (code, screen, _) = session.end();
+        assert_eq!(code, 130, "{screen:?}");
+        let rows = rows(&screen);
+        let [told, rest] = &rows[..] else { panic!("{rows:?}") };
+        let done = told.strip_prefix("interrupted: ").and_then(|told| told.split_once(" of 300 files done"));
+        let done: usize = done.unwrap_or_else(|| panic!("{rows:?}")).0.parse().unwrap();
+        assert!((1..FILES).contains(&done) && rest.is_empty(), "{rows:?}");
+    }
 }
 
 #[test]

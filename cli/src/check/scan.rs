@@ -19,12 +19,15 @@ use super::lints;
 use super::scanned::{Origin, Scanned};
 use super::tree::{FileContent, Tree};
 use crate::files::git::{Content, GitError, Introduced};
-use crate::files::repository::on_all_cores;
+use crate::files::repository::{Task, on_all_cores};
 use crate::files::text::{Encoding, decoded, lossy, names_a_secret};
 
 /// The most bytes of texts of one tree that are kept. The threat is a repository of a hundred files of 60 MB that all
 /// mention a Secret: parsed, a text takes three to fifteen times its length, and all are kept to be compared.
 const MAX_KEPT: usize = 256 * 1024 * 1024;
+
+const READING: Task = Task::new("reading", "file");
+const CHECKING: Task = Task::new("checking", "file");
 
 /// The hint for templates.
 pub(crate) const TEMPLATES: &str = "check the result: helm template … | seal check -";
@@ -98,8 +101,8 @@ impl Texts {
         must_read: &BTreeSet<String>,
     ) -> Result<Self, GitError> {
         let kept = AtomicUsize::new(0);
-        let looks = tree
-            .read("reading", |path, content| look(path, content, origin, must_read.contains(path), &kept))?;
+        let looks =
+            tree.read(READING, |path, content| look(path, content, origin, must_read.contains(path), &kept))?;
         // A link isn't read, and is a file that a commit has.
         let paths = tree.paths().map(str::to_owned).chain(tree.link_paths()).collect();
         let mut texts = Self { paths, links: Links::of(tree)?, ..Self::default() };
@@ -117,7 +120,7 @@ impl Texts {
         named.extend(texts.patches_of_secrets());
         if !named.is_empty() {
             let looks = tree.read_only(
-                "reading",
+                READING,
                 |path| named.contains(path),
                 |path, content| look(path, content, origin, true, &kept),
             )?;
@@ -208,7 +211,7 @@ impl Texts {
 
     /// Parses the texts, and runs the lints that need one file.
     pub(crate) fn parse(&self) -> Files<'_> {
-        let parsed = on_all_cores("checking", self.texts.iter().collect(), |text: &Text| {
+        let parsed = on_all_cores(CHECKING, self.texts.iter().collect(), |text: &Text| {
             let file = text.scanned();
             let mut findings = Vec::new();
             lints::of_file(&file, &mut findings);

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::files::git::{Commit, Content, Entry, EntryKind, GitError, MAX_BLOB, Repository};
 use crate::files::input::InputError;
-use crate::files::repository::on_all_cores;
+use crate::files::repository::{Task, on_all_cores};
 use crate::rules::reader::{self, ReadFiles};
 use crate::talk::failure::Failure;
 
@@ -201,16 +201,16 @@ impl<'r> Tree<'r> {
     /// Reads every file, and makes something of its path and content, in the order of paths. `work` runs on many threads.
     pub(crate) fn read<T: Send>(
         &self,
-        what: &'static str,
+        task: Task,
         work: impl Fn(&str, FileContent) -> T + Sync,
     ) -> Result<Vec<T>, GitError> {
-        self.read_only(what, |_| true, work)
+        self.read_only(task, |_| true, work)
     }
 
     /// As [`Self::read`], for some of the files.
     pub(crate) fn read_only<T: Send>(
         &self,
-        what: &'static str,
+        task: Task,
         is_wanted: impl Fn(&str) -> bool,
         work: impl Fn(&str, FileContent) -> T + Sync,
     ) -> Result<Vec<T>, GitError> {
@@ -218,7 +218,7 @@ impl<'r> Tree<'r> {
         let paths: Vec<(&str, &Path)> = files.iter().filter_map(|file| file.on_disk()).collect();
         let root = self.root.as_deref().unwrap_or(Path::new(""));
         let mut from_disk =
-            on_all_cores(what, paths, |(path, at)| work(path, disk::read(&root.join(at)))).into_iter();
+            on_all_cores(task, paths, |(path, at)| work(path, disk::read(&root.join(at)))).into_iter();
         let objects: Vec<&TreeFile> = files.iter().copied().filter(|file| file.entry().is_some()).collect();
         let entries: Vec<&Entry> = objects.iter().filter_map(|file| file.entry()).collect();
         let mut made = Vec::with_capacity(entries.len());

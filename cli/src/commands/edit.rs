@@ -1,9 +1,12 @@
 //! `seal edit FILE`: the items of a SealedSecret in the user's editor, with or without a key.
 //!
-//! Without an identity the values stand there as `<sealed>`, and those that are replaced or added are sealed. What can't be
-//! taken as it was typed is shown again with the reason above it, as kubectl edit does, so that nothing typed is lost; who
-//! leaves it as it is then gives up. Invariants: the text for the editor is in memory and wiped after each run of the
-//! editor; items that weren't changed keep their lines.
+//! Without an identity the values stand there as `<sealed>`, and those that are replaced or added are sealed. If a text can't
+//! be taken as it was typed, the person at the terminal is asked whether to edit it again. Then it is shown with the reason
+//! above it, as kubectl edit does, so that nothing typed is lost; who leaves it as it is then gives up. Without a terminal
+//! the command fails at once: an editor that is a script would make the same mistake for ever.
+//!
+//! Invariants: the text for the editor is in memory and wiped after each run of the editor; items that weren't changed keep
+//! their lines.
 
 mod text;
 
@@ -28,9 +31,12 @@ use crate::objects::change::{self, Changeable, NewItem};
 use crate::objects::secret::content;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
-use crate::talk::terminal;
+use crate::talk::{prompt, terminal};
 
 use text::{Shown, Wanted};
+
+/// The question about a text that was refused.
+const AGAIN: &str = "press Enter to edit again, Ctrl-C to give up: ";
 
 /// A program that ends sooner didn't wait for anybody to type.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -46,6 +52,21 @@ impl Explain for GivenUp {
 
     fn hint(&self) -> Option<String> {
         self.1.clone()
+    }
+}
+
+/// Why a text wasn't taken, while nobody has given up yet.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.0)]
+struct Refused<'g>(&'g GivenUp);
+
+impl Explain for Refused<'_> {
+    fn rule(&self) -> Rule {
+        self.0.rule()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.0.hint()
     }
 }
 
@@ -112,11 +133,23 @@ pub(super) fn run(args: EditArgs) -> Result<Exit, Failure> {
                 return Ok(Exit::Done);
             }
             Err(refused) => {
+                if !is_attended() {
+                    return Err(refused.into());
+                }
+                terminal::print_failure(&Failure::from(Refused(&refused)));
+                if !prompt::enter(AGAIN) {
+                    return Err(GivenUp("given up".to_owned(), None).into());
+                }
                 given = text::with_remark(&typed, &refused.remark());
                 problem = Some(refused);
             }
         }
     }
+}
+
+/// Whether a person can be asked to edit a text again.
+fn is_attended() -> bool {
+    terminal::stdin_is_terminal() && terminal::stderr_is_terminal()
 }
 
 impl GivenUp {

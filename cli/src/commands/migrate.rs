@@ -14,7 +14,7 @@ use crate::commands::counted;
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
 use crate::files::repository::{
-    self, FilesFound, Interest, Line, Lines, ManifestFile, NothingSealed, Problems, on_all_cores,
+    self, FilesFound, Interest, Line, Lines, ManifestFile, NothingSealed, Problems, Task, on_all_cores,
 };
 use crate::keys::identities::{self, BACKUP};
 use crate::keys::recipients;
@@ -42,6 +42,8 @@ impl Explain for NoRsaKey {
     }
 }
 
+const MIGRATING: Task = Task::new("opening and sealing", "SealedSecret");
+
 /// A SealedSecret of bitnami.com to migrate.
 struct Job<'w> {
     /// The index of the object's file among all files.
@@ -53,7 +55,7 @@ struct Job<'w> {
 pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     let keys = read_keys(&args)?;
     let mut problems = Problems::default();
-    let FilesFound { files: found, failures } = repository::files(&args.paths, interest)?;
+    let FilesFound { files: found, failures, .. } = repository::files(&args.paths, interest)?;
     problems.extend(failures);
     let files = repository::manifests(&found, &mut problems);
     let (jobs, native) = jobs(&args, &files, &mut problems);
@@ -70,7 +72,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     let migrate = |job: Job<'_>| {
         (job.file, migration::migrate(&files[job.file].manifest, job.object, job.public, &settings))
     };
-    for (file, result) in on_all_cores("opening and sealing", jobs, migrate) {
+    for (file, result) in on_all_cores(MIGRATING, jobs, migrate) {
         migrated[file].extend(problems.keep(result));
     }
     let refused = refused_by_default(migrated.iter().flatten());

@@ -23,11 +23,14 @@ use crate::args::RotateArgs;
 use crate::args::intent::IntentError;
 use crate::commands::counted;
 use crate::files::output::{self, Replacement};
-use crate::files::repository::{Interest, Line, Lines, ManifestFile, NothingSealed, Problems, as_they_come};
+use crate::files::repository::{
+    Interest, Line, Lines, ManifestFile, NothingSealed, Problems, Task, as_they_come,
+};
 use crate::objects::rotation::{Rotated, Rotation};
 use crate::objects::sealed;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
+use crate::talk::signals::Run;
 use crate::talk::terminal;
 
 pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
@@ -129,6 +132,9 @@ struct Done {
     left: Vec<Line>,
     files: usize,
     current: usize,
+    /// The files that were looked at, of a run that a signal may have stopped.
+    looked_at: usize,
+    run: Option<Run>,
 }
 
 impl Done {
@@ -149,8 +155,10 @@ fn rotate_files(
     let mut done = Done::default();
     let (mut lost, mut failed) = (Vec::new(), Vec::new());
     let work = |index: usize| look(index).rewrite(&files[index]);
-    as_they_come("rotating", (0..files.len()).collect(), work, |index, rewritten| {
+    let indices = (0..files.len()).collect();
+    let run = as_they_come(Task::new("rotating", "file"), indices, work, |index, rewritten| {
         let ManifestFile { path, manifest } = &files[index];
+        done.looked_at += 1;
         failed.extend(rewritten.failures.into_iter().map(|failure| (index, failure)));
         done.left.extend(rewritten.left);
         done.current += rewritten.current;
@@ -173,6 +181,7 @@ fn rotate_files(
     problems.extend(failed.into_iter().map(|(_, failure)| failure));
     done.rotated.sort();
     done.left.sort();
+    done.run = Some(run);
     done
 }
 
@@ -184,10 +193,12 @@ fn print_lines(lines: &[Line]) -> Result<(), Failure> {
 /// Prints the report of a run that may have written files, and decides how it ends. `stays` says what was passed over on
 /// purpose.
 fn report(args: &RotateArgs, done: Done, problems: &Problems, stays: &str) -> Result<Exit, Failure> {
-    let Done { rotated, left, files, current } = done;
+    let Done { rotated, left, files, current, looked_at, run } = done;
     print_lines(&rotated)?;
     print_lines(&left)?;
     let failed = problems.print();
+    // What was done before a signal stopped the run has been reported. The next run does the rest.
+    run.into_iter().for_each(|run| run.settle(looked_at));
     let nothing = rotated.is_empty() && left.is_empty() && current == 0 && failed == 0;
     if nothing && stays.is_empty() {
         return Err(NothingSealed::in_paths(&args.paths).into());

@@ -30,6 +30,7 @@ use crate::objects::sealing::{self, Sealer};
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
+use crate::talk::signals::Run;
 use inventory::{Inventory, SecretToSeal};
 
 /// The text that goes to the destination.
@@ -70,14 +71,7 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
             Some(keeper) => {
                 unchanged::seal(&destination, &inputs, &manifests, inventory.to_seal, &sealers, &keeper)?
             }
-            None => {
-                let files = manifests.iter().zip(inventory.to_seal).zip(&sealers);
-                let sealed = files.map(|((manifest, to_seal), sealer)| match sealer {
-                    Some(sealer) => seal_manifest(manifest, to_seal, sealer),
-                    None => Ok(manifest.source.text().to_owned()),
-                });
-                Results::Files(sealed.collect::<Result<_, Failure>>()?)
-            }
+            None => Results::Files(seal_manifests(&manifests, inventory.to_seal, &sealers)?),
         }
     } else {
         Results::Files(sources.iter().map(|source| source.text().to_owned()).collect())
@@ -119,6 +113,27 @@ fn seal_manifest(
 ) -> Result<String, Failure> {
     let mut sealed: Vec<(&Object, Written)> = Vec::new();
     for SecretToSeal { object, secret, object_name } in to_seal {
+/// The texts of the files, sealed. A signal ends the program after the file in hand: nothing is written yet.
+fn seal_manifests(
+    manifests: &[Manifest<'_>],
+    to_seal: Vec<Vec<SecretToSeal<'_>>>,
+    sealers: &[Option<Sealer>],
+) -> Result<Vec<String>, Failure> {
+    let run = Run::new("file", manifests.len());
+    let mut texts = Vec::new();
+    for ((manifest, to_seal), sealer) in manifests.iter().zip(to_seal).zip(sealers) {
+        texts.push(match sealer {
+            Some(sealer) => seal_manifest(manifest, to_seal, sealer)?,
+            None => manifest.source.text().to_owned(),
+        });
+        if run.is_stopped() {
+            break;
+        }
+    }
+    run.settle(0);
+    Ok(texts)
+}
+
         let value = sealer.seal(secret, &object_name)?;
         warn_of_size(&object_name, &value);
         sealed.push((object, value));
@@ -159,6 +174,7 @@ fn write(
     results: Results,
 ) -> Result<(), Failure> {
     let (results, there) = match results {
+/// Writes the results, and returns how many files were changed in place.
         Results::Files(results) => (results, None),
         Results::Joined { texts, there } => (texts, there),
         Results::Whole { text, there } => return again::write(destination, &text, there.as_ref()),

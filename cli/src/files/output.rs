@@ -23,7 +23,7 @@ use tempfile::NamedTempFile;
 use crate::files::input::Input;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
-use crate::talk::signals::Held;
+use crate::talk::signals::{Held, Run};
 use crate::talk::terminal;
 use turns::Turn;
 
@@ -158,7 +158,7 @@ pub(crate) fn to_program_in_place(path: &Path, bytes: &[u8]) -> Result<(), Outpu
     let unwritable = |error| OutputError::Unwritable(path.to_owned(), error);
     let held = Held::new();
     let file = write_beside(path, bytes, 0o777 & !umask()).map_err(unwritable)?;
-    if held.is_caught() {
+    if held.asks_to_stop() {
         return Err(OutputError::Interrupted);
     }
     file.persist(path).map(drop).map_err(|error| unwritable(error.error))
@@ -175,7 +175,7 @@ pub(crate) fn to_new_public_files(files: &[(&Path, &[u8])]) -> Result<(), Output
         let file = write_beside(path, bytes, 0o666 & !umask()).map_err(|error| unwritable(path, error))?;
         waiting.push((path, file));
     }
-    if held.is_caught() {
+    if held.asks_to_stop() {
         return Err(OutputError::Interrupted);
     }
     for (path, file) in waiting {
@@ -223,7 +223,7 @@ fn to_new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), OutputError> 
     let unwritable = |error| OutputError::Unwritable(path.to_owned(), error);
     let held = Held::new();
     let file = write_beside(path, bytes, mode).map_err(unwritable)?;
-    if held.is_caught() {
+    if held.asks_to_stop() {
         return Err(OutputError::Interrupted);
     }
     match file.persist_noclobber(path) {
@@ -239,23 +239,27 @@ fn to_new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), OutputError> 
 struct Staged {
     files: Vec<(NamedTempFile, PathBuf)>,
     /// The signals held back. This field is dropped last, after the files are gone.
-    held: Option<Held>,
+    run: Option<Run>,
 }
 
 impl Staged {
     fn new(files: &[(&Path, &[u8])], privacy: Privacy) -> Result<Self, OutputError> {
-        let mut staged = Self { files: Vec::new(), held: None };
+        let mut staged = Self { files: Vec::new(), total: files.len(), run: None };
         for (path, bytes) in files {
-            let waiting = stage(path, bytes, privacy, &mut staged.held);
+            let waiting = stage(path, bytes, privacy, || {
+                staged.run.get_or_insert_with(|| Run::new("file", files.len()));
+            });
             staged.files.extend(waiting.map_err(|error| OutputError::Unwritable((*path).to_owned(), error))?);
         }
         Ok(staged)
     }
 
     fn commit(self) -> Result<(), OutputError> {
-        if self.held.as_ref().is_some_and(Held::is_caught) {
-            return Err(OutputError::Interrupted);
+        if self.run.as_ref().is_some_and(Run::is_stopped) {
+            return Err(self.stop());
         }
+    /// The number of files to write.
+    total: usize,
         let mut parted = Vec::new();
         for (file, path) in self.files {
             let has_other_names = fs::metadata(&path).is_ok_and(|found| found.nlink() > 1);
@@ -266,10 +270,22 @@ impl Staged {
         }
         // A rename can't keep them together, and a write in place could end half-way.
         for path in parted {
+            if staged.run.as_ref().is_some_and(Run::is_stopped) {
+                return Err(staged.stop());
+            }
             let path = seal_foreign::path(&path);
             terminal::warn(
                 &format!("{path} had another name (a hard link), which keeps the old content"),
                 None,
+    /// Removes what waits, and ends the program.
+    fn stop(self) -> OutputError {
+        drop(self.files);
+        self.run.into_iter().for_each(|run| run.settle(0));
+        OutputError::Interrupted
+    }
+
+    /// Renames all files. A signal that comes meanwhile ends the program behind the last of them, because some files of a
+    /// change without the others would be worse.
             );
         }
         Ok(())
@@ -285,11 +301,12 @@ fn stage(
     path: &Path,
     bytes: &[u8],
     privacy: Privacy,
-    held: &mut Option<Held>,
+    hold: impl FnOnce(),
 ) -> io::Result<Option<(NamedTempFile, PathBuf)>> {
     // A dangling link doesn't resolve; the link itself is then replaced.
     let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mode = match (fs::metadata(&resolved), privacy) {
+        self.run.into_iter().for_each(|run| run.settle(self.total));
         (Ok(found), _) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         (Ok(found), _) if !found.is_file() => {
             let mut device = fs::OpenOptions::new().write(true).mode(0o600).open(&resolved)?;
@@ -299,7 +316,7 @@ fn stage(
         (Ok(found), Privacy::Public) => found.permissions().mode() & 0o7777,
         (Err(_), Privacy::Public) => 0o666 & !umask(),
     };
-    held.get_or_insert_with(Held::new);
+    hold();
     Ok(Some((write_beside(&resolved, bytes, mode)?, resolved)))
 }
 

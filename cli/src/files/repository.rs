@@ -16,4 +16,4 @@ pub(crate) use manifests::{ManifestFile, NothingSealed, manifests};
 pub(crate) use problems::Problems;
 pub(crate) use report::{Line, Lines};
 pub(crate) use walk::{FileFound, FilesFound, Interest, files, is_manifest};
-pub(crate) use work::{as_they_come, on_all_cores};
+pub(crate) use work::{Task, as_they_come, on_all_cores};

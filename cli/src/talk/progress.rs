@@ -1,7 +1,7 @@
 //! The progress of long work, on one line of a terminal.
 //!
-//! If standard error isn't a terminal, it prints nothing. Invariant: the line is erased when the work ends,
-//! in every case.
+//! If standard error isn't a terminal, it prints nothing. Invariants: the line is erased when the work ends, also if a
+//! signal ends it; it never takes more than one row, because only one can be written over.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,9 +17,16 @@ pub(crate) struct Progress {
     what: &'static str,
     total: usize,
     done: AtomicUsize,
-    /// The time of the last update (at first that of the start), and whether the line was ever written.
-    shown: Mutex<(Instant, bool)>,
+    shown: Mutex<Shown>,
     is_watched: bool,
+}
+
+/// What stands on the terminal.
+struct Shown {
+    /// The time of the last update; at first that of the start.
+    at: Instant,
+    /// The columns that the line took; 0 if it was never written.
+    width: usize,
 }
 
 impl Progress {
@@ -28,7 +35,7 @@ impl Progress {
             what,
             total,
             done: AtomicUsize::new(0),
-            shown: Mutex::new((Instant::now(), false)),
+            shown: Mutex::new(Shown { at: Instant::now(), width: 0 }),
             is_watched: terminal::stderr_is_terminal(),
         }
     }
@@ -44,9 +51,12 @@ impl Progress {
         }
         // If another thread holds the lock, it is writing the line, so this thread doesn't.
         let Ok(mut shown) = self.shown.try_lock() else { return };
-        if shown.0.elapsed() >= INTERVAL {
-            terminal::status_line(&self.line(done));
-            *shown = (Instant::now(), true);
+        if shown.at.elapsed() >= INTERVAL {
+            let line = self.line(done, terminal::stderr_columns());
+            // A shorter line leaves nothing of the one before.
+            let width = shown.width;
+            terminal::status_line(&format!("{line:width$}"));
+            *shown = Shown { at: Instant::now(), width: width.max(line.len()) };
         }
     }
 
@@ -56,16 +66,37 @@ impl Progress {
         self.show(done);
     }
 
-    fn line(&self, done: usize) -> String {
-        format!("{}: {done} of {}", self.what, self.total)
+    /// The line for a terminal of so many columns: the numbers alone if there is no room for the words.
+    fn line(&self, done: usize, columns: Option<usize>) -> String {
+        let numbers = format!("{done} of {}", self.total);
+        let line = format!("{}: {numbers}", self.what);
+        // A terminal that echoes an interrupt writes `^C` behind the line.
+        if columns.is_some_and(|columns| line.len() + terminal::ECHO >= columns) { numbers } else { line }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.shown.get_mut().is_ok_and(|shown| shown.1) {
-            // The last line is the widest.
-            terminal::erase_status_line(self.line(self.total).len());
+        if let Ok(shown) = self.shown.get_mut()
+            && shown.width > 0
+        {
+            terminal::erase_status_line(shown.width);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_takes_one_row_of_a_narrow_terminal() {
+        let progress = Progress::new("waiting until all are Ready", 9000);
+        let whole = "waiting until all are Ready: 1200 of 9000";
+        assert_eq!(progress.line(1200, None), whole);
+        assert_eq!(progress.line(1200, Some(80)), whole);
+        assert_eq!(progress.line(1200, Some(whole.len() + 3)), whole);
+        assert_eq!(progress.line(1200, Some(whole.len() + 2)), "1200 of 9000");
+        assert_eq!(progress.line(1200, Some(40)), "1200 of 9000");
     }
 }

@@ -1,4 +1,4 @@
-//! What the user types at the terminal: a value, without echo (an item, a passphrase, a PIN), or a yes.
+//! What the user types at the terminal: a value, without echo (an item, a passphrase, a PIN), a yes, or only Enter.
 //!
 //! It reads the terminal itself (`/dev/tty`), so that it works beside a pipe. It reads one byte at a time, so
 //! that the line discipline's limit of 4 kB doesn't cut a long token off.
@@ -143,6 +143,28 @@ pub(crate) fn confirm(question: &str) -> Result<(), PromptError> {
     }
 }
 
+/// Asks for Enter. Whoever interrupts, ends the input or hangs up doesn't press it; nor does anybody if there is no terminal.
+pub(crate) fn enter(question: &str) -> bool {
+    let Ok(tty) = File::options().read(true).write(true).open("/dev/tty") else { return false };
+    let Ok(quiet) = Quiet::new(&tty) else { return false };
+    let _ = (&tty).write_all(question.as_bytes());
+    let is_pressed = read_enter(quiet.tty);
+    let _ = (&tty).write_all(b"\n");
+    is_pressed
+}
+
+/// Reads up to Enter, and tells whether it came.
+fn read_enter(mut input: impl Read) -> bool {
+    let mut byte = [0];
+    loop {
+        match (input.read(&mut byte), byte[0]) {
+            (Ok(1), b'\r' | b'\n') => return true,
+            (Ok(0) | Err(_), _) | (_, INTERRUPT | END) => return false,
+            _ => {}
+        }
+    }
+}
+
 /// A terminal that neither echoes nor waits for whole lines, until dropped.
 struct Quiet<'a> {
     tty: &'a File,
@@ -195,6 +217,15 @@ mod tests {
 
     fn line(typed: &[u8]) -> Option<Vec<u8>> {
         read_line(typed).unwrap().map(|line| line.to_vec())
+    }
+
+    #[test]
+    fn only_enter_is_enter() {
+        for (typed, is_pressed) in
+            [("\r", true), ("\n", true), ("yes\r", true), ("\x03", false), ("\x04\r", false), ("a", false)]
+        {
+            assert_eq!(read_enter(typed.as_bytes()), is_pressed, "{typed:?}");
+        }
     }
 
     #[test]

@@ -67,6 +67,22 @@ pub(crate) fn erase_status_line(width: usize) {
     print(&format!("\r{:width$}\r", ""));
 }
 
+/// The columns that a terminal takes to echo an interrupt: `^C`.
+pub(crate) const ECHO: usize = 2;
+
+/// Erases the `^C` that a terminal shows for an interrupt, so that the message about it begins its line.
+pub(crate) fn erase_echo() {
+    if stderr_is_terminal() {
+        erase_status_line(ECHO);
+    }
+}
+
+/// The width of the terminal on standard error; `None` if there is none, or it doesn't say.
+pub(crate) fn stderr_columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 /// A message as it may be shown: escaped and cut, since it may contain words of others.
 fn shown(text: &str) -> String {
     lines(text, MAX_LINES)

@@ -18,7 +18,7 @@ fn contents(tree: &Tree<'_>) -> Vec<(String, String)> {
         };
         (path.to_owned(), text)
     };
-    tree.read("reading", work).unwrap()
+    tree.read(crate::files::repository::Task::new("reading", "file"), work).unwrap()
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::commands::counted;
 use crate::files::input::Input;
 use crate::files::output;
 use crate::files::repository::{
-    self, FileFound, FilesFound, Interest, Line, Lines, NothingSealed, on_all_cores,
+    self, FileFound, FilesFound, Interest, Line, Lines, NothingSealed, Task, on_all_cores,
 };
 use crate::keys::backups::{self, BackupFile};
 use crate::keys::{identities, recipients};
@@ -68,7 +68,7 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     }
     let pins = recipients::load(&args.recipients)?.pins;
     let recovery = identities::read(&inputs)?;
-    let FilesFound { files, failures } = repository::files(&args.paths, interest)?;
+    let FilesFound { files, failures, .. } = repository::files(&args.paths, interest)?;
 
     let paths = backups::paths_in(&args.backups)?;
     if paths.is_empty() {
@@ -99,7 +99,8 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     }
 
     report.extend(failures.iter().map(|failure| failure.facts.join(": ")));
-    let tried = on_all_cores("opening SealedSecrets", files, |file| try_all(&file, args, &keys));
+    let tried =
+        on_all_cores(Task::new("opening SealedSecrets", "file"), files, |file| try_all(&file, args, &keys));
     let mut lines = Vec::new();
     let mut used: BTreeMap<Fingerprint, usize> = BTreeMap::new();
     let mut opened = 0;

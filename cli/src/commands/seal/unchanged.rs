@@ -14,6 +14,7 @@ use crate::files::input::Input;
 use crate::objects::keeping::{Again, Current, Keeper};
 use crate::objects::sealing::{self, NativeSealer, Sealer};
 use crate::talk::failure::Failure;
+use crate::talk::signals::Run;
 use crate::talk::terminal;
 
 /// A Secret that was sealed.
@@ -44,6 +45,8 @@ pub(super) fn seal(
     // All results share the one file of `-o`.
     let present_of = |index: usize| present.get(index.min(present.len() - 1)).and_then(Option::as_ref);
     let mut sealed: Vec<Vec<Sealed<'_>>> = Vec::new();
+    // Nothing is written yet, so a signal ends the program after the file in hand.
+    let run = Run::new("file", inputs.len());
     for (index, to_seal) in to_seal.into_iter().enumerate() {
         let sealer = match &sealers[index] {
             Some(Sealer::Native(sealer)) => sealer,
@@ -55,7 +58,11 @@ pub(super) fn seal(
         };
         let seal = |to_seal| seal_one(to_seal, present_of(index), sealer, keeper);
         sealed.push(to_seal.into_iter().map(seal).collect::<Result<_, Failure>>()?);
+        if run.is_stopped() {
+            break;
+        }
     }
+    run.settle(0);
     if *destination == Destination::InPlace {
         let texts = manifests.iter().zip(&sealed).enumerate().map(|(index, (manifest, sealed))| {
             let parts = parts(manifest, sealed);

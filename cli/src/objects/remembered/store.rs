@@ -22,7 +22,7 @@ use seal_crds::hex::hex;
 use zeroize::Zeroizing;
 
 use super::{Key, Print, SealedLine, Where};
-use crate::files::repository::on_all_cores;
+use crate::files::repository::{Task, on_all_cores};
 use crate::talk::failure::reason;
 
 /// The most lines of the store.
@@ -110,7 +110,7 @@ impl Store {
 
     /// For each line, whether the value is the one that is known of it.
     pub(crate) fn knows(&self, values: Vec<(Where, &Plaintext)>) -> Vec<bool> {
-        on_all_cores("comparing values", values, |(place, value)| {
+        on_all_cores(Task::new("comparing values", "value"), values, |(place, value)| {
             self.lines.get(&place).is_some_and(|known| *known == Print::new(&self.key, &place, value))
         })
     }
@@ -120,7 +120,7 @@ impl Store {
         if values.is_empty() {
             return Ok(());
         }
-        let new = on_all_cores("remembering values", values, |(place, value)| {
+        let new = on_all_cores(Task::new("remembering values", "value"), values, |(place, value)| {
             (place, Print::new(&self.key, &place, value))
         });
         self.add(new).map_err(|error| StoreError::system(&self.path.display().to_string(), &error))

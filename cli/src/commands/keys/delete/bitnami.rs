@@ -17,7 +17,7 @@ use super::DeleteError;
 use crate::args::DeleteArgs;
 use crate::commands::counted;
 use crate::commands::keys::{connect_for, listed};
-use crate::files::repository::on_all_cores;
+use crate::files::repository::{Task, on_all_cores};
 use crate::keys::cluster::{Cluster, Listed, RsaSecret};
 use crate::keys::recipients::label;
 use crate::keys::reference::{KeyReference, ReferenceError};
@@ -145,10 +145,11 @@ fn prove(
     if found == Listed::NotAllowed {
         return Ok(None);
     }
-    let tried = on_all_cores("opening without the key", objects, |(name, object)| {
-        let is_open = object.as_ref().is_some_and(|object| object.unseal(&kept).is_ok());
-        (name, object, is_open)
-    });
+    let tried =
+        on_all_cores(Task::new("opening without the key", "SealedSecret"), objects, |(name, object)| {
+            let is_open = object.as_ref().is_some_and(|object| object.unseal(&kept).is_ok());
+            (name, object, is_open)
+        });
     let mut trial =
         Trial { opened: tried.iter().filter(|(.., is_open)| *is_open).count(), ..Trial::default() };
     going.for_each(|keys| kept.merge(keys));

@@ -39,7 +39,7 @@ pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
             Err(error) => report.push(super::said(&path.display().to_string(), &error.into())),
         }
     }
-    let FilesFound { files, failures } = repository::files(&args.paths, super::interest)?;
+    let FilesFound { files, failures, .. } = repository::files(&args.paths, super::interest)?;
     report.extend(failures.iter().map(|failure| failure.facts.join(": ")));
     let (mut lines, mut native, mut bitnami): (Vec<Line>, usize, usize) = (Vec::new(), 0, 0);
     for file in &files {
