@@ -3,6 +3,7 @@
 //! The lints are tested beside their code. Here a file that names a Secret and can't be read stands for any fault, since
 //! every view of a repository finds it. Invariant: no test reads the configuration of the user or the machine.
 
+mod hints;
 mod hostile;
 mod past;
 mod policy;

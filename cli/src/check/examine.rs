@@ -137,7 +137,7 @@ impl Examination<'_, '_> {
 pub(crate) const STDIN: &str = "<stdin>";
 
 /// What is wrong with files of the past: each by itself, whom they are sealed to, and what kustomizations of the past and of
-/// the trees `around` them take out of them.
+/// the trees `around` them take out of them. The first of those is the tree of now.
 pub(crate) fn examine_past(
     texts: &Texts,
     around: &[&Texts],
@@ -159,6 +159,14 @@ pub(crate) fn examine_past(
     let by_comments = silence::by_comments(&files.files, files.findings);
     let by_rules = silence::by_rules(&[], |path| Ok(judges.around(path)?.rules), by_comments.left, day)?;
     let mut findings = by_rules.left;
+    let paths: BTreeSet<String> = findings.iter().map(|finding| finding.path.clone()).collect();
+    let now: Vec<Scanned<'_>> = around.first().map(|texts| texts.scanned_of(&paths)).unwrap_or_default();
+    let present = lints::Present::of(now.iter());
+    for finding in &mut findings {
+        if let Some(commit) = &finding.commit {
+            finding.hint = Some(lints::hint_of_past(finding, commit, &present));
+        }
+    }
     findings.sort_by(Finding::order);
     findings.dedup();
     let silenced = [by_comments.taken_out, by_rules.taken_out].concat();

@@ -12,6 +12,7 @@
 
 mod faults;
 mod generator;
+mod hint;
 mod ids;
 mod kustomize;
 mod linked;
@@ -34,7 +35,9 @@ use super::lint::Lint;
 use super::namespace::Given;
 use super::scanned::{Origin, Scanned};
 use crate::objects::outline::Outline;
+use crate::talk::pasted;
 
+pub(crate) use hint::{Present, of_past as hint_of_past};
 pub(crate) use kustomize::{files_of_kustomization, is_kustomization, path_from};
 pub(crate) use past::of_past_together;
 pub(crate) use patch::files_of_patches;
@@ -172,6 +175,8 @@ struct Sealed<'a> {
     /// The path of the file from the top of the repository.
     path: &'a str,
     outline: &'a Outline,
+    /// Whether the file has no other SealedSecret, so that commands needn't say which one is meant.
+    is_alone: bool,
 }
 
 /// Whether a name, or a part of it, is filled in by a tool later.
@@ -186,7 +191,8 @@ fn known(name: Option<&String>) -> Option<&str> {
 
 /// The SealedSecrets of a file.
 fn sealed<'f>(file: &'f Scanned<'_>) -> impl Iterator<Item = Sealed<'f>> {
-    file.outlines.iter().map(|outline| Sealed { path: file.path, outline })
+    let is_alone = file.outlines.len() == 1;
+    file.outlines.iter().map(move |outline| Sealed { path: file.path, outline, is_alone })
 }
 
 impl<'a> Sealed<'a> {
@@ -203,6 +209,20 @@ impl<'a> Sealed<'a> {
     /// A finding about the object.
     fn finding(&self, lint: Lint, message: impl Into<String>) -> Finding {
         Finding::new(lint, self.path, message).at(self.outline.at).of(self.outline.object_name.to_string())
+    }
+
+    /// The words by which commands find the object, for people to paste: the file, and which object of several.
+    fn pasted(&self) -> String {
+        let file = pasted::path(self.path);
+        if self.is_alone {
+            return file.into_owned();
+        }
+        format!("{file} --object {}", pasted::word(&self.outline.object_name.to_string()))
+    }
+
+    /// The command that seals items anew without a key, for people to paste.
+    fn pasted_set<'i>(&self, items: impl Iterator<Item = &'i str>) -> String {
+        hint::set(&self.pasted(), self.outline.object_name.namespace.is_some(), items)
     }
 
     /// The place of the object for a message.

@@ -206,7 +206,12 @@ impl Texts {
 
     /// Parses the texts, and runs no lint.
     pub(crate) fn scanned(&self) -> Vec<Scanned<'_>> {
-        on_all_cores("reading", self.texts.iter().collect(), Text::scanned)
+        on_all_cores(READING, self.texts.iter().collect(), Text::scanned)
+    }
+
+    /// The texts of these paths, parsed.
+    pub(crate) fn scanned_of(&self, paths: &BTreeSet<String>) -> Vec<Scanned<'_>> {
+        self.texts.iter().filter(|text| paths.contains(&text.path)).map(Text::scanned).collect()
     }
 
     /// Parses the texts, and runs the lints that need one file.

@@ -176,9 +176,7 @@ fn open(
     }
     let keys = identities::read(&inputs)?;
     let at = manifest.tree(object).range(object.node).start;
-    sealed
-        .open(&sealed.object_name.to_place(), &keys)
-        .map_err(|error| Failure::from(error).at(manifest.spot(at)))
+    sealed.open(&sealed.object_name, &keys).map_err(|error| Failure::from(error).at(manifest.spot(at)))
 }
 
 /// Lets the user type, and returns the text with the time that it took. Nothing of it is left when this returns.

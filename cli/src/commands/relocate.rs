@@ -13,7 +13,7 @@ use crate::args::{MoveArgs, Renaming};
 use crate::files::input::Input;
 use crate::files::output::{self, Replacement};
 use crate::keys::identities;
-use crate::objects::change::{self, Change, NewItem, Renamings};
+use crate::objects::change::{self, Change, Changeable, NewItem, Renamings};
 use crate::objects::name::ObjectName;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
@@ -65,16 +65,21 @@ pub(super) fn run(args: MoveArgs) -> Result<Exit, Failure> {
         namespace: args.namespace.clone().or_else(|| old.namespace.clone()),
         name: args.name.clone().unwrap_or_else(|| old.name.clone()),
     };
+    // What the file says was never sealed, if it was changed by hand.
+    let sealed_for = match &args.from {
+        Some(from) => ObjectName { namespace: Some(from.namespace.clone()), name: from.name.clone() },
+        None => old.clone(),
+    };
+    let is_bound = change::is_bound(sealed.scope(), &sealed_for, &new);
     let is_same = old.namespace == new.namespace && old.name == new.name;
-    if is_same && renamings.is_empty() {
+    if is_same && renamings.is_empty() && !is_bound {
         return Err(MoveError::Same(old.to_string()).into());
     }
 
-    let is_bound = change::is_bound(sealed.scope(), &old, &new);
     let is_renamed = !renamings.is_empty();
     let takes_key = is_bound || (is_renamed && change::binds_item_names(sealed.format()));
     if takes_key && args.identities.is_empty() {
-        let recipe = recipe(&args, is_bound, &renamings, &new);
+        let recipe = recipe(&args, sealed, is_bound, &renamings, &new);
         return Err(MoveError::PartOfTheSeal { recipe }.into());
     }
     placed.sealed.object_name = new.clone();
@@ -82,7 +87,7 @@ pub(super) fn run(args: MoveArgs) -> Result<Exit, Failure> {
     let change = if takes_key {
         let inputs: Vec<Input> = args.identities.iter().map(|path| Input::from_arg(path)).collect();
         let keys = identities::read(&inputs)?;
-        let items = sealed.open(&old.to_place(), &keys).map_err(|error| {
+        let items = sealed.open(&sealed_for, &keys).map_err(|error| {
             Failure::from(error).at(manifest.spot(manifest.tree(object).range(object.node).start))
         })?;
         let target = target::resolve(&args.target, &mut chooser, &[&placed])?.pop();
@@ -116,8 +121,8 @@ pub(super) fn run(args: MoveArgs) -> Result<Exit, Failure> {
     }
     let mut what: Vec<String> =
         renamings.iter().map(|(new, old)| format!("item {old} is {new} now")).collect();
-    if !is_same {
-        what.insert(0, format!("{old} is {new} now"));
+    if !is_same || is_bound {
+        what.insert(0, format!("{sealed_for} is {new} now"));
     }
     let again = if takes_key { ", sealed again" } else { "" };
     output::report([format!("{}: {}{again}", args.file.display(), what.join(", "))])?;
@@ -147,11 +152,22 @@ fn renamed(items: BTreeMap<ItemName, NewItem>, renamings: &Renamings) -> BTreeMa
 }
 
 /// What to do without a key.
-fn recipe(args: &MoveArgs, is_bound: bool, renamings: &Renamings, new: &ObjectName) -> String {
+fn recipe(
+    args: &MoveArgs,
+    sealed: &Changeable,
+    is_bound: bool,
+    renamings: &Renamings,
+    new: &ObjectName,
+) -> String {
     let file = args.file.to_string_lossy();
     let file = pasted::path(&file);
     match renamings.iter().next() {
         Some((new, old)) if !is_bound => format!("seal set {file} {new}, then seal rm {file} {old}"),
+        // The file says the new place already.
+        None if args.from.is_some() => {
+            let prompts = sealed.lines().keys().map(|item| format!(" --prompt {}", pasted::word(item)));
+            format!("seal set {file}{}", prompts.collect::<String>())
+        }
         _ => {
             let namespace = new.namespace.as_ref().map(|namespace| format!(" -n {namespace}"));
             format!("seal create {}{} --prompt ITEM", new.name, namespace.unwrap_or_default())

@@ -33,7 +33,8 @@ pub(super) fn copied(now: &[Sealed<'_>], before: &[Sealed<'_>]) -> Vec<Finding> 
         ids(sealed.outline).find_map(|id| {
             let is_earlier = earlier.has(id, &bound);
             if let Some(original) = earlier.contradiction(id, &bound).filter(|_| !is_earlier) {
-                return Some(against_earlier(sealed, id, original, &present));
+                let foreign = foreign(sealed, &original, [&earlier, &present]);
+                return Some(against_earlier(sealed, id, original, &present, &foreign));
             }
             // Of two in this state, the first is taken for the original, unless the earlier state knows better.
             let places = present.places(id);
@@ -46,7 +47,8 @@ pub(super) fn copied(now: &[Sealed<'_>], before: &[Sealed<'_>]) -> Vec<Finding> 
             };
             let mut originals =
                 before_it.filter(|(index, place)| place.contradicts(&bound) && !is_copy(*index, place));
-            Some(copy_of(sealed, id, *originals.next()?.1))
+            let original = *originals.next()?.1;
+            Some(copy_of(sealed, id, original, &foreign(sealed, &original, [&earlier, &present])))
         })
     };
     now.iter().copied().filter_map(finding).collect()
@@ -188,9 +190,26 @@ fn ids(outline: &Outline) -> impl Iterator<Item = &str> {
     items.chain(outline.whole.as_deref()).filter(|id| id.len() >= 43)
 }
 
-fn against_earlier(sealed: &Sealed<'_>, id: &str, original: Bound<'_>, present: &Known<'_>) -> Finding {
+/// The items of an object whose data keys are at home at another place.
+fn foreign<'s>(sealed: &Sealed<'s>, home: &Bound<'_>, known: [&Known<'_>; 2]) -> Vec<&'s str> {
+    let is_foreign = |id: Option<&str>| id.is_some_and(|id| known.iter().any(|known| known.has(id, home)));
+    let outline = sealed.outline;
+    let items = outline.items.iter().filter(|(_, item)| match outline.format {
+        Format::Native => is_foreign(item.data_key.as_deref()),
+        Format::Bitnami => is_foreign(Some(&item.line)),
+    });
+    items.map(|(name, _)| name.as_str()).collect()
+}
+
+fn against_earlier(
+    sealed: &Sealed<'_>,
+    id: &str,
+    original: Bound<'_>,
+    present: &Known<'_>,
+    foreign: &[&str],
+) -> Finding {
     if present.has(id, &original) {
-        return copy_of(sealed, id, original);
+        return copy_of(sealed, id, original, foreign);
     }
     let (bound, name) = (Bound::of(sealed), sealed.name());
     let message = if bound.has_other_scope_only(&original) {
@@ -201,10 +220,11 @@ fn against_earlier(sealed: &Sealed<'_>, id: &str, original: Bound<'_>, present: 
         let path = word(original.path);
         format!("{name} was {original} before ({path}): it doesn't open without sealing again")
     };
-    sealed.finding(Lint::Moved, message).with(original.path).hint(seal_again(sealed))
+    let hint = seal_again(sealed, &original, foreign);
+    sealed.finding(Lint::Moved, message).with(original.path).hint(hint)
 }
 
-fn copy_of(sealed: &Sealed<'_>, id: &str, original: Bound<'_>) -> Finding {
+fn copy_of(sealed: &Sealed<'_>, id: &str, original: Bound<'_>, foreign: &[&str]) -> Finding {
     let bound = Bound::of(sealed);
     let id = match sealed.outline.format {
         Format::Native => format!("data key {}", short(id)),
@@ -216,16 +236,28 @@ fn copy_of(sealed: &Sealed<'_>, id: &str, original: Bound<'_>) -> Finding {
         original.to_string()
     };
     let message = format!("{} holds {id} of {other} ({})", sealed.name(), word(original.path));
-    sealed.finding(Lint::Copied, message).with(original.path).hint(seal_again(sealed))
+    let hint = seal_again(sealed, &original, foreign);
+    sealed.finding(Lint::Copied, message).with(original.path).hint(hint)
 }
 
-fn seal_again(sealed: &Sealed<'_>) -> String {
-    let namespace = sealed.outline.object_name.namespace.as_deref().map(pasted::word);
-    format!(
-        "seal it again: seal move {} -n {} -i IDENTITY",
-        pasted::path(sealed.path),
-        namespace.as_deref().unwrap_or("NAMESPACE")
-    )
+/// What makes an object open at its place: all of it is sealed again from the place that it was sealed for, which takes a
+/// key; or the `foreign` items get their values anew.
+fn seal_again(sealed: &Sealed<'_>, home: &Bound<'_>, foreign: &[&str]) -> String {
+    let outline = sealed.outline;
+    let set = sealed.pasted_set(foreign.iter().copied());
+    if Bound::of(sealed).has_other_scope_only(home) {
+        let was = home.scope.map_or("SCOPE", Scope::as_str);
+        return format!("write its scope as it was, {was}; or seal the values for the new one: {set}");
+    }
+    if foreign.len() < outline.items.len() {
+        return format!("seal what came from there again: {set}");
+    }
+    let part = |part: Option<&str>, unknown: &str| part.unwrap_or(unknown).to_owned();
+    let home = format!("{}/{}", part(home.namespace, "NAMESPACE"), part(home.name, "NAME"));
+    let namespace = if outline.object_name.namespace.is_some() { "" } else { " -n NAMESPACE" };
+    let (target, home) = (sealed.pasted(), pasted::word(&home));
+    let moved = format!("seal it again: seal move {target} --from {home}{namespace} -i IDENTITY");
+    if foreign.is_empty() { moved } else { format!("{moved}; or without a key: {set}") }
 }
 
 #[cfg(test)]

@@ -19,8 +19,9 @@ pub(super) fn against_rules(context: &Context<'_>) -> Vec<Finding> {
     let mut found: BTreeMap<(&str, Lint), (Finding, usize)> = BTreeMap::new();
     for linked in &context.linked {
         let Some(file) = context.file(&linked.file) else { continue };
+        let is_alone = file.outlines.len() == 1;
         for outline in &file.outlines {
-            let object = Sealed { path: &linked.path, outline };
+            let object = Sealed { path: &linked.path, outline, is_alone };
             let mut findings = ruled::against_rules(&object, &linked.governing);
             findings.extend(recipients::recipients(&object, &linked.governing));
             // Nothing is applied from where no SealedSecret is allowed, and a link there, such as `latest`, opens nothing.

@@ -45,13 +45,13 @@ pub(super) fn recipients(sealed: &Sealed<'_>, governing: &Governing) -> Vec<Find
                     sealed.name(),
                     marked.since
                 );
-                sealed.finding(Lint::RecipientsExtra, message).only(Severity::Warning)
+                sealed.finding(Lint::RecipientsExtra, message).only(Severity::Warning).hint(rotate(sealed))
             }
             Some(marked) => {
                 let (mark, since) = (marked.mark, marked.since);
                 let message =
                     format!("{} is sealed to {shown}, which is {mark} since {since}", sealed.name());
-                sealed.finding(Lint::RecipientsRevoked, message)
+                sealed.finding(Lint::RecipientsRevoked, message).hint(exposed(sealed, &fingerprint))
             }
             None if named.contains(&fingerprint) => continue,
             None => {
@@ -60,13 +60,13 @@ pub(super) fn recipients(sealed: &Sealed<'_>, governing: &Governing) -> Vec<Find
                     sealed.name(),
                     ruling.location()
                 );
-                sealed.finding(Lint::RecipientsExtra, message)
+                sealed.finding(Lint::RecipientsExtra, message).hint(exposed(sealed, &fingerprint))
             }
         };
         let envelope =
             outline.envelopes.iter().find(|envelope| envelope.fingerprints().contains(&fingerprint));
         let at = envelope.map_or(outline.at, |envelope| envelope.at);
-        found.push(finding.at(at).item(fingerprint.to_string()).hint(rotate(sealed)));
+        found.push(finding.at(at).item(fingerprint.to_string()));
     }
     for recipient in &wanted.recipients {
         let fingerprint = recipient.recipient.fingerprint();
@@ -92,6 +92,22 @@ pub(super) fn recipients(sealed: &Sealed<'_>, governing: &Governing) -> Vec<Find
 
 fn rotate(sealed: &Sealed<'_>) -> String {
     format!("seal it to the recipients of the rule: seal rotate {} -i IDENTITY", pasted::path(sealed.path))
+}
+
+/// What to do about somebody who shouldn't open the object. Rotating takes nothing back of what they may have read.
+fn exposed(sealed: &Sealed<'_>, fingerprint: &Fingerprint) -> String {
+    let outline = sealed.outline;
+    let opens = |id: &str| {
+        outline.envelope_of(id).is_some_and(|envelope| envelope.fingerprints().contains(fingerprint))
+    };
+    let items = outline.items.iter().filter(|(_, item)| item.data_key.as_deref().is_some_and(opens));
+    let mut items = items.map(|(name, _)| name.as_str()).peekable();
+    let rotate = rotate(sealed);
+    if items.peek().is_none() {
+        return rotate;
+    }
+    let set = sealed.pasted_set(items);
+    format!("{rotate}; if others have the commit, change the values at their source, too: {set}")
 }
 
 /// A key for people. The name in the rules counts for more than the one that the object claims.

@@ -32,7 +32,8 @@ impl File {
     }
 
     pub(super) fn sealed(&self) -> Vec<Sealed<'_>> {
-        self.outlines.iter().map(|outline| Sealed { path: &self.path, outline }).collect()
+        let is_alone = self.outlines.len() == 1;
+        self.outlines.iter().map(|outline| Sealed { path: &self.path, outline, is_alone }).collect()
     }
 
     pub(super) fn manifest(&self) -> Manifest<'_> {

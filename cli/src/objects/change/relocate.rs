@@ -7,27 +7,28 @@ use std::collections::BTreeMap;
 
 use seal_crds::keys::Keyring;
 use seal_crds::native::{self, NativeSealed, seal};
-use seal_crds::{Format, ItemName, Place, Scope, UnsealError};
+use seal_crds::{Format, ItemName, Scope, UnsealError};
 use seal_documents::manifest::{Manifest, Object};
 use seal_documents::yaml::tree::NodeId;
 use seal_documents::yaml::written::Written;
 
 use super::{Change, Changeable, NewItem, Parts, SealTo, allowed, bitnami_change, native_change};
 use crate::objects::name::ObjectName;
-use crate::objects::sealed::OpenError;
+use crate::objects::sealed::{OpenError, PublicParts};
 use crate::talk::failure::Failure;
 
 /// Items by their new names, each with its old one.
 pub(crate) type Renamings = BTreeMap<ItemName, ItemName>;
 
 impl Changeable {
-    /// Opens the items at a place: each as it is to be sealed again.
+    /// Opens the items as those of a name: each as it is to be sealed again.
     pub(crate) fn open(
         &self,
-        place: &Place,
+        object_name: &ObjectName,
         keys: &Keyring,
     ) -> Result<BTreeMap<ItemName, NewItem>, OpenError> {
-        let failed = |source: UnsealError| OpenError::new(place, source);
+        let place = object_name.to_place();
+        let failed = |source: UnsealError| OpenError::new(&place, source);
         match &self.parts {
             Parts::Native(spec) => {
                 let sealed = NativeSealed::parse(place.clone(), spec, &allowed()).map_err(failed)?;
@@ -38,7 +39,8 @@ impl Changeable {
                 Ok(items.into_iter().map(item).collect())
             }
             Parts::Bitnami(public) => {
-                let sealed = public.parse()?;
+                let (annotations, spec) = (public.annotations.clone(), public.spec.clone());
+                let sealed = PublicParts { object_name: object_name.clone(), annotations, spec }.parse()?;
                 let opened = sealed.open_under(sealed.scopes().take(1), keys).map_err(failed)?;
                 let item = |(name, value)| (name, NewItem::new(value, false));
                 Ok(opened.items.into_iter().map(item).collect())
