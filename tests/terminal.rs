@@ -459,6 +459,61 @@ fn a_new_value_of_an_item_is_asked_for_if_none_comes_in() {
     assert_eq!(value, format!("{CANARY} two").as_bytes());
 }
 
+/// Nobody types a secret, twice, only to be told that it can't be used.
+#[test]
+fn a_value_is_asked_for_only_after_everything_that_can_be_refused_without_it() {
+    let sandbox = Sandbox::new();
+    sealed(&sandbox);
+    let rules = "version: 1\nrecipients: {prod: {file: prod.pub}, cert: {file: rsa.crt}}\nrules:\n\
+        - {path: 'none/**', to: none}\n- {path: 'cert/**', to: [cert]}\n- {path: '**', to: [prod]}\n";
+    sandbox.write("ruled/.seal.yaml", rules);
+    for file in ["prod.pub", "rsa.crt", "sealed.yaml"] {
+        let text = sandbox.read(file);
+        sandbox.write(format!("ruled/{file}"), &text);
+        sandbox.write(format!("ruled/none/{file}"), &text);
+    }
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        sandbox.confine(&mut git);
+        git.current_dir(sandbox.path("ruled")).env("PATH", std::env::var_os("PATH").unwrap());
+        assert!(git.env("GIT_CONFIG_NOSYSTEM", "1").args(args).status().unwrap().success());
+    };
+    git(&["init", "-q"]);
+    // Sixteen envelopes are as many as there may be.
+    sandbox.write("full.yaml", sandbox.read("sealed.yaml"));
+    for n in 1..16 {
+        let run = sandbox.run(["set", "full.yaml", &format!("i{n}"), "-r", "prod.pub"], "x");
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    }
+    let create = ["create", "db", "-n", "prod", "--prompt", "password"];
+    let refused = |args: &[&str], because: &str| {
+        let (code, screen, _) = Session::start(&sandbox, "ioe", args).end();
+        assert!([2, 3].contains(&code) && screen.contains(because), "{args:?}: {screen}");
+        assert!(!screen.contains("password: "), "{args:?}: {screen}");
+    };
+    for (more, because) in [
+        (&["-r", "nosuch.pub"][..], "nosuch.pub"),
+        (&["-r", "prod.pub", "-i", "nosuch.key", "-o", "new.yaml"], "can't read nosuch.key"),
+        (&["-r", "prod.pub", "-o", "nosuch/db.yaml"], "can't write nosuch/db.yaml"),
+        (&["-r", "prod.pub", "-o", "ruled"], "can't write ruled"),
+        (&["-r", "prod.pub", "-o", "full.yaml"], "this would drop: i1, i10"),
+        (&["-r", "prod.pub", "--type", "kubernetes.io/tls"], "tls.crt"),
+        (&["-r", "prod.pub", "--generate", "password=16"], "item password is given twice"),
+        (&["-o", "ruled/none/new.yaml"], "nothing may be sealed into"),
+        (&["-o", "ruled/cert/db.yaml"], "names no recipient for the native format"),
+    ] {
+        refused(&[&create[..], more].concat(), because);
+    }
+    for (args, because) in [
+        (&["set", "sealed.yaml", "password", "-r", "nosuch.pub"][..], "nosuch.pub"),
+        (&["set", "sealed.yaml", "--prompt", "password", "-r", "nosuch.pub"], "nosuch.pub"),
+        (&["set", "ruled/none/sealed.yaml", "password"], "nothing may be sealed into"),
+        (&["set", "full.yaml", "new", "-r", "prod.pub"], "envelopes"),
+    ] {
+        refused(args, because);
+    }
+}
+
 #[test]
 fn two_different_answers_seal_nothing() {
     let sandbox = Sandbox::new();

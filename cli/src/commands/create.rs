@@ -1,9 +1,14 @@
 //! `seal create NAME …`: makes a SealedSecret from values, without a Secret manifest in between.
+//!
+//! Invariants: no value is asked for before everything was checked that can be checked without it; no item that is sealed in
+//! the file of `-o` is dropped.
 
 mod metadata;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use seal_crds::ItemName;
 use seal_crds::secret::OPAQUE;
 use seal_documents::manifest::Manifest;
 use seal_documents::source::Source;
@@ -14,13 +19,15 @@ use super::again::{self, Part};
 use super::{choose, values};
 use crate::args::CreateArgs;
 use crate::args::intent::Destination;
+use crate::files::output;
 use crate::objects::keeping::{Current, Keeper};
 use crate::objects::name::ObjectName;
+use crate::objects::outline::{self, OutlineName};
 use crate::objects::sealing::{self, NativeSealer, Sealer};
 use crate::objects::secret::{Secret, check, content};
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
-use crate::talk::terminal;
+use crate::talk::{pasted, terminal};
 
 #[derive(Debug, thiserror::Error)]
 enum CreateError {
@@ -29,20 +36,29 @@ enum CreateError {
     #[error("no items")]
     Empty,
     #[error("--template-item {0} isn't one of the items")]
-    UnknownItem(seal_crds::ItemName, String),
+    UnknownItem(ItemName, String),
+    #[error("{file} has items of {object} that this would drop: {lost}")]
+    Drops { file: String, object: String, lost: String, hint: String },
 }
 
 impl Explain for CreateError {
     fn rule(&self) -> Rule {
-        Rule::Usage
+        match self {
+            Self::Drops { .. } => Rule::Unwritable,
+            _ => Rule::Usage,
+        }
     }
 
     fn exit(&self) -> Exit {
-        Exit::Usage
+        match self {
+            Self::Drops { .. } => Exit::Failure,
+            _ => Exit::Usage,
+        }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Drops { hint, .. } => Some(hint.clone()),
             Self::WithoutNamespace => Some("give it with -n".to_owned()),
             Self::Empty => {
                 Some("give items with --prompt, --file, --env-file, --dotenv or --literal".to_owned())
@@ -70,35 +86,46 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     let (labels, annotations) = metadata::read(&args)?;
     values::read(&args.values, &mut items)?;
     values::generate(&args.values, &mut items)?;
+    let names = values::names(&items, args.values.prompts.iter())?;
+    if names.is_empty() {
+        return Err(CreateError::Empty.into());
+    }
+    if let Some(missing) = args.sealing.template_items.iter().find(|item| !names.contains(item)) {
+        return Err(CreateError::UnknownItem(missing.clone(), super::list(&names)).into());
+    }
+    let type_ = if args.type_.is_empty() { OPAQUE.to_owned() } else { args.type_.clone() };
+    check::check_names(&type_, &names)?;
+    ruled.check_type(&type_)?;
+
+    let object_name = ObjectName { namespace: namespace.clone(), name: args.name.clone() };
+    let keeper = again::keeper(&args.keep, args.sealing.seal_format)?;
+    let sealer = chooser.sealers(&flags, &[(&ruled, scope)])?.pop().expect("there is one for each file");
+    let there = match &destination {
+        Destination::File(path) => {
+            output::check_place(path)?;
+            again::in_file(path)
+        }
+        Destination::Stdout | Destination::InPlace => None,
+    };
+    if let (Some(there), Destination::File(path)) = (&there, &destination) {
+        check_drops(path, there, &object_name, &names)?;
+    }
+
+    values::ask(&args.values, &mut items)?;
     let secret = Secret {
-        namespace: namespace.clone(),
-        name: Some(args.name.clone()),
-        type_: if args.type_.is_empty() { OPAQUE.to_owned() } else { args.type_.clone() },
+        namespace,
+        name: Some(args.name),
+        type_,
         immutable: args.immutable.then_some(true),
         labels,
         annotations,
         bitnami_annotations: BTreeMap::new(),
         items,
     };
-    if secret.items.is_empty() {
-        return Err(CreateError::Empty.into());
-    }
-    if let Some(missing) = args.sealing.template_items.iter().find(|item| !secret.items.contains_key(item)) {
-        return Err(CreateError::UnknownItem(missing.clone(), super::list(secret.items.keys())).into());
-    }
     for doubt in content::doubts(&secret.items) {
         terminal::warn(&doubt.words, None);
     }
     check::check(&secret)?;
-    ruled.check_type(&secret.type_)?;
-
-    let object_name = ObjectName { namespace, name: args.name };
-    let keeper = again::keeper(&args.keep, args.sealing.seal_format)?;
-    let sealer = chooser.sealers(&flags, &[(&ruled, scope)])?.pop().expect("there is one for each file");
-    let there = match (&keeper, &destination) {
-        (Some(_), Destination::File(path)) => again::in_file(path),
-        _ => None,
-    };
     let text = match (&keeper, &sealer) {
         (Some(keeper), Sealer::Native(sealer)) => {
             seal_again(secret, &object_name, sealer, keeper, there.as_ref(), args.json)?
@@ -107,6 +134,53 @@ pub(super) fn run(args: CreateArgs) -> Result<Exit, Failure> {
     };
     again::write(&destination, &text, there.as_ref())?;
     Ok(Exit::Done)
+}
+
+/// Refuses a file that has sealed items that wouldn't be in the result: nobody could get them back without a key. A file
+/// that can't be read as a manifest is replaced.
+fn check_drops(
+    path: &Path,
+    there: &Source,
+    object_name: &ObjectName,
+    names: &BTreeSet<ItemName>,
+) -> Result<(), CreateError> {
+    let Ok(present) = Manifest::parse(there) else { return Ok(()) };
+    for outline in outline::read_all(&present) {
+        let OutlineName { namespace, name } = &outline.object_name;
+        let is_namespace = match (namespace, &object_name.namespace) {
+            (Some(one), Some(other)) => one == other.as_str(),
+            // A kustomization may name it.
+            _ => true,
+        };
+        let is_same = is_namespace && name.as_deref() == Some(object_name.name.as_str());
+        let stays = |item: &str| is_same && names.iter().any(|name| name.as_str() == item);
+        let mut lost: Vec<String> =
+            outline.items.keys().filter(|item| !stays(item)).map(|item| seal_foreign::word(item)).collect();
+        if lost.is_empty() {
+            continue;
+        }
+        const SHOWN: usize = 20;
+        if lost.len() > SHOWN {
+            let more = lost.split_off(SHOWN).len();
+            lost.push(format!("{more} more"));
+        }
+        let parts = namespace.iter().chain(name).map(|part| seal_foreign::word(part));
+        let shown = path.to_string_lossy();
+        let hint = match names.iter().next() {
+            Some(first) if is_same => format!(
+                "seal set {} {first} adds or changes an item, and keeps the others; or give these, too",
+                pasted::path(&shown)
+            ),
+            _ => "choose another file with -o".to_owned(),
+        };
+        return Err(CreateError::Drops {
+            file: seal_foreign::path(path),
+            object: parts.collect::<Vec<_>>().join("/"),
+            lost: lost.join(", "),
+            hint,
+        });
+    }
+    Ok(())
 }
 
 /// Seals a Secret that the destination may have already. If it is all that the file has, the file is edited where it

@@ -1,11 +1,11 @@
 //! `seal set FILE ITEM`: items sealed anew, or added, in the file of a SealedSecret; no private key is needed.
 //!
-//! Invariants: the command reads and checks all files before it asks for a value or a cluster, and seals everything
-//! before it writes anything; so all files are changed or none. A word that may be a value is never repeated.
+//! Invariants: the command reads and checks all files before it asks a cluster, and asks a person last, so that nobody types
+//! a value in vain; it seals everything before it writes anything, so all files are changed or none. A word that may be a value is never repeated.
 
 mod plan;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use seal_crds::{ItemName, Plaintext};
@@ -21,7 +21,7 @@ use crate::objects::change::{self, NewItem};
 use crate::objects::secret::content;
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
-use crate::talk::terminal;
+use crate::talk::{prompt, terminal};
 
 use plan::{Plan, SetError};
 use values::Items;
@@ -61,9 +61,15 @@ pub(super) fn run(args: SetArgs) -> Result<Exit, Failure> {
         placed.sealed.check_template(named.iter().cloned(), &args.template_items)?;
     }
 
-    let given = collect(&plan, &args)?;
+    let mut given = collect(&plan, &args)?;
     let placed: Vec<&Placed<'_>> = files.iter().map(|file| &file.placed).collect();
     let targets = target::resolve(&args.target, &mut chooser, &placed)?;
+    if plan.asks() || !args.values.prompts.is_empty() {
+        for (file, target) in files.iter().zip(&targets) {
+            rehearse(file, &given, &plan, &args, target)?;
+        }
+    }
+    ask(&plan, &args, &mut given)?;
     let same = args.same.then(|| generate(&args)).transpose()?;
     let mut changed = Vec::new();
     for (file, target) in files.into_iter().zip(&targets) {
@@ -84,28 +90,54 @@ pub(super) fn run(args: SetArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The values that a person or a file gives, checked against the flags.
+/// The values that come from files and from standard input, checked against the flags together with the names of those
+/// that are asked for.
 fn collect(plan: &Plan, args: &SetArgs) -> Result<Items, Failure> {
     let mut items = Items::new();
-    if let Some(item) = &plan.item {
-        items.insert(item.clone(), plan::one_value(item, args.values.chomp)?);
+    if let Some(item) = plan.item.as_ref().filter(|_| !plan.asks()) {
+        items.insert(item.clone(), plan::from_stdin(item, args.values.chomp)?);
     }
     values::read(&args.values, &mut items)?;
-    let made_up = args.values.generates.iter().map(|generate| &generate.item);
-    if let Some(twice) = made_up.clone().find(|item| items.contains_key(item)) {
-        return Err(SetError::Twice(twice.clone()).into());
-    }
-    let all: BTreeSet<&ItemName> = items.keys().chain(made_up).collect();
+    let all = values::names(&items, plan.asked().chain(args.values.named()))?;
     if all.is_empty() {
         return Err(SetError::NoItems.into());
     }
     if let Some(other) = args.template_items.iter().find(|item| !all.contains(item)) {
-        return Err(SetError::NotSet(other.clone(), list(all)).into());
-    }
-    for doubt in content::doubts(&items) {
-        terminal::warn(&doubt.words, None);
+        return Err(SetError::NotSet(other.clone(), list(&all)).into());
     }
     Ok(items)
+}
+
+/// Asks a person for the values that are left.
+fn ask(plan: &Plan, args: &SetArgs, items: &mut Items) -> Result<(), Failure> {
+    for item in plan.asked() {
+        items.insert(item.clone(), prompt::ask(item)?);
+    }
+    values::ask(&args.values, items)?;
+    for doubt in content::doubts(items) {
+        terminal::warn(&doubt.words, None);
+    }
+    Ok(())
+}
+
+/// Makes the change with empty values, and keeps nothing of it: what stands in the way, such as too many envelopes, is found
+/// before a person types a value.
+fn rehearse(
+    file: &FileToChange<'_>,
+    given: &Items,
+    plan: &Plan,
+    args: &SetArgs,
+    target: &Target,
+) -> Result<(), Failure> {
+    let FileToChange { manifest, object, placed } = file;
+    let names = values::names(given, plan.asked().chain(args.values.named()))?;
+    let items = names.into_iter().map(|name| {
+        let template = args.template_items.contains(&name);
+        (name, NewItem::new(Plaintext::from(Vec::new()), template))
+    });
+    let change = placed.sealed.put(manifest, object, &target.seal_to(), items.collect())?;
+    edit(manifest, &[change.edits]).map_err(|error| manifest.locate(error))?;
+    Ok(())
 }
 
 fn generate(args: &SetArgs) -> Result<Items, Failure> {

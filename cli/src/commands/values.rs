@@ -1,9 +1,10 @@
 //! The values of items, from flags, files, prompts and chance: for `seal create` and `seal set`.
 //!
-//! Each item comes from one place only. Invariant: a message names a flag's item at most, and never repeats
+//! Each item comes from one place only, and a person is asked last ([`ask`]), after everything that can be refused without
+//! the values. Invariant: a message names a flag's item at most, and never repeats
 //! its value; nor a word that stands where a path belongs and leads to no file, because it may be a value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -85,7 +86,7 @@ pub(super) fn literals(literals: &[String]) -> Result<Items, Failure> {
     Ok(items)
 }
 
-/// Adds every item that a person or a file gives. Those of `--generate` come from [`generate`].
+/// Adds every item that a file gives. Those of `--prompt` come from [`ask`], those of `--generate` from [`generate`].
 pub(super) fn read(args: &ValueArgs, items: &mut Items) -> Result<(), Failure> {
     if args.stdin_uses() > 1 {
         return Err(ValueError::StdinTwice.into());
@@ -121,6 +122,29 @@ pub(super) fn read(args: &ValueArgs, items: &mut Items) -> Result<(), Failure> {
             add(items, item, value)?;
         }
     }
+    Ok(())
+}
+
+/// The names of these items, and of those that are asked for or made up later and aren't among them yet.
+///
+/// # Errors
+///
+/// An item is given twice.
+pub(super) fn names<'a>(
+    items: &'a Items,
+    later: impl Iterator<Item = &'a ItemName>,
+) -> Result<BTreeSet<ItemName>, Failure> {
+    let mut names: BTreeSet<ItemName> = items.keys().cloned().collect();
+    for item in later {
+        if !names.insert(item.clone()) {
+            return Err(ValueError::Duplicate(item.clone()).into());
+        }
+    }
+    Ok(names)
+}
+
+/// Asks for the items of `--prompt`.
+pub(super) fn ask(args: &ValueArgs, items: &mut Items) -> Result<(), Failure> {
     for item in &args.prompts {
         add(items, item.clone(), prompt::ask(item)?)?;
     }

@@ -110,6 +110,24 @@ pub(crate) fn to_files(files: &[(&Path, &[u8])], privacy: Privacy) -> Result<(),
     Staged::new(files, privacy)?.commit()
 }
 
+/// Checks that a file can be made at this path, for a command that asks a person for what goes into it.
+///
+/// # Errors
+///
+/// The path is a directory, or that around it isn't there or can't be written to.
+pub(crate) fn check_place(path: &Path) -> Result<(), OutputError> {
+    let unwritable = |error| OutputError::Unwritable(path.to_owned(), error);
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => return Err(unwritable(io::ErrorKind::IsADirectory.into())),
+        // A device or a pipe is written to where it is.
+        Ok(found) if !found.is_file() => return Ok(()),
+        _ => {}
+    }
+    let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    rustix::fs::access(directory_of(&resolved), rustix::fs::Access::WRITE_OK)
+        .map_err(|error| unwritable(error.into()))
+}
+
 /// A file whose new content was made of its old content.
 pub(crate) struct Replacement<'r> {
     pub(crate) path: &'r Path,
@@ -238,6 +256,8 @@ fn to_new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), OutputError> 
 /// Files that wait beside their places, each with the path to rename it to.
 struct Staged {
     files: Vec<(NamedTempFile, PathBuf)>,
+    /// The number of files to write.
+    total: usize,
     /// The signals held back. This field is dropped last, after the files are gone.
     run: Option<Run>,
 }
@@ -250,16 +270,26 @@ impl Staged {
                 staged.run.get_or_insert_with(|| Run::new("file", files.len()));
             });
             staged.files.extend(waiting.map_err(|error| OutputError::Unwritable((*path).to_owned(), error))?);
+            if staged.run.as_ref().is_some_and(Run::is_stopped) {
+                return Err(staged.stop());
+            }
         }
         Ok(staged)
     }
 
+    /// Removes what waits, and ends the program.
+    fn stop(self) -> OutputError {
+        drop(self.files);
+        self.run.into_iter().for_each(|run| run.settle(0));
+        OutputError::Interrupted
+    }
+
+    /// Renames all files. A signal that comes meanwhile ends the program behind the last of them, because some files of a
+    /// change without the others would be worse.
     fn commit(self) -> Result<(), OutputError> {
         if self.run.as_ref().is_some_and(Run::is_stopped) {
             return Err(self.stop());
         }
-    /// The number of files to write.
-    total: usize,
         let mut parted = Vec::new();
         for (file, path) in self.files {
             let has_other_names = fs::metadata(&path).is_ok_and(|found| found.nlink() > 1);
@@ -270,24 +300,13 @@ impl Staged {
         }
         // A rename can't keep them together, and a write in place could end half-way.
         for path in parted {
-            if staged.run.as_ref().is_some_and(Run::is_stopped) {
-                return Err(staged.stop());
-            }
             let path = seal_foreign::path(&path);
             terminal::warn(
                 &format!("{path} had another name (a hard link), which keeps the old content"),
                 None,
-    /// Removes what waits, and ends the program.
-    fn stop(self) -> OutputError {
-        drop(self.files);
-        self.run.into_iter().for_each(|run| run.settle(0));
-        OutputError::Interrupted
-    }
-
-    /// Renames all files. A signal that comes meanwhile ends the program behind the last of them, because some files of a
-    /// change without the others would be worse.
             );
         }
+        self.run.into_iter().for_each(|run| run.settle(self.total));
         Ok(())
     }
 }
@@ -306,7 +325,6 @@ fn stage(
     // A dangling link doesn't resolve; the link itself is then replaced.
     let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mode = match (fs::metadata(&resolved), privacy) {
-        self.run.into_iter().for_each(|run| run.settle(self.total));
         (Ok(found), _) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         (Ok(found), _) if !found.is_file() => {
             let mut device = fs::OpenOptions::new().write(true).mode(0o600).open(&resolved)?;

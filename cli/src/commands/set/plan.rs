@@ -13,7 +13,7 @@ use crate::commands::values;
 use crate::files::input::Input;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
-use crate::talk::{prompt, terminal};
+use crate::talk::terminal;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SetError {
@@ -33,8 +33,6 @@ pub(super) enum SetError {
     Directory(String),
     #[error("nothing came in on standard input")]
     NothingCameIn(ItemName),
-    #[error("item {0} is given twice")]
-    Twice(ItemName),
     #[error("--template-item {0} isn't one of the items that are set")]
     NotSet(ItemName, String),
     #[error("the files of values have no item")]
@@ -61,9 +59,7 @@ impl Explain for SetError {
             Self::Directory(name) => {
                 format!("name the files, such as {}/*.yaml", name.trim_end_matches('/'))
             }
-            Self::BadItem(_) | Self::Twice(_) | Self::NoItems => {
-                return None;
-            }
+            Self::BadItem(_) | Self::NoItems => return None,
         })
     }
 }
@@ -102,11 +98,20 @@ impl Plan {
     }
 }
 
-/// The value of the one item: typed without echo, or everything that comes in on standard input.
-pub(super) fn one_value(item: &ItemName, chomp: bool) -> Result<Plaintext, Failure> {
-    if terminal::stdin_is_terminal() {
-        return Ok(prompt::ask(item)?);
+impl Plan {
+    /// Whether a person types the value of the one item, because standard input is the terminal.
+    pub(super) fn asks(&self) -> bool {
+        self.item.is_some() && terminal::stdin_is_terminal()
     }
+
+    /// The one item, if a person is asked for it.
+    pub(super) fn asked(&self) -> impl Iterator<Item = &ItemName> {
+        self.item.iter().filter(|_| self.asks())
+    }
+}
+
+/// The value of the one item: everything that comes in on standard input.
+pub(super) fn from_stdin(item: &ItemName, chomp: bool) -> Result<Plaintext, Failure> {
     let value = values::from_input(&Input::Stdin, chomp)?;
     // `pass show db | seal set …` shouldn't seal nothing because `pass` failed.
     if value.is_empty() { Err(SetError::NothingCameIn(item.clone()).into()) } else { Ok(value) }

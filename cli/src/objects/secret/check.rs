@@ -66,13 +66,18 @@ impl CheckError {
     }
 }
 
-/// Checks a whole Secret.
-pub(crate) fn check(secret: &Secret) -> Result<(), CheckError> {
-    let type_ = secret.type_.as_str();
+/// Checks the type of a Secret and the names of its items, before anybody types a value.
+pub(crate) fn check_names(type_: &str, items: &BTreeSet<ItemName>) -> Result<(), CheckError> {
     // A controller's flags may allow more types. Here every such type is refused, so that the user learns of
     // it now.
     check_type(type_, &BTreeSet::new())?;
-    check_keys(type_, &secret.items.keys().cloned().collect())?;
+    Ok(check_keys(type_, items)?)
+}
+
+/// Checks a whole Secret.
+pub(crate) fn check(secret: &Secret) -> Result<(), CheckError> {
+    let type_ = secret.type_.as_str();
+    check_names(type_, &secret.items.keys().cloned().collect())?;
     match type_ {
         "kubernetes.io/dockerconfigjson" => check_json(&secret.items, ".dockerconfigjson", type_)?,
         "kubernetes.io/dockercfg" => check_json(&secret.items, ".dockercfg", type_)?,
