@@ -55,7 +55,7 @@ impl Explain for IntentError {
             Self::WriteWithoutFile => "name the files, or write to one with -o".to_owned(),
             Self::StdinTwice => "give - once".to_owned(),
             Self::FileTwice(_) => return None,
-            Self::Unpinned(_) => "give them with -r, or write a rule in .seal.yaml".to_owned(),
+            Self::Unpinned(_) => "give them with -r, or write a rule in .seal.yaml (seal init writes a first one)".to_owned(),
             Self::NoWay => "rotate with an identity at hand (-i FILE), or with what a cluster offers (--from-cluster)".to_owned(),
             Self::UnnamedFetch | Self::UnnamedRestore => "give it with --context".to_owned(),
             Self::NothingToCount => {

@@ -21,6 +21,7 @@ use seal_documents::yaml::written::Written;
 
 use super::again;
 use super::choose::{self, Chooser, Ruled};
+use super::counted;
 use crate::args::intent::{self, Destination};
 use crate::args::{self, SealArgs};
 use crate::files::input::Input;
@@ -29,8 +30,9 @@ use crate::objects::name::ObjectName;
 use crate::objects::sealing::{self, Sealer};
 use crate::talk::exit::Exit;
 use crate::talk::failure::Failure;
-use crate::talk::terminal;
 use crate::talk::signals::Run;
+use crate::talk::terminal;
+use directories::Expanded;
 use inventory::{Inventory, SecretToSeal};
 
 /// The text that goes to the destination.
@@ -48,7 +50,8 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
         args::reference::help(&[])?;
         return Ok(Exit::Done);
     }
-    let inputs = intent::inputs(&directories::expand(&args.files)?)?;
+    let Expanded { files, skipped } = directories::expand(&args.files)?;
+    let inputs = intent::inputs(&files)?;
     let destination = intent::destination(&args, &inputs)?;
     let (mut chooser, flags) = choose::chooser(&args.sealing)?;
     let stdin = inputs.iter().filter(|input| **input == Input::Stdin).count();
@@ -76,7 +79,11 @@ pub(super) fn run(args: SealArgs) -> Result<Exit, Failure> {
     } else {
         Results::Files(sources.iter().map(|source| source.text().to_owned()).collect())
     };
-    write(&destination, &inputs, &manifests, results)?;
+    let changed = write(&destination, &inputs, &manifests, results)?;
+    if let (Destination::InPlace, Some(skipped)) = (&destination, skipped) {
+        let (sealed, unchanged) = (counted(changed, "file"), inputs.len() - changed);
+        terminal::note(&format!("{sealed} sealed, {unchanged} left unchanged, {skipped} skipped"));
+    }
     Ok(Exit::Done)
 }
 
@@ -106,13 +113,6 @@ fn targets(
     inputs.iter().map(target).collect()
 }
 
-fn seal_manifest(
-    manifest: &Manifest<'_>,
-    to_seal: Vec<SecretToSeal<'_>>,
-    sealer: &Sealer,
-) -> Result<String, Failure> {
-    let mut sealed: Vec<(&Object, Written)> = Vec::new();
-    for SecretToSeal { object, secret, object_name } in to_seal {
 /// The texts of the files, sealed. A signal ends the program after the file in hand: nothing is written yet.
 fn seal_manifests(
     manifests: &[Manifest<'_>],
@@ -134,6 +134,13 @@ fn seal_manifests(
     Ok(texts)
 }
 
+fn seal_manifest(
+    manifest: &Manifest<'_>,
+    to_seal: Vec<SecretToSeal<'_>>,
+    sealer: &Sealer,
+) -> Result<String, Failure> {
+    let mut sealed: Vec<(&Object, Written)> = Vec::new();
+    for SecretToSeal { object, secret, object_name } in to_seal {
         let value = sealer.seal(secret, &object_name)?;
         warn_of_size(&object_name, &value);
         sealed.push((object, value));
@@ -167,17 +174,19 @@ fn replace<'o>(
     Ok(spliced.text)
 }
 
+/// Writes the results, and returns how many files were changed in place.
 fn write(
     destination: &Destination,
     inputs: &[Input],
     manifests: &[Manifest<'_>],
     results: Results,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     let (results, there) = match results {
-/// Writes the results, and returns how many files were changed in place.
         Results::Files(results) => (results, None),
         Results::Joined { texts, there } => (texts, there),
-        Results::Whole { text, there } => return again::write(destination, &text, there.as_ref()),
+        Results::Whole { text, there } => {
+            return again::write(destination, &text, there.as_ref()).map(|()| 0);
+        }
     };
     if *destination == Destination::InPlace {
         let changed = inputs.iter().zip(manifests).zip(&results);
@@ -193,9 +202,9 @@ fn write(
         output::replace_files(&files)?;
         let sealed: Vec<&Path> = files.iter().map(|file| file.path).collect();
         history::warn(&sealed);
-        return Ok(());
+        return Ok(sealed.len());
     }
     let syntaxes: Vec<Syntax> = manifests.iter().map(|manifest| manifest.syntax).collect();
     let text = join::join(results.iter().map(String::as_str).zip(syntaxes));
-    again::write(destination, &text, there.as_ref())
+    again::write(destination, &text, there.as_ref()).map(|()| 0)
 }

@@ -38,7 +38,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<SealedFiles, Failure> {
         let interest = |text: &str| {
             if outline::mentions_sealed_secret(text) { Interest::Mentioned } else { Interest::None }
         };
-        let FilesFound { files, failures } = repository::files(&named, interest)?;
+        let FilesFound { files, failures, .. } = repository::files(&named, interest)?;
         found.failures.extend(failures);
         let is_read = |file: &FileFound| file.must_be_read || Manifest::parse(&file.source).is_ok();
         let files = files.into_iter().filter(is_read);

@@ -18,7 +18,7 @@ use crate::talk::terminal;
 
 pub(super) fn run(args: &TidyArgs) -> Result<Exit, Failure> {
     let interest = |text: &str| if mentions_sealed_secret(text) { Interest::Wanted } else { Interest::None };
-    let FilesFound { files, failures } = repository::files(&args.paths, interest)?;
+    let FilesFound { files, failures, .. } = repository::files(&args.paths, interest)?;
     let mut problems = Problems::default();
     problems.extend(failures);
     let manifests: Vec<_> =

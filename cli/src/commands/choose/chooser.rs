@@ -27,6 +27,10 @@ use crate::rules::pins::PinnedKeys;
 use crate::talk::failure::Failure;
 use crate::talk::terminal;
 
+/// The first step in a repository without rules.
+const FIRST_STEP: &str =
+    "have the repository say whom it seals to: seal init --context CONTEXT, or seal init -r NAME=FILE";
+
 /// The recipients for a file; the same ones are the same allocation.
 pub(in crate::commands) type Chosen = Result<Arc<[NamedRecipient]>, Failure>;
 
@@ -215,8 +219,16 @@ impl Chooser {
         if let Some(fetched) = &self.fetched {
             return Ok(Arc::clone(fetched));
         }
-        let choice = RecipientChoice::new(Vec::new(), self.cluster.clone(), intent::is_watched())?;
-        Ok(Arc::clone(self.fetched.insert(recipients::resolve(&choice)?.into())))
+        let is_named = self.cluster.context.is_some();
+        let fetched = RecipientChoice::new(Vec::new(), self.cluster.clone(), intent::is_watched())
+            .map_err(Failure::from)
+            .and_then(|choice| recipients::resolve(&choice));
+        let fetched = fetched.map_err(|failure| match &file.rules {
+            // Whoever has neither rules nor a cluster in mind is at the beginning.
+            None if !is_named => failure.or_try(FIRST_STEP),
+            _ => failure,
+        })?;
+        Ok(Arc::clone(self.fetched.insert(fetched.into())))
     }
 
     /// The certificate of the rule for a file, in the format of bitnami.com; `None` if there is no rule.

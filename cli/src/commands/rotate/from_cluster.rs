@@ -41,7 +41,7 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
         recipients::load(&args.recipients)?;
     }
     let mut problems = Problems::default();
-    let FilesFound { files: found, failures } = repository::files(&args.paths, interest)?;
+    let FilesFound { files: found, failures, .. } = repository::files(&args.paths, interest)?;
     problems.extend(failures);
     let files = repository::manifests(&found, &mut problems);
     let mut bitnami = 0;

@@ -67,7 +67,7 @@ pub(super) fn run(args: RotateArgs) -> Result<Exit, Failure> {
         return Err(OfflineError::NoRsaKey.into());
     }
     let mut problems = Problems::default();
-    let FilesFound { files: found, failures } = repository::files(&args.paths, interest)?;
+    let FilesFound { files: found, failures, .. } = repository::files(&args.paths, interest)?;
     problems.extend(failures);
     let files = repository::manifests(&found, &mut problems);
     let objects: Vec<_> = files.iter().map(|file| sealed_secrets(file, &mut problems)).collect();

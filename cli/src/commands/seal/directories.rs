@@ -27,22 +27,30 @@ impl Explain for NothingInDirectory {
     }
 }
 
+/// The files to seal.
+pub(super) struct Expanded {
+    pub(super) files: Vec<PathBuf>,
+    /// How many files with Secrets stay as they are, and were warned of; `None` if no directory was named.
+    pub(super) skipped: Option<usize>,
+}
+
 /// The files to seal: directories are replaced by the files beneath them, each file once.
 ///
 /// # Errors
 ///
 /// A file beneath a directory has a Secret and can't be read; nothing beneath a directory is for `seal`.
-pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn expand(paths: &[PathBuf]) -> Result<Expanded, Failure> {
     if !paths.iter().any(|path| path.is_dir()) {
-        return Ok(paths.to_vec());
+        return Ok(Expanded { files: paths.to_vec(), skipped: None });
     }
     let (streams, named): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.iter().cloned().partition(|path| path == Path::new("-"));
-    let FilesFound { files, failures } = repository::files(&named, interest)?;
+    let FilesFound { files, failures, links } = repository::files(&named, interest)?;
     if let Some(failure) = failures.into_iter().next() {
         return Err(failure);
     }
     let mut found = streams;
+    let mut skipped = links;
     for file in files {
         // A named file is read, and refused, as if it were the only one.
         let is_named = paths.contains(&file.path);
@@ -54,6 +62,7 @@ pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
                     let warning =
                         "this template isn't rendered, and stays as it is: helm template … | seal …";
                     terminal::warn(warning, Some(&error.spot));
+                    skipped += 1;
                     false
                 }
                 _ => return Err(error.into()),
@@ -66,7 +75,7 @@ pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         return Err(NothingInDirectory(paths.join(", ")).into());
     }
-    Ok(found)
+    Ok(Expanded { files: found, skipped: Some(skipped) })
 }
 
 /// The interest of `seal` in a file, by its words. A file that says `kind: Secret` has to be readable; another one, such
@@ -124,15 +133,20 @@ mod tests {
         write("template.yaml", "kind: Secret\nmetadata: {name: {{ .Release.Name }}-x}\n");
         write("other.yaml", "apiVersion: v1\nkind: ConfigMap\ndata: {x: Secret}\n");
         let all = directory.path().to_owned();
-        assert_eq!(expand(std::slice::from_ref(&all)).unwrap(), [one.clone(), two.clone()]);
+        let expanded = |paths: &[PathBuf]| {
+            let Expanded { files, skipped } = expand(paths).unwrap();
+            (files, skipped)
+        };
+        // The template isn't rendered, and is warned of.
+        assert_eq!(expanded(std::slice::from_ref(&all)), (vec![one.clone(), two.clone()], Some(1)));
         assert_eq!(
-            expand(&[named.clone(), all.clone(), one.clone()]).unwrap(),
-            [named.clone(), one.clone(), two]
+            expanded(&[named.clone(), all.clone(), one.clone()]),
+            (vec![named.clone(), one.clone(), two], Some(1))
         );
-        assert_eq!(expand(&["-".into(), named.clone()]).unwrap(), [PathBuf::from("-"), named]);
+        assert_eq!(expanded(&["-".into(), named.clone()]), (vec![PathBuf::from("-"), named], None));
         write("broken.yaml", "kind: Secret\n\tx\n");
         assert!(expand(&[all]).is_err());
         let empty = tempfile::tempdir().unwrap();
-        assert!(expand(&[empty.path().to_owned()]).unwrap_err().facts[0].contains("there is no Secret in"));
+        assert!(expand(&[empty.path().to_owned()]).err().unwrap().facts[0].contains("there is no Secret in"));
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct FileFound {
 pub(crate) struct FilesFound {
     pub(crate) files: Vec<FileFound>,
     pub(crate) failures: Vec<Failure>,
+    /// How many symbolic links were passed over that lead to a file of interest.
+    pub(crate) links: usize,
 }
 
 /// Finds the files beneath all paths, or beneath the current directory if no path is given; each file once.
@@ -75,6 +77,7 @@ pub(crate) fn files(paths: &[PathBuf], interest: impl Fn(&str) -> Interest) -> R
             let warning =
                 format!("{} is a symbolic link and stays as it is; name the file itself", link.display());
             terminal::warn(&warning, None);
+            found.links += 1;
         }
     }
     Ok(found)
