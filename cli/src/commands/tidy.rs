@@ -3,12 +3,12 @@
 //! Invariant: nothing else changes, and no item loses its data key.
 
 use seal_crds::Format;
-use seal_documents::manifest::{Edits, Kind, Manifest, ManifestError, edit};
+use seal_documents::manifest::{Edits, Kind, Manifest, edit};
 
 use crate::args::TidyArgs;
 use crate::commands::counted;
 use crate::files::output::{self, Replacement};
-use crate::files::repository::{self, FileFound, FilesFound, Interest, Lines, NothingSealed, Problems};
+use crate::files::repository::{self, FilesFound, Interest, Lines, NothingSealed, Problems};
 use crate::objects::change;
 use crate::objects::outline::mentions_sealed_secret;
 use crate::objects::sealed;
@@ -21,8 +21,10 @@ pub(super) fn run(args: &TidyArgs) -> Result<Exit, Failure> {
     let FilesFound { files, failures, .. } = repository::files(&args.paths, interest)?;
     let mut problems = Problems::default();
     problems.extend(failures);
-    let manifests: Vec<_> =
-        files.iter().filter_map(|file| Some((file, problems.keep(read(file))?))).collect();
+    let manifests: Vec<_> = files
+        .iter()
+        .filter_map(|file| Some((file, problems.keep(Manifest::parse(&file.source).map_err(Failure::from))?)))
+        .collect();
     let (mut objects, mut lines, mut results) = (0, Vec::new(), Vec::new());
     for (file, manifest) in &manifests {
         let mut edits: Vec<Edits> = Vec::new();
@@ -70,14 +72,4 @@ pub(super) fn run(args: &TidyArgs) -> Result<Exit, Failure> {
         terminal::note("nothing to tidy");
     }
     Ok(Exit::Done)
-}
-
-/// Reads a manifest. One with the marks of a conflict has to be resolved first.
-fn read(file: &FileFound) -> Result<Manifest<'_>, Failure> {
-    Manifest::parse(&file.source).map_err(|error| {
-        let is_text = !matches!(error.error, ManifestError::Object(_));
-        let has_marks = file.source.text().lines().any(|line| line.starts_with("<<<<<<< "));
-        let failure = Failure::from(error);
-        if is_text && has_marks { failure.or_try("is it a conflict? Resolve it first") } else { failure }
-    })
 }

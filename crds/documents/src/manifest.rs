@@ -6,6 +6,7 @@
 //! means, and what is written in its place.
 
 mod claims;
+mod conflict;
 mod decode;
 mod edit;
 mod fields;
@@ -18,6 +19,7 @@ mod stray;
 
 pub use claims::Claims;
 pub(crate) use claims::text_at;
+pub use conflict::conflict;
 pub use decode::DecodeError;
 pub(crate) use decode::Decoder;
 pub use edit::{Edited, Edits, edit};
@@ -58,6 +60,12 @@ pub enum ManifestError {
     Unrendered(ParseError),
     #[error(transparent)]
     Object(#[from] FindError),
+    /// A merge isn't finished.
+    #[error("a conflict marker of git stands in the file")]
+    Conflicted {
+        /// The name of the source.
+        file: String,
+    },
 }
 
 impl ManifestError {
@@ -69,6 +77,7 @@ impl ManifestError {
                 Some("is it a template that wasn't rendered? helm template … | seal …".to_owned())
             }
             Self::Object(error) => error.hint(),
+            Self::Conflicted { .. } => Some("finish the merge first".to_owned()),
         }
     }
 }
@@ -78,8 +87,19 @@ impl<'a> Manifest<'a> {
     ///
     /// # Errors
     ///
-    /// The first document that can't be read, or object that isn't one.
+    /// The first document that can't be read, or object that isn't one. Of a text with a conflict marker, it is that marker:
+    /// what a reader stumbles on in the middle of a merge tells nobody what to do.
     pub fn parse(source: &'a Source) -> Result<Self, Spotted<ManifestError>> {
+        Self::parse_whole(source).map_err(|error| match conflict::first_marker(source.text()) {
+            Some(at) => Spotted {
+                error: ManifestError::Conflicted { file: source.name.clone() },
+                spot: Box::new(source.spot_unparsed(at)),
+            },
+            None => error,
+        })
+    }
+
+    fn parse_whole(source: &'a Source) -> Result<Self, Spotted<ManifestError>> {
         let (syntax, parsed) = read(source.text());
         let documents = parsed.map_err(|Located { at, error }| {
             let is_template = source.text().contains("{{");

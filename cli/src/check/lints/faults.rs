@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use seal_crds::template::{TemplateError, items_in};
 use seal_crds::{Format, ItemName, UnsealError};
-use seal_documents::manifest::{Fault as ManifestFault, Kind, Lenient, Manifest, shown};
+use seal_documents::manifest::{Fault as ManifestFault, Kind, Lenient, Manifest, conflict, shown};
 use seal_documents::yaml::tree::{NodeId, NodeKind, Style};
 use seal_foreign::{message, word};
 
@@ -63,22 +63,11 @@ fn doubted_patch(manifest: &Manifest<'_>, sealed: &Sealed<'_>) -> Option<Finding
     Some(sealed.finding(Lint::Malformed, message).at(at))
 }
 
-/// The first conflict marker of a text, if Git or `seal git merge` left some: all three kinds, in their order, each at the
-/// start of a line. Text that only speaks of markers has them elsewhere.
+/// The first conflict of a text, if Git or `seal git merge` left some.
 pub(super) fn conflict_marker(path: &str, text: &str) -> Option<Finding> {
-    let line_start = |from: usize, mark: &str| {
-        let found = text[from..].match_indices(mark).map(|(at, _)| from + at);
-        found.into_iter().find(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n')
-    };
-    let ours = line_start(0, "<<<<<<< ")?;
-    let between = line_start(ours, "=======")?;
-    line_start(between, ">>>>>>> ")?;
+    let at = conflict(text)?;
     let finding = Finding::new(Lint::ConflictMarker, path, "a merge conflict isn't resolved");
-    Some(
-        finding
-            .at(ours)
-            .hint(format!("seal resolve {} --take LABEL, as it stands behind a marker", pasted::path(path))),
-    )
+    Some(finding.at(at).hint(format!("finish the merge: seal resolve {}", pasted::path(path))))
 }
 
 /// The findings about one object.
