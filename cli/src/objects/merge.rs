@@ -146,6 +146,7 @@ pub(crate) fn merge<H: Help>(versions: &Versions<'_>, labels: &Labels, help: &H)
             }
         }
     }
+    conflicts.extend(pairs::removed_and_changed(&base.outlines, &ours.outlines, &theirs.outlines));
     let Some(prepared) = text::prepare(base, ours, theirs, &agreed) else {
         conflicts.push("the file is laid out in a way that can't be edited".to_owned());
         return whole(&originals, labels, &reads, conflicts, help);

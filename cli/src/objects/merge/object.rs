@@ -43,18 +43,56 @@ pub(super) struct MergedObject {
     pub(super) base: Option<Version>,
     pub(super) ours: Version,
     pub(super) theirs: Version,
-    /// The items that a person has to decide.
-    pub(super) items: Vec<String>,
+    /// The items that a person has to decide, and how the sides differ about each.
+    pub(super) items: Vec<(String, Apart)>,
     /// The fields of the template that a person has to decide.
-    pub(super) fields: Vec<String>,
+    pub(super) fields: Vec<(String, Apart)>,
+}
+
+/// How two sides differ about something that both of them touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Apart {
+    Changed,
+    Added,
+    RemovedInOurs,
+    RemovedInTheirs,
+}
+
+impl Apart {
+    /// From whether each version has it.
+    pub(super) fn of(before: bool, ours: bool, theirs: bool) -> Self {
+        match (before, ours, theirs) {
+            (_, false, _) => Self::RemovedInOurs,
+            (_, _, false) => Self::RemovedInTheirs,
+            (false, true, true) => Self::Added,
+            (true, true, true) => Self::Changed,
+        }
+    }
+
+    /// The rest of a sentence. The sides have git's names, by which a person then chooses one.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Changed => "changed on both sides",
+            Self::Added => "added on both sides",
+            Self::RemovedInOurs => "removed in ours, changed in theirs",
+            Self::RemovedInTheirs => "changed in ours, removed in theirs",
+        }
+    }
 }
 
 impl MergedObject {
     /// The conflict in words; `None` if there is none.
     pub(super) fn describe(&self) -> Option<String> {
-        let of_template = self.fields.iter().map(|field| format!("template {field}"));
-        let all: Vec<String> = self.items.iter().cloned().chain(of_template).collect();
-        (!all.is_empty()).then(|| format!("{} changed on both sides", all.join(", ")))
+        let of_template = self.fields.iter().map(|(field, apart)| (format!("template {field}"), *apart));
+        let all: Vec<(String, Apart)> = self.items.iter().cloned().chain(of_template).collect();
+        let of_kind = |kind: Apart| {
+            let names = all.iter().filter(|(_, apart)| *apart == kind).map(|(name, _)| name.as_str());
+            let names = names.collect::<Vec<_>>().join(", ");
+            (!names.is_empty()).then(|| format!("{names} {}", kind.words()))
+        };
+        let kinds = [Apart::Changed, Apart::Added, Apart::RemovedInOurs, Apart::RemovedInTheirs];
+        let told: Vec<String> = kinds.into_iter().filter_map(of_kind).collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 }
 
@@ -108,7 +146,8 @@ fn merge_items(
             Ok(line) => line,
             Err(_) if of(ours).is_some() && of(theirs).is_some() && is_same(name) => of(ours),
             Err(_) => {
-                merged.items.push(name.clone());
+                let [before, ours, theirs] = [before, ours, theirs].map(|version| of(version).is_some());
+                merged.items.push((name.clone(), Apart::of(before, ours, theirs)));
                 continue;
             }
         };
@@ -119,7 +158,10 @@ fn merge_items(
     }
     match three_way(&before.whole, &ours.whole, &theirs.whole) {
         Ok(whole) => merged.each(|version| version.whole.clone_from(whole)),
-        Err(_) => merged.items.push("data".to_owned()),
+        Err(_) => {
+            let apart = Apart::of(before.whole.is_some(), ours.whole.is_some(), theirs.whole.is_some());
+            merged.items.push(("data".to_owned(), apart));
+        }
     }
 }
 
@@ -217,11 +259,17 @@ fn in_order(mut chosen: Vec<Envelope>, ours: &Version, theirs: &Version) -> Vec<
 fn merge_template(merged: &mut MergedObject, before: &Template, ours: &Template, theirs: &Template) {
     match three_way(&before.type_, &ours.type_, &theirs.type_) {
         Ok(type_) => merged.each(|version| version.template.type_.clone_from(type_)),
-        Err(_) => merged.fields.push("type".to_owned()),
+        Err(_) => {
+            let apart = Apart::of(before.type_.is_some(), ours.type_.is_some(), theirs.type_.is_some());
+            merged.fields.push(("type".to_owned(), apart));
+        }
     }
     match three_way(before.immutable, ours.immutable, theirs.immutable) {
         Ok(immutable) => merged.each(|version| version.template.immutable = immutable),
-        Err(_) => merged.fields.push("immutable".to_owned()),
+        Err(_) => {
+            let [before, ours, theirs] = [before, ours, theirs].map(|template| template.immutable.is_some());
+            merged.fields.push(("immutable".to_owned(), Apart::of(before, ours, theirs)));
+        }
     }
     for strings in [Strings::Labels, Strings::Annotations, Strings::Data] {
         merge_strings(merged, strings, before, ours, theirs);
@@ -302,7 +350,10 @@ fn merge_strings(
                     None => drop(found.remove(key)),
                 }
             }),
-            Err(_) => merged.fields.push(format!("{} {key}", strings.word())),
+            Err(_) => {
+                let [before, ours, theirs] = [before, ours, theirs].map(|template| of(template).is_some());
+                merged.fields.push((format!("{} {key}", strings.word()), Apart::of(before, ours, theirs)));
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use seal_crds::{Format, UnsealError};
 
 use super::Read;
-use super::object::{self, MergedObject, Unmergeable};
+use super::object::{self, Apart, MergedObject, Unmergeable};
 use super::version::Version;
 use crate::objects::outline::{Fault, Outline, OutlineName};
 
@@ -45,6 +45,22 @@ pub(super) fn pairs(base: &[Outline], ours: &[Outline], theirs: &[Outline]) -> V
         .collect();
     pairs.sort_by_key(|pair| pair.ours);
     pairs
+}
+
+/// The objects that one side removed, or gave another name, and the other changed, each in words.
+pub(super) fn removed_and_changed(base: &[Outline], ours: &[Outline], theirs: &[Outline]) -> Vec<String> {
+    let (in_base, in_ours, in_theirs) = (by_key(base), by_key(ours), by_key(theirs));
+    let told = in_base.iter().filter_map(|(key, of_base)| {
+        let (side, outlines, apart) = match (in_ours.get(key), in_theirs.get(key)) {
+            (None, Some(of_theirs)) => (of_theirs, theirs, Apart::RemovedInOurs),
+            (Some(of_ours), None) => (of_ours, ours, Apart::RemovedInTheirs),
+            _ => return None,
+        };
+        let ([before], [after]) = (&of_base[..], &side[..]) else { return None };
+        let is_changed = Version::of(&base[*before]) != Version::of(&outlines[*after]);
+        is_changed.then(|| format!("{}: {}", key.1, apart.words()))
+    });
+    told.collect()
 }
 
 fn by_key(outlines: &[Outline]) -> BTreeMap<Key<'_>, Vec<usize>> {

@@ -122,8 +122,22 @@ fn an_item_that_both_sides_changed_keeps_both_lines_and_both_envelopes() {
 
     let removed = version("b=k1.b", &[envelope("k1", "p")]);
     let found = merged(&base, &removed, &theirs).unwrap();
-    assert_eq!(found.items, ["a"]);
+    assert_eq!(found.describe().unwrap(), "a removed in ours, changed in theirs");
     assert!(!found.ours.items.contains_key("a") && found.theirs.items["a"] == "k3.a");
+}
+
+#[test]
+fn a_conflict_says_what_each_side_did() {
+    let p = |key: &str| envelope(key, "p");
+    let base = version("a=k1.a b=k1.b c=k1.c", &[p("k1")]);
+    let ours = version("a=k2.a b=k2.b d=k2.d", &[p("k2")]);
+    let theirs = version("a=k3.a c=k3.c d=k3.d", &[p("k3")]);
+    let found = merged(&base, &ours, &theirs).unwrap();
+    assert_eq!(
+        found.describe().unwrap(),
+        "a changed on both sides; d added on both sides; c removed in ours, changed in theirs; b changed in ours, removed in \
+         theirs"
+    );
 }
 
 #[test]
@@ -172,7 +186,7 @@ fn a_template_is_merged_field_by_field() {
     assert_eq!((merged_template.metadata.labels.len(), merged_template.immutable), (2, Some(true)));
     assert_eq!(merged_template.data["url"], "$(a)");
     let found = merged(&base, &with(&label("x", "1")), &with(&label("x", "2"))).unwrap();
-    assert_eq!(found.describe().unwrap(), "template label x changed on both sides");
+    assert_eq!(found.describe().unwrap(), "template label x added on both sides");
 }
 
 /// The mark of an item for templates is sealed in, and nothing shows it.

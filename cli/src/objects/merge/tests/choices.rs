@@ -15,7 +15,8 @@ fn an_object_that_moved_on_one_side_and_changed_on_the_other_is_taken_whole() {
     let ours = document(&sealed(&["a", "m"])).replace("namespace: prod", "namespace: stage");
     let merged = merge_texts(&document(&base), &ours, &theirs);
     assert_eq!(choices(&merged), [ours, theirs]);
-    assert!(merged.conflicts[0].contains("the text merge"), "{:?}", merged.conflicts);
+    assert_eq!(merged.conflicts[0], "prod/db: removed in ours, changed in theirs");
+    assert!(merged.conflicts[1].contains("the text merge"), "{:?}", merged.conflicts);
 }
 
 #[test]

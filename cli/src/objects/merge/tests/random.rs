@@ -119,7 +119,9 @@ fn random_histories_merge_to_what_the_three_way_rule_says_or_conflict() {
             refused += 1;
             continue;
         }
-        let is_of_items = merged.conflicts.iter().all(|why| why.ends_with(" changed on both sides"));
+        let is_of_items =
+            |why: &String| [" on both sides", " in theirs"].iter().any(|end| why.ends_with(end));
+        let is_of_items = merged.conflicts.iter().all(is_of_items);
         for (side, of_side) in [(conflict::Side::Ours, &ours), (conflict::Side::Theirs, &theirs)] {
             let text = conflict::take(&merged.text, MARKER_SIZE, side).unwrap();
             if !is_of_items || agreed.is_empty() {
