@@ -10,3 +10,4 @@ mod conflicts;
 mod merges;
 mod missing;
 pub(crate) mod repo;
+mod resolve;

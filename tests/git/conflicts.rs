@@ -2,6 +2,9 @@
 
 use super::repo::{FILE, Repo};
 
+/// What is said once nothing is left to settle.
+const NEXT: &str = "next: git add prod/db.yaml\n";
+
 /// Two branches that set one item to different values, and one of them another item too. `two` is checked out.
 fn apart() -> Repo {
     let repo = Repo::new();
@@ -40,7 +43,7 @@ fn a_conflict_stands_round_one_line_and_either_choice_opens() {
         assert!(inside[1].starts_with("    password: ") && inside[2] == "=======", "{text}");
 
         let resolved = repo.sandbox.run(["resolve", FILE, "--take", take], "");
-        assert_eq!((resolved.code, resolved.stderr.as_str()), (0, ""));
+        assert_eq!((resolved.code, resolved.stderr.as_str()), (0, NEXT));
         let told = String::from_utf8(resolved.stdout).unwrap();
         assert!(told.starts_with(&format!("prod/db.yaml: password as in {take}\n")), "{told}");
         assert!(told.contains("prod/db.yaml: dropped the envelope of 1 data key "), "{told}");
@@ -57,7 +60,10 @@ fn an_item_that_one_side_removed_and_the_other_changed_is_a_conflict() {
     repo.commit("seal");
     repo.branch("removed", |repo| repo.rm(FILE, "password"));
     repo.branch("changed", |repo| repo.set(FILE, "password", "new"));
-    assert_eq!(repo.try_git(["merge", "removed"]).code, 1);
+    let merge = repo.try_git(["merge", "removed"]);
+    assert_eq!(merge.code, 1);
+    let said = format!("{}{}", String::from_utf8_lossy(&merge.stdout), merge.stderr);
+    assert!(said.contains("prod/db.yaml: prod/db: password changed in ours, removed in theirs\n"), "{said}");
     let resolved = repo.sandbox.run(["resolve", FILE, "--take", "removed", "password"], "");
     assert_eq!(resolved.code, 0, "{}", resolved.stderr);
     assert_eq!(repo.value(FILE, "user"), "first-user");
@@ -112,9 +118,11 @@ fn some_items_are_settled_and_the_others_stay() {
     }
     assert_eq!(repo.try_git(["merge", "one"]).code, 1);
     let first = repo.sandbox.run(["resolve", FILE, "--take", "one", "a"], "");
-    assert_eq!((first.code, first.stderr.as_str()), (1, "1 conflict is left in prod/db.yaml\n"));
+    let left =
+        "1 conflict is left in prod/db.yaml\nnext: seal resolve prod/db.yaml --take ours, or --take theirs\n";
+    assert_eq!((first.code, first.stderr.as_str()), (1, left));
     let second = repo.sandbox.run(["resolve", FILE, "--take", "two"], "");
-    assert_eq!((second.code, second.stderr.as_str()), (0, ""));
+    assert_eq!((second.code, second.stderr.as_str()), (0, NEXT));
     assert_eq!([repo.value(FILE, "a"), repo.value(FILE, "b")], ["one", "two"]);
 }
 
@@ -125,7 +133,7 @@ fn a_conflict_that_shows_the_base_too_is_settled_alike() {
     assert_eq!(repo.try_git(["merge", "one"]).code, 1);
     assert!(repo.text(FILE).contains("||||||| base"), "{}", repo.text(FILE));
     let resolved = repo.sandbox.run(["resolve", FILE, "--take", "one", "password"], "");
-    assert_eq!((resolved.code, resolved.stderr.as_str()), (0, ""));
+    assert_eq!((resolved.code, resolved.stderr.as_str()), (0, NEXT));
     assert_eq!([repo.value(FILE, "password"), repo.value(FILE, "token")], ["from one", "from one"]);
 }
 

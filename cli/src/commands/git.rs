@@ -9,8 +9,8 @@
 //! | [`labels`] | the names of the sides of a merge |
 
 mod diff;
-mod labels;
-mod merge;
+pub(super) mod labels;
+pub(super) mod merge;
 pub(crate) mod setup;
 mod textconv;
 

@@ -43,7 +43,7 @@ use std::thread;
 use process::{Git, Output, is_id, output};
 
 pub(crate) use contents::{Content, MAX_BLOB};
-pub(crate) use entries::{Entry, EntryKind};
+pub(crate) use entries::{Entry, EntryKind, Stages};
 pub(crate) use error::GitError;
 pub(crate) use gap::Gap;
 pub(crate) use history::{Blob, SUBMODULES, Tips};

@@ -30,6 +30,23 @@ pub(crate) enum Side {
     Theirs,
 }
 
+impl Side {
+    /// The word by which people choose it, which is git's.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Theirs => "theirs",
+        }
+    }
+
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Ours => Self::Theirs,
+            Self::Theirs => Self::Ours,
+        }
+    }
+}
+
 /// One conflict in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Conflict<'t> {

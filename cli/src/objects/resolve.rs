@@ -20,6 +20,12 @@ pub(crate) enum ResolveError {
     NoConflict,
     #[error("no side of a conflict is labelled {0}")]
     NoSuchLabel(String),
+    #[error("the file is removed in {}, and changed in {}", .0.word(), .0.other().word())]
+    FileRemoved(Side),
+    #[error("no side is chosen")]
+    NoSide,
+    #[error("{0} is the label of the other side")]
+    LabelOfTheOther(String),
     #[error("both sides of a conflict are labelled {0}")]
     SameLabel(String),
     #[error("no conflict is about {0}")]
@@ -44,7 +50,7 @@ const SHOWN: usize = 20;
 
 /// What is to be settled, and how.
 pub(crate) struct Choice<'c> {
-    /// The side that is kept, by its label.
+    /// The side that is kept: `ours`, `theirs` or its label.
     pub(crate) take: &'c str,
     /// Only these items; all conflicts if there is none.
     pub(crate) items: &'c [String],
@@ -175,13 +181,15 @@ fn settle(
         return Ok(None);
     }
     let side = side(conflict, take)?;
-    resolved.items.extend(taken.iter().map(|name| (*name).to_owned()));
-    if taken == names {
-        return Ok(Some(conflict.side(side).to_owned()));
-    }
     let text = |entries: &[Entry<'_>], name: &str| {
         entries.iter().find(|entry| entry.name == name).map(|entry| entry.text).unwrap_or_default().to_owned()
     };
+    // Git draws two conflicts together that only a few lines part, and an item between them is the same on both sides.
+    let differing = taken.iter().filter(|name| text(&ours, name) != text(&theirs, name));
+    resolved.items.extend(differing.map(|name| (*name).to_owned()));
+    if taken == names {
+        return Ok(Some(conflict.side(side).to_owned()));
+    }
     let labels = Labels {
         base: String::new(),
         ours: conflict.ours_label.to_owned(),
@@ -202,21 +210,32 @@ fn settle(
     Ok(Some(out))
 }
 
-/// The side with this label: the whole label, or its first word.
+/// The side of this name: `ours`, `theirs`, its whole label, or the first word of that.
+///
+/// The threat is a branch called `ours` that somebody wants to have merged.
 fn side(conflict: &Conflict<'_>, take: &str) -> Result<Side, ResolveError> {
     let is = |side: Side, exact: bool| {
         let label = conflict.label(side);
         if exact { label == take } else { label.split(' ').next() == Some(take) }
     };
+    let named = match take {
+        "ours" => Some(Side::Ours),
+        "theirs" => Some(Side::Theirs),
+        _ => None,
+    };
+    let unless_other = |labelled: Side| match named {
+        Some(named) if named != labelled => Err(ResolveError::LabelOfTheOther(take.to_owned())),
+        _ => Ok(labelled),
+    };
     for exact in [true, false] {
         match (is(Side::Ours, exact), is(Side::Theirs, exact)) {
             (true, true) => return Err(ResolveError::SameLabel(take.to_owned())),
-            (true, false) => return Ok(Side::Ours),
-            (false, true) => return Ok(Side::Theirs),
+            (true, false) => return unless_other(Side::Ours),
+            (false, true) => return unless_other(Side::Theirs),
             (false, false) => {}
         }
     }
-    Err(ResolveError::NoSuchLabel(take.to_owned()))
+    named.ok_or_else(|| ResolveError::NoSuchLabel(take.to_owned()))
 }
 
 /// An entry of a mapping: its key, and its lines.

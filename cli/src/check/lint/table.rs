@@ -198,7 +198,7 @@ pub(super) const TABLE: [Row; 33] = [
         severity: Error,
         finds: "a marker of a merge conflict in a manifest",
         why: "The file can't be read. Both sides of the conflict are still in it.",
-        fix: "Choose a side: seal resolve FILE --take LABEL.",
+        fix: "Finish the merge: seal resolve FILE.",
     },
     Row {
         lint: Lint::TemplateItem,

@@ -30,10 +30,16 @@ pub(super) fn of(args: &MergeArgs) -> Labels {
     match (ours, theirs) {
         (Some(ours), Some(theirs)) => Labels { base, ours, theirs, size },
         (ours, theirs) => {
-            let found = guess(&merged_heads());
+            let found = guess(Path::new("."), &merged_heads());
             Labels { base, ours: ours.unwrap_or(found.ours), theirs: theirs.unwrap_or(found.theirs), size }
         }
     }
+}
+
+/// The labels of a merge that git doesn't run at the moment, of a file in `dir`.
+pub(in crate::commands) fn outside_of_a_driver(dir: &Path, size: usize) -> Labels {
+    let Sides { ours, theirs } = guess(dir, &[]);
+    Labels { base: "base".to_owned(), ours, theirs, size }
 }
 
 /// An argument, unless it is one of git's placeholders that an older git passes as it stands.
@@ -62,8 +68,8 @@ pub(super) fn with_commits(labels: &Labels) -> Sides {
 }
 
 /// The sides as far as git's notes tell them.
-fn guess(merged: &[MergedHead]) -> Sides {
-    let operation = Repository::around(Path::new(".")).map(|repository| repository.operation());
+fn guess(dir: &Path, merged: &[MergedHead]) -> Sides {
+    let operation = Repository::around(dir).map(|repository| repository.operation());
     let merged = match merged {
         [merged] => Some(merged.name.clone()),
         _ => None,

@@ -41,21 +41,9 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, Failure> {
         (Some(base), Some(ours), Some(theirs)) => {
             let help = Helper::new(&labels, &args.identities);
             let versions = Versions { base, ours, theirs };
-            let Merged { text, conflicts, is_clean, lost_comments, notes } =
-                merge::merge(&versions, &labels, &help)?;
-            for note in notes {
-                terminal::warn(
-                    &format!("{}: {note}; seal rotate can mend it", path_of(args).display()),
-                    None,
-                );
-            }
-            if lost_comments > 0 {
-                let comments = counted(lost_comments, "comment");
-                terminal::warn(
-                    &format!("{}: {comments} of envelopes left out", path_of(args).display()),
-                    None,
-                );
-            }
+            let merged = merge::merge(&versions, &labels, &help)?;
+            warn(&path_of(args).display().to_string(), &merged);
+            let Merged { text, conflicts, is_clean, .. } = merged;
             (text.into_bytes(), conflicts, is_clean)
         }
         // What isn't text is no manifest.
@@ -78,17 +66,32 @@ fn path_of(args: &MergeArgs) -> &Path {
     args.path.as_ref().map_or(args.ours.as_path(), Path::new)
 }
 
-/// Says what the conflict is, which side is whose, and what to try with SealedSecrets.
-fn explain(args: &MergeArgs, labels: &Labels, conflicts: &[String], is_sealed: bool) {
-    let path = path_of(args).display();
+/// Warns of what a merge did by its rules, and a person may not expect.
+pub(in crate::commands) fn warn(path: &str, merged: &Merged) {
+    for note in &merged.notes {
+        terminal::warn(&format!("{path}: {note}; seal rotate can mend it"), None);
+    }
+    if merged.lost_comments > 0 {
+        let comments = counted(merged.lost_comments, "comment");
+        terminal::warn(&format!("{path}: {comments} of envelopes left out"), None);
+    }
+}
+
+/// Says what the conflict is, and which side is whose.
+pub(in crate::commands) fn say_conflicts(path: &str, labels: &Labels, conflicts: &[String]) {
     for conflict in conflicts {
         terminal::note(&format!("{path}: {conflict}"));
     }
     let Sides { ours, theirs } = labels::with_commits(labels);
     terminal::note(&format!("{path}: conflict between {ours} (ours) and {theirs} (theirs)"));
+}
+
+/// Says what the conflict is, and what to try with SealedSecrets.
+fn explain(args: &MergeArgs, labels: &Labels, conflicts: &[String], is_sealed: bool) {
+    let path = path_of(args).display().to_string();
+    say_conflicts(&path, labels, conflicts);
     if is_sealed {
         let word = labels.theirs.split(' ').next().unwrap_or(&labels.theirs);
-        let path = path.to_string();
         let path = pasted::path(&path);
         terminal::note(&format!("to keep one: seal resolve {path} --take {}", pasted::word(word)));
     }
@@ -110,7 +113,7 @@ fn merge_bytes(base: &[u8], ours: &[u8], theirs: &[u8], labels: &Labels) -> Resu
 type Opened = BTreeMap<ItemName, Item>;
 
 /// git for lines, and the identities at hand for values.
-struct Helper<'h> {
+pub(in crate::commands) struct Helper<'h> {
     labels: &'h Labels,
     identities: &'h [PathBuf],
     /// Read when a value is first in question: most merges need no key, and a passphrase may stand before one.
@@ -120,7 +123,7 @@ struct Helper<'h> {
 }
 
 impl<'h> Helper<'h> {
-    fn new(labels: &'h Labels, identities: &'h [PathBuf]) -> Self {
+    pub(in crate::commands) fn new(labels: &'h Labels, identities: &'h [PathBuf]) -> Self {
         Self { labels, identities, keys: OnceCell::new(), opened: RefCell::default() }
     }
 

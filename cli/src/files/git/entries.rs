@@ -42,6 +42,17 @@ pub(crate) struct Index {
     pub(crate) left_out: BTreeSet<PathBuf>,
 }
 
+/// The versions of a file that git notes for a merge that isn't finished; none of them for any other file.
+#[derive(Debug, Default)]
+pub(crate) struct Stages {
+    /// `None` if the file is new on both sides.
+    pub(crate) base: Option<Entry>,
+    /// `None` if our side removed the file.
+    pub(crate) ours: Option<Entry>,
+    /// `None` if their side removed it.
+    pub(crate) theirs: Option<Entry>,
+}
+
 impl Entry {
     /// The object's id in hexadecimal: equal ids are equal contents.
     pub(crate) fn id(&self) -> &str {
@@ -146,6 +157,35 @@ impl Repository {
             }
         }
         Ok(index)
+    }
+
+    /// The versions of a file, by its path from the top, that a merge has to bring together.
+    pub(crate) fn stages(&self, path: &Path) -> Result<Stages, GitError> {
+        const COMMAND: &str = "ls-files";
+        let mut command = self.top_command()?;
+        command.args([COMMAND, "--unmerged", "-z", "--"]).arg(literal(path));
+        let listing = Self::done(COMMAND, &mut command)?;
+        let mut stages = Stages::default();
+        for line in nul_ended(&listing) {
+            // `<mode> <id> <stage>\t<path>`
+            let parts = line.iter().position(|byte| *byte == b'\t').map(|at| (&line[..at], &line[at + 1..]));
+            let (facts, found) = parts.ok_or(GitError::Unexpected(COMMAND))?;
+            let facts = String::from_utf8_lossy(facts);
+            let facts: Vec<&str> = facts.split(' ').collect();
+            let [mode, id, stage] = facts[..] else { return Err(GitError::Unexpected(COMMAND)) };
+            // What stands beneath a directory of this name isn't meant.
+            if to_path(found) != path {
+                continue;
+            }
+            let version = match stage {
+                "1" => &mut stages.base,
+                "2" => &mut stages.ours,
+                "3" => &mut stages.theirs,
+                _ => return Err(GitError::Unexpected(COMMAND)),
+            };
+            *version = Entry::new(mode, id, found);
+        }
+        Ok(stages)
     }
 
     /// The files of the work tree that git doesn't know and doesn't ignore. One that ends in `/` is a repository of its own.
