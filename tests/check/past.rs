@@ -32,6 +32,32 @@ fn a_range_is_every_file_that_it_brings_in_and_not_only_its_tip() {
 }
 
 #[test]
+fn revisions_that_are_no_files_are_refused_with_the_range_that_is_meant() {
+    let repo = Repo::new();
+    repo.commit(&[("a.yaml", FINE)]);
+    repo.git(["tag", "base"]);
+    repo.git(["branch", "x/topic"]);
+    for (args, refusal) in [
+        (
+            vec!["base", "x/topic"],
+            "error: base and x/topic are revisions, and no files\nhint: for what the commits since base bring in: seal check \
+             base..x/topic\n",
+        ),
+        (
+            vec!["a.yaml", "base"],
+            "error: base is a revision, and no file\nhint: for what the commits since base bring in: seal check base..HEAD\n",
+        ),
+    ] {
+        let run = repo.check(&args);
+        assert_eq!((run.code, run.stderr.as_str()), (2, refusal), "{args:?}");
+    }
+    // A word that is neither is a file that isn't there, and a file of that name is checked.
+    assert_eq!(repo.check(&["nosuch"]).code, 3);
+    repo.write("base", FINE);
+    assert_eq!(repo.check(&["base"]).code, 0);
+}
+
+#[test]
 fn a_server_refuses_a_push_that_brings_a_fault_in_at_any_commit() {
     let repo = Repo::new();
     repo.commit(&[("a.yaml", FINE)]);

@@ -6,6 +6,8 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use seal_foreign::word;
+
 use crate::args::CheckArgs;
 use crate::check::examine::STDIN;
 use crate::check::finding::Finding;
@@ -15,6 +17,7 @@ use crate::files::input::InputError;
 use crate::rules;
 use crate::talk::exit::Exit;
 use crate::talk::failure::{Explain, Failure, Rule};
+use crate::talk::pasted;
 
 #[derive(Debug, thiserror::Error)]
 enum SubjectError {
@@ -22,6 +25,8 @@ enum SubjectError {
     Elsewhere(String, PathBuf),
     #[error("a range of commits and --staged don't go together")]
     RangeAndStaged,
+    #[error("{}", no_files(.0))]
+    Revisions(Vec<String>),
     #[error("only one range of commits can be checked at once")]
     TwoRanges,
     /// The threat is a file with the name of the range that CI asks for: checked in its place, it hides the commits.
@@ -42,6 +47,16 @@ impl Explain for SubjectError {
         match self {
             Self::Elsewhere(..) => Some("check each repository by itself".to_owned()),
             Self::RangeAndFile(path) => Some(format!("for the file write ./{path}")),
+            Self::Revisions(words) => {
+                let old = words.first()?;
+                let new = words.get(1).map_or("HEAD", String::as_str);
+                let range = format!("{old}..{new}");
+                Some(format!(
+                    "for what the commits since {} bring in: seal check {}",
+                    word(old),
+                    pasted::word(&range)
+                ))
+            }
             Self::RangeAndStaged | Self::TwoRanges => None,
         }
     }
@@ -86,6 +101,7 @@ impl Subject {
         let first = paths.first().map_or(here.as_path(), |path| path.as_path());
         let around = if first.is_dir() { first } else { first.parent().unwrap_or(first) };
         let around = if around.as_os_str().is_empty() { here.as_path() } else { around };
+        refuse_revisions(&paths)?;
         let repository = Repository::find(around)?;
         for path in paths.iter().filter(|path| is_range(path)) {
             let text = path.to_string_lossy();
@@ -270,6 +286,31 @@ fn here_of_the_user(root: &Path) -> Option<PathBuf> {
     let prefix = std::env::var_os("GIT_PREFIX").filter(|_| here == root);
     let there = prefix.map(|prefix| whole_or_self(&here.join(prefix)));
     Some(there.filter(|there| there.starts_with(root)).unwrap_or(here))
+}
+
+/// Refuses words that name no file and are revisions where the user is: git's other commands would take them.
+fn refuse_revisions(words: &[&PathBuf]) -> Result<(), Failure> {
+    let missing: Vec<&str> = words
+        .iter()
+        .filter(|path| path.symlink_metadata().is_err())
+        .filter_map(|path| path.to_str())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let Ok(Some(repository)) = Repository::find(Path::new(".")) else { return Ok(()) };
+    let revisions = missing.into_iter().filter(|word| repository.commit(word).is_ok());
+    let revisions: Vec<String> = revisions.map(str::to_owned).collect();
+    if revisions.is_empty() { Ok(()) } else { Err(SubjectError::Revisions(revisions).into()) }
+}
+
+fn no_files(revisions: &[String]) -> String {
+    let named = revisions.iter().map(|revision| word(revision)).collect::<Vec<_>>().join(" and ");
+    if revisions.len() == 1 {
+        format!("{named} is a revision, and no file")
+    } else {
+        format!("{named} are revisions, and no files")
+    }
 }
 
 /// Whether an argument is written like a range of commits. `./a..b` is a path.
