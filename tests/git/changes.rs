@@ -184,3 +184,146 @@ fn whom_is_sealed_to_from_now_on_comes_first() {
     repo.sandbox.write(".seal.yaml", "version: 9\n");
     assert!(words(&repo, &[]).starts_with("! .seal.yaml  can't be understood: "));
 }
+
+/// Rules by which `prod/` is sealed to the key of `prod.pub`, pinned in `keys/prod.pin`.
+const RULES: &str =
+    "version: 1\nrecipients: {prod: {file: keys/prod.pin}}\nrules: [{path: 'prod/**', to: [prod]}]\n";
+
+#[test]
+fn two_revisions_are_a_range_and_a_word_that_is_nothing_is_refused() {
+    let repo = sealed();
+    repo.branch("one", |repo| repo.set(FILE, "password", "new"));
+    repo.git(["switch", "--quiet", "main"]);
+    repo.set(FILE, "user", "not of either");
+    repo.branch("two", |repo| repo.set(FILE, "token", "new"));
+    let range = words(&repo, &["main..one"]);
+    assert_eq!(range, "prod/db.yaml  prod/db\n  ~ password     sealed again; new data key\n");
+    for args in [&["main", "one"][..], &["main", "one", "prod"], &["main", "one", "--", FILE]] {
+        assert_eq!(words(&repo, args), range, "{args:?}");
+    }
+    assert_eq!(words(&repo, &["main", "one", ".gitattributes"]), "");
+    for (args, refusal) in [
+        (&["main", "nosuch"][..], "nosuch is neither a revision nor a file or directory\n"),
+        (&["nosuch"], "nosuch is neither a revision nor a file or directory\n"),
+        (&[FILE, "prod/nosuch.yaml"], "prod/nosuch.yaml is neither a revision nor a file or directory\n"),
+        (
+            &["main", "one", "two"],
+            "two is one revision too many\nhint: two states are compared: seal diff OLD NEW",
+        ),
+        (&["main..one", "two"], "two is one revision too many\n"),
+        (&[FILE, "one"], "one is one revision too many\n"),
+    ] {
+        let run = repo.sandbox.run([&["diff"], args].concat(), "");
+        assert_eq!((run.code, run.stdout.as_slice()), (2, &b""[..]), "{args:?}");
+        assert!(run.stderr.starts_with(&format!("error: {refusal}")), "{args:?}: {}", run.stderr);
+    }
+    repo.sandbox.write("one", "x\n");
+    let run = repo.sandbox.run(["diff", "main", "one"], "");
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.starts_with("error: one is a revision and a path\n"), "{}", run.stderr);
+}
+
+#[test]
+fn a_key_that_comes_with_a_pin_of_its_own_is_new_whatever_it_is_called() {
+    let repo = sealed();
+    let seal_to = |pins: &[&str]| {
+        let mut args = vec!["rotate", FILE, "-i", "prod.key"];
+        args.extend(pins.iter().flat_map(|pin| ["-r", pin]));
+        let run = repo.sandbox.run(args, "");
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    };
+    repo.sandbox.write("keys/prod.pin", repo.sandbox.read("prod.pub"));
+    repo.sandbox.write(".seal.yaml", RULES);
+    repo.commit("rules");
+    let backup = "5f8f3b456fdcceef";
+    // Pinned as `recovery`, and named so in the envelope, by the change that seals to it.
+    let mut pin = b"# name: prod\n".to_vec();
+    pin.extend(repo.sandbox.read("backup.pub"));
+    repo.sandbox.write("keys/recovery.pin", pin);
+    let rules = RULES
+        .replace("recipients: {", "recipients: {recovery: {file: keys/recovery.pin}, ")
+        .replace("to: [prod]", "to: [prod, recovery]");
+    repo.sandbox.write(".seal.yaml", rules);
+    seal_to(&["keys/prod.pin", "keys/recovery.pin"]);
+    let expected = format!(
+        "! .seal.yaml  PINS: prod/** now also seals to a new key {backup} as recovery (keys/recovery.pin, new)\nprod/db.yaml  \
+         prod/db\n  ! 2 items rewrapped: now also to a new key {backup}, prod kept; no value changed\n"
+    );
+    assert_eq!(words(&repo, &[]), expected);
+    repo.commit("recovery");
+    assert_eq!(words(&repo, &["HEAD~..HEAD"]), expected);
+    // From then on it has that name.
+    seal_to(&["keys/prod.pin"]);
+    assert!(words(&repo, &[]).contains("no longer to recovery, prod kept"), "{}", words(&repo, &[]));
+}
+
+#[test]
+fn a_line_of_the_baseline_is_told_when_it_comes_and_when_it_goes() {
+    let repo = sealed();
+    repo.sandbox.write(
+        "api.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: api, namespace: prod}\nstringData: {key: x}\n",
+    );
+    repo.commit("plaintext");
+    assert_eq!(repo.sandbox.run(["check", "--write-baseline"], "").code, 0);
+    let came = "! .seal-baseline  silences: plaintext api.yaml prod/api key\n";
+    assert_eq!(words(&repo, &["HEAD", "prod"]), came);
+    repo.commit("silence it");
+    assert_eq!(words(&repo, &["HEAD~..HEAD"]), came);
+    let baseline = repo.text(".seal-baseline");
+    repo.sandbox.write(".seal-baseline", format!("{baseline}no\u{1b}rule\n"));
+    assert_eq!(words(&repo, &[]), "! .seal-baseline  silences: no\\u{1b}rule\n");
+    repo.sandbox.write(".seal-baseline", "# seal baseline v1\n");
+    assert_eq!(words(&repo, &[]), "- .seal-baseline  no longer silences: plaintext api.yaml prod/api key\n");
+    std::fs::remove_file(repo.sandbox.path(".seal-baseline")).unwrap();
+    std::os::unix::fs::symlink("api.yaml", repo.sandbox.path(".seal-baseline")).unwrap();
+    assert!(words(&repo, &[]).contains("! .seal-baseline  is a symbolic link, and isn't followed\n"));
+}
+
+#[test]
+fn an_item_that_is_back_to_what_it_was_names_the_commit() {
+    let repo = sealed();
+    let first = repo.git(["rev-parse", "HEAD"]);
+    let first_text = repo.text(FILE);
+    repo.set(FILE, "password", "second");
+    repo.rm(FILE, "user");
+    repo.commit("second");
+    repo.set(FILE, "password", "third");
+    repo.commit("third");
+    repo.sandbox.write(FILE, &first_text);
+    let expected = format!(
+        "prod/db.yaml  prod/db\n  ~ password     back to what it was in commit {id}\n  + user         added, as it was in commit \
+         {id}\n",
+        id = &first[..8]
+    );
+    assert_eq!(words(&repo, &[]), expected);
+    repo.commit("as at first");
+    assert_eq!(words(&repo, &["HEAD~..HEAD"]), expected);
+    assert_eq!(
+        words(&repo, &["HEAD~..HEAD", "-i", "prod.key"]),
+        expected.replacen(&first[..8], &format!("{}; value changed", &first[..8]), 1)
+    );
+}
+
+#[test]
+fn an_item_with_another_name_and_the_same_value_is_renamed_for_whoever_opens_both() {
+    let repo = sealed();
+    let rename = ["move", FILE, "--item", "password=db-password", "-i", "prod.key", "-r", "prod.pub"];
+    let run = repo.sandbox.run(rename, "");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(
+        words(&repo, &[]),
+        "prod/db.yaml  prod/db\n  + db-password  added\n  - password     removed\n"
+    );
+    assert_eq!(
+        words(&repo, &["-i", "prod.key"]),
+        "prod/db.yaml  prod/db\n  ~ db-password  renamed from password; same value\n"
+    );
+    // Another value, or one that two items have, is no rename.
+    repo.set(FILE, "db-password", "another");
+    let apart = "prod/db.yaml  prod/db\n  + db-password  added\n  - password     removed\n";
+    assert_eq!(words(&repo, &["-i", "prod.key"]), apart);
+    repo.set(FILE, "db-password", "first-password");
+    repo.set(FILE, "other", "first-password");
+    assert!(!words(&repo, &["-i", "prod.key"]).contains("renamed"));
+}

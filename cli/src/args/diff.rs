@@ -1,4 +1,4 @@
-//! `seal diff [REV|REV..REV] [PATH…]`, `seal diff FILE FILE`
+//! `seal diff [REV [REV]|REV..REV] [PATH…]`, `seal diff FILE FILE`
 
 use std::path::PathBuf;
 
@@ -6,13 +6,14 @@ use clap::{Args, ValueEnum, ValueHint};
 
 #[derive(Args)]
 #[command(
-    override_usage = "seal diff [OPTIONS] [REV|REV..REV] [PATH]... [-- PATH...]\n       seal diff [OPTIONS] FILE FILE",
+    override_usage = "seal diff [OPTIONS] [REV [REV]|REV..REV] [PATH]... [-- PATH...]\n       seal diff [OPTIONS] FILE FILE",
     after_help = "\
-Without REV, the files on disk are compared with HEAD; with REV, with that revision. Of two \
-files, it says which items one of them lacks.
+Without REV, the files on disk are compared with HEAD; with REV, with that revision; two revisions \
+with each other. Of two files, it says which items one of them lacks.
 
 A file that was only laid out anew has no changes. The recipients are those that an envelope \
-lists; the list that counts is sealed inside, and seal check compares the two as far as it can.
+lists; the list that counts is sealed inside, and seal check compares the two as far as it can. They \
+have the names that the earlier state pins them by; any other key is called new.
 
 Example:
   seal diff origin/main..HEAD clusters/prod

@@ -5,8 +5,10 @@
 
 mod appearance;
 mod files;
+mod former;
 mod meaning;
 mod rules;
+mod silenced;
 
 use seal_crds::keys::Keyring;
 use seal_documents::manifest::{Manifest, Object};
@@ -53,13 +55,16 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         Meaning::States { repository, old, new, paths } => {
             // First whom is sealed to from now on, then what was sealed.
             let told = rules::changes(&repository, &old, &new);
+            let silenced = silenced::changes(&repository, &old, &new)?;
             let looks = appearance::changes(&repository, &old, &new, &paths)?;
             let states = files::read(&repository, &old, &new, &paths, &open)?;
             let States { mut before, mut after, unchanged, unread } = states;
-            rules::name_recipients(&repository, &old, &new, &mut [&mut before, &mut after]);
+            rules::name_recipients(&repository, &old, &mut [&mut before, &mut after]);
+            former::note(&repository, &old, &before, &mut after)?;
             unread.iter().for_each(|what| terminal::warn(what, None));
-            let is_told =
-                print_changes(args, &[told, looks, differences(&before, &after, &unchanged)].concat())?;
+            let silenced = Vec::from_iter(silenced);
+            let changed = differences(&before, &after, &unchanged);
+            let is_told = print_changes(args, &[told, silenced, looks, changed].concat())?;
             warn_of_unopened(keys.as_ref(), &before, &after);
             is_told || !unread.is_empty()
         }

@@ -23,7 +23,7 @@ use serde::Serialize;
 
 pub(crate) use beside::{Beside, beside};
 pub(crate) use pairs::differences;
-pub(crate) use snapshot::{Open, Seen, Snapshot};
+pub(crate) use snapshot::{Names, Open, Seen, Snapshot};
 
 /// How much a change concerns a reviewer; the mark in front of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use seal_foreign::word;
 
 use super::book::Rules;
 use super::file::{At, Ignore, PathRule, To};
+use super::pins::PinFile;
 use super::unreachable::unreachable;
 
 /// What a difference is about.
@@ -44,7 +45,7 @@ pub(crate) fn differences(before: Option<&Rules>, after: Option<&Rules>) -> Vec<
         (Some(before), None) => found.add(Concern::Pins, None, format!("{} is gone", word(&before.path))),
         (None, Some(after)) => {
             found.add(Concern::Rules, None, format!("{} is new", word(&after.path)));
-            after.file.rules.iter().for_each(|rule| found.new_rule(rule, after));
+            after.file.rules.iter().for_each(|rule| found.new_rule(rule, None, after));
             found.ignored(&[], &after.file.ignore);
         }
         (Some(before), Some(after)) => found.compare(before, after),
@@ -55,26 +56,41 @@ pub(crate) fn differences(before: Option<&Rules>, after: Option<&Rules>) -> Vec<
 }
 
 impl Rules {
-    /// A key for people: the name of its recipient, its short fingerprint and its file, and whether the file is new.
-    fn told(&self, fingerprint: &Fingerprint, before: Option<&Self>) -> String {
-        let holds = |rules: &Self, path: &str| rules.pins.values().any(|pin| pin.path == path);
-        let of = |(name, pin): (&String, &super::pins::PinFile)| {
-            let has_it = pin.keys().iter().any(|(key, _)| key == fingerprint);
-            has_it.then(|| {
-                let new = match before {
-                    Some(before) if !holds(before, &pin.path) => ", new",
-                    Some(before) if !before.has(fingerprint) => ", changed",
-                    _ => "",
-                };
-                format!("{} {} ({}{new})", word(name), fingerprint.short(), word(&pin.path))
-            })
+    /// A key for people: the name of its recipient, its short fingerprint and its file.
+    fn told(&self, fingerprint: &Fingerprint) -> String {
+        let told = |(name, pin): (&String, &PinFile)| {
+            format!("{} {} ({})", word(name), fingerprint.short(), word(&pin.path))
         };
-        self.pins.iter().find_map(of).unwrap_or_else(|| fingerprint.short())
+        self.pin_of(fingerprint).map_or_else(|| fingerprint.short(), told)
     }
 
-    /// Whether any recipient has this key.
-    fn has(&self, fingerprint: &Fingerprint) -> bool {
-        self.pins.values().any(|pin| pin.keys().iter().any(|(key, _)| key == fingerprint))
+    /// A key that is sealed to from now on: by its name if that was reviewed with it before, else as the new key that it is,
+    /// with the name that it is given, its file, and whether that is new.
+    ///
+    /// The threat is a key of somebody else's that is pinned by a name that people trust.
+    fn told_now(&self, fingerprint: &Fingerprint, before: Option<&Self>) -> String {
+        let Some((name, pin)) = self.pin_of(fingerprint) else { return fingerprint.short() };
+        let is_old = before.is_some_and(|before| {
+            before.pins.get(name).is_some_and(|pin| pin.keys().iter().any(|(key, _)| key == fingerprint))
+        });
+        if is_old {
+            return self.told(fingerprint);
+        }
+        let new = match before {
+            Some(before) if !before.pins.values().any(|other| other.path == pin.path) => ", new",
+            Some(before) if before.pin_of(fingerprint).is_none() => ", changed",
+            _ => "",
+        };
+        let (name, path) = (word(name), word(&pin.path));
+        match before.and_then(|before| before.pin_of(fingerprint)) {
+            Some((was, _)) => format!("{} {} as {name} ({path}{new})", word(was), fingerprint.short()),
+            None => format!("a new key {} as {name} ({path}{new})", fingerprint.short()),
+        }
+    }
+
+    /// The first recipient that has a key.
+    fn pin_of(&self, fingerprint: &Fingerprint) -> Option<(&String, &PinFile)> {
+        self.pins.iter().find(|(_, pin)| pin.keys().iter().any(|(key, _)| key == fingerprint))
     }
 
     /// The keys that a rule seals to.
@@ -103,7 +119,7 @@ impl Found {
                 continue;
             }
             match old.get(&path) {
-                None => self.new_rule(rule, after),
+                None => self.new_rule(rule, Some(before), after),
                 Some(was) => self.rule(was, rule, before, after),
             }
         }
@@ -127,8 +143,8 @@ impl Found {
         self.ignored(&before.file.ignore, &after.file.ignore);
     }
 
-    fn new_rule(&mut self, rule: &PathRule, after: &Rules) {
-        let keys: Vec<String> = after.keys_of(rule).iter().map(|key| after.told(key, None)).collect();
+    fn new_rule(&mut self, rule: &PathRule, before: Option<&Rules>, after: &Rules) {
+        let keys: Vec<String> = after.keys_of(rule).iter().map(|key| after.told_now(key, before)).collect();
         let path = word(&rule.path.to_string());
         let words = match rule.to {
             To::Nobody => format!("new rule: {path} forbids to seal"),
@@ -145,17 +161,17 @@ impl Found {
                 self.add(Concern::Pins, Some(is.at), format!("{path} now forbids to seal"));
             }
             (To::Nobody, To::Recipients(_)) => {
-                let keys: Vec<String> = new.iter().map(|key| after.told(key, Some(before))).collect();
+                let keys: Vec<String> = new.iter().map(|key| after.told_now(key, Some(before))).collect();
                 let words = format!("{path} forbade to seal, and now seals to {}", keys.join(", "));
                 self.add(Concern::Pins, Some(is.at), words);
             }
             _ => {
                 for key in new.difference(&old) {
-                    let words = format!("{path} now also seals to {}", after.told(key, Some(before)));
+                    let words = format!("{path} now also seals to {}", after.told_now(key, Some(before)));
                     self.add(Concern::Pins, Some(is.at), words);
                 }
                 for key in old.difference(&new) {
-                    let words = format!("{path} no longer seals to {}", before.told(key, None));
+                    let words = format!("{path} no longer seals to {}", before.told(key));
                     self.add(Concern::Pins, Some(is.at), words);
                 }
             }

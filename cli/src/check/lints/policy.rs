@@ -108,7 +108,7 @@ mod tests {
         let [found] = &changed(&change(&format!("{one}\n{other}\n")), "main")[..] else { panic!() };
         assert_eq!(found.lint, Lint::PinsChanged);
         assert!(
-            found.message.starts_with("differs from main: ** now also seals to prod "),
+            found.message.starts_with("differs from main: ** now also seals to a new key "),
             "{}",
             found.message
         );

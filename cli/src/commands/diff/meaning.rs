@@ -14,6 +14,10 @@ use crate::talk::failure::{Explain, Failure, Rule};
 enum MeaningError {
     #[error("{0} is a revision and a path")]
     Both(String),
+    #[error("{0} is neither a revision nor a file or directory")]
+    Neither(String),
+    #[error("{0} is one revision too many")]
+    TooMany(String),
     #[error("{one} and {other} have no commit in common")]
     NoMergeBase { one: String, other: String },
     #[error("this repository has no commit yet")]
@@ -32,6 +36,13 @@ impl Explain for MeaningError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Both(word) => format!("for the path write -- {word}, for the revision {word} --"),
+            Self::Neither(word) => format!(
+                "git branch --all and git tag list the revisions, and a shallow clone lacks older ones (fetch-depth: 0); for a \
+                 path that is gone write -- {word}"
+            ),
+            Self::TooMany(_) => {
+                "two states are compared: seal diff OLD NEW, or seal diff OLD..NEW".to_owned()
+            }
             Self::NoMergeBase { .. } => {
                 "a shallow clone lacks older commits: fetch-depth: 0, or git fetch --unshallow".to_owned()
             }
@@ -87,25 +98,36 @@ impl Meaning {
             return Ok(Self::Files { one: one.into(), other: other.into() });
         }
         let repository = Box::new(Repository::around(Path::new("."))?);
-        let mut words = args.words.iter();
-        let mut paths: Vec<PathBuf> = Vec::new();
-        let states = match words.next() {
-            None => None,
-            Some(word) => {
-                let states = states(&repository, word, !args.paths.is_empty())?;
-                if states.is_none() {
-                    paths.push(word.into());
-                }
-                states
-            }
-        };
+        let has_paths = !args.paths.is_empty();
+        let mut words = args.words.iter().peekable();
+        let first = words.peek().map(|word| states(&repository, word, has_paths)).transpose()?.flatten();
+        let mut states = first;
+        if states.is_some() {
+            words.next();
+        }
+        // `seal diff OLD NEW`, as git has it.
+        if let Some((_, new @ Named::Disk)) = &mut states
+            && let Some(word) = words.peek()
+            && let Some(commit) = revision(&repository, word, has_paths)?
+        {
+            *new = Named::Commit(commit);
+            words.next();
+        }
         let head = || repository.head().map(Named::Commit).ok_or(MeaningError::NoCommit);
         let (old, new) = match states {
             Some(states) => states,
             None => (head()?, Named::Disk),
         };
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for word in words {
+            if Path::new(word).symlink_metadata().is_err() {
+                let is_revision = repository.commit(word).is_ok() || repository.range(word).is_ok();
+                let error = if is_revision { MeaningError::TooMany } else { MeaningError::Neither };
+                return Err(error(word.clone()).into());
+            }
+            paths.push(word.into());
+        }
         let (old, new) = (State::of(&repository, old)?, State::of(&repository, new)?);
-        paths.extend(words.map(PathBuf::from));
         paths.extend(args.paths.iter().cloned());
         let paths = paths.iter().map(|path| within(&repository, path)).collect::<Result<_, Failure>>()?;
         Ok(Self::States { repository, old, new, paths })
@@ -147,10 +169,17 @@ fn states(repository: &Repository, word: &str, has_paths: bool) -> Result<Option
             Range::Nothing => (Named::Empty, Named::Empty),
         }));
     }
+    Ok(revision(repository, word, has_paths)?.map(|commit| (Named::Commit(commit), Named::Disk)))
+}
+
+/// The commit that a word names; `None` for a path.
+fn revision(repository: &Repository, word: &str, has_paths: bool) -> Result<Option<Commit>, Failure> {
+    let is_path = Path::new(word).symlink_metadata().is_ok() && !has_paths;
     match (repository.commit(word), is_path) {
         (Ok(_), true) => Err(MeaningError::Both(word.to_owned()).into()),
-        (Ok(commit), false) => Ok(Some((Named::Commit(commit), Named::Disk))),
-        (Err(GitError::NoRevision(_)), true) => Ok(None),
+        (Ok(commit), false) => Ok(Some(commit)),
+        (Err(GitError::NoRevision(_)), _) if Path::new(word).symlink_metadata().is_ok() => Ok(None),
+        (Err(GitError::NoRevision(_)), _) => Err(MeaningError::Neither(word.to_owned()).into()),
         (Err(error), _) => Err(error.into()),
     }
 }

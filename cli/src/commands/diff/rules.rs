@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::meaning::State;
 use crate::files::git::Repository;
-use crate::objects::difference::{Change, Mark, ObjectChange, Snapshot};
+use crate::objects::difference::{Change, Mark, Names, ObjectChange, Snapshot};
 use crate::rules::FILE_NAME;
 use crate::rules::book::{Book, Governing, Rules};
 use crate::rules::differences::{Concern, differences};
@@ -64,30 +64,23 @@ fn words(before: Option<&Rules>, after: Option<&Rules>) -> Vec<Change> {
     differences(before, after).iter().map(|found| change(found.concern, &found.words)).collect()
 }
 
-/// Calls recipients by the names of the rules for each file: those of the new state, and for a key that isn't pinned there any
-/// more those of the old one.
-pub(super) fn name_recipients(
-    repository: &Repository,
-    old: &State,
-    new: &State,
-    snapshots: &mut [&mut Vec<Snapshot>],
-) {
-    let paths: BTreeSet<String> = snapshots
-        .iter()
-        .flat_map(|snapshots| snapshots.iter().map(|snapshot| snapshot.path.clone()))
-        .collect();
-    if names(old).is_empty() && names(new).is_empty() {
+/// Calls recipients by the names that the rules of the old state have for each file, and by no others.
+///
+/// The threat is a pull request that pins a key of its own by a name that people trust, and seals to it: whatever it calls the
+/// key, the key is new.
+pub(super) fn name_recipients(repository: &Repository, old: &State, snapshots: &mut [&mut Vec<Snapshot>]) {
+    let paths = snapshots.iter().flat_map(|snapshots| snapshots.iter().map(|snapshot| snapshot.path.clone()));
+    let paths: BTreeSet<String> = paths.collect();
+    if names(old).is_empty() {
         return;
     }
-    let (was, is) = (pinned(repository, old, &paths), pinned(repository, new, &paths));
+    let pinned = pinned(repository, old, &paths);
     for snapshot in snapshots.iter_mut().flat_map(|snapshots| snapshots.iter_mut()) {
-        let of = |state: &BTreeMap<String, Arc<Rules>>| state.get(&snapshot.path).map(Arc::clone);
-        let mut names = BTreeMap::new();
-        for rules in [of(&is), of(&was)].into_iter().flatten() {
-            for (name, pin) in &rules.pins {
-                for (key, _) in pin.keys() {
-                    names.entry(key).or_insert_with(|| name.clone());
-                }
+        let Some(rules) = pinned.get(&snapshot.path) else { continue };
+        let mut names = Names::new();
+        for (name, pin) in &rules.pins {
+            for (key, _) in pin.keys() {
+                names.entry(key).or_insert_with(|| name.clone());
             }
         }
         snapshot.name_recipients(&names);

@@ -3,7 +3,7 @@
 //! Invariant: a file that any commit of a range has, and that no commit before it had under this path, is found, also if
 //! a later commit of the range removes it, and whatever a merge made of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::entries::{literal, nul_ended};
@@ -102,6 +102,33 @@ impl Repository {
         String::from_utf8_lossy(&count).trim().parse().map_err(|_| GitError::Unexpected(COMMAND))
     }
 
+    /// The last commit behind another one, and it itself, in which each of some files had each of some words that are wanted of
+    /// it; among the last `max` commits alone. Words end as in [`Self::first_committed`].
+    pub(crate) fn last_had(
+        &self,
+        tip: &Commit,
+        max: usize,
+        wanted: &BTreeMap<&Path, HashSet<&str>>,
+    ) -> Result<HashMap<String, Commit>, GitError> {
+        let listing = self.rev_list(std::slice::from_ref(tip), &[&format!("--max-count={max}")], &[])?;
+        let listing = String::from_utf8_lossy(&listing).into_owned();
+        let mut files = self.brought_in(&listing.lines().collect::<Vec<_>>())?;
+        files.retain(|file| {
+            file.entry.kind == EntryKind::File && wanted.contains_key(file.entry.path.as_path())
+        });
+        let entries: Vec<&Entry> = files.iter().map(|file| &file.entry).collect();
+        let mut found: HashMap<String, Commit> = HashMap::new();
+        self.read_entries(&entries, |index, content| {
+            let Content::Bytes(bytes) = content else { return };
+            let Introduced { commit, entry } = &files[index];
+            for word in words_of(&bytes).filter(|word| wanted[entry.path.as_path()].contains(word)) {
+                // The newest commit comes first.
+                found.entry(word.to_owned()).or_insert_with(|| commit.clone());
+            }
+        })?;
+        Ok(found)
+    }
+
     /// When each of some words was first committed behind a commit, in seconds since 1970, by the commits' own clocks; in
     /// one walk over the history, each content once. A word that no commit has is left out. Words end at blanks, quotes,
     /// commas and brackets, as a ciphertext in YAML or JSON does.
@@ -132,10 +159,7 @@ impl Repository {
         let wanted: Vec<&str> = ids.iter().map(|(id, _)| *id).collect();
         self.contents(&wanted, |index, content| {
             let Content::Bytes(bytes) = content else { return };
-            let is_end = |byte: &u8| {
-                matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b',' | b'[' | b']' | b'{' | b'}')
-            };
-            for word in bytes.split(is_end).filter_map(|word| std::str::from_utf8(word).ok()) {
+            for word in words_of(&bytes) {
                 if let Some(word) = words.get(word) {
                     let time = ids[index].1;
                     first
@@ -147,4 +171,12 @@ impl Repository {
         })?;
         Ok(first)
     }
+}
+
+/// The words of a file, as they stand in YAML or JSON.
+fn words_of(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    let is_end = |byte: &u8| {
+        matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b',' | b'[' | b']' | b'{' | b'}')
+    };
+    bytes.split(is_end).filter_map(|word| std::str::from_utf8(word).ok())
 }

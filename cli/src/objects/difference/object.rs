@@ -22,7 +22,7 @@ pub(super) fn changes(old: &Seen, new: &Seen) -> Vec<Change> {
         changes.push(Change::new(Mark::Changed, "sealed-again", "data", "sealed again"));
     }
     changes.extend(rewrapped(before, after, new.pinned()));
-    changes.extend(recipients(before, after));
+    changes.extend(recipients(before, after, new.pinned()));
     changes.extend(scope(before, after));
     changes.extend(template(before, after));
     changes.extend(annotations(before, after));
@@ -32,8 +32,18 @@ pub(super) fn changes(old: &Seen, new: &Seen) -> Vec<Change> {
 
 fn items(old: &Seen, new: &Seen, before: &Outline, after: &Outline) -> Vec<Change> {
     let names: BTreeSet<&String> = before.items.keys().chain(after.items.keys()).collect();
+    let renamed = renamed(old, new);
+    let former = |name: &String| new.former().get(name);
     let change = |name: &String| match (before.items.get(name), after.items.get(name)) {
-        (None, Some(_)) => Some(Change::new(Mark::Added, "added", name, "added")),
+        (None, Some(_)) if renamed.contains_key(name.as_str()) => {
+            let words = format!("renamed from {}; same value", word(renamed[name.as_str()]));
+            Some(Change::new(Mark::Changed, "item-renamed", name, words))
+        }
+        (Some(_), None) if renamed.values().any(|old| old == name) => None,
+        (None, Some(_)) => {
+            let words = former(name).map(|commit| format!("added, as it was in commit {commit}"));
+            Some(Change::new(Mark::Added, "added", name, words.unwrap_or_else(|| "added".to_owned())))
+        }
         (Some(_), None) => Some(Change::new(Mark::Removed, "removed", name, "removed")),
         (Some(was), Some(is)) if was.line != is.line => {
             let (kind, value) = match is_same_value(old, new, name) {
@@ -41,11 +51,34 @@ fn items(old: &Seen, new: &Seen, before: &Outline, after: &Outline) -> Vec<Chang
                 Some(false) => ("value-changed", "; value changed"),
                 None => ("sealed-again", ""),
             };
-            Some(Change::new(Mark::Changed, kind, name, format!("{}{value}", again(was, is))))
+            let words = former(name).map(|commit| format!("back to what it was in commit {commit}"));
+            let words = words.unwrap_or_else(|| again(was, is).to_owned());
+            Some(Change::new(Mark::Changed, kind, name, words + value))
         }
         _ => None,
     };
     names.into_iter().filter_map(change).collect()
+}
+
+/// The items that have another name and the same value, for whoever opens both states: from the new name to the old one. A
+/// value that several items have tells nothing.
+fn renamed<'s>(old: &'s Seen, new: &'s Seen) -> BTreeMap<&'s str, &'s str> {
+    let by_value = |seen: &'s Seen, other: &Seen| {
+        let (own, names) = (seen.items(), other.items());
+        let mut found: BTreeMap<&[u8], Vec<&str>> = BTreeMap::new();
+        for (name, value) in seen.opened().into_iter().flat_map(|opened| &opened.data) {
+            if own.contains(name.as_str()) && !names.contains(name.as_str()) {
+                found.entry(value.expose()).or_default().push(name.as_str());
+            }
+        }
+        found
+    };
+    let (gone, came) = (by_value(old, new), by_value(new, old));
+    let pairs = came.into_iter().filter_map(|(value, came)| match (&came[..], &gone.get(value)?[..]) {
+        ([came], [gone]) if !value.is_empty() => Some((*came, *gone)),
+        _ => None,
+    });
+    pairs.collect()
 }
 
 fn again(was: &OutlineItem, is: &OutlineItem) -> &'static str {

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use seal_crds::{Format, Scope};
 
 use super::object::{changes, reason};
-use super::recipients::full;
-use super::snapshot::{Seen, Snapshot};
+use super::recipients::new;
+use super::snapshot::{Names, Seen, Snapshot};
 use super::{Change, Mark, ObjectChange};
 use crate::objects::outline::{Outline, OutlineName};
 
@@ -139,10 +139,10 @@ fn object_change(here: Here<'_>, changes: Vec<Change>) -> ObjectChange {
 fn change(Pair { was, is }: Pair<'_>) -> ObjectChange {
     let mut found = Vec::new();
     match (was.seen, is.seen) {
-        (Seen::Plain { .. }, Seen::Sealed { outline, .. }) => {
+        (Seen::Plain { .. }, Seen::Sealed { outline, pinned, .. }) => {
             let words = "plaintext → sealed (the old text stays in history)";
             found.push(Change::new(Mark::Changed, "sealed", "", words));
-            found.extend(sealed_to(outline));
+            found.extend(sealed_to(outline, pinned));
         }
         (Seen::Sealed { .. }, Seen::Plain { .. }) => {
             found.push(Change::new(
@@ -152,7 +152,7 @@ fn change(Pair { was, is }: Pair<'_>) -> ObjectChange {
                 "sealed → plaintext: everybody who reads the repository reads it",
             ));
         }
-        (Seen::Sealed { outline: old, .. }, Seen::Sealed { outline: new, .. }) => {
+        (Seen::Sealed { outline: old, .. }, Seen::Sealed { outline: new, pinned, .. }) => {
             if was.path != is.path {
                 let words = format!("file {} → {}", seal_foreign::line(was.path, usize::MAX), is.path);
                 found.push(Change::new(Mark::Kept, "renamed", "", words));
@@ -166,7 +166,7 @@ fn change(Pair { was, is }: Pair<'_>) -> ObjectChange {
                 };
                 let words = format!("{} → {}", name(old.format), name(new.format));
                 found.push(Change::new(Mark::Changed, "migrated", "", words));
-                found.extend(sealed_to(new));
+                found.extend(sealed_to(new, pinned));
             }
             found.extend(moved(old, new));
         }
@@ -222,7 +222,7 @@ fn came(is: Here<'_>, originals: &BTreeMap<&str, Here<'_>>) -> ObjectChange {
         return object_change(is, vec![Change::new(Mark::Alarm, "plaintext", "", words)]);
     };
     let mut found = vec![Change::new(Mark::Added, "new", "", format!("new, with {}", count(outline)))];
-    found.extend(sealed_to(outline));
+    found.extend(sealed_to(outline, is.seen.pinned()));
     if let Some(original) = used_keys(&is).into_iter().find_map(|id| originals.get(id)) {
         let from = original.seen.object_name();
         if binds_apart(outline.scope, from, &outline.object_name) {
@@ -254,10 +254,9 @@ fn count(outline: &Outline) -> String {
 }
 
 /// Whom an object that wasn't there before is sealed to.
-fn sealed_to(outline: &Outline) -> Option<Change> {
+fn sealed_to(outline: &Outline, pinned: &Names) -> Option<Change> {
     let recipients = outline.recipients();
-    let told = recipients.iter().map(|(key, name)| full(key, *name));
-    let told: BTreeSet<String> = told.collect();
+    let told: BTreeSet<String> = recipients.keys().map(|key| new(key, pinned)).collect();
     let words = told.into_iter().collect::<Vec<_>>().join(", ");
     (!words.is_empty()).then(|| Change::new(Mark::Changed, "recipients", "sealed to", words))
 }

@@ -1,48 +1,44 @@
 //! Who came and who went: the recipients of an object, by whichever envelope.
 //!
-//! An envelope's list is a claim. Whoever comes newly is shown with the fingerprint, because anybody can call a key by any
-//! name. Invariants: a recipient who comes or goes is in the words; so is a list that was edited without its age file, and an
-//! age file with more recipients than names.
+//! An envelope's list is a claim, and anybody can call a key by any name: a name is shown only if the repository pinned the
+//! key by it before the changes, and whoever comes newly is shown with the fingerprint. Invariants: a recipient who comes or
+//! goes is in the words; so is a list that was edited without its age file, and an age file with more recipients than names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use seal_crds::keys::Fingerprint;
 use seal_foreign::word;
 
-use super::{Change, Mark};
+use super::{Change, Mark, Names};
 use crate::objects::outline::{Outline, OutlineEnvelope, OutlineItem};
 
 /// The words for whoever comes newly.
-pub(super) fn full(fingerprint: &Fingerprint, name: Option<&str>) -> String {
-    match name {
-        Some(name) => format!("{} {}", word(name), fingerprint.short()),
-        None => fingerprint.short(),
+pub(super) fn new(key: &Fingerprint, pinned: &Names) -> String {
+    match pinned.get(key) {
+        Some(name) => format!("{} {}", word(name), key.short()),
+        None => format!("a new key {}", key.short()),
     }
 }
 
+/// The words for whoever was there before, and opens more now.
+fn widening(key: &Fingerprint, pinned: &Names) -> String {
+    if pinned.contains_key(key) { new(key, pinned) } else { key.short() }
+}
+
 /// The words for whoever was there before.
-fn known(fingerprint: &Fingerprint, name: Option<&str>) -> String {
-    name.map_or_else(|| fingerprint.short(), word)
+fn known(key: &Fingerprint, pinned: &Names) -> String {
+    pinned.get(key).map_or_else(|| key.short(), |name| word(name))
 }
 
 fn list(items: BTreeSet<&str>) -> String {
     items.into_iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
-type Recipients<'o> = BTreeMap<Fingerprint, Option<&'o str>>;
-
 /// The recipients of the envelopes of some items.
-fn recipients_of<'o>(outline: &'o Outline, items: &BTreeSet<&str>) -> Recipients<'o> {
-    let mut found = Recipients::new();
-    for name in items {
-        let key = outline.items.get(*name).and_then(|item| item.data_key.as_deref());
-        let Some(envelope) = key.and_then(|key| outline.envelope_of(key)) else { continue };
-        for recipient in &envelope.recipients {
-            let name = found.entry(recipient.fingerprint).or_default();
-            *name = name.or(recipient.name.as_deref());
-        }
-    }
-    found
+fn recipients_of(outline: &Outline, items: &BTreeSet<&str>) -> BTreeSet<Fingerprint> {
+    let key = |name: &&str| outline.items.get(*name).and_then(|item| item.data_key.as_deref());
+    let envelopes = items.iter().filter_map(key).filter_map(|key| outline.envelope_of(key));
+    envelopes.flat_map(OutlineEnvelope::fingerprints).collect()
 }
 
 /// The items of which nothing but the envelope changed.
@@ -76,8 +72,8 @@ fn widened<'o>(before: &Outline, after: &'o Outline, key: &Fingerprint) -> BTree
     after.items.iter().filter(is_widened).map(|(name, _)| name.as_str()).collect()
 }
 
-/// The rewrap of items whose values stay. `pinned` are the keys that the rules of the repository name.
-pub(super) fn rewrapped(before: &Outline, after: &Outline, pinned: &BTreeSet<Fingerprint>) -> Option<Change> {
+/// The rewrap of items whose values stay.
+pub(super) fn rewrapped(before: &Outline, after: &Outline, pinned: &Names) -> Option<Change> {
     let items = rewrapped_items(before, after);
     if items.is_empty() {
         return None;
@@ -86,20 +82,19 @@ pub(super) fn rewrapped(before: &Outline, after: &Outline, pinned: &BTreeSet<Fin
     let mut came = Vec::new();
     let mut kept = Vec::new();
     let mut is_unpinned = false;
-    for (key, name) in &is {
+    for key in &is {
         let of_key = &widened(before, after, key) & &items;
-        if !was.contains_key(key) {
-            came.push(full(key, *name));
+        if !was.contains(key) {
+            came.push(new(key, pinned));
         } else if !of_key.is_empty() {
-            came.push(format!("{} ({})", full(key, *name), list(of_key)));
+            came.push(format!("{} ({})", widening(key, pinned), list(of_key)));
         } else {
-            kept.push(known(key, *name));
+            kept.push(known(key, pinned));
             continue;
         }
-        is_unpinned |= !pinned.contains(key);
+        is_unpinned |= !pinned.contains_key(key);
     }
-    let gone: Vec<String> =
-        was.iter().filter(|(key, _)| !is.contains_key(key)).map(|(key, name)| known(key, *name)).collect();
+    let gone: Vec<String> = was.difference(&is).map(|key| known(key, pinned)).collect();
     let mut parts = Vec::new();
     match (gone.is_empty(), came.is_empty()) {
         (true, true) => {}
@@ -112,21 +107,21 @@ pub(super) fn rewrapped(before: &Outline, after: &Outline, pinned: &BTreeSet<Fin
     }
     let count = if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) };
     let words = format!("{count} rewrapped: {}; no value changed", parts.join(", "));
-    // A rewrap that takes one pinned key for another is routine; one that lets somebody in is what a review is for. The names
-    // don't tell these apart: anybody can call a key by any.
+    // A rewrap that takes one pinned key for another is routine; one that lets somebody in is what a review is for.
     let mark = if is_unpinned || came.len() > gone.len() { Mark::Alarm } else { Mark::Kept };
     Some(Change::new(mark, "rewrapped", "", words))
 }
 
 /// Whoever came or went otherwise than by the rewrap of unchanged items.
-pub(super) fn recipients(before: &Outline, after: &Outline) -> Vec<Change> {
+pub(super) fn recipients(before: &Outline, after: &Outline, pinned: &Names) -> Vec<Change> {
     let rewrapped = rewrapped_items(before, after);
     let told = recipients_of(after, &rewrapped);
     let gone_told = recipients_of(before, &rewrapped);
     let (was, is) = (before.recipients(), after.recipients());
     let mut changes = Vec::new();
     let mut came = Vec::new();
-    for (key, name) in &is {
+    for key in is.keys() {
+        let words = if was.contains_key(key) { widening(key, pinned) } else { new(key, pinned) };
         let is_new = !was.contains_key(key);
         let of_key: BTreeSet<&str> = if is_new {
             let items = after.items.iter().filter(|(_, item)| is_open_to(after, item, key));
@@ -136,20 +131,17 @@ pub(super) fn recipients(before: &Outline, after: &Outline) -> Vec<Change> {
         };
         let items = &of_key - &rewrapped;
         if !items.is_empty() {
-            came.push(format!("{} ({})", full(key, *name), list(items)));
-        } else if is_new && !told.contains_key(key) {
-            came.push(full(key, *name));
+            came.push(format!("{words} ({})", list(items)));
+        } else if is_new && !told.contains(key) {
+            came.push(words);
         }
     }
     if !came.is_empty() {
         let words = format!("now also to {}", came.join(", "));
         changes.push(Change::new(Mark::Alarm, "recipients", "recipients", words));
     }
-    let gone: Vec<String> = was
-        .iter()
-        .filter(|(key, _)| !is.contains_key(key) && !gone_told.contains_key(key))
-        .map(|(key, name)| known(key, *name))
-        .collect();
+    let gone = was.keys().filter(|key| !is.contains_key(key) && !gone_told.contains(key));
+    let gone: Vec<String> = gone.map(|key| known(key, pinned)).collect();
     if !gone.is_empty() {
         let words = format!("no longer to {}", gone.join(", "));
         changes.push(Change::new(Mark::Changed, "recipients", "recipients", words));

@@ -1,7 +1,7 @@
 //! What stands in one state of a file, as far as a diff speaks of it.
 //!
 //! Invariant: nothing of a value of a Secret in plaintext is kept, only the names of its items, and hashes that tell nothing
-//! after the run.
+//! after the run; whatever an envelope calls its recipients is no name of theirs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -15,6 +15,9 @@ use seal_documents::yaml::tree::NodeId;
 
 use crate::files::text::names_a_secret;
 use crate::objects::outline::{self, Outline, OutlineName};
+
+/// The names of keys, from pins that were reviewed.
+pub(crate) type Names = BTreeMap<Fingerprint, String>;
 
 /// Opens an object for whoever has the keys; `None` if it doesn't open.
 pub(crate) type Open<'o> = dyn Fn(&Manifest<'_>, &Object) -> Option<Unsealed> + 'o;
@@ -35,8 +38,10 @@ pub(crate) enum Seen {
     Sealed {
         outline: Box<Outline>,
         opened: Option<Unsealed>,
-        /// The keys that the rules of the repository name for the file.
-        pinned: BTreeSet<Fingerprint>,
+        /// The keys that the repository pinned for the file before the changes, and their names.
+        pinned: Names,
+        /// The commit in which an earlier version of the file had the item with the same ciphertext, by the item's name.
+        former: BTreeMap<String, String>,
     },
     /// A Secret in plaintext.
     Plain {
@@ -64,8 +69,9 @@ impl Snapshot {
                 Kind::SealedSecret => {
                     let outline = outline::read(&manifest, index);
                     let opened = open(&manifest, object);
-                    let pinned = BTreeSet::new();
-                    snapshot.objects.push(Seen::Sealed { outline: Box::new(outline), opened, pinned });
+                    let pinned = Names::new();
+                    let (outline, former) = (Box::new(outline), BTreeMap::new());
+                    snapshot.objects.push(Seen::Sealed { outline, opened, pinned, former });
                 }
                 Kind::Secret => snapshot.objects.push(plain(&manifest, object)),
                 Kind::Other => {}
@@ -82,25 +88,13 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Gives recipients the names by which a repository pins them, in the place of those that envelopes claim.
+    /// Says by which names the repository pinned keys for the file before the changes. Only these are shown.
     ///
-    /// The threat is a key that claims the name of another: such a name is shown as what it is.
-    pub(crate) fn name_recipients(&mut self, pinned: &BTreeMap<Fingerprint, String>) {
-        let outlines = self.objects.iter_mut().filter_map(|seen| match seen {
-            Seen::Sealed { outline, pinned: of_object, .. } => {
-                *of_object = pinned.keys().copied().collect();
-                Some(outline)
-            }
-            Seen::Plain { .. } => None,
-        });
-        let recipients = outlines.flat_map(|outline| &mut outline.envelopes);
-        for recipient in recipients.flat_map(|envelope| &mut envelope.recipients) {
-            match (pinned.get(&recipient.fingerprint), &recipient.name) {
-                (Some(name), _) => recipient.name = Some(name.clone()),
-                (None, Some(claimed)) if pinned.values().any(|name| name == claimed) => {
-                    recipient.name = Some(format!("{claimed} (not the pinned one)"));
-                }
-                (None, _) => {}
+    /// The threat is a key that claims the name of another, in an envelope or in a pin file that comes along with it.
+    pub(crate) fn name_recipients(&mut self, names: &Names) {
+        for seen in &mut self.objects {
+            if let Seen::Sealed { pinned, .. } = seen {
+                pinned.clone_from(names);
             }
         }
     }
@@ -128,11 +122,19 @@ impl Seen {
         }
     }
 
-    pub(super) fn pinned(&self) -> &BTreeSet<Fingerprint> {
-        static NOBODY: BTreeSet<Fingerprint> = BTreeSet::new();
+    pub(super) fn pinned(&self) -> &Names {
+        static NOBODY: Names = Names::new();
         match self {
             Self::Sealed { pinned, .. } => pinned,
             Self::Plain { .. } => &NOBODY,
+        }
+    }
+
+    pub(super) fn former(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        match self {
+            Self::Sealed { former, .. } => former,
+            Self::Plain { .. } => &NONE,
         }
     }
 

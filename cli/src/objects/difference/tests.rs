@@ -63,6 +63,21 @@ fn of_one(before: &str, after: &str) -> Vec<String> {
     lines
 }
 
+fn names(pinned: &[(&Recipient, &str)]) -> Names {
+    pinned.iter().map(|(key, name)| (key.fingerprint(), (*name).to_owned())).collect()
+}
+
+/// The lines of one object whose file has these keys pinned before the changes.
+fn of_pinned(before: &SealedSecretSpec, after: &SealedSecretSpec, pinned: &Names) -> Vec<String> {
+    let states = [before, after].map(|spec| {
+        let mut snapshot = snapshot("a.yaml", &at("shop/db", spec));
+        snapshot.name_recipients(pinned);
+        [snapshot]
+    });
+    let told = differences(&states[0], &states[1], &[]);
+    told.iter().flat_map(|told| told.lines().split_off(1)).collect()
+}
+
 #[test]
 fn items_that_come_go_and_change_are_told() {
     let key = Identity::generate().recipient().clone();
@@ -105,24 +120,28 @@ fn whoever_comes_and_goes_is_told_by_whichever_envelope() {
     let short = next.fingerprint().short();
     assert_eq!(
         of_one(&at("shop/db", &old), &at("shop/db", &rotated)),
-        [format!("  ! 2 items rewrapped: now also to prod-2026 {short}, prod-2025 kept; no value changed")]
+        [format!(
+            "  ! 2 items rewrapped: now also to a new key {short}, {} kept; no value changed",
+            prod.fingerprint().short()
+        )]
     );
     rotated.envelopes = vec![parsed.rewrap(&keys, &[to(&next, "prod-2026")]).unwrap()];
     assert_eq!(
         of_one(&at("shop/db", &old), &at("shop/db", &rotated)),
-        [format!("  ! 2 items rewrapped: prod-2025 → prod-2026 {short}; no value changed")],
+        [format!(
+            "  ! 2 items rewrapped: {} → a new key {short}; no value changed",
+            prod.fingerprint().short()
+        )],
         "anybody can call a key by this name"
     );
-    let pinned =
-        [(prod.fingerprint(), "prod-2025".to_owned()), (next.fingerprint(), "prod-2026".to_owned())].into();
-    let states = [&old, &rotated].map(|spec| {
-        let mut snapshot = snapshot("a.yaml", &at("shop/db", spec));
-        snapshot.name_recipients(&pinned);
-        [snapshot]
-    });
+    let pinned = names(&[(&prod, "prod-2025"), (&next, "prod-2026")]);
     assert_eq!(
-        differences(&states[0], &states[1], &[])[0].lines()[1..],
+        of_pinned(&old, &rotated, &pinned),
         [format!("  = 2 items rewrapped: prod-2025 → prod-2026 {short}; no value changed")]
+    );
+    assert_eq!(
+        of_pinned(&old, &rotated, &names(&[(&prod, "prod-2025")])),
+        [format!("  ! 2 items rewrapped: prod-2025 → a new key {short}; no value changed")]
     );
     let set = set(&old, &["password"], &[to(&prod, "prod-2025"), to(&mallory, "prod-2025")]);
     let short = mallory.fingerprint().short();
@@ -130,7 +149,7 @@ fn whoever_comes_and_goes_is_told_by_whichever_envelope() {
         of_one(&at("shop/db", &old), &at("shop/db", &set)),
         [
             "  ~ password     sealed again; new data key".to_owned(),
-            format!("  ! recipients   now also to prod-2025 {short} (password)"),
+            format!("  ! recipients   now also to a new key {short} (password)"),
         ]
     );
 }
@@ -140,13 +159,14 @@ fn whoever_opens_another_item_already_and_comes_to_this_one_is_told() {
     let [a, b] = [(); 2].map(|()| Identity::generate());
     let [prod, mallory] = [&a, &b].map(|identity| to(identity.recipient(), "x"));
     let both = [prod.clone(), mallory];
+    let kept = a.recipient().fingerprint().short();
     let old = set(&sealed(&["password"], &[prod]), &["debug"], &both);
     let short = b.recipient().fingerprint().short();
     assert_eq!(
         of_one(&at("shop/db", &old), &at("shop/db", &set(&old, &["password"], &both))),
         [
             "  ~ password     sealed again; new data key".to_owned(),
-            format!("  ! recipients   now also to x {short} (password)"),
+            format!("  ! recipients   now also to {short} (password)"),
         ]
     );
     let keys: seal_crds::keys::Keyring = [a].into_iter().collect();
@@ -155,7 +175,7 @@ fn whoever_opens_another_item_already_and_comes_to_this_one_is_told() {
     rotated.envelopes = vec![parsed.rewrap(&keys, &both).unwrap()];
     assert_eq!(
         of_one(&at("shop/db", &old), &at("shop/db", &rotated)),
-        [format!("  ! 2 items rewrapped: now also to x {short} (password), x kept; no value changed")]
+        [format!("  ! 2 items rewrapped: now also to {short} (password), {kept} kept; no value changed")]
     );
 }
 
@@ -180,9 +200,10 @@ fn a_list_that_lies_is_told() {
     assert_eq!(
         told,
         [
-            "  ~ recipients   no longer to other",
-            "  ! recipients   the list of an envelope was edited, and its age file wasn't: it will not open",
-            "  ! recipients   an age file is sealed to 2, and lists 1",
+            format!("  ~ recipients   no longer to {}", other.fingerprint().short()),
+            "  ! recipients   the list of an envelope was edited, and its age file wasn't: it will not open"
+                .to_owned(),
+            "  ! recipients   an age file is sealed to 2, and lists 1".to_owned(),
         ]
     );
 }
@@ -267,7 +288,7 @@ fn objects_that_come_and_go_allowances_and_files_that_cannot_be_read_are_told() 
         [
             "a.yaml  shop/db".to_owned(),
             "  + new, with 1 item".to_owned(),
-            format!("  ~ sealed to    prod {short}")
+            format!("  ~ sealed to    a new key {short}")
         ]
     );
     assert_eq!(lines(&[("a.yaml", &text)], &[]), ["a.yaml  shop/db", "  - removed, with 1 item"]);
@@ -300,8 +321,12 @@ fn objects_that_come_and_go_allowances_and_files_that_cannot_be_read_are_told() 
 fn words_of_others_are_escaped() {
     let key = Identity::generate().recipient().clone();
     let old = sealed(&["password"], &[to(&key, "prod")]);
-    let new = set(&old, &["password"], &[to(Identity::generate().recipient(), "x\u{1b}[2J\nprod/evil.yaml")]);
-    let told = of_one(&at("shop/db", &old), &at("shop/db", &new)).join("|");
+    let new = set(&old, &["password"], &[to(&key, "prod"), to(Identity::generate().recipient(), "evil")]);
+    let pinned = names(&[(&key, "x\u{1b}[2J\nprod/evil.yaml")]);
+    let told = of_pinned(&new, &set(&old, &["token"], &[to(&key, "prod")]), &pinned).join("|");
+    assert!(!told.contains('\u{1b}') && !told.contains("evil"), "{told}");
+    let told =
+        of_pinned(&sealed(&["a"], &[to(Identity::generate().recipient(), "")]), &old, &pinned).join("|");
     assert!(told.contains("x\\u{1b}[2J\\nprod/evil.yaml") && !told.contains('\u{1b}'), "{told}");
 }
 
@@ -331,23 +356,32 @@ fn two_files_side_by_side_show_what_one_lacks() {
 }
 
 #[test]
-fn recipients_have_the_names_of_the_pins_and_whoever_takes_one_of_these_is_told() {
+fn recipients_have_the_names_of_the_pins_and_no_others() {
     let [prod, mallory] = [(); 2].map(|()| Identity::generate().recipient().clone());
     let old = sealed(&["password"], &[to(&prod, "whatever")]);
     let new = set(&old, &["token"], &[to(&prod, "whatever"), to(&mallory, "prod")]);
-    let pinned = [(prod.fingerprint(), "prod".to_owned())].into();
-    let states = [&old, &new].map(|spec| {
-        let mut snapshot = snapshot("a.yaml", &at("shop/db", spec));
-        snapshot.name_recipients(&pinned);
-        [snapshot]
-    });
-    let told = differences(&states[0], &states[1], &[]);
     let short = mallory.fingerprint().short();
     assert_eq!(
-        told[0].lines()[1..],
+        of_pinned(&old, &new, &names(&[(&prod, "prod")])),
         [
             "  + token        added".to_owned(),
-            format!("  ! recipients   now also to prod (not the pinned one) {short} (token)"),
+            format!("  ! recipients   now also to a new key {short} (token)"),
         ]
+    );
+    assert_eq!(
+        of_pinned(&new, &old, &names(&[(&prod, "prod"), (&mallory, "mallory")])),
+        ["  - token        removed", "  ~ recipients   no longer to mallory"]
+    );
+}
+
+#[test]
+fn a_list_that_calls_its_recipients_otherwise_is_told() {
+    let prod = Identity::generate().recipient().clone();
+    let old = sealed(&["password"], &[to(&prod, "prod")]);
+    let mut new = old.clone();
+    new.envelopes[0].recipients[0].name = Some("recovery".to_owned());
+    assert_eq!(
+        of_pinned(&old, &new, &names(&[(&prod, "prod")])),
+        ["  = envelopes    names of recipients or unused envelopes changed; no value and no recipient did"]
     );
 }

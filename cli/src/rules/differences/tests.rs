@@ -66,16 +66,37 @@ fn a_new_recipient_is_named_with_its_file() {
     let new = RULES
         .replace("recipients:\n", "recipients:\n  mallory: {file: mallory.pub}\n")
         .replace("[prod, dev]", "[prod, dev, mallory]");
-    let expected = format!("prod/** now also seals to mallory {short} (mallory.pub, new)");
+    let expected = format!("prod/** now also seals to a new key {short} as mallory (mallory.pub, new)");
     assert_eq!(words(keys.tree(RULES), keys.tree(&new)), [expected]);
     let more = keys.tree(RULES).with("dev.pub", format!("{}\n{}\n", keys.dev, keys.mallory));
     assert_eq!(
         words(keys.tree(RULES), more),
         [
-            format!("prod/** now also seals to dev {short} (dev.pub, changed)"),
-            format!("dev/** now also seals to dev {short} (dev.pub, changed)"),
+            format!("prod/** now also seals to a new key {short} as dev (dev.pub, changed)"),
+            format!("dev/** now also seals to a new key {short} as dev (dev.pub, changed)"),
         ]
     );
+}
+
+#[test]
+fn a_key_that_takes_the_name_of_another_is_called_what_it_was_or_new() {
+    let keys = Keys::new();
+    let other = RULES.replace("prod: {file: prod.pub}", "prod: {file: other.pub}");
+    let taken = |key: &Recipient| {
+        let told = words(keys.tree(RULES), keys.tree(&other).with("other.pub", format!("{key}\n")));
+        told.into_iter().find(|words| words.starts_with("prod/** now also ")).unwrap()
+    };
+    let short = |key: &Recipient| key.fingerprint().short();
+    assert_eq!(
+        taken(&keys.mallory),
+        format!("prod/** now also seals to a new key {} as prod (other.pub, new)", short(&keys.mallory))
+    );
+    let dev = RULES.replace("[prod, dev]", "[prod]").replace("require-recovery: true\n", "");
+    let swapped = dev.replace("prod: {file: prod.pub}", "prod: {file: other.pub}");
+    let swapped = keys.tree(&swapped).with("other.pub", format!("{}\n", keys.dev));
+    let told = words(keys.tree(&dev), swapped);
+    let expected = format!("prod/** now also seals to dev {} (dev.pub)", short(&keys.dev));
+    assert!(told.contains(&expected), "{told:?}");
 }
 
 #[test]
