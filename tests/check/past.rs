@@ -52,9 +52,9 @@ fn revisions_that_are_no_files_are_refused_with_the_range_that_is_meant() {
         assert_eq!((run.code, run.stderr.as_str()), (2, refusal), "{args:?}");
     }
     // A word that is neither is a file that isn't there, and a file of that name is checked.
-    assert_eq!(repo.check(&["nosuch"]).code, 3);
+    assert_eq!(repo.check(["nosuch"]).code, 3);
     repo.write("base", FINE);
-    assert_eq!(repo.check(&["base"]).code, 0);
+    assert_eq!(repo.check(["base"]).code, 0);
 }
 
 #[test]
