@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -103,6 +103,14 @@ impl Session {
     /// Waits for the end, and returns the exit code (of a signal the one that shells show), everything on the screen, and the output that went elsewhere.
     #[track_caller]
     pub(crate) fn end(mut self) -> (i32, String, String) {
+        // A program that asks something that no test answers would wait for ever.
+        let start = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            if start.elapsed() > 4 * PATIENCE {
+                self.child.kill().unwrap();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
         let child = self.child.wait_with_output().unwrap();
         let after = tcgetattr(&self.far_end).unwrap();
         assert!(after.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON), "the terminal is spoilt");

@@ -18,7 +18,7 @@ fn contents(tree: &Tree<'_>) -> Vec<(String, String)> {
         };
         (path.to_owned(), text)
     };
-    tree.read(crate::files::repository::Task::new("reading", "file"), work).unwrap()
+    tree.read(Task::new("reading", "file"), work).unwrap()
 }
 
 #[test]
