@@ -2,6 +2,7 @@
 //! definitions change.
 
 use std::fs;
+use std::process::Command;
 use std::sync::OnceLock;
 
 use seal_tests::control_plane::{ControlPlane, definitions};
@@ -46,8 +47,18 @@ pub(super) fn scene(prefix: &str) -> Scene<'static> {
 }
 
 fn may(who: &str, what: &[&str]) -> bool {
-    let args = ["auth", "can-i", "--quiet", "--as", who].into_iter().chain(what.iter().copied());
-    plane().kubectl(args).output().unwrap().status.success()
+    can_i(plane().kubectl(["auth", "can-i"]), who, what)
+}
+
+/// What a cluster answers to `kubectl auth can-i`. A question that it can't answer is no "no".
+pub(crate) fn can_i(mut kubectl: Command, who: &str, what: &[&str]) -> bool {
+    let output = kubectl.args(["--as", who]).args(what).output().unwrap();
+    // A reason may follow.
+    match output.stdout.split(u8::is_ascii_whitespace).next() {
+        Some(b"yes") => true,
+        Some(b"no") => false,
+        _ => panic!("{what:?}: {}", String::from_utf8_lossy(&output.stderr)),
+    }
 }
 
 #[test]

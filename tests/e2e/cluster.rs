@@ -22,6 +22,7 @@ use seal_tests::toolchain;
 use seal_tests::wait::eventually;
 use serde_json::{Value, json};
 
+use crate::cluster::deploy::can_i;
 use crate::sandbox::{CANARY, Sandbox, run};
 
 /// The namespace and the Deployment of `controller/deploy`.
@@ -164,13 +165,7 @@ impl Cluster {
 
     /// Whether the roles allow this, by the cluster's own word.
     pub(crate) fn may(&self, who: &str, what: &[&str]) -> bool {
-        let args = ["auth", "can-i", "--as", who].into_iter().chain(what.iter().copied());
-        let output = self.kubectl(args).output().unwrap();
-        match output.stdout.trim_ascii() {
-            b"yes" => true,
-            b"no" => false,
-            _ => panic!("{what:?}: {}", String::from_utf8_lossy(&output.stderr)),
-        }
+        can_i(self.kubectl(["auth", "can-i"]), who, what)
     }
 
     pub(crate) fn deployment(&self) -> Value {

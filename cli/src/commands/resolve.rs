@@ -5,9 +5,8 @@
 //! resolve    the choice of a side, for what is left ([`objects::resolve`](crate::objects::resolve))
 //! removed    what a side has and the result hasn't
 //! ```
-//! Invariants: the file is written only if what
-//! comes out can be read, or still has markers; everything else in it stays byte for byte. The exit code is 0 only if every
-//! object opens, as far as it shows without a key.
+//! Invariants: the file is written only if what comes out can be read, or still has markers; everything else in it stays
+//! byte for byte. The exit code is 0 only if every object opens, as far as it shows without a key.
 
 mod noted;
 mod removed;

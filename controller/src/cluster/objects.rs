@@ -336,14 +336,12 @@ impl Objects {
         let woken = self.queue.end(&key, now);
         let Some(known) = self.known.get_mut(&key) else { return };
         let (touched, epoch) = (known.touched, begun.epoch);
-        known.memo = left.filter(|_| !begun.native && !touched.native).map(|(object, written)| Memo {
+        let memo = left.filter(|_| !begun.native && !touched.native).map(|(object, written)| Memo {
             epoch,
             object: After { it: object, before: (!touched.object).then_some(begun.seen) },
             secret: After { it: written.or(begun.secret), before: (!touched.secret).then_some(begun.secret) },
         });
-        if touched.secret {
-            known.memo.take_if(|memo| memo.secret.it.is_none());
-        }
+        known.memo = memo.filter(|memo| !touched.secret || memo.secret.it.is_some());
         match woken {
             Some(urgency) if !known.is_settled(self.epoch, secret(&key)) => self.queue.wake(&key, urgency),
             _ => {

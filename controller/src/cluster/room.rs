@@ -80,11 +80,11 @@ impl Drop for Kept {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// An object of some 100 KiB.
-    fn object() -> Arc<Object> {
+    pub(in super::super) fn object() -> Arc<Object> {
         let spec = serde_json::json!({"text": "x".repeat(100 << 10)});
         let object = serde_json::json!({
             "apiVersion": "sealing.dev/v1alpha1", "kind": "SealedSecret",
@@ -94,7 +94,7 @@ mod tests {
     }
 
     /// A room with as many objects as it has room for.
-    fn full() -> (Arc<Room>, Vec<Kept>) {
+    pub(in super::super) fn full() -> (Arc<Room>, Vec<Kept>) {
         let (room, object) = (Arc::<Room>::default(), object());
         let kept = std::iter::from_fn(|| room.keep(&object)).collect();
         (room, kept)

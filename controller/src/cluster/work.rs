@@ -1,8 +1,8 @@
 //! The work on the objects of both groups: it watches them and looks at each when it is its turn, until it is stopped.
 //!
 //! [`super::objects`] decides whose turn it is, and [`crate::reconcile`] says what a look does. One task takes in what the
-//! watches deliver and hands out the looks. A look that has to wait for anything goes on as a task of its own. Invariant: nothing that a watch delivers is
-//! dropped on the way; between a watch and this task are no more than [`INBOX`] objects.
+//! watches deliver and hands out the looks. A look that has to wait for anything goes on as a task of its own. Invariant:
+//! nothing that a watch delivers is dropped on the way; between a watch and this task are no more than [`INBOX`] objects.
 
 use std::future::ready;
 use std::panic::resume_unwind;

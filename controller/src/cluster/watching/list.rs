@@ -3,7 +3,7 @@
 //! All pages show the objects at that one version (Kubernetes API concepts, "Retrieving large results sets in chunks"), so
 //! whatever the watch brings is newer than what is still to be listed. Invariants: each object is given as it was at that
 //! version or later, and never an older state after a newer one; a change goes before all that is still to be
-//! listed; a list that pauses for its [`Room`](super::super::room::Room) ends while the API server knows its version.
+//! listed; no pause for a [`Room`](super::super::room::Room) begins later than [`PATIENCE`] after the list.
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -183,27 +183,21 @@ where
         return Ok(Listed::Object(object));
     }
     let Next::Page(token) = next else { return Ok(Listed::End) };
-    let ask = || {
-        let room = which.room.clone().filter(|_| may_pause && token.is_some());
-        let request = ask(api.clone(), which.clone(), token.clone());
-        let asked = async {
-            if let Some(room) = room {
-                room.pause().await;
-            }
-            request.await
-        };
-        asked.boxed()
-    };
+    let ask = || ask(api.clone(), which.clone(), token.clone(), may_pause).boxed();
     let request = asked.get_or_insert_with(ask);
     let page = request.await;
     *asked = None;
     page.map(Listed::Page)
 }
 
-async fn ask<K>(api: Api<K>, which: Which, token: Option<String>) -> Result<Page<K>, Broken>
+async fn ask<K>(api: Api<K>, which: Which, token: Option<String>, may_pause: bool) -> Result<Page<K>, Broken>
 where
     K: Clone + Debug + DeserializeOwned,
 {
+    // The first page is needed to begin with.
+    if let Some(room) = which.room.filter(|_| may_pause && token.is_some()) {
+        room.pause().await;
+    }
     let params = ListParams {
         label_selector: which.labels,
         field_selector: which.fields,

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 use super::super::metadata::Metadata;
-use super::super::object::Object;
+use super::super::room::tests::{full, object};
 use super::*;
 use crate::leadership::tests::TestClock;
 use crate::metrics::Metrics;
@@ -191,8 +191,7 @@ async fn a_change_waits_for_no_list_and_nothing_older_is_listed_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_too_fast_pauses_between_its_pages_and_changes_come_meanwhile() {
-    let room = Arc::<Room>::default();
-    let mut kept: Vec<_> = std::iter::from_fn(|| room.keep(&large())).collect();
+    let (room, mut kept) = full();
     let mut scene = Scene::of(
         Which::all("secrets").within(room.clone()),
         [
@@ -217,8 +216,7 @@ async fn a_list_that_is_too_fast_pauses_between_its_pages_and_changes_come_meanw
 
 #[tokio::test(start_paused = true)]
 async fn a_list_pauses_no_longer_than_the_api_server_knows_its_version() {
-    let room = Arc::<Room>::default();
-    let kept: Vec<_> = std::iter::from_fn(|| room.keep(&large())).collect();
+    let (room, kept) = full();
     let pages = (0..500).map(|_| Page(&[], Some("next"))).chain([Page(&[], None)]);
     let mut scene = Scene::of(
         Which::all("secrets").within(room.clone()),
@@ -231,7 +229,7 @@ async fn a_list_pauses_no_longer_than_the_api_server_knows_its_version() {
         loop {
             sleep(Duration::from_millis(400)).await;
             kept.pop();
-            kept.extend(room.keep(&large()));
+            kept.extend(room.keep(&object()));
         }
     };
     tokio::select! {
@@ -240,15 +238,6 @@ async fn a_list_pauses_no_longer_than_the_api_server_knows_its_version() {
     }
     let taken = begun.elapsed();
     assert!((Duration::from_secs(100)..Duration::from_secs(150)).contains(&taken), "{taken:?}");
-}
-
-/// An object of which a room has room for a few.
-fn large() -> Arc<Object> {
-    let object = json!({
-        "apiVersion": "sealing.dev/v1alpha1", "kind": "SealedSecret",
-        "metadata": {"name": "db", "namespace": "prod"}, "spec": {"text": "x".repeat(100 << 10)},
-    });
-    Arc::new(serde_json::from_value(object).unwrap())
 }
 
 #[tokio::test]
