@@ -154,8 +154,10 @@ fn check_drops(
         };
         let is_same = is_namespace && name.as_deref() == Some(object_name.name.as_str());
         let stays = |item: &str| is_same && names.iter().any(|name| name.as_str() == item);
+        let items = outline.items.keys().filter(|item| !stays(item)).map(|item| seal_foreign::word(item));
+        // The deprecated form of bitnami.com seals all items as one text, which stands for them.
         let mut lost: Vec<String> =
-            outline.items.keys().filter(|item| !stays(item)).map(|item| seal_foreign::word(item)).collect();
+            items.chain(outline.whole.as_ref().map(|_| "spec.data".to_owned())).collect();
         if lost.is_empty() {
             continue;
         }
@@ -167,7 +169,7 @@ fn check_drops(
         let parts = namespace.iter().chain(name).map(|part| seal_foreign::word(part));
         let shown = path.to_string_lossy();
         let hint = match names.iter().next() {
-            Some(first) if is_same => format!(
+            Some(first) if is_same && outline.whole.is_none() => format!(
                 "seal set {} {first} adds or changes an item, and keeps the others; or give these, too",
                 pasted::path(&shown)
             ),
